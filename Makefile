@@ -1,0 +1,52 @@
+# Every target sets up what it needs in .venv; only the package index is used.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO ?= demo
+TENSORFLOW := $(VENV)-tensorflow/bin/python
+
+.PHONY: setup demo test test-slow lint types docs bench clean
+
+setup: $(READY)
+
+$(READY): setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 10) else "Python 3.10 or newer is needed, this is %d.%d; try: make PYTHON=python3.11" % v[:2])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	PATH="$(abspath $(BIN)):$$PATH" sh examples/demo.sh $(DEMO)
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-slow: $(READY) tensorflow
+	$(if $(wildcard $(TENSORFLOW)),BERTKIT_TENSORFLOW_PYTHON=$(abspath $(TENSORFLOW))) $(BIN)/python -m pytest -m slow
+
+# TensorFlow reads and writes what the slow tests compare with; it lives apart from everything else.
+# Where it has no build for this Python, those tests skip and say so.
+.PHONY: tensorflow
+tensorflow:
+	@test -x $(TENSORFLOW) || { $(PYTHON) -m venv $(VENV)-tensorflow && \
+	  $(VENV)-tensorflow/bin/python -m pip install --quiet 'tensorflow-cpu==2.21.0'; } || \
+	  { rm -rf $(VENV)-tensorflow; echo "no TensorFlow for this Python: its tests will skip"; }
+
+lint: $(READY)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+types: $(READY)
+	$(BIN)/python -m mypy
+
+docs: $(READY)
+	$(BIN)/python docs/generate.py
+
+bench: $(READY)
+	$(BIN)/python benchmarks/startup.py
+
+clean:
+	rm -rf $(VENV) $(VENV)-tensorflow $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,139 @@
+"""Corpora: dumps to text beside WikiExtractor, MLPerf's clean-up beside its own seds.
+
+Run: python benchmarks/corpus.py --dump SLICE.bz2 --clean wiki_00 [--processes 2] [--rounds 3]
+
+The slice of a dump (one <mediawiki> document, .bz2) is repeated as the streams of a
+multi-stream dump. WikiExtractor is installed into a temporary environment; bertkit does
+not depend on it. Both programs are timed as commands, in pairs, start-up included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import bz2
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bertkit.corpus.mlperf import strip_markup, strip_titles
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from tests.corpus.test_mlperf import build_pipeline
+
+WIKIEXTRACTOR = "wikiextractor==3.1.0"
+
+
+def multistream(source: Path, target: Path, repeat: int) -> tuple[int, int]:
+    """Write a dump of `repeat` times the slice's pages; (pages, bytes of XML)."""
+    blob = bz2.decompress(source.read_bytes())
+    start, stop = blob.index(b"<page>"), blob.rindex(b"</page>") + len(b"</page>\n")
+    pages = bz2.compress(blob[start:stop])
+    with target.open("wb") as stream:
+        stream.write(bz2.compress(blob[:start]))
+        for _ in range(repeat):
+            stream.write(pages)
+        stream.write(bz2.compress(blob[stop:]))
+    return repeat * blob.count(b"<page>"), repeat * (stop - start)
+
+
+def command_seconds(command: Sequence[str]) -> tuple[float, float]:
+    """(wall, processor) seconds of a command with its children."""
+    before, begin = os.times(), time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    after = os.times()
+    used = after.children_user + after.children_system
+    return time.perf_counter() - begin, used - before.children_user - before.children_system
+
+
+def extraction(dump: Path, folder: Path, processes: int, rounds: int, repeat: int) -> None:
+    """Time both extractors on one dump with the same number of processes."""
+    target = folder / "multistream.xml.bz2"
+    pages, size = multistream(dump, target, repeat)
+    environment = folder / "environment"
+    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+    pip = [str(environment / "bin/python"), "-m", "pip", "install", "-q", WIKIEXTRACTOR]
+    subprocess.run(pip, check=True)
+    pairs = []
+    for number in range(rounds):
+        ours = command_seconds(
+            [sys.executable, "-m", "bertkit", "extract", "--input", str(target),
+             "--output", str(folder / f"ours{number}"), "--splitter", "lines", "-q",
+             "--part-megabytes", "1", "--workers", str(processes)]
+        )  # fmt: skip
+        theirs = command_seconds(
+            [str(environment / "bin/wikiextractor"), str(target), "-q", "--no-templates",
+             "-o", str(folder / f"theirs{number}"), "--processes", str(processes)]
+        )  # fmt: skip
+        pairs.append((*ours, *theirs))
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
+    print(f"{pages} pages, {size / 1e6:.0f} MB of XML, {processes} processes, {rounds} pairs")
+    for name, at in (("bertkit", 0), ("wikiextractor", 2)):
+        wall = statistics.median(row[at] for row in pairs)
+        used = statistics.median(row[at + 1] for row in pairs)
+        print(f"{name:14} {wall:6.2f} s wall, {used:6.2f} s of processors, "
+              f"{pages / wall:6.0f} pages/s, {size / wall / 1e6:5.2f} MB/s")  # fmt: skip
+    for name, at in (("wall", 0), ("processor", 1)):
+        ratios = sorted(row[at + 2] / row[at] for row in pairs)
+        print(f"ratio of {name} seconds: median {statistics.median(ratios):.2f}, "
+              f"{ratios[0]:.2f} to {ratios[-1]:.2f}")  # fmt: skip
+    print(f"largest process of either program: {peak:.0f} MB")
+
+
+def cleaning(source: Path, rounds: int) -> None:
+    """Time stage 2 of MLPerf's chain on one file, processor seconds."""
+    pipeline = build_pipeline()
+    if pipeline is None:
+        raise SystemExit("no GNU sed on this machine")
+    text = strip_titles(source.read_bytes().decode())
+    environment = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+    pairs = []
+    for _ in range(rounds):
+        before = os.times()
+        done = subprocess.run(
+            ["bash", "-c", pipeline], input=text.encode(), capture_output=True, check=True,
+            env=environment,
+        )  # fmt: skip
+        after = os.times()
+        used = after.children_user + after.children_system
+        theirs = used - before.children_user - before.children_system
+        ours = processor_seconds(lambda: strip_markup(text), 5)
+        assert strip_markup(text).encode() == done.stdout
+        pairs.append((ours, theirs))
+    ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
+    ratios = sorted(b / a for a, b in pairs)
+    print(f"{len(text) / 1e6:.2f} MB: bertkit {1000 * ours:.1f} ms, seds {1000 * theirs:.1f} ms "
+          f"of a core; ratio: median {statistics.median(ratios):.0f}, "
+          f"{ratios[0]:.0f} to {ratios[-1]:.0f}")  # fmt: skip
+
+
+def processor_seconds(work: Callable[[], object], times: int) -> float:
+    """Processor seconds of one call, mean over some calls."""
+    begin = time.process_time()
+    for _ in range(times):
+        work()
+    return (time.process_time() - begin) / times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dump", type=Path)
+    parser.add_argument("--clean", type=Path)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--repeat", type=int, default=6)
+    given = parser.parse_args()
+    if given.dump:
+        with tempfile.TemporaryDirectory() as folder:
+            extraction(given.dump, Path(folder), given.processes, given.rounds, given.repeat)
+    if given.clean:
+        cleaning(given.clean, given.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,270 @@
+"""Records: the readable code beside the kernels, reading, starting up, workers.
+
+Run: python benchmarks/records.py TEXT --vocab VOCAB [--megabytes 27] [--rounds 3]
+
+TEXT is a sentence file (one sentence per line, blank line between documents); it is
+repeated until the corpus has the wanted size. Times are processor seconds (user and
+system) of one thread unless "wall" is said, so that other work on the machine disturbs
+less; ratios are medians over rounds that measure both sides one after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+MSL, PREDICTIONS, DUPE = 512, 76, 10
+
+
+def processor_seconds(work: Callable[[], Any]) -> tuple[float, Any]:
+    begin = time.process_time()
+    result = work()
+    return time.process_time() - begin, result
+
+
+def repeated(source: Path, target: Path, megabytes: float) -> None:
+    """Copies of a text, a blank line between them, of about the wanted size."""
+    blob = source.read_bytes().rstrip(b"\n") + b"\n\n"
+    target.write_bytes(blob * max(1, round(megabytes * 1e6 / len(blob))))
+
+
+def stages(text: Path, vocab_path: str, folder: Path, rounds: int) -> dict[str, Any]:
+    """Median processor seconds of each stage of the fast path, kernels warm."""
+    import numpy as np
+
+    from bertkit.records.config import RecordsConfig
+    from bertkit.records.plans import plan_shard
+    from bertkit.records.reader import RecordFile
+    from bertkit.records.tokens import StreamTokenizer
+    from bertkit.records.vocab import load_vocab
+
+    vocab = load_vocab(vocab_path)
+    config = RecordsConfig(
+        max_seq_length=MSL, max_predictions_per_seq=PREDICTIONS, dupe_factor=DUPE
+    )
+    target = folder / "stages.tfrecord"
+    found: dict[str, list[float]] = {}
+
+    def note(name: str, work: Callable[[], Any]) -> Any:
+        seconds, result = processor_seconds(work)
+        found.setdefault(name, []).append(seconds)
+        return result
+
+    def in_batches(source: Any) -> None:
+        for first in range(0, len(source), 256):
+            source.batch(np.arange(first, min(first + 256, len(source))))
+
+    tokenizer = StreamTokenizer(vocab)
+    for _ in range(rounds + 1):
+        tokens = note("tokenize", lambda: tokenizer.tokenize_files([text]))
+        plan = note("plan", lambda tokens=tokens: plan_shard(tokens, config, vocab))
+        written = note("write", lambda plan=plan: plan.write(target))
+        note("batches", lambda plan=plan: in_batches(plan))
+        records = note("index", lambda: RecordFile(target))
+        note("read", lambda records=records: in_batches(records))
+    medians = {name: statistics.median(values[1:]) for name, values in found.items()}
+    total = [sum(found[n][k] for n in ("tokenize", "plan", "write")) for k in range(1, rounds + 1)]
+    return {
+        "records": written.records,
+        "bytes": written.bytes,
+        "seconds": medians,
+        "total": statistics.median(total),
+        "positions_per_second": written.records * MSL / medians["batches"],
+        "read_per_second": written.records / medians["read"],
+    }
+
+
+def readable(text: Path, vocab_path: str, folder: Path) -> dict[str, float]:
+    """Processor seconds of the readable code, by stage."""
+    from bertkit.records.config import RecordsConfig
+    from bertkit.records.instances import create_instances
+    from bertkit.records.schema import to_features
+    from bertkit.records.text import read_documents
+    from bertkit.records.tfrecord import encode_example, write_records
+    from bertkit.records.tokenizer import WordPieceTokenizer
+    from bertkit.records.vocab import load_vocab
+
+    vocab = load_vocab(vocab_path)
+    config = RecordsConfig(
+        max_seq_length=MSL, max_predictions_per_seq=PREDICTIONS, dupe_factor=DUPE
+    )
+    tokenizer = WordPieceTokenizer(vocab)
+    tokenize, documents = processor_seconds(lambda: read_documents([text], tokenizer))
+    create, instances = processor_seconds(lambda: create_instances(documents, config, vocab.tokens))
+    payloads = (encode_example(to_features(i, vocab, MSL, PREDICTIONS)) for i in instances)
+    write, written = processor_seconds(
+        lambda: write_records(folder / "readable.tfrecord", payloads)
+    )
+    return {"tokenize": tokenize, "plan": create, "write": write, "records": written.records}
+
+
+def portable(text: Path, vocab: str, rounds: int) -> dict[str, Any]:
+    """The stages with and without machine-specific instructions, in turn, a process for each.
+
+    Both are started the same way; which of the two goes first changes with every round.
+    """
+    ask = [sys.executable, __file__, str(text), "--vocab", vocab, "--megabytes", "0"]
+
+    def run(setting: str) -> dict[str, Any]:
+        environment = {**os.environ, "BERTKIT_PORTABLE": setting}
+        done = subprocess.run(
+            [*ask, "--rounds", "1", "--only-stages"],
+            stdout=subprocess.PIPE, env=environment, check=True,
+        )  # fmt: skip
+        fast: dict[str, Any] = json.loads(done.stdout)["fast"]
+        return fast
+
+    found: dict[str, list[dict[str, Any]]] = {"0": [], "1": []}
+    for number in range(rounds):
+        for setting in ("0", "1") if number % 2 else ("1", "0"):
+            found[setting].append(run(setting))
+    middle = lambda rows, key: statistics.median(row[key] for row in rows)  # noqa: E731
+    slowdowns = [
+        plain["total"] / native["total"] for native, plain in zip(*found.values(), strict=True)
+    ]
+    return {
+        "native_total": middle(found["0"], "total"),
+        "portable_total": middle(found["1"], "total"),
+        "slowdown": statistics.median(slowdowns),
+        "slowdowns": slowdowns,
+        "read_per_second": middle(found["1"], "read_per_second"),
+    }
+
+
+def package_rate(path: Path, limit: int) -> float:
+    """Records per second of the `tfrecord` package's loader (it checks no CRC)."""
+    from tfrecord.reader import tfrecord_loader
+
+    def read() -> int:
+        count = 0
+        for count, _ in enumerate(tfrecord_loader(str(path), None), 1):
+            if count == limit:
+                break
+        return count
+
+    seconds, count = processor_seconds(read)
+    return count / seconds
+
+
+def command(arguments: list[str], **environment: str) -> dict[str, float]:
+    """Run `bertkit make-records`; wall seconds, those of the work itself, peak memory in MB."""
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bertkit", "make-records", "--json", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **environment},
+    )  # fmt: skip
+    # Not ru_maxrss: before its exec the child counts with this process's memory.
+    peak = 0.0
+    while process.poll() is None:
+        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+        sizes = [float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
+        peak = max([peak, *sizes])
+        time.sleep(0.02)
+    wall = time.perf_counter() - begin
+    output = process.stdout.read() if process.stdout else b""
+    status = process.returncode
+    if status:
+        raise SystemExit(f"make-records failed with status {status}")
+    result = json.loads(output.splitlines()[-1])
+    return {
+        "wall": wall,
+        "work": result["seconds"],
+        "peak_mb": peak,
+    }
+
+
+def commands(text: Path, small: Path, vocab: str, folder: Path, rounds: int) -> dict[str, Any]:
+    """The command as a user runs it: cold and warm, small text, eight parts by 1 and 2 workers."""
+    shape = ["--vocab", vocab, "--msl", str(MSL), "--max-predictions-per-seq", str(PREDICTIONS)]
+
+    def run(inputs: list[Path], workers: int = 1, **environment: str) -> dict[str, float]:
+        names = [word for path in inputs for word in ("--input", str(path))]
+        out = ["--output", str(folder / "out"), "--overwrite", "--workers", str(workers)]
+        return command([*names, *out, *shape], **environment)
+
+    with tempfile.TemporaryDirectory() as empty:
+        cold = run([small], XDG_CACHE_HOME=empty)
+    run([text])
+    whole = [run([text]) for _ in range(rounds)]
+    tiny = [run([small]) for _ in range(rounds)]
+    parts = []
+    for index in range(8):
+        parts.append(folder / f"part-{index}.txt")
+        parts[-1].write_bytes(text.read_bytes())
+    pairs = [(run(parts, 1)["wall"], run(parts, 2)["wall"]) for _ in range(max(3, rounds // 2))]
+    middle = lambda rows, key: statistics.median(row[key] for row in rows)  # noqa: E731
+    return {
+        "cold_1mb_wall": cold["wall"],
+        "warm_1mb_wall": middle(tiny, "wall"),
+        "part_wall": middle(whole, "wall"),
+        "part_work": middle(whole, "work"),
+        "part_peak_mb": middle(whole, "peak_mb"),
+        "eight_parts_one_worker_wall": statistics.median(one for one, _ in pairs),
+        "two_workers_speedup": statistics.median(one / two for one, two in pairs),
+    }
+
+
+def machine() -> str:
+    """Processor and versions in one line."""
+    import llvmlite.binding
+    import numba
+    import numpy
+
+    name = llvmlite.binding.get_host_cpu_name()
+    return (
+        f"{os.cpu_count()} cores ({name}), Python {platform.python_version()}, numpy "
+        f"{numpy.__version__}, numba {numba.__version__}, load {os.getloadavg()[0]:.1f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("text", type=Path)
+    parser.add_argument("--vocab", required=True)
+    parser.add_argument("--megabytes", type=float, default=27.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--share", type=float, default=0.1, help="of the text, for slow code")
+    parser.add_argument("--only-stages", action="store_true")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        text, small, part = folder / "text.txt", folder / "small.txt", folder / "share.txt"
+        repeated(given.text, text, given.megabytes)
+        repeated(given.text, small, 1.0)
+        repeated(given.text, part, given.megabytes * given.share)
+        result: dict[str, Any] = {"machine": machine()}
+        result["fast"] = stages(text, given.vocab, folder, given.rounds)
+        if not given.only_stages:
+            slow, ratios = [], []
+            for _ in range(given.rounds):
+                slow.append(readable(part, given.vocab, folder))
+                fast = stages(text, given.vocab, folder, 1)
+                seconds = sum(slow[-1][n] for n in ("tokenize", "plan", "write"))
+                per_record = seconds / slow[-1]["records"]
+                ratios.append(per_record * fast["records"] / fast["total"])
+            result["readable"] = {
+                key: statistics.median(row[key] for row in slow) for key in slow[0]
+            }
+            result["ratio"] = statistics.median(ratios)
+            result["ratios"] = ratios
+            result["portable"] = portable(text, given.vocab, given.rounds)
+            result["portable_ratio"] = result["ratio"] / result["portable"]["slowdown"]
+            rate = package_rate(folder / "stages.tfrecord", 20_000)
+            result["package_read_per_second"] = rate
+            result["read_ratio"] = result["fast"]["read_per_second"] / rate
+            result["commands"] = commands(text, small, given.vocab, folder, given.rounds)
+        print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

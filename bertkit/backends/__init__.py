@@ -1,0 +1,1 @@
+"""What a machine does for a training step, one adapter per kind of machine."""

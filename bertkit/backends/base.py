@@ -1,0 +1,300 @@
+"""What the trainer asks of a machine: the adapter protocol.
+
+The unit is one optimizer step on a whole `StepBatch`. The loop owns the order, the
+signals, the checkpoints and the metrics; an adapter owns what a step is on its machine,
+so that engines which compile or fuse the step fit behind the same call. What a model
+learns is passed in as a `Task`, so that pretraining and fine-tuning share adapters.
+
+Metrics stay where they were computed, as tickets, until `Stepper.read`: reading a
+number makes an accelerator wait.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bertkit.data.batches import MicroBatch, StepBatch
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+Schedule = Callable[[int], float]
+
+
+@dataclass(frozen=True)
+class Caps:
+    """What an adapter's machine can do.
+
+    Attributes:
+        name: as given to `--backend`.
+        fixed_shapes: a new tensor shape costs a compilation or is an error.
+        step_owner: `loop` (Python runs every micro-batch) or `device`.
+        scalar_reads: `free` or `log_step` (reading a number stalls the machine).
+        layouts: batch layouts it takes, the best first.
+        precisions: number formats it computes in, the best first.
+        loss_scaling: `none`, `dynamic`, ...: what it needs for fp16.
+        optimizers: names it offers.
+        launchers: programs that start it on many devices.
+    """
+
+    name: str
+    fixed_shapes: bool
+    step_owner: str
+    scalar_reads: str
+    layouts: tuple[str, ...]
+    precisions: tuple[str, ...]
+    loss_scaling: tuple[str, ...]
+    optimizers: frozenset[str]
+    launchers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Whether a backend can be used here.
+
+    Attributes:
+        name: of the backend.
+        present: it can be used now.
+        reason: why not; or what was found, for people.
+        version: of the package that drives it; empty where there is none.
+        devices: their names.
+        hint: what would make it present.
+    """
+
+    name: str
+    present: bool
+    reason: str
+    version: str = ""
+    devices: tuple[str, ...] = ()
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A setting that a backend cannot do.
+
+    Attributes:
+        flag: the command-line spelling, such as `--precision`.
+        text: what is wrong and what would do.
+    """
+
+    flag: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Where this process stands among those that train together."""
+
+    world: int = 1
+    rank: int = 0
+    local_rank: int = 0
+
+    @property
+    def is_main(self) -> bool:
+        """True for the one process that writes files and talks."""
+        return self.rank == 0
+
+    @classmethod
+    def from_environment(cls) -> Topology:
+        """What torchrun says in WORLD_SIZE, RANK and LOCAL_RANK; one process without it."""
+        world, rank, local = (
+            int(os.environ.get(name) or default)
+            for name, default in (("WORLD_SIZE", 1), ("RANK", 0), ("LOCAL_RANK", 0))
+        )
+        return cls(world, rank, local) if world > 1 else cls()
+
+
+class Peers:
+    """The processes that train together, seen from one of them; here it is alone.
+
+    All of its calls must be made by every process, in the same order.
+
+    Args:
+        topology: this process's place.
+    """
+
+    def __init__(self, topology: Topology | None = None) -> None:
+        self.topology = topology or Topology()
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        """Numbers added up over all processes; the same result in each of them."""
+        return list(values)
+
+    def total(self, sums: Mapping[str, float]) -> dict[str, float]:
+        """Sums by name added up over all processes; a name need not be in all of them."""
+        return dict(sums)
+
+    def gather(self, item: Any) -> list[Any]:
+        """Any small object of every process, in the order of their ranks."""
+        return [item]
+
+    def wait(self) -> None:
+        """Return when every process has come here."""
+        self.sum([0.0])
+
+    def close(self) -> None:
+        """Leave the others."""
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """The settings that decide what one step computes.
+
+    Attributes:
+        precision: fp32, bf16 or fp16 for matrix products; weights stay fp32.
+        layout: of the micro-batches.
+        max_grad_norm: global norm to which gradients are clipped; 0 leaves them.
+        clip: `after` the gradients of all processes are averaged, or `before` (MLPerf).
+        loss_scale: for fp16; 0 is dynamic.
+        seed: of dropout; step n uses a stream of (seed, n, rank) alone.
+    """
+
+    precision: str = "fp32"
+    layout: str = "unpadded"
+    max_grad_norm: float = 1.0
+    seed: int = 12345
+    clip: str = "after"
+    loss_scale: float = 0.0
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """An optimizer by name.
+
+    Attributes:
+        name: adamw or one of the named LAMB variants of `bertkit.train.optim`.
+        beta1: decay of the first moment.
+        beta2: decay of the second moment.
+        eps: added to the root of the second moment.
+        weight_decay: decoupled, for parameters that decay at all.
+    """
+
+    name: str = "adamw"
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-6
+    weight_decay: float = 0.01
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """Sums of one step that still live on the device; `Stepper.read` makes numbers of them.
+
+    Attributes:
+        sums: name → 0-dim tensor.
+        facts: numbers that the host knew anyway.
+    """
+
+    sums: Mapping[str, Tensor]
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+
+class Task(Protocol):
+    """What a model learns: the loss of a micro-batch and the sums to report."""
+
+    def losses(
+        self, model: nn.Module, tensors: Mapping[str, Tensor], batch: MicroBatch
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Forward pass.
+
+        Args:
+            model: on its device.
+            tensors: `batch.arrays` on the model's device.
+            batch: lengths and scales on the host.
+
+        Returns:
+            This micro-batch's part of the step's loss (the parts of a step add up to it),
+            0-dim float32, and detached 0-dim sums and counts.
+        """
+        ...
+
+
+class Stepper(Protocol):
+    """Steps of one model on one machine."""
+
+    def train(self, batch: StepBatch, step: int) -> Ticket:
+        """Exactly one update; `step` counts the updates done before it.
+
+        The ticket holds the task's sums, `loss` and `grad_norm` (before clipping).
+        """
+        ...
+
+    def evaluate(self, batch: StepBatch) -> Ticket:
+        """The task's sums without an update and without dropout."""
+        ...
+
+    def read(self, tickets: Sequence[Ticket]) -> list[dict[str, float]]:
+        """The numbers of tickets; the only place where a number leaves the device."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run needs beside the weights, as CPU tensors by parameter name."""
+        ...
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` gave.
+
+        Raises:
+            ConfigError: it belongs to another optimizer or other parameters.
+        """
+        ...
+
+
+class Adapter(Protocol):
+    """One kind of machine."""
+
+    caps: Caps
+    peers: Peers
+
+    def probe(self) -> Probe:
+        """Whether it can be used here; changes nothing."""
+        ...
+
+    def validate(self, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
+        """All settings it cannot do, at once; needs no device."""
+        ...
+
+    def start(self, distributed: bool = False) -> Topology:
+        """Set up the process for training; called once, before any tensor is made.
+
+        Sets `peers`, the processes that train together.
+
+        Args:
+            distributed: the caller can work with several processes.
+
+        Raises:
+            ConfigError: there are several, and it cannot.
+        """
+        ...
+
+    def peak_flops(self, precision: str) -> float:
+        """Measured operations per second of large matrix products on this process's device."""
+        ...
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """The model on the device."""
+        ...
+
+    def optimizer(self, model: nn.Module, spec: OptimizerSpec) -> Optimizer:
+        """The named optimizer over the model's parameters, grouped by name."""
+        ...
+
+    def build(
+        self,
+        model: nn.Module,
+        task: Task,
+        plan: StepPlan,
+        optimizer: Optimizer | None = None,
+        schedule: Schedule | None = None,
+    ) -> Stepper:
+        """Steps over a placed model; without an optimizer only `evaluate` works."""
+        ...
+
+    def weights(self, model: nn.Module) -> dict[str, Tensor]:
+        """Plain CPU tensors under plain names, ready to be written."""
+        ...

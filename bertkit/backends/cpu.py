@@ -1,0 +1,86 @@
+"""The machine that is always there."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import platform
+
+import torch
+from torch import nn
+
+from bertkit import log
+from bertkit.backends.base import Caps, Probe, Schedule, StepPlan, Task, Topology
+from bertkit.backends.distributed import start_group
+from bertkit.backends.loop import LoopStepper
+from bertkit.backends.looped import LoopAdapter
+from bertkit.train.optim import NAMES
+
+# Parameters of glibc's mallopt, from malloc.h.
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+
+
+def has_bf16() -> bool:
+    """Whether products of bf16 matrices run in hardware (AVX-512 BF16, AMX, or ARM)."""
+    x86 = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    checks = [getattr(torch.cpu, name, None) for name in x86]
+    return platform.machine() in ("arm64", "aarch64") or any(
+        bool(test and test()) for test in checks
+    )
+
+
+class CpuAdapter(LoopAdapter):
+    """Trains on the processor's cores, through oneDNN and OpenMP."""
+
+    caps = Caps(
+        name="cpu",
+        fixed_shapes=False,
+        step_owner="loop",
+        scalar_reads="free",
+        layouts=("unpadded", "padded"),
+        precisions=("fp32", "bf16"),
+        loss_scaling=("none",),
+        optimizers=frozenset(NAMES),
+        launchers=("torchrun",),
+    )
+
+    def probe(self) -> Probe:
+        """Always present; tells cores and fast number formats."""
+        threads = torch.get_num_threads()
+        capability = torch.backends.cpu.get_cpu_capability()
+        bf16 = "bf16 in hardware" if has_bf16() else "no bf16 instructions"
+        found = f"{threads} threads, {capability}, {bf16}"
+        name = platform.processor() or platform.machine()
+        return Probe("cpu", True, found, version=f"torch {torch.__version__}", devices=(name,))
+
+    def start(self, distributed: bool = False) -> Topology:
+        """Make freed memory stay with the process, and join the others of a run.
+
+        By default glibc gives large blocks back to the kernel as soon as a tensor dies,
+        and the next one pays for page faults again: about 100 ms per 500 MB.
+        """
+        if platform.libc_ver()[0] == "glibc" and "GLIBC_TUNABLES" not in os.environ:
+            with contextlib.suppress(OSError, AttributeError):
+                mallopt = ctypes.CDLL(None).mallopt
+                mallopt(_M_MMAP_MAX, 0)
+                mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+                mallopt(_M_TOP_PAD, 64 << 20)
+        self.peers = start_group("gloo", distributed)
+        return self.peers.topology
+
+    def build(
+        self,
+        model: nn.Module,
+        task: Task,
+        plan: StepPlan,
+        optimizer: torch.optim.Optimizer | None = None,
+        schedule: Schedule | None = None,
+    ) -> LoopStepper:
+        """Steps over a model; warns where a precision would be emulated."""
+        if plan.precision == "bf16" and not has_bf16():
+            log.logger.warning(
+                "this CPU has no bf16 instructions: --precision bf16 will be many times slower"
+                " than fp32"
+            )
+        return super().build(model, task, plan, optimizer, schedule)

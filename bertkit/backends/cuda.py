@@ -1,0 +1,56 @@
+"""NVIDIA GPUs through PyTorch. One process per GPU."""
+
+from __future__ import annotations
+
+import torch
+
+from bertkit.backends.base import Caps, Probe, Topology
+from bertkit.backends.distributed import start_group
+from bertkit.backends.looped import LoopAdapter
+from bertkit.train.optim import NAMES
+
+
+class CudaAdapter(LoopAdapter):
+    """Trains on one GPU; fp32 products use TF32, fp16 gets a dynamic loss scale."""
+
+    caps = Caps(
+        name="cuda",
+        fixed_shapes=False,
+        step_owner="loop",
+        scalar_reads="log_step",
+        layouts=("unpadded", "padded"),
+        precisions=("bf16", "fp16", "fp32"),
+        loss_scaling=("dynamic", "static"),
+        optimizers=frozenset(NAMES),
+        launchers=("torchrun",),
+    )
+
+    def probe(self) -> Probe:
+        """Whether a GPU can be used, and why not."""
+        version = f"torch {torch.__version__}"
+        if torch.version.cuda is None:
+            return Probe(
+                "cuda",
+                False,
+                f"{version} was built without CUDA",
+                hint="install a CUDA build of torch, see https://pytorch.org/get-started",
+            )
+        if not torch.cuda.is_available():
+            return Probe(
+                "cuda",
+                False,
+                f"{version} with CUDA {torch.version.cuda} finds no usable GPU",
+                hint="`nvidia-smi` says whether the driver sees one",
+            )
+        names = tuple(
+            torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())
+        )
+        found = f"{len(names)} x {names[0]}, CUDA {torch.version.cuda}"
+        return Probe("cuda", True, found, version=version, devices=names)
+
+    def start(self, distributed: bool = False) -> Topology:
+        """Let fp32 products use TF32, take this process's GPU, and join the others of a run."""
+        torch.set_float32_matmul_precision("high")
+        torch.cuda.set_device(Topology.from_environment().local_rank)
+        self.peers = start_group("nccl", distributed)
+        return self.peers.topology

@@ -1,0 +1,140 @@
+"""What this machine can do: versions, packages, backends, memory and disk."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import time
+import unicodedata
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bertkit import __version__
+from bertkit.backends.registry import probe_all
+from bertkit.files import free_bytes, human_bytes
+from bertkit.log import table
+
+# Distribution name → the extra of bertkit that installs it; empty where it always belongs.
+PACKAGES = {
+    "click": "",
+    "numpy": "",
+    "numba": "",
+    "torch": "",
+    "tokenizers": "",
+    "spacy": "",
+    "tfrecord": "",
+    "safetensors": "",
+    "fsspec": "",
+    "tqdm": "",
+    "rich": "",
+    "pyyaml": "",
+    "matplotlib": "plot",
+    "h5py": "hdf5",
+    "tensorboard": "tensorboard",
+    "wandb": "wandb",
+    "aiohttp": "remote",
+    "distributed": "dask",
+    "mwparserfromhell": "wiki",
+    "nltk": "punkt",
+}
+
+
+def examine(folder: str | Path = ".") -> dict[str, Any]:
+    """Look at this machine.
+
+    Args:
+        folder: where the free disk space is measured.
+
+    Returns:
+        Plain values: `bertkit`, `python`, `unicode`, `platform`, `cores`, `memory_bytes`,
+        `available_bytes` (None where unknown), `disk_free_bytes`, `packages` (name →
+        version, or None with the `install` line), `backends` (one entry per backend with
+        `present`, `reason`, `hint`), `problems` (texts; empty on a healthy machine).
+    """
+    begin = time.perf_counter()
+    packages = {name: _package(name, extra) for name, extra in PACKAGES.items()}
+    missing = [
+        f"{name} is missing: {entry['install']}"
+        for name, entry in packages.items()
+        if entry["version"] is None and not entry["extra"]
+    ]
+    total, available = _memory()
+    return {
+        "bertkit": __version__,
+        "python": platform.python_version(),
+        "unicode": unicodedata.unidata_version,
+        "platform": platform.platform(),
+        "cores": _cores(),
+        "memory_bytes": total,
+        "available_bytes": available,
+        "disk_free_bytes": free_bytes(folder),
+        "packages": packages,
+        "backends": [asdict(probe) for probe in probe_all()],
+        "problems": missing,
+        "seconds": time.perf_counter() - begin,
+    }
+
+
+def describe(found: dict[str, Any]) -> str:
+    """The result of `examine` for people, ready to be pasted into a bug report."""
+    machine = [
+        ("bertkit", found["bertkit"]),
+        ("Python", f"{found['python']} (Unicode {found['unicode']})"),
+        ("system", found["platform"]),
+        ("cores", found["cores"]),
+        ("memory", _size(found["memory_bytes"], found["available_bytes"])),
+        ("disk", f"{human_bytes(found['disk_free_bytes'])} free here"),
+    ]
+    packages = [
+        (name, entry["version"] or "missing", "" if entry["version"] else entry["install"])
+        for name, entry in found["packages"].items()
+    ]
+    backends = [
+        (
+            entry["name"],
+            "ready" if entry["present"] else "missing",
+            entry["reason"] + (f"; {entry['hint']}" if entry["hint"] else ""),
+        )
+        for entry in found["backends"]
+    ]
+    parts = [
+        table(["machine", ""], machine),
+        table(["backend", "state", "what was found"], backends),
+        table(["package", "version", "to install it"], packages),
+    ]
+    ending = found["problems"] or ["No problem found."]
+    return "\n\n".join([*parts, "\n".join(ending)])
+
+
+def _package(name: str, extra: str) -> dict[str, str | None]:
+    try:
+        version: str | None = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        version = None
+    wanted = f"bertkit[{extra}]" if extra else name
+    return {"version": version, "extra": extra, "install": f"pip install '{wanted}'"}
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory() -> tuple[int | None, int | None]:
+    """(all, still available) in bytes; None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None, None
+    sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if "kB" in line}
+    return sizes.get("MemTotal"), sizes.get("MemAvailable")
+
+
+def _size(total: int | None, available: int | None) -> str:
+    if total is None:
+        return "unknown"
+    free = f", {human_bytes(available)} available" if available is not None else ""
+    return human_bytes(total) + free

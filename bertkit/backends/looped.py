@@ -1,0 +1,63 @@
+"""What the adapters share whose steps Python runs itself: the CPU's and CUDA's."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from bertkit.backends.base import Caps, OptimizerSpec, Peers, Problem, Schedule, StepPlan, Task
+from bertkit.backends.distributed import wrap
+from bertkit.backends.loop import LoopStepper, make_scaler, plain_weights, setting_problems
+from bertkit.backends.speed import matrix_flops
+from bertkit.train.optim import make_optimizer
+
+
+class LoopAdapter:
+    """An adapter for one torch device; subclasses find it (`probe`) and open it (`start`).
+
+    Attributes:
+        caps: what the machine can do; its name is the type of the torch device.
+        peers: the processes of the run, once it has started.
+    """
+
+    caps: Caps
+
+    def __init__(self) -> None:
+        self.peers = Peers()
+
+    def validate(self, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
+        """Settings that the machine cannot do."""
+        return setting_problems(self.caps, plan, optimizer)
+
+    def peak_flops(self, precision: str) -> float:
+        """Measured operations per second of large matrix products."""
+        return matrix_flops(torch.device(self.caps.name), precision)
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """The model on the device."""
+        return model.to(self.caps.name)
+
+    def optimizer(self, model: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:
+        """The named optimizer, fused."""
+        return make_optimizer(model, spec)
+
+    def build(
+        self,
+        model: nn.Module,
+        task: Task,
+        plan: StepPlan,
+        optimizer: torch.optim.Optimizer | None = None,
+        schedule: Schedule | None = None,
+    ) -> LoopStepper:
+        """Steps over a placed model, with a loss scale where fp16 needs one."""
+        scaler = None
+        if optimizer is not None:
+            if plan.precision == "fp16" and "none" not in self.caps.loss_scaling:
+                scaler = make_scaler(self.caps.name, plan)
+            model = wrap(model, self.peers, unused=not getattr(task, "nsp", True))
+        device = torch.device(self.caps.name)
+        return LoopStepper(model, task, plan, device, optimizer, schedule, self.peers, scaler)
+
+    def weights(self, model: nn.Module) -> dict[str, Tensor]:
+        """Plain CPU tensors."""
+        return plain_weights(model)

@@ -1,0 +1,178 @@
+"""The `bertkit` command: a lazy group of subcommands, and what each exit status means.
+
+Only click is imported here, so that `bertkit --help` answers at once; a subcommand's
+module is imported when it runs.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from bertkit import __version__
+from bertkit.errors import BertkitError
+
+# In the order of the main job. The texts are checked against each command's own help.
+COMMANDS = {
+    "download": "Fetch a corpus, vocabulary or question set, resumable and checked.",
+    "extract": "Turn a raw corpus into documents, one sentence per line.",
+    "split": "Divide documents into train, valid and test parts.",
+    "train-vocab": "Train a WordPiece vocabulary on text.",
+    "make-records": "Write the masked, paired training instances of BERT as record files.",
+    "pick-eval": "Pick evenly spaced records as a fixed evaluation set.",
+    "inspect": "Show records, manifests and runs as a human reads them.",
+    "verify": "Compare two record sets: the same instances, whatever wrote them?",
+    "pretrain": "Pretrain a BERT encoder with masked LM and next sentence prediction.",
+    "eval": "Measure masked LM and next sentence quality of checkpoints.",
+    "report": "Draw the curves of one or several runs.",
+    "finetune-squad": "Train, predict and score question answering on SQuAD files.",
+    "predict": "Answer a question about a passage with a model fine-tuned on SQuAD.",
+    "convert": "Turn a checkpoint of any form into one for transformers or NVIDIA's programs.",
+    "doctor": "Say what this machine can do and what is missing.",
+}
+
+EXIT_STATUS = """\b
+Exit status:
+  0   done
+  1   failed
+  2   wrong usage
+  3   bad or mismatched data or configuration
+  4   a package, backend or device is missing
+  5   the target was not reached
+  75  stopped by a signal after saving; run the same command again to go on
+  130 interrupted
+"""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the main job."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import `bertkit.commands.<name>` and return its `command`."""
+        name = cmd_name.replace("_", "-")
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"bertkit.commands.{name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and let its repeatable flags take several values at once."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command, repeat_flags(command, rest) if command else rest
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def repeat_flags(command: click.Command, words: Sequence[str]) -> list[str]:
+    """`--input a b` as `--input a --input b`, so that unquoted globs work."""
+    repeatable = {
+        flag
+        for option in command.params
+        if isinstance(option, click.Option) and option.multiple
+        for flag in option.opts
+    }
+    spread: list[str] = []
+    flag = ""
+    for word in words:
+        if word.startswith("-") and word != "-":
+            flag = word if _hyphens(word) in repeatable else ""
+        elif flag and spread[-1] != flag:
+            spread.append(flag)
+        spread.append(word)
+    return spread
+
+
+def _hyphens(name: str) -> str:
+    """Accept `--max_seq_length` for `--max-seq-length`."""
+    return name.replace("_", "-")
+
+
+@click.group(
+    cls=LazyGroup,
+    epilog=EXIT_STATUS,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "BERTKIT",
+        "token_normalize_func": _hyphens,
+        "max_content_width": 100,
+    },
+)
+@click.version_option(__version__, prog_name="bertkit")
+def main_group() -> None:
+    """Take a BERT encoder from a raw dump to a fine-tuned, evaluated model.
+
+    \b
+    Example, without any download:
+      bertkit download sample --output data/raw
+      bertkit extract --input data/raw --output data/docs
+      bertkit --help, or bertkit COMMAND --help, says the rest.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; errors become one line on stderr."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # Threads that spin while they wait for each other take the cores from those that work,
+    # as soon as a machine has other things to do; this must be set before torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        status = main_group.main(args=words, prog_name="bertkit", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("\nInterrupted.", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BertkitError as error:
+        return _report(error.message, error.hint, error.exit_code, words)
+    except MemoryError:
+        return _report("out of memory", "use fewer --workers or smaller shards", 1, words)
+    except OSError as error:
+        return _report(*_explain(error), 1, words)
+
+
+def _explain(error: OSError) -> tuple[str, str]:
+    place = f": {error.filename}" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        hint = "free some space and run the same command again; finished files are kept"
+        return f"the disk is full{place}", hint
+    if error.errno == errno.EPIPE:
+        return "the reader of the output went away", ""
+    return f"{error.strerror or error}{place}", ""
+
+
+def _report(message: str, hint: str, status: int, words: Sequence[str]) -> int:
+    click.echo(f"Error: {message}", err=True)
+    if hint:
+        click.echo(f"Hint: {hint}", err=True)
+    if {"-v", "--verbose"} & set(words):
+        click.echo(traceback.format_exc(), err=True)
+    return status
+
+
+def entry_point() -> None:
+    """Console script."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    entry_point()

@@ -1,0 +1,1 @@
+"""One file per subcommand: options in, one library call, a result out."""

@@ -1,0 +1,55 @@
+"""`bertkit eval`: how good checkpoints are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from bertkit.commands import options
+from bertkit.train.config import EvalConfig
+
+
+@click.command()
+@options.input_option("Evaluation records.")
+@click.option(
+    "--checkpoint", "-c", "checkpoints", multiple=True, required=True, metavar="PATH",
+    help="Folder of a checkpoint or of a run (all its checkpoints), or a glob; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--baseline", multiple=True, metavar="PATH",
+    help="Training records: also tell what word frequencies alone would reach; repeatable.",
+)  # fmt: skip
+@options.config_options(EvalConfig)
+@options.common_options
+def command(
+    inputs: tuple[str, ...],
+    checkpoints: tuple[str, ...],
+    baseline: tuple[str, ...],
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Measure masked LM and next sentence quality of checkpoints.
+
+    \b
+    Example:
+      bertkit eval --input data/eval.tfrecord --checkpoint runs/tiny --baseline data/train
+      bertkit eval --input data/eval.tfrecord --checkpoint runs/tiny/step-0001000 \\
+        --min-mlm-accuracy 0.72
+    """
+    config = options.resolved(EvalConfig, given).config
+    from bertkit.backends import registry
+    from bertkit.train.evaluate import evaluate_checkpoints, require_target
+
+    adapter = registry.get(config.backend)
+    result = evaluate_checkpoints(config, inputs, checkpoints, adapter, baseline)
+    best = result.checkpoints[-1].checkpoint
+    options.finish(
+        asdict(result),
+        as_json,
+        result.text(),
+        f"bertkit finetune-squad --init-checkpoint {best} --train-file TRAIN.json"
+        " --predict-file DEV.json --output runs/squad",
+    )
+    require_target(result, config.min_mlm_accuracy)

@@ -1,0 +1,52 @@
+"""`bertkit finetune-squad`: question answering."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from bertkit import config, log
+from bertkit.commands import options
+from bertkit.squad.config import SquadConfig
+
+PRESETS = [name for name in config.preset_names() if name.startswith("squad")]
+
+
+@click.command()
+@click.option("--preset", type=click.Choice(PRESETS), help="Start from a shipped recipe.")
+@options.config_options(SquadConfig)
+@options.overwrite_option
+@options.dry_run_option
+@options.common_options
+def command(
+    preset: str | None, overwrite: bool, dry_run: bool, as_json: bool, **given: Any
+) -> None:
+    """Train, predict and score question answering on SQuAD files.
+
+    What is done follows from the files given; --do-train, --do-predict and --do-eval
+    (and --no-do-…) say it outright. The same command again goes on where it stopped.
+
+    \b
+    Example:
+      bertkit finetune-squad --init-checkpoint runs/base/step-1000000 --vocab vocab.txt \\
+        --train-file train-v1.1.json --predict-file dev-v1.1.json --output runs/squad
+      bertkit finetune-squad --predict-file questions.json --output runs/squad
+    """
+    resolved = options.resolved(SquadConfig, given, preset)
+    from bertkit.backends import registry
+    from bertkit.squad.finetune import finetune
+    from bertkit.squad.prepare import prepare
+
+    adapter = registry.get(resolved.config.backend)
+    if dry_run:
+        plan = prepare(resolved.config, adapter).outline()
+        settings = log.table(("setting", "value", "from"), resolved.rows())
+        lines = "\n".join(f"{name:<20} {value}" for name, value in plan.items())
+        options.finish(plan, as_json, f"{settings}\n\n{lines}")
+        return
+    result = finetune(resolved.config, adapter, overwrite)
+    more = "" if resolved.config.predicts else " --predict-file dev-v1.1.json"
+    following = f"bertkit finetune-squad --output {result.output}{more}"
+    options.finish(asdict(result), as_json, result.text(), "" if result.scores else following)

@@ -1,0 +1,82 @@
+"""`bertkit inspect`: records, manifests and runs as text."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from bertkit.commands import options
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="PATH...")
+@options.input_option("The same as PATH.", required=False)
+@click.option("--vocab", metavar="FILE", help="Vocabulary, to show tokens instead of ids.")
+@click.option(
+    "--count",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Records to show.",
+)
+@click.option(
+    "--start",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Number of the first record to show.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=100_000,
+    show_default=True,
+    metavar="N",
+    help="Records to measure per file, evenly spaced.",
+)
+@options.common_options
+def command(
+    paths: tuple[str, ...],
+    inputs: tuple[str, ...],
+    vocab: str | None,
+    count: int,
+    start: int,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Show records, manifests and runs as a human reads them.
+
+    PATH is a record file, a folder that bertkit wrote, or the folder of a pretraining run.
+
+    \b
+    Example:
+      bertkit inspect data/records --vocab bertkit-uncased-8k --count 2
+      bertkit inspect runs/tiny
+    """
+    from bertkit.records import inspect as work
+
+    names = [*paths, *inputs]
+    if not names:
+        raise click.UsageError("give a record file or a folder, for example data/records")
+    result: dict[str, Any] = {}
+    parts: list[str] = []
+    for name in names:
+        if os.path.isfile(os.path.join(name, "metrics.jsonl")):
+            from bertkit.train import metrics
+
+            lines = metrics.read(os.path.join(name, metrics.NAME))
+            result["run"] = lines[-1] if lines else {}
+            last = ", ".join(f"{key} {value}" for key, value in result["run"].items())
+            parts.append(f"{name}: {len(lines)} lines of metrics; the last: {last or 'none'}")
+        elif os.path.isdir(name) and (work.has_manifest(name) or not work.record_files([name])):
+            result["manifest"], text = work.inspect_manifest(name)
+            parts.append(text)
+    found = work.record_files(names)
+    if found:
+        result["records"], text = work.inspect_records(found, vocab, count, start, limit)
+        parts.append(text)
+    options.finish(result, as_json, "\n\n".join(parts))

@@ -1,0 +1,71 @@
+"""`bertkit make-records`: sentence files in, record files out."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import click
+
+from bertkit.commands import options
+from bertkit.records.config import RecordsConfig
+
+
+@click.command()
+@options.input_option("Text, one sentence per line, blank lines between documents.")
+@options.output_option("Folder for the record files and manifest.json.")
+@options.vocab_option
+@options.config_options(RecordsConfig)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N records.")
+@options.workers_option
+@options.executor_options
+@options.overwrite_option
+@options.dry_run_option
+@options.common_options
+def command(
+    inputs: tuple[str, ...],
+    output: str,
+    vocab: str,
+    limit: int | None,
+    workers: int,
+    executor: str,
+    scheduler: str,
+    overwrite: bool,
+    dry_run: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Write the masked, paired training instances of BERT as record files.
+
+    Equal text, settings and seed give the same records as the program of --style: Google's,
+    MLPerf's, Cerebras', NVIDIA's or a Hugging Face trainer's. Run the same command again
+    after an interruption: finished files stay.
+
+    \b
+    Example:
+      bertkit make-records --input data/split/train --output data/records \\
+        --vocab bertkit-uncased-8k --msl 128
+    """
+    from bertkit import files, log
+
+    settings = options.resolved(RecordsConfig, given)
+    if dry_run:
+        from bertkit.records.estimate import estimate_records
+
+        plan = estimate_records(settings.config, inputs, output, vocab, workers, limit)
+        text = log.table(("setting", "value", "from"), settings.rows())
+        text += "\n\n" + log.table(("plan", "value"), plan.rows())
+        options.finish({"dry_run": True, **dataclasses.asdict(plan)}, as_json, text)
+        return
+    from bertkit.records.build import make_records
+
+    result = make_records(
+        settings.config, inputs, output, vocab, workers, overwrite, limit, executor, scheduler
+    )
+    text = (
+        f"{result.records:,} records of {result.max_seq_length} tokens, "
+        f"{files.human_bytes(result.bytes)} in {result.files} files in {result.output} "
+        f"({result.made} made now, {result.seconds:.1f} s)"
+    )
+    following = f"bertkit inspect {result.output} --vocab {vocab}"
+    options.finish(dataclasses.asdict(result), as_json, text, following)

@@ -1,0 +1,232 @@
+"""Options that every command spells the same, and the way a command ends.
+
+`config_options(SomeConfig)` makes the flags of a command from the fields of its
+configuration; `resolved(...)` turns what the user gave into that configuration with
+the precedence command line > environment > --config > preset > default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import types
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from bertkit import config as configuration
+from bertkit import log
+
+C = TypeVar("C")
+Command = Callable[..., Any]
+
+
+def common_options(function: Command) -> Command:
+    """`--json`, `-v` and `-q`, on every command."""
+    function = click.option(
+        "-q", "--quiet", is_flag=True, expose_value=False, callback=_quiet, is_eager=True,
+        help="Show warnings and errors only.",
+    )(function)  # fmt: skip
+    function = click.option(
+        "-v", "--verbose", count=True, expose_value=False, callback=_verbose, is_eager=True,
+        help="Show more; errors with their traceback.",
+    )(function)  # fmt: skip
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print the result as one JSON object on the last line.",
+    )(function)
+
+
+def _verbose(ctx: click.Context, parameter: click.Parameter, value: int) -> None:
+    if value or not log.logger.handlers:
+        log.setup(value)
+
+
+def _quiet(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        log.setup(-1)
+
+
+def input_option(help: str, required: bool = True) -> Callable[[Command], Command]:
+    """`--input`, repeatable: names, globs, folders or `@list.txt`."""
+    return click.option(
+        "--input", "-i", "inputs", multiple=True, required=required, metavar="PATH",
+        help=f"{help} Files, globs, folders or @list.txt; repeatable.",
+    )  # fmt: skip
+
+
+def output_option(help: str) -> Callable[[Command], Command]:
+    """`--output`: a file or folder to write."""
+    return click.option("--output", "-o", required=True, metavar="PATH", help=help)
+
+
+vocab_option = click.option(
+    "--vocab", required=True, metavar="FILE", help="WordPiece vocabulary, one token per line."
+)
+workers_option = click.option(
+    "--workers", type=click.IntRange(min=0), default=0, metavar="N",
+    help="Worker processes; 0 takes one per core. The output does not depend on it.",
+)  # fmt: skip
+
+
+def executor_options(function: Command) -> Command:
+    """`--executor` and `--scheduler`: this machine's processes, or a Dask cluster."""
+    function = click.option(
+        "--scheduler", default="", metavar="URL",
+        help="With --executor dask: address of the scheduler, such as tcp://host:8786.",
+    )(function)  # fmt: skip
+    return click.option(
+        "--executor", type=click.Choice(["processes", "dask"]), default="processes",
+        help="Where the parts are made: processes here, or the workers of a Dask cluster that "
+        "see the same files.  [default: processes]",
+    )(function)  # fmt: skip
+
+
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Replace what an earlier, different run left in --output."
+)
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Show the plan and the estimates; write nothing."
+)
+
+
+def config_options(kind: type, skip: Sequence[str] = ()) -> Callable[[Command], Command]:
+    """Flags for every field of a configuration dataclass, and `--config`, `--set`.
+
+    The command receives them as keyword arguments; pass those on to `resolved`.
+    """
+
+    def decorate(function: Command) -> Command:
+        hints = typing.get_type_hints(kind)
+        function = click.option(
+            "--set", "assignments", multiple=True, metavar="KEY=VALUE",
+            help="Set any key of the configuration, also nested ones; repeatable.",
+        )(function)  # fmt: skip
+        function = click.option(
+            "--config", "config_file", metavar="FILE", help="YAML file with settings by name."
+        )(function)
+        for item in reversed(dataclasses.fields(kind)):
+            if item.name in skip:
+                continue
+            if dataclasses.is_dataclass(hints[item.name]):
+                function = _nested_options(item, hints[item.name])(function)
+            else:
+                function = _option(item, hints[item.name])(function)
+        return function
+
+    return decorate
+
+
+def _nested_options(item: dataclasses.Field[Any], kind: Any) -> Callable[[Command], Command]:
+    """Flags for those settings of a nested dataclass that its metadata names as `options`."""
+
+    def decorate(function: Command) -> Command:
+        hints = typing.get_type_hints(kind)
+        by_name = {inner.name: inner for inner in dataclasses.fields(kind)}
+        for name in reversed(item.metadata.get("options", ())):
+            function = _option(by_name[name], hints[name])(function)
+        return function
+
+    return decorate
+
+
+def _option(item: dataclasses.Field[Any], hint: Any) -> Callable[[Command], Command]:
+    name = "--" + item.name.replace("_", "-")
+    extra = list(item.metadata.get("flags", ()))
+    text = item.metadata.get("help", "")
+    hint, repeated = _plain_type(hint)
+    default = item.default if item.default is not dataclasses.MISSING else None
+    choices = item.metadata.get("choices") or ()
+    keywords: dict[str, Any] = {"default": None, "help": text + _default_text(default, hint)}
+    if hint is bool:
+        off = item.metadata.get("off") or "--no-" + item.name.replace("_", "-")
+        return click.option(*extra, f"{name}/{off}", item.name, **keywords)
+    if choices:
+        keywords["type"] = click.Choice(list(choices))
+    else:
+        keywords["type"] = {int: click.INT, float: click.FLOAT}.get(hint, click.STRING)
+    if repeated:
+        keywords["multiple"] = True
+    return click.option(*extra, name, item.name, **keywords)
+
+
+def _plain_type(hint: Any) -> tuple[Any, bool]:
+    """(element type, whether the option may be repeated) of a field's type."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        hint = next(part for part in typing.get_args(hint) if part is not type(None))
+    if typing.get_origin(hint) is list:
+        return typing.get_args(hint)[0], True
+    return hint, False
+
+
+def _default_text(default: Any, hint: Any) -> str:
+    if default is None or default == "":
+        return ""
+    if hint is bool:
+        return f"  [default: {'on' if default else 'off'}]"
+    return f"  [default: {default}]"
+
+
+def resolved(
+    kind: type[C], given: dict[str, Any], preset: str | None = None
+) -> configuration.Resolved[C]:
+    """The configuration from a command's keyword arguments.
+
+    Args:
+        kind: the configuration dataclass.
+        given: the keyword arguments that `config_options` added (they are removed from
+            the mapping, so that what is left belongs to the command itself).
+        preset: name of a shipped preset, the lowest layer above the defaults.
+    """
+    ctx = click.get_current_context()
+    items = dataclasses.fields(kind)  # type: ignore[arg-type]
+    keys = {item.name: item.name for item in items}
+    keys |= {n: f"{item.name}.{n}" for item in items for n in item.metadata.get("options", ())}
+    config_file, assignments = given.pop("config_file", None), given.pop("assignments", ())
+    typed = configuration.COMMAND_LINE
+    by_source: dict[str, dict[str, Any]] = {"environment": {}, typed: {}}
+    for name in keys.keys() & given.keys():
+        value = given.pop(name)
+        if value is None or value == ():
+            continue
+        source = ctx.get_parameter_source(name)
+        place = "environment" if source == ParameterSource.ENVIRONMENT else typed
+        by_source[place][keys[name]] = value
+    layers = []
+    if preset:
+        layers.append(configuration.Layer(f"preset {preset}", configuration.load_preset(preset)))
+    if config_file:
+        layers.append(configuration.Layer(config_file, configuration.load_yaml(config_file)))
+    layers.append(configuration.Layer("environment", by_source["environment"]))
+    layers.append(configuration.Layer(typed, by_source[typed]))
+    assigned = configuration.parse_assignments(assignments)
+    layers.append(configuration.Layer(configuration.ASSIGNMENT, assigned))
+    return configuration.resolve(kind, layers)
+
+
+def finish(result: dict[str, Any], as_json: bool, text: str = "", next_step: str = "") -> None:
+    """End a command: its result on stdout, the next command to try on stderr.
+
+    Args:
+        result: plain values; printed as one JSON object with `--json`.
+        as_json: the `--json` flag.
+        text: the result for people, printed without `--json`.
+        next_step: a command line that continues the main job.
+
+    Of the processes that torchrun starts, the first one alone talks.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        return
+    if as_json:
+        name = click.get_current_context().info_name
+        click.echo(json.dumps({"command": name, **result}, ensure_ascii=False))
+    elif text:
+        click.echo(text)
+    if next_step:
+        log.logger.info("Next: %s", next_step)

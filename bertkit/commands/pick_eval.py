@@ -1,0 +1,49 @@
+"""`bertkit pick-eval`: record files in, a small fixed evaluation set out."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from bertkit.commands import options
+
+
+@click.command()
+@options.input_option("Record files.")
+@options.output_option("Folder for eval.tfrecord and manifest.json.")
+@click.option(
+    "--count",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    metavar="N",
+    help="Records to pick, evenly spaced.",
+)
+@options.overwrite_option
+@options.common_options
+def command(
+    inputs: tuple[str, ...], output: str, count: int, overwrite: bool, as_json: bool
+) -> None:
+    """Pick evenly spaced records as a fixed evaluation set.
+
+    Record i of N is number int(i * (available / N)), the rule of MLPerf. The manifest
+    holds a digest of what the records mean, to compare evaluation sets by.
+
+    \b
+    Example:
+      bertkit pick-eval --input data/records-eval --output data/eval --count 10000
+    """
+    from bertkit import files
+    from bertkit.records.pick import pick_eval
+
+    result = pick_eval(inputs, output, count, overwrite)
+    text = (
+        f"{result.records:,} of {result.available:,} records, "
+        f"{files.human_bytes(result.bytes)}, in {result.output}\ndigest {result.digest}"
+    )
+    following = (
+        f"bertkit pretrain --preset tiny --input data/records --eval-input {output} "
+        "--vocab bertkit-uncased-8k --output runs/tiny"
+    )
+    options.finish(dataclasses.asdict(result), as_json, text, following)

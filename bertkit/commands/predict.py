@@ -1,0 +1,66 @@
+"""`bertkit predict`: a question and a passage, an answer."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from bertkit.commands import options
+from bertkit.squad.config import AskConfig
+
+_SHOWN = 5
+
+
+@click.command()
+@click.option("--question", metavar="TEXT", help="What to ask.")
+@click.option(
+    "--passage", metavar="TEXT", help="Where to look for the answer; @FILE takes it from a file."
+)
+@options.config_options(AskConfig)
+@options.common_options
+def command(question: str | None, passage: str | None, as_json: bool, **given: Any) -> None:
+    """Answer a question about a passage with a model fine-tuned on SQuAD.
+
+    Without --question and --passage, questions are read from standard input as JSON lines
+    with "question", "passage" and, if wanted, "id".
+
+    \b
+    Example:
+      bertkit predict --init-checkpoint runs/squad --question "Who built the bridge?" \\
+        --passage "The bridge in London was built by the old king."
+      bertkit predict --init-checkpoint runs/squad --json < questions.jsonl
+    """
+    config = options.resolved(AskConfig, given).config
+    if (question is None) != (passage is None):
+        raise click.UsageError("--question and --passage go together")
+    from bertkit import log
+    from bertkit.backends import registry
+    from bertkit.files import open_binary
+    from bertkit.squad import ask
+
+    if question is None or passage is None:
+        if sys.stdin.isatty():
+            raise click.UsageError("give --question and --passage, or JSON lines on standard input")
+        lines = sys.stdin.buffer.read().decode("utf-8", "replace").split("\n")
+        questions = ask.read_asked(lines, "standard input")
+    else:
+        if passage.startswith("@"):
+            with open_binary(passage[1:]) as stream:
+                passage = stream.read().decode("utf-8", "replace")
+        questions = [ask.one_question(question, passage)]
+    result = ask.ask(config, questions, registry.get(config.backend))
+    if len(result.answers) == 1:
+        best = result.answers[0]
+        rows = [(f"{row['probability']:.4f}", row["text"]) for row in best["nbest"][:_SHOWN]]
+        text = f"{best['answer'] or '(no answer)'}\n\n{log.table(('probability', 'text'), rows)}"
+    else:
+        several = [
+            (row["id"], f"{row['probability']:.4f}", row["answer"] or "(no answer)")
+            for row in result.answers
+        ]
+        text = log.table(("id", "probability", "answer"), several)
+    following = f"bertkit finetune-squad --output {config.init_checkpoint} --predict-file DEV.json"
+    options.finish(asdict(result), as_json, text, following)

@@ -1,0 +1,59 @@
+"""`bertkit pretrain`: records in, checkpoints out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from bertkit import config, log
+from bertkit.commands import options
+from bertkit.train.config import PretrainConfig
+
+PRESETS = [name for name in config.preset_names() if not name.startswith("squad")]
+
+
+@click.command()
+@click.option("--preset", type=click.Choice(PRESETS), help="Start from a shipped recipe.")
+@options.config_options(PretrainConfig)
+@options.overwrite_option
+@options.dry_run_option
+@options.common_options
+def command(
+    preset: str | None, overwrite: bool, dry_run: bool, as_json: bool, **given: Any
+) -> None:
+    """Pretrain a BERT encoder with masked LM and next sentence prediction.
+
+    The run's folder gets config.yaml, metrics.jsonl and checkpoints step-*/ that
+    transformers loads. The same command again goes on where the run stands, bit for bit.
+
+    With --text no record files are needed: the instances are made on the fly.
+
+    \b
+    Example:
+      bertkit pretrain --preset tiny --input data/train --eval-input data/eval.tfrecord \\
+        --vocab vocab.txt --output runs/tiny
+      bertkit pretrain --preset base-phase2 --input data/512 --output runs/phase2 \\
+        --init-checkpoint runs/phase1/step-0900000
+    """
+    resolved = options.resolved(PretrainConfig, given, preset)
+    from bertkit.backends import registry
+    from bertkit.train.prepare import prepare
+    from bertkit.train.pretrain import pretrain
+
+    adapter = registry.get(resolved.config.backend)
+    if dry_run:
+        ready = prepare(resolved.config, adapter, resolved.origins, dry_run=True)
+        text = log.table(("setting", "value", "from"), ready.rows(resolved.origins))
+        plan = asdict(ready.plan)
+        options.finish(plan, as_json, f"{text}\n\n{ready.plan.text()}")
+        return
+    result = pretrain(resolved.config, adapter, resolved.origins, overwrite)
+    records = " ".join(resolved.config.eval_input) or "EVAL_RECORDS"
+    options.finish(
+        {**asdict(result), "records": result.plan.records},
+        as_json,
+        result.text(),
+        f"bertkit eval --input {records} --checkpoint {result.output}",
+    )

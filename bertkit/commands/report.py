@@ -1,0 +1,65 @@
+"""`bertkit report`: runs as curves."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from bertkit.commands import options
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option(
+    "--output", "-o", metavar="FILE",
+    help="Page or picture to write: .html (curves, numbers, settings that differ, hardware), .png, "
+    ".svg or .pdf.  [default: report.png in the first run]",
+)  # fmt: skip
+@options.common_options
+def command(runs: tuple[str, ...], output: str | None, as_json: bool) -> None:
+    """Draw the curves of one or several runs.
+
+    Loss, masked LM accuracy, learning rate and throughput over the steps, every run a
+    line of its own; a run may still be going. A run that answered SQuAD questions is also
+    told by kind of question, with examples and a picture answers.png in its folder.
+
+    \b
+    Example:
+      bertkit report runs/tiny
+      bertkit report runs/tiny runs/mini --output report.html
+      bertkit report runs/squad
+    """
+    from bertkit import log
+    from bertkit.squad import review
+    from bertkit.train import metrics
+    from bertkit.train.plots import draw
+
+    answered = [run for run in runs if Path(run, review.NAME).is_file()]
+    reviews = {run: review.read_review(run) for run in answered}
+    told = [f"{run}\n\n{review.as_text(found)}" for run, found in reviews.items()]
+    told += [review.draw_review(run) for run in answered]
+    trained = [run for run in runs if run not in reviews or Path(run, metrics.NAME).is_file()]
+    if not trained:
+        options.finish({"runs": [], "answers": reviews}, as_json, "\n\n".join(told))
+        return
+    report = draw(trained, output or str(Path(trained[0]) / "report.png"))
+    rows = [
+        (
+            run["run"],
+            run["step"],
+            *(
+                f"{run.get(kind, {}).get(key, float('nan')):.4f}"
+                for kind, key in (
+                    ("train", "loss"),
+                    ("train", "mlm_accuracy"),
+                    ("eval", "mlm_accuracy"),
+                )
+            ),
+        )
+        for run in report.runs
+    ]
+    columns = ("run", "step", "loss", "MLM accuracy", "MLM accuracy, evaluation")
+    told.append(f"{log.table(columns, rows)}\n\n{report.output}")
+    options.finish({**asdict(report), "answers": reviews}, as_json, "\n\n".join(told))

@@ -1,0 +1,69 @@
+"""`bertkit split`: documents in, train parts and held-out files out."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import click
+
+from bertkit.commands import options
+from bertkit.corpus.config import SplitConfig
+
+
+@click.command()
+@options.input_option("Documents, one sentence per line.", required=False)
+@click.option(
+    "--input-prefix", default="", metavar="DIR",
+    help="Folder to which the names in --metadata are relative.",
+)  # fmt: skip
+@options.output_option("Folder for train/part-0000i-of-0000N.txt, valid.txt, test.txt.")
+@options.config_options(SplitConfig)
+@options.overwrite_option
+@options.dry_run_option
+@options.common_options
+def command(
+    inputs: tuple[str, ...],
+    input_prefix: str,
+    output: str,
+    overwrite: bool,
+    dry_run: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Divide documents into train, valid and test parts.
+
+    By default a document's own text decides where it goes, so the division is stable when the
+    corpus grows, and copies of a document never lie on two sides.
+
+    \b
+    Example:
+      bertkit split --input data/docs --output data/split --valid 0.1 --parts 4
+      bertkit split --method mlperf --input data/wiki --output results --part-megabytes 32
+      bertkit split --method lists --metadata train_512k.txt --metadata val_files.txt \\
+          --input-prefix openwebtext --output data/owt
+    """
+    from bertkit import log
+    from bertkit.corpus import split as work
+
+    settings = options.resolved(SplitConfig, given)
+    if dry_run:
+        plan = work.plan(inputs, output, settings.config, input_prefix)
+        text = log.table(("setting", "value", "from"), settings.rows())
+        text += "\n\n" + log.table(("plan", "value"), plan.items())
+        options.finish({"dry_run": True, **plan}, as_json, text)
+        return
+    result = work.split(inputs, output, settings.config, overwrite, input_prefix)
+    columns = ("split", "files", "documents", "sentences", "bytes")
+    rows = [(name, *facts.values()) for name, facts in result.splits.items()]
+    state = "up to date" if result.up_to_date else f"{result.seconds:.1f} s"
+    text = log.table(columns, rows)
+    text += (
+        f"\n{result.duplicates} documents repeat another, "
+        f"{result.across} stand on more than one side ({state})"
+    )
+    following = (
+        f"bertkit make-records --input '{output.rstrip('/')}/train' "
+        "--output data/records --vocab vocab.txt --msl 128"
+    )
+    options.finish(dataclasses.asdict(result), as_json, text, following)

@@ -1,0 +1,44 @@
+"""`bertkit verify`: are two record sets the same instances?"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from bertkit.commands import options
+
+
+@click.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option("--vocab", metavar="FILE", help="Vocabulary, to show tokens instead of ids.")
+@click.option(
+    "--order",
+    type=click.Choice(["files", "dealt", "any"]),
+    default="files",
+    show_default=True,
+    help="files: file after file; dealt: one record of each file in turn; any: whatever order.",
+)
+@options.common_options
+def command(first: str, second: str, vocab: str | None, order: str, as_json: bool) -> None:
+    """Compare two record sets: the same instances, whatever wrote them?
+
+    A and B are record files, globs or folders of any format: TFRecord, HDF5, JSON lines,
+    packed or not. Padding, widths and the order of features do not count. Exit status 0:
+    the same; 3: not.
+
+    \b
+    Example:
+      bertkit verify data/records data/records-nvidia
+      bertkit verify data/records data/packed --order any --vocab bertkit-uncased-8k
+    """
+    from bertkit.records.verify import verify
+
+    found = verify(first, second, vocab, order)
+    rows = zip("AB", found.records, found.digests, (first, second), strict=True)
+    text = "\n".join(f"{name} {count:,} instances {sha} {path}" for name, count, sha, path in rows)
+    text += f"\n{'the same' if found.same else found.difference}"
+    options.finish(dataclasses.asdict(found), as_json, text)
+    if not found.same:
+        click.get_current_context().exit(3)

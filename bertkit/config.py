@@ -1,0 +1,342 @@
+"""Configuration: dataclasses filled from layers of settings, each value knowing its origin.
+
+A command's configuration is a dataclass whose fields are made with `setting`; the
+command line derives its flags from the same fields, so a default, its help text and
+its checks stand in one place. `resolve` merges the layers (default < preset < config
+file < environment < command line), checks everything and reports all problems at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from bertkit.errors import ConfigError, UsageError
+from bertkit.files import open_binary, package_file
+
+C = TypeVar("C")
+
+# Origins of what the user typed; wrong values there are wrong usage.
+COMMAND_LINE = "command line"
+ASSIGNMENT = "--set"
+
+
+def setting(
+    default: Any = MISSING,
+    help: str = "",
+    *,
+    factory: Any = MISSING,
+    flags: Sequence[str] = (),
+    off: str = "",
+    choices: Sequence[str] = (),
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """A dataclass field that is also a command-line option.
+
+    Args:
+        default: the value where no layer gives one; without it the setting is required.
+        help: what the option does, in one sentence.
+        factory: makes the default where it is mutable.
+        flags: further spellings, such as `--msl`.
+        off: spelling that turns a boolean off, where it is not `--no-<name>`.
+        choices: the allowed words.
+        minimum: smallest allowed number.
+        maximum: largest allowed number.
+    """
+    metadata = {
+        "help": help,
+        "flags": tuple(flags),
+        "off": off,
+        "choices": tuple(choices),
+        "minimum": minimum,
+        "maximum": maximum,
+    }
+    if factory is not MISSING:
+        return field(default_factory=factory, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Settings from one place; `values` may be nested or use dotted keys."""
+
+    origin: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Resolved(Generic[C]):
+    """A checked configuration and, per dotted key, where its value came from."""
+
+    config: C
+    origins: dict[str, str]
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(key, value, origin) of every setting, for a dry run."""
+        flat = flatten(as_dict(self.config))
+        return [(key, str(flat[key]), self.origins.get(key, "default")) for key in flat]
+
+
+def as_dict(config: Any) -> dict[str, Any]:
+    """A dataclass as nested plain values, ready for JSON and YAML."""
+    return {
+        item.name: as_dict(value) if dataclasses.is_dataclass(value) else value
+        for item in dataclasses.fields(config)
+        for value in [getattr(config, item.name)]
+    }
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one mapping with dotted keys; hyphens in keys become underscores."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = prefix + str(key).replace("-", "_")
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, name + "."))
+        else:
+            flat[name] = value
+    return flat
+
+
+def resolve(kind: type[C], layers: Sequence[Layer]) -> Resolved[C]:
+    """Build a configuration from layers, the last one winning.
+
+    A dataclass may define `problems(self) -> list[str]` for rules over several
+    settings; they are checked once every value is right by itself.
+
+    Raises:
+        ConfigError: lists every problem, each with the layer it came from.
+        UsageError: the same, where all of them stand on the command line.
+    """
+    known = _leaf_fields(kind)
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    problems: list[str] = []
+    elsewhere = False
+    for layer in layers:
+        typed = layer.origin in (COMMAND_LINE, ASSIGNMENT)
+        for key, value in flatten(layer.values).items():
+            converted, problem = _take(key, value, known)
+            if problem:
+                where = _flag(key) if layer.origin == COMMAND_LINE else f"{layer.origin}: {key}"
+                problems.append(f"{where}: {problem}")
+                elsewhere |= not typed
+            else:
+                values[key], origins[key] = converted, layer.origin
+    missing = [
+        key
+        for key, (_, item) in known.items()
+        if key not in values and item.default is MISSING and item.default_factory is MISSING
+    ]
+    problems += [f"{_flag(key)} is required" for key in missing]
+    if problems:
+        raise (ConfigError if elsewhere else UsageError)("; ".join(problems))
+    config = _build(kind, values, "")
+    rules = _all_problems(config)
+    if rules:
+        raise ConfigError("; ".join(rules))
+    return Resolved(config, origins)
+
+
+def load_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a YAML mapping.
+
+    Raises:
+        ConfigError: not YAML or not a mapping at the top; names the line.
+        DataError: cannot be read.
+    """
+    import yaml
+
+    with open_binary(path) as stream:
+        blob = stream.read()
+    try:
+        loaded = yaml.load(blob, Loader=_numbers_as_people_write_them())
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise ConfigError(f"{path}: expected `key: value` lines, found {type(loaded).__name__}")
+    return loaded
+
+
+def dump_yaml(values: Mapping[str, Any]) -> str:
+    """Values as YAML text in their own order."""
+    import yaml
+
+    return str(yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True))
+
+
+def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """`["model.hidden_size=256"]` as a mapping; values are read as YAML.
+
+    Raises:
+        UsageError: a text without `=`.
+    """
+    import yaml
+
+    values: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(
+                f"--set {text!r} is not key=value", "example: --set model.hidden_size=256"
+            )
+        values[key.strip()] = yaml.load(value, Loader=_numbers_as_people_write_them())
+    return values
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that ship with the package."""
+    return sorted(path.stem for path in package_file("presets").glob("*.yaml"))
+
+
+def load_preset(name: str) -> dict[str, Any]:
+    """The settings of a preset by name.
+
+    Raises:
+        ConfigError: no such preset.
+    """
+    path = package_file("presets", f"{name}.yaml")
+    if not path.is_file():
+        raise ConfigError(f"no preset {name!r}", f"presets: {', '.join(preset_names())}")
+    values = load_yaml(path)
+    values.pop("description", None)
+    return values
+
+
+def _numbers_as_people_write_them() -> Any:
+    """A safe YAML loader that also reads `1e-4` as a number, as YAML 1.2 does."""
+    import re
+
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+        list("-+0123456789"),
+    )
+    return Loader
+
+
+def _leaf_fields(kind: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    """Dotted key → (type, dataclass field) of every setting below `kind`."""
+    hints = typing.get_type_hints(kind)
+    leaves: dict[str, tuple[Any, Any]] = {}
+    for item in dataclasses.fields(kind):
+        if dataclasses.is_dataclass(hints[item.name]):
+            leaves.update(_leaf_fields(hints[item.name], f"{prefix}{item.name}."))
+        else:
+            leaves[prefix + item.name] = (hints[item.name], item)
+    return leaves
+
+
+def _take(key: str, value: Any, known: Mapping[str, tuple[Any, Any]]) -> tuple[Any, str]:
+    """(converted value, what is wrong with it or nothing)."""
+    if key not in known:
+        return None, f"unknown setting{_suggest(key, known)}"
+    try:
+        return _convert(value, *known[key]), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+def _build(kind: Any, values: Mapping[str, Any], prefix: str) -> Any:
+    hints = typing.get_type_hints(kind)
+    arguments = {}
+    for item in dataclasses.fields(kind):
+        key = prefix + item.name
+        if dataclasses.is_dataclass(hints[item.name]):
+            arguments[item.name] = _build(hints[item.name], values, key + ".")
+        elif key in values:
+            arguments[item.name] = values[key]
+    return kind(**arguments)
+
+
+def _all_problems(config: Any) -> list[str]:
+    found = list(config.problems()) if hasattr(config, "problems") else []
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        if dataclasses.is_dataclass(value):
+            found += _all_problems(value)
+    return found
+
+
+def _convert(value: Any, hint: Any, item: Any) -> Any:
+    """Turn a YAML, environment or command-line value into the type of its field.
+
+    Raises:
+        ValueError: says what was expected.
+    """
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None or (isinstance(value, str) and value.lower() in ("none", "null")):
+            return None
+        hint = next(part for part in typing.get_args(hint) if part is not type(None))
+        origin = typing.get_origin(hint)
+    if origin is list:
+        texts = value if isinstance(value, (list, tuple)) else [value]
+        return [_scalar(text, typing.get_args(hint)[0]) for text in texts]
+    converted = _scalar(value, hint)
+    _check_range(converted, item.metadata)
+    return converted
+
+
+def _scalar(value: Any, hint: Any) -> Any:
+    if hint is bool:
+        if isinstance(value, bool):
+            return value
+        if str(value).lower() in ("true", "yes", "on", "1"):
+            return True
+        if str(value).lower() in ("false", "no", "off", "0"):
+            return False
+        raise ValueError(f"expected true or false, not {value!r}")
+    if hint is int:
+        if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+            raise ValueError(f"expected a whole number, not {value!r}")
+        try:
+            return int(value.replace("_", "") if isinstance(value, str) else value)
+        except (TypeError, ValueError):
+            raise ValueError(f"expected a whole number, not {value!r}") from None
+    if hint is float:
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise ValueError(f"expected a number, not {value!r}") from None
+    if hint is str:
+        if isinstance(value, (list, dict)) or value is None:
+            raise ValueError(f"expected a word, not {value!r}")
+        return str(value)
+    return value
+
+
+def _check_range(value: Any, metadata: Mapping[str, Any]) -> None:
+    choices = metadata.get("choices") or ()
+    if choices and value not in choices:
+        raise ValueError(f"{value!r} is not one of {', '.join(choices)}")
+    low, high = metadata.get("minimum"), metadata.get("maximum")
+    if low is not None and value < low:
+        raise ValueError(f"{value} is below the smallest allowed value {low}")
+    if high is not None and value > high:
+        raise ValueError(f"{value} is above the largest allowed value {high}")
+
+
+def _suggest(key: str, known: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(key, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _flag(key: str) -> str:
+    return "--" + key.replace("_", "-") if "." not in key else key

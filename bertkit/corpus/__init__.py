@@ -1,0 +1,1 @@
+"""From a raw dump to documents and sentences."""

@@ -1,0 +1,108 @@
+"""Text files inside tar archives, also OpenWebText's archive of archives, in one pass.
+
+Nothing is unpacked to disk, so no member can reach outside a folder; memory holds one
+document. OpenWebText is a tar.xz that holds `urlsf_subsetSS-M_data.xz`, each of them a
+tar.xz of one text file per web page (jcpeterson/openwebtext).
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import tarfile
+import zlib
+from collections.abc import Iterator
+from typing import IO, Any
+
+from bertkit.corpus.document import RawDocument, Rejected, Skipped
+from bertkit.corpus.lines import open_source
+from bertkit.corpus.pubmed import pmc_article
+from bertkit.errors import DataError
+
+_MAGIC = slice(257, 262)
+_PACKED: dict[str, Any] = {
+    ".xz": lzma.LZMAFile,
+    ".gz": lambda stream: gzip.GzipFile(fileobj=stream),
+    ".bz2": bz2.BZ2File,
+}
+_BROKEN = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, OSError)
+# An archive in an archive in an archive is a trap, not a corpus.
+DEPTH = 2
+
+
+def is_tar(head: bytes) -> bool:
+    """True if the first 512 bytes of an (unpacked) file begin a tar archive."""
+    return head[_MAGIC] == b"ustar"
+
+
+def read_tar(path: str, max_bytes: int) -> Iterator[RawDocument | Rejected | Skipped]:
+    """Each plain file of an archive is a document; archives inside it are opened.
+
+    Members named .nxml are articles of PubMed Central (pubmed.py); others are text.
+
+    Args:
+        path: a tar, plain or compressed (.xz, .gz, .bz2).
+        max_bytes: a larger member is rejected without being kept.
+
+    Yields:
+        `RawDocument` with the id `PATH!MEMBER`, or `Rejected` for a member that is too
+        large, not UTF-8, a link or a device, or an archive that is damaged.
+
+    Raises:
+        DataError: the archive itself is cut off or damaged.
+    """
+    with open_source(path) as stream:
+        try:
+            yield from _members(stream, path, max_bytes, 1)
+        except _BROKEN as error:
+            raise DataError(
+                f"{path}: the archive is cut off or damaged ({error})", "fetch it again"
+            ) from error
+
+
+def _members(
+    stream: IO[bytes], name: str, max_bytes: int, depth: int
+) -> Iterator[RawDocument | Rejected | Skipped]:
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            # The list of what was passed would grow with the archive.
+            archive.members = []  # type: ignore[attr-defined]
+            place = f"{name}!{member.name}"
+            if member.isdir():
+                continue
+            content = archive.extractfile(member) if member.isreg() else None
+            if content is None:
+                yield Rejected(place, "a link or a device, not a file")
+            elif (ending := _ending(member.name)) in _PACKED:
+                yield from _inside(_PACKED[ending], content, place, max_bytes, depth)
+            elif member.size > max_bytes:
+                yield Rejected(place, f"{member.size:,} bytes, more than is allowed")
+            elif ending == ".nxml":
+                yield pmc_article(content.read(), place, max_bytes)
+            else:
+                yield _document(place, content.read())
+
+
+def _inside(
+    unpack: Any, content: IO[bytes], place: str, max_bytes: int, depth: int
+) -> Iterator[RawDocument | Rejected | Skipped]:
+    """An archive inside the archive; its damage costs what follows in it, no more."""
+    if depth == DEPTH:
+        yield Rejected(place, "an archive inside an archive inside an archive")
+        return
+    try:
+        yield from _members(unpack(content), place, max_bytes, depth + 1)
+    except _BROKEN as error:
+        yield Rejected(place, f"cut off, damaged, or not a tar ({error})")
+
+
+def _document(place: str, blob: bytes) -> RawDocument | Rejected:
+    try:
+        return RawDocument(place, "", blob.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return Rejected(place, f"not UTF-8 at byte {error.start}")
+
+
+def _ending(name: str) -> str:
+    return f".{name.rpartition('.')[2].lower()}"

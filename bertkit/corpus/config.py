@@ -1,0 +1,111 @@
+"""Settings of the corpus commands; light, so that their help costs nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bertkit.config import setting
+
+FORMS = (
+    "auto", "mediawiki", "wikiextractor", "text", "documents", "jsonl", "sentences", "tar",
+    "pubmed", "pmc",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ExtractConfig:
+    """How a raw corpus becomes documents of one sentence per line."""
+
+    form: str = setting(
+        "auto",
+        "What the input is: mediawiki (XML dumps), wikiextractor (<doc> blocks), text (one "
+        "document per file), documents (documents between blank lines), jsonl (a `text` key per "
+        "line), sentences (already one per line), tar (text files in an archive, or in archives "
+        "inside it, such as OpenWebText), pubmed (baseline and update XML), pmc (nxml articles); "
+        "auto looks at each file.",
+        choices=FORMS,
+    )
+    chain: str = setting(
+        "own",
+        "Clean-up: own (clean.py's few rules), or mlperf (the benchmark's own stages on "
+        "WikiExtractor files, punkt included, equal in every byte; one part per file), or cerebras "
+        "(PubMed as its scripts format it: one article per line, equal in every byte).",
+        choices=("own", "mlperf", "cerebras"),
+    )
+    splitter: str = setting(
+        "rule",
+        "Sentence splitter: rule (spaCy sentencizer), lines (each line is a sentence), "
+        "spacy:MODEL (a trained pipeline), punkt (NLTK).",
+    )
+    language: str = setting("en", "Language of the text, an ISO 639-1 code such as de or zh.")
+    part_megabytes: int = setting(
+        16,
+        "Gather small input files until they make this many MB; one output part for each gathering "
+        "(a larger file is one part).",
+        minimum=1,
+    )
+    max_document_megabytes: int = setting(
+        64, "Reject a single document larger than this; it bounds the memory.", minimum=1
+    )
+    namespaces: str = setting(
+        "0", "Namespaces of a MediaWiki dump to take: numbers with commas between; 0 is articles."
+    )
+    limit: int | None = setting(None, "Take the first N documents only.", minimum=1)
+    strict: bool = setting(
+        False, "Stop at the first bad document instead of counting and naming it.", off="--lenient"
+    )
+
+    def problems(self) -> list[str]:
+        """Rules over several settings."""
+        found = []
+        if self.chain != "own" and self.limit:
+            found.append(
+                f"--limit does not go with --chain {self.chain}, which works on whole files"
+            )
+        try:
+            self.namespace_numbers()
+        except ValueError:
+            found.append(f"--namespaces {self.namespaces!r}: expected numbers such as 0,14")
+        return found
+
+    def namespace_numbers(self) -> tuple[int, ...]:
+        """The namespaces as numbers."""
+        return tuple(int(number) for number in self.namespaces.split(","))
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """How documents are divided."""
+
+    method: str = setting(
+        "hash",
+        "hash (a document's own text decides), mlperf (the benchmark's seeded test articles "
+        "from the output of extract --chain mlperf: eval.txt, eval.md5, gathered parts), or lists "
+        "(one document per file, Cerebras' metadata files say where).",
+        choices=("hash", "mlperf", "lists"),
+    )
+    num_test_articles: int = setting(
+        10000, "With --method mlperf: articles that go to eval.txt.", minimum=1
+    )
+    metadata: list[str] = setting(
+        help="With --method lists: a file of names; its own name begins with train, val or test.",
+        factory=list,
+    )
+    valid: float = setting(
+        0.05, "Share of the documents that goes to valid.txt.", minimum=0.0, maximum=1.0
+    )
+    test: float = setting(
+        0.0, "Share of the documents that goes to test.txt.", minimum=0.0, maximum=1.0
+    )
+    parts: int = setting(0, "Number of train parts; 0 lets --part-megabytes decide.", minimum=0)
+    part_megabytes: int = setting(25, "Size of a train part where --parts is not given.", minimum=1)
+    seed: int = setting(12345, "Another seed divides the documents another way.")
+
+    def problems(self) -> list[str]:
+        """Rules over several settings."""
+        if self.metadata and self.method != "lists":
+            return ["--metadata goes with --method lists"]
+        if self.valid + self.test >= 1.0:
+            share = self.valid + self.test
+            return [f"--valid and --test take {share:g} of the documents and leave none to train"]
+        return []

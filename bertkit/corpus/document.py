@@ -1,0 +1,132 @@
+"""Documents, and the file form in which they travel: one sentence per line.
+
+The form: UTF-8, each sentence on its own line, a blank line between documents.
+It is what Google's, MLPerf's and NVIDIA's record makers read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from bertkit.corpus.lines import open_source
+from bertkit.errors import DataError
+
+# A sentence of this size is a file that is not in the form.
+MAX_LINE = 16 << 20
+
+
+@dataclass(frozen=True)
+class RawDocument:
+    """A document as a reader found it: text with its own lines and paragraphs.
+
+    Attributes:
+        id: what names it in messages: the source's own id, or file and place in it.
+        title: may be empty.
+        text: lines separated by a newline, paragraphs by a blank line.
+    """
+
+    id: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A document that could not be read.
+
+    Attributes:
+        id: file and place.
+        reason: what is wrong with it.
+    """
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Something in the source that is no document by design; it is counted by its kind.
+
+    Attributes:
+        kind: such as `redirect`.
+    """
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document as sentences.
+
+    Attributes:
+        id: what names it in messages; `FILE:LINE` of its first sentence when read from a file.
+        title: may be empty; the file form does not keep it.
+        sentences: each one line, stripped, never empty.
+    """
+
+    id: str
+    title: str
+    sentences: tuple[str, ...]
+
+    def encode(self) -> bytes:
+        """The document in the file form, without the blank line that separates it."""
+        return "".join(f"{sentence}\n" for sentence in self.sentences).encode("utf-8")
+
+
+def write_documents(stream: IO[bytes], documents: Iterable[Document]) -> int:
+    """Write documents in the file form, a blank line between two of them.
+
+    Returns:
+        The number of documents written.
+    """
+    count = 0
+    for document in documents:
+        stream.write(b"\n" + document.encode() if count else document.encode())
+        count += 1
+    return count
+
+
+def read_documents(path: str) -> Iterator[Document]:
+    """Read a file in the form, one document at a time.
+
+    Only a newline ends a line. White space around a sentence is dropped, a line of
+    nothing else is blank, and several blank lines separate as one does. Compressed
+    files (.gz, .bz2, .xz) are read as they are.
+
+    Raises:
+        DataError: unreadable, not UTF-8 (names the byte), or a line above 16 MB.
+    """
+    sentences: list[str] = []
+    first_line, offset, number = 1, 0, 0
+    with open_source(path) as stream:
+        while blob := stream.readline(MAX_LINE + 1):
+            number += 1
+            if len(blob) > MAX_LINE:
+                raise DataError(
+                    f"{path}:{number}: a line of more than {MAX_LINE:,} bytes",
+                    "a file of one sentence per line is expected; `bertkit extract` makes such",
+                )
+            sentence = _decoded(blob, path, offset).strip()
+            offset += len(blob)
+            if sentence:
+                if not sentences:
+                    first_line = number
+                sentences.append(sentence)
+            elif sentences:
+                yield Document(f"{path}:{first_line}", "", tuple(sentences))
+                sentences = []
+    if sentences:
+        yield Document(f"{path}:{first_line}", "", tuple(sentences))
+
+
+def _decoded(blob: bytes, path: str, offset: int) -> str:
+    try:
+        return blob.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: not UTF-8 at byte {offset + error.start}",
+            "convert the file, for example with iconv, or run `bertkit extract` on it, "
+            "which leaves bad documents out",
+        ) from error

@@ -1,0 +1,299 @@
+"""From raw files to documents of one sentence per line: the work behind `bertkit extract`."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bertkit import log
+from bertkit.corpus.config import ExtractConfig
+from bertkit.corpus.mediawiki import Span, spans_of
+from bertkit.corpus.parts import Part, PartFacts, form_of, make_part, splitter_of
+from bertkit.corpus.remote import staged
+from bertkit.corpus.textfiles import list_inputs
+from bertkit.errors import DataError, UsageError
+from bertkit.files import (
+    CHUNK,
+    PARTIAL,
+    free_bytes,
+    is_remote,
+    open_binary,
+    shard_name,
+    size_of,
+)
+from bertkit.manifest import Manifest, begin
+from bertkit.pool import check_executor, run_tasks
+
+# So many rejected documents are named in the log.
+LOGGED = 10
+
+
+@dataclass(frozen=True)
+class ExtractResult:
+    """What a run did; `seconds` is 0 for a folder that was complete already."""
+
+    output: str
+    parts: int
+    files: int
+    input_bytes: int
+    documents: int
+    sentences: int
+    bytes: int
+    empty: int
+    rejected: int
+    skipped: dict[str, int]
+    seconds: float
+    up_to_date: bool
+
+
+class Group(NamedTuple):
+    """The input of one part: files, or a span of a single dump."""
+
+    paths: tuple[str, ...]
+    span: Span | None = None
+
+
+def extract(
+    inputs: Sequence[str],
+    output: str,
+    config: ExtractConfig | None = None,
+    workers: int = 0,
+    prefix: str = "",
+    overwrite: bool = False,
+    executor: str = "processes",
+    scheduler: str = "",
+) -> ExtractResult:
+    """Turn raw text into `part-00000-of-0000N.txt` files of one sentence per line.
+
+    A remote output folder is made here and uploaded at the end (`remote.staged`).
+
+    Small inputs are gathered in order until they reach `part_megabytes`, so the parts
+    follow from the inputs and the settings alone, never from the number of workers.
+    Finished parts are kept: the same call after an interruption goes on with the rest.
+
+    Args:
+        inputs: files, globs, folders or `@list.txt`.
+        output: folder to fill; its manifest carries the statistics.
+        config: the settings.
+        workers: processes; 0 takes one per core.
+        prefix: folder to which names in lists are relative.
+        overwrite: replace what another run left in the folder.
+        executor: `processes`, or `dask` for the cluster at `scheduler` (`pool.run_tasks`).
+        scheduler: its address.
+
+    Raises:
+        DataError: bad or empty input, or a folder of another run.
+        MissingDependencyError: the splitter needs something that is not installed.
+    """
+    config = config or ExtractConfig()
+    check_executor(executor, scheduler)
+    if executor == "dask" and is_remote(output):
+        raise UsageError("--executor dask needs a folder for --output that all workers see")
+    with staged(output) as folder:
+        result = _extract(inputs, folder, config, workers, prefix, overwrite, executor, scheduler)
+    return replace(result, output=output)
+
+
+def _extract(
+    inputs: Sequence[str],
+    output: str,
+    config: ExtractConfig,
+    workers: int,
+    prefix: str,
+    overwrite: bool,
+    executor: str,
+    scheduler: str,
+) -> ExtractResult:
+    started = time.perf_counter()
+    files = list_inputs(inputs, prefix)
+    splitter_of(config)  # a missing model is told at once
+    groups = _groups(files, config)
+    planned = Manifest("extract", asdict(config), [_describe(group) for group in groups])
+    manifest = begin(output, planned, overwrite)
+    fresh = not manifest.complete
+    if fresh:
+        remove_leftovers(output)
+        parts = _parts(groups, output, config)
+        if executor == "dask":
+            parts = [_anywhere(part) for part in parts]
+        left = [part for part in parts if not _finished(manifest, part)]
+        results = run_tasks(make_part, left, workers, executor, scheduler)
+        _note_parts(manifest, parts, results, len(left), output)
+    return _result(manifest, output, len(files), time.perf_counter() - started, fresh)
+
+
+def remove_leftovers(folder: str) -> None:
+    """Delete what killed processes left half written (hidden `.NAME.partial-PID` files)."""
+    for path in Path(folder).rglob(f".*{PARTIAL}-*"):
+        path.unlink(missing_ok=True)
+
+
+def plan(
+    inputs: Sequence[str], output: str, config: ExtractConfig, prefix: str = ""
+) -> dict[str, Any]:
+    """What `extract` would do: counts of files, bytes and parts, and estimates."""
+    files = list_inputs(inputs, prefix)
+    total = sum(map(size_of, files))
+    return {
+        "files": len(files),
+        "input_bytes": total,
+        "parts": len(_groups(files, config)),
+        "forms": sorted({form_of(name, config) for name in files[:1000]}),
+        "estimated_bytes": total,
+        "free_bytes": free_bytes(output),
+        "estimated_core_seconds": round(total / _rate(config.splitter), 1),
+    }
+
+
+def gather(files: Sequence[str], part_bytes: int) -> list[list[str]]:
+    """Consecutive files in groups of about `part_bytes`; a larger file is a group."""
+    groups: list[list[str]] = []
+    filled = 0
+    for name in files:
+        size = size_of(name)
+        if not groups or filled + size > part_bytes:
+            groups.append([])
+            filled = 0
+        groups[-1].append(name)
+        filled += size
+    return groups
+
+
+def _groups(files: Sequence[str], config: ExtractConfig) -> list[Group]:
+    if config.chain != "own":
+        return [Group((name,)) for name in files]
+    if config.limit:
+        # Documents are counted in order, so a limited run is one part.
+        return [Group(tuple(files))]
+    size = _part_bytes(config)
+    groups: list[Group] = []
+    for names in gather(files, size):
+        groups += _cut(names[0], size, config) if len(names) == 1 else [Group(tuple(names))]
+    return groups
+
+
+def _part_bytes(config: ExtractConfig) -> int:
+    return config.part_megabytes * 1_000_000
+
+
+def _cut(name: str, size: int, config: ExtractConfig) -> list[Group]:
+    """A large dump as spans, so that workers share it."""
+    if is_remote(name) or size_of(name) <= size or form_of(name, config) != "mediawiki":
+        return [Group((name,))]
+    spans = spans_of(name, size)
+    return [Group((name,), span) for span in spans] if len(spans) > 1 else [Group((name,))]
+
+
+def _parts(groups: Sequence[Group], output: str, config: ExtractConfig) -> list[Part]:
+    return [
+        Part(
+            shard_name("part", index, len(groups), ".txt"), output, group.paths, config, group.span
+        )
+        for index, group in enumerate(groups)
+    ]
+
+
+def _anywhere(part: Part) -> Part:
+    """The part with full paths: workers elsewhere have their own current folder."""
+    paths = (name if is_remote(name) else str(Path(name).absolute()) for name in part.paths)
+    return replace(part, folder=str(Path(part.folder).absolute()), paths=tuple(paths))
+
+
+def _note_parts(
+    manifest: Manifest,
+    parts: Sequence[Part],
+    results: Iterable[tuple[str, PartFacts]],
+    left: int,
+    output: str,
+) -> None:
+    """Note parts in the manifest as they are finished; `left` of them were not before."""
+    bar = log.progress(total=len(parts), unit="part", description="extract")
+    bar.update(len(parts) - left)
+    for name, facts in results:
+        manifest.outputs[name] = asdict(facts)
+        manifest.write(output)
+        bar.update(1)
+    bar.close()
+    # In the order of the parts, however they finished.
+    manifest.outputs = {part.name: manifest.outputs[part.name] for part in parts
+                        if part.name in manifest.outputs}  # fmt: skip
+    _warn(manifest)
+    if not _total(manifest, "documents"):
+        first = next((text for facts in manifest.outputs.values() for text in facts["named"]), "")
+        raise DataError(
+            f"no document with text in {len({name for part in parts for name in part.paths})} files"
+            + (f"; {first}" if first else ""),
+            "is --form right? auto takes files it does not know as text",
+        )
+
+
+def _finished(manifest: Manifest, part: Part) -> bool:
+    path = Path(part.folder) / part.name
+    facts = manifest.outputs.get(part.name)
+    return facts is not None and path.is_file() and path.stat().st_size == facts["bytes"]
+
+
+def _warn(manifest: Manifest) -> None:
+    named = [text for facts in manifest.outputs.values() for text in facts["named"]]
+    for text in named[:LOGGED]:
+        log.logger.warning("left out: %s", text)
+    count = _total(manifest, "rejected")
+    if count > LOGGED:
+        log.logger.warning("left out %d documents in all; the manifest names them", count)
+
+
+def _result(
+    manifest: Manifest, output: str, files: int, seconds: float, fresh: bool
+) -> ExtractResult:
+    input_bytes = sum(entry["bytes"] for entry in manifest.inputs)
+    counts = {
+        key: _total(manifest, key)
+        for key in ("documents", "sentences", "bytes", "empty", "rejected")
+    }
+    skipped: dict[str, int] = {}
+    for facts in manifest.outputs.values():
+        for kind, count in facts.get("skipped", {}).items():
+            skipped[kind] = skipped.get(kind, 0) + count
+    if fresh:
+        totals = {"parts": len(manifest.outputs), "files": files, "input_bytes": input_bytes}
+        manifest.stats = {**totals, **counts, "skipped": skipped, "seconds": round(seconds, 3)}
+        manifest.state = "complete"
+        manifest.write(output)
+    return ExtractResult(
+        output, len(manifest.outputs), files, input_bytes, **counts, skipped=skipped,
+        seconds=round(seconds, 3) if fresh else 0.0, up_to_date=not fresh,
+    )  # fmt: skip
+
+
+def _total(manifest: Manifest, key: str) -> int:
+    return sum(int(facts[key]) for facts in manifest.outputs.values())
+
+
+def _describe(group: Group) -> dict[str, Any]:
+    """Path, count, size and one hash of the input of a part."""
+    digest = hashlib.sha256()
+    size = 0
+    start, stop = group.span or (0, sys.maxsize)
+    for name in group.paths:
+        with open_binary(name) as stream:
+            if start:
+                stream.seek(start)
+            while block := stream.read(min(CHUNK, stop - start - size) if group.span else CHUNK):
+                digest.update(block)
+                size += len(block)
+        digest.update(size.to_bytes(8, "big"))
+    described = {"path": group.paths[0], "bytes": size, "sha256": digest.hexdigest()}
+    if group.span:
+        return {**described, "from_byte": start}
+    return described if len(group.paths) == 1 else {**described, "files": len(group.paths)}
+
+
+def _rate(splitter: str) -> float:
+    """Bytes per second on one core, for estimates (measured; see sentences.py)."""
+    name = splitter.partition(":")[0]
+    return {"lines": 30e6, "rule": 0.9e6, "punkt": 2e6, "spacy": 15e3}.get(name, 0.9e6)

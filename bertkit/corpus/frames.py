@@ -1,0 +1,54 @@
+"""Elements cut out of a large XML file by their tags, one in memory at a time.
+
+A parser of the whole file stops for good at its first damaged byte; here each element is
+parsed by itself, so that damage costs one element. Since `<` is always escaped in XML
+text, a tag in the bytes is a tag.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+
+def frames(
+    blocks: Iterable[bytes], names: Sequence[str], max_bytes: int, stop: int | None = None
+) -> Iterator[bytes | None]:
+    """The elements of these names, from `<name>` to `</name>`; they do not nest.
+
+    Args:
+        blocks: the file in pieces of any size.
+        names: of elements without attributes.
+        max_bytes: of an element that is kept.
+        stop: take only elements that begin before this offset.
+
+    Yields:
+        The bytes of an element; None for one that is too large or has no end.
+    """
+    marker = re.compile(rf"</?(?:{'|'.join(names)})>".encode())
+    longest = max(len(name) for name in names) + 3
+    held = bytearray()
+    base = place = scan = 0
+    inside = False
+    for block in blocks:
+        held += block
+        while found := marker.search(held, scan):
+            start, scan = found.span()
+            if held[start + 1 : start + 2] != b"/":
+                if inside:
+                    yield None
+                if stop is not None and base + start >= stop:
+                    return
+                place, inside = start, True
+            elif inside:
+                yield bytes(held[place:scan]) if scan - place <= max_bytes else None
+                place, inside = scan, False
+        scan = max(scan, len(held) - longest + 1)
+        if inside and len(held) - place > max_bytes:
+            yield None
+            inside = False
+        cut = place if inside else scan
+        del held[:cut]
+        base, place, scan = base + cut, 0, scan - cut
+    if inside:
+        yield None

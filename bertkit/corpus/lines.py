@@ -1,0 +1,115 @@
+"""Bytes and lines of local, remote and compressed text files, in bounded memory."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Iterator
+from typing import IO, Any, NamedTuple
+
+from bertkit.errors import DataError
+from bertkit.files import open_binary
+
+PIECE = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_BROKEN = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile)
+
+
+class Line(NamedTuple):
+    """One line, or a piece of a line longer than a megabyte.
+
+    Attributes:
+        number: line number from 1.
+        offset: of its first byte in the (unpacked) file.
+        blob: its bytes, with the newline.
+        begins: False for the second and later pieces of a long line.
+    """
+
+    number: int
+    offset: int
+    blob: bytes
+    begins: bool
+
+
+@contextlib.contextmanager
+def open_source(path: str) -> Iterator[IO[bytes]]:
+    """Open a file for reading bytes, unpacking .gz, .bz2 and .xz by name.
+
+    A UTF-8 byte order mark at the start is skipped.
+
+    Raises:
+        DataError: unreadable, broken or cut-off compression, or UTF-16.
+    """
+    with reading(path), contextlib.ExitStack() as stack:
+        raw = stack.enter_context(open_binary(path))
+        stream = stack.enter_context(unpacked(raw, path))
+        head = stream.peek(3)[:3]
+        if head[:2] in _UTF16:
+            raise DataError(f"{path} is UTF-16, not UTF-8", "convert it: iconv -f UTF-16 -t UTF-8")
+        if head == _BOM:
+            stream.read(3)
+        yield stream
+
+
+@contextlib.contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Turn the errors of damaged compression in the block into DataError.
+
+    Raises:
+        DataError: broken or cut-off compression, or a folder.
+    """
+    try:
+        yield
+    except _BROKEN as error:
+        raise DataError(
+            f"{path}: the compressed data are cut off or damaged ({error})",
+            "fetch or pack the file again",
+        ) from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path} is a folder, not a file") from error
+    except OSError as error:
+        # bz2 reports damage this way; a real read error carries a number.
+        if error.errno is not None:
+            raise
+        raise DataError(f"{path}: the compressed data are damaged ({error})") from error
+
+
+def unpacked(raw: IO[bytes], path: str) -> io.BufferedReader:
+    """The bytes of an open file, unpacked by the ending of its name."""
+    name = path.lower()
+    packed: Any = raw
+    if name.endswith(".gz"):
+        packed = gzip.GzipFile(fileobj=raw)
+    elif name.endswith(".bz2"):
+        packed = bz2.BZ2File(raw)
+    elif name.endswith((".xz", ".lzma")):
+        packed = lzma.LZMAFile(raw)  # noqa: SIM115 - the caller closes it
+    return io.BufferedReader(packed, PIECE)
+
+
+def lines(path: str) -> Iterator[Line]:
+    """The lines of a file; a line longer than a megabyte comes in pieces.
+
+    Raises:
+        DataError: as `open_source`.
+    """
+    number, offset, begins = 1, 0, True
+    with open_source(path) as stream:
+        while blob := stream.readline(PIECE):
+            yield Line(number, offset, blob, begins)
+            offset += len(blob)
+            begins = blob.endswith(b"\n")
+            number += begins
+
+
+def first_line(path: str) -> bytes:
+    """The first line that is not blank, at most a megabyte of it; empty for an empty file."""
+    for line in lines(path):
+        if line.blob.strip():
+            return line.blob
+    return b""

@@ -1,0 +1,308 @@
+"""Train, valid and test documents, chosen by what each document says.
+
+A document's hash decides where it goes: the choice needs no list, stays the same when
+the corpus grows or its files are reordered, and puts two copies of a document on the
+same side. Case and spacing do not count, so that copies differing only in them stay
+together too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bertkit import log
+from bertkit.corpus.config import SplitConfig
+from bertkit.corpus.divide import by_lists, by_mlperf, lists_of
+from bertkit.corpus.document import Document, read_documents
+from bertkit.corpus.extract import remove_leftovers
+from bertkit.corpus.remote import staged
+from bertkit.corpus.textfiles import list_inputs
+from bertkit.errors import DataError, UsageError
+from bertkit.files import atomic_write, free_bytes, shard_name, size_of
+from bertkit.manifest import Manifest, begin, describe_inputs
+
+SPLITS = ("train", "valid", "test")
+# Bytes per second through both passes on one core, for estimates.
+_RATE = 25e6
+
+
+@dataclass(frozen=True)
+class SplitResult:
+    """What a run did.
+
+    Attributes:
+        documents, sentences, bytes: totals over all splits.
+        splits: per split its documents, sentences, bytes and files.
+        duplicates: documents that repeat an earlier one; both are kept.
+        across: distinct documents that stand on more than one side; by hash there are none.
+        seconds: 0 for a folder that was complete already.
+    """
+
+    output: str
+    documents: int
+    sentences: int
+    bytes: int
+    splits: dict[str, dict[str, int]]
+    duplicates: int
+    across: int
+    seconds: float
+    up_to_date: bool
+
+
+@dataclass
+class _Survey:
+    """What the first pass learns: per document 16 bytes, per split its bytes."""
+
+    hashes: array[int] = field(default_factory=lambda: array("Q"))
+    sizes: array[int] = field(default_factory=lambda: array("Q"))
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
+    bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
+
+
+def split(
+    inputs: Sequence[str],
+    output: str,
+    config: SplitConfig | None = None,
+    overwrite: bool = False,
+    prefix: str = "",
+) -> SplitResult:
+    """Divide documents into `train/part-…txt`, `valid.txt` and `test.txt`.
+
+    The files are read twice, first to choose and to measure, then to write; memory
+    holds 16 bytes per document. The order of the documents is kept. Finished files are
+    kept: the same call after an interruption goes on with the rest.
+
+    Args:
+        inputs: files of one sentence per line, globs, folders or `@list.txt`.
+        output: folder to fill.
+        config: the settings.
+        overwrite: replace what another run left in the folder.
+        prefix: with the method `lists`, folder to which the names in them are relative.
+
+    Raises:
+        DataError: bad or empty input, a split that would be empty, or fewer train
+            documents than parts.
+    """
+    config = config or SplitConfig()
+    with staged(output) as folder:
+        return replace(_split(inputs, folder, config, overwrite, prefix), output=output)
+
+
+def _split(
+    inputs: Sequence[str], output: str, config: SplitConfig, overwrite: bool, prefix: str
+) -> SplitResult:
+    started = time.perf_counter()
+    files = _inputs(inputs, config, prefix)
+    planned = Manifest("split", asdict(config), describe_inputs(files))
+    manifest = begin(output, planned, overwrite)
+    fresh = not manifest.complete
+    if fresh:
+        remove_leftovers(output)
+    if fresh and config.method != "hash":
+        sides = (
+            by_mlperf(files, config, manifest, output)
+            if config.method == "mlperf"
+            else by_lists(config, prefix, manifest, output)
+        )
+        repeated, across = sides.duplicates()
+        manifest.stats = {"duplicates": repeated, "across": across}
+        if across:
+            log.logger.warning("%d documents stand on more than one side", across)
+    elif fresh:
+        survey = _survey(files, config)
+        _check(survey, config, len(files))
+        for name in SPLITS:
+            if survey.counts[name]:
+                _write_split(name, files, config, survey, manifest, output)
+        manifest.stats = {"duplicates": _duplicates(survey.hashes), "across": 0}
+    return _result(manifest, output, time.perf_counter() - started, fresh)
+
+
+def _inputs(inputs: Sequence[str], config: SplitConfig, prefix: str) -> list[str]:
+    if config.method != "lists":
+        if not inputs:
+            raise UsageError("--input is required", "only --method lists goes without it")
+        return list_inputs(inputs)
+    if inputs:
+        raise UsageError("--method lists takes its files from --metadata, not from --input")
+    return [name for names in lists_of(config, prefix).values() for name in names]
+
+
+def plan(
+    inputs: Sequence[str], output: str, config: SplitConfig | None = None, prefix: str = ""
+) -> dict[str, Any]:
+    """What `split` would read and need: counts, bytes and free space."""
+    files = _inputs(inputs, config or SplitConfig(), prefix)
+    total = sum(map(size_of, files))
+    return {
+        "files": len(files),
+        "input_bytes": total,
+        "estimated_bytes": total,
+        "free_bytes": free_bytes(output),
+        "estimated_seconds": round(total / _RATE, 1),
+    }
+
+
+def side_of(document: Document, config: SplitConfig) -> str:
+    """`train`, `valid` or `test`: where a document goes, whatever else is in the corpus."""
+    return _side(_hash(document, config.seed), config)
+
+
+def _hash(document: Document, seed: int) -> int:
+    digest = hashlib.blake2b(digest_size=8, key=str(seed).encode())
+    for sentence in document.sentences:
+        digest.update(" ".join(sentence.casefold().split()).encode("utf-8") + b"\n")
+    return int.from_bytes(digest.digest(), "big")
+
+
+def _side(value: int, config: SplitConfig) -> str:
+    place = value / 2**64
+    if place < config.test:
+        return "test"
+    return "valid" if place < config.test + config.valid else "train"
+
+
+def _documents(files: Sequence[str]) -> Iterator[Document]:
+    for path in files:
+        yield from read_documents(path)
+
+
+def _survey(files: Sequence[str], config: SplitConfig) -> _Survey:
+    survey = _Survey()
+    for document in log.progress(_documents(files), unit="doc", description="choose", scale=True):
+        value = _hash(document, config.seed)
+        size = len(document.encode())
+        name = _side(value, config)
+        survey.hashes.append(value)
+        survey.sizes.append(size)
+        survey.counts[name] += 1
+        survey.bytes[name] += size
+    return survey
+
+
+def _check(survey: _Survey, config: SplitConfig, files: int) -> None:
+    total = len(survey.hashes)
+    if not total:
+        raise DataError(
+            f"no documents in {files} files", "the input should come from `bertkit extract`"
+        )
+    wanted = {"train": 1.0, "valid": config.valid, "test": config.test}
+    for name, share in wanted.items():
+        if share and not survey.counts[name]:
+            raise DataError(
+                f"{name} would be empty: of {total} documents none falls to it",
+                f"raise --{name}, or try another --seed" if name != "train" else "give more text",
+            )
+    if config.parts > survey.counts["train"]:
+        raise DataError(
+            f"{config.parts} parts for {survey.counts['train']} train documents",
+            "lower --parts",
+        )
+
+
+def _write_split(
+    name: str,
+    files: Sequence[str],
+    config: SplitConfig,
+    survey: _Survey,
+    manifest: Manifest,
+    output: str,
+) -> None:
+    count = _part_count(config, survey) if name == "train" else 1
+    outputs = (
+        [f"train/{shard_name('part', index, count, '.txt')}" for index in range(count)]
+        if name == "train"
+        else [f"{name}.txt"]
+    )
+    if all(file in manifest.outputs and (Path(output) / file).is_file() for file in outputs):
+        return
+    bar = log.progress(total=survey.counts[name], unit="doc", description=name, scale=True)
+    chosen = (
+        document
+        for document, value in zip(_documents(files), survey.hashes, strict=True)
+        if _side(value, config) == name
+    )
+    ends = _ends(name, count, config, survey)
+    for file, length in zip(outputs, ends, strict=True):
+        _write_part(file, length, chosen, manifest, output)
+        bar.update(length)
+    bar.close()
+
+
+def _part_count(config: SplitConfig, survey: _Survey) -> int:
+    by_size = -(-survey.bytes["train"] // (config.part_megabytes * 1_000_000))
+    return config.parts or max(1, min(by_size, survey.counts["train"]))
+
+
+def _ends(name: str, count: int, config: SplitConfig, survey: _Survey) -> list[int]:
+    """Documents per part, so that parts are about equal in bytes and none is empty."""
+    lengths = [0]
+    done = 0
+    left = survey.counts[name]
+    for value, size in zip(survey.hashes, survey.sizes, strict=True):
+        if _side(value, config) != name:
+            continue
+        full = done >= survey.bytes[name] * len(lengths) / count
+        needed = count - len(lengths)
+        if lengths[-1] and needed and (full or left <= needed):
+            lengths.append(0)
+        lengths[-1] += 1
+        done += size
+        left -= 1
+    return lengths
+
+
+def _write_part(
+    file: str, length: int, chosen: Iterator[Document], manifest: Manifest, output: str
+) -> None:
+    digest = hashlib.sha256()
+    facts = {"documents": 0, "sentences": 0, "bytes": 0}
+    with atomic_write(Path(output) / file) as stream:
+        for _ in range(length):
+            document = next(chosen)
+            blob = b"\n" + document.encode() if facts["documents"] else document.encode()
+            stream.write(blob)
+            digest.update(blob)
+            facts["documents"] += 1
+            facts["sentences"] += len(document.sentences)
+            facts["bytes"] += len(blob)
+    manifest.outputs[file] = {**facts, "sha256": digest.hexdigest()}
+    manifest.write(output)
+
+
+def _duplicates(hashes: array[int]) -> int:
+    import numpy as np
+
+    values = np.frombuffer(hashes, dtype=np.uint64)
+    return int(len(values) - len(np.unique(values)))
+
+
+def _result(manifest: Manifest, output: str, seconds: float, fresh: bool) -> SplitResult:
+    splits: dict[str, dict[str, int]] = {}
+    for file, facts in manifest.outputs.items():
+        if "documents" not in facts:
+            continue
+        name = file.partition("/")[0].removesuffix(".txt")
+        into = splits.setdefault(name, {"files": 0, "documents": 0, "sentences": 0, "bytes": 0})
+        into["files"] += 1
+        for key in ("documents", "sentences", "bytes"):
+            into[key] += int(facts[key])
+    totals: dict[str, Any] = {
+        key: sum(into[key] for into in splits.values())
+        for key in ("documents", "sentences", "bytes")
+    }
+    if fresh:
+        manifest.stats |= {**totals, "splits": splits, "seconds": round(seconds, 3)}
+        manifest.state = "complete"
+        manifest.write(output)
+    return SplitResult(
+        output, **totals, splits=splits, duplicates=int(manifest.stats["duplicates"]),
+        across=int(manifest.stats.get("across", 0)),
+        seconds=round(seconds, 3) if fresh else 0.0, up_to_date=not fresh,
+    )  # fmt: skip

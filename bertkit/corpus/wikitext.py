@@ -1,0 +1,222 @@
+"""Wikitext to plain paragraphs in one linear pass over its markers.
+
+A stack follows `{{ }}`, `[[ ]]` and `{| |}`; what they hold is rendered by the rules of
+wikirules.py, innermost first. Where the markers of a page do not match, mwparserfromhell
+takes it apart instead (wikinodes.py), under the same rules.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+from bertkit.corpus import wikirules
+from bertkit.corpus.wikirules import DROPPED_TAGS, LINK_END, LINK_START, PLAIN_TAGS, Site
+
+# Deeper nesting is no article; the bound keeps the pass linear.
+DEPTH = 60
+# Beyond these mwparserfromhell, which tries again from every marker, takes too long.
+SLIPS = 20
+TOLERANT_SIZE = 300_000
+
+_SIMPLE_LINK = re.compile(r"\[\[(?:[^\[\]{}|\n:#]*\|)?([^\[\]{}|\n:#]+)\]\]")
+# A first character from a set: the search then skips plain text quickly.
+_MARKERS = re.compile(
+    r"[\[{](?:(?<=\[)\[|(?<=\{)[{|])|[\]}|](?:(?<=\])\]|(?<=\})\}|(?<=\|)\}(?!\}))"
+)
+_OPENING = {"{{": "}}", "[[": "]]", "{|": "|}"}
+_DOUBLE = re.compile(r"\{\{|\}\}|\[\[|\]\]")
+_ELEMENTS = re.compile(
+    r"<(/?)(" + "|".join((*DROPPED_TAGS, "nowiki")) + r")(?![\w-])([^<>]*)>", re.IGNORECASE
+)
+_TAGS = re.compile(r"</?(?:" + "|".join(PLAIN_TAGS + DROPPED_TAGS) + r")(?![\w-])[^<>]*>",
+                   re.IGNORECASE)  # fmt: skip
+_BREAKS = re.compile(r"<(?:br|hr|p|li|div|blockquote)(?![\w-])[^<>]*>", re.IGNORECASE)
+_EXTERNAL = re.compile(r"\[((?:https?:|ftp:|mailto:)?//?[^\s\[\]]*(?: [^\[\]\n]*)?)\]")
+_SWITCHES = re.compile(r"__[A-Z]{3,}__")
+_QUOTES = re.compile(r"''+")
+_HEADING = re.compile(r"={1,6}[^\n]*?={1,6}\s*")
+_LINKED = re.compile(f"{LINK_START}[^{LINK_END}]*{LINK_END}")
+_WORD = re.compile(r"[^\W_]{2}")
+# Bounded, so that a long run of commas or spaces costs no more than its length.
+_EMPTY_BRACKETS = re.compile(r"[(（] {0,2}(?:(?:or|and)? ?[,;:/–-] ?){0,4}[)）]")
+_BRACKET_START = re.compile(r"([(（]) ?(?:[,;:] ?){1,4}")
+_BRACKET_END = re.compile(r"[,;:](?: ?[,;:]){0,3} ?([)）])")
+_SPACE_BEFORE = re.compile(r" ([,.;:)])(?=\s|$)", re.MULTILINE)
+_PROTECTED = str.maketrans({c: f"&#{ord(c)};" for c in "[]{}|<>='*#:;_!"})
+
+
+def plain_text(text: str, title: str = "", site: Site | None = None) -> str:
+    """The prose of a page.
+
+    Args:
+        text: wikitext.
+        title: of the page, for PAGENAME.
+        site: names of the wiki's namespaces.
+
+    Returns:
+        Paragraphs separated by blank lines, each list item one paragraph; no headings.
+
+    Raises:
+        MissingDependencyError: the markers do not match, and mwparserfromhell is not installed.
+    """
+    site = site or Site()
+    bare = _without_elements(_without_comments(text))
+    flat, slips = _flattened(bare, title, site)
+    if 0 < slips <= SLIPS and len(bare) <= TOLERANT_SIZE:
+        from bertkit.corpus.wikinodes import flatten
+
+        flat = _DOUBLE.sub("", flatten(_without_tags(bare), title, site))
+    return _paragraphs(flat)
+
+
+def _without_comments(text: str) -> str:
+    if "<!--" not in text:
+        return text
+    out: list[str] = []
+    place = 0
+    while (start := text.find("<!--", place)) >= 0:
+        out.append(text[place:start])
+        end = text.find("-->", start + 4)
+        if end < 0:
+            return "".join(out)
+        place = end + 3
+    out.append(text[place:])
+    return "".join(out)
+
+
+def _without_elements(text: str) -> str:
+    """References, formulas and the like with what they hold; nowiki becomes plain characters."""
+    last_end: dict[str, int] = {}
+    found = list(_ELEMENTS.finditer(text))
+    for match in found:
+        if match.group(1):
+            last_end[match.group(2).lower()] = match.start()
+    out: list[str] = []
+    place, inside = 0, ""
+    for match in found:
+        name = match.group(2).lower()
+        if inside:
+            if name != inside or not match.group(1):
+                continue
+            if inside == "nowiki":
+                out.append(text[place : match.start()].translate(_PROTECTED))
+            inside = ""
+        else:
+            out.append(text[place : match.start()])
+            alone = match.group(1) or match.group(3).endswith("/")
+            # Without an end the tag alone goes.
+            if not alone and last_end.get(name, -1) > match.start():
+                inside = name
+        place = match.end()
+    out.append(text[place:])
+    return "".join(out)
+
+
+def _flattened(text: str, title: str, site: Site) -> tuple[str, int]:
+    """Text without templates, links and tables, and how many markers did not match."""
+    text = _SIMPLE_LINK.sub(f"{LINK_START}\\1{LINK_END}", text)
+    out: list[str] = []
+    stack: list[tuple[str, int]] = []
+    place = slips = 0
+    for marker in _MARKERS.finditer(text):
+        out.append(text[place : marker.start()])
+        place = marker.end()
+        kind = marker.group()
+        if "|" in kind and not _begins_line(text, marker.start(), kind):
+            out.append(kind)
+        elif kind in _OPENING:
+            if len(stack) < DEPTH:
+                stack.append((_OPENING[kind], len(out)))
+                out.append("\n" if kind == "{|" else "")
+            else:
+                slips += 1
+        elif stack and stack[-1][0] == kind:
+            _, start = stack.pop()
+            out[start:] = [_rendered(kind, "".join(out[start:]), title, site)]
+        else:
+            slips += 1
+            level = next((i for i in range(len(stack) - 1, -1, -1) if stack[i][0] == kind), -1)
+            # A bracket may be plain text within a template, not the other way round.
+            if level >= 0 and kind != "]]":
+                start = stack[level][1]
+                del stack[level:]
+                out[start:] = [_rendered(kind, "".join(out[start:]), title, site)]
+    out.append(text[place:])
+    return "".join(out), slips + len(stack)
+
+
+def _begins_line(text: str, place: int, kind: str) -> bool:
+    """True if only marks of lists (before a table) or spaces stand before it on its line."""
+    near = max(0, place - 12)
+    start = text.rfind("\n", near, place)
+    if start < 0 and near:
+        return False
+    return not text[start + 1 if start >= 0 else 0 : place].strip(
+        " \t:;*#" if kind == "{|" else " \t"
+    )
+
+
+def _rendered(kind: str, content: str, title: str, site: Site) -> str:
+    if kind == "}}":
+        name, *parts = content.split("|")
+        return wikirules.template(name, wikirules.positional(parts), title)
+    if kind == "]]":
+        target, bar, text = content.partition("|")
+        return wikirules.link(target, text if bar else None, site)
+    return "\n"
+
+
+def _paragraphs(text: str) -> str:
+    """Lines without quotes, tags and list marks; lists of nothing but links are left out."""
+    text = _without_tags(text)
+    if "[" in text:
+        text = _EXTERNAL.sub(lambda match: wikirules.external_link(match.group(1)), text)
+    text = _SWITCHES.sub("", text)
+    text = _QUOTES.sub(lambda match: "'" if len(match.group()) == 4 else "", text)
+    out: list[str] = []
+    for line in text.split("\n"):
+        line = line.strip()
+        if not line:
+            out.append("")
+            continue
+        first = line[0]
+        if first in "*#:;":
+            line = line.lstrip("*#:; \t")
+            if _says_something(line):
+                out += ["", line, ""]
+        elif (
+            first in "|!}"
+            or line.startswith(("{|", "----"))
+            or (first == "=" and _HEADING.fullmatch(line))
+        ):
+            out.append("")
+        elif _says_something(line) or LINK_START not in line:
+            out.append(line)
+    return _tidy("\n".join(out))
+
+
+def _without_tags(text: str) -> str:
+    return _TAGS.sub("", _BREAKS.sub("\n", text)) if "<" in text else text
+
+
+def _says_something(line: str) -> bool:
+    """True if there are words beside the links of a line."""
+    return _WORD.search(_LINKED.sub("", line) if LINK_START in line else line) is not None
+
+
+def _tidy(text: str) -> str:
+    """Entities as characters, and no traces of what was dropped within brackets."""
+    text = text.replace(LINK_START, "").replace(LINK_END, "")
+    if "&" in text:
+        text = html.unescape(text)
+    text = _EMPTY_BRACKETS.sub("", text)
+    text = _BRACKET_END.sub(r"\1", _BRACKET_START.sub(r"\1", text))
+    text = text.replace("\t", " ")
+    # Faster than an expression that looks at every space.
+    while "  " in text:
+        text = text.replace("  ", " ")
+    text = _SPACE_BEFORE.sub(r"\1", text)
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return text.strip()

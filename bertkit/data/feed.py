@@ -1,0 +1,92 @@
+"""From a record source to the batches of a run, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bertkit.data.batches import LAYOUTS, MicroBatch, StepBatch, split, with_loss_scales
+from bertkit.data.masking import DynamicMasking
+from bertkit.data.order import Order
+from bertkit.data.sources import Source
+from bertkit.errors import DataError
+
+
+@dataclass(frozen=True)
+class Feed:
+    """How records become steps.
+
+    Attributes:
+        source: the records.
+        order: in which they are seen.
+        global_batch_size: sequences per step.
+        micro_batch_size: sequences per forward pass.
+        layout: a key of `LAYOUTS`.
+        normalisation: of the masked LM loss, see `with_loss_scales`.
+        vocab_size: of the model; records with a larger token number are refused.
+        masking: new masks per epoch; None keeps those of the records.
+        rank: of this process; it takes the rank-th part of every step, or of all
+            micro-batches of an evaluation.
+        world: processes that share the work; the order of steps does not depend on it.
+    """
+
+    source: Source
+    order: Order
+    global_batch_size: int
+    micro_batch_size: int
+    layout: str
+    normalisation: str
+    vocab_size: int
+    masking: DynamicMasking | None = None
+    rank: int = 0
+    world: int = 1
+
+    def steps(self, position: int, limit: int) -> Iterator[StepBatch]:
+        """The step batches from a position of the order on.
+
+        Args:
+            position: samples taken before; 0 is the start of the run.
+            limit: how many steps.
+        """
+        for _ in range(limit):
+            share = self.global_batch_size // self.world
+            records = self._records(position + self.rank * share, share)
+            position += self.global_batch_size
+            batches = with_loss_scales(self._micro_batches(records), self.normalisation, self.world)
+            masked = sum(len(batch.arrays["mlm_labels"]) for batch in batches)
+            counts = {"mlm": float(masked)} if self.normalisation == "global_step" else {}
+            yield StepBatch(batches, position, counts)
+
+    def once(self, limit: int = 0) -> Iterator[StepBatch]:
+        """All records, or the first `limit`, once in stored order, for evaluation.
+
+        Several processes take the micro-batches in turn.
+        """
+        count = min(limit, len(self.source)) if limit else len(self.source)
+        size = self.micro_batch_size
+        for start in range(self.rank * size, count, self.world * size):
+            end = min(start + self.micro_batch_size, count)
+            batches = self._micro_batches(self.source.batch(np.arange(start, end)))
+            yield StepBatch(with_loss_scales(batches, "global_step"), end)
+
+    def _records(self, position: int, size: int) -> dict[str, np.ndarray]:
+        parts = []
+        for epoch, numbers in self.order.by_epoch(position, size):
+            records = self.source.at_epoch(epoch).batch(numbers)
+            parts.append(self.masking(records, numbers, epoch) if self.masking else records)
+        if len(parts) == 1:
+            return parts[0]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _micro_batches(self, records: Mapping[str, np.ndarray]) -> list[MicroBatch]:
+        largest = max(int(records[name].max()) for name in ("input_ids", "masked_lm_ids"))
+        if largest >= self.vocab_size:
+            raise DataError(
+                f"the records hold token number {largest}, the model's vocabulary has"
+                f" {self.vocab_size} entries",
+                "give the records' vocabulary with --vocab, or set model.vocab_size",
+            )
+        make = LAYOUTS[self.layout]
+        return [make(part) for part in split(records, self.micro_batch_size)]

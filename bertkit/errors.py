@@ -1,0 +1,66 @@
+"""Errors that reach the user as one clear line, a hint and an exit status.
+
+Library code raises these and nothing else on purpose; `bertkit.cli` turns them
+into text on stderr. Every subclass fixes the exit status of one kind of failure.
+"""
+
+from __future__ import annotations
+
+
+class BertkitError(Exception):
+    """Something the user can understand and act on.
+
+    Args:
+        message: what is wrong and where (file:line, record number, the two values).
+        hint: what to do about it; may be empty.
+        exit_code: overrides the status of the class.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "", exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if exit_code is not None:
+            self.exit_code = exit_code
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Worker processes send errors to the parent: keep hint and status on the way.
+        return type(self), (self.message, self.hint, self.exit_code)
+
+
+class UsageError(BertkitError):
+    """Flags that contradict each other or miss something."""
+
+    exit_code = 2
+
+
+class DataError(BertkitError):
+    """Input that is broken, empty, or does not belong to what it is used with."""
+
+    exit_code = 3
+
+
+class ConfigError(BertkitError):
+    """A configuration with wrong, unknown or contradicting values."""
+
+    exit_code = 3
+
+
+class MissingDependencyError(BertkitError):
+    """A package, backend or device that is not on this machine."""
+
+    exit_code = 4
+
+
+class TargetNotReachedError(BertkitError):
+    """A run that finished but missed the target it was given."""
+
+    exit_code = 5
+
+
+class StoppedError(BertkitError):
+    """A run that saved its state after a signal; the same command goes on."""
+
+    exit_code = 75

@@ -1,0 +1,123 @@
+"""What bertkit says on stderr: log lines and progress bars; and tables as text.
+
+Standard output belongs to results, so nothing here writes to it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+logger = logging.getLogger("bertkit")
+
+
+def setup(verbosity: int = 0) -> None:
+    """Send log lines to stderr.
+
+    Args:
+        verbosity: -1 warnings only, 0 information, 1 and more debugging.
+    """
+    level = logging.WARNING if verbosity < 0 else logging.INFO if verbosity == 0 else logging.DEBUG
+    handler = _Stderr()
+    handler.setFormatter(_Formatter())
+    logger.handlers[:] = [handler]
+    logger.propagate = False
+    logger.setLevel(level)
+
+
+class _Stderr(logging.Handler):
+    """Writes to whatever `sys.stderr` is at the time, also after it was replaced."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except Exception:
+            self.handleError(record)
+
+
+class _Formatter(logging.Formatter):
+    """Plain information; a prefix only where the level matters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return text if record.levelno == logging.INFO else f"{record.levelname.lower()}: {text}"
+
+
+def bars_wanted() -> bool:
+    """True where a progress bar helps: a terminal, the main rank, and not `-q`."""
+    main_rank = os.environ.get("RANK", "0") == "0"
+    return main_rank and sys.stderr.isatty() and logger.getEffectiveLevel() <= logging.INFO
+
+
+def progress(
+    items: Iterable[T] | None = None,
+    *,
+    total: int | None = None,
+    unit: str = "it",
+    description: str = "",
+    scale: bool = False,
+) -> Any:
+    """A tqdm bar on stderr that is silent where nobody watches.
+
+    Args:
+        items: what to iterate over; None gives a bar moved by `update(n)`.
+        total: how many steps make 100 %.
+        unit: what one step is.
+        description: text in front of the bar.
+        scale: write large counts as 1.2M.
+    """
+    from tqdm import tqdm
+
+    return tqdm(
+        items,
+        total=total,
+        unit=unit,
+        desc=description or None,
+        unit_scale=scale,
+        disable=not bars_wanted(),
+        file=sys.stderr,
+        dynamic_ncols=True,
+        leave=False,
+    )
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> str:
+    """Rows as an aligned text table, numbers to the right.
+
+    Args:
+        columns: headings.
+        rows: cells, turned into text with `str`.
+        title: a line above the table; may be empty.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    body = [[str(cell) for cell in row] for row in rows]
+    view = Table(
+        title=title or None,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+    )
+    for index, name in enumerate(columns):
+        numeric = bool(body) and all(_is_number(row[index]) for row in body)
+        view.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in body:
+        view.add_row(*[cell.replace("[", r"\[") for cell in row])
+    width = 200 if not sys.stdout.isatty() else None
+    console = Console(width=width, no_color=True, highlight=False, emoji=False)
+    with console.capture() as capture:
+        console.print(view)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()).strip("\n")
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(",", "").replace(".", "").replace("%", "").strip().lstrip("-").isdigit()

@@ -1,0 +1,1 @@
+"""BERT and its heads in plain PyTorch."""

@@ -1,0 +1,194 @@
+"""Which rows attend to which: batch layouts, and attention over flat rows.
+
+All sequences of a batch lie in one matrix of rows. A layout says where each sequence
+begins and ends; attention never crosses a sequence and never reads padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from bertkit.model.cpu_attention import run_attention
+
+try:  # PyTorch 2.10 and later
+    from torch.nn.attention.varlen import varlen_attn as _varlen_attn
+except ImportError:  # pragma: no cover - depends on the installed version
+    _varlen_attn = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class PaddedLayout:
+    """Sequences of one length, one after the other, with padding rows between them.
+
+    Attributes:
+        batch: sequences.
+        length: rows per sequence, padding included.
+        mask: bool[batch, length], True on real tokens; None where every row is real.
+            A sequence without a real token attends to its padding, so that no NaN arises.
+    """
+
+    batch: int
+    length: int
+    mask: Tensor | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows of the batch."""
+        return self.batch * self.length
+
+    @cached_property
+    def key_mask(self) -> Tensor | None:
+        """bool[batch, 1, 1, length]: which keys may be attended to."""
+        if self.mask is None:
+            return None
+        mask = self.mask.bool()
+        return (mask | ~mask.any(1, keepdim=True))[:, None, None, :]
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> PaddedLayout:
+        """The same layout with its tensors on a device."""
+        if self.mask is None:
+            return self
+        return replace(self, mask=self.mask.to(device, non_blocking=non_blocking))
+
+    def grid(self, values: Tensor, fill: float) -> Tensor:
+        """Per-row values [T] as [batch, length], `fill` on padding."""
+        table = values.view(self.batch, self.length)
+        return table if self.mask is None else table.masked_fill(~self.mask.bool(), fill)
+
+
+class UnpaddedLayout:
+    """Sequences of any lengths, one after the other, without padding.
+
+    Args:
+        lengths: rows per sequence; zeros are allowed (they fill a batch to a fixed
+            number of sequences). Order is free; equal lengths side by side run faster.
+        cumulative: int32[N + 1] on the device of the rows: where each sequence begins,
+            and the end. Made from the lengths where it is not given.
+    """
+
+    def __init__(self, lengths: Iterable[int], cumulative: Tensor | None = None) -> None:
+        self.lengths = tuple(int(length) for length in lengths)
+        if cumulative is None:
+            counts = torch.tensor((0, *self.lengths), dtype=torch.int32)
+            cumulative = torch.cumsum(counts, 0, dtype=torch.int32)
+        self.cumulative = cumulative
+
+    @property
+    def rows(self) -> int:
+        """Rows of the batch."""
+        return sum(self.lengths)
+
+    @cached_property
+    def longest(self) -> int:
+        """Rows of the longest sequence."""
+        return max(self.lengths, default=0)
+
+    @cached_property
+    def runs(self) -> tuple[tuple[int, int], ...]:
+        """(sequences, length) of each stretch of equal neighbours; empty ones left out."""
+        runs: list[list[int]] = []
+        for length in self.lengths:
+            if length == 0:
+                continue
+            if runs and runs[-1][1] == length:
+                runs[-1][0] += 1
+            else:
+                runs.append([1, length])
+        return tuple((count, length) for count, length in runs)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> UnpaddedLayout:
+        """The same layout with its tensors on a device."""
+        return UnpaddedLayout(self.lengths, self.cumulative.to(device, non_blocking=non_blocking))
+
+    def grid(self, values: Tensor, fill: float) -> Tensor:
+        """Per-row values [T] as [N, longest], `fill` after each sequence's end."""
+        lengths = torch.tensor(self.lengths, device=values.device)
+        inside = torch.arange(self.longest, device=values.device)[None, :] < lengths[:, None]
+        table = values.new_full(inside.shape, fill)
+        return table.masked_scatter(inside, values)
+
+
+Layout = PaddedLayout | UnpaddedLayout
+
+
+def attention(projected: Tensor, heads: int, layout: Layout, dropout_rate: float) -> Tensor:
+    """Scaled dot-product attention within each sequence (Vaswani et al., 2017).
+
+    Args:
+        projected: [T, 3H], the query, key and value of every row side by side.
+        heads: attention heads; divides H.
+        layout: where the sequences are; covers exactly T rows.
+        dropout_rate: dropout on the probabilities; 0 outside training.
+
+    Returns:
+        [T, H], the heads of each row side by side.
+    """
+    if isinstance(layout, PaddedLayout):
+        return _padded(projected, heads, layout, dropout_rate)
+    if projected.device.type == "cuda" and _flash_takes(projected, heads):
+        return _flash(projected, heads, layout, dropout_rate)
+    if projected.device.type == "cpu":
+        return run_attention(projected, heads, layout.runs, dropout_rate)
+    return _run_by_run(projected, heads, layout, dropout_rate)
+
+
+def _padded(projected: Tensor, heads: int, layout: PaddedLayout, dropout_rate: float) -> Tensor:
+    if projected.device.type == "cpu" and layout.mask is None:
+        return run_attention(projected, heads, ((layout.batch, layout.length),), dropout_rate)
+    return _dense(projected, heads, layout.batch, layout.key_mask, dropout_rate)
+
+
+def _dense(
+    projected: Tensor, heads: int, batch: int, mask: Tensor | None, dropout_rate: float
+) -> Tensor:
+    """Attention of equally long sequences through PyTorch's own choice of kernel."""
+    width = projected.shape[1] // 3
+    parts = projected.view(batch, -1, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
+    query, key, value = parts.unbind(0)
+    mixed = functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, dropout_p=dropout_rate
+    )
+    return mixed.transpose(1, 2).reshape(-1, width)
+
+
+def _run_by_run(
+    projected: Tensor, heads: int, layout: UnpaddedLayout, dropout_rate: float
+) -> Tensor:
+    """One dense attention per stretch of equal lengths: correct on every device."""
+    pieces = torch.split_with_sizes(projected, [n * length for n, length in layout.runs])
+    return torch.cat([
+        _dense(piece, heads, count, None, dropout_rate)
+        for piece, (count, _) in zip(pieces, layout.runs, strict=True)
+    ])  # fmt: skip
+
+
+def _flash_takes(projected: Tensor, heads: int) -> bool:
+    """True where the variable-length kernels of CUDA take this type and head size."""
+    size = projected.shape[1] // 3 // heads
+    return projected.dtype in (torch.float16, torch.bfloat16) and size % 8 == 0 and size <= 256
+
+
+def _flash(projected: Tensor, heads: int, layout: UnpaddedLayout, dropout_rate: float) -> Tensor:
+    """Flash attention over ragged rows (Dao, 2023).
+
+    The public operator has no dropout; the one beneath it, which nested tensors use, has.
+    """
+    width = projected.shape[1] // 3
+    query, key, value = projected.view(-1, 3, heads, width // heads).unbind(1)
+    starts, longest = layout.cumulative, layout.longest
+    if dropout_rate == 0.0 and _varlen_attn is not None:
+        mixed = _varlen_attn(query, key, value, starts, starts, longest, longest)
+        return cast(Tensor, mixed).reshape(-1, width)
+    if not hasattr(torch.ops.aten, "_flash_attention_forward"):
+        return _run_by_run(projected, heads, layout, dropout_rate)
+    dropped: Tensor = torch.ops.aten._flash_attention_forward(
+        query, key, value, starts, starts, longest, longest, dropout_rate, False, False
+    )[0]
+    return dropped.reshape(-1, width)

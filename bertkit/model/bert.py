@@ -1,0 +1,221 @@
+"""The BERT encoder on flat rows (Devlin et al., https://arxiv.org/abs/1810.04805).
+
+Module and parameter names are those of `transformers`' BertModel, so weights travel
+both ways without a table. Every module here maps rows to rows: a batch is one matrix
+[T, H] of tokens, and only attention knows where the sequences are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bertkit.model.attention import Layout, attention
+from bertkit.model.config import BertConfig
+from bertkit.model.dropout import dropout
+
+
+@dataclass(frozen=True)
+class TokenBatch:
+    """Tokens of a batch as flat rows.
+
+    Attributes:
+        ids: int64[T], vocabulary rows.
+        segments: int64[T], 0 or 1.
+        positions: int64[T], counted from 0 in each sequence.
+        cls_rows: int64[N], the row of each sequence's [CLS].
+        layout: where the sequences are.
+    """
+
+    ids: Tensor
+    segments: Tensor
+    positions: Tensor
+    cls_rows: Tensor
+    layout: Layout
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> TokenBatch:
+        """The same batch on a device."""
+        return replace(
+            self,
+            ids=self.ids.to(device, non_blocking=non_blocking),
+            segments=self.segments.to(device, non_blocking=non_blocking),
+            positions=self.positions.to(device, non_blocking=non_blocking),
+            cls_rows=self.cls_rows.to(device, non_blocking=non_blocking),
+            layout=self.layout.to(device, non_blocking),
+        )
+
+
+def activation(values: Tensor, kind: str) -> Tensor:
+    """The non-linearity named in the configuration (Hendrycks and Gimpel, 2016, for GELU)."""
+    if kind == "gelu":
+        return functional.gelu(values)
+    if kind == "gelu_new":
+        return functional.gelu(values, approximate="tanh")
+    return functional.relu(values)
+
+
+class Embeddings(nn.Module):
+    """Sum of word, position and segment vectors, normalised."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.word_embeddings = nn.Embedding(config.vocab_size, width)
+        self.position_embeddings = nn.Embedding(config.max_position_embeddings, width)
+        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, width)
+        self.LayerNorm = nn.LayerNorm(width, eps=config.layer_norm_eps)
+        self.rate = config.hidden_dropout_prob
+
+    def forward(self, tokens: TokenBatch) -> Tensor:
+        """Rows [T, H] of the tokens."""
+        rows = self.word_embeddings(tokens.ids) + self.position_embeddings(tokens.positions)
+        rows = rows + self.token_type_embeddings(tokens.segments)
+        return dropout(self.LayerNorm(rows), self.rate, self.training)
+
+
+class SelfAttention(nn.Module):
+    """Query, key and value projections and the attention between rows."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.heads = config.num_attention_heads
+        self.rate = config.attention_probs_dropout_prob
+
+    def forward(self, rows: Tensor, layout: Layout) -> Tensor:
+        """Rows [T, H] mixed within each sequence; the three projections are one product."""
+        parts = (self.query, self.key, self.value)
+        weight = torch.cat([part.weight for part in parts])
+        bias = torch.cat([part.bias for part in parts])
+        projected = functional.linear(rows, weight, bias)
+        return attention(projected, self.heads, layout, self.rate if self.training else 0.0)
+
+
+class AddAndNorm(nn.Module):
+    """A projection, dropout, the residual and layer normalisation."""
+
+    def __init__(self, inputs: int, config: BertConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(inputs, config.hidden_size)
+        self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.rate = config.hidden_dropout_prob
+
+    def forward(self, rows: Tensor, residual: Tensor) -> Tensor:
+        """Rows [T, inputs] and residual [T, H] to [T, H]."""
+        projected: Tensor = self.dense(rows)
+        normed: Tensor = self.LayerNorm(dropout(projected, self.rate, self.training) + residual)
+        return normed
+
+
+class AttentionBlock(nn.Module):
+    """Self-attention with its output projection."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.self = SelfAttention(config)
+        self.output = AddAndNorm(config.hidden_size, config)
+
+    def forward(self, rows: Tensor, layout: Layout) -> Tensor:
+        """Rows [T, H] to [T, H]."""
+        normed: Tensor = self.output(self.self(rows, layout), rows)
+        return normed
+
+
+class Intermediate(nn.Module):
+    """The widening half of the feed-forward block."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.kind = config.hidden_act
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Rows [T, H] to [T, intermediate_size]."""
+        return activation(self.dense(rows), self.kind)
+
+
+class EncoderLayer(nn.Module):
+    """Attention, then the feed-forward block."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.attention = AttentionBlock(config)
+        self.intermediate = Intermediate(config)
+        self.output = AddAndNorm(config.intermediate_size, config)
+
+    def forward(self, rows: Tensor, layout: Layout) -> Tensor:
+        """Rows [T, H] to [T, H]."""
+        rows = self.attention(rows, layout)
+        normed: Tensor = self.output(self.intermediate(rows), rows)
+        return normed
+
+
+class Encoder(nn.Module):
+    """The stack of layers."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.layer = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_hidden_layers))
+
+    def forward(self, rows: Tensor, layout: Layout) -> Tensor:
+        """Rows [T, H] to [T, H]."""
+        for layer in self.layer:
+            rows = layer(rows, layout)
+        return rows
+
+
+class Pooler(nn.Module):
+    """tanh of a projection of [CLS]."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """[CLS] rows [N, H] to [N, H]."""
+        return torch.tanh(self.dense(rows))
+
+
+class BertModel(nn.Module):
+    """Embeddings, encoder and, if wanted, the pooler."""
+
+    def __init__(self, config: BertConfig, pooler: bool = True) -> None:
+        super().__init__()
+        self.config = config
+        self.embeddings = Embeddings(config)
+        self.encoder = Encoder(config)
+        self.pooler = Pooler(config) if pooler else None
+
+    def forward(self, tokens: TokenBatch) -> Tensor:
+        """Hidden rows [T, H] of the last layer."""
+        rows: Tensor = self.encoder(self.embeddings(tokens), tokens.layout)
+        return rows
+
+
+@torch.no_grad()
+def initialise(model: nn.Module, config: BertConfig) -> None:
+    """Draw new weights: matrices around 0, biases 0, layer norms 1 and 0.
+
+    Google's program cuts the normal distribution at two standard deviations, Hugging
+    Face does not; `config.initializer` names the choice. PyTorch's generator decides
+    the numbers, in the order of `model.modules()`.
+    """
+    deviation = config.initializer_range
+    for module in model.modules():
+        if isinstance(module, (nn.Linear, nn.Embedding)):
+            if config.initializer == "truncated_normal":
+                cut = 2 * deviation
+                nn.init.trunc_normal_(module.weight, 0.0, deviation, -cut, cut)
+            else:
+                nn.init.normal_(module.weight, 0.0, deviation)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+        if isinstance(module, nn.LayerNorm):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)

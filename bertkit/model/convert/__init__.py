@@ -1,0 +1,1 @@
+"""Checkpoint formats of other systems, in and out."""

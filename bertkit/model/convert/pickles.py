@@ -1,0 +1,73 @@
+"""PyTorch's own files, opened as data: nothing in them can run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bertkit.errors import DataError
+
+
+class _Inert:
+    """Stands for an object of a foreign class; keeps nothing and does nothing."""
+
+    def __new__(cls, *_: Any, **__: Any) -> _Inert:
+        return object.__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        """Take and forget whatever the file gives."""
+
+    def __setstate__(self, _: Any) -> None:
+        """Forget it."""
+
+
+def load_plain(path: str | Path) -> Any:
+    """A file of tensors and plain values.
+
+    Raises:
+        DataError: damaged, or it needs code to be opened.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds here, all meaning the same
+        raise _refusal(path, error) from error
+
+
+def load_inert(path: str | Path) -> Any:
+    """The same, where objects of other programs may lie beside the tensors.
+
+    NVIDIA's and Habana's programs save their data loader, Graphcore's its arguments.
+    Such objects become empty stand-ins: the classes they name are never imported, so
+    nothing they ask for is called.
+
+    Raises:
+        DataError: damaged, or it holds what even PyTorch's guarded reader refuses.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # decided below, with the names it wants
+        pass
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
+        stand_ins: list[Any] = [(_stand_in(name), name) for name in names]
+        with torch.serialization.safe_globals(stand_ins):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds here, all meaning the same
+        raise _refusal(path, error) from error
+
+
+def _stand_in(name: str) -> type:
+    module, _, short = name.rpartition(".")
+    return type(short, (_Inert,), {"__module__": module})
+
+
+def _refusal(path: str | Path, error: Exception) -> DataError:
+    if isinstance(error, FileNotFoundError):
+        return DataError(f"no such file: {path}")
+    reason = str(error).split("\n", 1)[0][:200]
+    return DataError(
+        f"{path}: not a file of plain tensors: {reason}",
+        "files that need code to be run when they are opened are not read",
+    )

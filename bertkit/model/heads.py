@@ -1,0 +1,179 @@
+"""What sits on the encoder: masked LM and next sentence heads, and the span head."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bertkit.model.bert import BertModel, TokenBatch, activation, initialise
+from bertkit.model.config import BertConfig
+from bertkit.model.losses import at_least_float, summed_cross_entropy, vocabulary_loss
+
+
+class PredictionTransform(nn.Module):
+    """Projection, activation and layer norm before the vocabulary."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.kind = config.hidden_act
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Rows [M, H] to [M, H]."""
+        normed: Tensor = self.LayerNorm(activation(self.dense(rows), self.kind))
+        return normed
+
+
+class Predictions(nn.Module):
+    """The masked LM head; its matrix is the word embedding, so only a bias is its own."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.transform = PredictionTransform(config)
+        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+
+
+class PretrainingHeads(nn.Module):
+    """Masked LM and next sentence heads under the names of `transformers`."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.predictions = Predictions(config)
+        self.seq_relationship = nn.Linear(config.hidden_size, 2)
+
+
+class BertForPreTraining(nn.Module):
+    """Encoder with masked LM and next sentence prediction."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.bert = BertModel(config)
+        self.cls = PretrainingHeads(config)
+        initialise(self, config)
+
+    def forward(
+        self, tokens: TokenBatch, mlm_rows: Tensor, mlm_labels: Tensor,
+        nsp_labels: Tensor | None = None,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """The same as `losses`, so that wrappers of modules see one call per batch."""
+        return self.losses(tokens, mlm_rows, mlm_labels, nsp_labels)
+
+    def losses(
+        self, tokens: TokenBatch, mlm_rows: Tensor, mlm_labels: Tensor,
+        nsp_labels: Tensor | None = None,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """Sums over the batch, so that the caller chooses what to divide by.
+
+        Args:
+            tokens: T rows of N sequences.
+            mlm_rows: int64[M], the rows whose token is to be predicted; logits are
+                computed for these only.
+            mlm_labels: int64[M], the tokens; negative ones are ignored.
+            nsp_labels: int64[N], 0 = the second part follows, 1 = random; negative ones
+                are ignored. None leaves the task out.
+
+        Returns:
+            Scalars: `mlm_loss_sum`, `mlm_correct`, `mlm_count`, `nsp_loss_sum`,
+            `nsp_correct`, `nsp_count`; the sums carry gradients.
+        """
+        hidden = self.bert(tokens)
+        loss, correct = vocabulary_loss(
+            self.cls.predictions.transform(hidden[mlm_rows]),
+            self._words, self.cls.predictions.bias, mlm_labels,
+        )  # fmt: skip
+        sums = {
+            "mlm_loss_sum": loss,
+            "mlm_correct": correct,
+            "mlm_count": (mlm_labels >= 0).sum(),
+        }
+        return {**sums, **self._next_sentence_sums(hidden, tokens, nsp_labels)}
+
+    def _next_sentence_sums(
+        self, hidden: Tensor, tokens: TokenBatch, labels: Tensor | None
+    ) -> dict[str, Tensor]:
+        if labels is None:
+            none = torch.zeros((), device=hidden.device)
+            count = torch.zeros((), dtype=torch.int64, device=hidden.device)
+            return {"nsp_loss_sum": none, "nsp_correct": count, "nsp_count": count}
+        logits = self._next_sentence(hidden[tokens.cls_rows])
+        return {
+            "nsp_loss_sum": summed_cross_entropy(logits, labels),
+            "nsp_correct": (logits.argmax(-1) == labels).sum(),
+            "nsp_count": (labels >= 0).sum(),
+        }
+
+    def logits(self, tokens: TokenBatch, mlm_rows: Tensor) -> tuple[Tensor, Tensor]:
+        """(masked LM logits float32[M, V] of the given rows, next sentence logits [N, 2])."""
+        hidden = self.bert(tokens)
+        transformed = self.cls.predictions.transform(hidden[mlm_rows])
+        words = functional.linear(transformed, self._words, self.cls.predictions.bias)
+        return words.float(), self._next_sentence(hidden[tokens.cls_rows])
+
+    def _next_sentence(self, cls_hidden: Tensor) -> Tensor:
+        pooler = cast(nn.Module, self.bert.pooler)
+        logits: Tensor = self.cls.seq_relationship(pooler(cls_hidden))
+        return at_least_float(logits)
+
+    @property
+    def _words(self) -> Tensor:
+        return self.bert.embeddings.word_embeddings.weight
+
+
+class BertForQuestionAnswering(nn.Module):
+    """Encoder with a start and an end score per token (SQuAD)."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.bert = BertModel(config, pooler=False)
+        self.qa_outputs = nn.Linear(config.hidden_size, 2)
+        initialise(self, config)
+
+    def forward(
+        self, tokens: TokenBatch, starts: Tensor | None = None, ends: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """`losses` where the answers are given, else the scores of every row.
+
+        Returns:
+            Without answers: `start_scores` and `end_scores`, [T], float32.
+        """
+        if starts is not None and ends is not None:
+            return self.losses(tokens, starts, ends)
+        first, last = self._scores(tokens)
+        return {"start_scores": first, "end_scores": last}
+
+    def _scores(self, tokens: TokenBatch) -> tuple[Tensor, Tensor]:
+        scores = at_least_float(self.qa_outputs(self.bert(tokens)))
+        return scores[:, 0], scores[:, 1]
+
+    def losses(self, tokens: TokenBatch, starts: Tensor, ends: Tensor) -> dict[str, Tensor]:
+        """Span loss: mean of start and end cross entropy over each sequence's own tokens.
+
+        Google's program also lets padding take probability; here padding does not exist.
+
+        Args:
+            tokens: T rows of N sequences.
+            starts: int64[N], position of the answer's first token in its sequence; 0
+                ([CLS]) where the window holds no answer; negative is ignored.
+            ends: int64[N], position of its last token.
+
+        Returns:
+            Scalars: `span_loss_sum` (with gradient), `span_correct` (both ends right),
+            `span_count`.
+        """
+        start_scores, end_scores = self._scores(tokens)
+        lowest = torch.finfo(start_scores.dtype).min
+        first = tokens.layout.grid(start_scores, lowest)
+        last = tokens.layout.grid(end_scores, lowest)
+        loss = summed_cross_entropy(first, starts) + summed_cross_entropy(last, ends)
+        right = (first.argmax(-1) == starts) & (last.argmax(-1) == ends)
+        return {
+            "span_loss_sum": loss / 2,
+            "span_correct": right.sum(),
+            "span_count": (starts >= 0).sum(),
+        }

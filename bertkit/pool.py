@@ -1,0 +1,166 @@
+"""Work on independent parts in a pool of processes, or on a Dask cluster, as it finishes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import TypeVar
+
+from bertkit.errors import BertkitError, MissingDependencyError, UsageError
+
+EXECUTORS = ("processes", "dask")
+# Seconds to wait for a scheduler.
+_PATIENCE = 15
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def worker_count(workers: int, tasks: int) -> int:
+    """How many processes to use: `workers`, or one per core for 0; never more than tasks."""
+    return max(1, min(workers or _cores(), tasks))
+
+
+def _cores() -> int:
+    # Containers often allow fewer cores than the machine has.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_tasks(
+    function: Callable[[T], R],
+    tasks: Sequence[T],
+    workers: int = 0,
+    executor: str = "processes",
+    scheduler: str = "",
+) -> Iterator[R]:
+    """Apply a function to every task and yield the results as they come.
+
+    One worker, or one task, runs in this process. Otherwise function and tasks travel
+    to fresh (spawned) processes, so both must be picklable.
+
+    Args:
+        function: of a module that every worker can import.
+        tasks: its arguments.
+        workers: processes on this machine; 0 takes one per core.
+        executor: `processes`, or `dask` for the workers of a cluster. Those see the
+            same files under the same names.
+        scheduler: address of the cluster, such as tcp://host:8786.
+
+    Raises:
+        BertkitError: whatever a task raised; or a worker was killed from outside (a
+            cluster gives its tasks to the others first), or no cluster answers.
+        UsageError: dask without a scheduler, or a scheduler without dask.
+        MissingDependencyError: Dask is not installed.
+    """
+    check_executor(executor, scheduler)
+    if executor == "dask":
+        yield from _on_cluster(function, tasks, scheduler)
+        return
+    count = worker_count(workers, len(tasks))
+    if count == 1:
+        yield from map(function, tasks)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker)
+    try:
+        yield from _as_they_finish(pool, function, tasks, 2 * count)
+    except BrokenProcessPool as error:
+        raise BertkitError(
+            "a worker process was killed, most likely for want of memory",
+            "run the same command with fewer --workers; finished parts are kept",
+        ) from error
+    except BaseException:
+        # What runs now is thrown away anyway: do not wait for it.
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def check_executor(executor: str, scheduler: str) -> None:
+    """Refuse a scheduler without dask, and dask without one.
+
+    Raises:
+        UsageError: they do not go together.
+    """
+    if executor not in EXECUTORS:
+        raise UsageError(f"no executor {executor!r}", f"choose {' or '.join(EXECUTORS)}")
+    if (executor == "dask") != bool(scheduler):
+        raise UsageError(
+            "--executor dask and --scheduler go together", "example: --scheduler tcp://host:8786"
+        )
+
+
+def _on_cluster(function: Callable[[T], R], tasks: Sequence[T], scheduler: str) -> Iterator[R]:
+    try:
+        import distributed
+    except ImportError as error:
+        raise MissingDependencyError(
+            "--executor dask needs Dask", "pip install 'bertkit[dask]'"
+        ) from error
+    try:
+        client = distributed.Client(scheduler, timeout=_PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise BertkitError(
+            f"no Dask scheduler at {scheduler}: {error}",
+            "start one with `dask scheduler`, and workers with `dask worker`",
+        ) from error
+    waiting = iter(tasks)
+    ahead = 2 * max(1, sum(client.nthreads().values()))
+    with client:
+        # Not pure: the same part may have to be made again after its file was lost.
+        first = [client.submit(function, task, pure=False) for task in islice(waiting, ahead)]
+        running = distributed.as_completed(first, loop=client.loop)
+        try:
+            for future in running:
+                yield future.result()
+                for task in islice(waiting, 1):
+                    running.add(client.submit(function, task, pure=False))
+        except distributed.scheduler.KilledWorker as error:
+            raise BertkitError(
+                f"the workers that took a part were killed one after another ({error})",
+                "give them more memory, or fewer threads; finished parts are kept",
+            ) from error
+        finally:
+            client.cancel(list(running.futures), force=True)
+
+
+def _as_they_finish(
+    pool: ProcessPoolExecutor, function: Callable[[T], R], tasks: Sequence[T], ahead: int
+) -> Iterator[R]:
+    # Few tasks are handed over ahead, so that an error stops the run soon.
+    waiting = iter(tasks)
+    running: set[Future[R]] = set()
+    while True:
+        for task in waiting:
+            running.add(pool.submit(function, task))
+            if len(running) >= ahead:
+                break
+        if not running:
+            return
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield future.result()
+
+
+def _start_worker() -> None:
+    # Ctrl-C reaches the whole group; the parent alone decides what happens.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A parent that was killed cannot tell its workers, which would wait for tasks forever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

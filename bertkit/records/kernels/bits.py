@@ -1,0 +1,148 @@
+"""Unaligned memory access and bit counting for kernels, as LLVM has them.
+
+Offsets are in bytes from the start of a contiguous array, whatever its element type;
+nothing checks them. All of this is portable: LLVM picks instructions for the processor.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+_BYTE = ir.IntType(8)
+_WORD = ir.IntType(64)
+
+
+def _address(context: Any, builder: Any, kind: Any, place: Any, element: Any) -> Any:
+    """Pointer to `element` at `place` = (array, offset in bytes)."""
+    array, offset = place
+    data = context.make_array(kind)(context, builder, array).data
+    start = builder.bitcast(data, ir.PointerType(_BYTE))
+    return builder.bitcast(builder.gep(start, [offset]), ir.PointerType(element))
+
+
+def _loader(element: Any, result: Any) -> Any:
+    @intrinsic
+    def load(typing_context: Any, array: Any, offset: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            place = _address(context, builder, signature.args[0], arguments, element)
+            value = builder.load(place)
+            value.align = 1
+            return value
+
+        return result(array, types.uint64), generate
+
+    return load
+
+
+def _storer(element: Any, operand: Any) -> Any:
+    @intrinsic
+    def store(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            place = _address(context, builder, signature.args[0], arguments[:2], element)
+            builder.store(arguments[2], place).align = 1
+            return context.get_dummy_value()
+
+        return types.void(array, types.uint64, operand), generate
+
+    return store
+
+
+load_u64 = _loader(_WORD, types.uint64)
+load_u32 = _loader(ir.IntType(32), types.uint32)
+load_u16 = _loader(ir.IntType(16), types.uint16)
+store_u64 = _storer(_WORD, types.uint64)
+store_u32 = _storer(ir.IntType(32), types.uint32)
+store_u16 = _storer(ir.IntType(16), types.uint16)
+
+
+@intrinsic
+def copy_32_bytes(typing_context: Any, target: Any, to: Any, source: Any, at: Any) -> Any:
+    """Copy 32 bytes from byte `at` of `source` to byte `to` of `target`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        block = ir.VectorType(_BYTE, 32)
+        kinds = signature.args
+        value = builder.load(_address(context, builder, kinds[2], arguments[2:], block))
+        value.align = 1
+        place = _address(context, builder, kinds[0], arguments[:2], block)
+        builder.store(value, place).align = 1
+        return context.get_dummy_value()
+
+    return types.void(target, types.uint64, source, types.uint64), generate
+
+
+@intrinsic
+def prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
+    """Ask for the cache line at a byte offset; never faults."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = _address(context, builder, signature.args[0], arguments, _BYTE)
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [place, *(ir.Constant(number, value) for value in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, types.uint64), generate
+
+
+@intrinsic
+def trailing_zeros(typing_context: Any, value: Any) -> Any:
+    """Number of zero bits below the lowest one bit; 64 for 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def bit_length(typing_context: Any, value: Any) -> Any:
+    """`int.bit_length` of an unsigned number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        zeros = builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
+        return builder.sub(ir.Constant(_WORD, 64), zeros)
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def crc32c_step(typing_context: Any, register: Any, word: Any) -> Any:
+    """The CRC-32C register after 8 more bytes; only where the processor has SSE 4.2."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(_WORD, [_WORD, _WORD])
+        name = "llvm.x86.sse42.crc32.64.64"
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        return builder.call(function, arguments)
+
+    return types.uint64(types.uint64, types.uint64), generate
+
+
+@intrinsic
+def letters_and_digits(typing_context: Any, data: Any, offset: Any) -> Any:
+    """Bit k is set where byte offset + k (k < 32) is an ASCII letter or digit."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        block = ir.VectorType(_BYTE, 32)
+
+        def all_of(value: int) -> Any:
+            return ir.Constant(block, [value] * 32)
+
+        def within(values: Any, first: str, count: int) -> Any:
+            distance = builder.sub(values, all_of(ord(first)))
+            return builder.icmp_unsigned("<", distance, all_of(count))
+
+        values = builder.load(_address(context, builder, signature.args[0], arguments, block))
+        values.align = 1
+        lower = builder.or_(values, all_of(0x20))
+        found = builder.or_(within(lower, "a", 26), within(values, "0", 10))
+        return builder.zext(builder.bitcast(found, ir.IntType(32)), _WORD)
+
+    return types.uint64(data, types.uint64), generate

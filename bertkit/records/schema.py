@@ -1,0 +1,98 @@
+"""What a record holds: names, types, padding, and digests of what records mean.
+
+One meaning everywhere in bertkit: mask 1 on real tokens, weights 1.0 on predictions and
+0.0 on padding, next sentence label 1 for a random second segment, padding 0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bertkit.records.instances import Instance
+from bertkit.records.vocab import Vocab
+
+Features = Mapping[str, "np.ndarray | list[bytes]"]
+
+# Feature → dtype in a record file, in the order of the reference programs.
+DTYPES: dict[str, type[np.generic]] = {
+    "input_ids": np.int64,
+    "input_mask": np.int64,
+    "segment_ids": np.int64,
+    "masked_lm_positions": np.int64,
+    "masked_lm_ids": np.int64,
+    "masked_lm_weights": np.float32,
+    "next_sentence_labels": np.int64,
+}
+FEATURES = tuple(DTYPES)
+PER_TOKEN = FEATURES[:3]
+PER_PREDICTION = FEATURES[3:6]
+
+
+def to_features(
+    instance: Instance, vocab: Vocab, length: int, predictions: int
+) -> dict[str, np.ndarray]:
+    """An instance as the seven padded features of a record.
+
+    Args:
+        instance: at most `length` tokens and `predictions` masked ones.
+        vocab: gives the ids.
+        length: L, max_seq_length.
+        predictions: P, max_predictions_per_seq.
+
+    Returns:
+        int64[L] input_ids, input_mask, segment_ids; int64[P] masked_lm_positions,
+        masked_lm_ids; float32[P] masked_lm_weights; int64[1] next_sentence_labels.
+    """
+    ids = vocab.ids
+    filled: dict[str, tuple[Sequence[float], int]] = {
+        "input_ids": ([ids[token] for token in instance.tokens], length),
+        "input_mask": ([1] * len(instance.tokens), length),
+        "segment_ids": (instance.segment_ids, length),
+        "masked_lm_positions": (instance.masked_positions, predictions),
+        "masked_lm_ids": ([ids[token] for token in instance.masked_labels], predictions),
+        "masked_lm_weights": ([1.0] * len(instance.masked_positions), predictions),
+        "next_sentence_labels": ([int(instance.is_random_next)], 1),
+    }
+    return {name: _padded(values, size, DTYPES[name]) for name, (values, size) in filled.items()}
+
+
+def _padded(values: Sequence[float], size: int, dtype: type[np.generic]) -> np.ndarray:
+    array = np.zeros(size, dtype)
+    array[: len(values)] = values
+    return array
+
+
+def digest(records: Iterable[Features]) -> str:
+    """SHA-256 of what records mean, whatever program wrote the file.
+
+    Over every record in order and every feature in order of name: the name in UTF-8, a
+    zero byte, and the values as little-endian int64 or float32; for lists of bytes the
+    length of each item as little-endian uint32 before it.
+    """
+    total = hashlib.sha256()
+    for record in records:
+        for name in sorted(record):
+            total.update(name.encode("utf-8") + b"\0" + _little_endian(record[name]))
+    return total.hexdigest()
+
+
+def _little_endian(values: np.ndarray | list[bytes]) -> bytes:
+    if isinstance(values, list):
+        return b"".join(len(item).to_bytes(4, "little") + item for item in values)
+    kind = "<f4" if np.issubdtype(values.dtype, np.floating) else "<i8"
+    return np.ascontiguousarray(values, kind).tobytes()
+
+
+def record_sha1(record: Features) -> str:
+    """SHA-1 of one record as compact JSON with sorted names."""
+    plain: dict[str, Any] = {
+        name: values.tolist() if isinstance(values, np.ndarray) else values
+        for name, values in record.items()
+    }
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha1(text.encode("ascii")).hexdigest()

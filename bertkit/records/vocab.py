@@ -1,0 +1,179 @@
+"""WordPiece vocabularies: read with every trap checked, found by name, written."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bertkit import files
+from bertkit.errors import DataError
+
+PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
+DUPLICATES = ("refuse", "first", "last")
+
+
+@dataclass(frozen=True)
+class Vocab:
+    """A WordPiece vocabulary.
+
+    Attributes:
+        tokens: every distinct token in the order of the file, which is the order that
+            masking draws random tokens from.
+        ids: token → row of the embedding table.
+        sha256: of the file's bytes.
+        path: where it was read.
+    """
+
+    tokens: list[str]
+    ids: dict[str, int]
+    sha256: str
+    path: str = ""
+    _by_id: dict[int, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._by_id.update({number: token for token, number in self.ids.items()})
+
+    def __len__(self) -> int:
+        """Rows an embedding table needs: the largest id + 1."""
+        return max(self.ids.values()) + 1
+
+    def token(self, number: int) -> str:
+        """The token of an id; `<n>` where the vocabulary has none (a foreign record)."""
+        return self._by_id.get(number, f"<{number}>")
+
+    @property
+    def pad_id(self) -> int:
+        """Id of [PAD]."""
+        return self.ids[PAD]
+
+    @property
+    def unk_id(self) -> int:
+        """Id of [UNK]."""
+        return self.ids[UNK]
+
+    @property
+    def cls_id(self) -> int:
+        """Id of [CLS]."""
+        return self.ids[CLS]
+
+    @property
+    def sep_id(self) -> int:
+        """Id of [SEP]."""
+        return self.ids[SEP]
+
+    @property
+    def mask_id(self) -> int:
+        """Id of [MASK]."""
+        return self.ids[MASK]
+
+
+def load_vocab(path: str | Path, duplicates: str = "refuse") -> Vocab:
+    """Read a vocabulary: one token per line, stripped of white space at both ends.
+
+    One line may be empty (the public Chinese vocabulary has such a token). Lines end at
+    `\\n` alone; `\\r` is dropped, as TensorFlow's file reader does.
+
+    Args:
+        path: a local file or a URL.
+        duplicates: what a token on two lines means. `refuse` is an error; `first` keeps
+            the first and numbers without gaps (MLPerf); `last` numbers by line, so the
+            last line wins (Google).
+
+    Raises:
+        DataError: no such file, empty, not UTF-8, a duplicate, a missing special token.
+    """
+    with files.open_binary(path) as stream:
+        blob = stream.read()
+    lines = decode_utf8(blob, path).replace("\r", "").split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    if not lines:
+        raise DataError(f"{path}: the vocabulary is empty", "expected one token per line")
+    ids: dict[str, int] = {}
+    line_of: dict[str, int] = {}
+    for line, text in enumerate(lines, start=1):
+        token = text.strip()
+        if token in line_of and duplicates == "refuse":
+            raise DataError(
+                f"{path}:{line}: {token!r} is already on line {line_of[token]}",
+                "remove one of the two; the references disagree on which counts",
+            )
+        if duplicates == "last":
+            ids[token] = line - 1
+        elif token not in ids:
+            ids[token] = len(ids)
+        line_of.setdefault(token, line)
+    _require_special_tokens(path, ids)
+    return Vocab(list(ids), ids, hashlib.sha256(blob).hexdigest(), str(path))
+
+
+def _require_special_tokens(path: str | Path, ids: dict[str, int]) -> None:
+    missing = [token for token in SPECIAL_TOKENS if token not in ids]
+    if missing:
+        raise DataError(
+            f"{path}: no line holds {', '.join(missing)} ({len(ids):,} tokens read)",
+            "this is not a BERT WordPiece vocabulary; `bertkit train-vocab` makes one",
+        )
+
+
+def decode_utf8(blob: bytes, path: str | Path) -> str:
+    """Bytes of a file as text.
+
+    Raises:
+        DataError: not UTF-8; names file, line and byte offset.
+    """
+    try:
+        return blob.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = blob.count(b"\n", 0, error.start) + 1
+        raise not_utf8(path, line, error.start, blob[error.start]) from error
+
+
+def not_utf8(path: str | Path, line: int, offset: int, byte: int) -> DataError:
+    """The error for a text file that is not UTF-8: where, which byte, what to do."""
+    return DataError(
+        f"{path}:{line}: not UTF-8 at byte {offset} (0x{byte:02x})",
+        "convert the file first, for example: iconv -f LATIN1 -t UTF-8 FILE > NEW",
+    )
+
+
+def save_vocab(path: str | Path, tokens: list[str]) -> str:
+    """Write tokens one per line; returns the SHA-256 of the file."""
+    text = "".join(f"{token}\n" for token in tokens)
+    files.write_text(path, text)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def find_vocab(name_or_path: str | Path) -> str:
+    """A vocabulary's path: the path itself, or the name of one that ships with bertkit.
+
+    Raises:
+        DataError: neither a file nor a shipped name; lists the names.
+    """
+    text = str(name_or_path)
+    if files.is_remote(text) or os.path.isfile(text):
+        return text
+    shipped = shipped_vocabs()
+    if text in shipped:
+        return str(shipped[text])
+    raise DataError(
+        f"no vocabulary {text}",
+        f"give a file, or a shipped name: {', '.join(shipped) or 'none found'}",
+    )
+
+
+def shipped_vocabs() -> dict[str, Path]:
+    """Name → file of the vocabularies that come with bertkit."""
+    folder = _shipped_folder()
+    return {path.stem: path for path in sorted(folder.glob("*.txt"))}
+
+
+def _shipped_folder() -> Path:
+    try:
+        return Path(str(importlib.resources.files("bertkit_vocab")))
+    except ModuleNotFoundError:  # a checkout that is on the path but not installed
+        return Path(__file__).parents[2] / "vocab"

@@ -1,0 +1,1 @@
+"""Question answering on SQuAD: features, fine-tuning, prediction, score."""

@@ -1,0 +1,199 @@
+"""Answering the questions of a file with a model, and the files that come of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bertkit import log
+from bertkit.backends.base import Adapter, Stepper
+from bertkit.data.batches import StepBatch
+from bertkit.errors import ConfigError, DataError
+from bertkit.files import read_json, write_text
+from bertkit.model.convert.formats import load_weights
+from bertkit.model.convert.hf import load_into
+from bertkit.model.heads import BertForQuestionAnswering
+from bertkit.records.tokenizer import WordPieceTokenizer
+from bertkit.squad.batches import WindowBatcher, by_length
+from bertkit.squad.config import AnswerConfig
+from bertkit.squad.examples import Question
+from bertkit.squad.features import Window
+from bertkit.squad.predict import Decoder, Predictions, Scores
+from bertkit.squad.review import review, write_review
+from bertkit.squad.score import score
+from bertkit.squad.sizes import find_batch_size
+
+ANSWERS = "predictions.json"
+NBEST = "nbest_predictions.json"
+NULL_ODDS = "null_odds.json"
+SCORES = "scores.json"
+# What a pretraining or classification checkpoint has beside the encoder.
+_OTHER_HEADS = ("cls.", "bert.pooler.", "classifier.")
+
+
+def load_span_weights(model: BertForQuestionAnswering, place: Path, headless: bool = False) -> None:
+    """Fill a model with the weights of a checkpoint.
+
+    Args:
+        model: of the checkpoint's shape.
+        place: the checkpoint.
+        headless: an encoder alone will do; the span head keeps its new weights.
+
+    Raises:
+        DataError: broken or other files.
+        ConfigError: it has no span head.
+    """
+    weights = load_weights(place, model.config.vocab_size)
+    report = load_into(model, weights, ("qa_outputs.",), _OTHER_HEADS, str(place))
+    if report.missing and not headless:
+        raise ConfigError(
+            f"{place} has no span head: it was not fine-tuned on SQuAD",
+            "fine-tune it first: bertkit finetune-squad --train-file",
+        )
+    log.logger.info("weights from %s", place)
+
+
+def answer_windows(
+    config: AnswerConfig, adapter: Adapter, stepper: Stepper, batcher: WindowBatcher,
+    tokenizer: WordPieceTokenizer, windows: Sequence[Window],
+) -> Predictions:  # fmt: skip
+    """Answers to the questions of windows, as the settings say.
+
+    Args:
+        config: batch size, lengths and thresholds.
+        adapter: of the machine.
+        stepper: of a span model and `ScoreTask`.
+        batcher: makes batches.
+        tokenizer: the one that made the windows.
+        windows: of all questions, those of one question side by side.
+    """
+    size = config.predict_size or find_batch_size(
+        stepper, batcher, windows, fastest=adapter.caps.name == "cpu"
+    )
+    scores = score_windows(stepper, batcher, windows, size)
+    decoder = Decoder(
+        tokenizer,
+        config.n_best_size,
+        config.max_answer_length,
+        config.version_2_with_negative,
+        config.null_score_diff_threshold,
+    )
+    return decoder.decode(windows, scores)
+
+
+def score_windows(
+    stepper: Stepper, batcher: WindowBatcher, windows: Sequence[Window], batch_size: int
+) -> dict[int, Scores]:
+    """Start and end scores of every window's tokens.
+
+    Args:
+        stepper: of a span model and `ScoreTask`.
+        batcher: makes batches.
+        windows: any number of them.
+        batch_size: windows per forward pass; windows of like length go together.
+
+    Returns:
+        unique id → (start scores, end scores), float32, one per token.
+    """
+    ordered = by_length(windows)
+    found: dict[int, Scores] = {}
+    total = math.ceil(len(ordered) / batch_size)
+    for part in log.progress(
+        _parts(ordered, batch_size), total=total, unit="batch", description="answering"
+    ):
+        batch = batcher.batch(part)
+        # Whole vectors, not sums of a step: taken from the ticket as they are.
+        sums = stepper.evaluate(StepBatch([batch])).sums
+        starts, ends = (sums[name].float().cpu().numpy() for name in ("start_scores", "end_scores"))
+        for window, first in zip(part, batch.arrays["cls_rows"], strict=True):
+            rows = slice(int(first), int(first) + window.length)
+            found[window.unique_id] = starts[rows], ends[rows]
+    return found
+
+
+def _parts(windows: Sequence[Window], size: int) -> Iterator[Sequence[Window]]:
+    for first in range(0, len(windows), size):
+        yield windows[first : first + size]
+
+
+def write_predictions(folder: str | Path, predictions: Predictions, version_2: bool) -> None:
+    """Write `predictions.json`, `nbest_predictions.json` and, for v2.0, `null_odds.json`.
+
+    The form is that of run_squad.py, so the official evaluation scripts read them.
+    """
+    place = Path(folder)
+    _write(place / ANSWERS, predictions.answers)
+    _write(place / NBEST, predictions.nbest)
+    if version_2:
+        _write(place / NULL_ODDS, predictions.null_odds)
+
+
+def score_folder(
+    folder: str | Path, questions: Sequence[Question], version_2: bool
+) -> dict[str, float]:
+    """Score a folder's `predictions.json`; write `scores.json` and `review.json` beside it.
+
+    Raises:
+        DataError: no predictions there, or of another form; nothing to score.
+    """
+    place = Path(folder)
+    answers = read_answers(place / ANSWERS)
+    odds = None
+    if version_2 and (place / NULL_ODDS).is_file():
+        odds = _read_odds(place / NULL_ODDS)
+    scores = score(questions, answers, version_2, odds)
+    _write(place / SCORES, scores)
+    write_review(place, review(questions, answers, _read_nbest(place / NBEST), version_2))
+    return scores
+
+
+def read_answers(path: str | Path) -> dict[str, str]:
+    """Question id → text, from a predictions file.
+
+    Raises:
+        DataError: not there, or not an object of texts.
+    """
+    if not Path(path).is_file():
+        raise DataError(f"no {path}", "give --do-predict to make it")
+    values: Any = read_json(path)
+    if not isinstance(values, dict):
+        raise DataError(f"{path}: expected an object of question ids and texts")
+    for name, text in values.items():
+        if not isinstance(text, str):
+            raise DataError(f"{path}: the answer to {name!r} is not a text")
+    return values
+
+
+def _read_odds(path: Path) -> dict[str, float]:
+    try:
+        return {name: float(value) for name, value in read_json(path).items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: expected an object of question ids and numbers") from error
+
+
+def _read_nbest(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Question id → guesses; nothing where there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        return {
+            name: [{"text": g["text"], "probability": float(g["probability"])} for g in guesses]
+            for name, guesses in read_json(path).items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: expected question ids and lists of guesses") from error
+
+
+def _write(path: Path, values: Any) -> None:
+    write_text(path, json.dumps(values, indent=4, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not plain data")

@@ -1,0 +1,120 @@
+"""From windows to batches, and the two tasks a span model is used for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import Tensor, nn
+
+from bertkit.data.batches import MicroBatch, StepBatch
+from bertkit.data.order import Order
+from bertkit.squad.features import Window
+from bertkit.train.tasks import token_batch
+
+
+@dataclass(frozen=True)
+class WindowBatcher:
+    """Puts windows side by side.
+
+    Attributes:
+        cls_id: vocabulary row of [CLS].
+        sep_id: vocabulary row of [SEP].
+        padded_length: pad every window to this length; 0 keeps real tokens only.
+    """
+
+    cls_id: int
+    sep_id: int
+    padded_length: int = 0
+
+    def batch(self, windows: Sequence[Window]) -> MicroBatch:
+        """Windows, longest first, as one micro-batch.
+
+        Its arrays hold `starts` and `ends`, int64 [N], where the answers are known.
+        """
+        windows = by_length(windows)
+        lengths = np.array([window.length for window in windows], np.int64)
+        size = self.padded_length
+        sizes = np.full_like(lengths, size) if size else lengths
+        starts = np.cumsum(sizes) - sizes
+        ids, segments = np.zeros((2, int(sizes.sum())), np.int64)
+        for window, first in zip(windows, starts, strict=True):
+            ids[first : first + window.length] = window.ids(self.cls_id, self.sep_id)
+            segments[first + window.offset : first + window.length] = 1
+        arrays: dict[str, np.ndarray] = {
+            "ids": ids,
+            "segments": segments,
+            "positions": np.arange(len(ids)) - np.repeat(starts, sizes),
+            "cls_rows": starts,
+        }
+        if size:
+            arrays["mask"] = np.arange(size)[None, :] < lengths[:, None]
+        else:
+            arrays["cumulative"] = np.append(starts, len(ids)).astype(np.int32)
+        if all(window.start is not None for window in windows):
+            arrays["starts"] = np.array([window.start for window in windows], np.int64)
+            arrays["ends"] = np.array([window.end for window in windows], np.int64)
+        return MicroBatch(arrays, lengths, padded_length=size)
+
+
+def by_length(windows: Sequence[Window]) -> list[Window]:
+    """Longest first; equal ones keep their order."""
+    return sorted(windows, key=lambda window: -window.length)
+
+
+@dataclass(frozen=True)
+class WindowFeed:
+    """The training windows as steps.
+
+    Attributes:
+        windows: with known answers.
+        order: in which they are seen.
+        batcher: makes batches.
+        global_batch_size: windows per step.
+        micro_batch_size: windows per forward pass.
+    """
+
+    windows: Sequence[Window]
+    order: Order
+    batcher: WindowBatcher
+    global_batch_size: int
+    micro_batch_size: int
+
+    def steps(self, position: int, limit: int) -> Iterator[StepBatch]:
+        """The step batches from a position of the order on; `limit` of them."""
+        for _ in range(limit):
+            numbers = self.order.take(position, self.global_batch_size)
+            position += len(numbers)
+            chosen = [self.windows[number] for number in numbers]
+            scales = {"span": 1 / len(chosen)}
+            parts = [
+                replace(
+                    self.batcher.batch(chosen[first : first + self.micro_batch_size]), scales=scales
+                )
+                for first in range(0, len(chosen), self.micro_batch_size)
+            ]
+            yield StepBatch(parts, position)
+
+
+class SpanTask:
+    """Learn where the answer starts and ends."""
+
+    def losses(
+        self, model: nn.Module, tensors: Mapping[str, Tensor], batch: MicroBatch
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """See `bertkit.backends.base.Task`; needs the scale `span`."""
+        sums = model(token_batch(tensors, batch), tensors["starts"], tensors["ends"])
+        loss = sums["span_loss_sum"] * batch.scales["span"]
+        return loss, {name: value.detach() for name, value in sums.items()}
+
+
+class ScoreTask:
+    """Give the scores of every row, [T] each; there is nothing to learn."""
+
+    def losses(
+        self, model: nn.Module, tensors: Mapping[str, Tensor], batch: MicroBatch
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """A loss of 0, `start_scores` and `end_scores`."""
+        scores = model(token_batch(tensors, batch))
+        return scores["start_scores"].new_zeros(()), scores

@@ -1,0 +1,200 @@
+"""Questions over passages, as SQuAD files hold them (v1.1 and v2.0)."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bertkit.errors import DataError
+from bertkit.files import read_json
+
+# What separates the words of a passage: exactly these, so that no-break spaces and other
+# Unicode spaces stay inside a word, as in Google's run_squad.py.
+_WORD = re.compile("[^ \t\r\n\u202f]+")
+
+
+def split_words(text: str) -> list[str]:
+    """A text's words as run_squad.py splits them."""
+    return _WORD.findall(text)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A stretch of the passage.
+
+    Attributes:
+        text: the answer's words.
+        start: character at which it starts in the passage.
+    """
+
+    text: str
+    start: int
+
+
+@dataclass(eq=False)
+class Passage:
+    """One paragraph, shared by its questions.
+
+    Attributes:
+        text: as in the file.
+    """
+
+    text: str
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The text split at white space."""
+        return split_words(self.text)
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Character at which each word starts."""
+        return [match.start() for match in _WORD.finditer(self.text)]
+
+    def word_at(self, character: int) -> int:
+        """Number of the word that holds a character, or that precedes white space there."""
+        return bisect_right(self.starts, character) - 1
+
+
+@dataclass(eq=False)
+class Question:
+    """A question and what answers it.
+
+    Attributes:
+        id: unique in its file.
+        text: the question.
+        passage: the paragraph to look in.
+        answers: as given; several in evaluation files, none where they are unknown.
+        impossible: the passage does not answer it (v2.0).
+    """
+
+    id: str
+    text: str
+    passage: Passage
+    answers: list[Answer]
+    impossible: bool = False
+
+    def answer_words(self) -> tuple[int, int] | None:
+        """First and last word of the first answer.
+
+        None where the passage's words do not contain the answer's text, which makes the
+        question useless for training (a few of the original files are like that).
+        """
+        answer = self.answers[0]
+        words = self.passage.words
+        first = self.passage.word_at(answer.start)
+        last = self.passage.word_at(answer.start + len(answer.text) - 1)
+        if " ".join(answer.text.split()) not in " ".join(words[first : last + 1]):
+            return None
+        return first, last
+
+
+@contextlib.contextmanager
+def collector_paused() -> Iterator[None]:
+    """No search for reference cycles while very many lasting objects are made.
+
+    Python would walk over all of them again and again and find none: a third of the time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@collector_paused()
+def read_questions(
+    path: str | Path, version_2: bool = False, training: bool = False, limit: int = 0
+) -> list[Question]:
+    """Read a SQuAD file.
+
+    Args:
+        path: JSON of v1.1 or v2.0, local or remote.
+        version_2: take unanswerable questions; without it a file that has some is refused.
+        training: every question needs exactly one answer, or be unanswerable.
+        limit: stop after so many questions; 0 reads all.
+
+    Raises:
+        DataError: not JSON, not of SQuAD's form, empty, or not fit for what it is to be
+            used for; names file, article, paragraph and question.
+    """
+    content = read_json(path)
+    questions: list[Question] = []
+    seen: set[str] = set()
+    for question, place in _all_questions(content, str(path)):
+        if question.id in seen:
+            raise DataError(f"{place}: this id has occurred before")
+        seen.add(question.id)
+        _check_use(question, place, version_2, training)
+        questions.append(question)
+        if len(questions) == limit:
+            break
+    if not questions:
+        raise DataError(f"{path}: holds no question")
+    return questions
+
+
+def _all_questions(content: Any, path: str) -> Iterator[tuple[Question, str]]:
+    """Every question with its place for messages."""
+    articles = _get(content, "data", list, path)
+    for number, article in enumerate(articles):
+        title = article.get("title") if isinstance(article, dict) else None
+        place = f"{path}: article {number}" + (f" ({title})" if isinstance(title, str) else "")
+        for index, paragraph in enumerate(_get(article, "paragraphs", list, place)):
+            here = f"{place}, paragraph {index}"
+            passage = Passage(_get(paragraph, "context", str, here))
+            for entry in _get(paragraph, "qas", list, here):
+                name = _get(entry, "id", str, f"{here}, a question")
+                spot = f"{here}, question {name}"
+                yield _question(entry, name, passage, spot), spot
+
+
+def _question(entry: dict[str, Any], name: str, passage: Passage, place: str) -> Question:
+    text = _get(entry, "question", str, place)
+    impossible = _get(entry, "is_impossible", bool, place) if "is_impossible" in entry else False
+    answers = [
+        Answer(_get(answer, "text", str, place), _get(answer, "answer_start", int, place))
+        for answer in (_get(entry, "answers", list, place) if "answers" in entry else [])
+    ]
+    for answer in answers:
+        if not 0 <= answer.start <= len(passage.text) - len(answer.text):
+            raise DataError(
+                f"{place}: answer_start {answer.start} and its {len(answer.text)} characters are"
+                f" outside the paragraph of {len(passage.text)} characters"
+            )
+    return Question(name, text, passage, answers, impossible)
+
+
+def _check_use(question: Question, place: str, version_2: bool, training: bool) -> None:
+    if question.impossible and not version_2:
+        raise DataError(
+            f"{place}: has no answer (is_impossible)",
+            "this is a v2.0 file: give --version-2-with-negative",
+        )
+    if training and not question.impossible and len(question.answers) != 1:
+        raise DataError(
+            f"{place}: has {len(question.answers)} answers; training needs exactly one",
+            "evaluation files belong to --predict-file",
+        )
+
+
+def _get(value: Any, key: str, kind: type, place: str) -> Any:
+    """`value[key]` of the given type."""
+    names = {list: "a list", str: "a text", int: "a whole number", bool: "true or false"}
+    if not isinstance(value, dict):
+        raise DataError(f"{place}: expected an object with {key!r}", "is this a SQuAD file?")
+    if key not in value:
+        raise DataError(f"{place}: has no {key!r}", "is this a SQuAD file?")
+    found = value[key]
+    if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
+        raise DataError(f"{place}: {key!r} is not {names[kind]}")
+    return found

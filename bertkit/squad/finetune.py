@@ -1,0 +1,237 @@
+"""Fine-tuning on SQuAD: train, answer and score in any combination."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import torch
+
+from bertkit import log
+from bertkit.backends.base import Adapter, Stepper
+from bertkit.config import as_dict, dump_yaml
+from bertkit.data.order import Order
+from bertkit.files import open_binary, write_text
+from bertkit.model.heads import BertForQuestionAnswering
+from bertkit.squad.answer import (
+    ANSWERS,
+    answer_windows,
+    load_span_weights,
+    score_folder,
+    write_predictions,
+)
+from bertkit.squad.batches import ScoreTask, SpanTask, WindowFeed
+from bertkit.squad.config import SquadConfig
+from bertkit.squad.prepare import Ready, prepare
+from bertkit.train import checkpoint, metrics
+from bertkit.train.checkpoint import RunState
+from bertkit.train.metrics import MetricsFile
+from bertkit.train.schedule import make_schedule
+from bertkit.train.trackers import make_trackers
+from bertkit.train.trainer import LoopSettings, Progress, Trainer
+
+CONFIG = "config.yaml"
+
+# Settings that decide the numbers of a training run, and those that only change last bits.
+_DECIDING = {
+    "do_lower_case", "version_2_with_negative", "max_seq_length", "doc_stride",
+    "max_query_length", "precision", "global_batch_size", "epochs", "max_steps", "optimizer",
+    "learning_rate", "schedule", "warmup_proportion", "weight_decay", "max_grad_norm", "limit",
+    "seed",
+}  # fmt: skip
+_LOOSE = ("backend", "layout", "micro_batch_size")
+_FREE = tuple(item.name for item in fields(SquadConfig) if item.name not in {*_DECIDING, *_LOOSE})
+
+
+@dataclass
+class SquadResult:
+    """How a run ended.
+
+    Attributes:
+        output: the run's folder.
+        checkpoint: the weights that were trained or used.
+        step: updates done.
+        train_questions: in the training file.
+        train_windows: made of them.
+        train: numbers of the last log line.
+        predict_questions: in the file to answer.
+        predict_windows: made of them.
+        predictions: file of the answers; empty without.
+        scores: EM, F1 and more, percentages.
+        seconds: of work, without start-up.
+    """
+
+    output: str
+    checkpoint: str = ""
+    step: int = 0
+    train_questions: int = 0
+    train_windows: int = 0
+    train: dict[str, float] = field(default_factory=dict)
+    predict_questions: int = 0
+    predict_windows: int = 0
+    predictions: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def text(self) -> str:
+        """The result for people."""
+        shown = {"step": f"{self.step:,}"} if self.step else {}
+        shown |= {f"train {name}": f"{self.train[name]:.4f}" for name in ("loss",) if self.train}
+        shown |= {
+            name: f"{value:,}" if name.endswith("total") else f"{value:.2f}"
+            for name, value in self.scores.items()
+        }
+        places = {"checkpoint": self.checkpoint, "predictions": self.predictions}
+        shown |= {name: value for name, value in places.items() if value}
+        width = max(map(len, shown), default=0)
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in shown.items())
+
+
+def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> SquadResult:
+    """Train, answer and score, as the settings say.
+
+    The run's folder gets `config.yaml`, `metrics.jsonl`, checkpoints `step-*/`, and
+    `predictions.json`, `nbest_predictions.json`, `null_odds.json` (v2.0), `scores.json`
+    and `review.json`.
+    The same call on the same folder goes on where it stopped.
+
+    Args:
+        config: the settings.
+        adapter: of the machine.
+        overwrite: remove what another run left in the folder.
+
+    Raises:
+        DataError, ConfigError: see `prepare`; or the folder belongs to another run.
+        StoppedError: stopped by a signal, everything saved.
+    """
+    ready = prepare(config, adapter)
+    begin = time.perf_counter()
+    result = SquadResult(config.output, predict_questions=len(ready.asked))
+    if config.trains or config.predicts:
+        _compute(ready, adapter, result, overwrite)
+    if ready.scores:
+        result.predictions = str(Path(config.output) / ANSWERS)
+        result.scores = score_folder(config.output, ready.asked, config.version_2_with_negative)
+    result.seconds = time.perf_counter() - begin
+    return result
+
+
+def _compute(ready: Ready, adapter: Adapter, result: SquadResult, overwrite: bool) -> None:
+    config, run = ready.config, Path(ready.config.output)
+    assert ready.shape is not None
+    resumed = None
+    if config.trains:
+        resumed = checkpoint.point_to_resume(run, config.resume, overwrite, metrics.NAME)
+    adapter.start()
+    torch.manual_seed(config.seed)
+    model = BertForQuestionAnswering(ready.shape)
+    state = _restore(ready, model, resumed)
+    run.mkdir(parents=True, exist_ok=True)
+    result.checkpoint = str(resumed or ready.start)
+    if config.trains:
+        progress = _train(ready, adapter, model, state, resumed, result)
+        result.checkpoint, result.step = str(progress.checkpoint), progress.step
+        result.train = progress.train
+    if config.predicts:
+        _predict(ready, adapter, model, result)
+
+
+def _train(
+    ready: Ready, adapter: Adapter, model: BertForQuestionAnswering, state: RunState | None,
+    resumed: Path | None, result: SquadResult,
+) -> Progress:  # fmt: skip
+    config, run = ready.config, Path(ready.config.output)
+    checkpoint.remove_leftovers(run)
+    write_text(run / CONFIG, dump_yaml(as_dict(config)))
+    progress = _progress(state, resumed) if state and resumed else Progress()
+    if progress.finished:
+        log.logger.info("%s is trained already, %d steps", run, progress.step)
+        return progress
+    windows = ready.kept_windows(training=True)
+    result.train_questions, result.train_windows = len(ready.training), len(windows)
+    steps = config.steps(len(windows))
+    log.logger.info(
+        "%s questions in %s windows, %s steps of %d",
+        f"{len(ready.training):,}", f"{len(windows):,}", f"{steps:,}", config.global_batch_size,
+    )  # fmt: skip
+    stepper = _build(ready, adapter, model, steps)
+    if resumed:
+        stepper.load_state(checkpoint.load_stepper_state(resumed))
+    order = Order(len(windows), config.seed)
+    feed = WindowFeed(windows, order, ready.batcher, config.global_batch_size, config.micro_size)
+    vocab = _vocab_bytes(ready)
+
+    def save(progress: Progress) -> Path:
+        epoch = progress.position / len(windows)
+        state = RunState(
+            progress.step, progress.position, epoch, config.seed, ready.fingerprint,
+            as_dict(config), progress.seconds, progress.finished, {"train": progress.train},
+        )  # fmt: skip
+        return checkpoint.save(run, model, stepper.state(), state, vocab, config.keep_last)
+
+    settings = LoopSettings(steps, config.log_every, config.save_every)
+    lines = MetricsFile(run, progress.step)
+    trackers = make_trackers(config.log_to, config.output, as_dict(config))
+    try:
+        return Trainer(settings, stepper, feed.steps, save, lines, None, trackers).run(progress)
+    finally:
+        lines.close()
+        for tracker in trackers:
+            tracker.close()
+
+
+def _build(ready: Ready, adapter: Adapter, model: BertForQuestionAnswering, steps: int) -> Stepper:
+    config = ready.config
+    placed = adapter.place(model)
+    schedule = make_schedule(
+        config.schedule,
+        learning_rate=config.learning_rate,
+        max_steps=steps,
+        warmup_steps=int(steps * config.warmup_proportion),
+    )
+    optimizer = adapter.optimizer(placed, ready.optimizer)
+    return adapter.build(placed, SpanTask(), ready.plan, optimizer, schedule)
+
+
+def _progress(state: RunState, folder: Path) -> Progress:
+    return Progress(
+        state.step, state.position, state.seconds, state.finished,
+        dict(state.metrics.get("train", {})), checkpoint=folder,
+    )  # fmt: skip
+
+
+def _predict(
+    ready: Ready, adapter: Adapter, model: BertForQuestionAnswering, result: SquadResult
+) -> None:
+    config = ready.config
+    windows = ready.kept_windows(training=False)
+    stepper = adapter.build(adapter.place(model), ScoreTask(), ready.plan)
+    predictions = answer_windows(config, adapter, stepper, ready.batcher, ready.tokenizer, windows)
+    write_predictions(config.output, predictions, config.version_2_with_negative)
+    result.predict_windows = len(windows)
+    result.predictions = str(Path(config.output) / ANSWERS)
+
+
+def _restore(
+    ready: Ready, model: BertForQuestionAnswering, resumed: Path | None
+) -> RunState | None:
+    """Load the weights of the run's checkpoint, or of the one to start from."""
+    state = None
+    if resumed:
+        state = checkpoint.load_state(resumed)
+        loose = checkpoint.require_same(
+            state, as_dict(ready.config), ready.fingerprint, _FREE, _LOOSE
+        )
+        if loose:
+            log.logger.warning("going on, but not bit for bit the same run: %s", "; ".join(loose))
+    place = resumed or ready.start
+    assert place is not None
+    load_span_weights(model, place, headless=ready.config.trains and not resumed)
+    return state
+
+
+def _vocab_bytes(ready: Ready) -> bytes:
+    assert ready.vocab is not None
+    with open_binary(ready.vocab.path) as stream:
+        return stream.read()

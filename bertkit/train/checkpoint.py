@@ -1,0 +1,292 @@
+"""Checkpoints: folders `step-0001000/` that transformers loads and that a run goes on from.
+
+    model.safetensors, config.json   the weights and shape, in Hugging Face's form
+    optimizer.pt                     moments by parameter name (plain tensors)
+    state.json                       where the run stands and what it was made with
+    vocab.txt                        the vocabulary, where it is known
+
+A folder is filled under another name and renamed, so whatever carries the name is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from bertkit import __version__
+from bertkit.config import flatten
+from bertkit.errors import ConfigError, DataError
+from bertkit.files import PARTIAL, atomic_folder, read_json
+from bertkit.model.convert import formats
+from bertkit.model.convert.hf import WEIGHTS, save_pretrained
+
+STATE = "state.json"
+OPTIMIZER = "optimizer.pt"
+VOCAB = "vocab.txt"
+_NAME = re.compile(r"step-(\d{7,})")
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "bertkit": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Where a run stands.
+
+    Attributes:
+        step: updates done.
+        position: samples taken from the order; the next batch starts there.
+        epoch: from 0, with its fraction.
+        seed: of order and dropout.
+        data_fingerprint: of the record source.
+        config: the resolved settings.
+        seconds: spent in training so far, over all calls.
+        finished: nothing is left to do.
+        metrics: of the last log line and evaluation.
+        versions: of what wrote it.
+        world: processes that trained together.
+    """
+
+    step: int
+    position: int
+    epoch: float
+    seed: int
+    data_fingerprint: str
+    config: dict[str, Any]
+    seconds: float = 0.0
+    finished: bool = False
+    metrics: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=_versions)
+    world: int = 1
+
+
+def folder_name(step: int) -> str:
+    """`step-0001000` for step 1000."""
+    return f"step-{step:07d}"
+
+
+def save(
+    run: str | Path,
+    model: nn.Module,
+    stepper_state: Mapping[str, Any],
+    state: RunState,
+    vocab: bytes | None = None,
+    keep_last: int = 0,
+    keep_every: int = 0,
+) -> Path:
+    """Write the checkpoint of `state.step` and remove the oldest ones.
+
+    Args:
+        run: folder of the run.
+        model: bertkit's model, unwrapped.
+        stepper_state: from `Stepper.state`.
+        state: where the run stands.
+        vocab: content of the vocabulary file.
+        keep_last: how many checkpoints stay; 0 keeps all.
+        keep_every: those of steps that this divides stay too; 0 for none.
+
+    Returns:
+        The checkpoint's folder.
+    """
+    target = Path(run) / folder_name(state.step)
+    with atomic_folder(target) as folder:
+        save_pretrained(model, folder)
+        torch.save(dict(stepper_state), folder / OPTIMIZER)
+        if vocab is not None:
+            (folder / VOCAB).write_bytes(vocab)
+        text = json.dumps(asdict(state), indent=1, ensure_ascii=False) + "\n"
+        (folder / STATE).write_text(text, encoding="utf-8")
+    if keep_last:
+        for step, old in in_run(run)[:-keep_last]:
+            if not (keep_every and step % keep_every == 0):
+                shutil.rmtree(old)
+    return target
+
+
+def in_run(run: str | Path) -> list[tuple[int, Path]]:
+    """(step, folder) of every whole checkpoint of a run, by step."""
+    place = Path(run)
+    found = []
+    for path in place.iterdir() if place.is_dir() else ():
+        match = _NAME.fullmatch(path.name)
+        if match and (path / WEIGHTS).is_file():
+            found.append((int(match[1]), path))
+    return sorted(found)
+
+
+def latest(run: str | Path) -> Path | None:
+    """The run's last whole checkpoint that training can go on from, or None."""
+    whole = [path for _, path in in_run(run) if (path / STATE).is_file()]
+    return whole[-1] if whole else None
+
+
+def point_to_resume(run: str | Path, resume: str, overwrite: bool, lines: str) -> Path | None:
+    """The checkpoint from which a run in this folder goes on, or None for a fresh start.
+
+    Args:
+        run: the run's folder.
+        resume: `auto` or `never`.
+        overwrite: remove what an earlier run left there.
+        lines: name of the run's file of metrics, which goes with its checkpoints.
+
+    Raises:
+        DataError: `never`, but the folder holds a run.
+    """
+    place = Path(run)
+    if overwrite:
+        for _, old in in_run(place):
+            shutil.rmtree(old)
+        (place / lines).unlink(missing_ok=True)
+    last = latest(place)
+    if last and resume == "never":
+        raise DataError(
+            f"{place} holds a run already (its last checkpoint is {last.name})",
+            "give --resume auto to go on, --overwrite to start again, or another --output",
+        )
+    return last
+
+
+def remove_leftovers(run: str | Path) -> None:
+    """Delete what a killed run left half written."""
+    for path in Path(run).glob(f"step-*{PARTIAL}"):
+        shutil.rmtree(path)
+
+
+def find(patterns: Sequence[str]) -> list[tuple[int | None, Path]]:
+    """Checkpoints by name: of any form bertkit reads, folders of runs, or globs of them.
+
+    Args:
+        patterns: `run/`, `run/step-0001000`, `run/step-*`, `ckpt_1000.pt`, the prefix of a
+            TensorFlow checkpoint.
+
+    Returns:
+        (step or None where the name has none, folder): runs in the order given, each by step.
+
+    Raises:
+        DataError: one is missing or is no checkpoint.
+    """
+    found: list[tuple[int | None, Path]] = []
+    for pattern in patterns:
+        whole = Path(pattern).exists() or formats.detect(pattern)
+        names = [pattern] if whole else _matching_folders(pattern)
+        for name in names:
+            place = Path(name)
+            match = _NAME.fullmatch(place.name)
+            if (place / "config.json").is_file():
+                found.append((int(match[1]) if match else None, place))
+            elif steps := in_run(place):
+                found += steps
+            elif formats.detect(place):
+                found.append((None, place))
+            else:
+                raise DataError(
+                    f"no checkpoint in {place}",
+                    f"bertkit reads: {'; '.join(form.title for form in formats.FORMS)}",
+                )
+    runs = list(dict.fromkeys(path.parent for _, path in found))
+    return sorted(
+        found,
+        key=lambda item: (runs.index(item[1].parent), item[0] is None, item[0] or 0, str(item[1])),
+    )
+
+
+def _matching_folders(pattern: str) -> list[str]:
+    import glob
+
+    names = sorted(name for name in glob.glob(pattern) if not name.endswith(PARTIAL))
+    if not names:
+        raise DataError(f"no such checkpoint: {pattern}", "list the run's folder to see its steps")
+    return names
+
+
+def load_state(checkpoint: str | Path) -> RunState:
+    """Where the run stood.
+
+    Raises:
+        DataError: no `state.json`, or one of another kind.
+    """
+    path = Path(checkpoint) / STATE
+    if not path.is_file():
+        raise DataError(
+            f"{checkpoint} has no {STATE}: it holds weights, not a run",
+            "use --init-checkpoint to start from its weights",
+        )
+    try:
+        return RunState(**read_json(path))
+    except TypeError as error:
+        raise DataError(f"{path}: not the state of a run ({error})") from error
+
+
+def load_stepper_state(checkpoint: str | Path) -> dict[str, Any]:
+    """What `Stepper.state` gave; read as plain tensors, never as code.
+
+    Raises:
+        DataError: missing or broken.
+    """
+    path = Path(checkpoint) / OPTIMIZER
+    try:
+        loaded: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a broken file
+        reason = str(error).partition("\n")[0]
+        raise DataError(
+            f"cannot read {path}: {reason}", "remove the checkpoint to resume from the one before"
+        ) from error
+    return loaded
+
+
+def require_same(
+    saved: RunState,
+    config: Mapping[str, Any],
+    fingerprint: str,
+    free: Sequence[str],
+    loose: Sequence[str],
+) -> list[str]:
+    """Refuse to go on with other data or settings that change the numbers.
+
+    Args:
+        saved: of the checkpoint.
+        config: the resolved settings now.
+        fingerprint: of the records now.
+        free: settings that may differ.
+        loose: settings that may differ, but then the run is not the same bit for bit.
+
+    Returns:
+        The differences in loose settings, one text each.
+
+    Raises:
+        DataError: other records.
+        ConfigError: other settings; lists all of them.
+    """
+    if saved.data_fingerprint != fingerprint:
+        raise DataError(
+            f"the run was made with other records (fingerprint {saved.data_fingerprint[:12]},"
+            f" now {fingerprint[:12]})",
+            "give the same --input, or start a new run from its weights with --init-checkpoint",
+        )
+    before, now = flatten(saved.config), flatten(config)
+    changed = {
+        key: f"{key} {before.get(key)}, now {now.get(key)}"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key) and key not in free
+    }
+    strict = [text for key, text in changed.items() if key not in loose]
+    if strict:
+        raise ConfigError(
+            f"the run at step {saved.step} was made with other settings: {'; '.join(strict)}",
+            "repeat the old settings, or start a new run from its weights with --init-checkpoint",
+        )
+    return list(changed.values())

@@ -1,0 +1,91 @@
+"""From sums over steps to the numbers that people read, and `metrics.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bertkit.files import open_binary, write_text
+
+NAME = "metrics.jsonl"
+
+
+def total(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Sums of several steps or batches added up by name."""
+    result: dict[str, float] = {}
+    for part in parts:
+        for name, value in part.items():
+            result[name] = result.get(name, 0.0) + value
+    return result
+
+
+def summarise(sums: Mapping[str, float]) -> dict[str, float]:
+    """Losses and accuracies of every task that has a count.
+
+    `mlm_loss_sum`, `mlm_correct` and `mlm_count` become `mlm_loss` (nats per predicted
+    token) and `mlm_accuracy`; likewise for other prefixes. A task without a single case
+    is left out.
+    """
+    result: dict[str, float] = {}
+    for name, count in sums.items():
+        prefix, ending, rest = name.rpartition("_count")
+        if not ending or rest or not count:
+            continue
+        result[f"{prefix}_loss"] = sums[f"{prefix}_loss_sum"] / count
+        result[f"{prefix}_accuracy"] = sums[f"{prefix}_correct"] / count
+    return result
+
+
+def perplexity(loss: float) -> float:
+    """e to the mean loss in nats; infinite where that overflows."""
+    return math.exp(loss) if loss < 700 else math.inf
+
+
+def read(path: str | Path) -> list[dict[str, Any]]:
+    """The lines of a `metrics.jsonl`; a last line cut off by a crash is passed over.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    with open_binary(path) as stream:
+        lines = stream.read().decode("utf-8", errors="replace").split("\n")
+    entries = []
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(entry, dict) and "step" in entry:
+            entries.append(entry)
+    return entries
+
+
+class MetricsFile:
+    """`metrics.jsonl` of a run: one JSON object per line, each with `kind` and `step`.
+
+    Args:
+        folder: of the run.
+        resumed_step: keep lines up to this step; what came after is measured again.
+    """
+
+    def __init__(self, folder: str | Path, resumed_step: int) -> None:
+        self.path = Path(folder) / NAME
+        kept = read(self.path) if self.path.is_file() and resumed_step else []
+        lines = [json.dumps(entry) for entry in kept if entry["step"] <= resumed_step]
+        write_text(self.path, "".join(line + "\n" for line in lines))
+        self._stream = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
+
+    def write(self, entry: Mapping[str, Any]) -> None:
+        """Append a line and hand it to the operating system."""
+        self._stream.write(json.dumps(dict(entry)) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._stream.close()

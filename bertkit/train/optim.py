@@ -1,0 +1,138 @@
+"""Optimizers by name, their parameter groups, their state under names, and clipping.
+
+All keep their moments in fp32, group parameters by name (no weight decay on biases and
+LayerNorm), and save their state under parameter names, so that a checkpoint can be
+checked against the model before anything is overwritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bertkit.backends.base import OptimizerSpec
+from bertkit.errors import ConfigError
+from bertkit.train.lamb import LAMB_VARIANTS, Lamb, LambVariant
+
+NAMES = ("adamw", *LAMB_VARIANTS)
+
+
+def parameter_groups(
+    named: Iterable[tuple[str, nn.Parameter]], spec: OptimizerSpec
+) -> list[dict[str, Any]]:
+    """Parameters in groups that are treated alike.
+
+    Biases and LayerNorm weights get no weight decay and, in LAMB, no trust ratio, unless
+    the variant says otherwise.
+
+    Args:
+        named: names and parameters, shared ones once.
+        spec: name and weight decay.
+
+    Returns:
+        Groups with `params`, `names` (parallel), `weight_decay`, `adapt`.
+    """
+    variant = LAMB_VARIANTS.get(spec.name, LambVariant())
+    groups: dict[tuple[bool, bool], dict[str, Any]] = {}
+    for name, parameter in named:
+        bias, norm = name.endswith("bias"), "LayerNorm" in name
+        decays = not (bias or (norm and not variant.decay_layer_norm))
+        adapts = variant.adapt_all or not (bias or norm)
+        group = groups.setdefault(
+            (decays, adapts),
+            {
+                "params": [],
+                "names": [],
+                "weight_decay": spec.weight_decay if decays else 0.0,
+                "adapt": adapts and (variant.adapt_all or spec.weight_decay > 0),
+            },
+        )
+        group["params"].append(parameter)
+        group["names"].append(name)
+    return list(groups.values())
+
+
+def make_optimizer(model: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:
+    """The named optimizer over a model's parameters.
+
+    Raises:
+        ConfigError: no such optimizer.
+    """
+    groups = parameter_groups(model.named_parameters(), spec)
+    if spec.name == "adamw":
+        betas = (spec.beta1, spec.beta2)
+        return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=spec.eps, fused=True)
+    if spec.name not in LAMB_VARIANTS:
+        raise ConfigError(f"no optimizer {spec.name!r}", f"there are {', '.join(NAMES)}")
+    return Lamb(groups, spec, LAMB_VARIANTS[spec.name])
+
+
+def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
+    """Scale all gradients by max_norm / norm where their global norm is above max_norm.
+
+    The rule of TensorFlow's `clip_by_global_norm` and of NVLAMB; torch's own adds 1e-6
+    to the norm.
+
+    Args:
+        parameters: those without a gradient are passed over.
+        max_norm: 0 leaves the gradients as they are.
+
+    Returns:
+        The norm before clipping, 0-dim; not read here, so that no device has to wait.
+    """
+    gradients = [item.grad for item in parameters if item.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients, foreach=True)
+    if max_norm > 0 and not (norm.device.type == "cpu" and bool(norm <= max_norm)):
+        torch._foreach_mul_(gradients, max_norm / norm.clamp(min=max_norm))
+    return norm
+
+
+def named_state(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
+    """Moments and step counts by parameter name, as tensors on the CPU."""
+    return {
+        name: {key: value.detach().cpu() for key, value in states.items()}
+        for name, _, states in _named_states(optimizer)
+    }
+
+
+def load_named_state(
+    optimizer: torch.optim.Optimizer, saved: Mapping[str, Mapping[str, Tensor]]
+) -> None:
+    """Take over what `named_state` gave.
+
+    Raises:
+        ConfigError: other parameters or shapes; names some of them.
+    """
+    own = {name: weight for name, weight, _ in _named_states(optimizer)}
+    wrong = sorted(own.keys() ^ saved.keys()) if saved else []
+    wrong += [
+        name
+        for name in own.keys() & saved.keys()
+        if any(value.dim() and value.shape != own[name].shape for value in saved[name].values())
+    ]
+    if wrong:
+        raise ConfigError(
+            f"the optimizer state belongs to another model: {len(wrong)} parameters differ, "
+            f"such as {', '.join(wrong[:3])}",
+            "use --init-checkpoint to take the weights alone",
+        )
+    for name, states in saved.items():
+        values = {what: item.to(own[name].device, copy=True) for what, item in states.items()}
+        if isinstance(optimizer, Lamb):
+            optimizer.moments(own[name]).update(values)
+        else:
+            optimizer.state[own[name]] = values
+
+
+def _named_states(
+    optimizer: torch.optim.Optimizer,
+) -> Iterable[tuple[str, nn.Parameter, Mapping[str, Tensor]]]:
+    for group in optimizer.param_groups:
+        for name, weight in zip(group["names"], group["params"], strict=True):
+            if isinstance(optimizer, Lamb):
+                yield name, weight, optimizer.moments(weight)
+            else:
+                yield name, weight, optimizer.state[weight]

@@ -1,0 +1,93 @@
+"""Checkpoints written beside the training: the step waits for a copy, not for the disk."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bertkit.train.checkpoint import RunState
+
+Write = Callable[[nn.Module, Mapping[str, Any], RunState], Path]
+
+
+class BackgroundSaver:
+    """Takes a copy of model and optimizer in main memory and writes it in a thread.
+
+    At most one checkpoint is being written: the next one waits for it. What goes wrong in
+    the thread is raised by the next call.
+
+    Args:
+        model: bertkit's model, unwrapped; a copy of it stays in main memory.
+        write: writes a checkpoint, so that a reader sees all of it or nothing.
+        background: False writes before `save` returns.
+    """
+
+    def __init__(self, model: nn.Module, write: Write, background: bool = True) -> None:
+        self._model = model
+        self._write = write
+        self._background = background
+        self._shadow: nn.Module | None = None
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def save(self, stepper_state: Mapping[str, Any], state: RunState) -> None:
+        """Write a checkpoint of the model as it is now.
+
+        Args:
+            stepper_state: from `Stepper.state`; copied.
+            state: where the run stands.
+        """
+        self.wait()
+        if not self._background:
+            self._write(self._model, stepper_state, state)
+            return
+        shadow = self._copy_model()
+        moments = copied(stepper_state)
+        self._thread = threading.Thread(
+            target=self._run, args=(shadow, moments, state), name="bertkit-saver"
+        )
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Return when all is written.
+
+        Raises:
+            OSError, BertkitError: what the writing raised.
+        """
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def _copy_model(self) -> nn.Module:
+        if self._shadow is None:
+            self._shadow = copy.deepcopy(self._model).to("cpu")
+            return self._shadow
+        with torch.no_grad():
+            theirs = self._model.state_dict()
+            for name, value in self._shadow.state_dict().items():
+                value.copy_(theirs[name])
+        return self._shadow
+
+    def _run(self, model: nn.Module, moments: Mapping[str, Any], state: RunState) -> None:
+        try:
+            self._write(model, moments, state)
+        except BaseException as error:
+            self._error = error
+
+
+def copied(tree: Any) -> Any:
+    """The same nested mappings with every tensor copied."""
+    if isinstance(tree, Tensor):
+        return tree.detach().clone()
+    if isinstance(tree, Mapping):
+        return {name: copied(value) for name, value in tree.items()}
+    return tree

@@ -1,0 +1,318 @@
+"""The training loop: steps in order, log lines, evaluations, checkpoints, signals.
+
+It knows neither BERT nor a machine: batches come from a function of the position, a
+step is the adapter's, and what a checkpoint means is the caller's.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from bertkit import log
+from bertkit.backends.base import Peers, Stepper, Ticket
+from bertkit.data.batches import StepBatch
+from bertkit.data.loader import Prefetch
+from bertkit.errors import BertkitError, StoppedError
+from bertkit.train import metrics
+from bertkit.train.metrics import MetricsFile
+from bertkit.train.trackers import Tracker
+
+LINE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """When the loop does what.
+
+    Attributes:
+        steps: updates of the whole run.
+        log_every: steps between lines of metrics.jsonl.
+        save_every: steps between checkpoints; 0 for the end only.
+        eval_every: steps between evaluations; 0 for the end only.
+        eval_every_samples: the same in samples: after the step that reaches a multiple.
+        steps_this_run: stop, saved, after so many steps of this call; 0 for no limit.
+        target: end when an evaluation's `target_name` reaches it.
+        target_name: the number that counts.
+    """
+
+    steps: int
+    log_every: int = 10
+    save_every: int = 0
+    eval_every: int = 0
+    eval_every_samples: int = 0
+    steps_this_run: int = 0
+    target: float | None = None
+    target_name: str = "mlm_accuracy"
+
+
+@dataclass
+class Progress:
+    """Where the loop stands.
+
+    Attributes:
+        step: updates done.
+        position: samples taken from the order.
+        seconds: of training, over all calls.
+        finished: nothing is left to do.
+        train: the last log line's numbers.
+        evaluation: the last evaluation's numbers.
+        checkpoint: the last one written or resumed from.
+    """
+
+    step: int = 0
+    position: int = 0
+    seconds: float = 0.0
+    finished: bool = False
+    train: dict[str, float] = field(default_factory=dict)
+    evaluation: dict[str, float] = field(default_factory=dict)
+    checkpoint: Path | None = None
+
+
+class Trainer:
+    """Runs steps until the run, this call, or a signal ends it.
+
+    Args:
+        settings: when to do what.
+        stepper: does a step.
+        batches: (position, number of steps) → the step batches from there on.
+        save: writes a checkpoint of a progress and returns its folder.
+        lines: the run's metrics.jsonl; None in all processes but the main one.
+        evaluate: the numbers of an evaluation; None where there is nothing to evaluate.
+        trackers: further places for numbers.
+        peers: the processes that train together; they log, evaluate, save and stop at
+            the same steps.
+        settle: returns when all that `save` began is on disk.
+        peak_share: a log line's sums over all processes and its seconds → share of the
+            machine's peak; None where that is not measured.
+    """
+
+    def __init__(
+        self,
+        settings: LoopSettings,
+        stepper: Stepper,
+        batches: Callable[[int, int], Iterator[StepBatch]],
+        save: Callable[[Progress], Path],
+        lines: MetricsFile | None,
+        evaluate: Callable[[], dict[str, float]] | None = None,
+        trackers: Sequence[Tracker] = (),
+        peers: Peers | None = None,
+        settle: Callable[[], None] = lambda: None,
+        peak_share: Callable[[Mapping[str, float], float], float] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.stepper = stepper
+        self.batches = batches
+        self.save = save
+        self.lines = lines
+        self.evaluate = evaluate
+        self.trackers = trackers
+        self.peers = peers or Peers()
+        self.settle = settle
+        self.peak_share = peak_share
+        self._pending: list[Ticket] = []
+        self._bar: Any = None
+        self._clock = 0.0
+        self._line_time = -math.inf
+        self._signal = 0
+
+    def run(self, progress: Progress) -> Progress:
+        """Train from where `progress` stands; it is updated in place and returned.
+
+        Raises:
+            StoppedError: after a SIGTERM or `steps_this_run`, once a checkpoint is written.
+            BertkitError: the loss is not a number any more; the last checkpoint stays.
+        """
+        left = self.settings.steps - progress.step
+        limit = min(left, self.settings.steps_this_run or left)
+        first = progress.step
+        self._bar = log.progress(total=self.settings.steps, unit="step")
+        self._bar.update(first)
+        self._clock = time.perf_counter()
+        try:
+            with (
+                self._termination_saves(),
+                Prefetch(self.batches(progress.position, limit)) as feed,
+            ):
+                for batch in feed:
+                    self._step(batch, progress)
+                    if progress.finished or self._stops():
+                        break
+        except KeyboardInterrupt:
+            log.logger.info("last checkpoint: %s", progress.checkpoint or "none yet")
+            raise
+        finally:
+            self._bar.close()
+            self.settle()
+        if not progress.finished:
+            self._stop(progress, progress.step - first)
+        return progress
+
+    def _stops(self) -> bool:
+        """Whether a signal has come, to any process: all of them stop after the same step."""
+        if self.peers.sum([self._signal])[0] and not self._signal:
+            self._signal = signal.SIGTERM
+        return self._signal != 0
+
+    def _step(self, batch: StepBatch, progress: Progress) -> None:
+        settings = self.settings
+        self._pending.append(self.stepper.train(batch, progress.step))
+        progress.step += 1
+        before, progress.position = progress.position, batch.next_position
+        samples = settings.eval_every_samples
+        reaches = samples > 0 and before // samples != progress.position // samples
+        last = progress.step == settings.steps
+        saves = last or _due(progress.step, settings.save_every)
+        evaluates = last or reaches or _due(progress.step, settings.eval_every)
+        self._bar.update(1)
+        # Numbers are also read before a checkpoint: one with NaN in it must not be written.
+        if saves or evaluates or _due(progress.step, settings.log_every):
+            self._log(progress)
+        if evaluates and self.evaluate:
+            self._evaluate(progress)
+        progress.finished = last or self._reached(progress)
+        if saves or progress.finished:
+            self._save(progress)
+
+    def _log(self, progress: Progress) -> None:
+        if not self._pending:
+            return
+        steps = self.stepper.read(self._pending)
+        self._pending.clear()
+        now = time.perf_counter()
+        elapsed, self._clock = now - self._clock, now
+        progress.seconds += elapsed
+        sums = self.peers.total(metrics.total(steps))
+        numbers = {
+            "loss": sums["loss"] / len(steps),
+            **metrics.summarise(sums),
+            "learning_rate": steps[-1]["learning_rate"],
+            "grad_norm": steps[-1]["grad_norm"],
+            "tokens_per_second": sums["tokens"] / elapsed,
+            "sequences_per_second": sums["sequences"] / elapsed,
+        }
+        if self.peak_share:
+            numbers["peak_share"] = self.peak_share(sums, elapsed)
+        self._require_finite(progress, steps)
+        progress.train = numbers
+        self._record(progress, "train", numbers)
+        text = _short(numbers)
+        self._bar.set_postfix_str(text)
+        last = progress.step == self.settings.steps
+        if not log.bars_wanted() and (now - self._line_time > LINE_SECONDS or last):
+            self._line_time = now
+            remaining = elapsed / len(steps) * (self.settings.steps - progress.step)
+            log.logger.info(
+                "step %d/%d: %s, %s left",
+                progress.step, self.settings.steps, text, _duration(remaining),
+            )  # fmt: skip
+
+    def _require_finite(self, progress: Progress, steps: Sequence[Mapping[str, float]]) -> None:
+        for index, numbers in enumerate(steps):
+            if not math.isfinite(numbers["loss"]):
+                step = progress.step - len(steps) + index + 1
+                self.settle()
+                kept = f"; {progress.checkpoint} is whole" if progress.checkpoint else ""
+                raise BertkitError(
+                    f"the loss is {numbers['loss']} at step {step}{kept}",
+                    "lower --learning-rate, lengthen the warm-up, or use bf16 instead of fp16",
+                )
+
+    def _evaluate(self, progress: Progress) -> None:
+        assert self.evaluate is not None
+        numbers = self.evaluate()
+        progress.evaluation = numbers
+        self._record(progress, "eval", numbers)
+        log.logger.info("evaluation at step %d: %s", progress.step, _short(numbers))
+        self._clock = time.perf_counter()
+
+    def _record(self, progress: Progress, kind: str, numbers: Mapping[str, float]) -> None:
+        if self.lines:
+            self.lines.write(
+                {
+                    "kind": kind,
+                    "step": progress.step,
+                    "position": progress.position,
+                    "seconds": round(progress.seconds, 3),
+                    **numbers,
+                }
+            )
+        for tracker in self.trackers:
+            tracker.log(progress.step, kind, numbers)
+
+    def _reached(self, progress: Progress) -> bool:
+        target = self.settings.target
+        return (
+            target is not None and progress.evaluation.get(self.settings.target_name, -1) >= target
+        )
+
+    def _save(self, progress: Progress) -> None:
+        progress.checkpoint = self.save(progress)
+        log.logger.debug("saved %s", progress.checkpoint)
+        self._clock = time.perf_counter()
+
+    def _stop(self, progress: Progress, steps: int) -> None:
+        """Save where a signal or `steps_this_run` ended this call."""
+        self._log(progress)
+        if steps and not _due(progress.step, self.settings.save_every):
+            self._save(progress)
+        self.settle()
+        why = signal.Signals(self._signal).name if self._signal else "--steps-this-run"
+        raise StoppedError(
+            f"stopped by {why} at step {progress.step} of {self.settings.steps}; everything is"
+            f" saved in {progress.checkpoint}",
+            "run the same command again to go on",
+        )
+
+    @contextmanager
+    def _termination_saves(self) -> Iterator[None]:
+        """SIGTERM lets the current step finish; the loop then saves and stops."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def remember(number: int, frame: FrameType | None) -> None:
+            self._signal = number
+
+        before = signal.signal(signal.SIGTERM, remember)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
+
+
+def _short(numbers: Mapping[str, float]) -> str:
+    """The numbers that fit a progress line."""
+    texts = []
+    if "loss" in numbers:
+        texts.append(f"loss {numbers['loss']:.3f}")
+    for name, value in numbers.items():
+        if name.endswith("_accuracy"):
+            texts.append(f"{name.removesuffix('_accuracy').upper()} acc {value:.3f}")
+        elif name.endswith("_loss") and "loss" not in numbers:
+            texts.append(f"{name.removesuffix('_loss').upper()} loss {value:.3f}")
+    if "learning_rate" in numbers:
+        texts.append(f"lr {numbers['learning_rate']:.2e}")
+    if "tokens_per_second" in numbers:
+        texts.append(f"{numbers['tokens_per_second']:,.0f} tokens/s")
+    if "peak_share" in numbers:
+        texts.append(f"{numbers['peak_share']:.0%} of peak")
+    return ", ".join(texts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"

@@ -1,0 +1,36 @@
+import pytest
+
+from bertkit.backends import doctor
+
+
+def test_installed_packages_and_backends_are_found():
+    import torch
+
+    found = doctor.examine()
+    assert found["packages"]["torch"]["version"] == torch.__version__
+    states = {entry["name"]: entry["present"] for entry in found["backends"]}
+    assert states["cpu"] is True
+    assert states["cuda"] is torch.cuda.is_available()
+    assert found["problems"] == []
+    assert found["disk_free_bytes"] > 0
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setattr(doctor, "PACKAGES", {"surely-not-installed": "", "nor-this": "plot"})
+    found = doctor.examine()
+    assert found["problems"] == [
+        "surely-not-installed is missing: pip install 'surely-not-installed'"
+    ]
+    assert found["packages"]["nor-this"]["install"] == "pip install 'bertkit[plot]'"
+    assert "pip install 'bertkit[plot]'" in doctor.describe(found)
+
+
+def test_a_missing_backend_says_why(bertkit):
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU: the backend is not missing")
+    run = bertkit("doctor")
+    assert run.status == 0
+    line = next(line for line in run.out.splitlines() if line.startswith("cuda"))
+    assert "missing" in line
+    assert "CUDA" in line

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+
+def test_result_for_people_and_next_step(bertkit, tmp_path):
+    (tmp_path / "a.txt").write_text("One.\nTwo.\n")
+    shown = bertkit(
+        "extract", "-i", tmp_path / "a.txt", "-o", tmp_path / "out", "--splitter", "lines"
+    )
+    assert shown.status == 0
+    assert "1 documents, 2 sentences, 10 bytes in 1 parts" in shown.out
+    assert (tmp_path / "out/part-00000-of-00001.txt").read_text() == "One.\nTwo.\n"
+    again = bertkit(
+        "extract", "-i", tmp_path / "a.txt", "-o", tmp_path / "out", "--splitter", "lines"
+    )
+    assert "up to date" in again.out
+
+
+def test_dry_run_shows_where_values_come_from(bertkit, tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("One.\n")
+    monkeypatch.setenv("BERTKIT_EXTRACT_LANGUAGE", "de")
+    shown = bertkit(
+        "extract", "-i", tmp_path / "a.txt", "-o", tmp_path / "out", "--strict", "--dry-run"
+    )
+    assert shown.status == 0
+    rows = {line.split()[0]: line.split() for line in shown.out.splitlines() if line.split()}
+    assert rows["strict"][1:] == ["True", "command", "line"]
+    assert rows["language"][1:] == ["de", "environment"]
+    assert rows["splitter"][1:] == ["rule", "default"]
+    assert rows["input_bytes"][1] == "5"
+    assert not (tmp_path / "out").exists()
+
+
+def test_list_with_prefix(bertkit, tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/a.txt").write_text("One.\n")
+    (tmp_path / "list.txt").write_text("a.txt\n")
+    shown = bertkit(
+        "extract", "--input", f"@{tmp_path}/list.txt", "--input-prefix", tmp_path / "d",
+        "--output", tmp_path / "out", "--splitter", "lines", "--json",
+    )  # fmt: skip
+    assert shown.result["documents"] == 1
+
+
+def test_errors_have_their_status_and_one_line(bertkit, tmp_path):
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "bad.txt").write_bytes(b"x\xff")
+    out = tmp_path / "out"
+    for words, status, text in [
+        (["-i", tmp_path / "none", "-o", out], 3, "no such file"),
+        (["-i", tmp_path / "empty.txt", "-o", tmp_path / "o1"], 3, "no document with text"),
+        (["-i", tmp_path / "bad.txt", "-o", tmp_path / "o2"], 3, "not UTF-8 at byte 1"),
+        (["-i", tmp_path / "bad.txt", "-o", out, "--splitter", "spacy:none"], 4, "spacy download"),
+        (["-i", tmp_path / "bad.txt", "-o", out, "--splitter", "x"], 2, "no splitter"),
+        (["-i", tmp_path / "bad.txt", "-o", out, "--form", "x"], 2, "x"),
+        (["-i", tmp_path / "bad.txt"], 2, "--output"),
+    ]:
+        shown = bertkit("extract", *words)
+        assert shown.status == status, words
+        assert text in shown.err
+        assert "Traceback" not in shown.err
+        assert shown.out == ""
+    assert not out.exists()

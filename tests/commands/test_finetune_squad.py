@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from bertkit.config import load_preset
+from bertkit.model.config import BertConfig
+from bertkit.model.convert.hf import save_pretrained
+from bertkit.model.heads import BertForPreTraining
+
+TEXT = "anna wrote a poem in paris"
+VALUE = {
+    "data": [
+        {
+            "title": "Anna",
+            "paragraphs": [
+                {
+                    "context": TEXT,
+                    "qas": [
+                        {
+                            "id": "one",
+                            "question": "who wrote",
+                            "answers": [{"text": "anna", "answer_start": 0}],
+                        }
+                    ],
+                }
+            ],
+        }
+    ]
+}
+
+
+@pytest.fixture
+def place(tmp_path):
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "who", *TEXT.split()]
+    config = BertConfig(
+        vocab_size=len(tokens), hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=64, max_position_embeddings=32,
+    )  # fmt: skip
+    save_pretrained(BertForPreTraining(config), tmp_path / "encoder")
+    (tmp_path / "encoder" / "vocab.txt").write_text("\n".join(tokens) + "\n")
+    (tmp_path / "q.json").write_text(json.dumps(VALUE))
+    return tmp_path
+
+
+def words(place, *more):
+    return (
+        "finetune-squad", "--init-checkpoint", place / "encoder", "--train-file", place / "q.json",
+        "--predict-file", place / "q.json", "--output", place / "run", "--msl", 24,
+        "--max-query-length", 8, "--doc-stride", 8, "--max-steps", 60, "--gbs", 4, "--lr", "3e-3",
+        "--backend", "cpu", *more,
+    )  # fmt: skip
+
+
+def test_trains_answers_and_scores(bertkit, place):
+    result = bertkit(*words(place, "--json"))
+    assert result.status == 0, result.err
+    assert result.result["scores"] == {"exact_match": 100.0, "f1": 100.0}
+    assert json.loads((place / "run/predictions.json").read_text()) == {"one": "anna"}
+    again = bertkit(*words(place, "--json"))
+    assert again.result["step"] == 60
+    assert again.result["train"] == result.result["train"]
+
+
+def test_dry_run_shows_settings_and_writes_nothing(bertkit, place):
+    result = bertkit(*words(place, "--dry-run"))
+    assert result.status == 0, result.err
+    assert "doc_stride" in result.out
+    assert "command line" in result.out
+    assert "training_questions" in result.out
+    assert not (place / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "text"),
+    [
+        (("--backend", "cuda"), 4, "no backend cuda here"),
+        (("--predict-file", "absent.json"), 3, "cannot read absent.json"),
+        (("--max-seq-length", "64"), 3, "more than the 32 positions"),
+        (("--precision", "fp16"), 3, "--precision fp16 does not work on cpu"),
+        (("--layout", "round"), 2, "round"),
+    ],
+)
+def test_bad_input_is_one_line_and_a_status(bertkit, place, more, status, text):
+    if more[-1] == "cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has the device")
+    result = bertkit(*words(place, *more))
+    assert result.status == status
+    assert text in result.err
+    assert "Traceback" not in result.err
+    assert not (place / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["squad-base", "squad-large"])
+def test_presets_resolve(bertkit, place, name):
+    result = bertkit(*words(place, "--preset", name, "--dry-run"))
+    assert result.status == 0, result.err
+    assert f"preset {name}" in result.out
+    assert load_preset(name)["epochs"] == 2

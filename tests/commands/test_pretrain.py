@@ -1,0 +1,173 @@
+"""pretrain, eval and report from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import synthetic
+import torch
+
+SHAPE = ["vocab_size=64", "hidden_size=16", "num_hidden_layers=1", "num_attention_heads=2",
+         "intermediate_size=32", "max_position_embeddings=32"]  # fmt: skip
+
+
+@pytest.fixture
+def words(tmp_path):
+    """A quick run's command line."""
+    torch.set_num_threads(1)
+    synthetic.write(tmp_path / "train.tfrecord", 20, seed=1)
+    synthetic.write(tmp_path / "eval.tfrecord", 10, seed=2)
+    sets = [word for item in SHAPE for word in ("--set", f"model.{item}")]
+    return [
+        "pretrain", "--input", str(tmp_path / "train.tfrecord"), "--output", str(tmp_path / "run"),
+        "--eval-input", str(tmp_path / "eval.tfrecord"), "--max_steps", "6", "--gbs", "8",
+        "--micro-batch-size", "4", "--log-every", "2", "--save-every", "3", "--backend", "cpu",
+        *sets,
+    ]  # fmt: skip
+
+
+def test_train_evaluate_and_report(words, bertkit, tmp_path):
+    done = bertkit(*words, "--json")
+    assert done.status == 0, done.err
+    assert done.result["command"] == "pretrain"
+    assert done.result["step"] == 6 and done.result["seconds"] > 0
+    assert done.result["records"] == 20
+    assert f"Next: bertkit eval --input {tmp_path}/eval.tfrecord" in done.err
+
+    found = bertkit(
+        "eval", "--input", tmp_path / "eval.tfrecord", "--checkpoint", tmp_path / "run",
+        "--baseline", tmp_path / "train.tfrecord", "--json",
+    )  # fmt: skip
+    assert found.status == 0, found.err
+    assert [item["step"] for item in found.result["checkpoints"]] == [3, 6]
+    last = found.result["checkpoints"][-1]
+    assert last["mlm_loss"] == pytest.approx(done.result["evaluation"]["mlm_loss"], rel=1e-5)
+    assert 0 <= found.result["baseline"]["accuracy"] < 0.3
+
+    drawn = bertkit("report", tmp_path / "run", "--json")
+    assert drawn.status == 0, drawn.err
+    assert Path(drawn.result["output"]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_tables_for_people(words, bertkit, tmp_path):
+    done = bertkit(*words)
+    assert "train mlm_accuracy" in done.out and "step-0000006" in done.out
+    found = bertkit("eval", "-i", tmp_path / "eval.tfrecord", "-c", tmp_path / "run" / "step-*",
+                    "--baseline", tmp_path / "train.tfrecord")  # fmt: skip
+    assert "step-0000003" in found.out and "word frequencies" in found.out
+    assert "MLM accuracy" in bertkit("report", tmp_path / "run").out
+
+
+def test_dry_run_writes_nothing(words, bertkit, tmp_path):
+    done = bertkit(*words, "--dry-run")
+    assert done.status == 0, done.err
+    assert "global batch 8 = micro-batch 4 x accumulation 2" in done.out
+    assert "command line" in done.out and "--set" in done.out and "derived" in done.out
+    assert not (tmp_path / "run").exists()
+    plan = bertkit(*words, "--dry-run", "--json").result
+    assert plan["steps"] == 6 and plan["memory_bytes"] > 0 and plan["disk_bytes"] > 0
+
+
+def test_a_config_file_and_the_environment(words, bertkit, tmp_path, monkeypatch):
+    file = tmp_path / "c.yaml"
+    file.write_text("seed: 7\nlearning_rate: 1e-4\nbeta1: 0.8\n")
+    monkeypatch.setenv("BERTKIT_PRETRAIN_BETA1", "0.7")
+    done = bertkit(*words, "--config", file, "--lr", "1e-3", "--dry-run")
+    assert done.status == 0, done.err
+    cells = [line.split() for line in done.out.splitlines()]
+    rows = {line[0]: line[1] for line in cells if len(line) > 2}
+    assert (rows["seed"], rows["learning_rate"], rows["beta1"]) == ("7", "0.001", "0.7")
+
+
+def test_stopping_and_going_on(words, bertkit):
+    stopped = bertkit(*words, "--steps-this-run", "4")
+    assert stopped.status == 75
+    assert stopped.err.splitlines()[-1] == "Hint: run the same command again to go on"
+    done = bertkit(*words, "--json")
+    assert (done.status, done.result["resumed_from"], done.result["step"]) == (0, 4, 6)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_backend_that_is_not_here(words, bertkit, tmp_path):
+    done = bertkit(*words, "--backend", "cuda")
+    assert done.status == 4
+    assert done.err.startswith("Error: no backend cuda here: torch")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "text"),
+    [
+        (["--micro-batch-size", "3"], 3, "is not a multiple of --micro-batch-size 3"),
+        (["--set", "model.max_position_embeddings=16"], 3, "max_seq_length 24"),
+        (["--set", "model.vocab_size=20"], 3, "the model's vocabulary has 20 entries"),
+        (["--input", "nothing.tfrecord"], 3, "nothing.tfrecord"),
+        (["--init-checkpoint", "nowhere"], 3, "nowhere"),
+        (["--optimizer", "sgdw"], 2, "sgdw"),
+        (["--precision", "fp16"], 3, "--precision fp16 does not work on cpu"),
+        (["--target-mlm-accuracy", "1.0"], 5, "below --target-mlm-accuracy 1.0"),
+        (["--preset", "huge"], 2, "huge"),
+    ],
+)
+def test_what_goes_wrong_is_one_line(words, bertkit, change, status, text):
+    done = bertkit(*words, *change)
+    assert done.status == status, done.err
+    assert text in done.err
+    assert "Traceback" not in done.err
+    assert done.out == ""
+
+
+def test_a_truncated_record_file(words, bertkit, tmp_path):
+    path = tmp_path / "train.tfrecord"
+    path.write_bytes(path.read_bytes()[:-10])
+    done = bertkit(*words)
+    assert done.status == 3
+    assert "train.tfrecord: record 19" in done.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_record_is_found_and_nothing_is_lost(words, bertkit, tmp_path):
+    assert bertkit(*words, "--steps-this-run", "3").status == 75
+    path = tmp_path / "train.tfrecord"
+    content = bytearray(path.read_bytes())
+    content[-20] ^= 1
+    path.write_bytes(content)
+    done = bertkit(*words)
+    assert done.status == 3
+    assert "other records" in done.err
+    assert (tmp_path / "run" / "step-0000003" / "state.json").is_file()
+
+
+def test_evaluation_errors(words, bertkit, tmp_path):
+    eval_words = ["eval", "--input", tmp_path / "eval.tfrecord", "--checkpoint"]
+    missing = bertkit(*eval_words, tmp_path / "run" / "step-0000099")
+    assert missing.status == 3 and "no such checkpoint" in missing.err
+    bertkit(*words)
+    below = bertkit(*eval_words, tmp_path / "run", "--min-mlm-accuracy", "0.99", "--json")
+    assert below.status == 5
+    assert json.loads(below.out.strip().splitlines()[-1])["checkpoints"]
+    assert "--min-mlm-accuracy 0.99" in below.err
+
+
+def test_report_of_nothing(bertkit, tmp_path):
+    done = bertkit("report", tmp_path)
+    assert done.status == 3 and "is not a run" in done.err
+
+
+def test_text_instead_of_records(bertkit, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("the cat sat on the mat\nit was a big cat\n\nthe sun is hot\nwe like it\n")
+    words = [
+        "pretrain", "--text", text, "--vocab", "bertkit-uncased-8k", "--msl", "32",
+        "--dupe-factor", "8", "--output", tmp_path / "run", "--max-steps", "2", "--gbs", "4",
+        "--mask", "dynamic", "--backend", "cpu",
+        *(word for item in SHAPE[1:] for word in ("--set", f"model.{item}")),
+    ]  # fmt: skip
+    planned = bertkit(*words, "--dry-run")
+    assert planned.status == 0, planned.err
+    assert "records.max_seq_length" in planned.out and not (tmp_path / "run").exists()
+    done = bertkit(*words, "--json")
+    assert done.status == 0, done.err
+    assert done.result["step"] == 2 and done.result["records"] > 0

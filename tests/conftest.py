@@ -1,0 +1,57 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+# Test processes share the cores; threads that wait for each other would only slow them down.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data and goldens beside the repository.
+
+    Where it is absent the test is skipped with the reason; in CI that is a failure.
+    """
+    if not SHARED.is_dir():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI needs the reference data folder {SHARED}")
+        pytest.skip(f"no reference data at {SHARED}: this comparison did not run")
+    return SHARED
+
+
+@pytest.fixture
+def bertkit(capsys):
+    """Run a command in this process: `bertkit("split", ...)` → status, out, err, result."""
+    from bertkit.cli import main
+
+    def run(*words: object) -> SimpleNamespace:
+        capsys.readouterr()
+        status = main([str(word) for word in words])
+        captured = capsys.readouterr()
+        lines = captured.out.strip().splitlines()
+        result = json.loads(lines[-1]) if "--json" in words and status == 0 and lines else None
+        return SimpleNamespace(status=status, out=captured.out, err=captured.err, result=result)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tensorflow_python() -> str:
+    """A Python that has TensorFlow, in an environment of its own.
+
+    TensorFlow and the `tfrecord` package cannot share a process, so tests talk to it in
+    another one. `make test-slow` builds the environment where TensorFlow has a build.
+    """
+    python = os.environ.get("BERTKIT_TENSORFLOW_PYTHON")
+    if not python:
+        pytest.skip("BERTKIT_TENSORFLOW_PYTHON names no Python with TensorFlow")
+    return python

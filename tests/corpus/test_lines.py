@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import resource
+
+import pytest
+
+from bertkit.corpus.lines import PIECE, first_line, lines, open_source
+from bertkit.errors import DataError
+
+TEXT = "one\nzwei äöü\n\nlast without end".encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [("a.txt", bytes), ("a.gz", gzip.compress), ("a.bz2", bz2.compress), ("a.xz", lzma.compress)],
+)
+def test_lines_and_offsets_of_plain_and_packed_files(tmp_path, name, pack):
+    path = tmp_path / name
+    path.write_bytes(pack(TEXT))
+    found = list(lines(str(path)))
+    assert b"".join(line.blob for line in found) == TEXT
+    assert [line.number for line in found] == [1, 2, 3, 4]
+    assert all(TEXT[line.offset :].startswith(line.blob) for line in found)
+
+
+def test_multi_stream_bz2_is_read_to_the_end(tmp_path):
+    path = tmp_path / "a.bz2"
+    path.write_bytes(bz2.compress(b"one\n") + bz2.compress(b"two\n"))
+    assert [line.blob for line in lines(str(path))] == [b"one\n", b"two\n"]
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"), [("a.gz", gzip.compress), ("a.bz2", bz2.compress), ("a.xz", lzma.compress)]
+)
+@pytest.mark.parametrize("damage", ["cut", "changed", "not packed"])
+def test_damaged_compression_is_one_clear_error(tmp_path, name, pack, damage):
+    blob = pack(TEXT * 1000)
+    path = tmp_path / name
+    middle = len(blob) // 2
+    path.write_bytes(
+        {
+            "cut": blob[:middle],
+            "changed": blob[:middle] + bytes(20) + blob[middle + 20 :],
+            "not packed": TEXT,
+        }[damage]
+    )
+    with pytest.raises(DataError, match=name) as caught:
+        list(lines(str(path)))
+    assert "compressed data" in caught.value.message
+
+
+def test_byte_order_mark_is_skipped_and_utf16_named(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\xef\xbb\xbfone\n")
+    assert next(lines(str(path))).blob == b"one\n"
+    path.write_bytes("one\n".encode("utf-16"))
+    with pytest.raises(DataError, match="UTF-16"):
+        list(lines(str(path)))
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(DataError, match="cannot read"):
+        list(lines(str(tmp_path / "none")))
+    with pytest.raises(DataError), open_source(str(tmp_path)):
+        pass
+
+
+def test_long_line_comes_in_pieces_in_little_memory(tmp_path):
+    path = tmp_path / "zeros.gz"
+    with gzip.open(path, "wb", compresslevel=1) as stream:
+        for _ in range(300):
+            stream.write(bytes(1 << 20))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    pieces = 0
+    for line in lines(str(path)):
+        assert len(line.blob) <= PIECE
+        assert line.begins == (pieces == 0)
+        pieces += 1
+    assert pieces == 300
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB
+
+
+def test_first_line_skips_blank_ones(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"\n  \nfound\nmore\n")
+    assert first_line(str(path)) == b"found\n"
+    path.write_bytes(b"\n")
+    assert first_line(str(path)) == b""

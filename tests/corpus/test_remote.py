@@ -1,0 +1,118 @@
+"""Remote inputs and outputs against a real S3 server process on loopback, and in memory."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from bertkit.corpus.config import ExtractConfig, SplitConfig
+from bertkit.corpus.document import read_documents
+from bertkit.corpus.extract import extract, plan
+from bertkit.corpus.split import split
+from bertkit.errors import DataError, UsageError
+
+LINES = ExtractConfig(splitter="lines", part_megabytes=1)
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory):
+    pytest.importorskip("s3fs")
+    pytest.importorskip("moto.server")
+    import fsspec
+
+    patch = pytest.MonkeyPatch()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        patch.setenv(name, "testing")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
+        stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    address = ""
+    for line in server.stderr:
+        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            address = found.group()
+            break
+    assert address
+    patch.setenv("AWS_ENDPOINT_URL", address)
+    fsspec.filesystem("s3").mkdir("corpora")
+    yield "s3://corpora"
+    server.kill()
+    server.wait()
+    server.stderr.close()
+    patch.undo()
+
+
+@pytest.fixture(params=["s3", "memory"])
+def storage(request):
+    if request.param == "s3":
+        yield request.getfixturevalue("s3")
+        return
+    import fsspec
+
+    yield "memory://corpora"
+    fsspec.filesystem("memory").store.clear()
+
+
+def put(url: str, text: str) -> str:
+    import fsspec
+
+    with fsspec.open(url, "wb") as stream:
+        stream.write(text.encode())
+    return url
+
+
+def get(url: str) -> bytes:
+    import fsspec
+
+    with fsspec.open(url, "rb") as stream:
+        return stream.read()
+
+
+def test_extract_and_split_from_storage_to_storage(storage, tmp_path):
+    (tmp_path / "in").mkdir()
+    for i in range(3):
+        text = f"Document {i} speaks.\nTwice.\n"
+        put(f"{storage}/in/{i}.txt", text)
+        (tmp_path / f"in/{i}.txt").write_text(text)
+    here = extract([str(tmp_path / "in")], str(tmp_path / "docs"), LINES, workers=1)
+    assert plan([f"{storage}/in"], str(tmp_path), LINES)["files"] == 3
+    for number, source in enumerate((f"{storage}/in", f"{storage}/in/*.txt")):
+        there = extract([source], f"{storage}/docs{number}", LINES, workers=1)
+        assert there.output == f"{storage}/docs{number}"
+        assert (there.documents, there.sentences) == (here.documents, here.sentences) == (3, 6)
+        part = "part-00000-of-00001.txt"
+        assert get(f"{storage}/docs{number}/{part}") == (tmp_path / "docs" / part).read_bytes()
+    again = extract([f"{storage}/in"], f"{storage}/docs0", LINES, workers=1)
+    assert again.up_to_date
+    assert again.documents == 3
+    with pytest.raises(DataError, match="another run"):
+        extract([f"{storage}/in/1.txt"], f"{storage}/docs0", LINES, workers=1)
+    config = SplitConfig(valid=0.4, seed=3)
+    result = split([f"{storage}/docs0"], f"{storage}/split", config)
+    assert result.documents == 3
+    assert list(read_documents(f"{storage}/split/valid.txt"))
+
+
+def test_nothing_is_uploaded_by_a_failed_run(storage):
+    import fsspec
+
+    put(f"{storage}/bad/a.jsonl", '{"text": "good"}\nnot json\n')
+    with pytest.raises(DataError, match="not JSON"):
+        extract([f"{storage}/bad/a.jsonl"], f"{storage}/failed", ExtractConfig(strict=True), 1)
+    filesystem, place = fsspec.core.url_to_fs(f"{storage}/failed")
+    assert not filesystem.exists(place)
+
+
+def test_errors_of_storage_are_one_line(storage):
+    with pytest.raises(DataError):
+        extract([f"{storage}/nothing/*.txt"], f"{storage}/out", LINES, workers=1)
+    with pytest.raises(DataError):
+        extract([f"{storage}/nothing.txt"], f"{storage}/out", LINES, workers=1)
+    with pytest.raises(DataError, match="cannot use"):
+        extract([put(f"{storage}/x.txt", "x\n")], "http://127.0.0.1:9/out", LINES, workers=1)
+    with pytest.raises(UsageError, match="all workers see"):
+        extract([], f"{storage}/out", LINES, executor="dask", scheduler="tcp://x:1")

@@ -1,0 +1,32 @@
+"""The digests of the reference programs' outputs, and the inputs they were made of."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+VOCABS = {
+    "vocab": "bert-base-uncased-vocab.txt",
+    "vocab_cased": "bert-base-cased-vocab.txt",
+    "vocab.txt": "bert-base-uncased-vocab.txt",
+    "vocab_cased.txt": "bert-base-cased-vocab.txt",
+}
+
+
+@functools.cache
+def outputs(shared: Path) -> dict[str, dict[str, Any]]:
+    """Name → what a reference program wrote."""
+    path = shared / "goldens" / "digests" / "digests.json"
+    return {entry["name"]: entry for entry in json.loads(path.read_text())["outputs"]}
+
+
+def vocab_path(shared: Path, name: str) -> Path:
+    return shared / "data" / "vocab" / VOCABS[name]
+
+
+def text_path(shared: Path, name: str) -> Path:
+    if name == "sample_text":
+        return shared / "data" / "tfrecord_samples" / "graphcore" / "sample_text.txt"
+    return shared / "goldens" / "digests" / f"{name}.txt"

@@ -1,0 +1,241 @@
+"""The fast path against the readable code, byte for byte, and against the reference programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bertkit.errors import ConfigError, DataError
+from bertkit.records import plans
+from bertkit.records.config import RecordsConfig
+from bertkit.records.instances import create_instances
+from bertkit.records.plans import plan_shard
+from bertkit.records.reader import RecordFile
+from bertkit.records.schema import digest, to_features
+from bertkit.records.text import read_documents
+from bertkit.records.tfrecord import decode_example, encode_example, read_records
+from bertkit.records.tokenizer import WordPieceTokenizer
+from bertkit.records.tokens import StreamTokenizer, TokenizedText
+from bertkit.records.vocab import SPECIAL_TOKENS, Vocab, load_vocab
+
+EVAL = "goldens/digests/eval.txt"
+
+
+def vocab_of(shared, kind="uncased"):
+    return load_vocab(shared / f"data/vocab/bert-base-{kind}-vocab.txt")
+
+
+@functools.cache
+def fast_tokenizer(shared, kind):
+    """One for all tests: its tables of rare characters take seconds to fill."""
+    return StreamTokenizer(vocab_of(shared, kind), kind == "uncased")
+
+
+def readable(documents, config, vocab):
+    """The payloads of all records, made the readable way."""
+    length, predictions = config.max_seq_length, config.predictions
+    return [
+        encode_example(to_features(instance, vocab, length, predictions))
+        for instance in create_instances(documents, config, vocab.tokens)
+    ]
+
+
+def check(documents, text, config, vocab, path):
+    """The plan's file and batches hold exactly the readable records."""
+    plan = plan_shard(text, config, vocab)
+    written = plan.write(path)
+    expected = readable(documents, config, vocab)
+    assert list(read_records(path)) == expected
+    assert written.records == len(plan) == len(expected)
+    assert written.bytes == path.stat().st_size
+    stored, direct = RecordFile(path).batch(range(len(plan))), plan.batch(range(len(plan)))
+    assert stored.keys() == direct.keys()
+    for name, values in stored.items():
+        assert values.dtype == direct[name].dtype
+        np.testing.assert_array_equal(values, direct[name])
+    return plan
+
+
+@pytest.fixture(scope="module", params=["uncased", "cased"])
+def real(request, shared):
+    """Real text both ways: (documents, text, vocabulary)."""
+    vocab = vocab_of(shared, request.param)
+    lower = request.param == "uncased"
+    documents = read_documents([shared / EVAL], WordPieceTokenizer(vocab, lower))
+    return documents, fast_tokenizer(shared, request.param).tokenize_files([shared / EVAL]), vocab
+
+
+SETTINGS = [
+    {"max_seq_length": 16, "dupe_factor": 1},
+    {"max_seq_length": 32, "dupe_factor": 2, "max_predictions_per_seq": 1},
+    {"max_seq_length": 64, "dupe_factor": 3, "seed": 7, "short_seq_prob": 1.0},
+    {"max_seq_length": 128, "dupe_factor": 4, "seed": 2**35, "masked_lm_prob": 0.5},
+    {"max_seq_length": 384, "dupe_factor": 1, "max_predictions_per_seq": 384, "masked_lm_prob": 1},
+    {"max_seq_length": 512, "dupe_factor": 2, "short_seq_prob": 0.0, "masked_lm_prob": 0.3},
+    {"max_seq_length": 1024, "dupe_factor": 10, "seed": 0},
+]
+
+
+@pytest.mark.parametrize("whole_words", [False, True], ids=["tokens", "words"])
+@pytest.mark.parametrize("values", SETTINGS, ids=lambda values: str(values["max_seq_length"]))
+def test_real_text(real, tmp_path, values, whole_words):
+    config = RecordsConfig(whole_word_mask=whole_words, **values)
+    check(*real[:2], config, real[2], tmp_path / "records")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mlperf_eval_512_d10_tf1",
+        "mlperf_eval_128_d5_tf1",
+        "mlperf_eval_128_cased_d5_tf1",
+        "mlperf_adv_safe_128_d3_tf1",
+        "mlperf_adv_safe_512_d2_tf1",
+        "google_adv_safe_128_wwm_cased_d3_tf1",
+        "google_eval_128_d5_wwmFalse_tf1",
+        "google_eval_128_d5_wwmTrue_tf1",
+    ],
+)
+def test_digests_of_the_reference_programs(shared, tmp_path, name):
+    known = json.loads((shared / "goldens/digests/digests.json").read_text())["outputs"]
+    golden = next(entry for entry in known if entry["name"] == name)
+    given = golden["args"]
+    config = RecordsConfig(
+        max_seq_length=given["msl"],
+        max_predictions_per_seq=given["max_pred"],
+        dupe_factor=given["dupe"],
+        seed=given["seed"],
+        short_seq_prob=given.get("short_seq_prob", 0.1),
+        do_lower_case=given.get("lower", True),
+        whole_word_mask=given.get("wwm", False),
+    )
+    kind = "uncased" if config.do_lower_case else "cased"
+    source = shared / f"goldens/digests/{golden['input']}.txt"
+    text = fast_tokenizer(shared, kind).tokenize_files([source])
+    plan = plan_shard(text, config, vocab_of(shared, kind))
+    plan.write(tmp_path / "records")
+    records = [decode_example(payload) for payload in read_records(tmp_path / "records")]
+    assert len(records) == golden["records"]
+    assert digest(records) == golden["digest"]
+
+
+def made_up(lengths, pieces):
+    """A corpus with documents of sentences of given lengths, both ways."""
+    words = [*SPECIAL_TOKENS, *(f"{'##' * (n % 3 == 0)}w{n}" for n in range(pieces))]
+    vocab = Vocab(words, {word: number for number, word in enumerate(words)}, "")
+    generator = np.random.default_rng(3)
+    documents = [
+        [[words[n] for n in generator.integers(5, len(words), size)] for size in document]
+        for document in lengths
+    ]
+    sentences = [sentence for document in documents for sentence in document]
+    text = TokenizedText(
+        np.array([vocab.ids[w] for s in sentences for w in s], plans.token_dtype(vocab)),
+        np.cumsum([0] + [len(s) for s in sentences]).astype(np.uint32),
+        np.cumsum([0] + [len(d) for d in documents]).astype(np.uint32),
+    )
+    return documents, text, vocab
+
+
+corpora = st.lists(
+    st.lists(st.one_of(st.integers(1, 30), st.integers(1, 200)), min_size=1, max_size=8),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(
+    corpora, st.integers(8, 80), st.integers(1, 9), st.integers(1, 3), st.booleans(),
+    st.sampled_from([0.0, 0.05, 0.15, 0.9]), st.integers(0, 2**64),
+)  # fmt: skip
+@settings(max_examples=150, deadline=None)
+def test_any_corpus(tmp_path_factory, lengths, length, most, dupe, whole_words, share, seed):
+    documents, text, vocab = made_up(lengths, 40)
+    config = RecordsConfig(
+        max_seq_length=length, max_predictions_per_seq=min(most, length), dupe_factor=dupe,
+        whole_word_mask=whole_words, masked_lm_prob=share, short_seq_prob=0.3, seed=seed,
+    )  # fmt: skip
+    check(documents, text, config, vocab, tmp_path_factory.getbasetemp() / "any")
+
+
+def test_one_document_and_one_token(tmp_path):
+    config = RecordsConfig(max_seq_length=16, dupe_factor=3)
+    for lengths in ([[1]], [[5, 3, 8]], [[200]]):
+        check(*made_up(lengths, 40)[:2], config, made_up(lengths, 40)[2], tmp_path / "records")
+
+
+@pytest.mark.parametrize("whole_words", [False, True])
+def test_large_vocabularies(tmp_path, whole_words):
+    documents, text, vocab = made_up([[30, 20, 9], [100, 4], [7] * 20], 200_000)
+    assert text.tokens.dtype == np.uint32
+    assert text.tokens.max() > 1 << 16
+    config = RecordsConfig(max_seq_length=64, dupe_factor=5, whole_word_mask=whole_words)
+    check(documents, text, config, vocab, tmp_path / "records")
+
+
+def test_plans_grow_without_changing(tmp_path, monkeypatch, real):
+    monkeypatch.setattr(plans, "_FIRST_ROWS", 1)
+    monkeypatch.setattr(plans, "_estimate", lambda text, config: 0)
+    config = RecordsConfig(max_seq_length=32, dupe_factor=2)
+    check(*real[:2], config, real[2], tmp_path / "records")
+
+
+def test_small_buffers_write_the_same_file(tmp_path, monkeypatch, real):
+    plan = plan_shard(real[1], RecordsConfig(dupe_factor=1), real[2])
+    whole = plan.write(tmp_path / "whole")
+    monkeypatch.setattr(plans, "_BUFFER", 1)
+    assert plan.write(tmp_path / "small") == whole
+    assert (tmp_path / "whole").read_bytes() == (tmp_path / "small").read_bytes()
+
+
+def test_parts_and_orders(tmp_path, real):
+    plan = plan_shard(real[1], RecordsConfig(dupe_factor=1), real[2])
+    plan.write(tmp_path / "all")
+    records = list(read_records(tmp_path / "all"))
+    for index in range(3):
+        plan.write(tmp_path / "part", range(index, len(plan), 3))
+        assert list(read_records(tmp_path / "part")) == records[index::3]
+    plan.write(tmp_path / "none", [])
+    assert (tmp_path / "none").read_bytes() == b""
+    chosen = [len(plan) - 1, 0, 5, 5]
+    stored = RecordFile(tmp_path / "all").batch(chosen)
+    for name, values in plan.batch(chosen).items():
+        np.testing.assert_array_equal(values, stored[name])
+    with pytest.raises(IndexError):
+        plan.batch([len(plan)])
+
+
+def test_other_settings_give_other_plans(real):
+    base = RecordsConfig(max_seq_length=64, dupe_factor=1)
+    ids = {}
+    for changes in ({}, {"seed": 1}, {"short_seq_prob": 0.9}, {"whole_word_mask": True}):
+        plan = plan_shard(real[1], dataclasses.replace(base, **changes), real[2])
+        ids[str(changes)] = plan.batch(range(50))["input_ids"].tobytes()
+    assert len(set(ids.values())) == len(ids)
+
+
+def test_what_cannot_be_planned():
+    _, text, vocab = made_up([[3]], 10)
+    empty = TokenizedText(text.tokens[:0], text.sentences[:1], text.documents[:1])
+    with pytest.raises(DataError, match="no sentence"):
+        plan_shard(empty, RecordsConfig(), vocab)
+    with pytest.raises(ConfigError, match="above 16384"):
+        plan_shard(text, RecordsConfig(max_seq_length=20_000), vocab)
+
+
+def test_the_tfrecord_package_reads_a_written_plan(tmp_path, real):
+    from tfrecord.reader import tfrecord_loader
+
+    plan = plan_shard(real[1], RecordsConfig(dupe_factor=1), real[2])
+    plan.write(tmp_path / "records")
+    batch = plan.batch(range(len(plan)))
+    for row, record in enumerate(tfrecord_loader(str(tmp_path / "records"), None)):
+        for name, values in record.items():
+            np.testing.assert_array_equal(values, np.atleast_1d(batch[name][row]))
+    assert row == len(plan) - 1

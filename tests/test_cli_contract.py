@@ -1,0 +1,155 @@
+"""What every command promises: help with an example, light start, exit statuses, JSON."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from bertkit import cli, errors
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = {"torch", "numpy", "numba", "spacy", "tokenizers", "transformers", "tfrecord", "rich"}
+
+
+def command(name: str) -> click.Command:
+    found = cli.main_group.get_command(click.Context(cli.main_group), name)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_help_says_what_and_shows_an_example(name):
+    help_text = command(name).help or ""
+    first = " ".join(help_text.split("\n\n")[0].split())
+    assert first == cli.COMMANDS[name]
+    assert "Example:" in help_text
+    assert f"bertkit {name}" in help_text
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_option_has_help_and_a_kebab_case_name(name):
+    for option in command(name).params:
+        if isinstance(option, click.Option):
+            assert option.help, f"{name} {option.name} has no help"
+            assert all("_" not in flag for flag in (*option.opts, *option.secondary_opts))
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_speaks_json_and_can_be_quiet(name):
+    flags = {flag for option in command(name).params for flag in option.opts}
+    assert {"--json", "-v", "-q"} <= flags
+
+
+def test_help_of_every_command_imports_nothing_heavy():
+    """One process per command would be slow; one process for all shows the same."""
+    program = (
+        "import sys\nfrom bertkit.cli import COMMANDS, main\n"
+        "assert main(['--help']) == 0\n"
+        "for name in COMMANDS:\n"
+        "    assert main([name, '--help']) == 0, name\n"
+        f"    found = {sorted(HEAVY)!r} and set(sys.modules) & set({sorted(HEAVY)!r})\n"
+        "    assert not found, (name, found)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_heavy_import_check_can_fail():
+    program = f"import numpy, sys; assert not set(sys.modules) & set({sorted(HEAVY)!r})"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == 1
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_unknown_flag_is_a_usage_error(name, bertkit):
+    run = bertkit(name, "--no-such-flag")
+    assert run.status == 2
+    assert "no-such-flag" in run.err
+    assert run.out == ""
+
+
+def test_underscores_are_accepted_in_flags(bertkit):
+    assert "No such option" not in bertkit("make-records", "--max_seq_length", "64").err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--input", "a", "b", "-o", "x"], ["--input", "a", "--input", "b", "-o", "x"]),
+        (["-i", "a", "b"], ["-i", "a", "-i", "b"]),
+        (["--output", "a", "b"], ["--output", "a", "b"]),
+        (["--input=a", "b"], ["--input=a", "b"]),
+        (["--input", "-", "b"], ["--input", "-", "--input", "b"]),
+    ],
+)
+def test_repeatable_flags_take_several_values(words, expected):
+    assert cli.repeat_flags(command("extract"), words) == expected
+
+
+def test_unquoted_globs_work(bertkit, tmp_path):
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("One sentence.\nAnother one.\n")
+    words = ["--input", tmp_path / "a.txt", tmp_path / "b.txt", "--output", tmp_path / "docs"]
+    assert bertkit("extract", *words, "--splitter", "lines", "--json").result["documents"] == 2
+
+
+def test_unknown_command_is_a_usage_error(bertkit):
+    run = bertkit("pretrian")
+    assert run.status == 2
+    assert "pretrian" in run.err
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.BertkitError("x"), 1),
+        (errors.UsageError("x"), 2),
+        (errors.DataError("x"), 3),
+        (errors.ConfigError("x"), 3),
+        (errors.MissingDependencyError("x"), 4),
+        (errors.TargetNotReachedError("x"), 5),
+        (errors.StoppedError("x"), 75),
+        (KeyboardInterrupt(), 130),
+        (MemoryError(), 1),
+        (OSError(28, "No space left on device", "out.bin"), 1),
+    ],
+)
+def test_errors_become_one_line_and_a_status(error, status, bertkit, monkeypatch):
+    failing = click.Command("doctor", callback=lambda: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(cli.main_group, "get_command", lambda ctx, name: failing)
+    run = bertkit("doctor")
+    assert run.status == status
+    assert run.out == ""
+    assert "Traceback" not in run.err
+    if isinstance(error, OSError):
+        assert run.err.splitlines()[0] == "Error: the disk is full: out.bin"
+
+
+def test_hint_follows_the_error(bertkit, monkeypatch):
+    error = errors.DataError("records.tfrecord: record 7 is broken", "make the file again")
+    failing = click.Command("doctor", callback=lambda: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(cli.main_group, "get_command", lambda ctx, name: failing)
+    lines = bertkit("doctor").err.strip().splitlines()
+    assert lines == ["Error: records.tfrecord: record 7 is broken", "Hint: make the file again"]
+
+
+def test_version(bertkit):
+    from bertkit import __version__
+
+    assert bertkit("--version").out.strip() == f"bertkit, version {__version__}"
+
+
+def test_documentation_of_the_command_line_is_current():
+    module = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == module["page"]()
+
+
+def test_doctor_speaks_json(bertkit):
+    result = bertkit("doctor", "--json").result
+    assert result["command"] == "doctor"
+    assert json.dumps(result)

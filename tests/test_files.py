@@ -1,0 +1,102 @@
+import hashlib
+import io
+from pathlib import Path
+
+import pytest
+
+from bertkit import files
+from bertkit.errors import DataError
+
+
+def test_atomic_write_appears_whole(tmp_path):
+    target = tmp_path / "sub" / "file.txt"
+    with files.atomic_write(target) as stream:
+        stream.write(b"half")
+        assert not target.exists()
+        stream.write(b" and half")
+    assert target.read_bytes() == b"half and half"
+    assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_atomic_write_leaves_the_old_file_after_an_error(tmp_path, error):
+    target = tmp_path / "file.txt"
+    target.write_text("old")
+    with pytest.raises(error), files.atomic_write(target) as stream:
+        stream.write(b"new")
+        raise error
+    assert target.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_atomic_folder_is_renamed_at_the_end(tmp_path):
+    target = tmp_path / "step-1"
+    with files.atomic_folder(target) as folder:
+        (folder / "a").write_text("1")
+        assert not target.exists()
+    assert (target / "a").read_text() == "1"
+    with pytest.raises(RuntimeError), files.atomic_folder(target) as folder:
+        (folder / "a").write_text("2")
+        raise RuntimeError
+    assert (target / "a").read_text() == "1"
+    assert [path.name for path in tmp_path.iterdir()] == ["step-1"]
+
+
+def test_digest(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"bert" * 1_000_000)
+    assert files.sha256_of(path) == hashlib.sha256(b"bert" * 1_000_000).hexdigest()
+    assert files.digest_of(path, "md5") == hashlib.md5(b"bert" * 1_000_000).hexdigest()
+
+
+def test_expand_inputs_keeps_the_order_given_and_sorts_within(tmp_path):
+    for name in ("b.txt", "a.txt", "c.json", "d/e.txt", "d/.hidden", "d/manifest.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    listing = tmp_path / "list"
+    listing.write_text(f"{tmp_path}/c.json\n\n{tmp_path}/a.txt\n")
+    names = files.expand_inputs(
+        [f"{tmp_path}/b.txt", f"@{listing}", f"{tmp_path}/*.txt", tmp_path / "d"]
+    )
+    assert [Path(name).name for name in names] == [
+        "b.txt", "c.json", "a.txt", "a.txt", "b.txt", "e.txt",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", ["missing.txt", "none*.txt", "@missing"])
+def test_expand_inputs_names_what_is_missing(tmp_path, pattern):
+    prefix = "@" if pattern.startswith("@") else ""
+    with pytest.raises(DataError, match=pattern.lstrip("@").replace("*", r"\*")):
+        files.expand_inputs([f"{prefix}{tmp_path}/{pattern.lstrip('@')}"])
+
+
+def test_an_empty_folder_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"no files ending in \.txt"):
+        files.expand_inputs([tmp_path], suffixes=[".txt"])
+
+
+def test_remote_files_are_read_through_fsspec():
+    import fsspec
+
+    with fsspec.open("memory://corpus/a.txt", "wb") as stream:
+        stream.write(b"hello")
+    with files.open_binary("memory://corpus/a.txt") as stream:
+        assert io.BytesIO(stream.read()).getvalue() == b"hello"
+    with pytest.raises(DataError, match="nothing"):
+        files.open_binary("memory://corpus/nothing.txt")
+
+
+def test_shard_name_and_sizes():
+    assert files.shard_name("part", 3, 500) == "part-00003-of-00500"
+    assert files.human_bytes(27_150_902) == "27.2 MB"
+    assert files.human_bytes(12) == "12 bytes"
+
+
+def test_read_json_names_the_line(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text('{"a": 1,\n "b" 2}')
+    with pytest.raises(DataError, match=r"x\.json:2: not JSON"):
+        files.read_json(path)
+    path.write_bytes(b'{"a": "\xff"}')
+    with pytest.raises(DataError, match="not UTF-8 at byte 7"):
+        files.read_json(path)

@@ -1,0 +1,161 @@
+"""Imports go downwards only, and light modules stay light."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "bertkit"
+
+# Longest prefix wins. `backends.base` is the protocol that the trainer speaks, so it
+# lies below the trainer; the concrete backends lie above it.
+LAYERS = {
+    "bertkit": 0,
+    "bertkit.corpus": 1,
+    "bertkit.records": 2,
+    "bertkit.data": 3,
+    "bertkit.model": 4,
+    "bertkit.backends.base": 5,
+    "bertkit.train": 6,
+    "bertkit.backends": 7,
+    "bertkit.squad": 8,
+    "bertkit.commands": 9,
+    "bertkit.cli": 10,
+    "bertkit.__main__": 10,
+}
+# Beyond the order: floors that must not know each other although one lies lower.
+NEVER = {
+    "bertkit.records": ("bertkit.corpus",),
+    "bertkit.model": ("bertkit.data", "bertkit.records", "bertkit.corpus"),
+    "bertkit.data": ("bertkit.corpus",),
+    "bertkit.backends": ("bertkit.corpus", "bertkit.records"),
+    "bertkit.squad": ("bertkit.corpus",),
+}
+NO_TORCH = ("bertkit.corpus", "bertkit.records")
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = list(path.relative_to(ROOT).with_suffix("").parts)
+        if parts[-1] == "__init__":
+            parts.pop()
+        found[".".join(parts)] = path
+    return found
+
+
+def imports(path: Path, only_top: bool = False) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = _eager(tree) if only_top else ast.walk(tree)
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return names
+
+
+def _eager(tree: ast.Module):
+    """Nodes that run at import: not inside functions, not under `if TYPE_CHECKING`."""
+    stack = list(tree.body)
+    while stack:
+        node = stack.pop()
+        yield node
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        stack.extend(
+            child for child in ast.iter_child_nodes(node) if isinstance(child, (ast.stmt,))
+        )
+
+
+def layer(name: str) -> int:
+    known = max((key for key in LAYERS if name == key or name.startswith(key + ".")), key=len)
+    return LAYERS[known]
+
+
+def below(name: str, packages: tuple[str, ...]) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+MODULES = modules()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_only_downwards(name):
+    own = {name, name.rpartition(".")[0]}
+    for target in imports(MODULES[name]):
+        if not below(target, ("bertkit",)) or target in own:
+            continue
+        assert layer(target) <= layer(name), f"{name} imports {target}, which lies above it"
+        for package, forbidden in NEVER.items():
+            if below(name, (package,)):
+                assert not below(target, forbidden), f"{name} must not know {target}"
+        if below(name, ("bertkit.commands",)):
+            assert not below(target, ("bertkit.commands",)) or below(
+                target, ("bertkit.commands.options",)
+            ), f"{name} imports another command, {target}"
+        if below(name, ("bertkit.backends",)) and below(target, ("bertkit.backends",)):
+            _check_backends(name, target)
+
+
+def _check_backends(name: str, target: str) -> None:
+    """A concrete backend may know the protocol and the plain step, not another machine."""
+    concrete = ("cuda", "hpu", "ipu", "cs")
+    other = [item for item in concrete if below(target, (f"bertkit.backends.{item}",))]
+    if other and not name.endswith("registry"):
+        assert name.startswith(f"bertkit.backends.{other[0]}"), f"{name} imports {target}"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if below(name, NO_TORCH)])
+def test_lower_layers_never_import_torch(name):
+    assert not any(below(target, ("torch",)) for target in imports(MODULES[name]))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_optional_and_slow_packages_are_imported_where_used(name):
+    eager = imports(MODULES[name], only_top=True)
+    late = ["spacy", "tfrecord", "tokenizers", "h5py", "matplotlib", "nltk", "transformers"]
+    if not below(name, ("bertkit.model", "bertkit.train", "bertkit.backends", "bertkit.squad")):
+        late.append("torch")
+    if layer(name) in (0, 9, 10):
+        late += ["numpy", "numba", "rich", "tqdm", "fsspec", "yaml"]
+    for package in late:
+        assert not any(below(target, (package,)) for target in eager), f"{name}: {package}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_click_and_print_stay_in_their_places(name):
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    if layer(name) < 9:
+        assert not any(below(target, ("click",)) for target in imports(MODULES[name]))
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    assert not any(isinstance(call, ast.Name) and call.id == "print" for call in calls)
+
+
+def test_a_forbidden_import_is_seen(tmp_path):
+    bad = tmp_path / "bad.py"
+    bad.write_text("def f():\n    from bertkit.commands import options\n", encoding="utf-8")
+    assert "bertkit.commands.options" in imports(bad)
+    assert layer("bertkit.commands.options") > layer("bertkit.records.build")
+
+
+def test_every_package_is_shipped():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    shipped = set(setup["options"]["packages"].split())
+    packages = {name for name, path in MODULES.items() if path.name == "__init__.py"}
+    assert packages <= shipped, f"add to setup.cfg: {packages - shipped}"
+    assert shipped - packages == {"bertkit_vocab"}
+
+
+def test_files_stay_small():
+    sizes = {name: len(path.read_text("utf-8").splitlines()) for name, path in MODULES.items()}
+    assert {name: size for name, size in sizes.items() if size > 400} == {}

@@ -1,0 +1,34 @@
+import logging
+
+from bertkit import log
+
+
+def test_log_lines_go_to_stderr(capsys):
+    log.setup(0)
+    log.logger.info("reading")
+    log.logger.warning("odd")
+    log.logger.debug("hidden")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == ["reading", "warning: odd"]
+
+
+def test_quiet_and_verbose():
+    log.setup(-1)
+    assert log.logger.level == logging.WARNING
+    log.setup(1)
+    assert log.logger.level == logging.DEBUG
+
+
+def test_bars_are_silent_where_nobody_watches(capsys):
+    log.setup(0)
+    assert list(log.progress(range(3), total=3)) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+
+
+def test_table_aligns_numbers_and_keeps_brackets():
+    text = log.table(["token", "count"], [["[MASK]", 7], ["the", 1234]])
+    lines = text.splitlines()
+    assert "[MASK]" in text
+    assert lines[-1].endswith("1234")
+    assert lines[-2].endswith("   7")

@@ -1,0 +1,115 @@
+"""Processes that work on independent parts, and end with the process that started them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bertkit.errors import BertkitError, DataError
+from bertkit.pool import run_tasks, worker_count
+
+PROGRAM = """
+import os, signal, sys
+from bertkit.pool import run_tasks
+if __name__ == "__main__":
+    sys.path.insert(0, sys.argv[1])
+    from pool_task import tell
+    for process in run_tasks(tell, [1, 2, 3, 4], 2):
+        print(process, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)  # while the pool is at work
+"""
+TASK = """
+import os, time
+
+def tell(number):
+    time.sleep(0.2)
+    return os.getpid()
+"""
+
+
+def alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{process}/stat") as stream:
+        return stream.read().split()[2] != "Z"
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at processes through /proc")
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
+def test_workers_end_when_their_parent_is_killed(tmp_path, name):
+    (tmp_path / "pool_task.py").write_text(TASK)
+    (tmp_path / "program.py").write_text(PROGRAM.replace("SIGKILL", name))
+    started = subprocess.Popen(
+        [sys.executable, str(tmp_path / "program.py"), str(tmp_path)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    output, _ = started.communicate(timeout=60)
+    assert started.returncode == -getattr(signal, name)
+    worker = int(output.split()[0])
+    deadline = time.monotonic() + 20
+    while alive(worker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(worker)
+
+
+def test_results_do_not_depend_on_the_number_of_processes():
+    assert sorted(run_tasks(abs, [-1, 2, -3], 2)) == list(run_tasks(abs, [-1, 2, -3], 1))
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def stop_at_three(number: int) -> int:
+    if number == 3:
+        raise DataError("three", "a hint")
+    time.sleep(0.01)
+    return number
+
+
+def die(number: int) -> int:
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def process(number: int) -> int:
+    return os.getpid()
+
+
+def test_worker_count():
+    assert worker_count(8, 3) == 3
+    assert worker_count(2, 100) == 2
+    assert worker_count(0, 100) >= 1
+    assert worker_count(1, 0) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_all_results_come(workers):
+    assert sorted(run_tasks(square, list(range(20)), workers)) == [n * n for n in range(20)]
+    assert list(run_tasks(square, [], workers)) == []
+
+
+def test_one_worker_is_this_process():
+    assert set(run_tasks(process, [1, 2], 1)) == {os.getpid()}
+
+
+def test_errors_keep_message_hint_and_status():
+    with pytest.raises(DataError, match="three") as caught:
+        list(run_tasks(stop_at_three, list(range(50)), 2))
+    assert caught.value.hint == "a hint"
+    assert caught.value.exit_code == 3
+
+
+def test_killed_worker_is_one_clear_error():
+    with pytest.raises(BertkitError, match="worker process was killed") as caught:
+        list(run_tasks(die, [0, 1, 2], 2))
+    assert "--workers" in caught.value.hint

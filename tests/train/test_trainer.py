@@ -1,0 +1,157 @@
+"""The loop alone, with a stepper that only counts."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from bertkit.backends.base import Ticket
+from bertkit.data.batches import StepBatch
+from bertkit.errors import BertkitError, StoppedError
+from bertkit.log import logger
+from bertkit.train.metrics import MetricsFile, read
+from bertkit.train.trainer import LoopSettings, Progress, Trainer
+
+
+class Counting:
+    """Loss is the step's number; notes when numbers were read."""
+
+    def __init__(self, at=None) -> None:
+        self.at = at or {}
+        self.trained: list[int] = []
+        self.reads: list[int] = []
+
+    def train(self, batch, step):
+        self.trained.append(step)
+        action = self.at.get(step, float(step))
+        loss = action() if callable(action) else action
+        return Ticket({"loss": loss, "grad_norm": 1.0}, {"learning_rate": 0.1, "tokens": 10,
+                                                         "sequences": 2})  # fmt: skip
+
+    def read(self, tickets):
+        self.reads.append(len(tickets))
+        return [{**ticket.sums, **ticket.facts} for ticket in tickets]
+
+
+def batches(position, count):
+    for _ in range(count):
+        position += 2
+        yield StepBatch([], position)
+
+
+@pytest.fixture
+def loop(tmp_path):
+    def make(stepper, evaluate=None, **settings):
+        saved: list[int] = []
+
+        def save(progress):
+            saved.append(progress.step)
+            return Path(f"step-{progress.step}")
+
+        lines = MetricsFile(tmp_path, 0)
+        trainer = Trainer(LoopSettings(**settings), stepper, batches, save, lines, evaluate)
+        trainer.saved = saved
+        return trainer
+
+    return make
+
+
+def test_numbers_are_read_at_log_steps_only(loop, tmp_path):
+    stepper = Counting()
+    progress = loop(stepper, steps=10, log_every=4).run(Progress())
+    assert stepper.trained == list(range(10))
+    assert stepper.reads == [4, 4, 2]
+    assert progress.position == 20 and progress.finished
+    assert [(line["step"], line["loss"]) for line in read(tmp_path / "metrics.jsonl")] == [
+        (4, 1.5), (8, 5.5), (10, 8.5),
+    ]  # fmt: skip
+
+
+def test_saves_and_evaluations_come_when_due(loop):
+    evaluated = []
+    trainer = loop(
+        Counting(), lambda: evaluated.append(1) or {"mlm_accuracy": 0.1},
+        steps=10, save_every=4, eval_every=3,
+    )  # fmt: skip
+    trainer.run(Progress())
+    assert trainer.saved == [4, 8, 10]
+    assert len(evaluated) == 4
+
+
+def test_going_on_does_the_rest_only(loop):
+    stepper = Counting()
+    loop(stepper, steps=10).run(Progress(step=7, position=14))
+    assert stepper.trained == [7, 8, 9]
+
+
+def test_a_target_ends_the_run_saved(loop):
+    accuracies = iter([0.1, 0.5, 0.9])
+    trainer = loop(
+        Counting(), lambda: {"mlm_accuracy": next(accuracies)}, steps=100, eval_every=5, target=0.5
+    )
+    progress = trainer.run(Progress())
+    assert progress.finished and progress.step == 10
+    assert trainer.saved == [10]
+
+
+def test_a_loss_that_is_no_number_is_found_before_saving(loop):
+    trainer = loop(Counting({6: math.nan}), steps=20, log_every=100, save_every=5)
+    with pytest.raises(BertkitError, match="the loss is nan at step 7; step-5 is whole"):
+        trainer.run(Progress())
+    assert trainer.saved == [5]
+
+
+def test_sigterm_finishes_the_step_and_saves(loop):
+    def terminate():
+        os.kill(os.getpid(), signal.SIGTERM)
+        return 1.0
+
+    before = signal.getsignal(signal.SIGTERM)
+    stepper = Counting({3: terminate})
+    trainer = loop(stepper, steps=10)
+    with pytest.raises(StoppedError, match="SIGTERM at step 4 of 10"):
+        trainer.run(Progress())
+    assert trainer.saved == [4]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_sigterm_in_the_last_step_is_a_finished_run(loop):
+    def terminate():
+        os.kill(os.getpid(), signal.SIGTERM)
+        return 1.0
+
+    trainer = loop(Counting({9: terminate}), steps=10)
+    assert trainer.run(Progress()).finished
+    assert trainer.saved == [10]
+
+
+def test_a_limited_call_saves_once(loop):
+    trainer = loop(Counting(), steps=10, save_every=3, steps_this_run=6)
+    with pytest.raises(StoppedError, match="--steps-this-run at step 6"):
+        trainer.run(Progress())
+    assert trainer.saved == [3, 6]
+
+
+def test_errors_of_the_data_come_through(loop):
+    trainer = loop(Counting(), steps=10)
+
+    def broken(position, count):
+        yield from batches(position, 2)
+        raise ValueError("record 17 is broken")
+
+    trainer.batches = broken
+    with pytest.raises(ValueError, match="record 17"):
+        trainer.run(Progress())
+
+
+def test_plain_lines_where_there_is_no_bar(loop, monkeypatch):
+    seen = []
+    monkeypatch.setattr(logger, "info", lambda text, *values: seen.append(text % values))
+    loop(Counting(), steps=10, log_every=5).run(Progress())
+    assert seen[0].startswith("step 5/10: loss 2.000, lr 1.00e-01, ")
+    assert seen[-1].startswith("step 10/10: loss 7.000, ")
+    assert seen[-1].endswith(" tokens/s, 0:00:00 left")

@@ -1,0 +1,1 @@
+"""Vocabularies that ship with bertkit. Data only; `README.md` says how they were made."""
