@@ -181,6 +181,53 @@ def with_loss_scales(
     ]
 
 
+def weighted(
+    records: Records, normalisation: str, micro_batch_size: int, world: int = 1
+) -> dict[str, np.ndarray]:
+    """Records of a step whose weights turn their losses into the mean wanted by adding up.
+
+    Args:
+        records: the seven features, in the order of the step.
+        normalisation: see `with_loss_scales`; a micro-batch is `micro_batch_size` records
+            in this order, whatever a layout makes of them later.
+        micro_batch_size: sequences per micro-batch.
+        world: see `with_loss_scales`.
+
+    Returns:
+        The features with factors as `masked_lm_weights`, float32 [B, P], and
+        `next_sentence_weights`, float32 [B], 0 where a record has no label.
+    """
+    wanted = records["masked_lm_weights"] > 0
+    masked = wanted.sum(axis=1)
+    group = np.arange(len(masked)) // micro_batch_size
+    if normalisation == "global_step":
+        mlm = np.full(len(masked), 1 / max(1, int(masked.sum())))
+        nsp = np.full(len(masked), 1 / (len(masked) * world))
+    else:
+        parts = (int(group[-1]) + 1) * world
+        mlm = 1 / (np.maximum(1, np.bincount(group, masked)) * parts)[group]
+        nsp = 1 / (np.bincount(group) * parts)[group]
+    labelled = records["next_sentence_labels"].reshape(-1) >= 0
+    return {
+        **records,
+        "masked_lm_weights": (wanted * mlm[:, None]).astype(np.float32),
+        "next_sentence_weights": (labelled * nsp).astype(np.float32),
+    }
+
+
+def checked_positions(records: Records, lengths: np.ndarray) -> np.ndarray:
+    """Which predictions count, bool [N, P].
+
+    Raises:
+        DataError: one of them lies outside its sequence.
+    """
+    wanted: np.ndarray = records["masked_lm_weights"] > 0
+    positions = records["masked_lm_positions"]
+    if (wanted & ((positions < 0) | (positions >= lengths[:, None]))).any():
+        raise DataError("a record predicts a token at a position outside its sequence")
+    return wanted
+
+
 def _longest_first(records: Records) -> tuple[dict[str, np.ndarray], np.ndarray]:
     lengths = sequence_lengths(records["input_mask"])
     order = np.argsort(-lengths, kind="stable")
@@ -189,11 +236,8 @@ def _longest_first(records: Records) -> tuple[dict[str, np.ndarray], np.ndarray]
 
 def _targets(records: Records, starts: np.ndarray, lengths: np.ndarray) -> dict[str, np.ndarray]:
     """Rows and labels of the two heads; rows index the flattened tokens."""
-    wanted = records["masked_lm_weights"] > 0
-    positions = records["masked_lm_positions"]
-    if (wanted & ((positions < 0) | (positions >= lengths[:, None]))).any():
-        raise DataError("a record predicts a token at a position outside its sequence")
-    rows = starts[:, None] + positions
+    wanted = checked_positions(records, lengths)
+    rows = starts[:, None] + records["masked_lm_positions"]
     return {
         "cls_rows": starts.astype(np.int64),
         "nsp_labels": records["next_sentence_labels"].reshape(-1).astype(np.int64),

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertkit.data.batches import LAYOUTS, MicroBatch, StepBatch, split, with_loss_scales
+from bertkit.data.batches import (
+    LAYOUTS,
+    MicroBatch,
+    StepBatch,
+    split,
+    weighted,
+    with_loss_scales,
+)
+from bertkit.data.layouts import FixedLayout
 from bertkit.data.masking import DynamicMasking
 from bertkit.data.order import Order
 from bertkit.data.sources import Source
@@ -30,6 +38,10 @@ class Feed:
         rank: of this process; it takes the rank-th part of every step, or of all
             micro-batches of an evaluation.
         world: processes that share the work; the order of steps does not depend on it.
+        fixed: give every micro-batch the same shapes, see `bertkit.data.fixed`.
+        boundaries: of the bucketed layout, see `bucket_boundaries`.
+        sequences_per_pack: most sequences in a row of the packed layout.
+        cls_place: of the packed layout, see `fixed_packed`.
     """
 
     source: Source
@@ -42,6 +54,10 @@ class Feed:
     masking: DynamicMasking | None = None
     rank: int = 0
     world: int = 1
+    fixed: bool = False
+    boundaries: tuple[int, ...] = ()
+    sequences_per_pack: int = 3
+    cls_place: str = "own_position"
 
     def steps(self, position: int, limit: int) -> Iterator[StepBatch]:
         """The step batches from a position of the order on.
@@ -54,8 +70,8 @@ class Feed:
             share = self.global_batch_size // self.world
             records = self._records(position + self.rank * share, share)
             position += self.global_batch_size
-            batches = with_loss_scales(self._micro_batches(records), self.normalisation, self.world)
-            masked = sum(len(batch.arrays["mlm_labels"]) for batch in batches)
+            batches = self._micro_batches(records, self.normalisation, self.world)
+            masked = int((records["masked_lm_weights"] > 0).sum())
             counts = {"mlm": float(masked)} if self.normalisation == "global_step" else {}
             yield StepBatch(batches, position, counts)
 
@@ -65,11 +81,18 @@ class Feed:
         Several processes take the micro-batches in turn.
         """
         count = min(limit, len(self.source)) if limit else len(self.source)
-        size = self.micro_batch_size
+        size = self._shapes.records_per_micro_batch if self.fixed else self.micro_batch_size
         for start in range(self.rank * size, count, self.world * size):
-            end = min(start + self.micro_batch_size, count)
-            batches = self._micro_batches(self.source.batch(np.arange(start, end)))
-            yield StepBatch(with_loss_scales(batches, "global_step"), end)
+            end = min(start + size, count)
+            records = self.source.batch(np.arange(start, end))
+            yield StepBatch(self._micro_batches(records, "global_step", 1), end)
+
+    @property
+    def _shapes(self) -> FixedLayout:
+        return FixedLayout(
+            self.layout, self.micro_batch_size, self.boundaries, self.sequences_per_pack,
+            self.cls_place,
+        )  # fmt: skip
 
     def _records(self, position: int, size: int) -> dict[str, np.ndarray]:
         parts = []
@@ -80,7 +103,9 @@ class Feed:
             return parts[0]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _micro_batches(self, records: Mapping[str, np.ndarray]) -> list[MicroBatch]:
+    def _micro_batches(
+        self, records: Mapping[str, np.ndarray], normalisation: str, world: int
+    ) -> list[MicroBatch]:
         largest = max(int(records[name].max()) for name in ("input_ids", "masked_lm_ids"))
         if largest >= self.vocab_size:
             raise DataError(
@@ -88,5 +113,9 @@ class Feed:
                 f" {self.vocab_size} entries",
                 "give the records' vocabulary with --vocab, or set model.vocab_size",
             )
+        if self.fixed:
+            records = weighted(records, normalisation, self.micro_batch_size, world)
+            return self._shapes.micro_batches(records)
         make = LAYOUTS[self.layout]
-        return [make(part) for part in split(records, self.micro_batch_size)]
+        parts = [make(part) for part in split(records, self.micro_batch_size)]
+        return with_loss_scales(parts, normalisation, world)

@@ -63,6 +63,32 @@ class PaddedLayout:
         return table if self.mask is None else table.masked_fill(~self.mask.bool(), fill)
 
 
+@dataclass(frozen=True)
+class PackedLayout:
+    """Rows of one length that hold several sequences each, for machines with dense attention.
+
+    Attributes:
+        numbers: int[batch, length], which sequence of its row each token belongs to, from
+            1; 0 on padding, which attends to padding alone, so that no NaN arises.
+    """
+
+    numbers: Tensor
+
+    @property
+    def rows(self) -> int:
+        """Rows of the batch."""
+        return self.numbers.shape[0] * self.numbers.shape[1]
+
+    @cached_property
+    def key_mask(self) -> Tensor:
+        """bool[batch, 1, length, length]: which keys each query may attend to."""
+        return (self.numbers[:, :, None] == self.numbers[:, None, :])[:, None]
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> PackedLayout:
+        """The same layout with its tensors on a device."""
+        return PackedLayout(self.numbers.to(device, non_blocking=non_blocking))
+
+
 class UnpaddedLayout:
     """Sequences of any lengths, one after the other, without padding.
 
@@ -115,7 +141,7 @@ class UnpaddedLayout:
         return table.masked_scatter(inside, values)
 
 
-Layout = PaddedLayout | UnpaddedLayout
+Layout = PaddedLayout | PackedLayout | UnpaddedLayout
 
 
 def attention(projected: Tensor, heads: int, layout: Layout, dropout_rate: float) -> Tensor:
@@ -132,6 +158,8 @@ def attention(projected: Tensor, heads: int, layout: Layout, dropout_rate: float
     """
     if isinstance(layout, PaddedLayout):
         return _padded(projected, heads, layout, dropout_rate)
+    if isinstance(layout, PackedLayout):
+        return _dense(projected, heads, len(layout.numbers), layout.key_mask, dropout_rate)
     if projected.device.type == "cuda" and _flash_takes(projected, heads):
         return _flash(projected, heads, layout, dropout_rate)
     if projected.device.type == "cpu":

@@ -8,9 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bertkit.model.attention import PackedLayout
 from bertkit.model.bert import BertModel, TokenBatch, activation, initialise
 from bertkit.model.config import BertConfig
-from bertkit.model.losses import at_least_float, summed_cross_entropy, vocabulary_loss
+from bertkit.model.losses import (
+    at_least_float,
+    summed_cross_entropy,
+    vocabulary_loss,
+    weighted_cross_entropy,
+)
 
 
 class PredictionTransform(nn.Module):
@@ -58,16 +64,18 @@ class BertForPreTraining(nn.Module):
 
     def forward(
         self, tokens: TokenBatch, mlm_rows: Tensor, mlm_labels: Tensor,
-        nsp_labels: Tensor | None = None,
+        nsp_labels: Tensor | None = None, mlm_weights: Tensor | None = None,
+        nsp_weights: Tensor | None = None,
     ) -> dict[str, Tensor]:  # fmt: skip
         """The same as `losses`, so that wrappers of modules see one call per batch."""
-        return self.losses(tokens, mlm_rows, mlm_labels, nsp_labels)
+        return self.losses(tokens, mlm_rows, mlm_labels, nsp_labels, mlm_weights, nsp_weights)
 
     def losses(
         self, tokens: TokenBatch, mlm_rows: Tensor, mlm_labels: Tensor,
-        nsp_labels: Tensor | None = None,
+        nsp_labels: Tensor | None = None, mlm_weights: Tensor | None = None,
+        nsp_weights: Tensor | None = None,
     ) -> dict[str, Tensor]:  # fmt: skip
-        """Sums over the batch, so that the caller chooses what to divide by.
+        """The loss, and sums over the batch.
 
         Args:
             tokens: T rows of N sequences.
@@ -76,35 +84,38 @@ class BertForPreTraining(nn.Module):
             mlm_labels: int64[M], the tokens; negative ones are ignored.
             nsp_labels: int64[N], 0 = the second part follows, 1 = random; negative ones
                 are ignored. None leaves the task out.
+            mlm_weights: float32[M], the factor of each row in the loss; rows of weight 0
+                are fill and count nowhere. None: weight 1.
+            nsp_weights: float32[N], the same for next sentence prediction.
 
         Returns:
-            Scalars: `mlm_loss_sum`, `mlm_correct`, `mlm_count`, `nsp_loss_sum`,
-            `nsp_correct`, `nsp_count`; the sums carry gradients.
+            Scalars: `loss`, the weighted sum that carries gradients, and for reports
+            `mlm_loss_sum`, `mlm_correct`, `mlm_count`, `nsp_loss_sum`, `nsp_correct`,
+            `nsp_count`, in which every row that counts does so once. Without weights the
+            loss sums carry gradients too.
         """
         hidden = self.bert(tokens)
-        loss, correct = vocabulary_loss(
+        words = vocabulary_loss(
             self.cls.predictions.transform(hidden[mlm_rows]),
-            self._words, self.cls.predictions.bias, mlm_labels,
+            self._words, self.cls.predictions.bias, mlm_labels, row_weights=mlm_weights,
         )  # fmt: skip
         sums = {
-            "mlm_loss_sum": loss,
-            "mlm_correct": correct,
-            "mlm_count": (mlm_labels >= 0).sum(),
+            "loss": words.loss,
+            "mlm_loss_sum": words.loss if mlm_weights is None else words.plain,
+            "mlm_correct": words.correct,
+            "mlm_count": words.cases,
         }
-        return {**sums, **self._next_sentence_sums(hidden, tokens, nsp_labels)}
-
-    def _next_sentence_sums(
-        self, hidden: Tensor, tokens: TokenBatch, labels: Tensor | None
-    ) -> dict[str, Tensor]:
-        if labels is None:
-            none = torch.zeros((), device=hidden.device)
-            count = torch.zeros((), dtype=torch.int64, device=hidden.device)
-            return {"nsp_loss_sum": none, "nsp_correct": count, "nsp_count": count}
+        if nsp_labels is None:
+            none = torch.zeros_like(words.plain)
+            return {**sums, "nsp_loss_sum": none, "nsp_correct": none, "nsp_count": none}
         logits = self._next_sentence(hidden[tokens.cls_rows])
+        pairs = weighted_cross_entropy(logits, nsp_labels, nsp_weights)
         return {
-            "nsp_loss_sum": summed_cross_entropy(logits, labels),
-            "nsp_correct": (logits.argmax(-1) == labels).sum(),
-            "nsp_count": (labels >= 0).sum(),
+            **sums,
+            "loss": words.loss + pairs.loss,
+            "nsp_loss_sum": pairs.loss if nsp_weights is None else pairs.plain,
+            "nsp_correct": pairs.correct,
+            "nsp_count": pairs.cases,
         }
 
     def logits(self, tokens: TokenBatch, mlm_rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -168,8 +179,11 @@ class BertForQuestionAnswering(nn.Module):
         """
         start_scores, end_scores = self._scores(tokens)
         lowest = torch.finfo(start_scores.dtype).min
-        first = tokens.layout.grid(start_scores, lowest)
-        last = tokens.layout.grid(end_scores, lowest)
+        layout = tokens.layout
+        if isinstance(layout, PackedLayout):
+            raise TypeError("several windows in a row have no table of their own")
+        first = layout.grid(start_scores, lowest)
+        last = layout.grid(end_scores, lowest)
         loss = summed_cross_entropy(first, starts) + summed_cross_entropy(last, ends)
         right = (first.argmax(-1) == starts) & (last.argmax(-1) == ends)
         return {

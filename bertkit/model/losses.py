@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,10 +14,31 @@ _CHUNK_ROWS = 128
 _CHUNK_ROWS_HALF = 512
 
 
+class LossSums(NamedTuple):
+    """Sums over the rows of a cross entropy, all 0-dim and float32 (float64 for such input).
+
+    Attributes:
+        loss: every row times its weight; carries gradients.
+        correct: rows that count and whose largest logit is the label.
+        plain: the rows that count, each once; carries no gradient.
+        cases: rows that count.
+    """
+
+    loss: Tensor
+    correct: Tensor
+    plain: Tensor
+    cases: Tensor
+
+
 def vocabulary_loss(
-    hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, chunk_rows: int | None = None
-) -> tuple[Tensor, Tensor]:
-    """Summed cross entropy of softmax(hidden weightᵀ + bias), and how many it got right.
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    labels: Tensor,
+    chunk_rows: int | None = None,
+    row_weights: Tensor | None = None,
+) -> LossSums:
+    """Cross entropy of softmax(hidden weightᵀ + bias), summed over rows.
 
     On a CPU the rows are taken in chunks and the gradients are computed on the way
     forward; the result equals the plain computation within rounding.
@@ -26,29 +47,50 @@ def vocabulary_loss(
         hidden: [M, H], in the compute type.
         weight: [V, H], float32.
         bias: [V], float32.
-        labels: int64[M]; negative ones are ignored.
+        labels: int64[M]; negative ones do not count.
         chunk_rows: rows per chunk on a CPU; None takes the measured default.
-
-    Returns:
-        (sum over rows, float32 (float64 for float64 input); rows whose largest logit is
-        the label, int64).
+        row_weights: float[M], see `weighted_cross_entropy`.
     """
     if hidden.device.type != "cpu":
-        return _plain(hidden, weight, bias, labels)
+        logits = functional.linear(hidden, weight, bias)
+        return weighted_cross_entropy(logits, labels, row_weights)
     if torch.is_autocast_enabled("cpu"):
         hidden = hidden.to(torch.get_autocast_dtype("cpu"))
     if chunk_rows is None:
         chunk_rows = _CHUNK_ROWS if hidden.dtype == weight.dtype else _CHUNK_ROWS_HALF
+    if row_weights is None:
+        row_weights = (labels >= 0).to(weight.dtype)
     with torch.autocast("cpu", enabled=False):
-        result: tuple[Tensor, Tensor] = _ChunkedLoss.apply(  # type: ignore[no-untyped-call]
-            hidden, weight, bias, labels, chunk_rows, torch.is_grad_enabled()
+        sums: tuple[Tensor, ...] = _ChunkedLoss.apply(  # type: ignore[no-untyped-call]
+            hidden, weight, bias, labels, row_weights, chunk_rows, torch.is_grad_enabled()
         )
-    return result
+    return LossSums(*sums)
 
 
-def _plain(hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    logits = at_least_float(functional.linear(hidden, weight, bias))
-    return summed_cross_entropy(logits, labels), (logits.argmax(-1) == labels).sum()
+def weighted_cross_entropy(
+    logits: Tensor, labels: Tensor, row_weights: Tensor | None = None
+) -> LossSums:
+    """Cross entropy summed over rows, with static shapes and nothing read from the device.
+
+    Args:
+        logits: [N, C], of any float type.
+        labels: int64[N]; negative ones do not count where there are no weights.
+        row_weights: float[N], the factor of each row in the loss; rows of weight 0 do
+            not count (their labels may be anything from 0 to C - 1). None: weight 1.
+    """
+    logits = at_least_float(logits)
+    if row_weights is None:
+        row_weights = (labels >= 0).to(logits.dtype)
+        labels = labels.clamp(min=0)
+    rows = functional.cross_entropy(logits, labels, reduction="none")
+    counts = (row_weights > 0).to(rows.dtype)
+    right = (logits.argmax(-1) == labels).to(rows.dtype)
+    return LossSums(
+        (rows * row_weights).sum(),
+        (right * counts).sum(),
+        (rows.detach() * counts).sum(),
+        counts.sum(),
+    )
 
 
 def summed_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -70,45 +112,48 @@ class _ChunkedLoss(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor,
-        chunk_rows: int, want_gradient: bool,
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        row_weights: Tensor, chunk_rows: int, want_gradient: bool,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
         wide = weight.dtype
         matrix = weight if hidden.dtype == wide else weight.to(hidden.dtype)
         offset = bias.to(hidden.dtype)
-        loss = torch.zeros((), dtype=wide)
-        correct = torch.zeros((), dtype=torch.int64)
+        loss, correct, plain = torch.zeros(3, dtype=wide).unbind()
+        factors = row_weights.to(wide)[:, None]
         to_hidden = torch.empty_like(hidden)
         to_weight, to_bias = torch.zeros_like(weight), torch.zeros_like(bias)
         for start in range(0, hidden.shape[0], chunk_rows):
-            rows = hidden[start : start + chunk_rows]
+            place = slice(start, start + chunk_rows)
+            rows, factor = hidden[place], factors[place]
             logits = torch.addmm(offset, rows, matrix.t()).to(wide)
-            wanted = labels[start : start + chunk_rows, None]
-            used = wanted >= 0
-            wanted = wanted.clamp(min=0)
-            correct += ((logits.argmax(1, keepdim=True) == wanted) & used).sum()
+            wanted = labels[place, None].clamp(min=0)
+            counts = factor > 0
+            correct += ((logits.argmax(1, keepdim=True) == wanted) & counts).sum()
             normaliser = torch.logsumexp(logits, 1, keepdim=True)
-            loss += ((normaliser - logits.gather(1, wanted)) * used).sum()
+            losses = normaliser - logits.gather(1, wanted)
+            loss += (losses * factor).sum()
+            plain += (losses * counts).sum()
             if not want_gradient:
                 continue
             # The derivative of the loss with respect to the logits, in their place.
             slope = logits.sub_(normaliser).exp_()
-            slope.scatter_add_(1, wanted, torch.full_like(normaliser, -1.0)).mul_(used)
+            slope.scatter_add_(1, wanted, torch.full_like(normaliser, -1.0)).mul_(factor)
             to_bias += slope.sum(0)
             slope = slope.to(hidden.dtype)
-            torch.mm(slope, matrix, out=to_hidden[start : start + chunk_rows])
+            torch.mm(slope, matrix, out=to_hidden[place])
             if hidden.dtype == wide:
                 to_weight.addmm_(slope.t(), rows)
             else:
                 to_weight += torch.mm(slope.t(), rows)
         if want_gradient:
             ctx.save_for_backward(to_hidden, to_weight, to_bias)
-        ctx.mark_non_differentiable(correct)
-        return loss, correct
+        count = (factors > 0).sum().to(wide)
+        ctx.mark_non_differentiable(correct, plain, count)
+        return loss, correct, plain, count
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         to_hidden, to_weight, to_bias = ctx.saved_tensors
         return (
             to_hidden * gradient.to(to_hidden.dtype), to_weight * gradient, to_bias * gradient,
-            None, None, None,
+            None, None, None, None,
         )  # fmt: skip

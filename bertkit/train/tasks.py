@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from bertkit.data.batches import MicroBatch
-from bertkit.model.attention import PaddedLayout, UnpaddedLayout
+from bertkit.model.attention import Layout, PackedLayout, PaddedLayout, UnpaddedLayout
 from bertkit.model.bert import TokenBatch
 
 
@@ -19,9 +19,12 @@ def token_batch(tensors: Mapping[str, Tensor], batch: MicroBatch) -> TokenBatch:
         tensors: `batch.arrays` on the model's device.
         batch: says the layout.
     """
-    layout: PaddedLayout | UnpaddedLayout
-    if batch.padded_length:
-        layout = PaddedLayout(batch.sequences, batch.padded_length, tensors["mask"])
+    layout: Layout
+    if "sequence_numbers" in tensors:
+        layout = PackedLayout(tensors["sequence_numbers"])
+    elif "mask" in tensors:
+        batch_size, length = tensors["mask"].shape
+        layout = PaddedLayout(batch_size, length, tensors["mask"])
     else:
         layout = UnpaddedLayout(batch.lengths, tensors["cumulative"])
     return TokenBatch(
@@ -42,14 +45,23 @@ class PretrainTask:
     def losses(
         self, model: nn.Module, tensors: Mapping[str, Tensor], batch: MicroBatch
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """See `bertkit.backends.base.Task`; needs the scales `mlm` and `nsp`."""
+        """See `bertkit.backends.base.Task`.
+
+        Where the batch brings weights, they hold all factors: nothing that changes from
+        batch to batch is a Python number, which a compiling engine would build in. Else
+        needs the scales `mlm` and `nsp`.
+        """
         sums = model(
             token_batch(tensors, batch),
             tensors["mlm_rows"],
             tensors["mlm_labels"],
             tensors["nsp_labels"] if self.nsp else None,
+            tensors.get("mlm_weights"),
+            tensors.get("nsp_weights"),
         )
-        loss = sums["mlm_loss_sum"] * batch.scales["mlm"]
-        if self.nsp:
-            loss = loss + sums["nsp_loss_sum"] * batch.scales["nsp"]
+        loss = sums.pop("loss")
+        if "mlm_weights" not in tensors:
+            loss = sums["mlm_loss_sum"] * batch.scales["mlm"]
+            if self.nsp:
+                loss = loss + sums["nsp_loss_sum"] * batch.scales["nsp"]
         return loss, {name: value.detach() for name, value in sums.items()}

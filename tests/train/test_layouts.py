@@ -1,0 +1,102 @@
+"""The batch layouts give the same losses, counts and gradients on the same instances."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import synthetic
+import torch
+
+from bertkit.data.feed import Feed
+from bertkit.data.order import Order
+from bertkit.data.sources import RecordSource
+from bertkit.model.config import BertConfig
+from bertkit.model.heads import BertForPreTraining
+from bertkit.train.tasks import PretrainTask
+
+SHAPE = BertConfig(
+    vocab_size=synthetic.VOCAB, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+    intermediate_size=48, max_position_embeddings=24, hidden_dropout_prob=0.0,
+    attention_probs_dropout_prob=0.0,
+)  # fmt: skip
+
+
+@pytest.fixture
+def source(tmp_path):
+    return RecordSource([str(synthetic.write(tmp_path / "r.tfrecord", 30, seed=5))])
+
+
+def outcome(source, layout, nsp=True, normalisation="global_step", model=None, **more):
+    """(loss, sums, gradients) of the first step."""
+    if model is None:
+        torch.manual_seed(2)
+        model = BertForPreTraining(SHAPE)
+    order = Order(len(source), seed=7)
+    vocab = model.config.vocab_size
+    feed = Feed(source, order, 12, 4, layout, normalisation, vocab, **more)
+    (step,) = feed.steps(0, 1)
+    task = PretrainTask(nsp=nsp)
+    total, sums = 0.0, {}
+    for micro in step.micro_batches:
+        tensors = {name: torch.from_numpy(values) for name, values in micro.arrays.items()}
+        loss, parts = task.losses(model, tensors, micro)
+        loss.backward()
+        total += float(loss.detach())
+        for name, value in parts.items():
+            sums[name] = sums.get(name, 0.0) + float(value)
+    gradients = {
+        name: value.grad for name, value in model.named_parameters() if value.grad is not None
+    }
+    return total, sums, gradients
+
+
+def require_same(one, other):
+    assert one[0] == pytest.approx(other[0], abs=1e-5)
+    assert one[1] == pytest.approx(other[1], rel=1e-5)
+    assert one[2].keys() == other[2].keys()
+    for name, gradient in one[2].items():
+        torch.testing.assert_close(gradient, other[2][name], rtol=1e-4, atol=1e-6, msg=name)
+
+
+FORMS = [
+    ("padded", {}),
+    ("bucketed", {"boundaries": (16, 20)}),
+    ("packed", {}),
+    ("packed", {"cls_place": "end_of_pack"}),
+]
+
+
+@pytest.mark.parametrize("normalisation", ["global_step", "micro_batch"])
+@pytest.mark.parametrize("nsp", [True, False])
+@pytest.mark.parametrize(("layout", "more"), FORMS)
+def test_constant_shapes_give_the_numbers_of_the_unpadded_layout(
+    source, layout, more, nsp, normalisation
+):
+    plain = outcome(source, "unpadded", nsp, normalisation)
+    assert plain[0] > 1
+    require_same(plain, outcome(source, layout, nsp, normalisation, fixed=True, **more))
+
+
+@pytest.mark.parametrize("layout", ["padded", "packed"])
+def test_a_ragged_evaluation_batch_counts_only_its_records(source, layout):
+    """The last of 30 records in batches of 4 and 12 are padded by fill."""
+    torch.manual_seed(2)
+    model, task = BertForPreTraining(SHAPE), PretrainTask()
+    results = []
+    for fixed in (False, True):
+        order = Order(len(source), 0, shuffle=False)
+        name = layout if fixed else "unpadded"
+        feed = Feed(source, order, 4, 4, name, "global_step", synthetic.VOCAB, fixed=fixed)
+        sums = {}
+        for step in feed.once():
+            for micro in step.micro_batches:
+                tensors = {key: torch.from_numpy(value) for key, value in micro.arrays.items()}
+                with torch.no_grad():
+                    _, parts = task.losses(model, tensors, micro)
+                for key, value in parts.items():
+                    sums[key] = sums.get(key, 0.0) + float(value)
+        results.append(sums)
+    records = source.batch(np.arange(30))
+    assert results[0]["mlm_count"] == records["masked_lm_weights"].sum()
+    assert results[0]["nsp_count"] == 30
+    assert results[0] == pytest.approx(results[1], rel=1e-5)
