@@ -12,15 +12,19 @@ number makes an accelerator wait.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bertkit.data.batches import MicroBatch, StepBatch
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor, nn
     from torch.optim import Optimizer
+
+    from bertkit.model.config import BertConfig
 
 Schedule = Callable[[int], float]
 
@@ -33,12 +37,14 @@ class Caps:
         name: as given to `--backend`.
         fixed_shapes: a new tensor shape costs a compilation or is an error.
         step_owner: `loop` (Python runs every micro-batch) or `device`.
-        scalar_reads: `free` or `log_step` (reading a number stalls the machine).
+        scalar_reads: `free`, `log_step` (reading a number stalls the machine) or `closure`
+            (numbers exist only in functions that the engine calls back).
         layouts: batch layouts it takes, the best first.
         precisions: number formats it computes in, the best first.
         loss_scaling: `none`, `dynamic`, ...: what it needs for fp16.
         optimizers: names it offers.
         launchers: programs that start it on many devices.
+        body_runs_once: the step's Python is traced for the first batch and never runs again.
     """
 
     name: str
@@ -50,6 +56,7 @@ class Caps:
     loss_scaling: tuple[str, ...]
     optimizers: frozenset[str]
     launchers: tuple[str, ...] = ()
+    body_runs_once: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,27 @@ class Peers:
 
 
 @dataclass(frozen=True)
+class StepShape:
+    """The sizes of a step, for machines that compile it.
+
+    Attributes:
+        micro_batch_size: sequences (packed: rows) of one forward pass.
+        accumulation: forward passes of one process in a step.
+        sequence_length: tokens per row, padding included.
+        predictions: masked positions per row, unused ones included; 0 where none are predicted.
+        sequences_per_row: more than 1 in packed rows.
+        world: processes that share the step.
+    """
+
+    micro_batch_size: int
+    accumulation: int
+    sequence_length: int
+    predictions: int = 0
+    sequences_per_row: int = 1
+    world: int = 1
+
+
+@dataclass(frozen=True)
 class StepPlan:
     """The settings that decide what one step computes.
 
@@ -152,6 +180,9 @@ class StepPlan:
         clip: `after` the gradients of all processes are averaged, or `before` (MLPerf).
         loss_scale: for fp16; 0 is dynamic.
         seed: of dropout; step n uses a stream of (seed, n, rank) alone.
+        shape: of the step; None where it is not known or changes.
+        model: the encoder's sizes; None where they are not known.
+        options: the machine's own section of the settings (`bertkit.train.vendors`).
     """
 
     precision: str = "fp32"
@@ -160,6 +191,9 @@ class StepPlan:
     seed: int = 12345
     clip: str = "after"
     loss_scale: float = 0.0
+    shape: StepShape | None = None
+    model: BertConfig | None = None
+    options: Any = None
 
 
 @dataclass(frozen=True)
@@ -228,6 +262,10 @@ class Stepper(Protocol):
         """The task's sums without an update and without dropout."""
         ...
 
+    def predict(self, batch: MicroBatch) -> dict[str, np.ndarray]:
+        """What the model says about every row, by name, float32 on the host; no dropout."""
+        ...
+
     def read(self, tickets: Sequence[Ticket]) -> list[dict[str, float]]:
         """The numbers of tickets; the only place where a number leaves the device."""
         ...
@@ -241,6 +279,13 @@ class Stepper(Protocol):
 
         Raises:
             ConfigError: it belongs to another optimizer or other parameters.
+        """
+        ...
+
+    def at_checkpoint(self, save: Callable[[], None]) -> None:
+        """Call `save` once weights and state of the step just made can be read.
+
+        Most machines call it at once; engines that run the loop themselves call it back.
         """
         ...
 
@@ -259,12 +304,13 @@ class Adapter(Protocol):
         """All settings it cannot do, at once; needs no device."""
         ...
 
-    def start(self, distributed: bool = False) -> Topology:
+    def start(self, options: Any = None, distributed: bool = False) -> Topology:
         """Set up the process for training; called once, before any tensor is made.
 
         Sets `peers`, the processes that train together.
 
         Args:
+            options: the machine's own section of the settings.
             distributed: the caller can work with several processes.
 
         Raises:
@@ -284,6 +330,17 @@ class Adapter(Protocol):
         """The named optimizer over the model's parameters, grouped by name."""
         ...
 
+    def loader(
+        self, batches: Callable[[], Iterator[StepBatch]], training: bool = True
+    ) -> AbstractContextManager[Iterable[StepBatch]]:
+        """The batches of a loop, prepared ahead of it in the way the machine wants.
+
+        Args:
+            batches: makes them, in order; can be sent to another process.
+            training: they go to `Stepper.train`, not to `Stepper.evaluate`.
+        """
+        ...
+
     def build(
         self,
         model: nn.Module,
@@ -296,5 +353,9 @@ class Adapter(Protocol):
         ...
 
     def weights(self, model: nn.Module) -> dict[str, Tensor]:
-        """Plain CPU tensors under plain names, ready to be written."""
+        """Plain CPU tensors under plain names, ready to be written; main process only."""
+        ...
+
+    def close(self) -> None:
+        """Leave the machine; called once, at the end."""
         ...

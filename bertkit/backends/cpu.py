@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import platform
+from typing import Any
 
 import torch
 from torch import nn
@@ -28,6 +28,22 @@ def has_bf16() -> bool:
     return platform.machine() in ("arm64", "aarch64") or any(
         bool(test and test()) for test in checks
     )
+
+
+def keep_freed_memory() -> bool:
+    """Make freed memory stay with the process; True where the C library takes the order.
+
+    By default glibc gives large blocks back to the kernel as soon as a tensor dies, and
+    the next one pays for page faults again: about 100 ms per 500 MB.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    orders = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 64 << 20))
+    return all(mallopt(what, value) == 1 for what, value in orders)
 
 
 class CpuAdapter(LoopAdapter):
@@ -54,18 +70,10 @@ class CpuAdapter(LoopAdapter):
         name = platform.processor() or platform.machine()
         return Probe("cpu", True, found, version=f"torch {torch.__version__}", devices=(name,))
 
-    def start(self, distributed: bool = False) -> Topology:
-        """Make freed memory stay with the process, and join the others of a run.
-
-        By default glibc gives large blocks back to the kernel as soon as a tensor dies,
-        and the next one pays for page faults again: about 100 ms per 500 MB.
-        """
-        if platform.libc_ver()[0] == "glibc" and "GLIBC_TUNABLES" not in os.environ:
-            with contextlib.suppress(OSError, AttributeError):
-                mallopt = ctypes.CDLL(None).mallopt
-                mallopt(_M_MMAP_MAX, 0)
-                mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-                mallopt(_M_TOP_PAD, 64 << 20)
+    def start(self, options: Any = None, distributed: bool = False) -> Topology:
+        """Make freed memory stay with the process, and join the others of a run."""
+        if "GLIBC_TUNABLES" not in os.environ:
+            keep_freed_memory()
         self.peers = start_group("gloo", distributed)
         return self.peers.topology
 

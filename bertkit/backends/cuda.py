@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from bertkit.backends.base import Caps, Probe, Topology
@@ -48,7 +50,7 @@ class CudaAdapter(LoopAdapter):
         found = f"{len(names)} x {names[0]}, CUDA {torch.version.cuda}"
         return Probe("cuda", True, found, version=version, devices=names)
 
-    def start(self, distributed: bool = False) -> Topology:
+    def start(self, options: Any = None, distributed: bool = False) -> Topology:
         """Let fp32 products use TF32, take this process's GPU, and join the others of a run."""
         torch.set_float32_matmul_precision("high")
         torch.cuda.set_device(Topology.from_environment().local_rank)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -116,6 +116,13 @@ class LoopStepper:
                 _accumulate(sums, self._forward(micro)[1])
         return Ticket(sums, {"tokens": batch.tokens, "sequences": batch.sequences})
 
+    def predict(self, batch: MicroBatch) -> dict[str, np.ndarray]:
+        """Every row's outputs on the host."""
+        self.model.eval()
+        with torch.no_grad():
+            found = self._forward(batch)[1]
+        return {name: value.float().cpu().numpy() for name, value in found.items()}
+
     def read(self, tickets: Sequence[Ticket]) -> list[dict[str, float]]:
         """The numbers of tickets; waits for the device once."""
         return [
@@ -135,6 +142,10 @@ class LoopStepper:
         load_named_state(self.optimizer, state["optimizer"])
         if self.scaler and state.get("scaler"):
             self.scaler.load_state_dict(dict(state["scaler"]))
+
+    def at_checkpoint(self, save: Callable[[], None]) -> None:
+        """Weights can be read at any time: call `save` now."""
+        save()
 
     def _scaled(self, batch: StepBatch) -> list[MicroBatch]:
         """Micro-batches whose scales count the cases of all processes."""

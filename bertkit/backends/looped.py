@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +11,8 @@ from bertkit.backends.base import Caps, OptimizerSpec, Peers, Problem, Schedule,
 from bertkit.backends.distributed import wrap
 from bertkit.backends.loop import LoopStepper, make_scaler, plain_weights, setting_problems
 from bertkit.backends.speed import matrix_flops
+from bertkit.data.batches import StepBatch
+from bertkit.data.loader import Prefetch
 from bertkit.train.optim import make_optimizer
 
 
@@ -41,6 +45,12 @@ class LoopAdapter:
         """The named optimizer, fused."""
         return make_optimizer(model, spec)
 
+    def loader(
+        self, batches: Callable[[], Iterator[StepBatch]], training: bool = True
+    ) -> Prefetch[StepBatch]:
+        """The batches, prepared by a thread."""
+        return Prefetch(batches())
+
     def build(
         self,
         model: nn.Module,
@@ -61,3 +71,7 @@ class LoopAdapter:
     def weights(self, model: nn.Module) -> dict[str, Tensor]:
         """Plain CPU tensors."""
         return plain_weights(model)
+
+    def close(self) -> None:
+        """Leave the other processes."""
+        self.peers.close()

@@ -12,7 +12,6 @@ import numpy as np
 
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper
-from bertkit.data.batches import StepBatch
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import read_json, write_text
 from bertkit.model.convert.formats import load_weights
@@ -75,7 +74,7 @@ def answer_windows(
     size = config.predict_size or find_batch_size(
         stepper, batcher, windows, fastest=adapter.caps.name == "cpu"
     )
-    scores = score_windows(stepper, batcher, windows, size)
+    scores = score_windows(stepper, batcher, windows, size, adapter.caps.fixed_shapes)
     decoder = Decoder(
         tokenizer,
         config.n_best_size,
@@ -87,8 +86,9 @@ def answer_windows(
 
 
 def score_windows(
-    stepper: Stepper, batcher: WindowBatcher, windows: Sequence[Window], batch_size: int
-) -> dict[int, Scores]:
+    stepper: Stepper, batcher: WindowBatcher, windows: Sequence[Window], batch_size: int,
+    fixed: bool = False,
+) -> dict[int, Scores]:  # fmt: skip
     """Start and end scores of every window's tokens.
 
     Args:
@@ -96,6 +96,7 @@ def score_windows(
         batcher: makes batches.
         windows: any number of them.
         batch_size: windows per forward pass; windows of like length go together.
+        fixed: fill the last batch up with copies, for machines that want one shape.
 
     Returns:
         unique id → (start scores, end scores), float32, one per token.
@@ -106,11 +107,11 @@ def score_windows(
     for part in log.progress(
         _parts(ordered, batch_size), total=total, unit="batch", description="answering"
     ):
-        batch = batcher.batch(part)
-        # Whole vectors, not sums of a step: taken from the ticket as they are.
-        sums = stepper.evaluate(StepBatch([batch])).sums
-        starts, ends = (sums[name].float().cpu().numpy() for name in ("start_scores", "end_scores"))
-        for window, first in zip(part, batch.arrays["cls_rows"], strict=True):
+        whole = [*part, *part[-1:] * (batch_size - len(part))] if fixed else part
+        batch = batcher.batch(whole)
+        scores = stepper.predict(batch)
+        starts, ends = scores["start_scores"], scores["end_scores"]
+        for window, first in zip(whole, batch.arrays["cls_rows"], strict=True):
             rows = slice(int(first), int(first) + window.length)
             found[window.unique_id] = starts[rows], ends[rows]
     return found

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan
+from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape
 from bertkit.errors import ConfigError, DataError
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.records.tokenizer import WordPieceTokenizer
@@ -19,6 +19,7 @@ from bertkit.squad.examples import Passage, Question
 from bertkit.squad.features import WindowMaker
 from bertkit.squad.prepare import open_start
 from bertkit.train import checkpoint
+from bertkit.train.vendors import options_of
 
 _FORM = 'one object per line: {"question": "...", "passage": "..."}'
 
@@ -109,11 +110,13 @@ def ask(config: AskConfig, questions: Sequence[Question], adapter: Adapter) -> A
     begin = time.perf_counter()
     start = checkpoint.find([str(config.init_checkpoint)])[-1][1]
     shape, vocab = open_start(config, start)
-    plan = StepPlan(config.precision, config.layout)
+    options = options_of(config, adapter.caps.name)
+    sizes = StepShape(config.predict_size or 1, 1, config.max_seq_length)
+    plan = StepPlan(config.precision, config.layout, shape=sizes, model=shape, options=options)
     problems = adapter.validate(plan, OptimizerSpec())
     if problems:
         raise ConfigError("; ".join(problem.text for problem in problems))
-    adapter.start()
+    adapter.start(options)
     model = BertForQuestionAnswering(shape)
     load_span_weights(model, start)
     tokenizer = WordPieceTokenizer(vocab, config.do_lower_case)

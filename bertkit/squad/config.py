@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bertkit.config import setting
+from bertkit.train.vendors import CsConfig, HpuConfig, IpuConfig
 
 BACKENDS = ("auto", "cpu", "cuda")
 AUTO = "auto"
@@ -47,6 +48,9 @@ class AnswerConfig:
     predict_batch_size: str = setting(
         "32", "Windows per forward pass when answering; auto tries sizes and takes the best."
     )
+    hpu: HpuConfig = field(default_factory=HpuConfig)
+    ipu: IpuConfig = field(default_factory=IpuConfig)
+    cs: CsConfig = field(default_factory=CsConfig)
 
     @property
     def predict_size(self) -> int:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import time
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper
 from bertkit.config import as_dict, dump_yaml
+from bertkit.data.batches import StepBatch
 from bertkit.data.order import Order
 from bertkit.files import open_binary, write_text
 from bertkit.model.heads import BertForQuestionAnswering
@@ -27,9 +34,11 @@ from bertkit.squad.prepare import Ready, prepare
 from bertkit.train import checkpoint, metrics
 from bertkit.train.checkpoint import RunState
 from bertkit.train.metrics import MetricsFile
+from bertkit.train.saving import BackgroundSaver
 from bertkit.train.schedule import make_schedule
 from bertkit.train.trackers import make_trackers
 from bertkit.train.trainer import LoopSettings, Progress, Trainer
+from bertkit.train.vendors import options_of
 
 CONFIG = "config.yaml"
 
@@ -40,7 +49,7 @@ _DECIDING = {
     "learning_rate", "schedule", "warmup_proportion", "weight_decay", "max_grad_norm", "limit",
     "seed",
 }  # fmt: skip
-_LOOSE = ("backend", "layout", "micro_batch_size")
+_LOOSE = ("backend", "layout", "micro_batch_size", "hpu.", "ipu.", "cs.")
 _FREE = tuple(item.name for item in fields(SquadConfig) if item.name not in {*_DECIDING, *_LOOSE})
 
 
@@ -123,7 +132,7 @@ def _compute(ready: Ready, adapter: Adapter, result: SquadResult, overwrite: boo
     resumed = None
     if config.trains:
         resumed = checkpoint.point_to_resume(run, config.resume, overwrite, metrics.NAME)
-    adapter.start()
+    adapter.start(options_of(config, adapter.caps.name))
     torch.manual_seed(config.seed)
     model = BertForQuestionAnswering(ready.shape)
     state = _restore(ready, model, resumed)
@@ -155,7 +164,9 @@ def _train(
         "%s questions in %s windows, %s steps of %d",
         f"{len(ready.training):,}", f"{len(windows):,}", f"{steps:,}", config.global_batch_size,
     )  # fmt: skip
-    stepper = _build(ready, adapter, model, steps)
+    spare = copy.deepcopy(model)
+    placed = adapter.place(model)
+    stepper = _build(ready, adapter, placed, steps)
     if resumed:
         stepper.load_state(checkpoint.load_stepper_state(resumed))
     order = Order(len(windows), config.seed)
@@ -168,22 +179,32 @@ def _train(
             progress.step, progress.position, epoch, config.seed, ready.fingerprint,
             as_dict(config), progress.seconds, progress.finished, {"train": progress.train},
         )  # fmt: skip
-        return checkpoint.save(run, model, stepper.state(), state, vocab, config.keep_last)
+        saver.save(stepper.state(), state)
+        return run / checkpoint.folder_name(progress.step)
 
+    def write(model: nn.Module, inner: Mapping[str, Any], state: RunState) -> Path:
+        return checkpoint.save(run, model, inner, state, vocab, config.keep_last)
+
+    def batches(position: int, limit: int) -> AbstractContextManager[Iterable[StepBatch]]:
+        return adapter.loader(partial(feed.steps, position, limit))
+
+    saver = BackgroundSaver(spare, partial(adapter.weights, placed), write)
     settings = LoopSettings(steps, config.log_every, config.save_every)
     lines = MetricsFile(run, progress.step)
     trackers = make_trackers(config.log_to, config.output, as_dict(config))
     try:
-        return Trainer(settings, stepper, feed.steps, save, lines, None, trackers).run(progress)
+        trainer = Trainer(
+            settings, stepper, batches, save, lines, None, trackers, settle=saver.wait
+        )
+        return trainer.run(progress)
     finally:
         lines.close()
         for tracker in trackers:
             tracker.close()
 
 
-def _build(ready: Ready, adapter: Adapter, model: BertForQuestionAnswering, steps: int) -> Stepper:
+def _build(ready: Ready, adapter: Adapter, placed: nn.Module, steps: int) -> Stepper:
     config = ready.config
-    placed = adapter.place(model)
     schedule = make_schedule(
         config.schedule,
         learning_rate=config.learning_rate,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan
+from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import sha256_of
 from bertkit.model.config import BertConfig
@@ -21,6 +21,7 @@ from bertkit.squad.config import AnswerConfig, SquadConfig
 from bertkit.squad.examples import Question, read_questions
 from bertkit.squad.features import Window, WindowMaker
 from bertkit.train import checkpoint
+from bertkit.train.vendors import options_of
 
 # Questions looked at to tell how many windows all of them will have.
 _SAMPLE = 500
@@ -38,6 +39,7 @@ class Ready:
         training: questions to train on.
         asked: questions to answer or to score.
         scores: whether answers are to be scored.
+        backend: name of the machine; empty where nothing is computed.
     """
 
     config: SquadConfig
@@ -47,6 +49,7 @@ class Ready:
     training: list[Question]
     asked: list[Question]
     scores: bool
+    backend: str = ""
 
     def windows(self, questions: Sequence[Question], training: bool) -> list[Window]:
         """The windows of questions."""
@@ -90,7 +93,13 @@ class Ready:
     def plan(self) -> StepPlan:
         """What decides one step's numbers."""
         config = self.config
-        return StepPlan(config.precision, config.layout, config.max_grad_norm, config.seed)
+        shape = StepShape(
+            config.micro_size, config.global_batch_size // config.micro_size, config.max_seq_length
+        )
+        return StepPlan(
+            config.precision, config.layout, config.max_grad_norm, config.seed, shape=shape,
+            model=self.shape, options=options_of(config, self.backend),
+        )  # fmt: skip
 
     @property
     def optimizer(self) -> OptimizerSpec:
@@ -149,7 +158,7 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Ready:
             "give another --output; to go on with this run, give the checkpoint it started from",
         )
     shape, vocab = open_start(config, start)
-    ready = Ready(config, start, shape, vocab, training, asked, scores)
+    ready = Ready(config, start, shape, vocab, training, asked, scores, adapter.caps.name)
     problems = adapter.validate(ready.plan, ready.optimizer)
     if problems:
         raise ConfigError("; ".join(problem.text for problem in problems))

@@ -262,7 +262,8 @@ def require_same(
         config: the resolved settings now.
         fingerprint: of the records now.
         free: settings that may differ.
-        loose: settings that may differ, but then the run is not the same bit for bit.
+        loose: settings that may differ, but then the run is not the same bit for bit; a
+            name that ends with a dot stands for all settings below it.
 
     Returns:
         The differences in loose settings, one text each.
@@ -283,7 +284,10 @@ def require_same(
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key) and key not in free
     }
-    strict = [text for key, text in changed.items() if key not in loose]
+    sections = tuple(name for name in loose if name.endswith("."))
+    strict = [
+        text for key, text in changed.items() if key not in loose and not key.startswith(sections)
+    ]
     if strict:
         raise ConfigError(
             f"the run at step {saved.step} was made with other settings: {'; '.join(strict)}",

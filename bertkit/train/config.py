@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from bertkit.config import setting
 from bertkit.model.config import BertConfig
 from bertkit.records.config import RecordsConfig
+from bertkit.train.vendors import CsConfig, HpuConfig, IpuConfig
 
 OPTIMIZERS = ("adamw", "nvlamb", "mlperf", "graphcore", "max_weight_norm", "no_debias_clamp10")
 BACKENDS = ("auto", "cpu", "cuda")
@@ -156,6 +157,9 @@ class PretrainConfig:
         default_factory=RecordsConfig, metadata={"options": RECORD_OPTIONS}
     )
     model: BertConfig = field(default_factory=BertConfig)
+    hpu: HpuConfig = field(default_factory=HpuConfig)
+    ipu: IpuConfig = field(default_factory=IpuConfig)
+    cs: CsConfig = field(default_factory=CsConfig)
 
     @property
     def micro_size(self) -> int:
@@ -261,3 +265,6 @@ class EvalConfig:
         minimum=0.0,
         maximum=1.0,
     )
+    hpu: HpuConfig = field(default_factory=HpuConfig)
+    ipu: IpuConfig = field(default_factory=IpuConfig)
+    cs: CsConfig = field(default_factory=CsConfig)

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bertkit import log
-from bertkit.backends.base import Adapter, OptimizerSpec, Peers, Stepper, StepPlan, Ticket, Topology
+from bertkit.backends.base import (
+    Adapter,
+    OptimizerSpec,
+    Stepper,
+    StepPlan,
+    StepShape,
+    Ticket,
+    Topology,
+)
 from bertkit.data.batches import StepBatch
 from bertkit.data.feed import Feed
 from bertkit.data.order import Order
@@ -25,6 +34,7 @@ from bertkit.model.heads import BertForPreTraining
 from bertkit.train import checkpoint, metrics
 from bertkit.train.config import EvalConfig
 from bertkit.train.tasks import PretrainTask
+from bertkit.train.vendors import options_of
 
 _READ_EVERY = 16
 
@@ -111,17 +121,17 @@ def _shown(value: float | None) -> str:
 
 def measure(
     stepper: Stepper,
-    batches: Iterable[StepBatch],
+    adapter: Adapter,
+    batches: Callable[[], Iterator[StepBatch]],
     total: int | None = None,
-    peers: Peers | None = None,
 ) -> dict[str, float]:
     """Losses and accuracies over batches; adds `perplexity` of the masked LM loss.
 
     Args:
         stepper: of any task whose sums have a count.
-        batches: each seen once, by one of the processes.
+        adapter: of the machine; knows the processes that evaluate together.
+        batches: makes batches, each seen once, by one of the processes.
         total: how many batches, for the bar.
-        peers: the processes that evaluate together.
     """
     sums: dict[str, float] = {}
     pending: list[Ticket] = []
@@ -131,12 +141,13 @@ def measure(
         sums = metrics.total([sums, *stepper.read(pending)])
         pending.clear()
 
-    for batch in log.progress(batches, total=total, unit="batch", description="evaluating"):
-        pending.append(stepper.evaluate(batch))
-        if len(pending) == _READ_EVERY:
-            read()
+    with adapter.loader(batches, training=False) as feed:
+        for batch in log.progress(feed, total=total, unit="batch", description="evaluating"):
+            pending.append(stepper.evaluate(batch))
+            if len(pending) == _READ_EVERY:
+                read()
     read()
-    numbers = metrics.summarise(peers.total(sums) if peers else sums)
+    numbers = metrics.summarise(adapter.peers.total(sums))
     if "mlm_loss" in numbers:
         numbers["perplexity"] = metrics.perplexity(numbers["mlm_loss"])
     return numbers
@@ -173,13 +184,18 @@ def evaluate_checkpoints(
         DataError: a checkpoint or record file is missing or broken.
         ConfigError: the records do not fit the model, or the machine the settings.
     """
-    plan = StepPlan(precision=config.precision, layout=config.layout)
+    options = options_of(config, adapter.caps.name)
+    found = checkpoint.find(checkpoints)
+    source = RecordSource(inputs)
+    sizes = StepShape(
+        config.batch_size, 1, source.max_seq_length, source.max_predictions_per_seq,
+        world=Topology.from_environment().world,
+    )  # fmt: skip
+    plan = StepPlan(config.precision, config.layout, shape=sizes, options=options)
     problems = adapter.validate(plan, OptimizerSpec())
     if problems:
         raise ConfigError("; ".join(problem.text for problem in problems))
-    found = checkpoint.find(checkpoints)
-    source = RecordSource(inputs)
-    adapter.start(distributed=True)
+    adapter.start(options, distributed=True)
     begin = time.perf_counter()
     qualities = [_evaluate_one(config, plan, adapter, source, step, place) for step, place in found]
     baseline = None
@@ -228,13 +244,13 @@ def _evaluate_one(
     has_nsp = not config.mlm_only and not any(
         name.startswith("cls.seq_relationship.") for name in report.missing
     )
+    plan = replace(plan, model=shape)
     stepper = adapter.build(adapter.place(model), PretrainTask(nsp=has_nsp), plan)
     topology = adapter.peers.topology
     feed = eval_feed(source, config.batch_size, config.layout, shape.vocab_size, topology)
     count = min(config.limit, len(source)) if config.limit else len(source)
-    batches = feed.once(config.limit)
     total = math.ceil(count / config.batch_size / topology.world)
-    numbers = measure(stepper, batches, total, adapter.peers)
+    numbers = measure(stepper, adapter, partial(feed.once, config.limit), total)
     if "mlm_loss" not in numbers:
         raise DataError("the records predict no token, so there is nothing to measure")
     return CheckpointQuality(

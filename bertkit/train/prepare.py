@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, Topology
+from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape, Topology
 from bertkit.config import as_dict, flatten
 from bertkit.data.masking import DynamicMasking
 from bertkit.data.sources import RecordSource, Source
@@ -17,6 +17,7 @@ from bertkit.train.config import PretrainConfig
 from bertkit.train.estimate import Estimate, estimate
 from bertkit.train.evaluate import check_lengths
 from bertkit.train.schedule import staged
+from bertkit.train.vendors import options_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Prepared:
         eval_source: evaluation records, or None.
         vocab: bytes of the vocabulary file, or None.
         plan: the run in numbers.
+        step: what one step computes.
         masking: new masks for every epoch, or None.
     """
 
@@ -39,6 +41,7 @@ class Prepared:
     eval_source: RecordSource | None
     vocab: bytes | None
     plan: Estimate
+    step: StepPlan
     masking: DynamicMasking | None = None
 
     def rows(self, origins: Mapping[str, str]) -> list[tuple[str, str, str]]:
@@ -94,11 +97,12 @@ def prepare(
     )
     if config.stage:
         staged(config.stage, steps)
-    problems = adapter.validate(step_plan(config), optimizer_spec(config))
+    step = step_plan(config, step_shape(config, sources, world))
+    problems = adapter.validate(step, optimizer_spec(config))
     if problems:
         raise ConfigError("; ".join(problem.text for problem in problems))
     plan = estimate(config, len(source), source.max_seq_length, world)
-    return Prepared(given, config, source, eval_source, vocab, plan, _masking(config))
+    return Prepared(given, config, source, eval_source, vocab, plan, step, _masking(config))
 
 
 def _micro_size(config: PretrainConfig, world: int) -> int:
@@ -132,12 +136,23 @@ def _masking(config: PretrainConfig) -> DynamicMasking | None:
     return DynamicMasking(vocab, rules.masked_lm_prob, config.seed, rules.whole_word_mask)
 
 
-def step_plan(config: PretrainConfig) -> StepPlan:
+def step_plan(config: PretrainConfig, shape: StepShape) -> StepPlan:
     """The settings that decide what one step computes."""
     return StepPlan(
         config.precision, config.layout, config.max_grad_norm, config.seed, config.clip,
-        config.loss_scale,
+        config.loss_scale, shape, config.model, options_of(config, config.backend),
     )  # fmt: skip
+
+
+def step_shape(config: PretrainConfig, sources: Sequence[Source], world: int) -> StepShape:
+    """The sizes of a step; records for training and evaluation must fit the same ones."""
+    return StepShape(
+        micro_batch_size=config.micro_size,
+        accumulation=config.global_batch_size // (config.micro_size * world),
+        sequence_length=max(source.max_seq_length for source in sources),
+        predictions=max(source.max_predictions_per_seq for source in sources),
+        world=world,
+    )
 
 
 def optimizer_spec(config: PretrainConfig) -> OptimizerSpec:

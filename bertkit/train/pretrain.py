@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bertkit import log
 from bertkit.backends.base import Adapter, Peers, Stepper
 from bertkit.config import as_dict, dump_yaml
+from bertkit.data.batches import StepBatch
 from bertkit.data.feed import Feed
 from bertkit.data.order import Order
 from bertkit.data.sources import Source
@@ -33,12 +37,13 @@ from bertkit.train.evaluate import eval_feed, measure
 from bertkit.train.metrics import MetricsFile
 from bertkit.train.observe import benchmark_logs, eval_samples, machine, peak_share
 from bertkit.train.page import CONFIG, MACHINE
-from bertkit.train.prepare import Prepared, optimizer_spec, prepare, step_plan
+from bertkit.train.prepare import Prepared, optimizer_spec, prepare
 from bertkit.train.saving import BackgroundSaver
 from bertkit.train.schedule import Schedule, make_schedule, staged
 from bertkit.train.tasks import PretrainTask
 from bertkit.train.trackers import make_trackers
 from bertkit.train.trainer import LoopSettings, Progress, Trainer
+from bertkit.train.vendors import options_of
 
 T = TypeVar("T")
 
@@ -50,7 +55,7 @@ FREE = (
     "steps_this_run", "epochs", "warmup_proportion",
 )  # fmt: skip
 # These keep the mathematics and change only the last bits.
-LOOSE = ("backend", "layout", "micro_batch_size")
+LOOSE = ("backend", "layout", "micro_batch_size", "hpu.", "ipu.", "cs.")
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,8 @@ def pretrain(
         StoppedError: stopped by a signal or `steps_this_run`, everything saved.
         TargetNotReachedError: no evaluation reached `target_mlm_accuracy`.
     """
-    peers = _start(adapter)
+    adapter.start(options_of(config, adapter.caps.name), distributed=True)
+    peers = adapter.peers
     ready = prepare(config, adapter, origins)
     config = ready.config
     run = Path(config.output)
@@ -128,7 +134,9 @@ def pretrain(
         checkpoint.remove_leftovers(run)
         write_text(run / CONFIG, dump_yaml(as_dict(config)))
         write_text(run / MACHINE, json.dumps(machine(adapter), indent=1) + "\n")
-    stepper = _build(model, adapter, config)
+    spare = copy.deepcopy(model)
+    placed = adapter.place(model)
+    stepper = _build(placed, adapter, ready)
     progress = Progress()
     if state and resumed:
         stepper.load_state(checkpoint.load_stepper_state(resumed))
@@ -138,12 +146,13 @@ def pretrain(
         if progress.finished:
             log.logger.info("%s is finished at step %d", run, progress.step)
         else:
-            _train(ready, model, stepper, progress, adapter)
+            saver = _saver(ready, spare, functools.partial(adapter.weights, placed))
+            _train(ready, saver, stepper, progress, adapter)
         _require_target(config, progress)
     except (StoppedError, TargetNotReachedError):
-        peers.close()
+        adapter.close()
         raise
-    peers.close()
+    adapter.close()
     return PretrainResult(
         output=str(run),
         checkpoint=str(progress.checkpoint),
@@ -154,11 +163,6 @@ def pretrain(
         plan=ready.plan,
         seconds=time.perf_counter() - begin,
     )
-
-
-def _start(adapter: Adapter) -> Peers:
-    adapter.start(distributed=True)
-    return adapter.peers
 
 
 def _in_turn(peers: Peers, look: Callable[[bool], T]) -> T:
@@ -173,7 +177,7 @@ def _in_turn(peers: Peers, look: Callable[[bool], T]) -> T:
 
 def _train(
     ready: Prepared,
-    model: BertForPreTraining,
+    saver: BackgroundSaver,
     stepper: Stepper,
     progress: Progress,
     adapter: Adapter,
@@ -186,18 +190,15 @@ def _train(
         config.layout, config.mlm_normalisation, config.model.vocab_size, ready.masking,
         peers.topology.rank, peers.topology.world,
     )  # fmt: skip
+
+    def batches(position: int, limit: int) -> AbstractContextManager[Iterable[StepBatch]]:
+        return adapter.loader(functools.partial(feed.steps, position, limit))
+
     log.logger.info(
         "%s records of %d tokens, %s steps, %s",
         f"{len(ready.source):,}", ready.source.max_seq_length,
         f"{config.max_steps:,}", ready.plan.batch_equation,
     )  # fmt: skip
-
-    def write(model: nn.Module, inner: Mapping[str, Any], state: RunState) -> Path:
-        return checkpoint.save(
-            config.output, model, inner, state, ready.vocab, config.keep_last, config.keep_every
-        )
-
-    saver = BackgroundSaver(model, write, config.background_save)
 
     def save(progress: Progress) -> Path:
         inner = stepper.state()
@@ -234,9 +235,9 @@ def _train(
         target=config.target_mlm_accuracy,
     )
     try:
-        evaluate = _evaluator(ready, stepper, peers)
+        evaluate = _evaluator(ready, stepper, adapter)
         Trainer(
-            settings, stepper, feed.steps, save, lines, evaluate, trackers, peers, saver.wait, share
+            settings, stepper, batches, save, lines, evaluate, trackers, peers, saver.wait, share
         ).run(progress)
     finally:
         if lines:
@@ -245,22 +246,36 @@ def _train(
             tracker.close()
 
 
-def _evaluator(ready: Prepared, stepper: Stepper, peers: Peers) -> Any:
+def _saver(
+    ready: Prepared, spare: nn.Module, weights: Callable[[], Mapping[str, Tensor]]
+) -> BackgroundSaver:
+    """Writes checkpoints of the weights into the run's folder."""
+    config = ready.config
+
+    def write(model: nn.Module, inner: Mapping[str, Any], state: RunState) -> Path:
+        return checkpoint.save(
+            config.output, model, inner, state, ready.vocab, config.keep_last, config.keep_every
+        )
+
+    return BackgroundSaver(spare, weights, write, config.background_save)
+
+
+def _evaluator(ready: Prepared, stepper: Stepper, adapter: Adapter) -> Any:
     """A function that evaluates the model as it stands, or None."""
     source, config = ready.eval_source, ready.config
     if source is None:
         return None
-    place = peers.topology
+    place = adapter.peers.topology
     feed = eval_feed(source, config.micro_size, config.layout, config.model.vocab_size, place)
     total = math.ceil(len(source) / config.micro_size / place.world)
-    return lambda: measure(stepper, feed.once(), total, peers)
+    return lambda: measure(stepper, adapter, feed.once, total)
 
 
-def _build(model: BertForPreTraining, adapter: Adapter, config: PretrainConfig) -> Stepper:
-    placed = adapter.place(model)
+def _build(placed: nn.Module, adapter: Adapter, ready: Prepared) -> Stepper:
+    config = ready.config
     optimizer = adapter.optimizer(placed, optimizer_spec(config))
     task = PretrainTask(nsp=config.nsp)
-    return adapter.build(placed, task, step_plan(config), optimizer, _schedule(config))
+    return adapter.build(placed, task, ready.step, optimizer, _schedule(config))
 
 
 def _schedule(config: PretrainConfig) -> Schedule:

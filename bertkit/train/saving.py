@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from bertkit.train.checkpoint import RunState
 
 Write = Callable[[nn.Module, Mapping[str, Any], RunState], Path]
+Weights = Callable[[], Mapping[str, Tensor]]
 
 
 class BackgroundSaver:
@@ -23,16 +23,20 @@ class BackgroundSaver:
     the thread is raised by the next call.
 
     Args:
-        model: bertkit's model, unwrapped; a copy of it stays in main memory.
+        model: a copy of bertkit's model in main memory; filled before every writing.
+        weights: the weights as they are now, by the copy's names; called in the caller's
+            thread.
         write: writes a checkpoint, so that a reader sees all of it or nothing.
         background: False writes before `save` returns.
     """
 
-    def __init__(self, model: nn.Module, write: Write, background: bool = True) -> None:
+    def __init__(
+        self, model: nn.Module, weights: Weights, write: Write, background: bool = True
+    ) -> None:
         self._model = model
+        self._weights = weights
         self._write = write
         self._background = background
-        self._shadow: nn.Module | None = None
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
@@ -44,13 +48,13 @@ class BackgroundSaver:
             state: where the run stands.
         """
         self.wait()
+        self._fill()
         if not self._background:
             self._write(self._model, stepper_state, state)
             return
-        shadow = self._copy_model()
         moments = copied(stepper_state)
         self._thread = threading.Thread(
-            target=self._run, args=(shadow, moments, state), name="bertkit-saver"
+            target=self._run, args=(moments, state), name="bertkit-saver"
         )
         self._thread.start()
 
@@ -67,19 +71,15 @@ class BackgroundSaver:
         if error is not None:
             raise error
 
-    def _copy_model(self) -> nn.Module:
-        if self._shadow is None:
-            self._shadow = copy.deepcopy(self._model).to("cpu")
-            return self._shadow
+    def _fill(self) -> None:
+        now = self._weights()
         with torch.no_grad():
-            theirs = self._model.state_dict()
-            for name, value in self._shadow.state_dict().items():
-                value.copy_(theirs[name])
-        return self._shadow
+            for name, value in self._model.state_dict().items():
+                value.copy_(now[name])
 
-    def _run(self, model: nn.Module, moments: Mapping[str, Any], state: RunState) -> None:
+    def _run(self, stepper_state: Mapping[str, Any], state: RunState) -> None:
         try:
-            self._write(model, moments, state)
+            self._write(self._model, stepper_state, state)
         except BaseException as error:
             self._error = error
 

@@ -10,8 +10,8 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -20,7 +20,6 @@ from typing import Any
 from bertkit import log
 from bertkit.backends.base import Peers, Stepper, Ticket
 from bertkit.data.batches import StepBatch
-from bertkit.data.loader import Prefetch
 from bertkit.errors import BertkitError, StoppedError
 from bertkit.train import metrics
 from bertkit.train.metrics import MetricsFile
@@ -83,7 +82,8 @@ class Trainer:
     Args:
         settings: when to do what.
         stepper: does a step.
-        batches: (position, number of steps) → the step batches from there on.
+        batches: (position, number of steps) → the step batches from there on, from the
+            adapter's `loader`.
         save: writes a checkpoint of a progress and returns its folder.
         lines: the run's metrics.jsonl; None in all processes but the main one.
         evaluate: the numbers of an evaluation; None where there is nothing to evaluate.
@@ -99,7 +99,7 @@ class Trainer:
         self,
         settings: LoopSettings,
         stepper: Stepper,
-        batches: Callable[[int, int], Iterator[StepBatch]],
+        batches: Callable[[int, int], AbstractContextManager[Iterable[StepBatch]]],
         save: Callable[[Progress], Path],
         lines: MetricsFile | None,
         evaluate: Callable[[], dict[str, float]] | None = None,
@@ -138,10 +138,7 @@ class Trainer:
         self._bar.update(first)
         self._clock = time.perf_counter()
         try:
-            with (
-                self._termination_saves(),
-                Prefetch(self.batches(progress.position, limit)) as feed,
-            ):
+            with self._termination_saves(), self.batches(progress.position, limit) as feed:
                 for batch in feed:
                     self._step(batch, progress)
                     if progress.finished or self._stops():
@@ -255,8 +252,11 @@ class Trainer:
         )
 
     def _save(self, progress: Progress) -> None:
-        progress.checkpoint = self.save(progress)
-        log.logger.debug("saved %s", progress.checkpoint)
+        def write() -> None:
+            progress.checkpoint = self.save(progress)
+            log.logger.debug("saved %s", progress.checkpoint)
+
+        self.stepper.at_checkpoint(write)
         self._clock = time.perf_counter()
 
     def _stop(self, progress: Progress, steps: int) -> None:

@@ -33,7 +33,7 @@ def test_what_is_written_is_the_moment_of_the_call():
         open_gate.wait(20)
         written.append((step, found.weight.clone(), state["weight"]["step"].clone()))
 
-    saver = BackgroundSaver(model, write)
+    saver = BackgroundSaver(torch.nn.Linear(2, 2), model.state_dict, write)
     wanted = []
     for step in (1, 2):
         wanted.append((step, model.weight.detach().clone(), moments["weight"]["step"].clone()))
@@ -57,7 +57,7 @@ def test_an_error_of_the_thread_is_raised_once():
     def write(model, state, step):
         raise OSError(28, "No space left on device")
 
-    saver = BackgroundSaver(torch.nn.Linear(1, 1), write)
+    saver = BackgroundSaver(torch.nn.Linear(1, 1), torch.nn.Linear(1, 1).state_dict, write)
     saver.save({}, 1)
     with pytest.raises(OSError, match="No space"):
         saver.save({}, 2)

@@ -11,6 +11,7 @@ import pytest
 
 from bertkit.backends.base import Ticket
 from bertkit.data.batches import StepBatch
+from bertkit.data.loader import Prefetch
 from bertkit.errors import BertkitError, StoppedError
 from bertkit.log import logger
 from bertkit.train.metrics import MetricsFile, read
@@ -38,6 +39,10 @@ class Counting:
 
 
 def batches(position, count):
+    return Prefetch(numbered(position, count))
+
+
+def numbered(position, count):
     for _ in range(count):
         position += 2
         yield StepBatch([], position)
@@ -140,10 +145,10 @@ def test_errors_of_the_data_come_through(loop):
     trainer = loop(Counting(), steps=10)
 
     def broken(position, count):
-        yield from batches(position, 2)
+        yield from numbered(position, 2)
         raise ValueError("record 17 is broken")
 
-    trainer.batches = broken
+    trainer.batches = lambda position, count: Prefetch(broken(position, count))
     with pytest.raises(ValueError, match="record 17"):
         trainer.run(Progress())
 
