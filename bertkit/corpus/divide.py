@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bertkit import log
 from bertkit.corpus import mlperf
 from bertkit.corpus.config import SplitConfig
 from bertkit.corpus.document import Document
+from bertkit.corpus.ledger import Ledger
 from bertkit.corpus.lines import open_source
 from bertkit.corpus.textfiles import list_inputs
 from bertkit.errors import DataError, UsageError
 from bertkit.files import atomic_write, shard_name, size_of
-from bertkit.manifest import Manifest, read_manifest
+from bertkit.manifest import read_manifest
 
 _SIDES = {"train": "train", "val": "valid", "test": "test"}
 # MLPerf names its parts for 500, however many there are.
@@ -33,11 +35,9 @@ class Sides:
     def __init__(self) -> None:
         self._hashes: dict[str, array[int]] = {}
 
-    def add(self, side: str, text: str) -> None:
-        """Note a document; case and spacing do not count."""
-        same = " ".join(text.casefold().split()).encode("utf-8")
-        digest = hashlib.blake2b(same, digest_size=8).digest()
-        self._hashes.setdefault(side, array("Q")).append(int.from_bytes(digest, "big"))
+    def add(self, side: str, hashes: Sequence[int]) -> None:
+        """Note documents by `hash_of`."""
+        self._hashes.setdefault(side, array("Q")).extend(hashes)
 
     def duplicates(self) -> tuple[int, int]:
         """(documents that repeat another, distinct documents on more than one side)."""
@@ -52,18 +52,23 @@ class Sides:
         return int(total - len(values)), int((counts > 1).sum())
 
 
-def by_mlperf(files: Sequence[str], config: SplitConfig, manifest: Manifest, output: str) -> Sides:
+def hash_of(text: str) -> int:
+    """64 bits that two documents share if they differ in case and spacing at most."""
+    same = " ".join(text.casefold().split()).encode("utf-8")
+    return int.from_bytes(hashlib.blake2b(same, digest_size=8).digest(), "big")
+
+
+def by_mlperf(files: Sequence[str], config: SplitConfig, ledger: Ledger) -> Sides:
     """MLPerf's stage 4 and gathering: `eval.txt`, `eval.md5` and `train/part-0000i-of-00500`.
 
     A part is filled until the sizes of the ORIGINAL WikiExtractor files, which the
     manifest of `extract --chain mlperf` tells, would exceed the part size (in MiB); or
-    holds the same number of files where `parts` is given.
+    holds the same number of files where `parts` is given. Finished parts are kept.
 
     Args:
         files: output of `extract --chain mlperf`, in order.
         config: `num_test_articles`, `seed`, `part_megabytes` or `parts`.
-        manifest: gets every finished file.
-        output: the folder.
+        ledger: gets every finished file.
 
     Raises:
         DataError: not UTF-8, or more test articles than articles.
@@ -75,43 +80,34 @@ def by_mlperf(files: Sequence[str], config: SplitConfig, manifest: Manifest, out
     count = max(_PARTS, len(groups))
     for index, group in enumerate(log.progress(groups, unit="part", description="split")):
         name = f"train/{shard_name('part', index, count)}"
-        facts = {"documents": 0, "sentences": 0, "bytes": 0}
-        digest = hashlib.sha256()
-        with atomic_write(Path(output) / name) as stream:
-            for path in group:
-                wanted = mlperf.quota(number, len(files), config.num_test_articles)
-                seed = config.seed + 13 * number
-                text, articles = mlperf.hold_out(_text(path), wanted, seed)
-                chosen += articles
-                number += 1
-                blob = (text[:-1] if text.endswith("\n\n") else text).encode("utf-8")
-                stream.write(blob)
-                digest.update(blob)
-                _count(facts, text, len(blob), sides, "train")
-        manifest.outputs[name] = {**facts, "sha256": digest.hexdigest()}
-        manifest.write(output)
+        note = _noted(ledger, name)
+        if note is None:
+            note = _write_gathered(name, group, number, len(files), config, ledger)
+        chosen += note.held
+        sides.add("train", note.hashes)
+        number += len(group)
     whole = "".join(f"{article}\n\n" for article in chosen)
+    sides.add("eval", [hash_of(article) for article in _articles(whole)])
     hashes = "".join(f"{mlperf.article_md5(article)}\n" for article in chosen)
-    facts = {"documents": 0, "sentences": 0, "bytes": 0}
-    _count(facts, whole, len(whole.encode("utf-8")), sides, "eval")
-    for name, text, more in (("eval.txt", whole, facts), ("eval.md5", hashes, {})):
-        blob = text.encode("utf-8")
-        with atomic_write(Path(output) / name) as stream:
-            stream.write(blob)
-        manifest.outputs[name] = {
-            "bytes": len(blob), **more, "sha256": hashlib.sha256(blob).hexdigest()
-        }  # fmt: skip
+    for name, text, facts in (("eval.txt", whole, _counts(whole)), ("eval.md5", hashes, {})):
+        if not ledger.finished(name):
+            blob = text.encode("utf-8")
+            with atomic_write(ledger.folder / name) as stream:
+                stream.write(blob)
+            digest = hashlib.sha256(blob).hexdigest()
+            ledger.enter(name, {"bytes": len(blob), **facts, "sha256": digest})
     return sides
 
 
-def by_lists(config: SplitConfig, prefix: str, manifest: Manifest, output: str) -> Sides:
+def by_lists(config: SplitConfig, prefix: str, ledger: Ledger) -> Sides:
     """Cerebras' metadata lists: every listed file is one document of its list's side.
+
+    Writes `train/part-…txt`, `valid.txt` and `test.txt`; finished files are kept.
 
     Args:
         config: `metadata`, lists whose names begin with train, val or test; `part_megabytes`.
         prefix: folder to which the names in the lists are relative.
-        manifest: gets every finished file.
-        output: the folder for `train/part-…txt`, `valid.txt` and `test.txt`.
+        ledger: gets every finished file.
 
     Raises:
         UsageError: two lists of a side, or a list whose side its name does not tell.
@@ -125,7 +121,8 @@ def by_lists(config: SplitConfig, prefix: str, manifest: Manifest, output: str) 
         for index, group in enumerate(groups):
             part = shard_name("part", index, len(groups), ".txt")
             name = f"train/{part}" if side == "train" else f"{side}.txt"
-            _write_listed(name, group, side, sides, manifest, output)
+            note = _noted(ledger, name) or _write_listed(name, group, ledger)
+            sides.add(side, note.hashes)
     return sides
 
 
@@ -154,12 +151,56 @@ def lists_of(config: SplitConfig, prefix: str = "") -> dict[str, list[str]]:
     return dict(sorted(found.items(), key=lambda item: list(_SIDES.values()).index(item[0])))
 
 
-def _write_listed(
-    name: str, files: Sequence[str], side: str, sides: Sides, manifest: Manifest, output: str
-) -> None:
+class _Note(NamedTuple):
+    """What the end of the run must know of a finished part.
+
+    Attributes:
+        hashes: of its documents, by `hash_of`.
+        held: the test articles that were taken out of its files.
+    """
+
+    hashes: list[int]
+    held: list[str]
+
+
+def _noted(ledger: Ledger, name: str) -> _Note | None:
+    """The note of a part that is finished; None for one that is still to be made."""
+    blob = ledger.note(name) if ledger.finished(name) else None
+    return _Note(**json.loads(blob)) if blob is not None else None
+
+
+def _enter(ledger: Ledger, name: str, facts: dict[str, Any], note: _Note) -> _Note:
+    ledger.enter(name, facts, json.dumps(note._asdict(), ensure_ascii=False).encode("utf-8"))
+    return note
+
+
+def _write_gathered(
+    name: str, group: Sequence[str], number: int, files: int, config: SplitConfig, ledger: Ledger
+) -> _Note:
+    """A part of MLPerf's training text; `number` is that of its first file."""
+    note = _Note([], [])
     facts = {"documents": 0, "sentences": 0, "bytes": 0}
     digest = hashlib.sha256()
-    with atomic_write(Path(output) / name) as stream:
+    with atomic_write(ledger.folder / name) as stream:
+        for at, path in enumerate(group, start=number):
+            wanted = mlperf.quota(at, files, config.num_test_articles)
+            text, articles = mlperf.hold_out(_text(path), wanted, config.seed + 13 * at)
+            note.held.extend(articles)
+            note.hashes.extend(hash_of(article) for article in _articles(text))
+            blob = (text[:-1] if text.endswith("\n\n") else text).encode("utf-8")
+            stream.write(blob)
+            digest.update(blob)
+            facts["bytes"] += len(blob)
+            for key, count in _counts(text).items():
+                facts[key] += count
+    return _enter(ledger, name, {**facts, "sha256": digest.hexdigest()}, note)
+
+
+def _write_listed(name: str, files: Sequence[str], ledger: Ledger) -> _Note:
+    note = _Note([], [])
+    facts = {"documents": 0, "sentences": 0, "bytes": 0}
+    digest = hashlib.sha256()
+    with atomic_write(ledger.folder / name) as stream:
         for document in _listed(files):
             blob = b"\n" + document.encode() if facts["documents"] else document.encode()
             stream.write(blob)
@@ -167,9 +208,8 @@ def _write_listed(
             facts["documents"] += 1
             facts["sentences"] += len(document.sentences)
             facts["bytes"] += len(blob)
-            sides.add(side, "\n".join(document.sentences))
-    manifest.outputs[name] = {**facts, "sha256": digest.hexdigest()}
-    manifest.write(output)
+            note.hashes.append(hash_of("\n".join(document.sentences)))
+    return _enter(ledger, name, {**facts, "sha256": digest.hexdigest()}, note)
 
 
 def _listed(files: Sequence[str]) -> Iterator[Document]:
@@ -188,13 +228,13 @@ def _text(path: str) -> str:
         raise DataError(f"{path}: not UTF-8 at byte {error.start}") from error
 
 
-def _count(facts: dict[str, int], text: str, size: int, sides: Sides, side: str) -> None:
-    articles = [article for article in text.split("\n\n") if article.strip()]
-    facts["documents"] += len(articles)
-    facts["sentences"] += sum(bool(line.strip()) for line in text.split("\n"))
-    facts["bytes"] += size
-    for article in articles:
-        sides.add(side, article)
+def _articles(text: str) -> list[str]:
+    return [article for article in text.split("\n\n") if article.strip()]
+
+
+def _counts(text: str) -> dict[str, int]:
+    sentences = sum(bool(line.strip()) for line in text.split("\n"))
+    return {"documents": len(_articles(text)), "sentences": sentences}
 
 
 def _gathered(files: Sequence[str], config: SplitConfig) -> list[list[str]]:

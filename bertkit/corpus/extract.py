@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from bertkit import log
 from bertkit.corpus.config import ExtractConfig
-from bertkit.corpus.mediawiki import Span, spans_of
+from bertkit.corpus.mediawiki import Span, require_parser, spans_of
 from bertkit.corpus.parts import Part, PartFacts, form_of, make_part, splitter_of
-from bertkit.corpus.remote import staged
+from bertkit.corpus.remote import Stage, staged
 from bertkit.corpus.textfiles import list_inputs
 from bertkit.errors import DataError, UsageError
 from bertkit.files import (
@@ -31,6 +31,8 @@ from bertkit.pool import check_executor, run_tasks
 
 # So many rejected documents are named in the log.
 LOGGED = 10
+# The forms of so many files are looked at before the work begins.
+_LOOKED_AT = 1000
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def extract(
 ) -> ExtractResult:
     """Turn raw text into `part-00000-of-0000N.txt` files of one sentence per line.
 
-    A remote output folder is made here and uploaded at the end (`remote.staged`).
+    Parts of a remote output folder are made here and uploaded one by one (`remote.staged`).
 
     Small inputs are gathered in order until they reach `part_megabytes`, so the parts
     follow from the inputs and the settings alone, never from the number of workers.
@@ -94,14 +96,14 @@ def extract(
     check_executor(executor, scheduler)
     if executor == "dask" and is_remote(output):
         raise UsageError("--executor dask needs a folder for --output that all workers see")
-    with staged(output) as folder:
-        result = _extract(inputs, folder, config, workers, prefix, overwrite, executor, scheduler)
+    with staged(output) as stage:
+        result = _extract(inputs, stage, config, workers, prefix, overwrite, executor, scheduler)
     return replace(result, output=output)
 
 
 def _extract(
     inputs: Sequence[str],
-    output: str,
+    stage: Stage,
     config: ExtractConfig,
     workers: int,
     prefix: str,
@@ -110,8 +112,9 @@ def _extract(
     scheduler: str,
 ) -> ExtractResult:
     started = time.perf_counter()
+    output = stage.folder
     files = list_inputs(inputs, prefix)
-    splitter_of(config)  # a missing model is told at once
+    _check_needs(files, config)
     groups = _groups(files, config)
     planned = Manifest("extract", asdict(config), [_describe(group) for group in groups])
     manifest = begin(output, planned, overwrite)
@@ -121,10 +124,23 @@ def _extract(
         parts = _parts(groups, output, config)
         if executor == "dask":
             parts = [_anywhere(part) for part in parts]
-        left = [part for part in parts if not _finished(manifest, part)]
+        left = [part for part in parts if not _finished(manifest, part, stage)]
         results = run_tasks(make_part, left, workers, executor, scheduler)
-        _note_parts(manifest, parts, results, len(left), output)
+        _note_parts(manifest, parts, results, len(left), stage)
     return _result(manifest, output, len(files), time.perf_counter() - started, fresh)
+
+
+def _check_needs(files: Sequence[str], config: ExtractConfig) -> None:
+    """Say at once if a model or a parser is missing, not after hours.
+
+    Of very many files only those that are named like dumps are looked at.
+    """
+    splitter_of(config)
+    if config.chain != "own" or config.form not in ("auto", "mediawiki"):
+        return
+    named = files if len(files) <= _LOOKED_AT else [name for name in files if ".xml" in name]
+    if any(form_of(name, config) == "mediawiki" for name in named):
+        require_parser()
 
 
 def remove_leftovers(folder: str) -> None:
@@ -143,7 +159,7 @@ def plan(
         "files": len(files),
         "input_bytes": total,
         "parts": len(_groups(files, config)),
-        "forms": sorted({form_of(name, config) for name in files[:1000]}),
+        "forms": sorted({form_of(name, config) for name in files[:_LOOKED_AT]}),
         "estimated_bytes": total,
         "free_bytes": free_bytes(output),
         "estimated_core_seconds": round(total / _rate(config.splitter), 1),
@@ -209,14 +225,15 @@ def _note_parts(
     parts: Sequence[Part],
     results: Iterable[tuple[str, PartFacts]],
     left: int,
-    output: str,
+    stage: Stage,
 ) -> None:
     """Note parts in the manifest as they are finished; `left` of them were not before."""
     bar = log.progress(total=len(parts), unit="part", description="extract")
     bar.update(len(parts) - left)
     for name, facts in results:
         manifest.outputs[name] = asdict(facts)
-        manifest.write(output)
+        manifest.write(stage.folder)
+        stage.keep(name)
         bar.update(1)
     bar.close()
     # In the order of the parts, however they finished.
@@ -232,10 +249,9 @@ def _note_parts(
         )
 
 
-def _finished(manifest: Manifest, part: Part) -> bool:
-    path = Path(part.folder) / part.name
+def _finished(manifest: Manifest, part: Part, stage: Stage) -> bool:
     facts = manifest.outputs.get(part.name)
-    return facts is not None and path.is_file() and path.stat().st_size == facts["bytes"]
+    return facts is not None and stage.holds(part.name, facts["bytes"])
 
 
 def _warn(manifest: Manifest) -> None:

@@ -8,12 +8,13 @@ together too.
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import time
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 from bertkit import log
@@ -21,7 +22,8 @@ from bertkit.corpus.config import SplitConfig
 from bertkit.corpus.divide import by_lists, by_mlperf, lists_of
 from bertkit.corpus.document import Document, read_documents
 from bertkit.corpus.extract import remove_leftovers
-from bertkit.corpus.remote import staged
+from bertkit.corpus.ledger import Ledger
+from bertkit.corpus.remote import Stage, staged
 from bertkit.corpus.textfiles import list_inputs
 from bertkit.errors import DataError, UsageError
 from bertkit.files import atomic_write, free_bytes, shard_name, size_of
@@ -30,6 +32,8 @@ from bertkit.manifest import Manifest, begin, describe_inputs
 SPLITS = ("train", "valid", "test")
 # Bytes per second through both passes on one core, for estimates.
 _RATE = 25e6
+# The note of the first pass: all hashes, then all sizes, 8 bytes each.
+_SURVEY = "survey"
 
 
 @dataclass(frozen=True)
@@ -90,38 +94,45 @@ def split(
             documents than parts.
     """
     config = config or SplitConfig()
-    with staged(output) as folder:
-        return replace(_split(inputs, folder, config, overwrite, prefix), output=output)
+    with staged(output) as stage:
+        return replace(_split(inputs, stage, config, overwrite, prefix), output=output)
 
 
 def _split(
-    inputs: Sequence[str], output: str, config: SplitConfig, overwrite: bool, prefix: str
+    inputs: Sequence[str], stage: Stage, config: SplitConfig, overwrite: bool, prefix: str
 ) -> SplitResult:
     started = time.perf_counter()
     files = _inputs(inputs, config, prefix)
     planned = Manifest("split", asdict(config), describe_inputs(files))
-    manifest = begin(output, planned, overwrite)
-    fresh = not manifest.complete
-    if fresh:
-        remove_leftovers(output)
-    if fresh and config.method != "hash":
+    manifest = begin(stage.folder, planned, overwrite)
+    if manifest.complete:
+        return _result(manifest, stage.folder, 0.0)
+    remove_leftovers(stage.folder)
+    ledger = Ledger(manifest, stage)
+    if config.method == "hash":
+        repeated, across = _by_hash(files, config, ledger), 0
+    else:
         sides = (
-            by_mlperf(files, config, manifest, output)
+            by_mlperf(files, config, ledger)
             if config.method == "mlperf"
-            else by_lists(config, prefix, manifest, output)
+            else by_lists(config, prefix, ledger)
         )
         repeated, across = sides.duplicates()
-        manifest.stats = {"duplicates": repeated, "across": across}
         if across:
             log.logger.warning("%d documents stand on more than one side", across)
-    elif fresh:
-        survey = _survey(files, config)
-        _check(survey, config, len(files))
-        for name in SPLITS:
-            if survey.counts[name]:
-                _write_split(name, files, config, survey, manifest, output)
-        manifest.stats = {"duplicates": _duplicates(survey.hashes), "across": 0}
-    return _result(manifest, output, time.perf_counter() - started, fresh)
+    ledger.close()
+    manifest.stats = {"duplicates": repeated, "across": across}
+    return _result(manifest, stage.folder, time.perf_counter() - started)
+
+
+def _by_hash(files: Sequence[str], config: SplitConfig, ledger: Ledger) -> int:
+    """Write all splits; the number of documents that repeat an earlier one."""
+    survey = _survey(files, config, ledger)
+    _check(survey, config, len(files))
+    for name in SPLITS:
+        if survey.counts[name]:
+            _write_split(name, files, config, survey, ledger)
+    return _duplicates(survey.hashes)
 
 
 def _inputs(inputs: Sequence[str], config: SplitConfig, prefix: str) -> list[str]:
@@ -173,14 +184,22 @@ def _documents(files: Sequence[str]) -> Iterator[Document]:
         yield from read_documents(path)
 
 
-def _survey(files: Sequence[str], config: SplitConfig) -> _Survey:
+def _survey(files: Sequence[str], config: SplitConfig, ledger: Ledger) -> _Survey:
+    """What is known of each document: from an earlier run's note, else by reading all."""
     survey = _Survey()
-    for document in log.progress(_documents(files), unit="doc", description="choose", scale=True):
-        value = _hash(document, config.seed)
-        size = len(document.encode())
+    noted = ledger.note(_SURVEY)
+    if noted is not None:
+        middle = len(noted) // 2
+        survey.hashes.frombytes(noted[:middle])
+        survey.sizes.frombytes(noted[middle:])
+    else:
+        bar = log.progress(_documents(files), unit="doc", description="choose", scale=True)
+        for document in bar:
+            survey.hashes.append(_hash(document, config.seed))
+            survey.sizes.append(len(document.encode()))
+        ledger.enter_note(_SURVEY, survey.hashes.tobytes() + survey.sizes.tobytes())
+    for value, size in zip(survey.hashes, survey.sizes, strict=True):
         name = _side(value, config)
-        survey.hashes.append(value)
-        survey.sizes.append(size)
         survey.counts[name] += 1
         survey.bytes[name] += size
     return survey
@@ -211,8 +230,7 @@ def _write_split(
     files: Sequence[str],
     config: SplitConfig,
     survey: _Survey,
-    manifest: Manifest,
-    output: str,
+    ledger: Ledger,
 ) -> None:
     count = _part_count(config, survey) if name == "train" else 1
     outputs = (
@@ -220,7 +238,7 @@ def _write_split(
         if name == "train"
         else [f"{name}.txt"]
     )
-    if all(file in manifest.outputs and (Path(output) / file).is_file() for file in outputs):
+    if all(map(ledger.finished, outputs)):
         return
     bar = log.progress(total=survey.counts[name], unit="doc", description=name, scale=True)
     chosen = (
@@ -230,7 +248,10 @@ def _write_split(
     )
     ends = _ends(name, count, config, survey)
     for file, length in zip(outputs, ends, strict=True):
-        _write_part(file, length, chosen, manifest, output)
+        if ledger.finished(file):
+            collections.deque(islice(chosen, length), maxlen=0)
+        else:
+            _write_part(file, length, chosen, ledger)
         bar.update(length)
     bar.close()
 
@@ -258,12 +279,10 @@ def _ends(name: str, count: int, config: SplitConfig, survey: _Survey) -> list[i
     return lengths
 
 
-def _write_part(
-    file: str, length: int, chosen: Iterator[Document], manifest: Manifest, output: str
-) -> None:
+def _write_part(file: str, length: int, chosen: Iterator[Document], ledger: Ledger) -> None:
     digest = hashlib.sha256()
     facts = {"documents": 0, "sentences": 0, "bytes": 0}
-    with atomic_write(Path(output) / file) as stream:
+    with atomic_write(ledger.folder / file) as stream:
         for _ in range(length):
             document = next(chosen)
             blob = b"\n" + document.encode() if facts["documents"] else document.encode()
@@ -272,8 +291,7 @@ def _write_part(
             facts["documents"] += 1
             facts["sentences"] += len(document.sentences)
             facts["bytes"] += len(blob)
-    manifest.outputs[file] = {**facts, "sha256": digest.hexdigest()}
-    manifest.write(output)
+    ledger.enter(file, {**facts, "sha256": digest.hexdigest()})
 
 
 def _duplicates(hashes: array[int]) -> int:
@@ -283,7 +301,9 @@ def _duplicates(hashes: array[int]) -> int:
     return int(len(values) - len(np.unique(values)))
 
 
-def _result(manifest: Manifest, output: str, seconds: float, fresh: bool) -> SplitResult:
+def _result(manifest: Manifest, output: str, seconds: float) -> SplitResult:
+    """The result of a run; one that was complete before is not noted again."""
+    fresh = not manifest.complete
     splits: dict[str, dict[str, int]] = {}
     for file, facts in manifest.outputs.items():
         if "documents" not in facts:

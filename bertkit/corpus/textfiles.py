@@ -13,6 +13,7 @@ from bertkit.corpus.document import RawDocument, Rejected, Skipped
 from bertkit.corpus.lines import first_line, lines, reading, unpacked
 from bertkit.corpus.mediawiki import is_mediawiki, read_mediawiki
 from bertkit.corpus.pubmed import pubmed_form, read_pmc, read_pubmed
+from bertkit.corpus.remote import require_finished
 from bertkit.corpus.wikipedia import is_wikiextractor, read_wikiextractor
 from bertkit.errors import DataError, UsageError
 from bertkit.files import expand_inputs, is_remote, open_binary
@@ -49,7 +50,10 @@ def list_inputs(inputs: Sequence[str], prefix: str = "") -> list[str]:
 
 def _texts_of(folder: str) -> list[str]:
     """The corpus files of a folder made by `download`, which may hold questions besides."""
-    if is_remote(folder) or not os.path.isdir(folder):
+    if is_remote(folder):
+        require_finished(folder)
+        return []
+    if not os.path.isdir(folder):
         return []
     manifest = require_complete(folder)
     if manifest is None or manifest.command != "download":

@@ -6,13 +6,13 @@ import shutil
 
 import pytest
 
-from bertkit.corpus import mlperf
+from bertkit.corpus import divide, mlperf
 from bertkit.corpus.config import ExtractConfig, SplitConfig
 from bertkit.corpus.document import read_documents
 from bertkit.corpus.extract import extract
 from bertkit.corpus.split import plan, split
 from bertkit.errors import DataError, UsageError
-from bertkit.manifest import Manifest
+from bertkit.manifest import Manifest, read_manifest
 
 
 @pytest.fixture
@@ -141,28 +141,52 @@ def test_copy_under_another_name_is_reported(tmp_path):
 @pytest.mark.parametrize("method", ["mlperf", "lists"])
 def test_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, method):
     prefix = owt(tmp_path)
+    for i in range(0, 30, 3):  # ten copies, and parts of about a third of the documents
+        (tmp_path / f"owt/urlsf_subset00-0_data/{i:07d}.txt").write_text("Same.\n" * 20_000)
+    (tmp_path / "owt/urlsf_subset00-2_data/0000002.txt").write_text("Same.\n" * 20_000)
     lists = [listed(tmp_path, "train.txt", range(30)), listed(tmp_path, "val.txt", range(30, 40))]
     if method == "lists":
-        config, inputs = SplitConfig(method="lists", metadata=lists), []
+        config, inputs = SplitConfig(method="lists", metadata=lists, part_megabytes=1), []
     else:
         config = SplitConfig(method="mlperf", num_test_articles=20, parts=4)
         inputs = [prefix]
-    split(inputs, str(tmp_path / "whole"), config, prefix=prefix if method == "lists" else "")
+    prefix = prefix if method == "lists" else ""
+    whole = split(inputs, str(tmp_path / "whole"), config, prefix=prefix)
     writes = iter(range(100))
     write = Manifest.write
 
     def killed(self, folder):
-        if next(writes) == 2:
+        if next(writes) == 3:  # the plan and two parts come before
             raise KeyboardInterrupt
         write(self, folder)
 
     with monkeypatch.context() as patch:
         patch.setattr(Manifest, "write", killed)
         with pytest.raises(KeyboardInterrupt):
-            split(inputs, str(tmp_path / "cut"), config, prefix=prefix if method == "lists" else "")
-    split(inputs, str(tmp_path / "cut"), config, prefix=prefix if method == "lists" else "")
-    files = [p for p in (tmp_path / "whole").rglob("*") if p.is_file() and p.suffix != ".json"]
-    assert len(files) > 1
-    for path in files:
-        other = tmp_path / "cut" / path.relative_to(tmp_path / "whole")
-        assert other.read_bytes() == path.read_bytes()
+            split(inputs, str(tmp_path / "cut"), config, prefix=prefix)
+    finished = set(read_manifest(tmp_path / "cut").outputs)
+    assert len(finished) == 2
+    made = spied(monkeypatch, "_write_listed" if method == "lists" else "_write_gathered")
+    again = split(inputs, str(tmp_path / "cut"), config, prefix=prefix)
+    assert made
+    assert not finished & set(made), "a finished part was made again"
+    wanted, found = read_manifest(tmp_path / "whole"), read_manifest(tmp_path / "cut")
+    assert found.outputs == wanted.outputs
+    assert (again.duplicates, again.across) == (whole.duplicates, whole.across)
+    assert again.duplicates == 10
+    for name in wanted.outputs:
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not list((tmp_path / "cut").glob(".*")), "notes or half-written files are left"
+
+
+def spied(monkeypatch, function: str) -> list[str]:
+    """The names of the parts that a function is called for from now on."""
+    names: list[str] = []
+    real = getattr(divide, function)
+
+    def note(name, *rest):
+        names.append(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(divide, function, note)
+    return names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -9,11 +10,14 @@ import sys
 
 import pytest
 
+from bertkit.corpus import extract as extraction
+from bertkit.corpus import split as division
 from bertkit.corpus.config import ExtractConfig, SplitConfig
 from bertkit.corpus.document import read_documents
 from bertkit.corpus.extract import extract, plan
 from bertkit.corpus.split import split
 from bertkit.errors import DataError, UsageError
+from bertkit.manifest import read_manifest
 
 LINES = ExtractConfig(splitter="lines", part_megabytes=1)
 
@@ -105,6 +109,72 @@ def test_nothing_is_uploaded_by_a_failed_run(storage):
         extract([f"{storage}/bad/a.jsonl"], f"{storage}/failed", ExtractConfig(strict=True), 1)
     filesystem, place = fsspec.core.url_to_fs(f"{storage}/failed")
     assert not filesystem.exists(place)
+
+
+def test_interrupted_run_keeps_its_finished_parts(storage, tmp_path, monkeypatch):
+    import fsspec
+
+    names = [f"{storage}/parts/{i}.txt" for i in range(4)]
+    for i, name in enumerate(names):
+        put(name, f"Document {i} speaks.\n" + "word " * 200_000)
+    here = extract(names, str(tmp_path / "docs"), LINES, workers=1)
+    wanted = read_manifest(tmp_path / "docs").outputs
+    assert here.parts == len(wanted) == 4
+    made: list[str] = []
+    real = extraction.make_part
+
+    def third_is_killed(part):
+        made.append(part.name)
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        return real(part)
+
+    monkeypatch.setattr(extraction, "make_part", third_is_killed)
+    with pytest.raises(KeyboardInterrupt):
+        extract(names, f"{storage}/kept", LINES, workers=1)
+    first = list(wanted)[:2]
+    assert json.loads(get(f"{storage}/kept/manifest.json"))["state"] == "incomplete"
+    assert [get(f"{storage}/kept/{name}") for name in first] == [
+        (tmp_path / "docs" / name).read_bytes() for name in first
+    ]
+    with pytest.raises(DataError, match="incomplete"):
+        extract([f"{storage}/kept"], str(tmp_path / "no"), LINES, workers=1)
+    result = extract(names, f"{storage}/kept", LINES, workers=1)
+    assert made == [*list(wanted)[:3], *list(wanted)[2:]], "a finished part was made again"
+    assert result.documents == here.documents
+    manifest = json.loads(get(f"{storage}/kept/manifest.json"))
+    assert manifest["outputs"] == wanted
+    for name in wanted:
+        assert get(f"{storage}/kept/{name}") == (tmp_path / "docs" / name).read_bytes()
+    again = extract(names[:1], f"{storage}/kept", LINES, workers=1, overwrite=True)
+    assert again.parts == 1
+    filesystem, place = fsspec.core.url_to_fs(f"{storage}/kept")
+    left = {name.rpartition("/")[2] for name in filesystem.find(place)}
+    assert left == {"manifest.json", "part-00000-of-00001.txt"}
+
+
+def test_interrupted_split_goes_on_in_storage(storage, tmp_path, monkeypatch):
+    put(f"{storage}/one/a.txt", "".join(f"Document {i}.\n\n" for i in range(300)))
+    config = SplitConfig(valid=0.2, parts=4)
+    split([f"{storage}/one/a.txt"], str(tmp_path / "split"), config)
+    written: list[str] = []
+    real = division._write_part
+
+    def third_is_killed(file, *rest):
+        written.append(file)
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        real(file, *rest)
+
+    monkeypatch.setattr(division, "_write_part", third_is_killed)
+    with pytest.raises(KeyboardInterrupt):
+        split([f"{storage}/one/a.txt"], f"{storage}/cut", config)
+    split([f"{storage}/one/a.txt"], f"{storage}/cut", config)
+    wanted = read_manifest(tmp_path / "split").outputs
+    assert written == [*list(wanted)[:3], *list(wanted)[2:]]
+    assert json.loads(get(f"{storage}/cut/manifest.json"))["outputs"] == wanted
+    for name in wanted:
+        assert get(f"{storage}/cut/{name}") == (tmp_path / "split" / name).read_bytes()
 
 
 def test_errors_of_storage_are_one_line(storage):

@@ -154,11 +154,16 @@ def test_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_write_part", third_fails)
     with pytest.raises(KeyboardInterrupt):
         split([path], str(tmp_path / "out"), config)
-    assert len(read_manifest(tmp_path / "out").outputs) == 2
-    monkeypatch.setattr(module, "_write_part", real)
+    finished = list(read_manifest(tmp_path / "out").outputs)
+    assert finished == calls[:2]
+    reads: list[str] = []
+    monkeypatch.setattr(module, "_hash", lambda *rest: reads.append("again"))
     split([path], str(tmp_path / "out"), config)
-    for name in ("train", "valid"):
-        assert read(tmp_path / "out", name) == read(tmp_path / "whole", name)
+    assert reads == [], "the documents were measured a second time"
+    assert not set(finished) & set(calls[3:]), "a finished part was written again"
+    for name in read_manifest(tmp_path / "whole").outputs:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not list((tmp_path / "out").glob(".*")), "notes or half-written files are left"
     assert split([path], str(tmp_path / "out"), config).up_to_date
 
 
