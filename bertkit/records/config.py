@@ -8,7 +8,7 @@ from bertkit.config import setting
 
 GOOGLE, MLPERF, CEREBRAS, NVIDIA, HF = STYLES = ("google", "mlperf", "cerebras", "nvidia", "hf")
 TFRECORD, HDF5, JSONL = FORMATS = ("tfrecord", "hdf5", "jsonl")
-PAIRS, MLM, UNMASKED = OBJECTIVES = ("nsp", "mlm", "unmasked")
+PAIRS, SWAPPED, MLM, UNMASKED = OBJECTIVES = ("nsp", "sop", "mlm", "unmasked")
 PACKINGS = ("none", "graphcore", "habana")
 TOKENIZERS = ("google", "nvidia", "cerebras", "hf")
 PER_FILE, ONE_CORPUS = "per-file", "one-corpus"
@@ -63,8 +63,9 @@ class RecordsConfig:
     )
     objective: str = setting(
         PAIRS,
-        "nsp: masked sentence pairs; mlm: masked windows of running text; unmasked: the same "
-        "windows as tokens, to be masked in training (mlm and unmasked: --style cerebras).",
+        "nsp: masked sentence pairs, B at random in half of them; sop: pairs that follow each "
+        "other, A and B swapped in half of them; mlm: masked windows of running text; unmasked: "
+        "the same windows as tokens, to be masked in training (the last two: --style cerebras).",
         choices=OBJECTIVES,
     )
     packing: str = setting(
@@ -174,6 +175,16 @@ class RecordsConfig:
         )
 
     @property
+    def pairs(self) -> bool:
+        """True where instances are pairs of segments, not windows of running text."""
+        return self.objective in (PAIRS, SWAPPED)
+
+    @property
+    def room(self) -> int:
+        """Tokens of an instance beside [CLS] and its one or two [SEP]."""
+        return self.max_seq_length - (3 if self.pairs else 2)
+
+    @property
     def window_overlap(self) -> int:
         """Tokens that consecutive windows share: as given, or a quarter of the length."""
         return self.max_seq_length // 4 if self.overlap is None else self.overlap
@@ -183,7 +194,11 @@ class RecordsConfig:
         """Lower end of the range of random target lengths."""
         if self.min_short_seq_length is not None:
             return self.min_short_seq_length
-        return SHORTEST_TARGET + (0 if self.objective == PAIRS else self.window_overlap)
+        return self._least_target
+
+    @property
+    def _least_target(self) -> int:
+        return SHORTEST_TARGET + (0 if self.pairs else self.window_overlap)
 
     def problems(self) -> list[str]:
         """Rules over several settings."""
@@ -206,15 +221,15 @@ class RecordsConfig:
                 for item in fields(self)
                 if item.name in _CEREBRAS_ONLY and getattr(self, item.name) != item.default
             ]
+            if not self.pairs:
+                given.insert(0, "--objective")
             if given:
                 found.append(f"{', '.join(given)} needs --style cerebras")
             return found
-        room = self.max_seq_length - (3 if self.objective == PAIRS else 2)
-        least = SHORTEST_TARGET + (0 if self.objective == PAIRS else self.window_overlap)
-        if not least <= self.shortest_target <= room:
+        if not self._least_target <= self.shortest_target <= self.room:
             found.append(
-                f"the shortest target length {self.shortest_target} is not between {least} and "
-                f"{room}: see --min-short-seq-length and --overlap"
+                f"the shortest target length {self.shortest_target} is not between "
+                f"{self._least_target} and {self.room}: see --min-short-seq-length and --overlap"
             )
         if self.allow_duplicates:
             found.append("--style cerebras defines no meaning for duplicate vocabulary lines")
@@ -223,10 +238,10 @@ class RecordsConfig:
     def _format_problems(self) -> list[str]:
         """What the file formats and packed records cannot hold."""
         found = []
-        if self.objective != PAIRS and self.file_format != TFRECORD:
+        if not self.pairs and self.file_format != TFRECORD:
             found.append(f"--objective {self.objective} is written as tfrecord only")
-        if self.packing != "none" and self.objective != PAIRS:
-            found.append("--packing packs sentence pairs; it needs --objective nsp")
+        if self.packing != "none" and not self.pairs:
+            found.append("--packing packs sentence pairs; it needs --objective nsp or sop")
         if self.packing == "graphcore" and self.file_format != TFRECORD:
             found.append("--packing graphcore is a tfrecord format; give --format tfrecord")
         if self.packing == "habana" and self.file_format == JSONL:
@@ -235,6 +250,6 @@ class RecordsConfig:
 
 
 _CEREBRAS_ONLY = (
-    "objective", "documents", "sentences", "split_files", "min_short_seq_length", "overlap",
+    "documents", "sentences", "split_files", "min_short_seq_length", "overlap",
     "cross_documents", "document_separator", "buffer_tokens",
 )  # fmt: skip

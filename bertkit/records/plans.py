@@ -7,15 +7,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
 from bertkit import files
 from bertkit.errors import ConfigError, DataError
-from bertkit.records.config import RecordsConfig
+from bertkit.records.config import SWAPPED, RecordsConfig
 from bertkit.records.kernels import materialise, mersenne, plan
-from bertkit.records.masking import predictions_for
 from bertkit.records.tokens import TokenizedText, token_dtype
 from bertkit.records.vocab import Vocab
 
@@ -103,26 +102,58 @@ class Plan:
             path: the file.
             which: places in the order of the records; all by default.
         """
-        rest = np.arange(len(self)) if which is None else np.asarray(which, np.int64)
+        with files.atomic_write(Path(path)) as stream:
+            writer = PlanWriter(stream)
+            writer.add(self, np.arange(len(self)) if which is None else which)
+        return writer.written
+
+
+class PlanWriter:
+    """Appends the records of plans to an open TFRecord file.
+
+    Args:
+        stream: the file.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._digest = hashlib.sha256()
+        self.written = PlanFile(0, 0, self._digest.hexdigest())
+
+    def add(self, plan: Plan, which: Sequence[int] | np.ndarray) -> None:
+        """Append records of a plan, by their places in its order."""
+        rest = np.asarray(which, np.int64)
         count, size = len(rest), 0
         checks = np.empty(count, np.uint32)
-        length, predictions = self.max_seq_length, self.max_predictions_per_seq
-        page = materialise.page(length, predictions, len(self.vocab), self.text.tokens.dtype)
+        length, predictions = plan.max_seq_length, plan.max_predictions_per_seq
+        page = materialise.page(length, predictions, len(plan.vocab), plan.text.tokens.dtype)
         buffer = np.empty(_BUFFER + materialise.largest_record(length, predictions), np.uint8)
-        with files.atomic_write(Path(path)) as stream:
-            while len(rest):
-                done, filled = materialise.write_records(
-                    self.text.tokens, self.instances, self.order, rest,
-                    self.vocab.cls_id, self.vocab.sep_id, page, buffer, checks[count - len(rest) :],
-                )  # fmt: skip
-                stream.write(buffer[:filled].data)
-                rest = rest[done:]
-                size += filled
-        return PlanFile(count, size, hashlib.sha256(checks.tobytes()).hexdigest())
+        while len(rest):
+            done, filled = materialise.write_records(
+                plan.text.tokens, plan.instances, plan.order, rest,
+                plan.vocab.cls_id, plan.vocab.sep_id, page, buffer, checks[count - len(rest) :],
+            )  # fmt: skip
+            self._stream.write(buffer[:filled].data)
+            rest = rest[done:]
+            size += filled
+        self._digest.update(checks.tobytes())
+        records, written, _ = self.written
+        self.written = PlanFile(records + count, written + size, self._digest.hexdigest())
 
 
-def plan_shard(text: TokenizedText, config: RecordsConfig, vocab: Vocab) -> Plan:
-    """Plan the instances of a corpus exactly as `create_instances` makes them.
+def plan_shard(
+    text: TokenizedText,
+    config: RecordsConfig,
+    vocab: Vocab,
+    source: mersenne.Stream | None = None,
+) -> Plan:
+    """Plan the instances of a corpus exactly as the reference programs make them.
+
+    Args:
+        text: the corpus.
+        config: the settings.
+        vocab: the vocabulary.
+        source: the random stream to go on with; by default a new one from the seed.
 
     Raises:
         DataError: the corpus holds no sentence.
@@ -130,60 +161,123 @@ def plan_shard(text: TokenizedText, config: RecordsConfig, vocab: Vocab) -> Plan
     """
     if text.document_count == 0:
         raise DataError("the text holds no sentence", "check --input and --vocab")
+    source = source or mersenne.stream(config.seed)
+    documents = np.arange(text.document_count, dtype=np.uint32)
+    mersenne.shuffle(source, documents)
+    rules = plan_rules(config, vocab, never_masked(text, vocab))
+    corpus = plan.Corpus(
+        text.sentences, text.documents, documents, _continues(text, config, vocab), text.tokens
+    )
+    scratch = work_space(config, rules)
+    progress = np.zeros(3, np.int64)
+    largest = int(np.diff(text.documents).max())
+    rows = max(_FIRST_ROWS, _estimate(text, config)) + largest
+    out = new_instances(rows, config, rules)
+    while not plan.plan_documents(source, corpus, rules, scratch, out, progress):
+        rows = rows * 5 // 4 + largest
+        resize(out, rows)
+    resize(out, int(progress[plan.COUNT]))
+    order = np.arange(len(out.pairs), dtype=np.uint32)
+    mersenne.shuffle(source, order)
+    return Plan(text, vocab, config.max_seq_length, config.predictions, out, order)
+
+
+def predictions_for(length: int, probability: float, maximum: int) -> int:
+    """How many tokens of a sequence are predicted.
+
+    Args:
+        length: tokens of the sequence, [CLS] and [SEP] included.
+        probability: share to predict.
+        maximum: upper limit.
+
+    Rounds half to even in float64, as Python's `round`; at least one.
+    """
+    return min(maximum, max(1, round(length * probability)))
+
+
+def plan_rules(config: RecordsConfig, vocab: Vocab, never: np.ndarray) -> plan.Rules:
+    """The settings as kernels need them.
+
+    Args:
+        config: the settings.
+        vocab: the vocabulary.
+        never: tokens that are never masked, as `never_masked` gives them.
+
+    Raises:
+        ConfigError: max_seq_length or the vocabulary is too large.
+    """
     if config.max_seq_length > LONGEST:
         raise ConfigError(f"max_seq_length {config.max_seq_length} is above {LONGEST}")
     if len(vocab) > materialise.LARGEST_ID:
         raise ConfigError(f"{len(vocab):,} tokens in a vocabulary; at most 2,097,151 work")
-    source = mersenne.stream(config.seed)
-    documents = np.arange(text.document_count, dtype=np.uint32)
-    mersenne.shuffle(source, documents)
-    rules = _rules(config, vocab)
-    corpus = plan.Corpus(text.sentences, text.documents, documents, _continues(text, config, vocab))
-    length, dtype = config.max_seq_length, rules.draw_ids.dtype
-    scratch = plan.Scratch(
-        np.zeros(4 * length, np.uint16), np.zeros(length, np.uint16),
-        np.zeros(length // 64 + 1, np.uint64), np.zeros(length, dtype),
-    )  # fmt: skip
-    progress = np.zeros(3, np.int64)
-    largest = int(np.diff(text.documents).max())
-    rows = max(_FIRST_ROWS, _estimate(text, config)) + largest
-    out = plan.Instances(
-        np.empty(rows, plan.PAIR),
-        np.empty((rows, config.predictions), np.uint16),
-        np.empty((rows, config.predictions), dtype),
-    )
-    while not plan.plan_documents(source, corpus, rules, scratch, out, progress):
-        rows = rows * 5 // 4 + largest
-        _resize(out, rows)
-    _resize(out, int(progress[plan.COUNT]))
-    order = np.arange(len(out.pairs), dtype=np.uint32)
-    mersenne.shuffle(source, order)
-    return Plan(text, vocab, length, config.predictions, out, order)
-
-
-def _rules(config: RecordsConfig, vocab: Vocab) -> plan.Rules:
     lengths = range(config.max_seq_length + 1)
     wanted = [predictions_for(n, config.masked_lm_prob, config.predictions) for n in lengths]
     draw_ids = [vocab.ids[token] for token in vocab.tokens]
     return plan.Rules(
-        room=config.max_seq_length - 3,
+        room=config.room,
         passes=config.dupe_factor,
         short=mersenne.threshold(config.short_seq_prob),
+        shortest=config.shortest_target,
+        swaps=config.objective == SWAPPED,
         mask=mersenne.threshold(0.8),
         whole_words=config.whole_word_mask,
         mask_id=vocab.mask_id,
         wanted=np.array(wanted),
         draw_ids=np.array(draw_ids, token_dtype(vocab)),
+        never=never,
+        pieces=_pieces(vocab) if len(never) else never,
     )
+
+
+def never_masked(text: TokenizedText, vocab: Vocab) -> np.ndarray:
+    """bool[vocabulary + 1]: [CLS] and [SEP]; empty where the text has neither.
+
+    Only tokenizers that let such tokens through, NVIDIA's for one, put them into text.
+    """
+    special = (vocab.cls_id, vocab.sep_id)
+    if not any((text.tokens == number).any() for number in special):
+        return np.zeros(0, np.bool_)
+    return barred(vocab, *special)
+
+
+def barred(vocab: Vocab, *numbers: int) -> np.ndarray:
+    """bool[vocabulary + 1]: True for tokens that are never masked, by number."""
+    never = np.zeros(len(vocab) + 1, np.bool_)
+    never[list(numbers)] = True
+    return never
+
+
+def work_space(config: RecordsConfig, rules: plan.Rules) -> plan.Scratch:
+    """Arrays for one instance."""
+    length, dtype = config.max_seq_length, rules.draw_ids.dtype
+    return plan.Scratch(
+        np.zeros(4 * length, np.uint16), np.zeros(length, np.uint16),
+        np.zeros(length // 64 + 1, np.uint64), np.zeros(length, dtype),
+        np.zeros(length, np.uint16), np.zeros(length, np.bool_),
+    )  # fmt: skip
+
+
+def new_instances(rows: int, config: RecordsConfig, rules: plan.Rules) -> plan.Instances:
+    """Room for a plan of so many instances."""
+    return plan.Instances(
+        np.empty(rows, plan.PAIR),
+        np.empty((rows, config.predictions), np.uint16),
+        np.empty((rows, config.predictions), rules.draw_ids.dtype),
+    )
+
+
+def _pieces(vocab: Vocab) -> np.ndarray:
+    """bool[vocabulary + 1]: which tokens are "##" pieces."""
+    pieces = np.zeros(len(vocab) + 1, np.bool_)
+    pieces[[number for token, number in vocab.ids.items() if token.startswith("##")]] = True
+    return pieces
 
 
 def _continues(text: TokenizedText, config: RecordsConfig, vocab: Vocab) -> np.ndarray:
     """bool[tokens]: which are "##" pieces; empty where nobody asks."""
     if not config.whole_word_mask:
         return np.zeros(0, np.bool_)
-    pieces = np.zeros(len(vocab), np.bool_)
-    pieces[[number for token, number in vocab.ids.items() if token.startswith("##")]] = True
-    continues: np.ndarray = pieces[text.tokens]
+    continues: np.ndarray = _pieces(vocab)[text.tokens]
     return continues
 
 
@@ -193,7 +287,7 @@ def _estimate(text: TokenizedText, config: RecordsConfig) -> int:
     return min(chunks, text.sentence_count) * config.dupe_factor
 
 
-def _resize(out: plan.Instances, rows: int) -> None:
+def resize(out: plan.Instances, rows: int) -> None:
     """Set the number of rows in place; the system moves pages, not bytes."""
     for array in out:
         array.resize((rows, *array.shape[1:]), refcheck=False)

@@ -153,6 +153,41 @@ def mask_words(
     return masked
 
 
+@kernel
+def mask_allowed(
+    source: Any, rules: Any, scratch: Any, lengths: Any, wanted: Any, keep: Any,
+    tokens: Any, first_at: Any, second_at: Any,
+) -> Any:  # fmt: skip
+    """As `mask_tokens`, or `mask_words`, of the tokens that `rules.never` does not bar.
+
+    Positions are counted among those tokens alone until `move_positions` corrects them.
+    """
+    first_length, count = lengths
+    allowed = uint64(0)
+    for k in range(count):
+        token = uint64(tokens[first_at + k if k < first_length else second_at + (k - first_length)])
+        if not rules.never[token]:
+            scratch.places[allowed] = k + uint64(1) + uint64(k >= first_length)
+            scratch.continues[allowed] = rules.pieces[token]
+            allowed += uint64(1)
+    lengths = (allowed, allowed)
+    if allowed == uint64(0):
+        return uint64(0)
+    if rules.whole_words:
+        return mask_words(
+            source, rules, scratch, lengths, wanted, keep,
+            scratch.continues, uint64(0), uint64(0),
+        )  # fmt: skip
+    return mask_tokens(source, rules, scratch, lengths, wanted, keep)
+
+
+@inlined
+def move_positions(scratch: Any, out: Any, row: Any, masked: Any) -> None:
+    """Positions of `mask_allowed`, once stored, as those in the sequence."""
+    for k in range(masked):
+        out.positions[row, k] = scratch.places[uint64(out.positions[row, k]) - uint64(1)]
+
+
 @inlined
 def store_masks(scratch: Any, out: Any, row: Any, length: Any) -> None:
     """Move the masked positions, in ascending order, and their replacements to the plan."""

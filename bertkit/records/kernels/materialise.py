@@ -134,7 +134,7 @@ def _prefetch(tokens: Any, instances: Any, order: Any, which: Any, row: Any) -> 
 
 
 @inlined
-def _copy_segments(tokens: Any, pair: Any, cls_id: Any, sep_id: Any, ids: Any) -> Any:
+def copy_segments(tokens: Any, pair: Any, cls_id: Any, sep_id: Any, ids: Any) -> Any:
     """[CLS] A [SEP] B [SEP] to the start of `ids`; returns how many tokens."""
     first_at, first_length = uint64(pair.first_at), uint64(pair.first_length)
     second_at, second_length = uint64(pair.second_at), uint64(pair.second_length)
@@ -170,7 +170,7 @@ def fill_batch(
         number = uint64(order[uint64(which[row])])
         pair = instances.pairs[number]
         ids = out.input_ids[row]
-        length = _copy_segments(tokens, pair, cls_id, sep_id, ids)
+        length = copy_segments(tokens, pair, cls_id, sep_id, ids)
         for k in range(length, width):
             ids[k] = 0
         for k in range(length):
@@ -333,7 +333,7 @@ def write_records(
         number = uint64(order[uint64(which[row])])
         pair = instances.pairs[number]
         positions = instances.positions[number]
-        length = _copy_segments(tokens, pair, cls_id, sep_id, page.ids)
+        length = copy_segments(tokens, pair, cls_id, sep_id, page.ids)
         for k in range(uint64(pair.masked)):
             position = uint64(positions[k])
             replacement = instances.replacements[number, k]

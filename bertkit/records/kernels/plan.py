@@ -13,11 +13,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import int64, uint32, uint64
 
-from bertkit.records.instances import PARTNER_DRAWS
 from bertkit.records.kernels.compile import inlined, kernel
-from bertkit.records.kernels.masks import mask_tokens, mask_words, store_masks
+from bertkit.records.kernels.masks import (
+    mask_allowed,
+    mask_tokens,
+    mask_words,
+    move_positions,
+    store_masks,
+)
 from bertkit.records.kernels.mersenne import below, random53, refill
 
+PARTNER_DRAWS = 10
 HALF = np.uint64(1 << 52)  # random() < 0.5 in 53 bits
 
 # Two segments of one instance, as ranges of the text's tokens.
@@ -44,12 +50,14 @@ class Corpus(NamedTuple):
         documents: uint32[:], first sentence of each document and the end.
         order: uint32[:], documents as shuffled.
         continues: bool[tokens], token is a "##" piece; empty without whole-word masking.
+        tokens: token[:], read only where `Rules.never` is not empty.
     """
 
     sentences: np.ndarray
     documents: np.ndarray
     order: np.ndarray
     continues: np.ndarray
+    tokens: np.ndarray
 
 
 class Rules(NamedTuple):
@@ -59,21 +67,30 @@ class Rules(NamedTuple):
         room: tokens of both segments together, max_seq_length - 3.
         passes: how often each document is used (dupe_factor).
         short: threshold of short_seq_prob, see mersenne.threshold.
+        shortest: least random target length; the largest is `room`.
+        swaps: in half of the pairs B stands before A, instead of coming from elsewhere.
         mask: threshold of 0.8, the share of [MASK] among masked tokens.
         whole_words: mask all pieces of a word or none.
         mask_id: id of [MASK].
         wanted: int64[max_seq_length + 1], masked tokens by length of the sequence.
         draw_ids: token[:], what a random token is drawn from.
+        never: bool[vocabulary + 1], tokens that are never masked; empty where the text
+            has none of them.
+        pieces: bool[vocabulary + 1], tokens that are "##" pieces; empty like `never`.
     """
 
     room: int
     passes: int
     short: np.uint64
+    shortest: int
+    swaps: bool
     mask: np.uint64
     whole_words: bool
     mask_id: int
     wanted: np.ndarray
     draw_ids: np.ndarray
+    never: np.ndarray
+    pieces: np.ndarray
 
 
 class Scratch(NamedTuple):
@@ -84,12 +101,16 @@ class Scratch(NamedTuple):
         starts: uint16[L], first candidate of each word (whole words).
         chosen: uint64[L // 64 + 1], a bit per masked position.
         replacements: token[L], by position.
+        places: uint16[L], positions of the tokens that may be masked (`Rules.never`).
+        continues: bool[L], which of those are "##" pieces.
     """
 
     candidates: np.ndarray
     starts: np.ndarray
     chosen: np.ndarray
     replacements: np.ndarray
+    places: np.ndarray
+    continues: np.ndarray
 
 
 class Instances(NamedTuple):
@@ -171,8 +192,8 @@ def _plan_chunk(
 ) -> Any:
     """Choose the two segments of one instance from the sentences first .. stop-1.
 
-    Returns (first token and length of A, the same of B, whether B is random, sentence to
-    go on with).
+    Returns (first token and length of A, the same of B, whether B is random or A and B
+    are swapped, sentence to go on with).
     """
     sentences = corpus.sentences
     end = _collect(sentences, first, stop, target)
@@ -181,16 +202,18 @@ def _plan_chunk(
         cut = first + 1 + below(source, end - first - 1)
     first_at = int64(sentences[uint64(first)])
     first_length = int64(sentences[uint64(cut)]) - first_at
-    random_next = end - first == 1 or random53(source) < HALF
-    if random_next:
+    alone = end - first == 1
+    random_next = alone or random53(source) < HALF
+    if alone or (random_next and not rules.swaps):
         second_at, second_end = _random_segment(source, corpus, document, target - first_length)
         end = cut  # the rest is read again
     else:
         second_at = int64(sentences[uint64(cut)])
         second_end = int64(sentences[uint64(end)])
-    a, b = _truncate(
-        source, (first_at, first_length), (second_at, second_end - second_at), rules.room
-    )
+    a, b = (first_at, first_length), (second_at, second_end - second_at)
+    if rules.swaps and random_next and not alone:
+        a, b = b, a
+    a, b = _truncate(source, a, b, rules.room)
     return a, b, random_next, end
 
 
@@ -212,6 +235,7 @@ def plan_documents(
     row = uint64(progress[COUNT])
     capacity = int64(len(out.pairs))
     documents = int64(len(corpus.order))
+    barred = len(rules.never) > 0
     for turn in range(progress[PASS], rules.passes):
         for document in range(progress[DOCUMENT], documents):
             number = uint64(corpus.order[uint64(document)])
@@ -224,7 +248,7 @@ def plan_documents(
                 return False
             target = int64(rules.room)
             if random53(source) < rules.short:
-                target = 2 + below(source, rules.room - 1)
+                target = rules.shortest + below(source, rules.room - rules.shortest + 1)
             while first < stop:
                 a, b, random_next, first = _plan_chunk(
                     source, corpus, rules, document, first, stop, target
@@ -232,7 +256,12 @@ def plan_documents(
                 first_length, count = uint64(a[1]), uint64(a[1] + b[1])
                 wanted = uint64(rules.wanted[count + uint64(3)])
                 lengths = (first_length, count)
-                if rules.whole_words:
+                if barred:
+                    masked = mask_allowed(
+                        source, rules, scratch, lengths, wanted, keep,
+                        corpus.tokens, uint64(a[0]), uint64(b[0]),
+                    )  # fmt: skip
+                elif rules.whole_words:
                     masked = mask_words(
                         source, rules, scratch, lengths, wanted, keep,
                         corpus.continues, uint64(a[0]), uint64(b[0]),
@@ -247,6 +276,8 @@ def plan_documents(
                 pair.masked = masked
                 pair.is_random_next = random_next
                 store_masks(scratch, out, row, count + uint64(3))
+                if barred:
+                    move_positions(scratch, out, row, masked)
                 row += uint64(1)
         progress[DOCUMENT] = 0
     progress[PASS] = rules.passes

@@ -44,6 +44,12 @@ def read_varint(data: Any, at: Any, end: Any) -> Any:
     return value, end + uint64(1)
 
 
+@inlined
+def varint_size(value: Any) -> Any:
+    """Bytes of the varint of a uint64 below 2**21."""
+    return uint64(1) + uint64(value >= uint64(1 << 7)) + uint64(value >= uint64(1 << 14))
+
+
 @kernel
 def write_varint(data: Any, at: Any, value: Any) -> Any:
     """Write uint64 `value` at `data`[at]; returns the position behind it."""
