@@ -1,0 +1,326 @@
+"""What the training benchmarks compare: bertkit's trainer and Hugging Face's, step by step.
+
+Each arm is a process of its own with its own allocator settings, and trains the same
+records, in the same order, with the same model and optimizer settings. It works only
+when it is told to, so that arms can take turns on one machine; a step is timed from the
+end of the one before, so batches, optimizer and logging belong to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import multiprocessing
+import resource
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+VOCAB = 30522
+CLS, SEP, MASK, FIRST = 101, 102, 103, 1000
+ENDLESS = 1_000_000
+PREDICTIONS = {128: 20, 512: 76}
+SHAPES = {  # name: layers, hidden size, heads
+    "tiny": (2, 128, 2),
+    "mini": (4, 256, 4),
+    "base": (12, 768, 12),
+    "large": (24, 1024, 16),
+    "test": (1, 32, 2),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model at one length.
+
+    Attributes:
+        shape: a key of `SHAPES`.
+        length: tokens per record, padding included.
+        batch: sequences per optimizer step.
+        records: how many are made; they are seen again and again.
+        dropout: of hidden rows and attention.
+    """
+
+    shape: str
+    length: int
+    batch: int
+    records: int = 512
+    dropout: float = 0.1
+
+    def sizes(self) -> dict[str, Any]:
+        """The model's sizes and rates under the names of bert_config.json."""
+        layers, hidden, heads = SHAPES[self.shape]
+        return {
+            "vocab_size": VOCAB,
+            "hidden_size": hidden,
+            "num_hidden_layers": layers,
+            "num_attention_heads": heads,
+            "intermediate_size": 4 * hidden,
+            "max_position_embeddings": 512,
+            "hidden_dropout_prob": self.dropout,
+            "attention_probs_dropout_prob": self.dropout,
+        }
+
+
+def make_records(case: Case, histogram: list[int], seed: int = 1) -> dict[str, np.ndarray]:
+    """Records with the lengths of a histogram (cut at the case's length) and Zipf's words."""
+    random = np.random.default_rng(seed)
+    count, length, most = case.records, case.length, PREDICTIONS.get(case.length, 20)
+    chances = np.asarray(histogram, np.float64)
+    drawn = random.choice(len(chances), count, p=chances / chances.sum()) + 1
+    lengths = np.clip(drawn, 8, length)
+    real = np.arange(length)[None, :] < lengths[:, None]
+    ids = FIRST + (random.zipf(1.2, (count, length)) % (VOCAB - FIRST))
+    first = lengths // 2
+    segments = (np.arange(length)[None, :] > first[:, None]) & real
+    rows = np.arange(count)
+    ids[:, 0], ids[rows, first], ids[rows, lengths - 1] = CLS, SEP, SEP
+    positions, labels = np.zeros((2, count, most), np.int64)
+    weights = np.zeros((count, most), np.float32)
+    for row in range(count):
+        words = np.setdiff1d(np.arange(1, lengths[row] - 1), [first[row]])
+        wanted = min(most, max(1, round(0.15 * int(lengths[row]))), len(words))
+        chosen = np.sort(random.choice(words, wanted, replace=False))
+        positions[row, :wanted], labels[row, :wanted] = chosen, ids[row, chosen]
+        weights[row, :wanted] = 1.0
+        ids[row, chosen] = MASK
+    return {
+        "input_ids": np.where(real, ids, 0),
+        "input_mask": real.astype(np.int64),
+        "segment_ids": segments.astype(np.int64),
+        "masked_lm_positions": positions,
+        "masked_lm_ids": labels,
+        "masked_lm_weights": weights,
+        "next_sentence_labels": random.integers(0, 2, (count, 1)),
+    }
+
+
+class InMemory:
+    """Records as a source of bertkit's `Feed`."""
+
+    def __init__(self, records: dict[str, np.ndarray]) -> None:
+        self.records = records
+        self.max_seq_length = records["input_ids"].shape[1]
+        self.max_predictions_per_seq = records["masked_lm_ids"].shape[1]
+        self.fingerprint = "made"
+        self.vocabularies: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.records["input_ids"])
+
+    def at_epoch(self, epoch: int) -> InMemory:
+        """The records are the same in every epoch."""
+        return self
+
+    def batch(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """Rows by number."""
+        return {name: values[indices] for name, values in self.records.items()}
+
+
+class Meter:
+    """Times steps, and holds its arm up until it is told to take more."""
+
+    def __init__(self, pipe: Any, device: str, processor: bool = False) -> None:
+        self._pipe, self._device = pipe, device
+        self._clock = time.process_time if processor else time.perf_counter
+        self._left, self._seconds, self._last = 0, list[float](), 0.0
+        self._wait()
+
+    def step_done(self) -> bool:
+        """To be called after every step; False when the arm is to stop."""
+        self._synchronise()
+        now = self._clock()
+        self._seconds.append(now - self._last)
+        self._last = now
+        self._left -= 1
+        return bool(self._left) or self._wait()
+
+    def _wait(self) -> bool:
+        self._pipe.send((self._seconds, self._memory()))
+        self._left = self._pipe.recv()
+        self._seconds, self._last = [], self._clock()
+        return self._left > 0
+
+    def _synchronise(self) -> None:
+        if self._device == "cuda":
+            import torch
+
+            torch.cuda.synchronize()
+
+    def _memory(self) -> float:
+        """Peak in GB: of the GPU, or of the process."""
+        if self._device == "cuda":
+            import torch
+
+            return torch.cuda.max_memory_allocated() / 1e9
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+class _Done(Exception):
+    """Ends bertkit's loop from inside a step."""
+
+
+def run_bertkit(
+    case: Case, records: dict[str, np.ndarray], precision: str, device: str, pipe: Any,
+    threads: int, processor: bool, **_: Any,
+) -> None:  # fmt: skip
+    """bertkit: `Trainer` over the device's stepper, batches from `Feed`."""
+    import torch
+
+    from bertkit.backends import registry
+    from bertkit.backends.base import OptimizerSpec, StepPlan
+    from bertkit.data.feed import Feed
+    from bertkit.data.order import Order
+    from bertkit.model.config import BertConfig
+    from bertkit.model.heads import BertForPreTraining
+    from bertkit.train.schedule import make_schedule
+    from bertkit.train.tasks import PretrainTask
+    from bertkit.train.trainer import LoopSettings, Progress, Trainer
+
+    torch.manual_seed(1)
+    adapter = registry.get(device)
+    adapter.start()
+    torch.set_num_threads(threads)
+    model = adapter.place(BertForPreTraining(BertConfig(**case.sizes())))
+    schedule = make_schedule("linear", learning_rate=1e-4, max_steps=ENDLESS, warmup_steps=1000)
+    optimizer = adapter.optimizer(model, OptimizerSpec())
+    plan = StepPlan(precision)
+    stepper = adapter.build(model, PretrainTask(), plan, optimizer, schedule)
+    order = Order(case.records, 1, shuffle=False)
+    feed = Feed(InMemory(records), order, case.batch, case.batch, plan.layout,
+                "global_step", VOCAB)  # fmt: skip
+    meter = Meter(pipe, device, processor)
+    train = stepper.train
+
+    def timed(batch: Any, step: int) -> Any:
+        ticket = train(batch, step)
+        if not meter.step_done():
+            raise _Done
+        return ticket
+
+    stepper.train = timed
+    settings = LoopSettings(steps=ENDLESS, log_every=10)
+
+    def batches(position: int, limit: int) -> Any:
+        return adapter.loader(functools.partial(feed.steps, position, limit))
+
+    with contextlib.suppress(_Done):
+        Trainer(settings, stepper, batches, lambda progress: Path(), None).run(Progress())
+
+
+def run_hugging_face(
+    case: Case, records: dict[str, np.ndarray], precision: str, device: str, pipe: Any,
+    threads: int, processor: bool, keep_memory: bool, folder: str,
+) -> None:  # fmt: skip
+    """Hugging Face: `Trainer` with BertForPreTraining, sdpa, rows padded as records are."""
+    import torch
+    from transformers import BertConfig, BertForPreTraining, Trainer, TrainingArguments
+    from transformers.trainer_callback import TrainerCallback
+
+    if keep_memory and device == "cpu":
+        from bertkit.backends.cpu import keep_freed_memory
+
+        keep_freed_memory()
+    torch.manual_seed(1)
+    torch.set_num_threads(threads)
+    if device == "cuda":
+        torch.set_float32_matmul_precision("high")
+    model = BertForPreTraining(BertConfig(**case.sizes(), attn_implementation="sdpa"))
+    labels = np.full(records["input_ids"].shape, -100, np.int64)
+    row, place = np.nonzero(records["masked_lm_weights"])
+    labels[row, records["masked_lm_positions"][row, place]] = records["masked_lm_ids"][row, place]
+    columns = {
+        "input_ids": records["input_ids"],
+        "token_type_ids": records["segment_ids"],
+        "attention_mask": records["input_mask"],
+        "labels": labels,
+        "next_sentence_label": records["next_sentence_labels"][:, 0],
+    }
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in columns.items()}
+    rows = [{name: values[row] for name, values in tensors.items()} for row in range(case.records)]
+    meter: Meter | None = None
+
+    class Beat(TrainerCallback):
+        def on_step_end(self, arguments: Any, state: Any, control: Any, **_: Any) -> None:
+            control.should_training_stop = not meter.step_done()
+
+    arguments = TrainingArguments(
+        output_dir=folder, per_device_train_batch_size=case.batch, max_steps=ENDLESS,
+        learning_rate=1e-4, warmup_steps=1000, weight_decay=0.01, adam_epsilon=1e-6,
+        bf16=precision == "bf16", use_cpu=device == "cpu", disable_tqdm=True, report_to="none",
+        save_strategy="no", logging_steps=10, train_sampling_strategy="sequential",
+    )  # fmt: skip
+    trainer = Trainer(model, arguments, train_dataset=rows, callbacks=[Beat()])
+    meter = Meter(pipe, device, processor)
+    with open(Path(folder) / "log", "w") as log, contextlib.redirect_stdout(log):
+        trainer.train()
+
+
+SIDES = {"bertkit": run_bertkit, "hf": run_hugging_face}
+
+
+class Arm:
+    """A process that trains one case when asked.
+
+    Args:
+        side: a key of `SIDES`.
+        options: for its function.
+    """
+
+    def __init__(self, side: str, case: Case, **options: Any) -> None:
+        self.name = f"{side} {options['precision']}"
+        self.seconds: list[float] = []
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=SIDES[side], args=(case,), kwargs={**options, "pipe": theirs}, daemon=True
+        )
+        self._process.start()
+        self._receive()
+        self.memory = 0.0
+
+    def run(self, steps: int) -> list[float]:
+        """Seconds of the next steps."""
+        self._pipe.send(steps)
+        seconds, self.memory = self._receive()
+        return seconds
+
+    def close(self) -> None:
+        """End the process."""
+        self._pipe.send(0)
+        self._process.join(60)
+
+    def _receive(self) -> tuple[list[float], float]:
+        while not self._pipe.poll(1.0):
+            if not self._process.is_alive():
+                raise RuntimeError(f"{self.name} ended with status {self._process.exitcode}")
+        received: tuple[list[float], float] = self._pipe.recv()
+        return received
+
+
+def real_tokens(case: Case, records: dict[str, np.ndarray]) -> Iterator[int]:
+    """Real tokens of every step, in the order in which all arms see the records."""
+    lengths = records["input_mask"].sum(1)
+    position = 0
+    while True:
+        rows = (position + np.arange(case.batch)) % case.records
+        yield int(lengths[rows].sum())
+        position += case.batch
+
+
+def load_histogram(path: str) -> list[int]:
+    """Numbers of sequences by length, from 1, of Wikipedia at 512 tokens."""
+    found: list[int] = json.loads(Path(path).read_text())["wikipedia_512"]
+    return found
+
+
+def described(case: Case, records: dict[str, np.ndarray]) -> dict[str, Any]:
+    """The case in numbers."""
+    real = float(records["input_mask"].mean())
+    masked = float(records["masked_lm_weights"].sum() / case.records)
+    return {**asdict(case), "real_share": round(real, 3), "masked_per_sequence": round(masked, 1)}
