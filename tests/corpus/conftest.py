@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -114,7 +113,6 @@ def stall(body: bytes, count: int) -> Behaviour:
         handler.end_headers()
         handler.wfile.write(body[:count])
         handler.wfile.flush()
-        handler.server.released.wait(20)
-        time.sleep(0)
+        handler.server.released.wait()
 
     return behaviour

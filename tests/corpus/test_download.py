@@ -13,7 +13,7 @@ from bertkit.manifest import read_manifest
 from .conftest import fail, ranged, send
 
 ONE, TWO = b"one" * 1000, b"two" * 1000
-QUICK = Settings(retries=0, timeout=2, sleep=lambda seconds: None)
+QUICK = Settings(retries=0, timeout=600, sleep=lambda seconds: None)
 
 
 def described(name: str, body: bytes, *urls: str) -> RemoteFile:
@@ -156,7 +156,7 @@ def test_files_come_at_the_same_time(server, tmp_path):
     files = [
         described(name, body, server.url(f"/{name}", ranged(body))) for name, body in bodies.items()
     ]
-    settings = Settings(retries=0, timeout=5)
+    settings = Settings(retries=0, timeout=600)
     result = download(source_of(*files), str(tmp_path / "out"), settings=settings, workers=2)
     assert list(result.files) == list(bodies)
     assert all((tmp_path / "out" / name).read_bytes() == body for name, body in bodies.items())

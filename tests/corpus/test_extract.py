@@ -5,11 +5,8 @@ import hashlib
 import json
 import lzma
 import os
-import signal
-import subprocess
 import sys
 import tarfile
-import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +14,7 @@ import pytest
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import read_documents
 from bertkit.corpus.extract import extract, gather, plan
-from bertkit.errors import DataError
+from bertkit.errors import DataError, MissingDependencyError
 from bertkit.manifest import read_manifest
 
 LINES = ExtractConfig(splitter="lines")
@@ -231,34 +228,17 @@ def test_same_call_again_has_nothing_to_do_and_another_is_refused(tmp_path):
     assert extract([str(folder)], str(tmp_path / "out"), LINES, overwrite=True).documents == 2
 
 
-@pytest.mark.parametrize("hit", [signal.SIGKILL, signal.SIGINT])
-def test_killed_run_goes_on_to_the_same_bytes(tmp_path, hit):
-    folder = make_files(tmp_path / "in", 12, 900_000)
-    command = [
-        sys.executable, "-m", "bertkit", "extract", "--input", str(folder), "--output",
-        str(tmp_path / "out"), "--splitter", "lines", "--part-megabytes", "1", "--workers", "1",
-    ]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    out = tmp_path / "out"
-    for _ in range(2000):
-        if len(list(out.glob("part-*"))) >= 3:
-            break
-        time.sleep(0.005)
-    os.kill(process.pid, hit)
-    process.communicate()
-    assert process.returncode == (130 if hit == signal.SIGINT else -9)
-    left = read_manifest(out)
-    assert not left.complete
-    assert 0 < len(left.outputs) < 12
-    finished = {name: (out / name).stat().st_mtime_ns for name in left.outputs}
-    assert subprocess.run(command, stderr=subprocess.PIPE, check=False).returncode == 0
-    config = ExtractConfig(splitter="lines", part_megabytes=1)
-    extract([str(folder)], str(tmp_path / "whole"), config, workers=1)
-    assert bytes_of(out) == bytes_of(tmp_path / "whole")
-    assert {name: (out / name).stat().st_mtime_ns for name in finished} == finished
-    assert not list(out.glob(".*")), "no half-written file is left"
-    stats = read_manifest(out).stats
-    assert stats["documents"] == 12
+@pytest.mark.parametrize("form", ["auto", "mediawiki"])
+def test_missing_parser_is_told_before_the_work_begins(shared, tmp_path, monkeypatch, form):
+    path = str(shared / "data/wikidump/enwiki-table-markup.xml.bz2")
+    monkeypatch.setitem(sys.modules, "mwparserfromhell", None)
+    with pytest.raises(MissingDependencyError, match="need mwparserfromhell") as caught:
+        extract([path], str(tmp_path / "out"), ExtractConfig(form=form, splitter="lines"))
+    assert caught.value.exit_code == 4
+    assert "pip install" in caught.value.hint
+    assert not (tmp_path / "out").exists()
+    monkeypatch.undo()
+    assert extract([path], str(tmp_path / "out"), LINES, workers=1).documents == 5
 
 
 def test_plan_estimates_and_writes_nothing(tmp_path):

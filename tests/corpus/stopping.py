@@ -1,0 +1,66 @@
+"""Commands that wait at a known point until they are killed: no timing, no race."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+_CODE = """
+import importlib, sys
+module, function, calls, *words = sys.argv[1:]
+place = importlib.import_module(module)
+real, left = getattr(place, function), int(calls)
+
+def waiting(*args, **more):
+    global left
+    left -= 1
+    if left == 0:
+        print("waiting", flush=True)
+        sys.stdin.read()
+    return real(*args, **more)
+
+setattr(place, function, waiting)
+from bertkit.cli import main
+sys.exit(main(words))
+"""
+
+
+def killed_in(place: str, calls: int, *words: object, hit: signal.Signals = signal.SIGKILL) -> int:
+    """Run a command in a process of its own and kill it within a function.
+
+    Args:
+        place: `module:function`, as the caller of the function finds it.
+        calls: the call of the function at whose beginning the process is hit.
+        words: the command line after `bertkit`.
+        hit: the signal.
+
+    Returns:
+        The exit status; negative for a signal.
+    """
+    module, _, function = place.partition(":")
+    process = subprocess.Popen(
+        [sys.executable, "-c", _CODE, module, function, str(calls), *map(str, words)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        assert process.stdout.readline() == "waiting\n", process.stderr.read()
+        os.kill(process.pid, hit)
+        return process.wait()
+
+
+def identities(folder: Path, names: object) -> dict[str, tuple[int, int]]:
+    """What changes when a file is written again: its number on the disk and its time."""
+    found = {name: (folder / name).stat() for name in names}
+    return {name: (facts.st_ino, facts.st_mtime_ns) for name, facts in found.items()}
+
+
+def blobs(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder but the manifest, which tells seconds."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "manifest.json"
+    }
