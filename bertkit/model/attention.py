@@ -176,14 +176,32 @@ def _padded(projected: Tensor, heads: int, layout: PaddedLayout, dropout_rate: f
 def _dense(
     projected: Tensor, heads: int, batch: int, mask: Tensor | None, dropout_rate: float
 ) -> Tensor:
-    """Attention of equally long sequences through PyTorch's own choice of kernel."""
+    """Attention of equally long sequences through PyTorch's own choice of kernel.
+
+    Other accelerators than CUDA get the formula: their engines fuse it, and not all of
+    them know PyTorch's operator.
+    """
     width = projected.shape[1] // 3
     parts = projected.view(batch, -1, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
-    query, key, value = parts.unbind(0)
-    mixed = functional.scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, dropout_p=dropout_rate
-    )
+    if projected.device.type in ("cpu", "cuda"):
+        query, key, value = parts.unbind(0)
+        mixed = functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, dropout_p=dropout_rate
+        )
+    else:  # unbind has several results, which the lazy engine of PyTorch 2.13 loses
+        mixed = _formula(parts[0], parts[1], parts[2], mask, dropout_rate)
     return mixed.transpose(1, 2).reshape(-1, width)
+
+
+def _formula(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout_rate: float
+) -> Tensor:
+    """softmax(query keyᵀ / √D) value, all [batch, heads, length, D]."""
+    scores = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-1, -2))
+    if mask is not None:
+        scores = scores + (~mask).to(scores.dtype) * torch.finfo(scores.dtype).min
+    chances = functional.dropout(torch.softmax(scores, -1), dropout_rate, dropout_rate > 0)
+    return torch.matmul(chances, value)
 
 
 def _run_by_run(

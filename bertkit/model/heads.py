@@ -96,7 +96,7 @@ class BertForPreTraining(nn.Module):
         """
         hidden = self.bert(tokens)
         words = vocabulary_loss(
-            self.cls.predictions.transform(hidden[mlm_rows]),
+            self.cls.predictions.transform(hidden.index_select(0, mlm_rows)),
             self._words, self.cls.predictions.bias, mlm_labels, row_weights=mlm_weights,
         )  # fmt: skip
         sums = {
@@ -108,7 +108,7 @@ class BertForPreTraining(nn.Module):
         if nsp_labels is None:
             none = torch.zeros_like(words.plain)
             return {**sums, "nsp_loss_sum": none, "nsp_correct": none, "nsp_count": none}
-        logits = self._next_sentence(hidden[tokens.cls_rows])
+        logits = self._next_sentence(hidden.index_select(0, tokens.cls_rows))
         pairs = weighted_cross_entropy(logits, nsp_labels, nsp_weights)
         return {
             **sums,
@@ -121,9 +121,9 @@ class BertForPreTraining(nn.Module):
     def logits(self, tokens: TokenBatch, mlm_rows: Tensor) -> tuple[Tensor, Tensor]:
         """(masked LM logits float32[M, V] of the given rows, next sentence logits [N, 2])."""
         hidden = self.bert(tokens)
-        transformed = self.cls.predictions.transform(hidden[mlm_rows])
+        transformed = self.cls.predictions.transform(hidden.index_select(0, mlm_rows))
         words = functional.linear(transformed, self._words, self.cls.predictions.bias)
-        return words.float(), self._next_sentence(hidden[tokens.cls_rows])
+        return words.float(), self._next_sentence(hidden.index_select(0, tokens.cls_rows))
 
     def _next_sentence(self, cls_hidden: Tensor) -> Tensor:
         pooler = cast(nn.Module, self.bert.pooler)

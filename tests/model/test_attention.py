@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from bertkit.model import cpu_attention
-from bertkit.model.attention import PaddedLayout, UnpaddedLayout, _flash, _run_by_run, attention
+from bertkit.model.attention import (
+    PackedLayout,
+    PaddedLayout,
+    UnpaddedLayout,
+    _flash,
+    _formula,
+    _run_by_run,
+    attention,
+)
 
 HEADS, WIDTH = 3, 24
 
@@ -93,3 +101,25 @@ def test_calls_of_the_cuda_kernels_fit_the_installed_operators(rate):
     mixed = _flash(rows, 4, layout, rate)
     (gradient,) = torch.autograd.grad(mixed.sum(), rows)
     assert (mixed.shape, gradient.shape) == ((12, 64), (12, 192))
+
+
+def test_the_formula_for_other_accelerators_equals_pytorchs_operator():
+    query, key, value = torch.randn(3, 2, HEADS, 5, 8, dtype=torch.float64).unbind(0)
+    mask = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]).bool()[:, None, None, :]
+    for given in (None, mask):
+        expected = torch.nn.functional.scaled_dot_product_attention(query, key, value, given)
+        torch.testing.assert_close(_formula(query, key, value, given, 0.0), expected)
+    torch.manual_seed(0)
+    dropped = _formula(query, key, value, mask, 0.5)
+    assert not torch.allclose(dropped, expected)
+
+
+def test_packed_rows_attend_within_their_sequences():
+    """Three sequences in the first row, one in the second, padding after both."""
+    numbers = torch.tensor([[1, 1, 2, 3, 3, 3, 0], [1, 1, 1, 1, 0, 0, 0]])
+    rows = torch.randn(14, 3 * WIDTH, dtype=torch.float64, requires_grad=True)
+    real = numbers.view(-1) > 0
+    mixed = attention(rows, HEADS, PackedLayout(numbers), 0.0)
+    torch.testing.assert_close(mixed[real], plainly(rows[real], [2, 1, 3, 4], HEADS))
+    mixed[real].sum().backward()
+    assert (rows.grad[~real] == 0).all()
