@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -68,10 +70,55 @@ def run_tasks(
     if count == 1:
         yield from map(function, tasks)
         return
+    with _processes(count) as pool:
+        yield from _as_they_finish(pool, function, tasks, 2 * count)
+
+
+def map_in_order(function: Callable[[T], R], tasks: Iterable[T], workers: int = 0) -> Iterator[R]:
+    """Apply a function to tasks that are made one by one; results in the order of the tasks.
+
+    This process makes the tasks while the workers work, and never more than two per
+    worker ahead of them: memory holds so many tasks and results. One worker means this
+    process. What a function and a task must be, and what is raised, is as in `run_tasks`;
+    what the iterable raises comes after the results of the tasks before it.
+
+    Args:
+        function: of a module that every worker can import.
+        tasks: its arguments, any number.
+        workers: processes on this machine; 0 takes one per core.
+    """
+    count = workers or _cores()
+    if count == 1:
+        yield from map(function, tasks)
+        return
+    waiting: deque[Future[R]] = deque()
+    with _processes(count) as pool:
+        failure: list[Exception] = []
+        for task in _until_error(tasks, failure):
+            waiting.append(pool.submit(function, task))
+            if len(waiting) >= 2 * count:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+        if failure:
+            raise failure[0]
+
+
+def _until_error(tasks: Iterable[T], failure: list[Exception]) -> Iterator[T]:
+    """The tasks; an error of the iterable ends them and goes into the list."""
+    try:
+        yield from tasks
+    except Exception as error:
+        failure.append(error)
+
+
+@contextlib.contextmanager
+def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Spawned processes that end with the block; what they do at an error is thrown away."""
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker)
     try:
-        yield from _as_they_finish(pool, function, tasks, 2 * count)
+        yield pool
     except BrokenProcessPool as error:
         raise BertkitError(
             "a worker process was killed, most likely for want of memory",

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from bertkit.errors import BertkitError, DataError
-from bertkit.pool import run_tasks, worker_count
+from bertkit.pool import map_in_order, run_tasks, worker_count
 
 PROGRAM = """
 import os, signal, sys
@@ -113,3 +113,43 @@ def test_killed_worker_is_one_clear_error():
     with pytest.raises(BertkitError, match="worker process was killed") as caught:
         list(run_tasks(die, [0, 1, 2], 2))
     assert "--workers" in caught.value.hint
+
+
+def late_zero(number: int) -> int:
+    if number == 0:
+        time.sleep(0.05)
+    return number
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_tasks_made_one_by_one_give_results_in_their_order(workers):
+    assert list(map_in_order(late_zero, iter(range(40)), workers)) == list(range(40))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_more_tasks_are_made_than_the_bound_and_an_early_end_makes_no_more(workers):
+    made: list[int] = []
+    results = map_in_order(abs, (made.append(i) or i for i in range(1000)), workers)
+    assert next(results) == 0
+    assert len(made) <= 2 * workers
+    results.close()
+    assert len(made) <= 2 * workers
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_error_of_the_iterable_comes_after_the_results_before_it(workers):
+    def broken():
+        yield from range(3)
+        raise DataError("cut off", "a hint")
+
+    results = map_in_order(abs, broken(), workers)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(DataError, match="cut off"):
+        next(results)
+
+
+def test_error_of_a_task_that_was_made_in_another_process():
+    with pytest.raises(DataError, match="three"):
+        list(map_in_order(stop_at_three, range(10), 2))
+    with pytest.raises(BertkitError, match="worker process was killed"):
+        list(map_in_order(die, range(3), 2))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import tarfile
 import zlib
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from bertkit.corpus.document import RawDocument, Rejected, Skipped
 from bertkit.corpus.lines import open_source
@@ -29,6 +30,8 @@ _PACKED: dict[str, Any] = {
 _BROKEN = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, OSError)
 # An archive in an archive in an archive is a trap, not a corpus.
 DEPTH = 2
+# OpenWebText's inner archives have some 600 kB; larger ones are read piece by piece.
+LARGEST_PACKED = 16_000_000
 
 
 def is_tar(head: bytes) -> bool:
@@ -36,7 +39,24 @@ def is_tar(head: bytes) -> bool:
     return head[_MAGIC] == b"ustar"
 
 
-def read_tar(path: str, max_bytes: int) -> Iterator[RawDocument | Rejected | Skipped]:
+class Packed(NamedTuple):
+    """An archive inside the archive, as it is packed.
+
+    Attributes:
+        place: `PATH!MEMBER`.
+        ending: of its name, a key of `_PACKED`.
+        blob: its bytes.
+    """
+
+    place: str
+    ending: str
+    blob: bytes
+
+
+Found = RawDocument | Rejected | Skipped
+
+
+def read_tar(path: str, max_bytes: int) -> Iterator[Found]:
     """Each plain file of an archive is a document; archives inside it are opened.
 
     Members named .nxml are articles of PubMed Central (pubmed.py); others are text.
@@ -52,6 +72,15 @@ def read_tar(path: str, max_bytes: int) -> Iterator[RawDocument | Rejected | Ski
     Raises:
         DataError: the archive itself is cut off or damaged.
     """
+    for found in read_members(path, max_bytes):
+        if isinstance(found, Packed):
+            yield from read_packed(found, max_bytes)
+        else:
+            yield found
+
+
+def read_members(path: str, max_bytes: int) -> Iterator[Found | Packed]:
+    """As `read_tar`, with the archives inside left as they are, where memory holds them."""
     with open_source(path) as stream:
         try:
             yield from _members(stream, path, max_bytes, 1)
@@ -61,9 +90,14 @@ def read_tar(path: str, max_bytes: int) -> Iterator[RawDocument | Rejected | Ski
             ) from error
 
 
-def _members(
-    stream: IO[bytes], name: str, max_bytes: int, depth: int
-) -> Iterator[RawDocument | Rejected | Skipped]:
+def read_packed(packed: Packed, max_bytes: int) -> Iterator[Found]:
+    """The documents of an archive inside an archive; yields what `read_tar` yields."""
+    for found in _inside(packed.ending, io.BytesIO(packed.blob), packed.place, max_bytes, 1):
+        assert not isinstance(found, Packed), "only the outer archive leaves members packed"
+        yield found
+
+
+def _members(stream: IO[bytes], name: str, max_bytes: int, depth: int) -> Iterator[Found | Packed]:
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
             # The list of what was passed would grow with the archive.
@@ -75,7 +109,10 @@ def _members(
             if content is None:
                 yield Rejected(place, "a link or a device, not a file")
             elif (ending := _ending(member.name)) in _PACKED:
-                yield from _inside(_PACKED[ending], content, place, max_bytes, depth)
+                if depth == 1 and member.size <= LARGEST_PACKED:
+                    yield Packed(place, ending, content.read())
+                else:
+                    yield from _inside(ending, content, place, max_bytes, depth)
             elif member.size > max_bytes:
                 yield Rejected(place, f"{member.size:,} bytes, more than is allowed")
             elif ending == ".nxml":
@@ -85,14 +122,14 @@ def _members(
 
 
 def _inside(
-    unpack: Any, content: IO[bytes], place: str, max_bytes: int, depth: int
-) -> Iterator[RawDocument | Rejected | Skipped]:
+    ending: str, content: IO[bytes], place: str, max_bytes: int, depth: int
+) -> Iterator[Found | Packed]:
     """An archive inside the archive; its damage costs what follows in it, no more."""
     if depth == DEPTH:
         yield Rejected(place, "an archive inside an archive inside an archive")
         return
     try:
-        yield from _members(unpack(content), place, max_bytes, depth + 1)
+        yield from _members(_PACKED[ending](content), place, max_bytes, depth + 1)
     except _BROKEN as error:
         yield Rejected(place, f"cut off, damaged, or not a tar ({error})")
 

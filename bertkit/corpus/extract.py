@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertkit import log
+from bertkit.corpus import wikinodes
 from bertkit.corpus.config import ExtractConfig
-from bertkit.corpus.mediawiki import Span, require_parser, spans_of
+from bertkit.corpus.mediawiki import Span, spans_of
 from bertkit.corpus.parts import Part, PartFacts, form_of, make_part, splitter_of
 from bertkit.corpus.remote import Stage, staged
+from bertkit.corpus.share import make_shared
 from bertkit.corpus.textfiles import list_inputs
 from bertkit.errors import DataError, UsageError
 from bertkit.files import (
@@ -27,12 +29,14 @@ from bertkit.files import (
     size_of,
 )
 from bertkit.manifest import Manifest, begin
-from bertkit.pool import check_executor, run_tasks
+from bertkit.pool import check_executor, run_tasks, worker_count
 
 # So many rejected documents are named in the log.
 LOGGED = 10
 # The forms of so many files are looked at before the work begins.
 _LOOKED_AT = 1000
+# Less input is done before other processes have started.
+SHARED_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,11 @@ def _extract(
         if executor == "dask":
             parts = [_anywhere(part) for part in parts]
         left = [part for part in parts if not _finished(manifest, part, stage)]
-        results = run_tasks(make_part, left, workers, executor, scheduler)
+        results = (
+            (make_shared(part, workers) for part in left)
+            if executor == "processes" and _shared(left, manifest, workers)
+            else run_tasks(make_part, left, workers, executor, scheduler)
+        )
         _note_parts(manifest, parts, results, len(left), stage)
     return _result(manifest, output, len(files), time.perf_counter() - started, fresh)
 
@@ -140,7 +148,7 @@ def _check_needs(files: Sequence[str], config: ExtractConfig) -> None:
         return
     named = files if len(files) <= _LOOKED_AT else [name for name in files if ".xml" in name]
     if any(form_of(name, config) == "mediawiki" for name in named):
-        require_parser()
+        wikinodes.parser()
 
 
 def remove_leftovers(folder: str) -> None:
@@ -218,6 +226,14 @@ def _anywhere(part: Part) -> Part:
     """The part with full paths: workers elsewhere have their own current folder."""
     paths = (name if is_remote(name) else str(Path(name).absolute()) for name in part.paths)
     return replace(part, folder=str(Path(part.folder).absolute()), paths=tuple(paths))
+
+
+def _shared(left: Sequence[Part], manifest: Manifest, workers: int) -> bool:
+    """True if so few parts are left that their workers should share each of them."""
+    if not left or left[0].config.chain != "own":
+        return False
+    total = sum(entry["bytes"] for entry in manifest.inputs)
+    return total >= SHARED_BYTES and 2 * len(left) <= worker_count(workers, sys.maxsize)
 
 
 def _note_parts(

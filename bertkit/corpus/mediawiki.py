@@ -16,7 +16,8 @@ import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Sequence
-from typing import IO
+from dataclasses import dataclass
+from typing import IO, NamedTuple
 
 from bertkit.corpus.document import RawDocument, Rejected, Skipped
 from bertkit.corpus.frames import frames
@@ -46,13 +47,24 @@ def is_mediawiki(head: bytes) -> bool:
     return text.startswith((b"<mediawiki", b"<page>"))
 
 
-def require_parser() -> None:
-    """Say at once if mwparserfromhell is missing.
+@dataclass(frozen=True)
+class Dump:
+    """What holds for all pages of a dump: names of its namespaces, and the numbers to take."""
 
-    Raises:
-        MissingDependencyError: it is.
+    site: Site
+    wanted: frozenset[str]
+
+
+class Page(NamedTuple):
+    """A page as it stands in the dump.
+
+    Attributes:
+        place: names it in messages.
+        blob: its XML as UTF-8; None for one that is too large or never closed.
     """
-    parser()
+
+    place: str
+    blob: bytes | None
 
 
 def read_mediawiki(
@@ -67,25 +79,44 @@ def read_mediawiki(
         namespaces: numbers of those whose pages are taken.
 
     Yields:
-        `RawDocument` per article, with paragraphs between blank lines; `Skipped` for a
-        redirect, a page of another namespace or one that is not wikitext; `Rejected` for
-        a page that is too large, not UTF-8, not XML, or never closed.
+        What `article_of` makes of each page.
 
     Raises:
         DataError: the file cannot be read, or its compression is damaged.
         MissingDependencyError: mwparserfromhell is not installed.
     """
-    site = _site(path)
-    wanted = {str(number) for number in namespaces}
-    for number, page in enumerate(_pages(path, max_bytes, span), start=1):
-        place = f"{path}, page {number}" + (f" from byte {span[0]}" if span else "")
-        if page is None:
-            yield Rejected(place, f"more than {max_bytes:,} bytes, or never closed")
-            continue
-        try:
-            yield _document(place, page, site, wanted)
-        except (ElementTree.ParseError, ValueError, RecursionError) as error:
-            yield Rejected(place, f"not well-formed: {error}")
+    dump = dump_of(path, namespaces)
+    for page in read_pages(path, max_bytes, span):
+        yield article_of(page, dump)
+
+
+def dump_of(path: str, namespaces: Sequence[int] = (0,)) -> Dump:
+    """What the head of a dump tells; errors as `read_mediawiki`."""
+    parser()
+    return Dump(_site(path), frozenset(map(str, namespaces)))
+
+
+def read_pages(path: str, max_bytes: int, span: Span | None = None) -> Iterator[Page]:
+    """The pages of a dump as they are; arguments and errors as `read_mediawiki`."""
+    within = f" from byte {span[0]}" if span else ""
+    for number, blob in enumerate(_pages(path, max_bytes, span), start=1):
+        yield Page(f"{path}, page {number}{within}", blob)
+
+
+def article_of(page: Page, dump: Dump) -> RawDocument | Rejected | Skipped:
+    """One page as plain text.
+
+    Returns:
+        `RawDocument` for an article, with paragraphs between blank lines; `Skipped` for a
+        redirect, a page of another namespace or one that is not wikitext; `Rejected` for
+        a page that is too large, not UTF-8, not XML, or never closed.
+    """
+    if page.blob is None:
+        return Rejected(page.place, "too large (--max-document-megabytes), or never closed")
+    try:
+        return _document(page.place, page.blob, dump)
+    except (ElementTree.ParseError, ValueError, RecursionError) as error:
+        return Rejected(page.place, f"not well-formed: {error}")
 
 
 def spans_of(path: str, size: int) -> list[Span]:
@@ -191,14 +222,12 @@ def _pages(path: str, max_bytes: int, span: Span | None) -> Iterator[bytes | Non
     return frames(_blocks(path, span), ("page",), max_bytes, stop)
 
 
-def _document(
-    place: str, page: bytes, site: Site, wanted: set[str]
-) -> RawDocument | Rejected | Skipped:
+def _document(place: str, page: bytes, dump: Dump) -> RawDocument | Rejected | Skipped:
     # No DOCTYPE can stand inside a page, so no entity is ever defined.
     root = ElementTree.fromstring(page)
     if root.find("redirect") is not None:
         return Skipped("redirect")
-    if (root.findtext("ns") or "0").strip() not in wanted:
+    if (root.findtext("ns") or "0").strip() not in dump.wanted:
         return Skipped("other namespace")
     revisions = root.findall("revision")
     if not revisions:
@@ -210,4 +239,6 @@ def _document(
         return Skipped("not wikitext")
     title = root.findtext("title") or ""
     name = (root.findtext("id") or "").strip()
-    return RawDocument(f"{name} ({title})" if name else place, title, plain_text(text, title, site))
+    return RawDocument(
+        f"{name} ({title})" if name else place, title, plain_text(text, title, dump.site)
+    )

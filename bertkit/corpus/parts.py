@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
 from bertkit.corpus import mlperf
+from bertkit.corpus.archives import Packed, read_members, read_packed
 from bertkit.corpus.clean import clean_document
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import Document, RawDocument, Rejected, Skipped
-from bertkit.corpus.mediawiki import Span, read_mediawiki, require_parser
+from bertkit.corpus.mediawiki import Dump, Page, Span, article_of, dump_of, read_pages
 from bertkit.corpus.pubmed import cerebras_article
 from bertkit.corpus.sentences import Splitter, make_splitter, split_lines
 from bertkit.corpus.textfiles import detect_form, read_text, reader_of
@@ -22,6 +24,8 @@ from bertkit.files import atomic_write
 
 # So many rejected documents are named per part.
 NAMED = 100
+
+Piece = RawDocument | Rejected | Skipped | Page | Packed
 
 
 @dataclass(frozen=True)
@@ -64,24 +68,89 @@ def make_part(part: Part) -> tuple[str, PartFacts]:
         return part.name, _make_mlperf(part, splitter)
     if part.config.chain == "cerebras":
         return part.name, _make_cerebras(part)
+    return part.name, write_part(part, _documents(part, splitter))
+
+
+def write_part(part: Part, documents: Iterable[Document | Rejected | Skipped]) -> PartFacts:
+    """Write the documents of a part and count; errors as `make_part`."""
     facts = PartFacts()
     digest = hashlib.sha256()
     with atomic_write(Path(part.folder) / part.name) as stream:
-        for path in part.paths:
-            for found in documents_of(path, part.config, splitter, part.span):
-                if isinstance(found, Rejected):
-                    _reject(facts, found, part.config.strict)
-                elif isinstance(found, Skipped):
-                    facts.skipped[found.kind] = facts.skipped.get(found.kind, 0) + 1
-                elif not found.sentences:
-                    facts.empty += 1
-                else:
-                    _write(stream, digest, facts, found)
-                    if facts.documents == part.config.limit:
-                        facts.sha256 = digest.hexdigest()
-                        return part.name, facts
+        for found in documents:
+            if isinstance(found, Rejected):
+                _reject(facts, found, part.config.strict)
+            elif isinstance(found, Skipped):
+                facts.skipped[found.kind] = facts.skipped.get(found.kind, 0) + 1
+            elif not found.sentences:
+                facts.empty += 1
+            else:
+                _write(stream, digest, facts, found)
+                if facts.documents == part.config.limit:
+                    break
     facts.sha256 = digest.hexdigest()
-    return part.name, facts
+    return facts
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the pieces of a file become documents; it travels to workers with them.
+
+    Attributes:
+        form: of the file.
+        config: the settings.
+        dump: what holds for the pages of a MediaWiki dump; None for another form.
+    """
+
+    form: str
+    config: ExtractConfig
+    dump: Dump | None = None
+
+    def raw(self, piece: Piece) -> Iterable[RawDocument | Rejected | Skipped]:
+        """The documents of one piece, before they are cleaned."""
+        if isinstance(piece, Page):
+            assert self.dump is not None, "pages come from dumps"
+            return (article_of(piece, self.dump),)
+        if isinstance(piece, Packed):
+            return read_packed(piece, _largest(self.config))
+        return (piece,)
+
+    def documents(
+        self, piece: Piece, splitter: Splitter
+    ) -> Iterator[Document | Rejected | Skipped]:
+        """The documents of one piece, cleaned and split into sentences."""
+        split = split_lines if self.form == "sentences" else splitter
+        for found in self.raw(piece):
+            if isinstance(found, RawDocument):
+                sentences = tuple(split(clean_document(found, self.form)))
+                yield Document(found.id, found.title, sentences)
+            else:
+                yield found
+
+
+def open_pieces(
+    path: str, config: ExtractConfig, span: Span | None = None
+) -> tuple[Reading, Iterator[Piece]]:
+    """A raw file in pieces that can be worked on one by one, and how.
+
+    Reading them costs little beside the work on them, so that one process can read for
+    several. A piece is a document, a page of a dump, or an archive inside an archive.
+
+    Raises:
+        DataError: the file is not what `config` says; or cannot be read, as it is read.
+        MissingDependencyError: a dump, and mwparserfromhell is not installed.
+    """
+    form = form_of(path, config)
+    largest = _largest(config)
+    if form == "mediawiki":
+        reading = Reading(form, config, dump_of(path, config.namespace_numbers()))
+        return reading, read_pages(path, largest, span)
+    if config.chain == "cerebras" and form not in ("pubmed", "pmc"):
+        raise DataError(
+            f"{path} is not PubMed XML", "--chain cerebras formats pubmed and pmc files only"
+        )
+    if form == "tar":
+        return Reading(form, config), read_members(path, largest)
+    return Reading(form, config), reader_of(form)(path, largest)
 
 
 def documents_of(
@@ -91,30 +160,18 @@ def documents_of(
 
     A document without any text comes out with no sentences.
     """
-    form = form_of(path, config)
-    split = split_lines if form == "sentences" else splitter
-    for found in raw_documents(path, config, span):
-        if isinstance(found, RawDocument):
-            sentences = tuple(split(clean_document(found, form)))
-            yield Document(found.id, found.title, sentences)
-        else:
-            yield found
+    reading, pieces = open_pieces(path, config, span)
+    for piece in pieces:
+        yield from reading.documents(piece, splitter)
 
 
-def raw_documents(
-    path: str, config: ExtractConfig, span: Span | None = None
-) -> Iterator[RawDocument | Rejected | Skipped]:
-    """The documents of one raw file as its reader finds them."""
-    form = form_of(path, config)
-    largest = config.max_document_megabytes * 1_000_000
-    if form == "mediawiki":
-        require_parser()
-        return read_mediawiki(path, largest, span, config.namespace_numbers())
-    if config.chain == "cerebras" and form not in ("pubmed", "pmc"):
-        raise DataError(
-            f"{path} is not PubMed XML", "--chain cerebras formats pubmed and pmc files only"
-        )
-    return reader_of(form)(path, largest)
+def _documents(part: Part, splitter: Splitter) -> Iterator[Document | Rejected | Skipped]:
+    for path in part.paths:
+        yield from documents_of(path, part.config, splitter, part.span)
+
+
+def _largest(config: ExtractConfig) -> int:
+    return config.max_document_megabytes * 1_000_000
 
 
 def form_of(path: str, config: ExtractConfig) -> str:
@@ -141,8 +198,7 @@ def _make_mlperf(part: Part, splitter: Splitter) -> PartFacts:
     """A part in the very bytes of MLPerf's stage 3; a file that is not UTF-8 is left out."""
     facts = PartFacts()
     blob = b""
-    largest = part.config.max_document_megabytes * 1_000_000
-    for found in read_text(part.paths[0], largest):
+    for found in read_text(part.paths[0], _largest(part.config)):
         if isinstance(found, Rejected):
             _reject(facts, found, part.config.strict)
         else:
@@ -162,7 +218,8 @@ def _make_cerebras(part: Part) -> PartFacts:
     facts = PartFacts()
     digest = hashlib.sha256()
     with atomic_write(Path(part.folder) / part.name) as stream:
-        for found in raw_documents(part.paths[0], part.config):
+        reading, pieces = open_pieces(part.paths[0], part.config)
+        for found in chain.from_iterable(map(reading.raw, pieces)):
             if isinstance(found, Rejected):
                 _reject(facts, found, part.config.strict)
                 continue
