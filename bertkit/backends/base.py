@@ -58,6 +58,10 @@ class Caps:
     launchers: tuple[str, ...] = ()
     body_runs_once: bool = False
 
+    def layout(self, wanted: str) -> str:
+        """The batch layout asked for; the machine's best where it is `auto`."""
+        return self.layouts[0] if wanted == "auto" else wanted
+
 
 @dataclass(frozen=True)
 class Probe:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape
@@ -110,6 +110,7 @@ def ask(config: AskConfig, questions: Sequence[Question], adapter: Adapter) -> A
     begin = time.perf_counter()
     start = checkpoint.find([str(config.init_checkpoint)])[-1][1]
     shape, vocab = open_start(config, start)
+    config = replace(config, layout=adapter.caps.layout(config.layout))
     options = options_of(config, adapter.caps.name)
     sizes = StepShape(config.predict_size or 1, 1, config.max_seq_length)
     plan = StepPlan(config.precision, config.layout, shape=sizes, model=shape, options=options)

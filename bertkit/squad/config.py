@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from bertkit.config import setting
 from bertkit.train.vendors import CsConfig, HpuConfig, IpuConfig
 
-BACKENDS = ("auto", "cpu", "cuda")
+BACKENDS = ("auto", "cpu", "cs", "cuda", "hpu", "ipu")
 AUTO = "auto"
 
 
@@ -42,8 +42,8 @@ class AnswerConfig:
         "fp32", "Of matrix products; weights stay fp32.", choices=("fp32", "bf16", "fp16")
     )
     layout: str = setting(
-        "unpadded", "unpadded computes nothing on padding; padded has rows of one length.",
-        choices=("unpadded", "padded"),
+        "auto", "unpadded computes nothing on padding; padded has rows of one length; auto: the"
+        " machine's best.", choices=("auto", "unpadded", "padded"),
     )  # fmt: skip
     predict_batch_size: str = setting(
         "32", "Windows per forward pass when answering; auto tries sizes and takes the best."

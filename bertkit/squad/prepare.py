@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -141,6 +141,7 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Ready:
         ConfigError: the vocabulary or the lengths do not fit the checkpoint, or the
             machine the settings.
     """
+    config = replace(config, layout=adapter.caps.layout(config.layout))
     version_2, limit = config.version_2_with_negative, config.limit
     training, asked = [], []
     if config.trains:

@@ -11,7 +11,8 @@ from bertkit.records.config import RecordsConfig
 from bertkit.train.vendors import CsConfig, HpuConfig, IpuConfig
 
 OPTIMIZERS = ("adamw", "nvlamb", "mlperf", "graphcore", "max_weight_norm", "no_debias_clamp10")
-BACKENDS = ("auto", "cpu", "cuda")
+BACKENDS = ("auto", "cpu", "cs", "cuda", "hpu", "ipu")
+LAYOUTS = ("auto", "unpadded", "padded", "bucketed", "packed")
 # Settings of make-records that are flags here too; all of them go by --set records.NAME.
 RECORD_OPTIONS = (
     "max_seq_length", "max_predictions_per_seq", "masked_lm_prob", "short_seq_prob",
@@ -60,9 +61,10 @@ class PretrainConfig:
         "fp32", help="Of matrix products; weights stay fp32.", choices=("fp32", "bf16", "fp16")
     )
     layout: str = setting(
-        "unpadded",
-        help="unpadded computes nothing on padding; padded has rows of one length.",
-        choices=("unpadded", "padded"),
+        "auto",
+        help="unpadded computes nothing on padding; padded has rows of one length; bucketed of a "
+        "few; packed puts several sequences into a row; auto: the machine's best.",
+        choices=LAYOUTS,
     )
     global_batch_size: int = setting(
         32, help="Sequences per optimizer step.", flags=("--gbs",), minimum=1
@@ -253,7 +255,9 @@ class EvalConfig:
 
     backend: str = setting("auto", help="Where to compute.", choices=BACKENDS)
     precision: str = setting("fp32", help="Of matrix products.", choices=("fp32", "bf16", "fp16"))
-    layout: str = setting("unpadded", help="Layout of the batches.", choices=("unpadded", "padded"))
+    layout: str = setting(
+        "auto", help="Layout of the batches; auto: the machine's best.", choices=LAYOUTS
+    )
     batch_size: int = setting(32, help="Sequences per forward pass.", minimum=1)
     mlm_only: bool = setting(
         False, help="Measure masked LM and its perplexity only, not next sentence prediction."

@@ -154,13 +154,14 @@ def measure(
 
 
 def eval_feed(
-    source: Source, batch_size: int, layout: str, vocab_size: int, topology: Topology | None = None
-) -> Feed:
+    source: Source, batch_size: int, layout: str, vocab_size: int,
+    topology: Topology | None = None, fixed: bool = False,
+) -> Feed:  # fmt: skip
     """Records in stored order, in batches of one forward pass, dealt to the processes."""
     place = topology or Topology()
     return Feed(
         source, Order(len(source), 0, shuffle=False), batch_size, batch_size, layout,
-        "global_step", vocab_size, rank=place.rank, world=place.world,
+        "global_step", vocab_size, rank=place.rank, world=place.world, fixed=fixed,
     )  # fmt: skip
 
 
@@ -184,6 +185,7 @@ def evaluate_checkpoints(
         DataError: a checkpoint or record file is missing or broken.
         ConfigError: the records do not fit the model, or the machine the settings.
     """
+    config = replace(config, layout=adapter.caps.layout(config.layout))
     options = options_of(config, adapter.caps.name)
     found = checkpoint.find(checkpoints)
     source = RecordSource(inputs)
@@ -247,7 +249,10 @@ def _evaluate_one(
     plan = replace(plan, model=shape)
     stepper = adapter.build(adapter.place(model), PretrainTask(nsp=has_nsp), plan)
     topology = adapter.peers.topology
-    feed = eval_feed(source, config.batch_size, config.layout, shape.vocab_size, topology)
+    feed = eval_feed(
+        source, config.batch_size, config.layout, shape.vocab_size, topology,
+        adapter.caps.fixed_shapes,
+    )  # fmt: skip
     count = min(config.limit, len(source)) if config.limit else len(source)
     total = math.ceil(count / config.batch_size / topology.world)
     numbers = measure(stepper, adapter, partial(feed.once, config.limit), total)

@@ -94,6 +94,7 @@ def prepare(
         warmup_steps=config.warmup(steps),
         epochs=None,
         backend=adapter.caps.name,
+        layout=adapter.caps.layout(config.layout),
     )
     if config.stage:
         staged(config.stage, steps)

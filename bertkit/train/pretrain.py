@@ -188,7 +188,7 @@ def _train(
     feed = Feed(
         ready.source, order, config.global_batch_size, config.micro_size,
         config.layout, config.mlm_normalisation, config.model.vocab_size, ready.masking,
-        peers.topology.rank, peers.topology.world,
+        peers.topology.rank, peers.topology.world, adapter.caps.fixed_shapes,
     )  # fmt: skip
 
     def batches(position: int, limit: int) -> AbstractContextManager[Iterable[StepBatch]]:
@@ -266,7 +266,8 @@ def _evaluator(ready: Prepared, stepper: Stepper, adapter: Adapter) -> Any:
     if source is None:
         return None
     place = adapter.peers.topology
-    feed = eval_feed(source, config.micro_size, config.layout, config.model.vocab_size, place)
+    size, vocab = config.micro_size, config.model.vocab_size
+    feed = eval_feed(source, size, config.layout, vocab, place, adapter.caps.fixed_shapes)
     total = math.ceil(len(source) / config.micro_size / place.world)
     return lambda: measure(stepper, adapter, feed.once, total)
 
