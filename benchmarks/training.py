@@ -113,12 +113,24 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--hf-allocator", choices=("glibc", "kept"), default="glibc")
-    parser.add_argument("--processor", action="store_true",
-                        help="count processor seconds, for a busy machine and --threads 1")
+    parser.add_argument(
+        "--processor",
+        action="store_true",
+        help="count processor seconds, for a busy machine and --threads 1",
+    )
     given = parser.parse_args()
     histogram = arms.load_histogram(given.lengths)
-    print(json.dumps({**machine(), "hf_allocator": given.hf_allocator,
-                      "threads": given.threads, "seconds": "processor" if given.processor else "wall"}), flush=True)
+    print(
+        json.dumps(
+            {
+                **machine(),
+                "hf_allocator": given.hf_allocator,
+                "threads": given.threads,
+                "seconds": "processor" if given.processor else "wall",
+            }
+        ),
+        flush=True,
+    )
     for name in given.case or [name for name in CASES if name != "test"]:
         case, steps = CASES[name]
         case = Case(case.shape, case.length, case.batch, case.records, given.dropout)
