@@ -1,17 +1,62 @@
-"""Learning rates: pure functions from the number of updates already done to a rate."""
+"""Learning rates: functions from the number of updates already done to a rate, in pieces."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bertkit.errors import ConfigError
-
-Schedule = Callable[[int], float]
 
 NAMES = ("linear", "polynomial", "constant", "up_down")
 STAGES = ("constant", "linear", "exponential")
 # Graphcore's schedule never falls below this.
 FLOOR = 1e-7
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a schedule.
+
+    Attributes:
+        kind: `constant`, `polynomial` (last + (first - last) * (1 - share) ** power) or
+            `exponential` (a constant factor per update).
+        begin: updates done where it starts.
+        steps: updates it takes; from then on the rate stays.
+        first: rate at its start.
+        last: rate at its end.
+        power: of a polynomial; 1 is a straight line.
+    """
+
+    kind: str
+    begin: int
+    steps: int
+    first: float
+    last: float
+    power: float = 1.0
+
+    def __call__(self, step: int) -> float:
+        """The rate after so many updates, which lie in this piece or after it."""
+        share = min(1.0, (step - self.begin) / self.steps)
+        if self.kind == "exponential":
+            return float(self.first * (self.last / self.first) ** share)
+        return float(self.last + (self.first - self.last) * (1 - share) ** self.power)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A learning rate over a whole run.
+
+    Attributes:
+        pieces: one after the other, the first from 0 on; machines that compute the rate
+            themselves take these.
+    """
+
+    pieces: tuple[Piece, ...]
+
+    def __call__(self, step: int) -> float:
+        """The rate of the update that comes after so many others."""
+        return next(piece for piece in reversed(self.pieces) if piece.begin <= max(0, step))(step)
 
 
 def make_schedule(
@@ -53,19 +98,36 @@ def make_schedule(
     if name not in NAMES:
         raise ValueError(f"no schedule {name!r}; there are {', '.join(NAMES)}")
 
-    def rate(step: int) -> float:
-        risen = step - start_warmup_step
-        if risen < warmup_steps:
-            return learning_rate * risen / warmup_steps
-        if name == "constant":
-            return learning_rate
-        begin = 0 if name == "polynomial" else warmup_steps + start_warmup_step
-        left = max(0.0, (max_steps - step) / max(1, max_steps - begin))
-        exponent = power if name == "polynomial" else 1.0
-        fallen = float(end_learning_rate + (learning_rate - end_learning_rate) * left**exponent)
-        return max(fallen, FLOOR) if name == "up_down" else fallen
+    begin = max(0, warmup_steps + start_warmup_step)
+    pieces = []
+    if begin:
+        first = -learning_rate * start_warmup_step / warmup_steps
+        pieces.append(Piece("polynomial", 0, begin, first, learning_rate))
+    left = max_steps - begin
+    if name == "constant":
+        pieces.append(Piece("constant", begin, 1, learning_rate, learning_rate))
+    elif left <= 0:
+        pieces.append(Piece("constant", begin, 1, end_learning_rate, end_learning_rate))
+    elif name == "polynomial":
+        share = (left / max_steps) ** power
+        first = end_learning_rate + (learning_rate - end_learning_rate) * share
+        pieces.append(Piece("polynomial", begin, left, first, end_learning_rate, power))
+    else:
+        pieces.append(Piece("polynomial", begin, left, learning_rate, end_learning_rate))
+    if name == "up_down":
+        pieces = _with_floor(pieces)
+    return Schedule(tuple(pieces))
 
-    return rate
+
+def _with_floor(pieces: list[Piece]) -> list[Piece]:
+    """The same, but from where the last piece, a falling line, goes below FLOOR it stays there."""
+    *rise, fall = pieces
+    if fall.last >= FLOOR:
+        return pieces
+    if fall.first <= FLOOR:
+        return [*rise, Piece("constant", fall.begin, 1, FLOOR, FLOOR)]
+    reached = (fall.first - FLOOR) / (fall.first - fall.last) * fall.steps
+    return [*pieces, Piece("constant", fall.begin + math.ceil(reached), 1, FLOOR, FLOOR)]
 
 
 def staged(texts: Sequence[str], max_steps: int) -> Schedule:
@@ -84,7 +146,7 @@ def staged(texts: Sequence[str], max_steps: int) -> Schedule:
     Raises:
         ConfigError: a text of another form.
     """
-    stages = []
+    pieces = []
     begin = 0
     for number, text in enumerate(texts, start=1):
         kind, steps, first, last = _stage(text)
@@ -92,19 +154,10 @@ def staged(texts: Sequence[str], max_steps: int) -> Schedule:
             if number < len(texts):
                 raise ConfigError(f"--stage {text}: only the last stage may leave out its steps")
             steps = max(1, max_steps - begin)
-        stages.append((kind, begin, steps, first, last))
+        form = "polynomial" if kind == "linear" else kind
+        pieces.append(Piece(form, begin, steps, first, last))
         begin += steps
-
-    def rate(step: int) -> float:
-        kind, begin, steps, first, last = next(
-            (stage for stage in stages if step < stage[1] + stage[2]), stages[-1]
-        )
-        share = min(1.0, (step - begin) / steps)
-        if kind == "exponential":
-            return float(first * (last / first) ** share)
-        return first + (last - first) * share
-
-    return rate
+    return Schedule(tuple(pieces))
 
 
 def _stage(text: str) -> tuple[str, int | None, float, float]:
