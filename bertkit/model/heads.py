@@ -19,6 +19,25 @@ from bertkit.model.losses import (
 )
 
 
+def picked(hidden: Tensor, where: Tensor) -> Tensor:
+    """Some of the rows.
+
+    Args:
+        hidden: [T, H].
+        where: int64[M], numbers of rows; or int64[N, P], numbers within each of N equally
+            long stretches of rows, for engines that deal stretches out to several machines
+            and therefore cannot take numbers that count across them.
+
+    Returns:
+        [M, H], or [N * P, H].
+    """
+    if where.dim() == 1:
+        return hidden.index_select(0, where)
+    width = hidden.shape[1]
+    stretches = hidden.view(where.shape[0], -1, width)
+    return stretches.gather(1, where[:, :, None].expand(-1, -1, width)).reshape(-1, width)
+
+
 class PredictionTransform(nn.Module):
     """Projection, activation and layer norm before the vocabulary."""
 
@@ -79,7 +98,7 @@ class BertForPreTraining(nn.Module):
 
         Args:
             tokens: T rows of N sequences.
-            mlm_rows: int64[M], the rows whose token is to be predicted; logits are
+            mlm_rows: the M rows whose token is to be predicted, see `picked`; logits are
                 computed for these only.
             mlm_labels: int64[M], the tokens; negative ones are ignored.
             nsp_labels: int64[N], 0 = the second part follows, 1 = random; negative ones
@@ -96,7 +115,7 @@ class BertForPreTraining(nn.Module):
         """
         hidden = self.bert(tokens)
         words = vocabulary_loss(
-            self.cls.predictions.transform(hidden.index_select(0, mlm_rows)),
+            self.cls.predictions.transform(picked(hidden, mlm_rows)),
             self._words, self.cls.predictions.bias, mlm_labels, row_weights=mlm_weights,
         )  # fmt: skip
         sums = {
@@ -108,7 +127,7 @@ class BertForPreTraining(nn.Module):
         if nsp_labels is None:
             none = torch.zeros_like(words.plain)
             return {**sums, "nsp_loss_sum": none, "nsp_correct": none, "nsp_count": none}
-        logits = self._next_sentence(hidden.index_select(0, tokens.cls_rows))
+        logits = self._next_sentence(picked(hidden, tokens.cls_rows))
         pairs = weighted_cross_entropy(logits, nsp_labels, nsp_weights)
         return {
             **sums,
@@ -121,9 +140,9 @@ class BertForPreTraining(nn.Module):
     def logits(self, tokens: TokenBatch, mlm_rows: Tensor) -> tuple[Tensor, Tensor]:
         """(masked LM logits float32[M, V] of the given rows, next sentence logits [N, 2])."""
         hidden = self.bert(tokens)
-        transformed = self.cls.predictions.transform(hidden.index_select(0, mlm_rows))
+        transformed = self.cls.predictions.transform(picked(hidden, mlm_rows))
         words = functional.linear(transformed, self._words, self.cls.predictions.bias)
-        return words.float(), self._next_sentence(hidden.index_select(0, tokens.cls_rows))
+        return words.float(), self._next_sentence(picked(hidden, tokens.cls_rows))
 
     def _next_sentence(self, cls_hidden: Tensor) -> Tensor:
         pooler = cast(nn.Module, self.bert.pooler)
