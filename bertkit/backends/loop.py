@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from bertkit.backends.base import (
     Ticket,
 )
 from bertkit.backends.distributed import average_gradients, lost_peers
-from bertkit.data.batches import MicroBatch, StepBatch
+from bertkit.data.batches import MicroBatch, StepBatch, rescaled
 from bertkit.errors import ConfigError
 from bertkit.train.optim import clip_gradients, load_named_state, named_state
 
@@ -148,16 +148,13 @@ class LoopStepper:
         save()
 
     def _scaled(self, batch: StepBatch) -> list[MicroBatch]:
-        """Micro-batches whose scales count the cases of all processes."""
+        """Micro-batches whose weights count the cases of all processes."""
         if not batch.counts or self.peers.topology.world == 1:
             return batch.micro_batches
         own = batch.counts
         sums = dict(zip(own, self.peers.sum(list(own.values())), strict=True))
         factors = {name: own[name] / max(1.0, sums[name]) for name in own}
-        return [
-            replace(micro, scales={k: v * factors.get(k, 1.0) for k, v in micro.scales.items()})
-            for micro in batch.micro_batches
-        ]
+        return [rescaled(micro, factors) for micro in batch.micro_batches]
 
     @contextlib.contextmanager
     def _exchange(self, last: bool) -> Iterator[None]:

@@ -1,14 +1,14 @@
-"""From records to what one forward pass takes: flat rows of real tokens, or padded rows.
+"""What one step and one forward pass take: flat rows of tokens, and what to predict of them.
 
 A `StepBatch` is everything one optimizer step needs, as `MicroBatch`es of flat numpy
-arrays. Flat means that the sequences of a micro-batch stand one after another, longest
-first, so that equal lengths form runs; nothing is computed on padding. The padded form
-holds the same instances as rows of one length, for engines that want fixed shapes.
+arrays. Here is the unpadded form, in which the sequences of a micro-batch stand one after
+another, longest first, so that equal lengths form runs; nothing is computed on padding.
+`bertkit.data.layouts` has the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -24,18 +24,22 @@ class MicroBatch:
 
     Attributes:
         arrays: what goes to the device, int64 if not said otherwise. For pretraining:
-            ids, segments, positions [T]; cls_rows, nsp_labels [N]; mlm_rows, mlm_labels
-            [K]; when unpadded also cumulative, int32 [N + 1], where each sequence
-            begins; when padded also mask, bool [N, L], True on real tokens. T counts
-            rows: real tokens when unpadded, N * L when padded.
-        lengths: int64 [N], real tokens of each sequence, longest first; stays on the host.
-        padded_length: L in the padded layout, 0 when unpadded.
-        scales: factors on the host that turn sums of losses into this step's loss.
+            ids, segments, positions [T]; cls_rows, nsp_labels, nsp_weights (float32) [N];
+            mlm_rows, mlm_labels, mlm_weights (float32) [K], where the weights hold all
+            factors of the loss; and one that says which rows attend to which: cumulative,
+            int32 [N + 1], where each stretch of rows begins, or mask, bool [N, L], True on
+            tokens, or sequence_numbers [N, L], see `bertkit.data.fixed`.
+        lengths: int64 [N], real tokens of each sequence; stays on the host.
+        spans: int64, with cumulative: lengths of the stretches of rows that attend to each
+            other, where they are not the sequences alone; zeros are allowed.
+        longest: with spans: no stretch is ever longer, in any batch; 0: those of this one.
+        scales: factors on the host for tasks whose batches have no weights.
     """
 
     arrays: dict[str, np.ndarray]
     lengths: np.ndarray
-    padded_length: int = 0
+    spans: np.ndarray | None = None
+    longest: int = 0
     scales: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -57,8 +61,8 @@ class StepBatch:
         micro_batches: in the order in which their gradients are added up.
         next_position: samples drawn from the order once this step is done; resuming
             from there gives the following step.
-        counts: cases of this process by the name of a scale; where several processes
-            share a step, the scale is to be multiplied by own / all cases.
+        counts: cases of this process by the name of a loss; where several processes share
+            a step, its weights are to be multiplied by own / all cases, see `rescaled`.
     """
 
     micro_batches: list[MicroBatch]
@@ -113,9 +117,11 @@ def unpadded(records: Records) -> MicroBatch:
     """Records as one flat run of real tokens, longest sequence first.
 
     Args:
-        records: the seven features of the pretraining schema with N rows.
+        records: N of them, as `weighted` gives them.
     """
-    records, lengths = _longest_first(records)
+    lengths = sequence_lengths(records["input_mask"])
+    order = np.argsort(-lengths, kind="stable")
+    records, lengths = {name: values[order] for name, values in records.items()}, lengths[order]
     length = records["input_ids"].shape[1]
     starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
     real = np.arange(length)[None, :] < lengths[:, None]
@@ -131,56 +137,6 @@ def unpadded(records: Records) -> MicroBatch:
     return MicroBatch(arrays, lengths)
 
 
-def padded(records: Records) -> MicroBatch:
-    """Records as N rows of L tokens each, flattened, with the mask beside them.
-
-    Args:
-        records: the seven features of the pretraining schema with N rows.
-    """
-    records, lengths = _longest_first(records)
-    count, length = records["input_ids"].shape
-    starts = np.arange(count, dtype=np.int64) * length
-    arrays = {
-        "ids": records["input_ids"].reshape(-1).astype(np.int64),
-        "segments": records["segment_ids"].reshape(-1).astype(np.int64),
-        "positions": np.tile(np.arange(length, dtype=np.int64), count),
-        "mask": records["input_mask"] != 0,
-        **_targets(records, starts, lengths),
-    }
-    return MicroBatch(arrays, lengths, padded_length=length)
-
-
-LAYOUTS = {"unpadded": unpadded, "padded": padded}
-
-
-def with_loss_scales(
-    micro_batches: Sequence[MicroBatch], normalisation: str, world: int = 1
-) -> list[MicroBatch]:
-    """Set the factors `mlm` and `nsp` that turn sums of losses into the mean wanted.
-
-    Args:
-        micro_batches: of one step.
-        normalisation: `global_step` divides by the masked tokens and the sequences of
-            the whole step, so that accumulation changes nothing; `micro_batch` is the
-            mean over micro-batches of their own means, as MLPerf, NVIDIA and Hugging
-            Face have it.
-        world: processes that share the step; each has as many sequences and micro-batches.
-            With `global_step`, `mlm` divides by the masked tokens of this process.
-    """
-    parts = len(micro_batches) * world
-    tokens = [max(1, len(batch.arrays["mlm_labels"])) for batch in micro_batches]
-    sequences = [batch.sequences for batch in micro_batches]
-    if normalisation == "global_step":
-        masked = sum(len(batch.arrays["mlm_labels"]) for batch in micro_batches)
-        divisors = [(max(1, masked), sum(sequences) * world)] * len(micro_batches)
-    else:
-        divisors = [(a * parts, b * parts) for a, b in zip(tokens, sequences, strict=True)]
-    return [
-        replace(batch, scales={"mlm": 1 / mlm, "nsp": 1 / nsp})
-        for batch, (mlm, nsp) in zip(micro_batches, divisors, strict=True)
-    ]
-
-
 def weighted(
     records: Records, normalisation: str, micro_batch_size: int, world: int = 1
 ) -> dict[str, np.ndarray]:
@@ -188,10 +144,14 @@ def weighted(
 
     Args:
         records: the seven features, in the order of the step.
-        normalisation: see `with_loss_scales`; a micro-batch is `micro_batch_size` records
-            in this order, whatever a layout makes of them later.
-        micro_batch_size: sequences per micro-batch.
-        world: see `with_loss_scales`.
+        normalisation: `global_step` divides by the masked tokens and the sequences of
+            the whole step, so that accumulation changes nothing; `micro_batch` is the
+            mean over micro-batches of their own means, as MLPerf, NVIDIA and Hugging
+            Face have it.
+        micro_batch_size: for `micro_batch`: so many records in this order are one,
+            whatever a layout makes of them later.
+        world: processes that share the step; each has as many sequences and micro-batches.
+            With `global_step` the masked tokens are those of this process.
 
     Returns:
         The features with factors as `masked_lm_weights`, float32 [B, P], and
@@ -228,19 +188,26 @@ def checked_positions(records: Records, lengths: np.ndarray) -> np.ndarray:
     return wanted
 
 
-def _longest_first(records: Records) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    lengths = sequence_lengths(records["input_mask"])
-    order = np.argsort(-lengths, kind="stable")
-    return {name: values[order] for name, values in records.items()}, lengths[order]
+def rescaled(batch: MicroBatch, factors: Mapping[str, float]) -> MicroBatch:
+    """A micro-batch whose losses are multiplied by factors, by their names (`mlm`, `nsp`)."""
+    weights = {
+        f"{name}_weights": batch.arrays[f"{name}_weights"] * np.float32(factor)
+        for name, factor in factors.items()
+        if f"{name}_weights" in batch.arrays
+    }
+    scales = {name: value * factors.get(name, 1.0) for name, value in batch.scales.items()}
+    return replace(batch, arrays={**batch.arrays, **weights}, scales=scales)
 
 
 def _targets(records: Records, starts: np.ndarray, lengths: np.ndarray) -> dict[str, np.ndarray]:
-    """Rows and labels of the two heads; rows index the flattened tokens."""
+    """Rows, labels and weights of the two heads; rows index the flattened tokens."""
     wanted = checked_positions(records, lengths)
     rows = starts[:, None] + records["masked_lm_positions"]
     return {
         "cls_rows": starts.astype(np.int64),
-        "nsp_labels": records["next_sentence_labels"].reshape(-1).astype(np.int64),
+        "nsp_labels": np.maximum(records["next_sentence_labels"].reshape(-1), 0).astype(np.int64),
+        "nsp_weights": records["next_sentence_weights"],
         "mlm_rows": rows[wanted].astype(np.int64),
         "mlm_labels": records["masked_lm_ids"][wanted].astype(np.int64),
+        "mlm_weights": records["masked_lm_weights"][wanted],
     }

@@ -7,15 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertkit.data.batches import (
-    LAYOUTS,
-    MicroBatch,
-    StepBatch,
-    split,
-    weighted,
-    with_loss_scales,
-)
-from bertkit.data.layouts import FixedLayout
+from bertkit.data.batches import MicroBatch, StepBatch, weighted
+from bertkit.data.budget import Budget
+from bertkit.data.layouts import Layout
 from bertkit.data.masking import DynamicMasking
 from bertkit.data.order import Order
 from bertkit.data.sources import Source
@@ -31,8 +25,8 @@ class Feed:
         order: in which they are seen.
         global_batch_size: sequences per step.
         micro_batch_size: sequences per forward pass.
-        layout: a key of `LAYOUTS`.
-        normalisation: of the masked LM loss, see `with_loss_scales`.
+        layout: name of a `Layout`.
+        normalisation: of the masked LM loss, see `weighted`.
         vocab_size: of the model; records with a larger token number are refused.
         masking: new masks per epoch; None keeps those of the records.
         rank: of this process; it takes the rank-th part of every step, or of all
@@ -42,6 +36,7 @@ class Feed:
         boundaries: of the bucketed layout, see `bucket_boundaries`.
         sequences_per_pack: most sequences in a row of the packed layout.
         cls_place: of the packed layout, see `fixed_packed`.
+        budget: constant totals of unpadded micro-batches.
     """
 
     source: Source
@@ -58,6 +53,7 @@ class Feed:
     boundaries: tuple[int, ...] = ()
     sequences_per_pack: int = 3
     cls_place: str = "own_position"
+    budget: Budget | None = None
 
     def steps(self, position: int, limit: int) -> Iterator[StepBatch]:
         """The step batches from a position of the order on.
@@ -81,17 +77,17 @@ class Feed:
         Several processes take the micro-batches in turn.
         """
         count = min(limit, len(self.source)) if limit else len(self.source)
-        size = self._shapes.records_per_micro_batch if self.fixed else self.micro_batch_size
+        size = self._layout.records_per_micro_batch
         for start in range(self.rank * size, count, self.world * size):
             end = min(start + size, count)
             records = self.source.batch(np.arange(start, end))
             yield StepBatch(self._micro_batches(records, "global_step", 1), end)
 
     @property
-    def _shapes(self) -> FixedLayout:
-        return FixedLayout(
-            self.layout, self.micro_batch_size, self.boundaries, self.sequences_per_pack,
-            self.cls_place,
+    def _layout(self) -> Layout:
+        return Layout(
+            self.layout, self.micro_batch_size, self.fixed, self.boundaries,
+            self.sequences_per_pack, self.cls_place, self.budget,
         )  # fmt: skip
 
     def _records(self, position: int, size: int) -> dict[str, np.ndarray]:
@@ -113,9 +109,5 @@ class Feed:
                 f" {self.vocab_size} entries",
                 "give the records' vocabulary with --vocab, or set model.vocab_size",
             )
-        if self.fixed:
-            records = weighted(records, normalisation, self.micro_batch_size, world)
-            return self._shapes.micro_batches(records)
-        make = LAYOUTS[self.layout]
-        parts = [make(part) for part in split(records, self.micro_batch_size)]
-        return with_loss_scales(parts, normalisation, world)
+        records = weighted(records, normalisation, self.micro_batch_size, world)
+        return self._layout.micro_batches(records)

@@ -12,12 +12,12 @@ sequence_numbers [N, L], from 1 in each row, 0 on padding. Rows and labels of fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from bertkit.data.batches import MicroBatch, Records, checked_positions, sequence_lengths
-from bertkit.records.packing import HABANA, PackShape, pack_shape, plan_packs
+from bertkit.records.layouts import HABANA, PackShape, pack_shape
 
 CLS_PLACES = ("own_position", "end_of_pack")
 
@@ -67,7 +67,7 @@ def _floats(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def packs(
     records: Records, sequences: int, predictions: int | None = None
-) -> tuple[PackShape, list[list[int]]]:
+) -> tuple[PackShape, np.ndarray]:
     """Which records go into one row together.
 
     Args:
@@ -76,21 +76,23 @@ def packs(
         predictions: room for predictions per row; None takes P + S of the records.
 
     Returns:
-        (shape of a row, packs as record numbers), see `records.packing.plan_packs`.
+        (shape of a row; record numbers of each pack, int64 [packs, S], -1 where it holds
+        fewer), see `records.packing.plan_packs`.
     """
+    from bertkit.records.packing import plan_packs  # loads the record kernels
+
     lengths = sequence_lengths(records["input_mask"])
     predicted = (records["masked_lm_weights"] > 0).sum(axis=1)
     length, most = records["input_ids"].shape[1], records["masked_lm_ids"].shape[1]
     shape = pack_shape(HABANA, length, most, sequences)
     if predictions is not None:
         shape = PackShape(length, predictions, sequences)
-    classes = list(zip(lengths.tolist(), predicted.tolist(), strict=True))
-    return shape, plan_packs(classes, shape)
+    return shape, plan_packs(lengths, predicted.astype(np.int64), shape)
 
 
 def fixed_packed(
     records: Records,
-    packed: Sequence[Sequence[int]],
+    packed: np.ndarray,
     shape: PackShape,
     rows: int,
     cls_place: str = "own_position",
@@ -99,17 +101,15 @@ def fixed_packed(
 
     Args:
         records: as `batches.weighted` gives them.
-        packed: record numbers of each pack, see `packs`.
+        packed: record numbers of the packs, see `packs`.
         shape: L, P and S of a row.
         rows: N; what is missing is filled with empty rows.
         cls_place: `own_position` leaves every [CLS] before its sequence (Habana);
             `end_of_pack` puts them all at the end of the row, the first sequence's last
             (Graphcore). What is computed is the same.
     """
-    chosen = np.array([number for pack in packed for number in pack], np.int64)
-    row = np.repeat(np.arange(len(packed)), [len(pack) for pack in packed])
-    place = np.concatenate([np.arange(len(pack)) for pack in packed])
-    part = {name: values[chosen] for name, values in records.items()}
+    row, place = np.nonzero(packed >= 0)
+    part = {name: values[packed[row, place]] for name, values in records.items()}
     lengths = sequence_lengths(part["input_mask"])
     wanted = checked_positions(part, lengths)
     cls_rows, first = _places(lengths, row, place, shape.length, cls_place)

@@ -8,52 +8,101 @@ sequences into a row, without attention between them. All of them give the same 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bertkit.data.batches import MicroBatch, Records, sequence_lengths, split
+from bertkit.data.batches import MicroBatch, Records, sequence_lengths, split, unpadded
+from bertkit.data.budget import Budget, budgeted
 from bertkit.data.fixed import fixed_packed, fixed_padded, packs
+from bertkit.records.layouts import PackShape
 
-LAYOUTS = ("unpadded", "padded", "bucketed", "packed")
+QUARTERS = 4  # buckets where no boundaries are given
 
 
 @dataclass(frozen=True)
-class FixedLayout:
-    """Micro-batches of constant shapes, see `bertkit.data.fixed`.
+class Layout:
+    """A layout with its settings.
 
     Attributes:
-        name: `padded`, `bucketed` (one shape per boundary) or `packed`.
-        micro_batch_size: rows of every micro-batch, N.
+        name: `unpadded`, `padded`, `bucketed` or `packed`.
+        micro_batch_size: sequences of a micro-batch, or rows of it where they are packed.
+        fixed: constant shapes, see `bertkit.data.fixed`; there is no unpadded form of that.
         boundaries: of buckets, see `bucket_boundaries`.
-        sequences_per_pack: most sequences in a row of the packed layout, S.
+        sequences_per_pack: most sequences in a row of the packed layout.
         cls_place: see `fixed_packed`.
+        budget: constant totals of unpadded micro-batches; None: as many as there are.
     """
 
     name: str
     micro_batch_size: int
+    fixed: bool = False
     boundaries: tuple[int, ...] = ()
     sequences_per_pack: int = 3
     cls_place: str = "own_position"
+    budget: Budget | None = None
 
     def micro_batches(self, records: Records) -> list[MicroBatch]:
-        """The records of a step, as `batches.weighted` gives them, in this layout."""
+        """The records of a step, as `batches.weighted` gives them."""
         size = self.micro_batch_size
         if self.name == "packed":
-            shape, found = packs(records, self.sequences_per_pack)
-            return [
-                fixed_packed(records, found[start : start + size], shape, size, self.cls_place)
-                for start in range(0, len(found), size)
-            ]
+            return self._packed(records)
+        if self.name == "unpadded" and self.budget:
+            return budgeted(records, self.budget)
+        if self.name == "unpadded":
+            return [unpadded(part) for part in split(records, size)]
         cut = self.name == "bucketed"
-        parts = bucketed(records, self.boundaries) if cut else [dict(records)]
-        return [fixed_padded(piece, size) for part in parts for piece in split(part, size)]
+        groups = bucketed(records, self.boundaries) if cut else [dict(records)]
+        parts = [part for group in groups for part in split(group, size)]
+        if self.fixed:
+            return [fixed_padded(part, size) for part in parts]
+        return [trimmed(fixed_padded(part, len(part["input_ids"]))) for part in parts]
 
     @property
     def records_per_micro_batch(self) -> int:
         """Records that evaluation lays out at a time, so that fill stays rare."""
-        kinds = {"packed": self.sequences_per_pack, "bucketed": max(1, len(self.boundaries))}
-        return self.micro_batch_size * kinds.get(self.name, 1)
+        if self.budget:
+            return self.micro_batch_size * 4
+        kinds = {"packed": self.sequences_per_pack, "bucketed": len(self.boundaries) or QUARTERS}
+        return self.micro_batch_size * (kinds.get(self.name, 1) if self.fixed else 1)
+
+    def _packed(self, records: Records) -> list[MicroBatch]:
+        size = self.micro_batch_size
+        shape, found = packs(records, self.sequences_per_pack)
+        result = []
+        for start in range(0, len(found), size):
+            part = found[start : start + size]
+            rows = size if self.fixed else len(part)
+            batch = fixed_packed(records, part, shape, rows, self.cls_place)
+            result.append(batch if self.fixed else trimmed(as_runs(batch, part, shape)))
+        return result
+
+
+def trimmed(batch: MicroBatch) -> MicroBatch:
+    """Without the fill of predictions, for machines that take any number of them."""
+    arrays = dict(batch.arrays)
+    for head, names in (("mlm", ("mlm_rows", "mlm_labels")), ("nsp", ("cls_rows", "nsp_labels"))):
+        used = arrays[f"{head}_weights"] > 0
+        arrays |= {name: arrays[name][used] for name in (*names, f"{head}_weights")}
+    return replace(batch, arrays=arrays)
+
+
+def as_runs(batch: MicroBatch, packed: np.ndarray, shape: PackShape) -> MicroBatch:
+    """A packed micro-batch for machines whose attention takes stretches of any length.
+
+    The padding at the end of a row is a stretch of its own.
+
+    Args:
+        batch: of `fixed_packed`, every [CLS] at its own position, no empty rows.
+        packed: its packs.
+        shape: of a row.
+    """
+    spans = np.zeros((len(packed), shape.sequences + 1), np.int64)
+    spans[np.nonzero(packed >= 0)] = batch.lengths
+    spans[:, -1] = shape.length - spans.sum(axis=1)
+    arrays = {name: v for name, v in batch.arrays.items() if name != "sequence_numbers"}
+    arrays["cumulative"] = np.concatenate(([0], np.cumsum(spans))).astype(np.int32)
+    return replace(batch, arrays=arrays, spans=spans.reshape(-1))
 
 
 def bucket_boundaries(given: tuple[int, ...], length: int) -> tuple[int, ...]:
@@ -63,7 +112,7 @@ def bucket_boundaries(given: tuple[int, ...], length: int) -> tuple[int, ...]:
         given: by the user; those from L on are left out. Empty: quarters of L.
         length: L of the records.
     """
-    wanted = given or tuple(length * part // 4 for part in (1, 2, 3))
+    wanted = given or tuple(length * part // QUARTERS for part in range(1, QUARTERS))
     return (*sorted({size for size in wanted if 0 < size < length}), length)
 
 

@@ -97,24 +97,24 @@ class UnpaddedLayout:
             number of sequences). Order is free; equal lengths side by side run faster.
         cumulative: int32[N + 1] on the device of the rows: where each sequence begins,
             and the end. Made from the lengths where it is not given.
+        longest: a bound of the lengths that stays the same from batch to batch, for
+            kernels that are compiled for it; 0 takes the longest there is.
     """
 
-    def __init__(self, lengths: Iterable[int], cumulative: Tensor | None = None) -> None:
+    def __init__(
+        self, lengths: Iterable[int], cumulative: Tensor | None = None, longest: int = 0
+    ) -> None:
         self.lengths = tuple(int(length) for length in lengths)
         if cumulative is None:
             counts = torch.tensor((0, *self.lengths), dtype=torch.int32)
             cumulative = torch.cumsum(counts, 0, dtype=torch.int32)
         self.cumulative = cumulative
+        self.longest = longest or max(self.lengths, default=0)
 
     @property
     def rows(self) -> int:
         """Rows of the batch."""
         return sum(self.lengths)
-
-    @cached_property
-    def longest(self) -> int:
-        """Rows of the longest sequence."""
-        return max(self.lengths, default=0)
 
     @cached_property
     def runs(self) -> tuple[tuple[int, int], ...]:
@@ -131,7 +131,8 @@ class UnpaddedLayout:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> UnpaddedLayout:
         """The same layout with its tensors on a device."""
-        return UnpaddedLayout(self.lengths, self.cumulative.to(device, non_blocking=non_blocking))
+        moved = self.cumulative.to(device, non_blocking=non_blocking)
+        return UnpaddedLayout(self.lengths, moved, self.longest)
 
     def grid(self, values: Tensor, fill: float) -> Tensor:
         """Per-row values [T] as [N, longest], `fill` after each sequence's end."""
@@ -160,7 +161,8 @@ def attention(projected: Tensor, heads: int, layout: Layout, dropout_rate: float
         return _padded(projected, heads, layout, dropout_rate)
     if isinstance(layout, PackedLayout):
         return _dense(projected, heads, len(layout.numbers), layout.key_mask, dropout_rate)
-    if projected.device.type == "cuda" and _flash_takes(projected, heads):
+    # Tensors on `meta` have shapes only; they take the way of CUDA, so that it can be checked.
+    if projected.device.type in ("cuda", "meta") and _flash_takes(projected, heads):
         return _flash(projected, heads, layout, dropout_rate)
     if projected.device.type == "cpu":
         return run_attention(projected, heads, layout.runs, dropout_rate)

@@ -55,7 +55,7 @@ class WindowBatcher:
         if all(window.start is not None for window in windows):
             arrays["starts"] = np.array([window.start for window in windows], np.int64)
             arrays["ends"] = np.array([window.end for window in windows], np.int64)
-        return MicroBatch(arrays, lengths, padded_length=size)
+        return MicroBatch(arrays, lengths)
 
 
 def by_length(windows: Sequence[Window]) -> list[Window]:

@@ -26,7 +26,8 @@ def token_batch(tensors: Mapping[str, Tensor], batch: MicroBatch) -> TokenBatch:
         batch_size, length = tensors["mask"].shape
         layout = PaddedLayout(batch_size, length, tensors["mask"])
     else:
-        layout = UnpaddedLayout(batch.lengths, tensors["cumulative"])
+        spans = batch.lengths if batch.spans is None else batch.spans
+        layout = UnpaddedLayout(spans, tensors["cumulative"], batch.longest)
     return TokenBatch(
         tensors["ids"], tensors["segments"], tensors["positions"], tensors["cls_rows"], layout
     )
@@ -47,21 +48,16 @@ class PretrainTask:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """See `bertkit.backends.base.Task`.
 
-        Where the batch brings weights, they hold all factors: nothing that changes from
-        batch to batch is a Python number, which a compiling engine would build in. Else
-        needs the scales `mlm` and `nsp`.
+        The weights of the batch hold all factors: nothing that changes from batch to
+        batch is a Python number, which a compiling engine would build into its program.
         """
         sums = model(
             token_batch(tensors, batch),
             tensors["mlm_rows"],
             tensors["mlm_labels"],
             tensors["nsp_labels"] if self.nsp else None,
-            tensors.get("mlm_weights"),
-            tensors.get("nsp_weights"),
+            tensors["mlm_weights"],
+            tensors["nsp_weights"],
         )
         loss = sums.pop("loss")
-        if "mlm_weights" not in tensors:
-            loss = sums["mlm_loss_sum"] * batch.scales["mlm"]
-            if self.nsp:
-                loss = loss + sums["nsp_loss_sum"] * batch.scales["nsp"]
         return loss, {name: value.detach() for name, value in sums.items()}

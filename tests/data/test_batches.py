@@ -4,15 +4,13 @@ import numpy as np
 import pytest
 import synthetic
 
-from bertkit.data.batches import (
-    StepBatch,
-    padded,
-    sequence_lengths,
-    split,
-    unpadded,
-    with_loss_scales,
-)
+from bertkit.data import batches
+from bertkit.data.batches import MicroBatch, rescaled, sequence_lengths, split, weighted
 from bertkit.errors import DataError
+
+
+def unpadded(records):
+    return batches.unpadded(weighted(records, "global_step", len(records["input_ids"])))
 
 
 def sequences(records):
@@ -65,26 +63,11 @@ def test_unpadded_holds_every_record_and_nothing_else():
     assert sorted(map(str, back)) == sorted(map(str, sequences(records)))
 
 
-def test_padded_and_unpadded_hold_the_same_tokens_in_the_same_order():
-    records = synthetic.batch(9)
-    flat, rows = unpadded(records), padded(records)
-    real = rows.arrays["mask"].reshape(-1)
-    assert rows.padded_length == 24 and len(rows.arrays["ids"]) == 9 * 24
-    for name in ("ids", "segments", "positions"):
-        assert np.array_equal(rows.arrays[name][real], flat.arrays[name])
-    for name in ("mlm_labels", "nsp_labels"):
-        assert np.array_equal(rows.arrays[name], flat.arrays[name])
-    masked = rows.arrays["ids"][rows.arrays["mlm_rows"]]
-    assert np.array_equal(masked, flat.arrays["ids"][flat.arrays["mlm_rows"]])
-    assert (masked == synthetic.MASK).all()
-
-
 def test_arrays_have_the_types_that_the_model_takes():
-    for batch in (unpadded(synthetic.batch(4)), padded(synthetic.batch(4))):
-        kinds = {name: values.dtype for name, values in batch.arrays.items()}
-        assert kinds.pop("cumulative", np.int32) == np.int32
-        assert kinds.pop("mask", np.bool_) == np.bool_
-        assert set(kinds.values()) == {np.dtype(np.int64)}
+    kinds = {name: values.dtype for name, values in unpadded(synthetic.batch(4)).arrays.items()}
+    assert kinds.pop("cumulative") == np.int32
+    assert {kinds.pop("mlm_weights"), kinds.pop("nsp_weights")} == {np.dtype(np.float32)}
+    assert set(kinds.values()) == {np.dtype(np.int64)}
 
 
 def test_split_keeps_the_order_and_the_rest():
@@ -96,16 +79,28 @@ def test_split_keeps_the_order_and_the_rest():
     )
 
 
-def test_loss_scales_of_both_normalisations():
-    parts = [unpadded(part) for part in split(synthetic.batch(8), 4)]
-    masked = [len(part.arrays["mlm_labels"]) for part in parts]
-    assert masked[0] != masked[1], "equal counts would not tell the normalisations apart"
-    whole = with_loss_scales(parts, "global_step")
-    assert [part.scales for part in whole] == [{"mlm": 1 / sum(masked), "nsp": 1 / 8}] * 2
-    each = with_loss_scales(parts, "micro_batch")
-    assert [part.scales["mlm"] for part in each] == [1 / (2 * count) for count in masked]
-    assert StepBatch(each).sequences == 8
-    assert StepBatch(each).tokens == sum(part.tokens for part in parts)
+def test_weights_are_those_of_both_normalisations():
+    records = synthetic.batch(8)
+    masked = (records["masked_lm_weights"] > 0).sum(axis=1)
+    whole = weighted(records, "global_step", 4, world=2)
+    assert whole["masked_lm_weights"].max() == pytest.approx(1 / masked.sum())
+    assert whole["next_sentence_weights"].tolist() == pytest.approx([1 / 16] * 8)
+    each = weighted(records, "micro_batch", 4, world=2)
+    sums = each["masked_lm_weights"].sum(axis=1).reshape(2, 4).sum(axis=1)
+    assert sums.tolist() == pytest.approx([1 / 4] * 2)
+    assert masked[:4].sum() != masked[4:].sum(), "equal counts would tell nothing"
+    records["next_sentence_labels"][2] = -1
+    assert weighted(records, "global_step", 4)["next_sentence_weights"][2] == 0
+
+
+def test_rescaling_multiplies_weights_and_scales_by_name():
+    batch = unpadded(synthetic.batch(4))
+    found = rescaled(batch, {"mlm": 0.25})
+    assert found.arrays["mlm_weights"].sum() == pytest.approx(0.25)
+    assert found.arrays["nsp_weights"] is batch.arrays["nsp_weights"]
+    assert found.arrays["mlm_weights"].dtype == np.float32
+    other = rescaled(MicroBatch({}, np.array([3]), scales={"span": 1.0, "mlm": 2.0}), {"mlm": 0.5})
+    assert other.scales == {"span": 1.0, "mlm": 1.0}
 
 
 def test_masks_that_are_not_a_prefix_are_refused():

@@ -196,14 +196,16 @@ def test_the_run_folder(settings, tmp_path):
 def test_a_checkpoint_loads_in_transformers(settings, records):
     from transformers import BertForPreTraining
 
-    from bertkit.data.batches import padded
+    from bertkit.data.batches import weighted
+    from bertkit.data.layouts import Layout
     from bertkit.data.sources import RecordSource
 
     result = run(settings(max_steps=30, eval_input=[str(records / "eval.tfrecord")]))
     theirs, report = BertForPreTraining.from_pretrained(result.checkpoint, output_loading_info=True)
     assert not report["missing_keys"] and not report["unexpected_keys"]
     source = RecordSource([str(records / "eval.tfrecord")])
-    batch = padded(source.batch(torch.arange(10).numpy()))
+    chosen = weighted(source.batch(torch.arange(10).numpy()), "global_step", 10)
+    (batch,) = Layout("padded", 10).micro_batches(chosen)
     arrays = {name: torch.from_numpy(values) for name, values in batch.arrays.items()}
     with torch.no_grad():
         out = theirs.eval()(
