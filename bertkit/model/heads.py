@@ -13,29 +13,9 @@ from bertkit.model.bert import BertModel, TokenBatch, activation, initialise
 from bertkit.model.config import BertConfig
 from bertkit.model.losses import (
     at_least_float,
-    summed_cross_entropy,
     vocabulary_loss,
     weighted_cross_entropy,
 )
-
-
-def picked(hidden: Tensor, where: Tensor) -> Tensor:
-    """Some of the rows.
-
-    Args:
-        hidden: [T, H].
-        where: int64[M], numbers of rows; or int64[N, P], numbers within each of N equally
-            long stretches of rows, for engines that deal stretches out to several machines
-            and therefore cannot take numbers that count across them.
-
-    Returns:
-        [M, H], or [N * P, H].
-    """
-    if where.dim() == 1:
-        return hidden.index_select(0, where)
-    width = hidden.shape[1]
-    stretches = hidden.view(where.shape[0], -1, width)
-    return stretches.gather(1, where[:, :, None].expand(-1, -1, width)).reshape(-1, width)
 
 
 class PredictionTransform(nn.Module):
@@ -113,9 +93,10 @@ class BertForPreTraining(nn.Module):
             `nsp_count`, in which every row that counts does so once. Without weights the
             loss sums carry gradients too.
         """
-        hidden = self.bert(tokens)
+        heads = [mlm_rows] if nsp_labels is None else [mlm_rows, tokens.cls_rows]
+        hidden = self.bert.at(tokens, heads)
         words = vocabulary_loss(
-            self.cls.predictions.transform(picked(hidden, mlm_rows)),
+            self.cls.predictions.transform(hidden[0]),
             self._words, self.cls.predictions.bias, mlm_labels, row_weights=mlm_weights,
         )  # fmt: skip
         sums = {
@@ -127,7 +108,7 @@ class BertForPreTraining(nn.Module):
         if nsp_labels is None:
             none = torch.zeros_like(words.plain)
             return {**sums, "nsp_loss_sum": none, "nsp_correct": none, "nsp_count": none}
-        logits = self._next_sentence(picked(hidden, tokens.cls_rows))
+        logits = self._next_sentence(hidden[1])
         pairs = weighted_cross_entropy(logits, nsp_labels, nsp_weights)
         return {
             **sums,
@@ -139,10 +120,10 @@ class BertForPreTraining(nn.Module):
 
     def logits(self, tokens: TokenBatch, mlm_rows: Tensor) -> tuple[Tensor, Tensor]:
         """(masked LM logits float32[M, V] of the given rows, next sentence logits [N, 2])."""
-        hidden = self.bert(tokens)
-        transformed = self.cls.predictions.transform(picked(hidden, mlm_rows))
+        hidden, first = self.bert.at(tokens, [mlm_rows, tokens.cls_rows])
+        transformed = self.cls.predictions.transform(hidden)
         words = functional.linear(transformed, self._words, self.cls.predictions.bias)
-        return words.float(), self._next_sentence(picked(hidden, tokens.cls_rows))
+        return words.float(), self._next_sentence(first)
 
     def _next_sentence(self, cls_hidden: Tensor) -> Tensor:
         pooler = cast(nn.Module, self.bert.pooler)
@@ -165,15 +146,16 @@ class BertForQuestionAnswering(nn.Module):
         initialise(self, config)
 
     def forward(
-        self, tokens: TokenBatch, starts: Tensor | None = None, ends: Tensor | None = None
-    ) -> dict[str, Tensor]:
+        self, tokens: TokenBatch, starts: Tensor | None = None, ends: Tensor | None = None,
+        weights: Tensor | None = None,
+    ) -> dict[str, Tensor]:  # fmt: skip
         """`losses` where the answers are given, else the scores of every row.
 
         Returns:
             Without answers: `start_scores` and `end_scores`, [T], float32.
         """
         if starts is not None and ends is not None:
-            return self.losses(tokens, starts, ends)
+            return self.losses(tokens, starts, ends, weights)
         first, last = self._scores(tokens)
         return {"start_scores": first, "end_scores": last}
 
@@ -181,7 +163,9 @@ class BertForQuestionAnswering(nn.Module):
         scores = at_least_float(self.qa_outputs(self.bert(tokens)))
         return scores[:, 0], scores[:, 1]
 
-    def losses(self, tokens: TokenBatch, starts: Tensor, ends: Tensor) -> dict[str, Tensor]:
+    def losses(
+        self, tokens: TokenBatch, starts: Tensor, ends: Tensor, weights: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Span loss: mean of start and end cross entropy over each sequence's own tokens.
 
         Google's program also lets padding take probability; here padding does not exist.
@@ -191,10 +175,11 @@ class BertForQuestionAnswering(nn.Module):
             starts: int64[N], position of the answer's first token in its sequence; 0
                 ([CLS]) where the window holds no answer; negative is ignored.
             ends: int64[N], position of its last token.
+            weights: float32[N], the factor of each sequence in the loss; None: weight 1.
 
         Returns:
-            Scalars: `span_loss_sum` (with gradient), `span_correct` (both ends right),
-            `span_count`.
+            Scalars: `loss`, the weighted sum that carries gradients, and for reports
+            `span_loss_sum`, `span_correct` (both ends right), `span_count`.
         """
         start_scores, end_scores = self._scores(tokens)
         lowest = torch.finfo(start_scores.dtype).min
@@ -203,10 +188,12 @@ class BertForQuestionAnswering(nn.Module):
             raise TypeError("several windows in a row have no table of their own")
         first = layout.grid(start_scores, lowest)
         last = layout.grid(end_scores, lowest)
-        loss = summed_cross_entropy(first, starts) + summed_cross_entropy(last, ends)
+        begins = weighted_cross_entropy(first, starts, weights)
+        finishes = weighted_cross_entropy(last, ends, weights)
         right = (first.argmax(-1) == starts) & (last.argmax(-1) == ends)
         return {
-            "span_loss_sum": loss / 2,
+            "loss": torch.stack((begins.loss, finishes.loss)).mean(),
+            "span_loss_sum": torch.stack((begins.plain, finishes.plain)).mean(),
             "span_correct": right.sum(),
             "span_count": (starts >= 0).sum(),
         }

@@ -81,16 +81,6 @@ def weighted_cross_entropy(
     )
 
 
-def summed_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Sum over rows of -log softmax at the label; rows with a negative label count 0.
-
-    Args:
-        logits: [N, C].
-        labels: int64[N].
-    """
-    return functional.cross_entropy(logits, labels.clamp(min=-1), ignore_index=-1, reduction="sum")
-
-
 def at_least_float(values: Tensor) -> Tensor:
     """Half precision widened to float32; float32 and float64 as they are."""
     return values if values.dtype in (torch.float32, torch.float64) else values.float()

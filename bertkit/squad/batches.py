@@ -87,14 +87,17 @@ class WindowFeed:
             numbers = self.order.take(position, self.global_batch_size)
             position += len(numbers)
             chosen = [self.windows[number] for number in numbers]
-            scales = {"span": 1 / len(chosen)}
+            size = self.micro_batch_size
             parts = [
-                replace(
-                    self.batcher.batch(chosen[first : first + self.micro_batch_size]), scales=scales
-                )
-                for first in range(0, len(chosen), self.micro_batch_size)
+                self._weighted(self.batcher.batch(chosen[first : first + size]), len(chosen))
+                for first in range(0, len(chosen), size)
             ]
             yield StepBatch(parts, position)
+
+    def _weighted(self, batch: MicroBatch, windows: int) -> MicroBatch:
+        """With every window's factor in the loss, so that the loss is the mean of the step."""
+        weights = np.full(batch.sequences, 1 / windows, np.float32)
+        return replace(batch, arrays={**batch.arrays, "span_weights": weights})
 
 
 class SpanTask:
@@ -103,9 +106,10 @@ class SpanTask:
     def losses(
         self, model: nn.Module, tensors: Mapping[str, Tensor], batch: MicroBatch
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """See `bertkit.backends.base.Task`; needs the scale `span`."""
-        sums = model(token_batch(tensors, batch), tensors["starts"], tensors["ends"])
-        loss = sums["span_loss_sum"] * batch.scales["span"]
+        """See `bertkit.backends.base.Task`; the weights hold all factors."""
+        tokens = token_batch(tensors, batch)
+        sums = model(tokens, tensors["starts"], tensors["ends"], tensors["span_weights"])
+        loss = sums.pop("loss")
         return loss, {name: value.detach() for name, value in sums.items()}
 
 

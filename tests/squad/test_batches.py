@@ -71,4 +71,4 @@ def test_feed_goes_on_at_a_position_and_scales_by_the_step(windows, tokenizer):
     assert again.next_position == steps[2].next_position == 12
     for one, other in zip(again.micro_batches, steps[2].micro_batches, strict=True):
         assert np.array_equal(one.arrays["ids"], other.arrays["ids"])
-        assert one.scales == {"span": 0.25}
+        assert one.arrays["span_weights"].tolist() == [0.25] * one.sequences
