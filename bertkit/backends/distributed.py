@@ -125,13 +125,19 @@ def wrap(model: nn.Module, peers: Peers, unused: bool) -> nn.Module:
     )
 
 
-def average_gradients(parameters: Sequence[Tensor], world: int) -> None:
-    """Average gradients in one call, for clipping that comes before the exchange."""
+def reduce_gradients(parameters: Sequence[Tensor], divisor: int = 1) -> None:
+    """Add up the gradients of all processes in one call.
+
+    Args:
+        parameters: the same ones have a gradient in every process.
+        divisor: of the sums.
+    """
     gradients = [item.grad for item in parameters if item.grad is not None]
     flat = torch.cat([item.reshape(-1) for item in gradients])
     with lost_peers():
         dist.all_reduce(flat)
-    flat /= world
+    if divisor != 1:
+        flat /= divisor
     start = 0
     for item in gradients:
         item.copy_(flat[start : start + item.numel()].view_as(item))

@@ -21,7 +21,7 @@ from bertkit.backends.base import (
     Task,
     Ticket,
 )
-from bertkit.backends.distributed import average_gradients, lost_peers
+from bertkit.backends.distributed import reduce_gradients, lost_peers
 from bertkit.data.batches import MicroBatch, StepBatch, rescaled
 from bertkit.errors import ConfigError
 from bertkit.train.optim import clip_gradients, load_named_state, named_state
@@ -89,23 +89,14 @@ class LoopStepper:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         sums: dict[str, Tensor] = {}
-        micro_batches = self._scaled(batch)
-        world = self.peers.topology.world
-        for number, micro in enumerate(micro_batches, start=1):
-            with self._exchange(last=number == len(micro_batches)):
+        micro_batches = shared_scales(batch, self.peers)
+        for number, micro in enumerate(micro_batches):
+            with self._exchange(number, last=number == len(micro_batches) - 1):
                 loss, parts = self._forward(micro)
-                # Gradients are averaged over processes; the parts of the loss add up.
-                whole = loss * world if world > 1 else loss
-                torch.autograd.backward(self.scaler.scale(whole) if self.scaler else whole)
+                self._backward(loss)
             _accumulate(sums, {"loss": loss.detach(), **parts})
         sums["grad_norm"] = self._update(self.optimizer)
-        facts = {
-            "learning_rate": rate,
-            "tokens": batch.tokens,
-            "sequences": batch.sequences,
-            "token_pairs": sum(float((part.lengths**2).sum()) for part in batch.micro_batches),
-        }
-        return Ticket(sums, facts)
+        return Ticket(sums, step_facts(batch, rate))
 
     def evaluate(self, batch: StepBatch) -> Ticket:
         """Sums without an update and without dropout."""
@@ -125,10 +116,7 @@ class LoopStepper:
 
     def read(self, tickets: Sequence[Ticket]) -> list[dict[str, float]]:
         """The numbers of tickets; waits for the device once."""
-        return [
-            {**{name: float(value) for name, value in ticket.sums.items()}, **ticket.facts}
-            for ticket in tickets
-        ]
+        return read_tickets(tickets)
 
     def state(self) -> dict[str, Any]:
         """Optimizer moments by parameter name, and the loss scale."""
@@ -147,17 +135,8 @@ class LoopStepper:
         """Weights can be read at any time: call `save` now."""
         save()
 
-    def _scaled(self, batch: StepBatch) -> list[MicroBatch]:
-        """Micro-batches whose weights count the cases of all processes."""
-        if not batch.counts or self.peers.topology.world == 1:
-            return batch.micro_batches
-        own = batch.counts
-        sums = dict(zip(own, self.peers.sum(list(own.values())), strict=True))
-        factors = {name: own[name] / max(1.0, sums[name]) for name in own}
-        return [rescaled(micro, factors) for micro in batch.micro_batches]
-
     @contextlib.contextmanager
-    def _exchange(self, last: bool) -> Iterator[None]:
+    def _exchange(self, number: int, last: bool) -> Iterator[None]:
         """Gradients go to the other processes with the last micro-batch of a step only."""
         if self.peers.topology.world == 1:
             yield
@@ -173,6 +152,12 @@ class LoopStepper:
         with torch.autocast(self.device.type, half) if half else contextlib.nullcontext():
             return self.task.losses(self.model, tensors, micro)
 
+    def _backward(self, loss: Tensor) -> None:
+        # Gradients are averaged over processes; the parts of the loss add up.
+        world = self.peers.topology.world
+        whole = loss * world if world > 1 else loss
+        torch.autograd.backward(self.scaler.scale(whole) if self.scaler else whole)
+
     def _to_device(self, values: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(values))
         if self.device.type == "cpu":
@@ -185,7 +170,7 @@ class LoopStepper:
         parameters = [item for group in optimizer.param_groups for item in group["params"]]
         norm = clip_gradients(parameters, self.plan.max_grad_norm)
         if self.plan.clip == "before" and self.peers.topology.world > 1:
-            average_gradients(parameters, self.peers.topology.world)
+            reduce_gradients(parameters, self.peers.topology.world)
         if self.scaler:
             self.scaler.step(optimizer)
             self.scaler.update()
@@ -193,6 +178,34 @@ class LoopStepper:
             optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         return norm
+
+
+def shared_scales(batch: StepBatch, peers: Peers) -> list[MicroBatch]:
+    """The micro-batches of a step, with weights that count the cases of all processes."""
+    if not batch.counts or peers.topology.world == 1:
+        return batch.micro_batches
+    own = batch.counts
+    sums = dict(zip(own, peers.sum(list(own.values())), strict=True))
+    factors = {name: own[name] / max(1.0, sums[name]) for name in own}
+    return [rescaled(micro, factors) for micro in batch.micro_batches]
+
+
+def step_facts(batch: StepBatch, rate: float) -> dict[str, float]:
+    """What the host knows of a step: its rate, tokens, sequences and pairs of tokens."""
+    return {
+        "learning_rate": rate,
+        "tokens": batch.tokens,
+        "sequences": batch.sequences,
+        "token_pairs": sum(float((part.lengths**2).sum()) for part in batch.micro_batches),
+    }
+
+
+def read_tickets(tickets: Sequence[Ticket]) -> list[dict[str, float]]:
+    """The numbers of tickets; waits for the device that holds them."""
+    return [
+        {**{name: float(value) for name, value in ticket.sums.items()}, **ticket.facts}
+        for ticket in tickets
+    ]
 
 
 def _accumulate(sums: dict[str, Tensor], parts: Mapping[str, Tensor]) -> None:
