@@ -73,10 +73,17 @@ class Layer:
 
 @dataclass(frozen=True)
 class Resolved(Generic[C]):
-    """A checked configuration and, per dotted key, where its value came from."""
+    """A checked configuration and, per dotted key, where its value came from.
+
+    Attributes:
+        config: the settings.
+        origins: dotted key → name of the layer.
+        foreign: (key, value, what became of it) of every key of another system's file.
+    """
 
     config: C
     origins: dict[str, str]
+    foreign: tuple[tuple[str, str, str], ...] = ()
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(key, value, origin) of every setting, for a dry run."""

@@ -174,7 +174,10 @@ def _default_text(default: Any, hint: Any) -> str:
 
 
 def resolved(
-    kind: type[C], given: dict[str, Any], preset: str | None = None
+    kind: type[C],
+    given: dict[str, Any],
+    preset: str | None = None,
+    translated: Callable[[str], Any] | None = None,
 ) -> configuration.Resolved[C]:
     """The configuration from a command's keyword arguments.
 
@@ -183,6 +186,7 @@ def resolved(
         given: the keyword arguments that `config_options` added (they are removed from
             the mapping, so that what is left belongs to the command itself).
         preset: name of a shipped preset, the lowest layer above the defaults.
+        translated: reads configuration files of other systems; see `train.foreign.opening`.
     """
     ctx = click.get_current_context()
     items = dataclasses.fields(kind)  # type: ignore[arg-type]
@@ -201,13 +205,19 @@ def resolved(
     layers = []
     if preset:
         layers.append(configuration.Layer(f"preset {preset}", configuration.load_preset(preset)))
-    if config_file:
+    foreign = translated(config_file) if translated and config_file else None
+    if foreign:
+        layers.append(configuration.Layer(config_file, foreign.values))
+        for line in foreign.warnings():
+            log.logger.warning("%s", line)
+    elif config_file:
         layers.append(configuration.Layer(config_file, configuration.load_yaml(config_file)))
     layers.append(configuration.Layer("environment", by_source["environment"]))
     layers.append(configuration.Layer(typed, by_source[typed]))
     assigned = configuration.parse_assignments(assignments)
     layers.append(configuration.Layer(configuration.ASSIGNMENT, assigned))
-    return configuration.resolve(kind, layers)
+    found = configuration.resolve(kind, layers)
+    return dataclasses.replace(found, foreign=tuple(foreign.rows())) if foreign else found
 
 
 def finish(result: dict[str, Any], as_json: bool, text: str = "", next_step: str = "") -> None:

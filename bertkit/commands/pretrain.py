@@ -10,6 +10,7 @@ import click
 from bertkit import config, log
 from bertkit.commands import options
 from bertkit.train.config import PretrainConfig
+from bertkit.train.foreign.opening import translated
 
 PRESETS = [name for name in config.preset_names() if not name.startswith("squad")]
 
@@ -28,6 +29,10 @@ def command(
     The run's folder gets config.yaml, metrics.jsonl and checkpoints step-*/ that
     transformers loads. The same command again goes on where the run stands, bit for bit.
 
+    --config takes our YAML and other systems' files as they are: Cerebras params, Graphcore
+    JSON and presets (FILE:NAME), bert_config.json, scripts and jobs with Habana's flags;
+    --dry-run shows what every key became.
+
     With --text no record files are needed: the instances are made on the fly.
 
     \b
@@ -37,7 +42,7 @@ def command(
       bertkit pretrain --preset base-phase2 --input data/512 --output runs/phase2 \\
         --init-checkpoint runs/phase1/step-0900000
     """
-    resolved = options.resolved(PretrainConfig, given, preset)
+    resolved = options.resolved(PretrainConfig, given, preset, translated)
     from bertkit.backends import registry
     from bertkit.train.prepare import prepare
     from bertkit.train.pretrain import pretrain
@@ -46,6 +51,9 @@ def command(
     if dry_run:
         ready = prepare(resolved.config, adapter, resolved.origins, dry_run=True)
         text = log.table(("setting", "value", "from"), ready.rows(resolved.origins))
+        if resolved.foreign:
+            became = log.table(("their key", "value", "became"), resolved.foreign)
+            text = f"{became}\n\n{text}"
         plan = asdict(ready.plan)
         options.finish(plan, as_json, f"{text}\n\n{ready.plan.text()}")
         return

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from bertkit.config import setting
 from bertkit.model.config import BertConfig
 from bertkit.records.config import RecordsConfig
-from bertkit.train.vendors import CsConfig, HpuConfig, IpuConfig
+from bertkit.train.vendors import CsConfig, CudaConfig, HpuConfig, IpuConfig
 
 OPTIMIZERS = ("adamw", "nvlamb", "mlperf", "graphcore", "max_weight_norm", "no_debias_clamp10")
 BACKENDS = ("auto", "cpu", "cs", "cuda", "hpu", "ipu")
@@ -65,6 +65,13 @@ class PretrainConfig:
         help="unpadded computes nothing on padding; padded has rows of one length; bucketed of a "
         "few; packed puts several sequences into a row; auto: the machine's best.",
         choices=LAYOUTS,
+    )
+    bucket_boundaries: list[int] = setting(
+        factory=list,
+        help="Ascending row lengths of the bucketed layout; by default a few, evenly spaced.",
+    )
+    sequences_per_pack: int = setting(
+        3, help="Most sequences in a row of the packed layout.", minimum=1
     )
     global_batch_size: int = setting(
         32, help="Sequences per optimizer step.", flags=("--gbs",), minimum=1
@@ -159,6 +166,7 @@ class PretrainConfig:
         default_factory=RecordsConfig, metadata={"options": RECORD_OPTIONS}
     )
     model: BertConfig = field(default_factory=BertConfig)
+    cuda: CudaConfig = field(default_factory=CudaConfig, metadata={"options": ("compile",)})
     hpu: HpuConfig = field(default_factory=HpuConfig)
     ipu: IpuConfig = field(default_factory=IpuConfig)
     cs: CsConfig = field(default_factory=CsConfig)
@@ -258,6 +266,12 @@ class EvalConfig:
     layout: str = setting(
         "auto", help="Layout of the batches; auto: the machine's best.", choices=LAYOUTS
     )
+    bucket_boundaries: list[int] = setting(
+        factory=list, help="Ascending row lengths of the bucketed layout."
+    )
+    sequences_per_pack: int = setting(
+        3, help="Most sequences in a row of the packed layout.", minimum=1
+    )
     batch_size: int = setting(32, help="Sequences per forward pass.", minimum=1)
     mlm_only: bool = setting(
         False, help="Measure masked LM and its perplexity only, not next sentence prediction."
@@ -269,6 +283,7 @@ class EvalConfig:
         minimum=0.0,
         maximum=1.0,
     )
+    cuda: CudaConfig = field(default_factory=CudaConfig, metadata={"options": ("compile",)})
     hpu: HpuConfig = field(default_factory=HpuConfig)
     ipu: IpuConfig = field(default_factory=IpuConfig)
     cs: CsConfig = field(default_factory=CsConfig)
