@@ -26,6 +26,8 @@ _LINE_ENDS = re.compile("[\r\x0b\x0c\x85\u2028\u2029]")
 _INVISIBLE = re.compile("[\ufeff\u200b\u00ad]")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
+# One search tells that there is nothing to do, as for most texts.
+_ANY = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u2028\u2029\ud800-\udfff\ufeff]")
 _RULER = re.compile(r"^[ \t]*([*=~^_#+-])\1{2,}[ \t]*$", re.MULTILINE)
 _PARAGRAPHS = re.compile(r"\n[^\S\n]*\n\s*")
 
@@ -36,6 +38,8 @@ _ESCAPED = ("wikiextractor",)
 
 def clean_text(text: str) -> str:
     """Rules 1 and 2: line ends, invisible and control characters."""
+    if not _ANY.search(text):
+        return text
     text = _LINE_ENDS.sub("\n", text.replace("\r\n", "\n"))
     text = _INVISIBLE.sub("", text)
     text = _CONTROLS.sub(" ", text)

@@ -24,6 +24,9 @@ from typing import Any
 from bertkit.corpus.clean import one_line, paragraphs
 from bertkit.errors import MissingDependencyError, UsageError
 
+# White space but the blank and the line feed.
+_ODD_SPACES = re.compile(r"[^\S\n ]")
+
 Splitter = Callable[[str], list[str]]
 
 # spaCy's tokenizers of these languages need further packages. The sentencizer only
@@ -66,7 +69,10 @@ def make_splitter(name: str, language: str = "en") -> Splitter:
 
 def split_lines(text: str) -> list[str]:
     """Each line that is not blank."""
-    return [line for line in map(one_line, text.split("\n")) if line]
+    text = _ODD_SPACES.sub(" ", text)
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return [line for line in (line.strip(" ") for line in text.split("\n")) if line]
 
 
 def _by_paragraph(split: Callable[[str], list[str]]) -> Splitter:

@@ -90,7 +90,7 @@ def template(name: str, arguments: Sequence[str], title: str) -> str:
         arguments: those without a name, or named by a number, in order.
         title: of the page.
     """
-    key = name.strip().lower().replace("_", " ")
+    key = _key(name)
     if key in _TITLES:
         return title
     found = _TEMPLATES.get(key)
@@ -102,6 +102,16 @@ def template(name: str, arguments: Sequence[str], title: str) -> str:
     if key.startswith("formatnum:"):
         return name.partition(":")[2].strip()
     return ""
+
+
+def has_words(name: str) -> bool:
+    """False if `template` gives nothing for this name, whatever the arguments."""
+    key = _key(name)
+    return key in _TEMPLATES or key in _TITLES or key.startswith(("lang-", "formatnum:"))
+
+
+def _key(name: str) -> str:
+    return name.strip().lower().replace("_", " ")
 
 
 def positional(parts: Sequence[str]) -> list[str]:
