@@ -21,7 +21,7 @@ from bertkit.backends.base import (
     Task,
     Ticket,
 )
-from bertkit.backends.distributed import reduce_gradients, lost_peers
+from bertkit.backends.distributed import lost_peers, reduce_gradients
 from bertkit.data.batches import MicroBatch, StepBatch, rescaled
 from bertkit.errors import ConfigError
 from bertkit.train.optim import clip_gradients, load_named_state, named_state
