@@ -45,6 +45,8 @@ class Caps:
         optimizers: names it offers.
         launchers: programs that start it on many devices.
         body_runs_once: the step's Python is traced for the first batch and never runs again.
+        constant_totals: unpadded micro-batches are filled up to one size, see
+            `bertkit.data.budget`.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Caps:
     optimizers: frozenset[str]
     launchers: tuple[str, ...] = ()
     body_runs_once: bool = False
+    constant_totals: bool = False
 
     def layout(self, wanted: str) -> str:
         """The batch layout asked for; the machine's best where it is `auto`."""
@@ -74,6 +77,7 @@ class Probe:
         version: of the package that drives it; empty where there is none.
         devices: their names.
         hint: what would make it present.
+        offline: without a device here, programs for one can be compiled.
     """
 
     name: str
@@ -82,6 +86,7 @@ class Probe:
     version: str = ""
     devices: tuple[str, ...] = ()
     hint: str = ""
+    offline: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,6 +192,9 @@ class StepPlan:
         shape: of the step; None where it is not known or changes.
         model: the encoder's sizes; None where they are not known.
         options: the machine's own section of the settings (`bertkit.train.vendors`).
+        save_every: steps between checkpoints, 0 for the end only; machines that let weights
+            go at announced steps alone need it.
+        training: steps update the model; False where it is only evaluated.
     """
 
     precision: str = "fp32"
@@ -198,6 +206,12 @@ class StepPlan:
     shape: StepShape | None = None
     model: BertConfig | None = None
     options: Any = None
+    save_every: int = 0
+    training: bool = True
+
+
+class CompiledOnly(Exception):
+    """The machine was asked to compile the step, and has done so; nothing was trained."""
 
 
 @dataclass(frozen=True)
@@ -258,7 +272,11 @@ class Stepper(Protocol):
     def train(self, batch: StepBatch, step: int) -> Ticket:
         """Exactly one update; `step` counts the updates done before it.
 
-        The ticket holds the task's sums, `loss` and `grad_norm` (before clipping).
+        The ticket holds the task's sums, `loss` and, where the machine tells it, `grad_norm`
+        (before clipping).
+
+        Raises:
+            CompiledOnly: the settings asked for no more.
         """
         ...
 
@@ -340,7 +358,8 @@ class Adapter(Protocol):
         """The batches of a loop, prepared ahead of it in the way the machine wants.
 
         Args:
-            batches: makes them, in order; can be sent to another process.
+            batches: makes them, in order; can be sent to another process. Where it has a
+                length (`bertkit.data.loader.Steps`), that is their number.
             training: they go to `Stepper.train`, not to `Stepper.evaluate`.
         """
         ...

@@ -10,6 +10,7 @@ from bertkit.errors import MissingDependencyError, UsageError
 # Best first: what `auto` tries in order.
 ADAPTERS = {
     "cuda": ("bertkit.backends.cuda", "CudaAdapter"),
+    "ipu": ("bertkit.backends.ipu", "IpuAdapter"),
     "cpu": ("bertkit.backends.cpu", "CpuAdapter"),
 }
 
@@ -35,7 +36,8 @@ def get(name: str = "auto") -> Adapter:
 
     Raises:
         UsageError: no such backend.
-        MissingDependencyError: it is not present on this machine; says why.
+        MissingDependencyError: it is not present on this machine, and cannot even compile
+            here; says why.
     """
     if name == "auto":
         return next(
@@ -43,7 +45,7 @@ def get(name: str = "auto") -> Adapter:
         )
     adapter = make(name)
     probe = adapter.probe()
-    if not probe.present:
+    if not (probe.present or probe.offline):
         raise MissingDependencyError(f"no backend {name} here: {probe.reason}", probe.hint)
     return adapter
 

@@ -12,6 +12,7 @@ from bertkit.model.attention import PackedLayout
 from bertkit.model.bert import BertModel, TokenBatch, activation, initialise
 from bertkit.model.config import BertConfig
 from bertkit.model.losses import (
+    Projection,
     at_least_float,
     vocabulary_loss,
     weighted_cross_entropy,
@@ -52,11 +53,17 @@ class PretrainingHeads(nn.Module):
 
 
 class BertForPreTraining(nn.Module):
-    """Encoder with masked LM and next sentence prediction."""
+    """Encoder with masked LM and next sentence prediction.
+
+    Attributes:
+        project: how logits over the vocabulary are made; machines with little memory cut
+            this product.
+    """
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
         self.config = config
+        self.project: Projection = functional.linear
         self.bert = BertModel(config)
         self.cls = PretrainingHeads(config)
         initialise(self, config)
@@ -98,6 +105,7 @@ class BertForPreTraining(nn.Module):
         words = vocabulary_loss(
             self.cls.predictions.transform(hidden[0]),
             self._words, self.cls.predictions.bias, mlm_labels, row_weights=mlm_weights,
+            project=self.project,
         )  # fmt: skip
         sums = {
             "loss": words.loss,

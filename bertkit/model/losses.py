@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from bertkit.model.cpu_loss import blocked_loss
+
+# rows [M, H], matrix [V, H], bias [V] to [M, V], as `functional.linear`.
+Projection = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class LossSums(NamedTuple):
@@ -33,6 +37,7 @@ def vocabulary_loss(
     bias: Tensor,
     labels: Tensor,
     row_weights: Tensor | None = None,
+    project: Projection = functional.linear,
 ) -> LossSums:
     """Cross entropy of softmax(hidden weightᵀ + bias), summed over rows.
 
@@ -44,9 +49,10 @@ def vocabulary_loss(
         bias: [V], float32.
         labels: int64[M]; negative ones do not count.
         row_weights: float[M], see `weighted_cross_entropy`.
+        project: makes the logits; not used on a CPU.
     """
     if hidden.device.type != "cpu" or torch.compiler.is_compiling():
-        logits = functional.linear(hidden, weight, bias)
+        logits = project(hidden, weight, bias)
         return weighted_cross_entropy(logits, labels, row_weights)
     if torch.is_autocast_enabled("cpu"):
         hidden = hidden.to(torch.get_autocast_dtype("cpu"))

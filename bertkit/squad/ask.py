@@ -113,7 +113,9 @@ def ask(config: AskConfig, questions: Sequence[Question], adapter: Adapter) -> A
     config = replace(config, layout=adapter.caps.layout(config.layout))
     options = options_of(config, adapter.caps.name)
     sizes = StepShape(config.predict_size or 1, 1, config.max_seq_length)
-    plan = StepPlan(config.precision, config.layout, shape=sizes, model=shape, options=options)
+    plan = StepPlan(
+        config.precision, config.layout, shape=sizes, model=shape, options=options, training=False
+    )
     problems = adapter.validate(plan, OptimizerSpec())
     if problems:
         raise ConfigError("; ".join(problem.text for problem in problems))

@@ -98,7 +98,7 @@ class Ready:
         )
         return StepPlan(
             config.precision, config.layout, config.max_grad_norm, config.seed, shape=shape,
-            model=self.shape, options=options_of(config, self.backend),
+            model=self.shape, options=options_of(config, self.backend), training=config.trains,
         )  # fmt: skip
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +22,6 @@ from bertkit.backends.base import (
     Topology,
 )
 from bertkit.data.batches import StepBatch
-from bertkit.data.feed import Feed
-from bertkit.data.order import Order
 from bertkit.data.sources import RecordSource, Source
 from bertkit.errors import ConfigError, DataError, TargetNotReachedError
 from bertkit.model.config import BertConfig
@@ -33,6 +30,7 @@ from bertkit.model.convert.hf import load_into
 from bertkit.model.heads import BertForPreTraining
 from bertkit.train import checkpoint, metrics
 from bertkit.train.config import EvalConfig
+from bertkit.train.feeds import eval_feed
 from bertkit.train.tasks import PretrainTask
 from bertkit.train.vendors import options_of
 
@@ -153,18 +151,6 @@ def measure(
     return numbers
 
 
-def eval_feed(
-    source: Source, batch_size: int, layout: str, vocab_size: int,
-    topology: Topology | None = None, fixed: bool = False,
-) -> Feed:  # fmt: skip
-    """Records in stored order, in batches of one forward pass, dealt to the processes."""
-    place = topology or Topology()
-    return Feed(
-        source, Order(len(source), 0, shuffle=False), batch_size, batch_size, layout,
-        "global_step", vocab_size, rank=place.rank, world=place.world, fixed=fixed,
-    )  # fmt: skip
-
-
 def evaluate_checkpoints(
     config: EvalConfig,
     inputs: Sequence[str],
@@ -193,7 +179,9 @@ def evaluate_checkpoints(
         config.batch_size, 1, source.max_seq_length, source.max_predictions_per_seq,
         world=Topology.from_environment().world,
     )  # fmt: skip
-    plan = StepPlan(config.precision, config.layout, shape=sizes, options=options)
+    plan = StepPlan(
+        config.precision, config.layout, shape=sizes, options=options, training=False
+    )  # fmt: skip
     problems = adapter.validate(plan, OptimizerSpec())
     if problems:
         raise ConfigError("; ".join(problem.text for problem in problems))
@@ -248,13 +236,8 @@ def _evaluate_one(
     )
     plan = replace(plan, model=shape)
     stepper = adapter.build(adapter.place(model), PretrainTask(nsp=has_nsp), plan)
-    topology = adapter.peers.topology
-    feed = eval_feed(
-        source, config.batch_size, config.layout, shape.vocab_size, topology,
-        adapter.caps.fixed_shapes,
-    )  # fmt: skip
-    count = min(config.limit, len(source)) if config.limit else len(source)
-    total = math.ceil(count / config.batch_size / topology.world)
+    feed = eval_feed(source, config.batch_size, config, shape.vocab_size, adapter)
+    total = feed.parts(config.limit)
     numbers = measure(stepper, adapter, partial(feed.once, config.limit), total)
     if "mlm_loss" not in numbers:
         raise DataError("the records predict no token, so there is nothing to measure")
