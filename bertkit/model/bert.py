@@ -7,6 +7,7 @@ both ways without a table. Every module here maps rows to rows: a batch is one m
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,6 +17,8 @@ from torch.nn import functional
 from bertkit.model.attention import Layout, attention
 from bertkit.model.config import BertConfig
 from bertkit.model.dropout import dropout
+
+Select = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,25 @@ def activation(values: Tensor, kind: str) -> Tensor:
     if kind == "gelu_new":
         return functional.gelu(values, approximate="tanh")
     return functional.relu(values)
+
+
+def picked(hidden: Tensor, where: Tensor) -> Tensor:
+    """Some of the rows.
+
+    Args:
+        hidden: [T, H].
+        where: int64[M], numbers of rows; or int64[N, P], numbers within each of N equally
+            long stretches of rows, for engines that deal stretches out to several machines
+            and therefore cannot take numbers that count across them.
+
+    Returns:
+        [M, H], or [N * P, H].
+    """
+    if where.dim() == 1:
+        return hidden.index_select(0, where)
+    width = hidden.shape[1]
+    stretches = hidden.view(where.shape[0], -1, width)
+    return stretches.gather(1, where[:, :, None].expand(-1, -1, width)).reshape(-1, width)
 
 
 class Embeddings(nn.Module):
@@ -121,9 +143,12 @@ class AttentionBlock(nn.Module):
         self.self = SelfAttention(config)
         self.output = AddAndNorm(config.hidden_size, config)
 
-    def forward(self, rows: Tensor, layout: Layout) -> Tensor:
-        """Rows [T, H] to [T, H]."""
-        normed: Tensor = self.output(self.self(rows, layout), rows)
+    def forward(self, rows: Tensor, layout: Layout, select: Select | None = None) -> Tensor:
+        """Rows [T, H] to [T, H], or to those rows only that `select` keeps."""
+        mixed = self.self(rows, layout)
+        if select is not None:
+            mixed, rows = select(mixed), select(rows)
+        normed: Tensor = self.output(mixed, rows)
         return normed
 
 
@@ -149,9 +174,9 @@ class EncoderLayer(nn.Module):
         self.intermediate = Intermediate(config)
         self.output = AddAndNorm(config.intermediate_size, config)
 
-    def forward(self, rows: Tensor, layout: Layout) -> Tensor:
-        """Rows [T, H] to [T, H]."""
-        rows = self.attention(rows, layout)
+    def forward(self, rows: Tensor, layout: Layout, select: Select | None = None) -> Tensor:
+        """Rows [T, H] to [T, H], or to those rows only that `select` keeps."""
+        rows = self.attention(rows, layout, select)
         normed: Tensor = self.output(self.intermediate(rows), rows)
         return normed
 
@@ -163,10 +188,15 @@ class Encoder(nn.Module):
         super().__init__()
         self.layer = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_hidden_layers))
 
-    def forward(self, rows: Tensor, layout: Layout) -> Tensor:
-        """Rows [T, H] to [T, H]."""
-        for layer in self.layer:
-            rows = layer(rows, layout)
+    def forward(self, rows: Tensor, layout: Layout, select: Select | None = None) -> Tensor:
+        """Rows [T, H] to [T, H], or to those rows only that `select` keeps.
+
+        Every row is a key in the last attention; after it, rows that nobody reads are left
+        out: three quarters of the layer's products are made for the others alone.
+        """
+        last = len(self.layer) - 1
+        for number, layer in enumerate(self.layer):
+            rows = layer(rows, layout, select if number == last else None)
         return rows
 
 
@@ -196,6 +226,20 @@ class BertModel(nn.Module):
         """Hidden rows [T, H] of the last layer."""
         rows: Tensor = self.encoder(self.embeddings(tokens), tokens.layout)
         return rows
+
+    def at(self, tokens: TokenBatch, places: Sequence[Tensor]) -> list[Tensor]:
+        """Some hidden rows of the last layer, for each of several `where` of `picked`.
+
+        The same numbers as `picked` gives of all rows, for less work.
+        """
+        if any(where.dim() > 1 for where in places):
+            hidden = self(tokens)
+            return [picked(hidden, where) for where in places]
+        wanted = torch.cat(list(places))
+        rows: Tensor = self.encoder(
+            self.embeddings(tokens), tokens.layout, lambda every: picked(every, wanted)
+        )
+        return list(torch.split(rows, [len(where) for where in places]))
 
 
 @torch.no_grad()

@@ -81,7 +81,9 @@ class _BlockedLoss(torch.autograd.Function):
         sums = None
         if want_gradient:
             shapes = (hidden, weight, bias)
-            sums = _Gradients(*(torch.zeros_like(like, dtype=wide) for like in shapes))
+            # The first rows fill them; without any row there is nothing to wait for.
+            make = torch.empty_like if len(hidden) else torch.zeros_like
+            sums = _Gradients(*(make(like, dtype=wide) for like in shapes))
         for start in range(0, hidden.shape[0], rows_at_once):
             place = slice(start, start + rows_at_once)
             rows, wanted, factors = hidden[place], labels[place], row_weights[place]
@@ -97,7 +99,7 @@ class _BlockedLoss(torch.autograd.Function):
             plain += (losses * counts[place]).sum()
             if sums is not None:
                 own = sums._replace(hidden=sums.hidden[place])
-                _add_gradients(own, rows, blocks, matrix, wanted, factors, totals)
+                _add_gradients(own, rows, blocks, matrix, wanted, factors, totals, start == 0)
         if sums is not None:
             ctx.save_for_backward(*sums)
             ctx.half = half
@@ -154,9 +156,11 @@ def _is_first(
 
 def _add_gradients(
     sums: _Gradients, rows: Tensor, blocks: Sequence[_Block], matrix: Tensor, labels: Tensor,
-    factors: Tensor, totals: Tensor,
+    factors: Tensor, totals: Tensor, fresh: bool,
 ) -> None:  # fmt: skip
     """Add what some rows contribute, given the exponentials e and their sums s.
+
+    `fresh` says that the sums of the matrix and the bias hold nothing yet.
 
     With f the factors: (f / s) e W - f W[label] for the rows, eᵀ (f / s) h less f h at the
     labels for the matrix, eᵀ (f / s) less f at the labels for the bias.
@@ -164,16 +168,26 @@ def _add_gradients(
     wide, half = sums.weight.dtype, rows.dtype
     shares = factors / totals
     scaled = (rows * shares[:, None]).to(half)
+    keep = 0 if fresh else 1
     for first, last, values in blocks:
         part = values.to(half)
+        target, more = sums.weight[first:last], 1 if first else 0
         if half == wide:
-            sums.hidden.addmm_(part, matrix[first:last])
-            sums.weight[first:last].addmm_(part.t(), scaled)
+            sums.hidden.addmm_(part, matrix[first:last], beta=more)
+            target.addmm_(part.t(), scaled, beta=keep)
         else:
-            sums.hidden.add_(torch.mm(part, matrix[first:last]))
-            sums.weight[first:last].add_(torch.mm(part.t(), scaled))
-        sums.bias[first:last].addmv_(values.t(), shares)
+            to_hidden, to_weight = torch.mm(part, matrix[first:last]), torch.mm(part.t(), scaled)
+            _gather(sums.hidden, to_hidden, more)
+            _gather(target, to_weight, keep)
+        sums.bias[first:last].addmv_(values.t(), shares, beta=keep)
     own = matrix[labels].to(wide).mul_(factors[:, None])
     sums.hidden.mul_(shares[:, None]).sub_(own)
     sums.weight.index_add_(0, labels, rows.to(wide) * factors[:, None], alpha=-1)
     sums.bias.index_add_(0, labels, factors, alpha=-1)
+
+
+def _gather(total: Tensor, part: Tensor, keep: int) -> None:
+    if keep:
+        total.add_(part)
+    else:
+        total.copy_(part)

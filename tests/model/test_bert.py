@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from bertkit.model.bert import BertModel, picked
+
+
+@pytest.mark.parametrize("layout", ["padded", "unpadded"])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_rows_by_number_are_those_of_all_rows(small, sentences, layout, layers):
+    small.num_hidden_layers = layers
+    model = BertModel(small, pooler=False)
+    tokens, rows = getattr(sentences, layout)(), getattr(sentences, f"{layout}_rows")
+    places = [rows, tokens.cls_rows]
+    parts = model.at(tokens, places)
+    sum((part * part).sum() for part in parts).backward()
+    found = {name: value.grad.clone() for name, value in model.named_parameters()}
+    model.zero_grad()
+    hidden = model(tokens)
+    expected = [picked(hidden, where) for where in places]
+    sum((part * part).sum() for part in expected).backward()
+    torch.testing.assert_close(parts, expected, rtol=1e-5, atol=1e-5)
+    for name, value in model.named_parameters():
+        torch.testing.assert_close(found[name], value.grad, rtol=1e-4, atol=1e-3, msg=name)
+
+
+def test_the_last_layer_leaves_out_what_nobody_reads(small, sentences):
+    model = BertModel(small, pooler=False)
+    seen = []
+    for layer in model.encoder.layer:
+        layer.intermediate.register_forward_hook(lambda _, given, made: seen.append(len(given[0])))
+    tokens = sentences.unpadded()
+    model.at(tokens, [sentences.unpadded_rows, tokens.cls_rows])
+    wanted = len(sentences.unpadded_rows) + len(tokens.cls_rows)
+    assert seen == [tokens.layout.rows, wanted]
+
+
+def test_numbers_within_stretches_take_the_same_rows(small, sentences):
+    model = BertModel(small, pooler=False)
+    tokens = sentences.padded()
+    within = torch.tensor([[0, 3], [1, 1], [2, 0], [3, 2], [0, 5]])
+    flat = (within + tokens.cls_rows[:, None]).reshape(-1)
+    (dealt,), (straight,) = model.at(tokens, [within]), model.at(tokens, [flat])
+    torch.testing.assert_close(dealt, straight, rtol=1e-5, atol=1e-5)
