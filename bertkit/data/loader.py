@@ -1,5 +1,6 @@
-"""One background thread that prepares the next batches while the current one is computed.
+"""Batches on their way to the machine: a stretch of a run, and a thread that works ahead.
 
+One background thread prepares the next batches while the current one is computed;
 numpy and the record kernels release the interpreter lock for their heavy parts, so a
 thread is enough and nothing needs to be pickled.
 """
@@ -10,10 +11,43 @@ import contextlib
 import queue
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
+
+from bertkit.data.batches import StepBatch
 
 T = TypeVar("T")
+
+
+class StepSource(Protocol):
+    """Gives the steps of a run from any position on."""
+
+    def steps(self, position: int, limit: int) -> Iterator[StepBatch]:
+        """`limit` step batches from a position of the order on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A stretch of a run: called, it gives the step batches; its length is their number.
+
+    Attributes:
+        feed: of the run.
+        position: samples taken before.
+        count: how many steps.
+    """
+
+    feed: StepSource
+    position: int
+    count: int
+
+    def __call__(self) -> Iterator[StepBatch]:
+        """The batches, from the first one on."""
+        return self.feed.steps(self.position, self.count)
+
+    def __len__(self) -> int:
+        return self.count
 
 
 class Prefetch(Generic[T]):

@@ -18,6 +18,7 @@ from bertkit import log
 from bertkit.backends.base import Adapter, Stepper
 from bertkit.config import as_dict, dump_yaml
 from bertkit.data.batches import StepBatch
+from bertkit.data.loader import Steps
 from bertkit.data.order import Order
 from bertkit.files import open_binary, write_text
 from bertkit.model.heads import BertForQuestionAnswering
@@ -186,7 +187,7 @@ def _train(
         return checkpoint.save(run, model, inner, state, vocab, config.keep_last)
 
     def batches(position: int, limit: int) -> AbstractContextManager[Iterable[StepBatch]]:
-        return adapter.loader(partial(feed.steps, position, limit))
+        return adapter.loader(Steps(feed, position, limit))
 
     saver = BackgroundSaver(spare, partial(adapter.weights, placed), write)
     settings = LoopSettings(steps, config.log_every, config.save_every)

@@ -142,6 +142,7 @@ def step_plan(config: PretrainConfig, shape: StepShape) -> StepPlan:
     return StepPlan(
         config.precision, config.layout, config.max_grad_norm, config.seed, config.clip,
         config.loss_scale, shape, config.model, options_of(config, config.backend),
+        config.save_every,
     )  # fmt: skip
 
 

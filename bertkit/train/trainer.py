@@ -38,6 +38,7 @@ class LoopSettings:
         save_every: steps between checkpoints; 0 for the end only.
         eval_every: steps between evaluations; 0 for the end only.
         eval_every_samples: the same in samples: after the step that reaches a multiple.
+        samples_per_step: samples of every step; needed where `eval_every_samples` is given.
         steps_this_run: stop, saved, after so many steps of this call; 0 for no limit.
         target: end when an evaluation's `target_name` reaches it.
         target_name: the number that counts.
@@ -48,6 +49,7 @@ class LoopSettings:
     save_every: int = 0
     eval_every: int = 0
     eval_every_samples: int = 0
+    samples_per_step: int = 1
     steps_this_run: int = 0
     target: float | None = None
     target_name: str = "mlm_accuracy"
@@ -83,7 +85,8 @@ class Trainer:
         settings: when to do what.
         stepper: does a step.
         batches: (position, number of steps) → the step batches from there on, from the
-            adapter's `loader`.
+            adapter's `loader`. Opened anew after every evaluation: a machine that runs the
+            loop itself does one thing at a time.
         save: writes a checkpoint of a progress and returns its folder.
         lines: the run's metrics.jsonl; None in all processes but the main one.
         evaluate: the numbers of an evaluation; None where there is nothing to evaluate.
@@ -131,18 +134,16 @@ class Trainer:
             StoppedError: after a SIGTERM or `steps_this_run`, once a checkpoint is written.
             BertkitError: the loss is not a number any more; the last checkpoint stays.
         """
-        left = self.settings.steps - progress.step
-        limit = min(left, self.settings.steps_this_run or left)
         first = progress.step
+        left = self.settings.steps - first
+        end = first + min(left, self.settings.steps_this_run or left)
         self._bar = log.progress(total=self.settings.steps, unit="step")
         self._bar.update(first)
         self._clock = time.perf_counter()
         try:
-            with self._termination_saves(), self.batches(progress.position, limit) as feed:
-                for batch in feed:
-                    self._step(batch, progress)
-                    if progress.finished or self._stops():
-                        break
+            with self._termination_saves():
+                while self._stretch(progress, end):
+                    pass
         except KeyboardInterrupt:
             log.logger.info("last checkpoint: %s", progress.checkpoint or "none yet")
             raise
@@ -152,6 +153,30 @@ class Trainer:
         if not progress.finished:
             self._stop(progress, progress.step - first)
         return progress
+
+    def _stretch(self, progress: Progress, end: int) -> bool:
+        """Steps up to the next evaluation; True where more are to come."""
+        if progress.step >= end:
+            return False
+        before = progress.step
+        with self.batches(progress.position, self._pause(progress, end) - progress.step) as feed:
+            for batch in feed:
+                self._step(batch, progress)
+                if progress.finished or self._stops():
+                    return False
+        return progress.step > before
+
+    def _pause(self, progress: Progress, end: int) -> int:
+        """The step after which the next evaluation comes, or `end` if that is sooner."""
+        step, settings = progress.step, self.settings
+        if not self.evaluate:
+            return end
+        if settings.eval_every:
+            end = min(end, step + settings.eval_every - step % settings.eval_every)
+        if settings.eval_every_samples:
+            left = settings.eval_every_samples - progress.position % settings.eval_every_samples
+            end = min(end, step + math.ceil(left / settings.samples_per_step))
+        return end
 
     def _stops(self) -> bool:
         """Whether a signal has come, to any process: all of them stop after the same step."""
@@ -192,7 +217,7 @@ class Trainer:
             "loss": sums["loss"] / len(steps),
             **metrics.summarise(sums),
             "learning_rate": steps[-1]["learning_rate"],
-            "grad_norm": steps[-1]["grad_norm"],
+            **{name: steps[-1][name] for name in ("grad_norm",) if name in steps[-1]},
             "tokens_per_second": sums["tokens"] / elapsed,
             "sequences_per_second": sums["sequences"] / elapsed,
         }

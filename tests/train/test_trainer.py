@@ -37,6 +37,9 @@ class Counting:
         self.reads.append(len(tickets))
         return [{**ticket.sums, **ticket.facts} for ticket in tickets]
 
+    def at_checkpoint(self, save):
+        save()
+
 
 def batches(position, count):
     return Prefetch(numbered(position, count))
@@ -85,6 +88,35 @@ def test_saves_and_evaluations_come_when_due(loop):
     trainer.run(Progress())
     assert trainer.saved == [4, 8, 10]
     assert len(evaluated) == 4
+
+
+@pytest.mark.parametrize("when", [{"eval_every": 3}, {"eval_every_samples": 5}])
+def test_batches_are_opened_anew_after_every_evaluation(loop, when):
+    """So that a machine that runs the loop itself can evaluate between two stretches."""
+    opened, evaluated = [], []
+    trainer = loop(
+        Counting(), lambda: evaluated.append(len(trainer.stepper.trained)) or {},
+        steps=10, samples_per_step=2, **when,
+    )  # fmt: skip
+
+    def noted(position, count):
+        opened.append((position, count))
+        return batches(position, count)
+
+    trainer.batches = noted
+    trainer.run(Progress(step=1, position=2))
+    ends = [position // 2 + count for position, count in opened]
+    assert ends == [step + 1 for step in evaluated]
+    assert trainer.stepper.trained == list(range(1, 10))
+    expected = [3, 6, 9, 10] if "eval_every" in when else [3, 5, 8, 10]
+    assert ends == expected
+
+
+def test_a_feed_that_ends_early_ends_the_loop(loop):
+    trainer = loop(Counting(), steps=10)
+    trainer.batches = lambda position, count: batches(position, 2 if position == 0 else 0)
+    with pytest.raises(StoppedError, match="step 2 of 10"):
+        trainer.run(Progress())
 
 
 def test_going_on_does_the_rest_only(loop):
