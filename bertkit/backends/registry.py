@@ -10,6 +10,7 @@ from bertkit.errors import MissingDependencyError, UsageError
 # Best first: what `auto` tries in order.
 ADAPTERS = {
     "cuda": ("bertkit.backends.cuda", "CudaAdapter"),
+    "hpu": ("bertkit.backends.hpu", "HpuAdapter"),
     "ipu": ("bertkit.backends.ipu", "IpuAdapter"),
     "cpu": ("bertkit.backends.cpu", "CpuAdapter"),
 }
