@@ -54,7 +54,7 @@ class CpuAdapter(LoopAdapter):
         fixed_shapes=False,
         step_owner="loop",
         scalar_reads="free",
-        layouts=("unpadded", "padded"),
+        layouts=("unpadded", "padded", "bucketed", "packed"),
         precisions=("fp32", "bf16"),
         loss_scaling=("none",),
         optimizers=frozenset(NAMES),

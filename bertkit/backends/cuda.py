@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 
-from bertkit.backends.base import Caps, Probe, Topology
+from bertkit.backends.base import (
+    Caps,
+    OptimizerSpec,
+    Probe,
+    Problem,
+    Schedule,
+    StepPlan,
+    Task,
+    Topology,
+)
 from bertkit.backends.distributed import start_group
+from bertkit.backends.loop import LoopStepper
 from bertkit.backends.looped import LoopAdapter
 from bertkit.train.optim import NAMES
 
@@ -20,12 +31,24 @@ class CudaAdapter(LoopAdapter):
         fixed_shapes=False,
         step_owner="loop",
         scalar_reads="log_step",
-        layouts=("unpadded", "padded"),
+        layouts=("unpadded", "padded", "bucketed", "packed"),
         precisions=("bf16", "fp16", "fp32"),
         loss_scaling=("dynamic", "static"),
         optimizers=frozenset(NAMES),
         launchers=("torchrun",),
+        constant_totals=True,
     )
+
+    def validate(self, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
+        """Settings that it cannot do."""
+        problems = super().validate(plan, optimizer)
+        if _compiles(plan) and plan.layout == "unpadded" and plan.precision == "fp32":
+            text = (
+                "--compile does not work with --precision fp32 in the unpadded layout, whose"
+                " attention kernels take half precision; use --precision bf16 or --layout padded"
+            )
+            problems.append(Problem("--compile", text))
+        return problems
 
     def probe(self) -> Probe:
         """Whether a GPU can be used, and why not."""
@@ -56,3 +79,20 @@ class CudaAdapter(LoopAdapter):
         torch.cuda.set_device(Topology.from_environment().local_rank)
         self.peers = start_group("nccl", distributed)
         return self.peers.topology
+
+    def build(
+        self,
+        model: nn.Module,
+        task: Task,
+        plan: StepPlan,
+        optimizer: torch.optim.Optimizer | None = None,
+        schedule: Schedule | None = None,
+    ) -> LoopStepper:
+        """Steps over a placed model, compiled for the one shape of its batches if wanted."""
+        if _compiles(plan):
+            model = torch.compile(model, dynamic=False)  # type: ignore[assignment]
+        return super().build(model, task, plan, optimizer, schedule)
+
+
+def _compiles(plan: StepPlan) -> bool:
+    return bool(getattr(plan.options, "compile", False))

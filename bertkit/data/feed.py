@@ -83,6 +83,12 @@ class Feed:
             records = self.source.batch(np.arange(start, end))
             yield StepBatch(self._micro_batches(records, "global_step", 1), end)
 
+    def parts(self, limit: int = 0) -> int:
+        """How many step batches `once` gives this process."""
+        count = min(limit, len(self.source)) if limit else len(self.source)
+        size = self._layout.records_per_micro_batch
+        return len(range(self.rank * size, count, self.world * size))
+
     @property
     def _layout(self) -> Layout:
         return Layout(

@@ -17,11 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from bertkit import log
-from bertkit.backends.base import Adapter, Peers, Stepper
+from bertkit.backends.base import Adapter, CompiledOnly, Peers, Stepper
 from bertkit.config import as_dict, dump_yaml
 from bertkit.data.batches import StepBatch
-from bertkit.data.feed import Feed
-from bertkit.data.order import Order
+from bertkit.data.loader import Steps
 from bertkit.data.sources import Source
 from bertkit.errors import StoppedError, TargetNotReachedError
 from bertkit.files import write_text
@@ -33,7 +32,8 @@ from bertkit.train import checkpoint, metrics
 from bertkit.train.checkpoint import RunState
 from bertkit.train.config import PretrainConfig
 from bertkit.train.estimate import Estimate
-from bertkit.train.evaluate import eval_feed, measure
+from bertkit.train.evaluate import measure
+from bertkit.train.feeds import eval_feed, training_feed
 from bertkit.train.metrics import MetricsFile
 from bertkit.train.observe import benchmark_logs, eval_samples, machine, peak_share
 from bertkit.train.page import CONFIG, MACHINE
@@ -55,7 +55,10 @@ FREE = (
     "steps_this_run", "epochs", "warmup_proportion",
 )  # fmt: skip
 # These keep the mathematics and change only the last bits.
-LOOSE = ("backend", "layout", "micro_batch_size", "hpu.", "ipu.", "cs.")
+LOOSE = (
+    "backend", "layout", "micro_batch_size", "bucket_boundaries", "sequences_per_pack",
+    "cuda.", "hpu.", "ipu.", "cs.",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,8 @@ def pretrain(
     except (StoppedError, TargetNotReachedError):
         adapter.close()
         raise
+    except CompiledOnly as done:
+        log.logger.info("%s; nothing was trained", done)
     adapter.close()
     return PretrainResult(
         output=str(run),
@@ -184,15 +189,10 @@ def _train(
 ) -> None:
     config, peers = ready.config, adapter.peers
     share = peak_share(ready, adapter)
-    order = Order(len(ready.source), config.seed)
-    feed = Feed(
-        ready.source, order, config.global_batch_size, config.micro_size,
-        config.layout, config.mlm_normalisation, config.model.vocab_size, ready.masking,
-        peers.topology.rank, peers.topology.world, adapter.caps.fixed_shapes,
-    )  # fmt: skip
+    feed = training_feed(ready, adapter)
 
     def batches(position: int, limit: int) -> AbstractContextManager[Iterable[StepBatch]]:
-        return adapter.loader(functools.partial(feed.steps, position, limit))
+        return adapter.loader(Steps(feed, position, limit))
 
     log.logger.info(
         "%s records of %d tokens, %s steps, %s",
@@ -231,6 +231,7 @@ def _train(
         save_every=config.save_every,
         eval_every=config.eval_every,
         eval_every_samples=eval_samples(config),
+        samples_per_step=config.global_batch_size,
         steps_this_run=config.steps_this_run,
         target=config.target_mlm_accuracy,
     )
@@ -265,10 +266,8 @@ def _evaluator(ready: Prepared, stepper: Stepper, adapter: Adapter) -> Any:
     source, config = ready.eval_source, ready.config
     if source is None:
         return None
-    place = adapter.peers.topology
-    size, vocab = config.micro_size, config.model.vocab_size
-    feed = eval_feed(source, size, config.layout, vocab, place, adapter.caps.fixed_shapes)
-    total = math.ceil(len(source) / config.micro_size / place.world)
+    feed = eval_feed(source, config.micro_size, config, config.model.vocab_size, adapter)
+    total = feed.parts()
     return lambda: measure(stepper, adapter, feed.once, total)
 
 

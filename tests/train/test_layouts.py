@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import synthetic
 import torch
 
+from bertkit.data.budget import Budget, budget_for
 from bertkit.data.feed import Feed
 from bertkit.data.order import Order
 from bertkit.data.sources import RecordSource
@@ -78,6 +81,47 @@ def test_every_layout_gives_the_numbers_of_the_unpadded_one(
         if fixed or "cls_place" not in more:
             found = outcome(source, layout, nsp, normalisation, fixed=fixed, **more)
             require_same(plain, found)
+
+
+@pytest.mark.parametrize("normalisation", ["global_step", "micro_batch"])
+def test_constant_totals_give_the_same_numbers(source, normalisation):
+    plain = outcome(source, "unpadded", normalisation=normalisation)
+    budget = Budget(tokens=90, sequences=6, predictions=20, length=24)
+    found = outcome(source, "unpadded", normalisation=normalisation, budget=budget)
+    require_same(plain, found)
+
+
+def graphs_after_each_step(source, rate, steps, budget):
+    """Compiled graphs so far, on the way of CUDA: `meta` tensors have shapes only."""
+    shape = replace(
+        SHAPE, hidden_dropout_prob=rate, attention_probs_dropout_prob=rate, hidden_size=64
+    )
+    model = BertForPreTraining(shape).to("meta", torch.bfloat16)
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    compiled = torch.compile(model, backend="aot_eager", dynamic=False, fullgraph=True)
+    order = Order(len(source), seed=7)
+    feed = Feed(source, order, 12, 4, "unpadded", "global_step", synthetic.VOCAB, budget=budget)
+    task, lengths, graphs = PretrainTask(), set(), []
+    for step in feed.steps(0, steps):
+        for micro in step.micro_batches:
+            lengths.add(tuple(micro.lengths))
+            tensors = {
+                name: torch.from_numpy(values).to("meta") for name, values in micro.arrays.items()
+            }
+            task.losses(compiled, tensors, micro)[0].backward()
+        graphs.append(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+    assert len(lengths) > steps, "batches that are all alike would tell nothing"
+    return graphs
+
+
+# Of the meta device only: its nll_loss has no autograd kernel registered.
+@pytest.mark.filterwarnings("ignore:aten..nll_loss")
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+def test_constant_totals_compile_once(source, rate):
+    assert graphs_after_each_step(source, rate, 5, budget_for(source, 12, 4)) == [1] * 5
+    if not rate:
+        assert graphs_after_each_step(source, rate, 1, None)[0] > 1
 
 
 @pytest.mark.parametrize("layout", ["padded", "packed"])
