@@ -251,8 +251,9 @@ def work_space(config: RecordsConfig, rules: plan.Rules) -> plan.Scratch:
     """Arrays for one instance."""
     length, dtype = config.max_seq_length, rules.draw_ids.dtype
     return plan.Scratch(
-        np.zeros(4 * length, np.uint16), np.zeros(length, np.uint16),
-        np.zeros(length // 64 + 1, np.uint64), np.zeros(length, dtype),
+        np.zeros(4 * length, np.uint16), np.zeros(length, np.uint16), np.zeros(length, np.uint16),
+        np.zeros(length + 8, np.uint8), np.zeros(length, dtype),
+        np.zeros(length + 8, np.uint16),
         np.zeros(length, np.uint16), np.zeros(length, np.bool_),
     )  # fmt: skip
 

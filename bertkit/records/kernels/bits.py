@@ -102,6 +102,16 @@ def trailing_zeros(typing_context: Any, value: Any) -> Any:
 
 
 @intrinsic
+def ones(typing_context: Any, value: Any) -> Any:
+    """Number of one bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
 def bit_length(typing_context: Any, value: Any) -> Any:
     """`int.bit_length` of an unsigned number."""
 

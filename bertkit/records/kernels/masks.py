@@ -8,22 +8,39 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import int64, uint32, uint64
 
-from bertkit.records.kernels.bits import bit_length, trailing_zeros
+from bertkit.records.kernels.bits import bit_length, load_u64, ones, store_u64
 from bertkit.records.kernels.compile import inlined, kernel
 from bertkit.records.kernels.mersenne import below, refill
 
-RUN = 16  # draws without a check between them
-FEW = 4  # words that one masked token needs, the draw of a random token excepted
+RUN = 4  # draws without a check between them
+FEW = 5  # words that one masked token needs, unless a random token is drawn again
+
+
+def _packed_places() -> np.ndarray:
+    """uint64[256, 2]: row b lists the places 0 .. 7 of the one bits of b, 16 bits each."""
+    places = np.zeros((256, 8), np.uint16)
+    for byte in range(256):
+        ones = [place for place in range(8) if byte >> place & 1]
+        places[byte, : len(ones)] = ones
+    return places.view(np.uint64)
+
+
+PLACES = _packed_places()
+# Multiplied by this, bytes of 0 and 1 meet in the highest byte, the first as its lowest bit.
+FLAGS_TO_BITS = np.uint64(0x0102040810204080)
+EVERY_16 = np.uint64(0x0001000100010001)
 
 
 @inlined
-def _shuffle_candidates(source: Any, items: Any, count: Any, wanted: Any) -> None:
-    """`random.shuffle` of 0 .. count-1, of which items[:wanted] are right afterwards.
+def _shuffle_candidates(source: Any, items: Any, picked: Any, count: Any, wanted: Any) -> None:
+    """`random.shuffle` of 0 .. count-1; its first `wanted` items go to `picked`.
 
     `items` has room for twice `count`. A draw that is too large is drawn again; the loops
-    have no branch for that, because it would be mispredicted all the time.
+    have no branch for that, because it would be mispredicted all the time. Such a draw
+    does what an accepted one does, only to places that are never read again.
     """
     words, cursor = source.words, source.cursor
     one, run = uint64(1), uint64(RUN)
@@ -41,11 +58,10 @@ def _shuffle_candidates(source: Any, items: Any, count: Any, wanted: Any) -> Non
             refill(source)
             at = uint64(cursor[0])
             end = uint64(cursor[1])
-        # Places from `wanted` on are never read again once passed: move, do not swap. A
-        # draw above `last` writes to such a place too.
+        # Places from `wanted` on are not read once passed: move, do not swap.
         edge = max(lowest, wanted)
         while last >= edge + run and at + run <= end:
-            for k in range(at, at + run):  # no checks between these draws
+            for k in range(at, at + run):
                 other = uint64(words[k] >> unused)
                 items[other] = items[last]
                 last -= uint64(other <= last)
@@ -55,41 +71,53 @@ def _shuffle_candidates(source: Any, items: Any, count: Any, wanted: Any) -> Non
             items[other] = items[last]
             last -= uint64(other <= last)
             at += one
+        # Below, what comes to stand at a place passed is final, and leaves `items`.
         if last < edge:
+            while last >= lowest + run and at + run <= end:
+                for k in range(at, at + run):
+                    other = uint64(words[k] >> unused)
+                    picked[last] = items[other]
+                    items[other] = items[last]
+                    last -= uint64(other <= last)
+                at += run
             while last >= lowest and at < end:
-                other = min(last, uint64(words[at] >> unused))  # swaps with itself
-                accepted = uint64(words[at] >> unused) <= last
+                other = uint64(words[at] >> unused)
+                picked[last] = items[other]
+                items[other] = items[last]
+                last -= uint64(other <= last)
                 at += one
-                items[last], items[other] = items[other], items[last]
-                last -= uint64(accepted)
+    picked[0] = items[0]
     cursor[0] = at
 
 
 @inlined
-def _draw_replacement(source: Any, at: Any, rules: Any, keep: Any) -> Any:
-    """What replaces a masked token: 80 % [MASK], 10 % itself (`keep`), 10 % any token.
+def _draw_other(source: Any, at: Any, rules: Any, keep: Any) -> Any:
+    """What replaces a masked token that is not [MASK]: half of them stay (`keep`).
 
-    Reads from word `at` of the buffer, in which FEW words are left at least; returns the
-    replacement and the word behind.
+    Reads from word `at`; returns the replacement and the word behind.
     """
-    words = source.words
-    high = uint64(words[at] >> uint32(5))
-    low = uint64(words[at + uint64(1)] >> uint32(6))
-    if ((high << uint64(26)) | low) < rules.mask:
-        return int64(rules.mask_id), at + uint64(2)
-    if words[at + uint64(2)] >> uint32(31) == uint32(0):
-        return int64(keep), at + uint64(4)
-    source.cursor[0] = at + uint64(4)
-    drawn = int64(rules.draw_ids[uint64(below(source, len(rules.draw_ids)))])
-    return drawn, uint64(source.cursor[0])
+    # Both halves do the same steps, because a branch would be guessed wrong half the time.
+    limit = uint64(len(rules.draw_ids))
+    other = uint64(source.words[at] >> uint32(31))
+    at += uint64(2)
+    number = uint64(source.words[at] >> uint32(uint64(32) - bit_length(limit)))
+    if number >= limit:  # one in 15 with 30,522 tokens
+        number = uint64(0)
+        if other == uint64(1):
+            source.cursor[0] = at + uint64(1)
+            number = uint64(below(source, int64(limit)))
+            at = uint64(source.cursor[0]) - uint64(1)
+    drawn = uint64(rules.draw_ids[number])
+    return uint64(keep) - other * (uint64(keep) - drawn), at + other
 
 
 @inlined
 def _mask_position(
     source: Any, at: Any, rules: Any, scratch: Any, candidate: Any, first_length: Any, keep: Any
 ) -> Any:
-    """Mask a candidate: note its position in the sequence, and draw its replacement.
+    """Note a candidate's position in the sequence and draw what replaces it.
 
+    That is [MASK] in 80 % of cases, the token itself (`keep`) in 10 %, any token else.
     Reads words from `at`; returns where the next ones are.
     """
     if at + uint64(FEW) > uint64(source.cursor[1]):
@@ -98,8 +126,13 @@ def _mask_position(
         at = uint64(source.cursor[0])
     # Before it stand [CLS], and from the second segment on a [SEP].
     position = candidate + uint64(1) + uint64(candidate >= first_length)
-    scratch.chosen[position >> uint64(6)] |= uint64(1) << (position & uint64(63))
-    replacement, at = _draw_replacement(source, at, rules, keep)
+    scratch.chosen[position] = 1
+    high = uint64(source.words[at] >> uint32(5))
+    low = uint64(source.words[at + uint64(1)] >> uint32(6))
+    at += uint64(2)
+    replacement = uint64(rules.mask_id)
+    if ((high << uint64(26)) | low) >= rules.mask:
+        replacement, at = _draw_other(source, at, rules, keep)
     scratch.replacements[position] = replacement
     return at
 
@@ -109,10 +142,10 @@ def mask_tokens(source: Any, rules: Any, scratch: Any, lengths: Any, wanted: Any
     """Mask `wanted` tokens, each for itself; returns how many."""
     first_length, count = lengths
     wanted = min(wanted, count)
-    _shuffle_candidates(source, scratch.candidates, count, wanted)
+    _shuffle_candidates(source, scratch.candidates, scratch.picked, count, wanted)
     at = uint64(source.cursor[0])
     for k in range(wanted):
-        candidate = uint64(scratch.candidates[k])
+        candidate = uint64(scratch.picked[k])
         at = _mask_position(source, at, rules, scratch, candidate, first_length, keep)
     source.cursor[0] = at
     return wanted
@@ -136,13 +169,13 @@ def mask_words(
             starts[groups] = k
             groups += uint64(1)
     starts[groups] = count
-    _shuffle_candidates(source, scratch.candidates, groups, groups)
+    _shuffle_candidates(source, scratch.candidates, scratch.picked, groups, groups)
     masked = uint64(0)
     at = uint64(source.cursor[0])
     for k in range(groups):
         if masked >= wanted:
             break
-        group = uint64(scratch.candidates[k])
+        group = uint64(scratch.picked[k])
         begin, stop = uint64(starts[group]), uint64(starts[group + uint64(1)])
         if masked + (stop - begin) > wanted:
             continue
@@ -192,12 +225,15 @@ def move_positions(scratch: Any, out: Any, row: Any, masked: Any) -> None:
 def store_masks(scratch: Any, out: Any, row: Any, length: Any) -> None:
     """Move the masked positions, in ascending order, and their replacements to the plan."""
     place = uint64(0)
-    for block in range((length >> uint64(6)) + uint64(1)):
-        bits = scratch.chosen[block]
-        scratch.chosen[block] = 0
-        while bits != uint64(0):
-            position = (block << uint64(6)) + trailing_zeros(bits)
-            bits &= bits - uint64(1)
-            out.positions[row, place] = position
-            out.replacements[row, place] = scratch.replacements[position]
-            place += uint64(1)
+    for group in range((length >> uint64(3)) + uint64(1)):
+        first = group << uint64(3)
+        flags = (load_u64(scratch.chosen, first) * FLAGS_TO_BITS) >> uint64(56)
+        store_u64(scratch.chosen, first, uint64(0))
+        base = first * EVERY_16
+        store_u64(scratch.sorted, place << uint64(1), PLACES[flags, 0] + base)
+        store_u64(scratch.sorted, (place << uint64(1)) + uint64(8), PLACES[flags, 1] + base)
+        place += ones(flags)
+    for k in range(place):
+        position = scratch.sorted[k]
+        out.positions[row, k] = position
+        out.replacements[row, k] = scratch.replacements[position]

@@ -18,7 +18,7 @@ from bertkit.records.kernels.bits import bit_length
 from bertkit.records.kernels.compile import inlined, kernel
 
 BLOCK = 624
-BUFFER = 8 * BLOCK
+BUFFER = 3 * BLOCK
 SHIFT = 397  # MT19937's "m"
 
 _UPPER, _LOWER, _MATRIX = 0x80000000, 0x7FFFFFFF, 0x9908B0DF
@@ -29,11 +29,15 @@ class Stream(NamedTuple):
 
     Attributes:
         state: uint32[624], the generator after the last word in the buffer.
+        far: the same array once more. Read through another pointer, words made a little
+            earlier are checked for overlap once per loop; seen in one array, they would
+            halve the width of LLVM's vectors.
         words: uint32[BUFFER], words made ahead.
         cursor: int64[2], the next word to read and the end of the words made.
     """
 
     state: np.ndarray
+    far: np.ndarray
     words: np.ndarray
     cursor: np.ndarray
 
@@ -51,7 +55,7 @@ def stream_of(rng: random.Random) -> Stream:
     words = np.zeros(BUFFER, np.uint32)
     left = _tempered(state[used:])  # of the block that rng has begun
     words[: len(left)] = left
-    return Stream(state, words, np.array([0, len(left)]))
+    return Stream(state, state, words, np.array([0, len(left)]))
 
 
 def threshold(probability: float) -> np.uint64:
@@ -73,35 +77,47 @@ def _twisted(here: Any, behind: Any, far: Any) -> Any:
     return far ^ (y >> uint32(1)) ^ ((uint32(0) - (y & uint32(1))) & uint32(_MATRIX))
 
 
+@inlined
+def _tempered_word(y: Any) -> Any:
+    """What the generator gives out for a state word."""
+    y ^= y >> uint32(11)
+    y ^= (y << uint32(7)) & uint32(0x9D2C5680)
+    y ^= (y << uint32(15)) & uint32(0xEFC60000)
+    return y ^ (y >> uint32(18))
+
+
+@inlined
+def _advance(state: Any, far: Any, begin: Any, end: Any, ahead: Any) -> None:
+    """Advance the state words begin .. end-1; `ahead` leads to the one SHIFT on."""
+    for k in range(begin, end):
+        state[k] = _twisted(state[k], state[k + uint64(1)], far[k + ahead])
+
+
 @kernel
-def _make_block(state: Any, words: Any, at: Any) -> None:
+def _make_block(state: Any, far: Any, words: Any, at: Any) -> None:
     """Advance `state` by 624 words and write them, tempered, to `words` from `at`."""
-    # Unsigned indices: a possibly negative index would keep LLVM from vectorising.
-    one, shift, rest = uint64(1), uint64(SHIFT), uint64(BLOCK - SHIFT)
-    for k in range(rest):
-        state[k] = _twisted(state[k], state[k + one], state[k + shift])
-    for k in range(rest, uint64(BLOCK - 1)):
-        state[k] = _twisted(state[k], state[k + one], state[k - rest])
+    # Unsigned indices: a possibly negative index would keep LLVM from vectorising. Each
+    # part reads only words that an earlier part, or an earlier block, has made.
+    rest = uint64(BLOCK - SHIFT)
+    _advance(state, far, uint64(0), rest, uint64(SHIFT))
+    _advance(state, far, rest, rest + rest, uint64(0) - rest)
+    _advance(state, far, rest + rest, uint64(BLOCK - 1), uint64(0) - rest)
     state[BLOCK - 1] = _twisted(state[BLOCK - 1], state[0], state[SHIFT - 1])
     first = uint64(at)
     for k in range(uint64(BLOCK)):
-        y = state[k]
-        y ^= y >> uint32(11)
-        y ^= (y << uint32(7)) & uint32(0x9D2C5680)
-        y ^= (y << uint32(15)) & uint32(0xEFC60000)
-        words[first + k] = y ^ (y >> uint32(18))
+        words[first + k] = _tempered_word(state[k])
 
 
 @kernel
 def refill(source: Any) -> None:
     """Move the unread words to the front of the buffer and fill it up with new blocks."""
-    state, words, cursor = source
+    state, far, words, cursor = source
     begin = uint64(cursor[0])
     left = uint64(cursor[1]) - begin
     for k in range(left):
         words[k] = words[begin + k]
     while left + uint64(BLOCK) <= uint64(BUFFER):
-        _make_block(state, words, left)
+        _make_block(state, far, words, left)
         left += uint64(BLOCK)
     cursor[0] = 0
     cursor[1] = left

@@ -98,17 +98,21 @@ class Scratch(NamedTuple):
 
     Attributes:
         candidates: uint16[4 L], the candidates as they are shuffled.
+        picked: uint16[L], those chosen, in order.
         starts: uint16[L], first candidate of each word (whole words).
-        chosen: uint64[L // 64 + 1], a bit per masked position.
+        chosen: uint8[L + 8], 1 at masked positions, else 0.
         replacements: token[L], by position.
+        sorted: uint16[L + 8], the masked positions in ascending order.
         places: uint16[L], positions of the tokens that may be masked (`Rules.never`).
         continues: bool[L], which of those are "##" pieces.
     """
 
     candidates: np.ndarray
+    picked: np.ndarray
     starts: np.ndarray
     chosen: np.ndarray
     replacements: np.ndarray
+    sorted: np.ndarray
     places: np.ndarray
     continues: np.ndarray
 
