@@ -1,4 +1,4 @@
-"""Write docs/cli.md from the command line itself; `--check` only compares.
+"""Write docs/cli.md and docs/config-keys.md from the program; `--check` only compares.
 
 Run: python docs/generate.py [--check]
 """
@@ -11,8 +11,23 @@ from pathlib import Path
 import click
 
 from bertkit.cli import COMMANDS, main_group
+from bertkit.train.foreign import cerebras_keys, graphcore, habana
 
-PAGE = Path(__file__).with_name("cli.md")
+FOLDER = Path(__file__).parent
+KEYS_HEAD = """# What the keys of other systems' configuration files become
+
+Generated from the program by `make docs`; do not edit. `bertkit pretrain --config FILE` takes
+these files as they are; `--dry-run` shows what every key of FILE became. A key that is not in
+its table is refused with the nearest known one. Our settings are named as in YAML: `max_steps`
+is `--max-steps`, `model.hidden_size` is `--set model.hidden_size=...`. What is given on the
+command line wins over the file. `bert_config.json` sets the keys of `model` by their own names.
+"""
+TABLES = {
+    "Cerebras params (YAML)": cerebras_keys.TABLE,
+    "Graphcore, TensorFlow 2 (JSON, flat and nested)": graphcore.KERAS_TABLE,
+    "Graphcore, PyTorch (YAML presets, as FILE:NAME)": graphcore.TORCH_TABLE,
+    "Habana (flags of run_pretraining.py in a job file or script)": habana.TABLE,
+}
 HEAD = """# The command line
 
 Generated from the program by `make docs`; do not edit. Every flag may also be written with
@@ -34,6 +49,15 @@ def page() -> str:
     return "\n".join(parts)
 
 
+def keys_page() -> str:
+    """The tables of other systems' keys as Markdown."""
+    parts = [KEYS_HEAD]
+    for title, table in TABLES.items():
+        rows = "\n".join(f"| `{key}` | {rule.text} |" for key, rule in table.items())
+        parts.append(f"## {title}\n\n| there | here |\n|---|---|\n{rows}\n")
+    return "\n".join(parts)
+
+
 def _settings() -> dict[str, object]:
     return {"terminal_width": 100, "help_option_names": ["-h", "--help"]}
 
@@ -44,15 +68,16 @@ def _block(title: str, text: str) -> str:
 
 
 def main() -> int:
-    """Write the page, or say whether it is up to date."""
-    text = page()
-    if "--check" in sys.argv[1:]:
-        if PAGE.read_text(encoding="utf-8") == text:
-            return 0
-        sys.stderr.write("docs/cli.md is out of date: run `make docs`\n")
-        return 1
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    """Write the pages, or say whether they are up to date."""
+    status = 0
+    for name, text in (("cli.md", page()), ("config-keys.md", keys_page())):
+        place = FOLDER / name
+        if "--check" not in sys.argv[1:]:
+            place.write_text(text, encoding="utf-8")
+        elif not place.is_file() or place.read_text(encoding="utf-8") != text:
+            sys.stderr.write(f"docs/{name} is out of date: run `make docs`\n")
+            status = 1
+    return status
 
 
 if __name__ == "__main__":

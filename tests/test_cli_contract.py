@@ -144,9 +144,10 @@ def test_version(bertkit):
     assert bertkit("--version").out.strip() == f"bertkit, version {__version__}"
 
 
-def test_documentation_of_the_command_line_is_current():
+@pytest.mark.parametrize(("name", "made"), [("cli.md", "page"), ("config-keys.md", "keys_page")])
+def test_generated_documentation_is_current(name, made):
     module = runpy.run_path(str(ROOT / "docs" / "generate.py"))
-    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == module["page"]()
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == module[made]()
 
 
 def test_doctor_speaks_json(bertkit):

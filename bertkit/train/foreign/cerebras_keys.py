@@ -90,13 +90,13 @@ def _mode(value: Any) -> Mapping[str, Any]:
 
 def _adam(value: Any) -> Mapping[str, Any]:
     names = {"adamw": "adamw", "lamb": "no_debias_clamp10", "sgd": "sgd", "adam": "adamw"}
-    found = dict(words("optimizer", names)(value))
+    found = dict(words("optimizer", names).apply(value))
     # Adam's decay is in the gradient; without decay the two are the same.
     return found | ({"weight_decay": 0.0} if str(value).lower() == "adam" else {})
 
 
 _INPUT: dict[str, Rule] = {
-    "data_processor": _processor,
+    "data_processor": Rule("`mask` (static or dynamic, by its name)", _processor),
     "data_dir": to("input", convert=_list),
     "vocab_file": to("vocab", convert=str),
     "max_sequence_length": to("records.max_seq_length", convert=int),
@@ -107,14 +107,16 @@ _INPUT: dict[str, Rule] = {
     "masked_lm_prob": to("records.masked_lm_prob", convert=float),
     "whole_word_masking": to("records.whole_word_mask", convert=bool),
     "mask_whole_word": to("records.whole_word_mask", convert=bool),
-    "buckets": _buckets,
+    "buckets": Rule("`layout` bucketed and `bucket_boundaries`", _buckets),
     "shuffle": ignored("records are always seen in an order drawn from --seed"),
     "shuffle_seed": ignored("the order is drawn from --seed"),
     "shuffle_buffer": ignored("the whole order is drawn at once"),
     "scale_mlm_weights": only(
         True, because="the loss is always a mean over masked tokens, not over sequences"
     ),
-    "dynamic_mlm_scale": to("mlm_normalisation", convert=lambda value: "global_step"),
+    "dynamic_mlm_scale": Rule(
+        "`mlm_normalisation` global_step", lambda value: {"mlm_normalisation": "global_step"}
+    ),
     "drop_last": ignored("every step has a whole batch"),
     "repeat": ignored("the run ends by --max-steps or --epochs"),
     **dict.fromkeys(
@@ -144,10 +146,10 @@ _MODEL: dict[str, Rule] = {
     "num_segments": to("model.type_vocab_size", convert=int),
     "type_vocab_size": to("model.type_vocab_size", convert=int),
     "initializer_range": to("model.initializer_range", convert=float),
-    "disable_nsp": to("nsp", convert=lambda value: not value),
-    "use_vsl": _vsl,
-    "mixed_precision": to("mixed_precision", convert=bool),
-    "fp16_type": to("half"),
+    "disable_nsp": Rule("`nsp`, inverted", lambda value: {"nsp": not value}),
+    "use_vsl": Rule("`layout` (bucketed or padded)", _vsl),
+    "mixed_precision": Rule("`precision`, with fp16_type", lambda v: {"mixed_precision": bool(v)}),
+    "fp16_type": Rule("`precision` fp16 or bf16, and `cs.half`", lambda value: {"half": value}),
     "position_embedding_type": only(
         "learned", "absolute", because="positions are learned embeddings"
     ),
@@ -172,21 +174,25 @@ _MODEL: dict[str, Rule] = {
 }  # fmt: skip
 
 _OPTIMIZER: dict[str, Rule] = {
-    "optimizer_type": _adam,
+    "optimizer_type": Rule(
+        "`optimizer` (adam: adamw without decay; lamb: no_debias_clamp10)", _adam
+    ),
     "weight_decay_rate": to("weight_decay", convert=float),
     "weight_decay": to("weight_decay", convert=float),
     "epsilon": to("eps", convert=float),
     "eps": to("eps", convert=float),
     "beta1": to("beta1", convert=float),
     "beta2": to("beta2", convert=float),
-    "betas": _betas,
+    "betas": Rule("`beta1`, `beta2`", _betas),
     "correct_bias": only(True, because="AdamW corrects its bias here"),
     "amsgrad": only(False, because="there is no AMSGrad"),
     "max_gradient_norm": to("max_grad_norm", convert=lambda value: float(value or 0)),
     "max_gradient_value": only(None, because="gradients are clipped by their norm"),
-    "learning_rate": _rates,
-    "loss_scaling_factor": _loss_scale,
-    "grad_accum_steps": to("accumulation", convert=int),
+    "learning_rate": Rule("`stage`, one per scheduler; a number: a constant rate", _rates),
+    "loss_scaling_factor": Rule("`loss_scale` (dynamic: 0)", _loss_scale),
+    "grad_accum_steps": Rule(
+        "multiplies `global_batch_size`", lambda value: {"accumulation": int(value)}
+    ),
     "log_summaries": _SUMMARY,
     "disable_lr_steps_reset": ignored("a run with --init-checkpoint starts at step 0"),
     "exclude_from_weight_decay": ignored("biases and LayerNorm never decay"),
@@ -218,7 +224,7 @@ _RUN: dict[str, Rule] = {
     "validate_only": to("cs.validate_only", convert=bool),
     "compile_only": to("cs.compile_only", convert=bool),
     "precision_opt_level": to("cs.precision_level", convert=int),
-    "mode": _mode,
+    "mode": Rule("only train and train_and_eval: see `bertkit eval`", _mode),
     "eval_steps": ignored("all of --eval-input is evaluated; see eval --limit"),
     "throttle_secs": ignored("evaluations come by steps"),
     "save_initial_checkpoint": ignored("the weights at step 0 follow from --seed"),
@@ -232,7 +238,10 @@ _RUN: dict[str, Rule] = {
 }  # fmt: skip
 
 _CONFIG: dict[str, Rule] = {
-    "use_cbfloat16": lambda value: {"half": "cbfloat16", "mixed_precision": True} if value else {},
+    "use_cbfloat16": Rule(
+        "`precision` bf16 and `cs.half`",
+        lambda value: {"half": "cbfloat16", "mixed_precision": True} if value else {},
+    ),
 }
 
 _EVAL: dict[str, Rule] = {"data_dir": to("eval_input", convert=_list)}

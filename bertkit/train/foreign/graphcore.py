@@ -53,7 +53,7 @@ def read_keras(source: str, values: Mapping[str, Any]) -> Translation:
         values: its content.
     """
     entries = [(key, _old(key), value) for key, value in flat(values)]
-    found = translate(source, KERAS, entries, {**_SHARED, **_KERAS})
+    found = translate(source, KERAS, entries, KERAS_TABLE)
     found.values |= {"backend": "ipu", "precision": "fp16", "optimizer": "graphcore"} | {
         key: value for key, value in found.values.items() if key == "optimizer"
     }
@@ -79,7 +79,7 @@ def read_preset(source: str, values: Mapping[str, Any], name: str) -> Translatio
             f"{source}: {given}, names: {', '.join(presets)}", f"give --config {source}:NAME"
         )
     entries = [(key, key, value) for key, value in values[name].items()]
-    found = translate(f"{source}:{name}", TORCH, entries, {**_SHARED, **_TORCH})
+    found = translate(f"{source}:{name}", TORCH, entries, TORCH_TABLE)
     found.values |= {"backend": "ipu", "precision": "fp16"}
     if found.values.get("model.hidden_size"):
         found.values.setdefault(
@@ -140,6 +140,14 @@ def _packed(value: Any) -> Mapping[str, Any]:
     return {"layout": "packed"} if value else {"layout": "padded"}
 
 
+_PROPORTIONS = Rule("`ipu.memory_proportion`", _proportions)
+_HALF = Rule("`ipu.half_partials`", _half)
+_WANDB = Rule("`log_to` wandb", _wandb)
+_ACCUMULATION = Rule(
+    "`global_batch_size` is micro-batch x replicas x this",
+    lambda value: {"accumulation": int(value)},
+)
+
 _SHARED: dict[str, Rule] = {
     "micro_batch_size": to("micro_batch_size", convert=int),
     "replicated_tensor_sharding": to("ipu.replicated_tensor_sharding", convert=bool),
@@ -152,17 +160,19 @@ _SHARED: dict[str, Rule] = {
 
 _KERAS: dict[str, Rule] = {
     "replicas": to("ipu.replicas", convert=int),
-    "grad_acc_steps_per_replica": to("accumulation", convert=int),
-    "total_num_train_samples": to("samples", convert=int),
+    "grad_acc_steps_per_replica": _ACCUMULATION,
+    "total_num_train_samples": Rule(
+        "`max_steps`, divided by the global batch", lambda value: {"samples": int(value)}
+    ),
     "num_epochs": to("epochs", convert=float),
-    "dataset_dir": lambda value: {"input": [str(value)]},
+    "dataset_dir": Rule("`input`", lambda value: {"input": [str(value)]}),
     "max_seq_length": to("records.max_seq_length", convert=int),
     "output_dir": to("output", convert=str),
     "save_ckpt_path": to("output", convert=str),
     "pretrained_ckpt_path": to("init_checkpoint"),
     "seed": to("seed", convert=int),
     "global_batches_per_log": to("log_every", convert=int),
-    "bert_model_name": _model_name,
+    "bert_model_name": Rule("sizes of `model` (base, large)", _model_name),
     "bert_config.position_embedding_type": only("absolute", because="positions are absolute"),
     **{
         f"bert_config.{key}": to(f"model.{key}")
@@ -182,12 +192,12 @@ _KERAS: dict[str, Rule] = {
     "pipeline_stages": to("ipu.pipeline_stages", convert=lambda v: [" ".join(s) for s in v]),
     "device_mapping": to("ipu.device_mapping", convert=lambda v: [int(i) for i in v]),
     "pipeline_device_mapping": to("ipu.device_mapping", convert=lambda v: [int(i) for i in v]),
-    "matmul_available_memory_proportion_per_pipeline_stage": _proportions,
-    "matmul_partials_type": _half,
+    "matmul_available_memory_proportion_per_pipeline_stage": _PROPORTIONS,
+    "matmul_partials_type": _HALF,
     "enable_recomputation": to("ipu.recomputation", convert=bool),
     "generated_dataset": to("ipu.synthetic_data", convert=bool),
-    "enable_wandb": _wandb,
-    "wandb_opts.log_to_wandb": _wandb,
+    "enable_wandb": _WANDB,
+    "wandb_opts.log_to_wandb": _WANDB,
     **dict.fromkeys(
         (
             "min_remote_tensor_size", "replace_layers", "use_outlining", "fp_exceptions",
@@ -208,14 +218,14 @@ _KERAS: dict[str, Rule] = {
 
 _TORCH: dict[str, Rule] = {
     "replication_factor": to("ipu.replicas", convert=int),
-    "gradient_accumulation": to("accumulation", convert=int),
+    "gradient_accumulation": _ACCUMULATION,
     "training_steps": to("max_steps", convert=int),
     "device_iterations": to("ipu.device_iterations", convert=int),
     "random_seed": to("seed", convert=int),
-    "input_files": lambda value: {"input": [str(item) for item in value]},
+    "input_files": Rule("`input`", lambda value: {"input": [str(item) for item in value]}),
     "sequence_length": to("records.max_seq_length", convert=int),
     "mask_tokens": to("records.max_predictions_per_seq", convert=int),
-    "packed_data": _packed,
+    "packed_data": Rule("`layout` (packed or padded)", _packed),
     **{
         key: to(f"model.{key}")
         for key in (
@@ -226,8 +236,8 @@ _TORCH: dict[str, Rule] = {
     },
     "layers_per_ipu": to("ipu.layers_per_ipu", convert=lambda v: [int(i) for i in v]),
     "ipus_per_replica": to("ipu.ipus_per_replica", convert=int),
-    "matmul_proportion": _proportions,
-    "enable_half_partials": _half,
+    "matmul_proportion": _PROPORTIONS,
+    "enable_half_partials": _HALF,
     "enable_half_first_order_momentum": to("ipu.half_first_moment", convert=bool),
     "recompute_checkpoint_every_layer": to("ipu.recomputation", convert=bool),
     "auto_loss_scaling": to("ipu.automatic_loss_scaling", convert=bool),
@@ -243,7 +253,7 @@ _TORCH: dict[str, Rule] = {
     "lr_warmup": to("warmup_proportion", convert=float),
     "checkpoint_output_dir": to("output", convert=str),
     "pretrained_checkpoint": to("init_checkpoint"),
-    "wandb": _wandb,
+    "wandb": _WANDB,
     "dataset": only("pretraining", "pretraining_packed", because="records are always read"),
     **dict.fromkeys(
         ("dataloader_workers", "async_dataloader"),
@@ -254,3 +264,6 @@ _TORCH: dict[str, Rule] = {
         ignored("the records say it themselves"),
     ),
 }  # fmt: skip
+
+KERAS_TABLE = {**_SHARED, **_KERAS}
+TORCH_TABLE = {**_SHARED, **_TORCH}

@@ -50,7 +50,7 @@ def read(source: str, text: str) -> Translation:
     program = _PROGRAM.search(joined)
     assert program is not None
     entries = [(f"--{key}", key.replace("-", "_"), value) for key, value in _flags(source, joined)]
-    found = translate(source, TITLE, entries, _TABLE)
+    found = translate(source, TITLE, entries, TABLE)
     cards = [int(first or second) for first, second in _CARDS.findall(joined[: program.start()])]
     _finish(found, cards[-1] if cards else 1)
     return found
@@ -127,7 +127,6 @@ def _finish(found: Translation, cards: int) -> None:
             )
         values["global_batch_size"] = share * cards
         values["micro_batch_size"] = share // parts
-    values.pop("fused", None)
     values |= {
         "backend": values.get("backend", "hpu"), "optimizer": "nvlamb",
         "schedule": "polynomial", "power": 0.5,
@@ -137,16 +136,22 @@ def _finish(found: Translation, cards: int) -> None:
 _GONE = ignored("old mixed precision; --autocast took its place, here --precision bf16")
 _LOGS = ignored("the loop's own logs have the numbers")
 
-_TABLE: dict[str, Rule] = {
-    "input_dir": lambda value: {"input": [str(value)]},
-    "config_file": _shape,
-    "bert_model": _model,
+TABLE: dict[str, Rule] = {
+    "input_dir": Rule("`input`", lambda value: {"input": [str(value)]}),
+    "config_file": Rule("sizes of `model`, where the file is here", _shape),
+    "bert_model": Rule("sizes of `model` (base, large)", _model),
     "output_dir": to("output", convert=str),
     "init_checkpoint": to("init_checkpoint"),
     "max_seq_length": to("records.max_seq_length", convert=int),
     "max_predictions_per_seq": to("records.max_predictions_per_seq", convert=int),
-    "train_batch_size": to("share", convert=int),
-    "gradient_accumulation_steps": to("accumulation", convert=int),
+    "train_batch_size": Rule(
+        "a card's share of a step: `global_batch_size` is this x cards",
+        lambda value: {"share": int(value)},
+    ),
+    "gradient_accumulation_steps": Rule(
+        "`micro_batch_size` is --train_batch_size / this",
+        lambda value: {"accumulation": int(value)},
+    ),
     "learning_rate": to("learning_rate", convert=float),
     "num_train_epochs": to("epochs", convert=float),
     "max_steps": to("max_steps", convert=lambda value: int(float(value))),
@@ -158,27 +163,29 @@ _TABLE: dict[str, Rule] = {
     "json_summary": to("json_summary", convert=str),
     "loss_scale": to("loss_scale", convert=float),
     "init_loss_scale": ignored("the dynamic loss scale starts where PyTorch's does"),
-    "autocast": _half,
-    "use_autocast": _half,
-    "fp16": lambda value: {"precision": "fp16"},
-    "amp": lambda value: {"precision": "fp16"},
-    "use_habana": lambda value: {"backend": "hpu"},
+    "autocast": Rule("`precision` bf16", _half),
+    "use_autocast": Rule("`precision` bf16", _half),
+    "fp16": Rule("`precision` fp16", lambda value: {"precision": "fp16"}),
+    "amp": Rule("`precision` fp16", lambda value: {"precision": "fp16"}),
+    "use_habana": Rule("`backend` hpu", lambda value: {"backend": "hpu"}),
     "no_cuda": ignored("give --backend"),
-    "use_lazy_mode": _lazy,
-    "use_fused_lamb": to("fused", convert=_true),
-    "enable_packed_data_mode": _packed,
-    "use_hpu_graphs": _graphs,
+    "use_lazy_mode": Rule("`hpu.mode` (lazy or eager)", _lazy),
+    "use_fused_lamb": ignored("the fused LAMB is the one that hpu has"),
+    "enable_packed_data_mode": Rule("`layout` (packed or padded)", _packed),
+    "use_hpu_graphs": Rule("`hpu.graphs`", _graphs),
     "use_zero_optimizer": to("shard_optimizer", convert=_true),
-    "allreduce_post_accumulation": lambda value: {"hpu.flat_all_reduce": _true(value)},
+    "allreduce_post_accumulation": Rule(
+        "`hpu.flat_all_reduce`", lambda value: {"hpu.flat_all_reduce": _true(value)}
+    ),
     "allreduce_post_accumulation_fp16": ignored("changes no number on this machine"),
-    "tensorboard_logdir": lambda value: {"log_to": ["tensorboard"]},
+    "tensorboard_logdir": Rule("`log_to`", lambda value: {"log_to": ["tensorboard"]}),
     "checkpoint_activations": refused("activations are not recomputed; lower the micro-batch"),
     "profile": _LOGS,
     "profile_steps": _LOGS,
     "disable_progress_bar": ignored("bars are for terminals only"),
     "resume_from_checkpoint": ignored("the same command again goes on by itself"),
     "resume_step": ignored("the last checkpoint is taken; --resume FOLDER names another"),
-    "skip_checkpoint": lambda value: {"save_every": 0},
+    "skip_checkpoint": Rule("`save_every` 0", lambda value: {"save_every": 0}),
     "phase2": ignored("phases are presets and --init-checkpoint"),
     "phase1_end_step": ignored("steps count from 0 in every run"),
     "do_train": ignored("that is what this command does"),

@@ -79,10 +79,6 @@ class Translation:
             )
 
 
-# Gives the settings of a value; raises `Refusal` or `Ignore` for the other two fates.
-Rule = Callable[[Any], Mapping[str, Any]]
-
-
 class Refusal(Exception):
     """A value that bertkit cannot do; its text says why."""
 
@@ -91,50 +87,65 @@ class Ignore(Exception):
     """A value that has no meaning here; its text says why."""
 
 
+@dataclass(frozen=True)
+class Rule:
+    """What a key becomes.
+
+    Attributes:
+        text: the same for people, for the documentation.
+        apply: gives the settings of a value; raises `Refusal` or `Ignore` for the other fates.
+    """
+
+    text: str
+    apply: Callable[[Any], Mapping[str, Any]]
+
+
 def to(*names: str, convert: Callable[[Any], Any] = lambda value: value) -> Rule:
     """The value, converted, under our names."""
-    return lambda value: dict.fromkeys(names, convert(value))
+    text = ", ".join(f"`{name}`" for name in names)
+    return Rule(text, lambda value: dict.fromkeys(names, convert(value)))
 
 
 def words(name: str, table: Mapping[str, Any]) -> Rule:
     """A word of theirs as one of ours; upper and lower case are the same."""
 
-    def rule(value: Any) -> Mapping[str, Any]:
+    def apply(value: Any) -> Mapping[str, Any]:
         key = str(value).lower()
         if key not in table:
             raise Refusal(f"bertkit knows {', '.join(table)} here")
         return {name: table[key]}
 
-    return rule
+    pairs = (f"{word}: {ours}" if word != ours else word for word, ours in table.items())
+    return Rule(f"`{name}` ({', '.join(pairs)})", apply)
 
 
 def only(*allowed: Any, because: str) -> Rule:
     """Nothing to set, as long as the value is one that bertkit always has."""
 
-    def rule(value: Any) -> Mapping[str, Any]:
+    def apply(value: Any) -> Mapping[str, Any]:
         if value not in allowed:
             raise Refusal(because)
         raise Ignore("always so here")
 
-    return rule
+    return Rule(f"only {' or '.join(str(value) for value in allowed)}: {because}", apply)
 
 
 def ignored(reason: str) -> Rule:
     """Left out, whatever the value."""
 
-    def rule(value: Any) -> Mapping[str, Any]:
+    def apply(value: Any) -> Mapping[str, Any]:
         raise Ignore(reason)
 
-    return rule
+    return Rule(f"ignored: {reason}", apply)
 
 
 def refused(reason: str) -> Rule:
     """Not possible, whatever the value."""
 
-    def rule(value: Any) -> Mapping[str, Any]:
+    def apply(value: Any) -> Mapping[str, Any]:
         raise Refusal(reason)
 
-    return rule
+    return Rule(f"refused: {reason}", apply)
 
 
 def translate(
@@ -166,7 +177,7 @@ def _apply(rule: Rule, value: Any) -> tuple[Mapping[str, Any], str, str]:
         if _VARIABLE.search(value):
             return {}, IGNORED, "holds a variable that is not set; give the setting itself"
     try:
-        settings = rule(value)
+        settings = rule.apply(value)
     except Ignore as reason:
         return {}, IGNORED, str(reason)
     except (Refusal, ValueError, TypeError) as reason:
