@@ -87,12 +87,13 @@ def stages(text: Path, vocab_path: str, folder: Path, rounds: int) -> dict[str, 
 def readable(text: Path, vocab_path: str, folder: Path) -> dict[str, float]:
     """Processor seconds of the readable code, by stage."""
     from bertkit.records.config import RecordsConfig
-    from bertkit.records.instances import create_instances
-    from bertkit.records.schema import to_features
     from bertkit.records.text import read_documents
     from bertkit.records.tfrecord import encode_example, write_records
     from bertkit.records.tokenizer import WordPieceTokenizer
     from bertkit.records.vocab import load_vocab
+
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+    from oracle.instances import create_instances, to_features
 
     vocab = load_vocab(vocab_path)
     config = RecordsConfig(

@@ -14,13 +14,8 @@ from bertkit import files
 from bertkit.errors import DataError
 from bertkit.pool import worker_count
 from bertkit.records.build import checked_vocab, list_inputs, plan_shards
-from bertkit.records.config import ONE_CORPUS, UNMASKED, RecordsConfig
-from bertkit.records.instances import create_instances
-from bertkit.records.schema import to_features
+from bertkit.records.config import ONE_CORPUS, RecordsConfig
 from bertkit.records.styles import write_shard
-from bertkit.records.text import Document, read_lines
-from bertkit.records.tfrecord import encode_example, frame
-from bertkit.records.tokenizer import WordPieceTokenizer
 from bertkit.records.vocab import Vocab
 
 SAMPLE_BYTES = 200_000
@@ -58,7 +53,7 @@ def estimate_records(
     workers: int = 0,
     limit: int | None = None,
 ) -> Estimate:
-    """Make the records of the first 200 kB of text in memory and scale up.
+    """Make the records of the first 200 kB of text and scale up.
 
     Args: as for `build.make_records`.
 
@@ -69,53 +64,35 @@ def estimate_records(
     words = checked_vocab(vocab, config)
     shards = plan_shards(names, config)
     total = sum(map(os.path.getsize, names))
-    sample = (_plain_sample if config.plain else _style_sample)(names, config, words)
+    sample = _sample(names, config, words)
     if not sample.records:
         raise DataError(f"no sentences in the first {sample.text_bytes} bytes of {names[0]}")
     scale = total / sample.text_bytes
-    passes = 1 if config.objective == UNMASKED else config.dupe_factor
-    records = round(sample.records * passes * scale)
+    records = round(sample.records * scale)
     kept = records if limit is None else min(limit, records)
-    seconds = (sample.reading + sample.making * passes) * scale
     return Estimate(
         input_files=len(names),
         input_bytes=total,
         record_files=sum(len(shard.outputs) for shard in shards),
         estimated_records=kept,
         estimated_bytes=round(kept * sample.record_bytes / sample.records),
-        estimated_seconds=round(seconds / worker_count(workers, len(shards)), 1),
+        estimated_seconds=round(sample.seconds * scale / worker_count(workers, len(shards)), 1),
         free_bytes=files.free_bytes(output),
     )
 
 
 class _Sample(NamedTuple):
-    """What the beginning of the text gives in one pass: sizes in bytes, times in seconds."""
+    """What the beginning of the text gives."""
 
     text_bytes: int
     records: int
     record_bytes: int
-    reading: float
-    making: float
+    seconds: float
 
 
-def _plain_sample(names: Sequence[str], config: RecordsConfig, words: Vocab) -> _Sample:
-    started = time.perf_counter()
-    documents, used = _beginning(names, WordPieceTokenizer(words, config.do_lower_case))
-    read = time.perf_counter()
-    if not documents:
-        return _Sample(used, 0, 0, 0, 0)
-    instances = create_instances(documents, replace(config, dupe_factor=1), words.tokens)
-    sizes = [
-        len(frame(encode_example(to_features(i, words, config.max_seq_length, config.predictions))))
-        for i in instances
-    ]
-    made = time.perf_counter()
-    return _Sample(used, len(sizes), sum(sizes), read - started, made - read)
-
-
-def _style_sample(names: Sequence[str], config: RecordsConfig, words: Vocab) -> _Sample:
-    """Make a record file of the beginning in a temporary folder; reading counts as making."""
-    once = replace(config, dupe_factor=1, outputs=1, shards=ONE_CORPUS)
+def _sample(names: Sequence[str], config: RecordsConfig, words: Vocab) -> _Sample:
+    """Make a record file of the beginning in a temporary folder, twice: warm and timed."""
+    once = replace(config, outputs=1, shards=ONE_CORPUS)
     used = 0
     with tempfile.TemporaryDirectory() as folder:
         texts = []
@@ -128,22 +105,8 @@ def _style_sample(names: Sequence[str], config: RecordsConfig, words: Vocab) -> 
             used += len(blob)
             if used >= SAMPLE_BYTES // 2:
                 break
+        write_shard(texts, ["sample"], replace(once, dupe_factor=1), words.path, folder)
         started = time.perf_counter()
         made = write_shard(texts, ["sample"], once, words.path, folder).get("sample", {})
         seconds = time.perf_counter() - started
-    return _Sample(max(used, 1), made.get("records", 0), made.get("bytes", 0), 0, seconds)
-
-
-def _beginning(names: Sequence[str], tokenizer: WordPieceTokenizer) -> tuple[list[Document], int]:
-    """Documents of the first `SAMPLE_BYTES` or so of the files, and how many bytes they are."""
-    documents: list[Document] = [[]]
-    used = 0
-    for line in (line for name in names for line in read_lines(name)):
-        used += len(line.encode("utf-8")) + 1
-        if not line:
-            documents.append([])
-        elif tokens := tokenizer.tokenize(line):
-            documents[-1].append(tokens)
-        if used >= SAMPLE_BYTES:
-            break
-    return [document for document in documents if document], max(used, 1)
+    return _Sample(max(used, 1), made.get("records", 0), made.get("bytes", 0), seconds)

@@ -15,7 +15,6 @@ import numpy as np
 from bertkit import files
 from bertkit.errors import DataError, MissingDependencyError
 from bertkit.records.rows import checked_indices
-from bertkit.records.schema import Features
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # Dataset → stored type of plain records, and of Habana's packed ones.
@@ -29,7 +28,6 @@ PACKED = {
     "next_sentence_labels": "i1", "next_sentence_weights": "i1",
 }  # fmt: skip
 IN_MEMORY = 1 << 30
-_PENDING = 1024
 _CHUNK_BYTES = 1 << 16
 
 
@@ -49,7 +47,7 @@ def h5py() -> Any:
 
 
 class Hdf5Writer:
-    """Rows into the datasets of a file, some thousand at a time.
+    """Rows into the datasets of a file.
 
     Args:
         path: an existing file, which is overwritten.
@@ -59,28 +57,13 @@ class Hdf5Writer:
     def __init__(self, path: str, kinds: Mapping[str, str]) -> None:
         self.records = 0
         self._kinds = kinds
-        self._pending: list[Features] = []
         # Old, and without times: a file that every HDF5 reads, with the same bytes each time.
         self._file = h5py().File(path, "w", libver="earliest")
 
-    def add(self, record: Features) -> None:
-        """Append a record; its features must hold all datasets."""
-        self._pending.append(record)
-        self.records += 1
-        if len(self._pending) == _PENDING:
-            self._flush()
-
-    def close(self) -> None:
-        """Write what is pending and close the file."""
-        if self._pending:
-            self._flush()
-        self._file.close()
-
-    def _flush(self) -> None:
+    def add(self, batch: Mapping[str, np.ndarray]) -> None:
+        """Append stacked records, some thousand at a time; they hold all datasets."""
         for name, kind in self._kinds.items():
-            values = np.stack([np.asarray(record[name]) for record in self._pending]).astype(kind)
-            if name == "next_sentence_labels" and values.shape[1] == 1:
-                values = values[:, 0]
+            values = batch[name].astype(kind)
             data = self._file.get(name)
             if data is None:
                 row_bytes = values[:1].nbytes
@@ -90,10 +73,13 @@ class Hdf5Writer:
                     dtype=kind, chunks=(rows, *values.shape[1:]),
                     compression="gzip", compression_opts=4, track_times=False,
                 )  # fmt: skip
-            old = len(data)
-            data.resize(old + len(values), axis=0)
-            data[old:] = values
-        self._pending = []
+            data.resize(self.records + len(values), axis=0)
+            data[self.records :] = values
+        self.records += len(values)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 class Hdf5File:

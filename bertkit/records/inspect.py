@@ -14,8 +14,8 @@ import numpy as np
 from bertkit import files, log
 from bertkit.errors import DataError
 from bertkit.manifest import NAME, Manifest, read_manifest
+from bertkit.records.layouts import layout_of
 from bertkit.records.opening import MASKED_ONLY, SUFFIXES, file_format, open_records
-from bertkit.records.packing import layout_of
 from bertkit.records.rows import RecordReader
 from bertkit.records.sequence_example import TOKENS, decode_tokens, is_tokens
 from bertkit.records.survey import Survey, survey

@@ -15,16 +15,14 @@ import numpy as np
 
 from bertkit import files
 from bertkit.errors import DataError
-from bertkit.records.rows import Row, checked_indices, row_of, to_batch
-from bertkit.records.schema import Features
+from bertkit.records.rows import Row, checked_indices, to_batch
 
 KEYS = ("input_ids", "attention_mask", "token_type_ids", "labels", "next_sentence_label")
 IGNORED = -100
 
 
-def encode_line(record: Features) -> bytes:
+def encode_line(row: Row) -> bytes:
     """A record as a line of JSON, line end included."""
-    row = row_of(record)
     labels = np.full(row.length, IGNORED)
     labels[row.positions] = row.labels
     values = {

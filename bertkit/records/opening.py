@@ -12,8 +12,8 @@ from bertkit.errors import DataError
 from bertkit.manifest import read_manifest
 from bertkit.records import hdf5
 from bertkit.records.jsonl import JsonLinesFile
+from bertkit.records.layouts import layout_of
 from bertkit.records.packed import PackFile
-from bertkit.records.packing import layout_of
 from bertkit.records.reader import FrameFile, RecordFile
 from bertkit.records.rows import NO_LABEL, RecordReader, checked_indices
 from bertkit.records.schema import FEATURES

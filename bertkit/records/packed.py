@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from bertkit.errors import DataError
-from bertkit.records import hdf5, packing
+from bertkit.records import hdf5, layouts
 from bertkit.records.reader import FrameFile
 from bertkit.records.rows import Row, checked_indices, to_batch
 from bertkit.records.tfrecord import decode_example
@@ -37,17 +37,17 @@ class PackFile:
         self.path = os.fspath(path)
         self._source = _open(self.path)
         first = self._source.read(np.array([0]))
-        self._layout = packing.layout_of(first) or packing.HABANA
-        prefix = "packed_" if self._layout == packing.GRAPHCORE else ""
+        self._layout = layouts.layout_of(first) or layouts.HABANA
+        prefix = "packed_" if self._layout == layouts.GRAPHCORE else ""
         self._mask, self._predicted = f"{prefix}input_mask", f"{prefix}masked_lm_positions"
         counts, most = self._survey()
         self._ends = np.cumsum(counts, dtype=np.int64)
         self.max_seq_length = first[self._mask].shape[1]
-        shape = packing.PackShape(
+        shape = layouts.PackShape(
             self.max_seq_length, first[self._predicted].shape[1],
             first[f"{prefix}next_sentence_labels"].shape[1],
         )  # fmt: skip
-        self.max_predictions_per_seq = max(packing.usual_predictions(self._layout, shape), most)
+        self.max_predictions_per_seq = max(layouts.usual_predictions(self._layout, shape), most)
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -73,7 +73,7 @@ class PackFile:
 
     def _unpacked(self, number: int, pack: dict[str, np.ndarray]) -> list[Row]:
         try:
-            return packing.unpack(self._layout, pack)
+            return layouts.unpack(self._layout, pack)
         except DataError as error:
             raise DataError(f"{self.path}: record {number}: {error.message}", error.hint) from error
 
@@ -91,7 +91,7 @@ class PackFile:
                     f"{self.path}: record {empty} is a pack of nothing", "make it again"
                 )
             for row, pack in zip(
-                mask, packing.wanted_predictions(self._layout, block), strict=True
+                mask, layouts.wanted_predictions(self._layout, block), strict=True
             ):
                 if len(pack):
                     most = max(most, int(np.bincount(row[pack]).max()))

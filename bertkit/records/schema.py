@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-
-from bertkit.records.instances import Instance
-from bertkit.records.vocab import Vocab
 
 Features = Mapping[str, "np.ndarray | list[bytes]"]
 
@@ -31,40 +28,6 @@ DTYPES: dict[str, type[np.generic]] = {
 FEATURES = tuple(DTYPES)
 PER_TOKEN = FEATURES[:3]
 PER_PREDICTION = FEATURES[3:6]
-
-
-def to_features(
-    instance: Instance, vocab: Vocab, length: int, predictions: int
-) -> dict[str, np.ndarray]:
-    """An instance as the seven padded features of a record.
-
-    Args:
-        instance: at most `length` tokens and `predictions` masked ones.
-        vocab: gives the ids.
-        length: L, max_seq_length.
-        predictions: P, max_predictions_per_seq.
-
-    Returns:
-        int64[L] input_ids, input_mask, segment_ids; int64[P] masked_lm_positions,
-        masked_lm_ids; float32[P] masked_lm_weights; int64[1] next_sentence_labels.
-    """
-    ids = vocab.ids
-    filled: dict[str, tuple[Sequence[float], int]] = {
-        "input_ids": ([ids[token] for token in instance.tokens], length),
-        "input_mask": ([1] * len(instance.tokens), length),
-        "segment_ids": (instance.segment_ids, length),
-        "masked_lm_positions": (instance.masked_positions, predictions),
-        "masked_lm_ids": ([ids[token] for token in instance.masked_labels], predictions),
-        "masked_lm_weights": ([1.0] * len(instance.masked_positions), predictions),
-        "next_sentence_labels": ([int(instance.is_random_next)], 1),
-    }
-    return {name: _padded(values, size, DTYPES[name]) for name, (values, size) in filled.items()}
-
-
-def _padded(values: Sequence[float], size: int, dtype: type[np.generic]) -> np.ndarray:
-    array = np.zeros(size, dtype)
-    array[: len(values)] = values
-    return array
 
 
 def digest(records: Iterable[Features]) -> str:

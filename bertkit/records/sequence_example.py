@@ -6,7 +6,7 @@ bytes value per token, [CLS] and [SEP] included.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 
 from bertkit.errors import DataError
 from bertkit.records import tfrecord
@@ -15,11 +15,18 @@ TOKENS = "tokens"
 _FEATURE_LISTS = 2  # field number in tf.train.SequenceExample
 
 
-def encode_tokens(tokens: Sequence[bytes]) -> bytes:
+def encode_tokens(tokens: Iterable[str]) -> bytes:
     """A serialised SequenceExample."""
-    features = b"".join(
-        tfrecord.message_field(1, tfrecord.encode_feature([token])) for token in tokens
-    )
+    return wrap_tokens(b"".join(map(encode_token, tokens)))
+
+
+def encode_token(token: str) -> bytes:
+    """A token as one of the features in the list, for `wrap_tokens`."""
+    return tfrecord.message_field(1, tfrecord.encode_feature([token.encode("utf-8")]))
+
+
+def wrap_tokens(features: bytes) -> bytes:
+    """The serialised SequenceExample of encoded tokens, one after the other."""
     entry = tfrecord.message_field(1, TOKENS.encode()) + tfrecord.message_field(2, features)
     return tfrecord.message_field(_FEATURE_LISTS, tfrecord.message_field(1, entry))
 
@@ -50,11 +57,6 @@ def is_tokens(payload: bytes) -> bool:
     except DataError:
         return False
     return True
-
-
-def token_features(tokens: Sequence[str]) -> Mapping[str, list[bytes]]:
-    """The features of an unmasked record."""
-    return {TOKENS: [token.encode("utf-8") for token in tokens]}
 
 
 def _entry(payload: bytes, at: int, end: int) -> tuple[str, list[bytes]]:

@@ -101,6 +101,17 @@ class WordPieceTokenizer:
             start = end
         return pieces
 
+    def treatment(self, character: str) -> list[list[str]]:
+        """What becomes of a character alone and between letters, to tell variants apart."""
+        replaced = self._replacement(character)
+        known = [[replaced]]
+        if unicodedata.category(character) not in ("Cn", "Co"):  # which nobody cuts or changes
+            text = replaced.strip(" ")
+            known += [self._words(around) for around in (text, f"a{text}a")]
+        if character.isspace():
+            known.append(self._chunks(f"a{character}a"))
+        return known
+
     def ids(self, tokens: Iterable[str]) -> list[int]:
         """Ids of tokens.
 

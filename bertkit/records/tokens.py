@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -77,12 +79,17 @@ class StreamTokenizer:
     Args:
         vocab: the vocabulary.
         lower_case: as for WordPieceTokenizer.
+        variant: another program's tokenizer, to be followed instead of Google's. It must
+            treat words between ASCII white space each for itself.
     """
 
-    def __init__(self, vocab: Vocab, lower_case: bool = True) -> None:
+    def __init__(
+        self, vocab: Vocab, lower_case: bool = True, variant: WordPieceTokenizer | None = None
+    ) -> None:
         self.dtype = token_dtype(vocab)
-        self._python = WordPieceTokenizer(vocab, lower_case)
-        self._characters = CharacterTable(lower_case)
+        google = WordPieceTokenizer(vocab, lower_case)
+        self._python = variant or google
+        self._characters = CharacterTable(lower_case, _differs(google, self._python))
         self._hard_words: dict[bytes, tuple[np.ndarray, bool]] = {}
         marks = np.full(256, vocab.unk_id, self.dtype)
         for mark in string.punctuation:
@@ -100,6 +107,7 @@ class StreamTokenizer:
             word_shift=np.array([64 - bits], np.uint64),
             pieces=np.zeros(2 << bits, self.dtype),
             used=np.zeros(2, np.int64),
+            longest=np.array([self._python.longest_word], np.uint64),
             scratch=np.zeros(_SCRATCH, np.uint8),
             found=np.zeros(_SCRATCH, np.int64),
         )
@@ -108,36 +116,43 @@ class StreamTokenizer:
         """Tokenize files as one corpus; see the function of this name."""
         corpus = _Corpus(self.dtype)
         for path in paths:
-            self._read_file(path, corpus)
+            with files.open_binary(path) as stream:
+                self._read(stream, path, corpus)
         return corpus.finished()
 
-    def _read_file(self, path: str | Path, corpus: _Corpus) -> None:
+    def tokenize_texts(self, texts: Iterable[tuple[str | Path, bytes]]) -> TokenizedText:
+        """Tokenize texts as one corpus, like files; each with its name for error messages."""
+        corpus = _Corpus(self.dtype)
+        for name, text in texts:
+            self._read(io.BytesIO(text), name, corpus)
+        return corpus.finished()
+
+    def _read(self, stream: IO[bytes], path: str | Path, corpus: _Corpus) -> None:
         """Feed a file to the kernel in blocks of whole lines."""
         line_number = 1
         offset = 0  # in the file, of the first byte of the buffer
         buffer = bytearray(CHUNK + _SLACK)
         kept = 0
-        with files.open_binary(path) as stream:
-            while True:
-                if kept + CHUNK + _SLACK > len(buffer):  # a line longer than the buffer
-                    buffer.extend(bytes(len(buffer)))
-                count = stream.readinto(memoryview(buffer)[kept : kept + CHUNK])  # type: ignore[attr-defined]
-                filled = kept + count
-                if count:
-                    end = buffer.rfind(b"\n", 0, filled) + 1
-                else:  # the last line need not be terminated; nothing but \r is no line
-                    end = filled if buffer[:filled].strip(b"\r") else 0
-                    buffer[end:end] = b"\n" if end else b""
-                    end += end > 0
-                if end:
-                    lines = _count_lines(buffer, end)
-                    self._read_lines(buffer, end, lines, corpus, _Place(path, line_number, offset))
-                    line_number += lines
-                if not count:
-                    return
-                kept = filled - end
-                buffer[:kept] = buffer[end:filled]
-                offset += end
+        while True:
+            if kept + CHUNK + _SLACK > len(buffer):  # a line longer than the buffer
+                buffer.extend(bytes(len(buffer)))
+            count = stream.readinto(memoryview(buffer)[kept : kept + CHUNK])  # type: ignore[attr-defined]
+            filled = kept + count
+            if count:
+                end = buffer.rfind(b"\n", 0, filled) + 1
+            else:  # the last line need not be terminated; nothing but \r is no line
+                end = filled if buffer[:filled].strip(b"\r") else 0
+                buffer[end:end] = b"\n" if end else b""
+                end += end > 0
+            if end:
+                lines = _count_lines(buffer, end)
+                self._read_lines(buffer, end, lines, corpus, _Place(path, line_number, offset))
+                line_number += lines
+            if not count:
+                return
+            kept = filled - end
+            buffer[:kept] = buffer[end:filled]
+            offset += end
 
     def _read_lines(
         self, buffer: bytearray, end: int, lines: int, corpus: _Corpus, place: _Place
@@ -259,8 +274,30 @@ class _Corpus:
             document_ends = np.append(document_ends, sentence_count)
         self.tokens.resize(token_count, refcheck=False)
         return TokenizedText(
-            self.tokens, _offsets(self.sentence_ends[:sentence_count]), _offsets(document_ends)
+            self.tokens, _offsets([self.sentence_ends[:sentence_count]]), _offsets([document_ends])
         )
+
+
+def _differs(
+    google: WordPieceTokenizer, variant: WordPieceTokenizer
+) -> Callable[[str], bool] | None:
+    """Says which characters a variant treats in another way; None for Google's own."""
+    if type(variant) is WordPieceTokenizer:
+        return None
+    return lambda character: google.treatment(character) != variant.treatment(character)
+
+
+def joined(texts: Sequence[TokenizedText]) -> TokenizedText:
+    """Several corpora, at least one, as a single one; the end of each ends a document."""
+    if len(texts) == 1:
+        return texts[0]
+    sizes = [(0, 0), *((len(text.tokens), text.sentence_count) for text in texts)]
+    tokens, sentences = np.cumsum(sizes, axis=0, dtype=np.int64).T
+    return TokenizedText(
+        np.concatenate([text.tokens for text in texts]),
+        _offsets([text.sentences[1:] + at for text, at in zip(texts, tokens, strict=False)]),
+        _offsets([text.documents[1:] + at for text, at in zip(texts, sentences, strict=False)]),
+    )
 
 
 def _count_lines(buffer: bytearray, end: int) -> int:
@@ -273,5 +310,5 @@ def _grow(array: np.ndarray, size: int) -> None:
         array.resize(max(size, len(array) * 3 // 2), refcheck=False)
 
 
-def _offsets(ends: np.ndarray) -> np.ndarray:
-    return np.concatenate([[0], ends]).astype(np.uint32)
+def _offsets(ends: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([[0], *ends]).astype(np.uint32)

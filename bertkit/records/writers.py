@@ -6,46 +6,146 @@ import contextlib
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
+
+import numpy as np
 
 from bertkit import files
 from bertkit.records.config import HDF5, JSONL, UNMASKED, RecordsConfig
 from bertkit.records.hdf5 import PACKED, PLAIN, Hdf5Writer
 from bertkit.records.jsonl import encode_line
-from bertkit.records.schema import Features
-from bertkit.records.sequence_example import TOKENS, encode_tokens
-from bertkit.records.tfrecord import Written, encode_example, frame
+from bertkit.records.kernels import examples
+from bertkit.records.plans import PlanFile, PlanWriter
+from bertkit.records.rows import rows_of
+from bertkit.records.tfrecord import Written, frame
+from bertkit.records.windows import Windows
+
+_BLOCK = 1024
+_BUFFER = 1 << 19
+
+
+class Batches(Protocol):
+    """Records by number."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def batch(self, indices: Sequence[int] | np.ndarray) -> Mapping[str, np.ndarray]:
+        """Features of some of them, stacked: [B, n], or [B] where each has one value."""
 
 
 class RecordWriter(ABC):
-    """Takes records one by one; `written` says what came of it once the file is closed."""
+    """Takes records; `written` says what came of them once the file is closed."""
 
-    written: Written
+    written: Written | PlanFile
 
     @abstractmethod
-    def add(self, record: Features) -> None:
-        """Append a record."""
+    def put(self, batch: Mapping[str, np.ndarray]) -> None:
+        """Append stacked records."""
+
+    def add(self, source: Any, which: Sequence[int] | np.ndarray) -> None:
+        """Append records of a source, by number."""
+        for start in range(0, len(which), _BLOCK):
+            self.put(source.batch(which[start : start + _BLOCK]))
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Say what was written."""
 
 
-class _StreamWriter(RecordWriter):
-    """Records as bytes one after the other."""
+class _Examples(RecordWriter):
+    """Records with any features as framed tf.train.Examples; as `encode_example` does it."""
 
-    def __init__(self, stream: IO[bytes], encode: Callable[[Features], bytes]) -> None:
-        self._stream, self._encode = stream, encode
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._digest = hashlib.sha256()
+        self._records = self._bytes = 0
+        self._layout: examples.Layout | None = None
+
+    def put(self, batch: Mapping[str, np.ndarray]) -> None:
+        columns = [batch[name].reshape(len(batch[name]), -1) for name in sorted(batch)]
+        if self._layout is None:
+            self._layout = examples.layout_of(
+                {
+                    name: (values.shape[1], values.dtype.kind == "f")
+                    for name, values in zip(sorted(batch), columns, strict=True)
+                }
+            )
+            self._buffer = np.empty(_BUFFER + examples.largest_record(self._layout), np.uint8)
+        table = np.concatenate(list(map(_bits, columns)), axis=1)
+        checks = np.empty(len(table), np.uint32)
+        done = 0
+        while done < len(table):
+            count, size = examples.write_examples(
+                table[done:], self._layout, self._buffer, checks[done:]
+            )
+            self._stream.write(self._buffer[:size].data)
+            done += count
+            self._bytes += size
+        self._records += done
+        self._digest.update(checks.tobytes())
+
+    def finish(self) -> None:
+        self.written = PlanFile(self._records, self._bytes, self._digest.hexdigest())
+
+
+def _bits(values: np.ndarray) -> np.ndarray:
+    """Integers as int32, floats as the bits of float32."""
+    if values.dtype.kind == "f":
+        return np.ascontiguousarray(values, np.float32).view(np.int32)
+    return values.astype(np.int32, copy=False)
+
+
+class _PlanRecords(RecordWriter):
+    """Plain TFRecords of a plan, which have a kernel of their own."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._writer = PlanWriter(stream)
+
+    def add(self, source: Any, which: Sequence[int] | np.ndarray) -> None:
+        self._writer.add(source, which)
+
+    def put(self, batch: Mapping[str, np.ndarray]) -> None:
+        raise NotImplementedError("a plan is not written by batches")
+
+    def finish(self) -> None:
+        self.written = self._writer.written
+
+
+class _Lines(RecordWriter):
+    """Records as bytes one after the other: JSON lines, or windows as tokens."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
         self._digest = hashlib.sha256()
         self._records = self._bytes = 0
 
-    def add(self, record: Features) -> None:
-        data = self._encode(record)
-        self._stream.write(data)
-        self._digest.update(data)
-        self._records += 1
-        self._bytes += len(data)
+    def put(self, batch: Mapping[str, np.ndarray]) -> None:
+        self.write(map(encode_line, rows_of(batch)))
+
+    def write(self, records: Iterator[bytes]) -> None:
+        """Append records as they are."""
+        for data in records:
+            self._stream.write(data)
+            self._digest.update(data)
+            self._records += 1
+            self._bytes += len(data)
 
     def finish(self) -> None:
         self.written = Written(self._records, self._bytes, self._digest.hexdigest())
+
+
+class _TokenRecords(_Lines):
+    """Windows as SequenceExamples of their tokens."""
+
+    def __init__(self, stream: IO[bytes], separator: str) -> None:
+        super().__init__(stream)
+        self._separator = separator
+
+    def add(self, source: Windows, which: Sequence[int] | np.ndarray) -> None:
+        self.write(map(frame, source.payloads(which, self._separator)))
 
 
 class _DatasetWriter(RecordWriter):
@@ -55,8 +155,8 @@ class _DatasetWriter(RecordWriter):
         self._path = path
         self._file = Hdf5Writer(path, PACKED if packed else PLAIN)
 
-    def add(self, record: Features) -> None:
-        self._file.add(record)
+    def put(self, batch: Mapping[str, np.ndarray]) -> None:
+        self._file.add(batch)
 
     def finish(self) -> None:
         self._file.close()
@@ -72,19 +172,19 @@ def open_writer(path: str | os.PathLike[str], config: RecordsConfig) -> Iterator
         MissingDependencyError: the format needs a package that is not installed.
     """
     with files.atomic_write(Path(path)) as stream:
-        writer: Any
+        writer: RecordWriter
         if config.file_format == HDF5:
             # h5py opens the temporary file by its name, beside the stream that syncs it.
             writer = _DatasetWriter(stream.name, config.packing != "none")
+        elif config.file_format == JSONL:
+            writer = _Lines(stream)
+        elif config.objective == UNMASKED:
+            # As in the original, a separator between documents is lower-cased with the text.
+            separator = config.document_separator
+            writer = _TokenRecords(stream, separator.lower() if config.do_lower_case else separator)
+        elif config.pairs and config.packing == "none":
+            writer = _PlanRecords(stream)
         else:
-            writer = _StreamWriter(stream, _encoder(config))
+            writer = _Examples(stream)
         yield writer
         writer.finish()
-
-
-def _encoder(config: RecordsConfig) -> Callable[[Features], bytes]:
-    if config.file_format == JSONL:
-        return encode_line
-    if config.objective == UNMASKED:
-        return lambda record: frame(encode_tokens(record[TOKENS]))  # type: ignore[arg-type]
-    return lambda record: frame(encode_example(record))

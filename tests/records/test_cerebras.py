@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import astuple
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+from oracle import cerebras as oracle
+from oracle.instances import to_features
 
 from bertkit.errors import DataError, MissingDependencyError
-from bertkit.records import cerebras
+from bertkit.records import cerebras, plans, reading
 from bertkit.records.build import make_records
 from bertkit.records.config import RecordsConfig
-from bertkit.records.schema import digest, record_sha1, to_features
+from bertkit.records.schema import digest, record_sha1
 from bertkit.records.sequence_example import decode_tokens, is_tokens
 from bertkit.records.tfrecord import decode_example, read_records
 from bertkit.records.variants import make_tokenizer
@@ -87,12 +91,11 @@ def test_files_equal_those_of_the_original(shared, tmp_path, name):
 
 
 def test_the_readable_pairs_equal_the_original(shared):
-    """A single file goes through the fast plan; several, or this, through the readable code."""
     golden = references.outputs(shared)["cerebras_adv_adv_safe_lower"]
     config = settings(golden["args"])
     vocab = load_vocab(references.vocab_path(shared, "vocab"))
     text = [str(references.text_path(shared, "adv_safe"))]
-    instances = cerebras.pair_instances(text, config, make_tokenizer("cerebras", vocab))
+    instances = oracle.pair_instances(text, config, make_tokenizer("cerebras", vocab))
     found = digest(to_features(item, vocab, 128, 20) for item in instances)
     assert found == golden["digest_round_robin"]
 
@@ -111,6 +114,7 @@ def test_records_equal_the_goldens(shared, tmp_path, name):
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz"]
 VOCAB = Vocab(WORDS, {token: number for number, token in enumerate(WORDS)}, "")
 TOKENIZER = make_tokenizer("cerebras", VOCAB)
+READER = reading.TextReader(VOCAB, "cerebras", True)
 
 
 def write(folder: Path, **texts: str) -> list[str]:
@@ -120,17 +124,23 @@ def write(folder: Path, **texts: str) -> list[str]:
 
 
 def test_only_an_empty_line_divides_documents(tmp_path):
-    (path,) = write(tmp_path, text="a b\r\nc\n \nd\n\n\n\x01\n\ne\rf\n")
-    found = cerebras.file_documents(path, TOKENIZER, None, whole=False)
-    assert found == [[["a", "b"], ["c"], ["d"]], [["e"], ["f"]]]
-    found = cerebras.file_documents(path, TOKENIZER, None, whole=True)
-    assert found == [[["a", "b"], ["c"], ["d"], ["e"], ["f"]]]
+    (path,) = write(tmp_path, text="a b\r\nc\n \nd\n\n\n\x01\n\ne\rf\n\t\ng\th\n\u2028\n")
+    found = oracle.file_documents(path, TOKENIZER, None, whole=False)
+    assert found == [[["a", "b"], ["c"], ["d"]], [["e"], ["f"], ["[UNK]"]]]
+    whole = oracle.file_documents(path, TOKENIZER, None, whole=True)
+    assert whole == [found[0] + found[1]]
+    for name, documents in (("blank-line", found), ("file", whole)):
+        config = RecordsConfig(style="cerebras", documents=name)
+        text = READER.file(path, config)
+        expected = reading.as_arrays(documents, VOCAB)
+        for one, other in zip(astuple(text), astuple(expected), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_a_splitter_sees_the_lines_of_a_document_joined(tmp_path):
     (path,) = write(tmp_path, text="a b.\nc d. e\n\nf\n")
     seen = []
-    cerebras.file_documents(path, TOKENIZER, lambda text: seen.append(text) or [text], False)
+    oracle.file_documents(path, TOKENIZER, lambda text: seen.append(text) or [text], False)
     assert seen == ["a b.c d. e", "f"]
 
 
@@ -141,7 +151,7 @@ def test_files_are_shuffled_and_mixed_block_by_block(tmp_path):
     random.Random(config.seed).shuffle(order)
     letters = [Path(path).stem for path in order]
     found = []
-    for instance in cerebras.pair_instances(paths, config, TOKENIZER):
+    for instance in oracle.pair_instances(paths, config, TOKENIZER):
         labels = dict(zip(instance.masked_positions, instance.masked_labels, strict=True))
         tokens = [labels.get(n, token) for n, token in enumerate(instance.tokens)]
         found.append({token for token in tokens if len(token) == 1})
@@ -159,7 +169,7 @@ def test_windows_overlap_and_lose_nothing(tmp_path, cross):
         style="cerebras", objective="unmasked", max_seq_length=10, overlap=3, short_seq_prob=0.0,
         cross_documents=cross, document_separator="[SEP]",
     )  # fmt: skip
-    windows = list(cerebras.unmasked_windows(paths, config, TOKENIZER))
+    windows = list(oracle.unmasked_windows(paths, config, TOKENIZER))
     assert all(window[0] == "[CLS]" and window[-1] == "[SEP]" for window in windows)
     bodies = [window[1:-1] for window in windows]
     if cross:
@@ -176,7 +186,7 @@ def test_short_targets_stay_in_their_range(tmp_path):
         style="cerebras", objective="unmasked", max_seq_length=64, overlap=4, short_seq_prob=1.0,
         min_short_seq_length=20,
     )  # fmt: skip
-    lengths = [len(w) - 2 for w in cerebras.unmasked_windows(paths, config, TOKENIZER)][:-1]
+    lengths = [len(w) - 2 for w in oracle.unmasked_windows(paths, config, TOKENIZER)][:-1]
     assert min(lengths) in range(20, 26)
     assert max(lengths) in range(56, 63)
 
@@ -184,7 +194,100 @@ def test_short_targets_stay_in_their_range(tmp_path):
 def test_a_separator_that_is_no_token_is_refused(tmp_path):
     config = RecordsConfig(style="cerebras", objective="mlm", document_separator="<doc>")
     with pytest.raises(DataError, match="'<doc>' is not in the vocabulary"):
-        next(cerebras.masked_windows(write(tmp_path, t="a"), config, TOKENIZER))
+        next(cerebras.window_plans(write(tmp_path, t="a"), config, READER))
+
+
+def some_texts(folder: Path) -> list[str]:
+    """Files of documents of lines of words, some empty, some of one letter."""
+    rng = random.Random(5)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    texts = {}
+    for number in range(9):
+        documents = [
+            "\n".join(" ".join(rng.choices(letters, k=rng.randint(1, 30))) for _ in range(size))
+            for size in rng.choices((0, 1, 2, 7, 40), k=number)
+        ]
+        texts[f"f{number}"] = "\n\n".join(documents)
+    return write(folder, **texts)
+
+
+def same_records(made, instances, config: RecordsConfig, vocab: Vocab) -> int:
+    """Records of plans equal the features of readable instances; returns how many."""
+    expected = iter(instances)
+    count = 0
+    for plan in made:
+        batch = plan.batch(range(len(plan)))
+        for row in range(len(plan)):
+            record = to_features(next(expected), vocab, config.max_seq_length, config.predictions)
+            for name, values in batch.items():
+                np.testing.assert_array_equal(
+                    np.atleast_1d(values[row]), record[name], err_msg=f"{name} of {count}"
+                )
+            count += 1
+    assert next(expected, None) is None
+    return count
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"split_files": 2},
+        {"split_files": 4, "min_short_seq_length": 9, "whole_word_mask": True},
+        {"split_files": 0, "seed": 7, "objective": "sop", "short_seq_prob": 0.9},
+    ],
+)
+def test_pairs_of_several_files_equal_the_readable_ones(tmp_path, values):
+    config = RecordsConfig(style="cerebras", max_seq_length=24, dupe_factor=3, **values)
+    assert config.problems() == []
+    paths = some_texts(tmp_path)
+    made = list(cerebras.pair_plans(paths, config, READER))
+    assert len(made) == (1 if config.split_files == 0 else -(-9 // config.split_files))
+    instances = oracle.pair_instances(paths, config, TOKENIZER)
+    assert same_records(made, instances, config, VOCAB) > 200
+
+
+WINDOWS = [
+    {},
+    {"overlap": 0},
+    {"cross_documents": True},
+    {"cross_documents": True, "document_separator": "z", "masked_lm_prob": 0.9},
+    {"document_separator": "q", "whole_word_mask": True, "short_seq_prob": 0.0},
+    {"buffer_tokens": 300, "cross_documents": True, "overlap": 9, "short_seq_prob": 0.7},
+    {"buffer_tokens": 300, "overlap": 1, "min_short_seq_length": 11, "short_seq_prob": 0.5},
+    {"documents": "file", "cross_documents": True, "buffer_tokens": 1},
+]
+
+
+@pytest.mark.parametrize("kept", [0, 1 << 26])
+@pytest.mark.parametrize("values", WINDOWS)
+def test_windows_equal_the_readable_ones(tmp_path, monkeypatch, values, kept):
+    small = plans.new_instances  # and has to grow
+    monkeypatch.setattr(cerebras, "_KEPT_TOKENS", kept)
+    monkeypatch.setattr(plans, "new_instances", lambda rows, *args: small(2, *args))
+    config = RecordsConfig(
+        style="cerebras", objective="mlm", max_seq_length=20, dupe_factor=3, **values
+    )
+    assert config.problems() == []
+    paths = some_texts(tmp_path)
+    made = cerebras.window_plans(paths, config, READER)
+    instances = oracle.masked_windows(paths, config, TOKENIZER)
+    assert same_records(made, instances, config, VOCAB) > 300
+
+
+@pytest.mark.parametrize("values", WINDOWS)
+def test_unmasked_windows_equal_the_readable_ones(tmp_path, values):
+    values = {name: value for name, value in values.items() if name != "masked_lm_prob"}
+    config = RecordsConfig(style="cerebras", objective="unmasked", max_seq_length=20, **values)
+    paths = some_texts(tmp_path)
+    made = cerebras.window_plans(paths, config, READER)
+    separator = config.document_separator.lower()
+    found = [
+        [token.decode() for token in decode_tokens(payload)]
+        for plan in made
+        for payload in plan.payloads(range(len(plan)), separator)
+    ]
+    assert found == list(oracle.unmasked_windows(paths, config, TOKENIZER))
+    assert len(found) > 100
 
 
 def test_another_separator_is_never_masked(tmp_path):
@@ -193,14 +296,14 @@ def test_another_separator_is_never_masked(tmp_path):
         style="cerebras", objective="mlm", max_seq_length=32, cross_documents=True,
         document_separator="z", masked_lm_prob=0.9, max_predictions_per_seq=30, dupe_factor=1,
     )  # fmt: skip
-    found = list(cerebras.masked_windows(paths, config, TOKENIZER))
+    found = list(oracle.masked_windows(paths, config, TOKENIZER))
     assert any("z" in instance.tokens for instance in found)
     assert not any("z" in instance.masked_labels for instance in found)
 
 
 def test_a_model_that_is_not_installed_is_named():
     with pytest.raises(MissingDependencyError, match="no_such_model") as caught:
-        cerebras.sentence_splitter("no_such_model")
+        reading.sentence_splitter("no_such_model")
     assert caught.value.exit_code == 4
     assert "--sentences rule" in caught.value.hint
 

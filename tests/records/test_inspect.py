@@ -91,7 +91,7 @@ def test_records_of_another_kind_show_their_features(tmp_path):
 
 def test_unmasked_tokens_show_how_many(tmp_path):
     path = tmp_path / "tokens.tfrecord"
-    write_records(path, [encode_tokens([b"[CLS]", b"a", b"[SEP]"])])
+    write_records(path, [encode_tokens(["[CLS]", "a", "[SEP]"])])
     assert inspect_records([str(path)])[0] == {"features": {"tokens": "3 byte strings"}}
 
 

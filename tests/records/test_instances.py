@@ -7,10 +7,10 @@ import random
 from pathlib import Path
 
 import pytest
+from oracle.instances import create_instances, to_features, truncate_pair
 
 from bertkit.records.config import RecordsConfig
-from bertkit.records.instances import create_instances, truncate_pair
-from bertkit.records.schema import digest, record_sha1, to_features
+from bertkit.records.schema import digest, record_sha1
 from bertkit.records.text import read_documents
 from bertkit.records.tokenizer import WordPieceTokenizer
 from bertkit.records.vocab import load_vocab

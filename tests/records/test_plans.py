@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracle.instances import create_instances, to_features
 
 from bertkit.errors import ConfigError, DataError
 from bertkit.records import plans
 from bertkit.records.config import RecordsConfig
-from bertkit.records.instances import create_instances
 from bertkit.records.plans import plan_shard
 from bertkit.records.reader import RecordFile
-from bertkit.records.schema import digest, to_features
+from bertkit.records.schema import digest
 from bertkit.records.text import read_documents
 from bertkit.records.tfrecord import decode_example, encode_example, read_records
 from bertkit.records.tokenizer import WordPieceTokenizer

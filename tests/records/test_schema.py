@@ -8,9 +8,9 @@ import struct
 
 import numpy as np
 import pytest
+from oracle.instances import Instance, to_features
 
-from bertkit.records.instances import Instance
-from bertkit.records.schema import DTYPES, FEATURES, digest, record_sha1, to_features
+from bertkit.records.schema import DTYPES, FEATURES, digest, record_sha1
 from bertkit.records.tfrecord import decode_example, encode_example, read_records
 from bertkit.records.vocab import Vocab
 

@@ -8,6 +8,7 @@ import pytest
 from bertkit.errors import ConfigError, DataError
 from bertkit.manifest import Manifest
 from bertkit.records.jsonl import encode_line
+from bertkit.records.rows import row_of
 from bertkit.records.sequence_example import encode_tokens
 from bertkit.records.tfrecord import decode_example, encode_example, read_records, write_records
 from bertkit.records.verify import verify
@@ -46,7 +47,7 @@ def test_padding_and_format_do_not_count(golden, records, tmp_path):
          for name, values in record.items()} for record in records
     ]  # fmt: skip
     assert verify(str(golden), write(tmp_path / "wide.tfrecord", wide)).same
-    (tmp_path / "lines.jsonl").write_bytes(b"".join(map(encode_line, records)))
+    (tmp_path / "lines.jsonl").write_bytes(b"".join(map(encode_line, map(row_of, records))))
     assert verify(str(golden), str(tmp_path / "lines.jsonl")).same
 
 
@@ -113,7 +114,7 @@ def test_dealt_files_are_read_in_turn(golden, records, tmp_path):
 
 
 def test_unmasked_windows(tmp_path, golden):
-    for name, tokens in (("a", [b"[CLS]", b"x", b"[SEP]"]), ("b", [b"[CLS]", b"y", b"[SEP]"])):
+    for name, tokens in (("a", ["[CLS]", "x", "[SEP]"]), ("b", ["[CLS]", "y", "[SEP]"])):
         write_records(tmp_path / f"{name}.tfrecord", [encode_tokens(tokens)] * 2)
     one, two = str(tmp_path / "a.tfrecord"), str(tmp_path / "b.tfrecord")
     assert verify(one, one).same

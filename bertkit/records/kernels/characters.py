@@ -7,6 +7,7 @@ Built from the same functions as the readable tokenizer and from the running Pyt
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 
 import numpy as np
 
@@ -69,6 +70,11 @@ def describe(character: str, lower_case: bool) -> tuple[int, str]:
 class CharacterTable:
     """Two-level table from code point to `describe`, filled page by page.
 
+    Args:
+        lower_case: as for `describe`.
+        differs: characters that another program's tokenizer treats in another way, which
+            are then left to that tokenizer.
+
     Attributes:
         pages: int32[PAGES], first entry of each page, or -1 while it is not filled.
         entries: uint64[n]: kind (3 bits), BLANK_FLAG, number of characters (bits 4-7)
@@ -76,8 +82,9 @@ class CharacterTable:
         texts: uint8[n], the texts in UTF-8.
     """
 
-    def __init__(self, lower_case: bool) -> None:
+    def __init__(self, lower_case: bool, differs: Callable[[str], bool] | None = None) -> None:
         self.lower_case = lower_case
+        self._differs = differs
         self.pages = np.full(PAGES, -1, np.int32)
         self.entries = np.zeros(1 << 12, np.uint64)
         self.texts = np.zeros(1 << 14, np.uint8)
@@ -90,6 +97,8 @@ class CharacterTable:
         for code in range(page << 8, (page + 1) << 8):
             character = chr(code)
             kind, text = describe(character, self.lower_case)
+            if self._differs and self._differs(character):
+                kind, text = HARD, ""
             encoded = text.encode("utf-8")
             blank = int(BLANK_FLAG) if character.isspace() else 0
             entries.append(kind | blank | len(text) << 4 | len(encoded) << 8 | place << 16)

@@ -34,7 +34,6 @@ from bertkit.records.kernels.characters import (
 )
 from bertkit.records.kernels.compile import inlined, kernel
 from bertkit.records.kernels.trie import MIX, Trie, cut_word
-from bertkit.records.tokenizer import MAX_WORD_CHARACTERS
 
 LINE_FEED = 10
 WIDEST_SPACE = 32  # bytes up to here that end a run are tab, line feed and space
@@ -72,6 +71,7 @@ class Tables(NamedTuple):
         word_shift: uint64[1], 64 - b.
         pieces: token[:], the pieces of those words, one after the other.
         used: int64[2], words in the table and pieces in `pieces`.
+        longest: uint64[1], characters of the longest word that is not [UNK] at once.
         scratch: uint8[:], the word being gathered.
         found: int64[:], its pieces.
     """
@@ -87,6 +87,7 @@ class Tables(NamedTuple):
     word_shift: np.ndarray
     pieces: np.ndarray
     used: np.ndarray
+    longest: np.ndarray
     scratch: np.ndarray
     found: np.ndarray
 
@@ -127,7 +128,7 @@ def _remember(tables: Any, place: Any, low: Any, high: Any, count: Any) -> None:
 @inlined
 def _put_gathered(tables: Any, size: Any, characters: Any, tokens: Any, written: Any) -> Any:
     """Write the pieces of the word in `tables.scratch`; returns `written`."""
-    if characters > uint64(MAX_WORD_CHARACTERS):
+    if characters > tables.longest[0]:
         tokens[written] = tables.trie.unknown[0]
         return written + uint64(1)
     count = uint64(0)
@@ -175,7 +176,7 @@ def _decode(data: Any, at: Any) -> Any:
 @inlined
 def _gather(tables: Any, entry: Any, size: Any, characters: Any) -> Any:
     """Append a character's text to the word in `tables.scratch`; returns its new extent."""
-    if characters > uint64(MAX_WORD_CHARACTERS):  # too long anyway
+    if characters > tables.longest[0]:  # too long anyway
         return size, characters
     begin = entry >> uint64(16)
     count = (entry >> uint64(8)) & uint64(0xFF)

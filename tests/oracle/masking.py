@@ -10,6 +10,7 @@ import random
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from bertkit.records.plans import predictions_for
 from bertkit.records.vocab import CLS, MASK, SEP
 
 
@@ -19,19 +20,6 @@ class Masked(NamedTuple):
     tokens: list[str]
     positions: list[int]
     labels: list[str]
-
-
-def predictions_for(length: int, probability: float, maximum: int) -> int:
-    """How many tokens of a sequence are predicted.
-
-    Args:
-        length: tokens of the sequence, [CLS] and [SEP] included.
-        probability: share to predict.
-        maximum: upper limit.
-
-    Rounds half to even in float64, as Python's `round`; at least one.
-    """
-    return min(maximum, max(1, round(length * probability)))
 
 
 def mask_tokens(

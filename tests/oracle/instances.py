@@ -11,10 +11,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bertkit.records.config import RecordsConfig
-from bertkit.records.masking import mask_tokens
+import numpy as np
+
+from bertkit.records.config import SWAPPED, RecordsConfig
+from bertkit.records.schema import DTYPES
 from bertkit.records.text import Document
-from bertkit.records.vocab import CLS, SEP
+from bertkit.records.vocab import CLS, SEP, Vocab
+from oracle.masking import mask_tokens
 
 PARTNER_DRAWS = 10
 
@@ -26,7 +29,7 @@ class Instance:
     Attributes:
         tokens: [CLS] A [SEP] B [SEP], masked.
         segment_ids: 0 up to the first [SEP], 1 after it.
-        is_random_next: True where B does not follow A in the text.
+        is_random_next: True where B does not follow A in the text, or precedes it.
         masked_positions: ascending positions of the predicted tokens.
         masked_labels: what stood there.
     """
@@ -122,11 +125,13 @@ class _Maker:
         The sentences that a random B leaves unused are read again for the next chunk.
         """
         cut = self.rng.randint(1, len(chunk) - 1) if len(chunk) >= 2 else 1
-        first = _joined(chunk[:cut])
-        if len(chunk) == 1 or self.rng.random() < 0.5:
+        first, rest = _joined(chunk[:cut]), _joined(chunk[cut:])
+        changes = len(chunk) == 1 or self.rng.random() < 0.5
+        if changes and (len(chunk) == 1 or self.config.objective != SWAPPED):
             second = self._random_segment(target - len(first), index)
             return Pair(first, second, True, unused=len(chunk) - cut)
-        return Pair(first, _joined(chunk[cut:]), False)
+        # Sentence order prediction (Lan et al. 2020, "ALBERT"): the same two, swapped.
+        return Pair(rest, first, True) if changes else Pair(first, rest, False)
 
     def _random_segment(self, target: int, index: int) -> list[str]:
         """Sentences from a random place of another document, at least `target` tokens.
@@ -176,3 +181,37 @@ def truncate_pair(first: list[str], second: list[str], room: int, rng: random.Ra
 
 def _joined(sentences: Sequence[list[str]]) -> list[str]:
     return [token for sentence in sentences for token in sentence]
+
+
+def to_features(
+    instance: Instance, vocab: Vocab, length: int, predictions: int
+) -> dict[str, np.ndarray]:
+    """An instance as the seven padded features of a record.
+
+    Args:
+        instance: at most `length` tokens and `predictions` masked ones.
+        vocab: gives the ids.
+        length: L, max_seq_length.
+        predictions: P, max_predictions_per_seq.
+
+    Returns:
+        int64[L] input_ids, input_mask, segment_ids; int64[P] masked_lm_positions,
+        masked_lm_ids; float32[P] masked_lm_weights; int64[1] next_sentence_labels.
+    """
+    ids = vocab.ids
+    filled: dict[str, tuple[Sequence[float], int]] = {
+        "input_ids": ([ids[token] for token in instance.tokens], length),
+        "input_mask": ([1] * len(instance.tokens), length),
+        "segment_ids": (instance.segment_ids, length),
+        "masked_lm_positions": (instance.masked_positions, predictions),
+        "masked_lm_ids": ([ids[token] for token in instance.masked_labels], predictions),
+        "masked_lm_weights": ([1.0] * len(instance.masked_positions), predictions),
+        "next_sentence_labels": ([int(instance.is_random_next)], 1),
+    }
+    return {name: _padded(values, size, DTYPES[name]) for name, (values, size) in filled.items()}
+
+
+def _padded(values: Sequence[float], size: int, dtype: type[np.generic]) -> np.ndarray:
+    array = np.zeros(size, dtype)
+    array[: len(values)] = values
+    return array
