@@ -12,7 +12,7 @@ from typing import Any
 
 from bertkit.corpus.fetch import Settings, fetch, fetch_text, verify
 from bertkit.corpus.sources import STATES, RemoteFile, Source
-from bertkit.errors import BertkitError, DataError, UsageError
+from bertkit.errors import BertkitError, DataError, MissingDependencyError, UsageError
 from bertkit.files import atomic_write, free_bytes, human_bytes
 from bertkit.manifest import Manifest, begin
 from bertkit.pool import run_tasks
@@ -220,6 +220,8 @@ def _fetched(source: Source, item: RemoteFile, output: str, settings: Settings) 
         return fetch(item, output, settings)
     except DataError as error:
         raise DataError(f"{source.name}: {error.message}", _advice(source)) from error
+    except MissingDependencyError as error:
+        raise MissingDependencyError(f"{source.name}: {error.message}", error.hint) from error
     except BertkitError as error:
         raise BertkitError(f"{source.name}: {error.message}", _advice(source)) from error
 

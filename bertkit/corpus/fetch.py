@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import ssl
 import time
 import urllib.error
@@ -21,9 +22,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from bertkit import __version__, log
+from bertkit.corpus.drive import bring, is_drive
 from bertkit.corpus.partial import BLOCK, Partial
 from bertkit.corpus.sources import RemoteFile
-from bertkit.errors import BertkitError, DataError
+from bertkit.errors import BertkitError, DataError, MissingDependencyError
 from bertkit.files import PARTIAL
 
 _CHANGED = "the source has changed or the transfer was tampered with; nothing was kept"
@@ -74,6 +76,7 @@ def fetch(item: RemoteFile, folder: str | Path, settings: Settings | None = None
     Raises:
         BertkitError: no URL gave the file; names what each said.
         DataError: the file came, and is not the one that is expected.
+        MissingDependencyError: its only URL is on Google Drive, and gdown is not installed.
     """
     settings = settings or Settings()
     target = Path(folder) / item.name
@@ -82,29 +85,66 @@ def fetch(item: RemoteFile, folder: str | Path, settings: Settings | None = None
             return {**verify(item, target), "url": "", "fetched_bytes": 0}
         log.logger.warning("%s is not the expected file and is fetched again", target)
     target.parent.mkdir(parents=True, exist_ok=True)
+    failures: list[tuple[str, BertkitError]] = []
+    for url in item.urls:
+        found = _tried(url, item, target, settings)
+        if not isinstance(found, BertkitError):
+            return {**found, "url": url}
+        failures.append((url, found))
+    raise _all_failed(item, failures)
+
+
+def _tried(
+    url: str, item: RemoteFile, target: Path, settings: Settings
+) -> dict[str, Any] | BertkitError:
+    try:
+        return (_from_drive if is_drive(url) else _from_server)(url, item, target, settings)
+    except _Dead as error:
+        return BertkitError(str(error))
+    except BertkitError as error:
+        return error
+
+
+def _all_failed(item: RemoteFile, failures: list[tuple[str, BertkitError]]) -> BertkitError:
+    """One error for what each URL said; wrong content weighs more than none."""
+    said = "; ".join(
+        f"{url}: {error.message}"
+        + (f" ({error.hint})" if isinstance(error, MissingDependencyError) else "")
+        for url, error in failures
+    )
+    message = f"{item.name} could not be fetched: {said}"
+    wrong = [error for _, error in failures if isinstance(error, DataError)]
+    if wrong:
+        return DataError(message, wrong[-1].hint)
+    if failures and all(isinstance(error, MissingDependencyError) for _, error in failures):
+        _, error = failures[0]
+        return MissingDependencyError(f"{item.name}: {error.message}", error.hint)
+    return BertkitError(message)
+
+
+def _from_server(url: str, item: RemoteFile, target: Path, settings: Settings) -> dict[str, Any]:
     partial = Partial(target.with_name(target.name + PARTIAL))
     partial.load()
     before = partial.size
-    refused: list[str] = []
-    wrong: DataError | None = None
-    for url in item.urls:
-        try:
-            _complete(url, item, partial, settings)
-            facts = _checked(item, str(target), partial)
-        except _Dead as error:
-            refused.append(f"{url}: {error}")
-            continue
-        except DataError as error:
-            partial.reset()
-            refused.append(f"{url}: {error.message}")
-            wrong = error
-            continue
-        partial.publish(target)
-        return {**facts, "url": url, "fetched_bytes": max(0, facts["bytes"] - before)}
-    message = f"{item.name} could not be fetched: {'; '.join(refused)}"
-    if wrong is not None:
-        raise DataError(message, wrong.hint)
-    raise BertkitError(message)
+    try:
+        _complete(url, item, partial, settings)
+        facts = _checked(item, str(target), partial)
+    except DataError:
+        partial.reset()
+        raise
+    partial.publish(target)
+    return {**facts, "fetched_bytes": max(0, facts["bytes"] - before)}
+
+
+def _from_drive(url: str, item: RemoteFile, target: Path, settings: Settings) -> dict[str, Any]:
+    came, before = bring(url, target, item.size, settings.timeout, settings.retries)
+    try:
+        facts = verify(item, came)
+    except DataError:
+        came.unlink()
+        raise
+    os.replace(came, target)
+    return {**facts, "fetched_bytes": max(0, facts["bytes"] - before)}
 
 
 def verify(item: RemoteFile, path: str | Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ _WIKI = re.compile(r"([a-z][a-z_-]*?)wiki(?:-(\d{8}|latest))?")
 STATES = {
     "ok": "used by many for years",
     "moves": "old versions vanish",
+    "drive": "on Google Drive, which limits how often a file is fetched",
     "browser": "fetch by browser, then give it with --from-file",
     "gone": "no longer offered",
     "built-in": "needs no network",
@@ -122,12 +123,15 @@ def _filled(source: Source, language: str, date: str) -> Source:
 
 
 def _source(entry: dict[str, Any]) -> Source:
-    files = tuple(_file(item) for item in entry.get("files", ()))
+    entry = dict(entry)
+    folder = entry.pop("folder", "")
+    files = tuple(_file(item, folder) for item in entry.get("files", ()))
     return Source(**{**entry, "files": files})
 
 
-def _file(entry: dict[str, Any]) -> RemoteFile:
-    return RemoteFile(**{**entry, "urls": tuple(entry.get("urls", ()))})
+def _file(entry: dict[str, Any], folder: str) -> RemoteFile:
+    urls = (*entry.get("urls", ()), *([folder] if folder else ()))
+    return RemoteFile(**{**entry, "urls": urls})
 
 
 def _entries(path: Path | None) -> list[dict[str, Any]]:

@@ -110,10 +110,10 @@ def test_files_from_elsewhere_are_recognised_by_name(tmp_path):
 
 
 def test_browser_only_source_says_what_to_do(tmp_path):
-    source = find_source("mlperf-text")
-    with pytest.raises(BertkitError, match=r"cannot fetch eval\.md5 itself") as caught:
+    source = find_source("bert-base-uncased-tf1")
+    with pytest.raises(BertkitError, match=r"cannot fetch uncased_L-12.*itself") as caught:
         download(source, str(tmp_path), settings=QUICK)
-    assert "drive.google.com" in caught.value.hint
+    assert "storage.googleapis.com" in caught.value.hint
     with pytest.raises(UsageError, match="cannot be downloaded by name"):
         download(find_source("pubmed-baseline"), str(tmp_path / "p"), settings=QUICK)
 
