@@ -7,26 +7,20 @@ tar.xz of one text file per web page (jcpeterson/openwebtext).
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
 import lzma
 import tarfile
 import zlib
 from collections.abc import Iterator
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 from bertkit.corpus.document import RawDocument, Rejected, Skipped
-from bertkit.corpus.lines import open_source
+from bertkit.corpus.lines import open_source, unpacked
 from bertkit.corpus.pubmed import pmc_article
 from bertkit.errors import DataError
 
 _MAGIC = slice(257, 262)
-_PACKED: dict[str, Any] = {
-    ".xz": lzma.LZMAFile,
-    ".gz": lambda stream: gzip.GzipFile(fileobj=stream),
-    ".bz2": bz2.BZ2File,
-}
+_PACKED = (".xz", ".gz", ".bz2")
 _BROKEN = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, OSError)
 # An archive in an archive in an archive is a trap, not a corpus.
 DEPTH = 2
@@ -43,13 +37,11 @@ class Packed(NamedTuple):
     """An archive inside the archive, as it is packed.
 
     Attributes:
-        place: `PATH!MEMBER`.
-        ending: of its name, a key of `_PACKED`.
+        place: `PATH!MEMBER`; its ending tells how it is packed.
         blob: its bytes.
     """
 
     place: str
-    ending: str
     blob: bytes
 
 
@@ -92,7 +84,7 @@ def read_members(path: str, max_bytes: int) -> Iterator[Found | Packed]:
 
 def read_packed(packed: Packed, max_bytes: int) -> Iterator[Found]:
     """The documents of an archive inside an archive; yields what `read_tar` yields."""
-    for found in _inside(packed.ending, io.BytesIO(packed.blob), packed.place, max_bytes, 1):
+    for found in _inside(io.BytesIO(packed.blob), packed.place, max_bytes, 1):
         assert not isinstance(found, Packed), "only the outer archive leaves members packed"
         yield found
 
@@ -110,9 +102,9 @@ def _members(stream: IO[bytes], name: str, max_bytes: int, depth: int) -> Iterat
                 yield Rejected(place, "a link or a device, not a file")
             elif (ending := _ending(member.name)) in _PACKED:
                 if depth == 1 and member.size <= LARGEST_PACKED:
-                    yield Packed(place, ending, content.read())
+                    yield Packed(place, content.read())
                 else:
-                    yield from _inside(ending, content, place, max_bytes, depth)
+                    yield from _inside(content, place, max_bytes, depth)
             elif member.size > max_bytes:
                 yield Rejected(place, f"{member.size:,} bytes, more than is allowed")
             elif ending == ".nxml":
@@ -121,17 +113,18 @@ def _members(stream: IO[bytes], name: str, max_bytes: int, depth: int) -> Iterat
                 yield _document(place, content.read())
 
 
-def _inside(
-    ending: str, content: IO[bytes], place: str, max_bytes: int, depth: int
-) -> Iterator[Found | Packed]:
+def _inside(content: IO[bytes], place: str, max_bytes: int, depth: int) -> Iterator[Found | Packed]:
     """An archive inside the archive; its damage costs what follows in it, no more."""
     if depth == DEPTH:
         yield Rejected(place, "an archive inside an archive inside an archive")
         return
     try:
-        yield from _members(_PACKED[ending](content), place, max_bytes, depth + 1)
+        with unpacked(content, place) as stream:
+            yield from _members(stream, place, max_bytes, depth + 1)
     except _BROKEN as error:
         yield Rejected(place, f"cut off, damaged, or not a tar ({error})")
+    except DataError as error:
+        yield Rejected(place, error.message)
 
 
 def _document(place: str, blob: bytes) -> RawDocument | Rejected:

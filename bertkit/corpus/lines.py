@@ -15,6 +15,9 @@ from bertkit.errors import DataError
 from bertkit.files import open_binary
 
 PIECE = 1 << 20
+# Zeros shrink by a factor of 1,000 (gzip) to 900,000 (bzip2), text hardly by 20.
+RATIO = 500
+FREE = 256_000_000
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BROKEN = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile)
@@ -89,7 +92,49 @@ def unpacked(raw: IO[bytes], path: str) -> io.BufferedReader:
         packed = bz2.BZ2File(raw)
     elif name.endswith((".xz", ".lzma")):
         packed = lzma.LZMAFile(raw)  # noqa: SIM115 - the caller closes it
+    if packed is not raw:
+        packed = _Guarded(packed, raw, path)
     return io.BufferedReader(packed, PIECE)
+
+
+def refuse_bomb(path: str, packed: int, size: int) -> None:
+    """Refuse a compressed file that grows beyond all text as it is read.
+
+    Args:
+        path: names it.
+        packed: bytes read of it.
+        size: bytes that came out of them.
+
+    Raises:
+        DataError: these are more than `FREE`, and more than `RATIO` times as many.
+    """
+    if size > FREE and size > RATIO * packed:
+        raise DataError(
+            f"{path}: {packed:,} bytes unpack to more than {size:,}: a bomb, not a corpus",
+            "text shrinks to a tenth or so; look at what the file holds",
+        )
+
+
+class _Guarded(io.RawIOBase):
+    """An unpacking stream that refuses bombs."""
+
+    def __init__(self, stream: Any, raw: IO[bytes], path: str) -> None:
+        self._stream, self._raw, self._path = stream, raw, path
+        self._size = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = int(self._stream.readinto(buffer))
+        self._size += count
+        if self._size > FREE:
+            refuse_bomb(self._path, self._raw.tell(), self._size)
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 def lines(path: str) -> Iterator[Line]:

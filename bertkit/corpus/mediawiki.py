@@ -21,7 +21,7 @@ from typing import IO, NamedTuple
 
 from bertkit.corpus.document import RawDocument, Rejected, Skipped
 from bertkit.corpus.frames import frames
-from bertkit.corpus.lines import PIECE, reading, unpacked
+from bertkit.corpus.lines import PIECE, reading, refuse_bomb, unpacked
 from bertkit.corpus.wikinodes import parser
 from bertkit.corpus.wikirules import Site
 from bertkit.corpus.wikitext import plain_text
@@ -201,13 +201,19 @@ def _unpacked_streams(path: str, span: Span | None) -> Iterator[bytes]:
         left = stop - start
         unpack = bz2.BZ2Decompressor()
         begun = False
+        size = 0
         while packed := raw.read(min(left, PIECE)):
             left -= len(packed)
             while packed:
                 begun = True
-                yield unpack.decompress(packed, PIECE)
-                while not unpack.eof and not unpack.needs_input:
-                    yield unpack.decompress(b"", PIECE)
+                block = unpack.decompress(packed, PIECE)
+                while True:
+                    yield block
+                    size += len(block)
+                    refuse_bomb(path, raw.tell() - start, size)
+                    if unpack.eof or unpack.needs_input:
+                        break
+                    block = unpack.decompress(b"", PIECE)
                 packed = unpack.unused_data
                 if unpack.eof:
                     unpack, begun = bz2.BZ2Decompressor(), False
