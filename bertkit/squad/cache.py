@@ -112,12 +112,11 @@ def load(path: Path, questions: Sequence[Question], vocab: Vocab) -> list[Window
     """
     with np.load(path, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
-    tokens = vocab.tokens
     queries = _ranges(arrays["query_ends"])
     spans = arrays["spans"].reshape(-1, 2).tolist()
     span_ranges = _ranges(arrays["span_ends"])
     answers = arrays["answers"].reshape(-1, 2).tolist() if "answers" in arrays else None
-    passages = _passages(arrays, tokens)
+    passages = _passages(arrays, vocab.tokens)
     query_ids = arrays["query_ids"].tolist()
     windows: list[Window] = []
     before = passage = None
@@ -129,13 +128,12 @@ def load(path: Path, questions: Sequence[Question], vocab: Vocab) -> list[Window
         if passage is None or question.passage is not before:
             before, passage = question.passage, next(passages)
         ids = query_ids[query]
-        words = [tokens[row] for row in ids]
         of_question = [(first, count) for first, count in spans[places]]
         for index in range(len(of_question)):
             start, end = answers[len(windows)] if answers is not None else (None, None)
             windows.append(
                 Window(
-                    FIRST_ID + len(windows), example, index, question, words, ids, passage,
+                    FIRST_ID + len(windows), example, index, question, ids, passage,
                     of_question, start, end,
                 )
             )  # fmt: skip
@@ -152,8 +150,7 @@ def _passages(arrays: dict[str, np.ndarray], tokens: Sequence[str]) -> Iterator[
         ids, first = whole[place], firsts[words]
         counts = np.diff(np.append(first, len(ids)))
         word_of_token = np.repeat(np.arange(len(first)), counts)
-        texts = [tokens[row] for row in ids.tolist()]
-        yield PassageTokens(texts, ids, word_of_token, first.tolist())
+        yield PassageTokens(ids, word_of_token, first.tolist(), tokens)
 
 
 def _ranges(ends: np.ndarray) -> list[slice]:

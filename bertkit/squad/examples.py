@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,9 @@ class Passage:
     @cached_property
     def starts(self) -> list[int]:
         """Character at which each word starts."""
+        words = self.words
+        if words and " ".join(words) == self.text:  # as nearly everywhere; twice as fast
+            return list(accumulate((len(word) + 1 for word in words[:-1]), initial=0))
         return [match.start() for match in _WORD.finditer(self.text)]
 
     def word_at(self, character: int) -> int:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain
 
 import numpy as np
 
@@ -21,8 +21,6 @@ from bertkit.records.vocab import CLS, SEP
 from bertkit.squad.examples import Passage, Question, collector_paused, split_words
 
 FIRST_ID = 1_000_000_000
-# Tokens and their vocabulary rows.
-Pieces = tuple[list[str], list[int]]
 # Of printable ASCII: words and punctuation marks.
 _PARTS = re.compile("[0-9A-Za-z]+|[^0-9A-Za-z ]")
 
@@ -32,16 +30,21 @@ class PassageTokens:
     """A passage cut into WordPiece tokens.
 
     Attributes:
-        tokens: of all words, in order.
-        ids: their vocabulary rows, int64.
+        ids: vocabulary rows of all words' tokens, in order, int64.
         word_of_token: number of the word each token belongs to, int64.
         first_token: number of the first token of each word.
+        vocabulary: token of each row.
     """
 
-    tokens: list[str]
     ids: np.ndarray
     word_of_token: np.ndarray
     first_token: list[int]
+    vocabulary: Sequence[str]
+
+    @cached_property
+    def tokens(self) -> list[str]:
+        """The tokens as text."""
+        return [self.vocabulary[row] for row in self.ids.tolist()]
 
 
 @dataclass(eq=False)
@@ -53,8 +56,7 @@ class Window:
         example: number of the question.
         index: number of the window within its question.
         question: the question itself.
-        query: tokens of the question.
-        query_ids: their vocabulary rows.
+        query_ids: vocabulary rows of the question's tokens.
         passage: the tokenised passage.
         spans: (first token, number of tokens) of all windows of the question.
         start: position of the answer's first token; 0 where this window does not hold
@@ -66,7 +68,6 @@ class Window:
     example: int
     index: int
     question: Question
-    query: list[str]
     query_ids: list[int]
     passage: PassageTokens
     spans: list[tuple[int, int]]
@@ -76,12 +77,17 @@ class Window:
     @property
     def offset(self) -> int:
         """Position of the first passage token."""
-        return len(self.query) + 2
+        return len(self.query_ids) + 2
 
     @property
     def length(self) -> int:
         """Tokens of the sequence, without padding."""
-        return len(self.query) + self.spans[self.index][1] + 3
+        return len(self.query_ids) + self.spans[self.index][1] + 3
+
+    @property
+    def query(self) -> list[str]:
+        """Tokens of the question."""
+        return [self.passage.vocabulary[row] for row in self.query_ids]
 
     @cached_property
     def tokens(self) -> list[str]:
@@ -120,6 +126,37 @@ class Window:
         return np.concatenate((head, body, [sep_id]))
 
 
+class _Words(dict[str, list[int]]):
+    """Word → vocabulary rows of its tokens; a word is cut when it is first asked for.
+
+    Args:
+        tokenizer: cuts the words.
+    """
+
+    def __init__(self, tokenizer: WordPieceTokenizer) -> None:
+        super().__init__()
+        self._tokenizer = tokenizer
+        self._parts: dict[str, list[int]] = {}
+        # Variants may cut words in other ways.
+        self._plain = type(tokenizer) is WordPieceTokenizer
+
+    def __missing__(self, word: str) -> list[int]:
+        if self._plain and word.isascii() and word.isprintable():
+            # Here normalising is lower-casing, and all that is no letter or digit is
+            # punctuation; what stands between has mostly been seen.
+            text = word.lower() if self._tokenizer.lower_case else word
+            get = self._parts.get
+            made = [row for p in _PARTS.findall(text) for row in get(p) or self._new_part(p)]
+        else:
+            made = self._tokenizer.ids(self._tokenizer.tokenize(word))
+        self[word] = made
+        return made
+
+    def _new_part(self, part: str) -> list[int]:
+        made = self._parts[part] = self._tokenizer.ids(self._tokenizer.wordpiece(part))
+        return made
+
+
 class WindowMaker:
     """Cuts questions into windows.
 
@@ -149,10 +186,7 @@ class WindowMaker:
         self.max_seq_length = max_seq_length
         self.doc_stride = doc_stride
         self.max_query_length = max_query_length
-        self._known: dict[str, Pieces] = {}
-        self._parts: dict[str, Pieces] = {}
-        # Variants may cut words in other ways.
-        self._plain = type(tokenizer) is WordPieceTokenizer
+        self._known = _Words(tokenizer)
         self._passage: tuple[Passage, PassageTokens] | None = None
 
     @collector_paused()
@@ -191,11 +225,10 @@ class WindowMaker:
         self, question: Question, example: int, unique_id: int,
         answer: tuple[int, int] | None, training: bool,
     ) -> list[Window]:  # fmt: skip
-        query, numbers, _ = self._cut(split_words(question.text))
-        query, numbers = query[: self.max_query_length], numbers[: self.max_query_length]
+        query = self._cut(split_words(question.text))[0][: self.max_query_length]
         passage = self._tokenise(question.passage)
         room = self.max_seq_length - len(query) - 3
-        spans = _spans(len(passage.tokens), room, self.doc_stride)
+        spans = _spans(len(passage.ids), room, self.doc_stride)
         tokens = self._answer_tokens(question, passage, answer) if answer else None
         windows = []
         for index, (first, count) in enumerate(spans):
@@ -204,8 +237,7 @@ class WindowMaker:
                 start, end = (token - first + len(query) + 2 for token in tokens)
             windows.append(
                 Window(
-                    unique_id + index, example, index, question, query, numbers, passage, spans,
-                    start, end,
+                    unique_id + index, example, index, question, query, passage, spans, start, end,
                 )
             )  # fmt: skip
         return windows
@@ -213,46 +245,22 @@ class WindowMaker:
     def _tokenise(self, passage: Passage) -> PassageTokens:
         if self._passage is not None and self._passage[0] is passage:
             return self._passage[1]
-        tokens, ids, counts = self._cut(passage.words)
+        ids, counts = self._cut(passage.words)
         first = [0, *accumulate(counts[:-1])] if counts else []
         word_of_token = np.repeat(np.arange(len(counts)), np.array(counts, np.int64))
-        made = PassageTokens(tokens, np.array(ids, np.int64), word_of_token, first)
+        vocabulary = self.tokenizer.vocab.tokens
+        made = PassageTokens(np.array(ids, np.int64), word_of_token, first, vocabulary)
         self._passage = passage, made
         return made
 
-    def _cut(self, words: Sequence[str]) -> tuple[list[str], list[int], list[int]]:
-        """(tokens, their vocabulary rows, number of tokens of each word).
+    def _cut(self, words: Sequence[str]) -> tuple[list[int], list[int]]:
+        """(vocabulary rows of the words' tokens, number of tokens of each word).
 
         Cutting a text word by word gives the same tokens as cutting it whole, and most
         words have been seen before.
         """
-        get = self._known.get
-        found = [get(word) or self._new_word(word) for word in words]
-        tokens = [token for pieces, _ in found for token in pieces]
-        ids = [number for _, numbers in found for number in numbers]
-        return tokens, ids, [len(pieces) for pieces, _ in found]
-
-    def _new_word(self, word: str) -> Pieces:
-        """Tokens and vocabulary rows of a word that was not seen before."""
-        if self._plain and word.isascii() and word.isprintable():
-            # Here normalising is lower-casing, and all that is no letter or digit is
-            # punctuation; what stands between has mostly been seen.
-            text = word.lower() if self.tokenizer.lower_case else word
-            parts = [self._parts.get(p) or self._new_part(p) for p in _PARTS.findall(text)]
-            made = (
-                [token for pieces, _ in parts for token in pieces],
-                [number for _, numbers in parts for number in numbers],
-            )
-        else:
-            pieces = self.tokenizer.tokenize(word)
-            made = pieces, self.tokenizer.ids(pieces)
-        self._known[word] = made
-        return made
-
-    def _new_part(self, part: str) -> Pieces:
-        pieces = self.tokenizer.wordpiece(part)
-        made = self._parts[part] = pieces, self.tokenizer.ids(pieces)
-        return made
+        found = list(map(self._known.__getitem__, words))
+        return list(chain.from_iterable(found)), list(map(len, found))
 
     def _answer_tokens(
         self, question: Question, passage: PassageTokens, answer: tuple[int, int]
@@ -267,12 +275,15 @@ class WindowMaker:
         last = (
             passage.first_token[following]
             if following < len(passage.first_token)
-            else len(passage.tokens)
+            else len(passage.ids)
         ) - 1
-        wanted, _, _ = self._cut(split_words(question.answers[0].text))
+        wanted, _ = self._cut(split_words(question.answers[0].text))
         size = len(wanted)
+        if size == last + 1 - first:
+            return first, last
+        tokens = passage.ids[first : last + 1].tolist()
         for start in range(first, last + 2 - size) if size else ():
-            if passage.tokens[start : start + size] == wanted:
+            if tokens[start - first : start - first + size] == wanted:
                 return start, start + size - 1
         return first, last
 
