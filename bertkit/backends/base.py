@@ -44,6 +44,7 @@ class Caps:
         loss_scaling: `none`, `dynamic`, ...: what it needs for fp16.
         optimizers: names it offers.
         launchers: programs that start it on many devices.
+        shards_optimizer: several processes can each keep a part of the optimizer's state.
         body_runs_once: the step's Python is traced for the first batch and never runs again.
         constant_totals: unpadded micro-batches are filled up to one size, see
             `bertkit.data.budget`.
@@ -59,6 +60,7 @@ class Caps:
     optimizers: frozenset[str]
     launchers: tuple[str, ...] = ()
     body_runs_once: bool = False
+    shards_optimizer: bool = False
     constant_totals: bool = False
 
     def layout(self, wanted: str) -> str:
@@ -149,6 +151,10 @@ class Peers:
         """Any small object of every process, in the order of their ranks."""
         return [item]
 
+    def collect(self, item: Any) -> list[Any]:
+        """Any object of every process, in the order of ranks; empty but in the main one."""
+        return [item]
+
     def wait(self) -> None:
         """Return when every process has come here."""
         self.sum([0.0])
@@ -219,11 +225,12 @@ class OptimizerSpec:
     """An optimizer by name.
 
     Attributes:
-        name: adamw or one of the named LAMB variants of `bertkit.train.optim`.
+        name: adamw, sgd or one of the named LAMB variants of `bertkit.train.optim`.
         beta1: decay of the first moment.
         beta2: decay of the second moment.
         eps: added to the root of the second moment.
         weight_decay: decoupled, for parameters that decay at all.
+        shard: each of several processes keeps the state of a part of the parameters.
     """
 
     name: str = "adamw"
@@ -231,6 +238,7 @@ class OptimizerSpec:
     beta2: float = 0.999
     eps: float = 1e-6
     weight_decay: float = 0.01
+    shard: bool = False
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ class CpuAdapter(LoopAdapter):
         loss_scaling=("none",),
         optimizers=frozenset(NAMES),
         launchers=("torchrun",),
+        shards_optimizer=True,
     )
 
     def probe(self) -> Probe:

@@ -36,6 +36,7 @@ class CudaAdapter(LoopAdapter):
         loss_scaling=("dynamic", "static"),
         optimizers=frozenset(NAMES),
         launchers=("torchrun",),
+        shards_optimizer=True,
         constant_totals=True,
     )
 

@@ -21,7 +21,7 @@ from bertkit.backends.base import (
     Task,
     Ticket,
 )
-from bertkit.backends.distributed import lost_peers, reduce_gradients
+from bertkit.backends.distributed import ShardedOptimizer, lost_peers, reduce_gradients
 from bertkit.data.batches import MicroBatch, StepBatch, rescaled
 from bertkit.errors import ConfigError
 from bertkit.train.optim import clip_gradients, load_named_state, named_state
@@ -119,8 +119,13 @@ class LoopStepper:
         return read_tickets(tickets)
 
     def state(self) -> dict[str, Any]:
-        """Optimizer moments by parameter name, and the loss scale."""
+        """Optimizer moments by parameter name, and the loss scale.
+
+        Where processes share the moments, the main one gets all of them and the others none.
+        """
         moments = named_state(self.optimizer) if self.optimizer else {}
+        if isinstance(self.optimizer, ShardedOptimizer):
+            moments = {k: v for part in self.peers.collect(moments) for k, v in part.items()}
         return {"optimizer": moments, "scaler": self.scaler.state_dict() if self.scaler else {}}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -228,8 +233,12 @@ def setting_problems(caps: Caps, plan: StepPlan, optimizer: OptimizerSpec) -> li
         ("--layout", plan.layout, caps.layouts),
         ("--optimizer", optimizer.name, sorted(caps.optimizers)),
     )
-    return [
+    found = [
         Problem(flag, f"{flag} {value} does not work on {caps.name}; use {' or '.join(allowed)}")
         for flag, value, allowed in checks
         if value not in allowed
     ]
+    if optimizer.shard and not caps.shards_optimizer:
+        flag = "--shard-optimizer"
+        found.append(Problem(flag, f"{flag} does not work on {caps.name}; leave it out"))
+    return found

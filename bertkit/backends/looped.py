@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from bertkit.backends.base import Caps, OptimizerSpec, Peers, Problem, Schedule, StepPlan, Task
-from bertkit.backends.distributed import wrap
+from bertkit.backends.distributed import shard_optimizer, wrap
 from bertkit.backends.loop import LoopStepper, make_scaler, plain_weights, setting_problems
 from bertkit.backends.speed import matrix_flops
 from bertkit.data.batches import StepBatch
@@ -42,7 +42,9 @@ class LoopAdapter:
         return model.to(self.caps.name)
 
     def optimizer(self, model: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:
-        """The named optimizer, fused."""
+        """The named optimizer, fused; its state dealt out to the processes if wanted."""
+        if spec.shard and self.peers.topology.world > 1:
+            return shard_optimizer(model, spec)
         return make_optimizer(model, spec)
 
     def loader(

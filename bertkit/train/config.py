@@ -10,7 +10,9 @@ from bertkit.model.config import BertConfig
 from bertkit.records.config import RecordsConfig
 from bertkit.train.vendors import CsConfig, CudaConfig, HpuConfig, IpuConfig
 
-OPTIMIZERS = ("adamw", "nvlamb", "mlperf", "graphcore", "max_weight_norm", "no_debias_clamp10")
+OPTIMIZERS = (
+    "adamw", "nvlamb", "mlperf", "graphcore", "max_weight_norm", "no_debias_clamp10", "sgd",
+)  # fmt: skip
 BACKENDS = ("auto", "cpu", "cs", "cuda", "hpu", "ipu")
 LAYOUTS = ("auto", "unpadded", "padded", "bucketed", "packed")
 # Settings of make-records that are flags here too; all of them go by --set records.NAME.
@@ -88,7 +90,13 @@ class PretrainConfig:
     steps_this_run: int = setting(
         0, help="Stop after this many steps of this call, saved, with status 75; 0: no limit."
     )
-    optimizer: str = setting("adamw", help="AdamW, or a LAMB by name.", choices=OPTIMIZERS)
+    optimizer: str = setting(
+        "adamw", help="AdamW, a LAMB by name, or plain SGD for comparisons.", choices=OPTIMIZERS
+    )
+    shard_optimizer: bool = setting(
+        False,
+        help="Deal the optimizer's state out to the processes (ZeRO stage 1), to save memory.",
+    )
     learning_rate: float = setting(1e-4, help="Peak rate.", flags=("--lr",), minimum=0.0)
     end_learning_rate: float = setting(0.0, help="Rate at the last step.", minimum=0.0)
     schedule: str = setting(

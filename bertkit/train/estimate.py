@@ -64,8 +64,9 @@ def estimate(config: PretrainConfig, records: int, max_seq_length: int, world: i
     """
     parameters = config.model.parameter_count()
     steps = config.steps(records)
-    # fp32 weights, gradients, two moments; LAMB keeps one more buffer for its update.
-    copies = 4 if config.optimizer == "adamw" else 5
+    # fp32 weights and gradients; two moments; LAMB keeps one more buffer for its update.
+    kept_by_optimizer = {"sgd": 0, "adamw": 2}.get(config.optimizer, 3)
+    copies = 2 + kept_by_optimizer / (world if config.shard_optimizer else 1)
     # Weights and two moments.
     checkpoint_bytes = 3 * 4 * parameters
     written = 1 + ((steps - 1) // config.save_every if config.save_every else 0)
@@ -78,7 +79,7 @@ def estimate(config: PretrainConfig, records: int, max_seq_length: int, world: i
         epochs=steps * config.global_batch_size / records,
         records=records,
         batch_equation=config.batch_equation(world),
-        memory_bytes=copies * 4 * parameters + activation_bytes(config, max_seq_length),
+        memory_bytes=int(copies * 4 * parameters) + activation_bytes(config, max_seq_length),
         checkpoint_bytes=checkpoint_bytes,
         disk_bytes=kept * checkpoint_bytes,
     )

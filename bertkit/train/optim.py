@@ -17,7 +17,7 @@ from bertkit.backends.base import OptimizerSpec
 from bertkit.errors import ConfigError
 from bertkit.train.lamb import LAMB_VARIANTS, Lamb, LambVariant
 
-NAMES = ("adamw", *LAMB_VARIANTS)
+NAMES = ("adamw", *LAMB_VARIANTS, "sgd")
 
 
 def parameter_groups(
@@ -61,13 +61,30 @@ def make_optimizer(model: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimiz
     Raises:
         ConfigError: no such optimizer.
     """
-    groups = parameter_groups(model.named_parameters(), spec)
+    kind, options = optimizer_kind(spec)
+    optimizer: torch.optim.Optimizer = kind(
+        parameter_groups(model.named_parameters(), spec), **options
+    )
+    return optimizer
+
+
+def optimizer_kind(spec: OptimizerSpec) -> tuple[Any, dict[str, Any]]:
+    """The class of the named optimizer, and what it takes beside parameter groups.
+
+    `sgd` is the plain gradient step without momentum: nothing in it hides or enlarges a
+    difference between gradients, which makes it the measure of exactness.
+
+    Raises:
+        ConfigError: no such optimizer.
+    """
     if spec.name == "adamw":
         betas = (spec.beta1, spec.beta2)
-        return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=spec.eps, fused=True)
+        return torch.optim.AdamW, {"lr": 0.0, "betas": betas, "eps": spec.eps, "fused": True}
+    if spec.name == "sgd":
+        return torch.optim.SGD, {"lr": 0.0}
     if spec.name not in LAMB_VARIANTS:
         raise ConfigError(f"no optimizer {spec.name!r}", f"there are {', '.join(NAMES)}")
-    return Lamb(groups, spec, LAMB_VARIANTS[spec.name])
+    return Lamb, {"spec": spec, "variant": LAMB_VARIANTS[spec.name]}
 
 
 def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
@@ -84,29 +101,36 @@ def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
         The norm before clipping, 0-dim; not read here, so that no device has to wait.
     """
     gradients = [item.grad for item in parameters if item.grad is not None]
-    norm = torch.nn.utils.get_total_norm(gradients, foreach=True)
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     if max_norm > 0 and not (norm.device.type == "cpu" and bool(norm <= max_norm)):
         torch._foreach_mul_(gradients, max_norm / norm.clamp(min=max_norm))
     return norm
 
 
 def named_state(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
-    """Moments and step counts by parameter name, as tensors on the CPU."""
+    """Moments and step counts by parameter name, as tensors on the CPU.
+
+    Of an optimizer that is dealt out to processes, those that this one keeps.
+    """
     return {
-        name: {key: value.detach().cpu() for key, value in states.items()}
+        name: {key: value.detach().cpu() for key, value in states.items() if value is not None}
         for name, _, states in _named_states(optimizer)
+        if states is not None
     }
 
 
 def load_named_state(
     optimizer: torch.optim.Optimizer, saved: Mapping[str, Mapping[str, Tensor]]
 ) -> None:
-    """Take over what `named_state` gave.
+    """Take over what `named_state` gave, of all parameters.
+
+    An optimizer that is dealt out to processes takes what it keeps.
 
     Raises:
         ConfigError: other parameters or shapes; names some of them.
     """
-    own = {name: weight for name, weight, _ in _named_states(optimizer)}
+    named = list(_named_states(optimizer))
+    own = {name: weight for name, weight, _ in named}
     wrong = sorted(own.keys() ^ saved.keys()) if saved else []
     wrong += [
         name
@@ -119,20 +143,35 @@ def load_named_state(
             f"such as {', '.join(wrong[:3])}",
             "use --init-checkpoint to take the weights alone",
         )
-    for name, states in saved.items():
+    inner = _inner(optimizer)
+    for name, _, present in named:
+        if present is None or name not in saved:
+            continue
+        states = saved[name]
         values = {what: item.to(own[name].device, copy=True) for what, item in states.items()}
-        if isinstance(optimizer, Lamb):
-            optimizer.moments(own[name]).update(values)
+        if isinstance(inner, Lamb):
+            inner.moments(own[name]).update(values)
         else:
-            optimizer.state[own[name]] = values
+            inner.state[own[name]] = values
 
 
 def _named_states(
     optimizer: torch.optim.Optimizer,
-) -> Iterable[tuple[str, nn.Parameter, Mapping[str, Tensor]]]:
+) -> Iterable[tuple[str, nn.Parameter, Mapping[str, Any] | None]]:
+    """(name, parameter, its state, None where another process keeps it)."""
+    inner = _inner(optimizer)
+    kept = {weight for group in inner.param_groups for weight in group["params"]}
     for group in optimizer.param_groups:
         for name, weight in zip(group["names"], group["params"], strict=True):
-            if isinstance(optimizer, Lamb):
-                yield name, weight, optimizer.moments(weight)
+            if weight not in kept:
+                yield name, weight, None
+            elif isinstance(inner, Lamb):
+                yield name, weight, inner.moments(weight)
             else:
-                yield name, weight, optimizer.state[weight]
+                yield name, weight, inner.state[weight]
+
+
+def _inner(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """The optimizer of this process's part, where torch's ZeroRedundancyOptimizer wraps one."""
+    inner: torch.optim.Optimizer = getattr(optimizer, "optim", optimizer)
+    return inner

@@ -160,8 +160,9 @@ def step_shape(config: PretrainConfig, sources: Sequence[Source], world: int) ->
 def optimizer_spec(config: PretrainConfig) -> OptimizerSpec:
     """The optimizer of the settings."""
     return OptimizerSpec(
-        config.optimizer, config.beta1, config.beta2, config.eps, config.weight_decay
-    )
+        config.optimizer, config.beta1, config.beta2, config.eps, config.weight_decay,
+        config.shard_optimizer,
+    )  # fmt: skip
 
 
 def _fit_vocabulary(

@@ -52,7 +52,7 @@ FREE = (
     "input", "text", "text_cache", "output", "eval_input", "vocab", "init_checkpoint", "resume",
     "save_every", "keep_last", "keep_every", "background_save", "eval_every", "eval_every_samples",
     "mlperf_log", "json_summary", "measure_peak", "log_every", "log_to", "target_mlm_accuracy",
-    "steps_this_run", "epochs", "warmup_proportion",
+    "steps_this_run", "epochs", "warmup_proportion", "shard_optimizer",
 )  # fmt: skip
 # These keep the mathematics and change only the last bits.
 LOOSE = (

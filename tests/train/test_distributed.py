@@ -75,7 +75,16 @@ def calm(settings, records):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"mlm_normalisation": "micro_batch", "nsp": False, "optimizer": "nvlamb"}]
+    "changes",
+    [
+        {},
+        {
+            "mlm_normalisation": "micro_batch",
+            "nsp": False,
+            "optimizer": "nvlamb",
+            "shard_optimizer": True,
+        },
+    ],
 )
 def test_two_processes_train_what_one_trains(calm, tmp_path, changes):
     one = pretrain(replace(calm, output=str(tmp_path / "one"), **changes), registry.get("cpu"))
