@@ -20,9 +20,19 @@ PRESETS = [name for name in config.preset_names() if not name.startswith("squad"
 @options.config_options(PretrainConfig)
 @options.overwrite_option
 @options.dry_run_option
+@click.option(
+    "--mock/--no-mock", default=None,
+    help="With --dry-run: first run one batch of the largest shape, and tell its memory and time;"
+    " by default where it takes less than about 20 seconds.",
+)  # fmt: skip
 @options.common_options
 def command(
-    preset: str | None, overwrite: bool, dry_run: bool, as_json: bool, **given: Any
+    preset: str | None,
+    overwrite: bool,
+    dry_run: bool,
+    mock: bool | None,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Pretrain a BERT encoder with masked LM and next sentence prediction.
 
@@ -46,6 +56,7 @@ def command(
     from bertkit.backends import registry
     from bertkit.train.prepare import prepare
     from bertkit.train.pretrain import pretrain
+    from bertkit.train.rehearsal import rehearse
 
     adapter = registry.get(resolved.config.backend)
     if dry_run:
@@ -54,8 +65,10 @@ def command(
         if resolved.foreign:
             became = log.table(("their key", "value", "became"), resolved.foreign)
             text = f"{became}\n\n{text}"
-        plan = asdict(ready.plan)
-        options.finish(plan, as_json, f"{text}\n\n{ready.plan.text()}")
+        found = rehearse(ready, adapter, mock)
+        plan = {**asdict(ready.plan), **(asdict(found) if found else {})}
+        parts = (text, "", ready.plan.text(), *([found.text()] if found else []))
+        options.finish(plan, as_json, "\n".join(parts))
         return
     result = pretrain(resolved.config, adapter, resolved.origins, overwrite)
     records = " ".join(resolved.config.eval_input) or "EVAL_RECORDS"

@@ -77,7 +77,7 @@ class Feed:
         Several processes take the micro-batches in turn.
         """
         count = min(limit, len(self.source)) if limit else len(self.source)
-        size = self._layout.records_per_micro_batch
+        size = self.arrangement.records_per_micro_batch
         for start in range(self.rank * size, count, self.world * size):
             end = min(start + size, count)
             records = self.source.batch(np.arange(start, end))
@@ -86,11 +86,12 @@ class Feed:
     def parts(self, limit: int = 0) -> int:
         """How many step batches `once` gives this process."""
         count = min(limit, len(self.source)) if limit else len(self.source)
-        size = self._layout.records_per_micro_batch
+        size = self.arrangement.records_per_micro_batch
         return len(range(self.rank * size, count, self.world * size))
 
     @property
-    def _layout(self) -> Layout:
+    def arrangement(self) -> Layout:
+        """How the records of a step become micro-batches."""
         return Layout(
             self.layout, self.micro_batch_size, self.fixed, self.boundaries,
             self.sequences_per_pack, self.cls_place, self.budget,
@@ -116,4 +117,4 @@ class Feed:
                 "give the records' vocabulary with --vocab, or set model.vocab_size",
             )
         records = weighted(records, normalisation, self.micro_batch_size, world)
-        return self._layout.micro_batches(records)
+        return self.arrangement.micro_batches(records)

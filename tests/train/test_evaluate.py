@@ -40,7 +40,7 @@ def test_checkpoints_of_a_run_in_step_order(trained, records):
 def test_batch_size_and_layout_do_not_matter(trained, records):
     inputs = [str(records / "eval.tfrecord")]
     configs = [EvalConfig(batch_size=size) for size in (1, 4, 64)]
-    configs.append(EvalConfig(layout="padded"))
+    configs += [EvalConfig(layout=name) for name in ("padded", "bucketed", "packed")]
     found = [
         evaluate_checkpoints(config, inputs, [trained.checkpoint], CPU).checkpoints[0]
         for config in configs

@@ -152,14 +152,15 @@ def test_micro_batch_normalisation_is_another_number(settings, tmp_path):
     assert distance(results[0].checkpoint, results[1].checkpoint) > 1e-4
 
 
-def test_padded_and_unpadded_are_the_same_run(settings, tmp_path):
+def test_layouts_are_the_same_run(settings, tmp_path):
     shape = replace(settings().model, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     results = [
         run(settings(output=str(tmp_path / layout), layout=layout, model=shape, max_steps=5))
-        for layout in ("unpadded", "padded")
+        for layout in ("unpadded", "padded", "bucketed", "packed")
     ]
-    assert results[0].train["loss"] == pytest.approx(results[1].train["loss"], rel=1e-6)
-    assert distance(results[0].checkpoint, results[1].checkpoint) < 1e-5
+    for other in results[1:]:
+        assert other.train["loss"] == pytest.approx(results[0].train["loss"], rel=1e-6)
+        assert distance(results[0].checkpoint, other.checkpoint) < 1e-5
 
 
 def test_bf16_trains_and_keeps_fp32_weights(settings):
