@@ -178,6 +178,7 @@ def resolved(
     given: dict[str, Any],
     preset: str | None = None,
     translated: Callable[[str], Any] | None = None,
+    below: Sequence[configuration.Layer] = (),
 ) -> configuration.Resolved[C]:
     """The configuration from a command's keyword arguments.
 
@@ -187,6 +188,7 @@ def resolved(
             the mapping, so that what is left belongs to the command itself).
         preset: name of a shipped preset, the lowest layer above the defaults.
         translated: reads configuration files of other systems; see `train.foreign.opening`.
+        below: layers between the defaults and the preset.
     """
     ctx = click.get_current_context()
     items = dataclasses.fields(kind)  # type: ignore[arg-type]
@@ -202,7 +204,7 @@ def resolved(
         source = ctx.get_parameter_source(name)
         place = "environment" if source == ParameterSource.ENVIRONMENT else typed
         by_source[place][keys[name]] = value
-    layers = []
+    layers = list(below)
     if preset:
         layers.append(configuration.Layer(f"preset {preset}", configuration.load_preset(preset)))
     foreign = translated(config_file) if translated and config_file else None

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from bertkit.commands import options
-from bertkit.squad.config import AskConfig
+from bertkit.squad.config import AskConfig, of_the_run
 
 _SHOWN = 5
 
@@ -25,7 +25,8 @@ def command(question: str | None, passage: str | None, as_json: bool, **given: A
     """Answer a question about a passage with a model fine-tuned on SQuAD.
 
     Without --question and --passage, questions are read from standard input as JSON lines
-    with "question", "passage" and, if wanted, "id".
+    with "question", "passage" and, if wanted, "id". Lengths and the like are those of the
+    run that fine-tuned the model, where it is bertkit's.
 
     \b
     Example:
@@ -33,7 +34,8 @@ def command(question: str | None, passage: str | None, as_json: bool, **given: A
         --passage "The bridge in London was built by the old king."
       bertkit predict --init-checkpoint runs/squad --json < questions.jsonl
     """
-    config = options.resolved(AskConfig, given).config
+    below = of_the_run(given.get("init_checkpoint"))
+    config = options.resolved(AskConfig, given, below=below).config
     if (question is None) != (passage is None):
         raise click.UsageError("--question and --passage go together")
     from bertkit import log

@@ -23,7 +23,8 @@ def command(runs: tuple[str, ...], output: str | None, as_json: bool) -> None:
 
     Loss, masked LM accuracy, learning rate and throughput over the steps, every run a
     line of its own; a run may still be going. A run that answered SQuAD questions is also
-    told by kind of question, with examples and a picture answers.png in its folder.
+    told by kind of question, with examples, on the page as well, and a picture answers.png
+    in its folder.
 
     \b
     Example:
@@ -33,6 +34,7 @@ def command(runs: tuple[str, ...], output: str | None, as_json: bool) -> None:
     """
     from bertkit import log
     from bertkit.squad import review
+    from bertkit.squad.review_page import as_html
     from bertkit.train import metrics
     from bertkit.train.plots import draw
 
@@ -41,10 +43,11 @@ def command(runs: tuple[str, ...], output: str | None, as_json: bool) -> None:
     told = [f"{run}\n\n{review.as_text(found)}" for run, found in reviews.items()]
     told += [review.draw_review(run) for run in answered]
     trained = [run for run in runs if run not in reviews or Path(run, metrics.NAME).is_file()]
-    if not trained:
+    sections = [as_html(run, found) for run, found in reviews.items()]
+    if not trained and not output:
         options.finish({"runs": [], "answers": reviews}, as_json, "\n\n".join(told))
         return
-    report = draw(trained, output or str(Path(trained[0]) / "report.png"))
+    report = draw(trained, output or str(Path(trained[0]) / "report.png"), sections)
     rows = [
         (
             run["run"],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from bertkit.config import setting
+from bertkit.config import Layer, load_yaml, setting
 from bertkit.train.vendors import CsConfig, HpuConfig, IpuConfig
 
 BACKENDS = ("auto", "cpu", "cs", "cuda", "hpu", "ipu")
@@ -172,3 +173,25 @@ class SquadConfig(AnswerConfig):
                 f" --micro-batch-size {self.micro_size}"
             )
         return found + super().problems()
+
+
+# What a model was fine-tuned with, and so is to answer with.
+_OF_THE_RUN = (
+    "do_lower_case", "version_2_with_negative", "max_seq_length", "doc_stride", "max_query_length",
+    "n_best_size", "max_answer_length", "null_score_diff_threshold",
+)  # fmt: skip
+
+
+def of_the_run(checkpoint: str | None) -> list[Layer]:
+    """The settings of the fine-tuning run that a checkpoint belongs to; nothing without one.
+
+    Args:
+        checkpoint: a run's folder, or a checkpoint in it.
+    """
+    for folder in (Path(checkpoint), Path(checkpoint).parent) if checkpoint else ():
+        path = folder / "config.yaml"
+        if path.is_file():
+            values = load_yaml(path)
+            known = {name: values[name] for name in _OF_THE_RUN if name in values}
+            return [Layer(str(path), known)]
+    return []

@@ -37,7 +37,11 @@ _NUMBERS = (
 
 
 def write_page(
-    output: str, runs: Mapping[str, str], last: Sequence[Mapping[str, Any]], picture: str
+    output: str,
+    runs: Mapping[str, str],
+    last: Sequence[Mapping[str, Any]],
+    picture: str,
+    sections: Sequence[str] = (),
 ) -> None:
     """Write the page.
 
@@ -45,14 +49,15 @@ def write_page(
         output: HTML file.
         runs: short name → folder.
         last: per run its name, last step and last numbers, as in `Report.runs`.
-        picture: the curves as an SVG element.
+        picture: the curves as an SVG element; may be empty.
+        sections: further parts of the page, as HTML.
     """
-    title = f"Pretraining: {', '.join(runs)}"
+    title = f"Runs: {', '.join(runs)}" if runs else "Answers"
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         picture,
-        "<h2>Last numbers</h2>",
-        _last_numbers(last),
+        *(["<h2>Last numbers</h2>", _last_numbers(last)] if last else []),
+        *sections,
         *_settings({name: _config(folder) for name, folder in runs.items()}),
         *_machines({name: _machine(folder) for name, folder in runs.items()}),
     ]
@@ -76,7 +81,7 @@ def _last_numbers(last: Sequence[Mapping[str, Any]]) -> str:
                 value /= 3600
             cells.append("-" if value is None else format(value, form))
         rows.append(cells)
-    return _table(("run", "step", *(item[2] for item in shown)), rows)
+    return table(("run", "step", *(item[2] for item in shown)), rows)
 
 
 def _settings(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -87,20 +92,21 @@ def _settings(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
     head = ("setting", *configs)
     parts = []
     if len(configs) > 1:
-        table = _table(head, other) if other else "<p>None.</p>"
-        parts += ["<h2>Settings that differ</h2>", table]
+        found = table(head, other) if other else "<p>None.</p>"
+        parts += ["<h2>Settings that differ</h2>", found]
     if rows:
-        parts.append(f"<details><summary>All settings</summary>{_table(head, rows)}</details>")
+        parts.append(f"<details><summary>All settings</summary>{table(head, rows)}</details>")
     return parts
 
 
 def _machines(machines: Mapping[str, Mapping[str, Any]]) -> list[str]:
     keys = list(dict.fromkeys(key for machine in machines.values() for key in machine))
     rows = [[key, *(str(machine.get(key, "-")) for machine in machines.values())] for key in keys]
-    return ["<h2>Hardware and software</h2>", _table(("", *machines), rows)] if rows else []
+    return ["<h2>Hardware and software</h2>", table(("", *machines), rows)] if rows else []
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows of plain text as an HTML table; figures stand to the right."""
     top = "".join(f"<th>{html.escape(text)}</th>" for text in head)
     body = "\n".join(
         "<tr>" + "".join(_cell(number, text) for number, text in enumerate(row)) + "</tr>"

@@ -53,12 +53,13 @@ def read_run(run: str) -> list[dict[str, Any]]:
     return entries
 
 
-def draw(runs: Sequence[str], output: str) -> Report:
+def draw(runs: Sequence[str], output: str, sections: Sequence[str] = ()) -> Report:
     """Draw loss, accuracy, learning rate and throughput of runs over their steps.
 
     Args:
         runs: folders of runs; each becomes a line in every panel.
         output: HTML page, PNG, SVG or PDF to write.
+        sections: further parts of the page, as HTML; a page may hold these alone.
 
     Raises:
         DataError: a folder is no run; or the name's ending is none of those.
@@ -69,11 +70,14 @@ def draw(runs: Sequence[str], output: str) -> Report:
         raise DataError(f"cannot draw to {output}", "give a name ending in .html, .png, .svg, .pdf")
     names = _short_names(runs)
     curves = {name: read_run(run) for name, run in zip(names, runs, strict=True)}
-    figure = _figure(curves)
+    figure = _figure(curves) if curves else None
     last = [_last(name, entries) for name, entries in curves.items()]
     if ending == "html":
-        write_page(output, dict(zip(names, runs, strict=True)), last, _svg(figure))
+        picture = _svg(figure) if figure else ""
+        write_page(output, dict(zip(names, runs, strict=True)), last, picture, sections)
         return Report(output, last)
+    if figure is None:
+        raise DataError("there are no curves to draw", "give a name ending in .html")
     with atomic_write(output) as stream:
         figure.savefig(stream, format=ending, dpi=130)
     return Report(output, last)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import json
 
 import pytest
@@ -98,5 +99,11 @@ def test_the_command_shows_and_draws_it(bertkit, questions, tmp_path):
     assert (tmp_path / "answers.png").read_bytes().startswith(b"\x89PNG")
     result = bertkit("report", tmp_path, "--json").result
     assert result["answers"][str(tmp_path)] == review.read_review(tmp_path)
+    page = tmp_path / "page.html"
+    done = bertkit("report", tmp_path, "--output", page)
+    assert done.status == 0, done.err
+    text = page.read_text(encoding="utf-8")
+    assert "<h3>Right, for example</h3>" in text and html.escape(questions[0].text) in text
+    assert bertkit("report", tmp_path, "--output", tmp_path / "no.png").status == 3
     (tmp_path / "review.json").write_text("{}")
     assert bertkit("report", tmp_path).status == 3
