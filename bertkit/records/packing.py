@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -28,6 +29,9 @@ class Packs:
         plan: the instances.
         layout: `graphcore` or `habana`.
         shape: sizes.
+
+    Attributes:
+        columns: features by name → (values per pack, floats or not).
     """
 
     def __init__(self, plan: Plan, layout: str, shape: PackShape) -> None:
@@ -35,9 +39,12 @@ class Packs:
         pairs = plan.instances.pairs[plan.order]
         tokens = pairs["first_length"].astype(np.int64) + pairs["second_length"] + 3
         self._packs = plan_packs(tokens, pairs["masked"].astype(np.int64), shape)
-        self._kinds = FEATURES[layout]
-        self._widths = {name: getattr(shape, size) for name, (size, _) in self._kinds.items()}
-        self._form = _form(layout, shape, self._widths)
+        self.columns = {
+            name: (getattr(shape, size), dtype is np.float32)
+            for name, (size, dtype) in sorted(FEATURES[layout].items())
+        }
+        self._width = sum(width for width, _ in self.columns.values())
+        self._form = _form(layout, shape, self.columns)
 
     def __len__(self) -> int:
         return len(self._packs)
@@ -52,20 +59,29 @@ class Packs:
         Raises:
             IndexError: an index out of range.
         """
+        table = self.table(indices)
+        found, at = {}, 0
+        for name, (width, floats) in self.columns.items():
+            values = table[:, at : at + width]
+            found[name] = values.view(np.float32) if floats else values
+            at += width
+        return found
+
+    def table(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Packs as int32[B, W], the features side by side as in `columns`, floats as bits.
+
+        Raises:
+            IndexError: an index out of range.
+        """
         which = checked_indices("packs", len(self), indices)
         plan = self._plan
-        table = np.zeros((len(which), sum(self._widths.values())), np.int32)
+        table = np.zeros((len(which), self._width), np.int32)
         kernels.fill_packs(
             plan.text.tokens, plan.instances, plan.order, self._packs[which],
             plan.vocab.cls_id, plan.vocab.sep_id, self._form,
             np.zeros(plan.max_seq_length, plan.text.tokens.dtype), table,
         )  # fmt: skip
-        found, at = {}, 0
-        for name, (_, dtype) in self._kinds.items():
-            values = table[:, at : at + self._widths[name]]
-            found[name] = values.view(np.float32) if dtype is np.float32 else values
-            at += self._widths[name]
-        return found
+        return table
 
 
 # The features that stand at the first ten places of a Form; "" where a layout has none.
@@ -83,14 +99,15 @@ _PARTS = {
 }  # fmt: skip
 
 
-def _form(layout: str, shape: PackShape, widths: Mapping[str, int]) -> kernels.Form:
+def _form(layout: str, shape: PackShape, columns: Mapping[str, tuple[int, bool]]) -> kernels.Form:
     """Where the features of a layout stand, side by side in their order."""
-    firsts = dict(zip(widths, np.cumsum([0, *widths.values()]).tolist(), strict=False))
+    ends = accumulate(width for width, _ in columns.values())
+    firsts = dict(zip(columns, [0, *ends], strict=False))
     numbers = np.arange(shape.sequences + 1, dtype=np.float32).view(np.int32)
     behind = int(layout == GRAPHCORE)
     one = int(numbers[1]) if behind else 1  # Graphcore's next sentence weights are floats
-    columns = [firsts.get(name, -1) for name in _PARTS[layout]]
-    return kernels.Form._make([*columns, shape.length, shape.sequences, behind, one, numbers])
+    places = [firsts.get(name, -1) for name in _PARTS[layout]]
+    return kernels.Form._make([*places, shape.length, shape.sequences, behind, one, numbers])
 
 
 def plan_packs(tokens: np.ndarray, predictions: np.ndarray, shape: PackShape) -> np.ndarray:

@@ -17,12 +17,14 @@ from bertkit.records.config import HDF5, JSONL, UNMASKED, RecordsConfig
 from bertkit.records.hdf5 import PACKED, PLAIN, Hdf5Writer
 from bertkit.records.jsonl import encode_line
 from bertkit.records.kernels import examples
+from bertkit.records.packing import Packs
 from bertkit.records.plans import PlanFile, PlanWriter
 from bertkit.records.rows import rows_of
 from bertkit.records.tfrecord import Written, frame
 from bertkit.records.windows import Windows
 
 _BLOCK = 1024
+_CACHED_ROWS = 64  # of a table that stays in a core's cache until it is written
 _BUFFER = 1 << 19
 
 
@@ -64,17 +66,26 @@ class _Examples(RecordWriter):
         self._records = self._bytes = 0
         self._layout: examples.Layout | None = None
 
+    def add(self, source: Any, which: Sequence[int] | np.ndarray) -> None:
+        if not isinstance(source, Packs):
+            super().add(source, which)
+            return
+        for start in range(0, len(which), _CACHED_ROWS):
+            self._write(source.table(which[start : start + _CACHED_ROWS]), source.columns)
+
     def put(self, batch: Mapping[str, np.ndarray]) -> None:
         columns = [batch[name].reshape(len(batch[name]), -1) for name in sorted(batch)]
+        kinds = {
+            name: (values.shape[1], values.dtype.kind == "f")
+            for name, values in zip(sorted(batch), columns, strict=True)
+        }
+        self._write(np.concatenate(list(map(_bits, columns)), axis=1), kinds)
+
+    def _write(self, table: np.ndarray, kinds: Mapping[str, tuple[int, bool]]) -> None:
+        """Append rows of features side by side, sorted by name."""
         if self._layout is None:
-            self._layout = examples.layout_of(
-                {
-                    name: (values.shape[1], values.dtype.kind == "f")
-                    for name, values in zip(sorted(batch), columns, strict=True)
-                }
-            )
+            self._layout = examples.layout_of(kinds)
             self._buffer = np.empty(_BUFFER + examples.largest_record(self._layout), np.uint8)
-        table = np.concatenate(list(map(_bits, columns)), axis=1)
         checks = np.empty(len(table), np.uint32)
         done = 0
         while done < len(table):
