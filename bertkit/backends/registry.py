@@ -12,6 +12,7 @@ ADAPTERS = {
     "cuda": ("bertkit.backends.cuda", "CudaAdapter"),
     "hpu": ("bertkit.backends.hpu", "HpuAdapter"),
     "ipu": ("bertkit.backends.ipu", "IpuAdapter"),
+    "cs": ("bertkit.backends.cs", "CsAdapter"),
     "cpu": ("bertkit.backends.cpu", "CpuAdapter"),
 }
 

@@ -57,13 +57,14 @@ class BertForPreTraining(nn.Module):
 
     Attributes:
         project: how logits over the vocabulary are made; machines with little memory cut
-            this product.
+            this product. None: `functional.linear`, looked up at every call, because
+            engines with half types of their own replace it.
     """
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
         self.config = config
-        self.project: Projection = functional.linear
+        self.project: Projection | None = None
         self.bert = BertModel(config)
         self.cls = PretrainingHeads(config)
         initialise(self, config)

@@ -37,7 +37,7 @@ def vocabulary_loss(
     bias: Tensor,
     labels: Tensor,
     row_weights: Tensor | None = None,
-    project: Projection = functional.linear,
+    project: Projection | None = None,
 ) -> LossSums:
     """Cross entropy of softmax(hidden weightᵀ + bias), summed over rows.
 
@@ -49,10 +49,10 @@ def vocabulary_loss(
         bias: [V], float32.
         labels: int64[M]; negative ones do not count.
         row_weights: float[M], see `weighted_cross_entropy`.
-        project: makes the logits; not used on a CPU.
+        project: makes the logits, None as `functional.linear` does; not used on a CPU.
     """
     if hidden.device.type != "cpu" or torch.compiler.is_compiling():
-        logits = project(hidden, weight, bias)
+        logits = (project or functional.linear)(hidden, weight, bias)
         return weighted_cross_entropy(logits, labels, row_weights)
     if torch.is_autocast_enabled("cpu"):
         hidden = hidden.to(torch.get_autocast_dtype("cpu"))
