@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import functools
 import gzip
 import io
 import lzma
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from bertkit.errors import DataError
-from bertkit.files import open_binary
+from bertkit.files import is_remote, open_binary
 
 PIECE = 1 << 20
+_SIP = 1 << 10
 # Zeros shrink by a factor of 1,000 (gzip) to 900,000 (bzip2), text hardly by 20.
 RATIO = 500
 FREE = 256_000_000
@@ -82,8 +85,41 @@ def reading(path: str) -> Iterator[None]:
         raise DataError(f"{path}: the compressed data are damaged ({error})") from error
 
 
-def unpacked(raw: IO[bytes], path: str) -> io.BufferedReader:
-    """The bytes of an open file, unpacked by the ending of its name."""
+def head_of(path: str, size: int, end: bytes = b"") -> bytes:
+    """The first bytes of a file, unpacked; no more of it is unpacked than they need.
+
+    Args:
+        path: local or remote.
+        size: of the head, in bytes.
+        end: the head may stop after these, wherever they are.
+
+    Raises:
+        DataError: as `open_source`, but UTF-16 is taken as it is.
+    """
+    if is_remote(path):
+        return _head(path, size, end, 0, 0)
+    try:
+        facts = Path(path).stat()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    return _head(path, size, end, facts.st_mtime_ns, facts.st_size)
+
+
+@functools.lru_cache(maxsize=256)
+def _head(path: str, size: int, end: bytes, changed: int, length: int) -> bytes:
+    # Every part of a large dump asks for its head.
+    head = b""
+    with reading(path), open_binary(path) as raw, unpacked(raw, path, _SIP) as stream:
+        while len(head) < size and not (end and end in head):
+            block = stream.read1(min(_SIP, size - len(head)))
+            if not block:
+                break
+            head += block
+    return head
+
+
+def unpacked(raw: IO[bytes], path: str, piece: int = PIECE) -> io.BufferedReader:
+    """The bytes of an open file, unpacked by the ending of its name, `piece` at a time."""
     name = path.lower()
     packed: Any = raw
     if name.endswith(".gz"):
@@ -94,7 +130,7 @@ def unpacked(raw: IO[bytes], path: str) -> io.BufferedReader:
         packed = lzma.LZMAFile(raw)  # noqa: SIM115 - the caller closes it
     if packed is not raw:
         packed = _Guarded(packed, raw, path)
-    return io.BufferedReader(packed, PIECE)
+    return io.BufferedReader(packed, piece)
 
 
 def refuse_bomb(path: str, packed: int, size: int) -> None:
@@ -126,7 +162,8 @@ class _Guarded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        count = int(self._stream.readinto(buffer))
+        # What is at hand, however little: the next stream may never be wanted.
+        count = int(self._stream.readinto1(buffer))
         self._size += count
         if self._size > FREE:
             refuse_bomb(self._path, self._raw.tell(), self._size)

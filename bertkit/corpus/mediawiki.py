@@ -21,7 +21,7 @@ from typing import IO, NamedTuple
 
 from bertkit.corpus.document import RawDocument, Rejected, Skipped
 from bertkit.corpus.frames import frames
-from bertkit.corpus.lines import PIECE, reading, refuse_bomb, unpacked
+from bertkit.corpus.lines import PIECE, head_of, reading, refuse_bomb, unpacked
 from bertkit.corpus.wikinodes import parser
 from bertkit.corpus.wikirules import Site
 from bertkit.corpus.wikitext import plain_text
@@ -154,8 +154,7 @@ def _gathered(starts: Sequence[int], size: int, total: int) -> list[Span]:
 
 def _site(path: str) -> Site:
     """The names that the head of the dump gives to its namespaces."""
-    with _opened(path, None) as stream:
-        head = stream.read(_HEAD)
+    head = head_of(path, _HEAD, b"</namespaces>")
     if coding := _UTF16.get(head[:2]):
         head = head.decode(coding, "ignore").encode()
     return Site.with_names([name.decode("utf-8", "replace") for name in _NAMESPACE.findall(head)])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bertkit.corpus.archives import is_tar, read_tar
 from bertkit.corpus.document import RawDocument, Rejected, Skipped
-from bertkit.corpus.lines import first_line, lines, reading, unpacked
+from bertkit.corpus.lines import first_line, head_of, lines
 from bertkit.corpus.mediawiki import is_mediawiki, read_mediawiki
 from bertkit.corpus.pubmed import pubmed_form, read_pmc, read_pubmed
 from bertkit.corpus.remote import require_finished
@@ -224,8 +224,7 @@ def _head(path: str) -> bytes:
     Raises:
         DataError: an archive that cannot be read in one pass.
     """
-    with reading(path), open_binary(path) as raw, unpacked(raw, path) as stream:
-        head = stream.read(1024)
+    head = head_of(path, 1024)
     if head.startswith((b"PK\x03\x04", b"7z\xbc\xaf", b"Rar!")):
         raise DataError(f"{path} is an archive of files", "unpack it, then give the folder")
     return head

@@ -7,7 +7,7 @@ import resource
 
 import pytest
 
-from bertkit.corpus.lines import PIECE, first_line, lines, open_source
+from bertkit.corpus.lines import PIECE, first_line, head_of, lines, open_source
 from bertkit.errors import DataError
 
 TEXT = "one\nzwei äöü\n\nlast without end".encode()
@@ -89,3 +89,23 @@ def test_first_line_skips_blank_ones(tmp_path):
     assert first_line(str(path)) == b"found\n"
     path.write_bytes(b"\n")
     assert first_line(str(path)) == b""
+
+
+@pytest.mark.parametrize("ending", ["", ".gz", ".bz2", ".xz"])
+def test_head_is_what_the_file_begins_with_and_follows_its_changes(tmp_path, ending):
+    path = tmp_path / f"a.txt{ending}"
+    pack = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}[ending]
+    path.write_bytes(pack(b"0123456789" * 1000))
+    assert head_of(str(path), 15) == b"012345678901234"
+    assert head_of(str(path), 20_000) == b"0123456789" * 1000
+    assert len(head_of(str(path), 9_000, b"345")) < 9_000
+    path.write_bytes(pack(b"other"))
+    assert head_of(str(path), 15) == b"other"
+    with pytest.raises(DataError, match="cannot read"):
+        head_of(str(tmp_path / "none"), 15)
+
+
+def test_head_unpacks_no_stream_that_it_does_not_need(tmp_path):
+    path = tmp_path / "a.bz2"
+    path.write_bytes(bz2.compress(b"x" * 2000) + b"damage")
+    assert head_of(str(path), 1024) == b"x" * 1024

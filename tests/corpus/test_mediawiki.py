@@ -4,6 +4,7 @@ import bz2
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 from html import escape
 
 import pytest
@@ -118,7 +119,7 @@ def test_bad_pages_are_counted_and_named_and_strict_stops(tmp_path):
     result = extract([str(path)], str(tmp_path / "out"), config, workers=1)
     assert (result.documents, result.rejected) == (3, 3)
     with pytest.raises(DataError, match="page 2"):
-        extract([str(path)], str(tmp_path / "strict"), ExtractConfig(strict=True), workers=1)
+        extract([str(path)], str(tmp_path / "strict"), replace(config, strict=True), workers=1)
 
 
 def test_entities_cannot_be_declared(tmp_path):
