@@ -14,7 +14,7 @@ import numpy as np
 from bertkit import files
 from bertkit.errors import ConfigError, DataError
 from bertkit.records.config import SWAPPED, RecordsConfig
-from bertkit.records.kernels import materialise, mersenne, plan
+from bertkit.records.kernels import materialise, mersenne, plan, serialise
 from bertkit.records.tokens import TokenizedText, token_dtype
 from bertkit.records.vocab import Vocab
 
@@ -126,10 +126,10 @@ class PlanWriter:
         count, size = len(rest), 0
         checks = np.empty(count, np.uint32)
         length, predictions = plan.max_seq_length, plan.max_predictions_per_seq
-        page = materialise.page(length, predictions, len(plan.vocab), plan.text.tokens.dtype)
-        buffer = np.empty(_BUFFER + materialise.largest_record(length, predictions), np.uint8)
+        page = serialise.page(length, predictions, len(plan.vocab), plan.text.tokens.dtype)
+        buffer = np.empty(_BUFFER + serialise.largest_record(length, predictions), np.uint8)
         while len(rest):
-            done, filled = materialise.write_records(
+            done, filled = serialise.write_records(
                 plan.text.tokens, plan.instances, plan.order, rest,
                 plan.vocab.cls_id, plan.vocab.sep_id, page, buffer, checks[count - len(rest) :],
             )  # fmt: skip
@@ -208,7 +208,7 @@ def plan_rules(config: RecordsConfig, vocab: Vocab, never: np.ndarray) -> plan.R
     """
     if config.max_seq_length > LONGEST:
         raise ConfigError(f"max_seq_length {config.max_seq_length} is above {LONGEST}")
-    if len(vocab) > materialise.LARGEST_ID:
+    if len(vocab) > serialise.LARGEST_ID:
         raise ConfigError(f"{len(vocab):,} tokens in a vocabulary; at most 2,097,151 work")
     lengths = range(config.max_seq_length + 1)
     wanted = [predictions_for(n, config.masked_lm_prob, config.predictions) for n in lengths]

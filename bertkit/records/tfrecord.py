@@ -76,12 +76,7 @@ def encode_feature(values: Feature) -> bytes:
 
 def message_field(number: int, content: bytes) -> bytes:
     """A length-delimited protobuf field: its tag, its size, its content."""
-    size, length = len(content), bytearray()
-    while size >= 0x80:
-        length.append(size & 0x7F | 0x80)
-        size >>= 7
-    length.append(size)
-    return bytes([number << 3 | _LENGTH_DELIMITED]) + bytes(length) + content
+    return bytes([number << 3 | _LENGTH_DELIMITED]) + protobuf.varint(len(content)) + content
 
 
 def decode_example(payload: bytes | memoryview) -> dict[str, Feature]:

@@ -179,6 +179,17 @@ def test_large_vocabularies(tmp_path, whole_words):
     check(documents, text, config, vocab, tmp_path / "records")
 
 
+def test_records_around_a_size_that_takes_one_byte_more(tmp_path):
+    documents, text, vocab = made_up([[60] * 90, [45] * 100], 30_000)
+    config = RecordsConfig(
+        max_seq_length=4096, max_predictions_per_seq=20, dupe_factor=12, short_seq_prob=1.0
+    )
+    check(documents, text, config, vocab, tmp_path / "records")
+    sizes = [len(payload) for payload in read_records(tmp_path / "records")]
+    steps = np.diff(np.array(sizes) > 1 << 14)
+    assert steps.sum() > 3  # larger and smaller ones follow each other
+
+
 def test_plans_grow_without_changing(tmp_path, monkeypatch, real):
     monkeypatch.setattr(plans, "_FIRST_ROWS", 1)
     monkeypatch.setattr(plans, "_estimate", lambda text, config: 0)

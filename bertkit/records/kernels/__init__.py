@@ -16,7 +16,8 @@ tests hold them to, stands in `records/` itself: `tokenizer`, `text`, `instances
     wordpiece     text bytes → token ids
     plan          sentence offsets → instances: what is paired and cut
     masks         what is masked in them
-    materialise   instances → arrays or record bytes
+    materialise   instances → arrays
+    serialise     instances → record bytes
 
 Conventions: offsets into bytes and indices are unsigned (a possibly negative index costs
 numba a branch and keeps loops from being vectorised), so sums are spelled with uint64();

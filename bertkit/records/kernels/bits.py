@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -74,6 +75,75 @@ def copy_32_bytes(typing_context: Any, target: Any, to: Any, source: Any, at: An
         return context.get_dummy_value()
 
     return types.void(target, types.uint64, source, types.uint64), generate
+
+
+def varint_shuffles() -> np.ndarray:
+    """uint8[256, 16]: which bytes of four spread numbers their varints consist of.
+
+    Row by which of them need a second byte (low four bits) and a third (high four).
+    """
+    shuffles = np.zeros((256, 16), np.uint8)
+    for row in range(256):
+        sizes = [1 + (row >> lane & 1) + (row >> lane + 4 & 1) for lane in range(4)]
+        picked = [4 * lane + byte for lane in range(4) for byte in range(sizes[lane])]
+        shuffles[row, : len(picked)] = picked
+    return shuffles
+
+
+@intrinsic
+def put_four_varints(
+    typing_context: Any, numbers: Any, first: Any, shuffles: Any, out: Any, at: Any
+) -> Any:
+    """Write the varints of four numbers below 2**21 to `out`; only where there is SSSE3.
+
+    Args: array of the numbers and byte of the first one; `varint_shuffles`; array and
+    byte to write to, of which 16 are overwritten. Returns how many of those count.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kinds = signature.args
+        four, sixteen = ir.VectorType(ir.IntType(32), 4), ir.VectorType(_BYTE, 16)
+
+        def masked(value: Any, mask: int) -> Any:
+            return builder.and_(value, ir.Constant(four, [mask] * 4))
+
+        def above(limit: int) -> Any:
+            return builder.icmp_unsigned(">", number, ir.Constant(four, [limit] * 4))
+
+        def shifted(places: int) -> Any:
+            return builder.shl(number, ir.Constant(four, [places] * 4))
+
+        def load(kind: Any, place: Any, element: Any) -> Any:
+            value = builder.load(_address(context, builder, kind, place, element))
+            value.align = 1
+            return value
+
+        element = ir.VectorType(ir.IntType(kinds[0].dtype.bitwidth), 4)
+        number = load(kinds[0], arguments[:2], element)
+        if kinds[0].dtype.bitwidth < 32:
+            number = builder.zext(number, four)
+        second, third = above(0x7F), above(0x3FFF)
+        spread = masked(number, 0x7F)
+        spread = builder.or_(spread, masked(shifted(1), 0x7F00))
+        spread = builder.or_(spread, masked(shifted(2), 0x7F0000))
+        spread = builder.or_(spread, masked(builder.sext(second, four), 0x80))
+        spread = builder.or_(spread, masked(builder.sext(third, four), 0x8000))
+        row = builder.zext(builder.bitcast(second, ir.IntType(4)), _WORD)
+        high = builder.zext(builder.bitcast(third, ir.IntType(4)), _WORD)
+        row = builder.or_(row, builder.shl(high, ir.Constant(_WORD, 4)))
+        place = (arguments[2], builder.shl(row, ir.Constant(_WORD, 4)))
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(sixteen, [sixteen, sixteen]),
+            "llvm.x86.ssse3.pshuf.b.128",
+        )
+        shuffle = load(kinds[2], place, sixteen)
+        packed = builder.call(function, [builder.bitcast(spread, sixteen), shuffle])
+        target = _address(context, builder, kinds[3], arguments[3:], sixteen)
+        builder.store(packed, target).align = 1
+        return builder.add(ir.Constant(_WORD, 4), builder.ctpop(row))
+
+    return types.uint64(numbers, types.uint64, shuffles, out, types.uint64), generate
 
 
 @intrinsic

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from llvmlite import binding
 from numba.core import config as numba_config
 from numba.core.options import DefaultOptions
 
@@ -24,6 +25,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # `BERTKIT_PORTABLE=1` compiles without instructions that only some processors have.
 PORTABLE = os.environ.get("BERTKIT_PORTABLE", "") not in ("", "0")
+
+
+def has_feature(name: str) -> bool:
+    """Whether kernels may use an instruction set, by LLVM's name, that some x86 lack."""
+    return not PORTABLE and bool(binding.get_host_cpu_features().get(name))
 
 
 def cache_folder() -> Path:

@@ -10,17 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import binding
 from numba import uint32, uint64
 
 from bertkit.records.kernels.bits import crc32c_step, load_u64
-from bertkit.records.kernels.compile import PORTABLE, inlined, kernel
+from bertkit.records.kernels.compile import has_feature, inlined, kernel
 
 POLYNOMIAL = 0x82F63B78  # Castagnoli's, bits reversed
 MASK_DELTA = 0xA282EAD8  # TFRecord stores rotate(crc, 15 right) + this, so that a CRC of
 # data that contains CRCs stays meaningful
 
-HAS_INSTRUCTION = not PORTABLE and bool(binding.get_host_cpu_features().get("sse4.2"))
+HAS_INSTRUCTION = has_feature("sse4.2")
 STREAM = 128  # bytes per stream and round in the three-stream way
 
 
