@@ -64,6 +64,9 @@ def _engine_problems(options: IpuConfig, plan: StepPlan) -> list[Problem]:
     if options.simulator and options.compile_only:
         text = "ipu.compile_only compiles for a real IPU, ipu.simulator is none; choose one"
         found.append(Problem("ipu.compile_only", text))
+    if options.compile_only and not plan.training:
+        text = "ipu.compile_only compiles the training step; this command trains nothing"
+        found.append(Problem("ipu.compile_only", text))
     if options.packing_factor > 1 and plan.layout != "packed":
         text = f"ipu.packing_factor {options.packing_factor:g} needs --layout packed"
         found.append(Problem("ipu.packing_factor", text))

@@ -45,7 +45,7 @@ class Machine:
 
     def fetch_weights(self) -> None:
         """Bring the host's weights up to date with the IPUs'."""
-        if self._trains and self._holder.isCompiled():
+        if self._trains and self._holder.isAttachedToDevice():
             self._holder.copyWeightsToHost()
 
     def release(self) -> None:
