@@ -10,7 +10,7 @@ from bertkit.commands import options
 
 
 @click.command()
-@options.input_option("Record files.")
+@options.input_option("Record files, of any format.")
 @options.output_option("Folder for eval.tfrecord and manifest.json.")
 @click.option(
     "--count",
@@ -27,8 +27,9 @@ def command(
 ) -> None:
     """Pick evenly spaced records as a fixed evaluation set.
 
-    Record i of N is number int(i * (available / N)), the rule of MLPerf. The manifest
-    holds a digest of what the records mean, to compare evaluation sets by.
+    Record i of N is number int(i * (available / N)), the rule of MLPerf. TFRecords are
+    copied; HDF5, JSON lines and packs become TFRecords. The manifest holds a digest of what
+    the records mean, to compare evaluation sets by.
 
     \b
     Example:

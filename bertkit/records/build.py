@@ -134,6 +134,11 @@ def make_records(
         from bertkit.records.cerebras import write_params
 
         write_params(place, config, inputs, len(names), words.path, manifest.stats["records"])
+    if config.packing == "habana":
+        from bertkit.records.pack_metadata import write_average
+
+        held = sum(facts["instances"] for facts in manifest.outputs.values())
+        write_average(place, held / manifest.stats["records"])
     return RecordsResult(
         output=str(place),
         records=manifest.stats["records"],

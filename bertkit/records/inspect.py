@@ -16,6 +16,8 @@ from bertkit.errors import DataError
 from bertkit.manifest import NAME, Manifest, read_manifest
 from bertkit.records.layouts import layout_of
 from bertkit.records.opening import MASKED_ONLY, SUFFIXES, file_format, open_records
+from bertkit.records.pack_metadata import read_average
+from bertkit.records.packed import PackFile
 from bertkit.records.rows import RecordReader
 from bertkit.records.sequence_example import TOKENS, decode_tokens, is_tokens
 from bertkit.records.survey import Survey, survey
@@ -26,6 +28,7 @@ METRICS = "metrics.jsonl"
 BAR = 40
 WIDTH = 100
 _LISTED = 20
+_PAIRS = {0: "B follows A", 1: "B does not follow A"}
 LEGEND = "[MASK:token] hidden   {token} predicted but shown   {other:token} replaced by another"
 
 
@@ -63,9 +66,19 @@ def inspect_records(
     words = vocabulary(vocab, paths[0])
     numbers = range(len(sources[0]))[start : start + count]
     shown = [show_record(sources[0], number, words, measured.mask_id) for number in numbers]
-    text = "\n\n".join([_overview(measured, len(paths)), LEGEND, *shown] if shown else
-                       [_overview(measured, len(paths))])  # fmt: skip
-    return {"files": len(paths), **asdict(measured)}, text
+    packs = _sequences_per_pack(sources)
+    stated = read_average(Path(paths[0]).parent) if packs else None
+    overview = _overview(measured, len(paths), packs, stated)
+    text = "\n\n".join([overview, LEGEND, *shown] if shown else [overview])
+    facts = {"sequences_per_pack": packs, "stated_sequences_per_pack": stated} if packs else {}
+    return {"files": len(paths), **asdict(measured), **facts}, text
+
+
+def _sequences_per_pack(sources: Sequence[RecordReader]) -> float | None:
+    """Instances per record of packed files; None for others."""
+    packed = [source for source in sources if isinstance(source, PackFile)]
+    packs = sum(source.packs for source in packed)
+    return round(sum(map(len, packed)) / packs, 4) if packs else None
 
 
 def show_record(source: RecordReader, number: int, vocab: Vocab | None, mask_id: int) -> str:
@@ -91,7 +104,9 @@ def show_record(source: RecordReader, number: int, vocab: Vocab | None, mask_id:
     title = (
         f"Record {number}: {real} of {source.max_seq_length} tokens, "
         f"{int((record['masked_lm_weights'] > 0).sum())} predicted, "
-        + {0: "B follows A", 1: "B is random"}.get(int(record["next_sentence_labels"]), "no pair")
+        + {0: "B follows A", 1: "B does not follow A"}.get(
+            int(record["next_sentence_labels"]), "no pair"
+        )
     )
     parts = [_wrapped("  A: ", words[:cut])]
     if cut < real:
@@ -172,7 +187,7 @@ def _manifest_text(folder: Path, manifest: Manifest) -> str:
     return "\n\n".join(parts)
 
 
-def _overview(found: Survey, count: int) -> str:
+def _overview(found: Survey, count: int, packs: float | None, stated: float | None) -> str:
     part = "" if found.measured == found.records else f" ({found.measured:,} of them measured)"
     rows = [
         ("records", f"{found.records:,} in {count} file{'s' * (count > 1)}{part}"),
@@ -184,6 +199,9 @@ def _overview(found: Survey, count: int) -> str:
                     f"{found.replaced:.1%} replaced"),
         ("random next", f"{found.random_next:.1%}"),
     ]  # fmt: skip
+    if packs:
+        beside = f", {stated:.4g} in the file beside the folder" if stated else ""
+        rows.insert(1, ("packed", f"{packs} sequences per pack on average{beside}"))
     return log.table(("records", "value"), rows) + "\n\n" + histogram(found.histogram)
 
 

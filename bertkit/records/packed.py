@@ -28,6 +28,7 @@ class PackFile:
         max_seq_length: L, of a pack and so of what it holds.
         max_predictions_per_seq: P before packing, as the layout tells; more where a
             sequence needs more.
+        packs: how many packs hold the instances.
 
     Raises:
         DataError: as for the readers of single records, or features of different sizes.
@@ -42,6 +43,7 @@ class PackFile:
         self._mask, self._predicted = f"{prefix}input_mask", f"{prefix}masked_lm_positions"
         counts, most = self._survey()
         self._ends = np.cumsum(counts, dtype=np.int64)
+        self.packs = len(counts)
         self.max_seq_length = first[self._mask].shape[1]
         shape = layouts.PackShape(
             self.max_seq_length, first[self._predicted].shape[1],

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import operator
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,15 @@ from typing import Any
 from bertkit import files, log
 from bertkit.errors import DataError
 from bertkit.manifest import Manifest, begin, describe_inputs, require_complete
+from bertkit.records.opening import SUFFIXES, MaskedOnlyFile, open_records
 from bertkit.records.reader import RecordFile
-from bertkit.records.schema import digest
-from bertkit.records.tfrecord import decode_example, read_records, write_records
+from bertkit.records.rows import NO_LABEL, RecordReader, rows_of, to_batch
+from bertkit.records.schema import DTYPES, digest
+from bertkit.records.tfrecord import decode_example, encode_example, read_records, write_records
 
 NAME = "eval.tfrecord"
 _VOCABULARY = ("vocab_sha256", "vocab_size")
-SUFFIXES = (".tfrecord", ".tfrecords")
+_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -41,25 +44,32 @@ def pick_eval(
 ) -> PickResult:
     """Copy records number `int(i * (available / count))`, i = 0 … count - 1, to a new file.
 
-    The rule, in float arithmetic, is that of MLPerf's `pick_eval_samples.py`. Records
-    are copied as they are, checksums checked. MLPerf's program would repeat records when
-    there are fewer than asked for; here that is an error, because accuracies over
-    repeated records are not what they seem.
+    The rule, in float arithmetic, is that of MLPerf's `pick_eval_samples.py`. TFRecords
+    are copied as they are, checksums checked; the instances of other formats, and of
+    packs, are written as records with the seven features. MLPerf's program would repeat
+    records when there are fewer than asked for; here that is an error, because accuracies
+    over repeated records are not what they seem.
 
     Args:
-        inputs: record files, globs, folders or `@list.txt`; several files are one list.
+        inputs: record files of any format, globs, folders or `@list.txt`; several files are
+            one list.
         output: folder for `eval.tfrecord` and `manifest.json`, which holds the digest of
             what the picked records mean.
         count: how many to pick.
         overwrite: replace what another run left in the folder.
 
     Raises:
-        DataError: fewer records than `count`, or a broken file.
+        DataError: fewer records than `count`, records with and without pairs, or a
+            broken file.
     """
     started = time.perf_counter()
     vocabulary = _vocabulary_of(inputs)
     names = files.expand_inputs(inputs, SUFFIXES)
-    sources = [RecordFile(name) for name in names]
+    sources = [open_records(name) for name in names]
+    kinds = {type(source) for source in sources}
+    copied = kinds in ({RecordFile}, {MaskedOnlyFile})
+    if not copied and MaskedOnlyFile in kinds:
+        raise DataError("records with and without sentence pairs", "pick from one kind")
     ends = list(itertools.accumulate(len(source) for source in sources))
     if ends[-1] < count:
         raise DataError(
@@ -73,7 +83,8 @@ def pick_eval(
     target = Path(output) / NAME
     if not manifest.complete or not target.is_file():
         manifest.state = "incomplete"
-        written = write_records(target, _picked(sources, ends, count))
+        picked = _picked(ends, count)
+        written = write_records(target, (_copies if copied else _encoded)(sources, picked))
         manifest.outputs[NAME] = {
             **written._asdict(),
             "digest": digest(map(decode_example, read_records(target))),
@@ -113,7 +124,32 @@ def picked_numbers(available: int, count: int) -> Iterator[int]:
     return (int(index * step) for index in range(count))
 
 
-def _picked(sources: list[RecordFile], ends: list[int], count: int) -> Iterator[bytes]:
+def _picked(ends: list[int], count: int) -> Iterator[tuple[int, int]]:
+    """(file, number in it) of the picked records."""
     for number in picked_numbers(ends[-1], count):
         which = bisect.bisect_right(ends, number)
-        yield sources[which].record(number - (ends[which] - len(sources[which])))
+        yield which, number - (ends[which - 1] if which else 0)
+
+
+def _copies(sources: Sequence[Any], picked: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+    """TFRecords as they are."""
+    return (sources[which].record(number) for which, number in picked)
+
+
+def _encoded(sources: Sequence[RecordReader], picked: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+    """Instances as the seven features, padded to the largest sizes among the files."""
+    length = max(source.max_seq_length for source in sources)
+    predictions = max(source.max_predictions_per_seq for source in sources)
+    for which, places in itertools.groupby(picked, operator.itemgetter(0)):
+        numbers = [number for _, number in places]
+        for start in range(0, len(numbers), _BLOCK):
+            rows = list(rows_of(sources[which].batch(numbers[start : start + _BLOCK])))
+            if any(row.next_label == NO_LABEL for row in rows):
+                raise DataError(
+                    f"{sources[which].path}: records without sentence pairs", "pick from others"
+                )
+            batch = to_batch(rows, length, predictions)
+            for row in range(len(rows)):
+                yield encode_example(
+                    {name: batch[name][row : row + 1].astype(kind) for name, kind in DTYPES.items()}
+                )

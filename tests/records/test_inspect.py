@@ -43,7 +43,7 @@ def one(tmp_path):
 
 def test_a_record_token_by_token(one):
     assert show_record(RecordFile(one), 0, VOCAB, 4) == (
-        "Record 0: 7 of 8 tokens, 3 predicted, B is random\n"
+        "Record 0: 7 of 8 tokens, 3 predicted, B does not follow A\n"
         "  A: [CLS] [MASK:sea] {ship} [SEP]\n"
         "  B: {wind:##s} sea [SEP]"
     )
@@ -99,7 +99,7 @@ def test_packs_are_shown_as_their_instances(shared):
     path = shared / "data" / "tfrecord_samples" / "graphcore" / "sample_text_packed.tfrecord"
     facts, text = inspect_records([str(path)])
     assert (facts["records"], facts["max_predictions_per_seq"]) == (45, 20)
-    assert "B is random" in text
+    assert "B does not follow A" in text
 
 
 def test_windows_of_running_text_have_no_pair(shared):

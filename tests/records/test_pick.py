@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from bertkit.errors import DataError
 from bertkit.manifest import Manifest, begin, read_manifest
 from bertkit.records.build import make_records
 from bertkit.records.config import RecordsConfig
+from bertkit.records.jsonl import encode_line
+from bertkit.records.opening import open_records
 from bertkit.records.pick import NAME, pick_eval, picked_numbers
+from bertkit.records.reader import RecordFile
+from bertkit.records.rows import rows_of
 from bertkit.records.schema import digest
 from bertkit.records.tfrecord import decode_example, read_records, write_records
 
@@ -117,3 +122,49 @@ def test_the_set_still_tells_its_vocabulary(sample, tmp_path):
     assert config == {"count": 5, "vocab_sha256": "1" * 64, "vocab_size": 9}
     with pytest.raises(DataError, match="different vocabularies"):
         pick_eval([str(tmp_path / "a"), str(tmp_path / "b")], tmp_path / "both", 5)
+
+
+FORMATS = {
+    "hdf5": {"style": "nvidia"},
+    "jsonl": {"style": "hf"},
+    "habana": {"packing": "habana", "format": "hdf5"},
+    "graphcore": {"packing": "graphcore"},
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_can_be_picked_from(shared, tmp_path, name):
+    text = str(shared / "data" / "tfrecord_samples" / "graphcore" / "sample_text.txt")
+    config = RecordsConfig(short_seq_prob=0.5, dupe_factor=3, tokenizer="google", **FORMATS[name])
+    make_records(config, [text], tmp_path / "records", "bertkit-uncased-8k")
+    (path,) = (p for p in (tmp_path / "records").iterdir() if p.name != "manifest.json")
+    result = pick_eval([str(tmp_path / "records")], tmp_path / "out", 11)
+    source, picked = open_records(path), RecordFile(tmp_path / "out" / NAME)
+    assert (result.available, result.records) == (len(source), len(picked)) == (len(source), 11)
+    assert picked.max_seq_length == source.max_seq_length == 128
+    expected = source.batch(list(picked_numbers(len(source), 11)))
+    for feature, values in picked.batch(range(11)).items():
+        np.testing.assert_array_equal(values, expected[feature], err_msg=feature)
+
+
+def test_windows_without_pairs_stay_as_they_are(shared, sample, tmp_path):
+    golden = shared / "goldens" / "records" / "cerebras_sample_mlmonly_128_dupe2_seed0.tfrecord"
+    everything = list(read_records(golden))
+    pick_eval([str(golden)], tmp_path / "out", 5)
+    assert list(read_records(tmp_path / "out" / NAME)) == [
+        everything[number] for number in picked_numbers(len(everything), 5)
+    ]
+    with pytest.raises(DataError, match="with and without sentence pairs"):
+        pick_eval([str(golden), str(sample)], tmp_path / "both", 5)
+
+
+def test_several_formats_are_one_list(shared, sample, tmp_path):
+    everything = RecordFile(sample)
+    lines = map(encode_line, rows_of(everything.batch(range(30))))
+    (tmp_path / "a.jsonl").write_bytes(b"".join(lines))
+    write_records(tmp_path / "b.tfrecord", list(read_records(sample))[30:])
+    pick_eval([str(tmp_path / "a.jsonl"), str(tmp_path / "b.tfrecord")], tmp_path / "out", 20)
+    found = RecordFile(tmp_path / "out" / NAME).batch(range(20))
+    expected = everything.batch(list(picked_numbers(60, 20)))
+    for feature, values in found.items():
+        np.testing.assert_array_equal(values, expected[feature], err_msg=feature)

@@ -79,6 +79,7 @@ SETTINGS = [
     {"max_seq_length": 384, "dupe_factor": 1, "max_predictions_per_seq": 384, "masked_lm_prob": 1},
     {"max_seq_length": 512, "dupe_factor": 2, "short_seq_prob": 0.0, "masked_lm_prob": 0.3},
     {"max_seq_length": 1024, "dupe_factor": 10, "seed": 0},
+    {"max_seq_length": 96, "dupe_factor": 3, "objective": "sop", "short_seq_prob": 0.5},
 ]
 
 
@@ -152,16 +153,66 @@ corpora = st.lists(
 
 @given(
     corpora, st.integers(8, 80), st.integers(1, 9), st.integers(1, 3), st.booleans(),
-    st.sampled_from([0.0, 0.05, 0.15, 0.9]), st.integers(0, 2**64),
+    st.sampled_from([0.0, 0.05, 0.15, 0.9]), st.integers(0, 2**64), st.sampled_from(["nsp", "sop"]),
 )  # fmt: skip
 @settings(max_examples=150, deadline=None)
-def test_any_corpus(tmp_path_factory, lengths, length, most, dupe, whole_words, share, seed):
+def test_any_corpus(
+    tmp_path_factory, lengths, length, most, dupe, whole_words, share, seed, objective
+):
     documents, text, vocab = made_up(lengths, 40)
     config = RecordsConfig(
         max_seq_length=length, max_predictions_per_seq=min(most, length), dupe_factor=dupe,
         whole_word_mask=whole_words, masked_lm_prob=share, short_seq_prob=0.3, seed=seed,
+        objective=objective,
     )  # fmt: skip
     check(documents, text, config, vocab, tmp_path_factory.getbasetemp() / "any")
+
+
+def test_swapped_pairs_stood_side_by_side():
+    """Sentence order prediction: the two segments are one piece of text, in either order."""
+    words = [*SPECIAL_TOKENS, *(f"w{n}" for n in range(400))]
+    vocab = Vocab(words, {word: number for number, word in enumerate(words)}, "")
+    text = TokenizedText(  # every token once: where it stood can be seen from it
+        np.arange(5, 405, dtype=np.uint16), np.arange(0, 401, 4, np.uint32),
+        np.arange(0, 101, 10, np.uint32),
+    )  # fmt: skip
+    config = RecordsConfig(max_seq_length=64, objective="sop", short_seq_prob=0.0, dupe_factor=40)
+    batch = plan_shard(text, config, vocab).batch(range(400))
+    ids = batch["input_ids"].copy()
+    rows, slots = np.nonzero(batch["masked_lm_weights"])
+    ids[rows, batch["masked_lm_positions"][rows, slots]] = batch["masked_lm_ids"][rows, slots]
+    swapped = batch["next_sentence_labels"] == 1
+    assert 150 < swapped.sum() < 250
+    for row, segments, mask, changed in zip(
+        ids, batch["segment_ids"], batch["input_mask"], swapped, strict=True
+    ):
+        pair = [row[(segments == k) & (mask == 1) & (row > 4)].tolist() for k in (0, 1)]
+        first, second = reversed(pair) if changed else pair
+        assert first + second == list(range(first[0], second[-1] + 1))
+        assert (first[0] - 5) // 40 == (second[-1] - 5) // 40  # of one document
+
+
+def test_tokens_that_are_never_masked():
+    """Text with [CLS] and [SEP] in it, with and without whole words, like the readable code."""
+    generator = np.random.default_rng(0)
+    documents, text, vocab = made_up([[9, 30, 2], [40] * 5, [1, 1, 1]] * 9, 30)
+    places = generator.choice(len(text.tokens), len(text.tokens) // 5, replace=False)
+    text.tokens[places] = generator.choice([vocab.cls_id, vocab.sep_id], len(places))
+    flat = iter(text.tokens.tolist())
+    documents = [[[vocab.tokens[next(flat)] for _ in s] for s in d] for d in documents]
+    for whole_words in (False, True):
+        config = RecordsConfig(
+            max_seq_length=32, dupe_factor=4, whole_word_mask=whole_words, masked_lm_prob=0.6,
+            max_predictions_per_seq=30,
+        )  # fmt: skip
+        plan = plan_shard(text, config, vocab)
+        expected = [
+            to_features(instance, vocab, 32, 30)
+            for instance in create_instances(documents, config, vocab.tokens)
+        ]
+        for name, values in plan.batch(range(len(plan))).items():
+            stacked = np.stack([record[name] for record in expected])
+            np.testing.assert_array_equal(values.reshape(len(plan), -1), stacked, err_msg=name)
 
 
 def test_one_document_and_one_token(tmp_path):
