@@ -1,10 +1,12 @@
 """Corpora: dumps to text beside WikiExtractor, MLPerf's clean-up beside its own seds.
 
-Run: python benchmarks/corpus.py --dump SLICE.bz2 --clean wiki_00 [--processes 2] [--rounds 3]
+Run: python benchmarks/corpus.py [--dump SLICE.bz2] [--clean wiki_00] [--processes 1 2] [--rounds 3]
 
-The slice of a dump (one <mediawiki> document, .bz2) is repeated as the streams of a
-multi-stream dump. WikiExtractor is installed into a temporary environment; bertkit does
-not depend on it. Both programs are timed as commands, in pairs, start-up included.
+Without arguments it takes the reference data beside the repository and prints every ratio
+of the section on corpora in RESULTS.md. The slice of a dump (one <mediawiki> document, .bz2) is
+repeated as the streams of a multi-stream dump. WikiExtractor is installed into a temporary
+environment; bertkit does not depend on it. Both programs are timed as commands, in pairs,
+start-up included.
 """
 
 from __future__ import annotations
@@ -51,42 +53,55 @@ def command_seconds(command: Sequence[str]) -> tuple[float, float]:
     return time.perf_counter() - begin, used - before.children_user - before.children_system
 
 
-def extraction(dump: Path, folder: Path, processes: int, rounds: int, repeat: int) -> None:
-    """Time both extractors on one dump with the same number of processes."""
+def extraction(
+    dump: Path, folder: Path, processes: Sequence[int], rounds: int, repeat: int
+) -> None:
+    """Time both extractors on one dump, each with the same numbers of processes."""
     target = folder / "multistream.xml.bz2"
     pages, size = multistream(dump, target, repeat)
     environment = folder / "environment"
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
     pip = [str(environment / "bin/python"), "-m", "pip", "install", "-q", WIKIEXTRACTOR]
     subprocess.run(pip, check=True)
-    pairs = []
-    for number in range(rounds):
-        ours = command_seconds(
-            [sys.executable, "-m", "bertkit", "extract", "--input", str(target),
-             "--output", str(folder / f"ours{number}"), "--splitter", "lines", "-q",
-             "--part-megabytes", "1", "--workers", str(processes)]
-        )  # fmt: skip
-        theirs = command_seconds(
-            [str(environment / "bin/wikiextractor"), str(target), "-q", "--no-templates",
-             "-o", str(folder / f"theirs{number}"), "--processes", str(processes)]
-        )  # fmt: skip
-        pairs.append((*ours, *theirs))
+    print(f"{pages} pages, {size / 1e6:.0f} MB of XML, {rounds} pairs")
+    blob = dump.read_bytes()
+    unpacking = min(processor_seconds(lambda: bz2.decompress(blob), 1) for _ in range(5)) * repeat
+    print(f"unpacking bzip2 alone: {unpacking:.2f} s of a processor, the best of five")
+    for count in processes:
+        pairs = []
+        for number in range(rounds):
+            ours = command_seconds(
+                [sys.executable, "-m", "bertkit", "extract", "--input", str(target),
+                 "--output", str(folder / f"ours{count}-{number}"), "--splitter", "lines", "-q",
+                 "--part-megabytes", "1", "--workers", str(count)]
+            )  # fmt: skip
+            theirs = command_seconds(
+                [str(environment / "bin/wikiextractor"), str(target), "-q", "--no-templates",
+                 "-o", str(folder / f"theirs{count}-{number}"), "--processes", str(count)]
+            )  # fmt: skip
+            pairs.append((*ours, *theirs))
+        print(f"--processes {count}")
+        report(pairs, pages, size)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
-    print(f"{pages} pages, {size / 1e6:.0f} MB of XML, {processes} processes, {rounds} pairs")
+    print(f"largest process of either program: {peak:.0f} MB")
+
+
+def report(pairs: Sequence[tuple[float, ...]], pages: int, size: int) -> None:
+    """Medians and ratios of pairs (wall, processor, wall, processor); rates of processor time."""
     for name, at in (("bertkit", 0), ("wikiextractor", 2)):
         wall = statistics.median(row[at] for row in pairs)
         used = statistics.median(row[at + 1] for row in pairs)
         print(f"{name:14} {wall:6.2f} s wall, {used:6.2f} s of processors, "
-              f"{pages / wall:6.0f} pages/s, {size / wall / 1e6:5.2f} MB/s")  # fmt: skip
+              f"{pages / used:6.0f} pages/s, {size / used / 1e6:5.2f} MB/s")  # fmt: skip
     for name, at in (("wall", 0), ("processor", 1)):
         ratios = sorted(row[at + 2] / row[at] for row in pairs)
         print(f"ratio of {name} seconds: median {statistics.median(ratios):.2f}, "
               f"{ratios[0]:.2f} to {ratios[-1]:.2f}")  # fmt: skip
-    print(f"largest process of either program: {peak:.0f} MB")
 
 
 def cleaning(source: Path, rounds: int) -> None:
     """Time stage 2 of MLPerf's chain on one file, processor seconds."""
+    print(f"MLPerf's clean-up of {source.name}")
     pipeline = build_pipeline()
     if pipeline is None:
         raise SystemExit("no GNU sed on this machine")
@@ -122,17 +137,17 @@ def processor_seconds(work: Callable[[], object], times: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dump", type=Path)
-    parser.add_argument("--clean", type=Path)
-    parser.add_argument("--processes", type=int, default=1)
+    data = Path(__file__).resolve().parents[2] / "shared/data"
+    name = "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
+    parser.add_argument("--dump", type=Path, default=data / "wikidump" / name)
+    parser.add_argument("--clean", type=Path, default=data / "mlperf_sample/wiki_00")
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repeat", type=int, default=6)
     given = parser.parse_args()
-    if given.dump:
-        with tempfile.TemporaryDirectory() as folder:
-            extraction(given.dump, Path(folder), given.processes, given.rounds, given.repeat)
-    if given.clean:
-        cleaning(given.clean, given.rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        extraction(given.dump, Path(folder), given.processes, given.rounds, given.repeat)
+    cleaning(given.clean, given.rounds)
 
 
 if __name__ == "__main__":
