@@ -31,7 +31,7 @@ def single_stream(tmp_path) -> str:
     pages[8] = page("x", 8).replace("</text>", "&broken;</text>")
     pages[9] = page("", 9)
     # Several blocks of bzip2, so that damage at the end leaves the beginning whole.
-    pages[10] = page(random.Random(1).randbytes(1_500_000).hex(), 10)
+    pages[10] = page(random.Random(1).randbytes(600_000).hex(), 10)
     path = tmp_path / "single.xml.bz2"
     path.write_bytes(bz2.compress((HEAD + "".join(pages) + "</mediawiki>\n").encode()))
     return str(path)
