@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 
+from bertkit import log
 from bertkit.backends.base import Adapter, Probe
 from bertkit.errors import MissingDependencyError, UsageError
 
@@ -49,6 +50,24 @@ def get(name: str = "auto") -> Adapter:
     probe = adapter.probe()
     if not (probe.present or probe.offline):
         raise MissingDependencyError(f"no backend {name} here: {probe.reason}", probe.hint)
+    return adapter
+
+
+def for_planning(name: str = "auto") -> Adapter:
+    """The adapter whose rules a plan must keep; its machine need not be here.
+
+    Args:
+        name: of a backend, or `auto` for the best one that is present.
+
+    Raises:
+        UsageError: no such backend.
+    """
+    if name == "auto":
+        return get(name)
+    adapter = make(name)
+    probe = adapter.probe()
+    if not probe.present:
+        log.logger.warning("planning only, there is no %s here: %s", name, probe.reason)
     return adapter
 
 

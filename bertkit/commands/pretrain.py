@@ -58,8 +58,8 @@ def command(
     from bertkit.train.pretrain import pretrain
     from bertkit.train.rehearsal import rehearse
 
-    adapter = registry.get(resolved.config.backend)
     if dry_run:
+        adapter = registry.for_planning(resolved.config.backend)
         ready = prepare(resolved.config, adapter, resolved.origins, dry_run=True)
         text = log.table(("setting", "value", "from"), ready.rows(resolved.origins))
         if resolved.foreign:
@@ -70,6 +70,7 @@ def command(
         parts = (text, "", ready.plan.text(), *([found.text()] if found else []))
         options.finish(plan, as_json, "\n".join(parts))
         return
+    adapter = registry.get(resolved.config.backend)
     result = pretrain(resolved.config, adapter, resolved.origins, overwrite)
     records = " ".join(resolved.config.eval_input) or "EVAL_RECORDS"
     options.finish(

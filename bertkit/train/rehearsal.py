@@ -14,6 +14,7 @@ from bertkit import log
 from bertkit.backends.base import Adapter, Topology
 from bertkit.data.batches import Records, StepBatch, sequence_lengths, weighted
 from bertkit.data.layouts import Layout
+from bertkit.errors import MissingDependencyError
 from bertkit.files import human_bytes
 from bertkit.model.heads import BertForPreTraining
 from bertkit.train.feeds import training_feed
@@ -68,11 +69,21 @@ def rehearse(ready: Prepared, adapter: Adapter, wanted: bool | None = None) -> R
 
     Returns:
         None where it was left out.
+
+    Raises:
+        MissingDependencyError: wanted, but the machine is not here.
     """
     caps = adapter.caps
     if wanted is False or Topology.from_environment().world > 1:
         return None
     if wanted is None and (caps.step_owner != "loop" or caps.fixed_shapes):
+        return None
+    probe = adapter.probe()
+    if not probe.present:
+        if wanted:
+            raise MissingDependencyError(
+                f"--mock needs {caps.name}, which is not here: {probe.reason}", probe.hint
+            )
         return None
     config = ready.config
     adapter.start(options_of(config, caps.name))

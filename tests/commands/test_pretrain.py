@@ -171,3 +171,21 @@ def test_text_instead_of_records(bertkit, tmp_path):
     done = bertkit(*words, "--json")
     assert done.status == 0, done.err
     assert done.result["step"] == 2 and done.result["records"] > 0
+
+
+@pytest.mark.parametrize("backend", ["hpu", "ipu", "cs"])
+def test_a_run_is_planned_for_a_machine_that_is_elsewhere(words, bertkit, backend):
+    """By that machine's rules, with nothing of it installed; running it is status 4."""
+    fitting = {
+        "hpu": [], "ipu": ["--precision", "fp16", "--max-grad-norm", "0"],
+        "cs": ["--precision", "bf16"],
+    }[backend]  # fmt: skip
+    words = [*words, "--backend", backend]
+    plan = bertkit(*words, *fitting, "--dry-run", "--json")
+    assert plan.status == 0, plan.err
+    assert "planning only" in plan.err
+    assert plan.result["steps"] == 6
+    assert bertkit(*words, *fitting, "--dry-run", "--mock").status == 4
+    assert bertkit(*words, *fitting).status == 4
+    refused = bertkit(*words, "--optimizer", "mlperf", "--precision", "fp32", "--dry-run")
+    assert refused.status == 3 and "--optimizer" in refused.err
