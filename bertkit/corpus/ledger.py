@@ -2,12 +2,14 @@
 
 A finished file stands in the manifest. What the end of the run must know of it besides,
 such as the test articles that were taken out, stands in a note in the hidden folder
-`.notes`, which goes when the run is complete. The manifest's inputs and settings are
-compared before anything here is read, so a note is never another run's.
+`.notes`, which goes when the run is complete. Each note begins with a digest of the settings
+and inputs that it was made from: what another run left behind is not taken for this one's.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ class Ledger:
         self.manifest = manifest
         self.folder = Path(stage.folder)
         self._stage = stage
+        made_from = json.dumps([manifest.config, [item["sha256"] for item in manifest.inputs]])
+        self._key = hashlib.sha256(made_from.encode()).digest()
 
     def finished(self, name: str) -> bool:
         """True if an earlier run, or this one, has finished this file."""
@@ -37,8 +41,10 @@ class Ledger:
         return facts is not None and self._stage.holds(name, int(facts["bytes"]))
 
     def note(self, name: str) -> bytes | None:
-        """The note that was entered under this name, or None."""
-        return self._stage.read(f"{NOTES}/{name}")
+        """The note that this run, before it was interrupted, entered under this name, or None."""
+        blob = self._stage.read(f"{NOTES}/{name}")
+        known = blob is not None and blob.startswith(self._key)
+        return blob[len(self._key) :] if blob is not None and known else None
 
     def enter(self, name: str, facts: dict[str, Any], note: bytes | None = None) -> None:
         """Enter a file that has its name already; the note is there before the entry."""
@@ -59,4 +65,4 @@ class Ledger:
 
     def _write_note(self, name: str, note: bytes) -> None:
         with atomic_write(self.folder / NOTES / name) as stream:
-            stream.write(note)
+            stream.write(self._key + note)

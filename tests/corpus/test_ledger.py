@@ -16,6 +16,8 @@ def test_entered_file_is_finished_for_the_next_run_and_its_note_is_there(tmp_pat
     again = Ledger(read_manifest(tmp_path), Stage(str(tmp_path)))
     assert again.finished("train/a.txt")
     assert (again.note("train/a.txt"), again.note("all")) == (b"note", b"more")
+    other = Ledger(Manifest("split", {"seed": 2}), Stage(str(tmp_path)))
+    assert other.note("all") is None
     (tmp_path / "train/a.txt").write_bytes(b"cut")
     assert not again.finished("train/a.txt")
     again.close()

@@ -167,6 +167,19 @@ def test_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
     assert split([path], str(tmp_path / "out"), config).up_to_date
 
 
+def test_notes_of_another_run_are_not_believed(tmp_path):
+    many = write(tmp_path / "many.txt", corpus(40, seed=5))
+    few = write(tmp_path / "few.txt", corpus(30))
+    with pytest.raises(DataError, match="50 parts"):
+        split([many], str(tmp_path / "out"), SplitConfig(valid=0.2, parts=50))
+    config = SplitConfig(valid=0.2, seed=7)
+    split([few], str(tmp_path / "out"), config, overwrite=True)
+    split([few], str(tmp_path / "whole"), config)
+    for name in ("train", "valid"):
+        assert read(tmp_path / "out", name) == read(tmp_path / "whole", name)
+    assert not list((tmp_path / "out").glob(".*"))
+
+
 def test_plan_writes_nothing(tmp_path):
     path = write(tmp_path / "a.txt", corpus(5))
     values = plan([path], str(tmp_path / "out"))
