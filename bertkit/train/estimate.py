@@ -64,11 +64,10 @@ def estimate(config: PretrainConfig, records: int, max_seq_length: int, world: i
     """
     parameters = config.model.parameter_count()
     steps = config.steps(records)
-    # fp32 weights and gradients; two moments; LAMB keeps one more buffer for its update.
-    kept_by_optimizer = {"sgd": 0, "adamw": 2}.get(config.optimizer, 3)
-    copies = 2 + kept_by_optimizer / (world if config.shard_optimizer else 1)
-    # Weights and two moments.
-    checkpoint_bytes = 3 * 4 * parameters
+    # fp32 weights and gradients, two moments.
+    moments = 0 if config.optimizer == "sgd" else 2
+    copies = 2 + moments / (world if config.shard_optimizer else 1)
+    checkpoint_bytes = (1 + moments) * 4 * parameters
     written = 1 + ((steps - 1) // config.save_every if config.save_every else 0)
     # One more than is kept exists for a moment, while the new one is written.
     kept = min(written, config.keep_last + 1) if config.keep_last else written

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bertkit.backends.base import OptimizerSpec
 
 # As a step count this makes both bias corrections of Adam exactly 1.
 _NO_CORRECTION = 1e9
+# Elements of a tensor that a CPU works on at a time (1 MB each of weight, gradient,
+# direction and both moments; smaller blocks cost more calls than they save memory traffic).
+_BLOCK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,8 @@ class Lamb(torch.optim.Optimizer):
                                      or the group is not adapted
 
     Clipping by the global gradient norm comes before (`clip_gradients`). The Adam
-    direction is taken from torch's fused Adam, stepping zeroed buffers by rate 1, so
-    that one pass over memory does what a loop over tensors would take many for.
+    direction is taken from torch's fused Adam, which steps -decay * w by rate 1 to -u, so
+    that one pass over memory does what a loop over operations would take many for.
 
     Args:
         groups: from `parameter_groups`, with `params`, `weight_decay` and `adapt`.
@@ -69,57 +73,78 @@ class Lamb(torch.optim.Optimizer):
     ) -> None:
         super().__init__(list(groups), {"lr": 0.0})
         self.variant = variant
-        self.directions = {
-            weight: nn.Parameter(torch.zeros_like(weight))
-            for group in self.param_groups
-            for weight in group["params"]
-        }
-        self.adam = torch.optim.Adam(
-            list(self.directions.values()),
-            lr=1.0,
-            betas=(spec.beta1, spec.beta2),
-            eps=spec.eps,
-            fused=True,
-        )
-        for direction in self.directions.values():
-            steps = 0.0 if variant.bias_correction else _NO_CORRECTION
-            self.adam.state[direction] = {
-                "step": torch.full((), steps, device=direction.device),
-                "exp_avg": torch.zeros_like(direction),
-                "exp_avg_sq": torch.zeros_like(direction),
-            }
-
-    def moments(self, weight: nn.Parameter) -> dict[str, Tensor]:
-        """Step count and both moments of a parameter, to read or to replace in place."""
-        state: dict[str, Tensor] = self.adam.state[self.directions[weight]]
-        return state
+        self.adam: dict[str, Any] = {
+            "amsgrad": False, "lr": 1.0, "beta1": spec.beta1, "beta2": spec.beta2,
+            "weight_decay": 0.0, "eps": spec.eps, "maximize": False,
+        }  # fmt: skip
+        steps = 0.0 if variant.bias_correction else _NO_CORRECTION
+        for group in self.param_groups:
+            for weight in group["params"]:
+                self.state[weight] = {
+                    "step": torch.full((), steps, device=weight.device),
+                    "exp_avg": torch.zeros_like(weight),
+                    "exp_avg_sq": torch.zeros_like(weight),
+                }
+        self._room: Tensor | None = None
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """One update of every parameter that has a gradient."""
-        for weight, direction in self.directions.items():
-            direction.grad = weight.grad
-        torch._foreach_zero_(list(self.directions.values()))
-        self.adam.step()
         for group in self.param_groups:
             weights = [weight for weight in group["params"] if weight.grad is not None]
-            if weights:
-                self._apply(weights, group)
+            if weights and weights[0].device.type == "cpu":
+                for weight in weights:
+                    self._update_in_blocks(weight, group)
+            elif weights:
+                self._update_together(weights, group)
 
-    def _apply(self, weights: list[Tensor], group: Mapping[str, Any]) -> None:
-        """w += lr * trust * (-u), where the buffers hold -m' / (sqrt(v') + eps)."""
-        updates: list[Tensor] = [self.directions[weight] for weight in weights]
-        if group["weight_decay"]:
-            torch._foreach_add_(updates, weights, alpha=-group["weight_decay"])
+    def _update_in_blocks(self, weight: Tensor, group: Mapping[str, Any]) -> None:
+        """One tensor, in blocks that stay in a CPU's cache from the gradient to the norms."""
+        state = self.state[weight]
+        state["step"] += 1
+        room = self._scratch(weight)
+        flat, gradients = weight.view(-1), cast(Tensor, weight.grad)
+        parts = [
+            item.reshape(-1).split(_BLOCK)
+            for item in (room, gradients, state["exp_avg"], state["exp_avg_sq"], flat)
+        ]
+        top = bottom = 0.0
+        for update, gradient, first, second, own in zip(*parts, strict=True):
+            torch.mul(own, -group["weight_decay"], out=update)
+            torch._fused_adam_(
+                [update], [gradient], [first], [second], [], [state["step"]], **self.adam
+            )
+            if group["adapt"]:
+                top += float(torch.dot(own, own))
+                bottom += float(torch.dot(update, update))
+        trust = 1.0
+        if group["adapt"]:
+            length = min(math.sqrt(top), self.variant.clamp or math.inf)
+            trust = length / math.sqrt(bottom) if length > 0 and bottom > 0 else 1.0
+        flat.add_(room, alpha=trust * group["lr"])
+
+    def _scratch(self, weight: Tensor) -> Tensor:
+        """Room for one tensor's direction, flat."""
+        if self._room is None:
+            largest = max(item.numel() for group in self.param_groups for item in group["params"])
+            self._room = weight.new_empty(largest)
+        return self._room[: weight.numel()]
+
+    def _update_together(self, weights: list[Tensor], group: Mapping[str, Any]) -> None:
+        """All tensors of a group with a handful of launches and nothing read from the device."""
+        states = [self.state[weight] for weight in weights]
+        updates = list(torch._foreach_mul(weights, -group["weight_decay"]))
+        steps = [state["step"] for state in states]
+        torch._foreach_add_(steps, 1)
+        torch._fused_adam_(
+            updates, [weight.grad for weight in weights], [item["exp_avg"] for item in states],
+            [item["exp_avg_sq"] for item in states], [], steps, **self.adam,
+        )  # fmt: skip
         if not group["adapt"]:
             torch._foreach_add_(weights, updates, alpha=group["lr"])
             return
-        weight_norms = torch._foreach_norm(weights)
-        update_norms = torch._foreach_norm(updates)
-        for weight, update, top, bottom in zip(
-            weights, updates, weight_norms, update_norms, strict=True
-        ):
-            if self.variant.clamp is not None:
-                top = top.clamp(max=self.variant.clamp)
-            trust = torch.where((top > 0) & (bottom > 0), top / bottom, 1.0)
-            weight.addcmul_(update, trust * group["lr"])
+        tops, bottoms = (torch.stack(torch._foreach_norm(items)) for items in (weights, updates))
+        lengths = tops if self.variant.clamp is None else tops.clamp(max=self.variant.clamp)
+        trusts = torch.where((tops > 0) & (bottoms > 0), lengths / bottoms, 1.0) * group["lr"]
+        torch._foreach_mul_(updates, list(trusts.unbind()))
+        torch._foreach_add_(weights, updates)

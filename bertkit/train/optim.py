@@ -101,7 +101,7 @@ def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
         The norm before clipping, 0-dim; not read here, so that no device has to wait.
     """
     gradients = [item.grad for item in parameters if item.grad is not None]
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     if max_norm > 0 and not (norm.device.type == "cpu" and bool(norm <= max_norm)):
         torch._foreach_mul_(gradients, max_norm / norm.clamp(min=max_norm))
     return norm
@@ -149,10 +149,7 @@ def load_named_state(
             continue
         states = saved[name]
         values = {what: item.to(own[name].device, copy=True) for what, item in states.items()}
-        if isinstance(inner, Lamb):
-            inner.moments(own[name]).update(values)
-        else:
-            inner.state[own[name]] = values
+        inner.state[own[name]] = values
 
 
 def _named_states(
@@ -163,12 +160,7 @@ def _named_states(
     kept = {weight for group in inner.param_groups for weight in group["params"]}
     for group in optimizer.param_groups:
         for name, weight in zip(group["names"], group["params"], strict=True):
-            if weight not in kept:
-                yield name, weight, None
-            elif isinstance(inner, Lamb):
-                yield name, weight, inner.moments(weight)
-            else:
-                yield name, weight, inner.state[weight]
+            yield name, weight, inner.state[weight] if weight in kept else None
 
 
 def _inner(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
