@@ -48,11 +48,16 @@ def open_binary(path: str | Path) -> IO[bytes]:
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
+def atomic_write(path: str | Path, sync: bool = True) -> Iterator[IO[bytes]]:
     """A binary file that appears under its name only when the block ends without an error.
 
     The bytes go to a hidden neighbour that is synced and renamed; on any error,
     also Ctrl-C, the neighbour is removed and an older file of the name stays.
+
+    Args:
+        path: the file.
+        sync: wait until the bytes are on the disk, so that the file is whole even after a
+            power failure; not worth it for what can be checked and made again.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +66,8 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
         with open(temporary, "wb") as stream:
             yield stream
             stream.flush()
-            os.fsync(stream.fileno())
+            if sync:
+                os.fsync(stream.fileno())
         os.replace(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)

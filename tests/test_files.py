@@ -18,6 +18,16 @@ def test_atomic_write_appears_whole(tmp_path):
     assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
 
 
+def test_only_a_file_that_must_last_waits_for_the_disk(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(files.os, "fsync", synced.append)
+    for sync in (True, False):
+        with files.atomic_write(tmp_path / f"{sync}", sync=sync) as stream:
+            stream.write(b"whole")
+        assert (tmp_path / f"{sync}").read_bytes() == b"whole"
+    assert len(synced) == 1
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_atomic_write_leaves_the_old_file_after_an_error(tmp_path, error):
     target = tmp_path / "file.txt"

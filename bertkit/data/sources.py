@@ -60,8 +60,9 @@ class RecordSource:
             the files' folders name; empty for records from elsewhere.
 
     Raises:
-        DataError: nothing there, an unfinished folder, a broken file, no records, or
-            files whose records have different lengths.
+        DataError: nothing there, an unfinished folder, a broken file or one of another
+            size than its manifest says, no records, or files whose records have different
+            lengths.
     """
 
     def __init__(self, inputs: Sequence[str]) -> None:
@@ -71,6 +72,7 @@ class RecordSource:
             for found in manifests.values()
             if {"vocab_sha256", "vocab_size"} <= found.config.keys()
         }
+        _check_sizes(manifests)
         self.paths = expand_inputs(inputs, SUFFIXES)
         self._files = [open_records(path) for path in self.paths]
         self._ends = np.cumsum([len(file) for file in self._files], dtype=np.int64)
@@ -139,6 +141,20 @@ def _manifests(inputs: Sequence[str]) -> dict[Path, Manifest]:
             if manifest:
                 found[folder] = manifest
     return found
+
+
+def _check_sizes(manifests: dict[Path, Manifest]) -> None:
+    """Refuse a file that lost bytes, in a power failure for one, after it was finished."""
+    for folder, manifest in manifests.items():
+        for name, facts in manifest.outputs.items():
+            path = folder / name
+            if "bytes" in facts and path.is_file() and path.stat().st_size != facts["bytes"]:
+                raise DataError(
+                    f"{path} has {path.stat().st_size:,} bytes, its manifest says"
+                    f" {facts['bytes']:,}",
+                    f"run the same `bertkit {manifest.command}` command again: it makes the file"
+                    " anew",
+                )
 
 
 def _known_hashes(manifests: dict[Path, Manifest]) -> dict[str, str]:

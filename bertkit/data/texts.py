@@ -31,7 +31,7 @@ from bertkit.pool import run_tasks
 from bertkit.records.build import Shard, checked_vocab, list_inputs, plan_shards
 from bertkit.records.config import RecordsConfig
 from bertkit.records.kernels.plan import Instances
-from bertkit.records.plans import Plan, plan_shard
+from bertkit.records.plans import Plan, new_batch, plan_shard
 from bertkit.records.tokens import StreamTokenizer, TokenizedText
 from bertkit.records.vocab import Vocab, load_vocab
 
@@ -62,17 +62,16 @@ class Shards:
         indices = np.asarray(indices, np.int64)
         if indices.size and (indices.min() < 0 or indices.max() >= len(self)):
             raise IndexError(f"instance numbers go from 0 to {len(self) - 1}")
+        shape = (self._plans[0].max_seq_length, self._plans[0].max_predictions_per_seq)
+        out = new_batch(len(indices), *shape)
         owners = np.searchsorted(self._ends, indices, side="right")
-        result: dict[str, np.ndarray] = {}
-        for owner in np.unique(owners):
-            rows = np.flatnonzero(owners == owner)
+        rows = np.argsort(owners, kind="stable")
+        firsts = np.searchsorted(owners[rows], np.arange(len(self._plans) + 1))
+        for owner in np.flatnonzero(np.diff(firsts)):
+            own = rows[firsts[owner] : firsts[owner + 1]]
             plan = self._plans[owner]
-            part = plan.batch((indices[rows] - self._starts[owner]) % len(plan))
-            for name, values in part.items():
-                if name not in result:
-                    result[name] = np.empty((len(indices), *values.shape[1:]), values.dtype)
-                result[name][rows] = values
-        return result
+            plan.fill(out, own, (indices[own] - self._starts[owner]) % len(plan))
+        return out._asdict()
 
 
 class TextSource(Shards):

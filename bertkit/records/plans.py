@@ -74,24 +74,27 @@ class Plan:
             IndexError: an index out of range.
         """
         which = np.asarray(indices, np.int64).reshape(-1)
+        out = new_batch(len(which), self.max_seq_length, self.max_predictions_per_seq)
+        self.fill(out, np.arange(len(which)), which)
+        return out._asdict()
+
+    def fill(self, out: materialise.Batch, rows: np.ndarray, which: np.ndarray) -> None:
+        """Write records to rows of a batch.
+
+        Args:
+            out: of this plan's shape; see `new_batch`.
+            rows: int64[B], rows of `out`.
+            which: int64[B], the records, in the order of the records.
+
+        Raises:
+            IndexError: there is no such record.
+        """
         if len(which) and (which.min() < 0 or which.max() >= len(self)):
             raise IndexError(f"the plan has {len(self)} records")
-        tokens = (len(which), self.max_seq_length)
-        predictions = (len(which), self.max_predictions_per_seq)
-        out = materialise.Batch(
-            input_ids=np.empty(tokens, np.int32),
-            input_mask=np.empty(tokens, np.int32),
-            segment_ids=np.empty(tokens, np.int32),
-            masked_lm_positions=np.empty(predictions, np.int32),
-            masked_lm_ids=np.empty(predictions, np.int32),
-            masked_lm_weights=np.empty(predictions, np.float32),
-            next_sentence_labels=np.empty(len(which), np.int32),
-        )
         materialise.fill_batch(
-            self.text.tokens, self.instances, self.order, which,
+            self.text.tokens, self.instances, self.order, which, rows,
             self.vocab.cls_id, self.vocab.sep_id, out,
         )  # fmt: skip
-        return out._asdict()
 
     def write(
         self, path: str | os.PathLike[str], which: Sequence[int] | np.ndarray | None = None
@@ -102,10 +105,25 @@ class Plan:
             path: the file.
             which: places in the order of the records; all by default.
         """
-        with files.atomic_write(Path(path)) as stream:
+        # Made again after a power failure, if need be: sizes and checksums would show it.
+        with files.atomic_write(Path(path), sync=False) as stream:
             writer = PlanWriter(stream)
             writer.add(self, np.arange(len(self)) if which is None else which)
         return writer.written
+
+
+def new_batch(size: int, length: int, predictions: int) -> materialise.Batch:
+    """Room for `size` records of `length` tokens; nothing is set."""
+    tokens, masked = (size, length), (size, predictions)
+    return materialise.Batch(
+        input_ids=np.empty(tokens, np.int32),
+        input_mask=np.empty(tokens, np.int32),
+        segment_ids=np.empty(tokens, np.int32),
+        masked_lm_positions=np.empty(masked, np.int32),
+        masked_lm_ids=np.empty(masked, np.int32),
+        masked_lm_weights=np.empty(masked, np.float32),
+        next_sentence_labels=np.empty(size, np.int32),
+    )
 
 
 class PlanWriter:

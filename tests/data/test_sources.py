@@ -55,6 +55,16 @@ def test_an_unfinished_folder_is_refused(folder):
             RecordSource([str(name)])
 
 
+def test_a_file_that_lost_records_is_refused(folder):
+    path = folder / "part-1.tfrecord"
+    outputs = {path.name: {"bytes": path.stat().st_size}, "elsewhere.tfrecord": {"bytes": 1}}
+    Manifest("make-records", {}, outputs=outputs, state="complete").write(folder)
+    assert len(RecordSource([str(folder)])) == 12
+    synthetic.write(path, 2, seed=1)
+    with pytest.raises(DataError, match=r"part-1\.tfrecord has .* bytes, its manifest says"):
+        RecordSource([str(folder)])
+
+
 def test_manifest_hashes_are_used_instead_of_reading(folder, monkeypatch):
     outputs = {f"part-{index}.tfrecord": {"sha256": str(index) * 64} for index in range(3)}
     Manifest("make-records", {}, outputs=outputs, state="complete").write(folder)

@@ -71,9 +71,10 @@ def copy_segments(tokens: Any, pair: Any, cls_id: Any, sep_id: Any, ids: Any) ->
 
 @kernel
 def fill_batch(
-    tokens: Any, instances: Any, order: Any, which: Any, cls_id: Any, sep_id: Any, out: Any
-) -> None:
-    """Write the records `which` (int64[B], places in `order`) to the rows of `out`.
+    tokens: Any, instances: Any, order: Any, which: Any, rows: Any, cls_id: Any, sep_id: Any,
+    out: Any,
+) -> None:  # fmt: skip
+    """Write the records `which` (int64[B], places in `order`) to `rows` (int64[B]) of `out`.
 
     Args:
         tokens: token[:], the text.
@@ -84,10 +85,11 @@ def fill_batch(
     keep = np.iinfo(instances.replacements.dtype).max
     width = uint64(out.input_ids.shape[1])
     predictions = uint64(out.masked_lm_ids.shape[1])
-    for row in range(uint64(len(which))):
-        prefetch_records(tokens, instances, order, which, row)
-        number = uint64(order[uint64(which[row])])
+    for place in range(uint64(len(which))):
+        prefetch_records(tokens, instances, order, which, place)
+        number = uint64(order[uint64(which[place])])
         pair = instances.pairs[number]
+        row = uint64(rows[place])
         ids = out.input_ids[row]
         length = copy_segments(tokens, pair, cls_id, sep_id, ids)
         for k in range(length, width):
