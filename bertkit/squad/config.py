@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bertkit.config import Layer, load_yaml, setting
+from bertkit.train.config import OPTIMIZERS
 from bertkit.train.vendors import CsConfig, HpuConfig, IpuConfig
 
 BACKENDS = ("auto", "cpu", "cs", "cuda", "hpu", "ipu")
@@ -108,8 +109,7 @@ class SquadConfig(AnswerConfig):
         0, "Optimizer steps; given, it decides instead of --epochs.", minimum=0
     )
     optimizer: str = setting(
-        "adamw", "AdamW, or a LAMB by name.",
-        choices=("adamw", "nvlamb", "mlperf", "graphcore", "max_weight_norm", "no_debias_clamp10"),
+        "adamw", "AdamW, a LAMB by name, or plain SGD.", choices=OPTIMIZERS
     )  # fmt: skip
     learning_rate: float = setting(5e-5, "Peak rate.", flags=("--lr",), minimum=0.0)
     schedule: str = setting(

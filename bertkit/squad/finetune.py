@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from bertkit import log
-from bertkit.backends.base import Adapter, Stepper
+from bertkit.backends.base import Adapter, CompiledOnly, Stepper
 from bertkit.config import as_dict, dump_yaml
 from bertkit.data.batches import StepBatch
 from bertkit.data.loader import Steps
@@ -119,7 +119,12 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
     begin = time.perf_counter()
     result = SquadResult(config.output, predict_questions=len(ready.asked))
     if config.trains or config.predicts:
-        _compute(ready, adapter, result, overwrite)
+        try:
+            _compute(ready, adapter, result, overwrite)
+        except CompiledOnly as done:
+            log.logger.info("%s; nothing was trained", done)
+            adapter.close()
+            return result
     if ready.scores:
         result.predictions = str(Path(config.output) / ANSWERS)
         result.scores = score_folder(config.output, ready.asked, config.version_2_with_negative)

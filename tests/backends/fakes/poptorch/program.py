@@ -21,13 +21,16 @@ from poptorch.ops import Trace
 
 # What PopTorch's page of supported operations has, as the operators that PyTorch makes of it.
 SUPPORTED = {
-    "_log_softmax", "_softmax", "_to_copy", "_unsafe_view", "add", "addmm", "alias", "any",
-    "arange", "argmax", "bernoulli_", "bitwise_and", "bitwise_not", "bitwise_or", "bmm", "cat",
-    "clone", "detach", "div", "div_", "embedding", "empty_like", "eq", "expand", "full", "gather",
-    "ge", "gelu", "gt", "index_select", "le", "lt", "masked_fill", "matmul", "mean", "mm", "mul",
-    "native_dropout", "native_layer_norm", "ne", "neg", "new_zeros", "nll_loss_forward", "ones",
-    "ones_like", "permute", "pow", "relu", "reshape", "select", "slice", "split", "sub", "sum",
-    "t", "tanh", "transpose", "unbind", "unsqueeze", "view", "where", "zeros", "zeros_like",
+    "_log_softmax", "_softmax", "_to_copy", "_unsafe_view", "abs", "add", "addmm", "alias", "amax",
+    "any", "arange", "argmax", "bernoulli_", "bitwise_and", "bitwise_not", "bitwise_or", "bmm",
+    "cat", "clamp", "clamp_min", "clone", "cumsum", "detach", "div", "div_", "embedding",
+    "empty_like", "eq", "exp", "expand", "fill_", "full", "full_like", "gather", "ge", "gelu",
+    "gt", "index_select", "le", "log", "logical_and", "logical_or", "logsumexp", "lt",
+    "masked_fill", "matmul", "max", "mean", "min", "mm", "mul", "native_dropout",
+    "native_layer_norm", "ne", "neg", "new_ones", "new_zeros", "nll_loss_forward", "ones",
+    "ones_like", "permute", "pow", "relu", "repeat", "reshape", "rsqrt", "scatter", "select",
+    "sigmoid", "slice", "split", "sqrt", "squeeze", "stack", "sub", "sum", "t", "tanh",
+    "transpose", "unbind", "unsqueeze", "view", "where", "zeros", "zeros_like",
 }  # fmt: skip
 
 
