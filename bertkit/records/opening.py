@@ -14,7 +14,7 @@ from bertkit.records import hdf5
 from bertkit.records.jsonl import JsonLinesFile
 from bertkit.records.layouts import layout_of
 from bertkit.records.packed import PackFile
-from bertkit.records.reader import FrameFile, RecordFile
+from bertkit.records.reader import FrameFile, RecordFile, kinds_of
 from bertkit.records.rows import NO_LABEL, RecordReader, checked_indices
 from bertkit.records.schema import FEATURES
 from bertkit.records.sequence_example import is_tokens
@@ -75,7 +75,7 @@ class MaskedOnlyFile(FrameFile):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
         first = decode_example(self.record(0))
-        self._kinds = {name: np.asarray(first[name]) for name in sorted(MASKED_ONLY)}
+        self._kinds = kinds_of(first, sorted(MASKED_ONLY))
         self.max_seq_length = len(first["input_ids"])
         self.max_predictions_per_seq = len(first["masked_lm_positions"])
 

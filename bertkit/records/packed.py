@@ -10,7 +10,7 @@ import numpy as np
 
 from bertkit.errors import DataError
 from bertkit.records import hdf5, layouts
-from bertkit.records.reader import FrameFile
+from bertkit.records.reader import FrameFile, kinds_of
 from bertkit.records.rows import Row, checked_indices, to_batch
 from bertkit.records.tfrecord import decode_example
 
@@ -116,7 +116,7 @@ class _Frames:
         self._file = FrameFile(path)
         self.count = len(self._file)
         first = decode_example(self._file.record(0))
-        self._kinds = {name: np.asarray(values) for name, values in first.items()}
+        self._kinds = kinds_of(first, layouts.FEATURES[layouts.layout_of(first) or layouts.HABANA])
 
     def read(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
         return self._file.columns(numbers, self._kinds)

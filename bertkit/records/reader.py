@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from bertkit import files
 from bertkit.errors import DataError
-from bertkit.records.kernels import features, parse
+from bertkit.records.kernels import parse
 from bertkit.records.kernels.crc32c import masked_crc
-from bertkit.records.tfrecord import damaged, decode_example
+from bertkit.records.rows import checked_indices
+from bertkit.records.schema import FEATURES, PER_PREDICTION, PER_TOKEN
+from bertkit.records.tfrecord import Feature, damaged, decode_example
 
 _PROBLEMS = {
     parse.TRUNCATED: "the file ends inside the record",
@@ -59,14 +61,13 @@ class FrameFile:
         return self._data[start : start + length].tobytes()
 
     def columns(
-        self, numbers: Sequence[int] | np.ndarray, kinds: Mapping[str, np.ndarray]
+        self, numbers: Sequence[int] | np.ndarray, kinds: Mapping[str, tuple[int, bool]]
     ) -> dict[str, np.ndarray]:
         """Named features of records, checksums checked.
 
         Args:
             numbers: of the records, 0 .. len - 1.
-            kinds: feature → its values in some record, whose number and type (integers or
-                floats) all must share.
+            kinds: feature → (values per record, floats or not), as `kinds_of` gives them.
 
         Returns:
             int32[B, n] or float32[B, n] per feature.
@@ -75,21 +76,17 @@ class FrameFile:
             DataError: a damaged record, one without such a feature, or of another shape.
         """
         which = np.asarray(numbers, np.int64)
-        done, state = features.check_records(self._data, self._starts, self._lengths, which)
-        found: dict[str, np.ndarray] = {}
-        for name, like in kinds.items():
-            if state != parse.FINE:
-                break
-            floats = np.issubdtype(like.dtype, np.floating)
-            values = np.empty((len(which), len(like)), np.float32 if floats else np.int32)
-            key = np.frombuffer(name.encode(), np.uint8)
-            done, state = features.read_feature(
-                self._data, self._starts, self._lengths, which,
-                key, len(like), values.reshape(-1).view(np.int32),
-            )  # fmt: skip
-            found[name] = values
+        wanted = parse.wanted(kinds, len(which))
+        out = np.empty(len(which) * int(wanted.widths.sum()), np.int32)
+        done, state = parse.read_examples(
+            self._data, self._starts, self._lengths, which, wanted, out
+        )
         if state != parse.FINE:
             raise self._broken(int(which[done]), state)
+        found: dict[str, np.ndarray] = {}
+        for first, (name, (width, floats)) in zip(wanted.firsts, kinds.items(), strict=True):
+            values = out[first : first + len(which) * width].reshape(len(which), width)
+            found[name] = values.view(np.float32) if floats else values
         return found
 
     def _broken(self, number: int, state: int) -> DataError:
@@ -114,9 +111,13 @@ class RecordFile(FrameFile):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
-        self.max_seq_length, self.max_predictions_per_seq = self._sizes()
-        length, predictions = self.max_seq_length, self.max_predictions_per_seq
-        self._widths = np.array([length] * 3 + [predictions] * 2 + [1, predictions], np.int64)
+        length, predictions = self._sizes()
+        self.max_seq_length, self.max_predictions_per_seq = length, predictions
+        self._kinds = {
+            **dict.fromkeys(PER_TOKEN, (length, False)),
+            **{name: (predictions, name == "masked_lm_weights") for name in PER_PREDICTION},
+            "next_sentence_labels": (1, False),
+        }
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """Decode records into new arrays, in the order of `indices`.
@@ -130,31 +131,15 @@ class RecordFile(FrameFile):
             DataError: a damaged record, or one of another shape.
             IndexError: an index outside -len .. len - 1.
         """
-        which = np.asarray(indices, np.int64).reshape(-1)
-        if len(which) and (which.min() < -len(self) or which.max() >= len(self)):
-            raise IndexError(f"{self.path} has {len(self)} records")
-        which = np.where(which < 0, which + len(self), which)
-        integers = tuple(np.empty(len(which) * width, np.int32) for width in self._widths[:6])
-        weights = np.empty(len(which) * self.max_predictions_per_seq, np.float32)
-        done, state = parse.read_examples(
-            self._data, self._starts, self._lengths, which,
-            self._widths, integers, weights.view(np.uint32),
-        )  # fmt: skip
-        if state != parse.FINE:
-            raise self._broken(int(which[done]), state)
-        batch: dict[str, np.ndarray] = {
-            name: values.reshape(len(which), width)
-            for name, values, width in zip(
-                parse.FEATURES, (*integers, weights), self._widths, strict=True
-            )
-        }
+        which = checked_indices(self.path, len(self), indices)
+        batch = self.columns(which, self._kinds)
         batch["next_sentence_labels"] = batch["next_sentence_labels"].reshape(-1)
         return batch
 
     def _sizes(self) -> tuple[int, int]:
         """(L, P) of the first record; refuses a file of another schema."""
         found = decode_example(self.record(0))
-        missing = [name for name in parse.FEATURES if name not in found]
+        missing = [name for name in FEATURES if name not in found]
         if missing:
             raise DataError(
                 f"{self.path}: not BERT pretraining records: no feature {', '.join(missing)}"
@@ -176,6 +161,11 @@ class RecordFile(FrameFile):
             f" ({expected}): {found}",
             "all records of a file must have one shape: make the file again",
         )
+
+
+def kinds_of(record: Mapping[str, Feature], names: Collection[str]) -> dict[str, tuple[int, bool]]:
+    """What a record holds: feature → (values, floats or not)."""
+    return {name: (len(record[name]), np.asarray(record[name]).dtype.kind == "f") for name in names}
 
 
 def _map(path: str) -> np.ndarray:

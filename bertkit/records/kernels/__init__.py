@@ -2,8 +2,8 @@
 
 Import these modules only inside library code that runs, never for `--help`: numba takes
 a good part of a second to load. The readable code that says what they do, and that the
-tests hold them to, stands in `records/` itself: `tokenizer`, `text`, `instances`,
-`masking`, `schema`, `tfrecord`.
+tests hold them to, stands in `records/` itself (`tokenizer`, `text`, `tfrecord`) and, for
+what only kernels do in the package, in `tests/oracle/`.
 
     compile       the decorators, and where compiled code is kept
     bits          memory access and bit counting that numba lacks
@@ -18,6 +18,9 @@ tests hold them to, stands in `records/` itself: `tokenizer`, `text`, `instances
     masks         what is masked in them
     materialise   instances → arrays
     serialise     instances → record bytes
+    windows       tokens of documents → windows that slide over them
+    packs         plan → several instances per row
+    examples      rows of numbers → framed tf.train.Examples of any features
 
 Conventions: offsets into bytes and indices are unsigned (a possibly negative index costs
 numba a branch and keeps loops from being vectorised), so sums are spelled with uint64();

@@ -1,6 +1,6 @@
 """Which tokens of an instance are masked, and what replaces them.
 
-The steps of the readable `records/masking.py`, draw for draw. `scratch` is plan.Scratch,
+The steps of the readable `tests/oracle/masking.py`, draw for draw. `scratch` is plan.Scratch,
 `rules` plan.Rules, `source` the random stream; see there.
 """
 

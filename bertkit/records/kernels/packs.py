@@ -1,6 +1,6 @@
 """Plan → packs: several instances in one row, in Habana's layout or in Graphcore's.
 
-Both are described in `records/packing.py`; they differ only in where a [CLS] and the
+Both are described in `records/layouts.py`; they differ only in where a [CLS] and the
 next sentence label of a sequence stand.
 """
 

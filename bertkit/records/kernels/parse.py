@@ -1,4 +1,4 @@
-"""TFRecord frames and the seven features of BERT records, many at once.
+"""TFRecord frames and the features of their records, many at once.
 
 A frame is: length (uint64), masked CRC of the length (uint32), payload, masked CRC of
 the payload (uint32). A payload is a tf.train.Example: a Features message with one map
@@ -7,13 +7,15 @@ entry (key, Feature) per feature, in any order.
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import int64, uint64
 
 from bertkit.records.kernels.bits import load_u32, load_u64
-from bertkit.records.kernels.compile import kernel
+from bertkit.records.kernels.compile import inlined, kernel
 from bertkit.records.kernels.crc32c import masked_crc
 from bertkit.records.kernels.protobuf import (
     TAG_MESSAGE_1,
@@ -27,37 +29,50 @@ from bertkit.records.kernels.protobuf import (
 HEADER = 12  # bytes before a payload
 FRAME = 16  # bytes around a payload
 
-# In this order everywhere in this file; all integers but the weights, which come last.
-FEATURES = (
-    "input_ids",
-    "input_mask",
-    "segment_ids",
-    "masked_lm_positions",
-    "masked_lm_ids",
-    "next_sentence_labels",
-    "masked_lm_weights",
-)
-WEIGHTS = 6
-
 # What a kernel found wrong.
 FINE, TRUNCATED, WRONG_LENGTH_CRC, WRONG_DATA_CRC, NOT_EXAMPLE, MISSING, WRONG_SIZE = range(7)
 
 
-def _key_words() -> np.ndarray:
-    """uint64[7, 4]: length of each name, and its bytes as three overlapping words.
+SHORTEST_NAME, LONGEST_NAME = 8, 32
 
-    First eight, last eight, and eight in the middle: together they cover every byte.
+
+class Wanted(NamedTuple):
+    """The features to read, F of them.
+
+    Attributes:
+        keys: uint64[F, 5], length of each name, and its bytes as four overlapping words.
+        widths: int64[F], values per record.
+        firsts: int64[F], place of each feature's first value in the output.
+        floats: bool[F], which are floats.
     """
-    rows = []
-    for name in FEATURES:
-        key = name.encode()
-        middle = min(8, len(key) - 8)
-        words = [key[:8], key[-8:], key[middle : middle + 8]]
-        rows.append([len(key), *(int.from_bytes(word, "little") for word in words)])
-    return np.array(rows, np.uint64)
+
+    keys: np.ndarray
+    widths: np.ndarray
+    firsts: np.ndarray
+    floats: np.ndarray
 
 
-_KEYS = _key_words()
+def wanted(kinds: Mapping[str, tuple[int, bool]], records: int) -> Wanted:
+    """What to read: features of 8 to 32 bytes by name → (values per record, floats or not).
+
+    In the output the values of all records stand together, feature after feature.
+    """
+    widths = np.array([width for width, _ in kinds.values()], np.int64)
+    return Wanted(
+        keys=np.array([_key_words(name) for name in kinds], np.uint64),
+        widths=widths,
+        firsts=(np.cumsum(widths) - widths) * records,
+        floats=np.array([floats for _, floats in kinds.values()], np.bool_),
+    )
+
+
+@functools.cache
+def _key_words(name: str) -> list[int]:
+    """Its length in bytes, the first eight, the last eight and two words between."""
+    key = name.encode()
+    last = len(key) - 8
+    places = (0, last, min(8, last), min(16, last))
+    return [len(key), *(int.from_bytes(key[at : at + 8], "little") for at in places)]
 
 
 @kernel
@@ -85,32 +100,35 @@ def scan_frames(data: Any, at: Any, starts: Any, lengths: Any) -> Any:
     return int64(count), int64(place), FINE
 
 
-@kernel
-def _find_feature(data: Any, at: Any, length: Any) -> Any:
-    """Index in FEATURES of the key of `length` bytes at `at`, or -1."""
-    if length < uint64(8):
+@inlined
+def _find_feature(data: Any, at: Any, length: Any, keys: Any) -> Any:
+    """Number of the key of `length` bytes at `at`, or -1."""
+    if length < uint64(SHORTEST_NAME):
         return -1
+    behind = length - uint64(8)
     first = load_u64(data, at)
-    last = load_u64(data, at + length - uint64(8))
-    middle = load_u64(data, at + min(uint64(8), length - uint64(8)))
-    for k in range(uint64(7)):
+    last = load_u64(data, at + behind)
+    second = load_u64(data, at + min(uint64(8), behind))
+    third = load_u64(data, at + min(uint64(16), behind))
+    for k in range(uint64(len(keys))):
         if (
-            _KEYS[k, 0] == length
-            and _KEYS[k, 1] == first
-            and _KEYS[k, 2] == last
-            and _KEYS[k, 3] == middle
+            keys[k, 0] == length
+            and keys[k, 1] == first
+            and keys[k, 2] == last
+            and keys[k, 3] == second
+            and keys[k, 4] == third
         ):
             return int64(k)
     return -1
 
 
-@kernel
-def _read_entry(data: Any, at: Any, end: Any) -> Any:
+@inlined
+def _read_entry(data: Any, at: Any, end: Any, keys: Any) -> Any:
     """Parse the map entry `data`[at:end] to (feature, value start, value end, sound).
 
-    The feature is -1 for a key that is not one of ours.
+    The feature is -1 for a key that is not wanted.
     """
-    feature = -1
+    feature = int64(-1)
     value_at = uint64(0)
     value_end = uint64(0)
     while at < end:
@@ -119,7 +137,7 @@ def _read_entry(data: Any, at: Any, end: Any) -> Any:
         if at > end or size > end - at:
             return feature, value_at, value_end, False
         if tag == uint64(TAG_MESSAGE_1):
-            feature = _find_feature(data, at, size)
+            feature = int64(_find_feature(data, at, size, keys))
         elif tag == uint64(TAG_MESSAGE_2):
             value_at = at
             value_end = at + size
@@ -127,34 +145,33 @@ def _read_entry(data: Any, at: Any, end: Any) -> Any:
     return feature, value_at, value_end, True
 
 
-@kernel
+@inlined
 def _read_values(
-    data: Any, at: Any, end: Any, feature: Any, row: Any, width: Any, integers: Any, weights: Any
+    data: Any, at: Any, end: Any, feature: Any, row: Any, features: Any, out: Any
 ) -> Any:
-    """Decode the Feature message `data`[at:end] into its array's row; FINE or what is wrong."""
+    """Decode the Feature message `data`[at:end] to its place; FINE or what is wrong."""
     tag, at = read_varint(data, at, end)
     size, at = read_varint(data, at, end)
     if at > end or size > end - at:
         return NOT_EXAMPLE
-    first = uint64(row) * width
+    width = uint64(features.widths[feature])
+    first = uint64(features.firsts[feature]) + uint64(row) * width
     limit = first + width
-    if feature == WEIGHTS:
+    if features.floats[feature]:
         if tag != uint64(TAG_MESSAGE_2):
             return WRONG_SIZE
-        count = read_float_list(data, at, at + size, weights, first, limit)
+        count = read_float_list(data, at, at + size, out, first, limit)
     else:
         if tag != uint64(TAG_MESSAGE_3):
             return WRONG_SIZE
-        count = read_int_list(data, at, at + size, integers[feature], first, limit)
+        count = read_int_list(data, at, at + size, out, first, limit)
     return FINE if count == int64(width) else WRONG_SIZE
 
 
 @kernel
-def _read_example(
-    data: Any, at: Any, end: Any, row: Any, widths: Any, integers: Any, weights: Any
-) -> Any:
-    """Decode one payload `data`[at:end] into row `row` of all arrays; FINE or what is wrong."""
-    seen = 0
+def _read_example(data: Any, at: Any, end: Any, row: Any, features: Any, out: Any) -> Any:
+    """Decode one payload `data`[at:end] as row `row`; FINE or what is wrong."""
+    seen = uint64(0)
     while at < end:
         tag, at = read_varint(data, at, end)
         size, at = read_varint(data, at, end)
@@ -166,34 +183,28 @@ def _read_example(
             size, at = read_varint(data, at, stop)
             if at > stop or tag != uint64(TAG_MESSAGE_1) or size > stop - at:
                 return NOT_EXAMPLE
-            feature, value_at, value_end, sound = _read_entry(data, at, at + size)
+            feature, value_at, value_end, sound = _read_entry(data, at, at + size, features.keys)
             if not sound:
                 return NOT_EXAMPLE
             if feature >= 0:
-                state = _read_values(
-                    data, value_at, value_end, feature, row,
-                    uint64(widths[feature]), integers, weights,
-                )  # fmt: skip
+                state = _read_values(data, value_at, value_end, feature, row, features, out)
                 if state != FINE:
                     return state
-                seen |= 1 << feature
+                seen |= uint64(1) << uint64(feature)
             at += size
-    return FINE if seen == 127 else MISSING
+    return FINE if seen == (uint64(1) << uint64(len(features.keys))) - uint64(1) else MISSING
 
 
 @kernel
-def read_examples(
-    data: Any, starts: Any, lengths: Any, which: Any, widths: Any, integers: Any, weights: Any
-) -> Any:
-    """Check and decode the records `which` into consecutive rows.
+def read_examples(data: Any, starts: Any, lengths: Any, which: Any, features: Any, out: Any) -> Any:
+    """Check and decode features of the records `which`.
 
     Args:
         data: uint8[:], the whole file.
         starts, lengths: int64[:], where each payload lies.
         which: int64[:], record numbers.
-        widths: int64[7], values per record of each of FEATURES.
-        integers: tuple of six flat int32 arrays [len(which) * width], by FEATURES.
-        weights: flat uint32 view of the float32 array of the last feature.
+        features: Wanted, for as many records.
+        out: int32[:], gets the values of all features; floats as their bits.
 
     Returns:
         (rows decoded, FINE or what is wrong with the row behind them).
@@ -203,7 +214,7 @@ def read_examples(
         length = uint64(lengths[which[row]])
         if masked_crc(data, at, length) != load_u32(data, at + length):
             return row, WRONG_DATA_CRC
-        state = _read_example(data, at, at + length, row, widths, integers, weights)
+        state = _read_example(data, at, at + length, row, features, out)
         if state != FINE:
             return row, state
     return len(which), FINE

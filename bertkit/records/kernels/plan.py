@@ -1,6 +1,6 @@
 """Sentence offsets → the plan of all instances: what is paired, cut and masked.
 
-The same steps as the readable `records/instances.py` and `masking.py`, in the same order
+The same steps as the readable `tests/oracle/instances.py`, in the same order
 of random draws. Draws depend on lengths alone, never on token ids (whole-word masking
 looks only at which tokens are "##" pieces), so nothing is copied here: an instance is
 two ranges of the text's tokens, and for each masked position what replaces the token.
