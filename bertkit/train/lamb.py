@@ -137,8 +137,9 @@ class Lamb(torch.optim.Optimizer):
         steps = [state["step"] for state in states]
         torch._foreach_add_(steps, 1)
         torch._fused_adam_(
-            updates, [cast(Tensor, weight.grad) for weight in weights], [item["exp_avg"] for item in states],
-            [item["exp_avg_sq"] for item in states], [], steps, **self.adam,
+            updates, [cast(Tensor, weight.grad) for weight in weights],
+            [item["exp_avg"] for item in states], [item["exp_avg_sq"] for item in states],
+            [], steps, **self.adam,
         )  # fmt: skip
         if not group["adapt"]:
             torch._foreach_add_(weights, updates, alpha=group["lr"])
