@@ -141,13 +141,14 @@ def _extract(
 def _check_needs(files: Sequence[str], config: ExtractConfig) -> None:
     """Say at once if a model or a parser is missing, not after hours.
 
-    Of very many files only those that are named like dumps are looked at.
+    Of very many files, and of remote ones, only those named like dumps are looked at.
     """
     splitter_of(config)
     if config.chain != "own" or config.form not in ("auto", "mediawiki"):
         return
-    named = files if len(files) <= _LOOKED_AT else [name for name in files if ".xml" in name]
-    if any(form_of(name, config) == "mediawiki" for name in named):
+    few = len(files) <= _LOOKED_AT
+    likely = [name for name in files if ".xml" in name or (few and not is_remote(name))]
+    if any(form_of(name, config) == "mediawiki" for name in likely):
         wikinodes.parser()
 
 
