@@ -34,6 +34,23 @@ tensorflow:
 	  $(VENV)-tensorflow/bin/python -m pip install --quiet 'tensorflow-cpu==2.21.0'; } || \
 	  { rm -rf $(VENV)-tensorflow; echo "no TensorFlow for this Python: its tests will skip"; }
 
+# Cerebras' package needs its own torch and numpy, so its tests have an environment of their own
+# (6 GB: torch 2.4 brings CUDA's libraries). Those tests also run in `make test`, on a stand-in.
+CEREBRAS := $(VENV)-cs
+CEREBRAS_READY := $(CEREBRAS)/.ready
+CEREBRAS_PYTHON ?= python3.11
+
+.PHONY: test-cs
+test-cs: $(CEREBRAS_READY)
+	BERTKIT_CEREBRAS=1 OMP_NUM_THREADS=1 $(CEREBRAS)/bin/python -m pytest -p no:cacheprovider \
+	  tests/backends/test_cs.py tests/backends/test_cs_contract.py tests/backends/test_cs_data.py
+
+$(CEREBRAS_READY): setup.cfg tests/backends/requirements-cs.txt
+	test -x $(CEREBRAS)/bin/python || $(CEREBRAS_PYTHON) -m venv $(CEREBRAS)
+	$(CEREBRAS)/bin/python -m pip install --quiet --requirement tests/backends/requirements-cs.txt
+	$(CEREBRAS)/bin/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
 lint: $(READY)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
@@ -48,5 +65,5 @@ bench: $(READY)
 	$(BIN)/python benchmarks/startup.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-tensorflow $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-tensorflow $(VENV)-cs $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

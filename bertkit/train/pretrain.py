@@ -160,7 +160,7 @@ def pretrain(
     adapter.close()
     return PretrainResult(
         output=str(run),
-        checkpoint=str(progress.checkpoint),
+        checkpoint=str(progress.checkpoint or "none"),
         step=progress.step,
         resumed_from=first,
         train=progress.train,
