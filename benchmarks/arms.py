@@ -15,11 +15,13 @@ import multiprocessing
 import resource
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from bertkit.data.order import Order
 
 VOCAB = 30522
 CLS, SEP, MASK, FIRST = 101, 102, 103, 1000
@@ -133,7 +135,8 @@ class Meter:
 
     def step_done(self) -> bool:
         """To be called after every step; False when the arm is to stop."""
-        self._synchronise()
+        if self._left == 1:  # a device may run ahead of the host between
+            self._synchronise()
         now = self._clock()
         self._seconds.append(now - self._last)
         self._last = now
@@ -167,33 +170,40 @@ class _Done(Exception):
 
 def run_bertkit(
     case: Case, records: dict[str, np.ndarray], precision: str, device: str, pipe: Any,
-    threads: int, processor: bool, **_: Any,
+    threads: int, processor: bool, compiled: bool = False, **_: Any,
 ) -> None:  # fmt: skip
-    """bertkit: `Trainer` over the device's stepper, batches from `Feed`."""
+    """bertkit: `Trainer` over the device's stepper, with batches as `pretrain` makes them."""
     import torch
 
     from bertkit.backends import registry
-    from bertkit.backends.base import OptimizerSpec, StepPlan
-    from bertkit.data.feed import Feed
-    from bertkit.data.order import Order
     from bertkit.model.config import BertConfig
     from bertkit.model.heads import BertForPreTraining
+    from bertkit.train.config import PretrainConfig
+    from bertkit.train.feeds import training_feed
+    from bertkit.train.prepare import Prepared, optimizer_spec, step_plan, step_shape
     from bertkit.train.schedule import make_schedule
     from bertkit.train.tasks import PretrainTask
     from bertkit.train.trainer import LoopSettings, Progress, Trainer
+    from bertkit.train.vendors import CudaConfig, options_of
 
     torch.manual_seed(1)
     adapter = registry.get(device)
-    adapter.start()
+    source = InMemory(records)
+    config = PretrainConfig(
+        input=["made"], output="none", backend=device, precision=precision, max_steps=ENDLESS,
+        layout=adapter.caps.layout("auto"), global_batch_size=case.batch,
+        model=BertConfig(**case.sizes()), cuda=CudaConfig(compile=compiled),
+    )  # fmt: skip
+    plan = step_plan(config, step_shape(config, [source], 1))
+    ready = Prepared(config, config, source, None, None, None, plan)
+    feed = training_feed(ready, adapter)
+    feed = replace(feed, order=Order(case.records, 1, shuffle=False))
+    adapter.start(options_of(config, device))
     torch.set_num_threads(threads)
-    model = adapter.place(BertForPreTraining(BertConfig(**case.sizes())))
+    model = adapter.place(BertForPreTraining(config.model))
     schedule = make_schedule("linear", learning_rate=1e-4, max_steps=ENDLESS, warmup_steps=1000)
-    optimizer = adapter.optimizer(model, OptimizerSpec())
-    plan = StepPlan(precision)
+    optimizer = adapter.optimizer(model, optimizer_spec(config))
     stepper = adapter.build(model, PretrainTask(), plan, optimizer, schedule)
-    order = Order(case.records, 1, shuffle=False)
-    feed = Feed(InMemory(records), order, case.batch, case.batch, plan.layout,
-                "global_step", VOCAB)  # fmt: skip
     meter = Meter(pipe, device, processor)
     train = stepper.train
 
@@ -215,7 +225,7 @@ def run_bertkit(
 
 def run_hugging_face(
     case: Case, records: dict[str, np.ndarray], precision: str, device: str, pipe: Any,
-    threads: int, processor: bool, keep_memory: bool, folder: str,
+    threads: int, processor: bool, keep_memory: bool, folder: str, **_: Any,
 ) -> None:  # fmt: skip
     """Hugging Face: `Trainer` with BertForPreTraining, sdpa, rows padded as records are."""
     import torch
@@ -223,7 +233,7 @@ def run_hugging_face(
     from transformers.trainer_callback import TrainerCallback
 
     if keep_memory and device == "cpu":
-        from bertkit.backends.cpu import keep_freed_memory
+        from bertkit.memory import keep_freed_memory
 
         keep_freed_memory()
     torch.manual_seed(1)

@@ -11,6 +11,7 @@ import json
 import platform
 import unicodedata
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,10 +80,13 @@ def read_manifest(folder: str | Path) -> Manifest | None:
         raise DataError(f"{path}: not a bertkit manifest ({error})") from error
 
 
-def describe_inputs(paths: Sequence[str]) -> list[dict[str, Any]]:
-    """Path, size and sha256 of input files, in the given order."""
+def describe_inputs(paths: Sequence[str], threads: int = 1) -> list[dict[str, Any]]:
+    """Path, size and sha256 of input files, in the given order; hashed `threads` at once."""
+    with ThreadPoolExecutor(threads) as pool:
+        hashes = list(pool.map(sha256_of, paths))
     return [
-        {"path": str(path), "bytes": size_of(path), "sha256": sha256_of(path)} for path in paths
+        {"path": str(path), "bytes": size_of(path), "sha256": digest}
+        for path, digest in zip(paths, hashes, strict=True)
     ]
 
 

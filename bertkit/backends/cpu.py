@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 from typing import Any
@@ -15,10 +14,8 @@ from bertkit.backends.base import Caps, Probe, Schedule, StepPlan, Task, Topolog
 from bertkit.backends.distributed import start_group
 from bertkit.backends.loop import LoopStepper
 from bertkit.backends.looped import LoopAdapter
+from bertkit.memory import keep_freed_memory
 from bertkit.train.optim import NAMES
-
-# Parameters of glibc's mallopt, from malloc.h.
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
 def has_bf16() -> bool:
@@ -28,22 +25,6 @@ def has_bf16() -> bool:
     return platform.machine() in ("arm64", "aarch64") or any(
         bool(test and test()) for test in checks
     )
-
-
-def keep_freed_memory() -> bool:
-    """Make freed memory stay with the process; True where the C library takes the order.
-
-    By default glibc gives large blocks back to the kernel as soon as a tensor dies, and
-    the next one pays for page faults again: about 100 ms per 500 MB.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return False
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
-        return False
-    orders = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 64 << 20))
-    return all(mallopt(what, value) == 1 for what, value in orders)
 
 
 class CpuAdapter(LoopAdapter):

@@ -14,7 +14,8 @@ from bertkit import files, log
 from bertkit.config import as_dict
 from bertkit.errors import DataError, UsageError
 from bertkit.manifest import Manifest, begin, describe_inputs, require_complete
-from bertkit.pool import check_executor, run_tasks
+from bertkit.memory import keep_freed_memory
+from bertkit.pool import check_executor, run_tasks, worker_count
 from bertkit.records.config import CEREBRAS, RecordsConfig
 from bertkit.records.vocab import Vocab, find_vocab, load_vocab
 
@@ -109,7 +110,9 @@ def make_records(
     names = list_inputs(inputs)
     words = checked_vocab(vocab, config)
     planned = Manifest(
-        "make-records", _deciding(config, words, limit), inputs=describe_inputs(names)
+        "make-records",
+        _deciding(config, words, limit),
+        inputs=describe_inputs(names, worker_count(workers, len(names))),
     )
     manifest = begin(place, planned, overwrite)
     for leftover in place.glob(f".*{files.PARTIAL}-*"):
@@ -120,6 +123,8 @@ def make_records(
             for shard in plan_shards(names, config)
             if not _done(shard, manifest)
         ]
+        if limit is None:  # the largest first, so that no worker is late with one at the end
+            tasks.sort(key=lambda task: -_text_bytes(task.shard))
         if executor == "dask":
             tasks = [_from_anywhere(task) for task in tasks]
         build = functools.partial(
@@ -242,6 +247,7 @@ def _tools(path: str, duplicates: str, lower_case: bool) -> tuple[Vocab, StreamT
     """Vocabulary and tokenizer of a worker, with its tables, kept between shards."""
     from bertkit.records.tokens import StreamTokenizer
 
+    keep_freed_memory()  # the next shard takes as much
     vocab = load_vocab(path, duplicates)
     return vocab, StreamTokenizer(vocab, lower_case)
 
