@@ -16,6 +16,9 @@ from bertkit.backends.ipu_pipeline import Pipeline
 from bertkit.backends.ipu_rules import accumulation, automatic_loss_scale
 from bertkit.train.vendors import IpuConfig
 
+# PopART's SyntheticDataMode.RandomNormal: the device makes up its inputs.
+_RANDOM_NORMAL = 2
+
 
 def poptorch() -> Any:
     """The engine; imported when it is used, because it takes seconds and a whole SDK."""
@@ -89,7 +92,7 @@ def _common(options: IpuConfig, plan: StepPlan, pipeline: Pipeline, several: boo
     if options.executable_cache:
         made.enableExecutableCaching(options.executable_cache)
     if options.synthetic_data:
-        made.enableSyntheticData(True)
+        made.enableSyntheticData(_RANDOM_NORMAL)
     if options.simulator:
         made.useIpuModel(True)
     if options.compile_only:

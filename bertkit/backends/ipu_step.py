@@ -179,7 +179,6 @@ class IpuStepper:
         tensors = joined(parts, most * len(next(iter(parts[0].values()))))
         if self._trainer is None:
             scales = self._weighed(batch.micro_batches[0]).scales
-            self.model.train()
             made = EnginePass(self.model, self.task, list(tensors), scales, True)
             made.train()
             options = training_options(self.options, self.plan, self.pipeline, self.several)

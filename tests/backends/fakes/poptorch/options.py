@@ -179,6 +179,7 @@ class Options(_Frozen):
         self.set(seed=seed)
         return self
 
-    def enableSyntheticData(self, enabled: bool) -> Options:
-        self.set(synthetic=bool(enabled))
+    def enableSyntheticData(self, mode: int) -> Options:
+        assert isinstance(mode, int) and not isinstance(mode, bool)
+        self.set(synthetic=mode == 2)
         return self
