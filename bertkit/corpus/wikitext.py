@@ -20,7 +20,7 @@ SLIPS = 20
 TOLERANT_SIZE = 300_000
 
 _SIMPLE_LINK = re.compile(r"\[\[(?:[^\[\]{}|\n:#]*\|)?([^\[\]{}|\n:#]+)\]\]")
-_MARKERS = re.compile(r"\{\{|\}\}|\[\[|\]\]|\{\||\|\}(?!\})")
+_MARKERS = re.compile(r"(\{\{|\}\}|\[\[|\]\]|\{\||\|\}(?!\}))")
 _OPENING = {"{{": "}}", "[[": "]]", "{|": "|}"}
 _DOUBLE = re.compile(r"\{\{|\}\}|\[\[|\]\]")
 _ELEMENTS = re.compile(
@@ -90,27 +90,32 @@ def _without_comments(text: str) -> str:
 def _without_elements(text: str) -> str:
     """References, formulas and the like with what they hold; nowiki becomes plain characters."""
     last_end: dict[str, int] = {}
-    found = list(_ELEMENTS.finditer(text))
-    for match in found:
-        if match.group(1):
-            last_end[match.group(2).lower()] = match.start()
+    found: list[tuple[int, int, str, str, str]] = []
+    for match in _ELEMENTS.finditer(text):
+        closing, name, rest = match.groups()
+        name = name.lower()
+        start, end = match.span()
+        found.append((start, end, closing, name, rest))
+        if closing:
+            last_end[name] = start
+    if not found:
+        return text
     out: list[str] = []
     place, inside = 0, ""
-    for match in found:
-        name = match.group(2).lower()
+    for start, end, closing, name, rest in found:
         if inside:
-            if name != inside or not match.group(1):
+            if name != inside or not closing:
                 continue
             if inside == "nowiki":
-                out.append(text[place : match.start()].translate(_PROTECTED))
+                out.append(text[place:start].translate(_PROTECTED))
             inside = ""
         else:
-            out.append(text[place : match.start()])
-            alone = match.group(1) or match.group(3).endswith("/")
+            out.append(text[place:start])
+            alone = closing or rest.endswith("/")
             # Without an end the tag alone goes.
-            if not alone and last_end.get(name, -1) > match.start():
+            if not alone and last_end.get(name, -1) > start:
                 inside = name
-        place = match.end()
+        place = end
     out.append(text[place:])
     return "".join(out)
 
@@ -121,11 +126,12 @@ def _flattened(text: str, title: str, site: Site) -> tuple[str, int]:
     out: list[str] = []
     stack: list[tuple[str, int]] = []
     place = slips = 0
-    for marker in _MARKERS.finditer(text):
-        out.append(text[place : marker.start()])
-        place = marker.end()
-        kind = marker.group()
-        if "|" in kind and not _begins_line(text, marker.start(), kind):
+    # Text and markers in turn, text first and last.
+    pieces = _MARKERS.split(text)
+    for piece, kind in zip(pieces[:-1:2], pieces[1::2], strict=True):
+        out.append(piece)
+        place += len(piece) + 2
+        if "|" in kind and not _begins_line(text, place - 2, kind):
             out.append(kind)
         elif kind in _OPENING:
             if len(stack) < DEPTH:
@@ -144,7 +150,7 @@ def _flattened(text: str, title: str, site: Site) -> tuple[str, int]:
                 start = stack[level][1]
                 del stack[level:]
                 out[start:] = [_rendered(kind, "".join(out[start:]), title, site)]
-    out.append(text[place:])
+    out.append(pieces[-1])
     return "".join(out), slips + len(stack)
 
 
