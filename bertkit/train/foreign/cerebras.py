@@ -14,8 +14,9 @@ SECTIONS = {"train_input", "eval_input", "model", "optimizer", "runconfig"}
 
 
 def recognises(values: Mapping[str, Any]) -> bool:
-    """Whether a YAML file is one of these."""
-    return "trainer" in values or len(SECTIONS & values.keys()) >= 2
+    """Whether a YAML file is one of these; ours has values of some of the names."""
+    sections = [name for name in SECTIONS if isinstance(values.get(name), Mapping)]
+    return "trainer" in values or len(sections) >= 2
 
 
 def read(source: str, values: Mapping[str, Any]) -> Translation:

@@ -39,9 +39,10 @@ def recognises_keras(values: Mapping[str, Any]) -> bool:
 
 
 def recognises_presets(values: Mapping[str, Any]) -> bool:
-    """Whether a YAML file holds presets of the PyTorch programs."""
+    """Whether a YAML file holds presets of the PyTorch programs, not a section `ipu` of ours."""
     return any(
-        isinstance(preset, Mapping) and "layers_per_ipu" in preset for preset in values.values()
+        isinstance(preset, Mapping) and preset.keys() >= {"layers_per_ipu", "hidden_size"}
+        for preset in values.values()
     )
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from bertkit.config import Layer, resolve
+from bertkit.config import Layer, as_dict, dump_yaml, resolve
 from bertkit.errors import ConfigError
 from bertkit.train.config import PretrainConfig
 from bertkit.train.foreign.opening import translated
@@ -362,3 +362,10 @@ def test_the_command_shows_what_became_of_every_key(bertkit, tmp_path, records):
     assert "mapped: model.hidden_size = 16" in run.out
     assert "directionality ignored" in run.err.replace("\n", " ")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_ours_is_not_taken_for_another_systems(tmp_path):
+    """The config.yaml of a run names a model, an optimizer and an eval_input too."""
+    path = tmp_path / "config.yaml"
+    path.write_text(dump_yaml(as_dict(PretrainConfig(input=["a"], eval_input=["b"], output="c"))))
+    assert translated(str(path)) is None
