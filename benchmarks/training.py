@@ -88,6 +88,21 @@ def ratios(rates: dict[str, list[float]]) -> dict[str, float]:
     return {**found, "best to best": ratio(best["bertkit"], best["hf"])}
 
 
+def counted(case: Case, records: dict[str, Any]) -> tuple[float, float]:
+    """(operations of the matrix products per real token, real tokens per sequence).
+
+    Of what BERT needs: no padding, and logits at masked positions only.
+    """
+    from bertkit.model.config import BertConfig
+
+    lengths = records["input_mask"].sum(1).astype(float)
+    masked = float((records["masked_lm_weights"] > 0).sum())
+    done = BertConfig(**case.sizes()).training_flops(
+        lengths.sum(), (lengths**2).sum(), masked, len(lengths)
+    )
+    return done / float(lengths.sum()), float(lengths.mean())
+
+
 def machine() -> dict[str, Any]:
     """What was measured on."""
     import torch

@@ -1,0 +1,77 @@
+"""Training on one GPU: bertkit beside Hugging Face's Trainer, in bf16.
+
+Run: python benchmarks/gpu.py --lengths HISTOGRAMS.json [--case base-512 ...] [--compile]
+
+Arms take turns in processes of their own, as in training.py. MFU counts the operations
+that BERT needs (no padding, logits at masked positions only) in both arms, against the
+speed of large matrix products measured here and against --datasheet. With --device cpu
+and --case test it only shows that the script runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+
+import arms
+import torch
+from arms import Case
+from training import counted, machine, measure, ratios
+
+from bertkit.backends.speed import matrix_flops
+
+CASES = {
+    "base-128": Case("base", 128, 512, records=8192),
+    "base-512": Case("base", 512, 128, records=4096),
+    "large-128": Case("large", 128, 256, records=8192),
+    "large-512": Case("large", 512, 64, records=4096),
+    "test": Case("test", 128, 4, records=16),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lengths", required=True, help="JSON with wikipedia_512, see arms.py")
+    parser.add_argument("--case", action="append", choices=CASES, help="repeatable; all but test")
+    parser.add_argument("--arm", action="append", help="repeatable, such as 'bertkit bf16'")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=10, help="per round")
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
+    parser.add_argument("--compile", action="store_true", help="bertkit compiles the model")
+    parser.add_argument("--datasheet", type=float, default=989e12, help="operations per second")
+    given = parser.parse_args()
+    histogram = arms.load_histogram(given.lengths)
+    device = torch.device(given.device)
+    peak = matrix_flops(device, "bf16")
+    name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
+    print(json.dumps({**machine(), "device": name, "measured_tflops": peak / 1e12}), flush=True)
+    for chosen in given.case or [case for case in CASES if case != "test"]:
+        case = CASES[chosen]
+        records = arms.make_records(case, histogram)
+        per_token, length = counted(case, records)
+        with tempfile.TemporaryDirectory() as folder:
+            options = {
+                "device": device.type, "threads": torch.get_num_threads(), "folder": folder,
+                "keep_memory": True, "processor": False, "compiled": given.compile,
+            }  # fmt: skip
+            names = given.arm or ("hf bf16", "bertkit bf16")
+            rates, memory = measure(case, records, names, given.rounds, given.steps, options)
+        for arm, found in rates.items():
+            rate = statistics.median(found)
+            row = {
+                "case": chosen,
+                "arm": arm,
+                "sequences_per_second": round(rate / length, 1),
+                "tokens_per_second": round(rate),
+                "share_of_measured": round(rate * per_token / peak, 3),
+                "mfu": round(rate * per_token / given.datasheet, 3),
+                "peak_gb": round(memory[arm], 1),
+            }
+            print(json.dumps(row), flush=True)
+        print(json.dumps({"case": chosen, "ratios": ratios(rates)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
