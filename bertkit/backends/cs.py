@@ -64,7 +64,7 @@ class CsAdapter:
         self.peers = Peers()
         self._options = CsConfig()
         self._backend: Any = None
-        self._layout = ""
+        self._plan = StepPlan()
         self._forward: dict[nn.Module, Any] = {}
         self._snapshots: Snapshots | None = None
 
@@ -145,7 +145,10 @@ class CsAdapter:
 
     def loader(self, batches: Callable[[], Iterator[StepBatch]], training: bool = True) -> CsLoader:
         """The batches, read by the engine's own loader."""
-        return CsLoader(_cstorch(), batches, training, self._layout, self._options.packed_rows)
+        plan = self._plan
+        length = plan.shape.sequence_length if plan.shape else 0
+        rows = self._options.packed_rows
+        return CsLoader(_cstorch(), batches, training, plan.layout, length, rows)
 
     def build(
         self,
@@ -159,7 +162,7 @@ class CsAdapter:
         cstorch, options = _cstorch(), self._options
         if self._snapshots is None:
             raise RuntimeError("the adapter was not started")
-        self._layout = plan.layout
+        self._plan = plan
         if plan.precision != "fp32":
             cstorch.amp.set_half_dtype(_HALF.get(plan.precision, options.half))
         rates, scaler = None, None

@@ -10,7 +10,8 @@ int32, `input_mask` 1 on padding and 0 on tokens; of packed rows there is instea
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,9 +54,7 @@ def features(batch: MicroBatch, length: int, segment_padding: int = 0) -> Featur
         length: tokens per row to pad to.
         segment_padding: segment of padding.
     """
-    grid = batch.arrays.get("mask", batch.arrays.get("sequence_numbers"))
-    if grid is None:
-        raise ValueError("the batch has no rows of one length")
+    grid = _grid(batch)
     rows, width = grid.shape
     real = grid != 0
     found = {to: batch.arrays[name].reshape(rows, -1) for name, to in _NAMES.items()}
@@ -178,39 +177,49 @@ class Extent:
     sequences: int
 
 
-def measure(batches: Batches, training: bool, packed_rows: int = 0) -> Extent:
+def measure(batches: Batches, training: bool, length: int = 0, packed_rows: int = 0) -> Extent:
     """Look at the first batches of a loop, and count them where it has no length.
 
     Args:
         batches: as `Adapter.loader` takes them.
         training: see `Stream`.
+        length: tokens per row; 0 takes those of the first batch.
         packed_rows: rows of a packed step; 0 estimates them.
 
     Raises:
         DataError: there are none.
     """
-    opening = list(itertools.islice(batches(), _LOOK_AHEAD))
-    if not opening:
+    source = batches()
+    first = next(source, None)
+    if first is None:
         raise DataError("there is no batch to compute on")
-    micros = [micro for batch in opening for micro in batch.micro_batches]
-    grids = [micro.arrays.get("mask", micro.arrays.get("sequence_numbers")) for micro in micros]
-    size, length = (max(grid.shape[axis] for grid in grids if grid is not None) for axis in (0, 1))
+    grid = _grid(first.micro_batches[0])
+    rows, width = grid.shape
     if training:
-        rows = max(_rows(batch) for batch in opening)
-        if "sequence_numbers" in micros[0].arrays:
-            rows = packed_rows or min(opening[0].sequences, size * -(-round(rows * _ROOM) // size))
         steps = len(batches) if isinstance(batches, Sized) else sum(1 for _ in batches())
+        if "sequence_numbers" not in first.micro_batches[0].arrays:
+            rows = _rows(first)
+        else:
+            opening = [first, *itertools.islice(source, _LOOK_AHEAD - 1)]
+            fullest = math.ceil(_ROOM * max(map(_rows, opening)) / rows) * rows
+            rows = packed_rows or min(first.sequences, fullest)
     else:
-        rows = size
         steps = sum(len(batch.micro_batches) for batch in batches())
-    first = opening[0]
-    return Extent(steps, rows, length, first.next_position, first.sequences)
+    return Extent(steps, rows, length or width, first.next_position, first.sequences)
+
+
+def _grid(batch: MicroBatch) -> np.ndarray:
+    """[N, L], not 0 on real tokens.
+
+    Raises:
+        ValueError: the batch has no rows of one length.
+    """
+    for name in ("mask", "sequence_numbers"):
+        if name in batch.arrays:
+            return batch.arrays[name]
+    raise ValueError("the batch has no rows of one length")
 
 
 def _rows(batch: StepBatch) -> int:
     """Used rows of a step."""
-    grids: list[Mapping[str, np.ndarray]] = [micro.arrays for micro in batch.micro_batches]
-    return sum(
-        int((arrays["mask"] if "mask" in arrays else arrays["sequence_numbers"]).any(1).sum())
-        for arrays in grids
-    )
+    return sum(int((_grid(micro) != 0).any(axis=1).sum()) for micro in batch.micro_batches)

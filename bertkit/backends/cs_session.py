@@ -120,13 +120,15 @@ class CsLoader:
         batches: makes them.
         training: they are steps, not parts of an evaluation.
         layout: of the batches.
+        length: see `cs_data.measure`.
         packed_rows: see `cs_data.measure`.
     """
 
     def __init__(
-        self, cstorch: Any, batches: Batches, training: bool, layout: str, packed_rows: int
-    ) -> None:
-        self.extent: Extent = measure(batches, training, packed_rows)
+        self, cstorch: Any, batches: Batches, training: bool, layout: str, length: int,
+        packed_rows: int,
+    ) -> None:  # fmt: skip
+        self.extent: Extent = measure(batches, training, length, packed_rows)
         padding = SEGMENT_PADDING.get(layout, 0) if training else 0
         stream = Stream(batches, self.extent.rows, self.extent.length, padding, training)
         self.session = Session(cstorch, stream, self.extent.steps)

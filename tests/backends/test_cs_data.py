@@ -64,6 +64,21 @@ def test_packed_steps_have_one_shape_and_say_when_it_is_too_small(cstorch, cs_re
     assert "cs.packed_rows" in caught.value.hint
 
 
+def test_rows_are_as_long_as_the_plan_says_also_where_the_first_are_shorter(cs_records):
+    """A bucketed evaluation may begin with a bucket of short sequences."""
+    steps = Steps(feed(cs_records, "bucketed", fixed=True), 0, 2)
+    for training in (True, False):
+        extent = cs_data.measure(steps, training, LENGTH)
+        assert extent.length == LENGTH
+        shapes = {
+            features["input_ids"].shape
+            for features in cs_data.Stream(
+                steps, extent.rows, LENGTH, training=training
+            )._features()
+        }
+        assert shapes == {(extent.rows, LENGTH)}
+
+
 def cluster(monkeypatch, module, systems, workers, sizes):
     """Let the data functions believe that they run on one worker after the other."""
     tasks = [
