@@ -14,6 +14,8 @@ import argparse
 import json
 import os
 import platform
+import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -39,9 +41,10 @@ def repeated(source: Path, target: Path, megabytes: float) -> None:
 
 
 def stages(text: Path, vocab_path: str, folder: Path, rounds: int) -> dict[str, Any]:
-    """Median processor seconds of each stage of the fast path, kernels warm."""
+    """Median processor seconds of each stage of the fast path, from the second part on."""
     import numpy as np
 
+    from bertkit.memory import keep_freed_memory
     from bertkit.records.config import RecordsConfig
     from bertkit.records.plans import plan_shard
     from bertkit.records.reader import RecordFile
@@ -64,6 +67,7 @@ def stages(text: Path, vocab_path: str, folder: Path, rounds: int) -> dict[str, 
         for first in range(0, len(source), 256):
             source.batch(np.arange(first, min(first + 256, len(source))))
 
+    keep_freed_memory()  # as make-records does
     tokenizer = StreamTokenizer(vocab)
     for _ in range(rounds + 1):
         tokens = note("tokenize", lambda: tokenizer.tokenize_files([text]))
@@ -157,9 +161,15 @@ def package_rate(path: Path, limit: int) -> float:
     return count / seconds
 
 
+def children_seconds() -> float:
+    """Processor seconds of all processes started from here that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def command(arguments: list[str], **environment: str) -> dict[str, float]:
-    """Run `bertkit make-records`; wall seconds, those of the work itself, peak memory in MB."""
-    begin = time.perf_counter()
+    """Run `bertkit make-records`: wall and processor seconds, work's seconds, peak memory in MB."""
+    begin, before = time.perf_counter(), children_seconds()
     process = subprocess.Popen(
         [sys.executable, "-m", "bertkit", "make-records", "--json", *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **environment},
@@ -179,6 +189,7 @@ def command(arguments: list[str], **environment: str) -> dict[str, float]:
     result = json.loads(output.splitlines()[-1])
     return {
         "wall": wall,
+        "cpu": children_seconds() - before,
         "work": result["seconds"],
         "peak_mb": peak,
     }
@@ -190,7 +201,8 @@ def commands(text: Path, small: Path, vocab: str, folder: Path, rounds: int) -> 
 
     def run(inputs: list[Path], workers: int = 1, **environment: str) -> dict[str, float]:
         names = [word for path in inputs for word in ("--input", str(path))]
-        out = ["--output", str(folder / "out"), "--overwrite", "--workers", str(workers)]
+        out = ["--output", str(folder / "out"), "--workers", str(workers)]
+        shutil.rmtree(folder / "out", ignore_errors=True)
         return command([*names, *out, *shape], **environment)
 
     with tempfile.TemporaryDirectory() as empty:
@@ -202,17 +214,66 @@ def commands(text: Path, small: Path, vocab: str, folder: Path, rounds: int) -> 
     for index in range(8):
         parts.append(folder / f"part-{index}.txt")
         parts[-1].write_bytes(text.read_bytes())
-    pairs = [(run(parts, 1)["wall"], run(parts, 2)["wall"]) for _ in range(max(3, rounds // 2))]
+    found: dict[str, Any] = {}
+    pairs = [(run(parts, 1), run(parts, 2)) for _ in range(min(3, rounds))]
     middle = lambda rows, key: statistics.median(row[key] for row in rows)  # noqa: E731
-    return {
+    for kind in ("wall", "cpu"):
+        found[f"eight_parts_one_worker_{kind}"] = middle([one for one, _ in pairs], kind)
+        found[f"eight_parts_two_workers_{kind}"] = middle([two for _, two in pairs], kind)
+    found["two_workers_speedup"] = statistics.median(a["wall"] / b["wall"] for a, b in pairs)
+    # What another part costs, all that the command does for it included.
+    more = [
+        (one["cpu"] - single["cpu"]) / 7 for (one, _), single in zip(pairs, whole, strict=False)
+    ]
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    return found | {
         "cold_1mb_wall": cold["wall"],
+        "cold_1mb_cpu": cold["cpu"],
         "warm_1mb_wall": middle(tiny, "wall"),
+        "warm_1mb_cpu": middle(tiny, "cpu"),
         "part_wall": middle(whole, "wall"),
+        "part_cpu": middle(whole, "cpu"),
         "part_work": middle(whole, "work"),
         "part_peak_mb": middle(whole, "peak_mb"),
-        "eight_parts_one_worker_wall": statistics.median(one for one, _ in pairs),
-        "two_workers_speedup": statistics.median(one / two for one, two in pairs),
+        "further_part_cpu": statistics.median(more),
     }
+
+
+def on_the_fly(text: Path, vocab: str, folder: Path, rounds: int) -> dict[str, Any]:
+    """Positions per second of the trainer's source in a shuffled epoch, by batch size."""
+    from bertkit.data.order import Order
+    from bertkit.data.texts import TextSource
+    from bertkit.records.config import RecordsConfig
+
+    config = RecordsConfig(
+        max_seq_length=MSL, max_predictions_per_seq=PREDICTIONS, dupe_factor=DUPE
+    )
+    source = TextSource([str(text)], config, vocab, folder / "plans")
+    order = Order(len(source), seed=1)
+
+    def draw(size: int) -> None:
+        for position in range(0, len(source) - size, size):
+            for epoch, numbers in order.by_epoch(position, size):
+                source.at_epoch(epoch).batch(numbers)
+
+    found = {}
+    for size in (32, 256):
+        seconds = [processor_seconds(lambda size=size: draw(size))[0] for _ in range(rounds + 1)]
+        found[f"batches_of_{size}"] = len(source) * MSL / statistics.median(seconds[1:])
+    return found
+
+
+def first_step(text: Path, vocab: str, folder: Path) -> dict[str, float]:
+    """A whole `pretrain --text` of one step with the smallest model: an upper limit."""
+    arguments = ["--preset", "tiny", "--text", str(text), "--vocab", vocab, "--backend", "cpu"]
+    arguments += ["--msl", str(MSL), "--max-predictions-per-seq", str(PREDICTIONS)]
+    arguments += ["--max-steps", "1", "--gbs", "8", "--output", str(folder / "run")]
+    begin, before = time.perf_counter(), children_seconds()
+    subprocess.run(
+        [sys.executable, "-m", "bertkit", "pretrain", *arguments],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
+    )  # fmt: skip
+    return {"wall": time.perf_counter() - begin, "cpu": children_seconds() - before}
 
 
 def machine() -> str:
@@ -235,6 +296,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=float, default=27.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--share", type=float, default=0.1, help="of the text, for slow code")
+    parser.add_argument("--memory", type=Path, default=Path("/dev/shm"), help="a RAM disk")
     parser.add_argument("--only-stages", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -263,7 +325,12 @@ def main() -> None:
             rate = package_rate(folder / "stages.tfrecord", 20_000)
             result["package_read_per_second"] = rate
             result["read_ratio"] = result["fast"]["read_per_second"] / rate
+            result["on_the_fly"] = on_the_fly(text, given.vocab, folder, given.rounds)
+            result["first_step"] = first_step(text, given.vocab, folder)
             result["commands"] = commands(text, small, given.vocab, folder, given.rounds)
+            with tempfile.TemporaryDirectory(dir=given.memory) as other:
+                inside = commands(text, small, given.vocab, Path(other), given.rounds)
+            result["commands_in_memory"] = inside
         print(json.dumps(result, indent=1))
 
 

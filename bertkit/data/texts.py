@@ -69,7 +69,7 @@ class Shards:
         firsts = np.searchsorted(owners[rows], np.arange(len(self._plans) + 1))
         for owner in np.flatnonzero(np.diff(firsts)):
             own = rows[firsts[owner] : firsts[owner + 1]]
-            plan = self._plans[owner]
+            plan = self._plans[int(owner)]
             plan.fill(out, own, (indices[own] - self._starts[owner]) % len(plan))
         return out._asdict()
 
