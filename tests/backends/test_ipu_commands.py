@@ -101,6 +101,54 @@ def test_a_dry_run_compiles_nothing_and_tells_every_problem(bertkit, poptorch, t
     assert "Traceback" not in bad.err
 
 
+def graphcore_file(folder: Path) -> Path:
+    """A small configuration in the form of Graphcore's TensorFlow 2 programs."""
+    value = {
+        "micro_batch_size": 1, "replicas": 2, "grad_acc_steps_per_replica": 6,
+        "loss_scaling": 64, "matmul_available_memory_proportion_per_pipeline_stage": [0.2, 0.3],
+        "matmul_partials_type": "half",
+        "pipeline_stages": [["emb", "hid"], ["hid", "enc_out"], ["pool", "heads"]],
+        "device_mapping": [0, 1, 0], "enable_recomputation": True,
+        "optimizer_state_offchip": False, "replicated_tensor_sharding": True,
+        "embedding_serialization_factor": 2, "seed": 7,
+        "optimizer_opts": {"name": "lamb", "params": {"weight_decay_rate": 0.01}},
+        "learning_rate": {
+            "lr_schedule": "up_down",
+            "lr_schedule_params": {"max_learning_rate": 0.001, "warmup_frac": 0.3},
+        },
+        "total_num_train_samples": 24, "max_seq_length": 16, "max_predictions_per_seq": 3,
+        "bert_config": {
+            "vocab_size": 64, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "intermediate_size": 16, "max_position_embeddings": 16,
+        },
+    }  # fmt: skip
+    path = folder / "pretrain_tiny.json"
+    path.write_text(json.dumps(value))
+    return path
+
+
+def test_graphcores_own_file_runs_as_it_is(bertkit, poptorch, tmp_path):
+    words(tmp_path, "unused")  # writes the records
+    done = bertkit(
+        "pretrain", "--config", graphcore_file(tmp_path), "--input", tmp_path / "train.tfrecord",
+        "--output", tmp_path / "run", "--json",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert done.result["step"] == 2, "24 samples / (1 x 2 x 6)"
+    (training,) = poptorch.DEVICE.compiled
+    values = training.options.values
+    assert (values["replication"], values["memory"]) == (2, {0: 0.2, 1: 0.3})
+    assert training.options.Training.values["accumulation"] == 6
+    assert training.options.Precision.values["partials"] == "half"
+    assert training.options.TensorLocations.values["optimizer"] == {
+        "on_chip": True, "sharded": True,
+    }  # fmt: skip
+    assert [ipu for _, ipu in training.trace.blocks] == [0, 1, 0]
+    assert training.trace.serialized == [2]
+    assert training.numbers["loss_scaling"] == 64.0
+    assert type(training.optimizer).__name__ == "LAMB"
+
+
 def test_compile_only_from_the_command_line(bertkit, poptorch, squad, tmp_path, monkeypatch):
     monkeypatch.setattr(poptorch.DEVICE, "ipus", 0)
     done = bertkit(*words(tmp_path, "ipu", *ipu("compile_only=true", "layers_per_ipu=[1, 1]")))

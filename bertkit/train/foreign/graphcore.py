@@ -104,6 +104,8 @@ def _old(key: str) -> str:
 def _batch(found: Translation) -> None:
     """The global batch is micro-batch x replicas x accumulation; steps follow from samples."""
     values = found.values
+    # Their programs clip nothing, and PopTorch's LAMB cannot.
+    values.setdefault("max_grad_norm", 0.0)
     accumulation = values.pop("accumulation", 1)
     if "micro_batch_size" in values:
         replicas = values.get("ipu.replicas", 1)
