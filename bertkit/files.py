@@ -69,8 +69,10 @@ def atomic_write(path: str | Path, sync: bool = True) -> Iterator[IO[bytes]]:
             if sync:
                 os.fsync(stream.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = str(target)  # a full disk says only that it is full
         raise
 
 

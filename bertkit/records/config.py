@@ -13,6 +13,7 @@ PACKINGS = ("none", "graphcore", "habana")
 TOKENIZERS = ("google", "nvidia", "cerebras", "hf")
 PER_FILE, ONE_CORPUS = "per-file", "one-corpus"
 SHORTEST = 8
+LONGEST = 1 << 14  # positions are stored in 16 bits, with room to spare
 SHORTEST_TARGET = 2  # lower end of Google's random target lengths
 _FORMAT_OF = {NVIDIA: HDF5, HF: JSONL}
 
@@ -22,7 +23,11 @@ class RecordsConfig:
     """What decides the bytes of a record set, beside text and vocabulary."""
 
     max_seq_length: int = setting(
-        128, "Tokens per record, [CLS] and [SEP] included.", flags=["--msl"], minimum=SHORTEST
+        128,
+        "Tokens per record, [CLS] and [SEP] included.",
+        flags=["--msl"],
+        minimum=SHORTEST,
+        maximum=LONGEST,
     )
     max_predictions_per_seq: int | None = setting(
         None,

@@ -6,8 +6,9 @@ int8 masks and labels, gzip 4, no weights (position 0 means no prediction).
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,29 +58,100 @@ class Hdf5Writer:
     def __init__(self, path: str, kinds: Mapping[str, str]) -> None:
         self.records = 0
         self._kinds = kinds
+        self._sink = _Sink(path)
         # Old, and without times: a file that every HDF5 reads, with the same bytes each time.
-        self._file = h5py().File(path, "w", libver="earliest")
+        self._file = h5py().File(self._sink, "w", libver="earliest")
 
     def add(self, batch: Mapping[str, np.ndarray]) -> None:
-        """Append stacked records, some thousand at a time; they hold all datasets."""
-        for name, kind in self._kinds.items():
-            values = batch[name].astype(kind)
-            data = self._file.get(name)
-            if data is None:
-                row_bytes = values[:1].nbytes
-                rows = max(1, _CHUNK_BYTES // row_bytes)
-                data = self._file.create_dataset(
-                    name, shape=(0, *values.shape[1:]), maxshape=(None, *values.shape[1:]),
-                    dtype=kind, chunks=(rows, *values.shape[1:]),
-                    compression="gzip", compression_opts=4, track_times=False,
-                )  # fmt: skip
-            data.resize(self.records + len(values), axis=0)
-            data[self.records :] = values
-        self.records += len(values)
+        """Append stacked records, some thousand at a time; they hold all datasets.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        try:
+            for name, kind in self._kinds.items():
+                self._append(name, batch[name].astype(kind))
+        finally:
+            self._sink.check()
+        self.records += len(batch["input_ids"])
+
+    def _append(self, name: str, values: np.ndarray) -> None:
+        data = self._file.get(name)
+        if data is None:
+            rows = max(1, _CHUNK_BYTES // values[:1].nbytes)
+            data = self._file.create_dataset(
+                name, shape=(0, *values.shape[1:]), maxshape=(None, *values.shape[1:]),
+                dtype=values.dtype, chunks=(rows, *values.shape[1:]),
+                compression="gzip", compression_opts=4, track_times=False,
+            )  # fmt: skip
+        data.resize(self.records + len(values), axis=0)
+        data[self.records :] = values
+
+    def close(self, whole: bool = True) -> None:
+        """Close the file; one that is not `whole` is closed without a word.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self._sink.quiet = not whole
+        self._file.close()
+        self._sink.close()
+        if whole:
+            self._sink.check()
+
+
+class _Sink:
+    """A file for h5py, which crashes where a write fails, at the latest when Python exits.
+
+    After the first error nothing is written any more; `check` raises it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._file = open(path, "r+b", buffering=0)  # noqa: SIM115 - closed with the HDF5 file
+        self._error: OSError | None = None
+        self.quiet = False
+
+    def write(self, data: Any) -> int:
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        while len(rest) and self._error is None and not self.quiet:
+            rest = rest[self._try(functools.partial(self._file.write, rest)) :]
+        return size
+
+    def truncate(self, size: int | None = None) -> None:
+        self._try(lambda: self._file.truncate(size))
+
+    def flush(self) -> None:
+        self._try(self._file.flush)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size) or b""
+
+    def readinto(self, data: Any) -> int:
+        return self._file.readinto(data)
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
+
+    def check(self) -> None:
+        """Raise what went wrong."""
+        if self._error:
+            raise self._error
+
+    def _try(self, work: Callable[[], int | None]) -> int:
+        """What `work` returns, or 0 once something has gone wrong."""
+        if self._error is None and not self.quiet:
+            try:
+                return work() or 0
+            except OSError as error:
+                self._error = error
+        return 0
 
 
 class Hdf5File:

@@ -13,12 +13,11 @@ import numpy as np
 
 from bertkit import files
 from bertkit.errors import ConfigError, DataError
-from bertkit.records.config import SWAPPED, RecordsConfig
+from bertkit.records.config import LONGEST, SWAPPED, RecordsConfig
 from bertkit.records.kernels import materialise, mersenne, plan, serialise
 from bertkit.records.tokens import TokenizedText, token_dtype
 from bertkit.records.vocab import Vocab
 
-LONGEST = 1 << 14  # positions are stored in 16 bits, with room to spare
 _FIRST_ROWS = 1 << 12
 _BUFFER = 1 << 19  # stays in the second-level cache of a core until it is written
 

@@ -56,6 +56,9 @@ class RecordWriter(ABC):
     def finish(self) -> None:
         """Say what was written."""
 
+    def abandon(self) -> None:  # noqa: B027 - most have nothing to do
+        """Let go of the file, which is to be removed."""
+
 
 class _Examples(RecordWriter):
     """Records with any features as framed tf.train.Examples; as `encode_example` does it."""
@@ -174,6 +177,9 @@ class _DatasetWriter(RecordWriter):
         size, digest = os.path.getsize(self._path), files.sha256_of(self._path)
         self.written = Written(self._file.records, size, digest)
 
+    def abandon(self) -> None:
+        self._file.close(whole=False)
+
 
 @contextlib.contextmanager
 def open_writer(path: str | os.PathLike[str], config: RecordsConfig) -> Iterator[RecordWriter]:
@@ -197,5 +203,9 @@ def open_writer(path: str | os.PathLike[str], config: RecordsConfig) -> Iterator
             writer = _PlanRecords(stream)
         else:
             writer = _Examples(stream)
-        yield writer
-        writer.finish()
+        try:
+            yield writer
+            writer.finish()
+        except BaseException:
+            writer.abandon()
+            raise
