@@ -48,6 +48,7 @@ Exit status:
   5   the target was not reached
   75  stopped by a signal after saving; run the same command again to go on
   130 interrupted
+torchrun turns all but 0 into 1; bertkit then says its own on the error stream.
 """
 
 
@@ -132,6 +133,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Threads that spin while they wait for each other take the cores from those that work,
     # as soon as a machine has other things to do; this must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    status = _run(words)
+    launched = "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") == "0"
+    if launched and status not in (0, 1):
+        click.echo(f"Note: torchrun ends with status 1 whatever bertkit's is; it is {status}",
+                   err=True)  # fmt: skip
+    return status
+
+
+def _run(words: list[str]) -> int:
     try:
         status = main_group.main(args=words, prog_name="bertkit", standalone_mode=False)
         return status if isinstance(status, int) else 0
@@ -162,7 +172,11 @@ def _explain(error: OSError) -> tuple[str, str]:
 
 
 def _report(message: str, hint: str, status: int, words: Sequence[str]) -> int:
-    click.echo(f"Error: {message}", err=True)
+    rank = os.environ.get("RANK", "0")
+    if rank != "0" and status in (5, 75):
+        return status  # all processes of a run end so, and the first one says why
+    where = f" (process {rank})" if rank != "0" else ""
+    click.echo(f"Error{where}: {message}", err=True)
     if hint:
         click.echo(f"Hint: {hint}", err=True)
     if {"-v", "--verbose"} & set(words):

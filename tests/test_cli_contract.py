@@ -138,6 +138,28 @@ def test_hint_follows_the_error(bertkit, monkeypatch):
     assert lines == ["Error: records.tfrecord: record 7 is broken", "Hint: make the file again"]
 
 
+@pytest.mark.parametrize(
+    ("error", "rank", "expected"),
+    [
+        (errors.StoppedError("x"), 0,
+         "Error: x\nNote: torchrun ends with status 1 whatever bertkit's is; it is 75\n"),
+        (errors.StoppedError("x"), 1, ""),
+        (errors.DataError("x"), 1, "Error (process 1): x\n"),
+        (errors.BertkitError("x"), 0, "Error: x\n"),
+    ],
+)  # fmt: skip
+def test_torchrun_hides_the_status_and_bertkit_says_it_once(
+    error, rank, expected, bertkit, monkeypatch
+):
+    failing = click.Command("doctor", callback=lambda: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(cli.main_group, "get_command", lambda ctx, name: failing)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("RANK", str(rank))
+    run = bertkit("doctor")
+    assert run.status == error.exit_code
+    assert run.err == expected
+
+
 def test_version(bertkit):
     from bertkit import __version__
 

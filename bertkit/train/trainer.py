@@ -152,6 +152,7 @@ class Trainer:
             self.settle()
         if not progress.finished:
             self._stop(progress, progress.step - first)
+        self.peers.wait()
         return progress
 
     def _stretch(self, progress: Progress, end: int) -> bool:
@@ -290,6 +291,8 @@ class Trainer:
         if steps and not _due(progress.step, self.settings.save_every):
             self._save(progress)
         self.settle()
+        # torchrun ends all processes once one has ended; the main one may still be writing.
+        self.peers.wait()
         why = signal.Signals(self._signal).name if self._signal else "--steps-this-run"
         raise StoppedError(
             f"stopped by {why} at step {progress.step} of {self.settings.steps}; everything is"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import signal
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.backends.base import Ticket
+from bertkit.backends.base import Peers, Ticket
 from bertkit.data.batches import StepBatch
 from bertkit.data.loader import Prefetch
 from bertkit.errors import BertkitError, StoppedError
@@ -66,6 +67,22 @@ def loop(tmp_path):
         return trainer
 
     return make
+
+
+@pytest.mark.parametrize("limit", [0, 4])
+def test_no_process_leaves_before_the_checkpoint_is_written(loop, limit):
+    """torchrun ends the others as soon as one has ended."""
+    trainer = loop(Counting(), steps=6, steps_this_run=limit)
+    done = []
+
+    class Watching(Peers):
+        def wait(self):
+            done.append("waited")
+
+    trainer.peers, trainer.settle = Watching(), lambda: done.append("written")
+    with pytest.raises(StoppedError) if limit else contextlib.nullcontext():
+        trainer.run(Progress())
+    assert done[-2:] == ["written", "waited"]
 
 
 def test_numbers_are_read_at_log_steps_only(loop, tmp_path):
