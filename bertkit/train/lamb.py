@@ -28,22 +28,25 @@ class LambVariant:
         clamp: upper bound of the weight norm in the trust ratio; None for no bound.
         adapt_all: scale also parameters without weight decay by their trust ratio.
         decay_layer_norm: LayerNorm weights decay too (but are not scaled).
+        adapt_layer_norm: LayerNorm weights are scaled too, and scaling needs no weight decay.
     """
 
     bias_correction: bool = True
     clamp: float | None = None
     adapt_all: bool = False
     decay_layer_norm: bool = False
+    adapt_layer_norm: bool = False
 
 
 # The systems these names come from: nvlamb is NVIDIA's and Habana's NVLAMB, mlperf the
 # TensorFlow LAMB of the MLPerf reference, graphcore Graphcore's TensorFlow 2 LAMB,
-# max_weight_norm PopTorch's, no_debias_clamp10 Cerebras' cstorch.optim.Lamb.
+# max_weight_norm PopTorch's as Graphcore's PyTorch BERT groups it (its default bound is the
+# largest fp16 number), no_debias_clamp10 Cerebras' cstorch.optim.Lamb.
 LAMB_VARIANTS = {
     "nvlamb": LambVariant(),
     "mlperf": LambVariant(),
     "graphcore": LambVariant(decay_layer_norm=True),
-    "max_weight_norm": LambVariant(clamp=10.0),
+    "max_weight_norm": LambVariant(clamp=65500.0, adapt_layer_norm=True),
     "no_debias_clamp10": LambVariant(bias_correction=False, clamp=10.0, adapt_all=True),
 }
 

@@ -36,18 +36,19 @@ def parameter_groups(
         Groups with `params`, `names` (parallel), `weight_decay`, `adapt`.
     """
     variant = LAMB_VARIANTS.get(spec.name, LambVariant())
+    always = variant.adapt_all or variant.adapt_layer_norm
     groups: dict[tuple[bool, bool], dict[str, Any]] = {}
     for name, parameter in named:
         bias, norm = name.endswith("bias"), "LayerNorm" in name
         decays = not (bias or (norm and not variant.decay_layer_norm))
-        adapts = variant.adapt_all or not (bias or norm)
+        adapts = variant.adapt_all or not (bias or (norm and not variant.adapt_layer_norm))
         group = groups.setdefault(
             (decays, adapts),
             {
                 "params": [],
                 "names": [],
                 "weight_decay": spec.weight_decay if decays else 0.0,
-                "adapt": adapts and (variant.adapt_all or spec.weight_decay > 0),
+                "adapt": adapts and (always or spec.weight_decay > 0),
             },
         )
         group["params"].append(parameter)
