@@ -63,7 +63,8 @@ class Layout:
         """Records that evaluation lays out at a time, so that fill stays rare."""
         if self.budget:
             return self.micro_batch_size * 4
-        kinds = {"packed": self.sequences_per_pack, "bucketed": len(self.boundaries) or QUARTERS}
+        buckets = len(self.boundaries) + 1 if self.boundaries else QUARTERS
+        kinds = {"packed": self.sequences_per_pack, "bucketed": buckets}
         return self.micro_batch_size * (kinds.get(self.name, 1) if self.fixed else 1)
 
     def _packed(self, records: Records) -> list[MicroBatch]:

@@ -15,6 +15,7 @@ from bertkit.model.config import BertConfig
 from bertkit.train.config import PretrainConfig
 from bertkit.train.pretrain import pretrain
 from bertkit.train.tasks import PretrainTask
+from bertkit.train.vendors import CudaConfig
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 
@@ -39,7 +40,7 @@ def test_only_fp16_is_scaled(precision, scales):
 
 
 @needs_gpu
-@pytest.mark.parametrize("layout", ["unpadded", "padded"])
+@pytest.mark.parametrize("layout", ["unpadded", "padded", "bucketed", "packed"])
 def test_a_run_on_the_gpu_equals_the_cpu(tmp_path, layout):
     path = synthetic.write(tmp_path / "r.tfrecord", 40, seed=1)
     shape = BertConfig(
@@ -56,3 +57,17 @@ def test_a_run_on_the_gpu_equals_the_cpu(tmp_path, layout):
         for name in ("cpu", "cuda")
     ]
     assert results[0].train["loss"] == pytest.approx(results[1].train["loss"], rel=1e-3)
+
+
+def test_what_cannot_be_compiled_is_said():
+    """Attention kernels for constant totals take half precision only."""
+    adapter, compiled = CudaAdapter(), CudaConfig(compile=True)
+    for precision, layout, count in (
+        ("fp32", "unpadded", 1), ("bf16", "unpadded", 0), ("fp32", "padded", 0),
+    ):  # fmt: skip
+        plan = StepPlan(precision, layout, options=compiled)
+        problems = adapter.validate(plan, OptimizerSpec())
+        assert [item.flag for item in problems] == ["--compile"] * count
+    assert (
+        adapter.validate(StepPlan("fp32", "unpadded", options=CudaConfig()), OptimizerSpec()) == []
+    )
