@@ -41,21 +41,21 @@ class SGD(Optimizer):
 
 
 class AdamW(Optimizer):
-    moments = (
-        ("exp_avg", torch.zeros_like), ("exp_avg_sq", torch.zeros_like),
-        ("beta1_power", lambda item: torch.ones(())), ("beta2_power", lambda item: torch.ones(())),
-    )  # fmt: skip
-
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-6, weight_decay=0.0):
+        self.moments = (
+            ("exp_avg", torch.zeros_like), ("exp_avg_sq", torch.zeros_like),
+            ("beta1_power", lambda item: torch.tensor(betas[0])),
+            ("beta2_power", lambda item: torch.tensor(betas[1])),
+        )  # fmt: skip
         super().__init__(params, lr, weight_decay, betas=betas, eps=eps)
 
     def update(self, weight, gradient, state, group):
         one, two = group["betas"]
         state["exp_avg"].mul_(one).add_(gradient, alpha=1 - one)
         state["exp_avg_sq"].mul_(two).addcmul_(gradient, gradient, value=1 - two)
+        rate = group["lr"] * (1 - state["beta2_power"]).sqrt() / (1 - state["beta1_power"])
         state["beta1_power"].mul_(one)
         state["beta2_power"].mul_(two)
-        rate = group["lr"] * (1 - state["beta2_power"]).sqrt() / (1 - state["beta1_power"])
         direction = state["exp_avg"] / (state["exp_avg_sq"].sqrt() + group["eps"])
         weight.add_(-rate * direction - group["lr"] * group["weight_decay"] * weight)
 
