@@ -12,6 +12,7 @@ from bertkit.data.masking import DynamicMasking
 from bertkit.data.sources import RecordSource, Source
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import open_binary
+from bertkit.records.layouts import HABANA, PackShape, pack_shape
 from bertkit.records.vocab import find_vocab, load_vocab
 from bertkit.train.config import PretrainConfig
 from bertkit.train.estimate import Estimate, estimate
@@ -148,11 +149,17 @@ def step_plan(config: PretrainConfig, shape: StepShape) -> StepPlan:
 
 def step_shape(config: PretrainConfig, sources: Sequence[Source], world: int) -> StepShape:
     """The sizes of a step; records for training and evaluation must fit the same ones."""
+    length = max(source.max_seq_length for source in sources)
+    predictions = max(source.max_predictions_per_seq for source in sources)
+    row = PackShape(length, predictions, 1)
+    if config.layout == "packed":
+        row = pack_shape(HABANA, length, predictions, config.sequences_per_pack)
     return StepShape(
         micro_batch_size=config.micro_size,
         accumulation=config.global_batch_size // (config.micro_size * world),
-        sequence_length=max(source.max_seq_length for source in sources),
-        predictions=max(source.max_predictions_per_seq for source in sources),
+        sequence_length=length,
+        predictions=row.predictions,
+        sequences_per_row=row.sequences,
         world=world,
     )
 

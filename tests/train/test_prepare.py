@@ -9,6 +9,7 @@ import synthetic
 from bertkit.backends import registry
 from bertkit.errors import ConfigError, DataError
 from bertkit.manifest import Manifest
+from bertkit.train.feeds import training_feed
 from bertkit.train.prepare import prepare
 
 CPU = registry.get("cpu")
@@ -69,3 +70,15 @@ def test_evaluation_records_are_checked_before_training(settings, tmp_path):
     long = synthetic.write(tmp_path / "long.tfrecord", 3, length=40)
     with pytest.raises(ConfigError, match="max_seq_length 40"):
         prepare(settings(eval_input=[str(long)]), CPU)
+
+
+def test_the_shape_of_a_step_is_that_of_its_fixed_batches(settings):
+    for layout, sequences in (("padded", 1), ("packed", 3)):
+        ready = prepare(settings(layout=layout), CPU)
+        shape = ready.step.shape
+        feed = replace(training_feed(ready, CPU), fixed=True)
+        arrays = next(feed.steps(0, 1)).micro_batches[0].arrays
+        rows = shape.micro_batch_size
+        assert len(arrays["ids"]) == rows * shape.sequence_length
+        assert len(arrays["mlm_rows"]) == rows * shape.predictions
+        assert len(arrays["cls_rows"]) == rows * shape.sequences_per_row == rows * sequences
