@@ -51,7 +51,7 @@ class Hdf5Writer:
     """Rows into the datasets of a file.
 
     Args:
-        path: an existing file, which is overwritten.
+        path: the file, which is overwritten.
         kinds: dataset → stored type.
     """
 
@@ -107,7 +107,7 @@ class _Sink:
     """
 
     def __init__(self, path: str) -> None:
-        self._file = open(path, "r+b", buffering=0)  # noqa: SIM115 - closed with the HDF5 file
+        self._file = open(path, "w+b", buffering=0)  # noqa: SIM115 - closed with the HDF5 file
         self._error: OSError | None = None
         self.quiet = False
 

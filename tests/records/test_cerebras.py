@@ -26,7 +26,7 @@ from bertkit.records.vocab import Vocab, load_vocab
 from . import references
 
 DIGESTS = [
-    "cerebras_adv_adv_safe_cased",
+    pytest.param("cerebras_adv_adv_safe_cased", marks=pytest.mark.slow),  # every page of Unicode
     "cerebras_adv_adv_safe_lower",
     "cerebras_eval_128",
     "cerebras_mlm_eval_128_disable_masking",

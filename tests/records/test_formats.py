@@ -268,6 +268,7 @@ def test_special_tokens_in_text_are_never_masked(tmp_path):
     assert (batch["masked_lm_ids"] == vocab.mask_id).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lower_case", [True, False])
 def test_other_styles_of_googles_order_equal_the_readable_code(shared, lower_case):
     """Odd text, through the fast plan and through `create_instances`."""
