@@ -101,7 +101,7 @@ class IpuStepper:
             raise CompiledOnly(f"the step is compiled ({kept})")
         # The engine keeps a copy of the optimizer: without this it would not see the rate.
         executor.setOptimizer(self.optimizer)
-        found = self._sums(executor, executor(*tensors.values()))
+        found = self._outputs(executor, executor(*tensors.values()))
         sums = {name: value.sum() for name, value in found.items()}
         sums["loss"] = sums["loss"] / self._micro_batches
         return Ticket(sums, step_facts(batch, rate))
@@ -198,9 +198,7 @@ class IpuStepper:
 
     def _infer(self, tensors: dict[str, Tensor], batch: StepBatch) -> dict[str, Tensor]:
         executor = self._answering(tensors, batch)
-        found = self._sums(executor, executor(*tensors.values()))
-        # The loss of one micro-batch stands first in every output of its slot.
-        return {name: value.float() for name, value in found.items()}
+        return self._outputs(executor, executor(*tensors.values()))
 
     def _answering(self, tensors: dict[str, Tensor], batch: StepBatch) -> Any:
         """The model that evaluates, holding the IPUs; another shape is another program."""
@@ -219,7 +217,8 @@ class IpuStepper:
         self._answerer.model.eval()
         return self._answerer
 
-    def _sums(self, executor: Any, outputs: Any) -> dict[str, Tensor]:
+    def _outputs(self, executor: Any, outputs: Any) -> dict[str, Tensor]:
+        """Outputs of a call by name, of all its micro-batches or replicas."""
         found = outputs if isinstance(outputs, (list, tuple)) else [outputs]
         names = executor.model.outputs
         return {
