@@ -14,7 +14,7 @@ from bertkit import log
 from bertkit.backends.base import Adapter, Topology
 from bertkit.data.batches import Records, StepBatch, sequence_lengths, weighted
 from bertkit.data.layouts import Layout
-from bertkit.errors import MissingDependencyError
+from bertkit.errors import ConfigError, MissingDependencyError
 from bertkit.files import human_bytes
 from bertkit.model.heads import BertForPreTraining
 from bertkit.train.feeds import training_feed
@@ -72,12 +72,18 @@ def rehearse(ready: Prepared, adapter: Adapter, wanted: bool | None = None) -> R
 
     Raises:
         MissingDependencyError: wanted, but the machine is not here.
+        ConfigError: wanted, but the machine takes no single batch.
     """
     caps = adapter.caps
     if wanted is False or Topology.from_environment().world > 1:
         return None
     if wanted is None and (caps.step_owner != "loop" or caps.fixed_shapes):
         return None
+    if caps.scalar_reads == "closure":
+        raise ConfigError(
+            f"--mock does not work on {caps.name}: its engine runs whole loops",
+            "--set cs.validate_only=true without --dry-run checks that the step compiles",
+        )
     probe = adapter.probe()
     if not probe.present:
         if wanted:

@@ -177,6 +177,8 @@ def test_end_to_end_through_the_command_line(cs_command, cs_records, tmp_path):
     planned = cs_command(*words, "--dry-run")
     assert planned.status == 0, planned.err
     assert "cs.device" in planned.out and not (tmp_path / "run").exists()
+    refused = cs_command(*words, "--dry-run", "--mock")
+    assert refused.status == 3 and "--mock does not work on cs" in refused.err
     done = cs_command(*words, "--json")
     assert done.status == 0, done.err
     result = json.loads(done.out.splitlines()[-1])
