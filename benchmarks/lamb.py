@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from training import machine
 
 from bertkit.backends.base import OptimizerSpec
-from bertkit.backends.cpu import keep_freed_memory
+from bertkit.memory import keep_freed_memory
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.train.lamb import LAMB_VARIANTS
