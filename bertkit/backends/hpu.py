@@ -68,6 +68,7 @@ class HpuAdapter(LoopAdapter):
         loss_scaling=("none",),
         optimizers=frozenset(NAMES),
         launchers=("mpirun", "torchrun"),
+        shards_optimizer=True,
     )
 
     def __init__(self) -> None:
@@ -153,8 +154,8 @@ class HpuAdapter(LoopAdapter):
         return placed
 
     def optimizer(self, model: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:
-        """The vendor's fused optimizer of that name."""
-        return make_fused(model, spec)
+        """The vendor's fused optimizer of that name; its state dealt out if wanted."""
+        return make_fused(model, spec, spec.shard and self.peers.topology.world > 1)
 
     def build(
         self,

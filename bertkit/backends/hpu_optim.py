@@ -14,19 +14,27 @@ import torch
 from torch import Tensor, nn
 
 from bertkit.backends.base import OptimizerSpec
+from bertkit.backends.distributed import ShardedOptimizer
 from bertkit.errors import ConfigError
-from bertkit.train.optim import load_named_state, named_state, parameter_groups
+from bertkit.train.optim import load_named_state, named_state, own_part, parameter_groups
 
 NAMES = ("adamw", "nvlamb", "sgd")
 _FUSED = "habana_frameworks.torch.hpex.optimizers"
 
 
-def make_fused(model: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:
+def make_fused(
+    model: nn.Module, spec: OptimizerSpec, sharded: bool = False
+) -> torch.optim.Optimizer:
     """The named optimizer over a placed model.
 
     `nvlamb` is FusedLamb, `adamw` FusedAdamW and `sgd` FusedSGD without momentum. Of the
     LAMB variants only NVLAMB exists as a kernel. FusedAdamW adds eps before the bias
     correction, as Google's and Cerebras' do, torch's after it.
+
+    Args:
+        model: on the card.
+        spec: name and numbers.
+        sharded: deal its state out to the processes.
 
     Raises:
         ConfigError: no such optimizer on this machine.
@@ -35,24 +43,25 @@ def make_fused(model: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:
         raise ConfigError(f"no optimizer {spec.name!r} on hpu", f"there are {', '.join(NAMES)}")
     vendor: Any = importlib.import_module(_FUSED)
     groups = parameter_groups(model.named_parameters(), spec)
+    options: dict[str, Any] = {"betas": (spec.beta1, spec.beta2), "eps": spec.eps}
     if spec.name == "sgd":
-        made = vendor.FusedSGD(groups, lr=0.0)
+        kind, options = vendor.FusedSGD, {}
     elif spec.name == "nvlamb":
         # With use_lamb a bias that starts at zero would never move: its trust ratio is
         # |w| / |u| = 0 in the kernel.
-        made = vendor.FusedLamb(
-            groups, lr=0.0, betas=(spec.beta1, spec.beta2), eps=spec.eps, use_lamb=False
-        )
+        kind, options = vendor.FusedLamb, {**options, "use_lamb": False}
     else:
         for group in groups:
             # In lazy mode the kernel takes 1 - rate * decay as a Python number: a new
             # program for every rate. `decay_weights` does it with a tensor.
             group["decay"] = group.pop("weight_decay")
-        made = vendor.FusedAdamW(
-            groups, lr=0.0, betas=(spec.beta1, spec.beta2), eps=spec.eps, weight_decay=0.0
-        )
-    optimizer: torch.optim.Optimizer = made
-    return optimizer
+        kind, options = vendor.FusedAdamW, {**options, "weight_decay": 0.0}
+    made: torch.optim.Optimizer
+    if sharded:
+        made = ShardedOptimizer(groups, optimizer_class=kind, lr=0.0, **options)
+    else:
+        made = kind(groups, lr=0.0, **options)
+    return made
 
 
 @torch.no_grad()
@@ -67,9 +76,18 @@ def decay_weights(optimizer: torch.optim.Optimizer) -> None:
                 weight.mul_(factor)
 
 
-def clips_itself(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether the kernel clips the gradients: FusedLamb does."""
-    return "max_grad_norm" in optimizer.defaults
+def clips_itself(optimizer: torch.optim.Optimizer, limit: float) -> bool:
+    """Make the kernel clip gradients to this norm (0: not at all) where it can: FusedLamb's.
+
+    The kernel reads the default; a group's own value would be ignored. One that is dealt
+    out would clip by the norm of its own part, so it must not clip.
+    """
+    kernel = own_part(optimizer)
+    if "max_grad_norm" not in kernel.defaults:
+        return False
+    whole = kernel is optimizer
+    kernel.defaults["max_grad_norm"] = limit if whole and limit else None
+    return whole
 
 
 def global_norm(parameters: list[Tensor]) -> Tensor:
@@ -82,22 +100,18 @@ def global_norm(parameters: list[Tensor]) -> Tensor:
 def fused_state(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
     """Moments and step counts by parameter name on the CPU, as the other machines keep them.
 
-    The fused optimizers count steps per group, in Python.
+    The fused optimizers count steps per group, in Python. Of one that is dealt out, what
+    this process keeps.
     """
-    state = {name: dict(own) for name, own in named_state(tensors_only(optimizer)).items()}
-    for group in optimizer.param_groups:
-        for name in group["names"]:
-            if state[name] and "step" in group:
-                state[name]["step"] = torch.tensor(float(group["step"]))
-    return state
-
-
-def tensors_only(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
-    """The optimizer, whose states then hold tensors alone."""
-    for own in optimizer.state.values():
+    for own in own_part(optimizer).state.values():
         for what in [what for what, value in own.items() if not isinstance(value, Tensor)]:
             del own[what]
-    return optimizer
+    state = {name: dict(own) for name, own in named_state(optimizer).items()}
+    for group in optimizer.param_groups:
+        for name in group["names"]:
+            if state.get(name) and "step" in group:
+                state[name]["step"] = torch.tensor(float(group["step"]))
+    return state
 
 
 def load_fused_state(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bertkit.backends.base import Ticket
-from bertkit.backends.distributed import lost_peers, reduce_gradients
+from bertkit.backends.distributed import ShardedOptimizer, lost_peers, reduce_gradients
 from bertkit.backends.hpu_optim import (
     clips_itself,
     decay_weights,
@@ -84,10 +84,7 @@ class HpuStepper(LoopStepper):
         if self.optimizer is None:
             return
         limit = self.plan.max_grad_norm
-        if clips_itself(self.optimizer):
-            # The kernel reads the default; a group's own value would be ignored.
-            self.optimizer.defaults["max_grad_norm"] = limit or None
-        elif limit:
+        if not clips_itself(self.optimizer, limit) and limit:
             vendor: Any = importlib.import_module("habana_frameworks.torch.hpex.normalization")
             self._clipper = vendor.FusedClipNorm(self._parameters(self.optimizer), limit)
 
@@ -112,8 +109,14 @@ class HpuStepper(LoopStepper):
         return found
 
     def state(self) -> dict[str, Any]:
-        """Optimizer moments by parameter name, in the form of every other machine."""
-        return {"optimizer": fused_state(self.optimizer) if self.optimizer else {}, "scaler": {}}
+        """Optimizer moments by parameter name, in the form of every other machine.
+
+        Where processes share the moments, the main one gets all of them.
+        """
+        moments = fused_state(self.optimizer) if self.optimizer else {}
+        if isinstance(self.optimizer, ShardedOptimizer):
+            moments = {k: v for part in self.peers.collect(moments) for k, v in part.items()}
+        return {"optimizer": moments, "scaler": {}}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` gave."""

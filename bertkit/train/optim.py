@@ -144,7 +144,7 @@ def load_named_state(
             f"such as {', '.join(wrong[:3])}",
             "use --init-checkpoint to take the weights alone",
         )
-    inner = _inner(optimizer)
+    inner = own_part(optimizer)
     for name, _, present in named:
         if present is None or name not in saved:
             continue
@@ -157,14 +157,14 @@ def _named_states(
     optimizer: torch.optim.Optimizer,
 ) -> Iterable[tuple[str, nn.Parameter, Mapping[str, Any] | None]]:
     """(name, parameter, its state, None where another process keeps it)."""
-    inner = _inner(optimizer)
+    inner = own_part(optimizer)
     kept = {weight for group in inner.param_groups for weight in group["params"]}
     for group in optimizer.param_groups:
         for name, weight in zip(group["names"], group["params"], strict=True):
             yield name, weight, inner.state[weight] if weight in kept else None
 
 
-def _inner(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+def own_part(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
     """The optimizer of this process's part, where torch's ZeroRedundancyOptimizer wraps one."""
     inner: torch.optim.Optimizer = getattr(optimizer, "optim", optimizer)
     return inner

@@ -21,15 +21,23 @@ from bertkit.backends import hpu, hpu_step, loop
 from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.backends.distributed import reduce_gradients
 from bertkit.data.feed import Feed
+from bertkit.train.optim import own_part
 from bertkit.train.tasks import PretrainTask
 from bertkit.train.vendors import HpuConfig
 
 STEPS = 3
+# So far below the gradients' norm that eps makes LAMB feel it.
+SHARDED_CLIP = 1e-5
 FLAT, AVERAGED = HpuConfig(mode="eager"), HpuConfig(mode="eager", flat_all_reduce=False)
 
 
 def halves(parameters):
     reduce_gradients(parameters, 2)
+
+
+def _clips_by_parts(optimizer, limit):
+    own_part(optimizer).defaults["max_grad_norm"] = limit
+    return True
 
 
 @contextlib.contextmanager
@@ -57,15 +65,20 @@ SCENARIOS = {
             loop, "shared_scales", lambda batch, peers: batch.micro_batches
         ),
     ),
+    "sharded": (FLAT, lambda patch: None),
+    "sharded, clipped by parts": (
+        FLAT, lambda patch: patch.setattr(hpu_step, "clips_itself", _clips_by_parts)
+    ),
 }  # fmt: skip
 
 
-def scenario(adapter, records, options) -> dict:
+def scenario(adapter, records, options, sharded=False) -> dict:
     adapter.options = options
     rank = adapter.peers.topology.rank
     placed = adapter.place(gaudi.fresh_model(seed=3 + rank))
-    optimizer = adapter.optimizer(placed, OptimizerSpec("sgd"))
-    plan = StepPlan("fp32", "padded", max_grad_norm=1.0, options=options)
+    name, clip = ("nvlamb", SHARDED_CLIP) if sharded else ("sgd", 1.0)
+    optimizer = adapter.optimizer(placed, OptimizerSpec(name, shard=sharded))
+    plan = StepPlan("fp32", "padded", max_grad_norm=clip, options=options)
     stepper = adapter.build(placed, PretrainTask(), plan, optimizer, gaudi.rate)
     feed = gaudi.feed_of(records)
     feed = Feed(
@@ -78,7 +91,16 @@ def scenario(adapter, records, options) -> dict:
         log.clear()
         losses += [numbers["loss"] for numbers in stepper.read([stepper.train(batch, number)])]
         calls.append(len(log.all_reduces))
-    return {"weights": adapter.weights(placed), "losses": losses, "calls": calls}
+    kept = len(own_part(optimizer).state)
+    state = stepper.state()
+    if sharded:
+        # As from the main process's checkpoint, which all of them read.
+        (state, *_) = adapter.peers.gather(state)
+        stepper.load_state(state)
+    return {
+        "weights": adapter.weights(placed), "losses": losses, "calls": calls, "kept": kept,
+        "state": state, "again": stepper.state(),
+    }  # fmt: skip
 
 
 def refused(call) -> str:
@@ -100,7 +122,8 @@ def main(folder: Path, mode: str) -> None:
     for name, (options, breaks) in wanted.items():
         with pytest.MonkeyPatch.context() as patch:
             breaks(patch)
-            found[name] = scenario(adapter, folder / "r.tfrecord", options)
+            sharded = name.startswith("sharded")
+            found[name] = scenario(adapter, folder / "r.tfrecord", options, sharded)
     if mode == "lazy":
         found["refused"] = refused(lambda: dist.all_reduce(torch.ones(1)))
     else:

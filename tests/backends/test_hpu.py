@@ -399,6 +399,18 @@ def trains_what_one_process_trains(found, expected):
     assert losses == pytest.approx(expected.losses, rel=1e-5)
 
 
+def keeps_parts_of_one_state(one, other, whole):
+    names = len(whole.state["optimizer"])
+    assert one["kept"] + other["kept"] == names and 0 < one["kept"] < names
+    for run in (one, other):
+        assert gaudi.distance(gaudi.Seen(weights=run["weights"]), whole) < 1e-4
+    saved, again = one["state"]["optimizer"], one["again"]["optimizer"]
+    assert saved.keys() == again.keys() == whole.state["optimizer"].keys()
+    for name, own in saved.items():
+        assert float(own["step"]) == gaudi_pair.STEPS
+        assert all(torch.equal(value, again[name][what]) for what, value in own.items())
+
+
 def test_gradients_of_two_cards_are_those_of_one_process(path, tmp_path):
     """Both exchanges give what one process gives, and every broken one is noticed."""
     shutil.copy(path, tmp_path / "r.tfrecord")
@@ -415,10 +427,16 @@ def test_gradients_of_two_cards_are_those_of_one_process(path, tmp_path):
         "no broadcast": trains_what_one_process_trains,
         "own counts only": trains_what_one_process_trains,
     }
-    assert {*broken, "flat", "averaged", "refused"} == one.keys()
+    known = {*broken, "flat", "averaged", "sharded", "sharded, clipped by parts", "refused"}
+    assert known == one.keys()
     for name, rule in broken.items():
         with pytest.raises(AssertionError):
             rule((one[name], other[name]), expected)
+    whole = gaudi.on_the_cpu(path, "nvlamb", gaudi_pair.STEPS, gaudi_pair.SHARDED_CLIP)
+    keeps_parts_of_one_state(one["sharded"], other["sharded"], whole)
+    with pytest.raises(AssertionError):
+        name = "sharded, clipped by parts"
+        keeps_parts_of_one_state(one[name], other[name], whole)
     # Graphs go inside data parallelism.
     assert "only after wrapping with ModuleCacher" in one["refused"]
 
