@@ -267,7 +267,7 @@ def first_step(text: Path, vocab: str, folder: Path) -> dict[str, float]:
     """A whole `pretrain --text` of one step with the smallest model: an upper limit."""
     arguments = ["--preset", "tiny", "--text", str(text), "--vocab", vocab, "--backend", "cpu"]
     arguments += ["--msl", str(MSL), "--max-predictions-per-seq", str(PREDICTIONS)]
-    arguments += ["--max-steps", "1", "--gbs", "8", "--output", str(folder / "run")]
+    arguments += ["--max-steps", "1", "--gbs", "32", "--output", str(folder / "run")]
     begin, before = time.perf_counter(), children_seconds()
     subprocess.run(
         [sys.executable, "-m", "bertkit", "pretrain", *arguments],

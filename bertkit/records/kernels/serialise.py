@@ -65,9 +65,13 @@ class Page(NamedTuple):
         varints: uint32[largest number + 1], each number's varint in the low three bytes,
             how many of them count in the high one; empty with IN_FOURS.
         shuffles: uint8[256, 16], see `put_four_varints`.
-        encoded: uint8[:], values of the feature being written.
-        runs: uint8[3 L + slack], L zeros, L ones, zeros.
-        weights: uint8[8 P + slack], P float32 ones, P zeros.
+        values: uint8[:], what values are copied from: L zeros, L ones and L zeros; P ones
+            and P zeros as float32; room for the numbers of a record as varints.
+        blocks: int64[4], where in `values` the floats begin, and the varints of the ids, the
+            labels and the positions.
+        parts: int64[7, 3], for each feature of a record: first byte in `values`, how many
+            bytes, and how many zeros follow.
+        varies: bool[7], whether the size of a feature's values varies.
         heads: uint8[7, 64], the bytes before each feature's values. Where their size
             varies, only the key and what is around it.
         head_sizes: int64[7], how many of those bytes count.
@@ -79,9 +83,10 @@ class Page(NamedTuple):
     places: np.ndarray
     varints: np.ndarray
     shuffles: np.ndarray
-    encoded: np.ndarray
-    runs: np.ndarray
-    weights: np.ndarray
+    values: np.ndarray
+    blocks: np.ndarray
+    parts: np.ndarray
+    varies: np.ndarray
     heads: np.ndarray
     head_sizes: np.ndarray
     total: np.ndarray
@@ -98,17 +103,22 @@ def page(length: int, predictions: int, vocab_size: int, dtype: np.dtype) -> Pag
         head = key if feature in VARYING else _fixed_head(feature, key, sizes[feature])
         heads[feature, : len(head)] = np.frombuffer(head, np.uint8)
         head_sizes[feature] = len(head)
-    runs = np.repeat([0, 1, 0], [length, length, length + _SLACK]).astype(np.uint8)
-    weights = np.repeat([1, 0], [predictions, predictions + _SLACK // 4]).astype(np.float32)
+    slack = np.zeros(_SLACK, np.uint8)
+    runs = np.repeat([0, 1, 0], [length] * 3).astype(np.uint8)
+    weights = np.repeat([1, 0], [predictions] * 2).astype(np.float32).view(np.uint8)
+    numbers = [np.zeros(3 * count + _SLACK, np.uint8) for count in (length, predictions)]
+    blocks = [runs, slack, weights, slack, numbers[0], numbers[1], numbers[1]]
+    ends = np.cumsum([len(block) for block in blocks])
     return Page(
         ids=np.zeros(length + 4, dtype),
         labels=np.zeros(predictions + 4, dtype),
         places=np.zeros(predictions + 4, np.uint16),
         varints=_varints(0 if IN_FOURS else max(length, vocab_size)),
         shuffles=_SHUFFLES,
-        encoded=np.zeros(3 * max(length, predictions) + _SLACK, np.uint8),
-        runs=runs,
-        weights=weights.view(np.uint8),
+        values=np.concatenate(blocks),
+        blocks=ends[[1, 3, 4, 5]],
+        parts=np.zeros((7, 3), np.int64),
+        varies=np.isin(np.arange(7), VARYING),
         heads=heads,
         head_sizes=head_sizes,
         total=np.zeros(1, np.int64),
@@ -157,83 +167,91 @@ def _move(out: Any, source: Any, target: Any, size: Any) -> None:
 
 
 @inlined
-def _encode_in_fours(page: Any, values: Any, count: Any) -> Any:
-    """Write values[:count] as varints to page.encoded; returns the bytes.
+def _encode_in_fours(page: Any, begin: Any, numbers: Any, count: Any) -> Any:
+    """Write numbers[:count] as varints to page.values[begin:]; returns how many bytes.
 
-    Sets three values behind them to 0.
+    Sets three numbers behind them to 0.
     """
     for k in range(count, count + uint64(3)):
-        values[k] = 0
-    at = uint64(0)
+        numbers[k] = 0
+    at = begin
     fours = (count + uint64(3)) >> uint64(2)
-    step = uint64(4 * values.itemsize)
+    step = uint64(4 * numbers.itemsize)
     for k in range(fours):
-        at += put_four_varints(values, k * step, page.shuffles, page.encoded, at)
-    return at - ((fours << uint64(2)) - count)  # a 0 is one byte
+        at += put_four_varints(numbers, k * step, page.shuffles, page.values, at)
+    return at - begin - ((fours << uint64(2)) - count)  # a 0 is one byte
 
 
 @inlined
-def _encode_singly(page: Any, values: Any, count: Any) -> Any:
-    """Write values[:count] as varints to page.encoded; returns the bytes."""
-    at = uint64(0)
+def _encode_singly(page: Any, begin: Any, numbers: Any, count: Any) -> Any:
+    """Write numbers[:count] as varints to page.values[begin:]; returns how many bytes."""
+    at = begin
     for k in range(count):
-        number = page.varints[uint64(values[k])]
-        store_u32(page.encoded, at, number)  # the bytes too many are overwritten next
+        number = page.varints[uint64(numbers[k])]
+        store_u32(page.values, at, number)  # the bytes too many are overwritten next
         at += uint64(number >> uint32(24))
-    return at
+    return at - begin
 
 
 _encode = _encode_in_fours if IN_FOURS else _encode_singly
 
 
 @inlined
-def _put_varying(
-    out: Any, at: Any, page: Any, feature: Any, values: Any, count: Any, padded: Any
-) -> Any:
-    """Write the map entry of values[:count] and zeros up to `padded`; returns the end."""
-    one = uint64(1)
-    encoded = _encode(page, values, count)
-    size = encoded + (padded - count)
-    head = uint64(page.head_sizes[feature])
-    numbers = one + varint_size(size) + size
-    wrapped = one + varint_size(numbers) + numbers
-    out[at] = TAG_MESSAGE_1
-    at = write_varint(out, at + one, head + varint_size(wrapped) + wrapped)
-    at = _copy(out, at, page.heads, uint64(feature * _HEAD), head)
-    at = write_varint(out, at, wrapped)
-    out[at] = TAG_MESSAGE_3
-    at = write_varint(out, at + one, numbers)
-    out[at] = TAG_MESSAGE_1
-    at = write_varint(out, at + one, size)
-    at = _copy(out, at, page.encoded, uint64(0), encoded)
-    return _copy(out, at, page.runs, uint64(0), padded - count)
+def _set_part(page: Any, feature: Any, first: Any, size: Any, zeros: Any) -> None:
+    page.parts[feature, 0] = first
+    page.parts[feature, 1] = size
+    page.parts[feature, 2] = zeros
 
 
 @inlined
-def _put_head(out: Any, at: Any, page: Any, feature: Any) -> Any:
-    """Write all before the values of a feature of fixed size; returns where those begin."""
-    return _copy(out, at, page.heads, uint64(feature * _HEAD), uint64(page.head_sizes[feature]))
+def _set_numbers(
+    page: Any, feature: Any, begin: Any, numbers: Any, count: Any, padded: Any
+) -> None:
+    """A feature of numbers[:count] and zeros up to `padded` values."""
+    size = _encode(page, begin, numbers, count)
+    _set_part(page, feature, begin, size, padded - count)
 
 
 @inlined
-def _put_features(out: Any, at: Any, page: Any, pair: Any, length: Any) -> Any:
-    """Write the features of the record in `page`, in order; returns their end."""
+def _set_parts(page: Any, pair: Any, length: Any) -> None:
+    """Encode what varies in the record, and say what each feature is copied from."""
     width, predictions = uint64(len(page.ids) - 4), uint64(len(page.labels) - 4)
-    masked = uint64(pair.masked)
-    at = _put_varying(out, at, page, INPUT_IDS, page.ids, length, width)
-    at = _put_head(out, at, page, INPUT_MASK)
-    at = _copy(out, at, page.runs, width + width - length, width)
-    at = _put_varying(out, at, page, MASKED_IDS, page.labels, masked, predictions)
-    at = _put_varying(out, at, page, MASKED_POSITIONS, page.places, masked, predictions)
-    at = _put_head(out, at, page, MASKED_WEIGHTS)
-    four = uint64(4)
-    at = _copy(out, at, page.weights, four * (predictions - masked), four * predictions)
-    at = _put_head(out, at, page, NEXT_SENTENCE)
-    out[at] = pair.is_random_next
-    at = _put_head(out, at + uint64(1), page, SEGMENTS)
-    begin = uint64(pair.first_length) + uint64(2)
-    at = _copy(out, at, page.runs, width - begin, length)
-    return _copy(out, at, page.runs, uint64(0), width - length)
+    none, one, four = uint64(0), uint64(1), uint64(4)
+    begin, masked = uint64(pair.first_length) + uint64(2), uint64(pair.masked)
+    floats, ids, labels, places = page.blocks[0], page.blocks[1], page.blocks[2], page.blocks[3]
+    _set_numbers(page, uint64(INPUT_IDS), uint64(ids), page.ids, length, width)
+    _set_part(page, uint64(INPUT_MASK), width + width - length, width, none)
+    _set_numbers(page, uint64(MASKED_IDS), uint64(labels), page.labels, masked, predictions)
+    _set_numbers(page, uint64(MASKED_POSITIONS), uint64(places), page.places, masked, predictions)
+    first = uint64(floats) + four * (predictions - masked)
+    _set_part(page, uint64(MASKED_WEIGHTS), first, four * predictions, none)
+    _set_part(page, uint64(NEXT_SENTENCE), width * uint64(pair.is_random_next), one, none)
+    _set_part(page, uint64(SEGMENTS), width - begin, length, width - length)
+
+
+@inlined
+def _put_features(out: Any, at: Any, page: Any) -> Any:
+    """Write the features that `page.parts` describes, in order; returns their end."""
+    one = uint64(1)
+    for feature in range(uint64(7)):
+        first, size = uint64(page.parts[feature, 0]), uint64(page.parts[feature, 1])
+        zeros, head = uint64(page.parts[feature, 2]), uint64(page.head_sizes[feature])
+        total = size + zeros
+        numbers = one + varint_size(total) + total
+        wrapped = one + varint_size(numbers) + numbers
+        if page.varies[feature]:
+            out[at] = TAG_MESSAGE_1
+            at = write_varint(out, at + one, head + varint_size(wrapped) + wrapped)
+        at = _copy(out, at, page.heads, feature * uint64(_HEAD), head)
+        if page.varies[feature]:
+            at = write_varint(out, at, wrapped)
+            out[at] = TAG_MESSAGE_3
+            at = write_varint(out, at + one, numbers)
+            out[at] = TAG_MESSAGE_1
+            at = write_varint(out, at + one, total)
+        at = _copy(out, at, page.values, first, size)
+        at = _copy(out, at, page.values, uint64(0), zeros)
+    return at
 
 
 @inlined
@@ -283,7 +301,8 @@ def write_records(
         # that of the record before.
         data = start + uint64(HEADER)
         features = data + one + varint_size(uint64(page.total[0]))
-        total = _put_features(out, features, page, pair, length) - features
+        _set_parts(page, pair, length)
+        total = _put_features(out, features, page) - features
         page.total[0] = total
         out[data] = TAG_MESSAGE_1
         begin = data + one + varint_size(total)
