@@ -179,7 +179,7 @@ def _reads(update):
     return reading
 
 
-def _decay_inside(model, spec):
+def _decay_inside(model, spec, sharded):
     made = hpu_optim.make_fused(model, spec)
     for group in made.param_groups:
         group["weight_decay"] = group.pop("decay")
