@@ -24,9 +24,12 @@ from bertkit.model.convert.table import read_table, varint
 # DataType of tensorflow/core/framework/types.proto → ours.
 _TYPES = {
     1: torch.float32, 2: torch.float64, 3: torch.int32, 4: torch.uint8, 5: torch.int16,
-    6: torch.int8, 9: torch.int64, 10: torch.bool, 14: torch.bfloat16, 17: torch.uint16,
-    19: torch.float16, 22: torch.uint32, 23: torch.uint64,
+    6: torch.int8, 9: torch.int64, 10: torch.bool, 14: torch.bfloat16, 19: torch.float16,
 }  # fmt: skip
+# The torch of some vendors' engines is too old to have these.
+for _number, _name in ((17, "uint16"), (22, "uint32"), (23, "uint64")):
+    if hasattr(torch, _name):
+        _TYPES[_number] = getattr(torch, _name)
 _STRING = 7
 _LARGEST_SHARDS = 100_000
 

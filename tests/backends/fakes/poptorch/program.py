@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 from poptorch.enums import Error
 from poptorch.ops import Trace
@@ -51,7 +51,7 @@ class _Recorder(TorchDispatchMode):
         return result
 
     def _check(self, name: str, args: Any, kwargs: Any) -> None:
-        for value in tree_leaves((args, kwargs)):
+        for value in tree_flatten((args, kwargs))[0]:
             if isinstance(value, Tensor) and value.device.type != "meta":
                 raise Error(f"{name}: expected an IPU tensor but found one on {value.device}")
         if name not in SUPPORTED:
@@ -114,9 +114,11 @@ def record(model: nn.Module, inputs: Sequence[Tensor], trace: Trace, training: b
                 raise Error("Couldn't find a loss in graph!")
             loss = outputs[_place(outputs, trace.losses[0])]
             recorder.backward = True
-            gradients = torch.autograd.grad(
-                loss.reshape(()), weights, allow_unused=True, materialize_grads=True
-            )
+            found = torch.autograd.grad(loss.reshape(()), weights, allow_unused=True)
+            gradients = [
+                torch.zeros_like(weight) if gradient is None else gradient
+                for weight, gradient in zip(weights, found, strict=True)
+            ]
     return Program(recorder.calls, names, weights, empty, outputs, gradients)
 
 
