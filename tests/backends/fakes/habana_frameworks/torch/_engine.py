@@ -26,13 +26,14 @@ class Log:
     broadcasts: int = 0
     initialised: int = 0
     updates: list[str] = field(default_factory=list)
-    compiled_autograd: bool = False
 
     def clear(self) -> None:
         self.__init__()
 
 
 LOG = Log()
+# What was turned on.
+SWITCHES: set[str] = set()
 _state = {"lazy": None, "mode": None}
 # Python numbers that lazy mode has built into programs, with the operator that took each.
 _constants: set[tuple[str, float]] = set()
