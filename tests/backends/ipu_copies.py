@@ -11,7 +11,6 @@ from pathlib import Path
 import bertkit.backends
 
 FAKES = Path(__file__).parent / "fakes"
-VENDOR = ("poptorch", "popdist", "horovod")
 # In the order of their imports.
 PARTS = ("pipeline", "rules", "options", "optim", "model", "peers", "step", "")
 
@@ -19,6 +18,7 @@ PARTS = ("pipeline", "rules", "options", "optim", "model", "peers", "step", "")
 @contextmanager
 def engine() -> Iterator[types.ModuleType]:
     """The stand-ins on the path, with nothing compiled; gone again afterwards."""
+    before = set(sys.modules)
     sys.path.insert(0, str(FAKES))
     try:
         import poptorch
@@ -26,9 +26,15 @@ def engine() -> Iterator[types.ModuleType]:
         yield poptorch
     finally:
         sys.path.remove(str(FAKES))
-        for name in list(sys.modules):
-            if name.partition(".")[0] in VENDOR:
+        # Also other vendors' stand-ins, which a look for every backend finds there.
+        for name in set(sys.modules) - before:
+            if _lies_in_fakes(sys.modules[name]):
                 del sys.modules[name]
+
+
+def _lies_in_fakes(module: types.ModuleType) -> bool:
+    places = [getattr(module, "__file__", None) or "", *(getattr(module, "__path__", None) or ())]
+    return any(str(place).startswith(str(FAKES)) for place in places)
 
 
 def changed_adapter(part: str, old: str, new: str):
