@@ -112,7 +112,9 @@ def test_workers_share_the_steps_without_changing_them(
     for own in cluster(monkeypatch, module, systems, workers, sizes):
         mine = [features["input_ids"].numpy() for features in stream]
         if REAL:  # the vendor's own sampler deals the same rows
-            sampler = cstorch.utils.data.samplers.ShardedSampler([list(range(8))] * len(whole))
+            from cerebras.pytorch.utils.data.sampler import ShardedSampler
+
+            sampler = ShardedSampler([list(range(8))] * len(whole))
             begin = sum(sizes[: own.wse_id])
             assert all(rows[0] == begin for rows in sampler)
             assert len(list(sampler)) == len(mine)
