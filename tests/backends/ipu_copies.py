@@ -1,14 +1,21 @@
-"""The IPU adapter under a stand-in for its engine, whole or with one line of it changed."""
+"""The IPU adapter under a stand-in for its engine, whole or with one line of it changed; and what
+its runs are compared by."""
 
 from __future__ import annotations
 
+import json
 import sys
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+import torch
+from safetensors.torch import load_file
+
 import bertkit.backends
+from bertkit.train import checkpoint
 
 FAKES = Path(__file__).parent / "fakes"
 # In the order of their imports.
@@ -62,3 +69,36 @@ def changed_adapter(part: str, old: str, new: str):
                 sys.modules.pop(name, None)
             else:
                 sys.modules[name] = module
+
+
+def weights(place) -> dict[str, torch.Tensor]:
+    return load_file(str(Path(place) / "model.safetensors"))
+
+
+def lines(result, kind="train") -> list[dict]:
+    path = Path(result.output) / "metrics.jsonl"
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    return [line for line in found if line["kind"] == kind]
+
+
+def distance(one, other) -> float:
+    mine, theirs = weights(one), weights(other)
+    assert mine.keys() == theirs.keys()
+    return max(float((mine[name] - theirs[name]).abs().max()) for name in mine)
+
+
+def require_same(result, reference) -> None:
+    """Weights at every checkpoint, losses and evaluations of a run are those of another."""
+    mine, theirs = (checkpoint.in_run(run.output) for run in (result, reference))
+    assert [step for step, _ in mine] == [step for step, _ in theirs]
+    for (_, one), (_, other) in zip(mine, theirs, strict=True):
+        assert distance(one, other) < 1e-5
+    names = ("loss", "mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "learning_rate")
+    for kind in ("train", "eval"):
+        mine, theirs = lines(result, kind), lines(reference, kind)
+        assert [line["step"] for line in mine] == [line["step"] for line in theirs]
+        for one, other in zip(mine, theirs, strict=True):
+            for name in names:
+                assert (name in one) == (name in other)
+                if name in one:
+                    assert one[name] == pytest.approx(other[name], rel=1e-4, abs=1e-6), name

@@ -6,7 +6,6 @@ demand is shown by changing one line of it and watching the run fail.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 import synthetic
 import torch
-from safetensors.torch import load_file
 
 from bertkit.backends import registry
 from bertkit.errors import ConfigError, DataError, MissingDependencyError, StoppedError
@@ -25,7 +23,7 @@ from bertkit.train.config import PretrainConfig
 from bertkit.train.pretrain import pretrain
 from bertkit.train.vendors import IpuConfig
 
-from .ipu_copies import changed_adapter, engine
+from .ipu_copies import changed_adapter, distance, engine, require_same, weights
 
 SHAPE = BertConfig(
     vocab_size=synthetic.VOCAB, hidden_size=8, num_hidden_layers=2, num_attention_heads=2,
@@ -82,39 +80,6 @@ def on_cpu(records, tmp_path_factory):
     result = pretrain(config, registry.get("cpu"))
     torch.set_num_threads(threads)
     return result
-
-
-def weights(place) -> dict[str, torch.Tensor]:
-    return load_file(str(Path(place) / "model.safetensors"))
-
-
-def lines(result, kind="train") -> list[dict]:
-    path = Path(result.output) / "metrics.jsonl"
-    found = [json.loads(line) for line in path.read_text().splitlines()]
-    return [line for line in found if line["kind"] == kind]
-
-
-def distance(one, other) -> float:
-    mine, theirs = weights(one), weights(other)
-    assert mine.keys() == theirs.keys()
-    return max(float((mine[name] - theirs[name]).abs().max()) for name in mine)
-
-
-def require_same(result, reference) -> None:
-    """Weights at every checkpoint, losses and evaluations of a run are those of another."""
-    mine, theirs = (checkpoint.in_run(run.output) for run in (result, reference))
-    assert [step for step, _ in mine] == [step for step, _ in theirs]
-    for (_, one), (_, other) in zip(mine, theirs, strict=True):
-        assert distance(one, other) < 1e-5
-    names = ("loss", "mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "learning_rate")
-    for kind in ("train", "eval"):
-        mine, theirs = lines(result, kind), lines(reference, kind)
-        assert [line["step"] for line in mine] == [line["step"] for line in theirs]
-        for one, other in zip(mine, theirs, strict=True):
-            for name in names:
-                assert (name in one) == (name in other)
-                if name in one:
-                    assert one[name] == pytest.approx(other[name], rel=1e-4, abs=1e-6), name
 
 
 def test_three_steps_are_the_cpus(settings, on_cpu, poptorch):
