@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,14 +25,29 @@ from bertkit.train import checkpoint
 from bertkit.train.prepare import prepare
 from bertkit.train.pretrain import pretrain
 
+# The second process of a run dies after so many steps, however busy the machine is.
+STRUCK = """
+import os, signal, sys
+from bertkit.backends.loop import LoopStepper
+from bertkit.cli import main
+train = LoopStepper.train
+def struck(self, batch, step):
+    if os.environ["RANK"] == "1" and step == {step}:
+        os.kill(os.getpid(), signal.{name})
+    return train(self, batch, step)
+LoopStepper.train = struck
+sys.exit(main(sys.argv[1:]))
+"""
 
-def start(config, folder, *words, world=2):
+
+def start(config, folder, *words, world=2, struck=""):
     """Start the processes of a run as torchrun would; returns them by rank."""
     write_text(Path(folder) / "settings.yaml", dump_yaml(as_dict(config)))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    command = [sys.executable, "-m", "bertkit", "pretrain", "--config",
+    program = ["-c", struck] if struck else ["-m", "bertkit"]
+    command = [sys.executable, *program, "pretrain", "--config",
                str(Path(folder) / "settings.yaml"), "--backend", "cpu", *words]  # fmt: skip
     return [
         subprocess.Popen(
@@ -49,7 +63,7 @@ def start(config, folder, *words, world=2):
 
 def finish(processes):
     """[(status, stdout, stderr)] by rank."""
-    ends = [process.communicate(timeout=240) for process in processes]
+    ends = [process.communicate(timeout=900) for process in processes]
     return [(process.returncode, *end) for process, end in zip(processes, ends, strict=True)]
 
 
@@ -102,38 +116,26 @@ def test_two_processes_train_what_one_trains(calm, tmp_path, changes):
 
 
 def test_a_killed_process_ends_the_run_and_it_goes_on_bit_for_bit(settings, tmp_path):
-    config = settings(max_steps=120, save_every=10, keep_last=0, output=str(tmp_path / "broken"))
-    processes = start(config, tmp_path)
-    deadline = time.monotonic() + 120
-    while len(checkpoint.in_run(config.output)) < 2:
-        assert time.monotonic() < deadline and processes[0].poll() is None
-        time.sleep(0.02)
-    os.kill(processes[1].pid, signal.SIGKILL)
-    main, other = finish(processes)
+    config = settings(max_steps=50, save_every=10, keep_last=0, output=str(tmp_path / "broken"))
+    main, other = finish(start(config, tmp_path, struck=STRUCK.format(step=25, name="SIGKILL")))
     assert main[0] == 1 and other[0] == -signal.SIGKILL
     assert re.search(r"Error: another process of this run is gone", main[2])
     assert "Traceback" not in main[2]
     last = checkpoint.latest(config.output)
     state = checkpoint.load_state(last)
-    assert 20 <= state.step < 120
+    assert state.step == 20
     resumed = finish(start(config, tmp_path))
     assert [status for status, *_ in resumed] == [0, 0], resumed[0][2]
     assert f"at step {state.step}" in resumed[0][2]
     whole = finish(start(replace(config, output=str(tmp_path / "whole")), tmp_path))
     assert [status for status, *_ in whole] == [0, 0]
-    assert_same_bits(tmp_path / "broken" / "step-0000120", tmp_path / "whole" / "step-0000120")
+    assert_same_bits(tmp_path / "broken" / "step-0000050", tmp_path / "whole" / "step-0000050")
 
 
 @pytest.mark.slow
 def test_a_signal_to_one_process_stops_both_after_the_same_step(settings, tmp_path):
     config = settings(max_steps=100_000, save_every=10, output=str(tmp_path / "run"))
-    processes = start(config, tmp_path)
-    deadline = time.monotonic() + 120
-    while not checkpoint.in_run(config.output):
-        assert time.monotonic() < deadline and processes[0].poll() is None
-        time.sleep(0.02)
-    processes[1].send_signal(signal.SIGTERM)
-    main, other = finish(processes)
+    main, other = finish(start(config, tmp_path, struck=STRUCK.format(step=15, name="SIGTERM")))
     assert (main[0], other[0]) == (75, 75), main[2]
     step = checkpoint.load_state(checkpoint.latest(config.output)).step
     assert f"stopped by SIGTERM at step {step}" in main[2]
