@@ -128,6 +128,9 @@ def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
         # What runs now is thrown away anyway: do not wait for it.
         for process in list((pool._processes or {}).values()):
             process.terminate()
+        # One may have died in the middle of a result, and the pool waits for the rest of it
+        # until nobody can write any more: not this process either.
+        pool._result_queue._writer.close()  # type: ignore[attr-defined]
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

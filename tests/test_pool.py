@@ -109,6 +109,36 @@ def test_errors_keep_message_hint_and_status():
     assert caught.value.exit_code == 3
 
 
+LARGE = """
+import sys, time
+from bertkit.pool import map_in_order
+if __name__ == "__main__":
+    sys.path.insert(0, sys.argv[1])
+    from large_task import large
+    for delay in range(8):
+        results = map_in_order(large, range(8), 2)
+        next(results)
+        time.sleep(0.02 * delay)
+        results.close()
+        print("closed", flush=True)
+"""
+LARGE_TASK = """
+def large(number):
+    return bytes(100_000_000)
+"""
+
+
+def test_a_pool_ends_while_large_results_come(tmp_path):
+    """A worker that is ended in the middle of a result must not leave the pool waiting."""
+    (tmp_path / "large_task.py").write_text(LARGE_TASK)
+    (tmp_path / "program.py").write_text(LARGE)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "program.py"), str(tmp_path)], capture_output=True,
+        text=True, timeout=600, check=True, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stdout.split() == ["closed"] * 8
+
+
 def test_killed_worker_is_one_clear_error():
     with pytest.raises(BertkitError, match="worker process was killed") as caught:
         list(run_tasks(die, [0, 1, 2], 2))
