@@ -76,7 +76,7 @@ def estimate_records(
         record_files=sum(len(shard.outputs) for shard in shards),
         estimated_records=kept,
         estimated_bytes=round(kept * sample.record_bytes / sample.records),
-        estimated_seconds=round(sample.seconds * scale / worker_count(workers, len(shards)), 1),
+        estimated_seconds=round(sample.seconds * scale / worker_count(workers, len(shards)), 4),
         free_bytes=files.free_bytes(output),
     )
 

@@ -185,7 +185,8 @@ def test_a_run_is_planned_for_a_machine_that_is_elsewhere(words, bertkit, backen
     assert plan.status == 0, plan.err
     assert "planning only" in plan.err
     assert plan.result["steps"] == 6
-    assert bertkit(*words, *fitting, "--dry-run", "--mock").status == 4
+    # An engine that runs whole loops has no mock batch, here or elsewhere.
+    assert bertkit(*words, *fitting, "--dry-run", "--mock").status == (3 if backend == "cs" else 4)
     assert bertkit(*words, *fitting).status == 4
     refused = bertkit(*words, "--optimizer", "mlperf", "--precision", "fp32", "--dry-run")
     assert refused.status == 3 and "--optimizer" in refused.err

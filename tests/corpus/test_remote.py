@@ -42,6 +42,8 @@ def s3(tmp_path_factory):
             break
     assert address
     patch.setenv("AWS_ENDPOINT_URL", address)
+    # A file system opened before, by another test, would go on asking another server.
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
     fsspec.filesystem("s3").mkdir("corpora")
     yield "s3://corpora"
     server.kill()
