@@ -88,6 +88,7 @@ def test_extract_writes_the_same_bytes_on_a_cluster(cluster, tmp_path):
     assert parts(tmp_path / "there") == parts(tmp_path / "here")
 
 
+@pytest.mark.slow
 def test_make_records_writes_the_same_bytes_on_a_cluster(cluster, tmp_path, monkeypatch):
     source = tmp_path / "text"
     source.mkdir()

@@ -172,6 +172,7 @@ def test_eager_mode_gives_the_numbers_of_the_cpu(path, settings, reference):
 @pytest.mark.parametrize("autograd", [False, True])
 def test_compile_mode_gives_the_numbers_of_the_cpu(path, autograd):
     options = HpuConfig(mode="compile", compiled_autograd=autograd)
+    torch._dynamo.reset()  # programs of a test before would be taken again
     with gaudi.machine():
         seen = gaudi.run(path, options=options, watched=False)
         assert ({"compiled autograd"} if autograd else set()) == gaudi.engine().SWITCHES

@@ -218,6 +218,7 @@ def keeps_parts_of_one_state(one, other, whole):
         assert all(torch.equal(value, again[name][what]) for what, value in own.items())
 
 
+@pytest.mark.slow
 def test_gradients_of_two_cards_are_those_of_one_process(path, tmp_path):
     """Both exchanges give what one process gives, and every broken one is noticed."""
     shutil.copy(path, tmp_path / "r.tfrecord")

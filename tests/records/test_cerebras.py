@@ -27,7 +27,7 @@ from . import references
 
 DIGESTS = [
     pytest.param("cerebras_adv_adv_safe_cased", marks=pytest.mark.slow),  # every page of Unicode
-    "cerebras_adv_adv_safe_lower",
+    pytest.param("cerebras_adv_adv_safe_lower", marks=pytest.mark.slow),
     "cerebras_eval_128",
     "cerebras_mlm_eval_128_disable_masking",
     "cerebras_mlm_eval_128_spacyblank_d2",

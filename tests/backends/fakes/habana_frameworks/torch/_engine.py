@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field
 
 import torch
@@ -102,8 +103,9 @@ def open_device() -> None:
         torch._lazy.stand_in = True
     if not _state["lazy"]:
 
+        # PyTorch keeps the first one for good; the package may be imported anew after it.
         def hpu_backend(graph, inputs):
-            LOG.graphs += 1
+            sys.modules[__name__].LOG.graphs += 1
             return graph.forward
 
         if "hpu_backend" not in torch._dynamo.list_backends(()):
