@@ -102,7 +102,6 @@ def open_device() -> None:
         torch._lazy.ts_backend.init()
         torch._lazy.stand_in = True
     if not _state["lazy"]:
-
         # PyTorch keeps the first one for good; the package may be imported anew after it.
         def hpu_backend(graph, inputs):
             sys.modules[__name__].LOG.graphs += 1
