@@ -41,6 +41,8 @@ def loopback(server, monkeypatch):
         assert asked.hostname in ("drive.google.com", "drive.usercontent.google.com")
         place = f"{asked.path}?{asked.query}" if asked.query else asked.path
         request.url = f"http://127.0.0.1:{server.server_port}{place}"
+        # A connection kept from the last request may be one that the server is closing.
+        self.poolmanager.clear()
         return real(self, request, **more)
 
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", rerouted)
