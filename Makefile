@@ -60,6 +60,7 @@ types: $(READY)
 
 docs: $(READY)
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/backends.py
 
 bench: $(READY)
 	$(BIN)/python benchmarks/startup.py

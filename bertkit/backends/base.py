@@ -145,7 +145,11 @@ class Peers:
 
     def total(self, sums: Mapping[str, float]) -> dict[str, float]:
         """Sums by name added up over all processes; a name need not be in all of them."""
-        return dict(sums)
+        result: dict[str, float] = {}
+        for part in self.gather(dict(sums)):
+            for name, value in part.items():
+                result[name] = result.get(name, 0.0) + value
+        return result
 
     def gather(self, item: Any) -> list[Any]:
         """Any small object of every process, in the order of their ranks."""

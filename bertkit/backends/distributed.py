@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -44,14 +44,6 @@ class ProcessGroup(Peers):
         with lost_peers():
             dist.all_reduce(tensor, group=self._host)
         result: list[float] = tensor.tolist()
-        return result
-
-    def total(self, sums: Mapping[str, float]) -> dict[str, float]:
-        """Sums by name added up over all processes; a name need not be in all of them."""
-        result: dict[str, float] = {}
-        for part in self.gather(dict(sums)):
-            for name, value in part.items():
-                result[name] = result.get(name, 0.0) + value
         return result
 
     def gather(self, item: Any) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -32,14 +32,6 @@ class PopdistPeers(Peers):
     def sum(self, values: Sequence[float]) -> list[float]:
         """Numbers added up in the order of ranks; the same result in each process."""
         return [sum(column) for column in zip(*self.gather(list(values)), strict=True)]
-
-    def total(self, sums: Mapping[str, float]) -> dict[str, float]:
-        """Sums by name added up over all processes; a name need not be in all of them."""
-        result: dict[str, float] = {}
-        for part in self.gather(dict(sums)):
-            for name, value in part.items():
-                result[name] = result.get(name, 0.0) + value
-        return result
 
     def gather(self, item: Any) -> list[Any]:
         """Any small object of every process, in the order of their ranks."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bertkit.model.config import BertConfig
-from bertkit.train.foreign.translation import Fate, Translation
+from bertkit.train.foreign.translation import Fate, Refusal, Translation
 
 TITLE = "bert_config.json"
 
@@ -36,3 +36,34 @@ def read(source: str, values: Mapping[str, Any]) -> Translation:
         else:
             found.fates.append(Fate(key, value, "ignored", "decides nothing of plain BERT"))
     return found
+
+
+# Published sizes, by the word that names of models and checkpoints hold.
+_SIZES = {
+    "base": {
+        "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
+        "intermediate_size": 3072,
+    },
+    "large": {
+        "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
+        "intermediate_size": 4096,
+    },
+}  # fmt: skip
+SIZE_KEYS = tuple(_SIZES["base"])
+
+
+def named_sizes(name: str, hint: str, family: str = "") -> dict[str, int]:
+    """The settings of a model by its published name, such as bert-large-uncased.
+
+    Args:
+        name: holds `base` or `large`.
+        hint: what to do where it holds neither.
+        family: must stand right before that, such as `bert-`.
+
+    Raises:
+        Refusal: it does not.
+    """
+    for size in reversed(_SIZES):
+        if family + size in name:
+            return {f"model.{key}": number for key, number in _SIZES[size].items()}
+    raise Refusal(hint)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bertkit.errors import ConfigError
+from bertkit.train.foreign.google import named_sizes
 from bertkit.train.foreign.translation import (
     Ignore,
-    Refusal,
     Rule,
     Translation,
     flat,
@@ -25,12 +25,6 @@ KERAS, TORCH = "Graphcore TensorFlow 2 JSON", "Graphcore PyTorch preset"
 
 _COMPILER = ignored("a matter of their compiler that changes no number")
 _RATE = {"up_down": "up_down", "linear": "linear", "constant": "constant"}
-_SIZES = {
-    "base": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
-             "intermediate_size": 3072},
-    "large": {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
-              "intermediate_size": 4096},
-}  # fmt: skip
 
 
 def recognises_keras(values: Mapping[str, Any]) -> bool:
@@ -118,10 +112,8 @@ def _batch(found: Translation) -> None:
 
 
 def _model_name(value: Any) -> Mapping[str, Any]:
-    for size, shape in _SIZES.items():
-        if f"bert-{size}" in str(value):
-            return {f"model.{key}": number for key, number in shape.items()}
-    raise Refusal("give the sizes as model.hidden_size and so on")
+    hint = "give the sizes as model.hidden_size and so on"
+    return named_sizes(str(value), hint, "bert-")
 
 
 def _half(value: Any) -> Mapping[str, Any]:

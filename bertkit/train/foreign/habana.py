@@ -10,9 +10,9 @@ from typing import Any
 
 from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
+from bertkit.train.foreign.google import SIZE_KEYS, named_sizes
 from bertkit.train.foreign.translation import (
     Ignore,
-    Refusal,
     Rule,
     Translation,
     ignored,
@@ -25,10 +25,6 @@ from bertkit.train.foreign.translation import (
 TITLE = "Habana flags"
 _PROGRAM = re.compile(r"\S*run_pretraining\.py(?=[\s\"'\]])")
 _CARDS = re.compile(r"(?:mpirun|mpiexec)[^\n]*?\s-(?:np|n)\s+(\d+)|--nproc[_-]per[_-]node[= ](\d+)")
-_LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
-          "intermediate_size": 4096}  # fmt: skip
-_BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
-         "intermediate_size": 3072}  # fmt: skip
 
 
 def recognises(text: str) -> bool:
@@ -49,7 +45,10 @@ def read(source: str, text: str) -> Translation:
     joined = re.sub(r"\\\s*\n", " ", text)
     program = _PROGRAM.search(joined)
     assert program is not None
-    entries = [(f"--{key}", key.replace("-", "_"), value) for key, value in _flags(source, joined)]
+    entries = [
+        (f"--{key}", key.replace("-", "_"), value)
+        for key, value in _flags(source, joined[program.end() :])
+    ]
     found = translate(source, TITLE, entries, TABLE)
     cards = [int(first or second) for first, second in _CARDS.findall(joined[: program.start()])]
     _finish(found, cards[-1] if cards else 1)
@@ -57,11 +56,9 @@ def read(source: str, text: str) -> Translation:
 
 
 def _flags(source: str, text: str) -> list[tuple[str, Any]]:
-    """(flag, value or True) after the program's name, up to the end of the command."""
-    program = _PROGRAM.search(text)
-    assert program is not None
+    """(flag, value or True) in what follows the program's name, up to the end of the command."""
     # A job file's arguments end with its quote, bracket or next key.
-    rest = re.split(r"\n\s*[\w-]+:|[;|&>]|\n\s*\n", text[program.end() :], maxsplit=1)[0]
+    rest = re.split(r"\n\s*[\w-]+:|[;|&>]|\n\s*\n", text, maxsplit=1)[0]
     try:
         parts = shlex.split(rest.strip().strip("\"']"), comments=True)
     except ValueError as error:
@@ -81,10 +78,7 @@ def _true(value: Any) -> bool:
 
 
 def _model(value: Any) -> Mapping[str, Any]:
-    shape = _LARGE if "large" in str(value) else _BASE if "base" in str(value) else None
-    if shape is None:
-        raise Refusal("give the sizes with --config bert_config.json")
-    return {f"model.{key}": number for key, number in shape.items()}
+    return named_sizes(str(value), "give the sizes with --config bert_config.json")
 
 
 def _shape(value: Any) -> Mapping[str, Any]:
@@ -93,7 +87,7 @@ def _shape(value: Any) -> Mapping[str, Any]:
     if not Path(str(value)).is_file():
         raise Ignore("no such file here; the sizes of --bert_model hold")
     shape = BertConfig.from_file(str(value))
-    return {f"model.{key}": getattr(shape, key) for key in _LARGE} | {
+    return {f"model.{key}": getattr(shape, key) for key in SIZE_KEYS} | {
         "model.vocab_size": shape.vocab_size
     }
 
