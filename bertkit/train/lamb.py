@@ -14,9 +14,9 @@ from bertkit.backends.base import OptimizerSpec
 
 # As a step count this makes both bias corrections of Adam exactly 1.
 _NO_CORRECTION = 1e9
-# Elements of a tensor that a CPU works on at a time (1 MB each of weight, gradient,
-# direction and both moments; smaller blocks cost more calls than they save memory traffic).
-_BLOCK = 1 << 18
+# Elements of a tensor that a CPU works on at a time: at most 4 MB each of weight, gradient,
+# direction and both moments. Smaller blocks cost more calls than they save memory traffic.
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -102,13 +102,17 @@ class Lamb(torch.optim.Optimizer):
                 self._update_together(weights, group)
 
     def _update_in_blocks(self, weight: Tensor, group: Mapping[str, Any]) -> None:
-        """One tensor, in blocks that stay in a CPU's cache from the gradient to the norms."""
+        """One tensor, in blocks that stay in a CPU's cache from the gradient to the norms.
+
+        The last pass goes backwards, from the blocks that are still in the cache.
+        """
         state = self.state[weight]
         state["step"] += 1
         room = self._scratch(weight)
         flat, gradients = weight.view(-1), cast(Tensor, weight.grad)
+        count = max(1, math.ceil(weight.numel() / _BLOCK))
         parts = [
-            item.reshape(-1).split(_BLOCK)
+            item.reshape(-1).tensor_split(count)
             for item in (room, gradients, state["exp_avg"], state["exp_avg_sq"], flat)
         ]
         top = bottom = 0.0
@@ -124,7 +128,8 @@ class Lamb(torch.optim.Optimizer):
         if group["adapt"]:
             length = min(math.sqrt(top), self.variant.clamp or math.inf)
             trust = length / math.sqrt(bottom) if length > 0 and bottom > 0 else 1.0
-        flat.add_(room, alpha=trust * group["lr"])
+        for update, own in zip(reversed(parts[0]), reversed(parts[-1]), strict=True):
+            own.add_(update, alpha=trust * group["lr"])
 
     def _scratch(self, weight: Tensor) -> Tensor:
         """Room for one tensor's direction, flat."""
