@@ -42,7 +42,7 @@ CEREBRAS_PYTHON ?= python3.11
 
 .PHONY: test-cs
 test-cs: $(CEREBRAS_READY)
-	BERTKIT_CEREBRAS=1 OMP_NUM_THREADS=1 $(CEREBRAS)/bin/python -m pytest -p no:cacheprovider \
+	BERTKIT_CEREBRAS=1 $(CEREBRAS)/bin/python -m pytest -p no:cacheprovider \
 	  tests/backends/test_cs.py tests/backends/test_cs_contract.py tests/backends/test_cs_data.py
 
 $(CEREBRAS_READY): setup.cfg tests/backends/requirements-cs.txt

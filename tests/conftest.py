@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Test processes share the cores; threads that wait for each other would only slow them down.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Test processes share the cores, and sums that must agree to the bit are not divided by threads:
+# torch has one thread in every test and in every process that a test starts.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # A shell's background jobs ignore SIGINT, and so would every process that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

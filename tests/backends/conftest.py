@@ -6,20 +6,11 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 from bertkit.train.config import PretrainConfig
 from bertkit.train.vendors import CsConfig
 
 from . import cs_runs
-
-
-@pytest.fixture
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -28,9 +28,6 @@ from bertkit.train.vendors import CsConfig
 
 from .cs_runs import REAL, SHAPE, far, tiny, train
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 # Training
 
 

@@ -27,7 +27,6 @@ from bertkit.train.vendors import CsConfig
 from . import cs_runs
 from .cs_runs import REAL, far, train
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 played = pytest.mark.skipif(REAL, reason="needs a system, which the stand-in plays")
 
 # What the vendor refuses: true of the package and of the stand-in alike.

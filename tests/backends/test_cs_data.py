@@ -18,9 +18,6 @@ from bertkit.train.vendors import CsConfig
 
 from .cs_runs import LENGTH, REAL, feed, tiny
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 # Data
 
 

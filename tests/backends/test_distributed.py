@@ -46,10 +46,7 @@ def ranks(tmp_path_factory):
 @pytest.fixture
 def alone():
     """An adapter of the only process."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield registry.get("cpu")
-    torch.set_num_threads(threads)
+    return registry.get("cpu")
 
 
 def assert_same(one, other):

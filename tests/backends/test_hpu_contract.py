@@ -26,11 +26,6 @@ from bertkit.train.vendors import HpuConfig
 GRAPHS = HpuConfig(graphs=True)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     place = tmp_path_factory.mktemp("records") / "r.tfrecord"

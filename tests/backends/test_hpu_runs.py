@@ -26,11 +26,6 @@ MODEL = ["hidden_size=16", "num_hidden_layers=1", "num_attention_heads=2", "inte
          "attention_probs_dropout_prob=0.0"]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     place = tmp_path_factory.mktemp("records") / "r.tfrecord"

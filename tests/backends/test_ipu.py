@@ -34,14 +34,6 @@ SHAPE = BertConfig(
 TWO = IpuConfig(layers_per_ipu=[1, 1], embedding_serialization=4, memory_proportion=[0.3, 0.2])
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def poptorch():
     with engine() as module:
@@ -74,12 +66,8 @@ def plain(records: Path, output: Path) -> PretrainConfig:
 @pytest.fixture(scope="module")
 def on_cpu(records, tmp_path_factory):
     """The same run on the CPU."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     config = plain(records, tmp_path_factory.mktemp("cpu") / "run")
-    result = pretrain(config, registry.get("cpu"))
-    torch.set_num_threads(threads)
-    return result
+    return pretrain(config, registry.get("cpu"))
 
 
 def test_three_steps_are_the_cpus(settings, on_cpu, poptorch):

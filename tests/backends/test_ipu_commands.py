@@ -33,14 +33,6 @@ def poptorch():
         yield module
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def words(folder: Path, output: str, *more: object) -> list[str]:
     """A run of two steps as a command line."""
     if not (folder / "train.tfrecord").exists():
@@ -281,7 +273,6 @@ def test_answers_need_every_output_of_a_call(poptorch, squad, bertkit, monkeypat
 
 PROGRAM = """
 import sys, torch
-torch.set_num_threads(1)
 sys.path.insert(0, {fakes!r})
 from bertkit.cli import main
 sys.exit(main(sys.argv[1:]))

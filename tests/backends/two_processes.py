@@ -127,7 +127,6 @@ def everything(adapter):
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     ours = registry.get("cpu")
     ours.start(distributed=True)
     result = everything(ours)

@@ -6,16 +6,10 @@ import json
 import lzma
 
 import pytest
-import torch
 
 from bertkit.records.tokenizer import WordPieceTokenizer
 from bertkit.records.vocab import load_vocab
 from squad.world import WORDS
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
 
 
 @pytest.fixture

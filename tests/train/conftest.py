@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import synthetic
-import torch
 
 from bertkit.model.config import BertConfig
 from bertkit.train.config import PretrainConfig
@@ -19,14 +18,6 @@ SHAPE = BertConfig(
     intermediate_size=32,
     max_position_embeddings=32,
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -313,8 +313,7 @@ def test_epochs_decide_the_steps(settings):
 
 
 PROGRAM = """
-import sys, torch
-torch.set_num_threads(1)
+import sys
 from bertkit.cli import main
 sys.exit(main(sys.argv[1:]))
 """
