@@ -6,6 +6,8 @@ Arms take turns, each in its own process, over the same records; in every round 
 does a few steps. Ratios are medians over rounds. bertkit keeps freed memory by itself;
 `--hf-allocator` says whether the other arm does (kept) or not (glibc). An arm in bf16
 that is far behind the same program in fp32 in its first step is timed once and left.
+`share_of_products` holds every arm against the speed of fp32 matrix products measured
+before each case: of the operations that BERT needs (no padding, logits at masked positions).
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import arms
+import torch
 from arms import Arm, Case
+
+from bertkit.backends.speed import matrix_flops
 
 CASES = {
     "tiny-128": (Case("tiny", 128, 32), 6),
@@ -105,7 +110,6 @@ def counted(case: Case, records: dict[str, Any]) -> tuple[float, float]:
 
 def machine() -> dict[str, Any]:
     """What was measured on."""
-    import torch
     import transformers
 
     return {
@@ -150,6 +154,8 @@ def main() -> None:
         case, steps = CASES[name]
         case = Case(case.shape, case.length, case.batch, case.records, given.dropout)
         records = arms.make_records(case, histogram)
+        torch.set_num_threads(given.threads)
+        peak, per_token = matrix_flops(torch.device("cpu"), "fp32", 2.0), counted(case, records)[0]
         with tempfile.TemporaryDirectory() as folder:
             options = {
                 "device": "cpu", "threads": given.threads, "folder": folder,
@@ -158,10 +164,14 @@ def main() -> None:
             rates, memory = measure(
                 case, records, given.arm or NAMES, given.rounds, given.steps or steps, options
             )
+        medians = {arm: statistics.median(found) for arm, found in rates.items()}
         result = {
             "case": name,
             **arms.described(case, records),
-            "tokens_per_second": {arm: round(statistics.median(r)) for arm, r in rates.items()},
+            "tokens_per_second": {arm: round(rate) for arm, rate in medians.items()},
+            "share_of_products": {
+                arm: round(rate * per_token / peak, 3) for arm, rate in medians.items()
+            },
             "rounds": {arm: [round(rate) for rate in r] for arm, r in rates.items()},
             "peak_gb": {arm: round(size, 2) for arm, size in memory.items()},
             "ratios": ratios(rates),
