@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from bertkit.model.attention import Layout, attention
 from bertkit.model.config import BertConfig
@@ -182,11 +183,18 @@ class EncoderLayer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """The stack of layers."""
+    """The stack of layers.
+
+    Attributes:
+        recompute: keep only the rows between layers for the backward pass, and compute the
+            rest again there, dropout included: the same numbers, a third more work, and
+            memory for one layer instead of all (Chen et al., https://arxiv.org/abs/1604.06174).
+    """
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
         self.layer = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_hidden_layers))
+        self.recompute = False
 
     def forward(self, rows: Tensor, layout: Layout, select: Select | None = None) -> Tensor:
         """Rows [T, H] to [T, H], or to those rows only that `select` keeps.
@@ -196,7 +204,11 @@ class Encoder(nn.Module):
         """
         last = len(self.layer) - 1
         for number, layer in enumerate(self.layer):
-            rows = layer(rows, layout, select if number == last else None)
+            keep = select if number == last else None
+            if self.recompute and self.training and number < last:
+                rows = checkpoint(layer, rows, layout, keep, use_reentrant=False)
+            else:
+                rows = layer(rows, layout, keep)
         return rows
 
 

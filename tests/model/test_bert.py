@@ -43,3 +43,32 @@ def test_numbers_within_stretches_take_the_same_rows(small, sentences):
     flat = (within + tokens.cls_rows[:, None]).reshape(-1)
     (dealt,), (straight,) = model.at(tokens, [within]), model.at(tokens, [flat])
     torch.testing.assert_close(dealt, straight, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", ["padded", "unpadded"])
+def test_recomputed_activations_change_no_bit_and_are_not_kept(small, sentences, layout):
+    small.num_hidden_layers = 4
+    small.hidden_dropout_prob = small.attention_probs_dropout_prob = 0.3
+    model = BertModel(small, pooler=False)
+    tokens = getattr(sentences, layout)()
+    places = [getattr(sentences, f"{layout}_rows"), tokens.cls_rows]
+
+    def gradients(recompute):
+        model.encoder.recompute = recompute
+        kept = 0
+
+        def count(value):
+            nonlocal kept
+            kept += value.numel()
+            return value
+
+        torch.manual_seed(3)
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda value: value):
+            loss = sum((part * part).sum() for part in model.at(tokens, places))
+        model.zero_grad()
+        loss.backward()
+        return kept, {name: value.grad.clone() for name, value in model.named_parameters()}
+
+    (all_kept, plain), (less_kept, again) = gradients(False), gradients(True)
+    assert [name for name in plain if not torch.equal(plain[name], again[name])] == []
+    assert less_kept < all_kept / 2
