@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from bertkit.data.batches import MicroBatch, StepBatch
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bertkit.model.config import BertConfig
 
 Schedule = Callable[[int], float]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,15 @@ class Peers:
         """Return when every process has come here."""
         self.sum([0.0])
 
+    def in_turn(self, look: Callable[[bool], T]) -> T:
+        """Call `look` in the main process (True), and when it is done in the others (False)."""
+        if not self.topology.is_main:
+            self.wait()
+            return look(False)
+        found = look(True)
+        self.wait()
+        return found
+
     def close(self) -> None:
         """Leave the others."""
 
@@ -296,8 +306,14 @@ class Stepper(Protocol):
         """The task's sums without an update and without dropout."""
         ...
 
-    def predict(self, batch: MicroBatch) -> dict[str, np.ndarray]:
-        """What the model says about every row, by name, float32 on the host; no dropout."""
+    def predict(self, batch: StepBatch) -> dict[str, np.ndarray]:
+        """What the model says about every row, by name, float32 on the host; no dropout.
+
+        The rows of several micro-batches come one after the other.
+
+        Raises:
+            CompiledOnly: the settings asked for no more.
+        """
         ...
 
     def read(self, tickets: Sequence[Ticket]) -> list[dict[str, float]]:

@@ -121,7 +121,8 @@ class CsAdapter:
         """The model, its parameters with the engine."""
         if self._backend is None:
             self.start()
-        self._forward[model] = _cstorch().compile(model, self._backend)
+        if model not in self._forward:
+            self._forward[model] = _cstorch().compile(model, self._backend)
         return model
 
     def optimizer(self, model: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:

@@ -25,7 +25,7 @@ Features = dict[str, np.ndarray]
 Batches = Callable[[], Iterator[StepBatch]]
 
 # bertkit's names of arrays → Cerebras' names of features.
-_NAMES = {
+NAMES = {
     "ids": "input_ids",
     "segments": "segment_ids",
     "positions": "position_ids",
@@ -35,8 +35,12 @@ _NAMES = {
     "cls_rows": "cls_positions",
     "nsp_labels": "next_sentence_labels",
     "nsp_weights": "next_sentence_weights",
+    "starts": "start_positions",
+    "ends": "end_positions",
+    "span_weights": "span_weights",
 }
-_LOCAL = {
+# Numbers of rows, and the weights that say which of them are used; without, all are.
+LOCAL = {
     "masked_lm_positions": "masked_lm_weights",
     "cls_positions": "next_sentence_weights",
 }
@@ -57,10 +61,15 @@ def features(batch: MicroBatch, length: int, segment_padding: int = 0) -> Featur
     grid = _grid(batch)
     rows, width = grid.shape
     real = grid != 0
-    found = {to: batch.arrays[name].reshape(rows, -1) for name, to in _NAMES.items()}
+    found = {
+        to: batch.arrays[name].reshape(rows, -1)
+        for name, to in NAMES.items()
+        if name in batch.arrays
+    }
     first = np.arange(rows)[:, None] * width
-    for name, weights in _LOCAL.items():
-        found[name] = np.where(found[weights] > 0, found[name] - first, 0)
+    for name, weights in LOCAL.items():
+        if name in found:
+            found[name] = np.where(found.get(weights, 1) > 0, found[name] - first, 0)
     found["segment_ids"] = np.where(real, found["segment_ids"], segment_padding)
     wider = ((0, 0), (0, length - width))
     for name in ("input_ids", "position_ids"):

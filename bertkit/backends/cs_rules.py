@@ -12,10 +12,6 @@ def problems(caps: Caps, plan: StepPlan, optimizer: OptimizerSpec) -> list[Probl
     options: CsConfig = plan.options or CsConfig()
     found = setting_problems(caps, plan, optimizer)
     texts = [*_precision(plan, options), *_sharing(plan, options)]
-    if plan.shape is not None and not plan.shape.predictions:
-        texts.append(
-            ("--backend", "cs pretrains and evaluates; for SQuAD use --backend cuda, hpu, ipu, cpu")
-        )
     if options.validate_only and options.compile_only:
         texts.append(("--set", "cs.validate_only and cs.compile_only exclude each other"))
     if options.device == "cpu" and (options.validate_only or options.compile_only):

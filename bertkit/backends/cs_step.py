@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from bertkit import log
 from bertkit.backends.base import CompiledOnly, Schedule, StepPlan, Task, Ticket
+from bertkit.backends.cs_data import LOCAL, NAMES
 from bertkit.backends.cs_schedule import EngineSchedule
 from bertkit.backends.cs_session import CsBatch, Session
 from bertkit.backends.cs_state import Snapshots
@@ -31,23 +32,15 @@ _NO_HOST = MicroBatch({}, np.zeros(0, np.int64))
 def tensors(features: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Features of Cerebras' form as tasks want them; part of the traced step.
 
-    Positions stay [N, ...], counted within their row.
+    Numbers of rows stay [N, ...], counted within their row.
     """
-
-    def flat(name: str) -> Tensor:
-        return features[name].reshape(-1).long()
-
-    found = {
-        "ids": flat("input_ids"),
-        "positions": flat("position_ids"),
-        "cls_rows": features["cls_positions"].long(),
-        "mlm_rows": features["masked_lm_positions"].long(),
-        "mlm_labels": flat("masked_lm_ids"),
-        "mlm_weights": features["masked_lm_weights"].reshape(-1),
-        "nsp_labels": flat("next_sentence_labels"),
-        "nsp_weights": features["next_sentence_weights"].reshape(-1),
-    }
     segments = features["segment_ids"]
+    found = {}
+    for name, theirs in NAMES.items():
+        if theirs in features and name != "segments":
+            values = features[theirs]
+            values = values if theirs in LOCAL else values.reshape(-1)
+            found[name] = values if values.is_floating_point() else values.long()
     if "input_mask" in features:
         padding = features["input_mask"]
         found["mask"] = padding == 0
@@ -107,6 +100,7 @@ class CsStepper:
         self._read: list[dict[str, Tensor]] = []
         self._train = cstorch.trace(self._train_body)
         self._evaluate = cstorch.trace(self._evaluate_body)
+        self._predict = cstorch.trace(self._predict_body)
         self._note = cstorch.step_closure(self._remember)
         self._keep = cstorch.checkpoint_closure(self._take)
 
@@ -134,12 +128,14 @@ class CsStepper:
             session.begin()
         return Ticket(self._run(session, self._evaluate), facts)
 
-    def predict(self, batch: MicroBatch) -> dict[str, np.ndarray]:
-        """Not offered."""
-        raise ConfigError(
-            "cs does not answer questions",
-            "the checkpoint is the same everywhere: use --backend cuda or cpu",
-        )
+    def predict(self, batch: StepBatch) -> dict[str, np.ndarray]:
+        """Every row's outputs, fetched by a step closure."""
+        session, _ = _of(batch)
+        self.model.eval()
+        if not session.begun:
+            session.begin()
+        found = self._run(session, self._predict)
+        return {name: value.reshape(-1).float().numpy() for name, value in found.items()}
 
     def read(self, tickets: Sequence[Ticket]) -> list[dict[str, float]]:
         """The numbers, which a step closure has fetched already."""
@@ -217,6 +213,13 @@ class CsStepper:
         with torch.no_grad():
             _, sums = self._losses(features)
         return {**sums, "tokens": _tokens(features)}
+
+    def _predict_body(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """[N, ...] of every output, so that the compiler can cut them as it cuts the batch."""
+        with torch.no_grad():
+            _, found = self._losses(features)
+        rows = len(features["input_ids"])
+        return {name: value.reshape(rows, -1) for name, value in found.items()}
 
     def _losses(self, features: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         with self._half():

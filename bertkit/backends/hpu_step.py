@@ -22,7 +22,7 @@ from bertkit.backends.hpu_optim import (
     load_fused_state,
 )
 from bertkit.backends.loop import LoopStepper
-from bertkit.data.batches import MicroBatch, StepBatch, rescaled
+from bertkit.data.batches import MicroBatch, StepBatch, multiplied
 from bertkit.errors import ConfigError
 from bertkit.train.vendors import HpuConfig
 
@@ -92,8 +92,7 @@ class HpuStepper(LoopStepper):
         """Exactly one update; see `bertkit.backends.base.Stepper`."""
         if self._averages:
             world = float(self.peers.topology.world)
-            factors = {"mlm": world, "nsp": world}
-            parts = [rescaled(micro, factors) for micro in batch.micro_batches]
+            parts = [multiplied(micro, world) for micro in batch.micro_batches]
             batch = replace(batch, micro_batches=parts)
         ticket = super().train(batch, step)
         if self._averages:

@@ -22,7 +22,7 @@ from bertkit.backends.ipu_options import (
 from bertkit.backends.ipu_pipeline import Pipeline
 from bertkit.backends.ipu_rules import accumulation
 from bertkit.backends.loop import read_tickets, shared_scales, step_facts
-from bertkit.data.batches import MicroBatch, StepBatch, rescaled
+from bertkit.data.batches import MicroBatch, StepBatch, multiplied
 from bertkit.errors import ConfigError, DataError
 from bertkit.train.vendors import IpuConfig
 
@@ -119,16 +119,10 @@ class IpuStepper:
         del sums["loss"]
         return Ticket(sums, {"tokens": batch.tokens, "sequences": batch.sequences})
 
-    def predict(self, batch: MicroBatch) -> dict[str, np.ndarray]:
-        """Every row's outputs on the host; the sequences are dealt to the whole pipeline."""
-        rows = by_sequence(batch)
-        count = len(next(iter(rows.values())))
-        whole = -(-count // self.slots) * self.slots
-        found = self._infer(joined([rows], whole), StepBatch([batch]))
-        del found["loss"]
-        return {
-            name: values[: len(values) // whole * count].numpy() for name, values in found.items()
-        }
+    def predict(self, batch: StepBatch) -> dict[str, np.ndarray]:
+        """Every row's outputs on the host; each micro-batch is dealt to the whole pipeline."""
+        found = [self._answers(micro) for micro in batch.micro_batches]
+        return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
 
     def read(self, tickets: Sequence[Ticket]) -> list[dict[str, float]]:
         """The numbers of tickets; they are on the host already."""
@@ -192,9 +186,18 @@ class IpuStepper:
 
     def _weighed(self, micro: MicroBatch) -> MicroBatch:
         """Losses that add up to the step's, made such that their mean is the step's."""
-        names = {name.removesuffix("_weights") for name in micro.arrays if "_weights" in name}
         number = float(self._micro_batches)
-        return rescaled(micro, dict.fromkeys(names | micro.scales.keys(), number))
+        return multiplied(micro, number)
+
+    def _answers(self, micro: MicroBatch) -> dict[str, np.ndarray]:
+        rows = by_sequence(micro)
+        count = len(next(iter(rows.values())))
+        whole = -(-count // self.slots) * self.slots
+        found = self._infer(joined([rows], whole), StepBatch([micro]))
+        del found["loss"]
+        return {
+            name: values[: len(values) // whole * count].numpy() for name, values in found.items()
+        }
 
     def _infer(self, tensors: dict[str, Tensor], batch: StepBatch) -> dict[str, Tensor]:
         executor = self._answering(tensors, batch)

@@ -107,12 +107,15 @@ class LoopStepper:
                 _accumulate(sums, self._forward(micro)[1])
         return Ticket(sums, {"tokens": batch.tokens, "sequences": batch.sequences})
 
-    def predict(self, batch: MicroBatch) -> dict[str, np.ndarray]:
+    def predict(self, batch: StepBatch) -> dict[str, np.ndarray]:
         """Every row's outputs on the host."""
         self.model.eval()
         with torch.no_grad():
-            found = self._forward(batch)[1]
-        return {name: value.float().cpu().numpy() for name, value in found.items()}
+            found = [self._forward(micro)[1] for micro in batch.micro_batches]
+        return {
+            name: torch.cat([part[name] for part in found]).float().cpu().numpy()
+            for name in found[0]
+        }
 
     def read(self, tickets: Sequence[Ticket]) -> list[dict[str, float]]:
         """The numbers of tickets; waits for the device once."""

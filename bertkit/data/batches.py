@@ -199,6 +199,12 @@ def rescaled(batch: MicroBatch, factors: Mapping[str, float]) -> MicroBatch:
     return replace(batch, arrays={**batch.arrays, **weights}, scales=scales)
 
 
+def multiplied(batch: MicroBatch, factor: float) -> MicroBatch:
+    """A micro-batch all of whose losses are multiplied by a factor."""
+    names = {name.removesuffix("_weights") for name in batch.arrays if name.endswith("_weights")}
+    return rescaled(batch, dict.fromkeys(names | batch.scales.keys(), factor))
+
+
 def _targets(records: Records, starts: np.ndarray, lengths: np.ndarray) -> dict[str, np.ndarray]:
     """Rows, labels and weights of the two heads; rows index the flattened tokens."""
     wanted = checked_positions(records, lengths)

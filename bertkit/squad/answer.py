@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,14 @@ import numpy as np
 
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper
+from bertkit.data.batches import StepBatch
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import read_json, write_text
 from bertkit.model.convert.formats import load_weights
 from bertkit.model.convert.hf import load_into
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.records.tokenizer import WordPieceTokenizer
-from bertkit.squad.batches import WindowBatcher, by_length
+from bertkit.squad.batches import AnswerBatches, WindowBatcher, by_length
 from bertkit.squad.config import AnswerConfig
 from bertkit.squad.examples import Question
 from bertkit.squad.features import Window
@@ -61,7 +61,7 @@ def answer_windows(
     config: AnswerConfig, adapter: Adapter, stepper: Stepper, batcher: WindowBatcher,
     tokenizer: WordPieceTokenizer, windows: Sequence[Window],
 ) -> Predictions:  # fmt: skip
-    """Answers to the questions of windows, as the settings say.
+    """Answers to the questions of windows, as the settings say; none but in the main process.
 
     Args:
         config: batch size, lengths and thresholds.
@@ -71,10 +71,13 @@ def answer_windows(
         tokenizer: the one that made the windows.
         windows: of all questions, those of one question side by side.
     """
-    size = config.predict_size or find_batch_size(
-        stepper, batcher, windows, fastest=adapter.caps.name == "cpu"
-    )
-    scores = score_windows(stepper, batcher, windows, size, adapter.caps.fixed_shapes)
+    size = config.predict_size
+    if not size:
+        own = find_batch_size(stepper, batcher, windows, fastest=adapter.caps.name == "cpu")
+        size = min(adapter.peers.gather(own))
+    scores = score_windows(adapter, stepper, batcher, windows, size)
+    if not adapter.peers.topology.is_main:
+        return Predictions()
     decoder = Decoder(
         tokenizer,
         config.n_best_size,
@@ -86,40 +89,64 @@ def answer_windows(
 
 
 def score_windows(
-    stepper: Stepper, batcher: WindowBatcher, windows: Sequence[Window], batch_size: int,
-    fixed: bool = False,
+    adapter: Adapter, stepper: Stepper, batcher: WindowBatcher, windows: Sequence[Window],
+    batch_size: int,
 ) -> dict[int, Scores]:  # fmt: skip
     """Start and end scores of every window's tokens.
 
+    Several processes take the batches in turn, and the main one gets all scores. A batch holds
+    the same windows however many processes there are.
+
     Args:
+        adapter: of the machine; where it wants one shape, batches are filled with copies.
         stepper: of a span model and `ScoreTask`.
         batcher: makes batches.
         windows: any number of them.
         batch_size: windows per forward pass; windows of like length go together.
-        fixed: fill the last batch up with copies, for machines that want one shape.
 
     Returns:
-        unique id → (start scores, end scores), float32, one per token.
+        unique id → (start scores, end scores), float32, one per token; nothing in the
+        processes beside the main one.
     """
-    ordered = by_length(windows)
+    place = adapter.peers.topology
     found: dict[int, Scores] = {}
-    total = math.ceil(len(ordered) / batch_size)
-    for part in log.progress(
-        _parts(ordered, batch_size), total=total, unit="batch", description="answering"
-    ):
-        whole = [*part, *part[-1:] * (batch_size - len(part))] if fixed else part
-        batch = batcher.batch(whole)
+    parts = _parts(by_length(windows), batch_size, adapter.caps.fixed_shapes)
+    own = AnswerBatches(parts[place.rank :: place.world], batcher)
+    if len(own):
+        with adapter.loader(own, training=False) as batches:
+            found = _scores(stepper, own, batches)
+    return {name: pair for part in adapter.peers.collect(found) for name, pair in part.items()}
+
+
+def _scores(
+    stepper: Stepper, own: AnswerBatches, batches: Iterable[StepBatch]
+) -> dict[int, Scores]:
+    """The scores of some batches, which the machine's loader may have put together anew."""
+    windows = [window for part in own.parts for window in part]
+    found: dict[int, Scores] = {}
+    done = 0
+    bar = log.progress(total=len(windows), unit="window", description="answering")
+    for batch in batches:
         scores = stepper.predict(batch)
-        starts, ends = scores["start_scores"], scores["end_scores"]
-        for window, first in zip(whole, batch.arrays["cls_rows"], strict=True):
-            rows = slice(int(first), int(first) + window.length)
-            found[window.unique_id] = starts[rows], ends[rows]
+        part = windows[done : batch.next_position]
+        sizes = own.batcher.rows(part)
+        for window, first in zip(part, (np.cumsum(sizes) - sizes).tolist(), strict=True):
+            rows = slice(first, first + window.length)
+            pair = scores["start_scores"][rows], scores["end_scores"][rows]
+            found.setdefault(window.unique_id, pair)
+        bar.update(len(part))
+        done = batch.next_position
+    bar.close()
     return found
 
 
-def _parts(windows: Sequence[Window], size: int) -> Iterator[Sequence[Window]]:
-    for first in range(0, len(windows), size):
-        yield windows[first : first + size]
+def _parts(windows: list[Window], size: int, filled: bool) -> list[list[Window]]:
+    """Windows of each batch; the last one filled up with copies of its last where wanted."""
+    parts = [windows[first : first + size] for first in range(0, len(windows), size)]
+    if filled and parts:
+        last = parts[-1]
+        parts[-1] = [*last, *last[-1:] * (size - len(last))]
+    return parts
 
 
 def write_predictions(folder: str | Path, predictions: Predictions, version_2: bool) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape
+from bertkit import log
+from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec, StepPlan
 from bertkit.errors import ConfigError, DataError
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.records.tokenizer import WordPieceTokenizer
@@ -17,7 +18,7 @@ from bertkit.squad.batches import ScoreTask, WindowBatcher
 from bertkit.squad.config import AskConfig
 from bertkit.squad.examples import Passage, Question
 from bertkit.squad.features import WindowMaker
-from bertkit.squad.prepare import open_start
+from bertkit.squad.prepare import answering_plan, answering_problems, open_start
 from bertkit.train import checkpoint
 from bertkit.train.vendors import options_of
 
@@ -32,7 +33,7 @@ class AskResult:
         checkpoint: the model.
         answers: per question its `id`, `question`, `answer` (empty for "no answer"),
             `probability` among the listed answers, `nbest` as in nbest_predictions.json,
-            and `null_odds` for v2.0.
+            and `null_odds` for v2.0. Empty where the settings asked to compile only.
         seconds: of work, without start-up.
     """
 
@@ -112,13 +113,13 @@ def ask(config: AskConfig, questions: Sequence[Question], adapter: Adapter) -> A
     shape, vocab = open_start(config, start)
     config = replace(config, layout=adapter.caps.layout(config.layout))
     options = options_of(config, adapter.caps.name)
-    sizes = StepShape(config.predict_size or 1, 1, config.max_seq_length)
-    plan = StepPlan(
-        config.precision, config.layout, shape=sizes, model=shape, options=options, training=False
+    plan = answering_plan(
+        StepPlan(config.precision, config.layout, model=shape, options=options), config
     )
-    problems = adapter.validate(plan, OptimizerSpec())
+    problems = [problem.text for problem in adapter.validate(plan, OptimizerSpec())]
+    problems += answering_problems(config, adapter)
     if problems:
-        raise ConfigError("; ".join(problem.text for problem in problems))
+        raise ConfigError("; ".join(problems))
     adapter.start(options)
     model = BertForQuestionAnswering(shape)
     load_span_weights(model, start)
@@ -130,7 +131,11 @@ def ask(config: AskConfig, questions: Sequence[Question], adapter: Adapter) -> A
     padded = config.max_seq_length if config.layout == "padded" else 0
     batcher = WindowBatcher(vocab.cls_id, vocab.sep_id, padded)
     stepper = adapter.build(adapter.place(model), ScoreTask(), plan)
-    found = answer_windows(config, adapter, stepper, batcher, tokenizer, windows)
+    try:
+        found = answer_windows(config, adapter, stepper, batcher, tokenizer, windows)
+    except CompiledOnly as done:
+        log.logger.info("%s; nothing was answered", done)
+        return AskResult(str(start), [], round(time.perf_counter() - begin, 3))
     answers = []
     for question in questions:
         nbest = found.nbest.get(question.id, [])

@@ -15,11 +15,12 @@ import torch
 from torch import nn
 
 from bertkit import log
-from bertkit.backends.base import Adapter, CompiledOnly, Stepper
+from bertkit.backends.base import Adapter, CompiledOnly, Stepper, Topology
 from bertkit.config import as_dict, dump_yaml
 from bertkit.data.batches import StepBatch
 from bertkit.data.loader import Steps
 from bertkit.data.order import Order
+from bertkit.errors import ConfigError, StoppedError
 from bertkit.files import open_binary, write_text
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.squad.answer import (
@@ -31,7 +32,8 @@ from bertkit.squad.answer import (
 )
 from bertkit.squad.batches import ScoreTask, SpanTask, WindowFeed
 from bertkit.squad.config import SquadConfig
-from bertkit.squad.prepare import Ready, prepare
+from bertkit.squad.features import Window
+from bertkit.squad.prepare import Ready, answering_plan, prepare
 from bertkit.train import checkpoint, metrics
 from bertkit.train.checkpoint import RunState
 from bertkit.train.metrics import MetricsFile
@@ -103,7 +105,8 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
 
     The run's folder gets `config.yaml`, `metrics.jsonl`, checkpoints `step-*/`, and
     `predictions.json`, `nbest_predictions.json`, `null_odds.json` (v2.0), `scores.json`
-    and `review.json`.
+    and `review.json`. Several processes share every step and the questions; the main one
+    writes, and scores come to it alone.
     The same call on the same folder goes on where it stopped.
 
     Args:
@@ -115,19 +118,30 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
         DataError, ConfigError: see `prepare`; or the folder belongs to another run.
         StoppedError: stopped by a signal, everything saved.
     """
+    computes = config.trains or config.predicts
+    if computes:
+        adapter.start(options_of(config, adapter.caps.name), distributed=True)
+    elif Topology.from_environment().world > 1:
+        raise ConfigError("scoring runs in one process", "start it without torchrun")
     ready = prepare(config, adapter)
     begin = time.perf_counter()
     result = SquadResult(config.output, predict_questions=len(ready.asked))
-    if config.trains or config.predicts:
+    if computes:
         try:
             _compute(ready, adapter, result, overwrite)
         except CompiledOnly as done:
-            log.logger.info("%s; nothing was trained", done)
+            log.logger.info("%s; nothing was %s", done, "trained" if config.trains else "answered")
             adapter.close()
             return result
+        except StoppedError:
+            adapter.close()
+            raise
     if ready.scores:
         result.predictions = str(Path(config.output) / ANSWERS)
-        result.scores = score_folder(config.output, ready.asked, config.version_2_with_negative)
+        if adapter.peers.topology.is_main:
+            version_2 = config.version_2_with_negative
+            result.scores = score_folder(config.output, ready.asked, version_2)
+    adapter.close()
     result.seconds = time.perf_counter() - begin
     return result
 
@@ -137,11 +151,14 @@ def _compute(ready: Ready, adapter: Adapter, result: SquadResult, overwrite: boo
     assert ready.shape is not None
     resumed = None
     if config.trains:
-        resumed = checkpoint.point_to_resume(run, config.resume, overwrite, metrics.NAME)
-    adapter.start(options_of(config, adapter.caps.name))
+        resumed = adapter.peers.in_turn(
+            lambda main: checkpoint.point_to_resume(
+                run, config.resume, overwrite and main, metrics.NAME
+            )
+        )
     torch.manual_seed(config.seed)
     model = BertForQuestionAnswering(ready.shape)
-    state = _restore(ready, model, resumed)
+    state = _restore(ready, model, resumed, adapter.peers.topology.world)
     run.mkdir(parents=True, exist_ok=True)
     result.checkpoint = str(resumed or ready.start)
     if config.trains:
@@ -156,14 +173,16 @@ def _train(
     ready: Ready, adapter: Adapter, model: BertForQuestionAnswering, state: RunState | None,
     resumed: Path | None, result: SquadResult,
 ) -> Progress:  # fmt: skip
-    config, run = ready.config, Path(ready.config.output)
-    checkpoint.remove_leftovers(run)
-    write_text(run / CONFIG, dump_yaml(as_dict(config)))
+    config, run, peers = ready.config, Path(ready.config.output), adapter.peers
+    place = peers.topology
+    if place.is_main:
+        checkpoint.remove_leftovers(run)
+        write_text(run / CONFIG, dump_yaml(as_dict(config)))
     progress = _progress(state, resumed) if state and resumed else Progress()
     if progress.finished:
         log.logger.info("%s is trained already, %d steps", run, progress.step)
         return progress
-    windows = ready.kept_windows(training=True)
+    windows = _windows(ready, adapter, training=True)
     result.train_questions, result.train_windows = len(ready.training), len(windows)
     steps = config.steps(len(windows))
     log.logger.info(
@@ -176,16 +195,22 @@ def _train(
     if resumed:
         stepper.load_state(checkpoint.load_stepper_state(resumed))
     order = Order(len(windows), config.seed)
-    feed = WindowFeed(windows, order, ready.batcher, config.global_batch_size, config.micro_size)
+    feed = WindowFeed(
+        windows, order, ready.batcher, config.global_batch_size, config.micro_size,
+        place.rank, place.world,
+    )  # fmt: skip
     vocab = _vocab_bytes(ready)
 
     def save(progress: Progress) -> Path:
-        epoch = progress.position / len(windows)
-        state = RunState(
-            progress.step, progress.position, epoch, config.seed, ready.fingerprint,
-            as_dict(config), progress.seconds, progress.finished, {"train": progress.train},
-        )  # fmt: skip
-        saver.save(stepper.state(), state)
+        inner = stepper.state()
+        if place.is_main:
+            epoch = progress.position / len(windows)
+            state = RunState(
+                progress.step, progress.position, epoch, config.seed, ready.fingerprint,
+                as_dict(config), progress.seconds, progress.finished, {"train": progress.train},
+                world=place.world,
+            )  # fmt: skip
+            saver.save(inner, state)
         return run / checkpoint.folder_name(progress.step)
 
     def write(model: nn.Module, inner: Mapping[str, Any], state: RunState) -> Path:
@@ -196,15 +221,18 @@ def _train(
 
     saver = BackgroundSaver(spare, partial(adapter.weights, placed), write)
     settings = LoopSettings(steps, config.log_every, config.save_every)
-    lines = MetricsFile(run, progress.step)
-    trackers = make_trackers(config.log_to, config.output, as_dict(config))
+    lines, trackers = None, []
+    if place.is_main:
+        lines = MetricsFile(run, progress.step)
+        trackers = make_trackers(config.log_to, config.output, as_dict(config))
     try:
         trainer = Trainer(
-            settings, stepper, batches, save, lines, None, trackers, settle=saver.wait
+            settings, stepper, batches, save, lines, None, trackers, peers, saver.wait
         )
         return trainer.run(progress)
     finally:
-        lines.close()
+        if lines:
+            lines.close()
         for tracker in trackers:
             tracker.close()
 
@@ -228,20 +256,29 @@ def _progress(state: RunState, folder: Path) -> Progress:
     )  # fmt: skip
 
 
+def _windows(ready: Ready, adapter: Adapter, training: bool) -> list[Window]:
+    """The windows; where a cache keeps them, one process makes them for all."""
+    if ready.config.cache is None:
+        return ready.kept_windows(training)
+    return adapter.peers.in_turn(lambda main: ready.kept_windows(training))
+
+
 def _predict(
     ready: Ready, adapter: Adapter, model: BertForQuestionAnswering, result: SquadResult
 ) -> None:
     config = ready.config
-    windows = ready.kept_windows(training=False)
-    stepper = adapter.build(adapter.place(model), ScoreTask(), ready.plan)
+    windows = _windows(ready, adapter, training=False)
+    plan = answering_plan(ready.plan, config)
+    stepper = adapter.build(adapter.place(model), ScoreTask(), plan)
     predictions = answer_windows(config, adapter, stepper, ready.batcher, ready.tokenizer, windows)
-    write_predictions(config.output, predictions, config.version_2_with_negative)
+    if adapter.peers.topology.is_main:
+        write_predictions(config.output, predictions, config.version_2_with_negative)
     result.predict_windows = len(windows)
     result.predictions = str(Path(config.output) / ANSWERS)
 
 
 def _restore(
-    ready: Ready, model: BertForQuestionAnswering, resumed: Path | None
+    ready: Ready, model: BertForQuestionAnswering, resumed: Path | None, world: int
 ) -> RunState | None:
     """Load the weights of the run's checkpoint, or of the one to start from."""
     state = None
@@ -250,6 +287,8 @@ def _restore(
         loose = checkpoint.require_same(
             state, as_dict(ready.config), ready.fingerprint, _FREE, _LOOSE
         )
+        if state.world != world:
+            loose.append(f"{state.world} processes, now {world}")
         if loose:
             log.logger.warning("going on, but not bit for bit the same run: %s", "; ".join(loose))
     place = resumed or ready.start

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape
+from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape, Topology
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import sha256_of
 from bertkit.model.config import BertConfig
@@ -93,12 +93,15 @@ class Ready:
     def plan(self) -> StepPlan:
         """What decides one step's numbers."""
         config = self.config
+        world = Topology.from_environment().world
         shape = StepShape(
-            config.micro_size, config.global_batch_size // config.micro_size, config.max_seq_length
-        )
+            config.micro_size, config.global_batch_size // (config.micro_size * world),
+            config.max_seq_length, world=world,
+        )  # fmt: skip
         return StepPlan(
             config.precision, config.layout, config.max_grad_norm, config.seed, shape=shape,
-            model=self.shape, options=options_of(config, self.backend), training=config.trains,
+            model=self.shape, options=options_of(config, self.backend),
+            save_every=config.save_every, training=config.trains,
         )  # fmt: skip
 
     @property
@@ -142,6 +145,8 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Ready:
             machine the settings.
     """
     config = replace(config, layout=adapter.caps.layout(config.layout))
+    if config.trains:
+        config = replace(config, micro_batch_size=_micro_size(config))
     version_2, limit = config.version_2_with_negative, config.limit
     training, asked = [], []
     if config.trains:
@@ -160,10 +165,24 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Ready:
         )
     shape, vocab = open_start(config, start)
     ready = Ready(config, start, shape, vocab, training, asked, scores, adapter.caps.name)
-    problems = adapter.validate(ready.plan, ready.optimizer)
+    plan = ready.plan if config.trains else answering_plan(ready.plan, config)
+    problems = [problem.text for problem in adapter.validate(plan, ready.optimizer)]
+    problems += answering_problems(config, adapter) if config.predicts else []
     if problems:
-        raise ConfigError("; ".join(problem.text for problem in problems))
+        raise ConfigError("; ".join(problems))
     return ready
+
+
+def _micro_size(config: SquadConfig) -> int:
+    """Windows per forward pass, so that all processes have the same work in every step."""
+    world = Topology.from_environment().world
+    size = config.micro_batch_size or max(1, config.global_batch_size // world)
+    if config.global_batch_size % (size * world):
+        raise ConfigError(
+            f"--global-batch-size {config.global_batch_size} is not a multiple of"
+            f" --micro-batch-size {size} x {world} processes"
+        )
+    return size
 
 
 def open_start(config: AnswerConfig, start: Path) -> tuple[BertConfig, Vocab]:
@@ -181,6 +200,21 @@ def open_start(config: AnswerConfig, start: Path) -> tuple[BertConfig, Vocab]:
             f" {shape.max_position_embeddings} positions of {start}"
         )
     return shape, vocab
+
+
+def answering_plan(plan: StepPlan, config: AnswerConfig) -> StepPlan:
+    """The plan of a forward pass that answers, from that of a run."""
+    shape = StepShape(config.predict_size or 1, 1, config.max_seq_length)
+    return replace(plan, shape=shape, training=False)
+
+
+def answering_problems(config: AnswerConfig, adapter: Adapter) -> list[str]:
+    """What a machine cannot do of the settings for answering."""
+    if config.predict_size == 0 and adapter.caps.scalar_reads == "closure":
+        name = adapter.caps.name
+        return [f"--predict-batch-size auto does not work on {name}, whose compiler cuts batches"
+                " itself; give a number"]  # fmt: skip
+    return []
 
 
 def _starting_point(config: SquadConfig) -> Path:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bertkit import log
-from bertkit.backends.base import Adapter, CompiledOnly, Peers, Stepper
+from bertkit.backends.base import Adapter, CompiledOnly, Stepper
 from bertkit.config import as_dict, dump_yaml
 from bertkit.data.batches import StepBatch
 from bertkit.data.loader import Steps
@@ -44,8 +44,6 @@ from bertkit.train.tasks import PretrainTask
 from bertkit.train.trackers import make_trackers
 from bertkit.train.trainer import LoopSettings, Progress, Trainer
 from bertkit.train.vendors import options_of
-
-T = TypeVar("T")
 
 # Settings that may change between the calls of a run: they decide no number of it.
 FREE = (
@@ -128,7 +126,7 @@ def pretrain(
     ready = prepare(config, adapter, origins)
     config = ready.config
     run = Path(config.output)
-    resumed = _in_turn(peers, lambda main: _resume_point(config, overwrite and main))
+    resumed = peers.in_turn(lambda main: _resume_point(config, overwrite and main))
     torch.manual_seed(config.seed)
     model = BertForPreTraining(config.model)
     state = _restore_weights(model, config, ready.source, resumed, peers.topology.world)
@@ -168,16 +166,6 @@ def pretrain(
         plan=ready.plan,
         seconds=time.perf_counter() - begin,
     )
-
-
-def _in_turn(peers: Peers, look: Callable[[bool], T]) -> T:
-    """Call `look` in the main process (True), and when it is done in the others (False)."""
-    if peers.topology.is_main:
-        found = look(True)
-        peers.wait()
-        return found
-    peers.wait()
-    return look(False)
 
 
 def _train(

@@ -109,8 +109,9 @@ def test_pretrain_trains_what_the_cpu_trains(words, bertkit, tmp_path, cards):
     )
 
 
-@pytest.mark.parametrize("graphs", ["false", "true"])
-def test_finetune_squad_and_predict(bertkit, tmp_path, cards, graphs):
+@pytest.fixture
+def questions(tmp_path):
+    """A command line that learns five questions."""
     vocab = tmp_path / "vocab.txt"
     vocab.write_text(
         "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS.split()]) + "\n"
@@ -120,15 +121,19 @@ def test_finetune_squad_and_predict(bertkit, tmp_path, cards, graphs):
     shape = dict(item.split("=") for item in MODEL)
     torch.manual_seed(0)
     _save_encoder(encoder, len(vocab.read_text().split()), shape)
-    settings = [
+    return [
         "finetune-squad", "--train-file", tmp_path / "train.json", "--predict-file",
         tmp_path / "train.json", "--init-checkpoint", encoder, "--vocab", vocab,
         "--max-seq-length", "48", "--doc-stride", "16", "--max-query-length", "12", "--gbs", "4",
         "--micro-batch-size", "2", "--max-steps", "3", "--optimizer", "sgd", "--lr", "0.1",
         "--predict-batch-size", "2", "--warmup-proportion", "0", "--json",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("graphs", ["false", "true"])
+def test_finetune_squad_and_predict(questions, bertkit, tmp_path, cards, graphs):
     results = [
-        bertkit(*settings, "--backend", name, "--output", tmp_path / name,
+        bertkit(*questions, "--backend", name, "--output", tmp_path / name,
                 "--set", f"hpu.graphs={graphs}")
         for name in ("cpu", "hpu")
     ]  # fmt: skip
@@ -187,6 +192,31 @@ def test_two_cards_of_one_run_train_what_the_cpu_trains(words, bertkit, tmp_path
     first, second = pair
     assert max(float((first[name] - second[name]).abs().max()) for name in first) < 1e-5
     assert result["evaluation"] == pytest.approx(one.result["evaluation"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["hpu.mode=eager", "hpu.flat_all_reduce=false"],
+        pytest.param(["hpu.mode=lazy"], marks=pytest.mark.slow),
+    ],
+)
+def test_two_cards_learn_and_answer_questions(questions, bertkit, tmp_path, options):
+    """Both exchanges of gradients; five windows in batches of two go to two cards."""
+    sets = [word for item in options for word in ("--set", item)]
+    ends = start(
+        "gaudi_main.py", *questions, *sets, "--backend", "hpu", "--output", tmp_path / "two"
+    )
+    assert [status for status, *_ in ends] == [0, 0], ends[0][2] + ends[1][2]
+    assert ends[1][1] == ""
+    two = json.loads(ends[0][1].splitlines()[-1])
+    one = bertkit(*questions, "--backend", "cpu", "--output", tmp_path / "one").result
+    first, second = (weights_of(item["checkpoint"]) for item in (one, two))
+    assert max(float((first[name] - second[name]).abs().max()) for name in first) < 1e-5
+    for name in ("loss", "span_loss", "span_accuracy"):
+        assert two["train"][name] == pytest.approx(one["train"][name], rel=1e-5), name
+    answers = [(tmp_path / run / "predictions.json").read_text() for run in ("one", "two")]
+    assert answers[0] == answers[1] and two["scores"] == one["scores"]
 
 
 def exchanges_once_per_step(found, expected):

@@ -279,17 +279,16 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def start(folder: Path, rank: int, *more: object) -> subprocess.Popen[str]:
-    """One of two processes, as poprun would start it."""
+def start(folder: Path, rank: int, line: list[object]) -> subprocess.Popen[str]:
+    """One of two processes of a command, as poprun would start it."""
     place = {
         "POPDIST_NUM_INSTANCES": "2", "POPDIST_INSTANCE_INDEX": str(rank),
         "POPDIST_NUM_LOCAL_REPLICAS": "1", "FAKE_HOROVOD_FILE": str(folder / "meeting"),
         "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo",
     }  # fmt: skip
-    line = words(folder, "two", *ipu("layers_per_ipu=[1, 1]"), *more)
     program = PROGRAM.format(fakes=str(FAKES))
     return subprocess.Popen(
-        [sys.executable, "-c", program, *line], env={**os.environ, **place}, text=True,
+        [sys.executable, "-c", program, *map(str, line)], env={**os.environ, **place}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
@@ -298,7 +297,8 @@ def start(folder: Path, rank: int, *more: object) -> subprocess.Popen[str]:
 def test_two_processes_make_the_steps_of_one(bertkit, tmp_path):
     more = ("--gbs", 12, "--eval-input", tmp_path / "eval.tfrecord")
     assert bertkit(*words(tmp_path, "cpu", "--backend", "cpu", *more)).status == 0
-    both = [start(tmp_path, rank, *more) for rank in (0, 1)]
+    line = words(tmp_path, "two", *ipu("layers_per_ipu=[1, 1]"), *more)
+    both = [start(tmp_path, rank, line) for rank in (0, 1)]
     outputs = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     assert "step-0000002" in outputs[0][0] and outputs[1][0] == "", "one of them talks"
@@ -312,6 +312,24 @@ def test_two_processes_make_the_steps_of_one(bertkit, tmp_path):
     assert last[0]["kind"] == last[1]["kind"] == "eval"
     for name in ("mlm_loss", "mlm_accuracy", "nsp_loss"):
         assert last[0][name] == pytest.approx(last[1][name], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_two_processes_learn_and_answer_as_one(bertkit, squad, tmp_path):
+    """Twelve windows a step, and three to answer in batches of two."""
+    assert bertkit(*squad("cpu", "--backend", "cpu", "--gbs", 12)).status == 0
+    line = squad("two", *ipu("layers_per_ipu=[1, 1]"), "--gbs", 12)
+    both = [start(tmp_path, rank, line) for rank in (0, 1)]
+    outputs = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert outputs[1][0] == "", "the second talks"
+    mine, theirs = (
+        load_file(tmp_path / name / "step-0000004/model.safetensors") for name in ("two", "cpu")
+    )
+    for name, value in theirs.items():
+        torch.testing.assert_close(mine[name], value, rtol=0, atol=1e-5)
+    answers = [(tmp_path / name / "predictions.json").read_text() for name in ("two", "cpu")]
+    assert answers[0] == answers[1]
 
 
 def test_poprun_and_the_settings_must_agree(poptorch, monkeypatch):
