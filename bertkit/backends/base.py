@@ -49,6 +49,8 @@ class Caps:
         body_runs_once: the step's Python is traced for the first batch and never runs again.
         constant_totals: unpadded micro-batches are filled up to one size, see
             `bertkit.data.budget`.
+        recomputes: activations can be computed again instead of kept.
+        profiles: PyTorch's profiler sees its operations.
     """
 
     name: str
@@ -63,6 +65,8 @@ class Caps:
     body_runs_once: bool = False
     shards_optimizer: bool = False
     constant_totals: bool = False
+    recomputes: bool = False
+    profiles: bool = False
 
     def layout(self, wanted: str) -> str:
         """The batch layout asked for; the machine's best where it is `auto`."""
@@ -215,6 +219,8 @@ class StepPlan:
         save_every: steps between checkpoints, 0 for the end only; machines that let weights
             go at announced steps alone need it.
         training: steps update the model; False where it is only evaluated.
+        recompute: compute activations again in the backward pass instead of keeping them.
+        profile: a trace of some steps is wanted.
     """
 
     precision: str = "fp32"
@@ -228,6 +234,8 @@ class StepPlan:
     options: Any = None
     save_every: int = 0
     training: bool = True
+    recompute: bool = False
+    profile: bool = False
 
 
 class CompiledOnly(Exception):

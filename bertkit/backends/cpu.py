@@ -41,6 +41,8 @@ class CpuAdapter(LoopAdapter):
         optimizers=frozenset(NAMES),
         launchers=("torchrun",),
         shards_optimizer=True,
+        recomputes=True,
+        profiles=True,
     )
 
     def probe(self) -> Probe:

@@ -38,6 +38,8 @@ class CudaAdapter(LoopAdapter):
         launchers=("torchrun",),
         shards_optimizer=True,
         constant_totals=True,
+        recomputes=True,
+        profiles=True,
     )
 
     def validate(self, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:

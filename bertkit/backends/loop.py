@@ -241,7 +241,13 @@ def setting_problems(caps: Caps, plan: StepPlan, optimizer: OptimizerSpec) -> li
         for flag, value, allowed in checks
         if value not in allowed
     ]
-    if optimizer.shard and not caps.shards_optimizer:
-        flag = "--shard-optimizer"
-        found.append(Problem(flag, f"{flag} does not work on {caps.name}; leave it out"))
-    return found
+    switches = (
+        ("--shard-optimizer", optimizer.shard, caps.shards_optimizer),
+        ("--recompute", plan.recompute, caps.recomputes),
+        ("--profile-steps", plan.profile, caps.profiles),
+    )
+    return found + [
+        Problem(flag, f"{flag} does not work on {caps.name}; leave it out")
+        for flag, wanted, possible in switches
+        if wanted and not possible
+    ]

@@ -83,6 +83,11 @@ class PretrainConfig:
         help="Sequences per forward pass, reduce it if memory runs out; 0: the global batch.",
         minimum=0,
     )
+    recompute: bool = setting(
+        False,
+        help="Keep only what passes between layers for the backward pass and compute the rest "
+        "again there: the same numbers, less memory, about a third more work.",
+    )
     max_steps: int = setting(1000, help="Optimizer steps of the whole run.", minimum=1)
     epochs: float | None = setting(
         None, help="Passes over the records; given, it decides instead of --max-steps."
@@ -160,6 +165,9 @@ class PretrainConfig:
         False,
         help="Measure the speed of matrix products first (a second), and tell which share of it "
         "the training reaches.",
+    )
+    profile_steps: str | None = setting(
+        None, help="FIRST:LAST: write a trace of these steps' operations for a browser's viewer."
     )
     log_every: int = setting(10, help="Steps between lines of metrics.jsonl.", minimum=1)
     log_to: list[str] = setting(factory=list, help="Further trackers: tensorboard, wandb.")

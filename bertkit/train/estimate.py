@@ -89,14 +89,18 @@ def activation_bytes(config: PretrainConfig, max_seq_length: int) -> int:
 
     Per layer and token about 16 vectors of the hidden size (inputs of the products,
     normalisations, dropout masks, residuals) and 3 of the inner size; per layer and head
-    the attention probabilities with their dropout; all sequences taken as full.
+    the attention probabilities with their dropout; all sequences taken as full. Where
+    activations are computed again, one layer's and the rows between layers.
     """
     shape: BertConfig = config.model
     number = 4 if config.precision == "fp32" else 2
     tokens = config.micro_size * max_seq_length
     per_token = 16 * shape.hidden_size + 3 * shape.intermediate_size
     attention = 2 * config.micro_size * shape.num_attention_heads * max_seq_length**2
-    return shape.num_hidden_layers * number * (tokens * per_token + attention)
+    layer = number * (tokens * per_token + attention)
+    if config.recompute:
+        return layer + shape.num_hidden_layers * number * tokens * shape.hidden_size
+    return shape.num_hidden_layers * layer
 
 
 def machine_memory() -> int:

@@ -12,11 +12,13 @@ from bertkit.data.masking import DynamicMasking
 from bertkit.data.sources import RecordSource, Source
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import open_binary
+from bertkit.model.heads import BertForPreTraining
 from bertkit.records.layouts import HABANA, PackShape, pack_shape
 from bertkit.records.vocab import find_vocab, load_vocab
 from bertkit.train.config import PretrainConfig
 from bertkit.train.estimate import Estimate, estimate
 from bertkit.train.evaluate import check_lengths
+from bertkit.train.profiling import steps_to_profile
 from bertkit.train.schedule import staged
 from bertkit.train.vendors import options_of
 
@@ -99,12 +101,21 @@ def prepare(
     )
     if config.stage:
         staged(config.stage, steps)
+    if config.profile_steps:
+        steps_to_profile(config.profile_steps, steps)
     step = step_plan(config, step_shape(config, sources, world))
     problems = adapter.validate(step, optimizer_spec(config))
     if problems:
         raise ConfigError("; ".join(problem.text for problem in problems))
     plan = estimate(config, len(source), source.max_seq_length, world)
     return Prepared(given, config, source, eval_source, vocab, plan, step, _masking(config))
+
+
+def make_model(config: PretrainConfig) -> BertForPreTraining:
+    """A model with new weights, drawn from PyTorch's generator."""
+    model = BertForPreTraining(config.model)
+    model.bert.encoder.recompute = config.recompute
+    return model
 
 
 def _micro_size(config: PretrainConfig, world: int) -> int:
@@ -143,7 +154,7 @@ def step_plan(config: PretrainConfig, shape: StepShape) -> StepPlan:
     return StepPlan(
         config.precision, config.layout, config.max_grad_norm, config.seed, config.clip,
         config.loss_scale, shape, config.model, options_of(config, config.backend),
-        config.save_every,
+        config.save_every, recompute=config.recompute, profile=bool(config.profile_steps),
     )  # fmt: skip
 
 

@@ -37,7 +37,8 @@ from bertkit.train.feeds import eval_feed, training_feed
 from bertkit.train.metrics import MetricsFile
 from bertkit.train.observe import benchmark_logs, eval_samples, machine, peak_share
 from bertkit.train.page import CONFIG, MACHINE
-from bertkit.train.prepare import Prepared, optimizer_spec, prepare
+from bertkit.train.prepare import Prepared, make_model, optimizer_spec, prepare
+from bertkit.train.profiling import ProfiledStepper, steps_to_profile
 from bertkit.train.saving import BackgroundSaver
 from bertkit.train.schedule import Schedule, make_schedule, staged
 from bertkit.train.tasks import PretrainTask
@@ -50,7 +51,8 @@ FREE = (
     "input", "text", "text_cache", "output", "eval_input", "vocab", "init_checkpoint", "resume",
     "save_every", "keep_last", "keep_every", "background_save", "eval_every", "eval_every_samples",
     "mlperf_log", "json_summary", "measure_peak", "log_every", "log_to", "target_mlm_accuracy",
-    "steps_this_run", "epochs", "warmup_proportion", "shard_optimizer",
+    "steps_this_run", "epochs", "warmup_proportion", "shard_optimizer", "recompute",
+    "profile_steps",
 )  # fmt: skip
 # These keep the mathematics and change only the last bits.
 LOOSE = (
@@ -128,7 +130,7 @@ def pretrain(
     run = Path(config.output)
     resumed = peers.in_turn(lambda main: _resume_point(config, overwrite and main))
     torch.manual_seed(config.seed)
-    model = BertForPreTraining(config.model)
+    model = make_model(config)
     state = _restore_weights(model, config, ready.source, resumed, peers.topology.world)
     if peers.topology.is_main:
         run.mkdir(parents=True, exist_ok=True)
@@ -137,7 +139,7 @@ def pretrain(
         write_text(run / MACHINE, json.dumps(machine(adapter), indent=1) + "\n")
     spare = copy.deepcopy(model)
     placed = adapter.place(model)
-    stepper = _build(placed, adapter, ready)
+    stepper = _build(placed, adapter, ready, run)
     progress = Progress()
     if state and resumed:
         stepper.load_state(checkpoint.load_stepper_state(resumed))
@@ -259,11 +261,15 @@ def _evaluator(ready: Prepared, stepper: Stepper, adapter: Adapter) -> Any:
     return lambda: measure(stepper, adapter, feed.once, total)
 
 
-def _build(placed: nn.Module, adapter: Adapter, ready: Prepared) -> Stepper:
+def _build(placed: nn.Module, adapter: Adapter, ready: Prepared, run: Path) -> Stepper:
     config = ready.config
     optimizer = adapter.optimizer(placed, optimizer_spec(config))
     task = PretrainTask(nsp=config.nsp)
-    return adapter.build(placed, task, ready.step, optimizer, _schedule(config))
+    stepper = adapter.build(placed, task, ready.step, optimizer, _schedule(config))
+    if config.profile_steps and adapter.peers.topology.is_main:
+        steps = steps_to_profile(config.profile_steps, config.max_steps)
+        return ProfiledStepper(stepper, steps, run, adapter.caps.name)
+    return stepper
 
 
 def _schedule(config: PretrainConfig) -> Schedule:

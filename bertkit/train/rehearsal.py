@@ -16,9 +16,8 @@ from bertkit.data.batches import Records, StepBatch, sequence_lengths, weighted
 from bertkit.data.layouts import Layout
 from bertkit.errors import ConfigError, MissingDependencyError
 from bertkit.files import human_bytes
-from bertkit.model.heads import BertForPreTraining
 from bertkit.train.feeds import training_feed
-from bertkit.train.prepare import Prepared, optimizer_spec
+from bertkit.train.prepare import Prepared, make_model, optimizer_spec
 from bertkit.train.tasks import PretrainTask
 from bertkit.train.vendors import options_of
 
@@ -134,7 +133,7 @@ def _room(ready: Prepared) -> int:
 def _run(ready: Prepared, adapter: Adapter, batch: StepBatch) -> Rehearsal:
     config = ready.config
     torch.manual_seed(config.seed)
-    placed = adapter.place(BertForPreTraining(config.model))
+    placed = adapter.place(make_model(config))
     optimizer = adapter.optimizer(placed, optimizer_spec(config))
     task = PretrainTask(nsp=config.nsp)
     stepper = adapter.build(placed, task, ready.step, optimizer, lambda step: 0.0)

@@ -16,7 +16,6 @@ from bertkit.train.foreign.translation import (
     Rule,
     Translation,
     ignored,
-    refused,
     to,
     translate,
     words,
@@ -128,7 +127,7 @@ def _finish(found: Translation, cards: int) -> None:
 
 
 _GONE = ignored("old mixed precision; --autocast took its place, here --precision bf16")
-_LOGS = ignored("the loop's own logs have the numbers")
+_PROFILE = ignored("--profile-steps is for cpu and cuda")
 
 TABLE: dict[str, Rule] = {
     "input_dir": Rule("`input`", lambda value: {"input": [str(value)]}),
@@ -173,9 +172,9 @@ TABLE: dict[str, Rule] = {
     ),
     "allreduce_post_accumulation_fp16": ignored("changes no number on this machine"),
     "tensorboard_logdir": Rule("`log_to`", lambda value: {"log_to": ["tensorboard"]}),
-    "checkpoint_activations": refused("activations are not recomputed; lower the micro-batch"),
-    "profile": _LOGS,
-    "profile_steps": _LOGS,
+    "checkpoint_activations": to("recompute", convert=_true),
+    "profile": _PROFILE,
+    "profile_steps": _PROFILE,
     "disable_progress_bar": ignored("bars are for terminals only"),
     "resume_from_checkpoint": ignored("the same command again goes on by itself"),
     "resume_step": ignored("the last checkpoint is taken; --resume FOLDER names another"),
