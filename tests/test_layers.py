@@ -20,6 +20,7 @@ LAYERS = {
     "bertkit.data": 3,
     "bertkit.model": 4,
     "bertkit.backends.base": 5,
+    "bertkit.backends.peers": 5,
     "bertkit.train": 6,
     "bertkit.backends": 7,
     "bertkit.squad": 8,

@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from bertkit import log
-from bertkit.backends.base import Caps, Probe, Schedule, StepPlan, Task, Topology
+from bertkit.backends.base import Caps, Probe, Schedule, StepPlan, Task
 from bertkit.backends.distributed import start_group
 from bertkit.backends.loop import LoopStepper
 from bertkit.backends.looped import LoopAdapter
+from bertkit.backends.peers import Topology
 from bertkit.memory import keep_freed_memory
 from bertkit.train.optim import NAMES
 

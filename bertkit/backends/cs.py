@@ -14,21 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from bertkit.backends import cs_rules
-from bertkit.backends.base import (
-    Caps,
-    OptimizerSpec,
-    Peers,
-    Probe,
-    Problem,
-    Schedule,
-    StepPlan,
-    Task,
-    Topology,
-)
+from bertkit.backends.base import Caps, OptimizerSpec, Probe, Problem, Schedule, StepPlan, Task
 from bertkit.backends.cs_schedule import EngineSchedule
 from bertkit.backends.cs_session import CsLoader, explained
 from bertkit.backends.cs_state import Snapshots
 from bertkit.backends.cs_step import CsStepper
+from bertkit.backends.peers import Peers, Topology
 from bertkit.data.batches import StepBatch
 from bertkit.errors import ConfigError
 from bertkit.train.optim import parameter_groups

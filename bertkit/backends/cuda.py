@@ -7,19 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from bertkit.backends.base import (
-    Caps,
-    OptimizerSpec,
-    Probe,
-    Problem,
-    Schedule,
-    StepPlan,
-    Task,
-    Topology,
-)
+from bertkit.backends.base import Caps, OptimizerSpec, Probe, Problem, Schedule, StepPlan, Task
 from bertkit.backends.distributed import start_group
 from bertkit.backends.loop import LoopStepper
 from bertkit.backends.looped import LoopAdapter
+from bertkit.backends.peers import Topology
 from bertkit.train.optim import NAMES
 
 

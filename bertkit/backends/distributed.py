@@ -19,7 +19,8 @@ from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.nn.parallel import DistributedDataParallel
 
 from bertkit import log
-from bertkit.backends.base import OptimizerSpec, Peers, Topology
+from bertkit.backends.base import OptimizerSpec
+from bertkit.backends.peers import Peers, Topology
 from bertkit.errors import BertkitError, ConfigError
 from bertkit.train.optim import optimizer_kind, parameter_groups
 

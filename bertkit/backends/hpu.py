@@ -21,21 +21,13 @@ from torch import distributed as dist
 from torch import nn
 
 from bertkit import log
-from bertkit.backends.base import (
-    Caps,
-    OptimizerSpec,
-    Probe,
-    Problem,
-    Schedule,
-    StepPlan,
-    Task,
-    Topology,
-)
+from bertkit.backends.base import Caps, OptimizerSpec, Probe, Problem, Schedule, StepPlan, Task
 from bertkit.backends.distributed import lost_peers, start_group
 from bertkit.backends.hpu_optim import NAMES, make_fused
 from bertkit.backends.hpu_step import Engine, HpuStepper
 from bertkit.backends.hpu_wrap import for_inference, for_training
 from bertkit.backends.looped import LoopAdapter
+from bertkit.backends.peers import Topology
 from bertkit.backends.speed import matrix_flops
 from bertkit.errors import ConfigError, MissingDependencyError
 from bertkit.train.vendors import HpuConfig

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from bertkit.backends.base import Peers, Task
+from bertkit.backends.base import Task
+from bertkit.backends.peers import Peers
 from bertkit.data.batches import MicroBatch
 from bertkit.train.vendors import HpuConfig
 

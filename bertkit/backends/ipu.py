@@ -14,17 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bertkit.backends import ipu_rules
-from bertkit.backends.base import (
-    Caps,
-    OptimizerSpec,
-    Peers,
-    Probe,
-    Problem,
-    Schedule,
-    StepPlan,
-    Task,
-    Topology,
-)
+from bertkit.backends.base import Caps, OptimizerSpec, Probe, Problem, Schedule, StepPlan, Task
 from bertkit.backends.ipu_model import place_stages, serialise_embedding
 from bertkit.backends.ipu_optim import ChosenOptimizer, engine_optimizer
 from bertkit.backends.ipu_options import poptorch
@@ -32,6 +22,7 @@ from bertkit.backends.ipu_peers import PopdistPeers, join
 from bertkit.backends.ipu_pipeline import make_pipeline
 from bertkit.backends.ipu_step import IpuStepper, Machine
 from bertkit.backends.loop import plain_weights
+from bertkit.backends.peers import Peers, Topology
 from bertkit.data.batches import StepBatch
 from bertkit.data.loader import Prefetch
 from bertkit.errors import MissingDependencyError

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from bertkit import log
-from bertkit.backends.base import Peers, Topology
+from bertkit.backends.peers import Peers, Topology
 from bertkit.errors import ConfigError
 
 

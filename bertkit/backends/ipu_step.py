@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bertkit.backends.base import CompiledOnly, Peers, Schedule, StepPlan, Task, Ticket
+from bertkit.backends.base import CompiledOnly, Schedule, StepPlan, Task, Ticket
 from bertkit.backends.ipu_model import EnginePass, by_sequence, joined
 from bertkit.backends.ipu_optim import load_saved_state, saved_state
 from bertkit.backends.ipu_options import (
@@ -22,6 +22,7 @@ from bertkit.backends.ipu_options import (
 from bertkit.backends.ipu_pipeline import Pipeline
 from bertkit.backends.ipu_rules import accumulation
 from bertkit.backends.loop import read_tickets, shared_scales, step_facts
+from bertkit.backends.peers import Peers
 from bertkit.data.batches import MicroBatch, StepBatch, multiplied
 from bertkit.errors import ConfigError, DataError
 from bertkit.train.vendors import IpuConfig

@@ -11,17 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bertkit.backends.base import (
-    Caps,
-    OptimizerSpec,
-    Peers,
-    Problem,
-    Schedule,
-    StepPlan,
-    Task,
-    Ticket,
-)
+from bertkit.backends.base import Caps, OptimizerSpec, Problem, Schedule, StepPlan, Task, Ticket
 from bertkit.backends.distributed import ShardedOptimizer, lost_peers, reduce_gradients
+from bertkit.backends.peers import Peers
 from bertkit.data.batches import MicroBatch, StepBatch, rescaled
 from bertkit.errors import ConfigError
 from bertkit.train.optim import clip_gradients, load_named_state, named_state

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from bertkit.backends.base import Caps, OptimizerSpec, Peers, Problem, Schedule, StepPlan, Task
+from bertkit.backends.base import Caps, OptimizerSpec, Problem, Schedule, StepPlan, Task
 from bertkit.backends.distributed import shard_optimizer, wrap
 from bertkit.backends.loop import LoopStepper, make_scaler, plain_weights, setting_problems
+from bertkit.backends.peers import Peers
 from bertkit.backends.speed import matrix_flops
 from bertkit.data.batches import StepBatch
 from bertkit.data.loader import Prefetch

@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from bertkit import log
-from bertkit.backends.base import Adapter, CompiledOnly, Stepper, Topology
+from bertkit.backends.base import Adapter, CompiledOnly, Stepper
+from bertkit.backends.peers import Topology
 from bertkit.config import as_dict, dump_yaml
 from bertkit.data.batches import StepBatch
 from bertkit.data.loader import Steps

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape, Topology
+from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape
+from bertkit.backends.peers import Topology
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import sha256_of
 from bertkit.model.config import BertConfig

@@ -12,15 +12,8 @@ from typing import Any
 import numpy as np
 
 from bertkit import log
-from bertkit.backends.base import (
-    Adapter,
-    OptimizerSpec,
-    Stepper,
-    StepPlan,
-    StepShape,
-    Ticket,
-    Topology,
-)
+from bertkit.backends.base import Adapter, OptimizerSpec, Stepper, StepPlan, StepShape, Ticket
+from bertkit.backends.peers import Topology
 from bertkit.data.batches import StepBatch
 from bertkit.data.sources import RecordSource, Source
 from bertkit.errors import ConfigError, DataError, TargetNotReachedError

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape, Topology
+from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape
+from bertkit.backends.peers import Topology
 from bertkit.config import as_dict, flatten
 from bertkit.data.masking import DynamicMasking
 from bertkit.data.sources import RecordSource, Source

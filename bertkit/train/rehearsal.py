@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from bertkit import log
-from bertkit.backends.base import Adapter, Topology
+from bertkit.backends.base import Adapter
+from bertkit.backends.peers import Topology
 from bertkit.data.batches import Records, StepBatch, sequence_lengths, weighted
 from bertkit.data.layouts import Layout
 from bertkit.errors import ConfigError, MissingDependencyError

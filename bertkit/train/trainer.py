@@ -18,7 +18,8 @@ from types import FrameType
 from typing import Any
 
 from bertkit import log
-from bertkit.backends.base import Peers, Stepper, Ticket
+from bertkit.backends.base import Stepper, Ticket
+from bertkit.backends.peers import Peers
 from bertkit.data.batches import StepBatch
 from bertkit.errors import BertkitError, StoppedError
 from bertkit.train import metrics

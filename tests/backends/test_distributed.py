@@ -14,7 +14,8 @@ import torch
 from backends import two_processes
 from backends.two_processes import CLIP, RATE, SHARDED, STEPS, batches, make, weights
 from bertkit.backends import registry
-from bertkit.backends.base import OptimizerSpec, StepPlan, Topology
+from bertkit.backends.base import OptimizerSpec, StepPlan
+from bertkit.backends.peers import Topology
 
 HERE = Path(__file__).parent
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from bertkit.backends.base import OptimizerSpec, Peers, StepPlan, Topology
+from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.backends.loop import LoopStepper, make_scaler, plain_weights, step_seed
+from bertkit.backends.peers import Peers, Topology
 from bertkit.data.batches import MicroBatch, StepBatch
 from bertkit.train.optim import make_optimizer
 

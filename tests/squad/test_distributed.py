@@ -14,8 +14,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bertkit.backends.base import Peers, StepPlan, Topology
+from bertkit.backends.base import StepPlan
 from bertkit.backends.cpu import CpuAdapter
+from bertkit.backends.peers import Peers, Topology
 from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
 from bertkit.model.convert.hf import save_pretrained

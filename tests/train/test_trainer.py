@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.backends.base import Peers, Ticket
+from bertkit.backends.base import Ticket
+from bertkit.backends.peers import Peers
 from bertkit.data.batches import StepBatch
 from bertkit.data.loader import Prefetch
 from bertkit.errors import BertkitError, StoppedError
