@@ -161,14 +161,25 @@ def _run(words: list[str]) -> int:
         return _report(*_explain(error), 1, words)
 
 
+# errno → what to say instead of the system's words, and what to do.
+_SYSTEM = {
+    errno.ENOSPC: (
+        "the disk is full",
+        "free some space and run the same command again; finished files are kept",
+    ),
+    errno.EPIPE: ("the reader of the output went away", ""),
+    errno.ENOTDIR: ("a folder is needed here, but this is a file", "give another path"),
+    errno.EISDIR: ("a file is needed here, but this is a folder", "give another path"),
+    errno.EACCES: ("no permission", "give a path that you may read or write"),
+    errno.EROFS: ("this place is read-only", "give another path"),
+    errno.EMFILE: ("too many open files", "raise the limit: ulimit -n 4096"),
+}
+
+
 def _explain(error: OSError) -> tuple[str, str]:
     place = f": {error.filename}" if error.filename else ""
-    if error.errno == errno.ENOSPC:
-        hint = "free some space and run the same command again; finished files are kept"
-        return f"the disk is full{place}", hint
-    if error.errno == errno.EPIPE:
-        return "the reader of the output went away", ""
-    return f"{error.strerror or error}{place}", ""
+    text, hint = _SYSTEM.get(error.errno or 0, (error.strerror or str(error), ""))
+    return f"{text}{place}", hint
 
 
 def _report(message: str, hint: str, status: int, words: Sequence[str]) -> int:

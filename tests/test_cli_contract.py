@@ -130,6 +130,16 @@ def test_errors_become_one_line_and_a_status(error, status, bertkit, monkeypatch
         assert run.err.splitlines()[0] == "Error: the disk is full: out.bin"
 
 
+def test_a_file_where_a_folder_belongs_is_named(bertkit, tmp_path):
+    (tmp_path / "text.txt").write_text("One sentence.\n\nAnother one.\n")
+    (tmp_path / "taken").touch()
+    run = bertkit("extract", "--input", tmp_path / "text.txt", "--output", tmp_path / "taken")
+    assert run.status == 1
+    first, hint = run.err.splitlines()[-2:]
+    assert first == f"Error: a folder is needed here, but this is a file: {tmp_path / 'taken'}"
+    assert hint == "Hint: give another path"
+
+
 def test_hint_follows_the_error(bertkit, monkeypatch):
     error = errors.DataError("records.tfrecord: record 7 is broken", "make the file again")
     failing = click.Command("doctor", callback=lambda: (_ for _ in ()).throw(error))
