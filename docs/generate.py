@@ -34,6 +34,9 @@ Generated from the program by `make docs`; do not edit. Every flag may also be w
 underscores (`--max_seq_length`), and every flag can be set from the environment:
 `BERTKIT_<COMMAND>_<FLAG>`, for example `BERTKIT_PRETRAIN_MAX_STEPS=100`. The command line wins
 over the environment, that over `--config`, that over the preset, that over the default.
+
+Commands, flags and their choices complete with the Tab key after
+`eval "$(_BERTKIT_COMPLETE=bash_source bertkit)"` (`zsh_source` and `fish_source` for those shells).
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import runpy
 import subprocess
 import sys
@@ -186,3 +187,20 @@ def test_doctor_speaks_json(bertkit):
     result = bertkit("doctor", "--json").result
     assert result["command"] == "doctor"
     assert json.dumps(result)
+
+
+@pytest.mark.parametrize(
+    ("words", "number", "expected"),
+    [
+        ("bertkit pre", 1, ["pretrain", "predict"]),
+        ("bertkit pretrain --mask ", 3, ["static", "dynamic"]),
+        ("bertkit preda", 1, []),
+    ],
+)
+def test_the_shell_completes_commands_and_choices(words, number, expected):
+    asked = {"_BERTKIT_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(number)}
+    done = subprocess.run(
+        [sys.executable, "-m", "bertkit"], env={**os.environ, **asked}, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert [line.partition(",")[2] for line in done.stdout.splitlines()] == expected
