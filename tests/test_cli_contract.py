@@ -194,7 +194,6 @@ def test_doctor_speaks_json(bertkit):
     [
         ("bertkit pre", 1, ["pretrain", "predict"]),
         ("bertkit pretrain --mask ", 3, ["static", "dynamic"]),
-        ("bertkit preda", 1, []),
     ],
 )
 def test_the_shell_completes_commands_and_choices(words, number, expected):
