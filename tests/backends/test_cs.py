@@ -18,7 +18,7 @@ from bertkit.backends.cpu import CpuAdapter
 from bertkit.backends.cs import CsAdapter
 from bertkit.backends.cs_schedule import EngineSchedule
 from bertkit.errors import StoppedError
-from bertkit.model.convert.formats import load_weights
+from bertkit.model.convert.formats import load_weights, read
 from bertkit.train import checkpoint, metrics
 from bertkit.train.config import EvalConfig
 from bertkit.train.evaluate import evaluate_checkpoints
@@ -167,6 +167,11 @@ def test_the_vendors_file_converts_to_the_same_weights(cstorch, cs_settings, tmp
         same = {name: ours[name] for name in theirs}
         assert far(same, theirs) == 0.0
         assert len(theirs) > 35
+    moments = read_moments(tmp_path / "logs/checkpoints/checkpoint_6.mdl")
+    state = checkpoint.load_stepper_state(Path(config.output) / "step-0000006")["optimizer"]
+    assert moments.keys() == state.keys()
+    for name, values in moments.items():
+        assert far(values, {what: state[name][what] for what in ("exp_avg", "exp_avg_sq")}) == 0.0
 
 
 def test_the_next_phase_takes_weights_and_nothing_else(cstorch, cs_settings, tmp_path):
@@ -186,6 +191,10 @@ def test_the_next_phase_takes_weights_and_nothing_else(cstorch, cs_settings, tmp
         if name == "bert.pooler.dense.weight"
     ]  # fmt: skip
     assert float(moments["beta1_power"]) == pytest.approx(0.9**3)
+
+
+def read_moments(path):
+    return read(path, moments=True).moments
 
 
 # Lowering

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from bertkit.errors import DataError, MissingDependencyError
 from bertkit.model.convert import lz4
+from bertkit.model.convert.cerebras_moments import SLOT, take_moments
 from bertkit.model.convert.reading import DECODER, WORDS, Reading, take_named
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -60,28 +61,27 @@ def read(path: Path, moments: bool = False) -> Reading:
 
     Args:
         path: the .mdl file.
-        moments: not offered: its optimizer numbers parameters by an order it does not store.
+        moments: also take the optimizer's moments.
 
     Raises:
-        DataError: damaged or of another kind.
+        DataError: damaged or of another kind; or the moments cannot be assigned to weights.
         MissingDependencyError: h5py is not installed.
     """
-    if moments:
-        raise DataError(
-            f"{path}: the optimizer state of Cerebras' checkpoints cannot be assigned to"
-            " parameters by name",
-            "leave --keep-optimizer out",
-        )
     reading = Reading("cerebras", path)
     match = NAME.fullmatch(path.name)
     reading.step = int(match[1]) if match else None
     tensors: dict[str, Tensor] = {}
+    slots: dict[str, Tensor] = {}
+    structure: object = None
     try:
         with _h5py().File(path, "r") as file:
+            structure = file.attrs.get("__spec__") if moments else None
             for name in file:
                 data = _dataset(file, name, path)
                 if name.startswith("model.") and len(data.shape or ()):
                     tensors[name] = _tensor(data, path)
+                elif moments and SLOT.fullmatch(name) and len(data.shape or ()):
+                    slots[name] = _tensor(data, path)
                 else:
                     reading.leave(name, tuple(data.shape or ()), "not of the model")
     except (OSError, KeyError, RuntimeError, ValueError) as error:
@@ -90,6 +90,8 @@ def read(path: Path, moments: bool = False) -> Reading:
     if WORDS not in targets.values():
         targets = {name: WORDS if to == DECODER else to for name, to in targets.items()}
     take_named(reading, tensors, targets)
+    if moments:
+        take_moments(reading, slots, structure, our_name)
     return reading
 
 

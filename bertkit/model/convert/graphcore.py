@@ -1,17 +1,31 @@
-"""`step_N/` folders of Graphcore's PyTorch BERT: a folder of transformers and the run's state."""
+"""`step_N/` folders of Graphcore's PyTorch BERT: a folder of transformers and the run's state.
+
+The state holds PopTorch's optimizer, whose tensors PopART names after the parameters:
+`Accl1___NAME` and `Accl2___NAME` are the first and second moment of Adam and LAMB, freed
+of the loss scale, NAME with or without the `model.` of PopTorch's wrapper.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bertkit.model.convert import hf
 from bertkit.model.convert.pickles import load_inert
-from bertkit.model.convert.reading import Reading
+from bertkit.model.convert.reading import (
+    MOMENTS,
+    Reading,
+    no_moments,
+    our_name,
+    take_moment,
+    untied,
+)
 
 NAME = re.compile(r"step_(\d+)")
 STATE = "training_state.pt"
+_MOMENT = re.compile(r"Accl([12])___(?:model\.)?(.+)")
 
 
 def read(path: Path, moments: bool = False) -> Reading:
@@ -19,14 +33,30 @@ def read(path: Path, moments: bool = False) -> Reading:
 
     Args:
         path: the folder.
-        moments: not offered: the optimizer's state is in an order that is not stored.
+        moments: also take the optimizer's moments.
 
     Raises:
-        DataError: no weights there, or damaged files.
+        DataError: no weights there, or damaged files; or the moments do not belong to the
+            weights.
     """
-    reading = hf.read(path, moments)
+    reading = hf.read(path)
     reading.form = "graphcore"
     state = load_inert(path / STATE)
-    step = state.get("step") if isinstance(state, Mapping) else None
+    values = state if isinstance(state, Mapping) else {}
+    step = values.get("step")
     reading.step = step if isinstance(step, int) else None
+    if moments:
+        _take_moments(reading, values.get("optimizer_state_dict"))
     return reading
+
+
+def _take_moments(reading: Reading, optimizer: Any) -> None:
+    state = optimizer.get("ipu_state") if isinstance(optimizer, Mapping) else None
+    found = state if isinstance(state, Mapping) else {}
+    matches = ((name, _MOMENT.fullmatch(str(name)), value) for name, value in found.items())
+    for name, match, value in matches:
+        if match:
+            moment = MOMENTS[int(match[1]) - 1]
+            take_moment(reading, name, value, untied(our_name(match[2])), moment)
+    if not reading.moments:
+        raise no_moments(reading.place)

@@ -20,6 +20,7 @@ from bertkit.model.convert.reading import (
     MLM_BIAS,
     WORDS,
     Reading,
+    no_moments,
     our_name,
     take_named,
 )  # fmt: skip
@@ -93,7 +94,7 @@ def read(path: Path, moments: bool = False) -> Reading:
         DataError: no weights there, or damaged ones.
     """
     if moments:
-        raise DataError(f"{path}: holds no optimizer state", "leave --keep-optimizer out")
+        raise no_moments(path)
     tensors = _read_all(path)
     reading = Reading("hf", path)
     take_named(reading, tensors, {name: our_name(name) for name in tensors})

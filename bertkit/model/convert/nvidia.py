@@ -19,14 +19,23 @@ from torch import Tensor
 from bertkit.errors import DataError
 from bertkit.files import atomic_write
 from bertkit.model.convert.pickles import load_inert
-from bertkit.model.convert.reading import DECODER, WORDS, Reading, our_name, take_named
+from bertkit.model.convert.reading import (
+    DECODER,
+    MOMENTS,
+    WORDS,
+    Reading,
+    decays,
+    no_moments,
+    numbered,
+    our_name,
+    take_moment,
+    take_named,
+)
 
 NAME = re.compile(r"ckpt_(\d+)\.pt")
 _WITH_ACTIVATION = re.compile(
     r"(intermediate|bert\.pooler|cls\.predictions\.transform)\.dense\.(weight|bias)$"
 )
-_NO_DECAY = ("bias", "gamma", "beta", "LayerNorm")
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def read(path: Path, moments: bool = False) -> Reading:
@@ -59,26 +68,13 @@ def read(path: Path, moments: bool = False) -> Reading:
 def _take_moments(reading: Reading, optimizer: Any, targets: Mapping[str, str]) -> None:
     state = optimizer.get("state") if isinstance(optimizer, Mapping) else None
     if not isinstance(state, Mapping) or not state:
-        raise DataError(f"{reading.place}: holds no optimizer state", "leave --keep-optimizer out")
-    names = _numbered([target for target in targets.values() if target in reading.weights])
+        raise no_moments(reading.place)
+    names = numbered(target for target in targets.values() if target in reading.weights)
     for number, values in state.items():
-        name = names[number] if isinstance(number, int) and number < len(names) else ""
-        for moment in _MOMENTS:
+        name = names[number] if isinstance(number, int) and 0 <= number < len(names) else ""
+        for moment in MOMENTS:
             value = values.get(moment) if isinstance(values, Mapping) else None
-            if not name or not isinstance(value, Tensor):
-                raise DataError(f"{reading.place}: optimizer state {number!r} is of another kind")
-            if value.shape != reading.weights[name].shape:
-                raise DataError(
-                    f"{reading.place}: optimizer state {number} has shape {list(value.shape)},"
-                    f" {name} {list(reading.weights[name].shape)}"
-                )
-            reading.add_moment(f"optimizer {number} {moment}", value, name, moment)
-
-
-def _numbered(names: list[str]) -> list[str]:
-    """Parameters in the order in which the optimizer numbers them."""
-    plain = [name for name in names if any(part in name for part in _NO_DECAY)]
-    return [name for name in names if name not in plain] + plain
+            take_moment(reading, f"number {number}, {moment}", value, name, moment)
 
 
 def write(
@@ -98,13 +94,13 @@ def write(
     model = {_WITH_ACTIVATION.sub(r"\1.dense_act.\2", name): weights[name] for name in weights}
     if "cls.predictions.bias" in weights:
         model[DECODER] = weights[WORDS]  # the same storage, as there
-    names = _numbered(list(weights))
+    names = numbered(weights)
     state = {
-        number: {"step": step, **{moment: moments[name][moment] for moment in _MOMENTS}}
+        number: {"step": step, **{moment: moments[name][moment] for moment in MOMENTS}}
         for number, name in enumerate(names)
         if name in moments
     }
-    decaying = sum(not any(part in name for part in _NO_DECAY) for name in names)
+    decaying = sum(map(decays, names))
     groups = [
         {"params": list(range(decaying)), "weight_decay": 0.01, "step": step},
         {"params": list(range(decaying, len(names))), "weight_decay": 0.0, "step": step},

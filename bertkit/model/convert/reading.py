@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,8 @@ WORDS = "bert.embeddings.word_embeddings.weight"
 DECODER = "cls.predictions.decoder.weight"
 DECODER_BIAS = "cls.predictions.decoder.bias"
 MLM_BIAS = "cls.predictions.bias"
+# What AdamW and LAMB keep of a weight's gradients: decaying means of them and of their squares.
+MOMENTS = ("exp_avg", "exp_avg_sq")
 
 # Names that a bertkit model may have (`transformers`' names).
 _KNOWN = re.compile(
@@ -148,6 +150,53 @@ def take_named(reading: Reading, tensors: Mapping[str, Tensor], targets: Mapping
             reading.take(name, tensor, target)
         else:
             reading.leave(name, shape)
+
+
+def untied(name: str) -> str:
+    """The parameter behind a name of ours: the masked LM head shares its matrix and bias."""
+    return {DECODER: WORDS, DECODER_BIAS: MLM_BIAS}.get(name, name)
+
+
+def take_moment(reading: Reading, name: str, tensor: object, target: str, moment: str) -> None:
+    """Take an optimizer moment of a weight that has been taken, as float32.
+
+    Args:
+        reading: with all weights.
+        name: in the file.
+        tensor: read there.
+        target: our name of the weight.
+        moment: `exp_avg` or `exp_avg_sq`.
+
+    Raises:
+        DataError: no tensor, no such weight, or another shape than the weight's.
+    """
+    weight = reading.weights.get(target)
+    if weight is None or not isinstance(tensor, Tensor):
+        raise DataError(f"{reading.place}: {name} of the optimizer belongs to no weight here")
+    if tensor.shape != weight.shape:
+        raise DataError(
+            f"{reading.place}: {name} of the optimizer has shape {list(tensor.shape)},"
+            f" {target} {list(weight.shape)}"
+        )
+    reading.add_moment(name, tensor.float(), target, moment)
+
+
+def no_moments(place: Path, why: str = "holds no optimizer state") -> DataError:
+    """What is said where moments are asked for and cannot be had."""
+    return DataError(f"{place}: {why}", "leave --keep-optimizer out")
+
+
+def decays(name: str) -> bool:
+    """Whether a parameter of ours has weight decay in NVIDIA's and Cerebras' programs."""
+    return not any(part in name for part in ("bias", "LayerNorm"))
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """Parameters in the order in which the optimizers of those programs number them.
+
+    The first group has weight decay, the second, biases and layer norms, none.
+    """
+    return sorted(names, key=lambda name: not decays(name))
 
 
 def _same(one: Tensor, other: Tensor | None) -> bool:
