@@ -27,6 +27,7 @@ def command(
 
     What is done follows from the files given; --do-train, --do-predict and --do-eval
     (and --no-do-…) say it outright. The same command again goes on where it stopped.
+    Started by torchrun, mpirun or poprun, several processes share the work.
 
     \b
     Example:
@@ -39,14 +40,16 @@ def command(
     from bertkit.squad.finetune import finetune
     from bertkit.squad.prepare import prepare
 
-    adapter = registry.get(resolved.config.backend)
     if dry_run:
+        adapter = registry.for_planning(resolved.config.backend)
         plan = prepare(resolved.config, adapter).outline()
         settings = log.table(("setting", "value", "from"), resolved.rows())
         lines = "\n".join(f"{name:<20} {value}" for name, value in plan.items())
         options.finish(plan, as_json, f"{settings}\n\n{lines}")
         return
+    adapter = registry.get(resolved.config.backend)
     result = finetune(resolved.config, adapter, overwrite)
     more = "" if resolved.config.predicts else " --predict-file dev-v1.1.json"
     following = f"bertkit finetune-squad --output {result.output}{more}"
-    options.finish(asdict(result), as_json, result.text(), "" if result.scores else following)
+    done = result.scores or not (result.step or result.predictions)
+    options.finish(asdict(result), as_json, result.text(), "" if done else following)

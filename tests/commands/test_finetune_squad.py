@@ -101,3 +101,11 @@ def test_presets_resolve(bertkit, place, name):
     assert result.status == 0, result.err
     assert f"preset {name}" in result.out
     assert load_preset(name)["epochs"] == 2
+
+
+def test_a_machine_that_is_elsewhere_can_be_planned_for(bertkit, place):
+    result = bertkit(*words(place, "--backend", "hpu", "--dry-run"))
+    assert result.status == 0, result.err
+    assert "planning only, there is no hpu here" in result.err
+    refused = bertkit(*words(place, "--backend", "hpu", "--dry-run", "--layout", "unpadded"))
+    assert refused.status == 3 and "--layout unpadded does not work on hpu" in refused.err

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bertkit.errors import DataError
+from bertkit.model.config import BertConfig
 from bertkit.model.convert import formats, graphcore
 from bertkit.model.convert.cerebras import our_name
 from bertkit.model.convert.hf import save_pretrained
@@ -217,6 +218,25 @@ def test_other_states_are_refused(step_folder, state, text):
     with pytest.raises(DataError, match=text):
         formats.read(place, moments=True)
     assert formats.read(place).weights
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_damaged_states_give_one_error(tmp_path_factory, data):
+    place = tmp_path_factory.mktemp("fuzz") / "step_5"
+    sizes = {"vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1}
+    model = BertForPreTraining(BertConfig(**sizes, intermediate_size=4, max_position_embeddings=3))
+    save_pretrained(model, place)
+    torch.save({"step": 5, "optimizer_state_dict": poptorch_state(model)}, place / graphcore.STATE)
+    blob = bytearray((place / graphcore.STATE).read_bytes())
+    del blob[data.draw(st.integers(0, len(blob))) :]
+    for _ in range(data.draw(st.integers(0, 30)) if blob else 0):
+        blob[data.draw(st.integers(0, len(blob) - 1))] ^= data.draw(st.integers(1, 255))
+    (place / graphcore.STATE).write_bytes(blob)
+    try:
+        formats.read(place, moments=True)
+    except DataError as error:
+        assert error.message
 
 
 # The command
