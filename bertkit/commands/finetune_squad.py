@@ -9,7 +9,7 @@ import click
 
 from bertkit import config, log
 from bertkit.commands import options
-from bertkit.squad.config import SquadConfig
+from bertkit.squad.config import SquadConfig, of_the_run
 
 PRESETS = [name for name in config.preset_names() if name.startswith("squad")]
 
@@ -27,6 +27,7 @@ def command(
 
     What is done follows from the files given; --do-train, --do-predict and --do-eval
     (and --no-do-…) say it outright. The same command again goes on where it stopped.
+    Without training, lengths and the like are those of the run that trained the model.
     Started by torchrun, mpirun or poprun, several processes share the work.
 
     \b
@@ -35,7 +36,10 @@ def command(
         --train-file train-v1.1.json --predict-file dev-v1.1.json --output runs/squad
       bertkit finetune-squad --predict-file questions.json --output runs/squad
     """
-    resolved = options.resolved(SquadConfig, given, preset)
+    # A run that only answers takes lengths and the like from the run that trained.
+    trains = given.get("do_train") or given.get("train_file")
+    below = [] if trains else of_the_run(given.get("init_checkpoint") or given.get("output"))
+    resolved = options.resolved(SquadConfig, given, preset, below=below)
     from bertkit.backends import registry
     from bertkit.squad.finetune import finetune
     from bertkit.squad.prepare import prepare

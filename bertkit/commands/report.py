@@ -21,7 +21,7 @@ from bertkit.commands import options
 def command(runs: tuple[str, ...], output: str | None, as_json: bool) -> None:
     """Draw the curves of one or several runs.
 
-    Loss, masked LM accuracy, learning rate and throughput over the steps, every run a
+    Loss, accuracy, learning rate and throughput over the steps, every run a
     line of its own; a run may still be going. A run that answered SQuAD questions is also
     told by kind of question, with examples, on the page as well, and a picture answers.png
     in its folder.
@@ -32,7 +32,6 @@ def command(runs: tuple[str, ...], output: str | None, as_json: bool) -> None:
       bertkit report runs/tiny runs/mini --output report.html
       bertkit report runs/squad
     """
-    from bertkit import log
     from bertkit.squad import review
     from bertkit.squad.review_page import as_html
     from bertkit.train import metrics
@@ -48,21 +47,5 @@ def command(runs: tuple[str, ...], output: str | None, as_json: bool) -> None:
         options.finish({"runs": [], "answers": reviews}, as_json, "\n\n".join(told))
         return
     report = draw(trained, output or str(Path(trained[0]) / "report.png"), sections)
-    rows = [
-        (
-            run["run"],
-            run["step"],
-            *(
-                f"{run.get(kind, {}).get(key, float('nan')):.4f}"
-                for kind, key in (
-                    ("train", "loss"),
-                    ("train", "mlm_accuracy"),
-                    ("eval", "mlm_accuracy"),
-                )
-            ),
-        )
-        for run in report.runs
-    ]
-    columns = ("run", "step", "loss", "MLM accuracy", "MLM accuracy, evaluation")
-    told.append(f"{log.table(columns, rows)}\n\n{report.output}")
+    told.append(report.text())
     options.finish({**asdict(report), "answers": reviews}, as_json, "\n\n".join(told))

@@ -27,6 +27,7 @@ _NUMBERS = (
     ("train", "loss", "loss", ".4f"),
     ("train", "mlm_accuracy", "MLM accuracy", ".4f"),
     ("train", "nsp_accuracy", "NSP accuracy", ".4f"),
+    ("train", "span_accuracy", "both ends right", ".4f"),
     ("eval", "mlm_loss", "eval. MLM loss", ".4f"),
     ("eval", "mlm_accuracy", "eval. MLM accuracy", ".4f"),
     ("eval", "perplexity", "eval. perplexity", ",.2f"),

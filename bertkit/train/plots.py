@@ -9,15 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bertkit import log
 from bertkit.errors import DataError, MissingDependencyError
 from bertkit.files import atomic_write
 from bertkit.train import metrics
 from bertkit.train.page import write_page
 
-# (number in metrics.jsonl, title, unit)
-PANELS = (
+# (number in metrics.jsonl, title, unit), as runs pretrain or learn to answer questions.
+_PRETRAINING = (
     ("loss", "Training loss (masked LM + next sentence)", "nats"),
     ("mlm_accuracy", "Masked LM accuracy", "share of masked tokens"),
+)
+_ANSWERING = (
+    ("loss", "Training loss (start and end of the answer)", "nats"),
+    ("span_accuracy", "Answers found, both ends right", "share of windows"),
+)
+_ANY = (
     ("learning_rate", "Learning rate", "per step"),
     ("tokens_per_second", "Throughput", "real tokens per second"),
 )
@@ -36,6 +43,25 @@ class Report:
 
     output: str
     runs: list[dict[str, Any]]
+
+    def text(self) -> str:
+        """The runs' last losses and accuracies, and where the picture is."""
+        columns = ("run", "step", "loss", "accuracy", "accuracy, evaluation")
+        rows = [
+            (
+                run["run"], run["step"], _shown(run, "train", "loss"),
+                _shown(run, "train", "mlm_accuracy", "span_accuracy"),
+                _shown(run, "eval", "mlm_accuracy"),
+            )
+            for run in self.runs
+        ]  # fmt: skip
+        return f"{log.table(columns, rows)}\n\n{self.output}"
+
+
+def _shown(run: Mapping[str, Any], kind: str, *names: str) -> str:
+    """The first of these numbers that a run has, else a dash."""
+    numbers = run.get(kind, {})
+    return next((f"{numbers[name]:.4f}" for name in names if name in numbers), "-")
 
 
 def read_run(run: str) -> list[dict[str, Any]]:
@@ -83,6 +109,17 @@ def draw(runs: Sequence[str], output: str, sections: Sequence[str] = ()) -> Repo
     return Report(output, last)
 
 
+def panels(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[tuple[str, str, str], ...]:
+    """(number, title, unit) of what is drawn of runs, by what they learn.
+
+    Args:
+        curves: name → lines of metrics.jsonl.
+    """
+    names = {name for entries in curves.values() for entry in entries for name in entry}
+    answers = "span_accuracy" in names and "mlm_accuracy" not in names
+    return (_ANSWERING if answers else _PRETRAINING) + _ANY
+
+
 def _svg(figure: Any) -> str:
     """A figure as an SVG element to stand inside a page."""
     stream = io.StringIO()
@@ -102,7 +139,7 @@ def _figure(curves: Mapping[str, list[dict[str, Any]]]) -> Any:
     figure = Figure(figsize=(12, 7.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 2).flat
-    for axis, (key, title, unit) in zip(axes, PANELS, strict=True):
+    for axis, (key, title, unit) in zip(axes, panels(curves), strict=True):
         for index, (name, entries) in enumerate(curves.items()):
             _curve(axis, entries, key, name, f"C{index}")
         axis.set_title(title, fontsize=11)
@@ -111,7 +148,7 @@ def _figure(curves: Mapping[str, list[dict[str, Any]]]) -> Any:
         axis.grid(alpha=0.25)
         axis.margins(x=0.01)
         axis.spines[["top", "right"]].set_visible(False)
-        if key in ("tokens_per_second", "mlm_accuracy"):
+        if key in ("tokens_per_second", "mlm_accuracy", "span_accuracy"):
             axis.set_ylim(bottom=0)
         if key == "learning_rate":
             axis.ticklabel_format(axis="y", style="sci", scilimits=(-3, 3))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import torch
@@ -109,3 +110,20 @@ def test_a_machine_that_is_elsewhere_can_be_planned_for(bertkit, place):
     assert "planning only, there is no hpu here" in result.err
     refused = bertkit(*words(place, "--backend", "hpu", "--dry-run", "--layout", "unpadded"))
     assert refused.status == 3 and "--layout unpadded does not work on hpu" in refused.err
+
+
+def test_a_run_that_only_answers_has_the_lengths_of_the_run_that_trained(bertkit, place):
+    assert bertkit(*words(place, "--no-do-predict", "--max-steps", 1)).status == 0
+    asked = ("finetune-squad", "--predict-file", place / "q.json", "--backend", "cpu", "--dry-run")
+    shown = bertkit(*asked, "--output", place / "run").out
+    for name, value in (("max_seq_length", 24), ("doc_stride", 8), ("max_query_length", 8)):
+        assert re.search(rf"{name} +{value} +.*config\.yaml", shown), name
+    start = place / "run" / "step-0000001"
+    shown = bertkit(
+        *asked, "--output", place / "other", "--init-checkpoint", start, "--msl", 30
+    ).out
+    assert re.search(r"max_seq_length +30 +command line", shown)
+    assert re.search(r"doc_stride +8 +.*config\.yaml", shown)
+    done = bertkit(*asked[:-1], "--output", place / "run", "--json")
+    assert done.status == 0, done.err
+    assert done.result["predict_questions"] == 1

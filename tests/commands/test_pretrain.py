@@ -57,7 +57,7 @@ def test_tables_for_people(words, bertkit, tmp_path):
     found = bertkit("eval", "-i", tmp_path / "eval.tfrecord", "-c", tmp_path / "run" / "step-*",
                     "--baseline", tmp_path / "train.tfrecord")  # fmt: skip
     assert "step-0000003" in found.out and "word frequencies" in found.out
-    assert "MLM accuracy" in bertkit("report", tmp_path / "run").out
+    assert "accuracy, evaluation" in bertkit("report", tmp_path / "run").out
 
 
 def test_dry_run_writes_nothing(words, bertkit, tmp_path):

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from bertkit.errors import DataError, MissingDependencyError
-from bertkit.train.plots import PANELS, _figure, draw, read_run
+from bertkit.train.plots import _figure, draw, panels, read_run
 
 
 @pytest.fixture
@@ -42,9 +42,10 @@ def test_a_picture_of_two_runs(run, tmp_path):
 
 
 def test_every_panel_has_its_curves_labelled_with_units(run):
-    figure = _figure({"one": read_run(run("one")), "two": read_run(run("two"))})
-    assert len(figure.axes) == len(PANELS)
-    for axis, (key, title, unit) in zip(figure.axes, PANELS, strict=True):
+    curves = {"one": read_run(run("one")), "two": read_run(run("two"))}
+    figure = _figure(curves)
+    assert len(figure.axes) == len(panels(curves)) == 4
+    for axis, (key, title, unit) in zip(figure.axes, panels(curves), strict=True):
         assert axis.get_title() == title
         assert axis.get_ylabel() == unit
         assert axis.get_xlabel() == "optimizer step"
@@ -55,6 +56,19 @@ def test_every_panel_has_its_curves_labelled_with_units(run):
         assert labels == expected
         drawn = max(line.get_xdata()[-1] for line in axis.lines)
         assert drawn == 100
+
+
+def test_runs_that_learn_to_answer_have_their_own_panels(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text(
+        '{"kind": "train", "step": 3, "loss": 4.5, "span_accuracy": 0.25, "learning_rate": 1e-4,'
+        ' "tokens_per_second": 9.0}\n'
+    )
+    figure = _figure({"run": read_run(str(tmp_path))})
+    assert figure.axes[1].get_ylabel() == "share of windows"
+    assert all(axis.lines for axis in figure.axes)
+    text = draw([str(tmp_path)], str(tmp_path / "page.html")).text()
+    assert "0.2500" in text and "nan" not in text
+    assert "both ends right" in (tmp_path / "page.html").read_text()
 
 
 def test_runs_of_the_same_name_stay_apart(run, tmp_path):

@@ -16,6 +16,8 @@ from bertkit.model.config import BertConfig
 
 _STATE = "state.json"
 _SCORES = "scores.json"
+# Sections of the settings that matter on one machine alone.
+_MACHINES = ("cuda", "hpu", "ipu", "cs")
 _TASK = {
     "BertForQuestionAnswering": "question-answering",
     "BertForPreTraining": "fill-mask",
@@ -62,7 +64,13 @@ def facts_beside(folder: Path) -> Facts:
 def _take_state(facts: Facts, state: Mapping[str, Any]) -> None:
     config = state.get("config")
     settings = flatten(config) if isinstance(config, dict) else {}
-    facts.settings = {key: value for key, value in settings.items() if value not in (None, "")}
+    machine = settings.get("backend")
+    facts.settings = {
+        key: value
+        for key, value in settings.items()
+        if value not in (None, "", [])
+        and (key.partition(".")[0] not in _MACHINES or key.startswith(f"{machine}."))
+    }
     facts.fingerprint = str(state.get("data_fingerprint", ""))
     facts.step = state.get("step")
     metrics = state.get("metrics")

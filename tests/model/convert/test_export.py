@@ -219,7 +219,9 @@ def test_the_card_tells_data_settings_numbers_and_licence(tmp_path, tiny, vocab)
     made.stats, made.state = {"records": 1234}, "complete"
     made.write(records)
     state = RunState(
-        7, 56, 0.5, 1, "f" * 64, {"learning_rate": 0.001, "input": [str(records)]},
+        7, 56, 0.5, 1, "f" * 64,
+        {"learning_rate": 0.001, "input": [str(records)], "backend": "hpu",
+         "hpu": {"mode": "lazy"}, "ipu": {"replicas": 1}},
         metrics={"eval": {"mlm_accuracy": 0.4321}},
     )  # fmt: skip
     step = checkpoint.save(
@@ -232,9 +234,10 @@ def test_the_card_tells_data_settings_numbers_and_licence(tmp_path, tiny, vocab)
     for part in (
         'license: "apache-2.0"', "# my-bert", "at step 7", "| learning_rate | 0.001 |",
         "| eval.mlm_accuracy | 0.4321 |", "| records | 1234 |", "train.txt (sha256 abababab",
-        "CC BY-SA 4.0", "f" * 64,
+        "CC BY-SA 4.0", "f" * 64, "| hpu.mode | lazy |",
     ):  # fmt: skip
         assert part in text, part
+    assert "ipu.replicas" not in text, "settings of a machine that was not used"
     assert str(tmp_path) not in text.replace(str([str(records)]), "")
 
 
