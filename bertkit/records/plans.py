@@ -19,7 +19,7 @@ from bertkit.records.tokens import TokenizedText, token_dtype
 from bertkit.records.vocab import Vocab
 
 _FIRST_ROWS = 1 << 12
-_BUFFER = 1 << 19  # stays in the second-level cache of a core until it is written
+_BLOCK = 1 << 20
 
 
 class PlanFile(NamedTuple):
@@ -144,15 +144,21 @@ class PlanWriter:
         checks = np.empty(count, np.uint32)
         length, predictions = plan.max_seq_length, plan.max_predictions_per_seq
         page = serialise.page(length, predictions, len(plan.vocab), plan.text.tokens.dtype)
-        buffer = np.empty(_BUFFER + serialise.largest_record(length, predictions), np.uint8)
+        buffer = np.empty(_BLOCK + 2 * serialise.largest_record(length, predictions), np.uint8)
+        filled = 0
         while len(rest):
-            done, filled = serialise.write_records(
+            done, more = serialise.write_records(
                 plan.text.tokens, plan.instances, plan.order, rest,
-                plan.vocab.cls_id, plan.vocab.sep_id, page, buffer, checks[count - len(rest) :],
+                plan.vocab.cls_id, plan.vocab.sep_id, page, buffer[filled:],
+                checks[count - len(rest) :],
             )  # fmt: skip
-            self._stream.write(buffer[:filled].data)
             rest = rest[done:]
-            size += filled
+            filled += more
+            if len(rest):  # whole blocks only: the system then takes them in larger pieces
+                size += self._stream.write(buffer[:_BLOCK].data)
+                filled -= _BLOCK
+                buffer[:filled] = buffer[_BLOCK : _BLOCK + filled]
+        size += self._stream.write(buffer[:filled].data)
         self._digest.update(checks.tobytes())
         records, written, _ = self.written
         self.written = PlanFile(records + count, written + size, self._digest.hexdigest())
@@ -272,6 +278,7 @@ def work_space(config: RecordsConfig, rules: plan.Rules) -> plan.Scratch:
         np.zeros(length + 8, np.uint8), np.zeros(length, dtype),
         np.zeros(length + 8, np.uint16),
         np.zeros(length, np.uint16), np.zeros(length, np.bool_),
+        np.zeros(mersenne.BUFFER // 8 + 8, np.uint8),
     )  # fmt: skip
 
 

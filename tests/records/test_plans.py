@@ -251,7 +251,7 @@ def test_plans_grow_without_changing(tmp_path, monkeypatch, real):
 def test_small_buffers_write_the_same_file(tmp_path, monkeypatch, real):
     plan = plan_shard(real[1], RecordsConfig(dupe_factor=1), real[2])
     whole = plan.write(tmp_path / "whole")
-    monkeypatch.setattr(plans, "_BUFFER", 1)
+    monkeypatch.setattr(plans, "_BLOCK", 1)
     assert plan.write(tmp_path / "small") == whole
     assert (tmp_path / "whole").read_bytes() == (tmp_path / "small").read_bytes()
 

@@ -18,6 +18,7 @@ what only kernels do in the package, in `tests/oracle/`.
     masks         what is masked in them
     materialise   instances → arrays
     serialise     instances → record bytes
+    known         checksums of what few numbers decide in those bytes
     windows       tokens of documents → windows that slide over them
     packs         plan → several instances per row
     examples      rows of numbers → framed tf.train.Examples of any features

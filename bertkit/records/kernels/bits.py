@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 
 _BYTE = ir.IntType(8)
 _WORD = ir.IntType(64)
+_FIRST = ir.Constant(ir.IntType(32), 0)
 
 
 def _address(context: Any, builder: Any, kind: Any, place: Any, element: Any) -> Any:
@@ -91,57 +92,65 @@ def varint_shuffles() -> np.ndarray:
 
 
 @intrinsic
-def put_four_varints(
+def put_eight_varints(
     typing_context: Any, numbers: Any, first: Any, shuffles: Any, out: Any, at: Any
 ) -> Any:
-    """Write the varints of four numbers below 2**21 to `out`; only where there is SSSE3.
+    """Write the varints of eight numbers below 2**21 to `out`; only where there is SSSE3.
 
     Args: array of the numbers and byte of the first one; `varint_shuffles`; array and
-    byte to write to, of which 16 are overwritten. Returns how many of those count.
+    byte to write to, of which up to 28 are overwritten. Returns how many of those count.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kinds = signature.args
-        four, sixteen = ir.VectorType(ir.IntType(32), 4), ir.VectorType(_BYTE, 16)
+        number_type = ir.IntType(32)
+        eight, sixteen = ir.VectorType(number_type, 8), ir.VectorType(_BYTE, 16)
 
         def masked(value: Any, mask: int) -> Any:
-            return builder.and_(value, ir.Constant(four, [mask] * 4))
+            return builder.and_(value, ir.Constant(eight, [mask] * 8))
 
-        def above(limit: int) -> Any:
-            return builder.icmp_unsigned(">", number, ir.Constant(four, [limit] * 4))
-
-        def shifted(places: int) -> Any:
-            return builder.shl(number, ir.Constant(four, [places] * 4))
+        def above(value: Any, limit: int) -> Any:
+            return builder.icmp_signed(">", value, ir.Constant(eight, [limit] * 8))
 
         def load(kind: Any, place: Any, element: Any) -> Any:
             value = builder.load(_address(context, builder, kind, place, element))
             value.align = 1
             return value
 
-        element = ir.VectorType(ir.IntType(kinds[0].dtype.bitwidth), 4)
+        def chosen(one: Any, other: Any, lanes: list[int]) -> Any:
+            mask = ir.Constant(ir.VectorType(number_type, len(lanes)), lanes)
+            return builder.shuffle_vector(one, other, mask)
+
+        element = ir.VectorType(ir.IntType(kinds[0].dtype.bitwidth), 8)
         number = load(kinds[0], arguments[:2], element)
         if kinds[0].dtype.bitwidth < 32:
-            number = builder.zext(number, four)
-        second, third = above(0x7F), above(0x3FFF)
-        spread = masked(number, 0x7F)
-        spread = builder.or_(spread, masked(shifted(1), 0x7F00))
-        spread = builder.or_(spread, masked(shifted(2), 0x7F0000))
-        spread = builder.or_(spread, masked(builder.sext(second, four), 0x80))
-        spread = builder.or_(spread, masked(builder.sext(third, four), 0x8000))
-        row = builder.zext(builder.bitcast(second, ir.IntType(4)), _WORD)
-        high = builder.zext(builder.bitcast(third, ir.IntType(4)), _WORD)
-        row = builder.or_(row, builder.shl(high, ir.Constant(_WORD, 4)))
-        place = (arguments[2], builder.shl(row, ir.Constant(_WORD, 4)))
+            number = builder.zext(number, eight)
+        # Adding a number's high part to itself moves it by one bit: make room after each
+        # seven bits for the bit that says whether more follow.
+        spread = builder.add(number, masked(number, 0x1FFF80))
+        second, third = above(spread, 0xFF), above(spread, 0x7FFF)
+        spread = builder.add(spread, masked(spread, 0x3F8000))
+        spread = builder.or_(spread, masked(builder.sext(second, eight), 0x80))
+        spread = builder.or_(spread, masked(builder.sext(third, eight), 0x8000))
+        # Bits 0 .. 3 and 4 .. 7 of a row: which of four numbers need a second, a third byte.
+        rows = chosen(second, third, [0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15])
+        both = builder.zext(builder.bitcast(rows, ir.IntType(16)), _WORD)
         function = cgutils.get_or_insert_function(
             builder.module,
             ir.FunctionType(sixteen, [sixteen, sixteen]),
             "llvm.x86.ssse3.pshuf.b.128",
         )
-        shuffle = load(kinds[2], place, sixteen)
-        packed = builder.call(function, [builder.bitcast(spread, sixteen), shuffle])
-        target = _address(context, builder, kinds[3], arguments[3:], sixteen)
-        builder.store(packed, target).align = 1
-        return builder.add(ir.Constant(_WORD, 4), builder.ctpop(row))
+        size = ir.Constant(_WORD, 0)
+        halves = (([0, 1, 2, 3], builder.and_(both, ir.Constant(_WORD, 0xFF))),
+                  ([4, 5, 6, 7], builder.lshr(both, ir.Constant(_WORD, 8))))  # fmt: skip
+        for lanes, row in halves:
+            place = (arguments[2], builder.shl(row, ir.Constant(_WORD, 4)))
+            four = builder.bitcast(chosen(spread, spread, lanes), sixteen)
+            packed = builder.call(function, [four, load(kinds[2], place, sixteen)])
+            to = (arguments[3], builder.add(arguments[4], size))
+            builder.store(packed, _address(context, builder, kinds[3], to, sixteen)).align = 1
+            size = builder.add(size, builder.add(ir.Constant(_WORD, 4), builder.ctpop(row)))
+        return size
 
     return types.uint64(numbers, types.uint64, shuffles, out, types.uint64), generate
 
@@ -226,3 +235,21 @@ def letters_and_digits(typing_context: Any, data: Any, offset: Any) -> Any:
         return builder.zext(builder.bitcast(found, ir.IntType(32)), _WORD)
 
     return types.uint64(data, types.uint64), generate
+
+
+@intrinsic
+def large_words(typing_context: Any, words: Any, offset: Any, limit: Any) -> Any:
+    """Bit k is set where the 32-bit word k (k < 32) from byte `offset` is at least `limit`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        block = ir.VectorType(ir.IntType(32), 32)
+        place = _address(context, builder, signature.args[0], arguments[:2], block)
+        values = builder.load(place)
+        values.align = 4
+        first = builder.insert_element(ir.Constant(block, None), arguments[2], _FIRST)
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), 32), [0] * 32)
+        limits = builder.shuffle_vector(first, first, mask)
+        found = builder.icmp_unsigned(">=", values, limits)
+        return builder.bitcast(found, ir.IntType(32))
+
+    return types.uint32(words, types.uint64, types.uint32), generate

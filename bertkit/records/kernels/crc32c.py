@@ -19,6 +19,8 @@ POLYNOMIAL = 0x82F63B78  # Castagnoli's, bits reversed
 MASK_DELTA = 0xA282EAD8  # TFRecord stores rotate(crc, 15 right) + this, so that a CRC of
 # data that contains CRCs stays meaningful
 
+EMPTY = 0xFFFFFFFF  # the register before the first byte
+
 HAS_INSTRUCTION = has_feature("sse4.2")
 STREAM = 128  # bytes per stream and round in the three-stream way
 
@@ -37,20 +39,30 @@ def _byte_tables() -> np.ndarray:
     return tables
 
 
-def _skip_table() -> np.ndarray:
-    """uint32[4, 256]: the register after STREAM zero bytes, by byte of the old register.
+def skip_table(count: int) -> np.ndarray:
+    """uint32[4, 256]: the register after `count` zero bytes, by byte of the old register.
 
     The step is linear over bits, so the four bytes' effects are simply xored.
     """
-    registers = np.array([[byte << (8 * place) for byte in range(256)] for place in range(4)])
-    registers = registers.astype(np.uint32)
-    for _ in range(STREAM):
-        registers = TABLES[0, registers & 0xFF] ^ (registers >> np.uint32(8))
-    return registers
+    bytes_ = np.arange(256, dtype=np.uint32)
+    table = np.stack([bytes_ << np.uint32(8 * place) for place in range(4)])
+    power = TABLES[0, table & 0xFF] ^ (table >> np.uint32(8))  # after one, two, four ... bytes
+    while count:
+        if count & 1:
+            table = _skipped(power, table)
+        power = _skipped(power, power)
+        count >>= 1
+    return table
+
+
+def _skipped(table: np.ndarray, registers: np.ndarray) -> np.ndarray:
+    parts = [table[place, registers >> np.uint32(8 * place) & 0xFF] for place in range(4)]
+    joined: np.ndarray = np.bitwise_xor.reduce(parts)
+    return joined
 
 
 TABLES = _byte_tables()
-SKIP = _skip_table()
+SKIP = skip_table(STREAM)
 
 
 @inlined
@@ -74,20 +86,20 @@ _step = crc32c_step if HAS_INSTRUCTION else _table_step
 
 
 @inlined
-def _skip_stream(register: Any) -> Any:
-    """Register after STREAM zero bytes."""
+def skip(table: Any, register: Any) -> Any:
+    """Register after as many zero bytes as `skip_table` was made for; uint64."""
     low = uint64(0xFF)
     return uint64(
-        SKIP[0, register & low]
-        ^ SKIP[1, (register >> uint64(8)) & low]
-        ^ SKIP[2, (register >> uint64(16)) & low]
-        ^ SKIP[3, (register >> uint64(24)) & low]
+        table[0, register & low]
+        ^ table[1, (register >> uint64(8)) & low]
+        ^ table[2, (register >> uint64(16)) & low]
+        ^ table[3, (register >> uint64(24)) & low]
     )
 
 
 @kernel
-def crc_register(data: Any, start: Any, length: Any) -> Any:
-    """CRC register, not yet inverted, after `length` bytes of uint8[:] `data` from `start`.
+def extend(register: Any, data: Any, start: Any, length: Any) -> Any:
+    """CRC register after `length` more bytes of uint8[:] `data` from `start`; uint64.
 
     Streams two and three start from 0; by linearity the register of the ones before is
     carried over a stream's length of zero bytes and xored in.
@@ -95,7 +107,7 @@ def crc_register(data: Any, start: Any, length: Any) -> Any:
     at = uint64(start)
     end = at + uint64(length)
     stream = uint64(STREAM)
-    first = uint64(0xFFFFFFFF)
+    first = uint64(register)
     while at + uint64(3 * STREAM) <= end:
         second = uint64(0)
         third = uint64(0)
@@ -105,7 +117,7 @@ def crc_register(data: Any, start: Any, length: Any) -> Any:
             second = _step(second, load_u64(data, at + stream))
             third = _step(third, load_u64(data, at + stream + stream))
             at += uint64(8)
-        first = _skip_stream(_skip_stream(first) ^ second) ^ third
+        first = skip(SKIP, skip(SKIP, first) ^ second) ^ third
         at += stream + stream
     while at + uint64(8) <= end:
         first = _step(first, load_u64(data, at))
@@ -117,11 +129,17 @@ def crc_register(data: Any, start: Any, length: Any) -> Any:
     return first
 
 
+@inlined
+def masked(register: Any) -> Any:
+    """The uint32 that TFRecord stores for a register."""
+    crc = uint32(register ^ uint64(EMPTY))
+    return uint32(((crc >> uint32(15)) | (crc << uint32(17))) + uint32(MASK_DELTA))
+
+
 @kernel
 def masked_crc(data: Any, start: Any, length: Any) -> Any:
     """The uint32 that TFRecord stores for `length` bytes of uint8[:] `data` from `start`."""
-    crc = uint32(crc_register(data, start, length) ^ uint64(0xFFFFFFFF))
-    return uint32(((crc >> uint32(15)) | (crc << uint32(17))) + uint32(MASK_DELTA))
+    return masked(extend(uint64(EMPTY), data, start, length))
 
 
 def masked_crc32c(buffer: bytes | bytearray | memoryview | np.ndarray) -> int:

@@ -11,12 +11,24 @@ from typing import Any
 import numpy as np
 from numba import int64, uint32, uint64
 
-from bertkit.records.kernels.bits import bit_length, load_u64, ones, store_u64
+from bertkit.records.kernels.bits import (
+    bit_length,
+    large_words,
+    load_u64,
+    ones,
+    store_u32,
+    store_u64,
+    trailing_zeros,
+)
 from bertkit.records.kernels.compile import inlined, kernel
 from bertkit.records.kernels.mersenne import below, refill
 
-RUN = 4  # draws without a check between them
+RUN = 8  # draws without a check between them
 FEW = 5  # words that one masked token needs, unless a random token is drawn again
+MARKED = 32  # words that are marked at once
+WINDOW = 64  # words, of which 28 pairs are looked at together, and what one more token needs
+ENOUGH = np.uint64(1 << 56)  # behind those pairs
+EVERY_2 = np.uint64(0x5555555555555555)
 
 
 def _packed_places() -> np.ndarray:
@@ -40,54 +52,63 @@ def _shuffle_candidates(source: Any, items: Any, picked: Any, count: Any, wanted
 
     `items` has room for twice `count`. A draw that is too large is drawn again; the loops
     have no branch for that, because it would be mispredicted all the time. Such a draw
-    does what an accepted one does, only to places that are never read again.
+    does what an accepted one does, only to places that are set again or never read.
     """
     words, cursor = source.words, source.cursor
     one, run = uint64(1), uint64(RUN)
     for k in range(count):
         items[k] = k
-    last = count - one
-    at = uint64(cursor[0])
-    end = uint64(cursor[1])
-    while last >= one:
-        bits = bit_length(last + one)
-        unused = uint32(uint64(32) - bits)
-        lowest = max(one, (one << (bits - one)) - one)  # down to here as many bits are drawn
-        if at >= end:
+    last = count - one  # the place whose final item is drawn next
+    at, end = uint64(cursor[0]), uint64(cursor[1])
+    # What comes to stand behind the wanted ones is never read: move, do not swap.
+    while last >= max(wanted, one):
+        if at + run > end:
             cursor[0] = at
             refill(source)
-            at = uint64(cursor[0])
-            end = uint64(cursor[1])
-        # Places from `wanted` on are not read once passed: move, do not swap.
-        edge = max(lowest, wanted)
-        while last >= edge + run and at + run <= end:
+            at, end = uint64(cursor[0]), uint64(cursor[1])
+        bits = bit_length(last + one)
+        unused = uint32(uint64(32) - bits)
+        edge = max(one << (bits - one), wanted) + run  # until here draws have as many bits
+        while last >= edge and at + run <= end:
             for k in range(at, at + run):
                 other = uint64(words[k] >> unused)
                 items[other] = items[last]
                 last -= uint64(other <= last)
             at += run
-        while last >= edge and at < end:
-            other = uint64(words[at] >> unused)
+        # On into the next number of bits.
+        stop = min(at + run + run, end)
+        while last >= max(wanted, one) and at < stop:
+            other = _draw(words[at], last + one)
             items[other] = items[last]
             last -= uint64(other <= last)
             at += one
-        # Below, what comes to stand at a place passed is final, and leaves `items`.
-        if last < edge:
-            while last >= lowest + run and at + run <= end:
-                for k in range(at, at + run):
-                    other = uint64(words[k] >> unused)
-                    picked[last] = items[other]
-                    items[other] = items[last]
-                    last -= uint64(other <= last)
-                at += run
-            while last >= lowest and at < end:
-                other = uint64(words[at] >> unused)
-                picked[last] = items[other]
-                items[other] = items[last]
-                last -= uint64(other <= last)
-                at += one
+    while last >= one:
+        if at >= end:
+            cursor[0] = at
+            refill(source)
+            at, end = uint64(cursor[0]), uint64(cursor[1])
+        other = _draw(words[at], last + one)
+        picked[last] = items[other]
+        items[other] = items[last]
+        last -= uint64(other <= last)
+        at += one
     picked[0] = items[0]
     cursor[0] = at
+
+
+@inlined
+def _draw(word: Any, limit: Any) -> Any:
+    """As many of the highest bits of a word as `limit` has."""
+    return (uint64(word) << uint64(32)) >> (uint64(64) - bit_length(limit))
+
+
+@inlined
+def _mark_words(source: Any, at: Any, rules: Any, marks: Any, count: Any) -> None:
+    """Set bit k of `marks` where random() >= 0.8, or nearly, if it began at word at + k."""
+    # Of the 53 bits of random(), the first word's 27 decide but for one case in millions.
+    limit = uint32((rules.mask >> uint64(26)) << uint64(5))
+    for k in range(uint64(0), count, uint64(MARKED)):
+        store_u32(marks, k >> uint64(3), large_words(source.words, (at + k) << uint64(2), limit))
 
 
 @inlined
@@ -112,29 +133,59 @@ def _draw_other(source: Any, at: Any, rules: Any, keep: Any) -> Any:
 
 
 @inlined
-def _mask_position(
-    source: Any, at: Any, rules: Any, scratch: Any, candidate: Any, first_length: Any, keep: Any
-) -> Any:
-    """Note a candidate's position in the sequence and draw what replaces it.
+def _position(candidate: Any, first_length: Any) -> Any:
+    """Where a candidate stands: behind [CLS], and from the second segment on a [SEP]."""
+    return candidate + uint64(1) + uint64(candidate >= first_length)
 
-    That is [MASK] in 80 % of cases, the token itself (`keep`) in 10 %, any token else.
-    Reads words from `at`; returns where the next ones are.
+
+@inlined
+def _replace(
+    source: Any, rules: Any, scratch: Any, items: Any, count: Any, first_length: Any, keep: Any
+) -> None:
+    """Note the positions of the candidates items[:count] and draw what replaces each.
+
+    That is [MASK] in 80 % of cases, the token itself (`keep`) in 10 %, any token else. So all
+    become [MASK] first, and then only the others are visited.
     """
-    if at + uint64(FEW) > uint64(source.cursor[1]):
-        source.cursor[0] = at
-        refill(source)
-        at = uint64(source.cursor[0])
-    # Before it stand [CLS], and from the second segment on a [SEP].
-    position = candidate + uint64(1) + uint64(candidate >= first_length)
-    scratch.chosen[position] = 1
-    high = uint64(source.words[at] >> uint32(5))
-    low = uint64(source.words[at + uint64(1)] >> uint32(6))
-    at += uint64(2)
-    replacement = uint64(rules.mask_id)
-    if ((high << uint64(26)) | low) >= rules.mask:
-        replacement, at = _draw_other(source, at, rules, keep)
-    scratch.replacements[position] = replacement
-    return at
+    for k in range(count):
+        position = _position(uint64(items[k]), first_length)
+        scratch.chosen[position] = 1
+        scratch.replacements[position] = rules.mask_id
+    one, two, few, window = uint64(1), uint64(2), uint64(FEW), uint64(WINDOW)
+    at = uint64(source.cursor[0])
+    k = uint64(0)
+    while k < count:
+        if at + uint64(3 * WINDOW) > uint64(source.cursor[1]):
+            source.cursor[0] = at
+            refill(source)
+            at = uint64(source.cursor[0])
+        begin = at
+        words = min(uint64(source.cursor[1]) - at, uint64(3) * (count - k) + uint64(2 * WINDOW))
+        words &= ~uint64(MARKED - 1)
+        _mark_words(source, begin, rules, scratch.marks, words)
+        while k < count and at - begin + window <= words:
+            here = at - begin
+            marks = load_u64(scratch.marks, here >> uint64(3)) >> (here & uint64(7))
+            hidden = trailing_zeros((marks & uint64(EVERY_2)) | uint64(ENOUGH)) >> one
+            k += hidden
+            at += two * hidden
+            if k >= count:
+                at -= two * (k - count)
+                break
+            high = uint64(source.words[at] >> uint32(5))
+            low = uint64(source.words[at + one] >> uint32(6))
+            if ((high << uint64(26)) | low) >= rules.mask:
+                replacement, behind = _draw_other(source, at + two, rules, keep)
+                scratch.replacements[_position(uint64(items[k]), first_length)] = replacement
+                again = behind - at > few  # it was drawn again, perhaps from new words
+                at = behind
+                k += one
+                if again:
+                    break
+            else:
+                at += two
+                k += one
+    source.cursor[0] = at
 
 
 @inlined
@@ -143,11 +194,7 @@ def mask_tokens(source: Any, rules: Any, scratch: Any, lengths: Any, wanted: Any
     first_length, count = lengths
     wanted = min(wanted, count)
     _shuffle_candidates(source, scratch.candidates, scratch.picked, count, wanted)
-    at = uint64(source.cursor[0])
-    for k in range(wanted):
-        candidate = uint64(scratch.picked[k])
-        at = _mask_position(source, at, rules, scratch, candidate, first_length, keep)
-    source.cursor[0] = at
+    _replace(source, rules, scratch, scratch.picked, wanted, first_length, keep)
     return wanted
 
 
@@ -171,7 +218,6 @@ def mask_words(
     starts[groups] = count
     _shuffle_candidates(source, scratch.candidates, scratch.picked, groups, groups)
     masked = uint64(0)
-    at = uint64(source.cursor[0])
     for k in range(groups):
         if masked >= wanted:
             break
@@ -180,9 +226,9 @@ def mask_words(
         if masked + (stop - begin) > wanted:
             continue
         for candidate in range(begin, stop):
-            at = _mask_position(source, at, rules, scratch, candidate, first_length, keep)
-        masked += stop - begin
-    source.cursor[0] = at
+            scratch.candidates[masked] = candidate
+            masked += uint64(1)
+    _replace(source, rules, scratch, scratch.candidates, masked, first_length, keep)
     return masked
 
 

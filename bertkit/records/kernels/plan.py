@@ -97,14 +97,15 @@ class Scratch(NamedTuple):
     """Work space for one instance of up to L tokens.
 
     Attributes:
-        candidates: uint16[4 L], the candidates as they are shuffled.
-        picked: uint16[L], those chosen, in order.
+        candidates: uint16[4 L], the candidates as they are shuffled, then those masked.
+        picked: uint16[L], the candidates in their final order.
         starts: uint16[L], first candidate of each word (whole words).
         chosen: uint8[L + 8], 1 at masked positions, else 0.
         replacements: token[L], by position.
         sorted: uint16[L + 8], the masked positions in ascending order.
         places: uint16[L], positions of the tokens that may be masked (`Rules.never`).
         continues: bool[L], which of those are "##" pieces.
+        marks: uint8[:], a bit for each word of the random stream's buffer, and 8 bytes.
     """
 
     candidates: np.ndarray
@@ -115,6 +116,7 @@ class Scratch(NamedTuple):
     sorted: np.ndarray
     places: np.ndarray
     continues: np.ndarray
+    marks: np.ndarray
 
 
 class Instances(NamedTuple):

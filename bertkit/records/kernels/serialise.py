@@ -13,13 +13,14 @@ from numba import uint32, uint64
 
 from bertkit.records.kernels.bits import (
     copy_32_bytes,
-    put_four_varints,
+    put_eight_varints,
     store_u32,
     store_u64,
     varint_shuffles,
 )
 from bertkit.records.kernels.compile import has_feature, inlined, kernel
-from bertkit.records.kernels.crc32c import masked_crc
+from bertkit.records.kernels.crc32c import masked, masked_crc
+from bertkit.records.kernels.known import Known, known, record_register
 from bertkit.records.kernels.materialise import copy_segments, prefetch_records
 from bertkit.records.kernels.parse import FRAME, HEADER
 from bertkit.records.kernels.protobuf import (
@@ -50,8 +51,8 @@ LARGEST_ID = (1 << 21) - 1  # ids are written in one to three bytes
 _HEAD = 64  # bytes of a row of heads
 _SLACK = 32  # bytes that the last block of a copy may reach too far
 
-# Four numbers are encoded at once where the processor can pick bytes by an index.
-IN_FOURS = has_feature("ssse3")
+# Eight numbers are encoded at once where the processor can pick bytes by an index.
+IN_EIGHTS = has_feature("ssse3")
 _SHUFFLES = varint_shuffles()
 
 
@@ -59,12 +60,12 @@ class Page(NamedTuple):
     """What all records of L tokens and P predictions share, and work space for one.
 
     Attributes:
-        ids: token[L + 4], the sequence, masked.
-        labels: token[P + 4], what stood at the masked positions.
-        places: uint16[P + 4], those positions.
+        ids: token[L + 8], the sequence, masked.
+        labels: token[P + 8], what stood at the masked positions.
+        places: uint16[P + 8], those positions.
         varints: uint32[largest number + 1], each number's varint in the low three bytes,
-            how many of them count in the high one; empty with IN_FOURS.
-        shuffles: uint8[256, 16], see `put_four_varints`.
+            how many of them count in the high one; empty with IN_EIGHTS.
+        shuffles: uint8[256, 16], see `put_eight_varints`.
         values: uint8[:], what values are copied from: L zeros, L ones and L zeros; P ones
             and P zeros as float32; room for the numbers of a record as varints.
         blocks: int64[4], where in `values` the floats begin, and the varints of the ids, the
@@ -76,6 +77,8 @@ class Page(NamedTuple):
             varies, only the key and what is around it.
         head_sizes: int64[7], how many of those bytes count.
         total: int64[1], bytes of all features of the record before.
+        ends: uint64[7], where each feature of the record ends.
+        known: what parts of a record contribute to its checksum.
     """
 
     ids: np.ndarray
@@ -90,17 +93,22 @@ class Page(NamedTuple):
     heads: np.ndarray
     head_sizes: np.ndarray
     total: np.ndarray
+    ends: np.ndarray
+    known: Known
 
 
 def page(length: int, predictions: int, vocab_size: int, dtype: np.dtype) -> Page:
     """What `write_records` needs; numbers up to LARGEST_ID fit."""
     sizes = {INPUT_MASK: length, SEGMENTS: length, MASKED_WEIGHTS: 4 * predictions}
     sizes[NEXT_SENTENCE] = 1
+    fixed: list[bytes] = []
     heads = np.zeros((7, _HEAD), np.uint8)
     head_sizes = np.zeros(7, np.int64)
     for feature, name in enumerate(SORTED_FEATURES):
         key = bytes([TAG_MESSAGE_1, len(name)]) + name.encode() + bytes([TAG_MESSAGE_2])
         head = key if feature in VARYING else _fixed_head(feature, key, sizes[feature])
+        if feature not in VARYING:
+            fixed.append(head)
         heads[feature, : len(head)] = np.frombuffer(head, np.uint8)
         head_sizes[feature] = len(head)
     slack = np.zeros(_SLACK, np.uint8)
@@ -110,10 +118,10 @@ def page(length: int, predictions: int, vocab_size: int, dtype: np.dtype) -> Pag
     blocks = [runs, slack, weights, slack, numbers[0], numbers[1], numbers[1]]
     ends = np.cumsum([len(block) for block in blocks])
     return Page(
-        ids=np.zeros(length + 4, dtype),
-        labels=np.zeros(predictions + 4, dtype),
-        places=np.zeros(predictions + 4, np.uint16),
-        varints=_varints(0 if IN_FOURS else max(length, vocab_size)),
+        ids=np.zeros(length + 8, dtype),
+        labels=np.zeros(predictions + 8, dtype),
+        places=np.zeros(predictions + 8, np.uint16),
+        varints=_varints(0 if IN_EIGHTS else max(length, vocab_size)),
         shuffles=_SHUFFLES,
         values=np.concatenate(blocks),
         blocks=ends[[1, 3, 4, 5]],
@@ -122,6 +130,8 @@ def page(length: int, predictions: int, vocab_size: int, dtype: np.dtype) -> Pag
         heads=heads,
         head_sizes=head_sizes,
         total=np.zeros(1, np.int64),
+        ends=np.zeros(7, np.uint64),
+        known=known(length, predictions, *fixed),
     )
 
 
@@ -167,19 +177,19 @@ def _move(out: Any, source: Any, target: Any, size: Any) -> None:
 
 
 @inlined
-def _encode_in_fours(page: Any, begin: Any, numbers: Any, count: Any) -> Any:
+def _encode_in_eights(page: Any, begin: Any, numbers: Any, count: Any) -> Any:
     """Write numbers[:count] as varints to page.values[begin:]; returns how many bytes.
 
-    Sets three numbers behind them to 0.
+    Sets seven numbers behind them to 0.
     """
-    for k in range(count, count + uint64(3)):
+    for k in range(count, count + uint64(7)):
         numbers[k] = 0
     at = begin
-    fours = (count + uint64(3)) >> uint64(2)
-    step = uint64(4 * numbers.itemsize)
-    for k in range(fours):
-        at += put_four_varints(numbers, k * step, page.shuffles, page.values, at)
-    return at - begin - ((fours << uint64(2)) - count)  # a 0 is one byte
+    eights = (count + uint64(7)) >> uint64(3)
+    step = uint64(8 * numbers.itemsize)
+    for k in range(eights):
+        at += put_eight_varints(numbers, k * step, page.shuffles, page.values, at)
+    return at - begin - ((eights << uint64(3)) - count)  # a 0 is one byte
 
 
 @inlined
@@ -193,7 +203,7 @@ def _encode_singly(page: Any, begin: Any, numbers: Any, count: Any) -> Any:
     return at - begin
 
 
-_encode = _encode_in_fours if IN_FOURS else _encode_singly
+_encode = _encode_in_eights if IN_EIGHTS else _encode_singly
 
 
 @inlined
@@ -215,7 +225,7 @@ def _set_numbers(
 @inlined
 def _set_parts(page: Any, pair: Any, length: Any) -> None:
     """Encode what varies in the record, and say what each feature is copied from."""
-    width, predictions = uint64(len(page.ids) - 4), uint64(len(page.labels) - 4)
+    width, predictions = uint64(len(page.ids) - 8), uint64(len(page.labels) - 8)
     none, one, four = uint64(0), uint64(1), uint64(4)
     begin, masked = uint64(pair.first_length) + uint64(2), uint64(pair.masked)
     floats, ids, labels, places = page.blocks[0], page.blocks[1], page.blocks[2], page.blocks[3]
@@ -251,6 +261,7 @@ def _put_features(out: Any, at: Any, page: Any) -> Any:
             at = write_varint(out, at + one, total)
         at = _copy(out, at, page.values, first, size)
         at = _copy(out, at, page.values, uint64(0), zeros)
+        page.ends[feature] = at
     return at
 
 
@@ -286,7 +297,7 @@ def write_records(
     Returns:
         (records written, bytes written).
     """
-    width, predictions = uint64(len(page.ids) - 4), uint64(len(page.labels) - 4)
+    width, predictions = uint64(len(page.ids) - 8), uint64(len(page.labels) - 8)
     worst = uint64(OVERHEAD) + uint64(5) * width + uint64(10) * predictions
     one = uint64(1)
     start = uint64(0)
@@ -312,7 +323,8 @@ def write_records(
         end = begin + total
         store_u64(out, start, end - data)
         store_u32(out, start + uint64(8), masked_crc(out, start, uint64(8)))
-        check = masked_crc(out, data, end - data)
+        ids_end = page.ends[INPUT_IDS] + begin - features
+        check = masked(record_register(page.known, pair, out, data, ids_end, end))
         checks[row] = check
         store_u32(out, end, check)
         start = end + uint64(FRAME - HEADER)

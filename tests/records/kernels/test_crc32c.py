@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
@@ -46,8 +47,17 @@ def check_lengths_and_alignments():
     data = np.random.default_rng(3).integers(0, 256, 1300, np.uint8)
     for length in [*range(40), 127, 128, 383, 384, 385, 500, 767, 768, 1200]:
         for start in (0, 1, 7):
-            crc = int(crc32c.crc_register(data, start, length)) ^ 0xFFFFFFFF
+            crc = int(crc32c.extend(crc32c.EMPTY, data, start, length)) ^ 0xFFFFFFFF
             assert crc == slow(data[start : start + length].tobytes())
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 128, 541])
+def test_zero_bytes_are_skipped(count):
+    skip = numba.njit(lambda table, register: crc32c.skip(table, register))
+    table = crc32c.skip_table(count)
+    for register in (0, 1, 0xFFFFFFFF, 0x12345678):
+        expected = crc32c.extend(np.uint64(register), np.zeros(count, np.uint8), 0, count)
+        assert skip(table, np.uint64(register)) == expected
 
 
 def test_every_length_and_alignment():

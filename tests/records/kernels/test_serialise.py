@@ -20,22 +20,22 @@ EDGES = [0, 1, 0x7F, 0x80, 0x81, 0x3FFF, 0x4000, 0x4001, 0xFFFF]
 
 
 @numba.njit
-def in_fours(numbers, shuffles, out):
+def in_eights(numbers, shuffles, out):
     at = numba.uint64(0)
-    for k in range(len(numbers) // 4):
-        first = numba.uint64(k * 4 * numbers.itemsize)
-        at += bits.put_four_varints(numbers, first, shuffles, out, at)
+    for k in range(len(numbers) // 8):
+        first = numba.uint64(k * 8 * numbers.itemsize)
+        at += bits.put_eight_varints(numbers, first, shuffles, out, at)
     return at
 
 
-@pytest.mark.skipif(not serialise.IN_FOURS, reason="the processor cannot shuffle bytes")
+@pytest.mark.skipif(not serialise.IN_EIGHTS, reason="the processor cannot shuffle bytes")
 @pytest.mark.parametrize("dtype", [np.uint16, np.uint32])
-def test_four_at_once(dtype):
+def test_eight_at_once(dtype):
     edges = EDGES + ([0x10000, 0x1FFFFF] if dtype is np.uint32 else [])
     generator = np.random.default_rng(1)
     numbers = generator.choice(edges, 4000).astype(dtype)
     out = np.zeros(3 * len(numbers) + 16, np.uint8)
-    size = in_fours(numbers, bits.varint_shuffles(), out)
+    size = in_eights(numbers, bits.varint_shuffles(), out)
     assert out[:size].tobytes() == b"".join(by_definition(int(n)) for n in numbers)
 
 
