@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -42,11 +43,12 @@ def run_tasks(
     workers: int = 0,
     executor: str = "processes",
     scheduler: str = "",
+    prepare: Callable[[], object] | None = None,
 ) -> Iterator[R]:
     """Apply a function to every task and yield the results as they come.
 
     One worker, or one task, runs in this process. Otherwise function and tasks travel
-    to fresh (spawned) processes, so both must be picklable.
+    to other processes, so both must be picklable.
 
     Args:
         function: of a module that every worker can import.
@@ -55,6 +57,9 @@ def run_tasks(
         executor: `processes`, or `dask` for the workers of a cluster. Those see the
             same files under the same names.
         scheduler: address of the cluster, such as tcp://host:8786.
+        prepare: loads what every task needs. Where this process can be forked, that is
+            done here, once, and the workers share it. Otherwise they are fresh (spawned)
+            and load it themselves.
 
     Raises:
         BertkitError: whatever a task raised; or a worker was killed from outside (a
@@ -70,7 +75,10 @@ def run_tasks(
     if count == 1:
         yield from map(function, tasks)
         return
-    with _processes(count) as pool:
+    forked = prepare is not None and _can_be_forked()
+    if prepare is not None and forked:
+        prepare()
+    with _processes(count, forked and _can_be_forked()) as pool:
         yield from _as_they_finish(pool, function, tasks, 2 * count)
 
 
@@ -113,9 +121,9 @@ def _until_error(tasks: Iterable[T], failure: list[Exception]) -> Iterator[T]:
 
 
 @contextlib.contextmanager
-def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Spawned processes that end with the block; what they do at an error is thrown away."""
-    context = multiprocessing.get_context("spawn")
+def _processes(count: int, forked: bool = False) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end with the block; what they do at an error is thrown away."""
+    context = multiprocessing.get_context("fork" if forked else "spawn")
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker)
     try:
         yield pool
@@ -134,6 +142,15 @@ def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _can_be_forked() -> bool:
+    """Whether a copy of this process can work: no other thread holds what the copy needs."""
+    if sys.platform != "linux" or "torch" in sys.modules:
+        return False
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    # A bar's own thread holds nothing but the bar, and workers draw none.
+    return all(type(thread).__module__.startswith("tqdm.") for thread in others)
 
 
 def check_executor(executor: str, scheduler: str) -> None:
@@ -205,6 +222,7 @@ def _as_they_finish(
 def _start_worker() -> None:
     # Ctrl-C reaches the whole group; the parent alone decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not what a forked worker's parent does
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

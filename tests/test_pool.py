@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -58,6 +59,50 @@ def test_workers_end_when_their_parent_is_killed(tmp_path, name):
     while alive(worker) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not alive(worker)
+
+
+loaded: list[int] = []
+
+
+def what_is_loaded(number: int) -> list[int]:
+    return [*loaded, os.getppid()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+def test_workers_share_what_was_prepared(monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "loaded", [])
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    found = list(
+        run_tasks(what_is_loaded, [1, 2, 3], 2, prepare=lambda: loaded.append(os.getpid()))
+    )
+    assert found == [[os.getpid(), os.getpid()]] * 3
+
+
+def test_a_process_with_other_threads_is_not_forked(monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "loaded", [])
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        found = list(run_tasks(square, [1, 2, 3], 2, prepare=lambda: loaded.append(1)))
+    finally:
+        done.set()
+        thread.join()
+    assert sorted(found) == [1, 4, 9]
+    assert loaded == []
+
+
+def is_ended_by_default(number: int) -> bool:
+    return signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_forked_worker_is_ended_without_its_parents_handler(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
+    try:
+        assert all(run_tasks(is_ended_by_default, [0, 1], 2, prepare=bool))
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_results_do_not_depend_on_the_number_of_processes():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -128,8 +129,9 @@ def make_records(
         if executor == "dask":
             tasks = [_from_anywhere(task) for task in tasks]
         build = functools.partial(
-            run_tasks, build_shard, workers=workers, executor=executor, scheduler=scheduler
-        )
+            run_tasks, build_shard, workers=workers, executor=executor, scheduler=scheduler,
+            prepare=functools.partial(_rehearse, config, words.path),
+        )  # fmt: skip
         made = _run(tasks, manifest, place, build, limit)
     else:
         log.logger.info("%s is complete already; nothing to do", place)
@@ -240,6 +242,14 @@ def build_shard(task: Task) -> Built:
             dealt = range(index, last, len(shard.outputs))
             outputs[name] = plan.write(Path(task.folder) / name, dealt)._asdict()
     return Built(shard, outputs)
+
+
+def _rehearse(config: RecordsConfig, vocab: str) -> None:
+    """Make a shard of nearly nothing: that loads all that shards of these settings need."""
+    with tempfile.TemporaryDirectory() as folder:
+        text = os.path.join(folder, "text")
+        files.write_text(text, "a b\nb a\n\nb a b\na\n")
+        build_shard(Task(Shard([text], [f"records{config.suffix}"]), config, vocab, folder))
 
 
 @functools.lru_cache(maxsize=1)
