@@ -254,3 +254,5 @@ def read_json(path: str | Path) -> Any:
         raise DataError(f"{path}: not UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:  # numbers too long, lists too deep
+        raise DataError(f"{path}: not JSON that can be read: {error}") from error

@@ -96,7 +96,7 @@ class JsonLinesFile:
             lists = [np.array(values[name], np.int64) for name in KEYS[:4]]
             ids, mask, segments, labels = lists
             label = int(values["next_sentence_label"])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise self._wrong(number, f"not a record: {error!r}") from error
         if any(values.shape != (len(ids),) for values in lists) or not len(ids):
             raise self._wrong(number, "its lists differ in length or are empty")

@@ -20,7 +20,7 @@ from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.records.tokenizer import WordPieceTokenizer
 from bertkit.squad.batches import AnswerBatches, WindowBatcher, by_length
 from bertkit.squad.config import AnswerConfig
-from bertkit.squad.examples import Question
+from bertkit.squad.examples import Question, is_writable
 from bertkit.squad.features import Window
 from bertkit.squad.predict import Decoder, Predictions, Scores
 from bertkit.squad.review import review, write_review
@@ -192,7 +192,7 @@ def read_answers(path: str | Path) -> dict[str, str]:
     if not isinstance(values, dict):
         raise DataError(f"{path}: expected an object of question ids and texts")
     for name, text in values.items():
-        if not isinstance(text, str):
+        if not isinstance(text, str) or not is_writable(text):
             raise DataError(f"{path}: the answer to {name!r} is not a text")
     return values
 

@@ -16,7 +16,7 @@ from bertkit.records.tokenizer import WordPieceTokenizer
 from bertkit.squad.answer import answer_windows, load_span_weights
 from bertkit.squad.batches import ScoreTask, WindowBatcher
 from bertkit.squad.config import AskConfig
-from bertkit.squad.examples import Passage, Question
+from bertkit.squad.examples import Passage, Question, is_writable
 from bertkit.squad.features import WindowMaker
 from bertkit.squad.prepare import answering_plan, answering_problems, open_start
 from bertkit.train import checkpoint
@@ -72,7 +72,7 @@ def read_asked(lines: Iterable[str], source: str) -> list[Question]:
             continue
         try:
             entry = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{source}:{number}: not JSON: {error}", _FORM) from error
         if not isinstance(entry, dict):
             raise DataError(f"{source}:{number}: not an object", _FORM)
@@ -89,7 +89,7 @@ def read_asked(lines: Iterable[str], source: str) -> list[Question]:
 
 def _text(entry: dict[str, Any], names: Sequence[str], place: str) -> str:
     found = next((entry[name] for name in names if name in entry), None)
-    if not isinstance(found, str) or not found.strip():
+    if not isinstance(found, str) or not found.strip() or not is_writable(found):
         raise DataError(f"{place}: {names[0]!r} is missing, empty or not a text", _FORM)
     return found
 

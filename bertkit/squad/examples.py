@@ -201,4 +201,17 @@ def _get(value: Any, key: str, kind: type, place: str) -> Any:
     found = value[key]
     if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
         raise DataError(f"{place}: {key!r} is not {names[kind]}")
+    if isinstance(found, str) and not is_writable(found):
+        raise DataError(f"{place}: {key!r} holds half of a character (a lone surrogate)")
     return found
+
+
+def is_writable(text: str) -> bool:
+    """Whether a text can be written as UTF-8; JSON can hold halves of characters, which cannot."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -11,7 +11,7 @@ from typing import Any
 from bertkit import log
 from bertkit.errors import DataError, MissingDependencyError
 from bertkit.files import atomic_write, read_json, write_text
-from bertkit.squad.examples import Question, split_words
+from bertkit.squad.examples import Question, is_writable, split_words
 from bertkit.squad.score import best_of_each, exact_match, f1, f1_version_2
 
 NAME = "review.json"
@@ -20,6 +20,10 @@ EXAMPLES = 5
 _WORD = re.compile(
     r"\b(how many|how much|how|what|which|who|whom|whose|when|where|why)\b", re.IGNORECASE
 )
+_KINDS = ("right", "wrong")
+# Names of texts, of numbers and of lists of texts in a group and in an example.
+_OF_A_GROUP = (("group",), ("questions", "exact", "f1"))
+_OF_AN_EXAMPLE = (("question", "answer", "passage"), ("probability",), ("wanted",))
 _EXCERPT = 120  # characters shown on either side of the wanted answer
 
 
@@ -87,9 +91,32 @@ def read_review(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / NAME
     found = read_json(path)
-    if not isinstance(found, dict) or not {"groups", "right", "wrong"} <= found.keys():
-        raise DataError(f"{path}: not a review of answers", "score the answers again: --do-eval")
-    return found
+    try:
+        return {
+            **found,
+            "groups": {
+                str(name): [_checked(row, *_OF_A_GROUP) for row in groups]
+                for name, groups in found["groups"].items()
+            },
+            **{kind: [_checked(row, *_OF_AN_EXAMPLE) for row in found[kind]] for kind in _KINDS},
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: not a review of answers", "score the answers again: --do-eval"
+        ) from error
+
+
+def _checked(
+    row: Mapping[str, Any], texts: Sequence[str], numbers: Sequence[str], lists: Sequence[str] = ()
+) -> Any:
+    """The row itself; raises what `read_review` expects where these are not what they are."""
+    written = [row[name] for name in texts]
+    written += [text for name in lists for text in row[name]]
+    if not all(isinstance(text, str) and is_writable(text) for text in written):
+        raise TypeError(texts)
+    if not all(isinstance(row[name], (int, float)) for name in numbers):
+        raise TypeError(numbers)
+    return row
 
 
 def as_text(found: Mapping[str, Any]) -> str:

@@ -44,7 +44,7 @@ def _read(path: str, preset: str, text: str) -> Translation | None:
     if text.lstrip().startswith("{"):
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{path}: not JSON: {error}") from error
         if graphcore.recognises_keras(values):
             return graphcore.read_keras(path, values)
