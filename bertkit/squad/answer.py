@@ -110,7 +110,10 @@ def score_windows(
     """
     place = adapter.peers.topology
     found: dict[int, Scores] = {}
-    parts = _parts(by_length(windows), batch_size, adapter.caps.fixed_shapes)
+    fixed = adapter.caps.fixed_shapes
+    parts = _parts(by_length(windows), batch_size, fixed)
+    while fixed and len(parts) % place.world:
+        parts.append(parts[-1])  # engines that join processes want as many calls of each
     own = AnswerBatches(parts[place.rank :: place.world], batcher)
     if len(own):
         with adapter.loader(own, training=False) as batches:

@@ -166,11 +166,15 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Ready:
         )
     shape, vocab = open_start(config, start)
     ready = Ready(config, start, shape, vocab, training, asked, scores, adapter.caps.name)
-    plan = ready.plan if config.trains else answering_plan(ready.plan, config)
-    problems = [problem.text for problem in adapter.validate(plan, ready.optimizer)]
+    answering = answering_plan(ready.plan, config)
+    plans = [ready.plan if config.trains else answering]
+    if config.predicts and adapter.caps.scalar_reads == "closure":
+        plans.append(answering)  # such an engine cuts whole steps, and so these batches too
+    found = [problem for plan in plans for problem in adapter.validate(plan, ready.optimizer)]
+    problems = [problem.text for problem in found]
     problems += answering_problems(config, adapter) if config.predicts else []
     if problems:
-        raise ConfigError("; ".join(problems))
+        raise ConfigError("; ".join(dict.fromkeys(problems)))
     return ready
 
 

@@ -22,6 +22,7 @@ from bertkit.model.heads import BertForPreTraining
 from bertkit.squad import ask
 from bertkit.squad.config import AskConfig, SquadConfig
 from bertkit.squad.finetune import finetune
+from bertkit.squad.prepare import prepare
 from bertkit.train.trainer import Trainer
 from bertkit.train.vendors import CsConfig
 
@@ -128,9 +129,12 @@ def test_resuming_continues_bit_for_bit(cstorch, settings, tmp_path, monkeypatch
 
 
 def test_sizes_are_not_tried_on_it(cstorch, settings):
-    for config in (replace(settings, predict_batch_size="auto"),):
-        with pytest.raises(ConfigError, match="--predict-batch-size auto does not work on cs"):
-            finetune(config, CsAdapter())
+    with pytest.raises(ConfigError, match="--predict-batch-size auto does not work on cs"):
+        finetune(replace(settings, predict_batch_size="auto"), CsAdapter())
+    several = on_system(settings, systems=3)
+    with pytest.raises(ConfigError, match="more than the 2 rows of a step"):
+        prepare(several, CsAdapter())
+    assert prepare(replace(several, predict_batch_size="3"), CsAdapter()).asked
     # Where nothing is answered, it does not matter.
     finetune(replace(settings, predict_file=None, predict_batch_size="auto"), CsAdapter())
 

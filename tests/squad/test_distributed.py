@@ -150,6 +150,10 @@ def test_sizes_are_agreed_on_and_a_process_without_a_batch_waits(
     alone = replace(config, predict_batch_size="8")
     answer_windows(alone, adapter, stepper, batcher, tokenizer, windows)
     assert len(asked) == 1
+    # Engines that join processes want as many calls of each.
+    monkeypatch.setattr(CpuAdapter, "caps", replace(CpuAdapter.caps, fixed_shapes=True))
+    answer_windows(alone, adapter, stepper, batcher, tokenizer, windows)
+    assert [batch.sequences for batch in asked] == [1, 8]
 
 
 def test_another_number_of_processes_goes_on_with_a_note(bertkit, words, tmp_path):
