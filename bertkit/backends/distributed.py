@@ -15,14 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
-from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.nn.parallel import DistributedDataParallel
 
 from bertkit import log
-from bertkit.backends.base import OptimizerSpec
 from bertkit.backends.peers import Peers, Topology
 from bertkit.errors import BertkitError, ConfigError
-from bertkit.train.optim import optimizer_kind, parameter_groups
 
 _TIMEOUT = datetime.timedelta(minutes=30)  # evaluation and saving happen between collectives
 _NEEDED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
@@ -125,27 +122,6 @@ def wrap(model: nn.Module, peers: Peers, unused: bool) -> nn.Module:
     return DistributedDataParallel(
         model, gradient_as_bucket_view=True, find_unused_parameters=unused
     )
-
-
-class ShardedOptimizer(ZeroRedundancyOptimizer):
-    """An optimizer whose state is dealt out: whole tensors, each to one process.
-
-    Every process updates its own parameters and sends them to the others (stage 1 of
-    ZeRO, Rajbhandari et al. 2019, arXiv:1910.02054). A parameter is updated by the same
-    operations as without sharding, so the weights come out the same bit for bit.
-    """
-
-    def step(self, closure: Any = None, **words: Any) -> None:  # type: ignore[override]
-        """One update of all parameters, in this process and the others."""
-        with lost_peers():
-            super().step(closure, **words)
-
-
-def shard_optimizer(model: nn.Module, spec: OptimizerSpec) -> ShardedOptimizer:
-    """The named optimizer, its state dealt out to the processes of the default group."""
-    kind, options = optimizer_kind(spec)
-    groups = parameter_groups(model.named_parameters(), spec)
-    return ShardedOptimizer(groups, optimizer_class=kind, **options)
 
 
 def reduce_gradients(parameters: Sequence[Tensor], divisor: int = 1) -> None:

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from bertkit.backends.base import OptimizerSpec
-from bertkit.backends.distributed import ShardedOptimizer
 from bertkit.errors import ConfigError
 from bertkit.train.optim import load_named_state, named_state, own_part, parameter_groups
 
@@ -58,6 +57,8 @@ def make_fused(
         kind, options = vendor.FusedAdamW, {**options, "weight_decay": 0.0}
     made: torch.optim.Optimizer
     if sharded:
+        from bertkit.backends.sharded import ShardedOptimizer
+
         made = ShardedOptimizer(groups, optimizer_class=kind, lr=0.0, **options)
     else:
         made = kind(groups, lr=0.0, **options)

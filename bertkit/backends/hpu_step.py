@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bertkit.backends.base import Ticket
-from bertkit.backends.distributed import ShardedOptimizer, lost_peers, reduce_gradients
+from bertkit.backends.distributed import lost_peers, reduce_gradients
 from bertkit.backends.hpu_optim import (
     clips_itself,
     decay_weights,
@@ -24,6 +24,7 @@ from bertkit.backends.hpu_optim import (
 from bertkit.backends.loop import LoopStepper
 from bertkit.data.batches import MicroBatch, StepBatch, multiplied
 from bertkit.errors import ConfigError
+from bertkit.train.optim import own_part
 from bertkit.train.vendors import HpuConfig
 
 # Fact of a ticket: by what its loss was multiplied.
@@ -113,7 +114,7 @@ class HpuStepper(LoopStepper):
         Where processes share the moments, the main one gets all of them.
         """
         moments = fused_state(self.optimizer) if self.optimizer else {}
-        if isinstance(self.optimizer, ShardedOptimizer):
+        if self.optimizer and own_part(self.optimizer) is not self.optimizer:
             moments = {k: v for part in self.peers.collect(moments) for k, v in part.items()}
         return {"optimizer": moments, "scaler": {}}
 

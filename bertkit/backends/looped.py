@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from bertkit.backends.base import Caps, OptimizerSpec, Problem, Schedule, StepPlan, Task
-from bertkit.backends.distributed import shard_optimizer, wrap
+from bertkit.backends.distributed import wrap
 from bertkit.backends.loop import LoopStepper, make_scaler, plain_weights, setting_problems
 from bertkit.backends.peers import Peers
 from bertkit.backends.speed import matrix_flops
@@ -45,6 +45,8 @@ class LoopAdapter:
     def optimizer(self, model: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:
         """The named optimizer, fused; its state dealt out to the processes if wanted."""
         if spec.shard and self.peers.topology.world > 1:
+            from bertkit.backends.sharded import shard_optimizer
+
             return shard_optimizer(model, spec)
         return make_optimizer(model, spec)
 

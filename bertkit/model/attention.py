@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.util import find_spec
 from typing import cast
 
 import torch
@@ -17,10 +18,8 @@ from torch.nn import functional
 
 from bertkit.model.cpu_attention import run_attention
 
-try:  # PyTorch 2.10 and later
-    from torch.nn.attention.varlen import varlen_attn as _varlen_attn
-except ImportError:  # pragma: no cover - depends on the installed version
-    _varlen_attn = None  # type: ignore[assignment]
+# PyTorch 2.10 and later; it brings the whole compiler, seconds that only CUDA's runs need.
+_HAS_VARLEN = find_spec("torch.nn.attention.varlen") is not None
 
 
 @dataclass(frozen=True)
@@ -231,8 +230,10 @@ def _flash(projected: Tensor, heads: int, layout: UnpaddedLayout, dropout_rate: 
     width = projected.shape[1] // 3
     query, key, value = projected.view(-1, 3, heads, width // heads).unbind(1)
     starts, longest = layout.cumulative, layout.longest
-    if dropout_rate == 0.0 and _varlen_attn is not None:
-        mixed = _varlen_attn(query, key, value, starts, starts, longest, longest)
+    if dropout_rate == 0.0 and _HAS_VARLEN:
+        from torch.nn.attention.varlen import varlen_attn
+
+        mixed = varlen_attn(query, key, value, starts, starts, longest, longest)
         return cast(Tensor, mixed).reshape(-1, width)
     if not hasattr(torch.ops.aten, "_flash_attention_forward"):
         return _run_by_run(projected, heads, layout, dropout_rate)
