@@ -22,10 +22,10 @@ from bertkit.model.convert.audit import Audit, audit, require_whole
 from bertkit.model.convert.card import card, facts_beside
 from bertkit.model.convert.hf import WEIGHTS
 from bertkit.model.convert.reading import WORDS, Reading, Row, infer_config
+from bertkit.model.convert.run_state import OPTIMIZER
 from bertkit.model.convert.vocabulary import require_safe_cut, resize, rounded
 
 TARGETS = ("hf", "nvidia")
-_MOMENTS = "optimizer.pt"
 _SPECIAL = {
     "pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]",
     "mask_token": "[MASK]",
@@ -234,7 +234,8 @@ def _files_of(reading: Reading) -> list[str]:
     if place.is_file():
         return [str(place)]
     if place.is_dir():
-        kinds = (".safetensors", ".bin", ".index.json", "config.json")
+        state = (".pt",) if reading.moments else ()
+        kinds = (".safetensors", ".bin", ".index.json", "config.json", *state)
         found = [path for path in place.iterdir() if path.name.endswith(kinds)]
     else:
         found = [
@@ -278,7 +279,7 @@ def _write_hf(
     if reading.moments:
         step = torch.tensor(float(reading.step or 0))
         moments = {name: {"step": step, **values} for name, values in reading.moments.items()}
-        with atomic_write(place / _MOMENTS) as stream:
+        with atomic_write(place / OPTIMIZER) as stream:
             torch.save({"optimizer": moments, "scaler": {}}, stream)
     if vocab is not None:
         tokenizer = {

@@ -20,10 +20,10 @@ from bertkit.model.convert.reading import (
     MLM_BIAS,
     WORDS,
     Reading,
-    no_moments,
     our_name,
     take_named,
 )  # fmt: skip
+from bertkit.model.convert.run_state import take_run_state
 
 WEIGHTS = "model.safetensors"
 PICKLED = "pytorch_model.bin"
@@ -88,16 +88,15 @@ def read(path: Path, moments: bool = False) -> Reading:
 
     Args:
         path: as for `load_weights`.
-        moments: not offered: there are none in these files.
+        moments: also take the optimizer's moments, which bertkit's checkpoints have.
 
     Raises:
-        DataError: no weights there, or damaged ones.
+        DataError: no weights there, or damaged ones; or no moments.
     """
-    if moments:
-        raise no_moments(path)
     tensors = _read_all(path)
     reading = Reading("hf", path)
     take_named(reading, tensors, {name: our_name(name) for name in tensors})
+    take_run_state(reading, reading.folder, moments)
     return reading
 
 
