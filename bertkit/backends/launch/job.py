@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bertkit.config import Layer, load_preset, load_yaml, parse_assignments, resolve
+from bertkit.config import Layer, flatten, load_preset, load_yaml, parse_assignments, resolve
 from bertkit.errors import ConfigError, UsageError
 from bertkit.train.config import PretrainConfig
 from bertkit.train.foreign.opening import translated
+from bertkit.train.vendors import IpuConfig
 
 # What a node of each kind of machine usually has.
 NODE = {"hpu": 8, "cuda": 8, "cpu": 1, "ipu": 16, "cs": 1}
@@ -28,6 +29,7 @@ class Job:
         per_node: devices of one node.
         name: of the job.
         pretrain: the resolved settings of `pretrain`; None for other commands.
+        ipu: the settings of IPUs of commands that several processes can share; None for others.
         environment: variables that every process gets.
     """
 
@@ -37,6 +39,7 @@ class Job:
     per_node: int = 1
     name: str = "bertkit"
     pretrain: PretrainConfig | None = None
+    ipu: IpuConfig | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -83,7 +86,10 @@ def make_job(
         raise UsageError(f"{devices} devices do not fill nodes of {size}")
     if "--backend" not in words and words[0] in ("pretrain", "eval", "finetune-squad", "predict"):
         words = [*words, "--backend", backend]
-    job = Job(tuple(words), backend, devices, size, name, config, dict(environment or {}))
+    ipu = config.ipu if config else None
+    if words[0] == "finetune-squad":
+        ipu = read_ipu(words[1:])
+    job = Job(tuple(words), backend, devices, size, name, config, ipu, dict(environment or {}))
     problem = batch_problem(job)
     if problem:
         raise ConfigError(problem)
@@ -117,6 +123,23 @@ def read_words(words: Sequence[str]) -> PretrainConfig:
         layers.append(Layer(name, foreign.values if foreign else load_yaml(name)))
     layers += [Layer("command line", flags), Layer("--set", parse_assignments(assigned))]
     return resolve(PretrainConfig, layers).config
+
+
+def read_ipu(words: Sequence[str]) -> IpuConfig:
+    """The settings of IPUs that the words of any command line give.
+
+    Raises:
+        UsageError, ConfigError: see `bertkit.config.resolve`.
+    """
+    _, files, presets, assigned = _flags(words)
+    given = [(f"preset {name}", load_preset(name)) for name in presets]
+    given += [(name, load_yaml(name)) for name in files]
+    given.append(("--set", parse_assignments(assigned)))
+    layers = []
+    for origin, values in given:
+        own = {key: value for key, value in flatten(values).items() if key.startswith("ipu.")}
+        layers.append(Layer(origin, {key.removeprefix("ipu."): own[key] for key in own}))
+    return resolve(IpuConfig, layers).config
 
 
 def _flags(

@@ -64,22 +64,24 @@ def poprun(job: Job, instances: int = 1) -> list[str]:
     """Replicas of a Graphcore job over one or several host processes.
 
     Args:
-        job: what to start; its settings say how many IPUs a replica has.
+        job: what to start; its settings say how many replicas a process has, and how many IPUs
+            a replica.
         instances: host processes.
 
     Raises:
-        UsageError: replicas that do not divide over the processes, or no pretraining.
+        UsageError: a command of one process.
     """
-    if job.pretrain is None:
-        raise UsageError("poprun starts `pretrain`", "other commands need one process")
-    ipu = job.pretrain.ipu
+    ipu = job.ipu
+    if ipu is None:
+        raise UsageError(
+            "poprun starts `pretrain` and `finetune-squad`", "other commands need one process"
+        )
     each = ipu.ipus_per_replica or max(
         len(ipu.layers_per_ipu), max(ipu.device_mapping, default=0) + 1, len(ipu.pipeline_stages), 1
     )
-    if ipu.replicas % instances:
-        raise UsageError(f"{ipu.replicas} replicas do not divide over {instances} processes")
+    replicas = str(ipu.replicas * instances)  # the settings are those of one process
     return [
-        "poprun", "--vv", "--num-instances", str(instances), "--num-replicas", str(ipu.replicas),
+        "poprun", "--vv", "--num-instances", str(instances), "--num-replicas", replicas,
         "--update-partition=yes", "--remove-partition=yes", "--reset-partition=no",
         "--vipu-server-host", "$IPUOF_VIPU_API_HOST",
         "--vipu-partition", "$IPUOF_VIPU_API_PARTITION_ID", "--ipus-per-replica", str(each),

@@ -64,14 +64,21 @@ def test_mpirun_spreads_cards_over_sockets():
 
 
 def test_poprun_counts_replicas_and_their_ipus():
-    words = ("pretrain", "--set", "ipu.replicas=16", "--set", "ipu.layers_per_ipu=[3, 7, 7, 7]",
-             "--input", "x", "--output", "y")  # fmt: skip
-    line = shlex.split(plan("poprun", words, instances=4))
-    assert line[line.index("--num-replicas") + 1] == "16"
-    assert line[line.index("--ipus-per-replica") + 1] == "4"
-    assert line[line.index("--num-instances") + 1] == "4"
-    with pytest.raises(UsageError, match="16 replicas"):
-        plan("poprun", words, instances=3)
+    """`ipu.replicas` are those of one process, as the adapter demands of poprun."""
+    sets = ("--set", "ipu.replicas=4", "--set", "ipu.layers_per_ipu=[3, 7, 7, 7]")
+    for words in (
+        ("pretrain", *sets, "--input", "x", "--output", "y"),
+        ("finetune-squad", "--preset", "squad-base", *sets, "--train-file", "t.json"),
+    ):
+        line = shlex.split(plan("poprun", words, instances=4))
+        assert line[line.index("--num-replicas") + 1] == "16"
+        assert line[line.index("--ipus-per-replica") + 1] == "4"
+        assert line[line.index("--num-instances") + 1] == "4"
+        assert line[line.index("bertkit") + 1 :] == [*words, "--backend", "ipu"]
+    with pytest.raises(UsageError, match="starts `pretrain` and `finetune-squad`"):
+        plan("poprun", ("eval", "--input", "x"))
+    with pytest.raises(UsageError, match="replica"):
+        plan("poprun", ("finetune-squad", "--set", "ipu.replica=2"))
 
 
 def test_csrun_is_the_line_of_their_own_program(tmp_path):
