@@ -55,7 +55,9 @@ class HpuConfig:
 class IpuConfig:
     """Graphcore IPUs."""
 
-    replicas: int = setting(1, help="Copies of the model that share a step, in each process.", minimum=1)
+    replicas: int = setting(
+        1, help="Copies of the model that share a step, in each process.", minimum=1
+    )
     ipus_per_replica: int = setting(
         0, help="IPUs of one copy; 0: as many as the layers are spread over.", minimum=0
     )
