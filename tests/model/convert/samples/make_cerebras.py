@@ -1,7 +1,7 @@
 """How checkpoint_60.mdl was made: with cerebras_pytorch 2.10 (Python 3.11), on its CPU backend.
 
 Run: python make_cerebras.py checkpoint_60.mdl && xz -9e checkpoint_60.mdl
-The names are those of the PyTorch BERT in Cerebras' model zoo; `test_formats.py` computes the
+The names are those of the PyTorch BERT in Cerebras' model zoo; `test_cerebras.py` computes the
 same numbers again.
 """
 

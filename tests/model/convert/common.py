@@ -1,0 +1,26 @@
+"""What the tests of checkpoint forms share."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+
+def same(one, other):
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        assert value.dtype == other[name].dtype
+        assert torch.equal(value, other[name]), name
+
+
+class Inputs(torch.utils.data.Dataset):
+    """What their programs keep in `data_loader`."""
+
+    def __init__(self):
+        self.inputs = [np.arange(6).reshape(2, 3)]
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return self.inputs[0][index]
