@@ -22,6 +22,7 @@ from bertkit.squad.config import AnswerConfig, SquadConfig
 from bertkit.squad.examples import Question, read_questions
 from bertkit.squad.features import Window, WindowMaker
 from bertkit.train import checkpoint
+from bertkit.train.prepare import micro_size
 from bertkit.train.vendors import options_of
 
 # Questions looked at to tell how many windows all of them will have.
@@ -147,7 +148,10 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Ready:
     """
     config = replace(config, layout=adapter.caps.layout(config.layout))
     if config.trains:
-        config = replace(config, micro_batch_size=_micro_size(config))
+        size = micro_size(
+            config.global_batch_size, config.micro_batch_size, Topology.from_environment().world
+        )
+        config = replace(config, micro_batch_size=size)
     version_2, limit = config.version_2_with_negative, config.limit
     training, asked = [], []
     if config.trains:
@@ -176,18 +180,6 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Ready:
     if problems:
         raise ConfigError("; ".join(dict.fromkeys(problems)))
     return ready
-
-
-def _micro_size(config: SquadConfig) -> int:
-    """Windows per forward pass, so that all processes have the same work in every step."""
-    world = Topology.from_environment().world
-    size = config.micro_batch_size or max(1, config.global_batch_size // world)
-    if config.global_batch_size % (size * world):
-        raise ConfigError(
-            f"--global-batch-size {config.global_batch_size} is not a multiple of"
-            f" --micro-batch-size {size} x {world} processes"
-        )
-    return size
 
 
 def open_start(config: AnswerConfig, start: Path) -> tuple[BertConfig, Vocab]:

@@ -84,7 +84,8 @@ def prepare(
     """
     given = config
     world = Topology.from_environment().world
-    config = replace(config, micro_batch_size=_micro_size(config, world))
+    size = micro_size(config.global_batch_size, config.micro_batch_size, world)
+    config = replace(config, micro_batch_size=size)
     source = _open_source(config, dry_run)
     eval_source = RecordSource(config.eval_input) if config.eval_input else None
     sources: list[Source] = [source, eval_source] if eval_source else [source]
@@ -119,12 +120,21 @@ def make_model(config: PretrainConfig) -> BertForPreTraining:
     return model
 
 
-def _micro_size(config: PretrainConfig, world: int) -> int:
-    """Sequences per forward pass, so that all processes have the same work in every step."""
-    size = config.micro_batch_size or max(1, config.global_batch_size // world)
-    if config.global_batch_size % (size * world):
+def micro_size(global_batch_size: int, wanted: int, world: int) -> int:
+    """Sequences per forward pass, so that all processes have the same work in every step.
+
+    Args:
+        global_batch_size: sequences per optimizer step.
+        wanted: the setting; 0 for all that a process has in a step.
+        world: processes that train together.
+
+    Raises:
+        ConfigError: the global batch cannot be dealt out so.
+    """
+    size = wanted or max(1, global_batch_size // world)
+    if global_batch_size % (size * world):
         raise ConfigError(
-            f"--global-batch-size {config.global_batch_size} is not a multiple of"
+            f"--global-batch-size {global_batch_size} is not a multiple of"
             f" --micro-batch-size {size} x {world} processes"
         )
     return size
