@@ -124,7 +124,7 @@ def portable(text: Path, vocab: str, rounds: int) -> dict[str, Any]:
     def run(setting: str) -> dict[str, Any]:
         environment = {**os.environ, "BERTKIT_PORTABLE": setting}
         done = subprocess.run(
-            [*ask, "--rounds", "1", "--only-stages"],
+            [*ask, "--rounds", "5", "--only-stages"],
             stdout=subprocess.PIPE, env=environment, check=True,
         )  # fmt: skip
         fast: dict[str, Any] = json.loads(done.stdout)["fast"]
