@@ -49,7 +49,7 @@ def _usable_cache() -> str:
     folder = cache_folder()
     try:
         folder.mkdir(parents=True)
-        logger.info("compiling record kernels for this machine, once; it takes some 15 seconds")
+        logger.info("compiling record kernels for this machine, once; it takes half a minute")
     except FileExistsError:
         pass
     except OSError:
