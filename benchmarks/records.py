@@ -196,8 +196,10 @@ def command(arguments: list[str], **environment: str) -> dict[str, float]:
     }
 
 
-def commands(text: Path, small: Path, vocab: str, folder: Path, rounds: int) -> dict[str, Any]:
-    """The command as a user runs it: cold and warm, small text, eight parts by 1 and 2 workers."""
+def commands(
+    text: Path, small: Path, vocab: str, folder: Path, rounds: int, count: int
+) -> dict[str, Any]:
+    """The command as a user runs it: cold and warm, small text, many parts by 1 and 2 workers."""
     shape = ["--vocab", vocab, "--msl", str(MSL), "--max-predictions-per-seq", str(PREDICTIONS)]
 
     def run(inputs: list[Path], workers: int = 1, **environment: str) -> dict[str, float]:
@@ -212,19 +214,20 @@ def commands(text: Path, small: Path, vocab: str, folder: Path, rounds: int) -> 
     whole = [run([text]) for _ in range(rounds)]
     tiny = [run([small]) for _ in range(rounds)]
     parts = []
-    for index in range(8):
+    for index in range(count):
         parts.append(folder / f"part-{index}.txt")
         parts[-1].write_bytes(text.read_bytes())
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"parts": count}
     pairs = [(run(parts, 1), run(parts, 2)) for _ in range(min(3, rounds))]
     middle = lambda rows, key: statistics.median(row[key] for row in rows)  # noqa: E731
     for kind in ("wall", "cpu"):
-        found[f"eight_parts_one_worker_{kind}"] = middle([one for one, _ in pairs], kind)
-        found[f"eight_parts_two_workers_{kind}"] = middle([two for _, two in pairs], kind)
+        found[f"one_worker_{kind}"] = middle([one for one, _ in pairs], kind)
+        found[f"two_workers_{kind}"] = middle([two for _, two in pairs], kind)
     found["two_workers_speedup"] = statistics.median(a["wall"] / b["wall"] for a, b in pairs)
     # What another part costs, all that the command does for it included.
     more = [
-        (one["cpu"] - single["cpu"]) / 7 for (one, _), single in zip(pairs, whole, strict=False)
+        (one["cpu"] - single["cpu"]) / (count - 1)
+        for (one, _), single in zip(pairs, whole, strict=False)
     ]
     shutil.rmtree(folder / "out", ignore_errors=True)
     return found | {
@@ -298,6 +301,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--share", type=float, default=0.1, help="of the text, for slow code")
     parser.add_argument("--memory", type=Path, default=Path("/dev/shm"), help="a RAM disk")
+    parser.add_argument("--parts", type=int, default=16, help="for one worker beside two")
     parser.add_argument("--only-stages", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -328,10 +332,13 @@ def main() -> None:
             result["read_ratio"] = result["fast"]["read_per_second"] / rate
             result["on_the_fly"] = on_the_fly(text, given.vocab, folder, given.rounds)
             result["first_step"] = first_step(text, given.vocab, folder)
-            result["commands"] = commands(text, small, given.vocab, folder, given.rounds)
+            places = {"commands": folder}
             with tempfile.TemporaryDirectory(dir=given.memory) as other:
-                inside = commands(text, small, given.vocab, Path(other), given.rounds)
-            result["commands_in_memory"] = inside
+                places["commands_in_memory"] = Path(other)
+                for kind, place in places.items():
+                    result[kind] = commands(
+                        text, small, given.vocab, place, given.rounds, given.parts
+                    )
         print(json.dumps(result, indent=1))
 
 
