@@ -95,7 +95,8 @@ class Lamb(torch.optim.Optimizer):
         """One update of every parameter that has a gradient."""
         for group in self.param_groups:
             weights = [weight for weight in group["params"] if weight.grad is not None]
-            if weights and weights[0].device.type == "cpu":
+            # Groups that are not adapted hold biases and the like: small, and many.
+            if group["adapt"] and weights and weights[0].device.type == "cpu":
                 for weight in weights:
                     self._update_in_blocks(weight, group)
             elif weights:
@@ -121,13 +122,10 @@ class Lamb(torch.optim.Optimizer):
             torch._fused_adam_(
                 [update], [gradient], [first], [second], [], [state["step"]], **self.adam
             )
-            if group["adapt"]:
-                top += float(torch.dot(own, own))
-                bottom += float(torch.dot(update, update))
-        trust = 1.0
-        if group["adapt"]:
-            length = min(math.sqrt(top), self.variant.clamp or math.inf)
-            trust = length / math.sqrt(bottom) if length > 0 and bottom > 0 else 1.0
+            top += float(torch.dot(own, own))
+            bottom += float(torch.dot(update, update))
+        length = min(math.sqrt(top), self.variant.clamp or math.inf)
+        trust = length / math.sqrt(bottom) if length > 0 and bottom > 0 else 1.0
         for update, own in zip(reversed(parts[0]), reversed(parts[-1]), strict=True):
             own.add_(update, alpha=trust * group["lr"])
 
