@@ -167,6 +167,26 @@ def test_a_damaged_cache_gives_the_windows_all_the_same(folder, words, data):
     assert [window.ids(2, 3).tolist() for window in windows()] == wanted
 
 
+@pytest.mark.parametrize(("byte", "value"), [(10, 99), (8, 1)], ids=["method", "encrypted"])
+def test_a_cache_that_zipfile_cannot_unpack_is_made_again(folder, words, byte, value):
+    path = folder / "q.json"
+    path.write_text(json.dumps(squad(RIVERS)))
+    questions = read_questions(path)
+
+    def windows():
+        return cached_windows(folder / "other", {}, questions, words.vocab, make)
+
+    def make():
+        return WindowMaker(words, 20, 4, 8).windows(questions, False)
+
+    wanted = [window.ids(2, 3).tolist() for window in windows()]
+    (file,) = (folder / "other").iterdir()
+    blob = bytearray(file.read_bytes())
+    blob[blob.index(b"PK\x01\x02") + byte] = value  # in the archive's list of files
+    file.write_bytes(blob)
+    assert [window.ids(2, 3).tolist() for window in windows()] == wanted
+
+
 @pytest.mark.parametrize("text", ["[" * 200_000, "1" * 5000, '{"a": ' * 100_000])
 def test_json_that_python_itself_gives_up_on(folder, text):
     (folder / "deep.json").write_text(text)
