@@ -75,10 +75,11 @@ def run_tasks(
     if count == 1:
         yield from map(function, tasks)
         return
-    forked = prepare is not None and _can_be_forked()
-    if prepare is not None and forked:
+    forked = False
+    if prepare is not None and _can_be_forked():
         prepare()
-    with _processes(count, forked and _can_be_forked()) as pool:
+        forked = _can_be_forked()  # what was loaded may have started threads
+    with _processes(count, forked) as pool:
         yield from _as_they_finish(pool, function, tasks, 2 * count)
 
 

@@ -122,19 +122,12 @@ class CsStepper:
 
     def evaluate(self, batch: StepBatch) -> Ticket:
         """Sums without an update and without dropout."""
-        session, facts = _of(batch)
-        self.model.eval()
-        if not session.begun:
-            session.begin()
-        return Ticket(self._run(session, self._evaluate), facts)
+        found, facts = self._without_update(batch, self._evaluate)
+        return Ticket(found, facts)
 
     def predict(self, batch: StepBatch) -> dict[str, np.ndarray]:
         """Every row's outputs, fetched by a step closure."""
-        session, _ = _of(batch)
-        self.model.eval()
-        if not session.begun:
-            session.begin()
-        found = self._run(session, self._predict)
+        found, _ = self._without_update(batch, self._predict)
         return {name: value.reshape(-1).float().numpy() for name, value in found.items()}
 
     def read(self, tickets: Sequence[Ticket]) -> list[dict[str, float]]:
@@ -171,6 +164,16 @@ class CsStepper:
             "nothing saved at step %d: weights leave the system only at the steps of"
             " --save-every %d and at the end", self.snapshots.now, self.plan.save_every,
         )  # fmt: skip
+
+    def _without_update(
+        self, batch: StepBatch, body: Any
+    ) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """(the numbers, what the host knows) of a step without an update and without dropout."""
+        session, facts = _of(batch)
+        self.model.eval()
+        if not session.begun:
+            session.begin()
+        return self._run(session, body), facts
 
     def _run(self, session: Session, body: Any, keep: int = 0) -> dict[str, Tensor]:
         """One step of the engine; its numbers."""

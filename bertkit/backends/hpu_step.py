@@ -24,7 +24,7 @@ from bertkit.backends.hpu_optim import (
 from bertkit.backends.loop import LoopStepper
 from bertkit.data.batches import MicroBatch, StepBatch, multiplied
 from bertkit.errors import ConfigError
-from bertkit.train.optim import own_part
+from bertkit.train.optim import is_dealt_out
 from bertkit.train.vendors import HpuConfig
 
 # Fact of a ticket: by what its loss was multiplied.
@@ -114,7 +114,7 @@ class HpuStepper(LoopStepper):
         Where processes share the moments, the main one gets all of them.
         """
         moments = fused_state(self.optimizer) if self.optimizer else {}
-        if self.optimizer and own_part(self.optimizer) is not self.optimizer:
+        if self.optimizer and is_dealt_out(self.optimizer):
             moments = {k: v for part in self.peers.collect(moments) for k, v in part.items()}
         return {"optimizer": moments, "scaler": {}}
 

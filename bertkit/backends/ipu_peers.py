@@ -37,11 +37,6 @@ class PopdistPeers(Peers):
         """Any small object of every process, in the order of their ranks."""
         return list(self._horovod.allgather_object(item))
 
-    def collect(self, item: Any) -> list[Any]:
-        """Any object of every process, in the order of ranks; empty but in the main one."""
-        found = self.gather(item)
-        return found if self.topology.is_main else []
-
     def share_weights(self, model: nn.Module) -> None:
         """Give every process the weights of the first."""
         self._horovod.broadcast_parameters(model.state_dict(), root_rank=0)

@@ -16,7 +16,7 @@ from bertkit.backends.distributed import lost_peers, reduce_gradients
 from bertkit.backends.peers import Peers
 from bertkit.data.batches import MicroBatch, StepBatch, rescaled
 from bertkit.errors import ConfigError
-from bertkit.train.optim import clip_gradients, load_named_state, named_state, own_part
+from bertkit.train.optim import clip_gradients, is_dealt_out, load_named_state, named_state
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 # NVIDIA's recipes start here: high enough for fp16, halved when gradients overflow.
@@ -119,7 +119,7 @@ class LoopStepper:
         Where processes share the moments, the main one gets all of them and the others none.
         """
         moments = named_state(self.optimizer) if self.optimizer else {}
-        if self.optimizer and own_part(self.optimizer) is not self.optimizer:
+        if self.optimizer and is_dealt_out(self.optimizer):
             moments = {k: v for part in self.peers.collect(moments) for k, v in part.items()}
         return {"optimizer": moments, "scaler": self.scaler.state_dict() if self.scaler else {}}
 

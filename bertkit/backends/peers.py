@@ -63,7 +63,8 @@ class Peers:
 
     def collect(self, item: Any) -> list[Any]:
         """Any object of every process, in the order of ranks; empty but in the main one."""
-        return [item]
+        found = self.gather(item)
+        return found if self.topology.is_main else []
 
     def wait(self) -> None:
         """Return when every process has come here."""

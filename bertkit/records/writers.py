@@ -44,13 +44,8 @@ class RecordWriter(ABC):
     written: Written | PlanFile
 
     @abstractmethod
-    def put(self, batch: Mapping[str, np.ndarray]) -> None:
-        """Append stacked records."""
-
     def add(self, source: Any, which: Sequence[int] | np.ndarray) -> None:
         """Append records of a source, by number."""
-        for start in range(0, len(which), _BLOCK):
-            self.put(source.batch(which[start : start + _BLOCK]))
 
     @abstractmethod
     def finish(self) -> None:
@@ -60,7 +55,19 @@ class RecordWriter(ABC):
         """Let go of the file, which is to be removed."""
 
 
-class _Examples(RecordWriter):
+class _BatchWriter(RecordWriter):
+    """Takes records as stacked batches."""
+
+    @abstractmethod
+    def put(self, batch: Mapping[str, np.ndarray]) -> None:
+        """Append stacked records."""
+
+    def add(self, source: Any, which: Sequence[int] | np.ndarray) -> None:
+        for start in range(0, len(which), _BLOCK):
+            self.put(source.batch(which[start : start + _BLOCK]))
+
+
+class _Examples(_BatchWriter):
     """Records with any features as framed tf.train.Examples; as `encode_example` does it."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -121,14 +128,11 @@ class _PlanRecords(RecordWriter):
     def add(self, source: Any, which: Sequence[int] | np.ndarray) -> None:
         self._writer.add(source, which)
 
-    def put(self, batch: Mapping[str, np.ndarray]) -> None:
-        raise NotImplementedError("a plan is not written by batches")
-
     def finish(self) -> None:
         self.written = self._writer.written
 
 
-class _Lines(RecordWriter):
+class _Lines(_BatchWriter):
     """Records as bytes one after the other: JSON lines, or windows as tokens."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -162,7 +166,7 @@ class _TokenRecords(_Lines):
         self.write(map(frame, source.payloads(which, self._separator)))
 
 
-class _DatasetWriter(RecordWriter):
+class _DatasetWriter(_BatchWriter):
     """Records as rows of an HDF5 file."""
 
     def __init__(self, path: str, packed: bool) -> None:

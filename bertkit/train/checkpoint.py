@@ -28,9 +28,8 @@ from bertkit.errors import ConfigError, DataError
 from bertkit.files import PARTIAL, atomic_folder, read_json
 from bertkit.model.convert import formats
 from bertkit.model.convert.hf import WEIGHTS, save_pretrained
+from bertkit.model.convert.run_state import OPTIMIZER, STATE
 
-STATE = "state.json"
-OPTIMIZER = "optimizer.pt"
 VOCAB = "vocab.txt"
 _NAME = re.compile(r"step-(\d{7,})")
 

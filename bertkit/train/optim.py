@@ -164,6 +164,11 @@ def _named_states(
             yield name, weight, inner.state[weight] if weight in kept else None
 
 
+def is_dealt_out(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether other processes keep a part of the optimizer's state."""
+    return own_part(optimizer) is not optimizer
+
+
 def own_part(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
     """The optimizer of this process's part, where torch's ZeroRedundancyOptimizer wraps one."""
     inner: torch.optim.Optimizer = getattr(optimizer, "optim", optimizer)

@@ -13,8 +13,8 @@ from bertkit.config import flatten
 from bertkit.files import read_json
 from bertkit.manifest import read_manifest
 from bertkit.model.config import BertConfig
+from bertkit.model.convert.run_state import STATE
 
-_STATE = "state.json"
 _SCORES = "scores.json"
 # Sections of the settings that matter on one machine alone.
 _MACHINES = ("cuda", "hpu", "ipu", "cs")
@@ -49,8 +49,8 @@ class Facts:
 def facts_beside(folder: Path) -> Facts:
     """What a bertkit run noted beside its checkpoint; empty for foreign ones."""
     facts = Facts()
-    if (folder / _STATE).is_file():
-        state = read_json(folder / _STATE)
+    if (folder / STATE).is_file():
+        state = read_json(folder / STATE)
         if isinstance(state, dict):
             _take_state(facts, state)
     for place in (folder, folder.parent):

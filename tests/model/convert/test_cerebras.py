@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import lzma
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -18,22 +16,16 @@ from bertkit.model.convert import cerebras, formats, lz4
 from bertkit.model.convert.audit import expected_shapes
 from bertkit.model.convert.hf import save_pretrained
 from bertkit.model.heads import BertForQuestionAnswering
-from model.convert.common import Inputs, same
+from model.convert.common import Inputs, counted, same, sample
 
-SAMPLE = Path(__file__).with_name("samples") / "checkpoint_60.mdl.xz"
-
-
-def cerebras_value(name: str, shape) -> torch.Tensor:
-    """The numbers that the sample was made with."""
-    count, base = int(np.prod(shape)), sum(name.encode())
-    return (((torch.arange(count) * 37 + base) % 101) / 101 - 0.5).reshape(shape)
+SAMPLE = "checkpoint_60.mdl"
 
 
 @pytest.fixture
 def mdl(tmp_path):
     """Written by the vendor's own cerebras_pytorch 2.10 on its CPU backend."""
-    path = tmp_path / "checkpoint_60.mdl"
-    path.write_bytes(lzma.decompress(SAMPLE.read_bytes()))
+    path = tmp_path / SAMPLE
+    path.write_bytes(sample(SAMPLE))
     return path
 
 
@@ -47,7 +39,7 @@ def test_a_file_of_the_vendors_own_program(mdl):
     assert shapes == expected_shapes(config, "BertForPreTraining")
     for row in reading.rows:
         if row.target:
-            wanted = cerebras_value(row.name.removeprefix("model."), row.shape)
+            wanted = counted(row.name.removeprefix("model."), row.shape)
             if row.target == "bert.embeddings.LayerNorm.bias":
                 wanted = wanted.bfloat16()
             assert torch.equal(reading.weights[row.target], wanted), row.name
@@ -59,7 +51,7 @@ def test_a_file_of_the_vendors_own_program(mdl):
 @given(st.data())
 def test_damaged_mdl_files_give_one_error(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("fuzz") / "x.mdl"
-    blob = bytearray(lzma.decompress(SAMPLE.read_bytes()))
+    blob = bytearray(sample(SAMPLE))
     del blob[data.draw(st.sampled_from([len(blob), len(blob) // 2, 100, 5])) :]
     for _ in range(data.draw(st.integers(0, 60))):
         blob[data.draw(st.integers(8, len(blob) - 1)) if len(blob) > 9 else 0] ^= 0x41

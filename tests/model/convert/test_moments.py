@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import lzma
 from pathlib import Path
 
 import h5py
@@ -23,21 +22,16 @@ from bertkit.model.heads import BertForPreTraining
 from bertkit.train import checkpoint
 from bertkit.train.checkpoint import RunState
 from bertkit.train.optim import make_optimizer, named_state
+from model.convert.common import counted, sample
 
-SAMPLE = Path(__file__).with_name("samples") / "checkpoint_8.mdl.xz"
-
-
-def counted(name: str, shape) -> torch.Tensor:
-    """The numbers that the sample was made with."""
-    values = torch.arange(torch.Size(shape).numel()) * 37 + sum(name.encode())
-    return ((values % 101) / 101 - 0.5).reshape(shape)
+SAMPLE = "checkpoint_8.mdl"
 
 
 @pytest.fixture
 def mdl(tmp_path):
     """Written by the vendor's own cerebras_pytorch 2.10."""
-    path = tmp_path / "checkpoint_8.mdl"
-    path.write_bytes(lzma.decompress(SAMPLE.read_bytes()))
+    path = tmp_path / SAMPLE
+    path.write_bytes(sample(SAMPLE))
     return path
 
 
@@ -120,7 +114,7 @@ def test_an_order_that_shapes_contradict_is_refused(mdl):
 @given(st.data())
 def test_damaged_files_give_one_error(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("fuzz") / "x.mdl"
-    blob = bytearray(lzma.decompress(SAMPLE.read_bytes()))
+    blob = bytearray(sample(SAMPLE))
     del blob[data.draw(st.sampled_from([len(blob), len(blob) // 2, 5])) :]
     for _ in range(data.draw(st.integers(0, 60))):
         blob[data.draw(st.integers(8, len(blob) - 1)) if len(blob) > 9 else 0] ^= 0x41
@@ -144,7 +138,7 @@ def test_damaged_files_give_one_error(tmp_path_factory, data):
 )
 def test_any_structure_is_refused_in_one_line(tmp_path_factory, value):
     path = tmp_path_factory.mktemp("fuzz") / "x.mdl"
-    path.write_bytes(lzma.decompress(SAMPLE.read_bytes()))
+    path.write_bytes(sample(SAMPLE))
     with h5py.File(path, "r+") as file:
         del file.attrs["__spec__"]
         file.attrs["__spec__"] = json.dumps([value])
