@@ -56,9 +56,7 @@ def _is_plain(word: str) -> bool:
     return word.isascii() and word.isalpha()
 
 
-def _document(
-    numbers: Iterator[int], words: Sequence[str], pieces: Sequence[str]
-) -> Iterator[str]:
+def _document(numbers: Iterator[int], words: Sequence[str], pieces: Sequence[str]) -> Iterator[str]:
     """1 to 27 sentences, many of them one alone, and the line that ends the document."""
     few, many = next(numbers) % 3, next(numbers) % 14
     for _ in range(1 + few * many):
