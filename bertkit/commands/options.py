@@ -214,8 +214,8 @@ def resolved(
             log.logger.warning("%s", line)
     elif config_file:
         layers.append(configuration.Layer(config_file, configuration.load_yaml(config_file)))
-    layers.append(configuration.Layer("environment", by_source["environment"]))
-    layers.append(configuration.Layer(typed, by_source[typed]))
+    # Of a key that both give, click has kept the typed value: their order decides nothing.
+    layers += [configuration.Layer(source, values) for source, values in by_source.items()]
     assigned = configuration.parse_assignments(assignments)
     layers.append(configuration.Layer(configuration.ASSIGNMENT, assigned))
     found = configuration.resolve(kind, layers)

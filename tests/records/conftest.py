@@ -7,6 +7,7 @@ import pytest
 from bertkit.records.build import make_records
 from bertkit.records.config import RecordsConfig
 from bertkit.records.reader import RecordFile
+from bertkit.records.sequence_example import encode_token, wrap_tokens
 
 VOCAB = "bertkit-uncased-8k"
 
@@ -53,3 +54,8 @@ def plain(folders):
 def only_file(folder):
     (path,) = (path for path in folder.iterdir() if path.name != "manifest.json")
     return str(path)
+
+
+def unmasked(tokens):
+    """A record of a window that is not masked."""
+    return wrap_tokens(b"".join(map(encode_token, tokens)))

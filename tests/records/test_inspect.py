@@ -16,9 +16,10 @@ from bertkit.records.inspect import (
     show_record,
 )
 from bertkit.records.reader import RecordFile
-from bertkit.records.sequence_example import encode_tokens
 from bertkit.records.tfrecord import encode_example, write_records
 from bertkit.records.vocab import Vocab, load_vocab
+
+from .conftest import unmasked
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "sea", "ship", "##s", "wind"]
 VOCAB = Vocab(WORDS, {token: number for number, token in enumerate(WORDS)}, "")
@@ -91,7 +92,7 @@ def test_records_of_another_kind_show_their_features(tmp_path):
 
 def test_unmasked_tokens_show_how_many(tmp_path):
     path = tmp_path / "tokens.tfrecord"
-    write_records(path, [encode_tokens(["[CLS]", "a", "[SEP]"])])
+    write_records(path, [unmasked(["[CLS]", "a", "[SEP]"])])
     assert inspect_records([str(path)])[0] == {"features": {"tokens": "3 byte strings"}}
 
 

@@ -9,11 +9,11 @@ from bertkit.errors import ConfigError, DataError
 from bertkit.manifest import Manifest
 from bertkit.records.jsonl import encode_line
 from bertkit.records.rows import row_of
-from bertkit.records.sequence_example import encode_tokens
 from bertkit.records.tfrecord import decode_example, encode_example, read_records, write_records
 from bertkit.records.verify import verify
 
 from . import references
+from .conftest import unmasked
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_dealt_files_are_read_in_turn(golden, records, tmp_path):
 
 def test_unmasked_windows(tmp_path, golden):
     for name, tokens in (("a", ["[CLS]", "x", "[SEP]"]), ("b", ["[CLS]", "y", "[SEP]"])):
-        write_records(tmp_path / f"{name}.tfrecord", [encode_tokens(tokens)] * 2)
+        write_records(tmp_path / f"{name}.tfrecord", [unmasked(tokens)] * 2)
     one, two = str(tmp_path / "a.tfrecord"), str(tmp_path / "b.tfrecord")
     assert verify(one, one).same
     found = verify(one, two)

@@ -25,7 +25,6 @@ from bertkit.model.convert.reading import WORDS, Reading, Row, infer_config
 from bertkit.model.convert.run_state import OPTIMIZER
 from bertkit.model.convert.vocabulary import require_safe_cut, resize, rounded
 
-TARGETS = ("hf", "nvidia")
 _SPECIAL = {
     "pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]",
     "mask_token": "[MASK]",
