@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bertkit.records.build import make_records
 from bertkit.records.config import RecordsConfig
-from bertkit.records.reader import RecordFile
-from bertkit.records.sequence_example import encode_token, wrap_tokens
+from bertkit.records.files.sequence_example import encode_token, wrap_tokens
+from bertkit.records.files.tfrecord_reader import RecordFile
+from bertkit.records.make import make_records
 
 VOCAB = "bertkit-uncased-8k"
 

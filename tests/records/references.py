@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bertkit.records.schema import Features
+from bertkit.records.files.schema import Features
 
 VOCABS = {
     "vocab": "bert-base-uncased-vocab.txt",

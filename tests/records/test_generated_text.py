@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 from oracle.instances import create_instances, to_features
 
-from bertkit.records.build import make_records
 from bertkit.records.config import RecordsConfig
-from bertkit.records.schema import DTYPES, digest
-from bertkit.records.text import read_documents
-from bertkit.records.tokenizer import WordPieceTokenizer
-from bertkit.records.vocab import find_vocab, load_vocab
+from bertkit.records.files.schema import DTYPES, digest
+from bertkit.records.make import make_records
+from bertkit.tokenization.sentence_files import read_documents
+from bertkit.tokenization.vocabulary import find_vocab, load_vocab
+from bertkit.tokenization.wordpiece import WordPieceTokenizer
 
 VOCAB = "bertkit-uncased-8k"
 
