@@ -74,7 +74,7 @@ def table(entries: dict[bytes, bytes], per_block: int = 5, compressed: bool = Fa
 
 
 def table_of(blocks: list[tuple[bytes, bytes]], compressed: bool = False) -> bytes:
-    """A table with all checksums right, of (last key, content) of its blocks, whatever they hold."""
+    """A table, its checksums right, of (last key, content) of blocks, whatever they hold."""
     out, index = bytearray(), []
     pack = snappy if compressed else bytes
 
