@@ -230,8 +230,8 @@ def layers(
             log.logger.warning("%s", line)
     elif config_file:
         found.append(configuration.Layer(config_file, configuration.load_yaml(config_file)))
-    found.append(configuration.Layer("environment", by_source["environment"]))
-    found.append(configuration.Layer(typed, by_source[typed]))
+    # Of a key that both give, click has kept the typed value: their order decides nothing.
+    found += [configuration.Layer(source, values) for source, values in by_source.items()]
     assigned = configuration.parse_assignments(assignments)
     found.append(configuration.Layer(configuration.ASSIGNMENT, assigned))
     return found, foreign

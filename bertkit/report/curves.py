@@ -96,7 +96,7 @@ def draw(runs: Sequence[str], output: str, sections: Sequence[str] = ()) -> Repo
         raise DataError(f"cannot draw to {output}", "give a name ending in .html, .png, .svg, .pdf")
     names = _short_names(runs)
     curves = {name: read_run(run) for name, run in zip(names, runs, strict=True)}
-    figure = _figure(curves) if curves else None
+    figure = make_figure(curves) if curves else None
     last = [_last(name, entries) for name, entries in curves.items()]
     if ending == "html":
         picture = _svg(figure) if figure else ""
@@ -128,7 +128,15 @@ def _svg(figure: Any) -> str:
     return text[text.index("<svg") :]
 
 
-def _figure(curves: Mapping[str, list[dict[str, Any]]]) -> Any:
+def make_figure(curves: Mapping[str, list[dict[str, Any]]]) -> Any:
+    """A matplotlib figure with one panel for each of `panels`.
+
+    Args:
+        curves: name → lines of metrics.jsonl.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure

@@ -6,18 +6,11 @@ bytes value per token, [CLS] and [SEP] included.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from bertkit.errors import DataError
 from bertkit.records.files import tfrecord
 
 TOKENS = "tokens"
 _FEATURE_LISTS = 2  # field number in tf.train.SequenceExample
-
-
-def encode_tokens(tokens: Iterable[str]) -> bytes:
-    """A serialised SequenceExample."""
-    return wrap_tokens(b"".join(map(encode_token, tokens)))
 
 
 def encode_token(token: str) -> bytes:

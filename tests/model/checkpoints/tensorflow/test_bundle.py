@@ -14,8 +14,8 @@ from bertkit.codecs.crc32c import crc32c, masked_crc32c
 from bertkit.codecs.snappy import decompress
 from bertkit.errors import DataError
 from bertkit.kernels.crc32c import masked_crc32c as compiled_crc
-from bertkit.model.checkpoints.tensorflow.bundle import Bundle, _entry, _shard_count
-from bertkit.model.checkpoints.tensorflow.sstable import _entries, read_table
+from bertkit.model.checkpoints.tensorflow.bundle import Bundle
+from bertkit.model.checkpoints.tensorflow.sstable import read_table
 from model.checkpoints.tensorflow import bundles
 
 SAMPLES = {
@@ -135,11 +135,16 @@ def test_cut_or_changed_index_files(tmp_path_factory, data):
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=400))
-def test_whatever_passes_the_checksums_is_refused_or_understood(block):
-    refuses_or_reads(lambda: list(_entries(block)))
+def test_whatever_passes_the_checksums_is_refused_or_understood(tmp_path_factory, block):
+    prefix = tmp_path_factory.mktemp("fuzz") / "m"
+    index = prefix.with_name("m.index")
     refuses_or_reads(decompress, block)
-    refuses_or_reads(_entry, block)
-    refuses_or_reads(_shard_count, block)
+    index.write_bytes(bundles.table_of([(b"x", block)]))
+    refuses_or_reads(read_table, index)
+    index.write_bytes(bundles.table({b"": bundles.field(1, 1), b"x": block}))
+    refuses_or_reads(lambda: Bundle(prefix).read("x"))
+    index.write_bytes(bundles.table({b"": block}))
+    refuses_or_reads(Bundle, prefix)
 
 
 @settings(max_examples=100, deadline=None)
@@ -171,13 +176,13 @@ def test_damaged_snappy(block, message):
         decompress(block)
 
 
-def test_keys_that_grow_without_end_are_refused():
+def test_keys_that_grow_without_end_are_refused(tmp_path):
     first = bundles.varint(0) + bundles.varint(60_000) + bundles.varint(0) + b"k" * 60_000
     again = bundles.varint(60_000) + bundles.varint(0) + bundles.varint(0)
     block = first + again * 5000 + b"\0\0\0\0\1\0\0\0"
+    (tmp_path / "m.index").write_bytes(bundles.table_of([(b"k", block)]))
     with pytest.raises(DataError, match="does not fit"):
-        for _ in _entries(block):
-            pass
+        read_table(tmp_path / "m.index")
 
 
 def test_other_files_are_refused(tmp_path):
