@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from bertkit.codecs.compression import LZ4_FILTER, decompress_lz4_chunk
-from bertkit.errors import DataError, MissingDependencyError
+from bertkit.errors import DataError
 from bertkit.model.checkpoints.cerebras_moments import SLOT, take_moments
 from bertkit.model.checkpoints.contents import DECODER, WORDS, Reading, take_named
+from bertkit.optional import require
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NAME = re.compile(r"checkpoint_(\d+)\.mdl")
@@ -96,13 +97,7 @@ def read(path: Path, moments: bool = False) -> Reading:
 
 
 def _h5py() -> Any:
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingDependencyError(
-            "Cerebras' .mdl files need the package h5py", "pip install 'bertkit[hdf5]'"
-        ) from error
-    return h5py
+    return require("h5py", "Cerebras' .mdl files", extra="hdf5")
 
 
 def _dataset(file: Any, name: str, path: Path) -> Any:

@@ -82,7 +82,7 @@ def test_a_data_set_larger_than_its_file_takes_no_memory(tmp_path):
 
 def test_without_h5py_the_package_is_named(mdl, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
-    with pytest.raises(MissingDependencyError, match="need the package h5py"):
+    with pytest.raises(MissingDependencyError, match="h5py is not installed"):
         cerebras.read(mdl)
 
 
