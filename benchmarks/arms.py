@@ -201,13 +201,14 @@ def build_bertkit(
     import torch
 
     from bertkit.backends import registry
+    from bertkit.backends.sections import options_of
+    from bertkit.backends.torch.options import CudaOptions
     from bertkit.model.config import BertConfig
     from bertkit.model.heads import BertForPreTraining
     from bertkit.tasks.pretraining.config import PretrainConfig
     from bertkit.tasks.pretraining.feeds import training_feed
     from bertkit.tasks.pretraining.prepare import Prepared, optimizer_spec, step_plan, step_shape
     from bertkit.tasks.pretraining.task import PretrainTask
-    from bertkit.train.backend_options import CudaConfig, options_of
     from bertkit.train.schedule import make_schedule
 
     torch.manual_seed(1)
@@ -222,7 +223,7 @@ def build_bertkit(
         layout=adapter.caps.layout("auto"),
         global_batch_size=case.batch,
         model=BertConfig(**case.sizes()),
-        cuda=CudaConfig(compile=compiled),
+        cuda=CudaOptions(compile=compiled),
     )
     plan = step_plan(config, step_shape(config, [source], 1))
     ready = Prepared(config, config, source, None, None, None, plan)

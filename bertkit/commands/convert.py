@@ -86,10 +86,12 @@ def command(
     """
     if not output and not check:
         raise UsageError("--output is missing", "give a folder to write, or --check")
+    from bertkit.backends.sections import section_names
     from bertkit.model.checkpoints import export
     from bertkit.model.checkpoints.audit import require_whole
 
-    wishes = export.Wishes(**given)  # the options left are its fields, by name
+    # The options left are fields of `Wishes`, by name.
+    wishes = export.Wishes(**given, backends=section_names())
     if output:
         result = export.convert(source, output, wishes, overwrite)
         following = f"bertkit finetune-squad --init-checkpoint {output} --help"

@@ -234,6 +234,22 @@ def resolved(
 ) -> configuration.Resolved[C]:
     """The configuration from a command's keyword arguments.
 
+    Args: as `layers`.
+    """
+    found, external = layers(kind, given, preset, translated, below)
+    resolved = configuration.resolve(kind, found)
+    return dataclasses.replace(resolved, external=tuple(external.rows())) if external else resolved
+
+
+def layers(
+    kind: type[Any],
+    given: dict[str, Any],
+    preset: str | None = None,
+    translated: Callable[[str], Any] | None = None,
+    below: Sequence[configuration.Layer] = (),
+) -> tuple[list[configuration.Layer], Any]:
+    """The layers of settings, lowest first; and another system's file translated, or None.
+
     Args:
         kind: the configuration dataclass.
         given: the keyword arguments that `config_options` added (they are removed from
@@ -245,23 +261,22 @@ def resolved(
     """
     config_file, assignments = given.pop("config_file", None), given.pop("assignments", ())
     environment, command_line = _typed_values(kind, given)
-    layers = list(below)
+    found = list(below)
     if preset:
-        layers.append(configuration.Layer(f"preset {preset}", configuration.load_preset(preset)))
+        found.append(configuration.Layer(f"preset {preset}", configuration.load_preset(preset)))
     external = translated(config_file) if translated and config_file else None
     if external:
-        layers.append(configuration.Layer(config_file, external.values))
+        found.append(configuration.Layer(config_file, external.values))
         for line in external.warnings():
             log.logger.warning("%s", line)
     elif config_file:
-        layers.append(configuration.Layer(config_file, configuration.load_yaml(config_file)))
-    # The last layer wins.
-    layers.append(configuration.Layer("environment", environment))
-    layers.append(configuration.Layer(configuration.COMMAND_LINE, command_line))
+        found.append(configuration.Layer(config_file, configuration.load_yaml(config_file)))
+    # Of a key that both give, click has kept the typed value: their order decides nothing.
+    found.append(configuration.Layer("environment", environment))
+    found.append(configuration.Layer(configuration.COMMAND_LINE, command_line))
     assigned = configuration.parse_assignments(assignments)
-    layers.append(configuration.Layer(configuration.ASSIGNMENT, assigned))
-    found = configuration.resolve(kind, layers)
-    return dataclasses.replace(found, external=tuple(external.rows())) if external else found
+    found.append(configuration.Layer(configuration.ASSIGNMENT, assigned))
+    return found, external
 
 
 def _typed_values(kind: type, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

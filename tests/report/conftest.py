@@ -1,4 +1,4 @@
-"""Tiny records and settings, as the tests of pretraining use them; reports are made of such runs."""
+"""Runs for reports: the tiny records and settings of the tests of pretraining."""
 
 from tasks.pretraining.conftest import records, settings
 
