@@ -111,7 +111,7 @@ def config_options(kind: type, skip: Sequence[str] = ()) -> Callable[[Command], 
         function = click.option(
             "--config", "config_file", metavar="FILE", help="YAML file with settings by name."
         )(function)
-        for item in reversed(dataclasses.fields(kind)):
+        for item in reversed(configuration.ordered_fields(kind)):
             if item.name in skip:
                 continue
             if dataclasses.is_dataclass(hints[item.name]):
