@@ -160,9 +160,9 @@ def test_split_goes_on(tmp_path, bertkit, method):
 
 FETCH = """
 import json, sys
-from bertkit.corpus.download import download
-from bertkit.corpus.fetch import Settings
-from bertkit.corpus.sources import RemoteFile, Source
+from bertkit.corpus.download.download import download
+from bertkit.corpus.download.http import Settings
+from bertkit.corpus.download.catalogue import RemoteFile, Source
 files = tuple(RemoteFile(n, (u,), s, m) for n, u, s, m in json.loads(sys.argv[1]))
 source = Source("demo", "text", "t", "l", "ok", files=files)
 download(source, sys.argv[2], settings=Settings(timeout=3600))

@@ -200,7 +200,7 @@ def test_cut_off_bz2_is_one_clear_error(tmp_path):
 
 MEASURE = """
 import resource, sys
-from bertkit.corpus.mediawiki import read_mediawiki
+from bertkit.corpus.forms.mediawiki import read_mediawiki
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 found = [type(item).__name__ for item in read_mediawiki(sys.argv[1], 4_000_000)]
 print(",".join(found), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
