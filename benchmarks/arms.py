@@ -176,13 +176,14 @@ def run_bertkit(
     import torch
 
     from bertkit.backends import registry
+    from bertkit.backends.sections import options_of
+    from bertkit.backends.torch.options import CudaOptions
     from bertkit.model.config import BertConfig
     from bertkit.model.heads import BertForPreTraining
     from bertkit.tasks.pretraining.config import PretrainConfig
     from bertkit.tasks.pretraining.feeds import training_feed
     from bertkit.tasks.pretraining.prepare import Prepared, optimizer_spec, step_plan, step_shape
     from bertkit.tasks.pretraining.task import PretrainTask
-    from bertkit.train.backend_options import CudaConfig, options_of
     from bertkit.train.schedule import make_schedule
     from bertkit.train.trainer import LoopSettings, Progress, Trainer
 
@@ -192,7 +193,7 @@ def run_bertkit(
     config = PretrainConfig(
         input=["made"], output="none", backend=device, precision=precision, max_steps=ENDLESS,
         layout=adapter.caps.layout("auto"), global_batch_size=case.batch,
-        model=BertConfig(**case.sizes()), cuda=CudaConfig(compile=compiled),
+        model=BertConfig(**case.sizes()), cuda=CudaOptions(compile=compiled),
     )  # fmt: skip
     plan = step_plan(config, step_shape(config, [source], 1))
     ready = Prepared(config, config, source, None, None, None, plan)

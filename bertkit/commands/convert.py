@@ -69,12 +69,13 @@ def command(
     """
     if not output and not check:
         raise UsageError("--output is missing", "give a folder to write, or --check")
+    from bertkit.backends.sections import section_names
     from bertkit.model.checkpoints import export
     from bertkit.model.checkpoints.audit import require_whole
 
     wishes = export.Wishes(
         to, model_config, vocab, lower_case, keep_optimizer, vocab_size, pad_vocab,
-        allow_missing, allow_unexpected, license_name, data_license,
+        allow_missing, allow_unexpected, license_name, data_license, section_names(),
     )  # fmt: skip
     if output:
         result = export.convert(source, output, wishes, overwrite)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from bertkit.backends import registry
 from bertkit.commands import options
 
 KINDS = ("torchrun", "mpirun", "poprun", "csrun", "kubernetes", "slurm")
@@ -14,7 +15,9 @@ KINDS = ("torchrun", "mpirun", "poprun", "csrun", "kubernetes", "slurm")
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("kind", type=click.Choice([*KINDS, "check"]))
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
-@click.option("--backend", default="", metavar="NAME", help="The machine: cuda, hpu, ipu, cs, cpu.")
+@click.option(
+    "--backend", default="", metavar="NAME", help=f"One of {', '.join(registry.names())}."
+)
 @click.option("--devices", type=click.IntRange(min=1), default=1, metavar="N", help="In all.")
 @click.option("--per-node", type=int, default=0, metavar="N", help="Devices of one node.")
 @click.option("--name", default="bertkit", help="Of the job.", show_default=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from bertkit.backends import registry
+from bertkit.backends.sections import options_of
 from bertkit.errors import UsageError
 from bertkit.launch.job import Job
 
@@ -107,8 +109,9 @@ def csrun(job: Job, address: str = "", params: str = "") -> list[str]:
             "csrun starts their run.py with a params file",
             "give -- pretrain --config PARAMS.yaml --output MODEL_DIR",
         )
-    only = "--validate_only" if config.cs.validate_only else ""
-    only = "--compile_only" if config.cs.compile_only else only
+    options = options_of(config, "cs")
+    only = "--validate_only" if options.validate_only else ""
+    only = "--compile_only" if options.compile_only else only
     if not only and not address:
         raise UsageError("the address of the system is missing", "give --address")
     start = ["csrun_cpu"] if only else ["csrun_wse"]
@@ -119,7 +122,7 @@ def csrun(job: Job, address: str = "", params: str = "") -> list[str]:
     if only:
         return [*words, only]
     words += ["--cs_ip", address]
-    if config.cs.systems > 1:
+    if options.systems > 1:
         words.append("--multireplica")
     if config.init_checkpoint:
         words += ["--checkpoint_path", config.init_checkpoint]
@@ -134,7 +137,7 @@ def slurm(job: Job, hours: int = 24, partition: str = "") -> str:
         hours: time limit.
         partition: of the cluster; empty for its default.
     """
-    kind = {"hpu": "gpu:gaudi", "cuda": "gpu"}.get(job.backend)
+    kind = registry.row(job.backend).slurm_resource
     lines = [
         "#!/bin/bash",
         f"#SBATCH --job-name={job.name}",

@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bertkit.backends import registry
+from bertkit.backends.ipu.options import IpuOptions
+from bertkit.backends.sections import options_of
 from bertkit.config import Layer, flatten, load_preset, load_yaml, parse_assignments, resolve
 from bertkit.errors import ConfigError, UsageError
 from bertkit.external_configs.detect import translated
 from bertkit.tasks.pretraining.config import PretrainConfig
-from bertkit.train.backend_options import IpuConfig
-
-# What a node of each kind of machine usually has.
-NODE = {"hpu": 8, "cuda": 8, "cpu": 1, "ipu": 16, "cs": 1}
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Job:
     per_node: int = 1
     name: str = "bertkit"
     pretrain: PretrainConfig | None = None
-    ipu: IpuConfig | None = None
+    ipu: IpuOptions | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -80,13 +79,13 @@ def make_job(
     config = read_words(words[1:]) if words[0] == "pretrain" else None
     backend = backend or (config.backend if config else "auto")
     if backend == "auto":
-        raise UsageError("on which machine?", "give --backend")
-    size = min(devices, per_node or NODE.get(backend, 1))
+        raise UsageError("no backend given, and the command names none", "give --backend")
+    size = min(devices, per_node or registry.row(backend).devices_per_node)
     if devices % size:
         raise UsageError(f"{devices} devices do not fill nodes of {size}")
     if "--backend" not in words and words[0] in ("pretrain", "eval", "finetune-squad", "predict"):
         words = [*words, "--backend", backend]
-    ipu = config.ipu if config else None
+    ipu = options_of(config, "ipu") if config else None
     if words[0] == "finetune-squad":
         ipu = read_ipu(words[1:])
     job = Job(tuple(words), backend, devices, size, name, config, ipu, dict(environment or {}))
@@ -101,7 +100,7 @@ def batch_problem(job: Job) -> str:
     config = job.pretrain
     if config is None or config.micro_batch_size == 0:
         return ""
-    world = job.devices if job.backend in ("hpu", "cuda") else 1
+    world = job.devices if registry.row(job.backend).process_per_device else 1
     if config.global_batch_size % (config.micro_batch_size * world):
         return (
             f"--global-batch-size {config.global_batch_size} is not a multiple of"
@@ -125,7 +124,7 @@ def read_words(words: Sequence[str]) -> PretrainConfig:
     return resolve(PretrainConfig, layers).config
 
 
-def read_ipu(words: Sequence[str]) -> IpuConfig:
+def read_ipu(words: Sequence[str]) -> IpuOptions:
     """The settings of IPUs that the words of any command line give.
 
     Raises:
@@ -139,7 +138,7 @@ def read_ipu(words: Sequence[str]) -> IpuConfig:
     for origin, values in given:
         own = {key: value for key, value in flatten(values).items() if key.startswith("ipu.")}
         layers.append(Layer(origin, {key.removeprefix("ipu."): own[key] for key in own}))
-    return resolve(IpuConfig, layers).config
+    return resolve(IpuOptions, layers).config
 
 
 def _flags(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bertkit.backends import registry
 from bertkit.config import dump_yaml
 from bertkit.errors import ConfigError, DataError, UsageError
 from bertkit.files import open_binary, write_text
@@ -40,8 +41,8 @@ def plan(
         UsageError: something is missing or does not fit.
         ConfigError: settings or the document contradict each other.
     """
-    machine = backend or {"mpirun": "hpu", "poprun": "ipu", "csrun": "cs"}.get(kind, "")
-    job = make_job(words, machine, devices, per_node, name, _pairs(env))
+    backend = backend or registry.only_with_launcher(kind)
+    job = make_job(words, backend, devices, per_node, name, _pairs(env))
     text = _text(kind, job, words, more)
     if output:
         write_text(output, text)

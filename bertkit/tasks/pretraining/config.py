@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from bertkit.backends import registry
+from bertkit.backends.sections import BackendSections
 from bertkit.config import setting
 from bertkit.model.config import BertConfig
 from bertkit.records.config import RecordsConfig
-from bertkit.train.backend_options import CsConfig, CudaConfig, HpuConfig, IpuConfig
 
 OPTIMIZERS = (
     "adamw", "nvlamb", "mlperf", "graphcore", "max_weight_norm", "no_debias_clamp10", "sgd",
 )  # fmt: skip
-BACKENDS = ("auto", "cpu", "cs", "cuda", "hpu", "ipu")
 LAYOUTS = ("auto", "unpadded", "padded", "bucketed", "packed")
 # Settings of make-records that are flags here too; all of them go by --set records.NAME.
 RECORD_OPTIONS = (
@@ -23,7 +23,7 @@ RECORD_OPTIONS = (
 
 
 @dataclass(frozen=True)
-class PretrainConfig:
+class PretrainConfig(BackendSections):
     """Everything a pretraining run depends on."""
 
     input: list[str] = setting(
@@ -58,7 +58,7 @@ class PretrainConfig:
     resume: str = setting(
         "auto", help="auto: go on from the run's last checkpoint; never; or a checkpoint folder."
     )
-    backend: str = setting("auto", help="Where to compute.", choices=BACKENDS)
+    backend: str = setting("auto", help="Where to compute.", choices=registry.choices())
     precision: str = setting(
         "fp32", help="Of matrix products; weights stay fp32.", choices=("fp32", "bf16", "fp16")
     )
@@ -182,10 +182,6 @@ class PretrainConfig:
         default_factory=RecordsConfig, metadata={"options": RECORD_OPTIONS}
     )
     model: BertConfig = field(default_factory=BertConfig)
-    cuda: CudaConfig = field(default_factory=CudaConfig, metadata={"options": ("compile",)})
-    hpu: HpuConfig = field(default_factory=HpuConfig)
-    ipu: IpuConfig = field(default_factory=IpuConfig)
-    cs: CsConfig = field(default_factory=CsConfig)
 
     @property
     def micro_size(self) -> int:
@@ -274,10 +270,10 @@ class PretrainConfig:
 
 
 @dataclass(frozen=True)
-class EvalConfig:
+class EvalConfig(BackendSections):
     """How checkpoints are evaluated."""
 
-    backend: str = setting("auto", help="Where to compute.", choices=BACKENDS)
+    backend: str = setting("auto", help="Where to compute.", choices=registry.choices())
     precision: str = setting("fp32", help="Of matrix products.", choices=("fp32", "bf16", "fp16"))
     layout: str = setting(
         "auto", help="Layout of the batches; auto: the machine's best.", choices=LAYOUTS
@@ -299,7 +295,3 @@ class EvalConfig:
         minimum=0.0,
         maximum=1.0,
     )
-    cuda: CudaConfig = field(default_factory=CudaConfig, metadata={"options": ("compile",)})
-    hpu: HpuConfig = field(default_factory=HpuConfig)
-    ipu: IpuConfig = field(default_factory=IpuConfig)
-    cs: CsConfig = field(default_factory=CsConfig)

@@ -14,6 +14,7 @@ import numpy as np
 from bertkit import log
 from bertkit.backends.base import Adapter, OptimizerSpec, Stepper, StepPlan, StepShape, Ticket
 from bertkit.backends.process_group import Topology
+from bertkit.backends.sections import options_of
 from bertkit.data.record_source import RecordSource, Source
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import ConfigError, DataError, TargetNotReachedError
@@ -25,7 +26,6 @@ from bertkit.tasks.pretraining.config import EvalConfig
 from bertkit.tasks.pretraining.feeds import eval_feed
 from bertkit.tasks.pretraining.task import PretrainTask
 from bertkit.train import checkpoint, metrics
-from bertkit.train.backend_options import options_of
 
 _READ_EVERY = 16
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bertkit.backends.base import Adapter
+from bertkit.backends.sections import options_of
 from bertkit.data.feed import Feed
 from bertkit.data.record_source import Source
 from bertkit.data.sample_order import Order
@@ -62,7 +63,8 @@ def eval_feed(
 
 def _fixed(config: PretrainConfig | EvalConfig, adapter: Adapter) -> bool:
     """Whether a new shape costs a compilation."""
-    compiles = adapter.caps.constant_totals and config.cuda.compile
+    options = options_of(config, adapter.caps.name)
+    compiles = adapter.caps.constant_totals and getattr(options, "compile", False)
     return adapter.caps.fixed_shapes or (compiles and config.layout != "unpadded")
 
 

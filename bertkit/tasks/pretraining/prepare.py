@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
+from bertkit.backends.sections import options_of
 from bertkit.config import as_dict, flatten
 from bertkit.data.dynamic_masking import DynamicMasking
 from bertkit.data.record_source import RecordSource, Source
@@ -19,7 +20,6 @@ from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.evaluate import check_lengths
 from bertkit.tasks.pretraining.resources import Estimate, estimate
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
-from bertkit.train.backend_options import options_of
 from bertkit.train.profiling import steps_to_profile
 from bertkit.train.schedule import staged
 

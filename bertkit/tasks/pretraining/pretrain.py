@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Stepper
+from bertkit.backends.sections import options_of, section_prefixes
 from bertkit.config import as_dict, dump_yaml
 from bertkit.data.prefetch import Steps
 from bertkit.data.record_source import Source
@@ -37,7 +38,6 @@ from bertkit.tasks.pretraining.resources import Estimate
 from bertkit.tasks.pretraining.run_facts import benchmark_logs, eval_samples, machine, peak_share
 from bertkit.tasks.pretraining.task import PretrainTask
 from bertkit.train import checkpoint, metrics
-from bertkit.train.backend_options import options_of
 from bertkit.train.background_save import BackgroundSaver
 from bertkit.train.checkpoint import RunState
 from bertkit.train.metrics import MetricsFile
@@ -57,7 +57,7 @@ FREE = (
 # These keep the mathematics and change only the last bits.
 LOOSE = (
     "backend", "layout", "micro_batch_size", "bucket_boundaries", "sequences_per_pack",
-    "cuda.", "hpu.", "ipu.", "cs.",
+    *section_prefixes(),
 )  # fmt: skip
 
 

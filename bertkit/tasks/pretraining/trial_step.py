@@ -13,6 +13,7 @@ import torch
 from bertkit import log
 from bertkit.backends.base import Adapter
 from bertkit.backends.process_group import Topology
+from bertkit.backends.sections import options_of
 from bertkit.data.batch_layouts import Layout
 from bertkit.data.step_batch import Records, StepBatch, sequence_lengths, weighted
 from bertkit.errors import ConfigError, MissingDependencyError
@@ -20,7 +21,6 @@ from bertkit.files import human_bytes
 from bertkit.tasks.pretraining.feeds import training_feed
 from bertkit.tasks.pretraining.prepare import Prepared, make_model, optimizer_spec
 from bertkit.tasks.pretraining.task import PretrainTask
-from bertkit.train.backend_options import options_of
 
 _SAMPLE = 1024
 # Without being asked, a dry run does not compute for longer than about this.

@@ -10,6 +10,7 @@ from typing import Any
 
 from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec, StepPlan
+from bertkit.backends.sections import options_of
 from bertkit.errors import ConfigError, DataError
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.tasks.squad.answer_files import answer_windows, load_span_weights
@@ -20,7 +21,6 @@ from bertkit.tasks.squad.questions import Passage, Question, is_writable
 from bertkit.tasks.squad.window_batches import ScoreTask, WindowBatcher
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.train import checkpoint
-from bertkit.train.backend_options import options_of
 
 _FORM = 'one object per line: {"question": "...", "passage": "..."}'
 

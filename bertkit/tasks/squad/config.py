@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from bertkit.backends import registry
+from bertkit.backends.sections import BackendSections
 from bertkit.config import Layer, load_yaml, setting
 from bertkit.tasks.pretraining.config import OPTIMIZERS
-from bertkit.train.backend_options import CsConfig, HpuConfig, IpuConfig
 
-BACKENDS = ("auto", "cpu", "cs", "cuda", "hpu", "ipu")
 AUTO = "auto"
 
 
 @dataclass
-class AnswerConfig:
+class AnswerConfig(BackendSections):
     """What answering questions depends on; sizes default to those of run_squad.py."""
 
     init_checkpoint: str | None = setting(
@@ -39,7 +39,7 @@ class AnswerConfig:
     max_query_length: int = setting(64, "Question tokens that are kept.", minimum=1)
     n_best_size: int = setting(20, "Answers listed per question.", minimum=1)
     max_answer_length: int = setting(30, "Tokens of the longest answer.", minimum=1)
-    backend: str = setting("auto", "Where to compute.", choices=BACKENDS)
+    backend: str = setting("auto", "Where to compute.", choices=registry.choices())
     precision: str = setting(
         "fp32", "Of matrix products; weights stay fp32.", choices=("fp32", "bf16", "fp16")
     )
@@ -50,9 +50,6 @@ class AnswerConfig:
     predict_batch_size: str = setting(
         "32", "Windows per forward pass when answering; auto tries sizes and takes the best."
     )
-    hpu: HpuConfig = field(default_factory=HpuConfig)
-    ipu: IpuConfig = field(default_factory=IpuConfig)
-    cs: CsConfig = field(default_factory=CsConfig)
 
     @property
     def predict_size(self) -> int:

@@ -17,6 +17,7 @@ from torch import nn
 from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Stepper
 from bertkit.backends.process_group import Topology
+from bertkit.backends.sections import options_of, section_prefixes
 from bertkit.config import as_dict, dump_yaml
 from bertkit.data.prefetch import Steps
 from bertkit.data.sample_order import Order
@@ -36,7 +37,6 @@ from bertkit.tasks.squad.features import Window
 from bertkit.tasks.squad.prepare import Ready, answering_plan, prepare
 from bertkit.tasks.squad.window_batches import ScoreTask, SpanTask, WindowFeed
 from bertkit.train import checkpoint, metrics
-from bertkit.train.backend_options import options_of
 from bertkit.train.background_save import BackgroundSaver
 from bertkit.train.checkpoint import RunState
 from bertkit.train.metrics import MetricsFile
@@ -53,7 +53,7 @@ _DECIDING = {
     "learning_rate", "schedule", "warmup_proportion", "weight_decay", "max_grad_norm", "limit",
     "seed",
 }  # fmt: skip
-_LOOSE = ("backend", "layout", "micro_batch_size", "hpu.", "ipu.", "cs.")
+_LOOSE = ("backend", "layout", "micro_batch_size", *section_prefixes())
 _FREE = tuple(item.name for item in fields(SquadConfig) if item.name not in {*_DECIDING, *_LOOSE})
 
 

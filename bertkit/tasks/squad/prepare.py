@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
+from bertkit.backends.sections import options_of
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import sha256_of
 from bertkit.model.checkpoints.formats import load_config, vocab_beside
@@ -23,7 +24,6 @@ from bertkit.tasks.squad.window_cache import cached_windows
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.train import checkpoint
-from bertkit.train.backend_options import options_of
 
 # Questions looked at to tell how many windows all of them will have.
 _SAMPLE = 500

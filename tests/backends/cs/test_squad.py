@@ -15,6 +15,7 @@ from tasks.squad.world import PEOPLE, RIVERS, WORDS, squad
 from bertkit.backends.cs import features as cs_data
 from bertkit.backends.cs import step as cs_step
 from bertkit.backends.cs.adapter import CsAdapter
+from bertkit.backends.cs.options import CsOptions
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.errors import BertkitError, ConfigError, StoppedError
 from bertkit.model.checkpoints.hf import save_pretrained
@@ -24,7 +25,6 @@ from bertkit.tasks.squad import ask
 from bertkit.tasks.squad.config import AskConfig, SquadConfig
 from bertkit.tasks.squad.finetune import finetune
 from bertkit.tasks.squad.prepare import prepare
-from bertkit.train.backend_options import CsConfig
 from bertkit.train.trainer import Trainer
 
 from .runs import REAL, far
@@ -51,7 +51,7 @@ def settings(tmp_path):
         output=str(tmp_path / "run"), max_seq_length=48, doc_stride=16, max_query_length=12,
         global_batch_size=4, micro_batch_size=2, max_steps=3, optimizer="sgd", learning_rate=0.5,
         warmup_proportion=0.0, max_grad_norm=0.3, predict_batch_size="2", save_every=2,
-        keep_last=0, cs=CsConfig(device="cpu", artifacts=str(tmp_path / "logs")),
+        keep_last=0, cs=CsOptions(device="cpu", artifacts=str(tmp_path / "logs")),
     )  # fmt: skip
 
 

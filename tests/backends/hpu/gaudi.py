@@ -15,6 +15,7 @@ import torch
 
 from bertkit.backends.base import OptimizerSpec, StepPlan, StepShape
 from bertkit.backends.hpu.adapter import HpuAdapter
+from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.data.feed import Feed
 from bertkit.data.record_source import RecordSource
@@ -22,7 +23,6 @@ from bertkit.data.sample_order import Order
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.task import PretrainTask
-from bertkit.train.backend_options import HpuConfig
 
 FAKES = Path(__file__).parents[1] / "fakes"
 _VARIABLES = (
@@ -107,7 +107,7 @@ def feed_of(path, layout: str = "padded", fixed: bool = True, order: bool = True
     )  # fmt: skip
 
 
-def plan_of(options: HpuConfig, precision="fp32", layout="padded", clip=1.0) -> StepPlan:
+def plan_of(options: HpuOptions, precision="fp32", layout="padded", clip=1.0) -> StepPlan:
     shape = StepShape(MICRO, GLOBAL // MICRO, 24, 4)
     return StepPlan(
         precision, layout, max_grad_norm=clip, shape=shape, model=SHAPE, options=options
@@ -128,7 +128,7 @@ def run(
     Returns:
         What the log and the counters of the stand-in showed meanwhile.
     """
-    options = options or HpuConfig()
+    options = options or HpuOptions()
     adapter = adapter or HpuAdapter()
     adapter.start(options)
     log, counter, programs = engine().LOG, engine().counter, engine().programs

@@ -20,17 +20,17 @@ from backends.hpu import gaudi
 from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.backends.hpu import adapter as hpu
 from bertkit.backends.hpu import step
+from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.torch import step as plain_step
 from bertkit.backends.torch.distributed import reduce_gradients
 from bertkit.data.feed import Feed
 from bertkit.tasks.pretraining.task import PretrainTask
-from bertkit.train.backend_options import HpuConfig
 from bertkit.train.optimizers import own_part
 
 STEPS = 3
 # So far below the gradients' norm that eps makes LAMB feel it.
 SHARDED_CLIP = 1e-5
-FLAT, AVERAGED = HpuConfig(mode="eager"), HpuConfig(mode="eager", flat_all_reduce=False)
+FLAT, AVERAGED = HpuOptions(mode="eager"), HpuOptions(mode="eager", flat_all_reduce=False)
 
 
 def halves(parameters):
@@ -116,8 +116,8 @@ def refused(call) -> str:
 def main(folder: Path, mode: str) -> None:
     torch.set_num_threads(1)
     adapter = hpu.HpuAdapter()
-    lazy = HpuConfig(mode="lazy")
-    adapter.start(HpuConfig(mode=mode), distributed=True)
+    lazy = HpuOptions(mode="lazy")
+    adapter.start(HpuOptions(mode=mode), distributed=True)
     rank = adapter.peers.topology.rank
     found = {}
     wanted = {"flat": (lazy, SCENARIOS["flat"][1])} if mode == "lazy" else SCENARIOS

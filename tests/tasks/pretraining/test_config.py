@@ -3,10 +3,9 @@ from __future__ import annotations
 import pytest
 
 from bertkit import config as configuration
-from bertkit.backends import registry
 from bertkit.config import Layer, resolve
 from bertkit.errors import ConfigError
-from bertkit.tasks.pretraining.config import BACKENDS, OPTIMIZERS, PretrainConfig
+from bertkit.tasks.pretraining.config import OPTIMIZERS, PretrainConfig
 from bertkit.train import optimizers, schedule
 
 GIVEN = {"input": ["a"], "output": "b"}
@@ -19,7 +18,6 @@ def made(**values) -> PretrainConfig:
 def test_the_names_here_are_those_of_the_code():
     """This module imports no torch, so it repeats them."""
     assert OPTIMIZERS == optimizers.NAMES
-    assert ("auto", *sorted(registry.ADAPTERS)) == BACKENDS
     choices = PretrainConfig.__dataclass_fields__["schedule"].metadata["choices"]
     assert choices == schedule.NAMES
 
