@@ -6,6 +6,7 @@ The fields themselves are made by `bertkit.config.setting`.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import typing
 from dataclasses import MISSING, field
 from typing import Any
@@ -46,7 +47,7 @@ def ordered_fields(kind: Any) -> list[dataclasses.Field[Any]]:
     """
     by_name = {item.name: item for item in dataclasses.fields(kind)}
     classes = (kind if isinstance(kind, type) else type(kind)).__mro__
-    declared = [list(base.__dict__.get("__annotations__", ())) for base in classes]
+    declared = [list(inspect.get_annotations(base)) for base in classes]
     # A setting belongs to the class that declared it first; overriding it moves nothing.
     owner = {name: number for number, names in enumerate(declared) for name in names}
     return [

@@ -84,7 +84,7 @@ def test_a_config_file_and_the_environment(words, bertkit, tmp_path, monkeypatch
 def test_stopping_and_going_on(words, bertkit):
     stopped = bertkit(*words, "--steps-this-run", "4")
     assert stopped.status == 75
-    assert stopped.err.splitlines()[-1] == "Hint: run the same command again to go on"
+    assert stopped.err.splitlines()[-1] == "Hint: run the same command again to resume"
     done = bertkit(*words, "--json")
     assert (done.status, done.result["resumed_from"], done.result["step"]) == (0, 4, 6)
 
