@@ -22,6 +22,11 @@ def is_remote(path: str | Path) -> bool:
     return "://" in str(path)
 
 
+def missing_protocol(place: str, error: ImportError) -> MissingDependencyError:
+    """The error for a URL whose protocol needs a package that fsspec did not find."""
+    return MissingDependencyError(f"cannot open {place}: {error}", "pip install 'bertkit[remote]'")
+
+
 def open_binary(path: str | Path) -> IO[bytes]:
     """Open a local file, or a remote one through fsspec, for reading bytes.
 
@@ -40,9 +45,7 @@ def open_binary(path: str | Path) -> IO[bytes]:
         stream: IO[bytes] = fsspec.open(str(path), "rb").open()
         return stream
     except ImportError as error:
-        raise MissingDependencyError(
-            f"cannot open {path}: {error}", "pip install 'bertkit[remote]'"
-        ) from error
+        raise missing_protocol(str(path), error) from error
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {path}: {error}") from error
 
@@ -178,9 +181,7 @@ def _remote_files(pattern: str, suffixes: Sequence[str]) -> list[str]:
         else:
             names = filesystem.find(place) if filesystem.isdir(place) else [place]
     except ImportError as error:
-        raise MissingDependencyError(
-            f"cannot open {pattern}: {error}", "pip install 'bertkit[remote]'"
-        ) from error
+        raise missing_protocol(pattern, error) from error
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {pattern}: {error}") from error
     if names == [place]:

@@ -15,7 +15,8 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TypeVar
 
-from bertkit.errors import BertkitError, MissingDependencyError, UsageError
+from bertkit.errors import BertkitError, UsageError
+from bertkit.optional import require
 
 EXECUTORS = ("processes", "dask")
 # Seconds to wait for a scheduler.
@@ -169,12 +170,7 @@ def check_executor(executor: str, scheduler: str) -> None:
 
 
 def _on_cluster(function: Callable[[T], R], tasks: Sequence[T], scheduler: str) -> Iterator[R]:
-    try:
-        import distributed
-    except ImportError as error:
-        raise MissingDependencyError(
-            "--executor dask needs Dask", "pip install 'bertkit[dask]'"
-        ) from error
+    distributed = require("distributed", "--executor dask", extra="dask")
     try:
         client = distributed.Client(scheduler, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:

@@ -183,6 +183,22 @@ def resolved(
 ) -> configuration.Resolved[C]:
     """The configuration from a command's keyword arguments.
 
+    Args: as `layers`.
+    """
+    found, foreign = layers(kind, given, preset, translated, below)
+    resolved = configuration.resolve(kind, found)
+    return dataclasses.replace(resolved, foreign=tuple(foreign.rows())) if foreign else resolved
+
+
+def layers(
+    kind: type[Any],
+    given: dict[str, Any],
+    preset: str | None = None,
+    translated: Callable[[str], Any] | None = None,
+    below: Sequence[configuration.Layer] = (),
+) -> tuple[list[configuration.Layer], Any]:
+    """(the layers of settings, the lowest first; the translation of another system's file or None).
+
     Args:
         kind: the configuration dataclass.
         given: the keyword arguments that `config_options` added (they are removed from
@@ -192,7 +208,7 @@ def resolved(
         below: layers between the defaults and the preset.
     """
     ctx = click.get_current_context()
-    items = dataclasses.fields(kind)  # type: ignore[arg-type]
+    items = dataclasses.fields(kind)
     keys = {item.name: item.name for item in items}
     keys |= {n: f"{item.name}.{n}" for item in items for n in item.metadata.get("options", ())}
     config_file, assignments = given.pop("config_file", None), given.pop("assignments", ())
@@ -205,22 +221,21 @@ def resolved(
         source = ctx.get_parameter_source(name)
         place = "environment" if source == ParameterSource.ENVIRONMENT else typed
         by_source[place][keys[name]] = value
-    layers = list(below)
+    found = list(below)
     if preset:
-        layers.append(configuration.Layer(f"preset {preset}", configuration.load_preset(preset)))
+        found.append(configuration.Layer(f"preset {preset}", configuration.load_preset(preset)))
     foreign = translated(config_file) if translated and config_file else None
     if foreign:
-        layers.append(configuration.Layer(config_file, foreign.values))
+        found.append(configuration.Layer(config_file, foreign.values))
         for line in foreign.warnings():
             log.logger.warning("%s", line)
     elif config_file:
-        layers.append(configuration.Layer(config_file, configuration.load_yaml(config_file)))
-    layers.append(configuration.Layer("environment", by_source["environment"]))
-    layers.append(configuration.Layer(typed, by_source[typed]))
+        found.append(configuration.Layer(config_file, configuration.load_yaml(config_file)))
+    # Of a key that both give, click has kept the typed value: their order decides nothing.
+    found += [configuration.Layer(source, values) for source, values in by_source.items()]
     assigned = configuration.parse_assignments(assignments)
-    layers.append(configuration.Layer(configuration.ASSIGNMENT, assigned))
-    found = configuration.resolve(kind, layers)
-    return dataclasses.replace(found, foreign=tuple(foreign.rows())) if foreign else found
+    found.append(configuration.Layer(configuration.ASSIGNMENT, assigned))
+    return found, foreign
 
 
 def finish(result: dict[str, Any], as_json: bool, text: str = "", next_step: str = "") -> None:

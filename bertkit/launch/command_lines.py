@@ -9,6 +9,7 @@ from bertkit.backends import registry
 from bertkit.backends.sections import options_of
 from bertkit.errors import UsageError
 from bertkit.launch.job import Job
+from bertkit.tasks.pretraining.config import PretrainConfig
 
 PORT = 15566
 SOCKETS = 2
@@ -73,7 +74,7 @@ def poprun(job: Job, instances: int = 1) -> list[str]:
     Raises:
         UsageError: a command of one process.
     """
-    ipu = job.ipu
+    ipu = options_of(job.settings, "ipu") if job.settings else None
     if ipu is None:
         raise UsageError(
             "poprun starts `pretrain` and `finetune-squad`", "other commands need one process"
@@ -93,7 +94,7 @@ def poprun(job: Job, instances: int = 1) -> list[str]:
 
 
 def csrun(job: Job, address: str = "", params: str = "") -> list[str]:
-    """The line that Cerebras' systems of the TensorFlow era want, around their own run.py.
+    """The line that starts Cerebras' own run.py of their TensorFlow releases.
 
     Args:
         job: its settings say where the run's folder is and what to do.
@@ -103,8 +104,8 @@ def csrun(job: Job, address: str = "", params: str = "") -> list[str]:
     Raises:
         UsageError: something that the line needs is missing.
     """
-    config = job.pretrain
-    if config is None or not params or not config.output:
+    config = job.settings
+    if not (isinstance(config, PretrainConfig) and params and config.output):
         raise UsageError(
             "csrun starts their run.py with a params file",
             "give -- pretrain --config PARAMS.yaml --output MODEL_DIR",

@@ -142,8 +142,7 @@ def test_split_goes_on(tmp_path, bertkit, method):
         words += ["--valid", "0.2"] if method == "hash" else ["--num-test-articles", "24"]
     whole = bertkit(*words, "--output", tmp_path / "whole", "--json")
     assert whole.status == 0, whole.err
-    place = {"hash": "split:_write_part", "mlperf": "split_lists:_write_gathered",
-             "lists": "split_lists:_write_listed"}[method]  # fmt: skip
+    place = "split:atomic_write" if method == "hash" else "split_lists:atomic_write"
     out = tmp_path / "out"
     assert killed_in(f"bertkit.corpus.{place}", 3, *words, "--output", out) == -signal.SIGKILL
     outputs = read_manifest(tmp_path / "whole").outputs

@@ -25,7 +25,6 @@ from bertkit.model.checkpoints.run_state import OPTIMIZER
 from bertkit.model.checkpoints.vocabulary_padding import require_safe_cut, resize, rounded
 from bertkit.model.config import BertConfig
 
-TARGETS = ("hf", "nvidia")
 _SPECIAL = {
     "pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]",
     "mask_token": "[MASK]",

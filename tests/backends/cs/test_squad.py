@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tasks.squad.world import PEOPLE, RIVERS, WORDS, squad
+from terminated import terminated
 
 from bertkit.backends.cs import features as cs_data
 from bertkit.backends.cs import step as cs_step
@@ -25,7 +26,6 @@ from bertkit.tasks.squad import predict
 from bertkit.tasks.squad.config import PredictConfig, SquadConfig
 from bertkit.tasks.squad.finetune import finetune
 from bertkit.tasks.squad.prepare import prepare
-from bertkit.train.trainer import Trainer
 
 from .runs import REAL, far
 
@@ -110,20 +110,11 @@ def test_questions_are_answered_without_training_first(cstorch, settings):
         assert mine["probability"] == pytest.approx(other["probability"], abs=1e-5)
 
 
-def test_resuming_continues_bit_for_bit(cstorch, settings, tmp_path, monkeypatch):
+def test_resuming_continues_bit_for_bit(cstorch, settings, tmp_path):
     plain = replace(settings, predict_file=None, max_steps=4)
     whole = finetune(replace(plain, output=str(tmp_path / "whole")), CsAdapter())
-    step = Trainer._step
-
-    def stopped(self, batch, progress):
-        step(self, batch, progress)
-        if progress.step == 2:
-            self._signal = 15
-
-    monkeypatch.setattr(Trainer, "_step", stopped)
-    with pytest.raises(StoppedError, match="step 2 of 4"):
-        finetune(plain, CsAdapter())
-    monkeypatch.undo()
+    with pytest.raises(StoppedError, match="stopped by SIGTERM at step 2 of 4"):
+        finetune(plain, terminated(CsAdapter(), 2))
     rest = finetune(plain, CsAdapter())
     one, other = (load_file(f"{run.checkpoint}/model.safetensors") for run in (whole, rest))
     assert far(one, other) == 0.0
