@@ -202,7 +202,17 @@ class Ticket:
 
 
 class Task(Protocol):
-    """What a model learns: the loss of a micro-batch and the sums to report."""
+    """What a model learns: the loss of a micro-batch and the sums to report.
+
+    Attributes:
+        trains_all: every parameter of the model gets a gradient in every step. Where some
+            get none, adapters must not wait for them.
+    """
+
+    @property
+    def trains_all(self) -> bool:
+        """Whether every parameter gets a gradient."""
+        ...
 
     def losses(
         self, model: nn.Module, tensors: Mapping[str, Tensor], batch: MicroBatch

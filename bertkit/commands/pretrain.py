@@ -57,7 +57,7 @@ def command(
     from bertkit.backends import registry
     from bertkit.tasks.pretraining.prepare import prepare
     from bertkit.tasks.pretraining.pretrain import pretrain
-    from bertkit.tasks.pretraining.trial_step import rehearse
+    from bertkit.tasks.pretraining.trial_step import run_trial_step
 
     if dry_run:
         adapter = registry.for_planning(resolved.config.backend)
@@ -66,9 +66,9 @@ def command(
         if resolved.external:
             became = log.table(("their key", "value", "became"), resolved.external)
             text = f"{became}\n\n{text}"
-        found = rehearse(ready, adapter, mock)
-        plan = {**asdict(ready.plan), **(asdict(found) if found else {})}
-        parts = (text, "", ready.plan.text(), *([found.text()] if found else []))
+        found = run_trial_step(ready, adapter, mock)
+        plan = {**asdict(ready.estimate), **(asdict(found) if found else {})}
+        parts = (text, "", ready.estimate.text(), *([found.text()] if found else []))
         options.finish(plan, as_json, "\n".join(parts))
         return
     adapter = registry.get(resolved.config.backend)

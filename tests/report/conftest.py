@@ -1,4 +1,4 @@
-"""Runs for reports: the tiny records and settings of the tests of pretraining."""
+"""Tiny records and settings of the tests of pretraining; reports are made of such runs."""
 
 from tasks.pretraining.conftest import records, settings
 

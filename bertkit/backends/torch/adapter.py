@@ -71,7 +71,7 @@ class LoopAdapter:
         if optimizer is not None:
             if plan.precision == "fp16" and "none" not in self.caps.loss_scaling:
                 scaler = make_scaler(self.device, plan)
-            model = wrap(model, self.peers, unused=not getattr(task, "nsp", True))
+            model = wrap(model, self.peers, unused=not task.trains_all)
         device = torch.device(self.device)
         return LoopStepper(model, task, plan, device, optimizer, schedule, self.peers, scaler)
 
