@@ -59,19 +59,19 @@ def command(
     from bertkit.tasks.pretraining.trial_step import rehearse
 
     if dry_run:
-        adapter = registry.for_planning(resolved.config.backend)
-        ready = prepare(resolved.config, adapter, resolved.origins, dry_run=True)
+        with registry.for_planning(resolved.config.backend) as adapter:
+            ready = prepare(resolved.config, adapter, resolved.origins, dry_run=True)
+            found = rehearse(ready, adapter, mock)
         text = log.table(("setting", "value", "from"), ready.rows(resolved.origins))
         if resolved.foreign:
             became = log.table(("their key", "value", "became"), resolved.foreign)
             text = f"{became}\n\n{text}"
-        found = rehearse(ready, adapter, mock)
         plan = {**asdict(ready.plan), **(asdict(found) if found else {})}
         parts = (text, "", ready.plan.text(), *([found.text()] if found else []))
         options.finish(plan, as_json, "\n".join(parts))
         return
-    adapter = registry.get(resolved.config.backend)
-    result = pretrain(resolved.config, adapter, resolved.origins, overwrite)
+    with registry.get(resolved.config.backend) as adapter:
+        result = pretrain(resolved.config, adapter, resolved.origins, overwrite)
     records = " ".join(resolved.config.eval_input) or "EVAL_RECORDS"
     options.finish(
         {**asdict(result), "records": result.plan.records},

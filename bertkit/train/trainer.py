@@ -19,7 +19,7 @@ from typing import Any
 
 from bertkit import log
 from bertkit.backends.base import Stepper, Ticket
-from bertkit.backends.process_group import Peers
+from bertkit.backends.process_group import ProcessGroup
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import BertkitError, StoppedError
 from bertkit.train import metrics
@@ -108,7 +108,7 @@ class Trainer:
         lines: MetricsFile | None,
         evaluate: Callable[[], dict[str, float]] | None = None,
         trackers: Sequence[Tracker] = (),
-        peers: Peers | None = None,
+        peers: ProcessGroup | None = None,
         settle: Callable[[], None] = lambda: None,
         peak_share: Callable[[Mapping[str, float], float], float] | None = None,
     ) -> None:
@@ -119,7 +119,7 @@ class Trainer:
         self.lines = lines
         self.evaluate = evaluate
         self.trackers = trackers
-        self.peers = peers or Peers()
+        self.peers = peers or ProcessGroup()
         self.settle = settle
         self.peak_share = peak_share
         self._pending: list[Ticket] = []

@@ -23,7 +23,7 @@ from bertkit.config import as_dict, dump_yaml
 from bertkit.data.prefetch import Steps
 from bertkit.data.record_source import Source
 from bertkit.data.step_batch import StepBatch
-from bertkit.errors import StoppedError, TargetNotReachedError
+from bertkit.errors import TargetNotReachedError
 from bertkit.files import write_text
 from bertkit.model.checkpoints.formats import load_weights
 from bertkit.model.checkpoints.hf import load_into
@@ -152,12 +152,8 @@ def pretrain(
             saver = _saver(ready, spare, functools.partial(adapter.weights, placed))
             _train(ready, saver, stepper, progress, adapter)
         _require_target(config, progress)
-    except (StoppedError, TargetNotReachedError):
-        adapter.close()
-        raise
     except CompiledOnly as done:
         log.logger.info("%s; nothing was trained", done)
-    adapter.close()
     return PretrainResult(
         output=str(run),
         checkpoint=str(progress.checkpoint or "none"),

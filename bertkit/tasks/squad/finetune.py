@@ -22,7 +22,7 @@ from bertkit.config import as_dict, dump_yaml
 from bertkit.data.prefetch import Steps
 from bertkit.data.sample_order import Order
 from bertkit.data.step_batch import StepBatch
-from bertkit.errors import ConfigError, StoppedError
+from bertkit.errors import ConfigError
 from bertkit.files import open_binary, write_text
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.tasks.squad.answer_files import (
@@ -132,17 +132,12 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
             _compute(ready, adapter, result, overwrite)
         except CompiledOnly as done:
             log.logger.info("%s; nothing was %s", done, "trained" if config.trains else "answered")
-            adapter.close()
             return result
-        except StoppedError:
-            adapter.close()
-            raise
     if ready.scores:
         result.predictions = str(Path(config.output) / ANSWERS)
         if adapter.peers.topology.is_main:
             version_2 = config.version_2_with_negative
             result.scores = score_folder(config.output, ready.asked, version_2)
-    adapter.close()
     result.seconds = time.perf_counter() - begin
     return result
 
