@@ -146,7 +146,7 @@ def test_a_file_where_a_folder_belongs_is_named(bertkit, tmp_path):
     run = bertkit("extract", "--input", tmp_path / "text.txt", "--output", tmp_path / "taken")
     assert run.status == 1
     first, hint = run.err.splitlines()[-2:]
-    assert first == f"Error: a folder is needed here, but this is a file: {tmp_path / 'taken'}"
+    assert first == f"Error: expected a folder, but this is a file: {tmp_path / 'taken'}"
     assert hint == "Hint: give another path"
 
 
@@ -162,7 +162,7 @@ def test_hint_follows_the_error(bertkit, monkeypatch):
     ("error", "rank", "expected"),
     [
         (errors.StoppedError("x"), 0,
-         "Error: x\nNote: torchrun ends with status 1 whatever bertkit's is; it is 75\n"),
+         "Error: x\nNote: torchrun exits with status 1; bertkit's exit status is 75\n"),
         (errors.StoppedError("x"), 1, ""),
         (errors.DataError("x"), 1, "Error (process 1): x\n"),
         (errors.BertkitError("x"), 0, "Error: x\n"),

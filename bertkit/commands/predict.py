@@ -1,4 +1,4 @@
-"""`bertkit predict`: a question and a passage, an answer."""
+"""`bertkit predict`: a question and a passage in, an answer out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHOWN = 5
 @click.command()
 @click.option("--question", metavar="TEXT", help="What to ask.")
 @click.option(
-    "--passage", metavar="TEXT", help="Where to look for the answer; @FILE takes it from a file."
+    "--passage", metavar="TEXT", help="Text to find the answer in; @FILE reads it from a file."
 )
 @options.config_options(AskConfig)
 @options.common_options
@@ -25,8 +25,8 @@ def command(question: str | None, passage: str | None, as_json: bool, **given: A
     """Answer a question about a passage with a model fine-tuned on SQuAD.
 
     Without --question and --passage, questions are read from standard input as JSON lines
-    with "question", "passage" and, if wanted, "id". Lengths and the like are those of the
-    run that fine-tuned the model, where it is bertkit's.
+    with "question", "passage" and, optionally, "id". Sequence lengths and other settings are
+    taken from the bertkit run that fine-tuned the model, if there was one.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`bertkit report`: runs as curves."""
+"""`bertkit report`: runs in, a picture or page of their curves out."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from bertkit.commands import options
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option(
-    "--output", "-o", metavar="FILE",
+    "--output",
+    "-o",
+    metavar="FILE",
     help="Page or picture to write: .html (curves, numbers, settings that differ, hardware), .png, "
     ".svg or .pdf.  [default: report.png in the first run]",
-)  # fmt: skip
+)
 @options.common_options
 def command(runs: tuple[str, ...], output: str | None, as_json: bool) -> None:
     """Draw the curves of one or several runs.
 
-    Loss, accuracy, learning rate and throughput over the steps, every run a
-    line of its own; a run may still be going. A run that answered SQuAD questions is also
-    told by kind of question, with examples, on the page as well, and a picture answers.png
+    Loss, accuracy, learning rate and throughput over the steps, one line per run; runs that
+    are still training can be drawn, too. For a run that answered SQuAD questions, the report
+    also breaks the scores down by kind of question, with examples, and draws answers.png
     in its folder.
 
     \b

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bertkit.backends import registry
-from bertkit.errors import ConfigError, MissingDependencyError
+from bertkit.errors import ConfigError
 from bertkit.external_configs import habana
 from bertkit.launch.mpijob_schema import MPI_JOB
+from bertkit.optional import require
 
 KUBERNETES = "1.30"
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -46,15 +47,11 @@ def problems(document: Mapping[str, Any]) -> list[str]:
 
 
 def _schema_problems(pod: Mapping[str, Any], where: str = "") -> list[str]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import kubernetes_validate
-    except ImportError as error:
-        raise MissingDependencyError(
-            "checking Kubernetes documents needs kubernetes-validate",
-            "pip install 'bertkit[kubernetes]'",
-        ) from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        kubernetes_validate = require(
+            "kubernetes_validate", "checking Kubernetes documents", extra="kubernetes"
+        )
     try:
         kubernetes_validate.validate(dict(pod), KUBERNETES, strict=True)
     except kubernetes_validate.ValidationError as error:
@@ -64,12 +61,7 @@ def _schema_problems(pod: Mapping[str, Any], where: str = "") -> list[str]:
 
 
 def _job_schema_problems(document: Mapping[str, Any]) -> list[str]:
-    try:
-        import jsonschema
-    except ImportError as error:
-        raise MissingDependencyError(
-            "checking an MPIJob needs jsonschema", "pip install 'bertkit[kubernetes]'"
-        ) from error
+    jsonschema = require("jsonschema", "checking an MPIJob", extra="kubernetes")
     found = [
         f"{'.'.join(str(part) for part in error.path)}: {error.message}"
         for error in jsonschema.Draft202012Validator(MPI_JOB).iter_errors(document)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import log
-from bertkit.errors import DataError, MissingDependencyError
+from bertkit.errors import DataError
 from bertkit.files import atomic_write
+from bertkit.optional import require
 from bertkit.report.page import write_page
 from bertkit.train import metrics
 
@@ -137,15 +138,10 @@ def make_figure(curves: Mapping[str, list[dict[str, Any]]]) -> Any:
     Raises:
         MissingDependencyError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingDependencyError(
-            "drawing needs the matplotlib package", "pip install 'bertkit[plot]'"
-        ) from error
-    figure = Figure(figsize=(12, 7.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figures = require("matplotlib.figure", "drawing", extra="plot")
+    canvas = require("matplotlib.backends.backend_agg", "drawing", extra="plot")
+    figure = figures.Figure(figsize=(12, 7.5), layout="constrained")
+    canvas.FigureCanvasAgg(figure)
     axes = figure.subplots(2, 2).flat
     for axis, (key, title, unit) in zip(axes, panels(curves), strict=True):
         for index, (name, entries) in enumerate(curves.items()):

@@ -1,4 +1,4 @@
-"""Tiny records and settings, as the tests of pretraining use them; reports are made of such runs."""
+"""Tiny records and settings of the tests of pretraining; reports are made of such runs."""
 
 from tasks.pretraining.conftest import records, settings
 

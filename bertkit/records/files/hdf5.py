@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from bertkit import files
-from bertkit.errors import DataError, MissingDependencyError
+from bertkit.errors import DataError
+from bertkit.optional import require
 from bertkit.records.files.instance import checked_indices
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -38,13 +39,7 @@ def h5py() -> Any:
     Raises:
         MissingDependencyError: it is not installed.
     """
-    try:
-        import h5py as package
-    except ImportError as error:
-        raise MissingDependencyError(
-            "HDF5 files need the package h5py", "pip install 'bertkit[hdf5]'"
-        ) from error
-    return package
+    return require("h5py", "HDF5 files", extra="hdf5")
 
 
 class Hdf5Writer:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import cramjam
 import torch
 
-from bertkit.codecs.crc32c import masked_crc32c
+from bertkit.codecs.checksum import masked_crc32c
 
 KINDS = {
     torch.float32: 1, torch.float64: 2, torch.int32: 3, torch.int64: 9, torch.bool: 10,
@@ -54,12 +55,7 @@ def block(entries: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def snappy(data: bytes) -> bytes:
-    """Literals only, which is valid."""
-    out = bytearray(varint(len(data)))
-    for start in range(0, len(data), 256):
-        piece = data[start : start + 256]
-        out += bytes([60 << 2, len(piece) - 1]) + piece
-    return bytes(out)
+    return bytes(cramjam.snappy.compress_raw(data))
 
 
 def sealed(content: bytes, kind: int) -> bytes:
