@@ -165,6 +165,17 @@ class Meter:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
+class Unsaved:
+    """Writes no checkpoint."""
+
+    def save(self, progress: Any) -> Path:
+        """Nothing; the folder is never there."""
+        return Path()
+
+    def wait_for_saves(self) -> None:
+        """Nothing to wait for."""
+
+
 class _Done(Exception):
     """Ends bertkit's loop from inside a step."""
 
@@ -205,11 +216,12 @@ def build_bertkit(
     from bertkit.backends.torch.options import CudaOptions
     from bertkit.model.config import BertConfig
     from bertkit.model.heads import BertForPreTraining
+    from bertkit.tasks.pretraining.batches import training_feed
     from bertkit.tasks.pretraining.config import PretrainConfig
-    from bertkit.tasks.pretraining.feeds import training_feed
-    from bertkit.tasks.pretraining.prepare import Prepared, optimizer_spec, step_plan, step_shape
-    from bertkit.tasks.pretraining.task import PretrainTask
+    from bertkit.tasks.pretraining.objective import PretrainingObjective
+    from bertkit.tasks.pretraining.prepare import Prepared, step_shape
     from bertkit.train.schedule import make_schedule
+    from bertkit.train.step_settings import make_step_plan, optimizer_spec
 
     torch.manual_seed(1)
     adapter = registry.get(device)
@@ -225,8 +237,11 @@ def build_bertkit(
         model=BertConfig(**case.sizes()),
         cuda=CudaOptions(compile=compiled),
     )
-    plan = step_plan(config, step_shape(config, [source], 1))
-    ready = Prepared(config, config, source, None, None, None, plan)
+    shape = step_shape(config, [source], 1)
+    plan = make_step_plan(config, shape, config.model, options_of(config, device))
+    ready = Prepared(
+        given=config, config=config, source=source, eval_source=None, vocab=None, step_plan=plan
+    )
     feed = training_feed(ready, adapter)
     feed = replace(feed, order=Order(case.records, 1, shuffle=False))
     adapter.start(options_of(config, device))
@@ -235,7 +250,7 @@ def build_bertkit(
     model = adapter.place(BertForPreTraining(config.model))
     schedule = make_schedule("linear", learning_rate=1e-4, max_steps=ENDLESS, warmup_steps=1000)
     optimizer = adapter.optimizer(model, optimizer_spec(config))
-    stepper = adapter.build(model, PretrainTask(), plan, optimizer, schedule)
+    stepper = adapter.build(model, PretrainingObjective(), plan, optimizer, schedule)
     return BertkitArm(adapter, config, model, feed, stepper)
 
 
@@ -270,7 +285,8 @@ def run_bertkit(
         return arm.adapter.loader(functools.partial(arm.feed.steps, position, limit))
 
     with contextlib.suppress(_Done):
-        Trainer(settings, arm.stepper, batches, lambda progress: Path(), None).run(Progress())
+        trainer = Trainer(settings, stepper=arm.stepper, batches=batches, checkpoints=Unsaved())
+        trainer.run(Progress())
 
 
 def run_hugging_face(

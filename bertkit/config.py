@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from bertkit.errors import ConfigError, UsageError
 from bertkit.files import open_binary, package_file
+from bertkit.settings import FIXED, ordered_fields
 
 C = TypeVar("C")
 
@@ -37,6 +38,7 @@ def setting(
     choices: Sequence[str] = (),
     minimum: float | None = None,
     maximum: float | None = None,
+    on_resume: str = FIXED,
 ) -> Any:
     """A dataclass field that is also a command-line option.
 
@@ -49,6 +51,8 @@ def setting(
         choices: the allowed values.
         minimum: smallest allowed number.
         maximum: largest allowed number.
+        on_resume: whether it may change between the calls of a run: `FREE`, `ROUNDING` or
+            `FIXED` of `bertkit.settings`.
     """
     metadata = {
         "help": help,
@@ -57,6 +61,7 @@ def setting(
         "choices": tuple(choices),
         "minimum": minimum,
         "maximum": maximum,
+        "on_resume": on_resume,
     }
     if factory is not MISSING:
         return field(default_factory=factory, metadata=metadata)
@@ -95,7 +100,7 @@ def as_dict(config: Any) -> dict[str, Any]:
     """A dataclass as nested plain values, for JSON and YAML."""
     return {
         item.name: as_dict(value) if dataclasses.is_dataclass(value) else value
-        for item in dataclasses.fields(config)
+        for item in ordered_fields(config)
         for value in [getattr(config, item.name)]
     }
 

@@ -206,7 +206,17 @@ class Ticket:
 
 
 class Task(Protocol):
-    """What a model learns: the loss of a micro-batch and the sums to report."""
+    """What a model learns: the loss of a micro-batch and the sums to report.
+
+    Attributes:
+        trains_all: every parameter of the model gets a gradient in every step. Where some
+            get none, adapters must not wait for them.
+    """
+
+    @property
+    def trains_all(self) -> bool:
+        """Whether every parameter gets a gradient."""
+        ...
 
     def losses(
         self, model: nn.Module, tensors: Mapping[str, Tensor], batch: MicroBatch
@@ -308,11 +318,6 @@ class Adapter(Protocol):
             return
         with contextlib.suppress(Exception):  # the first error says what is wrong
             self.close()
-
-    @property
-    def peers(self) -> ProcessGroup:
-        """The old name of `process_group`."""
-        return self.process_group
 
     def probe(self) -> Probe:
         """Whether it can be used here; changes nothing."""

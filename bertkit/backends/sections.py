@@ -10,6 +10,7 @@ from dataclasses import field
 from typing import Any
 
 from bertkit.backends import registry
+from bertkit.settings import ROUNDING
 
 
 class BackendSections:
@@ -27,7 +28,8 @@ class BackendSections:
             row = registry.row(name)
             kind = row.options_class()
             cls.__annotations__[name] = kind
-            setattr(cls, name, field(default_factory=kind, metadata={"options": row.flags}))
+            facts = {"options": row.flags, "on_resume": ROUNDING}
+            setattr(cls, name, field(default_factory=kind, metadata=facts))
 
 
 def section_names() -> list[str]:

@@ -9,7 +9,7 @@ import click
 
 from bertkit import config, log
 from bertkit.commands import options
-from bertkit.tasks.squad.config import SquadConfig, of_the_run
+from bertkit.tasks.squad.config import SquadConfig, settings_of_run
 
 PRESETS = [name for name in config.preset_names() if name.startswith("squad")]
 
@@ -38,7 +38,7 @@ def command(
     """
     # A run that only answers takes its settings from the run that trained the model.
     trains = given.get("do_train") or given.get("train_file")
-    below = [] if trains else of_the_run(given.get("init_checkpoint") or given.get("output"))
+    below = [] if trains else settings_of_run(given.get("init_checkpoint") or given.get("output"))
     resolved = options.resolved(SquadConfig, given, preset, below=below)
     from bertkit.backends import registry
     from bertkit.tasks.squad.finetune import finetune
@@ -46,7 +46,7 @@ def command(
 
     if dry_run:
         with registry.for_planning(resolved.config.backend) as adapter:
-            plan = prepare(resolved.config, adapter).outline()
+            plan = prepare(resolved.config, adapter).estimate()
         settings = log.table(("setting", "value", "from"), resolved.rows())
         lines = "\n".join(f"{name:<20} {value}" for name, value in plan.items())
         options.finish(plan, as_json, f"{settings}\n\n{lines}")

@@ -37,6 +37,7 @@ def command(
       bertkit inspect runs/tiny
     """
     from bertkit.records.tools import inspect as work
+    from bertkit.train.run_files import METRICS
 
     names = [*paths, *inputs]
     if not names:
@@ -44,10 +45,10 @@ def command(
     result: dict[str, Any] = {}
     parts: list[str] = []
     for name in names:
-        if os.path.isfile(os.path.join(name, "metrics.jsonl")):
+        if os.path.isfile(os.path.join(name, METRICS)):
             from bertkit.train import metrics
 
-            lines = metrics.read(os.path.join(name, metrics.NAME))
+            lines = metrics.read(os.path.join(name, METRICS))
             result["run"] = lines[-1] if lines else {}
             last = ", ".join(f"{key} {value}" for key, value in result["run"].items())
             parts.append(f"{name}: {len(lines)} lines of metrics; the last: {last or 'none'}")

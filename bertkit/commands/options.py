@@ -20,6 +20,7 @@ from click.core import ParameterSource
 
 from bertkit import config as configuration
 from bertkit import log
+from bertkit.settings import ordered_fields
 
 C = TypeVar("C")
 Command = Callable[..., Any]
@@ -163,7 +164,7 @@ def config_options(kind: type, skip: Sequence[str] = ()) -> Decorator:
         function = click.option(
             "--config", "config_file", metavar="FILE", help="YAML file with settings by name."
         )(function)
-        for item in reversed(dataclasses.fields(kind)):
+        for item in reversed(ordered_fields(kind)):
             if item.name in skip:
                 continue
             if dataclasses.is_dataclass(hints[item.name]):

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from bertkit.commands import options
-from bertkit.tasks.squad.config import AskConfig, of_the_run
+from bertkit.tasks.squad.config import PredictConfig, settings_of_run
 
 _SHOWN = 5
 
@@ -19,7 +19,7 @@ _SHOWN = 5
 @click.option(
     "--passage", metavar="TEXT", help="Text to find the answer in; @FILE reads it from a file."
 )
-@options.config_options(AskConfig)
+@options.config_options(PredictConfig)
 @options.common_options
 def command(question: str | None, passage: str | None, as_json: bool, **given: Any) -> None:
     """Answer a question about a passage with a model fine-tuned on SQuAD.
@@ -34,27 +34,27 @@ def command(question: str | None, passage: str | None, as_json: bool, **given: A
         --passage "The bridge in London was built by the old king."
       bertkit predict --init-checkpoint runs/squad --json < questions.jsonl
     """
-    below = of_the_run(given.get("init_checkpoint"))
-    config = options.resolved(AskConfig, given, below=below).config
+    below = settings_of_run(given.get("init_checkpoint"))
+    config = options.resolved(PredictConfig, given, below=below).config
     if (question is None) != (passage is None):
         raise click.UsageError("--question and --passage go together")
     from bertkit import log
     from bertkit.backends import registry
     from bertkit.files import open_binary
-    from bertkit.tasks.squad import ask
+    from bertkit.tasks.squad.predict import one_question, predict, read_question_lines
 
     if question is None or passage is None:
         if sys.stdin.isatty():
             raise click.UsageError("give --question and --passage, or JSON lines on standard input")
         lines = sys.stdin.buffer.read().decode("utf-8", "replace").split("\n")
-        questions = ask.read_asked(lines, "standard input")
+        questions = read_question_lines(lines, "standard input")
     else:
         if passage.startswith("@"):
             with open_binary(passage[1:]) as stream:
                 passage = stream.read().decode("utf-8", "replace")
-        questions = [ask.one_question(question, passage)]
+        questions = [one_question(question, passage)]
     with registry.get(config.backend) as adapter:
-        result = ask.ask(config, questions, adapter)
+        result = predict(config, questions, adapter)
     if len(result.answers) == 1:
         best = result.answers[0]
         rows = [(f"{row['probability']:.4f}", row["text"]) for row in best["nbest"][:_SHOWN]]

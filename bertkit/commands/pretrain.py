@@ -57,18 +57,18 @@ def command(
     from bertkit.backends import registry
     from bertkit.tasks.pretraining.prepare import prepare
     from bertkit.tasks.pretraining.pretrain import pretrain
-    from bertkit.tasks.pretraining.trial_step import rehearse
+    from bertkit.tasks.pretraining.trial_step import run_trial_step
 
     if dry_run:
         with registry.for_planning(resolved.config.backend) as adapter:
             ready = prepare(resolved.config, adapter, resolved.origins, dry_run=True)
-            found = rehearse(ready, adapter, mock)
+            found = run_trial_step(ready, adapter, mock)
         text = log.table(("setting", "value", "from"), ready.rows(resolved.origins))
         if resolved.external:
             became = log.table(("their key", "value", "became"), resolved.external)
             text = f"{became}\n\n{text}"
-        plan = {**asdict(ready.plan), **(asdict(found) if found else {})}
-        parts = (text, "", ready.plan.text(), *([found.text()] if found else []))
+        plan = {**asdict(ready.estimate), **(asdict(found) if found else {})}
+        parts = (text, "", ready.estimate.text(), *([found.text()] if found else []))
         options.finish(plan, as_json, "\n".join(parts))
         return
     with registry.get(resolved.config.backend) as adapter:

@@ -15,6 +15,7 @@ from bertkit.files import atomic_write
 from bertkit.optional import require
 from bertkit.report.page import write_page
 from bertkit.train import metrics
+from bertkit.train.run_files import METRICS
 
 # (number in metrics.jsonl, title, unit), as runs pretrain or learn to answer questions.
 _PRETRAINING = (
@@ -71,9 +72,9 @@ def read_run(run: str) -> list[dict[str, Any]]:
     Raises:
         DataError: the folder has none, or it is empty.
     """
-    path = Path(run) / metrics.NAME
+    path = Path(run) / METRICS
     if not path.is_file():
-        raise DataError(f"{run} is not a run: it has no {metrics.NAME}")
+        raise DataError(f"{run} is not a run: it has no {METRICS}")
     entries = metrics.read(path)
     if not entries:
         raise DataError(f"{path} has no line yet", "wait for the run's first log line")

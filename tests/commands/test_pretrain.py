@@ -105,7 +105,7 @@ def test_what_is_typed_comes_before_the_environment(
 def test_stopping_and_going_on(words, bertkit):
     stopped = bertkit(*words, "--steps-this-run", "4")
     assert stopped.status == 75
-    assert stopped.err.splitlines()[-1] == "Hint: run the same command again to go on"
+    assert stopped.err.splitlines()[-1] == "Hint: run the same command again to resume"
     done = bertkit(*words, "--json")
     assert (done.status, done.result["resumed_from"], done.result["step"]) == (0, 4, 6)
 

@@ -162,7 +162,7 @@ class HpuAdapter(TorchAdapter):
         Raises:
             ConfigError: HPU graphs of a model of which parts are not trained.
         """
-        partial_loss = not getattr(task, "nsp", True)
+        partial_loss = not task.trains_all
         training = optimizer is not None
         if self.options.graphs and training and partial_loss:
             raise ConfigError(

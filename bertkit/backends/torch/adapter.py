@@ -71,7 +71,7 @@ class TorchAdapter(Adapter):
         if optimizer is not None:
             if plan.precision == "fp16" and "none" not in self.caps.loss_scaling:
                 scaler = make_scaler(self.device, plan)
-            model = wrap(model, self.process_group, unused=not getattr(task, "nsp", True))
+            model = wrap(model, self.process_group, unused=not task.trains_all)
         return TorchStepper(
             model=model,
             task=task,

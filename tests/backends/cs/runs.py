@@ -32,7 +32,7 @@ from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.tfrecord import encode_example
 from bertkit.records.files.tfrecord import write_records as write_records_file
-from bertkit.tasks.pretraining.task import PretrainTask
+from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.train.schedule import make_schedule
 
 REAL = os.environ.get("BERTKIT_CEREBRAS") == "1"
@@ -128,7 +128,7 @@ def train(
     rates = schedule or make_schedule("linear", learning_rate=0.5, max_steps=4, warmup_steps=2)
     placed = adapter.place(model)
     stepper = adapter.build(
-        placed, PretrainTask(),
+        placed, PretrainingObjective(),
         StepPlan(layout=layout, shape=shape, model=SHAPE, max_grad_norm=0.3, **plan),
         adapter.optimizer(placed, OptimizerSpec(optimizer, weight_decay=0.01)), rates,
     )  # fmt: skip

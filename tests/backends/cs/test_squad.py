@@ -22,8 +22,8 @@ from bertkit.errors import BertkitError, ConfigError, StoppedError
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
-from bertkit.tasks.squad import ask
-from bertkit.tasks.squad.config import AskConfig, SquadConfig
+from bertkit.tasks.squad import predict
+from bertkit.tasks.squad.config import PredictConfig, SquadConfig
 from bertkit.tasks.squad.finetune import finetune
 from bertkit.tasks.squad.prepare import prepare
 
@@ -99,12 +99,12 @@ def test_questions_are_answered_without_training_first(cstorch, settings):
     ours, theirs = ({}, {})
     trained = finetune(replace(settings, predict_file=None), CpuAdapter())
     for found, adapter in ((ours, CsAdapter()), (theirs, CpuAdapter())):
-        asked = AskConfig(
-            trained.checkpoint, max_seq_length=48, max_query_length=12, doc_stride=16,
-            predict_batch_size="2", cs=settings.cs,
+        asked = PredictConfig(
+            init_checkpoint=trained.checkpoint, max_seq_length=48, max_query_length=12,
+            doc_stride=16, predict_batch_size="2", cs=settings.cs,
         )  # fmt: skip
-        question = ask.one_question("Who built the castle?", PEOPLE["context"])
-        (found["answer"],) = ask.ask(asked, [question], adapter).answers
+        question = predict.one_question("Who built the castle?", PEOPLE["context"])
+        (found["answer"],) = predict.predict(asked, [question], adapter).answers
     assert ours["answer"]["answer"] == theirs["answer"]["answer"]
     for mine, other in zip(ours["answer"]["nbest"], theirs["answer"]["nbest"], strict=True):
         assert mine["probability"] == pytest.approx(other["probability"], abs=1e-5)
@@ -126,7 +126,7 @@ def test_sizes_are_not_tried_on_it(cstorch, settings):
     several = on_system(settings, systems=3)
     with pytest.raises(ConfigError, match="more than the 2 rows of a step"):
         prepare(several, CsAdapter())
-    assert prepare(replace(several, predict_batch_size="3"), CsAdapter()).asked
+    assert prepare(replace(several, predict_batch_size="3"), CsAdapter()).predict_questions
     # Where nothing is answered, it does not matter.
     finetune(replace(settings, predict_file=None, predict_batch_size="auto"), CsAdapter())
 

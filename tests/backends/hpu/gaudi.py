@@ -22,7 +22,7 @@ from bertkit.data.record_source import RecordSource
 from bertkit.data.sample_order import Order
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
-from bertkit.tasks.pretraining.task import PretrainTask
+from bertkit.tasks.pretraining.objective import PretrainingObjective
 
 FAKES = Path(__file__).parents[1] / "fakes"
 _VARIABLES = (
@@ -62,7 +62,7 @@ def engine():
     return importlib.import_module("habana_frameworks.torch._engine")
 
 
-class Watched(PretrainTask):
+class Watched(PretrainingObjective):
     """Notes for every forward pass whether bf16 was on."""
 
     def __init__(self, nsp: bool = True) -> None:
@@ -134,7 +134,7 @@ def run(
     log, counter, programs = engine().LOG, engine().counter, engine().programs
     placed = adapter.place(model or fresh_model())
     made = adapter.optimizer(placed, OptimizerSpec(optimizer, eps=eps, weight_decay=decay))
-    task = Watched(nsp) if watched else PretrainTask(nsp)
+    task = Watched(nsp) if watched else PretrainingObjective(nsp)
     plan = plan_of(options, precision, layout, clip)
     stepper = adapter.build(placed, task, plan, made, rate)
     if state:
@@ -181,7 +181,7 @@ def on_the_cpu(
     model = fresh_model()
     made = adapter.optimizer(model, OptimizerSpec(optimizer, eps=eps, weight_decay=decay))
     plan = StepPlan("fp32", "padded", max_grad_norm=clip)
-    stepper = adapter.build(model, PretrainTask(nsp), plan, made, rate)
+    stepper = adapter.build(model, PretrainingObjective(nsp), plan, made, rate)
     seen = Seen()
     tickets = []
     for number, batch in enumerate(feed_of(path).steps(0, steps)):

@@ -24,7 +24,7 @@ from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.torch import step as plain_step
 from bertkit.backends.torch.distributed import reduce_gradients
 from bertkit.data.feed import Feed
-from bertkit.tasks.pretraining.task import PretrainTask
+from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.train.optimizers import own_part
 
 STEPS = 3
@@ -81,7 +81,7 @@ def scenario(adapter, records, options, sharded=False) -> dict:
     name, clip = ("nvlamb", SHARDED_CLIP) if sharded else ("sgd", 1.0)
     optimizer = adapter.optimizer(placed, OptimizerSpec(name, shard=sharded))
     plan = StepPlan("fp32", "padded", max_grad_norm=clip, options=options)
-    stepper = adapter.build(placed, PretrainTask(), plan, optimizer, gaudi.rate)
+    stepper = adapter.build(placed, PretrainingObjective(), plan, optimizer, gaudi.rate)
     feed = gaudi.feed_of(records)
     feed = Feed(
         feed.source, feed.order, gaudi.GLOBAL, 2, "padded", "global_step", feed.vocab_size,

@@ -14,8 +14,8 @@ from bertkit.backends.torch.cuda import CudaAdapter
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
+from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.pretrain import pretrain
-from bertkit.tasks.pretraining.task import PretrainTask
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 
@@ -34,9 +34,11 @@ def test_only_fp16_is_scaled(precision, scales):
     model = torch.nn.Linear(2, 2)
     adapter = CudaAdapter()
     optimizer = adapter.optimizer(model, OptimizerSpec())
-    step = adapter.build(model, PretrainTask(), StepPlan(precision), optimizer, lambda step: 0.1)
+    step = adapter.build(
+        model, PretrainingObjective(), StepPlan(precision), optimizer, lambda step: 0.1
+    )
     assert (step.scaler is not None) == scales
-    assert adapter.build(model, PretrainTask(), StepPlan(precision)).scaler is None
+    assert adapter.build(model, PretrainingObjective(), StepPlan(precision)).scaler is None
 
 
 @needs_gpu

@@ -158,8 +158,8 @@ def test_a_checkpoint_inside_the_run_is_not_overwritten(settings):
         finetune(again, CpuAdapter(), overwrite=True)
 
 
-def test_outline_counts_without_writing(settings, tmp_path):
-    plan = prepare(SquadConfig(**settings), CpuAdapter()).outline()
+def test_the_estimate_counts_without_writing(settings, tmp_path):
+    plan = prepare(SquadConfig(**settings), CpuAdapter()).estimate()
     assert (plan["training_questions"], plan["training_windows_about"], plan["steps"]) == (5, 5, 80)
     assert not (tmp_path / "run").exists()
 

@@ -1,8 +1,6 @@
-"""The batches of a run or an evaluation, as the settings and the machine want them."""
+"""The batches of a pretraining run or evaluation, as the settings and the backend want them."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from bertkit.backends.base import Adapter
 from bertkit.backends.sections import options_of
@@ -11,35 +9,42 @@ from bertkit.data.record_source import Source
 from bertkit.data.sample_order import Order
 from bertkit.data.token_budget import budget_for
 from bertkit.tasks.pretraining.config import EvalConfig, PretrainConfig
-
-if TYPE_CHECKING:
-    from bertkit.tasks.pretraining.prepare import Prepared
+from bertkit.tasks.pretraining.prepare import Prepared
 
 
 def training_feed(ready: Prepared, adapter: Adapter) -> Feed:
     """This process's part of every step of a run."""
-    config, place = ready.config, adapter.peers.topology
-    order = Order(len(ready.source), config.seed)
+    config, topology = ready.config, adapter.process_group.topology
+    budget = None
+    if _constant(config.layout, adapter):
+        share = config.global_batch_size // topology.world
+        budget = budget_for(ready.source, share, config.micro_size)
     return Feed(
-        ready.source, order, config.global_batch_size, config.micro_size, config.layout,
-        config.mlm_normalisation, config.model.vocab_size, ready.masking,
-        place.rank, place.world, _fixed(config, adapter),
+        source=ready.source,
+        order=Order(len(ready.source), config.seed),
+        global_batch_size=config.global_batch_size,
+        micro_batch_size=config.micro_size,
+        layout=config.layout,
+        normalisation=config.mlm_normalisation,
+        vocab_size=config.model.vocab_size,
+        masking=ready.masking,
+        rank=topology.rank,
+        world=topology.world,
+        fixed=_fixed(config, adapter),
         boundaries=tuple(config.bucket_boundaries),
         sequences_per_pack=config.sequences_per_pack,
-        budget=budget_for(
-            ready.source, config.global_batch_size // place.world, config.micro_size
-        ) if _constant(config.layout, adapter) else None,
-    )  # fmt: skip
+        budget=budget,
+    )
 
 
-def eval_feed(
+def evaluation_feed(
     source: Source,
     batch_size: int,
     config: PretrainConfig | EvalConfig,
     vocab_size: int,
     adapter: Adapter,
 ) -> Feed:
-    """Records in stored order, in batches of forward passes, dealt to the processes.
+    """Records in stored order, in batches of forward passes, sharded over the processes.
 
     Args:
         source: of the records.
@@ -48,17 +53,25 @@ def eval_feed(
         vocab_size: of the model.
         adapter: of the machine.
     """
-    place = adapter.peers.topology
+    topology = adapter.process_group.topology
     budget = None
     if _constant(config.layout, adapter):
         budget = budget_for(source, 4 * batch_size, batch_size)
     return Feed(
-        source, Order(len(source), 0, shuffle=False), batch_size, batch_size, config.layout,
-        "global_step", vocab_size, None, place.rank, place.world, _fixed(config, adapter),
+        source=source,
+        order=Order(len(source), 0, shuffle=False),
+        global_batch_size=batch_size,
+        micro_batch_size=batch_size,
+        layout=config.layout,
+        normalisation="global_step",
+        vocab_size=vocab_size,
+        rank=topology.rank,
+        world=topology.world,
+        fixed=_fixed(config, adapter),
         boundaries=tuple(config.bucket_boundaries),
         sequences_per_pack=config.sequences_per_pack,
         budget=budget,
-    )  # fmt: skip
+    )
 
 
 def _fixed(config: PretrainConfig | EvalConfig, adapter: Adapter) -> bool:

@@ -7,8 +7,8 @@ import lzma
 import numpy as np
 import pytest
 
+from bertkit.tasks.squad.decode import Decoder, original_stretch
 from bertkit.tasks.squad.features import WindowMaker
-from bertkit.tasks.squad.predict import Decoder, original_stretch
 from bertkit.tasks.squad.questions import read_questions
 from tasks.squad.world import RIVERS, squad
 
