@@ -46,7 +46,7 @@ def setting(
         factory: makes the default where it is mutable.
         flags: further spellings, such as `--msl`.
         off: spelling that turns a boolean off, where it is not `--no-<name>`.
-        choices: the allowed words.
+        choices: the allowed words; a list may grow after this call.
         minimum: smallest allowed number.
         maximum: largest allowed number.
     """
@@ -54,7 +54,7 @@ def setting(
         "help": help,
         "flags": tuple(flags),
         "off": off,
-        "choices": tuple(choices),
+        "choices": choices,
         "minimum": minimum,
         "maximum": maximum,
     }

@@ -58,7 +58,14 @@ def command(
         options.finish({"dry_run": True, **plan}, as_json, text)
         return
     result = work.extract(
-        inputs, output, settings.config, workers, input_prefix, overwrite, executor, scheduler
+        inputs,
+        output,
+        settings.config,
+        workers=workers,
+        prefix=input_prefix,
+        overwrite=overwrite,
+        executor=executor,
+        scheduler=scheduler,
     )
     state = "up to date" if result.up_to_date else f"{result.seconds:.1f} s"
     text = (

@@ -53,7 +53,7 @@ def command(
         text += "\n\n" + log.table(("plan", "value"), plan.items())
         options.finish({"dry_run": True, **plan}, as_json, text)
         return
-    result = work.split(inputs, output, settings.config, overwrite, input_prefix)
+    result = work.split(inputs, output, settings.config, overwrite=overwrite, prefix=input_prefix)
     columns = ("split", "files", "documents", "sentences", "bytes")
     rows = [(name, *facts.values()) for name, facts in result.splits.items()]
     state = "up to date" if result.up_to_date else f"{result.seconds:.1f} s"

@@ -8,10 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bertkit.corpus.journal import Journal
+
 _CODE = """
 import importlib, sys
 module, function, calls, *words = sys.argv[1:]
 place = importlib.import_module(module)
+*classes, function = function.split(".")
+for name in classes:
+    place = getattr(place, name)
 real, left = getattr(place, function), int(calls)
 
 def waiting(*args, **more):
@@ -32,7 +37,7 @@ def killed_in(place: str, calls: int, *words: object, hit: signal.Signals = sign
     """Run a command in a process of its own and kill it within a function.
 
     Args:
-        place: `module:function`, as the caller of the function finds it.
+        place: `module:function` as the caller finds it, or `module:Class.method`.
         calls: the call of the function at whose beginning the process is hit.
         words: the command line after `bertkit`.
         hit: the signal.
@@ -43,12 +48,35 @@ def killed_in(place: str, calls: int, *words: object, hit: signal.Signals = sign
     module, _, function = place.partition(":")
     process = subprocess.Popen(
         [sys.executable, "-c", _CODE, module, function, str(calls), *map(str, words)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     with process:
         assert process.stdout.readline() == "waiting\n", process.stderr.read()
         os.kill(process.pid, hit)
         return process.wait()
+
+
+def recorded_files(monkeypatch, interrupt: int = 0) -> list[str]:
+    """The names of the files that `split` records from now on.
+
+    Args:
+        monkeypatch: pytest's.
+        interrupt: the run is interrupted before it records the file of this number, once.
+    """
+    names: list[str] = []
+    record = Journal.record
+
+    def noted(self, name, *rest):
+        names.append(name)
+        if len(names) == interrupt:
+            raise KeyboardInterrupt
+        record(self, name, *rest)
+
+    monkeypatch.setattr(Journal, "record", noted)
+    return names
 
 
 def identities(folder: Path, names: object) -> dict[str, tuple[int, int]]:

@@ -11,13 +11,13 @@ import sys
 import pytest
 
 from bertkit.corpus import extract as extraction
-from bertkit.corpus import split as division
 from bertkit.corpus.config import ExtractConfig, SplitConfig
 from bertkit.corpus.document import read_documents
 from bertkit.corpus.extract import extract, plan
 from bertkit.corpus.split import split
 from bertkit.errors import DataError, UsageError
 from bertkit.manifest import read_manifest
+from corpus.stopping import recorded_files
 
 LINES = ExtractConfig(splitter="lines", part_megabytes=1)
 
@@ -108,7 +108,9 @@ def test_nothing_is_uploaded_by_a_failed_run(storage):
 
     put(f"{storage}/bad/a.jsonl", '{"text": "good"}\nnot json\n')
     with pytest.raises(DataError, match="not JSON"):
-        extract([f"{storage}/bad/a.jsonl"], f"{storage}/failed", ExtractConfig(strict=True), 1)
+        extract(
+            [f"{storage}/bad/a.jsonl"], f"{storage}/failed", ExtractConfig(strict=True), workers=1
+        )
     filesystem, place = fsspec.core.url_to_fs(f"{storage}/failed")
     assert not filesystem.exists(place)
 
@@ -159,16 +161,7 @@ def test_interrupted_split_goes_on_in_storage(storage, tmp_path, monkeypatch):
     put(f"{storage}/one/a.txt", "".join(f"Document {i}.\n\n" for i in range(300)))
     config = SplitConfig(valid=0.2, parts=4)
     split([f"{storage}/one/a.txt"], str(tmp_path / "split"), config)
-    written: list[str] = []
-    real = division._write_part
-
-    def third_is_killed(file, *rest):
-        written.append(file)
-        if len(written) == 3:
-            raise KeyboardInterrupt
-        real(file, *rest)
-
-    monkeypatch.setattr(division, "_write_part", third_is_killed)
+    written = recorded_files(monkeypatch, interrupt=3)
     with pytest.raises(KeyboardInterrupt):
         split([f"{storage}/one/a.txt"], f"{storage}/cut", config)
     split([f"{storage}/one/a.txt"], f"{storage}/cut", config)

@@ -12,6 +12,7 @@ from bertkit.corpus.document import Document, read_documents
 from bertkit.corpus.split import plan, side_of, split
 from bertkit.errors import ConfigError, DataError
 from bertkit.manifest import read_manifest
+from corpus.stopping import recorded_files
 
 
 def write(path: Path, documents: list[list[str]]) -> str:
@@ -143,15 +144,7 @@ def test_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
     path = write(tmp_path / "a.txt", corpus(200))
     config = SplitConfig(valid=0.2, parts=5)
     split([path], str(tmp_path / "whole"), config)
-    real, calls = module._write_part, []
-
-    def third_fails(file, *rest):
-        calls.append(file)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        real(file, *rest)
-
-    monkeypatch.setattr(module, "_write_part", third_fails)
+    calls = recorded_files(monkeypatch, interrupt=3)
     with pytest.raises(KeyboardInterrupt):
         split([path], str(tmp_path / "out"), config)
     finished = list(read_manifest(tmp_path / "out").outputs)
