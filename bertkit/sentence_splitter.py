@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bertkit.errors import MissingDependencyError, UsageError
+from bertkit.optional import require
 
 Splitter = Callable[[str], list[str]]
 
@@ -72,13 +73,8 @@ def _splitter(pipeline: Any) -> Splitter:
 
 
 def _spacy(instead: str) -> Any:
-    try:
-        import spacy
-    except ImportError as error:
-        raise MissingDependencyError(
-            "this splitter needs spaCy", _alternatives("pip install spacy", instead)
-        ) from error
-    return spacy
+    hint = _alternatives("pip install spacy", instead)
+    return require("spacy", "this sentence splitter", hint=hint)
 
 
 def _alternatives(install: str, instead: str) -> str:

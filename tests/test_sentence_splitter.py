@@ -47,7 +47,7 @@ def test_what_is_missing_is_named_with_what_to_do(monkeypatch):
     assert caught.value.hint == "python -m spacy download no_such_model; or --other"
     monkeypatch.setitem(sys.modules, "spacy", None)
     for make in (rule_splitter, model_splitter):
-        with pytest.raises(MissingDependencyError, match="spaCy") as caught:
+        with pytest.raises(MissingDependencyError, match="package spacy") as caught:
             make("en", instead="--other")
         assert caught.value.hint == "pip install spacy; or --other"
         assert caught.value.exit_code == 4

@@ -76,11 +76,11 @@ def extract(
     overwrite: bool = False,
     executor: str = "processes",
     scheduler: str = "",
+    part_bytes: int = 0,
 ) -> ExtractResult:
     """Turn raw text into `part-00000-of-0000N.txt` files of one sentence per line.
 
     Parts of a remote output folder are made here and uploaded one by one (`output_folder`).
-
     Small inputs are gathered in order until they reach `part_megabytes`, so the parts
     follow from the inputs and the settings alone, never from the number of workers.
     Finished parts are kept: the same call after an interruption resumes with the rest.
@@ -94,6 +94,7 @@ def extract(
         overwrite: replace what another run left in the folder.
         executor: `processes`, or `dask` for the cluster at `scheduler` (`pool.run_tasks`).
         scheduler: its address.
+        part_bytes: size of a part where `part_megabytes` is too coarse; 0 leaves it to that.
 
     Raises:
         DataError: bad or empty input, or a folder of another run.
@@ -107,7 +108,7 @@ def extract(
     with open_output_folder(output) as target:
         files = list_inputs(inputs, prefix)
         _check_needs(files, config)
-        groups = _groups(files, config)
+        groups = _groups(files, config, part_bytes)
         planned = Manifest("extract", asdict(config), [_input_facts(group) for group in groups])
         manifest = begin(target.folder, planned, overwrite)
         fresh = not manifest.complete
@@ -119,13 +120,8 @@ def extract(
             left = [part for part in parts if not _finished(manifest, part, target)]
             results = _made(left, manifest, workers, executor, scheduler)
             _record(manifest, parts, results, done=len(parts) - len(left), target=target)
-        result = _result(
-            manifest,
-            target.folder,
-            files=len(files),
-            seconds=time.perf_counter() - started,
-            fresh=fresh,
-        )
+        seconds = time.perf_counter() - started
+        result = _result(manifest, target.folder, files=len(files), seconds=seconds, fresh=fresh)
     return replace(result, output=output)
 
 
@@ -172,21 +168,17 @@ def plan(
     }
 
 
-def _groups(files: Sequence[str], config: ExtractConfig) -> list[Group]:
+def _groups(files: Sequence[str], config: ExtractConfig, part_bytes: int = 0) -> list[Group]:
     if config.chain != "own":
         return [Group((name,)) for name in files]
     if config.limit:
         # Documents are counted in order, so a limited run is one part.
         return [Group(tuple(files))]
-    size = _part_bytes(config)
+    size = part_bytes or config.part_megabytes * 1_000_000
     groups: list[Group] = []
     for names in gather(files, [size_of(name) for name in files], size):
         groups += _cut(names[0], size, config) if len(names) == 1 else [Group(tuple(names))]
     return groups
-
-
-def _part_bytes(config: ExtractConfig) -> int:
-    return config.part_megabytes * 1_000_000
 
 
 def _cut(name: str, size: int, config: ExtractConfig) -> list[Group]:

@@ -22,6 +22,7 @@ from typing import Any
 
 from bertkit.corpus.clean import one_line, paragraphs
 from bertkit.errors import MissingDependencyError, UsageError
+from bertkit.optional import require
 from bertkit.sentence_splitter import Splitter, model_splitter, rule_splitter
 
 # White space but the blank and the line feed.
@@ -115,14 +116,13 @@ def punkt_tokenizer(language: str) -> Any:
         raise UsageError(
             f"punkt has no model for {language!r}", f"it knows {', '.join(sorted(_PUNKT))}"
         )
+    punkt = require("nltk.tokenize.punkt", "--splitter punkt", hint="pip install nltk")
     try:
-        from nltk.tokenize.punkt import PunktTokenizer
-    except ImportError as error:
+        return punkt.PunktTokenizer(_PUNKT[language])
+    except AttributeError as error:
         raise MissingDependencyError(
-            "punkt needs NLTK 3.8.2 or later", "pip install nltk"
+            "punkt needs NLTK 3.8.2 or later", "pip install --upgrade nltk"
         ) from error
-    try:
-        return PunktTokenizer(_PUNKT[language])
     except LookupError as error:
         raise MissingDependencyError(
             f"NLTK's punkt model for {_PUNKT[language]} is not on this machine",

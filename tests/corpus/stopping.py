@@ -1,4 +1,4 @@
-"""Commands that wait at a known point until they are killed: no timing, no race."""
+"""Work that is interrupted at a known point: no timing, no race."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
-from bertkit.corpus.journal import Journal
+import pytest
+
+from bertkit.files import atomic_write
 
 _CODE = """
 import importlib, sys
@@ -59,23 +62,25 @@ def killed_in(place: str, calls: int, *words: object, hit: signal.Signals = sign
         return process.wait()
 
 
-def recorded_files(monkeypatch, interrupt: int = 0) -> list[str]:
-    """The names of the files that `split` records from now on.
+def noted_writes(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, stop_at: int = 0
+) -> list[str]:
+    """The names of the files that a module begins to write from now on.
 
     Args:
-        monkeypatch: pytest's.
-        interrupt: the run is interrupted before it records the file of this number, once.
+        monkeypatch: of the test, which ends the noting.
+        module: writes its files by `atomic_write`.
+        stop_at: a Ctrl-C comes at the beginning of this one, counted from 1; 0 for never.
     """
     names: list[str] = []
-    record = Journal.record
 
-    def noted(self, name, *rest):
-        names.append(name)
-        if len(names) == interrupt:
+    def noted(path: Path, *rest: object) -> object:
+        names.append(path.name)
+        if len(names) == stop_at:
             raise KeyboardInterrupt
-        record(self, name, *rest)
+        return atomic_write(path, *rest)
 
-    monkeypatch.setattr(Journal, "record", noted)
+    monkeypatch.setattr(module, "atomic_write", noted)
     return names
 
 
