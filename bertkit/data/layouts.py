@@ -31,7 +31,7 @@ class Layout:
         boundaries: of buckets, see `bucket_boundaries`.
         sequences_per_pack: most sequences in a row of the packed layout.
         cls_place: see `fixed_packed`.
-        budget: constant totals of unpadded micro-batches; None: as many as there are.
+        budget: totals that unpadded micro-batches are filled up to; None: no fill.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Layout:
         if self.name == "packed":
             return self._packed(records)
         if self.name == "unpadded" and self.budget:
-            return budgeted(records, self.budget)
+            return budgeted(records, size, self.budget)
         if self.name == "unpadded":
             return [unpadded(part) for part in split(records, size)]
         cut = self.name == "bucketed"

@@ -26,8 +26,9 @@ def training_feed(ready: Prepared, adapter: Adapter) -> Feed:
         boundaries=tuple(config.bucket_boundaries),
         sequences_per_pack=config.sequences_per_pack,
         budget=budget_for(
-            ready.source, config.global_batch_size // place.world, config.micro_size
-        ) if _constant(config.layout, adapter) else None,
+            ready.source, config.global_batch_size // place.world, config.micro_size,
+            _totals(config),
+        ) if _filled(config.layout, adapter) else None,
     )  # fmt: skip
 
 
@@ -49,8 +50,8 @@ def eval_feed(
     """
     place = adapter.peers.topology
     budget = None
-    if _constant(config.layout, adapter):
-        budget = budget_for(source, 4 * batch_size, batch_size)
+    if _filled(config.layout, adapter):
+        budget = budget_for(source, 4 * batch_size, batch_size, min(2, _totals(config)))
     return Feed(
         source, Order(len(source), 0, shuffle=False), batch_size, batch_size, config.layout,
         "global_step", vocab_size, None, place.rank, place.world, _fixed(config, adapter),
@@ -66,5 +67,10 @@ def _fixed(config: PretrainConfig | EvalConfig, adapter: Adapter) -> bool:
     return adapter.caps.fixed_shapes or (compiles and config.layout != "unpadded")
 
 
-def _constant(layout: str, adapter: Adapter) -> bool:
+def _totals(config: PretrainConfig | EvalConfig) -> int:
+    """How many totals a compiled model is compiled for; 0: no limit."""
+    return config.cuda.totals if config.cuda.compile else 0
+
+
+def _filled(layout: str, adapter: Adapter) -> bool:
     return layout == "unpadded" and adapter.caps.constant_totals

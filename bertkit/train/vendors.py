@@ -19,6 +19,13 @@ class CudaConfig:
     compile: bool = setting(
         False, help="On cuda: torch.compile the model, once, for batches of one size."
     )
+    totals: int = setting(
+        6,
+        help="Numbers of tokens that unpadded micro-batches are filled up to when compiling: "
+        "each costs a compilation, and more of them less fill. 0: any number, by kernels that "
+        "take all of them.",
+        minimum=0,
+    )
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def test_packed_rows_become_stretches_with_their_padding_as_one(records):
 
 
 def test_the_unpadded_layout_takes_a_budget(records):
-    budget = Budget(tokens=120, sequences=8, predictions=30, length=24)
+    budget = Budget(24, tokens=(120,), predictions=(30,), sequences=8)
     batches = Layout("unpadded", 4, budget=budget).micro_batches(records)
     assert {len(batch.arrays["ids"]) for batch in batches} == {120}
     plain = Layout("unpadded", 4).micro_batches(records)
