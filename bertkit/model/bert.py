@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -196,6 +197,12 @@ class Encoder(nn.Module):
         self.layer = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_hidden_layers))
         self.recompute = False
 
+    @property
+    def kind(self) -> torch.dtype:
+        """Of the weights, and so of the rows between layers."""
+        first = cast(EncoderLayer, self.layer[0])
+        return first.output.dense.weight.dtype
+
     def forward(self, rows: Tensor, layout: Layout, select: Select | None = None) -> Tensor:
         """Rows [T, H] to [T, H], or to those rows only that `select` keeps.
 
@@ -236,8 +243,17 @@ class BertModel(nn.Module):
 
     def forward(self, tokens: TokenBatch) -> Tensor:
         """Hidden rows [T, H] of the last layer."""
-        rows: Tensor = self.encoder(self.embeddings(tokens), tokens.layout)
+        rows: Tensor = self.encoder(self._embedded(tokens), tokens.layout)
         return rows
+
+    def _embedded(self, tokens: TokenBatch) -> Tensor:
+        """Rows [T, H] that enter the encoder, in the type of its weights.
+
+        It can be another than that of the embeddings, whose gradients are sums over many
+        rows and stay in float32, see `bertkit.backends.working`.
+        """
+        rows: Tensor = self.embeddings(tokens)
+        return rows.to(self.encoder.kind)
 
     def at(self, tokens: TokenBatch, places: Sequence[Tensor]) -> list[Tensor]:
         """Some hidden rows of the last layer, for each of several `where` of `picked`.
@@ -249,7 +265,7 @@ class BertModel(nn.Module):
             return [picked(hidden, where) for where in places]
         wanted = torch.cat(list(places))
         rows: Tensor = self.encoder(
-            self.embeddings(tokens), tokens.layout, lambda every: picked(every, wanted)
+            self._embedded(tokens), tokens.layout, lambda every: picked(every, wanted)
         )
         ends = [sum(map(len, places[: number + 1])) for number in range(len(places))]
         return [rows[end - len(where) : end] for where, end in zip(places, ends, strict=True)]

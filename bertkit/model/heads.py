@@ -131,7 +131,8 @@ class BertForPreTraining(nn.Module):
         """(masked LM logits float32[M, V] of the given rows, next sentence logits [N, 2])."""
         hidden, first = self.bert.at(tokens, [mlm_rows, tokens.cls_rows])
         transformed = self.cls.predictions.transform(hidden)
-        words = functional.linear(transformed, self._words, self.cls.predictions.bias)
+        own = transformed.to(self._words.dtype)
+        words = functional.linear(own, self._words, self.cls.predictions.bias)
         return words.float(), self._next_sentence(first)
 
     def _next_sentence(self, cls_hidden: Tensor) -> Tensor:
