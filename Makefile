@@ -43,12 +43,11 @@ CEREBRAS_PYTHON ?= python3.11
 .PHONY: test-cs
 test-cs: $(CEREBRAS_READY)
 	BERTKIT_CEREBRAS=1 $(CEREBRAS)/bin/python -m pytest -p no:cacheprovider \
-	  tests/backends/test_cs.py tests/backends/test_cs_contract.py tests/backends/test_cs_data.py \
-	  tests/backends/test_cs_squad.py
+	  tests/backends/cs
 
-$(CEREBRAS_READY): setup.cfg tests/backends/requirements-cs.txt
+$(CEREBRAS_READY): setup.cfg tests/backends/cs/requirements.txt
 	test -x $(CEREBRAS)/bin/python || $(CEREBRAS_PYTHON) -m venv $(CEREBRAS)
-	$(CEREBRAS)/bin/python -m pip install --quiet --requirement tests/backends/requirements-cs.txt
+	$(CEREBRAS)/bin/python -m pip install --quiet --requirement tests/backends/cs/requirements.txt
 	$(CEREBRAS)/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 

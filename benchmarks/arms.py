@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from bertkit.data.order import Order
+from bertkit.data.sample_order import Order
 
 VOCAB = 30522
 CLS, SEP, MASK, FIRST = 101, 102, 103, 1000
@@ -178,13 +178,13 @@ def run_bertkit(
     from bertkit.backends import registry
     from bertkit.model.config import BertConfig
     from bertkit.model.heads import BertForPreTraining
-    from bertkit.train.config import PretrainConfig
-    from bertkit.train.feeds import training_feed
-    from bertkit.train.prepare import Prepared, optimizer_spec, step_plan, step_shape
+    from bertkit.tasks.pretraining.config import PretrainConfig
+    from bertkit.tasks.pretraining.feeds import training_feed
+    from bertkit.tasks.pretraining.prepare import Prepared, optimizer_spec, step_plan, step_shape
+    from bertkit.tasks.pretraining.task import PretrainTask
+    from bertkit.train.backend_options import CudaConfig, options_of
     from bertkit.train.schedule import make_schedule
-    from bertkit.train.tasks import PretrainTask
     from bertkit.train.trainer import LoopSettings, Progress, Trainer
-    from bertkit.train.vendors import CudaConfig, options_of
 
     torch.manual_seed(1)
     adapter = registry.get(device)

@@ -20,7 +20,7 @@ import torch
 from arms import Case
 from training import counted, machine, measure, ratios
 
-from bertkit.backends.speed import matrix_flops
+from bertkit.backends.torch.matmul_speed import matrix_flops
 
 CASES = {
     "base-128": Case("base", 128, 512, records=8192),

@@ -27,7 +27,7 @@ from bertkit.memory import keep_freed_memory
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.train.lamb import LAMB_VARIANTS
-from bertkit.train.optim import make_optimizer, parameter_groups
+from bertkit.train.optimizers import make_optimizer, parameter_groups
 
 RATE = 1e-4
 

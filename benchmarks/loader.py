@@ -24,14 +24,14 @@ import numpy as np
 from arms import Arm, Case
 from training import machine
 
+from bertkit.data.dynamic_masking import DynamicMasking
 from bertkit.data.feed import Feed
-from bertkit.data.masking import DynamicMasking
-from bertkit.data.order import Order
-from bertkit.data.sources import RecordSource, Source
-from bertkit.data.texts import TextSource
+from bertkit.data.record_source import RecordSource, Source
+from bertkit.data.sample_order import Order
+from bertkit.data.text_source import TextSource
 from bertkit.records.config import RecordsConfig
-from bertkit.records.tfrecord import encode_example, write_records
-from bertkit.records.vocab import find_vocab, load_vocab
+from bertkit.records.files.tfrecord import encode_example, write_records
+from bertkit.tokenization.vocabulary import find_vocab, load_vocab
 
 H200_BASE = 0.9e6  # tokens/s, see TRAINING in RESULTS.md
 BATCH, MICRO = 256, 32

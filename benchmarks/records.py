@@ -46,10 +46,10 @@ def stages(text: Path, vocab_path: str, folder: Path, rounds: int) -> dict[str, 
 
     from bertkit.memory import keep_freed_memory
     from bertkit.records.config import RecordsConfig
-    from bertkit.records.plans import plan_shard
-    from bertkit.records.reader import RecordFile
-    from bertkit.records.tokens import StreamTokenizer
-    from bertkit.records.vocab import load_vocab
+    from bertkit.records.files.tfrecord_reader import RecordFile
+    from bertkit.records.instances.pairs import plan_shard
+    from bertkit.tokenization.corpus_tokens import StreamTokenizer
+    from bertkit.tokenization.vocabulary import load_vocab
 
     vocab = load_vocab(vocab_path)
     config = RecordsConfig(
@@ -92,10 +92,10 @@ def stages(text: Path, vocab_path: str, folder: Path, rounds: int) -> dict[str, 
 def readable(text: Path, vocab_path: str, folder: Path) -> dict[str, float]:
     """Processor seconds of the readable code, by stage."""
     from bertkit.records.config import RecordsConfig
-    from bertkit.records.text import read_documents
-    from bertkit.records.tfrecord import encode_example, write_records
-    from bertkit.records.tokenizer import WordPieceTokenizer
-    from bertkit.records.vocab import load_vocab
+    from bertkit.records.files.tfrecord import encode_example, write_records
+    from bertkit.tokenization.sentence_files import read_documents
+    from bertkit.tokenization.vocabulary import load_vocab
+    from bertkit.tokenization.wordpiece import WordPieceTokenizer
 
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
     from oracle.instances import create_instances, to_features
@@ -245,8 +245,8 @@ def commands(
 
 def on_the_fly(text: Path, vocab: str, folder: Path, rounds: int) -> dict[str, Any]:
     """Positions per second of the trainer's source in a shuffled epoch, by batch size."""
-    from bertkit.data.order import Order
-    from bertkit.data.texts import TextSource
+    from bertkit.data.sample_order import Order
+    from bertkit.data.text_source import TextSource
     from bertkit.records.config import RecordsConfig
 
     config = RecordsConfig(

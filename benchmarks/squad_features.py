@@ -37,9 +37,9 @@ def seconds(work: Callable[[], int]) -> tuple[float, float, int]:
 
 def ours(questions: Sequence[Any], vocab_path: str) -> int:
     """Windows by bertkit, their ids put together; a new tokenizer, nothing known beforehand."""
-    from bertkit.records.tokenizer import WordPieceTokenizer
-    from bertkit.records.vocab import load_vocab
-    from bertkit.squad.features import WindowMaker
+    from bertkit.tasks.squad.features import WindowMaker
+    from bertkit.tokenization.vocabulary import load_vocab
+    from bertkit.tokenization.wordpiece import WordPieceTokenizer
 
     vocab = load_vocab(vocab_path)
     maker = WindowMaker(WordPieceTokenizer(vocab), LENGTH, STRIDE, QUERY)
@@ -105,10 +105,10 @@ def main() -> None:
     import transformers
 
     from bertkit import log
-    from bertkit.records.vocab import load_vocab
-    from bertkit.squad.cache import load, save
-    from bertkit.squad.examples import read_questions
-    from bertkit.squad.features import WindowMaker
+    from bertkit.tasks.squad.features import WindowMaker
+    from bertkit.tasks.squad.questions import read_questions
+    from bertkit.tasks.squad.window_cache import load, save
+    from bertkit.tokenization.vocabulary import load_vocab
 
     log.setup(-1)
     transformers.logging.set_verbosity_error()
@@ -131,7 +131,7 @@ def main() -> None:
         result[f"ratios_{kind}"] = ratios
     result |= {f"{name}_windows": rows[0][2] for name, rows in found.items()}
     vocab = load_vocab(given.vocab)
-    from bertkit.records.tokenizer import WordPieceTokenizer
+    from bertkit.tokenization.wordpiece import WordPieceTokenizer
 
     windows = WindowMaker(WordPieceTokenizer(vocab)).windows(questions, training=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -146,7 +146,7 @@ def main() -> None:
 
 def _fresh(questions: Sequence[Any]) -> list[Any]:
     """Copies of the questions whose passages have not been split into words yet."""
-    from bertkit.squad.examples import Passage, Question
+    from bertkit.tasks.squad.questions import Passage, Question
 
     passages: dict[int, Passage] = {}
     return [

@@ -25,7 +25,7 @@ import arms
 import torch
 from arms import Arm, Case
 
-from bertkit.backends.speed import matrix_flops
+from bertkit.backends.torch.matmul_speed import matrix_flops
 
 CASES = {
     "tiny-128": (Case("tiny", 128, 32), 6),

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from bertkit.cli import COMMANDS, main_group
-from bertkit.train.foreign import cerebras_keys, graphcore, habana
+from bertkit.external_configs import cerebras_keys, graphcore, habana
 
 FOLDER = Path(__file__).parent
 KEYS_HEAD = """# What the keys of other systems' configuration files become

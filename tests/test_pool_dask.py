@@ -16,8 +16,8 @@ from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.extract import extract
 from bertkit.errors import BertkitError, DataError, MissingDependencyError, UsageError
 from bertkit.pool import run_tasks
-from bertkit.records.build import make_records
 from bertkit.records.config import RecordsConfig
+from bertkit.records.make import make_records
 
 TASK = """
 import os, time

@@ -16,8 +16,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bertkit.backends.peers import Peers, Topology
-from bertkit.data.batches import MicroBatch, StepBatch
+from bertkit.backends.process_group import Peers, Topology
+from bertkit.data.step_batch import MicroBatch, StepBatch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +47,7 @@ class Caps:
         shards_optimizer: several processes can each keep a part of the optimizer's state.
         body_runs_once: the step's Python is traced for the first batch and never runs again.
         constant_totals: unpadded micro-batches are filled up to round totals, few of them
-            where the model is compiled, see `bertkit.data.budget`.
+            where the model is compiled, see `bertkit.data.token_budget`.
         recomputes: activations can be computed again instead of kept.
         profiles: PyTorch's profiler sees its operations.
     """
@@ -142,7 +142,7 @@ class StepPlan:
         seed: of dropout; step n uses a stream of (seed, n, rank) alone.
         shape: of the step; None where it is not known or changes.
         model: the encoder's sizes; None where they are not known.
-        options: the machine's own section of the settings (`bertkit.train.vendors`).
+        options: the machine's own section of the settings (`bertkit.train.backend_options`).
         save_every: steps between checkpoints, 0 for the end only; machines that let weights
             go at announced steps alone need it.
         training: steps update the model; False where it is only evaluated.
@@ -174,7 +174,7 @@ class OptimizerSpec:
     """An optimizer by name.
 
     Attributes:
-        name: adamw, sgd or one of the named LAMB variants of `bertkit.train.optim`.
+        name: adamw, sgd or one of the named LAMB variants of `bertkit.train.optimizers`.
         beta1: decay of the first moment.
         beta2: decay of the second moment.
         eps: added to the root of the second moment.
@@ -322,7 +322,7 @@ class Adapter(Protocol):
 
         Args:
             batches: makes them, in order; can be sent to another process. Where it has a
-                length (`bertkit.data.loader.Steps`), that is their number.
+                length (`bertkit.data.prefetch.Steps`), that is their number.
             training: they go to `Stepper.train`, not to `Stepper.evaluate`.
         """
         ...

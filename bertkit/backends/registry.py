@@ -10,11 +10,11 @@ from bertkit.errors import MissingDependencyError, UsageError
 
 # Best first: what `auto` tries in order.
 ADAPTERS = {
-    "cuda": ("bertkit.backends.cuda", "CudaAdapter"),
-    "hpu": ("bertkit.backends.hpu", "HpuAdapter"),
-    "ipu": ("bertkit.backends.ipu", "IpuAdapter"),
-    "cs": ("bertkit.backends.cs", "CsAdapter"),
-    "cpu": ("bertkit.backends.cpu", "CpuAdapter"),
+    "cuda": ("bertkit.backends.torch.cuda", "CudaAdapter"),
+    "hpu": ("bertkit.backends.hpu.adapter", "HpuAdapter"),
+    "ipu": ("bertkit.backends.ipu.adapter", "IpuAdapter"),
+    "cs": ("bertkit.backends.cs.adapter", "CsAdapter"),
+    "cpu": ("bertkit.backends.torch.cpu", "CpuAdapter"),
 }
 
 

@@ -69,8 +69,8 @@ def command(
     """
     if not output and not check:
         raise UsageError("--output is missing", "give a folder to write, or --check")
-    from bertkit.model.convert import export
-    from bertkit.model.convert.audit import require_whole
+    from bertkit.model.checkpoints import export
+    from bertkit.model.checkpoints.audit import require_whole
 
     wishes = export.Wishes(
         to, model_config, vocab, lower_case, keep_optimizer, vocab_size, pad_vocab,

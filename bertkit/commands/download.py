@@ -55,14 +55,15 @@ def command(
       bertkit download sample --output data/raw
       bertkit download squad-v1.1 --output data/squad
     """
-    from bertkit.corpus import describe, download, fetch, sample, sources
+    from bertkit.corpus.download import catalogue, download, http, sample
+    from bertkit.corpus.download import listing as describe
     from bertkit.errors import UsageError
 
     if listing or name is None:
-        result, text = describe.listing(sources.catalogue())
+        result, text = describe.listing(catalogue.catalogue())
         options.finish(result, as_json, text, "bertkit download sample --output data/raw")
         return
-    source = sources.find_source(name, language, date)
+    source = catalogue.find_source(name, language, date)
     if dry_run:
         result, text = describe.plan(source, names, output)
         options.finish(result, as_json, text)
@@ -73,7 +74,7 @@ def command(
         made = sample.write_sample(output, overwrite)
         result, text, following = dataclasses.asdict(made), *describe.sample_text(made)
     else:
-        patience = fetch.Settings(retries, timeout)
+        patience = http.Settings(retries, timeout)
         got = download.download(source, output, names, from_files, patience, overwrite, workers)
         result, text, following = dataclasses.asdict(got), *describe.download_text(got)
     options.finish(result, as_json, text, following)

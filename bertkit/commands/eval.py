@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from bertkit.commands import options
-from bertkit.train.config import EvalConfig
+from bertkit.tasks.pretraining.config import EvalConfig
 
 
 @click.command()
@@ -40,7 +40,7 @@ def command(
     """
     config = options.resolved(EvalConfig, given).config
     from bertkit.backends import registry
-    from bertkit.train.evaluate import evaluate_checkpoints, require_target
+    from bertkit.tasks.pretraining.evaluate import evaluate_checkpoints, require_target
 
     adapter = registry.get(config.backend)
     result = evaluate_checkpoints(config, inputs, checkpoints, adapter, baseline)

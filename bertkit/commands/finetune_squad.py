@@ -9,7 +9,7 @@ import click
 
 from bertkit import config, log
 from bertkit.commands import options
-from bertkit.squad.config import SquadConfig, of_the_run
+from bertkit.tasks.squad.config import SquadConfig, of_the_run
 
 PRESETS = [name for name in config.preset_names() if name.startswith("squad")]
 
@@ -41,8 +41,8 @@ def command(
     below = [] if trains else of_the_run(given.get("init_checkpoint") or given.get("output"))
     resolved = options.resolved(SquadConfig, given, preset, below=below)
     from bertkit.backends import registry
-    from bertkit.squad.finetune import finetune
-    from bertkit.squad.prepare import prepare
+    from bertkit.tasks.squad.finetune import finetune
+    from bertkit.tasks.squad.prepare import prepare
 
     if dry_run:
         adapter = registry.for_planning(resolved.config.backend)

@@ -57,7 +57,7 @@ def command(
       bertkit inspect data/records --vocab bertkit-uncased-8k --count 2
       bertkit inspect runs/tiny
     """
-    from bertkit.records import inspect as work
+    from bertkit.records.tools import inspect as work
 
     names = [*paths, *inputs]
     if not names:

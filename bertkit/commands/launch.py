@@ -53,7 +53,7 @@ def command(kind: str, words: tuple[str, ...], as_json: bool, **given: Any) -> N
       bertkit launch kubernetes --backend hpu --devices 8 --image IMAGE --mount /data:/data \\
         --output phase1.yaml -- pretrain --preset large-phase1 --input /data/records ...
     """
-    from bertkit.backends.launch.plan import check_files, plan
+    from bertkit.launch.launch import check_files, plan
 
     if kind == "check":
         checked = check_files(words)

@@ -50,14 +50,14 @@ def command(
 
     settings = options.resolved(RecordsConfig, given)
     if dry_run:
-        from bertkit.records.estimate import estimate_records
+        from bertkit.records.cost import estimate_records
 
         plan = estimate_records(settings.config, inputs, output, vocab, workers, limit)
         text = log.table(("setting", "value", "from"), settings.rows())
         text += "\n\n" + log.table(("plan", "value"), plan.rows())
         options.finish({"dry_run": True, **dataclasses.asdict(plan)}, as_json, text)
         return
-    from bertkit.records.build import make_records
+    from bertkit.records.make import make_records
 
     result = make_records(
         settings.config, inputs, output, vocab, workers, overwrite, limit, executor, scheduler

@@ -36,7 +36,7 @@ def command(
       bertkit pick-eval --input data/records-eval --output data/eval --count 10000
     """
     from bertkit import files
-    from bertkit.records.pick import pick_eval
+    from bertkit.records.tools.pick_eval import pick_eval
 
     result = pick_eval(inputs, output, count, overwrite)
     text = (

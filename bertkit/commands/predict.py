@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from bertkit.commands import options
-from bertkit.squad.config import AskConfig, of_the_run
+from bertkit.tasks.squad.config import AskConfig, of_the_run
 
 _SHOWN = 5
 
@@ -41,7 +41,7 @@ def command(question: str | None, passage: str | None, as_json: bool, **given: A
     from bertkit import log
     from bertkit.backends import registry
     from bertkit.files import open_binary
-    from bertkit.squad import ask
+    from bertkit.tasks.squad import ask
 
     if question is None or passage is None:
         if sys.stdin.isatty():

@@ -9,8 +9,8 @@ import click
 
 from bertkit import config, log
 from bertkit.commands import options
-from bertkit.train.config import PretrainConfig
-from bertkit.train.foreign.opening import translated
+from bertkit.external_configs.detect import translated
+from bertkit.tasks.pretraining.config import PretrainConfig
 
 PRESETS = [name for name in config.preset_names() if not name.startswith("squad")]
 
@@ -54,9 +54,9 @@ def command(
     """
     resolved = options.resolved(PretrainConfig, given, preset, translated)
     from bertkit.backends import registry
-    from bertkit.train.prepare import prepare
-    from bertkit.train.pretrain import pretrain
-    from bertkit.train.rehearsal import rehearse
+    from bertkit.tasks.pretraining.prepare import prepare
+    from bertkit.tasks.pretraining.pretrain import pretrain
+    from bertkit.tasks.pretraining.trial_step import rehearse
 
     if dry_run:
         adapter = registry.for_planning(resolved.config.backend)

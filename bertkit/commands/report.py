@@ -32,10 +32,10 @@ def command(runs: tuple[str, ...], output: str | None, as_json: bool) -> None:
       bertkit report runs/tiny runs/mini --output report.html
       bertkit report runs/squad
     """
-    from bertkit.squad import review
-    from bertkit.squad.review_page import as_html
+    from bertkit.report.curves import draw
+    from bertkit.report.squad_review import as_html
+    from bertkit.tasks.squad import review
     from bertkit.train import metrics
-    from bertkit.train.plots import draw
 
     answered = [run for run in runs if Path(run, review.NAME).is_file()]
     reviews = {run: review.read_review(run) for run in answered}

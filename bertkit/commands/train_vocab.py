@@ -53,7 +53,7 @@ def command(
       bertkit train-vocab --input data/split/train --output vocab.txt --size 30528
     """
     from bertkit import files
-    from bertkit.records.vocab_training import train_vocab
+    from bertkit.tokenization.vocabulary_training import train_vocab
 
     names = files.expand_inputs(inputs)
     result = train_vocab(names, output, size, do_lower_case, min_frequency, overwrite)

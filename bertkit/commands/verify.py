@@ -33,7 +33,7 @@ def command(first: str, second: str, vocab: str | None, order: str, as_json: boo
       bertkit verify data/records data/records-nvidia
       bertkit verify data/records data/packed --order any --vocab bertkit-uncased-8k
     """
-    from bertkit.records.verify import verify
+    from bertkit.records.tools.verify import verify
 
     found = verify(first, second, vocab, order)
     rows = zip("AB", found.records, found.digests, (first, second), strict=True)

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertkit import log
-from bertkit.corpus import wikinodes
 from bertkit.corpus.config import ExtractConfig
-from bertkit.corpus.mediawiki import Span, spans_of
-from bertkit.corpus.parts import Part, PartFacts, form_of, make_part, splitter_of
-from bertkit.corpus.remote import Stage, staged
-from bertkit.corpus.share import make_shared
-from bertkit.corpus.textfiles import list_inputs
+from bertkit.corpus.extract_parallel import make_shared
+from bertkit.corpus.extract_part import Part, PartFacts, form_of, make_part, splitter_of
+from bertkit.corpus.forms import wikitext_fallback
+from bertkit.corpus.forms.mediawiki import Span, spans_of
+from bertkit.corpus.forms.text import list_inputs
+from bertkit.corpus.output_folder import Stage, staged
 from bertkit.errors import DataError, UsageError
 from bertkit.files import (
     CHUNK,
@@ -149,7 +149,7 @@ def _check_needs(files: Sequence[str], config: ExtractConfig) -> None:
     few = len(files) <= _LOOKED_AT
     likely = [name for name in files if ".xml" in name or (few and not is_remote(name))]
     if any(form_of(name, config) == "mediawiki" for name in likely):
-        wikinodes.parser()
+        wikitext_fallback.parser()
 
 
 def remove_leftovers(folder: str) -> None:

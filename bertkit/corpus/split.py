@@ -19,12 +19,12 @@ from typing import Any
 
 from bertkit import log
 from bertkit.corpus.config import SplitConfig
-from bertkit.corpus.divide import by_lists, by_mlperf, lists_of
 from bertkit.corpus.document import Document, read_documents
 from bertkit.corpus.extract import remove_leftovers
-from bertkit.corpus.ledger import Ledger
-from bertkit.corpus.remote import Stage, staged
-from bertkit.corpus.textfiles import list_inputs
+from bertkit.corpus.forms.text import list_inputs
+from bertkit.corpus.journal import Ledger
+from bertkit.corpus.output_folder import Stage, staged
+from bertkit.corpus.split_lists import by_lists, by_mlperf, lists_of
 from bertkit.errors import DataError, UsageError
 from bertkit.files import atomic_write, free_bytes, shard_name, size_of
 from bertkit.manifest import Manifest, begin, describe_inputs

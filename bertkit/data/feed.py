@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertkit.data.batches import MicroBatch, StepBatch, weighted
-from bertkit.data.budget import Budget
-from bertkit.data.layouts import Layout
-from bertkit.data.masking import DynamicMasking
-from bertkit.data.order import Order
-from bertkit.data.sources import Source
+from bertkit.data.batch_layouts import Layout
+from bertkit.data.dynamic_masking import DynamicMasking
+from bertkit.data.record_source import Source
+from bertkit.data.sample_order import Order
+from bertkit.data.step_batch import MicroBatch, StepBatch, weighted
+from bertkit.data.token_budget import Budget
 from bertkit.errors import DataError
 
 
@@ -32,7 +32,7 @@ class Feed:
         rank: of this process; it takes the rank-th part of every step, or of all
             micro-batches of an evaluation.
         world: processes that share the work; the order of steps does not depend on it.
-        fixed: give every micro-batch the same shapes, see `bertkit.data.fixed`.
+        fixed: give every micro-batch the same shapes, see `bertkit.data.fixed_shapes`.
         boundaries: of the bucketed layout, see `bucket_boundaries`.
         sequences_per_pack: most sequences in a row of the packed layout.
         cls_place: of the packed layout, see `fixed_packed`.

@@ -250,7 +250,7 @@ class BertModel(nn.Module):
         """Rows [T, H] that enter the encoder, in the type of its weights.
 
         It can be another than that of the embeddings, whose gradients are sums over many
-        rows and stay in float32, see `bertkit.backends.working`.
+        rows and stay in float32, see `bertkit.backends.torch.working_weights`.
         """
         rows: Tensor = self.embeddings(tokens)
         return rows.to(self.encoder.kind)

@@ -11,15 +11,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bertkit.records import cerebras
 from bertkit.records.config import CEREBRAS, RecordsConfig
-from bertkit.records.layouts import pack_shape
-from bertkit.records.packing import Packs
-from bertkit.records.plans import Plan, plan_shard
-from bertkit.records.reading import TextReader
-from bertkit.records.vocab import load_vocab
-from bertkit.records.windows import Windows
-from bertkit.records.writers import open_writer
+from bertkit.records.files.pack_layouts import pack_shape
+from bertkit.records.files.writers import open_writer
+from bertkit.records.instances import cerebras
+from bertkit.records.instances.packing import Packs
+from bertkit.records.instances.pairs import Plan, plan_shard
+from bertkit.records.instances.windows import Windows
+from bertkit.records.read_text import TextReader
+from bertkit.tokenization.vocabulary import load_vocab
 
 Planned = Plan | Windows | Packs
 

@@ -26,9 +26,9 @@ from bertkit import __version__
 from bertkit.config import flatten
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import PARTIAL, atomic_folder, read_json
-from bertkit.model.convert import formats
-from bertkit.model.convert.hf import WEIGHTS, save_pretrained
-from bertkit.model.convert.run_state import OPTIMIZER, STATE
+from bertkit.model.checkpoints import formats
+from bertkit.model.checkpoints.hf import WEIGHTS, save_pretrained
+from bertkit.model.checkpoints.run_state import OPTIMIZER, STATE
 
 VOCAB = "vocab.txt"
 _NAME = re.compile(r"step-(\d{7,})")

@@ -10,7 +10,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from bertkit import log
 from bertkit.backends.base import Stepper, Ticket
-from bertkit.data.batches import StepBatch
+from bertkit.data.step_batch import StepBatch
 from bertkit.errors import ConfigError
 
 ACTIVITIES = {

@@ -19,8 +19,8 @@ from typing import Any
 
 from bertkit import log
 from bertkit.backends.base import Stepper, Ticket
-from bertkit.backends.peers import Peers
-from bertkit.data.batches import StepBatch
+from bertkit.backends.process_group import Peers
+from bertkit.data.step_batch import StepBatch
 from bertkit.errors import BertkitError, StoppedError
 from bertkit.train import metrics
 from bertkit.train.metrics import MetricsFile

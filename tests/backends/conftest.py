@@ -7,20 +7,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from bertkit.train.config import PretrainConfig
-from bertkit.train.vendors import CsConfig
-
-from . import cs_runs
+from backends.cs import runs
+from bertkit.tasks.pretraining.config import PretrainConfig
+from bertkit.train.backend_options import CsConfig
 
 
 @pytest.fixture(scope="session")
 def cs_records(tmp_path_factory):
-    return cs_runs.write_records(tmp_path_factory.mktemp("cs"))
+    return runs.write_records(tmp_path_factory.mktemp("cs"))
 
 
 @pytest.fixture
 def cstorch():
-    with cs_runs.package() as module:
+    with runs.package() as module:
         yield module
 
 
@@ -30,9 +29,9 @@ def cs_command(bertkit, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def run(*words: object) -> SimpleNamespace:
-        if cs_runs.REAL:
-            return cs_runs.command(*words)
-        with cs_runs.package():
+        if runs.REAL:
+            return runs.command(*words)
+        with runs.package():
             return bertkit(*words)
 
     return run
@@ -44,7 +43,7 @@ def cs_settings(cs_records, tmp_path):
         base = PretrainConfig(
             input=[str(cs_records / "train.tfrecord")], output=str(tmp_path / "run"),
             layout="padded", global_batch_size=8, micro_batch_size=4, max_steps=6,
-            learning_rate=1e-2, save_every=2, log_every=1, model=cs_runs.SHAPE,
+            learning_rate=1e-2, save_every=2, log_every=1, model=runs.SHAPE,
             cs=CsConfig(device="cpu", artifacts=str(tmp_path / "logs")),
         )  # fmt: skip
         return replace(base, **changes)

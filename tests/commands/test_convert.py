@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bertkit.errors import DataError
+from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.config import BertConfig
-from bertkit.model.convert.hf import save_pretrained
 from bertkit.model.heads import BertForPreTraining
 from bertkit.train import checkpoint
 

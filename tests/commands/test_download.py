@@ -51,12 +51,12 @@ def test_without_output_or_with_an_unknown_name_it_is_wrong_usage(bertkit):
 
 
 def test_dead_link_is_one_line_and_says_what_to_do(bertkit, tmp_path, monkeypatch):
-    from bertkit.corpus import fetch
+    from bertkit.corpus.download import http
 
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "")
-    monkeypatch.setattr(fetch, "_wait", lambda *rest: None)
+    monkeypatch.setattr(http, "_wait", lambda *rest: None)
     shown = bertkit("download", "squad-v1.1", "--output", tmp_path / "s", "--retries", 0)
     assert shown.status == 1
     error, hint = [line for line in shown.err.splitlines() if ": " in line][-2:]

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from bertkit.config import load_preset
+from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.config import BertConfig
-from bertkit.model.convert.hf import save_pretrained
 from bertkit.model.heads import BertForPreTraining
 
 TEXT = "anna wrote a poem in paris"

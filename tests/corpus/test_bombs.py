@@ -15,10 +15,10 @@ import tracemalloc
 
 import pytest
 
-from bertkit.corpus.archives import read_tar
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import Rejected
 from bertkit.corpus.extract import extract
+from bertkit.corpus.forms.tar import read_tar
 from bertkit.errors import DataError
 
 PACK = {"xz": functools.partial(lzma.compress, preset=0), "bz2": bz2.compress,

@@ -17,9 +17,9 @@ import time
 
 import pytest
 
-from bertkit.corpus.download import download
-from bertkit.corpus.fetch import Settings
-from bertkit.corpus.sources import RemoteFile, Source
+from bertkit.corpus.download.catalogue import RemoteFile, Source
+from bertkit.corpus.download.download import download
+from bertkit.corpus.download.http import Settings
 from bertkit.manifest import read_manifest
 
 from .conftest import ranged, stall
@@ -90,7 +90,7 @@ def test_extract_goes_on(tmp_path, bertkit, corpus, hit):
     # Within the third part, some documents of which are written.
     before = sum(facts["documents"] for facts in list(parts.values())[:2])
     out = tmp_path / "out"
-    status = killed_in("bertkit.corpus.parts:_write", before + 3, *words, out, hit=hit)
+    status = killed_in("bertkit.corpus.extract_part:_write", before + 3, *words, out, hit=hit)
     assert status == (130 if hit == signal.SIGINT else -hit)
     finished = read_manifest(out).outputs
     assert finished == dict(list(parts.items())[:2])
@@ -142,8 +142,8 @@ def test_split_goes_on(tmp_path, bertkit, method):
         words += ["--valid", "0.2"] if method == "hash" else ["--num-test-articles", "24"]
     whole = bertkit(*words, "--output", tmp_path / "whole", "--json")
     assert whole.status == 0, whole.err
-    place = {"hash": "split:_write_part", "mlperf": "divide:_write_gathered",
-             "lists": "divide:_write_listed"}[method]  # fmt: skip
+    place = {"hash": "split:_write_part", "mlperf": "split_lists:_write_gathered",
+             "lists": "split_lists:_write_listed"}[method]  # fmt: skip
     out = tmp_path / "out"
     assert killed_in(f"bertkit.corpus.{place}", 3, *words, "--output", out) == -signal.SIGKILL
     outputs = read_manifest(tmp_path / "whole").outputs

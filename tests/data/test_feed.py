@@ -5,8 +5,8 @@ import pytest
 import synthetic
 
 from bertkit.data.feed import Feed
-from bertkit.data.order import Order
-from bertkit.data.sources import RecordSource
+from bertkit.data.record_source import RecordSource
+from bertkit.data.sample_order import Order
 from bertkit.errors import DataError
 
 

@@ -7,8 +7,8 @@ import torch
 import transformers
 from torch.nn import functional
 
+from bertkit.model.checkpoints.hf import load_into, normalise_names
 from bertkit.model.config import BertConfig
-from bertkit.model.convert.hf import load_into, normalise_names
 from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
 
 

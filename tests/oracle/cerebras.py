@@ -8,10 +8,10 @@ from itertools import chain
 from pathlib import Path
 
 from bertkit.records.config import UNMASKED, RecordsConfig
-from bertkit.records.reading import Splitter, sentence_splitter
-from bertkit.records.text import Document, read_text
-from bertkit.records.tokenizer import WordPieceTokenizer
-from bertkit.records.vocab import CLS, SEP
+from bertkit.records.read_text import Splitter, sentence_splitter
+from bertkit.tokenization.sentence_files import Document, read_text
+from bertkit.tokenization.vocabulary import CLS, SEP
+from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from oracle.instances import Instance, create_instances
 from oracle.masking import mask_tokens
 

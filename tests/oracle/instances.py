@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bertkit.records.config import SWAPPED, RecordsConfig
-from bertkit.records.schema import DTYPES
-from bertkit.records.text import Document
-from bertkit.records.vocab import CLS, SEP, Vocab
+from bertkit.records.files.schema import DTYPES
+from bertkit.tokenization.sentence_files import Document
+from bertkit.tokenization.vocabulary import CLS, SEP, Vocab
 from oracle.masking import mask_tokens
 
 PARTNER_DRAWS = 10

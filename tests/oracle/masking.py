@@ -10,8 +10,8 @@ import random
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from bertkit.records.plans import predictions_for
-from bertkit.records.vocab import CLS, MASK, SEP
+from bertkit.records.instances.pairs import predictions_for
+from bertkit.tokenization.vocabulary import CLS, MASK, SEP
 
 
 class Masked(NamedTuple):

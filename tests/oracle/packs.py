@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bertkit.records.layouts import FEATURES, GRAPHCORE, HABANA, PackShape
-from bertkit.records.packing import Class, pack_kinds
-from bertkit.records.rows import Row
+from bertkit.records.files.instance import Row
+from bertkit.records.files.pack_layouts import FEATURES, GRAPHCORE, HABANA, PackShape
+from bertkit.records.instances.packing import Class, pack_kinds
 
 
 def plan_packs(classes: Sequence[Class], shape: PackShape) -> list[list[int]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bertkit.records.build import make_records
 from bertkit.records.config import RecordsConfig
-from bertkit.records.reader import RecordFile
+from bertkit.records.files.tfrecord_reader import RecordFile
+from bertkit.records.make import make_records
 
 VOCAB = "bertkit-uncased-8k"
 

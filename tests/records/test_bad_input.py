@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from bertkit.errors import DataError
-from bertkit.records.build import make_records
 from bertkit.records.config import RecordsConfig
-from bertkit.records.opening import open_records
+from bertkit.records.files.open import open_records
+from bertkit.records.make import make_records
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "sea", "##s", "ship"]
 STYLES = {

@@ -12,15 +12,15 @@ import torch
 from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.data.feed import Feed
-from bertkit.data.order import Order
-from bertkit.data.sources import RecordSource
+from bertkit.data.record_source import RecordSource
+from bertkit.data.sample_order import Order
+from bertkit.model.checkpoints.formats import load_weights
+from bertkit.model.checkpoints.hf import load_into
+from bertkit.model.checkpoints.tensorflow.tf1 import our_name
 from bertkit.model.config import BertConfig
-from bertkit.model.convert.formats import load_weights
-from bertkit.model.convert.hf import load_into
-from bertkit.model.convert.tf1 import our_name
 from bertkit.model.heads import BertForPreTraining
+from bertkit.tasks.pretraining.task import PretrainTask, token_batch
 from bertkit.train.schedule import make_schedule
-from bertkit.train.tasks import PretrainTask, token_batch
 
 # The reference computes in fp32 as well, in another order of summation.
 RELATIVE = 2e-5

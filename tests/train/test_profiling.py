@@ -7,7 +7,7 @@ import pytest
 
 from bertkit.backends import registry
 from bertkit.errors import ConfigError
-from bertkit.train.pretrain import pretrain
+from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.train.profiling import steps_to_profile
 
 

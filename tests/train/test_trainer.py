@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from bertkit.backends.base import Ticket
-from bertkit.backends.peers import Peers
-from bertkit.data.batches import StepBatch
-from bertkit.data.loader import Prefetch
+from bertkit.backends.process_group import Peers
+from bertkit.data.prefetch import Prefetch
+from bertkit.data.step_batch import StepBatch
 from bertkit.errors import BertkitError, StoppedError
 from bertkit.log import logger
 from bertkit.train.metrics import MetricsFile, read

@@ -1,6 +1,6 @@
 """A stand-in for `cerebras.pytorch` 2.10 that refuses what the package refuses.
 
-It was written against the package's behaviour; `tests/backends/test_cs.py` runs the same
+It was written against the package's behaviour; `tests/backends/cs/test_adapter.py` runs the same
 tests on both. Its "CSX" keeps the tensors of a step to itself: nothing is computed with
 them outside a traced function, nothing read outside a closure, weights leave through
 `save` alone. A traced function runs once; later steps repeat what was recorded, and a

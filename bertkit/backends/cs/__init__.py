@@ -1,0 +1,1 @@
+"""Cerebras systems, through cerebras.pytorch."""

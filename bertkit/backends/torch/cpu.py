@@ -1,0 +1,79 @@
+"""The machine that is always there."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any
+
+import torch
+from torch import nn
+
+from bertkit import log
+from bertkit.backends.base import Caps, Probe, Schedule, StepPlan, Task
+from bertkit.backends.process_group import Topology
+from bertkit.backends.torch.adapter import LoopAdapter
+from bertkit.backends.torch.distributed import start_group
+from bertkit.backends.torch.step import LoopStepper
+from bertkit.memory import keep_freed_memory
+from bertkit.train.optimizers import NAMES
+
+
+def has_bf16() -> bool:
+    """Whether products of bf16 matrices run in hardware (AVX-512 BF16, AMX, or ARM)."""
+    x86 = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    checks = [getattr(torch.cpu, name, None) for name in x86]
+    return platform.machine() in ("arm64", "aarch64") or any(
+        bool(test and test()) for test in checks
+    )
+
+
+class CpuAdapter(LoopAdapter):
+    """Trains on the processor's cores, through oneDNN and OpenMP."""
+
+    caps = Caps(
+        name="cpu",
+        fixed_shapes=False,
+        step_owner="loop",
+        scalar_reads="free",
+        layouts=("unpadded", "padded", "bucketed", "packed"),
+        precisions=("fp32", "bf16"),
+        loss_scaling=("none",),
+        optimizers=frozenset(NAMES),
+        launchers=("torchrun",),
+        shards_optimizer=True,
+        recomputes=True,
+        profiles=True,
+    )
+
+    def probe(self) -> Probe:
+        """Always present; tells cores and fast number formats."""
+        threads = torch.get_num_threads()
+        capability = torch.backends.cpu.get_cpu_capability()
+        bf16 = "bf16 in hardware" if has_bf16() else "no bf16 instructions"
+        found = f"{threads} threads, {capability}, {bf16}"
+        name = platform.processor() or platform.machine()
+        return Probe("cpu", True, found, version=f"torch {torch.__version__}", devices=(name,))
+
+    def start(self, options: Any = None, distributed: bool = False) -> Topology:
+        """Make freed memory stay with the process, and join the others of a run."""
+        if "GLIBC_TUNABLES" not in os.environ:
+            keep_freed_memory()
+        self.peers = start_group("gloo", distributed)
+        return self.peers.topology
+
+    def build(
+        self,
+        model: nn.Module,
+        task: Task,
+        plan: StepPlan,
+        optimizer: torch.optim.Optimizer | None = None,
+        schedule: Schedule | None = None,
+    ) -> LoopStepper:
+        """Steps over a model; warns where a precision would be emulated."""
+        if plan.precision == "bf16" and not has_bf16():
+            log.logger.warning(
+                "this CPU has no bf16 instructions: --precision bf16 will be many times slower"
+                " than fp32"
+            )
+        return super().build(model, task, plan, optimizer, schedule)

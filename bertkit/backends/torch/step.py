@@ -1,0 +1,253 @@
+"""The step of machines on which Python runs every micro-batch: the CPU and CUDA."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bertkit.backends.base import Caps, OptimizerSpec, Problem, Schedule, StepPlan, Task, Ticket
+from bertkit.backends.process_group import Peers
+from bertkit.backends.torch.distributed import lost_peers, reduce_gradients
+from bertkit.backends.torch.working_weights import WorkingWeights
+from bertkit.data.step_batch import MicroBatch, StepBatch, rescaled
+from bertkit.errors import ConfigError
+from bertkit.train.optimizers import clip_gradients, is_dealt_out, load_named_state, named_state
+
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+# NVIDIA's recipes start here: high enough for fp16, halved when gradients overflow.
+FIRST_LOSS_SCALE = 2.0**20
+
+
+def make_scaler(device: str, plan: StepPlan) -> torch.amp.GradScaler:
+    """Loss scaling for fp16: dynamic, or by a constant where the plan names one.
+
+    Either way a step whose gradients overflow is left out.
+    """
+    if plan.loss_scale:
+        never = 2**31 - 1
+        return torch.amp.GradScaler(
+            device, plan.loss_scale, growth_factor=1.0 + 1e-12, backoff_factor=1.0 - 1e-12,
+            growth_interval=never,
+        )  # fmt: skip
+    return torch.amp.GradScaler(device, init_scale=FIRST_LOSS_SCALE)
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """The seed of dropout in one step: a hash of all three, 63 bits.
+
+    Because no generator state survives a step, a run resumed at any step draws what the
+    uninterrupted run would have drawn, without saving generators.
+    """
+    words = np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)
+    return int(words[0]) >> 1
+
+
+@dataclass
+class LoopStepper:
+    """Forward and backward per micro-batch, then one clipped update.
+
+    Attributes:
+        model: on `device`.
+        task: gives the loss.
+        plan: precision, clipping, seed.
+        device: where tensors go.
+        optimizer: None where only `evaluate` is used.
+        schedule: the learning rate by updates done.
+        peers: the processes that train together.
+        scaler: loss scaling for fp16.
+        working: half precision copies of the weights to compute with; None: operators make
+            their own where the precision is half, see `torch.autocast`.
+    """
+
+    model: nn.Module
+    task: Task
+    plan: StepPlan
+    device: torch.device
+    optimizer: torch.optim.Optimizer | None = None
+    schedule: Schedule | None = None
+    peers: Peers = field(default_factory=Peers)
+    scaler: torch.amp.GradScaler | None = None
+    working: WorkingWeights | None = None
+
+    def train(self, batch: StepBatch, step: int) -> Ticket:
+        """Exactly one update; see `bertkit.backends.base.Stepper`."""
+        if self.optimizer is None or self.schedule is None:
+            raise RuntimeError("this stepper was built to evaluate")
+        torch.manual_seed(step_seed(self.plan.seed, step, self.peers.topology.rank))
+        self.model.train()
+        rate = self.schedule(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        sums: dict[str, Tensor] = {}
+        micro_batches = shared_scales(batch, self.peers)
+        with self._copies():
+            for number, micro in enumerate(micro_batches):
+                with self._exchange(number, last=number == len(micro_batches) - 1):
+                    loss, parts = self._forward(micro)
+                    self._backward(loss)
+                _accumulate(sums, {"loss": loss.detach(), **parts})
+        sums["grad_norm"] = self._update(self.optimizer)
+        return Ticket(sums, step_facts(batch, rate))
+
+    def evaluate(self, batch: StepBatch) -> Ticket:
+        """Sums without an update and without dropout."""
+        self.model.eval()
+        sums: dict[str, Tensor] = {}
+        with torch.no_grad(), self._copies():
+            for micro in batch.micro_batches:
+                _accumulate(sums, self._forward(micro)[1])
+        return Ticket(sums, {"tokens": batch.tokens, "sequences": batch.sequences})
+
+    def predict(self, batch: StepBatch) -> dict[str, np.ndarray]:
+        """Every row's outputs on the host."""
+        self.model.eval()
+        with torch.no_grad(), self._copies():
+            found = [self._forward(micro)[1] for micro in batch.micro_batches]
+        return {
+            name: torch.cat([part[name] for part in found]).float().cpu().numpy()
+            for name in found[0]
+        }
+
+    def read(self, tickets: Sequence[Ticket]) -> list[dict[str, float]]:
+        """The numbers of tickets; waits for the device once."""
+        return read_tickets(tickets)
+
+    def state(self) -> dict[str, Any]:
+        """Optimizer moments by parameter name, and the loss scale.
+
+        Where processes share the moments, the main one gets all of them and the others none.
+        """
+        moments = named_state(self.optimizer) if self.optimizer else {}
+        if self.optimizer and is_dealt_out(self.optimizer):
+            moments = {k: v for part in self.peers.collect(moments) for k, v in part.items()}
+        return {"optimizer": moments, "scaler": self.scaler.state_dict() if self.scaler else {}}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` gave."""
+        if self.optimizer is None:
+            raise ConfigError("there is no optimizer to load a state into")
+        load_named_state(self.optimizer, state["optimizer"])
+        if self.scaler and state.get("scaler"):
+            self.scaler.load_state_dict(dict(state["scaler"]))
+
+    def at_checkpoint(self, save: Callable[[], None]) -> None:
+        """Weights can be read at any time: call `save` now."""
+        save()
+
+    @contextlib.contextmanager
+    def _exchange(self, number: int, last: bool) -> Iterator[None]:
+        """Gradients go to the other processes with the last micro-batch of a step only."""
+        if self.peers.topology.world == 1:
+            yield
+            return
+        wait = not last or self.plan.clip == "before"
+        quiet = self.model.no_sync() if wait else contextlib.nullcontext()  # type: ignore[operator]
+        with lost_peers(), quiet:
+            yield
+
+    def _copies(self) -> contextlib.AbstractContextManager[None]:
+        return self.working.applied() if self.working else contextlib.nullcontext()
+
+    def _forward(self, micro: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        tensors = {name: self._to_device(values) for name, values in micro.arrays.items()}
+        half = HALF.get(self.plan.precision) if self.working is None else None
+        with torch.autocast(self.device.type, half) if half else contextlib.nullcontext():
+            return self.task.losses(self.model, tensors, micro)
+
+    def _backward(self, loss: Tensor) -> None:
+        # Gradients are averaged over processes; the parts of the loss add up.
+        world = self.peers.topology.world
+        whole = loss * world if world > 1 else loss
+        torch.autograd.backward(self.scaler.scale(whole) if self.scaler else whole)
+
+    def _to_device(self, values: np.ndarray) -> Tensor:
+        tensor = torch.from_numpy(np.ascontiguousarray(values))
+        if self.device.type == "cpu":
+            return tensor
+        return tensor.pin_memory().to(self.device, non_blocking=True)
+
+    def _update(self, optimizer: torch.optim.Optimizer) -> Tensor:
+        if self.scaler:
+            self.scaler.unscale_(optimizer)
+        parameters = [item for group in optimizer.param_groups for item in group["params"]]
+        norm = clip_gradients(parameters, self.plan.max_grad_norm)
+        if self.plan.clip == "before" and self.peers.topology.world > 1:
+            reduce_gradients(parameters, self.peers.topology.world)
+        if self.scaler:
+            self.scaler.step(optimizer)
+            self.scaler.update()
+        else:
+            optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return norm
+
+
+def shared_scales(batch: StepBatch, peers: Peers) -> list[MicroBatch]:
+    """The micro-batches of a step, with weights that count the cases of all processes."""
+    if not batch.counts or peers.topology.world == 1:
+        return batch.micro_batches
+    own = batch.counts
+    sums = dict(zip(own, peers.sum(list(own.values())), strict=True))
+    factors = {name: own[name] / max(1.0, sums[name]) for name in own}
+    return [rescaled(micro, factors) for micro in batch.micro_batches]
+
+
+def step_facts(batch: StepBatch, rate: float) -> dict[str, float]:
+    """What the host knows of a step: its rate, tokens, sequences and pairs of tokens."""
+    return {
+        "learning_rate": rate,
+        "tokens": batch.tokens,
+        "sequences": batch.sequences,
+        "token_pairs": sum(float((part.lengths**2).sum()) for part in batch.micro_batches),
+    }
+
+
+def read_tickets(tickets: Sequence[Ticket]) -> list[dict[str, float]]:
+    """The numbers of tickets; waits for the device that holds them."""
+    return [
+        {**{name: float(value) for name, value in ticket.sums.items()}, **ticket.facts}
+        for ticket in tickets
+    ]
+
+
+def _accumulate(sums: dict[str, Tensor], parts: Mapping[str, Tensor]) -> None:
+    for name, value in parts.items():
+        sums[name] = sums[name] + value if name in sums else value
+
+
+def plain_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Weights as CPU tensors under plain names, without what wrappers put in front."""
+    return {
+        name.removeprefix("module.").removeprefix("_orig_mod."): value.detach().cpu()
+        for name, value in model.state_dict().items()
+    }
+
+
+def setting_problems(caps: Caps, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
+    """Settings outside what a machine can do, each with what would do."""
+    checks = (
+        ("--precision", plan.precision, caps.precisions),
+        ("--layout", plan.layout, caps.layouts),
+        ("--optimizer", optimizer.name, sorted(caps.optimizers)),
+    )
+    found = [
+        Problem(flag, f"{flag} {value} does not work on {caps.name}; use {' or '.join(allowed)}")
+        for flag, value, allowed in checks
+        if value not in allowed
+    ]
+    switches = (
+        ("--shard-optimizer", optimizer.shard, caps.shards_optimizer),
+        ("--recompute", plan.recompute, caps.recomputes),
+        ("--profile-steps", plan.profile, caps.profiles),
+    )
+    return found + [
+        Problem(flag, f"{flag} does not work on {caps.name}; leave it out")
+        for flag, wanted, possible in switches
+        if wanted and not possible
+    ]

@@ -1,0 +1,1 @@
+"""Checksums, varints and compressions; knows nothing of corpora, records or models."""

@@ -1,0 +1,1 @@
+"""Fetching corpora, vocabularies and question sets by name."""

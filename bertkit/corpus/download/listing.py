@@ -1,0 +1,96 @@
+"""What `download` tells people: the catalogue, a plan, and results as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bertkit import log
+from bertkit.corpus.download.catalogue import STATES, Source
+from bertkit.corpus.download.download import DownloadResult
+from bertkit.corpus.download.sample import SampleResult
+from bertkit.files import free_bytes, human_bytes
+
+
+def listing(sources: Sequence[Source]) -> tuple[dict[str, Any], str]:
+    """Every source as plain values and as a table."""
+    rows = [
+        (item.name, item.kind, _size(item.size), item.state, item.title, item.licence)
+        for item in sources
+    ]
+    legend = "; ".join(f"{name}: {text}" for name, text in STATES.items())
+    table = log.table(("name", "kind", "size", "links", "what", "licence"), rows)
+    values = [
+        {"name": item.name, "kind": item.kind, "bytes": item.size, "licence": item.licence,
+         "state": item.state, "title": item.title, "note": item.note}
+        for item in sources
+    ]  # fmt: skip
+    return {"sources": values}, f"{table}\nlinks: {legend}"
+
+
+def plan(source: Source, names: Sequence[str], output: str | None) -> tuple[dict[str, Any], str]:
+    """What a download would fetch, without asking the network."""
+    files = [item for item in source.files if not names or item.name in names]
+    rows = [
+        (item.name, _size(item.size), item.sha256 or item.md5 or "-", " ".join(item.urls) or "-")
+        for item in files
+    ]
+    free = free_bytes(output or ".")
+    text = "\n".join(
+        [
+            f"{source.name}: {source.title} ({source.licence})",
+            f"links: {STATES[source.state]}" + (f"; {source.note}" if source.note else ""),
+            log.table(("file", "size", "checksum", "from"), rows) if rows else "",
+            f"free at {output or '.'}: {human_bytes(free)}",
+        ]
+    )
+    values = {
+        "dry_run": True,
+        "name": source.name,
+        "files": [{"name": item.name, "bytes": item.size, "urls": item.urls} for item in files],
+        "free_bytes": free,
+    }
+    return values, text
+
+
+def sample_text(result: SampleResult) -> tuple[str, str]:
+    """The sample for people, and the next command."""
+    left_out = (
+        f"; {result.questions_left_out} questions left out, as this Python's text "
+        "does not answer them"
+        if result.questions_left_out
+        else ""
+    )
+    text = (
+        f"{result.documents} documents, {result.bytes:,} bytes; {result.train_questions} train "
+        f"and {result.dev_questions} dev questions under {result.output}{left_out}"
+    )
+    return text, f"bertkit extract --input {result.output} --output data/docs"
+
+
+def download_text(result: DownloadResult) -> tuple[str, str]:
+    """A download for people, and the next command."""
+    state = "up to date" if result.up_to_date else f"{result.seconds:.1f} s"
+    text = (
+        f"{len(result.files)} files, {result.bytes:,} bytes of {result.source} checked "
+        f"under {result.output} ({state})"
+    )
+    return text, _after(result)
+
+
+def _after(result: DownloadResult) -> str:
+    """The next command of the main job, for what was downloaded."""
+    if result.kind == "questions":
+        train = next((name for name in result.files if "train" in name), next(iter(result.files)))
+        return f"bertkit finetune-squad --train-file {result.output}/{train} --vocab vocab.txt ..."
+    if result.kind == "vocab":
+        return (
+            f"bertkit make-records --vocab {result.output}/vocab.txt --input data/split/train ..."
+        )
+    if result.kind == "checkpoint":
+        return f"bertkit pretrain --init-checkpoint {result.output} ..."
+    return f"bertkit extract --input {result.output} --output data/docs"
+
+
+def _size(count: int | None) -> str:
+    return "?" if count is None else human_bytes(count)

@@ -1,0 +1,1 @@
+"""The forms raw text comes in: one file per form."""

@@ -1,0 +1,249 @@
+"""MediaWiki XML dumps: pages cut out of the stream of bytes, each parsed by itself.
+
+A page that is damaged, too large or never closed costs that page alone, whatever the
+rest of the dump looks like; memory holds one page. A span of a large dump (some streams
+of a multi-stream .bz2, some bytes of a plain .xml) can be read by itself, so that workers
+share one file.
+"""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import contextlib
+import mmap
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, NamedTuple
+
+from bertkit.corpus.document import RawDocument, Rejected, Skipped
+from bertkit.corpus.forms.wikitext import plain_text
+from bertkit.corpus.forms.wikitext_fallback import parser
+from bertkit.corpus.forms.wikitext_rules import Site
+from bertkit.corpus.forms.xml_elements import frames
+from bertkit.corpus.lines import PIECE, head_of, reading, refuse_bomb, unpacked
+from bertkit.files import open_binary
+
+Span = tuple[int, int]
+_UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+# A stream of bzip2 begins with its level and the digits of pi.
+_STREAM = re.compile(rb"BZh[1-9]1AY&SY")
+_REDIRECT = re.compile(r"\s*#[^\W\d_]+\s*:?\s*\[\[")
+_NAMESPACE = re.compile(rb'<namespace key="(?:-2|6|14)"[^>]*>([^<]+)<')
+_HEAD = 1 << 16
+_PASS = "surrogatepass"
+
+
+def is_mediawiki(head: bytes) -> bool:
+    """True if the first bytes of an (unpacked) file begin a dump, in UTF-8 or UTF-16."""
+    coding = _UTF16.get(head[:2])
+    text = head.decode(coding, "ignore").encode() if coding else head
+    text = text.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"<?xml"):
+        text = text.partition(b"?>")[2].lstrip()
+    return text.startswith((b"<mediawiki", b"<page>"))
+
+
+@dataclass(frozen=True)
+class Dump:
+    """What holds for all pages of a dump: names of its namespaces, and the numbers to take."""
+
+    site: Site
+    wanted: frozenset[str]
+
+
+class Page(NamedTuple):
+    """A page as it stands in the dump.
+
+    Attributes:
+        place: names it in messages.
+        blob: its XML as UTF-8; None for one that is too large or never closed.
+    """
+
+    place: str
+    blob: bytes | None
+
+
+def read_mediawiki(
+    path: str, max_bytes: int, span: Span | None = None, namespaces: Sequence[int] = (0,)
+) -> Iterator[RawDocument | Rejected | Skipped]:
+    """The pages of a dump as plain text.
+
+    Args:
+        path: .xml, also compressed (.bz2, .gz, .xz).
+        max_bytes: a page whose XML has more is rejected.
+        span: (start, stop) of `spans_of`; None for the whole file.
+        namespaces: numbers of those whose pages are taken.
+
+    Yields:
+        What `article_of` makes of each page.
+
+    Raises:
+        DataError: the file cannot be read, or its compression is damaged.
+        MissingDependencyError: mwparserfromhell is not installed.
+    """
+    dump = dump_of(path, namespaces)
+    for page in read_pages(path, max_bytes, span):
+        yield article_of(page, dump)
+
+
+def dump_of(path: str, namespaces: Sequence[int] = (0,)) -> Dump:
+    """What the head of a dump tells; errors as `read_mediawiki`."""
+    parser()
+    return Dump(_site(path), frozenset(map(str, namespaces)))
+
+
+def read_pages(path: str, max_bytes: int, span: Span | None = None) -> Iterator[Page]:
+    """The pages of a dump as they are; arguments and errors as `read_mediawiki`."""
+    within = f" from byte {span[0]}" if span else ""
+    for number, blob in enumerate(_pages(path, max_bytes, span), start=1):
+        yield Page(f"{path}, page {number}{within}", blob)
+
+
+def article_of(page: Page, dump: Dump) -> RawDocument | Rejected | Skipped:
+    """One page as plain text.
+
+    Returns:
+        `RawDocument` for an article, with paragraphs between blank lines; `Skipped` for a
+        redirect, a page of another namespace or one that is not wikitext; `Rejected` for
+        a page that is too large, not UTF-8, not XML, or never closed.
+    """
+    if page.blob is None:
+        return Rejected(page.place, "too large (--max-document-megabytes), or never closed")
+    try:
+        return _document(page.place, page.blob, dump)
+    except (ElementTree.ParseError, ValueError, RecursionError) as error:
+        return Rejected(page.place, f"not well-formed: {error}")
+
+
+def spans_of(path: str, size: int) -> list[Span]:
+    """Spans of about `size` bytes of a local dump that can be read each by itself.
+
+    Args:
+        path: a dump.
+        size: in bytes of the file as it is.
+
+    Returns:
+        Consecutive spans from 0 to the end of the file; one for a file that cannot be cut.
+    """
+    with open(path, "rb") as raw:
+        total = raw.seek(0, 2)
+        with contextlib.suppress(ValueError), mmap.mmap(raw.fileno(), 0, access=1) as view:
+            if path.lower().endswith(".bz2"):
+                with bz2.BZ2File(path) as first:
+                    coded = first.read(2) in _UTF16
+                starts = [] if coded else [found.start() for found in _STREAM.finditer(view)]
+            elif path.lower().endswith(".xml") and view[:2] not in _UTF16:
+                starts = list(range(0, total, size))
+            else:
+                starts = []
+            return _gathered(starts, size, total)
+    return [(0, total)]
+
+
+def _gathered(starts: Sequence[int], size: int, total: int) -> list[Span]:
+    ends = [0]
+    for start in starts:
+        if start - ends[-1] >= size:
+            ends.append(start)
+    return list(zip(ends, [*ends[1:], total], strict=True))
+
+
+def _site(path: str) -> Site:
+    """The names that the head of the dump gives to its namespaces."""
+    head = head_of(path, _HEAD, b"</namespaces>")
+    if coding := _UTF16.get(head[:2]):
+        head = head.decode(coding, "ignore").encode()
+    return Site.with_names([name.decode("utf-8", "replace") for name in _NAMESPACE.findall(head)])
+
+
+@contextlib.contextmanager
+def _opened(path: str, span: Span | None) -> Iterator[IO[bytes]]:
+    with reading(path), contextlib.ExitStack() as stack:
+        raw = stack.enter_context(open_binary(path))
+        if span is not None:
+            raw.seek(span[0])
+        yield stack.enter_context(unpacked(raw, path))
+
+
+def _blocks(path: str, span: Span | None) -> Iterator[bytes]:
+    """The dump as UTF-8, in blocks of any size."""
+    packed = path.lower().endswith(".bz2")
+    raw = _unpacked_streams(path, span) if packed else _plain_blocks(path, span)
+    decoder, first = None, True
+    for block in raw:
+        if first and block[:2] in _UTF16:
+            # Half a surrogate pair becomes bytes that the parser of its page refuses.
+            decoder = codecs.getincrementaldecoder(_UTF16[block[:2]])(_PASS)
+        first = first and not block
+        yield decoder.decode(block).encode("utf-8", _PASS) if decoder else block
+
+
+def _plain_blocks(path: str, span: Span | None) -> Iterator[bytes]:
+    with _opened(path, span) as stream:
+        while block := stream.read(PIECE):
+            yield block
+
+
+def _unpacked_streams(path: str, span: Span | None) -> Iterator[bytes]:
+    """All streams of a .bz2, or those of a span.
+
+    Python's own reader takes damage between two streams for the end of the file.
+    """
+    with reading(path), open_binary(path) as raw:
+        start, stop = span or (0, sys.maxsize)
+        if start:
+            raw.seek(start)
+        left = stop - start
+        unpack = bz2.BZ2Decompressor()
+        begun = False
+        size = 0
+        while packed := raw.read(min(left, PIECE)):
+            left -= len(packed)
+            while packed:
+                begun = True
+                block = unpack.decompress(packed, PIECE)
+                while True:
+                    yield block
+                    size += len(block)
+                    refuse_bomb(path, raw.tell() - start, size)
+                    if unpack.eof or unpack.needs_input:
+                        break
+                    block = unpack.decompress(b"", PIECE)
+                packed = unpack.unused_data
+                if unpack.eof:
+                    unpack, begun = bz2.BZ2Decompressor(), False
+        if begun:
+            raise EOFError("the last stream does not end")
+
+
+def _pages(path: str, max_bytes: int, span: Span | None) -> Iterator[bytes | None]:
+    """The bytes of each page; None for one too large or without an end."""
+    # Of a plain file only what begins before the end of the span belongs to it.
+    stop = span[1] - span[0] if span and not path.lower().endswith(".bz2") else None
+    return frames(_blocks(path, span), ("page",), max_bytes, stop)
+
+
+def _document(place: str, page: bytes, dump: Dump) -> RawDocument | Rejected | Skipped:
+    # No DOCTYPE can stand inside a page, so no entity is ever defined.
+    root = ElementTree.fromstring(page)
+    if root.find("redirect") is not None:
+        return Skipped("redirect")
+    if (root.findtext("ns") or "0").strip() not in dump.wanted:
+        return Skipped("other namespace")
+    revisions = root.findall("revision")
+    if not revisions:
+        return Rejected(place, "a page without a revision")
+    text = revisions[-1].findtext("text") or ""
+    if _REDIRECT.match(text):
+        return Skipped("redirect")
+    if (revisions[-1].findtext("model") or "wikitext").strip() != "wikitext":
+        return Skipped("not wikitext")
+    title = root.findtext("title") or ""
+    name = (root.findtext("id") or "").strip()
+    return RawDocument(
+        f"{name} ({title})" if name else place, title, plain_text(text, title, dump.site)
+    )

@@ -1,0 +1,269 @@
+"""Wikitext to plain paragraphs in one linear pass over its markers.
+
+A stack follows `{{ }}`, `[[ ]]` and `{| |}`; what they hold is rendered by the rules of
+wikirules.py, innermost first. Where the markers of a page do not match, mwparserfromhell
+takes it apart instead (wikinodes.py), under the same rules.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+from bertkit.corpus.forms import wikitext_rules
+from bertkit.corpus.forms.wikitext_rules import DROPPED_TAGS, LINK_END, LINK_START, PLAIN_TAGS, Site
+
+# Deeper nesting is no article; the bound keeps the pass linear.
+DEPTH = 60
+# Beyond these mwparserfromhell, which tries again from every marker, takes too long.
+SLIPS = 20
+TOLERANT_SIZE = 300_000
+
+_SIMPLE_LINK = re.compile(r"\[\[(?:[^\[\]{}|\n:#]*\|)?([^\[\]{}|\n:#]+)\]\]")
+_MARKERS = re.compile(r"(\{\{|\}\}|\[\[|\]\]|\{\||\|\}(?!\}))")
+_OPENING = {"{{": "}}", "[[": "]]", "{|": "|}"}
+_DOUBLE = re.compile(r"\{\{|\}\}|\[\[|\]\]")
+_ELEMENTS = re.compile(
+    r"<(/?)(" + "|".join((*DROPPED_TAGS, "nowiki")) + r")(?![\w-])([^<>]*)>", re.IGNORECASE
+)
+_TAGS = re.compile(r"</?(?:" + "|".join(PLAIN_TAGS + DROPPED_TAGS) + r")(?![\w-])[^<>]*>",
+                   re.IGNORECASE)  # fmt: skip
+_BREAKS = re.compile(r"<(?:br|hr|p|li|div|blockquote)(?![\w-])[^<>]*>", re.IGNORECASE)
+_EXTERNAL = re.compile(r"\[((?:https?:|ftp:|mailto:)?//?[^\s\[\]]*(?: [^\[\]\n]*)?)\]")
+_SWITCHES = re.compile(r"__[A-Z]{3,}__")
+_QUOTES = re.compile(r"''+")
+_HEADING = re.compile(r"={1,6}[^\n]*?={1,6}\s*")
+_LINKED = re.compile(f"{LINK_START}[^{LINK_END}]*{LINK_END}")
+_WORD = re.compile(r"[^\W_]{2}")
+# Bounded, so that a long run of commas or spaces costs no more than its length.
+_EMPTY = r" {0,2}(?:(?:or|and)? ?[,;:/–-] ?){0,4}[)）]"
+_EMPTY_BRACKETS, _EMPTY_ROUND = re.compile(rf"[(（]{_EMPTY}"), re.compile(rf"\({_EMPTY}")
+_START = r" ?(?:[,;:] ?){1,4}"
+_BRACKET_START, _ROUND_START = re.compile(rf"([(（]){_START}"), re.compile(rf"(\(){_START}")
+_BRACKET_END = re.compile(r"[,;:](?: ?[,;:]){0,3} ?([)）])")
+# Whether there is such an end, asked from its last character, which is rarer.
+_ROUND_END = re.compile(r"\)(?:(?<=[,;:]\))|(?<=[,;:] \)))")
+_SPACE_BEFORE = re.compile(r" ([,.;:)])(?=\s|$)", re.MULTILINE)
+_BLANK_LINES = re.compile(r"\n{3,}")
+_PROTECTED = str.maketrans({c: f"&#{ord(c)};" for c in "[]{}|<>='*#:;_!"})
+
+
+def plain_text(text: str, title: str = "", site: Site | None = None) -> str:
+    """The prose of a page.
+
+    Args:
+        text: wikitext.
+        title: of the page, for PAGENAME.
+        site: names of the wiki's namespaces.
+
+    Returns:
+        Paragraphs separated by blank lines, each list item one paragraph; no headings.
+
+    Raises:
+        MissingDependencyError: the markers do not match, and mwparserfromhell is not installed.
+    """
+    site = site or Site()
+    bare = _without_elements(_without_comments(text))
+    flat, slips = _flattened(bare, title, site)
+    if 0 < slips <= SLIPS and len(bare) <= TOLERANT_SIZE:
+        from bertkit.corpus.forms.wikitext_fallback import flatten
+
+        flat = _DOUBLE.sub("", flatten(_without_tags(bare), title, site))
+    return _paragraphs(flat)
+
+
+def _without_comments(text: str) -> str:
+    if "<!--" not in text:
+        return text
+    out: list[str] = []
+    place = 0
+    while (start := text.find("<!--", place)) >= 0:
+        out.append(text[place:start])
+        end = text.find("-->", start + 4)
+        if end < 0:
+            return "".join(out)
+        place = end + 3
+    out.append(text[place:])
+    return "".join(out)
+
+
+def _without_elements(text: str) -> str:
+    """References, formulas and the like with what they hold; nowiki becomes plain characters."""
+    last_end: dict[str, int] = {}
+    found: list[tuple[int, int, str, str, str]] = []
+    for match in _ELEMENTS.finditer(text):
+        closing, name, rest = match.groups()
+        name = name.lower()
+        start, end = match.span()
+        found.append((start, end, closing, name, rest))
+        if closing:
+            last_end[name] = start
+    if not found:
+        return text
+    out: list[str] = []
+    place, inside = 0, ""
+    for start, end, closing, name, rest in found:
+        if inside:
+            if name != inside or not closing:
+                continue
+            if inside == "nowiki":
+                out.append(text[place:start].translate(_PROTECTED))
+            inside = ""
+        else:
+            out.append(text[place:start])
+            alone = closing or rest.endswith("/")
+            # Without an end the tag alone goes.
+            if not alone and last_end.get(name, -1) > start:
+                inside = name
+        place = end
+    out.append(text[place:])
+    return "".join(out)
+
+
+def _flattened(text: str, title: str, site: Site) -> tuple[str, int]:
+    """Text without templates, links and tables, and how many markers did not match."""
+    text = _with_simple_links(text)
+    out: list[str] = []
+    stack: list[tuple[str, int]] = []
+    place = slips = 0
+    # Text and markers in turn, text first and last.
+    pieces = _MARKERS.split(text)
+    for piece, kind in zip(pieces[:-1:2], pieces[1::2], strict=True):
+        out.append(piece)
+        place += len(piece) + 2
+        if "|" in kind and not _begins_line(text, place - 2, kind):
+            out.append(kind)
+        elif kind in _OPENING:
+            if len(stack) < DEPTH:
+                stack.append((_OPENING[kind], len(out)))
+                out.append("\n" if kind == "{|" else "")
+            else:
+                slips += 1
+        elif stack and stack[-1][0] == kind:
+            _, start = stack.pop()
+            out[start:] = [_rendered(kind, "".join(out[start:]), title, site)]
+        else:
+            slips += 1
+            level = next((i for i in range(len(stack) - 1, -1, -1) if stack[i][0] == kind), -1)
+            # A bracket may be plain text within a template, not the other way round.
+            if level >= 0 and kind != "]]":
+                start = stack[level][1]
+                del stack[level:]
+                out[start:] = [_rendered(kind, "".join(out[start:]), title, site)]
+    out.append(pieces[-1])
+    return "".join(out), slips + len(stack)
+
+
+def _with_simple_links(text: str) -> str:
+    """Links to pages as their text between marks; the only thing that most links need."""
+    if "[[" not in text:
+        return text
+    # Faster than a replacement with a group, which is expanded for every link.
+    pieces = _SIMPLE_LINK.split(text)
+    pieces[1::2] = [f"{LINK_START}{shown}{LINK_END}" for shown in pieces[1::2]]
+    return "".join(pieces)
+
+
+def _begins_line(text: str, place: int, kind: str) -> bool:
+    """True if only marks of lists (before a table) or spaces stand before it on its line."""
+    near = max(0, place - 12)
+    start = text.rfind("\n", near, place)
+    if start < 0 and near:
+        return False
+    return not text[start + 1 if start >= 0 else 0 : place].strip(
+        " \t:;*#" if kind == "{|" else " \t"
+    )
+
+
+def _rendered(kind: str, content: str, title: str, site: Site) -> str:
+    if kind == "}}":
+        name, _, parts = content.partition("|")
+        # Most templates are dropped: their arguments need not be looked at.
+        if not wikitext_rules.has_words(name):
+            return ""
+        arguments = wikitext_rules.positional(parts.split("|")) if "|" in content else []
+        return wikitext_rules.template(name, arguments, title)
+    if kind == "]]":
+        target, bar, text = content.partition("|")
+        return wikitext_rules.link(target, text if bar else None, site)
+    return "\n"
+
+
+def _paragraphs(text: str) -> str:
+    """Lines without quotes, tags and list marks; lists of nothing but links are left out."""
+    text = _without_tags(text)
+    if "[" in text:
+        text = _EXTERNAL.sub(lambda match: wikitext_rules.external_link(match.group(1)), text)
+    text = _SWITCHES.sub("", text)
+    text = _QUOTES.sub(lambda match: "'" if len(match.group()) == 4 else "", text)
+    out: list[str] = []
+    blank = True
+    for line in text.split("\n"):
+        line = line.strip()
+        first = line[:1]
+        item = ""
+        if not line:
+            pass
+        elif first in "*#:;":
+            item = line.lstrip("*#:; \t")
+            if not _says_something(item):
+                continue
+        elif not (
+            first in "|!}"
+            or line.startswith(("{|", "----"))
+            or (first == "=" and _HEADING.fullmatch(line))
+        ):
+            if LINK_START not in line or _says_something(line):
+                out.append(line)
+                blank = False
+            continue
+        # One blank line is enough, also around the items of lists.
+        if not blank:
+            out.append("")
+        if item:
+            out += [item, ""]
+        blank = True
+    return _tidy("\n".join(out))
+
+
+def _without_tags(text: str) -> str:
+    return _TAGS.sub("", _BREAKS.sub("\n", text)) if "<" in text else text
+
+
+def _says_something(line: str) -> bool:
+    """True if there are words beside the links of a line."""
+    start = line.find(LINK_START)
+    if start < 0:
+        return _WORD.search(line) is not None
+    # Nearly always the first words tell.
+    return (_WORD.search(line, 0, start) or _WORD.search(_LINKED.sub("", line))) is not None
+
+
+def _tidy(text: str) -> str:
+    """Entities as characters, and no traces of what was dropped within brackets."""
+    text = text.replace(LINK_START, "").replace(LINK_END, "")
+    if "&" in text:
+        text = html.unescape(text)
+    text = _without_empty_brackets(text)
+    text = text.replace("\t", " ")
+    # Faster than an expression that looks at every space.
+    while "  " in text:
+        text = text.replace("  ", " ")
+    text = _SPACE_BEFORE.sub(r"\1", text)
+    if "\n\n\n" in text:
+        text = _BLANK_LINES.sub("\n\n", text)
+    return text.strip()
+
+
+def _without_empty_brackets(text: str) -> str:
+    """No brackets around nothing, no separators beside a bracket.
+
+    An expression that begins with one certain character is searched for ten times as
+    fast as one that begins with any of several; the wide brackets are rare.
+    """
+    wide = "（" in text or "）" in text
+    text = (_EMPTY_BRACKETS if wide else _EMPTY_ROUND).sub("", text)
+    text = (_BRACKET_START if wide else _ROUND_START).sub(r"\1", text)
+    if wide or _ROUND_END.search(text):
+        text = _BRACKET_END.sub(r"\1", text)
+    return text

@@ -1,0 +1,140 @@
+"""The batch layouts: how the records of one step become micro-batches.
+
+`unpadded` and `padded` cut the records into micro-batches of consecutive ones. `bucketed`
+puts sequences of similar length together and pads each micro-batch to the smallest
+boundary that holds them (Cerebras' variable sequence length). `packed` puts several
+sequences into a row, without attention between them. All of them give the same loss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bertkit.data.fixed_shapes import fixed_packed, fixed_padded, packs
+from bertkit.data.step_batch import MicroBatch, Records, sequence_lengths, split, unpadded
+from bertkit.data.token_budget import Budget, budgeted
+from bertkit.records.files.pack_layouts import PackShape
+
+QUARTERS = 4  # buckets where no boundaries are given
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A layout with its settings.
+
+    Attributes:
+        name: `unpadded`, `padded`, `bucketed` or `packed`.
+        micro_batch_size: sequences of a micro-batch, or rows of it where they are packed.
+        fixed: constant shapes, see `bertkit.data.fixed_shapes`; there is no unpadded form of that.
+        boundaries: of buckets, see `bucket_boundaries`.
+        sequences_per_pack: most sequences in a row of the packed layout.
+        cls_place: see `fixed_packed`.
+        budget: totals that unpadded micro-batches are filled up to; None: no fill.
+    """
+
+    name: str
+    micro_batch_size: int
+    fixed: bool = False
+    boundaries: tuple[int, ...] = ()
+    sequences_per_pack: int = 3
+    cls_place: str = "own_position"
+    budget: Budget | None = None
+
+    def micro_batches(self, records: Records) -> list[MicroBatch]:
+        """The records of a step, as `batches.weighted` gives them."""
+        size = self.micro_batch_size
+        if self.name == "packed":
+            return self._packed(records)
+        if self.name == "unpadded" and self.budget:
+            return budgeted(records, size, self.budget)
+        if self.name == "unpadded":
+            return [unpadded(part) for part in split(records, size)]
+        cut = self.name == "bucketed"
+        groups = bucketed(records, self.boundaries) if cut else [dict(records)]
+        parts = [part for group in groups for part in split(group, size)]
+        if self.fixed:
+            return [fixed_padded(part, size) for part in parts]
+        return [trimmed(fixed_padded(part, len(part["input_ids"]))) for part in parts]
+
+    @property
+    def records_per_micro_batch(self) -> int:
+        """Records that evaluation lays out at a time, so that fill stays rare."""
+        if self.budget:
+            return self.micro_batch_size * 4
+        buckets = len(self.boundaries) + 1 if self.boundaries else QUARTERS
+        kinds = {"packed": self.sequences_per_pack, "bucketed": buckets}
+        return self.micro_batch_size * (kinds.get(self.name, 1) if self.fixed else 1)
+
+    def _packed(self, records: Records) -> list[MicroBatch]:
+        size = self.micro_batch_size
+        shape, found = packs(records, self.sequences_per_pack)
+        result = []
+        for start in range(0, len(found), size):
+            part = found[start : start + size]
+            rows = size if self.fixed else len(part)
+            batch = fixed_packed(records, part, shape, rows, self.cls_place)
+            result.append(batch if self.fixed else trimmed(as_runs(batch, part, shape)))
+        return result
+
+
+def trimmed(batch: MicroBatch) -> MicroBatch:
+    """Without the fill of predictions, for machines that take any number of them."""
+    arrays = dict(batch.arrays)
+    for head, names in (("mlm", ("mlm_rows", "mlm_labels")), ("nsp", ("cls_rows", "nsp_labels"))):
+        used = arrays[f"{head}_weights"] > 0
+        arrays |= {name: arrays[name][used] for name in (*names, f"{head}_weights")}
+    return replace(batch, arrays=arrays)
+
+
+def as_runs(batch: MicroBatch, packed: np.ndarray, shape: PackShape) -> MicroBatch:
+    """A packed micro-batch for machines whose attention takes stretches of any length.
+
+    The padding at the end of a row is a stretch of its own.
+
+    Args:
+        batch: of `fixed_packed`, every [CLS] at its own position, no empty rows.
+        packed: its packs.
+        shape: of a row.
+    """
+    spans = np.zeros((len(packed), shape.sequences + 1), np.int64)
+    spans[np.nonzero(packed >= 0)] = batch.lengths
+    spans[:, -1] = shape.length - spans.sum(axis=1)
+    arrays = {name: v for name, v in batch.arrays.items() if name != "sequence_numbers"}
+    arrays["cumulative"] = np.concatenate(([0], np.cumsum(spans))).astype(np.int32)
+    return replace(batch, arrays=arrays, spans=spans.reshape(-1))
+
+
+def bucket_boundaries(given: tuple[int, ...], length: int) -> tuple[int, ...]:
+    """Ascending row lengths of the bucketed layout, the last one L.
+
+    Args:
+        given: by the user; those from L on are left out. Empty: quarters of L.
+        length: L of the records.
+    """
+    wanted = given or tuple(length * part // QUARTERS for part in range(1, QUARTERS))
+    return (*sorted({size for size in wanted if 0 < size < length}), length)
+
+
+def bucketed(records: Records, boundaries: tuple[int, ...]) -> list[dict[str, np.ndarray]]:
+    """Records by bucket, cut to its boundary, shortest bucket first; order is kept inside.
+
+    Args:
+        records: with L tokens.
+        boundaries: see `bucket_boundaries`; empty: quarters of L.
+    """
+    lengths = sequence_lengths(records["input_mask"])
+    sizes = bucket_boundaries(boundaries, records["input_ids"].shape[1])
+    owner = np.searchsorted(sizes, lengths)
+    return [
+        {
+            name: values[owner == number, :size] if name in _PER_TOKEN else values[owner == number]
+            for name, values in records.items()
+        }
+        for number, size in enumerate(sizes)
+        if (owner == number).any()
+    ]
+
+
+_PER_TOKEN = ("input_ids", "input_mask", "segment_ids")

@@ -1,0 +1,196 @@
+"""Record files as one long list of samples that can be read at any place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from bertkit.errors import DataError
+from bertkit.files import expand_inputs
+from bertkit.manifest import Manifest, require_complete
+from bertkit.records.files.open import SUFFIXES, open_records
+
+# Files up to this size are hashed whole; of larger ones evenly spaced blocks are.
+WHOLE_BYTES = 64 << 20
+BLOCK_BYTES = 1 << 20
+BLOCKS = 32
+
+
+class Batches(Protocol):
+    """Samples by number."""
+
+    def batch(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """The seven features of the samples `indices`, int64 [B], in that order."""
+        ...
+
+
+class Source(Batches, Protocol):
+    """What a run is trained on; see `RecordSource` for the attributes."""
+
+    max_seq_length: int
+    max_predictions_per_seq: int
+    fingerprint: str
+    vocabularies: dict[str, int]
+
+    def __len__(self) -> int: ...
+
+    def at_epoch(self, epoch: int) -> Batches:
+        """Where the samples of an epoch, from 0, are to be taken from."""
+        ...
+
+
+class RecordSource:
+    """The records of several files, numbered through in the order of the files.
+
+    Args:
+        inputs: record files of any format (TFRecord, HDF5, JSON lines, packed or not),
+            globs, folders or `@list.txt`.
+
+    Attributes:
+        paths: the files.
+        max_seq_length: L, the same in every file.
+        max_predictions_per_seq: P, the same in every file.
+        fingerprint: sha256 over names, sizes and contents; another one means other data.
+        vocabularies: sha256 → number of tokens of the vocabularies that the manifests of
+            the files' folders name; empty for records from elsewhere.
+
+    Raises:
+        DataError: nothing there, an unfinished folder, a broken file or one of another
+            size than its manifest says, no records, or files whose records have different
+            lengths.
+    """
+
+    def __init__(self, inputs: Sequence[str]) -> None:
+        manifests = _manifests(inputs)
+        self.vocabularies = {
+            str(found.config["vocab_sha256"]): int(found.config["vocab_size"])
+            for found in manifests.values()
+            if {"vocab_sha256", "vocab_size"} <= found.config.keys()
+        }
+        _check_sizes(manifests)
+        self.paths = expand_inputs(inputs, SUFFIXES)
+        self._files = [open_records(path) for path in self.paths]
+        self._ends = np.cumsum([len(file) for file in self._files], dtype=np.int64)
+        if not len(self):
+            raise DataError(f"no records in {', '.join(map(str, inputs))}")
+        self.max_seq_length, self.max_predictions_per_seq = self._common_shape()
+        self.fingerprint = _fingerprint(self.paths, _known_hashes(manifests))
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def batch(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """Records by number, in the order of `indices`.
+
+        Args:
+            indices: int64 [B], each from 0 to `len(self) - 1`.
+
+        Returns:
+            The seven features of the schema: int32 [B, L] and [B, P], float32 weights,
+            next_sentence_labels int32 [B].
+        """
+        indices = np.asarray(indices, np.int64)
+        if indices.size and (indices.min() < 0 or indices.max() >= len(self)):
+            raise IndexError(f"record numbers go from 0 to {len(self) - 1}")
+        owners = np.searchsorted(self._ends, indices, side="right")
+        result: dict[str, np.ndarray] = {}
+        for owner in np.unique(owners):
+            rows = np.flatnonzero(owners == owner)
+            first = self._ends[owner] - len(self._files[owner])
+            part = self._files[owner].batch(indices[rows] - first)
+            for name, values in part.items():
+                if name not in result:
+                    result[name] = np.empty((len(indices), *values.shape[1:]), values.dtype)
+                result[name][rows] = values
+        return result
+
+    def at_epoch(self, epoch: int) -> RecordSource:
+        """The same records in every epoch."""
+        return self
+
+    def _common_shape(self) -> tuple[int, int]:
+        shapes = {
+            (file.max_seq_length, file.max_predictions_per_seq): path
+            for path, file in zip(reversed(self.paths), reversed(self._files), strict=True)
+            if len(file)
+        }
+        if len(shapes) > 1:
+            texts = [
+                f"{path} has max_seq_length {length} and max_predictions_per_seq {predictions}"
+                for (length, predictions), path in reversed(shapes.items())
+            ]
+            raise DataError(
+                f"records of different shapes: {'; '.join(texts[:3])}",
+                "give files of one make-records run, or train one phase after the other",
+            )
+        return next(iter(shapes))
+
+
+def _manifests(inputs: Sequence[str]) -> dict[Path, Manifest]:
+    """The manifests of the folders that are given or that given files lie in."""
+    found: dict[Path, Manifest] = {}
+    for place in map(Path, inputs):
+        folder = place if place.is_dir() else place.parent
+        if folder not in found and folder.is_dir():
+            manifest = require_complete(folder)
+            if manifest:
+                found[folder] = manifest
+    return found
+
+
+def _check_sizes(manifests: dict[Path, Manifest]) -> None:
+    """Refuse a file that lost bytes, in a power failure for one, after it was finished."""
+    for folder, manifest in manifests.items():
+        for name, facts in manifest.outputs.items():
+            path = folder / name
+            if "bytes" in facts and path.is_file() and path.stat().st_size != facts["bytes"]:
+                raise DataError(
+                    f"{path} has {path.stat().st_size:,} bytes, its manifest says"
+                    f" {facts['bytes']:,}",
+                    f"run the same `bertkit {manifest.command}` command again: it makes the file"
+                    " anew",
+                )
+
+
+def _known_hashes(manifests: dict[Path, Manifest]) -> dict[str, str]:
+    """Real path → hash of the files that manifests list: of all bytes, or of all checksums."""
+    return {
+        os.path.realpath(folder / name): str(facts[kind])
+        for folder, manifest in manifests.items()
+        for name, facts in manifest.outputs.items()
+        for kind in ("sha256", "crc_sha256")
+        if kind in facts
+    }
+
+
+def _fingerprint(paths: Sequence[str], known: dict[str, str]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        content = known.get(os.path.realpath(path)) or _content_hash(path)
+        digest.update(f"{Path(path).name} {os.path.getsize(path)} {content}\n".encode())
+    return digest.hexdigest()
+
+
+def _content_hash(path: str) -> str:
+    """sha256 of a file, or of evenly spaced blocks (first and last among them) of a large one.
+
+    A manifest of make-records gives the true hash without reading; this is for files
+    that came from elsewhere, where reading hundreds of gigabytes at start would hurt.
+    """
+    size = os.path.getsize(path)
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        if size <= WHOLE_BYTES:
+            starts, length = list(range(0, size, BLOCK_BYTES)), BLOCK_BYTES
+        else:
+            starts = [(size - BLOCK_BYTES) * i // (BLOCKS - 1) for i in range(BLOCKS)]
+            length = BLOCK_BYTES
+        for start in starts:
+            stream.seek(start)
+            digest.update(stream.read(length))
+    return digest.hexdigest()

@@ -1,0 +1,249 @@
+"""Text turned into training instances on the fly: no record files.
+
+The instances are those that `make-records` would write from the same text, vocabulary
+and settings, in the same order. Each shard is tokenized and planned once, one after the
+other, and kept as arrays in a cache folder, which are mapped into memory: what is held is
+the plan of the shard being made, the rest are pages that the system may drop at any
+time. A plan takes 16 bytes and 4 per prediction for an instance, a twentieth of its record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from bertkit import log
+from bertkit.config import as_dict
+from bertkit.errors import ConfigError, DataError
+from bertkit.files import atomic_folder
+from bertkit.manifest import describe_inputs
+from bertkit.pool import run_tasks
+from bertkit.records.config import RecordsConfig
+from bertkit.records.instances.kernels.pair_plan import Instances
+from bertkit.records.instances.pairs import Plan, new_batch, plan_shard
+from bertkit.records.make import Shard, checked_vocab, list_inputs, plan_shards
+from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText
+from bertkit.tokenization.vocabulary import Vocab, load_vocab
+
+# Below this much text, starting worker processes takes longer than the work.
+_SMALL_BYTES = 64 << 20
+_TEXT = ("tokens", "sentences", "documents")
+
+
+class Shards:
+    """The plans of one epoch, numbered through in the order of the record files.
+
+    Args:
+        plans: of the shards.
+        sizes: how many instances each one counts for; more than there are repeat the
+            first ones, fewer leave out the last ones.
+    """
+
+    def __init__(self, plans: Sequence[Plan], sizes: Sequence[int]) -> None:
+        self._plans = plans
+        self._ends = np.cumsum(sizes, dtype=np.int64)
+        self._starts = self._ends - np.asarray(sizes, np.int64)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def batch(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """Instances by number, see `RecordSource.batch`."""
+        indices = np.asarray(indices, np.int64)
+        if indices.size and (indices.min() < 0 or indices.max() >= len(self)):
+            raise IndexError(f"instance numbers go from 0 to {len(self) - 1}")
+        shape = (self._plans[0].max_seq_length, self._plans[0].max_predictions_per_seq)
+        out = new_batch(len(indices), *shape)
+        owners = np.searchsorted(self._ends, indices, side="right")
+        rows = np.argsort(owners, kind="stable")
+        firsts = np.searchsorted(owners[rows], np.arange(len(self._plans) + 1))
+        for owner in np.flatnonzero(np.diff(firsts)):
+            own = rows[firsts[owner] : firsts[owner + 1]]
+            plan = self._plans[int(owner)]
+            plan.fill(out, own, (indices[own] - self._starts[owner]) % len(plan))
+        return out._asdict()
+
+
+class TextSource(Shards):
+    """Sentence files as a source of instances.
+
+    Args:
+        inputs: sentence files, globs, folders or `@list.txt`.
+        config: settings of make-records; style google or mlperf.
+        vocab: vocabulary file, or the name of one that ships with bertkit.
+        cache: folder for the plans, kept for the next start; None for a temporary one.
+        new_pairs: every epoch gets other pairs and masks, from the seed + the epoch. An
+            epoch has as many instances as the first one.
+
+    Attributes:
+        max_seq_length: L.
+        max_predictions_per_seq: P.
+        fingerprint: sha256 over texts, vocabulary and settings.
+        vocabularies: sha256 → number of tokens.
+
+    Raises:
+        DataError: unreadable text, text without sentences, a broken vocabulary.
+        ConfigError: settings of records that are made as files only.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[str],
+        config: RecordsConfig,
+        vocab: str | Path,
+        cache: str | Path | None = None,
+        new_pairs: bool = False,
+    ) -> None:
+        if not config.plain:
+            raise ConfigError(
+                "instances from --text are Google's and MLPerf's",
+                "write other records with `bertkit make-records` and give them with --input",
+            )
+        names = list_inputs(inputs)
+        words = checked_vocab(vocab, config)
+        self.max_seq_length = config.max_seq_length
+        self.max_predictions_per_seq = config.predictions
+        self.vocabularies = {words.sha256: len(words)}
+        self.fingerprint = _fingerprint(names, config, words, new_pairs)
+        self._new_pairs = new_pairs
+        if cache is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="bertkit-text-")
+            cache = self._temporary.name
+        # In the order in which a folder of record files is read: by name.
+        shards = sorted(plan_shards(names, config), key=lambda shard: shard.outputs)
+        self._cache = _Cache(Path(cache) / self.fingerprint[:16], shards, config, words.path)
+        self._words = words
+        plans = self._cache.plans(0, words)
+        sizes = [len(plan) for plan in plans]
+        if not sum(sizes):
+            raise DataError(f"no sentences in {', '.join(map(str, inputs))}")
+        self._sizes = sizes
+        self._current: tuple[int, Shards] = (0, self)
+        super().__init__(plans, sizes)
+
+    def at_epoch(self, epoch: int) -> Shards:
+        """What `batch` is asked of in an epoch; planned when first asked for."""
+        if not self._new_pairs or epoch == 0:
+            return self
+        if self._current[0] != epoch:
+            plans = self._cache.plans(epoch, self._words)
+            self._current = (epoch, Shards(plans, self._sizes))
+            self._cache.forget(epoch)
+        return self._current[1]
+
+
+class _Task(NamedTuple):
+    """A shard to plan, and the folders for its tokens and its plan."""
+
+    shard: Shard
+    config: RecordsConfig
+    vocab: str
+    text: str
+    plan: str
+
+
+class _Cache:
+    """Folder of texts as tokens, and of plans by epoch."""
+
+    def __init__(
+        self, folder: Path, shards: Sequence[Shard], config: RecordsConfig, vocab: str
+    ) -> None:
+        self._folder = folder
+        self._shards = shards
+        self._config = config
+        self._vocab = vocab
+
+    def plans(self, epoch: int, vocab: Vocab) -> list[Plan]:
+        """All plans of an epoch that hold something, made where they are missing."""
+        config = replace(self._config, seed=self._config.seed + epoch)
+        tasks = [
+            _Task(
+                shard, config, self._vocab,
+                str(self._folder / f"text-{number:05d}"),
+                str(self._folder / f"epoch-{epoch:05d}" / f"plan-{number:05d}"),
+            )
+            for number, shard in enumerate(self._shards)
+        ]  # fmt: skip
+        with _only_one(self._folder):
+            missing = [task for task in tasks if not os.path.isdir(task.plan)]
+            size = sum(os.path.getsize(name) for task in missing for name in task.shard.inputs)
+            if missing:
+                log.logger.info("planning %d text files for epoch %d", len(missing), epoch)
+            done = run_tasks(_make, missing, 1 if size < _SMALL_BYTES else 0)
+            for _ in log.progress(done, total=len(missing), unit="file", description="planning"):
+                pass
+        plans = [_open(task, vocab) for task in tasks]
+        return [plan for plan in plans if plan is not None]
+
+    def forget(self, epoch: int) -> None:
+        """Remove the plans of epochs between the first one and `epoch`."""
+        for place in self._folder.glob("epoch-*"):
+            if 0 < int(place.name.removeprefix("epoch-")) < epoch - 1:
+                shutil.rmtree(place, ignore_errors=True)
+
+
+def _make(task: _Task) -> None:
+    vocab = load_vocab(task.vocab, task.config.duplicates)
+    if not os.path.isdir(task.text):
+        tokenizer = StreamTokenizer(vocab, task.config.do_lower_case)
+        text = tokenizer.tokenize_files(task.shard.inputs)
+        _save(task.text, {name: getattr(text, name) for name in _TEXT})
+    text = TokenizedText(**{name: _map(task.text, name) for name in _TEXT})
+    if not text.document_count:
+        log.logger.warning("%s holds no sentences", ", ".join(task.shard.inputs))
+        _save(task.plan, {})
+        return
+    plan = plan_shard(text, task.config, vocab)
+    files = len(task.shard.outputs)
+    order = np.concatenate([plan.order[first::files] for first in range(files)])
+    _save(task.plan, {**plan.instances._asdict(), "order": order})
+
+
+def _save(folder: str, arrays: dict[str, np.ndarray]) -> None:
+    with atomic_folder(folder) as place:
+        for name, values in arrays.items():
+            np.save(place / f"{name}.npy", values)
+
+
+def _map(folder: str, name: str) -> np.ndarray:
+    # Copy-on-write: kernels are compiled for writable arrays, and none of them writes.
+    return np.asarray(np.load(os.path.join(folder, f"{name}.npy"), mmap_mode="c"))
+
+
+def _open(task: _Task, vocab: Vocab) -> Plan | None:
+    if not os.path.exists(os.path.join(task.plan, "order.npy")):
+        return None
+    text = TokenizedText(**{name: _map(task.text, name) for name in _TEXT})
+    instances = Instances(*(_map(task.plan, name) for name in Instances._fields))
+    length, predictions = task.config.max_seq_length, task.config.predictions
+    return Plan(text, vocab, length, predictions, instances, _map(task.plan, "order"))
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Let the processes of a run wait for the first of them, then find its work done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # no such locks on Windows, where one process trains anyway
+        yield
+        return
+    with open(folder / "lock", "w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _fingerprint(names: Sequence[str], config: RecordsConfig, vocab: Vocab, new_pairs: bool) -> str:
+    inputs = [(os.path.basename(item["path"]), item["sha256"]) for item in describe_inputs(names)]
+    facts = [inputs, as_dict(config), config.predictions, vocab.sha256, new_pairs]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,69 @@
+"""`bert_config.json`: the shape of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bertkit.external_configs.translation import Fate, Refusal, Translation
+from bertkit.model.config import BertConfig
+
+TITLE = "bert_config.json"
+
+
+def recognises(values: Mapping[str, Any]) -> bool:
+    """Whether a JSON object is one."""
+    return {"hidden_size", "num_hidden_layers"} <= values.keys()
+
+
+def read(source: str, values: Mapping[str, Any]) -> Translation:
+    """Translate a file; keys of other encoders are checked as in a checkpoint.
+
+    Args:
+        source: its name.
+        values: its content.
+
+    Raises:
+        ConfigError: it describes another kind of model.
+    """
+    shape = BertConfig.from_dict(values, source)
+    found = Translation(source, TITLE)
+    for key, value in values.items():
+        if hasattr(shape, key):
+            setting = getattr(shape, key)
+            found.values[f"model.{key}"] = setting
+            found.fates.append(Fate(key, value, "mapped", f"model.{key} = {setting}"))
+        else:
+            found.fates.append(Fate(key, value, "ignored", "decides nothing of plain BERT"))
+    return found
+
+
+# Published sizes, by the word that names of models and checkpoints hold.
+_SIZES = {
+    "base": {
+        "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
+        "intermediate_size": 3072,
+    },
+    "large": {
+        "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
+        "intermediate_size": 4096,
+    },
+}  # fmt: skip
+SIZE_KEYS = tuple(_SIZES["base"])
+
+
+def named_sizes(name: str, hint: str, family: str = "") -> dict[str, int]:
+    """The settings of a model by its published name, such as bert-large-uncased.
+
+    Args:
+        name: holds `base` or `large`.
+        hint: what to do where it holds neither.
+        family: must stand right before that, such as `bert-`.
+
+    Raises:
+        Refusal: it does not.
+    """
+    for size in reversed(_SIZES):
+        if family + size in name:
+            return {f"model.{key}": number for key, number in _SIZES[size].items()}
+    raise Refusal(hint)

@@ -1,0 +1,1 @@
+"""Machine-code building blocks that the kernels of several packages share."""

@@ -1,0 +1,182 @@
+"""Command lines that start a job: torchrun, mpirun, poprun, csrun, and a Slurm script."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from bertkit.errors import UsageError
+from bertkit.launch.job import Job
+
+PORT = 15566
+SOCKETS = 2
+
+
+def torchrun(job: Job, rendezvous: str = "") -> list[str]:
+    """One process per device by PyTorch's launcher; run it on every node.
+
+    Args:
+        job: what to start.
+        rendezvous: host:port of one node, where there are several.
+
+    Raises:
+        UsageError: several nodes without a rendezvous.
+    """
+    if job.nodes > 1 and not rendezvous:
+        raise UsageError(
+            f"{job.devices} devices are {job.nodes} nodes", "give --rendezvous HOST:PORT"
+        )
+    meeting = (
+        ["--rdzv-backend", "c10d", "--rdzv-endpoint", rendezvous, "--rdzv-id", job.name]
+        if job.nodes > 1
+        else ["--standalone"]
+    )
+    return [
+        *_environment(job), "torchrun", "--nnodes", str(job.nodes),
+        "--nproc-per-node", str(job.per_node), *meeting, "--module", *job.command,
+    ]  # fmt: skip
+
+
+def mpirun(job: Job, master: str = "$MASTER_ADDR") -> list[str]:
+    """One process per Gaudi card, spread evenly over the sockets, as Habana's recipes do.
+
+    Args:
+        job: what to start.
+        master: address of the first node; may be a shell variable.
+
+    Raises:
+        UsageError: cards that do not divide evenly over the sockets.
+    """
+    if job.per_node > 1 and job.per_node % SOCKETS:
+        raise UsageError(f"{job.per_node} cards do not divide over {SOCKETS} sockets")
+    each = max(1, job.per_node // SOCKETS)
+    exported = [f"MASTER_ADDR={master}", f"MASTER_PORT={PORT}", "PYTHONPATH", "HOME"]
+    exported += [f"{name}={value}" for name, value in job.environment.items()]
+    return [
+        "mpirun", "-np", str(job.devices), "--allow-run-as-root", "--bind-to", "core",
+        "--map-by", f"ppr:{each}:socket:PE=6", "--rank-by", "core", "--report-bindings",
+        "--tag-output", "--merge-stderr-to-stdout", "--prefix", "$MPI_ROOT",
+        *(word for name in exported for word in ("-x", name)), *job.command,
+    ]  # fmt: skip
+
+
+def poprun(job: Job, instances: int = 1) -> list[str]:
+    """Replicas of a Graphcore job over one or several host processes.
+
+    Args:
+        job: what to start; its settings say how many replicas a process has, and how many IPUs
+            a replica.
+        instances: host processes.
+
+    Raises:
+        UsageError: a command of one process.
+    """
+    ipu = job.ipu
+    if ipu is None:
+        raise UsageError(
+            "poprun starts `pretrain` and `finetune-squad`", "other commands need one process"
+        )
+    each = ipu.ipus_per_replica or max(
+        len(ipu.layers_per_ipu), max(ipu.device_mapping, default=0) + 1, len(ipu.pipeline_stages), 1
+    )
+    replicas = str(ipu.replicas * instances)  # the settings are those of one process
+    return [
+        "poprun", "--vv", "--num-instances", str(instances), "--num-replicas", replicas,
+        "--update-partition=yes", "--remove-partition=yes", "--reset-partition=no",
+        "--vipu-server-host", "$IPUOF_VIPU_API_HOST",
+        "--vipu-partition", "$IPUOF_VIPU_API_PARTITION_ID", "--ipus-per-replica", str(each),
+        "--mpi-local-args", "-x PATH -x LD_LIBRARY_PATH -x PYTHONPATH -x POPLAR_ENGINE_OPTIONS",
+        *job.command,
+    ]  # fmt: skip
+
+
+def csrun(job: Job, address: str = "", params: str = "") -> list[str]:
+    """The line that Cerebras' systems of the TensorFlow era want, around their own run.py.
+
+    Args:
+        job: its settings say where the run's folder is and what to do.
+        address: of the system; not needed to validate or compile.
+        params: the YAML file of their form.
+
+    Raises:
+        UsageError: something that the line needs is missing.
+    """
+    config = job.pretrain
+    if config is None or not params or not config.output:
+        raise UsageError(
+            "csrun starts their run.py with a params file",
+            "give -- pretrain --config PARAMS.yaml --output MODEL_DIR",
+        )
+    only = "--validate_only" if config.cs.validate_only else ""
+    only = "--compile_only" if config.cs.compile_only else only
+    if not only and not address:
+        raise UsageError("the address of the system is missing", "give --address")
+    start = ["csrun_cpu"] if only else ["csrun_wse"]
+    words = [
+        *start, "python", "run.py", "--mode", "train", "--params", params,
+        "--model_dir", config.output,
+    ]  # fmt: skip
+    if only:
+        return [*words, only]
+    words += ["--cs_ip", address]
+    if config.cs.systems > 1:
+        words.append("--multireplica")
+    if config.init_checkpoint:
+        words += ["--checkpoint_path", config.init_checkpoint]
+    return words
+
+
+def slurm(job: Job, hours: int = 24, partition: str = "") -> str:
+    """A batch script: one torchrun per node; queued again where time ran out before the end.
+
+    Args:
+        job: what to start.
+        hours: time limit.
+        partition: of the cluster; empty for its default.
+    """
+    kind = {"hpu": "gpu:gaudi", "cuda": "gpu"}.get(job.backend)
+    lines = [
+        "#!/bin/bash",
+        f"#SBATCH --job-name={job.name}",
+        f"#SBATCH --nodes={job.nodes}",
+        "#SBATCH --ntasks-per-node=1",
+        *([f"#SBATCH --gres={kind}:{job.per_node}"] if kind else []),
+        *([f"#SBATCH --partition={partition}"] if partition else []),
+        f"#SBATCH --time={hours}:00:00",
+        "#SBATCH --signal=B:TERM@120",
+        "#SBATCH --requeue",
+        "#SBATCH --open-mode=append",
+        *(f"export {name}={shlex.quote(value)}" for name, value in job.environment.items()),
+        "# Two minutes before the time is up, bertkit is told to save and to stop.",
+        "again=",
+        'stop() { again=1; scancel --signal=TERM "$SLURM_JOB_ID"; }',
+        "trap stop TERM",
+        'first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
+        f"srun torchrun --nnodes {job.nodes} --nproc-per-node {job.per_node} \\",
+        f'  --rdzv-backend c10d --rdzv-endpoint "$first:{PORT}" --rdzv-id "$SLURM_JOB_ID" \\',
+        f"  --module {text(job.command)} &",
+        'wait "$!"',
+        "status=$?",
+        'if [ -n "$again" ]; then',
+        "  # The signal ended the first wait; this one lets the checkpoint be written.",
+        '  wait "$!"',
+        '  scontrol requeue "$SLURM_JOB_ID"',
+        "fi",
+        'exit "$status"',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def text(words: Sequence[str]) -> str:
+    """Words as one shell line; variables stay variables."""
+    return " ".join(_quoted(word) for word in words)
+
+
+def _quoted(word: str) -> str:
+    if "$" not in word:
+        return shlex.quote(word)
+    return word if not set(word) & set(" '\";&|<>()`\\") else '"' + word.replace('"', '\\"') + '"'
+
+
+def _environment(job: Job) -> list[str]:
+    return ["env", *(f"{k}={v}" for k, v in job.environment.items())] if job.environment else []

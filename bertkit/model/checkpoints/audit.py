@@ -1,0 +1,153 @@
+"""Is a checkpoint whole? What its model needs, compared with what was read."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from bertkit.errors import ConfigError
+from bertkit.model.bert import BertModel
+from bertkit.model.checkpoints.contents import Reading
+from bertkit.model.config import BertConfig
+from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
+
+SPANS, WORDS_AND_PAIRS, WORDS_ONLY = (
+    "BertForQuestionAnswering", "BertForPreTraining", "BertForMaskedLM",
+)  # fmt: skip
+CLASSES, ENCODER = "BertForSequenceClassification", "BertModel"
+_MOST_EMPTY_LAYERS = 100  # missing ones are listed up to here; more are a mistake
+
+
+@dataclass
+class Audit:
+    """What does not fit.
+
+    Attributes:
+        architecture: the class of transformers that the tensors make.
+        missing: parameters of that class that nothing gave a value.
+        unexpected: tensors of the checkpoint that have no place and no known reason.
+        misshapen: one text for each tensor of another shape than the configuration says.
+    """
+
+    architecture: str
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    misshapen: list[str] = field(default_factory=list)
+
+
+def architecture_of(weights: Mapping[str, Tensor]) -> str:
+    """The class of transformers that parameters of these names make."""
+
+    def has(prefix: str) -> bool:
+        return any(name.startswith(prefix) for name in weights)
+
+    if has("qa_outputs."):
+        return SPANS
+    if has("classifier."):
+        return CLASSES
+    if has("cls.seq_relationship."):
+        return WORDS_AND_PAIRS
+    return WORDS_ONLY if has("cls.predictions.") else ENCODER
+
+
+def expected_shapes(config: BertConfig, architecture: str) -> dict[str, tuple[int, ...]]:
+    """Name → shape of every parameter that a class must have (the decoder is tied).
+
+    Raises:
+        ConfigError: sizes that no tensor can have.
+    """
+    try:
+        with torch.device("meta"):
+            model: torch.nn.Module
+            if architecture == SPANS:
+                model = BertForQuestionAnswering(config)
+            elif architecture in (WORDS_AND_PAIRS, WORDS_ONLY):
+                model = BertForPreTraining(config)
+            else:
+                model = BertModel(config)
+    except (RuntimeError, OverflowError, TypeError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise ConfigError(f"the configuration is of no model: {reason}") from error
+    prefix = "bert." if isinstance(model, BertModel) else ""
+    shapes = {prefix + name: tuple(value.shape) for name, value in model.state_dict().items()}
+    if architecture == WORDS_ONLY:
+        optional = ("cls.seq_relationship.", "bert.pooler.")
+        return {name: shape for name, shape in shapes.items() if not name.startswith(optional)}
+    return shapes
+
+
+def audit(reading: Reading, config: BertConfig) -> Audit:
+    """Compare what was read with what its model needs.
+
+    Raises:
+        ConfigError: the configuration is far from anything that was read.
+    """
+    if config.num_hidden_layers > len(reading.weights) + _MOST_EMPTY_LAYERS:
+        raise ConfigError(
+            f"the configuration says {config.num_hidden_layers} layers, {reading.place} holds"
+            f" {len(reading.weights)} tensors of BERT",
+            "give the configuration the checkpoint was made with",
+        )
+    architecture = architecture_of(reading.weights)
+    wanted = expected_shapes(config, architecture)
+    misshapen = [
+        f"{name} is {list(reading.weights[name].shape)}, the configuration says {list(shape)}"
+        for name, shape in wanted.items()
+        if name in reading.weights and tuple(reading.weights[name].shape) != shape
+    ]
+    missing = [name for name in wanted if name not in reading.weights]
+    beyond = [
+        row.name
+        for row in reading.rows
+        if row.target in reading.weights and _is_beyond(row.target, config)
+    ]
+    return Audit(architecture, missing, [*reading.unknown, *beyond], misshapen)
+
+
+def _is_beyond(name: str, config: BertConfig) -> bool:
+    """A parameter of a layer that the configuration does not have."""
+    prefix = "bert.encoder.layer."
+    return name.startswith(prefix) and int(name.split(".")[3]) >= config.num_hidden_layers
+
+
+def require_whole(
+    found: Audit, source: str, allow_missing: Sequence[str], allow_unexpected: Sequence[str]
+) -> None:
+    """Refuse a checkpoint that is not whole.
+
+    Args:
+        found: by `audit`.
+        source: of the checkpoint, for the message.
+        allow_missing: patterns (`cls.*`) of our names that may be absent.
+        allow_unexpected: patterns of names in the file that may be left out.
+
+    Raises:
+        ConfigError: lists what is missing, surplus or of another shape.
+    """
+    missing = [name for name in found.missing if not _matches(name, allow_missing)]
+    surplus = [name for name in found.unexpected if not _matches(name, allow_unexpected)]
+    problems = list(found.misshapen[:5])
+    if missing:
+        problems.append(f"{len(missing)} tensors of {found.architecture} are missing:")
+        problems[-1] += f" {_some(missing)}"
+    if surplus:
+        problems.append(f"{len(surplus)} tensors have no place: {_some(surplus)}")
+    if problems:
+        flags = "--allow-missing PATTERN" if missing else "--allow-unexpected PATTERN"
+        hint = "look at --check; another --model-config may fit"
+        if missing or surplus:
+            hint = f"look at --check; if that is how it should be, give {flags}"
+        raise ConfigError(f"{source}: {'; '.join(problems)}", hint)
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _some(texts: Sequence[str], count: int = 4) -> str:
+    more = f" and {len(texts) - count} more" if len(texts) > count else ""
+    return ", ".join(texts[:count]) + more

@@ -1,0 +1,112 @@
+"""What a make-records run would cost, measured on the beginning of its text."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bertkit import files
+from bertkit.errors import DataError
+from bertkit.pool import worker_count
+from bertkit.records.config import ONE_CORPUS, RecordsConfig
+from bertkit.records.make import checked_vocab, list_inputs, plan_shards
+from bertkit.records.styles import write_shard
+from bertkit.tokenization.vocabulary import Vocab
+
+SAMPLE_BYTES = 200_000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A plan: what would be read and written, and about how long it takes."""
+
+    input_files: int
+    input_bytes: int
+    record_files: int
+    estimated_records: int
+    estimated_bytes: int
+    estimated_seconds: float
+    free_bytes: int
+
+    def rows(self) -> list[tuple[str, Any]]:
+        """(what, value) for people."""
+        return [
+            ("input", f"{self.input_files} files, {files.human_bytes(self.input_bytes)}"),
+            ("record files", self.record_files),
+            ("records", f"about {self.estimated_records:,}"),
+            ("disk", f"about {files.human_bytes(self.estimated_bytes)}"),
+            ("free disk", files.human_bytes(self.free_bytes)),
+            ("time", f"about {self.estimated_seconds:,.0f} s"),
+        ]
+
+
+def estimate_records(
+    config: RecordsConfig,
+    inputs: Sequence[str],
+    output: str | Path,
+    vocab: str | Path,
+    workers: int = 0,
+    limit: int | None = None,
+) -> Estimate:
+    """Make the records of the first 200 kB of text and scale up.
+
+    Args: as for `build.make_records`.
+
+    Raises:
+        DataError: as `make_records` would, for what can be seen in the beginning.
+    """
+    names = list_inputs(inputs)
+    words = checked_vocab(vocab, config)
+    shards = plan_shards(names, config)
+    total = sum(map(os.path.getsize, names))
+    sample = _sample(names, config, words)
+    if not sample.records:
+        raise DataError(f"no sentences in the first {sample.text_bytes} bytes of {names[0]}")
+    scale = total / sample.text_bytes
+    records = round(sample.records * scale)
+    kept = records if limit is None else min(limit, records)
+    return Estimate(
+        input_files=len(names),
+        input_bytes=total,
+        record_files=sum(len(shard.outputs) for shard in shards),
+        estimated_records=kept,
+        estimated_bytes=round(kept * sample.record_bytes / sample.records),
+        estimated_seconds=round(sample.seconds * scale / worker_count(workers, len(shards)), 4),
+        free_bytes=files.free_bytes(output),
+    )
+
+
+class _Sample(NamedTuple):
+    """What the beginning of the text gives."""
+
+    text_bytes: int
+    records: int
+    record_bytes: int
+    seconds: float
+
+
+def _sample(names: Sequence[str], config: RecordsConfig, words: Vocab) -> _Sample:
+    """Make a record file of the beginning in a temporary folder, twice: warm and timed."""
+    once = replace(config, outputs=1, shards=ONE_CORPUS)
+    used = 0
+    with tempfile.TemporaryDirectory() as folder:
+        texts = []
+        for number, name in enumerate(names):
+            with files.open_binary(name) as stream:
+                blob = stream.read(SAMPLE_BYTES - used)
+            blob = blob[: blob.rfind(b"\n") + 1] or blob  # whole lines, where there are some
+            texts.append(str(Path(folder) / f"{number}.txt"))
+            Path(texts[-1]).write_bytes(blob)
+            used += len(blob)
+            if used >= SAMPLE_BYTES // 2:
+                break
+        write_shard(texts, ["sample"], replace(once, dupe_factor=1), words.path, folder)
+        started = time.perf_counter()
+        made = write_shard(texts, ["sample"], once, words.path, folder).get("sample", {})
+        seconds = time.perf_counter() - started
+    return _Sample(max(used, 1), made.get("records", 0), made.get("bytes", 0), seconds)

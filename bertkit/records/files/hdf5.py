@@ -1,0 +1,275 @@
+"""HDF5 files of NVIDIA's and Habana's BERT: one dataset per feature, one row per record.
+
+Names and types are those of their create_pretraining_data.py: int32 ids and positions,
+int8 masks and labels, gzip 4, no weights (position 0 means no prediction).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bertkit import files
+from bertkit.errors import DataError, MissingDependencyError
+from bertkit.records.files.instance import checked_indices
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+# Dataset → stored type of plain records, and of Habana's packed ones.
+PLAIN = {
+    "input_ids": "i4", "input_mask": "i1", "segment_ids": "i1", "masked_lm_positions": "i4",
+    "masked_lm_ids": "i4", "next_sentence_labels": "i1",
+}  # fmt: skip
+PACKED = {
+    "input_ids": "i4", "input_mask": "i4", "segment_ids": "i1", "positions": "i4",
+    "masked_lm_positions": "i4", "masked_lm_ids": "i4", "next_sentence_positions": "i4",
+    "next_sentence_labels": "i1", "next_sentence_weights": "i1",
+}  # fmt: skip
+IN_MEMORY = 1 << 30
+_CHUNK_BYTES = 1 << 16
+
+
+def h5py() -> Any:
+    """The h5py package.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
+    try:
+        import h5py as package
+    except ImportError as error:
+        raise MissingDependencyError(
+            "HDF5 files need the package h5py", "pip install 'bertkit[hdf5]'"
+        ) from error
+    return package
+
+
+class Hdf5Writer:
+    """Rows into the datasets of a file.
+
+    Args:
+        path: the file, which is overwritten.
+        kinds: dataset → stored type.
+    """
+
+    def __init__(self, path: str, kinds: Mapping[str, str]) -> None:
+        self.records = 0
+        self._kinds = kinds
+        self._sink = _Sink(path)
+        # Old, and without times: a file that every HDF5 reads, with the same bytes each time.
+        self._file = h5py().File(self._sink, "w", libver="earliest")
+
+    def add(self, batch: Mapping[str, np.ndarray]) -> None:
+        """Append stacked records, some thousand at a time; they hold all datasets.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        try:
+            for name, kind in self._kinds.items():
+                self._append(name, batch[name].astype(kind))
+        finally:
+            self._sink.check()
+        self.records += len(batch["input_ids"])
+
+    def _append(self, name: str, values: np.ndarray) -> None:
+        data = self._file.get(name)
+        if data is None:
+            rows = max(1, _CHUNK_BYTES // values[:1].nbytes)
+            data = self._file.create_dataset(
+                name, shape=(0, *values.shape[1:]), maxshape=(None, *values.shape[1:]),
+                dtype=values.dtype, chunks=(rows, *values.shape[1:]),
+                compression="gzip", compression_opts=4, track_times=False,
+            )  # fmt: skip
+        data.resize(self.records + len(values), axis=0)
+        data[self.records :] = values
+
+    def close(self, whole: bool = True) -> None:
+        """Close the file; one that is not `whole` is closed without a word.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self._sink.quiet = not whole
+        self._file.close()
+        self._sink.close()
+        if whole:
+            self._sink.check()
+
+
+class _Sink:
+    """A file for h5py, which crashes where a write fails, at the latest when Python exits.
+
+    After the first error nothing is written any more; `check` raises it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._file = open(path, "w+b", buffering=0)  # noqa: SIM115 - closed with the HDF5 file
+        self._error: OSError | None = None
+        self.quiet = False
+
+    def write(self, data: Any) -> int:
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        while len(rest) and self._error is None and not self.quiet:
+            rest = rest[self._try(functools.partial(self._file.write, rest)) :]
+        return size
+
+    def truncate(self, size: int | None = None) -> None:
+        self._try(lambda: self._file.truncate(size))
+
+    def flush(self) -> None:
+        self._try(self._file.flush)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size) or b""
+
+    def readinto(self, data: Any) -> int:
+        return self._file.readinto(data)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def check(self) -> None:
+        """Raise what went wrong."""
+        if self._error:
+            raise self._error
+
+    def _try(self, work: Callable[[], int | None]) -> int:
+        """What `work` returns, or 0 once something has gone wrong."""
+        if self._error is None and not self.quiet:
+            try:
+                return work() or 0
+            except OSError as error:
+                self._error = error
+        return 0
+
+
+class Hdf5File:
+    """A file of plain records, opened where it is used; see `rows.RecordReader`.
+
+    Attributes:
+        path: the file.
+        max_seq_length: L.
+        max_predictions_per_seq: P.
+
+    Raises:
+        DataError: not HDF5, damaged, no records, or other datasets.
+        MissingDependencyError: h5py is not installed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        shapes = read_shapes(self.path, PLAIN)
+        self._count, self.max_seq_length = shapes["input_ids"]
+        self.max_predictions_per_seq = shapes["masked_lm_positions"][1]
+        self._datasets: Datasets | None = None
+
+    def __len__(self) -> int:
+        return int(self._count)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path,)
+
+    def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+        """Records as the seven features; see `RecordFile.batch`."""
+        which = checked_indices(self.path, len(self), indices)
+        if self._datasets is None:
+            self._datasets = Datasets(self.path, PLAIN)
+        order, back = np.unique(which, return_inverse=True)
+        batch: dict[str, np.ndarray] = {
+            name: values[back].astype(np.int32)
+            for name, values in self._datasets.rows(order).items()
+        }
+        batch["masked_lm_weights"] = (batch["masked_lm_positions"] > 0).astype(np.float32)
+        batch["next_sentence_labels"] = batch["next_sentence_labels"].reshape(-1)
+        return batch
+
+
+class Datasets:
+    """Rows of several datasets of a file.
+
+    Compressed chunks make reading at random slow. Files are therefore kept in memory,
+    in their stored types, as far as `IN_MEMORY` bytes in this process go.
+
+    Args:
+        path: the file.
+        kinds: the datasets.
+    """
+
+    _used = 0
+
+    def __init__(self, path: str, kinds: Mapping[str, str]) -> None:
+        self._path = path
+        self._data: dict[str, Any] = {}
+        file = open_file(path)
+        size = sum(int(file[name].nbytes) for name in kinds)
+        for name in kinds:
+            self._data[name] = file[name]
+        if Datasets._used + size <= IN_MEMORY:
+            Datasets._used += size
+            self._data = self.rows(slice(None))
+            file.close()
+
+    def rows(self, which: np.ndarray | slice) -> dict[str, np.ndarray]:
+        """Rows by ascending numbers.
+
+        Raises:
+            DataError: a damaged part of the file.
+        """
+        if not isinstance(which, slice) and len(which) and np.ptp(which) + 1 == len(which):
+            which = slice(int(which[0]), int(which[-1]) + 1)
+        try:
+            return {name: np.asarray(data[which]) for name, data in self._data.items()}
+        except OSError as error:
+            reason = str(error).split("\n", 1)[0]
+            raise DataError(f"{self._path}: {reason}", "make or fetch it again") from error
+
+
+def open_file(path: str) -> Any:
+    """An open h5py.File for reading.
+
+    Raises:
+        DataError: no such file, or not a whole HDF5 file.
+    """
+    try:
+        return h5py().File(path, "r")
+    except OSError as error:
+        reason = str(error).split("\n", 1)[0]
+        raise DataError(
+            f"{path}: not a whole HDF5 file: {reason}", "make or fetch it again"
+        ) from error
+
+
+def read_shapes(path: str, kinds: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
+    """Shape of each dataset.
+
+    Raises:
+        DataError: a dataset is missing, none has a row, or their rows differ in number.
+    """
+    if files.is_remote(path):
+        raise DataError(f"{path}: records are read at random", "copy the file to a local disk")
+    with open_file(path) as file:
+        missing = [name for name in kinds if name not in file]
+        if missing:
+            raise DataError(
+                f"{path}: not BERT pretraining records: no dataset {', '.join(missing)} "
+                f"(found {', '.join(sorted(file)) or 'none'})",
+                "`bertkit make-records --style nvidia` writes files of the right kind",
+            )
+        shapes = {name: tuple(file[name].shape) for name in kinds}
+    counts = {shape[0] for shape in shapes.values()}
+    if counts == {0}:
+        raise DataError(f"{path}: no records", "make or fetch it again")
+    if len(counts) > 1:
+        raise DataError(f"{path}: its datasets have different lengths: {shapes}", "make it again")
+    return shapes

@@ -1,0 +1,1 @@
+"""Reading and writing record bytes, as machine code."""

@@ -1,0 +1,220 @@
+"""TFRecord frames and the features of their records, many at once.
+
+A frame is: length (uint64), masked CRC of the length (uint32), payload, masked CRC of
+the payload (uint32). A payload is a tf.train.Example: a Features message with one map
+entry (key, Feature) per feature, in any order.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import int64, uint64
+
+from bertkit.kernels.crc32c import masked_crc
+from bertkit.kernels.jit import inlined, kernel
+from bertkit.kernels.memory import load_u32, load_u64
+from bertkit.kernels.protobuf import (
+    TAG_MESSAGE_1,
+    TAG_MESSAGE_2,
+    TAG_MESSAGE_3,
+    read_float_list,
+    read_int_list,
+    read_varint,
+)
+
+HEADER = 12  # bytes before a payload
+FRAME = 16  # bytes around a payload
+
+# What a kernel found wrong.
+FINE, TRUNCATED, WRONG_LENGTH_CRC, WRONG_DATA_CRC, NOT_EXAMPLE, MISSING, WRONG_SIZE = range(7)
+
+
+SHORTEST_NAME, LONGEST_NAME = 8, 32
+
+
+class Wanted(NamedTuple):
+    """The features to read, F of them.
+
+    Attributes:
+        keys: uint64[F, 5], length of each name, and its bytes as four overlapping words.
+        widths: int64[F], values per record.
+        firsts: int64[F], place of each feature's first value in the output.
+        floats: bool[F], which are floats.
+    """
+
+    keys: np.ndarray
+    widths: np.ndarray
+    firsts: np.ndarray
+    floats: np.ndarray
+
+
+def wanted(kinds: Mapping[str, tuple[int, bool]], records: int) -> Wanted:
+    """What to read: features of 8 to 32 bytes by name → (values per record, floats or not).
+
+    In the output the values of all records stand together, feature after feature.
+    """
+    widths = np.array([width for width, _ in kinds.values()], np.int64)
+    return Wanted(
+        keys=np.array([_key_words(name) for name in kinds], np.uint64),
+        widths=widths,
+        firsts=(np.cumsum(widths) - widths) * records,
+        floats=np.array([floats for _, floats in kinds.values()], np.bool_),
+    )
+
+
+@functools.cache
+def _key_words(name: str) -> list[int]:
+    """Its length in bytes, the first eight, the last eight and two words between."""
+    key = name.encode()
+    last = len(key) - 8
+    places = (0, last, min(8, last), min(16, last))
+    return [len(key), *(int.from_bytes(key[at : at + 8], "little") for at in places)]
+
+
+@kernel
+def scan_frames(data: Any, at: Any, starts: Any, lengths: Any) -> Any:
+    """Find the payloads of whole frames in uint8[:] `data` from byte `at`.
+
+    Fills int64[:] `starts` and `lengths` until they are full or the data ends. Returns
+    (how many, byte behind the last one, FINE | TRUNCATED | WRONG_LENGTH_CRC).
+    """
+    size = uint64(len(data))
+    place = uint64(at)
+    count = uint64(0)
+    while place < size and count < uint64(len(starts)):
+        if size - place < uint64(HEADER):
+            return int64(count), int64(place), TRUNCATED
+        length = load_u64(data, place)
+        if masked_crc(data, place, uint64(8)) != load_u32(data, place + uint64(8)):
+            return int64(count), int64(place), WRONG_LENGTH_CRC
+        if length > size or size - place < length + uint64(FRAME):
+            return int64(count), int64(place), TRUNCATED
+        starts[count] = place + uint64(HEADER)
+        lengths[count] = length
+        count += uint64(1)
+        place += length + uint64(FRAME)
+    return int64(count), int64(place), FINE
+
+
+@inlined
+def _find_feature(data: Any, at: Any, length: Any, keys: Any) -> Any:
+    """Number of the key of `length` bytes at `at`, or -1."""
+    if length < uint64(SHORTEST_NAME):
+        return -1
+    behind = length - uint64(8)
+    first = load_u64(data, at)
+    last = load_u64(data, at + behind)
+    second = load_u64(data, at + min(uint64(8), behind))
+    third = load_u64(data, at + min(uint64(16), behind))
+    for k in range(uint64(len(keys))):
+        if (
+            keys[k, 0] == length
+            and keys[k, 1] == first
+            and keys[k, 2] == last
+            and keys[k, 3] == second
+            and keys[k, 4] == third
+        ):
+            return int64(k)
+    return -1
+
+
+@inlined
+def _read_entry(data: Any, at: Any, end: Any, keys: Any) -> Any:
+    """Parse the map entry `data`[at:end] to (feature, value start, value end, sound).
+
+    The feature is -1 for a key that is not wanted.
+    """
+    feature = int64(-1)
+    value_at = uint64(0)
+    value_end = uint64(0)
+    while at < end:
+        tag, at = read_varint(data, at, end)
+        size, at = read_varint(data, at, end)
+        if at > end or size > end - at:
+            return feature, value_at, value_end, False
+        if tag == uint64(TAG_MESSAGE_1):
+            feature = int64(_find_feature(data, at, size, keys))
+        elif tag == uint64(TAG_MESSAGE_2):
+            value_at = at
+            value_end = at + size
+        at += size
+    return feature, value_at, value_end, True
+
+
+@inlined
+def _read_values(
+    data: Any, at: Any, end: Any, feature: Any, row: Any, features: Any, out: Any
+) -> Any:
+    """Decode the Feature message `data`[at:end] to its place; FINE or what is wrong."""
+    tag, at = read_varint(data, at, end)
+    size, at = read_varint(data, at, end)
+    if at > end or size > end - at:
+        return NOT_EXAMPLE
+    width = uint64(features.widths[feature])
+    first = uint64(features.firsts[feature]) + uint64(row) * width
+    limit = first + width
+    if features.floats[feature]:
+        if tag != uint64(TAG_MESSAGE_2):
+            return WRONG_SIZE
+        count = read_float_list(data, at, at + size, out, first, limit)
+    else:
+        if tag != uint64(TAG_MESSAGE_3):
+            return WRONG_SIZE
+        count = read_int_list(data, at, at + size, out, first, limit)
+    return FINE if count == int64(width) else WRONG_SIZE
+
+
+@kernel
+def _read_example(data: Any, at: Any, end: Any, row: Any, features: Any, out: Any) -> Any:
+    """Decode one payload `data`[at:end] as row `row`; FINE or what is wrong."""
+    seen = uint64(0)
+    while at < end:
+        tag, at = read_varint(data, at, end)
+        size, at = read_varint(data, at, end)
+        if at > end or tag != uint64(TAG_MESSAGE_1) or size > end - at:
+            return NOT_EXAMPLE
+        stop = at + size
+        while at < stop:
+            tag, at = read_varint(data, at, stop)
+            size, at = read_varint(data, at, stop)
+            if at > stop or tag != uint64(TAG_MESSAGE_1) or size > stop - at:
+                return NOT_EXAMPLE
+            feature, value_at, value_end, sound = _read_entry(data, at, at + size, features.keys)
+            if not sound:
+                return NOT_EXAMPLE
+            if feature >= 0:
+                state = _read_values(data, value_at, value_end, feature, row, features, out)
+                if state != FINE:
+                    return state
+                seen |= uint64(1) << uint64(feature)
+            at += size
+    return FINE if seen == (uint64(1) << uint64(len(features.keys))) - uint64(1) else MISSING
+
+
+@kernel
+def read_examples(data: Any, starts: Any, lengths: Any, which: Any, features: Any, out: Any) -> Any:
+    """Check and decode features of the records `which`.
+
+    Args:
+        data: uint8[:], the whole file.
+        starts, lengths: int64[:], where each payload lies.
+        which: int64[:], record numbers.
+        features: Wanted, for as many records.
+        out: int32[:], gets the values of all features; floats as their bits.
+
+    Returns:
+        (rows decoded, FINE or what is wrong with the row behind them).
+    """
+    for row in range(len(which)):
+        at = uint64(starts[which[row]])
+        length = uint64(lengths[which[row]])
+        if masked_crc(data, at, length) != load_u32(data, at + length):
+            return row, WRONG_DATA_CRC
+        state = _read_example(data, at, at + length, row, features, out)
+        if state != FINE:
+            return row, state
+    return len(which), FINE

@@ -1,0 +1,98 @@
+"""Opening record files of any format, recognised by what they hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bertkit.errors import DataError
+from bertkit.manifest import read_manifest
+from bertkit.records.files import hdf5
+from bertkit.records.files.instance import NO_LABEL, RecordReader, checked_indices
+from bertkit.records.files.jsonl import JsonLinesFile
+from bertkit.records.files.pack_layouts import layout_of
+from bertkit.records.files.packed import PackFile
+from bertkit.records.files.schema import FEATURES
+from bertkit.records.files.sequence_example import is_tokens
+from bertkit.records.files.tfrecord import decode_example
+from bertkit.records.files.tfrecord_reader import FrameFile, RecordFile, kinds_of
+
+SUFFIXES = (".tfrecord", ".tfrecords", ".hdf5", ".h5", ".jsonl")
+MASKED_ONLY = frozenset(FEATURES) - {"segment_ids", "next_sentence_labels"}
+
+
+def open_records(path: str | os.PathLike[str]) -> RecordReader:
+    """A reader for a record file: TFRecord, HDF5 or JSON lines, packed or not.
+
+    Packs are taken apart: the reader gives their single instances. Records of masked LM
+    alone read as one segment with the next sentence label -1, which losses ignore.
+
+    Raises:
+        DataError: unreadable, damaged, empty, or records of another kind.
+        MissingDependencyError: the format needs a package that is not installed.
+    """
+    name = os.fspath(path)
+    kind = file_format(name)
+    if kind == "hdf5":
+        with hdf5.open_file(name) as file:
+            packed = layout_of(file)
+        return PackFile(name) if packed else hdf5.Hdf5File(name)
+    if kind == "jsonl":
+        return JsonLinesFile(name, _sizes_in_manifest(name))
+    first = FrameFile(name).record(0)
+    if is_tokens(first):
+        raise DataError(
+            f"{name}: unmasked tokens, which are to be masked in training",
+            "make masked records with --objective nsp or mlm; `bertkit verify` can compare these",
+        )
+    features = decode_example(first)
+    if layout_of(features):
+        return PackFile(name)
+    if features.keys() >= MASKED_ONLY and "segment_ids" not in features:
+        return MaskedOnlyFile(name)
+    return RecordFile(name)
+
+
+def file_format(path: str) -> str:
+    """`hdf5`, `jsonl` or `tfrecord`, from a file's first bytes; tfrecord where in doubt."""
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(16)
+    except OSError:  # the reader of TFRecords says what is wrong
+        return "tfrecord"
+    if head.startswith(hdf5.SIGNATURE):
+        return "hdf5"
+    # The length in front of a TFRecord has zero bytes; JSON has none.
+    return "jsonl" if head.lstrip().startswith(b"{") and b"\0" not in head else "tfrecord"
+
+
+class MaskedOnlyFile(FrameFile):
+    """A TFRecord file of masked LM records without pairs; see `rows.RecordReader`."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(path)
+        first = decode_example(self.record(0))
+        self._kinds = kinds_of(first, sorted(MASKED_ONLY))
+        self.max_seq_length = len(first["input_ids"])
+        self.max_predictions_per_seq = len(first["masked_lm_positions"])
+
+    def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+        """Records as the seven features; see `RecordFile.batch`."""
+        which = checked_indices(self.path, len(self), indices)
+        batch = self.columns(which, self._kinds)
+        batch["segment_ids"] = np.zeros_like(batch["input_ids"])
+        batch["next_sentence_labels"] = np.full(len(which), NO_LABEL, np.int32)
+        return batch
+
+
+def _sizes_in_manifest(path: str) -> tuple[int, int] | None:
+    """(L, P) of a file that make-records wrote."""
+    manifest = read_manifest(Path(path).parent)
+    if manifest is None or Path(path).name not in manifest.outputs:
+        return None
+    length = manifest.config.get("max_seq_length")
+    predictions = manifest.config.get("max_predictions_per_seq")
+    return (int(length), int(predictions)) if length and predictions else None

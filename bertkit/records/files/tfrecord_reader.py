@@ -1,0 +1,196 @@
+"""Random access to the BERT records of a TFRecord file, at memory speed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bertkit import files
+from bertkit.errors import DataError
+from bertkit.kernels.crc32c import masked_crc
+from bertkit.records.files.instance import checked_indices
+from bertkit.records.files.kernels import parse
+from bertkit.records.files.schema import FEATURES, PER_PREDICTION, PER_TOKEN
+from bertkit.records.files.tfrecord import Feature, damaged, decode_example
+
+_PROBLEMS = {
+    parse.TRUNCATED: "the file ends inside the record",
+    parse.WRONG_LENGTH_CRC: "wrong checksum of its length",
+    parse.WRONG_DATA_CRC: "wrong checksum of its data",
+    parse.NOT_EXAMPLE: "its data is not a tf.train.Example",
+    parse.MISSING: "it lacks a feature that the first record has",
+    parse.WRONG_SIZE: "its features are not of the same sizes as those of the first record",
+}
+
+
+class FrameFile:
+    """A TFRecord file of any records, mapped into memory and indexed.
+
+    Opening reads the frame headers once and checks the lengths' checksums; the data's
+    checksums are checked when a record is read. Objects can be sent to other processes
+    (they open the file again there).
+
+    Attributes:
+        path: the file.
+
+    Raises:
+        DataError: no such file, no records, or a damaged file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        self._data = _map(self.path)
+        self._starts, self._lengths = _index(self.path, self._data)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path,)
+
+    def record(self, index: int) -> bytes:
+        """The serialised Example of one record, checksum checked."""
+        number = range(len(self))[index]
+        start, length = int(self._starts[number]), int(self._lengths[number])
+        stored = int.from_bytes(self._data[start + length : start + length + 4].tobytes(), "little")
+        if masked_crc(self._data, np.uint64(start), np.uint64(length)) != stored:
+            raise self._broken(number, parse.WRONG_DATA_CRC)
+        return self._data[start : start + length].tobytes()
+
+    def columns(
+        self, numbers: Sequence[int] | np.ndarray, kinds: Mapping[str, tuple[int, bool]]
+    ) -> dict[str, np.ndarray]:
+        """Named features of records, checksums checked.
+
+        Args:
+            numbers: of the records, 0 .. len - 1.
+            kinds: feature → (values per record, floats or not), as `kinds_of` gives them.
+
+        Returns:
+            int32[B, n] or float32[B, n] per feature.
+
+        Raises:
+            DataError: a damaged record, one without such a feature, or of another shape.
+        """
+        which = np.asarray(numbers, np.int64)
+        wanted = parse.wanted(kinds, len(which))
+        out = np.empty(len(which) * int(wanted.widths.sum()), np.int32)
+        done, state = parse.read_examples(
+            self._data, self._starts, self._lengths, which, wanted, out
+        )
+        if state != parse.FINE:
+            raise self._broken(int(which[done]), state)
+        found: dict[str, np.ndarray] = {}
+        for first, (name, (width, floats)) in zip(wanted.firsts, kinds.items(), strict=True):
+            values = out[first : first + len(which) * width].reshape(len(which), width)
+            found[name] = values.view(np.float32) if floats else values
+        return found
+
+    def _broken(self, number: int, state: int) -> DataError:
+        """The error for what a kernel found wrong with a record."""
+        offset = int(self._starts[number]) - parse.HEADER
+        return damaged(self.path, number, offset, _PROBLEMS[state])
+
+
+class RecordFile(FrameFile):
+    """A TFRecord file of pretraining instances.
+
+    Feature order, packed or unpacked numbers and additional features do not matter.
+
+    Attributes:
+        path: the file.
+        max_seq_length: L, from the first record; all others must agree.
+        max_predictions_per_seq: P, likewise.
+
+    Raises:
+        DataError: as for FrameFile, or records of another kind.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(path)
+        length, predictions = self._sizes()
+        self.max_seq_length, self.max_predictions_per_seq = length, predictions
+        self._kinds = {
+            **dict.fromkeys(PER_TOKEN, (length, False)),
+            **{name: (predictions, name == "masked_lm_weights") for name in PER_PREDICTION},
+            "next_sentence_labels": (1, False),
+        }
+
+    def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+        """Decode records into new arrays, in the order of `indices`.
+
+        Returns:
+            int32[B, L] input_ids, input_mask, segment_ids; int32[B, P]
+            masked_lm_positions, masked_lm_ids; float32[B, P] masked_lm_weights;
+            int32[B] next_sentence_labels.
+
+        Raises:
+            DataError: a damaged record, or one of another shape.
+            IndexError: an index outside -len .. len - 1.
+        """
+        which = checked_indices(self.path, len(self), indices)
+        batch = self.columns(which, self._kinds)
+        batch["next_sentence_labels"] = batch["next_sentence_labels"].reshape(-1)
+        return batch
+
+    def _sizes(self) -> tuple[int, int]:
+        """(L, P) of the first record; refuses a file of another schema."""
+        found = decode_example(self.record(0))
+        missing = [name for name in FEATURES if name not in found]
+        if missing:
+            raise DataError(
+                f"{self.path}: not BERT pretraining records: no feature {', '.join(missing)}"
+                f" (found {', '.join(sorted(found)) or 'none'})",
+                "`bertkit make-records` writes records of the right kind",
+            )
+        return len(found["input_ids"]), len(found["masked_lm_positions"])
+
+    def _broken(self, number: int, state: int) -> DataError:
+        if state not in (parse.MISSING, parse.WRONG_SIZE):
+            return super()._broken(number, state)
+        offset = int(self._starts[number]) - parse.HEADER
+        start, length = int(self._starts[number]), int(self._lengths[number])
+        record = decode_example(self._data[start : start + length].tobytes())
+        found = ", ".join(f"{name}[{len(record[name])}]" for name in sorted(record))
+        expected = f"{self.max_seq_length} tokens and {self.max_predictions_per_seq} predictions"
+        return DataError(
+            f"{self.path}: record {number} at byte {offset} is not of the same kind as the first"
+            f" ({expected}): {found}",
+            "all records of a file must have one shape: make the file again",
+        )
+
+
+def kinds_of(record: Mapping[str, Feature], names: Collection[str]) -> dict[str, tuple[int, bool]]:
+    """What a record holds: feature → (values, floats or not)."""
+    return {name: (len(record[name]), np.asarray(record[name]).dtype.kind == "f") for name in names}
+
+
+def _map(path: str) -> np.ndarray:
+    """uint8[:] view of a file's bytes."""
+    if files.is_remote(path):
+        raise DataError(
+            f"{path}: records are read at random", "copy the file to a local disk first"
+        )
+    try:
+        if os.path.getsize(path):
+            return np.asarray(np.memmap(path, np.uint8, "r"))
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    raise DataError(f"{path}: the file is empty", "make or fetch it again")
+
+
+def _index(path: str, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(starts, lengths) int64 of all payloads, in file order."""
+    block, at = 1 << 16, 0
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    while at < len(data):
+        starts, lengths = np.empty(block, np.int64), np.empty(block, np.int64)
+        count, at, state = parse.scan_frames(data, at, starts, lengths)
+        parts.append((starts[:count], lengths[:count]))
+        if state != parse.FINE:
+            number = sum(len(part[0]) for part in parts)
+            raise damaged(path, number, at, _PROBLEMS[state])
+    return np.concatenate([a for a, _ in parts]), np.concatenate([b for _, b in parts])

@@ -1,0 +1,1 @@
+"""From tokens to training instances: pairs, windows, masks and packs."""

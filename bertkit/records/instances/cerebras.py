@@ -1,0 +1,163 @@
+"""Instances in the order of Cerebras' create_tfrecords.py and create_tfrecords_mlm_only.py.
+
+Written from the behaviour of the programs in Cerebras' modelzoo, release 1.7.0. Files are
+shuffled first; sentence pairs are then made block by block of `split_files` files, windows
+of running text buffer by buffer of `buffer_tokens` tokens. One random stream serves all.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from bertkit.files import write_text
+from bertkit.kernels import mersenne
+from bertkit.records.config import UNMASKED, RecordsConfig
+from bertkit.records.instances.pairs import Plan, plan_shard
+from bertkit.records.instances.windows import Windows, plan_windows
+from bertkit.records.read_text import TextReader
+from bertkit.tokenization.corpus_tokens import TokenizedText, joined
+
+PARAMS = "data_params.json"
+_KEPT_TOKENS = 1 << 26  # a text up to here is tokenized once, not once per pass
+
+
+def pair_plans(paths: Sequence[str], config: RecordsConfig, reader: TextReader) -> Iterator[Plan]:
+    """Sentence pairs, Google's algorithm on one block of files after the other.
+
+    Args:
+        paths: text files, each one or several documents.
+        config: the settings; `dupe_factor` and both shuffles are per block.
+        reader: with the vocabulary.
+
+    Raises:
+        DataError: unreadable text.
+    """
+    names, source = _beginning(paths, config)
+    size = config.split_files or len(names)
+    for start in range(0, len(names), size):
+        text = joined([reader.file(name, config) for name in names[start : start + size]])
+        if text.document_count:
+            yield plan_shard(text, config, reader.vocab, source)
+
+
+def window_plans(
+    paths: Sequence[str], config: RecordsConfig, reader: TextReader
+) -> Iterator[Windows]:
+    """Windows [CLS] tokens [SEP] of running text, one pass over it per duplicate.
+
+    The target length is full, or now and then a random shorter one, which then holds until
+    the next is drawn; each window shares `overlap` tokens with the one before. What is left
+    at the end of a document is a shorter window, or goes on into the next document behind
+    a separator. Unmasked windows are made once.
+
+    Args: as for `pair_plans`.
+
+    Raises:
+        DataError: unreadable text, or a separator that is no token.
+    """
+    names, source = _beginning(paths, config)
+    kept: list[TokenizedText] = []
+    whole = False  # all of the text is in `kept`
+    for _ in range(1 if config.objective == UNMASKED else config.dupe_factor):
+        if whole:
+            buffers = iter(kept)
+        else:
+            buffers = _buffers(names, config, reader)
+            kept, whole = _first_few(buffers)
+            buffers = chain(kept, buffers)
+        yield from plan_windows(buffers, config, reader.vocab, source)
+
+
+def _first_few(buffers: Iterator[TokenizedText]) -> tuple[list[TokenizedText], bool]:
+    """The buffers of a text that is kept in memory, or its first one; whether it is whole."""
+    kept: list[TokenizedText] = []
+    tokens = 0
+    for text in buffers:
+        kept.append(text)
+        tokens += len(text.tokens)
+        if tokens > _KEPT_TOKENS:
+            return kept, False
+    return kept, True
+
+
+def _beginning(paths: Sequence[str], config: RecordsConfig) -> tuple[list[str], mersenne.Stream]:
+    """The shuffled files, and the random stream behind that shuffle."""
+    rng = random.Random(config.seed)
+    names = list(paths)
+    rng.shuffle(names)
+    return names, mersenne.stream_of(rng)
+
+
+def _buffers(
+    names: Sequence[str], config: RecordsConfig, reader: TextReader
+) -> Iterator[TokenizedText]:
+    """Whole files with `buffer_tokens` tokens or a little more together."""
+    texts: list[TokenizedText] = []
+    count = 0
+    for name in names:
+        text = reader.file(name, config)
+        if text.document_count:
+            texts.append(text)
+        count += len(text.tokens)
+        if count >= config.buffer_tokens:
+            yield joined(texts)
+            texts, count = [], 0
+    if texts:
+        yield joined(texts)
+
+
+def write_params(
+    folder: Path, config: RecordsConfig, inputs: Sequence[str], count: int, vocab: str, records: int
+) -> None:
+    """Write `data_params.json` beside the records, with the original's names of arguments.
+
+    Args:
+        folder: of the records.
+        config: the settings.
+        inputs: as given; `@list.txt` is what the original calls a metadata file.
+        count: text files, the lines of the metadata files.
+        vocab: path of the vocabulary.
+        records: written in all.
+    """
+    values: dict[str, Any] = {
+        "metadata_files": [name.removeprefix("@") for name in map(str, inputs)],
+        "multiple_docs_in_single_file": config.documents != "file",
+        "multiple_docs_separator": "\\n",
+        "single_sentence_per_line": config.sentences == "line",
+        "input_files_prefix": "",
+        "vocab_file": vocab,
+        "do_lower_case": config.do_lower_case,
+        "max_seq_length": config.max_seq_length,
+        "dupe_factor": config.dupe_factor,
+        "short_seq_prob": config.short_seq_prob,
+        "min_short_seq_length": config.min_short_seq_length,
+        "masked_lm_prob": config.masked_lm_prob,
+        "max_predictions_per_seq": config.predictions,
+        "spacy_model": config.sentences,
+        "mask_whole_word": config.whole_word_mask,
+        "output_dir": str(folder),
+        "num_output_files": config.outputs,
+        "name": "examples",
+        "seed": config.seed,
+        "n_examples": records,
+        "n_docs": count,
+    }
+    if config.pairs:
+        values["split_num"] = config.split_files
+    else:
+        values |= {
+            "allow_cross_document_examples": config.cross_documents,
+            "document_separator_token": config.document_separator,
+            "overlap_size": config.overlap,
+            "buffer_size": config.buffer_tokens,
+            "disable_masking": config.objective == UNMASKED,
+        }
+    text = json.dumps(values)
+    path = folder / PARAMS
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)

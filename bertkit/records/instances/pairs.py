@@ -1,0 +1,321 @@
+"""The plan of a corpus: every instance known, in its final order, before any is written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import numpy as np
+
+from bertkit import files
+from bertkit.errors import ConfigError, DataError
+from bertkit.kernels import mersenne
+from bertkit.records.config import LONGEST, SWAPPED, RecordsConfig
+from bertkit.records.files.kernels import serialise
+from bertkit.records.instances.kernels import materialise
+from bertkit.records.instances.kernels import pair_plan as plan
+from bertkit.tokenization.corpus_tokens import TokenizedText, token_dtype
+from bertkit.tokenization.vocabulary import Vocab
+
+_FIRST_ROWS = 1 << 12
+_BLOCK = 1 << 20
+
+
+class PlanFile(NamedTuple):
+    """A finished record file.
+
+    Attributes:
+        records: how many.
+        bytes: size of the file.
+        crc_sha256: SHA-256 (hex) over the stored checksums (uint32, little-endian) of all
+            records in order; it costs nothing beside a hash of all bytes.
+    """
+
+    records: int
+    bytes: int
+    crc_sha256: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All instances of one corpus, as ranges of its tokens.
+
+    Attributes:
+        text: the corpus.
+        vocab: gives [CLS] and [SEP].
+        max_seq_length: L.
+        max_predictions_per_seq: P.
+        instances: in the order they were made.
+        order: uint32[N], that order shuffled: the order of the records.
+    """
+
+    text: TokenizedText
+    vocab: Vocab
+    max_seq_length: int
+    max_predictions_per_seq: int
+    instances: plan.Instances
+    order: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+        """Records as arrays, exactly those that the record files would hold.
+
+        Args:
+            indices: 0 .. len - 1, in the order of the records.
+
+        Returns:
+            As `RecordFile.batch`: int32[B, L], int32[B, P], float32[B, P], int32[B].
+
+        Raises:
+            IndexError: an index out of range.
+        """
+        which = np.asarray(indices, np.int64).reshape(-1)
+        out = new_batch(len(which), self.max_seq_length, self.max_predictions_per_seq)
+        self.fill(out, np.arange(len(which)), which)
+        return out._asdict()
+
+    def fill(self, out: materialise.Batch, rows: np.ndarray, which: np.ndarray) -> None:
+        """Write records to rows of a batch.
+
+        Args:
+            out: of this plan's shape; see `new_batch`.
+            rows: int64[B], rows of `out`.
+            which: int64[B], the records, in the order of the records.
+
+        Raises:
+            IndexError: there is no such record.
+        """
+        if len(which) and (which.min() < 0 or which.max() >= len(self)):
+            raise IndexError(f"the plan has {len(self)} records")
+        materialise.fill_batch(
+            self.text.tokens, self.instances, self.order, which, rows,
+            self.vocab.cls_id, self.vocab.sep_id, out,
+        )  # fmt: skip
+
+    def write(
+        self, path: str | os.PathLike[str], which: Sequence[int] | np.ndarray | None = None
+    ) -> PlanFile:
+        """Write records to a TFRecord file that appears only when it is whole.
+
+        Args:
+            path: the file.
+            which: places in the order of the records; all by default.
+        """
+        # Made again after a power failure, if need be: sizes and checksums would show it.
+        with files.atomic_write(Path(path), sync=False) as stream:
+            writer = PlanWriter(stream)
+            writer.add(self, np.arange(len(self)) if which is None else which)
+        return writer.written
+
+
+def new_batch(size: int, length: int, predictions: int) -> materialise.Batch:
+    """Room for `size` records of `length` tokens; nothing is set."""
+    tokens, masked = (size, length), (size, predictions)
+    return materialise.Batch(
+        input_ids=np.empty(tokens, np.int32),
+        input_mask=np.empty(tokens, np.int32),
+        segment_ids=np.empty(tokens, np.int32),
+        masked_lm_positions=np.empty(masked, np.int32),
+        masked_lm_ids=np.empty(masked, np.int32),
+        masked_lm_weights=np.empty(masked, np.float32),
+        next_sentence_labels=np.empty(size, np.int32),
+    )
+
+
+class PlanWriter:
+    """Appends the records of plans to an open TFRecord file.
+
+    Args:
+        stream: the file.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._digest = hashlib.sha256()
+        self.written = PlanFile(0, 0, self._digest.hexdigest())
+
+    def add(self, plan: Plan, which: Sequence[int] | np.ndarray) -> None:
+        """Append records of a plan, by their places in its order."""
+        rest = np.asarray(which, np.int64)
+        count, size = len(rest), 0
+        checks = np.empty(count, np.uint32)
+        length, predictions = plan.max_seq_length, plan.max_predictions_per_seq
+        page = serialise.page(length, predictions, len(plan.vocab), plan.text.tokens.dtype)
+        buffer = np.empty(_BLOCK + 2 * serialise.largest_record(length, predictions), np.uint8)
+        filled = 0
+        while len(rest):
+            done, more = serialise.write_records(
+                plan.text.tokens, plan.instances, plan.order, rest,
+                plan.vocab.cls_id, plan.vocab.sep_id, page, buffer[filled:],
+                checks[count - len(rest) :],
+            )  # fmt: skip
+            rest = rest[done:]
+            filled += more
+            if len(rest):  # whole blocks only: the system then takes them in larger pieces
+                size += self._stream.write(buffer[:_BLOCK].data)
+                filled -= _BLOCK
+                buffer[:filled] = buffer[_BLOCK : _BLOCK + filled]
+        size += self._stream.write(buffer[:filled].data)
+        self._digest.update(checks.tobytes())
+        records, written, _ = self.written
+        self.written = PlanFile(records + count, written + size, self._digest.hexdigest())
+
+
+def plan_shard(
+    text: TokenizedText,
+    config: RecordsConfig,
+    vocab: Vocab,
+    source: mersenne.Stream | None = None,
+) -> Plan:
+    """Plan the instances of a corpus exactly as the reference programs make them.
+
+    Args:
+        text: the corpus.
+        config: the settings.
+        vocab: the vocabulary.
+        source: the random stream to go on with; by default a new one from the seed.
+
+    Raises:
+        DataError: the corpus holds no sentence.
+        ConfigError: max_seq_length or the vocabulary is too large.
+    """
+    if text.document_count == 0:
+        raise DataError("the text holds no sentence", "check --input and --vocab")
+    source = source or mersenne.stream(config.seed)
+    documents = np.arange(text.document_count, dtype=np.uint32)
+    mersenne.shuffle(source, documents)
+    rules = plan_rules(config, vocab, never_masked(text, vocab))
+    corpus = plan.Corpus(
+        text.sentences, text.documents, documents, _continues(text, config, vocab), text.tokens
+    )
+    scratch = work_space(config, rules)
+    progress = np.zeros(3, np.int64)
+    largest = int(np.diff(text.documents).max())
+    rows = max(_FIRST_ROWS, _estimate(text, config)) + largest
+    out = new_instances(rows, config, rules)
+    while not plan.plan_documents(source, corpus, rules, scratch, out, progress):
+        rows = rows * 5 // 4 + largest
+        resize(out, rows)
+    resize(out, int(progress[plan.COUNT]))
+    order = np.arange(len(out.pairs), dtype=np.uint32)
+    mersenne.shuffle(source, order)
+    return Plan(text, vocab, config.max_seq_length, config.predictions, out, order)
+
+
+def predictions_for(length: int, probability: float, maximum: int) -> int:
+    """How many tokens of a sequence are predicted.
+
+    Args:
+        length: tokens of the sequence, [CLS] and [SEP] included.
+        probability: share to predict.
+        maximum: upper limit.
+
+    Rounds half to even in float64, as Python's `round`; at least one.
+    """
+    return min(maximum, max(1, round(length * probability)))
+
+
+def plan_rules(config: RecordsConfig, vocab: Vocab, never: np.ndarray) -> plan.Rules:
+    """The settings as kernels need them.
+
+    Args:
+        config: the settings.
+        vocab: the vocabulary.
+        never: tokens that are never masked, as `never_masked` gives them.
+
+    Raises:
+        ConfigError: max_seq_length or the vocabulary is too large.
+    """
+    if config.max_seq_length > LONGEST:
+        raise ConfigError(f"max_seq_length {config.max_seq_length} is above {LONGEST}")
+    if len(vocab) > serialise.LARGEST_ID:
+        raise ConfigError(f"{len(vocab):,} tokens in a vocabulary; at most 2,097,151 work")
+    lengths = range(config.max_seq_length + 1)
+    wanted = [predictions_for(n, config.masked_lm_prob, config.predictions) for n in lengths]
+    draw_ids = [vocab.ids[token] for token in vocab.tokens]
+    return plan.Rules(
+        room=config.room,
+        passes=config.dupe_factor,
+        short=mersenne.threshold(config.short_seq_prob),
+        shortest=config.shortest_target,
+        swaps=config.objective == SWAPPED,
+        mask=mersenne.threshold(0.8),
+        whole_words=config.whole_word_mask,
+        mask_id=vocab.mask_id,
+        wanted=np.array(wanted),
+        draw_ids=np.array(draw_ids, token_dtype(vocab)),
+        never=never,
+        pieces=_pieces(vocab) if len(never) else never,
+    )
+
+
+def never_masked(text: TokenizedText, vocab: Vocab) -> np.ndarray:
+    """bool[vocabulary + 1]: [CLS] and [SEP]; empty where the text has neither.
+
+    Only tokenizers that let such tokens through, NVIDIA's for one, put them into text.
+    """
+    special = (vocab.cls_id, vocab.sep_id)
+    if not any((text.tokens == number).any() for number in special):
+        return np.zeros(0, np.bool_)
+    return barred(vocab, *special)
+
+
+def barred(vocab: Vocab, *numbers: int) -> np.ndarray:
+    """bool[vocabulary + 1]: True for tokens that are never masked, by number."""
+    never = np.zeros(len(vocab) + 1, np.bool_)
+    never[list(numbers)] = True
+    return never
+
+
+def work_space(config: RecordsConfig, rules: plan.Rules) -> plan.Scratch:
+    """Arrays for one instance."""
+    length, dtype = config.max_seq_length, rules.draw_ids.dtype
+    return plan.Scratch(
+        np.zeros(4 * length, np.uint16), np.zeros(length, np.uint16), np.zeros(length, np.uint16),
+        np.zeros(length + 8, np.uint8), np.zeros(length, dtype),
+        np.zeros(length + 8, np.uint16),
+        np.zeros(length, np.uint16), np.zeros(length, np.bool_),
+        np.zeros(mersenne.BUFFER // 8 + 8, np.uint8),
+    )  # fmt: skip
+
+
+def new_instances(rows: int, config: RecordsConfig, rules: plan.Rules) -> plan.Instances:
+    """Room for a plan of so many instances."""
+    return plan.Instances(
+        np.empty(rows, plan.PAIR),
+        np.empty((rows, config.predictions), np.uint16),
+        np.empty((rows, config.predictions), rules.draw_ids.dtype),
+    )
+
+
+def _pieces(vocab: Vocab) -> np.ndarray:
+    """bool[vocabulary + 1]: which tokens are "##" pieces."""
+    pieces = np.zeros(len(vocab) + 1, np.bool_)
+    pieces[[number for token, number in vocab.ids.items() if token.startswith("##")]] = True
+    return pieces
+
+
+def _continues(text: TokenizedText, config: RecordsConfig, vocab: Vocab) -> np.ndarray:
+    """bool[tokens]: which are "##" pieces; empty where nobody asks."""
+    if not config.whole_word_mask:
+        return np.zeros(0, np.bool_)
+    continues: np.ndarray = _pieces(vocab)[text.tokens]
+    return continues
+
+
+def _estimate(text: TokenizedText, config: RecordsConfig) -> int:
+    """About how many instances there will be: chunks of a document, and then some."""
+    chunks = text.document_count + 2 * len(text.tokens) // config.max_seq_length
+    return min(chunks, text.sentence_count) * config.dupe_factor
+
+
+def resize(out: plan.Instances, rows: int) -> None:
+    """Set the number of rows in place; the system moves pages, not bytes."""
+    for array in out:
+        array.resize((rows, *array.shape[1:]), refcheck=False)

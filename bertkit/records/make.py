@@ -1,0 +1,352 @@
+"""`make-records`: sentence files in, a folder of record files and its manifest out."""
+
+from __future__ import annotations
+
+import functools
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bertkit import files, log
+from bertkit.config import as_dict
+from bertkit.errors import DataError, UsageError
+from bertkit.manifest import Manifest, begin, describe_inputs, require_complete
+from bertkit.memory import keep_freed_memory
+from bertkit.pool import check_executor, run_tasks, worker_count
+from bertkit.records.config import CEREBRAS, RecordsConfig
+from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
+
+if TYPE_CHECKING:  # numba is loaded where records are made, not for a plan or an estimate
+    from bertkit.tokenization.corpus_tokens import StreamTokenizer
+
+
+@dataclass(frozen=True)
+class RecordsResult:
+    """What a run did.
+
+    Attributes:
+        records, bytes: totals of the folder, finished files of earlier runs included.
+        files: record files in the folder.
+        made: how many of them this run made; 0 when there was nothing to do.
+        max_seq_length, max_predictions_per_seq, vocab_size: shape of every record.
+        seconds: work of this run.
+    """
+
+    output: str
+    records: int
+    bytes: int
+    files: int
+    made: int
+    max_seq_length: int
+    max_predictions_per_seq: int
+    vocab_size: int
+    seconds: float
+
+
+class Shard(NamedTuple):
+    """One corpus with one random stream: its text files and the record files it fills."""
+
+    inputs: list[str]
+    outputs: list[str]
+
+
+class Task(NamedTuple):
+    """All that a worker process needs for a shard."""
+
+    shard: Shard
+    config: RecordsConfig
+    vocab: str
+    folder: str
+    limit: int | None = None
+
+
+class Built(NamedTuple):
+    """A finished shard: file name → records, bytes, crc_sha256; empty where the text is."""
+
+    shard: Shard
+    outputs: dict[str, dict[str, Any]]
+
+
+def make_records(
+    config: RecordsConfig,
+    inputs: Sequence[str],
+    output: str | Path,
+    vocab: str | Path,
+    workers: int = 0,
+    overwrite: bool = False,
+    limit: int | None = None,
+    executor: str = "processes",
+    scheduler: str = "",
+) -> RecordsResult:
+    """Write masked, paired training instances as TFRecord files.
+
+    Every finished file stays: the same call after an interruption goes on with the rest,
+    and after completion does nothing.
+
+    Args:
+        config: the settings.
+        inputs: sentence files, globs, folders or `@list.txt`.
+        output: folder to fill; `manifest.json` in it says what it holds.
+        vocab: vocabulary file, or the name of one that ships with bertkit.
+        workers: processes, one per core for 0; the bytes do not depend on it.
+        overwrite: replace what another run left in the folder.
+        limit: stop after this many records, taking the shards in order.
+        executor: `processes` here, or `dask`; see `bertkit.pool.run_tasks`.
+        scheduler: address of the Dask cluster, whose workers see the same files.
+
+    Raises:
+        DataError: unreadable or empty text, a broken vocabulary, or a folder that
+            belongs to another run.
+        UsageError: executor, scheduler and limit do not go together.
+    """
+    started = time.perf_counter()
+    check_executor(executor, scheduler)
+    if executor == "dask" and limit is not None:
+        raise UsageError("--limit takes one shard after another, here", "leave out --executor dask")
+    place = Path(output)
+    names = list_inputs(inputs)
+    words = checked_vocab(vocab, config)
+    planned = Manifest(
+        "make-records",
+        _deciding(config, words, limit),
+        inputs=describe_inputs(names, worker_count(workers, len(names))),
+    )
+    manifest = begin(place, planned, overwrite)
+    for leftover in place.glob(f".*{files.PARTIAL}-*"):
+        leftover.unlink(missing_ok=True)
+    if not _verify(manifest, place):
+        tasks = [
+            Task(shard, config, words.path, str(place))
+            for shard in plan_shards(names, config)
+            if not _done(shard, manifest)
+        ]
+        if limit is None:  # the largest first, so that no worker is late with one at the end
+            tasks.sort(key=lambda task: -_text_bytes(task.shard))
+        if executor == "dask":
+            tasks = [_from_anywhere(task) for task in tasks]
+        build = functools.partial(
+            run_tasks, build_shard, workers=workers, executor=executor, scheduler=scheduler,
+            prepare=functools.partial(_rehearse, config, words.path),
+        )  # fmt: skip
+        made = _run(tasks, manifest, place, build, limit)
+    else:
+        log.logger.info("%s is complete already; nothing to do", place)
+        made = 0
+    _finish(manifest, place, names, words)
+    if config.style == CEREBRAS:
+        from bertkit.records.instances.cerebras import write_params
+
+        write_params(place, config, inputs, len(names), words.path, manifest.stats["records"])
+    if config.packing == "habana":
+        from bertkit.records.files.pack_metadata import write_average
+
+        held = sum(facts["instances"] for facts in manifest.outputs.values())
+        write_average(place, held / manifest.stats["records"])
+    return RecordsResult(
+        output=str(place),
+        records=manifest.stats["records"],
+        bytes=manifest.stats["bytes"],
+        files=len(manifest.outputs),
+        made=made,
+        max_seq_length=config.max_seq_length,
+        max_predictions_per_seq=config.predictions,
+        vocab_size=len(words),
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+def list_inputs(inputs: Sequence[str]) -> list[str]:
+    """The sentence files in a fixed order.
+
+    Raises:
+        DataError: nothing there, a URL, or a folder that a run left unfinished.
+    """
+    for name in inputs:
+        if files.is_remote(name):
+            raise DataError(
+                f"{name}: text is read from local disks, once to hash it and once to use it",
+                "copy it first; `bertkit extract` reads URLs and writes such files",
+            )
+        if os.path.isdir(name):
+            require_complete(name)
+            require_complete(Path(name).parent)  # such as split/train, made by one run
+    return files.expand_inputs(inputs)
+
+
+def checked_vocab(vocab: str | Path, config: RecordsConfig) -> Vocab:
+    """Load a vocabulary and warn where its case does not look like the configuration's."""
+    words = load_vocab(find_vocab(vocab), config.duplicates)
+    cased = any(token != token.lower() and not token.startswith("[") for token in words.tokens)
+    if cased == config.do_lower_case:
+        log.logger.warning(
+            "%s has %s tokens, but the text %s lower-cased: give %s?",
+            vocab,
+            "upper-case" if cased else "only lower-case",
+            "is" if config.do_lower_case else "is not",
+            "--cased" if cased else "--do-lower-case",
+        )
+    return words
+
+
+def plan_shards(names: Sequence[str], config: RecordsConfig) -> list[Shard]:
+    """Which record files come from which text files.
+
+    per-file: `part-3.txt` gives `part-3.tfrecord`; a name that occurs again, in another
+    folder, gets `-2`, `-3` and so on in the order of the inputs. one-corpus: all files
+    together give `records-00000-of-0000N.tfrecord` and so on, in Cerebras' style
+    `examples-1.tfrecords`.
+    """
+    count, suffix = config.outputs, config.suffix
+    if config.one_corpus:
+        if config.cerebras_names:
+            outputs = [f"examples-{index + 1}{suffix}" for index in range(count)]
+        else:
+            outputs = [files.shard_name("records", i, count, suffix) for i in range(count)]
+        return [Shard(list(names), outputs)]
+    taken: set[str] = set()
+    shards = []
+    for name in names:
+        stem = os.path.basename(name).removesuffix(".txt")
+        candidate, count = stem + suffix, 1
+        while candidate in taken:
+            count += 1
+            candidate = f"{stem}-{count}{suffix}"
+        taken.add(candidate)
+        shards.append(Shard([name], [candidate]))
+    return shards
+
+
+def build_shard(task: Task) -> Built:
+    """Make the record files of one shard; none where its text holds no sentences."""
+    config, shard = task.config, task.shard
+    if not config.plain:
+        from bertkit.records.styles import write_shard
+
+        written = write_shard(
+            shard.inputs, shard.outputs, config, task.vocab, task.folder, task.limit
+        )
+        return Built(shard, written)
+    from bertkit.records.instances.pairs import plan_shard
+
+    vocab, tokenizer = _tools(task.vocab, config.duplicates, config.do_lower_case)
+    text = tokenizer.tokenize_files(shard.inputs)
+    outputs: dict[str, dict[str, Any]] = {}
+    if text.document_count:
+        plan = plan_shard(text, config, vocab)
+        last = len(plan) if task.limit is None else min(task.limit, len(plan))
+        for index, name in enumerate(shard.outputs):
+            dealt = range(index, last, len(shard.outputs))
+            outputs[name] = plan.write(Path(task.folder) / name, dealt)._asdict()
+    return Built(shard, outputs)
+
+
+def _rehearse(config: RecordsConfig, vocab: str) -> None:
+    """Make a shard of nearly nothing: that loads all that shards of these settings need."""
+    with tempfile.TemporaryDirectory() as folder:
+        text = os.path.join(folder, "text")
+        files.write_text(text, "a b\nb a\n\nb a b\na\n")
+        build_shard(Task(Shard([text], [f"records{config.suffix}"]), config, vocab, folder))
+
+
+@functools.lru_cache(maxsize=1)
+def _tools(path: str, duplicates: str, lower_case: bool) -> tuple[Vocab, StreamTokenizer]:
+    """Vocabulary and tokenizer of a worker, with its tables, kept between shards."""
+    from bertkit.tokenization.corpus_tokens import StreamTokenizer
+
+    keep_freed_memory()  # the next shard takes as much
+    vocab = load_vocab(path, duplicates)
+    return vocab, StreamTokenizer(vocab, lower_case)
+
+
+def _from_anywhere(task: Task) -> Task:
+    """A task whose paths hold in any working directory."""
+    shard = task.shard._replace(inputs=[str(Path(name).absolute()) for name in task.shard.inputs])
+    vocab, folder = (str(Path(name).absolute()) for name in (task.vocab, task.folder))
+    return task._replace(shard=shard, vocab=vocab, folder=folder)
+
+
+def _run(
+    tasks: list[Task],
+    manifest: Manifest,
+    place: Path,
+    build: Callable[[list[Task]], Iterator[Built]],
+    limit: int | None,
+) -> int:
+    """Build shards, noting each in the manifest once it is whole; returns files made."""
+    results = build(tasks) if limit is None else _up_to(limit, tasks, manifest)
+    manifest.state = "incomplete"
+    made = 0
+    total = sum(map(_text_bytes, (task.shard for task in tasks)))
+    with log.progress(total=total, unit="B", scale=True, description="make-records") as bar:
+        for built in results:
+            if not built.outputs:
+                log.logger.warning("%s holds no sentences", ", ".join(built.shard.inputs))
+                manifest.stats.setdefault("empty", []).extend(built.shard.outputs)
+            manifest.outputs = dict(sorted({**manifest.outputs, **built.outputs}.items()))
+            manifest.write(place)
+            made += len(built.outputs)
+            bar.update(_text_bytes(built.shard))
+    return made
+
+
+def _up_to(limit: int, tasks: list[Task], manifest: Manifest) -> Iterator[Built]:
+    """Shards in their order until the folder holds `limit` records, the last one cut."""
+    for task in tasks:
+        room = limit - _records(manifest)
+        if room <= 0:
+            return
+        yield build_shard(task._replace(limit=room))
+
+
+def _deciding(config: RecordsConfig, vocab: Vocab, limit: int | None) -> dict[str, Any]:
+    """Everything beside the text that decides the bytes."""
+    return {
+        **as_dict(config),
+        "max_predictions_per_seq": config.predictions,
+        "vocab_sha256": vocab.sha256,
+        "vocab_size": len(vocab),
+        "limit": limit,
+    }
+
+
+def _verify(manifest: Manifest, place: Path) -> bool:
+    """True if the folder is complete; forgets outputs that are gone or of another size."""
+    kept = {
+        name: facts
+        for name, facts in manifest.outputs.items()
+        if (place / name).is_file() and (place / name).stat().st_size == facts["bytes"]
+    }
+    whole = manifest.complete and len(kept) == len(manifest.outputs)
+    manifest.outputs = kept
+    return whole
+
+
+def _done(shard: Shard, manifest: Manifest) -> bool:
+    known = manifest.outputs.keys() | set(manifest.stats.get("empty", ()))
+    return known.issuperset(shard.outputs)
+
+
+def _finish(manifest: Manifest, place: Path, names: Sequence[str], vocab: Vocab) -> None:
+    records = _records(manifest)
+    if not records:
+        raise DataError(
+            f"no sentences in {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}",
+            "expected one sentence per line; `bertkit extract` makes such files",
+        )
+    if not manifest.complete:
+        total = sum(facts["bytes"] for facts in manifest.outputs.values())
+        manifest.stats.update(records=records, bytes=total, vocab=vocab.path)
+        manifest.state = "complete"
+        manifest.write(place)
+
+
+def _records(manifest: Manifest) -> int:
+    return sum(int(facts["records"]) for facts in manifest.outputs.values())
+
+
+def _text_bytes(shard: Shard) -> int:
+    return sum(map(os.path.getsize, shard.inputs))

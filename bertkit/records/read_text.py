@@ -1,0 +1,158 @@
+"""Text files → token ids, each style its own way: line ends, documents, whose tokenizer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate, chain
+
+import numpy as np
+
+from bertkit import files
+from bertkit.errors import MissingDependencyError
+from bertkit.records.config import NVIDIA, RecordsConfig
+from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText, token_dtype
+from bertkit.tokenization.sentence_files import (
+    Document,
+    read_documents,
+    read_lines,
+    read_text,
+    read_universal_lines,
+)
+from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, Vocab, decode_utf8
+from bertkit.tokenization.wordpiece_variants import make_tokenizer
+
+Splitter = Callable[[str], list[str]]
+
+
+class TextReader:
+    """Reads the text files of a style, by the kernels where they know its tokenizer.
+
+    Args:
+        vocab: the vocabulary.
+        tokenizer: its name, see `variants.make_tokenizer`.
+        lower_case: lower-case and strip accents.
+    """
+
+    def __init__(self, vocab: Vocab, tokenizer: str, lower_case: bool) -> None:
+        self.vocab = vocab
+        self._name = tokenizer
+        self._python = make_tokenizer(tokenizer, vocab, lower_case)
+        self._stream: StreamTokenizer | None = None
+        if tokenizer != "hf":
+            self._stream = StreamTokenizer(vocab, lower_case, self._python)
+
+    def corpus(self, paths: Sequence[str], config: RecordsConfig) -> TokenizedText:
+        """Files as one corpus by Google's rules: a blank line ends a document, a file does not.
+
+        NVIDIA's style cuts lines as Python's text files do, the others as TensorFlow's.
+
+        Raises:
+            DataError: a file cannot be read or is not UTF-8.
+        """
+        universal = config.style == NVIDIA
+        if self._stream is None or (self._name == "nvidia" and any(map(_has_special, paths))):
+            lines_of = read_universal_lines if universal else read_lines
+            return as_arrays(read_documents(paths, self._python, lines_of), self.vocab)
+        if self._name == "cerebras":
+            texts = (_read(path, universal).replace("\r", "").split("\n") for path in paths)
+            return self._tokenized(paths, ([line.strip() for line in lines] for lines in texts))
+        if universal:
+            return self._stream.tokenize_texts((path, read_text(path).encode()) for path in paths)
+        return self._stream.tokenize_files(paths)
+
+    def _tokenized(self, paths: Sequence[str], texts: Iterable[Sequence[str]]) -> TokenizedText:
+        """Lines of each file, by the kernels."""
+        assert self._stream is not None
+        # Tabs do not divide words for Cerebras' tokenizer, but do for the kernels.
+        dropped = {ord("\t"): None} if self._name == "cerebras" else {}
+        blobs = ("\n".join(lines).translate(dropped).encode() for lines in texts)
+        return self._stream.tokenize_texts(zip(paths, blobs, strict=True))
+
+    def file(self, path: str, config: RecordsConfig) -> TokenizedText:
+        """One file by Cerebras' rules: its documents, none of them going on in another file.
+
+        Only an empty line divides documents; one of spaces does not. Sentences are lines,
+        or what spaCy makes of a document, its lines joined without a space between them.
+
+        Raises:
+            DataError: the file cannot be read or is not UTF-8.
+            MissingDependencyError: spaCy or its model is not installed.
+        """
+        documents = _sentences(read_text(path), config)
+        if self._stream is None or (self._name == "nvidia" and _has_special(path)):
+            cut = ([self._python.tokenize(text) for text in document] for document in documents)
+            kept = [[tokens for tokens in document if tokens] for document in cut]
+            return as_arrays([document for document in kept if document], self.vocab)
+        # A blank line would end the document; all but the separators between lines are none.
+        lines = chain.from_iterable([*filter(self._counts, document), ""] for document in documents)
+        return self._tokenized([path], [list(lines)])
+
+    def _counts(self, sentence: str) -> bool:
+        """Whether a sentence is more than white space, or has tokens even so."""
+        return bool(sentence.strip() or self._python.tokenize(sentence))
+
+
+def _sentences(text: str, config: RecordsConfig) -> Iterator[list[str]]:
+    """The sentences of each document."""
+    split = sentence_splitter(config.sentences)
+    for part in [text] if config.documents == "file" else text.split("\n\n"):
+        if split is None:
+            yield [line.strip() for line in part.split("\n")]
+        else:
+            yield split(part.replace("\n", ""))
+
+
+@functools.lru_cache(maxsize=1)
+def sentence_splitter(name: str) -> Splitter | None:
+    """The sentence splitter of a name: None for `line`, else spaCy's.
+
+    Args:
+        name: `line`, `rule` (the sentencizer of a blank English pipeline) or a model.
+
+    Raises:
+        MissingDependencyError: spaCy or the model is not installed.
+    """
+    if name == "line":
+        return None
+    try:
+        import spacy
+
+        if name == "rule":
+            pipeline = spacy.blank("en")
+            pipeline.add_pipe("sentencizer")
+        else:
+            pipeline = spacy.load(name)
+    except (ImportError, OSError) as error:
+        raise MissingDependencyError(
+            f"cannot load spaCy's {name!r}: {error}".split("\n", 1)[0],
+            f"python -m spacy download {name}; or --sentences rule, which needs no model",
+        ) from error
+    pipeline.max_length = 1 << 40
+    return lambda text: [sentence.text for sentence in pipeline(text).sents]
+
+
+def as_arrays(documents: Sequence[Document], vocab: Vocab) -> TokenizedText:
+    """Documents of tokens as arrays of ids."""
+    sentences = list(chain.from_iterable(documents))
+    tokens = [vocab.ids[token] for sentence in sentences for token in sentence]
+    return TokenizedText(
+        np.array(tokens, token_dtype(vocab)),
+        np.array([0, *accumulate(map(len, sentences))], np.uint32),
+        np.array([0, *accumulate(map(len, documents))], np.uint32),
+    )
+
+
+def _read(path: str, universal: bool) -> str:
+    """A file with Python's line ends, or with its own."""
+    if universal:
+        return read_text(path)
+    with files.open_binary(path) as stream:
+        return decode_utf8(stream.read(), path)
+
+
+def _has_special(path: str) -> bool:
+    """True where a special token stands in a file; NVIDIA's tokenizer may keep it whole."""
+    with files.open_binary(path) as stream:
+        text = stream.read()
+    return any(token.encode() in text for token in SPECIAL_TOKENS)

@@ -1,0 +1,1 @@
+"""Looking at finished records: inspect, verify, pick."""

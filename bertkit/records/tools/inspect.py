@@ -1,0 +1,253 @@
+"""Records and output folders as text that a human reads."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bertkit import files, log
+from bertkit.errors import DataError
+from bertkit.manifest import NAME, Manifest, read_manifest
+from bertkit.records.files.instance import RecordReader
+from bertkit.records.files.open import MASKED_ONLY, SUFFIXES, file_format, open_records
+from bertkit.records.files.pack_layouts import layout_of
+from bertkit.records.files.pack_metadata import read_average
+from bertkit.records.files.packed import PackFile
+from bertkit.records.files.sequence_example import TOKENS, decode_tokens, is_tokens
+from bertkit.records.files.tfrecord import decode_example, read_records
+from bertkit.records.tools.record_statistics import Survey, survey
+from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
+
+METRICS = "metrics.jsonl"
+BAR = 40
+WIDTH = 100
+_LISTED = 20
+_PAIRS = {0: "B follows A", 1: "B does not follow A"}
+LEGEND = "[MASK:token] hidden   {token} predicted but shown   {other:token} replaced by another"
+
+
+def inspect_records(
+    paths: Sequence[str],
+    vocab: str | Path | None = None,
+    count: int = 3,
+    start: int = 0,
+    limit: int = 100_000,
+) -> tuple[dict[str, Any], str]:
+    """What record files hold: numbers over them, and some records token by token.
+
+    Args:
+        paths: record files, ours or others' with the seven features of BERT; of files
+            with other features the names and sizes are shown.
+        vocab: to show tokens, not ids; by default the one that the folder's manifest
+            names, if it is still there.
+        count: records to show of the first file.
+        start: number of the first one shown.
+        limit: records to measure per file.
+
+    Returns:
+        (plain values, text).
+
+    Raises:
+        DataError: unreadable or damaged files.
+    """
+    foreign = _foreign_features(paths[0])
+    if foreign is not None:
+        text = f"{paths[0]} holds records of another kind; the first one:\n\n"
+        text += log.table(("feature", "values"), foreign)
+        return {"features": dict(foreign)}, text
+    sources = [open_records(path) for path in paths]
+    measured = survey(sources, limit)
+    words = vocabulary(vocab, paths[0])
+    numbers = range(len(sources[0]))[start : start + count]
+    shown = [show_record(sources[0], number, words, measured.mask_id) for number in numbers]
+    packs = _sequences_per_pack(sources)
+    stated = read_average(Path(paths[0]).parent) if packs else None
+    overview = _overview(measured, len(paths), packs, stated)
+    text = "\n\n".join([overview, LEGEND, *shown] if shown else [overview])
+    facts = {"sequences_per_pack": packs, "stated_sequences_per_pack": stated} if packs else {}
+    return {"files": len(paths), **asdict(measured), **facts}, text
+
+
+def _sequences_per_pack(sources: Sequence[RecordReader]) -> float | None:
+    """Instances per record of packed files; None for others."""
+    packed = [source for source in sources if isinstance(source, PackFile)]
+    packs = sum(source.packs for source in packed)
+    return round(sum(map(len, packed)) / packs, 4) if packs else None
+
+
+def show_record(source: RecordReader, number: int, vocab: Vocab | None, mask_id: int) -> str:
+    """One record: both segments with what is masked, and the answer to the pair question.
+
+    Args:
+        source: the file.
+        number: of the record.
+        vocab: gives the tokens; without it ids are shown.
+        mask_id: id of [MASK].
+    """
+    record = {name: values[0] for name, values in source.batch([number]).items()}
+    words = [_word(int(i), vocab) for i in record["input_ids"]]
+    for position, truth, weight in zip(
+        record["masked_lm_positions"], record["masked_lm_ids"], record["masked_lm_weights"],
+        strict=True,
+    ):  # fmt: skip
+        if weight > 0:
+            shown = int(record["input_ids"][position])
+            words[position] = _marked(shown, int(truth), vocab, mask_id)
+    real = int(record["input_mask"].sum())
+    cut = int((record["segment_ids"][:real] == 0).sum())
+    title = (
+        f"Record {number}: {real} of {source.max_seq_length} tokens, "
+        f"{int((record['masked_lm_weights'] > 0).sum())} predicted, "
+        + {0: "B follows A", 1: "B does not follow A"}.get(
+            int(record["next_sentence_labels"]), "no pair"
+        )
+    )
+    parts = [_wrapped("  A: ", words[:cut])]
+    if cut < real:
+        parts.append(_wrapped("  B: ", words[cut:real]))
+    return "\n".join([title, *parts])
+
+
+def inspect_manifest(folder: str | Path) -> tuple[dict[str, Any], str]:
+    """What an output folder says of itself.
+
+    Raises:
+        DataError: no manifest there.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise DataError(f"{folder} has no manifest.json", "give a folder that bertkit wrote")
+    return asdict(manifest), _manifest_text(Path(folder), manifest)
+
+
+def has_manifest(folder: str | Path) -> bool:
+    """True for a folder that a bertkit command wrote."""
+    return (Path(folder) / NAME).is_file()
+
+
+def record_files(paths: Sequence[str]) -> list[str]:
+    """The record files among files and folders; none for a folder that holds no records.
+
+    The folder of a training run holds none: its metrics are JSON lines of another kind.
+    """
+    found: list[str] = []
+    for path in paths:
+        if not os.path.isdir(path):
+            found += files.expand_inputs([path])
+        elif (Path(path) / METRICS).is_file():
+            continue
+        elif any(entry.name.endswith(SUFFIXES) for entry in Path(path).rglob("*")):
+            found += files.expand_inputs([path], SUFFIXES)
+    return found
+
+
+def _foreign_features(path: str) -> list[tuple[str, str]] | None:
+    """(name, kind of values) of the first record where it is none of BERT's."""
+    if file_format(path) != "tfrecord":
+        return None
+    first = next(read_records(path), None)
+    if first is None:
+        raise DataError(f"{path}: no records")
+    if is_tokens(first):
+        return [(TOKENS, _kind(decode_tokens(first)))]
+    features = decode_example(first)
+    if layout_of(features) or features.keys() >= MASKED_ONLY:
+        return None
+    return [(name, _kind(values)) for name, values in sorted(features.items())]
+
+
+def _manifest_text(folder: Path, manifest: Manifest) -> str:
+    read = sum(entry.get("bytes", 0) for entry in manifest.inputs)
+    facts = [
+        ("made by", f"bertkit {manifest.command} (bertkit {manifest.versions.get('bertkit')})"),
+        ("state", manifest.state),
+        ("inputs", f"{len(manifest.inputs)} files, {files.human_bytes(read)}"),
+        *manifest.stats.items(),
+    ]
+    parts = [
+        log.table(("folder", str(folder)), facts),
+        log.table(("setting", "value"), manifest.config.items()),
+    ]
+    if manifest.outputs:
+        names = list(manifest.outputs)
+        columns = list(dict.fromkeys(key for name in names for key in manifest.outputs[name]))
+        columns = [key for key in columns if key not in ("sha256", "crc_sha256", "digest")]
+        rows = [
+            (name, *(manifest.outputs[name].get(key, "") for key in columns))
+            for name in names[:_LISTED]
+        ]
+        more = f" (the first {_LISTED} of {len(names)})" if len(names) > _LISTED else ""
+        parts.append(log.table(("file" + more, *columns), rows))
+    return "\n\n".join(parts)
+
+
+def _overview(found: Survey, count: int, packs: float | None, stated: float | None) -> str:
+    part = "" if found.measured == found.records else f" ({found.measured:,} of them measured)"
+    rows = [
+        ("records", f"{found.records:,} in {count} file{'s' * (count > 1)}{part}"),
+        ("shape", f"{found.max_seq_length} tokens, {found.max_predictions_per_seq} predictions"),
+        ("real tokens", f"{found.mean_length} on average, {found.fill:.1%} of the slots"),
+        ("without padding", f"{found.full:.1%}"),
+        ("predicted tokens", f"{found.mean_predictions} on average"),
+        ("of them", f"{found.masked:.1%} [MASK], {found.kept:.1%} shown, "
+                    f"{found.replaced:.1%} replaced"),
+        ("random next", f"{found.random_next:.1%}"),
+    ]  # fmt: skip
+    if packs:
+        beside = f", {stated:.4g} in the file beside the folder" if stated else ""
+        rows.insert(1, ("packed", f"{packs} sequences per pack on average{beside}"))
+    return log.table(("records", "value"), rows) + "\n\n" + histogram(found.histogram)
+
+
+def histogram(bins: Sequence[tuple[int, int, int]]) -> str:
+    """Lengths as bars of text, one line per bin (shortest, longest, records)."""
+    most = max((records for _, _, records in bins), default=0) or 1
+    digits = len(str(bins[-1][1])) if bins else 1
+    lines = [
+        f"{low:>{digits}}-{high:<{digits}} {'#' * round(BAR * records / most):<{BAR}} {records:,}"
+        for low, high, records in bins
+    ]
+    return "\n".join(["Real tokens per record", *lines])
+
+
+def _marked(shown: int, truth: int, vocab: Vocab | None, mask_id: int) -> str:
+    if shown == mask_id:
+        return f"[MASK:{_word(truth, vocab)}]"
+    if shown == truth:
+        return f"{{{_word(truth, vocab)}}}"
+    return f"{{{_word(shown, vocab)}:{_word(truth, vocab)}}}"
+
+
+def _word(number: int, vocab: Vocab | None) -> str:
+    return vocab.token(number) if vocab else str(number)
+
+
+def _wrapped(lead: str, words: Sequence[str]) -> str:
+    return textwrap.fill(
+        " ".join(words), WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _kind(values: np.ndarray | list[bytes]) -> str:
+    if isinstance(values, list):
+        return f"{len(values)} byte strings"
+    return f"{values.dtype}[{len(values)}]"
+
+
+def vocabulary(vocab: str | Path | None, path: str) -> Vocab | None:
+    """The vocabulary asked for; else the one in the manifest, if it is unchanged."""
+    if vocab is not None:
+        return load_vocab(find_vocab(vocab), "first")
+    manifest = read_manifest(Path(path).parent)
+    name = manifest.stats.get("vocab") if manifest else None
+    if manifest is None or name is None or not os.path.isfile(name):
+        return None
+    found = load_vocab(name, "last" if manifest.config.get("style") == "google" else "first")
+    return found if found.sha256 == manifest.config.get("vocab_sha256") else None

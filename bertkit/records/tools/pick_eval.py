@@ -1,0 +1,160 @@
+"""`pick-eval`: evenly spaced records as a fixed evaluation set, as MLPerf picks them."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import operator
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bertkit import files, log
+from bertkit.errors import DataError
+from bertkit.manifest import Manifest, begin, describe_inputs, require_complete
+from bertkit.records.files.instance import NO_LABEL, RecordReader, rows_of, to_batch
+from bertkit.records.files.open import SUFFIXES, MaskedOnlyFile, open_records
+from bertkit.records.files.schema import DTYPES, digest
+from bertkit.records.files.tfrecord import (
+    decode_example,
+    encode_example,
+    read_records,
+    write_records,
+)
+from bertkit.records.files.tfrecord_reader import RecordFile
+
+NAME = "eval.tfrecord"
+_VOCABULARY = ("vocab_sha256", "vocab_size")
+_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class PickResult:
+    """What was picked: from how many records, how many, into which file."""
+
+    output: str
+    available: int
+    records: int
+    bytes: int
+    sha256: str
+    digest: str
+    seconds: float
+
+
+def pick_eval(
+    inputs: Sequence[str], output: str | Path, count: int, overwrite: bool = False
+) -> PickResult:
+    """Copy records number `int(i * (available / count))`, i = 0 … count - 1, to a new file.
+
+    The rule, in float arithmetic, is that of MLPerf's `pick_eval_samples.py`. TFRecords
+    are copied as they are, checksums checked; the instances of other formats, and of
+    packs, are written as records with the seven features. MLPerf's program would repeat
+    records when there are fewer than asked for; here that is an error, because accuracies
+    over repeated records are not what they seem.
+
+    Args:
+        inputs: record files of any format, globs, folders or `@list.txt`; several files are
+            one list.
+        output: folder for `eval.tfrecord` and `manifest.json`, which holds the digest of
+            what the picked records mean.
+        count: how many to pick.
+        overwrite: replace what another run left in the folder.
+
+    Raises:
+        DataError: fewer records than `count`, records with and without pairs, or a
+            broken file.
+    """
+    started = time.perf_counter()
+    vocabulary = _vocabulary_of(inputs)
+    names = files.expand_inputs(inputs, SUFFIXES)
+    sources = [open_records(name) for name in names]
+    kinds = {type(source) for source in sources}
+    copied = kinds in ({RecordFile}, {MaskedOnlyFile})
+    if not copied and MaskedOnlyFile in kinds:
+        raise DataError("records with and without sentence pairs", "pick from one kind")
+    ends = list(itertools.accumulate(len(source) for source in sources))
+    if ends[-1] < count:
+        raise DataError(
+            f"{ends[-1]:,} records in {names[0] if len(names) == 1 else f'{len(names)} files'}, "
+            f"{count:,} asked for",
+            f"give --count {ends[-1]} or less, or make more records with a larger --dupe-factor",
+        )
+    config = {"count": count, **vocabulary}
+    planned = Manifest("pick-eval", config, inputs=describe_inputs(names))
+    manifest = begin(output, planned, overwrite)
+    target = Path(output) / NAME
+    if not manifest.complete or not target.is_file():
+        manifest.state = "incomplete"
+        picked = _picked(ends, count)
+        written = write_records(target, (_copies if copied else _encoded)(sources, picked))
+        manifest.outputs[NAME] = {
+            **written._asdict(),
+            "digest": digest(map(decode_example, read_records(target))),
+        }
+        manifest.stats = {"available": ends[-1], "records": written.records}
+        manifest.state = "complete"
+        manifest.write(output)
+    else:
+        log.logger.info("%s is complete already; nothing to do", output)
+    facts = manifest.outputs[NAME]
+    seconds = round(time.perf_counter() - started, 3)
+    return PickResult(
+        str(target), ends[-1], facts["records"], facts["bytes"], facts["sha256"],
+        facts["digest"], seconds,
+    )  # fmt: skip
+
+
+def _vocabulary_of(inputs: Sequence[str]) -> dict[str, Any]:
+    """What the records' manifests say of their vocabulary, so that the set still tells it.
+
+    Raises:
+        DataError: an unfinished folder, or records of several vocabularies.
+    """
+    found: list[dict[str, Any]] = []
+    for name in inputs:
+        manifest = require_complete(name if os.path.isdir(name) else Path(name).parent)
+        if manifest is not None and "vocab_sha256" in manifest.config:
+            found.append({key: manifest.config.get(key) for key in _VOCABULARY})
+    if any(entry != found[0] for entry in found):
+        raise DataError("the records were made with different vocabularies", "pick from one set")
+    return found[0] if found else {}
+
+
+def picked_numbers(available: int, count: int) -> Iterator[int]:
+    """Numbers of the picked records, ascending."""
+    step = available / count
+    return (int(index * step) for index in range(count))
+
+
+def _picked(ends: list[int], count: int) -> Iterator[tuple[int, int]]:
+    """(file, number in it) of the picked records."""
+    for number in picked_numbers(ends[-1], count):
+        which = bisect.bisect_right(ends, number)
+        yield which, number - (ends[which - 1] if which else 0)
+
+
+def _copies(sources: Sequence[Any], picked: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+    """TFRecords as they are."""
+    return (sources[which].record(number) for which, number in picked)
+
+
+def _encoded(sources: Sequence[RecordReader], picked: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+    """Instances as the seven features, padded to the largest sizes among the files."""
+    length = max(source.max_seq_length for source in sources)
+    predictions = max(source.max_predictions_per_seq for source in sources)
+    for which, places in itertools.groupby(picked, operator.itemgetter(0)):
+        numbers = [number for _, number in places]
+        for start in range(0, len(numbers), _BLOCK):
+            rows = list(rows_of(sources[which].batch(numbers[start : start + _BLOCK])))
+            if any(row.next_label == NO_LABEL for row in rows):
+                raise DataError(
+                    f"{sources[which].path}: records without sentence pairs", "pick from others"
+                )
+            batch = to_batch(rows, length, predictions)
+            for row in range(len(rows)):
+                yield encode_example(
+                    {name: batch[name][row : row + 1].astype(kind) for name, kind in DTYPES.items()}
+                )

@@ -1,0 +1,234 @@
+"""Are two record sets the same instances, whatever wrote them and in whatever format?
+
+Compared is what an instance means: its real tokens, segments, predictions and next
+sentence label; padding, widths, file format, packing and the order of features are not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bertkit.errors import ConfigError
+from bertkit.files import expand_inputs
+from bertkit.manifest import require_complete
+from bertkit.records.files.instance import RecordReader, Row, rows_of
+from bertkit.records.files.open import SUFFIXES, file_format, open_records
+from bertkit.records.files.sequence_example import decode_tokens, is_tokens
+from bertkit.records.files.tfrecord_reader import FrameFile
+from bertkit.records.tools.inspect import show_record, vocabulary
+from bertkit.tokenization.vocabulary import Vocab
+
+FILES, DEALT, ANY = ORDERS = ("files", "dealt", "any")
+_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a comparison found.
+
+    Attributes:
+        same: the sets are equal in the order asked for.
+        same_in_any_order: they hold the same instances, each as often.
+        records: instances of the first and of the second set.
+        digests: SHA-256 over the instances of each set, in the order asked for (`any`:
+            over their digests, sorted).
+        difference: the first difference as text; empty where there is none.
+        seconds: of the comparison.
+    """
+
+    same: bool
+    same_in_any_order: bool
+    records: tuple[int, int]
+    digests: tuple[str, str]
+    difference: str
+    seconds: float
+
+
+def verify(
+    first: str, second: str, vocab: str | Path | None = None, order: str = FILES
+) -> Verification:
+    """Compare two record sets.
+
+    Args:
+        first, second: a record file, a glob, or a folder.
+        vocab: to show a difference in tokens; by default the one that a folder's
+            manifest names, if it is still there.
+        order: of the instances that are compared one by one. `files`: file after file,
+            sorted by name; `dealt`: one of each file in turn, as records dealt to several
+            files were made; `any`: in whatever order.
+
+    Raises:
+        DataError: unreadable, damaged or unfinished sets.
+        ConfigError: no such order.
+    """
+    if order not in ORDERS:
+        raise ConfigError(f"no order {order!r}", f"choose {', '.join(ORDERS)}")
+    started = time.perf_counter()
+    sets = [_Set(name, order == DEALT) for name in (first, second)]
+    sums = [found.instance_digests() for found in sets]
+    counts = [Counter(hashes) for hashes in sums]
+    same_in_any_order = counts[0] == counts[1]
+    same = same_in_any_order if order == ANY else sums[0] == sums[1]
+    difference = "" if same else _difference(sets, sums, counts, order, vocab)
+    if order == ANY:
+        sums = [sorted(hashes) for hashes in sums]
+    digests = [hashlib.sha256(b"".join(hashes)).hexdigest() for hashes in sums]
+    return Verification(
+        same=same,
+        same_in_any_order=same_in_any_order,
+        records=(len(sums[0]), len(sums[1])),
+        digests=(digests[0], digests[1]),
+        difference=difference,
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+class _TokenFile(FrameFile):
+    """Unmasked windows: their tokens as text, read like rows without predictions."""
+
+    def tokens(self, number: int) -> list[str]:
+        return [token.decode("utf-8", "replace") for token in decode_tokens(self.record(number))]
+
+
+class _Set:
+    """The instances of several files as one list."""
+
+    def __init__(self, name: str, dealt: bool) -> None:
+        require_complete(name if os.path.isdir(name) else Path(name).parent)
+        self.name = name
+        self.paths = sorted(expand_inputs([name], SUFFIXES), key=_natural)
+        self.files = [_open(path) for path in self.paths]
+        sizes = [len(file) for file in self.files]
+        # (file, number in it) of every instance, in the order of comparison.
+        places = [(which, n) for which, size in enumerate(sizes) for n in range(size)]
+        if dealt:
+            places.sort(key=lambda place: (place[1], place[0]))
+        self.places = places
+        self._dealt = dealt
+
+    def instance_digests(self) -> list[bytes]:
+        """SHA-256 of the meaning of every instance."""
+        found = [list(self._of_file(which)) for which in range(len(self.files))]
+        return [found[which][number] for which, number in self.places]
+
+    def _of_file(self, which: int) -> Iterator[bytes]:
+        file = self.files[which]
+        for start in range(0, len(file), _BLOCK):
+            numbers = range(start, min(start + _BLOCK, len(file)))
+            if isinstance(file, _TokenFile):
+                for number in numbers:
+                    text = "\0".join(file.tokens(number))
+                    yield hashlib.sha256(text.encode("utf-8")).digest()
+            else:
+                yield from map(_row_digest, rows_of(file.batch(numbers)))
+
+    def row(self, index: int) -> Row | list[str]:
+        """One instance; of an unmasked window its tokens."""
+        which, number = self.places[index]
+        file = self.files[which]
+        if isinstance(file, _TokenFile):
+            return file.tokens(number)
+        return next(rows_of(file.batch([number])))
+
+    def shown(self, index: int, vocab: Vocab | None) -> str:
+        """One instance as text, and where it is."""
+        which, number = self.places[index]
+        file = self.files[which]
+        if isinstance(file, _TokenFile):
+            text = f"Record {number}: {' '.join(file.tokens(number))}"
+        else:
+            text = show_record(file, number, vocab, vocab.mask_id if vocab else -1)
+        return f"{self.paths[which]}\n{text}"
+
+
+def _open(path: str) -> RecordReader | _TokenFile:
+    if file_format(path) == "tfrecord" and is_tokens(FrameFile(path).record(0)):
+        return _TokenFile(path)
+    return open_records(path)
+
+
+def _natural(path: str) -> tuple[str, list[tuple[int, int | str]]]:
+    """Sorts examples-2 before examples-10."""
+    parts = re.split(r"(\d+)", os.path.basename(path))
+    keys: list[tuple[int, int | str]] = [
+        (0, int(part)) if part.isdecimal() else (1, part) for part in parts
+    ]
+    return str(Path(path).parent), keys
+
+
+def _row_digest(row: Row) -> bytes:
+    values = (row.ids, row.segments, row.positions, row.labels, np.array([row.next_label]))
+    parts = [np.asarray(array, "<i4").tobytes() for array in values]
+    # Lengths first, so that no token can pass for a label.
+    head = np.array([len(part) for part in parts], "<i4").tobytes()
+    return hashlib.sha256(head + b"".join(parts)).digest()
+
+
+def _difference(
+    sets: Sequence[_Set],
+    sums: Sequence[list[bytes]],
+    counts: Sequence[Counter[bytes]],
+    order: str,
+    vocab: str | Path | None,
+) -> str:
+    """What differs first, for people."""
+    words = vocabulary(vocab, sets[0].paths[0]) or vocabulary(None, sets[1].paths[0])
+    lines = []
+    if len(sums[0]) != len(sums[1]):
+        lines.append(f"{len(sums[0]):,} instances in A, {len(sums[1]):,} in B")
+    if order == ANY:
+        for own, other, name in ((0, 1, "A"), (1, 0, "B")):
+            missing = counts[own] - counts[other]
+            if missing:
+                index = next(i for i, value in enumerate(sums[own]) if value in missing)
+                lines.append(f"{missing.total():,} instances only in {name}; the first:")
+                lines.append(sets[own].shown(index, words))
+        return "\n".join(lines)
+    if counts[0] == counts[1]:
+        lines.append("the same instances in another order (which --order any accepts)")
+    pairs = zip(sums[0], sums[1], strict=False)
+    index = next((i for i, (a, b) in enumerate(pairs) if a != b), min(map(len, sums)))
+    if index == min(map(len, sums)):
+        lines.append(f"the first {index:,} are the same")
+        return "\n".join(lines)
+    lines.append(f"instance {index:,} differs in {_parts(sets[0].row(index), sets[1].row(index))}")
+    lines += [f"{name} {found.shown(index, words)}" for name, found in zip("AB", sets, strict=True)]
+    return "\n".join(lines)
+
+
+def _parts(one: Row | list[str], other: Row | list[str]) -> str:
+    """Which parts of two instances differ, and where first."""
+    if isinstance(one, list) or isinstance(other, list):
+        if isinstance(one, list) and isinstance(other, list):
+            return f"tokens from position {_place(np.array(one), np.array(other))} on"
+        return "kind: one set is unmasked tokens, the other is not"
+    found = []
+    for name in ("ids", "segments", "positions", "labels"):
+        a, b = getattr(one, name), getattr(other, name)
+        if not np.array_equal(a, b):
+            found.append(f"{_NAMES[name]} (from number {_place(a, b)} on)")
+    if one.next_label != other.next_label:
+        found.append(f"next sentence label ({one.next_label} and {other.next_label})")
+    return ", ".join(found)
+
+
+_NAMES = {
+    "ids": "tokens", "segments": "segments", "positions": "predicted positions",
+    "labels": "predicted tokens",
+}  # fmt: skip
+
+
+def _place(a: np.ndarray, b: np.ndarray) -> int:
+    """The first place where two arrays differ."""
+    shared = min(len(a), len(b))
+    different = np.flatnonzero(a[:shared] != b[:shared])
+    return int(different[0]) if len(different) else shared

@@ -1,0 +1,1 @@
+"""Runs as curves, pages and benchmark logs."""

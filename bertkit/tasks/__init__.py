@@ -1,0 +1,1 @@
+"""What a model learns, predicts and is scored on: one package per task."""

@@ -1,0 +1,294 @@
+"""How good checkpoints are: masked LM and next sentence quality over fixed records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bertkit import log
+from bertkit.backends.base import Adapter, OptimizerSpec, Stepper, StepPlan, StepShape, Ticket
+from bertkit.backends.process_group import Topology
+from bertkit.data.record_source import RecordSource, Source
+from bertkit.data.step_batch import StepBatch
+from bertkit.errors import ConfigError, DataError, TargetNotReachedError
+from bertkit.model.checkpoints.formats import load_config, load_weights
+from bertkit.model.checkpoints.hf import load_into
+from bertkit.model.config import BertConfig
+from bertkit.model.heads import BertForPreTraining
+from bertkit.tasks.pretraining.config import EvalConfig
+from bertkit.tasks.pretraining.feeds import eval_feed
+from bertkit.tasks.pretraining.task import PretrainTask
+from bertkit.train import checkpoint, metrics
+from bertkit.train.backend_options import options_of
+
+_READ_EVERY = 16
+
+
+@dataclass(frozen=True)
+class CheckpointQuality:
+    """One checkpoint's numbers.
+
+    Attributes:
+        checkpoint: its folder.
+        step: of its run; None where its name tells none.
+        mlm_accuracy: share of masked tokens predicted right.
+        mlm_loss: mean over masked tokens, nats.
+        perplexity: e to the masked LM loss.
+        nsp_accuracy: share of pairs judged right; None for a model without that head.
+        nsp_loss: mean over pairs, nats.
+    """
+
+    checkpoint: str
+    step: int | None
+    mlm_accuracy: float
+    mlm_loss: float
+    perplexity: float
+    nsp_accuracy: float | None = None
+    nsp_loss: float | None = None
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What knowing word frequencies alone would reach on the same masked tokens.
+
+    Attributes:
+        accuracy: of always saying the training records' most frequent masked token.
+        loss: cross entropy, nats, of the training records' unigram frequencies, each
+            token counted once more than seen.
+        token: number of the most frequent token.
+    """
+
+    accuracy: float
+    loss: float
+    token: int
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """An evaluation.
+
+    Attributes:
+        checkpoints: in step order.
+        records: evaluated on.
+        fingerprint: of the records.
+        baseline: where one was asked for.
+        seconds: of work.
+    """
+
+    checkpoints: list[CheckpointQuality]
+    records: int
+    fingerprint: str
+    baseline: Baseline | None = None
+    seconds: float = 0.0
+
+    def text(self) -> str:
+        """A table of the checkpoints, and the baseline below it."""
+        names = ("mlm_accuracy", "mlm_loss", "perplexity", "nsp_accuracy", "nsp_loss")
+        places = [Path(item.checkpoint) for item in self.checkpoints]
+        several = len({place.parent for place in places}) > 1
+        rows = [
+            (
+                str(place) if several else place.name,
+                *(_shown(getattr(item, name)) for name in names),
+            )
+            for place, item in zip(places, self.checkpoints, strict=True)
+        ]
+        if self.baseline:
+            known = self.baseline
+            ghost = (known.accuracy, known.loss, metrics.perplexity(known.loss), None, None)
+            rows.append(("word frequencies", *map(_shown, ghost)))
+        return log.table(("checkpoint", *names), rows)
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def measure(
+    stepper: Stepper,
+    adapter: Adapter,
+    batches: Callable[[], Iterator[StepBatch]],
+    total: int | None = None,
+) -> dict[str, float]:
+    """Losses and accuracies over batches; adds `perplexity` of the masked LM loss.
+
+    Args:
+        stepper: of any task whose sums have a count.
+        adapter: of the machine; knows the processes that evaluate together.
+        batches: makes batches, each seen once, by one of the processes.
+        total: how many batches, for the bar.
+    """
+    sums: dict[str, float] = {}
+    pending: list[Ticket] = []
+
+    def read() -> None:
+        nonlocal sums
+        sums = metrics.total([sums, *stepper.read(pending)])
+        pending.clear()
+
+    with adapter.loader(batches, training=False) as feed:
+        for batch in log.progress(feed, total=total, unit="batch", description="evaluating"):
+            pending.append(stepper.evaluate(batch))
+            if len(pending) == _READ_EVERY:
+                read()
+    read()
+    numbers = metrics.summarise(adapter.peers.total(sums))
+    if "mlm_loss" in numbers:
+        numbers["perplexity"] = metrics.perplexity(numbers["mlm_loss"])
+    return numbers
+
+
+def evaluate_checkpoints(
+    config: EvalConfig,
+    inputs: Sequence[str],
+    checkpoints: Sequence[str],
+    adapter: Adapter,
+    baseline_inputs: Sequence[str] = (),
+) -> EvalResult:
+    """Evaluate checkpoints in step order on the same records.
+
+    Args:
+        config: batch size, layout, precision, limit.
+        inputs: record files or folders.
+        checkpoints: folders of checkpoints or runs, or globs.
+        adapter: of the machine.
+        baseline_inputs: training records for `unigram_baseline`; none for no baseline.
+
+    Raises:
+        DataError: a checkpoint or record file is missing or broken.
+        ConfigError: the records do not fit the model, or the machine the settings.
+    """
+    config = replace(config, layout=adapter.caps.layout(config.layout))
+    options = options_of(config, adapter.caps.name)
+    found = checkpoint.find(checkpoints)
+    source = RecordSource(inputs)
+    sizes = StepShape(
+        config.batch_size, 1, source.max_seq_length, source.max_predictions_per_seq,
+        world=Topology.from_environment().world,
+    )  # fmt: skip
+    plan = StepPlan(
+        config.precision, config.layout, shape=sizes, options=options, training=False
+    )  # fmt: skip
+    problems = adapter.validate(plan, OptimizerSpec())
+    if problems:
+        raise ConfigError("; ".join(problem.text for problem in problems))
+    adapter.start(options, distributed=True)
+    begin = time.perf_counter()
+    qualities = [_evaluate_one(config, plan, adapter, source, step, place) for step, place in found]
+    baseline = None
+    if baseline_inputs:
+        baseline = unigram_baseline(RecordSource(baseline_inputs), source, config.limit)
+    return EvalResult(
+        qualities,
+        min(config.limit, len(source)) if config.limit else len(source),
+        source.fingerprint,
+        baseline,
+        time.perf_counter() - begin,
+    )
+
+
+def require_target(result: EvalResult, least: float | None) -> None:
+    """Check the last checkpoint's masked LM accuracy.
+
+    Raises:
+        TargetNotReachedError: it is below `least`.
+    """
+    last = result.checkpoints[-1]
+    if least is not None and not last.mlm_accuracy >= least:
+        raise TargetNotReachedError(
+            f"masked LM accuracy {last.mlm_accuracy:.4f} of {last.checkpoint} is below"
+            f" --min-mlm-accuracy {least}"
+        )
+
+
+def _evaluate_one(
+    config: EvalConfig,
+    plan: StepPlan,
+    adapter: Adapter,
+    source: RecordSource,
+    step: int | None,
+    place: Path,
+) -> CheckpointQuality:
+    shape = load_config(place)
+    check_lengths(source, shape)
+    model = BertForPreTraining(shape)
+    report = load_into(
+        model,
+        load_weights(place, shape.vocab_size),
+        allow_missing=("cls.seq_relationship.", "bert.pooler."),
+        source=str(place),
+    )
+    has_nsp = not config.mlm_only and not any(
+        name.startswith("cls.seq_relationship.") for name in report.missing
+    )
+    plan = replace(plan, model=shape)
+    stepper = adapter.build(adapter.place(model), PretrainTask(nsp=has_nsp), plan)
+    feed = eval_feed(source, config.batch_size, config, shape.vocab_size, adapter)
+    total = feed.parts(config.limit)
+    numbers = measure(stepper, adapter, partial(feed.once, config.limit), total)
+    if "mlm_loss" not in numbers:
+        raise DataError("the records predict no token, so there is nothing to measure")
+    return CheckpointQuality(
+        str(place),
+        step,
+        numbers["mlm_accuracy"],
+        numbers["mlm_loss"],
+        numbers["perplexity"],
+        numbers.get("nsp_accuracy"),
+        numbers.get("nsp_loss"),
+    )
+
+
+def check_lengths(source: Source, shape: BertConfig) -> None:
+    """Records must not be longer than the model's positions.
+
+    Raises:
+        ConfigError: they are; names both.
+    """
+    if source.max_seq_length > shape.max_position_embeddings:
+        raise ConfigError(
+            f"the records have max_seq_length {source.max_seq_length}, the model's"
+            f" max_position_embeddings is {shape.max_position_embeddings}",
+            "make records with a smaller --max-seq-length, or a model with more positions",
+        )
+
+
+def unigram_baseline(
+    training: RecordSource, evaluation: RecordSource, limit: int = 0, most: int = 100_000
+) -> Baseline:
+    """What a model that ignores the context reaches; a trained one must be above it.
+
+    Args:
+        training: frequencies are counted over its masked tokens.
+        evaluation: measured on its masked tokens.
+        limit: use the first records of `evaluation` only; 0 for all.
+        most: training records to count over, evenly spaced.
+    """
+    spread = np.linspace(0, len(training) - 1, min(most, len(training))).astype(np.int64)
+    seen = _masked_counts(training, spread)
+    count = min(limit, len(evaluation)) if limit else len(evaluation)
+    asked = _masked_counts(evaluation, np.arange(count))
+    size = max(len(seen), len(asked))
+    seen = np.pad(seen, (0, size - len(seen)))
+    asked = np.pad(asked, (0, size - len(asked)))
+    best = int(seen.argmax())
+    logs = np.log((seen + 1) / (seen.sum() + size))
+    total = max(1, int(asked.sum()))
+    return Baseline(float(asked[best] / total), float(-(asked * logs).sum() / total), best)
+
+
+def _masked_counts(source: RecordSource, numbers: np.ndarray) -> np.ndarray:
+    counts: Any = np.zeros(1, np.int64)
+    for start in range(0, len(numbers), 4096):
+        records = source.batch(numbers[start : start + 4096])
+        tokens = records["masked_lm_ids"][records["masked_lm_weights"] > 0]
+        part = np.bincount(tokens, minlength=len(counts))
+        part[: len(counts)] += counts
+        counts = part
+    return np.asarray(counts)

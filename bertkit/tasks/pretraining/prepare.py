@@ -1,0 +1,229 @@
+"""A run's settings and data, opened and checked against each other before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape
+from bertkit.backends.process_group import Topology
+from bertkit.config import as_dict, flatten
+from bertkit.data.dynamic_masking import DynamicMasking
+from bertkit.data.record_source import RecordSource, Source
+from bertkit.errors import ConfigError, DataError
+from bertkit.files import open_binary
+from bertkit.model.heads import BertForPreTraining
+from bertkit.records.files.pack_layouts import HABANA, PackShape, pack_shape
+from bertkit.tasks.pretraining.config import PretrainConfig
+from bertkit.tasks.pretraining.evaluate import check_lengths
+from bertkit.tasks.pretraining.resources import Estimate, estimate
+from bertkit.tokenization.vocabulary import find_vocab, load_vocab
+from bertkit.train.backend_options import options_of
+from bertkit.train.profiling import steps_to_profile
+from bertkit.train.schedule import staged
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run's settings and data, checked against each other.
+
+    Attributes:
+        given: the settings before.
+        config: with steps, warm-up, backend and vocabulary size filled in.
+        source: training records.
+        eval_source: evaluation records, or None.
+        vocab: bytes of the vocabulary file, or None.
+        plan: the run in numbers.
+        step: what one step computes.
+        masking: new masks for every epoch, or None.
+    """
+
+    given: PretrainConfig
+    config: PretrainConfig
+    source: Source
+    eval_source: RecordSource | None
+    vocab: bytes | None
+    plan: Estimate
+    step: StepPlan
+    masking: DynamicMasking | None = None
+
+    def rows(self, origins: Mapping[str, str]) -> list[tuple[str, str, str]]:
+        """(setting, value, origin) of everything, for a dry run."""
+        before, after = flatten(as_dict(self.given)), flatten(as_dict(self.config))
+        return [
+            (
+                key,
+                str(value),
+                origins.get(key, "default") if before.get(key) == value else "derived",
+            )
+            for key, value in after.items()
+        ]
+
+
+def prepare(
+    config: PretrainConfig,
+    adapter: Adapter,
+    origins: Mapping[str, str] | None = None,
+    dry_run: bool = False,
+) -> Prepared:
+    """Open the data, fill in what follows from it, and check everything.
+
+    Nothing is written but the cache of `text`.
+
+    Args:
+        config: as resolved by the command line.
+        adapter: of the machine.
+        origins: where settings came from; a vocabulary size that nobody gave is taken
+            from `--vocab` or from the records' manifest.
+        dry_run: plan `text` in a temporary folder.
+
+    Raises:
+        DataError: missing or broken records, vocabulary or checkpoint.
+        ConfigError: settings that do not fit the data, the model or the machine.
+    """
+    given = config
+    world = Topology.from_environment().world
+    size = micro_size(config.global_batch_size, config.micro_batch_size, world)
+    config = replace(config, micro_batch_size=size)
+    source = _open_source(config, dry_run)
+    eval_source = RecordSource(config.eval_input) if config.eval_input else None
+    sources: list[Source] = [source, eval_source] if eval_source else [source]
+    config, vocab = _fit_vocabulary(config, origins or {}, sources)
+    for records in sources:
+        check_lengths(records, config.model)
+    steps = config.steps(len(source))
+    config = replace(
+        config,
+        max_steps=steps,
+        warmup_steps=config.warmup(steps),
+        epochs=None,
+        backend=adapter.caps.name,
+        layout=adapter.caps.layout(config.layout),
+    )
+    if config.stage:
+        staged(config.stage, steps)
+    if config.profile_steps:
+        steps_to_profile(config.profile_steps, steps)
+    step = step_plan(config, step_shape(config, sources, world))
+    problems = adapter.validate(step, optimizer_spec(config))
+    if problems:
+        raise ConfigError("; ".join(problem.text for problem in problems))
+    plan = estimate(config, len(source), source.max_seq_length, world)
+    return Prepared(given, config, source, eval_source, vocab, plan, step, _masking(config))
+
+
+def make_model(config: PretrainConfig) -> BertForPreTraining:
+    """A model with new weights, drawn from PyTorch's generator."""
+    model = BertForPreTraining(config.model)
+    model.bert.encoder.recompute = config.recompute
+    return model
+
+
+def micro_size(global_batch_size: int, wanted: int, world: int) -> int:
+    """Sequences per forward pass, so that all processes have the same work in every step.
+
+    Args:
+        global_batch_size: sequences per optimizer step.
+        wanted: the setting; 0 for all that a process has in a step.
+        world: processes that train together.
+
+    Raises:
+        ConfigError: the global batch cannot be dealt out so.
+    """
+    size = wanted or max(1, global_batch_size // world)
+    if global_batch_size % (size * world):
+        raise ConfigError(
+            f"--global-batch-size {global_batch_size} is not a multiple of"
+            f" --micro-batch-size {size} x {world} processes"
+        )
+    return size
+
+
+def _open_source(config: PretrainConfig, dry_run: bool) -> Source:
+    if not config.text:
+        return RecordSource(config.input)
+    from bertkit.data.text_source import TextSource  # loads the record kernels
+
+    assert config.vocab is not None
+    cache = config.text_cache or str(Path(config.output) / "text-cache")
+    place = None if dry_run else cache
+    return TextSource(config.text, config.records, config.vocab, place, config.new_pairs)
+
+
+def _masking(config: PretrainConfig) -> DynamicMasking | None:
+    if config.mask == "static":
+        return None
+    assert config.vocab is not None
+    rules = config.records
+    vocab = load_vocab(find_vocab(config.vocab), rules.duplicates)
+    return DynamicMasking(vocab, rules.masked_lm_prob, config.seed, rules.whole_word_mask)
+
+
+def step_plan(config: PretrainConfig, shape: StepShape) -> StepPlan:
+    """The settings that decide what one step computes."""
+    return StepPlan(
+        config.precision, config.layout, config.max_grad_norm, config.seed, config.clip,
+        config.loss_scale, shape, config.model, options_of(config, config.backend),
+        config.save_every, recompute=config.recompute, profile=bool(config.profile_steps),
+    )  # fmt: skip
+
+
+def step_shape(config: PretrainConfig, sources: Sequence[Source], world: int) -> StepShape:
+    """The sizes of a step; records for training and evaluation must fit the same ones."""
+    length = max(source.max_seq_length for source in sources)
+    predictions = max(source.max_predictions_per_seq for source in sources)
+    row = PackShape(length, predictions, 1)
+    if config.layout == "packed":
+        row = pack_shape(HABANA, length, predictions, config.sequences_per_pack)
+    return StepShape(
+        micro_batch_size=config.micro_size,
+        accumulation=config.global_batch_size // (config.micro_size * world),
+        sequence_length=length,
+        predictions=row.predictions,
+        sequences_per_row=row.sequences,
+        world=world,
+    )
+
+
+def optimizer_spec(config: PretrainConfig) -> OptimizerSpec:
+    """The optimizer of the settings."""
+    return OptimizerSpec(
+        config.optimizer, config.beta1, config.beta2, config.eps, config.weight_decay,
+        config.shard_optimizer,
+    )  # fmt: skip
+
+
+def _fit_vocabulary(
+    config: PretrainConfig, origins: Mapping[str, str], sources: Sequence[Source]
+) -> tuple[PretrainConfig, bytes | None]:
+    """Check the vocabularies against each other; a size nobody gave follows from them."""
+    known = {sha: size for source in sources for sha, size in source.vocabularies.items()}
+    if len(known) > 1:
+        names = ", ".join(f"{sha[:12]} ({size:,} tokens)" for sha, size in known.items())
+        raise DataError(
+            f"the records were made with different vocabularies: {names}",
+            "make all records with one --vocab; `bertkit inspect FOLDER` shows each one's",
+        )
+    content = None
+    if config.vocab is not None:
+        place = find_vocab(config.vocab)
+        vocab = load_vocab(place, config.records.duplicates)
+        if known and vocab.sha256 not in known:
+            made = next(iter(known))
+            raise DataError(
+                f"the records were made with vocabulary {made[:12]},"
+                f" --vocab {config.vocab} is {vocab.sha256[:12]}",
+                "give the vocabulary of make-records",
+            )
+        known = {vocab.sha256: len(vocab)}
+        with open_binary(place) as stream:
+            content = stream.read()
+    for size in known.values():
+        if "model.vocab_size" not in origins:
+            config = replace(config, model=replace(config.model, vocab_size=size))
+        elif size > config.model.vocab_size:
+            raise ConfigError(
+                f"the vocabulary has {size} entries, model.vocab_size is {config.model.vocab_size}"
+            )
+    return config, content

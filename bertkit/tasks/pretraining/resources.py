@@ -1,0 +1,111 @@
+"""What a run will need: memory, disk, and its shape in numbers. Runs nothing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from bertkit.files import human_bytes
+from bertkit.model.config import BertConfig
+from bertkit.tasks.pretraining.config import PretrainConfig
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A plan in numbers.
+
+    Attributes:
+        parameters: of the model.
+        steps: optimizer steps of the whole run.
+        warmup_steps: of them with a rising rate.
+        epochs: passes over the records.
+        records: in the source.
+        batch_equation: how the global batch comes about.
+        memory_bytes: weights, gradients, moments and activations of one micro-batch.
+        checkpoint_bytes: of one checkpoint.
+        disk_bytes: of all checkpoints that are kept.
+    """
+
+    parameters: int
+    steps: int
+    warmup_steps: int
+    epochs: float
+    records: int
+    batch_equation: str
+    memory_bytes: int
+    checkpoint_bytes: int
+    disk_bytes: int
+
+    def text(self) -> str:
+        """The plan for people."""
+        machine = machine_memory()
+        of_machine = f" (this machine has {human_bytes(machine)})" if machine else ""
+        return "\n".join(
+            (
+                f"parameters   {self.parameters:,}",
+                f"batch        {self.batch_equation}",
+                f"steps        {self.steps:,}, the first {self.warmup_steps:,} warming up",
+                f"epochs       {self.epochs:.2f} of {self.records:,} records",
+                f"memory       about {human_bytes(self.memory_bytes)}{of_machine}",
+                f"disk         {human_bytes(self.disk_bytes)},"
+                f" {human_bytes(self.checkpoint_bytes)} per checkpoint",
+            )
+        )
+
+
+def estimate(config: PretrainConfig, records: int, max_seq_length: int, world: int = 1) -> Estimate:
+    """The plan of a run, before it starts.
+
+    Args:
+        config: resolved settings.
+        records: in the source.
+        max_seq_length: of the records.
+        world: processes that train together; memory is that of one.
+    """
+    parameters = config.model.parameter_count()
+    steps = config.steps(records)
+    # fp32 weights and gradients, two moments.
+    moments = 0 if config.optimizer == "sgd" else 2
+    copies = 2 + moments / (world if config.shard_optimizer else 1)
+    checkpoint_bytes = (1 + moments) * 4 * parameters
+    written = 1 + ((steps - 1) // config.save_every if config.save_every else 0)
+    # One more than is kept exists for a moment, while the new one is written.
+    kept = min(written, config.keep_last + 1) if config.keep_last else written
+    return Estimate(
+        parameters=parameters,
+        steps=steps,
+        warmup_steps=config.warmup(steps),
+        epochs=steps * config.global_batch_size / records,
+        records=records,
+        batch_equation=config.batch_equation(world),
+        memory_bytes=int(copies * 4 * parameters) + activation_bytes(config, max_seq_length),
+        checkpoint_bytes=checkpoint_bytes,
+        disk_bytes=kept * checkpoint_bytes,
+    )
+
+
+def activation_bytes(config: PretrainConfig, max_seq_length: int) -> int:
+    """Upper estimate of what one micro-batch keeps for its backward pass.
+
+    Per layer and token about 16 vectors of the hidden size (inputs of the products,
+    normalisations, dropout masks, residuals) and 3 of the inner size; per layer and head
+    the attention probabilities with their dropout; all sequences taken as full. Where
+    activations are computed again, one layer's and the rows between layers.
+    """
+    shape: BertConfig = config.model
+    number = 4 if config.precision == "fp32" else 2
+    tokens = config.micro_size * max_seq_length
+    per_token = 16 * shape.hidden_size + 3 * shape.intermediate_size
+    attention = 2 * config.micro_size * shape.num_attention_heads * max_seq_length**2
+    layer = number * (tokens * per_token + attention)
+    if config.recompute:
+        return layer + shape.num_hidden_layers * number * tokens * shape.hidden_size
+    return shape.num_hidden_layers * layer
+
+
+def machine_memory() -> int:
+    """Bytes of main memory, 0 where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 0

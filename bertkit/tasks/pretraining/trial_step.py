@@ -1,0 +1,181 @@
+"""One step on a made-up batch of the largest shape, before a long run: does it fit, how long?"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from bertkit import log
+from bertkit.backends.base import Adapter
+from bertkit.backends.process_group import Topology
+from bertkit.data.batch_layouts import Layout
+from bertkit.data.step_batch import Records, StepBatch, sequence_lengths, weighted
+from bertkit.errors import ConfigError, MissingDependencyError
+from bertkit.files import human_bytes
+from bertkit.tasks.pretraining.feeds import training_feed
+from bertkit.tasks.pretraining.prepare import Prepared, make_model, optimizer_spec
+from bertkit.tasks.pretraining.task import PretrainTask
+from bertkit.train.backend_options import options_of
+
+_SAMPLE = 1024
+# Without being asked, a dry run does not compute for longer than about this.
+_PATIENCE = 20.0
+# Share of the speed of matrix products that small models reach at least.
+_USUAL_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What one step on the largest micro-batch took.
+
+    Attributes:
+        tokens: rows of the micro-batch.
+        micro_batch_seconds: of its forward pass, backward pass and update.
+        peak_memory_bytes: most memory in use: of the device, or of the process where the
+            device has none of its own.
+        run_seconds: of the whole run, from this and the lengths of the records.
+    """
+
+    tokens: int
+    micro_batch_seconds: float
+    peak_memory_bytes: int
+    run_seconds: float
+
+    def text(self) -> str:
+        """The figures for people, in the form of `Estimate.text`."""
+        hours = self.run_seconds / 3600
+        return (
+            f"mock batch   {self.tokens:,} tokens in {self.micro_batch_seconds:.3g} s,"
+            f" peak memory {human_bytes(self.peak_memory_bytes)}\n"
+            f"time         about {hours:,.1f} hours, without evaluations and checkpoints"
+        )
+
+
+def rehearse(ready: Prepared, adapter: Adapter, wanted: bool | None = None) -> Rehearsal | None:
+    """Run the largest micro-batch of a run once, on a model that is thrown away.
+
+    Nothing is written and no update is kept.
+
+    Args:
+        ready: the run.
+        adapter: of the machine, not yet started.
+        wanted: None leaves it out where it would take long, or the machine would compile
+            for it; False always does.
+
+    Returns:
+        None where it was left out.
+
+    Raises:
+        MissingDependencyError: wanted, but the machine is not here.
+        ConfigError: wanted, but the machine takes no single batch.
+    """
+    caps = adapter.caps
+    if wanted is False or Topology.from_environment().world > 1:
+        return None
+    if wanted is None and (caps.step_owner != "loop" or caps.fixed_shapes):
+        return None
+    if caps.scalar_reads == "closure":
+        raise ConfigError(
+            f"--mock does not work on {caps.name}: its engine runs whole loops",
+            "--set cs.validate_only=true without --dry-run checks that the step compiles",
+        )
+    probe = adapter.probe()
+    if not probe.present:
+        if wanted:
+            raise MissingDependencyError(
+                f"--mock needs {caps.name}, which is not here: {probe.reason}", probe.hint
+            )
+        return None
+    config = ready.config
+    adapter.start(options_of(config, caps.name))
+    try:
+        batch = largest_batch(ready, adapter)
+        if wanted is None:
+            speed = _USUAL_SHARE * adapter.peak_flops(config.precision)
+            seconds = 2 * _batch_flops(ready, batch) / speed
+            if seconds > _PATIENCE:
+                log.logger.info("a mock batch would take about %.0f s: see --mock", seconds)
+                return None
+        return _run(ready, adapter, batch)
+    finally:
+        adapter.close()
+
+
+def largest_batch(ready: Prepared, adapter: Adapter) -> StepBatch:
+    """A step of one micro-batch in which every sequence is as long as records can be."""
+    source, config = ready.source, ready.config
+    length, most = source.max_seq_length, min(source.max_predictions_per_seq, _room(ready))
+    count = config.micro_size
+    places = np.arange(source.max_predictions_per_seq, dtype=np.int32)
+    records = {
+        "input_ids": np.ones((count, length), np.int32),
+        "input_mask": np.ones((count, length), np.int32),
+        "segment_ids": np.zeros((count, length), np.int32),
+        "masked_lm_positions": np.tile(np.where(places < most, places + 1, 0), (count, 1)),
+        "masked_lm_ids": np.ones((count, len(places)), np.int32),
+        "masked_lm_weights": np.tile((places < most).astype(np.float32), (count, 1)),
+        "next_sentence_labels": np.zeros(count, np.int32),
+    }
+    layout: Layout = training_feed(ready, adapter).arrangement
+    parts = layout.micro_batches(weighted(records, config.mlm_normalisation, count))
+    return StepBatch([max(parts, key=lambda part: len(part.arrays["ids"]))])
+
+
+def _room(ready: Prepared) -> int:
+    """Predictions that a full sequence holds: all positions but [CLS]."""
+    return ready.source.max_seq_length - 1
+
+
+def _run(ready: Prepared, adapter: Adapter, batch: StepBatch) -> Rehearsal:
+    config = ready.config
+    torch.manual_seed(config.seed)
+    placed = adapter.place(make_model(config))
+    optimizer = adapter.optimizer(placed, optimizer_spec(config))
+    task = PretrainTask(nsp=config.nsp)
+    stepper = adapter.build(placed, task, ready.step, optimizer, lambda step: 0.0)
+    seconds = 0.0
+    for step in range(2):  # the first one also makes what is made once
+        begin = time.perf_counter()
+        stepper.read([stepper.train(batch, step)])
+        seconds = time.perf_counter() - begin
+    whole = _step_flops(ready) / _batch_flops(ready, batch)
+    return Rehearsal(
+        tokens=sum(len(part.arrays["ids"]) for part in batch.micro_batches),
+        micro_batch_seconds=seconds,
+        peak_memory_bytes=_peak_memory(),
+        run_seconds=seconds * whole * config.max_steps,
+    )
+
+
+def _batch_flops(ready: Prepared, batch: StepBatch) -> float:
+    """Of the largest micro-batch."""
+    tokens = sum(float(part.lengths.sum()) for part in batch.micro_batches)
+    pairs = sum(float((part.lengths**2).sum()) for part in batch.micro_batches)
+    masked = sum(float((part.arrays["mlm_weights"] > 0).sum()) for part in batch.micro_batches)
+    return ready.config.model.training_flops(tokens, pairs, masked, batch.sequences)
+
+
+def _step_flops(ready: Prepared) -> float:
+    """Of one process's part of a usual step, from evenly spaced records."""
+    config, source = ready.config, ready.source
+    numbers = np.linspace(0, len(source) - 1, min(_SAMPLE, len(source))).astype(np.int64)
+    records: Records = source.at_epoch(0).batch(numbers)
+    lengths = sequence_lengths(records["input_mask"]).astype(float)
+    if config.layout == "padded":
+        lengths = np.full_like(lengths, source.max_seq_length)
+    masked = float((records["masked_lm_weights"] > 0).sum(axis=1).mean())
+    count = float(config.global_batch_size)
+    return config.model.training_flops(
+        count * float(lengths.mean()), count * float((lengths**2).mean()), count * masked, count
+    )
+
+
+def _peak_memory() -> int:
+    on_gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return on_gpu or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,230 @@
+"""Answering the questions of a file with a model, and the files that come of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bertkit import log
+from bertkit.backends.base import Adapter, Stepper
+from bertkit.data.step_batch import StepBatch
+from bertkit.errors import ConfigError, DataError
+from bertkit.files import read_json, write_text
+from bertkit.model.checkpoints.formats import load_weights
+from bertkit.model.checkpoints.hf import load_into
+from bertkit.model.heads import BertForQuestionAnswering
+from bertkit.tasks.squad.auto_batch_size import find_batch_size
+from bertkit.tasks.squad.config import AnswerConfig
+from bertkit.tasks.squad.features import Window
+from bertkit.tasks.squad.predict import Decoder, Predictions, Scores
+from bertkit.tasks.squad.questions import Question, is_writable
+from bertkit.tasks.squad.review import review, write_review
+from bertkit.tasks.squad.score import score
+from bertkit.tasks.squad.window_batches import AnswerBatches, WindowBatcher, by_length
+from bertkit.tokenization.wordpiece import WordPieceTokenizer
+
+ANSWERS = "predictions.json"
+NBEST = "nbest_predictions.json"
+NULL_ODDS = "null_odds.json"
+SCORES = "scores.json"
+# What a pretraining or classification checkpoint has beside the encoder.
+_OTHER_HEADS = ("cls.", "bert.pooler.", "classifier.")
+
+
+def load_span_weights(model: BertForQuestionAnswering, place: Path, headless: bool = False) -> None:
+    """Fill a model with the weights of a checkpoint.
+
+    Args:
+        model: of the checkpoint's shape.
+        place: the checkpoint.
+        headless: an encoder alone will do; the span head keeps its new weights.
+
+    Raises:
+        DataError: broken or other files.
+        ConfigError: it has no span head.
+    """
+    weights = load_weights(place, model.config.vocab_size)
+    report = load_into(model, weights, ("qa_outputs.",), _OTHER_HEADS, str(place))
+    if report.missing and not headless:
+        raise ConfigError(
+            f"{place} has no span head: it was not fine-tuned on SQuAD",
+            "fine-tune it first: bertkit finetune-squad --train-file",
+        )
+    log.logger.info("weights from %s", place)
+
+
+def answer_windows(
+    config: AnswerConfig, adapter: Adapter, stepper: Stepper, batcher: WindowBatcher,
+    tokenizer: WordPieceTokenizer, windows: Sequence[Window],
+) -> Predictions:  # fmt: skip
+    """Answers to the questions of windows, as the settings say; none but in the main process.
+
+    Args:
+        config: batch size, lengths and thresholds.
+        adapter: of the machine.
+        stepper: of a span model and `ScoreTask`.
+        batcher: makes batches.
+        tokenizer: the one that made the windows.
+        windows: of all questions, those of one question side by side.
+    """
+    size = config.predict_size
+    if not size:
+        own = find_batch_size(stepper, batcher, windows, fastest=adapter.caps.name == "cpu")
+        size = min(adapter.peers.gather(own))
+    scores = score_windows(adapter, stepper, batcher, windows, size)
+    if not adapter.peers.topology.is_main:
+        return Predictions()
+    decoder = Decoder(
+        tokenizer,
+        config.n_best_size,
+        config.max_answer_length,
+        config.version_2_with_negative,
+        config.null_score_diff_threshold,
+    )
+    return decoder.decode(windows, scores)
+
+
+def score_windows(
+    adapter: Adapter, stepper: Stepper, batcher: WindowBatcher, windows: Sequence[Window],
+    batch_size: int,
+) -> dict[int, Scores]:  # fmt: skip
+    """Start and end scores of every window's tokens.
+
+    Several processes take the batches in turn, and the main one gets all scores. A batch holds
+    the same windows however many processes there are.
+
+    Args:
+        adapter: of the machine; where it wants one shape, batches are filled with copies.
+        stepper: of a span model and `ScoreTask`.
+        batcher: makes batches.
+        windows: any number of them.
+        batch_size: windows per forward pass; windows of like length go together.
+
+    Returns:
+        unique id → (start scores, end scores), float32, one per token; nothing in the
+        processes beside the main one.
+    """
+    place = adapter.peers.topology
+    found: dict[int, Scores] = {}
+    fixed = adapter.caps.fixed_shapes
+    parts = _parts(by_length(windows), batch_size, fixed)
+    while fixed and len(parts) % place.world:
+        parts.append(parts[-1])  # engines that join processes want as many calls of each
+    own = AnswerBatches(parts[place.rank :: place.world], batcher)
+    if len(own):
+        with adapter.loader(own, training=False) as batches:
+            found = _scores(stepper, own, batches)
+    return {name: pair for part in adapter.peers.collect(found) for name, pair in part.items()}
+
+
+def _scores(
+    stepper: Stepper, own: AnswerBatches, batches: Iterable[StepBatch]
+) -> dict[int, Scores]:
+    """The scores of some batches, which the machine's loader may have put together anew."""
+    windows = [window for part in own.parts for window in part]
+    found: dict[int, Scores] = {}
+    done = 0
+    bar = log.progress(total=len(windows), unit="window", description="answering")
+    for batch in batches:
+        scores = stepper.predict(batch)
+        part = windows[done : batch.next_position]
+        sizes = own.batcher.rows(part)
+        for window, first in zip(part, (np.cumsum(sizes) - sizes).tolist(), strict=True):
+            rows = slice(first, first + window.length)
+            pair = scores["start_scores"][rows], scores["end_scores"][rows]
+            found.setdefault(window.unique_id, pair)
+        bar.update(len(part))
+        done = batch.next_position
+    bar.close()
+    return found
+
+
+def _parts(windows: list[Window], size: int, filled: bool) -> list[list[Window]]:
+    """Windows of each batch; the last one filled up with copies of its last where wanted."""
+    parts = [windows[first : first + size] for first in range(0, len(windows), size)]
+    if filled and parts:
+        last = parts[-1]
+        parts[-1] = [*last, *last[-1:] * (size - len(last))]
+    return parts
+
+
+def write_predictions(folder: str | Path, predictions: Predictions, version_2: bool) -> None:
+    """Write `predictions.json`, `nbest_predictions.json` and, for v2.0, `null_odds.json`.
+
+    The form is that of run_squad.py, so the official evaluation scripts read them.
+    """
+    place = Path(folder)
+    _write(place / ANSWERS, predictions.answers)
+    _write(place / NBEST, predictions.nbest)
+    if version_2:
+        _write(place / NULL_ODDS, predictions.null_odds)
+
+
+def score_folder(
+    folder: str | Path, questions: Sequence[Question], version_2: bool
+) -> dict[str, float]:
+    """Score a folder's `predictions.json`; write `scores.json` and `review.json` beside it.
+
+    Raises:
+        DataError: no predictions there, or of another form; nothing to score.
+    """
+    place = Path(folder)
+    answers = read_answers(place / ANSWERS)
+    odds = None
+    if version_2 and (place / NULL_ODDS).is_file():
+        odds = _read_odds(place / NULL_ODDS)
+    scores = score(questions, answers, version_2, odds)
+    _write(place / SCORES, scores)
+    write_review(place, review(questions, answers, _read_nbest(place / NBEST), version_2))
+    return scores
+
+
+def read_answers(path: str | Path) -> dict[str, str]:
+    """Question id → text, from a predictions file.
+
+    Raises:
+        DataError: not there, or not an object of texts.
+    """
+    if not Path(path).is_file():
+        raise DataError(f"no {path}", "give --do-predict to make it")
+    values: Any = read_json(path)
+    if not isinstance(values, dict):
+        raise DataError(f"{path}: expected an object of question ids and texts")
+    for name, text in values.items():
+        if not isinstance(text, str) or not is_writable(text):
+            raise DataError(f"{path}: the answer to {name!r} is not a text")
+    return values
+
+
+def _read_odds(path: Path) -> dict[str, float]:
+    try:
+        return {name: float(value) for name, value in read_json(path).items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: expected an object of question ids and numbers") from error
+
+
+def _read_nbest(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Question id → guesses; nothing where there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        return {
+            name: [{"text": g["text"], "probability": float(g["probability"])} for g in guesses]
+            for name, guesses in read_json(path).items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: expected question ids and lists of guesses") from error
+
+
+def _write(path: Path, values: Any) -> None:
+    write_text(path, json.dumps(values, indent=4, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not plain data")

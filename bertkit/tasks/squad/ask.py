@@ -1,0 +1,151 @@
+"""Questions from the command line or another program, answered at once."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bertkit import log
+from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec, StepPlan
+from bertkit.errors import ConfigError, DataError
+from bertkit.model.heads import BertForQuestionAnswering
+from bertkit.tasks.squad.answer_files import answer_windows, load_span_weights
+from bertkit.tasks.squad.config import AskConfig
+from bertkit.tasks.squad.features import WindowMaker
+from bertkit.tasks.squad.prepare import answering_plan, answering_problems, open_start
+from bertkit.tasks.squad.questions import Passage, Question, is_writable
+from bertkit.tasks.squad.window_batches import ScoreTask, WindowBatcher
+from bertkit.tokenization.wordpiece import WordPieceTokenizer
+from bertkit.train import checkpoint
+from bertkit.train.backend_options import options_of
+
+_FORM = 'one object per line: {"question": "...", "passage": "..."}'
+
+
+@dataclass
+class AskResult:
+    """What a model answered.
+
+    Attributes:
+        checkpoint: the model.
+        answers: per question its `id`, `question`, `answer` (empty for "no answer"),
+            `probability` among the listed answers, `nbest` as in nbest_predictions.json,
+            and `null_odds` for v2.0. Empty where the settings asked to compile only.
+        seconds: of work, without start-up.
+    """
+
+    checkpoint: str
+    answers: list[dict[str, Any]]
+    seconds: float
+
+
+def one_question(question: str, passage: str) -> Question:
+    """A question about a passage.
+
+    Raises:
+        DataError: one of them is empty.
+    """
+    for name, text in (("--question", question), ("--passage", passage)):
+        if not text.strip():
+            raise DataError(f"{name} is empty")
+    return Question("1", question, Passage(passage), [])
+
+
+def read_asked(lines: Iterable[str], source: str) -> list[Question]:
+    """Questions from JSON lines.
+
+    Args:
+        lines: objects with `question`, `passage` (or `context`, as SQuAD has it) and, if
+            wanted, `id`; without it the number of the line, from 1, is the id.
+        source: name of where they come from, for messages.
+
+    Raises:
+        DataError: a line is not such an object, an id occurs again, or there is none.
+    """
+    questions: dict[str, Question] = {}
+    passages: dict[str, Passage] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{source}:{number}: not JSON: {error}", _FORM) from error
+        if not isinstance(entry, dict):
+            raise DataError(f"{source}:{number}: not an object", _FORM)
+        text = _text(entry, ("question",), f"{source}:{number}")
+        passage = _text(entry, ("passage", "context"), f"{source}:{number}")
+        name = str(entry.get("id", number))
+        if name in questions:
+            raise DataError(f"{source}:{number}: the id {name!r} has occurred before")
+        questions[name] = Question(name, text, passages.setdefault(passage, Passage(passage)), [])
+    if not questions:
+        raise DataError(f"{source}: holds no question", _FORM)
+    return list(questions.values())
+
+
+def _text(entry: dict[str, Any], names: Sequence[str], place: str) -> str:
+    found = next((entry[name] for name in names if name in entry), None)
+    if not isinstance(found, str) or not found.strip() or not is_writable(found):
+        raise DataError(f"{place}: {names[0]!r} is missing, empty or not a text", _FORM)
+    return found
+
+
+def ask(config: AskConfig, questions: Sequence[Question], adapter: Adapter) -> AskResult:
+    """Answer questions with a fine-tuned model.
+
+    Args:
+        config: the settings; `init_checkpoint` is a checkpoint or a run, whose last
+            checkpoint is taken.
+        questions: with different ids.
+        adapter: of the machine.
+
+    Raises:
+        DataError: missing or broken files.
+        ConfigError: no span head; vocabulary or lengths that do not fit; or settings that
+            the machine cannot do.
+    """
+    begin = time.perf_counter()
+    start = checkpoint.find([str(config.init_checkpoint)])[-1][1]
+    shape, vocab = open_start(config, start)
+    config = replace(config, layout=adapter.caps.layout(config.layout))
+    options = options_of(config, adapter.caps.name)
+    plan = answering_plan(
+        StepPlan(config.precision, config.layout, model=shape, options=options), config
+    )
+    problems = [problem.text for problem in adapter.validate(plan, OptimizerSpec())]
+    problems += answering_problems(config, adapter)
+    if problems:
+        raise ConfigError("; ".join(problems))
+    adapter.start(options)
+    model = BertForQuestionAnswering(shape)
+    load_span_weights(model, start)
+    tokenizer = WordPieceTokenizer(vocab, config.do_lower_case)
+    maker = WindowMaker(
+        tokenizer, config.max_seq_length, config.doc_stride, config.max_query_length
+    )
+    windows = maker.windows(questions, training=False)
+    padded = config.max_seq_length if config.layout == "padded" else 0
+    batcher = WindowBatcher(vocab.cls_id, vocab.sep_id, padded)
+    stepper = adapter.build(adapter.place(model), ScoreTask(), plan)
+    try:
+        found = answer_windows(config, adapter, stepper, batcher, tokenizer, windows)
+    except CompiledOnly as done:
+        log.logger.info("%s; nothing was answered", done)
+        return AskResult(str(start), [], round(time.perf_counter() - begin, 3))
+    answers = []
+    for question in questions:
+        nbest = found.nbest.get(question.id, [])
+        answer = found.answers.get(question.id, "")
+        chance = next((guess["probability"] for guess in nbest if guess["text"] == answer), 0.0)
+        entry = {
+            "id": question.id, "question": question.text, "answer": answer,
+            "probability": chance, "nbest": nbest,
+        }  # fmt: skip
+        if question.id in found.null_odds:
+            entry["null_odds"] = found.null_odds[question.id]
+        answers.append(entry)
+    return AskResult(str(start), answers, round(time.perf_counter() - begin, 3))

@@ -1,0 +1,243 @@
+"""A SQuAD run's settings and files, opened and checked before anything is written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape
+from bertkit.backends.process_group import Topology
+from bertkit.errors import ConfigError, DataError
+from bertkit.files import sha256_of
+from bertkit.model.checkpoints.formats import load_config, vocab_beside
+from bertkit.model.config import BertConfig
+from bertkit.tasks.pretraining.prepare import micro_size
+from bertkit.tasks.squad.config import AnswerConfig, SquadConfig
+from bertkit.tasks.squad.features import Window, WindowMaker
+from bertkit.tasks.squad.questions import Question, read_questions
+from bertkit.tasks.squad.window_batches import WindowBatcher
+from bertkit.tasks.squad.window_cache import cached_windows
+from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
+from bertkit.tokenization.wordpiece import WordPieceTokenizer
+from bertkit.train import checkpoint
+from bertkit.train.backend_options import options_of
+
+# Questions looked at to tell how many windows all of them will have.
+_SAMPLE = 500
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A run's settings and files, opened and checked against each other.
+
+    Attributes:
+        config: the settings.
+        start: checkpoint to take weights from; None where only files are scored.
+        shape: of its encoder.
+        vocab: of its tokens.
+        training: questions to train on.
+        asked: questions to answer or to score.
+        scores: whether answers are to be scored.
+        backend: name of the machine; empty where nothing is computed.
+    """
+
+    config: SquadConfig
+    start: Path | None
+    shape: BertConfig | None
+    vocab: Vocab | None
+    training: list[Question]
+    asked: list[Question]
+    scores: bool
+    backend: str = ""
+
+    def windows(self, questions: Sequence[Question], training: bool) -> list[Window]:
+        """The windows of questions."""
+        config = self.config
+        maker = WindowMaker(
+            self.tokenizer, config.max_seq_length, config.doc_stride, config.max_query_length
+        )
+        return maker.windows(questions, training)
+
+    def kept_windows(self, training: bool) -> list[Window]:
+        """The windows of the training file or of the file to answer, from `--cache` if given."""
+        config, questions = self.config, self.training if training else self.asked
+        path = str(config.train_file if training else config.predict_file)
+        if config.cache is None:
+            return self.windows(questions, training)
+        assert self.vocab is not None
+        names = (
+            "do_lower_case", "version_2_with_negative", "max_seq_length", "doc_stride",
+            "max_query_length", "limit",
+        )  # fmt: skip
+        facts = {name: getattr(config, name) for name in names}
+        facts |= {"file": sha256_of(path), "training": training}
+        return cached_windows(
+            config.cache, facts, questions, self.vocab, lambda: self.windows(questions, training)
+        )
+
+    @cached_property
+    def tokenizer(self) -> WordPieceTokenizer:
+        """Of the vocabulary."""
+        assert self.vocab is not None
+        return WordPieceTokenizer(self.vocab, self.config.do_lower_case)
+
+    @property
+    def batcher(self) -> WindowBatcher:
+        """In the run's layout."""
+        assert self.vocab is not None
+        padded = self.config.max_seq_length if self.config.layout == "padded" else 0
+        return WindowBatcher(self.vocab.cls_id, self.vocab.sep_id, padded)
+
+    @property
+    def plan(self) -> StepPlan:
+        """What decides one step's numbers."""
+        config = self.config
+        world = Topology.from_environment().world
+        shape = StepShape(
+            config.micro_size, config.global_batch_size // (config.micro_size * world),
+            config.max_seq_length, world=world,
+        )  # fmt: skip
+        return StepPlan(
+            config.precision, config.layout, config.max_grad_norm, config.seed, shape=shape,
+            model=self.shape, options=options_of(config, self.backend),
+            save_every=config.save_every, training=config.trains,
+        )  # fmt: skip
+
+    @property
+    def optimizer(self) -> OptimizerSpec:
+        """By name."""
+        return OptimizerSpec(self.config.optimizer, weight_decay=self.config.weight_decay)
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of what the training windows are made of."""
+        assert self.vocab is not None
+        parts = (sha256_of(str(self.config.train_file)), self.vocab.sha256)
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+    def outline(self) -> dict[str, int]:
+        """The run in numbers, windows estimated from a sample, for a dry run."""
+        plan = {"training_questions": len(self.training), "questions_to_answer": len(self.asked)}
+        if self.shape is None:
+            return plan
+        plan["parameters"] = self.shape.parameter_count()
+        if self.training:
+            windows = self._about(self.training)
+            plan |= {"training_windows_about": windows, "steps": self.config.steps(windows)}
+            # Weights and two moments in float32.
+            plan["checkpoint_bytes_about"] = 12 * plan["parameters"]
+        if self.asked and self.config.predicts:
+            plan["windows_to_answer_about"] = self._about(self.asked)
+        return plan
+
+    def _about(self, questions: Sequence[Question]) -> int:
+        sample = questions[:: -(-len(questions) // _SAMPLE)]
+        return round(len(self.windows(sample, training=False)) * len(questions) / len(sample))
+
+
+def prepare(config: SquadConfig, adapter: Adapter) -> Ready:
+    """Open every file and check that they belong together; writes nothing.
+
+    Raises:
+        DataError: missing, broken or empty files.
+        ConfigError: the vocabulary or the lengths do not fit the checkpoint, or the
+            machine the settings.
+    """
+    config = replace(config, layout=adapter.caps.layout(config.layout))
+    if config.trains:
+        size = micro_size(
+            config.global_batch_size, config.micro_batch_size, Topology.from_environment().world
+        )
+        config = replace(config, micro_batch_size=size)
+    version_2, limit = config.version_2_with_negative, config.limit
+    training, asked = [], []
+    if config.trains:
+        training = read_questions(str(config.train_file), version_2, True, limit)
+    if config.predict_file and (config.predicts or config.do_eval):
+        asked = read_questions(config.predict_file, version_2, False, limit)
+    answered = any(question.answers for question in asked)
+    scores = answered and config.predicts if config.do_eval is None else config.do_eval
+    if not (config.trains or config.predicts):
+        return Ready(config, None, None, None, training, asked, scores)
+    start = _starting_point(config)
+    if config.trains and start.parent.resolve() == Path(config.output).resolve():
+        raise ConfigError(
+            f"--init-checkpoint {start} is a checkpoint of --output itself",
+            "give another --output; to go on with this run, give the checkpoint it started from",
+        )
+    shape, vocab = open_start(config, start)
+    ready = Ready(config, start, shape, vocab, training, asked, scores, adapter.caps.name)
+    answering = answering_plan(ready.plan, config)
+    plans = [ready.plan if config.trains else answering]
+    if config.predicts and adapter.caps.scalar_reads == "closure":
+        plans.append(answering)  # such an engine cuts whole steps, and so these batches too
+    found = [problem for plan in plans for problem in adapter.validate(plan, ready.optimizer)]
+    problems = [problem.text for problem in found]
+    problems += answering_problems(config, adapter) if config.predicts else []
+    if problems:
+        raise ConfigError("; ".join(dict.fromkeys(problems)))
+    return ready
+
+
+def open_start(config: AnswerConfig, start: Path) -> tuple[BertConfig, Vocab]:
+    """The shape of a checkpoint and the vocabulary that goes with it.
+
+    Raises:
+        DataError: files are missing or broken.
+        ConfigError: vocabulary or lengths do not fit the checkpoint.
+    """
+    shape = load_config(start)
+    vocab = _vocabulary(config, start, shape)
+    if config.max_seq_length > shape.max_position_embeddings:
+        raise ConfigError(
+            f"--max-seq-length {config.max_seq_length} is more than the"
+            f" {shape.max_position_embeddings} positions of {start}"
+        )
+    return shape, vocab
+
+
+def answering_plan(plan: StepPlan, config: AnswerConfig) -> StepPlan:
+    """The plan of a forward pass that answers, from that of a run."""
+    shape = StepShape(config.predict_size or 1, 1, config.max_seq_length)
+    return replace(plan, shape=shape, training=False)
+
+
+def answering_problems(config: AnswerConfig, adapter: Adapter) -> list[str]:
+    """What a machine cannot do of the settings for answering."""
+    if config.predict_size == 0 and adapter.caps.scalar_reads == "closure":
+        name = adapter.caps.name
+        return [f"--predict-batch-size auto does not work on {name}, whose compiler cuts batches"
+                " itself; give a number"]  # fmt: skip
+    return []
+
+
+def _starting_point(config: SquadConfig) -> Path:
+    """The checkpoint whose shape and weights the run starts from."""
+    given = config.init_checkpoint
+    if given is None:
+        last = checkpoint.latest(config.output)
+        if last is None:
+            raise DataError(
+                f"no checkpoint in {config.output}", "give --init-checkpoint, or train first"
+            )
+        return last
+    return checkpoint.find([given])[-1][1]
+
+
+def _vocabulary(config: AnswerConfig, start: Path, shape: BertConfig) -> Vocab:
+    """The vocabulary given, or the one beside the checkpoint; must have the model's size."""
+    beside = vocab_beside(start)
+    if config.vocab is None and not beside.is_file():
+        raise ConfigError(f"there is no {beside}", "give --vocab, the vocabulary of the checkpoint")
+    vocab = load_vocab(find_vocab(config.vocab) if config.vocab else beside)
+    size = len(vocab)
+    # Models are often padded to a multiple of 8 or 64 rows, for the matrix units.
+    if shape.vocab_size not in {size, -(-size // 8) * 8, -(-size // 64) * 64}:
+        raise ConfigError(
+            f"{vocab.path} has {size:,} tokens, the model of {start} {shape.vocab_size:,}",
+            "give the vocabulary that the checkpoint was pretrained with",
+        )
+    return vocab

@@ -1,0 +1,1 @@
+"""Vocabularies, WordPiece, and text files as arrays of token ids."""

@@ -1,0 +1,140 @@
+"""Training a WordPiece vocabulary on text, with the same bytes on every run.
+
+The `tokenizers` library merges pieces by frequency. By itself it numbers the continuing
+characters ("##a") in the order of a randomly seeded hash table, and breaks ties between
+merges by those numbers. So the alphabet is counted first and handed over in fixed order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bertkit import files, log
+from bertkit.errors import DataError, UsageError
+from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, not_utf8, save_vocab
+from bertkit.tokenization.wordpiece import is_cjk, is_punctuation
+
+LIMIT_ALPHABET = 1000
+TENSOR_MULTIPLE = 8
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class TrainedVocab:
+    """A vocabulary that was written: its file, size, digest, and seconds of work."""
+
+    path: str
+    tokens: int
+    sha256: str
+    bytes_read: int
+    seconds: float
+
+
+def train_vocab(
+    inputs: Sequence[str],
+    output: str | Path,
+    size: int = 30_528,
+    lower_case: bool = True,
+    min_frequency: int = 2,
+    overwrite: bool = False,
+) -> TrainedVocab:
+    """Learn a vocabulary and write it: special tokens, characters, then merged pieces.
+
+    Args:
+        inputs: UTF-8 text files; line structure does not matter.
+        output: the file to write, one token per line.
+        size: tokens to end with; small texts may not have that many.
+        lower_case: for an uncased model (lower case, accents stripped).
+        min_frequency: how often a pair must occur to be merged.
+        overwrite: replace an existing file.
+
+    Raises:
+        UsageError: the output exists, or the size leaves no room for the alphabet.
+        DataError: unreadable, not UTF-8, or no text at all.
+    """
+    started = time.perf_counter()
+    if Path(output).exists() and not overwrite:
+        raise UsageError(f"{output} exists", "give --overwrite to replace it")
+    import tokenizers
+
+    trainer = tokenizers.BertWordPieceTokenizer(lowercase=lower_case, strip_accents=lower_case)
+    alphabet = _alphabet(inputs, trainer)
+    starts = [character for character in alphabet if not _stands_alone(character)]
+    given = [*SPECIAL_TOKENS, *(f"##{character}" for character in starts)]
+    if size < len(given) + len(alphabet):
+        raise UsageError(
+            f"--size {size} is too small: the text has {len(alphabet)} different characters",
+            f"give at least {len(given) + len(alphabet)}",
+        )
+    trainer.train_from_iterator(
+        _blocks(inputs),
+        vocab_size=size,
+        min_frequency=min_frequency,
+        limit_alphabet=len(alphabet),
+        initial_alphabet=alphabet,
+        special_tokens=given,
+        show_progress=log.bars_wanted(),
+    )
+    tokens = _in_usual_order(trainer.get_vocab(), len(given))
+    if len(tokens) % TENSOR_MULTIPLE:
+        log.logger.warning(
+            "%d tokens: a multiple of %d makes the output layer faster on accelerators",
+            len(tokens), TENSOR_MULTIPLE,
+        )  # fmt: skip
+    digest = save_vocab(output, tokens)
+    read = sum(Path(name).stat().st_size for name in inputs if not files.is_remote(name))
+    return TrainedVocab(str(output), len(tokens), digest, read, time.perf_counter() - started)
+
+
+def _in_usual_order(ids: dict[str, int], given: int) -> list[str]:
+    """Special tokens, whole characters, continuing characters, then merges as learnt."""
+    learnt = sorted(ids, key=lambda token: ids[token])
+    specials, continuing = learnt[: len(SPECIAL_TOKENS)], learnt[len(SPECIAL_TOKENS) : given]
+    characters = [token for token in learnt[given:] if len(token) == 1]
+    merges = [token for token in learnt[given:] if len(token) > 1]
+    return [*specials, *characters, *continuing, *merges]
+
+
+def _alphabet(inputs: Sequence[str], trainer: Any) -> list[str]:
+    """The most frequent characters of the normalised text, in the order of Unicode."""
+    counts: Counter[str] = Counter()
+    for block in _blocks(inputs):
+        counts.update(trainer.normalizer.normalize_str(block))
+    for character in [character for character in counts if character.isspace()]:
+        del counts[character]
+    if not counts:
+        raise DataError("the input holds no text", "give files with text in --input")
+    ranked = sorted(counts, key=lambda character: (-counts[character], character))
+    if len(ranked) > LIMIT_ALPHABET:
+        log.logger.info(
+            "%d different characters: words with the rarest %d become [UNK]",
+            len(ranked), len(ranked) - LIMIT_ALPHABET,
+        )  # fmt: skip
+    return sorted(ranked[:LIMIT_ALPHABET])
+
+
+def _stands_alone(character: str) -> bool:
+    """True for characters that are words of their own and never continue one."""
+    return is_punctuation(character) or is_cjk(character)
+
+
+def _blocks(inputs: Sequence[str]) -> Iterator[str]:
+    """Text in pieces of about a megabyte that end at line ends."""
+    for name in inputs:
+        offset, line = 0, 1
+        with files.open_binary(name) as stream:
+            while lines := stream.readlines(_BLOCK):
+                blob = b"".join(lines)
+                try:
+                    yield blob.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    line += blob.count(b"\n", 0, error.start)
+                    place = offset + error.start
+                    raise not_utf8(name, line, place, blob[error.start]) from error
+                offset += len(blob)
+                line += len(lines)

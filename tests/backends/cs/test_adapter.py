@@ -1,0 +1,250 @@
+"""Cerebras systems: the same tests on the vendor's package and on the stand-in for it.
+
+The package computes on this machine's processor and lowers for systems that are not
+here; the stand-in also plays a system. `make test-cs` runs the test_cs files on the package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import synthetic
+import torch
+from safetensors.torch import load_file
+
+from bertkit.backends.cs.adapter import CsAdapter
+from bertkit.backends.cs.schedule import EngineSchedule
+from bertkit.backends.torch.cpu import CpuAdapter
+from bertkit.errors import StoppedError
+from bertkit.model.checkpoints.formats import load_weights, read
+from bertkit.tasks.pretraining.config import EvalConfig
+from bertkit.tasks.pretraining.evaluate import evaluate_checkpoints
+from bertkit.tasks.pretraining.pretrain import pretrain
+from bertkit.train import checkpoint, metrics
+from bertkit.train.backend_options import CsConfig
+from bertkit.train.schedule import make_schedule, staged
+
+from .runs import REAL, SHAPE, far, tiny, train
+
+# Training
+
+
+@pytest.mark.parametrize("layout", ["padded", "bucketed", "packed"])
+def test_it_trains_as_the_cpu_backend_does(cstorch, cs_records, tmp_path, layout):
+    theirs = train(CpuAdapter(), cs_records, tmp_path, "padded")
+    ours = train(CsAdapter(), cs_records, tmp_path, layout)
+    assert far(ours[1], theirs[1]) < 1e-5
+    for mine, other in zip(ours[0], theirs[0], strict=True):
+        for name in ("loss", "grad_norm", "mlm_loss_sum", "nsp_loss_sum"):
+            assert mine[name] == pytest.approx(other[name], rel=1e-5), name
+        for name in ("mlm_count", "nsp_count", "mlm_correct", "tokens", "sequences"):
+            assert mine[name] == other[name], name
+    assert ours[0][1]["grad_norm"] > 0.3, "nothing was clipped, so clipping was not compared"
+
+
+def test_its_lamb_is_the_one_we_name_after_it(cstorch, cs_records, tmp_path):
+    """The gradient of key biases is 0 but for rounding, and LAMB makes a step of that."""
+    small = make_schedule("constant", learning_rate=1e-2, max_steps=9)
+    theirs = train(CpuAdapter(), cs_records, tmp_path, "padded", 3, "no_debias_clamp10", small)
+    ours = train(CsAdapter(), cs_records, tmp_path, "padded", 3, "no_debias_clamp10", small)
+    assert far(ours[1], theirs[1], ["key.bias"]) < 1e-5
+
+
+def test_adamw_learns(cstorch, cs_settings):
+    config = cs_settings(optimizer="adamw", max_steps=30, save_every=0)
+    pretrain(config, CsAdapter())
+    lines = metrics.read(Path(config.output) / "metrics.jsonl")
+    assert lines[-1]["loss"] < lines[0]["loss"] - 0.2
+
+
+def test_half_precision_on_the_processor(cstorch, cs_records, tmp_path):
+    exact = train(CsAdapter(), cs_records, tmp_path)
+    half = train(CsAdapter(), cs_records, tmp_path, precision="bf16")
+    assert 1e-7 < far(half[1], exact[1]) < 1e-2
+
+
+SCHEDULES = {
+    "linear": make_schedule("linear", learning_rate=1e-3, max_steps=40, warmup_steps=7),
+    "root": make_schedule(
+        "polynomial", learning_rate=6e-3, max_steps=40, warmup_steps=7, power=0.5
+    ),
+    "mlperf": make_schedule(
+        "polynomial", learning_rate=1.0, max_steps=40, warmup_steps=9, start_warmup_step=-3
+    ),
+    "constant": make_schedule("constant", learning_rate=2e-4, max_steps=40),
+    "up_down": make_schedule("up_down", learning_rate=2e-7, max_steps=40, warmup_steps=5),
+    "stages": staged(["linear:5:0:1e-4", "constant:4:1e-4", "exponential:20:1e-4:1e-6"], 40),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_rates_are_ours_step_by_step_from_any_step_on(cstorch, name):
+    CsAdapter().start(CsConfig(device="cpu"))
+    ours = SCHEDULES[name]
+    top = max(ours(step) for step in range(41))
+    for first in (0, 3, 8, 30):
+        weight = torch.nn.Parameter(torch.zeros(1))
+        optimizer = cstorch.optim.SGD([weight], lr=0.0)
+        rates = EngineSchedule(cstorch, optimizer, ours)
+        rates.set_step(first, on_system=False)
+        for step in range(first, 45):
+            rate = float(optimizer.param_groups[0]["lr"])
+            assert rate == pytest.approx(ours(step), rel=1e-5, abs=3e-7 * top), (first, step)
+            weight.grad = torch.zeros(1)
+            optimizer.step()
+            rates.scheduler.step()
+
+
+# Checkpoints
+
+
+def test_resuming_continues_bit_for_bit(cstorch, cs_settings, tmp_path):
+    drops = replace(SHAPE, hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1)
+    whole = cs_settings(output=str(tmp_path / "whole"), model=drops)
+    pretrain(whole, CsAdapter())
+    parts = cs_settings(output=str(tmp_path / "parts"), model=drops, steps_this_run=3)
+    with pytest.raises(StoppedError):
+        pretrain(parts, CsAdapter())
+    again = pretrain(replace(parts, steps_this_run=0), CsAdapter())
+    assert again.resumed_from == 3
+    one, two = (Path(place) / "step-0000006" for place in (whole.output, parts.output))
+    ours, theirs = (load_file(place / "model.safetensors") for place in (one, two))
+    assert far(ours, theirs) == 0.0
+    first, second = (checkpoint.load_stepper_state(place)["optimizer"] for place in (one, two))
+    assert first.keys() == dict(ours).keys() - {"cls.predictions.decoder.weight",
+                                                "cls.predictions.decoder.bias"}  # fmt: skip
+    for name, values in first.items():
+        assert values, name
+        for what, tensor in values.items():
+            assert torch.equal(tensor, second[name][what]), (name, what)
+
+
+def test_evaluations_on_the_way_change_nothing(cstorch, cs_settings, cs_records, tmp_path):
+    plain = cs_settings(output=str(tmp_path / "plain"))
+    pretrain(plain, CsAdapter())
+    asked = cs_settings(
+        output=str(tmp_path / "asked"), eval_every=4, eval_input=[str(cs_records / "eval.tfrecord")]
+    )
+    pretrain(asked, CsAdapter())
+    lines = metrics.read(Path(asked.output) / "metrics.jsonl")
+    assert [line["step"] for line in lines if line["kind"] == "eval"] == [4, 6]
+    places = [Path(run.output) / "step-0000006/model.safetensors" for run in (plain, asked)]
+    assert far(*map(load_file, places)) == 0.0
+
+
+def test_evaluation_is_the_cpu_backends(cstorch, cs_settings, cs_records, tmp_path):
+    config = cs_settings()
+    pretrain(config, CsAdapter())
+    found = {}
+    for layout, adapter in (
+        ("cpu", CpuAdapter()),
+        ("padded", CsAdapter()),
+        ("packed", CsAdapter()),
+    ):
+        asked = EvalConfig(
+            layout="padded" if layout == "cpu" else layout, batch_size=4,
+            cs=CsConfig(device="cpu", artifacts=str(tmp_path / "logs")),
+        )  # fmt: skip
+        (found[layout],) = evaluate_checkpoints(
+            asked, [str(cs_records / "eval.tfrecord")], [config.output + "/step-0000006"], adapter
+        ).checkpoints
+    for layout in ("padded", "packed"):
+        for name in ("mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy"):
+            mine, theirs = getattr(found[layout], name), getattr(found["cpu"], name)
+            assert mine == pytest.approx(theirs, rel=1e-5), (layout, name)
+
+
+def test_the_vendors_file_converts_to_the_same_weights(cstorch, cs_settings, tmp_path):
+    config = cs_settings(cs=CsConfig(device="cpu", artifacts=str(tmp_path / "logs"), keep_mdl=True))
+    pretrain(config, CsAdapter())
+    files = sorted(path.name for path in (tmp_path / "logs/checkpoints").iterdir())
+    assert files == [f"checkpoint_{step}.mdl" for step in (2, 4, 6)]
+    for step in (2, 6):
+        theirs = load_weights(tmp_path / f"logs/checkpoints/checkpoint_{step}.mdl")
+        ours = load_file(Path(config.output) / f"step-000000{step}/model.safetensors")
+        same = {name: ours[name] for name in theirs}
+        assert far(same, theirs) == 0.0
+        assert len(theirs) > 35
+    moments = read_moments(tmp_path / "logs/checkpoints/checkpoint_6.mdl")
+    state = checkpoint.load_stepper_state(Path(config.output) / "step-0000006")["optimizer"]
+    assert moments.keys() == state.keys()
+    for name, values in moments.items():
+        assert far(values, {what: state[name][what] for what in ("exp_avg", "exp_avg_sq")}) == 0.0
+
+
+def test_the_next_phase_takes_weights_and_nothing_else(cstorch, cs_settings, tmp_path):
+    first = cs_settings(output=str(tmp_path / "first"))
+    pretrain(first, CsAdapter())
+    second = cs_settings(
+        output=str(tmp_path / "second"), init_checkpoint=first.output + "/step-0000006",
+        learning_rate=0.0, max_steps=2,
+    )  # fmt: skip
+    result = pretrain(second, CsAdapter())
+    assert (result.resumed_from, result.step) == (0, 2)
+    places = [first.output + "/step-0000006", second.output + "/step-0000002"]
+    assert far(*(load_file(place + "/model.safetensors") for place in places)) == 0.0
+    (moments,) = [
+        values for name, values in
+        checkpoint.load_stepper_state(places[1])["optimizer"].items()
+        if name == "bert.pooler.dense.weight"
+    ]  # fmt: skip
+    assert float(moments["beta1_power"]) == pytest.approx(0.9**3)
+
+
+def read_moments(path):
+    return read(path, moments=True).moments
+
+
+# Lowering
+
+
+@pytest.mark.parametrize("layout", ["padded", "bucketed", "packed"])
+def test_the_compiler_takes_the_tiny_step(cs_command, cs_records, tmp_path, layout):
+    half = {"padded": "bf16", "bucketed": "bf16", "packed": "fp16"}[layout]
+    done = cs_command(
+        *lowering(cs_records, layout),
+        "--precision",
+        half,
+        "--optimizer",
+        "no_debias_clamp10",
+        *tiny(),
+    )
+    assert done.status == 0, done.err
+    assert "nothing was trained" in done.err
+    assert not list((tmp_path / "run").glob("step-*"))
+    lowered = tmp_path / "logs/executors/000001/cirh.mlir"
+    assert lowered.stat().st_size > 1000
+
+
+@pytest.mark.skipif(not REAL, reason="the stand-in has no compiler to show this with")
+@pytest.mark.parametrize("layout", ["padded", "packed"])
+def test_the_compiler_takes_the_base_step(cs_command, tmp_path, layout):
+    synthetic.write(tmp_path / "train.tfrecord", 16, length=128, predictions=20, seed=1)
+    done = cs_command(
+        *lowering(tmp_path, layout), "--precision", "bf16", "--set", "cs.half=cbfloat16",
+        "--set", "model.vocab_size=30528", "--schedule", "polynomial", "--power", "0.5",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    lowered = tmp_path / "logs/executors/000001/cirh.mlir"
+    assert lowered.stat().st_size > 1_000_000
+
+
+def lowering(cs_records, layout):
+    return [
+        "pretrain", "--backend", "cs", "--input", cs_records / "train.tfrecord", "--output", "run",
+        "--layout", layout, "--gbs", 8, "--micro-batch-size", 4, "--max-steps", 6,
+        "--warmup-steps", 2, "--set", "cs.validate_only=true", "--set", "cs.artifacts=logs",
+    ]  # fmt: skip
+
+
+def test_a_system_that_is_not_there_is_one_clear_line(cs_command, cs_records):
+    done = cs_command(
+        "pretrain", "--backend", "cs", "--input", cs_records / "train.tfrecord", "--output", "run",
+        "--gbs", 8, "--max-steps", 2, "--precision", "bf16", "--set", "cs.compile_only=true",
+        *tiny(),
+    )  # fmt: skip
+    assert done.status == 4
+    assert "no Cerebras system can be reached" in done.err
+    assert "Traceback" not in done.err

@@ -1,0 +1,134 @@
+"""What one of several processes does for `test_distributed.py`; also run alone, as the measure.
+
+Run by the test, with torchrun's environment: python two_processes.py FOLDER
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from pathlib import Path
+
+import synthetic
+import torch
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+
+from bertkit.backends import registry
+from bertkit.backends.base import OptimizerSpec, StepPlan
+from bertkit.data.feed import Feed
+from bertkit.data.sample_order import Order
+from bertkit.model.config import BertConfig
+from bertkit.model.heads import BertForPreTraining
+from bertkit.tasks.pretraining.task import PretrainTask
+from bertkit.train.background_save import copied
+
+SHAPE = BertConfig(
+    vocab_size=synthetic.VOCAB, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+    intermediate_size=32, max_position_embeddings=32,
+    hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+)  # fmt: skip
+RATE = 0.5
+STEPS = 3
+CLIP = 0.05  # below the norm of every gradient here
+SHARDED = ("adamw", "nvlamb", "no_debias_clamp10")
+
+
+class Made:
+    """Sixteen records for every step."""
+
+    max_seq_length, max_predictions_per_seq = 24, 4
+
+    def __init__(self) -> None:
+        self.records = synthetic.batch(16 * STEPS, seed=4)
+
+    def __len__(self) -> int:
+        return 16 * STEPS
+
+    def at_epoch(self, epoch):
+        return self
+
+    def batch(self, indices):
+        return {name: values[indices] for name, values in self.records.items()}
+
+
+def batches(topology, normalisation, micro_batch_size=4):
+    """The steps of one process."""
+    feed = Feed(
+        Made(), Order(16 * STEPS, 1, shuffle=False), 16, micro_batch_size, "unpadded",
+        normalisation, synthetic.VOCAB, rank=topology.rank, world=topology.world,
+    )  # fmt: skip
+    return list(feed.steps(0, STEPS))
+
+
+def make(adapter, name, rate=RATE, shard=False, **plan):
+    """A model drawn from one seed, its optimizer and its stepper."""
+    torch.manual_seed(5)
+    decay = 0.0 if name == "sgd" else 0.01
+    model = adapter.place(BertForPreTraining(SHAPE))
+    optimizer = adapter.optimizer(model, OptimizerSpec(name, weight_decay=decay, shard=shard))
+    stepper = adapter.build(model, PretrainTask(), StepPlan(**plan), optimizer, lambda step: rate)
+    return model, optimizer, stepper
+
+
+def weights(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def plain(adapter, normalisation):
+    """SGD over steps of accumulated micro-batches; counts what goes to the other processes."""
+    model, _, stepper = make(adapter, "sgd", max_grad_norm=0.0)
+    sent = []
+    if adapter.peers.topology.world > 1:
+        stepper.model.register_comm_hook(None, lambda _, bucket: count(sent, bucket))
+    for step, batch in enumerate(batches(adapter.peers.topology, normalisation)):
+        stepper.train(batch, step)
+    return {"weights": weights(model), "exchanges": len(sent)}
+
+
+def count(sent, bucket):
+    sent.append(bucket.index())
+    return allreduce_hook(None, bucket)
+
+
+def clipped(adapter, clip):
+    """One step of SGD whose gradients are clipped before or after they are averaged."""
+    model, _, stepper = make(adapter, "sgd", max_grad_norm=CLIP, clip=clip)
+    stepper.train(batches(adapter.peers.topology, "micro_batch")[0], 0)
+    return weights(model)
+
+
+def sharded(adapter, name):
+    """The same steps with the optimizer's state whole and dealt out, and going on from there."""
+    found = {}
+    for shard in (False, True):
+        model, optimizer, stepper = make(adapter, name, 1e-2, shard)
+        steps = batches(adapter.peers.topology, "global_step")
+        for step, batch in enumerate(steps[:2]):
+            stepper.train(batch, step)
+        state, half = copied(stepper.state()), weights(model)
+        stepper.train(steps[2], 2)
+        inner = getattr(optimizer, "optim", optimizer)
+        kept = sum(len(group["params"]) for group in inner.param_groups)
+        found[shard] = {"state": state, "weights": weights(model), "half": half, "kept": kept}
+    (state,) = itertools.islice(adapter.peers.gather(found[True]["state"]["optimizer"]), 1)
+    model, _, stepper = make(adapter, name, 1e-2, shard=True)
+    model.load_state_dict(found[True]["half"])
+    stepper.load_state({"optimizer": state})
+    stepper.train(batches(adapter.peers.topology, "global_step")[2], 2)
+    return {"whole": found[False], "dealt": found[True], "resumed": weights(model)}
+
+
+def everything(adapter):
+    return {
+        **{f"plain {kind}": plain(adapter, kind) for kind in ("global_step", "micro_batch")},
+        **{f"clip {clip}": clipped(adapter, clip) for clip in ("before", "after")},
+        **{f"sharded {name}": sharded(adapter, name) for name in SHARDED},
+    }
+
+
+if __name__ == "__main__":
+    ours = registry.get("cpu")
+    ours.start(distributed=True)
+    result = everything(ours)
+    torch.save(result, Path(sys.argv[1]) / f"rank-{ours.peers.topology.rank}.pt")
+    ours.close()

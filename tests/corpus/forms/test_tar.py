@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import io
+import lzma
+import tarfile
+import tracemalloc
+
+import pytest
+
+from bertkit.corpus.config import ExtractConfig
+from bertkit.corpus.document import RawDocument, Rejected
+from bertkit.corpus.extract import extract
+from bertkit.corpus.forms.tar import is_tar, read_tar
+from bertkit.errors import DataError
+
+LIMIT = 64_000_000
+
+
+def tar_of(members: dict[str, bytes], **special: str) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, body in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            archive.addfile(info, io.BytesIO(body))
+        for name, target in special.items():
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.SYMTYPE, target
+            archive.addfile(info)
+    return out.getvalue()
+
+
+def test_openwebtext_in_one_pass_equals_unpacking_it(shared, tmp_path):
+    path = shared / "data/owt/mini/openwebtext.tar.xz"
+    found = {item.id.rpartition("!")[2]: item.text for item in read_tar(str(path), LIMIT)}
+    with tarfile.open(path) as outer:
+        outer.extractall(tmp_path, filter="data")
+    unpacked = {}
+    for packed in sorted((tmp_path / "openwebtext").glob("*.xz")):
+        with tarfile.open(packed) as inner:
+            unpacked |= {m.name: inner.extractfile(m).read().decode() for m in inner if m.isreg()}
+    assert len(found) == 120
+    assert found == unpacked
+    inner_only = list(read_tar(str(next((tmp_path / "openwebtext").glob("*.xz"))), LIMIT))
+    assert {item.text for item in inner_only} < set(found.values())
+
+
+def test_openwebtext_through_extract(shared, tmp_path):
+    path = str(shared / "data/owt/mini/openwebtext.tar.xz")
+    result = extract([path], str(tmp_path / "out"), ExtractConfig(splitter="lines"))
+    assert (result.documents, result.rejected, result.parts) == (120, 0, 1)
+
+
+def test_hostile_members_never_touch_the_disk(tmp_path):
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    path = inside / "evil.tar"
+    members = {"../up.txt": b"up\n", "/etc/absolute.txt": b"root\n", "good.txt": b"good\n"}
+    path.write_bytes(tar_of(members, link="/etc/passwd"))
+    found = list(read_tar(str(path), LIMIT))
+    assert [item.text for item in found[:3]] == ["up\n", "root\n", "good\n"]
+    assert "link" in found[3].reason
+    assert [item.name for item in tmp_path.rglob("*")] == ["inside", "evil.tar"]
+
+
+def test_bomb_costs_neither_memory_nor_the_rest(tmp_path):
+    body = bytes(100_000_000)
+    blob = lzma.compress(tar_of({"zeros.txt": body, "good.txt": b"good\n"}), preset=0)
+    path = tmp_path / "bomb.tar"
+    path.write_bytes(tar_of({"a_data.xz": blob, "b.txt": b"b\n"}))
+    del body
+    tracemalloc.start()
+    found = list(read_tar(str(path), 1_000_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(found[0], Rejected)
+    assert [item.text for item in found[1:]] == ["good\n", "b\n"]
+    assert peak < 20_000_000
+
+
+def test_archives_are_opened_two_deep_only(tmp_path):
+    deep = lzma.compress(tar_of({"x.txt": b"x"}))
+    middle = lzma.compress(tar_of({"deep.xz": deep, "m.txt": b"m"}))
+    path = tmp_path / "a.tar"
+    path.write_bytes(tar_of({"middle.xz": middle}))
+    first, second = read_tar(str(path), LIMIT)
+    assert "inside an archive inside" in first.reason
+    assert second.text == "m"
+
+
+def test_damage_inside_costs_one_archive_and_damage_outside_is_an_error(tmp_path):
+    good = lzma.compress(tar_of({"x.txt": b"x" * 5000}))
+    blob = tar_of({"bad.xz": good[: len(good) // 2], "no.xz": b"none", "t.txt": b"t"})
+    path = tmp_path / "a.tar.xz"
+    path.write_bytes(lzma.compress(blob))
+    found = list(read_tar(str(path), LIMIT))
+    assert [type(item) for item in found[-2:]] == [Rejected, RawDocument]
+    assert sum(isinstance(item, Rejected) for item in found) == 2
+    path.write_bytes(lzma.compress(blob)[:200])
+    with pytest.raises(DataError, match="cut off or damaged"):
+        list(read_tar(str(path), LIMIT))
+
+
+def test_member_that_is_not_utf8_is_named(tmp_path):
+    path = tmp_path / "a.tar"
+    path.write_bytes(tar_of({"a.txt": b"ab\xff", "b.txt": b"b"}))
+    first, second = read_tar(str(path), LIMIT)
+    assert first == Rejected(f"{path}!a.txt", "not UTF-8 at byte 2")
+    assert second.text == "b"
+
+
+def test_magic():
+    assert is_tar(tar_of({"a": b"b"})[:512])
+    assert not is_tar(b"x" * 512)
+    assert not is_tar(b"")

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import hashlib
+import random
+import shutil
+
+import pytest
+
+from bertkit.corpus import mlperf, split_lists
+from bertkit.corpus.config import ExtractConfig, SplitConfig
+from bertkit.corpus.document import read_documents
+from bertkit.corpus.extract import extract
+from bertkit.corpus.split import plan, split
+from bertkit.errors import DataError, UsageError
+from bertkit.manifest import Manifest, read_manifest
+
+
+@pytest.fixture
+def punkt_data(shared, monkeypatch, tmp_path_factory):
+    nltk = pytest.importorskip("nltk")
+    folder = tmp_path_factory.mktemp("nltk")
+    shutil.copytree(shared / "data/punkt/punkt_tab", folder / "tokenizers/punkt_tab")
+    monkeypatch.setattr(nltk.data, "path", [str(folder)])
+    mlperf.punkt_of_2019.cache_clear()
+    yield
+    mlperf.punkt_of_2019.cache_clear()
+
+
+def test_mlperf_results_are_those_of_the_benchmark(shared, punkt_data, tmp_path):
+    rows = (shared / "goldens/mlperf_chain/MD5SUMS").read_text().splitlines()
+    sums = {name: md5 for md5, name in (row.split() for row in rows)}
+    source = str(shared / "data/mlperf_sample/wiki_0?")
+    extract([source], str(tmp_path / "docs"), ExtractConfig(chain="mlperf"), workers=1)
+    config = SplitConfig(method="mlperf", num_test_articles=6, part_megabytes=1)
+    out = tmp_path / "results"
+    result = split([str(tmp_path / "docs")], str(out), config)
+    for name, place in {
+        "results/eval.txt": "eval.txt", "results/eval.md5": "eval.md5",
+        "results/part-00000-of-00500": "train/part-00000-of-00500",
+        "results/part-00001-of-00500": "train/part-00001-of-00500",
+    }.items():  # fmt: skip
+        assert hashlib.md5((out / place).read_bytes()).hexdigest() == sums[name]
+    assert sorted(result.splits) == ["eval", "train"]
+    assert result.splits["eval"]["documents"] == 6
+    assert result.splits["train"]["documents"] == 72
+    assert result.across == 0
+    assert split([str(tmp_path / "docs")], str(out), config).up_to_date
+
+
+def test_gathering_goes_by_the_size_of_the_original_files(tmp_path):
+    (tmp_path / "docs").mkdir()
+    for i in range(6):
+        (tmp_path / f"docs/part-{i}.txt").write_text(f"A{i}.\n\nB{i}.\n\n" + "x " * 200_000)
+    config = SplitConfig(method="mlperf", num_test_articles=6, part_megabytes=1)
+    result = split([str(tmp_path / "docs")], str(tmp_path / "size"), config)
+    assert result.splits["train"]["files"] == 3
+    config = SplitConfig(method="mlperf", num_test_articles=6, parts=2)
+    result = split([str(tmp_path / "docs")], str(tmp_path / "count"), config)
+    assert result.splits["train"]["files"] == 2
+    assert (tmp_path / "count/train/part-00001-of-00500").is_file()
+    with pytest.raises(DataError, match="7 parts for 6"):
+        split([str(tmp_path / "docs")], str(tmp_path / "no"), SplitConfig(method="mlperf", parts=7))
+
+
+def test_document_on_both_sides_is_reported(tmp_path):
+    texts = [f"Same {i}." for i in range(3)] * 4
+    (tmp_path / "a.txt").write_text("".join(f"{text}\n\n" for text in texts))
+    config = SplitConfig(method="mlperf", num_test_articles=3)
+    result = split([str(tmp_path / "a.txt")], str(tmp_path / "out"), config)
+    assert result.duplicates == 9
+    assert 1 <= result.across <= 3
+
+
+def owt(tmp_path, count: int = 40) -> str:
+    rng = random.Random(1)
+    for i in range(count):
+        path = tmp_path / f"owt/urlsf_subset00-{i % 3}_data/{i:07d}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"Title {i}.\n\nText {rng.random()}.\n")
+    return str(tmp_path / "owt")
+
+
+def listed(tmp_path, name: str, numbers) -> str:
+    lines = [f"urlsf_subset00-{i % 3}_data/{i:07d}.txt\n" for i in numbers]
+    (tmp_path / name).write_text("".join(lines))
+    return str(tmp_path / name)
+
+
+def test_lists_of_names_make_the_sides(tmp_path):
+    prefix = owt(tmp_path)
+    lists = [
+        listed(tmp_path, "val_files.txt", range(30, 36)),
+        listed(tmp_path, "train_30.txt", range(29, -1, -1)),
+        listed(tmp_path, "test.txt", range(36, 40)),
+    ]
+    config = SplitConfig(method="lists", metadata=lists)
+    result = split([], str(tmp_path / "out"), config, prefix=prefix)
+    counts = {name: facts["documents"] for name, facts in result.splits.items()}
+    assert counts == {"train": 30, "valid": 6, "test": 4}
+    assert result.across == result.duplicates == 0
+    path = str(tmp_path / "out/train/part-00000-of-00001.txt")
+    # In the order of the list, each file one document whatever its blank lines.
+    assert [d.sentences[0] for d in read_documents(path)] == [
+        f"Title {i}." for i in range(29, -1, -1)
+    ]
+    assert plan([], str(tmp_path / "out"), config, prefix)["files"] == 40
+
+
+def test_lists_must_exclude_each_other(tmp_path):
+    prefix = owt(tmp_path)
+    train = listed(tmp_path, "train.txt", range(10))
+    valid = listed(tmp_path, "val.txt", range(9, 12))
+    out = str(tmp_path / "out")
+    with pytest.raises(DataError, match=r"0000009.txt is listed in .*train.txt and in .*val.txt"):
+        split([], out, SplitConfig(method="lists", metadata=[train, valid]), prefix=prefix)
+    twice = listed(tmp_path, "test.txt", [1, 2, 1])
+    with pytest.raises(DataError, match="listed in"):
+        split([], out, SplitConfig(method="lists", metadata=[twice]), prefix=prefix)
+    other = listed(tmp_path, "names.txt", [1])
+    for lists in ([other], [train, train], []):
+        with pytest.raises(UsageError):
+            split([], out, SplitConfig(method="lists", metadata=lists), prefix=prefix)
+    missing = listed(tmp_path, "valid.txt", [99])
+    with pytest.raises(DataError, match="no such file"):
+        split([], out, SplitConfig(method="lists", metadata=[missing]), prefix=prefix)
+    with pytest.raises(UsageError, match="--metadata"):
+        split([train], out, SplitConfig(method="lists", metadata=[train]), prefix=prefix)
+    with pytest.raises(UsageError, match="--input"):
+        split([], out, SplitConfig())
+
+
+def test_copy_under_another_name_is_reported(tmp_path):
+    prefix = owt(tmp_path)
+    (tmp_path / "owt/urlsf_subset00-1_data/0000001.txt").write_text("TITLE 0.\n\n\n  text same.\n")
+    (tmp_path / "owt/urlsf_subset00-0_data/0000000.txt").write_text("Title 0.\nText  same.\n")
+    lists = [listed(tmp_path, "train.txt", [0, 3]), listed(tmp_path, "val.txt", [1])]
+    config = SplitConfig(method="lists", metadata=lists)
+    assert split([], str(tmp_path / "out"), config, prefix=prefix).across == 1
+
+
+@pytest.mark.parametrize("method", ["mlperf", "lists"])
+def test_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, method):
+    prefix = owt(tmp_path)
+    for i in range(0, 30, 3):  # ten copies, and parts of about a third of the documents
+        (tmp_path / f"owt/urlsf_subset00-0_data/{i:07d}.txt").write_text("Same.\n" * 20_000)
+    (tmp_path / "owt/urlsf_subset00-2_data/0000002.txt").write_text("Same.\n" * 20_000)
+    lists = [listed(tmp_path, "train.txt", range(30)), listed(tmp_path, "val.txt", range(30, 40))]
+    if method == "lists":
+        config, inputs = SplitConfig(method="lists", metadata=lists, part_megabytes=1), []
+    else:
+        config = SplitConfig(method="mlperf", num_test_articles=20, parts=4)
+        inputs = [prefix]
+    prefix = prefix if method == "lists" else ""
+    whole = split(inputs, str(tmp_path / "whole"), config, prefix=prefix)
+    writes = iter(range(100))
+    write = Manifest.write
+
+    def killed(self, folder):
+        if next(writes) == 3:  # the plan and two parts come before
+            raise KeyboardInterrupt
+        write(self, folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifest, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            split(inputs, str(tmp_path / "cut"), config, prefix=prefix)
+    finished = set(read_manifest(tmp_path / "cut").outputs)
+    assert len(finished) == 2
+    made = spied(monkeypatch, "_write_listed" if method == "lists" else "_write_gathered")
+    again = split(inputs, str(tmp_path / "cut"), config, prefix=prefix)
+    assert made
+    assert not finished & set(made), "a finished part was made again"
+    wanted, found = read_manifest(tmp_path / "whole"), read_manifest(tmp_path / "cut")
+    assert found.outputs == wanted.outputs
+    assert (again.duplicates, again.across) == (whole.duplicates, whole.across)
+    assert again.duplicates == 10
+    for name in wanted.outputs:
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not list((tmp_path / "cut").glob(".*")), "notes or half-written files are left"
+
+
+def spied(monkeypatch, function: str) -> list[str]:
+    """The names of the parts that a function is called for from now on."""
+    names: list[str] = []
+    real = getattr(split_lists, function)
+
+    def note(name, *rest):
+        names.append(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(split_lists, function, note)
+    return names

@@ -1,0 +1,100 @@
+"""A small writer of TensorFlow checkpoints, to test what the real samples do not have."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import torch
+
+from bertkit.codecs.crc32c import masked_crc32c
+
+KINDS = {
+    torch.float32: 1, torch.float64: 2, torch.int32: 3, torch.int64: 9, torch.bool: 10,
+    torch.bfloat16: 14, torch.float16: 19,
+}  # fmt: skip
+MAGIC = struct.pack("<Q", 0xDB4775248B80FB57)
+
+
+def varint(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def field(number: int, value: int | bytes) -> bytes:
+    if isinstance(value, bytes):
+        return varint(number << 3 | 2) + varint(len(value)) + value
+    return varint(number << 3) + varint(value)
+
+
+def raw(tensor: torch.Tensor) -> bytes:
+    return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+def entry(kind: int, shape, shard: int, offset: int, data: bytes) -> bytes:
+    sizes = b"".join(field(2, field(1, size)) for size in shape)
+    numbers = field(1, kind) + field(2, sizes) + field(3, shard) + field(4, offset)
+    crc = varint(6 << 3 | 5) + struct.pack("<I", masked_crc32c(data))
+    return numbers + field(5, len(data)) + crc
+
+
+def block(entries: list[tuple[bytes, bytes]]) -> bytes:
+    out, last = bytearray(), b""
+    for key, value in entries:
+        shared = 0
+        while shared < min(len(key), len(last)) and key[shared] == last[shared]:
+            shared += 1
+        out += varint(shared) + varint(len(key) - shared) + varint(len(value))
+        out += key[shared:] + value
+        last = key
+    return bytes(out) + struct.pack("<II", 0, 1)
+
+
+def snappy(data: bytes) -> bytes:
+    """Literals only, which is valid."""
+    out = bytearray(varint(len(data)))
+    for start in range(0, len(data), 256):
+        piece = data[start : start + 256]
+        out += bytes([60 << 2, len(piece) - 1]) + piece
+    return bytes(out)
+
+
+def sealed(content: bytes, kind: int) -> bytes:
+    stored = content + bytes([kind])
+    return stored + struct.pack("<I", masked_crc32c(stored))
+
+
+def table(entries: dict[bytes, bytes], per_block: int = 5, compressed: bool = False) -> bytes:
+    items, out, index = sorted(entries.items()), bytearray(), []
+    pack = snappy if compressed else bytes
+
+    def add(content: bytes) -> bytes:
+        place = varint(len(out)) + varint(len(pack(content)))
+        out.extend(sealed(pack(content), int(compressed)))
+        return place
+
+    for first in range(0, len(items), per_block):
+        part = items[first : first + per_block]
+        index.append((part[-1][0], add(block(part))))
+    footer = add(block([])) + add(block(index))
+    return bytes(out) + footer.ljust(40, b"\0") + MAGIC
+
+
+def write_bundle(
+    prefix: Path, tensors: dict[str, torch.Tensor], shards: int = 1, compressed: bool = False,
+    extra: dict[bytes, bytes] | None = None,
+) -> None:  # fmt: skip
+    files = [bytearray() for _ in range(shards)]
+    entries = {b"": field(1, shards) + field(3, field(1, 1)), **(extra or {})}
+    for number, (name, tensor) in enumerate(sorted(tensors.items())):
+        file, data = files[number % shards], raw(tensor)
+        made = entry(KINDS[tensor.dtype], tensor.shape, number % shards, len(file), data)
+        entries[name.encode()] = made
+        file += data
+    prefix.with_name(prefix.name + ".index").write_bytes(table(entries, compressed=compressed))
+    for number, file in enumerate(files):
+        name = f"{prefix.name}.data-{number:05d}-of-{shards:05d}"
+        prefix.with_name(name).write_bytes(file)

@@ -1,0 +1,164 @@
+"""TensorFlow's checkpoints, of both its versions: every weight, slots, and clear refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from bertkit.errors import DataError
+from bertkit.model.attention import PaddedLayout
+from bertkit.model.bert import TokenBatch
+from bertkit.model.checkpoints import formats
+from bertkit.model.checkpoints.audit import expected_shapes
+from bertkit.model.checkpoints.hf import load_into
+from bertkit.model.checkpoints.tensorflow import tf1, tf2
+from bertkit.model.checkpoints.tensorflow.bundle import Bundle
+from bertkit.model.config import BertConfig
+from bertkit.model.heads import BertForPreTraining
+from bertkit.records.files.tfrecord_reader import RecordFile
+from model.checkpoints.common import same
+from model.checkpoints.tensorflow import bundles
+
+
+def test_tensorflow_1_gives_every_weight_and_accounts_for_the_rest(samples):
+    reading = formats.read(samples / "keras_bert_tiny_tf1")
+    shapes = {name: tuple(value.shape) for name, value in reading.weights.items()}
+    config = formats.config_of(reading)
+    assert shapes == expected_shapes(config, "BertForPreTraining")
+    assert len(reading.rows) == 139
+    left = [row.reason for row in reading.rows if not row.target]
+    assert sorted(set(left)) == ["counter", "optimizer slot"]
+    assert left.count("optimizer slot") == 92
+    assert reading.step == 20
+    bundle = Bundle(samples / "keras_bert_tiny_tf1" / "bert_model.ckpt")
+    kernel = bundle.read("bert/encoder/layer_1/intermediate/dense/kernel")
+    name = "bert.encoder.layer.1.intermediate.dense.weight"
+    assert torch.equal(reading.weights[name], kernel.t())
+
+
+def test_slots_on_request(samples):
+    reading = formats.read(samples / "keras_bert_tiny_tf1", moments=True)
+    assert reading.moments.keys() == reading.weights.keys()
+    for name, moments in reading.moments.items():
+        assert set(moments) == {"exp_avg", "exp_avg_sq"}
+        assert all(value.shape == reading.weights[name].shape for value in moments.values())
+        assert (moments["exp_avg_sq"] >= 0).all()
+
+
+@pytest.mark.parametrize(("form", "absent"), [("encoder", "cls."), ("pretrainer", "cls.seq_")])
+def test_the_forms_of_tensorflow_2_hold_the_weights_of_their_source(samples, form, absent):
+    source = formats.read(samples / "keras_bert_tiny_tf1").weights
+    reading = formats.read(samples / f"keras_bert_tiny_tf2_{form}")
+    wanted = {name: value for name, value in source.items() if not name.startswith(absent)}
+    same(reading.weights, wanted)
+    assert reading.unknown == []
+    assert reading.heads == 4
+    given = BertConfig.from_file(samples / "keras_bert_tiny_tf1")
+    assert formats.config_of(reading) == given
+
+
+def test_every_name_of_googles_own_checkpoint_is_known(samples):
+    folder = samples / "index_only"
+    bundle = Bundle(folder / "chinese_L-12_H-768_A-12.bert_model.ckpt")
+    config = BertConfig.from_file(folder / "chinese_L-12_H-768_A-12.bert_config.json")
+    shapes = {}
+    for name in bundle.entries:
+        target, turned = tf1.our_name(name)
+        shape = bundle.shape(name)
+        shapes[target] = shape[::-1] if turned else shape
+    assert shapes == expected_shapes(config, "BertForPreTraining")
+
+
+def test_slots_accumulators_and_heads_of_other_programs(tmp_path):
+    names = {
+        "bert/pooler/dense/kernel": torch.arange(6.0).reshape(2, 3),
+        "bert/pooler/dense/kernel/GradientAccumulator": torch.zeros(2, 3),
+        "bert/pooler/dense/kernel/lamb_m": torch.ones(2, 3),
+        "cls/squad/output_weights": torch.ones(2, 3),
+        "global_step": torch.tensor(9),
+        "strange/kernel": torch.ones(2),
+        "strange/kernel/adam_m": torch.ones(2),
+    }
+    bundles.write_bundle(tmp_path / "model.ckpt-9", names)
+    reading = formats.read(tmp_path / "model.ckpt-9.index")
+    assert reading.weights.keys() == {"bert.pooler.dense.weight", "qa_outputs.weight"}
+    assert reading.unknown == ["strange/kernel", "strange/kernel/adam_m"]
+    assert reading.step == 9
+    with pytest.raises(DataError, match="2 tensors have no place in BERT: strange/kernel"):
+        formats.load_weights(tmp_path / "model.ckpt-9")
+
+
+def test_other_tensorflow_checkpoints_are_refused(samples):
+    for name in ("savedmodel_tf1", "savedmodel_tf2"):
+        with pytest.raises(DataError, match="not a BERT checkpoint"):
+            formats.load_weights(samples / name / "variables" / "variables")
+
+
+def test_object_paths_that_look_alike_are_not_taken():
+    assert tf2.our_name("encoder/layer_with_weights-4/_attention_layer/kernel") == ""
+    assert tf2.our_name("encoder/layer_with_weights-2/kernel") == ""
+    assert tf2.our_name("model/layer_with_weights-2/dense/kernel") == ""
+    assert tf2.our_name("other/layer_with_weights-0/embeddings") == ""
+
+
+def test_outputs_and_gradients_of_tensorflow(shared):
+    """Google's own graph and ours, from the same checkpoint, on the same records."""
+    place = shared / "goldens" / "numerics"
+    config = BertConfig.from_file(place / "bert_config.json")
+    config.hidden_act = "gelu_new"  # Google's program calls its tanh form "gelu"
+    model = BertForPreTraining(config)
+    report = load_into(model, formats.load_weights(place / "init", config.vocab_size))
+    assert not report.missing
+    golden = np.load(place / "forward_batch0.npz")
+    records = RecordFile(str(shared / "goldens" / "records" / "google_sample_128.tfrecord"))
+    batch = {name: torch.from_numpy(v).long() if v.dtype != np.float32 else torch.from_numpy(v)
+             for name, v in records.batch(np.arange(8)).items()}  # fmt: skip
+    mask = batch["input_mask"].bool()
+    count, length = mask.shape
+    tokens = TokenBatch(
+        batch["input_ids"].view(-1), batch["segment_ids"].view(-1),
+        torch.arange(length).repeat(count), torch.arange(count) * length,
+        PaddedLayout(count, length, mask),
+    )  # fmt: skip
+    hidden = model.bert(tokens).view(count, length, -1)
+    close = {"atol": 1e-5, "rtol": 1e-4}
+    torch.testing.assert_close(hidden[mask], torch.from_numpy(golden["seq"])[mask], **close)
+    pooled = model.bert.pooler(hidden[:, 0])
+    torch.testing.assert_close(pooled, torch.from_numpy(golden["pooled"]), **close)
+    weights = batch["masked_lm_weights"].view(-1)
+    rows = (batch["masked_lm_positions"] + torch.arange(count)[:, None] * length).view(-1)
+    labels = torch.where(weights > 0, batch["masked_lm_ids"].view(-1), -100)
+    sums = model.losses(tokens, rows, labels, batch["next_sentence_labels"].view(-1))
+    mlm = sums["mlm_loss_sum"] / (weights.sum() + 1e-5)
+    nsp = sums["nsp_loss_sum"] / count
+    assert float(mlm.detach()) == pytest.approx(float(golden["mlm_loss"]), rel=1e-5)
+    assert float(nsp.detach()) == pytest.approx(float(golden["nsp_loss"]), rel=1e-5)
+    (mlm + nsp).backward()
+    gradients = {name: value.grad for name, value in model.named_parameters()}
+    compared = 0
+    for key, value in np.load(place / "grads_batch0.npz").items():
+        name, turned = tf1.our_name(key.replace("|", "/"))
+        wanted = torch.from_numpy(value.T if turned else value)
+        error = (gradients[name] - wanted).norm()
+        assert error <= 1e-4 * wanted.norm() + 1e-6, name
+        compared += 1
+    assert compared == len(gradients) - 1 == 45  # all but the word embedding
+
+
+def test_slots_of_tensorflow_2(tmp_path):
+    path = "encoder/layer_with_weights-4/_attention_layer/_output_dense/kernel"
+    value = torch.arange(24.0).reshape(2, 3, 4)
+    names = {f"{path}/.ATTRIBUTES/VARIABLE_VALUE": value}
+    for slot in "mv":
+        names[f"{path}/.OPTIMIZER_SLOT/optimizer/{slot}/.ATTRIBUTES/VARIABLE_VALUE"] = value + 1
+    names["optimizer/iter/.ATTRIBUTES/VARIABLE_VALUE"] = torch.tensor(3)
+    extra = {b"_CHECKPOINTABLE_OBJECT_GRAPH": bundles.entry(7, (), 0, 0, b"")}
+    bundles.write_bundle(tmp_path / "ckpt-1", names, extra=extra)
+    target = "bert.encoder.layer.0.attention.output.dense.weight"
+    reading = formats.read(tmp_path / "ckpt-1")
+    assert reading.unknown == []
+    assert [row.reason for row in reading.rows].count("optimizer slot") == 2
+    assert torch.equal(reading.weights[target], value.reshape(6, 4).t())
+    moments = formats.read(tmp_path / "ckpt-1", moments=True).moments[target]
+    assert torch.equal(moments["exp_avg_sq"], value.reshape(6, 4).t() + 1)

@@ -1,0 +1,117 @@
+"""Cerebras' .mdl files and Graphcore's step folders: every weight, and clear refusals."""
+
+from __future__ import annotations
+
+import contextlib
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bertkit.codecs import lz4
+from bertkit.errors import DataError, MissingDependencyError
+from bertkit.model.checkpoints import cerebras, formats
+from bertkit.model.checkpoints.audit import expected_shapes
+from bertkit.model.checkpoints.hf import save_pretrained
+from bertkit.model.heads import BertForQuestionAnswering
+from model.checkpoints.common import Inputs, counted, same, sample
+
+SAMPLE = "checkpoint_60.mdl"
+
+
+@pytest.fixture
+def mdl(tmp_path):
+    """Written by the vendor's own cerebras_pytorch 2.10 on its CPU backend."""
+    path = tmp_path / SAMPLE
+    path.write_bytes(sample(SAMPLE))
+    return path
+
+
+def test_a_file_of_the_vendors_own_program(mdl):
+    reading = formats.read(mdl.parent)
+    assert reading.step == 60
+    assert reading.unknown == []
+    reading.heads = 2
+    config = formats.config_of(reading)
+    shapes = {name: tuple(value.shape) for name, value in reading.weights.items()}
+    assert shapes == expected_shapes(config, "BertForPreTraining")
+    for row in reading.rows:
+        if row.target:
+            wanted = counted(row.name.removeprefix("model."), row.shape)
+            if row.target == "bert.embeddings.LayerNorm.bias":
+                wanted = wanted.bfloat16()
+            assert torch.equal(reading.weights[row.target], wanted), row.name
+    with pytest.raises(DataError, match="belongs to no weight here"):
+        formats.read(mdl, moments=True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_damaged_mdl_files_give_one_error(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("fuzz") / "x.mdl"
+    blob = bytearray(sample(SAMPLE))
+    del blob[data.draw(st.sampled_from([len(blob), len(blob) // 2, 100, 5])) :]
+    for _ in range(data.draw(st.integers(0, 60))):
+        blob[data.draw(st.integers(8, len(blob) - 1)) if len(blob) > 9 else 0] ^= 0x41
+    path.write_bytes(blob)
+    try:
+        formats.read(path)
+    except DataError as error:
+        assert error.message
+
+
+def test_tensors_outside_the_file_are_not_followed(tmp_path):
+    np.save(tmp_path / "secret", np.ones(3))
+    with h5py.File(tmp_path / "x.mdl", "w") as file:
+        file["model.a"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/a")
+    with pytest.raises(DataError, match=r"model\.a is not a tensor of this file"):
+        formats.read(tmp_path / "x.mdl")
+    with h5py.File(tmp_path / "x.mdl", "w") as file:
+        outside = [(str(tmp_path / "secret.npy"), 0, 24)]
+        file.create_dataset("model.a", (3,), "f8", external=outside)
+    with pytest.raises(DataError, match="not a tensor of this file"):
+        formats.read(tmp_path / "x.mdl")
+
+
+def test_a_data_set_larger_than_its_file_takes_no_memory(tmp_path):
+    with h5py.File(tmp_path / "x.mdl", "w") as file:
+        file.create_dataset("model.a", (1 << 40,), "f4", chunks=(1 << 20,))
+    with pytest.raises(DataError, match="more than the file can hold"):
+        formats.read(tmp_path / "x.mdl")
+
+
+def test_without_h5py_the_package_is_named(mdl, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "h5py", None)
+    with pytest.raises(MissingDependencyError, match="need the package h5py"):
+        cerebras.read(mdl)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200), st.integers(0, 5000))
+def test_lz4_refuses_or_answers_with_the_size_asked_for(data, size):
+    with contextlib.suppress(DataError):
+        assert len(lz4.decompress(data, size)) == size
+    with contextlib.suppress(DataError):
+        assert len(lz4.decompress_chunk(data, size)) == size
+
+
+def test_lz4_by_hand():
+    assert lz4.decompress(b"\x10a\x01\x00\x10b", 6) == b"aaaaab"
+    assert lz4.decompress(b"\xf0\x00" + b"x" * 15, 15) == b"x" * 15
+    assert lz4.decompress(b"\x1fa\x01\x00\x00\x00", 20) == b"a" * 20
+
+
+def test_graphcore_step_folders(tmp_path, small):
+    model = BertForQuestionAnswering(small)
+    for step in (9, 10):
+        place = tmp_path / f"step_{step}"
+        save_pretrained(model, place)
+        state = {"step": step, "optimizer_state_dict": {}, "metrics": {}, "config": Inputs()}
+        torch.save(state, place / "training_state.pt")
+    reading = formats.read(tmp_path)
+    assert (reading.form, reading.step) == ("graphcore", 10)
+    same(reading.weights, model.state_dict())
+    assert formats.load_config(tmp_path) == small

@@ -1,0 +1,81 @@
+"""Records as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from bertkit.errors import DataError
+from bertkit.manifest import read_manifest
+from bertkit.records.files.instance import rows_of
+from bertkit.records.files.jsonl import JsonLinesFile, encode_line
+from bertkit.records.files.open import open_records
+from records.conftest import only_file
+
+
+def test_json_lines_are_what_a_collator_expects(folders, plain):
+    with open(only_file(folders / "jsonl"), encoding="ascii") as stream:
+        lines = [json.loads(line) for line in stream]
+    batch = plain.batch(range(len(plain)))
+    for number, line in enumerate(lines):
+        length = int(batch["input_mask"][number].sum())
+        assert list(line) == ["input_ids", "attention_mask", "token_type_ids", "labels",
+                              "next_sentence_label"]  # fmt: skip
+        assert line["input_ids"] == batch["input_ids"][number, :length].tolist()
+        assert line["attention_mask"] == [1] * length
+        assert line["token_type_ids"] == batch["segment_ids"][number, :length].tolist()
+        assert line["next_sentence_label"] == batch["next_sentence_labels"][number]
+        predicted = batch["masked_lm_weights"][number] > 0
+        labels = [-100] * length
+        for position, truth in zip(
+            batch["masked_lm_positions"][number, predicted],
+            batch["masked_lm_ids"][number, predicted], strict=True,
+        ):  # fmt: skip
+            labels[position] = int(truth)
+        assert line["labels"] == labels
+
+
+def test_foreign_json_lines_have_the_widths_that_occur(tmp_path, plain):
+    batch = plain.batch([0, 1, 2])
+    rows = rows_of(batch)
+    path = tmp_path / "foreign.jsonl"
+    path.write_bytes(b"\n".join(map(encode_line, rows)) + b"\n")
+    reader = open_records(path)
+    assert isinstance(reader, JsonLinesFile)
+    assert len(reader) == 3
+    assert reader.max_seq_length == batch["input_mask"].sum(axis=1).max()
+    assert reader.max_predictions_per_seq == (batch["masked_lm_weights"] > 0).sum(axis=1).max()
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b'{"input_ids": [1]}', ":2: not a record: KeyError"),
+        (b"{broken", ":2: not a record: JSONDecodeError"),
+        (b"[" * 100_000, ":2: not a record: RecursionError"),
+        (b'{"input_ids": [' + b"9" * 30 + b"]}", ":2: not a record: OverflowError"),
+        (b'{"input_ids":[1,2],"attention_mask":[1],"token_type_ids":[0],"labels":[0],'
+         b'"next_sentence_label":0}', ":2: its lists differ in length"),
+        (b'{"input_ids":[1,2],"attention_mask":[0,1],"token_type_ids":[0,0],"labels":[0,0],'
+         b'"next_sentence_label":0}', ":2: padding between tokens"),
+    ],
+)  # fmt: skip
+def test_a_wrong_line_is_named(tmp_path, plain, line, problem):
+    good = encode_line(next(rows_of(plain.batch([0]))))
+    (tmp_path / "bad.jsonl").write_bytes(good + line + b"\n")
+    with pytest.raises(DataError) as caught:
+        open_records(tmp_path / "bad.jsonl")
+    assert problem in caught.value.message
+
+
+def test_lines_that_outgrow_their_manifest_are_named(folders, tmp_path, plain):
+    folder = tmp_path / "copy"
+    shutil.copytree(folders / "jsonl", folder)
+    manifest = read_manifest(folder)
+    manifest.config["max_seq_length"] = 9
+    manifest.write(folder)
+    reader = open_records(only_file(folder))
+    with pytest.raises(DataError, match=r"story.jsonl:\d+: \d+ tokens, not 9"):
+        reader.batch(range(len(reader)))

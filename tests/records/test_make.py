@@ -1,0 +1,267 @@
+"""Record folders: the same bytes however they are made, and nothing half done left over."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bertkit.errors import DataError
+from bertkit.manifest import read_manifest
+from bertkit.records import make
+from bertkit.records.config import RecordsConfig
+from bertkit.records.files.schema import digest
+from bertkit.records.files.tfrecord import decode_example, read_records
+from bertkit.records.instances.pairs import Plan
+from bertkit.records.make import make_records, plan_shards
+
+VOCAB = "bertkit-uncased-8k"
+CONFIG = RecordsConfig(max_seq_length=32, dupe_factor=2)
+
+
+def text(seed: int, documents: int = 6) -> str:
+    return "\n".join(
+        f"The {word} of chapter {seed} is number {n}.\nIt was said before, and it is true.\n"
+        + "\n".join(f"Sentence {i} of the {word} was long enough." for i in range(n % 4 + 2))
+        + "\n"
+        for n in range(documents)
+        for word in [["whale", "captain", "island", "letter"][n % 4]]
+    )
+
+
+@pytest.fixture
+def corpus(tmp_path) -> list[str]:
+    """Three small text files."""
+    folder = tmp_path / "text"
+    folder.mkdir()
+    for seed in range(3):
+        (folder / f"part-{seed}.txt").write_text(text(seed), encoding="utf-8")
+    return [str(folder)]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.tfrecord"))}
+
+
+def payloads(folder: Path) -> list[bytes]:
+    return [p for path in sorted(folder.glob("*.tfrecord")) for p in read_records(path)]
+
+
+def test_manifest_says_what_is_there(corpus, tmp_path):
+    result = make_records(CONFIG, corpus, tmp_path / "out", VOCAB, workers=1)
+    manifest = read_manifest(tmp_path / "out")
+    assert manifest.complete
+    assert list(manifest.outputs) == ["part-0.tfrecord", "part-1.tfrecord", "part-2.tfrecord"]
+    assert result.records == sum(facts["records"] for facts in manifest.outputs.values())
+    assert result.records == len(payloads(tmp_path / "out")) > 30
+    assert result.bytes == sum(map(len, contents(tmp_path / "out").values()))
+    assert (result.files, result.made, result.vocab_size) == (3, 3, 8192)
+    assert manifest.config["max_predictions_per_seq"] == result.max_predictions_per_seq == 4
+    assert len(manifest.inputs) == 3
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {*manifest.outputs, "manifest.json"}
+
+
+def test_bytes_do_not_depend_on_workers(corpus, tmp_path):
+    make_records(CONFIG, corpus, tmp_path / "one", VOCAB, workers=1)
+    make_records(CONFIG, corpus, tmp_path / "two", VOCAB, workers=2)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    one, two = ((tmp_path / name / "manifest.json").read_text() for name in ("one", "two"))
+    assert one == two
+
+
+def test_each_file_is_a_corpus_of_its_own(corpus, tmp_path):
+    make_records(CONFIG, corpus, tmp_path / "all", VOCAB, workers=1)
+    make_records(CONFIG, [f"{corpus[0]}/part-1.txt"], tmp_path / "one", VOCAB)
+    assert contents(tmp_path / "one") == {
+        "part-1.tfrecord": contents(tmp_path / "all")["part-1.tfrecord"]
+    }
+
+
+def test_same_run_again_touches_nothing(corpus, tmp_path):
+    make_records(CONFIG, corpus, tmp_path / "out", VOCAB, workers=1)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    result = make_records(CONFIG, corpus, tmp_path / "out", VOCAB, workers=2)
+    assert result.made == 0
+    assert result.records == len(payloads(tmp_path / "out"))
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == before
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_an_interrupted_run_goes_on_where_it_stopped(corpus, tmp_path, monkeypatch, failing):
+    make_records(CONFIG, corpus, tmp_path / "whole", VOCAB, workers=1)
+    real, calls = Plan.write, []
+
+    def stops(plan, path, which):
+        calls.append(path)
+        if len(calls) > failing:
+            raise KeyboardInterrupt
+        return real(plan, path, which)
+
+    monkeypatch.setattr(Plan, "write", stops)
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        make_records(CONFIG, corpus, out, VOCAB, workers=1)
+    assert not read_manifest(out).complete
+    assert len(read_manifest(out).outputs) == len(contents(out)) == failing
+    (out / ".part-2.tfrecord.partial-1").write_bytes(b"left by a killed process")
+    kept = {path: path.stat().st_mtime_ns for path in out.glob("*.tfrecord")}
+    monkeypatch.setattr(Plan, "write", real)
+    assert make_records(CONFIG, corpus, out, VOCAB, workers=1).made == 3 - failing
+    assert contents(out) == contents(tmp_path / "whole")
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert (out / "manifest.json").read_text() == (tmp_path / "whole/manifest.json").read_text()
+    assert not list(out.glob(".*"))
+
+
+def test_a_full_disk_leaves_nothing_that_looks_complete(corpus, tmp_path, monkeypatch):
+    def full(plan, path, which):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Plan, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        make_records(CONFIG, corpus, tmp_path / "out", VOCAB, workers=1)
+    assert not read_manifest(tmp_path / "out").complete
+    assert contents(tmp_path / "out") == {}
+
+
+def test_another_configuration_is_refused_unless_overwritten(corpus, tmp_path):
+    out = tmp_path / "out"
+    make_records(CONFIG, corpus, out, VOCAB, workers=1)
+    before = contents(out)
+    other = RecordsConfig(max_seq_length=32, dupe_factor=3)
+    with pytest.raises(DataError, match="dupe_factor 2, now 3") as caught:
+        make_records(other, corpus, out, VOCAB, workers=1)
+    assert caught.value.exit_code == 3
+    assert contents(out) == before
+    make_records(other, corpus, out, VOCAB, workers=1, overwrite=True)
+    make_records(other, corpus, tmp_path / "fresh", VOCAB, workers=1)
+    assert contents(out) == contents(tmp_path / "fresh") != before
+    assert read_manifest(out).config["dupe_factor"] == 3
+
+
+def test_changed_text_is_noticed(corpus, tmp_path):
+    make_records(CONFIG, corpus, tmp_path / "out", VOCAB, workers=1)
+    (tmp_path / "text" / "part-1.txt").write_text(text(9), encoding="utf-8")
+    with pytest.raises(DataError, match="1 of them changed"):
+        make_records(CONFIG, corpus, tmp_path / "out", VOCAB)
+
+
+@pytest.mark.parametrize("damage", ["gone", "short"])
+def test_a_lost_file_of_a_complete_folder_is_made_again(corpus, tmp_path, damage):
+    out = tmp_path / "out"
+    make_records(CONFIG, corpus, out, VOCAB, workers=1)
+    before = contents(out)
+    if damage == "gone":
+        (out / "part-1.tfrecord").unlink()
+    else:
+        (out / "part-1.tfrecord").write_bytes(b"cut off")
+    assert make_records(CONFIG, corpus, out, VOCAB, workers=1).made == 1
+    assert contents(out) == before
+    assert read_manifest(out).complete
+
+
+def test_limit_counts_over_the_shards_in_order(corpus, tmp_path):
+    make_records(CONFIG, corpus, tmp_path / "all", VOCAB, workers=1)
+    everything = payloads(tmp_path / "all")
+    first = len(list(read_records(tmp_path / "all" / "part-0.tfrecord")))
+    for limit in (1, first, first + 2):
+        out = tmp_path / str(limit)
+        result = make_records(CONFIG, corpus, out, VOCAB, limit=limit)
+        assert payloads(out) == everything[:limit]
+        assert result.records == limit
+        assert make_records(CONFIG, corpus, out, VOCAB, limit=limit).made == 0
+    beyond = make_records(CONFIG, corpus, tmp_path / "more", VOCAB, limit=10**6)
+    assert beyond.records == len(everything)
+
+
+def test_records_of_one_corpus_are_dealt_in_turn(corpus, tmp_path):
+    one = RecordsConfig(max_seq_length=32, dupe_factor=2, shards="one-corpus")
+    three = RecordsConfig(max_seq_length=32, dupe_factor=2, shards="one-corpus", outputs=3)
+    make_records(one, corpus, tmp_path / "one", VOCAB)
+    make_records(three, corpus, tmp_path / "three", VOCAB)
+    assert list(contents(tmp_path / "one")) == ["records-00000-of-00001.tfrecord"]
+    dealt = [list(read_records(path)) for path in sorted((tmp_path / "three").glob("*.tfrecord"))]
+    assert len(dealt) == 3
+    together = payloads(tmp_path / "one")
+    assert dealt == [together[index::3] for index in range(3)]
+
+
+def test_record_files_have_different_names():
+    config = RecordsConfig()
+    names = ["a/x.txt", "b/x.txt", "b/x-2.txt", "c/x", "c/part-00001-of-00500", "c/y.v2.txt"]
+    outputs = [shard.outputs for shard in plan_shards(names, config)]
+    assert outputs == [
+        ["x.tfrecord"], ["x-2.tfrecord"], ["x-2-2.tfrecord"], ["x-3.tfrecord"],
+        ["part-00001-of-00500.tfrecord"], ["y.v2.tfrecord"],
+    ]  # fmt: skip
+
+
+def test_an_empty_file_among_others_gives_no_records(corpus, tmp_path, caplog):
+    (tmp_path / "text" / "part-1.txt").write_text("\n \n", encoding="utf-8")
+    with caplog.at_level("WARNING", "bertkit"):
+        result = make_records(CONFIG, corpus, tmp_path / "out", VOCAB, workers=1)
+    assert list(contents(tmp_path / "out")) == ["part-0.tfrecord", "part-2.tfrecord"]
+    assert result.files == 2
+    assert "part-1.txt holds no sentences" in caplog.text
+    assert make_records(CONFIG, corpus, tmp_path / "out", VOCAB, workers=1).made == 0
+
+
+def test_an_empty_corpus_is_an_error(tmp_path):
+    (tmp_path / "empty.txt").write_text("\n\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"no sentences in .*empty.txt"):
+        make_records(CONFIG, [str(tmp_path / "empty.txt")], tmp_path / "out", VOCAB)
+    assert not read_manifest(tmp_path / "out").complete
+
+
+def test_bad_text_in_a_worker_process_names_the_byte(corpus, tmp_path):
+    (tmp_path / "text" / "part-1.txt").write_bytes(b"fine\nnot \xff fine\n")
+    for workers in (1, 2):
+        with pytest.raises(DataError, match=r"part-1.txt:2: not UTF-8 at byte 9"):
+            make_records(CONFIG, corpus, tmp_path / f"out{workers}", VOCAB, workers=workers)
+
+
+def test_unfinished_input_is_refused(corpus, tmp_path):
+    (tmp_path / "text" / "manifest.json").write_text(
+        json.dumps({"command": "extract", "config": {}, "state": "incomplete"}), encoding="utf-8"
+    )
+    with pytest.raises(DataError, match="its extract run did not finish"):
+        make_records(CONFIG, corpus, tmp_path / "out", VOCAB)
+
+
+def test_urls_are_refused(tmp_path):
+    with pytest.raises(DataError, match=r"s3://bucket/a.txt: text is read from local disks"):
+        make_records(CONFIG, ["s3://bucket/a.txt"], tmp_path / "out", VOCAB)
+    assert not (tmp_path / "out").exists()
+
+
+def test_case_of_vocabulary_and_text_is_compared(corpus, tmp_path, caplog, shared):
+    with caplog.at_level("WARNING", "bertkit"):
+        make_records(
+            RecordsConfig(do_lower_case=False), corpus, tmp_path / "a", VOCAB, workers=1, limit=1
+        )
+        assert "give --do-lower-case?" in caplog.text
+        caplog.clear()
+        vocabs = shared / "data" / "vocab"
+        for index, (name, lower) in enumerate([("uncased", True), ("cased", False)]):
+            config = RecordsConfig(do_lower_case=lower)
+            make.checked_vocab(vocabs / f"bert-base-{name}-vocab.txt", config)
+            assert caplog.text == "", index
+        make.checked_vocab(vocabs / "bert-base-cased-vocab.txt", RecordsConfig())
+        assert "give --cased?" in caplog.text
+
+
+def test_several_inputs_and_outputs_as_the_reference(shared, tmp_path):
+    goldens = shared / "goldens" / "digests"
+    known = json.loads((goldens / "digests.json").read_text(encoding="utf-8"))["outputs"]
+    golden = next(output for output in known if output["name"] == "mlperf_multi_in2_out3_tf1")
+    sample = shared / "data" / "tfrecord_samples" / "graphcore" / "sample_text.txt"
+    config = RecordsConfig(
+        dupe_factor=2, short_seq_prob=0.5, style="mlperf", shards="one-corpus", outputs=3
+    )
+    vocab = shared / "data" / "vocab" / "bert-base-uncased-vocab.txt"
+    inputs = [str(goldens / "eval.txt"), str(sample)]
+    result = make_records(config, inputs, tmp_path / "out", vocab)
+    assert result.records == golden["records"]
+    assert digest(map(decode_example, payloads(tmp_path / "out"))) == golden["digest"]

@@ -1,0 +1,138 @@
+"""Verification: blind to how instances are written, and to nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bertkit.errors import ConfigError, DataError
+from bertkit.manifest import Manifest
+from bertkit.records.files.instance import row_of
+from bertkit.records.files.jsonl import encode_line
+from bertkit.records.files.sequence_example import encode_tokens
+from bertkit.records.files.tfrecord import (
+    decode_example,
+    encode_example,
+    read_records,
+    write_records,
+)
+from bertkit.records.tools.verify import verify
+from records import references
+
+
+@pytest.fixture
+def golden(shared):
+    return shared / "goldens" / "records" / "google_sample_128.tfrecord"
+
+
+@pytest.fixture
+def records(golden):
+    return [decode_example(payload) for payload in read_records(golden)]
+
+
+def write(path, records) -> str:
+    write_records(path, [encode_example(record) for record in records])
+    return str(path)
+
+
+def test_the_same_file_is_the_same(golden, records, tmp_path):
+    other = write(tmp_path / "again.tfrecord", records)
+    found = verify(str(golden), other)
+    assert found.same
+    assert found.same_in_any_order
+    assert found.records == (60, 60)
+    assert found.digests[0] == found.digests[1]
+    assert found.difference == ""
+
+
+def test_padding_and_format_do_not_count(golden, records, tmp_path):
+    wide = [
+        {name: values if len(values) == 1 else np.append(values, np.zeros(9, values.dtype))
+         for name, values in record.items()} for record in records
+    ]  # fmt: skip
+    assert verify(str(golden), write(tmp_path / "wide.tfrecord", wide)).same
+    (tmp_path / "lines.jsonl").write_bytes(b"".join(map(encode_line, map(row_of, records))))
+    assert verify(str(golden), str(tmp_path / "lines.jsonl")).same
+
+
+def change(records, name, at, value):
+    changed = [dict(record) for record in records]
+    changed[7][name] = changed[7][name].copy()
+    changed[7][name][at] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "value", "says"),
+    [
+        ("input_ids", 5, 1, "tokens (from number 5 on)"),
+        ("segment_ids", 2, 1, "segments (from number 2 on)"),
+        ("masked_lm_ids", 1, 77, "predicted tokens (from number 1 on)"),
+        ("masked_lm_positions", 0, 3, "predicted positions (from number 0 on)"),
+        ("masked_lm_weights", 0, 0.0, "predicted positions (from number 0 on), predicted tokens"),
+        ("next_sentence_labels", 0, 5, "next sentence label"),
+    ],
+)
+def test_every_part_counts(golden, records, tmp_path, shared, name, at, value, says):
+    other = write(tmp_path / "other.tfrecord", change(records, name, at, value))
+    found = verify(str(golden), other, references.vocab_path(shared, "vocab"))
+    assert not found.same
+    assert not found.same_in_any_order
+    assert found.difference.startswith("instance 7 differs in")
+    assert says in found.difference
+    assert found.difference.count("Record 7:") == 2
+    assert "[CLS]" in found.difference
+    assert not verify(str(golden), other, order="any").same
+
+
+def test_without_a_vocabulary_ids_are_shown(golden, records, tmp_path):
+    other = write(tmp_path / "other.tfrecord", change(records, "input_ids", 5, 1))
+    assert "A: 101 " in verify(str(golden), other).difference
+
+
+def test_order_counts_unless_any_is_asked_for(golden, records, tmp_path):
+    other = write(tmp_path / "turned.tfrecord", records[::-1])
+    found = verify(str(golden), other)
+    assert (found.same, found.same_in_any_order) == (False, True)
+    assert "the same instances in another order" in found.difference
+    found = verify(str(golden), other, order="any")
+    assert found.same
+    assert found.digests[0] == found.digests[1]
+
+
+def test_one_instance_more_or_twice(golden, records, tmp_path):
+    longer = write(tmp_path / "longer.tfrecord", [*records, records[3]])
+    found = verify(str(golden), longer)
+    assert found.difference == "60 instances in A, 61 in B\nthe first 60 are the same"
+    found = verify(str(golden), longer, order="any")
+    assert "1 instances only in B; the first:" in found.difference
+    assert "only in A" not in found.difference
+
+
+def test_dealt_files_are_read_in_turn(golden, records, tmp_path):
+    folder = tmp_path / "dealt"
+    for index in range(11):  # examples-10 comes after examples-2
+        write(folder / f"examples-{index + 1}.tfrecords", records[index::11])
+    assert verify(str(golden), str(folder), order="dealt").same
+    assert not verify(str(golden), str(folder)).same
+
+
+def test_unmasked_windows(tmp_path, golden):
+    for name, tokens in (("a", ["[CLS]", "x", "[SEP]"]), ("b", ["[CLS]", "y", "[SEP]"])):
+        write_records(tmp_path / f"{name}.tfrecord", [encode_tokens(tokens)] * 2)
+    one, two = str(tmp_path / "a.tfrecord"), str(tmp_path / "b.tfrecord")
+    assert verify(one, one).same
+    found = verify(one, two)
+    assert "instance 0 differs in tokens from position 1 on" in found.difference
+    assert "[CLS] y [SEP]" in found.difference
+    assert "kind" in verify(str(golden), two).difference
+
+
+def test_what_cannot_be_compared(golden, tmp_path):
+    with pytest.raises(ConfigError, match="no order 'random'"):
+        verify(str(golden), str(golden), order="random")
+    with pytest.raises(DataError, match="no such file"):
+        verify(str(golden), str(tmp_path / "nothing"))
+    Manifest("make-records", {}).write(tmp_path)
+    with pytest.raises(DataError, match="incomplete"):
+        verify(str(golden), str(tmp_path))

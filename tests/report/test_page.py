@@ -1,0 +1,75 @@
+"""One page for several runs: complete in itself, with what differs between them."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from bertkit.backends import registry
+from bertkit.report.curves import draw
+from bertkit.tasks.pretraining.pretrain import pretrain
+
+
+class Reader(HTMLParser):
+    """Checks that elements close, and collects addresses and table cells."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.rows, self.addresses = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "xlink:href")]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("td", "th"):
+            self.rows[-1].append(data)
+
+
+@pytest.fixture
+def page(settings, records, tmp_path):
+    eval_input = [str(records / "eval.tfrecord")]
+    runs = [
+        pretrain(
+            settings(output=str(tmp_path / name), learning_rate=rate, eval_input=eval_input,
+                     measure_peak=name == "b<c"),
+            registry.get("cpu"),
+        ).output
+        for name, rate in (("a", 1e-2), ("b<c", 1e-3))
+    ]  # fmt: skip
+    output = tmp_path / "report.html"
+    report = draw(runs, str(output))
+    assert report.output == str(output) and len(report.runs) == 2
+    return output
+
+
+def test_the_page_is_whole_and_needs_nothing_beside_it(page):
+    text = Path(page).read_text(encoding="utf-8")
+    reader = Reader()
+    reader.feed(text)
+    assert reader.open == []
+    assert all(address.startswith("#") for address in reader.addresses)
+    assert text.count("<svg") == 1 and "b&lt;c" in text and "b<c" not in text
+    # Two runs in four panels: as many coloured curves, and no empty picture.
+    assert len(re.findall(r'<path d="M [^"]+"[^>]*stroke: #1f77b4', text)) >= 4
+
+
+def test_the_tables_tell_numbers_differences_and_machines(page):
+    reader = Reader()
+    reader.feed(Path(page).read_text(encoding="utf-8"))
+    rows = {row[0]: row[1:] for row in reversed(reader.rows) if row}
+    assert rows["learning_rate"] == ["0.01", "0.001"]
+    assert rows["backend"] == ["cpu", "cpu"]
+    assert "eval. MLM accuracy" in rows["run"]
+    head = reader.rows[0]
+    shares = [row[head.index("of measured peak")] for row in reader.rows[1:3]]
+    assert shares[0] == "-" and 0 < float(shares[1].rstrip("%")) < 100

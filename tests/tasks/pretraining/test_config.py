@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+
+from bertkit import config as configuration
+from bertkit.backends import registry
+from bertkit.config import Layer, resolve
+from bertkit.errors import ConfigError
+from bertkit.tasks.pretraining.config import BACKENDS, OPTIMIZERS, PretrainConfig
+from bertkit.train import optimizers, schedule
+
+GIVEN = {"input": ["a"], "output": "b"}
+
+
+def made(**values) -> PretrainConfig:
+    return resolve(PretrainConfig, [Layer("test", {**GIVEN, **values})]).config
+
+
+def test_the_names_here_are_those_of_the_code():
+    """This module imports no torch, so it repeats them."""
+    assert OPTIMIZERS == optimizers.NAMES
+    assert ("auto", *sorted(registry.ADAPTERS)) == BACKENDS
+    choices = PretrainConfig.__dataclass_fields__["schedule"].metadata["choices"]
+    assert choices == schedule.NAMES
+
+
+def test_accumulation_is_derived():
+    assert made(global_batch_size=64, micro_batch_size=16).accumulation() == 4
+    assert made(global_batch_size=64, micro_batch_size=16).accumulation(world=2) == 2
+    assert made(global_batch_size=64).accumulation() == 1
+    equation = made(global_batch_size=65536, micro_batch_size=64).batch_equation()
+    assert equation == "global batch 65,536 = micro-batch 64 x accumulation 1,024"
+
+
+def test_steps_and_warmup():
+    assert made(max_steps=50).steps(1000) == 50
+    assert made(max_steps=50, epochs=2.0, global_batch_size=30).steps(1000) == 67
+    assert made(warmup_proportion=0.25).warmup(50) == 12
+    assert made(warmup_proportion=0.25, warmup_steps=3).warmup(50) == 3
+
+
+def test_all_contradictions_are_reported_at_once_with_their_flags():
+    with pytest.raises(ConfigError) as caught:
+        made(
+            input=[],
+            output="",
+            global_batch_size=10,
+            micro_batch_size=4,
+            end_learning_rate=1.0,
+            epochs=-1.0,
+            warmup_steps=-1,
+            eval_every=5,
+            target_mlm_accuracy=0.5,
+            resume="some/where",
+            init_checkpoint="other",
+            log_to=["tensorboard", "paper"],
+        )
+    for text in (
+        "--input is required", "--output is required",
+        "--global-batch-size 10 is not a multiple of --micro-batch-size 4",
+        "--end-learning-rate", "--epochs", "--warmup-steps", "--eval-every needs --eval-input",
+        "--target-mlm-accuracy needs --eval-input", "--init-checkpoint", "--log-to paper",
+    ):  # fmt: skip
+        assert text in caught.value.message
+
+
+@pytest.mark.parametrize("name", configuration.preset_names())
+def test_presets_are_whole_recipes(name):
+    values = configuration.load_yaml(configuration.package_file("presets", f"{name}.yaml"))
+    assert values["description"]
+    if name.startswith("squad"):
+        return
+    layers = [Layer(name, configuration.load_preset(name)), Layer("test", GIVEN)]
+    config = resolve(PretrainConfig, layers).config
+    assert config.model.max_position_embeddings == 512, "both phases share their positions"
+    assert config.micro_size <= 64
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("tiny", 4_433_468), ("base-phase1", 110_106_428), ("large-phase1", 336_226_108)],
+)
+def test_preset_sizes_are_the_published_ones(name, parameters):
+    """Counted on Hugging Face's BertForPreTraining of the same shape."""
+    layers = [Layer(name, configuration.load_preset(name)), Layer("test", GIVEN)]
+    assert resolve(PretrainConfig, layers).config.model.parameter_count() == parameters

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import synthetic
+
+from bertkit.backends import registry
+from bertkit.data.record_source import RecordSource
+from bertkit.errors import ConfigError, DataError, TargetNotReachedError
+from bertkit.tasks.pretraining.config import EvalConfig
+from bertkit.tasks.pretraining.evaluate import (
+    evaluate_checkpoints,
+    require_target,
+    unigram_baseline,
+)
+from bertkit.tasks.pretraining.pretrain import pretrain
+
+CPU = registry.get("cpu")
+
+
+@pytest.fixture
+def trained(settings, records):
+    return pretrain(
+        settings(max_steps=6, save_every=2, eval_input=[str(records / "eval.tfrecord")]), CPU
+    )
+
+
+def test_checkpoints_of_a_run_in_step_order(trained, records):
+    inputs = [str(records / "eval.tfrecord")]
+    result = evaluate_checkpoints(EvalConfig(batch_size=3), inputs, [trained.output], CPU)
+    assert [item.step for item in result.checkpoints] == [2, 4, 6]
+    last = result.checkpoints[-1]
+    assert last.mlm_loss == pytest.approx(trained.evaluation["mlm_loss"], rel=1e-6)
+    assert last.mlm_accuracy == trained.evaluation["mlm_accuracy"]
+    assert last.nsp_accuracy == trained.evaluation["nsp_accuracy"]
+    assert last.perplexity == pytest.approx(math.exp(last.mlm_loss))
+    assert result.records == 10
+    assert "step-0000006" in result.text()
+
+
+def test_batch_size_and_layout_do_not_matter(trained, records):
+    inputs = [str(records / "eval.tfrecord")]
+    configs = [EvalConfig(batch_size=size) for size in (1, 4, 64)]
+    configs += [EvalConfig(layout=name) for name in ("padded", "bucketed", "packed")]
+    found = [
+        evaluate_checkpoints(config, inputs, [trained.checkpoint], CPU).checkpoints[0]
+        for config in configs
+    ]
+    for other in found[1:]:
+        assert other.mlm_loss == pytest.approx(found[0].mlm_loss, rel=1e-6)
+        assert other.mlm_accuracy == found[0].mlm_accuracy
+
+
+def test_a_limit_takes_the_first_records(trained, records, tmp_path):
+    few = evaluate_checkpoints(
+        EvalConfig(limit=4), [str(records / "eval.tfrecord")], [trained.checkpoint], CPU
+    )
+    path = synthetic.write(tmp_path / "four.tfrecord", 4, seed=2)
+    same = evaluate_checkpoints(EvalConfig(), [str(path)], [trained.checkpoint], CPU)
+    assert few.records == same.records == 4
+    assert few.checkpoints[0].mlm_loss == pytest.approx(same.checkpoints[0].mlm_loss, rel=1e-6)
+
+
+def test_the_target(trained, records):
+    result = evaluate_checkpoints(
+        EvalConfig(), [str(records / "eval.tfrecord")], [trained.checkpoint], CPU
+    )
+    require_target(result, None)
+    require_target(result, 0.0)
+    with pytest.raises(TargetNotReachedError, match=r"--min-mlm-accuracy 0\.99"):
+        require_target(result, 0.99)
+    broken = replace(result.checkpoints[0], mlm_accuracy=math.nan)
+    with pytest.raises(TargetNotReachedError):
+        require_target(replace(result, checkpoints=[broken]), 0.0)
+
+
+def test_what_cannot_be_evaluated(trained, tmp_path):
+    records = synthetic.write(tmp_path / "long.tfrecord", 3, length=40)
+    with pytest.raises(ConfigError, match="max_seq_length 40"):
+        evaluate_checkpoints(EvalConfig(), [str(records)], [trained.checkpoint], CPU)
+    with pytest.raises(DataError, match="no such checkpoint"):
+        evaluate_checkpoints(EvalConfig(), [str(records)], [str(tmp_path / "none")], CPU)
+    with pytest.raises(ConfigError, match="--precision fp16 does not work on cpu"):
+        evaluate_checkpoints(
+            EvalConfig(precision="fp16"), [str(records)], [trained.checkpoint], CPU
+        )
+
+
+def test_an_encoder_without_heads_is_no_pretraining_model(trained, tmp_path):
+    from transformers import BertForMaskedLM
+
+    model = BertForMaskedLM.from_pretrained(trained.checkpoint)
+    model.save_pretrained(tmp_path / "mlm")
+    records = synthetic.write(tmp_path / "r.tfrecord", 10, seed=2)
+    found = evaluate_checkpoints(EvalConfig(), [str(records)], [str(tmp_path / "mlm")], CPU)
+    assert found.checkpoints[0].nsp_accuracy is None
+    assert found.checkpoints[0].mlm_loss == pytest.approx(trained.evaluation["mlm_loss"], rel=1e-5)
+
+
+def test_the_baseline_is_that_of_word_frequencies(records):
+    training = RecordSource([str(records / "train.tfrecord")])
+    evaluation = RecordSource([str(records / "eval.tfrecord")])
+    found = unigram_baseline(training, evaluation)
+
+    def labels(source):
+        batch = source.batch(np.arange(len(source)))
+        return batch["masked_lm_ids"][batch["masked_lm_weights"] > 0].tolist()
+
+    seen, asked = labels(training), labels(evaluation)
+    best = min(set(seen), key=lambda token: (-seen.count(token), token))
+    size = max(seen + asked) + 1
+    assert found.token == best
+    assert found.accuracy == pytest.approx(asked.count(best) / len(asked))
+    losses = [-math.log((seen.count(token) + 1) / (len(seen) + size)) for token in asked]
+    assert found.loss == pytest.approx(sum(losses) / len(losses))

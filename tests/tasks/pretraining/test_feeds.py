@@ -1,0 +1,64 @@
+"""Which batches a machine gets for a run and for an evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bertkit.backends import registry
+from bertkit.backends.torch.cuda import CudaAdapter
+from bertkit.data.record_source import RecordSource
+from bertkit.tasks.pretraining.config import EvalConfig
+from bertkit.tasks.pretraining.feeds import eval_feed, training_feed
+from bertkit.tasks.pretraining.prepare import prepare
+from bertkit.train.backend_options import CudaConfig
+
+
+def test_the_cpu_takes_micro_batches_as_they_come(settings):
+    cpu = registry.get("cpu")
+    feed = training_feed(prepare(settings(), cpu), cpu)
+    assert (feed.layout, feed.fixed, feed.budget) == ("unpadded", False, None)
+    (step,) = feed.steps(0, 1)
+    assert [batch.sequences for batch in step.micro_batches] == [4, 4]
+
+
+def test_cuda_gets_round_totals_and_few_when_it_compiles(settings):
+    adapter = CudaAdapter()
+
+    def rows(**more):
+        feed = training_feed(prepare(settings(**more), adapter), adapter)
+        steps = list(feed.steps(0, 10))
+        return feed.budget, {len(m.arrays["ids"]) for step in steps for m in step.micro_batches}
+
+    budget, found = rows()
+    assert not budget.tokens and all(size % 8 == 0 for size in found)
+    budget, found = rows(precision="bf16", cuda=CudaConfig(compile=True, totals=2))
+    assert 1 <= len(budget.tokens) <= 2 and found <= set(budget.tokens)
+    budget, _ = rows(precision="bf16", cuda=CudaConfig(compile=True, totals=0))
+    assert not budget.tokens
+
+
+@pytest.mark.parametrize("layout", ["padded", "bucketed", "packed"])
+def test_compiled_models_get_constant_shapes(settings, layout):
+    adapter = CudaAdapter()
+    for compiles in (False, True):
+        config = settings(layout=layout, precision="bf16", cuda=CudaConfig(compile=compiles))
+        feed = training_feed(prepare(config, adapter), adapter)
+        assert (feed.fixed, feed.budget) == (compiles, None)
+
+
+def test_settings_of_the_layout_arrive(settings, records):
+    cpu = registry.get("cpu")
+    config = settings(layout="bucketed", bucket_boundaries=[8, 16], sequences_per_pack=5)
+    feed = training_feed(prepare(config, cpu), cpu)
+    assert (feed.boundaries, feed.sequences_per_pack) == ((8, 16), 5)
+    source = RecordSource([str(records / "eval.tfrecord")])
+    for adapter in (cpu, CudaAdapter()):
+        chosen = EvalConfig(layout="unpadded")
+        found = eval_feed(source, 4, chosen, 64, adapter)
+        assert sum(step.sequences for step in found.once()) == 10
+        assert found.parts() == len(list(found.once()))
+        assert found.parts(limit=5) == len(list(found.once(limit=5)))
+    boundaries = replace(EvalConfig(layout="bucketed"), bucket_boundaries=[12])
+    assert eval_feed(source, 4, boundaries, 64, cpu).boundaries == (12,)

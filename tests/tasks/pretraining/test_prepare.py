@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+import synthetic
+
+from bertkit.backends import registry
+from bertkit.errors import ConfigError, DataError
+from bertkit.manifest import Manifest
+from bertkit.tasks.pretraining.feeds import training_feed
+from bertkit.tasks.pretraining.prepare import prepare
+
+CPU = registry.get("cpu")
+
+
+def vocabulary(path, size=synthetic.VOCAB):
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"t{i}" for i in range(size - 5))]
+    path.write_text("\n".join(tokens) + "\n")
+    return str(path)
+
+
+def made_with(folder, vocab, size, seed=1):
+    """A record folder whose manifest names its vocabulary."""
+    folder.mkdir()
+    synthetic.write(folder / "r.tfrecord", 8, seed=seed)
+    config = {"vocab_sha256": vocab, "vocab_size": size}
+    Manifest("make-records", config, state="complete").write(folder)
+    return str(folder)
+
+
+def test_the_vocabulary_size_follows_from_the_vocabulary(settings, tmp_path):
+    config = settings(vocab=vocabulary(tmp_path / "v.txt", 70))
+    assert prepare(config, CPU).config.model.vocab_size == 70
+    given = replace(config, model=replace(config.model, vocab_size=128))
+    assert prepare(given, CPU, {"model.vocab_size": "--set"}).config.model.vocab_size == 128
+    with pytest.raises(ConfigError, match=r"has 70 entries, model\.vocab_size is 64"):
+        prepare(config, CPU, {"model.vocab_size": "--set"})
+
+
+def test_or_from_the_records_manifest(settings, tmp_path):
+    folder = made_with(tmp_path / "a", "a" * 64, 96)
+    ready = prepare(settings(input=[folder]), CPU)
+    assert ready.config.model.vocab_size == 96
+    assert ready.vocab is None
+
+
+def test_another_vocabulary_than_the_records_is_refused(settings, tmp_path):
+    path = vocabulary(tmp_path / "v.txt")
+    folder = made_with(tmp_path / "a", "a" * 64, 64)
+    with pytest.raises(DataError, match="made with vocabulary aaaaaaaaaaaa, --vocab"):
+        prepare(settings(input=[folder], vocab=path), CPU)
+    with open(path, "rb") as stream:
+        own = hashlib.sha256(stream.read()).hexdigest()
+    right = made_with(tmp_path / "b", own, 64)
+    assert prepare(settings(input=[right], vocab=path), CPU).vocab
+    with pytest.raises(DataError, match="different vocabularies"):
+        prepare(settings(input=[right], eval_input=[folder]), CPU)
+
+
+def test_a_vocabulary_that_is_none(settings, tmp_path):
+    path = tmp_path / "v.txt"
+    path.write_text("[PAD]\nword\n")
+    with pytest.raises(DataError):
+        prepare(settings(vocab=str(path)), CPU)
+
+
+def test_evaluation_records_are_checked_before_training(settings, tmp_path):
+    long = synthetic.write(tmp_path / "long.tfrecord", 3, length=40)
+    with pytest.raises(ConfigError, match="max_seq_length 40"):
+        prepare(settings(eval_input=[str(long)]), CPU)
+
+
+def test_the_shape_of_a_step_is_that_of_its_fixed_batches(settings):
+    for layout, sequences in (("padded", 1), ("packed", 3)):
+        ready = prepare(settings(layout=layout), CPU)
+        shape = ready.step.shape
+        feed = replace(training_feed(ready, CPU), fixed=True)
+        arrays = next(feed.steps(0, 1)).micro_batches[0].arrays
+        rows = shape.micro_batch_size
+        assert len(arrays["ids"]) == rows * shape.sequence_length
+        assert len(arrays["mlm_rows"]) == rows * shape.predictions
+        assert len(arrays["cls_rows"]) == rows * shape.sequences_per_row == rows * sequences

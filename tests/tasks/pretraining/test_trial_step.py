@@ -1,0 +1,66 @@
+"""The mock batch of a dry run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bertkit.backends import registry
+from bertkit.model.config import BertConfig
+from bertkit.tasks.pretraining.prepare import prepare
+from bertkit.tasks.pretraining.trial_step import largest_batch, rehearse
+
+CPU = registry.get("cpu")
+
+
+@pytest.mark.parametrize("layout", ["unpadded", "padded", "bucketed", "packed"])
+def test_the_batch_is_the_largest_there_can_be(settings, layout):
+    (batch,) = largest_batch(prepare(settings(layout=layout), CPU), CPU).micro_batches
+    arrays = batch.arrays
+    assert batch.lengths.tolist() == [24] * 4
+    assert len(arrays["ids"]) == 4 * 24
+    assert len(arrays["mlm_rows"]) == 4 * 4, "all predictions are used"
+    assert len(set(arrays["mlm_rows"])) == 16
+
+
+def test_what_it_tells(settings, tmp_path):
+    ready = prepare(settings(), CPU)
+    found = rehearse(ready, CPU)
+    assert found.tokens == 4 * 24
+    assert found.micro_batch_seconds > 0
+    # The process has at least the library in memory.
+    assert found.peak_memory_bytes > 50e6
+    # Twenty steps of two micro-batches that are mostly shorter than the largest one.
+    assert 0 < found.run_seconds < 40 * found.micro_batch_seconds
+    assert "96 tokens" in found.text()
+    assert not (tmp_path / "run").exists()
+
+
+def test_padding_costs_time_in_the_padded_layout_only(settings):
+    results = {}
+    for layout in ("padded", "unpadded"):
+        found = rehearse(prepare(settings(layout=layout), CPU), CPU)
+        results[layout] = found.run_seconds / found.micro_batch_seconds
+    assert results["padded"] == pytest.approx(40, rel=0.1)
+    assert results["unpadded"] < 0.9 * results["padded"]
+
+
+def test_a_long_one_waits_to_be_asked_for(settings, monkeypatch):
+    large = BertConfig(
+        vocab_size=64, hidden_size=4096, num_hidden_layers=1, intermediate_size=4096,
+        num_attention_heads=2, max_position_embeddings=32,
+    )  # fmt: skip
+    ready = prepare(settings(), CPU)
+    monkeypatch.setattr(type(CPU), "peak_flops", lambda self, precision: 1e9)
+    assert rehearse(replace(ready, config=replace(ready.config, model=large)), CPU) is None
+    assert rehearse(ready, CPU, wanted=False) is None
+    monkeypatch.setattr(type(CPU), "peak_flops", lambda self, precision: 1.0)
+    assert rehearse(ready, CPU) is None
+    assert rehearse(ready, CPU, wanted=True) is not None
+
+
+def test_several_processes_have_none(settings, monkeypatch):
+    ready = prepare(settings(), CPU)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert rehearse(ready, CPU, wanted=True) is None

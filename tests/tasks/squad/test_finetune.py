@@ -1,0 +1,186 @@
+"""From a question file to scores, with a model small enough to learn it by heart."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+
+from bertkit.backends.torch.cpu import CpuAdapter
+from bertkit.errors import ConfigError, DataError, StoppedError
+from bertkit.model.checkpoints.hf import load_weights, save_pretrained
+from bertkit.model.config import BertConfig
+from bertkit.model.heads import BertForPreTraining
+from bertkit.tasks.squad.config import SquadConfig
+from bertkit.tasks.squad.finetune import finetune
+from bertkit.tasks.squad.prepare import prepare
+from bertkit.train.trainer import Trainer
+from tasks.squad.world import PEOPLE, RIVERS, paragraph, squad
+
+SIZES = {
+    "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "intermediate_size": 128, "max_position_embeddings": 64, "initializer_range": 0.1,
+    "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def encoder(tmp_path, vocab_file):
+    """A pretraining checkpoint with the vocabulary beside it."""
+    torch.manual_seed(0)
+    size = len(vocab_file.read_text().split())
+    place = tmp_path / "encoder"
+    save_pretrained(BertForPreTraining(BertConfig(vocab_size=size, **SIZES)), place)
+    shutil.copy(vocab_file, place / "vocab.txt")
+    return place
+
+
+@pytest.fixture
+def settings(tmp_path, encoder, write):
+    file = str(write("train.json", squad(RIVERS, PEOPLE)))
+    return {
+        "train_file": file, "predict_file": file, "init_checkpoint": str(encoder),
+        "output": str(tmp_path / "run"), "max_seq_length": 48, "doc_stride": 16,
+        "max_query_length": 12, "global_batch_size": 5, "max_steps": 80, "learning_rate": 1e-3,
+        "save_every": 40,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", ["unpadded", "padded"])
+def test_learns_a_handful_of_questions_by_heart(settings, layout):
+    settings["max_steps"] = 120
+    result = finetune(SquadConfig(**settings, layout=layout), CpuAdapter())
+    assert result.scores == {"exact_match": 100.0, "f1": 100.0}
+    assert (result.step, result.train_windows, result.predict_windows) == (120, 5, 5)
+    run = Path(result.output)
+    answers = json.loads((run / "predictions.json").read_text())
+    assert sorted(answers.values()) == ["1844", "London", "Maria", "The Seine", "a poem"]
+    assert json.loads((run / "scores.json").read_text()) == result.scores
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert lines[0]["loss"] > 10 * lines[-1]["loss"]
+    assert lines[-1]["span_accuracy"] == 1.0
+    theirs, info = transformers.BertForQuestionAnswering.from_pretrained(
+        result.checkpoint, output_loading_info=True
+    )
+    assert not info["missing_keys"]
+    assert theirs.config.max_position_embeddings == 64
+
+
+def test_parts_one_after_the_other_give_the_same(settings, tmp_path):
+    whole = finetune(SquadConfig(**settings), CpuAdapter())
+    settings["output"] = str(tmp_path / "parts")
+    trained = finetune(SquadConfig(**settings, do_predict=False), CpuAdapter())
+    assert not trained.predictions
+    asking = {**settings, "train_file": None, "init_checkpoint": None}
+    asked = finetune(SquadConfig(**asking, do_eval=False), CpuAdapter())
+    assert asked.predictions
+    assert not asked.scores
+    scored = finetune(SquadConfig(**asking, do_predict=False, do_eval=True), CpuAdapter())
+    assert scored.scores == whole.scores
+    for name in ("predictions.json", "nbest_predictions.json"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
+
+
+def test_interrupted_and_resumed_run_has_the_same_weights(settings, encoder, tmp_path, monkeypatch):
+    shape = BertConfig.from_file(encoder)
+    shape.hidden_dropout_prob = shape.attention_probs_dropout_prob = 0.1
+    shape.to_file(encoder)
+    whole = finetune(SquadConfig(**settings, do_predict=False), CpuAdapter())
+    settings["output"] = str(tmp_path / "again")
+    original = Trainer._step
+
+    def stop_at_30(self, batch, progress):
+        original(self, batch, progress)
+        if progress.step == 30:
+            self._signal = 15
+
+    monkeypatch.setattr(Trainer, "_step", stop_at_30)
+    with pytest.raises(StoppedError, match="step 30 of 80"):
+        finetune(SquadConfig(**settings, do_predict=False), CpuAdapter())
+    monkeypatch.undo()
+    again = finetune(SquadConfig(**settings, do_predict=False), CpuAdapter())
+    before, after = load_weights(whole.checkpoint), load_weights(again.checkpoint)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    with pytest.raises(ConfigError, match=r"learning_rate 0\.001, now 0\.1"):
+        finetune(SquadConfig(**{**settings, "learning_rate": 0.1}), CpuAdapter())
+    with pytest.raises(DataError, match="holds a run already"):
+        finetune(SquadConfig(**settings, resume="never"), CpuAdapter())
+    replaced = SquadConfig(**{**settings, "max_steps": 3, "do_predict": False})
+    assert finetune(replaced, CpuAdapter(), overwrite=True).step == 3
+
+
+def test_version_2_learns_to_say_nothing(settings, write):
+    cities = paragraph(
+        "The old king built a bridge in London.",
+        ("Who built a bridge?", "The old king"),
+        ("When was Anna born?", ""),
+    )
+    file = str(write("v2.json", squad(cities, version="v2.0")))
+    settings |= {"train_file": file, "predict_file": file, "version_2_with_negative": True}
+    result = finetune(SquadConfig(**settings), CpuAdapter())
+    assert (result.scores["exact"], result.scores["NoAns_exact"]) == (100.0, 100.0)
+    odds = json.loads(Path(result.output, "null_odds.json").read_text())
+    assert [value > 0 for value in odds.values()] == [False, True]
+
+
+def test_what_does_not_fit_together_is_said_before_anything_is_written(
+    settings, tmp_path, vocab_file, write
+):
+    def refuse(error, text, **changes):
+        with pytest.raises(error, match=text):
+            finetune(SquadConfig(**{**settings, **changes}), CpuAdapter())
+
+    other = tmp_path / "other.txt"
+    other.write_text(vocab_file.read_text() + "more\nwords\n" * 1)
+    refuse(ConfigError, r"other\.txt has \d+ tokens, the model of .* \d+", vocab=str(other))
+    refuse(ConfigError, "more than the 64 positions", max_seq_length=65)
+    unanswerable = str(write("v2.json", squad(paragraph("Anna.", ("Who?", "")))))
+    refuse(DataError, "is_impossible", train_file=unanswerable)
+    refuse(DataError, "holds no question", predict_file=str(write("e.json", {"data": []})))
+    refuse(DataError, "no such checkpoint", init_checkpoint=str(tmp_path / "absent"))
+    refuse(ConfigError, "has no span head", train_file=None)
+    refuse(DataError, "no checkpoint in", train_file=None, init_checkpoint=None)
+    only_score = {"train_file": None, "do_predict": False, "do_eval": True}
+    refuse(DataError, r"no .*predictions\.json", **only_score)
+    (tmp_path / "encoder" / "vocab.txt").unlink()
+    refuse(ConfigError, r"there is no .*vocab\.txt")
+    assert not (tmp_path / "run" / "config.yaml").exists()
+    assert not list((tmp_path / "run").glob("*.json"))
+
+
+def test_padded_vocabulary_of_a_checkpoint_is_accepted(settings, tmp_path, vocab_file):
+    size = -(-len(vocab_file.read_text().split()) // 64) * 64
+    place = tmp_path / "padded"
+    save_pretrained(BertForPreTraining(BertConfig(vocab_size=size, **SIZES)), place)
+    settings |= {"init_checkpoint": str(place), "vocab": str(vocab_file), "max_steps": 2}
+    assert finetune(SquadConfig(**settings), CpuAdapter()).step == 2
+
+
+def test_a_checkpoint_inside_the_run_is_not_overwritten(settings):
+    result = finetune(SquadConfig(**{**settings, "max_steps": 2}), CpuAdapter())
+    again = SquadConfig(**{**settings, "init_checkpoint": result.checkpoint})
+    with pytest.raises(ConfigError, match="is a checkpoint of --output itself"):
+        finetune(again, CpuAdapter(), overwrite=True)
+
+
+def test_outline_counts_without_writing(settings, tmp_path):
+    plan = prepare(SquadConfig(**settings), CpuAdapter()).outline()
+    assert (plan["training_questions"], plan["training_windows_about"], plan["steps"]) == (5, 5, 80)
+    assert not (tmp_path / "run").exists()
+
+
+def test_config_names_what_contradicts():
+    def problems(**values):
+        return "; ".join(SquadConfig(**values).problems())
+
+    assert "--output is required; nothing to do" in problems()
+    assert "--do-train needs --train-file" in problems(output="x", do_train=True)
+    assert "--do-eval needs --predict-file" in problems(output="x", do_eval=True)
+    assert "--train-file needs --init-checkpoint" in problems(output="x", train_file="t")
+    assert "not a multiple" in problems(output="x", predict_file="p", micro_batch_size=5)
+    assert "no room" in problems(output="x", predict_file="p", max_query_length=381)
+    assert not problems(output="x", predict_file="p")
