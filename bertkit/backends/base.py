@@ -134,7 +134,7 @@ class StepPlan:
     """The settings that decide what one step computes.
 
     Attributes:
-        precision: fp32, bf16 or fp16 for matrix products; weights stay fp32.
+        precision: fp32, tf32, bf16 or fp16 for matrix products; weights stay fp32.
         layout: of the micro-batches.
         max_grad_norm: global norm to which gradients are clipped; 0 leaves them.
         clip: `after` the gradients of all processes are averaged, or `before` (MLPerf).
@@ -163,6 +163,20 @@ class StepPlan:
     training: bool = True
     recompute: bool = False
     profile: bool = False
+
+
+def chosen_precision(adapter: Adapter, wanted: str, hidden_size: int) -> str:
+    """The precision asked for; what is fastest on the machine where it is `auto`.
+
+    Args:
+        adapter: of the machine; one without `best_precision` gets fp32.
+        wanted: the setting.
+        hidden_size: of the model.
+    """
+    if wanted != "auto":
+        return wanted
+    best = getattr(adapter, "best_precision", None)
+    return str(best(hidden_size)) if best else "fp32"
 
 
 class CompiledOnly(Exception):

@@ -88,7 +88,8 @@ def budget_for(source: Source, sequences: int, micro_batch_size: int, totals: in
     ladder = _ladder(mean, deviation, totals, length, count * length)
     share = _PREDICTED * predicted.sum() / lengths.sum()
     rooms = (_up(share * rows + most / 2, _PREDICTED_ROWS) for rows in ladder)
-    return Budget(length, ladder, tuple(max(most, min(room, count * most)) for room in rooms), count)
+    predictions = tuple(max(most, min(room, count * most)) for room in rooms)
+    return Budget(length, ladder, predictions, count)
 
 
 def budgeted(records: Records, size: int, budget: Budget) -> list[MicroBatch]:
@@ -153,16 +154,19 @@ def _ladder(mean: float, deviation: float, count: int, least: int, most: int) ->
     rows = [_up(min(max(mean + z * deviation, least), most), _ROWS) for z in places]
     below = np.array([0.5 * (1 + math.erf(z / math.sqrt(2))) for z in places])
     # best[i]: (expected total of the numbers up to place i, totals chosen, i the last of them)
+    best: list[tuple[float, tuple[int, ...]]]
     best = [(below[i] * rows[i], (rows[i],)) for i in range(len(rows))]
     for _ in range(count - 1):
         best = [
             min(
                 [best[i]]
-                + [(best[j][0] + (below[i] - below[j]) * rows[i], (*best[j][1], rows[i]))
-                   for j in range(i)]
+                + [
+                    (best[j][0] + (below[i] - below[j]) * rows[i], (*best[j][1], rows[i]))
+                    for j in range(i)
+                ]
             )
             for i in range(len(rows))
-        ]  # fmt: skip
+        ]
     return tuple(sorted(set(best[-1][1])))
 
 

@@ -103,6 +103,13 @@ class BertForPreTraining(nn.Module):
         """
         heads = [mlm_rows] if nsp_labels is None else [mlm_rows, tokens.cls_rows]
         hidden = self.bert.at(tokens, heads)
+        return self.scored(hidden, mlm_labels, nsp_labels, mlm_weights, nsp_weights)
+
+    def scored(
+        self, hidden: list[Tensor], mlm_labels: Tensor, nsp_labels: Tensor | None,
+        mlm_weights: Tensor | None, nsp_weights: Tensor | None,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """What `losses` returns, from the rows [M, H] to predict and the rows [N, H] of [CLS]."""
         words = vocabulary_loss(
             self.cls.predictions.transform(hidden[0]),
             self._words, self.cls.predictions.bias, mlm_labels, row_weights=mlm_weights,

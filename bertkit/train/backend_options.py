@@ -11,13 +11,23 @@ from typing import Any
 
 from bertkit.config import setting
 
+PRECISIONS = ("auto", "fp32", "tf32", "bf16", "fp16")
+PRECISION_HELP = (
+    "Of matrix products; weights stay fp32. auto: bf16 on GPUs that have it, fp32 elsewhere."
+)
+
 
 @dataclass(frozen=True)
 class CudaConfig:
     """NVIDIA GPUs."""
 
-    compile: bool = setting(
-        False, help="On cuda: torch.compile the model, once, for batches of one size."
+    compile: bool | None = setting(
+        None,
+        help="On cuda: torch.compile the model's parts, once for each size of batches; by "
+        "default in runs of 1,000 steps and more.",
+    )
+    deterministic: bool = setting(
+        False, help="On cuda: only kernels that give the same bits every time; slower."
     )
     totals: int = setting(
         6,

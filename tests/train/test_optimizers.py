@@ -7,6 +7,7 @@ import torch
 
 from bertkit.backends.base import OptimizerSpec
 from bertkit.errors import ConfigError
+from bertkit.train.lamb import Lamb, LambVariant
 from bertkit.train.optimizers import (
     NAMES,
     clip_gradients,
@@ -203,3 +204,35 @@ def test_clipping_is_by_the_global_norm(limit, factor):
     assert float(clip_gradients(tensors, limit)) == 5.0
     assert [float(item.grad) for item in tensors[:2]] == pytest.approx([3 * factor, 4 * factor])
     assert tensors[2].grad is None
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name in EXPECTED])
+def test_updating_together_equals_the_formula(name):
+    """The way of GPUs, tensor lists, called on the CPU: trust ratios and bounds are in it."""
+    spec = OptimizerSpec(name, weight_decay=0.1)
+    model = Small()
+    optimizer = make_optimizer(model, spec)
+    named = dict(model.named_parameters())
+    for step in range(3):
+        for key, gradient in gradients(step).items():
+            named[key].grad = gradient
+        for group in optimizer.param_groups:
+            group["lr"] = 0.01
+            with torch.no_grad():
+                optimizer._update_together(list(group["params"]), group)
+    for key, expected in plain_lamb(name, 3, 0.01, spec).items():
+        torch.testing.assert_close(named[key].double(), expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("clamp", [None, 2.0])
+def test_updating_together_bounds_the_norm_of_weights(clamp):
+    """With a weight of norm 8 and a first direction of norm sqrt(16): the step is known."""
+    weight = torch.nn.Parameter(torch.full((4, 4), 2.0))
+    weight.grad = torch.full((4, 4), 3.0)
+    groups = [{"params": [weight], "names": ["w"], "weight_decay": 0.0, "adapt": True}]
+    optimizer = Lamb(groups, OptimizerSpec("nvlamb", eps=0.0), LambVariant(clamp=clamp))
+    group = {**optimizer.param_groups[0], "lr": 0.1}
+    with torch.no_grad():
+        optimizer._update_together([weight], group)
+    length = 8.0 if clamp is None else clamp
+    assert torch.allclose(weight, torch.full((4, 4), 2.0 - 0.1 * length / 4))

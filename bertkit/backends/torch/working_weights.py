@@ -73,9 +73,7 @@ class _Copies(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         found = [item for item in gradients if item is not None]
-        kinds = [
-            kind for kind, item in zip(ctx.kinds, gradients, strict=True) if item is not None
-        ]
+        kinds = [kind for kind, item in zip(ctx.kinds, gradients, strict=True) if item is not None]
         wide = [
             torch.empty(item.shape, dtype=kind, device=item.device)
             for item, kind in zip(found, kinds, strict=True)

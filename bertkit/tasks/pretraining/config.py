@@ -8,12 +8,20 @@ from dataclasses import dataclass, field
 from bertkit.config import setting
 from bertkit.model.config import BertConfig
 from bertkit.records.config import RecordsConfig
-from bertkit.train.backend_options import CsConfig, CudaConfig, HpuConfig, IpuConfig
+from bertkit.train.backend_options import (
+    PRECISION_HELP,
+    PRECISIONS,
+    CsConfig,
+    CudaConfig,
+    HpuConfig,
+    IpuConfig,
+)
 
 OPTIMIZERS = (
     "adamw", "nvlamb", "mlperf", "graphcore", "max_weight_norm", "no_debias_clamp10", "sgd",
 )  # fmt: skip
 BACKENDS = ("auto", "cpu", "cs", "cuda", "hpu", "ipu")
+CUDA_OPTIONS = ("compile", "deterministic")
 LAYOUTS = ("auto", "unpadded", "padded", "bucketed", "packed")
 # Settings of make-records that are flags here too; all of them go by --set records.NAME.
 RECORD_OPTIONS = (
@@ -59,9 +67,7 @@ class PretrainConfig:
         "auto", help="auto: go on from the run's last checkpoint; never; or a checkpoint folder."
     )
     backend: str = setting("auto", help="Where to compute.", choices=BACKENDS)
-    precision: str = setting(
-        "fp32", help="Of matrix products; weights stay fp32.", choices=("fp32", "bf16", "fp16")
-    )
+    precision: str = setting("auto", help=PRECISION_HELP, choices=PRECISIONS)
     layout: str = setting(
         "auto",
         help="unpadded computes nothing on padding; padded has rows of one length; bucketed of a "
@@ -182,7 +188,7 @@ class PretrainConfig:
         default_factory=RecordsConfig, metadata={"options": RECORD_OPTIONS}
     )
     model: BertConfig = field(default_factory=BertConfig)
-    cuda: CudaConfig = field(default_factory=CudaConfig, metadata={"options": ("compile",)})
+    cuda: CudaConfig = field(default_factory=CudaConfig, metadata={"options": CUDA_OPTIONS})
     hpu: HpuConfig = field(default_factory=HpuConfig)
     ipu: IpuConfig = field(default_factory=IpuConfig)
     cs: CsConfig = field(default_factory=CsConfig)
@@ -278,7 +284,7 @@ class EvalConfig:
     """How checkpoints are evaluated."""
 
     backend: str = setting("auto", help="Where to compute.", choices=BACKENDS)
-    precision: str = setting("fp32", help="Of matrix products.", choices=("fp32", "bf16", "fp16"))
+    precision: str = setting("auto", help=PRECISION_HELP, choices=PRECISIONS)
     layout: str = setting(
         "auto", help="Layout of the batches; auto: the machine's best.", choices=LAYOUTS
     )
@@ -299,7 +305,7 @@ class EvalConfig:
         minimum=0.0,
         maximum=1.0,
     )
-    cuda: CudaConfig = field(default_factory=CudaConfig, metadata={"options": ("compile",)})
+    cuda: CudaConfig = field(default_factory=CudaConfig, metadata={"options": CUDA_OPTIONS})
     hpu: HpuConfig = field(default_factory=HpuConfig)
     ipu: IpuConfig = field(default_factory=IpuConfig)
     cs: CsConfig = field(default_factory=CsConfig)

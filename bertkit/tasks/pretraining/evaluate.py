@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 
 from bertkit import log
-from bertkit.backends.base import Adapter, OptimizerSpec, Stepper, StepPlan, StepShape, Ticket
+from bertkit.backends.base import (
+    Adapter,
+    OptimizerSpec,
+    Stepper,
+    StepPlan,
+    StepShape,
+    Ticket,
+    chosen_precision,
+)
 from bertkit.backends.process_group import Topology
 from bertkit.data.record_source import RecordSource, Source
 from bertkit.data.step_batch import StepBatch
@@ -167,13 +175,15 @@ def evaluate_checkpoints(
     config = replace(config, layout=adapter.caps.layout(config.layout))
     options = options_of(config, adapter.caps.name)
     found = checkpoint.find(checkpoints)
+    hidden_size = load_config(found[-1][1]).hidden_size
     source = RecordSource(inputs)
     sizes = StepShape(
         config.batch_size, 1, source.max_seq_length, source.max_predictions_per_seq,
         world=Topology.from_environment().world,
     )  # fmt: skip
     plan = StepPlan(
-        config.precision, config.layout, shape=sizes, options=options, training=False
+        chosen_precision(adapter, config.precision, hidden_size), config.layout,
+        shape=sizes, options=options, training=False,
     )  # fmt: skip
     problems = adapter.validate(plan, OptimizerSpec())
     if problems:

@@ -63,7 +63,7 @@ def eval_feed(
 
 def _fixed(config: PretrainConfig | EvalConfig, adapter: Adapter) -> bool:
     """Whether a new shape costs a compilation."""
-    compiles = adapter.caps.constant_totals and config.cuda.compile
+    compiles = adapter.caps.constant_totals and bool(config.cuda.compile)
     return adapter.caps.fixed_shapes or (compiles and config.layout != "unpadded")
 
 

@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape
+from bertkit.backends.base import (
+    Adapter,
+    OptimizerSpec,
+    StepPlan,
+    StepShape,
+    chosen_precision,
+)
 from bertkit.backends.process_group import Topology
 from bertkit.config import as_dict, flatten
 from bertkit.data.dynamic_masking import DynamicMasking
@@ -19,9 +25,11 @@ from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.evaluate import check_lengths
 from bertkit.tasks.pretraining.resources import Estimate, estimate
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
-from bertkit.train.backend_options import options_of
+from bertkit.train.backend_options import CudaConfig, options_of
 from bertkit.train.profiling import steps_to_profile
 from bertkit.train.schedule import staged
+
+_WORTH_COMPILING = 1000  # steps
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,8 @@ def prepare(
         epochs=None,
         backend=adapter.caps.name,
         layout=adapter.caps.layout(config.layout),
+        precision=chosen_precision(adapter, config.precision, config.model.hidden_size),
+        cuda=_compiling(config.cuda, adapter, steps),
     )
     if config.stage:
         staged(config.stage, steps)
@@ -111,6 +121,15 @@ def prepare(
         raise ConfigError("; ".join(problem.text for problem in problems))
     plan = estimate(config, len(source), source.max_seq_length, world)
     return Prepared(given, config, source, eval_source, vocab, plan, step, _masking(config))
+
+
+def _compiling(options: CudaConfig, adapter: Adapter, steps: int) -> CudaConfig:
+    """The settings for CUDA, saying whether the model is compiled: where that pays."""
+    if options.compile is not None or adapter.caps.name != "cuda":
+        return options
+    from bertkit.backends.torch.compiled import can_compile
+
+    return replace(options, compile=steps >= _WORTH_COMPILING and can_compile())
 
 
 def make_model(config: PretrainConfig) -> BertForPreTraining:

@@ -93,7 +93,7 @@ def activation_bytes(config: PretrainConfig, max_seq_length: int) -> int:
     activations are computed again, one layer's and the rows between layers.
     """
     shape: BertConfig = config.model
-    number = 4 if config.precision == "fp32" else 2
+    number = 2 if config.precision in ("bf16", "fp16") else 4
     tokens = config.micro_size * max_seq_length
     per_token = 16 * shape.hidden_size + 3 * shape.intermediate_size
     attention = 2 * config.micro_size * shape.num_attention_heads * max_seq_length**2

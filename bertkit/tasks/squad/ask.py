@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bertkit import log
-from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec, StepPlan
+from bertkit.backends.base import (
+    Adapter,
+    CompiledOnly,
+    OptimizerSpec,
+    StepPlan,
+    chosen_precision,
+)
 from bertkit.errors import ConfigError, DataError
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.tasks.squad.answer_files import answer_windows, load_span_weights
@@ -113,9 +119,8 @@ def ask(config: AskConfig, questions: Sequence[Question], adapter: Adapter) -> A
     shape, vocab = open_start(config, start)
     config = replace(config, layout=adapter.caps.layout(config.layout))
     options = options_of(config, adapter.caps.name)
-    plan = answering_plan(
-        StepPlan(config.precision, config.layout, model=shape, options=options), config
-    )
+    precision = chosen_precision(adapter, config.precision, shape.hidden_size)
+    plan = answering_plan(StepPlan(precision, config.layout, model=shape, options=options), config)
     problems = [problem.text for problem in adapter.validate(plan, OptimizerSpec())]
     problems += answering_problems(config, adapter)
     if problems:

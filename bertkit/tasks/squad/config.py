@@ -8,7 +8,13 @@ from pathlib import Path
 
 from bertkit.config import Layer, load_yaml, setting
 from bertkit.tasks.pretraining.config import OPTIMIZERS
-from bertkit.train.backend_options import CsConfig, HpuConfig, IpuConfig
+from bertkit.train.backend_options import (
+    PRECISION_HELP,
+    PRECISIONS,
+    CsConfig,
+    HpuConfig,
+    IpuConfig,
+)
 
 BACKENDS = ("auto", "cpu", "cs", "cuda", "hpu", "ipu")
 AUTO = "auto"
@@ -40,9 +46,7 @@ class AnswerConfig:
     n_best_size: int = setting(20, "Answers listed per question.", minimum=1)
     max_answer_length: int = setting(30, "Tokens of the longest answer.", minimum=1)
     backend: str = setting("auto", "Where to compute.", choices=BACKENDS)
-    precision: str = setting(
-        "fp32", "Of matrix products; weights stay fp32.", choices=("fp32", "bf16", "fp16")
-    )
+    precision: str = setting("auto", PRECISION_HELP, choices=PRECISIONS)
     layout: str = setting(
         "auto", "unpadded computes nothing on padding; padded has rows of one length; auto: the"
         " machine's best.", choices=("auto", "unpadded", "padded"),

@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape
+from bertkit.backends.base import (
+    Adapter,
+    OptimizerSpec,
+    StepPlan,
+    StepShape,
+    chosen_precision,
+)
 from bertkit.backends.process_group import Topology
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import sha256_of
@@ -169,6 +175,8 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Ready:
             "give another --output; to go on with this run, give the checkpoint it started from",
         )
     shape, vocab = open_start(config, start)
+    precision = chosen_precision(adapter, config.precision, shape.hidden_size)
+    config = replace(config, precision=precision)
     ready = Ready(config, start, shape, vocab, training, asked, scores, adapter.caps.name)
     answering = answering_plan(ready.plan, config)
     plans = [ready.plan if config.trains else answering]
