@@ -170,7 +170,8 @@ class _Done(Exception):
 
 def run_bertkit(
     case: Case, records: dict[str, np.ndarray], precision: str, device: str, pipe: Any,
-    threads: int, processor: bool, compiled: bool = False, **_: Any,
+    threads: int, processor: bool, compiled: bool = False, totals: int = 6, micro: int = 0,
+    optimizer: str = "adamw", **_: Any,
 ) -> None:  # fmt: skip
     """bertkit: `Trainer` over the device's stepper, with batches as `pretrain` makes them."""
     import torch
@@ -192,7 +193,8 @@ def run_bertkit(
     config = PretrainConfig(
         input=["made"], output="none", backend=device, precision=precision, max_steps=ENDLESS,
         layout=adapter.caps.layout("auto"), global_batch_size=case.batch,
-        model=BertConfig(**case.sizes()), cuda=CudaConfig(compile=compiled),
+        model=BertConfig(**case.sizes()), cuda=CudaConfig(compile=compiled, totals=totals),
+        micro_batch_size=micro, optimizer=optimizer,
     )  # fmt: skip
     plan = step_plan(config, step_shape(config, [source], 1))
     ready = Prepared(config, config, source, None, None, None, plan)
@@ -202,8 +204,10 @@ def run_bertkit(
     torch.set_num_threads(threads)
     model = adapter.place(BertForPreTraining(config.model))
     schedule = make_schedule("linear", learning_rate=1e-4, max_steps=ENDLESS, warmup_steps=1000)
-    optimizer = adapter.optimizer(model, optimizer_spec(config))
-    stepper = adapter.build(model, PretrainTask(), plan, optimizer, schedule)
+    updates = adapter.optimizer(model, optimizer_spec(config))
+    stepper = adapter.build(model, PretrainTask(), plan, updates, schedule)
+    if device == "cuda":
+        _warm_up(stepper, feed.steps(0, case.records // case.batch))
     meter = Meter(pipe, device, processor)
     train = stepper.train
 
@@ -221,6 +225,20 @@ def run_bertkit(
 
     with contextlib.suppress(_Done):
         Trainer(settings, stepper, batches, lambda progress: Path(), None).run(Progress())
+
+
+def _warm_up(stepper: Any, steps: Any) -> None:
+    """Train on one step of every number of rows there is where they are few, else on three."""
+    batches = list(steps)
+    sizes = [
+        frozenset(len(part.arrays["ids"]) for part in batch.micro_batches) for batch in batches
+    ]
+    few = len(frozenset().union(*sizes)) <= 8
+    seen: frozenset[int] = frozenset()
+    for number, (batch, rows) in enumerate(zip(batches, sizes, strict=True)):
+        if number < 3 or (few and not rows <= seen):
+            stepper.train(batch, 0)
+            seen |= rows
 
 
 def run_hugging_face(

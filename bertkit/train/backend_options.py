@@ -30,10 +30,10 @@ class CudaConfig:
         False, help="On cuda: only kernels that give the same bits every time; slower."
     )
     totals: int = setting(
-        6,
-        help="Numbers of tokens that unpadded micro-batches are filled up to when compiling: "
-        "each costs a compilation, and more of them less fill. 0: any number, by kernels that "
-        "take all of them.",
+        0,
+        help="When compiling: how many different numbers of tokens unpadded micro-batches are "
+        "filled up to. Each costs a compilation, and the fewer, the more fill. 0: kernels that "
+        "take any number, and no fill.",
         minimum=0,
     )
 

@@ -24,7 +24,7 @@ def training_feed(ready: Prepared, adapter: Adapter) -> Feed:
         config.mlm_normalisation, config.model.vocab_size, ready.masking,
         place.rank, place.world, _fixed(config, adapter),
         boundaries=tuple(config.bucket_boundaries),
-        sequences_per_pack=config.sequences_per_pack,
+        sequences_per_pack=config.sequences_per_pack, stretches=adapter.caps.constant_totals,
         budget=budget_for(
             ready.source, config.global_batch_size // place.world, config.micro_size,
             _totals(config),
@@ -56,7 +56,7 @@ def eval_feed(
         source, Order(len(source), 0, shuffle=False), batch_size, batch_size, config.layout,
         "global_step", vocab_size, None, place.rank, place.world, _fixed(config, adapter),
         boundaries=tuple(config.bucket_boundaries),
-        sequences_per_pack=config.sequences_per_pack,
+        sequences_per_pack=config.sequences_per_pack, stretches=adapter.caps.constant_totals,
         budget=budget,
     )  # fmt: skip
 

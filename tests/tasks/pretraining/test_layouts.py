@@ -67,6 +67,9 @@ FORMS = [
     ("bucketed", {"boundaries": (16, 20)}),
     ("packed", {}),
     ("packed", {"cls_place": "end_of_pack"}),
+    ("padded", {"stretches": True}),
+    ("bucketed", {"stretches": True, "boundaries": (16, 20)}),
+    ("packed", {"stretches": True}),
 ]
 
 
