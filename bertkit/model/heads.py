@@ -144,7 +144,8 @@ class BertForPreTraining(nn.Module):
 
     def _next_sentence(self, cls_hidden: Tensor) -> Tensor:
         pooler = cast(nn.Module, self.bert.pooler)
-        logits: Tensor = self.cls.seq_relationship(pooler(cls_hidden))
+        head = self.cls.seq_relationship
+        logits: Tensor = head(pooler(cls_hidden).to(head.weight.dtype))
         return at_least_float(logits)
 
     @property

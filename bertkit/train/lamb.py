@@ -182,6 +182,6 @@ class Lamb(torch.optim.Optimizer):
             self._owners[key] = owners.to(weights[0].device)
         flat = weights[0].new_empty(sum(sizes))
         parts = [
-            part.view_as(weight) for part, weight in zip(flat.split(sizes), weights, strict=True)
+            part.view_as(weight) for part, weight in zip(torch.split(flat, sizes), weights, strict=True)
         ]
         return flat, parts, self._owners[key]

@@ -28,7 +28,7 @@ def can_compile() -> bool:
     return find_spec("triton") is not None and any(map(shutil.which, compilers))
 
 
-def compile_parts(model: nn.Module, dynamic: bool) -> None:
+def compile_parts(model: nn.Module, dynamic: bool, backend: str = "inductor") -> None:
     """Compile embeddings, layers and pretraining heads of a model, in place.
 
     Compiled kernels are kept in the user's cache folder, unless TORCHINDUCTOR_CACHE_DIR
@@ -37,6 +37,7 @@ def compile_parts(model: nn.Module, dynamic: bool) -> None:
     Args:
         model: not yet wrapped.
         dynamic: kernels take any number of rows; otherwise there are some for each number.
+        backend: of `torch.compile`.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bertkit"
     if _writable(cache):
@@ -44,9 +45,10 @@ def compile_parts(model: nn.Module, dynamic: bool) -> None:
     torch._dynamo.config.recompile_limit = max(_SHAPES, torch._dynamo.config.recompile_limit)
     for module in model.modules():
         if isinstance(module, (Embeddings, EncoderLayer)):
-            module.compile(dynamic=dynamic)
+            module.compile(dynamic=dynamic, backend=backend)
     if isinstance(model, BertForPreTraining):
-        model.scored = torch.compile(model.scored, dynamic=dynamic)  # type: ignore[method-assign]
+        compiled = torch.compile(model.scored, dynamic=dynamic, backend=backend)
+        model.scored = compiled  # type: ignore[method-assign]
 
 
 def _writable(folder: Path) -> bool:

@@ -48,6 +48,13 @@ class CudaAdapter(LoopAdapter):
             return "fp32"
         return "bf16"
 
+    def device_memory(self) -> int:
+        """Bytes of this process's GPU; 0 where there is none."""
+        if not torch.cuda.is_available():
+            return 0
+        index = min(Topology.from_environment().local_rank, torch.cuda.device_count() - 1)
+        return int(torch.cuda.get_device_properties(index).total_memory)
+
     def probe(self) -> Probe:
         """Whether a GPU can be used, and why not."""
         version = f"torch {torch.__version__}"

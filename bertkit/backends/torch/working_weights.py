@@ -20,7 +20,8 @@ class WorkingWeights:
     """Puts half precision copies in the place of a model's parameters, and back.
 
     Left as they are: the embeddings, because the gradient of a row is a sum over all its
-    occurrences, and the vocabulary's bias, see `bertkit.model.losses.wide_projection`.
+    occurrences; the vocabulary's bias, see `bertkit.model.losses.wide_projection`; and the
+    head that tells whether sentences follow, which is two rows.
 
     Args:
         model: its modules, under the names of `transformers`' BERT.
@@ -86,7 +87,7 @@ class _Copies(torch.autograd.Function):
 
 def _stays(name: str) -> bool:
     """Whether a parameter is used in float32."""
-    return "embeddings." in name or name.endswith("predictions.bias")
+    return any(part in name for part in ("embeddings.", "predictions.bias", "seq_relationship."))
 
 
 def _group(place: str) -> str:

@@ -86,7 +86,8 @@ class PretrainConfig:
     )
     micro_batch_size: int = setting(
         0,
-        help="Sequences per forward pass, reduce it if memory runs out; 0: the global batch.",
+        help="Sequences per forward pass, reduce it if memory runs out; 0: on GPUs as many as "
+        "their memory holds, elsewhere the global batch.",
         minimum=0,
     )
     recompute: bool = setting(

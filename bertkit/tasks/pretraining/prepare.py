@@ -23,7 +23,7 @@ from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.pack_layouts import HABANA, PackShape, pack_shape
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.evaluate import check_lengths
-from bertkit.tasks.pretraining.resources import Estimate, estimate
+from bertkit.tasks.pretraining.resources import Estimate, estimate, fitting_size
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
 from bertkit.train.backend_options import CudaConfig, options_of
 from bertkit.train.profiling import steps_to_profile
@@ -92,8 +92,6 @@ def prepare(
     """
     given = config
     world = Topology.from_environment().world
-    size = micro_size(config.global_batch_size, config.micro_batch_size, world)
-    config = replace(config, micro_batch_size=size)
     source = _open_source(config, dry_run)
     eval_source = RecordSource(config.eval_input) if config.eval_input else None
     sources: list[Source] = [source, eval_source] if eval_source else [source]
@@ -111,6 +109,10 @@ def prepare(
         precision=chosen_precision(adapter, config.precision, config.model.hidden_size),
         cuda=_compiling(config.cuda, adapter, steps),
     )
+    memory = getattr(adapter, "device_memory", lambda: 0)()
+    wanted = config.micro_batch_size or fitting_size(config, source, world, memory)
+    size = micro_size(config.global_batch_size, wanted, world)
+    config = replace(config, micro_batch_size=size)
     if config.stage:
         staged(config.stage, steps)
     if config.profile_steps:
