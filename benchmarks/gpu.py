@@ -1,6 +1,6 @@
 """Training on one GPU: bertkit beside Hugging Face's Trainer, in bf16.
 
-Run: python benchmarks/gpu.py --lengths HISTOGRAMS.json [--case base-512 ...] [--compile]
+Run: python benchmarks/gpu.py [--case base-512 ...] [--compile]
 
 Arms run one after the other in processes of their own, as both together do not always fit
 into a GPU's memory. MFU counts the operations
@@ -35,14 +35,14 @@ CASES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lengths", required=True, help="JSON with wikipedia_512, see arms.py")
+    parser.add_argument("--lengths", default=arms.LENGTHS, help="numbers of sequences by length")
     parser.add_argument("--case", action="append", choices=CASES, help="repeatable; all but test")
     parser.add_argument("--arm", action="append", help="repeatable, such as 'bertkit bf16'")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=10, help="per round")
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--compile", action="store_true", help="bertkit compiles the model")
-    parser.add_argument("--totals", type=int, default=6, help="see cuda.totals; with --compile")
+    parser.add_argument("--totals", type=int, default=0, help="see cuda.totals; with --compile")
     parser.add_argument("--batch", type=int, default=0, help="sequences per step; 0: the case's")
     parser.add_argument("--micro", type=int, default=0, help="bertkit's per pass; 0: the batch")
     parser.add_argument("--optimizer", default="adamw", help="bertkit's")
@@ -62,7 +62,10 @@ def main() -> None:
             options = {
                 "device": device.type, "threads": torch.get_num_threads(), "folder": folder,
                 "keep_memory": True, "processor": False, "compiled": given.compile,
-                "totals": given.totals, "micro": given.micro, "optimizer": given.optimizer,
+                "settings": {
+                    "totals": given.totals, "micro_batch_size": given.micro,
+                    "optimizer": given.optimizer,
+                },
             }  # fmt: skip
             rates: dict[str, list[float]] = {}
             memory: dict[str, float] = {}

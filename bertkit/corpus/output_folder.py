@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bertkit.errors import DataError, MissingDependencyError
-from bertkit.files import is_remote
+from bertkit.errors import DataError
+from bertkit.files import is_remote, missing_protocol
 from bertkit.manifest import NAME, Manifest, read_manifest, require_complete
 
 
@@ -150,9 +150,7 @@ def _storage(output: str) -> tuple[Any, str]:
     try:
         filesystem, root = fsspec.core.url_to_fs(output)
     except ImportError as error:
-        raise MissingDependencyError(
-            f"cannot open {output}: {error}", "pip install 'bertkit[remote]'"
-        ) from error
+        raise missing_protocol(output, error) from error
     except ValueError as error:
         raise DataError(f"cannot open {output}: {error}") from error
     return filesystem, str(root).rstrip("/")

@@ -23,6 +23,7 @@ from typing import Any
 
 from bertkit.corpus.clean import one_line, paragraphs
 from bertkit.errors import MissingDependencyError, UsageError
+from bertkit.optional import require
 
 # White space but the blank and the line feed.
 _ODD_SPACES = re.compile(r"[^\S\n ]")
@@ -121,13 +122,7 @@ def _with_pipeline(pipeline: Any) -> Callable[[str], list[str]]:
 
 
 def _spacy() -> Any:
-    try:
-        import spacy
-    except ImportError as error:
-        raise MissingDependencyError(
-            "this splitter needs spaCy", "pip install spacy; or --splitter lines"
-        ) from error
-    return spacy
+    return require("spacy", "this sentence splitter", hint="pip install spacy; or --splitter lines")
 
 
 def punkt_tokenizer(language: str) -> Any:
@@ -141,14 +136,13 @@ def punkt_tokenizer(language: str) -> Any:
         raise UsageError(
             f"punkt has no model for {language!r}", f"it knows {', '.join(sorted(_PUNKT))}"
         )
+    punkt = require("nltk.tokenize.punkt", "--splitter punkt", hint="pip install nltk")
     try:
-        from nltk.tokenize.punkt import PunktTokenizer
-    except ImportError as error:
+        return punkt.PunktTokenizer(_PUNKT[language])
+    except AttributeError as error:
         raise MissingDependencyError(
-            "punkt needs NLTK 3.8.2 or later", "pip install nltk"
+            "punkt needs NLTK 3.8.2 or later", "pip install --upgrade nltk"
         ) from error
-    try:
-        return PunktTokenizer(_PUNKT[language])
     except LookupError as error:
         raise MissingDependencyError(
             f"NLTK's punkt model for {_PUNKT[language]} is not on this machine",

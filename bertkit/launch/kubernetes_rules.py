@@ -7,12 +7,13 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bertkit.errors import ConfigError, MissingDependencyError
+from bertkit.backends import registry
+from bertkit.errors import ConfigError
 from bertkit.external_configs import habana
 from bertkit.launch.mpijob_schema import MPI_JOB
+from bertkit.optional import require
 
 KUBERNETES = "1.30"
-_CARDS = ("habana.ai/gaudi", "nvidia.com/gpu")
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _NP = re.compile(r"mpirun\b[^;&|]*?\s-(?:np|n)\s+(\d+)")
 _PPR = re.compile(r"ppr:(\d+):socket")
@@ -46,15 +47,11 @@ def problems(document: Mapping[str, Any]) -> list[str]:
 
 
 def _schema_problems(pod: Mapping[str, Any], where: str = "") -> list[str]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import kubernetes_validate
-    except ImportError as error:
-        raise MissingDependencyError(
-            "checking Kubernetes documents needs kubernetes-validate",
-            "pip install 'bertkit[kubernetes]'",
-        ) from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        kubernetes_validate = require(
+            "kubernetes_validate", "checking Kubernetes documents", extra="kubernetes"
+        )
     try:
         kubernetes_validate.validate(dict(pod), KUBERNETES, strict=True)
     except kubernetes_validate.ValidationError as error:
@@ -64,12 +61,7 @@ def _schema_problems(pod: Mapping[str, Any], where: str = "") -> list[str]:
 
 
 def _job_schema_problems(document: Mapping[str, Any]) -> list[str]:
-    try:
-        import jsonschema
-    except ImportError as error:
-        raise MissingDependencyError(
-            "checking an MPIJob needs jsonschema", "pip install 'bertkit[kubernetes]'"
-        ) from error
+    jsonschema = require("jsonschema", "checking an MPIJob", extra="kubernetes")
     found = [
         f"{'.'.join(str(part) for part in error.path)}: {error.message}"
         for error in jsonschema.Draft202012Validator(MPI_JOB).iter_errors(document)
@@ -104,7 +96,7 @@ def _resource_problems(
 ) -> Iterator[str]:
     for name in sorted({*limits, *requests}):
         # Huge pages and devices cannot be overcommitted.
-        exact = name.startswith("hugepages-") or name in _CARDS
+        exact = name.startswith("hugepages-") or name in _cards()
         if exact and name in requests and limits.get(name) != requests[name]:
             yield (
                 f"{where}: {name} requests {requests[name]}, its limit is {limits.get(name)};"
@@ -138,7 +130,7 @@ def _card_problems(
     spec: Mapping[str, Any], launcher: Mapping[str, Any], worker: Mapping[str, Any], count: int
 ) -> Iterator[str]:
     limits = worker["template"]["spec"]["containers"][0].get("resources", {}).get("limits", {})
-    cards = next((int(limits[name]) for name in _CARDS if name in limits), 0)
+    cards = next((int(limits[name]) for name in _cards() if name in limits), 0)
     slots = spec.get("slotsPerWorker", 1)
     if cards != slots:
         yield f"slotsPerWorker is {slots}, a worker has {cards} cards"
@@ -181,3 +173,9 @@ def _own_settings(script: str) -> dict[str, Any]:
         if match:
             found[name] = kind(match[1])
     return found
+
+
+def _cards() -> list[str]:
+    """The container resources that are devices."""
+    rows = registry.backends().values()
+    return [row.container_resource for row in rows if row.container_resource]

@@ -101,7 +101,7 @@ class Lamb(torch.optim.Optimizer):
                 for weight in weights:
                     self._update_in_blocks(weight, group)
             elif weights:
-                self._update_together(weights, group)
+                self.update_together(weights, group)
 
     def _update_in_blocks(self, weight: Tensor, group: Mapping[str, Any]) -> None:
         """One tensor, in blocks that stay in a CPU's cache from the gradient to the norms.
@@ -137,8 +137,11 @@ class Lamb(torch.optim.Optimizer):
             self._room = weight.new_empty(largest)
         return self._room[: weight.numel()]
 
-    def _update_together(self, weights: list[Tensor], group: Mapping[str, Any]) -> None:
-        """All tensors of a group with a handful of launches and nothing read from the device."""
+    def update_together(self, weights: list[Tensor], group: Mapping[str, Any]) -> None:
+        """Update tensors of a group with a handful of launches and nothing read from the device.
+
+        The form for GPUs, with gradients disabled by the caller; it runs on a CPU too.
+        """
         if not group["adapt"]:
             updates = list(torch._foreach_mul(weights, -group["weight_decay"]))
             self._directions(updates, weights)
@@ -181,7 +184,6 @@ class Lamb(torch.optim.Optimizer):
             owners = torch.repeat_interleave(torch.arange(len(sizes)), rows)
             self._owners[key] = owners.to(weights[0].device)
         flat = weights[0].new_empty(sum(sizes))
-        parts = [
-            part.view_as(weight) for part, weight in zip(torch.split(flat, sizes), weights, strict=True)
-        ]
+        cuts = torch.split(flat, sizes)
+        parts = [cut.view_as(weight) for cut, weight in zip(cuts, weights, strict=True)]
         return flat, parts, self._owners[key]

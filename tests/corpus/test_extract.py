@@ -232,7 +232,7 @@ def test_same_call_again_has_nothing_to_do_and_another_is_refused(tmp_path):
 def test_missing_parser_is_told_before_the_work_begins(shared, tmp_path, monkeypatch, form):
     path = str(shared / "data/wikidump/enwiki-table-markup.xml.bz2")
     monkeypatch.setitem(sys.modules, "mwparserfromhell", None)
-    with pytest.raises(MissingDependencyError, match="need mwparserfromhell") as caught:
+    with pytest.raises(MissingDependencyError, match="mwparserfromhell is not installed") as caught:
         extract([path], str(tmp_path / "out"), ExtractConfig(form=form, splitter="lines"))
     assert caught.value.exit_code == 4
     assert "pip install" in caught.value.hint

@@ -134,10 +134,10 @@ def test_missing_packages_and_models_are_exit_4(monkeypatch):
         make_splitter("spacy:en_core_web_none")
     assert caught.value.hint == "python -m spacy download en_core_web_none"
     monkeypatch.setitem(sys.modules, "spacy", None)
-    with pytest.raises(MissingDependencyError, match="spaCy"):
+    with pytest.raises(MissingDependencyError, match="the package spacy"):
         make_splitter("rule")
     monkeypatch.setitem(sys.modules, "nltk.tokenize.punkt", None)
-    with pytest.raises(MissingDependencyError, match="NLTK"):
+    with pytest.raises(MissingDependencyError, match="the package nltk"):
         make_splitter("punkt")
 
 

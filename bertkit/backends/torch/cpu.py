@@ -33,6 +33,7 @@ def has_bf16() -> bool:
 class CpuAdapter(LoopAdapter):
     """Trains on the processor's cores, through oneDNN and OpenMP."""
 
+    device = "cpu"
     caps = Caps(
         name="cpu",
         fixed_shapes=False,
@@ -42,7 +43,6 @@ class CpuAdapter(LoopAdapter):
         precisions=("fp32", "bf16"),
         loss_scaling=("none",),
         optimizers=frozenset(NAMES),
-        launchers=("torchrun",),
         shards_optimizer=True,
         recomputes=True,
         profiles=True,
@@ -55,7 +55,9 @@ class CpuAdapter(LoopAdapter):
         bf16 = "bf16 in hardware" if has_bf16() else "no bf16 instructions"
         found = f"{threads} threads, {capability}, {bf16}"
         name = platform.processor() or platform.machine()
-        return Probe("cpu", True, found, version=f"torch {torch.__version__}", devices=(name,))
+        return Probe(
+            self.caps.name, True, found, version=f"torch {torch.__version__}", devices=(name,)
+        )
 
     def best_precision(self, hidden_size: int) -> str:
         """bf16 where units for its matrices are here and the model is large enough for them."""

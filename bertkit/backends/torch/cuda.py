@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,11 +13,13 @@ from bertkit.backends.base import Caps, Probe, Schedule, StepPlan, Task
 from bertkit.backends.process_group import Topology
 from bertkit.backends.torch.adapter import LoopAdapter
 from bertkit.backends.torch.distributed import start_group
+from bertkit.backends.torch.options import CudaOptions
 from bertkit.backends.torch.step import LoopStepper
 from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.train.optimizers import NAMES
 
 _HAS_BF16 = 8  # compute capability
+_WORTH_COMPILING = 1000  # steps
 
 
 class CudaAdapter(LoopAdapter):
@@ -26,6 +29,7 @@ class CudaAdapter(LoopAdapter):
     loss scale; fp32 is exact, tf32 rounds the factors of its products to 10 bits.
     """
 
+    device = "cuda"
     caps = Caps(
         name="cuda",
         fixed_shapes=False,
@@ -35,7 +39,6 @@ class CudaAdapter(LoopAdapter):
         precisions=("bf16", "fp16", "fp32", "tf32"),
         loss_scaling=("dynamic", "static"),
         optimizers=frozenset(NAMES),
-        launchers=("torchrun",),
         shards_optimizer=True,
         constant_totals=True,
         recomputes=True,
@@ -47,6 +50,14 @@ class CudaAdapter(LoopAdapter):
         if torch.cuda.is_available() and torch.cuda.get_device_capability()[0] < _HAS_BF16:
             return "fp32"
         return "bf16"
+
+    def settled_options(self, options: CudaOptions, steps: int) -> CudaOptions:
+        """The settings, saying whether the model is compiled: where that pays in so many steps."""
+        if options.compile is not None:
+            return options
+        from bertkit.backends.torch.compiled import can_compile
+
+        return replace(options, compile=steps >= _WORTH_COMPILING and can_compile())
 
     def device_memory(self) -> int:
         """Bytes of this process's GPU; 0 where there is none."""

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import log
-from bertkit.errors import BertkitError, MissingDependencyError
+from bertkit.errors import BertkitError
+from bertkit.optional import require
 
 _URL = re.compile(r"https://drive\.google\.com/(?:uc\?id=|drive/folders/)([\w-]+)")
 
@@ -84,13 +85,7 @@ def _listed(folder: str, timeout: float) -> tuple[tuple[str, str], ...]:
 
 
 def _gdown() -> Any:
-    try:
-        import gdown
-    except ImportError as error:
-        raise MissingDependencyError(
-            "Google Drive needs gdown", "pip install 'bertkit[drive]'"
-        ) from error
-    return gdown
+    return require("gdown", "downloads from Google Drive", extra="drive")
 
 
 def _troubles() -> tuple[type[Exception], ...]:

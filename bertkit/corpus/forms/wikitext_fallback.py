@@ -10,7 +10,7 @@ from typing import Any
 
 from bertkit.corpus.forms import wikitext_rules
 from bertkit.corpus.forms.wikitext_rules import DROPPED_TAGS, Site
-from bertkit.errors import MissingDependencyError
+from bertkit.optional import require
 
 
 def parser() -> Any:
@@ -19,13 +19,7 @@ def parser() -> Any:
     Raises:
         MissingDependencyError: it is not installed.
     """
-    try:
-        import mwparserfromhell
-    except ImportError as error:
-        raise MissingDependencyError(
-            "MediaWiki dumps need mwparserfromhell", "pip install 'bertkit[wiki]'"
-        ) from error
-    return mwparserfromhell
+    return require("mwparserfromhell", "MediaWiki dumps", extra="wiki")
 
 
 def flatten(text: str, title: str, site: Site) -> str:

@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bertkit.codecs import lz4
-from bertkit.errors import DataError, MissingDependencyError
+from bertkit.codecs.compression import LZ4_FILTER, decompress_lz4_chunk
+from bertkit.errors import DataError
 from bertkit.model.checkpoints.cerebras_moments import SLOT, take_moments
 from bertkit.model.checkpoints.contents import DECODER, WORDS, Reading, take_named
+from bertkit.optional import require
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NAME = re.compile(r"checkpoint_(\d+)\.mdl")
@@ -96,13 +97,7 @@ def read(path: Path, moments: bool = False) -> Reading:
 
 
 def _h5py() -> Any:
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingDependencyError(
-            "Cerebras' .mdl files need the package h5py", "pip install 'bertkit[hdf5]'"
-        ) from error
-    return h5py
+    return require("h5py", "Cerebras' .mdl files", extra="hdf5")
 
 
 def _dataset(file: Any, name: str, path: Path) -> Any:
@@ -131,7 +126,7 @@ def _values(data: Any, path: Path) -> np.ndarray:
     """The numbers of a data set, its LZ4 chunks undone here where HDF5 lacks the filter."""
     filters = data.id.get_create_plist()
     kinds = [filters.get_filter(number)[0] for number in range(filters.get_nfilters())]
-    if kinds != [lz4.FILTER]:
+    if kinds != [LZ4_FILTER]:
         values: np.ndarray = data[()]
         return values
     values = np.zeros(data.shape, data.dtype)
@@ -139,7 +134,7 @@ def _values(data: Any, path: Path) -> np.ndarray:
     for number in range(data.id.get_num_chunks()):
         place = data.id.get_chunk_info(number).chunk_offset
         skipped, stored = data.id.read_direct_chunk(place)
-        plain = stored if skipped else lz4.decompress_chunk(stored, size)
+        plain = stored if skipped else decompress_lz4_chunk(stored, size)
         chunk = np.frombuffer(plain, data.dtype).reshape(data.chunks)
         inside = tuple(
             slice(0, min(extent, whole - first))

@@ -25,7 +25,6 @@ from bertkit.model.checkpoints.run_state import OPTIMIZER
 from bertkit.model.checkpoints.vocabulary_padding import require_safe_cut, resize, rounded
 from bertkit.model.config import BertConfig
 
-TARGETS = ("hf", "nvidia")
 _SPECIAL = {
     "pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]",
     "mask_token": "[MASK]",
@@ -49,6 +48,8 @@ class Wishes:
         allow_unexpected: patterns of names in the file that may be left out.
         license_name: of the weights.
         data_license: of the training text.
+        backends: names of sections of a run's settings that matter on one backend alone; the
+            model card lists those of the run's own.
     """
 
     to: str = "hf"
@@ -62,6 +63,7 @@ class Wishes:
     allow_unexpected: Sequence[str] = ()
     license_name: str = ""
     data_license: str = ""
+    backends: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -290,7 +292,7 @@ def _write_hf(
         }
         write_text(place / "tokenizer_config.json", json.dumps(tokenizer, indent=2) + "\n")
         write_text(place / "special_tokens_map.json", json.dumps(_SPECIAL, indent=2) + "\n")
-    facts = facts_beside(reading.folder)
+    facts = facts_beside(reading.folder, wishes.backends)
     if facts.step is None:
         facts.step = reading.step
     text = card(

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import log
-from bertkit.errors import DataError, MissingDependencyError
+from bertkit.errors import DataError
 from bertkit.files import atomic_write, read_json, write_text
+from bertkit.optional import require
 from bertkit.tasks.squad.questions import Question, is_writable, split_words
 from bertkit.tasks.squad.score import best_of_each, exact_match, f1, f1_version_2
 
@@ -146,16 +147,11 @@ def draw_review(folder: str | Path) -> str:
     Raises:
         MissingDependencyError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingDependencyError(
-            "drawing needs the matplotlib package", "pip install 'bertkit[plot]'"
-        ) from error
+    figures = require("matplotlib.figure", "drawing", extra="plot")
+    canvas = require("matplotlib.backends.backend_agg", "drawing", extra="plot")
     found = read_review(folder)
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = figures.Figure(figsize=(12, 4.2), layout="constrained")
+    canvas.FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(found["groups"]), sharex=True)
     for axis, (name, groups) in zip(axes, found["groups"].items(), strict=True):
         labels = [f"{row['group']} ({row['questions']:,})" for row in groups]

@@ -14,12 +14,12 @@ from safetensors.torch import load_file
 from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan, chosen_precision
 from bertkit.backends.torch.cuda import CudaAdapter
+from bertkit.backends.torch.options import CudaOptions
 from bertkit.errors import StoppedError
 from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
+from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.pretrain import pretrain
-from bertkit.tasks.pretraining.task import PretrainTask
-from bertkit.train.backend_options import CudaConfig
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 
@@ -38,9 +38,11 @@ def test_only_fp16_is_scaled(precision, scales):
     model = torch.nn.Linear(2, 2)
     adapter = CudaAdapter()
     optimizer = adapter.optimizer(model, OptimizerSpec())
-    step = adapter.build(model, PretrainTask(), StepPlan(precision), optimizer, lambda step: 0.1)
+    step = adapter.build(
+        model, PretrainingObjective(), StepPlan(precision), optimizer, lambda step: 0.1
+    )
     assert (step.scaler is not None) == scales
-    assert adapter.build(model, PretrainTask(), StepPlan(precision)).scaler is None
+    assert adapter.build(model, PretrainingObjective(), StepPlan(precision)).scaler is None
 
 
 @needs_gpu
@@ -66,7 +68,7 @@ def test_a_run_on_the_gpu_equals_the_cpu(tmp_path, layout):
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16", "fp16"])
 @pytest.mark.parametrize("layout", ["unpadded", "padded", "bucketed", "packed"])
 def test_every_layout_can_be_compiled_in_every_precision(precision, layout):
-    plan = StepPlan(precision, layout, options=CudaConfig(compile=True))
+    plan = StepPlan(precision, layout, options=CudaOptions(compile=True))
     assert CudaAdapter().validate(plan, OptimizerSpec()) == []
 
 
@@ -85,7 +87,7 @@ def test_only_tf32_rounds_the_factors_of_products(monkeypatch):
     monkeypatch.setattr(torch, "set_float32_matmul_precision", asked.append)
     for precision, copies in (("fp32", False), ("tf32", False), ("bf16", True), ("fp16", False)):
         model = torch.nn.Linear(2, 2)
-        step = CudaAdapter().build(model, PretrainTask(), StepPlan(precision))
+        step = CudaAdapter().build(model, PretrainingObjective(), StepPlan(precision))
         assert (step.working is not None) == copies
     assert asked == ["highest", "high", "highest", "highest"]
 
@@ -126,7 +128,7 @@ def test_precisions_differ_by_their_rounding_alone(run):
 @pytest.mark.parametrize("recompute", [False, True])
 def test_a_stopped_run_goes_on_with_the_same_bits(run, tmp_path, optimizer, recompute):
     options = {
-        "cuda": CudaConfig(deterministic=True), "optimizer": optimizer, "recompute": recompute,
+        "cuda": CudaOptions(deterministic=True), "optimizer": optimizer, "recompute": recompute,
     }  # fmt: skip
     whole = run(**options).checkpoint
     with pytest.raises(StoppedError):
@@ -141,7 +143,7 @@ def test_a_stopped_run_goes_on_with_the_same_bits(run, tmp_path, optimizer, reco
 def test_compiled_parts_give_the_numbers_of_eager_ones(run, totals):
     for more in ({}, {"precision": "fp32"}, {"recompute": True}):
         plain = run(dropout=0.0, **more).train["loss"]
-        compiled = run(dropout=0.0, cuda=CudaConfig(compile=True, totals=totals), **more)
+        compiled = run(dropout=0.0, cuda=CudaOptions(compile=True, totals=totals), **more)
         assert compiled.train["loss"] == pytest.approx(plain, rel=1e-2)
 
 

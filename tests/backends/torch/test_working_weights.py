@@ -15,7 +15,7 @@ from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.step_batch import StepBatch, unpadded, weighted
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
-from bertkit.tasks.pretraining.task import PretrainTask
+from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.train.optimizers import make_optimizer
 
 SHAPE = BertConfig(
@@ -43,7 +43,7 @@ def batches(parts, count=12):
 def stepper(model, precision="bf16", nsp=True, copies=True):
     optimizer = make_optimizer(model, OptimizerSpec())
     made = LoopStepper(
-        model, PretrainTask(nsp), StepPlan(precision), torch.device("cpu"), optimizer,
+        model, PretrainingObjective(nsp), StepPlan(precision), torch.device("cpu"), optimizer,
         lambda step: 1e-3,
     )  # fmt: skip
     made.working = WorkingWeights(model) if copies else None

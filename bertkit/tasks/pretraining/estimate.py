@@ -1,4 +1,4 @@
-"""What a run will need: memory, disk, and its shape in numbers. Runs nothing."""
+"""Estimates what a run will need: steps, memory and disk. Computes no step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ENOUGH = 65_536  # tokens in a pass, from which on more of them are not faster
 
 @dataclass(frozen=True)
 class Estimate:
-    """A plan in numbers.
+    """A run in numbers.
 
     Attributes:
         parameters: of the model.
@@ -46,7 +46,7 @@ class Estimate:
     disk_bytes: int
 
     def text(self) -> str:
-        """The plan for people."""
+        """The estimate for people."""
         machine = machine_memory()
         of_machine = f" (this machine has {human_bytes(machine)})" if machine else ""
         return "\n".join(
@@ -63,7 +63,7 @@ class Estimate:
 
 
 def estimate(config: PretrainConfig, records: int, max_seq_length: int, world: int = 1) -> Estimate:
-    """The plan of a run, before it starts.
+    """What a run will need, before it starts.
 
     Args:
         config: resolved settings.

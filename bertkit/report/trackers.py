@@ -1,36 +1,21 @@
-"""Where numbers go beside `metrics.jsonl`: TensorBoard and Weights & Biases, on request."""
+"""Sends a run's numbers to TensorBoard and Weights & Biases."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from bertkit.errors import MissingDependencyError
-
-
-class Tracker(Protocol):
-    """Takes the numbers of a step."""
-
-    def log(self, step: int, kind: str, numbers: Mapping[str, float]) -> None:
-        """Numbers of a step; `kind` is train or eval."""
-        ...
-
-    def close(self) -> None:
-        """Write what is left."""
-        ...
+from bertkit.optional import require
+from bertkit.train.metrics import Tracker
 
 
 class TensorBoard:
     """Event files in the run's folder."""
 
     def __init__(self, folder: str) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise MissingDependencyError(
-                "--log-to tensorboard needs the tensorboard package",
-                "pip install 'bertkit[tensorboard]'",
-            ) from error
+        require("tensorboard", "--log-to tensorboard", extra="tensorboard")
+        from torch.utils.tensorboard import SummaryWriter
+
         self._writer: Any = SummaryWriter(folder)
 
     def log(self, step: int, kind: str, numbers: Mapping[str, float]) -> None:
@@ -47,12 +32,7 @@ class WeightsAndBiases:
     """A run on a Weights & Biases server, or offline as its own environment says."""
 
     def __init__(self, folder: str, config: Mapping[str, Any]) -> None:
-        try:
-            import wandb
-        except ImportError as error:
-            raise MissingDependencyError(
-                "--log-to wandb needs the wandb package", "pip install 'bertkit[wandb]'"
-            ) from error
+        wandb = require("wandb", "--log-to wandb", extra="wandb")
         self._run: Any = wandb.init(project="bertkit", dir=folder, config=dict(config))
 
     def log(self, step: int, kind: str, numbers: Mapping[str, float]) -> None:

@@ -4,14 +4,14 @@ import numpy as np
 
 from bertkit.backends import registry
 from bertkit.model.config import BertConfig
-from bertkit.tasks.pretraining.prepare import prepare
-from bertkit.tasks.pretraining.pretrain import pretrain
-from bertkit.tasks.pretraining.resources import (
+from bertkit.tasks.pretraining.estimate import (
     activation_bytes,
     estimate,
     fitting_size,
     machine_memory,
 )
+from bertkit.tasks.pretraining.prepare import prepare
+from bertkit.tasks.pretraining.pretrain import pretrain
 
 
 def test_a_plan_in_numbers(settings):
