@@ -170,7 +170,9 @@ def product_speed(settings: Settings) -> dict[str, Any]:
     return found
 
 
-def _arm(settings: Settings, name: str, batch: int = 0, compiled: bool = False) -> Any:
+def _arm(
+    settings: Settings, name: str, *, batch: int = 0, compiled: bool = False
+) -> tuple[Any, Any, list[Any]]:
     """(case, what `arms.build_bertkit` made, eight batches of it) of a case of gpu.py."""
     from dataclasses import replace
 
@@ -190,7 +192,7 @@ def repeated_steps(settings: Settings) -> dict[str, Any]:
 
     found = {}
     for wanted in (False, True):
-        torch.use_deterministic_algorithms(wanted, warn_only=True)
+        torch.use_deterministic_algorithms(wanted)  # as --deterministic does
         ends, seconds = [], 0.0
         for _ in range(2):
             _, arm, batches = _arm(settings, "base-512", batch=32)

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from bertkit.backends.base import Ticket
-from bertkit.backends.process_group import Peers
+from bertkit.backends.process_group import ProcessGroup
 from bertkit.train.evaluation import measure
 
 
-class Twice(Peers):
+class Twice(ProcessGroup):
     """Two processes that have seen the same."""
 
     def gather(self, item):
@@ -33,7 +33,7 @@ class Counting:
         return [dict(ticket.sums) for ticket in tickets]
 
 
-@pytest.mark.parametrize("peers", [Peers(), Twice()])
+@pytest.mark.parametrize("peers", [ProcessGroup(), Twice()])
 def test_means_over_all_batches(peers):
     adapter = SimpleNamespace(
         peers=peers, loader=lambda batches, training: contextlib.nullcontext(batches())
