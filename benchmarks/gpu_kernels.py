@@ -18,11 +18,15 @@ WIDTH = HEADS * HEAD_SIZE
 
 
 def kernels(settings: Settings, findings: Findings) -> None:
-    """Attention and products by themselves, and whether a step repeats bit for bit."""
+    """Attention and matrix products by themselves."""
     if settings.device == "cuda":
         findings.attempt("attention is right", attention_errors)
         findings.attempt("attention speed", attention_speed)
     findings.attempt("products, TFLOP/s", lambda: product_speed(settings))
+
+
+def repeat(settings: Settings, findings: Findings) -> None:
+    """Whether a step repeats bit for bit, and what it costs to make it so."""
     findings.attempt("bit equality of repeated steps", lambda: repeated_steps(settings))
 
 
