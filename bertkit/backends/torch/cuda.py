@@ -11,10 +11,10 @@ from torch import nn
 
 from bertkit.backends.base import Caps, Probe, Schedule, StepPlan, Task
 from bertkit.backends.process_group import Topology
-from bertkit.backends.torch.adapter import LoopAdapter
+from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.options import CudaOptions
-from bertkit.backends.torch.step import LoopStepper
+from bertkit.backends.torch.step import TorchStepper
 from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.train.optimizers import NAMES
 
@@ -22,7 +22,7 @@ _HAS_BF16 = 8  # compute capability
 _WORTH_COMPILING = 1000  # steps
 
 
-class CudaAdapter(LoopAdapter):
+class CudaAdapter(TorchAdapter):
     """Trains on one GPU.
 
     bf16 computes with half precision copies of the weights, fp16 by autocast and with a
@@ -96,8 +96,8 @@ class CudaAdapter(LoopAdapter):
         # cuDNN makes a plan for every new shape of a masked batch, half a second each.
         torch.backends.cuda.enable_cudnn_sdp(False)
         torch.cuda.set_device(Topology.from_environment().local_rank)
-        self.peers = start_group("nccl", distributed)
-        return self.peers.topology
+        self.process_group = start_group("nccl", distributed)
+        return self.process_group.topology
 
     def peak_flops(self, precision: str) -> float:
         """Measured operations per second of large matrix products."""
@@ -111,7 +111,7 @@ class CudaAdapter(LoopAdapter):
         plan: StepPlan,
         optimizer: torch.optim.Optimizer | None = None,
         schedule: Schedule | None = None,
-    ) -> LoopStepper:
+    ) -> TorchStepper:
         """Steps over a placed model, its parts compiled if wanted."""
         _allow_tf32(plan.precision)
         if getattr(plan.options, "compile", False):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bertkit.backends.base import Adapter, StepPlan, StepShape, chosen_precision, device_memory
+from bertkit.backends.base import Adapter, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.config import as_dict, flatten
@@ -22,6 +22,8 @@ from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
 from bertkit.train.step_settings import (
     check_steps,
+    chosen_precision,
+    device_memory,
     make_step_plan,
     micro_batch_size,
     optimizer_spec,

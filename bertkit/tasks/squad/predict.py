@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bertkit import log
-from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec, StepPlan, chosen_precision
+from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec, StepPlan
 from bertkit.backends.sections import options_of
 from bertkit.errors import DataError
 from bertkit.model.heads import BertForQuestionAnswering
@@ -23,7 +23,7 @@ from bertkit.tasks.squad.prepare import answering_plan, answering_problems, open
 from bertkit.tasks.squad.questions import Passage, Question, is_writable
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.train import checkpoint
-from bertkit.train.step_settings import refuse
+from bertkit.train.step_settings import chosen_precision, refuse
 
 _FORM = 'one object per line: {"question": "...", "passage": "..."}'
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from bertkit.backends.base import Adapter, Problem, StepPlan, StepShape, chosen_precision
+from bertkit.backends.base import Adapter, Problem, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.errors import ConfigError, DataError
@@ -24,6 +24,7 @@ from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.train import checkpoint
 from bertkit.train.step_settings import (
+    chosen_precision,
     make_step_plan,
     micro_batch_size,
     optimizer_spec,

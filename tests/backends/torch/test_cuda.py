@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from bertkit.backends import registry
-from bertkit.backends.base import OptimizerSpec, StepPlan, chosen_precision
+from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.backends.torch.cuda import CudaAdapter
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.errors import StoppedError
@@ -20,6 +20,7 @@ from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.pretrain import pretrain
+from bertkit.train.step_settings import chosen_precision
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 

@@ -10,7 +10,7 @@ import synthetic
 import torch
 
 from bertkit.backends.base import OptimizerSpec, StepPlan
-from bertkit.backends.torch.step import LoopStepper
+from bertkit.backends.torch.step import TorchStepper
 from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.step_batch import StepBatch, unpadded, weighted
 from bertkit.model.config import BertConfig
@@ -42,7 +42,7 @@ def batches(parts, count=12):
 
 def stepper(model, precision="bf16", nsp=True, copies=True):
     optimizer = make_optimizer(model, OptimizerSpec())
-    made = LoopStepper(
+    made = TorchStepper(
         model, PretrainingObjective(nsp), StepPlan(precision), torch.device("cpu"), optimizer,
         lambda step: 1e-3,
     )  # fmt: skip
