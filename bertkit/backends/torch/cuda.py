@@ -9,13 +9,13 @@ from torch import nn
 
 from bertkit.backends.base import Caps, OptimizerSpec, Probe, Problem, Schedule, StepPlan, Task
 from bertkit.backends.process_group import Topology
-from bertkit.backends.torch.adapter import LoopAdapter
+from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
-from bertkit.backends.torch.step import LoopStepper
+from bertkit.backends.torch.step import TorchStepper
 from bertkit.train.optimizers import NAMES
 
 
-class CudaAdapter(LoopAdapter):
+class CudaAdapter(TorchAdapter):
     """Trains on one GPU; fp32 products use TF32, fp16 gets a dynamic loss scale."""
 
     device = "cuda"
@@ -72,8 +72,8 @@ class CudaAdapter(LoopAdapter):
         """Let fp32 products use TF32, take this process's GPU, and join the others of a run."""
         torch.set_float32_matmul_precision("high")
         torch.cuda.set_device(Topology.from_environment().local_rank)
-        self.peers = start_group("nccl", distributed)
-        return self.peers.topology
+        self.process_group = start_group("nccl", distributed)
+        return self.process_group.topology
 
     def build(
         self,
@@ -82,7 +82,7 @@ class CudaAdapter(LoopAdapter):
         plan: StepPlan,
         optimizer: torch.optim.Optimizer | None = None,
         schedule: Schedule | None = None,
-    ) -> LoopStepper:
+    ) -> TorchStepper:
         """Steps over a placed model, compiled for the one shape of its batches if wanted."""
         if _compiles(plan):
             model = torch.compile(model, dynamic=False)  # type: ignore[assignment]

@@ -14,7 +14,7 @@ from bertkit.tasks.pretraining.prepare import Prepared
 
 def training_feed(ready: Prepared, adapter: Adapter) -> Feed:
     """This process's part of every step of a run."""
-    config, topology = ready.config, adapter.peers.topology
+    config, topology = ready.config, adapter.process_group.topology
     budget = None
     if _constant(config.layout, adapter):
         share = config.global_batch_size // topology.world
@@ -53,7 +53,7 @@ def evaluation_feed(
         vocab_size: of the model.
         adapter: of the machine.
     """
-    topology = adapter.peers.topology
+    topology = adapter.process_group.topology
     budget = None
     if _constant(config.layout, adapter):
         budget = budget_for(source, 4 * batch_size, batch_size)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bertkit import log
-from bertkit.backends.base import Adapter, OptimizerSpec, Stepper, StepPlan, StepShape
+from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec, Stepper, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.data.record_source import RecordSource
@@ -74,7 +74,7 @@ class EvalResult:
     """An evaluation.
 
     Attributes:
-        checkpoints: in step order.
+        checkpoints: in step order; none where the settings asked to compile only.
         records: evaluated on.
         fingerprint: of the records.
         baseline: where one was asked for.
@@ -167,7 +167,12 @@ def evaluate_checkpoints(
     refuse(adapter.validate(plan, OptimizerSpec()))
     adapter.start(options, distributed=True)
     begin = time.perf_counter()
-    qualities = [_evaluate_one(config, plan, adapter, source, step, place) for step, place in found]
+    qualities: list[CheckpointQuality] = []
+    try:
+        for step, place in found:
+            qualities.append(_evaluate_one(config, plan, adapter, source, step, place))
+    except CompiledOnly as done:
+        log.logger.info("%s; nothing was evaluated", done)
     baseline = None
     if baseline_inputs:
         baseline = unigram_baseline(RecordSource(baseline_inputs), source, config.limit)
