@@ -38,8 +38,8 @@ class ComputeConfig:
     )
     precision: str = setting(
         "auto",
-        help="Number format of matrix products; weights stay fp32. auto: bf16 on GPUs that have "
-        "it, else fp32.",
+        help="Number format of matrix products; weights stay fp32. auto: bf16 on GPUs that "
+        "have it, fp32 elsewhere.",
         choices=PRECISIONS,
     )
     layout: str = setting(
@@ -73,8 +73,8 @@ class TrainingConfig(ComputeConfig):
     )
     micro_batch_size: int = setting(
         0,
-        help="Sequences per forward pass; reduce it if memory runs out. 0: in pretraining on GPUs "
-        "as many as their memory holds, else the global batch.",
+        help="Sequences per forward pass; reduce it if memory runs out. 0: on GPUs as many as "
+        "their memory holds in pretraining, elsewhere the global batch.",
         minimum=0,
         on_resume=ROUNDING,
     )
