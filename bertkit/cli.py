@@ -34,7 +34,7 @@ COMMANDS = {
     "report": "Draw the curves of one or several runs.",
     "finetune-squad": "Train, predict and score question answering on SQuAD files.",
     "predict": "Answer a question about a passage with a model fine-tuned on SQuAD.",
-    "convert": "Turn a checkpoint of any form into one for transformers or NVIDIA's programs.",
+    "convert": "Turn a checkpoint of any format into one for transformers or NVIDIA's programs.",
     "launch": "Print or write what starts a command on many devices.",
     "doctor": "Say what this machine can do and what is missing.",
 }

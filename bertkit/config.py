@@ -78,12 +78,12 @@ class Resolved(Generic[C]):
     Attributes:
         config: the settings.
         origins: dotted key → name of the layer.
-        foreign: (key, value, what became of it) of every key of another system's file.
+        external: (key, value, what became of it) of every key of another system's file.
     """
 
     config: C
     origins: dict[str, str]
-    foreign: tuple[tuple[str, str, str], ...] = ()
+    external: tuple[tuple[str, str, str], ...] = ()
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(key, value, origin) of every setting, for a dry run."""

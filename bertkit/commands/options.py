@@ -177,7 +177,7 @@ def resolved(
     kind: type[C],
     given: dict[str, Any],
     preset: str | None = None,
-    translated: Callable[[str], Any] | None = None,
+    translate_file: Callable[[str], Any] | None = None,
     below: Sequence[configuration.Layer] = (),
 ) -> configuration.Resolved[C]:
     """The configuration from a command's keyword arguments.
@@ -187,7 +187,8 @@ def resolved(
         given: the keyword arguments that `config_options` added (they are removed from
             the mapping, so that what is left belongs to the command itself).
         preset: name of a shipped preset, the lowest layer above the defaults.
-        translated: reads configuration files of other systems; see `train.foreign.opening`.
+        translate_file: reads configuration files of other systems, see
+            `external_configs.detect`.
         below: layers between the defaults and the preset.
     """
     ctx = click.get_current_context()
@@ -207,10 +208,10 @@ def resolved(
     layers = list(below)
     if preset:
         layers.append(configuration.Layer(f"preset {preset}", configuration.load_preset(preset)))
-    foreign = translated(config_file) if translated and config_file else None
-    if foreign:
-        layers.append(configuration.Layer(config_file, foreign.values))
-        for line in foreign.warnings():
+    external = translate_file(config_file) if translate_file and config_file else None
+    if external:
+        layers.append(configuration.Layer(config_file, external.values))
+        for line in external.warnings():
             log.logger.warning("%s", line)
     elif config_file:
         layers.append(configuration.Layer(config_file, configuration.load_yaml(config_file)))
@@ -219,7 +220,7 @@ def resolved(
     assigned = configuration.parse_assignments(assignments)
     layers.append(configuration.Layer(configuration.ASSIGNMENT, assigned))
     found = configuration.resolve(kind, layers)
-    return dataclasses.replace(found, foreign=tuple(foreign.rows())) if foreign else found
+    return dataclasses.replace(found, external=tuple(external.rows())) if external else found
 
 
 def finish(result: dict[str, Any], as_json: bool, text: str = "", next_step: str = "") -> None:

@@ -13,10 +13,12 @@ from bertkit.commands import options
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option(
-    "--output", "-o", metavar="FILE",
+    "--output",
+    "-o",
+    metavar="FILE",
     help="Page or picture to write: .html (curves, numbers, settings that differ, hardware), .png, "
     ".svg or .pdf.  [default: report.png in the first run]",
-)  # fmt: skip
+)
 @options.common_options
 def command(runs: tuple[str, ...], output: str | None, as_json: bool) -> None:
     """Draw the curves of one or several runs.

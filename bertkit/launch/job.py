@@ -10,7 +10,7 @@ from typing import Any
 
 from bertkit.config import Layer, flatten, load_preset, load_yaml, parse_assignments, resolve
 from bertkit.errors import ConfigError, UsageError
-from bertkit.external_configs.detect import translated
+from bertkit.external_configs.detect import translate_file
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.train.backend_options import IpuConfig
 
@@ -119,8 +119,8 @@ def read_words(words: Sequence[str]) -> PretrainConfig:
     flags, files, presets, assigned = _flags(words)
     layers = [Layer(f"preset {name}", load_preset(name)) for name in presets]
     for name in files:
-        foreign = translated(name)
-        layers.append(Layer(name, foreign.values if foreign else load_yaml(name)))
+        external = translate_file(name)
+        layers.append(Layer(name, external.values if external else load_yaml(name)))
     layers += [Layer("command line", flags), Layer("--set", parse_assignments(assigned))]
     return resolve(PretrainConfig, layers).config
 

@@ -50,12 +50,14 @@ class Report:
         columns = ("run", "step", "loss", "accuracy", "accuracy, evaluation")
         rows = [
             (
-                run["run"], run["step"], _shown(run, "train", "loss"),
+                run["run"],
+                run["step"],
+                _shown(run, "train", "loss"),
                 _shown(run, "train", "mlm_accuracy", "span_accuracy"),
                 _shown(run, "eval", "mlm_accuracy"),
             )
             for run in self.runs
-        ]  # fmt: skip
+        ]
         return f"{log.table(columns, rows)}\n\n{self.output}"
 
 

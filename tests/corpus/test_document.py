@@ -32,7 +32,7 @@ def test_form_is_one_sentence_a_line_and_a_blank_line_between():
     assert stream.getvalue() == b"A.\nB.\n\nC.\n"
 
 
-def test_foreign_files_with_spaces_and_many_blank_lines(tmp_path):
+def test_external_files_with_spaces_and_many_blank_lines(tmp_path):
     path = tmp_path / "d.txt"
     path.write_bytes(b"\n\n A. \r\nB.\r\n \t\r\n\n\nC.\x0bD.")
     found = list(read_documents(str(path)))

@@ -17,8 +17,12 @@ def run(tmp_path):
         folder.mkdir(parents=True)
         lines = []
         for step in range(1, steps + 1):
-            numbers = {"loss": 10 / step + offset, "mlm_accuracy": 1 - 1 / step,
-                       "learning_rate": 1e-3 / step, "tokens_per_second": 1000.0}  # fmt: skip
+            numbers = {
+                "loss": 10 / step + offset,
+                "mlm_accuracy": 1 - 1 / step,
+                "learning_rate": 1e-3 / step,
+                "tokens_per_second": 1000.0,
+            }
             lines.append({"kind": "train", "step": step, **numbers})
             if step % 50 == 0:
                 lines.append({"kind": "eval", "step": step, "mlm_accuracy": 0.5})

@@ -14,8 +14,7 @@ from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.data.feed import Feed
 from bertkit.data.record_source import RecordSource
 from bertkit.data.sample_order import Order
-from bertkit.model.checkpoints.formats import load_weights
-from bertkit.model.checkpoints.hf import load_into
+from bertkit.model.checkpoints.loading import load_into, load_weights
 from bertkit.model.checkpoints.tensorflow.tf1 import our_name
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining

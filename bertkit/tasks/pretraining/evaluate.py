@@ -17,8 +17,7 @@ from bertkit.backends.process_group import Topology
 from bertkit.data.record_source import RecordSource, Source
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import ConfigError, DataError, TargetNotReachedError
-from bertkit.model.checkpoints.formats import load_config, load_weights
-from bertkit.model.checkpoints.hf import load_into
+from bertkit.model.checkpoints.loading import load_config, load_into, load_weights
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.config import EvalConfig

@@ -24,8 +24,7 @@ from bertkit.data.record_source import Source
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import StoppedError, TargetNotReachedError
 from bertkit.files import write_text
-from bertkit.model.checkpoints.formats import load_weights
-from bertkit.model.checkpoints.hf import load_into
+from bertkit.model.checkpoints.loading import load_into, load_weights
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.report.page import CONFIG, MACHINE

@@ -19,7 +19,7 @@ class AnswerConfig:
     """What answering questions depends on; sizes default to those of run_squad.py."""
 
     init_checkpoint: str | None = setting(
-        None, "Model to start from: a checkpoint of any form that convert reads, or a run."
+        None, "Model to start from: a checkpoint of any format that convert reads, or a run."
     )
     vocab: str | None = setting(
         None, "WordPiece vocabulary; else the vocab.txt beside the checkpoint."

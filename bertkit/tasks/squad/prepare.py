@@ -12,7 +12,7 @@ from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import sha256_of
-from bertkit.model.checkpoints.formats import load_config, vocab_beside
+from bertkit.model.checkpoints.loading import load_config, vocab_beside
 from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.prepare import micro_size
 from bertkit.tasks.squad.config import AnswerConfig, SquadConfig

@@ -18,7 +18,7 @@ from bertkit.backends.cs.adapter import CsAdapter
 from bertkit.backends.cs.schedule import EngineSchedule
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.errors import StoppedError
-from bertkit.model.checkpoints.formats import load_weights, read
+from bertkit.model.checkpoints.loading import load_weights, read
 from bertkit.tasks.pretraining.config import EvalConfig
 from bertkit.tasks.pretraining.evaluate import evaluate_checkpoints
 from bertkit.tasks.pretraining.pretrain import pretrain

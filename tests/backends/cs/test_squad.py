@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tasks.squad.world import PEOPLE, RIVERS, WORDS, squad
+from tasks.squad.world import PEOPLE, RIVERS, WORD_EMBEDDINGS, squad
 
 from bertkit.backends.cs import features as cs_data
 from bertkit.backends.cs import step as cs_step
@@ -35,7 +35,7 @@ played = pytest.mark.skipif(REAL, reason="needs a system, which the stand-in pla
 @pytest.fixture
 def settings(tmp_path):
     """Five questions, an encoder, and three steps of SGD on them."""
-    vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS.split()]
+    vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORD_EMBEDDINGS.split()]
     torch.manual_seed(0)
     shape = BertConfig(
         vocab_size=len(vocab), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,

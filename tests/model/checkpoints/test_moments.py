@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from bertkit.backends.base import OptimizerSpec
 from bertkit.errors import DataError
-from bertkit.model.checkpoints import formats, graphcore
+from bertkit.model.checkpoints import graphcore, loading
 from bertkit.model.checkpoints.cerebras import our_name
-from bertkit.model.checkpoints.contents import DECODER, MOMENTS, WORDS, untied
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
+from bertkit.model.parameter_names import MLM_DECODER, MOMENTS, WORD_EMBEDDINGS, tied_parameter
 from bertkit.train import checkpoint
 from bertkit.train.checkpoint import RunState
 from bertkit.train.optimizers import make_optimizer, named_state
@@ -39,21 +39,21 @@ def mdl(tmp_path):
 
 
 def test_the_vendors_numbers_become_names(mdl):
-    reading = formats.read(mdl, moments=True)
-    assert reading.step == 8 and reading.unknown == []
-    assert reading.moments.keys() == reading.weights.keys()
+    contents = loading.read(mdl, moments=True)
+    assert contents.step == 8 and contents.unknown == []
+    assert contents.moments.keys() == contents.weights.keys()
     with h5py.File(mdl) as file:
         theirs = list(json.loads(file.attrs["__spec__"])[0]["model"])
     seen = 0
     for name in theirs:
-        target = untied(our_name(name))
-        if name.endswith("classifier.ffn.0.linear_layer.weight") and target == WORDS:
+        target = tied_parameter(our_name(name))
+        if name.endswith("classifier.ffn.0.linear_layer.weight") and target == WORD_EMBEDDINGS:
             continue  # no parameter of its own
-        for moment, tensor in reading.moments[target].items():
+        for moment, tensor in contents.moments[target].items():
             assert torch.equal(tensor, counted(f"{name} {moment}", tensor.shape)), (name, moment)
             seen += 1
-    assert seen == 2 * len(reading.weights)
-    assert not formats.read(mdl).moments
+    assert seen == 2 * len(contents.weights)
+    assert not loading.read(mdl).moments
 
 
 def respecified(path, change):
@@ -89,16 +89,16 @@ def one_group(tree):
 def test_what_does_not_say_whose_moments_are_whose_is_refused(mdl, change, text):
     respecified(mdl, change)
     with pytest.raises(DataError, match=text) as caught:
-        formats.read(mdl, moments=True)
+        loading.read(mdl, moments=True)
     assert caught.value.hint == "leave --keep-optimizer out"
-    assert formats.read(mdl).weights
+    assert loading.read(mdl).weights
 
 
 def test_old_releases_and_other_orders_are_refused(mdl):
     with h5py.File(mdl, "r+") as file:
         del file.attrs["__spec__"]
     with pytest.raises(DataError, match="does not say in which order"):
-        formats.read(mdl, moments=True)
+        loading.read(mdl, moments=True)
 
 
 def test_an_order_that_shapes_contradict_is_refused(mdl):
@@ -107,7 +107,7 @@ def test_an_order_that_shapes_contradict_is_refused(mdl):
 
     respecified(mdl, reversed_order)
     with pytest.raises(DataError, match="of the optimizer has shape"):
-        formats.read(mdl, moments=True)
+        loading.read(mdl, moments=True)
 
 
 @settings(max_examples=40)
@@ -120,7 +120,7 @@ def test_damaged_files_give_one_error(tmp_path_factory, data):
         blob[data.draw(st.integers(8, len(blob) - 1)) if len(blob) > 9 else 0] ^= 0x41
     path.write_bytes(blob)
     try:
-        formats.read(path, moments=True)
+        loading.read(path, moments=True)
     except DataError as error:
         assert error.message
 
@@ -143,7 +143,7 @@ def test_any_structure_is_refused_in_one_line(tmp_path_factory, value):
         del file.attrs["__spec__"]
         file.attrs["__spec__"] = json.dumps([value])
     with pytest.raises(DataError, match=r"does not say|groups of parameters"):
-        formats.read(path, moments=True)
+        loading.read(path, moments=True)
 
 
 # Graphcore
@@ -177,10 +177,10 @@ def step_folder(tmp_path, small):
 @pytest.mark.parametrize("prefix", ["model.", ""])
 def test_the_engines_names_become_ours(step_folder, prefix):
     model, write = step_folder
-    reading = formats.read(write(poptorch_state(model, prefix)), moments=True)
+    contents = loading.read(write(poptorch_state(model, prefix)), moments=True)
     named = dict(model.named_parameters())
-    assert reading.moments.keys() == named.keys() == reading.weights.keys()
-    for name, moments in reading.moments.items():
+    assert contents.moments.keys() == named.keys() == contents.weights.keys()
+    for name, moments in contents.moments.items():
         for number, moment in enumerate(MOMENTS, 1):
             wanted = counted(f"{name} {number}", named[name].shape)
             wanted = wanted.half().float() if number == 1 else wanted
@@ -192,10 +192,13 @@ def test_a_tied_matrix_under_its_second_name(step_folder):
     model, write = step_folder
     state = poptorch_state(model)
     for number in (1, 2):
-        moved = state["ipu_state"].pop(f"Accl{number}___model.{WORDS}")
-        state["ipu_state"][f"Accl{number}___model.{DECODER}"] = moved
-    reading = formats.read(write(state), moments=True)
-    assert torch.equal(reading.moments[WORDS]["exp_avg_sq"], counted(f"{WORDS} 2", moved.shape))
+        moved = state["ipu_state"].pop(f"Accl{number}___model.{WORD_EMBEDDINGS}")
+        state["ipu_state"][f"Accl{number}___model.{MLM_DECODER}"] = moved
+    contents = loading.read(write(state), moments=True)
+    assert torch.equal(
+        contents.moments[WORD_EMBEDDINGS]["exp_avg_sq"],
+        counted(f"{WORD_EMBEDDINGS} 2", moved.shape),
+    )
 
 
 @pytest.mark.parametrize(
@@ -206,16 +209,19 @@ def test_a_tied_matrix_under_its_second_name(step_folder):
         ({"ipu_state": None, "ipu_param": None}, "holds no optimizer state"),
         ({"ipu_state": {"Step___model.x": torch.ones(1)}}, "holds no optimizer state"),
         ({"ipu_state": {"Accl1___model.x": torch.ones(1)}}, "belongs to no weight here"),
-        ({"ipu_state": {f"Accl1___{WORDS}": 3}}, "belongs to no weight here"),
-        ({"ipu_state": {f"Accl1___{WORDS}": torch.ones(1)}}, "of the optimizer has shape"),
+        ({"ipu_state": {f"Accl1___{WORD_EMBEDDINGS}": 3}}, "belongs to no weight here"),
+        (
+            {"ipu_state": {f"Accl1___{WORD_EMBEDDINGS}": torch.ones(1)}},
+            "of the optimizer has shape",
+        ),
     ],
 )
 def test_other_states_are_refused(step_folder, state, text):
     _, write = step_folder
     place = write(state)
     with pytest.raises(DataError, match=text):
-        formats.read(place, moments=True)
-    assert formats.read(place).weights
+        loading.read(place, moments=True)
+    assert loading.read(place).weights
 
 
 @settings(max_examples=60)
@@ -232,7 +238,7 @@ def test_damaged_states_give_one_error(tmp_path_factory, data):
         blob[data.draw(st.integers(0, len(blob) - 1))] ^= data.draw(st.integers(1, 255))
     (place / graphcore.STATE).write_bytes(blob)
     try:
-        formats.read(place, moments=True)
+        loading.read(place, moments=True)
     except DataError as error:
         assert error.message
 
@@ -256,19 +262,20 @@ def own_checkpoint(folder, optimizer="adamw"):
 def test_a_run_of_ours_goes_on_elsewhere(bertkit, tmp_path):
     place, state = own_checkpoint(tmp_path / "run")
     out = tmp_path / "theirs"
-    done = bertkit("convert", place, "--to", "nvidia", "--keep-optimizer", "--pad-vocab", 1,
-                   "--output", out)  # fmt: skip
+    done = bertkit(
+        "convert", place, "--to", "nvidia", "--keep-optimizer", "--pad-vocab", 1, "--output", out
+    )
     assert done.status == 0, done.err
     assert (out / "ckpt_3.pt").is_file()
     theirs = torch.load(out / "ckpt_3.pt", weights_only=True)["optimizer"]["state"]
     assert {int(values["step"]) for values in theirs.values()} == {3}
-    again = formats.read(out, moments=True).moments
+    again = loading.read(out, moments=True).moments
     assert again.keys() == state.keys()
     for name, values in again.items():
         assert all(torch.equal(values[what], state[name][what]) for what in MOMENTS), name
     back = tmp_path / "back"
     assert bertkit("convert", out, "--keep-optimizer", "--output", back).status == 0
-    assert formats.read(back, moments=True).moments.keys() == state.keys()
+    assert loading.read(back, moments=True).moments.keys() == state.keys()
 
 
 @pytest.mark.parametrize(
@@ -286,14 +293,14 @@ def test_states_without_names_are_refused(tmp_path, content, text):
     if content is not None:
         torch.save(content, place / "optimizer.pt")
     with pytest.raises(DataError, match=text):
-        formats.read(place, moments=True)
-    assert formats.read(place).step == 3
+        loading.read(place, moments=True)
+    assert loading.read(place).step == 3
 
 
 def test_plain_sgd_has_no_moments(tmp_path):
     place, _ = own_checkpoint(tmp_path / "run", "sgd")
     with pytest.raises(DataError, match="holds no moments of AdamW or LAMB"):
-        formats.read(place, moments=True)
+        loading.read(place, moments=True)
 
 
 # The command
@@ -301,9 +308,9 @@ def test_plain_sgd_has_no_moments(tmp_path):
 
 def test_convert_takes_them_along(bertkit, mdl, step_folder, tmp_path):
     model, write = step_folder
-    reading = formats.read(mdl)
-    reading.heads = 2
-    formats.config_of(reading).to_file(tmp_path / "sizes.json")
+    contents = loading.read(mdl)
+    contents.heads = 2
+    loading.config_of(contents).to_file(tmp_path / "sizes.json")
     for source, more in (
         (write(poptorch_state(model)), ()),
         (mdl, ("--model-config", tmp_path / "sizes.json")),
@@ -315,7 +322,7 @@ def test_convert_takes_them_along(bertkit, mdl, step_folder, tmp_path):
         place = tmp_path / f"nvidia-{source.stem}"
         done = bertkit(*words, "--to", "nvidia", "--pad-vocab", 1, "--output", place)
         assert done.status == 0, done.err
-        again, before = (formats.read(path, moments=True).moments for path in (place, source))
+        again, before = (loading.read(path, moments=True).moments for path in (place, source))
         assert again.keys() == before.keys()
         for name, values in before.items():
             for what, tensor in values.items():

@@ -10,9 +10,14 @@ import torch
 from bertkit.codecs.crc32c import masked_crc32c
 
 KINDS = {
-    torch.float32: 1, torch.float64: 2, torch.int32: 3, torch.int64: 9, torch.bool: 10,
-    torch.bfloat16: 14, torch.float16: 19,
-}  # fmt: skip
+    torch.float32: 1,
+    torch.float64: 2,
+    torch.int32: 3,
+    torch.int64: 9,
+    torch.bool: 10,
+    torch.bfloat16: 14,
+    torch.float16: 19,
+}
 MAGIC = struct.pack("<Q", 0xDB4775248B80FB57)
 
 
@@ -84,9 +89,12 @@ def table(entries: dict[bytes, bytes], per_block: int = 5, compressed: bool = Fa
 
 
 def write_bundle(
-    prefix: Path, tensors: dict[str, torch.Tensor], shards: int = 1, compressed: bool = False,
+    prefix: Path,
+    tensors: dict[str, torch.Tensor],
+    shards: int = 1,
+    compressed: bool = False,
     extra: dict[bytes, bytes] | None = None,
-) -> None:  # fmt: skip
+) -> None:
     files = [bytearray() for _ in range(shards)]
     entries = {b"": field(1, shards) + field(3, field(1, 1)), **(extra or {})}
     for number, (name, tensor) in enumerate(sorted(tensors.items())):
