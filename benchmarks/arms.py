@@ -23,6 +23,7 @@ import numpy as np
 
 from bertkit.data.sample_order import Order
 
+LENGTHS = str(Path(__file__).with_name("wikipedia_lengths.json"))
 VOCAB = 30522
 CLS, SEP, MASK, FIRST = 101, 102, 103, 1000
 ENDLESS = 1_000_000
@@ -164,48 +165,112 @@ class Meter:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
+class Unsaved:
+    """Writes no checkpoint."""
+
+    def save(self, progress: Any) -> Path:
+        """Nothing; the folder is never there."""
+        return Path()
+
+    def wait_for_saves(self) -> None:
+        """Nothing to wait for."""
+
+
 class _Done(Exception):
     """Ends bertkit's loop from inside a step."""
 
 
-def run_bertkit(
-    case: Case, records: dict[str, np.ndarray], precision: str, device: str, pipe: Any,
-    threads: int, processor: bool, compiled: bool = False, **_: Any,
-) -> None:  # fmt: skip
-    """bertkit: `Trainer` over the device's stepper, with batches as `pretrain` makes them."""
+@dataclass(frozen=True)
+class BertkitArm:
+    """What bertkit trains a case with.
+
+    Attributes:
+        adapter: of the device, started.
+        config: the settings of the run.
+        model: `BertForPreTraining` on the device.
+        feed: the batches, in the order in which all arms see the records.
+        stepper: takes the steps.
+    """
+
+    adapter: Any
+    config: Any
+    model: Any
+    feed: Any
+    stepper: Any
+
+
+def build_bertkit(
+    case: Case,
+    records: dict[str, np.ndarray],
+    precision: str,
+    device: str,
+    *,
+    compiled: bool = False,
+    threads: int = 0,
+) -> BertkitArm:
+    """Model, batches and stepper as `bertkit pretrain` makes them; `threads` 0 leaves torch's."""
     import torch
 
     from bertkit.backends import registry
+    from bertkit.backends.sections import options_of
+    from bertkit.backends.torch.options import CudaOptions
     from bertkit.model.config import BertConfig
     from bertkit.model.heads import BertForPreTraining
+    from bertkit.tasks.pretraining.batches import training_feed
     from bertkit.tasks.pretraining.config import PretrainConfig
-    from bertkit.tasks.pretraining.feeds import training_feed
-    from bertkit.tasks.pretraining.prepare import Prepared, optimizer_spec, step_plan, step_shape
-    from bertkit.tasks.pretraining.task import PretrainTask
-    from bertkit.train.backend_options import CudaConfig, options_of
+    from bertkit.tasks.pretraining.objective import PretrainingObjective
+    from bertkit.tasks.pretraining.prepare import Prepared, step_shape
     from bertkit.train.schedule import make_schedule
-    from bertkit.train.trainer import LoopSettings, Progress, Trainer
+    from bertkit.train.step_settings import make_step_plan, optimizer_spec
 
     torch.manual_seed(1)
     adapter = registry.get(device)
     source = InMemory(records)
     config = PretrainConfig(
-        input=["made"], output="none", backend=device, precision=precision, max_steps=ENDLESS,
-        layout=adapter.caps.layout("auto"), global_batch_size=case.batch,
-        model=BertConfig(**case.sizes()), cuda=CudaConfig(compile=compiled),
-    )  # fmt: skip
-    plan = step_plan(config, step_shape(config, [source], 1))
-    ready = Prepared(config, config, source, None, None, None, plan)
+        input=["made"],
+        output="none",
+        backend=device,
+        precision=precision,
+        max_steps=ENDLESS,
+        layout=adapter.caps.layout("auto"),
+        global_batch_size=case.batch,
+        model=BertConfig(**case.sizes()),
+        cuda=CudaOptions(compile=compiled),
+    )
+    shape = step_shape(config, [source], 1)
+    plan = make_step_plan(config, shape, config.model, options_of(config, device))
+    ready = Prepared(
+        given=config, config=config, source=source, eval_source=None, vocab=None, step_plan=plan
+    )
     feed = training_feed(ready, adapter)
     feed = replace(feed, order=Order(case.records, 1, shuffle=False))
     adapter.start(options_of(config, device))
-    torch.set_num_threads(threads)
+    if threads:
+        torch.set_num_threads(threads)
     model = adapter.place(BertForPreTraining(config.model))
     schedule = make_schedule("linear", learning_rate=1e-4, max_steps=ENDLESS, warmup_steps=1000)
     optimizer = adapter.optimizer(model, optimizer_spec(config))
-    stepper = adapter.build(model, PretrainTask(), plan, optimizer, schedule)
+    stepper = adapter.build(model, PretrainingObjective(), plan, optimizer, schedule)
+    return BertkitArm(adapter, config, model, feed, stepper)
+
+
+def run_bertkit(
+    case: Case,
+    records: dict[str, np.ndarray],
+    precision: str,
+    device: str,
+    pipe: Any,
+    threads: int,
+    processor: bool,
+    compiled: bool = False,
+    **_: Any,
+) -> None:
+    """bertkit: `Trainer` over the device's stepper, with batches as `pretrain` makes them."""
+    from bertkit.train.trainer import LoopSettings, Progress, Trainer
+
+    arm = build_bertkit(case, records, precision, device, compiled=compiled, threads=threads)
     meter = Meter(pipe, device, processor)
-    train = stepper.train
+    train = arm.stepper.train
 
     def timed(batch: Any, step: int) -> Any:
         ticket = train(batch, step)
@@ -213,14 +278,15 @@ def run_bertkit(
             raise _Done
         return ticket
 
-    stepper.train = timed
+    arm.stepper.train = timed
     settings = LoopSettings(steps=ENDLESS, log_every=10)
 
     def batches(position: int, limit: int) -> Any:
-        return adapter.loader(functools.partial(feed.steps, position, limit))
+        return arm.adapter.loader(functools.partial(arm.feed.steps, position, limit))
 
     with contextlib.suppress(_Done):
-        Trainer(settings, stepper, batches, lambda progress: Path(), None).run(Progress())
+        trainer = Trainer(settings, stepper=arm.stepper, batches=batches, checkpoints=Unsaved())
+        trainer.run(Progress())
 
 
 def run_hugging_face(

@@ -1,6 +1,6 @@
 """Training on one GPU: bertkit beside Hugging Face's Trainer, in bf16.
 
-Run: python benchmarks/gpu.py --lengths HISTOGRAMS.json [--case base-512 ...] [--compile]
+Run: python benchmarks/gpu.py [--case base-512 ...] [--compile]
 
 Arms take turns in processes of their own, as in training.py. MFU counts the operations
 that BERT needs (no padding, logits at masked positions only) in both arms, against the
@@ -33,7 +33,7 @@ CASES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lengths", required=True, help="JSON with wikipedia_512, see arms.py")
+    parser.add_argument("--lengths", default=arms.LENGTHS, help="numbers of sequences by length")
     parser.add_argument("--case", action="append", choices=CASES, help="repeatable; all but test")
     parser.add_argument("--arm", action="append", help="repeatable, such as 'bertkit bf16'")
     parser.add_argument("--rounds", type=int, default=3)

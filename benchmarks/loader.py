@@ -1,6 +1,6 @@
 """The input pipeline alone, in one thread: real tokens per second of ready batches.
 
-Run: python benchmarks/loader.py --lengths HISTOGRAMS.json [--text SENTENCES...] [--rounds 5]
+Run: python benchmarks/loader.py [--text SENTENCES...] [--rounds 5]
 
 Batches come from a record file whose checksums are verified, from text on the fly, and
 with dynamic masks, in the unpadded, padded and packed layouts. Beside them: what bertkit's
@@ -74,7 +74,7 @@ def eaten(histogram: list[int], folder: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lengths", required=True, help="JSON with wikipedia_512, see arms.py")
+    parser.add_argument("--lengths", default=arms.LENGTHS, help="numbers of sequences by length")
     parser.add_argument("--text", nargs="*", default=[], help="sentence files, for on the fly")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=16)

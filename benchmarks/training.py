@@ -1,6 +1,6 @@
 """Training on a CPU: bertkit beside Hugging Face's Trainer, real tokens per second.
 
-Run: python benchmarks/training.py --lengths HISTOGRAMS.json [--case tiny-128 ...]
+Run: python benchmarks/training.py [--case tiny-128 ...]
 
 Arms take turns, each in its own process, over the same records; in every round each
 does a few steps. Ratios are medians over rounds. bertkit keeps freed memory by itself;
@@ -124,7 +124,7 @@ def machine() -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lengths", required=True, help="JSON with wikipedia_512, see arms.py")
+    parser.add_argument("--lengths", default=arms.LENGTHS, help="numbers of sequences by length")
     parser.add_argument("--case", action="append", choices=CASES, help="repeatable; all but test")
     parser.add_argument("--arm", action="append", choices=NAMES, help="repeatable; all")
     parser.add_argument("--rounds", type=int, default=5)

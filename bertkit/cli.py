@@ -1,4 +1,4 @@
-"""The `bertkit` command: a lazy group of subcommands, and what each exit status means.
+"""The `bertkit` command: finds the subcommand, runs it, turns errors into exit statuses.
 
 Only click is imported here, so that `bertkit --help` answers at once; a subcommand's
 module is imported when it runs.
@@ -19,22 +19,22 @@ import click
 from bertkit import __version__
 from bertkit.errors import BertkitError
 
-# In the order of the main job. The texts are checked against each command's own help.
+# In the order of a whole job. A test compares the texts with the first line of each help.
 COMMANDS = {
-    "download": "Fetch a corpus, vocabulary or question set, resumable and checked.",
+    "download": "Download a corpus, vocabulary or question set, and verify its checksums.",
     "extract": "Turn a raw corpus into documents, one sentence per line.",
     "split": "Divide documents into train, valid and test parts.",
     "train-vocab": "Train a WordPiece vocabulary on text.",
     "make-records": "Write the masked, paired training instances of BERT as record files.",
     "pick-eval": "Pick evenly spaced records as a fixed evaluation set.",
-    "inspect": "Show records, manifests and runs as a human reads them.",
-    "verify": "Compare two record sets: the same instances, whatever wrote them?",
+    "inspect": "Show records, manifests and runs as text.",
+    "verify": "Check that two record sets hold the same instances, whatever program wrote them.",
     "pretrain": "Pretrain a BERT encoder with masked LM and next sentence prediction.",
-    "eval": "Measure masked LM and next sentence quality of checkpoints.",
+    "eval": "Measure the masked LM and next sentence accuracy of checkpoints.",
     "report": "Draw the curves of one or several runs.",
     "finetune-squad": "Train, predict and score question answering on SQuAD files.",
     "predict": "Answer a question about a passage with a model fine-tuned on SQuAD.",
-    "convert": "Turn a checkpoint of any format into one for transformers or NVIDIA's programs.",
+    "convert": "Convert a checkpoint of another program for transformers or NVIDIA's programs.",
     "launch": "Print or write what starts a command on many devices.",
     "doctor": "Say what this machine can do and what is missing.",
 }
@@ -47,9 +47,9 @@ Exit status:
   3   bad or mismatched data or configuration
   4   a package, backend or device is missing
   5   the target was not reached
-  75  stopped by a signal after saving; run the same command again to go on
+  75  stopped by a signal after saving; run the same command again to resume
   130 interrupted
-torchrun turns all but 0 into 1; bertkit then says its own on the error stream.
+torchrun exits with 1 for all but 0; bertkit then prints its own status on stderr.
 """
 
 
@@ -57,7 +57,7 @@ class LazyGroup(click.Group):
     """A group that knows its commands by name and imports one when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order of the main job."""
+        """Names in the order of a whole job."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -124,21 +124,21 @@ def main_group() -> None:
     Example, without any download:
       bertkit download sample --output data/raw
       bertkit extract --input data/raw --output data/docs
-      bertkit --help, or bertkit COMMAND --help, says the rest.
+      bertkit COMMAND --help describes each command.
     """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; errors become one line on stderr."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    # Threads that spin while they wait for each other take the cores from those that work,
-    # as soon as a machine has other things to do; this must be set before torch is imported.
+    # Threads that wait by spinning slow down those that work as soon as the machine has
+    # other things to do. OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     status = _run(words)
     launched = "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") == "0"
     if launched and status not in (0, 1):
-        click.echo(f"Note: torchrun ends with status 1 whatever bertkit's is; it is {status}",
-                   err=True)  # fmt: skip
+        note = f"Note: torchrun exits with status 1; bertkit's exit status is {status}"
+        click.echo(note, err=True)
     return status
 
 
@@ -162,31 +162,33 @@ def _run(words: list[str]) -> int:
         return _report(*_explain(error), 1, words)
 
 
-# errno → what to say instead of the system's words, and what to do.
+# errno → (a message plainer than the system's, what to do).
 _SYSTEM = {
     errno.ENOSPC: (
         "the disk is full",
-        "free some space and run the same command again; finished files are kept",
+        "free some space, then run the same command again: it keeps finished files",
     ),
-    errno.EPIPE: ("the reader of the output went away", ""),
-    errno.ENOTDIR: ("a folder is needed here, but this is a file", "give another path"),
-    errno.EISDIR: ("a file is needed here, but this is a folder", "give another path"),
-    errno.EACCES: ("no permission", "give a path that you may read or write"),
-    errno.EROFS: ("this place is read-only", "give another path"),
+    errno.EPIPE: ("output pipe closed by the receiving program", ""),
+    errno.ENOTDIR: ("expected a folder, but this is a file", "give another path"),
+    errno.EISDIR: ("expected a file, but this is a folder", "give another path"),
+    errno.EACCES: ("permission denied", "give a path that you may read or write"),
+    errno.EROFS: ("the file system is read-only", "give another path"),
     errno.EMFILE: ("too many open files", "raise the limit: ulimit -n 4096"),
 }
 
 
 def _explain(error: OSError) -> tuple[str, str]:
+    """(message, hint) for an error of the operating system."""
     place = f": {error.filename}" if error.filename else ""
     text, hint = _SYSTEM.get(error.errno or 0, (error.strerror or str(error), ""))
     return f"{text}{place}", hint
 
 
 def _report(message: str, hint: str, status: int, words: Sequence[str]) -> int:
+    """Print an error on stderr and return its exit status."""
     rank = os.environ.get("RANK", "0")
     if rank != "0" and status in (5, 75):
-        return status  # all processes of a run end so, and the first one says why
+        return status  # all processes of a run end like this; the first one reports it
     where = f" (process {rank})" if rank != "0" else ""
     click.echo(f"Error{where}: {message}", err=True)
     if hint:
@@ -196,13 +198,13 @@ def _report(message: str, hint: str, status: int, words: Sequence[str]) -> int:
     return status
 
 
-_OBJECTS = 20_000  # new ones between two searches for garbage; Python's own choice is 700
+_OBJECTS = 20_000  # new objects between two garbage collections; Python's default is 700
 
 
 def entry_point() -> None:
     """Console script."""
-    # Imports make hundreds of thousands of objects that stay; looking through them for
-    # garbage takes a tenth of a second while they come and a third when the process ends.
+    # Imports create hundreds of thousands of objects that stay. Collecting garbage among
+    # them costs a tenth of a second while they are created and a third at exit.
     gc.set_threshold(_OBJECTS, 10, 10)
     status = main()
     gc.freeze()

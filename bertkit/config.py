@@ -1,9 +1,9 @@
-"""Configuration: dataclasses filled from layers of settings, each value knowing its origin.
+"""Configuration dataclasses, filled from layers of settings; every value knows its origin.
 
-A command's configuration is a dataclass whose fields are made with `setting`; the
-command line derives its flags from the same fields, so a default, its help text and
-its checks stand in one place. `resolve` merges the layers (default < preset < config
-file < environment < command line), checks everything and reports all problems at once.
+The configuration of a command is a dataclass whose fields are made with `setting`. The
+command line derives its flags from the same fields, so defaults, help texts and checks are
+written once. `resolve` merges the layers (default < preset < config file < environment <
+command line), checks the values and reports all problems at once.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from typing import Any, Generic, TypeVar
 
 from bertkit.errors import ConfigError, UsageError
 from bertkit.files import open_binary, package_file
+from bertkit.settings import FIXED, ordered_fields
 
 C = TypeVar("C")
 
-# Origins of what the user typed; wrong values there are wrong usage.
+# Origins of values that the user typed: a wrong value there is a usage error.
 COMMAND_LINE = "command line"
 ASSIGNMENT = "--set"
 
@@ -37,18 +38,21 @@ def setting(
     choices: Sequence[str] = (),
     minimum: float | None = None,
     maximum: float | None = None,
+    on_resume: str = FIXED,
 ) -> Any:
     """A dataclass field that is also a command-line option.
 
     Args:
-        default: the value where no layer gives one; without it the setting is required.
+        default: the value if no layer gives one; without it the setting is required.
         help: what the option does, in one sentence.
-        factory: makes the default where it is mutable.
+        factory: makes the default if it is mutable.
         flags: further spellings, such as `--msl`.
-        off: spelling that turns a boolean off, where it is not `--no-<name>`.
-        choices: the allowed words.
+        off: the flag that turns a boolean off, if it is not `--no-<name>`.
+        choices: the allowed values.
         minimum: smallest allowed number.
         maximum: largest allowed number.
+        on_resume: whether it may change between the calls of a run: `FREE`, `ROUNDING` or
+            `FIXED` of `bertkit.settings`.
     """
     metadata = {
         "help": help,
@@ -57,6 +61,7 @@ def setting(
         "choices": tuple(choices),
         "minimum": minimum,
         "maximum": maximum,
+        "on_resume": on_resume,
     }
     if factory is not MISSING:
         return field(default_factory=factory, metadata=metadata)
@@ -73,12 +78,12 @@ class Layer:
 
 @dataclass(frozen=True)
 class Resolved(Generic[C]):
-    """A checked configuration and, per dotted key, where its value came from.
+    """A checked configuration, and the origin of each value.
 
     Attributes:
         config: the settings.
-        origins: dotted key → name of the layer.
-        external: (key, value, what became of it) of every key of another system's file.
+        origins: dotted key → name of the layer that set it.
+        external: (key, value, what it became) for every key of another system's file.
     """
 
     config: C
@@ -92,10 +97,10 @@ class Resolved(Generic[C]):
 
 
 def as_dict(config: Any) -> dict[str, Any]:
-    """A dataclass as nested plain values, ready for JSON and YAML."""
+    """A dataclass as nested plain values, for JSON and YAML."""
     return {
         item.name: as_dict(value) if dataclasses.is_dataclass(value) else value
-        for item in dataclasses.fields(config)
+        for item in ordered_fields(config)
         for value in [getattr(config, item.name)]
     }
 
@@ -113,14 +118,14 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def resolve(kind: type[C], layers: Sequence[Layer]) -> Resolved[C]:
-    """Build a configuration from layers, the last one winning.
+    """Build a configuration from layers; later layers override earlier ones.
 
-    A dataclass may define `problems(self) -> list[str]` for rules over several
-    settings; they are checked once every value is right by itself.
+    A dataclass may define `problems(self) -> list[str]` for rules that involve several
+    settings; they are checked once each value is valid by itself.
 
     Raises:
-        ConfigError: lists every problem, each with the layer it came from.
-        UsageError: the same, where all of them stand on the command line.
+        ConfigError: lists every problem and the layer that it comes from.
+        UsageError: the same, if all of them come from the command line.
     """
     known = _leaf_fields(kind)
     values: dict[str, Any] = {}
@@ -156,7 +161,7 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     """Read a YAML mapping.
 
     Raises:
-        ConfigError: not YAML or not a mapping at the top; names the line.
+        ConfigError: not YAML, or not a mapping; names the line.
         DataError: cannot be read.
     """
     import yaml
@@ -164,7 +169,7 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     with open_binary(path) as stream:
         blob = stream.read()
     try:
-        loaded = yaml.load(blob, Loader=_numbers_as_people_write_them())
+        loaded = yaml.load(blob, Loader=_yaml_1_2_loader())
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -177,7 +182,7 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
 
 
 def dump_yaml(values: Mapping[str, Any]) -> str:
-    """Values as YAML text in their own order."""
+    """Values as YAML text, in the given order."""
     import yaml
 
     return str(yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True))
@@ -187,7 +192,7 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
     """`["model.hidden_size=256"]` as a mapping; values are read as YAML.
 
     Raises:
-        UsageError: a text without `=`.
+        UsageError: a text has no `=`.
     """
     import yaml
 
@@ -198,7 +203,7 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
             raise UsageError(
                 f"--set {text!r} is not key=value", "example: --set model.hidden_size=256"
             )
-        values[key.strip()] = yaml.load(value, Loader=_numbers_as_people_write_them())
+        values[key.strip()] = yaml.load(value, Loader=_yaml_1_2_loader())
     return values
 
 
@@ -208,10 +213,10 @@ def preset_names() -> list[str]:
 
 
 def load_preset(name: str) -> dict[str, Any]:
-    """The settings of a preset by name.
+    """The settings of a preset.
 
     Raises:
-        ConfigError: no such preset.
+        ConfigError: there is no such preset.
     """
     path = package_file("presets", f"{name}.yaml")
     if not path.is_file():
@@ -221,8 +226,8 @@ def load_preset(name: str) -> dict[str, Any]:
     return values
 
 
-def _numbers_as_people_write_them() -> Any:
-    """A safe YAML loader that also reads `1e-4` as a number, as YAML 1.2 does."""
+def _yaml_1_2_loader() -> Any:
+    """A safe YAML loader that reads `1e-4` as a number, as YAML 1.2 does and PyYAML does not."""
     import re
 
     import yaml
@@ -251,7 +256,7 @@ def _leaf_fields(kind: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
 
 
 def _take(key: str, value: Any, known: Mapping[str, tuple[Any, Any]]) -> tuple[Any, str]:
-    """(converted value, what is wrong with it or nothing)."""
+    """(converted value, what is wrong with it or an empty text)."""
     if key not in known:
         return None, f"unknown setting{_suggest(key, known)}"
     try:
@@ -324,7 +329,7 @@ def _scalar(value: Any, hint: Any) -> Any:
             raise ValueError(f"expected a number, not {value!r}") from None
     if hint is str:
         if isinstance(value, (list, dict)) or value is None:
-            raise ValueError(f"expected a word, not {value!r}")
+            raise ValueError(f"expected text, not {value!r}")
         return str(value)
     return value
 

@@ -1,14 +1,14 @@
-"""Errors that reach the user as one clear line, a hint and an exit status.
+"""Errors for the user: one message, a hint and an exit status.
 
-Library code raises these and nothing else on purpose; `bertkit.cli` turns them
-into text on stderr. Every subclass fixes the exit status of one kind of failure.
+All errors that library code raises on purpose are of these classes; `bertkit.cli` prints
+them on stderr. Every subclass stands for one exit status.
 """
 
 from __future__ import annotations
 
 
 class BertkitError(Exception):
-    """Something the user can understand and act on.
+    """An error that the user can understand and act on.
 
     Args:
         message: what is wrong and where (file:line, record number, the two values).
@@ -31,13 +31,13 @@ class BertkitError(Exception):
 
 
 class UsageError(BertkitError):
-    """Flags that contradict each other or miss something."""
+    """Flags that contradict each other, or a flag that is missing."""
 
     exit_code = 2
 
 
 class DataError(BertkitError):
-    """Input that is broken, empty, or does not belong to what it is used with."""
+    """Input that is broken, empty, or does not fit what it is used with."""
 
     exit_code = 3
 
@@ -61,6 +61,6 @@ class TargetNotReachedError(BertkitError):
 
 
 class StoppedError(BertkitError):
-    """A run that saved its state after a signal; the same command goes on."""
+    """A run that saved its state after a signal; the same command resumes it."""
 
     exit_code = 75

@@ -1,4 +1,4 @@
-"""Files as bertkit needs them: remote or local to read, whole or absent when written."""
+"""Read local or remote files, write files atomically, find input files, hash and size them."""
 
 from __future__ import annotations
 
@@ -41,9 +41,16 @@ def open_binary(path: str | Path) -> IO[bytes]:
             raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     import fsspec
 
-    try:
+    with _remote_errors(path):
         stream: IO[bytes] = fsspec.open(str(path), "rb").open()
-        return stream
+    return stream
+
+
+@contextlib.contextmanager
+def _remote_errors(path: str | Path) -> Iterator[None]:
+    """Turn fsspec's errors into ours."""
+    try:
+        yield
     except ImportError as error:
         raise missing_protocol(str(path), error) from error
     except (OSError, ValueError) as error:
@@ -52,15 +59,17 @@ def open_binary(path: str | Path) -> IO[bytes]:
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path, sync: bool = True) -> Iterator[IO[bytes]]:
-    """A binary file that appears under its name only when the block ends without an error.
+    """Open a binary file that appears under its name only if the block ends without an error.
 
-    The bytes go to a hidden neighbour that is synced and renamed; on any error,
-    also Ctrl-C, the neighbour is removed and an older file of the name stays.
+    The bytes go to a hidden temporary file in the same folder, which is synced and renamed.
+    After an error, Ctrl-C included, the temporary file is removed and an older file of the
+    same name is left as it was.
 
     Args:
         path: the file.
-        sync: wait until the bytes are on the disk, so that the file is whole even after a
-            power failure; not worth it for what can be checked and made again.
+        sync: wait until the bytes are on the disk, so that the file is complete even after
+            a power failure; not worth the time for files with checksums that can be made
+            again.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -75,21 +84,21 @@ def atomic_write(path: str | Path, sync: bool = True) -> Iterator[IO[bytes]]:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno and error.filename is None:
-            error.filename = str(target)  # a full disk says only that it is full
+            error.filename = str(target)  # "disk full" comes without a name
         raise
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write UTF-8 text whole or not at all."""
+    """Write a UTF-8 text file atomically."""
     with atomic_write(path) as stream:
         stream.write(text.encode("utf-8"))
 
 
 @contextlib.contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """A folder that is filled under `NAME.partial` and renamed when the block ends.
+    """A folder that is written as `NAME.partial` and renamed when the block ends.
 
-    A folder of the same name is replaced at the end; after an error it is left as it was.
+    It replaces an older folder of the same name; after an error that one is left as it was.
     """
     target = Path(path)
     temporary = target.with_name(target.name + PARTIAL)
@@ -120,13 +129,13 @@ def digest_of(path: str | Path, algorithm: str) -> str:
 
 
 def expand_inputs(patterns: Sequence[str | Path], suffixes: Sequence[str] = ()) -> list[str]:
-    """Turn names, globs, folders and `@list.txt` into a list of files in a fixed order.
+    """Expand names, globs, folders and `@list.txt` into a list of files in a fixed order.
 
     Args:
         patterns: as given on the command line, kept in their order; the files of one
             glob or folder are sorted by name.
-        suffixes: in folders, take only names with one of these endings (all if empty).
-            Hidden files and `manifest.json` are never taken from a folder.
+        suffixes: in folders, only names with one of these endings (all names if empty).
+            Hidden files and `manifest.json` in folders are always left out.
 
     Raises:
         DataError: a name does not exist or a pattern matches nothing.
@@ -157,33 +166,27 @@ def size_of(path: str | Path) -> int:
     Raises:
         DataError: the file does not exist or cannot be read.
     """
-    try:
+    with _remote_errors(path):
         if not is_remote(path):
             return os.path.getsize(path)
         import fsspec
 
         filesystem, name = fsspec.core.url_to_fs(str(path))
         return int(filesystem.size(name) or 0)
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
 
 
 def _remote_files(pattern: str, suffixes: Sequence[str]) -> list[str]:
-    """What a URL names: a file, or in storage that has folders a glob or a folder."""
+    """The files that a URL names: one, or those of a glob or folder where storage has them."""
     if pattern.startswith(("http://", "https://")):
         return [pattern]
     import fsspec
 
-    try:
+    with _remote_errors(pattern):
         filesystem, place = fsspec.core.url_to_fs(pattern)
         if glob.has_magic(place):
             names = filesystem.glob(place)
         else:
             names = filesystem.find(place) if filesystem.isdir(place) else [place]
-    except ImportError as error:
-        raise missing_protocol(pattern, error) from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {pattern}: {error}") from error
     if names == [place]:
         return [pattern]
     found = [
@@ -199,6 +202,7 @@ def _remote_files(pattern: str, suffixes: Sequence[str]) -> list[str]:
 
 
 def _folder_files(folder: str, suffixes: Sequence[str]) -> list[str]:
+    """Files below a local folder, sorted by path."""
     names = sorted(
         path
         for path in glob.glob(os.path.join(glob.escape(folder), "**", "*"), recursive=True)
@@ -213,7 +217,7 @@ def _folder_files(folder: str, suffixes: Sequence[str]) -> list[str]:
 
 
 def shard_name(prefix: str, index: int, count: int, suffix: str = "") -> str:
-    """The usual shard name, such as `part-00003-of-00500`."""
+    """The conventional name of a shard, such as `part-00003-of-00500`."""
     return f"{prefix}-{index:05d}-of-{count:05d}{suffix}"
 
 
@@ -226,7 +230,7 @@ def free_bytes(path: str | Path) -> int:
 
 
 def human_bytes(count: float) -> str:
-    """A byte count as people write it: `27.2 MB`."""
+    """A byte count as text, such as `27.2 MB`."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if abs(count) < 1000:
             return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
@@ -243,7 +247,7 @@ def read_json(path: str | Path) -> Any:
     """Parse a JSON file.
 
     Raises:
-        DataError: unreadable, not UTF-8 or not JSON; names the line.
+        DataError: cannot be read, is not UTF-8 or not JSON; names the line.
     """
     import json
 
@@ -256,4 +260,4 @@ def read_json(path: str | Path) -> Any:
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
     except (ValueError, RecursionError) as error:  # numbers too long, lists too deep
-        raise DataError(f"{path}: not JSON that can be read: {error}") from error
+        raise DataError(f"{path}: not readable as JSON: {error}") from error

@@ -1,6 +1,6 @@
-"""What bertkit says on stderr: log lines and progress bars; and tables as text.
+"""Log lines and progress bars on stderr, and tables as text.
 
-Standard output belongs to results, so nothing here writes to it.
+Standard output is for results; nothing here writes to it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def setup(verbosity: int = 0) -> None:
     """Send log lines to stderr.
 
     Args:
-        verbosity: -1 warnings only, 0 information, 1 and more debugging.
+        verbosity: -1 for warnings only, 0 for information, 1 and more for debugging.
     """
     level = logging.WARNING if verbosity < 0 else logging.INFO if verbosity == 0 else logging.DEBUG
     handler = _Stderr()
@@ -31,7 +31,7 @@ def setup(verbosity: int = 0) -> None:
 
 
 class _Stderr(logging.Handler):
-    """Writes to whatever `sys.stderr` is at the time, also after it was replaced."""
+    """Writes to the current `sys.stderr`, also after it was replaced."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -42,7 +42,7 @@ class _Stderr(logging.Handler):
 
 
 class _Formatter(logging.Formatter):
-    """Plain information; a prefix only where the level matters."""
+    """Adds the level in front of every message that is not plain information."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
@@ -50,7 +50,7 @@ class _Formatter(logging.Formatter):
 
 
 def bars_wanted() -> bool:
-    """True where a progress bar helps: a terminal, the main rank, and not `-q`."""
+    """True if progress bars are to be shown: on a terminal, in rank 0, without `-q`."""
     main_rank = os.environ.get("RANK", "0") == "0"
     return main_rank and sys.stderr.isatty() and logger.getEffectiveLevel() <= logging.INFO
 
@@ -63,14 +63,14 @@ def progress(
     description: str = "",
     scale: bool = False,
 ) -> Any:
-    """A tqdm bar on stderr that is silent where nobody watches.
+    """A tqdm progress bar on stderr, shown only where `bars_wanted`.
 
     Args:
-        items: what to iterate over; None gives a bar moved by `update(n)`.
-        total: how many steps make 100 %.
-        unit: what one step is.
-        description: text in front of the bar.
-        scale: write large counts as 1.2M.
+        items: what to iterate over; None for a bar that `update(n)` moves.
+        total: number of steps, if it is known.
+        unit: name of one step.
+        description: text before the bar.
+        scale: abbreviate large counts, such as 1.2M.
     """
     from tqdm import tqdm
 
@@ -88,11 +88,11 @@ def progress(
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> str:
-    """Rows as an aligned text table, numbers to the right.
+    """Rows as an aligned text table, with numbers right-aligned.
 
     Args:
         columns: headings.
-        rows: cells, turned into text with `str`.
+        rows: their cells; `str` turns each into text.
         title: a line above the table; may be empty.
     """
     from rich import box

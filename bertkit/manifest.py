@@ -1,8 +1,8 @@
 """`manifest.json`: what an output folder holds, and what it was made from.
 
-A run writes the manifest first with state `incomplete`, notes each finished file in
-it, and sets state `complete` at the end. The same command on the same folder then
-continues or has nothing to do; another command or configuration is refused.
+A command writes the manifest first, with state `incomplete`, adds each finished file to it,
+and sets state `complete` at the end. Running the same command on the same folder again
+resumes it or has nothing to do; another command or configuration is an error.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ NAME = "manifest.json"
 
 @dataclass
 class Manifest:
-    """One output folder.
+    """The contents of a `manifest.json`.
 
     Attributes:
-        command: the subcommand that made it.
+        command: the subcommand that wrote the folder.
         config: every setting that decides the bytes (never the number of workers).
         inputs: path, size in bytes and sha256 of each input file, in order.
         outputs: file name → facts about a finished file (bytes, sha256, records, ...).
-        stats: totals for people.
+        stats: totals, for information only.
         state: `incomplete` or `complete`.
         versions: of bertkit, Python and its Unicode tables.
     """
@@ -53,14 +53,14 @@ class Manifest:
     )
 
     def write(self, folder: str | Path) -> None:
-        """Write `manifest.json` into the folder, whole or not at all."""
+        """Write `manifest.json` into the folder, atomically."""
         write_text(
             Path(folder) / NAME, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
         )
 
     @property
     def complete(self) -> bool:
-        """True once every output is there."""
+        """True once all outputs are written."""
         return self.state == "complete"
 
 
@@ -68,7 +68,7 @@ def read_manifest(folder: str | Path) -> Manifest | None:
     """The manifest of a folder, or None where there is none.
 
     Raises:
-        DataError: there is one, but it cannot be understood.
+        DataError: there is one, but it is not a manifest.
     """
     path = Path(folder) / NAME
     if not path.is_file():
@@ -81,7 +81,7 @@ def read_manifest(folder: str | Path) -> Manifest | None:
 
 
 def describe_inputs(paths: Sequence[str], threads: int = 1) -> list[dict[str, Any]]:
-    """Path, size and sha256 of input files, in the given order; hashed `threads` at once."""
+    """Path, size and sha256 of input files in the given order; `threads` are hashed at a time."""
     with ThreadPoolExecutor(threads) as pool:
         hashes = list(pool.map(sha256_of, paths))
     return [
@@ -91,11 +91,11 @@ def describe_inputs(paths: Sequence[str], threads: int = 1) -> list[dict[str, An
 
 
 def begin(folder: str | Path, planned: Manifest, overwrite: bool = False) -> Manifest:
-    """Compare a planned run with what the folder already holds and start it.
+    """Start a run in a folder, or find out how far the same run got there.
 
     Returns:
-        The planned manifest (written, state `incomplete`); or the one found in the
-        folder when it describes the same run: `complete`, or with finished outputs.
+        The planned manifest (written, state `incomplete`); or, if the folder holds one of
+        the same run, that one: `complete`, or with the outputs that are finished.
 
     Raises:
         DataError: the folder belongs to another run, or holds files and no manifest.
@@ -122,7 +122,7 @@ def begin(folder: str | Path, planned: Manifest, overwrite: bool = False) -> Man
 
 
 def compare(found: Manifest, planned: Manifest) -> list[str]:
-    """Differences between two runs that decide their bytes, one readable text each."""
+    """Differences between two runs that change their output, each as text."""
     differences = []
     if found.command != planned.command:
         differences.append(f"command {found.command}, now {planned.command}")
@@ -140,16 +140,16 @@ def compare(found: Manifest, planned: Manifest) -> list[str]:
 
 
 def require_complete(folder: str | Path) -> Manifest | None:
-    """The folder's manifest if it has one; refuses a folder whose run did not finish.
+    """The folder's manifest, if it has one; an unfinished folder is an error.
 
     Raises:
-        DataError: the run that writes the folder is still going or was killed.
+        DataError: the command that writes the folder is still running or was killed.
     """
     manifest = read_manifest(folder)
     if manifest is not None and not manifest.complete:
         raise DataError(
             f"{folder} is incomplete: its {manifest.command} run did not finish",
-            f"run the same `bertkit {manifest.command}` command again; it goes on where it stopped",
+            f"run the same `bertkit {manifest.command}` command again to resume it",
         )
     return manifest
 

@@ -1,4 +1,4 @@
-"""How this process asks the system for memory."""
+"""Settings of the C library's memory allocator."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
 def keep_freed_memory() -> bool:
-    """Make freed memory stay with the process; True where the C library takes the order.
+    """Keep freed memory in the process instead of returning it to the kernel.
 
-    By default glibc gives large blocks back to the kernel as soon as they are free, and
-    the next one pays for page faults again: about 100 ms per 500 MB.
+    By default glibc returns large blocks as soon as they are free, and the next allocation
+    pays for the page faults again: about 100 ms per 500 MB.
+
+    Returns:
+        True if the C library is glibc and accepted the settings.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -21,5 +24,5 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    orders = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 64 << 20))
-    return all(mallopt(what, value) == 1 for what, value in orders)
+    settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 64 << 20))
+    return all(mallopt(parameter, value) == 1 for parameter, value in settings)

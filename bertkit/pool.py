@@ -1,4 +1,4 @@
-"""Work on independent parts in a pool of processes, or on a Dask cluster, as it finishes."""
+"""Run independent tasks in a pool of processes or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ from bertkit.errors import BertkitError, UsageError
 from bertkit.optional import require
 
 EXECUTORS = ("processes", "dask")
-# Seconds to wait for a scheduler.
-_PATIENCE = 15
+_CONNECT_SECONDS = 15  # how long to wait for a Dask scheduler
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 def worker_count(workers: int, tasks: int) -> int:
-    """How many processes to use: `workers`, or one per core for 0; never more than tasks."""
+    """Number of processes: `workers`, or one per core for 0; never more than tasks."""
     return max(1, min(workers or _cores(), tasks))
 
 
@@ -46,25 +45,25 @@ def run_tasks(
     scheduler: str = "",
     prepare: Callable[[], object] | None = None,
 ) -> Iterator[R]:
-    """Apply a function to every task and yield the results as they come.
+    """Apply a function to every task and yield the results in the order of completion.
 
-    One worker, or one task, runs in this process. Otherwise function and tasks travel
-    to other processes, so both must be picklable.
+    With one worker or one task everything runs in this process. Otherwise the function and
+    the tasks are sent to other processes, so both must be picklable.
 
     Args:
-        function: of a module that every worker can import.
+        function: defined in a module that every worker can import.
         tasks: its arguments.
-        workers: processes on this machine; 0 takes one per core.
-        executor: `processes`, or `dask` for the workers of a cluster. Those see the
+        workers: processes on this machine; 0 for one per core.
+        executor: `processes`, or `dask` for the workers of a cluster, which must see the
             same files under the same names.
         scheduler: address of the cluster, such as tcp://host:8786.
-        prepare: loads what every task needs. Where this process can be forked, that is
-            done here, once, and the workers share it. Otherwise they are fresh (spawned)
-            and load it themselves.
+        prepare: loads what every task needs. If this process can be forked, it is called
+            here, once, and the workers share what it loaded. Otherwise the workers are
+            spawned and load it themselves.
 
     Raises:
-        BertkitError: whatever a task raised; or a worker was killed from outside (a
-            cluster gives its tasks to the others first), or no cluster answers.
+        BertkitError: raised by a task; or a worker was killed from outside (on a cluster,
+            after other workers were tried), or no cluster answers.
         UsageError: dask without a scheduler, or a scheduler without dask.
         MissingDependencyError: Dask is not installed.
     """
@@ -79,7 +78,7 @@ def run_tasks(
     forked = False
     if prepare is not None and _can_be_forked():
         prepare()
-        forked = _can_be_forked()  # what was loaded may have started threads
+        forked = _can_be_forked()  # loading may have started threads
     with _processes(count, forked) as pool:
         yield from _as_they_finish(pool, function, tasks, 2 * count)
 
@@ -87,15 +86,15 @@ def run_tasks(
 def map_in_order(function: Callable[[T], R], tasks: Iterable[T], workers: int = 0) -> Iterator[R]:
     """Apply a function to tasks that are made one by one; results in the order of the tasks.
 
-    This process makes the tasks while the workers work, and never more than two per
-    worker ahead of them: memory holds so many tasks and results. One worker means this
-    process. What a function and a task must be, and what is raised, is as in `run_tasks`;
-    what the iterable raises comes after the results of the tasks before it.
+    This process makes the tasks while the workers work, at most two per worker ahead, which
+    bounds the memory for tasks and results. With one worker everything runs in this process.
+    Function, tasks and errors are as in `run_tasks`; an error of the iterable is raised after
+    the results of the tasks before it.
 
     Args:
-        function: of a module that every worker can import.
+        function: defined in a module that every worker can import.
         tasks: its arguments, any number.
-        workers: processes on this machine; 0 takes one per core.
+        workers: processes on this machine; 0 for one per core.
     """
     count = workers or _cores()
     if count == 1:
@@ -115,7 +114,7 @@ def map_in_order(function: Callable[[T], R], tasks: Iterable[T], workers: int = 
 
 
 def _until_error(tasks: Iterable[T], failure: list[Exception]) -> Iterator[T]:
-    """The tasks; an error of the iterable ends them and goes into the list."""
+    """The tasks up to an error of the iterable, which is appended to `failure`."""
     try:
         yield from tasks
     except Exception as error:
@@ -124,22 +123,22 @@ def _until_error(tasks: Iterable[T], failure: list[Exception]) -> Iterator[T]:
 
 @contextlib.contextmanager
 def _processes(count: int, forked: bool = False) -> Iterator[ProcessPoolExecutor]:
-    """Processes that end with the block; what they do at an error is thrown away."""
+    """A pool of processes that end with the block; after an error their work is dropped."""
     context = multiprocessing.get_context("fork" if forked else "spawn")
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker)
     try:
         yield pool
     except BrokenProcessPool as error:
         raise BertkitError(
-            "a worker process was killed, most likely for want of memory",
+            "a worker process was killed, most likely because memory ran out",
             "run the same command with fewer --workers; finished parts are kept",
         ) from error
     except BaseException:
-        # What runs now is thrown away anyway: do not wait for it.
+        # The running tasks' results are dropped anyway: do not wait for them.
         for process in list((pool._processes or {}).values()):
             process.terminate()
-        # One may have died in the middle of a result, and the pool waits for the rest of it
-        # until nobody can write any more: not this process either.
+        # A worker may have died in the middle of sending a result. The pool then waits for
+        # the rest until the last writing end of the pipe is closed, and this process has one.
         pool._result_queue._writer.close()  # type: ignore[attr-defined]
         raise
     finally:
@@ -147,19 +146,19 @@ def _processes(count: int, forked: bool = False) -> Iterator[ProcessPoolExecutor
 
 
 def _can_be_forked() -> bool:
-    """Whether a copy of this process can work: no other thread holds what the copy needs."""
+    """Whether forking is safe: no other thread can hold a lock that the child would need."""
     if sys.platform != "linux" or "torch" in sys.modules:
         return False
     others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
-    # A bar's own thread holds nothing but the bar, and workers draw none.
+    # tqdm's monitor thread only holds locks of progress bars, and workers draw none.
     return all(type(thread).__module__.startswith("tqdm.") for thread in others)
 
 
 def check_executor(executor: str, scheduler: str) -> None:
-    """Refuse a scheduler without dask, and dask without one.
+    """Check that --executor dask and --scheduler are given together.
 
     Raises:
-        UsageError: they do not go together.
+        UsageError: only one of them is given, or there is no such executor.
     """
     if executor not in EXECUTORS:
         raise UsageError(f"no executor {executor!r}", f"choose {' or '.join(EXECUTORS)}")
@@ -172,7 +171,7 @@ def check_executor(executor: str, scheduler: str) -> None:
 def _on_cluster(function: Callable[[T], R], tasks: Sequence[T], scheduler: str) -> Iterator[R]:
     distributed = require("distributed", "--executor dask", extra="dask")
     try:
-        client = distributed.Client(scheduler, timeout=_PATIENCE, set_as_default=False)
+        client = distributed.Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise BertkitError(
             f"no Dask scheduler at {scheduler}: {error}",
@@ -181,7 +180,7 @@ def _on_cluster(function: Callable[[T], R], tasks: Sequence[T], scheduler: str) 
     waiting = iter(tasks)
     ahead = 2 * max(1, sum(client.nthreads().values()))
     with client:
-        # Not pure: the same part may have to be made again after its file was lost.
+        # Not pure: Dask must not reuse a result whose file may have been deleted since.
         first = [client.submit(function, task, pure=False) for task in islice(waiting, ahead)]
         running = distributed.as_completed(first, loop=client.loop)
         try:
@@ -191,7 +190,7 @@ def _on_cluster(function: Callable[[T], R], tasks: Sequence[T], scheduler: str) 
                     running.add(client.submit(function, task, pure=False))
         except distributed.scheduler.KilledWorker as error:
             raise BertkitError(
-                f"the workers that took a part were killed one after another ({error})",
+                f"several workers in a row were killed while working on the same task ({error})",
                 "give them more memory, or fewer threads; finished parts are kept",
             ) from error
         finally:
@@ -201,7 +200,7 @@ def _on_cluster(function: Callable[[T], R], tasks: Sequence[T], scheduler: str) 
 def _as_they_finish(
     pool: ProcessPoolExecutor, function: Callable[[T], R], tasks: Sequence[T], ahead: int
 ) -> Iterator[R]:
-    # Few tasks are handed over ahead, so that an error stops the run soon.
+    # Only a few tasks are queued ahead, so that an error stops the run soon.
     waiting = iter(tasks)
     running: set[Future[R]] = set()
     while True:
@@ -217,14 +216,14 @@ def _as_they_finish(
 
 
 def _start_worker() -> None:
-    # Ctrl-C reaches the whole group; the parent alone decides what happens.
+    # Ctrl-C reaches all processes of the terminal; only the parent reacts to it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not what a forked worker's parent does
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the handler inherited by fork
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    # A parent that was killed cannot tell its workers, which would wait for tasks forever.
+    # If the parent is killed, nothing tells the workers, which would wait for tasks forever.
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -17,13 +17,13 @@ import tempfile
 from pathlib import Path
 
 from bertkit import log
+from bertkit.backends import registry
 from bertkit.cli import main as bertkit
 from bertkit.config import preset_names
 
 PAGE = Path(__file__).with_name("backends.md")
 LINE = "\n---\n"
 VOCAB = "bertkit-uncased-8k"
-BACKENDS = ("cpu", "cuda", "hpu", "ipu", "cs")
 # What a machine asks to be told, beyond the preset.
 NEEDS = {
     "hpu": "--optimizer nvlamb",
@@ -45,7 +45,7 @@ def plans() -> str:
                 if preset.startswith("squad"):
                     continue
                 parts.append(f"## {preset}\n")
-                for backend in BACKENDS:
+                for backend in sorted(registry.names(), key="cpu".__ne__):
                     parts += _plan(preset, backend)
         finally:
             os.chdir(before)

@@ -52,6 +52,17 @@ def test_atomic_folder_is_renamed_at_the_end(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["step-1"]
 
 
+def test_atomic_folder_replaces_the_old_one_as_a_whole(tmp_path):
+    target = tmp_path / "step-1"
+    for name in ("old", "new"):
+        with files.atomic_folder(target) as folder:
+            (folder / name).write_text(name)
+            (folder / "both").write_text(name)
+        assert sorted(path.name for path in target.iterdir()) == sorted([name, "both"])
+        assert (target / "both").read_text() == name
+    assert [path.name for path in tmp_path.iterdir()] == ["step-1"]
+
+
 def test_digest(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(b"bert" * 1_000_000)

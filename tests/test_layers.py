@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from bertkit.backends import registry
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "bertkit"
 
-# Longest prefix wins. `backends.base` is the protocol that the trainer speaks, so it
-# lies below the trainer; the concrete backends lie above it.
+# Longest prefix wins. `backends.base` is the protocol that the trainer speaks, and the registry
+# names backends without importing them, so both lie below the trainer; the concrete backends lie
+# above it.
 LAYERS = {
     "bertkit": 0,
     "bertkit.codecs": 0,
@@ -24,6 +27,8 @@ LAYERS = {
     "bertkit.model": 4,
     "bertkit.backends.base": 5,
     "bertkit.backends.process_group": 5,
+    "bertkit.backends.registry": 5,
+    "bertkit.backends.sections": 5,
     "bertkit.train": 6,
     "bertkit.backends": 7,
     "bertkit.tasks": 8,
@@ -127,11 +132,13 @@ def test_imports_only_downwards(name):
 
 
 def _check_backends(name: str, target: str) -> None:
-    """A concrete backend may know the protocol and the plain step, not another machine."""
-    concrete = ("cuda", "hpu", "ipu", "cs")
-    other = [item for item in concrete if below(target, (f"bertkit.backends.{item}",))]
-    if other and not name.endswith("registry"):
-        assert name.startswith(f"bertkit.backends.{other[0]}"), f"{name} imports {target}"
+    """A backend may know the protocol and PyTorch's plain step, not another backend."""
+    adapters = (row.adapter.partition(":")[0] for row in registry.BUILT_IN)
+    packages = {module.rpartition(".")[0] for module in adapters} - {"bertkit.backends.torch"}
+    assert "bertkit.backends.hpu" in packages
+    for package in packages:
+        if below(target, (package,)):
+            assert below(name, (package,)), f"{name} imports {target}"
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if below(name, NO_TORCH)])

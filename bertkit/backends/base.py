@@ -43,7 +43,6 @@ class Caps:
         precisions: number formats it computes in, the best first.
         loss_scaling: `none`, `dynamic`, ...: what it needs for fp16.
         optimizers: names it offers.
-        launchers: programs that start it on many devices.
         shards_optimizer: several processes can each keep a part of the optimizer's state.
         body_runs_once: the step's Python is traced for the first batch and never runs again.
         constant_totals: unpadded micro-batches are filled up to one size, see
@@ -60,7 +59,6 @@ class Caps:
     precisions: tuple[str, ...]
     loss_scaling: tuple[str, ...]
     optimizers: frozenset[str]
-    launchers: tuple[str, ...] = ()
     body_runs_once: bool = False
     shards_optimizer: bool = False
     constant_totals: bool = False
@@ -142,7 +140,7 @@ class StepPlan:
         seed: of dropout; step n uses a stream of (seed, n, rank) alone.
         shape: of the step; None where it is not known or changes.
         model: the encoder's sizes; None where they are not known.
-        options: the machine's own section of the settings (`bertkit.train.backend_options`).
+        options: the machine's own section of the settings (`bertkit.backends.sections`).
         save_every: steps between checkpoints, 0 for the end only; machines that let weights
             go at announced steps alone need it.
         training: steps update the model; False where it is only evaluated.
@@ -204,7 +202,17 @@ class Ticket:
 
 
 class Task(Protocol):
-    """What a model learns: the loss of a micro-batch and the sums to report."""
+    """What a model learns: the loss of a micro-batch and the sums to report.
+
+    Attributes:
+        trains_all: every parameter of the model gets a gradient in every step. Where some
+            get none, adapters must not wait for them.
+    """
+
+    @property
+    def trains_all(self) -> bool:
+        """Whether every parameter gets a gradient."""
+        ...
 
     def losses(
         self, model: nn.Module, tensors: Mapping[str, Tensor], batch: MicroBatch

@@ -1,1 +1,1 @@
-"""Checksums, varints and compressions; knows nothing of corpora, records or models."""
+"""Checksums, protobuf fields and compressions; knows nothing of corpora, records or models."""

@@ -1,4 +1,4 @@
-"""`bertkit convert`: a checkpoint of any format into another."""
+"""`bertkit convert`: a checkpoint of any program in, one for another program out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TARGETS = "; ".join(f"{row.name}: {row.target}" for row in formats.targets())
 _MULTIPLES = ", ".join(
     f"{row.vocab_multiple} for {row.name}" for row in formats.targets() if row.vocab_multiple > 1
 )
-_HELP = f"""Turn a checkpoint of any format into one for transformers or NVIDIA's programs.
+_HELP = f"""Convert a checkpoint of another program for transformers or NVIDIA's programs.
 
 INPUT: a checkpoint, or a folder that holds one, in one of these formats. {_READABLE}. A
 TensorFlow checkpoint is named by its prefix or by any of its files.
@@ -43,22 +43,23 @@ Example:
 @click.option("--model-config", metavar="FILE", help="bert_config.json, if none lies beside INPUT.")
 @click.option("--vocab", metavar="FILE", help="Vocabulary, if no vocab.txt lies beside INPUT.")
 @click.option(
-    "--do-lower-case/--cased", "lower_case", default=True, help="What the tokenizer does."
+    "--do-lower-case/--cased",
+    "lower_case",
+    default=True,
+    help="Whether the tokenizer lower-cases text.  [default: on]",
 )
-@click.option("--keep-optimizer", is_flag=True, help="Take the moments of Adam or LAMB, too.")
-@click.option(
+@click.option("--keep-optimizer", is_flag=True, help="Convert the moments of Adam or LAMB, too.")
+@options.count_option(
     "--vocab-size",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help="Rows of the word embedding to write: cut off padding, or add some.",
+    0,
+    "Rows of the word embedding to write: cuts off padding, or adds it.  [default: as they are]",
+    show=False,
 )
-@click.option(
+@options.count_option(
     "--pad-vocab",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help=f"Round the rows up to a multiple; 0: {_MULTIPLES}, else none.",
+    0,
+    f"Round the rows up to a multiple of N; 0: {_MULTIPLES}, no padding for others.",
+    show=False,
 )
 @click.option(
     "--allow-missing",
@@ -88,20 +89,22 @@ Example:
 @options.overwrite_option
 @options.common_options
 def command(
-    source: str, output: str | None, check: bool, overwrite: bool, as_json: bool, **chosen: Any
+    source: str, output: str | None, check: bool, overwrite: bool, as_json: bool, **given: Any
 ) -> None:
     """Convert a checkpoint, or show what became of its tensors."""
     if not output and not check:
         raise UsageError("--output is missing", "give a folder to write, or --check")
+    from bertkit.backends.sections import section_names
     from bertkit.model.checkpoints import convert
     from bertkit.model.checkpoints.completeness import require_complete_checkpoint
 
-    wanted = convert.ConvertOptions(**chosen)
+    # The options left are fields of `ConvertOptions`, by name.
+    wanted = convert.ConvertOptions(**given, backends=section_names())
     if output:
         result = convert.convert(source, output, wanted, overwrite)
         following = f"bertkit finetune-squad --init-checkpoint {output} --help"
-        following = following if wanted.to == "hf" else ""
-        options.finish(asdict(result), as_json, result.text(check), following)
+        next_step = following if wanted.to == "hf" else ""
+        options.finish(asdict(result), as_json, result.text(check), next_step)
         return
     result, found = convert.check(source, wanted)
     options.finish(asdict(result), as_json, result.text(True))

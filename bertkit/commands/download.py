@@ -1,8 +1,9 @@
-"""`bertkit download`: names in, checked files out."""
+"""`bertkit download`: the name of a source in, verified files out."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import click
 
@@ -13,19 +14,26 @@ from bertkit.commands import options
 @click.argument("name", required=False)
 @click.option("--output", "-o", metavar="DIR", help="Folder for the files and manifest.json.")
 @click.option("--list", "listing", is_flag=True, help="Show what can be downloaded.")
-@click.option("--language", default="en", help="Language of the Wikipedia.  [default: en]")
+@click.option("--language", default="en", help="Language of the Wikipedia dump.  [default: en]")
 @click.option("--date", default="latest", help="Date of the dump, YYYYMMDD.  [default: latest]")
 @click.option("--file", "names", multiple=True, help="Only this file of the source; repeatable.")
 @click.option(
-    "--from-file", "from_files", multiple=True, metavar="PATH",
-    help="Take a file fetched by other means; it is checked like a download. Repeatable.",
-)  # fmt: skip
-@click.option("--retries", default=5, type=click.IntRange(min=0), help="Attempts without progress.")
-@click.option("--timeout", default=30.0, help="Seconds of silence that end a connection.")
+    "--from-file",
+    "from_files",
+    multiple=True,
+    metavar="PATH",
+    help="Use a file downloaded by other means; its checksum is verified. Repeatable.",
+)
 @click.option(
-    "--workers", default=1, type=click.IntRange(min=1), metavar="N",
-    help="Files fetched at the same time.  [default: 1]",
-)  # fmt: skip
+    "--retries",
+    default=5,
+    type=click.IntRange(min=0),
+    help="Give up after this many attempts without progress.",
+)
+@click.option("--timeout", default=30.0, help="Seconds without data that end a connection.")
+@options.count_option(
+    "--workers", 1, "Files fetched at the same time.  [default: 1]", minimum=1, show=False
+)
 @options.overwrite_option
 @options.dry_run_option
 @options.common_options
@@ -36,18 +44,17 @@ def command(
     language: str,
     date: str,
     names: tuple[str, ...],
-    from_files: tuple[str, ...],
     retries: int,
     timeout: float,
-    workers: int,
     overwrite: bool,
     dry_run: bool,
     as_json: bool,
+    **given: Any,
 ) -> None:
-    """Fetch a corpus, vocabulary or question set, resumable and checked.
+    """Download a corpus, vocabulary or question set, and verify its checksums.
 
-    `sample` needs no network. Run the same command again after an interruption: it
-    goes on inside the file. Proxies are taken from the environment (https_proxy).
+    `sample` needs no network. After an interruption, run the same command again: it resumes
+    in the middle of a file. Proxies are taken from the environment (https_proxy).
 
     \b
     Example:
@@ -74,7 +81,10 @@ def command(
         made = sample.write_sample(output, overwrite)
         result, text, following = dataclasses.asdict(made), *describe.sample_text(made)
     else:
-        patience = http.Settings(retries, timeout)
-        got = download.download(source, output, names, from_files, patience, overwrite, workers)
+        settings = http.Settings(retries, timeout)
+        # What is left of `given`: from_files and workers.
+        got = download.download(
+            source, output, names, settings=settings, overwrite=overwrite, **given
+        )
         result, text, following = dataclasses.asdict(got), *describe.download_text(got)
     options.finish(result, as_json, text, following)

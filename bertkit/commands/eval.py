@@ -1,4 +1,4 @@
-"""`bertkit eval`: how good checkpoints are."""
+"""`bertkit eval`: checkpoints in, their quality on held-out records out."""
 
 from __future__ import annotations
 
@@ -14,13 +14,20 @@ from bertkit.tasks.pretraining.config import EvalConfig
 @click.command()
 @options.input_option("Evaluation records.")
 @click.option(
-    "--checkpoint", "-c", "checkpoints", multiple=True, required=True, metavar="PATH",
+    "--checkpoint",
+    "-c",
+    "checkpoints",
+    multiple=True,
+    required=True,
+    metavar="PATH",
     help="Folder of a checkpoint or of a run (all its checkpoints), or a glob; repeatable.",
-)  # fmt: skip
+)
 @click.option(
-    "--baseline", multiple=True, metavar="PATH",
-    help="Training records: also tell what word frequencies alone would reach; repeatable.",
-)  # fmt: skip
+    "--baseline",
+    multiple=True,
+    metavar="PATH",
+    help="Training records: also report what word frequencies alone would reach; repeatable.",
+)
 @options.config_options(EvalConfig)
 @options.common_options
 def command(
@@ -30,7 +37,7 @@ def command(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Measure masked LM and next sentence quality of checkpoints.
+    """Measure the masked LM and next sentence accuracy of checkpoints.
 
     \b
     Example:
@@ -43,7 +50,7 @@ def command(
     from bertkit.tasks.pretraining.evaluate import evaluate_checkpoints, require_target
 
     adapter = registry.get(config.backend)
-    result = evaluate_checkpoints(config, inputs, checkpoints, adapter, baseline)
+    result = evaluate_checkpoints(config, inputs, checkpoints, adapter, baseline_inputs=baseline)
     best = result.checkpoints[-1].checkpoint
     options.finish(
         asdict(result),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -13,10 +13,7 @@ from bertkit.corpus.config import ExtractConfig
 
 @click.command()
 @options.input_option("Raw corpus.")
-@click.option(
-    "--input-prefix", default="", metavar="DIR",
-    help="Folder to which the names in @list.txt are relative.",
-)  # fmt: skip
+@options.prefix_option("@list.txt")
 @options.output_option("Folder for part-00000-of-0000N.txt and manifest.json.")
 @options.config_options(ExtractConfig)
 @options.workers_option
@@ -28,10 +25,6 @@ def command(
     inputs: tuple[str, ...],
     input_prefix: str,
     output: str,
-    workers: int,
-    executor: str,
-    scheduler: str,
-    overwrite: bool,
     dry_run: bool,
     as_json: bool,
     **given: Any,
@@ -39,27 +32,23 @@ def command(
     """Turn a raw corpus into documents, one sentence per line.
 
     Documents are separated by blank lines, as make-records reads them. A bad document
-    is left out, counted and named. Run the same command again after an interruption:
-    it goes on where it stopped.
+    is skipped, counted and named. After an interruption, run the same command again:
+    it resumes.
 
     \b
     Example:
       bertkit extract --input data/raw --output data/docs
       bertkit extract --input 'extracted/*/wiki_*' --output data/wiki --workers 8
     """
-    from bertkit import log
     from bertkit.corpus import extract as work
 
     settings = options.resolved(ExtractConfig, given)
     if dry_run:
-        plan = work.plan(inputs, output, settings.config, input_prefix)
-        text = log.table(("setting", "value", "from"), settings.rows())
-        text += "\n\n" + log.table(("plan", "value"), plan.items())
-        options.finish({"dry_run": True, **plan}, as_json, text)
+        plan = work.plan(inputs, output, settings.config, prefix=input_prefix)
+        options.finish_dry_run(settings, plan, as_json)
         return
-    result = work.extract(
-        inputs, output, settings.config, workers, input_prefix, overwrite, executor, scheduler
-    )
+    # What is left of `given`: workers, executor, scheduler and overwrite.
+    result = work.extract(inputs, output, settings.config, prefix=input_prefix, **given)
     state = "up to date" if result.up_to_date else f"{result.seconds:.1f} s"
     text = (
         f"{result.documents:,} documents, {result.sentences:,} sentences, {result.bytes:,} bytes "
@@ -67,4 +56,4 @@ def command(
         f"{result.rejected} rejected, {result.empty} without text"
     ) + "".join(f", {count:,} {kind}" for kind, count in result.skipped.items())
     following = f"bertkit split --input {output} --output {output.rstrip('/')}-split"
-    options.finish(dataclasses.asdict(result), as_json, text, following)
+    options.finish(asdict(result), as_json, text, following)

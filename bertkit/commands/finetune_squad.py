@@ -1,4 +1,4 @@
-"""`bertkit finetune-squad`: question answering."""
+"""`bertkit finetune-squad`: an encoder and SQuAD files in, answers and their scores out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from bertkit import config, log
 from bertkit.commands import options
-from bertkit.tasks.squad.config import SquadConfig, of_the_run
+from bertkit.tasks.squad.config import SquadConfig, settings_of_run
 
 PRESETS = [name for name in config.preset_names() if name.startswith("squad")]
 
@@ -25,10 +25,10 @@ def command(
 ) -> None:
     """Train, predict and score question answering on SQuAD files.
 
-    What is done follows from the files given; --do-train, --do-predict and --do-eval
-    (and --no-do-…) say it outright. The same command again goes on where it stopped.
-    Without training, lengths and the like are those of the run that trained the model.
-    Started by torchrun, mpirun or poprun, several processes share the work.
+    The files given decide which of the three are done; --do-train, --do-predict and
+    --do-eval (and --no-do-…) say so explicitly. Run the same command again to resume.
+    Without training, sequence lengths and other settings are taken from the run that trained
+    the model. Under torchrun, mpirun or poprun the processes share the work.
 
     \b
     Example:
@@ -36,9 +36,9 @@ def command(
         --train-file train-v1.1.json --predict-file dev-v1.1.json --output runs/squad
       bertkit finetune-squad --predict-file questions.json --output runs/squad
     """
-    # A run that only answers takes lengths and the like from the run that trained.
+    # A run that only answers takes its settings from the run that trained the model.
     trains = given.get("do_train") or given.get("train_file")
-    below = [] if trains else of_the_run(given.get("init_checkpoint") or given.get("output"))
+    below = [] if trains else settings_of_run(given.get("init_checkpoint") or given.get("output"))
     resolved = options.resolved(SquadConfig, given, preset, below=below)
     from bertkit.backends import registry
     from bertkit.tasks.squad.finetune import finetune
@@ -46,7 +46,7 @@ def command(
 
     if dry_run:
         adapter = registry.for_planning(resolved.config.backend)
-        plan = prepare(resolved.config, adapter).outline()
+        plan = prepare(resolved.config, adapter).estimate()
         settings = log.table(("setting", "value", "from"), resolved.rows())
         lines = "\n".join(f"{name:<20} {value}" for name, value in plan.items())
         options.finish(plan, as_json, f"{settings}\n\n{lines}")

@@ -13,31 +13,10 @@ from bertkit.commands import options
 @click.command()
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @options.input_option("The same as PATH.", required=False)
-@click.option("--vocab", metavar="FILE", help="Vocabulary, to show tokens instead of ids.")
-@click.option(
-    "--count",
-    type=click.IntRange(min=0),
-    default=3,
-    show_default=True,
-    metavar="N",
-    help="Records to show.",
-)
-@click.option(
-    "--start",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Number of the first record to show.",
-)
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=100_000,
-    show_default=True,
-    metavar="N",
-    help="Records to measure per file, evenly spaced.",
-)
+@options.token_option
+@options.count_option("--count", 3, "Records to show.")
+@options.count_option("--start", 0, "Number of the first record to show.")
+@options.count_option("--limit", 100_000, "Records to measure per file, evenly spaced.", minimum=1)
 @options.common_options
 def command(
     paths: tuple[str, ...],
@@ -48,7 +27,7 @@ def command(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Show records, manifests and runs as a human reads them.
+    """Show records, manifests and runs as text.
 
     PATH is a record file, a folder that bertkit wrote, or the folder of a pretraining run.
 
@@ -58,6 +37,7 @@ def command(
       bertkit inspect runs/tiny
     """
     from bertkit.records.tools import inspect as work
+    from bertkit.train.run_files import METRICS
 
     names = [*paths, *inputs]
     if not names:
@@ -65,10 +45,10 @@ def command(
     result: dict[str, Any] = {}
     parts: list[str] = []
     for name in names:
-        if os.path.isfile(os.path.join(name, "metrics.jsonl")):
+        if os.path.isfile(os.path.join(name, METRICS)):
             from bertkit.train import metrics
 
-            lines = metrics.read(os.path.join(name, metrics.NAME))
+            lines = metrics.read(os.path.join(name, METRICS))
             result["run"] = lines[-1] if lines else {}
             last = ", ".join(f"{key} {value}" for key, value in result["run"].items())
             parts.append(f"{name}: {len(lines)} lines of metrics; the last: {last or 'none'}")
@@ -77,6 +57,8 @@ def command(
             parts.append(text)
     found = work.record_files(names)
     if found:
-        result["records"], text = work.inspect_records(found, vocab, count, start, limit)
+        result["records"], text = work.inspect_records(
+            found, vocab, count=count, start=start, limit=limit
+        )
         parts.append(text)
     options.finish(result, as_json, "\n\n".join(parts))

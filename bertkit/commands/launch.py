@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
+from bertkit.backends import registry
+from bertkit.backends.sections import BackendSections, section_prefixes
 from bertkit.commands import options
+from bertkit.config import Layer, flatten, resolve, setting
+from bertkit.external_configs.detect import translate_file
+from bertkit.launch.launch import LAUNCHERS, check_files, plan
+from bertkit.tasks.pretraining.config import PretrainConfig
 
-KINDS = ("torchrun", "mpirun", "poprun", "csrun", "kubernetes", "slurm")
+
+@dataclass(frozen=True)
+class SharedSettings(BackendSections):
+    """What a launcher asks of a command other than `pretrain`."""
+
+    backend: str = setting(registry.AUTO)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("kind", type=click.Choice([*KINDS, "check"]))
+@click.argument("kind", type=click.Choice([*LAUNCHERS, "check"]))
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
-@click.option("--backend", default="", metavar="NAME", help="The machine: cuda, hpu, ipu, cs, cpu.")
+@click.option(
+    "--backend", default="", metavar="NAME", help=f"One of {', '.join(registry.names())}."
+)
 @click.option("--devices", type=click.IntRange(min=1), default=1, metavar="N", help="In all.")
 @click.option("--per-node", type=int, default=0, metavar="N", help="Devices of one node.")
 @click.option("--name", default="bertkit", help="Of the job.", show_default=True)
@@ -53,17 +68,63 @@ def command(kind: str, words: tuple[str, ...], as_json: bool, **given: Any) -> N
       bertkit launch kubernetes --backend hpu --devices 8 --image IMAGE --mount /data:/data \\
         --output phase1.yaml -- pretrain --preset large-phase1 --input /data/records ...
     """
-    from bertkit.launch.launch import check_files, plan
-
     if kind == "check":
         checked = check_files(words)
         options.finish(
             {"checked": checked}, as_json, "\n".join(f"{name}: fits" for name in checked)
         )
         return
-    found = plan(kind, words, **given)
+    settings = read_settings(click.get_current_context().find_root(), words)
+    found = plan(kind, words, settings=settings, **given)
     options.finish(
         {"kind": kind, "text": found, "output": given["output"]},
         as_json,
         "" if given["output"] else found.rstrip("\n"),
+    )
+
+
+def read_settings(root: click.Context, words: Sequence[str]) -> Any:
+    """The settings that a command line of bertkit gives, read by that command's own parser.
+
+    The environment of this machine is left out: the command will run in another one.
+
+    Args:
+        root: context of the group that has the command.
+        words: the command and its arguments.
+
+    Returns:
+        See `bertkit.launch.job.Job.settings`.
+
+    Raises:
+        click.UsageError, UsageError, ConfigError: what the command itself would refuse.
+    """
+    if not words or words[0] not in ("pretrain", "finetune-squad"):
+        return None
+    group: Any = root.command
+    name, command, rest = group.resolve_command(root, list(words))
+    # Without a parent there is no prefix of environment variables.
+    inner = command.make_context(
+        f"bertkit {name}",
+        rest,
+        token_normalize_func=root.token_normalize_func,
+        help_option_names=root.help_option_names,
+    )
+    with inner.scope(cleanup=False):
+        given = dict(inner.params)
+        if name == "pretrain":
+            return options.resolved(PretrainConfig, given, given["preset"], translate_file).config
+        layers, _ = options.layers(SharedSettings, given, given["preset"])
+    return resolve(SharedSettings, [_shared(layer) for layer in layers]).config
+
+
+def _shared(layer: Layer) -> Layer:
+    """The settings of a layer that `SharedSettings` has."""
+    values = flatten(layer.values)
+    return Layer(
+        layer.origin,
+        {
+            key: value
+            for key, value in values.items()
+            if key == "backend" or key.startswith(section_prefixes())
+        },
     )

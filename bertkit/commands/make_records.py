@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -28,39 +28,37 @@ def command(
     vocab: str,
     limit: int | None,
     workers: int,
-    executor: str,
-    scheduler: str,
-    overwrite: bool,
     dry_run: bool,
     as_json: bool,
     **given: Any,
 ) -> None:
     """Write the masked, paired training instances of BERT as record files.
 
-    Equal text, settings and seed give the same records as the program of --style: Google's,
-    MLPerf's, Cerebras', NVIDIA's or a Hugging Face trainer's. Run the same command again
-    after an interruption: finished files stay.
+    The same text, settings and seed give the same records as the program that --style names:
+    Google's, MLPerf's, Cerebras', NVIDIA's or a Hugging Face trainer's. After an
+    interruption, run the same command again: finished files are kept.
 
     \b
     Example:
       bertkit make-records --input data/split/train --output data/records \\
         --vocab bertkit-uncased-8k --msl 128
     """
-    from bertkit import files, log
+    from bertkit import files
 
     settings = options.resolved(RecordsConfig, given)
     if dry_run:
         from bertkit.records.cost import estimate_records
 
-        plan = estimate_records(settings.config, inputs, output, vocab, workers, limit)
-        text = log.table(("setting", "value", "from"), settings.rows())
-        text += "\n\n" + log.table(("plan", "value"), plan.rows())
-        options.finish({"dry_run": True, **dataclasses.asdict(plan)}, as_json, text)
+        plan = estimate_records(
+            settings.config, inputs, output, vocab, workers=workers, limit=limit
+        )
+        options.finish_dry_run(settings, asdict(plan), as_json, plan.rows())
         return
     from bertkit.records.make import make_records
 
+    # What is left of `given`: executor, scheduler and overwrite.
     result = make_records(
-        settings.config, inputs, output, vocab, workers, overwrite, limit, executor, scheduler
+        settings.config, inputs, output, vocab, workers=workers, limit=limit, **given
     )
     text = (
         f"{result.records:,} records of {result.max_seq_length} tokens, "
@@ -68,4 +66,4 @@ def command(
         f"({result.made} made now, {result.seconds:.1f} s)"
     )
     following = f"bertkit inspect {result.output} --vocab {vocab}"
-    options.finish(dataclasses.asdict(result), as_json, text, following)
+    options.finish(asdict(result), as_json, text, following)

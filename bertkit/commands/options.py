@@ -1,4 +1,4 @@
-"""Options that every command spells the same, and the way a command ends.
+"""Options that every command spells the same, and how a command prints its result.
 
 `config_options(SomeConfig)` makes the flags of a command from the fields of its
 configuration; `resolved(...)` turns what the user gave into that configuration with
@@ -12,7 +12,7 @@ import json
 import os
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -20,21 +20,33 @@ from click.core import ParameterSource
 
 from bertkit import config as configuration
 from bertkit import log
+from bertkit.settings import ordered_fields
 
 C = TypeVar("C")
 Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
 
 
 def common_options(function: Command) -> Command:
     """`--json`, `-v` and `-q`, on every command."""
     function = click.option(
-        "-q", "--quiet", is_flag=True, expose_value=False, callback=_quiet, is_eager=True,
+        "-q",
+        "--quiet",
+        is_flag=True,
+        expose_value=False,
+        callback=_quiet,
+        is_eager=True,
         help="Show warnings and errors only.",
-    )(function)  # fmt: skip
+    )(function)
     function = click.option(
-        "-v", "--verbose", count=True, expose_value=False, callback=_verbose, is_eager=True,
+        "-v",
+        "--verbose",
+        count=True,
+        expose_value=False,
+        callback=_verbose,
+        is_eager=True,
         help="Show more; errors with their traceback.",
-    )(function)  # fmt: skip
+    )(function)
     return click.option(
         "--json",
         "as_json",
@@ -53,39 +65,77 @@ def _quiet(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
         log.setup(-1)
 
 
-def input_option(help: str, required: bool = True) -> Callable[[Command], Command]:
+def input_option(help: str, required: bool = True) -> Decorator:
     """`--input`, repeatable: names, globs, folders or `@list.txt`."""
     return click.option(
-        "--input", "-i", "inputs", multiple=True, required=required, metavar="PATH",
+        "--input",
+        "-i",
+        "inputs",
+        multiple=True,
+        required=required,
+        metavar="PATH",
         help=f"{help} Files, globs, folders or @list.txt; repeatable.",
-    )  # fmt: skip
+    )
 
 
-def output_option(help: str) -> Callable[[Command], Command]:
+def output_option(help: str) -> Decorator:
     """`--output`: a file or folder to write."""
     return click.option("--output", "-o", required=True, metavar="PATH", help=help)
+
+
+def count_option(
+    flag: str, default: int, help: str, *, minimum: int = 0, show: bool = True
+) -> Decorator:
+    """A whole number with a smallest value, such as `--count`; `show` tells the default."""
+    return click.option(
+        flag,
+        type=click.IntRange(min=minimum),
+        default=default,
+        show_default=show,
+        metavar="N",
+        help=help,
+    )
 
 
 vocab_option = click.option(
     "--vocab", required=True, metavar="FILE", help="WordPiece vocabulary, one token per line."
 )
-workers_option = click.option(
-    "--workers", type=click.IntRange(min=0), default=0, metavar="N",
-    help="Worker processes; 0 takes one per core. The output does not depend on it.",
-)  # fmt: skip
+token_option = click.option(
+    "--vocab", metavar="FILE", help="Vocabulary, to show tokens instead of ids."
+)
+workers_option = count_option(
+    "--workers",
+    0,
+    "Worker processes; 0 starts one per core. The output does not depend on it.",
+    show=False,
+)
+
+
+def prefix_option(place: str) -> Decorator:
+    """`--input-prefix`: the folder of the names in `place`."""
+    return click.option(
+        "--input-prefix",
+        default="",
+        metavar="DIR",
+        help=f"Folder to which the names in {place} are relative.",
+    )
 
 
 def executor_options(function: Command) -> Command:
     """`--executor` and `--scheduler`: this machine's processes, or a Dask cluster."""
     function = click.option(
-        "--scheduler", default="", metavar="URL",
+        "--scheduler",
+        default="",
+        metavar="URL",
         help="With --executor dask: address of the scheduler, such as tcp://host:8786.",
-    )(function)  # fmt: skip
+    )(function)
     return click.option(
-        "--executor", type=click.Choice(["processes", "dask"]), default="processes",
-        help="Where the parts are made: processes here, or the workers of a Dask cluster that "
-        "see the same files.  [default: processes]",
-    )(function)  # fmt: skip
+        "--executor",
+        type=click.Choice(["processes", "dask"]),
+        default="processes",
+        help="Where the work runs: processes on this machine, or the workers of a Dask cluster "
+        "that see the same files.  [default: processes]",
+    )(function)
 
 
 overwrite_option = click.option(
@@ -96,7 +146,7 @@ dry_run_option = click.option(
 )
 
 
-def config_options(kind: type, skip: Sequence[str] = ()) -> Callable[[Command], Command]:
+def config_options(kind: type, skip: Sequence[str] = ()) -> Decorator:
     """Flags for every field of a configuration dataclass, and `--config`, `--set`.
 
     The command receives them as keyword arguments; pass those on to `resolved`.
@@ -105,13 +155,16 @@ def config_options(kind: type, skip: Sequence[str] = ()) -> Callable[[Command], 
     def decorate(function: Command) -> Command:
         hints = typing.get_type_hints(kind)
         function = click.option(
-            "--set", "assignments", multiple=True, metavar="KEY=VALUE",
+            "--set",
+            "assignments",
+            multiple=True,
+            metavar="KEY=VALUE",
             help="Set any key of the configuration, also nested ones; repeatable.",
-        )(function)  # fmt: skip
+        )(function)
         function = click.option(
             "--config", "config_file", metavar="FILE", help="YAML file with settings by name."
         )(function)
-        for item in reversed(dataclasses.fields(kind)):
+        for item in reversed(ordered_fields(kind)):
             if item.name in skip:
                 continue
             if dataclasses.is_dataclass(hints[item.name]):
@@ -123,7 +176,7 @@ def config_options(kind: type, skip: Sequence[str] = ()) -> Callable[[Command], 
     return decorate
 
 
-def _nested_options(item: dataclasses.Field[Any], kind: Any) -> Callable[[Command], Command]:
+def _nested_options(item: dataclasses.Field[Any], kind: Any) -> Decorator:
     """Flags for those settings of a nested dataclass that its metadata names as `options`."""
 
     def decorate(function: Command) -> Command:
@@ -136,7 +189,7 @@ def _nested_options(item: dataclasses.Field[Any], kind: Any) -> Callable[[Comman
     return decorate
 
 
-def _option(item: dataclasses.Field[Any], hint: Any) -> Callable[[Command], Command]:
+def _option(item: dataclasses.Field[Any], hint: Any) -> Decorator:
     name = "--" + item.name.replace("_", "-")
     extra = list(item.metadata.get("flags", ()))
     text = item.metadata.get("help", "")
@@ -182,45 +235,85 @@ def resolved(
 ) -> configuration.Resolved[C]:
     """The configuration from a command's keyword arguments.
 
+    Args: as `layers`.
+    """
+    found, external = layers(kind, given, preset, translate_file, below)
+    resolved = configuration.resolve(kind, found)
+    return dataclasses.replace(resolved, external=tuple(external.rows())) if external else resolved
+
+
+def layers(
+    kind: type[Any],
+    given: dict[str, Any],
+    preset: str | None = None,
+    translate_file: Callable[[str], Any] | None = None,
+    below: Sequence[configuration.Layer] = (),
+) -> tuple[list[configuration.Layer], Any]:
+    """The layers of settings, lowest first; and another system's file translated, or None.
+
     Args:
         kind: the configuration dataclass.
         given: the keyword arguments that `config_options` added (they are removed from
             the mapping, so that what is left belongs to the command itself).
         preset: name of a shipped preset, the lowest layer above the defaults.
         translate_file: reads configuration files of other systems, see
-            `external_configs.detect`.
+            `bertkit.external_configs.detect.translate_file`.
         below: layers between the defaults and the preset.
     """
+    config_file, assignments = given.pop("config_file", None), given.pop("assignments", ())
+    environment, command_line = _typed_values(kind, given)
+    found = list(below)
+    if preset:
+        found.append(configuration.Layer(f"preset {preset}", configuration.load_preset(preset)))
+    external = translate_file(config_file) if translate_file and config_file else None
+    if external:
+        found.append(configuration.Layer(config_file, external.values))
+        for line in external.warnings():
+            log.logger.warning("%s", line)
+    elif config_file:
+        found.append(configuration.Layer(config_file, configuration.load_yaml(config_file)))
+    # Of a key that both give, click has kept the typed value: their order decides nothing.
+    found.append(configuration.Layer("environment", environment))
+    found.append(configuration.Layer(configuration.COMMAND_LINE, command_line))
+    assigned = configuration.parse_assignments(assignments)
+    found.append(configuration.Layer(configuration.ASSIGNMENT, assigned))
+    return found, external
+
+
+def _typed_values(kind: type, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(settings from the environment, settings from the command line), taken out of `given`."""
     ctx = click.get_current_context()
-    items = dataclasses.fields(kind)  # type: ignore[arg-type]
+    items = dataclasses.fields(kind)
     keys = {item.name: item.name for item in items}
     keys |= {n: f"{item.name}.{n}" for item in items for n in item.metadata.get("options", ())}
-    config_file, assignments = given.pop("config_file", None), given.pop("assignments", ())
-    typed = configuration.COMMAND_LINE
-    by_source: dict[str, dict[str, Any]] = {"environment": {}, typed: {}}
+    environment: dict[str, Any] = {}
+    command_line: dict[str, Any] = {}
     for name in keys.keys() & given.keys():
         value = given.pop(name)
         if value is None or value == ():
             continue
-        source = ctx.get_parameter_source(name)
-        place = "environment" if source == ParameterSource.ENVIRONMENT else typed
-        by_source[place][keys[name]] = value
-    layers = list(below)
-    if preset:
-        layers.append(configuration.Layer(f"preset {preset}", configuration.load_preset(preset)))
-    external = translate_file(config_file) if translate_file and config_file else None
-    if external:
-        layers.append(configuration.Layer(config_file, external.values))
-        for line in external.warnings():
-            log.logger.warning("%s", line)
-    elif config_file:
-        layers.append(configuration.Layer(config_file, configuration.load_yaml(config_file)))
-    layers.append(configuration.Layer("environment", by_source["environment"]))
-    layers.append(configuration.Layer(typed, by_source[typed]))
-    assigned = configuration.parse_assignments(assignments)
-    layers.append(configuration.Layer(configuration.ASSIGNMENT, assigned))
-    found = configuration.resolve(kind, layers)
-    return dataclasses.replace(found, external=tuple(external.rows())) if external else found
+        from_environment = ctx.get_parameter_source(name) == ParameterSource.ENVIRONMENT
+        (environment if from_environment else command_line)[keys[name]] = value
+    return environment, command_line
+
+
+def finish_dry_run(
+    settings: configuration.Resolved[Any],
+    plan: Mapping[str, Any],
+    as_json: bool,
+    rows: Iterable[Sequence[object]] | None = None,
+) -> None:
+    """End a dry run: every setting with its origin, and the plan.
+
+    Args:
+        settings: of the command.
+        plan: what a run would do, for `--json`.
+        as_json: the `--json` flag.
+        rows: (what, value) for people, where that is not the plan as it stands.
+    """
+    text = log.table(("setting", "value", "from"), settings.rows())
+    text += "\n\n" + log.table(("plan", "value"), plan.items() if rows is None else rows)
+    finish({"dry_run": True, **plan}, as_json, text)
 
 
 def finish(result: dict[str, Any], as_json: bool, text: str = "", next_step: str = "") -> None:
@@ -232,7 +325,7 @@ def finish(result: dict[str, Any], as_json: bool, text: str = "", next_step: str
         text: the result for people, printed without `--json`.
         next_step: a command line that continues the main job.
 
-    Of the processes that torchrun starts, the first one alone talks.
+    Of the processes that torchrun starts, only the first one prints.
     """
     if os.environ.get("RANK", "0") != "0":
         return

@@ -12,14 +12,7 @@ from bertkit.commands import options
 @click.command()
 @options.input_option("Record files, of any format.")
 @options.output_option("Folder for eval.tfrecord and manifest.json.")
-@click.option(
-    "--count",
-    type=click.IntRange(min=1),
-    default=10_000,
-    show_default=True,
-    metavar="N",
-    help="Records to pick, evenly spaced.",
-)
+@options.count_option("--count", 10_000, "Records to pick, evenly spaced.", minimum=1)
 @options.overwrite_option
 @options.common_options
 def command(
@@ -27,9 +20,9 @@ def command(
 ) -> None:
     """Pick evenly spaced records as a fixed evaluation set.
 
-    Record i of N is number int(i * (available / N)), the rule of MLPerf. TFRecords are
-    copied; HDF5, JSON lines and packs become TFRecords. The manifest holds a digest of what
-    the records mean, to compare evaluation sets by.
+    Record i of N is number int(i * (available / N)), as in MLPerf. TFRecords are copied;
+    HDF5, JSON lines and packs become TFRecords. The manifest holds a digest of the
+    instances, so that evaluation sets can be compared whatever their format.
 
     \b
     Example:
@@ -38,7 +31,7 @@ def command(
     from bertkit import files
     from bertkit.records.tools.pick_eval import pick_eval
 
-    result = pick_eval(inputs, output, count, overwrite)
+    result = pick_eval(inputs, output, count, overwrite=overwrite)
     text = (
         f"{result.records:,} of {result.available:,} records, "
         f"{files.human_bytes(result.bytes)}, in {result.output}\ndigest {result.digest}"

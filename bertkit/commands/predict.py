@@ -1,4 +1,4 @@
-"""`bertkit predict`: a question and a passage, an answer."""
+"""`bertkit predict`: a question and a passage in, an answer out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from bertkit.commands import options
-from bertkit.tasks.squad.config import AskConfig, of_the_run
+from bertkit.tasks.squad.config import PredictConfig, settings_of_run
 
 _SHOWN = 5
 
@@ -17,16 +17,16 @@ _SHOWN = 5
 @click.command()
 @click.option("--question", metavar="TEXT", help="What to ask.")
 @click.option(
-    "--passage", metavar="TEXT", help="Where to look for the answer; @FILE takes it from a file."
+    "--passage", metavar="TEXT", help="Text to find the answer in; @FILE reads it from a file."
 )
-@options.config_options(AskConfig)
+@options.config_options(PredictConfig)
 @options.common_options
 def command(question: str | None, passage: str | None, as_json: bool, **given: Any) -> None:
     """Answer a question about a passage with a model fine-tuned on SQuAD.
 
     Without --question and --passage, questions are read from standard input as JSON lines
-    with "question", "passage" and, if wanted, "id". Lengths and the like are those of the
-    run that fine-tuned the model, where it is bertkit's.
+    with "question", "passage" and, optionally, "id". Sequence lengths and other settings are
+    taken from the bertkit run that fine-tuned the model, if there was one.
 
     \b
     Example:
@@ -34,26 +34,26 @@ def command(question: str | None, passage: str | None, as_json: bool, **given: A
         --passage "The bridge in London was built by the old king."
       bertkit predict --init-checkpoint runs/squad --json < questions.jsonl
     """
-    below = of_the_run(given.get("init_checkpoint"))
-    config = options.resolved(AskConfig, given, below=below).config
+    below = settings_of_run(given.get("init_checkpoint"))
+    config = options.resolved(PredictConfig, given, below=below).config
     if (question is None) != (passage is None):
         raise click.UsageError("--question and --passage go together")
     from bertkit import log
     from bertkit.backends import registry
     from bertkit.files import open_binary
-    from bertkit.tasks.squad import ask
+    from bertkit.tasks.squad.predict import one_question, predict, read_question_lines
 
     if question is None or passage is None:
         if sys.stdin.isatty():
             raise click.UsageError("give --question and --passage, or JSON lines on standard input")
         lines = sys.stdin.buffer.read().decode("utf-8", "replace").split("\n")
-        questions = ask.read_asked(lines, "standard input")
+        questions = read_question_lines(lines, "standard input")
     else:
         if passage.startswith("@"):
             with open_binary(passage[1:]) as stream:
                 passage = stream.read().decode("utf-8", "replace")
-        questions = [ask.one_question(question, passage)]
-    result = ask.ask(config, questions, registry.get(config.backend))
+        questions = [one_question(question, passage)]
+    result = predict(config, questions, registry.get(config.backend))
     if len(result.answers) == 1:
         best = result.answers[0]
         rows = [(f"{row['probability']:.4f}", row["text"]) for row in best["nbest"][:_SHOWN]]

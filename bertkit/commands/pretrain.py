@@ -21,10 +21,11 @@ PRESETS = [name for name in config.preset_names() if not name.startswith("squad"
 @options.overwrite_option
 @options.dry_run_option
 @click.option(
-    "--mock/--no-mock", default=None,
-    help="With --dry-run: first run one batch of the largest shape, and tell its memory and time;"
-    " by default where it takes less than about 20 seconds.",
-)  # fmt: skip
+    "--mock/--no-mock",
+    default=None,
+    help="With --dry-run: run one batch of the largest shape and report its memory and time;"
+    " by default where that takes less than about 20 seconds.",
+)
 @options.common_options
 def command(
     preset: str | None,
@@ -36,14 +37,14 @@ def command(
 ) -> None:
     """Pretrain a BERT encoder with masked LM and next sentence prediction.
 
-    The run's folder gets config.yaml, metrics.jsonl and checkpoints step-*/ that
-    transformers loads. The same command again goes on where the run stands, bit for bit.
+    The output folder holds config.yaml, metrics.jsonl and checkpoints step-*/ that
+    transformers can load. Run the same command again to resume, bit for bit.
 
-    --config takes our YAML and other systems' files as they are: Cerebras params, Graphcore
-    JSON and presets (FILE:NAME), bert_config.json, scripts and jobs with Habana's flags;
-    --dry-run shows what every key became.
+    --config takes bertkit's YAML and other systems' files as they are: Cerebras params,
+    Graphcore JSON and presets (FILE:NAME), bert_config.json, scripts and jobs with Habana's
+    flags; --dry-run shows what every key became.
 
-    With --text no record files are needed: the instances are made on the fly.
+    With --text no record files are needed: instances are made on the fly.
 
     \b
     Example:
@@ -56,7 +57,7 @@ def command(
     from bertkit.backends import registry
     from bertkit.tasks.pretraining.prepare import prepare
     from bertkit.tasks.pretraining.pretrain import pretrain
-    from bertkit.tasks.pretraining.trial_step import rehearse
+    from bertkit.tasks.pretraining.trial_step import run_trial_step
 
     if dry_run:
         adapter = registry.for_planning(resolved.config.backend)
@@ -65,9 +66,9 @@ def command(
         if resolved.external:
             became = log.table(("their key", "value", "became"), resolved.external)
             text = f"{became}\n\n{text}"
-        found = rehearse(ready, adapter, mock)
-        plan = {**asdict(ready.plan), **(asdict(found) if found else {})}
-        parts = (text, "", ready.plan.text(), *([found.text()] if found else []))
+        found = run_trial_step(ready, adapter, mock)
+        plan = {**asdict(ready.estimate), **(asdict(found) if found else {})}
+        parts = (text, "", ready.estimate.text(), *([found.text()] if found else []))
         options.finish(plan, as_json, "\n".join(parts))
         return
     adapter = registry.get(resolved.config.backend)

@@ -1,4 +1,4 @@
-"""`bertkit report`: runs as curves."""
+"""`bertkit report`: runs in, a picture or page of their curves out."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from bertkit.commands import options
 def command(runs: tuple[str, ...], output: str | None, as_json: bool) -> None:
     """Draw the curves of one or several runs.
 
-    Loss, accuracy, learning rate and throughput over the steps, every run a
-    line of its own; a run may still be going. A run that answered SQuAD questions is also
-    told by kind of question, with examples, on the page as well, and a picture answers.png
+    Loss, accuracy, learning rate and throughput over the steps, one line per run; runs that
+    are still training can be drawn, too. For a run that answered SQuAD questions, the report
+    also breaks the scores down by kind of question, with examples, and draws answers.png
     in its folder.
 
     \b
@@ -37,13 +37,13 @@ def command(runs: tuple[str, ...], output: str | None, as_json: bool) -> None:
     from bertkit.report.curves import draw
     from bertkit.report.squad_review import as_html
     from bertkit.tasks.squad import review
-    from bertkit.train import metrics
+    from bertkit.train.run_files import METRICS
 
     answered = [run for run in runs if Path(run, review.NAME).is_file()]
     reviews = {run: review.read_review(run) for run in answered}
     told = [f"{run}\n\n{review.as_text(found)}" for run, found in reviews.items()]
     told += [review.draw_review(run) for run in answered]
-    trained = [run for run in runs if run not in reviews or Path(run, metrics.NAME).is_file()]
+    trained = [run for run in runs if run not in reviews or Path(run, METRICS).is_file()]
     sections = [as_html(run, found) for run, found in reviews.items()]
     if not trained and not output:
         options.finish({"runs": [], "answers": reviews}, as_json, "\n\n".join(told))

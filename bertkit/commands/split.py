@@ -1,8 +1,8 @@
-"""`bertkit split`: documents in, train parts and held-out files out."""
+"""`bertkit split`: documents in, training parts and held-out files out."""
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -13,10 +13,7 @@ from bertkit.corpus.config import SplitConfig
 
 @click.command()
 @options.input_option("Documents, one sentence per line.", required=False)
-@click.option(
-    "--input-prefix", default="", metavar="DIR",
-    help="Folder to which the names in --metadata are relative.",
-)  # fmt: skip
+@options.prefix_option("--metadata")
 @options.output_option("Folder for train/part-0000i-of-0000N.txt, valid.txt, test.txt.")
 @options.config_options(SplitConfig)
 @options.overwrite_option
@@ -33,8 +30,8 @@ def command(
 ) -> None:
     """Divide documents into train, valid and test parts.
 
-    By default a document's own text decides where it goes, so the division is stable when the
-    corpus grows, and copies of a document never lie on two sides.
+    By default a hash of the document's text decides where it goes: the split stays the same
+    when the corpus grows, and copies of a document never end up in different parts.
 
     \b
     Example:
@@ -48,22 +45,20 @@ def command(
 
     settings = options.resolved(SplitConfig, given)
     if dry_run:
-        plan = work.plan(inputs, output, settings.config, input_prefix)
-        text = log.table(("setting", "value", "from"), settings.rows())
-        text += "\n\n" + log.table(("plan", "value"), plan.items())
-        options.finish({"dry_run": True, **plan}, as_json, text)
+        plan = work.plan(inputs, output, settings.config, prefix=input_prefix)
+        options.finish_dry_run(settings, plan, as_json)
         return
-    result = work.split(inputs, output, settings.config, overwrite, input_prefix)
+    result = work.split(inputs, output, settings.config, overwrite=overwrite, prefix=input_prefix)
     columns = ("split", "files", "documents", "sentences", "bytes")
     rows = [(name, *facts.values()) for name, facts in result.splits.items()]
     state = "up to date" if result.up_to_date else f"{result.seconds:.1f} s"
     text = log.table(columns, rows)
     text += (
-        f"\n{result.duplicates} documents repeat another, "
-        f"{result.across} stand on more than one side ({state})"
+        f"\n{result.duplicates} documents are duplicates, "
+        f"{result.across} of them in more than one part ({state})"
     )
     following = (
         f"bertkit make-records --input '{output.rstrip('/')}/train' "
         "--output data/records --vocab vocab.txt --msl 128"
     )
-    options.finish(dataclasses.asdict(result), as_json, text, following)
+    options.finish(asdict(result), as_json, text, following)

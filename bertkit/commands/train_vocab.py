@@ -12,26 +12,16 @@ from bertkit.commands import options
 @click.command()
 @options.input_option("Text in UTF-8; its line structure does not matter.")
 @options.output_option("Vocabulary file to write, one token per line.")
-@click.option(
-    "--size",
-    type=click.IntRange(min=16),
-    default=30_528,
-    show_default=True,
-    metavar="N",
-    help="Tokens; a multiple of 8 is fastest on accelerators.",
+@options.count_option(
+    "--size", 30_528, "Tokens; a multiple of 8 is fastest on accelerators.", minimum=16
 )
 @click.option(
     "--do-lower-case/--cased",
     default=True,
     help="Lower-case the text and strip accents.  [default: on]",
 )
-@click.option(
-    "--min-frequency",
-    type=click.IntRange(min=1),
-    default=2,
-    show_default=True,
-    metavar="N",
-    help="Merge only pairs that occur this often.",
+@options.count_option(
+    "--min-frequency", 2, "Merge only pairs that occur at least this often.", minimum=1
 )
 @options.overwrite_option
 @options.common_options
@@ -56,7 +46,14 @@ def command(
     from bertkit.tokenization.vocabulary_training import train_vocab
 
     names = files.expand_inputs(inputs)
-    result = train_vocab(names, output, size, do_lower_case, min_frequency, overwrite)
+    result = train_vocab(
+        names,
+        output,
+        size=size,
+        lower_case=do_lower_case,
+        min_frequency=min_frequency,
+        overwrite=overwrite,
+    )
     text = (
         f"{result.tokens:,} tokens from {files.human_bytes(result.bytes_read)} of text "
         f"in {result.path} ({result.seconds:.1f} s)"

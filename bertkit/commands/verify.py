@@ -1,4 +1,4 @@
-"""`bertkit verify`: are two record sets the same instances?"""
+"""`bertkit verify`: do two record sets hold the same instances?"""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from bertkit.commands import options
 @click.command()
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
-@click.option("--vocab", metavar="FILE", help="Vocabulary, to show tokens instead of ids.")
+@options.token_option
 @click.option(
     "--order",
     type=click.Choice(["files", "dealt", "any"]),
     default="files",
     show_default=True,
-    help="files: file after file; dealt: one record of each file in turn; any: whatever order.",
+    help="files: file after file; dealt: one record of each file in turn; any: in any order.",
 )
 @options.common_options
 def command(first: str, second: str, vocab: str | None, order: str, as_json: bool) -> None:
-    """Compare two record sets: the same instances, whatever wrote them?
+    """Check that two record sets hold the same instances, whatever program wrote them.
 
     A and B are record files, globs or folders of any format: TFRecord, HDF5, JSON lines,
-    packed or not. Padding, widths and the order of features do not count. Exit status 0:
-    the same; 3: not.
+    packed or not. Padding, widths and the order of features do not matter. The exit status
+    is 0 if they are the same, else 3.
 
     \b
     Example:
@@ -35,7 +35,7 @@ def command(first: str, second: str, vocab: str | None, order: str, as_json: boo
     """
     from bertkit.records.tools.verify import verify
 
-    found = verify(first, second, vocab, order)
+    found = verify(first, second, vocab, order=order)
     rows = zip("AB", found.records, found.digests, (first, second), strict=True)
     text = "\n".join(f"{name} {count:,} instances {sha} {path}" for name, count, sha, path in rows)
     text += f"\n{'the same' if found.same else found.difference}"

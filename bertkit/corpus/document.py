@@ -6,9 +6,8 @@ It is what Google's, MLPerf's and NVIDIA's record makers read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO
 
 from bertkit.corpus.lines import open_source
 from bertkit.errors import DataError
@@ -73,19 +72,6 @@ class Document:
     def encode(self) -> bytes:
         """The document in the file form, without the blank line that separates it."""
         return "".join(f"{sentence}\n" for sentence in self.sentences).encode("utf-8")
-
-
-def write_documents(stream: IO[bytes], documents: Iterable[Document]) -> int:
-    """Write documents in the file form, a blank line between two of them.
-
-    Returns:
-        The number of documents written.
-    """
-    count = 0
-    for document in documents:
-        stream.write(b"\n" + document.encode() if count else document.encode())
-        count += 1
-    return count
 
 
 def read_documents(path: str) -> Iterator[Document]:

@@ -73,6 +73,7 @@ def extract(
     overwrite: bool = False,
     executor: str = "processes",
     scheduler: str = "",
+    part_bytes: int = 0,
 ) -> ExtractResult:
     """Turn raw text into `part-00000-of-0000N.txt` files of one sentence per line.
 
@@ -91,6 +92,7 @@ def extract(
         overwrite: replace what another run left in the folder.
         executor: `processes`, or `dask` for the cluster at `scheduler` (`pool.run_tasks`).
         scheduler: its address.
+        part_bytes: size of a part where `part_megabytes` is too coarse; 0 leaves it to that.
 
     Raises:
         DataError: bad or empty input, or a folder of another run.
@@ -101,7 +103,9 @@ def extract(
     if executor == "dask" and is_remote(output):
         raise UsageError("--executor dask needs a folder for --output that all workers see")
     with staged(output) as stage:
-        result = _extract(inputs, stage, config, workers, prefix, overwrite, executor, scheduler)
+        result = _extract(
+            inputs, stage, config, workers, prefix, overwrite, executor, scheduler, part_bytes
+        )
     return replace(result, output=output)
 
 
@@ -114,12 +118,13 @@ def _extract(
     overwrite: bool,
     executor: str,
     scheduler: str,
+    part_bytes: int,
 ) -> ExtractResult:
     started = time.perf_counter()
     output = stage.folder
     files = list_inputs(inputs, prefix)
     _check_needs(files, config)
-    groups = _groups(files, config)
+    groups = _groups(files, config, part_bytes)
     planned = Manifest("extract", asdict(config), [_describe(group) for group in groups])
     manifest = begin(output, planned, overwrite)
     fresh = not manifest.complete
@@ -189,21 +194,17 @@ def gather(files: Sequence[str], part_bytes: int) -> list[list[str]]:
     return groups
 
 
-def _groups(files: Sequence[str], config: ExtractConfig) -> list[Group]:
+def _groups(files: Sequence[str], config: ExtractConfig, part_bytes: int = 0) -> list[Group]:
     if config.chain != "own":
         return [Group((name,)) for name in files]
     if config.limit:
         # Documents are counted in order, so a limited run is one part.
         return [Group(tuple(files))]
-    size = _part_bytes(config)
+    size = part_bytes or config.part_megabytes * 1_000_000
     groups: list[Group] = []
     for names in gather(files, size):
         groups += _cut(names[0], size, config) if len(names) == 1 else [Group(tuple(names))]
     return groups
-
-
-def _part_bytes(config: ExtractConfig) -> int:
-    return config.part_megabytes * 1_000_000
 
 
 def _cut(name: str, size: int, config: ExtractConfig) -> list[Group]:

@@ -160,11 +160,6 @@ def plan(
     }
 
 
-def side_of(document: Document, config: SplitConfig) -> str:
-    """`train`, `valid` or `test`: where a document goes, whatever else is in the corpus."""
-    return _side(_hash(document, config.seed), config)
-
-
 def _hash(document: Document, seed: int) -> int:
     digest = hashlib.blake2b(digest_size=8, key=str(seed).encode())
     for sentence in document.sentences:

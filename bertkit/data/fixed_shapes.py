@@ -19,8 +19,6 @@ import numpy as np
 from bertkit.data.step_batch import MicroBatch, Records, checked_positions, sequence_lengths
 from bertkit.records.files.pack_layouts import HABANA, PackShape, pack_shape
 
-CLS_PLACES = ("own_position", "end_of_pack")
-
 
 def fixed_padded(records: Records, rows: int) -> MicroBatch:
     """Up to N records, one per row.

@@ -56,10 +56,8 @@ def _storer(element: Any, operand: Any) -> Any:
 
 load_u64 = _loader(_WORD, types.uint64)
 load_u32 = _loader(ir.IntType(32), types.uint32)
-load_u16 = _loader(ir.IntType(16), types.uint16)
 store_u64 = _storer(_WORD, types.uint64)
 store_u32 = _storer(ir.IntType(32), types.uint32)
-store_u16 = _storer(ir.IntType(16), types.uint16)
 
 
 @intrinsic

@@ -50,15 +50,6 @@ def varint_size(value: Any) -> Any:
     return uint64(1) + uint64(value >= uint64(1 << 7)) + uint64(value >= uint64(1 << 14))
 
 
-def varint(value: int) -> bytes:
-    """The varint of a number of at least 0."""
-    encoded = bytearray()
-    while value >= 0x80:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*encoded, value])
-
-
 @kernel
 def write_varint(data: Any, at: Any, value: Any) -> Any:
     """Write uint64 `value` at `data`[at]; returns the position behind it."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from bertkit.backends import registry
+from bertkit.backends.sections import options_of
 from bertkit.errors import UsageError
 from bertkit.launch.job import Job
+from bertkit.tasks.pretraining.config import PretrainConfig
 
 PORT = 15566
 SOCKETS = 2
@@ -71,7 +74,7 @@ def poprun(job: Job, instances: int = 1) -> list[str]:
     Raises:
         UsageError: a command of one process.
     """
-    ipu = job.ipu
+    ipu = options_of(job.settings, "ipu") if job.settings else None
     if ipu is None:
         raise UsageError(
             "poprun starts `pretrain` and `finetune-squad`", "other commands need one process"
@@ -91,7 +94,7 @@ def poprun(job: Job, instances: int = 1) -> list[str]:
 
 
 def csrun(job: Job, address: str = "", params: str = "") -> list[str]:
-    """The line that Cerebras' systems of the TensorFlow era want, around their own run.py.
+    """The line that starts Cerebras' own run.py of their TensorFlow releases.
 
     Args:
         job: its settings say where the run's folder is and what to do.
@@ -101,14 +104,15 @@ def csrun(job: Job, address: str = "", params: str = "") -> list[str]:
     Raises:
         UsageError: something that the line needs is missing.
     """
-    config = job.pretrain
-    if config is None or not params or not config.output:
+    config = job.settings
+    if not (isinstance(config, PretrainConfig) and params and config.output):
         raise UsageError(
             "csrun starts their run.py with a params file",
             "give -- pretrain --config PARAMS.yaml --output MODEL_DIR",
         )
-    only = "--validate_only" if config.cs.validate_only else ""
-    only = "--compile_only" if config.cs.compile_only else only
+    options = options_of(config, "cs")
+    only = "--validate_only" if options.validate_only else ""
+    only = "--compile_only" if options.compile_only else only
     if not only and not address:
         raise UsageError("the address of the system is missing", "give --address")
     start = ["csrun_cpu"] if only else ["csrun_wse"]
@@ -119,7 +123,7 @@ def csrun(job: Job, address: str = "", params: str = "") -> list[str]:
     if only:
         return [*words, only]
     words += ["--cs_ip", address]
-    if config.cs.systems > 1:
+    if options.systems > 1:
         words.append("--multireplica")
     if config.init_checkpoint:
         words += ["--checkpoint_path", config.init_checkpoint]
@@ -134,7 +138,7 @@ def slurm(job: Job, hours: int = 24, partition: str = "") -> str:
         hours: time limit.
         partition: of the cluster; empty for its default.
     """
-    kind = {"hpu": "gpu:gaudi", "cuda": "gpu"}.get(job.backend)
+    kind = registry.row(job.backend).slurm_resource
     lines = [
         "#!/bin/bash",
         f"#SBATCH --job-name={job.name}",

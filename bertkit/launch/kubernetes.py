@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bertkit.backends import registry
 from bertkit.errors import UsageError
 from bertkit.launch import command_lines
 from bertkit.launch.job import Job
 
-RESOURCE = {"hpu": "habana.ai/gaudi", "cuda": "nvidia.com/gpu"}
 # What one worker of so many Gaudi cards gets, as in Habana's recipes.
 _GAUDI = {1: ("12", "32Gi"), 8: ("95", "409Gi")}
 _HUGE_PAGES = "95000Mi"
@@ -142,8 +142,9 @@ def _resources(job: Job, cluster: Cluster) -> dict[str, Any]:
     cards = job.per_node
     cpu, memory = _GAUDI.get(cards, (str(12 * cards), f"{50 * cards}Gi"))
     amounts: dict[str, Any] = {"cpu": cluster.cpu or cpu, "memory": cluster.memory or memory}
-    if job.backend in RESOURCE:
-        amounts = {RESOURCE[job.backend]: cards, **amounts}
+    resource = registry.row(job.backend).container_resource
+    if resource:
+        amounts = {resource: cards, **amounts}
     if job.backend == "hpu":
         amounts["hugepages-2Mi"] = cluster.huge_pages or _HUGE_PAGES
     return {"limits": dict(amounts), "requests": dict(amounts)}

@@ -7,13 +7,13 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bertkit.backends import registry
 from bertkit.errors import ConfigError
 from bertkit.external_configs import habana
 from bertkit.launch.mpijob_schema import MPI_JOB
 from bertkit.optional import require
 
 KUBERNETES = "1.30"
-_CARDS = ("habana.ai/gaudi", "nvidia.com/gpu")
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _NP = re.compile(r"mpirun\b[^;&|]*?\s-(?:np|n)\s+(\d+)")
 _PPR = re.compile(r"ppr:(\d+):socket")
@@ -96,7 +96,7 @@ def _resource_problems(
 ) -> Iterator[str]:
     for name in sorted({*limits, *requests}):
         # Huge pages and devices cannot be overcommitted.
-        exact = name.startswith("hugepages-") or name in _CARDS
+        exact = name.startswith("hugepages-") or name in _cards()
         if exact and name in requests and limits.get(name) != requests[name]:
             yield (
                 f"{where}: {name} requests {requests[name]}, its limit is {limits.get(name)};"
@@ -130,7 +130,7 @@ def _card_problems(
     spec: Mapping[str, Any], launcher: Mapping[str, Any], worker: Mapping[str, Any], count: int
 ) -> Iterator[str]:
     limits = worker["template"]["spec"]["containers"][0].get("resources", {}).get("limits", {})
-    cards = next((int(limits[name]) for name in _CARDS if name in limits), 0)
+    cards = next((int(limits[name]) for name in _cards() if name in limits), 0)
     slots = spec.get("slotsPerWorker", 1)
     if cards != slots:
         yield f"slotsPerWorker is {slots}, a worker has {cards} cards"
@@ -173,3 +173,9 @@ def _own_settings(script: str) -> dict[str, Any]:
         if match:
             found[name] = kind(match[1])
     return found
+
+
+def _cards() -> list[str]:
+    """The container resources that are devices."""
+    rows = registry.backends().values()
+    return [row.container_resource for row in rows if row.container_resource]

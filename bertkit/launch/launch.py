@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from bertkit.backends import registry
 from bertkit.config import dump_yaml
 from bertkit.errors import ConfigError, DataError, UsageError
 from bertkit.files import open_binary, write_text
@@ -12,37 +14,80 @@ from bertkit.launch import command_lines, kubernetes, kubernetes_rules
 from bertkit.launch.job import Job, make_job
 
 
+@dataclass(frozen=True)
+class Details:
+    """What single kinds of launchers take; see `bertkit launch --help`.
+
+    Attributes:
+        rendezvous: torchrun: HOST:PORT of one of several nodes.
+        instances: poprun: host processes.
+        address: csrun: of the system.
+        image: kubernetes: the container's.
+        namespace: kubernetes: of the job.
+        mount: kubernetes: /HOST:/CONTAINER, each.
+        cpu: kubernetes: cores of a container.
+        memory: kubernetes: of a container.
+        setup: kubernetes: a shell command to run first.
+        hours: slurm: time limit.
+        partition: slurm: of the cluster.
+    """
+
+    rendezvous: str = ""
+    instances: int = 1
+    address: str = ""
+    image: str = ""
+    namespace: str = "default"
+    mount: Sequence[str] = ()
+    cpu: str = ""
+    memory: str = ""
+    setup: str = ""
+    hours: int = 24
+    partition: str = ""
+
+
 def plan(
     kind: str,
     words: Sequence[str],
+    *,
+    settings: Any = None,
     backend: str = "",
     devices: int = 1,
     per_node: int = 0,
     name: str = "bertkit",
     env: Sequence[str] = (),
     output: str = "",
-    **more: Any,
+    **details: Any,
 ) -> str:
     """The command line, script or document of a job; written to `output` where that is given.
 
     Args:
-        kind: torchrun, mpirun, poprun, csrun, kubernetes or slurm.
+        kind: one of `LAUNCHERS`.
         words: the bertkit command.
-        backend: the machine; empty for the one that the kind or the command names.
+        settings: what the words set, see `bertkit.launch.job.Job`.
+        backend: its name; empty for the one that the kind or the command names.
         devices: in all.
         per_node: of one node; 0 for the usual number.
         name: of the job.
         env: NAME=VALUE for every process.
         output: file to write; empty for none.
-        more: what the kind alone takes; see `bertkit launch --help`.
+        details: fields of `Details`.
 
     Raises:
         UsageError: something is missing or does not fit.
         ConfigError: settings or the document contradict each other.
     """
-    machine = backend or {"mpirun": "hpu", "poprun": "ipu", "csrun": "cs"}.get(kind, "")
-    job = make_job(words, machine, devices, per_node, name, _pairs(env))
-    text = _text(kind, job, words, more)
+    if kind not in LAUNCHERS:
+        raise UsageError(f"no launcher {kind!r}", f"launchers: {', '.join(LAUNCHERS)}")
+    job = make_job(
+        words,
+        backend=backend or registry.only_with_launcher(kind),
+        devices=devices,
+        per_node=per_node,
+        name=name,
+        settings=settings,
+        environment=_environment(env),
+    )
+    text = LAUNCHERS[kind](job, Details(**details))
     if output:
         write_text(output, text)
     return text
@@ -73,34 +118,58 @@ def check_files(names: Sequence[str]) -> list[str]:
     return list(names)
 
 
-def _text(kind: str, job: Job, words: Sequence[str], more: dict[str, Any]) -> str:
-    if kind == "torchrun":
-        return command_lines.text(command_lines.torchrun(job, more.get("rendezvous", ""))) + "\n"
-    if kind == "mpirun":
-        return command_lines.text(command_lines.mpirun(job)) + "\n"
-    if kind == "poprun":
-        return command_lines.text(command_lines.poprun(job, more.get("instances", 1))) + "\n"
-    if kind == "csrun":
-        return (
-            command_lines.text(command_lines.csrun(job, more.get("address", ""), _params(words)))
-            + "\n"
-        )
-    if kind == "slurm":
-        return command_lines.slurm(job, more.get("hours", 24), more.get("partition", ""))
-    if kind != "kubernetes":
-        raise UsageError(f"no launcher {kind!r}")
-    if not more.get("image"):
+def _torchrun(job: Job, details: Details) -> str:
+    return _line(command_lines.torchrun(job, details.rendezvous))
+
+
+def _mpirun(job: Job, details: Details) -> str:
+    return _line(command_lines.mpirun(job))
+
+
+def _poprun(job: Job, details: Details) -> str:
+    return _line(command_lines.poprun(job, details.instances))
+
+
+def _csrun(job: Job, details: Details) -> str:
+    return _line(command_lines.csrun(job, details.address, _config_file(job.words)))
+
+
+def _slurm(job: Job, details: Details) -> str:
+    return command_lines.slurm(job, details.hours, details.partition)
+
+
+def _kubernetes(job: Job, details: Details) -> str:
+    if not details.image:
         raise UsageError("a Kubernetes document needs --image", "an image with bertkit in it")
     cluster = kubernetes.Cluster(
-        more["image"], more.get("namespace", "default"), tuple(more.get("mount", ())),
-        more.get("cpu", ""), more.get("memory", ""), setup=more.get("setup", ""),
-    )  # fmt: skip
+        image=details.image,
+        namespace=details.namespace,
+        mounts=tuple(details.mount),
+        cpu=details.cpu,
+        memory=details.memory,
+        setup=details.setup,
+    )
     document = kubernetes.document(job, cluster)
     kubernetes_rules.check(document, job.name)
     return dump_yaml(document)
 
 
-def _pairs(texts: Sequence[str]) -> dict[str, str]:
+# Kind of launcher → what makes its text.
+LAUNCHERS: dict[str, Callable[[Job, Details], str]] = {
+    "torchrun": _torchrun,
+    "mpirun": _mpirun,
+    "poprun": _poprun,
+    "csrun": _csrun,
+    "kubernetes": _kubernetes,
+    "slurm": _slurm,
+}
+
+
+def _line(words: Sequence[str]) -> str:
+    return command_lines.text(words) + "\n"
+
+
+def _environment(texts: Sequence[str]) -> dict[str, str]:
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -110,7 +179,8 @@ def _pairs(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _params(words: Sequence[str]) -> str:
+def _config_file(words: Sequence[str]) -> str:
+    """The file that `--config` names; empty without one."""
     for first, second in zip(words, [*words[1:], ""], strict=True):
         if first == "--config":
             return second

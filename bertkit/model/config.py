@@ -84,11 +84,6 @@ class BertConfig:
             )
         return found
 
-    @property
-    def head_size(self) -> int:
-        """Width of one attention head."""
-        return self.hidden_size // self.num_attention_heads
-
     def training_flops(
         self, tokens: float, token_pairs: float, masked: float, sequences: float
     ) -> float:

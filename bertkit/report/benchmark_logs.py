@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import datetime
 import json
-import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from bertkit.tasks.pretraining.config import PretrainConfig
-
-
-def mlperf_eval_samples(global_batch_size: int) -> int:
-    """Samples between two evaluations in MLPerf's BERT benchmark.
-
-    floor(0.05 * (230.23 * batch + 3,000,000) / 25,000) * 25,000; from the rules of
-    mlcommons/training: 256 gives 150,000, 3072 gives 175,000 and 8192 gives 225,000.
-    """
-    return math.floor(0.05 * (230.23 * global_batch_size + 3_000_000) / 25_000) * 25_000
 
 
 class _Lines:

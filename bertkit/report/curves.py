@@ -15,6 +15,7 @@ from bertkit.files import atomic_write
 from bertkit.optional import require
 from bertkit.report.page import write_page
 from bertkit.train import metrics
+from bertkit.train.run_files import METRICS
 
 # (number in metrics.jsonl, title, unit), as runs pretrain or learn to answer questions.
 _PRETRAINING = (
@@ -73,9 +74,9 @@ def read_run(run: str) -> list[dict[str, Any]]:
     Raises:
         DataError: the folder has none, or it is empty.
     """
-    path = Path(run) / metrics.NAME
+    path = Path(run) / METRICS
     if not path.is_file():
-        raise DataError(f"{run} is not a run: it has no {metrics.NAME}")
+        raise DataError(f"{run} is not a run: it has no {METRICS}")
     entries = metrics.read(path)
     if not entries:
         raise DataError(f"{path} has no line yet", "wait for the run's first log line")
@@ -99,7 +100,7 @@ def draw(runs: Sequence[str], output: str, sections: Sequence[str] = ()) -> Repo
         raise DataError(f"cannot draw to {output}", "give a name ending in .html, .png, .svg, .pdf")
     names = _short_names(runs)
     curves = {name: read_run(run) for name, run in zip(names, runs, strict=True)}
-    figure = _figure(curves) if curves else None
+    figure = make_figure(curves) if curves else None
     last = [_last(name, entries) for name, entries in curves.items()]
     if ending == "html":
         picture = _svg(figure) if figure else ""
@@ -131,7 +132,15 @@ def _svg(figure: Any) -> str:
     return text[text.index("<svg") :]
 
 
-def _figure(curves: Mapping[str, list[dict[str, Any]]]) -> Any:
+def make_figure(curves: Mapping[str, list[dict[str, Any]]]) -> Any:
+    """A matplotlib figure with one panel for each of `panels`.
+
+    Args:
+        curves: name → lines of metrics.jsonl.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
     figures = require("matplotlib.figure", "drawing", extra="plot")
     canvas = require("matplotlib.backends.backend_agg", "drawing", extra="plot")
     figure = figures.Figure(figsize=(12, 7.5), layout="constrained")

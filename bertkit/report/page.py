@@ -10,9 +10,8 @@ from typing import Any
 
 from bertkit.config import flatten, load_yaml
 from bertkit.files import write_text
+from bertkit.train.run_files import CONFIG, MACHINE
 
-MACHINE = "machine.json"
-CONFIG = "config.yaml"
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; color: #222; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }

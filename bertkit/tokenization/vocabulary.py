@@ -13,7 +13,6 @@ from bertkit.errors import DataError
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
-DUPLICATES = ("refuse", "first", "last")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Checkpoints written beside the training: the step waits for a copy, not for the disk."""
+"""Writes checkpoints in a thread: training waits for a copy in memory, not for the disk."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class BackgroundSaver:
         self._thread.start()
 
     def wait(self) -> None:
-        """Return when all is written.
+        """Block until the checkpoint being written is complete.
 
         Raises:
             OSError, BertkitError: what the writing raised.

@@ -1,11 +1,11 @@
-"""Checkpoints: folders `step-0001000/` that transformers loads and that a run goes on from.
+"""Checkpoints: folders `step-0001000/` that transformers loads and that a run resumes from.
 
     model.safetensors, config.json   the weights and shape, in Hugging Face's form
     optimizer.pt                     moments by parameter name (plain tensors)
     state.json                       where the run stands and what it was made with
     vocab.txt                        the vocabulary, where it is known
 
-A folder is filled under another name and renamed, so whatever carries the name is whole.
+A folder is written under another name and then renamed, so one with this name is complete.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ import torch
 from torch import nn
 
 from bertkit import __version__
-from bertkit.config import flatten
+from bertkit.config import as_dict, flatten
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import PARTIAL, atomic_folder, read_json
 from bertkit.model.checkpoints import formats
 from bertkit.model.checkpoints.hf import WEIGHTS, save_pretrained
 from bertkit.model.checkpoints.run_state import OPTIMIZER, STATE
+from bertkit.settings import FIXED, FREE, default_values, resume_rules
 
 VOCAB = "vocab.txt"
 _NAME = re.compile(r"step-(\d{7,})")
@@ -42,21 +43,21 @@ def _versions() -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunState:
-    """Where a run stands.
+    """Where a run stands: the content of `state.json`.
 
     Attributes:
         step: updates done.
         position: samples taken from the order; the next batch starts there.
         epoch: from 0, with its fraction.
         seed: of order and dropout.
-        data_fingerprint: of the record source.
+        data_fingerprint: digest of the training data.
         config: the resolved settings.
         seconds: spent in training so far, over all calls.
-        finished: nothing is left to do.
-        metrics: of the last log line and evaluation.
-        versions: of what wrote it.
+        finished: the run is complete.
+        metrics: the numbers of the last log line (`train`) and evaluation (`eval`).
+        versions: of bertkit, torch and Python that wrote it.
         world: processes that trained together.
     """
 
@@ -80,6 +81,7 @@ def folder_name(step: int) -> str:
 
 def save(
     run: str | Path,
+    *,
     model: nn.Module,
     stepper_state: Mapping[str, Any],
     state: RunState,
@@ -117,7 +119,7 @@ def save(
 
 
 def in_run(run: str | Path) -> list[tuple[int, Path]]:
-    """(step, folder) of every whole checkpoint of a run, by step."""
+    """(step, folder) of every complete checkpoint of a run, by step."""
     place = Path(run)
     found = []
     for path in place.iterdir() if place.is_dir() else ():
@@ -128,39 +130,43 @@ def in_run(run: str | Path) -> list[tuple[int, Path]]:
 
 
 def latest(run: str | Path) -> Path | None:
-    """The run's last whole checkpoint that training can go on from, or None."""
-    whole = [path for _, path in in_run(run) if (path / STATE).is_file()]
-    return whole[-1] if whole else None
+    """The run's last complete checkpoint that training can resume from, or None."""
+    complete = [path for _, path in in_run(run) if (path / STATE).is_file()]
+    return complete[-1] if complete else None
 
 
-def point_to_resume(run: str | Path, resume: str, overwrite: bool, lines: str) -> Path | None:
-    """The checkpoint from which a run in this folder goes on, or None for a fresh start.
+def resume_point(
+    run: str | Path, resume: str, *, overwrite: bool, metrics_file: str
+) -> Path | None:
+    """The checkpoint from which a run in this folder resumes, or None for a fresh start.
 
     Args:
         run: the run's folder.
-        resume: `auto` or `never`.
-        overwrite: remove what an earlier run left there.
-        lines: name of the run's file of metrics, which goes with its checkpoints.
+        resume: `auto`, `never`, or the folder of a checkpoint, which need not be this run's.
+        overwrite: remove what an earlier run left in the folder.
+        metrics_file: name of the run's file of metrics, which goes with its checkpoints.
 
     Raises:
         DataError: `never`, but the folder holds a run.
     """
+    if resume not in ("auto", "never"):
+        return Path(resume)
     place = Path(run)
     if overwrite:
         for _, old in in_run(place):
             shutil.rmtree(old)
-        (place / lines).unlink(missing_ok=True)
+        (place / metrics_file).unlink(missing_ok=True)
     last = latest(place)
     if last and resume == "never":
         raise DataError(
             f"{place} holds a run already (its last checkpoint is {last.name})",
-            "give --resume auto to go on, --overwrite to start again, or another --output",
+            "give --resume auto to continue it, --overwrite to start again, or another --output",
         )
     return last
 
 
 def remove_leftovers(run: str | Path) -> None:
-    """Delete what a killed run left half written."""
+    """Delete checkpoints that a killed run left incomplete."""
     for path in Path(run).glob(f"step-*{PARTIAL}"):
         shutil.rmtree(path)
 
@@ -247,28 +253,22 @@ def load_stepper_state(checkpoint: str | Path) -> dict[str, Any]:
     return loaded
 
 
-def require_same(
-    saved: RunState,
-    config: Mapping[str, Any],
-    fingerprint: str,
-    free: Sequence[str],
-    loose: Sequence[str],
-) -> list[str]:
-    """Refuse to go on with other data or settings that change the numbers.
+def require_same(saved: RunState, config: Any, fingerprint: str) -> list[str]:
+    """Refuse to resume with other data, or with other settings that decide numbers.
+
+    Which settings these are, their fields say (`bertkit.config.setting`, `on_resume`). A
+    setting that the checkpoint does not know is newer than it, and had its default's effect.
 
     Args:
         saved: of the checkpoint.
-        config: the resolved settings now.
-        fingerprint: of the records now.
-        free: settings that may differ.
-        loose: settings that may differ, but then the run is not the same bit for bit; a
-            name that ends with a dot stands for all settings below it.
+        config: the resolved settings now, a dataclass.
+        fingerprint: of the training data now.
 
     Returns:
-        The differences in loose settings, one text each.
+        The differences that change last bits only, one text each.
 
     Raises:
-        DataError: other records.
+        DataError: other data.
         ConfigError: other settings; lists all of them.
     """
     if saved.data_fingerprint != fingerprint:
@@ -277,19 +277,26 @@ def require_same(
             f" now {fingerprint[:12]})",
             "give the same --input, or start a new run from its weights with --init-checkpoint",
         )
-    before, now = flatten(saved.config), flatten(config)
-    changed = {
-        key: f"{key} {before.get(key)}, now {now.get(key)}"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and key not in free
-    }
-    sections = tuple(name for name in loose if name.endswith("."))
-    strict = [
-        text for key, text in changed.items() if key not in loose and not key.startswith(sections)
-    ]
-    if strict:
+    before = default_values(type(config)) | flatten(saved.config)
+    now = flatten(as_dict(config))
+    rules = resume_rules(type(config))
+    changed: dict[str, list[str]] = {}
+    for key in sorted(before.keys() | now.keys()):
+        if before.get(key) != now.get(key):
+            text = f"{key} {before.get(key)}, now {now.get(key)}"
+            changed.setdefault(_rule(key, rules), []).append(text)
+    changed.pop(FREE, None)
+    if FIXED in changed:
         raise ConfigError(
-            f"the run at step {saved.step} was made with other settings: {'; '.join(strict)}",
+            f"the run at step {saved.step} was made with other settings:"
+            f" {'; '.join(changed[FIXED])}",
             "repeat the old settings, or start a new run from its weights with --init-checkpoint",
         )
-    return list(changed.values())
+    return [text for texts in changed.values() for text in texts]
+
+
+def _rule(key: str, rules: Mapping[str, str]) -> str:
+    """The rule of a setting; a name that is gone has that of its section."""
+    section = key.partition(".")[0] + "."
+    of_section = (rule for name, rule in rules.items() if name.startswith(section))
+    return rules.get(key) or next(of_section, FIXED)

@@ -100,7 +100,7 @@ class Lamb(torch.optim.Optimizer):
                 for weight in weights:
                     self._update_in_blocks(weight, group)
             elif weights:
-                self._update_together(weights, group)
+                self.update_together(weights, group)
 
     def _update_in_blocks(self, weight: Tensor, group: Mapping[str, Any]) -> None:
         """One tensor, in blocks that stay in a CPU's cache from the gradient to the norms.
@@ -136,8 +136,11 @@ class Lamb(torch.optim.Optimizer):
             self._room = weight.new_empty(largest)
         return self._room[: weight.numel()]
 
-    def _update_together(self, weights: list[Tensor], group: Mapping[str, Any]) -> None:
-        """All tensors of a group with a handful of launches and nothing read from the device."""
+    def update_together(self, weights: list[Tensor], group: Mapping[str, Any]) -> None:
+        """Update tensors of a group with a handful of launches and nothing read from the device.
+
+        The form for GPUs, with gradients disabled by the caller; it runs on a CPU too.
+        """
         states = [self.state[weight] for weight in weights]
         updates = list(torch._foreach_mul(weights, -group["weight_decay"]))
         steps = [state["step"] for state in states]

@@ -1,17 +1,16 @@
-"""From sums over steps to the numbers that people read, and `metrics.jsonl`."""
+"""From sums over steps to the numbers that people read; `metrics.jsonl` and trackers."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bertkit.files import open_binary, write_text
-
-NAME = "metrics.jsonl"
+from bertkit.train.run_files import METRICS
 
 
 def total(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
@@ -24,11 +23,11 @@ def total(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 
 def summarise(sums: Mapping[str, float]) -> dict[str, float]:
-    """Losses and accuracies of every task that has a count.
+    """Losses and accuracies of every kind of prediction that has a count.
 
     `mlm_loss_sum`, `mlm_correct` and `mlm_count` become `mlm_loss` (nats per predicted
-    token) and `mlm_accuracy`; likewise for other prefixes. A task without a single case
-    is left out.
+    token) and `mlm_accuracy`; likewise for other prefixes. Without `X_correct` there is no
+    accuracy; where the count is 0, both are left out.
     """
     result: dict[str, float] = {}
     for name, count in sums.items():
@@ -36,7 +35,8 @@ def summarise(sums: Mapping[str, float]) -> dict[str, float]:
         if not ending or rest or not count:
             continue
         result[f"{prefix}_loss"] = sums[f"{prefix}_loss_sum"] / count
-        result[f"{prefix}_accuracy"] = sums[f"{prefix}_correct"] / count
+        if f"{prefix}_correct" in sums:
+            result[f"{prefix}_accuracy"] = sums[f"{prefix}_correct"] / count
     return result
 
 
@@ -73,7 +73,7 @@ class MetricsFile:
     """
 
     def __init__(self, folder: str | Path, resumed_step: int) -> None:
-        self.path = Path(folder) / NAME
+        self.path = Path(folder) / METRICS
         kept = read(self.path) if self.path.is_file() and resumed_step else []
         lines = [json.dumps(entry) for entry in kept if entry["step"] <= resumed_step]
         write_text(self.path, "".join(line + "\n" for line in lines))
@@ -89,3 +89,59 @@ class MetricsFile:
         self._stream.flush()
         os.fsync(self._stream.fileno())
         self._stream.close()
+
+
+class Tracker(Protocol):
+    """Takes a run's numbers beside `metrics.jsonl`; see `bertkit.report.trackers`."""
+
+    def log(self, step: int, kind: str, numbers: Mapping[str, float]) -> None:
+        """The numbers of a step; `kind` is train or eval."""
+        ...
+
+    def close(self) -> None:
+        """Write what is left."""
+        ...
+
+
+class Recorder:
+    """Where a run's numbers go: `metrics.jsonl` and the trackers.
+
+    Args:
+        lines: None in all processes but the main one.
+        trackers: further places.
+    """
+
+    def __init__(self, lines: MetricsFile | None = None, trackers: Sequence[Tracker] = ()) -> None:
+        self._lines = lines
+        self._trackers = trackers
+
+    def record(
+        self,
+        kind: str,
+        numbers: Mapping[str, float],
+        *,
+        step: int,
+        position: int,
+        seconds: float,
+    ) -> None:
+        """Write the numbers of a step.
+
+        Args:
+            kind: train or eval.
+            numbers: by name.
+            step: updates done.
+            position: samples seen.
+            seconds: of training so far.
+        """
+        if self._lines:
+            where = {"step": step, "position": position, "seconds": round(seconds, 3)}
+            self._lines.write({"kind": kind, **where, **numbers})
+        for tracker in self._trackers:
+            tracker.log(step, kind, numbers)
+
+    def close(self) -> None:
+        """Close the file and the trackers."""
+        if self._lines:
+            self._lines.close()
+        for tracker in self._trackers:
+            tracker.close()

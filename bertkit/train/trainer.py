@@ -1,7 +1,7 @@
 """The training loop: steps in order, log lines, evaluations, checkpoints, signals.
 
-It knows neither BERT nor a machine: batches come from a function of the position, a
-step is the adapter's, and what a checkpoint means is the caller's.
+It knows neither BERT nor a machine: batches come from a function of the position, a step
+is the adapter's, and what a checkpoint holds is decided by `CheckpointWriter`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from bertkit import log
 from bertkit.backends.base import Stepper, Ticket
@@ -23,15 +23,14 @@ from bertkit.backends.process_group import Peers
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import BertkitError, StoppedError
 from bertkit.train import metrics
-from bertkit.train.metrics import MetricsFile
-from bertkit.train.trackers import Tracker
+from bertkit.train.metrics import Recorder
 
 LINE_SECONDS = 10.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LoopSettings:
-    """When the loop does what.
+    """At which steps the loop logs, evaluates, saves and ends.
 
     Attributes:
         steps: updates of the whole run.
@@ -41,8 +40,7 @@ class LoopSettings:
         eval_every_samples: the same in samples: after the step that reaches a multiple.
         samples_per_step: samples of every step; needed where `eval_every_samples` is given.
         steps_this_run: stop, saved, after so many steps of this call; 0 for no limit.
-        target: end when an evaluation's `target_name` reaches it.
-        target_name: the number that counts.
+        target: (name, value): end when an evaluation's number of that name reaches the value.
     """
 
     steps: int
@@ -52,8 +50,7 @@ class LoopSettings:
     eval_every_samples: int = 0
     samples_per_step: int = 1
     steps_this_run: int = 0
-    target: float | None = None
-    target_name: str = "mlm_accuracy"
+    target: tuple[str, float] | None = None
 
 
 @dataclass
@@ -64,7 +61,7 @@ class Progress:
         step: updates done.
         position: samples taken from the order.
         seconds: of training, over all calls.
-        finished: nothing is left to do.
+        finished: the run is complete.
         train: the last log line's numbers.
         evaluation: the last evaluation's numbers.
         checkpoint: the last one written or resumed from.
@@ -79,6 +76,18 @@ class Progress:
     checkpoint: Path | None = None
 
 
+class CheckpointWriter(Protocol):
+    """Writes the checkpoints of a run."""
+
+    def save(self, progress: Progress) -> Path:
+        """Write a checkpoint, or begin to, and return its folder."""
+        ...
+
+    def wait_for_saves(self) -> None:
+        """Block until every checkpoint write has finished; raise what went wrong in one."""
+        ...
+
+
 class Trainer:
     """Runs steps until the run, this call, or a signal ends it.
 
@@ -88,13 +97,11 @@ class Trainer:
         batches: (position, number of steps) → the step batches from there on, from the
             adapter's `loader`. Opened anew after every evaluation: a machine that runs the
             loop itself does one thing at a time.
-        save: writes a checkpoint of a progress and returns its folder.
-        lines: the run's metrics.jsonl; None in all processes but the main one.
+        checkpoints: writes them.
+        recorder: takes the numbers of log lines and evaluations.
         evaluate: the numbers of an evaluation; None where there is nothing to evaluate.
-        trackers: further places for numbers.
         peers: the processes that train together; they log, evaluate, save and stop at
             the same steps.
-        settle: returns when all that `save` began is on disk.
         peak_share: a log line's sums over all processes and its seconds → share of the
             machine's peak; None where that is not measured.
     """
@@ -102,26 +109,24 @@ class Trainer:
     def __init__(
         self,
         settings: LoopSettings,
+        *,
         stepper: Stepper,
         batches: Callable[[int, int], AbstractContextManager[Iterable[StepBatch]]],
-        save: Callable[[Progress], Path],
-        lines: MetricsFile | None,
+        checkpoints: CheckpointWriter,
+        recorder: Recorder | None = None,
         evaluate: Callable[[], dict[str, float]] | None = None,
-        trackers: Sequence[Tracker] = (),
         peers: Peers | None = None,
-        settle: Callable[[], None] = lambda: None,
         peak_share: Callable[[Mapping[str, float], float], float] | None = None,
     ) -> None:
         self.settings = settings
         self.stepper = stepper
         self.batches = batches
-        self.save = save
-        self.lines = lines
+        self.checkpoints = checkpoints
+        self.recorder = recorder or Recorder()
         self.evaluate = evaluate
-        self.trackers = trackers
         self.peers = peers or Peers()
-        self.settle = settle
         self.peak_share = peak_share
+        # Tickets of steps whose numbers have not been read yet.
         self._pending: list[Ticket] = []
         self._bar: Any = None
         self._clock = 0.0
@@ -143,26 +148,27 @@ class Trainer:
         self._clock = time.perf_counter()
         try:
             with self._termination_saves():
-                while self._stretch(progress, end):
+                while self._train_until_pause(progress, end):
                     pass
         except KeyboardInterrupt:
             log.logger.info("last checkpoint: %s", progress.checkpoint or "none yet")
             raise
         finally:
             self._bar.close()
-            self.settle()
+            self.checkpoints.wait_for_saves()
         if not progress.finished:
             self._stop(progress, progress.step - first)
         self.peers.wait()
         return progress
 
-    def _stretch(self, progress: Progress, end: int) -> bool:
+    def _train_until_pause(self, progress: Progress, end: int) -> bool:
         """Steps up to the next evaluation; True where more are to come."""
         if progress.step >= end:
             return False
         before = progress.step
-        with self.batches(progress.position, self._pause(progress, end) - progress.step) as feed:
-            for batch in feed:
+        steps = self._pause(progress, end) - before
+        with self.batches(progress.position, steps) as batches:
+            for batch in batches:
                 self._step(batch, progress)
                 if progress.finished or self._stops():
                     return False
@@ -214,6 +220,7 @@ class Trainer:
         now = time.perf_counter()
         elapsed, self._clock = now - self._clock, now
         progress.seconds += elapsed
+        # Means over all steps and processes since the last line.
         sums = self.peers.total(metrics.total(steps))
         numbers = {
             "loss": sums["loss"] / len(steps),
@@ -228,22 +235,24 @@ class Trainer:
         self._require_finite(progress, steps)
         progress.train = numbers
         self._record(progress, "train", numbers)
-        text = _short(numbers)
+        self._show(progress, seconds_per_step=elapsed / len(steps))
+
+    def _show(self, progress: Progress, seconds_per_step: float) -> None:
+        """The last log line's numbers on the progress bar, or now and then as a line."""
+        text = _short(progress.train)
         self._bar.set_postfix_str(text)
-        last = progress.step == self.settings.steps
-        if not log.bars_wanted() and (now - self._line_time > LINE_SECONDS or last):
-            self._line_time = now
-            remaining = elapsed / len(steps) * (self.settings.steps - progress.step)
-            log.logger.info(
-                "step %d/%d: %s, %s left",
-                progress.step, self.settings.steps, text, _duration(remaining),
-            )  # fmt: skip
+        total = self.settings.steps
+        due = self._clock - self._line_time > LINE_SECONDS or progress.step == total
+        if not log.bars_wanted() and due:
+            self._line_time = self._clock
+            remaining = _duration(seconds_per_step * (total - progress.step))
+            log.logger.info("step %d/%d: %s, %s left", progress.step, total, text, remaining)
 
     def _require_finite(self, progress: Progress, steps: Sequence[Mapping[str, float]]) -> None:
         for index, numbers in enumerate(steps):
             if not math.isfinite(numbers["loss"]):
                 step = progress.step - len(steps) + index + 1
-                self.settle()
+                self.checkpoints.wait_for_saves()
                 kept = f"; {progress.checkpoint} is whole" if progress.checkpoint else ""
                 raise BertkitError(
                     f"the loss is {numbers['loss']} at step {step}{kept}",
@@ -259,28 +268,23 @@ class Trainer:
         self._clock = time.perf_counter()
 
     def _record(self, progress: Progress, kind: str, numbers: Mapping[str, float]) -> None:
-        if self.lines:
-            self.lines.write(
-                {
-                    "kind": kind,
-                    "step": progress.step,
-                    "position": progress.position,
-                    "seconds": round(progress.seconds, 3),
-                    **numbers,
-                }
-            )
-        for tracker in self.trackers:
-            tracker.log(progress.step, kind, numbers)
+        self.recorder.record(
+            kind,
+            numbers,
+            step=progress.step,
+            position=progress.position,
+            seconds=progress.seconds,
+        )
 
     def _reached(self, progress: Progress) -> bool:
-        target = self.settings.target
-        return (
-            target is not None and progress.evaluation.get(self.settings.target_name, -1) >= target
-        )
+        if self.settings.target is None:
+            return False
+        name, value = self.settings.target
+        return progress.evaluation.get(name, -math.inf) >= value
 
     def _save(self, progress: Progress) -> None:
         def write() -> None:
-            progress.checkpoint = self.save(progress)
+            progress.checkpoint = self.checkpoints.save(progress)
             log.logger.debug("saved %s", progress.checkpoint)
 
         self.stepper.at_checkpoint(write)
@@ -291,14 +295,14 @@ class Trainer:
         self._log(progress)
         if steps and not _due(progress.step, self.settings.save_every):
             self._save(progress)
-        self.settle()
+        self.checkpoints.wait_for_saves()
         # torchrun ends all processes once one has ended; the main one may still be writing.
         self.peers.wait()
         why = signal.Signals(self._signal).name if self._signal else "--steps-this-run"
         raise StoppedError(
             f"stopped by {why} at step {progress.step} of {self.settings.steps}; everything is"
             f" saved in {progress.checkpoint}",
-            "run the same command again to go on",
+            "run the same command again to resume",
         )
 
     @contextmanager

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from backends.cs import runs
+from bertkit.backends.cs.options import CsOptions
 from bertkit.tasks.pretraining.config import PretrainConfig
-from bertkit.train.backend_options import CsConfig
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +44,7 @@ def cs_settings(cs_records, tmp_path):
             input=[str(cs_records / "train.tfrecord")], output=str(tmp_path / "run"),
             layout="padded", global_batch_size=8, micro_batch_size=4, max_steps=6,
             learning_rate=1e-2, save_every=2, log_every=1, model=runs.SHAPE,
-            cs=CsConfig(device="cpu", artifacts=str(tmp_path / "logs")),
+            cs=CsOptions(device="cpu", artifacts=str(tmp_path / "logs")),
         )  # fmt: skip
         return replace(base, **changes)
 

@@ -81,10 +81,31 @@ def test_a_config_file_and_the_environment(words, bertkit, tmp_path, monkeypatch
     assert (rows["seed"], rows["learning_rate"], rows["beta1"]) == ("7", "0.001", "0.7")
 
 
+@pytest.mark.parametrize(
+    ("flags", "value", "origin"),
+    [
+        (("--beta1", "0.6"), "0.6", "command line"),
+        (("--set", "beta1=0.6"), "0.6", "--set"),
+        ((), "0.7", "environment"),
+    ],
+)
+def test_what_is_typed_comes_before_the_environment(
+    words, bertkit, tmp_path, monkeypatch, flags, value, origin
+):
+    """Every layer names the same key, from the preset's default upwards."""
+    file = tmp_path / "c.yaml"
+    file.write_text("beta1: 0.8\n")
+    monkeypatch.setenv("BERTKIT_PRETRAIN_BETA1", "0.7")
+    done = bertkit(*words, "--config", file, *flags, "--dry-run")
+    assert done.status == 0, done.err
+    (row,) = [line.split(maxsplit=2) for line in done.out.splitlines() if "beta1" in line]
+    assert row == ["beta1", value, origin]
+
+
 def test_stopping_and_going_on(words, bertkit):
     stopped = bertkit(*words, "--steps-this-run", "4")
     assert stopped.status == 75
-    assert stopped.err.splitlines()[-1] == "Hint: run the same command again to go on"
+    assert stopped.err.splitlines()[-1] == "Hint: run the same command again to resume"
     done = bertkit(*words, "--json")
     assert (done.status, done.result["resumed_from"], done.result["step"]) == (0, 4, 6)
 

@@ -1,4 +1,4 @@
-"""Commands that wait at a known point until they are killed: no timing, no race."""
+"""Work that is interrupted at a known point: no timing, no race."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from bertkit.files import atomic_write
 
 _CODE = """
 import importlib, sys
@@ -49,6 +54,28 @@ def killed_in(place: str, calls: int, *words: object, hit: signal.Signals = sign
         assert process.stdout.readline() == "waiting\n", process.stderr.read()
         os.kill(process.pid, hit)
         return process.wait()
+
+
+def noted_writes(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, stop_at: int = 0
+) -> list[str]:
+    """The names of the files that a module begins to write from now on.
+
+    Args:
+        monkeypatch: of the test, which ends the noting.
+        module: writes its files by `atomic_write`.
+        stop_at: a Ctrl-C comes at the beginning of this one, counted from 1; 0 for never.
+    """
+    names: list[str] = []
+
+    def noted(path: Path, *rest: object) -> object:
+        names.append(path.name)
+        if len(names) == stop_at:
+            raise KeyboardInterrupt
+        return atomic_write(path, *rest)
+
+    monkeypatch.setattr(module, "atomic_write", noted)
+    return names
 
 
 def identities(folder: Path, names: object) -> dict[str, tuple[int, int]]:

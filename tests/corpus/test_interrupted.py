@@ -142,8 +142,7 @@ def test_split_goes_on(tmp_path, bertkit, method):
         words += ["--valid", "0.2"] if method == "hash" else ["--num-test-articles", "24"]
     whole = bertkit(*words, "--output", tmp_path / "whole", "--json")
     assert whole.status == 0, whole.err
-    place = {"hash": "split:_write_part", "mlperf": "split_lists:_write_gathered",
-             "lists": "split_lists:_write_listed"}[method]  # fmt: skip
+    place = "split:atomic_write" if method == "hash" else "split_lists:atomic_write"
     out = tmp_path / "out"
     assert killed_in(f"bertkit.corpus.{place}", 3, *words, "--output", out) == -signal.SIGKILL
     outputs = read_manifest(tmp_path / "whole").outputs
@@ -160,9 +159,9 @@ def test_split_goes_on(tmp_path, bertkit, method):
 
 FETCH = """
 import json, sys
-from bertkit.corpus.download import download
-from bertkit.corpus.fetch import Settings
-from bertkit.corpus.sources import RemoteFile, Source
+from bertkit.corpus.download.download import download
+from bertkit.corpus.download.http import Settings
+from bertkit.corpus.download.catalogue import RemoteFile, Source
 files = tuple(RemoteFile(n, (u,), s, m) for n, u, s, m in json.loads(sys.argv[1]))
 source = Source("demo", "text", "t", "l", "ok", files=files)
 download(source, sys.argv[2], settings=Settings(timeout=3600))

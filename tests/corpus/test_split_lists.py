@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import random
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from bertkit.corpus.extract import extract
 from bertkit.corpus.split import plan, split
 from bertkit.errors import DataError, UsageError
 from bertkit.manifest import Manifest, read_manifest
+from corpus.stopping import noted_writes
 
 
 @pytest.fixture
@@ -166,27 +168,13 @@ def test_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, method
             split(inputs, str(tmp_path / "cut"), config, prefix=prefix)
     finished = set(read_manifest(tmp_path / "cut").outputs)
     assert len(finished) == 2
-    made = spied(monkeypatch, "_write_listed" if method == "lists" else "_write_gathered")
+    made = noted_writes(monkeypatch, split_lists)
     again = split(inputs, str(tmp_path / "cut"), config, prefix=prefix)
-    assert made
-    assert not finished & set(made), "a finished part was made again"
     wanted, found = read_manifest(tmp_path / "whole"), read_manifest(tmp_path / "cut")
     assert found.outputs == wanted.outputs
+    assert made == [Path(name).name for name in wanted.outputs if name not in finished]
     assert (again.duplicates, again.across) == (whole.duplicates, whole.across)
     assert again.duplicates == 10
     for name in wanted.outputs:
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert not list((tmp_path / "cut").glob(".*")), "notes or half-written files are left"
-
-
-def spied(monkeypatch, function: str) -> list[str]:
-    """The names of the parts that a function is called for from now on."""
-    names: list[str] = []
-    real = getattr(split_lists, function)
-
-    def note(name, *rest):
-        names.append(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(split_lists, function, note)
-    return names

@@ -71,13 +71,23 @@ def test_words_are_masked_whole(records):
 
 
 def test_replacements_have_the_shares_of_bert(records):
-    masked = DynamicMasking(VOCAB, 0.5, 1)(records, NUMBERS, 0)
-    rows, slots = np.nonzero(masked["masked_lm_weights"] > 0)
-    shown = masked["input_ids"][rows, masked["masked_lm_positions"][rows, slots]]
-    labels = masked["masked_lm_ids"][rows, slots]
+    masking = DynamicMasking(VOCAB, 0.5, 1)
+    shown, labels = [], []
+    for epoch in range(100):
+        masked = masking(records, NUMBERS, epoch)
+        rows, slots = np.nonzero(masked["masked_lm_weights"] > 0)
+        shown.append(masked["input_ids"][rows, masked["masked_lm_positions"][rows, slots]])
+        labels.append(masked["masked_lm_ids"][rows, slots])
+    tokens, before = np.concatenate(shown), np.concatenate(labels)
+    assert len(tokens) > 100_000, "too few draws to tell shares apart by half a percent"
     by_chance = 0.1 / len(TOKENS)
-    assert np.mean(shown == VOCAB.mask_id) == pytest.approx(0.8 + by_chance, abs=0.03)
-    assert np.mean(shown == labels) == pytest.approx(0.1 + by_chance, abs=0.03)
+    assert np.mean(tokens == VOCAB.mask_id) == pytest.approx(0.8 + by_chance, abs=0.005)
+    assert np.mean(tokens == before) == pytest.approx(0.1 + by_chance, abs=0.005)
+    others = tokens[(tokens != VOCAB.mask_id) & (tokens != before)]
+    counts = np.bincount(others, minlength=len(TOKENS))
+    assert counts[VOCAB.mask_id] == 0
+    drawn = np.delete(counts, VOCAB.mask_id)
+    assert drawn.min() > 0.7 * drawn.mean() and drawn.max() < 1.3 * drawn.mean()
 
 
 def test_masks_depend_on_seed_epoch_and_number_only(records):

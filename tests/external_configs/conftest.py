@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from tasks.pretraining.conftest import records
 
 from bertkit.config import Layer, resolve
 from bertkit.external_configs.detect import translate_file
 from bertkit.tasks.pretraining.config import PretrainConfig
+
+__all__ = ["read", "records"]
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ CODE = """
 import numpy as np
 from numba.core import config
 before = config.CACHE_DIR
-from bertkit.records.kernels import compile, mersenne
+from bertkit.kernels import jit, mersenne
 assert config.CACHE_DIR == before
 items = np.arange(5, dtype=np.int32)
 mersenne.shuffle(mersenne.stream(1), items)
 assert sorted(items) == list(range(5))
-print(compile.cache_folder())
+print(jit.cache_folder())
 """
 
 

@@ -29,7 +29,7 @@ def test_google_file_and_old_names(tmp_path):
     values |= {"hidden_act": "gelu_python", "directionality": "bidi"}
     (tmp_path / "bert_config.json").write_text(json.dumps(values))
     config = BertConfig.from_file(tmp_path)
-    assert (config.vocab_size, config.head_size, config.hidden_act) == (99, 4, "gelu")
+    assert (config.vocab_size, config.hidden_size, config.hidden_act) == (99, 8, "gelu")
 
 
 @pytest.mark.parametrize(

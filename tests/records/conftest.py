@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bertkit.records.config import RecordsConfig
+from bertkit.records.files.sequence_example import encode_token, wrap_tokens
 from bertkit.records.files.tfrecord_reader import RecordFile
 from bertkit.records.make import make_records
 
@@ -53,3 +54,8 @@ def plain(folders):
 def only_file(folder):
     (path,) = (path for path in folder.iterdir() if path.name != "manifest.json")
     return str(path)
+
+
+def unmasked(tokens):
+    """A record of a window that is not masked."""
+    return wrap_tokens(b"".join(map(encode_token, tokens)))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
+
+from bertkit.records.files.schema import Features
 
 VOCABS = {
     "vocab": "bert-base-uncased-vocab.txt",
@@ -30,3 +33,10 @@ def text_path(shared: Path, name: str) -> Path:
     if name == "sample_text":
         return shared / "data" / "tfrecord_samples" / "graphcore" / "sample_text.txt"
     return shared / "goldens" / "digests" / f"{name}.txt"
+
+
+def record_sha1(record: Features) -> str:
+    """SHA-1 of one record as compact JSON with sorted names, as the goldens list them."""
+    plain = {name: values.tolist() for name, values in record.items()}
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha1(text.encode("ascii")).hexdigest()

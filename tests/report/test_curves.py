@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from bertkit.errors import DataError, MissingDependencyError
-from bertkit.report.curves import _figure, draw, panels, read_run
+from bertkit.report.curves import draw, make_figure, panels, read_run
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_picture_of_two_runs(run, tmp_path):
 
 def test_every_panel_has_its_curves_labelled_with_units(run):
     curves = {"one": read_run(run("one")), "two": read_run(run("two"))}
-    figure = _figure(curves)
+    figure = make_figure(curves)
     assert len(figure.axes) == len(panels(curves)) == 4
     for axis, (key, title, unit) in zip(figure.axes, panels(curves), strict=True):
         assert axis.get_title() == title
@@ -67,7 +67,7 @@ def test_runs_that_learn_to_answer_have_their_own_panels(tmp_path):
         '{"kind": "train", "step": 3, "loss": 4.5, "span_accuracy": 0.25, "learning_rate": 1e-4,'
         ' "tokens_per_second": 9.0}\n'
     )
-    figure = _figure({"run": read_run(str(tmp_path))})
+    figure = make_figure({"run": read_run(str(tmp_path))})
     assert figure.axes[1].get_ylabel() == "share of windows"
     assert all(axis.lines for axis in figure.axes)
     text = draw([str(tmp_path)], str(tmp_path / "page.html")).text()

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 
 import pytest
 import torch
 
+from bertkit.config import setting
 from bertkit.errors import ConfigError, DataError
 from bertkit.model.heads import BertForPreTraining
+from bertkit.settings import FREE, ROUNDING
 from bertkit.train import checkpoint
 from bertkit.train.checkpoint import RunState
 
@@ -24,7 +27,10 @@ def save(settings, tmp_path):
 
     def write(step: int, keep: int = 0):
         moments = {"optimizer": {"w": {"step": torch.tensor(float(step))}}, "scaler": {}}
-        return checkpoint.save(tmp_path / "run", model, moments, state(step), b"[PAD]\n", keep)
+        return checkpoint.save(
+            tmp_path / "run", model=model, stepper_state=moments, state=state(step),
+            vocab=b"[PAD]\n", keep_last=keep,
+        )  # fmt: skip
 
     return write
 
@@ -119,22 +125,49 @@ def test_code_in_an_optimizer_file_is_not_run(save, tmp_path):
     assert not (tmp_path / "owned").exists()
 
 
+@dataclass
+class Sizes:
+    hidden_size: int = setting(16)
+
+
+@dataclass
+class Toy:
+    learning_rate: float = setting(0.1)
+    layout: str = setting("auto", on_resume=ROUNDING)
+    log_every: int = setting(10, on_resume=FREE)
+    model: Sizes = field(default_factory=Sizes)
+    engine: Sizes = field(default_factory=Sizes, metadata={"on_resume": ROUNDING})
+
+
 def test_differences_are_refused_readably():
-    config = {"learning_rate": 0.2, "layout": "padded", "model": {"hidden_size": 32}}
     with pytest.raises(ConfigError) as caught:
-        checkpoint.require_same(state(4), config, "f" * 64, free=(), loose=("layout",))
+        changed = Toy(learning_rate=0.2, layout="padded", model=Sizes(32))
+        checkpoint.require_same(state(4), changed, "f" * 64)
     assert caught.value.message == (
         "the run at step 4 was made with other settings: learning_rate 0.1, now 0.2;"
         " model.hidden_size 16, now 32"
     )
     with pytest.raises(DataError, match="other records"):
-        checkpoint.require_same(state(4), state(4).config, "0" * 64, (), ())
+        checkpoint.require_same(state(4), Toy(), "0" * 64)
 
 
 def test_differences_that_matter_little():
-    config = {**state(4).config, "layout": "padded", "log_every": 3}
-    found = checkpoint.require_same(state(4), config, "f" * 64, ("log_every",), ("layout",))
-    assert found == ["layout None, now padded"]
+    found = checkpoint.require_same(
+        state(4), Toy(layout="padded", log_every=3, engine=Sizes(8)), "f" * 64
+    )
+    assert found == ["engine.hidden_size 16, now 8", "layout auto, now padded"]
+
+
+def test_a_setting_that_a_checkpoint_does_not_know_had_its_default():
+    assert checkpoint.require_same(state(4), Toy(), "f" * 64) == []
+
+
+def test_a_setting_that_is_gone_is_refused_unless_its_section_may_change():
+    config = state(4).config
+    gone = state(4, config={**config, "engine": {"hidden_size": 16, "old": 3}})
+    assert checkpoint.require_same(gone, Toy(), "f" * 64) == ["engine.old 3, now None"]
+    with pytest.raises(ConfigError, match="momentum 3, now None"):
+        checkpoint.require_same(state(4, config={**config, "momentum": 3}), Toy(), "f" * 64)
 
 
 def test_several_runs_keep_the_order_given(tmp_path):

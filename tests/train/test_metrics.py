@@ -5,10 +5,8 @@ import math
 
 import pytest
 
-from bertkit.errors import MissingDependencyError
 from bertkit.train import metrics
 from bertkit.train.metrics import MetricsFile
-from bertkit.train.trackers import make_trackers
 
 
 def test_sums_become_means():
@@ -46,13 +44,36 @@ def test_a_fresh_run_starts_an_empty_file(tmp_path):
     assert (tmp_path / "metrics.jsonl").read_text() == ""
 
 
-@pytest.mark.parametrize(
-    ("name", "modules"),
-    [("tensorboard", ["tensorboard", "torch.utils.tensorboard"]), ("wandb", ["wandb"])],
-)
-def test_trackers_that_are_not_installed(name, modules, tmp_path, monkeypatch):
-    for module in modules:
-        monkeypatch.setitem(__import__("sys").modules, module, None)
-    with pytest.raises(MissingDependencyError, match=name) as caught:
-        make_trackers([name], str(tmp_path), {})
-    assert f"bertkit[{name}]" in caught.value.hint
+def test_predictions_without_right_or_wrong_have_a_loss_alone():
+    assert metrics.summarise({"score_loss_sum": 6.0, "score_count": 4.0}) == {"score_loss": 1.5}
+
+
+class Notes:
+    """A tracker that remembers."""
+
+    def __init__(self) -> None:
+        self.seen: list[object] = []
+
+    def log(self, step, kind, numbers):
+        self.seen.append((step, kind, numbers))
+
+    def close(self):
+        self.seen.append("closed")
+
+
+def test_a_recorder_tells_all_its_places(tmp_path):
+    notes = Notes()
+    recorder = metrics.Recorder(MetricsFile(tmp_path, 0), [notes])
+    recorder.record("train", {"loss": 0.5}, step=3, position=24, seconds=1.23456)
+    recorder.close()
+    assert notes.seen == [(3, "train", {"loss": 0.5}), "closed"]
+    assert metrics.read(tmp_path / "metrics.jsonl") == [
+        {"kind": "train", "step": 3, "position": 24, "seconds": 1.235, "loss": 0.5}
+    ]
+
+
+def test_a_recorder_without_places_writes_nothing(tmp_path):
+    recorder = metrics.Recorder()
+    recorder.record("train", {"loss": 0.5}, step=3, position=24, seconds=1.0)
+    recorder.close()
+    assert not list(tmp_path.iterdir())

@@ -18,7 +18,7 @@ from bertkit.model.checkpoints.loading import load_into, load_weights
 from bertkit.model.checkpoints.tensorflow.tf1 import our_name
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
-from bertkit.tasks.pretraining.task import PretrainTask, token_batch
+from bertkit.tasks.pretraining.objective import PretrainingObjective, token_batch
 from bertkit.train.schedule import make_schedule
 
 # The reference computes in fp32 as well, in another order of summation.
@@ -71,7 +71,7 @@ def test_the_forward_pass_is_tensorflows(numerics, model, steps):
     model.eval()
     with torch.no_grad():
         hidden = model.bert(token_batch(tensors, micro))
-        _, sums = PretrainTask().losses(model, tensors, micro)
+        _, sums = PretrainingObjective().losses(model, tensors, micro)
     mask = micro.arrays["mask"]
     mine = hidden.reshape(8, 128, 16).numpy()[mask]
     assert far(mine, expected["seq"][mask]) < RELATIVE
@@ -86,7 +86,7 @@ def test_the_gradients_are_tensorflows(numerics, model, steps, layout):
     expected = ours(np.load(numerics / "grads_batch0.npz"))
     micro = next(steps(layout)).micro_batches[0]
     tensors = {name: torch.from_numpy(values) for name, values in micro.arrays.items()}
-    loss, _ = PretrainTask().losses(model, tensors, micro)
+    loss, _ = PretrainingObjective().losses(model, tensors, micro)
     loss.backward()
     mine = dict(model.named_parameters())
     assert len(expected) >= 45
@@ -108,7 +108,9 @@ def test_six_steps_of_mlperfs_lamb(numerics, model, steps, layout):
     )
     spec = OptimizerSpec("mlperf", beta1=0.88, beta2=0.88, eps=1e-6, weight_decay=0.0166629)
     optimizer = adapter.optimizer(model, spec)
-    stepper = adapter.build(model, PretrainTask(), StepPlan(layout=layout), optimizer, schedule)
+    stepper = adapter.build(
+        model, PretrainingObjective(), StepPlan(layout=layout), optimizer, schedule
+    )
     for number, batch in enumerate(steps(layout)):
         (numbers,) = stepper.read([stepper.train(batch, number)])
         assert numbers["loss"] == pytest.approx(log[number]["loss"], rel=5e-5)

@@ -80,20 +80,36 @@ def plain_lamb(name, steps, lr, spec):
     return weights
 
 
-def run(optimizer, model, steps, first=0, lr=0.05):
+def as_here(optimizer):
+    """A step as this machine does it."""
+    optimizer.step()
+
+
+@torch.no_grad()
+def as_on_a_gpu(optimizer):
+    """A step of LAMB in the form that it takes on GPUs."""
+    for group in optimizer.param_groups:
+        optimizer.update_together(group["params"], group)
+
+
+def run(optimizer, model, steps, first=0, lr=0.05, step_of=as_here):
     for group in optimizer.param_groups:
         group["lr"] = lr
     for step in range(first, first + steps):
         for key, gradient in gradients(step).items():
             model.get_parameter(key).grad = gradient.clone()
-        optimizer.step()
+        step_of(optimizer)
 
 
+FORMS = [as_here, as_on_a_gpu]
+
+
+@pytest.mark.parametrize("step_of", FORMS)
 @pytest.mark.parametrize("name", EXPECTED)
-def test_lamb_equals_its_formula(name):
+def test_lamb_equals_its_formula(name, step_of):
     spec = OptimizerSpec(name, beta1=0.88, beta2=0.95, eps=1e-6, weight_decay=0.02)
     model = Small()
-    run(make_optimizer(model, spec), model, 6)
+    run(make_optimizer(model, spec), model, 6, step_of=step_of)
     for key, expected in plain_lamb(name, 6, 0.05, spec).items():
         torch.testing.assert_close(model.state_dict()[key].double(), expected, rtol=2e-6, atol=2e-6)
 
@@ -108,17 +124,18 @@ def test_the_formulas_differ():
         assert any(not torch.equal(results[first][key], results[second][key]) for key in SHAPES)
 
 
+@pytest.mark.parametrize("step_of", FORMS)
 @pytest.mark.parametrize(
     ("name", "bound"),
     [("nvlamb", math.inf), ("max_weight_norm", 65500.0), ("no_debias_clamp10", 10.0)],
 )
-def test_the_clamp_bounds_long_weights(name, bound):
+def test_the_clamp_bounds_long_weights(name, bound, step_of):
     for factor in (1.0, 1e2, 1e5):
         model = Small()
         with torch.no_grad():
             model.dense.weight.mul_(factor)
         start = model.dense.weight.detach().double()
-        run(make_optimizer(model, OptimizerSpec(name)), model, 1)
+        run(make_optimizer(model, OptimizerSpec(name)), model, 1, step_of=step_of)
         moved = float((model.dense.weight.detach().double() - start).norm())
         assert moved == pytest.approx(0.05 * min(float(start.norm()), bound), rel=1e-2)
 
@@ -203,3 +220,14 @@ def test_clipping_is_by_the_global_norm(limit, factor):
     assert float(clip_gradients(tensors, limit)) == 5.0
     assert [float(item.grad) for item in tensors[:2]] == pytest.approx([3 * factor, 4 * factor])
     assert tensors[2].grad is None
+
+
+def test_clipping_adds_nothing_to_the_norm():
+    """torch's own clipping does, which shows where gradients are small."""
+    ours, theirs = (torch.nn.Parameter(torch.zeros(2)) for _ in range(2))
+    for item in (ours, theirs):
+        item.grad = torch.tensor([3e-6, 4e-6])
+    clip_gradients([ours], 1e-6)
+    assert float(ours.grad.norm()) == pytest.approx(1e-6, rel=1e-6)
+    torch.nn.utils.clip_grad_norm_([theirs], 1e-6)
+    assert float(theirs.grad.norm()) < 0.9e-6

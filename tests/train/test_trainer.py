@@ -16,7 +16,7 @@ from bertkit.data.prefetch import Prefetch
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import BertkitError, StoppedError
 from bertkit.log import logger
-from bertkit.train.metrics import MetricsFile, read
+from bertkit.train.metrics import MetricsFile, Recorder, read
 from bertkit.train.trainer import LoopSettings, Progress, Trainer
 
 
@@ -53,19 +53,32 @@ def numbered(position, count):
         yield StepBatch([], position)
 
 
+class Saved:
+    """The steps that were saved; nothing is written."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.waits = 0
+
+    def save(self, progress):
+        self.steps.append(progress.step)
+        return Path(f"step-{progress.step}")
+
+    def wait_for_saves(self):
+        self.waits += 1
+
+
 @pytest.fixture
 def loop(tmp_path):
     def make(stepper, evaluate=None, **settings):
-        saved: list[int] = []
-
-        def save(progress):
-            saved.append(progress.step)
-            return Path(f"step-{progress.step}")
-
-        lines = MetricsFile(tmp_path, 0)
-        trainer = Trainer(LoopSettings(**settings), stepper, batches, save, lines, evaluate)
-        trainer.saved = saved
-        return trainer
+        return Trainer(
+            LoopSettings(**settings),
+            stepper=stepper,
+            batches=batches,
+            checkpoints=Saved(),
+            recorder=Recorder(MetricsFile(tmp_path, 0)),
+            evaluate=evaluate,
+        )
 
     return make
 
@@ -80,7 +93,8 @@ def test_no_process_leaves_before_the_checkpoint_is_written(loop, limit):
         def wait(self):
             done.append("waited")
 
-    trainer.peers, trainer.settle = Watching(), lambda: done.append("written")
+    trainer.peers = Watching()
+    trainer.checkpoints.wait_for_saves = lambda: done.append("written")
     with pytest.raises(StoppedError) if limit else contextlib.nullcontext():
         trainer.run(Progress())
     assert done[-2:] == ["written", "waited"]
@@ -104,7 +118,7 @@ def test_saves_and_evaluations_come_when_due(loop):
         steps=10, save_every=4, eval_every=3,
     )  # fmt: skip
     trainer.run(Progress())
-    assert trainer.saved == [4, 8, 10]
+    assert trainer.checkpoints.steps == [4, 8, 10]
     assert len(evaluated) == 4
 
 
@@ -146,18 +160,22 @@ def test_going_on_does_the_rest_only(loop):
 def test_a_target_ends_the_run_saved(loop):
     accuracies = iter([0.1, 0.5, 0.9])
     trainer = loop(
-        Counting(), lambda: {"mlm_accuracy": next(accuracies)}, steps=100, eval_every=5, target=0.5
+        Counting(),
+        lambda: {"mlm_accuracy": next(accuracies)},
+        steps=100,
+        eval_every=5,
+        target=("mlm_accuracy", 0.5),
     )
     progress = trainer.run(Progress())
     assert progress.finished and progress.step == 10
-    assert trainer.saved == [10]
+    assert trainer.checkpoints.steps == [10]
 
 
 def test_a_loss_that_is_no_number_is_found_before_saving(loop):
     trainer = loop(Counting({6: math.nan}), steps=20, log_every=100, save_every=5)
     with pytest.raises(BertkitError, match="the loss is nan at step 7; step-5 is whole"):
         trainer.run(Progress())
-    assert trainer.saved == [5]
+    assert trainer.checkpoints.steps == [5]
 
 
 def test_sigterm_finishes_the_step_and_saves(loop):
@@ -170,7 +188,7 @@ def test_sigterm_finishes_the_step_and_saves(loop):
     trainer = loop(stepper, steps=10)
     with pytest.raises(StoppedError, match="SIGTERM at step 4 of 10"):
         trainer.run(Progress())
-    assert trainer.saved == [4]
+    assert trainer.checkpoints.steps == [4]
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -181,14 +199,14 @@ def test_sigterm_in_the_last_step_is_a_finished_run(loop):
 
     trainer = loop(Counting({9: terminate}), steps=10)
     assert trainer.run(Progress()).finished
-    assert trainer.saved == [10]
+    assert trainer.checkpoints.steps == [10]
 
 
 def test_a_limited_call_saves_once(loop):
     trainer = loop(Counting(), steps=10, save_every=3, steps_this_run=6)
     with pytest.raises(StoppedError, match="--steps-this-run at step 6"):
         trainer.run(Progress())
-    assert trainer.saved == [3, 6]
+    assert trainer.checkpoints.steps == [3, 6]
 
 
 def test_errors_of_the_data_come_through(loop):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from bertkit.backends.base import Caps, OptimizerSpec, Probe, Problem, Schedule, StepPlan, Task
 from bertkit.backends.cs import rules
+from bertkit.backends.cs.options import CsOptions
 from bertkit.backends.cs.schedule import EngineSchedule
 from bertkit.backends.cs.session import CsLoader, explained
 from bertkit.backends.cs.state import Snapshots
@@ -22,7 +23,6 @@ from bertkit.backends.cs.step import CsStepper
 from bertkit.backends.process_group import Peers, Topology
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import ConfigError
-from bertkit.train.backend_options import CsConfig
 from bertkit.train.optimizers import parameter_groups
 from bertkit.train.schedule import Schedule as Pieces
 
@@ -47,13 +47,12 @@ class CsAdapter:
         precisions=("bf16", "fp16", "fp32"),
         loss_scaling=("dynamic", "static"),
         optimizers=frozenset({"adamw", "sgd", "no_debias_clamp10"}),
-        launchers=("csrun",),
         body_runs_once=True,
     )
 
     def __init__(self) -> None:
         self.peers = Peers()
-        self._options = CsConfig()
+        self._options = CsOptions()
         self._backend: Any = None
         self._plan = StepPlan()
         self._forward: dict[nn.Module, Any] = {}
@@ -96,7 +95,7 @@ class CsAdapter:
                 "cs runs in one process, for all systems",
                 "start it without torchrun and give --set cs.systems=N",
             )
-        self._options = options or CsConfig()
+        self._options = options or CsOptions()
         self._backend = _backend(self._options)
         folder = Path(self._options.artifacts) / "checkpoints"
         self._snapshots = Snapshots(
@@ -194,7 +193,7 @@ def _cstorch() -> Any:
     return cerebras.pytorch
 
 
-def _backend(options: CsConfig) -> Any:
+def _backend(options: CsOptions) -> Any:
     """The process's backend; there can be only one."""
     cstorch = _cstorch()
     kind = options.device.upper()
@@ -228,7 +227,7 @@ def _backend(options: CsConfig) -> Any:
         )
 
 
-def _micro_batch(plan: StepPlan, options: CsConfig) -> str | int | None:
+def _micro_batch(plan: StepPlan, options: CsOptions) -> str | int | None:
     """How the engine cuts a step's batch."""
     if options.micro_batch == "none":
         return None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bertkit.backends.base import Caps, OptimizerSpec, Problem, StepPlan
+from bertkit.backends.cs.options import CsOptions
 from bertkit.backends.torch.step import setting_problems
-from bertkit.train.backend_options import CsConfig
 
 
 def problems(caps: Caps, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
     """All settings that cannot be done, each with what would do."""
-    options: CsConfig = plan.options or CsConfig()
+    options: CsOptions = plan.options or CsOptions()
     found = setting_problems(caps, plan, optimizer)
     texts = [*_precision(plan, options), *_sharing(plan, options)]
     if options.validate_only and options.compile_only:
@@ -21,7 +21,7 @@ def problems(caps: Caps, plan: StepPlan, optimizer: OptimizerSpec) -> list[Probl
     return found + [Problem(flag, text) for flag, text in texts]
 
 
-def _precision(plan: StepPlan, options: CsConfig) -> list[tuple[str, str]]:
+def _precision(plan: StepPlan, options: CsOptions) -> list[tuple[str, str]]:
     found = []
     if options.device == "csx" and plan.precision == "fp32":
         found.append(
@@ -36,7 +36,7 @@ def _precision(plan: StepPlan, options: CsConfig) -> list[tuple[str, str]]:
     return found
 
 
-def _sharing(plan: StepPlan, options: CsConfig) -> list[tuple[str, str]]:
+def _sharing(plan: StepPlan, options: CsOptions) -> list[tuple[str, str]]:
     found = []
     if plan.shape is not None:
         batch = plan.shape.micro_batch_size * plan.shape.accumulation

@@ -24,13 +24,13 @@ from bertkit import log
 from bertkit.backends.base import Caps, OptimizerSpec, Probe, Problem, Schedule, StepPlan, Task
 from bertkit.backends.hpu.graphs import for_inference, for_training
 from bertkit.backends.hpu.optimizers import NAMES, make_fused
+from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.hpu.step import Engine, HpuStepper
 from bertkit.backends.process_group import Topology
 from bertkit.backends.torch.adapter import LoopAdapter
 from bertkit.backends.torch.distributed import lost_peers, start_group
 from bertkit.backends.torch.matmul_speed import matrix_flops
 from bertkit.errors import ConfigError, MissingDependencyError
-from bertkit.train.backend_options import HpuConfig
 
 VENDOR = "habana_frameworks"
 # What the drivers put there, the newer name first.
@@ -50,6 +50,7 @@ _MPI = {
 class HpuAdapter(LoopAdapter):
     """Trains on Gaudi cards in lazy, eager or compile mode; bf16 needs no loss scale."""
 
+    device = "hpu"
     caps = Caps(
         name="hpu",
         fixed_shapes=True,
@@ -59,13 +60,12 @@ class HpuAdapter(LoopAdapter):
         precisions=("bf16", "fp32"),
         loss_scaling=("none",),
         optimizers=frozenset(NAMES),
-        launchers=("mpirun", "torchrun"),
         shards_optimizer=True,
     )
 
     def __init__(self) -> None:
         super().__init__()
-        self.options = HpuConfig()
+        self.options = HpuOptions()
         self._engine: Engine | None = None
 
     def probe(self) -> Probe:
@@ -84,7 +84,7 @@ class HpuAdapter(LoopAdapter):
     def validate(self, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
         """Settings that the machine cannot do."""
         found = super().validate(plan, optimizer)
-        options = plan.options or HpuConfig()
+        options = plan.options or HpuOptions()
         if options.graphs and options.mode != "lazy":
             text = f"hpu.graphs needs hpu.mode lazy, not {options.mode}"
             found.append(Problem("--set hpu.graphs", text))
@@ -108,7 +108,7 @@ class HpuAdapter(LoopAdapter):
                 `start_group`.
             MissingDependencyError: the package is not there or does not load.
         """
-        self.options = options or HpuConfig()
+        self.options = options or HpuOptions()
         set_environment(self.options)
         several = int(os.environ.get("WORLD_SIZE") or os.environ.get(_MPI["WORLD_SIZE"]) or 1) > 1
         if several:
@@ -162,7 +162,7 @@ class HpuAdapter(LoopAdapter):
         Raises:
             ConfigError: HPU graphs of a model of which parts are not trained.
         """
-        partial_loss = not getattr(task, "nsp", True)
+        partial_loss = not task.trains_all
         training = optimizer is not None
         if self.options.graphs and training and partial_loss:
             raise ConfigError(
@@ -186,7 +186,7 @@ class HpuAdapter(LoopAdapter):
         return self._engine
 
 
-def set_environment(options: HpuConfig) -> None:
+def set_environment(options: HpuOptions) -> None:
     """What the vendor's package reads when it is imported, or at its first use.
 
     Raises:

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from bertkit.backends.base import Task
+from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.process_group import Peers
 from bertkit.data.step_batch import MicroBatch
-from bertkit.train.backend_options import HpuConfig
 
 _GRAPHS = "habana_frameworks.torch.hpu.graphs"
 _CORE = "habana_frameworks.torch.core"
@@ -45,7 +45,7 @@ class Losses(nn.Module):
 
 
 def for_training(
-    model: nn.Module, task: Task, options: HpuConfig, peers: Peers, unused: bool
+    model: nn.Module, task: Task, options: HpuOptions, peers: Peers, unused: bool
 ) -> nn.Module:
     """The module whose forward pass and backward pass make a micro-batch's gradients.
 
@@ -73,7 +73,7 @@ def for_training(
     return wrapped
 
 
-def for_inference(model: nn.Module, task: Task, options: HpuConfig, alone: bool) -> nn.Module:
+def for_inference(model: nn.Module, task: Task, options: HpuOptions, alone: bool) -> nn.Module:
     """The module for forward passes without gradients.
 
     Args:

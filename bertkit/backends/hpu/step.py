@@ -20,11 +20,11 @@ from bertkit.backends.hpu.optimizers import (
     global_norm,
     load_fused_state,
 )
+from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.torch.distributed import lost_peers, reduce_gradients
 from bertkit.backends.torch.step import LoopStepper
 from bertkit.data.step_batch import MicroBatch, StepBatch, multiplied
 from bertkit.errors import ConfigError
-from bertkit.train.backend_options import HpuConfig
 from bertkit.train.optimizers import is_dealt_out
 
 # Fact of a ticket: by what its loss was multiplied.
@@ -75,7 +75,7 @@ class HpuStepper(LoopStepper):
 
     inference: nn.Module = field(default_factory=nn.Identity)
     engine: Engine = field(kw_only=True)
-    options: HpuConfig = field(default_factory=HpuConfig, kw_only=True)
+    options: HpuOptions = field(default_factory=HpuOptions, kw_only=True)
 
     def __post_init__(self) -> None:
         world = self.peers.topology.world

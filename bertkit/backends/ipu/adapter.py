@@ -18,6 +18,7 @@ from bertkit.backends.ipu import rules
 from bertkit.backends.ipu.engine_options import poptorch
 from bertkit.backends.ipu.model import place_stages, serialise_embedding
 from bertkit.backends.ipu.optimizers import ChosenOptimizer, engine_optimizer
+from bertkit.backends.ipu.options import IpuOptions
 from bertkit.backends.ipu.pipeline import make_pipeline
 from bertkit.backends.ipu.process_group import PopdistPeers, join
 from bertkit.backends.ipu.step import IpuStepper, Machine
@@ -26,7 +27,6 @@ from bertkit.backends.torch.step import plain_weights
 from bertkit.data.prefetch import Prefetch
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import MissingDependencyError
-from bertkit.train.backend_options import IpuConfig
 from bertkit.train.optimizers import NAMES
 
 _INSTALL = (
@@ -51,7 +51,6 @@ class IpuAdapter:
         precisions=("fp32", "fp16"),
         loss_scaling=("static", "automatic"),
         optimizers=frozenset(NAMES),
-        launchers=("poprun",),
         body_runs_once=True,
     )
 
@@ -100,7 +99,7 @@ class IpuAdapter:
         Raises:
             MissingDependencyError: there is no IPU, and one is needed.
         """
-        settings = options or IpuConfig()
+        settings = options or IpuOptions()
         probe = self.probe()
         if not (probe.present or settings.compile_only or settings.simulator):
             raise MissingDependencyError(f"no backend ipu here: {probe.reason}", probe.hint)
@@ -151,7 +150,7 @@ class IpuAdapter:
         """Steps over a model, with its stages and number formats set."""
         if plan.model is None:
             raise RuntimeError("IPUs need the sizes of the model in the plan")
-        options = plan.options or IpuConfig()
+        options = plan.options or IpuOptions()
         pipeline = make_pipeline(options, plan.model.num_hidden_layers)
         place_stages(model, pipeline, options.recomputation and optimizer is not None)
         serialise_embedding(model, options.embedding_serialization)

@@ -12,9 +12,9 @@ import torch
 
 from bertkit import log
 from bertkit.backends.base import StepPlan
+from bertkit.backends.ipu.options import IpuOptions
 from bertkit.backends.ipu.pipeline import Pipeline
 from bertkit.backends.ipu.rules import accumulation, automatic_loss_scale
-from bertkit.train.backend_options import IpuConfig
 
 # PopART's SyntheticDataMode.RandomNormal: the device makes up its inputs.
 _RANDOM_NORMAL = 2
@@ -26,7 +26,7 @@ def poptorch() -> Any:
 
 
 def training_options(
-    options: IpuConfig, plan: StepPlan, pipeline: Pipeline, several: bool = False
+    options: IpuOptions, plan: StepPlan, pipeline: Pipeline, several: bool = False
 ) -> Any:
     """Options of a model that trains; one call makes one step.
 
@@ -57,7 +57,7 @@ def training_options(
 
 
 def inference_options(
-    options: IpuConfig, plan: StepPlan, pipeline: Pipeline, several: bool = False
+    options: IpuOptions, plan: StepPlan, pipeline: Pipeline, several: bool = False
 ) -> Any:
     """Options of a model that evaluates or answers; arguments as in `training_options`."""
     made = _common(options, plan, pipeline, several)
@@ -66,12 +66,12 @@ def inference_options(
     return made
 
 
-def inference_iterations(options: IpuConfig, pipeline: Pipeline) -> int:
+def inference_iterations(options: IpuOptions, pipeline: Pipeline) -> int:
     """Batches of one call per replica: at least as many as stages, to fill the pipeline."""
     return options.inference_device_iterations or len(pipeline.stages)
 
 
-def _common(options: IpuConfig, plan: StepPlan, pipeline: Pipeline, several: bool) -> Any:
+def _common(options: IpuOptions, plan: StepPlan, pipeline: Pipeline, several: bool) -> Any:
     engine = poptorch()
     if several:
         popdist = importlib.import_module("popdist.poptorch")

@@ -10,9 +10,9 @@ from torch import nn
 
 from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.backends.ipu.engine_options import poptorch
+from bertkit.backends.ipu.options import IpuOptions
 from bertkit.backends.ipu.rules import automatic_loss_scale, half_accumulation
 from bertkit.errors import ConfigError
-from bertkit.train.backend_options import IpuConfig
 from bertkit.train.lamb import LAMB_VARIANTS
 from bertkit.train.optimizers import parameter_groups
 
@@ -35,7 +35,7 @@ class ChosenOptimizer(torch.optim.Optimizer):
         self.spec = spec
 
 
-def engine_optimizer(chosen: ChosenOptimizer, plan: StepPlan, options: IpuConfig) -> Any:
+def engine_optimizer(chosen: ChosenOptimizer, plan: StepPlan, options: IpuOptions) -> Any:
     """The engine's optimizer.
 
     Of LAMB, PopTorch knows one form, whose weight norm is bounded by `max_weight_norm`; in a
@@ -110,7 +110,7 @@ def _groups(chosen: ChosenOptimizer, limit: float | None = None) -> list[dict[st
     return groups
 
 
-def _loss_scale(plan: StepPlan, options: IpuConfig) -> float:
+def _loss_scale(plan: StepPlan, options: IpuOptions) -> float:
     """Constant, or where the engine starts to look for it."""
     if plan.precision != "fp16":
         return 1.0

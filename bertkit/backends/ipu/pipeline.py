@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bertkit.backends.base import Problem
-from bertkit.train.backend_options import IpuConfig
+from bertkit.backends.ipu.options import IpuOptions
 
 # Names of model parts in the settings of Graphcore's TensorFlow 2 programs.
 _HEADS = {"pool", "heads", "qa_head"}
@@ -55,7 +55,7 @@ class Pipeline:
         return 2 * len(self.stages) - 1
 
 
-def make_pipeline(options: IpuConfig, layers: int) -> Pipeline:
+def make_pipeline(options: IpuOptions, layers: int) -> Pipeline:
     """The stages that the settings ask for; they must have no `pipeline_problems`.
 
     Args:
@@ -74,7 +74,7 @@ def make_pipeline(options: IpuConfig, layers: int) -> Pipeline:
     return _from_counts(_counts(options, layers), options.ipus_per_replica)
 
 
-def pipeline_problems(options: IpuConfig, layers: int) -> list[Problem]:
+def pipeline_problems(options: IpuOptions, layers: int) -> list[Problem]:
     """What keeps the settings from being a pipeline of so many layers."""
     if options.pipeline_stages:
         return _stage_problems(options, layers)
@@ -98,7 +98,7 @@ def pipeline_problems(options: IpuConfig, layers: int) -> list[Problem]:
     return found
 
 
-def _counts(options: IpuConfig, layers: int) -> list[int]:
+def _counts(options: IpuOptions, layers: int) -> list[int]:
     """Layers on each IPU; one number is for every IPU."""
     given = list(options.layers_per_ipu)
     if not given:
@@ -120,11 +120,11 @@ def _from_counts(counts: list[int], at_least: int) -> Pipeline:
     return Pipeline(tuple(stages), max(at_least, len(counts)))
 
 
-def _mapping(options: IpuConfig) -> list[int]:
+def _mapping(options: IpuOptions) -> list[int]:
     return list(options.device_mapping) or list(range(len(options.pipeline_stages)))
 
 
-def _stage_problems(options: IpuConfig, layers: int) -> list[Problem]:
+def _stage_problems(options: IpuOptions, layers: int) -> list[Problem]:
     """The rules of the TensorFlow 2 form, whose parts PopTorch places in the same way."""
     parts = [text.split() for text in options.pipeline_stages]
     mapping = _mapping(options)

@@ -8,15 +8,15 @@ optimizers, and for settings in the TensorFlow 2 form Graphcore's TensorFlow 2 B
 from __future__ import annotations
 
 from bertkit.backends.base import Caps, OptimizerSpec, Problem, StepPlan, StepShape
+from bertkit.backends.ipu.options import IpuOptions
 from bertkit.backends.ipu.pipeline import Pipeline, make_pipeline, pipeline_problems
 from bertkit.backends.torch.step import setting_problems
-from bertkit.train.backend_options import IpuConfig
 from bertkit.train.lamb import LAMB_VARIANTS
 
 
 def problems(caps: Caps, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
     """Everything in the settings that cannot be done, at once."""
-    options = plan.options or IpuConfig()
+    options = plan.options or IpuOptions()
     found = setting_problems(caps, plan, optimizer)
     found += _engine_problems(options, plan)
     if plan.training:
@@ -36,24 +36,24 @@ def problems(caps: Caps, plan: StepPlan, optimizer: OptimizerSpec) -> list[Probl
     return found + _placement_problems(options, plan)
 
 
-def accumulation(options: IpuConfig, shape: StepShape) -> int:
+def accumulation(options: IpuOptions, shape: StepShape) -> int:
     """Micro-batches that each replica adds up in a step; packed rows need fewer."""
     each = shape.accumulation // options.replicas
     return max(1, -int(-each // options.packing_factor))
 
 
-def half_accumulation(options: IpuConfig, precision: str) -> bool:
+def half_accumulation(options: IpuOptions, precision: str) -> bool:
     """Whether gradients are added up in fp16."""
     kind = precision if options.accumulation == "auto" else options.accumulation
     return kind == "fp16"
 
 
-def automatic_loss_scale(options: IpuConfig, plan: StepPlan) -> bool:
+def automatic_loss_scale(options: IpuOptions, plan: StepPlan) -> bool:
     """Whether the engine finds the loss scale: asked for, or no constant is given."""
     return plan.precision == "fp16" and (options.automatic_loss_scaling or not plan.loss_scale)
 
 
-def _engine_problems(options: IpuConfig, plan: StepPlan) -> list[Problem]:
+def _engine_problems(options: IpuOptions, plan: StepPlan) -> list[Problem]:
     found = []
     if options.device_iterations != 1:
         text = (
@@ -74,7 +74,7 @@ def _engine_problems(options: IpuConfig, plan: StepPlan) -> list[Problem]:
 
 
 def _optimizer_problems(
-    options: IpuConfig, plan: StepPlan, optimizer: OptimizerSpec
+    options: IpuOptions, plan: StepPlan, optimizer: OptimizerSpec
 ) -> list[Problem]:
     found = []
     if optimizer.name in LAMB_VARIANTS and plan.max_grad_norm > 0:
@@ -98,7 +98,7 @@ def _optimizer_problems(
     return found
 
 
-def _placement_problems(options: IpuConfig, plan: StepPlan) -> list[Problem]:
+def _placement_problems(options: IpuOptions, plan: StepPlan) -> list[Problem]:
     assert plan.model is not None
     pipeline = make_pipeline(options, plan.model.num_hidden_layers)
     found = _memory_problems(options, pipeline)
@@ -121,7 +121,7 @@ def _placement_problems(options: IpuConfig, plan: StepPlan) -> list[Problem]:
     return found
 
 
-def _memory_problems(options: IpuConfig, pipeline: Pipeline) -> list[Problem]:
+def _memory_problems(options: IpuOptions, pipeline: Pipeline) -> list[Problem]:
     given, flag = list(options.memory_proportion), "ipu.memory_proportion"
     found = []
     if len(given) not in (0, 1, pipeline.ipus):
@@ -132,7 +132,7 @@ def _memory_problems(options: IpuConfig, pipeline: Pipeline) -> list[Problem]:
     return found
 
 
-def _step_problems(options: IpuConfig, shape: StepShape, pipeline: Pipeline) -> list[Problem]:
+def _step_problems(options: IpuOptions, shape: StepShape, pipeline: Pipeline) -> list[Problem]:
     found = []
     if shape.accumulation % options.replicas:
         text = (
@@ -156,7 +156,7 @@ def _step_problems(options: IpuConfig, shape: StepShape, pipeline: Pipeline) -> 
     return found
 
 
-def _tensorflow_problems(options: IpuConfig, each: int, stages: int) -> list[Problem]:
+def _tensorflow_problems(options: IpuOptions, each: int, stages: int) -> list[Problem]:
     """Limits of the TensorFlow 2 programs: a run in their form should run there too."""
     found = []
     if stages > 1 and each % (2 * stages):

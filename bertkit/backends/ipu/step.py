@@ -19,13 +19,13 @@ from bertkit.backends.ipu.engine_options import (
 )
 from bertkit.backends.ipu.model import EnginePass, by_sequence, joined
 from bertkit.backends.ipu.optimizers import load_saved_state, saved_state
+from bertkit.backends.ipu.options import IpuOptions
 from bertkit.backends.ipu.pipeline import Pipeline
 from bertkit.backends.ipu.rules import accumulation
 from bertkit.backends.process_group import Peers
 from bertkit.backends.torch.step import read_tickets, shared_scales, step_facts
 from bertkit.data.step_batch import MicroBatch, StepBatch, multiplied
 from bertkit.errors import ConfigError, DataError
-from bertkit.train.backend_options import IpuConfig
 
 
 class Machine:
@@ -77,7 +77,7 @@ class IpuStepper:
     model: nn.Module
     task: Task
     plan: StepPlan
-    options: IpuConfig
+    options: IpuOptions
     pipeline: Pipeline
     machine: Machine
     peers: Peers

@@ -21,11 +21,13 @@ class LoopAdapter:
     """An adapter for one torch device; subclasses find it (`probe`) and open it (`start`).
 
     Attributes:
-        caps: what the machine can do; its name is the type of the torch device.
+        caps: what the backend can do.
+        device: the type of the torch device.
         peers: the processes of the run, once it has started.
     """
 
     caps: Caps
+    device: str
 
     def __init__(self) -> None:
         self.peers = Peers()
@@ -36,11 +38,11 @@ class LoopAdapter:
 
     def peak_flops(self, precision: str) -> float:
         """Measured operations per second of large matrix products."""
-        return matrix_flops(torch.device(self.caps.name), precision)
+        return matrix_flops(torch.device(self.device), precision)
 
     def place(self, model: nn.Module) -> nn.Module:
         """The model on the device."""
-        return model.to(self.caps.name)
+        return model.to(self.device)
 
     def optimizer(self, model: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:
         """The named optimizer, fused; its state dealt out to the processes if wanted."""
@@ -68,9 +70,9 @@ class LoopAdapter:
         scaler = None
         if optimizer is not None:
             if plan.precision == "fp16" and "none" not in self.caps.loss_scaling:
-                scaler = make_scaler(self.caps.name, plan)
-            model = wrap(model, self.peers, unused=not getattr(task, "nsp", True))
-        device = torch.device(self.caps.name)
+                scaler = make_scaler(self.device, plan)
+            model = wrap(model, self.peers, unused=not task.trains_all)
+        device = torch.device(self.device)
         return LoopStepper(model, task, plan, device, optimizer, schedule, self.peers, scaler)
 
     def weights(self, model: nn.Module) -> dict[str, Tensor]:

@@ -31,6 +31,7 @@ def has_bf16() -> bool:
 class CpuAdapter(LoopAdapter):
     """Trains on the processor's cores, through oneDNN and OpenMP."""
 
+    device = "cpu"
     caps = Caps(
         name="cpu",
         fixed_shapes=False,
@@ -40,7 +41,6 @@ class CpuAdapter(LoopAdapter):
         precisions=("fp32", "bf16"),
         loss_scaling=("none",),
         optimizers=frozenset(NAMES),
-        launchers=("torchrun",),
         shards_optimizer=True,
         recomputes=True,
         profiles=True,
@@ -53,7 +53,9 @@ class CpuAdapter(LoopAdapter):
         bf16 = "bf16 in hardware" if has_bf16() else "no bf16 instructions"
         found = f"{threads} threads, {capability}, {bf16}"
         name = platform.processor() or platform.machine()
-        return Probe("cpu", True, found, version=f"torch {torch.__version__}", devices=(name,))
+        return Probe(
+            self.caps.name, True, found, version=f"torch {torch.__version__}", devices=(name,)
+        )
 
     def start(self, options: Any = None, distributed: bool = False) -> Topology:
         """Make freed memory stay with the process, and join the others of a run."""

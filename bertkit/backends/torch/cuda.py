@@ -18,6 +18,7 @@ from bertkit.train.optimizers import NAMES
 class CudaAdapter(LoopAdapter):
     """Trains on one GPU; fp32 products use TF32, fp16 gets a dynamic loss scale."""
 
+    device = "cuda"
     caps = Caps(
         name="cuda",
         fixed_shapes=False,
@@ -27,7 +28,6 @@ class CudaAdapter(LoopAdapter):
         precisions=("bf16", "fp16", "fp32"),
         loss_scaling=("dynamic", "static"),
         optimizers=frozenset(NAMES),
-        launchers=("torchrun",),
         shards_optimizer=True,
         constant_totals=True,
         recomputes=True,

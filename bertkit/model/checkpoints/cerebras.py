@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bertkit.codecs import lz4
+from bertkit.codecs.compression import LZ4_FILTER, decompress_lz4_chunk
 from bertkit.errors import DataError
 from bertkit.files import open_binary
 from bertkit.model.checkpoints.cerebras_moments import SLOT, add_moments
@@ -144,7 +144,7 @@ def _values(data: Any, path: Path) -> np.ndarray:
     """The numbers of a data set, its LZ4 chunks undone here where HDF5 lacks the filter."""
     filters = data.id.get_create_plist()
     kinds = [filters.get_filter(number)[0] for number in range(filters.get_nfilters())]
-    if kinds != [lz4.FILTER]:
+    if kinds != [LZ4_FILTER]:
         values: np.ndarray = data[()]
         return values
     values = np.zeros(data.shape, data.dtype)
@@ -152,7 +152,7 @@ def _values(data: Any, path: Path) -> np.ndarray:
     for number in range(data.id.get_num_chunks()):
         place = data.id.get_chunk_info(number).chunk_offset
         skipped, stored = data.id.read_direct_chunk(place)
-        plain = stored if skipped else lz4.decompress_chunk(stored, size)
+        plain = stored if skipped else decompress_lz4_chunk(stored, size)
         chunk = np.frombuffer(plain, data.dtype).reshape(data.chunks)
         inside = tuple(
             slice(0, min(extent, whole - first))

@@ -44,6 +44,8 @@ class ConvertOptions:
         pad_vocab: round the rows up to a multiple of this; 0: as the written format wants.
         allow_missing: patterns of our names that may be absent.
         allow_unexpected: patterns of names in the file that may be left out.
+        backends: names of sections of a run's settings that matter on one backend alone; the
+            model card lists those of the run's own.
         license_name: of the weights.
         data_license: of the training text.
     """
@@ -57,6 +59,7 @@ class ConvertOptions:
     pad_vocab: int = 0
     allow_missing: Sequence[str] = ()
     allow_unexpected: Sequence[str] = ()
+    backends: Sequence[str] = ()
     license_name: str = ""
     data_license: str = ""
 
@@ -269,7 +272,7 @@ def _checkpoint(
     vocab: bytes | None,
 ) -> CheckpointToWrite:
     """Everything that a format's writer needs, with the text of the model card."""
-    facts = facts_beside(contents.folder)
+    facts = facts_beside(contents.folder, options.backends)
     if facts.step is None:
         facts.step = contents.step
     card = model_card(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,6 @@ from bertkit.model.checkpoints.run_state import STATE
 from bertkit.model.config import BertConfig
 
 _SCORES = "scores.json"
-# Sections of the settings that matter on one machine alone.
-_MACHINES = ("cuda", "hpu", "ipu", "cs")
 _TASK = {
     "BertForQuestionAnswering": "question-answering",
     "BertForPreTraining": "fill-mask",
@@ -46,13 +44,19 @@ class ModelFacts:
     step: int | None = None
 
 
-def facts_beside(folder: Path) -> ModelFacts:
-    """What a bertkit run wrote beside its checkpoint; empty for those of other programs."""
+def facts_beside(folder: Path, backends: Sequence[str] = ()) -> ModelFacts:
+    """What a bertkit run wrote beside its checkpoint; empty for those of other programs.
+
+    Args:
+        folder: of the checkpoint.
+        backends: names of sections of the settings that matter on one backend alone; only
+            those of the run's own are listed.
+    """
     facts = ModelFacts()
     if (folder / STATE).is_file():
         state = read_json(folder / STATE)
         if isinstance(state, dict):
-            _take_state(facts, state)
+            _take_state(facts, state, backends)
     for place in (folder, folder.parent):
         if (place / _SCORES).is_file():
             scores = read_json(place / _SCORES)
@@ -61,7 +65,7 @@ def facts_beside(folder: Path) -> ModelFacts:
     return facts
 
 
-def _take_state(facts: ModelFacts, state: Mapping[str, Any]) -> None:
+def _take_state(facts: ModelFacts, state: Mapping[str, Any], backends: Sequence[str]) -> None:
     config = state.get("config")
     settings = flatten(config) if isinstance(config, dict) else {}
     machine = settings.get("backend")
@@ -69,7 +73,7 @@ def _take_state(facts: ModelFacts, state: Mapping[str, Any]) -> None:
         key: value
         for key, value in settings.items()
         if value not in (None, "", [])
-        and (key.partition(".")[0] not in _MACHINES or key.startswith(f"{machine}."))
+        and (key.partition(".")[0] not in backends or key.startswith(f"{machine}."))
     }
     facts.fingerprint = str(state.get("data_fingerprint", ""))
     facts.step = state.get("step")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,6 @@ PACKED = {
     "masked_lm_positions": "i4", "masked_lm_ids": "i4", "next_sentence_positions": "i4",
     "next_sentence_labels": "i1", "next_sentence_weights": "i1",
 }  # fmt: skip
-IN_MEMORY = 1 << 30
 _CHUNK_BYTES = 1 << 16
 
 
@@ -190,28 +190,48 @@ class Hdf5File:
         return batch
 
 
+class Room:
+    """Bytes of memory that several owners share; what one took is free again when it is gone.
+
+    Attributes:
+        left: bytes that nobody has.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def take(self, owner: object, size: int) -> bool:
+        """Give an owner so many bytes for as long as it lives; False where they are not left."""
+        if size > self.left:
+            return False
+        self.left -= size
+        weakref.finalize(owner, self._give_back, size).atexit = False
+        return True
+
+    def _give_back(self, size: int) -> None:
+        self.left += size
+
+
+# What all HDF5 files of this process may take together.
+MEMORY = Room(1 << 30)
+
+
 class Datasets:
     """Rows of several datasets of a file.
 
     Compressed chunks make reading at random slow. Files are therefore kept in memory,
-    in their stored types, as far as `IN_MEMORY` bytes in this process go.
+    in their stored types, as far as `MEMORY` goes.
 
     Args:
         path: the file.
         kinds: the datasets.
     """
 
-    _used = 0
-
     def __init__(self, path: str, kinds: Mapping[str, str]) -> None:
         self._path = path
-        self._data: dict[str, Any] = {}
         file = open_file(path)
-        size = sum(int(file[name].nbytes) for name in kinds)
-        for name in kinds:
-            self._data[name] = file[name]
-        if Datasets._used + size <= IN_MEMORY:
-            Datasets._used += size
+        self._data: dict[str, Any] = {name: file[name] for name in kinds}
+        if MEMORY.take(self, sum(int(data.nbytes) for data in self._data.values())):
             self._data = self.rows(slice(None))
             file.close()
 

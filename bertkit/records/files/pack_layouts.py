@@ -75,11 +75,6 @@ FEATURES: dict[str, dict[str, tuple[str, Any]]] = {
 }
 
 
-def mask_name(layout: str) -> str:
-    """The feature that holds the number of each token's sequence."""
-    return "packed_input_mask" if layout == GRAPHCORE else "input_mask"
-
-
 def layout_of(names: Any) -> str | None:
     """The layout of a record with these features; None where it is no pack."""
     if "packed_input_ids" in names:

@@ -7,9 +7,7 @@ One meaning everywhere in bertkit: mask 1 on real tokens, weights 1.0 on predict
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -49,13 +47,3 @@ def _little_endian(values: np.ndarray | list[bytes]) -> bytes:
         return b"".join(len(item).to_bytes(4, "little") + item for item in values)
     kind = "<f4" if np.issubdtype(values.dtype, np.floating) else "<i8"
     return np.ascontiguousarray(values, kind).tobytes()
-
-
-def record_sha1(record: Features) -> str:
-    """SHA-1 of one record as compact JSON with sorted names."""
-    plain: dict[str, Any] = {
-        name: values.tolist() if isinstance(values, np.ndarray) else values
-        for name, values in record.items()
-    }
-    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha1(text.encode("ascii")).hexdigest()

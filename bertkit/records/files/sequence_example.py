@@ -6,8 +6,7 @@ bytes value per token, [CLS] and [SEP] included.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+from bertkit.codecs.protobuf import message_field, message_fields
 from bertkit.errors import DataError
 from bertkit.records.files import tfrecord
 
@@ -15,20 +14,15 @@ TOKENS = "tokens"
 _FEATURE_LISTS = 2  # field number in tf.train.SequenceExample
 
 
-def encode_tokens(tokens: Iterable[str]) -> bytes:
-    """A serialised SequenceExample."""
-    return wrap_tokens(b"".join(map(encode_token, tokens)))
-
-
 def encode_token(token: str) -> bytes:
     """A token as one of the features in the list, for `wrap_tokens`."""
-    return tfrecord.message_field(1, tfrecord.encode_feature([token.encode("utf-8")]))
+    return message_field(1, tfrecord.encode_feature([token.encode("utf-8")]))
 
 
 def wrap_tokens(features: bytes) -> bytes:
     """The serialised SequenceExample of encoded tokens, one after the other."""
-    entry = tfrecord.message_field(1, TOKENS.encode()) + tfrecord.message_field(2, features)
-    return tfrecord.message_field(_FEATURE_LISTS, tfrecord.message_field(1, entry))
+    entry = message_field(1, TOKENS.encode()) + message_field(2, features)
+    return message_field(_FEATURE_LISTS, message_field(1, entry))
 
 
 def decode_tokens(payload: bytes) -> list[bytes]:
@@ -39,11 +33,11 @@ def decode_tokens(payload: bytes) -> list[bytes]:
     """
     lists: dict[str, list[bytes]] = {}
     try:
-        for _, place in tfrecord.message_fields(payload, 0, len(payload), only=_FEATURE_LISTS):
-            for _, entry in tfrecord.message_fields(payload, *place, only=1):
+        for _, place in message_fields(payload, 0, len(payload), only=_FEATURE_LISTS):
+            for _, entry in message_fields(payload, *place, only=1):
                 name, values = _entry(payload, *entry)
                 lists[name] = values
-    except (ValueError, IndexError) as error:
+    except (DataError, ValueError) as error:
         raise DataError(f"not a tf.train.SequenceExample: {error}", "fetch it again") from error
     if TOKENS not in lists:
         raise DataError("not a tf.train.SequenceExample with a feature list `tokens`")
@@ -62,13 +56,13 @@ def is_tokens(payload: bytes) -> bool:
 def _entry(payload: bytes, at: int, end: int) -> tuple[str, list[bytes]]:
     """(name, first bytes value of each feature) of a map entry."""
     name, values = "", []
-    for number, place in tfrecord.message_fields(payload, at, end):
+    for number, place in message_fields(payload, at, end):
         if number == 1:
             name = payload[slice(*place)].decode()
         elif number == 2:
-            for _, feature in tfrecord.message_fields(payload, *place, only=1):
+            for _, feature in message_fields(payload, *place, only=1):
                 found = tfrecord.decode_feature(payload, *feature)
                 if not isinstance(found, list) or len(found) != 1:
-                    raise ValueError("a token is not one bytes value")
+                    raise DataError("a token is not one bytes value")
                 values += found
     return name, values

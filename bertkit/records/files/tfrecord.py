@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bertkit import files
+from bertkit.codecs.protobuf import message_field, message_fields
 from bertkit.errors import DataError
 from bertkit.kernels import protobuf
 from bertkit.kernels.crc32c import masked_crc32c
@@ -24,7 +25,6 @@ from bertkit.kernels.crc32c import masked_crc32c
 Feature = np.ndarray | list[bytes]
 
 BYTES_LIST, FLOAT_LIST, INT64_LIST = 1, 2, 3  # field numbers in tf.train.Feature
-_LENGTH_DELIMITED = 2
 _HINT = "the file is damaged or was not written completely: make or fetch it again"
 
 
@@ -74,11 +74,6 @@ def encode_feature(values: Feature) -> bytes:
     raise TypeError(f"a feature cannot hold dtype {values.dtype}")
 
 
-def message_field(number: int, content: bytes) -> bytes:
-    """A length-delimited protobuf field: its tag, its size, its content."""
-    return bytes([number << 3 | _LENGTH_DELIMITED]) + protobuf.varint(len(content)) + content
-
-
 def decode_example(payload: bytes | memoryview) -> dict[str, Feature]:
     """Parse a serialised tf.train.Example: fields in any order, numbers packed or not.
 
@@ -101,52 +96,16 @@ def decode_example(payload: bytes | memoryview) -> dict[str, Feature]:
                     elif number == 2:
                         value = place
                 features[name] = decode_feature(data, *value)
-    except (ValueError, IndexError) as error:
+    except (DataError, ValueError) as error:
         raise DataError(f"not a tf.train.Example: {error}", _HINT) from error
     return features
-
-
-def message_fields(
-    data: bytes, at: int, end: int, only: int = 0
-) -> Iterator[tuple[int, tuple[int, int]]]:
-    """(number, (start, end)) of each field of a message, all of them length-delimited.
-
-    Args:
-        data: holds the message.
-        at: its first byte.
-        end: the byte behind it.
-        only: yield fields of this number alone; 0 yields all.
-
-    Raises:
-        ValueError: the bytes are not such a message.
-    """
-    while at < end:
-        tag, at = _varint(data, at, end)
-        size, at = _varint(data, at, end)
-        if tag & 7 != _LENGTH_DELIMITED or size > end - at:
-            raise ValueError(f"no length-delimited field at byte {at}")
-        if not only or tag >> 3 == only:
-            yield tag >> 3, (at, at + size)
-        at += size
-
-
-def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < end and shift < 70:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise ValueError(f"a number is cut off at byte {at}")
 
 
 def decode_feature(data: bytes, at: int, end: int) -> Feature:
     """The values of the tf.train.Feature in `data[at:end]`; see `decode_example`.
 
     Raises:
-        ValueError: the bytes are not a Feature.
+        DataError: the bytes are not a Feature.
     """
     values: Feature = []
     for kind, (start, stop) in message_fields(data, at, end):
@@ -163,7 +122,7 @@ def decode_feature(data: bytes, at: int, end: int) -> Feature:
         read = protobuf.read_int_list if kind == INT64_LIST else protobuf.read_float_list
         count = read(message, np.uint64(0), size, numbers, 0, len(numbers))
         if count < 0:
-            raise ValueError(f"broken list of numbers at byte {start}")
+            raise DataError(f"broken list of numbers at byte {start}")
         numbers = numbers[:count]
         values = numbers if kind == INT64_LIST else numbers.view(np.float32)
     return values

@@ -28,7 +28,6 @@ METRICS = "metrics.jsonl"
 BAR = 40
 WIDTH = 100
 _LISTED = 20
-_PAIRS = {0: "B follows A", 1: "B does not follow A"}
 LEGEND = "[MASK:token] hidden   {token} predicted but shown   {other:token} replaced by another"
 
 

@@ -1,4 +1,4 @@
-"""How good checkpoints are: masked LM and next sentence quality over fixed records."""
+"""Measures checkpoints: masked LM and next sentence quality over fixed records."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Any
 import numpy as np
 
 from bertkit import log
-from bertkit.backends.base import Adapter, OptimizerSpec, Stepper, StepPlan, StepShape, Ticket
+from bertkit.backends.base import Adapter, OptimizerSpec, Stepper, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
-from bertkit.data.record_source import RecordSource, Source
+from bertkit.backends.sections import options_of
+from bertkit.data.record_source import RecordSource
 from bertkit.data.step_batch import StepBatch
-from bertkit.errors import ConfigError, DataError, TargetNotReachedError
+from bertkit.errors import DataError, TargetNotReachedError
 from bertkit.model.checkpoints.loading import load_config, load_into, load_weights
-from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
+from bertkit.tasks.pretraining.batches import evaluation_feed
 from bertkit.tasks.pretraining.config import EvalConfig
-from bertkit.tasks.pretraining.feeds import eval_feed
-from bertkit.tasks.pretraining.task import PretrainTask
+from bertkit.tasks.pretraining.objective import PretrainingObjective
+from bertkit.tasks.pretraining.prepare import check_lengths
 from bertkit.train import checkpoint, metrics
-from bertkit.train.backend_options import options_of
-
-_READ_EVERY = 16
+from bertkit.train.evaluation import measure
+from bertkit.train.step_settings import refuse
 
 
 @dataclass(frozen=True)
@@ -109,35 +109,17 @@ def _shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def measure(
+def measure_pretraining(
     stepper: Stepper,
     adapter: Adapter,
     batches: Callable[[], Iterator[StepBatch]],
     total: int | None = None,
 ) -> dict[str, float]:
-    """Losses and accuracies over batches; adds `perplexity` of the masked LM loss.
+    """Losses and accuracies over batches, and `perplexity` of the masked LM loss.
 
-    Args:
-        stepper: of any task whose sums have a count.
-        adapter: of the machine; knows the processes that evaluate together.
-        batches: makes batches, each seen once, by one of the processes.
-        total: how many batches, for the bar.
+    For the arguments see `bertkit.train.evaluation.measure`.
     """
-    sums: dict[str, float] = {}
-    pending: list[Ticket] = []
-
-    def read() -> None:
-        nonlocal sums
-        sums = metrics.total([sums, *stepper.read(pending)])
-        pending.clear()
-
-    with adapter.loader(batches, training=False) as feed:
-        for batch in log.progress(feed, total=total, unit="batch", description="evaluating"):
-            pending.append(stepper.evaluate(batch))
-            if len(pending) == _READ_EVERY:
-                read()
-    read()
-    numbers = metrics.summarise(adapter.peers.total(sums))
+    numbers = measure(stepper, adapter, batches, total)
     if "mlm_loss" in numbers:
         numbers["perplexity"] = metrics.perplexity(numbers["mlm_loss"])
     return numbers
@@ -167,16 +149,21 @@ def evaluate_checkpoints(
     options = options_of(config, adapter.caps.name)
     found = checkpoint.find(checkpoints)
     source = RecordSource(inputs)
-    sizes = StepShape(
-        config.batch_size, 1, source.max_seq_length, source.max_predictions_per_seq,
+    shape = StepShape(
+        micro_batch_size=config.batch_size,
+        accumulation=1,
+        sequence_length=source.max_seq_length,
+        predictions=source.max_predictions_per_seq,
         world=Topology.from_environment().world,
-    )  # fmt: skip
+    )
     plan = StepPlan(
-        config.precision, config.layout, shape=sizes, options=options, training=False
-    )  # fmt: skip
-    problems = adapter.validate(plan, OptimizerSpec())
-    if problems:
-        raise ConfigError("; ".join(problem.text for problem in problems))
+        precision=config.precision,
+        layout=config.layout,
+        shape=shape,
+        options=options,
+        training=False,
+    )
+    refuse(adapter.validate(plan, OptimizerSpec()))
     adapter.start(options, distributed=True)
     begin = time.perf_counter()
     qualities = [_evaluate_one(config, plan, adapter, source, step, place) for step, place in found]
@@ -184,11 +171,11 @@ def evaluate_checkpoints(
     if baseline_inputs:
         baseline = unigram_baseline(RecordSource(baseline_inputs), source, config.limit)
     return EvalResult(
-        qualities,
-        min(config.limit, len(source)) if config.limit else len(source),
-        source.fingerprint,
-        baseline,
-        time.perf_counter() - begin,
+        checkpoints=qualities,
+        records=min(config.limit, len(source)) if config.limit else len(source),
+        fingerprint=source.fingerprint,
+        baseline=baseline,
+        seconds=time.perf_counter() - begin,
     )
 
 
@@ -227,35 +214,21 @@ def _evaluate_one(
         name.startswith("cls.seq_relationship.") for name in report.missing
     )
     plan = replace(plan, model=shape)
-    stepper = adapter.build(adapter.place(model), PretrainTask(nsp=has_nsp), plan)
-    feed = eval_feed(source, config.batch_size, config, shape.vocab_size, adapter)
+    stepper = adapter.build(adapter.place(model), PretrainingObjective(nsp=has_nsp), plan)
+    feed = evaluation_feed(source, config.batch_size, config, shape.vocab_size, adapter)
     total = feed.parts(config.limit)
-    numbers = measure(stepper, adapter, partial(feed.once, config.limit), total)
+    numbers = measure_pretraining(stepper, adapter, partial(feed.once, config.limit), total)
     if "mlm_loss" not in numbers:
         raise DataError("the records predict no token, so there is nothing to measure")
     return CheckpointQuality(
-        str(place),
-        step,
-        numbers["mlm_accuracy"],
-        numbers["mlm_loss"],
-        numbers["perplexity"],
-        numbers.get("nsp_accuracy"),
-        numbers.get("nsp_loss"),
+        checkpoint=str(place),
+        step=step,
+        mlm_accuracy=numbers["mlm_accuracy"],
+        mlm_loss=numbers["mlm_loss"],
+        perplexity=numbers["perplexity"],
+        nsp_accuracy=numbers.get("nsp_accuracy"),
+        nsp_loss=numbers.get("nsp_loss"),
     )
-
-
-def check_lengths(source: Source, shape: BertConfig) -> None:
-    """Records must not be longer than the model's positions.
-
-    Raises:
-        ConfigError: they are; names both.
-    """
-    if source.max_seq_length > shape.max_position_embeddings:
-        raise ConfigError(
-            f"the records have max_seq_length {source.max_seq_length}, the model's"
-            f" max_position_embeddings is {shape.max_position_embeddings}",
-            "make records with a smaller --max-seq-length, or a model with more positions",
-        )
 
 
 def unigram_baseline(

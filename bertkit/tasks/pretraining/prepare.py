@@ -1,4 +1,4 @@
-"""A run's settings and data, opened and checked against each other before anything is written."""
+"""Opens a run's data and checks all settings against it, before anything is written."""
 
 from __future__ import annotations
 
@@ -6,22 +6,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape
+from bertkit.backends.base import Adapter, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
+from bertkit.backends.sections import options_of
 from bertkit.config import as_dict, flatten
 from bertkit.data.dynamic_masking import DynamicMasking
 from bertkit.data.record_source import RecordSource, Source
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import open_binary
+from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.pack_layouts import HABANA, PackShape, pack_shape
 from bertkit.tasks.pretraining.config import PretrainConfig
-from bertkit.tasks.pretraining.evaluate import check_lengths
-from bertkit.tasks.pretraining.resources import Estimate, estimate
+from bertkit.tasks.pretraining.estimate import Estimate, estimate
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
-from bertkit.train.backend_options import options_of
-from bertkit.train.profiling import steps_to_profile
-from bertkit.train.schedule import staged
+from bertkit.train.step_settings import (
+    check_steps,
+    make_step_plan,
+    micro_batch_size,
+    optimizer_spec,
+    refuse,
+)
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,7 @@ class Prepared:
         source: training records.
         eval_source: evaluation records, or None.
         vocab: bytes of the vocabulary file, or None.
-        plan: the run in numbers.
-        step: what one step computes.
+        step_plan: what one step computes.
         masking: new masks for every epoch, or None.
     """
 
@@ -44,9 +48,20 @@ class Prepared:
     source: Source
     eval_source: RecordSource | None
     vocab: bytes | None
-    plan: Estimate
-    step: StepPlan
+    step_plan: StepPlan
     masking: DynamicMasking | None = None
+
+    @property
+    def estimate(self) -> Estimate:
+        """What the run will need: steps, memory, disk."""
+        shape = self.step_plan.shape
+        assert shape is not None
+        return estimate(
+            self.config,
+            records=len(self.source),
+            max_seq_length=self.source.max_seq_length,
+            world=shape.world,
+        )
 
     def rows(self, origins: Mapping[str, str]) -> list[tuple[str, str, str]]:
         """(setting, value, origin) of everything, for a dry run."""
@@ -84,7 +99,7 @@ def prepare(
     """
     given = config
     world = Topology.from_environment().world
-    size = micro_size(config.global_batch_size, config.micro_batch_size, world)
+    size = micro_batch_size(config.global_batch_size, config.micro_batch_size, world)
     config = replace(config, micro_batch_size=size)
     source = _open_source(config, dry_run)
     eval_source = RecordSource(config.eval_input) if config.eval_input else None
@@ -101,16 +116,20 @@ def prepare(
         backend=adapter.caps.name,
         layout=adapter.caps.layout(config.layout),
     )
-    if config.stage:
-        staged(config.stage, steps)
-    if config.profile_steps:
-        steps_to_profile(config.profile_steps, steps)
-    step = step_plan(config, step_shape(config, sources, world))
-    problems = adapter.validate(step, optimizer_spec(config))
-    if problems:
-        raise ConfigError("; ".join(problem.text for problem in problems))
-    plan = estimate(config, len(source), source.max_seq_length, world)
-    return Prepared(given, config, source, eval_source, vocab, plan, step, _masking(config))
+    check_steps(config, steps)
+    step_plan = make_step_plan(
+        config, step_shape(config, sources, world), config.model, options_of(config, config.backend)
+    )
+    refuse(adapter.validate(step_plan, optimizer_spec(config)))
+    return Prepared(
+        given=given,
+        config=config,
+        source=source,
+        eval_source=eval_source,
+        vocab=vocab,
+        step_plan=step_plan,
+        masking=_masking(config),
+    )
 
 
 def make_model(config: PretrainConfig) -> BertForPreTraining:
@@ -120,24 +139,18 @@ def make_model(config: PretrainConfig) -> BertForPreTraining:
     return model
 
 
-def micro_size(global_batch_size: int, wanted: int, world: int) -> int:
-    """Sequences per forward pass, so that all processes have the same work in every step.
-
-    Args:
-        global_batch_size: sequences per optimizer step.
-        wanted: the setting; 0 for all that a process has in a step.
-        world: processes that train together.
+def check_lengths(source: Source, shape: BertConfig) -> None:
+    """Records must not be longer than the model's positions.
 
     Raises:
-        ConfigError: the global batch cannot be dealt out so.
+        ConfigError: they are; names both.
     """
-    size = wanted or max(1, global_batch_size // world)
-    if global_batch_size % (size * world):
+    if source.max_seq_length > shape.max_position_embeddings:
         raise ConfigError(
-            f"--global-batch-size {global_batch_size} is not a multiple of"
-            f" --micro-batch-size {size} x {world} processes"
+            f"the records have max_seq_length {source.max_seq_length}, the model's"
+            f" max_position_embeddings is {shape.max_position_embeddings}",
+            "make records with a smaller --max-seq-length, or a model with more positions",
         )
-    return size
 
 
 def _open_source(config: PretrainConfig, dry_run: bool) -> Source:
@@ -160,15 +173,6 @@ def _masking(config: PretrainConfig) -> DynamicMasking | None:
     return DynamicMasking(vocab, rules.masked_lm_prob, config.seed, rules.whole_word_mask)
 
 
-def step_plan(config: PretrainConfig, shape: StepShape) -> StepPlan:
-    """The settings that decide what one step computes."""
-    return StepPlan(
-        config.precision, config.layout, config.max_grad_norm, config.seed, config.clip,
-        config.loss_scale, shape, config.model, options_of(config, config.backend),
-        config.save_every, recompute=config.recompute, profile=bool(config.profile_steps),
-    )  # fmt: skip
-
-
 def step_shape(config: PretrainConfig, sources: Sequence[Source], world: int) -> StepShape:
     """The sizes of a step; records for training and evaluation must fit the same ones."""
     length = max(source.max_seq_length for source in sources)
@@ -184,14 +188,6 @@ def step_shape(config: PretrainConfig, sources: Sequence[Source], world: int) ->
         sequences_per_row=row.sequences,
         world=world,
     )
-
-
-def optimizer_spec(config: PretrainConfig) -> OptimizerSpec:
-    """The optimizer of the settings."""
-    return OptimizerSpec(
-        config.optimizer, config.beta1, config.beta2, config.eps, config.weight_decay,
-        config.shard_optimizer,
-    )  # fmt: skip
 
 
 def _fit_vocabulary(

@@ -1,63 +1,32 @@
-"""Pretraining from settings to checkpoints: what a run is made of, and how it goes on."""
+"""Pretrains an encoder with masked LM and next sentence prediction."""
 
 from __future__ import annotations
 
-import copy
-import functools
-import json
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Stepper
-from bertkit.config import as_dict, dump_yaml
-from bertkit.data.prefetch import Steps
-from bertkit.data.record_source import Source
-from bertkit.data.step_batch import StepBatch
+from bertkit.backends.sections import options_of
+from bertkit.config import as_dict
 from bertkit.errors import StoppedError, TargetNotReachedError
-from bertkit.files import write_text
-from bertkit.model.checkpoints.loading import load_into, load_weights
-from bertkit.model.config import BertConfig
-from bertkit.model.heads import BertForPreTraining
-from bertkit.report.page import CONFIG, MACHINE
+from bertkit.report.benchmark_logs import JsonSummary, MlperfLog
+from bertkit.report.trackers import make_trackers
+from bertkit.tasks.pretraining.batches import evaluation_feed, training_feed
 from bertkit.tasks.pretraining.config import PretrainConfig
-from bertkit.tasks.pretraining.evaluate import measure
-from bertkit.tasks.pretraining.feeds import eval_feed, training_feed
-from bertkit.tasks.pretraining.prepare import Prepared, make_model, optimizer_spec, prepare
-from bertkit.tasks.pretraining.resources import Estimate
-from bertkit.tasks.pretraining.run_facts import benchmark_logs, eval_samples, machine, peak_share
-from bertkit.tasks.pretraining.task import PretrainTask
-from bertkit.train import checkpoint, metrics
-from bertkit.train.backend_options import options_of
-from bertkit.train.background_save import BackgroundSaver
-from bertkit.train.checkpoint import RunState
-from bertkit.train.metrics import MetricsFile
-from bertkit.train.profiling import ProfiledStepper, steps_to_profile
-from bertkit.train.schedule import Schedule, make_schedule, staged
-from bertkit.train.trackers import make_trackers
-from bertkit.train.trainer import LoopSettings, Progress, Trainer
-
-# Settings that may change between the calls of a run: they decide no number of it.
-FREE = (
-    "input", "text", "text_cache", "output", "eval_input", "vocab", "init_checkpoint", "resume",
-    "save_every", "keep_last", "keep_every", "background_save", "eval_every", "eval_every_samples",
-    "mlperf_log", "json_summary", "measure_peak", "log_every", "log_to", "target_mlm_accuracy",
-    "steps_this_run", "epochs", "warmup_proportion", "shard_optimizer", "recompute",
-    "profile_steps",
-)  # fmt: skip
-# These keep the mathematics and change only the last bits.
-LOOSE = (
-    "backend", "layout", "micro_batch_size", "bucket_boundaries", "sequences_per_pack",
-    "cuda.", "hpu.", "ipu.", "cs.",
-)  # fmt: skip
+from bertkit.tasks.pretraining.estimate import Estimate
+from bertkit.tasks.pretraining.evaluate import measure_pretraining
+from bertkit.tasks.pretraining.objective import PretrainingObjective
+from bertkit.tasks.pretraining.prepare import Prepared, make_model, prepare
+from bertkit.train.metrics import Tracker
+from bertkit.train.run import TrainingRun
+from bertkit.train.task import Evaluate, TrainingData, TrainingTask
+from bertkit.train.trainer import Progress
 
 
 @dataclass(frozen=True)
@@ -100,16 +69,68 @@ class PretrainResult:
         return "\n".join(f"{name:<{width}}  {value}" for name, value in shown.items())
 
 
+class PretrainingTask(TrainingTask):
+    """Masked LM, with next sentence prediction or without, on records.
+
+    Args:
+        ready: settings and data.
+    """
+
+    optional_weights = ("cls.seq_relationship.", "bert.pooler.", "cls.predictions.")
+    ignored_weights = ("qa_outputs.", "classifier.")
+
+    def __init__(self, ready: Prepared) -> None:
+        self.ready = ready
+        self.config: PretrainConfig = ready.config
+        self.shape = ready.config.model
+        self.objective = PretrainingObjective(nsp=ready.config.nsp)
+        self.step_plan = ready.step_plan
+        self.fingerprint = ready.source.fingerprint
+        self.vocab = ready.vocab
+        start = ready.config.init_checkpoint
+        self.start = Path(start) if start else None
+
+    def make_model(self) -> nn.Module:
+        """A model for pretraining, with new weights."""
+        return make_model(self.config)
+
+    def training_data(self, adapter: Adapter) -> TrainingData:
+        """This process's part of every step."""
+        source = self.ready.source
+        return TrainingData(
+            batches=training_feed(self.ready, adapter),
+            samples=len(source),
+            summary=f"{len(source):,} records of {source.max_seq_length} tokens",
+        )
+
+    def evaluator(self, model: nn.Module, stepper: Stepper, adapter: Adapter) -> Evaluate | None:
+        """Losses and accuracies on `eval_input`, where it is given."""
+        source, config = self.ready.eval_source, self.config
+        if source is None:
+            return None
+        feed = evaluation_feed(source, config.micro_size, config, self.shape.vocab_size, adapter)
+        total = feed.parts()
+        return lambda: measure_pretraining(stepper, adapter, feed.once, total)
+
+    def trackers(self, first_step: int) -> list[Tracker]:
+        """The logs for benchmark tools that the settings ask for."""
+        config, made = self.config, list[Tracker]()
+        if config.mlperf_log:
+            evaluated = len(self.ready.eval_source) if self.ready.eval_source else 0
+            length = self.ready.source.max_seq_length
+            made.append(MlperfLog(config.mlperf_log, config, length, first_step, evaluated))
+        if config.json_summary:
+            made.append(JsonSummary(config.json_summary, as_dict(config)))
+        return made
+
+
 def pretrain(
     config: PretrainConfig,
     adapter: Adapter,
     origins: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> PretrainResult:
-    """Run, or go on with, a pretraining run.
-
-    The run's folder gets `config.yaml` (the resolved settings), `metrics.jsonl` and
-    checkpoints `step-*/`. The same call on the same folder goes on bit for bit.
+    """Start or resume a pretraining run; for its folder see `bertkit.train.run`.
 
     Args:
         config: the settings.
@@ -123,34 +144,14 @@ def pretrain(
         TargetNotReachedError: no evaluation reached `target_mlm_accuracy`.
     """
     adapter.start(options_of(config, adapter.caps.name), distributed=True)
-    peers = adapter.peers
     ready = prepare(config, adapter, origins)
-    config = ready.config
-    run = Path(config.output)
-    resumed = peers.in_turn(lambda main: _resume_point(config, overwrite and main))
-    torch.manual_seed(config.seed)
-    model = make_model(config)
-    state = _restore_weights(model, config, ready.source, resumed, peers.topology.world)
-    if peers.topology.is_main:
-        run.mkdir(parents=True, exist_ok=True)
-        checkpoint.remove_leftovers(run)
-        write_text(run / CONFIG, dump_yaml(as_dict(config)))
-        write_text(run / MACHINE, json.dumps(machine(adapter), indent=1) + "\n")
-    spare = copy.deepcopy(model)
-    placed = adapter.place(model)
-    stepper = _build(placed, adapter, ready, run)
-    progress = Progress()
-    if state and resumed:
-        stepper.load_state(checkpoint.load_stepper_state(resumed))
-        progress = _progress(state, resumed)
-    begin, first = time.perf_counter(), progress.step
+    run = TrainingRun(
+        PretrainingTask(ready), adapter, make_trackers=make_trackers, overwrite=overwrite
+    )
+    begin = time.perf_counter()
     try:
-        if progress.finished:
-            log.logger.info("%s is finished at step %d", run, progress.step)
-        else:
-            saver = _saver(ready, spare, functools.partial(adapter.weights, placed))
-            _train(ready, saver, stepper, progress, adapter)
-        _require_target(config, progress)
+        run.train()
+        _require_target(ready.config, run.progress)
     except (StoppedError, TargetNotReachedError):
         adapter.close()
         raise
@@ -158,188 +159,14 @@ def pretrain(
         log.logger.info("%s; nothing was trained", done)
     adapter.close()
     return PretrainResult(
-        output=str(run),
-        checkpoint=str(progress.checkpoint or "none"),
-        step=progress.step,
-        resumed_from=first,
-        train=progress.train,
-        evaluation=progress.evaluation,
-        plan=ready.plan,
+        output=str(run.folder),
+        checkpoint=str(run.progress.checkpoint or "none"),
+        step=run.progress.step,
+        resumed_from=run.first_step,
+        train=run.progress.train,
+        evaluation=run.progress.evaluation,
+        plan=ready.estimate,
         seconds=time.perf_counter() - begin,
-    )
-
-
-def _train(
-    ready: Prepared,
-    saver: BackgroundSaver,
-    stepper: Stepper,
-    progress: Progress,
-    adapter: Adapter,
-) -> None:
-    config, peers = ready.config, adapter.peers
-    share = peak_share(ready, adapter)
-    feed = training_feed(ready, adapter)
-
-    def batches(position: int, limit: int) -> AbstractContextManager[Iterable[StepBatch]]:
-        return adapter.loader(Steps(feed, position, limit))
-
-    log.logger.info(
-        "%s records of %d tokens, %s steps, %s",
-        f"{len(ready.source):,}", ready.source.max_seq_length,
-        f"{config.max_steps:,}", ready.plan.batch_equation,
-    )  # fmt: skip
-
-    def save(progress: Progress) -> Path:
-        inner = stepper.state()
-        place = Path(config.output) / checkpoint.folder_name(progress.step)
-        if not peers.topology.is_main:
-            return place
-        state = RunState(
-            step=progress.step,
-            position=progress.position,
-            epoch=progress.position / len(ready.source),
-            seed=config.seed,
-            data_fingerprint=ready.source.fingerprint,
-            config=as_dict(config),
-            seconds=progress.seconds,
-            finished=progress.finished,
-            metrics={"train": progress.train, "eval": progress.evaluation},
-            world=peers.topology.world,
-        )
-        saver.save(inner, state)
-        return place
-
-    lines, trackers = None, []
-    if peers.topology.is_main:
-        lines = MetricsFile(config.output, progress.step)
-        trackers = make_trackers(config.log_to, config.output, as_dict(config))
-        trackers += benchmark_logs(ready, progress.step)
-    settings = LoopSettings(
-        steps=config.max_steps,
-        log_every=config.log_every,
-        save_every=config.save_every,
-        eval_every=config.eval_every,
-        eval_every_samples=eval_samples(config),
-        samples_per_step=config.global_batch_size,
-        steps_this_run=config.steps_this_run,
-        target=config.target_mlm_accuracy,
-    )
-    try:
-        evaluate = _evaluator(ready, stepper, adapter)
-        Trainer(
-            settings, stepper, batches, save, lines, evaluate, trackers, peers, saver.wait, share
-        ).run(progress)
-    finally:
-        if lines:
-            lines.close()
-        for tracker in trackers:
-            tracker.close()
-
-
-def _saver(
-    ready: Prepared, spare: nn.Module, weights: Callable[[], Mapping[str, Tensor]]
-) -> BackgroundSaver:
-    """Writes checkpoints of the weights into the run's folder."""
-    config = ready.config
-
-    def write(model: nn.Module, inner: Mapping[str, Any], state: RunState) -> Path:
-        return checkpoint.save(
-            config.output, model, inner, state, ready.vocab, config.keep_last, config.keep_every
-        )
-
-    return BackgroundSaver(spare, weights, write, config.background_save)
-
-
-def _evaluator(ready: Prepared, stepper: Stepper, adapter: Adapter) -> Any:
-    """A function that evaluates the model as it stands, or None."""
-    source, config = ready.eval_source, ready.config
-    if source is None:
-        return None
-    feed = eval_feed(source, config.micro_size, config, config.model.vocab_size, adapter)
-    total = feed.parts()
-    return lambda: measure(stepper, adapter, feed.once, total)
-
-
-def _build(placed: nn.Module, adapter: Adapter, ready: Prepared, run: Path) -> Stepper:
-    config = ready.config
-    optimizer = adapter.optimizer(placed, optimizer_spec(config))
-    task = PretrainTask(nsp=config.nsp)
-    stepper = adapter.build(placed, task, ready.step, optimizer, _schedule(config))
-    if config.profile_steps and adapter.peers.topology.is_main:
-        steps = steps_to_profile(config.profile_steps, config.max_steps)
-        return ProfiledStepper(stepper, steps, run, adapter.caps.name)
-    return stepper
-
-
-def _schedule(config: PretrainConfig) -> Schedule:
-    if config.stage:
-        return staged(config.stage, config.max_steps)
-    return make_schedule(
-        config.schedule,
-        learning_rate=config.learning_rate,
-        max_steps=config.max_steps,
-        warmup_steps=config.warmup(config.max_steps),
-        start_warmup_step=config.start_warmup_step,
-        power=config.power,
-        end_learning_rate=config.end_learning_rate,
-    )
-
-
-def _resume_point(config: PretrainConfig, overwrite: bool) -> Path | None:
-    """The checkpoint to go on from, or None for a fresh start."""
-    if config.resume not in ("auto", "never"):
-        return Path(config.resume)
-    last = checkpoint.point_to_resume(config.output, config.resume, overwrite, metrics.NAME)
-    if last is None:
-        log.logger.info("no checkpoint in %s: starting at step 0", config.output)
-    return last
-
-
-def _restore_weights(
-    model: BertForPreTraining,
-    config: PretrainConfig,
-    source: Source,
-    resumed: Path | None,
-    world: int,
-) -> RunState | None:
-    """Load the weights of the checkpoint to resume or to start from."""
-    if resumed is None:
-        if config.init_checkpoint:
-            _load(model, Path(config.init_checkpoint), config.model)
-            log.logger.info("weights from %s", config.init_checkpoint)
-        return None
-    state = checkpoint.load_state(resumed)
-    loose = checkpoint.require_same(state, as_dict(config), source.fingerprint, FREE, LOOSE)
-    if state.world != world:
-        loose.append(f"{state.world} processes, now {world}")
-    if loose:
-        log.logger.warning("going on, but not bit for bit the same run: %s", "; ".join(loose))
-    _load(model, resumed, config.model)
-    log.logger.info("going on from %s at step %d", resumed, state.step)
-    return state
-
-
-def _load(model: BertForPreTraining, place: Path, shape: BertConfig) -> None:
-    report = load_into(
-        model,
-        load_weights(place, shape.vocab_size),
-        allow_missing=("cls.seq_relationship.", "bert.pooler.", "cls.predictions."),
-        allow_unexpected=("qa_outputs.", "classifier."),
-        source=str(place),
-    )
-    if report.missing:
-        log.logger.warning("%s lacks %s: newly drawn", place, ", ".join(report.missing))
-
-
-def _progress(state: RunState, folder: Path) -> Progress:
-    return Progress(
-        step=state.step,
-        position=state.position,
-        seconds=state.seconds,
-        finished=state.finished,
-        train=dict(state.metrics.get("train", {})),
-        evaluation=dict(state.metrics.get("eval", {})),
-        checkpoint=folder,
     )
 
 

@@ -1,4 +1,4 @@
-"""One step on a made-up batch of the largest shape, before a long run: does it fit, how long?"""
+"""Trains one step on a mock batch of the largest shape: does it fit, and how long does it take?"""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ import torch
 from bertkit import log
 from bertkit.backends.base import Adapter
 from bertkit.backends.process_group import Topology
+from bertkit.backends.sections import options_of
 from bertkit.data.batch_layouts import Layout
 from bertkit.data.step_batch import Records, StepBatch, sequence_lengths, weighted
 from bertkit.errors import ConfigError, MissingDependencyError
 from bertkit.files import human_bytes
-from bertkit.tasks.pretraining.feeds import training_feed
-from bertkit.tasks.pretraining.prepare import Prepared, make_model, optimizer_spec
-from bertkit.tasks.pretraining.task import PretrainTask
-from bertkit.train.backend_options import options_of
+from bertkit.tasks.pretraining.batches import training_feed
+from bertkit.tasks.pretraining.objective import PretrainingObjective
+from bertkit.tasks.pretraining.prepare import Prepared, make_model
+from bertkit.train.step_settings import optimizer_spec
 
 _SAMPLE = 1024
-# Without being asked, a dry run does not compute for longer than about this.
-_PATIENCE = 20.0
+# A dry run that was not asked for a mock batch computes no longer than about so many seconds.
+_MOST_SECONDS = 20.0
 # Share of the speed of matrix products that small models reach at least.
 _USUAL_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class TrialStep:
     """What one step on the largest micro-batch took.
 
     Attributes:
@@ -56,7 +57,9 @@ class Rehearsal:
         )
 
 
-def rehearse(ready: Prepared, adapter: Adapter, wanted: bool | None = None) -> Rehearsal | None:
+def run_trial_step(
+    ready: Prepared, adapter: Adapter, wanted: bool | None = None
+) -> TrialStep | None:
     """Run the largest micro-batch of a run once, on a model that is thrown away.
 
     Nothing is written and no update is kept.
@@ -98,7 +101,7 @@ def rehearse(ready: Prepared, adapter: Adapter, wanted: bool | None = None) -> R
         if wanted is None:
             speed = _USUAL_SHARE * adapter.peak_flops(config.precision)
             seconds = 2 * _batch_flops(ready, batch) / speed
-            if seconds > _PATIENCE:
+            if seconds > _MOST_SECONDS:
                 log.logger.info("a mock batch would take about %.0f s: see --mock", seconds)
                 return None
         return _run(ready, adapter, batch)
@@ -131,20 +134,20 @@ def _room(ready: Prepared) -> int:
     return ready.source.max_seq_length - 1
 
 
-def _run(ready: Prepared, adapter: Adapter, batch: StepBatch) -> Rehearsal:
+def _run(ready: Prepared, adapter: Adapter, batch: StepBatch) -> TrialStep:
     config = ready.config
     torch.manual_seed(config.seed)
     placed = adapter.place(make_model(config))
     optimizer = adapter.optimizer(placed, optimizer_spec(config))
-    task = PretrainTask(nsp=config.nsp)
-    stepper = adapter.build(placed, task, ready.step, optimizer, lambda step: 0.0)
+    task = PretrainingObjective(nsp=config.nsp)
+    stepper = adapter.build(placed, task, ready.step_plan, optimizer, lambda step: 0.0)
     seconds = 0.0
     for step in range(2):  # the first one also makes what is made once
         begin = time.perf_counter()
         stepper.read([stepper.train(batch, step)])
         seconds = time.perf_counter() - begin
     whole = _step_flops(ready) / _batch_flops(ready, batch)
-    return Rehearsal(
+    return TrialStep(
         tokens=sum(len(part.arrays["ids"]) for part in batch.micro_batches),
         micro_batch_seconds=seconds,
         peak_memory_bytes=_peak_memory(),

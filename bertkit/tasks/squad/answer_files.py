@@ -1,4 +1,4 @@
-"""Answering the questions of a file with a model, and the files that come of it."""
+"""Answers the questions of a file with a model, and writes and reads the answer files."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from bertkit.files import read_json, write_text
 from bertkit.model.checkpoints.loading import load_into, load_weights
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.tasks.squad.auto_batch_size import find_batch_size
+from bertkit.tasks.squad.batches import AnswerBatches, WindowBatcher, by_length
 from bertkit.tasks.squad.config import AnswerConfig
+from bertkit.tasks.squad.decode import Decoder, Predictions, Scores
 from bertkit.tasks.squad.features import Window
-from bertkit.tasks.squad.predict import Decoder, Predictions, Scores
 from bertkit.tasks.squad.questions import Question, is_writable
 from bertkit.tasks.squad.review import review, write_review
 from bertkit.tasks.squad.score import score
-from bertkit.tasks.squad.window_batches import AnswerBatches, WindowBatcher, by_length
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 
 ANSWERS = "predictions.json"
 NBEST = "nbest_predictions.json"
 NULL_ODDS = "null_odds.json"
 SCORES = "scores.json"
-# What a pretraining or classification checkpoint has beside the encoder.
-_OTHER_HEADS = ("cls.", "bert.pooler.", "classifier.")
+# What an encoder alone lacks, and what other checkpoints have beside the encoder.
+SPAN_HEAD = ("qa_outputs.",)
+OTHER_HEADS = ("cls.", "bert.pooler.", "classifier.")
 
 
-def load_span_weights(model: BertForQuestionAnswering, place: Path, headless: bool = False) -> None:
-    """Fill a model with the weights of a checkpoint.
+def load_span_weights(model: BertForQuestionAnswering, place: Path) -> None:
+    """Fill a model with the weights of a fine-tuned checkpoint.
 
     Args:
         model: of the checkpoint's shape.
         place: the checkpoint.
-        headless: an encoder alone will do; the span head keeps its new weights.
 
     Raises:
         DataError: broken or other files.
         ConfigError: it has no span head.
     """
     weights = load_weights(place, model.config.vocab_size)
-    report = load_into(model, weights, ("qa_outputs.",), _OTHER_HEADS, str(place))
-    if report.missing and not headless:
+    report = load_into(model, weights, SPAN_HEAD, OTHER_HEADS, str(place))
+    if report.missing:
         raise ConfigError(
             f"{place} has no span head: it was not fine-tuned on SQuAD",
             "fine-tune it first: bertkit finetune-squad --train-file",
@@ -57,15 +57,20 @@ def load_span_weights(model: BertForQuestionAnswering, place: Path, headless: bo
 
 
 def answer_windows(
-    config: AnswerConfig, adapter: Adapter, stepper: Stepper, batcher: WindowBatcher,
-    tokenizer: WordPieceTokenizer, windows: Sequence[Window],
-) -> Predictions:  # fmt: skip
+    config: AnswerConfig,
+    *,
+    adapter: Adapter,
+    stepper: Stepper,
+    batcher: WindowBatcher,
+    tokenizer: WordPieceTokenizer,
+    windows: Sequence[Window],
+) -> Predictions:
     """Answers to the questions of windows, as the settings say; none but in the main process.
 
     Args:
         config: batch size, lengths and thresholds.
         adapter: of the machine.
-        stepper: of a span model and `ScoreTask`.
+        stepper: of a span model and `SpanObjective`.
         batcher: makes batches.
         tokenizer: the one that made the windows.
         windows: of all questions, those of one question side by side.
@@ -74,31 +79,35 @@ def answer_windows(
     if not size:
         own = find_batch_size(stepper, batcher, windows, fastest=adapter.caps.name == "cpu")
         size = min(adapter.peers.gather(own))
-    scores = score_windows(adapter, stepper, batcher, windows, size)
+    scores = score_windows(adapter, stepper, batcher, windows, batch_size=size)
     if not adapter.peers.topology.is_main:
         return Predictions()
     decoder = Decoder(
         tokenizer,
-        config.n_best_size,
-        config.max_answer_length,
-        config.version_2_with_negative,
-        config.null_score_diff_threshold,
+        n_best_size=config.n_best_size,
+        max_answer_length=config.max_answer_length,
+        version_2=config.version_2_with_negative,
+        null_threshold=config.null_score_diff_threshold,
     )
     return decoder.decode(windows, scores)
 
 
 def score_windows(
-    adapter: Adapter, stepper: Stepper, batcher: WindowBatcher, windows: Sequence[Window],
+    adapter: Adapter,
+    stepper: Stepper,
+    batcher: WindowBatcher,
+    windows: Sequence[Window],
+    *,
     batch_size: int,
-) -> dict[int, Scores]:  # fmt: skip
+) -> dict[int, Scores]:
     """Start and end scores of every window's tokens.
 
     Several processes take the batches in turn, and the main one gets all scores. A batch holds
     the same windows however many processes there are.
 
     Args:
-        adapter: of the machine; where it wants one shape, batches are filled with copies.
-        stepper: of a span model and `ScoreTask`.
+        adapter: of the machine; where it wants one shape, batches are padded with copies.
+        stepper: of a span model and `SpanObjective`.
         batcher: makes batches.
         windows: any number of them.
         batch_size: windows per forward pass; windows of like length go together.
@@ -142,10 +151,10 @@ def _scores(
     return found
 
 
-def _parts(windows: list[Window], size: int, filled: bool) -> list[list[Window]]:
-    """Windows of each batch; the last one filled up with copies of its last where wanted."""
+def _parts(windows: list[Window], size: int, padded: bool) -> list[list[Window]]:
+    """Windows of each batch; the last one padded with copies of its last window where wanted."""
     parts = [windows[first : first + size] for first in range(0, len(windows), size)]
-    if filled and parts:
+    if padded and parts:
         last = parts[-1]
         parts[-1] = [*last, *last[-1:] * (size - len(last))]
     return parts

@@ -11,8 +11,8 @@ from bertkit import log
 from bertkit.backends.base import Stepper
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import BertkitError
+from bertkit.tasks.squad.batches import WindowBatcher, by_length
 from bertkit.tasks.squad.features import Window
-from bertkit.tasks.squad.window_batches import WindowBatcher, by_length
 
 LARGEST = 1024
 # A doubling that gains less than this is not worth its memory.
@@ -25,7 +25,7 @@ def find_batch_size(
     """The batch size to answer with, doubling from 1 on the longest windows.
 
     Args:
-        stepper: of a span model and `ScoreTask`.
+        stepper: of a span model and `SpanObjective`.
         batcher: makes batches.
         windows: those to be answered.
         fastest: stop where the windows per second no longer rise, and take the size that

@@ -1,15 +1,11 @@
-"""Fine-tuning on SQuAD: train, answer and score in any combination."""
+"""Fine-tunes on SQuAD: trains, answers and scores, in any combination."""
 
 from __future__ import annotations
 
-import copy
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -17,47 +13,33 @@ from torch import nn
 from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Stepper
 from bertkit.backends.process_group import Topology
-from bertkit.config import as_dict, dump_yaml
-from bertkit.data.prefetch import Steps
+from bertkit.backends.sections import options_of
 from bertkit.data.sample_order import Order
-from bertkit.data.step_batch import StepBatch
 from bertkit.errors import ConfigError, StoppedError
-from bertkit.files import open_binary, write_text
+from bertkit.files import open_binary
 from bertkit.model.heads import BertForQuestionAnswering
+from bertkit.report.trackers import make_trackers
 from bertkit.tasks.squad.answer_files import (
     ANSWERS,
+    OTHER_HEADS,
+    SPAN_HEAD,
     answer_windows,
     load_span_weights,
     score_folder,
     write_predictions,
 )
+from bertkit.tasks.squad.batches import WindowFeed
 from bertkit.tasks.squad.config import SquadConfig
+from bertkit.tasks.squad.decode import Predictions
 from bertkit.tasks.squad.features import Window
-from bertkit.tasks.squad.prepare import Ready, answering_plan, prepare
-from bertkit.tasks.squad.window_batches import ScoreTask, SpanTask, WindowFeed
-from bertkit.train import checkpoint, metrics
-from bertkit.train.backend_options import options_of
-from bertkit.train.background_save import BackgroundSaver
-from bertkit.train.checkpoint import RunState
-from bertkit.train.metrics import MetricsFile
-from bertkit.train.schedule import make_schedule
-from bertkit.train.trackers import make_trackers
-from bertkit.train.trainer import LoopSettings, Progress, Trainer
-
-CONFIG = "config.yaml"
-
-# Settings that decide the numbers of a training run, and those that only change last bits.
-_DECIDING = {
-    "do_lower_case", "version_2_with_negative", "max_seq_length", "doc_stride",
-    "max_query_length", "precision", "global_batch_size", "epochs", "max_steps", "optimizer",
-    "learning_rate", "schedule", "warmup_proportion", "weight_decay", "max_grad_norm", "limit",
-    "seed",
-}  # fmt: skip
-_LOOSE = ("backend", "layout", "micro_batch_size", "hpu.", "ipu.", "cs.")
-_FREE = tuple(item.name for item in fields(SquadConfig) if item.name not in {*_DECIDING, *_LOOSE})
+from bertkit.tasks.squad.objective import SpanObjective
+from bertkit.tasks.squad.prepare import Prepared, answering_plan, prepare
+from bertkit.tasks.squad.score import score
+from bertkit.train.run import TrainingRun
+from bertkit.train.task import Evaluate, TrainingData, TrainingTask
 
 
-@dataclass
+@dataclass(kw_only=True)
 class SquadResult:
     """How a run ended.
 
@@ -101,14 +83,74 @@ class SquadResult:
         return "\n".join(f"{name:<{width}}  {value}" for name, value in shown.items())
 
 
+class SquadTask(TrainingTask):
+    """Where the answer starts and ends, on windows of questions and passages.
+
+    Args:
+        ready: settings and files, opened to train.
+
+    Attributes:
+        train_windows: number of training windows, once they have been made.
+    """
+
+    new_weights = SPAN_HEAD
+    ignored_weights = OTHER_HEADS
+
+    def __init__(self, ready: Prepared) -> None:
+        assert ready.shape is not None and ready.vocab is not None
+        self.ready = ready
+        self.config: SquadConfig = ready.config
+        self.shape = ready.shape
+        self.objective = SpanObjective()
+        self.step_plan = ready.step_plan
+        self.fingerprint = ready.fingerprint
+        self.start = ready.start
+        self.train_windows = 0
+        with open_binary(ready.vocab.path) as stream:
+            self.vocab = stream.read()
+
+    def make_model(self) -> nn.Module:
+        """The encoder with a new span head."""
+        model = BertForQuestionAnswering(self.shape)
+        model.bert.encoder.recompute = self.config.recompute
+        return model
+
+    def training_data(self, adapter: Adapter) -> TrainingData:
+        """The training windows, of which this process takes its part of every step."""
+        ready, config, topology = self.ready, self.config, adapter.peers.topology
+        windows = make_windows(ready, adapter, training=True)
+        self.train_windows = len(windows)
+        batches = WindowFeed(
+            windows=windows,
+            order=Order(len(windows), config.seed),
+            batcher=ready.batcher,
+            global_batch_size=config.global_batch_size,
+            micro_batch_size=config.micro_size,
+            rank=topology.rank,
+            world=topology.world,
+        )
+        questions = len(ready.train_questions)
+        return TrainingData(
+            batches=batches,
+            samples=len(windows),
+            summary=f"{questions:,} questions in {len(windows):,} windows",
+        )
+
+    def evaluator(self, model: nn.Module, stepper: Stepper, adapter: Adapter) -> Evaluate | None:
+        """The scores of answers to `predict_file`, where evaluations are asked for."""
+        if not self.config.evaluates:
+            return None
+        windows = make_windows(self.ready, adapter, training=False)
+        return partial(_evaluate, self.ready, adapter, stepper, windows)
+
+
 def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> SquadResult:
     """Train, answer and score, as the settings say.
 
-    The run's folder gets `config.yaml`, `metrics.jsonl`, checkpoints `step-*/`, and
-    `predictions.json`, `nbest_predictions.json`, `null_odds.json` (v2.0), `scores.json`
-    and `review.json`. Several processes share every step and the questions; the main one
-    writes, and scores come to it alone.
-    The same call on the same folder goes on where it stopped.
+    Beside the files of `bertkit.train.run`, the run's folder gets `predictions.json`,
+    `nbest_predictions.json`, `null_odds.json` (v2.0), `scores.json` and `review.json`.
+    Several processes share every step and the questions; the main one writes, and scores
+    come to it alone. The same call on the same folder resumes.
 
     Args:
         config: the settings.
@@ -117,7 +159,7 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
 
     Raises:
         DataError, ConfigError: see `prepare`; or the folder belongs to another run.
-        StoppedError: stopped by a signal, everything saved.
+        StoppedError: stopped by a signal or `steps_this_run`, everything saved.
     """
     computes = config.trains or config.predicts
     if computes:
@@ -126,10 +168,15 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
         raise ConfigError("scoring runs in one process", "start it without torchrun")
     ready = prepare(config, adapter)
     begin = time.perf_counter()
-    result = SquadResult(config.output, predict_questions=len(ready.asked))
+    result = SquadResult(output=config.output, predict_questions=len(ready.predict_questions))
     if computes:
         try:
-            _compute(ready, adapter, result, overwrite)
+            if config.trains:
+                model = _train(ready, adapter, result, overwrite)
+            else:
+                model = _load(ready, result)
+            if config.predicts:
+                _predict(ready, adapter, model, result)
         except CompiledOnly as done:
             log.logger.info("%s; nothing was %s", done, "trained" if config.trains else "answered")
             adapter.close()
@@ -141,164 +188,78 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
         result.predictions = str(Path(config.output) / ANSWERS)
         if adapter.peers.topology.is_main:
             version_2 = config.version_2_with_negative
-            result.scores = score_folder(config.output, ready.asked, version_2)
+            result.scores = score_folder(config.output, ready.predict_questions, version_2)
     adapter.close()
     result.seconds = time.perf_counter() - begin
     return result
 
 
-def _compute(ready: Ready, adapter: Adapter, result: SquadResult, overwrite: bool) -> None:
-    config, run = ready.config, Path(ready.config.output)
-    assert ready.shape is not None
-    resumed = None
-    if config.trains:
-        resumed = adapter.peers.in_turn(
-            lambda main: checkpoint.point_to_resume(
-                run, config.resume, overwrite and main, metrics.NAME
-            )
-        )
-    torch.manual_seed(config.seed)
+def _train(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: bool) -> nn.Module:
+    """The trained model; a finished run is only loaded."""
+    task = SquadTask(ready)
+    run = TrainingRun(task, adapter, make_trackers=make_trackers, overwrite=overwrite)
+    progress = run.train()
+    result.checkpoint, result.step = str(progress.checkpoint), progress.step
+    result.train = progress.train
+    if task.train_windows:
+        result.train_questions = len(ready.train_questions)
+        result.train_windows = task.train_windows
+    assert run.model is not None
+    return run.model
+
+
+def _load(ready: Prepared, result: SquadResult) -> nn.Module:
+    """The model to answer with, where nothing is trained."""
+    assert ready.shape is not None and ready.start is not None
+    torch.manual_seed(ready.config.seed)
     model = BertForQuestionAnswering(ready.shape)
-    state = _restore(ready, model, resumed, adapter.peers.topology.world)
-    run.mkdir(parents=True, exist_ok=True)
-    result.checkpoint = str(resumed or ready.start)
-    if config.trains:
-        progress = _train(ready, adapter, model, state, resumed, result)
-        result.checkpoint, result.step = str(progress.checkpoint), progress.step
-        result.train = progress.train
-    if config.predicts:
-        _predict(ready, adapter, model, result)
+    load_span_weights(model, ready.start)
+    Path(ready.config.output).mkdir(parents=True, exist_ok=True)
+    result.checkpoint = str(ready.start)
+    return model
 
 
-def _train(
-    ready: Ready, adapter: Adapter, model: BertForQuestionAnswering, state: RunState | None,
-    resumed: Path | None, result: SquadResult,
-) -> Progress:  # fmt: skip
-    config, run, peers = ready.config, Path(ready.config.output), adapter.peers
-    place = peers.topology
-    if place.is_main:
-        checkpoint.remove_leftovers(run)
-        write_text(run / CONFIG, dump_yaml(as_dict(config)))
-    progress = _progress(state, resumed) if state and resumed else Progress()
-    if progress.finished:
-        log.logger.info("%s is trained already, %d steps", run, progress.step)
-        return progress
-    windows = _windows(ready, adapter, training=True)
-    result.train_questions, result.train_windows = len(ready.training), len(windows)
-    steps = config.steps(len(windows))
-    log.logger.info(
-        "%s questions in %s windows, %s steps of %d",
-        f"{len(ready.training):,}", f"{len(windows):,}", f"{steps:,}", config.global_batch_size,
-    )  # fmt: skip
-    spare = copy.deepcopy(model)
-    placed = adapter.place(model)
-    stepper = _build(ready, adapter, placed, steps)
-    if resumed:
-        stepper.load_state(checkpoint.load_stepper_state(resumed))
-    order = Order(len(windows), config.seed)
-    feed = WindowFeed(
-        windows, order, ready.batcher, config.global_batch_size, config.micro_size,
-        place.rank, place.world,
-    )  # fmt: skip
-    vocab = _vocab_bytes(ready)
-
-    def save(progress: Progress) -> Path:
-        inner = stepper.state()
-        if place.is_main:
-            epoch = progress.position / len(windows)
-            state = RunState(
-                progress.step, progress.position, epoch, config.seed, ready.fingerprint,
-                as_dict(config), progress.seconds, progress.finished, {"train": progress.train},
-                world=place.world,
-            )  # fmt: skip
-            saver.save(inner, state)
-        return run / checkpoint.folder_name(progress.step)
-
-    def write(model: nn.Module, inner: Mapping[str, Any], state: RunState) -> Path:
-        return checkpoint.save(run, model, inner, state, vocab, config.keep_last)
-
-    def batches(position: int, limit: int) -> AbstractContextManager[Iterable[StepBatch]]:
-        return adapter.loader(Steps(feed, position, limit))
-
-    saver = BackgroundSaver(spare, partial(adapter.weights, placed), write)
-    settings = LoopSettings(steps, config.log_every, config.save_every)
-    lines, trackers = None, []
-    if place.is_main:
-        lines = MetricsFile(run, progress.step)
-        trackers = make_trackers(config.log_to, config.output, as_dict(config))
-    try:
-        trainer = Trainer(
-            settings, stepper, batches, save, lines, None, trackers, peers, saver.wait
-        )
-        return trainer.run(progress)
-    finally:
-        if lines:
-            lines.close()
-        for tracker in trackers:
-            tracker.close()
-
-
-def _build(ready: Ready, adapter: Adapter, placed: nn.Module, steps: int) -> Stepper:
+def _predict(ready: Prepared, adapter: Adapter, model: nn.Module, result: SquadResult) -> None:
     config = ready.config
-    schedule = make_schedule(
-        config.schedule,
-        learning_rate=config.learning_rate,
-        max_steps=steps,
-        warmup_steps=int(steps * config.warmup_proportion),
-    )
-    optimizer = adapter.optimizer(placed, ready.optimizer)
-    return adapter.build(placed, SpanTask(), ready.plan, optimizer, schedule)
-
-
-def _progress(state: RunState, folder: Path) -> Progress:
-    return Progress(
-        state.step, state.position, state.seconds, state.finished,
-        dict(state.metrics.get("train", {})), checkpoint=folder,
-    )  # fmt: skip
-
-
-def _windows(ready: Ready, adapter: Adapter, training: bool) -> list[Window]:
-    """The windows; where a cache keeps them, one process makes them for all."""
-    if ready.config.cache is None:
-        return ready.kept_windows(training)
-    return adapter.peers.in_turn(lambda main: ready.kept_windows(training))
-
-
-def _predict(
-    ready: Ready, adapter: Adapter, model: BertForQuestionAnswering, result: SquadResult
-) -> None:
-    config = ready.config
-    windows = _windows(ready, adapter, training=False)
-    plan = answering_plan(ready.plan, config)
-    stepper = adapter.build(adapter.place(model), ScoreTask(), plan)
-    predictions = answer_windows(config, adapter, stepper, ready.batcher, ready.tokenizer, windows)
+    windows = make_windows(ready, adapter, training=False)
+    plan = answering_plan(ready.step_plan, config)
+    stepper = adapter.build(adapter.place(model), SpanObjective(), plan)
+    predictions = _answers(ready, adapter, stepper, windows)
     if adapter.peers.topology.is_main:
         write_predictions(config.output, predictions, config.version_2_with_negative)
     result.predict_windows = len(windows)
     result.predictions = str(Path(config.output) / ANSWERS)
 
 
-def _restore(
-    ready: Ready, model: BertForQuestionAnswering, resumed: Path | None, world: int
-) -> RunState | None:
-    """Load the weights of the run's checkpoint, or of the one to start from."""
-    state = None
-    if resumed:
-        state = checkpoint.load_state(resumed)
-        loose = checkpoint.require_same(
-            state, as_dict(ready.config), ready.fingerprint, _FREE, _LOOSE
-        )
-        if state.world != world:
-            loose.append(f"{state.world} processes, now {world}")
-        if loose:
-            log.logger.warning("going on, but not bit for bit the same run: %s", "; ".join(loose))
-    place = resumed or ready.start
-    assert place is not None
-    load_span_weights(model, place, headless=ready.config.trains and not resumed)
-    return state
+def _evaluate(
+    ready: Prepared, adapter: Adapter, stepper: Stepper, windows: list[Window]
+) -> dict[str, float]:
+    """The scores of the model as it stands; the same in all processes."""
+    found = _answers(ready, adapter, stepper, windows)
+    scores: dict[str, float] = {}
+    if adapter.peers.topology.is_main:
+        version_2 = ready.config.version_2_with_negative
+        odds = found.null_odds if version_2 else None
+        scores = score(ready.predict_questions, found.answers, version_2, odds)
+    first, *_ = adapter.peers.gather(scores)
+    return dict(first)
 
 
-def _vocab_bytes(ready: Ready) -> bytes:
-    assert ready.vocab is not None
-    with open_binary(ready.vocab.path) as stream:
-        return stream.read()
+def _answers(
+    ready: Prepared, adapter: Adapter, stepper: Stepper, windows: list[Window]
+) -> Predictions:
+    return answer_windows(
+        ready.config,
+        adapter=adapter,
+        stepper=stepper,
+        batcher=ready.batcher,
+        tokenizer=ready.tokenizer,
+        windows=windows,
+    )
+
+
+def make_windows(ready: Prepared, adapter: Adapter, training: bool) -> list[Window]:
+    """The windows; where a cache keeps them, one process makes them for all."""
+    if ready.config.cache is None:
+        return ready.kept_windows(training)
+    return adapter.peers.in_turn(lambda main: ready.kept_windows(training))

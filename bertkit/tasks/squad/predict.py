@@ -1,213 +1,167 @@
-"""From start and end scores to answers, as the end of Google's run_squad.py does it."""
+"""Answers questions from the command line or another program with a fine-tuned model."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
-from operator import attrgetter
-from typing import NamedTuple
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-import numpy as np
-
-from bertkit.tasks.squad.features import Window
+from bertkit import log
+from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec, StepPlan
+from bertkit.backends.sections import options_of
+from bertkit.errors import DataError
+from bertkit.model.heads import BertForQuestionAnswering
+from bertkit.tasks.squad.answer_files import answer_windows, load_span_weights
+from bertkit.tasks.squad.batches import WindowBatcher
+from bertkit.tasks.squad.config import PredictConfig
+from bertkit.tasks.squad.decode import Predictions
+from bertkit.tasks.squad.features import WindowMaker
+from bertkit.tasks.squad.objective import SpanObjective
+from bertkit.tasks.squad.prepare import answering_plan, answering_problems, open_start
+from bertkit.tasks.squad.questions import Passage, Question, is_writable
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
+from bertkit.train import checkpoint
+from bertkit.train.step_settings import refuse
 
-Scores = tuple[np.ndarray, np.ndarray]
-# Odds of "no answer" where no other candidate fits: finite, so that files stay plain JSON.
-_NO_RIVAL = 1_000_000.0
-
-
-class Candidate(NamedTuple):
-    """A possible answer: a stretch of a window, and the scores of its ends."""
-
-    window: int
-    start: int
-    end: int
-    start_logit: float
-    end_logit: float
-
-    @property
-    def total(self) -> float:
-        """What candidates are ranked by."""
-        return self.start_logit + self.end_logit
-
-
-class Guess(NamedTuple):
-    """A candidate as text."""
-
-    text: str
-    start_logit: float
-    end_logit: float
+_FORM = 'one object per line: {"question": "...", "passage": "..."}'
 
 
 @dataclass
-class Predictions:
-    """Answers by question id.
+class PredictResult:
+    """What a model answered.
 
     Attributes:
-        answers: the chosen text; empty for "no answer" (v2.0).
-        nbest: the best texts with probability, start_logit and end_logit.
-        null_odds: score of "no answer" minus that of the best answer (v2.0).
+        checkpoint: the model.
+        answers: per question its `id`, `question`, `answer` (empty for "no answer"),
+            `probability` among the listed answers, `nbest` as in nbest_predictions.json,
+            and `null_odds` for v2.0. Empty where the settings asked to compile only.
+        seconds: of work, without start-up.
     """
 
-    answers: dict[str, str] = field(default_factory=dict)
-    nbest: dict[str, list[dict[str, float | str]]] = field(default_factory=dict)
-    null_odds: dict[str, float] = field(default_factory=dict)
+    checkpoint: str
+    answers: list[dict[str, Any]]
+    seconds: float
 
 
-@dataclass
-class Decoder:
-    """Chooses answers.
+def one_question(question: str, passage: str) -> Question:
+    """A question about a passage.
 
-    Attributes:
-        tokenizer: the one that made the windows.
-        n_best_size: start and end positions considered per window, and texts kept.
-        max_answer_length: tokens of the longest answer.
-        version_2: "no answer" is a candidate.
-        null_threshold: it is chosen where its odds are above this.
+    Raises:
+        DataError: one of them is empty.
     """
-
-    tokenizer: WordPieceTokenizer
-    n_best_size: int = 20
-    max_answer_length: int = 30
-    version_2: bool = False
-    null_threshold: float = 0.0
-    _bare: dict[str, str] = field(default_factory=dict, repr=False)
-
-    def decode(self, windows: Sequence[Window], scores: Mapping[int, Scores]) -> Predictions:
-        """Answers to every question.
-
-        Args:
-            windows: of all questions, those of one question side by side.
-            scores: unique id of a window → start and end logits of its positions; there
-                may be more positions than tokens.
-        """
-        result = Predictions()
-        for _, group in groupby(windows, key=attrgetter("example")):
-            of_one = list(group)
-            self._decode_one(of_one, [scores[window.unique_id] for window in of_one], result)
-        return result
-
-    def _decode_one(
-        self, windows: list[Window], scores: Sequence[Scores], result: Predictions
-    ) -> None:
-        name = windows[0].question.id
-        candidates = [
-            candidate
-            for number, (window, pair) in enumerate(zip(windows, scores, strict=True))
-            for candidate in self._candidates(number, window, pair)
-        ]
-        null = _null_candidate(scores)
-        if self.version_2:
-            candidates.append(null)
-        candidates.sort(key=attrgetter("total"), reverse=True)
-        guesses = self._texts(windows, candidates)
-        if self.version_2 and all(guess.text for guess in guesses):
-            guesses.append(Guess("", null.start_logit, null.end_logit))
-        if not guesses:
-            guesses.append(Guess("empty", 0.0, 0.0))
-        chances = _softmax([guess.start_logit + guess.end_logit for guess in guesses])
-        result.nbest[name] = [
-            {"text": guess.text, "probability": chance,
-             "start_logit": guess.start_logit, "end_logit": guess.end_logit}
-            for guess, chance in zip(guesses, chances, strict=True)
-        ]  # fmt: skip
-        result.answers[name] = guesses[0].text
-        if self.version_2:
-            best = next((guess for guess in guesses if guess.text), None)
-            odds = null.total - best.start_logit - best.end_logit if best else _NO_RIVAL
-            result.null_odds[name] = odds
-            result.answers[name] = best.text if best and odds <= self.null_threshold else ""
-
-    def _candidates(self, number: int, window: Window, scores: Scores) -> list[Candidate]:
-        """Pairs of the best starts and ends that could be an answer, best start first."""
-        starts, ends = (_best(values, self.n_best_size) for values in scores)
-        first, last = window.offset, window.length - 2
-        starts = starts[(starts >= first) & (starts <= last)]
-        starts = starts[window.most_context[starts - first]]
-        ends = ends[(ends >= first) & (ends <= last)]
-        lengths = ends[None, :] - starts[:, None] + 1
-        fits = (lengths >= 1) & (lengths <= self.max_answer_length)
-        return [
-            Candidate(number, start, end, float(scores[0][start]), float(scores[1][end]))
-            for start, end in (
-                (int(starts[row]), int(ends[column])) for row, column in np.argwhere(fits)
-            )
-        ]
-
-    def _texts(self, windows: list[Window], candidates: Sequence[Candidate]) -> list[Guess]:
-        """The first `n_best_size` candidates with different texts."""
-        guesses: dict[str, Guess] = {}
-        for candidate in candidates:
-            if len(guesses) >= self.n_best_size:
-                break
-            text = ""
-            if candidate.start > 0:
-                text = self._text(windows[candidate.window], candidate.start, candidate.end)
-            guesses.setdefault(text, Guess(text, candidate.start_logit, candidate.end_logit))
-        return list(guesses.values())
-
-    def _text(self, window: Window, start: int, end: int) -> str:
-        """The words of the passage that a stretch of tokens stands for."""
-        pieces = " ".join(window.tokens[start : end + 1])
-        predicted = " ".join(pieces.replace(" ##", "").replace("##", "").split())
-        first, last = (int(window.words[place - window.offset]) for place in (start, end))
-        words = window.question.passage.words[first : last + 1]
-        tokenised = " ".join(filter(None, map(self._bare_word, words)))
-        return original_stretch(predicted, " ".join(words), tokenised)
-
-    def _bare_word(self, word: str) -> str:
-        """A word as the tokenizer sees it before cutting it into pieces."""
-        known = self._bare.get(word)
-        if known is None:
-            known = self._bare[word] = " ".join(self.tokenizer.basic_tokenize(word))
-        return known
+    for name, text in (("--question", question), ("--passage", passage)):
+        if not text.strip():
+            raise DataError(f"{name} is empty")
+    return Question("1", question, Passage(passage), [])
 
 
-def original_stretch(predicted: str, original: str, tokenised: str) -> str:
-    """The part of the original text that a predicted, normalised text stands for.
-
-    Both forms of the text are compared without their spaces; if they then have as many
-    characters, the prediction's ends are carried over, so that `steve smith` found in
-    `Steve Smith's` gives `Steve Smith`.
+def read_question_lines(lines: Iterable[str], source: str) -> list[Question]:
+    """Questions from JSON lines.
 
     Args:
-        predicted: normalised text of the tokens.
-        original: words of the passage around it.
-        tokenised: `original` after basic tokenisation, joined by spaces.
+        lines: objects with `question`, `passage` (or `context`, as SQuAD has it) and, if
+            wanted, `id`; without it the number of the line, from 1, is the id.
+        source: name of where they come from, for messages.
 
-    Returns:
-        The stretch, or all of `original` where the two cannot be aligned.
+    Raises:
+        DataError: a line is not such an object, an id occurs again, or there is none.
     """
-    start = tokenised.find(predicted)
-    places = [index for index, character in enumerate(original) if character != " "]
-    if start < 0 or not predicted or len(places) != len(tokenised.replace(" ", "")):
-        return original
-    first = start - tokenised.count(" ", 0, start)
-    last = first + len(predicted.replace(" ", "")) - 1
-    return original[places[first] : places[last] + 1]
+    questions: dict[str, Question] = {}
+    passages: dict[str, Passage] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{source}:{number}: not JSON: {error}", _FORM) from error
+        if not isinstance(entry, dict):
+            raise DataError(f"{source}:{number}: not an object", _FORM)
+        text = _text(entry, ("question",), f"{source}:{number}")
+        passage = _text(entry, ("passage", "context"), f"{source}:{number}")
+        name = str(entry.get("id", number))
+        if name in questions:
+            raise DataError(f"{source}:{number}: the id {name!r} has occurred before")
+        questions[name] = Question(name, text, passages.setdefault(passage, Passage(passage)), [])
+    if not questions:
+        raise DataError(f"{source}: holds no question", _FORM)
+    return list(questions.values())
 
 
-def _null_candidate(scores: Sequence[Scores]) -> Candidate:
-    """[CLS] of the window where it scores lowest, at most 1,000,000."""
-    lowest = Candidate(0, 0, 0, 0.0, 0.0)
-    least = 1_000_000.0
-    for number, (starts, ends) in enumerate(scores):
-        found = Candidate(number, 0, 0, float(starts[0]), float(ends[0]))
-        if found.total < least:
-            least, lowest = found.total, found
-    return lowest
+def _text(entry: dict[str, Any], names: Sequence[str], place: str) -> str:
+    found = next((entry[name] for name in names if name in entry), None)
+    if not isinstance(found, str) or not found.strip() or not is_writable(found):
+        raise DataError(f"{place}: {names[0]!r} is missing, empty or not a text", _FORM)
+    return found
 
 
-def _best(values: np.ndarray, count: int) -> np.ndarray:
-    """Positions of the largest values, largest first, the earlier one in a tie."""
-    return np.argsort(-values, kind="stable")[:count]
+def predict(
+    config: PredictConfig, questions: Sequence[Question], adapter: Adapter
+) -> PredictResult:
+    """Answer questions with a fine-tuned model.
+
+    Args:
+        config: the settings; `init_checkpoint` is a checkpoint or a run, whose last
+            checkpoint is taken.
+        questions: with different ids.
+        adapter: of the machine.
+
+    Raises:
+        DataError: missing or broken files.
+        ConfigError: no span head; vocabulary or lengths that do not fit; or settings that
+            the machine cannot do.
+    """
+    begin = time.perf_counter()
+    start = checkpoint.find([str(config.init_checkpoint)])[-1][1]
+    shape, vocab = open_start(config, start)
+    config = replace(config, layout=adapter.caps.layout(config.layout))
+    options = options_of(config, adapter.caps.name)
+    plan = answering_plan(
+        StepPlan(precision=config.precision, layout=config.layout, model=shape, options=options),
+        config,
+    )
+    refuse([*adapter.validate(plan, OptimizerSpec()), *answering_problems(config, adapter)])
+    adapter.start(options)
+    model = BertForQuestionAnswering(shape)
+    load_span_weights(model, start)
+    tokenizer = WordPieceTokenizer(vocab, config.do_lower_case)
+    maker = WindowMaker(
+        tokenizer, config.max_seq_length, config.doc_stride, config.max_query_length
+    )
+    windows = maker.windows(questions, training=False)
+    padded = config.max_seq_length if config.layout == "padded" else 0
+    batcher = WindowBatcher(vocab.cls_id, vocab.sep_id, padded)
+    stepper = adapter.build(adapter.place(model), SpanObjective(), plan)
+    try:
+        found = answer_windows(
+            config,
+            adapter=adapter,
+            stepper=stepper,
+            batcher=batcher,
+            tokenizer=tokenizer,
+            windows=windows,
+        )
+    except CompiledOnly as done:
+        log.logger.info("%s; nothing was answered", done)
+        return PredictResult(str(start), [], round(time.perf_counter() - begin, 3))
+    answers = [_entry(question, found) for question in questions]
+    return PredictResult(str(start), answers, round(time.perf_counter() - begin, 3))
 
 
-def _softmax(values: Sequence[float]) -> list[float]:
-    largest = max(values)
-    powers = [math.exp(value - largest) for value in values]
-    total = sum(powers)
-    return [power / total for power in powers]
+def _entry(question: Question, found: Predictions) -> dict[str, Any]:
+    """What is told of one question."""
+    nbest = found.nbest.get(question.id, [])
+    answer = found.answers.get(question.id, "")
+    chance = next((guess["probability"] for guess in nbest if guess["text"] == answer), 0.0)
+    entry = {
+        "id": question.id,
+        "question": question.text,
+        "answer": answer,
+        "probability": chance,
+        "nbest": nbest,
+    }
+    if question.id in found.null_odds:
+        entry["null_odds"] = found.null_odds[question.id]
+    return entry

@@ -1,4 +1,4 @@
-"""A SQuAD run's settings and files, opened and checked before anything is written."""
+"""Opens a SQuAD run's files and checks all settings against them, before anything is written."""
 
 from __future__ import annotations
 
@@ -8,29 +8,43 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from bertkit.backends.base import Adapter, OptimizerSpec, StepPlan, StepShape
+from bertkit.backends.base import Adapter, Problem, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
+from bertkit.backends.sections import options_of
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import sha256_of
 from bertkit.model.checkpoints.loading import load_config, vocab_beside
 from bertkit.model.config import BertConfig
-from bertkit.tasks.pretraining.prepare import micro_size
+from bertkit.tasks.squad.batches import WindowBatcher
 from bertkit.tasks.squad.config import AnswerConfig, SquadConfig
 from bertkit.tasks.squad.features import Window, WindowMaker
 from bertkit.tasks.squad.questions import Question, read_questions
-from bertkit.tasks.squad.window_batches import WindowBatcher
 from bertkit.tasks.squad.window_cache import cached_windows
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.train import checkpoint
-from bertkit.train.backend_options import options_of
+from bertkit.train.step_settings import (
+    make_step_plan,
+    micro_batch_size,
+    optimizer_spec,
+    refuse,
+)
 
 # Questions looked at to tell how many windows all of them will have.
 _SAMPLE = 500
+# The settings that windows depend on, beside the file and the vocabulary.
+_DECIDES_WINDOWS = (
+    "do_lower_case",
+    "version_2_with_negative",
+    "max_seq_length",
+    "doc_stride",
+    "max_query_length",
+    "limit",
+)
 
 
 @dataclass(frozen=True)
-class Ready:
+class Prepared:
     """A run's settings and files, opened and checked against each other.
 
     Attributes:
@@ -38,8 +52,8 @@ class Ready:
         start: checkpoint to take weights from; None where only files are scored.
         shape: of its encoder.
         vocab: of its tokens.
-        training: questions to train on.
-        asked: questions to answer or to score.
+        train_questions: those to train on.
+        predict_questions: those to answer or to score.
         scores: whether answers are to be scored.
         backend: name of the machine; empty where nothing is computed.
     """
@@ -48,8 +62,8 @@ class Ready:
     start: Path | None
     shape: BertConfig | None
     vocab: Vocab | None
-    training: list[Question]
-    asked: list[Question]
+    train_questions: list[Question]
+    predict_questions: list[Question]
     scores: bool
     backend: str = ""
 
@@ -63,16 +77,15 @@ class Ready:
 
     def kept_windows(self, training: bool) -> list[Window]:
         """The windows of the training file or of the file to answer, from `--cache` if given."""
-        config, questions = self.config, self.training if training else self.asked
+        config, questions = (
+            self.config,
+            self.train_questions if training else self.predict_questions,
+        )
         path = str(config.train_file if training else config.predict_file)
         if config.cache is None:
             return self.windows(questions, training)
         assert self.vocab is not None
-        names = (
-            "do_lower_case", "version_2_with_negative", "max_seq_length", "doc_stride",
-            "max_query_length", "limit",
-        )  # fmt: skip
-        facts = {name: getattr(config, name) for name in names}
+        facts = {name: getattr(config, name) for name in _DECIDES_WINDOWS}
         facts |= {"file": sha256_of(path), "training": training}
         return cached_windows(
             config.cache, facts, questions, self.vocab, lambda: self.windows(questions, training)
@@ -91,46 +104,43 @@ class Ready:
         padded = self.config.max_seq_length if self.config.layout == "padded" else 0
         return WindowBatcher(self.vocab.cls_id, self.vocab.sep_id, padded)
 
-    @property
-    def plan(self) -> StepPlan:
+    @cached_property
+    def step_plan(self) -> StepPlan:
         """What decides one step's numbers."""
         config = self.config
         world = Topology.from_environment().world
         shape = StepShape(
-            config.micro_size, config.global_batch_size // (config.micro_size * world),
-            config.max_seq_length, world=world,
-        )  # fmt: skip
-        return StepPlan(
-            config.precision, config.layout, config.max_grad_norm, config.seed, shape=shape,
-            model=self.shape, options=options_of(config, self.backend),
-            save_every=config.save_every, training=config.trains,
-        )  # fmt: skip
+            micro_batch_size=config.micro_size,
+            accumulation=config.global_batch_size // (config.micro_size * world),
+            sequence_length=config.max_seq_length,
+            world=world,
+        )
+        plan = make_step_plan(config, shape, self.shape, options_of(config, self.backend))
+        return replace(plan, training=config.trains)
 
-    @property
-    def optimizer(self) -> OptimizerSpec:
-        """By name."""
-        return OptimizerSpec(self.config.optimizer, weight_decay=self.config.weight_decay)
-
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Digest of what the training windows are made of."""
         assert self.vocab is not None
         parts = (sha256_of(str(self.config.train_file)), self.vocab.sha256)
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
-    def outline(self) -> dict[str, int]:
+    def estimate(self) -> dict[str, int]:
         """The run in numbers, windows estimated from a sample, for a dry run."""
-        plan = {"training_questions": len(self.training), "questions_to_answer": len(self.asked)}
+        plan = {
+            "training_questions": len(self.train_questions),
+            "questions_to_answer": len(self.predict_questions),
+        }
         if self.shape is None:
             return plan
         plan["parameters"] = self.shape.parameter_count()
-        if self.training:
-            windows = self._about(self.training)
+        if self.train_questions:
+            windows = self._about(self.train_questions)
             plan |= {"training_windows_about": windows, "steps": self.config.steps(windows)}
             # Weights and two moments in float32.
             plan["checkpoint_bytes_about"] = 12 * plan["parameters"]
-        if self.asked and self.config.predicts:
-            plan["windows_to_answer_about"] = self._about(self.asked)
+        if self.predict_questions and self.config.predicts:
+            plan["windows_to_answer_about"] = self._about(self.predict_questions)
         return plan
 
     def _about(self, questions: Sequence[Question]) -> int:
@@ -138,7 +148,7 @@ class Ready:
         return round(len(self.windows(sample, training=False)) * len(questions) / len(sample))
 
 
-def prepare(config: SquadConfig, adapter: Adapter) -> Ready:
+def prepare(config: SquadConfig, adapter: Adapter) -> Prepared:
     """Open every file and check that they belong together; writes nothing.
 
     Raises:
@@ -148,38 +158,56 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Ready:
     """
     config = replace(config, layout=adapter.caps.layout(config.layout))
     if config.trains:
-        size = micro_size(
-            config.global_batch_size, config.micro_batch_size, Topology.from_environment().world
-        )
+        world = Topology.from_environment().world
+        size = micro_batch_size(config.global_batch_size, config.micro_batch_size, world)
         config = replace(config, micro_batch_size=size)
     version_2, limit = config.version_2_with_negative, config.limit
-    training, asked = [], []
+    to_train, to_predict = [], []
     if config.trains:
-        training = read_questions(str(config.train_file), version_2, True, limit)
-    if config.predict_file and (config.predicts or config.do_eval):
-        asked = read_questions(config.predict_file, version_2, False, limit)
-    answered = any(question.answers for question in asked)
+        to_train = read_questions(str(config.train_file), version_2, True, limit)
+    if config.predict_file and (config.predicts or config.do_eval or config.evaluates):
+        to_predict = read_questions(config.predict_file, version_2, False, limit)
+    answered = any(question.answers for question in to_predict)
     scores = answered and config.predicts if config.do_eval is None else config.do_eval
+    ready = Prepared(
+        config=config,
+        start=None,
+        shape=None,
+        vocab=None,
+        train_questions=to_train,
+        predict_questions=to_predict,
+        scores=scores,
+    )
     if not (config.trains or config.predicts):
-        return Ready(config, None, None, None, training, asked, scores)
+        return ready
     start = _starting_point(config)
     if config.trains and start.parent.resolve() == Path(config.output).resolve():
         raise ConfigError(
             f"--init-checkpoint {start} is a checkpoint of --output itself",
-            "give another --output; to go on with this run, give the checkpoint it started from",
+            "give another --output; to resume this run, give the checkpoint it started from",
         )
     shape, vocab = open_start(config, start)
-    ready = Ready(config, start, shape, vocab, training, asked, scores, adapter.caps.name)
-    answering = answering_plan(ready.plan, config)
-    plans = [ready.plan if config.trains else answering]
+    ready = replace(ready, start=start, shape=shape, vocab=vocab, backend=adapter.caps.name)
+    _check(ready, adapter, answered)
+    return ready
+
+
+def _check(ready: Prepared, adapter: Adapter, answered: bool) -> None:
+    """Refuse what the machine cannot do, and evaluations on questions without answers."""
+    config = ready.config
+    answering = answering_plan(ready.step_plan, config)
+    plans = [ready.step_plan if config.trains else answering]
     if config.predicts and adapter.caps.scalar_reads == "closure":
         plans.append(answering)  # such an engine cuts whole steps, and so these batches too
-    found = [problem for plan in plans for problem in adapter.validate(plan, ready.optimizer)]
-    problems = [problem.text for problem in found]
-    problems += answering_problems(config, adapter) if config.predicts else []
-    if problems:
-        raise ConfigError("; ".join(dict.fromkeys(problems)))
-    return ready
+    spec = optimizer_spec(config)
+    problems: list[Problem | str] = [p for plan in plans for p in adapter.validate(plan, spec)]
+    if config.predicts:
+        problems += answering_problems(config, adapter)
+    if config.evaluates and not answered:
+        problems.append("--eval-every needs answers in --predict-file")
+    if config.evaluates and adapter.caps.step_owner != "loop":
+        problems.append(f"--eval-every does not work on {adapter.caps.name}; leave it out")
+    refuse(problems)
 
 
 def open_start(config: AnswerConfig, start: Path) -> tuple[BertConfig, Vocab]:
@@ -201,16 +229,21 @@ def open_start(config: AnswerConfig, start: Path) -> tuple[BertConfig, Vocab]:
 
 def answering_plan(plan: StepPlan, config: AnswerConfig) -> StepPlan:
     """The plan of a forward pass that answers, from that of a run."""
-    shape = StepShape(config.predict_size or 1, 1, config.max_seq_length)
+    shape = StepShape(
+        micro_batch_size=config.predict_size or 1,
+        accumulation=1,
+        sequence_length=config.max_seq_length,
+    )
     return replace(plan, shape=shape, training=False)
 
 
 def answering_problems(config: AnswerConfig, adapter: Adapter) -> list[str]:
     """What a machine cannot do of the settings for answering."""
     if config.predict_size == 0 and adapter.caps.scalar_reads == "closure":
-        name = adapter.caps.name
-        return [f"--predict-batch-size auto does not work on {name}, whose compiler cuts batches"
-                " itself; give a number"]  # fmt: skip
+        return [
+            f"--predict-batch-size auto does not work on {adapter.caps.name}, whose compiler cuts"
+            " batches itself; give a number"
+        ]
     return []
 
 

@@ -22,6 +22,7 @@ import torch
 
 from bertkit.backends.base import OptimizerSpec, StepPlan, StepShape
 from bertkit.backends.cs.adapter import CsAdapter
+from bertkit.backends.cs.options import CsOptions
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.data.feed import Feed
 from bertkit.data.prefetch import Steps
@@ -31,8 +32,7 @@ from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.tfrecord import encode_example
 from bertkit.records.files.tfrecord import write_records as write_records_file
-from bertkit.tasks.pretraining.task import PretrainTask
-from bertkit.train.backend_options import CsConfig
+from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.train.schedule import make_schedule
 
 REAL = os.environ.get("BERTKIT_CEREBRAS") == "1"
@@ -115,20 +115,20 @@ def feed(folder: Path, layout: str, fixed: bool, size: int = 8) -> Feed:
 
 def train(
     adapter: CpuAdapter | CsAdapter, records: Path, artifacts: Path, layout: str = "padded",
-    steps: int = 3, optimizer: str = "sgd", schedule=None, options: CsConfig | None = None,
+    steps: int = 3, optimizer: str = "sgd", schedule=None, options: CsOptions | None = None,
     **plan: object,
 ) -> tuple[list[dict[str, float]], dict[str, torch.Tensor]]:  # fmt: skip
     """The numbers of every step and the weights after the last."""
     torch.manual_seed(7)
     model = BertForPreTraining(SHAPE)
     cs = isinstance(adapter, CsAdapter)
-    given = options or CsConfig(device="cpu", artifacts=str(artifacts))
+    given = options or CsOptions(device="cpu", artifacts=str(artifacts))
     adapter.start(given if cs else None)
     shape = StepShape(4, 2, LENGTH, PREDICTIONS)
     rates = schedule or make_schedule("linear", learning_rate=0.5, max_steps=4, warmup_steps=2)
     placed = adapter.place(model)
     stepper = adapter.build(
-        placed, PretrainTask(),
+        placed, PretrainingObjective(),
         StepPlan(layout=layout, shape=shape, model=SHAPE, max_grad_norm=0.3, **plan),
         adapter.optimizer(placed, OptimizerSpec(optimizer, weight_decay=0.01)), rates,
     )  # fmt: skip

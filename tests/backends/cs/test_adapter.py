@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from bertkit.backends.cs.adapter import CsAdapter
+from bertkit.backends.cs.options import CsOptions
 from bertkit.backends.cs.schedule import EngineSchedule
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.errors import StoppedError
@@ -23,7 +24,6 @@ from bertkit.tasks.pretraining.config import EvalConfig
 from bertkit.tasks.pretraining.evaluate import evaluate_checkpoints
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.train import checkpoint, metrics
-from bertkit.train.backend_options import CsConfig
 from bertkit.train.schedule import make_schedule, staged
 
 from .runs import REAL, SHAPE, far, tiny, train
@@ -81,7 +81,7 @@ SCHEDULES = {
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_rates_are_ours_step_by_step_from_any_step_on(cstorch, name):
-    CsAdapter().start(CsConfig(device="cpu"))
+    CsAdapter().start(CsOptions(device="cpu"))
     ours = SCHEDULES[name]
     top = max(ours(step) for step in range(41))
     for first in (0, 3, 8, 30):
@@ -145,7 +145,7 @@ def test_evaluation_is_the_cpu_backends(cstorch, cs_settings, cs_records, tmp_pa
     ):
         asked = EvalConfig(
             layout="padded" if layout == "cpu" else layout, batch_size=4,
-            cs=CsConfig(device="cpu", artifacts=str(tmp_path / "logs")),
+            cs=CsOptions(device="cpu", artifacts=str(tmp_path / "logs")),
         )  # fmt: skip
         (found[layout],) = evaluate_checkpoints(
             asked, [str(cs_records / "eval.tfrecord")], [config.output + "/step-0000006"], adapter
@@ -157,7 +157,9 @@ def test_evaluation_is_the_cpu_backends(cstorch, cs_settings, cs_records, tmp_pa
 
 
 def test_the_vendors_file_converts_to_the_same_weights(cstorch, cs_settings, tmp_path):
-    config = cs_settings(cs=CsConfig(device="cpu", artifacts=str(tmp_path / "logs"), keep_mdl=True))
+    config = cs_settings(
+        cs=CsOptions(device="cpu", artifacts=str(tmp_path / "logs"), keep_mdl=True)
+    )
     pretrain(config, CsAdapter())
     files = sorted(path.name for path in (tmp_path / "logs/checkpoints").iterdir())
     assert files == [f"checkpoint_{step}.mdl" for step in (2, 4, 6)]

@@ -17,12 +17,12 @@ from safetensors.torch import load_file
 from bertkit.backends.cs import features as cs_data
 from bertkit.backends.cs import step as cs_step
 from bertkit.backends.cs.adapter import CsAdapter
+from bertkit.backends.cs.options import CsOptions
 from bertkit.backends.cs.schedule import EngineSchedule
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.errors import StoppedError
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.train import checkpoint
-from bertkit.train.backend_options import CsConfig
 from bertkit.train.schedule import make_schedule
 
 from . import runs
@@ -123,8 +123,8 @@ def test_the_vendor_refuses(tmp_path, monkeypatch, body):
 # A system, played by the stand-in
 
 
-def on_system(tmp_path, **more) -> CsConfig:
-    return CsConfig(artifacts=str(tmp_path / "logs"), address="cluster:9000", **more)
+def on_system(tmp_path, **more) -> CsOptions:
+    return CsOptions(artifacts=str(tmp_path / "logs"), address="cluster:9000", **more)
 
 
 @played

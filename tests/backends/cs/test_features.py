@@ -13,9 +13,9 @@ from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan, StepShape
 from bertkit.backends.cs import features as cs_data
 from bertkit.backends.cs.adapter import CsAdapter
+from bertkit.backends.cs.options import CsOptions
 from bertkit.data.prefetch import Steps
 from bertkit.errors import ConfigError, DataError, MissingDependencyError
-from bertkit.train.backend_options import CsConfig
 
 from .runs import LENGTH, REAL, feed, tiny
 
@@ -146,14 +146,16 @@ def test_it_is_found_where_it_is(cstorch):
 def test_all_problems_are_told_at_once():
     plan = StepPlan(
         "fp32", "unpadded", clip="before", shape=StepShape(2, 2, 128, 0, world=2),
-        options=CsConfig(systems=8, validate_only=True, compile_only=True),
+        options=CsOptions(systems=8, validate_only=True, compile_only=True),
     )  # fmt: skip
     flags = [p.flag for p in CsAdapter().validate(plan, OptimizerSpec("nvlamb"))]
     assert flags == ["--layout", "--optimizer", "--precision", "--set", "--backend", "--clip",
                      "--set"]  # fmt: skip
-    half = StepPlan("bf16", "padded", loss_scale=8.0, options=CsConfig(half="cbfloat16"))
+    half = StepPlan("bf16", "padded", loss_scale=8.0, options=CsOptions(half="cbfloat16"))
     assert [p.flag for p in CsAdapter().validate(half, OptimizerSpec())] == ["--loss-scale"]
-    here = StepPlan("fp16", "padded", options=CsConfig(device="cpu", validate_only=True, systems=2))
+    here = StepPlan(
+        "fp16", "padded", options=CsOptions(device="cpu", validate_only=True, systems=2)
+    )
     assert len(CsAdapter().validate(here, OptimizerSpec())) == 3
 
 
@@ -164,7 +166,7 @@ def test_it_runs_alone(cstorch, cs_records, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
     with pytest.raises(ConfigError, match="one process"):
-        adapter.start(CsConfig(device="cpu"))
+        adapter.start(CsOptions(device="cpu"))
 
 
 def test_end_to_end_through_the_command_line(cs_command, cs_records, tmp_path):

@@ -10,22 +10,22 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tasks.squad.world import PEOPLE, RIVERS, WORD_EMBEDDINGS, squad
+from tasks.squad.world import PEOPLE, RIVERS, WORDS, squad
+from terminated import terminated
 
 from bertkit.backends.cs import features as cs_data
 from bertkit.backends.cs import step as cs_step
 from bertkit.backends.cs.adapter import CsAdapter
+from bertkit.backends.cs.options import CsOptions
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.errors import BertkitError, ConfigError, StoppedError
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
-from bertkit.tasks.squad import ask
-from bertkit.tasks.squad.config import AskConfig, SquadConfig
+from bertkit.tasks.squad import predict
+from bertkit.tasks.squad.config import PredictConfig, SquadConfig
 from bertkit.tasks.squad.finetune import finetune
 from bertkit.tasks.squad.prepare import prepare
-from bertkit.train.backend_options import CsConfig
-from bertkit.train.trainer import Trainer
 
 from .runs import REAL, far
 
@@ -35,7 +35,7 @@ played = pytest.mark.skipif(REAL, reason="needs a system, which the stand-in pla
 @pytest.fixture
 def settings(tmp_path):
     """Five questions, an encoder, and three steps of SGD on them."""
-    vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORD_EMBEDDINGS.split()]
+    vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS.split()]
     torch.manual_seed(0)
     shape = BertConfig(
         vocab_size=len(vocab), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
@@ -51,7 +51,7 @@ def settings(tmp_path):
         output=str(tmp_path / "run"), max_seq_length=48, doc_stride=16, max_query_length=12,
         global_batch_size=4, micro_batch_size=2, max_steps=3, optimizer="sgd", learning_rate=0.5,
         warmup_proportion=0.0, max_grad_norm=0.3, predict_batch_size="2", save_every=2,
-        keep_last=0, cs=CsConfig(device="cpu", artifacts=str(tmp_path / "logs")),
+        keep_last=0, cs=CsOptions(device="cpu", artifacts=str(tmp_path / "logs")),
     )  # fmt: skip
 
 
@@ -99,31 +99,22 @@ def test_questions_are_answered_without_training_first(cstorch, settings):
     ours, theirs = ({}, {})
     trained = finetune(replace(settings, predict_file=None), CpuAdapter())
     for found, adapter in ((ours, CsAdapter()), (theirs, CpuAdapter())):
-        asked = AskConfig(
-            trained.checkpoint, max_seq_length=48, max_query_length=12, doc_stride=16,
-            predict_batch_size="2", cs=settings.cs,
+        asked = PredictConfig(
+            init_checkpoint=trained.checkpoint, max_seq_length=48, max_query_length=12,
+            doc_stride=16, predict_batch_size="2", cs=settings.cs,
         )  # fmt: skip
-        question = ask.one_question("Who built the castle?", PEOPLE["context"])
-        (found["answer"],) = ask.ask(asked, [question], adapter).answers
+        question = predict.one_question("Who built the castle?", PEOPLE["context"])
+        (found["answer"],) = predict.predict(asked, [question], adapter).answers
     assert ours["answer"]["answer"] == theirs["answer"]["answer"]
     for mine, other in zip(ours["answer"]["nbest"], theirs["answer"]["nbest"], strict=True):
         assert mine["probability"] == pytest.approx(other["probability"], abs=1e-5)
 
 
-def test_resuming_continues_bit_for_bit(cstorch, settings, tmp_path, monkeypatch):
+def test_resuming_continues_bit_for_bit(cstorch, settings, tmp_path):
     plain = replace(settings, predict_file=None, max_steps=4)
     whole = finetune(replace(plain, output=str(tmp_path / "whole")), CsAdapter())
-    step = Trainer._step
-
-    def stopped(self, batch, progress):
-        step(self, batch, progress)
-        if progress.step == 2:
-            self._signal = 15
-
-    monkeypatch.setattr(Trainer, "_step", stopped)
-    with pytest.raises(StoppedError, match="step 2 of 4"):
-        finetune(plain, CsAdapter())
-    monkeypatch.undo()
+    with pytest.raises(StoppedError, match="stopped by SIGTERM at step 2 of 4"):
+        finetune(plain, terminated(CsAdapter(), 2))
     rest = finetune(plain, CsAdapter())
     one, other = (load_file(f"{run.checkpoint}/model.safetensors") for run in (whole, rest))
     assert far(one, other) == 0.0
@@ -135,7 +126,7 @@ def test_sizes_are_not_tried_on_it(cstorch, settings):
     several = on_system(settings, systems=3)
     with pytest.raises(ConfigError, match="more than the 2 rows of a step"):
         prepare(several, CsAdapter())
-    assert prepare(replace(several, predict_batch_size="3"), CsAdapter()).asked
+    assert prepare(replace(several, predict_batch_size="3"), CsAdapter()).predict_questions
     # Where nothing is answered, it does not matter.
     finetune(replace(settings, predict_file=None, predict_batch_size="auto"), CsAdapter())
 

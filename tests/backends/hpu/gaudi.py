@@ -15,14 +15,14 @@ import torch
 
 from bertkit.backends.base import OptimizerSpec, StepPlan, StepShape
 from bertkit.backends.hpu.adapter import HpuAdapter
+from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.data.feed import Feed
 from bertkit.data.record_source import RecordSource
 from bertkit.data.sample_order import Order
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
-from bertkit.tasks.pretraining.task import PretrainTask
-from bertkit.train.backend_options import HpuConfig
+from bertkit.tasks.pretraining.objective import PretrainingObjective
 
 FAKES = Path(__file__).parents[1] / "fakes"
 _VARIABLES = (
@@ -62,7 +62,7 @@ def engine():
     return importlib.import_module("habana_frameworks.torch._engine")
 
 
-class Watched(PretrainTask):
+class Watched(PretrainingObjective):
     """Notes for every forward pass whether bf16 was on."""
 
     def __init__(self, nsp: bool = True) -> None:
@@ -107,7 +107,7 @@ def feed_of(path, layout: str = "padded", fixed: bool = True, order: bool = True
     )  # fmt: skip
 
 
-def plan_of(options: HpuConfig, precision="fp32", layout="padded", clip=1.0) -> StepPlan:
+def plan_of(options: HpuOptions, precision="fp32", layout="padded", clip=1.0) -> StepPlan:
     shape = StepShape(MICRO, GLOBAL // MICRO, 24, 4)
     return StepPlan(
         precision, layout, max_grad_norm=clip, shape=shape, model=SHAPE, options=options
@@ -128,13 +128,13 @@ def run(
     Returns:
         What the log and the counters of the stand-in showed meanwhile.
     """
-    options = options or HpuConfig()
+    options = options or HpuOptions()
     adapter = adapter or HpuAdapter()
     adapter.start(options)
     log, counter, programs = engine().LOG, engine().counter, engine().programs
     placed = adapter.place(model or fresh_model())
     made = adapter.optimizer(placed, OptimizerSpec(optimizer, eps=eps, weight_decay=decay))
-    task = Watched(nsp) if watched else PretrainTask(nsp)
+    task = Watched(nsp) if watched else PretrainingObjective(nsp)
     plan = plan_of(options, precision, layout, clip)
     stepper = adapter.build(placed, task, plan, made, rate)
     if state:
@@ -181,7 +181,7 @@ def on_the_cpu(
     model = fresh_model()
     made = adapter.optimizer(model, OptimizerSpec(optimizer, eps=eps, weight_decay=decay))
     plan = StepPlan("fp32", "padded", max_grad_norm=clip)
-    stepper = adapter.build(model, PretrainTask(nsp), plan, made, rate)
+    stepper = adapter.build(model, PretrainingObjective(nsp), plan, made, rate)
     seen = Seen()
     tickets = []
     for number, batch in enumerate(feed_of(path).steps(0, steps)):

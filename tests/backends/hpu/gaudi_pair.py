@@ -20,17 +20,17 @@ from backends.hpu import gaudi
 from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.backends.hpu import adapter as hpu
 from bertkit.backends.hpu import step
+from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.torch import step as plain_step
 from bertkit.backends.torch.distributed import reduce_gradients
 from bertkit.data.feed import Feed
-from bertkit.tasks.pretraining.task import PretrainTask
-from bertkit.train.backend_options import HpuConfig
+from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.train.optimizers import own_part
 
 STEPS = 3
 # So far below the gradients' norm that eps makes LAMB feel it.
 SHARDED_CLIP = 1e-5
-FLAT, AVERAGED = HpuConfig(mode="eager"), HpuConfig(mode="eager", flat_all_reduce=False)
+FLAT, AVERAGED = HpuOptions(mode="eager"), HpuOptions(mode="eager", flat_all_reduce=False)
 
 
 def halves(parameters):
@@ -81,7 +81,7 @@ def scenario(adapter, records, options, sharded=False) -> dict:
     name, clip = ("nvlamb", SHARDED_CLIP) if sharded else ("sgd", 1.0)
     optimizer = adapter.optimizer(placed, OptimizerSpec(name, shard=sharded))
     plan = StepPlan("fp32", "padded", max_grad_norm=clip, options=options)
-    stepper = adapter.build(placed, PretrainTask(), plan, optimizer, gaudi.rate)
+    stepper = adapter.build(placed, PretrainingObjective(), plan, optimizer, gaudi.rate)
     feed = gaudi.feed_of(records)
     feed = Feed(
         feed.source, feed.order, gaudi.GLOBAL, 2, "padded", "global_step", feed.vocab_size,
@@ -116,8 +116,8 @@ def refused(call) -> str:
 def main(folder: Path, mode: str) -> None:
     torch.set_num_threads(1)
     adapter = hpu.HpuAdapter()
-    lazy = HpuConfig(mode="lazy")
-    adapter.start(HpuConfig(mode=mode), distributed=True)
+    lazy = HpuOptions(mode="lazy")
+    adapter.start(HpuOptions(mode=mode), distributed=True)
     rank = adapter.peers.topology.rank
     found = {}
     wanted = {"flat": (lazy, SCENARIOS["flat"][1])} if mode == "lazy" else SCENARIOS

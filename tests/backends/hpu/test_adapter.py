@@ -13,9 +13,9 @@ from backends.hpu import gaudi
 from bertkit.backends.base import OptimizerSpec, StepPlan, StepShape
 from bertkit.backends.hpu import adapter as hpu
 from bertkit.backends.hpu.adapter import HpuAdapter
+from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.torch.matmul_speed import matrix_flops
 from bertkit.errors import ConfigError, MissingDependencyError
-from bertkit.train.backend_options import HpuConfig
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_a_package_that_does_not_load_is_told_in_one_line(stand_in, monkeypatch,
 
 
 def test_all_problems_are_told_at_once():
-    options = HpuConfig(mode="eager", graphs=True, compiled_autograd=True, bf16_ops="/no/such")
+    options = HpuOptions(mode="eager", graphs=True, compiled_autograd=True, bf16_ops="/no/such")
     plan = StepPlan(
         "fp16", "unpadded", clip="before", shape=StepShape(4, 2, 24, world=8), options=options
     )
@@ -97,7 +97,7 @@ def test_all_problems_are_told_at_once():
 def test_the_environment_is_set_before_the_import(stand_in, tmp_path):
     (tmp_path / "ops.txt").write_text("matmul\n")
     place = str(tmp_path / "ops.txt")
-    HpuAdapter().start(HpuConfig(mode="eager", bf16_ops=place, fp32_ops=place))
+    HpuAdapter().start(HpuOptions(mode="eager", bf16_ops=place, fp32_ops=place))
     assert os.environ["PT_HPU_LAZY_MODE"] == "0"
     assert not gaudi.engine().is_lazy()
     assert os.environ["PT_HPU_AUTOCAST_LOWER_PRECISION_OPS_LIST"] == place
@@ -106,7 +106,7 @@ def test_the_environment_is_set_before_the_import(stand_in, tmp_path):
 
 def test_another_mode_of_the_environment_is_told(stand_in, monkeypatch, caplog):
     monkeypatch.setenv("PT_HPU_LAZY_MODE", "0")
-    HpuAdapter().start(HpuConfig(mode="lazy"))
+    HpuAdapter().start(HpuOptions(mode="lazy"))
     assert "hpu.mode lazy decides, not PT_HPU_LAZY_MODE=0" in caplog.text
     assert gaudi.engine().is_lazy()
 
@@ -115,7 +115,7 @@ def test_a_package_imported_too_early_is_refused(stand_in, monkeypatch):
     monkeypatch.setenv("PT_HPU_LAZY_MODE", "0")
     gaudi.engine()
     with pytest.raises(ConfigError, match="was imported with PT_HPU_LAZY_MODE=0") as caught:
-        HpuAdapter().start(HpuConfig(mode="lazy"))
+        HpuAdapter().start(HpuOptions(mode="lazy"))
     assert "PT_HPU_LAZY_MODE=1" in str(caught.value.hint)
 
 
@@ -134,7 +134,7 @@ def test_a_single_card_starts_no_process_group(stand_in):
 
 def test_graphs_need_the_whole_model(path, stand_in):
     with pytest.raises(ConfigError, match="trains some only"):
-        gaudi.run(path, options=HpuConfig(graphs=True), nsp=False)
+        gaudi.run(path, options=HpuOptions(graphs=True), nsp=False)
 
 
 # ---------------------------------------------------------------- numbers
@@ -156,7 +156,7 @@ def test_layouts_give_the_numbers_of_the_cpu(path, layout):
 )  # fmt: skip
 def test_eager_mode_gives_the_numbers_of_the_cpu(path, settings, reference):
     with gaudi.machine():
-        seen = gaudi.run(path, **settings, options=HpuConfig(mode="eager"))
+        seen = gaudi.run(path, **settings, options=HpuOptions(mode="eager"))
     assert seen.marks == [0] * len(seen.marks)
     expected = gaudi.on_the_cpu(path, **settings, **reference)
     assert seen.losses == pytest.approx(expected.losses, rel=1e-5)
@@ -166,7 +166,7 @@ def test_eager_mode_gives_the_numbers_of_the_cpu(path, settings, reference):
 @pytest.mark.slow
 @pytest.mark.parametrize("autograd", [False, True])
 def test_compile_mode_gives_the_numbers_of_the_cpu(path, autograd):
-    options = HpuConfig(mode="compile", compiled_autograd=autograd)
+    options = HpuOptions(mode="compile", compiled_autograd=autograd)
     torch._dynamo.reset()  # programs of a test before would be taken again
     with gaudi.machine():
         seen = gaudi.run(path, options=options, watched=False)
@@ -188,7 +188,7 @@ def test_a_run_of_the_cpu_goes_on_here(path, optimizer):
     with gaudi.machine():
         rest = gaudi.run(
             path, **settings, steps=2, first=2, model=model, state=half.state,
-            options=HpuConfig(mode="eager"),
+            options=HpuOptions(mode="eager"),
         )  # fmt: skip
     assert rest.losses == pytest.approx(whole.losses[2:], rel=1e-4)
     assert rest.state["optimizer"].keys() == whole.state["optimizer"].keys()
@@ -200,13 +200,13 @@ def test_a_run_of_the_cpu_goes_on_here(path, optimizer):
 def test_the_state_of_another_model_is_refused(path, stand_in):
     state = {"optimizer": {"other": {"step": torch.tensor(1.0)}}}
     with pytest.raises(ConfigError, match="belongs to another model"):
-        gaudi.run(path, "nvlamb", state=state, options=HpuConfig(mode="eager"))
+        gaudi.run(path, "nvlamb", state=state, options=HpuOptions(mode="eager"))
 
 
 @pytest.mark.parametrize("mode", ["lazy", "eager"])
 def test_the_speed_of_products_is_that_of_products_done(stand_in, mode):
     adapter = HpuAdapter()
-    adapter.start(HpuConfig(mode=mode))
+    adapter.start(HpuOptions(mode=mode))
     found = matrix_flops(torch.device("hpu"), "fp32", 0.01, wait=adapter.engine.finish, size=256)
     # No core does more than 10^12 of these per second; products left out would seem to.
     assert 0 < found < 1e12

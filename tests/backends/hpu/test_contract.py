@@ -18,12 +18,12 @@ import torch
 from backends.hpu import gaudi
 from bertkit.backends.hpu import adapter, graphs, optimizers, step
 from bertkit.backends.hpu.adapter import HpuAdapter
+from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.hpu.step import HpuStepper
 from bertkit.data.step_batch import MicroBatch
-from bertkit.train.backend_options import HpuConfig
 from bertkit.train.optimizers import load_named_state, make_optimizer
 
-GRAPHS = HpuConfig(graphs=True)
+GRAPHS = HpuOptions(graphs=True)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 import synthetic
 import torch
 from safetensors.torch import load_file
-from tasks.squad.world import PEOPLE, RIVERS, WORD_EMBEDDINGS, squad
+from tasks.squad.world import PEOPLE, RIVERS, WORDS, squad
 
 from backends.hpu import gaudi, gaudi_pair
 from bertkit.backends.hpu import adapter
@@ -114,7 +114,7 @@ def questions(tmp_path):
     """A command line that learns five questions."""
     vocab = tmp_path / "vocab.txt"
     vocab.write_text(
-        "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORD_EMBEDDINGS.split()]) + "\n"
+        "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS.split()]) + "\n"
     )
     (tmp_path / "train.json").write_text(json.dumps(squad(RIVERS, PEOPLE)))
     encoder = tmp_path / "encoder"

@@ -15,13 +15,13 @@ import synthetic
 import torch
 
 from bertkit.backends import registry
+from bertkit.backends.ipu.options import IpuOptions
 from bertkit.errors import ConfigError, DataError, MissingDependencyError, StoppedError
 from bertkit.model.config import BertConfig
 from bertkit.records.files.tfrecord import encode_example, write_records
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.train import checkpoint
-from bertkit.train.backend_options import IpuConfig
 
 from .copies import changed_adapter, distance, engine, require_same, weights
 
@@ -31,7 +31,7 @@ SHAPE = BertConfig(
     attention_probs_dropout_prob=0.0,
 )  # fmt: skip
 # Layers on two IPUs and the heads back on the first: three stages.
-TWO = IpuConfig(layers_per_ipu=[1, 1], embedding_serialization=4, memory_proportion=[0.3, 0.2])
+TWO = IpuOptions(layers_per_ipu=[1, 1], embedding_serialization=4, memory_proportion=[0.3, 0.2])
 
 
 @pytest.fixture
@@ -86,9 +86,9 @@ def test_three_steps_are_the_cpus(settings, on_cpu, poptorch):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"ipu": IpuConfig(replicas=2)},
-        {"ipu": IpuConfig(replicas=4), "mlm_normalisation": "micro_batch"},
-        {"ipu": IpuConfig(pipeline_stages=["emb hid", "hid enc_out", "pool heads"],
+        {"ipu": IpuOptions(replicas=2)},
+        {"ipu": IpuOptions(replicas=4), "mlm_normalisation": "micro_batch"},
+        {"ipu": IpuOptions(pipeline_stages=["emb hid", "hid enc_out", "pool heads"],
                           device_mapping=[0, 1, 0]),
          "micro_batch_size": 1, "global_batch_size": 12},
     ],
@@ -113,7 +113,7 @@ def test_packed_rows_are_the_cpus_too(settings, poptorch, tmp_path):
     require_same(pretrain(config, registry.get("ipu")), other)
     accumulation = poptorch.DEVICE.compiled[0].options.Training.values["accumulation"]
     assert accumulation == 5, "8 micro-batches / 1.6"
-    full = replace(config, ipu=IpuConfig(packing_factor=8.0), output=str(tmp_path / "full"))
+    full = replace(config, ipu=IpuOptions(packing_factor=8.0), output=str(tmp_path / "full"))
     with pytest.raises(DataError, match=r"micro-batches, the compiled program takes 1"):
         pretrain(full, registry.get("ipu"))
 
@@ -134,7 +134,7 @@ def short_records(path: Path) -> Path:
 def test_every_lamb_is_a_case_of_the_engines(settings, poptorch, tmp_path, name):
     config = settings(
         optimizer=name, max_grad_norm=0.0, eps=1e-3, learning_rate=0.01, eval_every=0, max_steps=2,
-        ipu=IpuConfig(),
+        ipu=IpuOptions(),
     )  # fmt: skip
     other = pretrain(replace(config, output=str(tmp_path / "cpu")), registry.get("cpu"))
     result = pretrain(config, registry.get("ipu"))

@@ -7,12 +7,12 @@ import pytest
 import synthetic
 
 from bertkit.backends.ipu.model import by_sequence, joined, place_stages, serialise_embedding
+from bertkit.backends.ipu.options import IpuOptions
 from bertkit.backends.ipu.pipeline import make_pipeline
 from bertkit.data.batch_layouts import Layout
 from bertkit.data.step_batch import weighted
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
-from bertkit.train.backend_options import IpuConfig
 
 from .copies import engine
 
@@ -58,11 +58,11 @@ def test_stages_begin_where_the_settings_say(kind, head):
     names = {id(part): name for name, part in model.named_modules()}
     with engine():
         for options, expected in (
-            (IpuConfig(layers_per_ipu=[2, 1]),
+            (IpuOptions(layers_per_ipu=[2, 1]),
              ["bert.embeddings", "bert.encoder.layer.2", head]),
-            (IpuConfig(layers_per_ipu=[0, 3]),
+            (IpuOptions(layers_per_ipu=[0, 3]),
              ["bert.embeddings", "bert.encoder.layer.0", head]),
-            (IpuConfig(), ["bert.embeddings"]),
+            (IpuOptions(), ["bert.embeddings"]),
         ):  # fmt: skip
             place_stages(model, make_pipeline(options, 3), recomputation=False)
             found = [

@@ -8,13 +8,13 @@ import pytest
 
 from bertkit.backends.base import OptimizerSpec, StepPlan, StepShape
 from bertkit.backends.ipu.adapter import IpuAdapter
+from bertkit.backends.ipu.options import IpuOptions
 from bertkit.backends.ipu.pipeline import make_pipeline
 from bertkit.backends.ipu.rules import accumulation
 from bertkit.model.config import BertConfig
-from bertkit.train.backend_options import IpuConfig
 
 # Graphcore's placement of BERT-large: 24 layers on four IPUs, the heads back on the first.
-LARGE = IpuConfig(
+LARGE = IpuOptions(
     replicas=4, layers_per_ipu=[3, 7, 7, 7], memory_proportion=[0.15, 0.15, 0.15, 0.15],
     embedding_serialization=2,
 )  # fmt: skip
@@ -40,17 +40,17 @@ def test_graphcores_own_placements_pass():
     assert accumulation(form, StepShape(8, 8160, 128, 20)) == 2040
     assert problems(form) == []
     assert make_pipeline(form, 24) == make_pipeline(LARGE, 24)
-    assert problems(IpuConfig(), OptimizerSpec(), max_grad_norm=1.0) == []
+    assert problems(IpuOptions(), OptimizerSpec(), max_grad_norm=1.0) == []
 
 
 @pytest.mark.parametrize(
     ("options", "layers", "found"),
     [
-        (IpuConfig(), 2, [(0, 2, True)]),
-        (IpuConfig(layers_per_ipu=[3]), 6, [(0, 3, False), (1, 3, False), (0, 0, True)]),
-        (IpuConfig(layers_per_ipu=[0, 4, 4, 4]), 12,
+        (IpuOptions(), 2, [(0, 2, True)]),
+        (IpuOptions(layers_per_ipu=[3]), 6, [(0, 3, False), (1, 3, False), (0, 0, True)]),
+        (IpuOptions(layers_per_ipu=[0, 4, 4, 4]), 12,
          [(0, 0, False), (1, 4, False), (2, 4, False), (3, 4, False), (0, 0, True)]),
-        (IpuConfig(pipeline_stages=["emb hid hid pool heads"]), 2, [(0, 2, True)]),
+        (IpuOptions(pipeline_stages=["emb hid hid pool heads"]), 2, [(0, 2, True)]),
     ],
 )  # fmt: skip
 def test_stages(options, layers, found):
@@ -78,7 +78,7 @@ FORM = replace(LARGE, layers_per_ipu=[], pipeline_stages=STAGES, device_mapping=
         (replace(LARGE, inference_device_iterations=4), {}, "less than the 5 pipeline stages"),
         (replace(LARGE, device_iterations=4), {}, "a call trains one step"),
         (replace(LARGE, embedding_serialization=4), {}, "does not divide model.vocab_size 30522"),
-        (replace(IpuConfig(), replicated_tensor_sharding=True), {}, "more than one replica"),
+        (replace(IpuOptions(), replicated_tensor_sharding=True), {}, "more than one replica"),
         (replace(LARGE, replicated_tensor_sharding=True), {}, None),
         (replace(LARGE, packing_factor=1.2), {}, "needs --layout packed"),
         (replace(LARGE, simulator=True, compile_only=True), {}, "choose one"),

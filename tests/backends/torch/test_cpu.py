@@ -6,7 +6,7 @@ import torch
 from bertkit.backends.base import StepPlan
 from bertkit.backends.torch import cpu
 from bertkit.log import logger
-from bertkit.tasks.pretraining.task import PretrainTask
+from bertkit.tasks.pretraining.objective import PretrainingObjective
 
 
 def test_it_is_always_present():
@@ -22,9 +22,9 @@ def test_emulated_bf16_is_warned_of(monkeypatch, hardware, warned):
     monkeypatch.setattr(cpu, "has_bf16", lambda: hardware)
     monkeypatch.setattr(logger, "warning", lambda text, *_: seen.append(text))
     adapter = cpu.CpuAdapter()
-    adapter.build(torch.nn.Linear(1, 1), PretrainTask(), StepPlan("bf16"))
+    adapter.build(torch.nn.Linear(1, 1), PretrainingObjective(), StepPlan("bf16"))
     assert bool(seen) == warned
-    adapter.build(torch.nn.Linear(1, 1), PretrainTask(), StepPlan("fp32"))
+    adapter.build(torch.nn.Linear(1, 1), PretrainingObjective(), StepPlan("fp32"))
     assert len(seen) == int(warned)
 
 

@@ -11,11 +11,11 @@ import torch
 from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.backends.torch.cuda import CudaAdapter
+from bertkit.backends.torch.options import CudaOptions
 from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
+from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.pretrain import pretrain
-from bertkit.tasks.pretraining.task import PretrainTask
-from bertkit.train.backend_options import CudaConfig
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 
@@ -34,9 +34,11 @@ def test_only_fp16_is_scaled(precision, scales):
     model = torch.nn.Linear(2, 2)
     adapter = CudaAdapter()
     optimizer = adapter.optimizer(model, OptimizerSpec())
-    step = adapter.build(model, PretrainTask(), StepPlan(precision), optimizer, lambda step: 0.1)
+    step = adapter.build(
+        model, PretrainingObjective(), StepPlan(precision), optimizer, lambda step: 0.1
+    )
     assert (step.scaler is not None) == scales
-    assert adapter.build(model, PretrainTask(), StepPlan(precision)).scaler is None
+    assert adapter.build(model, PretrainingObjective(), StepPlan(precision)).scaler is None
 
 
 @needs_gpu
@@ -61,7 +63,7 @@ def test_a_run_on_the_gpu_equals_the_cpu(tmp_path, layout):
 
 def test_what_cannot_be_compiled_is_said():
     """Attention kernels for constant totals take half precision only."""
-    adapter, compiled = CudaAdapter(), CudaConfig(compile=True)
+    adapter, compiled = CudaAdapter(), CudaOptions(compile=True)
     for precision, layout, count in (
         ("fp32", "unpadded", 1), ("bf16", "unpadded", 0), ("fp32", "padded", 0),
     ):  # fmt: skip
@@ -69,5 +71,5 @@ def test_what_cannot_be_compiled_is_said():
         problems = adapter.validate(plan, OptimizerSpec())
         assert [item.flag for item in problems] == ["--compile"] * count
     assert (
-        adapter.validate(StepPlan("fp32", "unpadded", options=CudaConfig()), OptimizerSpec()) == []
+        adapter.validate(StepPlan("fp32", "unpadded", options=CudaOptions()), OptimizerSpec()) == []
     )

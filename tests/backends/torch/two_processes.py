@@ -19,7 +19,7 @@ from bertkit.data.feed import Feed
 from bertkit.data.sample_order import Order
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
-from bertkit.tasks.pretraining.task import PretrainTask
+from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.train.background_save import copied
 
 SHAPE = BertConfig(
@@ -66,7 +66,9 @@ def make(adapter, name, rate=RATE, shard=False, **plan):
     decay = 0.0 if name == "sgd" else 0.01
     model = adapter.place(BertForPreTraining(SHAPE))
     optimizer = adapter.optimizer(model, OptimizerSpec(name, weight_decay=decay, shard=shard))
-    stepper = adapter.build(model, PretrainTask(), StepPlan(**plan), optimizer, lambda step: rate)
+    stepper = adapter.build(
+        model, PretrainingObjective(), StepPlan(**plan), optimizer, lambda step: rate
+    )
     return model, optimizer, stepper
 
 

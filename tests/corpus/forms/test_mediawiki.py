@@ -157,14 +157,13 @@ def test_spans_hold_every_page_once(tmp_path, size):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_workers_share_one_dump(tmp_path, monkeypatch, workers):
+def test_workers_share_one_dump(tmp_path, workers):
     path, plain = streams(tmp_path)
-    # The smallest part is a megabyte; the sample is smaller.
-    monkeypatch.setattr("bertkit.corpus.extract._part_bytes", lambda config: 20_000)
+    lines = ExtractConfig(splitter="lines")
     texts = []
     for source in (path, plain):
         out = tmp_path / f"out{workers}{len(texts)}"
-        result = extract([source], str(out), ExtractConfig(splitter="lines"), workers)
+        result = extract([source], str(out), lines, workers, part_bytes=20_000)
         assert result.parts > 1
         assert result.documents == 1200
         parts = sorted(out.glob("part-*"))
@@ -200,7 +199,7 @@ def test_cut_off_bz2_is_one_clear_error(tmp_path):
 
 MEASURE = """
 import resource, sys
-from bertkit.corpus.mediawiki import read_mediawiki
+from bertkit.corpus.forms.mediawiki import read_mediawiki
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 found = [type(item).__name__ for item in read_mediawiki(sys.argv[1], 4_000_000)]
 print(",".join(found), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
@@ -124,8 +125,45 @@ HOSTILE = ["{{", "[[", "<ref>", "{|\n", "<!--", "[[a|", "''", "{{[[", "[http://a
            "&amp;"]  # fmt: skip
 
 
-@pytest.mark.parametrize("piece", HOSTILE)
-def test_work_grows_with_the_length_only(piece):
-    """Counted in steps of the interpreter rather than seconds would be better still; a
-    quadratic rule would take hours at this length, a linear one a fraction of a second."""
-    plain_text("x" + piece * 200_000 + "x")
+# Opened by the first and never closed by the second.
+MISMATCHED = [("{{", "]]"), ("[[", "}}"), ("{{[[", "}}"), ("{|\n", "}}")]
+
+
+def steps_of(function, *arguments) -> int:
+    """How many instructions of Python this package executes in a call: no time, no chance."""
+    count = 0
+
+    def within(frame, event, argument):
+        nonlocal count
+        count += event == "opcode"
+        return within
+
+    def on_call(frame, event, argument):
+        if not frame.f_globals.get("__name__", "").startswith("bertkit."):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return within
+
+    before = sys.gettrace()
+    sys.settrace(on_call)
+    try:
+        function(*arguments)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize("pieces", [*((piece, "") for piece in HOSTILE), *MISMATCHED])
+def test_work_grows_with_the_length_only(pieces):
+    """Twice the text may take twice the steps and a little more, not four times."""
+    first, second = pieces
+
+    def source(count):
+        return "x" + first * count + second * count + "x"
+
+    once, twice = (steps_of(plain_text, source(count)) for count in (1_000, 2_000))
+    assert once > 0
+    assert twice < 2.2 * once + 200
+    # Expressions take their steps out of sight: a quadratic one would take hours here.
+    long = source(200_000)
+    assert len(plain_text(long)) <= len(long)

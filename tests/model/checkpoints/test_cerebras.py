@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import h5py
 import numpy as np
 import pytest
@@ -11,7 +9,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bertkit.codecs import lz4
 from bertkit.errors import DataError, MissingDependencyError
 from bertkit.model.checkpoints import cerebras, loading
 from bertkit.model.checkpoints.completeness import expected_shapes
@@ -87,21 +84,6 @@ def test_without_h5py_the_package_is_named(mdl, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     with pytest.raises(MissingDependencyError, match="h5py is not installed"):
         cerebras.read(mdl)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=200), st.integers(0, 5000))
-def test_lz4_refuses_or_answers_with_the_size_asked_for(data, size):
-    with contextlib.suppress(DataError):
-        assert len(lz4.decompress(data, size)) == size
-    with contextlib.suppress(DataError):
-        assert len(lz4.decompress_chunk(data, size)) == size
-
-
-def test_lz4_by_hand():
-    assert lz4.decompress(b"\x10a\x01\x00\x10b", 6) == b"aaaaab"
-    assert lz4.decompress(b"\xf0\x00" + b"x" * 15, 15) == b"x" * 15
-    assert lz4.decompress(b"\x1fa\x01\x00\x00\x00", 20) == b"a" * 20
 
 
 def test_graphcore_step_folders(tmp_path, small):

@@ -242,7 +242,9 @@ def test_the_card_tells_data_settings_numbers_and_licence(tmp_path, tiny, vocab)
     step = checkpoint.save(
         tmp_path / "run", BertForPreTraining(tiny), {}, state, vocab.read_bytes()
     )
-    options = ConvertOptions(license_name="apache-2.0", data_license="CC BY-SA 4.0")
+    options = ConvertOptions(
+        license_name="apache-2.0", data_license="CC BY-SA 4.0", backends=("hpu", "ipu")
+    )
     convert.convert(str(step), str(tmp_path / "my-bert"), options)
     text = (tmp_path / "my-bert" / "README.md").read_text(encoding="utf-8")
     assert text.startswith('---\nlibrary_name: "transformers"\npipeline_tag: "fill-mask"\n')

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,10 +55,41 @@ def test_datasets_equal_those_of_nvidia(shared, tmp_path, name):
 def test_hdf5_files_need_not_fit_into_memory(folders, monkeypatch, name):
     path = only_file(folders / name)
     expected = open_records(path).batch([5, 2, 9, 2])
-    monkeypatch.setattr(hdf5, "IN_MEMORY", 0)
+    monkeypatch.setattr(hdf5, "MEMORY", hdf5.Room(0))
     found = open_records(path).batch([5, 2, 9, 2])
     for feature, values in expected.items():
         np.testing.assert_array_equal(found[feature], values, err_msg=feature)
+
+
+@pytest.mark.parametrize("name", ["hdf5", "habana-hdf5"])
+def test_memory_is_free_again_when_a_file_is_read_no_more(folders, monkeypatch, name):
+    path = only_file(folders / name)
+    room = hdf5.Room(10_000_000)
+    monkeypatch.setattr(hdf5, "MEMORY", room)
+    first = open_records(path)
+    first.batch([0])
+    size = 10_000_000 - room.left
+    assert size > 0
+    second = open_records(path)
+    second.batch([0])
+    assert room.left == 10_000_000 - 2 * size, "each has its own copy"
+    del first
+    assert room.left == 10_000_000 - size
+    del second
+    assert room.left == 10_000_000
+
+
+def test_a_file_that_cannot_be_read_keeps_no_memory(folders, tmp_path, monkeypatch):
+    data = bytearray(Path(only_file(folders / "hdf5")).read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 2000] = bytes(2000)
+    (tmp_path / "bad.hdf5").write_bytes(data)
+    room = hdf5.Room(10_000_000)
+    monkeypatch.setattr(hdf5, "MEMORY", room)
+    with pytest.raises(DataError, match=r"bad\.hdf5"):
+        open_records(tmp_path / "bad.hdf5").batch([0])
+    gc.collect()
+    assert room.left == 10_000_000
 
 
 def test_damaged_hdf5_is_named(tmp_path, folders):

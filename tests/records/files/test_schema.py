@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from oracle.instances import Instance, to_features
 
-from bertkit.records.files.schema import DTYPES, FEATURES, digest, record_sha1
+from bertkit.records.files.schema import DTYPES, FEATURES, digest
 from bertkit.records.files.tfrecord import decode_example, encode_example, read_records
 from bertkit.tokenization.vocabulary import Vocab
+from records import references
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"]
 VOCAB = Vocab(WORDS, {token: number for number, token in enumerate(WORDS)}, "")
@@ -68,4 +69,4 @@ def test_survives_a_file(shared):
         name: records[0][name].tolist() for name in FEATURES
     }
     sums = path.with_name(path.name + ".records.sha1").read_text().split()
-    assert [record_sha1(record) for record in records] == sums
+    assert [references.record_sha1(record) for record in records] == sums

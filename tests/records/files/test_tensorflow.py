@@ -9,10 +9,10 @@ import subprocess
 import pytest
 
 from bertkit.records.config import RecordsConfig
-from bertkit.records.files.schema import record_sha1
 from bertkit.records.files.sequence_example import decode_tokens
 from bertkit.records.files.tfrecord import decode_example, read_records
 from bertkit.records.make import make_records
+from records import references
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,7 @@ def test_tensorflow_finds_our_values(form, shared, tensorflow_python, tmp_path):
 
 def _our_digests(path, kind):
     if kind == "Example":
-        return map(record_sha1, map(decode_example, read_records(path)))
+        return map(references.record_sha1, map(decode_example, read_records(path)))
     return map(_tokens_sha1, map(decode_tokens, read_records(path)))
 
 

@@ -16,7 +16,7 @@ from oracle.instances import to_features
 from bertkit.errors import DataError, MissingDependencyError
 from bertkit.records import read_text
 from bertkit.records.config import RecordsConfig
-from bertkit.records.files.schema import digest, record_sha1
+from bertkit.records.files.schema import digest
 from bertkit.records.files.sequence_example import decode_tokens, is_tokens
 from bertkit.records.files.tfrecord import decode_example, read_records
 from bertkit.records.instances import cerebras, pairs
@@ -108,7 +108,9 @@ def test_records_equal_the_goldens(shared, tmp_path, name):
     text = references.text_path(shared, "sample_text")
     make_records(config, [str(text)], tmp_path, references.vocab_path(shared, "vocab"))
     sums = (shared / "goldens" / "records" / f"{name}.tfrecord.records.sha1").read_text().split()
-    assert [record_sha1(record) for record in records(tmp_path / "examples-1.tfrecords")] == sums
+    assert [
+        references.record_sha1(record) for record in records(tmp_path / "examples-1.tfrecords")
+    ] == sums
 
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz"]

@@ -10,10 +10,11 @@ import pytest
 from oracle.instances import create_instances, to_features, truncate_pair
 
 from bertkit.records.config import RecordsConfig
-from bertkit.records.files.schema import digest, record_sha1
+from bertkit.records.files.schema import digest
 from bertkit.tokenization.sentence_files import read_documents
 from bertkit.tokenization.vocabulary import load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
+from records import references
 
 LONG = {"max_seq_length": 512}
 GOLDENS = {
@@ -66,7 +67,7 @@ def test_every_record_of_the_reference(name, maker, shared):
     folder = shared / "goldens" / "records"
     records = maker(RecordsConfig(**GOLDENS[name]), sample_text(shared))
     expected = (folder / f"{name}.tfrecord.records.sha1").read_text().split()
-    assert [record_sha1(record) for record in records] == expected
+    assert [references.record_sha1(record) for record in records] == expected
 
 
 @pytest.mark.parametrize("name", DIGESTS)

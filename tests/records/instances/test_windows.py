@@ -7,8 +7,9 @@ import pytest
 
 from bertkit.errors import DataError
 from bertkit.records.files.open import open_records
-from bertkit.records.files.sequence_example import decode_tokens, encode_tokens, is_tokens
+from bertkit.records.files.sequence_example import decode_tokens, is_tokens
 from bertkit.records.files.tfrecord import decode_example, read_records, write_records
+from records.conftest import unmasked
 
 
 def test_a_damaged_window_is_named(shared, tmp_path):
@@ -36,7 +37,7 @@ def test_windows_read_as_one_segment_without_a_pair(shared):
 
 def test_unmasked_tokens_cannot_be_trained_on_but_read_back(tmp_path):
     tokens = ["[CLS]", "\u00e9", "", "x" * 300, "[SEP]"]
-    payload = encode_tokens(tokens)
+    payload = unmasked(tokens)
     assert is_tokens(payload)
     assert decode_tokens(payload) == [token.encode() for token in tokens]
     write_records(tmp_path / "tokens.tfrecord", [payload])

@@ -7,7 +7,6 @@ import pytest
 
 from bertkit.errors import DataError
 from bertkit.records.config import RecordsConfig
-from bertkit.records.files.sequence_example import encode_tokens
 from bertkit.records.files.tfrecord import encode_example, write_records
 from bertkit.records.files.tfrecord_reader import RecordFile
 from bertkit.records.make import make_records
@@ -19,6 +18,7 @@ from bertkit.records.tools.inspect import (
     show_record,
 )
 from bertkit.tokenization.vocabulary import Vocab, load_vocab
+from records.conftest import unmasked
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "sea", "ship", "##s", "wind"]
 VOCAB = Vocab(WORDS, {token: number for number, token in enumerate(WORDS)}, "")
@@ -91,7 +91,7 @@ def test_records_of_another_kind_show_their_features(tmp_path):
 
 def test_unmasked_tokens_show_how_many(tmp_path):
     path = tmp_path / "tokens.tfrecord"
-    write_records(path, [encode_tokens(["[CLS]", "a", "[SEP]"])])
+    write_records(path, [unmasked(["[CLS]", "a", "[SEP]"])])
     assert inspect_records([str(path)])[0] == {"features": {"tokens": "3 byte strings"}}
 
 

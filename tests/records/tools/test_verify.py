@@ -9,7 +9,6 @@ from bertkit.errors import ConfigError, DataError
 from bertkit.manifest import Manifest
 from bertkit.records.files.instance import row_of
 from bertkit.records.files.jsonl import encode_line
-from bertkit.records.files.sequence_example import encode_tokens
 from bertkit.records.files.tfrecord import (
     decode_example,
     encode_example,
@@ -18,6 +17,7 @@ from bertkit.records.files.tfrecord import (
 )
 from bertkit.records.tools.verify import verify
 from records import references
+from records.conftest import unmasked
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_dealt_files_are_read_in_turn(golden, records, tmp_path):
 
 def test_unmasked_windows(tmp_path, golden):
     for name, tokens in (("a", ["[CLS]", "x", "[SEP]"]), ("b", ["[CLS]", "y", "[SEP]"])):
-        write_records(tmp_path / f"{name}.tfrecord", [encode_tokens(tokens)] * 2)
+        write_records(tmp_path / f"{name}.tfrecord", [unmasked(tokens)] * 2)
     one, two = str(tmp_path / "a.tfrecord"), str(tmp_path / "b.tfrecord")
     assert verify(one, one).same
     found = verify(one, two)

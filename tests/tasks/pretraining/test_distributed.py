@@ -28,7 +28,7 @@ from bertkit.train import checkpoint
 # The second process of a run dies after so many steps, however busy the machine is.
 STRUCK = """
 import os, signal, sys
-from bertkit.backends.loop import LoopStepper
+from bertkit.backends.torch.step import LoopStepper
 from bertkit.cli import main
 train = LoopStepper.train
 def struck(self, batch, step):

@@ -15,7 +15,7 @@ from bertkit.data.sample_order import Order
 from bertkit.data.token_budget import Budget, budget_for
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
-from bertkit.tasks.pretraining.task import PretrainTask
+from bertkit.tasks.pretraining.objective import PretrainingObjective
 
 SHAPE = BertConfig(
     vocab_size=synthetic.VOCAB, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
@@ -39,7 +39,7 @@ def outcome(source, layout, nsp=True, normalisation="global_step", model=None, *
     vocab = model.config.vocab_size
     feed = Feed(source, order, 12, 4, layout, normalisation, vocab, **more)
     (step,) = feed.steps(0, 1)
-    task = PretrainTask(nsp=nsp)
+    task = PretrainingObjective(nsp=nsp)
     total, sums = 0.0, {}
     for micro in step.micro_batches:
         tensors = {name: torch.from_numpy(values) for name, values in micro.arrays.items()}
@@ -126,7 +126,7 @@ def graphs_after_each_step(source, rate, steps, budget):
     compiled = torch.compile(model, backend="eager", dynamic=False, fullgraph=True)
     order = Order(len(source), seed=7)
     feed = Feed(source, order, 12, 4, "unpadded", "global_step", synthetic.VOCAB, budget=budget)
-    task, lengths, graphs = PretrainTask(), set(), []
+    task, lengths, graphs = PretrainingObjective(), set(), []
     for step in feed.steps(0, steps):
         for micro in step.micro_batches:
             lengths.add(tuple(micro.lengths))
@@ -155,7 +155,7 @@ def test_batches_of_any_size_do_not_compile_once(source):
 def test_a_ragged_evaluation_batch_counts_only_its_records(source, layout):
     """The last of 30 records in batches of 4 and 12 are padded by fill."""
     torch.manual_seed(2)
-    model, task = BertForPreTraining(SHAPE), PretrainTask()
+    model, task = BertForPreTraining(SHAPE), PretrainingObjective()
     results = []
     for fixed in (False, True):
         order = Order(len(source), 0, shuffle=False)

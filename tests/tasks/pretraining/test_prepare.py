@@ -9,7 +9,7 @@ import synthetic
 from bertkit.backends import registry
 from bertkit.errors import ConfigError, DataError
 from bertkit.manifest import Manifest
-from bertkit.tasks.pretraining.feeds import training_feed
+from bertkit.tasks.pretraining.batches import training_feed
 from bertkit.tasks.pretraining.prepare import prepare
 
 CPU = registry.get("cpu")
@@ -75,7 +75,7 @@ def test_evaluation_records_are_checked_before_training(settings, tmp_path):
 def test_the_shape_of_a_step_is_that_of_its_fixed_batches(settings):
     for layout, sequences in (("padded", 1), ("packed", 3)):
         ready = prepare(settings(layout=layout), CPU)
-        shape = ready.step.shape
+        shape = ready.step_plan.shape
         feed = replace(training_feed(ready, CPU), fixed=True)
         arrays = next(feed.steps(0, 1)).micro_batches[0].arrays
         rows = shape.micro_batch_size

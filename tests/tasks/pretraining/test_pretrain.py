@@ -319,14 +319,14 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-# The signal comes while the run goes on after its n-th checkpoint, however busy the machine is.
+# The signal comes while the run continues after its n-th checkpoint, however busy the machine is.
 STRUCK = """
 import os
 from bertkit.train import checkpoint
 write, left = checkpoint.save, {after}
-def save(*given):
+def save(*given, **named):
     global left
-    place = write(*given)
+    place = write(*given, **named)
     left -= 1
     if left == 0:
         os.kill(os.getpid(), {number})

@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 
 from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan
+from bertkit.tasks.pretraining.estimate import activation_bytes
 from bertkit.tasks.pretraining.pretrain import pretrain
-from bertkit.tasks.pretraining.resources import activation_bytes
 
 from .conftest import SHAPE
 

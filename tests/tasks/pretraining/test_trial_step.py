@@ -9,7 +9,7 @@ import pytest
 from bertkit.backends import registry
 from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.prepare import prepare
-from bertkit.tasks.pretraining.trial_step import largest_batch, rehearse
+from bertkit.tasks.pretraining.trial_step import largest_batch, run_trial_step
 
 CPU = registry.get("cpu")
 
@@ -26,7 +26,7 @@ def test_the_batch_is_the_largest_there_can_be(settings, layout):
 
 def test_what_it_tells(settings, tmp_path):
     ready = prepare(settings(), CPU)
-    found = rehearse(ready, CPU)
+    found = run_trial_step(ready, CPU)
     assert found.tokens == 4 * 24
     assert found.micro_batch_seconds > 0
     # The process has at least the library in memory.
@@ -40,7 +40,7 @@ def test_what_it_tells(settings, tmp_path):
 def test_padding_costs_time_in_the_padded_layout_only(settings):
     results = {}
     for layout in ("padded", "unpadded"):
-        found = rehearse(prepare(settings(layout=layout), CPU), CPU)
+        found = run_trial_step(prepare(settings(layout=layout), CPU), CPU)
         results[layout] = found.run_seconds / found.micro_batch_seconds
     assert results["padded"] == pytest.approx(40, rel=0.1)
     assert results["unpadded"] < 0.9 * results["padded"]
@@ -53,14 +53,14 @@ def test_a_long_one_waits_to_be_asked_for(settings, monkeypatch):
     )  # fmt: skip
     ready = prepare(settings(), CPU)
     monkeypatch.setattr(type(CPU), "peak_flops", lambda self, precision: 1e9)
-    assert rehearse(replace(ready, config=replace(ready.config, model=large)), CPU) is None
-    assert rehearse(ready, CPU, wanted=False) is None
+    assert run_trial_step(replace(ready, config=replace(ready.config, model=large)), CPU) is None
+    assert run_trial_step(ready, CPU, wanted=False) is None
     monkeypatch.setattr(type(CPU), "peak_flops", lambda self, precision: 1.0)
-    assert rehearse(ready, CPU) is None
-    assert rehearse(ready, CPU, wanted=True) is not None
+    assert run_trial_step(ready, CPU) is None
+    assert run_trial_step(ready, CPU, wanted=True) is not None
 
 
 def test_several_processes_have_none(settings, monkeypatch):
     ready = prepare(settings(), CPU)
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert rehearse(ready, CPU, wanted=True) is None
+    assert run_trial_step(ready, CPU, wanted=True) is None

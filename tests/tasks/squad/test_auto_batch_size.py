@@ -7,10 +7,10 @@ import torch
 
 from bertkit.errors import BertkitError
 from bertkit.tasks.squad.auto_batch_size import LARGEST, find_batch_size
-from bertkit.tasks.squad.config import AskConfig
+from bertkit.tasks.squad.batches import WindowBatcher
+from bertkit.tasks.squad.config import PredictConfig
 from bertkit.tasks.squad.features import WindowMaker
 from bertkit.tasks.squad.questions import read_questions
-from bertkit.tasks.squad.window_batches import WindowBatcher
 from tasks.squad.world import PEOPLE, RIVERS, squad
 
 
@@ -74,10 +74,10 @@ def test_other_errors_come_through_and_no_room_at_all_is_said(find, windows):
 
 
 def test_the_setting():
-    assert AskConfig("x", predict_batch_size="auto").predict_size == 0
-    assert AskConfig("x").predict_size == 32
+    assert PredictConfig(init_checkpoint="x", predict_batch_size="auto").predict_size == 0
+    assert PredictConfig(init_checkpoint="x").predict_size == 32
     for wrong in ("0", "-1", "many", "1.5"):
-        assert f"--predict-batch-size {wrong} is" in AskConfig(
+        assert f"--predict-batch-size {wrong} is" in PredictConfig(
             "x", predict_batch_size=wrong
         ).problems()[0]  # fmt: skip
-    assert AskConfig().problems() == ["--init-checkpoint is required"]
+    assert PredictConfig().problems() == ["--init-checkpoint is required"]

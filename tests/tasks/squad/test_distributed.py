@@ -22,13 +22,14 @@ from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
 from bertkit.tasks.squad.answer_files import answer_windows
+from bertkit.tasks.squad.batches import WindowBatcher
 from bertkit.tasks.squad.config import SquadConfig
+from bertkit.tasks.squad.decode import Predictions
 from bertkit.tasks.squad.features import WindowMaker
 from bertkit.tasks.squad.finetune import finetune
-from bertkit.tasks.squad.predict import Predictions
+from bertkit.tasks.squad.objective import SpanObjective
 from bertkit.tasks.squad.prepare import open_start, prepare
 from bertkit.tasks.squad.questions import read_questions
-from bertkit.tasks.squad.window_batches import ScoreTask, WindowBatcher
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from tasks.squad.world import PEOPLE, RIVERS, squad
 
@@ -138,23 +139,27 @@ def test_sizes_are_agreed_on_and_a_process_without_a_batch_waits(
     adapter = CpuAdapter()
     adapter.start()
     adapter.peers = Half(Topology(2, 1, 1))
-    stepper = adapter.build(BertForQuestionAnswering(shape), ScoreTask(), StepPlan())
+    stepper = adapter.build(BertForQuestionAnswering(shape), SpanObjective(), StepPlan())
     asked, predict = [], stepper.predict
     monkeypatch.setattr(stepper, "predict", lambda batch: asked.append(batch) or predict(batch))
     monkeypatch.setattr(
         "bertkit.tasks.squad.answer_files.find_batch_size", lambda *words, fastest: 64
     )
     batcher = WindowBatcher(vocab.cls_id, vocab.sep_id)
-    found = answer_windows(config, adapter, stepper, batcher, tokenizer, windows)
+    given = {
+        "adapter": adapter, "stepper": stepper, "batcher": batcher, "tokenizer": tokenizer,
+        "windows": windows,
+    }  # fmt: skip
+    found = answer_windows(config, **given)
     assert found == Predictions()
     # Five windows in batches of four: the second batch has one.
     assert [batch.sequences for batch in asked] == [1]
     alone = replace(config, predict_batch_size="8")
-    answer_windows(alone, adapter, stepper, batcher, tokenizer, windows)
+    answer_windows(alone, **given)
     assert len(asked) == 1
     # Engines that join processes want as many calls of each.
     monkeypatch.setattr(CpuAdapter, "caps", replace(CpuAdapter.caps, fixed_shapes=True))
-    answer_windows(alone, adapter, stepper, batcher, tokenizer, windows)
+    answer_windows(alone, **given)
     assert [batch.sequences for batch in asked] == [1, 8]
 
 

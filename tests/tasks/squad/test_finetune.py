@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from terminated import terminated
 
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.errors import ConfigError, DataError, StoppedError
@@ -18,7 +19,6 @@ from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.squad.config import SquadConfig
 from bertkit.tasks.squad.finetune import finetune
 from bertkit.tasks.squad.prepare import prepare
-from bertkit.train.trainer import Trainer
 from tasks.squad.world import PEOPLE, RIVERS, paragraph, squad
 
 SIZES = {
@@ -85,23 +85,14 @@ def test_parts_one_after_the_other_give_the_same(settings, tmp_path):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
 
 
-def test_interrupted_and_resumed_run_has_the_same_weights(settings, encoder, tmp_path, monkeypatch):
+def test_interrupted_and_resumed_run_has_the_same_weights(settings, encoder, tmp_path):
     shape = BertConfig.from_file(encoder)
     shape.hidden_dropout_prob = shape.attention_probs_dropout_prob = 0.1
     shape.to_file(encoder)
     whole = finetune(SquadConfig(**settings, do_predict=False), CpuAdapter())
     settings["output"] = str(tmp_path / "again")
-    original = Trainer._step
-
-    def stop_at_30(self, batch, progress):
-        original(self, batch, progress)
-        if progress.step == 30:
-            self._signal = 15
-
-    monkeypatch.setattr(Trainer, "_step", stop_at_30)
-    with pytest.raises(StoppedError, match="step 30 of 80"):
-        finetune(SquadConfig(**settings, do_predict=False), CpuAdapter())
-    monkeypatch.undo()
+    with pytest.raises(StoppedError, match="stopped by SIGTERM at step 30 of 80"):
+        finetune(SquadConfig(**settings, do_predict=False), terminated(CpuAdapter(), 30))
     again = finetune(SquadConfig(**settings, do_predict=False), CpuAdapter())
     before, after = load_weights(whole.checkpoint), load_weights(again.checkpoint)
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -167,8 +158,8 @@ def test_a_checkpoint_inside_the_run_is_not_overwritten(settings):
         finetune(again, CpuAdapter(), overwrite=True)
 
 
-def test_outline_counts_without_writing(settings, tmp_path):
-    plan = prepare(SquadConfig(**settings), CpuAdapter()).outline()
+def test_the_estimate_counts_without_writing(settings, tmp_path):
+    plan = prepare(SquadConfig(**settings), CpuAdapter()).estimate()
     assert (plan["training_questions"], plan["training_windows_about"], plan["steps"]) == (5, 5, 80)
     assert not (tmp_path / "run").exists()
 

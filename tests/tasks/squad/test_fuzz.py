@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from bertkit.errors import DataError
 from bertkit.files import read_json
-from bertkit.tasks.squad import ask, review
+from bertkit.tasks.squad import review
 from bertkit.tasks.squad.answer_files import ANSWERS, NBEST, NULL_ODDS, score_folder
 from bertkit.tasks.squad.features import WindowMaker
+from bertkit.tasks.squad.predict import read_question_lines
 from bertkit.tasks.squad.questions import read_questions
 from bertkit.tasks.squad.window_cache import cached_windows
 from bertkit.tokenization.vocabulary import load_vocab
@@ -141,7 +142,7 @@ def test_reviews_of_another_form(folder, data):
 @settings(max_examples=100)
 @given(st.lists(VALUES.map(json.dumps) | st.text(max_size=30), max_size=4))
 def test_questions_from_other_programs(lines):
-    one_error(lambda: ask.read_asked(lines, "standard input"))
+    one_error(lambda: read_question_lines(lines, "standard input"))
 
 
 @settings(max_examples=60)
@@ -193,4 +194,4 @@ def test_json_that_python_itself_gives_up_on(folder, text):
     with pytest.raises(DataError, match=r"deep\.json"):
         read_json(folder / "deep.json")
     with pytest.raises(DataError, match="not JSON"):
-        ask.read_asked([text], "standard input")
+        read_question_lines([text], "standard input")

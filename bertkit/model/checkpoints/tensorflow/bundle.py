@@ -16,10 +16,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bertkit.codecs.crc32c import masked_crc32c
+from bertkit.codecs.checksum import masked_crc32c
+from bertkit.codecs.protobuf import read_fields
 from bertkit.errors import DataError
 from bertkit.files import open_binary, shard_name
-from bertkit.model.checkpoints.tensorflow.sstable import read_table, varint
+from bertkit.model.checkpoints.tensorflow.sstable import read_table
 
 # DataType of tensorflow/core/framework/types.proto → ours.
 _TYPES = {
@@ -140,26 +141,8 @@ class Bundle:
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
     """(number, value) of a protobuf message: integers, or bytes."""
-    at = 0
-    while at < len(message):
-        tag, at = varint(message, at)
-        kind = tag & 7
-        value: int | bytes
-        if kind == 0:
-            value, at = varint(message, at)
-        elif kind in (1, 5):
-            width = 8 if kind == 1 else 4
-            value = int.from_bytes(message[at : at + width], "little")
-            at += width
-        elif kind == 2:
-            size, at = varint(message, at)
-            value = message[at : at + size]
-            at += size
-        else:
-            raise DataError("damaged entry")
-        if at > len(message):
-            raise DataError("damaged entry")
-        yield tag >> 3, value
+    for number, value in read_fields(message):
+        yield number, value if isinstance(value, int) else message[slice(*value)]
 
 
 def _shard_count(header: bytes) -> int:

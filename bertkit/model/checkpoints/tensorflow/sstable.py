@@ -11,8 +11,9 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from bertkit.codecs.crc32c import masked_crc32c
-from bertkit.codecs.snappy import decompress
+from bertkit.codecs.checksum import masked_crc32c
+from bertkit.codecs.compression import decompress_snappy
+from bertkit.codecs.protobuf import read_varint
 from bertkit.errors import DataError
 from bertkit.files import open_binary
 
@@ -22,23 +23,6 @@ _TRAILER = 5  # compression type and CRC
 # No honest index comes near these: BERT-large with optimizer slots has 1,200 keys.
 _MOST_BYTES = 64 << 20
 _MOST_KEY_BYTES = 64 << 20
-
-
-def varint(data: bytes, at: int) -> tuple[int, int]:
-    """(value, where the next thing starts) of a base-128 number of at most 64 bits.
-
-    Raises:
-        DataError: it does not end.
-    """
-    value = 0
-    for index in range(10):
-        if at + index >= len(data):
-            break
-        byte = data[at + index]
-        value |= (byte & 0x7F) << (7 * index)
-        if byte < 0x80:
-            return value, at + index + 1
-    raise DataError("a number that does not end")
 
 
 def read_table(path: str | Path) -> dict[bytes, bytes]:
@@ -86,8 +70,8 @@ def _read(data: bytes) -> dict[bytes, bytes]:
 
 def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
     """((offset, size) of a block, where the next thing starts)."""
-    offset, at = varint(data, at)
-    size, at = varint(data, at)
+    offset, at = read_varint(data, at)
+    size, at = read_varint(data, at)
     return (offset, size), at
 
 
@@ -102,7 +86,7 @@ def _block(data: bytes, offset: int, size: int) -> bytes:
     if kind not in (0, 1):
         raise DataError(f"the block at {offset} has unknown compression {kind}")
     content = data[offset:end]
-    return decompress(content) if kind else content
+    return decompress_snappy(content) if kind else content
 
 
 def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -116,9 +100,9 @@ def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
     key, at = b"", 0
     budget = _MOST_KEY_BYTES
     while at < end:
-        shared, at = varint(block, at)
-        fresh, at = varint(block, at)
-        size, at = varint(block, at)
+        shared, at = read_varint(block, at)
+        fresh, at = read_varint(block, at)
+        size, at = read_varint(block, at)
         budget -= shared + fresh
         if shared > len(key) or at + fresh + size > end or budget < 0:
             raise DataError("an entry that does not fit in its block")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import uint32, uint64
 
+from bertkit.codecs.protobuf import encode_varint
 from bertkit.kernels.crc32c import masked, masked_crc
 from bertkit.kernels.jit import has_feature, inlined, kernel
 from bertkit.kernels.memory import (
@@ -24,7 +25,6 @@ from bertkit.kernels.protobuf import (
     TAG_MESSAGE_1,
     TAG_MESSAGE_2,
     TAG_MESSAGE_3,
-    varint,
     varint_size,
     write_varint,
 )
@@ -137,11 +137,11 @@ def page(length: int, predictions: int, vocab_size: int, dtype: np.dtype) -> Pag
 
 def _fixed_head(feature: int, key: bytes, size: int) -> bytes:
     """All bytes before the values of a feature that takes `size` bytes."""
-    numbers = bytes([TAG_MESSAGE_1]) + varint(size)
+    numbers = bytes([TAG_MESSAGE_1]) + encode_varint(size)
     kind = TAG_MESSAGE_2 if feature == MASKED_WEIGHTS else TAG_MESSAGE_3
-    wrapped = bytes([kind]) + varint(len(numbers) + size) + numbers
-    entry = key + varint(len(wrapped) + size) + wrapped
-    return bytes([TAG_MESSAGE_1]) + varint(len(entry) + size) + entry
+    wrapped = bytes([kind]) + encode_varint(len(numbers) + size) + numbers
+    entry = key + encode_varint(len(wrapped) + size) + wrapped
+    return bytes([TAG_MESSAGE_1]) + encode_varint(len(entry) + size) + entry
 
 
 def _varints(count: int) -> np.ndarray:

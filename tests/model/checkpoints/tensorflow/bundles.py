@@ -5,9 +5,10 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import cramjam
 import torch
 
-from bertkit.codecs.crc32c import masked_crc32c
+from bertkit.codecs.checksum import masked_crc32c
 
 KINDS = {
     torch.float32: 1,
@@ -59,12 +60,7 @@ def block(entries: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def snappy(data: bytes) -> bytes:
-    """Literals only, which is valid."""
-    out = bytearray(varint(len(data)))
-    for start in range(0, len(data), 256):
-        piece = data[start : start + 256]
-        out += bytes([60 << 2, len(piece) - 1]) + piece
-    return bytes(out)
+    return bytes(cramjam.snappy.compress_raw(data))
 
 
 def sealed(content: bytes, kind: int) -> bytes:
@@ -73,7 +69,14 @@ def sealed(content: bytes, kind: int) -> bytes:
 
 
 def table(entries: dict[bytes, bytes], per_block: int = 5, compressed: bool = False) -> bytes:
-    items, out, index = sorted(entries.items()), bytearray(), []
+    items = sorted(entries.items())
+    parts = [items[first : first + per_block] for first in range(0, len(items), per_block)]
+    return table_of([(part[-1][0], block(part)) for part in parts], compressed)
+
+
+def table_of(blocks: list[tuple[bytes, bytes]], compressed: bool = False) -> bytes:
+    """A table, its checksums right, of (last key, content) of blocks, whatever they hold."""
+    out, index = bytearray(), []
     pack = snappy if compressed else bytes
 
     def add(content: bytes) -> bytes:
@@ -81,9 +84,8 @@ def table(entries: dict[bytes, bytes], per_block: int = 5, compressed: bool = Fa
         out.extend(sealed(pack(content), int(compressed)))
         return place
 
-    for first in range(0, len(items), per_block):
-        part = items[first : first + per_block]
-        index.append((part[-1][0], add(block(part))))
+    for last, content in blocks:
+        index.append((last, add(content)))
     footer = add(block([])) + add(block(index))
     return bytes(out) + footer.ljust(40, b"\0") + MAGIC
 

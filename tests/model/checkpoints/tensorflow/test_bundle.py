@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tracemalloc
 
 import pytest
@@ -10,12 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bertkit.codecs.crc32c import crc32c, masked_crc32c
-from bertkit.codecs.snappy import decompress
 from bertkit.errors import DataError
-from bertkit.kernels.crc32c import masked_crc32c as compiled_crc
-from bertkit.model.checkpoints.tensorflow.bundle import Bundle, _entry, _shard_count
-from bertkit.model.checkpoints.tensorflow.sstable import _entries, read_table
+from bertkit.model.checkpoints.tensorflow.bundle import Bundle
+from bertkit.model.checkpoints.tensorflow.sstable import read_table
 from model.checkpoints.tensorflow import bundles
 
 SAMPLES = {
@@ -25,13 +21,6 @@ SAMPLES = {
     "savedmodel_tf1/variables/variables": 5,
     "savedmodel_tf2/variables/variables": 4,
 }
-
-
-def test_crc_equals_the_published_value_and_the_compiled_kernel():
-    assert crc32c(b"123456789") == 0xE3069283
-    data = os.urandom(1_500_001)
-    for size in (0, 1, 7, 262_143, 262_144, 262_147, len(data)):
-        assert masked_crc32c(data[:size]) == compiled_crc(data[:size])
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -135,49 +124,24 @@ def test_cut_or_changed_index_files(tmp_path_factory, data):
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=400))
-def test_whatever_passes_the_checksums_is_refused_or_understood(block):
-    refuses_or_reads(lambda: list(_entries(block)))
-    refuses_or_reads(decompress, block)
-    refuses_or_reads(_entry, block)
-    refuses_or_reads(_shard_count, block)
+def test_whatever_passes_the_checksums_is_refused_or_understood(tmp_path_factory, block):
+    prefix = tmp_path_factory.mktemp("fuzz") / "m"
+    index = prefix.with_name("m.index")
+    index.write_bytes(bundles.table_of([(b"x", block)]))
+    refuses_or_reads(read_table, index)
+    index.write_bytes(bundles.table({b"": bundles.field(1, 1), b"x": block}))
+    refuses_or_reads(lambda: Bundle(prefix).read("x"))
+    index.write_bytes(bundles.table({b"": block}))
+    refuses_or_reads(Bundle, prefix)
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.binary(min_size=1, max_size=60), min_size=1, max_size=20))
-def test_snappy_gives_back_what_was_packed(parts):
-    data = b"".join(parts)
-    assert decompress(bundles.snappy(data)) == data
-
-
-def test_snappy_copies_overlap():
-    block = bytes([10, 0 << 2]) + b"a" + bytes([(8 << 2) | 2, 1, 0])
-    assert decompress(block) == b"a" * 10
-    near = bytes([7, 2 << 2]) + b"abc" + bytes([0 << 2 | 1, 3])
-    assert decompress(near) == b"abcabca"
-
-
-@pytest.mark.parametrize(
-    ("block", "message"),
-    [
-        (bytes([255, 255, 255, 255, 15]), "claims to hold"),
-        (b"", "without its length"),
-        (bytes([5, 4 << 2]) + b"abc", "reaches beyond"),
-        (bytes([5, 0]) + b"a" + bytes([(3 << 2) | 2, 9, 0]), "outside its block"),
-        (bytes([5, 0]) + b"a", "holds 1 bytes, not the 5"),
-    ],
-)
-def test_damaged_snappy(block, message):
-    with pytest.raises(DataError, match=message):
-        decompress(block)
-
-
-def test_keys_that_grow_without_end_are_refused():
+def test_keys_that_grow_without_end_are_refused(tmp_path):
     first = bundles.varint(0) + bundles.varint(60_000) + bundles.varint(0) + b"k" * 60_000
     again = bundles.varint(60_000) + bundles.varint(0) + bundles.varint(0)
     block = first + again * 5000 + b"\0\0\0\0\1\0\0\0"
+    (tmp_path / "m.index").write_bytes(bundles.table_of([(b"k", block)]))
     with pytest.raises(DataError, match="does not fit"):
-        for _ in _entries(block):
-            pass
+        read_table(tmp_path / "m.index")
 
 
 def test_other_files_are_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""What a run will need: memory, disk, and its shape in numbers. Runs nothing."""
+"""Estimates what a run will need: steps, memory and disk. Computes no step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bertkit.tasks.pretraining.config import PretrainConfig
 
 @dataclass(frozen=True)
 class Estimate:
-    """A plan in numbers.
+    """A run in numbers.
 
     Attributes:
         parameters: of the model.
@@ -37,7 +37,7 @@ class Estimate:
     disk_bytes: int
 
     def text(self) -> str:
-        """The plan for people."""
+        """The estimate for people."""
         machine = machine_memory()
         of_machine = f" (this machine has {human_bytes(machine)})" if machine else ""
         return "\n".join(
@@ -54,7 +54,7 @@ class Estimate:
 
 
 def estimate(config: PretrainConfig, records: int, max_seq_length: int, world: int = 1) -> Estimate:
-    """The plan of a run, before it starts.
+    """What a run will need, before it starts.
 
     Args:
         config: resolved settings.

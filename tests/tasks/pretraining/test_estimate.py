@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from bertkit.backends import registry
+from bertkit.tasks.pretraining.estimate import activation_bytes, estimate, machine_memory
 from bertkit.tasks.pretraining.prepare import prepare
 from bertkit.tasks.pretraining.pretrain import pretrain
-from bertkit.tasks.pretraining.resources import activation_bytes, estimate, machine_memory
 
 
 def test_a_plan_in_numbers(settings):

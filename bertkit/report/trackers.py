@@ -1,23 +1,12 @@
-"""Where numbers go beside `metrics.jsonl`: TensorBoard and Weights & Biases, on request."""
+"""Sends a run's numbers to TensorBoard and Weights & Biases."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from bertkit.optional import require
-
-
-class Tracker(Protocol):
-    """Takes the numbers of a step."""
-
-    def log(self, step: int, kind: str, numbers: Mapping[str, float]) -> None:
-        """Numbers of a step; `kind` is train or eval."""
-        ...
-
-    def close(self) -> None:
-        """Write what is left."""
-        ...
+from bertkit.train.metrics import Tracker
 
 
 class TensorBoard:

@@ -7,8 +7,8 @@ import lzma
 import numpy as np
 import pytest
 
+from bertkit.tasks.squad.decode import Decoder, original_stretch
 from bertkit.tasks.squad.features import WindowMaker
-from bertkit.tasks.squad.predict import Decoder, original_stretch
 from bertkit.tasks.squad.questions import read_questions
 from tasks.squad.world import RIVERS, squad
 
@@ -81,7 +81,16 @@ def test_longest_answer_and_order_of_ends_are_respected(windows, tokenizer):
 
 @pytest.mark.parametrize(
     ("null", "threshold", "answer"),
-    [(4.0, 0.0, "The Seine"), (6.0, 0.0, ""), (6.0, 2.5, "The Seine"), (4.0, -2.5, "")],
+    [
+        (4.0, 0.0, "The Seine"),
+        (6.0, 0.0, ""),
+        (6.0, 2.5, "The Seine"),
+        (4.0, -2.5, ""),
+        # Odds that equal the threshold are not above it.
+        (5.0, 0.0, "The Seine"),
+        (6.0, 2.0, "The Seine"),
+        (4.0, -2.0, "The Seine"),
+    ],
 )
 def test_no_answer_where_its_odds_are_above_the_threshold(
     windows, tokenizer, null, threshold, answer

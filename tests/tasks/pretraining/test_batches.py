@@ -8,11 +8,11 @@ import pytest
 
 from bertkit.backends import registry
 from bertkit.backends.torch.cuda import CudaAdapter
+from bertkit.backends.torch.options import CudaOptions
 from bertkit.data.record_source import RecordSource
+from bertkit.tasks.pretraining.batches import evaluation_feed, training_feed
 from bertkit.tasks.pretraining.config import EvalConfig
-from bertkit.tasks.pretraining.feeds import eval_feed, training_feed
 from bertkit.tasks.pretraining.prepare import prepare
-from bertkit.train.backend_options import CudaConfig
 
 
 def test_the_cpu_takes_micro_batches_as_they_come(settings):
@@ -34,7 +34,7 @@ def test_cuda_gets_constant_totals(settings):
 def test_compiled_models_get_constant_shapes(settings, layout):
     adapter = CudaAdapter()
     for compiles in (False, True):
-        config = settings(layout=layout, precision="bf16", cuda=CudaConfig(compile=compiles))
+        config = settings(layout=layout, precision="bf16", cuda=CudaOptions(compile=compiles))
         feed = training_feed(prepare(config, adapter), adapter)
         assert (feed.fixed, feed.budget) == (compiles, None)
 
@@ -47,9 +47,9 @@ def test_settings_of_the_layout_arrive(settings, records):
     source = RecordSource([str(records / "eval.tfrecord")])
     for adapter in (cpu, CudaAdapter()):
         chosen = EvalConfig(layout="unpadded")
-        found = eval_feed(source, 4, chosen, 64, adapter)
+        found = evaluation_feed(source, 4, chosen, 64, adapter)
         assert sum(step.sequences for step in found.once()) == 10
         assert found.parts() == len(list(found.once()))
         assert found.parts(limit=5) == len(list(found.once(limit=5)))
     boundaries = replace(EvalConfig(layout="bucketed"), bucket_boundaries=[12])
-    assert eval_feed(source, 4, boundaries, 64, cpu).boundaries == (12,)
+    assert evaluation_feed(source, 4, boundaries, 64, cpu).boundaries == (12,)

@@ -7,9 +7,10 @@ import torch
 from bertkit.data.sample_order import Order
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForQuestionAnswering
+from bertkit.tasks.squad.batches import WindowBatcher, WindowFeed
 from bertkit.tasks.squad.features import WindowMaker
+from bertkit.tasks.squad.objective import SpanObjective
 from bertkit.tasks.squad.questions import read_questions
-from bertkit.tasks.squad.window_batches import SpanTask, WindowBatcher, WindowFeed
 from tasks.squad.world import PEOPLE, RIVERS, squad
 
 
@@ -56,7 +57,7 @@ def test_padded_and_unpadded_give_the_same_loss_and_gradients(windows, tokenizer
         (batch,) = step.micro_batches
         tensors = {name: torch.from_numpy(value) for name, value in batch.arrays.items()}
         model.zero_grad()
-        loss, sums = SpanTask().losses(model, tensors, batch)
+        loss, sums = SpanObjective().losses(model, tensors, batch)
         loss.backward()
         assert sums["span_count"] == 5
         found.append((loss.detach(), torch.cat([p.grad.view(-1) for p in model.parameters()])))

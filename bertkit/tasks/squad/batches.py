@@ -1,16 +1,14 @@
-"""From windows to batches, and the two tasks a span model is used for."""
+"""Puts windows of questions and passages into batches, for training and for answering."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from torch import Tensor, nn
 
 from bertkit.data.sample_order import Order
 from bertkit.data.step_batch import MicroBatch, StepBatch
-from bertkit.tasks.pretraining.task import token_batch
 from bertkit.tasks.squad.features import Window
 
 
@@ -131,27 +129,3 @@ class AnswerBatches:
 
     def __len__(self) -> int:
         return len(self.parts)
-
-
-class SpanTask:
-    """Learn where the answer starts and ends."""
-
-    def losses(
-        self, model: nn.Module, tensors: Mapping[str, Tensor], batch: MicroBatch
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """See `bertkit.backends.base.Task`; the weights hold all factors."""
-        tokens = token_batch(tensors, batch)
-        sums = model(tokens, tensors["starts"], tensors["ends"], tensors["span_weights"])
-        loss = sums.pop("loss")
-        return loss, {name: value.detach() for name, value in sums.items()}
-
-
-class ScoreTask:
-    """Give the scores of every row, [T] each; there is nothing to learn."""
-
-    def losses(
-        self, model: nn.Module, tensors: Mapping[str, Tensor], batch: MicroBatch
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """A loss of 0, `start_scores` and `end_scores`."""
-        scores = model(token_batch(tensors, batch))
-        return scores["start_scores"].new_zeros(()), scores

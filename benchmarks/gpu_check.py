@@ -1,0 +1,152 @@
+"""The phases of gpu_check.sh: facts, records, small runs, kernels, profiles and the summary.
+
+Run by gpu_check.sh: python benchmarks/gpu_check.py PHASE --work DIR [--device cuda] [...]
+
+Every phase leaves its findings in DIR/results/PHASE.json, after each one of them, so that
+nothing is lost when a phase runs out of time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from gpu_common import Findings, Settings
+from gpu_kernels import kernels, profile, profile_compiled
+from gpu_runs import compare, runs
+
+PACKAGES = """
+    numpy numba triton transformers accelerate tokenizers safetensors click rich pyyaml fsspec tqdm
+    pytest hypothesis spacy tfrecord h5py flash-attn torchao
+"""
+
+
+def env(settings: Settings, findings: Findings) -> None:
+    """The machine and the versions of what runs on it."""
+    import torch
+
+    cuda = settings.device == "cuda"
+    memory = torch.cuda.get_device_properties(0).total_memory if cuda else 0
+    facts = {
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "gpu": torch.cuda.get_device_name() if cuda else None,
+        "capability": torch.cuda.get_device_capability() if cuda else None,
+        "memory_gib": round(memory / 2**30, 1),
+    }
+    findings.put("env", facts)
+    findings.put("packages", {name: _version(name) for name in PACKAGES.split()})
+    if cuda:
+        query = "name,driver_version,clocks.max.sm,power.limit,memory.total"
+        words = ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"]
+        findings.attempt(
+            "nvidia-smi", lambda: subprocess.run(words, capture_output=True, text=True).stdout
+        )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def sample(settings: Settings, findings: Findings) -> None:
+    """Sentence files, a vocabulary and records from the built-in sample, without spaCy."""
+    work = settings.work
+    _bertkit("download", "sample", "--output", work / "raw")
+    texts = []
+    for path in sorted((work / "raw" / "text").iterdir()):
+        words = " ".join(path.read_text(encoding="utf-8").split())
+        texts.append([line for line in re.split(r"(?<=[.!?]) ", words) if line])
+    vocab = work / "vocab.txt"
+    for name, part, times in (("train", texts[4:], 10), ("valid", texts[:4], 2)):
+        text = work / f"{name}.txt"
+        text.write_text("\n\n".join(map("\n".join, part)) + "\n", encoding="utf-8")
+        if name == "train":
+            _bertkit("train-vocab", "--input", text, "--output", vocab, "--size", 4096)
+        records = ("--input", text, "--vocab", vocab, "--output", work / f"{name}-128")
+        _bertkit("make-records", *records, "--msl", 128, "--dupe-factor", times, "--workers", 1)
+    findings.put("sample", {"documents": len(texts)})
+
+
+def _bertkit(*words: Any) -> None:
+    command = [sys.executable, "-m", "bertkit", *map(str, words)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+
+
+def summary(settings: Settings, findings: Findings) -> None:
+    """Everything that was found, as one object on standard output."""
+    work, whole = settings.work, dict[str, Any]()
+    whole["phases"] = [json.loads(line) for line in (work / "phases.jsonl").read_text().split("\n")
+                       if line]  # fmt: skip
+    for phase in whole["phases"]:
+        log = work / "log" / f"{phase['phase']}.log"
+        if phase["status"] not in (0, "no time left") and log.is_file():
+            phase["tail"] = log.read_text(errors="replace")[-700:]
+    for path in sorted((work / "results").glob("*.json")):
+        whole.update(json.loads(path.read_text()))
+    for path in sorted((work / "log").glob("bench-*.log")):
+        whole[path.stem] = _objects(path.read_text(errors="replace"))
+    log = work / "log" / "pytest.log"
+    if log.is_file():
+        ends = re.compile(r"(FAILED|ERROR) |=+ .*\b(passed|failed|error)|\d+ (passed|failed)")
+        found = [line[:200] for line in log.read_text().split("\n") if ends.match(line)]
+        whole["pytest"] = found[-12:]
+    print(json.dumps(whole, indent=1))
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    """The JSON objects among the lines, which may be mixed with a library's warnings."""
+    found = []
+    for line in text.split("\n"):
+        if line.startswith("{"):
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+    return found
+
+
+PHASES = {
+    "env": env,
+    "sample": sample,
+    "runs": runs,
+    "compare": compare,
+    "kernels": kernels,
+    "profile": profile,
+    "profile-compiled": profile_compiled,
+    "summary": summary,
+}
+
+
+def main() -> None:
+    """Run one phase."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("phase", choices=PHASES)
+    parser.add_argument("--work", required=True, type=Path)
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
+    parser.add_argument("--size", default="full", choices=("full", "small"))
+    parser.add_argument("--jobs", type=int, default=1, help="small runs at the same time")
+    parser.add_argument("--seconds", type=float, default=600, help="for the small runs together")
+    parser.add_argument("--only", default="runs resume compiled", help="groups of small runs")
+    given = parser.parse_args()
+    small = given.size == "small"
+    only = tuple(given.only.split())
+    settings = Settings(given.work, given.device, small, given.jobs, given.seconds, only)
+    PHASES[given.phase](settings, Findings(given.work, given.phase))
+
+
+if __name__ == "__main__":
+    main()

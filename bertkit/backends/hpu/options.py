@@ -1,0 +1,37 @@
+"""Settings of the Gaudi backend: `--set hpu.NAME=VALUE`. Light: imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bertkit.config import setting
+
+
+@dataclass(frozen=True)
+class HpuOptions:
+    """Intel Gaudi."""
+
+    mode: str = setting(
+        "lazy",
+        help="lazy collects a graph per step, eager runs operators, compile uses torch.compile.",
+        choices=("lazy", "eager", "compile"),
+    )
+    graphs: bool = setting(
+        False, help="Replay captured HPU graphs, in training and in evaluation (lazy mode only)."
+    )
+    max_graphs: int = setting(10, help="Graphs to keep in training.", minimum=2)
+    flat_all_reduce: bool = setting(
+        True,
+        help="One all-reduce of all gradients per step, after accumulation; off: "
+        "DistributedDataParallel.",
+    )
+    bucket_cap_mb: int = setting(230, help="Size of DistributedDataParallel's buckets.", minimum=1)
+    compiled_autograd: bool = setting(
+        False, help="Compile the backward pass as a whole too (compile mode only)."
+    )
+    bf16_ops: str | None = setting(
+        None, help="File of operators that --precision bf16 computes in bf16, one per line."
+    )
+    fp32_ops: str | None = setting(
+        None, help="File of operators that --precision bf16 leaves in fp32, one per line."
+    )

@@ -1,0 +1,85 @@
+"""The batches of a pretraining run or evaluation, as the settings and the backend want them."""
+
+from __future__ import annotations
+
+from bertkit.backends.base import Adapter
+from bertkit.backends.sections import options_of
+from bertkit.data.feed import Feed
+from bertkit.data.record_source import Source
+from bertkit.data.sample_order import Order
+from bertkit.data.token_budget import budget_for
+from bertkit.tasks.pretraining.config import EvalConfig, PretrainConfig
+from bertkit.tasks.pretraining.prepare import Prepared
+
+
+def training_feed(ready: Prepared, adapter: Adapter) -> Feed:
+    """This process's part of every step of a run."""
+    config, topology = ready.config, adapter.peers.topology
+    budget = None
+    if _constant(config.layout, adapter):
+        share = config.global_batch_size // topology.world
+        budget = budget_for(ready.source, share, config.micro_size)
+    return Feed(
+        source=ready.source,
+        order=Order(len(ready.source), config.seed),
+        global_batch_size=config.global_batch_size,
+        micro_batch_size=config.micro_size,
+        layout=config.layout,
+        normalisation=config.mlm_normalisation,
+        vocab_size=config.model.vocab_size,
+        masking=ready.masking,
+        rank=topology.rank,
+        world=topology.world,
+        fixed=_fixed(config, adapter),
+        boundaries=tuple(config.bucket_boundaries),
+        sequences_per_pack=config.sequences_per_pack,
+        budget=budget,
+    )
+
+
+def evaluation_feed(
+    source: Source,
+    batch_size: int,
+    config: PretrainConfig | EvalConfig,
+    vocab_size: int,
+    adapter: Adapter,
+) -> Feed:
+    """Records in stored order, in batches of forward passes, sharded over the processes.
+
+    Args:
+        source: of the records.
+        batch_size: sequences per forward pass.
+        config: its settings of the layout.
+        vocab_size: of the model.
+        adapter: of the machine.
+    """
+    topology = adapter.peers.topology
+    budget = None
+    if _constant(config.layout, adapter):
+        budget = budget_for(source, 4 * batch_size, batch_size)
+    return Feed(
+        source=source,
+        order=Order(len(source), 0, shuffle=False),
+        global_batch_size=batch_size,
+        micro_batch_size=batch_size,
+        layout=config.layout,
+        normalisation="global_step",
+        vocab_size=vocab_size,
+        rank=topology.rank,
+        world=topology.world,
+        fixed=_fixed(config, adapter),
+        boundaries=tuple(config.bucket_boundaries),
+        sequences_per_pack=config.sequences_per_pack,
+        budget=budget,
+    )
+
+
+def _fixed(config: PretrainConfig | EvalConfig, adapter: Adapter) -> bool:
+    """Whether a new shape costs a compilation."""
+    options = options_of(config, adapter.caps.name)
+    compiles = adapter.caps.constant_totals and getattr(options, "compile", False)
+    return adapter.caps.fixed_shapes or (compiles and config.layout != "unpadded")
+
+
+def _constant(layout: str, adapter: Adapter) -> bool:
+    return layout == "unpadded" and adapter.caps.constant_totals

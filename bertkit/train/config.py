@@ -1,0 +1,231 @@
+"""The settings that all training tasks share. Light: importing this imports no torch.
+
+A task's configuration inherits `TrainingConfig`, adds its own settings, and overrides the
+defaults that differ for it, see `bertkit.settings.override`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from bertkit.config import setting
+from bertkit.settings import FREE, ROUNDING
+
+OPTIMIZERS = (
+    "adamw",
+    "nvlamb",
+    "mlperf",
+    "graphcore",
+    "max_weight_norm",
+    "no_debias_clamp10",
+    "sgd",
+)
+SCHEDULES = ("linear", "polynomial", "constant", "up_down")
+PRECISIONS = ("fp32", "bf16", "fp16")
+LAYOUTS = ("auto", "unpadded", "padded")
+TRACKERS = ("tensorboard", "wandb")
+
+
+@dataclass(frozen=True)
+class ComputeConfig:
+    """Where and how a model computes: in training, in evaluation and in prediction."""
+
+    backend: str = setting("auto", help="Where to compute.", on_resume=ROUNDING)
+    precision: str = setting(
+        "fp32", help="Of matrix products; weights stay fp32.", choices=PRECISIONS
+    )
+    layout: str = setting(
+        "auto",
+        help="unpadded computes nothing on padding; padded has rows of one length; auto: the"
+        " machine's best.",
+        choices=LAYOUTS,
+        on_resume=ROUNDING,
+    )
+
+
+@dataclass(frozen=True)
+class TrainingConfig(ComputeConfig):
+    """What every training run depends on; a task's configuration adds its own settings.
+
+    A setting that says nothing of `on_resume` cannot change between the calls of a run.
+    """
+
+    output: str = setting("", help="Folder of the run.", flags=("-o",), on_resume=FREE)
+    init_checkpoint: str | None = setting(
+        None, help="Take the weights, and nothing else, from this checkpoint.", on_resume=FREE
+    )
+    resume: str = setting(
+        "auto",
+        help="auto: resume from the run's last checkpoint; never; or a checkpoint folder.",
+        on_resume=FREE,
+    )
+    global_batch_size: int = setting(
+        32, help="Sequences per optimizer step.", flags=("--gbs",), minimum=1
+    )
+    micro_batch_size: int = setting(
+        0,
+        help="Sequences per forward pass, reduce it if memory runs out; 0: the global batch.",
+        minimum=0,
+        on_resume=ROUNDING,
+    )
+    recompute: bool = setting(
+        False,
+        help="Keep only what passes between layers for the backward pass and compute the rest "
+        "again there: the same numbers, less memory, about a third more work.",
+        on_resume=FREE,
+    )
+    max_steps: int = setting(
+        0, help="Optimizer steps; given, it decides instead of --epochs.", minimum=0
+    )
+    epochs: float | None = setting(3.0, help="Passes over the training data.", minimum=0.0)
+    steps_this_run: int = setting(
+        0,
+        help="Stop after this many steps of this call, saved, with status 75; 0: no limit.",
+        on_resume=FREE,
+    )
+    optimizer: str = setting(
+        "adamw", help="AdamW, a LAMB by name, or plain SGD for comparisons.", choices=OPTIMIZERS
+    )
+    shard_optimizer: bool = setting(
+        False,
+        help="Shard the optimizer's state over the processes (ZeRO stage 1), to save memory.",
+        on_resume=FREE,
+    )
+    learning_rate: float = setting(1e-4, help="Peak rate.", flags=("--lr",), minimum=0.0)
+    end_learning_rate: float = setting(0.0, help="Rate at the last step.", minimum=0.0)
+    schedule: str = setting(
+        "linear",
+        help="Decay after the warm-up; polynomial counts it from step 0 as Google's does.",
+        choices=SCHEDULES,
+    )
+    stage: list[str] = setting(
+        factory=list,
+        help="KIND:STEPS:FROM:TO, one schedule after the other instead of --schedule, such as "
+        "linear:10000:0:1e-4 (constant, linear, exponential); repeatable.",
+    )
+    power: float = setting(1.0, help="Of the polynomial; 0.5 in NVIDIA's recipes.", minimum=0.0)
+    warmup_proportion: float = setting(
+        0.1, help="Share of the steps in which the rate rises.", minimum=0.0, maximum=1.0
+    )
+    warmup_steps: int | None = setting(
+        None, help="Steps in which the rate rises; given, it decides instead of the proportion."
+    )
+    start_warmup_step: int = setting(0, help="Where the rise starts; may be negative (MLPerf).")
+    beta1: float = setting(0.9, help="Decay of the first moment.", minimum=0.0, maximum=1.0)
+    beta2: float = setting(0.999, help="Decay of the second moment.", minimum=0.0, maximum=1.0)
+    eps: float = setting(1e-6, help="Added to the root of the second moment.", minimum=0.0)
+    weight_decay: float = setting(0.01, help="Decoupled; not on biases and LayerNorm.", minimum=0.0)
+    max_grad_norm: float = setting(
+        1.0, help="Clip gradients to this global norm; 0: never.", minimum=0.0
+    )
+    clip: str = setting(
+        "after",
+        help="Clip after the gradients of all processes are averaged, or before, as MLPerf does.",
+        choices=("after", "before"),
+    )
+    loss_scale: float = setting(
+        0.0, help="Factor on the loss with --precision fp16; 0: dynamic.", minimum=0.0
+    )
+    save_every: int = setting(
+        500, help="Steps between checkpoints; 0: the end only.", minimum=0, on_resume=FREE
+    )
+    keep_last: int = setting(3, help="Checkpoints to keep; 0: all.", minimum=0, on_resume=FREE)
+    keep_every: int = setting(
+        0,
+        help="Keep the checkpoints of every so many steps too, for good; 0: none.",
+        minimum=0,
+        on_resume=FREE,
+    )
+    background_save: bool = setting(
+        True,
+        help="Write checkpoints in a thread while training continues, from a copy in memory.",
+        on_resume=FREE,
+    )
+    eval_every: int = setting(
+        0, help="Steps between evaluations; 0: none during training.", minimum=0, on_resume=FREE
+    )
+    eval_every_samples: str | None = setting(None, help="The same in samples seen.", on_resume=FREE)
+    measure_peak: bool = setting(
+        False,
+        help="Measure the speed of matrix products first (a second), and tell which share of it "
+        "the training reaches.",
+        on_resume=FREE,
+    )
+    profile_steps: str | None = setting(
+        None,
+        help="FIRST:LAST: write a trace of these steps' operations for a browser's viewer.",
+        on_resume=FREE,
+    )
+    log_every: int = setting(
+        10, help="Steps between lines of metrics.jsonl.", minimum=1, on_resume=FREE
+    )
+    log_to: list[str] = setting(
+        factory=list, help="Further trackers: tensorboard, wandb.", on_resume=FREE
+    )
+    seed: int = setting(12345, help="Of new weights, order and dropout.", minimum=0)
+
+    @property
+    def micro_size(self) -> int:
+        """Sequences per forward pass."""
+        return self.micro_batch_size or self.global_batch_size
+
+    def accumulation(self, world: int = 1) -> int:
+        """Forward passes per optimizer step and process."""
+        return self.global_batch_size // self.micro_size // world
+
+    def steps(self, samples: int) -> int:
+        """Optimizer steps of the whole run over so many training samples."""
+        if self.max_steps or self.epochs is None:
+            return self.max_steps
+        return max(1, math.ceil(self.epochs * samples / self.global_batch_size))
+
+    def warmup(self, steps: int) -> int:
+        """Steps of the warm-up in a run of so many steps."""
+        if self.warmup_steps is not None:
+            return self.warmup_steps
+        return int(steps * self.warmup_proportion)
+
+    @property
+    def eval_samples(self) -> int:
+        """Samples between evaluations; 0 where they are not asked for in samples."""
+        return int(self.eval_every_samples or 0)
+
+    @property
+    def target(self) -> tuple[str, float] | None:
+        """(name of an evaluation's number, value): the run ends once it is reached."""
+        return None
+
+    def batch_equation(self, world: int = 1) -> str:
+        """How the global batch comes about, for people."""
+        processes = f" x processes {world:,}" if world > 1 else ""
+        return (
+            f"global batch {self.global_batch_size:,} = micro-batch {self.micro_size:,}"
+            f" x accumulation {self.accumulation(world):,}{processes}"
+        )
+
+    def problems(self) -> list[str]:
+        """Settings that contradict each other, each naming its flags."""
+        found = []
+        if not self.output:
+            found.append("--output is required")
+        if self.global_batch_size % self.micro_size:
+            found.append(
+                f"--global-batch-size {self.global_batch_size} is not a multiple of"
+                f" --micro-batch-size {self.micro_size}"
+            )
+        if self.clip == "before" and self.precision == "fp16":
+            found.append("--clip before does not go with --precision fp16; use bf16")
+        if self.end_learning_rate > self.learning_rate:
+            found.append(
+                f"--end-learning-rate {self.end_learning_rate} is above"
+                f" --learning-rate {self.learning_rate}"
+            )
+        if self.warmup_steps is not None and self.warmup_steps < 0:
+            found.append(f"--warmup-steps {self.warmup_steps} must be at least 0")
+        if self.eval_every and self.eval_every_samples:
+            found.append("--eval-every and --eval-every-samples exclude each other")
+        unknown = sorted(set(self.log_to) - set(TRACKERS))
+        if unknown:
+            found.append(f"--log-to {', '.join(unknown)}: there are {' and '.join(TRACKERS)}")
+        return found

@@ -1,0 +1,7 @@
+"""The names of the files in a run's folder. Light: importing this imports no torch."""
+
+from __future__ import annotations
+
+CONFIG = "config.yaml"  # the resolved settings
+MACHINE = "machine.json"  # the hardware and software of the last call
+METRICS = "metrics.jsonl"  # the numbers of log lines and evaluations

@@ -1,0 +1,113 @@
+"""From the settings of a run to what a backend needs for one optimizer step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bertkit.backends.base import OptimizerSpec, Problem, StepPlan, StepShape
+from bertkit.errors import ConfigError
+from bertkit.model.config import BertConfig
+from bertkit.train.config import TrainingConfig
+from bertkit.train.profiling import steps_to_profile
+from bertkit.train.schedule import Schedule, make_schedule, staged
+
+
+def micro_batch_size(global_batch_size: int, wanted: int, world: int) -> int:
+    """Sequences per forward pass, so that all processes have the same work in every step.
+
+    Args:
+        global_batch_size: sequences per optimizer step.
+        wanted: the setting; 0 for all that a process has in a step.
+        world: processes that train together.
+
+    Raises:
+        ConfigError: the processes cannot share the global batch evenly.
+    """
+    size = wanted or max(1, global_batch_size // world)
+    if global_batch_size % (size * world):
+        raise ConfigError(
+            f"--global-batch-size {global_batch_size} is not a multiple of"
+            f" --micro-batch-size {size} x {world} processes"
+        )
+    return size
+
+
+def make_step_plan(
+    config: TrainingConfig, shape: StepShape, model: BertConfig | None, options: Any
+) -> StepPlan:
+    """The settings that decide what one step computes.
+
+    Args:
+        config: of the run, its layout resolved.
+        shape: the sizes of a step.
+        model: the encoder's sizes.
+        options: the backend's own section of the settings.
+    """
+    return StepPlan(
+        precision=config.precision,
+        layout=config.layout,
+        max_grad_norm=config.max_grad_norm,
+        seed=config.seed,
+        clip=config.clip,
+        loss_scale=config.loss_scale,
+        shape=shape,
+        model=model,
+        options=options,
+        save_every=config.save_every,
+        recompute=config.recompute,
+        profile=bool(config.profile_steps),
+    )
+
+
+def optimizer_spec(config: TrainingConfig) -> OptimizerSpec:
+    """The optimizer of the settings."""
+    return OptimizerSpec(
+        name=config.optimizer,
+        beta1=config.beta1,
+        beta2=config.beta2,
+        eps=config.eps,
+        weight_decay=config.weight_decay,
+        shard=config.shard_optimizer,
+    )
+
+
+def learning_rates(config: TrainingConfig, steps: int) -> Schedule:
+    """The learning rate as a function of the updates done, in a run of so many steps.
+
+    Raises:
+        ConfigError: a `stage` of another form.
+    """
+    if config.stage:
+        return staged(config.stage, steps)
+    return make_schedule(
+        config.schedule,
+        learning_rate=config.learning_rate,
+        max_steps=steps,
+        warmup_steps=config.warmup(steps),
+        start_warmup_step=config.start_warmup_step,
+        power=config.power,
+        end_learning_rate=config.end_learning_rate,
+    )
+
+
+def check_steps(config: TrainingConfig, steps: int) -> None:
+    """Check the settings whose meaning depends on the number of steps.
+
+    Raises:
+        ConfigError: a `stage` or `profile_steps` that does not fit the run.
+    """
+    learning_rates(config, steps)
+    if config.profile_steps:
+        steps_to_profile(config.profile_steps, steps)
+
+
+def refuse(problems: Iterable[Problem | str]) -> None:
+    """Raise what a backend cannot do, all of it at once.
+
+    Raises:
+        ConfigError: there is a problem.
+    """
+    texts = [item if isinstance(item, str) else item.text for item in problems]
+    if texts:
+        raise ConfigError("; ".join(dict.fromkeys(texts)))
