@@ -1,4 +1,4 @@
-"""The batch layouts: how the records of one step become micro-batches.
+"""Batch layouts: how the records of a step become micro-batches.
 
 `unpadded` and `padded` cut the records into micro-batches of consecutive ones. `bucketed`
 puts sequences of similar length together and pads each micro-batch to the smallest
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bertkit.data.fixed_shapes import fixed_packed, fixed_padded, packs
+from bertkit.data.fixed_shapes import fixed_packed, fixed_padded, pack_records
 from bertkit.data.step_batch import MicroBatch, Records, sequence_lengths, split, unpadded
 from bertkit.data.token_budget import Budget, budgeted
 from bertkit.records.files.pack_layouts import PackShape
@@ -43,7 +43,7 @@ class Layout:
     budget: Budget | None = None
 
     def micro_batches(self, records: Records) -> list[MicroBatch]:
-        """The records of a step, as `batches.weighted` gives them."""
+        """The records of a step, as `step_batch.weighted` returns them."""
         size = self.micro_batch_size
         if self.name == "packed":
             return self._packed(records)
@@ -56,11 +56,12 @@ class Layout:
         parts = [part for group in groups for part in split(group, size)]
         if self.fixed:
             return [fixed_padded(part, size) for part in parts]
-        return [trimmed(fixed_padded(part, len(part["input_ids"]))) for part in parts]
+        padded = (fixed_padded(part, rows=len(part["input_ids"])) for part in parts)
+        return [without_target_padding(batch) for batch in padded]
 
     @property
     def records_per_micro_batch(self) -> int:
-        """Records that evaluation lays out at a time, so that fill stays rare."""
+        """Records that evaluation lays out at a time, so that there is little padding."""
         if self.budget:
             return self.micro_batch_size * 4
         buckets = len(self.boundaries) + 1 if self.boundaries else QUARTERS
@@ -69,18 +70,20 @@ class Layout:
 
     def _packed(self, records: Records) -> list[MicroBatch]:
         size = self.micro_batch_size
-        shape, found = packs(records, self.sequences_per_pack)
+        shape, found = pack_records(records, self.sequences_per_pack)
         result = []
         for start in range(0, len(found), size):
             part = found[start : start + size]
             rows = size if self.fixed else len(part)
-            batch = fixed_packed(records, part, shape, rows, self.cls_place)
-            result.append(batch if self.fixed else trimmed(as_runs(batch, part, shape)))
+            batch = fixed_packed(records, part, shape, rows=rows, cls_place=self.cls_place)
+            if not self.fixed:
+                batch = without_target_padding(as_spans(batch, part, shape))
+            result.append(batch)
         return result
 
 
-def trimmed(batch: MicroBatch) -> MicroBatch:
-    """Without the fill of predictions, for machines that take any number of them."""
+def without_target_padding(batch: MicroBatch) -> MicroBatch:
+    """Drop predictions and pairs that are padding, for machines that take any number of them."""
     arrays = dict(batch.arrays)
     for head, names in (("mlm", ("mlm_rows", "mlm_labels")), ("nsp", ("cls_rows", "nsp_labels"))):
         used = arrays[f"{head}_weights"] > 0
@@ -88,10 +91,10 @@ def trimmed(batch: MicroBatch) -> MicroBatch:
     return replace(batch, arrays=arrays)
 
 
-def as_runs(batch: MicroBatch, packed: np.ndarray, shape: PackShape) -> MicroBatch:
-    """A packed micro-batch for machines whose attention takes stretches of any length.
+def as_spans(batch: MicroBatch, packed: np.ndarray, shape: PackShape) -> MicroBatch:
+    """A packed micro-batch for machines whose attention takes spans of rows of any length.
 
-    The padding at the end of a row is a stretch of its own.
+    The padding at the end of a row is a span of its own.
 
     Args:
         batch: of `fixed_packed`, every [CLS] at its own position, no empty rows.

@@ -1,4 +1,4 @@
-"""Batches on their way to the machine: a stretch of a run, and a thread that works ahead.
+"""Prefetch batches in a background thread, and the range of steps that they are for.
 
 One background thread prepares the next batches while the current one is computed;
 numpy and the record kernels release the interpreter lock for their heavy parts, so a
@@ -29,8 +29,8 @@ class StepSource(Protocol):
 
 
 @dataclass(frozen=True)
-class Steps:
-    """A stretch of a run: called, it gives the step batches; its length is their number.
+class StepRange:
+    """A range of steps of a run: called, it gives their batches; its length is their number.
 
     Attributes:
         feed: of the run.
@@ -53,8 +53,8 @@ class Steps:
 class Prefetch(Generic[T]):
     """Iterate over `items` with up to `depth` of them prepared ahead.
 
-    An error raised by `items` is raised again at the place where its item would have
-    come. Use as a context manager, so that the thread ends with the block.
+    An error raised by `items` is raised again where its item would have come. Use as a
+    context manager, so that the thread ends with the block.
 
     Args:
         items: where the work is done, in the thread.
@@ -65,7 +65,7 @@ class Prefetch(Generic[T]):
         self._items = items
         self._queue: queue.Queue[tuple[bool, T | BaseException | None]] = queue.Queue(depth)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._fill, name="bertkit-loader", daemon=True)
+        self._thread = threading.Thread(target=self._produce, name="bertkit-loader", daemon=True)
         self._thread.start()
 
     def __iter__(self) -> Iterator[T]:
@@ -94,7 +94,7 @@ class Prefetch(Generic[T]):
         self._stop.set()
         self._thread.join()
 
-    def _fill(self) -> None:
+    def _produce(self) -> None:
         try:
             for item in self._items:
                 if not self._put((True, item)):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bertkit.data.record_source import Source
+from bertkit.data.record_source import SampleSource
 from bertkit.data.step_batch import MicroBatch, Records, sequence_lengths, unpadded
 
 _SAMPLE = 2048
@@ -42,7 +42,7 @@ class Budget:
         return self.sequences + math.ceil(self.tokens / self.length)
 
 
-def budget_for(source: Source, sequences: int, micro_batch_size: int) -> Budget:
+def budget_for(source: SampleSource, sequences: int, micro_batch_size: int) -> Budget:
     """Totals that hold a step in its usual number of micro-batches, with little to spare.
 
     Lengths are taken from evenly spaced records; two standard deviations of a step's sum

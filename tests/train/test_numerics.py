@@ -13,7 +13,7 @@ from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.data.feed import Feed
 from bertkit.data.record_source import RecordSource
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 from bertkit.model.checkpoints.loading import load_into, load_weights
 from bertkit.model.checkpoints.tensorflow.tf1 import our_name
 from bertkit.model.config import BertConfig
@@ -43,7 +43,7 @@ def model(numerics):
 def steps(shared):
     def make(layout):
         source = RecordSource([str(shared / "goldens/records/google_sample_128.tfrecord")])
-        order = Order(len(source), 0, shuffle=False)
+        order = SampleOrder(len(source), 0, shuffle=False)
         return Feed(source, order, 8, 8, layout, "micro_batch", 30522).steps(0, 6)
 
     return make

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 from bertkit.data.step_batch import MicroBatch, StepBatch
 from bertkit.tasks.squad.features import Window
 
@@ -81,7 +81,7 @@ class WindowFeed:
     """
 
     windows: Sequence[Window]
-    order: Order
+    order: SampleOrder
     batcher: WindowBatcher
     global_batch_size: int
     micro_batch_size: int

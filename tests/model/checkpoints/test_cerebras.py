@@ -1,4 +1,4 @@
-"""Cerebras' .mdl files and Graphcore's step folders: every weight, and clear refusals."""
+"""Cerebras' .mdl files: every weight, and clear refusals."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from bertkit.errors import DataError, MissingDependencyError
 from bertkit.model.checkpoints import cerebras, loading
 from bertkit.model.checkpoints.completeness import expected_shapes
-from bertkit.model.checkpoints.hf import save_pretrained
-from bertkit.model.heads import BertForQuestionAnswering
-from model.checkpoints.common import Inputs, counted, same, sample
+from model.checkpoints.common import counted, sample
 
 SAMPLE = "checkpoint_60.mdl"
 
@@ -84,16 +82,3 @@ def test_without_h5py_the_package_is_named(mdl, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     with pytest.raises(MissingDependencyError, match="h5py is not installed"):
         cerebras.read(mdl)
-
-
-def test_graphcore_step_folders(tmp_path, small):
-    model = BertForQuestionAnswering(small)
-    for step in (9, 10):
-        place = tmp_path / f"step_{step}"
-        save_pretrained(model, place)
-        state = {"step": step, "optimizer_state_dict": {}, "metrics": {}, "config": Inputs()}
-        torch.save(state, place / "training_state.pt")
-    contents = loading.read(tmp_path)
-    assert (contents.format, contents.step) == ("graphcore", 10)
-    same(contents.weights, model.state_dict())
-    assert loading.load_config(tmp_path) == small

@@ -22,6 +22,7 @@ from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
 from bertkit.model.parameter_names import WORD_EMBEDDINGS
 from bertkit.train import checkpoint
 from bertkit.train.checkpoint import RunState
+from model.checkpoints.common import poptorch_state
 
 TOKENS = [
     "[PAD]",
@@ -225,12 +226,12 @@ def test_the_card_tells_data_settings_numbers_and_licence(tmp_path, tiny, vocab)
     made.stats, made.state = {"records": 1234}, "complete"
     made.write(records)
     state = RunState(
-        7,
-        56,
-        0.5,
-        1,
-        "f" * 64,
-        {
+        step=7,
+        position=56,
+        epoch=0.5,
+        seed=1,
+        data_fingerprint="f" * 64,
+        config={
             "learning_rate": 0.001,
             "input": [str(records)],
             "backend": "hpu",
@@ -240,7 +241,11 @@ def test_the_card_tells_data_settings_numbers_and_licence(tmp_path, tiny, vocab)
         metrics={"eval": {"mlm_accuracy": 0.4321}},
     )
     step = checkpoint.save(
-        tmp_path / "run", BertForPreTraining(tiny), {}, state, vocab.read_bytes()
+        tmp_path / "run",
+        model=BertForPreTraining(tiny),
+        stepper_state={},
+        state=state,
+        vocab=vocab.read_bytes(),
     )
     options = ConvertOptions(
         license_name="apache-2.0", data_license="CC BY-SA 4.0", backends=("hpu", "ipu")
@@ -281,3 +286,26 @@ def test_again_is_nothing_to_do_and_another_run_is_refused(tmp_path, tiny, vocab
     shutil.copytree(tmp_path / "in", tmp_path / "other")
     with pytest.raises(Exception, match="the folder of the checkpoint itself"):
         convert.convert(str(tmp_path / "in"), str(tmp_path / "in"), ConvertOptions())
+
+
+def test_moments_are_converted_too(bertkit, mdl_with_moments, step_folder, tmp_path):
+    model, write = step_folder
+    contents = loading.read(mdl_with_moments)
+    contents.heads = 2
+    loading.config_of(contents).to_file(tmp_path / "sizes.json")
+    for source, more in (
+        (write(poptorch_state(model)), ()),
+        (mdl_with_moments, ("--model-config", tmp_path / "sizes.json")),
+    ):
+        words = ("convert", source, "--keep-optimizer", *more)
+        checked = bertkit(*words, "--check")
+        assert checked.status == 0, checked.err
+        assert "(exp_avg_sq)" in checked.out
+        place = tmp_path / f"nvidia-{source.stem}"
+        done = bertkit(*words, "--to", "nvidia", "--pad-vocab", 1, "--output", place)
+        assert done.status == 0, done.err
+        again, before = (loading.read(path, moments=True).moments for path in (place, source))
+        assert again.keys() == before.keys()
+        for name, values in before.items():
+            for what, tensor in values.items():
+                assert torch.equal(again[name][what], tensor), (name, what)

@@ -1,4 +1,4 @@
-"""The table of checkpoint formats: how checkpoints are found, and formats from outside."""
+"""The table of checkpoint formats: its rows, and formats from outside."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from bertkit.errors import DataError, UsageError
 from bertkit.model.checkpoints import formats, loading
@@ -17,26 +16,8 @@ from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.heads import BertForPreTraining
 from bertkit.model.parameter_names import WORD_EMBEDDINGS
 from model.checkpoints.common import same
-from model.checkpoints.tensorflow import bundles
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-def test_finding_by_prefix_file_and_folder(samples, tmp_path):
-    place = samples / "keras_bert_tiny_tf1"
-    names = ["", "bert_model.ckpt", "bert_model.ckpt.index", "bert_model.ckpt.data-00000-of-00001"]
-    for name in names:
-        row, found = formats.detect(place / name)
-        assert (row.name, found) == ("tf", place / "bert_model.ckpt")
-    assert loading.vocab_beside(place / "bert_model.ckpt") == place / "vocab.txt"
-    assert formats.detect(tmp_path) is None
-    for step in (1, 2):
-        bundles.write_bundle(tmp_path / f"model.ckpt-{step}", {"global_step": torch.tensor(step)})
-    with pytest.raises(DataError, match="holds 2 TensorFlow checkpoints") as caught:
-        formats.detect(tmp_path)
-    assert "model.ckpt-2" in caught.value.hint
-    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "/their/disk/model.ckpt-1"\n')
-    assert formats.detect(tmp_path)[1] == tmp_path / "model.ckpt-1"
 
 
 def test_every_row_has_a_module_that_keeps_its_promises():

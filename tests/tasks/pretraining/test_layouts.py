@@ -11,7 +11,7 @@ import torch
 
 from bertkit.data.feed import Feed
 from bertkit.data.record_source import RecordSource
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 from bertkit.data.token_budget import Budget, budget_for
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
@@ -35,7 +35,7 @@ def outcome(source, layout, nsp=True, normalisation="global_step", model=None, *
         torch.manual_seed(2)
         model = BertForPreTraining(SHAPE)
     model.zero_grad()
-    order = Order(len(source), seed=7)
+    order = SampleOrder(len(source), seed=7)
     vocab = model.config.vocab_size
     feed = Feed(source, order, 12, 4, layout, normalisation, vocab, **more)
     (step,) = feed.steps(0, 1)
@@ -124,7 +124,7 @@ def graphs_after_each_step(source, rate, steps, budget):
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
     compiled = torch.compile(model, backend="eager", dynamic=False, fullgraph=True)
-    order = Order(len(source), seed=7)
+    order = SampleOrder(len(source), seed=7)
     feed = Feed(source, order, 12, 4, "unpadded", "global_step", synthetic.VOCAB, budget=budget)
     task, lengths, graphs = PretrainingObjective(), set(), []
     for step in feed.steps(0, steps):
@@ -158,7 +158,7 @@ def test_a_ragged_evaluation_batch_counts_only_its_records(source, layout):
     model, task = BertForPreTraining(SHAPE), PretrainingObjective()
     results = []
     for fixed in (False, True):
-        order = Order(len(source), 0, shuffle=False)
+        order = SampleOrder(len(source), 0, shuffle=False)
         name = layout if fixed else "unpadded"
         feed = Feed(source, order, 4, 4, name, "global_step", synthetic.VOCAB, fixed=fixed)
         sums = {}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.tasks.squad.batches import WindowBatcher, WindowFeed
@@ -52,7 +52,7 @@ def test_padded_and_unpadded_give_the_same_loss_and_gradients(windows, tokenizer
     found = []
     for length in (0, 40):
         batcher = WindowBatcher(tokenizer.vocab.cls_id, tokenizer.vocab.sep_id, length)
-        feed = WindowFeed(windows, Order(len(windows), 1), batcher, 5, 5)
+        feed = WindowFeed(windows, SampleOrder(len(windows), 1), batcher, 5, 5)
         (step,) = feed.steps(0, 1)
         (batch,) = step.micro_batches
         tensors = {name: torch.from_numpy(value) for name, value in batch.arrays.items()}
@@ -66,7 +66,7 @@ def test_padded_and_unpadded_give_the_same_loss_and_gradients(windows, tokenizer
 
 def test_feed_goes_on_at_a_position_and_scales_by_the_step(windows, tokenizer):
     batcher = WindowBatcher(tokenizer.vocab.cls_id, tokenizer.vocab.sep_id)
-    feed = WindowFeed(windows, Order(len(windows), 7), batcher, 4, 2)
+    feed = WindowFeed(windows, SampleOrder(len(windows), 7), batcher, 4, 2)
     steps = list(feed.steps(0, 3))
     (again,) = feed.steps(steps[1].next_position, 1)
     assert again.next_position == steps[2].next_position == 12

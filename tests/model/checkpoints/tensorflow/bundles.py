@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from pathlib import Path
 
 import cramjam
 import torch
 
 from bertkit.codecs.checksum import masked_crc32c
+from bertkit.errors import DataError
 
 KINDS = {
     torch.float32: 1,
@@ -108,3 +110,16 @@ def write_bundle(
     for number, file in enumerate(files):
         name = f"{prefix.name}.data-{number:05d}-of-{shards:05d}"
         prefix.with_name(name).write_bytes(file)
+
+
+def refuses_or_reads(function, *arguments):
+    """Anything but an answer or a DataError fails the test; so does much memory."""
+    tracemalloc.start()
+    try:
+        function(*arguments)
+    except DataError as error:
+        assert error.message
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 16 << 20

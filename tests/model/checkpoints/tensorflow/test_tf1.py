@@ -1,4 +1,4 @@
-"""TensorFlow's checkpoints, of both its versions: every weight, slots, and clear refusals."""
+"""TensorFlow 1 checkpoints: every weight, slots, and clear refusals."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from bertkit.model.bert import TokenBatch
 from bertkit.model.checkpoints import loading
 from bertkit.model.checkpoints.completeness import expected_shapes
 from bertkit.model.checkpoints.loading import load_into
-from bertkit.model.checkpoints.tensorflow import tf1, tf2
+from bertkit.model.checkpoints.tensorflow import tf1
 from bertkit.model.checkpoints.tensorflow.bundle import Bundle
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.tfrecord_reader import RecordFile
-from model.checkpoints.common import same
 from model.checkpoints.tensorflow import bundles
 
 
@@ -44,18 +43,6 @@ def test_slots_on_request(samples):
         assert set(moments) == {"exp_avg", "exp_avg_sq"}
         assert all(value.shape == contents.weights[name].shape for value in moments.values())
         assert (moments["exp_avg_sq"] >= 0).all()
-
-
-@pytest.mark.parametrize(("form", "absent"), [("encoder", "cls."), ("pretrainer", "cls.seq_")])
-def test_the_forms_of_tensorflow_2_hold_the_weights_of_their_source(samples, form, absent):
-    source = loading.read(samples / "keras_bert_tiny_tf1").weights
-    contents = loading.read(samples / f"keras_bert_tiny_tf2_{form}")
-    wanted = {name: value for name, value in source.items() if not name.startswith(absent)}
-    same(contents.weights, wanted)
-    assert contents.unknown == []
-    assert contents.heads == 4
-    given = BertConfig.from_file(samples / "keras_bert_tiny_tf1")
-    assert loading.config_of(contents) == given
 
 
 def test_every_name_of_googles_own_checkpoint_is_known(samples):
@@ -93,13 +80,6 @@ def test_other_tensorflow_checkpoints_are_refused(samples):
     for name in ("savedmodel_tf1", "savedmodel_tf2"):
         with pytest.raises(DataError, match="not a BERT checkpoint"):
             loading.load_weights(samples / name / "variables" / "variables")
-
-
-def test_object_paths_that_look_alike_are_not_taken():
-    assert tf2.our_name("encoder/layer_with_weights-4/_attention_layer/kernel") == ""
-    assert tf2.our_name("encoder/layer_with_weights-2/kernel") == ""
-    assert tf2.our_name("model/layer_with_weights-2/dense/kernel") == ""
-    assert tf2.our_name("other/layer_with_weights-0/embeddings") == ""
 
 
 def test_outputs_and_gradients_of_tensorflow(shared):
@@ -148,21 +128,3 @@ def test_outputs_and_gradients_of_tensorflow(shared):
         assert error <= 1e-4 * wanted.norm() + 1e-6, name
         compared += 1
     assert compared == len(gradients) - 1 == 45  # all but the word embedding
-
-
-def test_slots_of_tensorflow_2(tmp_path):
-    path = "encoder/layer_with_weights-4/_attention_layer/_output_dense/kernel"
-    value = torch.arange(24.0).reshape(2, 3, 4)
-    names = {f"{path}/.ATTRIBUTES/VARIABLE_VALUE": value}
-    for slot in "mv":
-        names[f"{path}/.OPTIMIZER_SLOT/optimizer/{slot}/.ATTRIBUTES/VARIABLE_VALUE"] = value + 1
-    names["optimizer/iter/.ATTRIBUTES/VARIABLE_VALUE"] = torch.tensor(3)
-    extra = {b"_CHECKPOINTABLE_OBJECT_GRAPH": bundles.entry(7, (), 0, 0, b"")}
-    bundles.write_bundle(tmp_path / "ckpt-1", names, extra=extra)
-    target = "bert.encoder.layer.0.attention.output.dense.weight"
-    contents = loading.read(tmp_path / "ckpt-1")
-    assert contents.unknown == []
-    assert [row.reason for row in contents.tensors].count("optimizer slot") == 2
-    assert torch.equal(contents.weights[target], value.reshape(6, 4).t())
-    moments = loading.read(tmp_path / "ckpt-1", moments=True).moments[target]
-    assert torch.equal(moments["exp_avg_sq"], value.reshape(6, 4).t() + 1)
