@@ -14,6 +14,7 @@ from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Stepper
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
+from bertkit.data.sample_feed import SampleFeed
 from bertkit.data.sample_order import SampleOrder
 from bertkit.errors import ConfigError, StoppedError
 from bertkit.files import open_binary
@@ -28,7 +29,6 @@ from bertkit.tasks.squad.answer_files import (
     score_folder,
     write_predictions,
 )
-from bertkit.tasks.squad.batches import WindowFeed
 from bertkit.tasks.squad.config import SquadConfig
 from bertkit.tasks.squad.decode import Predictions
 from bertkit.tasks.squad.features import Window
@@ -120,14 +120,15 @@ class SquadTask(TrainingTask):
         ready, config, topology = self.ready, self.config, adapter.peers.topology
         windows = make_windows(ready, adapter, training=True)
         self.train_windows = len(windows)
-        batches = WindowFeed(
-            windows=windows,
+        batches = SampleFeed(
+            samples=windows,
             order=SampleOrder(len(windows), config.seed),
-            batcher=ready.batcher,
+            make_batch=ready.batcher.batch,
             global_batch_size=config.global_batch_size,
             micro_batch_size=config.micro_size,
             rank=topology.rank,
             world=topology.world,
+            weights="span_weights",
         )
         questions = len(ready.train_questions)
         return TrainingData(
