@@ -48,7 +48,7 @@ def setting(
         factory: makes the default if it is mutable.
         flags: further spellings, such as `--msl`.
         off: the flag that turns a boolean off, if it is not `--no-<name>`.
-        choices: the allowed values.
+        choices: the allowed values; a list may grow after this call.
         minimum: smallest allowed number.
         maximum: largest allowed number.
         on_resume: whether it may change between the calls of a run: `FREE`, `ROUNDING` or
@@ -58,7 +58,7 @@ def setting(
         "help": help,
         "flags": tuple(flags),
         "off": off,
-        "choices": tuple(choices),
+        "choices": choices,
         "minimum": minimum,
         "maximum": maximum,
         "on_resume": on_resume,

@@ -14,12 +14,12 @@ from bertkit.commands import options
 from bertkit.config import Layer, flatten, resolve, setting
 from bertkit.external_configs.detect import translate_file
 from bertkit.launch.launch import LAUNCHERS, check_files, plan
-from bertkit.tasks.pretraining.config import PretrainConfig
+from bertkit.tasks import registry as tasks
 
 
 @dataclass(frozen=True)
 class SharedSettings(BackendSections):
-    """What a launcher asks of a command other than `pretrain`."""
+    """What a launcher asks of a command that trains on other data than records."""
 
     backend: str = setting(registry.AUTO)
 
@@ -98,7 +98,8 @@ def read_settings(root: click.Context, words: Sequence[str]) -> Any:
     Raises:
         click.UsageError, UsageError, ConfigError: what the command itself would refuse.
     """
-    if not words or words[0] not in ("pretrain", "finetune-squad"):
+    task = tasks.by_command(words[0]) if words else None
+    if task is None:
         return None
     group: Any = root.command
     name, command, rest = group.resolve_command(root, list(words))
@@ -111,8 +112,9 @@ def read_settings(root: click.Context, words: Sequence[str]) -> Any:
     )
     with inner.scope(cleanup=False):
         given = dict(inner.params)
-        if name == "pretrain":
-            return options.resolved(PretrainConfig, given, given["preset"], translate_file).config
+        if task.external_configs:
+            kind = task.config_class()
+            return options.resolved(kind, given, given["preset"], translate_file).config
         layers, _ = options.layers(SharedSettings, given, given["preset"])
     return resolve(SharedSettings, [_shared(layer) for layer in layers]).config
 

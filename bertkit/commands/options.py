@@ -189,6 +189,22 @@ def _nested_options(item: dataclasses.Field[Any], kind: Any) -> Decorator:
     return decorate
 
 
+class _Choice(click.Choice[str]):
+    """A choice among words of which more may be registered after the command was made."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = words
+        super().__init__(words)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return tuple(self._words)
+
+    @choices.setter
+    def choices(self, words: Sequence[str]) -> None:
+        """Ignored: `_words` is what counts."""
+
+
 def _option(item: dataclasses.Field[Any], hint: Any) -> Decorator:
     name = "--" + item.name.replace("_", "-")
     extra = list(item.metadata.get("flags", ()))
@@ -201,7 +217,7 @@ def _option(item: dataclasses.Field[Any], hint: Any) -> Decorator:
         off = item.metadata.get("off") or "--no-" + item.name.replace("_", "-")
         return click.option(*extra, f"{name}/{off}", item.name, **keywords)
     if choices:
-        keywords["type"] = click.Choice(list(choices))
+        keywords["type"] = _Choice(choices)
     else:
         keywords["type"] = {int: click.INT, float: click.FLOAT}.get(hint, click.STRING)
     if repeated:

@@ -31,10 +31,6 @@ _ANY = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u2028\u2029\ud800-\u
 _RULER = re.compile(r"^[ \t]*([*=~^_#+-])\1{2,}[ \t]*$", re.MULTILINE)
 _PARAGRAPHS = re.compile(r"\n[^\S\n]*\n\s*")
 
-# Forms whose text repeats the title as its first line, and which escape < > &.
-_TITLED = ("wikiextractor",)
-_ESCAPED = ("wikiextractor",)
-
 
 def clean_text(text: str) -> str:
     """Rules 1 and 2: line ends, invisible and control characters."""
@@ -46,17 +42,17 @@ def clean_text(text: str) -> str:
     return _SURROGATES.sub("\ufffd", text)
 
 
-def clean_document(document: RawDocument, form: str) -> str:
-    """All rules, for a document that was read in `form`.
+def clean_document(document: RawDocument, *, titled: bool = False, escaped: bool = False) -> str:
+    """All rules, for a document of a form that is `titled` or `escaped` (`forms.form.Form`).
 
     Returns:
         Its text; lines end with LF, paragraphs are separated by blank lines.
     """
     text = document.text
-    if form in _ESCAPED:
+    if escaped:
         text = html.unescape(text)
     text = clean_text(text)
-    if form in _TITLED and document.title:
+    if titled and document.title:
         text = _without_title(text, clean_text(html.unescape(document.title)))
     return _RULER.sub("", text)
 

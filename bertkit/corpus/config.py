@@ -5,26 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bertkit.config import setting
-
-FORMS = (
-    "auto", "mediawiki", "wikiextractor", "text", "documents", "jsonl", "sentences", "tar",
-    "pubmed", "pmc",
-)  # fmt: skip
+from bertkit.corpus import forms
 
 
 @dataclass(frozen=True)
 class ExtractConfig:
     """How a raw corpus becomes documents of one sentence per line."""
 
-    form: str = setting(
-        "auto",
-        "What the input is: mediawiki (XML dumps), wikiextractor (<doc> blocks), text (one "
-        "document per file), documents (documents between blank lines), jsonl (a `text` key per "
-        "line), sentences (already one per line), tar (text files in an archive, or in archives "
-        "inside it, such as OpenWebText), pubmed (baseline and update XML), pmc (nxml articles); "
-        "auto looks at each file.",
-        choices=FORMS,
-    )
+    form: str = setting(forms.AUTO, forms.help_text(), choices=forms.CHOICES)
     chain: str = setting(
         "own",
         "Clean-up: own (clean.py's few rules), or mlperf (the benchmark's own stages on "

@@ -6,8 +6,11 @@ It is what Google's, MLPerf's and NVIDIA's record makers read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import abc
+import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import IO, Any
 
 from bertkit.corpus.lines import open_source
 from bertkit.errors import DataError
@@ -55,6 +58,38 @@ class Skipped:
     kind: str
 
 
+# What the pieces of a source turn out to be.
+Found = RawDocument | Rejected | Skipped
+
+
+class Unparsed(abc.ABC):
+    """A piece of a source whose documents cost work to get, such as a page of a dump.
+
+    Reading cuts a file into pieces quickly; any process may then take a piece apart.
+    """
+
+    @property
+    @abc.abstractmethod
+    def size(self) -> int:
+        """Bytes of the piece."""
+
+    @abc.abstractmethod
+    def documents(self) -> Iterable[Found]:
+        """The documents in it."""
+
+
+Piece = Found | Unparsed
+
+
+def parsed(pieces: Iterable[Piece]) -> Iterator[Found]:
+    """Every document of these pieces."""
+    for piece in pieces:
+        if isinstance(piece, Unparsed):
+            yield from piece.documents()
+        else:
+            yield piece
+
+
 @dataclass(frozen=True)
 class Document:
     """A document as sentences.
@@ -72,6 +107,43 @@ class Document:
     def encode(self) -> bytes:
         """The document in the file form, without the blank line that separates it."""
         return "".join(f"{sentence}\n" for sentence in self.sentences).encode("utf-8")
+
+
+class DocumentWriter:
+    """Writes documents in the file form, and counts and hashes what it writes.
+
+    Attributes:
+        documents, sentences, bytes: written so far.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.documents = self.sentences = self.bytes = 0
+        self._stream = stream
+        self._digest = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the bytes written so far."""
+        return self._digest.hexdigest()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the manifest keeps of a file."""
+        counts = {"documents": self.documents, "sentences": self.sentences}
+        return {**counts, "bytes": self.bytes, "sha256": self.sha256}
+
+    def write(self, document: Document) -> None:
+        """Write a document, with a blank line before all but the first."""
+        blob = b"\n" + document.encode() if self.documents else document.encode()
+        self.write_bytes(blob, documents=1, sentences=len(document.sentences))
+
+    def write_bytes(self, blob: bytes, documents: int, sentences: int) -> None:
+        """Write text that has its final form already, and holds so many documents."""
+        self._stream.write(blob)
+        self._digest.update(blob)
+        self.documents += documents
+        self.sentences += sentences
+        self.bytes += len(blob)
 
 
 def read_documents(path: str) -> Iterator[Document]:

@@ -1,23 +1,23 @@
-"""From raw files to documents of one sentence per line: the work behind `bertkit extract`."""
+"""`bertkit extract`: raw files to documents of one sentence per line."""
 
 from __future__ import annotations
 
 import hashlib
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertkit import log
+from bertkit.corpus import forms
 from bertkit.corpus.config import ExtractConfig
-from bertkit.corpus.extract_parallel import make_shared
+from bertkit.corpus.extract_parallel import make_part_together
 from bertkit.corpus.extract_part import Part, PartFacts, form_of, make_part, splitter_of
-from bertkit.corpus.forms import wikitext_fallback
-from bertkit.corpus.forms.mediawiki import Span, spans_of
-from bertkit.corpus.forms.text import list_inputs
-from bertkit.corpus.output_folder import Stage, staged
+from bertkit.corpus.forms.form import Span
+from bertkit.corpus.inputs import gather, list_inputs
+from bertkit.corpus.output_folder import OutputFolder, open_output_folder
 from bertkit.errors import DataError, UsageError
 from bertkit.files import (
     CHUNK,
@@ -35,13 +35,15 @@ from bertkit.pool import check_executor, run_tasks, worker_count
 LOGGED = 10
 # The forms of so many files are looked at before the work begins.
 _LOOKED_AT = 1000
-# Less input is done before other processes have started.
+# Workers share a part if there is more input than this: less is done before they start.
 SHARED_BYTES = 4_000_000
+# Bytes per second on one core, for estimates (measured; see sentences.py).
+_SPLITTER_RATES = {"lines": 30e6, "rule": 0.9e6, "punkt": 2e6, "spacy": 15e3}
 
 
 @dataclass(frozen=True)
 class ExtractResult:
-    """What a run did; `seconds` is 0 for a folder that was complete already."""
+    """What a run did; `seconds` is 0 where the folder was complete already."""
 
     output: str
     parts: int
@@ -58,7 +60,7 @@ class ExtractResult:
 
 
 class Group(NamedTuple):
-    """The input of one part: files, or a span of a single dump."""
+    """The input of one part: files, or a span of a single file."""
 
     paths: tuple[str, ...]
     span: Span | None = None
@@ -68,6 +70,7 @@ def extract(
     inputs: Sequence[str],
     output: str,
     config: ExtractConfig | None = None,
+    *,
     workers: int = 0,
     prefix: str = "",
     overwrite: bool = False,
@@ -77,11 +80,10 @@ def extract(
 ) -> ExtractResult:
     """Turn raw text into `part-00000-of-0000N.txt` files of one sentence per line.
 
-    Parts of a remote output folder are made here and uploaded one by one (`remote.staged`).
-
+    Parts of a remote output folder are made here and uploaded one by one (`output_folder`).
     Small inputs are gathered in order until they reach `part_megabytes`, so the parts
     follow from the inputs and the settings alone, never from the number of workers.
-    Finished parts are kept: the same call after an interruption goes on with the rest.
+    Finished parts are kept: the same call after an interruption resumes with the rest.
 
     Args:
         inputs: files, globs, folders or `@list.txt`.
@@ -102,45 +104,25 @@ def extract(
     check_executor(executor, scheduler)
     if executor == "dask" and is_remote(output):
         raise UsageError("--executor dask needs a folder for --output that all workers see")
-    with staged(output) as stage:
-        result = _extract(
-            inputs, stage, config, workers, prefix, overwrite, executor, scheduler, part_bytes
-        )
-    return replace(result, output=output)
-
-
-def _extract(
-    inputs: Sequence[str],
-    stage: Stage,
-    config: ExtractConfig,
-    workers: int,
-    prefix: str,
-    overwrite: bool,
-    executor: str,
-    scheduler: str,
-    part_bytes: int,
-) -> ExtractResult:
     started = time.perf_counter()
-    output = stage.folder
-    files = list_inputs(inputs, prefix)
-    _check_needs(files, config)
-    groups = _groups(files, config, part_bytes)
-    planned = Manifest("extract", asdict(config), [_describe(group) for group in groups])
-    manifest = begin(output, planned, overwrite)
-    fresh = not manifest.complete
-    if fresh:
-        remove_leftovers(output)
-        parts = _parts(groups, output, config)
-        if executor == "dask":
-            parts = [_anywhere(part) for part in parts]
-        left = [part for part in parts if not _finished(manifest, part, stage)]
-        results = (
-            (make_shared(part, workers) for part in left)
-            if executor == "processes" and _shared(left, manifest, workers)
-            else run_tasks(make_part, left, workers, executor, scheduler)
-        )
-        _note_parts(manifest, parts, results, len(left), stage)
-    return _result(manifest, output, len(files), time.perf_counter() - started, fresh)
+    with open_output_folder(output) as target:
+        files = list_inputs(inputs, prefix)
+        _check_needs(files, config)
+        groups = _groups(files, config, part_bytes)
+        planned = Manifest("extract", asdict(config), [_input_facts(group) for group in groups])
+        manifest = begin(target.folder, planned, overwrite)
+        fresh = not manifest.complete
+        if fresh:
+            remove_leftovers(target.folder)
+            parts = _parts(groups, target.folder, config)
+            if executor == "dask":
+                parts = [_absolute(part) for part in parts]
+            left = [part for part in parts if not _finished(manifest, part, target)]
+            results = _made(left, manifest, workers, executor, scheduler)
+            _record(manifest, parts, results, done=len(parts) - len(left), target=target)
+        seconds = time.perf_counter() - started
+        result = _result(manifest, target.folder, files=len(files), seconds=seconds, fresh=fresh)
+    return replace(result, output=output)
 
 
 def _check_needs(files: Sequence[str], config: ExtractConfig) -> None:
@@ -149,12 +131,17 @@ def _check_needs(files: Sequence[str], config: ExtractConfig) -> None:
     Of very many files, and of remote ones, only those named like dumps are looked at.
     """
     splitter_of(config)
-    if config.chain != "own" or config.form not in ("auto", "mediawiki"):
+    if config.chain != "own":
         return
     few = len(files) <= _LOOKED_AT
     likely = [name for name in files if ".xml" in name or (few and not is_remote(name))]
-    if any(form_of(name, config) == "mediawiki" for name in likely):
-        wikitext_fallback.parser()
+    for name in likely:
+        form = form_of(name, config)
+        if form.require is not None:
+            form.require()
+            return
+        if config.form != forms.AUTO:
+            return
 
 
 def remove_leftovers(folder: str) -> None:
@@ -169,29 +156,16 @@ def plan(
     """What `extract` would do: counts of files, bytes and parts, and estimates."""
     files = list_inputs(inputs, prefix)
     total = sum(map(size_of, files))
+    rate = _SPLITTER_RATES.get(config.splitter.partition(":")[0], _SPLITTER_RATES["rule"])
     return {
         "files": len(files),
         "input_bytes": total,
         "parts": len(_groups(files, config)),
-        "forms": sorted({form_of(name, config) for name in files[:_LOOKED_AT]}),
+        "forms": sorted({form_of(name, config).name for name in files[:_LOOKED_AT]}),
         "estimated_bytes": total,
         "free_bytes": free_bytes(output),
-        "estimated_core_seconds": round(total / _rate(config.splitter), 1),
+        "estimated_core_seconds": round(total / rate, 1),
     }
-
-
-def gather(files: Sequence[str], part_bytes: int) -> list[list[str]]:
-    """Consecutive files in groups of about `part_bytes`; a larger file is a group."""
-    groups: list[list[str]] = []
-    filled = 0
-    for name in files:
-        size = size_of(name)
-        if not groups or filled + size > part_bytes:
-            groups.append([])
-            filled = 0
-        groups[-1].append(name)
-        filled += size
-    return groups
 
 
 def _groups(files: Sequence[str], config: ExtractConfig, part_bytes: int = 0) -> list[Group]:
@@ -202,35 +176,56 @@ def _groups(files: Sequence[str], config: ExtractConfig, part_bytes: int = 0) ->
         return [Group(tuple(files))]
     size = part_bytes or config.part_megabytes * 1_000_000
     groups: list[Group] = []
-    for names in gather(files, size):
+    for names in gather(files, [size_of(name) for name in files], size):
         groups += _cut(names[0], size, config) if len(names) == 1 else [Group(tuple(names))]
     return groups
 
 
 def _cut(name: str, size: int, config: ExtractConfig) -> list[Group]:
-    """A large dump as spans, so that workers share it."""
-    if is_remote(name) or size_of(name) <= size or form_of(name, config) != "mediawiki":
-        return [Group((name,))]
-    spans = spans_of(name, size)
-    return [Group((name,), span) for span in spans] if len(spans) > 1 else [Group((name,))]
+    """A large file as spans, so that workers share it, where its form can be cut."""
+    whole = [Group((name,))]
+    if is_remote(name) or size_of(name) <= size:
+        return whole
+    form = form_of(name, config)
+    spans = form.spans(name, size) if form.spans is not None else []
+    return [Group((name,), span) for span in spans] if len(spans) > 1 else whole
 
 
-def _parts(groups: Sequence[Group], output: str, config: ExtractConfig) -> list[Part]:
+def _parts(groups: Sequence[Group], folder: str, config: ExtractConfig) -> list[Part]:
     return [
         Part(
-            shard_name("part", index, len(groups), ".txt"), output, group.paths, config, group.span
+            name=shard_name("part", index, len(groups), ".txt"),
+            folder=folder,
+            paths=group.paths,
+            config=config,
+            span=group.span,
+            registered=forms.registered(),
         )
         for index, group in enumerate(groups)
     ]
 
 
-def _anywhere(part: Part) -> Part:
+def _absolute(part: Part) -> Part:
     """The part with full paths: workers elsewhere have their own current folder."""
     paths = (name if is_remote(name) else str(Path(name).absolute()) for name in part.paths)
     return replace(part, folder=str(Path(part.folder).absolute()), paths=tuple(paths))
 
 
-def _shared(left: Sequence[Part], manifest: Manifest, workers: int) -> bool:
+def _made(
+    left: Sequence[Part], manifest: Manifest, workers: int, executor: str, scheduler: str
+) -> Iterator[tuple[str, PartFacts]]:
+    """Make these parts and yield each as it is finished."""
+    if executor == "processes" and _worth_sharing(left, manifest, workers):
+        # Fewer parts than workers, so all of them work on one part after the other.
+        for part in left:
+            yield make_part_together(part, workers)
+    else:
+        yield from run_tasks(
+            make_part, left, workers=workers, executor=executor, scheduler=scheduler
+        )
+
+
+def _worth_sharing(left: Sequence[Part], manifest: Manifest, workers: int) -> bool:
     """True if so few parts are left that their workers should share each of them."""
     if not left or left[0].config.chain != "own":
         return False
@@ -238,25 +233,26 @@ def _shared(left: Sequence[Part], manifest: Manifest, workers: int) -> bool:
     return total >= SHARED_BYTES and 2 * len(left) <= worker_count(workers, sys.maxsize)
 
 
-def _note_parts(
+def _record(
     manifest: Manifest,
     parts: Sequence[Part],
     results: Iterable[tuple[str, PartFacts]],
-    left: int,
-    stage: Stage,
+    *,
+    done: int,
+    target: OutputFolder,
 ) -> None:
-    """Note parts in the manifest as they are finished; `left` of them were not before."""
+    """List parts in the manifest as they are finished; `done` of them were before."""
     bar = log.progress(total=len(parts), unit="part", description="extract")
-    bar.update(len(parts) - left)
+    bar.update(done)
     for name, facts in results:
         manifest.outputs[name] = asdict(facts)
-        manifest.write(stage.folder)
-        stage.keep(name)
+        manifest.write(target.folder)
+        target.keep(name)
         bar.update(1)
     bar.close()
     # In the order of the parts, however they finished.
-    manifest.outputs = {part.name: manifest.outputs[part.name] for part in parts
-                        if part.name in manifest.outputs}  # fmt: skip
+    names = (part.name for part in parts if part.name in manifest.outputs)
+    manifest.outputs = {name: manifest.outputs[name] for name in names}
     _warn(manifest)
     if not _total(manifest, "documents"):
         first = next((text for facts in manifest.outputs.values() for text in facts["named"]), "")
@@ -267,9 +263,9 @@ def _note_parts(
         )
 
 
-def _finished(manifest: Manifest, part: Part, stage: Stage) -> bool:
+def _finished(manifest: Manifest, part: Part, target: OutputFolder) -> bool:
     facts = manifest.outputs.get(part.name)
-    return facts is not None and stage.holds(part.name, facts["bytes"])
+    return facts is not None and target.holds(part.name, facts["bytes"])
 
 
 def _warn(manifest: Manifest) -> None:
@@ -282,8 +278,9 @@ def _warn(manifest: Manifest) -> None:
 
 
 def _result(
-    manifest: Manifest, output: str, files: int, seconds: float, fresh: bool
+    manifest: Manifest, output: str, *, files: int, seconds: float, fresh: bool
 ) -> ExtractResult:
+    """The result of a run; one that was complete before is not written again."""
     input_bytes = sum(entry["bytes"] for entry in manifest.inputs)
     counts = {
         key: _total(manifest, key)
@@ -299,16 +296,22 @@ def _result(
         manifest.state = "complete"
         manifest.write(output)
     return ExtractResult(
-        output, len(manifest.outputs), files, input_bytes, **counts, skipped=skipped,
-        seconds=round(seconds, 3) if fresh else 0.0, up_to_date=not fresh,
-    )  # fmt: skip
+        output=output,
+        parts=len(manifest.outputs),
+        files=files,
+        input_bytes=input_bytes,
+        **counts,
+        skipped=skipped,
+        seconds=round(seconds, 3) if fresh else 0.0,
+        up_to_date=not fresh,
+    )
 
 
 def _total(manifest: Manifest, key: str) -> int:
     return sum(int(facts[key]) for facts in manifest.outputs.values())
 
 
-def _describe(group: Group) -> dict[str, Any]:
+def _input_facts(group: Group) -> dict[str, Any]:
     """Path, count, size and one hash of the input of a part."""
     digest = hashlib.sha256()
     size = 0
@@ -321,13 +324,7 @@ def _describe(group: Group) -> dict[str, Any]:
                 digest.update(block)
                 size += len(block)
         digest.update(size.to_bytes(8, "big"))
-    described = {"path": group.paths[0], "bytes": size, "sha256": digest.hexdigest()}
+    facts = {"path": group.paths[0], "bytes": size, "sha256": digest.hexdigest()}
     if group.span:
-        return {**described, "from_byte": start}
-    return described if len(group.paths) == 1 else {**described, "files": len(group.paths)}
-
-
-def _rate(splitter: str) -> float:
-    """Bytes per second on one core, for estimates (measured; see sentences.py)."""
-    name = splitter.partition(":")[0]
-    return {"lines": 30e6, "rule": 0.9e6, "punkt": 2e6, "spacy": 15e3}.get(name, 0.9e6)
+        return {**facts, "from_byte": start}
+    return facts if len(group.paths) == 1 else {**facts, "files": len(group.paths)}

@@ -2,7 +2,8 @@
 
 A dump in a single bzip2 stream, or one archive of a whole corpus, cannot be cut into
 spans; its pages and documents are handed out as they are read. What is written is what
-`parts.make_part` writes, since the same functions work on the same pieces in their order.
+`extract_part.make_part` writes, since the same functions work on the same pieces in
+their order.
 """
 
 from __future__ import annotations
@@ -11,34 +12,36 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from bertkit.corpus.document import Document, RawDocument, Rejected, Skipped
+from bertkit.corpus.config import ExtractConfig
+from bertkit.corpus.document import Document, Piece, RawDocument, Rejected, Skipped, Unparsed
 from bertkit.corpus.extract_part import (
     Part,
     PartFacts,
-    Piece,
-    Reading,
     open_pieces,
+    split_documents,
     splitter_of,
     write_part,
 )
-from bertkit.corpus.forms.mediawiki import Page
-from bertkit.corpus.forms.tar import Packed
+from bertkit.corpus.forms.form import Form
 from bertkit.pool import map_in_order
 
 # Pieces travel together until they have so many bytes; two batches per worker are under way.
 BATCH = 1 << 20
+# Counted for every piece beside its text, so that no piece is free.
+_OVERHEAD = 100
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Consecutive pieces of one file, and how to read them."""
+    """Consecutive pieces of one file, with what is needed to work on them."""
 
-    reading: Reading
+    form: Form
+    config: ExtractConfig
     pieces: tuple[Piece, ...]
 
 
-def make_shared(part: Part, workers: int) -> tuple[str, PartFacts]:
-    """Write one part with the help of several processes; as `parts.make_part`.
+def make_part_together(part: Part, workers: int) -> tuple[str, PartFacts]:
+    """Write one part with the help of several processes; as `extract_part.make_part`.
 
     Args:
         part: of the chain `own`.
@@ -51,27 +54,26 @@ def make_shared(part: Part, workers: int) -> tuple[str, PartFacts]:
 def batches_of(part: Part) -> Iterator[Batch]:
     """The files of a part in batches, none of which holds pieces of two files."""
     for path in part.paths:
-        reading, pieces = open_pieces(path, part.config, part.span)
+        form, pieces = open_pieces(path, part.config, part.span)
         held: list[Piece] = []
         size = 0
         for piece in pieces:
             held.append(piece)
             size += _size(piece)
             if size >= BATCH:
-                yield Batch(reading, tuple(held))
+                yield Batch(form, part.config, tuple(held))
                 held, size = [], 0
         if held:
-            yield Batch(reading, tuple(held))
+            yield Batch(form, part.config, tuple(held))
 
 
 def documents_in(batch: Batch) -> list[Document | Rejected | Skipped]:
     """The documents of a batch, cleaned and split; runs in a worker."""
-    splitter = splitter_of(batch.reading.config)
-    return [found for piece in batch.pieces for found in batch.reading.documents(piece, splitter)]
+    return list(split_documents(batch.pieces, batch.form, splitter_of(batch.config)))
 
 
 def _size(piece: Piece) -> int:
     """Bytes of a piece, or characters, whichever is at hand; never 0."""
-    if isinstance(piece, Page | Packed):
-        return len(piece.blob or b"") + 100
-    return len(piece.text) + 100 if isinstance(piece, RawDocument) else 100
+    if isinstance(piece, Unparsed):
+        return piece.size + _OVERHEAD
+    return len(piece.text) + _OVERHEAD if isinstance(piece, RawDocument) else _OVERHEAD

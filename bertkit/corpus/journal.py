@@ -1,9 +1,9 @@
-"""What a run of `split` has finished, with notes for the run that goes on after it.
+"""The journal of a `split` run: its finished files, and notes for a run that resumes it.
 
-A finished file stands in the manifest. What the end of the run must know of it besides,
-such as the test articles that were taken out, stands in a note in the hidden folder
-`.notes`, which goes when the run is complete. Each note begins with a digest of the settings
-and inputs that it was made from: what another run left behind is not taken for this one's.
+A finished file is listed in the manifest. What the end of the run must know of it besides,
+such as the test articles that were taken out, is kept as a note in the hidden folder
+`.notes`, which is removed when the run is complete. Each note begins with a digest of the
+settings and inputs that it was made from, so that the notes of another run are ignored.
 """
 
 from __future__ import annotations
@@ -13,55 +13,56 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bertkit.corpus.output_folder import Stage
+from bertkit.corpus.output_folder import OutputFolder
 from bertkit.files import atomic_write
 from bertkit.manifest import Manifest
 
 NOTES = ".notes"
 
 
-class Ledger:
+class Journal:
     """The finished files of one output folder.
 
     Attributes:
         manifest: of the run.
-        folder: where files are written before they are entered.
+        folder: where files are written before they are recorded.
     """
 
-    def __init__(self, manifest: Manifest, stage: Stage) -> None:
+    def __init__(self, manifest: Manifest, output: OutputFolder) -> None:
         self.manifest = manifest
-        self.folder = Path(stage.folder)
-        self._stage = stage
+        self.folder = Path(output.folder)
+        self._output = output
         made_from = json.dumps([manifest.config, [item["sha256"] for item in manifest.inputs]])
         self._key = hashlib.sha256(made_from.encode()).digest()
 
     def finished(self, name: str) -> bool:
         """True if an earlier run, or this one, has finished this file."""
         facts = self.manifest.outputs.get(name)
-        return facts is not None and self._stage.holds(name, int(facts["bytes"]))
+        return facts is not None and self._output.holds(name, int(facts["bytes"]))
 
     def note(self, name: str) -> bytes | None:
-        """The note that this run, before it was interrupted, entered under this name, or None."""
-        blob = self._stage.read(f"{NOTES}/{name}")
-        known = blob is not None and blob.startswith(self._key)
-        return blob[len(self._key) :] if blob is not None and known else None
+        """The note that this run, before it was interrupted, wrote under this name, or None."""
+        blob = self._output.read(f"{NOTES}/{name}")
+        if blob is None or not blob.startswith(self._key):
+            return None
+        return blob[len(self._key) :]
 
-    def enter(self, name: str, facts: dict[str, Any], note: bytes | None = None) -> None:
-        """Enter a file that has its name already; the note is there before the entry."""
+    def record(self, name: str, facts: dict[str, Any], note: bytes | None = None) -> None:
+        """List a file that has its name already; its note is written before that."""
         if note is not None:
             self._write_note(name, note)
         self.manifest.outputs[name] = facts
         self.manifest.write(self.folder)
-        self._stage.keep(*([name] if note is None else [name, f"{NOTES}/{name}"]))
+        self._output.keep(*([name] if note is None else [name, f"{NOTES}/{name}"]))
 
-    def enter_note(self, name: str, note: bytes) -> None:
+    def record_note(self, name: str, note: bytes) -> None:
         """Keep something that belongs to no single file."""
         self._write_note(name, note)
-        self._stage.keep(f"{NOTES}/{name}")
+        self._output.keep(f"{NOTES}/{name}")
 
     def close(self) -> None:
         """Remove the notes: everything is finished."""
-        self._stage.discard(NOTES)
+        self._output.discard(NOTES)
 
     def _write_note(self, name: str, note: bytes) -> None:
         with atomic_write(self.folder / NOTES / name) as stream:

@@ -17,7 +17,7 @@ from bertkit.errors import DataError
 from bertkit.files import is_remote, open_binary
 
 PIECE = 1 << 20
-_SIP = 1 << 10
+_SMALL_PIECE = 1 << 10
 # Zeros shrink by a factor of 1,000 (gzip) to 900,000 (bzip2), text hardly by 20.
 RATIO = 500
 FREE = 256_000_000
@@ -42,6 +42,41 @@ class Line(NamedTuple):
     begins: bool
 
 
+class DocumentBytes:
+    """The lines of one document, collected until they are larger than what may be kept.
+
+    Attributes:
+        number: of the first line.
+        offset: of its first byte in the (unpacked) file.
+        size: bytes of all lines, also of those that were not kept.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.number = self.offset = self.size = 0
+        self._max_bytes = max_bytes
+        self._kept: list[bytes] = []
+
+    def add(self, line: Line) -> None:
+        """Append a line."""
+        if not self.size:
+            self.number, self.offset = line.number, line.offset
+        self.size += len(line.blob)
+        if self.too_large:
+            self._kept.clear()
+        else:
+            self._kept.append(line.blob)
+
+    @property
+    def too_large(self) -> bool:
+        """True if there is more than may be kept; then `blob` is empty or cut."""
+        return self.size > self._max_bytes
+
+    @property
+    def blob(self) -> bytes:
+        """The lines as one."""
+        return b"".join(self._kept)
+
+
 @contextlib.contextmanager
 def open_source(path: str) -> Iterator[IO[bytes]]:
     """Open a file for reading bytes, unpacking .gz, .bz2 and .xz by name.
@@ -51,7 +86,7 @@ def open_source(path: str) -> Iterator[IO[bytes]]:
     Raises:
         DataError: unreadable, broken or cut-off compression, or UTF-16.
     """
-    with reading(path), contextlib.ExitStack() as stack:
+    with decompression_errors(path), contextlib.ExitStack() as stack:
         raw = stack.enter_context(open_binary(path))
         stream = stack.enter_context(unpacked(raw, path))
         head = stream.peek(3)[:3]
@@ -63,7 +98,7 @@ def open_source(path: str) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def reading(path: str) -> Iterator[None]:
+def decompression_errors(path: str) -> Iterator[None]:
     """Turn the errors of damaged compression in the block into DataError.
 
     Raises:
@@ -109,9 +144,13 @@ def head_of(path: str, size: int, end: bytes = b"") -> bytes:
 def _head(path: str, size: int, end: bytes, changed: int, length: int) -> bytes:
     # Every part of a large dump asks for its head.
     head = b""
-    with reading(path), open_binary(path) as raw, unpacked(raw, path, _SIP) as stream:
+    with (
+        decompression_errors(path),
+        open_binary(path) as raw,
+        unpacked(raw, path, _SMALL_PIECE) as stream,
+    ):
         while len(head) < size and not (end and end in head):
-            block = stream.read1(min(_SIP, size - len(head)))
+            block = stream.read1(min(_SMALL_PIECE, size - len(head)))
             if not block:
                 break
             head += block

@@ -171,6 +171,17 @@ def quota(file: int, files: int, articles: int) -> int:
     return int((file + 1) * articles / files) - int(file * articles / files)
 
 
+def articles(text: str) -> list[str]:
+    """The articles of a text from stage 3 or 4 that are not blank."""
+    return [article for article in text.split("\n\n") if article.strip()]
+
+
+def counts(text: str) -> dict[str, int]:
+    """How many `documents` and `sentences` a text from stage 3 or 4 holds."""
+    sentences = sum(bool(line.strip()) for line in text.split("\n"))
+    return {"documents": len(articles(text)), "sentences": sentences}
+
+
 def article_md5(article: str) -> str:
     """MLPerf's hash of a test article: a line of eval.md5."""
     return hashlib.md5(article.rstrip().encode("utf-8"), usedforsecurity=False).hexdigest()

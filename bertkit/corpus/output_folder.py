@@ -1,4 +1,4 @@
-"""Output folders, local or in remote storage: what is finished stays, however a run ends."""
+"""Output folders, local or in remote storage; finished files stay, however a run ends."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from bertkit.files import is_remote, missing_protocol
 from bertkit.manifest import NAME, Manifest, read_manifest, require_complete
 
 
-class Stage:
-    """The folder that a run fills, and the storage that it stands for, if any.
+class OutputFolder:
+    """The local folder that a run fills, and the remote storage to upload it to, if any.
 
     Attributes:
         folder: a local folder: the output itself, or a temporary one for a URL.
     """
 
-    def __init__(self, folder: str, output: str = "") -> None:
+    def __init__(self, folder: str, url: str = "") -> None:
         self.folder = folder
-        self._output = output
-        if output:
-            self._storage, self._root = _storage(output)
+        self._url = url
+        if url:
+            self._storage, self._root = _storage(url)
 
     def holds(self, name: str, size: int) -> bool:
         """True if the output has a file of this name and size in bytes."""
         path = Path(self.folder) / name
         if path.is_file():
             return path.stat().st_size == size
-        if not self._output:
+        if not self._url:
             return False
-        with _problems(self._output):
+        with _storage_errors(self._url):
             place = self._place(name)
             return bool(self._storage.exists(place)) and self._storage.size(place) == size
 
@@ -44,19 +44,19 @@ class Stage:
         path = Path(self.folder) / name
         if path.is_file():
             return path.read_bytes()
-        if not self._output:
+        if not self._url:
             return None
-        with _problems(self._output):
+        with _storage_errors(self._url):
             place = self._place(name)
             return bytes(self._storage.cat_file(place)) if self._storage.exists(place) else None
 
     def keep(self, *names: str) -> None:
-        """Bring finished files, which the manifest tells of by now, to the storage.
+        """Upload finished files, which the manifest lists by now, and delete them here.
 
-        The manifest follows them, so that it never promises what is not there; they are
-        deleted here. Nothing happens to a local folder.
+        The manifest follows them, so that it never lists what is not there. Nothing
+        happens to a local folder.
         """
-        if self._output:
+        if self._url:
             self._upload([*names, NAME])
             for name in names:
                 (Path(self.folder) / name).unlink(missing_ok=True)
@@ -64,14 +64,14 @@ class Stage:
     def discard(self, folder: str) -> None:
         """Remove a folder of the output with all it holds."""
         shutil.rmtree(Path(self.folder) / folder, ignore_errors=True)
-        if self._output:
-            with _problems(self._output), contextlib.suppress(FileNotFoundError):
+        if self._url:
+            with _storage_errors(self._url), contextlib.suppress(FileNotFoundError):
                 self._storage.rm(self._place(folder), recursive=True)
 
     def finish(self, before: Manifest | None) -> None:
         """Upload what is left, the manifest last; remove what only an older run had made."""
         after = read_manifest(self.folder)
-        if not self._output or (before is not None and before.complete and before == after):
+        if not self._url or (before is not None and before.complete and before == after):
             return
         root = Path(self.folder)
         names = sorted(
@@ -79,7 +79,7 @@ class Stage:
         )
         self._upload(sorted(names, key=lambda name: name == NAME))
         old = set(before.outputs if before else ()) - set(after.outputs if after else ())
-        with _problems(self._output):
+        with _storage_errors(self._url):
             for name in sorted(old):
                 with contextlib.suppress(FileNotFoundError):
                     self._storage.rm_file(self._place(name))
@@ -88,7 +88,7 @@ class Stage:
         return f"{self._root}/{name}"
 
     def _upload(self, names: list[str]) -> None:
-        with _problems(self._output):
+        with _storage_errors(self._url):
             for name in names:
                 place = self._place(name)
                 self._storage.makedirs(place.rpartition("/")[0], exist_ok=True)
@@ -96,29 +96,29 @@ class Stage:
 
 
 @contextlib.contextmanager
-def staged(output: str) -> Iterator[Stage]:
-    """A local folder that stands for `output`; the same folder where that is local.
+def open_output_folder(output: str) -> Iterator[OutputFolder]:
+    """The output folder of a run, to be filled within the block.
 
-    For a URL such as s3://bucket/folder it is a temporary folder that begins with the
-    manifest found there. Files given to `Stage.keep` are uploaded at once and stay there
-    if the run is interrupted, even killed: the next one goes on with the rest. What else
-    there is is uploaded when the block ends without an error.
+    For a URL such as s3://bucket/folder this is a temporary local folder that begins with
+    the manifest found there. Files given to `OutputFolder.keep` are uploaded at once and
+    stay there if the run is interrupted, even killed: the next one resumes with the rest.
+    All other files are uploaded when the block ends without an error.
 
     Raises:
         DataError: the storage cannot be read or written.
         MissingDependencyError: the protocol needs a package that is not installed.
     """
     if not is_remote(output):
-        yield Stage(output)
+        yield OutputFolder(output)
         return
     with tempfile.TemporaryDirectory(prefix="bertkit-") as folder:
-        stage = Stage(folder, output)
-        blob = stage.read(NAME)
+        target = OutputFolder(folder, output)
+        blob = target.read(NAME)
         if blob is not None:
             (Path(folder) / NAME).write_bytes(blob)
         before = read_manifest(folder)
-        yield stage
-        stage.finish(before)
+        yield target
+        target.finish(before)
 
 
 def require_finished(folder: str) -> None:
@@ -132,9 +132,9 @@ def require_finished(folder: str) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="bertkit-") as place:
         blob = None
-        # What cannot be read is told by whoever reads it next, as an input.
+        # Whoever reads the folder next, as an input, reports what cannot be read.
         with contextlib.suppress(DataError):
-            blob = Stage(place, folder).read(NAME)
+            blob = OutputFolder(place, folder).read(NAME)
         if blob is None:
             return
         (Path(place) / NAME).write_bytes(blob)
@@ -157,7 +157,7 @@ def _storage(output: str) -> tuple[Any, str]:
 
 
 @contextlib.contextmanager
-def _problems(output: str) -> Iterator[None]:
+def _storage_errors(output: str) -> Iterator[None]:
     try:
         yield
     except (OSError, NotImplementedError) as error:

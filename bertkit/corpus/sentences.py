@@ -18,17 +18,15 @@ line always ends a sentence, so a long document is never handed to a model whole
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from bertkit.corpus.clean import one_line, paragraphs
 from bertkit.errors import MissingDependencyError, UsageError
 from bertkit.optional import require
+from bertkit.sentence_splitter import Splitter, model_splitter, rule_splitter
 
 # White space but the blank and the line feed.
 _ODD_SPACES = re.compile(r"[^\S\n ]")
-
-Splitter = Callable[[str], list[str]]
 
 # spaCy's tokenizers of these languages need further packages. The sentencizer only
 # needs sentence ends as tokens of their own, which others give too; and the output
@@ -38,11 +36,26 @@ _TOKENIZER_OF = {"ja": "zh", "ko": "xx", "th": "xx", "vi": "xx"}
 _UNSPACED = {"zh", "ja"}
 _UNSPACED_ENDS = ["。", "！", "？", "｡", "!", "?"]
 _PUNKT = {
-    "cs": "czech", "da": "danish", "de": "german", "el": "greek", "en": "english",
-    "es": "spanish", "et": "estonian", "fi": "finnish", "fr": "french", "it": "italian",
-    "ml": "malayalam", "nl": "dutch", "no": "norwegian", "pl": "polish", "pt": "portuguese",
-    "ru": "russian", "sl": "slovene", "sv": "swedish", "tr": "turkish",
-}  # fmt: skip
+    "cs": "czech",
+    "da": "danish",
+    "de": "german",
+    "el": "greek",
+    "en": "english",
+    "es": "spanish",
+    "et": "estonian",
+    "fi": "finnish",
+    "fr": "french",
+    "it": "italian",
+    "ml": "malayalam",
+    "nl": "dutch",
+    "no": "norwegian",
+    "pl": "polish",
+    "pt": "portuguese",
+    "ru": "russian",
+    "sl": "slovene",
+    "sv": "swedish",
+    "tr": "turkish",
+}
 
 
 def make_splitter(name: str, language: str = "en") -> Splitter:
@@ -62,7 +75,7 @@ def make_splitter(name: str, language: str = "en") -> Splitter:
     if name == "rule":
         return _by_paragraph(_sentencizer(language))
     if kind == "spacy" and model:
-        return _by_paragraph(_trained(model))
+        return _by_paragraph(model_splitter(model))
     if name == "punkt":
         return _by_paragraph(_punkt(language))
     raise UsageError(f"no splitter {name!r}", "choose rule, lines, spacy:MODEL or punkt")
@@ -76,7 +89,7 @@ def split_lines(text: str) -> list[str]:
     return [line for line in (line.strip(" ") for line in text.split("\n")) if line]
 
 
-def _by_paragraph(split: Callable[[str], list[str]]) -> Splitter:
+def _by_paragraph(split: Splitter) -> Splitter:
     def sentences(text: str) -> list[str]:
         found: list[str] = []
         for block in paragraphs(text):
@@ -86,43 +99,10 @@ def _by_paragraph(split: Callable[[str], list[str]]) -> Splitter:
     return sentences
 
 
-def _sentencizer(language: str) -> Callable[[str], list[str]]:
-    spacy = _spacy()
+def _sentencizer(language: str) -> Splitter:
     code = _TOKENIZER_OF.get(language, language)
-    try:
-        pipeline = spacy.blank(code)
-    except ImportError as error:
-        if re.search(r"\[E048\]", str(error)):
-            raise UsageError(
-                f"spaCy knows no language {language!r}", "use xx for any other language"
-            ) from error
-        raise MissingDependencyError(f"language {language}: {error}") from error
-    settings = {"punct_chars": _UNSPACED_ENDS} if language in _UNSPACED else {}
-    pipeline.add_pipe("sentencizer", config=settings)
-    return _with_pipeline(pipeline)
-
-
-def _trained(model: str) -> Callable[[str], list[str]]:
-    spacy = _spacy()
-    try:
-        pipeline = spacy.load(model)
-    except OSError as error:
-        raise MissingDependencyError(
-            f"the spaCy model {model} is not installed", f"python -m spacy download {model}"
-        ) from error
-    if not {"parser", "senter", "sentencizer"} & set(pipeline.pipe_names):
-        pipeline.add_pipe("sentencizer")
-    return _with_pipeline(pipeline)
-
-
-def _with_pipeline(pipeline: Any) -> Callable[[str], list[str]]:
-    # The limit guards the memory of trained models; documents are bounded before.
-    pipeline.max_length = 1 << 31
-    return lambda text: [span.text for span in pipeline(text).sents]
-
-
-def _spacy() -> Any:
-    return require("spacy", "this sentence splitter", hint="pip install spacy; or --splitter lines")
+    ends = _UNSPACED_ENDS if language in _UNSPACED else ()
+    return rule_splitter(code, ends, instead="--splitter lines")
 
 
 def punkt_tokenizer(language: str) -> Any:
@@ -150,6 +130,6 @@ def punkt_tokenizer(language: str) -> Any:
         ) from error
 
 
-def _punkt(language: str) -> Callable[[str], list[str]]:
+def _punkt(language: str) -> Splitter:
     tokenizer = punkt_tokenizer(language)
     return lambda text: list(tokenizer.tokenize(text))

@@ -1,9 +1,9 @@
-"""Train, valid and test documents, chosen by what each document says.
+"""`bertkit split`: documents divided into train, valid and test files.
 
-A document's hash decides where it goes: the choice needs no list, stays the same when
-the corpus grows or its files are reordered, and puts two copies of a document on the
-same side. Case and spacing do not count, so that copies differing only in them stay
-together too.
+By default a hash of a document's text decides where it goes: the choice needs no list,
+stays the same when the corpus grows or its files are reordered, and puts two copies of a
+document on the same side. Case and spacing do not count, so that copies differing only in
+them stay together too. split_lists.py has the methods that others prescribe.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any
 
 from bertkit import log
 from bertkit.corpus.config import SplitConfig
-from bertkit.corpus.document import Document, read_documents
+from bertkit.corpus.document import Document, DocumentWriter, read_documents
 from bertkit.corpus.extract import remove_leftovers
-from bertkit.corpus.forms.text import list_inputs
-from bertkit.corpus.journal import Ledger
-from bertkit.corpus.output_folder import Stage, staged
+from bertkit.corpus.inputs import list_inputs
+from bertkit.corpus.journal import Journal
+from bertkit.corpus.output_folder import OutputFolder, open_output_folder
 from bertkit.corpus.split_lists import by_lists, by_mlperf, lists_of
 from bertkit.errors import DataError, UsageError
 from bertkit.files import atomic_write, free_bytes, shard_name, size_of
@@ -73,6 +73,7 @@ def split(
     inputs: Sequence[str],
     output: str,
     config: SplitConfig | None = None,
+    *,
     overwrite: bool = False,
     prefix: str = "",
 ) -> SplitResult:
@@ -80,7 +81,7 @@ def split(
 
     The files are read twice, first to choose and to measure, then to write; memory
     holds 16 bytes per document. The order of the documents is kept. Finished files are
-    kept: the same call after an interruption goes on with the rest.
+    kept: the same call after an interruption resumes with the rest.
 
     Args:
         inputs: files of one sentence per line, globs, folders or `@list.txt`.
@@ -94,44 +95,50 @@ def split(
             documents than parts.
     """
     config = config or SplitConfig()
-    with staged(output) as stage:
-        return replace(_split(inputs, stage, config, overwrite, prefix), output=output)
+    with open_output_folder(output) as target:
+        result = _split(inputs, target, config, overwrite=overwrite, prefix=prefix)
+    return replace(result, output=output)
 
 
 def _split(
-    inputs: Sequence[str], stage: Stage, config: SplitConfig, overwrite: bool, prefix: str
+    inputs: Sequence[str],
+    target: OutputFolder,
+    config: SplitConfig,
+    *,
+    overwrite: bool,
+    prefix: str,
 ) -> SplitResult:
     started = time.perf_counter()
     files = _inputs(inputs, config, prefix)
     planned = Manifest("split", asdict(config), describe_inputs(files))
-    manifest = begin(stage.folder, planned, overwrite)
+    manifest = begin(target.folder, planned, overwrite)
     if manifest.complete:
-        return _result(manifest, stage.folder, 0.0)
-    remove_leftovers(stage.folder)
-    ledger = Ledger(manifest, stage)
+        return _result(manifest, target.folder, 0.0)
+    remove_leftovers(target.folder)
+    journal = Journal(manifest, target)
     if config.method == "hash":
-        repeated, across = _by_hash(files, config, ledger), 0
+        repeated, across = _by_hash(files, config, journal), 0
     else:
         sides = (
-            by_mlperf(files, config, ledger)
+            by_mlperf(files, config, journal)
             if config.method == "mlperf"
-            else by_lists(config, prefix, ledger)
+            else by_lists(config, prefix, journal)
         )
         repeated, across = sides.duplicates()
         if across:
             log.logger.warning("%d documents stand on more than one side", across)
-    ledger.close()
+    journal.close()
     manifest.stats = {"duplicates": repeated, "across": across}
-    return _result(manifest, stage.folder, time.perf_counter() - started)
+    return _result(manifest, target.folder, time.perf_counter() - started)
 
 
-def _by_hash(files: Sequence[str], config: SplitConfig, ledger: Ledger) -> int:
+def _by_hash(files: Sequence[str], config: SplitConfig, journal: Journal) -> int:
     """Write all splits; the number of documents that repeat an earlier one."""
-    survey = _survey(files, config, ledger)
+    survey = _survey(files, config, journal)
     _check(survey, config, len(files))
     for name in SPLITS:
         if survey.counts[name]:
-            _write_split(name, files, config, survey, ledger)
+            _write_split(name, files, config=config, survey=survey, journal=journal)
     return _duplicates(survey.hashes)
 
 
@@ -179,10 +186,10 @@ def _documents(files: Sequence[str]) -> Iterator[Document]:
         yield from read_documents(path)
 
 
-def _survey(files: Sequence[str], config: SplitConfig, ledger: Ledger) -> _Survey:
+def _survey(files: Sequence[str], config: SplitConfig, journal: Journal) -> _Survey:
     """What is known of each document: from an earlier run's note, else by reading all."""
     survey = _Survey()
-    noted = ledger.note(_SURVEY)
+    noted = journal.note(_SURVEY)
     if noted is not None:
         middle = len(noted) // 2
         survey.hashes.frombytes(noted[:middle])
@@ -192,7 +199,7 @@ def _survey(files: Sequence[str], config: SplitConfig, ledger: Ledger) -> _Surve
         for document in bar:
             survey.hashes.append(_hash(document, config.seed))
             survey.sizes.append(len(document.encode()))
-        ledger.enter_note(_SURVEY, survey.hashes.tobytes() + survey.sizes.tobytes())
+        journal.record_note(_SURVEY, survey.hashes.tobytes() + survey.sizes.tobytes())
     for value, size in zip(survey.hashes, survey.sizes, strict=True):
         name = _side(value, config)
         survey.counts[name] += 1
@@ -207,8 +214,8 @@ def _check(survey: _Survey, config: SplitConfig, files: int) -> None:
             f"no documents in {files} files", "the input should come from `bertkit extract`"
         )
     wanted = {"train": 1.0, "valid": config.valid, "test": config.test}
-    for name, share in wanted.items():
-        if share and not survey.counts[name]:
+    for name, fraction in wanted.items():
+        if fraction and not survey.counts[name]:
             raise DataError(
                 f"{name} would be empty: of {total} documents none falls to it",
                 f"raise --{name}, or try another --seed" if name != "train" else "give more text",
@@ -221,19 +228,16 @@ def _check(survey: _Survey, config: SplitConfig, files: int) -> None:
 
 
 def _write_split(
-    name: str,
-    files: Sequence[str],
-    config: SplitConfig,
-    survey: _Survey,
-    ledger: Ledger,
+    name: str, files: Sequence[str], *, config: SplitConfig, survey: _Survey, journal: Journal
 ) -> None:
+    """Write the files of one split, but for those that are finished."""
     count = _part_count(config, survey) if name == "train" else 1
     outputs = (
         [f"train/{shard_name('part', index, count, '.txt')}" for index in range(count)]
         if name == "train"
         else [f"{name}.txt"]
     )
-    if all(map(ledger.finished, outputs)):
+    if all(map(journal.finished, outputs)):
         return
     bar = log.progress(total=survey.counts[name], unit="doc", description=name, scale=True)
     chosen = (
@@ -243,10 +247,11 @@ def _write_split(
     )
     ends = _ends(name, count, config, survey)
     for file, length in zip(outputs, ends, strict=True):
-        if ledger.finished(file):
+        if journal.finished(file):
+            # Pass over its documents.
             collections.deque(islice(chosen, length), maxlen=0)
         else:
-            _write_part(file, length, chosen, ledger)
+            _write_part(file, length, chosen, journal)
         bar.update(length)
     bar.close()
 
@@ -258,6 +263,7 @@ def _part_count(config: SplitConfig, survey: _Survey) -> int:
 
 def _ends(name: str, count: int, config: SplitConfig, survey: _Survey) -> list[int]:
     """Documents per part, so that parts are about equal in bytes and none is empty."""
+    # The last part that has been begun is lengths[-1].
     lengths = [0]
     done = 0
     left = survey.counts[name]
@@ -274,19 +280,12 @@ def _ends(name: str, count: int, config: SplitConfig, survey: _Survey) -> list[i
     return lengths
 
 
-def _write_part(file: str, length: int, chosen: Iterator[Document], ledger: Ledger) -> None:
-    digest = hashlib.sha256()
-    facts = {"documents": 0, "sentences": 0, "bytes": 0}
-    with atomic_write(ledger.folder / file) as stream:
-        for _ in range(length):
-            document = next(chosen)
-            blob = b"\n" + document.encode() if facts["documents"] else document.encode()
-            stream.write(blob)
-            digest.update(blob)
-            facts["documents"] += 1
-            facts["sentences"] += len(document.sentences)
-            facts["bytes"] += len(blob)
-    ledger.enter(file, {**facts, "sha256": digest.hexdigest()})
+def _write_part(file: str, length: int, chosen: Iterator[Document], journal: Journal) -> None:
+    with atomic_write(journal.folder / file) as stream:
+        writer = DocumentWriter(stream)
+        for document in islice(chosen, length):
+            writer.write(document)
+    journal.record(file, writer.facts)
 
 
 def _duplicates(hashes: array[int]) -> int:
@@ -297,7 +296,7 @@ def _duplicates(hashes: array[int]) -> int:
 
 
 def _result(manifest: Manifest, output: str, seconds: float) -> SplitResult:
-    """The result of a run; one that was complete before is not noted again."""
+    """The result of a run; one that was complete before is not written again."""
     fresh = not manifest.complete
     splits: dict[str, dict[str, int]] = {}
     for file, facts in manifest.outputs.items():
@@ -317,7 +316,11 @@ def _result(manifest: Manifest, output: str, seconds: float) -> SplitResult:
         manifest.state = "complete"
         manifest.write(output)
     return SplitResult(
-        output, **totals, splits=splits, duplicates=int(manifest.stats["duplicates"]),
+        output=output,
+        **totals,
+        splits=splits,
+        duplicates=int(manifest.stats["duplicates"]),
         across=int(manifest.stats.get("across", 0)),
-        seconds=round(seconds, 3) if fresh else 0.0, up_to_date=not fresh,
-    )  # fmt: skip
+        seconds=round(seconds, 3) if fresh else 0.0,
+        up_to_date=not fresh,
+    )

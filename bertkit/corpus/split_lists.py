@@ -1,6 +1,6 @@
-"""Divisions that others fixed: MLPerf's seeded test articles, and lists of file names.
+"""Splits that others prescribe: MLPerf's seeded test articles, and Cerebras' lists of names.
 
-Both write the same kind of folder as the division by hash (split.py).
+Both write the same kind of folder as the split by hash (split.py).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from bertkit import log
 from bertkit.corpus import mlperf
 from bertkit.corpus.config import SplitConfig
-from bertkit.corpus.document import Document
-from bertkit.corpus.forms.text import list_inputs
-from bertkit.corpus.journal import Ledger
+from bertkit.corpus.document import Document, DocumentWriter
+from bertkit.corpus.inputs import gather, list_inputs
+from bertkit.corpus.journal import Journal
 from bertkit.corpus.lines import open_source
 from bertkit.errors import DataError, UsageError
 from bertkit.files import atomic_write, shard_name, size_of
@@ -58,7 +58,7 @@ def hash_of(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(same, digest_size=8).digest(), "big")
 
 
-def by_mlperf(files: Sequence[str], config: SplitConfig, ledger: Ledger) -> Sides:
+def by_mlperf(files: Sequence[str], config: SplitConfig, journal: Journal) -> Sides:
     """MLPerf's stage 4 and gathering: `eval.txt`, `eval.md5` and `train/part-0000i-of-00500`.
 
     A part is filled until the sizes of the ORIGINAL WikiExtractor files, which the
@@ -68,38 +68,35 @@ def by_mlperf(files: Sequence[str], config: SplitConfig, ledger: Ledger) -> Side
     Args:
         files: output of `extract --chain mlperf`, in order.
         config: `num_test_articles`, `seed`, `part_megabytes` or `parts`.
-        ledger: gets every finished file.
+        journal: gets every finished file.
 
     Raises:
         DataError: not UTF-8, or more test articles than articles.
     """
     sides = Sides()
     chosen: list[str] = []
-    groups = _gathered(files, config)
+    groups = _mlperf_groups(files, config)
     number = 0
     count = max(_PARTS, len(groups))
     for index, group in enumerate(log.progress(groups, unit="part", description="split")):
         name = f"train/{shard_name('part', index, count)}"
-        note = _noted(ledger, name)
+        note = _note_of(journal, name)
         if note is None:
-            note = _write_gathered(name, group, number, len(files), config, ledger)
+            note = _write_gathered(
+                name, group, first=number, files=len(files), config=config, journal=journal
+            )
         chosen += note.held
         sides.add("train", note.hashes)
         number += len(group)
     whole = "".join(f"{article}\n\n" for article in chosen)
-    sides.add("eval", [hash_of(article) for article in _articles(whole)])
+    sides.add("eval", [hash_of(article) for article in mlperf.articles(whole)])
     hashes = "".join(f"{mlperf.article_md5(article)}\n" for article in chosen)
-    for name, text, facts in (("eval.txt", whole, _counts(whole)), ("eval.md5", hashes, {})):
-        if not ledger.finished(name):
-            blob = text.encode("utf-8")
-            with atomic_write(ledger.folder / name) as stream:
-                stream.write(blob)
-            digest = hashlib.sha256(blob).hexdigest()
-            ledger.enter(name, {"bytes": len(blob), **facts, "sha256": digest})
+    _write_whole("eval.txt", whole, mlperf.counts(whole), journal)
+    _write_whole("eval.md5", hashes, {}, journal)
     return sides
 
 
-def by_lists(config: SplitConfig, prefix: str, ledger: Ledger) -> Sides:
+def by_lists(config: SplitConfig, prefix: str, journal: Journal) -> Sides:
     """Cerebras' metadata lists: every listed file is one document of its list's side.
 
     Writes `train/part-…txt`, `valid.txt` and `test.txt`; finished files are kept.
@@ -107,7 +104,7 @@ def by_lists(config: SplitConfig, prefix: str, ledger: Ledger) -> Sides:
     Args:
         config: `metadata`, lists whose names begin with train, val or test; `part_megabytes`.
         prefix: folder to which the names in the lists are relative.
-        ledger: gets every finished file.
+        journal: gets every finished file.
 
     Raises:
         UsageError: two lists of a side, or a list whose side its name does not tell.
@@ -116,12 +113,12 @@ def by_lists(config: SplitConfig, prefix: str, ledger: Ledger) -> Sides:
     sides = Sides()
     for side, files in lists_of(config, prefix).items():
         size = config.part_megabytes * 1_000_000
-        groups = _by_size(files, [size_of(name) for name in files], size)
+        groups = gather(files, [size_of(name) for name in files], size)
         groups = groups if side == "train" else [list(files)]
         for index, group in enumerate(groups):
             part = shard_name("part", index, len(groups), ".txt")
             name = f"train/{part}" if side == "train" else f"{side}.txt"
-            note = _noted(ledger, name) or _write_listed(name, group, ledger)
+            note = _note_of(journal, name) or _write_listed(name, group, journal)
             sides.add(side, note.hashes)
     return sides
 
@@ -163,53 +160,71 @@ class _Note(NamedTuple):
     held: list[str]
 
 
-def _noted(ledger: Ledger, name: str) -> _Note | None:
+def _note_of(journal: Journal, name: str) -> _Note | None:
     """The note of a part that is finished; None for one that is still to be made."""
-    blob = ledger.note(name) if ledger.finished(name) else None
+    blob = journal.note(name) if journal.finished(name) else None
     return _Note(**json.loads(blob)) if blob is not None else None
 
 
-def _enter(ledger: Ledger, name: str, facts: dict[str, Any], note: _Note) -> _Note:
-    ledger.enter(name, facts, json.dumps(note._asdict(), ensure_ascii=False).encode("utf-8"))
+def _record(journal: Journal, name: str, writer: DocumentWriter, note: _Note) -> _Note:
+    blob = json.dumps(note._asdict(), ensure_ascii=False).encode("utf-8")
+    journal.record(name, writer.facts, blob)
     return note
 
 
 def _write_gathered(
-    name: str, group: Sequence[str], number: int, files: int, config: SplitConfig, ledger: Ledger
+    name: str,
+    group: Sequence[str],
+    *,
+    first: int,
+    files: int,
+    config: SplitConfig,
+    journal: Journal,
 ) -> _Note:
-    """A part of MLPerf's training text; `number` is that of its first file."""
+    """A part of MLPerf's training text, without the test articles.
+
+    Args:
+        name: of the part.
+        group: its files.
+        first: number of the first of them among all files.
+        files: number of all files.
+        config: `num_test_articles`, `seed`.
+        journal: gets the finished part.
+    """
     note = _Note([], [])
-    facts = {"documents": 0, "sentences": 0, "bytes": 0}
-    digest = hashlib.sha256()
-    with atomic_write(ledger.folder / name) as stream:
-        for at, path in enumerate(group, start=number):
-            wanted = mlperf.quota(at, files, config.num_test_articles)
-            text, articles = mlperf.hold_out(_text(path), wanted, config.seed + 13 * at)
+    with atomic_write(journal.folder / name) as stream:
+        writer = DocumentWriter(stream)
+        for number, path in enumerate(group, start=first):
+            wanted = mlperf.quota(number, files, config.num_test_articles)
+            text, articles = mlperf.hold_out(_text(path), wanted, config.seed + 13 * number)
             note.held.extend(articles)
-            note.hashes.extend(hash_of(article) for article in _articles(text))
+            note.hashes.extend(hash_of(article) for article in mlperf.articles(text))
+            # MLPerf's gathering leaves out the second of two line ends at the end of a file.
             blob = (text[:-1] if text.endswith("\n\n") else text).encode("utf-8")
-            stream.write(blob)
-            digest.update(blob)
-            facts["bytes"] += len(blob)
-            for key, count in _counts(text).items():
-                facts[key] += count
-    return _enter(ledger, name, {**facts, "sha256": digest.hexdigest()}, note)
+            writer.write_bytes(blob, **mlperf.counts(text))
+    return _record(journal, name, writer, note)
 
 
-def _write_listed(name: str, files: Sequence[str], ledger: Ledger) -> _Note:
+def _write_listed(name: str, files: Sequence[str], journal: Journal) -> _Note:
+    """A part of listed files, one document each."""
     note = _Note([], [])
-    facts = {"documents": 0, "sentences": 0, "bytes": 0}
-    digest = hashlib.sha256()
-    with atomic_write(ledger.folder / name) as stream:
+    with atomic_write(journal.folder / name) as stream:
+        writer = DocumentWriter(stream)
         for document in _listed(files):
-            blob = b"\n" + document.encode() if facts["documents"] else document.encode()
-            stream.write(blob)
-            digest.update(blob)
-            facts["documents"] += 1
-            facts["sentences"] += len(document.sentences)
-            facts["bytes"] += len(blob)
+            writer.write(document)
             note.hashes.append(hash_of("\n".join(document.sentences)))
-    return _enter(ledger, name, {**facts, "sha256": digest.hexdigest()}, note)
+    return _record(journal, name, writer, note)
+
+
+def _write_whole(name: str, text: str, counts: dict[str, int], journal: Journal) -> None:
+    """Write a file that memory holds, unless it is finished."""
+    if journal.finished(name):
+        return
+    blob = text.encode("utf-8")
+    with atomic_write(journal.folder / name) as stream:
+        stream.write(blob)
+    digest = hashlib.sha256(blob).hexdigest()
+    journal.record(name, {"bytes": len(blob), **counts, "sha256": digest})
 
 
 def _listed(files: Sequence[str]) -> Iterator[Document]:
@@ -228,35 +243,14 @@ def _text(path: str) -> str:
         raise DataError(f"{path}: not UTF-8 at byte {error.start}") from error
 
 
-def _articles(text: str) -> list[str]:
-    return [article for article in text.split("\n\n") if article.strip()]
-
-
-def _counts(text: str) -> dict[str, int]:
-    sentences = sum(bool(line.strip()) for line in text.split("\n"))
-    return {"documents": len(_articles(text)), "sentences": sentences}
-
-
-def _gathered(files: Sequence[str], config: SplitConfig) -> list[list[str]]:
+def _mlperf_groups(files: Sequence[str], config: SplitConfig) -> list[list[str]]:
     if config.parts:
         ends = [len(files) * i // config.parts for i in range(config.parts + 1)]
         if config.parts > len(files):
             raise DataError(f"{config.parts} parts for {len(files)} files", "lower --parts")
         return [list(files[a:b]) for a, b in itertools.pairwise(ends)]
     sizes = [_original_size(path) for path in files]
-    return _by_size(files, sizes, config.part_megabytes << 20)
-
-
-def _by_size(files: Sequence[str], sizes: Sequence[int], most: int) -> list[list[str]]:
-    groups: list[list[str]] = []
-    filled = 0
-    for path, size in zip(files, sizes, strict=True):
-        if not groups or filled + size > most:
-            groups.append([])
-            filled = 0
-        groups[-1].append(path)
-        filled += size
-    return groups
+    return gather(files, sizes, config.part_megabytes << 20)
 
 
 def _original_size(path: str) -> int:

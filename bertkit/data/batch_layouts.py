@@ -31,7 +31,9 @@ class Layout:
         boundaries: of buckets, see `bucket_boundaries`.
         sequences_per_pack: most sequences in a row of the packed layout.
         cls_place: see `fixed_packed`.
-        budget: constant totals of unpadded micro-batches; None: as many as there are.
+        budget: totals that unpadded micro-batches are filled up to; None: no fill.
+        stretches: say where attention may go by the lengths of stretches of rows, as
+            unpadded micro-batches do, instead of a mask.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Layout:
     sequences_per_pack: int = 3
     cls_place: str = "own_position"
     budget: Budget | None = None
+    stretches: bool = False
 
     def micro_batches(self, records: Records) -> list[MicroBatch]:
         """The records of a step, as `step_batch.weighted` returns them."""
@@ -48,16 +51,18 @@ class Layout:
         if self.name == "packed":
             return self._packed(records)
         if self.name == "unpadded" and self.budget:
-            return budgeted(records, self.budget)
+            return budgeted(records, size, self.budget)
         if self.name == "unpadded":
             return [unpadded(part) for part in split(records, size)]
         cut = self.name == "bucketed"
         groups = bucketed(records, self.boundaries) if cut else [dict(records)]
         parts = [part for group in groups for part in split(group, size)]
-        if self.fixed:
-            return [fixed_padded(part, size) for part in parts]
-        padded = (fixed_padded(part, rows=len(part["input_ids"])) for part in parts)
-        return [without_target_padding(batch) for batch in padded]
+        batches = [
+            fixed_padded(part, size if self.fixed else len(part["input_ids"])) for part in parts
+        ]
+        if not self.fixed:
+            batches = [without_target_padding(batch) for batch in batches]
+        return [padding_as_stretches(batch) for batch in batches] if self.stretches else batches
 
     @property
     def records_per_micro_batch(self) -> int:
@@ -76,9 +81,9 @@ class Layout:
             part = found[start : start + size]
             rows = size if self.fixed else len(part)
             batch = fixed_packed(records, part, shape, rows=rows, cls_place=self.cls_place)
-            if not self.fixed:
-                batch = without_target_padding(as_spans(batch, part, shape))
-            result.append(batch)
+            if self.stretches or not self.fixed:
+                batch = packs_as_stretches(batch, part, shape, rows if self.stretches else 0)
+            result.append(batch if self.fixed else without_target_padding(batch))
         return result
 
 
@@ -91,22 +96,44 @@ def without_target_padding(batch: MicroBatch) -> MicroBatch:
     return replace(batch, arrays=arrays)
 
 
-def as_spans(batch: MicroBatch, packed: np.ndarray, shape: PackShape) -> MicroBatch:
-    """A packed micro-batch for machines whose attention takes spans of rows of any length.
+def padding_as_stretches(batch: MicroBatch) -> MicroBatch:
+    """A padded micro-batch for kernels that take stretches of any length and no mask.
 
-    The padding at the end of a row is a span of its own.
+    The padding after a sequence is a stretch of its own, because kernels leave rows that
+    belong to none as they find them. Nothing has to be read from a mask on the device.
 
     Args:
-        batch: of `fixed_packed`, every [CLS] at its own position, no empty rows.
+        batch: of `fixed_padded`.
+    """
+    arrays = dict(batch.arrays)
+    rows, length = arrays.pop("mask").shape
+    spans = np.zeros((rows, 2), np.int64)
+    spans[: batch.sequences, 0] = batch.lengths
+    spans[:, 1] = length - spans[:, 0]
+    arrays["cumulative"] = np.concatenate(([0], np.cumsum(spans))).astype(np.int32)
+    return replace(batch, arrays=arrays, spans=spans.reshape(-1), longest=length)
+
+
+def packs_as_stretches(
+    batch: MicroBatch, packed: np.ndarray, shape: PackShape, rows: int = 0
+) -> MicroBatch:
+    """A packed micro-batch for machines whose attention takes stretches of any length.
+
+    The padding at the end of a row is a stretch of its own.
+
+    Args:
+        batch: of `fixed_packed`, every [CLS] at its own position.
         packed: its packs.
         shape: of a row.
+        rows: of the batch, the last of which may be empty; 0: one for each pack.
     """
-    spans = np.zeros((len(packed), shape.sequences + 1), np.int64)
+    spans = np.zeros((rows or len(packed), shape.sequences + 1), np.int64)
     spans[np.nonzero(packed >= 0)] = batch.lengths
     spans[:, -1] = shape.length - spans.sum(axis=1)
     arrays = {name: v for name, v in batch.arrays.items() if name != "sequence_numbers"}
     arrays["cumulative"] = np.concatenate(([0], np.cumsum(spans))).astype(np.int32)
-    return replace(batch, arrays=arrays, spans=spans.reshape(-1))
+    longest = shape.length if rows else 0
+    return replace(batch, arrays=arrays, spans=spans.reshape(-1), longest=longest)
 
 
 def bucket_boundaries(given: tuple[int, ...], length: int) -> tuple[int, ...]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 
 import numpy as np
 
 from bertkit import files
-from bertkit.errors import MissingDependencyError
 from bertkit.records.config import NVIDIA, RecordsConfig
+from bertkit.sentence_splitter import Splitter, model_splitter, rule_splitter
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText, token_dtype
 from bertkit.tokenization.sentence_files import (
     Document,
@@ -21,8 +21,6 @@ from bertkit.tokenization.sentence_files import (
 )
 from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, Vocab, decode_utf8
 from bertkit.tokenization.wordpiece_variants import make_tokenizer
-
-Splitter = Callable[[str], list[str]]
 
 
 class TextReader:
@@ -115,21 +113,9 @@ def sentence_splitter(name: str) -> Splitter | None:
     """
     if name == "line":
         return None
-    try:
-        import spacy
-
-        if name == "rule":
-            pipeline = spacy.blank("en")
-            pipeline.add_pipe("sentencizer")
-        else:
-            pipeline = spacy.load(name)
-    except (ImportError, OSError) as error:
-        raise MissingDependencyError(
-            f"cannot load spaCy's {name!r}: {error}".split("\n", 1)[0],
-            f"python -m spacy download {name}; or --sentences rule, which needs no model",
-        ) from error
-    pipeline.max_length = 1 << 40
-    return lambda text: [sentence.text for sentence in pipeline(text).sents]
+    if name == "rule":
+        return rule_splitter("en")
+    return model_splitter(name, instead="--sentences rule, which needs no model")
 
 
 def as_arrays(documents: Sequence[Document], vocab: Vocab) -> TokenizedText:

@@ -17,6 +17,9 @@ _CODE = """
 import importlib, sys
 module, function, calls, *words = sys.argv[1:]
 place = importlib.import_module(module)
+*classes, function = function.split(".")
+for name in classes:
+    place = getattr(place, name)
 real, left = getattr(place, function), int(calls)
 
 def waiting(*args, **more):
@@ -37,7 +40,7 @@ def killed_in(place: str, calls: int, *words: object, hit: signal.Signals = sign
     """Run a command in a process of its own and kill it within a function.
 
     Args:
-        place: `module:function`, as the caller of the function finds it.
+        place: `module:function` as the caller finds it, or `module:Class.method`.
         calls: the call of the function at whose beginning the process is hit.
         words: the command line after `bertkit`.
         hit: the signal.
@@ -48,8 +51,11 @@ def killed_in(place: str, calls: int, *words: object, hit: signal.Signals = sign
     module, _, function = place.partition(":")
     process = subprocess.Popen(
         [sys.executable, "-c", _CODE, module, function, str(calls), *map(str, words)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     with process:
         assert process.stdout.readline() == "waiting\n", process.stderr.read()
         os.kill(process.pid, hit)

@@ -18,8 +18,9 @@ import pytest
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import Rejected
 from bertkit.corpus.extract import extract
-from bertkit.corpus.forms.tar import read_tar
+from bertkit.corpus.forms.tar import FORM as TAR
 from bertkit.errors import DataError
+from corpus.forms.reading import read
 
 PACK = {"xz": functools.partial(lzma.compress, preset=0), "bz2": bz2.compress,
         "gz": functools.partial(gzip.compress, compresslevel=9)}  # fmt: skip
@@ -84,7 +85,7 @@ def test_bomb_within_an_archive_costs_that_member(tmp_path, kind):
         archive.add(bomb, bomb.name)
         archive.add(tmp_path / "good.txt", "good.txt")
     tracemalloc.start()
-    *inner, last = read_tar(str(path), 1_000_000)
+    *inner, last = read(TAR, path, 1_000_000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert all(isinstance(item, Rejected) for item in inner)

@@ -31,18 +31,18 @@ def test_clean_text_is_stable_and_encodable(text):
 
 def test_wikiextractor_title_goes_and_entities_are_resolved_once():
     raw = RawDocument("1", 'A "B" & C', 'A "B" &amp; C\n\nText &lt;x&gt; &amp;amp; y.\n\nA B')
-    assert clean_document(raw, "wikiextractor").strip() == "Text <x> &amp; y.\n\nA B"
-    assert clean_document(raw, "text") == raw.text
+    assert clean_document(raw, titled=True, escaped=True).strip() == "Text <x> &amp; y.\n\nA B"
+    assert clean_document(raw) == raw.text
 
 
 def test_title_stays_where_the_text_does_not_repeat_it():
     raw = RawDocument("1", "Title", "Other first line\n\nText")
-    assert clean_document(raw, "wikiextractor") == raw.text
+    assert clean_document(raw, titled=True, escaped=True) == raw.text
 
 
 def test_rulers_separate_and_vanish():
     raw = RawDocument("1", "", "Heading\n*******\nText - a -- b --- c\n  ---  \n== x ==\n")
-    assert paragraphs(clean_document(raw, "text")) == ["Heading", "Text - a -- b --- c", "== x =="]
+    assert paragraphs(clean_document(raw)) == ["Heading", "Text - a -- b --- c", "== x =="]
 
 
 def test_paragraphs_of_nothing():

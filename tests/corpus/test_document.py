@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+import hashlib
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bertkit.corpus import document
 from bertkit.corpus.clean import clean_text, one_line
-from bertkit.corpus.document import Document, read_documents
+from bertkit.corpus.document import (
+    Document,
+    DocumentWriter,
+    RawDocument,
+    Rejected,
+    Skipped,
+    Unparsed,
+    parsed,
+    read_documents,
+)
 from bertkit.errors import DataError
 
 
@@ -18,15 +30,49 @@ def sentence_lists():
 @given(sentence_lists())
 def test_what_is_written_is_read_again(tmp_path_factory, lists):
     path = tmp_path_factory.mktemp("d") / "d.txt"
-    path.write_bytes(b"\n".join(Document("", "", tuple(item)).encode() for item in lists))
+    with open(path, "wb") as stream:
+        writer = DocumentWriter(stream)
+        for item in lists:
+            writer.write(Document("", "", tuple(item)))
+    assert writer.facts == {
+        "documents": len(lists),
+        "sentences": sum(map(len, lists)),
+        "bytes": path.stat().st_size,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
     assert [list(found.sentences) for found in read_documents(str(path))] == lists
 
 
-def test_form_is_one_sentence_a_line():
-    assert Document("an id", "A title", ("A.", "É.")).encode() == b"A.\n\xc3\x89.\n"
+def test_form_is_one_sentence_a_line_and_a_blank_line_between():
+    stream = io.BytesIO()
+    writer = DocumentWriter(stream)
+    writer.write(Document("", "", ("A.", "B.")))
+    writer.write(Document("", "", ("C.",)))
+    assert stream.getvalue() == b"A.\nB.\n\nC.\n"
 
 
-def test_external_files_with_spaces_and_many_blank_lines(tmp_path):
+def test_text_in_its_final_form_is_written_as_it_is():
+    stream = io.BytesIO()
+    writer = DocumentWriter(stream)
+    writer.write_bytes(b"A.\n\n\nB.\n", documents=2, sentences=2)
+    writer.write(Document("", "", ("C.",)))
+    assert stream.getvalue() == b"A.\n\n\nB.\n\nC.\n"
+    assert (writer.documents, writer.sentences, writer.bytes) == (3, 3, 12)
+
+
+class Pair(Unparsed):
+    size = 2
+
+    def documents(self):
+        return (RawDocument("1", "", "a"), Skipped("odd"))
+
+
+def test_pieces_are_taken_apart_in_their_order():
+    bad = Rejected("0", "bad")
+    assert list(parsed([bad, Pair()])) == [bad, RawDocument("1", "", "a"), Skipped("odd")]
+
+
+def test_other_programs_files_with_spaces_and_many_blank_lines(tmp_path):
     path = tmp_path / "d.txt"
     path.write_bytes(b"\n\n A. \r\nB.\r\n \t\r\n\n\nC.\x0bD.")
     found = list(read_documents(str(path)))

@@ -13,7 +13,7 @@ import pytest
 
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import read_documents
-from bertkit.corpus.extract import extract, gather, plan
+from bertkit.corpus.extract import extract, plan
 from bertkit.errors import DataError, MissingDependencyError
 from bertkit.manifest import read_manifest
 
@@ -73,17 +73,6 @@ def test_bytes_do_not_depend_on_workers(tmp_path):
     assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "two")
     outputs = [list(read_manifest(tmp_path / name).outputs) for name in ("one", "two")]
     assert outputs[0] == outputs[1] == sorted(outputs[0])
-
-
-def test_gathering_keeps_order_and_size(tmp_path):
-    sizes = [10, 10, 10, 100, 5, 5, 30]
-    names = []
-    for number, size in enumerate(sizes):
-        (tmp_path / str(number)).write_bytes(b"x" * size)
-        names.append(str(tmp_path / str(number)))
-    groups = gather(names, 30)
-    assert [name for group in groups for name in group] == names
-    assert [len(group) for group in groups] == [3, 1, 2, 1]
 
 
 def test_openwebtext_documents_by_list(shared, tmp_path):

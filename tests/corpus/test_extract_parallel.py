@@ -9,10 +9,10 @@ from bertkit.corpus import extract as extraction
 from bertkit.corpus import extract_parallel
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.extract import extract
-from bertkit.corpus.extract_parallel import batches_of, make_shared
+from bertkit.corpus.extract_parallel import batches_of, make_part_together
 from bertkit.corpus.extract_part import Part, make_part
 from bertkit.errors import DataError
-from corpus.forms.test_mediawiki import HEAD, page
+from corpus.forms.mediawiki.test_dump import HEAD, page
 
 LINES = ExtractConfig(splitter="lines")
 SMALL = ExtractConfig(splitter="lines", max_document_megabytes=1)
@@ -40,7 +40,7 @@ def both(path: str, tmp_path, config: ExtractConfig):
     for name in ("one", "many"):
         (tmp_path / name).mkdir()
     alone = make_part(Part("p.txt", str(tmp_path / "one"), (path,), config))
-    shared = make_shared(Part("p.txt", str(tmp_path / "many"), (path,), config), 2)
+    shared = make_part_together(Part("p.txt", str(tmp_path / "many"), (path,), config), 2)
     assert shared == alone
     blob = (tmp_path / "many/p.txt").read_bytes()
     assert blob == (tmp_path / "one/p.txt").read_bytes()
@@ -76,7 +76,7 @@ def test_damage_is_told_only_if_it_is_reached(tmp_path, small_batches, limit):
     blob = (tmp_path / "single.xml.bz2").read_bytes()
     (tmp_path / "single.xml.bz2").write_bytes(blob[:-200])
     config = ExtractConfig(splitter="lines", limit=limit, max_document_megabytes=1)
-    for make, name in ((make_part, "a"), (lambda part: make_shared(part, 2), "b")):
+    for make, name in ((make_part, "a"), (lambda part: make_part_together(part, 2), "b")):
         (tmp_path / name).mkdir()
         part = Part("p", str(tmp_path / name), (path,), config)
         if limit:
@@ -93,9 +93,9 @@ def test_extract_shares_a_large_part_and_only_that(tmp_path, small_batches, monk
 
     def noted(part, workers):
         taken.append(part.name)
-        return make_shared(part, workers)
+        return make_part_together(part, workers)
 
-    monkeypatch.setattr(extraction, "make_shared", noted)
+    monkeypatch.setattr(extraction, "make_part_together", noted)
     small = extract([path], str(tmp_path / "small"), LINES, workers=2)
     assert taken == []
     monkeypatch.setattr(extraction, "SHARED_BYTES", 1)

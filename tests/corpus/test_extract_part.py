@@ -31,8 +31,8 @@ def test_document_without_text_has_no_sentences(tmp_path):
 def test_given_form_wins_over_what_the_file_looks_like(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "x"}\n')
-    assert form_of(str(path), LINES) == "jsonl"
-    assert form_of(str(path), ExtractConfig(form="text")) == "text"
+    assert form_of(str(path), LINES).name == "jsonl"
+    assert form_of(str(path), ExtractConfig(form="text")).name == "text"
 
 
 def test_sentences_form_is_never_split_again(tmp_path):

@@ -67,7 +67,7 @@ def test_test_set_is_that_of_the_benchmark(shared, sums, punkt_data):
 def test_extract_writes_those_bytes(shared, sums, punkt_data, tmp_path, workers):
     pattern = str(shared / "data/mlperf_sample/wiki_0?")
     config = ExtractConfig(chain="mlperf")
-    result = extract([pattern], str(tmp_path / "out"), config, workers)
+    result = extract([pattern], str(tmp_path / "out"), config, workers=workers)
     assert (result.parts, result.documents, result.rejected) == (2, 78, 0)
     for number, name in enumerate(FILES):
         blob = (tmp_path / f"out/part-{number:05d}-of-00002.txt").read_bytes()

@@ -110,7 +110,9 @@ def test_nothing_is_uploaded_by_a_failed_run(storage):
 
     put(f"{storage}/bad/a.jsonl", '{"text": "good"}\nnot json\n')
     with pytest.raises(DataError, match="not JSON"):
-        extract([f"{storage}/bad/a.jsonl"], f"{storage}/failed", ExtractConfig(strict=True), 1)
+        extract(
+            [f"{storage}/bad/a.jsonl"], f"{storage}/failed", ExtractConfig(strict=True), workers=1
+        )
     filesystem, place = fsspec.core.url_to_fs(f"{storage}/failed")
     assert not filesystem.exists(place)
 

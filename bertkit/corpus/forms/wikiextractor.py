@@ -5,9 +5,12 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from bertkit.corpus.document import RawDocument, Rejected
-from bertkit.corpus.lines import lines
+from bertkit.corpus.forms.form import Form, ReadOptions
+from bertkit.corpus.forms.text import decoded
+from bertkit.corpus.lines import DocumentBytes, lines
 
 _ATTRIBUTE = re.compile(r'(\w+)="(.*?)"(?=\s+\w+=|\s*>)')
 
@@ -17,7 +20,7 @@ def is_wikiextractor(first_line: bytes) -> bool:
     return first_line.lstrip().startswith(b"<doc ")
 
 
-def read_wikiextractor(path: str, max_bytes: int) -> Iterator[RawDocument | Rejected]:
+def read_wikiextractor(path: str, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
     """Read the articles of a file, one in memory at a time.
 
     Text outside of articles is ignored. A title may hold quotation marks, as
@@ -25,7 +28,7 @@ def read_wikiextractor(path: str, max_bytes: int) -> Iterator[RawDocument | Reje
 
     Args:
         path: the file, compressed or not.
-        max_bytes: an article with more is rejected.
+        options: an article with more than `max_bytes` is rejected.
 
     Yields:
         `RawDocument` with the article's own id, or `Rejected` for one that is too
@@ -34,50 +37,51 @@ def read_wikiextractor(path: str, max_bytes: int) -> Iterator[RawDocument | Reje
     Raises:
         DataError: the file cannot be read.
     """
-    name, attributes = "", {}
-    body: list[bytes] = []
-    size = start = 0
-    inside = False
+    article: _Article | None = None
     for line in lines(path):
-        opens = line.begins and line.blob.startswith(b"<doc ")
-        if opens:
-            if inside:
-                yield Rejected(name, "no </doc> before the next <doc")
+        if line.begins and line.blob.startswith(b"<doc "):
+            if article:
+                yield Rejected(article.name, "no </doc> before the next <doc")
             attributes = _attributes(line.blob)
             name = f"{path}:{line.number} (id {attributes.get('id', '?')})"
-            body, size, inside = [], 0, True
-            start = line.offset + len(line.blob)
-        elif inside and line.begins and line.blob.rstrip() == b"</doc>":
-            inside = False
-            yield _article(path, name, attributes, body, size, start, max_bytes)
-        elif inside:
-            size += len(line.blob)
-            if size <= max_bytes:
-                body.append(line.blob)
-            else:
-                body.clear()
-    if inside:
-        yield Rejected(name, "no </doc> before the end of the file")
+            article = _Article(name, attributes, DocumentBytes(options.max_bytes))
+        elif article and line.begins and line.blob.rstrip() == b"</doc>":
+            yield _document(path, article)
+            article = None
+        elif article:
+            article.body.add(line)
+    if article:
+        yield Rejected(article.name, "no </doc> before the end of the file")
 
 
-def _article(
-    path: str,
-    name: str,
-    attributes: dict[str, str],
-    body: list[bytes],
-    size: int,
-    start: int,
-    max_bytes: int,
-) -> RawDocument | Rejected:
-    if size > max_bytes:
-        return Rejected(name, f"{size:,} bytes, more than --max-document-megabytes allows")
-    try:
-        text = b"".join(body).decode("utf-8")
-    except UnicodeDecodeError as error:
-        return Rejected(name, f"not UTF-8 at byte {start + error.start} of {path}")
+class _Article(NamedTuple):
+    """An article that is being read."""
+
+    name: str
+    attributes: dict[str, str]
+    body: DocumentBytes
+
+
+def _document(path: str, article: _Article) -> RawDocument | Rejected:
+    name, attributes, body = article
+    if body.too_large:
+        return Rejected(name, f"{body.size:,} bytes, more than --max-document-megabytes allows")
+    found = decoded(body.blob, name, path, body.offset)
+    if isinstance(found, Rejected):
+        return found
     title = html.unescape(attributes.get("title", ""))
-    return RawDocument(attributes.get("id", name), title, text)
+    return RawDocument(attributes.get("id", name), title, found.text)
 
 
 def _attributes(blob: bytes) -> dict[str, str]:
     return dict(_ATTRIBUTE.findall(blob.decode("utf-8", "replace")))
+
+
+FORM = Form(
+    name="wikiextractor",
+    help="<doc> blocks",
+    read=read_wikiextractor,
+    first_line=is_wikiextractor,
+    titled=True,
+    escaped=True,
+)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 
-def frames(
+def elements(
     blocks: Iterable[bytes], names: Sequence[str], max_bytes: int, stop: int | None = None
 ) -> Iterator[bytes | None]:
     """The elements of these names, from `<name>` to `</name>`; they do not nest.

@@ -250,3 +250,16 @@ def test_a_system_that_is_not_there_is_one_clear_line(cs_command, cs_records):
     assert done.status == 4
     assert "no Cerebras system can be reached" in done.err
     assert "Traceback" not in done.err
+
+
+def test_an_evaluation_is_only_compiled_where_that_is_wanted(
+    cs_command, cs_records, cs_settings, tmp_path
+):
+    pretrain(cs_settings(max_steps=1, save_every=0), CpuAdapter())
+    done = cs_command(
+        "eval", "--backend", "cs", "--input", cs_records / "eval.tfrecord", "--checkpoint",
+        tmp_path / "run", "--precision", "bf16", "--set", "cs.validate_only=true",
+        "--set", "cs.artifacts=logs", "--min-mlm-accuracy", 0.9,
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert "nothing was evaluated" in done.err and "Traceback" not in done.err

@@ -25,7 +25,7 @@ from .runs import LENGTH, REAL, feed, tiny
 def test_features_are_the_ones_cerebras_documents(cs_records):
     (batch,) = feed(cs_records, "padded", fixed=True).steps(0, 1)
     parts = [cs_data.features(micro, LENGTH, 2) for micro in batch.micro_batches]
-    found = cs_data.filled(parts, 10)
+    found = cs_data.padded_to_rows(parts, 10)
     source = feed(cs_records, "padded", fixed=True).source.batch(np.arange(8))
     assert {len(values) for values in found.values()} == {10}
     assert {values.dtype for values in found.values()} == {np.dtype(np.int32), np.dtype("f4")}

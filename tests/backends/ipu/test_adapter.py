@@ -170,7 +170,7 @@ def test_resumed_equals_uninterrupted_with_dropout(settings, poptorch, tmp_path)
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("            self._trainer.rng_state = self._random\n", "            pass\n"),
+        ("            self._training_model.rng_state = self._random\n", "            pass\n"),
         ("        load_saved_state(self.optimizer, state", "        (self.optimizer, state"),
     ],
     ids=["random", "moments"],
@@ -269,13 +269,13 @@ BREAKS = {
     "rate_without_set_optimizer": (
         "step", "        executor.setOptimizer(self.optimizer)\n", ""),
     "weights_not_fetched_for_a_checkpoint": (
-        "step", "        self.machine.fetch_weights()\n        save()", "        save()"),
+        "step", "        self.attached.fetch_weights()\n        save()", "        save()"),
     "weights_not_fetched_for_an_evaluation": (
-        "step", "        self.fetch_weights()\n        if self._holder", "        if self._holder"),
+        "step", "        self.fetch_weights()\n        if self._model", "        if self._model"),
     "two_models_on_the_same_ipus": (
-        "step", "        self.release()\n        if executor", "        if executor"),
+        "step", "        self.detach()\n        if executor", "        if executor"),
     "compiled_anew_for_every_step": (
-        "step", "if self._trainer is None:", "if True:"),
+        "step", "if self._training_model is None:", "if True:"),
     # The loss and what is added up.
     "loss_not_marked": ("model", 'poptorch().identity_loss(loss, reduction="none")', "loss + 0"),
     "loss_not_among_the_outputs": (
@@ -320,9 +320,9 @@ BREAKS = {
         "    made.outputMode(poptorch().OutputMode.All).Training.gradientAccumulation(2)\n"),
     "too_few_iterations_in_inference": ("engine_options", "or len(pipeline.stages)", "or 1"),
     "options_changed_after_the_model_took_them": (
-        "step", "        self.machine.take(self._trainer, trains=True)",
+        "step", "        self.attached.attach(self._training_model, trains=True)",
         "            options.deviceIterations(2)\n"
-        "        self.machine.take(self._trainer, trains=True)"),
+        "        self.attached.attach(self._training_model, trains=True)"),
     # Stages.
     "stages_out_of_order": ("engine_options", "for stage in pipeline.stages]",
                             "for stage in reversed(pipeline.stages)]"),

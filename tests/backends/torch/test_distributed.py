@@ -1,4 +1,4 @@
-"""Two processes against one, step by step: exchanges, clipping, dealt-out optimizer state."""
+"""Two processes against one, step by step: exchanges, clipping, sharded optimizer state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ranks(tmp_path_factory):
         port = listener.getsockname()[1]
     common = {
         **os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-        "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[1]),
+        "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(str, HERE.parents[1:3])),
     }  # fmt: skip
     processes = [
         subprocess.Popen(
@@ -104,20 +104,20 @@ def test_clipping_before_the_exchange_is_mlperfs(ranks, alone):
 def test_a_sharded_optimizer_gives_the_same_bits(ranks, alone, name):
     parts = [rank[f"sharded {name}"] for rank in ranks]
     parameters = parts[0]["whole"]["kept"]
-    assert sum(part["dealt"]["kept"] for part in parts) == parameters
-    assert min(part["dealt"]["kept"] for part in parts) > 0
+    assert sum(part["sharded"]["kept"] for part in parts) == parameters
+    assert min(part["sharded"]["kept"] for part in parts) > 0
     for part in parts:
-        assert_same(part["dealt"]["weights"], part["whole"]["weights"])
+        assert_same(part["sharded"]["weights"], part["whole"]["weights"])
         assert_same(part["resumed"], part["whole"]["weights"])
-    whole, dealt = (parts[0][kind]["state"]["optimizer"] for kind in ("whole", "dealt"))
-    assert whole.keys() == dealt.keys() and len(dealt) == parameters
+    whole, sharded_state = (parts[0][kind]["state"]["optimizer"] for kind in ("whole", "sharded"))
+    assert whole.keys() == sharded_state.keys() and len(sharded_state) == parameters
     for weight, states in whole.items():
-        assert_same(states, dealt[weight])
-    assert parts[1]["dealt"]["state"]["optimizer"] == {}
+        assert_same(states, sharded_state[weight])
+    assert parts[1]["sharded"]["state"]["optimizer"] == {}
     # One process goes on with what two have left.
     model, _, stepper = make(alone, name, 1e-2)
-    model.load_state_dict(parts[0]["dealt"]["half"])
-    stepper.load_state({"optimizer": dealt})
+    model.load_state_dict(parts[0]["sharded"]["half"])
+    stepper.load_state({"optimizer": sharded_state})
     stepper.train(batches(Topology(), "global_step")[2], 2)
     distance = {
         key: float((value - parts[0]["whole"]["weights"][key]).abs().max())

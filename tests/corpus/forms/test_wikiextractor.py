@@ -5,9 +5,8 @@ import bz2
 import pytest
 
 from bertkit.corpus.document import RawDocument, Rejected
-from bertkit.corpus.forms.wikiextractor import read_wikiextractor
-
-LIMIT = 64_000_000
+from bertkit.corpus.forms.wikiextractor import FORM
+from corpus.forms.reading import read
 
 
 def write(tmp_path, blob: bytes) -> str:
@@ -20,7 +19,7 @@ def write(tmp_path, blob: bytes) -> str:
 def test_real_file_is_taken_apart_without_loss(shared, name):
     path = shared / "data/mlperf_sample" / name
     blob = path.read_bytes()
-    found = list(read_wikiextractor(str(path), LIMIT))
+    found = read(FORM, path)
     assert all(isinstance(item, RawDocument) for item in found)
     assert len(found) == blob.count(b"<doc id=")
     heads = [line for line in blob.split(b"\n") if line.startswith(b"<doc id=")]
@@ -37,20 +36,18 @@ def test_packed_file_reads_the_same(shared, tmp_path):
     path = shared / "data/mlperf_sample/wiki_00"
     packed = tmp_path / "wiki_00.bz2"
     packed.write_bytes(bz2.compress(path.read_bytes()))
-    assert list(read_wikiextractor(str(packed), LIMIT)) == list(
-        read_wikiextractor(str(path), LIMIT)
-    )
+    assert read(FORM, packed) == read(FORM, path)
 
 
 def test_titles_with_quotation_marks_and_entities(tmp_path):
     head = '<doc id="7" revid="9" url="u?a=1" title="The "X" &amp; <y>">\n'
-    (item,) = read_wikiextractor(write(tmp_path, head.encode() + b"text\n</doc>\n"), LIMIT)
+    (item,) = read(FORM, write(tmp_path, head.encode() + b"text\n</doc>\n"))
     assert (item.id, item.title, item.text) == ("7", 'The "X" & <y>', "text\n")
 
 
 def test_unclosed_articles_are_named_and_the_next_is_read(tmp_path):
     blob = b'<doc id="1" title="a">\nx\n<doc id="2" title="b">\ny\n</doc>\n<doc id="3">\nz'
-    first, second, third = read_wikiextractor(write(tmp_path, blob), LIMIT)
+    first, second, third = read(FORM, write(tmp_path, blob))
     assert isinstance(first, Rejected)
     assert "(id 1)" in first.id
     assert "next <doc" in first.reason
@@ -61,7 +58,7 @@ def test_unclosed_articles_are_named_and_the_next_is_read(tmp_path):
 def test_bad_utf8_costs_one_article_and_names_the_byte(tmp_path):
     blob = b'<doc id="1" title="a">\nx \xc3( y\n</doc>\n<doc id="2" title="b">\nok\n</doc>\n'
     path = write(tmp_path, blob)
-    bad, good = read_wikiextractor(path, LIMIT)
+    bad, good = read(FORM, path)
     byte = blob.index(b"\xc3")
     assert bad == Rejected(f"{path}:1 (id 1)", f"not UTF-8 at byte {byte} of {path}")
     assert good.text == "ok\n"
@@ -69,12 +66,12 @@ def test_bad_utf8_costs_one_article_and_names_the_byte(tmp_path):
 
 def test_article_above_the_limit_is_rejected_without_keeping_it(tmp_path):
     blob = b'<doc id="1">\n' + b"x" * 5_000_000 + b'\n</doc>\n<doc id="2">\nok\n</doc>\n'
-    big, good = read_wikiextractor(write(tmp_path, blob), 1_000_000)
+    big, good = read(FORM, write(tmp_path, blob), 1_000_000)
     assert "5,000,001 bytes" in big.reason
     assert good.text == "ok\n"
 
 
 def test_text_outside_articles_and_inline_doc_tags(tmp_path):
     blob = b'junk\n<doc id="1">\na <doc b\n x</doc>\n</doc>\njunk\n'
-    (item,) = read_wikiextractor(write(tmp_path, blob), LIMIT)
+    (item,) = read(FORM, write(tmp_path, blob))
     assert item.text == "a <doc b\n x</doc>\n"

@@ -12,11 +12,11 @@ import pytest
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import RawDocument, Rejected, Skipped
 from bertkit.corpus.extract import extract
-from bertkit.corpus.forms.mediawiki import is_mediawiki, read_mediawiki, spans_of
-from bertkit.corpus.forms.text import detect_form
+from bertkit.corpus.forms.detect import detect_form
+from bertkit.corpus.forms.mediawiki import FORM, is_mediawiki, spans_of
 from bertkit.errors import DataError
+from corpus.forms import reading
 
-LIMIT = 64_000_000
 # pages, redirects, documents, counted with grep in the unpacked files.
 SLICES = {
     "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2": (206, 100, 106),
@@ -43,8 +43,8 @@ def write(tmp_path, text: str, name: str = "dump.xml", coding: str = "utf-8"):
     return str(path)
 
 
-def read(path: str, limit: int = LIMIT, **more):
-    return list(read_mediawiki(path, limit, **more))
+def read(path: str, limit: int = 64_000_000, **more):
+    return reading.read(FORM, path, limit, **more)
 
 
 @pytest.mark.parametrize("name", SLICES)
@@ -163,7 +163,7 @@ def test_workers_share_one_dump(tmp_path, workers):
     texts = []
     for source in (path, plain):
         out = tmp_path / f"out{workers}{len(texts)}"
-        result = extract([source], str(out), lines, workers, part_bytes=20_000)
+        result = extract([source], str(out), lines, workers=workers, part_bytes=20_000)
         assert result.parts > 1
         assert result.documents == 1200
         parts = sorted(out.glob("part-*"))
@@ -180,7 +180,7 @@ def test_utf16_is_never_cut(tmp_path):
         path = write(tmp_path, text, name, "utf-16-le")
         assert len(spans_of(path, 1000)) == 1
         assert len(read(path)) == 200
-        assert detect_form(path) == "mediawiki"
+        assert detect_form(path).name == "mediawiki"
 
 
 def test_cut_off_bz2_is_one_clear_error(tmp_path):
@@ -199,9 +199,11 @@ def test_cut_off_bz2_is_one_clear_error(tmp_path):
 
 MEASURE = """
 import resource, sys
-from bertkit.corpus.forms.mediawiki import read_mediawiki
+from bertkit.corpus.forms.form import ReadOptions
+from bertkit.corpus.forms.mediawiki import FORM, dump
+options = ReadOptions(max_bytes=4_000_000)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-found = [type(item).__name__ for item in read_mediawiki(sys.argv[1], 4_000_000)]
+found = [type(item).__name__ for item in FORM.documents(sys.argv[1], options)]
 print(",".join(found), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 

@@ -1,6 +1,6 @@
 """What becomes of each kind of wikitext: templates, links, magic words. No clock, no network.
 
-The rules, the same whoever took the page apart (wikitext.py or wikinodes.py):
+The rules, the same whoever took the page apart (wikitext.py or wikitext_fallback.py):
 
 - A template is dropped with all it holds, unless it stands for words of the sentence:
   those of `_TEMPLATES` become the words (`{{convert|5|km}}`: 5 km). Parser functions and

@@ -1,15 +1,15 @@
 """Wikitext whose markers do not match, taken apart by mwparserfromhell.
 
 That parser is tolerant and slow; wikitext.py hands it the few pages it cannot follow
-itself. The rules are those of wikirules.py.
+itself. The rules are those of wikitext_rules.py.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from bertkit.corpus.forms import wikitext_rules
-from bertkit.corpus.forms.wikitext_rules import DROPPED_TAGS, Site
+from bertkit.corpus.forms.mediawiki import wikitext_rules
+from bertkit.corpus.forms.mediawiki.wikitext_rules import DROPPED_TAGS, Site
 from bertkit.optional import require
 
 

@@ -9,9 +9,12 @@ import pytest
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import RawDocument, Rejected, Skipped
 from bertkit.corpus.extract import extract
-from bertkit.corpus.forms.pubmed import cerebras_article, pmc_article, read_pmc, read_pubmed
-from bertkit.corpus.forms.text import detect_form
+from bertkit.corpus.forms.detect import detect_form
+from bertkit.corpus.forms.pmc import FORM as PMC
+from bertkit.corpus.forms.pubmed import FORM as PUBMED
+from bertkit.corpus.forms.pubmed_xml import cerebras_article, pmc_article
 from bertkit.errors import DataError
+from corpus.forms.reading import read
 
 LIMIT = 64_000_000
 GOLDENS = {
@@ -28,7 +31,7 @@ def test_bytes_are_those_of_the_reference(shared, tmp_path, golden):
     source = shared / "data/pubmed" / GOLDENS[golden]
     wanted = (shared / "goldens/pubmed" / golden).read_bytes()
     form = "pmc" if source.suffix == ".nxml" else "pubmed"
-    assert detect_form(str(source)) == form
+    assert detect_form(str(source)).name == form
     config = ExtractConfig(chain="cerebras", form=form)
     result = extract([str(source)], str(tmp_path / "out"), config, workers=1)
     assert result.rejected == 0
@@ -40,11 +43,11 @@ def test_every_real_sample_is_read(shared):
     for path in sorted(folder.rglob("*.xml*")):
         if path.suffix == ".md5":
             continue
-        found = list(read_pubmed(str(path), LIMIT))
+        found = read(PUBMED, path)
         assert found
         assert not [item for item in found if isinstance(item, Rejected)]
     for path in sorted(folder.rglob("*.nxml")):
-        (article,) = read_pmc(str(path), LIMIT)
+        (article,) = read(PMC, path)
         assert isinstance(article, RawDocument)
         assert len(article.text) > 10_000
 
@@ -53,7 +56,7 @@ def test_own_chain_gives_sentences_and_counts_deleted_records(shared, tmp_path):
     source = shared / "data/pubmed/baseline_other/pubmed20n1016.xml.gz"
     result = extract([str(source)], str(tmp_path / "out"), ExtractConfig(), workers=1)
     # 26 articles, one without an abstract; 260 deletions (see the reference's blank lines).
-    found = list(read_pubmed(str(source), LIMIT))
+    found = read(PUBMED, source)
     deleted = sum(item == Skipped("deleted") for item in found)
     assert result.skipped["deleted"] == deleted > 200
     assert result.documents == sum(isinstance(item, RawDocument) for item in found)
@@ -74,8 +77,8 @@ def test_damaged_record_costs_itself_alone(tmp_path):
     blob = f"<?xml version='1.0'?>{bomb}<PubmedArticleSet>{''.join(rows)}".encode()
     path = tmp_path / "a.xml.gz"
     path.write_bytes(gzip.compress(blob + record("\udcff").encode("utf-8", "surrogateescape")))
-    assert detect_form(str(path)) == "pubmed"
-    found = list(read_pubmed(str(path), 1000))
+    assert detect_form(str(path)).name == "pubmed"
+    found = read(PUBMED, path, 1000)
     kinds = [type(item).__name__ for item in found]
     assert kinds == ["RawDocument", "Rejected", "Rejected", "Rejected", "RawDocument", "Rejected"]
     assert [item.text for item in found if isinstance(item, RawDocument)] == [text, text]
@@ -86,7 +89,7 @@ def test_cut_off_file_is_one_clear_error(shared, tmp_path):
     path = tmp_path / "a.xml.gz"
     path.write_bytes(blob[:-500])
     with pytest.raises(DataError, match="cut off"):
-        list(read_pubmed(str(path), LIMIT))
+        read(PUBMED, path)
 
 
 def test_entity_bomb_in_an_article_is_refused():
@@ -113,10 +116,12 @@ def test_articles_inside_tar_archives(shared, tmp_path):
     assert "<" not in text[:200]
 
 
-def test_only_pubmed_goes_with_that_chain(tmp_path):
-    (tmp_path / "a.txt").write_text("x\n")
+@pytest.mark.parametrize("text", ["x\n", "<mediawiki>"])
+def test_only_pubmed_goes_with_that_chain(tmp_path, text):
+    (tmp_path / "a.txt").write_text(text)
+    config = ExtractConfig(chain="cerebras")
     with pytest.raises(DataError, match="not PubMed"):
-        extract([str(tmp_path / "a.txt")], str(tmp_path / "o"), ExtractConfig(chain="cerebras"), 1)
+        extract([str(tmp_path / "a.txt")], str(tmp_path / "o"), config, workers=1)
 
 
 def test_blank_line_only_for_deleted_records():

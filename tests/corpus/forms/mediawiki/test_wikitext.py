@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bertkit.corpus.forms import wikitext, wikitext_fallback
-from bertkit.corpus.forms.wikitext import plain_text
-from bertkit.corpus.forms.wikitext_rules import Site, positional, template
+from bertkit.corpus.forms.mediawiki import wikitext, wikitext_fallback
+from bertkit.corpus.forms.mediawiki.wikitext import plain_text
+from bertkit.corpus.forms.mediawiki.wikitext_rules import Site, positional, template
 from bertkit.errors import MissingDependencyError
 
 RULES = {

@@ -1,8 +1,8 @@
 """Wikitext to plain paragraphs in one linear pass over its markers.
 
 A stack follows `{{ }}`, `[[ ]]` and `{| |}`; what they hold is rendered by the rules of
-wikirules.py, innermost first. Where the markers of a page do not match, mwparserfromhell
-takes it apart instead (wikinodes.py), under the same rules.
+wikitext_rules.py, innermost first. Where the markers of a page do not match, mwparserfromhell
+takes it apart instead (wikitext_fallback.py), under the same rules.
 """
 
 from __future__ import annotations
@@ -10,8 +10,14 @@ from __future__ import annotations
 import html
 import re
 
-from bertkit.corpus.forms import wikitext_rules
-from bertkit.corpus.forms.wikitext_rules import DROPPED_TAGS, LINK_END, LINK_START, PLAIN_TAGS, Site
+from bertkit.corpus.forms.mediawiki import wikitext_rules
+from bertkit.corpus.forms.mediawiki.wikitext_rules import (
+    DROPPED_TAGS,
+    LINK_END,
+    LINK_START,
+    PLAIN_TAGS,
+    Site,
+)
 
 # Deeper nesting is no article; the bound keeps the pass linear.
 DEPTH = 60
@@ -66,7 +72,7 @@ def plain_text(text: str, title: str = "", site: Site | None = None) -> str:
     bare = _without_elements(_without_comments(text))
     flat, slips = _flattened(bare, title, site)
     if 0 < slips <= SLIPS and len(bare) <= TOLERANT_SIZE:
-        from bertkit.corpus.forms.wikitext_fallback import flatten
+        from bertkit.corpus.forms.mediawiki.wikitext_fallback import flatten
 
         flat = _DOUBLE.sub("", flatten(_without_tags(bare), title, site))
     return _paragraphs(flat)

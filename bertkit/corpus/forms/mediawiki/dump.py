@@ -17,34 +17,24 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, NamedTuple
+from typing import IO
 
-from bertkit.corpus.document import RawDocument, Rejected, Skipped
-from bertkit.corpus.forms.wikitext import plain_text
-from bertkit.corpus.forms.wikitext_fallback import parser
-from bertkit.corpus.forms.wikitext_rules import Site
-from bertkit.corpus.forms.xml_elements import frames
-from bertkit.corpus.lines import PIECE, head_of, reading, refuse_bomb, unpacked
+from bertkit.corpus.document import Found, RawDocument, Rejected, Skipped, Unparsed
+from bertkit.corpus.forms.form import Span
+from bertkit.corpus.forms.mediawiki import UTF16
+from bertkit.corpus.forms.mediawiki.wikitext import plain_text
+from bertkit.corpus.forms.mediawiki.wikitext_fallback import parser
+from bertkit.corpus.forms.mediawiki.wikitext_rules import Site
+from bertkit.corpus.forms.xml_elements import elements
+from bertkit.corpus.lines import PIECE, decompression_errors, head_of, refuse_bomb, unpacked
 from bertkit.files import open_binary
 
-Span = tuple[int, int]
-_UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 # A stream of bzip2 begins with its level and the digits of pi.
 _STREAM = re.compile(rb"BZh[1-9]1AY&SY")
 _REDIRECT = re.compile(r"\s*#[^\W\d_]+\s*:?\s*\[\[")
 _NAMESPACE = re.compile(rb'<namespace key="(?:-2|6|14)"[^>]*>([^<]+)<')
 _HEAD = 1 << 16
 _PASS = "surrogatepass"
-
-
-def is_mediawiki(head: bytes) -> bool:
-    """True if the first bytes of an (unpacked) file begin a dump, in UTF-8 or UTF-16."""
-    coding = _UTF16.get(head[:2])
-    text = head.decode(coding, "ignore").encode() if coding else head
-    text = text.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text.startswith(b"<?xml"):
-        text = text.partition(b"?>")[2].lstrip()
-    return text.startswith((b"<mediawiki", b"<page>"))
 
 
 @dataclass(frozen=True)
@@ -55,22 +45,46 @@ class Dump:
     wanted: frozenset[str]
 
 
-class Page(NamedTuple):
+@dataclass(frozen=True)
+class Page(Unparsed):
     """A page as it stands in the dump.
 
     Attributes:
         place: names it in messages.
         blob: its XML as UTF-8; None for one that is too large or never closed.
+        dump: the dump it stands in.
     """
 
     place: str
     blob: bytes | None
+    dump: Dump
+
+    @property
+    def size(self) -> int:
+        """Bytes of its XML."""
+        return len(self.blob or b"")
+
+    def documents(self) -> tuple[Found]:
+        """The page as plain text.
+
+        Returns:
+            `RawDocument` for an article, with paragraphs between blank lines; `Skipped` for
+            a redirect, a page of another namespace or one that is not wikitext; `Rejected`
+            for a page that is too large, not UTF-8, not XML, or never closed.
+        """
+        if self.blob is None:
+            reason = "too large (--max-document-megabytes), or never closed"
+            return (Rejected(self.place, reason),)
+        try:
+            return (_document(self.place, self.blob, self.dump),)
+        except (ElementTree.ParseError, ValueError, RecursionError) as error:
+            return (Rejected(self.place, f"not well-formed: {error}"),)
 
 
-def read_mediawiki(
+def read_pages(
     path: str, max_bytes: int, span: Span | None = None, namespaces: Sequence[int] = (0,)
-) -> Iterator[RawDocument | Rejected | Skipped]:
-    """The pages of a dump as plain text.
+) -> Iterator[Page]:
+    """The pages of a dump.
 
     Args:
         path: .xml, also compressed (.bz2, .gz, .xz).
@@ -78,45 +92,15 @@ def read_mediawiki(
         span: (start, stop) of `spans_of`; None for the whole file.
         namespaces: numbers of those whose pages are taken.
 
-    Yields:
-        What `article_of` makes of each page.
-
     Raises:
         DataError: the file cannot be read, or its compression is damaged.
         MissingDependencyError: mwparserfromhell is not installed.
     """
-    dump = dump_of(path, namespaces)
-    for page in read_pages(path, max_bytes, span):
-        yield article_of(page, dump)
-
-
-def dump_of(path: str, namespaces: Sequence[int] = (0,)) -> Dump:
-    """What the head of a dump tells; errors as `read_mediawiki`."""
     parser()
-    return Dump(_site(path), frozenset(map(str, namespaces)))
-
-
-def read_pages(path: str, max_bytes: int, span: Span | None = None) -> Iterator[Page]:
-    """The pages of a dump as they are; arguments and errors as `read_mediawiki`."""
+    dump = Dump(_site(path), frozenset(map(str, namespaces)))
     within = f" from byte {span[0]}" if span else ""
     for number, blob in enumerate(_pages(path, max_bytes, span), start=1):
-        yield Page(f"{path}, page {number}{within}", blob)
-
-
-def article_of(page: Page, dump: Dump) -> RawDocument | Rejected | Skipped:
-    """One page as plain text.
-
-    Returns:
-        `RawDocument` for an article, with paragraphs between blank lines; `Skipped` for a
-        redirect, a page of another namespace or one that is not wikitext; `Rejected` for
-        a page that is too large, not UTF-8, not XML, or never closed.
-    """
-    if page.blob is None:
-        return Rejected(page.place, "too large (--max-document-megabytes), or never closed")
-    try:
-        return _document(page.place, page.blob, dump)
-    except (ElementTree.ParseError, ValueError, RecursionError) as error:
-        return Rejected(page.place, f"not well-formed: {error}")
+        yield Page(f"{path}, page {number}{within}", blob, dump)
 
 
 def spans_of(path: str, size: int) -> list[Span]:
@@ -134,17 +118,18 @@ def spans_of(path: str, size: int) -> list[Span]:
         with contextlib.suppress(ValueError), mmap.mmap(raw.fileno(), 0, access=1) as view:
             if path.lower().endswith(".bz2"):
                 with bz2.BZ2File(path) as first:
-                    coded = first.read(2) in _UTF16
+                    coded = first.read(2) in UTF16
                 starts = [] if coded else [found.start() for found in _STREAM.finditer(view)]
-            elif path.lower().endswith(".xml") and view[:2] not in _UTF16:
+            elif path.lower().endswith(".xml") and view[:2] not in UTF16:
                 starts = list(range(0, total, size))
             else:
                 starts = []
-            return _gathered(starts, size, total)
+            return _spans_between(starts, size, total)
     return [(0, total)]
 
 
-def _gathered(starts: Sequence[int], size: int, total: int) -> list[Span]:
+def _spans_between(starts: Sequence[int], size: int, total: int) -> list[Span]:
+    """Spans that begin at some of these places, each at least `size` long."""
     ends = [0]
     for start in starts:
         if start - ends[-1] >= size:
@@ -155,14 +140,14 @@ def _gathered(starts: Sequence[int], size: int, total: int) -> list[Span]:
 def _site(path: str) -> Site:
     """The names that the head of the dump gives to its namespaces."""
     head = head_of(path, _HEAD, b"</namespaces>")
-    if coding := _UTF16.get(head[:2]):
+    if coding := UTF16.get(head[:2]):
         head = head.decode(coding, "ignore").encode()
     return Site.with_names([name.decode("utf-8", "replace") for name in _NAMESPACE.findall(head)])
 
 
 @contextlib.contextmanager
 def _opened(path: str, span: Span | None) -> Iterator[IO[bytes]]:
-    with reading(path), contextlib.ExitStack() as stack:
+    with decompression_errors(path), contextlib.ExitStack() as stack:
         raw = stack.enter_context(open_binary(path))
         if span is not None:
             raw.seek(span[0])
@@ -175,9 +160,9 @@ def _blocks(path: str, span: Span | None) -> Iterator[bytes]:
     raw = _unpacked_streams(path, span) if packed else _plain_blocks(path, span)
     decoder, first = None, True
     for block in raw:
-        if first and block[:2] in _UTF16:
+        if first and block[:2] in UTF16:
             # Half a surrogate pair becomes bytes that the parser of its page refuses.
-            decoder = codecs.getincrementaldecoder(_UTF16[block[:2]])(_PASS)
+            decoder = codecs.getincrementaldecoder(UTF16[block[:2]])(_PASS)
         first = first and not block
         yield decoder.decode(block).encode("utf-8", _PASS) if decoder else block
 
@@ -193,7 +178,7 @@ def _unpacked_streams(path: str, span: Span | None) -> Iterator[bytes]:
 
     Python's own reader takes damage between two streams for the end of the file.
     """
-    with reading(path), open_binary(path) as raw:
+    with decompression_errors(path), open_binary(path) as raw:
         start, stop = span or (0, sys.maxsize)
         if start:
             raw.seek(start)
@@ -224,7 +209,7 @@ def _pages(path: str, max_bytes: int, span: Span | None) -> Iterator[bytes | Non
     """The bytes of each page; None for one too large or without an end."""
     # Of a plain file only what begins before the end of the span belongs to it.
     stop = span[1] - span[0] if span and not path.lower().endswith(".bz2") else None
-    return frames(_blocks(path, span), ("page",), max_bytes, stop)
+    return elements(_blocks(path, span), ("page",), max_bytes, stop)
 
 
 def _document(place: str, page: bytes, dump: Dump) -> RawDocument | Rejected | Skipped:

@@ -10,10 +10,9 @@ import pytest
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.extract import extract
-from bertkit.corpus.forms.tar import is_tar, read_tar
+from bertkit.corpus.forms.tar import FORM, is_tar
 from bertkit.errors import DataError
-
-LIMIT = 64_000_000
+from corpus.forms.reading import read
 
 
 def tar_of(members: dict[str, bytes], **special: str) -> bytes:
@@ -32,7 +31,7 @@ def tar_of(members: dict[str, bytes], **special: str) -> bytes:
 
 def test_openwebtext_in_one_pass_equals_unpacking_it(shared, tmp_path):
     path = shared / "data/owt/mini/openwebtext.tar.xz"
-    found = {item.id.rpartition("!")[2]: item.text for item in read_tar(str(path), LIMIT)}
+    found = {item.id.rpartition("!")[2]: item.text for item in read(FORM, path)}
     with tarfile.open(path) as outer:
         outer.extractall(tmp_path, filter="data")
     unpacked = {}
@@ -41,7 +40,7 @@ def test_openwebtext_in_one_pass_equals_unpacking_it(shared, tmp_path):
             unpacked |= {m.name: inner.extractfile(m).read().decode() for m in inner if m.isreg()}
     assert len(found) == 120
     assert found == unpacked
-    inner_only = list(read_tar(str(next((tmp_path / "openwebtext").glob("*.xz"))), LIMIT))
+    inner_only = read(FORM, next((tmp_path / "openwebtext").glob("*.xz")))
     assert {item.text for item in inner_only} < set(found.values())
 
 
@@ -57,7 +56,7 @@ def test_hostile_members_never_touch_the_disk(tmp_path):
     path = inside / "evil.tar"
     members = {"../up.txt": b"up\n", "/etc/absolute.txt": b"root\n", "good.txt": b"good\n"}
     path.write_bytes(tar_of(members, link="/etc/passwd"))
-    found = list(read_tar(str(path), LIMIT))
+    found = read(FORM, path)
     assert [item.text for item in found[:3]] == ["up\n", "root\n", "good\n"]
     assert "link" in found[3].reason
     assert [item.name for item in tmp_path.rglob("*")] == ["inside", "evil.tar"]
@@ -70,7 +69,7 @@ def test_bomb_costs_neither_memory_nor_the_rest(tmp_path):
     path.write_bytes(tar_of({"a_data.xz": blob, "b.txt": b"b\n"}))
     del body
     tracemalloc.start()
-    found = list(read_tar(str(path), 1_000_000))
+    found = read(FORM, path, 1_000_000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert isinstance(found[0], Rejected)
@@ -83,7 +82,7 @@ def test_archives_are_opened_two_deep_only(tmp_path):
     middle = lzma.compress(tar_of({"deep.xz": deep, "m.txt": b"m"}))
     path = tmp_path / "a.tar"
     path.write_bytes(tar_of({"middle.xz": middle}))
-    first, second = read_tar(str(path), LIMIT)
+    first, second = read(FORM, path)
     assert "inside an archive inside" in first.reason
     assert second.text == "m"
 
@@ -93,18 +92,18 @@ def test_damage_inside_costs_one_archive_and_damage_outside_is_an_error(tmp_path
     blob = tar_of({"bad.xz": good[: len(good) // 2], "no.xz": b"none", "t.txt": b"t"})
     path = tmp_path / "a.tar.xz"
     path.write_bytes(lzma.compress(blob))
-    found = list(read_tar(str(path), LIMIT))
+    found = read(FORM, path)
     assert [type(item) for item in found[-2:]] == [Rejected, RawDocument]
     assert sum(isinstance(item, Rejected) for item in found) == 2
     path.write_bytes(lzma.compress(blob)[:200])
     with pytest.raises(DataError, match="cut off or damaged"):
-        list(read_tar(str(path), LIMIT))
+        read(FORM, path)
 
 
 def test_member_that_is_not_utf8_is_named(tmp_path):
     path = tmp_path / "a.tar"
     path.write_bytes(tar_of({"a.txt": b"ab\xff", "b.txt": b"b"}))
-    first, second = read_tar(str(path), LIMIT)
+    first, second = read(FORM, path)
     assert first == Rejected(f"{path}!a.txt", "not UTF-8 at byte 2")
     assert second.text == "b"
 

@@ -1,0 +1,33 @@
+"""Plain text, documents between blank lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bertkit.corpus.document import RawDocument, Rejected
+from bertkit.corpus.forms.form import Form, ReadOptions
+from bertkit.corpus.forms.text import decoded, too_large
+from bertkit.corpus.lines import DocumentBytes, lines
+
+
+def read_blocks(path: str, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
+    """A file of several documents with blank lines between them."""
+    held = DocumentBytes(options.max_bytes)
+    for line in lines(path):
+        if not line.begins or line.blob.strip():
+            held.add(line)
+        elif held.size:
+            yield _document(path, held, options)
+            held = DocumentBytes(options.max_bytes)
+    if held.size:
+        yield _document(path, held, options)
+
+
+def _document(path: str, held: DocumentBytes, options: ReadOptions) -> RawDocument | Rejected:
+    name = f"{path}:{held.number}"
+    if held.too_large:
+        return too_large(name, options)
+    return decoded(held.blob, name, path, held.offset)
+
+
+FORM = Form(name="documents", help="documents between blank lines", read=read_blocks)

@@ -1,0 +1,73 @@
+"""What the package must know about a form of raw text: its name, how it is detected and read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from bertkit.corpus.document import Found, Piece, parsed
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a reader may need besides the path.
+
+    Attributes:
+        max_bytes: a larger document is rejected, not kept in memory.
+        span: (start, stop) in bytes, one of `Form.spans`; None for the whole file.
+        namespaces: numbers of the namespaces to take from a MediaWiki dump.
+    """
+
+    max_bytes: int = 64_000_000
+    span: Span | None = None
+    namespaces: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True)
+class Form:
+    """One form of raw text, a row of the table in `bertkit.corpus.forms`.
+
+    A file is recognised by the first of these that any form claims: its first bytes, the
+    ending of its name, its first line, the command that wrote it (`forms.detect`).
+    Functions must stand at the top level of a module, so that worker processes can get them.
+
+    Attributes:
+        name: the word for `extract --form`.
+        help: what such a file is, in a few words, for the help of `--form`.
+        read: (path, options) → the documents of a file, or pieces that hold documents
+            (`document.Unparsed`); raises DataError for a file that cannot be read.
+        signature: whether these first bytes (1024, unpacked) begin such a file.
+        endings: of the names of such files, lower case, without that of a compression.
+        first_line: whether a first line that is not blank begins such a file.
+        written_by: commands of bertkit whose output folders hold such files.
+        container: a file of files; asked before the others, whose signatures could stand
+            within its first member.
+        one_sentence_per_line: the text is split already, `--splitter` does not count.
+        titled: the text repeats the document's title as its first line.
+        escaped: the text spells < > & as entities.
+        cerebras: `--chain cerebras` knows how to format it.
+        spans: (path, bytes) → consecutive spans of a local file that can be read each by
+            itself; None where files are read as a whole.
+        require: raises MissingDependencyError where a package to read it is missing.
+    """
+
+    name: str
+    help: str
+    read: Callable[[str, ReadOptions], Iterator[Piece]]
+    signature: Callable[[bytes], bool] | None = None
+    endings: tuple[str, ...] = ()
+    first_line: Callable[[bytes], bool] | None = None
+    written_by: tuple[str, ...] = ()
+    container: bool = False
+    one_sentence_per_line: bool = False
+    titled: bool = False
+    escaped: bool = False
+    cerebras: bool = False
+    spans: Callable[[str, int], list[Span]] | None = None
+    require: Callable[[], object] | None = None
+
+    def documents(self, path: str, options: ReadOptions | None = None) -> Iterator[Found]:
+        """The documents of a file, all read by this process; errors as `read`."""
+        return parsed(self.read(path, options or ReadOptions()))

@@ -1,0 +1,14 @@
+"""Documents whose sentences stand on lines of their own already, as `extract` writes them."""
+
+from __future__ import annotations
+
+from bertkit.corpus.forms.documents import read_blocks
+from bertkit.corpus.forms.form import Form
+
+FORM = Form(
+    name="sentences",
+    help="already one per line",
+    read=read_blocks,
+    written_by=("extract", "split"),
+    one_sentence_per_line=True,
+)

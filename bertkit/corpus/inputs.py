@@ -1,0 +1,84 @@
+"""Which files a command reads, in which order and in which groups."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+from bertkit.corpus.output_folder import require_finished
+from bertkit.errors import DataError, UsageError
+from bertkit.files import expand_inputs, is_remote, open_binary
+from bertkit.manifest import require_complete
+
+T = TypeVar("T")
+
+
+def list_inputs(inputs: Sequence[str], prefix: str = "") -> list[str]:
+    """The files to read, in a fixed order.
+
+    Args:
+        inputs: files, globs, folders or `@list.txt`, as on the command line. A folder
+            that a bertkit run left incomplete is refused; of a folder that `download`
+            made only the text is taken.
+        prefix: folder to which the names in lists are relative (Cerebras' metadata files).
+
+    Raises:
+        DataError: something does not exist, or a list names nothing.
+        UsageError: a prefix without a list.
+    """
+    if prefix and not any(name.startswith("@") for name in inputs):
+        raise UsageError("--input-prefix goes with a list of names", "example: --input @list.txt")
+    found: list[str] = []
+    for name in inputs:
+        if name.startswith("@"):
+            found += expand_inputs(_listed(name[1:], prefix))
+            continue
+        found += expand_inputs(_texts_of(name) or [name])
+    return found
+
+
+def gather(items: Sequence[T], sizes: Sequence[int], limit: int) -> list[list[T]]:
+    """Consecutive items in groups of at most `limit` in size; a larger item is a group."""
+    groups: list[list[T]] = []
+    filled = 0
+    for item, size in zip(items, sizes, strict=True):
+        if not groups or filled + size > limit:
+            groups.append([])
+            filled = 0
+        groups[-1].append(item)
+        filled += size
+    return groups
+
+
+def _texts_of(folder: str) -> list[str]:
+    """The corpus files of a folder made by `download`, which may hold questions besides."""
+    if is_remote(folder):
+        require_finished(folder)
+        return []
+    if not os.path.isdir(folder):
+        return []
+    manifest = require_complete(folder)
+    if manifest is None or manifest.command != "download":
+        return []
+    texts = [name for name, facts in manifest.outputs.items() if facts.get("kind") == "text"]
+    return [os.path.join(folder, name) for name in texts]
+
+
+def _listed(path: str, prefix: str) -> list[str]:
+    with open_binary(path) as stream:
+        blob = stream.read()
+    try:
+        names = [name.strip() for name in blob.decode("utf-8").split("\n")]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 at byte {error.start}") from error
+    names = [name for name in names if name]
+    if not names:
+        raise DataError(f"{path} names no files", "it should hold one path per line")
+    return [_joined(prefix, name) for name in names]
+
+
+def _joined(prefix: str, name: str) -> str:
+    if not prefix or is_remote(name):
+        return name
+    return f"{prefix.rstrip('/')}/{name}" if is_remote(prefix) else os.path.join(prefix, name)

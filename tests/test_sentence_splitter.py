@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from bertkit.errors import MissingDependencyError, UsageError
+from bertkit.sentence_splitter import model_splitter, rule_splitter
+
+TEXT = "It costs 3.14 dollars in the U.S. today. Why; he asked? No end"
+
+
+def test_rules_are_those_of_the_sentencizer():
+    import spacy
+
+    pipeline = spacy.blank("en")
+    pipeline.add_pipe("sentencizer")
+    wanted = [sentence.text for sentence in pipeline(TEXT).sents]
+    assert rule_splitter("en")(TEXT) == wanted
+    assert len(wanted) == 3
+
+
+def test_other_ends():
+    assert rule_splitter("en", [";"])(TEXT) == [
+        "It costs 3.14 dollars in the U.S. today. Why;",
+        "he asked? No end",
+    ]
+
+
+def test_a_model_without_sentences_gets_the_sentencizer(tmp_path):
+    import spacy
+
+    spacy.blank("en").to_disk(tmp_path / "model")
+    assert model_splitter(str(tmp_path / "model"))(TEXT) == rule_splitter("en")(TEXT)
+
+
+def test_a_text_longer_than_spacy_takes_by_itself():
+    text = "Word. " * 200_000
+    assert len(rule_splitter("xx")(text)) == 200_000
+
+
+def test_what_is_missing_is_named_with_what_to_do(monkeypatch):
+    with pytest.raises(UsageError, match="no language 'qq'"):
+        rule_splitter("qq")
+    with pytest.raises(MissingDependencyError, match="no_such_model") as caught:
+        model_splitter("no_such_model", instead="--other")
+    assert caught.value.hint == "python -m spacy download no_such_model; or --other"
+    monkeypatch.setitem(sys.modules, "spacy", None)
+    for make in (rule_splitter, model_splitter):
+        with pytest.raises(MissingDependencyError, match="package spacy") as caught:
+            make("en", instead="--other")
+        assert caught.value.hint == "pip install spacy; or --other"
+        assert caught.value.exit_code == 4
