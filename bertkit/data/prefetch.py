@@ -1,4 +1,4 @@
-"""Prefetch batches in a background thread, and the range of steps that they are for.
+"""Feeds, which give the step batches of a run, and a thread that prepares batches ahead.
 
 One background thread prepares the next batches while the current one is computed;
 numpy and the record kernels release the interpreter lock for their heavy parts, so a
@@ -20,8 +20,8 @@ from bertkit.data.step_batch import StepBatch
 T = TypeVar("T")
 
 
-class StepSource(Protocol):
-    """Gives the steps of a run from any position on."""
+class Feed(Protocol):
+    """The step batches of a run, from any position of its order on."""
 
     def steps(self, position: int, limit: int) -> Iterator[StepBatch]:
         """`limit` step batches from a position of the order on."""
@@ -30,7 +30,7 @@ class StepSource(Protocol):
 
 @dataclass(frozen=True)
 class StepRange:
-    """A range of steps of a run: called, it gives their batches; its length is their number.
+    """Some consecutive steps of a run: called, it gives their batches; its length is their number.
 
     Attributes:
         feed: of the run.
@@ -38,7 +38,7 @@ class StepRange:
         count: how many steps.
     """
 
-    feed: StepSource
+    feed: Feed
     position: int
     count: int
 
@@ -53,8 +53,8 @@ class StepRange:
 class Prefetch(Generic[T]):
     """Iterate over `items` with up to `depth` of them prepared ahead.
 
-    An error raised by `items` is raised again where its item would have come. Use as a
-    context manager, so that the thread ends with the block.
+    An error raised by `items` is raised again at the place where its item would have
+    come. Use as a context manager, so that the thread ends with the block.
 
     Args:
         items: where the work is done, in the thread.

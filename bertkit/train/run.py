@@ -126,7 +126,7 @@ class TrainingRun:
         config = self.config
 
         def batches(position: int, limit: int) -> AbstractContextManager[Iterable[StepBatch]]:
-            return self.adapter.loader(StepRange(data.batches, position, limit))
+            return self.adapter.loader(StepRange(data.feed, position, limit))
 
         settings = LoopSettings(
             steps=steps,
