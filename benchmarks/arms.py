@@ -104,7 +104,7 @@ def make_records(case: Case, histogram: list[int], seed: int = 1) -> dict[str, n
 
 
 class InMemory:
-    """Records as a source of bertkit's `Feed`."""
+    """Records as a source of bertkit's `RecordFeed`."""
 
     def __init__(self, records: dict[str, np.ndarray]) -> None:
         self.records = records

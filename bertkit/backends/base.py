@@ -360,7 +360,7 @@ class Adapter(Protocol):
 
         Args:
             batches: makes them, in order; can be sent to another process. Where it has a
-                length (`bertkit.data.prefetch.Steps`), that is their number.
+                length (`bertkit.data.prefetch.StepRange`), that is their number.
             training: they go to `Stepper.train`, not to `Stepper.evaluate`.
         """
         ...

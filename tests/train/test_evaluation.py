@@ -33,10 +33,10 @@ class Counting:
         return [dict(ticket.sums) for ticket in tickets]
 
 
-@pytest.mark.parametrize("peers", [ProcessGroup(), Twice()])
-def test_means_over_all_batches(peers):
+@pytest.mark.parametrize("group", [ProcessGroup(), Twice()])
+def test_means_over_all_batches(group):
     adapter = SimpleNamespace(
-        peers=peers, loader=lambda batches, training: contextlib.nullcontext(batches())
+        process_group=group, loader=lambda batches, training: contextlib.nullcontext(batches())
     )
     stepper = Counting()
     found = measure(stepper, adapter, lambda: iter(range(20)), total=20)

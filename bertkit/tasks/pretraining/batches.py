@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bertkit.backends.base import Adapter
 from bertkit.backends.sections import options_of
-from bertkit.data.feed import Feed
+from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import Source
 from bertkit.data.sample_order import Order
 from bertkit.data.token_budget import budget_for
@@ -12,14 +12,14 @@ from bertkit.tasks.pretraining.config import EvalConfig, PretrainConfig
 from bertkit.tasks.pretraining.prepare import Prepared
 
 
-def training_feed(ready: Prepared, adapter: Adapter) -> Feed:
+def training_feed(ready: Prepared, adapter: Adapter) -> RecordFeed:
     """This process's part of every step of a run."""
     config, topology = ready.config, adapter.process_group.topology
     budget = None
     if _filled(config.layout, adapter):
         share = config.global_batch_size // topology.world
         budget = budget_for(ready.source, share, config.micro_size, _totals(config, adapter))
-    return Feed(
+    return RecordFeed(
         source=ready.source,
         order=Order(len(ready.source), config.seed),
         global_batch_size=config.global_batch_size,
@@ -44,7 +44,7 @@ def evaluation_feed(
     config: PretrainConfig | EvalConfig,
     vocab_size: int,
     adapter: Adapter,
-) -> Feed:
+) -> RecordFeed:
     """Records in stored order, in batches of forward passes, sharded over the processes.
 
     Args:
@@ -59,7 +59,7 @@ def evaluation_feed(
     if _filled(config.layout, adapter):
         totals = min(2, _totals(config, adapter))
         budget = budget_for(source, 4 * batch_size, batch_size, totals)
-    return Feed(
+    return RecordFeed(
         source=source,
         order=Order(len(source), 0, shuffle=False),
         global_batch_size=batch_size,

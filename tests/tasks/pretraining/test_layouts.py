@@ -10,7 +10,7 @@ import synthetic
 import torch
 
 from bertkit.backends.torch.compiled import compile_parts
-from bertkit.data.feed import Feed
+from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
 from bertkit.data.sample_order import Order
 from bertkit.data.token_budget import Budget, budget_for
@@ -38,7 +38,7 @@ def outcome(source, layout, nsp=True, normalisation="global_step", model=None, *
     model.zero_grad()
     order = Order(len(source), seed=7)
     vocab = model.config.vocab_size
-    feed = Feed(source, order, 12, 4, layout, normalisation, vocab, **more)
+    feed = RecordFeed(source, order, 12, 4, layout, normalisation, vocab, **more)
     (step,) = feed.steps(0, 1)
     task = PretrainingObjective(nsp=nsp)
     total, sums = 0.0, {}
@@ -133,7 +133,9 @@ def graphs_after_each_step(source, rate, steps, budget, parts=False):
     else:
         compiled = torch.compile(model, backend="eager", dynamic=False, fullgraph=True)
     order = Order(len(source), seed=7)
-    feed = Feed(source, order, 12, 4, "unpadded", "global_step", synthetic.VOCAB, budget=budget)
+    feed = RecordFeed(
+        source, order, 12, 4, "unpadded", "global_step", synthetic.VOCAB, budget=budget
+    )
     task, lengths, graphs = PretrainingObjective(), set(), []
     for step in feed.steps(0, steps):
         for micro in step.micro_batches:
@@ -178,7 +180,7 @@ def test_a_ragged_evaluation_batch_counts_only_its_records(source, layout):
     for fixed in (False, True):
         order = Order(len(source), 0, shuffle=False)
         name = layout if fixed else "unpadded"
-        feed = Feed(source, order, 4, 4, name, "global_step", synthetic.VOCAB, fixed=fixed)
+        feed = RecordFeed(source, order, 4, 4, name, "global_step", synthetic.VOCAB, fixed=fixed)
         sums = {}
         for step in feed.once():
             for micro in step.micro_batches:

@@ -17,7 +17,7 @@ from bertkit.errors import DataError
 
 
 @dataclass(frozen=True)
-class Feed:
+class RecordFeed:
     """How records become steps.
 
     Attributes:
