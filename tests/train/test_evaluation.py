@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from bertkit.backends.base import Ticket
-from bertkit.backends.process_group import Peers
+from bertkit.backends.process_group import ProcessGroup
 from bertkit.train.evaluation import measure
 
 
-class Twice(Peers):
+class Twice(ProcessGroup):
     """Two processes that have seen the same."""
 
     def gather(self, item):
@@ -33,10 +33,11 @@ class Counting:
         return [dict(ticket.sums) for ticket in tickets]
 
 
-@pytest.mark.parametrize("peers", [Peers(), Twice()])
-def test_means_over_all_batches(peers):
+@pytest.mark.parametrize("process_group", [ProcessGroup(), Twice()])
+def test_means_over_all_batches(process_group):
     adapter = SimpleNamespace(
-        peers=peers, loader=lambda batches, training: contextlib.nullcontext(batches())
+        process_group=process_group,
+        loader=lambda batches, training: contextlib.nullcontext(batches()),
     )
     stepper = Counting()
     found = measure(stepper, adapter, lambda: iter(range(20)), total=20)

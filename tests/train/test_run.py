@@ -98,13 +98,13 @@ def test_the_share_of_the_peak_comes_from_the_tasks_operations(settings, monkeyp
 
 
 def test_the_main_process_alone_writes(settings, monkeypatch):
-    from bertkit.backends.process_group import Peers, Topology
+    from bertkit.backends.process_group import ProcessGroup, Topology
 
-    class Second(Peers):
+    class Second(ProcessGroup):
         """The second of two processes, which only waits."""
 
     adapter = registry.get("cpu")
-    adapter.peers = Second(Topology(2, 1, 1))
+    adapter.process_group = Second(Topology(2, 1, 1))
     task = PretrainingTask(prepare(settings(max_steps=2), adapter))
     run = TrainingRun(task, adapter)
     monkeypatch.setattr(adapter, "build", lambda *given: pytest.fail("built"))
