@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper
 from bertkit.config import as_dict, dump_yaml
-from bertkit.data.prefetch import Steps
+from bertkit.data.prefetch import StepRange
 from bertkit.data.step_batch import StepBatch
 from bertkit.files import write_text
 from bertkit.train import checkpoint
@@ -126,7 +126,7 @@ class TrainingRun:
         config = self.config
 
         def batches(position: int, limit: int) -> AbstractContextManager[Iterable[StepBatch]]:
-            return self.adapter.loader(Steps(data.batches, position, limit))
+            return self.adapter.loader(StepRange(data.feed, position, limit))
 
         settings = LoopSettings(
             steps=steps,

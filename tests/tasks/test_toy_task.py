@@ -128,7 +128,7 @@ class ToyTask(TrainingTask):
 
     def training_data(self, adapter) -> TrainingData:
         return TrainingData(
-            batches=self.feed(self.samples, self.config.global_batch_size),
+            feed=self.feed(self.samples, self.config.global_batch_size),
             samples=len(self.samples),
             summary=f"{len(self.samples)} sequences",
         )

@@ -33,11 +33,10 @@ class Counting:
         return [dict(ticket.sums) for ticket in tickets]
 
 
-@pytest.mark.parametrize("process_group", [ProcessGroup(), Twice()])
-def test_means_over_all_batches(process_group):
+@pytest.mark.parametrize("group", [ProcessGroup(), Twice()])
+def test_means_over_all_batches(group):
     adapter = SimpleNamespace(
-        process_group=process_group,
-        loader=lambda batches, training: contextlib.nullcontext(batches()),
+        process_group=group, loader=lambda batches, training: contextlib.nullcontext(batches())
     )
     stepper = Counting()
     found = measure(stepper, adapter, lambda: iter(range(20)), total=20)

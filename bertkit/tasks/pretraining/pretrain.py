@@ -98,7 +98,7 @@ class PretrainingTask(TrainingTask):
         """This process's part of every step."""
         source = self.ready.source
         return TrainingData(
-            batches=training_feed(self.ready, adapter),
+            feed=training_feed(self.ready, adapter),
             samples=len(source),
             summary=f"{len(source):,} records of {source.max_seq_length} tokens",
         )

@@ -120,7 +120,7 @@ class SquadTask(TrainingTask):
         ready, config, topology = self.ready, self.config, adapter.process_group.topology
         windows = make_windows(ready, adapter, training=True)
         self.train_windows = len(windows)
-        batches = SampleFeed(
+        feed = SampleFeed(
             samples=windows,
             order=Order(len(windows), config.seed),
             make_batch=ready.batcher.batch,
@@ -132,7 +132,7 @@ class SquadTask(TrainingTask):
         )
         questions = len(ready.train_questions)
         return TrainingData(
-            batches=batches,
+            feed=feed,
             samples=len(windows),
             summary=f"{questions:,} questions in {len(windows):,} windows",
         )

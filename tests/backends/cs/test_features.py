@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bertkit.backends.cs import features as cs_data
-from bertkit.data.prefetch import Steps
+from bertkit.data.prefetch import StepRange
 from bertkit.errors import DataError
 
 from .runs import LENGTH, REAL, feed
@@ -47,7 +47,7 @@ def test_a_bucketed_step_keeps_its_rows_and_puts_similar_ones_together(cs_record
 
 
 def test_packed_steps_have_one_shape_and_say_when_it_is_too_small(cstorch, cs_records, tmp_path):
-    steps = Steps(feed(cs_records, "packed", fixed=True, size=32), 0, 5)
+    steps = StepRange(feed(cs_records, "packed", fixed=True, size=32), 0, 5)
     extent = cs_data.measure(steps, training=True)
     assert extent.rows < 32 and extent.rows % 4 == 0 and extent.steps == 5
     tight = cs_data.Stream(steps, 2, LENGTH)
@@ -58,7 +58,7 @@ def test_packed_steps_have_one_shape_and_say_when_it_is_too_small(cstorch, cs_re
 
 def test_rows_are_as_long_as_the_plan_says_also_where_the_first_are_shorter(cs_records):
     """A bucketed evaluation may begin with a bucket of short sequences."""
-    steps = Steps(feed(cs_records, "bucketed", fixed=True), 0, 2)
+    steps = StepRange(feed(cs_records, "bucketed", fixed=True), 0, 2)
     for training in (True, False):
         extent = cs_data.measure(steps, training, LENGTH)
         assert extent.length == LENGTH
@@ -97,7 +97,7 @@ def test_workers_share_the_steps_without_changing_them(
 ):
     import cerebras.pytorch.distributed as module
 
-    steps = Steps(feed(cs_records, "padded", fixed=True), 0, 5)
+    steps = StepRange(feed(cs_records, "padded", fixed=True), 0, 5)
     stream = cs_data.Stream(steps, 8, LENGTH)
     whole = [features["input_ids"].numpy() for features in stream]
     rebuilt = [[None] * systems for _ in whole]
@@ -120,5 +120,5 @@ def test_workers_share_the_steps_without_changing_them(
 
 def test_a_stretch_is_measured_before_it_begins(cs_records):
     assert cs_data.measure(
-        Steps(feed(cs_records, "padded", fixed=True), 16, 3), training=True
+        StepRange(feed(cs_records, "padded", fixed=True), 16, 3), training=True
     ) == cs_data.Extent(steps=3, rows=8, length=LENGTH, first_position=24, sequences=8)

@@ -23,7 +23,7 @@ from bertkit.backends.hpu import step
 from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.torch import step as plain_step
 from bertkit.backends.torch.distributed import reduce_gradients
-from bertkit.data.feed import Feed
+from bertkit.data.record_feed import RecordFeed
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.train.optimizers import own_part
 
@@ -83,7 +83,7 @@ def scenario(adapter, records, options, sharded=False) -> dict:
     plan = StepPlan("fp32", "padded", max_grad_norm=clip, options=options)
     stepper = adapter.build(placed, PretrainingObjective(), plan, optimizer, gaudi.rate)
     feed = gaudi.feed_of(records)
-    feed = Feed(
+    feed = RecordFeed(
         feed.source, feed.order, gaudi.GLOBAL, 2, "padded", "global_step", feed.vocab_size,
         rank=rank, world=2, fixed=True,
     )  # fmt: skip

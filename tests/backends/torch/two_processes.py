@@ -15,7 +15,7 @@ from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_
 
 from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan
-from bertkit.data.feed import Feed
+from bertkit.data.record_feed import RecordFeed
 from bertkit.data.sample_order import Order
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
@@ -53,7 +53,7 @@ class Made:
 
 def batches(topology, normalisation, micro_batch_size=4):
     """The steps of one process."""
-    feed = Feed(
+    feed = RecordFeed(
         Made(), Order(16 * STEPS, 1, shuffle=False), 16, micro_batch_size, "unpadded",
         normalisation, synthetic.VOCAB, rank=topology.rank, world=topology.world,
     )  # fmt: skip
