@@ -25,7 +25,7 @@ from arms import Arm, Case
 from training import machine
 
 from bertkit.data.dynamic_masking import DynamicMasking
-from bertkit.data.feed import Feed
+from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource, Source
 from bertkit.data.sample_order import Order
 from bertkit.data.text_source import TextSource
@@ -42,7 +42,7 @@ def rate(source: Source, layout: str, masking: DynamicMasking | None, steps: int
     """Real tokens per processor second of `steps` steps, after one that is not counted."""
     order = Order(len(source), 1)
     size = MICRO if layout != "packed" else MICRO // 2
-    feed = Feed(source, order, BATCH, size, layout, "global_step", arms.VOCAB, masking)
+    feed = RecordFeed(source, order, BATCH, size, layout, "global_step", arms.VOCAB, masking)
     position = next(feed.steps(0, 1)).next_position
     begin, tokens = time.process_time(), 0
     for batch in feed.steps(position, steps):

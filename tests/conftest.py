@@ -43,8 +43,10 @@ def shared() -> Path:
 def bertkit(capsys):
     """Run a command in this process: `bertkit("split", ...)` → status, out, err, result."""
     from bertkit.cli import main
+    from bertkit.log import logger
 
     def run(*words: object) -> SimpleNamespace:
+        logger.handlers.clear()  # as in a new process: no -q of an earlier command
         capsys.readouterr()
         status = main([str(word) for word in words])
         captured = capsys.readouterr()

@@ -11,15 +11,19 @@ number makes an accelerator wait.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bertkit.backends.process_group import Peers, Topology
+from bertkit.backends.process_group import ProcessGroup, Topology
 from bertkit.data.step_batch import MicroBatch, StepBatch
 
 if TYPE_CHECKING:
+    from typing import Self
+
     import numpy as np
     from torch import Tensor, nn
     from torch.optim import Optimizer
@@ -45,8 +49,8 @@ class Caps:
         optimizers: names it offers.
         shards_optimizer: several processes can each keep a part of the optimizer's state.
         body_runs_once: the step's Python is traced for the first batch and never runs again.
-        constant_totals: unpadded micro-batches are filled up to one size, see
-            `bertkit.data.token_budget`.
+        constant_totals: unpadded micro-batches are filled up to round totals, few of them
+            where the model is compiled, see `bertkit.data.token_budget`.
         recomputes: activations can be computed again instead of kept.
         profiles: PyTorch's profiler sees its operations.
     """
@@ -132,7 +136,7 @@ class StepPlan:
     """The settings that decide what one step computes.
 
     Attributes:
-        precision: fp32, bf16 or fp16 for matrix products; weights stay fp32.
+        precision: fp32, tf32, bf16 or fp16 for matrix products; weights stay fp32.
         layout: of the micro-batches.
         max_grad_norm: global norm to which gradients are clipped; 0 leaves them.
         clip: `after` the gradients of all processes are averaged, or `before` (MLPerf).
@@ -284,10 +288,36 @@ class Stepper(Protocol):
 
 
 class Adapter(Protocol):
-    """One kind of machine."""
+    """One backend.
+
+    A context manager: what `start` opened is closed at the end of the block, also after an
+    error.
+
+        with registry.get("cuda") as adapter:
+            pretrain(config, adapter)
+
+    Attributes:
+        caps: what it can do.
+        process_group: the processes that train together; this one alone before `start`.
+    """
 
     caps: Caps
-    peers: Peers
+    process_group: ProcessGroup
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+            return
+        with contextlib.suppress(Exception):  # the first error says what is wrong
+            self.close()
 
     def probe(self) -> Probe:
         """Whether it can be used here; changes nothing."""
@@ -300,7 +330,7 @@ class Adapter(Protocol):
     def start(self, options: Any = None, distributed: bool = False) -> Topology:
         """Set up the process for training; called once, before any tensor is made.
 
-        Sets `peers`, the processes that train together.
+        Sets `process_group`, the processes that train together.
 
         Args:
             options: the machine's own section of the settings.
@@ -330,7 +360,7 @@ class Adapter(Protocol):
 
         Args:
             batches: makes them, in order; can be sent to another process. Where it has a
-                length (`bertkit.data.prefetch.Steps`), that is their number.
+                length (`bertkit.data.prefetch.StepRange`), that is their number.
             training: they go to `Stepper.train`, not to `Stepper.evaluate`.
         """
         ...
@@ -351,5 +381,5 @@ class Adapter(Protocol):
         ...
 
     def close(self) -> None:
-        """Leave the machine; called once, at the end."""
+        """Free the device and leave the other processes; a second call does nothing."""
         ...

@@ -1,4 +1,4 @@
-"""The processes that train together, as one of them sees the others."""
+"""The process group: the processes that train together, as one of them sees it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Topology:
-    """Where this process stands among those that train together."""
+    """The number of processes, and which of them this one is.
+
+    Attributes:
+        world: processes in all.
+        rank: of this process, from 0.
+        local_rank: its number on its own machine, from 0.
+    """
 
     world: int = 1
     rank: int = 0
@@ -20,12 +26,12 @@ class Topology:
 
     @property
     def is_main(self) -> bool:
-        """True for the one process that writes files and talks."""
+        """True for the one process that writes files and prints."""
         return self.rank == 0
 
     @classmethod
     def from_environment(cls) -> Topology:
-        """What torchrun says in WORLD_SIZE, RANK and LOCAL_RANK; one process without it."""
+        """What torchrun says in WORLD_SIZE, RANK and LOCAL_RANK; without it one process."""
         world, rank, local = (
             int(os.environ.get(name) or default)
             for name, default in (("WORLD_SIZE", 1), ("RANK", 0), ("LOCAL_RANK", 0))
@@ -33,10 +39,10 @@ class Topology:
         return cls(world, rank, local) if world > 1 else cls()
 
 
-class Peers:
-    """The processes that train together, seen from one of them; here it is alone.
+class ProcessGroup:
+    """The processes that train together; this class is the group of one process.
 
-    All of its calls must be made by every process, in the same order.
+    Every process must make the same calls, in the same order.
 
     Args:
         topology: this process's place.
@@ -66,12 +72,16 @@ class Peers:
         found = self.gather(item)
         return found if self.topology.is_main else []
 
+    def collect_union(self, entries: Mapping[str, T]) -> dict[str, T]:
+        """The entries of all processes' mappings as one; empty but in the main process."""
+        return {name: value for part in self.collect(entries) for name, value in part.items()}
+
     def wait(self) -> None:
-        """Return when every process has come here."""
+        """Return once every process has called this."""
         self.sum([0.0])
 
     def in_turn(self, look: Callable[[bool], T]) -> T:
-        """Call `look` in the main process (True), and when it is done in the others (False)."""
+        """Call `look(True)` in the main process, then `look(False)` in the others."""
         if not self.topology.is_main:
             self.wait()
             return look(False)
@@ -80,4 +90,4 @@ class Peers:
         return found
 
     def close(self) -> None:
-        """Leave the others."""
+        """Leave the group."""

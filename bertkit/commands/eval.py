@@ -49,8 +49,13 @@ def command(
     from bertkit.backends import registry
     from bertkit.tasks.pretraining.evaluate import evaluate_checkpoints, require_target
 
-    adapter = registry.get(config.backend)
-    result = evaluate_checkpoints(config, inputs, checkpoints, adapter, baseline_inputs=baseline)
+    with registry.get(config.backend) as adapter:
+        result = evaluate_checkpoints(
+            config, inputs, checkpoints, adapter, baseline_inputs=baseline
+        )
+    if not result.checkpoints:  # compiled only
+        options.finish(asdict(result), as_json)
+        return
     best = result.checkpoints[-1].checkpoint
     options.finish(
         asdict(result),

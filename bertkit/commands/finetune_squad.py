@@ -45,14 +45,14 @@ def command(
     from bertkit.tasks.squad.prepare import prepare
 
     if dry_run:
-        adapter = registry.for_planning(resolved.config.backend)
-        plan = prepare(resolved.config, adapter).estimate()
+        with registry.for_planning(resolved.config.backend) as adapter:
+            plan = prepare(resolved.config, adapter).estimate()
         settings = log.table(("setting", "value", "from"), resolved.rows())
         lines = "\n".join(f"{name:<20} {value}" for name, value in plan.items())
         options.finish(plan, as_json, f"{settings}\n\n{lines}")
         return
-    adapter = registry.get(resolved.config.backend)
-    result = finetune(resolved.config, adapter, overwrite)
+    with registry.get(resolved.config.backend) as adapter:
+        result = finetune(resolved.config, adapter, overwrite)
     more = "" if resolved.config.predicts else " --predict-file dev-v1.1.json"
     following = f"bertkit finetune-squad --output {result.output}{more}"
     done = result.scores or not (result.step or result.predictions)

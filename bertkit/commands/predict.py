@@ -53,7 +53,8 @@ def command(question: str | None, passage: str | None, as_json: bool, **given: A
             with open_binary(passage[1:]) as stream:
                 passage = stream.read().decode("utf-8", "replace")
         questions = [one_question(question, passage)]
-    result = predict(config, questions, registry.get(config.backend))
+    with registry.get(config.backend) as adapter:
+        result = predict(config, questions, adapter)
     if len(result.answers) == 1:
         best = result.answers[0]
         rows = [(f"{row['probability']:.4f}", row["text"]) for row in best["nbest"][:_SHOWN]]

@@ -60,19 +60,19 @@ def command(
     from bertkit.tasks.pretraining.trial_step import run_trial_step
 
     if dry_run:
-        adapter = registry.for_planning(resolved.config.backend)
-        ready = prepare(resolved.config, adapter, resolved.origins, dry_run=True)
+        with registry.for_planning(resolved.config.backend) as adapter:
+            ready = prepare(resolved.config, adapter, resolved.origins, dry_run=True)
+            found = run_trial_step(ready, adapter, mock)
         text = log.table(("setting", "value", "from"), ready.rows(resolved.origins))
         if resolved.external:
             became = log.table(("their key", "value", "became"), resolved.external)
             text = f"{became}\n\n{text}"
-        found = run_trial_step(ready, adapter, mock)
         plan = {**asdict(ready.estimate), **(asdict(found) if found else {})}
         parts = (text, "", ready.estimate.text(), *([found.text()] if found else []))
         options.finish(plan, as_json, "\n".join(parts))
         return
-    adapter = registry.get(resolved.config.backend)
-    result = pretrain(resolved.config, adapter, resolved.origins, overwrite)
+    with registry.get(resolved.config.backend) as adapter:
+        result = pretrain(resolved.config, adapter, resolved.origins, overwrite)
     records = " ".join(resolved.config.eval_input) or "EVAL_RECORDS"
     options.finish(
         {**asdict(result), "records": result.plan.records},

@@ -1,4 +1,4 @@
-"""Batches on their way to the machine: a stretch of a run, and a thread that works ahead.
+"""Feeds, which give the step batches of a run, and a thread that prepares batches ahead.
 
 One background thread prepares the next batches while the current one is computed;
 numpy and the record kernels release the interpreter lock for their heavy parts, so a
@@ -20,8 +20,8 @@ from bertkit.data.step_batch import StepBatch
 T = TypeVar("T")
 
 
-class StepSource(Protocol):
-    """Gives the steps of a run from any position on."""
+class Feed(Protocol):
+    """The step batches of a run, from any position of its order on."""
 
     def steps(self, position: int, limit: int) -> Iterator[StepBatch]:
         """`limit` step batches from a position of the order on."""
@@ -29,8 +29,8 @@ class StepSource(Protocol):
 
 
 @dataclass(frozen=True)
-class Steps:
-    """A stretch of a run: called, it gives the step batches; its length is their number.
+class StepRange:
+    """Some consecutive steps of a run: called, it gives their batches; its length is their number.
 
     Attributes:
         feed: of the run.
@@ -38,7 +38,7 @@ class Steps:
         count: how many steps.
     """
 
-    feed: StepSource
+    feed: Feed
     position: int
     count: int
 

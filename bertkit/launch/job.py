@@ -8,10 +8,11 @@ from typing import Any
 
 from bertkit.backends import registry
 from bertkit.errors import ConfigError, UsageError
-from bertkit.tasks.pretraining.config import PretrainConfig
+from bertkit.tasks import registry as tasks
+from bertkit.train.config import TrainingConfig
 
 # Commands that compute on a backend, and so are told which one.
-COMPUTING = ("pretrain", "eval", "finetune-squad", "predict")
+COMPUTING = (*tasks.commands(), "eval", "predict")
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def make_job(
 def batch_problem(job: Job) -> str:
     """What is wrong with global batch = micro-batch x accumulation x processes; or nothing."""
     config = job.settings
-    if not isinstance(config, PretrainConfig) or config.micro_batch_size == 0:
+    if not isinstance(config, TrainingConfig) or config.micro_batch_size == 0:
         return ""
     world = job.devices if registry.row(job.backend).process_per_device else 1
     if config.global_batch_size % (config.micro_batch_size * world):

@@ -36,4 +36,4 @@ def measure(
                 sums = metrics.total([sums, *stepper.read(pending)])
                 pending.clear()
     sums = metrics.total([sums, *stepper.read(pending)])
-    return metrics.summarise(adapter.peers.total(sums))
+    return metrics.summarise(adapter.process_group.total(sums))

@@ -164,7 +164,7 @@ def _named_states(
             yield name, weight, inner.state[weight] if weight in kept else None
 
 
-def is_dealt_out(optimizer: torch.optim.Optimizer) -> bool:
+def is_sharded(optimizer: torch.optim.Optimizer) -> bool:
     """Whether other processes keep a part of the optimizer's state."""
     return own_part(optimizer) is not optimizer
 

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper
 from bertkit.config import as_dict, dump_yaml
-from bertkit.data.prefetch import Steps
+from bertkit.data.prefetch import StepRange
 from bertkit.data.step_batch import StepBatch
 from bertkit.files import write_text
 from bertkit.train import checkpoint
@@ -126,7 +126,7 @@ class TrainingRun:
         config = self.config
 
         def batches(position: int, limit: int) -> AbstractContextManager[Iterable[StepBatch]]:
-            return self.adapter.loader(Steps(data.batches, position, limit))
+            return self.adapter.loader(StepRange(data.feed, position, limit))
 
         settings = LoopSettings(
             steps=steps,
@@ -148,7 +148,7 @@ class TrainingRun:
                 checkpoints=checkpoints,
                 recorder=recorder,
                 evaluate=self.task.evaluator(placed, stepper, self.adapter),
-                peers=self.adapter.peers,
+                process_group=self.adapter.process_group,
                 peak_share=peak_share,
             )
             return trainer.run(self.progress)
@@ -158,7 +158,7 @@ class TrainingRun:
     def _resume_point(self) -> Path | None:
         """The checkpoint to resume from, or None; the main process looks first, and cleans up."""
         config = self.config
-        found = self.adapter.peers.in_turn(
+        found = self.adapter.process_group.in_turn(
             lambda main: checkpoint.resume_point(
                 self.folder,
                 config.resume,
@@ -179,7 +179,7 @@ class TrainingRun:
             return
         state = checkpoint.load_state(resumed)
         changed = checkpoint.require_same(state, self.config, self.task.fingerprint)
-        world = self.adapter.peers.topology.world
+        world = self.adapter.process_group.topology.world
         if state.world != world:
             changed.append(f"{state.world} processes, now {world}")
         if changed:
@@ -199,7 +199,7 @@ class TrainingRun:
 
     def _write_facts(self) -> None:
         """Settings and machine, by the main process alone."""
-        if self.adapter.peers.topology.is_main:
+        if self.adapter.process_group.topology.is_main:
             self.folder.mkdir(parents=True, exist_ok=True)
             checkpoint.remove_leftovers(self.folder)
             write_text(self.folder / CONFIG, dump_yaml(as_dict(self.config)))
@@ -214,13 +214,13 @@ class TrainingRun:
             self.adapter.optimizer(placed, optimizer_spec(self.config)),
             learning_rates(self.config, steps),
         )
-        if self.config.profile_steps and self.adapter.peers.topology.is_main:
+        if self.config.profile_steps and self.adapter.process_group.topology.is_main:
             chosen = steps_to_profile(self.config.profile_steps, steps)
             return ProfiledStepper(stepper, chosen, self.folder, self.adapter.caps.name)
         return stepper
 
     def _recorder(self) -> Recorder:
-        if not self.adapter.peers.topology.is_main:
+        if not self.adapter.process_group.topology.is_main:
             return Recorder()
         lines = MetricsFile(self.folder, self.first_step)
         settings = as_dict(self.config)
@@ -232,12 +232,12 @@ class TrainingRun:
         if not self.config.measure_peak:
             return None
         own = self.adapter.peak_flops(self.config.precision)
-        (peak,) = self.adapter.peers.sum([own])
+        (peak,) = self.adapter.process_group.sum([own])
         log.logger.info("matrix products in %s: %.3g operations/s", self.config.precision, peak)
         return lambda sums, seconds: self.task.flops(sums) / seconds / peak
 
     def _batch_equation(self) -> str:
-        return self.config.batch_equation(self.adapter.peers.topology.world)
+        return self.config.batch_equation(self.adapter.process_group.topology.world)
 
 
 class RunCheckpoints:
@@ -264,7 +264,7 @@ class RunCheckpoints:
     ) -> None:
         self._task = task
         self._config = task.config
-        self._peers = adapter.peers
+        self._process_group = adapter.process_group
         self._stepper = stepper
         self._samples = samples
         background = task.config.background_save
@@ -274,7 +274,7 @@ class RunCheckpoints:
         """Begin to write the checkpoint of where the run stands; returns its folder."""
         # All processes take part where they share the state.
         stepper_state = self._stepper.state()
-        topology = self._peers.topology
+        topology = self._process_group.topology
         if topology.is_main:
             state = RunState(
                 step=progress.step,
@@ -314,7 +314,7 @@ def machine_facts(adapter: Adapter) -> dict[str, str | int]:
         "backend": probe.name,
         "devices": ", ".join(probe.devices),
         "found": probe.reason,
-        "processes": adapter.peers.topology.world,
+        "processes": adapter.process_group.topology.world,
         "cores": os.cpu_count() or 0,
         "software": f"{probe.version}, Python {platform.python_version()}",
         "system": f"{platform.system()} {platform.machine()}",

@@ -21,7 +21,7 @@ from torch import nn
 
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper, StepPlan, Task
-from bertkit.data.prefetch import StepSource
+from bertkit.data.prefetch import Feed
 from bertkit.model.checkpoints.formats import load_weights
 from bertkit.model.checkpoints.hf import load_into
 from bertkit.model.config import BertConfig
@@ -36,12 +36,12 @@ class TrainingData:
     """What a run trains on.
 
     Attributes:
-        batches: the steps, from any position of the order on.
+        feed: the steps, from any position of the order on.
         samples: in an epoch.
         summary: the data in a few words, for the log.
     """
 
-    batches: StepSource
+    feed: Feed
     samples: int
     summary: str
 

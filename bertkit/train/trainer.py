@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from bertkit import log
 from bertkit.backends.base import Stepper, Ticket
-from bertkit.backends.process_group import Peers
+from bertkit.backends.process_group import ProcessGroup
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import BertkitError, StoppedError
 from bertkit.train import metrics
@@ -100,7 +100,7 @@ class Trainer:
         checkpoints: writes them.
         recorder: takes the numbers of log lines and evaluations.
         evaluate: the numbers of an evaluation; None where there is nothing to evaluate.
-        peers: the processes that train together; they log, evaluate, save and stop at
+        process_group: the processes that train together; they log, evaluate, save and stop at
             the same steps.
         peak_share: a log line's sums over all processes and its seconds → share of the
             machine's peak; None where that is not measured.
@@ -115,7 +115,7 @@ class Trainer:
         checkpoints: CheckpointWriter,
         recorder: Recorder | None = None,
         evaluate: Callable[[], dict[str, float]] | None = None,
-        peers: Peers | None = None,
+        process_group: ProcessGroup | None = None,
         peak_share: Callable[[Mapping[str, float], float], float] | None = None,
     ) -> None:
         self.settings = settings
@@ -124,7 +124,7 @@ class Trainer:
         self.checkpoints = checkpoints
         self.recorder = recorder or Recorder()
         self.evaluate = evaluate
-        self.peers = peers or Peers()
+        self.process_group = process_group or ProcessGroup()
         self.peak_share = peak_share
         # Tickets of steps whose numbers have not been read yet.
         self._pending: list[Ticket] = []
@@ -158,7 +158,7 @@ class Trainer:
             self.checkpoints.wait_for_saves()
         if not progress.finished:
             self._stop(progress, progress.step - first)
-        self.peers.wait()
+        self.process_group.wait()
         return progress
 
     def _train_until_pause(self, progress: Progress, end: int) -> bool:
@@ -188,7 +188,7 @@ class Trainer:
 
     def _stops(self) -> bool:
         """Whether a signal has come, to any process: all of them stop after the same step."""
-        if self.peers.sum([self._signal])[0] and not self._signal:
+        if self.process_group.sum([self._signal])[0] and not self._signal:
             self._signal = signal.SIGTERM
         return self._signal != 0
 
@@ -221,7 +221,7 @@ class Trainer:
         elapsed, self._clock = now - self._clock, now
         progress.seconds += elapsed
         # Means over all steps and processes since the last line.
-        sums = self.peers.total(metrics.total(steps))
+        sums = self.process_group.total(metrics.total(steps))
         numbers = {
             "loss": sums["loss"] / len(steps),
             **metrics.summarise(sums),
@@ -297,7 +297,7 @@ class Trainer:
             self._save(progress)
         self.checkpoints.wait_for_saves()
         # torchrun ends all processes once one has ended; the main one may still be writing.
-        self.peers.wait()
+        self.process_group.wait()
         why = signal.Signals(self._signal).name if self._signal else "--steps-this-run"
         raise StoppedError(
             f"stopped by {why} at step {progress.step} of {self.settings.steps}; everything is"

@@ -9,8 +9,7 @@ import pytest
 import synthetic
 import torch
 
-SHAPE = ["vocab_size=64", "hidden_size=16", "num_hidden_layers=1", "num_attention_heads=2",
-         "intermediate_size=32", "max_position_embeddings=32"]  # fmt: skip
+from commands.conftest import TINY_MODEL
 
 
 @pytest.fixture
@@ -19,12 +18,11 @@ def words(tmp_path):
     torch.set_num_threads(1)
     synthetic.write(tmp_path / "train.tfrecord", 20, seed=1)
     synthetic.write(tmp_path / "eval.tfrecord", 10, seed=2)
-    sets = [word for item in SHAPE for word in ("--set", f"model.{item}")]
     return [
         "pretrain", "--input", str(tmp_path / "train.tfrecord"), "--output", str(tmp_path / "run"),
         "--eval-input", str(tmp_path / "eval.tfrecord"), "--max_steps", "6", "--gbs", "8",
         "--micro-batch-size", "4", "--log-every", "2", "--save-every", "3", "--backend", "cpu",
-        *sets,
+        *TINY_MODEL,
     ]  # fmt: skip
 
 
@@ -184,7 +182,7 @@ def test_text_instead_of_records(bertkit, tmp_path):
         "pretrain", "--text", text, "--vocab", "bertkit-uncased-8k", "--msl", "32",
         "--dupe-factor", "8", "--output", tmp_path / "run", "--max-steps", "2", "--gbs", "4",
         "--mask", "dynamic", "--backend", "cpu",
-        *(word for item in SHAPE[1:] for word in ("--set", f"model.{item}")),
+        *TINY_MODEL[2:],
     ]  # fmt: skip
     planned = bertkit(*words, "--dry-run")
     assert planned.status == 0, planned.err

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import synthetic
 
-from bertkit.data.feed import Feed
 from bertkit.data.fixed_shapes import fixed_packed, fixed_padded, packs
+from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
 from bertkit.data.sample_order import Order
 from bertkit.data.step_batch import weighted
@@ -23,7 +23,9 @@ def source(tmp_path):
 
 def feed(source, layout, **more):
     order = Order(len(source), seed=7)
-    return Feed(source, order, 12, 4, layout, "global_step", synthetic.VOCAB, fixed=True, **more)
+    return RecordFeed(
+        source, order, 12, 4, layout, "global_step", synthetic.VOCAB, fixed=True, **more
+    )
 
 
 def shapes(batch):

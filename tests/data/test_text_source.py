@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bertkit.data.feed import Feed
+from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
 from bertkit.data.sample_order import Order
 from bertkit.data.text_source import TextSource
@@ -114,7 +114,7 @@ def test_a_resumed_feed_gives_what_the_whole_one_gave(texts, vocab, tmp_path):
 
     def steps(position, limit):
         order = Order(len(source), 5)
-        feed = Feed(source, order, 16, 8, "unpadded", "global_step", 100)
+        feed = RecordFeed(source, order, 16, 8, "unpadded", "global_step", 100)
         return [
             [micro.arrays["ids"].tolist() for micro in step.micro_batches]
             for step in feed.steps(position, limit)

@@ -11,7 +11,7 @@ import torch
 
 from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan
-from bertkit.data.feed import Feed
+from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
 from bertkit.data.sample_order import Order
 from bertkit.model.checkpoints.formats import load_weights
@@ -45,7 +45,7 @@ def steps(shared):
     def make(layout):
         source = RecordSource([str(shared / "goldens/records/google_sample_128.tfrecord")])
         order = Order(len(source), 0, shuffle=False)
-        return Feed(source, order, 8, 8, layout, "micro_batch", 30522).steps(0, 6)
+        return RecordFeed(source, order, 8, 8, layout, "micro_batch", 30522).steps(0, 6)
 
     return make
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.backends.base import Ticket
-from bertkit.backends.process_group import Peers
+from bertkit.backends.process_group import ProcessGroup
 from bertkit.data.prefetch import Prefetch
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import BertkitError, StoppedError
@@ -89,11 +89,11 @@ def test_no_process_leaves_before_the_checkpoint_is_written(loop, limit):
     trainer = loop(Counting(), steps=6, steps_this_run=limit)
     done = []
 
-    class Watching(Peers):
+    class Watching(ProcessGroup):
         def wait(self):
             done.append("waited")
 
-    trainer.peers = Watching()
+    trainer.process_group = Watching()
     trainer.checkpoints.wait_for_saves = lambda: done.append("written")
     with pytest.raises(StoppedError) if limit else contextlib.nullcontext():
         trainer.run(Progress())

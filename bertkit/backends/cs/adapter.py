@@ -13,29 +13,38 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bertkit.backends.base import Caps, OptimizerSpec, Probe, Problem, Schedule, StepPlan, Task
+from bertkit.backends.base import (
+    Adapter,
+    Caps,
+    OptimizerSpec,
+    Probe,
+    Problem,
+    Schedule,
+    StepPlan,
+    Task,
+)
 from bertkit.backends.cs import rules
 from bertkit.backends.cs.options import CsOptions
 from bertkit.backends.cs.schedule import EngineSchedule
-from bertkit.backends.cs.session import CsLoader, explained
+from bertkit.backends.cs.session import CsLoader, explain_errors
 from bertkit.backends.cs.state import Snapshots
 from bertkit.backends.cs.step import CsStepper
-from bertkit.backends.process_group import Peers, Topology
+from bertkit.backends.process_group import ProcessGroup, Topology
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import ConfigError
 from bertkit.train.optimizers import parameter_groups
-from bertkit.train.schedule import Schedule as Pieces
+from bertkit.train.schedule import Schedule as PiecewiseSchedule
 
 _PACKAGE = "cerebras-pytorch"
 _INSTALL = "with Python 3.11: pip install 'cerebras-pytorch==2.10.0' (it brings torch 2.4)"
 _HALF = {"fp16": "float16"}
 
 
-class CsAdapter:
+class CsAdapter(Adapter):
     """Trains on Cerebras systems, or runs the same program on this machine's processor.
 
     Attributes:
-        peers: this process alone.
+        process_group: this process alone.
     """
 
     caps = Caps(
@@ -51,7 +60,7 @@ class CsAdapter:
     )
 
     def __init__(self) -> None:
-        self.peers = Peers()
+        self.process_group = ProcessGroup()
         self._options = CsOptions()
         self._backend: Any = None
         self._plan = StepPlan()
@@ -80,7 +89,7 @@ class CsAdapter:
         return Probe("cs", True, f"{_PACKAGE} {version}", version, offline=True)
 
     def validate(self, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
-        """All settings that the systems cannot do."""
+        """All settings that the systems do not support."""
         return rules.problems(self.caps, plan, optimizer)
 
     def start(self, options: Any = None, distributed: bool = False) -> Topology:
@@ -101,7 +110,7 @@ class CsAdapter:
         self._snapshots = Snapshots(
             _cstorch(), str(folder), self._options.keep_mdl, self._backend.is_csx
         )
-        return self.peers.topology
+        return self.process_group.topology
 
     def peak_flops(self, precision: str) -> float:
         """Not offered: products alone cannot be timed from outside."""
@@ -139,7 +148,14 @@ class CsAdapter:
         plan = self._plan
         length = plan.shape.sequence_length if plan.shape else 0
         rows = self._options.packed_rows
-        return CsLoader(_cstorch(), batches, training, plan.layout, length, rows)
+        return CsLoader(
+            _cstorch(),
+            batches,
+            training=training,
+            layout=plan.layout,
+            length=length,
+            packed_rows=rows,
+        )
 
     def build(
         self,
@@ -158,7 +174,7 @@ class CsAdapter:
             cstorch.amp.set_half_dtype(_HALF.get(plan.precision, options.half))
         rates, scaler = None, None
         if optimizer is not None:
-            if not isinstance(schedule, Pieces):
+            if not isinstance(schedule, PiecewiseSchedule):
                 raise TypeError("cs computes rates itself and needs a schedule in pieces")
             rates = EngineSchedule(cstorch, optimizer, schedule)
             scaler = self._scaler(plan)
@@ -166,9 +182,18 @@ class CsAdapter:
             cstorch.backends.csx.performance.micro_batch_size = _micro_batch(plan, options)
             cstorch.backends.csx.precision.optimization_level = options.precision_level
         return CsStepper(
-            cstorch, self._backend, model, self._forward[model], task, plan, self._snapshots,
-            optimizer, schedule, rates, scaler,
-        )  # fmt: skip
+            cstorch,
+            self._backend,
+            model=model,
+            forward=self._forward[model],
+            task=task,
+            plan=plan,
+            snapshots=self._snapshots,
+            optimizer=optimizer,
+            schedule=schedule,
+            rates=rates,
+            scaler=scaler,
+        )
 
     def weights(self, model: nn.Module) -> dict[str, Tensor]:
         """Plain CPU tensors, as they left the engine at the last checkpoint."""
@@ -209,7 +234,7 @@ def _backend(options: CsOptions) -> Any:
     # The compiler's programs lie beside this Python, which need not be on the path.
     here = str(Path(sys.executable).parent)
     os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
-    with explained():
+    with explain_errors():
         cluster = cstorch.distributed.ClusterConfig(
             mgmt_address=options.address or None,
             mgmt_namespace=options.namespace or None,

@@ -86,7 +86,7 @@ def features(batch: MicroBatch, length: int, segment_padding: int = 0) -> Featur
     }
 
 
-def filled(parts: Sequence[Features], rows: int) -> Features:
+def padded_to_rows(parts: Sequence[Features], rows: int) -> Features:
     """Features of several micro-batches one after the other, and unused rows up to `rows`.
 
     Raises:
@@ -143,7 +143,7 @@ class Stream:
                 features(micro, self.length, self.segment_padding) for micro in batch.micro_batches
             ]
             for group in [parts] if self.training else [[part] for part in parts]:
-                yield filled(group, self.rows)
+                yield padded_to_rows(group, self.rows)
 
 
 def input_fn(stream: Stream) -> Iterable[dict[str, Tensor]]:

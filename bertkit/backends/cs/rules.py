@@ -1,4 +1,4 @@
-"""Which settings Cerebras systems take; needs no system and no package."""
+"""Settings that Cerebras systems do not support; needs no system and no package."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bertkit.backends.torch.step import setting_problems
 
 
 def problems(caps: Caps, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
-    """All settings that cannot be done, each with what would do."""
+    """All settings that are not supported, each with what to use instead."""
     options: CsOptions = plan.options or CsOptions()
     found = setting_problems(caps, plan, optimizer)
     texts = [*_precision(plan, options), *_sharing(plan, options)]

@@ -57,7 +57,7 @@ class Session:
             saves = data.Schedule(
                 [data.Schedule.Range(min(next_one, last), self.steps, every, include_last=True)]
             )
-        with explained():
+        with explain_errors():
             loader = data.DataLoader(input_fn, self.stream)
             self._loop = iter(data.DataExecutor(loader, self.steps, checkpoint_steps=saves))
         self.advance()
@@ -65,7 +65,7 @@ class Session:
     def advance(self) -> None:
         """Let the engine finish the step just traced, and get the next batch, if there is one."""
         assert self._loop is not None
-        with explained():
+        with explain_errors():
             self.batch = next(self._loop, None)
 
     def close(self) -> None:
@@ -74,16 +74,18 @@ class Session:
             self._loop.close()  # type: ignore[attr-defined]
 
 
-class explained:
-    """Turns what the package raises about its cluster and its compiler into one clear line."""
+class explain_errors:
+    """Turns errors of the vendor's cluster and compiler into one clear line."""
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         names = {item.__name__ for item in kind.__mro__} if kind else set()
         line = " ".join(str(error).split())[:300]
         if "ClusterConfigError" in names:
@@ -120,14 +122,20 @@ class CsLoader:
         batches: makes them.
         training: they are steps, not parts of an evaluation.
         layout: of the batches.
-        length: see `cs_data.measure`.
-        packed_rows: see `cs_data.measure`.
+        length: see `features.measure`.
+        packed_rows: see `features.measure`.
     """
 
     def __init__(
-        self, cstorch: Any, batches: Batches, training: bool, layout: str, length: int,
+        self,
+        cstorch: Any,
+        batches: Batches,
+        *,
+        training: bool,
+        layout: str,
+        length: int,
         packed_rows: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.extent: Extent = measure(batches, training, length, packed_rows)
         padding = SEGMENT_PADDING.get(layout, 0) if training else 0
         stream = Stream(batches, self.extent.rows, self.extent.length, padding, training)
@@ -138,9 +146,11 @@ class CsLoader:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.session.close()
 
     def __iter__(self) -> Iterator[CsBatch]:

@@ -19,7 +19,7 @@ from bertkit.train.optimizers import named_state
 
 
 class Snapshots:
-    """The last file of a run, and the model while it can be read directly.
+    """The last saved file of a run, and the model while it can be read directly.
 
     Args:
         cstorch: the package.
@@ -33,15 +33,15 @@ class Snapshots:
         self.folder = Path(folder)
         self.keep = keep
         self.on_system = on_system
-        self.now = 0
-        self._taken: tuple[int, Path] | None = None
+        self.step = 0
+        self._saved: tuple[int, Path] | None = None
 
     @property
     def readable(self) -> bool:
         """Whether the state after update `now` can be had."""
-        return not self.on_system or (self._taken is not None and self._taken[0] == self.now)
+        return not self.on_system or (self._saved is not None and self._saved[0] == self.step)
 
-    def take(self, step: int, model: nn.Module, optimizer: Any, scaler: Any) -> None:
+    def save(self, step: int, model: nn.Module, optimizer: Any, scaler: Any) -> None:
         """Write the state after update `step`; inside a checkpoint closure."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"checkpoint_{step}.mdl"
@@ -52,27 +52,27 @@ class Snapshots:
         }
         path.unlink(missing_ok=True)  # of a run before; the package does not overwrite
         self.cstorch.save(tree, str(path))
-        if self._taken and not self.keep and self._taken[1] != path:
-            self._taken[1].unlink(missing_ok=True)
-        self._taken = (step, path)
+        if self._saved and not self.keep and self._saved[1] != path:
+            self._saved[1].unlink(missing_ok=True)
+        self._saved = (step, path)
 
     def weights(self, model: nn.Module) -> dict[str, Tensor]:
         """The weights after update `now`."""
         return self._read("model") or plain_weights(model)
 
-    def moments(self, optimizer: Any) -> dict[str, dict[str, Tensor]]:
+    def optimizer_state(self, optimizer: Any) -> dict[str, dict[str, Tensor]]:
         """The optimizer's state after update `now`, by parameter name."""
         return self._read("optimizer") or named_state(optimizer)
 
-    def scaler(self) -> dict[str, Tensor]:
+    def scaler_state(self) -> dict[str, Tensor]:
         """The state of the loss scale after update `now`."""
         return self._read("scaler")
 
     def _read(self, part: str) -> dict[str, Any]:
         """A part of the file, as tensors of this machine; empty where there is no such file."""
-        if self._taken is None or self._taken[0] != self.now:
+        if self._saved is None or self._saved[0] != self.step:
             return {}
-        tree = self.cstorch.load(str(self._taken[1]))
+        tree = self.cstorch.load(str(self._saved[1]))
         plain: dict[str, Any] = _plain(tree.get(part, {}))
         return plain
 

@@ -50,7 +50,7 @@ def tensors(features: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {**found, "segments": segments.reshape(-1).long()}
 
 
-def clipped(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
+def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
     """The rule of `bertkit.train.optimizers.clip_gradients` in operations that every engine has.
 
     Returns:
@@ -78,14 +78,25 @@ class CsStepper:
         snapshots: where the state goes at a checkpoint.
         optimizer: one of the engine's; None where only `evaluate` is used.
         schedule: the learning rate by updates done.
+        rates: the engine's own form of that schedule.
         scaler: the engine's loss scaling, where half precision needs it.
     """
 
     def __init__(
-        self, cstorch: Any, backend: Any, model: nn.Module, forward: Any, task: Task,
-        plan: StepPlan, snapshots: Snapshots, optimizer: Any = None,
-        schedule: Schedule | None = None, rates: EngineSchedule | None = None, scaler: Any = None,
-    ) -> None:  # fmt: skip
+        self,
+        cstorch: Any,
+        backend: Any,
+        *,
+        model: nn.Module,
+        forward: Any,
+        task: Task,
+        plan: StepPlan,
+        snapshots: Snapshots,
+        optimizer: Any = None,
+        schedule: Schedule | None = None,
+        rates: EngineSchedule | None = None,
+        scaler: Any = None,
+    ) -> None:
         self.cstorch = cstorch
         self.backend = backend
         self.model = model
@@ -97,18 +108,18 @@ class CsStepper:
         self.schedule = schedule
         self.rates = rates
         self.scaler = scaler
-        self._read: list[dict[str, Tensor]] = []
+        self._fetched: list[dict[str, Tensor]] = []
         self._train = cstorch.trace(self._train_body)
         self._evaluate = cstorch.trace(self._evaluate_body)
         self._predict = cstorch.trace(self._predict_body)
-        self._note = cstorch.step_closure(self._remember)
-        self._keep = cstorch.checkpoint_closure(self._take)
+        self._fetch_numbers = cstorch.step_closure(self._store_numbers)
+        self._save_weights = cstorch.checkpoint_closure(self._save_snapshot)
 
     def train(self, batch: StepBatch, step: int) -> Ticket:
         """Exactly one update; see `bertkit.backends.base.Stepper`."""
         if self.optimizer is None or self.schedule is None or self.rates is None:
             raise RuntimeError("this stepper was built to evaluate")
-        session, facts = _of(batch)
+        session, facts = _session_of(batch)
         if not session.begun:
             self.rates.set_step(step, self.backend.is_csx)
             torch.manual_seed(step_seed(self.plan.seed, step, 0))
@@ -117,7 +128,7 @@ class CsStepper:
             torch.manual_seed(step_seed(self.plan.seed, step, 0))
         self.model.train()
         numbers = self._run(session, self._train, step + 1)
-        self.snapshots.now = step + 1
+        self.snapshots.step = step + 1
         return Ticket(numbers, {"learning_rate": self.schedule(step), **facts})
 
     def evaluate(self, batch: StepBatch) -> Ticket:
@@ -131,7 +142,7 @@ class CsStepper:
         return {name: value.reshape(-1).float().numpy() for name, value in found.items()}
 
     def read(self, tickets: Sequence[Ticket]) -> list[dict[str, float]]:
-        """The numbers, which a step closure has fetched already."""
+        """The numbers, which a step closure has already fetched."""
         return [
             {**{name: float(value) for name, value in ticket.sums.items()}, **ticket.facts}
             for ticket in tickets
@@ -142,8 +153,8 @@ class CsStepper:
         if self.optimizer is None:
             return {"optimizer": {}, "scaler": {}}
         return {
-            "optimizer": self.snapshots.moments(self.optimizer),
-            "scaler": self.snapshots.scaler(),
+            "optimizer": self.snapshots.optimizer_state(self.optimizer),
+            "scaler": self.snapshots.scaler_state(),
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -162,14 +173,16 @@ class CsStepper:
             return
         log.logger.warning(
             "nothing saved at step %d: weights leave the system only at the steps of"
-            " --save-every %d and at the end", self.snapshots.now, self.plan.save_every,
-        )  # fmt: skip
+            " --save-every %d and at the end",
+            self.snapshots.step,
+            self.plan.save_every,
+        )
 
     def _without_update(
         self, batch: StepBatch, body: Any
     ) -> tuple[dict[str, Tensor], dict[str, float]]:
         """(the numbers, what the host knows) of a step without an update and without dropout."""
-        session, facts = _of(batch)
+        session, facts = _session_of(batch)
         self.model.eval()
         if not session.begun:
             session.begin()
@@ -178,19 +191,19 @@ class CsStepper:
     def _run(self, session: Session, body: Any, keep: int = 0) -> dict[str, Tensor]:
         """One step of the engine; its numbers."""
         found = body(session.batch)
-        self._note(found)
+        self._fetch_numbers(found)
         if keep:
-            self._keep(keep)
+            self._save_weights(keep)
         session.advance()
         if not self.backend.is_e2e_execution:
             raise CompiledOnly("the compiler takes the step, see the folder cs.artifacts")
-        return self._read.pop()
+        return self._fetched.pop()
 
-    def _remember(self, numbers: Mapping[str, Tensor]) -> None:
-        self._read.append({name: value.detach().cpu() for name, value in numbers.items()})
+    def _store_numbers(self, numbers: Mapping[str, Tensor]) -> None:
+        self._fetched.append({name: value.detach().cpu() for name, value in numbers.items()})
 
-    def _take(self, step: int) -> None:
-        self.snapshots.take(step, self.model, self.optimizer, self.scaler)
+    def _save_snapshot(self, step: int) -> None:
+        self.snapshots.save(step, self.model, self.optimizer, self.scaler)
 
     def _train_body(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         loss, sums = self._losses(features)
@@ -201,7 +214,7 @@ class CsStepper:
             torch.autograd.backward(loss)
         groups = self.optimizer.param_groups
         parameters = [item for group in groups for item in group["params"]]
-        norm = clipped(parameters, self.plan.max_grad_norm)
+        norm = clip_gradients(parameters, self.plan.max_grad_norm)
         if self.scaler:
             self.scaler.step(self.optimizer)
             self.scaler.update()
@@ -243,7 +256,7 @@ def _tokens(features: Mapping[str, Tensor]) -> Tensor:
     return (features["sequence_numbers"] > 0).float().sum()
 
 
-def _of(batch: StepBatch) -> tuple[Session, dict[str, float]]:
+def _session_of(batch: StepBatch) -> tuple[Session, dict[str, float]]:
     if not isinstance(batch, CsBatch) or batch.session is None:
         raise TypeError("cs takes batches from its own loader")
     return batch.session, dict(batch.facts)

@@ -27,8 +27,8 @@ from bertkit.backends.hpu.optimizers import NAMES, make_fused
 from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.hpu.step import Engine, HpuStepper
 from bertkit.backends.process_group import Topology
-from bertkit.backends.torch.adapter import LoopAdapter
-from bertkit.backends.torch.distributed import lost_peers, start_group
+from bertkit.backends.torch.adapter import TorchAdapter
+from bertkit.backends.torch.distributed import explain_lost_process, start_group
 from bertkit.backends.torch.matmul_speed import matrix_flops
 from bertkit.errors import ConfigError, MissingDependencyError
 
@@ -47,7 +47,7 @@ _MPI = {
 }
 
 
-class HpuAdapter(LoopAdapter):
+class HpuAdapter(TorchAdapter):
     """Trains on Gaudi cards in lazy, eager or compile mode; bf16 needs no loss scale."""
 
     device = "hpu"
@@ -82,7 +82,7 @@ class HpuAdapter(LoopAdapter):
         return Probe("hpu", True, found, version=version, devices=cards)
 
     def validate(self, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
-        """Settings that the machine cannot do."""
+        """Settings that Gaudi does not support."""
         found = super().validate(plan, optimizer)
         options = plan.options or HpuOptions()
         if options.graphs and options.mode != "lazy":
@@ -124,8 +124,8 @@ class HpuAdapter(LoopAdapter):
             raise MissingDependencyError(
                 f"{VENDOR}.torch does not load: {reason[0]}", INSTALL
             ) from error
-        self.peers = start_group("hccl", distributed)
-        return self.peers.topology
+        self.process_group = start_group("hccl", distributed)
+        return self.process_group.topology
 
     def peak_flops(self, precision: str) -> float:
         """Measured operations per second of large matrix products."""
@@ -138,16 +138,16 @@ class HpuAdapter(LoopAdapter):
         has to be tied again after the move.
         """
         placed = model.to("hpu")
-        if self.peers.topology.world > 1:
-            with lost_peers(), torch.no_grad():
+        if self.process_group.topology.world > 1:
+            with explain_lost_process(), torch.no_grad():
                 for parameter in placed.parameters():
                     dist.broadcast(parameter.data, 0)
         self.engine.mark()
         return placed
 
     def optimizer(self, model: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:
-        """The vendor's fused optimizer of that name; its state dealt out if wanted."""
-        return make_fused(model, spec, spec.shard and self.peers.topology.world > 1)
+        """The vendor's fused optimizer of that name; its state sharded if wanted."""
+        return make_fused(model, spec, spec.shard and self.process_group.topology.world > 1)
 
     def build(
         self,
@@ -172,11 +172,19 @@ class HpuAdapter(LoopAdapter):
         inference = for_inference(model, task, self.options, alone=not training)
         wrapped: nn.Module = inference
         if training:
-            wrapped = for_training(model, task, self.options, self.peers, partial_loss)
+            wrapped = for_training(model, task, self.options, self.process_group, partial_loss)
         return HpuStepper(
-            wrapped, task, plan, torch.device("hpu"), optimizer, schedule, self.peers,
-            inference=inference, engine=self.engine, options=self.options,
-        )  # fmt: skip
+            model=wrapped,
+            task=task,
+            plan=plan,
+            device=torch.device("hpu"),
+            optimizer=optimizer,
+            schedule=schedule,
+            process_group=self.process_group,
+            inference=inference,
+            engine=self.engine,
+            options=self.options,
+        )
 
     @property
     def engine(self) -> Engine:

@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from bertkit.backends.base import Task
 from bertkit.backends.hpu.options import HpuOptions
-from bertkit.backends.process_group import Peers
+from bertkit.backends.process_group import ProcessGroup
 from bertkit.data.step_batch import MicroBatch
 
 _GRAPHS = "habana_frameworks.torch.hpu.graphs"
@@ -26,7 +26,7 @@ _CORE = "habana_frameworks.torch.core"
 _NOTHING = MicroBatch({}, np.zeros(0, np.int64))
 
 
-class Losses(nn.Module):
+class LossModule(nn.Module):
     """A model with the task that gives its loss.
 
     Args:
@@ -45,7 +45,7 @@ class Losses(nn.Module):
 
 
 def for_training(
-    model: nn.Module, task: Task, options: HpuOptions, peers: Peers, unused: bool
+    model: nn.Module, task: Task, options: HpuOptions, process_group: ProcessGroup, unused: bool
 ) -> nn.Module:
     """The module whose forward pass and backward pass make a micro-batch's gradients.
 
@@ -53,10 +53,10 @@ def for_training(
         model: placed.
         task: gives the loss.
         options: mode, graphs, and the way gradients are exchanged.
-        peers: the processes of the run.
+        process_group: the processes of the run.
         unused: some parameters get no gradient.
     """
-    module: Any = Losses(model, task)
+    module: Any = LossModule(model, task)
     if options.graphs:
         # In place: the wrapper's `forward` is replaced, DistributedDataParallel stays outside.
         graphs: Any = importlib.import_module(_GRAPHS)
@@ -65,7 +65,7 @@ def for_training(
         )
     if options.mode == "compile":
         module = compiled(module, options.compiled_autograd)
-    if peers.topology.world > 1 and not options.flat_all_reduce:
+    if process_group.topology.world > 1 and not options.flat_all_reduce:
         module = DistributedDataParallel(
             module, bucket_cap_mb=options.bucket_cap_mb, find_unused_parameters=unused
         )
@@ -82,7 +82,7 @@ def for_inference(model: nn.Module, task: Task, options: HpuOptions, alone: bool
         options: mode and graphs.
         alone: the weights do not change any more.
     """
-    module: Any = Losses(model, task)
+    module: Any = LossModule(model, task)
     if options.graphs:
         if alone:
             core: Any = importlib.import_module(_CORE)

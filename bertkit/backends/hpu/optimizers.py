@@ -33,10 +33,10 @@ def make_fused(
     Args:
         model: on the card.
         spec: name and numbers.
-        sharded: deal its state out to the processes.
+        sharded: each process keeps the state of a part of the parameters.
 
     Raises:
-        ConfigError: no such optimizer on this machine.
+        ConfigError: no such optimizer on Gaudi.
     """
     if spec.name not in NAMES:
         raise ConfigError(f"no optimizer {spec.name!r} on hpu", f"there are {', '.join(NAMES)}")
@@ -80,8 +80,8 @@ def decay_weights(optimizer: torch.optim.Optimizer) -> None:
 def clips_itself(optimizer: torch.optim.Optimizer, limit: float) -> bool:
     """Make the kernel clip gradients to this norm (0: not at all) where it can: FusedLamb's.
 
-    The kernel reads the default; a group's own value would be ignored. One that is dealt
-    out would clip by the norm of its own part, so it must not clip.
+    The kernel reads the default; a group's own value would be ignored. One that is
+    sharded would clip by the norm of its own part, so it must not clip.
     """
     kernel = own_part(optimizer)
     if "max_grad_norm" not in kernel.defaults:
@@ -99,10 +99,10 @@ def global_norm(parameters: list[Tensor]) -> Tensor:
 
 
 def fused_state(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
-    """Moments and step counts by parameter name on the CPU, as the other machines keep them.
+    """Moments and step counts by parameter name on the CPU, as the other backends keep them.
 
-    The fused optimizers count steps per group, in Python. Of one that is dealt out, what
-    this process keeps.
+    The fused optimizers count steps per group, in Python. Of one that is sharded,
+    what this process keeps.
     """
     for own in own_part(optimizer).state.values():
         for what in [what for what, value in own.items() if not isinstance(value, Tensor)]:
@@ -118,7 +118,7 @@ def fused_state(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]
 def load_fused_state(
     optimizer: torch.optim.Optimizer, saved: Mapping[str, Mapping[str, Tensor]]
 ) -> None:
-    """Take over what `fused_state`, or another machine's optimizer of that kind, gave.
+    """Take over what `fused_state`, or another backend's optimizer of that kind, gave.
 
     Raises:
         ConfigError: other parameters or shapes.

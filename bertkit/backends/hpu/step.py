@@ -21,14 +21,14 @@ from bertkit.backends.hpu.optimizers import (
     load_fused_state,
 )
 from bertkit.backends.hpu.options import HpuOptions
-from bertkit.backends.torch.distributed import lost_peers, reduce_gradients
-from bertkit.backends.torch.step import LoopStepper
+from bertkit.backends.torch.distributed import explain_lost_process, reduce_gradients
+from bertkit.backends.torch.step import TorchStepper
 from bertkit.data.step_batch import MicroBatch, StepBatch, multiplied
 from bertkit.errors import ConfigError
-from bertkit.train.optimizers import is_dealt_out
+from bertkit.train.optimizers import is_sharded
 
 # Fact of a ticket: by what its loss was multiplied.
-_INFLATED = "loss_factor"
+_LOSS_FACTOR = "loss_factor"
 
 
 class Engine:
@@ -58,7 +58,7 @@ class Engine:
 
 
 @dataclass
-class HpuStepper(LoopStepper):
+class HpuStepper(TorchStepper):
     """Forward and backward per micro-batch, one exchange of gradients, one fused update.
 
     The graph is cut after every backward pass and after the update. The loss's factors
@@ -66,11 +66,11 @@ class HpuStepper(LoopStepper):
     those of the step.
 
     Attributes:
-        model: a task's loss as a module, from `hpu_wrap.for_training`; for evaluation
+        model: a task's loss as a module, from `graphs.for_training`; for evaluation
             alone the same as `inference`.
-        inference: the same for passes without gradients, from `hpu_wrap.for_inference`.
+        inference: the same for passes without gradients, from `graphs.for_inference`.
         engine: the vendor's functions.
-        options: of the machine.
+        options: of the backend.
     """
 
     inference: nn.Module = field(default_factory=nn.Identity)
@@ -78,7 +78,7 @@ class HpuStepper(LoopStepper):
     options: HpuOptions = field(default_factory=HpuOptions, kw_only=True)
 
     def __post_init__(self) -> None:
-        world = self.peers.topology.world
+        world = self.process_group.topology.world
         # DistributedDataParallel divides by the number of processes; the flat exchange adds.
         self._averages = world > 1 and not self.options.flat_all_reduce
         self._clipper: Any = None
@@ -92,30 +92,30 @@ class HpuStepper(LoopStepper):
     def train(self, batch: StepBatch, step: int) -> Ticket:
         """Exactly one update; see `bertkit.backends.base.Stepper`."""
         if self._averages:
-            world = float(self.peers.topology.world)
+            world = float(self.process_group.topology.world)
             parts = [multiplied(micro, world) for micro in batch.micro_batches]
             batch = replace(batch, micro_batches=parts)
         ticket = super().train(batch, step)
         if self._averages:
-            return Ticket(ticket.sums, {**ticket.facts, _INFLATED: world})
+            return Ticket(ticket.sums, {**ticket.facts, _LOSS_FACTOR: world})
         return ticket
 
     def read(self, tickets: Sequence[Ticket]) -> list[dict[str, float]]:
         """The numbers of tickets; waits for the device once."""
         found = super().read(tickets)
         for numbers in found:
-            if _INFLATED in numbers:
-                numbers["loss"] /= numbers.pop(_INFLATED)
+            if _LOSS_FACTOR in numbers:
+                numbers["loss"] /= numbers.pop(_LOSS_FACTOR)
         return found
 
     def state(self) -> dict[str, Any]:
-        """Optimizer moments by parameter name, in the form of every other machine.
+        """Optimizer moments by parameter name, in the form of every other backend.
 
         Where processes share the moments, the main one gets all of them.
         """
         moments = fused_state(self.optimizer) if self.optimizer else {}
-        if self.optimizer and is_dealt_out(self.optimizer):
-            moments = {k: v for part in self.peers.collect(moments) for k, v in part.items()}
+        if self.optimizer and is_sharded(self.optimizer):
+            moments = self.process_group.collect_union(moments)
         return {"optimizer": moments, "scaler": {}}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -134,7 +134,7 @@ class HpuStepper(LoopStepper):
             inner.set_iteration_count(number)
         if self._averages:
             model: Any = self.model
-            with lost_peers(), contextlib.nullcontext() if last else model.no_sync():
+            with explain_lost_process(), contextlib.nullcontext() if last else model.no_sync():
                 yield
         else:
             yield
@@ -161,7 +161,7 @@ class HpuStepper(LoopStepper):
 
     def _update(self, optimizer: torch.optim.Optimizer) -> Tensor:
         parameters = self._parameters(optimizer)
-        if self.peers.topology.world > 1 and not self._averages:
+        if self.process_group.topology.world > 1 and not self._averages:
             reduce_gradients(parameters)
         norm: Tensor
         if self._clipper is not None:

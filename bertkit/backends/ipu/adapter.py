@@ -13,16 +13,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bertkit.backends.base import Caps, OptimizerSpec, Probe, Problem, Schedule, StepPlan, Task
+from bertkit.backends.base import (
+    Adapter,
+    Caps,
+    OptimizerSpec,
+    Probe,
+    Problem,
+    Schedule,
+    StepPlan,
+    Task,
+)
 from bertkit.backends.ipu import rules
 from bertkit.backends.ipu.engine_options import poptorch
 from bertkit.backends.ipu.model import place_stages, serialise_embedding
 from bertkit.backends.ipu.optimizers import ChosenOptimizer, engine_optimizer
 from bertkit.backends.ipu.options import IpuOptions
 from bertkit.backends.ipu.pipeline import make_pipeline
-from bertkit.backends.ipu.process_group import PopdistPeers, join
-from bertkit.backends.ipu.step import IpuStepper, Machine
-from bertkit.backends.process_group import Peers, Topology
+from bertkit.backends.ipu.process_group import PopdistProcessGroup, join_process_group
+from bertkit.backends.ipu.step import AttachedModel, IpuStepper
+from bertkit.backends.process_group import ProcessGroup, Topology
 from bertkit.backends.torch.step import plain_weights
 from bertkit.data.prefetch import Prefetch
 from bertkit.data.step_batch import StepBatch
@@ -35,11 +44,11 @@ _INSTALL = (
 )
 
 
-class IpuAdapter:
+class IpuAdapter(Adapter):
     """Trains on the IPUs of one replica or many.
 
     Attributes:
-        peers: the processes of the run, once it has started.
+        process_group: the processes of the run, once it has started.
     """
 
     caps = Caps(
@@ -55,8 +64,8 @@ class IpuAdapter:
     )
 
     def __init__(self) -> None:
-        self.peers = Peers()
-        self._machine = Machine()
+        self.process_group = ProcessGroup()
+        self._attached = AttachedModel()
         self._several = False
         self._slots = 1
 
@@ -90,7 +99,7 @@ class IpuAdapter:
         )
 
     def validate(self, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
-        """All settings that IPUs cannot do."""
+        """All settings that IPUs do not support."""
         return rules.problems(self.caps, plan, optimizer)
 
     def start(self, options: Any = None, distributed: bool = False) -> Topology:
@@ -103,16 +112,16 @@ class IpuAdapter:
         probe = self.probe()
         if not (probe.present or settings.compile_only or settings.simulator):
             raise MissingDependencyError(f"no backend ipu here: {probe.reason}", probe.hint)
-        self.peers = join(settings.replicas, distributed)
-        self._several = isinstance(self.peers, PopdistPeers)
-        return self.peers.topology
+        self.process_group = join_process_group(settings.replicas, distributed)
+        self._several = isinstance(self.process_group, PopdistProcessGroup)
+        return self.process_group.topology
 
     def peak_flops(self, precision: str) -> float:
         """Measured operations per second of large matrix products on one IPU."""
         size, products, half = 2048, 64, precision == "fp16"
         matrix = torch.full((size, size), 1 / size)
         chain = _Products(matrix.half() if half else matrix, products)
-        self._machine.release()
+        self._attached.detach()
         executor = poptorch().inferenceModel(chain)
         rows = torch.ones(size, size)
         rows = rows.half() if half else rows
@@ -154,17 +163,25 @@ class IpuAdapter:
         pipeline = make_pipeline(options, plan.model.num_hidden_layers)
         place_stages(model, pipeline, options.recomputation and optimizer is not None)
         serialise_embedding(model, options.embedding_serialization)
-        if isinstance(self.peers, PopdistPeers) and optimizer is not None:
-            self.peers.share_weights(model)
+        if isinstance(self.process_group, PopdistProcessGroup) and optimizer is not None:
+            self.process_group.share_weights(model)
         if plan.precision == "fp16":
             model.half()
         made = None
         if isinstance(optimizer, ChosenOptimizer):
             made = engine_optimizer(optimizer, plan, options)
         stepper = IpuStepper(
-            model, task, plan, options, pipeline, self._machine, self.peers, self._several,
-            made, schedule,
-        )  # fmt: skip
+            model=model,
+            task=task,
+            plan=plan,
+            options=options,
+            pipeline=pipeline,
+            attached=self._attached,
+            process_group=self.process_group,
+            several=self._several,
+            optimizer=made,
+            schedule=schedule,
+        )
         self._slots = stepper.slots
         return stepper
 
@@ -173,9 +190,10 @@ class IpuAdapter:
         return {name: value.float() for name, value in plain_weights(model).items()}
 
     def close(self) -> None:
-        """Free the IPUs and leave the other processes."""
-        self._machine.release()
-        self.peers.close()
+        """Free the IPUs and leave the process group."""
+        self._attached.detach()
+        self.process_group.close()
+        self.process_group = ProcessGroup()
 
 
 class _Products(nn.Module):

@@ -31,7 +31,7 @@ def training_options(
     """Options of a model that trains; one call makes one step.
 
     Args:
-        options: the machine's settings.
+        options: the backend's settings.
         plan: of the step; its shape is known.
         pipeline: of the model.
         several: poprun started several processes and decides the replicas.

@@ -1,6 +1,6 @@
 """The model as the engine takes it: stages, rows per sequence, one call per step.
 
-The engine deals the first dimension of every input out to replicas and micro-batches. So
+The engine divides the first dimension of every input over replicas and micro-batches. So
 all arrays are brought into the form [sequences, ...], and numbers of rows count within
 their own sequence.
 """
@@ -52,7 +52,7 @@ def joined(parts: Sequence[Mapping[str, np.ndarray]], sequences: int) -> dict[st
     return tensors
 
 
-class EnginePass(nn.Module):
+class LossModule(nn.Module):
     """What one micro-batch computes: the loss and the sums of a task.
 
     Its Python runs once, when the engine compiles it; whatever changes from call to call

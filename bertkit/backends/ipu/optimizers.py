@@ -88,7 +88,7 @@ def load_saved_state(optimizer: Any, saved: Mapping[str, Any]) -> None:
     """Take over what `saved_state` gave; before the model is compiled.
 
     Raises:
-        ConfigError: another kind of machine wrote it.
+        ConfigError: another backend wrote it.
     """
     if set(saved) != {"ipu_state", "ipu_param"}:
         raise ConfigError(

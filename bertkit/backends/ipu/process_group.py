@@ -1,4 +1,4 @@
-"""Several processes on IPUs: poprun starts them, popdist knows them, horovod talks."""
+"""The process group on IPUs: poprun starts it, popdist describes it, horovod communicates."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from torch import nn
 
 from bertkit import log
-from bertkit.backends.process_group import Peers, Topology
+from bertkit.backends.process_group import ProcessGroup, Topology
 from bertkit.errors import ConfigError
 
 
-class PopdistPeers(Peers):
+class PopdistProcessGroup(ProcessGroup):
     """The processes that poprun started.
 
     Gradients never come here: the engine adds them up over all replicas of all processes.
@@ -38,15 +38,15 @@ class PopdistPeers(Peers):
         return list(self._horovod.allgather_object(item))
 
     def share_weights(self, model: nn.Module) -> None:
-        """Give every process the weights of the first."""
+        """Copy the weights of the first process to all others."""
         self._horovod.broadcast_parameters(model.state_dict(), root_rank=0)
 
     def close(self) -> None:
-        """Leave the others."""
+        """Leave the group."""
         self._horovod.shutdown()
 
 
-def join(replicas: int, distributed: bool) -> Peers:
+def join_process_group(replicas: int, distributed: bool) -> ProcessGroup:
     """Join the processes that poprun started; alone where it did not.
 
     Args:
@@ -55,13 +55,13 @@ def join(replicas: int, distributed: bool) -> Peers:
 
     Raises:
         ConfigError: several processes for a command that runs in one, another launcher, or
-            another number of replicas than poprun deals out.
+            another number of replicas than poprun gives each process.
     """
     if importlib.util.find_spec("popdist") is None:
-        return _alone()
+        return _single_process()
     popdist = importlib.import_module("popdist")
     if not popdist.isPopdistEnvSet():
-        return _alone()
+        return _single_process()
     own = int(popdist.getNumLocalReplicas())
     if own != replicas:
         raise ConfigError(
@@ -70,26 +70,26 @@ def join(replicas: int, distributed: bool) -> Peers:
         )
     world, rank = int(popdist.getNumInstances()), int(popdist.getInstanceIndex())
     if world == 1:
-        return Peers()
+        return ProcessGroup()
     if not distributed:
         raise ConfigError(
             f"this command runs in one process, poprun started {world}", "start it without poprun"
         )
-    # Where settings are checked and results are printed, these tell the place.
+    # Code that checks settings and prints results reads the rank from these.
     os.environ.update(WORLD_SIZE=str(world), RANK=str(rank), LOCAL_RANK=str(rank))
     if rank:
         log.setup(-1)
     popdist.init()
     horovod = importlib.import_module("horovod.torch")
     horovod.init()
-    return PopdistPeers(Topology(world, rank, rank), horovod)
+    return PopdistProcessGroup(Topology(world, rank, rank), horovod)
 
 
-def _alone() -> Peers:
+def _single_process() -> ProcessGroup:
     world = Topology.from_environment().world
     if world > 1:
         raise ConfigError(
             f"WORLD_SIZE is {world}, but IPUs are not started by torchrun",
             "start with: poprun --num-instances N --num-replicas R bertkit pretrain ...",
         )
-    return Peers()
+    return ProcessGroup()

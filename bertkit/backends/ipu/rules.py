@@ -1,4 +1,4 @@
-"""What an IPU cannot do, said before anything is compiled.
+"""Settings that IPUs do not support, reported before anything is compiled.
 
 The engine refuses most of this itself, but after minutes of compiling and one thing at a
 time. Sources: PopTorch's user guide (pipelined execution, batching, number of IPUs), its
@@ -15,7 +15,7 @@ from bertkit.train.lamb import LAMB_VARIANTS
 
 
 def problems(caps: Caps, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
-    """Everything in the settings that cannot be done, at once."""
+    """Every setting that is not supported, all at once."""
     options = plan.options or IpuOptions()
     found = setting_problems(caps, plan, optimizer)
     found += _engine_problems(options, plan)
@@ -136,7 +136,7 @@ def _step_problems(options: IpuOptions, shape: StepShape, pipeline: Pipeline) ->
     found = []
     if shape.accumulation % options.replicas:
         text = (
-            f"{shape.accumulation} micro-batches per step cannot be dealt to ipu.replicas"
+            f"{shape.accumulation} micro-batches per step cannot be divided over ipu.replicas"
             f" {options.replicas}; change --global-batch-size or --micro-batch-size"
         )
         return [Problem("ipu.replicas", text)]

@@ -17,44 +17,44 @@ from bertkit.backends.ipu.engine_options import (
     poptorch,
     training_options,
 )
-from bertkit.backends.ipu.model import EnginePass, by_sequence, joined
+from bertkit.backends.ipu.model import LossModule, by_sequence, joined
 from bertkit.backends.ipu.optimizers import load_saved_state, saved_state
 from bertkit.backends.ipu.options import IpuOptions
 from bertkit.backends.ipu.pipeline import Pipeline
 from bertkit.backends.ipu.rules import accumulation
-from bertkit.backends.process_group import Peers
+from bertkit.backends.process_group import ProcessGroup
 from bertkit.backends.torch.step import read_tickets, shared_scales, step_facts
 from bertkit.data.step_batch import MicroBatch, StepBatch, multiplied
 from bertkit.errors import ConfigError, DataError
 
 
-class Machine:
-    """Who holds the IPUs: one compiled model at a time."""
+class AttachedModel:
+    """The compiled model that is attached to the IPUs; there is one at a time."""
 
     def __init__(self) -> None:
-        self._holder: Any = None
+        self._model: Any = None
         self._trains = False
 
-    def take(self, executor: Any, trains: bool) -> None:
-        """Give the IPUs to a model; weights that another one trained go to the host first."""
-        if self._holder is executor:
+    def attach(self, executor: Any, trains: bool) -> None:
+        """Attach a model; weights that the one before trained go to the host first."""
+        if self._model is executor:
             return
-        self.release()
+        self.detach()
         if executor.isCompiled():
             executor.attachToDevice()  # uploads the host's weights
-        self._holder, self._trains = executor, trains
+        self._model, self._trains = executor, trains
 
     def fetch_weights(self) -> None:
         """Bring the host's weights up to date with the IPUs'."""
-        if self._trains and self._holder.isAttachedToDevice():
-            self._holder.copyWeightsToHost()
+        if self._trains and self._model.isAttachedToDevice():
+            self._model.copyWeightsToHost()
 
-    def release(self) -> None:
-        """Leave the IPUs free."""
+    def detach(self) -> None:
+        """Free the IPUs."""
         self.fetch_weights()
-        if self._holder is not None and self._holder.isAttachedToDevice():
-            self._holder.detachFromDevice()
-        self._holder, self._trains = None, False
+        if self._model is not None and self._model.isAttachedToDevice():
+            self._model.detachFromDevice()
+        self._model, self._trains = None, False
 
 
 @dataclass
@@ -62,13 +62,13 @@ class IpuStepper:
     """Whole steps on IPUs.
 
     Attributes:
-        model: on the host; its weights are those of the IPUs after `Machine.fetch_weights`.
+        model: on the host; its weights are those of the IPUs after `AttachedModel.fetch_weights`.
         task: gives the loss.
         plan: of the step.
-        options: the machine's settings.
+        options: the backend's settings.
         pipeline: of the model.
-        machine: who holds the IPUs.
-        peers: the processes that train together.
+        attached: the model that has the IPUs.
+        process_group: the processes that train together.
         several: poprun started several processes.
         optimizer: the engine's; None where nothing is trained.
         schedule: the learning rate by updates done.
@@ -79,13 +79,13 @@ class IpuStepper:
     plan: StepPlan
     options: IpuOptions
     pipeline: Pipeline
-    machine: Machine
-    peers: Peers
+    attached: AttachedModel
+    process_group: ProcessGroup
     several: bool = False
     optimizer: Any = None
     schedule: Schedule | None = None
-    _trainer: Any = None
-    _answerer: Any = None
+    _training_model: Any = None
+    _inference_model: Any = None
     _sequences: int = 0
     _random: list[int] = field(default_factory=list)
 
@@ -96,7 +96,7 @@ class IpuStepper:
         rate = self.schedule(step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        executor, tensors = self._training(batch)
+        executor, tensors = self._compiled_step(batch)
         if self.options.compile_only:
             kept = self.options.executable_cache or "no ipu.executable_cache keeps it"
             raise CompiledOnly(f"the step is compiled ({kept})")
@@ -121,8 +121,8 @@ class IpuStepper:
         return Ticket(sums, {"tokens": batch.tokens, "sequences": batch.sequences})
 
     def predict(self, batch: StepBatch) -> dict[str, np.ndarray]:
-        """Every row's outputs on the host; each micro-batch is dealt to the whole pipeline."""
-        found = [self._answers(micro) for micro in batch.micro_batches]
+        """Every row's outputs on the host; the pipeline shares each micro-batch."""
+        found = [self._predict_micro_batch(micro) for micro in batch.micro_batches]
         return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
 
     def read(self, tickets: Sequence[Ticket]) -> list[dict[str, float]]:
@@ -131,10 +131,10 @@ class IpuStepper:
 
     def state(self) -> dict[str, Any]:
         """The optimizer's state under the engine's names, and the random generators'."""
-        if self.optimizer is None or self._trainer is None:
+        if self.optimizer is None or self._training_model is None:
             return {"optimizer": {}}
         state: dict[str, Any] = {"optimizer": saved_state(self.optimizer)}
-        state["random"] = list(self._trainer.rng_state)
+        state["random"] = list(self._training_model.rng_state)
         return state
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -146,7 +146,7 @@ class IpuStepper:
 
     def at_checkpoint(self, save: Callable[[], None]) -> None:
         """Fetch the weights from the IPUs, then call `save`."""
-        self.machine.fetch_weights()
+        self.attached.fetch_weights()
         save()
 
     @property
@@ -161,10 +161,11 @@ class IpuStepper:
         assert shape is not None
         return accumulation(self.options, shape) * self.options.replicas * shape.world
 
-    def _training(self, batch: StepBatch) -> tuple[Any, dict[str, Tensor]]:
-        """The compiled step, holding the IPUs, and its inputs."""
+    def _compiled_step(self, batch: StepBatch) -> tuple[Any, dict[str, Tensor]]:
+        """The compiled step, attached to the IPUs, and its inputs."""
         assert self.plan.shape is not None
-        parts = [by_sequence(self._weighed(micro)) for micro in shared_scales(batch, self.peers)]
+        micro_batches = shared_scales(batch, self.process_group)
+        parts = [by_sequence(self._scaled(micro)) for micro in micro_batches]
         most = self._micro_batches // self.plan.shape.world
         if len(parts) > most:
             raise DataError(
@@ -172,25 +173,25 @@ class IpuStepper:
                 "lower ipu.packing_factor",
             )
         tensors = joined(parts, most * len(next(iter(parts[0].values()))))
-        if self._trainer is None:
-            scales = self._weighed(batch.micro_batches[0]).scales
-            made = EnginePass(self.model, self.task, list(tensors), scales, True)
+        if self._training_model is None:
+            scales = self._scaled(batch.micro_batches[0]).scales
+            made = LossModule(self.model, self.task, list(tensors), scales, True)
             made.train()
             options = training_options(self.options, self.plan, self.pipeline, self.several)
-            self._trainer = poptorch().trainingModel(made, options, self.optimizer)
-        self.machine.take(self._trainer, trains=True)
-        if not self._trainer.isCompiled():
-            self._trainer.compile(*tensors.values())
+            self._training_model = poptorch().trainingModel(made, options, self.optimizer)
+        self.attached.attach(self._training_model, trains=True)
+        if not self._training_model.isCompiled():
+            self._training_model.compile(*tensors.values())
             if self._random and not self.options.compile_only:
-                self._trainer.rng_state = self._random
-        return self._trainer, tensors
+                self._training_model.rng_state = self._random
+        return self._training_model, tensors
 
-    def _weighed(self, micro: MicroBatch) -> MicroBatch:
-        """Losses that add up to the step's, made such that their mean is the step's."""
+    def _scaled(self, micro: MicroBatch) -> MicroBatch:
+        """A micro-batch whose losses have the step's loss as their mean, not as their sum."""
         number = float(self._micro_batches)
         return multiplied(micro, number)
 
-    def _answers(self, micro: MicroBatch) -> dict[str, np.ndarray]:
+    def _predict_micro_batch(self, micro: MicroBatch) -> dict[str, np.ndarray]:
         rows = by_sequence(micro)
         count = len(next(iter(rows.values())))
         whole = -(-count // self.slots) * self.slots
@@ -201,25 +202,25 @@ class IpuStepper:
         }
 
     def _infer(self, tensors: dict[str, Tensor], batch: StepBatch) -> dict[str, Tensor]:
-        executor = self._answering(tensors, batch)
+        executor = self._compiled_inference(tensors, batch)
         return self._outputs(executor, executor(*tensors.values()))
 
-    def _answering(self, tensors: dict[str, Tensor], batch: StepBatch) -> Any:
-        """The model that evaluates, holding the IPUs; another shape is another program."""
+    def _compiled_inference(self, tensors: dict[str, Tensor], batch: StepBatch) -> Any:
+        """The model that evaluates, attached to the IPUs; another shape is another program."""
         sequences = len(next(iter(tensors.values())))
-        if self._answerer is not None and self._sequences != sequences:
-            self.machine.release()
-            self._answerer.destroy()
-            self._answerer = None
-        if self._answerer is None:
+        if self._inference_model is not None and self._sequences != sequences:
+            self.attached.detach()
+            self._inference_model.destroy()
+            self._inference_model = None
+        if self._inference_model is None:
             scales = batch.micro_batches[0].scales
-            made = EnginePass(self.model, self.task, list(tensors), scales, False)
+            made = LossModule(self.model, self.task, list(tensors), scales, False)
             options = inference_options(self.options, self.plan, self.pipeline, self.several)
-            self._answerer = poptorch().inferenceModel(made, options)
+            self._inference_model = poptorch().inferenceModel(made, options)
             self._sequences = sequences
-        self.machine.take(self._answerer, trains=False)
-        self._answerer.model.eval()
-        return self._answerer
+        self.attached.attach(self._inference_model, trains=False)
+        self._inference_model.model.eval()
+        return self._inference_model
 
     def _outputs(self, executor: Any, outputs: Any) -> dict[str, Tensor]:
         """Outputs of a call by name, of all its micro-batches or replicas."""

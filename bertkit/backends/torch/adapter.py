@@ -1,4 +1,4 @@
-"""What the adapters share whose steps Python runs itself: the CPU's and CUDA's."""
+"""Base of the adapters whose steps run in Python, micro-batch by micro-batch: CPU, CUDA, Gaudi."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from bertkit.backends.base import Caps, OptimizerSpec, Problem, Schedule, StepPlan, Task
-from bertkit.backends.process_group import Peers
+from bertkit.backends.base import Adapter, Caps, OptimizerSpec, Problem, Schedule, StepPlan, Task
+from bertkit.backends.process_group import ProcessGroup
 from bertkit.backends.torch.distributed import wrap
 from bertkit.backends.torch.matmul_speed import matrix_flops
-from bertkit.backends.torch.step import LoopStepper, make_scaler, plain_weights, setting_problems
+from bertkit.backends.torch.step import TorchStepper, make_scaler, plain_weights, setting_problems
 from bertkit.data.prefetch import Prefetch
 from bertkit.data.step_batch import StepBatch
 from bertkit.train.optimizers import make_optimizer
 
 
-class LoopAdapter:
-    """An adapter for one torch device; subclasses find it (`probe`) and open it (`start`).
+class TorchAdapter(Adapter):
+    """An adapter for one torch device; subclasses add `probe` and `start`.
 
     Attributes:
         caps: what the backend can do.
         device: the type of the torch device.
-        peers: the processes of the run, once it has started.
+        process_group: the processes of the run, once it has started.
     """
 
     caps: Caps
     device: str
 
     def __init__(self) -> None:
-        self.peers = Peers()
+        self.process_group = ProcessGroup()
 
     def validate(self, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
-        """Settings that the machine cannot do."""
+        """Settings that the backend does not support."""
         return setting_problems(self.caps, plan, optimizer)
 
     def peak_flops(self, precision: str) -> float:
@@ -45,8 +45,8 @@ class LoopAdapter:
         return model.to(self.device)
 
     def optimizer(self, model: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:
-        """The named optimizer, fused; its state dealt out to the processes if wanted."""
-        if spec.shard and self.peers.topology.world > 1:
+        """The named optimizer, fused; its state sharded over the processes if wanted."""
+        if spec.shard and self.process_group.topology.world > 1:
             from bertkit.backends.torch.sharded_optimizer import shard_optimizer
 
             return shard_optimizer(model, spec)
@@ -65,20 +65,29 @@ class LoopAdapter:
         plan: StepPlan,
         optimizer: torch.optim.Optimizer | None = None,
         schedule: Schedule | None = None,
-    ) -> LoopStepper:
+    ) -> TorchStepper:
         """Steps over a placed model, with a loss scale where fp16 needs one."""
         scaler = None
         if optimizer is not None:
             if plan.precision == "fp16" and "none" not in self.caps.loss_scaling:
                 scaler = make_scaler(self.device, plan)
-            model = wrap(model, self.peers, unused=not task.trains_all)
-        device = torch.device(self.device)
-        return LoopStepper(model, task, plan, device, optimizer, schedule, self.peers, scaler)
+            model = wrap(model, self.process_group, unused=not task.trains_all)
+        return TorchStepper(
+            model=model,
+            task=task,
+            plan=plan,
+            device=torch.device(self.device),
+            optimizer=optimizer,
+            schedule=schedule,
+            process_group=self.process_group,
+            scaler=scaler,
+        )
 
     def weights(self, model: nn.Module) -> dict[str, Tensor]:
         """Plain CPU tensors."""
         return plain_weights(model)
 
     def close(self) -> None:
-        """Leave the other processes."""
-        self.peers.close()
+        """Leave the process group."""
+        self.process_group.close()
+        self.process_group = ProcessGroup()

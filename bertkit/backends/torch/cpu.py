@@ -1,4 +1,4 @@
-"""The machine that is always there."""
+"""CPU training through PyTorch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from torch import nn
 from bertkit import log
 from bertkit.backends.base import Caps, Probe, Schedule, StepPlan, Task
 from bertkit.backends.process_group import Topology
-from bertkit.backends.torch.adapter import LoopAdapter
+from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
-from bertkit.backends.torch.step import LoopStepper
+from bertkit.backends.torch.step import TorchStepper
 from bertkit.memory import keep_freed_memory
 from bertkit.train.optimizers import NAMES
+
+_LARGE = 512  # hidden size; below, making half precision costs more than its products save
 
 
 def has_bf16() -> bool:
@@ -28,7 +30,7 @@ def has_bf16() -> bool:
     )
 
 
-class CpuAdapter(LoopAdapter):
+class CpuAdapter(TorchAdapter):
     """Trains on the processor's cores, through oneDNN and OpenMP."""
 
     device = "cpu"
@@ -47,7 +49,7 @@ class CpuAdapter(LoopAdapter):
     )
 
     def probe(self) -> Probe:
-        """Always present; tells cores and fast number formats."""
+        """Always present; reports threads and fast number formats."""
         threads = torch.get_num_threads()
         capability = torch.backends.cpu.get_cpu_capability()
         bf16 = "bf16 in hardware" if has_bf16() else "no bf16 instructions"
@@ -57,12 +59,17 @@ class CpuAdapter(LoopAdapter):
             self.caps.name, True, found, version=f"torch {torch.__version__}", devices=(name,)
         )
 
+    def best_precision(self, hidden_size: int) -> str:
+        """bf16 where units for its matrices are here and the model is large enough for them."""
+        units = getattr(torch.cpu, "_is_amx_tile_supported", None)
+        return "bf16" if hidden_size >= _LARGE and units and units() else "fp32"
+
     def start(self, options: Any = None, distributed: bool = False) -> Topology:
-        """Make freed memory stay with the process, and join the others of a run."""
+        """Keep freed memory in the process, and join the process group."""
         if "GLIBC_TUNABLES" not in os.environ:
             keep_freed_memory()
-        self.peers = start_group("gloo", distributed)
-        return self.peers.topology
+        self.process_group = start_group("gloo", distributed)
+        return self.process_group.topology
 
     def build(
         self,
@@ -71,7 +78,7 @@ class CpuAdapter(LoopAdapter):
         plan: StepPlan,
         optimizer: torch.optim.Optimizer | None = None,
         schedule: Schedule | None = None,
-    ) -> LoopStepper:
+    ) -> TorchStepper:
         """Steps over a model; warns where a precision would be emulated."""
         if plan.precision == "bf16" and not has_bf16():
             log.logger.warning(

@@ -1,4 +1,4 @@
-"""Several processes that train one model: torchrun's environment and torch.distributed.
+"""Several processes that train one model, through torchrun and torch.distributed.
 
 Gradients travel by DistributedDataParallel over the backend of the machine (nccl, gloo);
 numbers that the host knows travel over a gloo group of their own, so that no
@@ -18,14 +18,14 @@ from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from bertkit import log
-from bertkit.backends.process_group import Peers, Topology
+from bertkit.backends.process_group import ProcessGroup, Topology
 from bertkit.errors import BertkitError, ConfigError
 
 _TIMEOUT = datetime.timedelta(minutes=30)  # evaluation and saving happen between collectives
 _NEEDED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
-class ProcessGroup(Peers):
+class TorchProcessGroup(ProcessGroup):
     """The processes that torchrun started.
 
     Args:
@@ -39,7 +39,7 @@ class ProcessGroup(Peers):
     def sum(self, values: Sequence[float]) -> list[float]:
         """Numbers added up over all processes; the same result in each of them."""
         tensor = torch.tensor(list(values), dtype=torch.float64)
-        with lost_peers():
+        with explain_lost_process():
             dist.all_reduce(tensor, group=self._host)
         result: list[float] = tensor.tolist()
         return result
@@ -47,14 +47,14 @@ class ProcessGroup(Peers):
     def gather(self, item: Any) -> list[Any]:
         """Any small object of every process, in the order of their ranks."""
         found: list[Any] = [None] * self.topology.world
-        with lost_peers():
+        with explain_lost_process():
             dist.all_gather_object(found, item, group=self._host)
         return found
 
     def collect(self, item: Any) -> list[Any]:
         """Any object of every process, in the order of ranks; empty but in the main one."""
         found = [None] * self.topology.world if self.topology.is_main else None
-        with lost_peers():
+        with explain_lost_process():
             dist.gather_object(item, found, group=self._host)
         return found or []
 
@@ -63,8 +63,8 @@ class ProcessGroup(Peers):
         dist.destroy_process_group()
 
 
-class lost_peers:
-    """Turns the error of a collective call whose peer is gone into one clear line."""
+class explain_lost_process:
+    """Turns the error of a collective call that another process left into one clear line."""
 
     def __enter__(self) -> None:
         return None
@@ -78,7 +78,7 @@ class lost_peers:
             ) from error
 
 
-def start_group(backend: str, distributed: bool) -> Peers:
+def start_group(backend: str, distributed: bool) -> ProcessGroup:
     """Join the processes that torchrun started; alone where it did not.
 
     Args:
@@ -91,7 +91,7 @@ def start_group(backend: str, distributed: bool) -> Peers:
     """
     topology = Topology.from_environment()
     if topology.world == 1:
-        return Peers()
+        return ProcessGroup()
     if not distributed:
         raise ConfigError(
             f"this command runs in one process, WORLD_SIZE is {topology.world}",
@@ -106,18 +106,18 @@ def start_group(backend: str, distributed: bool) -> Peers:
     if not topology.is_main:
         log.setup(-1)
     dist.init_process_group(backend, timeout=_TIMEOUT)
-    return ProcessGroup(topology)
+    return TorchProcessGroup(topology)
 
 
-def wrap(model: nn.Module, peers: Peers, unused: bool) -> nn.Module:
+def wrap(model: nn.Module, process_group: ProcessGroup, unused: bool) -> nn.Module:
     """The model with its gradients averaged over all processes.
 
     Args:
         model: on its device, the same in every process.
-        peers: alone, the model itself is returned.
+        process_group: alone, the model itself is returned.
         unused: some parameters get no gradient, such as a head that is not trained.
     """
-    if peers.topology.world == 1:
+    if process_group.topology.world == 1:
         return model
     return DistributedDataParallel(
         model, gradient_as_bucket_view=True, find_unused_parameters=unused
@@ -133,7 +133,7 @@ def reduce_gradients(parameters: Sequence[Tensor], divisor: int = 1) -> None:
     """
     gradients = [item.grad for item in parameters if item.grad is not None]
     flat = torch.cat([item.reshape(-1) for item in gradients])
-    with lost_peers():
+    with explain_lost_process():
         dist.all_reduce(flat)
     if divisor != 1:
         flat /= divisor

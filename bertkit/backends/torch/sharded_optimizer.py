@@ -1,4 +1,4 @@
-"""Optimizer state dealt out to the processes of a run.
+"""Optimizer state sharded over the processes of a run (ZeRO stage 1).
 
 Imported where it is wanted: PyTorch's class for it takes over a second to load.
 """
@@ -11,12 +11,12 @@ from torch import nn
 from torch.distributed.optim import ZeroRedundancyOptimizer
 
 from bertkit.backends.base import OptimizerSpec
-from bertkit.backends.torch.distributed import lost_peers
+from bertkit.backends.torch.distributed import explain_lost_process
 from bertkit.train.optimizers import optimizer_kind, parameter_groups
 
 
 class ShardedOptimizer(ZeroRedundancyOptimizer):
-    """An optimizer whose state is dealt out: whole tensors, each to one process.
+    """An optimizer with sharded state: each process keeps that of whole tensors.
 
     Every process updates its own parameters and sends them to the others (stage 1 of
     ZeRO, Rajbhandari et al. 2019, arXiv:1910.02054). A parameter is updated by the same
@@ -25,12 +25,12 @@ class ShardedOptimizer(ZeroRedundancyOptimizer):
 
     def step(self, closure: Any = None, **words: Any) -> None:  # type: ignore[override]
         """One update of all parameters, in this process and the others."""
-        with lost_peers():
+        with explain_lost_process():
             super().step(closure, **words)
 
 
 def shard_optimizer(model: nn.Module, spec: OptimizerSpec) -> ShardedOptimizer:
-    """The named optimizer, its state dealt out to the processes of the default group."""
+    """The named optimizer, its state sharded over the processes of the default group."""
     kind, options = optimizer_kind(spec)
     groups = parameter_groups(model.named_parameters(), spec)
     return ShardedOptimizer(groups, optimizer_class=kind, **options)

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from bertkit.backends.base import Caps, OptimizerSpec, Problem, Schedule, StepPlan, Task, Ticket
-from bertkit.backends.process_group import Peers
-from bertkit.backends.torch.distributed import lost_peers, reduce_gradients
+from bertkit.backends.process_group import ProcessGroup
+from bertkit.backends.torch.distributed import explain_lost_process, reduce_gradients
+from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.step_batch import MicroBatch, StepBatch, rescaled
 from bertkit.errors import ConfigError
-from bertkit.train.optimizers import clip_gradients, is_dealt_out, load_named_state, named_state
+from bertkit.train.optimizers import clip_gradients, is_sharded, load_named_state, named_state
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 # NVIDIA's recipes start here: high enough for fp16, halved when gradients overflow.
@@ -48,7 +49,7 @@ def step_seed(seed: int, step: int, rank: int) -> int:
 
 
 @dataclass
-class LoopStepper:
+class TorchStepper:
     """Forward and backward per micro-batch, then one clipped update.
 
     Attributes:
@@ -58,8 +59,10 @@ class LoopStepper:
         device: where tensors go.
         optimizer: None where only `evaluate` is used.
         schedule: the learning rate by updates done.
-        peers: the processes that train together.
+        process_group: the processes that train together.
         scaler: loss scaling for fp16.
+        working: half precision copies of the weights to compute with; None: operators make
+            their own where the precision is half, see `torch.autocast`.
     """
 
     model: nn.Module
@@ -68,25 +71,27 @@ class LoopStepper:
     device: torch.device
     optimizer: torch.optim.Optimizer | None = None
     schedule: Schedule | None = None
-    peers: Peers = field(default_factory=Peers)
+    process_group: ProcessGroup = field(default_factory=ProcessGroup)
     scaler: torch.amp.GradScaler | None = None
+    working: WorkingWeights | None = None
 
     def train(self, batch: StepBatch, step: int) -> Ticket:
         """Exactly one update; see `bertkit.backends.base.Stepper`."""
         if self.optimizer is None or self.schedule is None:
             raise RuntimeError("this stepper was built to evaluate")
-        torch.manual_seed(step_seed(self.plan.seed, step, self.peers.topology.rank))
+        torch.manual_seed(step_seed(self.plan.seed, step, self.process_group.topology.rank))
         self.model.train()
         rate = self.schedule(step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         sums: dict[str, Tensor] = {}
-        micro_batches = shared_scales(batch, self.peers)
-        for number, micro in enumerate(micro_batches):
-            with self._exchange(number, last=number == len(micro_batches) - 1):
-                loss, parts = self._forward(micro)
-                self._backward(loss)
-            _accumulate(sums, {"loss": loss.detach(), **parts})
+        micro_batches = shared_scales(batch, self.process_group)
+        with self._copies():
+            for number, micro in enumerate(micro_batches):
+                with self._exchange(number, last=number == len(micro_batches) - 1):
+                    loss, parts = self._forward(micro)
+                    self._backward(loss)
+                _accumulate(sums, {"loss": loss.detach(), **parts})
         sums["grad_norm"] = self._update(self.optimizer)
         return Ticket(sums, step_facts(batch, rate))
 
@@ -94,7 +99,7 @@ class LoopStepper:
         """Sums without an update and without dropout."""
         self.model.eval()
         sums: dict[str, Tensor] = {}
-        with torch.no_grad():
+        with torch.no_grad(), self._copies():
             for micro in batch.micro_batches:
                 _accumulate(sums, self._forward(micro)[1])
         return Ticket(sums, {"tokens": batch.tokens, "sequences": batch.sequences})
@@ -102,7 +107,7 @@ class LoopStepper:
     def predict(self, batch: StepBatch) -> dict[str, np.ndarray]:
         """Every row's outputs on the host."""
         self.model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), self._copies():
             found = [self._forward(micro)[1] for micro in batch.micro_batches]
         return {
             name: torch.cat([part[name] for part in found]).float().cpu().numpy()
@@ -119,8 +124,8 @@ class LoopStepper:
         Where processes share the moments, the main one gets all of them and the others none.
         """
         moments = named_state(self.optimizer) if self.optimizer else {}
-        if self.optimizer and is_dealt_out(self.optimizer):
-            moments = {k: v for part in self.peers.collect(moments) for k, v in part.items()}
+        if self.optimizer and is_sharded(self.optimizer):
+            moments = self.process_group.collect_union(moments)
         return {"optimizer": moments, "scaler": self.scaler.state_dict() if self.scaler else {}}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -138,23 +143,26 @@ class LoopStepper:
     @contextlib.contextmanager
     def _exchange(self, number: int, last: bool) -> Iterator[None]:
         """Gradients go to the other processes with the last micro-batch of a step only."""
-        if self.peers.topology.world == 1:
+        if self.process_group.topology.world == 1:
             yield
             return
         wait = not last or self.plan.clip == "before"
         quiet = self.model.no_sync() if wait else contextlib.nullcontext()  # type: ignore[operator]
-        with lost_peers(), quiet:
+        with explain_lost_process(), quiet:
             yield
+
+    def _copies(self) -> contextlib.AbstractContextManager[None]:
+        return self.working.applied() if self.working else contextlib.nullcontext()
 
     def _forward(self, micro: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         tensors = {name: self._to_device(values) for name, values in micro.arrays.items()}
-        half = HALF.get(self.plan.precision)
+        half = HALF.get(self.plan.precision) if self.working is None else None
         with torch.autocast(self.device.type, half) if half else contextlib.nullcontext():
             return self.task.losses(self.model, tensors, micro)
 
     def _backward(self, loss: Tensor) -> None:
         # Gradients are averaged over processes; the parts of the loss add up.
-        world = self.peers.topology.world
+        world = self.process_group.topology.world
         whole = loss * world if world > 1 else loss
         torch.autograd.backward(self.scaler.scale(whole) if self.scaler else whole)
 
@@ -169,8 +177,8 @@ class LoopStepper:
             self.scaler.unscale_(optimizer)
         parameters = [item for group in optimizer.param_groups for item in group["params"]]
         norm = clip_gradients(parameters, self.plan.max_grad_norm)
-        if self.plan.clip == "before" and self.peers.topology.world > 1:
-            reduce_gradients(parameters, self.peers.topology.world)
+        if self.plan.clip == "before" and self.process_group.topology.world > 1:
+            reduce_gradients(parameters, self.process_group.topology.world)
         if self.scaler:
             self.scaler.step(optimizer)
             self.scaler.update()
@@ -180,12 +188,12 @@ class LoopStepper:
         return norm
 
 
-def shared_scales(batch: StepBatch, peers: Peers) -> list[MicroBatch]:
+def shared_scales(batch: StepBatch, process_group: ProcessGroup) -> list[MicroBatch]:
     """The micro-batches of a step, with weights that count the cases of all processes."""
-    if not batch.counts or peers.topology.world == 1:
+    if not batch.counts or process_group.topology.world == 1:
         return batch.micro_batches
     own = batch.counts
-    sums = dict(zip(own, peers.sum(list(own.values())), strict=True))
+    sums = dict(zip(own, process_group.sum(list(own.values())), strict=True))
     factors = {name: own[name] / max(1.0, sums[name]) for name in own}
     return [rescaled(micro, factors) for micro in batch.micro_batches]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bertkit.backends.base import Adapter
 from bertkit.backends.sections import options_of
-from bertkit.data.feed import Feed
+from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import Source
 from bertkit.data.sample_order import Order
 from bertkit.data.token_budget import budget_for
@@ -12,14 +12,14 @@ from bertkit.tasks.pretraining.config import EvalConfig, PretrainConfig
 from bertkit.tasks.pretraining.prepare import Prepared
 
 
-def training_feed(ready: Prepared, adapter: Adapter) -> Feed:
+def training_feed(ready: Prepared, adapter: Adapter) -> RecordFeed:
     """This process's part of every step of a run."""
-    config, topology = ready.config, adapter.peers.topology
+    config, topology = ready.config, adapter.process_group.topology
     budget = None
-    if _constant(config.layout, adapter):
+    if _filled(config.layout, adapter):
         share = config.global_batch_size // topology.world
-        budget = budget_for(ready.source, share, config.micro_size)
-    return Feed(
+        budget = budget_for(ready.source, share, config.micro_size, _totals(config, adapter))
+    return RecordFeed(
         source=ready.source,
         order=Order(len(ready.source), config.seed),
         global_batch_size=config.global_batch_size,
@@ -34,6 +34,7 @@ def training_feed(ready: Prepared, adapter: Adapter) -> Feed:
         boundaries=tuple(config.bucket_boundaries),
         sequences_per_pack=config.sequences_per_pack,
         budget=budget,
+        stretches=adapter.caps.constant_totals,
     )
 
 
@@ -43,7 +44,7 @@ def evaluation_feed(
     config: PretrainConfig | EvalConfig,
     vocab_size: int,
     adapter: Adapter,
-) -> Feed:
+) -> RecordFeed:
     """Records in stored order, in batches of forward passes, sharded over the processes.
 
     Args:
@@ -53,11 +54,12 @@ def evaluation_feed(
         vocab_size: of the model.
         adapter: of the machine.
     """
-    topology = adapter.peers.topology
+    topology = adapter.process_group.topology
     budget = None
-    if _constant(config.layout, adapter):
-        budget = budget_for(source, 4 * batch_size, batch_size)
-    return Feed(
+    if _filled(config.layout, adapter):
+        totals = min(2, _totals(config, adapter))
+        budget = budget_for(source, 4 * batch_size, batch_size, totals)
+    return RecordFeed(
         source=source,
         order=Order(len(source), 0, shuffle=False),
         global_batch_size=batch_size,
@@ -71,15 +73,27 @@ def evaluation_feed(
         boundaries=tuple(config.bucket_boundaries),
         sequences_per_pack=config.sequences_per_pack,
         budget=budget,
+        stretches=adapter.caps.constant_totals,
     )
 
 
 def _fixed(config: PretrainConfig | EvalConfig, adapter: Adapter) -> bool:
     """Whether a new shape costs a compilation."""
-    options = options_of(config, adapter.caps.name)
-    compiles = adapter.caps.constant_totals and getattr(options, "compile", False)
+    compiles = _compiles(config, adapter)
     return adapter.caps.fixed_shapes or (compiles and config.layout != "unpadded")
 
 
-def _constant(layout: str, adapter: Adapter) -> bool:
+def _compiles(config: PretrainConfig | EvalConfig, adapter: Adapter) -> bool:
+    options = options_of(config, adapter.caps.name)
+    return adapter.caps.constant_totals and bool(getattr(options, "compile", False))
+
+
+def _totals(config: PretrainConfig | EvalConfig, adapter: Adapter) -> int:
+    """How many totals a compiled model is compiled for; 0: no limit."""
+    if not _compiles(config, adapter):
+        return 0
+    return int(options_of(config, adapter.caps.name).totals)
+
+
+def _filled(layout: str, adapter: Adapter) -> bool:
     return layout == "unpadded" and adapter.caps.constant_totals

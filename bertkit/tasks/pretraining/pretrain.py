@@ -14,7 +14,7 @@ from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Stepper
 from bertkit.backends.sections import options_of
 from bertkit.config import as_dict
-from bertkit.errors import StoppedError, TargetNotReachedError
+from bertkit.errors import TargetNotReachedError
 from bertkit.report.benchmark_logs import JsonSummary, MlperfLog
 from bertkit.report.trackers import make_trackers
 from bertkit.tasks.pretraining.batches import evaluation_feed, training_feed
@@ -98,7 +98,7 @@ class PretrainingTask(TrainingTask):
         """This process's part of every step."""
         source = self.ready.source
         return TrainingData(
-            batches=training_feed(self.ready, adapter),
+            feed=training_feed(self.ready, adapter),
             samples=len(source),
             summary=f"{len(source):,} records of {source.max_seq_length} tokens",
         )
@@ -152,12 +152,8 @@ def pretrain(
     try:
         run.train()
         _require_target(ready.config, run.progress)
-    except (StoppedError, TargetNotReachedError):
-        adapter.close()
-        raise
     except CompiledOnly as done:
         log.logger.info("%s; nothing was trained", done)
-    adapter.close()
     return PretrainResult(
         output=str(run.folder),
         checkpoint=str(run.progress.checkpoint or "none"),

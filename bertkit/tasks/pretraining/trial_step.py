@@ -96,17 +96,14 @@ def run_trial_step(
         return None
     config = ready.config
     adapter.start(options_of(config, caps.name))
-    try:
-        batch = largest_batch(ready, adapter)
-        if wanted is None:
-            speed = _USUAL_SHARE * adapter.peak_flops(config.precision)
-            seconds = 2 * _batch_flops(ready, batch) / speed
-            if seconds > _MOST_SECONDS:
-                log.logger.info("a mock batch would take about %.0f s: see --mock", seconds)
-                return None
-        return _run(ready, adapter, batch)
-    finally:
-        adapter.close()
+    batch = largest_batch(ready, adapter)
+    if wanted is None:
+        speed = _USUAL_SHARE * adapter.peak_flops(config.precision)
+        seconds = 2 * _batch_flops(ready, batch) / speed
+        if seconds > _MOST_SECONDS:
+            log.logger.info("a mock batch would take about %.0f s: see --mock", seconds)
+            return None
+    return _run(ready, adapter, batch)
 
 
 def largest_batch(ready: Prepared, adapter: Adapter) -> StepBatch:

@@ -79,9 +79,9 @@ def answer_windows(
     size = config.predict_size
     if not size:
         own = find_batch_size(stepper, batcher, windows, fastest=adapter.caps.name == "cpu")
-        size = min(adapter.peers.gather(own))
+        size = min(adapter.process_group.gather(own))
     scores = score_windows(adapter, stepper, batcher, windows, batch_size=size)
-    if not adapter.peers.topology.is_main:
+    if not adapter.process_group.topology.is_main:
         return Predictions()
     decoder = Decoder(
         tokenizer,
@@ -117,7 +117,7 @@ def score_windows(
         unique id → (start scores, end scores), float32, one per token; nothing in the
         processes beside the main one.
     """
-    place = adapter.peers.topology
+    place = adapter.process_group.topology
     found: dict[int, Scores] = {}
     fixed = adapter.caps.fixed_shapes
     parts = _parts(by_length(windows), batch_size, fixed)
@@ -127,7 +127,9 @@ def score_windows(
     if len(own):
         with adapter.loader(own, training=False) as batches:
             found = _scores(stepper, own, batches)
-    return {name: pair for part in adapter.peers.collect(found) for name, pair in part.items()}
+    return {
+        name: pair for part in adapter.process_group.collect(found) for name, pair in part.items()
+    }
 
 
 def _scores(

@@ -14,8 +14,9 @@ from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Stepper
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
+from bertkit.data.sample_feed import SampleFeed
 from bertkit.data.sample_order import Order
-from bertkit.errors import ConfigError, StoppedError
+from bertkit.errors import ConfigError
 from bertkit.files import open_binary
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.report.trackers import make_trackers
@@ -28,7 +29,6 @@ from bertkit.tasks.squad.answer_files import (
     score_folder,
     write_predictions,
 )
-from bertkit.tasks.squad.batches import WindowFeed
 from bertkit.tasks.squad.config import SquadConfig
 from bertkit.tasks.squad.decode import Predictions
 from bertkit.tasks.squad.features import Window
@@ -117,21 +117,22 @@ class SquadTask(TrainingTask):
 
     def training_data(self, adapter: Adapter) -> TrainingData:
         """The training windows, of which this process takes its part of every step."""
-        ready, config, topology = self.ready, self.config, adapter.peers.topology
+        ready, config, topology = self.ready, self.config, adapter.process_group.topology
         windows = make_windows(ready, adapter, training=True)
         self.train_windows = len(windows)
-        batches = WindowFeed(
-            windows=windows,
+        feed = SampleFeed(
+            samples=windows,
             order=Order(len(windows), config.seed),
-            batcher=ready.batcher,
+            make_batch=ready.batcher.batch,
             global_batch_size=config.global_batch_size,
             micro_batch_size=config.micro_size,
             rank=topology.rank,
             world=topology.world,
+            weights="span_weights",
         )
         questions = len(ready.train_questions)
         return TrainingData(
-            batches=batches,
+            feed=feed,
             samples=len(windows),
             summary=f"{questions:,} questions in {len(windows):,} windows",
         )
@@ -179,17 +180,12 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
                 _predict(ready, adapter, model, result)
         except CompiledOnly as done:
             log.logger.info("%s; nothing was %s", done, "trained" if config.trains else "answered")
-            adapter.close()
             return result
-        except StoppedError:
-            adapter.close()
-            raise
     if ready.scores:
         result.predictions = str(Path(config.output) / ANSWERS)
-        if adapter.peers.topology.is_main:
+        if adapter.process_group.topology.is_main:
             version_2 = config.version_2_with_negative
             result.scores = score_folder(config.output, ready.predict_questions, version_2)
-    adapter.close()
     result.seconds = time.perf_counter() - begin
     return result
 
@@ -225,7 +221,7 @@ def _predict(ready: Prepared, adapter: Adapter, model: nn.Module, result: SquadR
     plan = answering_plan(ready.step_plan, config)
     stepper = adapter.build(adapter.place(model), SpanObjective(), plan)
     predictions = _answers(ready, adapter, stepper, windows)
-    if adapter.peers.topology.is_main:
+    if adapter.process_group.topology.is_main:
         write_predictions(config.output, predictions, config.version_2_with_negative)
     result.predict_windows = len(windows)
     result.predictions = str(Path(config.output) / ANSWERS)
@@ -237,11 +233,11 @@ def _evaluate(
     """The scores of the model as it stands; the same in all processes."""
     found = _answers(ready, adapter, stepper, windows)
     scores: dict[str, float] = {}
-    if adapter.peers.topology.is_main:
+    if adapter.process_group.topology.is_main:
         version_2 = ready.config.version_2_with_negative
         odds = found.null_odds if version_2 else None
         scores = score(ready.predict_questions, found.answers, version_2, odds)
-    first, *_ = adapter.peers.gather(scores)
+    first, *_ = adapter.process_group.gather(scores)
     return dict(first)
 
 
@@ -262,4 +258,4 @@ def make_windows(ready: Prepared, adapter: Adapter, training: bool) -> list[Wind
     """The windows; where a cache keeps them, one process makes them for all."""
     if ready.config.cache is None:
         return ready.kept_windows(training)
-    return adapter.peers.in_turn(lambda main: ready.kept_windows(training))
+    return adapter.process_group.in_turn(lambda main: ready.kept_windows(training))

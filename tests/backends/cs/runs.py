@@ -24,8 +24,8 @@ from bertkit.backends.base import OptimizerSpec, StepPlan, StepShape
 from bertkit.backends.cs.adapter import CsAdapter
 from bertkit.backends.cs.options import CsOptions
 from bertkit.backends.torch.cpu import CpuAdapter
-from bertkit.data.feed import Feed
-from bertkit.data.prefetch import Steps
+from bertkit.data.prefetch import StepRange
+from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
 from bertkit.data.sample_order import Order
 from bertkit.model.config import BertConfig
@@ -107,10 +107,10 @@ def _python(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *words], env=paths, capture_output=True, text=True)
 
 
-def feed(folder: Path, layout: str, fixed: bool, size: int = 8) -> Feed:
+def feed(folder: Path, layout: str, fixed: bool, size: int = 8) -> RecordFeed:
     source = RecordSource([str(folder / "train.tfrecord")])
     order = Order(len(source), 0, shuffle=False)
-    return Feed(source, order, size, 4, layout, "global_step", synthetic.VOCAB, fixed=fixed)
+    return RecordFeed(source, order, size, 4, layout, "global_step", synthetic.VOCAB, fixed=fixed)
 
 
 def train(
@@ -133,7 +133,7 @@ def train(
         adapter.optimizer(placed, OptimizerSpec(optimizer, weight_decay=0.01)), rates,
     )  # fmt: skip
     numbers = []
-    with adapter.loader(Steps(feed(records, layout, fixed=cs), 0, steps)) as batches:
+    with adapter.loader(StepRange(feed(records, layout, fixed=cs), 0, steps)) as batches:
         for step, batch in enumerate(batches):
             assert batch.next_position == 8 * (step + 1)
             numbers += stepper.read([stepper.train(batch, step)])

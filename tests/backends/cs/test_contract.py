@@ -175,7 +175,7 @@ def test_a_signal_between_announced_steps_cannot_save(cstorch, cs_settings, tmp_
         """A signal that comes in step 5."""
         return [float(adapter._snapshots.now == 5)] * len(values)
 
-    adapter.peers.sum = stop
+    adapter.process_group.sum = stop
     with pytest.raises(StoppedError):
         pretrain(config, adapter)
     assert [step for step, _ in checkpoint.in_run(config.output)] == [4]
@@ -279,7 +279,7 @@ def test_weights_leave_only_through_a_checkpoint_closure(
     cstorch, cs_records, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(
-        cs_step.CsStepper, "_take", lambda self, step: next(self.model.parameters()).cpu()
+        cs_step.CsStepper, "_save_snapshot", lambda self, step: next(self.model.parameters()).cpu()
     )
     with pytest.raises(RuntimeError, match="use save"):
         train(CsAdapter(), cs_records, tmp_path, options=on_system(tmp_path), precision="bf16")

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from bertkit.backends import registry
-from bertkit.backends.base import OptimizerSpec, StepPlan, StepShape
 from bertkit.backends.cs import features as cs_data
-from bertkit.backends.cs.adapter import CsAdapter
-from bertkit.backends.cs.options import CsOptions
-from bertkit.data.prefetch import Steps
-from bertkit.errors import ConfigError, DataError, MissingDependencyError
+from bertkit.data.prefetch import StepRange
+from bertkit.errors import DataError
 
-from .runs import LENGTH, REAL, feed, tiny
+from .runs import LENGTH, REAL, feed
 
 # Data
 
@@ -25,7 +19,7 @@ from .runs import LENGTH, REAL, feed, tiny
 def test_features_are_the_ones_cerebras_documents(cs_records):
     (batch,) = feed(cs_records, "padded", fixed=True).steps(0, 1)
     parts = [cs_data.features(micro, LENGTH, 2) for micro in batch.micro_batches]
-    found = cs_data.filled(parts, 10)
+    found = cs_data.padded_to_rows(parts, 10)
     source = feed(cs_records, "padded", fixed=True).source.batch(np.arange(8))
     assert {len(values) for values in found.values()} == {10}
     assert {values.dtype for values in found.values()} == {np.dtype(np.int32), np.dtype("f4")}
@@ -53,7 +47,7 @@ def test_a_bucketed_step_keeps_its_rows_and_puts_similar_ones_together(cs_record
 
 
 def test_packed_steps_have_one_shape_and_say_when_it_is_too_small(cstorch, cs_records, tmp_path):
-    steps = Steps(feed(cs_records, "packed", fixed=True, size=32), 0, 5)
+    steps = StepRange(feed(cs_records, "packed", fixed=True, size=32), 0, 5)
     extent = cs_data.measure(steps, training=True)
     assert extent.rows < 32 and extent.rows % 4 == 0 and extent.steps == 5
     tight = cs_data.Stream(steps, 2, LENGTH)
@@ -64,7 +58,7 @@ def test_packed_steps_have_one_shape_and_say_when_it_is_too_small(cstorch, cs_re
 
 def test_rows_are_as_long_as_the_plan_says_also_where_the_first_are_shorter(cs_records):
     """A bucketed evaluation may begin with a bucket of short sequences."""
-    steps = Steps(feed(cs_records, "bucketed", fixed=True), 0, 2)
+    steps = StepRange(feed(cs_records, "bucketed", fixed=True), 0, 2)
     for training in (True, False):
         extent = cs_data.measure(steps, training, LENGTH)
         assert extent.length == LENGTH
@@ -103,7 +97,7 @@ def test_workers_share_the_steps_without_changing_them(
 ):
     import cerebras.pytorch.distributed as module
 
-    steps = Steps(feed(cs_records, "padded", fixed=True), 0, 5)
+    steps = StepRange(feed(cs_records, "padded", fixed=True), 0, 5)
     stream = cs_data.Stream(steps, 8, LENGTH)
     whole = [features["input_ids"].numpy() for features in stream]
     rebuilt = [[None] * systems for _ in whole]
@@ -124,76 +118,7 @@ def test_workers_share_the_steps_without_changing_them(
 # Settings
 
 
-def test_without_the_package_it_says_what_to_install(bertkit, cs_records, tmp_path):
-    if REAL:
-        pytest.skip("the package is here")
-    with pytest.raises(MissingDependencyError) as caught:
-        registry.get("cs")
-    assert "pip install 'cerebras-pytorch==2.10.0'" in caught.value.hint
-    done = bertkit("pretrain", "--backend", "cs", "--input", cs_records / "train.tfrecord",
-                   "--output", tmp_path / "run")  # fmt: skip
-    assert done.status == 4
-    assert done.err.strip().count("\n") == 1
-
-
-def test_it_is_found_where_it_is(cstorch):
-    probe = registry.get("cs").probe()
-    assert probe.present and "cerebras-pytorch" in probe.reason
-    if REAL:
-        assert probe.version == "2.10.0"
-
-
-def test_all_problems_are_told_at_once():
-    plan = StepPlan(
-        "fp32", "unpadded", clip="before", shape=StepShape(2, 2, 128, 0, world=2),
-        options=CsOptions(systems=8, validate_only=True, compile_only=True),
-    )  # fmt: skip
-    flags = [p.flag for p in CsAdapter().validate(plan, OptimizerSpec("nvlamb"))]
-    assert flags == ["--layout", "--optimizer", "--precision", "--set", "--backend", "--clip",
-                     "--set"]  # fmt: skip
-    half = StepPlan("bf16", "padded", loss_scale=8.0, options=CsOptions(half="cbfloat16"))
-    assert [p.flag for p in CsAdapter().validate(half, OptimizerSpec())] == ["--loss-scale"]
-    here = StepPlan(
-        "fp16", "padded", options=CsOptions(device="cpu", validate_only=True, systems=2)
-    )
-    assert len(CsAdapter().validate(here, OptimizerSpec())) == 3
-
-
-def test_it_runs_alone(cstorch, cs_records, tmp_path, monkeypatch):
-    adapter = CsAdapter()
-    with pytest.raises(ConfigError, match="measure-peak"):
-        adapter.peak_flops("bf16")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", "0")
-    with pytest.raises(ConfigError, match="one process"):
-        adapter.start(CsOptions(device="cpu"))
-
-
-def test_end_to_end_through_the_command_line(cs_command, cs_records, tmp_path):
-    words = [
-        "pretrain", "--backend", "cs", "--input", cs_records / "train.tfrecord", "--eval-input",
-        cs_records / "eval.tfrecord", "--output", "run", "--gbs", 8, "--micro-batch-size", 4,
-        "--max-steps", 4, "--set", "cs.device=cpu", *tiny(),
-    ]  # fmt: skip
-    planned = cs_command(*words, "--dry-run")
-    assert planned.status == 0, planned.err
-    assert "cs.device" in planned.out and not (tmp_path / "run").exists()
-    refused = cs_command(*words, "--dry-run", "--mock")
-    assert refused.status == 3 and "--mock does not work on cs" in refused.err
-    done = cs_command(*words, "--json")
-    assert done.status == 0, done.err
-    result = json.loads(done.out.splitlines()[-1])
-    assert result["step"] == 4 and math.isfinite(result["evaluation"]["mlm_loss"])
-    asked = cs_command(
-        "eval", "--backend", "cs", "--set", "cs.device=cpu", "--input",
-        cs_records / "eval.tfrecord", "--checkpoint", "run", "--json",
-    )  # fmt: skip
-    assert asked.status == 0, asked.err
-    (quality,) = json.loads(asked.out.splitlines()[-1])["checkpoints"]
-    assert quality["mlm_loss"] == pytest.approx(result["evaluation"]["mlm_loss"], rel=1e-5)
-
-
 def test_a_stretch_is_measured_before_it_begins(cs_records):
     assert cs_data.measure(
-        Steps(feed(cs_records, "padded", fixed=True), 16, 3), training=True
+        StepRange(feed(cs_records, "padded", fixed=True), 16, 3), training=True
     ) == cs_data.Extent(steps=3, rows=8, length=LENGTH, first_position=24, sequences=8)

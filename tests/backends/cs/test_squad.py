@@ -164,7 +164,7 @@ def test_the_compiler_takes_both_steps(cs_command, settings, tmp_path):
 
 def outside(self, batch):
     """Scores read where they were made, not where the engine lets them go."""
-    session, _ = cs_step._of(batch)
+    session, _ = cs_step._session_of(batch)
     self.model.eval()
     session.begun or session.begin()
     found = self._predict(session.batch)
@@ -187,7 +187,7 @@ def unweighted(batch, length, segment_padding=0):
 
 
 def reversed_rows(parts, rows):
-    return {name: values[::-1] for name, values in FILLED(parts, rows).items()}
+    return {name: values[::-1] for name, values in PADDED(parts, rows).items()}
 
 
 def untrained(self, features):
@@ -197,13 +197,13 @@ def untrained(self, features):
     return PREDICT(self, features)
 
 
-FEATURES, FILLED = cs_data.features, cs_data.filled
+FEATURES, PADDED = cs_data.features, cs_data.padded_to_rows
 PREDICT = cs_step.CsStepper._predict_body
 BREAKAGES = {
     "scores read outside a closure": (cs_step.CsStepper, "predict", outside),
     "the mask not inverted": (cs_data, "features", unmasked),
     "weights of the step lost": (cs_data, "features", unweighted),
-    "rows in another order": (cs_data, "filled", reversed_rows),
+    "rows in another order": (cs_data, "padded_to_rows", reversed_rows),
     "dropout in answers": (cs_step.CsStepper, "_predict_body", untrained),
 }
 

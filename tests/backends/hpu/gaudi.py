@@ -17,7 +17,7 @@ from bertkit.backends.base import OptimizerSpec, StepPlan, StepShape
 from bertkit.backends.hpu.adapter import HpuAdapter
 from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.torch.cpu import CpuAdapter
-from bertkit.data.feed import Feed
+from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
 from bertkit.data.sample_order import Order
 from bertkit.model.config import BertConfig
@@ -98,10 +98,10 @@ def fresh_model(seed: int = 3) -> BertForPreTraining:
     return BertForPreTraining(SHAPE)
 
 
-def feed_of(path, layout: str = "padded", fixed: bool = True, order: bool = True) -> Feed:
+def feed_of(path, layout: str = "padded", fixed: bool = True, order: bool = True) -> RecordFeed:
     source = RecordSource([str(path)])
     batch = GLOBAL if order else MICRO
-    return Feed(
+    return RecordFeed(
         source, Order(len(source), 7, shuffle=order), batch, MICRO, layout, "global_step",
         synthetic.VOCAB, fixed=fixed,
     )  # fmt: skip

@@ -23,7 +23,7 @@ from bertkit.backends.hpu import step
 from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.torch import step as plain_step
 from bertkit.backends.torch.distributed import reduce_gradients
-from bertkit.data.feed import Feed
+from bertkit.data.record_feed import RecordFeed
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.train.optimizers import own_part
 
@@ -64,7 +64,7 @@ SCENARIOS = {
     ),
     "own counts only": (
         FLAT, lambda patch: patch.setattr(
-            plain_step, "shared_scales", lambda batch, peers: batch.micro_batches
+            plain_step, "shared_scales", lambda batch, process_group: batch.micro_batches
         ),
     ),
     "sharded": (FLAT, lambda patch: None),
@@ -76,14 +76,14 @@ SCENARIOS = {
 
 def scenario(adapter, records, options, sharded=False) -> dict:
     adapter.options = options
-    rank = adapter.peers.topology.rank
+    rank = adapter.process_group.topology.rank
     placed = adapter.place(gaudi.fresh_model(seed=3 + rank))
     name, clip = ("nvlamb", SHARDED_CLIP) if sharded else ("sgd", 1.0)
     optimizer = adapter.optimizer(placed, OptimizerSpec(name, shard=sharded))
     plan = StepPlan("fp32", "padded", max_grad_norm=clip, options=options)
     stepper = adapter.build(placed, PretrainingObjective(), plan, optimizer, gaudi.rate)
     feed = gaudi.feed_of(records)
-    feed = Feed(
+    feed = RecordFeed(
         feed.source, feed.order, gaudi.GLOBAL, 2, "padded", "global_step", feed.vocab_size,
         rank=rank, world=2, fixed=True,
     )  # fmt: skip
@@ -97,7 +97,7 @@ def scenario(adapter, records, options, sharded=False) -> dict:
     state = stepper.state()
     if sharded:
         # As from the main process's checkpoint, which all of them read.
-        (state, *_) = adapter.peers.gather(state)
+        (state, *_) = adapter.process_group.gather(state)
         stepper.load_state(state)
     return {
         "weights": adapter.weights(placed), "losses": losses, "calls": calls, "kept": kept,
@@ -118,7 +118,7 @@ def main(folder: Path, mode: str) -> None:
     adapter = hpu.HpuAdapter()
     lazy = HpuOptions(mode="lazy")
     adapter.start(HpuOptions(mode=mode), distributed=True)
-    rank = adapter.peers.topology.rank
+    rank = adapter.process_group.topology.rank
     found = {}
     wanted = {"flat": (lazy, SCENARIOS["flat"][1])} if mode == "lazy" else SCENARIOS
     for name, (options, breaks) in wanted.items():

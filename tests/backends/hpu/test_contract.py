@@ -269,7 +269,7 @@ BREAKAGES = {
     "weights as the wrapper has them": (
         "sgd",
         lambda patch: patch.setattr(
-            HpuAdapter, "weights", lambda self, model: graphs.Losses(model, None).state_dict()
+            HpuAdapter, "weights", lambda self, model: graphs.LossModule(model, None).state_dict()
         ),
         checkpoints_hold_plain_names_on_the_cpu,
     ),

@@ -21,6 +21,7 @@ from bertkit.backends.hpu import adapter
 from bertkit.train import checkpoint
 
 HERE = Path(__file__).parent
+PLACES = (HERE.parents[1], HERE.parents[2], HERE.parent / "fakes")
 MODEL = ["hidden_size=16", "num_hidden_layers=1", "num_attention_heads=2", "intermediate_size=32",
          "max_position_embeddings=48", "hidden_dropout_prob=0.0",
          "attention_probs_dropout_prob=0.0"]  # fmt: skip
@@ -170,7 +171,7 @@ def start(program, *words, world=2):
                 "OMPI_COMM_WORLD_RANK": str(rank), "OMPI_COMM_WORLD_LOCAL_RANK": str(rank),
                 "OMPI_COMM_WORLD_LOCAL_SIZE": str(world), "MASTER_ADDR": "127.0.0.1",
                 "MASTER_PORT": str(port),
-                "PYTHONPATH": os.pathsep.join(map(str, (HERE.parents[1], HERE.parent / "fakes"))),
+                "PYTHONPATH": os.pathsep.join(map(str, PLACES)),
             },
         )
         for rank in range(world)

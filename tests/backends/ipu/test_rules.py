@@ -43,23 +43,6 @@ def test_graphcores_own_placements_pass():
     assert problems(IpuOptions(), OptimizerSpec(), max_grad_norm=1.0) == []
 
 
-@pytest.mark.parametrize(
-    ("options", "layers", "found"),
-    [
-        (IpuOptions(), 2, [(0, 2, True)]),
-        (IpuOptions(layers_per_ipu=[3]), 6, [(0, 3, False), (1, 3, False), (0, 0, True)]),
-        (IpuOptions(layers_per_ipu=[0, 4, 4, 4]), 12,
-         [(0, 0, False), (1, 4, False), (2, 4, False), (3, 4, False), (0, 0, True)]),
-        (IpuOptions(pipeline_stages=["emb hid hid pool heads"]), 2, [(0, 2, True)]),
-    ],
-)  # fmt: skip
-def test_stages(options, layers, found):
-    pipeline = make_pipeline(options, layers)
-    assert [(stage.ipu, stage.layers, stage.heads) for stage in pipeline.stages] == found
-    assert pipeline.least_accumulation == 2 * len(found) - 1
-    assert pipeline.ipus == len({ipu for ipu, _, _ in found})
-
-
 FORM = replace(LARGE, layers_per_ipu=[], pipeline_stages=STAGES, device_mapping=[0, 1, 2, 3, 0])
 
 
@@ -70,7 +53,7 @@ FORM = replace(LARGE, layers_per_ipu=[], pipeline_stages=STAGES, device_mapping=
         (replace(LARGE, replicas=3, auto_round=True), {}, None),
         (LARGE, {"shape": StepShape(8, 32, 128, 20)}, "8 micro-batches per replica and step do"),
         (LARGE, {"shape": StepShape(8, 36, 128, 20)}, None),
-        (LARGE, {"shape": StepShape(8, 37, 128, 20)}, "cannot be dealt to ipu.replicas 4"),
+        (LARGE, {"shape": StepShape(8, 37, 128, 20)}, "cannot be divided over ipu.replicas 4"),
         (replace(LARGE, layers_per_ipu=[3, 7, 7, 6]), {}, "places 23 layers, the model has 24"),
         (replace(LARGE, ipus_per_replica=2), {}, "less than the 4 IPUs"),
         (replace(LARGE, memory_proportion=[0.1, 0.2]), {}, "2 numbers for 4 IPUs"),
@@ -131,4 +114,4 @@ def test_all_problems_come_at_once():
 def test_what_only_evaluates_needs_no_accumulation():
     sizes = StepShape(32, 1, 128, 20)
     assert problems(shape=sizes, training=False) == []
-    assert any("do not fill" in text or "dealt" in text for _, text in problems(shape=sizes))
+    assert any("do not fill" in text or "divided" in text for _, text in problems(shape=sizes))

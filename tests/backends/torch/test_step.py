@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from bertkit.backends.base import OptimizerSpec, StepPlan
-from bertkit.backends.process_group import Peers, Topology
-from bertkit.backends.torch.step import LoopStepper, make_scaler, plain_weights, step_seed
+from bertkit.backends.process_group import ProcessGroup, Topology
+from bertkit.backends.torch.step import TorchStepper, make_scaler, plain_weights, step_seed
 from bertkit.data.step_batch import MicroBatch, StepBatch
 from bertkit.train.optimizers import make_optimizer
 
@@ -53,9 +53,9 @@ def stepper(task=None, precision="fp32", rank=0, clip=0.0, **more):
     model = Line()
     optimizer = make_optimizer(model, OptimizerSpec("adamw", weight_decay=0.0))
     plan = StepPlan(precision, max_grad_norm=clip)
-    return LoopStepper(
+    return TorchStepper(
         model, task or Squares(), plan, torch.device("cpu"), optimizer,
-        lambda step: 0.1 * (step + 1), Peers(Topology(1, rank)), **more,
+        lambda step: 0.1 * (step + 1), ProcessGroup(Topology(1, rank)), **more,
     )  # fmt: skip
 
 
@@ -146,7 +146,7 @@ def test_weights_have_plain_names():
 
 
 def test_a_stepper_without_optimizer_cannot_train():
-    step = LoopStepper(Line(), Squares(), StepPlan(), torch.device("cpu"))
+    step = TorchStepper(Line(), Squares(), StepPlan(), torch.device("cpu"))
     with pytest.raises(RuntimeError, match="built to evaluate"):
         step.train(step_batch([1, 2]), 0)
 

@@ -15,7 +15,7 @@ from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_
 
 from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan
-from bertkit.data.feed import Feed
+from bertkit.data.record_feed import RecordFeed
 from bertkit.data.sample_order import Order
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
@@ -53,7 +53,7 @@ class Made:
 
 def batches(topology, normalisation, micro_batch_size=4):
     """The steps of one process."""
-    feed = Feed(
+    feed = RecordFeed(
         Made(), Order(16 * STEPS, 1, shuffle=False), 16, micro_batch_size, "unpadded",
         normalisation, synthetic.VOCAB, rank=topology.rank, world=topology.world,
     )  # fmt: skip
@@ -80,9 +80,9 @@ def plain(adapter, normalisation):
     """SGD over steps of accumulated micro-batches; counts what goes to the other processes."""
     model, _, stepper = make(adapter, "sgd", max_grad_norm=0.0)
     sent = []
-    if adapter.peers.topology.world > 1:
+    if adapter.process_group.topology.world > 1:
         stepper.model.register_comm_hook(None, lambda _, bucket: count(sent, bucket))
-    for step, batch in enumerate(batches(adapter.peers.topology, normalisation)):
+    for step, batch in enumerate(batches(adapter.process_group.topology, normalisation)):
         stepper.train(batch, step)
     return {"weights": weights(model), "exchanges": len(sent)}
 
@@ -95,16 +95,16 @@ def count(sent, bucket):
 def clipped(adapter, clip):
     """One step of SGD whose gradients are clipped before or after they are averaged."""
     model, _, stepper = make(adapter, "sgd", max_grad_norm=CLIP, clip=clip)
-    stepper.train(batches(adapter.peers.topology, "micro_batch")[0], 0)
+    stepper.train(batches(adapter.process_group.topology, "micro_batch")[0], 0)
     return weights(model)
 
 
 def sharded(adapter, name):
-    """The same steps with the optimizer's state whole and dealt out, and going on from there."""
+    """The same steps with the optimizer's state whole and sharded, and resumed from there."""
     found = {}
     for shard in (False, True):
         model, optimizer, stepper = make(adapter, name, 1e-2, shard)
-        steps = batches(adapter.peers.topology, "global_step")
+        steps = batches(adapter.process_group.topology, "global_step")
         for step, batch in enumerate(steps[:2]):
             stepper.train(batch, step)
         state, half = copied(stepper.state()), weights(model)
@@ -112,12 +112,12 @@ def sharded(adapter, name):
         inner = getattr(optimizer, "optim", optimizer)
         kept = sum(len(group["params"]) for group in inner.param_groups)
         found[shard] = {"state": state, "weights": weights(model), "half": half, "kept": kept}
-    (state,) = itertools.islice(adapter.peers.gather(found[True]["state"]["optimizer"]), 1)
+    (state,) = itertools.islice(adapter.process_group.gather(found[True]["state"]["optimizer"]), 1)
     model, _, stepper = make(adapter, name, 1e-2, shard=True)
     model.load_state_dict(found[True]["half"])
     stepper.load_state({"optimizer": state})
-    stepper.train(batches(adapter.peers.topology, "global_step")[2], 2)
-    return {"whole": found[False], "dealt": found[True], "resumed": weights(model)}
+    stepper.train(batches(adapter.process_group.topology, "global_step")[2], 2)
+    return {"whole": found[False], "sharded": found[True], "resumed": weights(model)}
 
 
 def everything(adapter):
@@ -129,8 +129,7 @@ def everything(adapter):
 
 
 if __name__ == "__main__":
-    ours = registry.get("cpu")
-    ours.start(distributed=True)
-    result = everything(ours)
-    torch.save(result, Path(sys.argv[1]) / f"rank-{ours.peers.topology.rank}.pt")
-    ours.close()
+    with registry.get("cpu") as ours:
+        place = ours.start(distributed=True)
+        result = everything(ours)
+        torch.save(result, Path(sys.argv[1]) / f"rank-{place.rank}.pt")

@@ -28,14 +28,14 @@ from bertkit.train import checkpoint
 # The second process of a run dies after so many steps, however busy the machine is.
 STRUCK = """
 import os, signal, sys
-from bertkit.backends.torch.step import LoopStepper
+from bertkit.backends.torch.step import TorchStepper
 from bertkit.cli import main
-train = LoopStepper.train
+train = TorchStepper.train
 def struck(self, batch, step):
     if os.environ["RANK"] == "1" and step == {step}:
         os.kill(os.getpid(), signal.{name})
     return train(self, batch, step)
-LoopStepper.train = struck
+TorchStepper.train = struck
 sys.exit(main(sys.argv[1:]))
 """
 

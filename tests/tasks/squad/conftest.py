@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import lzma
+import shutil
 
 import pytest
+import torch
 
+from bertkit.model.checkpoints.hf import save_pretrained
+from bertkit.model.config import BertConfig
+from bertkit.model.heads import BertForPreTraining
 from bertkit.tokenization.vocabulary import load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
-from tasks.squad.world import WORDS
+from tasks.squad.world import PEOPLE, RIVERS, SIZES, WORDS, squad
 
 
 @pytest.fixture
@@ -51,3 +56,25 @@ def write(tmp_path):
         return path
 
     return function
+
+
+@pytest.fixture
+def encoder(tmp_path, vocab_file):
+    """A pretraining checkpoint with the vocabulary beside it."""
+    torch.manual_seed(0)
+    size = len(vocab_file.read_text().split())
+    place = tmp_path / "encoder"
+    save_pretrained(BertForPreTraining(BertConfig(vocab_size=size, **SIZES)), place)
+    shutil.copy(vocab_file, place / "vocab.txt")
+    return place
+
+
+@pytest.fixture
+def settings(tmp_path, encoder, write):
+    file = str(write("train.json", squad(RIVERS, PEOPLE)))
+    return {
+        "train_file": file, "predict_file": file, "init_checkpoint": str(encoder),
+        "output": str(tmp_path / "run"), "max_seq_length": 48, "doc_stride": 16,
+        "max_query_length": 12, "global_batch_size": 5, "max_steps": 80, "learning_rate": 1e-3,
+        "save_every": 40,
+    }  # fmt: skip

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from bertkit.backends.base import StepPlan
-from bertkit.backends.process_group import Peers, Topology
+from bertkit.backends.process_group import ProcessGroup, Topology
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.errors import ConfigError
 from bertkit.model.checkpoints.hf import save_pretrained
@@ -115,7 +115,7 @@ def test_two_processes_train_and_answer_as_one_does(bertkit, words, tmp_path):
         assert mine.read_bytes() == theirs.read_bytes(), name
 
 
-class Half(Peers):
+class Half(ProcessGroup):
     """The second of two processes, which gathers what a first one like it would have."""
 
     def gather(self, item):
@@ -138,7 +138,7 @@ def test_sizes_are_agreed_on_and_a_process_without_a_batch_waits(
     windows = WindowMaker(tokenizer, 48, 8, 12).windows(questions, training=False)
     adapter = CpuAdapter()
     adapter.start()
-    adapter.peers = Half(Topology(2, 1, 1))
+    adapter.process_group = Half(Topology(2, 1, 1))
     stepper = adapter.build(BertForQuestionAnswering(shape), SpanObjective(), StepPlan())
     asked, predict = [], stepper.predict
     monkeypatch.setattr(stepper, "predict", lambda batch: asked.append(batch) or predict(batch))

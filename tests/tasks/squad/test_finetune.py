@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -18,36 +17,7 @@ from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.squad.config import SquadConfig
 from bertkit.tasks.squad.finetune import finetune
-from bertkit.tasks.squad.prepare import prepare
-from tasks.squad.world import PEOPLE, RIVERS, paragraph, squad
-
-SIZES = {
-    "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
-    "intermediate_size": 128, "max_position_embeddings": 64, "initializer_range": 0.1,
-    "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
-}  # fmt: skip
-
-
-@pytest.fixture
-def encoder(tmp_path, vocab_file):
-    """A pretraining checkpoint with the vocabulary beside it."""
-    torch.manual_seed(0)
-    size = len(vocab_file.read_text().split())
-    place = tmp_path / "encoder"
-    save_pretrained(BertForPreTraining(BertConfig(vocab_size=size, **SIZES)), place)
-    shutil.copy(vocab_file, place / "vocab.txt")
-    return place
-
-
-@pytest.fixture
-def settings(tmp_path, encoder, write):
-    file = str(write("train.json", squad(RIVERS, PEOPLE)))
-    return {
-        "train_file": file, "predict_file": file, "init_checkpoint": str(encoder),
-        "output": str(tmp_path / "run"), "max_seq_length": 48, "doc_stride": 16,
-        "max_query_length": 12, "global_batch_size": 5, "max_steps": 80, "learning_rate": 1e-3,
-        "save_every": 40,
-    }  # fmt: skip
+from tasks.squad.world import SIZES, paragraph, squad
 
 
 @pytest.mark.parametrize("layout", ["unpadded", "padded"])
@@ -158,12 +128,6 @@ def test_a_checkpoint_inside_the_run_is_not_overwritten(settings):
         finetune(again, CpuAdapter(), overwrite=True)
 
 
-def test_the_estimate_counts_without_writing(settings, tmp_path):
-    plan = prepare(SquadConfig(**settings), CpuAdapter()).estimate()
-    assert (plan["training_questions"], plan["training_windows_about"], plan["steps"]) == (5, 5, 80)
-    assert not (tmp_path / "run").exists()
-
-
 def test_config_names_what_contradicts():
     def problems(**values):
         return "; ".join(SquadConfig(**values).problems())
@@ -175,3 +139,31 @@ def test_config_names_what_contradicts():
     assert "not a multiple" in problems(output="x", predict_file="p", micro_batch_size=5)
     assert "no room" in problems(output="x", predict_file="p", max_query_length=381)
     assert not problems(output="x", predict_file="p")
+
+
+def test_evaluations_during_training_are_recorded_and_change_no_number(settings, tmp_path):
+    settings |= {"max_steps": 30, "do_predict": False, "log_every": 15}
+    plain = finetune(SquadConfig(**settings), CpuAdapter())
+    settings["output"] = str(tmp_path / "evaluated")
+    result = finetune(SquadConfig(**settings, eval_every=10), CpuAdapter())
+    one, other = load_weights(plain.checkpoint), load_weights(result.checkpoint)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    lines = map(json.loads, (tmp_path / "evaluated" / "metrics.jsonl").read_text().splitlines())
+    found = {line["step"]: line for line in lines if line["kind"] == "eval"}
+    assert list(found) == [10, 20, 30]
+    # What the trained model then answers has the scores of the last evaluation.
+    settings |= {"do_predict": True, "train_file": None, "init_checkpoint": result.checkpoint}
+    scores = finetune(SquadConfig(**settings), CpuAdapter()).scores
+    assert {name: found[30][name] for name in scores} == scores
+
+
+def test_settings_shared_with_pretraining_decide_numbers(settings, tmp_path):
+    settings |= {"max_steps": 3, "do_predict": False}
+    base = load_weights(finetune(SquadConfig(**settings), CpuAdapter()).checkpoint)
+    same = {"recompute": True, "background_save": False, "measure_peak": True}
+    for number, (change, differs) in enumerate(
+        [(same, False), ({"beta1": 0.5}, True), ({"warmup_steps": 2}, True), ({"eps": 1e-3}, True)]
+    ):
+        settings["output"] = str(tmp_path / str(number))
+        found = load_weights(finetune(SquadConfig(**settings, **change), CpuAdapter()).checkpoint)
+        assert differs != all(torch.equal(base[name], found[name]) for name in base), change

@@ -5,6 +5,11 @@ from __future__ import annotations
 import copy
 import zlib
 
+SIZES = {
+    "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "intermediate_size": 128, "max_position_embeddings": 64, "initializer_range": 0.1,
+    "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
+}  # fmt: skip
 WORDS = (
     "the a of in was is born wrote city river who where what when did flows through to and king"
     " queen built bridge 1844 1901 paris london seine thames anna otto maria poem castle old . , ?"

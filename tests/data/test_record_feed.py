@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import synthetic
 
-from bertkit.data.feed import Feed
+from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
 from bertkit.data.sample_order import Order
 from bertkit.errors import DataError
@@ -17,7 +17,7 @@ def source(tmp_path):
 
 def feed(source, micro=2, vocab=synthetic.VOCAB):
     order = Order(len(source), seed=7)
-    return Feed(source, order, 4, micro, "unpadded", "global_step", vocab)
+    return RecordFeed(source, order, 4, micro, "unpadded", "global_step", vocab)
 
 
 def ids(batch):

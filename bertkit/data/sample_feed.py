@@ -1,0 +1,100 @@
+"""Samples in memory as the steps of a run: for tasks whose data are not pretraining records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from bertkit.data.sample_order import Order
+from bertkit.data.step_batch import MicroBatch, StepBatch
+
+Sample = TypeVar("Sample")
+
+
+def side_by_side(
+    ids: Sequence[np.ndarray], segments: Sequence[np.ndarray], padded_length: int = 0
+) -> MicroBatch:
+    """Token sequences as one micro-batch: unpadded, or in rows of one length.
+
+    Args:
+        ids: tokens of each sequence, int64, the longest sequence first.
+        segments: segment numbers of each sequence's tokens.
+        padded_length: pad every sequence to this length; 0 keeps real tokens only.
+    """
+    lengths = np.array([len(tokens) for tokens in ids], np.int64)
+    sizes = np.full_like(lengths, padded_length) if padded_length else lengths
+    starts = np.cumsum(sizes) - sizes
+    all_ids, all_segments = np.zeros((2, int(sizes.sum())), np.int64)
+    for first, tokens, numbers in zip(starts, ids, segments, strict=True):
+        all_ids[first : first + len(tokens)] = tokens
+        all_segments[first : first + len(tokens)] = numbers
+    arrays: dict[str, np.ndarray] = {
+        "ids": all_ids,
+        "segments": all_segments,
+        "positions": np.arange(len(all_ids)) - np.repeat(starts, sizes),
+        "cls_rows": starts,
+    }
+    if padded_length:
+        arrays["mask"] = np.arange(padded_length)[None, :] < lengths[:, None]
+    else:
+        arrays["cumulative"] = np.append(starts, len(all_ids)).astype(np.int32)
+    return MicroBatch(arrays, lengths)
+
+
+@dataclass(frozen=True)
+class SampleFeed(Generic[Sample]):
+    """Samples as the steps of a run, or once each for an evaluation.
+
+    Every micro-batch gets an array of weights, float32 [N]: the factor of each sample in the
+    loss, 1 / global_batch_size, so that the loss of a step is the mean over its samples.
+
+    Attributes:
+        samples: of any kind.
+        order: in which they are seen in training.
+        make_batch: samples → a micro-batch; can be sent to another process.
+        global_batch_size: samples per step.
+        micro_batch_size: samples per forward pass.
+        rank: of this process; it takes the rank-th part of every step, or of all
+            micro-batches of an evaluation.
+        world: processes that share the work; the order of steps does not depend on it.
+        weights: name of the array of weights.
+    """
+
+    samples: Sequence[Sample]
+    order: Order
+    make_batch: Callable[[Sequence[Sample]], MicroBatch]
+    global_batch_size: int
+    micro_batch_size: int
+    rank: int = 0
+    world: int = 1
+    weights: str = "weights"
+
+    def steps(self, position: int, limit: int) -> Iterator[StepBatch]:
+        """The step batches from a position of the order on; `limit` of them."""
+        share, size = self.global_batch_size // self.world, self.micro_batch_size
+        for _ in range(limit):
+            numbers = self.order.take(position + self.rank * share, share)
+            position += self.global_batch_size
+            chosen = [self.samples[number] for number in numbers]
+            parts = [chosen[first : first + size] for first in range(0, len(chosen), size)]
+            yield StepBatch([self._weighted(part) for part in parts], position)
+
+    def once(self) -> Iterator[StepBatch]:
+        """All samples once in their own order; several processes take the batches in turn."""
+        size, count = self.micro_batch_size, len(self.samples)
+        for first in range(self.rank * size, count, self.world * size):
+            last = min(first + size, count)
+            yield StepBatch([self._weighted(self.samples[first:last])], last)
+
+    def parts(self) -> int:
+        """How many step batches `once` gives this process."""
+        size = self.micro_batch_size
+        return len(range(self.rank * size, len(self.samples), self.world * size))
+
+    def _weighted(self, samples: Sequence[Sample]) -> MicroBatch:
+        batch = self.make_batch(samples)
+        weights = np.full(batch.sequences, 1 / self.global_batch_size, np.float32)
+        return replace(batch, arrays={**batch.arrays, self.weights: weights})

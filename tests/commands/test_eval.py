@@ -1,0 +1,83 @@
+"""`bertkit eval`: numbers beside those of transformers, targets and exit statuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import synthetic
+import torch
+
+
+def by_transformers(checkpoint) -> dict[str, float]:
+    """Loss and accuracy of the training records, from Hugging Face's own model."""
+    from transformers import BertForPreTraining
+
+    rows = synthetic.batch(20, seed=1)
+    tensors = {name: torch.from_numpy(np.asarray(values)).long() for name, values in rows.items()}
+    model = BertForPreTraining.from_pretrained(checkpoint).eval()
+    with torch.no_grad():
+        found = model(
+            input_ids=tensors["input_ids"],
+            attention_mask=tensors["input_mask"],
+            token_type_ids=tensors["segment_ids"],
+        )
+    row, place = torch.nonzero(tensors["masked_lm_weights"], as_tuple=True)
+    logits = found.prediction_logits[row, tensors["masked_lm_positions"][row, place]]
+    labels = tensors["masked_lm_ids"][row, place]
+    pairs = found.seq_relationship_logits.argmax(1) == tensors["next_sentence_labels"]
+    return {
+        "mlm_loss": float(torch.nn.functional.cross_entropy(logits, labels)),
+        "mlm_accuracy": float((logits.argmax(1) == labels).float().mean()),
+        "nsp_accuracy": float(pairs.float().mean()),
+    }
+
+
+def test_numbers_equal_those_of_transformers(bertkit, trained):
+    # The small model knows the records that it was trained on, and few others.
+    found = bertkit("eval", "--input", trained.train, "--checkpoint", trained.run, "--json")
+    assert found.status == 0, found.err
+    result = found.result
+    assert result["command"] == "eval" and result["records"] == 20
+    assert [row["step"] for row in result["checkpoints"]] == [30, 60]
+    for row in result["checkpoints"]:
+        for name, value in by_transformers(row["checkpoint"]).items():
+            assert row[name] == pytest.approx(value, rel=1e-5, abs=1e-6)
+    assert result["checkpoints"][-1]["mlm_accuracy"] > 0.5
+
+
+def test_the_baseline_is_the_most_frequent_masked_token(bertkit, trained):
+    train, valid = synthetic.batch(20, seed=1), synthetic.batch(10, seed=2)
+    counts = np.bincount(train["masked_lm_ids"][train["masked_lm_weights"] > 0])
+    labels = valid["masked_lm_ids"][valid["masked_lm_weights"] > 0]
+    words = ["--input", trained.valid, "--checkpoint", trained.run / "step-0000060"]
+    found = bertkit("eval", *words, "--baseline", trained.train, "--json").result["baseline"]
+    assert found["token"] == counts.argmax()
+    assert found["accuracy"] == pytest.approx(float((labels == counts.argmax()).mean()))
+
+
+def test_a_glob_of_checkpoints_as_a_table(bertkit, trained):
+    found = bertkit("eval", "-i", trained.valid, "-c", trained.run / "step-*")
+    lines = [line.split() for line in found.out.splitlines() if line.startswith("step-")]
+    assert [line[0] for line in lines] == ["step-0000030", "step-0000060"]
+    assert f"Next: bertkit finetune-squad --init-checkpoint {trained.run}/step-0000060" in found.err
+
+
+def test_a_missed_target_has_a_status_of_its_own_after_the_numbers(bertkit, trained):
+    words = ["eval", "-i", trained.train, "-c", trained.run / "step-0000060"]
+    missed = bertkit(*words, "--min-mlm-accuracy", "0.999")
+    assert missed.status == 5
+    assert "step-0000060" in missed.out and "below --min-mlm-accuracy 0.999" in missed.err
+    assert bertkit(*words, "--min-mlm-accuracy", "0.5").status == 0
+
+
+def test_what_is_missing_is_named(bertkit, trained):
+    gone = trained.folder / "gone"
+    for words, status, named in (
+        (("-c", trained.run), 2, "--input"),
+        (("-i", trained.valid), 2, "--checkpoint"),
+        (("-i", trained.valid, "-c", gone), 3, str(gone)),
+        (("-i", gone, "-c", trained.run), 3, str(gone)),
+    ):
+        found = bertkit("eval", *words)
+        assert (found.status, found.out) == (status, ""), words
+        assert named in found.err

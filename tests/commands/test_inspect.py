@@ -1,0 +1,68 @@
+"""`bertkit inspect`: records, folders and runs as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import synthetic
+
+
+@pytest.fixture
+def vocab(tmp_path):
+    """A vocabulary of the synthetic records' 64 tokens, each a word."""
+    path = tmp_path / "vocab.txt"
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = [f"word{number}" for number in range(len(special), synthetic.VOCAB)]
+    path.write_text("\n".join([*special, *words]) + "\n")
+    return path
+
+
+def test_numbers_of_records(bertkit, trained):
+    rows = synthetic.batch(10, seed=2)
+    found = bertkit("inspect", trained.valid, "--count", 0, "--json").result["records"]
+    assert (found["files"], found["records"]) == (1, 10)
+    assert (found["max_seq_length"], found["max_predictions_per_seq"]) == (24, 4)
+    assert found["mean_length"] == pytest.approx(rows["input_mask"].sum(1).mean())
+    assert found["mean_predictions"] == pytest.approx((rows["masked_lm_weights"] > 0).sum(1).mean())
+    assert found["random_next"] == pytest.approx(rows["next_sentence_labels"].mean())
+    lengths = rows["input_mask"].sum(1)
+    for first, last, count in found["histogram"]:
+        assert count == np.count_nonzero((lengths >= first) & (lengths <= last))
+
+
+def test_records_are_shown_token_by_token(bertkit, trained, vocab):
+    rows = synthetic.batch(10, seed=2)
+    shown = bertkit("inspect", trained.valid, "--vocab", vocab, "--start", 4, "--count", 2)
+    assert shown.status == 0, shown.err
+    assert "Record 4:" in shown.out and "Record 5:" in shown.out
+    assert "Record 3:" not in shown.out and "Record 6:" not in shown.out
+    hidden = rows["masked_lm_ids"][4][rows["masked_lm_weights"][4] > 0]
+    for token in hidden:
+        assert f"[MASK:word{token}]" in shown.out
+    by_number = bertkit("inspect", "--input", trained.valid, "--start", 4, "--count", 1).out
+    assert f"[MASK:{hidden[0]}]" in by_number
+
+
+def test_a_run_ends_with_its_last_metrics(bertkit, trained):
+    last = json.loads((trained.run / "metrics.jsonl").read_text().splitlines()[-1])
+    assert bertkit("inspect", trained.run, "--json").result["run"] == last
+    assert f"mlm_loss {last['mlm_loss']}" in bertkit("inspect", trained.run).out
+
+
+def test_a_folder_with_a_manifest_and_its_records(bertkit, trained, tmp_path):
+    bertkit("pick-eval", "--input", trained.train, "--output", tmp_path / "picked", "--count", 5)
+    found = bertkit("inspect", tmp_path / "picked", "--json").result
+    manifest = json.loads((tmp_path / "picked" / "manifest.json").read_text())
+    assert found["records"]["records"] == 5
+    assert found["manifest"]["command"] == manifest["command"] == "pick-eval"
+
+
+def test_what_cannot_be_shown(bertkit, tmp_path):
+    assert bertkit("inspect").status == 2
+    gone = bertkit("inspect", tmp_path / "gone")
+    assert gone.status == 3 and str(tmp_path / "gone") in gone.err
+    (tmp_path / "text.tfrecord").write_text("no record at all, whatever its name says")
+    broken = bertkit("inspect", tmp_path / "text.tfrecord")
+    assert broken.status == 3 and "text.tfrecord" in broken.err

@@ -1,0 +1,65 @@
+"""`bertkit train-vocab`: a vocabulary from text, the same on every run."""
+
+from __future__ import annotations
+
+import pytest
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    words = ["Whale", "whales", "Sail", "sailed", "sailing", "Café"]
+    path.write_text(" ".join(words * 30) + "\n", encoding="utf-8")
+    return path
+
+
+def tokens(path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def test_size_special_tokens_and_bytes(bertkit, text, tmp_path):
+    words = ["train-vocab", "--input", text, "--size", 40]
+    done = bertkit(*words, "--output", tmp_path / "a.txt", "--json")
+    assert done.status == 0, done.err
+    assert done.result["tokens"] == len(tokens(tmp_path / "a.txt")) <= 40
+    assert tokens(tmp_path / "a.txt")[:5] == SPECIAL
+    bertkit(*words, "--output", tmp_path / "b.txt")
+    assert (tmp_path / "a.txt").read_bytes() == (tmp_path / "b.txt").read_bytes()
+
+
+def test_lower_case_and_cased(bertkit, text, tmp_path):
+    words = ["train-vocab", "--input", text, "--size", 60]
+    lower = bertkit(*words, "--output", tmp_path / "lower.txt")
+    cased = bertkit(*words, "--output", tmp_path / "cased.txt", "--cased")
+    letters = {token.removeprefix("##") for token in tokens(tmp_path / "lower.txt")[5:]}
+    assert all(token == token.lower() for token in letters) and "é" not in letters
+    letters = {token.removeprefix("##") for token in tokens(tmp_path / "cased.txt")[5:]}
+    assert {"W", "S", "C", "é"} <= letters
+    # The next command must tokenize as the vocabulary was made.
+    assert "--cased" not in lower.err and cased.err.strip().endswith("--cased")
+
+
+def test_rare_pairs_are_not_merged(bertkit, text, tmp_path):
+    words = ["train-vocab", "--input", text, "--size", 100]
+    bertkit(*words, "--output", tmp_path / "often.txt", "--min-frequency", 1000)
+    assert all(len(t.removeprefix("##")) == 1 for t in tokens(tmp_path / "often.txt")[5:])
+    bertkit(*words, "--output", tmp_path / "all.txt")
+    assert "whale" in tokens(tmp_path / "all.txt")
+
+
+def test_an_existing_file_stays_unless_told_otherwise(bertkit, text, tmp_path):
+    (tmp_path / "vocab.txt").write_text("mine\n")
+    words = ["train-vocab", "--input", text, "--output", tmp_path / "vocab.txt", "--size", 40]
+    refused = bertkit(*words)
+    assert refused.status == 2 and "--overwrite" in refused.err
+    assert (tmp_path / "vocab.txt").read_text() == "mine\n"
+    assert bertkit(*words, "--overwrite").status == 0
+    assert tokens(tmp_path / "vocab.txt")[:5] == SPECIAL
+
+
+def test_usage(bertkit, text, tmp_path):
+    assert bertkit("train-vocab", "-i", text, "-o", tmp_path / "v", "--size", 15).status == 2
+    gone = bertkit("train-vocab", "-i", tmp_path / "gone", "-o", tmp_path / "v")
+    assert gone.status == 3 and "gone" in gone.err

@@ -1,0 +1,99 @@
+"""Questions of the command line or another program, answered at once."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+
+from bertkit.backends.torch.cpu import CpuAdapter
+from bertkit.errors import ConfigError, DataError
+from bertkit.model.checkpoints.hf import save_pretrained
+from bertkit.model.config import BertConfig
+from bertkit.model.heads import BertForQuestionAnswering
+from bertkit.tasks.squad.config import PredictConfig
+from bertkit.tasks.squad.predict import one_question, predict, read_question_lines
+from tasks.squad.world import PEOPLE, SIZES
+
+
+@pytest.fixture
+def config(tmp_path, vocab_file):
+    """Of a span model with random weights."""
+    torch.manual_seed(1)
+    shape = BertConfig(vocab_size=len(vocab_file.read_text().split()), **SIZES)
+    save_pretrained(BertForQuestionAnswering(shape), tmp_path / "spans")
+    shutil.copy(vocab_file, tmp_path / "spans" / "vocab.txt")
+    return PredictConfig(
+        init_checkpoint=str(tmp_path / "spans"), max_seq_length=48, max_query_length=12,
+        doc_stride=16,
+    )  # fmt: skip
+
+
+def test_every_question_gets_an_answer_out_of_its_passage(config):
+    questions = [one_question(text, PEOPLE["context"]) for text in ("Who?", "When?")]
+    questions[1].id = "2"
+    result = predict(config, questions, CpuAdapter())
+    assert result.checkpoint == config.init_checkpoint
+    assert [answer["id"] for answer in result.answers] == ["1", "2"]
+    for answer in result.answers:
+        assert answer["answer"] in PEOPLE["context"]
+        assert answer["probability"] == answer["nbest"][0]["probability"]
+        assert 0 < answer["probability"] <= 1 and "null_odds" not in answer
+
+
+def test_the_batch_size_decides_no_answer(config):
+    from dataclasses import replace
+
+    questions = [one_question("Who wrote a poem?", PEOPLE["context"])]
+    found = [
+        predict(replace(config, predict_batch_size=size), questions, CpuAdapter()).answers
+        for size in ("1", "8", "auto")
+    ]
+    assert found[0][0]["answer"] == found[1][0]["answer"] == found[2][0]["answer"]
+
+
+def test_what_a_machine_cannot_do_is_refused_first(config):
+    from dataclasses import replace
+
+    with pytest.raises(ConfigError, match="--precision fp16 does not work on cpu"):
+        predict(replace(config, precision="fp16"), [], CpuAdapter())
+
+
+def test_lines_become_questions():
+    lines = [
+        '{"question": "Who?", "passage": "Anna wrote."}',
+        "",
+        '{"id": 7, "question": "When?", "context": "In 1844."}',
+    ]
+    first, second = read_question_lines(lines, "here")
+    assert (first.id, first.text, first.passage.text) == ("1", "Who?", "Anna wrote.")
+    assert (second.id, second.passage.text) == ("7", "In 1844.")
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("{", "here:1: not JSON"),
+        ("[]", "here:1: not an object"),
+        ('{"question": "Who?"}', "'passage' is missing"),
+        ('{"question": " ", "passage": "x"}', "'question' is missing, empty"),
+        ("", "holds no question"),
+    ],
+)
+def test_lines_of_another_form_are_named(line, text):
+    with pytest.raises(DataError, match=text):
+        read_question_lines([line], "here")
+
+
+def test_an_id_occurs_once():
+    line = '{"id": "a", "question": "Who?", "passage": "Anna."}'
+    with pytest.raises(DataError, match="here:2: the id 'a' has occurred before"):
+        read_question_lines([line, line], "here")
+
+
+def test_empty_words_are_refused():
+    with pytest.raises(DataError, match="--question is empty"):
+        one_question(" ", "Anna wrote.")
+    with pytest.raises(DataError, match="--passage is empty"):
+        one_question("Who?", "")
