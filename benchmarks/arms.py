@@ -207,8 +207,13 @@ def build_bertkit(
     *,
     compiled: bool = False,
     threads: int = 0,
+    **settings: Any,
 ) -> BertkitArm:
-    """Model, batches and stepper as `bertkit pretrain` makes them; `threads` 0 leaves torch's."""
+    """Model, batches and stepper as `bertkit pretrain` makes them; `threads` 0 leaves torch's.
+
+    Args:
+        settings: further ones of `PretrainConfig`, and `totals` of its section `cuda`.
+    """
     import torch
 
     from bertkit.backends import registry
@@ -235,7 +240,8 @@ def build_bertkit(
         layout=adapter.caps.layout("auto"),
         global_batch_size=case.batch,
         model=BertConfig(**case.sizes()),
-        cuda=CudaOptions(compile=compiled),
+        cuda=CudaOptions(compile=compiled, totals=settings.pop("totals", 0)),
+        **settings,
     )
     shape = step_shape(config, [source], 1)
     plan = make_step_plan(config, shape, config.model, options_of(config, device))
@@ -263,12 +269,17 @@ def run_bertkit(
     threads: int,
     processor: bool,
     compiled: bool = False,
+    settings: dict[str, Any] | None = None,
     **_: Any,
 ) -> None:
     """bertkit: `Trainer` over the device's stepper, with batches as `pretrain` makes them."""
     from bertkit.train.trainer import LoopSettings, Progress, Trainer
 
-    arm = build_bertkit(case, records, precision, device, compiled=compiled, threads=threads)
+    arm = build_bertkit(
+        case, records, precision, device, compiled=compiled, threads=threads, **(settings or {})
+    )
+    if device == "cuda":
+        warm_up(arm.stepper, arm.feed.steps(0, case.records // case.batch))
     meter = Meter(pipe, device, processor)
     train = arm.stepper.train
 
@@ -287,6 +298,18 @@ def run_bertkit(
     with contextlib.suppress(_Done):
         trainer = Trainer(settings, stepper=arm.stepper, batches=batches, checkpoints=Unsaved())
         trainer.run(Progress())
+
+
+def warm_up(stepper: Any, steps: Any) -> None:
+    """Train on one step of every number of rows there is where they are few, else on three."""
+    batches = list(steps)
+    sizes = [frozenset(len(p.arrays["ids"]) for p in batch.micro_batches) for batch in batches]
+    few = len(frozenset().union(*sizes)) <= 8
+    seen: frozenset[int] = frozenset()
+    for number, (batch, rows) in enumerate(zip(batches, sizes, strict=True)):
+        if number < 3 or (few and not rows <= seen):
+            stepper.train(batch, 0)
+            seen |= rows
 
 
 def run_hugging_face(

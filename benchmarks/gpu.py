@@ -2,7 +2,8 @@
 
 Run: python benchmarks/gpu.py [--case base-512 ...] [--compile]
 
-Arms take turns in processes of their own, as in training.py. MFU counts the operations
+Arms run one after the other in processes of their own, as both together do not always fit
+into a GPU's memory. MFU counts the operations
 that BERT needs (no padding, logits at masked positions only) in both arms, against the
 speed of large matrix products measured here and against --datasheet. With --device cpu
 and --case test it only shows that the script runs.
@@ -14,6 +15,7 @@ import argparse
 import json
 import statistics
 import tempfile
+from dataclasses import replace
 
 import arms
 import torch
@@ -40,29 +42,44 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="per round")
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--compile", action="store_true", help="bertkit compiles the model")
+    parser.add_argument("--totals", type=int, default=0, help="see cuda.totals; with --compile")
+    parser.add_argument("--batch", type=int, default=0, help="sequences per step; 0: the case's")
+    parser.add_argument("--micro", type=int, default=0, help="bertkit's per pass; 0: the batch")
+    parser.add_argument("--optimizer", default="adamw", help="bertkit's")
     parser.add_argument("--datasheet", type=float, default=989e12, help="operations per second")
     given = parser.parse_args()
     histogram = arms.load_histogram(given.lengths)
     device = torch.device(given.device)
     peak = matrix_flops(device, "bf16")
-    name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
-    print(json.dumps({**machine(), "device": name, "measured_tflops": peak / 1e12}), flush=True)
+    label = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
+    print(json.dumps({**machine(), "device": label, "measured_tflops": peak / 1e12}), flush=True)
     for chosen in given.case or [case for case in CASES if case != "test"]:
         case = CASES[chosen]
+        case = replace(case, batch=given.batch or case.batch)
         records = arms.make_records(case, histogram)
         per_token, length = counted(case, records)
         with tempfile.TemporaryDirectory() as folder:
             options = {
                 "device": device.type, "threads": torch.get_num_threads(), "folder": folder,
                 "keep_memory": True, "processor": False, "compiled": given.compile,
+                "settings": {
+                    "totals": given.totals, "micro_batch_size": given.micro,
+                    "optimizer": given.optimizer,
+                },
             }  # fmt: skip
-            names = given.arm or ("hf bf16", "bertkit bf16")
-            rates, memory = measure(case, records, names, given.rounds, given.steps, options)
-        for arm, found in rates.items():
-            rate = statistics.median(found)
+            rates: dict[str, list[float]] = {}
+            memory: dict[str, float] = {}
+            for name in given.arm or ("hf bf16", "bertkit bf16"):
+                found = measure(case, records, [name], given.rounds, given.steps, options)
+                rates |= found[0]
+                memory |= found[1]
+        for arm, speeds in rates.items():
+            rate = statistics.median(speeds)
             row = {
                 "case": chosen,
                 "arm": arm,
+                "batch": case.batch,
+                "compiled": given.compile,
                 "sequences_per_second": round(rate / length, 1),
                 "tokens_per_second": round(rate),
                 "share_of_measured": round(rate * per_token / peak, 3),

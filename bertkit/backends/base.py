@@ -49,8 +49,8 @@ class Caps:
         optimizers: names it offers.
         shards_optimizer: several processes can each keep a part of the optimizer's state.
         body_runs_once: the step's Python is traced for the first batch and never runs again.
-        constant_totals: unpadded micro-batches are filled up to one size, see
-            `bertkit.data.token_budget`.
+        constant_totals: unpadded micro-batches are filled up to round totals, few of them
+            where the model is compiled, see `bertkit.data.token_budget`.
         recomputes: activations can be computed again instead of kept.
         profiles: PyTorch's profiler sees its operations.
     """
@@ -136,7 +136,7 @@ class StepPlan:
     """The settings that decide what one step computes.
 
     Attributes:
-        precision: fp32, bf16 or fp16 for matrix products; weights stay fp32.
+        precision: fp32, tf32, bf16 or fp16 for matrix products; weights stay fp32.
         layout: of the micro-batches.
         max_grad_norm: global norm to which gradients are clipped; 0 leaves them.
         clip: `after` the gradients of all processes are averaged, or `before` (MLPerf).

@@ -31,7 +31,9 @@ class Layout:
         boundaries: of buckets, see `bucket_boundaries`.
         sequences_per_pack: most sequences in a row of the packed layout.
         cls_place: see `fixed_packed`.
-        budget: constant totals of unpadded micro-batches; None: as many as there are.
+        budget: totals that unpadded micro-batches are filled up to; None: no fill.
+        stretches: say where attention may go by the lengths of stretches of rows, as
+            unpadded micro-batches do, instead of a mask.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Layout:
     sequences_per_pack: int = 3
     cls_place: str = "own_position"
     budget: Budget | None = None
+    stretches: bool = False
 
     def micro_batches(self, records: Records) -> list[MicroBatch]:
         """The records of a step, as `batches.weighted` gives them."""
@@ -48,15 +51,16 @@ class Layout:
         if self.name == "packed":
             return self._packed(records)
         if self.name == "unpadded" and self.budget:
-            return budgeted(records, self.budget)
+            return budgeted(records, size, self.budget)
         if self.name == "unpadded":
             return [unpadded(part) for part in split(records, size)]
         cut = self.name == "bucketed"
         groups = bucketed(records, self.boundaries) if cut else [dict(records)]
         parts = [part for group in groups for part in split(group, size)]
+        form = padding_as_stretches if self.stretches else (lambda batch: batch)
         if self.fixed:
-            return [fixed_padded(part, size) for part in parts]
-        return [trimmed(fixed_padded(part, len(part["input_ids"]))) for part in parts]
+            return [form(fixed_padded(part, size)) for part in parts]
+        return [form(trimmed(fixed_padded(part, len(part["input_ids"])))) for part in parts]
 
     @property
     def records_per_micro_batch(self) -> int:
@@ -75,7 +79,9 @@ class Layout:
             part = found[start : start + size]
             rows = size if self.fixed else len(part)
             batch = fixed_packed(records, part, shape, rows, self.cls_place)
-            result.append(batch if self.fixed else trimmed(as_runs(batch, part, shape)))
+            if self.stretches or not self.fixed:
+                batch = as_runs(batch, part, shape, rows if self.stretches else 0)
+            result.append(batch if self.fixed else trimmed(batch))
         return result
 
 
@@ -88,22 +94,42 @@ def trimmed(batch: MicroBatch) -> MicroBatch:
     return replace(batch, arrays=arrays)
 
 
-def as_runs(batch: MicroBatch, packed: np.ndarray, shape: PackShape) -> MicroBatch:
+def padding_as_stretches(batch: MicroBatch) -> MicroBatch:
+    """A padded micro-batch for kernels that take stretches of any length and no mask.
+
+    The padding after a sequence is a stretch of its own, because kernels leave rows that
+    belong to none as they find them. Nothing has to be read from a mask on the device.
+
+    Args:
+        batch: of `fixed_padded`.
+    """
+    arrays = dict(batch.arrays)
+    rows, length = arrays.pop("mask").shape
+    spans = np.zeros((rows, 2), np.int64)
+    spans[: batch.sequences, 0] = batch.lengths
+    spans[:, 1] = length - spans[:, 0]
+    arrays["cumulative"] = np.concatenate(([0], np.cumsum(spans))).astype(np.int32)
+    return replace(batch, arrays=arrays, spans=spans.reshape(-1), longest=length)
+
+
+def as_runs(batch: MicroBatch, packed: np.ndarray, shape: PackShape, rows: int = 0) -> MicroBatch:
     """A packed micro-batch for machines whose attention takes stretches of any length.
 
     The padding at the end of a row is a stretch of its own.
 
     Args:
-        batch: of `fixed_packed`, every [CLS] at its own position, no empty rows.
+        batch: of `fixed_packed`, every [CLS] at its own position.
         packed: its packs.
         shape: of a row.
+        rows: of the batch, the last of which may be empty; 0: one for each pack.
     """
-    spans = np.zeros((len(packed), shape.sequences + 1), np.int64)
+    spans = np.zeros((rows or len(packed), shape.sequences + 1), np.int64)
     spans[np.nonzero(packed >= 0)] = batch.lengths
     spans[:, -1] = shape.length - spans.sum(axis=1)
     arrays = {name: v for name, v in batch.arrays.items() if name != "sequence_numbers"}
     arrays["cumulative"] = np.concatenate(([0], np.cumsum(spans))).astype(np.int32)
-    return replace(batch, arrays=arrays, spans=spans.reshape(-1))
+    longest = shape.length if rows else 0
+    return replace(batch, arrays=arrays, spans=spans.reshape(-1), longest=longest)
 
 
 def bucket_boundaries(given: tuple[int, ...], length: int) -> tuple[int, ...]:

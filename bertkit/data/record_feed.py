@@ -36,7 +36,8 @@ class RecordFeed:
         boundaries: of the bucketed layout, see `bucket_boundaries`.
         sequences_per_pack: most sequences in a row of the packed layout.
         cls_place: of the packed layout, see `fixed_packed`.
-        budget: constant totals of unpadded micro-batches.
+        budget: totals that unpadded micro-batches are filled up to.
+        stretches: see `bertkit.data.batch_layouts.Layout`.
     """
 
     source: Source
@@ -54,6 +55,7 @@ class RecordFeed:
     sequences_per_pack: int = 3
     cls_place: str = "own_position"
     budget: Budget | None = None
+    stretches: bool = False
 
     def steps(self, position: int, limit: int) -> Iterator[StepBatch]:
         """The step batches from a position of the order on.
@@ -95,6 +97,7 @@ class RecordFeed:
         return Layout(
             self.layout, self.micro_batch_size, self.fixed, self.boundaries,
             self.sequences_per_pack, self.cls_place, self.budget,
+            self.stretches,
         )  # fmt: skip
 
     def _records(self, position: int, size: int) -> dict[str, np.ndarray]:

@@ -1,13 +1,14 @@
-"""Unpadded micro-batches with constant totals, for kernels that are compiled per shape.
+"""Unpadded micro-batches with few different totals, for kernels that like round ones.
 
-Every micro-batch has T rows of tokens, room for N sequences and M predictions: as many
-sequences as fit, in order, then dummy sequences of padding tokens up to T rows, because
-rows that belong to no sequence would hold whatever was in memory. Half a sequence per
-micro-batch is lost, and all processes have the same work.
+A step's sequences are dealt out so that all its micro-batches have about the same number of
+tokens. Each is then filled up with dummy sequences of padding tokens, because rows that
+belong to no sequence would hold whatever was in memory: to the next round number, or, for
+models that are compiled per shape, to the smallest of a few totals that holds it.
 """
 
 from __future__ import annotations
 
+import heapq
 import math
 from dataclasses import dataclass, replace
 
@@ -17,94 +18,181 @@ from bertkit.data.record_source import Source
 from bertkit.data.step_batch import MicroBatch, Records, sequence_lengths, unpadded
 
 _SAMPLE = 2048
-_ROWS = 64  # T is a multiple of it, as matrix kernels like it
+_ROWS = 64  # rows of a tile of matrix kernels; totals are multiples of it
+_SMALL = 4096  # below so many rows, tiles are not worth the fill
+_FEW_ROWS = 8  # what half precision kernels need
+_PREDICTED = 1.01  # room for a share of predictions above the mean
+_PREDICTED_ROWS = 32
 
 
 @dataclass(frozen=True)
 class Budget:
-    """The totals of a micro-batch.
+    """The totals that micro-batches are filled up to.
 
     Attributes:
-        tokens: T, at least the length of a record.
-        sequences: N.
-        predictions: M, at least the predictions of a record.
         length: L, the longest sequence there may be; dummy ones are no longer.
+        tokens: ascending totals of rows, T, of which a micro-batch takes the smallest that
+            holds it; none: its own number, rounded up.
+        predictions: for each total the room for predictions, M.
+        sequences: N, where there are totals: room for sequences.
     """
 
-    tokens: int
-    sequences: int
-    predictions: int
     length: int
+    tokens: tuple[int, ...] = ()
+    predictions: tuple[int, ...] = ()
+    sequences: int = 0
 
-    @property
-    def spans(self) -> int:
-        """Stretches of rows: sequences and dummy ones, some of them empty."""
-        return self.sequences + math.ceil(self.tokens / self.length)
+    def sizes(self, tokens: int, predictions: int, sequences: int) -> tuple[int, int, int] | None:
+        """(T, M, N) of a micro-batch with so much in it; None where no total holds it."""
+        if not self.tokens:
+            return _round(tokens), _up(predictions, _FEW_ROWS), sequences
+        for rows, room in zip(self.tokens, self.predictions, strict=True):
+            if tokens <= rows and predictions <= room and sequences <= self.sequences:
+                return rows, room, self.sequences
+        return None
+
+    def spans(self, tokens: int, sequences: int, rest: int) -> int:
+        """Stretches of rows, sequences and dummy ones, in a micro-batch.
+
+        Args:
+            tokens: T.
+            sequences: N.
+            rest: rows of dummy sequences. Where there are totals, the number of stretches
+                does not depend on it, and some of them are empty.
+        """
+        return sequences + math.ceil((tokens if self.tokens else rest) / self.length)
 
 
-def budget_for(source: Source, sequences: int, micro_batch_size: int) -> Budget:
-    """Totals that hold a step in its usual number of micro-batches, with little to spare.
+def budget_for(source: Source, sequences: int, micro_batch_size: int, totals: int = 0) -> Budget:
+    """The totals for the records of a source.
 
-    Lengths are taken from evenly spaced records; two standard deviations of a step's sum
-    are added, so that few steps need one micro-batch more.
+    Lengths are taken from evenly spaced records; sums of many are close to normal.
 
     Args:
         source: of the records.
         sequences: of one process in a step.
-        micro_batch_size: sequences of a micro-batch on average.
+        micro_batch_size: most sequences of a micro-batch.
+        totals: how many there may be; 0: any number of rows, rounded up.
     """
+    length, most = source.max_seq_length, source.max_predictions_per_seq
+    if not totals:
+        return Budget(length)
     numbers = np.linspace(0, len(source) - 1, min(_SAMPLE, len(source))).astype(np.int64)
     records = source.at_epoch(0).batch(numbers)
     lengths = sequence_lengths(records["input_mask"])
     predicted = (records["masked_lm_weights"] > 0).sum(axis=1)
-    length, most = source.max_seq_length, source.max_predictions_per_seq
-    parts = max(1, round(sequences / micro_batch_size))
-    step = sequences * lengths.mean() + 2 * lengths.std() * math.sqrt(sequences)
-    spare = length / 2 if parts > 1 else 0
-    tokens = math.ceil((step / parts + spare) / _ROWS) * _ROWS
-    tokens = max(length, min(tokens, micro_batch_size * length))
-    return Budget(
-        tokens,
-        min(math.ceil(1.25 * tokens / lengths.mean()) + 8, tokens),
-        min(math.ceil(1.1 * tokens * predicted.sum() / lengths.sum()) + most, tokens),
-        length,
-    )
+    parts = max(1, math.ceil(sequences / micro_batch_size))
+    mean = sequences / parts * float(lengths.mean())
+    deviation = math.sqrt(sequences) / parts * float(lengths.std())
+    count = math.ceil(sequences / parts)
+    ladder = _ladder(mean, deviation, totals, length, count * length)
+    share = _PREDICTED * predicted.sum() / lengths.sum()
+    rooms = (_up(share * rows + most / 2, _PREDICTED_ROWS) for rows in ladder)
+    predictions = tuple(max(most, min(room, count * most)) for room in rooms)
+    return Budget(length, ladder, predictions, count)
 
 
-def budgeted(records: Records, budget: Budget) -> list[MicroBatch]:
-    """Records in their order as micro-batches of the budget's totals.
+def budgeted(records: Records, size: int, budget: Budget) -> list[MicroBatch]:
+    """The records of a step as filled micro-batches.
 
     Args:
         records: as `batches.weighted` gives them.
+        size: most sequences of a micro-batch.
         budget: the totals; each record alone is within them.
     """
     lengths = sequence_lengths(records["input_mask"])
     predicted = (records["masked_lm_weights"] > 0).sum(axis=1)
-    totals = np.stack([lengths, np.ones_like(lengths), predicted], axis=1).cumsum(axis=0)
-    limits = np.array([budget.tokens, budget.sequences, budget.predictions])
-    result, start, before = [], 0, np.zeros(3, np.int64)
-    while start < len(lengths):
-        ends = [np.searchsorted(totals[:, i], before[i] + limits[i], "right") for i in range(3)]
-        end = int(min(ends))
-        part = {name: values[start:end] for name, values in records.items()}
-        result.append(_filled(unpadded(part), budget))
-        start, before = end, totals[end - 1]
+    waiting = dealt(lengths, math.ceil(len(lengths) / size))
+    result = []
+    while waiting:
+        rows = waiting.pop(0)
+        sizes = budget.sizes(int(lengths[rows].sum()), int(predicted[rows].sum()), len(rows))
+        if sizes is None and len(rows) > 1:
+            waiting[:0] = [rows[half] for half in dealt(lengths[rows], 2)]
+            continue
+        assert sizes is not None, "a record alone is above the budget"
+        part = {name: values[rows] for name, values in records.items()}
+        result.append(_filled(unpadded(part), budget, sizes))
     return result
 
 
-def _filled(batch: MicroBatch, budget: Budget) -> MicroBatch:
+def dealt(lengths: np.ndarray, parts: int) -> list[np.ndarray]:
+    """Numbers of sequences in parts with equal numbers of sequences and almost of tokens.
+
+    The longest come first, each to the part that has fewest tokens yet.
+
+    Args:
+        lengths: of the sequences.
+        parts: how many, at most the number of sequences.
+
+    Returns:
+        int64 numbers of each part, ascending.
+    """
+    if parts == 1:
+        return [np.arange(len(lengths))]
+    most = math.ceil(len(lengths) / parts)
+    heap: list[tuple[int, int, list[int]]] = [(0, part, []) for part in range(parts)]
+    full: list[list[int]] = []
+    for number in np.argsort(-lengths, kind="stable").tolist():
+        tokens, part, members = heap[0]
+        members.append(number)
+        if len(members) == most:
+            heapq.heappop(heap)
+            full.append(members)
+        else:
+            heapq.heapreplace(heap, (tokens + int(lengths[number]), part, members))
+    groups = [*full, *(members for _, _, members in heap)]
+    return [np.array(sorted(members), np.int64) for members in groups if members]
+
+
+def _ladder(mean: float, deviation: float, count: int, least: int, most: int) -> tuple[int, ...]:
+    """So many totals that the expected one, the smallest above a normal number, is small.
+
+    The last of them leaves out one number in some thousands.
+    """
+    places = np.linspace(-3.5, 3.5, 57)
+    rows = [_up(min(max(mean + z * deviation, least), most), _ROWS) for z in places]
+    below = np.array([0.5 * (1 + math.erf(z / math.sqrt(2))) for z in places])
+    # best[i]: (expected total of the numbers up to place i, totals chosen, i the last of them)
+    best: list[tuple[float, tuple[int, ...]]]
+    best = [(below[i] * rows[i], (rows[i],)) for i in range(len(rows))]
+    for _ in range(count - 1):
+        best = [
+            min(
+                [best[i]]
+                + [
+                    (best[j][0] + (below[i] - below[j]) * rows[i], (*best[j][1], rows[i]))
+                    for j in range(i)
+                ]
+            )
+            for i in range(len(rows))
+        ]
+    return tuple(sorted(set(best[-1][1])))
+
+
+def _round(tokens: int) -> int:
+    return _up(tokens, _ROWS if tokens >= _SMALL else _FEW_ROWS)
+
+
+def _up(value: float, grain: int) -> int:
+    """The next multiple."""
+    return math.ceil(value / grain) * grain
+
+
+def _filled(batch: MicroBatch, budget: Budget, sizes: tuple[int, int, int]) -> MicroBatch:
     """The micro-batch with dummy sequences and fill of weight 0."""
-    rest = budget.tokens - batch.tokens
-    spans = np.zeros(budget.spans, np.int64)
+    tokens, predictions, sequences = sizes
+    rest = tokens - batch.tokens
+    spans = np.zeros(budget.spans(tokens, sequences, rest), np.int64)
     spans[: batch.sequences] = batch.lengths
     dummies = spans[batch.sequences : batch.sequences + math.ceil(rest / budget.length)]
     dummies[:] = budget.length
     if len(dummies):
         dummies[-1] -= dummies.sum() - rest
-    sizes = {"mlm": budget.predictions, "nsp": budget.sequences, "cls": budget.sequences}
+    kinds = {"mlm": predictions, "nsp": sequences, "cls": sequences}
     arrays = {}
     for name, values in batch.arrays.items():
-        filled = np.zeros(sizes.get(name[:3], budget.tokens), values.dtype)
+        filled = np.zeros(kinds.get(name[:3], tokens), values.dtype)
         filled[: len(values)] = values
         arrays[name] = filled
     begins = np.repeat(np.cumsum(dummies) - dummies, dummies)

@@ -9,17 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.util import find_spec
-from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from bertkit.model.cpu_attention import run_attention
-
-# PyTorch 2.10 and later; it brings the whole compiler, seconds that only CUDA's runs need.
-_HAS_VARLEN = find_spec("torch.nn.attention.varlen") is not None
 
 
 @dataclass(frozen=True)
@@ -161,8 +156,8 @@ def attention(projected: Tensor, heads: int, layout: Layout, dropout_rate: float
     if isinstance(layout, PackedLayout):
         return _dense(projected, heads, len(layout.numbers), layout.key_mask, dropout_rate)
     # Tensors on `meta` have shapes only; they take the way of CUDA, so that it can be checked.
-    if projected.device.type in ("cuda", "meta") and _flash_takes(projected, heads):
-        return _flash(projected, heads, layout, dropout_rate)
+    if projected.device.type in ("cuda", "meta"):
+        return _ragged(projected, heads, layout, dropout_rate)
     if projected.device.type == "cpu":
         return run_attention(projected, heads, layout.runs, dropout_rate)
     return _run_by_run(projected, heads, layout, dropout_rate)
@@ -216,28 +211,27 @@ def _run_by_run(
     ])  # fmt: skip
 
 
-def _flash_takes(projected: Tensor, heads: int) -> bool:
-    """True where the variable-length kernels of CUDA take this type and head size."""
-    size = projected.shape[1] // 3 // heads
-    return projected.dtype in (torch.float16, torch.bfloat16) and size % 8 == 0 and size <= 256
+def _ragged(projected: Tensor, heads: int, layout: UnpaddedLayout, dropout_rate: float) -> Tensor:
+    """Attention over ragged rows by one kernel, with the operators beneath PyTorch's public ones.
 
-
-def _flash(projected: Tensor, heads: int, layout: UnpaddedLayout, dropout_rate: float) -> Tensor:
-    """Flash attention over ragged rows (Dao, 2023).
-
-    The public operator has no dropout; the one beneath it, which nested tensors use, has.
+    Flash attention (Dao, 2023) takes half precision; the memory-efficient kernels (Rabe and
+    Staats, 2021) take float32 too, and reach half its speed. The public operators for ragged
+    rows have no dropout.
     """
     width = projected.shape[1] // 3
-    query, key, value = projected.view(-1, 3, heads, width // heads).unbind(1)
+    size = width // heads
+    query, key, value = projected.view(-1, 3, heads, size).unbind(1)
     starts, longest = layout.cumulative, layout.longest
-    if dropout_rate == 0.0 and _HAS_VARLEN:
-        from torch.nn.attention.varlen import varlen_attn
-
-        mixed = varlen_attn(query, key, value, starts, starts, longest, longest)
-        return cast(Tensor, mixed).reshape(-1, width)
-    if not hasattr(torch.ops.aten, "_flash_attention_forward"):
+    half = projected.dtype in (torch.float16, torch.bfloat16)
+    if half and size % 8 == 0 and size <= 256:
+        mixed: Tensor = torch.ops.aten._flash_attention_forward(
+            query, key, value, starts, starts, longest, longest, dropout_rate, False, False
+        )[0]
+    elif projected.dtype == torch.float32 and size % 4 == 0:
+        mixed = torch.ops.aten._efficient_attention_forward(
+            query[None], key[None], value[None], None, starts, starts, longest, longest,
+            dropout_rate, 0, compute_log_sumexp=projected.requires_grad,
+        )[0]  # fmt: skip
+    else:
         return _run_by_run(projected, heads, layout, dropout_rate)
-    dropped: Tensor = torch.ops.aten._flash_attention_forward(
-        query, key, value, starts, starts, longest, longest, dropout_rate, False, False
-    )[0]
-    return dropped.reshape(-1, width)
+    return mixed.reshape(-1, width)

@@ -7,8 +7,9 @@ both ways without a table. Every module here maps rows to rows: a batch is one m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +19,6 @@ from torch.utils.checkpoint import checkpoint
 from bertkit.model.attention import Layout, attention
 from bertkit.model.config import BertConfig
 from bertkit.model.dropout import dropout
-
-Select = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -144,11 +143,11 @@ class AttentionBlock(nn.Module):
         self.self = SelfAttention(config)
         self.output = AddAndNorm(config.hidden_size, config)
 
-    def forward(self, rows: Tensor, layout: Layout, select: Select | None = None) -> Tensor:
-        """Rows [T, H] to [T, H], or to those rows only that `select` keeps."""
+    def forward(self, rows: Tensor, layout: Layout, keep: Tensor | None = None) -> Tensor:
+        """Rows [T, H] to [T, H], or to the rows numbered `keep` only."""
         mixed = self.self(rows, layout)
-        if select is not None:
-            mixed, rows = select(mixed), select(rows)
+        if keep is not None:
+            mixed, rows = picked(mixed, keep), picked(rows, keep)
         normed: Tensor = self.output(mixed, rows)
         return normed
 
@@ -175,9 +174,9 @@ class EncoderLayer(nn.Module):
         self.intermediate = Intermediate(config)
         self.output = AddAndNorm(config.intermediate_size, config)
 
-    def forward(self, rows: Tensor, layout: Layout, select: Select | None = None) -> Tensor:
-        """Rows [T, H] to [T, H], or to those rows only that `select` keeps."""
-        rows = self.attention(rows, layout, select)
+    def forward(self, rows: Tensor, layout: Layout, keep: Tensor | None = None) -> Tensor:
+        """Rows [T, H] to [T, H], or to the rows numbered `keep` only."""
+        rows = self.attention(rows, layout, keep)
         normed: Tensor = self.output(self.intermediate(rows), rows)
         return normed
 
@@ -196,19 +195,24 @@ class Encoder(nn.Module):
         self.layer = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_hidden_layers))
         self.recompute = False
 
-    def forward(self, rows: Tensor, layout: Layout, select: Select | None = None) -> Tensor:
-        """Rows [T, H] to [T, H], or to those rows only that `select` keeps.
+    @property
+    def kind(self) -> torch.dtype:
+        """Of the weights, and so of the rows between layers."""
+        first = cast(EncoderLayer, self.layer[0])
+        return first.output.dense.weight.dtype
+
+    def forward(self, rows: Tensor, layout: Layout, keep: Tensor | None = None) -> Tensor:
+        """Rows [T, H] to [T, H], or to the rows numbered `keep` only.
 
         Every row is a key in the last attention; after it, rows that nobody reads are left
         out: three quarters of the layer's products are made for the others alone.
         """
         last = len(self.layer) - 1
         for number, layer in enumerate(self.layer):
-            keep = select if number == last else None
             if self.recompute and self.training and number < last:
-                rows = checkpoint(layer, rows, layout, keep, use_reentrant=False)
+                rows = checkpoint(layer, rows, layout, None, use_reentrant=False)
             else:
-                rows = layer(rows, layout, keep)
+                rows = layer(rows, layout, keep if number == last else None)
         return rows
 
 
@@ -236,8 +240,17 @@ class BertModel(nn.Module):
 
     def forward(self, tokens: TokenBatch) -> Tensor:
         """Hidden rows [T, H] of the last layer."""
-        rows: Tensor = self.encoder(self.embeddings(tokens), tokens.layout)
+        rows: Tensor = self.encoder(self._embedded(tokens), tokens.layout)
         return rows
+
+    def _embedded(self, tokens: TokenBatch) -> Tensor:
+        """Rows [T, H] that enter the encoder, in the type of its weights.
+
+        It can be another than that of the embeddings, whose gradients are sums over many
+        rows and stay in float32, see `bertkit.backends.torch.working_weights`.
+        """
+        rows: Tensor = self.embeddings(tokens)
+        return rows.to(self.encoder.kind)
 
     def at(self, tokens: TokenBatch, places: Sequence[Tensor]) -> list[Tensor]:
         """Some hidden rows of the last layer, for each of several `where` of `picked`.
@@ -248,9 +261,7 @@ class BertModel(nn.Module):
             hidden = self(tokens)
             return [picked(hidden, where) for where in places]
         wanted = torch.cat(list(places))
-        rows: Tensor = self.encoder(
-            self.embeddings(tokens), tokens.layout, lambda every: picked(every, wanted)
-        )
+        rows: Tensor = self.encoder(self._embedded(tokens), tokens.layout, wanted)
         ends = [sum(map(len, places[: number + 1])) for number in range(len(places))]
         return [rows[end - len(where) : end] for where, end in zip(places, ends, strict=True)]
 

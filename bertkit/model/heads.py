@@ -103,6 +103,13 @@ class BertForPreTraining(nn.Module):
         """
         heads = [mlm_rows] if nsp_labels is None else [mlm_rows, tokens.cls_rows]
         hidden = self.bert.at(tokens, heads)
+        return self.scored(hidden, mlm_labels, nsp_labels, mlm_weights, nsp_weights)
+
+    def scored(
+        self, hidden: list[Tensor], mlm_labels: Tensor, nsp_labels: Tensor | None,
+        mlm_weights: Tensor | None, nsp_weights: Tensor | None,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """What `losses` returns, from the rows [M, H] to predict and the rows [N, H] of [CLS]."""
         words = vocabulary_loss(
             self.cls.predictions.transform(hidden[0]),
             self._words, self.cls.predictions.bias, mlm_labels, row_weights=mlm_weights,
@@ -131,12 +138,14 @@ class BertForPreTraining(nn.Module):
         """(masked LM logits float32[M, V] of the given rows, next sentence logits [N, 2])."""
         hidden, first = self.bert.at(tokens, [mlm_rows, tokens.cls_rows])
         transformed = self.cls.predictions.transform(hidden)
-        words = functional.linear(transformed, self._words, self.cls.predictions.bias)
+        own = transformed.to(self._words.dtype)
+        words = functional.linear(own, self._words, self.cls.predictions.bias)
         return words.float(), self._next_sentence(first)
 
     def _next_sentence(self, cls_hidden: Tensor) -> Tensor:
         pooler = cast(nn.Module, self.bert.pooler)
-        logits: Tensor = self.cls.seq_relationship(pooler(cls_hidden))
+        head = self.cls.seq_relationship
+        logits: Tensor = head(pooler(cls_hidden).to(head.weight.dtype))
         return at_least_float(logits)
 
     @property

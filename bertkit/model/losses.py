@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +13,9 @@ from bertkit.model.cpu_loss import blocked_loss
 
 # rows [M, H], matrix [V, H], bias [V] to [M, V], as `functional.linear`.
 Projection = Callable[[Tensor, Tensor, Tensor], Tensor]
+# Devices on which the vocabulary is padded; `meta` takes the way of CUDA, to be checked.
+WIDE = frozenset({"cuda", "meta"})
+_ROUND = 64
 
 
 class LossSums(NamedTuple):
@@ -41,7 +44,8 @@ def vocabulary_loss(
 ) -> LossSums:
     """Cross entropy of softmax(hidden weightᵀ + bias), summed over rows.
 
-    On a CPU not all logits are held at a time, see `bertkit.model.cpu_loss`.
+    On a CPU not all logits are held at a time, see `bertkit.model.cpu_loss`. On CUDA the
+    vocabulary is padded, see `wide_projection`.
 
     Args:
         hidden: [M, H], in the compute type.
@@ -49,9 +53,12 @@ def vocabulary_loss(
         bias: [V], float32.
         labels: int64[M]; negative ones do not count.
         row_weights: float[M], see `weighted_cross_entropy`.
-        project: makes the logits, None as `functional.linear` does; not used on a CPU.
+        project: makes the logits; None: as `functional.linear` does, or `wide_projection`; not
+            used on a CPU.
     """
     if hidden.device.type != "cpu" or torch.compiler.is_compiling():
+        if project is None and hidden.device.type in WIDE:
+            project = wide_projection
         logits = (project or functional.linear)(hidden, weight, bias)
         return weighted_cross_entropy(logits, labels, row_weights)
     if torch.is_autocast_enabled("cpu"):
@@ -59,6 +66,57 @@ def vocabulary_loss(
     if row_weights is None:
         row_weights = (labels >= 0).to(weight.dtype)
     return LossSums(*blocked_loss(hidden, weight, bias, labels, row_weights))
+
+
+def wide_projection(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Logits over a vocabulary that is padded to a round number.
+
+    Matrix kernels of GPUs run at a third of their speed where rows do not begin at
+    multiples of 16 bytes: BERT's 30,522 words at 249 TFLOP/s, 30,528 at 705 (H100, bf16).
+    Weights have to be made half precision anyway, so the padding costs no pass of its own.
+
+    Args:
+        hidden: [M, H].
+        weight: [V, H].
+        bias: [V].
+
+    Returns:
+        [M, V rounded up to 64], in the compute type; the logits of padding are so low that
+        their probability is exactly 0, as is their gradient.
+    """
+    device = hidden.device.type
+    kind = hidden.dtype
+    if device != "meta" and torch.is_autocast_enabled(device):
+        kind = torch.get_autocast_dtype(device)
+    rows = -(-len(weight) // _ROUND) * _ROUND
+    wide = _padded(weight, rows, kind, 0.0)
+    floor = _padded(bias, rows, kind, torch.finfo(kind).min)
+    return functional.linear(hidden.to(kind), wide, floor)
+
+
+def _padded(values: Tensor, rows: int, kind: torch.dtype, fill: float) -> Tensor:
+    """A copy of another type with more rows."""
+    if torch.compiler.is_compiling():  # which makes one kernel of this
+        extra = (0, 0) * (values.dim() - 1) + (0, rows - len(values))
+        return functional.pad(values.to(kind), extra, value=fill)
+    result: Tensor = _Padded.apply(values, rows, kind, fill)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Padded(torch.autograd.Function):
+    """One pass each way."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, rows: int, kind: torch.dtype, fill: float) -> Tensor:
+        ctx.count, ctx.kind = len(values), values.dtype
+        result = values.new_empty((rows, *values.shape[1:]), dtype=kind)
+        result[: len(values)].copy_(values)
+        result[len(values) :].fill_(fill)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        return gradient[: ctx.count].to(ctx.kind), None, None, None
 
 
 def weighted_cross_entropy(

@@ -22,7 +22,7 @@ OPTIMIZERS = (
     "sgd",
 )
 SCHEDULES = ("linear", "polynomial", "constant", "up_down")
-PRECISIONS = ("fp32", "bf16", "fp16")
+PRECISIONS = ("auto", "fp32", "tf32", "bf16", "fp16")
 LAYOUTS = ("auto", "unpadded", "padded")
 TRACKERS = ("tensorboard", "wandb")
 
@@ -33,7 +33,10 @@ class ComputeConfig:
 
     backend: str = setting("auto", help="Where to compute.", on_resume=ROUNDING)
     precision: str = setting(
-        "fp32", help="Of matrix products; weights stay fp32.", choices=PRECISIONS
+        "auto",
+        help="Of matrix products; weights stay fp32. auto: bf16 on GPUs that have it, fp32 "
+        "elsewhere.",
+        choices=PRECISIONS,
     )
     layout: str = setting(
         "auto",
@@ -65,7 +68,8 @@ class TrainingConfig(ComputeConfig):
     )
     micro_batch_size: int = setting(
         0,
-        help="Sequences per forward pass, reduce it if memory runs out; 0: the global batch.",
+        help="Sequences per forward pass, reduce it if memory runs out; 0: on GPUs as many as "
+        "their memory holds in pretraining, elsewhere the global batch.",
         minimum=0,
         on_resume=ROUNDING,
     )

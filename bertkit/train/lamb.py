@@ -89,6 +89,7 @@ class Lamb(torch.optim.Optimizer):
                     "exp_avg_sq": torch.zeros_like(weight),
                 }
         self._room: Tensor | None = None
+        self._owners: dict[tuple[int, ...], Tensor] = {}
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -141,8 +142,25 @@ class Lamb(torch.optim.Optimizer):
 
         The form for GPUs, with gradients disabled by the caller; it runs on a CPU too.
         """
+        if not group["adapt"]:
+            updates = list(torch._foreach_mul(weights, -group["weight_decay"]))
+            self._directions(updates, weights)
+            torch._foreach_add_(weights, updates, alpha=group["lr"])
+            return
+        flat, updates, owners = self._flat(weights)
+        torch._foreach_copy_(updates, weights)
+        flat.mul_(-group["weight_decay"])
+        self._directions(updates, weights)
+        tops, bottoms = (torch.stack(torch._foreach_norm(items)) for items in (weights, updates))
+        lengths = tops if self.variant.clamp is None else tops.clamp(max=self.variant.clamp)
+        trusts = torch.where((tops > 0) & (bottoms > 0), lengths / bottoms, 1.0) * group["lr"]
+        # A list of tensors without dimensions has no fast way; factors per row have.
+        flat.view(len(owners), -1).mul_(trusts[owners][:, None])
+        torch._foreach_add_(weights, updates)
+
+    def _directions(self, updates: list[Tensor], weights: list[Tensor]) -> None:
+        """Take Adam's direction away from each of the updates."""
         states = [self.state[weight] for weight in weights]
-        updates = list(torch._foreach_mul(weights, -group["weight_decay"]))
         steps = [state["step"] for state in states]
         torch._foreach_add_(steps, 1)
         torch._fused_adam_(
@@ -150,11 +168,22 @@ class Lamb(torch.optim.Optimizer):
             [item["exp_avg"] for item in states], [item["exp_avg_sq"] for item in states],
             [], steps, **self.adam,
         )  # fmt: skip
-        if not group["adapt"]:
-            torch._foreach_add_(weights, updates, alpha=group["lr"])
-            return
-        tops, bottoms = (torch.stack(torch._foreach_norm(items)) for items in (weights, updates))
-        lengths = tops if self.variant.clamp is None else tops.clamp(max=self.variant.clamp)
-        trusts = torch.where((tops > 0) & (bottoms > 0), lengths / bottoms, 1.0) * group["lr"]
-        torch._foreach_mul_(updates, list(trusts.unbind()))
-        torch._foreach_add_(weights, updates)
+
+    def _flat(self, weights: list[Tensor]) -> tuple[Tensor, list[Tensor], Tensor]:
+        """Room for the updates of several tensors, one after the other.
+
+        Returns:
+            (the room, flat; the tensors' parts of it in their shapes; int64, which tensor
+            each row belongs to, if the room is cut into rows of the largest equal length).
+        """
+        sizes = [weight.numel() for weight in weights]
+        grain = math.gcd(*sizes)
+        key = tuple(sizes)
+        if key not in self._owners:
+            rows = torch.tensor([size // grain for size in sizes])
+            owners = torch.repeat_interleave(torch.arange(len(sizes)), rows)
+            self._owners[key] = owners.to(weights[0].device)
+        flat = weights[0].new_empty(sum(sizes))
+        cuts = torch.split(flat, sizes)
+        parts = [cut.view_as(weight) for cut, weight in zip(cuts, weights, strict=True)]
+        return flat, parts, self._owners[key]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bertkit.backends.base import OptimizerSpec, Problem, StepPlan, StepShape
+from bertkit.backends.base import Adapter, OptimizerSpec, Problem, StepPlan, StepShape
 from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
 from bertkit.train.config import TrainingConfig
@@ -31,6 +31,25 @@ def micro_batch_size(global_batch_size: int, wanted: int, world: int) -> int:
             f" --micro-batch-size {size} x {world} processes"
         )
     return size
+
+
+def chosen_precision(adapter: Adapter, wanted: str, hidden_size: int) -> str:
+    """The precision asked for; what is fastest on the machine where it is `auto`.
+
+    Args:
+        adapter: of the machine; one without `best_precision` gets fp32.
+        wanted: the setting.
+        hidden_size: of the model.
+    """
+    if wanted != "auto":
+        return wanted
+    best = getattr(adapter, "best_precision", None)
+    return str(best(hidden_size)) if best else "fp32"
+
+
+def device_memory(adapter: Adapter) -> int:
+    """Bytes of one of the machine's devices, 0 where that is not known."""
+    return int(getattr(adapter, "device_memory", lambda: 0)())
 
 
 def make_step_plan(

@@ -66,8 +66,27 @@ def test_packed_rows_become_stretches_with_their_padding_as_one(records):
             assert batch.arrays["positions"][start : start + length].tolist() == list(expected)
 
 
+@pytest.mark.parametrize("fixed", [True, False])
+@pytest.mark.parametrize("name", ["padded", "bucketed", "packed"])
+def test_stretches_cover_all_rows_and_take_the_place_of_masks(records, name, fixed):
+    layout = Layout(name, 4, fixed, boundaries=(14,), stretches=True)
+    masked = Layout(name, 4, fixed, boundaries=(14,)).micro_batches(records)
+    for batch, plain in zip(layout.micro_batches(records), masked, strict=True):
+        assert "mask" not in batch.arrays and "sequence_numbers" not in batch.arrays
+        cumulative = batch.arrays["cumulative"]
+        assert cumulative.tolist() == [0, *np.cumsum(batch.spans)]
+        assert cumulative[-1] == len(batch.arrays["ids"]) and batch.spans.max() <= batch.longest
+        rows = batch.arrays["cls_rows"][batch.arrays["nsp_weights"] > 0]
+        assert sorted(max(n for c, n in zip(cumulative, batch.spans, strict=False) if c == row)
+                      for row in rows) == sorted(batch.lengths)  # fmt: skip
+        for key in ("ids", "positions", "mlm_rows", "mlm_weights"):
+            assert np.array_equal(batch.arrays[key], plain.arrays[key])
+    if fixed and name != "bucketed":
+        assert len({len(batch.spans) for batch in layout.micro_batches(records)}) == 1
+
+
 def test_the_unpadded_layout_takes_a_budget(records):
-    budget = Budget(tokens=120, sequences=8, predictions=30, length=24)
+    budget = Budget(24, tokens=(120,), predictions=(30,), sequences=8)
     batches = Layout("unpadded", 4, budget=budget).micro_batches(records)
     assert {len(batch.arrays["ids"]) for batch in batches} == {120}
     plain = Layout("unpadded", 4).micro_batches(records)

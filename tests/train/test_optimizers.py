@@ -7,6 +7,7 @@ import torch
 
 from bertkit.backends.base import OptimizerSpec
 from bertkit.errors import ConfigError
+from bertkit.train.lamb import Lamb, LambVariant
 from bertkit.train.optimizers import (
     NAMES,
     clip_gradients,
@@ -220,6 +221,20 @@ def test_clipping_is_by_the_global_norm(limit, factor):
     assert float(clip_gradients(tensors, limit)) == 5.0
     assert [float(item.grad) for item in tensors[:2]] == pytest.approx([3 * factor, 4 * factor])
     assert tensors[2].grad is None
+
+
+@pytest.mark.parametrize("clamp", [None, 2.0])
+def test_updating_together_bounds_the_norm_of_weights(clamp):
+    """With a weight of norm 8 and a first direction of norm sqrt(16): the step is known."""
+    weight = torch.nn.Parameter(torch.full((4, 4), 2.0))
+    weight.grad = torch.full((4, 4), 3.0)
+    groups = [{"params": [weight], "names": ["w"], "weight_decay": 0.0, "adapt": True}]
+    optimizer = Lamb(groups, OptimizerSpec("nvlamb", eps=0.0), LambVariant(clamp=clamp))
+    group = {**optimizer.param_groups[0], "lr": 0.1}
+    with torch.no_grad():
+        optimizer.update_together([weight], group)
+    length = 8.0 if clamp is None else clamp
+    assert torch.allclose(weight, torch.full((4, 4), 2.0 - 0.1 * length / 4))
 
 
 def test_clipping_adds_nothing_to_the_norm():

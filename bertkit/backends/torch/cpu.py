@@ -18,6 +18,8 @@ from bertkit.backends.torch.step import TorchStepper
 from bertkit.memory import keep_freed_memory
 from bertkit.train.optimizers import NAMES
 
+_LARGE = 512  # hidden size; below, making half precision costs more than its products save
+
 
 def has_bf16() -> bool:
     """Whether products of bf16 matrices run in hardware (AVX-512 BF16, AMX, or ARM)."""
@@ -56,6 +58,11 @@ class CpuAdapter(TorchAdapter):
         return Probe(
             self.caps.name, True, found, version=f"torch {torch.__version__}", devices=(name,)
         )
+
+    def best_precision(self, hidden_size: int) -> str:
+        """bf16 where units for its matrices are here and the model is large enough for them."""
+        units = getattr(torch.cpu, "_is_amx_tile_supported", None)
+        return "bf16" if hidden_size >= _LARGE and units and units() else "fp32"
 
     def start(self, options: Any = None, distributed: bool = False) -> Topology:
         """Keep freed memory in the process, and join the process group."""

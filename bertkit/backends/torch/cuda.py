@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from bertkit.backends.base import Caps, OptimizerSpec, Probe, Problem, Schedule, StepPlan, Task
+from bertkit.backends.base import Caps, Probe, Schedule, StepPlan, Task
 from bertkit.backends.process_group import Topology
 from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
+from bertkit.backends.torch.options import CudaOptions
 from bertkit.backends.torch.step import TorchStepper
+from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.train.optimizers import NAMES
+
+_HAS_BF16 = 8  # compute capability
+_WORTH_COMPILING = 1000  # steps
 
 
 class CudaAdapter(TorchAdapter):
-    """Trains on one GPU; fp32 products use TF32, fp16 gets a dynamic loss scale."""
+    """Trains on one GPU.
+
+    bf16 computes with half precision copies of the weights, fp16 by autocast and with a
+    loss scale; fp32 is exact, tf32 rounds the factors of its products to 10 bits.
+    """
 
     device = "cuda"
     caps = Caps(
@@ -25,7 +36,7 @@ class CudaAdapter(TorchAdapter):
         step_owner="loop",
         scalar_reads="log_step",
         layouts=("unpadded", "padded", "bucketed", "packed"),
-        precisions=("bf16", "fp16", "fp32"),
+        precisions=("bf16", "fp16", "fp32", "tf32"),
         loss_scaling=("dynamic", "static"),
         optimizers=frozenset(NAMES),
         shards_optimizer=True,
@@ -34,16 +45,26 @@ class CudaAdapter(TorchAdapter):
         profiles=True,
     )
 
-    def validate(self, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
-        """Settings that it cannot do."""
-        problems = super().validate(plan, optimizer)
-        if _compiles(plan) and plan.layout == "unpadded" and plan.precision == "fp32":
-            text = (
-                "--compile does not work with --precision fp32 in the unpadded layout, whose"
-                " attention kernels take half precision; use --precision bf16 or --layout padded"
-            )
-            problems.append(Problem("--compile", text))
-        return problems
+    def best_precision(self, hidden_size: int) -> str:
+        """bf16 where the GPU has units for it, and where there is no GPU to be asked."""
+        if torch.cuda.is_available() and torch.cuda.get_device_capability()[0] < _HAS_BF16:
+            return "fp32"
+        return "bf16"
+
+    def settled_options(self, options: CudaOptions, steps: int) -> CudaOptions:
+        """The settings, saying whether the model is compiled: where that pays in so many steps."""
+        if options.compile is not None:
+            return options
+        from bertkit.backends.torch.compiled import can_compile
+
+        return replace(options, compile=steps >= _WORTH_COMPILING and can_compile())
+
+    def device_memory(self) -> int:
+        """Bytes of this process's GPU; 0 where there is none."""
+        if not torch.cuda.is_available():
+            return 0
+        index = min(Topology.from_environment().local_rank, torch.cuda.device_count() - 1)
+        return int(torch.cuda.get_device_properties(index).total_memory)
 
     def probe(self) -> Probe:
         """Whether a GPU can be used, and why not."""
@@ -69,11 +90,19 @@ class CudaAdapter(TorchAdapter):
         return Probe("cuda", True, found, version=version, devices=names)
 
     def start(self, options: Any = None, distributed: bool = False) -> Topology:
-        """Let fp32 products use TF32, take this process's GPU, and join the others of a run."""
-        torch.set_float32_matmul_precision("high")
+        """Take this process's GPU, and join the others of a run."""
+        if getattr(options, "deterministic", False):
+            _be_deterministic()
+        # cuDNN makes a plan for every new shape of a masked batch, half a second each.
+        torch.backends.cuda.enable_cudnn_sdp(False)
         torch.cuda.set_device(Topology.from_environment().local_rank)
         self.process_group = start_group("nccl", distributed)
         return self.process_group.topology
+
+    def peak_flops(self, precision: str) -> float:
+        """Measured operations per second of large matrix products."""
+        _allow_tf32(precision)
+        return super().peak_flops(precision)
 
     def build(
         self,
@@ -83,11 +112,28 @@ class CudaAdapter(TorchAdapter):
         optimizer: torch.optim.Optimizer | None = None,
         schedule: Schedule | None = None,
     ) -> TorchStepper:
-        """Steps over a placed model, compiled for the one shape of its batches if wanted."""
-        if _compiles(plan):
-            model = torch.compile(model, dynamic=False)  # type: ignore[assignment]
-        return super().build(model, task, plan, optimizer, schedule)
+        """Steps over a placed model, its parts compiled if wanted."""
+        _allow_tf32(plan.precision)
+        if getattr(plan.options, "compile", False):
+            from bertkit.backends.torch.compiled import compile_parts
+
+            compile_parts(model, dynamic=plan.layout == "unpadded" and not plan.options.totals)
+        working = WorkingWeights(model) if plan.precision == "bf16" else None
+        stepper = super().build(model, task, plan, optimizer, schedule)
+        stepper.working = working
+        return stepper
 
 
-def _compiles(plan: StepPlan) -> bool:
-    return bool(getattr(plan.options, "compile", False))
+def _allow_tf32(precision: str) -> None:
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+
+
+def _be_deterministic() -> None:
+    """Take kernels that give the same bits every time, or raise where there are none.
+
+    Has to come before CUDA's libraries start.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    # Rows that nobody reads need no fixed content.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from bertkit.backends.base import Caps, OptimizerSpec, Problem, Schedule, StepPlan, Task, Ticket
 from bertkit.backends.process_group import ProcessGroup
 from bertkit.backends.torch.distributed import explain_lost_process, reduce_gradients
+from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.step_batch import MicroBatch, StepBatch, rescaled
 from bertkit.errors import ConfigError
 from bertkit.train.optimizers import clip_gradients, is_sharded, load_named_state, named_state
@@ -60,6 +61,8 @@ class TorchStepper:
         schedule: the learning rate by updates done.
         process_group: the processes that train together.
         scaler: loss scaling for fp16.
+        working: half precision copies of the weights to compute with; None: operators make
+            their own where the precision is half, see `torch.autocast`.
     """
 
     model: nn.Module
@@ -70,6 +73,7 @@ class TorchStepper:
     schedule: Schedule | None = None
     process_group: ProcessGroup = field(default_factory=ProcessGroup)
     scaler: torch.amp.GradScaler | None = None
+    working: WorkingWeights | None = None
 
     def train(self, batch: StepBatch, step: int) -> Ticket:
         """Exactly one update; see `bertkit.backends.base.Stepper`."""
@@ -82,11 +86,12 @@ class TorchStepper:
             group["lr"] = rate
         sums: dict[str, Tensor] = {}
         micro_batches = shared_scales(batch, self.process_group)
-        for number, micro in enumerate(micro_batches):
-            with self._exchange(number, last=number == len(micro_batches) - 1):
-                loss, parts = self._forward(micro)
-                self._backward(loss)
-            _accumulate(sums, {"loss": loss.detach(), **parts})
+        with self._copies():
+            for number, micro in enumerate(micro_batches):
+                with self._exchange(number, last=number == len(micro_batches) - 1):
+                    loss, parts = self._forward(micro)
+                    self._backward(loss)
+                _accumulate(sums, {"loss": loss.detach(), **parts})
         sums["grad_norm"] = self._update(self.optimizer)
         return Ticket(sums, step_facts(batch, rate))
 
@@ -94,7 +99,7 @@ class TorchStepper:
         """Sums without an update and without dropout."""
         self.model.eval()
         sums: dict[str, Tensor] = {}
-        with torch.no_grad():
+        with torch.no_grad(), self._copies():
             for micro in batch.micro_batches:
                 _accumulate(sums, self._forward(micro)[1])
         return Ticket(sums, {"tokens": batch.tokens, "sequences": batch.sequences})
@@ -102,7 +107,7 @@ class TorchStepper:
     def predict(self, batch: StepBatch) -> dict[str, np.ndarray]:
         """Every row's outputs on the host."""
         self.model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), self._copies():
             found = [self._forward(micro)[1] for micro in batch.micro_batches]
         return {
             name: torch.cat([part[name] for part in found]).float().cpu().numpy()
@@ -146,9 +151,12 @@ class TorchStepper:
         with explain_lost_process(), quiet:
             yield
 
+    def _copies(self) -> contextlib.AbstractContextManager[None]:
+        return self.working.applied() if self.working else contextlib.nullcontext()
+
     def _forward(self, micro: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         tensors = {name: self._to_device(values) for name, values in micro.arrays.items()}
-        half = HALF.get(self.plan.precision)
+        half = HALF.get(self.plan.precision) if self.working is None else None
         with torch.autocast(self.device.type, half) if half else contextlib.nullcontext():
             return self.task.losses(self.model, tensors, micro)
 

@@ -16,9 +16,9 @@ def training_feed(ready: Prepared, adapter: Adapter) -> RecordFeed:
     """This process's part of every step of a run."""
     config, topology = ready.config, adapter.process_group.topology
     budget = None
-    if _constant(config.layout, adapter):
+    if _filled(config.layout, adapter):
         share = config.global_batch_size // topology.world
-        budget = budget_for(ready.source, share, config.micro_size)
+        budget = budget_for(ready.source, share, config.micro_size, _totals(config, adapter))
     return RecordFeed(
         source=ready.source,
         order=Order(len(ready.source), config.seed),
@@ -34,6 +34,7 @@ def training_feed(ready: Prepared, adapter: Adapter) -> RecordFeed:
         boundaries=tuple(config.bucket_boundaries),
         sequences_per_pack=config.sequences_per_pack,
         budget=budget,
+        stretches=adapter.caps.constant_totals,
     )
 
 
@@ -55,8 +56,9 @@ def evaluation_feed(
     """
     topology = adapter.process_group.topology
     budget = None
-    if _constant(config.layout, adapter):
-        budget = budget_for(source, 4 * batch_size, batch_size)
+    if _filled(config.layout, adapter):
+        totals = min(2, _totals(config, adapter))
+        budget = budget_for(source, 4 * batch_size, batch_size, totals)
     return RecordFeed(
         source=source,
         order=Order(len(source), 0, shuffle=False),
@@ -71,15 +73,27 @@ def evaluation_feed(
         boundaries=tuple(config.bucket_boundaries),
         sequences_per_pack=config.sequences_per_pack,
         budget=budget,
+        stretches=adapter.caps.constant_totals,
     )
 
 
 def _fixed(config: PretrainConfig | EvalConfig, adapter: Adapter) -> bool:
     """Whether a new shape costs a compilation."""
-    options = options_of(config, adapter.caps.name)
-    compiles = adapter.caps.constant_totals and getattr(options, "compile", False)
+    compiles = _compiles(config, adapter)
     return adapter.caps.fixed_shapes or (compiles and config.layout != "unpadded")
 
 
-def _constant(layout: str, adapter: Adapter) -> bool:
+def _compiles(config: PretrainConfig | EvalConfig, adapter: Adapter) -> bool:
+    options = options_of(config, adapter.caps.name)
+    return adapter.caps.constant_totals and bool(getattr(options, "compile", False))
+
+
+def _totals(config: PretrainConfig | EvalConfig, adapter: Adapter) -> int:
+    """How many totals a compiled model is compiled for; 0: no limit."""
+    if not _compiles(config, adapter):
+        return 0
+    return int(options_of(config, adapter.caps.name).totals)
+
+
+def _filled(layout: str, adapter: Adapter) -> bool:
     return layout == "unpadded" and adapter.caps.constant_totals

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 
+import numpy as np
+
+from bertkit.data.record_source import Source
+from bertkit.data.step_batch import sequence_lengths
 from bertkit.files import human_bytes
 from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
+
+_SAMPLE = 2048
+_SHARE = 0.8  # of a device's memory; what is cut up and cannot be used is in the rest
+_ENOUGH = 65_536  # tokens in a pass, from which on more of them are not faster
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ def activation_bytes(config: PretrainConfig, max_seq_length: int) -> int:
     activations are computed again, one layer's and the rows between layers.
     """
     shape: BertConfig = config.model
-    number = 4 if config.precision == "fp32" else 2
+    number = 2 if config.precision in ("bf16", "fp16") else 4
     tokens = config.micro_size * max_seq_length
     per_token = 16 * shape.hidden_size + 3 * shape.intermediate_size
     attention = 2 * config.micro_size * shape.num_attention_heads * max_seq_length**2
@@ -101,6 +110,58 @@ def activation_bytes(config: PretrainConfig, max_seq_length: int) -> int:
     if config.recompute:
         return layer + shape.num_hidden_layers * number * tokens * shape.hidden_size
     return shape.num_hidden_layers * layer
+
+
+def fitting_size(config: PretrainConfig, source: Source, world: int, memory: int) -> int:
+    """Sequences of a forward pass that a device's memory holds with room to spare.
+
+    It depends on the size of the memory and not on what is free of it, so that a run that
+    goes on sums up in the same order. More than a device is busy with are not taken.
+
+    Args:
+        config: resolved settings but for this one.
+        source: of the records.
+        world: processes that train together.
+        memory: bytes of one device; 0: not known.
+
+    Returns:
+        A divisor of the sequences that a process has in a step, 0 where the memory is not
+        known.
+    """
+    share = config.global_batch_size // world
+    if not memory or config.global_batch_size % world:
+        return 0
+    numbers = np.linspace(0, len(source) - 1, min(_SAMPLE, len(source))).astype(np.int64)
+    lengths = sequence_lengths(source.at_epoch(0).batch(numbers)["input_mask"]).astype(float)
+    if config.layout != "unpadded":
+        lengths = np.full_like(lengths, source.max_seq_length)
+    shape = config.model
+    # Weights, gradients and moments in fp32, copies of the first two in half precision.
+    left = _SHARE * memory - 20.0 * shape.parameter_count()
+    tokens = min(_ENOUGH, left / _bytes_per_token(config))
+
+    def most(size: int) -> float:
+        spread = 3.5 * float(lengths.std()) * math.sqrt(size)
+        return min(size * float(lengths.mean()) + spread, size * source.max_seq_length)
+
+    fit = [n for n in range(1, share + 1) if share % n == 0 and most(n) <= tokens]
+    return max(fit, default=1)
+
+
+def _bytes_per_token(config: PretrainConfig) -> float:
+    """What a token keeps for the backward pass, by kernels that keep no attention scores.
+
+    Per layer 13 rows of the hidden size and 2 of the inner one in the compute type with
+    their dropout masks, a seventh added for what lives for a moment; and the logits of the
+    tokens to predict, about a seventh of all, in several forms.
+    """
+    shape = config.model
+    size = 2 if config.precision in ("bf16", "fp16") else 4
+    layer = 1.15 * size * (13 * shape.hidden_size + 2 * shape.intermediate_size)
+    layers = shape.num_hidden_layers * layer
+    if config.recompute:
+        layers = layer + shape.num_hidden_layers * size * shape.hidden_size
+    return layers + 0.16 * 18 * shape.vocab_size
 
 
 def machine_memory() -> int:

@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 
 from bertkit import log
-from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec, Stepper, StepPlan, StepShape
+from bertkit.backends.base import (
+    Adapter,
+    CompiledOnly,
+    OptimizerSpec,
+    Stepper,
+    StepPlan,
+    StepShape,
+)
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.data.record_source import RecordSource
@@ -27,7 +34,7 @@ from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.prepare import check_lengths
 from bertkit.train import checkpoint, metrics
 from bertkit.train.evaluation import measure
-from bertkit.train.step_settings import refuse
+from bertkit.train.step_settings import chosen_precision, refuse
 
 
 @dataclass(frozen=True)
@@ -149,6 +156,7 @@ def evaluate_checkpoints(
     config = replace(config, layout=adapter.caps.layout(config.layout))
     options = options_of(config, adapter.caps.name)
     found = checkpoint.find(checkpoints)
+    hidden_size = load_config(found[-1][1]).hidden_size
     source = RecordSource(inputs)
     shape = StepShape(
         micro_batch_size=config.batch_size,
@@ -158,7 +166,7 @@ def evaluate_checkpoints(
         world=Topology.from_environment().world,
     )
     plan = StepPlan(
-        precision=config.precision,
+        precision=chosen_precision(adapter, config.precision, hidden_size),
         layout=config.layout,
         shape=shape,
         options=options,

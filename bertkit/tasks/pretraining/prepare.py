@@ -18,10 +18,12 @@ from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.pack_layouts import HABANA, PackShape, pack_shape
 from bertkit.tasks.pretraining.config import PretrainConfig
-from bertkit.tasks.pretraining.estimate import Estimate, estimate
+from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
 from bertkit.train.step_settings import (
     check_steps,
+    chosen_precision,
+    device_memory,
     make_step_plan,
     micro_batch_size,
     optimizer_spec,
@@ -99,8 +101,6 @@ def prepare(
     """
     given = config
     world = Topology.from_environment().world
-    size = micro_batch_size(config.global_batch_size, config.micro_batch_size, world)
-    config = replace(config, micro_batch_size=size)
     source = _open_source(config, dry_run)
     eval_source = RecordSource(config.eval_input) if config.eval_input else None
     sources: list[Source] = [source, eval_source] if eval_source else [source]
@@ -115,7 +115,14 @@ def prepare(
         epochs=None,
         backend=adapter.caps.name,
         layout=adapter.caps.layout(config.layout),
+        precision=chosen_precision(adapter, config.precision, config.model.hidden_size),
     )
+    config = _settled(config, adapter, steps)
+    wanted = config.micro_batch_size
+    if not wanted:
+        wanted = fitting_size(config, source, world, device_memory(adapter))
+    size = micro_batch_size(config.global_batch_size, wanted, world)
+    config = replace(config, micro_batch_size=size)
     check_steps(config, steps)
     step_plan = make_step_plan(
         config, step_shape(config, sources, world), config.model, options_of(config, config.backend)
@@ -130,6 +137,14 @@ def prepare(
         step_plan=step_plan,
         masking=_masking(config),
     )
+
+
+def _settled(config: PretrainConfig, adapter: Adapter, steps: int) -> PretrainConfig:
+    """The configuration with what the backend derives of its own section for so many steps."""
+    name, settle = adapter.caps.name, getattr(adapter, "settled_options", None)
+    if settle is None:
+        return config
+    return replace(config, **{name: settle(options_of(config, name), steps)})
 
 
 def make_model(config: PretrainConfig) -> BertForPreTraining:

@@ -23,7 +23,7 @@ from bertkit.tasks.squad.prepare import answering_plan, answering_problems, open
 from bertkit.tasks.squad.questions import Passage, Question, is_writable
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.train import checkpoint
-from bertkit.train.step_settings import refuse
+from bertkit.train.step_settings import chosen_precision, refuse
 
 _FORM = 'one object per line: {"question": "...", "passage": "..."}'
 
@@ -118,8 +118,9 @@ def predict(
     shape, vocab = open_start(config, start)
     config = replace(config, layout=adapter.caps.layout(config.layout))
     options = options_of(config, adapter.caps.name)
+    precision = chosen_precision(adapter, config.precision, shape.hidden_size)
     plan = answering_plan(
-        StepPlan(precision=config.precision, layout=config.layout, model=shape, options=options),
+        StepPlan(precision=precision, layout=config.layout, model=shape, options=options),
         config,
     )
     refuse([*adapter.validate(plan, OptimizerSpec()), *answering_problems(config, adapter)])

@@ -24,6 +24,7 @@ from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.train import checkpoint
 from bertkit.train.step_settings import (
+    chosen_precision,
     make_step_plan,
     micro_batch_size,
     optimizer_spec,
@@ -187,7 +188,11 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Prepared:
             "give another --output; to resume this run, give the checkpoint it started from",
         )
     shape, vocab = open_start(config, start)
-    ready = replace(ready, start=start, shape=shape, vocab=vocab, backend=adapter.caps.name)
+    precision = chosen_precision(adapter, config.precision, shape.hidden_size)
+    config = replace(config, precision=precision)
+    ready = replace(
+        ready, config=config, start=start, shape=shape, vocab=vocab, backend=adapter.caps.name
+    )
     _check(ready, adapter, answered)
     return ready
 

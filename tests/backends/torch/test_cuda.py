@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import synthetic
 import torch
+from safetensors.torch import load_file
 
 from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.backends.torch.cuda import CudaAdapter
 from bertkit.backends.torch.options import CudaOptions
+from bertkit.errors import StoppedError
 from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.pretrain import pretrain
+from bertkit.train.step_settings import chosen_precision
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 
@@ -61,15 +66,92 @@ def test_a_run_on_the_gpu_equals_the_cpu(tmp_path, layout):
     assert results[0].train["loss"] == pytest.approx(results[1].train["loss"], rel=1e-3)
 
 
-def test_what_cannot_be_compiled_is_said():
-    """Attention kernels for constant totals take half precision only."""
-    adapter, compiled = CudaAdapter(), CudaOptions(compile=True)
-    for precision, layout, count in (
-        ("fp32", "unpadded", 1), ("bf16", "unpadded", 0), ("fp32", "padded", 0),
-    ):  # fmt: skip
-        plan = StepPlan(precision, layout, options=compiled)
-        problems = adapter.validate(plan, OptimizerSpec())
-        assert [item.flag for item in problems] == ["--compile"] * count
-    assert (
-        adapter.validate(StepPlan("fp32", "unpadded", options=CudaOptions()), OptimizerSpec()) == []
-    )
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16", "fp16"])
+@pytest.mark.parametrize("layout", ["unpadded", "padded", "bucketed", "packed"])
+def test_every_layout_can_be_compiled_in_every_precision(precision, layout):
+    plan = StepPlan(precision, layout, options=CudaOptions(compile=True))
+    assert CudaAdapter().validate(plan, OptimizerSpec()) == []
+
+
+def test_half_precision_is_the_default_where_there_is_any(monkeypatch):
+    adapter = CudaAdapter()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for capability, expected in (((7, 5), "fp32"), ((8, 0), "bf16"), ((9, 0), "bf16")):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda found=capability: found)
+        assert chosen_precision(adapter, "auto", 768) == expected
+        assert chosen_precision(adapter, "tf32", 768) == "tf32"
+
+
+def test_only_tf32_rounds_the_factors_of_products(monkeypatch):
+    """bf16 computes with copies of the weights, other precisions do not."""
+    asked = []
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", asked.append)
+    for precision, copies in (("fp32", False), ("tf32", False), ("bf16", True), ("fp16", False)):
+        model = torch.nn.Linear(2, 2)
+        step = CudaAdapter().build(model, PretrainingObjective(), StepPlan(precision))
+        assert (step.working is not None) == copies
+    assert asked == ["highest", "high", "highest", "highest"]
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Trains a small model on the GPU, with dropout if not said otherwise."""
+    path = synthetic.write(tmp_path / "r.tfrecord", 40, seed=1)
+    numbers = iter(range(100))
+
+    def trained(dropout=0.1, into=None, **more):
+        shape = BertConfig(
+            vocab_size=synthetic.VOCAB, hidden_size=128, num_hidden_layers=2,
+            num_attention_heads=2, intermediate_size=256, max_position_embeddings=32,
+            hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout,
+        )  # fmt: skip
+        settings = {
+            "input": [str(path)], "global_batch_size": 8, "micro_batch_size": 4, "max_steps": 6,
+            "learning_rate": 1e-3, "model": shape, "save_every": 3,
+            "output": str(into or tmp_path / f"run{next(numbers)}"), **more,
+        }  # fmt: skip
+        return pretrain(PretrainConfig(**settings), registry.get("cuda"))
+
+    yield trained
+    torch.use_deterministic_algorithms(False)
+
+
+@needs_gpu
+def test_precisions_differ_by_their_rounding_alone(run):
+    exact = run(dropout=0.0, precision="fp32").train["loss"]
+    for precision, difference in (("tf32", 2e-3), ("bf16", 1e-2), ("fp16", 1e-2)):
+        loss = run(dropout=0.0, precision=precision).train["loss"]
+        assert loss == pytest.approx(exact, rel=difference), precision
+
+
+@needs_gpu
+@pytest.mark.parametrize("optimizer", ["adamw", "nvlamb", "no_debias_clamp10"])
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_stopped_run_goes_on_with_the_same_bits(run, tmp_path, optimizer, recompute):
+    options = {
+        "cuda": CudaOptions(deterministic=True), "optimizer": optimizer, "recompute": recompute,
+    }  # fmt: skip
+    whole = run(**options).checkpoint
+    with pytest.raises(StoppedError):
+        run(into=tmp_path / "stopped", steps_this_run=3, **options)
+    resumed = run(into=tmp_path / "stopped", **options).checkpoint
+    one, other = (load_file(Path(place) / "model.safetensors") for place in (whole, resumed))
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@needs_gpu
+@pytest.mark.parametrize("totals", [0, 3])
+def test_compiled_parts_give_the_numbers_of_eager_ones(run, totals):
+    for more in ({}, {"precision": "fp32"}, {"recompute": True}):
+        plain = run(dropout=0.0, **more).train["loss"]
+        compiled = run(dropout=0.0, cuda=CudaOptions(compile=True, totals=totals), **more)
+        assert compiled.train["loss"] == pytest.approx(plain, rel=1e-2)
+
+
+@needs_gpu
+def test_a_step_whose_gradients_overflow_in_fp16_is_left_out(run):
+    """The scale begins far too high and is halved until steps count."""
+    result = run(dropout=0.0, precision="fp16", max_steps=30)
+    assert math.isfinite(result.train["loss"])
+    weights = load_file(Path(result.checkpoint) / "model.safetensors")
+    assert all(value.isfinite().all() for value in weights.values())

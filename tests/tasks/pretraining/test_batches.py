@@ -23,11 +23,20 @@ def test_the_cpu_takes_micro_batches_as_they_come(settings):
     assert [batch.sequences for batch in step.micro_batches] == [4, 4]
 
 
-def test_cuda_gets_constant_totals(settings):
+def test_cuda_gets_round_totals_and_few_when_it_compiles(settings):
     adapter = CudaAdapter()
-    feed = training_feed(prepare(settings(), adapter), adapter)
-    sizes = {len(m.arrays["ids"]) for step in feed.steps(0, 10) for m in step.micro_batches}
-    assert sizes == {feed.budget.tokens}
+
+    def rows(**more):
+        feed = training_feed(prepare(settings(**more), adapter), adapter)
+        steps = list(feed.steps(0, 10))
+        return feed.budget, {len(m.arrays["ids"]) for step in steps for m in step.micro_batches}
+
+    budget, found = rows()
+    assert not budget.tokens and all(size % 8 == 0 for size in found)
+    budget, found = rows(precision="bf16", cuda=CudaOptions(compile=True, totals=2))
+    assert 1 <= len(budget.tokens) <= 2 and found <= set(budget.tokens)
+    budget, _ = rows(precision="bf16", cuda=CudaOptions(compile=True, totals=0))
+    assert not budget.tokens
 
 
 @pytest.mark.parametrize("layout", ["padded", "bucketed", "packed"])

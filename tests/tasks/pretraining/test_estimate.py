@@ -1,7 +1,15 @@
 from __future__ import annotations
 
+import numpy as np
+
 from bertkit.backends import registry
-from bertkit.tasks.pretraining.estimate import activation_bytes, estimate, machine_memory
+from bertkit.model.config import BertConfig
+from bertkit.tasks.pretraining.estimate import (
+    activation_bytes,
+    estimate,
+    fitting_size,
+    machine_memory,
+)
 from bertkit.tasks.pretraining.prepare import prepare
 from bertkit.tasks.pretraining.pretrain import pretrain
 
@@ -29,6 +37,53 @@ def test_more_micro_batch_needs_more_memory(settings):
     assert activation_bytes(settings(micro_batch_size=8), 24) == 2 * small
     assert activation_bytes(settings(micro_batch_size=4, precision="bf16"), 24) == small / 2
     assert machine_memory() > 0
+
+
+class Lengths:
+    """Records of given lengths."""
+
+    max_seq_length, max_predictions_per_seq = 512, 76
+
+    def __init__(self, lengths):
+        self.mask = np.arange(512)[None, :] < np.asarray(lengths)[:, None]
+
+    def __len__(self):
+        return len(self.mask)
+
+    def at_epoch(self, epoch):
+        return self
+
+    def batch(self, numbers):
+        return {"input_mask": self.mask[numbers]}
+
+
+def test_as_many_sequences_as_the_memory_holds(settings):
+    large = BertConfig(
+        vocab_size=30522, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16,
+        intermediate_size=4096, max_position_embeddings=512,
+    )  # fmt: skip
+    source = Lengths(np.random.default_rng(1).integers(16, 512, 300))
+
+    def size(gigabytes, world=1, **more):
+        wanted = {"layout": "unpadded", "precision": "bf16", "global_batch_size": 4096, **more}
+        config = settings(model=large, micro_batch_size=0, **wanted)
+        return fitting_size(config, source, world, int(gigabytes * 1e9))
+
+    assert size(80) == 128, "23 GB were measured for 64 sequences with float32 rows"
+    assert size(24) < size(80) and size(24, recompute=True) > size(24)
+    assert size(800) == 128, "more than a device is busy with"
+    assert size(80, precision="fp32") < size(80) > size(80, layout="padded")
+    assert size(1) == 1 and size(0) == 0
+    assert size(80, global_batch_size=96) == 96
+    assert size(80, world=8, global_batch_size=24) == 3
+    assert size(80, world=5) == 0, "what cannot be dealt out is refused elsewhere"
+
+
+def test_a_device_with_memory_decides_the_size_that_nobody_gave(settings, monkeypatch):
+    adapter = registry.get("cpu")
+    monkeypatch.setattr(adapter, "device_memory", lambda: 1, raising=False)
+    assert prepare(settings(micro_batch_size=0), adapter).config.micro_batch_size == 1
+    assert prepare(settings(micro_batch_size=4), adapter).config.micro_batch_size == 4
 
 
 def test_preparing_tells_what_it_derived_and_writes_nothing(settings, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 import synthetic
 import torch
 
+from bertkit.backends.torch.compiled import compile_parts
 from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
 from bertkit.data.sample_order import Order
@@ -67,6 +68,9 @@ FORMS = [
     ("bucketed", {"boundaries": (16, 20)}),
     ("packed", {}),
     ("packed", {"cls_place": "end_of_pack"}),
+    ("padded", {"stretches": True}),
+    ("bucketed", {"stretches": True, "boundaries": (16, 20)}),
+    ("packed", {"stretches": True}),
 ]
 
 
@@ -109,21 +113,25 @@ def test_layouts_agree_on_records_that_tensorflow_wrote(shared, name):
 @pytest.mark.parametrize("normalisation", ["global_step", "micro_batch"])
 def test_constant_totals_give_the_same_numbers(source, normalisation):
     plain = outcome(source, "unpadded", normalisation=normalisation)
-    budget = Budget(tokens=90, sequences=6, predictions=20, length=24)
+    budget = Budget(24, tokens=(70, 90), predictions=(20, 20), sequences=6)
     found = outcome(source, "unpadded", normalisation=normalisation, budget=budget)
     require_same(plain, found)
 
 
-def graphs_after_each_step(source, rate, steps, budget):
+def graphs_after_each_step(source, rate, steps, budget, parts=False):
     """Compiled graphs so far, on the way of CUDA: `meta` tensors have shapes only."""
     shape = replace(
         SHAPE, hidden_dropout_prob=rate, attention_probs_dropout_prob=rate, hidden_size=64,
-        num_hidden_layers=1,
+        num_hidden_layers=3 if parts else 1,
     )  # fmt: skip
     model = BertForPreTraining(shape).to("meta", torch.bfloat16)
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
-    compiled = torch.compile(model, backend="eager", dynamic=False, fullgraph=True)
+    compiled = model
+    if parts:
+        compile_parts(model, dynamic=not budget.tokens, backend="eager")
+    else:
+        compiled = torch.compile(model, backend="eager", dynamic=False, fullgraph=True)
     order = Order(len(source), seed=7)
     feed = RecordFeed(
         source, order, 12, 4, "unpadded", "global_step", synthetic.VOCAB, budget=budget
@@ -145,7 +153,17 @@ def graphs_after_each_step(source, rate, steps, budget):
 @pytest.mark.filterwarnings("ignore:aten..nll_loss")
 @pytest.mark.parametrize("rate", [0.0, 0.1])
 def test_constant_totals_compile_once(source, rate):
-    assert graphs_after_each_step(source, rate, 3, budget_for(source, 12, 4)) == [1] * 3
+    assert graphs_after_each_step(source, rate, 3, budget_for(source, 12, 4, 1)) == [1] * 3
+
+
+@pytest.mark.filterwarnings("ignore:aten..nll_loss")
+def test_parts_compile_once_for_any_total_or_once_for_each(source):
+    """Embeddings, heads, the last layer, and all other layers together."""
+    found = graphs_after_each_step(source, 0.1, 3, budget_for(source, 12, 4), parts=True)
+    assert found == [4, 4, 4]
+    few = Budget(24, tokens=(64, 100), predictions=(19, 20), sequences=4)
+    found = graphs_after_each_step(source, 0.1, 6, few, parts=True)
+    assert found[-1] == 8 and found[0] < 8
 
 
 def test_batches_of_any_size_do_not_compile_once(source):

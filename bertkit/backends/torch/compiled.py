@@ -1,0 +1,60 @@
+"""A model whose parts are compiled, each for itself.
+
+Layers of one kind share their compiled code, so that 24 of them compile as fast as one;
+their backward passes stay apart, so that gradients travel to other processes while the
+rest is computed; and computing activations again (`--recompute`) draws the same dropout.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from bertkit.model.bert import Embeddings, EncoderLayer
+from bertkit.model.heads import BertForPreTraining
+
+# Shapes that one part may be compiled for: totals, with and without gradients, last layer.
+_SHAPES = 64
+
+
+def can_compile() -> bool:
+    """Whether what PyTorch's compiler needs for GPUs is here: Triton and a C compiler."""
+    compilers = (os.environ.get("CC", ""), "cc", "gcc", "clang")
+    return find_spec("triton") is not None and any(map(shutil.which, compilers))
+
+
+def compile_parts(model: nn.Module, dynamic: bool, backend: str = "inductor") -> None:
+    """Compile embeddings, layers and pretraining heads of a model, in place.
+
+    Compiled kernels are kept in the user's cache folder, unless TORCHINDUCTOR_CACHE_DIR
+    names another.
+
+    Args:
+        model: not yet wrapped.
+        dynamic: kernels take any number of rows; otherwise there are some for each number.
+        backend: of `torch.compile`.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bertkit"
+    if _writable(cache):
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / "inductor"))
+    torch._dynamo.config.recompile_limit = max(_SHAPES, torch._dynamo.config.recompile_limit)
+    for module in model.modules():
+        if isinstance(module, (Embeddings, EncoderLayer)):
+            module.compile(dynamic=dynamic, backend=backend)
+    if isinstance(model, BertForPreTraining):
+        compiled = torch.compile(model.scored, dynamic=dynamic, backend=backend)
+        model.scored = compiled  # type: ignore[method-assign]
+
+
+def _writable(folder: Path) -> bool:
+    """Whether the folder is there or can be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):
+        return False
+    return os.access(folder, os.W_OK)

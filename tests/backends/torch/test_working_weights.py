@@ -1,0 +1,125 @@
+"""Half precision copies of the weights: what uses them, and where gradients arrive."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import synthetic
+import torch
+
+from bertkit.backends.base import OptimizerSpec, StepPlan
+from bertkit.backends.torch.step import TorchStepper
+from bertkit.backends.torch.working_weights import WorkingWeights
+from bertkit.data.step_batch import StepBatch, unpadded, weighted
+from bertkit.model.config import BertConfig
+from bertkit.model.heads import BertForPreTraining
+from bertkit.tasks.pretraining.objective import PretrainingObjective
+from bertkit.train.optimizers import make_optimizer
+
+SHAPE = BertConfig(
+    vocab_size=synthetic.VOCAB, hidden_size=32, num_hidden_layers=3, num_attention_heads=2,
+    intermediate_size=48, max_position_embeddings=24, hidden_dropout_prob=0.0,
+    attention_probs_dropout_prob=0.0,
+)  # fmt: skip
+
+
+def made(recompute=False):
+    torch.manual_seed(1)
+    model = BertForPreTraining(SHAPE)
+    model.bert.encoder.recompute = recompute
+    return model
+
+
+def batches(parts, count=12):
+    records = weighted(synthetic.batch(count, seed=4), "global_step", count)
+    cuts = np.array_split(np.arange(count), parts)
+    return StepBatch([
+        unpadded({name: values[rows] for name, values in records.items()}) for rows in cuts
+    ])  # fmt: skip
+
+
+def stepper(model, precision="bf16", nsp=True, copies=True):
+    optimizer = make_optimizer(model, OptimizerSpec())
+    made = TorchStepper(
+        model, PretrainingObjective(nsp), StepPlan(precision), torch.device("cpu"), optimizer,
+        lambda step: 1e-3,
+    )  # fmt: skip
+    made.working = WorkingWeights(model) if copies else None
+    return made
+
+
+def gradients(model, parts=1, copies=True):
+    step = stepper(model, copies=copies)
+    found = {}
+    step._update = lambda optimizer: found.update(
+        {name: item.grad.clone() for name, item in model.named_parameters()}
+    ) or torch.zeros(())  # fmt: skip
+    step.train(batches(parts), 0)
+    return found
+
+
+def test_layers_use_copies_and_parameters_come_back():
+    model = made()
+    parameters = dict(model.named_parameters())
+    with pytest.raises(KeyError), WorkingWeights(model).applied():
+        now = {name: value.dtype for name, value in model.named_parameters()}
+        wide = {name for name, kind in now.items() if kind == torch.float32}
+        assert wide == {
+            name for name in parameters
+            if "embeddings." in name or name == "cls.predictions.bias" or "seq_rel" in name
+        }  # fmt: skip
+        raise KeyError
+    assert all(value is parameters[name] for name, value in model.named_parameters())
+    assert all(isinstance(value, torch.nn.Parameter) for value in model.parameters())
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_gradients_are_float32_and_those_of_autocast(recompute):
+    own, cast = gradients(made(recompute)), gradients(made(recompute), copies=False)
+    assert own.keys() == cast.keys()
+    assert {value.dtype for value in own.values()} == {torch.float32}
+    for name, value in own.items():
+        if name.endswith("key.bias"):  # nothing but rounding
+            continue
+        assert float((value - cast[name]).norm()) < 0.05 * float(cast[name].norm()) + 1e-3, name
+
+
+def test_gradients_of_micro_batches_are_added_up_in_float32():
+    whole_step = gradients(made(), parts=1)
+    for name, value in gradients(made(), parts=4).items():
+        whole = whole_step[name]
+        if not name.endswith("key.bias"):
+            assert float((value - whole).norm()) < 0.05 * float(whole.norm()) + 1e-3, name
+
+
+def test_a_run_follows_that_of_float32():
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        step = stepper(made(), precision, copies=precision == "bf16")
+        tickets = [step.train(batches(2), number) for number in range(8)]
+        losses[precision] = [numbers["loss"] for numbers in step.read(tickets)]
+        assert all(value.dtype == torch.float32 for value in step.model.parameters())
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=5e-3)
+    assert losses["fp32"][-1] < 0.97 * losses["fp32"][0]
+
+
+def test_evaluation_uses_the_weights_of_now():
+    step = stepper(made())
+    before = step.read([step.evaluate(batches(1))])[0]
+    for number in range(4):
+        step.train(batches(1), number)
+    after = step.read([step.evaluate(batches(1))])[0]
+    assert after["mlm_loss_sum"] < before["mlm_loss_sum"]
+    other = stepper(copy.deepcopy(step.model))
+    assert other.read([other.evaluate(batches(1))])[0] == after
+
+
+def test_a_head_that_is_not_trained_gets_no_gradient():
+    model = made()
+    step = stepper(model, nsp=False)
+    step._update = lambda optimizer: torch.zeros(())
+    step.train(batches(2), 0)
+    assert model.cls.seq_relationship.weight.grad is None
+    assert model.bert.pooler.dense.weight.grad is None
