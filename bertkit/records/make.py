@@ -84,8 +84,7 @@ def make_records(
 ) -> RecordsResult:
     """Write the training instances of a text as record files.
 
-    Every finished file stays: the same call after an interruption makes the missing ones,
-    and after completion does nothing.
+    Finished files stay: the same call again makes only those that are missing.
 
     Args:
         config: the settings.
@@ -104,9 +103,7 @@ def make_records(
         UsageError: executor, scheduler and limit do not go together.
     """
     started = time.perf_counter()
-    check_executor(executor, scheduler)
-    if executor == "dask" and limit is not None:
-        raise UsageError("--limit takes one shard after another, here", "leave out --executor dask")
+    _check_executor(executor, scheduler, limit)
     place = Path(output)
     names = list_inputs(inputs)
     words = checked_vocab(vocab, config)
@@ -121,8 +118,8 @@ def make_records(
         tasks, manifest, place, limit=limit, workers=workers, executor=(executor, scheduler)
     )
     _finish(manifest, place, names, words)
-    folder = {"inputs": inputs, "text_files": len(names), "vocab": words.path}
-    _write_beside(manifest, config, place, **folder)
+    beside = {"inputs": inputs, "text_files": len(names), "vocab": words.path}
+    _write_beside(manifest, config, place, **beside)
     return RecordsResult(
         output=str(place),
         records=manifest.stats["records"],
@@ -134,6 +131,12 @@ def make_records(
         vocab_size=len(words),
         seconds=round(time.perf_counter() - started, 3),
     )
+
+
+def _check_executor(executor: str, scheduler: str, limit: int | None) -> None:
+    check_executor(executor, scheduler)
+    if executor == "dask" and limit is not None:
+        raise UsageError("--limit takes one shard after another, here", "leave out --executor dask")
 
 
 def _missing_tasks(
