@@ -46,8 +46,9 @@ def stages(text: Path, vocab_path: str, folder: Path, rounds: int) -> dict[str, 
 
     from bertkit.memory import keep_freed_memory
     from bertkit.records.config import RecordsConfig
+    from bertkit.records.files.example_writer import write_plan
     from bertkit.records.files.tfrecord_reader import RecordFile
-    from bertkit.records.instances.pairs import plan_shard
+    from bertkit.records.instances.pairs import plan_pairs
     from bertkit.tokenization.corpus_tokens import StreamTokenizer
     from bertkit.tokenization.vocabulary import load_vocab
 
@@ -71,9 +72,9 @@ def stages(text: Path, vocab_path: str, folder: Path, rounds: int) -> dict[str, 
     tokenizer = StreamTokenizer(vocab)
     for _ in range(rounds + 1):
         tokens = note("tokenize", lambda: tokenizer.tokenize_files([text]))
-        plan = note("plan", lambda tokens=tokens: plan_shard(tokens, config, vocab))
+        plan = note("plan", lambda tokens=tokens: plan_pairs(tokens, config, vocab))
         target.unlink(missing_ok=True)  # make-records writes new files; freeing one costs a tenth
-        written = note("write", lambda plan=plan: plan.write(target))
+        written = note("write", lambda plan=plan: write_plan(target, plan))
         note("batches", lambda plan=plan: in_batches(plan))
         records = note("index", lambda: RecordFile(target))
         note("read", lambda records=records: in_batches(records))

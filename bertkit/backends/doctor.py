@@ -25,6 +25,8 @@ PACKAGES = {
     "tokenizers": "",
     "spacy": "",
     "tfrecord": "",
+    "cramjam": "",
+    "crc32c": "",
     "safetensors": "",
     "fsspec": "",
     "tqdm": "",

@@ -1,4 +1,4 @@
-"""The masked CRC-32C that TensorFlow stores beside the blocks and tensors of a checkpoint.
+"""Computes the masked CRC-32C that TensorFlow stores beside the blocks and tensors of a checkpoint.
 
 Record files have a kernel of their own (`bertkit.kernels.crc32c`), which other kernels call
 and which numba compiles; a checkpoint is read too rarely to wait for a compiler.

@@ -1,4 +1,4 @@
-"""Decompression of Snappy blocks and of LZ4 chunks of HDF5 files, in bounded memory.
+"""Decompresses Snappy blocks and LZ4 chunks of HDF5 files, in bounded memory.
 
 Files come from anywhere, so no size that a block claims is believed further than its own
 length, or what the caller expects, allows.

@@ -1,6 +1,6 @@
-"""Protobuf messages without a schema: varints, and the fields of a message.
+"""Reads and writes protobuf without a schema: varints, and the fields of a message.
 
-https://protobuf.dev/programming-guides/encoding/. What follows is plain Python for the few
+https://protobuf.dev/programming-guides/encoding/. This is plain Python for the few
 messages around the data; lists of numbers have kernels (`bertkit.kernels.protobuf`).
 """
 

@@ -20,9 +20,9 @@ def command(
 ) -> None:
     """Pick evenly spaced records as a fixed evaluation set.
 
-    Record i of N is number int(i * (available / N)), as in MLPerf. TFRecords are copied;
-    HDF5, JSON lines and packs become TFRecords. The manifest holds a digest of the
-    instances, so that evaluation sets can be compared whatever their format.
+    Record i of N is number int(i * (available / N)), as in MLPerf. TFRecords are copied,
+    whatever their features; HDF5, JSON lines and packs become TFRecords. The manifest holds
+    a digest of the records, so that evaluation sets can be compared whatever their format.
 
     \b
     Example:

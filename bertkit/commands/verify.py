@@ -25,8 +25,8 @@ def command(first: str, second: str, vocab: str | None, order: str, as_json: boo
     """Check that two record sets hold the same instances, whatever program wrote them.
 
     A and B are record files, globs or folders of any format: TFRecord, HDF5, JSON lines,
-    packed or not. Padding, widths and the order of features do not matter. The exit status
-    is 0 if they are the same, else 3.
+    packed or not. Padding, widths and the order of features do not matter; of TFRecords with
+    other features than BERT's, all values do. The exit status is 0 if they are the same, else 3.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""Text turned into training instances on the fly: no record files.
+"""Makes training instances from text during training, without record files.
 
 The instances are those that `make-records` would write from the same text, vocabulary
 and settings, in the same order. Each shard is tokenized and planned once, one after the
@@ -30,8 +30,9 @@ from bertkit.manifest import describe_inputs
 from bertkit.pool import run_tasks
 from bertkit.records.config import RecordsConfig
 from bertkit.records.instances.kernels.pair_plan import Instances
-from bertkit.records.instances.pairs import Plan, new_batch, plan_shard
-from bertkit.records.make import Shard, checked_vocab, list_inputs, plan_shards
+from bertkit.records.instances.pairs import PairPlan, new_batch, plan_pairs
+from bertkit.records.make import checked_vocab, list_inputs
+from bertkit.records.shards import Shard, plan_shards
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText
 from bertkit.tokenization.vocabulary import Vocab, load_vocab
 
@@ -49,7 +50,7 @@ class Shards:
             first ones, fewer leave out the last ones.
     """
 
-    def __init__(self, plans: Sequence[Plan], sizes: Sequence[int]) -> None:
+    def __init__(self, plans: Sequence[PairPlan], sizes: Sequence[int]) -> None:
         self._plans = plans
         self._ends = np.cumsum(sizes, dtype=np.int64)
         self._starts = self._ends - np.asarray(sizes, np.int64)
@@ -104,7 +105,7 @@ class TextSource(Shards):
         cache: str | Path | None = None,
         new_pairs: bool = False,
     ) -> None:
-        if not config.plain:
+        if not config.in_memory:
             raise ConfigError(
                 "instances from --text are Google's and MLPerf's",
                 "write other records with `bertkit make-records` and give them with --input",
@@ -163,18 +164,20 @@ class _Cache:
         self._config = config
         self._vocab = vocab
 
-    def plans(self, epoch: int, vocab: Vocab) -> list[Plan]:
+    def plans(self, epoch: int, vocab: Vocab) -> list[PairPlan]:
         """All plans of an epoch that hold something, made where they are missing."""
         config = replace(self._config, seed=self._config.seed + epoch)
         tasks = [
             _Task(
-                shard, config, self._vocab,
-                str(self._folder / f"text-{number:05d}"),
-                str(self._folder / f"epoch-{epoch:05d}" / f"plan-{number:05d}"),
+                shard=shard,
+                config=config,
+                vocab=self._vocab,
+                text=str(self._folder / f"text-{number:05d}"),
+                plan=str(self._folder / f"epoch-{epoch:05d}" / f"plan-{number:05d}"),
             )
             for number, shard in enumerate(self._shards)
-        ]  # fmt: skip
-        with _only_one(self._folder):
+        ]
+        with _one_process_at_a_time(self._folder):
             missing = [task for task in tasks if not os.path.isdir(task.plan)]
             size = sum(os.path.getsize(name) for task in missing for name in task.shard.inputs)
             if missing:
@@ -203,7 +206,7 @@ def _make(task: _Task) -> None:
         log.logger.warning("%s holds no sentences", ", ".join(task.shard.inputs))
         _save(task.plan, {})
         return
-    plan = plan_shard(text, task.config, vocab)
+    plan = plan_pairs(text, task.config, vocab)
     files = len(task.shard.outputs)
     order = np.concatenate([plan.order[first::files] for first in range(files)])
     _save(task.plan, {**plan.instances._asdict(), "order": order})
@@ -220,17 +223,17 @@ def _map(folder: str, name: str) -> np.ndarray:
     return np.asarray(np.load(os.path.join(folder, f"{name}.npy"), mmap_mode="c"))
 
 
-def _open(task: _Task, vocab: Vocab) -> Plan | None:
+def _open(task: _Task, vocab: Vocab) -> PairPlan | None:
     if not os.path.exists(os.path.join(task.plan, "order.npy")):
         return None
     text = TokenizedText(**{name: _map(task.text, name) for name in _TEXT})
     instances = Instances(*(_map(task.plan, name) for name in Instances._fields))
     length, predictions = task.config.max_seq_length, task.config.predictions
-    return Plan(text, vocab, length, predictions, instances, _map(task.plan, "order"))
+    return PairPlan(text, vocab, length, predictions, instances, _map(task.plan, "order"))
 
 
 @contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
+def _one_process_at_a_time(folder: Path) -> Iterator[None]:
     """Let the processes of a run wait for the first of them, then find its work done."""
     folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,4 +1,4 @@
-"""CRC-32C (Castagnoli) as TFRecord files use it, over whole buffers.
+"""Computes CRC-32C (Castagnoli), the checksum of TFRecord files, over whole buffers.
 
 One step takes eight bytes: eight table look-ups anywhere, one instruction on x86
 processors that have it. Each step waits for the one before, so three neighbouring

@@ -1,4 +1,4 @@
-"""The decorator of every kernel, and the folder where compiled kernels are kept.
+"""Compiles kernels: the decorators, and the folder where machine code is kept.
 
 numba keys its cache by one source file only, so a kernel that calls another one would
 keep running the old callee after an edit. The cache folder is therefore named after a

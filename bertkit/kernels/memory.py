@@ -1,4 +1,4 @@
-"""Unaligned memory access and bit counting for kernels, as LLVM has them.
+"""Gives kernels unaligned memory access, bit counting and vector instructions of LLVM.
 
 Offsets are in bytes from the start of a contiguous array, whatever its element type;
 nothing checks them. All of this is portable: LLVM picks instructions for the processor.
@@ -89,6 +89,29 @@ def varint_shuffles() -> np.ndarray:
     return shuffles
 
 
+def _spread_varints(builder: Any, number: Any) -> tuple[Any, Any, Any]:
+    """Eight numbers below 2**21 as varints in four bytes each.
+
+    Returns: <8 x i32> the varints; <8 x i1> which need a second byte, and which a third.
+    """
+    eight = ir.VectorType(ir.IntType(32), 8)
+
+    def masked(value: Any, mask: int) -> Any:
+        return builder.and_(value, ir.Constant(eight, [mask] * 8))
+
+    def above(value: Any, limit: int) -> Any:
+        return builder.icmp_signed(">", value, ir.Constant(eight, [limit] * 8))
+
+    # Adding a number's high part to itself moves it by one bit: make room after each seven
+    # bits for the bit that says whether more follow.
+    spread = builder.add(number, masked(number, 0x1FFF80))
+    second, third = above(spread, 0xFF), above(spread, 0x7FFF)
+    spread = builder.add(spread, masked(spread, 0x3F8000))
+    spread = builder.or_(spread, masked(builder.sext(second, eight), 0x80))
+    spread = builder.or_(spread, masked(builder.sext(third, eight), 0x8000))
+    return spread, second, third
+
+
 @intrinsic
 def put_eight_varints(
     typing_context: Any, numbers: Any, first: Any, shuffles: Any, out: Any, at: Any
@@ -104,12 +127,6 @@ def put_eight_varints(
         number_type = ir.IntType(32)
         eight, sixteen = ir.VectorType(number_type, 8), ir.VectorType(_BYTE, 16)
 
-        def masked(value: Any, mask: int) -> Any:
-            return builder.and_(value, ir.Constant(eight, [mask] * 8))
-
-        def above(value: Any, limit: int) -> Any:
-            return builder.icmp_signed(">", value, ir.Constant(eight, [limit] * 8))
-
         def load(kind: Any, place: Any, element: Any) -> Any:
             value = builder.load(_address(context, builder, kind, place, element))
             value.align = 1
@@ -123,13 +140,7 @@ def put_eight_varints(
         number = load(kinds[0], arguments[:2], element)
         if kinds[0].dtype.bitwidth < 32:
             number = builder.zext(number, eight)
-        # Adding a number's high part to itself moves it by one bit: make room after each
-        # seven bits for the bit that says whether more follow.
-        spread = builder.add(number, masked(number, 0x1FFF80))
-        second, third = above(spread, 0xFF), above(spread, 0x7FFF)
-        spread = builder.add(spread, masked(spread, 0x3F8000))
-        spread = builder.or_(spread, masked(builder.sext(second, eight), 0x80))
-        spread = builder.or_(spread, masked(builder.sext(third, eight), 0x8000))
+        spread, second, third = _spread_varints(builder, number)
         # Bits 0 .. 3 and 4 .. 7 of a row: which of four numbers need a second, a third byte.
         rows = chosen(second, third, [0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15])
         both = builder.zext(builder.bitcast(rows, ir.IntType(16)), _WORD)
@@ -139,8 +150,10 @@ def put_eight_varints(
             "llvm.x86.ssse3.pshuf.b.128",
         )
         size = ir.Constant(_WORD, 0)
-        halves = (([0, 1, 2, 3], builder.and_(both, ir.Constant(_WORD, 0xFF))),
-                  ([4, 5, 6, 7], builder.lshr(both, ir.Constant(_WORD, 8))))  # fmt: skip
+        halves = (
+            ([0, 1, 2, 3], builder.and_(both, ir.Constant(_WORD, 0xFF))),
+            ([4, 5, 6, 7], builder.lshr(both, ir.Constant(_WORD, 8))),
+        )
         for lanes, row in halves:
             place = (arguments[2], builder.shl(row, ir.Constant(_WORD, 4)))
             four = builder.bitcast(chosen(spread, spread, lanes), sixteen)

@@ -1,4 +1,4 @@
-"""Python's random stream inside kernels: MT19937 exactly as `random.Random` consumes it.
+"""Gives kernels Python's random stream: MT19937 exactly as `random.Random` consumes it.
 
 Matsumoto and Nishimura 1998; `random()`, `_randbelow` and `shuffle` as in CPython's
 random.py. Tempered words are made in blocks ahead and read from a buffer, because a

@@ -1,4 +1,4 @@
-"""Numbers inside protobuf messages: varints, and the lists of tf.train.Feature.
+"""Reads and writes numbers inside protobuf messages: varints, and the lists of tf.train.Feature.
 
 A varint holds seven bits per byte, lowest first; every byte but the last has its high
 bit set. Lists of numbers come packed (one length, then the values) or one by one.
@@ -16,6 +16,7 @@ from bertkit.kernels.memory import load_u32, load_u64, trailing_zeros
 
 HIGH_BITS = np.uint64(0x8080808080808080)
 LONGEST = 24  # bits of three bytes, in which every token id is written
+LARGEST_ID = (1 << 21) - 1  # seven bits of each of those bytes
 
 # Tags: field number * 8 + wire type (0 varint, 2 length-delimited, 5 four bytes).
 TAG_MESSAGE_1 = 0x0A  # field 1, length-delimited

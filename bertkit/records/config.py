@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from bertkit.config import setting
+from bertkit.records import styles
+from bertkit.records.files.formats import FORMATS, JSONL, TFRECORD
+from bertkit.records.styles.style import RecordStyle
+from bertkit.records.terms import NSP, OBJECTIVES, ONE_CORPUS, SHARDS, SOP
 
-GOOGLE, MLPERF, CEREBRAS, NVIDIA, HF = STYLES = ("google", "mlperf", "cerebras", "nvidia", "hf")
-TFRECORD, HDF5, JSONL = FORMATS = ("tfrecord", "hdf5", "jsonl")
-PAIRS, SWAPPED, MLM, UNMASKED = OBJECTIVES = ("nsp", "sop", "mlm", "unmasked")
 PACKINGS = ("none", "graphcore", "habana")
 TOKENIZERS = ("google", "nvidia", "cerebras", "hf")
-PER_FILE, ONE_CORPUS = "per-file", "one-corpus"
 SHORTEST = 8
 LONGEST = 1 << 14  # positions are stored in 16 bits, with room to spare
 SHORTEST_TARGET = 2  # lower end of Google's random target lengths
-_FORMAT_OF = {NVIDIA: HDF5, HF: JSONL}
 
 
 @dataclass(frozen=True)
@@ -48,13 +47,7 @@ class RecordsConfig:
         True, "Lower-case the text and strip accents; must fit the vocabulary.", off="--cased"
     )
     whole_word_mask: bool = setting(False, "Mask all pieces of a word together.")
-    style: str = setting(
-        GOOGLE,
-        "Whose records: google; mlperf (the same, but the first of duplicate vocabulary lines "
-        "counts, not the last); cerebras (its order of files and its tokenizer); nvidia (also "
-        "Habana's, HDF5); hf (JSON lines for Hugging Face's Trainer).",
-        choices=STYLES,
-    )
+    style: str = setting(styles.GOOGLE.name, styles.help_text(), choices=styles.CHOICES)
     format: str | None = setting(
         None,
         "File format: tfrecord, hdf5 or jsonl; by default that of --style.",
@@ -67,7 +60,7 @@ class RecordsConfig:
         choices=TOKENIZERS,
     )
     objective: str = setting(
-        PAIRS,
+        NSP,
         "nsp: masked sentence pairs, B at random in half of them; sop: pairs that follow each "
         "other, A and B swapped in half of them; mlm: masked windows of running text; unmasked: "
         "the same windows as tokens, to be masked in training (the last two: --style cerebras).",
@@ -85,7 +78,7 @@ class RecordsConfig:
         "per-file: every input file is a corpus of its own and gives one record file, as MLPerf "
         "makes its parts; one-corpus: all files are mixed. By default per-file, with --style "
         "cerebras one-corpus.",
-        choices=(PER_FILE, ONE_CORPUS),
+        choices=SHARDS,
     )
     outputs: int = setting(
         1, "Record files to deal the records of one corpus to, in turn.", minimum=1
@@ -138,51 +131,49 @@ class RecordsConfig:
         return max(4, 4 * int(self.max_seq_length * self.masked_lm_prob / 4 + 0.5))
 
     @property
+    def record_style(self) -> RecordStyle:
+        """The style that `style` names."""
+        return styles.style_named(self.style)
+
+    @property
     def duplicates(self) -> str:
         """How `load_vocab` treats duplicate lines."""
-        if not self.allow_duplicates:
-            return "refuse"
-        return "first" if self.style == MLPERF else "last"
+        return self.record_style.duplicate_lines if self.allow_duplicates else "refuse"
 
     @property
     def file_format(self) -> str:
         """The format as given, or that of the style."""
-        return self.format or _FORMAT_OF.get(self.style, TFRECORD)
+        return self.format or self.record_style.default_format
 
     @property
     def suffix(self) -> str:
         """Ending of the record files' names."""
-        return ".tfrecords" if self.cerebras_names else f".{self.file_format}"
-
-    @property
-    def cerebras_names(self) -> bool:
-        """True where files are called as Cerebras' input pipeline expects them."""
-        return self.style == CEREBRAS and self.file_format == TFRECORD
+        return self.record_style.suffix(self)
 
     @property
     def tokenizer_name(self) -> str:
         """Whose tokenizer: as given, or that of the style."""
-        return self.tokenizer or (self.style if self.style in (CEREBRAS, NVIDIA) else GOOGLE)
+        return self.tokenizer or self.record_style.default_tokenizer
 
     @property
     def one_corpus(self) -> bool:
         """True where all input files are mixed."""
-        return (self.shards or (ONE_CORPUS if self.style == CEREBRAS else PER_FILE)) == ONE_CORPUS
+        return (self.shards or self.record_style.default_shards) == ONE_CORPUS
 
     @property
-    def plain(self) -> bool:
-        """True for Google's and MLPerf's own records, which have the fast path."""
+    def in_memory(self) -> bool:
+        """True for records that `pretrain --text` can make without files."""
         return (
-            self.style in (GOOGLE, MLPERF)
+            self.record_style.in_memory
             and self.file_format == TFRECORD
-            and self.tokenizer_name == GOOGLE
+            and self.tokenizer_name == "google"
             and self.packing == "none"
         )
 
     @property
     def pairs(self) -> bool:
         """True where instances are pairs of segments, not windows of running text."""
-        return self.objective in (PAIRS, SWAPPED)
+        return self.objective in (NSP, SOP)
 
     @property
     def room(self) -> int:
@@ -199,10 +190,11 @@ class RecordsConfig:
         """Lower end of the range of random target lengths."""
         if self.min_short_seq_length is not None:
             return self.min_short_seq_length
-        return self._least_target
+        return self.least_target
 
     @property
-    def _least_target(self) -> int:
+    def least_target(self) -> int:
+        """What `shortest_target` may be at the least."""
         return SHORTEST_TARGET + (0 if self.pairs else self.window_overlap)
 
     def problems(self) -> list[str]:
@@ -218,27 +210,28 @@ class RecordsConfig:
         return found + self._style_problems() + self._format_problems()
 
     def _style_problems(self) -> list[str]:
-        """Settings that the style, or the objective, does not know."""
-        found = []
-        if self.style != CEREBRAS:
-            given = [
-                f"--{item.name.replace('_', '-')}"
-                for item in fields(self)
-                if item.name in _CEREBRAS_ONLY and getattr(self, item.name) != item.default
-            ]
-            if not self.pairs:
-                given.insert(0, "--objective")
-            if given:
-                found.append(f"{', '.join(given)} needs --style cerebras")
-            return found
-        if not self._least_target <= self.shortest_target <= self.room:
-            found.append(
-                f"the shortest target length {self.shortest_target} is not between "
-                f"{self._least_target} and {self.room}: see --min-short-seq-length and --overlap"
-            )
-        if self.allow_duplicates:
-            found.append("--style cerebras defines no meaning for duplicate vocabulary lines")
+        """Settings that the style does not know, or that contradict each other in it."""
+        style = self.record_style
+        elsewhere = frozenset[str]().union(*(other.own_settings for other in styles.TABLE))
+        given = [] if self.objective in style.objectives else ["objective"]
+        given += [
+            item.name
+            for item in fields(self)
+            if item.name in elsewhere - style.own_settings
+            and getattr(self, item.name) != item.default
+        ]
+        if given:
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            able = [other.name for other in styles.TABLE if self._is_known_by(other, given)]
+            return [f"{flags} needs --style {' or '.join(able)}"]
+        found = style.problems(self)
+        if self.allow_duplicates and not style.duplicate_lines:
+            found.append(f"--style {style.name} defines no meaning for duplicate vocabulary lines")
         return found
+
+    def _is_known_by(self, style: RecordStyle, names: list[str]) -> bool:
+        own = set(names) - {"objective"}
+        return self.objective in style.objectives and own <= style.own_settings
 
     def _format_problems(self) -> list[str]:
         """What the file formats and packed records cannot hold."""
@@ -252,9 +245,3 @@ class RecordsConfig:
         if self.packing == "habana" and self.file_format == JSONL:
             found.append("--packing habana is written as hdf5 or tfrecord, not jsonl")
         return found
-
-
-_CEREBRAS_ONLY = (
-    "documents", "sentences", "split_files", "min_short_seq_length", "overlap",
-    "cross_documents", "document_separator", "buffer_tokens",
-)  # fmt: skip

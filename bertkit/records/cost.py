@@ -1,4 +1,4 @@
-"""What a make-records run would cost, measured on the beginning of its text."""
+"""Estimates records, disk and time of a make-records run from the beginning of its text."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 from bertkit import files
 from bertkit.errors import DataError
 from bertkit.pool import worker_count
-from bertkit.records.config import ONE_CORPUS, RecordsConfig
-from bertkit.records.make import checked_vocab, list_inputs, plan_shards
-from bertkit.records.styles import write_shard
+from bertkit.records.config import RecordsConfig
+from bertkit.records.make import checked_vocab, list_inputs
+from bertkit.records.shards import Shard, plan_shards
+from bertkit.records.terms import ONE_CORPUS
+from bertkit.records.write_shard import write_shard
 from bertkit.tokenization.vocabulary import Vocab
 
 SAMPLE_BYTES = 200_000
@@ -55,7 +57,7 @@ def estimate_records(
 ) -> Estimate:
     """Make the records of the first 200 kB of text and scale up.
 
-    Args: as for `build.make_records`.
+    Args: as for `make.make_records`.
 
     Raises:
         DataError: as `make_records` would, for what can be seen in the beginning.
@@ -105,8 +107,9 @@ def _sample(names: Sequence[str], config: RecordsConfig, words: Vocab) -> _Sampl
             used += len(blob)
             if used >= SAMPLE_BYTES // 2:
                 break
-        write_shard(texts, ["sample"], replace(once, dupe_factor=1), words.path, folder)
+        shard = Shard(texts, ["sample"])
+        write_shard(shard, replace(once, dupe_factor=1), vocab=words.path, folder=folder)
         started = time.perf_counter()
-        made = write_shard(texts, ["sample"], once, words.path, folder).get("sample", {})
+        made = write_shard(shard, once, vocab=words.path, folder=folder).get("sample", {})
         seconds = time.perf_counter() - started
     return _Sample(max(used, 1), made.get("records", 0), made.get("bytes", 0), seconds)

@@ -1,4 +1,7 @@
-"""`make-records`: sentence files in, a folder of record files and its manifest out."""
+"""Makes a folder of record files, with its manifest, from sentence files: `make-records`.
+
+Light: numba is loaded where records are made, not for a plan or an estimate.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,21 @@ import functools
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from bertkit import files, log
 from bertkit.config import as_dict
 from bertkit.errors import DataError, UsageError
 from bertkit.manifest import Manifest, begin, describe_inputs, require_complete
-from bertkit.memory import keep_freed_memory
 from bertkit.pool import check_executor, run_tasks, worker_count
-from bertkit.records.config import CEREBRAS, RecordsConfig
+from bertkit.records import styles
+from bertkit.records.config import RecordsConfig
+from bertkit.records.shards import Shard, plan_shards
+from bertkit.records.styles.style import FinishedFolder, RecordStyle
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
-
-if TYPE_CHECKING:  # numba is loaded where records are made, not for a plan or an estimate
-    from bertkit.tokenization.corpus_tokens import StreamTokenizer
 
 
 @dataclass(frozen=True)
@@ -47,25 +49,23 @@ class RecordsResult:
     seconds: float
 
 
-class Shard(NamedTuple):
-    """One corpus with one random stream: its text files and the record files it fills."""
-
-    inputs: list[str]
-    outputs: list[str]
-
-
 class Task(NamedTuple):
-    """All that a worker process needs for a shard."""
+    """All that a worker process needs for a shard.
+
+    Attributes:
+        styles: those that were registered from outside, which the worker may not know.
+    """
 
     shard: Shard
     config: RecordsConfig
     vocab: str
     folder: str
     limit: int | None = None
+    styles: tuple[RecordStyle, ...] = ()
 
 
 class Built(NamedTuple):
-    """A finished shard: file name → records, bytes, crc_sha256; empty where the text is."""
+    """A finished shard: file name → records, bytes, a digest; empty where the text is."""
 
     shard: Shard
     outputs: dict[str, dict[str, Any]]
@@ -82,10 +82,9 @@ def make_records(
     executor: str = "processes",
     scheduler: str = "",
 ) -> RecordsResult:
-    """Write masked, paired training instances as TFRecord files.
+    """Write the training instances of a text as record files.
 
-    Every finished file stays: the same call after an interruption goes on with the rest,
-    and after completion does nothing.
+    Finished files stay: the same call again makes only those that are missing.
 
     Args:
         config: the settings.
@@ -104,9 +103,7 @@ def make_records(
         UsageError: executor, scheduler and limit do not go together.
     """
     started = time.perf_counter()
-    check_executor(executor, scheduler)
-    if executor == "dask" and limit is not None:
-        raise UsageError("--limit takes one shard after another, here", "leave out --executor dask")
+    _check_executor(executor, scheduler, limit)
     place = Path(output)
     names = list_inputs(inputs)
     words = checked_vocab(vocab, config)
@@ -116,36 +113,13 @@ def make_records(
         inputs=describe_inputs(names, worker_count(workers, len(names))),
     )
     manifest = begin(place, planned, overwrite)
-    for leftover in place.glob(f".*{files.PARTIAL}-*"):
-        leftover.unlink(missing_ok=True)
-    if not _verify(manifest, place):
-        tasks = [
-            Task(shard, config, words.path, str(place))
-            for shard in plan_shards(names, config)
-            if not _done(shard, manifest)
-        ]
-        if limit is None:  # the largest first, so that no worker is late with one at the end
-            tasks.sort(key=lambda task: -_text_bytes(task.shard))
-        if executor == "dask":
-            tasks = [_from_anywhere(task) for task in tasks]
-        build = functools.partial(
-            run_tasks, build_shard, workers=workers, executor=executor, scheduler=scheduler,
-            prepare=functools.partial(_rehearse, config, words.path),
-        )  # fmt: skip
-        made = _run(tasks, manifest, place, build, limit)
-    else:
-        log.logger.info("%s is complete already; nothing to do", place)
-        made = 0
+    tasks = _missing_tasks(manifest, place, names, config, words)
+    made = _run(
+        tasks, manifest, place, limit=limit, workers=workers, executor=(executor, scheduler)
+    )
     _finish(manifest, place, names, words)
-    if config.style == CEREBRAS:
-        from bertkit.records.instances.cerebras import write_params
-
-        write_params(place, config, inputs, len(names), words.path, manifest.stats["records"])
-    if config.packing == "habana":
-        from bertkit.records.files.pack_metadata import write_average
-
-        held = sum(facts["instances"] for facts in manifest.outputs.values())
-        write_average(place, held / manifest.stats["records"])
+    beside = {"inputs": inputs, "text_files": len(names), "vocab": words.path}
+    _write_beside(manifest, config, place, **beside)
     return RecordsResult(
         output=str(place),
         records=manifest.stats["records"],
@@ -157,6 +131,46 @@ def make_records(
         vocab_size=len(words),
         seconds=round(time.perf_counter() - started, 3),
     )
+
+
+def _check_executor(executor: str, scheduler: str, limit: int | None) -> None:
+    check_executor(executor, scheduler)
+    if executor == "dask" and limit is not None:
+        raise UsageError("--limit takes one shard after another, here", "leave out --executor dask")
+
+
+def _missing_tasks(
+    manifest: Manifest, place: Path, names: Sequence[str], config: RecordsConfig, words: Vocab
+) -> list[Task]:
+    """A task for each shard that the folder does not have."""
+    for leftover in place.glob(f".*{files.PARTIAL}-*"):
+        leftover.unlink(missing_ok=True)
+    if _verify(manifest, place):
+        log.logger.info("%s is complete already; nothing to do", place)
+        return []
+    return [
+        Task(
+            shard=shard,
+            config=config,
+            vocab=words.path,
+            folder=str(place),
+            styles=styles.registered(),
+        )
+        for shard in plan_shards(names, config)
+        if not _done(shard, manifest)
+    ]
+
+
+def _write_beside(manifest: Manifest, config: RecordsConfig, place: Path, **facts: Any) -> None:
+    """What the style, and Habana's packs, leave beside the record files."""
+    records = manifest.stats["records"]
+    folder = FinishedFolder(path=place, records=records, **facts)
+    config.record_style.write_beside(folder, config)
+    if config.packing == "habana":
+        from bertkit.records.files.pack_metadata import write_average
+
+        packed = sum(facts["instances"] for facts in manifest.outputs.values())
+        write_average(place, packed / records)
 
 
 def list_inputs(inputs: Sequence[str]) -> list[str]:
@@ -192,74 +206,24 @@ def checked_vocab(vocab: str | Path, config: RecordsConfig) -> Vocab:
     return words
 
 
-def plan_shards(names: Sequence[str], config: RecordsConfig) -> list[Shard]:
-    """Which record files come from which text files.
-
-    per-file: `part-3.txt` gives `part-3.tfrecord`; a name that occurs again, in another
-    folder, gets `-2`, `-3` and so on in the order of the inputs. one-corpus: all files
-    together give `records-00000-of-0000N.tfrecord` and so on, in Cerebras' style
-    `examples-1.tfrecords`.
-    """
-    count, suffix = config.outputs, config.suffix
-    if config.one_corpus:
-        if config.cerebras_names:
-            outputs = [f"examples-{index + 1}{suffix}" for index in range(count)]
-        else:
-            outputs = [files.shard_name("records", i, count, suffix) for i in range(count)]
-        return [Shard(list(names), outputs)]
-    taken: set[str] = set()
-    shards = []
-    for name in names:
-        stem = os.path.basename(name).removesuffix(".txt")
-        candidate, count = stem + suffix, 1
-        while candidate in taken:
-            count += 1
-            candidate = f"{stem}-{count}{suffix}"
-        taken.add(candidate)
-        shards.append(Shard([name], [candidate]))
-    return shards
-
-
 def build_shard(task: Task) -> Built:
     """Make the record files of one shard; none where its text holds no sentences."""
-    config, shard = task.config, task.shard
-    if not config.plain:
-        from bertkit.records.styles import write_shard
+    from bertkit.records.write_shard import write_shard
 
-        written = write_shard(
-            shard.inputs, shard.outputs, config, task.vocab, task.folder, task.limit
-        )
-        return Built(shard, written)
-    from bertkit.records.instances.pairs import plan_shard
-
-    vocab, tokenizer = _tools(task.vocab, config.duplicates, config.do_lower_case)
-    text = tokenizer.tokenize_files(shard.inputs)
-    outputs: dict[str, dict[str, Any]] = {}
-    if text.document_count:
-        plan = plan_shard(text, config, vocab)
-        last = len(plan) if task.limit is None else min(task.limit, len(plan))
-        for index, name in enumerate(shard.outputs):
-            dealt = range(index, last, len(shard.outputs))
-            outputs[name] = plan.write(Path(task.folder) / name, dealt)._asdict()
-    return Built(shard, outputs)
+    styles.register_missing(task.styles)
+    written = write_shard(
+        task.shard, task.config, vocab=task.vocab, folder=task.folder, limit=task.limit
+    )
+    return Built(task.shard, written)
 
 
-def _rehearse(config: RecordsConfig, vocab: str) -> None:
-    """Make a shard of nearly nothing: that loads all that shards of these settings need."""
+def _warm_up(task: Task) -> None:
+    """Make a shard of nearly nothing: that loads all that shards of such tasks need."""
     with tempfile.TemporaryDirectory() as folder:
         text = os.path.join(folder, "text")
         files.write_text(text, "a b\nb a\n\nb a b\na\n")
-        build_shard(Task(Shard([text], [f"records{config.suffix}"]), config, vocab, folder))
-
-
-@functools.lru_cache(maxsize=1)
-def _tools(path: str, duplicates: str, lower_case: bool) -> tuple[Vocab, StreamTokenizer]:
-    """Vocabulary and tokenizer of a worker, with its tables, kept between shards."""
-    from bertkit.tokenization.corpus_tokens import StreamTokenizer
-
-    keep_freed_memory()  # the next shard takes as much
-    vocab = load_vocab(path, duplicates)
-    return vocab, StreamTokenizer(vocab, lower_case)
+        shard = Shard([text], [f"records{task.config.suffix}"])
+        build_shard(task._replace(shard=shard, folder=folder))
 
 
 def _from_anywhere(task: Task) -> Task:
@@ -273,14 +237,33 @@ def _run(
     tasks: list[Task],
     manifest: Manifest,
     place: Path,
-    build: Callable[[list[Task]], Iterator[Built]],
+    *,
     limit: int | None,
+    workers: int,
+    executor: tuple[str, str],
 ) -> int:
-    """Build shards, noting each in the manifest once it is whole; returns files made."""
-    results = build(tasks) if limit is None else _up_to(limit, tasks, manifest)
+    """Build shards, noting each in the manifest once it is complete; returns files made."""
+    if not tasks:
+        return 0
+    if limit is not None:
+        results = _up_to(limit, tasks, manifest)
+    else:
+        # The largest first, so that no worker is late with one at the end.
+        tasks = sorted(tasks, key=lambda task: -_text_bytes(task.shard))
+        kind, scheduler = executor
+        if kind == "dask":
+            tasks = [_from_anywhere(task) for task in tasks]
+        results = run_tasks(
+            build_shard,
+            tasks,
+            workers=workers,
+            executor=kind,
+            scheduler=scheduler,
+            prepare=functools.partial(_warm_up, tasks[0]),
+        )
     manifest.state = "incomplete"
     made = 0
-    total = sum(map(_text_bytes, (task.shard for task in tasks)))
+    total = sum(_text_bytes(task.shard) for task in tasks)
     with log.progress(total=total, unit="B", scale=True, description="make-records") as bar:
         for built in results:
             if not built.outputs:

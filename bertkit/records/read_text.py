@@ -1,4 +1,4 @@
-"""Text files → token ids, each style its own way: line ends, documents, whose tokenizer."""
+"""Reads text files as token ids, by the rules of each style for lines and documents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import accumulate, chain
 import numpy as np
 
 from bertkit import files
-from bertkit.records.config import NVIDIA, RecordsConfig
+from bertkit.records.config import RecordsConfig
 from bertkit.sentence_splitter import Splitter, model_splitter, rule_splitter
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText, token_dtype
 from bertkit.tokenization.sentence_files import (
@@ -28,7 +28,7 @@ class TextReader:
 
     Args:
         vocab: the vocabulary.
-        tokenizer: its name, see `variants.make_tokenizer`.
+        tokenizer: its name, see `wordpiece_variants.make_tokenizer`.
         lower_case: lower-case and strip accents.
     """
 
@@ -40,22 +40,25 @@ class TextReader:
         if tokenizer != "hf":
             self._stream = StreamTokenizer(vocab, lower_case, self._python)
 
-    def corpus(self, paths: Sequence[str], config: RecordsConfig) -> TokenizedText:
+    def corpus(self, paths: Sequence[str], universal_newlines: bool = False) -> TokenizedText:
         """Files as one corpus by Google's rules: a blank line ends a document, a file does not.
 
-        NVIDIA's style cuts lines as Python's text files do, the others as TensorFlow's.
+        Args:
+            paths: text files.
+            universal_newlines: lines end as in Python's text files, not as in TensorFlow's.
 
         Raises:
             DataError: a file cannot be read or is not UTF-8.
         """
-        universal = config.style == NVIDIA
         if self._stream is None or (self._name == "nvidia" and any(map(_has_special, paths))):
-            lines_of = read_universal_lines if universal else read_lines
+            lines_of = read_universal_lines if universal_newlines else read_lines
             return as_arrays(read_documents(paths, self._python, lines_of), self.vocab)
         if self._name == "cerebras":
-            texts = (_read(path, universal).replace("\r", "").split("\n") for path in paths)
+            texts = (
+                _read(path, universal_newlines).replace("\r", "").split("\n") for path in paths
+            )
             return self._tokenized(paths, ([line.strip() for line in lines] for lines in texts))
-        if universal:
+        if universal_newlines:
             return self._stream.tokenize_texts((path, read_text(path).encode()) for path in paths)
         return self._stream.tokenize_files(paths)
 
@@ -129,9 +132,9 @@ def as_arrays(documents: Sequence[Document], vocab: Vocab) -> TokenizedText:
     )
 
 
-def _read(path: str, universal: bool) -> str:
+def _read(path: str, universal_newlines: bool) -> str:
     """A file with Python's line ends, or with its own."""
-    if universal:
+    if universal_newlines:
         return read_text(path)
     with files.open_binary(path) as stream:
         return decode_utf8(stream.read(), path)

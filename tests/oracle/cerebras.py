@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from bertkit.records.config import UNMASKED, RecordsConfig
+from bertkit.records.config import RecordsConfig
 from bertkit.records.read_text import Splitter, sentence_splitter
+from bertkit.records.terms import UNMASKED
 from bertkit.tokenization.sentence_files import Document, read_text
 from bertkit.tokenization.vocabulary import CLS, SEP
 from bertkit.tokenization.wordpiece import WordPieceTokenizer

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertkit.records.config import SWAPPED, RecordsConfig
+from bertkit.records.config import RecordsConfig
 from bertkit.records.files.schema import DTYPES
+from bertkit.records.terms import SOP
 from bertkit.tokenization.sentence_files import Document
 from bertkit.tokenization.vocabulary import CLS, SEP, Vocab
 from oracle.masking import mask_tokens
@@ -127,7 +128,7 @@ class _Maker:
         cut = self.rng.randint(1, len(chunk) - 1) if len(chunk) >= 2 else 1
         first, rest = _joined(chunk[:cut]), _joined(chunk[cut:])
         changes = len(chunk) == 1 or self.rng.random() < 0.5
-        if changes and (len(chunk) == 1 or self.config.objective != SWAPPED):
+        if changes and (len(chunk) == 1 or self.config.objective != SOP):
             second = self._random_segment(target - len(first), index)
             return Pair(first, second, True, unused=len(chunk) - cut)
         # Sentence order prediction (Lan et al. 2020, "ALBERT"): the same two, swapped.

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bertkit.records.files.instance import Row
-from bertkit.records.files.pack_layouts import FEATURES, GRAPHCORE, HABANA, PackShape
+from bertkit.records.files.instance import Instance
+from bertkit.records.files.pack_formats import FEATURES, GRAPHCORE, HABANA, PackShape
 from bertkit.records.instances.packing import Class, pack_kinds
 
 
@@ -35,7 +35,7 @@ def plan_packs(classes: Sequence[Class], shape: PackShape) -> list[list[int]]:
     return sorted(packs)
 
 
-def habana_pack(rows: Sequence[Row], shape: PackShape) -> dict[str, np.ndarray]:
+def habana_pack(rows: Sequence[Instance], shape: PackShape) -> dict[str, np.ndarray]:
     """A pack as Habana's features, int64.
 
     Args:
@@ -67,7 +67,7 @@ def habana_pack(rows: Sequence[Row], shape: PackShape) -> dict[str, np.ndarray]:
     return pack
 
 
-def graphcore_pack(rows: Sequence[Row], shape: PackShape) -> dict[str, np.ndarray]:
+def graphcore_pack(rows: Sequence[Instance], shape: PackShape) -> dict[str, np.ndarray]:
     """A pack as Graphcore's features, `packed_*`.
 
     Args: as for `habana_pack`.

@@ -76,7 +76,7 @@ def test_duplicate_vocabulary_lines_are_refused_unless_allowed():
 
 
 @pytest.mark.parametrize(
-    ("values", "suffix", "tokenizer", "one_corpus", "plain"),
+    ("values", "suffix", "tokenizer", "one_corpus", "in_memory"),
     [
         ({}, ".tfrecord", "google", False, True),
         ({"style": "mlperf", "shards": "one-corpus"}, ".tfrecord", "google", True, True),
@@ -88,10 +88,10 @@ def test_duplicate_vocabulary_lines_are_refused_unless_allowed():
         ({"packing": "graphcore"}, ".tfrecord", "google", False, False),
     ],
 )
-def test_a_style_brings_its_defaults(values, suffix, tokenizer, one_corpus, plain):
+def test_a_style_brings_its_defaults(values, suffix, tokenizer, one_corpus, in_memory):
     config = resolved(**values)
-    found = (config.suffix, config.tokenizer_name, config.one_corpus, config.plain)
-    assert found == (suffix, tokenizer, one_corpus, plain)
+    found = (config.suffix, config.tokenizer_name, config.one_corpus, config.in_memory)
+    assert found == (suffix, tokenizer, one_corpus, in_memory)
 
 
 def test_shortest_target():

@@ -11,10 +11,10 @@ from bertkit.errors import DataError
 from bertkit.manifest import read_manifest
 from bertkit.records import make
 from bertkit.records.config import RecordsConfig
+from bertkit.records.files.example_writer import ExampleWriter
 from bertkit.records.files.schema import digest
 from bertkit.records.files.tfrecord import decode_example, read_records
-from bertkit.records.instances.pairs import Plan
-from bertkit.records.make import make_records, plan_shards
+from bertkit.records.make import make_records
 
 VOCAB = "bertkit-uncased-8k"
 CONFIG = RecordsConfig(max_seq_length=32, dupe_factor=2)
@@ -91,15 +91,15 @@ def test_same_run_again_touches_nothing(corpus, tmp_path):
 @pytest.mark.parametrize("failing", [1, 2])
 def test_an_interrupted_run_goes_on_where_it_stopped(corpus, tmp_path, monkeypatch, failing):
     make_records(CONFIG, corpus, tmp_path / "whole", VOCAB, workers=1)
-    real, calls = Plan.write, []
+    real, calls = ExampleWriter.add, []
 
-    def stops(plan, path, which):
-        calls.append(path)
+    def stops(writer, plan, which):
+        calls.append(plan)
         if len(calls) > failing:
             raise KeyboardInterrupt
-        return real(plan, path, which)
+        real(writer, plan, which)
 
-    monkeypatch.setattr(Plan, "write", stops)
+    monkeypatch.setattr(ExampleWriter, "add", stops)
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         make_records(CONFIG, corpus, out, VOCAB, workers=1)
@@ -107,7 +107,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(corpus, tmp_path, monkeypat
     assert len(read_manifest(out).outputs) == len(contents(out)) == failing
     (out / ".part-2.tfrecord.partial-1").write_bytes(b"left by a killed process")
     kept = {path: path.stat().st_mtime_ns for path in out.glob("*.tfrecord")}
-    monkeypatch.setattr(Plan, "write", real)
+    monkeypatch.setattr(ExampleWriter, "add", real)
     assert make_records(CONFIG, corpus, out, VOCAB, workers=1).made == 3 - failing
     assert contents(out) == contents(tmp_path / "whole")
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
@@ -116,10 +116,10 @@ def test_an_interrupted_run_goes_on_where_it_stopped(corpus, tmp_path, monkeypat
 
 
 def test_a_full_disk_leaves_nothing_that_looks_complete(corpus, tmp_path, monkeypatch):
-    def full(plan, path, which):
-        raise OSError(28, "No space left on device", str(path))
+    def full(writer, plan, which):
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Plan, "write", full)
+    monkeypatch.setattr(ExampleWriter, "add", full)
     with pytest.raises(OSError, match="No space left"):
         make_records(CONFIG, corpus, tmp_path / "out", VOCAB, workers=1)
     assert not read_manifest(tmp_path / "out").complete
@@ -186,16 +186,6 @@ def test_records_of_one_corpus_are_dealt_in_turn(corpus, tmp_path):
     assert len(dealt) == 3
     together = payloads(tmp_path / "one")
     assert dealt == [together[index::3] for index in range(3)]
-
-
-def test_record_files_have_different_names():
-    config = RecordsConfig()
-    names = ["a/x.txt", "b/x.txt", "b/x-2.txt", "c/x", "c/part-00001-of-00500", "c/y.v2.txt"]
-    outputs = [shard.outputs for shard in plan_shards(names, config)]
-    assert outputs == [
-        ["x.tfrecord"], ["x-2.tfrecord"], ["x-2-2.tfrecord"], ["x-3.tfrecord"],
-        ["part-00001-of-00500.tfrecord"], ["y.v2.tfrecord"],
-    ]  # fmt: skip
 
 
 def test_an_empty_file_among_others_gives_no_records(corpus, tmp_path, caplog):

@@ -1,7 +1,8 @@
-"""HDF5 files of NVIDIA's and Habana's BERT: one dataset per feature, one row per record.
+"""Reads and writes HDF5 files of NVIDIA's and Habana's BERT.
 
-Names and types are those of their create_pretraining_data.py: int32 ids and positions,
-int8 masks and labels, gzip 4, no weights (position 0 means no prediction).
+There is one dataset per feature, with one row per record. Names and types are those of their
+create_pretraining_data.py: int32 ids and positions, int8 masks and labels, gzip 4, no weights
+(position 0 means no prediction).
 """
 
 from __future__ import annotations
@@ -22,14 +23,24 @@ from bertkit.records.files.instance import checked_indices
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # Dataset → stored type of plain records, and of Habana's packed ones.
 PLAIN = {
-    "input_ids": "i4", "input_mask": "i1", "segment_ids": "i1", "masked_lm_positions": "i4",
-    "masked_lm_ids": "i4", "next_sentence_labels": "i1",
-}  # fmt: skip
+    "input_ids": "i4",
+    "input_mask": "i1",
+    "segment_ids": "i1",
+    "masked_lm_positions": "i4",
+    "masked_lm_ids": "i4",
+    "next_sentence_labels": "i1",
+}
 PACKED = {
-    "input_ids": "i4", "input_mask": "i4", "segment_ids": "i1", "positions": "i4",
-    "masked_lm_positions": "i4", "masked_lm_ids": "i4", "next_sentence_positions": "i4",
-    "next_sentence_labels": "i1", "next_sentence_weights": "i1",
-}  # fmt: skip
+    "input_ids": "i4",
+    "input_mask": "i4",
+    "segment_ids": "i1",
+    "positions": "i4",
+    "masked_lm_positions": "i4",
+    "masked_lm_ids": "i4",
+    "next_sentence_positions": "i4",
+    "next_sentence_labels": "i1",
+    "next_sentence_weights": "i1",
+}
 _CHUNK_BYTES = 1 << 16
 
 
@@ -75,23 +86,28 @@ class Hdf5Writer:
         if data is None:
             rows = max(1, _CHUNK_BYTES // values[:1].nbytes)
             data = self._file.create_dataset(
-                name, shape=(0, *values.shape[1:]), maxshape=(None, *values.shape[1:]),
-                dtype=values.dtype, chunks=(rows, *values.shape[1:]),
-                compression="gzip", compression_opts=4, track_times=False,
-            )  # fmt: skip
+                name,
+                shape=(0, *values.shape[1:]),
+                maxshape=(None, *values.shape[1:]),
+                dtype=values.dtype,
+                chunks=(rows, *values.shape[1:]),
+                compression="gzip",
+                compression_opts=4,
+                track_times=False,
+            )
         data.resize(self.records + len(values), axis=0)
         data[self.records :] = values
 
-    def close(self, whole: bool = True) -> None:
-        """Close the file; one that is not `whole` is closed without a word.
+    def close(self, complete: bool = True) -> None:
+        """Close the file; one that is not `complete` is closed without writing more.
 
         Raises:
             OSError: the file cannot be written.
         """
-        self._sink.quiet = not whole
+        self._sink.quiet = not complete
         self._file.close()
         self._sink.close()
-        if whole:
+        if complete:
             self._sink.check()
 
 
@@ -150,7 +166,7 @@ class _Sink:
 
 
 class Hdf5File:
-    """A file of plain records, opened where it is used; see `rows.RecordReader`.
+    """A file of plain records, opened where it is used; see `instance.RecordReader`.
 
     Attributes:
         path: the file.

@@ -1,4 +1,4 @@
-"""One instance without padding, and what every reader of records has in common."""
+"""A training instance without padding, and what plans and readers of instances have in common."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ import numpy as np
 from bertkit.errors import DataError
 
 NO_LABEL = -1  # next sentence label of an instance without that task; losses ignore it
+
+
+class InstancePlan(Protocol):
+    """Instances, or packs of them, in the order of the records that are made of them."""
+
+    def __len__(self) -> int:
+        """How many records."""
+
+    def batch(self, indices: Sequence[int] | np.ndarray) -> Mapping[str, np.ndarray]:
+        """Features of some records, stacked: [B, n], or [B] where each has one value."""
 
 
 class RecordReader(Protocol):
@@ -34,7 +44,7 @@ class RecordReader(Protocol):
 
 
 @dataclass(frozen=True)
-class Row:
+class Instance:
     """An instance without its padding.
 
     Attributes:
@@ -57,8 +67,8 @@ class Row:
         return len(self.ids)
 
 
-def row_of(record: Mapping[str, Any]) -> Row:
-    """The row of one record's features; pairs may be absent (records of masked LM only).
+def instance_of(record: Mapping[str, Any]) -> Instance:
+    """The instance of one record's features; pairs may be absent (records of masked LM only).
 
     Raises:
         DataError: padding between tokens.
@@ -71,7 +81,7 @@ def row_of(record: Mapping[str, Any]) -> Row:
     ids = np.asarray(record["input_ids"], np.int64)[:length]
     segments = record.get("segment_ids")
     label = record.get("next_sentence_labels")
-    return Row(
+    return Instance(
         ids,
         np.zeros(length, np.int64) if segments is None else np.asarray(segments, np.int64)[:length],
         np.asarray(record["masked_lm_positions"], np.int64)[predicted],
@@ -80,34 +90,34 @@ def row_of(record: Mapping[str, Any]) -> Row:
     )
 
 
-def rows_of(batch: Mapping[str, np.ndarray]) -> Iterator[Row]:
-    """The rows of a batch, in its order."""
+def instances_of(batch: Mapping[str, np.ndarray]) -> Iterator[Instance]:
+    """The instances of a batch, in its order."""
     for number in range(len(batch["input_ids"])):
-        yield row_of({name: values[number] for name, values in batch.items()})
+        yield instance_of({name: values[number] for name, values in batch.items()})
 
 
-def to_batch(rows: Sequence[Row], length: int, predictions: int) -> dict[str, np.ndarray]:
-    """Rows as a padded batch of the seven features.
+def to_batch(instances: Sequence[Instance], length: int, predictions: int) -> dict[str, np.ndarray]:
+    """Instances as a padded batch of the seven features.
 
     Args:
-        rows: B of them, each within the two limits.
+        instances: B of them, each within the two limits.
         length: L.
         predictions: P.
     """
-    count = len(rows)
+    count = len(instances)
     batch = {
         **{name: np.zeros((count, length), np.int32) for name in _PER_TOKEN},
         **{name: np.zeros((count, predictions), np.int32) for name in _PER_PREDICTION},
         "masked_lm_weights": np.zeros((count, predictions), np.float32),
-        "next_sentence_labels": np.array([row.next_label for row in rows], np.int32),
+        "next_sentence_labels": np.array([instance.next_label for instance in instances], np.int32),
     }
-    for number, row in enumerate(rows):
-        real, predicted = slice(row.length), slice(len(row.positions))
-        batch["input_ids"][number, real] = row.ids
+    for number, instance in enumerate(instances):
+        real, predicted = slice(instance.length), slice(len(instance.positions))
+        batch["input_ids"][number, real] = instance.ids
         batch["input_mask"][number, real] = 1
-        batch["segment_ids"][number, real] = row.segments
-        batch["masked_lm_positions"][number, predicted] = row.positions
-        batch["masked_lm_ids"][number, predicted] = row.labels
+        batch["segment_ids"][number, real] = instance.segments
+        batch["masked_lm_positions"][number, predicted] = instance.positions
+        batch["masked_lm_ids"][number, predicted] = instance.labels
         batch["masked_lm_weights"][number, predicted] = 1
     return batch
 

@@ -1,4 +1,4 @@
-"""JSON lines of a Hugging Face trainer: one instance per line, without padding.
+"""Reads and writes JSON lines for Hugging Face's Trainer: one instance per line, without padding.
 
 Keys: input_ids, attention_mask, token_type_ids, labels (-100 where nothing is predicted)
 and next_sentence_label; the collator pads.
@@ -15,28 +15,28 @@ import numpy as np
 
 from bertkit import files
 from bertkit.errors import DataError
-from bertkit.records.files.instance import Row, checked_indices, to_batch
+from bertkit.records.files.instance import Instance, checked_indices, to_batch
 
 KEYS = ("input_ids", "attention_mask", "token_type_ids", "labels", "next_sentence_label")
 IGNORED = -100
 
 
-def encode_line(row: Row) -> bytes:
+def encode_line(instance: Instance) -> bytes:
     """A record as a line of JSON, line end included."""
-    labels = np.full(row.length, IGNORED)
-    labels[row.positions] = row.labels
+    labels = np.full(instance.length, IGNORED)
+    labels[instance.positions] = instance.labels
     values = {
-        "input_ids": row.ids.tolist(),
-        "attention_mask": [1] * row.length,
-        "token_type_ids": row.segments.tolist(),
+        "input_ids": instance.ids.tolist(),
+        "attention_mask": [1] * instance.length,
+        "token_type_ids": instance.segments.tolist(),
         "labels": labels.tolist(),
-        "next_sentence_label": row.next_label,
+        "next_sentence_label": instance.next_label,
     }
     return json.dumps(values, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 class JsonLinesFile:
-    """A file of such lines; see `rows.RecordReader`.
+    """A file of such lines; see `instance.RecordReader`.
 
     Opening reads the file once, to find its lines; L and P are those of the manifest
     where `make-records` wrote the file, else the largest that occur.
@@ -60,8 +60,11 @@ class JsonLinesFile:
                 if line.strip():
                     starts.append((at, len(line), number))
                     if sizes is None:
-                        row = self._parse(line, number)
-                        longest, most = max(longest, row.length), max(most, len(row.positions))
+                        instance = self._parse(line, number)
+                        longest, most = (
+                            max(longest, instance.length),
+                            max(most, len(instance.positions)),
+                        )
                 at += len(line)
         if not starts:
             raise DataError(f"{self.path}: no records", "make or fetch it again")
@@ -76,21 +79,23 @@ class JsonLinesFile:
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """Records as the seven features; see `RecordFile.batch`."""
-        rows = []
+        instances = []
         with files.open_binary(self.path) as stream:
             for start, size, number in self._places[
                 checked_indices(self.path, len(self), indices)
             ].tolist():
                 stream.seek(start)
-                row = self._parse(stream.read(size), number)
-                if row.length > self.max_seq_length:
-                    raise self._wrong(number, f"{row.length} tokens, not {self.max_seq_length}")
-                if len(row.positions) > self.max_predictions_per_seq:
-                    raise self._wrong(number, f"{len(row.positions)} predictions are too many")
-                rows.append(row)
-        return to_batch(rows, self.max_seq_length, self.max_predictions_per_seq)
+                instance = self._parse(stream.read(size), number)
+                if instance.length > self.max_seq_length:
+                    raise self._wrong(
+                        number, f"{instance.length} tokens, not {self.max_seq_length}"
+                    )
+                if len(instance.positions) > self.max_predictions_per_seq:
+                    raise self._wrong(number, f"{len(instance.positions)} predictions are too many")
+                instances.append(instance)
+        return to_batch(instances, self.max_seq_length, self.max_predictions_per_seq)
 
-    def _parse(self, line: bytes, number: int) -> Row:
+    def _parse(self, line: bytes, number: int) -> Instance:
         try:
             values = json.loads(line)
             lists = [np.array(values[name], np.int64) for name in KEYS[:4]]
@@ -104,7 +109,7 @@ class JsonLinesFile:
         if not mask[:length].all():
             raise self._wrong(number, "padding between tokens")
         positions = np.flatnonzero(labels[:length] != IGNORED)
-        return Row(ids[:length], segments[:length], positions, labels[positions], label)
+        return Instance(ids[:length], segments[:length], positions, labels[positions], label)
 
     def _wrong(self, number: int, problem: str) -> DataError:
         return DataError(

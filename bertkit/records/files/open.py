@@ -1,4 +1,4 @@
-"""Opening record files of any format, recognised by what they hold."""
+"""Opens record files of any format, recognised by what they hold."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import numpy as np
 from bertkit.errors import DataError
 from bertkit.manifest import read_manifest
 from bertkit.records.files import hdf5
+from bertkit.records.files.external_records import ExternalFile
+from bertkit.records.files.formats import HDF5, JSONL, TFRECORD
 from bertkit.records.files.instance import NO_LABEL, RecordReader, checked_indices
 from bertkit.records.files.jsonl import JsonLinesFile
-from bertkit.records.files.pack_layouts import layout_of
+from bertkit.records.files.pack_formats import pack_format_of
 from bertkit.records.files.packed import PackFile
 from bertkit.records.files.schema import FEATURES
-from bertkit.records.files.sequence_example import is_tokens
-from bertkit.records.files.tfrecord import decode_example
-from bertkit.records.files.tfrecord_reader import FrameFile, RecordFile, kinds_of
+from bertkit.records.files.sequence_example import TokenFile, is_tokens
+from bertkit.records.files.tfrecord import decode_example, read_records
+from bertkit.records.files.tfrecord_reader import RecordFile, TfRecordFile, kinds_of
 
 SUFFIXES = (".tfrecord", ".tfrecords", ".hdf5", ".h5", ".jsonl")
 MASKED_ONLY = frozenset(FEATURES) - {"segment_ids", "next_sentence_labels"}
@@ -36,24 +38,42 @@ def open_records(path: str | os.PathLike[str]) -> RecordReader:
     """
     name = os.fspath(path)
     kind = file_format(name)
-    if kind == "hdf5":
+    if kind == HDF5:
         with hdf5.open_file(name) as file:
-            packed = layout_of(file)
+            packed = pack_format_of(file)
         return PackFile(name) if packed else hdf5.Hdf5File(name)
-    if kind == "jsonl":
+    if kind == JSONL:
         return JsonLinesFile(name, _sizes_in_manifest(name))
-    first = FrameFile(name).record(0)
+    first = _first_payload(name)
     if is_tokens(first):
         raise DataError(
             f"{name}: unmasked tokens, which are to be masked in training",
             "make masked records with --objective nsp or mlm; `bertkit verify` can compare these",
         )
     features = decode_example(first)
-    if layout_of(features):
+    if pack_format_of(features):
         return PackFile(name)
     if features.keys() >= MASKED_ONLY and "segment_ids" not in features:
         return MaskedOnlyFile(name)
     return RecordFile(name)
+
+
+def open_any_records(path: str | os.PathLike[str]) -> RecordReader | TokenFile | ExternalFile:
+    """A reader for a record file as by `open_records`, or for TFRecords of another kind.
+
+    Raises:
+        DataError: unreadable, damaged or empty, or HDF5 and JSON lines of another kind.
+        MissingDependencyError: the format needs a package that is not installed.
+    """
+    name = os.fspath(path)
+    if file_format(name) == TFRECORD:
+        first = _first_payload(name)
+        if is_tokens(first):
+            return TokenFile(name)
+        features = decode_example(first)
+        if not pack_format_of(features) and not features.keys() >= MASKED_ONLY:
+            return ExternalFile(name)
+    return open_records(name)
 
 
 def file_format(path: str) -> str:
@@ -62,15 +82,15 @@ def file_format(path: str) -> str:
         with open(path, "rb") as stream:
             head = stream.read(16)
     except OSError:  # the reader of TFRecords says what is wrong
-        return "tfrecord"
+        return TFRECORD
     if head.startswith(hdf5.SIGNATURE):
-        return "hdf5"
+        return HDF5
     # The length in front of a TFRecord has zero bytes; JSON has none.
-    return "jsonl" if head.lstrip().startswith(b"{") and b"\0" not in head else "tfrecord"
+    return JSONL if head.lstrip().startswith(b"{") and b"\0" not in head else TFRECORD
 
 
-class MaskedOnlyFile(FrameFile):
-    """A TFRecord file of masked LM records without pairs; see `rows.RecordReader`."""
+class MaskedOnlyFile(TfRecordFile):
+    """A TFRecord file of masked LM records without pairs; see `instance.RecordReader`."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
@@ -86,6 +106,14 @@ class MaskedOnlyFile(FrameFile):
         batch["segment_ids"] = np.zeros_like(batch["input_ids"])
         batch["next_sentence_labels"] = np.full(len(which), NO_LABEL, np.int32)
         return batch
+
+
+def _first_payload(path: str) -> bytes:
+    """The first record of a TFRecord file; what kind it is decides how the file is opened."""
+    payload = next(read_records(path), None)
+    if payload is None:
+        raise DataError(f"{path}: the file is empty, it has no records", "make or fetch it again")
+    return payload
 
 
 def _sizes_in_manifest(path: str) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""`NAME_metadata.json` beside a folder of Habana's packs: how many sequences a pack holds.
+"""Reads and writes `NAME_metadata.json` beside Habana's packs: sequences per pack.
 
 Habana's training program divides its accumulation steps by `avg_seq_per_sample`.
 """

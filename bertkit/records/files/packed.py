@@ -1,4 +1,4 @@
-"""Reading packs as the single instances they hold."""
+"""Reads files of packs as the single instances they hold."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any, Protocol
 import numpy as np
 
 from bertkit.errors import DataError
-from bertkit.records.files import hdf5, pack_layouts
-from bertkit.records.files.instance import Row, checked_indices, to_batch
+from bertkit.records.files import hdf5, pack_formats
+from bertkit.records.files.instance import Instance, checked_indices, to_batch
 from bertkit.records.files.tfrecord import decode_example
-from bertkit.records.files.tfrecord_reader import FrameFile, kinds_of
+from bertkit.records.files.tfrecord_reader import TfRecordFile, kinds_of
 
 _BLOCK = 1024
 
 
 class PackFile:
-    """The single instances of a file of packs, pack by pack; see `rows.RecordReader`.
+    """The single instances of a file of packs, pack by pack; see `instance.RecordReader`.
 
-    TFRecords in Graphcore's or Habana's layout, or HDF5 in Habana's. Opening reads the
+    TFRecords in Graphcore's or Habana's format, or HDF5 in Habana's. Opening reads the
     file once, to count the sequences of every pack.
 
     Attributes:
         path: the file.
         max_seq_length: L, of a pack and so of what it holds.
-        max_predictions_per_seq: P before packing, as the layout tells; more where a
+        max_predictions_per_seq: P before packing, as the format tells; more where a
             sequence needs more.
         packs: how many packs hold the instances.
 
@@ -38,19 +38,20 @@ class PackFile:
         self.path = os.fspath(path)
         self._source = _open(self.path)
         first = self._source.read(np.array([0]))
-        self._layout = pack_layouts.layout_of(first) or pack_layouts.HABANA
-        prefix = "packed_" if self._layout == pack_layouts.GRAPHCORE else ""
+        self._packing = pack_formats.pack_format_of(first) or pack_formats.HABANA
+        prefix = "packed_" if self._packing == pack_formats.GRAPHCORE else ""
         self._mask, self._predicted = f"{prefix}input_mask", f"{prefix}masked_lm_positions"
-        counts, most = self._survey()
+        counts, most = self._count_sequences()
         self._ends = np.cumsum(counts, dtype=np.int64)
         self.packs = len(counts)
         self.max_seq_length = first[self._mask].shape[1]
-        shape = pack_layouts.PackShape(
-            self.max_seq_length, first[self._predicted].shape[1],
-            first[f"{prefix}next_sentence_labels"].shape[1],
-        )  # fmt: skip
+        shape = pack_formats.PackShape(
+            length=self.max_seq_length,
+            predictions=first[self._predicted].shape[1],
+            sequences=first[f"{prefix}next_sentence_labels"].shape[1],
+        )
         self.max_predictions_per_seq = max(
-            pack_layouts.usual_predictions(self._layout, shape), most
+            pack_formats.usual_predictions(self._packing, shape), most
         )
 
     def __len__(self) -> int:
@@ -75,13 +76,13 @@ class PackFile:
         ]
         return to_batch(rows, self.max_seq_length, self.max_predictions_per_seq)
 
-    def _unpacked(self, number: int, pack: dict[str, np.ndarray]) -> list[Row]:
+    def _unpacked(self, number: int, pack: dict[str, np.ndarray]) -> list[Instance]:
         try:
-            return pack_layouts.unpack(self._layout, pack)
+            return pack_formats.unpack(self._packing, pack)
         except DataError as error:
             raise DataError(f"{self.path}: record {number}: {error.message}", error.hint) from error
 
-    def _survey(self) -> tuple[np.ndarray, int]:
+    def _count_sequences(self) -> tuple[np.ndarray, int]:
         """Sequences of each pack, int64, and the predictions of the sequence with most."""
         counts, most = [], 1
         for start in range(0, self._source.count, _BLOCK):
@@ -95,7 +96,7 @@ class PackFile:
                     f"{self.path}: record {empty} is a pack of nothing", "make it again"
                 )
             for row, pack in zip(
-                mask, pack_layouts.wanted_predictions(self._layout, block), strict=True
+                mask, pack_formats.wanted_predictions(self._packing, block), strict=True
             ):
                 if len(pack):
                     most = max(most, int(np.bincount(row[pack]).max()))
@@ -111,15 +112,15 @@ class _Source(Protocol):
         """Features of packs by ascending numbers, stacked."""
 
 
-class _Frames:
+class _Examples:
     """Packs in a TFRecord file."""
 
     def __init__(self, path: str) -> None:
-        self._file = FrameFile(path)
+        self._file = TfRecordFile(path)
         self.count = len(self._file)
         first = decode_example(self._file.record(0))
         self._kinds = kinds_of(
-            first, pack_layouts.FEATURES[pack_layouts.layout_of(first) or pack_layouts.HABANA]
+            first, pack_formats.FEATURES[pack_formats.pack_format_of(first) or pack_formats.HABANA]
         )
 
     def read(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
@@ -140,4 +141,4 @@ class _Datasets:
 def _open(path: str) -> _Source:
     with open(path, "rb") as stream:
         is_hdf5 = stream.read(len(hdf5.SIGNATURE)) == hdf5.SIGNATURE
-    return _Datasets(path) if is_hdf5 else _Frames(path)
+    return _Datasets(path) if is_hdf5 else _Examples(path)

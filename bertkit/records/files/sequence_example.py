@@ -1,4 +1,4 @@
-"""Unmasked windows as tf.train.SequenceExample with one feature list, `tokens`.
+"""Reads and writes unmasked windows as tf.train.SequenceExamples of their tokens.
 
 The form that Cerebras' create_tfrecords_mlm_only.py writes with --disable_masking: one
 bytes value per token, [CLS] and [SEP] included.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from bertkit.codecs.protobuf import message_field, message_fields
 from bertkit.errors import DataError
 from bertkit.records.files import tfrecord
+from bertkit.records.files.tfrecord_reader import TfRecordFile
 
 TOKENS = "tokens"
 _FEATURE_LISTS = 2  # field number in tf.train.SequenceExample
@@ -42,6 +43,14 @@ def decode_tokens(payload: bytes) -> list[bytes]:
     if TOKENS not in lists:
         raise DataError("not a tf.train.SequenceExample with a feature list `tokens`")
     return lists[TOKENS]
+
+
+class TokenFile(TfRecordFile):
+    """A TFRecord file of unmasked windows, as their tokens."""
+
+    def tokens(self, number: int) -> list[str]:
+        """The tokens of one record, its checksum checked."""
+        return [token.decode("utf-8", "replace") for token in decode_tokens(self.record(number))]
 
 
 def is_tokens(payload: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""TFRecord files and tf.train.Example messages, without TensorFlow.
+"""Reads and writes TFRecord files and tf.train.Example messages, without TensorFlow.
 
 Framing: https://www.tensorflow.org/tutorials/load_data/tfrecord, CRC-checked on every
 read. Messages are written with their features sorted by name and their numbers packed,

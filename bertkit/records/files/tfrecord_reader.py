@@ -1,4 +1,4 @@
-"""Random access to the BERT records of a TFRecord file, at memory speed."""
+"""Reads records of a TFRecord file at random, many at once, with all checksums checked."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PROBLEMS = {
 }
 
 
-class FrameFile:
+class TfRecordFile:
     """A TFRecord file of any records, mapped into memory and indexed.
 
     Opening reads the frame headers once and checks the lengths' checksums; the data's
@@ -95,7 +95,7 @@ class FrameFile:
         return damaged(self.path, number, offset, _PROBLEMS[state])
 
 
-class RecordFile(FrameFile):
+class RecordFile(TfRecordFile):
     """A TFRecord file of pretraining instances.
 
     Feature order, packed or unpacked numbers and additional features do not matter.
@@ -106,7 +106,7 @@ class RecordFile(FrameFile):
         max_predictions_per_seq: P, likewise.
 
     Raises:
-        DataError: as for FrameFile, or records of another kind.
+        DataError: as for TfRecordFile, or records of another kind.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

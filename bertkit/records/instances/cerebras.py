@@ -1,4 +1,4 @@
-"""Instances in the order of Cerebras' create_tfrecords.py and create_tfrecords_mlm_only.py.
+"""Makes instances in the order of Cerebras' create_tfrecords.py and create_tfrecords_mlm_only.py.
 
 Written from the behaviour of the programs in Cerebras' modelzoo, release 1.7.0. Files are
 shuffled first; sentence pairs are then made block by block of `split_files` files, windows
@@ -7,26 +7,24 @@ of running text buffer by buffer of `buffer_tokens` tokens. One random stream se
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from pathlib import Path
-from typing import Any
 
-from bertkit.files import write_text
 from bertkit.kernels import mersenne
-from bertkit.records.config import UNMASKED, RecordsConfig
-from bertkit.records.instances.pairs import Plan, plan_shard
-from bertkit.records.instances.windows import Windows, plan_windows
+from bertkit.records.config import RecordsConfig
+from bertkit.records.instances.pairs import PairPlan, plan_pairs
+from bertkit.records.instances.windows import WindowPlan, plan_windows
 from bertkit.records.read_text import TextReader
+from bertkit.records.terms import UNMASKED
 from bertkit.tokenization.corpus_tokens import TokenizedText, joined
 
-PARAMS = "data_params.json"
 _KEPT_TOKENS = 1 << 26  # a text up to here is tokenized once, not once per pass
 
 
-def pair_plans(paths: Sequence[str], config: RecordsConfig, reader: TextReader) -> Iterator[Plan]:
+def pair_plans(
+    paths: Sequence[str], config: RecordsConfig, reader: TextReader
+) -> Iterator[PairPlan]:
     """Sentence pairs, Google's algorithm on one block of files after the other.
 
     Args:
@@ -42,12 +40,12 @@ def pair_plans(paths: Sequence[str], config: RecordsConfig, reader: TextReader) 
     for start in range(0, len(names), size):
         text = joined([reader.file(name, config) for name in names[start : start + size]])
         if text.document_count:
-            yield plan_shard(text, config, reader.vocab, source)
+            yield plan_pairs(text, config, reader.vocab, source)
 
 
 def window_plans(
     paths: Sequence[str], config: RecordsConfig, reader: TextReader
-) -> Iterator[Windows]:
+) -> Iterator[WindowPlan]:
     """Windows [CLS] tokens [SEP] of running text, one pass over it per duplicate.
 
     The target length is full, or now and then a random shorter one, which then holds until
@@ -109,55 +107,3 @@ def _buffers(
             texts, count = [], 0
     if texts:
         yield joined(texts)
-
-
-def write_params(
-    folder: Path, config: RecordsConfig, inputs: Sequence[str], count: int, vocab: str, records: int
-) -> None:
-    """Write `data_params.json` beside the records, with the original's names of arguments.
-
-    Args:
-        folder: of the records.
-        config: the settings.
-        inputs: as given; `@list.txt` is what the original calls a metadata file.
-        count: text files, the lines of the metadata files.
-        vocab: path of the vocabulary.
-        records: written in all.
-    """
-    values: dict[str, Any] = {
-        "metadata_files": [name.removeprefix("@") for name in map(str, inputs)],
-        "multiple_docs_in_single_file": config.documents != "file",
-        "multiple_docs_separator": "\\n",
-        "single_sentence_per_line": config.sentences == "line",
-        "input_files_prefix": "",
-        "vocab_file": vocab,
-        "do_lower_case": config.do_lower_case,
-        "max_seq_length": config.max_seq_length,
-        "dupe_factor": config.dupe_factor,
-        "short_seq_prob": config.short_seq_prob,
-        "min_short_seq_length": config.min_short_seq_length,
-        "masked_lm_prob": config.masked_lm_prob,
-        "max_predictions_per_seq": config.predictions,
-        "spacy_model": config.sentences,
-        "mask_whole_word": config.whole_word_mask,
-        "output_dir": str(folder),
-        "num_output_files": config.outputs,
-        "name": "examples",
-        "seed": config.seed,
-        "n_examples": records,
-        "n_docs": count,
-    }
-    if config.pairs:
-        values["split_num"] = config.split_files
-    else:
-        values |= {
-            "allow_cross_document_examples": config.cross_documents,
-            "document_separator_token": config.document_separator,
-            "overlap_size": config.overlap,
-            "buffer_size": config.buffer_tokens,
-            "disable_masking": config.objective == UNMASKED,
-        }
-    text = json.dumps(values)
-    path = folder / PARAMS
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        write_text(path, text)

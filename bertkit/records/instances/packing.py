@@ -1,4 +1,4 @@
-"""Which sequences go together in packs, and packs made of a plan.
+"""Packs the instances of a plan: which sequences go together, and the packs as features.
 
 Longest-pack-first histogram packing (Krell et al. 2021, "Efficient sequence packing
 without cross-contamination", arXiv:2107.02027, algorithm 2). Sequences of one length are
@@ -15,9 +15,9 @@ from itertools import accumulate
 import numpy as np
 
 from bertkit.records.files.instance import checked_indices
-from bertkit.records.files.pack_layouts import FEATURES, GRAPHCORE, HABANA, PackShape
-from bertkit.records.instances.kernels import pack_rows as kernels
-from bertkit.records.instances.pairs import Plan
+from bertkit.records.files.pack_formats import FEATURES, GRAPHCORE, HABANA, PackShape
+from bertkit.records.instances.kernels import pack_rows
+from bertkit.records.instances.pairs import PairPlan
 
 Class = tuple[int, int]  # (tokens, predictions) of interchangeable sequences
 
@@ -27,24 +27,24 @@ class Packs:
 
     Args:
         plan: the instances.
-        layout: `graphcore` or `habana`.
+        packing: `graphcore` or `habana`.
         shape: sizes.
 
     Attributes:
         columns: features by name → (values per pack, floats or not).
     """
 
-    def __init__(self, plan: Plan, layout: str, shape: PackShape) -> None:
+    def __init__(self, plan: PairPlan, packing: str, shape: PackShape) -> None:
         self._plan = plan
         pairs = plan.instances.pairs[plan.order]
         tokens = pairs["first_length"].astype(np.int64) + pairs["second_length"] + 3
         self._packs = plan_packs(tokens, pairs["masked"].astype(np.int64), shape)
         self.columns = {
             name: (getattr(shape, size), dtype is np.float32)
-            for name, (size, dtype) in sorted(FEATURES[layout].items())
+            for name, (size, dtype) in sorted(FEATURES[packing].items())
         }
         self._width = sum(width for width, _ in self.columns.values())
-        self._form = _form(layout, shape, self.columns)
+        self._columns = _pack_columns(packing, shape, self.columns)
 
     def __len__(self) -> int:
         return len(self._packs)
@@ -54,7 +54,7 @@ class Packs:
         return int(np.count_nonzero(self._packs[np.asarray(indices, np.int64)] >= 0))
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
-        """Packs in the layout's features: int32, or float32, [B, n].
+        """Packs in the features of their format: int32, or float32, [B, n].
 
         Raises:
             IndexError: an index out of range.
@@ -76,38 +76,58 @@ class Packs:
         which = checked_indices("packs", len(self), indices)
         plan = self._plan
         table = np.zeros((len(which), self._width), np.int32)
-        kernels.fill_packs(
-            plan.text.tokens, plan.instances, plan.order, self._packs[which],
-            plan.vocab.cls_id, plan.vocab.sep_id, self._form,
-            np.zeros(plan.max_seq_length, plan.text.tokens.dtype), table,
-        )  # fmt: skip
+        ids = np.zeros(plan.max_seq_length, plan.text.tokens.dtype)
+        pack_rows.fill_packs(plan.for_kernels(), self._packs[which], self._columns, ids, table)
         return table
 
 
-# The features that stand at the first ten places of a Form; "" where a layout has none.
-_PARTS = {
-    HABANA: (
-        "input_ids", "input_mask", "segment_ids", "positions", "masked_lm_positions",
-        "masked_lm_ids", "masked_lm_weights", "next_sentence_positions",
-        "next_sentence_labels", "next_sentence_weights",
-    ),
-    GRAPHCORE: (
-        "packed_input_ids", "packed_input_mask", "packed_segment_ids", "packed_position_ids",
-        "packed_masked_lm_positions", "packed_masked_lm_ids", "packed_masked_lm_mask", "",
-        "packed_next_sentence_labels", "packed_next_sentence_mask",
-    ),
-}  # fmt: skip
+# Field of `pack_rows.PackColumns` → the feature it is the first column of, where there is one.
+_FEATURE_OF = {
+    HABANA: {
+        "input_ids": "input_ids",
+        "input_mask": "input_mask",
+        "segment_ids": "segment_ids",
+        "positions": "positions",
+        "places": "masked_lm_positions",
+        "labels": "masked_lm_ids",
+        "weights": "masked_lm_weights",
+        "starts": "next_sentence_positions",
+        "next_labels": "next_sentence_labels",
+        "next_weights": "next_sentence_weights",
+    },
+    GRAPHCORE: {
+        "input_ids": "packed_input_ids",
+        "input_mask": "packed_input_mask",
+        "segment_ids": "packed_segment_ids",
+        "positions": "packed_position_ids",
+        "places": "packed_masked_lm_positions",
+        "labels": "packed_masked_lm_ids",
+        "weights": "packed_masked_lm_mask",
+        "starts": "",
+        "next_labels": "packed_next_sentence_labels",
+        "next_weights": "packed_next_sentence_mask",
+    },
+}
 
 
-def _form(layout: str, shape: PackShape, columns: Mapping[str, tuple[int, bool]]) -> kernels.Form:
-    """Where the features of a layout stand, side by side in their order."""
+def _pack_columns(
+    packing: str, shape: PackShape, columns: Mapping[str, tuple[int, bool]]
+) -> pack_rows.PackColumns:
+    """Where the features of a format stand, side by side in their order."""
     ends = accumulate(width for width, _ in columns.values())
     firsts = dict(zip(columns, [0, *ends], strict=False))
     numbers = np.arange(shape.sequences + 1, dtype=np.float32).view(np.int32)
-    behind = int(layout == GRAPHCORE)
+    behind = int(packing == GRAPHCORE)
     one = int(numbers[1]) if behind else 1  # Graphcore's next sentence weights are floats
-    places = [firsts.get(name, -1) for name in _PARTS[layout]]
-    return kernels.Form._make([*places, shape.length, shape.sequences, behind, one, numbers])
+    places = {field: firsts.get(name, -1) for field, name in _FEATURE_OF[packing].items()}
+    return pack_rows.PackColumns(
+        **places,
+        length=shape.length,
+        sequences=shape.sequences,
+        cls_behind=behind,
+        one=one,
+        numbers=numbers,
+    )
 
 
 def plan_packs(tokens: np.ndarray, predictions: np.ndarray, shape: PackShape) -> np.ndarray:

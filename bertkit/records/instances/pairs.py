@@ -1,47 +1,26 @@
-"""The plan of a corpus: every instance known, in its final order, before any is written."""
+"""Plans the sentence pairs of a corpus, all of them, in the order in which they are written."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, NamedTuple
 
 import numpy as np
 
-from bertkit import files
 from bertkit.errors import ConfigError, DataError
 from bertkit.kernels import mersenne
-from bertkit.records.config import LONGEST, SWAPPED, RecordsConfig
-from bertkit.records.files.kernels import serialise
-from bertkit.records.instances.kernels import materialise
-from bertkit.records.instances.kernels import pair_plan as plan
+from bertkit.kernels.protobuf import LARGEST_ID
+from bertkit.records.config import LONGEST, RecordsConfig
+from bertkit.records.instances.kernels import materialise, pair_plan
+from bertkit.records.terms import SOP
 from bertkit.tokenization.corpus_tokens import TokenizedText, token_dtype
 from bertkit.tokenization.vocabulary import Vocab
 
 _FIRST_ROWS = 1 << 12
-_BLOCK = 1 << 20
-
-
-class PlanFile(NamedTuple):
-    """A finished record file.
-
-    Attributes:
-        records: how many.
-        bytes: size of the file.
-        crc_sha256: SHA-256 (hex) over the stored checksums (uint32, little-endian) of all
-            records in order; it costs nothing beside a hash of all bytes.
-    """
-
-    records: int
-    bytes: int
-    crc_sha256: str
 
 
 @dataclass(frozen=True)
-class Plan:
+class PairPlan:
     """All instances of one corpus, as ranges of its tokens.
 
     Attributes:
@@ -57,7 +36,7 @@ class Plan:
     vocab: Vocab
     max_seq_length: int
     max_predictions_per_seq: int
-    instances: plan.Instances
+    instances: pair_plan.Instances
     order: np.ndarray
 
     def __len__(self) -> int:
@@ -93,25 +72,17 @@ class Plan:
         """
         if len(which) and (which.min() < 0 or which.max() >= len(self)):
             raise IndexError(f"the plan has {len(self)} records")
-        materialise.fill_batch(
-            self.text.tokens, self.instances, self.order, which, rows,
-            self.vocab.cls_id, self.vocab.sep_id, out,
-        )  # fmt: skip
+        materialise.fill_batch(self.for_kernels(), which, rows, out)
 
-    def write(
-        self, path: str | os.PathLike[str], which: Sequence[int] | np.ndarray | None = None
-    ) -> PlanFile:
-        """Write records to a TFRecord file that appears only when it is whole.
-
-        Args:
-            path: the file.
-            which: places in the order of the records; all by default.
-        """
-        # Made again after a power failure, if need be: sizes and checksums would show it.
-        with files.atomic_write(Path(path), sync=False) as stream:
-            writer = PlanWriter(stream)
-            writer.add(self, np.arange(len(self)) if which is None else which)
-        return writer.written
+    def for_kernels(self) -> materialise.PlannedText:
+        """The plan as the kernels take it that turn it into records."""
+        return materialise.PlannedText(
+            tokens=self.text.tokens,
+            instances=self.instances,
+            order=self.order,
+            cls_id=self.vocab.cls_id,
+            sep_id=self.vocab.sep_id,
+        )
 
 
 def new_batch(size: int, length: int, predictions: int) -> materialise.Batch:
@@ -128,51 +99,12 @@ def new_batch(size: int, length: int, predictions: int) -> materialise.Batch:
     )
 
 
-class PlanWriter:
-    """Appends the records of plans to an open TFRecord file.
-
-    Args:
-        stream: the file.
-    """
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._digest = hashlib.sha256()
-        self.written = PlanFile(0, 0, self._digest.hexdigest())
-
-    def add(self, plan: Plan, which: Sequence[int] | np.ndarray) -> None:
-        """Append records of a plan, by their places in its order."""
-        rest = np.asarray(which, np.int64)
-        count, size = len(rest), 0
-        checks = np.empty(count, np.uint32)
-        length, predictions = plan.max_seq_length, plan.max_predictions_per_seq
-        page = serialise.page(length, predictions, len(plan.vocab), plan.text.tokens.dtype)
-        buffer = np.empty(_BLOCK + 2 * serialise.largest_record(length, predictions), np.uint8)
-        filled = 0
-        while len(rest):
-            done, more = serialise.write_records(
-                plan.text.tokens, plan.instances, plan.order, rest,
-                plan.vocab.cls_id, plan.vocab.sep_id, page, buffer[filled:],
-                checks[count - len(rest) :],
-            )  # fmt: skip
-            rest = rest[done:]
-            filled += more
-            if len(rest):  # whole blocks only: the system then takes them in larger pieces
-                size += self._stream.write(buffer[:_BLOCK].data)
-                filled -= _BLOCK
-                buffer[:filled] = buffer[_BLOCK : _BLOCK + filled]
-        size += self._stream.write(buffer[:filled].data)
-        self._digest.update(checks.tobytes())
-        records, written, _ = self.written
-        self.written = PlanFile(records + count, written + size, self._digest.hexdigest())
-
-
-def plan_shard(
+def plan_pairs(
     text: TokenizedText,
     config: RecordsConfig,
     vocab: Vocab,
     source: mersenne.Stream | None = None,
-) -> Plan:
+) -> PairPlan:
     """Plan the instances of a corpus exactly as the reference programs make them.
 
     Args:
@@ -191,21 +123,33 @@ def plan_shard(
     documents = np.arange(text.document_count, dtype=np.uint32)
     mersenne.shuffle(source, documents)
     rules = plan_rules(config, vocab, never_masked(text, vocab))
-    corpus = plan.Corpus(
-        text.sentences, text.documents, documents, _continues(text, config, vocab), text.tokens
+    corpus = pair_plan.Corpus(
+        sentences=text.sentences,
+        documents=text.documents,
+        order=documents,
+        continues=_continues(text, config, vocab),
+        tokens=text.tokens,
     )
     scratch = work_space(config, rules)
     progress = np.zeros(3, np.int64)
+    # A document gives at most one instance per sentence; room for one more is always kept.
     largest = int(np.diff(text.documents).max())
     rows = max(_FIRST_ROWS, _estimate(text, config)) + largest
     out = new_instances(rows, config, rules)
-    while not plan.plan_documents(source, corpus, rules, scratch, out, progress):
+    while not pair_plan.plan_documents(source, corpus, rules, scratch, out, progress):
         rows = rows * 5 // 4 + largest
         resize(out, rows)
-    resize(out, int(progress[plan.COUNT]))
+    resize(out, int(progress[pair_plan.COUNT]))
     order = np.arange(len(out.pairs), dtype=np.uint32)
     mersenne.shuffle(source, order)
-    return Plan(text, vocab, config.max_seq_length, config.predictions, out, order)
+    return PairPlan(
+        text=text,
+        vocab=vocab,
+        max_seq_length=config.max_seq_length,
+        max_predictions_per_seq=config.predictions,
+        instances=out,
+        order=order,
+    )
 
 
 def predictions_for(length: int, probability: float, maximum: int) -> int:
@@ -221,7 +165,7 @@ def predictions_for(length: int, probability: float, maximum: int) -> int:
     return min(maximum, max(1, round(length * probability)))
 
 
-def plan_rules(config: RecordsConfig, vocab: Vocab, never: np.ndarray) -> plan.Rules:
+def plan_rules(config: RecordsConfig, vocab: Vocab, never: np.ndarray) -> pair_plan.Rules:
     """The settings as kernels need them.
 
     Args:
@@ -234,17 +178,17 @@ def plan_rules(config: RecordsConfig, vocab: Vocab, never: np.ndarray) -> plan.R
     """
     if config.max_seq_length > LONGEST:
         raise ConfigError(f"max_seq_length {config.max_seq_length} is above {LONGEST}")
-    if len(vocab) > serialise.LARGEST_ID:
+    if len(vocab) > LARGEST_ID:
         raise ConfigError(f"{len(vocab):,} tokens in a vocabulary; at most 2,097,151 work")
     lengths = range(config.max_seq_length + 1)
     wanted = [predictions_for(n, config.masked_lm_prob, config.predictions) for n in lengths]
     draw_ids = [vocab.ids[token] for token in vocab.tokens]
-    return plan.Rules(
+    return pair_plan.Rules(
         room=config.room,
         passes=config.dupe_factor,
         short=mersenne.threshold(config.short_seq_prob),
         shortest=config.shortest_target,
-        swaps=config.objective == SWAPPED,
+        swaps=config.objective == SOP,
         mask=mersenne.threshold(0.8),
         whole_words=config.whole_word_mask,
         mask_id=vocab.mask_id,
@@ -273,22 +217,26 @@ def barred(vocab: Vocab, *numbers: int) -> np.ndarray:
     return never
 
 
-def work_space(config: RecordsConfig, rules: plan.Rules) -> plan.Scratch:
+def work_space(config: RecordsConfig, rules: pair_plan.Rules) -> pair_plan.Scratch:
     """Arrays for one instance."""
     length, dtype = config.max_seq_length, rules.draw_ids.dtype
-    return plan.Scratch(
-        np.zeros(4 * length, np.uint16), np.zeros(length, np.uint16), np.zeros(length, np.uint16),
-        np.zeros(length + 8, np.uint8), np.zeros(length, dtype),
-        np.zeros(length + 8, np.uint16),
-        np.zeros(length, np.uint16), np.zeros(length, np.bool_),
-        np.zeros(mersenne.BUFFER // 8 + 8, np.uint8),
-    )  # fmt: skip
+    return pair_plan.Scratch(
+        candidates=np.zeros(4 * length, np.uint16),
+        picked=np.zeros(length, np.uint16),
+        starts=np.zeros(length, np.uint16),
+        chosen=np.zeros(length + 8, np.uint8),
+        replacements=np.zeros(length, dtype),
+        sorted=np.zeros(length + 8, np.uint16),
+        places=np.zeros(length, np.uint16),
+        continues=np.zeros(length, np.bool_),
+        marks=np.zeros(mersenne.BUFFER // 8 + 8, np.uint8),
+    )
 
 
-def new_instances(rows: int, config: RecordsConfig, rules: plan.Rules) -> plan.Instances:
+def new_instances(rows: int, config: RecordsConfig, rules: pair_plan.Rules) -> pair_plan.Instances:
     """Room for a plan of so many instances."""
-    return plan.Instances(
-        np.empty(rows, plan.PAIR),
+    return pair_plan.Instances(
+        np.empty(rows, pair_plan.PAIR),
         np.empty((rows, config.predictions), np.uint16),
         np.empty((rows, config.predictions), rules.draw_ids.dtype),
     )
@@ -315,7 +263,7 @@ def _estimate(text: TokenizedText, config: RecordsConfig) -> int:
     return min(chunks, text.sentence_count) * config.dupe_factor
 
 
-def resize(out: plan.Instances, rows: int) -> None:
+def resize(out: pair_plan.Instances, rows: int) -> None:
     """Set the number of rows in place; the system moves pages, not bytes."""
     for array in out:
         array.resize((rows, *array.shape[1:]), refcheck=False)

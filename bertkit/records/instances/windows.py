@@ -1,4 +1,4 @@
-"""Windows of running text: planned by kernels, read as batches or as tokens."""
+"""Plans windows of running text, and gives them as batches or as tokens."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 
 from bertkit.errors import DataError
 from bertkit.kernels import mersenne
-from bertkit.records.config import UNMASKED, RecordsConfig
+from bertkit.records.config import RecordsConfig
 from bertkit.records.files.instance import checked_indices
 from bertkit.records.files.sequence_example import encode_token, wrap_tokens
 from bertkit.records.instances import pairs
 from bertkit.records.instances.kernels import pair_plan, sliding
+from bertkit.records.terms import UNMASKED
 from bertkit.tokenization.corpus_tokens import TokenizedText
 from bertkit.tokenization.vocabulary import Vocab
 
@@ -21,7 +22,7 @@ _FIRST_ROWS = 1 << 10
 
 
 @dataclass(frozen=True)
-class Windows:
+class WindowPlan:
     """Windows [CLS] tokens [SEP] in their order.
 
     Attributes:
@@ -52,11 +53,13 @@ class Windows:
         tokens, predictions = (
             (len(which), size) for size in (self.max_seq_length, self.max_predictions_per_seq)
         )
-        table = sliding.Table(
-            np.zeros(tokens, np.int32), np.zeros(tokens, np.int32),
-            np.zeros(predictions, np.int32), np.zeros(predictions, np.int32),
-            np.zeros(predictions, np.float32),
-        )  # fmt: skip
+        table = sliding.WindowBatch(
+            input_ids=np.zeros(tokens, np.int32),
+            input_mask=np.zeros(tokens, np.int32),
+            masked_lm_positions=np.zeros(predictions, np.int32),
+            masked_lm_ids=np.zeros(predictions, np.int32),
+            masked_lm_weights=np.zeros(predictions, np.float32),
+        )
         sliding.fill_windows(
             self.tokens, self.instances, which, self.vocab.cls_id, self.vocab.sep_id, table
         )
@@ -84,7 +87,7 @@ def plan_windows(
     config: RecordsConfig,
     vocab: Vocab,
     source: mersenne.Stream,
-) -> Iterator[Windows]:
+) -> Iterator[WindowPlan]:
     """Plan one pass over a corpus, buffer by buffer.
 
     Args:
@@ -111,34 +114,48 @@ def plan_windows(
     text = next(ahead, None)
     while text is not None:
         following = next(ahead, None)
-        stream_size = len(carried) + len(text.tokens) + text.document_count
-        stream = np.empty(stream_size if config.cross_documents else 0, carried.dtype)
-        stream[: len(carried)] = carried
         order = np.arange(text.document_count, dtype=np.uint32)
         mersenne.shuffle(source, order)
-        run = sliding.Run(
+        documents = sliding.Documents(
             tokens=text.tokens,
             bounds=text.sentences[text.documents].astype(np.int64),
             order=order,
-            stream=stream,
+            stream=_stream(text, carried, config),
             overlap=config.window_overlap,
             crosses=config.cross_documents,
             separator=len(vocab) if config.objective == UNMASKED else separator,
             masks=config.objective != UNMASKED,
             last=following is None,
         )
-        planned, carried = _planned(source, run, rules, scratch, config, len(carried))
-        tokens = stream if config.cross_documents else text.tokens
+        planned, carried = _planned(
+            source, documents, rules, scratch, config=config, carried=len(carried)
+        )
+        tokens = documents.stream if config.cross_documents else text.tokens
         if len(planned.pairs):
-            yield Windows(tokens, vocab, config.max_seq_length, config.predictions, planned)
+            yield WindowPlan(
+                tokens=tokens,
+                vocab=vocab,
+                max_seq_length=config.max_seq_length,
+                max_predictions_per_seq=config.predictions,
+                instances=planned,
+            )
         text = following
+
+
+def _stream(text: TokenizedText, carried: np.ndarray, config: RecordsConfig) -> np.ndarray:
+    """Room for documents that windows cross over, behind what the last buffer carried on."""
+    size = len(carried) + len(text.tokens) + text.document_count
+    stream = np.empty(size if config.cross_documents else 0, carried.dtype)
+    stream[: len(carried)] = carried
+    return stream
 
 
 def _planned(
     source: mersenne.Stream,
-    run: sliding.Run,
+    documents: sliding.Documents,
     rules: pair_plan.Rules,
     scratch: pair_plan.Scratch,
+    *,
     config: RecordsConfig,
     carried: int,
 ) -> tuple[pair_plan.Instances, np.ndarray]:
@@ -146,11 +163,11 @@ def _planned(
     progress = np.zeros(sliding.PROGRESS, np.int64)
     progress[[sliding.FILLED, sliding.CARRIED]] = carried
     step = max(1, config.room - config.window_overlap)
-    rows = max(_FIRST_ROWS, len(run.order) + 2 * len(run.tokens) // step)
+    rows = max(_FIRST_ROWS, len(documents.order) + 2 * len(documents.tokens) // step)
     out = pairs.new_instances(rows, config, rules)
-    while not sliding.plan_windows(source, run, rules, scratch, out, progress):
+    while not sliding.plan_windows(source, documents, rules, scratch, out, progress):
         rows += rows // 2 + 1
         pairs.resize(out, rows)
     pairs.resize(out, int(progress[sliding.COUNT]))
     filled = int(progress[sliding.FILLED])
-    return out, run.stream[filled - int(progress[sliding.CARRIED]) : filled].copy()
+    return out, documents.stream[filled - int(progress[sliding.CARRIED]) : filled].copy()

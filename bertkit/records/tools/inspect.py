@@ -1,4 +1,4 @@
-"""Records and output folders as text that a human reads."""
+"""Shows records and output folders as text."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bertkit import files, log
 from bertkit.errors import DataError
 from bertkit.manifest import NAME, Manifest, read_manifest
+from bertkit.records import styles
+from bertkit.records.files.external_records import ExternalFile
 from bertkit.records.files.instance import RecordReader
-from bertkit.records.files.open import MASKED_ONLY, SUFFIXES, file_format, open_records
-from bertkit.records.files.pack_layouts import layout_of
+from bertkit.records.files.open import SUFFIXES, open_any_records, open_records
 from bertkit.records.files.pack_metadata import read_average
 from bertkit.records.files.packed import PackFile
-from bertkit.records.files.sequence_example import TOKENS, decode_tokens, is_tokens
-from bertkit.records.files.tfrecord import decode_example, read_records
-from bertkit.records.tools.record_statistics import Survey, survey
+from bertkit.records.files.sequence_example import TOKENS, TokenFile
+from bertkit.records.tools.external_features import describe_external
+from bertkit.records.tools.record_statistics import RecordStatistics, measure_records
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
 
 METRICS = "metrics.jsonl"
 BAR = 40
 WIDTH = 100
 _LISTED = 20
+_PAIRS = {0: "B follows A", 1: "B does not follow A"}
 LEGEND = "[MASK:token] hidden   {token} predicted but shown   {other:token} replaced by another"
 
 
@@ -41,8 +41,8 @@ def inspect_records(
     """What record files hold: numbers over them, and some records token by token.
 
     Args:
-        paths: record files, ours or others' with the seven features of BERT; of files
-            with other features the names and sizes are shown.
+        paths: record files, ours or others' with the seven features of BERT; of TFRecords
+            with other features the names, types, sizes and values are shown.
         vocab: to show tokens, not ids; by default the one that the folder's manifest
             names, if it is still there.
         count: records to show of the first file.
@@ -55,13 +55,16 @@ def inspect_records(
     Raises:
         DataError: unreadable or damaged files.
     """
-    external = _external_features(paths[0])
-    if external is not None:
-        text = f"{paths[0]} holds records of another kind; the first one:\n\n"
-        text += log.table(("feature", "values"), external)
-        return {"features": dict(external)}, text
-    sources = [open_records(path) for path in paths]
-    measured = survey(sources, limit)
+    first = open_any_records(paths[0])
+    if isinstance(first, TokenFile):
+        features = {TOKENS: f"{len(first.tokens(0))} byte strings"}
+        text = f"{paths[0]} holds unmasked tokens; the first record:\n\n"
+        return {"features": features}, text + " ".join(first.tokens(0))
+    if isinstance(first, ExternalFile):
+        external = [first, *map(ExternalFile, paths[1:])]
+        return describe_external(external, count=count, start=start, limit=limit)
+    sources = [first, *map(open_records, paths[1:])]
+    measured = measure_records(sources, limit)
     words = vocabulary(vocab, paths[0])
     numbers = range(len(sources[0]))[start : start + count]
     shown = [show_record(sources[0], number, words, measured.mask_id) for number in numbers]
@@ -91,10 +94,10 @@ def show_record(source: RecordReader, number: int, vocab: Vocab | None, mask_id:
     """
     record = {name: values[0] for name, values in source.batch([number]).items()}
     words = [_word(int(i), vocab) for i in record["input_ids"]]
-    for position, truth, weight in zip(
-        record["masked_lm_positions"], record["masked_lm_ids"], record["masked_lm_weights"],
-        strict=True,
-    ):  # fmt: skip
+    predictions = (
+        record[name] for name in ("masked_lm_positions", "masked_lm_ids", "masked_lm_weights")
+    )
+    for position, truth, weight in zip(*predictions, strict=True):
         if weight > 0:
             shown = int(record["input_ids"][position])
             words[position] = _marked(shown, int(truth), vocab, mask_id)
@@ -103,9 +106,7 @@ def show_record(source: RecordReader, number: int, vocab: Vocab | None, mask_id:
     title = (
         f"Record {number}: {real} of {source.max_seq_length} tokens, "
         f"{int((record['masked_lm_weights'] > 0).sum())} predicted, "
-        + {0: "B follows A", 1: "B does not follow A"}.get(
-            int(record["next_sentence_labels"]), "no pair"
-        )
+        + _PAIRS.get(int(record["next_sentence_labels"]), "no pair")
     )
     parts = [_wrapped("  A: ", words[:cut])]
     if cut < real:
@@ -146,21 +147,6 @@ def record_files(paths: Sequence[str]) -> list[str]:
     return found
 
 
-def _external_features(path: str) -> list[tuple[str, str]] | None:
-    """(name, kind of values) of the first record where it is none of BERT's."""
-    if file_format(path) != "tfrecord":
-        return None
-    first = next(read_records(path), None)
-    if first is None:
-        raise DataError(f"{path}: no records")
-    if is_tokens(first):
-        return [(TOKENS, _kind(decode_tokens(first)))]
-    features = decode_example(first)
-    if layout_of(features) or features.keys() >= MASKED_ONLY:
-        return None
-    return [(name, _kind(values)) for name, values in sorted(features.items())]
-
-
 def _manifest_text(folder: Path, manifest: Manifest) -> str:
     read = sum(entry.get("bytes", 0) for entry in manifest.inputs)
     facts = [
@@ -186,7 +172,9 @@ def _manifest_text(folder: Path, manifest: Manifest) -> str:
     return "\n\n".join(parts)
 
 
-def _overview(found: Survey, count: int, packs: float | None, stated: float | None) -> str:
+def _overview(
+    found: RecordStatistics, count: int, packs: float | None, stated: float | None
+) -> str:
     part = "" if found.measured == found.records else f" ({found.measured:,} of them measured)"
     rows = [
         ("records", f"{found.records:,} in {count} file{'s' * (count > 1)}{part}"),
@@ -194,10 +182,12 @@ def _overview(found: Survey, count: int, packs: float | None, stated: float | No
         ("real tokens", f"{found.mean_length} on average, {found.fill:.1%} of the slots"),
         ("without padding", f"{found.full:.1%}"),
         ("predicted tokens", f"{found.mean_predictions} on average"),
-        ("of them", f"{found.masked:.1%} [MASK], {found.kept:.1%} shown, "
-                    f"{found.replaced:.1%} replaced"),
+        (
+            "of them",
+            f"{found.masked:.1%} [MASK], {found.kept:.1%} shown, {found.replaced:.1%} replaced",
+        ),
         ("random next", f"{found.random_next:.1%}"),
-    ]  # fmt: skip
+    ]
     if packs:
         beside = f", {stated:.4g} in the file beside the folder" if stated else ""
         rows.insert(1, ("packed", f"{packs} sequences per pack on average{beside}"))
@@ -229,15 +219,13 @@ def _word(number: int, vocab: Vocab | None) -> str:
 
 def _wrapped(lead: str, words: Sequence[str]) -> str:
     return textwrap.fill(
-        " ".join(words), WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead),
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip
-
-
-def _kind(values: np.ndarray | list[bytes]) -> str:
-    if isinstance(values, list):
-        return f"{len(values)} byte strings"
-    return f"{values.dtype}[{len(values)}]"
+        " ".join(words),
+        WIDTH,
+        initial_indent=lead,
+        subsequent_indent=" " * len(lead),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def vocabulary(vocab: str | Path | None, path: str) -> Vocab | None:
@@ -248,5 +236,6 @@ def vocabulary(vocab: str | Path | None, path: str) -> Vocab | None:
     name = manifest.stats.get("vocab") if manifest else None
     if manifest is None or name is None or not os.path.isfile(name):
         return None
-    found = load_vocab(name, "last" if manifest.config.get("style") == "google" else "first")
+    style = {style.name: style for style in styles.TABLE}.get(str(manifest.config.get("style")))
+    found = load_vocab(name, (style and style.duplicate_lines) or "first")
     return found if found.sha256 == manifest.config.get("vocab_sha256") else None

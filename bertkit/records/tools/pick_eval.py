@@ -1,4 +1,4 @@
-"""`pick-eval`: evenly spaced records as a fixed evaluation set, as MLPerf picks them."""
+"""Picks evenly spaced records as a fixed evaluation set, as MLPerf does: `pick-eval`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import operator
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,13 @@ from typing import Any
 from bertkit import files, log
 from bertkit.errors import DataError
 from bertkit.manifest import Manifest, begin, describe_inputs, require_complete
-from bertkit.records.files.instance import NO_LABEL, RecordReader, rows_of, to_batch
-from bertkit.records.files.open import SUFFIXES, MaskedOnlyFile, open_records
+from bertkit.records.files.external_records import ExternalFile, decode_external
+from bertkit.records.files.instance import NO_LABEL, RecordReader, instances_of, to_batch
+from bertkit.records.files.open import SUFFIXES, MaskedOnlyFile, open_any_records, open_records
 from bertkit.records.files.schema import DTYPES, digest
+from bertkit.records.files.sequence_example import TokenFile
 from bertkit.records.files.tfrecord import (
+    Feature,
     decode_example,
     encode_example,
     read_records,
@@ -29,6 +32,8 @@ from bertkit.records.files.tfrecord_reader import RecordFile
 NAME = "eval.tfrecord"
 _VOCABULARY = ("vocab_sha256", "vocab_size")
 _BLOCK = 1024
+# (files, (file, number in it) of the picked records) → their payloads.
+Payloads = Callable[[Sequence[Any], Iterable[tuple[int, int]]], Iterator[bytes]]
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,9 @@ def pick_eval(
     """Copy records number `int(i * (available / count))`, i = 0 … count - 1, to a new file.
 
     The rule, in float arithmetic, is that of MLPerf's `pick_eval_samples.py`. TFRecords
-    are copied as they are, checksums checked; the instances of other formats, and of
-    packs, are written as records with the seven features. MLPerf's program would repeat
+    are copied as they are, checksums checked, also those with other features than BERT's;
+    the instances of other formats, and of packs, are written as records with the seven
+    features. MLPerf's program would repeat
     records when there are fewer than asked for; here that is an error, because accuracies
     over repeated records are not what they seem.
 
@@ -70,11 +76,8 @@ def pick_eval(
     started = time.perf_counter()
     vocabulary = _vocabulary_of(inputs)
     names = files.expand_inputs(inputs, SUFFIXES)
-    sources = [open_records(name) for name in names]
-    kinds = {type(source) for source in sources}
-    copied = kinds in ({RecordFile}, {MaskedOnlyFile})
-    if not copied and MaskedOnlyFile in kinds:
-        raise DataError("records with and without sentence pairs", "pick from one kind")
+    sources = [_open(name) for name in names]
+    payloads = _way(sources)
     ends = list(itertools.accumulate(len(source) for source in sources))
     if ends[-1] < count:
         raise DataError(
@@ -82,29 +85,58 @@ def pick_eval(
             f"{count:,} asked for",
             f"give --count {ends[-1]} or less, or make more records with a larger --dupe-factor",
         )
-    config = {"count": count, **vocabulary}
-    planned = Manifest("pick-eval", config, inputs=describe_inputs(names))
+    planned = Manifest("pick-eval", {"count": count, **vocabulary}, inputs=describe_inputs(names))
     manifest = begin(output, planned, overwrite)
     target = Path(output) / NAME
-    if not manifest.complete or not target.is_file():
+    if manifest.complete and target.is_file():
+        log.logger.info("%s is complete already; nothing to do", output)
+    else:
         manifest.state = "incomplete"
-        picked = _picked(ends, count)
-        written = write_records(target, (_copies if copied else _encoded)(sources, picked))
-        manifest.outputs[NAME] = {
-            **written._asdict(),
-            "digest": digest(map(decode_example, read_records(target))),
-        }
+        written = write_records(target, payloads(sources, _picked(ends, count)))
+        meanings = _meanings(target, external=isinstance(sources[0], ExternalFile))
+        manifest.outputs[NAME] = {**written._asdict(), "digest": digest(meanings)}
         manifest.stats = {"available": ends[-1], "records": written.records}
         manifest.state = "complete"
         manifest.write(output)
-    else:
-        log.logger.info("%s is complete already; nothing to do", output)
     facts = manifest.outputs[NAME]
-    seconds = round(time.perf_counter() - started, 3)
     return PickResult(
-        str(target), ends[-1], facts["records"], facts["bytes"], facts["sha256"],
-        facts["digest"], seconds,
-    )  # fmt: skip
+        output=str(target),
+        available=ends[-1],
+        records=facts["records"],
+        bytes=facts["bytes"],
+        sha256=facts["sha256"],
+        digest=facts["digest"],
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+def _open(name: str) -> RecordReader | ExternalFile:
+    source = open_any_records(name)
+    return open_records(name) if isinstance(source, TokenFile) else source
+
+
+def _way(sources: Sequence[RecordReader | ExternalFile]) -> Payloads:
+    """How the picked records are written: copied, or as the seven features.
+
+    Raises:
+        DataError: the files hold records of different kinds.
+    """
+    kinds = {type(source) for source in sources}
+    if kinds == {ExternalFile}:
+        log.logger.info("the records have other features than BERT's; they are copied as they are")
+    elif ExternalFile in kinds:
+        raise DataError("BERT's records and records with other features", "pick from one kind")
+    if kinds in ({RecordFile}, {MaskedOnlyFile}, {ExternalFile}):
+        return _copies
+    if MaskedOnlyFile in kinds:
+        raise DataError("records with and without sentence pairs", "pick from one kind")
+    return _encoded
+
+
+def _meanings(path: Path, external: bool) -> Iterator[dict[str, Feature]]:
+    """The features of the picked records, for their digest."""
+    for payload in read_records(path):
+        yield decode_external(payload).flat() if external else decode_example(payload)
 
 
 def _vocabulary_of(inputs: Sequence[str]) -> dict[str, Any]:
@@ -148,13 +180,13 @@ def _encoded(sources: Sequence[RecordReader], picked: Iterable[tuple[int, int]])
     for which, places in itertools.groupby(picked, operator.itemgetter(0)):
         numbers = [number for _, number in places]
         for start in range(0, len(numbers), _BLOCK):
-            rows = list(rows_of(sources[which].batch(numbers[start : start + _BLOCK])))
-            if any(row.next_label == NO_LABEL for row in rows):
+            instances = list(instances_of(sources[which].batch(numbers[start : start + _BLOCK])))
+            if any(instance.next_label == NO_LABEL for instance in instances):
                 raise DataError(
                     f"{sources[which].path}: records without sentence pairs", "pick from others"
                 )
-            batch = to_batch(rows, length, predictions)
-            for row in range(len(rows)):
+            batch = to_batch(instances, length, predictions)
+            for row in range(len(instances)):
                 yield encode_example(
                     {name: batch[name][row : row + 1].astype(kind) for name, kind in DTYPES.items()}
                 )

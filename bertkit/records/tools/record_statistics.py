@@ -1,4 +1,4 @@
-"""Measuring record files: how full they are, how they are masked, which pairs they hold."""
+"""Measures record files: their padding, their masking, and which pairs they hold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BINS = 16
 
 
 @dataclass(frozen=True)
-class Survey:
+class RecordStatistics:
     """Numbers over records.
 
     Attributes:
@@ -48,7 +48,7 @@ class Survey:
     histogram: list[tuple[int, int, int]]
 
 
-def survey(sources: Sequence[RecordReader], limit: int) -> Survey:
+def measure_records(sources: Sequence[RecordReader], limit: int) -> RecordStatistics:
     """Read records and count.
 
     Args:
@@ -73,23 +73,27 @@ def survey(sources: Sequence[RecordReader], limit: int) -> Survey:
             shown.append(batch["input_ids"][rows, batch["masked_lm_positions"][predicted]])
             truth.append(batch["masked_lm_ids"][predicted])
     return _summary(
-        sources, np.concatenate(lengths), np.concatenate(random_next),
-        np.concatenate(shown), np.concatenate(truth),
-    )  # fmt: skip
+        sources,
+        lengths=np.concatenate(lengths),
+        random_next=np.concatenate(random_next),
+        shown=np.concatenate(shown),
+        truth=np.concatenate(truth),
+    )
 
 
 def _summary(
     sources: Sequence[RecordReader],
+    *,
     lengths: np.ndarray,
     random_next: np.ndarray,
     shown: np.ndarray,
     truth: np.ndarray,
-) -> Survey:
+) -> RecordStatistics:
     size = max(source.max_seq_length for source in sources)
     mask_id = int(np.bincount(shown).argmax()) if len(shown) else -1
     masked = (shown == mask_id) & (truth != mask_id)
     kept = shown == truth
-    return Survey(
+    return RecordStatistics(
         records=sum(map(len, sources)),
         measured=len(lengths),
         max_seq_length=size,

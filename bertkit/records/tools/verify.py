@@ -1,7 +1,8 @@
-"""Are two record sets the same instances, whatever wrote them and in whatever format?
+"""Compares two record sets: do they hold the same instances, whatever wrote them?
 
 Compared is what an instance means: its real tokens, segments, predictions and next
 sentence label; padding, widths, file format, packing and the order of features are not.
+Of TFRecords with other features than BERT's all values are compared.
 """
 
 from __future__ import annotations
@@ -20,15 +21,19 @@ import numpy as np
 from bertkit.errors import ConfigError
 from bertkit.files import expand_inputs
 from bertkit.manifest import require_complete
-from bertkit.records.files.instance import RecordReader, Row, rows_of
-from bertkit.records.files.open import SUFFIXES, file_format, open_records
-from bertkit.records.files.sequence_example import decode_tokens, is_tokens
-from bertkit.records.files.tfrecord_reader import FrameFile
+from bertkit.records.files.external_records import ExternalFile, ExternalRecord
+from bertkit.records.files.instance import Instance, instances_of
+from bertkit.records.files.open import SUFFIXES, open_any_records
+from bertkit.records.files.sequence_example import TokenFile
+from bertkit.records.files.tfrecord import Feature
+from bertkit.records.tools.external_features import show_external
 from bertkit.records.tools.inspect import show_record, vocabulary
 from bertkit.tokenization.vocabulary import Vocab
 
 FILES, DEALT, ANY = ORDERS = ("files", "dealt", "any")
 _BLOCK = 1024
+# An instance, the tokens of an unmasked window, or values of other features.
+Record = Instance | list[str] | ExternalRecord
 
 
 @dataclass(frozen=True)
@@ -92,13 +97,6 @@ def verify(
     )
 
 
-class _TokenFile(FrameFile):
-    """Unmasked windows: their tokens as text, read like rows without predictions."""
-
-    def tokens(self, number: int) -> list[str]:
-        return [token.decode("utf-8", "replace") for token in decode_tokens(self.record(number))]
-
-
 class _Set:
     """The instances of several files as one list."""
 
@@ -106,7 +104,7 @@ class _Set:
         require_complete(name if os.path.isdir(name) else Path(name).parent)
         self.name = name
         self.paths = sorted(expand_inputs([name], SUFFIXES), key=_natural)
-        self.files = [_open(path) for path in self.paths]
+        self.files = [open_any_records(path) for path in self.paths]
         sizes = [len(file) for file in self.files]
         # (file, number in it) of every instance, in the order of comparison.
         places = [(which, n) for which, size in enumerate(sizes) for n in range(size)]
@@ -124,36 +122,37 @@ class _Set:
         file = self.files[which]
         for start in range(0, len(file), _BLOCK):
             numbers = range(start, min(start + _BLOCK, len(file)))
-            if isinstance(file, _TokenFile):
+            if isinstance(file, TokenFile):
                 for number in numbers:
                     text = "\0".join(file.tokens(number))
                     yield hashlib.sha256(text.encode("utf-8")).digest()
+            elif isinstance(file, ExternalFile):
+                for number in numbers:
+                    yield _external_digest(file.read(number))
             else:
-                yield from map(_row_digest, rows_of(file.batch(numbers)))
+                yield from map(_instance_digest, instances_of(file.batch(numbers)))
 
-    def row(self, index: int) -> Row | list[str]:
+    def record(self, index: int) -> Record:
         """One instance; of an unmasked window its tokens."""
         which, number = self.places[index]
         file = self.files[which]
-        if isinstance(file, _TokenFile):
+        if isinstance(file, TokenFile):
             return file.tokens(number)
-        return next(rows_of(file.batch([number])))
+        if isinstance(file, ExternalFile):
+            return file.read(number)
+        return next(instances_of(file.batch([number])))
 
     def shown(self, index: int, vocab: Vocab | None) -> str:
         """One instance as text, and where it is."""
         which, number = self.places[index]
         file = self.files[which]
-        if isinstance(file, _TokenFile):
+        if isinstance(file, TokenFile):
             text = f"Record {number}: {' '.join(file.tokens(number))}"
+        elif isinstance(file, ExternalFile):
+            text = show_external(number, file.read(number))
         else:
             text = show_record(file, number, vocab, vocab.mask_id if vocab else -1)
         return f"{self.paths[which]}\n{text}"
-
-
-def _open(path: str) -> RecordReader | _TokenFile:
-    if file_format(path) == "tfrecord" and is_tokens(FrameFile(path).record(0)):
-        return _TokenFile(path)
-    return open_records(path)
 
 
 def _natural(path: str) -> tuple[str, list[tuple[int, int | str]]]:
@@ -165,12 +164,23 @@ def _natural(path: str) -> tuple[str, list[tuple[int, int | str]]]:
     return str(Path(path).parent), keys
 
 
-def _row_digest(row: Row) -> bytes:
-    values = (row.ids, row.segments, row.positions, row.labels, np.array([row.next_label]))
+def _instance_digest(one: Instance) -> bytes:
+    values = (one.ids, one.segments, one.positions, one.labels, np.array([one.next_label]))
     parts = [np.asarray(array, "<i4").tobytes() for array in values]
     # Lengths first, so that no token can pass for a label.
     head = np.array([len(part) for part in parts], "<i4").tobytes()
     return hashlib.sha256(head + b"".join(parts)).digest()
+
+
+def _external_digest(record: ExternalRecord) -> bytes:
+    digest = hashlib.sha256()
+    for name, values in sorted(record.flat().items()):
+        # Lengths first, so that no value can pass for a part of another one.
+        parts = values if isinstance(values, list) else [values.tobytes()]
+        kind = "bytes" if isinstance(values, list) else str(values.dtype)
+        sizes = [len(part) for part in parts]
+        digest.update(repr((name, kind, sizes)).encode("utf-8") + b"".join(parts))
+    return digest.digest()
 
 
 def _difference(
@@ -200,17 +210,23 @@ def _difference(
     if index == min(map(len, sums)):
         lines.append(f"the first {index:,} are the same")
         return "\n".join(lines)
-    lines.append(f"instance {index:,} differs in {_parts(sets[0].row(index), sets[1].row(index))}")
+    lines.append(
+        f"instance {index:,} differs in {_parts(sets[0].record(index), sets[1].record(index))}"
+    )
     lines += [f"{name} {found.shown(index, words)}" for name, found in zip("AB", sets, strict=True)]
     return "\n".join(lines)
 
 
-def _parts(one: Row | list[str], other: Row | list[str]) -> str:
+def _parts(one: Record, other: Record) -> str:
     """Which parts of two instances differ, and where first."""
-    if isinstance(one, list) or isinstance(other, list):
-        if isinstance(one, list) and isinstance(other, list):
-            return f"tokens from position {_place(np.array(one), np.array(other))} on"
-        return "kind: one set is unmasked tokens, the other is not"
+    if type(one) is not type(other):
+        return f"kind: one set is {_KINDS[type(one)]}, the other {_KINDS[type(other)]}"
+    if isinstance(one, list) and isinstance(other, list):
+        return f"tokens from position {_place(np.array(one), np.array(other))} on"
+    if isinstance(one, ExternalRecord) and isinstance(other, ExternalRecord):
+        return _different_features(one.flat(), other.flat())
+    assert isinstance(one, Instance)
+    assert isinstance(other, Instance)
     found = []
     for name in ("ids", "segments", "positions", "labels"):
         a, b = getattr(one, name), getattr(other, name)
@@ -221,10 +237,31 @@ def _parts(one: Row | list[str], other: Row | list[str]) -> str:
     return ", ".join(found)
 
 
+_KINDS: dict[type, str] = {
+    list: "unmasked tokens",
+    Instance: "BERT's instances",
+    ExternalRecord: "records with other features",
+}
 _NAMES = {
-    "ids": "tokens", "segments": "segments", "positions": "predicted positions",
+    "ids": "tokens",
+    "segments": "segments",
+    "positions": "predicted positions",
     "labels": "predicted tokens",
-}  # fmt: skip
+}
+
+
+def _different_features(one: dict[str, Feature], other: dict[str, Feature]) -> str:
+    found = [f"{name} (only in A)" for name in sorted(one.keys() - other.keys())]
+    found += [f"{name} (only in B)" for name in sorted(other.keys() - one.keys())]
+    for name in sorted(one.keys() & other.keys()):
+        a, b = one[name], other[name]
+        if isinstance(a, list) or isinstance(b, list):
+            different = list(a) != list(b)
+        else:
+            different = a.dtype != b.dtype or a.tobytes() != b.tobytes()
+        if different:
+            found.append(name)
+    return f"{'features' if len(found) > 1 else 'feature'} {', '.join(found)}"
 
 
 def _place(a: np.ndarray, b: np.ndarray) -> int:

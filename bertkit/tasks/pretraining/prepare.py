@@ -16,7 +16,7 @@ from bertkit.errors import ConfigError, DataError
 from bertkit.files import open_binary
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
-from bertkit.records.files.pack_layouts import HABANA, PackShape, pack_shape
+from bertkit.records.files.pack_formats import HABANA, PackShape, pack_shape
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab

@@ -9,7 +9,7 @@ import pytest
 
 from bertkit.errors import DataError
 from bertkit.manifest import read_manifest
-from bertkit.records.files.instance import rows_of
+from bertkit.records.files.instance import instances_of
 from bertkit.records.files.jsonl import JsonLinesFile, encode_line
 from bertkit.records.files.open import open_records
 from records.conftest import only_file
@@ -39,7 +39,7 @@ def test_json_lines_are_what_a_collator_expects(folders, plain):
 
 def test_external_json_lines_have_the_widths_that_occur(tmp_path, plain):
     batch = plain.batch([0, 1, 2])
-    rows = rows_of(batch)
+    rows = instances_of(batch)
     path = tmp_path / "external.jsonl"
     path.write_bytes(b"\n".join(map(encode_line, rows)) + b"\n")
     reader = open_records(path)
@@ -63,7 +63,7 @@ def test_external_json_lines_have_the_widths_that_occur(tmp_path, plain):
     ],
 )  # fmt: skip
 def test_a_wrong_line_is_named(tmp_path, plain, line, problem):
-    good = encode_line(next(rows_of(plain.batch([0]))))
+    good = encode_line(next(instances_of(plain.batch([0]))))
     (tmp_path / "bad.jsonl").write_bytes(good + line + b"\n")
     with pytest.raises(DataError) as caught:
         open_records(tmp_path / "bad.jsonl")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import astuple
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 from oracle import cerebras as oracle
 from oracle.instances import to_features
 
-from bertkit.errors import DataError, MissingDependencyError
+from bertkit.errors import DataError
 from bertkit.records import read_text
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.schema import digest
@@ -123,20 +122,6 @@ def write(folder: Path, **texts: str) -> list[str]:
     for name, text in texts.items():
         (folder / f"{name}.txt").write_bytes(text.encode())
     return [str(folder / f"{name}.txt") for name in texts]
-
-
-def test_only_an_empty_line_divides_documents(tmp_path):
-    (path,) = write(tmp_path, text="a b\r\nc\n \nd\n\n\n\x01\n\ne\rf\n\t\ng\th\n\u2028\n")
-    found = oracle.file_documents(path, TOKENIZER, None, whole=False)
-    assert found == [[["a", "b"], ["c"], ["d"]], [["e"], ["f"], ["[UNK]"]]]
-    whole = oracle.file_documents(path, TOKENIZER, None, whole=True)
-    assert whole == [found[0] + found[1]]
-    for name, documents in (("blank-line", found), ("file", whole)):
-        config = RecordsConfig(style="cerebras", documents=name)
-        text = READER.file(path, config)
-        expected = read_text.as_arrays(documents, VOCAB)
-        for one, other in zip(astuple(text), astuple(expected), strict=True):
-            np.testing.assert_array_equal(one, other)
 
 
 def test_a_splitter_sees_the_lines_of_a_document_joined(tmp_path):
@@ -301,13 +286,6 @@ def test_another_separator_is_never_masked(tmp_path):
     found = list(oracle.masked_windows(paths, config, TOKENIZER))
     assert any("z" in instance.tokens for instance in found)
     assert not any("z" in instance.masked_labels for instance in found)
-
-
-def test_a_model_that_is_not_installed_is_named():
-    with pytest.raises(MissingDependencyError, match="no_such_model") as caught:
-        read_text.sentence_splitter("no_such_model")
-    assert caught.value.exit_code == 4
-    assert "--sentences rule" in caught.value.hint
 
 
 def test_params_count_documents_by_metadata_lines(tmp_path):

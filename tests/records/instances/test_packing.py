@@ -1,4 +1,4 @@
-"""Packs: every sequence in exactly one, within the limits, and back again unharmed."""
+"""Packing: every sequence in exactly one pack, within the limits."""
 
 from __future__ import annotations
 
@@ -7,38 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import packs as oracle
-from oracle.packs import PACKERS, graphcore_pack
+from oracle.packs import PACKERS
 
-from bertkit.errors import DataError
 from bertkit.records.config import RecordsConfig
-from bertkit.records.files.instance import Row, rows_of
-from bertkit.records.files.pack_layouts import (
+from bertkit.records.files.instance import instances_of
+from bertkit.records.files.pack_formats import (
     PackShape,
-    layout_of,
     pack_shape,
-    unpack,
-    usual_predictions,
 )
-from bertkit.records.files.tfrecord import decode_example, read_records
 from bertkit.records.instances.packing import Packs, plan_packs
-from bertkit.records.instances.pairs import plan_shard
+from bertkit.records.instances.pairs import plan_pairs
 from records.instances.test_pairs import made_up
 
 LENGTH, PREDICTIONS = 32, 4
 
-
-def row(ids: list[int], cut: int, positions: list[int], label: int = 0) -> Row:
-    segments = [int(n >= cut) for n in range(len(ids))]
-    labels = [100 + position for position in positions]
-    arrays = (np.array(values, np.int64) for values in (ids, segments, positions, labels))
-    return Row(*arrays, label)
-
-
-ROWS = [
-    row([2, 11, 12, 3, 13, 3], 4, [1, 4], 1),
-    row([2, 21, 3, 22, 23, 24, 3], 3, [5], 0),
-    row([2, 31, 3, 32, 3], 3, [1, 3], 1),
-]
 
 lengths = st.lists(
     st.integers(5, LENGTH).flatmap(
@@ -56,8 +38,8 @@ def planned(classes, shape):
 
 @settings(deadline=None, max_examples=150)
 @given(lengths, st.integers(2, 5), st.sampled_from(sorted(PACKERS)))
-def test_every_sequence_is_in_one_pack_within_its_limits(classes, sequences, layout):
-    shape = pack_shape(layout, LENGTH, PREDICTIONS, sequences)
+def test_every_sequence_is_in_one_pack_within_its_limits(classes, sequences, packing):
+    shape = pack_shape(packing, LENGTH, PREDICTIONS, sequences)
     packs = planned(classes, shape)
     assert sorted(number for pack in packs for number in pack) == list(range(len(classes)))
     for pack in packs:
@@ -83,10 +65,10 @@ def test_packing_saves_about_what_it_promises():
     assert lengths.sum() / (512 * len(packs)) > 0.95
 
 
-@pytest.mark.parametrize("layout", PACKERS)
+@pytest.mark.parametrize("packing", PACKERS)
 @pytest.mark.parametrize("whole_words", [False, True])
 @pytest.mark.parametrize("length", [16, 64, 200])
-def test_packs_of_a_plan_equal_those_made_one_by_one(layout, whole_words, length):
+def test_packs_of_a_plan_equal_those_made_one_by_one(packing, whole_words, length):
     generator = np.random.default_rng(length)
     sizes = [generator.integers(1, 40, generator.integers(1, 9)).tolist() for _ in range(60)]
     _, text, vocab = made_up(sizes, 40)
@@ -94,12 +76,12 @@ def test_packs_of_a_plan_equal_those_made_one_by_one(layout, whole_words, length
         max_seq_length=length, short_seq_prob=0.6, dupe_factor=3, whole_word_mask=whole_words,
         sequences_per_pack=4,
     )  # fmt: skip
-    plan = plan_shard(text, config, vocab)
-    shape = pack_shape(layout, length, config.predictions, 4)
-    found = Packs(plan, layout, shape)
-    rows = list(rows_of(plan.batch(range(len(plan)))))
+    plan = plan_pairs(text, config, vocab)
+    shape = pack_shape(packing, length, config.predictions, 4)
+    found = Packs(plan, packing, shape)
+    rows = list(instances_of(plan.batch(range(len(plan)))))
     members = oracle.plan_packs([(row.length, len(row.positions)) for row in rows], shape)
-    expected = [PACKERS[layout]([rows[number] for number in pack], shape) for pack in members]
+    expected = [PACKERS[packing]([rows[number] for number in pack], shape) for pack in members]
     assert len(found) == len(expected) > 100
     assert found.instances(range(len(found))) == len(rows)
     batch = found.batch(range(len(found)))
@@ -110,55 +92,3 @@ def test_packs_of_a_plan_equal_those_made_one_by_one(layout, whole_words, length
         np.testing.assert_array_equal(values, stacked, err_msg=name)
     with pytest.raises(IndexError):
         found.batch([len(found)])
-
-
-@pytest.mark.parametrize("layout", PACKERS)
-def test_a_pack_and_back(layout):
-    shape = pack_shape(layout, LENGTH, PREDICTIONS, 3)
-    assert shape.predictions == PREDICTIONS + (2 if layout == "graphcore" else 3)
-    assert usual_predictions(layout, shape) == PREDICTIONS
-    for rows in (ROWS, ROWS[:1], ROWS[1:]):
-        pack = PACKERS[layout](rows, shape)
-        assert layout_of(pack) == layout
-        for one, other in zip(unpack(layout, pack), rows, strict=True):
-            assert one.next_label == other.next_label
-            for name in ("ids", "segments", "positions", "labels"):
-                np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
-
-
-def test_habana_layout_by_hand():
-    pack = PACKERS["habana"](ROWS[:2], PackShape(16, 5, 3))
-    assert {name: values.tolist() for name, values in pack.items()} == {
-        "input_ids": [2, 11, 12, 3, 13, 3, 2, 21, 3, 22, 23, 24, 3, 0, 0, 0],
-        "input_mask": [1] * 6 + [2] * 7 + [0] * 3,
-        "segment_ids": [0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0],
-        "positions": [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 6, 0, 0, 0],
-        "masked_lm_positions": [1, 4, 11, 0, 0],
-        "masked_lm_ids": [101, 104, 105, 0, 0],
-        "masked_lm_weights": [1, 1, 2, 0, 0],
-        "next_sentence_positions": [0, 6, 0],
-        "next_sentence_labels": [1, 0, 0],
-        "next_sentence_weights": [1, 1, 0],
-    }
-
-
-def test_graphcore_makes_the_same_packs_of_the_same_rows(shared):
-    path = shared / "data" / "tfrecord_samples" / "graphcore" / "sample_text_packed.tfrecord"
-    packs = [decode_example(payload) for payload in read_records(path)]
-    assert len(packs) == 44
-    for pack in packs:
-        ours = graphcore_pack(unpack("graphcore", pack), PackShape(128, 22, 3))
-        assert ours.keys() == pack.keys()
-        for name, values in ours.items():
-            np.testing.assert_array_equal(values, pack[name], err_msg=name)
-            assert values.dtype == pack[name].dtype
-
-
-def test_a_broken_pack_is_named():
-    pack = PACKERS["habana"](ROWS, pack_shape("habana", LENGTH, PREDICTIONS, 3))
-    pack["positions"][2] = 9
-    with pytest.raises(DataError, match="positions of sequence 1 have gaps"):
-        unpack("habana", pack)
-    del pack["positions"]
-    with pytest.raises(DataError, match="not a pack in habana's layout"):
-        unpack("habana", pack)

@@ -14,11 +14,12 @@ from oracle.instances import create_instances, to_features
 
 from bertkit.errors import ConfigError, DataError
 from bertkit.records.config import RecordsConfig
+from bertkit.records.files.example_writer import write_plan
 from bertkit.records.files.schema import digest
 from bertkit.records.files.tfrecord import decode_example, encode_example, read_records
 from bertkit.records.files.tfrecord_reader import RecordFile
 from bertkit.records.instances import pairs
-from bertkit.records.instances.pairs import plan_shard
+from bertkit.records.instances.pairs import plan_pairs
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText
 from bertkit.tokenization.sentence_files import read_documents
 from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, Vocab, load_vocab
@@ -48,8 +49,8 @@ def readable(documents, config, vocab):
 
 def check(documents, text, config, vocab, path):
     """The plan's file and batches hold exactly the readable records."""
-    plan = plan_shard(text, config, vocab)
-    written = plan.write(path)
+    plan = plan_pairs(text, config, vocab)
+    written = write_plan(path, plan)
     expected = readable(documents, config, vocab)
     assert list(read_records(path)) == expected
     assert written.records == len(plan) == len(expected)
@@ -119,8 +120,8 @@ def test_digests_of_the_reference_programs(shared, tmp_path, name):
     kind = "uncased" if config.do_lower_case else "cased"
     source = shared / f"goldens/digests/{golden['input']}.txt"
     text = fast_tokenizer(shared, kind).tokenize_files([source])
-    plan = plan_shard(text, config, vocab_of(shared, kind))
-    plan.write(tmp_path / "records")
+    plan = plan_pairs(text, config, vocab_of(shared, kind))
+    write_plan(tmp_path / "records", plan)
     records = [decode_example(payload) for payload in read_records(tmp_path / "records")]
     assert len(records) == golden["records"]
     assert digest(records) == golden["digest"]
@@ -177,7 +178,7 @@ def test_swapped_pairs_stood_side_by_side():
         np.arange(0, 101, 10, np.uint32),
     )  # fmt: skip
     config = RecordsConfig(max_seq_length=64, objective="sop", short_seq_prob=0.0, dupe_factor=40)
-    batch = plan_shard(text, config, vocab).batch(range(400))
+    batch = plan_pairs(text, config, vocab).batch(range(400))
     ids = batch["input_ids"].copy()
     rows, slots = np.nonzero(batch["masked_lm_weights"])
     ids[rows, batch["masked_lm_positions"][rows, slots]] = batch["masked_lm_ids"][rows, slots]
@@ -205,7 +206,7 @@ def test_tokens_that_are_never_masked():
             max_seq_length=32, dupe_factor=4, whole_word_mask=whole_words, masked_lm_prob=0.6,
             max_predictions_per_seq=30,
         )  # fmt: skip
-        plan = plan_shard(text, config, vocab)
+        plan = plan_pairs(text, config, vocab)
         expected = [
             to_features(instance, vocab, 32, 30)
             for instance in create_instances(documents, config, vocab.tokens)
@@ -248,36 +249,11 @@ def test_plans_grow_without_changing(tmp_path, monkeypatch, real):
     check(*real[:2], config, real[2], tmp_path / "records")
 
 
-def test_small_buffers_write_the_same_file(tmp_path, monkeypatch, real):
-    plan = plan_shard(real[1], RecordsConfig(dupe_factor=1), real[2])
-    whole = plan.write(tmp_path / "whole")
-    monkeypatch.setattr(pairs, "_BLOCK", 1)
-    assert plan.write(tmp_path / "small") == whole
-    assert (tmp_path / "whole").read_bytes() == (tmp_path / "small").read_bytes()
-
-
-def test_parts_and_orders(tmp_path, real):
-    plan = plan_shard(real[1], RecordsConfig(dupe_factor=1), real[2])
-    plan.write(tmp_path / "all")
-    records = list(read_records(tmp_path / "all"))
-    for index in range(3):
-        plan.write(tmp_path / "part", range(index, len(plan), 3))
-        assert list(read_records(tmp_path / "part")) == records[index::3]
-    plan.write(tmp_path / "none", [])
-    assert (tmp_path / "none").read_bytes() == b""
-    chosen = [len(plan) - 1, 0, 5, 5]
-    stored = RecordFile(tmp_path / "all").batch(chosen)
-    for name, values in plan.batch(chosen).items():
-        np.testing.assert_array_equal(values, stored[name])
-    with pytest.raises(IndexError):
-        plan.batch([len(plan)])
-
-
 def test_other_settings_give_other_plans(real):
     base = RecordsConfig(max_seq_length=64, dupe_factor=1)
     ids = {}
     for changes in ({}, {"seed": 1}, {"short_seq_prob": 0.9}, {"whole_word_mask": True}):
-        plan = plan_shard(real[1], dataclasses.replace(base, **changes), real[2])
+        plan = plan_pairs(real[1], dataclasses.replace(base, **changes), real[2])
         ids[str(changes)] = plan.batch(range(50))["input_ids"].tobytes()
     assert len(set(ids.values())) == len(ids)
 
@@ -286,18 +262,6 @@ def test_what_cannot_be_planned():
     _, text, vocab = made_up([[3]], 10)
     empty = TokenizedText(text.tokens[:0], text.sentences[:1], text.documents[:1])
     with pytest.raises(DataError, match="no sentence"):
-        plan_shard(empty, RecordsConfig(), vocab)
+        plan_pairs(empty, RecordsConfig(), vocab)
     with pytest.raises(ConfigError, match="above 16384"):
-        plan_shard(text, RecordsConfig(max_seq_length=20_000), vocab)
-
-
-def test_the_tfrecord_package_reads_a_written_plan(tmp_path, real):
-    from tfrecord.reader import tfrecord_loader
-
-    plan = plan_shard(real[1], RecordsConfig(dupe_factor=1), real[2])
-    plan.write(tmp_path / "records")
-    batch = plan.batch(range(len(plan)))
-    for row, record in enumerate(tfrecord_loader(str(tmp_path / "records"), None)):
-        for name, values in record.items():
-            np.testing.assert_array_equal(values, np.atleast_1d(batch[name][row]))
-    assert row == len(plan) - 1
+        plan_pairs(text, RecordsConfig(max_seq_length=20_000), vocab)

@@ -88,7 +88,7 @@ def test_other_tokenizers_of_many_scripts(shared, kind, name):
     tokenizer = make_tokenizer(name, vocab, lower_case)
     for script in SCRIPTS:
         source = str(shared / f"data/multilingual/{script}.txt")
-        found = reader.corpus([source], RecordsConfig())
+        found = reader.corpus([source])
         expected = as_arrays(read_documents([source], tokenizer), vocab)
         for one, other in zip(astuple(found), astuple(expected), strict=True):
             np.testing.assert_array_equal(one, other, err_msg=script)

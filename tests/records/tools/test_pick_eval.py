@@ -10,7 +10,8 @@ import pytest
 from bertkit.errors import DataError
 from bertkit.manifest import Manifest, begin, read_manifest
 from bertkit.records.config import RecordsConfig
-from bertkit.records.files.instance import rows_of
+from bertkit.records.files.external_records import decode_external
+from bertkit.records.files.instance import instances_of
 from bertkit.records.files.jsonl import encode_line
 from bertkit.records.files.open import open_records
 from bertkit.records.files.schema import digest
@@ -18,6 +19,8 @@ from bertkit.records.files.tfrecord import decode_example, read_records, write_r
 from bertkit.records.files.tfrecord_reader import RecordFile
 from bertkit.records.make import make_records
 from bertkit.records.tools.pick_eval import NAME, pick_eval, picked_numbers
+from records.conftest import unmasked
+from records.external import write_examples, write_sequences
 
 
 @pytest.fixture
@@ -160,7 +163,7 @@ def test_windows_without_pairs_stay_as_they_are(shared, sample, tmp_path):
 
 def test_several_formats_are_one_list(shared, sample, tmp_path):
     everything = RecordFile(sample)
-    lines = map(encode_line, rows_of(everything.batch(range(30))))
+    lines = map(encode_line, instances_of(everything.batch(range(30))))
     (tmp_path / "a.jsonl").write_bytes(b"".join(lines))
     write_records(tmp_path / "b.tfrecord", list(read_records(sample))[30:])
     pick_eval([str(tmp_path / "a.jsonl"), str(tmp_path / "b.tfrecord")], tmp_path / "out", 20)
@@ -168,3 +171,18 @@ def test_several_formats_are_one_list(shared, sample, tmp_path):
     expected = everything.batch(list(picked_numbers(60, 20)))
     for feature, values in found.items():
         np.testing.assert_array_equal(values, expected[feature], err_msg=feature)
+
+
+def test_records_with_other_features_are_copied_as_they_are(sample, tmp_path):
+    for name, write in (("images", write_examples), ("videos", write_sequences)):
+        path = write(tmp_path / f"{name}.tfrecord", 9)
+        everything = list(read_records(path))
+        result = pick_eval([str(path)], tmp_path / name, 4)
+        picked = list(read_records(tmp_path / name / NAME))
+        assert picked == [everything[number] for number in picked_numbers(9, 4)]
+        assert result.digest == digest(decode_external(payload).flat() for payload in picked)
+    with pytest.raises(DataError, match="BERT's records and records with other features"):
+        pick_eval([str(path), str(sample)], tmp_path / "both", 4)
+    write_records(tmp_path / "tokens.tfrecord", [unmasked(["a"])])
+    with pytest.raises(DataError, match="unmasked tokens"):
+        pick_eval([str(tmp_path / "tokens.tfrecord")], tmp_path / "tokens", 1)

@@ -6,7 +6,7 @@ import pytest
 
 from bertkit.records.files.tfrecord import decode_example, read_records
 from bertkit.records.files.tfrecord_reader import RecordFile
-from bertkit.records.tools.record_statistics import survey
+from bertkit.records.tools.record_statistics import measure_records
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from bertkit.records.tools.record_statistics import survey
 def test_numbers_are_those_of_a_plain_count(name, shared):
     path = shared / name
     records = [decode_example(payload) for payload in read_records(path)]
-    found = survey([RecordFile(path)], 10**6)
+    found = measure_records([RecordFile(path)], 10**6)
     size = len(records[0]["input_ids"])
     lengths = [int(sum(record["input_mask"])) for record in records]
     kinds = {"masked": 0, "kept": 0, "replaced": 0}
@@ -50,6 +50,6 @@ def test_numbers_are_those_of_a_plain_count(name, shared):
 
 def test_a_limit_reads_evenly_spaced_records(shared):
     source = RecordFile(shared / "goldens" / "records" / "google_sample_128.tfrecord")
-    found = survey([source, source], 10)
+    found = measure_records([source, source], 10)
     assert (found.records, found.measured) == (120, 20)
-    assert survey([source], 1).measured == 1
+    assert measure_records([source], 1).measured == 1

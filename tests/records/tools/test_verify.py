@@ -7,7 +7,7 @@ import pytest
 
 from bertkit.errors import ConfigError, DataError
 from bertkit.manifest import Manifest
-from bertkit.records.files.instance import row_of
+from bertkit.records.files.instance import instance_of
 from bertkit.records.files.jsonl import encode_line
 from bertkit.records.files.tfrecord import (
     decode_example,
@@ -18,6 +18,7 @@ from bertkit.records.files.tfrecord import (
 from bertkit.records.tools.verify import verify
 from records import references
 from records.conftest import unmasked
+from records.external import write_examples, write_sequences
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_padding_and_format_do_not_count(golden, records, tmp_path):
          for name, values in record.items()} for record in records
     ]  # fmt: skip
     assert verify(str(golden), write(tmp_path / "wide.tfrecord", wide)).same
-    (tmp_path / "lines.jsonl").write_bytes(b"".join(map(encode_line, map(row_of, records))))
+    (tmp_path / "lines.jsonl").write_bytes(b"".join(map(encode_line, map(instance_of, records))))
     assert verify(str(golden), str(tmp_path / "lines.jsonl")).same
 
 
@@ -136,3 +137,31 @@ def test_what_cannot_be_compared(golden, tmp_path):
     Manifest("make-records", {}).write(tmp_path)
     with pytest.raises(DataError, match="incomplete"):
         verify(str(golden), str(tmp_path))
+
+
+def test_records_with_other_features_are_compared_by_all_their_values(tmp_path, golden):
+    one = write_examples(tmp_path / "a.tfrecord", 4)
+    assert verify(str(one), str(write_examples(tmp_path / "b.tfrecord", 4))).same
+    other = write_examples(tmp_path / "c.tfrecord", 4, label=([0, 0], "int"))
+    found = verify(str(one), str(other))
+    assert (found.same, found.records) == (False, (4, 4))
+    assert "instance 1 differs in feature label" in found.difference
+    assert "label: -1, 1" in found.difference
+    more = write_examples(tmp_path / "d.tfrecord", 4, extra=([b"x"], "byte"), none=([2], "int"))
+    assert "features extra (only in B), none" in verify(str(one), str(more)).difference
+    found = verify(str(one), str(golden))
+    assert "one set is records with other features, the other BERT's" in found.difference
+
+
+def test_a_type_is_part_of_a_value(tmp_path):
+    one = write_examples(tmp_path / "a.tfrecord", 1, label=([1, 1], "int"))
+    other = write_examples(tmp_path / "b.tfrecord", 1, label=([1, 1], "float"))
+    assert "feature label" in verify(str(one), str(other)).difference
+
+
+def test_sequences_are_compared_step_by_step(tmp_path):
+    one = write_sequences(tmp_path / "a.tfrecord", 3)
+    assert verify(str(one), str(one)).same
+    found = verify(str(one), str(write_sequences(tmp_path / "b.tfrecord", 2)))
+    assert (found.same, found.records) == (False, (3, 2))
+    assert "the first 2 are the same" in found.difference

@@ -1,4 +1,4 @@
-"""Checksums of the parts of a record that few numbers decide, looked up instead of computed.
+"""Looks up the checksums of those parts of a record that few numbers decide.
 
 A record of L tokens and P predictions has two such parts: input_mask, and at its end
 masked_lm_weights, next_sentence_labels and segment_ids. Each is of constant size, and a CRC
@@ -21,7 +21,7 @@ ONE = bytes([1])
 WEIGHT = np.float32(1).tobytes()
 
 
-class Known(NamedTuple):
+class ConstantParts(NamedTuple):
     """What those parts contribute to the register.
 
     Attributes:
@@ -43,10 +43,15 @@ class Known(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4)
-def known(
-    length: int, predictions: int, mask_head: bytes, weights_head: bytes, next_head: bytes,
+def constant_parts(
+    length: int,
+    predictions: int,
+    *,
+    mask_head: bytes,
+    weights_head: bytes,
+    next_head: bytes,
     segments_head: bytes,
-) -> Known:  # fmt: skip
+) -> ConstantParts:
     """The contributions for L tokens and P predictions, from the bytes before each value."""
     tokens, weights = bytes(length), bytes(4 * predictions)
     mask = mask_head + tokens
@@ -55,7 +60,7 @@ def known(
     end = before_label + bytes(1) + after_label
     by_weights = _runs(end, len(weights_head), WEIGHT, predictions)
     random_next = _alone(ONE + bytes(len(after_label)))
-    return Known(
+    return ConstantParts(
         mask_size=len(mask),
         end_size=len(end),
         mask_skip=skip_table(len(mask)),
@@ -82,17 +87,19 @@ def _runs(part: bytes, at: int, value: bytes, most: int) -> np.ndarray:
 
 
 @inlined
-def record_register(known: Any, pair: Any, out: Any, begin: Any, ids_end: Any, end: Any) -> Any:
+def record_register(parts: Any, pair: Any, out: Any, begin: Any, ids_end: Any, end: Any) -> Any:
     """The register after the record out[begin:end], whose input_ids end at `ids_end`.
 
-    `pair` is its entry in plan.Instances.
+    `pair` is its entry in pair_plan.Instances.
     """
     second = uint64(pair.first_length) + uint64(2)
     length = second + uint64(pair.second_length) + uint64(1)
+    # In the order of the bytes: ids, input_mask (looked up), labels and positions, and the
+    # weights, label and segments (looked up, three contributions).
     register = extend(uint64(EMPTY), out, begin, ids_end - begin)
-    register = skip(known.mask_skip, register) ^ uint64(known.masks[length])
-    labels = ids_end + uint64(known.mask_size)
-    register = extend(register, out, labels, end - uint64(known.end_size) - labels)
-    register = skip(known.end_skip, register)
-    register ^= uint64(known.weights[uint64(pair.is_random_next), uint64(pair.masked)])
-    return register ^ uint64(known.segments[length]) ^ uint64(known.segments[second])
+    register = skip(parts.mask_skip, register) ^ uint64(parts.masks[length])
+    labels = ids_end + uint64(parts.mask_size)
+    register = extend(register, out, labels, end - uint64(parts.end_size) - labels)
+    register = skip(parts.end_skip, register)
+    register ^= uint64(parts.weights[uint64(pair.is_random_next), uint64(pair.masked)])
+    return register ^ uint64(parts.segments[length]) ^ uint64(parts.segments[second])

@@ -1,6 +1,6 @@
-"""Rows of numbers → framed tf.train.Examples, whatever their features are called.
+"""Writes rows of numbers as framed tf.train.Examples, whatever their features are called.
 
-`materialise` writes the seven features of plain records in one pass from the plan; this
+`serialise` writes the seven features of plain records in one pass from the plan; this
 writes any others, from a table with one row per record.
 """
 
@@ -29,7 +29,7 @@ _AROUND = 24  # bytes around a feature's name and values, at most
 _LONGEST_VARINT = 10
 
 
-class Layout(NamedTuple):
+class ExampleTemplate(NamedTuple):
     """Features in the order of their names, and work space for one record.
 
     Attributes:
@@ -49,8 +49,8 @@ class Layout(NamedTuple):
     ends: np.ndarray
 
 
-def layout_of(kinds: Mapping[str, tuple[int, bool]]) -> Layout:
-    """The layout of features given as name → (values per record, floats or not).
+def example_template(kinds: Mapping[str, tuple[int, bool]]) -> ExampleTemplate:
+    """The template for features given as name → (values per record, floats or not).
 
     Names have at most 32 bytes.
     """
@@ -59,7 +59,7 @@ def layout_of(kinds: Mapping[str, tuple[int, bool]]) -> Layout:
     keys = np.zeros((len(names), LONGEST_NAME), np.uint8)
     for row, name in zip(keys, names, strict=True):
         row[: len(name)] = np.frombuffer(name.encode(), np.uint8)
-    return Layout(
+    return ExampleTemplate(
         firsts=np.concatenate([[0], np.cumsum(widths)]).astype(np.int64),
         tags=np.array([TAG_MESSAGE_2 if kinds[n][1] else TAG_MESSAGE_3 for n in names], np.uint8),
         keys=keys,
@@ -69,9 +69,11 @@ def layout_of(kinds: Mapping[str, tuple[int, bool]]) -> Layout:
     )
 
 
-def largest_record(layout: Layout) -> int:
-    """More bytes than any record of this layout takes."""
-    return FRAME + len(layout.encoded) + len(layout.keys) * (_AROUND + LONGEST_NAME) + LONGEST_NAME
+def largest_record(template: ExampleTemplate) -> int:
+    """More bytes than any record of this template takes."""
+    return (
+        FRAME + len(template.encoded) + len(template.keys) * (_AROUND + LONGEST_NAME) + LONGEST_NAME
+    )
 
 
 @inlined
@@ -103,87 +105,89 @@ def _encode_integers(values: Any, row: Any, begin: Any, end: Any, out: Any, at: 
 
 
 @inlined
-def _encode(values: Any, row: Any, layout: Any) -> None:
-    """Encode all features of a row, floats as four bytes each, to `layout.encoded`."""
+def _encode(values: Any, row: Any, template: Any) -> None:
+    """Encode all features of a row, floats as four bytes each, to `template.encoded`."""
     at = uint64(0)
-    for feature in range(uint64(len(layout.tags))):
-        begin = uint64(layout.firsts[feature])
-        end = uint64(layout.firsts[feature + uint64(1)])
-        if layout.tags[feature] == TAG_MESSAGE_2:
+    for feature in range(uint64(len(template.tags))):
+        begin = uint64(template.firsts[feature])
+        end = uint64(template.firsts[feature + uint64(1)])
+        if template.tags[feature] == TAG_MESSAGE_2:
             for k in range(begin, end):
-                store_u32(layout.encoded, at, uint32(values[row, k]))
+                store_u32(template.encoded, at, uint32(values[row, k]))
                 at += uint64(4)
         else:
-            at = _encode_integers(values, row, begin, end, layout.encoded, at)
-        layout.ends[feature + uint64(1)] = at
+            at = _encode_integers(values, row, begin, end, template.encoded, at)
+        template.ends[feature + uint64(1)] = at
 
 
 @inlined
-def _entry_sizes(layout: Any, feature: Any) -> Any:
+def _entry_sizes(template: Any, feature: Any) -> Any:
     """Sizes of a feature's nested messages: map entry, Feature, list, values."""
     one = uint64(1)
-    values = uint64(layout.ends[feature + one] - layout.ends[feature])
+    values = uint64(template.ends[feature + one] - template.ends[feature])
     numbers = one + varint_size(values) + values
     wrapped = one + varint_size(numbers) + numbers
-    entry = uint64(2) + uint64(layout.key_sizes[feature]) + one + varint_size(wrapped) + wrapped
+    entry = uint64(2) + uint64(template.key_sizes[feature]) + one + varint_size(wrapped) + wrapped
     return entry, wrapped, numbers, values
 
 
 @inlined
-def _put_entry(out: Any, at: Any, layout: Any, feature: Any) -> Any:
+def _put_entry(out: Any, at: Any, template: Any, feature: Any) -> Any:
     """Write the map entry of a feature to out[at:]; returns the end."""
     one = uint64(1)
-    entry, wrapped, numbers, values = _entry_sizes(layout, feature)
+    entry, wrapped, numbers, values = _entry_sizes(template, feature)
     out[at] = TAG_MESSAGE_1
     at = write_varint(out, at + one, entry)
     out[at] = TAG_MESSAGE_1
-    key_size = uint64(layout.key_sizes[feature])
+    key_size = uint64(template.key_sizes[feature])
     out[at + one] = key_size
     at += uint64(2)
-    copy_32_bytes(out, at, layout.keys, uint64(feature) << uint64(5))
+    copy_32_bytes(out, at, template.keys, uint64(feature) << uint64(5))
     at += key_size
     out[at] = TAG_MESSAGE_2
     at = write_varint(out, at + one, wrapped)
-    out[at] = layout.tags[feature]
+    out[at] = template.tags[feature]
     at = write_varint(out, at + one, numbers)
     out[at] = TAG_MESSAGE_1
     at = write_varint(out, at + one, values)
-    begin = uint64(layout.ends[feature])
+    begin = uint64(template.ends[feature])
     for k in range(values):
-        out[at + k] = layout.encoded[begin + k]
+        out[at + k] = template.encoded[begin + k]
     return at + values
 
 
 @kernel
-def write_examples(values: Any, layout: Any, out: Any, checks: Any) -> Any:
+def write_examples(values: Any, template: Any, out: Any, checks: Any) -> Any:
     """Write rows as framed records to uint8[:] `out` until it might not take another one.
 
     Args:
-        values: int32[B, layout.firsts[-1]], the features side by side in the order of
+        values: int32[B, template.firsts[-1]], the features side by side in the order of
             their names; floats as their bits.
-        layout: see Layout.
+        template: see ExampleTemplate.
         out: at least `largest_record` long.
         checks: uint32[B], gets each record's stored checksum.
 
     Returns:
         (records written, bytes written).
     """
-    features = uint64(len(layout.tags))
-    worst = uint64(FRAME + LONGEST_NAME + len(layout.encoded))
+    features = uint64(len(template.tags))
+    worst = uint64(FRAME + LONGEST_NAME + len(template.encoded))
     worst += features * uint64(_AROUND + LONGEST_NAME)
     start = uint64(0)
     row = uint64(0)
     while row < uint64(len(values)) and start + worst <= uint64(len(out)):
-        _encode(values, row, layout)
+        # Values first: the sizes of all messages around them follow from theirs.
+        _encode(values, row, template)
         total = uint64(0)
         for feature in range(features):
-            entry = _entry_sizes(layout, feature)[0]
+            entry = _entry_sizes(template, feature)[0]
             total += uint64(1) + varint_size(entry) + entry
         data = start + uint64(HEADER)
         out[data] = TAG_MESSAGE_1
         end = write_varint(out, data + uint64(1), total)
         for feature in range(features):
-            end = _put_entry(out, end, layout, feature)
+            end = _put_entry(out, end, template, feature)
+        # The frame: length, its checksum, and that of the data behind the data.
         store_u64(out, start, end - data)
         store_u32(out, start + uint64(8), masked_crc(out, start, uint64(8)))
         check = masked_crc(out, data, end - data)

@@ -1,4 +1,4 @@
-"""TFRecord frames and the features of their records, many at once.
+"""Finds the frames of a TFRecord file, and decodes features of many records at once.
 
 A frame is: length (uint64), masked CRC of the length (uint32), payload, masked CRC of
 the payload (uint32). A payload is a tf.train.Example: a Features message with one map

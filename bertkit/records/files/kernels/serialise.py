@@ -1,6 +1,6 @@
-"""Plan → the bytes of record files: framed tf.train.Examples of the seven features.
+"""Writes planned sentence pairs as the bytes of record files: framed tf.train.Examples.
 
-What is the same in every record is made once, in a `Page`, and copied in blocks of 32
+What is the same in every record is made once, in a `RecordTemplate`, and copied in blocks of 32
 bytes; a block may reach beyond what is wanted, into bytes that are written next.
 """
 
@@ -28,7 +28,7 @@ from bertkit.kernels.protobuf import (
     varint_size,
     write_varint,
 )
-from bertkit.records.files.kernels.crc_tables import Known, known, record_register
+from bertkit.records.files.kernels.crc_tables import ConstantParts, constant_parts, record_register
 from bertkit.records.files.kernels.parse import FRAME, HEADER
 from bertkit.records.instances.kernels.materialise import copy_segments, prefetch_records
 
@@ -47,7 +47,6 @@ SORTED_FEATURES = (
 )
 VARYING = (INPUT_IDS, MASKED_IDS, MASKED_POSITIONS)  # in bytes; the others have a fixed size
 OVERHEAD = 512  # bytes around the values of a record, at most
-LARGEST_ID = (1 << 21) - 1  # ids are written in one to three bytes
 _HEAD = 64  # bytes of a row of heads
 _SLACK = 32  # bytes that the last block of a copy may reach too far
 
@@ -56,7 +55,7 @@ IN_EIGHTS = has_feature("ssse3")
 _SHUFFLES = varint_shuffles()
 
 
-class Page(NamedTuple):
+class RecordTemplate(NamedTuple):
     """What all records of L tokens and P predictions share, and work space for one.
 
     Attributes:
@@ -78,7 +77,7 @@ class Page(NamedTuple):
         head_sizes: int64[7], how many of those bytes count.
         total: int64[1], bytes of all features of the record before.
         ends: uint64[7], where each feature of the record ends.
-        known: what parts of a record contribute to its checksum.
+        parts_crc: what the constant parts of a record contribute to its checksum.
     """
 
     ids: np.ndarray
@@ -94,21 +93,23 @@ class Page(NamedTuple):
     head_sizes: np.ndarray
     total: np.ndarray
     ends: np.ndarray
-    known: Known
+    parts_crc: ConstantParts
 
 
-def page(length: int, predictions: int, vocab_size: int, dtype: np.dtype) -> Page:
+def record_template(
+    length: int, predictions: int, vocab_size: int, dtype: np.dtype
+) -> RecordTemplate:
     """What `write_records` needs; numbers up to LARGEST_ID fit."""
     sizes = {INPUT_MASK: length, SEGMENTS: length, MASKED_WEIGHTS: 4 * predictions}
     sizes[NEXT_SENTENCE] = 1
-    fixed: list[bytes] = []
     heads = np.zeros((7, _HEAD), np.uint8)
     head_sizes = np.zeros(7, np.int64)
+    fixed: dict[int, bytes] = {}
     for feature, name in enumerate(SORTED_FEATURES):
         key = bytes([TAG_MESSAGE_1, len(name)]) + name.encode() + bytes([TAG_MESSAGE_2])
         head = key if feature in VARYING else _fixed_head(feature, key, sizes[feature])
         if feature not in VARYING:
-            fixed.append(head)
+            fixed[feature] = head
         heads[feature, : len(head)] = np.frombuffer(head, np.uint8)
         head_sizes[feature] = len(head)
     slack = np.zeros(_SLACK, np.uint8)
@@ -117,7 +118,7 @@ def page(length: int, predictions: int, vocab_size: int, dtype: np.dtype) -> Pag
     numbers = [np.zeros(3 * count + _SLACK, np.uint8) for count in (length, predictions)]
     blocks = [runs, slack, weights, slack, numbers[0], numbers[1], numbers[1]]
     ends = np.cumsum([len(block) for block in blocks])
-    return Page(
+    return RecordTemplate(
         ids=np.zeros(length + 8, dtype),
         labels=np.zeros(predictions + 8, dtype),
         places=np.zeros(predictions + 8, np.uint16),
@@ -131,7 +132,14 @@ def page(length: int, predictions: int, vocab_size: int, dtype: np.dtype) -> Pag
         head_sizes=head_sizes,
         total=np.zeros(1, np.int64),
         ends=np.zeros(7, np.uint64),
-        known=known(length, predictions, *fixed),
+        parts_crc=constant_parts(
+            length,
+            predictions,
+            mask_head=fixed[INPUT_MASK],
+            weights_head=fixed[MASKED_WEIGHTS],
+            next_head=fixed[NEXT_SENTENCE],
+            segments_head=fixed[SEGMENTS],
+        ),
     )
 
 
@@ -145,7 +153,7 @@ def _fixed_head(feature: int, key: bytes, size: int) -> bytes:
 
 
 def _varints(count: int) -> np.ndarray:
-    """uint32[count], see Page."""
+    """uint32[count], see RecordTemplate."""
     number = np.arange(count, dtype=np.uint32)
     size = 1 + (number >= 1 << 7).astype(np.uint32) + (number >= 1 << 14)
     spread = (number & 0x7F) | (number << 1 & 0x7F00) | (number << 2 & 0x7F0000)
@@ -177,8 +185,8 @@ def _move(out: Any, source: Any, target: Any, size: Any) -> None:
 
 
 @inlined
-def _encode_in_eights(page: Any, begin: Any, numbers: Any, count: Any) -> Any:
-    """Write numbers[:count] as varints to page.values[begin:]; returns how many bytes.
+def _encode_in_eights(template: Any, begin: Any, numbers: Any, count: Any) -> Any:
+    """Write numbers[:count] as varints to template.values[begin:]; returns how many bytes.
 
     Sets seven numbers behind them to 0.
     """
@@ -188,17 +196,17 @@ def _encode_in_eights(page: Any, begin: Any, numbers: Any, count: Any) -> Any:
     eights = (count + uint64(7)) >> uint64(3)
     step = uint64(8 * numbers.itemsize)
     for k in range(eights):
-        at += put_eight_varints(numbers, k * step, page.shuffles, page.values, at)
+        at += put_eight_varints(numbers, k * step, template.shuffles, template.values, at)
     return at - begin - ((eights << uint64(3)) - count)  # a 0 is one byte
 
 
 @inlined
-def _encode_singly(page: Any, begin: Any, numbers: Any, count: Any) -> Any:
-    """Write numbers[:count] as varints to page.values[begin:]; returns how many bytes."""
+def _encode_singly(template: Any, begin: Any, numbers: Any, count: Any) -> Any:
+    """Write numbers[:count] as varints to template.values[begin:]; returns how many bytes."""
     at = begin
     for k in range(count):
-        number = page.varints[uint64(numbers[k])]
-        store_u32(page.values, at, number)  # the bytes too many are overwritten next
+        number = template.varints[uint64(numbers[k])]
+        store_u32(template.values, at, number)  # the bytes too many are overwritten next
         at += uint64(number >> uint32(24))
     return at - begin
 
@@ -207,124 +215,127 @@ _encode = _encode_in_eights if IN_EIGHTS else _encode_singly
 
 
 @inlined
-def _set_part(page: Any, feature: Any, first: Any, size: Any, zeros: Any) -> None:
-    page.parts[feature, 0] = first
-    page.parts[feature, 1] = size
-    page.parts[feature, 2] = zeros
+def _set_part(template: Any, feature: Any, first: Any, size: Any, zeros: Any) -> None:
+    template.parts[feature, 0] = first
+    template.parts[feature, 1] = size
+    template.parts[feature, 2] = zeros
 
 
 @inlined
 def _set_numbers(
-    page: Any, feature: Any, begin: Any, numbers: Any, count: Any, padded: Any
+    template: Any, feature: Any, begin: Any, numbers: Any, count: Any, padded: Any
 ) -> None:
     """A feature of numbers[:count] and zeros up to `padded` values."""
-    size = _encode(page, begin, numbers, count)
-    _set_part(page, feature, begin, size, padded - count)
+    size = _encode(template, begin, numbers, count)
+    _set_part(template, feature, begin, size, padded - count)
 
 
 @inlined
-def _set_parts(page: Any, pair: Any, length: Any) -> None:
+def _set_parts(template: Any, pair: Any, length: Any) -> None:
     """Encode what varies in the record, and say what each feature is copied from."""
-    width, predictions = uint64(len(page.ids) - 8), uint64(len(page.labels) - 8)
+    width, predictions = uint64(len(template.ids) - 8), uint64(len(template.labels) - 8)
     none, one, four = uint64(0), uint64(1), uint64(4)
     begin, masked = uint64(pair.first_length) + uint64(2), uint64(pair.masked)
-    floats, ids, labels, places = page.blocks[0], page.blocks[1], page.blocks[2], page.blocks[3]
-    _set_numbers(page, uint64(INPUT_IDS), uint64(ids), page.ids, length, width)
-    _set_part(page, uint64(INPUT_MASK), width + width - length, width, none)
-    _set_numbers(page, uint64(MASKED_IDS), uint64(labels), page.labels, masked, predictions)
-    _set_numbers(page, uint64(MASKED_POSITIONS), uint64(places), page.places, masked, predictions)
-    first = uint64(floats) + four * (predictions - masked)
-    _set_part(page, uint64(MASKED_WEIGHTS), first, four * predictions, none)
-    _set_part(page, uint64(NEXT_SENTENCE), width * uint64(pair.is_random_next), one, none)
-    _set_part(page, uint64(SEGMENTS), width - begin, length, width - length)
+    floats, ids, labels, places = (
+        template.blocks[0],
+        template.blocks[1],
+        template.blocks[2],
+        template.blocks[3],
+    )
+    _set_numbers(template, uint64(INPUT_IDS), ids, template.ids, length, width)
+    _set_part(template, uint64(INPUT_MASK), width + width - length, width, none)
+    _set_numbers(template, uint64(MASKED_IDS), labels, template.labels, masked, predictions)
+    _set_numbers(
+        template, uint64(MASKED_POSITIONS), uint64(places), template.places, masked, predictions
+    )
+    first = floats + four * (predictions - masked)
+    _set_part(template, uint64(MASKED_WEIGHTS), first, four * predictions, none)
+    _set_part(template, uint64(NEXT_SENTENCE), width * uint64(pair.is_random_next), one, none)
+    _set_part(template, uint64(SEGMENTS), width - begin, length, width - length)
 
 
 @inlined
-def _put_features(out: Any, at: Any, page: Any) -> Any:
-    """Write the features that `page.parts` describes, in order; returns their end."""
+def _put_features(out: Any, at: Any, template: Any) -> Any:
+    """Write the features that `template.parts` describes, in order; returns their end."""
     one = uint64(1)
     for feature in range(uint64(7)):
-        first, size = uint64(page.parts[feature, 0]), uint64(page.parts[feature, 1])
-        zeros, head = uint64(page.parts[feature, 2]), uint64(page.head_sizes[feature])
+        first, size = uint64(template.parts[feature, 0]), uint64(template.parts[feature, 1])
+        zeros, head = uint64(template.parts[feature, 2]), uint64(template.head_sizes[feature])
         total = size + zeros
         numbers = one + varint_size(total) + total
         wrapped = one + varint_size(numbers) + numbers
-        if page.varies[feature]:
+        if template.varies[feature]:
             out[at] = TAG_MESSAGE_1
             at = write_varint(out, at + one, head + varint_size(wrapped) + wrapped)
-        at = _copy(out, at, page.heads, feature * uint64(_HEAD), head)
-        if page.varies[feature]:
+        at = _copy(out, at, template.heads, feature * uint64(_HEAD), head)
+        if template.varies[feature]:
             at = write_varint(out, at, wrapped)
             out[at] = TAG_MESSAGE_3
             at = write_varint(out, at + one, numbers)
             out[at] = TAG_MESSAGE_1
             at = write_varint(out, at + one, total)
-        at = _copy(out, at, page.values, first, size)
-        at = _copy(out, at, page.values, uint64(0), zeros)
-        page.ends[feature] = at
+        at = _copy(out, at, template.values, first, size)
+        at = _copy(out, at, template.values, uint64(0), zeros)
+        template.ends[feature] = at
     return at
 
 
 @inlined
-def _apply_masks(instances: Any, number: Any, masked: Any, page: Any) -> None:
-    """Mask the sequence in page.ids; what stood there goes to page.labels."""
+def _apply_masks(instances: Any, number: Any, masked: Any, template: Any) -> None:
+    """Mask the sequence in template.ids; what stood there goes to template.labels."""
     keep = np.iinfo(instances.replacements.dtype).max
     for k in range(masked):
         position = uint64(instances.positions[number, k])
         replacement = instances.replacements[number, k]
-        token = page.ids[position]
-        page.places[k] = position
-        page.labels[k] = token
-        page.ids[position] = token if replacement == keep else replacement
+        token = template.ids[position]
+        template.places[k] = position
+        template.labels[k] = token
+        template.ids[position] = token if replacement == keep else replacement
 
 
 @kernel
-def write_records(
-    tokens: Any, instances: Any, order: Any, which: Any, cls_id: Any, sep_id: Any,
-    page: Any, out: Any, checks: Any,
-) -> Any:  # fmt: skip
+def write_records(planned: Any, which: Any, template: Any, out: Any, checks: Any) -> Any:
     """Write framed records to uint8[:] `out` until it might not take another one.
 
     Args:
-        tokens: token[:], the text.
-        instances: plan.Instances.
-        order: uint32[N], the shuffled order.
-        which: int64[B], places in `order` of the records.
-        page: see Page.
+        planned: materialise.PlannedText.
+        which: int64[B], places in `planned.order` of the records.
+        template: see RecordTemplate.
         out: uint8[:], at least `largest_record` long.
         checks: uint32[B], gets each record's stored checksum.
 
     Returns:
         (records written, bytes written).
     """
-    width, predictions = uint64(len(page.ids) - 8), uint64(len(page.labels) - 8)
+    width, predictions = uint64(len(template.ids) - 8), uint64(len(template.labels) - 8)
     worst = uint64(OVERHEAD) + uint64(5) * width + uint64(10) * predictions
     one = uint64(1)
     start = uint64(0)
     row = uint64(0)
     while row < uint64(len(which)) and start + worst <= uint64(len(out)):
-        prefetch_records(tokens, instances, order, which, row)
-        number = uint64(order[uint64(which[row])])
-        pair = instances.pairs[number]
-        length = copy_segments(tokens, pair, cls_id, sep_id, page.ids)
-        _apply_masks(instances, number, uint64(pair.masked), page)
+        prefetch_records(planned, which, row)
+        number = uint64(planned.order[uint64(which[row])])
+        pair = planned.instances.pairs[number]
+        length = copy_segments(planned, pair, template.ids)
+        _apply_masks(planned.instances, number, uint64(pair.masked), template)
         # The size of all features stands before them; it most likely takes as many bytes as
         # that of the record before.
         data = start + uint64(HEADER)
-        features = data + one + varint_size(uint64(page.total[0]))
-        _set_parts(page, pair, length)
-        total = _put_features(out, features, page) - features
-        page.total[0] = total
+        features = data + one + varint_size(uint64(template.total[0]))
+        _set_parts(template, pair, length)
+        total = _put_features(out, features, template) - features
+        template.total[0] = total
         out[data] = TAG_MESSAGE_1
         begin = data + one + varint_size(total)
         if begin != features:
             _move(out, features, begin, total)
         write_varint(out, data + one, total)
         end = begin + total
+        # The frame: length, its checksum, and that of the data behind the data.
         store_u64(out, start, end - data)
         store_u32(out, start + uint64(8), masked_crc(out, start, uint64(8)))
-        ids_end = page.ends[INPUT_IDS] + begin - features
-        check = masked(record_register(page.known, pair, out, data, ids_end, end))
+        ids_end = template.ends[INPUT_IDS] + begin - features
+        check = masked(record_register(template.parts_crc, pair, out, data, ids_end, end))
         checks[row] = check
         store_u32(out, end, check)
         start = end + uint64(FRAME - HEADER)

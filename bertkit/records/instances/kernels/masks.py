@@ -1,7 +1,8 @@
-"""Which tokens of an instance are masked, and what replaces them.
+"""Chooses which tokens of an instance are masked, and what replaces them.
 
-The steps of the readable `tests/oracle/masking.py`, draw for draw. `scratch` is plan.Scratch,
-`rules` plan.Rules, `source` the random stream; see there.
+The steps of the readable `tests/oracle/masking.py`, draw for draw. In every function `source`
+is the random stream (mersenne.Stream), `rules` pair_plan.Rules, `scratch` pair_plan.Scratch,
+and `lengths` (tokens of the first segment, tokens of both); see there.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ def _shuffle_candidates(source: Any, items: Any, picked: Any, count: Any, wanted
     one, run = uint64(1), uint64(RUN)
     for k in range(count):
         items[k] = k
+    # From the last place down, as random.shuffle does: a draw among the first last + 1.
     last = count - one  # the place whose final item is drawn next
     at, end = uint64(cursor[0]), uint64(cursor[1])
     # What comes to stand behind the wanted ones is never read: move, do not swap.
@@ -69,6 +71,7 @@ def _shuffle_candidates(source: Any, items: Any, picked: Any, count: Any, wanted
         bits = bit_length(last + one)
         unused = uint32(uint64(32) - bits)
         edge = max(one << (bits - one), wanted) + run  # until here draws have as many bits
+        # The bulk: eight draws of equal width without a check between them.
         while last >= edge and at + run <= end:
             for k in range(at, at + run):
                 other = uint64(words[k] >> unused)
@@ -82,6 +85,7 @@ def _shuffle_candidates(source: Any, items: Any, picked: Any, count: Any, wanted
             items[other] = items[last]
             last -= uint64(other <= last)
             at += one
+    # The wanted places themselves: here an item that is moved away must be kept.
     while last >= one:
         if at >= end:
             cursor[0] = at
@@ -140,13 +144,14 @@ def _position(candidate: Any, first_length: Any) -> Any:
 
 @inlined
 def _replace(
-    source: Any, rules: Any, scratch: Any, items: Any, count: Any, first_length: Any, keep: Any
+    source: Any, rules: Any, scratch: Any, items: Any, count: Any, first_length: Any
 ) -> None:
     """Note the positions of the candidates items[:count] and draw what replaces each.
 
-    That is [MASK] in 80 % of cases, the token itself (`keep`) in 10 %, any token else. So all
-    become [MASK] first, and then only the others are visited.
+    That is [MASK] in 80 % of cases, the token itself in 10 % (the largest number of the type
+    says so), any token else. So all become [MASK] first, and then only the others are visited.
     """
+    keep = np.iinfo(rules.draw_ids.dtype).max
     for k in range(count):
         position = _position(uint64(items[k]), first_length)
         scratch.chosen[position] = 1
@@ -159,11 +164,13 @@ def _replace(
             source.cursor[0] = at
             refill(source)
             at = uint64(source.cursor[0])
+        # Mark in a bit mask, for a stretch of the stream, where a draw would not be [MASK].
         begin = at
         words = min(uint64(source.cursor[1]) - at, uint64(3) * (count - k) + uint64(2 * WINDOW))
         words &= ~uint64(MARKED - 1)
         _mark_words(source, begin, rules, scratch.marks, words)
         while k < count and at - begin + window <= words:
+            # Skip the draws (two words each) up to the first mark.
             here = at - begin
             marks = load_u64(scratch.marks, here >> uint64(3)) >> (here & uint64(7))
             hidden = trailing_zeros((marks & uint64(EVERY_2)) | uint64(ENOUGH)) >> one
@@ -172,6 +179,7 @@ def _replace(
             if k >= count:
                 at -= two * (k - count)
                 break
+            # A mark says "nearly" too: decide by all 53 bits.
             high = uint64(source.words[at] >> uint32(5))
             low = uint64(source.words[at + one] >> uint32(6))
             if ((high << uint64(26)) | low) >= rules.mask:
@@ -189,25 +197,30 @@ def _replace(
 
 
 @inlined
-def mask_tokens(source: Any, rules: Any, scratch: Any, lengths: Any, wanted: Any, keep: Any) -> Any:
+def mask_tokens(source: Any, rules: Any, scratch: Any, lengths: Any, wanted: Any) -> Any:
     """Mask `wanted` tokens, each for itself; returns how many."""
     first_length, count = lengths
     wanted = min(wanted, count)
     _shuffle_candidates(source, scratch.candidates, scratch.picked, count, wanted)
-    _replace(source, rules, scratch, scratch.picked, wanted, first_length, keep)
+    _replace(source, rules, scratch, scratch.picked, wanted, first_length)
     return wanted
 
 
 @kernel
 def mask_words(
-    source: Any, rules: Any, scratch: Any, lengths: Any, wanted: Any, keep: Any,
-    continues: Any, first_at: Any, second_at: Any,
-) -> Any:  # fmt: skip
+    source: Any, rules: Any, scratch: Any, lengths: Any, wanted: Any, continues: Any, segments: Any
+) -> Any:
     """Mask whole words until `wanted` tokens are reached or none fits; returns how many.
 
     A "##" piece at the start of the second segment belongs to the word before the [SEP].
+
+    Args:
+        continues: bool[tokens], token is a "##" piece.
+        segments: first token of each segment, places in `continues`.
     """
     first_length, count = lengths
+    first_at, second_at = segments
+    # Words, by the candidate they begin with.
     starts = scratch.starts
     groups = uint64(0)
     for k in range(count):
@@ -217,6 +230,7 @@ def mask_words(
             groups += uint64(1)
     starts[groups] = count
     _shuffle_candidates(source, scratch.candidates, scratch.picked, groups, groups)
+    # In shuffled order, each word that still fits.
     masked = uint64(0)
     for k in range(groups):
         if masked >= wanted:
@@ -228,20 +242,25 @@ def mask_words(
         for candidate in range(begin, stop):
             scratch.candidates[masked] = candidate
             masked += uint64(1)
-    _replace(source, rules, scratch, scratch.candidates, masked, first_length, keep)
+    _replace(source, rules, scratch, scratch.candidates, masked, first_length)
     return masked
 
 
 @kernel
 def mask_allowed(
-    source: Any, rules: Any, scratch: Any, lengths: Any, wanted: Any, keep: Any,
-    tokens: Any, first_at: Any, second_at: Any,
-) -> Any:  # fmt: skip
+    source: Any, rules: Any, scratch: Any, lengths: Any, wanted: Any, tokens: Any, segments: Any
+) -> Any:
     """As `mask_tokens`, or `mask_words`, of the tokens that `rules.never` does not bar.
 
     Positions are counted among those tokens alone until `move_positions` corrects them.
+
+    Args:
+        tokens: token[:], the text.
+        segments: first token of each segment, places in `tokens`.
     """
     first_length, count = lengths
+    first_at, second_at = segments
+    # What may be masked, as if it were one segment: its place, and whether it is a "##" piece.
     allowed = uint64(0)
     for k in range(count):
         token = uint64(tokens[first_at + k if k < first_length else second_at + (k - first_length)])
@@ -253,11 +272,9 @@ def mask_allowed(
     if allowed == uint64(0):
         return uint64(0)
     if rules.whole_words:
-        return mask_words(
-            source, rules, scratch, lengths, wanted, keep,
-            scratch.continues, uint64(0), uint64(0),
-        )  # fmt: skip
-    return mask_tokens(source, rules, scratch, lengths, wanted, keep)
+        none = uint64(0)
+        return mask_words(source, rules, scratch, lengths, wanted, scratch.continues, (none, none))
+    return mask_tokens(source, rules, scratch, lengths, wanted)
 
 
 @inlined
@@ -272,6 +289,7 @@ def store_masks(scratch: Any, out: Any, row: Any, length: Any) -> None:
     """Move the masked positions, in ascending order, and their replacements to the plan."""
     place = uint64(0)
     for group in range((length >> uint64(3)) + uint64(1)):
+        # Eight positions at a time: their flags as the bits of a byte, then as a list.
         first = group << uint64(3)
         flags = (load_u64(scratch.chosen, first) * FLAGS_TO_BITS) >> uint64(56)
         store_u64(scratch.chosen, first, uint64(0))

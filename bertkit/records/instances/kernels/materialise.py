@@ -1,4 +1,4 @@
-"""Plan → arrays of a batch; `serialise` writes the same records to files.
+"""Turns planned sentence pairs into arrays of a batch; `serialise` writes the same to files.
 
 Records are visited in shuffled order, so each plan row and each piece of text is a cache
 miss; `prefetch_records` asks for those of the next records early.
@@ -17,6 +17,23 @@ from bertkit.kernels.memory import prefetch
 _LINE = 64  # bytes of a cache line
 
 
+class PlannedText(NamedTuple):
+    """A plan with the text it points into.
+
+    Attributes:
+        tokens: token[:], the text.
+        instances: pair_plan.Instances.
+        order: uint32[N], the shuffled order.
+        cls_id, sep_id: ids of [CLS] and [SEP].
+    """
+
+    tokens: np.ndarray
+    instances: Any
+    order: np.ndarray
+    cls_id: int
+    sep_id: int
+
+
 class Batch(NamedTuple):
     """C-ordered arrays to fill: int32 [B, L], [B, P], [B]; float32 [B, P]."""
 
@@ -30,8 +47,9 @@ class Batch(NamedTuple):
 
 
 @inlined
-def prefetch_records(tokens: Any, instances: Any, order: Any, which: Any, row: Any) -> None:
+def prefetch_records(planned: Any, which: Any, row: Any) -> None:
     """Ask for the plan of the record six rows ahead, and for the text of the third."""
+    tokens, instances, order = planned.tokens, planned.instances, planned.order
     predictions = uint64(instances.positions.shape[1])
     if row + uint64(6) < uint64(len(which)):
         number = uint64(order[uint64(which[row + uint64(6)])])
@@ -53,8 +71,9 @@ def prefetch_records(tokens: Any, instances: Any, order: Any, which: Any, row: A
 
 
 @inlined
-def copy_segments(tokens: Any, pair: Any, cls_id: Any, sep_id: Any, ids: Any) -> Any:
+def copy_segments(planned: Any, pair: Any, ids: Any) -> Any:
     """[CLS] A [SEP] B [SEP] to the start of `ids`; returns how many tokens."""
+    tokens, cls_id, sep_id = planned.tokens, planned.cls_id, planned.sep_id
     first_at, first_length = uint64(pair.first_at), uint64(pair.first_length)
     second_at, second_length = uint64(pair.second_at), uint64(pair.second_length)
     begin = first_length + uint64(2)
@@ -70,28 +89,27 @@ def copy_segments(tokens: Any, pair: Any, cls_id: Any, sep_id: Any, ids: Any) ->
 
 
 @kernel
-def fill_batch(
-    tokens: Any, instances: Any, order: Any, which: Any, rows: Any, cls_id: Any, sep_id: Any,
-    out: Any,
-) -> None:  # fmt: skip
-    """Write the records `which` (int64[B], places in `order`) to `rows` (int64[B]) of `out`.
+def fill_batch(planned: Any, which: Any, rows: Any, out: Any) -> None:
+    """Write records to rows of a batch.
 
     Args:
-        tokens: token[:], the text.
-        instances: plan.Instances.
-        order: uint32[N], the shuffled order.
+        planned: PlannedText.
+        which: int64[B], the records, places in `planned.order`.
+        rows: int64[B], rows of `out`.
         out: Batch.
     """
+    instances = planned.instances
     keep = np.iinfo(instances.replacements.dtype).max
     width = uint64(out.input_ids.shape[1])
     predictions = uint64(out.masked_lm_ids.shape[1])
     for place in range(uint64(len(which))):
-        prefetch_records(tokens, instances, order, which, place)
-        number = uint64(order[uint64(which[place])])
+        prefetch_records(planned, which, place)
+        number = uint64(planned.order[uint64(which[place])])
         pair = instances.pairs[number]
         row = uint64(rows[place])
         ids = out.input_ids[row]
-        length = copy_segments(tokens, pair, cls_id, sep_id, ids)
+        length = copy_segments(planned, pair, ids)
+        # Tokens, mask and segments, each with its padding.
         for k in range(length, width):
             ids[k] = 0
         for k in range(length):
@@ -105,6 +123,7 @@ def fill_batch(
             out.segment_ids[row, k] = 1
         for k in range(length, width):
             out.segment_ids[row, k] = 0
+        # Predictions; masking replaces the tokens they are read from.
         masked = uint64(pair.masked)
         for k in range(masked):
             position = uint64(instances.positions[number, k])

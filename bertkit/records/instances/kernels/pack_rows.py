@@ -1,7 +1,7 @@
-"""Plan → packs: several instances in one row, in Habana's layout or in Graphcore's.
+"""Writes planned sentence pairs as packs: several in one row, in Habana's format or Graphcore's.
 
-Both are described in `records/layouts.py`; they differ only in where a [CLS] and the
-next sentence label of a sequence stand.
+Both are described in `records/files/pack_formats.py`; they differ only in where a [CLS] and
+the next sentence label of a sequence stand.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bertkit.kernels.jit import kernel
 from bertkit.records.instances.kernels.materialise import copy_segments
 
 
-class Form(NamedTuple):
+class PackColumns(NamedTuple):
     """Where things stand in a row of a table of packs.
 
     Attributes:
@@ -50,56 +50,54 @@ class Form(NamedTuple):
 
 
 @kernel
-def fill_packs(
-    tokens: Any, instances: Any, order: Any, packs: Any, cls_id: Any, sep_id: Any,
-    form: Any, ids: Any, out: Any,
-) -> None:  # fmt: skip
+def fill_packs(planned: Any, packs: Any, columns: Any, ids: Any, out: Any) -> None:
     """Write packs to the rows of `out`.
 
     Args:
-        tokens: token[:], the text.
-        instances: plan.Instances.
-        order: uint32[N], the shuffled order.
-        packs: int64[B, S], places in `order` of the sequences of each pack, then -1.
-        form: Form.
+        planned: materialise.PlannedText.
+        packs: int64[B, S], places in `planned.order` of the sequences of each pack, then -1.
+        columns: PackColumns.
         ids: token[L], work space.
         out: int32[B, W], zero where nothing is written.
     """
+    instances = planned.instances
     keep = np.iinfo(instances.replacements.dtype).max
-    moved = uint64(form.cls_behind)
+    moved = uint64(columns.cls_behind)
     for row in range(uint64(len(packs))):
-        begin = uint64(0)
-        done = uint64(0)
+        begin = uint64(0)  # token slots used so far
+        done = uint64(0)  # prediction slots used so far
         for n in range(uint64(packs.shape[1])):
             if packs[row, n] < 0:
                 break
-            number = uint64(order[uint64(packs[row, n])])
+            number = uint64(planned.order[uint64(packs[row, n])])
             pair = instances.pairs[number]
-            length = copy_segments(tokens, pair, cls_id, sep_id, ids)
+            length = copy_segments(planned, pair, ids)
+            # Predictions first: their labels are what masking replaces in `ids`.
             for k in range(uint64(pair.masked)):
                 position = uint64(instances.positions[number, k])
                 replacement = instances.replacements[number, k]
                 at = done + k
-                out[row, uint64(form.places) + at] = begin + position - moved
-                out[row, uint64(form.labels) + at] = ids[position]
-                out[row, uint64(form.weights) + at] = form.numbers[n + uint64(1)]
+                out[row, uint64(columns.places) + at] = begin + position - moved
+                out[row, uint64(columns.labels) + at] = ids[position]
+                out[row, uint64(columns.weights) + at] = columns.numbers[n + uint64(1)]
                 ids[position] = ids[position] if replacement == keep else replacement
             second = uint64(pair.first_length) + uint64(2)
             for k in range(moved, length):
                 at = begin + k - moved
-                out[row, uint64(form.input_ids) + at] = ids[k]
-                out[row, uint64(form.input_mask) + at] = n + uint64(1)
-                out[row, uint64(form.segment_ids) + at] = k >= second
-                out[row, uint64(form.positions) + at] = k
+                out[row, uint64(columns.input_ids) + at] = ids[k]
+                out[row, uint64(columns.input_mask) + at] = n + uint64(1)
+                out[row, uint64(columns.segment_ids) + at] = k >= second
+                out[row, uint64(columns.positions) + at] = k
+            # Graphcore: the [CLS] goes to the end of the pack, the last sequence's first.
             slot = n
             if moved == uint64(1):
-                at = uint64(form.length) - n - uint64(1)
-                out[row, uint64(form.input_ids) + at] = ids[0]
-                out[row, uint64(form.input_mask) + at] = n + uint64(1)
-                slot = uint64(form.sequences) - n - uint64(1)
-            if form.starts >= 0:
-                out[row, uint64(form.starts) + slot] = begin
-            out[row, uint64(form.next_labels) + slot] = pair.is_random_next
-            out[row, uint64(form.next_weights) + slot] = form.one
+                at = uint64(columns.length) - n - uint64(1)
+                out[row, uint64(columns.input_ids) + at] = ids[0]
+                out[row, uint64(columns.input_mask) + at] = n + uint64(1)
+                slot = uint64(columns.sequences) - n - uint64(1)
+            if columns.starts >= 0:
+                out[row, uint64(columns.starts) + slot] = begin
+            out[row, uint64(columns.next_labels) + slot] = pair.is_random_next
+            out[row, uint64(columns.next_weights) + slot] = columns.one
             begin += length - moved
             done += uint64(pair.masked)

@@ -1,4 +1,4 @@
-"""Sentence offsets → the plan of all instances: what is paired, cut and masked.
+"""Plans sentence pairs from sentence offsets: what is paired, cut and masked.
 
 The same steps as the readable `tests/oracle/instances.py`, in the same order
 of random draws. Draws depend on lengths alone, never on token ids (whole-word masking
@@ -223,6 +223,20 @@ def _plan_chunk(
     return a, b, random_next, end
 
 
+@inlined
+def _mask_pair(source: Any, corpus: Any, rules: Any, scratch: Any, a: Any, b: Any) -> Any:
+    """Choose what is masked in [CLS] A [SEP] B [SEP]; returns how many tokens."""
+    first_length, count = uint64(a[1]), uint64(a[1] + b[1])
+    wanted = uint64(rules.wanted[count + uint64(3)])
+    lengths = (first_length, count)
+    segments = (uint64(a[0]), uint64(b[0]))
+    if len(rules.never) > 0:
+        return mask_allowed(source, rules, scratch, lengths, wanted, corpus.tokens, segments)
+    if rules.whole_words:
+        return mask_words(source, rules, scratch, lengths, wanted, corpus.continues, segments)
+    return mask_tokens(source, rules, scratch, lengths, wanted)
+
+
 @kernel
 def plan_documents(
     source: Any, corpus: Any, rules: Any, scratch: Any, out: Any, progress: Any
@@ -237,11 +251,9 @@ def plan_documents(
     Returns:
         True when all is planned; False when `out` must be enlarged first.
     """
-    keep = np.iinfo(rules.draw_ids.dtype).max
     row = uint64(progress[COUNT])
     capacity = int64(len(out.pairs))
     documents = int64(len(corpus.order))
-    barred = len(rules.never) > 0
     for turn in range(progress[PASS], rules.passes):
         for document in range(progress[DOCUMENT], documents):
             number = uint64(corpus.order[uint64(document)])
@@ -252,6 +264,7 @@ def plan_documents(
                 progress[DOCUMENT] = document
                 progress[COUNT] = row
                 return False
+            # Now and then all instances of a document get a random shorter length.
             target = int64(rules.room)
             if random53(source) < rules.short:
                 target = rules.shortest + below(source, rules.room - rules.shortest + 1)
@@ -259,21 +272,7 @@ def plan_documents(
                 a, b, random_next, first = _plan_chunk(
                     source, corpus, rules, document, first, stop, target
                 )
-                first_length, count = uint64(a[1]), uint64(a[1] + b[1])
-                wanted = uint64(rules.wanted[count + uint64(3)])
-                lengths = (first_length, count)
-                if barred:
-                    masked = mask_allowed(
-                        source, rules, scratch, lengths, wanted, keep,
-                        corpus.tokens, uint64(a[0]), uint64(b[0]),
-                    )  # fmt: skip
-                elif rules.whole_words:
-                    masked = mask_words(
-                        source, rules, scratch, lengths, wanted, keep,
-                        corpus.continues, uint64(a[0]), uint64(b[0]),
-                    )  # fmt: skip
-                else:
-                    masked = mask_tokens(source, rules, scratch, lengths, wanted, keep)
+                masked = _mask_pair(source, corpus, rules, scratch, a, b)
                 pair = out.pairs[row]
                 pair.first_at = a[0]
                 pair.first_length = a[1]
@@ -281,8 +280,8 @@ def plan_documents(
                 pair.second_length = b[1]
                 pair.masked = masked
                 pair.is_random_next = random_next
-                store_masks(scratch, out, row, count + uint64(3))
-                if barred:
+                store_masks(scratch, out, row, uint64(a[1] + b[1] + 3))
+                if len(rules.never) > 0:
                     move_positions(scratch, out, row, masked)
                 row += uint64(1)
         progress[DOCUMENT] = 0

@@ -1,7 +1,7 @@
-"""Tokens of documents → masked windows that slide over them, as Cerebras makes them.
+"""Plans masked windows that slide over the tokens of documents, as Cerebras makes them.
 
-The steps of Cerebras' MLM-only program, draw for draw; `records/cerebras.py` says what a
-window is.
+The steps of Cerebras' MLM-only program, draw for draw; `records/instances/cerebras.py` says
+what a window is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DOCUMENT, COUNT, FILLED, CARRIED, BEGUN, AT, STOP, TARGET = range(8)
 PROGRESS = 8
 
 
-class Run(NamedTuple):
+class Documents(NamedTuple):
     """Documents in the order in which the windows pass over them.
 
     Attributes:
@@ -49,7 +49,7 @@ class Run(NamedTuple):
     last: bool
 
 
-class Table(NamedTuple):
+class WindowBatch(NamedTuple):
     """C-ordered arrays to fill: int32 [B, L], [B, P]; float32 [B, P]."""
 
     input_ids: np.ndarray
@@ -68,20 +68,20 @@ def _next_target(source: Any, rules: Any, otherwise: Any) -> Any:
 
 
 @inlined
-def _begin_document(source: Any, run: Any, rules: Any, progress: Any) -> None:
+def _begin_document(source: Any, documents: Any, rules: Any, progress: Any) -> None:
     """Draw the target and, where windows cross, append the document to the stream."""
-    number = uint64(run.order[uint64(progress[DOCUMENT])])
-    first, stop = run.bounds[number], run.bounds[number + uint64(1)]
+    number = uint64(documents.order[uint64(progress[DOCUMENT])])
+    first, stop = documents.bounds[number], documents.bounds[number + uint64(1)]
     progress[TARGET] = _next_target(source, rules, int64(rules.room))
     progress[BEGUN] = 1
-    if run.crosses:
+    if documents.crosses:
         filled = uint64(progress[FILLED])
         at = progress[FILLED] - progress[CARRIED]
         if progress[CARRIED] > 0:
-            run.stream[filled] = run.separator
+            documents.stream[filled] = documents.separator
             filled += uint64(1)
         for k in range(uint64(first), uint64(stop)):
-            run.stream[filled] = run.tokens[k]
+            documents.stream[filled] = documents.tokens[k]
             filled += uint64(1)
         first, stop = at, int64(filled)
         progress[FILLED] = filled
@@ -92,18 +92,16 @@ def _begin_document(source: Any, run: Any, rules: Any, progress: Any) -> None:
 
 @kernel
 def _put_window(
-    source: Any, run: Any, rules: Any, scratch: Any, out: Any, row: Any, at: Any, length: Any
+    source: Any, documents: Any, rules: Any, scratch: Any, out: Any, row: Any, at: Any, length: Any
 ) -> None:
     """Mask and note the window of `length` tokens from `at`."""
-    keep = np.iinfo(rules.draw_ids.dtype).max
     count = uint64(length)
     masked = uint64(0)
-    if run.masks:
-        tokens = run.stream if run.crosses else run.tokens
+    if documents.masks:
+        tokens = documents.stream if documents.crosses else documents.tokens
         wanted = uint64(rules.wanted[count + uint64(2)])
-        masked = mask_allowed(
-            source, rules, scratch, (count, count), wanted, keep, tokens, uint64(at), uint64(0)
-        )
+        segments = (uint64(at), uint64(0))
+        masked = mask_allowed(source, rules, scratch, (count, count), wanted, tokens, segments)
         store_masks(scratch, out, row, count + uint64(2))
         move_positions(scratch, out, row, masked)
     pair = out.pairs[row]
@@ -116,13 +114,15 @@ def _put_window(
 
 
 @kernel
-def plan_windows(source: Any, run: Any, rules: Any, scratch: Any, out: Any, progress: Any) -> Any:
+def plan_windows(
+    source: Any, documents: Any, rules: Any, scratch: Any, out: Any, progress: Any
+) -> Any:
     """Plan windows until all documents are passed or `out` is full.
 
     Args:
         source: the random stream (mersenne.Stream), behind the shuffle of documents.
-        run: Run.
-        rules, scratch, out: plan.Rules, plan.Scratch, plan.Instances; a window is the
+        documents: Documents.
+        rules, scratch, out: pair_plan.Rules, Scratch and Instances; a window is the
             first segment of a pair without a second.
         progress: int64[PROGRESS], updated.
 
@@ -132,34 +132,37 @@ def plan_windows(source: Any, run: Any, rules: Any, scratch: Any, out: Any, prog
     capacity = int64(len(out.pairs))
     while True:
         row = progress[COUNT]
+        # Between documents: begin the next one, or end with what is carried.
         if progress[BEGUN] == 0:
-            if progress[DOCUMENT] < len(run.order):
-                _begin_document(source, run, rules, progress)
+            if progress[DOCUMENT] < len(documents.order):
+                _begin_document(source, documents, rules, progress)
                 continue
             carried = progress[CARRIED]
-            if not run.last or carried == 0:
+            if not documents.last or carried == 0:
                 return True
             if row == capacity:
                 return False
             at = progress[FILLED] - carried
-            _put_window(source, run, rules, scratch, out, uint64(row), at, carried)
+            _put_window(source, documents, rules, scratch, out, uint64(row), at, carried)
             progress[COUNT] += 1
             progress[CARRIED] = 0
             return True
         at, left, target = progress[AT], progress[STOP] - progress[AT], progress[TARGET]
-        whole = target <= left
-        if (whole or not run.crosses) and row == capacity:
+        complete = target <= left
+        if (complete or not documents.crosses) and row == capacity:
             return False
-        if whole:
-            _put_window(source, run, rules, scratch, out, uint64(row), at, target)
+        # A complete window; the next one begins `overlap` tokens before its end.
+        if complete:
+            _put_window(source, documents, rules, scratch, out, uint64(row), at, target)
             progress[COUNT] += 1
-            progress[AT] = at + target - int64(run.overlap)
+            progress[AT] = at + target - int64(documents.overlap)
             progress[TARGET] = _next_target(source, rules, target)
             continue
-        if run.crosses:
+        # The rest of the document goes on into the next one, or is a window of its own.
+        if documents.crosses:
             progress[CARRIED] = left
         else:
-            _put_window(source, run, rules, scratch, out, uint64(row), at, left)
+            _put_window(source, documents, rules, scratch, out, uint64(row), at, left)
             progress[COUNT] += 1
         progress[BEGUN] = 0
         progress[DOCUMENT] += 1
@@ -173,9 +176,9 @@ def fill_windows(
 
     Args:
         tokens: token[:], the text or the stream.
-        instances: plan.Instances.
+        instances: pair_plan.Instances.
         which: numbers of the windows.
-        out: Table, zero where nothing is written.
+        out: WindowBatch, zero where nothing is written.
     """
     keep = np.iinfo(instances.replacements.dtype).max
     for row in range(uint64(len(which))):

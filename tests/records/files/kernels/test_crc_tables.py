@@ -10,19 +10,24 @@ from bertkit.kernels import crc32c
 from bertkit.records.files.kernels import crc_tables
 from bertkit.records.instances.kernels.pair_plan import PAIR
 
-HEADS = (b"mask", b"these weights", b"next", b"segments")
+HEADS = {
+    "mask_head": b"mask",
+    "weights_head": b"these weights",
+    "next_head": b"next",
+    "segments_head": b"segments",
+}
 FLOAT = np.float32(1).tobytes()
 
 
 @numba.njit
-def register(known_parts, pairs, data, begin, ids_end, end):
-    return crc_tables.record_register(known_parts, pairs[0], data, begin, ids_end, end)
+def register(parts, pairs, data, begin, ids_end, end):
+    return crc_tables.record_register(parts, pairs[0], data, begin, ids_end, end)
 
 
 @pytest.mark.parametrize(("length", "predictions"), [(8, 1), (64, 10), (512, 76)])
 def test_a_record_has_the_checksum_of_its_bytes(length, predictions):
     generator = np.random.default_rng(length)
-    parts = crc_tables.known(length, predictions, *HEADS)
+    parts = crc_tables.constant_parts(length, predictions, **HEADS)
     for _ in range(40):
         first = int(generator.integers(1, length - 3))
         second = int(generator.integers(1, length - 2 - first))
@@ -30,9 +35,9 @@ def test_a_record_has_the_checksum_of_its_bytes(length, predictions):
         begin, used = first + 2, first + second + 3
         before = bytes(7)
         ids, labels = generator.bytes(3 * length), generator.bytes(5 * predictions + 1)
-        mask = HEADS[0] + bytes([1] * used + [0] * (length - used))
-        end = HEADS[1] + FLOAT * masked + bytes(4 * (predictions - masked))
-        end += HEADS[2] + bytes([label]) + HEADS[3]
+        mask = HEADS["mask_head"] + bytes([1] * used + [0] * (length - used))
+        end = HEADS["weights_head"] + FLOAT * masked + bytes(4 * (predictions - masked))
+        end += HEADS["next_head"] + bytes([label]) + HEADS["segments_head"]
         end += bytes([0] * begin + [1] * (used - begin) + [0] * (length - used))
         record = ids + mask + labels + end
         data = np.frombuffer(before + record, np.uint8)

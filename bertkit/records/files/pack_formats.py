@@ -1,6 +1,6 @@
-"""The two layouts of packs: several short sequences in one record.
+"""The two formats of packs, records of several short sequences, and how to unpack them.
 
-Habana's layout keeps every [CLS] at the head of its sequence and says where it is;
+Habana's format keeps every [CLS] at the head of its sequence and says where it is;
 Graphcore's moves the [CLS] of all sequences to the end of the pack, the first sequence's
 last. In both the mask holds the number of the sequence, 1 upward, and 0 on padding.
 """
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bertkit.errors import DataError
-from bertkit.records.files.instance import Row
+from bertkit.records.files.instance import Instance
 
 GRAPHCORE, HABANA = "graphcore", "habana"
 
@@ -34,21 +34,21 @@ class PackShape:
     sequences: int
 
 
-def pack_shape(layout: str, length: int, predictions: int, sequences: int) -> PackShape:
-    """The sizes that a layout's programs expect for records of L tokens and P predictions.
+def pack_shape(packing: str, length: int, predictions: int, sequences: int) -> PackShape:
+    """The sizes that a format's programs expect for records of L tokens and P predictions.
 
     Rounding gives each of several sequences up to one prediction more than its share;
     Graphcore reserves `sequences - 1` further slots for it, Habana `sequences`.
     """
-    return PackShape(length, predictions + sequences - (layout == GRAPHCORE), sequences)
+    return PackShape(length, predictions + sequences - (packing == GRAPHCORE), sequences)
 
 
-def usual_predictions(layout: str, shape: PackShape) -> int:
+def usual_predictions(packing: str, shape: PackShape) -> int:
     """P of the records before packing, from the shape of a pack; the reverse of `pack_shape`."""
-    return shape.predictions - shape.sequences + (layout == GRAPHCORE)
+    return shape.predictions - shape.sequences + (packing == GRAPHCORE)
 
 
-# Layout → feature → (attribute of the shape that is its size, dtype).
+# Packing → feature → (attribute of the shape that is its size, dtype).
 FEATURES: dict[str, dict[str, tuple[str, Any]]] = {
     HABANA: {
         **dict.fromkeys(
@@ -75,71 +75,75 @@ FEATURES: dict[str, dict[str, tuple[str, Any]]] = {
 }
 
 
-def layout_of(names: Any) -> str | None:
-    """The layout of a record with these features; None where it is no pack."""
+def pack_format_of(names: Any) -> str | None:
+    """`graphcore` or `habana` for a record with these features; None where it is no pack."""
     if "packed_input_ids" in names:
         return GRAPHCORE
     # HDF5 packs have no weights: position 0 says that nothing is predicted.
     return HABANA if set(FEATURES[HABANA]) - {"masked_lm_weights"} <= set(names) else None
 
 
-def unpack(layout: str, pack: Mapping[str, Any]) -> list[Row]:
+def unpack(packing: str, pack: Mapping[str, Any]) -> list[Instance]:
     """The sequences of a pack, in their order.
 
     Args:
-        layout: `graphcore` or `habana`.
+        packing: `graphcore` or `habana`.
         pack: its features, of any integer type.
 
     Raises:
         DataError: features are missing or contradict each other.
     """
     try:
-        return _graphcore_rows(pack) if layout == GRAPHCORE else _habana_rows(pack)
+        return _graphcore_instances(pack) if packing == GRAPHCORE else _habana_instances(pack)
     except (KeyError, IndexError, ValueError) as error:
-        raise DataError(f"not a pack in {layout}'s layout: {error!r}", "make it again") from error
+        raise DataError(f"not a pack in {packing}'s format: {error!r}", "make it again") from error
 
 
-def wanted_predictions(layout: str, packs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+def wanted_predictions(packing: str, packs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     """Places in each of several packs (features stacked, [B, ...]) that are predicted."""
-    places = packs["packed_masked_lm_positions" if layout == GRAPHCORE else "masked_lm_positions"]
-    if layout == GRAPHCORE:
+    places = packs["packed_masked_lm_positions" if packing == GRAPHCORE else "masked_lm_positions"]
+    if packing == GRAPHCORE:
         weights = packs["packed_masked_lm_mask"]
     else:
         weights = packs.get("masked_lm_weights", places)
     return [row[wanted > 0] for row, wanted in zip(places, weights, strict=True)]
 
 
-def _habana_rows(pack: Mapping[str, Any]) -> list[Row]:
+def _habana_instances(pack: Mapping[str, Any]) -> list[Instance]:
     mask = np.asarray(pack["input_mask"], np.int64)
     labels = {
         int(mask[place]): int(label)
         for place, label, weight in zip(
-            pack["next_sentence_positions"], pack["next_sentence_labels"],
-            pack["next_sentence_weights"], strict=True,
+            pack["next_sentence_positions"],
+            pack["next_sentence_labels"],
+            pack["next_sentence_weights"],
+            strict=True,
         )
         if weight > 0
-    }  # fmt: skip
+    }
     weights = pack.get("masked_lm_weights", pack["masked_lm_positions"])
-    return _rows(pack, "", "positions", weights, labels)
+    return _instances(pack, "", "positions", weights, labels)
 
 
-def _graphcore_rows(pack: Mapping[str, Any]) -> list[Row]:
+def _graphcore_instances(pack: Mapping[str, Any]) -> list[Instance]:
     mask = np.asarray(pack["packed_input_mask"], np.int64)
     slots = mask[-len(pack["packed_next_sentence_labels"]) :]
     labels = {
         int(number): int(label)
         for number, label, weight in zip(
-            slots, pack["packed_next_sentence_labels"], pack["packed_next_sentence_mask"],
+            slots,
+            pack["packed_next_sentence_labels"],
+            pack["packed_next_sentence_mask"],
             strict=True,
         )
         if weight > 0
-    }  # fmt: skip
-    return _rows(pack, "packed_", "position_ids", pack["packed_masked_lm_mask"], labels)
+    }
+    return _instances(pack, "packed_", "position_ids", pack["packed_masked_lm_mask"], labels)
 
 
-def _rows(
+def _instances(
     pack: Mapping[str, Any], prefix: str, places: str, weights: Any, labels: Mapping[int, int]
-) -> list[Row]:
+) -> list[Instance]:
     """Tokens by number of their sequence and place in it, wherever they stand."""
     mask = np.asarray(pack[f"{prefix}input_mask"], np.int64)
     position_in = np.asarray(pack[f"{prefix}{places}"], np.int64)
@@ -148,7 +152,7 @@ def _rows(
     wanted = np.asarray(weights) > 0
     predicted = np.asarray(pack[f"{prefix}masked_lm_positions"], np.int64)[wanted]
     truth = np.asarray(pack[f"{prefix}masked_lm_ids"], np.int64)[wanted]
-    rows = []
+    found = []
     for number in range(1, int(mask.max(initial=0)) + 1):
         members = np.flatnonzero(mask == number)
         order = members[np.argsort(position_in[members], kind="stable")]
@@ -157,10 +161,13 @@ def _rows(
         own = mask[predicted] == number
         positions = position_in[predicted[own]]
         ascending = np.argsort(positions, kind="stable")
-        rows.append(
-            Row(
-                ids[order], segments[order], positions[ascending], truth[own][ascending],
-                labels[number],
+        found.append(
+            Instance(
+                ids=ids[order],
+                segments=segments[order],
+                positions=positions[ascending],
+                labels=truth[own][ascending],
+                next_label=labels[number],
             )
-        )  # fmt: skip
-    return rows
+        )
+    return found

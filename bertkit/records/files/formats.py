@@ -1,0 +1,5 @@
+"""The file formats of records, by the words for `--format`."""
+
+from __future__ import annotations
+
+TFRECORD, HDF5, JSONL = FORMATS = ("tfrecord", "hdf5", "jsonl")

@@ -1,0 +1,47 @@
+"""The style of Google's create_pretraining_data.py: sentence pairs of one text file at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from bertkit.records.styles.style import RecordStyle
+
+if TYPE_CHECKING:
+    from bertkit.records.config import RecordsConfig
+    from bertkit.records.files.instance import InstancePlan
+    from bertkit.records.read_text import TextReader
+
+
+class GoogleStyle(RecordStyle):
+    """Sentence pairs, all of a corpus planned and shuffled together.
+
+    Attributes:
+        universal_newlines: lines end as in Python's text files, not as in TensorFlow's.
+    """
+
+    name = "google"
+    in_memory = True
+    universal_newlines: ClassVar[bool] = False
+
+    def plans(
+        self, inputs: Sequence[str], config: RecordsConfig, reader: TextReader
+    ) -> Iterator[InstancePlan]:
+        """One plan; see `RecordStyle.plans`."""
+        from bertkit.records.instances.pairs import plan_pairs
+
+        text = reader.corpus(inputs, self.universal_newlines)
+        if text.document_count:
+            yield plan_pairs(text, config, reader.vocab)
+
+
+class MlperfStyle(GoogleStyle):
+    """MLPerf's copy of the program, which reads the vocabulary differently."""
+
+    name = "mlperf"
+    help = "the same, but the first of duplicate vocabulary lines counts, not the last"
+    duplicate_lines = "first"
+
+
+GOOGLE = GoogleStyle()
+MLPERF = MlperfStyle()

@@ -1,0 +1,103 @@
+"""What a record style is: everything that differs between the programs that make records.
+
+Style files import only light modules at the top (`--help` reads them); what makes instances
+is imported by the method that needs it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from bertkit import files
+from bertkit.records.files.formats import TFRECORD
+from bertkit.records.terms import NSP, PER_FILE, SOP
+
+if TYPE_CHECKING:
+    from bertkit.records.config import RecordsConfig
+    from bertkit.records.files.instance import InstancePlan
+    from bertkit.records.read_text import TextReader
+
+
+class FinishedFolder(NamedTuple):
+    """A complete folder of records, for what a style writes beside them.
+
+    Attributes:
+        path: the folder.
+        inputs: as given to make-records, before globs and lists are expanded.
+        text_files: how many they are.
+        vocab: path of the vocabulary.
+        records: in all files.
+    """
+
+    path: Path
+    inputs: Sequence[str]
+    text_files: int
+    vocab: str
+    records: int
+
+
+class RecordStyle(ABC):
+    """A program whose records are made: a subclass per style, one instance in the table.
+
+    Objects travel to worker processes, so the class must stand at the top level of a module
+    that they can import.
+
+    Attributes:
+        name: the word for `--style`.
+        help: whose records, in a few words, for the help of `--style`.
+        default_format: without `--format`.
+        default_tokenizer: without `--tokenizer`, see `wordpiece_variants.make_tokenizer`.
+        default_shards: without `--shards`.
+        objectives: what instances it makes.
+        duplicate_lines: which one of duplicate vocabulary lines counts: `first` or `last`;
+            empty where the program defines no meaning for them.
+        own_settings: fields of `RecordsConfig` that mean something in this style alone.
+        in_memory: `pretrain --text` can make its plain TFRecords without files.
+    """
+
+    name: ClassVar[str]
+    help: ClassVar[str] = ""
+    default_format: ClassVar[str] = TFRECORD
+    default_tokenizer: ClassVar[str] = "google"
+    default_shards: ClassVar[str] = PER_FILE
+    objectives: ClassVar[tuple[str, ...]] = (NSP, SOP)
+    duplicate_lines: ClassVar[str] = "last"
+    own_settings: ClassVar[frozenset[str]] = frozenset()
+    in_memory: ClassVar[bool] = False
+
+    @abstractmethod
+    def plans(
+        self, inputs: Sequence[str], config: RecordsConfig, reader: TextReader
+    ) -> Iterator[InstancePlan]:
+        """All instances of a corpus in the order of the program; a plan may be empty.
+
+        Args:
+            inputs: its text files.
+            config: the settings.
+            reader: with the vocabulary and the tokenizer.
+
+        Raises:
+            DataError: unreadable text.
+            MissingDependencyError: a package that the style needs is not installed.
+        """
+
+    def suffix(self, config: RecordsConfig) -> str:
+        """Ending of the record files' names."""
+        return f".{config.file_format}"
+
+    def file_names(self, config: RecordsConfig) -> list[str]:
+        """Names of the `config.outputs` record files of one corpus (`--shards one-corpus`)."""
+        count, suffix = config.outputs, self.suffix(config)
+        return [files.shard_name("records", index, count, suffix) for index in range(count)]
+
+    def problems(self, config: RecordsConfig) -> list[str]:
+        """Settings that contradict each other in this style."""
+        return []
+
+    def write_beside(  # noqa: B027 - most programs write nothing
+        self, folder: FinishedFolder, config: RecordsConfig
+    ) -> None:
+        """Write what the program leaves beside its records; called for every complete folder."""
