@@ -1,4 +1,4 @@
-"""`bertkit doctor`."""
+"""`bertkit doctor`: what this machine can do."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from bertkit.commands.options import common_options, finish
 @click.command()
 @common_options
 def command(as_json: bool) -> None:
-    """Say what this machine can do and what is missing.
+    """Report what this machine can do and what is missing.
 
-    Versions of bertkit and of the packages it uses, each backend with the reason where it
-    cannot be used, memory and free disk. Paste the output into bug reports.
+    Shows the versions of bertkit and of the packages it uses, which backends work here or
+    why they do not, memory and free disk space. Paste the output into bug reports.
 
     \b
     Example:

@@ -30,25 +30,45 @@ class SharedSettings(BackendSections):
 @click.option(
     "--backend", default="", metavar="NAME", help=f"One of {', '.join(registry.names())}."
 )
-@click.option("--devices", type=click.IntRange(min=1), default=1, metavar="N", help="In all.")
-@click.option("--per-node", type=int, default=0, metavar="N", help="Devices of one node.")
-@click.option("--name", default="bertkit", help="Of the job.", show_default=True)
-@click.option("--env", multiple=True, metavar="NAME=VALUE", help="For every process; repeatable.")
-@click.option("--rendezvous", default="", metavar="HOST:PORT", help="torchrun on several nodes.")
-@click.option("--instances", type=int, default=1, metavar="N", help="poprun: host processes.")
-@click.option("--address", default="", metavar="HOST", help="csrun: of the system.")
-@click.option("--image", default="", help="kubernetes: container image with bertkit in it.")
-@click.option("--namespace", default="default", help="kubernetes: of the job.")
-@click.option("--mount", multiple=True, metavar="/HOST:/CONTAINER", help="kubernetes: repeatable.")
-@click.option("--cpu", default="", help="kubernetes: cores of a container.")
-@click.option("--memory", default="", help="kubernetes: of a container, such as 64Gi.")
-@click.option("--setup", default="", help="kubernetes: a shell command to run first.")
-@click.option("--hours", type=int, default=24, help="slurm: time limit.", show_default=True)
-@click.option("--partition", default="", help="slurm: of the cluster.")
-@click.option("--output", "-o", default="", metavar="FILE", help="Write it there, not to stdout.")
+@click.option(
+    "--devices", type=click.IntRange(min=1), default=1, metavar="N", help="Devices in all."
+)
+@click.option("--per-node", type=int, default=0, metavar="N", help="Devices per node.")
+@click.option("--name", default="bertkit", help="Name of the job.", show_default=True)
+@click.option(
+    "--env", multiple=True, metavar="NAME=VALUE", help="Variable for every process; repeatable."
+)
+@click.option(
+    "--rendezvous",
+    default="",
+    metavar="HOST:PORT",
+    help="torchrun: address of the first of several nodes.",
+)
+@click.option(
+    "--instances", type=int, default=1, metavar="N", help="poprun: number of host processes."
+)
+@click.option("--address", default="", metavar="HOST", help="csrun: address of the system.")
+@click.option("--image", default="", help="kubernetes: container image that has bertkit.")
+@click.option("--namespace", default="default", help="kubernetes: namespace of the job.")
+@click.option(
+    "--mount",
+    multiple=True,
+    metavar="/HOST:/CONTAINER",
+    help="kubernetes: host folder to mount; repeatable.",
+)
+@click.option("--cpu", default="", help="kubernetes: cores per container.")
+@click.option("--memory", default="", help="kubernetes: memory per container, such as 64Gi.")
+@click.option("--setup", default="", help="kubernetes: shell command to run first.")
+@click.option(
+    "--hours", type=int, default=24, help="slurm: time limit in hours.", show_default=True
+)
+@click.option("--partition", default="", help="slurm: partition of the cluster.")
+@click.option(
+    "--output", "-o", default="", metavar="FILE", help="File to write; by default stdout."
+)
 @options.common_options
 def command(kind: str, words: tuple[str, ...], as_json: bool, **given: Any) -> None:
-    """Print or write what starts a command on many devices.
+    """Print or write what starts a bertkit command on many devices.
 
     \b
     torchrun    one process per device, by PyTorch's launcher
@@ -56,11 +76,11 @@ def command(kind: str, words: tuple[str, ...], as_json: bool, **given: Any) -> N
     poprun      replicas on Graphcore's IPUs
     csrun       Cerebras' older systems: their run.py with a params file
     kubernetes  a Pod for one card or for data, an MPIJob for several Gaudi cards
-    slurm       a batch script that is queued again until the run is finished
-    check       look through Kubernetes documents: bertkit launch check FILE...
+    slurm       a batch script that queues itself again until the run is finished
+    check       checks existing Kubernetes documents: bertkit launch check FILE...
 
-    Documents are checked before they are written: against Kubernetes' schemas, and that
-    cards, slots, processes, huge pages and the global batch fit together.
+    Documents are checked before they are written: against Kubernetes' schemas, and whether
+    cards, slots, processes, huge pages and the global batch match.
 
     \b
     Example:

@@ -15,9 +15,9 @@ class ExtractConfig:
     form: str = setting(forms.AUTO, forms.help_text(), choices=forms.CHOICES)
     chain: str = setting(
         "own",
-        "Clean-up: own (clean.py's few rules), or mlperf (the benchmark's own stages on "
-        "WikiExtractor files, punkt included, equal in every byte; one part per file), or cerebras "
-        "(PubMed as its scripts format it: one article per line, equal in every byte).",
+        "Clean-up: own (a few general rules), mlperf (the benchmark's stages on WikiExtractor "
+        "files, punkt included, byte for byte; one part per file), or cerebras (PubMed as "
+        "Cerebras' scripts format it, one article per line, byte for byte).",
         choices=("own", "mlperf", "cerebras"),
     )
     splitter: str = setting(
@@ -28,17 +28,17 @@ class ExtractConfig:
     language: str = setting("en", "Language of the text, an ISO 639-1 code such as de or zh.")
     part_megabytes: int = setting(
         16,
-        "Gather small input files until they make this many MB; one output part for each gathering "
-        "(a larger file is one part).",
+        "Size of an output part: small input files are gathered up to it, and a larger file is a "
+        "part of its own.",
         minimum=1,
     )
     max_document_megabytes: int = setting(
-        64, "Reject a single document larger than this; it bounds the memory.", minimum=1
+        64, "Reject documents larger than this; bounds the memory.", minimum=1
     )
     namespaces: str = setting(
-        "0", "Namespaces of a MediaWiki dump to take: numbers with commas between; 0 is articles."
+        "0", "Namespaces of a MediaWiki dump to extract, separated by commas; 0 is articles."
     )
-    limit: int | None = setting(None, "Take the first N documents only.", minimum=1)
+    limit: int | None = setting(None, "Extract only the first N documents.", minimum=1)
     strict: bool = setting(
         False, "Stop at the first bad document instead of counting and naming it.", off="--lenient"
     )
@@ -67,27 +67,28 @@ class SplitConfig:
 
     method: str = setting(
         "hash",
-        "hash (a document's own text decides), mlperf (the benchmark's seeded test articles "
-        "from the output of extract --chain mlperf: eval.txt, eval.md5, gathered parts), or lists "
-        "(one document per file, Cerebras' metadata files say where).",
+        "hash (of the document's text), mlperf (the benchmark's test articles, drawn by seed from "
+        "the output of extract --chain mlperf: eval.txt, eval.md5, gathered parts), or lists (one "
+        "document per file; Cerebras' metadata files say which part it belongs to).",
         choices=("hash", "mlperf", "lists"),
     )
     num_test_articles: int = setting(
         10000, "With --method mlperf: articles that go to eval.txt.", minimum=1
     )
     metadata: list[str] = setting(
-        help="With --method lists: a file of names; its own name begins with train, val or test.",
+        help="With --method lists: a file with names of documents; its own name begins with train, "
+        "val or test.",
         factory=list,
     )
     valid: float = setting(
-        0.05, "Share of the documents that goes to valid.txt.", minimum=0.0, maximum=1.0
+        0.05, "Fraction of the documents for valid.txt.", minimum=0.0, maximum=1.0
     )
-    test: float = setting(
-        0.0, "Share of the documents that goes to test.txt.", minimum=0.0, maximum=1.0
+    test: float = setting(0.0, "Fraction of the documents for test.txt.", minimum=0.0, maximum=1.0)
+    parts: int = setting(0, "Number of training parts; 0: --part-megabytes decides.", minimum=0)
+    part_megabytes: int = setting(
+        25, "Size of a training part, unless --parts is given.", minimum=1
     )
-    parts: int = setting(0, "Number of train parts; 0 lets --part-megabytes decide.", minimum=0)
-    part_megabytes: int = setting(25, "Size of a train part where --parts is not given.", minimum=1)
-    seed: int = setting(12345, "Another seed divides the documents another way.")
+    seed: int = setting(12345, "Seed of the split.")
 
     def problems(self) -> list[str]:
         """Rules over several settings."""

@@ -31,17 +31,20 @@ TRACKERS = ("tensorboard", "wandb")
 class ComputeConfig:
     """Where and how a model computes: in training, in evaluation and in prediction."""
 
-    backend: str = setting("auto", help="Where to compute.", on_resume=ROUNDING)
+    backend: str = setting(
+        "auto",
+        help="What to compute on; auto: the best device that is present.",
+        on_resume=ROUNDING,
+    )
     precision: str = setting(
         "auto",
-        help="Of matrix products; weights stay fp32. auto: bf16 on GPUs that have it, fp32 "
-        "elsewhere.",
+        help="Number format of matrix products; weights stay fp32. auto: bf16 on GPUs that "
+        "have it, fp32 elsewhere.",
         choices=PRECISIONS,
     )
     layout: str = setting(
         "auto",
-        help="unpadded computes nothing on padding; padded has rows of one length; auto: the"
-        " machine's best.",
+        help="unpadded: no padding; padded: rows of one length; auto: the best of the backend.",
         choices=LAYOUTS,
         on_resume=ROUNDING,
     )
@@ -54,9 +57,11 @@ class TrainingConfig(ComputeConfig):
     A setting that says nothing of `on_resume` cannot change between the calls of a run.
     """
 
-    output: str = setting("", help="Folder of the run.", flags=("-o",), on_resume=FREE)
+    output: str = setting("", help="Output folder of the run.", flags=("-o",), on_resume=FREE)
     init_checkpoint: str | None = setting(
-        None, help="Take the weights, and nothing else, from this checkpoint.", on_resume=FREE
+        None,
+        help="Start from the weights of this checkpoint; nothing else is taken from it.",
+        on_resume=FREE,
     )
     resume: str = setting(
         "auto",
@@ -68,60 +73,67 @@ class TrainingConfig(ComputeConfig):
     )
     micro_batch_size: int = setting(
         0,
-        help="Sequences per forward pass, reduce it if memory runs out; 0: on GPUs as many as "
+        help="Sequences per forward pass; reduce it if memory runs out. 0: on GPUs as many as "
         "their memory holds in pretraining, elsewhere the global batch.",
         minimum=0,
         on_resume=ROUNDING,
     )
     recompute: bool = setting(
         False,
-        help="Keep only what passes between layers for the backward pass and compute the rest "
-        "again there: the same numbers, less memory, about a third more work.",
+        help="Keep only the activations between layers and recompute the rest in the backward "
+        "pass: the same numbers, less memory, about a third more work.",
         on_resume=FREE,
     )
-    max_steps: int = setting(
-        0, help="Optimizer steps; given, it decides instead of --epochs.", minimum=0
-    )
+    max_steps: int = setting(0, help="Optimizer steps of the run; overrides --epochs.", minimum=0)
     epochs: float | None = setting(3.0, help="Passes over the training data.", minimum=0.0)
     steps_this_run: int = setting(
         0,
-        help="Stop after this many steps of this call, saved, with status 75; 0: no limit.",
+        help="Save and stop after this many steps of this call, with exit status 75; 0: no limit.",
         on_resume=FREE,
     )
     optimizer: str = setting(
-        "adamw", help="AdamW, a LAMB by name, or plain SGD for comparisons.", choices=OPTIMIZERS
+        "adamw",
+        help="AdamW, one of five variants of LAMB, or plain SGD (for comparisons).",
+        choices=OPTIMIZERS,
     )
     shard_optimizer: bool = setting(
         False,
-        help="Shard the optimizer's state over the processes (ZeRO stage 1), to save memory.",
+        help="Shard the optimizer state over the processes to save memory (ZeRO stage 1).",
         on_resume=FREE,
     )
-    learning_rate: float = setting(1e-4, help="Peak rate.", flags=("--lr",), minimum=0.0)
-    end_learning_rate: float = setting(0.0, help="Rate at the last step.", minimum=0.0)
+    learning_rate: float = setting(1e-4, help="Peak learning rate.", flags=("--lr",), minimum=0.0)
+    end_learning_rate: float = setting(0.0, help="Learning rate at the last step.", minimum=0.0)
     schedule: str = setting(
         "linear",
-        help="Decay after the warm-up; polynomial counts it from step 0 as Google's does.",
+        help="Decay of the learning rate after the warm-up; polynomial counts from step 0, as in "
+        "Google's program.",
         choices=SCHEDULES,
     )
     stage: list[str] = setting(
         factory=list,
-        help="KIND:STEPS:FROM:TO, one schedule after the other instead of --schedule, such as "
-        "linear:10000:0:1e-4 (constant, linear, exponential); repeatable.",
+        help="KIND:STEPS:FROM:TO, such as linear:10000:0:1e-4: stages of the learning rate, "
+        "instead of --schedule (constant, linear, exponential); repeatable.",
     )
-    power: float = setting(1.0, help="Of the polynomial; 0.5 in NVIDIA's recipes.", minimum=0.0)
+    power: float = setting(
+        1.0, help="Power of the polynomial schedule; 0.5 in NVIDIA's recipes.", minimum=0.0
+    )
     warmup_proportion: float = setting(
-        0.1, help="Share of the steps in which the rate rises.", minimum=0.0, maximum=1.0
+        0.1, help="Fraction of the steps that is the warm-up.", minimum=0.0, maximum=1.0
     )
     warmup_steps: int | None = setting(
-        None, help="Steps in which the rate rises; given, it decides instead of the proportion."
+        None, help="Steps of the warm-up; overrides --warmup-proportion."
     )
-    start_warmup_step: int = setting(0, help="Where the rise starts; may be negative (MLPerf).")
-    beta1: float = setting(0.9, help="Decay of the first moment.", minimum=0.0, maximum=1.0)
-    beta2: float = setting(0.999, help="Decay of the second moment.", minimum=0.0, maximum=1.0)
-    eps: float = setting(1e-6, help="Added to the root of the second moment.", minimum=0.0)
-    weight_decay: float = setting(0.01, help="Decoupled; not on biases and LayerNorm.", minimum=0.0)
+    start_warmup_step: int = setting(
+        0, help="Step at which the warm-up starts; may be negative (MLPerf)."
+    )
+    beta1: float = setting(0.9, help="Decay rate of the first moment.", minimum=0.0, maximum=1.0)
+    beta2: float = setting(0.999, help="Decay rate of the second moment.", minimum=0.0, maximum=1.0)
+    eps: float = setting(1e-6, help="Epsilon, added to the root of the second moment.", minimum=0.0)
+    weight_decay: float = setting(
+        0.01, help="Decoupled weight decay; not on biases and LayerNorm.", minimum=0.0
+    )
     max_grad_norm: float = setting(
-        1.0, help="Clip gradients to this global norm; 0: never.", minimum=0.0
+        1.0, help="Clip gradients to this global norm; 0: no clipping.", minimum=0.0
     )
     clip: str = setting(
         "after",
@@ -129,45 +141,49 @@ class TrainingConfig(ComputeConfig):
         choices=("after", "before"),
     )
     loss_scale: float = setting(
-        0.0, help="Factor on the loss with --precision fp16; 0: dynamic.", minimum=0.0
+        0.0, help="Loss scale with --precision fp16; 0: dynamic.", minimum=0.0
     )
     save_every: int = setting(
-        500, help="Steps between checkpoints; 0: the end only.", minimum=0, on_resume=FREE
+        500, help="Steps between checkpoints; 0: only at the end.", minimum=0, on_resume=FREE
     )
-    keep_last: int = setting(3, help="Checkpoints to keep; 0: all.", minimum=0, on_resume=FREE)
+    keep_last: int = setting(
+        3, help="Number of latest checkpoints to keep; 0: all.", minimum=0, on_resume=FREE
+    )
     keep_every: int = setting(
         0,
-        help="Keep the checkpoints of every so many steps too, for good; 0: none.",
+        help="Also keep the checkpoint of every N-th step for good; 0: none.",
         minimum=0,
         on_resume=FREE,
     )
     background_save: bool = setting(
         True,
-        help="Write checkpoints in a thread while training continues, from a copy in memory.",
+        help="Write checkpoints in the background, from a copy in memory.",
         on_resume=FREE,
     )
     eval_every: int = setting(
         0, help="Steps between evaluations; 0: none during training.", minimum=0, on_resume=FREE
     )
-    eval_every_samples: str | None = setting(None, help="The same in samples seen.", on_resume=FREE)
+    eval_every_samples: str | None = setting(
+        None, help="Samples between evaluations, instead of --eval-every.", on_resume=FREE
+    )
     measure_peak: bool = setting(
         False,
-        help="Measure the speed of matrix products first (a second), and tell which share of it "
-        "the training reaches.",
+        help="First measure the speed of matrix products (one second), and report which fraction "
+        "of it training reaches.",
         on_resume=FREE,
     )
     profile_steps: str | None = setting(
         None,
-        help="FIRST:LAST: write a trace of these steps' operations for a browser's viewer.",
+        help="FIRST:LAST: write a trace of the operations of these steps, for a trace viewer.",
         on_resume=FREE,
     )
     log_every: int = setting(
-        10, help="Steps between lines of metrics.jsonl.", minimum=1, on_resume=FREE
+        10, help="Steps between two lines in metrics.jsonl.", minimum=1, on_resume=FREE
     )
     log_to: list[str] = setting(
-        factory=list, help="Further trackers: tensorboard, wandb.", on_resume=FREE
+        factory=list, help="Also log to tensorboard or wandb; repeatable.", on_resume=FREE
     )
-    seed: int = setting(12345, help="Of new weights, order and dropout.", minimum=0)
+    seed: int = setting(12345, help="Seed of new weights, sample order and dropout.", minimum=0)
 
     @property
     def micro_size(self) -> int:

@@ -36,18 +36,18 @@ class RecordBatchConfig(ComputeConfig):
     layout: str = override(
         ComputeConfig,
         "layout",
-        help="unpadded computes nothing on padding; padded has rows of one length; bucketed of a "
-        "few; packed puts several sequences into a row; auto: the machine's best.",
+        help="unpadded: no padding; padded: rows of one length; bucketed: of a few lengths; "
+        "packed: several sequences in a row; auto: the best of the backend.",
         choices=LAYOUTS,
     )
     bucket_boundaries: list[int] = setting(
         factory=list,
-        help="Ascending row lengths of the bucketed layout; by default a few, evenly spaced.",
+        help="Row lengths of the bucketed layout, ascending; by default a few, evenly spaced.",
         on_resume=ROUNDING,
     )
     sequences_per_pack: int = setting(
         3,
-        help="Most sequences in a row of the packed layout.",
+        help="Maximum number of sequences in a row of the packed layout.",
         minimum=1,
         on_resume=ROUNDING,
     )
@@ -59,43 +59,44 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
 
     input: list[str] = setting(
         factory=list,
-        help="Training records: files, globs, folders or @list.txt.",
+        help="Training records: files, globs, folders or @list.txt; repeatable.",
         flags=("-i",),
         on_resume=FREE,
     )
     text: list[str] = setting(
         factory=list,
-        help="Sentence files instead of records: instances are made on the fly, those that "
-        "make-records would write.",
+        help="Sentence files instead of records: makes the instances that make-records would "
+        "write, on the fly; repeatable.",
         on_resume=FREE,
     )
     text_cache: str | None = setting(
         None,
-        help="Folder for the tokens and plans of --text; by default in the run's folder.",
+        help="Folder for intermediate files of --text; by default inside --output.",
         on_resume=FREE,
     )
     mask: str = setting(
         "static",
-        help="static: the masks of the records; dynamic: new ones in every epoch.",
+        help="static: the masks of the records; dynamic: new masks in every epoch.",
         choices=("static", "dynamic"),
     )
     new_pairs: bool = setting(
-        False, help="With --text: other pairs and masks in every epoch, from the seed + epoch."
+        False, help="With --text: new pairs and masks in every epoch, from seed + epoch."
     )
     eval_input: list[str] = setting(
         factory=list,
-        help="Records to evaluate on during the run, see --eval-every.",
+        help="Records to evaluate on during training, see --eval-every; repeatable.",
         on_resume=FREE,
     )
     vocab: str | None = setting(
         None,
-        help="Vocabulary of the records; a copy goes into every checkpoint.",
+        help="Vocabulary of the records; it is copied into every checkpoint.",
         on_resume=FREE,
     )
     init_checkpoint: str | None = override(
         TrainingConfig,
         "init_checkpoint",
-        help="Take the weights, and nothing else, from this checkpoint (as in phase 2).",
+        help="Start from the weights of this checkpoint (as phase 2 does); nothing else is taken "
+        "from it.",
     )
     max_steps: int = override(
         TrainingConfig, "max_steps", 1000, help="Optimizer steps of the whole run.", minimum=1
@@ -105,7 +106,7 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         TrainingConfig,
         "epochs",
         None,
-        help="Passes over the records; given, it decides instead of --max-steps.",
+        help="Passes over the records; overrides --max-steps.",
         minimum=None,
         on_resume=FREE,
     )
@@ -113,28 +114,30 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
     eval_every: int = override(
         TrainingConfig,
         "eval_every",
-        help="Steps between evaluations on --eval-input; 0: the end only.",
+        help="Steps between evaluations on --eval-input; 0: only at the end.",
     )
     eval_every_samples: str | None = override(
         TrainingConfig,
         "eval_every_samples",
-        help="The same in samples seen; mlperf: the number of MLPerf's formula.",
+        help="Samples between evaluations, instead of --eval-every; mlperf: by MLPerf's formula.",
     )
     mlm_normalisation: str = setting(
         "global_step",
-        help="Mean of the masked LM loss over the step, or over each micro-batch as in MLPerf.",
+        help="Average the masked LM loss over the step, or over each micro-batch as MLPerf does.",
         choices=("global_step", "micro_batch"),
     )
-    nsp: bool = setting(True, help="Train next sentence prediction too.")
+    nsp: bool = setting(True, help="Also train next sentence prediction.")
     mlperf_log: str | None = setting(
-        None, help="Also write the run as :::MLLOG lines here.", on_resume=FREE
+        None, help="File for the run in MLPerf's format (:::MLLOG lines).", on_resume=FREE
     )
     json_summary: str | None = setting(
-        None, help="Also write the run as the JSON lines of NVIDIA's dllogger here.", on_resume=FREE
+        None,
+        help="File for the run in the format of NVIDIA's dllogger (JSON lines).",
+        on_resume=FREE,
     )
     target_mlm_accuracy: float | None = setting(
         None,
-        help="End when an evaluation reaches this accuracy; status 5 if none does.",
+        help="Stop when an evaluation reaches this accuracy; exit status 5 if none does.",
         minimum=0.0,
         maximum=1.0,
         on_resume=FREE,
@@ -218,12 +221,12 @@ class EvalConfig(RecordBatchConfig, BackendSections):
 
     batch_size: int = setting(32, help="Sequences per forward pass.", minimum=1)
     mlm_only: bool = setting(
-        False, help="Measure masked LM and its perplexity only, not next sentence prediction."
+        False, help="Measure only masked LM and its perplexity, not next sentence prediction."
     )
-    limit: int = setting(0, help="Evaluate on the first N records only; 0: all.", minimum=0)
+    limit: int = setting(0, help="Evaluate only on the first N records; 0: all.", minimum=0)
     min_mlm_accuracy: float | None = setting(
         None,
-        help="End with status 5 if the last checkpoint's accuracy is below this.",
+        help="Exit with status 5 if the accuracy of the last checkpoint is below this.",
         minimum=0.0,
         maximum=1.0,
     )

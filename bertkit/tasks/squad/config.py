@@ -21,39 +21,45 @@ class AnswerConfig(ComputeConfig, BackendSections):
 
     init_checkpoint: str | None = setting(
         None,
-        help="Model to start from: a checkpoint of any form that convert reads, or a run.",
+        help="Model to start from: a run, or a checkpoint in any format that convert reads.",
         on_resume=FREE,
     )
     vocab: str | None = setting(
         None,
-        help="WordPiece vocabulary; else the vocab.txt beside the checkpoint.",
+        help="WordPiece vocabulary; by default vocab.txt beside the checkpoint.",
         on_resume=FREE,
     )
     do_lower_case: bool = setting(
-        True, help="Lower-case the text (uncased vocabularies).", off="--cased"
+        True, help="Lower-case the text and strip accents, for uncased vocabularies.", off="--cased"
     )
-    version_2_with_negative: bool = setting(
-        False, help="The files have unanswerable questions (v2.0)."
-    )
+    version_2_with_negative: bool = setting(False, help="SQuAD 2.0: some questions have no answer.")
     null_score_diff_threshold: float = setting(
-        0.0, help="v2.0: say nothing where the odds of no answer are above this.", on_resume=FREE
+        0.0,
+        help="SQuAD 2.0: predict no answer if its score minus the best answer's is above this.",
+        on_resume=FREE,
     )
     max_seq_length: int = setting(
         384,
-        help="Tokens per sequence; longer passages are cut into windows.",
+        help="Tokens per sequence; longer passages are divided into overlapping windows.",
         flags=("--msl",),
         minimum=8,
     )
-    doc_stride: int = setting(128, help="Tokens from one window's start to the next.", minimum=1)
-    max_query_length: int = setting(64, help="Question tokens that are kept.", minimum=1)
-    n_best_size: int = setting(20, help="Answers listed per question.", minimum=1, on_resume=FREE)
+    doc_stride: int = setting(
+        128, help="Tokens from the start of one window to the start of the next.", minimum=1
+    )
+    max_query_length: int = setting(
+        64, help="Maximum tokens of a question; the rest is cut off.", minimum=1
+    )
+    n_best_size: int = setting(
+        20, help="Number of best answers listed per question.", minimum=1, on_resume=FREE
+    )
     max_answer_length: int = setting(
-        30, help="Tokens of the longest answer.", minimum=1, on_resume=FREE
+        30, help="Maximum tokens of an answer.", minimum=1, on_resume=FREE
     )
     backend: str = override(ComputeConfig, "backend", choices=registry.choices())
     predict_batch_size: str = setting(
         "32",
-        help="Windows per forward pass when answering; auto tries sizes and takes the best.",
+        help="Windows per forward pass in prediction; auto: the fastest of several sizes.",
         on_resume=FREE,
     )
 
@@ -97,23 +103,23 @@ class SquadConfig(AnswerConfig, TrainingConfig):
         None, help="Questions to answer, SQuAD JSON.", on_resume=FREE
     )
     do_train: bool | None = setting(
-        None, help="Train; on where --train-file is given.", on_resume=FREE
+        None, help="Train; by default if --train-file is given.", on_resume=FREE
     )
     do_predict: bool | None = setting(
-        None, help="Answer; on where --predict-file is given.", on_resume=FREE
+        None, help="Predict answers; by default if --predict-file is given.", on_resume=FREE
     )
     do_eval: bool | None = setting(
         None,
-        help="Score the answers against --predict-file; on where it holds answers.",
+        help="Score the predictions against --predict-file; by default if it contains answers.",
         on_resume=FREE,
     )
     cache: str | None = setting(
         None,
-        help="Folder that keeps the windows of question files, for later runs with the same file,"
-        " vocabulary and lengths; none without it.",
+        help="Folder to cache the windows of question files in, for later runs with the same file,"
+        " vocabulary and lengths; by default they are not cached.",
         on_resume=FREE,
     )
-    limit: int = setting(0, help="Use the first N questions of each file only; 0: all.", minimum=0)
+    limit: int = setting(0, help="Use only the first N questions of each file; 0: all.", minimum=0)
     global_batch_size: int = override(
         TrainingConfig,
         "global_batch_size",
@@ -123,7 +129,7 @@ class SquadConfig(AnswerConfig, TrainingConfig):
     micro_batch_size: int = override(
         TrainingConfig,
         "micro_batch_size",
-        help="Windows per forward pass, reduce it if memory runs out; 0: the global batch.",
+        help="Windows per forward pass; reduce it if memory runs out. 0: the global batch.",
     )
     epochs: float | None = override(
         TrainingConfig,

@@ -6,6 +6,8 @@ here; the stand-in also plays a system. `make test-cs` runs the test_cs files on
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,17 +16,16 @@ import synthetic
 import torch
 from safetensors.torch import load_file
 
+from bertkit.backends import registry
 from bertkit.backends.cs.adapter import CsAdapter
 from bertkit.backends.cs.options import CsOptions
-from bertkit.backends.cs.schedule import EngineSchedule
 from bertkit.backends.torch.cpu import CpuAdapter
-from bertkit.errors import StoppedError
-from bertkit.model.checkpoints.formats import load_weights, read
+from bertkit.errors import ConfigError, MissingDependencyError, StoppedError
 from bertkit.tasks.pretraining.config import EvalConfig
 from bertkit.tasks.pretraining.evaluate import evaluate_checkpoints
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.train import checkpoint, metrics
-from bertkit.train.schedule import make_schedule, staged
+from bertkit.train.schedule import make_schedule
 
 from .runs import REAL, SHAPE, far, tiny, train
 
@@ -63,38 +64,6 @@ def test_half_precision_on_the_processor(cstorch, cs_records, tmp_path):
     exact = train(CsAdapter(), cs_records, tmp_path)
     half = train(CsAdapter(), cs_records, tmp_path, precision="bf16")
     assert 1e-7 < far(half[1], exact[1]) < 1e-2
-
-
-SCHEDULES = {
-    "linear": make_schedule("linear", learning_rate=1e-3, max_steps=40, warmup_steps=7),
-    "root": make_schedule(
-        "polynomial", learning_rate=6e-3, max_steps=40, warmup_steps=7, power=0.5
-    ),
-    "mlperf": make_schedule(
-        "polynomial", learning_rate=1.0, max_steps=40, warmup_steps=9, start_warmup_step=-3
-    ),
-    "constant": make_schedule("constant", learning_rate=2e-4, max_steps=40),
-    "up_down": make_schedule("up_down", learning_rate=2e-7, max_steps=40, warmup_steps=5),
-    "stages": staged(["linear:5:0:1e-4", "constant:4:1e-4", "exponential:20:1e-4:1e-6"], 40),
-}
-
-
-@pytest.mark.parametrize("name", SCHEDULES)
-def test_rates_are_ours_step_by_step_from_any_step_on(cstorch, name):
-    CsAdapter().start(CsOptions(device="cpu"))
-    ours = SCHEDULES[name]
-    top = max(ours(step) for step in range(41))
-    for first in (0, 3, 8, 30):
-        weight = torch.nn.Parameter(torch.zeros(1))
-        optimizer = cstorch.optim.SGD([weight], lr=0.0)
-        rates = EngineSchedule(cstorch, optimizer, ours)
-        rates.set_step(first, on_system=False)
-        for step in range(first, 45):
-            rate = float(optimizer.param_groups[0]["lr"])
-            assert rate == pytest.approx(ours(step), rel=1e-5, abs=3e-7 * top), (first, step)
-            weight.grad = torch.zeros(1)
-            optimizer.step()
-            rates.scheduler.step()
 
 
 # Checkpoints
@@ -156,26 +125,6 @@ def test_evaluation_is_the_cpu_backends(cstorch, cs_settings, cs_records, tmp_pa
             assert mine == pytest.approx(theirs, rel=1e-5), (layout, name)
 
 
-def test_the_vendors_file_converts_to_the_same_weights(cstorch, cs_settings, tmp_path):
-    config = cs_settings(
-        cs=CsOptions(device="cpu", artifacts=str(tmp_path / "logs"), keep_mdl=True)
-    )
-    pretrain(config, CsAdapter())
-    files = sorted(path.name for path in (tmp_path / "logs/checkpoints").iterdir())
-    assert files == [f"checkpoint_{step}.mdl" for step in (2, 4, 6)]
-    for step in (2, 6):
-        theirs = load_weights(tmp_path / f"logs/checkpoints/checkpoint_{step}.mdl")
-        ours = load_file(Path(config.output) / f"step-000000{step}/model.safetensors")
-        same = {name: ours[name] for name in theirs}
-        assert far(same, theirs) == 0.0
-        assert len(theirs) > 35
-    moments = read_moments(tmp_path / "logs/checkpoints/checkpoint_6.mdl")
-    state = checkpoint.load_stepper_state(Path(config.output) / "step-0000006")["optimizer"]
-    assert moments.keys() == state.keys()
-    for name, values in moments.items():
-        assert far(values, {what: state[name][what] for what in ("exp_avg", "exp_avg_sq")}) == 0.0
-
-
 def test_the_next_phase_takes_weights_and_nothing_else(cstorch, cs_settings, tmp_path):
     first = cs_settings(output=str(tmp_path / "first"))
     pretrain(first, CsAdapter())
@@ -193,10 +142,6 @@ def test_the_next_phase_takes_weights_and_nothing_else(cstorch, cs_settings, tmp
         if name == "bert.pooler.dense.weight"
     ]  # fmt: skip
     assert float(moments["beta1_power"]) == pytest.approx(0.9**3)
-
-
-def read_moments(path):
-    return read(path, moments=True).moments
 
 
 # Lowering
@@ -241,17 +186,6 @@ def lowering(cs_records, layout):
     ]  # fmt: skip
 
 
-def test_a_system_that_is_not_there_is_one_clear_line(cs_command, cs_records):
-    done = cs_command(
-        "pretrain", "--backend", "cs", "--input", cs_records / "train.tfrecord", "--output", "run",
-        "--gbs", 8, "--max-steps", 2, "--precision", "bf16", "--set", "cs.compile_only=true",
-        *tiny(),
-    )  # fmt: skip
-    assert done.status == 4
-    assert "no Cerebras system can be reached" in done.err
-    assert "Traceback" not in done.err
-
-
 def test_an_evaluation_is_only_compiled_where_that_is_wanted(
     cs_command, cs_records, cs_settings, tmp_path
 ):
@@ -263,3 +197,56 @@ def test_an_evaluation_is_only_compiled_where_that_is_wanted(
     )  # fmt: skip
     assert done.status == 0, done.err
     assert "nothing was evaluated" in done.err and "Traceback" not in done.err
+
+
+def test_without_the_package_it_says_what_to_install(bertkit, cs_records, tmp_path):
+    if REAL:
+        pytest.skip("the package is here")
+    with pytest.raises(MissingDependencyError) as caught:
+        registry.get("cs")
+    assert "pip install 'cerebras-pytorch==2.10.0'" in caught.value.hint
+    done = bertkit("pretrain", "--backend", "cs", "--input", cs_records / "train.tfrecord",
+                   "--output", tmp_path / "run")  # fmt: skip
+    assert done.status == 4
+    assert done.err.strip().count("\n") == 1
+
+
+def test_it_is_found_where_it_is(cstorch):
+    probe = registry.get("cs").probe()
+    assert probe.present and "cerebras-pytorch" in probe.reason
+    if REAL:
+        assert probe.version == "2.10.0"
+
+
+def test_it_runs_alone(cstorch, cs_records, tmp_path, monkeypatch):
+    adapter = CsAdapter()
+    with pytest.raises(ConfigError, match="measure-peak"):
+        adapter.peak_flops("bf16")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(ConfigError, match="one process"):
+        adapter.start(CsOptions(device="cpu"))
+
+
+def test_end_to_end_through_the_command_line(cs_command, cs_records, tmp_path):
+    words = [
+        "pretrain", "--backend", "cs", "--input", cs_records / "train.tfrecord", "--eval-input",
+        cs_records / "eval.tfrecord", "--output", "run", "--gbs", 8, "--micro-batch-size", 4,
+        "--max-steps", 4, "--set", "cs.device=cpu", *tiny(),
+    ]  # fmt: skip
+    planned = cs_command(*words, "--dry-run")
+    assert planned.status == 0, planned.err
+    assert "cs.device" in planned.out and not (tmp_path / "run").exists()
+    refused = cs_command(*words, "--dry-run", "--mock")
+    assert refused.status == 3 and "--mock does not work on cs" in refused.err
+    done = cs_command(*words, "--json")
+    assert done.status == 0, done.err
+    result = json.loads(done.out.splitlines()[-1])
+    assert result["step"] == 4 and math.isfinite(result["evaluation"]["mlm_loss"])
+    asked = cs_command(
+        "eval", "--backend", "cs", "--set", "cs.device=cpu", "--input",
+        cs_records / "eval.tfrecord", "--checkpoint", "run", "--json",
+    )  # fmt: skip
+    assert asked.status == 0, asked.err
+    (quality,) = json.loads(asked.out.splitlines()[-1])["checkpoints"]
+    assert quality["mlm_loss"] == pytest.approx(result["evaluation"]["mlm_loss"], rel=1e-5)

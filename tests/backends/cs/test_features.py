@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from bertkit.backends import registry
-from bertkit.backends.base import OptimizerSpec, StepPlan, StepShape
 from bertkit.backends.cs import features as cs_data
-from bertkit.backends.cs.adapter import CsAdapter
-from bertkit.backends.cs.options import CsOptions
 from bertkit.data.prefetch import StepRange
-from bertkit.errors import ConfigError, DataError, MissingDependencyError
+from bertkit.errors import DataError
 
-from .runs import LENGTH, REAL, feed, tiny
+from .runs import LENGTH, REAL, feed
 
 # Data
 
@@ -122,75 +116,6 @@ def test_workers_share_the_steps_without_changing_them(
 
 
 # Settings
-
-
-def test_without_the_package_it_says_what_to_install(bertkit, cs_records, tmp_path):
-    if REAL:
-        pytest.skip("the package is here")
-    with pytest.raises(MissingDependencyError) as caught:
-        registry.get("cs")
-    assert "pip install 'cerebras-pytorch==2.10.0'" in caught.value.hint
-    done = bertkit("pretrain", "--backend", "cs", "--input", cs_records / "train.tfrecord",
-                   "--output", tmp_path / "run")  # fmt: skip
-    assert done.status == 4
-    assert done.err.strip().count("\n") == 1
-
-
-def test_it_is_found_where_it_is(cstorch):
-    probe = registry.get("cs").probe()
-    assert probe.present and "cerebras-pytorch" in probe.reason
-    if REAL:
-        assert probe.version == "2.10.0"
-
-
-def test_all_problems_are_told_at_once():
-    plan = StepPlan(
-        "fp32", "unpadded", clip="before", shape=StepShape(2, 2, 128, 0, world=2),
-        options=CsOptions(systems=8, validate_only=True, compile_only=True),
-    )  # fmt: skip
-    flags = [p.flag for p in CsAdapter().validate(plan, OptimizerSpec("nvlamb"))]
-    assert flags == ["--layout", "--optimizer", "--precision", "--set", "--backend", "--clip",
-                     "--set"]  # fmt: skip
-    half = StepPlan("bf16", "padded", loss_scale=8.0, options=CsOptions(half="cbfloat16"))
-    assert [p.flag for p in CsAdapter().validate(half, OptimizerSpec())] == ["--loss-scale"]
-    here = StepPlan(
-        "fp16", "padded", options=CsOptions(device="cpu", validate_only=True, systems=2)
-    )
-    assert len(CsAdapter().validate(here, OptimizerSpec())) == 3
-
-
-def test_it_runs_alone(cstorch, cs_records, tmp_path, monkeypatch):
-    adapter = CsAdapter()
-    with pytest.raises(ConfigError, match="measure-peak"):
-        adapter.peak_flops("bf16")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", "0")
-    with pytest.raises(ConfigError, match="one process"):
-        adapter.start(CsOptions(device="cpu"))
-
-
-def test_end_to_end_through_the_command_line(cs_command, cs_records, tmp_path):
-    words = [
-        "pretrain", "--backend", "cs", "--input", cs_records / "train.tfrecord", "--eval-input",
-        cs_records / "eval.tfrecord", "--output", "run", "--gbs", 8, "--micro-batch-size", 4,
-        "--max-steps", 4, "--set", "cs.device=cpu", *tiny(),
-    ]  # fmt: skip
-    planned = cs_command(*words, "--dry-run")
-    assert planned.status == 0, planned.err
-    assert "cs.device" in planned.out and not (tmp_path / "run").exists()
-    refused = cs_command(*words, "--dry-run", "--mock")
-    assert refused.status == 3 and "--mock does not work on cs" in refused.err
-    done = cs_command(*words, "--json")
-    assert done.status == 0, done.err
-    result = json.loads(done.out.splitlines()[-1])
-    assert result["step"] == 4 and math.isfinite(result["evaluation"]["mlm_loss"])
-    asked = cs_command(
-        "eval", "--backend", "cs", "--set", "cs.device=cpu", "--input",
-        cs_records / "eval.tfrecord", "--checkpoint", "run", "--json",
-    )  # fmt: skip
-    assert asked.status == 0, asked.err
-    (quality,) = json.loads(asked.out.splitlines()[-1])["checkpoints"]
-    assert quality["mlm_loss"] == pytest.approx(result["evaluation"]["mlm_loss"], rel=1e-5)
 
 
 def test_a_stretch_is_measured_before_it_begins(cs_records):

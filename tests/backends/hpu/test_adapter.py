@@ -6,7 +6,6 @@ import os
 import sys
 
 import pytest
-import synthetic
 import torch
 
 from backends.hpu import gaudi
@@ -16,19 +15,6 @@ from bertkit.backends.hpu.adapter import HpuAdapter
 from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.torch.matmul_speed import matrix_flops
 from bertkit.errors import ConfigError, MissingDependencyError
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    place = tmp_path_factory.mktemp("records") / "r.tfrecord"
-    return synthetic.write(place, gaudi.RECORDS, seed=5)
-
-
-@pytest.fixture
-def stand_in():
-    with gaudi.machine():
-        yield
-
 
 # ---------------------------------------------------------------- what is here
 
@@ -132,75 +118,7 @@ def test_a_single_card_starts_no_process_group(stand_in):
     assert not any("hccl" in name for name in sys.modules)
 
 
-def test_graphs_need_the_whole_model(path, stand_in):
-    with pytest.raises(ConfigError, match="trains some only"):
-        gaudi.run(path, options=HpuOptions(graphs=True), nsp=False)
-
-
 # ---------------------------------------------------------------- numbers
-
-
-@pytest.mark.parametrize("layout", ["packed", "bucketed"])
-def test_layouts_give_the_numbers_of_the_cpu(path, layout):
-    with gaudi.machine():
-        seen = gaudi.run(path, layout=layout, steps=2)
-    expected = gaudi.on_the_cpu(path, steps=2)
-    assert seen.losses == pytest.approx(expected.losses, rel=1e-5)
-    assert gaudi.distance(seen, expected) < 1e-5
-
-
-@pytest.mark.parametrize(
-    ("settings", "reference"),
-    [({"optimizer": "nvlamb"}, {}), ({"optimizer": "adamw"}, {"eps_before": True}),
-     ({"nsp": False}, {})],
-)  # fmt: skip
-def test_eager_mode_gives_the_numbers_of_the_cpu(path, settings, reference):
-    with gaudi.machine():
-        seen = gaudi.run(path, **settings, options=HpuOptions(mode="eager"))
-    assert seen.marks == [0] * len(seen.marks)
-    expected = gaudi.on_the_cpu(path, **settings, **reference)
-    assert seen.losses == pytest.approx(expected.losses, rel=1e-5)
-    assert gaudi.distance(seen, expected) < 1e-3
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("autograd", [False, True])
-def test_compile_mode_gives_the_numbers_of_the_cpu(path, autograd):
-    options = HpuOptions(mode="compile", compiled_autograd=autograd)
-    torch._dynamo.reset()  # programs of a test before would be taken again
-    with gaudi.machine():
-        seen = gaudi.run(path, options=options, watched=False)
-        assert ({"compiled autograd"} if autograd else set()) == gaudi.engine().SWITCHES
-    expected = gaudi.on_the_cpu(path)
-    assert seen.losses == pytest.approx(expected.losses, rel=1e-5)
-    assert gaudi.distance(seen, expected) < 1e-5
-    # Compiled with the first step and the first evaluation, never again.
-    assert seen.graphs[0] > 0 and seen.graphs[2:] == [0] * (gaudi.STEPS - 2)
-
-
-@pytest.mark.parametrize("optimizer", ["adamw", "nvlamb"])
-def test_a_run_of_the_cpu_goes_on_here(path, optimizer):
-    """The state has the same form on all machines."""
-    settings = {"optimizer": optimizer, "eps": 1e-12, "clip": 0.0}
-    half, whole = gaudi.on_the_cpu(path, steps=2, **settings), gaudi.on_the_cpu(path, **settings)
-    model = gaudi.fresh_model(seed=99)
-    model.load_state_dict(half.weights)
-    with gaudi.machine():
-        rest = gaudi.run(
-            path, **settings, steps=2, first=2, model=model, state=half.state,
-            options=HpuOptions(mode="eager"),
-        )  # fmt: skip
-    assert rest.losses == pytest.approx(whole.losses[2:], rel=1e-4)
-    assert rest.state["optimizer"].keys() == whole.state["optimizer"].keys()
-    for name, own in rest.state["optimizer"].items():
-        assert own.keys() == whole.state["optimizer"][name].keys()
-        assert float(own["step"]) == 4
-
-
-def test_the_state_of_another_model_is_refused(path, stand_in):
-    state = {"optimizer": {"other": {"step": torch.tensor(1.0)}}}
-    with pytest.raises(ConfigError, match="belongs to another model"):
-        gaudi.run(path, "nvlamb", state=state, options=HpuOptions(mode="eager"))
 
 
 @pytest.mark.parametrize("mode", ["lazy", "eager"])

@@ -15,6 +15,10 @@ import torch
 from safetensors.torch import load_file
 
 import bertkit.backends
+from bertkit.backends import registry
+from bertkit.backends.base import Adapter
+from bertkit.tasks.pretraining.config import PretrainConfig
+from bertkit.tasks.pretraining.pretrain import PretrainResult, pretrain
 from bertkit.train import checkpoint
 
 FAKES = Path(__file__).parents[1] / "fakes"
@@ -111,3 +115,9 @@ def require_same(result, reference) -> None:
                 assert (name in one) == (name in other)
                 if name in one:
                     assert one[name] == pytest.approx(other[name], rel=1e-4, abs=1e-6), name
+
+
+def trained(config: PretrainConfig, adapter: Adapter | None = None) -> PretrainResult:
+    """A run on IPUs, which are free again at its end."""
+    with adapter or registry.get("ipu") as own:
+        return pretrain(config, own)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan
-from bertkit.errors import ConfigError, MissingDependencyError
+from bertkit.errors import MissingDependencyError
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
@@ -330,21 +330,6 @@ def test_two_processes_learn_and_answer_as_one(bertkit, squad, tmp_path):
         torch.testing.assert_close(mine[name], value, rtol=0, atol=1e-5)
     answers = [(tmp_path / name / "predictions.json").read_text() for name in ("two", "cpu")]
     assert answers[0] == answers[1]
-
-
-def test_poprun_and_the_settings_must_agree(poptorch, monkeypatch):
-    monkeypatch.setenv("POPDIST_NUM_INSTANCES", "2")
-    monkeypatch.setenv("POPDIST_INSTANCE_INDEX", "0")
-    monkeypatch.setenv("POPDIST_NUM_LOCAL_REPLICAS", "4")
-    with pytest.raises(ConfigError, match=r"gives each process 4 replicas, ipu\.replicas is 1"):
-        registry.get("ipu").start(distributed=True)
-    monkeypatch.setenv("POPDIST_NUM_LOCAL_REPLICAS", "1")
-    with pytest.raises(ConfigError, match="runs in one process, poprun started 2"):
-        registry.get("ipu").start()
-    monkeypatch.delenv("POPDIST_NUM_INSTANCES")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ConfigError, match="not started by torchrun"):
-        registry.get("ipu").start(distributed=True)
 
 
 def test_the_model_must_be_known_to_place_it(poptorch):

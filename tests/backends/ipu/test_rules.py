@@ -43,23 +43,6 @@ def test_graphcores_own_placements_pass():
     assert problems(IpuOptions(), OptimizerSpec(), max_grad_norm=1.0) == []
 
 
-@pytest.mark.parametrize(
-    ("options", "layers", "found"),
-    [
-        (IpuOptions(), 2, [(0, 2, True)]),
-        (IpuOptions(layers_per_ipu=[3]), 6, [(0, 3, False), (1, 3, False), (0, 0, True)]),
-        (IpuOptions(layers_per_ipu=[0, 4, 4, 4]), 12,
-         [(0, 0, False), (1, 4, False), (2, 4, False), (3, 4, False), (0, 0, True)]),
-        (IpuOptions(pipeline_stages=["emb hid hid pool heads"]), 2, [(0, 2, True)]),
-    ],
-)  # fmt: skip
-def test_stages(options, layers, found):
-    pipeline = make_pipeline(options, layers)
-    assert [(stage.ipu, stage.layers, stage.heads) for stage in pipeline.stages] == found
-    assert pipeline.least_accumulation == 2 * len(found) - 1
-    assert pipeline.ipus == len({ipu for ipu, _, _ in found})
-
-
 FORM = replace(LARGE, layers_per_ipu=[], pipeline_stages=STAGES, device_mapping=[0, 1, 2, 3, 0])
 
 

@@ -57,7 +57,7 @@ def test_a_run_on_the_gpu_equals_the_cpu(tmp_path, layout):
     )  # fmt: skip
     config = PretrainConfig(
         input=[str(path)], global_batch_size=8, micro_batch_size=4, max_steps=5, layout=layout,
-        learning_rate=1e-3, model=shape,
+        precision="fp32", learning_rate=1e-3, model=shape,
     )  # fmt: skip
     results = [
         pretrain(replace(config, output=str(tmp_path / name)), registry.get(name))
@@ -140,6 +140,7 @@ def test_a_stopped_run_goes_on_with_the_same_bits(run, tmp_path, optimizer, reco
 
 
 @needs_gpu
+@pytest.mark.slow
 @pytest.mark.parametrize("totals", [0, 3])
 def test_compiled_parts_give_the_numbers_of_eager_ones(run, totals):
     for more in ({}, {"precision": "fp32"}, {"recompute": True}):
