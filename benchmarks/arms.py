@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 
 LENGTHS = str(Path(__file__).with_name("wikipedia_lengths.json"))
 VOCAB = 30522
@@ -104,7 +104,7 @@ def make_records(case: Case, histogram: list[int], seed: int = 1) -> dict[str, n
 
 
 class InMemory:
-    """Records as a source of bertkit's `Feed`."""
+    """Records as a source of bertkit's `RecordFeed`."""
 
     def __init__(self, records: dict[str, np.ndarray]) -> None:
         self.records = records
@@ -249,7 +249,7 @@ def build_bertkit(
         given=config, config=config, source=source, eval_source=None, vocab=None, step_plan=plan
     )
     feed = training_feed(ready, adapter)
-    feed = replace(feed, order=Order(case.records, 1, shuffle=False))
+    feed = replace(feed, order=SampleOrder(case.records, 1, shuffle=False))
     adapter.start(options_of(config, device))
     if threads:
         torch.set_num_threads(threads)

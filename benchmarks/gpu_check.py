@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gpu_common import Findings, Settings
-from gpu_kernels import kernels, profile, profile_compiled
+from gpu_kernels import kernels, profile, profile_compiled, repeat
 from gpu_runs import compare, runs
 
 PACKAGES = """
@@ -125,6 +125,7 @@ PHASES = {
     "runs": runs,
     "compare": compare,
     "kernels": kernels,
+    "repeat": repeat,
     "profile": profile,
     "profile-compiled": profile_compiled,
     "summary": summary,

@@ -19,11 +19,15 @@ WIDTH = HEADS * HEAD_SIZE
 
 
 def kernels(settings: Settings, findings: Findings) -> None:
-    """Attention and products by themselves, and whether a step repeats bit for bit."""
+    """Attention and matrix products by themselves."""
     if settings.device == "cuda":
         findings.attempt("attention is right", attention_errors)
         findings.attempt("attention speed", attention_speed)
     findings.attempt("products, TFLOP/s", lambda: product_speed(settings))
+
+
+def repeat(settings: Settings, findings: Findings) -> None:
+    """Whether a step repeats bit for bit, and what it costs to make it so."""
     findings.attempt("bit equality of repeated steps", lambda: repeated_steps(settings))
 
 
@@ -171,7 +175,9 @@ def product_speed(settings: Settings) -> dict[str, Any]:
     return found
 
 
-def _arm(settings: Settings, name: str, batch: int = 0, compiled: bool = False) -> Any:
+def _arm(
+    settings: Settings, name: str, *, batch: int = 0, compiled: bool = False
+) -> tuple[Any, Any, list[Any]]:
     """(case, what `arms.build_bertkit` made, eight batches of it) of a case of gpu.py."""
     from dataclasses import replace
 

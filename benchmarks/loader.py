@@ -26,8 +26,8 @@ from training import machine
 
 from bertkit.data.dynamic_masking import DynamicMasking
 from bertkit.data.record_feed import RecordFeed
-from bertkit.data.record_source import RecordSource, Source
-from bertkit.data.sample_order import Order
+from bertkit.data.record_source import RecordSource, SampleSource
+from bertkit.data.sample_order import SampleOrder
 from bertkit.data.text_source import TextSource
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.tfrecord import encode_example, write_records
@@ -38,9 +38,9 @@ BATCH, MICRO = 256, 32
 VOCAB = "bertkit-uncased-8k"
 
 
-def rate(source: Source, layout: str, masking: DynamicMasking | None, steps: int) -> float:
+def rate(source: SampleSource, layout: str, masking: DynamicMasking | None, steps: int) -> float:
     """Real tokens per processor second of `steps` steps, after one that is not counted."""
-    order = Order(len(source), 1)
+    order = SampleOrder(len(source), 1)
     size = MICRO if layout != "packed" else MICRO // 2
     feed = RecordFeed(source, order, BATCH, size, layout, "global_step", arms.VOCAB, masking)
     position = next(feed.steps(0, 1)).next_position
@@ -86,7 +86,7 @@ def main() -> None:
         need = given.eaten or eaten(histogram, folder)
         print(json.dumps({**machine(), "trainer_eats": round(need)}), flush=True)
         for length in (128, 512):
-            sources: dict[str, Source] = {
+            sources: dict[str, SampleSource] = {
                 "file": write_file(Path(folder) / f"{length}.tfrecord", length, histogram)
             }
             if given.text:

@@ -245,7 +245,7 @@ def commands(
 
 def on_the_fly(text: Path, vocab: str, folder: Path, rounds: int) -> dict[str, Any]:
     """Positions per second of the trainer's source in a shuffled epoch, by batch size."""
-    from bertkit.data.sample_order import Order
+    from bertkit.data.sample_order import SampleOrder
     from bertkit.data.text_source import TextSource
     from bertkit.records.config import RecordsConfig
 
@@ -253,7 +253,7 @@ def on_the_fly(text: Path, vocab: str, folder: Path, rounds: int) -> dict[str, A
         max_seq_length=MSL, max_predictions_per_seq=PREDICTIONS, dupe_factor=DUPE
     )
     source = TextSource([str(text)], config, vocab, folder / "plans")
-    order = Order(len(source), seed=1)
+    order = SampleOrder(len(source), seed=1)
 
     def draw(size: int) -> None:
         for position in range(0, len(source) - size, size):

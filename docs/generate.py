@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from bertkit.cli import COMMANDS, main_group
-from bertkit.external_configs import cerebras_keys, graphcore, habana
+from bertkit.external_configs.detect import SYSTEMS
 
 FOLDER = Path(__file__).parent
 KEYS_HEAD = """# What the keys of other systems' configuration files become
@@ -22,12 +22,6 @@ its table is refused with the nearest known one. Our settings are named as in YA
 is `--max-steps`, `model.hidden_size` is `--set model.hidden_size=...`. What is given on the
 command line wins over the file. `bert_config.json` sets the keys of `model` by their own names.
 """
-TABLES = {
-    "Cerebras params (YAML)": cerebras_keys.TABLE,
-    "Graphcore, TensorFlow 2 (JSON, flat and nested)": graphcore.KERAS_TABLE,
-    "Graphcore, PyTorch (YAML presets, as FILE:NAME)": graphcore.TORCH_TABLE,
-    "Habana (flags of run_pretraining.py in a job file or script)": habana.TABLE,
-}
 HEAD = """# The command line
 
 Generated from the program by `make docs`; do not edit. Every flag may also be written with
@@ -55,9 +49,11 @@ def page() -> str:
 def keys_page() -> str:
     """The tables of other systems' keys as Markdown."""
     parts = [KEYS_HEAD]
-    for title, table in TABLES.items():
-        rows = "\n".join(f"| `{key}` | {rule.text} |" for key, rule in table.items())
-        parts.append(f"## {title}\n\n| there | here |\n|---|---|\n{rows}\n")
+    for system in SYSTEMS:
+        if not system.rules:
+            continue
+        rows = "\n".join(f"| `{key}` | {rule.text} |" for key, rule in system.rules.items())
+        parts.append(f"## {system.title}\n\n| there | here |\n|---|---|\n{rows}\n")
     return "\n".join(parts)
 
 

@@ -9,17 +9,35 @@ import click
 
 from bertkit.commands import options
 from bertkit.errors import UsageError
+from bertkit.model.checkpoints import formats
+
+_READABLE = "; ".join(row.title for row in formats.all_formats())
+_TARGETS = "; ".join(f"{row.name}: {row.target}" for row in formats.targets())
+_MULTIPLES = ", ".join(
+    f"{row.vocab_multiple} for {row.name}" for row in formats.targets() if row.vocab_multiple > 1
+)
+_HELP = f"""Convert a checkpoint of another program for transformers or NVIDIA's programs.
+
+INPUT: a checkpoint, or a folder that holds one, in one of these formats. {_READABLE}. A
+TensorFlow checkpoint is named by its prefix or by any of its files.
+
+\b
+Example:
+  bertkit convert uncased_L-12_H-768_A-12/bert_model.ckpt --check
+  bertkit convert uncased_L-12_H-768_A-12/bert_model.ckpt --output models/bert-base
+  bertkit convert runs/phase2/step-0001000 --to nvidia --output models/for-habana
+"""
 
 
-@click.command()
+@click.command(help=_HELP)
 @click.argument("source", metavar="INPUT")
 @click.option("--output", "-o", metavar="PATH", help="Folder to write; not needed with --check.")
 @click.option(
     "--to",
-    type=click.Choice(["hf", "nvidia"]),
+    type=click.Choice([row.name for row in formats.targets()]),
     default="hf",
     show_default=True,
-    help="hf: a folder for transformers; nvidia: ckpt_N.pt for NVIDIA's and Habana's programs.",
+    help=f"{_TARGETS}.",
 )
 @click.option("--check", is_flag=True, help="Show every tensor: name, shape, where it goes, why.")
 @click.option("--model-config", metavar="FILE", help="bert_config.json, if none lies beside INPUT.")
@@ -40,7 +58,7 @@ from bertkit.errors import UsageError
 @options.count_option(
     "--pad-vocab",
     0,
-    "Round the rows up to a multiple of N; 0: 8 for nvidia, no padding for hf.",
+    f"Round the rows up to a multiple of N; 0: {_MULTIPLES}, no padding for others.",
     show=False,
 )
 @click.option(
@@ -73,31 +91,21 @@ from bertkit.errors import UsageError
 def command(
     source: str, output: str | None, check: bool, overwrite: bool, as_json: bool, **given: Any
 ) -> None:
-    """Convert a checkpoint of another program for transformers or NVIDIA's programs.
-
-    INPUT: a folder of transformers or of Graphcore, the prefix of a TensorFlow 1 or 2
-    checkpoint, NVIDIA's or Habana's ckpt_N.pt, Cerebras' .mdl, or a folder of one of these.
-
-    \b
-    Example:
-      bertkit convert uncased_L-12_H-768_A-12/bert_model.ckpt --check
-      bertkit convert uncased_L-12_H-768_A-12/bert_model.ckpt --output models/bert-base
-      bertkit convert runs/phase2/step-0001000 --to nvidia --output models/for-habana
-    """
+    """Convert a checkpoint, or show what became of its tensors."""
     if not output and not check:
         raise UsageError("--output is missing", "give a folder to write, or --check")
     from bertkit.backends.sections import section_names
-    from bertkit.model.checkpoints import export
-    from bertkit.model.checkpoints.audit import require_whole
+    from bertkit.model.checkpoints import convert
+    from bertkit.model.checkpoints.completeness import require_complete_checkpoint
 
-    # The options left are fields of `Wishes`, by name.
-    wishes = export.Wishes(**given, backends=section_names())
+    # The options left are fields of `ConvertOptions`, by name.
+    wanted = convert.ConvertOptions(**given, backends=section_names())
     if output:
-        result = export.convert(source, output, wishes, overwrite)
+        result = convert.convert(source, output, wanted, overwrite)
         following = f"bertkit finetune-squad --init-checkpoint {output} --help"
-        next_step = following if wishes.to == "hf" else ""
+        next_step = following if wanted.to == "hf" else ""
         options.finish(asdict(result), as_json, result.text(check), next_step)
         return
-    result, found = export.check(source, wishes)
+    result, found = convert.check(source, wanted)
     options.finish(asdict(result), as_json, result.text(True))
-    require_whole(found, source, wishes.allow_missing, wishes.allow_unexpected)
+    require_complete_checkpoint(found, source, wanted.allow_missing, wanted.allow_unexpected)

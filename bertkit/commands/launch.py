@@ -12,7 +12,7 @@ from bertkit.backends import registry
 from bertkit.backends.sections import BackendSections, section_prefixes
 from bertkit.commands import options
 from bertkit.config import Layer, flatten, resolve, setting
-from bertkit.external_configs.detect import translated
+from bertkit.external_configs.detect import translate_file
 from bertkit.launch.launch import LAUNCHERS, check_files, plan
 from bertkit.tasks import registry as tasks
 
@@ -134,7 +134,7 @@ def read_settings(root: click.Context, words: Sequence[str]) -> Any:
         given = dict(inner.params)
         if task.external_configs:
             kind = task.config_class()
-            return options.resolved(kind, given, given["preset"], translated).config
+            return options.resolved(kind, given, given["preset"], translate_file).config
         layers, _ = options.layers(SharedSettings, given, given["preset"])
     return resolve(SharedSettings, [_shared(layer) for layer in layers]).config
 

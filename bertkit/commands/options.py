@@ -246,14 +246,14 @@ def resolved(
     kind: type[C],
     given: dict[str, Any],
     preset: str | None = None,
-    translated: Callable[[str], Any] | None = None,
+    translate_file: Callable[[str], Any] | None = None,
     below: Sequence[configuration.Layer] = (),
 ) -> configuration.Resolved[C]:
     """The configuration from a command's keyword arguments.
 
     Args: as `layers`.
     """
-    found, external = layers(kind, given, preset, translated, below)
+    found, external = layers(kind, given, preset, translate_file, below)
     resolved = configuration.resolve(kind, found)
     return dataclasses.replace(resolved, external=tuple(external.rows())) if external else resolved
 
@@ -262,7 +262,7 @@ def layers(
     kind: type[Any],
     given: dict[str, Any],
     preset: str | None = None,
-    translated: Callable[[str], Any] | None = None,
+    translate_file: Callable[[str], Any] | None = None,
     below: Sequence[configuration.Layer] = (),
 ) -> tuple[list[configuration.Layer], Any]:
     """The layers of settings, lowest first; and another system's file translated, or None.
@@ -272,8 +272,8 @@ def layers(
         given: the keyword arguments that `config_options` added (they are removed from
             the mapping, so that what is left belongs to the command itself).
         preset: name of a shipped preset, the lowest layer above the defaults.
-        translated: reads configuration files of other systems, see
-            `bertkit.external_configs.detect.translated`.
+        translate_file: reads configuration files of other systems, see
+            `bertkit.external_configs.detect.translate_file`.
         below: layers between the defaults and the preset.
     """
     config_file, assignments = given.pop("config_file", None), given.pop("assignments", ())
@@ -281,7 +281,7 @@ def layers(
     found = list(below)
     if preset:
         found.append(configuration.Layer(f"preset {preset}", configuration.load_preset(preset)))
-    external = translated(config_file) if translated and config_file else None
+    external = translate_file(config_file) if translate_file and config_file else None
     if external:
         found.append(configuration.Layer(config_file, external.values))
         for line in external.warnings():

@@ -9,7 +9,7 @@ import click
 
 from bertkit import config, log
 from bertkit.commands import options
-from bertkit.external_configs.detect import translated
+from bertkit.external_configs.detect import translate_file
 from bertkit.tasks.pretraining.config import PretrainConfig
 
 PRESETS = [name for name in config.preset_names() if not name.startswith("squad")]
@@ -53,7 +53,7 @@ def command(
       bertkit pretrain --preset base-phase2 --input data/512 --output runs/phase2 \\
         --init-checkpoint runs/phase1/step-0900000
     """
-    resolved = options.resolved(PretrainConfig, given, preset, translated)
+    resolved = options.resolved(PretrainConfig, given, preset, translate_file)
     from bertkit.backends import registry
     from bertkit.tasks.pretraining.prepare import prepare
     from bertkit.tasks.pretraining.pretrain import pretrain

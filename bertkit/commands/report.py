@@ -34,20 +34,20 @@ def command(runs: tuple[str, ...], output: str | None, as_json: bool) -> None:
       bertkit report runs/tiny runs/mini --output report.html
       bertkit report runs/squad
     """
-    from bertkit.report.curves import draw
-    from bertkit.report.squad_review import as_html
+    from bertkit.report.curves import draw_report
+    from bertkit.report.squad_review import review_section
     from bertkit.tasks.squad import review
     from bertkit.train.run_files import METRICS
 
     answered = [run for run in runs if Path(run, review.NAME).is_file()]
     reviews = {run: review.read_review(run) for run in answered}
-    told = [f"{run}\n\n{review.as_text(found)}" for run, found in reviews.items()]
-    told += [review.draw_review(run) for run in answered]
+    texts = [f"{run}\n\n{review.as_text(found)}" for run, found in reviews.items()]
+    texts += [review.draw_review(run) for run in answered]
     trained = [run for run in runs if run not in reviews or Path(run, METRICS).is_file()]
-    sections = [as_html(run, found) for run, found in reviews.items()]
+    sections = [review_section(run, found) for run, found in reviews.items()]
     if not trained and not output:
-        options.finish({"runs": [], "answers": reviews}, as_json, "\n\n".join(told))
+        options.finish({"runs": [], "answers": reviews}, as_json, "\n\n".join(texts))
         return
-    report = draw(trained, output or str(Path(trained[0]) / "report.png"), sections)
-    told.append(report.text())
-    options.finish({**asdict(report), "answers": reviews}, as_json, "\n\n".join(told))
+    report = draw_report(trained, output or str(Path(trained[0]) / "report.png"), sections)
+    texts.append(report.text())
+    options.finish({**asdict(report), "answers": reviews}, as_json, "\n\n".join(texts))

@@ -1,4 +1,4 @@
-"""The text rules between a raw document and its sentences; few, and the same for every source.
+"""Cleans the text of a document: a few rules, the same for every source.
 
 What happens to the text, in this order:
 

@@ -1,4 +1,4 @@
-"""Settings of the corpus commands; light, so that their help costs nothing."""
+"""Settings of `extract` and `split`; imports little, so that --help starts quickly."""
 
 from __future__ import annotations
 
@@ -95,6 +95,8 @@ class SplitConfig:
         if self.metadata and self.method != "lists":
             return ["--metadata goes with --method lists"]
         if self.valid + self.test >= 1.0:
-            share = self.valid + self.test
-            return [f"--valid and --test take {share:g} of the documents and leave none to train"]
+            held_out = self.valid + self.test
+            return [
+                f"--valid and --test take {held_out:g} of the documents and leave none to train"
+            ]
         return []

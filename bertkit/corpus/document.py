@@ -1,4 +1,4 @@
-"""Documents, and the file form in which they travel: one sentence per line.
+"""Documents, and the files that hold them: one sentence per line.
 
 The form: UTF-8, each sentence on its own line, a blank line between documents.
 It is what Google's, MLPerf's and NVIDIA's record makers read.

@@ -1,4 +1,4 @@
-"""One part made by several workers: this process reads and writes, they clean and split.
+"""Makes one output file with several workers: this process reads and writes, they do the rest.
 
 A dump in a single bzip2 stream, or one archive of a whole corpus, cannot be cut into
 spans; its pages and documents are handed out as they are read. What is written is what

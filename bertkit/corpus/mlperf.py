@@ -57,13 +57,17 @@ _DIVISIONS = (("<div", r"<div([^>\n]*)>", ""), ("</div", r"</div([^>\n]*)>", "")
 _POEM = (("<poem ", r"<poem ([^>\n]*)>", ""),)
 _TAGS_BEFORE = ("</mapframe>", "<poem>", "</poem>", "<math>", "</math>", "<ref>", "</ref>")
 _PAIRED = (
-    "sup", "br", "BR", "Br", "del", "nowiki", "NOWIKI", "onlyinclude", "includeonly",
-    "small", "chem", "noinclude", "gallery",
-)  # fmt: skip
+    *("sup", "br", "BR", "Br", "del", "nowiki", "NOWIKI", "onlyinclude", "includeonly"),
+    *("small", "chem", "noinclude", "gallery"),
+)
 _TAGS_AFTER = (
     *(tag for name in _PAIRED for tag in (f"<{name}>", f"</{name}>")),
-    "<graph>{", "<graph>", "}</graph>", "</graph>", "</references>",
-)  # fmt: skip
+    "<graph>{",
+    "<graph>",
+    "}</graph>",
+    "</graph>",
+    "</references>",
+)
 _DROPPED_LINES = re.compile(r"^(?:<doc [^>\n]*>|.*\[\[Category:[^\]\[\n]*\]\].*)\n?", re.MULTILINE)
 
 

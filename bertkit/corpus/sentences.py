@@ -1,7 +1,7 @@
-"""Sentence splitters: from a text to its sentences, each one line.
+"""Splits a text into sentences, each one line.
 
-What is kept, whichever splitter: every character of the text but white space; a run
-of white space inside a sentence becomes one space; a sentence is never empty. A blank
+Whatever the splitter, every character of the text but white space is kept; a run of
+white space inside a sentence becomes one space; a sentence is never empty. A blank
 line always ends a sentence, so a long document is never handed to a model whole.
 
 - `rule`: spaCy's tokenizer of the language and its rule-based sentencizer: a sentence ends at

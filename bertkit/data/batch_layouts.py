@@ -1,4 +1,4 @@
-"""The batch layouts: how the records of one step become micro-batches.
+"""Batch layouts: how the records of a step become micro-batches.
 
 `unpadded` and `padded` cut the records into micro-batches of consecutive ones. `bucketed`
 puts sequences of similar length together and pads each micro-batch to the smallest
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bertkit.data.fixed_shapes import fixed_packed, fixed_padded, packs
+from bertkit.data.fixed_shapes import fixed_packed, fixed_padded, pack_records
 from bertkit.data.step_batch import MicroBatch, Records, sequence_lengths, split, unpadded
 from bertkit.data.token_budget import Budget, budgeted
 from bertkit.records.files.pack_layouts import PackShape
@@ -46,7 +46,7 @@ class Layout:
     stretches: bool = False
 
     def micro_batches(self, records: Records) -> list[MicroBatch]:
-        """The records of a step, as `batches.weighted` gives them."""
+        """The records of a step, as `step_batch.weighted` returns them."""
         size = self.micro_batch_size
         if self.name == "packed":
             return self._packed(records)
@@ -57,14 +57,16 @@ class Layout:
         cut = self.name == "bucketed"
         groups = bucketed(records, self.boundaries) if cut else [dict(records)]
         parts = [part for group in groups for part in split(group, size)]
-        form = padding_as_stretches if self.stretches else (lambda batch: batch)
-        if self.fixed:
-            return [form(fixed_padded(part, size)) for part in parts]
-        return [form(trimmed(fixed_padded(part, len(part["input_ids"])))) for part in parts]
+        batches = [
+            fixed_padded(part, size if self.fixed else len(part["input_ids"])) for part in parts
+        ]
+        if not self.fixed:
+            batches = [without_target_padding(batch) for batch in batches]
+        return [padding_as_stretches(batch) for batch in batches] if self.stretches else batches
 
     @property
     def records_per_micro_batch(self) -> int:
-        """Records that evaluation lays out at a time, so that fill stays rare."""
+        """Records that evaluation lays out at a time, so that there is little padding."""
         if self.budget:
             return self.micro_batch_size * 4
         buckets = len(self.boundaries) + 1 if self.boundaries else QUARTERS
@@ -73,20 +75,20 @@ class Layout:
 
     def _packed(self, records: Records) -> list[MicroBatch]:
         size = self.micro_batch_size
-        shape, found = packs(records, self.sequences_per_pack)
+        shape, found = pack_records(records, self.sequences_per_pack)
         result = []
         for start in range(0, len(found), size):
             part = found[start : start + size]
             rows = size if self.fixed else len(part)
-            batch = fixed_packed(records, part, shape, rows, self.cls_place)
+            batch = fixed_packed(records, part, shape, rows=rows, cls_place=self.cls_place)
             if self.stretches or not self.fixed:
-                batch = as_runs(batch, part, shape, rows if self.stretches else 0)
-            result.append(batch if self.fixed else trimmed(batch))
+                batch = packs_as_stretches(batch, part, shape, rows if self.stretches else 0)
+            result.append(batch if self.fixed else without_target_padding(batch))
         return result
 
 
-def trimmed(batch: MicroBatch) -> MicroBatch:
-    """Without the fill of predictions, for machines that take any number of them."""
+def without_target_padding(batch: MicroBatch) -> MicroBatch:
+    """Drop predictions and pairs that are padding, for machines that take any number of them."""
     arrays = dict(batch.arrays)
     for head, names in (("mlm", ("mlm_rows", "mlm_labels")), ("nsp", ("cls_rows", "nsp_labels"))):
         used = arrays[f"{head}_weights"] > 0
@@ -112,7 +114,9 @@ def padding_as_stretches(batch: MicroBatch) -> MicroBatch:
     return replace(batch, arrays=arrays, spans=spans.reshape(-1), longest=length)
 
 
-def as_runs(batch: MicroBatch, packed: np.ndarray, shape: PackShape, rows: int = 0) -> MicroBatch:
+def packs_as_stretches(
+    batch: MicroBatch, packed: np.ndarray, shape: PackShape, rows: int = 0
+) -> MicroBatch:
     """A packed micro-batch for machines whose attention takes stretches of any length.
 
     The padding at the end of a row is a stretch of its own.

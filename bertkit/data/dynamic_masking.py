@@ -1,4 +1,4 @@
-"""Dynamic masking: every epoch predicts other tokens of the same sequences.
+"""Mask the same sequences anew in every epoch (dynamic masking).
 
 As in RoBERTa (Liu et al. 2019, section 4.1), with the rules of BERT (Devlin et al. 2019,
 section 3.1). The masks of a record are a pure function of (seed, epoch, number of the
@@ -20,7 +20,7 @@ _GAMMA, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB1331
 
 @dataclass(frozen=True)
 class DynamicMasking:
-    """Masks records anew: 80 % [MASK], 10 % unchanged, 10 % any token.
+    """Chooses tokens to predict; 80 % become [MASK], 10 % any token, 10 % stay as they are.
 
     Attributes:
         vocab: tells special tokens and which are "##" pieces.
@@ -40,7 +40,7 @@ class DynamicMasking:
         """The same sequences with the masks of an epoch.
 
         Args:
-            records: the seven features; their own masks are taken back first.
+            records: the seven features; the masks they have are undone first.
             numbers: int64 [B], of the records.
             epoch: from 0.
 
@@ -48,13 +48,15 @@ class DynamicMasking:
             The seven features, of the same shapes and types.
         """
         ids = restored(records)
+        # Every real token but [CLS] and [SEP] may be predicted, as many as the length asks for.
         real = records["input_mask"] != 0
         candidates = real & (ids != self.vocab.cls_id) & (ids != self.vocab.sep_id)
         most = records["masked_lm_ids"].shape[1]
         wanted = np.rint(real.sum(axis=1) * self.probability).astype(np.int64).clip(1, most)
         draws = _draws(self.seed, epoch, numbers, ids.shape[1])
-        choose = self._words if self.whole_words else _tokens
+        choose = self._choose_words if self.whole_words else _choose_tokens
         chosen = choose(ids, candidates, wanted, draws)
+        # The chosen tokens, row by row, fill the prediction slots from the left.
         rows, columns = np.nonzero(chosen)
         counts = chosen.sum(axis=1)
         slots = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -75,10 +77,11 @@ class DynamicMasking:
         kept = np.where(share < 0.9, labels, other.astype(labels.dtype))
         return np.where(share < 0.8, self.vocab.mask_id, kept).astype(labels.dtype)
 
-    def _words(
+    def _choose_words(
         self, ids: np.ndarray, candidates: np.ndarray, wanted: np.ndarray, draws: np.ndarray
     ) -> np.ndarray:
         """Words in random order until the number is reached; one that exceeds it is passed over."""
+        # Token ids that continue a word, and the column at which each token's word begins.
         pieces = np.zeros(max(self.vocab.ids.values()) + 1, np.bool_)
         pieces[[n for token, n in self.vocab.ids.items() if token.startswith("##")]] = True
         first = np.cumsum(candidates, axis=1) == 1
@@ -87,6 +90,7 @@ class DynamicMasking:
         columns = np.where(heads, np.arange(length), 0)
         head_of = np.maximum.accumulate(columns, axis=1)
         flat = (np.arange(count)[:, None] * length + head_of)[candidates]
+        # Words are tried in the order of their first token's draw, all rows at once.
         sizes = np.bincount(flat, minlength=count * length).reshape(count, length)
         order = np.argsort(np.where(heads, draws, ~np.uint64(0)), axis=1, kind="stable")
         rows = np.arange(count)
@@ -112,7 +116,7 @@ def restored(records: Mapping[str, np.ndarray]) -> np.ndarray:
     return ids
 
 
-def _tokens(
+def _choose_tokens(
     ids: np.ndarray, candidates: np.ndarray, wanted: np.ndarray, draws: np.ndarray
 ) -> np.ndarray:
     """The `wanted` candidates of each row with the smallest draws."""

@@ -1,13 +1,13 @@
-"""Micro-batches whose shapes never change, for machines that compile what they run.
+"""Micro-batches of constant shapes, for machines that compile what they run.
 
 A micro-batch has N rows of L tokens, with room for P predictions and S sequences in every
-row, whatever it holds: what is missing is fill of weight 0. The weights hold all factors
-of the loss, so that no number of a batch ends up in a compiled program.
+row, whatever it holds: the rest is padding of weight 0. The weights contain all factors of
+the loss, so that no value of one batch becomes a constant of a compiled program.
 
 Arrays, int64 if not said otherwise: ids, segments, positions [N * L]; cls_rows,
 nsp_labels, nsp_weights (float32) [N * S]; mlm_rows, mlm_labels, mlm_weights (float32)
 [N * P]; and what may attend to what: mask, bool [N, L], True on tokens, or of packed rows
-sequence_numbers [N, L], from 1 in each row, 0 on padding. Rows and labels of fill are 0.
+sequence_numbers [N, L], from 1 in each row, 0 on padding. Rows and labels of padding are 0.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def fixed_padded(records: Records, rows: int) -> MicroBatch:
     """Up to N records, one per row.
 
     Args:
-        records: as `batches.weighted` gives them, in the order of their rows.
-        rows: N; what is missing is filled with empty sequences.
+        records: as `step_batch.weighted` returns them, in the order of their rows.
+        rows: N; the rest is padded with empty sequences.
     """
     lengths = sequence_lengths(records["input_mask"])
     wanted = checked_positions(records, lengths)
@@ -41,15 +41,15 @@ def fixed_padded(records: Records, rows: int) -> MicroBatch:
         "mlm_labels": np.where(wanted, records["masked_lm_ids"], 0),
         "nsp_labels": np.maximum(records["next_sentence_labels"].reshape(-1), 0),
     }
-    flat = {name: _filled(values, rows).astype(np.int64) for name, values in arrays.items()}
+    flat = {name: _padded(values, rows).astype(np.int64) for name, values in arrays.items()}
     flat["positions"] = np.tile(np.arange(length, dtype=np.int64), rows)
-    flat["mask"] = _filled(mask, rows).reshape(rows, length)
-    flat["mlm_weights"] = _filled(np.where(wanted, records["masked_lm_weights"], 0), rows)
-    flat["nsp_weights"] = _filled(records["next_sentence_weights"], rows)
+    flat["mask"] = _padded(mask, rows).reshape(rows, length)
+    flat["mlm_weights"] = _padded(np.where(wanted, records["masked_lm_weights"], 0), rows)
+    flat["nsp_weights"] = _padded(records["next_sentence_weights"], rows)
     return MicroBatch(_floats(flat), lengths)
 
 
-def _filled(values: np.ndarray, rows: int) -> np.ndarray:
+def _padded(values: np.ndarray, rows: int) -> np.ndarray:
     """[n, ...] with zeros up to `rows`, flattened."""
     result = np.zeros((rows, *values.shape[1:]), values.dtype)
     result[: len(values)] = values
@@ -63,10 +63,10 @@ def _floats(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def packs(
+def pack_records(
     records: Records, sequences: int, predictions: int | None = None
 ) -> tuple[PackShape, np.ndarray]:
-    """Which records go into one row together.
+    """Plan which records share a row.
 
     Args:
         records: of a step; the seven features.
@@ -75,7 +75,7 @@ def packs(
 
     Returns:
         (shape of a row; record numbers of each pack, int64 [packs, S], -1 where it holds
-        fewer), see `records.packing.plan_packs`.
+        fewer), see `records.instances.packing.plan_packs`.
     """
     from bertkit.records.instances.packing import plan_packs  # loads the record kernels
 
@@ -98,19 +98,20 @@ def fixed_packed(
     """Up to N packs, one per row.
 
     Args:
-        records: as `batches.weighted` gives them.
-        packed: record numbers of the packs, see `packs`.
+        records: as `step_batch.weighted` returns them.
+        packed: record numbers of the packs, see `pack_records`.
         shape: L, P and S of a row.
-        rows: N; what is missing is filled with empty rows.
+        rows: N; the rest is padded with empty rows.
         cls_place: `own_position` leaves every [CLS] before its sequence (Habana);
             `end_of_pack` puts them all at the end of the row, the first sequence's last
             (Graphcore). What is computed is the same.
     """
-    row, place = np.nonzero(packed >= 0)
+    row, place = np.nonzero(packed >= 0)  # place: number of the sequence in its row
     part = {name: values[packed[row, place]] for name, values in records.items()}
     lengths = sequence_lengths(part["input_mask"])
     wanted = checked_positions(part, lengths)
     cls_rows, first = _places(lengths, row, place, shape.length, cls_place)
+    # Where every real token goes; [CLS] may lie apart from its sequence.
     columns = np.arange(shape.length)[None, :]
     real = columns < lengths[:, None]
     target = np.where(columns == 0, cls_rows[:, None], first[:, None] + columns)[real]
@@ -120,6 +121,7 @@ def fixed_packed(
         result[where] = values
         return result
 
+    # Every masked token: the sequence it is in, and its row of the flattened tokens.
     case, slot = np.nonzero(wanted)
     at = part["masked_lm_positions"][case, slot]
     mlm_rows = np.where(at == 0, cls_rows[case], first[case] + at)

@@ -65,7 +65,7 @@ class Prefetch(Generic[T]):
         self._items = items
         self._queue: queue.Queue[tuple[bool, T | BaseException | None]] = queue.Queue(depth)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._fill, name="bertkit-loader", daemon=True)
+        self._thread = threading.Thread(target=self._produce, name="bertkit-loader", daemon=True)
         self._thread.start()
 
     def __iter__(self) -> Iterator[T]:
@@ -94,7 +94,7 @@ class Prefetch(Generic[T]):
         self._stop.set()
         self._thread.join()
 
-    def _fill(self) -> None:
+    def _produce(self) -> None:
         try:
             for item in self._items:
                 if not self._put((True, item)):

@@ -9,8 +9,8 @@ import numpy as np
 
 from bertkit.data.batch_layouts import Layout
 from bertkit.data.dynamic_masking import DynamicMasking
-from bertkit.data.record_source import Source
-from bertkit.data.sample_order import Order
+from bertkit.data.record_source import SampleSource
+from bertkit.data.sample_order import SampleOrder
 from bertkit.data.step_batch import MicroBatch, StepBatch, weighted
 from bertkit.data.token_budget import Budget
 from bertkit.errors import DataError
@@ -40,8 +40,8 @@ class RecordFeed:
         stretches: see `bertkit.data.batch_layouts.Layout`.
     """
 
-    source: Source
-    order: Order
+    source: SampleSource
+    order: SampleOrder
     global_batch_size: int
     micro_batch_size: int
     layout: str

@@ -1,4 +1,4 @@
-"""Record files as one long list of samples that can be read at any place."""
+"""Open record files as one list of samples, readable by number in any order."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ BLOCK_BYTES = 1 << 20
 BLOCKS = 32
 
 
-class Batches(Protocol):
-    """Samples by number."""
+class SampleReader(Protocol):
+    """Reads samples by number."""
 
     def batch(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """The seven features of the samples `indices`, int64 [B], in that order."""
         ...
 
 
-class Source(Batches, Protocol):
+class SampleSource(SampleReader, Protocol):
     """What a run is trained on; see `RecordSource` for the attributes."""
 
     max_seq_length: int
@@ -39,7 +39,7 @@ class Source(Batches, Protocol):
 
     def __len__(self) -> int: ...
 
-    def at_epoch(self, epoch: int) -> Batches:
+    def at_epoch(self, epoch: int) -> SampleReader:
         """Where the samples of an epoch, from 0, are to be taken from."""
         ...
 

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 from bertkit.data.step_batch import MicroBatch, StepBatch
 
 Sample = TypeVar("Sample")
@@ -64,7 +64,7 @@ class SampleFeed(Generic[Sample]):
     """
 
     samples: Sequence[Sample]
-    order: Order
+    order: SampleOrder
     make_batch: Callable[[Sequence[Sample]], MicroBatch]
     global_batch_size: int
     micro_batch_size: int

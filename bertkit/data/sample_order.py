@@ -1,4 +1,4 @@
-"""The order in which samples are seen: a pure function of the seed and the position.
+"""Order of samples over epochs: a pure function of the seed and the position.
 
 Nothing here depends on the world size, on loader workers or on where a run was
 interrupted, so a resumed run sees what an uninterrupted one would have seen.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 
-class Order:
+class SampleOrder:
     """An endless sequence of sample numbers: epoch after epoch, each in its own order.
 
     Position p belongs to epoch p // count. Each epoch is the permutation of its samples

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bertkit.data.record_source import Source
+from bertkit.data.record_source import SampleSource
 from bertkit.data.step_batch import MicroBatch, Records, sequence_lengths, unpadded
 
 _SAMPLE = 2048
@@ -63,7 +63,9 @@ class Budget:
         return sequences + math.ceil((tokens if self.tokens else rest) / self.length)
 
 
-def budget_for(source: Source, sequences: int, micro_batch_size: int, totals: int = 0) -> Budget:
+def budget_for(
+    source: SampleSource, sequences: int, micro_batch_size: int, totals: int = 0
+) -> Budget:
     """The totals for the records of a source.
 
     Lengths are taken from evenly spaced records; sums of many are close to normal.

@@ -1,5 +1,9 @@
-"""Cerebras params files: the sections of the TensorFlow and first PyTorch releases, and the
-`trainer` form of the later ones, which is brought into the older sections first."""
+"""Translate Cerebras params files, YAML.
+
+The TensorFlow and the first PyTorch releases have the sections `train_input`, `model`,
+`optimizer` and `runconfig`; later ones have one section `trainer`, which is rewritten into the
+older sections first.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bertkit.external_configs.cerebras_keys import TABLE
-from bertkit.external_configs.translation import Translation, flat, translate
+from bertkit.external_configs.translation import Translation, flattened, translate
 
 TITLE = "Cerebras params"
 SECTIONS = {"train_input", "eval_input", "model", "optimizer", "runconfig"}
@@ -29,7 +33,7 @@ def read(source: str, values: Mapping[str, Any]) -> Translation:
     if "trainer" in values:
         entries = _trainer_entries(values)
     else:
-        entries = [(key, key, value) for key, value in flat(values)]
+        entries = [(key, key, value) for key, value in flattened(values)]
     found = translate(source, TITLE, entries, TABLE)
     _batch(found)
     _precision(found)
@@ -79,7 +83,7 @@ _PLACES = {
 
 def _trainer_entries(values: Mapping[str, Any]) -> list[tuple[str, str, Any]]:
     entries: list[tuple[str, str, Any]] = []
-    for key, value in flat(values):
+    for key, value in flattened(values):
         if key.startswith("trainer.init.optimizer."):
             kind, _, inner = key.removeprefix("trainer.init.optimizer.").partition(".")
             if inner:

@@ -1,4 +1,4 @@
-"""What every key of a Cerebras params file becomes."""
+"""The table of Cerebras params: what every key becomes."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 
 from bertkit.external_configs.translation import (
     Ignore,
-    Refusal,
+    Refuse,
     Rule,
     ignored,
+    one_of,
     only,
     refused,
     to,
-    words,
 )
 
 _AHEAD = ignored("batches are always prepared ahead of the step")
 _TRAINING = ignored("evaluation uses the settings of training and all of --eval-input")
-_CLUSTER = ignored("the system's address is a matter of its software's own settings")
+_CLUSTER = ignored("the system's address is set in its own software")
 _SUMMARY = ignored("metrics.jsonl always has the numbers")
 
 
@@ -29,7 +29,7 @@ def _list(value: Any) -> list[str]:
 def _processor(value: Any) -> Mapping[str, Any]:
     name = str(value)
     if "Bert" not in name:
-        raise Refusal("not a processor of BERT records")
+        raise Refuse("not a processor of BERT records")
     if "Dynamic" in name:
         return {"mask": "dynamic"}
     return {"mask": "static"}
@@ -39,7 +39,7 @@ def _buckets(value: Any) -> Mapping[str, Any]:
     if value is None:
         raise Ignore("no buckets")
     if isinstance(value, int):
-        raise Refusal("a number of buckets; give their boundaries as a list")
+        raise Refuse("a number of buckets; give their boundaries as a list")
     return {"layout": "bucketed", "bucket_boundaries": [int(item) for item in value]}
 
 
@@ -67,14 +67,14 @@ def _stage(part: Mapping[str, Any]) -> str:
         rate = part.get("val", part.get("learning_rate"))
         return f"constant:{steps}:{float(_given(rate, 'val'))}"
     if kind != "linear":
-        raise Refusal(f"no scheduler {part.get('scheduler')!r}; there are Constant and Linear")
+        raise Refuse(f"no scheduler {part.get('scheduler')!r}; there are Constant and Linear")
     first = _given(part.get("initial_learning_rate", part.get("learning_rate")), "initial rate")
     return f"linear:{steps}:{float(first)}:{float(_given(part.get('end_learning_rate'), 'end'))}"
 
 
 def _given(value: Any, name: str) -> Any:
     if value is None:
-        raise Refusal(f"a scheduler without its {name}")
+        raise Refuse(f"a scheduler without its {name}")
     return value
 
 
@@ -84,13 +84,13 @@ def _loss_scale(value: Any) -> Mapping[str, Any]:
 
 def _mode(value: Any) -> Mapping[str, Any]:
     if value not in ("train", "train_and_eval"):
-        raise Refusal("`bertkit pretrain` trains; use `bertkit eval` for the others")
+        raise Refuse("`bertkit pretrain` trains; use `bertkit eval` for the others")
     raise Ignore("that is what this command does")
 
 
 def _adam(value: Any) -> Mapping[str, Any]:
     names = {"adamw": "adamw", "lamb": "no_debias_clamp10", "sgd": "sgd", "adam": "adamw"}
-    found = dict(words("optimizer", names).apply(value))
+    found = dict(one_of("optimizer", names).apply(value))
     # Adam's decay is in the gradient; without decay the two are the same.
     return found | ({"weight_decay": 0.0} if str(value).lower() == "adam" else {})
 
@@ -121,12 +121,17 @@ _INPUT: dict[str, Rule] = {
     "repeat": ignored("the run ends by --max-steps or --epochs"),
     **dict.fromkeys(
         (
-            "num_workers", "prefetch_factor", "persistent_workers", "prefetch_buf_size",
-            "n_parallel_reads", "use_multiple_workers", "num_parallel_calls",
+            "num_workers",
+            "prefetch_factor",
+            "persistent_workers",
+            "prefetch_buf_size",
+            "n_parallel_reads",
+            "use_multiple_workers",
+            "num_parallel_calls",
         ),
         _AHEAD,
     ),
-}  # fmt: skip
+}
 
 _MODEL: dict[str, Rule] = {
     "name": only("bert", because="this is a BERT trainer"),
@@ -134,7 +139,7 @@ _MODEL: dict[str, Rule] = {
     "num_hidden_layers": to("model.num_hidden_layers", convert=int),
     "num_heads": to("model.num_attention_heads", convert=int),
     "filter_size": to("model.intermediate_size", convert=int),
-    "encoder_nonlinearity": words(
+    "encoder_nonlinearity": one_of(
         "model.hidden_act", {"gelu": "gelu", "gelu_new": "gelu_new", "relu": "relu"}
     ),
     "pooler_nonlinearity": only("tanh", None, because="the pooler has tanh"),
@@ -154,24 +159,28 @@ _MODEL: dict[str, Rule] = {
         "learned", "absolute", because="positions are learned embeddings"
     ),
     "attention_type": only("scaled_dot_product", because="there is one kind of attention"),
-    "mlm_loss_scaling": words(
+    "mlm_loss_scaling": one_of(
         "mlm_normalisation",
         {"num_masked": "global_step", "precomputed_num_masked": "global_step"},
     ),
     "mlm_loss_weight": ignored("it stands for 1 / masked tokens, which are counted here"),
     **dict.fromkeys(
         (
-            "use_position_embedding", "use_segment_embedding", "share_embedding_weights",
-            "use_ffn_bias", "use_ffn_bias_in_attention", "use_projection_bias_in_attention",
+            "use_position_embedding",
+            "use_segment_embedding",
+            "share_embedding_weights",
+            "use_ffn_bias",
+            "use_ffn_bias_in_attention",
+            "use_projection_bias_in_attention",
         ),
         only(True, because="BERT always has it"),
     ),
     **dict.fromkeys(
         ("boundary_casting", "enable_gpu_optimizations", "precision_opt_level"),
-        ignored("a matter of their compiler"),
+        ignored("concerns their compiler only"),
     ),
     "tf_summary": _SUMMARY,
-}  # fmt: skip
+}
 
 _OPTIMIZER: dict[str, Rule] = {
     "optimizer_type": Rule(
@@ -216,9 +225,7 @@ _RUN: dict[str, Rule] = {
     "tf_random_seed": to("seed", convert=int),
     "model_dir": to("output", convert=str),
     "checkpoint_path": to("init_checkpoint"),
-    "target_device": words(
-        "backend", {"csx": "cs", "cs": "cs", "cpu": "cpu", "gpu": "cuda"}
-    ),
+    "target_device": one_of("backend", {"csx": "cs", "cs": "cs", "cpu": "cpu", "gpu": "cuda"}),
     "num_csx": to("cs.systems", convert=int),
     "num_workers_per_csx": to("cs.workers_per_system", convert=int),
     "validate_only": to("cs.validate_only", convert=bool),
@@ -235,7 +242,7 @@ _RUN: dict[str, Rule] = {
         ("cs_ip", "mgmt_address", "credentials_path", "mount_dirs", "python_paths", "job_labels"),
         _CLUSTER,
     ),
-}  # fmt: skip
+}
 
 _CONFIG: dict[str, Rule] = {
     "use_cbfloat16": Rule(

@@ -1,19 +1,80 @@
-"""Which system a configuration file is of, and its translation."""
+"""Detect which system a configuration file belongs to, and translate it: one row per system."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bertkit.config import load_yaml
 from bertkit.errors import ConfigError
-from bertkit.external_configs import cerebras, google, graphcore, habana
-from bertkit.external_configs.translation import Translation
+from bertkit.external_configs import cerebras, cerebras_keys, google, graphcore, habana
+from bertkit.external_configs.translation import Rule, Translation
 from bertkit.files import open_binary
 
 
-def translated(name: str) -> Translation | None:
-    """A configuration file of another system in our terms; None for one of ours.
+@dataclass(frozen=True)
+class ExternalSystem:
+    """A kind of configuration file of another system.
+
+    Attributes:
+        title: for the documentation.
+        syntax: `text`, `json` or `yaml`: what `recognises` and `translate` are given.
+        recognises: whether a file's content is of this kind.
+        translate: (name of the file, its content, name of a preset in it) → our settings.
+        rules: key → what becomes of it; empty where the keys are named as ours.
+    """
+
+    title: str
+    syntax: str
+    recognises: Callable[[Any], bool]
+    translate: Callable[[str, Any, str], Translation]
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+
+
+# Those of one syntax are tried in this order.
+SYSTEMS = (
+    ExternalSystem(
+        title="Cerebras params (YAML)",
+        syntax="yaml",
+        recognises=cerebras.recognises,
+        translate=lambda source, values, _: cerebras.read(source, values),
+        rules=cerebras_keys.TABLE,
+    ),
+    ExternalSystem(
+        title="Graphcore, TensorFlow 2 (JSON, flat and nested)",
+        syntax="json",
+        recognises=graphcore.recognises_keras,
+        translate=lambda source, values, _: graphcore.read_keras(source, values),
+        rules=graphcore.KERAS_TABLE,
+    ),
+    ExternalSystem(
+        title="Graphcore, PyTorch (YAML presets, as FILE:NAME)",
+        syntax="yaml",
+        recognises=graphcore.recognises_presets,
+        translate=graphcore.read_preset,
+        rules=graphcore.TORCH_TABLE,
+    ),
+    ExternalSystem(
+        title="Google (bert_config.json)",
+        syntax="json",
+        recognises=google.recognises,
+        translate=lambda source, values, _: google.read(source, values),
+    ),
+    ExternalSystem(
+        title="Habana (flags of run_pretraining.py in a job file or script)",
+        syntax="text",
+        recognises=habana.recognises,
+        translate=lambda source, text, _: habana.read(source, text),
+        rules=habana.TABLE,
+    ),
+)
+
+
+def translate_file(name: str) -> Translation | None:
+    """Translate a configuration file of another system; None for a file of ours.
 
     Args:
         name: of the file; `FILE:PRESET` for a file of several.
@@ -25,10 +86,32 @@ def translated(name: str) -> Translation | None:
     path, preset = _split(name)
     with open_binary(path) as stream:
         text = stream.read().decode("utf-8", errors="replace")
-    found = _read(path, preset, text)
+    # Scripts first: nothing else is looked for in a file that runs Habana's program.
+    found = _translate("text", path, text, preset)
     if found is not None:
-        found.require_taken()
+        return found
+    if text.lstrip().startswith("{"):
+        return _translate("json", path, _json(path, text), preset)
+    found = _translate("yaml", path, load_yaml(path), preset)
+    if found is None and preset:
+        raise ConfigError(f"{path} has no presets", f"give --config {path}")
     return found
+
+
+def _translate(syntax: str, path: str, content: Any, preset: str) -> Translation | None:
+    for system in SYSTEMS:
+        if system.syntax == syntax and system.recognises(content):
+            found = system.translate(path, content, preset)
+            found.require_nothing_refused()
+            return found
+    return None
+
+
+def _json(path: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not JSON: {error}") from error
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -36,26 +119,3 @@ def _split(name: str) -> tuple[str, str]:
     if colon and not Path(name).exists() and Path(path).exists():
         return path, preset
     return name, ""
-
-
-def _read(path: str, preset: str, text: str) -> Translation | None:
-    if habana.recognises(text):
-        return habana.read(path, text)
-    if text.lstrip().startswith("{"):
-        try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"{path}: not JSON: {error}") from error
-        if graphcore.recognises_keras(values):
-            return graphcore.read_keras(path, values)
-        if google.recognises(values):
-            return google.read(path, values)
-        return None
-    values = load_yaml(path)
-    if cerebras.recognises(values):
-        return cerebras.read(path, values)
-    if graphcore.recognises_presets(values):
-        return graphcore.read_preset(path, values, preset)
-    if preset:
-        raise ConfigError(f"{path} has no presets", f"give --config {path}")
-    return None

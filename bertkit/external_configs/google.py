@@ -1,11 +1,11 @@
-"""`bert_config.json`: the shape of the model."""
+"""Translate `bert_config.json`, the shape of a model, and published model names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from bertkit.external_configs.translation import Fate, Refusal, Translation
+from bertkit.external_configs.translation import KeyResult, Refuse, Translation
 from bertkit.model.config import BertConfig
 
 TITLE = "bert_config.json"
@@ -32,23 +32,27 @@ def read(source: str, values: Mapping[str, Any]) -> Translation:
         if hasattr(shape, key):
             setting = getattr(shape, key)
             found.values[f"model.{key}"] = setting
-            found.fates.append(Fate(key, value, "mapped", f"model.{key} = {setting}"))
+            found.keys.append(KeyResult(key, value, "mapped", f"model.{key} = {setting}"))
         else:
-            found.fates.append(Fate(key, value, "ignored", "decides nothing of plain BERT"))
+            found.keys.append(KeyResult(key, value, "ignored", "has no effect on plain BERT"))
     return found
 
 
 # Published sizes, by the word that names of models and checkpoints hold.
 _SIZES = {
     "base": {
-        "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
         "intermediate_size": 3072,
     },
     "large": {
-        "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
+        "hidden_size": 1024,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
         "intermediate_size": 4096,
     },
-}  # fmt: skip
+}
 SIZE_KEYS = tuple(_SIZES["base"])
 
 
@@ -61,9 +65,9 @@ def named_sizes(name: str, hint: str, family: str = "") -> dict[str, int]:
         family: must stand right before that, such as `bert-`.
 
     Raises:
-        Refusal: it does not.
+        Refuse: it does not.
     """
     for size in reversed(_SIZES):
         if family + size in name:
             return {f"model.{key}": number for key, number in _SIZES[size].items()}
-    raise Refusal(hint)
+    raise Refuse(hint)

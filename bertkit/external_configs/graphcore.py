@@ -1,5 +1,8 @@
-"""Graphcore's configuration files: JSON of the TensorFlow 2 programs, flat as in SDK 2.4 and
-nested as later, and the named presets of the PyTorch programs' YAML."""
+"""Translate Graphcore's configuration files.
+
+These are the JSON of the TensorFlow 2 programs, flat as in SDK 2.4 or nested as later, and the
+named presets in the PyTorch programs' YAML.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,18 @@ from bertkit.external_configs.translation import (
     Ignore,
     Rule,
     Translation,
-    flat,
+    flattened,
     ignored,
+    one_of,
     only,
     refused,
     to,
     translate,
-    words,
 )
 
 KERAS, TORCH = "Graphcore TensorFlow 2 JSON", "Graphcore PyTorch preset"
 
-_COMPILER = ignored("a matter of their compiler that changes no number")
+_COMPILER = ignored("concerns their compiler only and changes no result")
 _RATE = {"up_down": "up_down", "linear": "linear", "constant": "constant"}
 
 
@@ -47,7 +50,7 @@ def read_keras(source: str, values: Mapping[str, Any]) -> Translation:
         source: the file's name.
         values: its content.
     """
-    entries = [(key, _old(key), value) for key, value in flat(values)]
+    entries = [(key, _flat_key(key), value) for key, value in flattened(values)]
     found = translate(source, KERAS, entries, KERAS_TABLE)
     found.values |= {"backend": "ipu", "precision": "fp16", "optimizer": "graphcore"} | {
         key: value for key, value in found.values.items() if key == "optimizer"
@@ -84,7 +87,7 @@ def read_preset(source: str, values: Mapping[str, Any], name: str) -> Translatio
     return found
 
 
-def _old(key: str) -> str:
+def _flat_key(key: str) -> str:
     """The flat spelling of a nested key."""
     for prefix in ("global_batch.", "ipu_config.", "optimizer_opts.params."):
         if key.startswith(prefix):
@@ -172,16 +175,25 @@ _KERAS: dict[str, Rule] = {
     **{
         f"bert_config.{key}": to(f"model.{key}")
         for key in (
-            "hidden_size", "vocab_size", "num_attention_heads", "num_hidden_layers",
-            "intermediate_size", "hidden_dropout_prob", "attention_probs_dropout_prob",
-            "max_position_embeddings", "type_vocab_size", "initializer_range", "layer_norm_eps",
-            "hidden_act", "pad_token_id",
+            "hidden_size",
+            "vocab_size",
+            "num_attention_heads",
+            "num_hidden_layers",
+            "intermediate_size",
+            "hidden_dropout_prob",
+            "attention_probs_dropout_prob",
+            "max_position_embeddings",
+            "type_vocab_size",
+            "initializer_range",
+            "layer_norm_eps",
+            "hidden_act",
+            "pad_token_id",
         )
     },
-    "optimizer_opts.name": words("optimizer", {"lamb": "graphcore", "adamw": "adamw"}),
+    "optimizer_opts.name": one_of("optimizer", {"lamb": "graphcore", "adamw": "adamw"}),
     "weight_decay_rate": to("weight_decay", convert=float),
-    "learning_rate.lr_schedule": words("schedule", _RATE),
-    "learning_rate.schedule_name": words("schedule", _RATE),
+    "learning_rate.lr_schedule": one_of("schedule", _RATE),
+    "learning_rate.schedule_name": one_of("schedule", _RATE),
     "learning_rate.max_learning_rate": to("learning_rate", convert=float),
     "learning_rate.warmup_frac": to("warmup_proportion", convert=float),
     "pipeline_stages": to("ipu.pipeline_stages", convert=lambda v: [" ".join(s) for s in v]),
@@ -195,8 +207,12 @@ _KERAS: dict[str, Rule] = {
     "wandb_opts.log_to_wandb": _WANDB,
     **dict.fromkeys(
         (
-            "min_remote_tensor_size", "replace_layers", "use_outlining", "fp_exceptions",
-            "use_qkv_split", "ckpt_every_n_steps_per_execution",
+            "min_remote_tensor_size",
+            "replace_layers",
+            "use_outlining",
+            "fp_exceptions",
+            "use_qkv_split",
+            "ckpt_every_n_steps_per_execution",
         ),
         _COMPILER,
     ),
@@ -209,7 +225,7 @@ _KERAS: dict[str, Rule] = {
         ignored("names and logs are bertkit's own"),
     ),
     "glue_task": refused("bertkit fine-tunes on SQuAD"),
-}  # fmt: skip
+}
 
 _TORCH: dict[str, Rule] = {
     "replication_factor": to("ipu.replicas", convert=int),
@@ -224,8 +240,13 @@ _TORCH: dict[str, Rule] = {
     **{
         key: to(f"model.{key}")
         for key in (
-            "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
-            "layer_norm_eps", "attention_probs_dropout_prob", "hidden_dropout_prob",
+            "vocab_size",
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "layer_norm_eps",
+            "attention_probs_dropout_prob",
+            "hidden_dropout_prob",
             "intermediate_size",
         )
     },
@@ -238,13 +259,13 @@ _TORCH: dict[str, Rule] = {
     "auto_loss_scaling": to("ipu.automatic_loss_scaling", convert=bool),
     "synthetic_data": to("ipu.synthetic_data", convert=bool),
     "executable_cache_dir": to("ipu.executable_cache"),
-    "optimizer": words(
+    "optimizer": one_of(
         "optimizer",
         {"adamw": "adamw", "lamb": "max_weight_norm", "sgd": "sgd"},
     ),
     "weight_decay": to("weight_decay", convert=float),
     "learning_rate": to("learning_rate", convert=float),
-    "lr_schedule": words("schedule", _RATE),
+    "lr_schedule": one_of("schedule", _RATE),
     "lr_warmup": to("warmup_proportion", convert=float),
     "checkpoint_output_dir": to("output", convert=str),
     "pretrained_checkpoint": to("init_checkpoint"),
@@ -258,7 +279,7 @@ _TORCH: dict[str, Rule] = {
         ("custom_ops", "packing_factor", "max_sequences_per_pack"),
         ignored("the records say it themselves"),
     ),
-}  # fmt: skip
+}
 
 KERAS_TABLE = {**_SHARED, **_KERAS}
 TORCH_TABLE = {**_SHARED, **_TORCH}

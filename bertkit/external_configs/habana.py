@@ -1,5 +1,8 @@
-"""Habana's flag lists, as they stand in job files and shell scripts: the words that follow
-`run_pretraining.py`, and the number of cards that the launcher in front of it asks for."""
+"""Translate the flags of Habana's `run_pretraining.py` in a job file or shell script.
+
+Read are the words that follow the program's name, and the number of cards that the launcher
+before it asks for.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ from bertkit.external_configs.translation import (
     Rule,
     Translation,
     ignored,
+    one_of,
     to,
     translate,
-    words,
 )
 from bertkit.model.config import BertConfig
 
@@ -109,24 +112,26 @@ def _graphs(value: Any) -> Mapping[str, Any]:
 
 
 def _finish(found: Translation, cards: int) -> None:
-    """Their batch is a card's share of a step, in so many parts."""
+    """Their batch is that of one card in a step, and accumulation divides it."""
     values = found.values
-    share, parts = values.pop("share", None), values.pop("accumulation", 1)
-    if share is not None:
-        if share % parts:
+    card_batch, parts = values.pop("card_batch", None), values.pop("accumulation", 1)
+    if card_batch is not None:
+        if card_batch % parts:
             raise ConfigError(
-                f"{found.source}: --train_batch_size {share} is not a multiple of"
+                f"{found.source}: --train_batch_size {card_batch} is not a multiple of"
                 f" --gradient_accumulation_steps {parts}"
             )
-        values["global_batch_size"] = share * cards
-        values["micro_batch_size"] = share // parts
+        values["global_batch_size"] = card_batch * cards
+        values["micro_batch_size"] = card_batch // parts
     values |= {
-        "backend": values.get("backend", "hpu"), "optimizer": "nvlamb",
-        "schedule": "polynomial", "power": 0.5,
-    }  # fmt: skip
+        "backend": values.get("backend", "hpu"),
+        "optimizer": "nvlamb",
+        "schedule": "polynomial",
+        "power": 0.5,
+    }
 
 
-_GONE = ignored("old mixed precision; --autocast took its place, here --precision bf16")
+_GONE = ignored("replaced by --autocast, here --precision bf16")
 _PROFILE = ignored("--profile-steps is for cpu and cuda")
 
 TABLE: dict[str, Rule] = {
@@ -139,7 +144,7 @@ TABLE: dict[str, Rule] = {
     "max_predictions_per_seq": to("records.max_predictions_per_seq", convert=int),
     "train_batch_size": Rule(
         "a card's share of a step: `global_batch_size` is this x cards",
-        lambda value: {"share": int(value)},
+        lambda value: {"card_batch": int(value)},
     ),
     "gradient_accumulation_steps": Rule(
         "`micro_batch_size` is --train_batch_size / this",
@@ -170,23 +175,23 @@ TABLE: dict[str, Rule] = {
     "allreduce_post_accumulation": Rule(
         "`hpu.flat_all_reduce`", lambda value: {"hpu.flat_all_reduce": _true(value)}
     ),
-    "allreduce_post_accumulation_fp16": ignored("changes no number on this machine"),
+    "allreduce_post_accumulation_fp16": ignored("changes no result on this machine"),
     "tensorboard_logdir": Rule("`log_to`", lambda value: {"log_to": ["tensorboard"]}),
     "checkpoint_activations": to("recompute", convert=_true),
     "profile": _PROFILE,
     "profile_steps": _PROFILE,
     "disable_progress_bar": ignored("bars are for terminals only"),
-    "resume_from_checkpoint": ignored("the same command again goes on by itself"),
+    "resume_from_checkpoint": ignored("the same command resumes by itself"),
     "resume_step": ignored("the last checkpoint is taken; --resume FOLDER names another"),
     "skip_checkpoint": Rule("`save_every` 0", lambda value: {"save_every": 0}),
     "phase2": ignored("phases are presets and --init-checkpoint"),
     "phase1_end_step": ignored("steps count from 0 in every run"),
     "do_train": ignored("that is what this command does"),
-    "local_rank": ignored("the launcher says it"),
-    "use_env": ignored("the launcher says it"),
+    "local_rank": ignored("the launcher sets it"),
+    "use_env": ignored("the launcher sets it"),
     **dict.fromkeys(
         ("hmp", "hmp_bf16", "hmp_fp32", "hmp_opt_level", "hmp_verbose", "enable_habana"), _GONE
     ),
-    "optimizer": words("optimizer", {"lamb": "nvlamb"}),
+    "optimizer": one_of("optimizer", {"lamb": "nvlamb"}),
     "vocab_file": to("vocab", convert=str),
 }

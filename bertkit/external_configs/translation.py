@@ -1,8 +1,8 @@
-"""Other systems' configuration files as our settings: what became of every key.
+"""Translate the keys of another system's configuration file into our settings, by a table.
 
-A format is a table from key to rule. A rule maps the key, leaves it out for a reason that
-the user is told, or refuses it; a key without a rule is refused, so nothing a file asks
-for is dropped in silence.
+A table has a rule for every key. A rule maps the key to settings, ignores it for a reason that
+is reported, or refuses it. A key without a rule is refused, so that nothing a file asks for is
+dropped silently.
 """
 
 from __future__ import annotations
@@ -21,70 +21,72 @@ _VARIABLE = re.compile(r"\$\{?[A-Za-z_]")
 
 
 @dataclass(frozen=True)
-class Fate:
+class KeyResult:
     """What became of one key.
 
     Attributes:
         key: as the file spells it, nested keys joined by dots.
         value: as the file gives it.
-        kind: `mapped`, `ignored` or `refused`.
+        outcome: `mapped`, `ignored` or `refused`.
         text: our settings, or the reason.
     """
 
     key: str
     value: Any
-    kind: str
+    outcome: str
     text: str
 
 
 @dataclass
 class Translation:
-    """A file of another system in our terms.
+    """A configuration file of another system as our settings.
 
     Attributes:
         source: the file's name.
-        title: the system whose form it has.
+        title: the system it belongs to.
         values: our settings by dotted key.
-        fates: of every key, in the order of the file.
+        keys: what became of every key, in the order of the file.
     """
 
     source: str
     title: str
     values: dict[str, Any] = field(default_factory=dict)
-    fates: list[Fate] = field(default_factory=list)
+    keys: list[KeyResult] = field(default_factory=list)
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(key, value, what became of it) for people."""
-        return [(fate.key, str(fate.value), f"{fate.kind}: {fate.text}") for fate in self.fates]
+        return [(key.key, str(key.value), f"{key.outcome}: {key.text}") for key in self.keys]
 
     def warnings(self) -> list[str]:
         """One line for every key that was left out."""
-        return [f"{self.source}: {fate.key} ignored: {fate.text}" for fate in self.of_kind(IGNORED)]
+        return [
+            f"{self.source}: {key.key} ignored: {key.text}" for key in self.with_outcome(IGNORED)
+        ]
 
-    def of_kind(self, kind: str) -> list[Fate]:
-        """The keys that share a fate."""
-        return [fate for fate in self.fates if fate.kind == kind]
+    def with_outcome(self, outcome: str) -> list[KeyResult]:
+        """The keys that were mapped, ignored or refused."""
+        return [key for key in self.keys if key.outcome == outcome]
 
-    def require_taken(self) -> None:
+    def require_nothing_refused(self) -> None:
         """Check that no key was refused.
 
         Raises:
             ConfigError: lists those that were, each with the reason.
         """
-        refused = self.of_kind(REFUSED)
+        refused = self.with_outcome(REFUSED)
         if refused:
-            texts = "; ".join(f"{fate.key} ({fate.value}): {fate.text}" for fate in refused)
+            texts = "; ".join(f"{key.key} ({key.value}): {key.text}" for key in refused)
             raise ConfigError(
                 f"{self.source} ({self.title}): {texts}", "remove these keys, or change them"
             )
 
 
-class Refusal(Exception):
-    """A value that bertkit cannot do; its text says why."""
+class Refuse(Exception):
+    """Raised by a rule for a value that bertkit does not support; its text says why."""
 
 
 class Ignore(Exception):
-    """A value that has no meaning here; its text says why."""
+    """Raised by a rule for a value that has no effect here; its text says why."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,8 @@ class Rule:
     """What a key becomes.
 
     Attributes:
-        text: the same for people, for the documentation.
-        apply: gives the settings of a value; raises `Refusal` or `Ignore` for the other fates.
+        text: description for the documentation.
+        apply: value → our settings; raises `Refuse` or `Ignore` for the other outcomes.
     """
 
     text: str
@@ -101,18 +103,18 @@ class Rule:
 
 
 def to(*names: str, convert: Callable[[Any], Any] = lambda value: value) -> Rule:
-    """The value, converted, under our names."""
+    """Rule: the value, converted, under our names."""
     text = ", ".join(f"`{name}`" for name in names)
     return Rule(text, lambda value: dict.fromkeys(names, convert(value)))
 
 
-def words(name: str, table: Mapping[str, Any]) -> Rule:
-    """A word of theirs as one of ours; upper and lower case are the same."""
+def one_of(name: str, table: Mapping[str, Any]) -> Rule:
+    """Rule: one of their words as one of ours; upper and lower case are the same."""
 
     def apply(value: Any) -> Mapping[str, Any]:
         key = str(value).lower()
         if key not in table:
-            raise Refusal(f"bertkit knows {', '.join(table)} here")
+            raise Refuse(f"bertkit knows {', '.join(table)} here")
         return {name: table[key]}
 
     pairs = (f"{word}: {ours}" if word != ours else word for word, ours in table.items())
@@ -120,18 +122,18 @@ def words(name: str, table: Mapping[str, Any]) -> Rule:
 
 
 def only(*allowed: Any, because: str) -> Rule:
-    """Nothing to set, as long as the value is one that bertkit always has."""
+    """Rule: ignored for the values that bertkit always has, else refused."""
 
     def apply(value: Any) -> Mapping[str, Any]:
         if value not in allowed:
-            raise Refusal(because)
+            raise Refuse(because)
         raise Ignore("always so here")
 
     return Rule(f"only {' or '.join(str(value) for value in allowed)}: {because}", apply)
 
 
 def ignored(reason: str) -> Rule:
-    """Left out, whatever the value."""
+    """Rule: ignored, whatever the value."""
 
     def apply(value: Any) -> Mapping[str, Any]:
         raise Ignore(reason)
@@ -140,10 +142,10 @@ def ignored(reason: str) -> Rule:
 
 
 def refused(reason: str) -> Rule:
-    """Not possible, whatever the value."""
+    """Rule: refused, whatever the value."""
 
     def apply(value: Any) -> Mapping[str, Any]:
-        raise Refusal(reason)
+        raise Refuse(reason)
 
     return Rule(f"refused: {reason}", apply)
 
@@ -164,14 +166,14 @@ def translate(
     """
     found = Translation(source, title)
     for key, name, value in entries:
-        settings, kind, text = _apply(_rule(table, name), value)
+        settings, outcome, text = _apply(_rule(table, name), value)
         found.values |= settings
-        found.fates.append(Fate(key, value, kind, text))
+        found.keys.append(KeyResult(key, value, outcome, text))
     return found
 
 
 def _apply(rule: Rule, value: Any) -> tuple[Mapping[str, Any], str, str]:
-    """(our settings, fate, its text) of one value."""
+    """(our settings, outcome, its text) of one value."""
     if isinstance(value, str):
         value = os.path.expandvars(value)
         if _VARIABLE.search(value):
@@ -180,7 +182,7 @@ def _apply(rule: Rule, value: Any) -> tuple[Mapping[str, Any], str, str]:
         settings = rule.apply(value)
     except Ignore as reason:
         return {}, IGNORED, str(reason)
-    except (Refusal, ValueError, TypeError) as reason:
+    except (Refuse, ValueError, TypeError) as reason:
         return {}, REFUSED, str(reason)
     return settings, MAPPED, ", ".join(f"{name} = {given}" for name, given in settings.items())
 
@@ -198,13 +200,13 @@ def _rule(table: Mapping[str, Rule], name: str) -> Rule:
     return refused(f"unknown key{hint}")
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def flattened(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     """(dotted key, value) of nested mappings, spelled as in the file; lists stay whole."""
     found: list[tuple[str, Any]] = []
     for key, value in values.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping) and value:
-            found += flat(value, name + ".")
+            found += flattened(value, name + ".")
         else:
             found.append((name, value))
     return found

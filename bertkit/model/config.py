@@ -49,9 +49,10 @@ class BertConfig:
     num_attention_heads: int = setting(12, "Attention heads per layer.", minimum=1)
     intermediate_size: int = setting(3072, "Width inside the feed-forward block.", minimum=1)
     hidden_act: str = setting(
-        "gelu", "Activation: gelu (erf), gelu_new (tanh form) or relu.",
+        "gelu",
+        "Activation: gelu (erf), gelu_new (tanh form) or relu.",
         choices=("gelu", "gelu_new", "relu"),
-    )  # fmt: skip
+    )
     hidden_dropout_prob: float = setting(
         0.1, "Dropout on embeddings and block outputs.", minimum=0.0, maximum=0.9
     )

@@ -1,1 +1,1 @@
-"""Runs as curves, pages and benchmark logs."""
+"""Reports of runs: curves, HTML pages, trackers and benchmark logs."""

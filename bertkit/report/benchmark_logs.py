@@ -1,4 +1,4 @@
-"""Log lines in the forms that benchmark tools read: MLPerf's `:::MLLOG`, NVIDIA's `DLLL`."""
+"""Write logs that benchmark tools read: MLPerf's `:::MLLOG` lines, NVIDIA's `DLLL` lines."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import IO, Any
 from bertkit.tasks.pretraining.config import PretrainConfig
 
 
-class _Lines:
-    """A text file that is written line by line."""
+class _LogFile:
+    """A text file that is appended to line by line, and flushed after each."""
 
     def __init__(self, path: str) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -28,7 +28,7 @@ class _Lines:
 
 
 class MlperfLog:
-    """A run as MLPerf's compliance checker reads it; a resumed run goes on in the same file.
+    """A run as MLPerf's compliance checker reads it; a resumed run appends to the same file.
 
     Args:
         path: the log.
@@ -41,7 +41,7 @@ class MlperfLog:
     def __init__(
         self, path: str, config: PretrainConfig, length: int, first_step: int, eval_records: int
     ) -> None:
-        self._lines = _Lines(path)
+        self._file = _LogFile(path)
         self._batch = config.global_batch_size
         self._target = config.target_mlm_accuracy
         self._reached = False
@@ -94,7 +94,7 @@ class MlperfLog:
         status = "success" if self._reached else "aborted"
         self._event("run_stop", kind="INTERVAL_END", meta={"status": status})
         self._event("train_samples", self._samples)
-        self._lines.close()
+        self._file.close()
 
     def _block(self, name: str, kind: str) -> None:
         self._event(name, kind=kind, meta={"first_epoch_num": self._samples})
@@ -106,7 +106,7 @@ class MlperfLog:
         kind: str = "POINT_IN_TIME",
         meta: Mapping[str, Any] | None = None,
     ) -> None:
-        self._lines.write(
+        self._file.write(
             ":::MLLOG",
             {
                 "namespace": "",
@@ -132,7 +132,7 @@ class JsonSummary:
     """
 
     def __init__(self, path: str, config: Mapping[str, Any]) -> None:
-        self._lines = _Lines(path)
+        self._file = _LogFile(path)
         self._begin = time.time()
         self._last: dict[str, float] = {}
         self._rates: list[float] = []
@@ -163,11 +163,11 @@ class JsonSummary:
                 "final_loss": self._last.get("loss"),
             },
         )
-        self._lines.close()
+        self._file.close()
 
     def _write(self, step: Any, data: Mapping[str, Any]) -> None:
         now = time.time()
-        self._lines.write(
+        self._file.write(
             "DLLL",
             {
                 "timestamp": f"{now:.6f}",

@@ -1,4 +1,4 @@
-"""Curves of runs as one picture."""
+"""Draw the curves of runs, as a picture or an HTML page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bertkit.report.page import write_page
 from bertkit.train import metrics
 from bertkit.train.run_files import METRICS
 
-# (number in metrics.jsonl, title, unit), as runs pretrain or learn to answer questions.
+# Panels: (number in metrics.jsonl, title, unit), for pretraining and for question answering.
 _PRETRAINING = (
     ("loss", "Training loss (masked LM + next sentence)", "nats"),
     ("mlm_accuracy", "Masked LM accuracy", "share of masked tokens"),
@@ -30,16 +30,16 @@ _ANY = (
     ("learning_rate", "Learning rate", "per step"),
     ("tokens_per_second", "Throughput", "real tokens per second"),
 )
-# Points beyond which a curve is averaged, and the share of them that one average spans.
+# Curves of at least so many points are averaged; one average spans this share of them.
 _SMOOTH_FROM, _SMOOTH_SHARE = 60, 0.03
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was drawn.
+    """What `draw_report` drew.
 
     Attributes:
-        output: the picture.
+        output: the picture or page.
         runs: per run its name, last step and last numbers of training and evaluation.
     """
 
@@ -51,12 +51,14 @@ class Report:
         columns = ("run", "step", "loss", "accuracy", "accuracy, evaluation")
         rows = [
             (
-                run["run"], run["step"], _shown(run, "train", "loss"),
+                run["run"],
+                run["step"],
+                _shown(run, "train", "loss"),
                 _shown(run, "train", "mlm_accuracy", "span_accuracy"),
                 _shown(run, "eval", "mlm_accuracy"),
             )
             for run in self.runs
-        ]  # fmt: skip
+        ]
         return f"{log.table(columns, rows)}\n\n{self.output}"
 
 
@@ -81,7 +83,7 @@ def read_run(run: str) -> list[dict[str, Any]]:
     return entries
 
 
-def draw(runs: Sequence[str], output: str, sections: Sequence[str] = ()) -> Report:
+def draw_report(runs: Sequence[str], output: str, sections: Sequence[str] = ()) -> Report:
     """Draw loss, accuracy, learning rate and throughput of runs over their steps.
 
     Args:
@@ -112,7 +114,7 @@ def draw(runs: Sequence[str], output: str, sections: Sequence[str] = ()) -> Repo
 
 
 def panels(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[tuple[str, str, str], ...]:
-    """(number, title, unit) of what is drawn of runs, by what they learn.
+    """(number, title, unit) of each panel; pretraining and question answering have their own.
 
     Args:
         curves: name → lines of metrics.jsonl.

@@ -1,4 +1,4 @@
-"""Runs as one HTML page that needs nothing beside it: curves, numbers, settings, machines."""
+"""Write the report as one self-contained HTML page: curves, numbers, settings, hardware."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _last_numbers(last: Sequence[Mapping[str, Any]]) -> str:
                 value /= 3600
             cells.append("-" if value is None else format(value, form))
         rows.append(cells)
-    return table(("run", "step", *(item[2] for item in shown)), rows)
+    return html_table(("run", "step", *(item[2] for item in shown)), rows)
 
 
 def _settings(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -92,21 +92,21 @@ def _settings(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
     head = ("setting", *configs)
     parts = []
     if len(configs) > 1:
-        found = table(head, other) if other else "<p>None.</p>"
+        found = html_table(head, other) if other else "<p>None.</p>"
         parts += ["<h2>Settings that differ</h2>", found]
     if rows:
-        parts.append(f"<details><summary>All settings</summary>{table(head, rows)}</details>")
+        parts.append(f"<details><summary>All settings</summary>{html_table(head, rows)}</details>")
     return parts
 
 
 def _machines(machines: Mapping[str, Mapping[str, Any]]) -> list[str]:
     keys = list(dict.fromkeys(key for machine in machines.values() for key in machine))
     rows = [[key, *(str(machine.get(key, "-")) for machine in machines.values())] for key in keys]
-    return ["<h2>Hardware and software</h2>", table(("", *machines), rows)] if rows else []
+    return ["<h2>Hardware and software</h2>", html_table(("", *machines), rows)] if rows else []
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows of plain text as an HTML table; figures stand to the right."""
+def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows of plain text as an HTML table; numbers are aligned right."""
     top = "".join(f"<th>{html.escape(text)}</th>" for text in head)
     body = "\n".join(
         "<tr>" + "".join(_cell(number, text) for number, text in enumerate(row)) + "</tr>"
@@ -119,8 +119,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(number: int, text: str) -> str:
-    figures = number > 0 and text.replace(",", "").replace(".", "").rstrip("%").isdecimal()
-    return f"<td{' class=number' if figures else ''}>{html.escape(text)}</td>"
+    numeric = number > 0 and text.replace(",", "").replace(".", "").rstrip("%").isdecimal()
+    return f"<td{' class=number' if numeric else ''}>{html.escape(text)}</td>"
 
 
 def _config(folder: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A review of answers as a part of the page that `report` writes."""
+"""Write the review of a run's SQuAD answers as a section of the report's page."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from bertkit.report.page import table
+from bertkit.report.page import html_table
 
-_EXAMPLES = (("right", "Right, for example"), ("wrong", "Wrong, the surest first"))
+_EXAMPLES = (("right", "Right, for example"), ("wrong", "Wrong, the most confident first"))
 
 
-def as_html(run: str, found: Mapping[str, Any]) -> str:
+def review_section(run: str, found: Mapping[str, Any]) -> str:
     """A heading, scores by kind of question, and examples.
 
     Args:
@@ -24,7 +24,7 @@ def as_html(run: str, found: Mapping[str, Any]) -> str:
             [row["group"], f"{row['questions']:,}", f"{row['exact']:.1f}", f"{row['f1']:.1f}"]
             for row in groups
         ]
-        parts.append(table((name, "questions", "exact", "F1"), rows))
+        parts.append(html_table((name, "questions", "exact", "F1"), rows))
     for kind, title in _EXAMPLES:
         rows = [
             [
@@ -38,5 +38,5 @@ def as_html(run: str, found: Mapping[str, Any]) -> str:
         ]
         if rows:
             head = ("question", "answered", "probability", "wanted", "passage")
-            parts += [f"<h3>{title}</h3>", table(head, rows)]
+            parts += [f"<h3>{title}</h3>", html_table(head, rows)]
     return "\n".join(parts)

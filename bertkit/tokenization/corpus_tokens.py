@@ -1,4 +1,8 @@
-"""Whole text files as one array of token ids: the exact tokenizer at memory speed."""
+"""Text files as arrays of token ids, by the kernels; the same tokens as `WordPieceTokenizer`.
+
+The kernel reads blocks of whole lines and stops where it needs help: a page of the character
+table, more room for the words it has met, or a word that only the Python tokenizer can cut.
+"""
 
 from __future__ import annotations
 
@@ -164,9 +168,14 @@ class StreamTokenizer:
         progress[[wordpiece_kernel.AT, wordpiece_kernel.LINE_AT, wordpiece_kernel.SOLID_END]] = 0
         while True:
             status = wordpiece_kernel.tokenize_lines(
-                data, end, self._tables, corpus.tokens, corpus.sentence_ends,
-                corpus.document_ends, progress,
-            )  # fmt: skip
+                data,
+                end,
+                self._tables,
+                corpus.tokens,
+                corpus.sentence_ends,
+                corpus.document_ends,
+                progress,
+            )
             if status == wordpiece_kernel.DONE:
                 return
             if status == wordpiece_kernel.NEEDS_PAGE:

@@ -41,7 +41,7 @@ class Vocab:
         return max(self.ids.values()) + 1
 
     def token(self, number: int) -> str:
-        """The token of an id; `<n>` where the vocabulary has none (a foreign record)."""
+        """The token of an id; `<n>` where there is none (records of another vocabulary)."""
         return self._by_id.get(number, f"<{number}>")
 
     @property

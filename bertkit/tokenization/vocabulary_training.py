@@ -1,4 +1,4 @@
-"""Training a WordPiece vocabulary on text, with the same bytes on every run.
+"""`bertkit train-vocab`: a WordPiece vocabulary from text, the same bytes on every run.
 
 The `tokenizers` library merges pieces by frequency. By itself it numbers the continuing
 characters ("##a") in the order of a randomly seeded hash table, and breaks ties between
@@ -84,8 +84,9 @@ def train_vocab(
     if len(tokens) % TENSOR_MULTIPLE:
         log.logger.warning(
             "%d tokens: a multiple of %d makes the output layer faster on accelerators",
-            len(tokens), TENSOR_MULTIPLE,
-        )  # fmt: skip
+            len(tokens),
+            TENSOR_MULTIPLE,
+        )
     digest = save_vocab(output, tokens)
     read = sum(Path(name).stat().st_size for name in inputs if not files.is_remote(name))
     return TrainedVocab(str(output), len(tokens), digest, read, time.perf_counter() - started)
@@ -113,8 +114,9 @@ def _alphabet(inputs: Sequence[str], trainer: Any) -> list[str]:
     if len(ranked) > LIMIT_ALPHABET:
         log.logger.info(
             "%d different characters: words with the rarest %d become [UNK]",
-            len(ranked), len(ranked) - LIMIT_ALPHABET,
-        )  # fmt: skip
+            len(ranked),
+            len(ranked) - LIMIT_ALPHABET,
+        )
     return sorted(ranked[:LIMIT_ALPHABET])
 
 

@@ -19,9 +19,15 @@ _CACHE_LIMIT = 500_000
 
 # Blocks of CJK ideographs; kana and hangul are written as words and stay together.
 _CJK_BLOCKS = (
-    (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F),
-    (0x2B740, 0x2B81F), (0x2B820, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
-)  # fmt: skip
+    (0x4E00, 0x9FFF),
+    (0x3400, 0x4DBF),
+    (0x20000, 0x2A6DF),
+    (0x2A700, 0x2B73F),
+    (0x2B740, 0x2B81F),
+    (0x2B820, 0x2CEAF),
+    (0xF900, 0xFAFF),
+    (0x2F800, 0x2FA1F),
+)
 
 
 def is_whitespace(character: str) -> bool:
@@ -55,7 +61,7 @@ class WordPieceTokenizer:
         vocab: the vocabulary.
         lower_case: lower-case and strip accents (uncased models); False for cased ones.
 
-    Other programs' variants (`records.variants`) replace single steps of it.
+    Other programs' variants (wordpiece_variants.py) replace single steps of it.
     """
 
     longest_word = MAX_WORD_CHARACTERS

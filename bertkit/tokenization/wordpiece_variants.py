@@ -1,7 +1,7 @@
 """Other programs' WordPiece tokenizers, where they differ from Google's.
 
 Each follows the behaviour of one program's tokenizer, so that its records can be made
-again token for token. `google` is `records.tokenizer.WordPieceTokenizer`.
+again token for token. `google` is `wordpiece.WordPieceTokenizer`.
 """
 
 from __future__ import annotations

@@ -200,7 +200,7 @@ def find(patterns: Sequence[str]) -> list[tuple[int | None, Path]]:
             else:
                 raise DataError(
                     f"no checkpoint in {place}",
-                    f"bertkit reads: {'; '.join(form.title for form in formats.FORMS)}",
+                    f"bertkit reads: {'; '.join(row.title for row in formats.all_formats())}",
                 )
     runs = list(dict.fromkeys(path.parent for _, path in found))
     return sorted(

@@ -22,8 +22,7 @@ from torch import nn
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper, StepPlan, Task
 from bertkit.data.prefetch import Feed
-from bertkit.model.checkpoints.formats import load_weights
-from bertkit.model.checkpoints.hf import load_into
+from bertkit.model.checkpoints.loading import load_into, load_weights
 from bertkit.model.config import BertConfig
 from bertkit.train.config import TrainingConfig
 from bertkit.train.metrics import Tracker

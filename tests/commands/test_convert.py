@@ -1,4 +1,4 @@
-"""`bertkit convert` and foreign checkpoints in the other commands, as a user gives them."""
+"""`bertkit convert` and external checkpoints in the other commands, as a user gives them."""
 
 from __future__ import annotations
 
@@ -82,9 +82,17 @@ def test_eval_of_googles_checkpoint_gives_googles_loss(bertkit, numerics, shared
     golden = np.load(shared / "goldens" / "numerics" / "forward_batch0.npz")
     records = shared / "goldens" / "records" / "google_sample_128.tfrecord"
     run = bertkit(
-        "eval", "--input", records, "--checkpoint", numerics, "--limit", 8, "--json",
-        "--precision", "fp32",
-    )  # fmt: skip
+        "eval",
+        "--input",
+        records,
+        "--checkpoint",
+        numerics,
+        "--limit",
+        8,
+        "--json",
+        "--precision",
+        "fp32",
+    )
     assert run.status == 0, run.err
     quality = run.result["checkpoints"][0]
     assert quality["mlm_loss"] == pytest.approx(float(golden["mlm_loss"]), rel=1e-5)
@@ -93,14 +101,32 @@ def test_eval_of_googles_checkpoint_gives_googles_loss(bertkit, numerics, shared
 
 def test_pretraining_starts_from_googles_checkpoint(bertkit, numerics, shared, tmp_path):
     records = shared / "goldens" / "records" / "google_sample_128.tfrecord"
-    shape = ["hidden_size=16", "num_hidden_layers=2", "num_attention_heads=2",
-             "intermediate_size=32", "max_position_embeddings=128", "vocab_size=30528"]  # fmt: skip
+    shape = [
+        "hidden_size=16",
+        "num_hidden_layers=2",
+        "num_attention_heads=2",
+        "intermediate_size=32",
+        "max_position_embeddings=128",
+        "vocab_size=30528",
+    ]
     settings = [word for item in shape for word in ("--set", f"model.{item}")]
     run = bertkit(
-        "pretrain", "--input", records, "--output", tmp_path / "run", *settings,
-        "--init-checkpoint", numerics, "--global-batch-size", 8, "--max-steps", 1,
-        "--precision", "fp32", "--json",
-    )  # fmt: skip
+        "pretrain",
+        "--input",
+        records,
+        "--output",
+        tmp_path / "run",
+        *settings,
+        "--init-checkpoint",
+        numerics,
+        "--global-batch-size",
+        8,
+        "--max-steps",
+        1,
+        "--precision",
+        "fp32",
+        "--json",
+    )
     assert run.status == 0, run.err
     assert run.result["train"]["mlm_loss"] < 11.5
     run = bertkit("convert", tmp_path / "run" / "step-0000001", "--check")
@@ -114,9 +140,13 @@ def test_finetuning_starts_from_nvidias_checkpoint(bertkit, tmp_path, padded_con
     text = "anna wrote a poem in paris"
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "who", *text.split()]
     config = BertConfig(
-        vocab_size=len(tokens), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=32, max_position_embeddings=32,
-    )  # fmt: skip
+        vocab_size=len(tokens),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+    )
     save_pretrained(BertForPreTraining(config), tmp_path / "encoder")
     (tmp_path / "encoder" / "vocab.txt").write_text("\n".join(tokens) + "\n")
     made = bertkit("convert", tmp_path / "encoder", "--to", "nvidia", "--output", tmp_path / "nv")
@@ -129,10 +159,29 @@ def test_finetuning_starts_from_nvidias_checkpoint(bertkit, tmp_path, padded_con
     file = tmp_path / "q.json"
     file.write_text(json.dumps({"data": [{"title": "A", "paragraphs": paragraphs}]}))
     run = bertkit(
-        "finetune-squad", "--init-checkpoint", tmp_path / "nv" / "ckpt_0.pt", "--train-file", file,
-        "--predict-file", file, "--output", tmp_path / "run", "--msl", 24, "--max-query-length", 8,
-        "--doc-stride", 8, "--max-steps", 2, "--gbs", 2, "--backend", "cpu", "--json",
-    )  # fmt: skip
+        "finetune-squad",
+        "--init-checkpoint",
+        tmp_path / "nv" / "ckpt_0.pt",
+        "--train-file",
+        file,
+        "--predict-file",
+        file,
+        "--output",
+        tmp_path / "run",
+        "--msl",
+        24,
+        "--max-query-length",
+        8,
+        "--doc-stride",
+        8,
+        "--max-steps",
+        2,
+        "--gbs",
+        2,
+        "--backend",
+        "cpu",
+        "--json",
+    )
     assert run.status == 0, run.err
     assert run.result["scores"]
     shape = BertConfig.from_file(tmp_path / "run" / "step-0000002")

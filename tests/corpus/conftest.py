@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import shutil
+import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+
+from bertkit.corpus import mlperf
 
 Behaviour = Callable[["Handler"], None]
 
@@ -116,3 +121,34 @@ def stall(body: bytes, count: int) -> Behaviour:
         handler.server.released.wait()
 
     return behaviour
+
+
+@pytest.fixture
+def punkt_data(shared, monkeypatch, tmp_path_factory) -> Iterator[Path]:
+    """NLTK's data folder with punkt, also for worker processes."""
+    nltk = pytest.importorskip("nltk")
+    folder = tmp_path_factory.mktemp("nltk")
+    shutil.copytree(shared / "data/punkt/punkt_tab", folder / "tokenizers/punkt_tab")
+    monkeypatch.setattr(nltk.data, "path", [str(folder)])
+    monkeypatch.setenv("NLTK_DATA", str(folder))
+    mlperf.punkt_of_2019.cache_clear()
+    yield folder
+    mlperf.punkt_of_2019.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def mlperf_sums(shared) -> dict[str, str]:
+    """File → MD5 of what MLPerf's own scripts made of the sample."""
+    rows = (shared / "goldens/mlperf_chain/MD5SUMS").read_text().splitlines()
+    return {name: md5 for md5, name in (row.split() for row in rows)}
+
+
+@pytest.fixture
+def openwebtext(shared, tmp_path) -> Path:
+    """The miniature of OpenWebText, its archives of archives unpacked."""
+    with tarfile.open(shared / "data/owt/mini/openwebtext.tar.xz") as outer:
+        outer.extractall(tmp_path, filter="data")
+    for packed in sorted((tmp_path / "openwebtext").glob("*.xz")):
+        with tarfile.open(packed) as inner:
+            inner.extractall(packed.with_suffix(""), filter="data")
+    return tmp_path / "openwebtext"

@@ -6,7 +6,6 @@ import json
 import lzma
 import os
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -75,17 +74,12 @@ def test_bytes_do_not_depend_on_workers(tmp_path):
     assert outputs[0] == outputs[1] == sorted(outputs[0])
 
 
-def test_openwebtext_documents_by_list(shared, tmp_path):
+def test_openwebtext_documents_by_list(shared, openwebtext, tmp_path):
     mini = shared / "data/owt/mini"
-    with tarfile.open(mini / "openwebtext.tar.xz") as outer:
-        outer.extractall(tmp_path, filter="data")
-    for packed in sorted((tmp_path / "openwebtext").glob("*.xz")):
-        with tarfile.open(packed) as inner:
-            inner.extractall(packed.with_suffix(""), filter="data")
     result = extract(
         [f"@{mini}/metadata/val_mini.txt"],
         str(tmp_path / "out"),
-        prefix=str(tmp_path / "openwebtext"),
+        prefix=str(openwebtext),
     )
     assert (result.files, result.documents, result.rejected) == (12, 12, 0)
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import tarfile
-
 import pytest
 
 from bertkit.corpus.document import RawDocument
@@ -27,14 +25,9 @@ def test_lists_with_and_without_prefix(tmp_path):
         list_inputs([f"@{names}"], str(tmp_path / "elsewhere"))
 
 
-def test_real_metadata_lists_over_the_unpacked_miniature(tmp_path, shared):
+def test_real_metadata_lists_over_the_unpacked_miniature(openwebtext, shared):
     mini = shared / "data/owt/mini"
-    with tarfile.open(mini / "openwebtext.tar.xz") as outer:
-        outer.extractall(tmp_path, filter="data")
-    for packed in sorted((tmp_path / "openwebtext").glob("*.xz")):
-        with tarfile.open(packed) as inner:
-            inner.extractall(packed.with_suffix(""), filter="data")
-    prefix = str(tmp_path / "openwebtext")
+    prefix = str(openwebtext)
     train = list_inputs([f"@{mini}/metadata/train_mini.txt"], prefix)
     valid = list_inputs([f"@{mini}/metadata/val_mini.txt"], prefix)
     assert (len(train), len(valid)) == (108, 12)

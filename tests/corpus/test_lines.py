@@ -7,7 +7,7 @@ import resource
 
 import pytest
 
-from bertkit.corpus.lines import PIECE, first_line, head_of, lines, open_source
+from bertkit.corpus.lines import PIECE, DocumentBytes, Line, first_line, head_of, lines, open_source
 from bertkit.errors import DataError
 
 TEXT = "one\nzwei äöü\n\nlast without end".encode()
@@ -109,3 +109,14 @@ def test_head_unpacks_no_stream_that_it_does_not_need(tmp_path):
     path = tmp_path / "a.bz2"
     path.write_bytes(bz2.compress(b"x" * 2000) + b"damage")
     assert head_of(str(path), 1024) == b"x" * 1024
+
+
+def test_bytes_of_a_document_are_kept_up_to_a_size():
+    held = DocumentBytes(10)
+    held.add(Line(3, 20, b"four\n", True))
+    held.add(Line(4, 25, b"five\n", True))
+    assert (held.blob, held.too_large) == (b"four\nfive\n", False)
+    held.add(Line(5, 30, b"x", True))
+    held.add(Line(6, 31, b"y", True))
+    assert (held.blob, held.too_large, held.size) == (b"", True, 12)
+    assert (held.number, held.offset) == (3, 20)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import subprocess
 
 import pytest
@@ -14,24 +13,6 @@ from bertkit.errors import ConfigError, DataError, MissingDependencyError
 FILES = ("wiki_00", "wiki_01")
 
 
-@pytest.fixture
-def punkt_data(shared, monkeypatch, tmp_path_factory):
-    nltk = pytest.importorskip("nltk")
-    folder = tmp_path_factory.mktemp("nltk")
-    shutil.copytree(shared / "data/punkt/punkt_tab", folder / "tokenizers/punkt_tab")
-    monkeypatch.setattr(nltk.data, "path", [str(folder)])
-    monkeypatch.setenv("NLTK_DATA", str(folder))  # for worker processes
-    mlperf.punkt_of_2019.cache_clear()
-    yield folder
-    mlperf.punkt_of_2019.cache_clear()
-
-
-@pytest.fixture(scope="module")
-def sums(shared) -> dict[str, str]:
-    rows = (shared / "goldens/mlperf_chain/MD5SUMS").read_text().splitlines()
-    return {name: md5 for md5, name in (row.split() for row in rows)}
-
-
 def md5(text: str) -> str:
     return hashlib.md5(text.encode()).hexdigest()
 
@@ -41,37 +22,37 @@ def source(shared, name: str) -> str:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_stage_has_the_bytes_of_the_benchmark(shared, sums, punkt_data, name):
+def test_every_stage_has_the_bytes_of_the_benchmark(shared, mlperf_sums, punkt_data, name):
     one = mlperf.strip_titles(source(shared, name))
-    assert md5(one) == sums[f"{name}.1"]
+    assert md5(one) == mlperf_sums[f"{name}.1"]
     two = mlperf.strip_markup(one)
-    assert md5(two) == sums[f"{name}.2"]
+    assert md5(two) == mlperf_sums[f"{name}.2"]
     three = mlperf.segment(two, mlperf.punkt_of_2019())
-    assert md5(three) == sums[f"{name}.3"]
+    assert md5(three) == mlperf_sums[f"{name}.3"]
 
 
-def test_test_set_is_that_of_the_benchmark(shared, sums, punkt_data):
+def test_test_set_is_that_of_the_benchmark(shared, mlperf_sums, punkt_data):
     chosen: list[str] = []
     for number, name in enumerate(FILES):
         three = mlperf.clean(source(shared, name), mlperf.punkt_of_2019())
         count = mlperf.quota(number, len(FILES), 6)
         four, articles = mlperf.hold_out(three, count, 12345 + 13 * number)
-        assert md5(four) == sums[f"{name}.4"]
+        assert md5(four) == mlperf_sums[f"{name}.4"]
         chosen += articles
-    assert md5("".join(f"{article}\n\n" for article in chosen)) == sums["results/eval.txt"]
+    assert md5("".join(f"{article}\n\n" for article in chosen)) == mlperf_sums["results/eval.txt"]
     hashes = "".join(f"{mlperf.article_md5(article)}\n" for article in chosen)
-    assert md5(hashes) == sums["results/eval.md5"]
+    assert md5(hashes) == mlperf_sums["results/eval.md5"]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_extract_writes_those_bytes(shared, sums, punkt_data, tmp_path, workers):
+def test_extract_writes_those_bytes(shared, mlperf_sums, punkt_data, tmp_path, workers):
     pattern = str(shared / "data/mlperf_sample/wiki_0?")
     config = ExtractConfig(chain="mlperf")
     result = extract([pattern], str(tmp_path / "out"), config, workers=workers)
     assert (result.parts, result.documents, result.rejected) == (2, 78, 0)
     for number, name in enumerate(FILES):
         blob = (tmp_path / f"out/part-{number:05d}-of-00002.txt").read_bytes()
-        assert hashlib.md5(blob).hexdigest() == sums[f"{name}.3"]
+        assert hashlib.md5(blob).hexdigest() == mlperf_sums[f"{name}.3"]
 
 
 def test_file_that_is_not_utf8_is_left_out_and_named(punkt_data, tmp_path):

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import hashlib
 import random
-import shutil
 from pathlib import Path
 
 import pytest
 
-from bertkit.corpus import mlperf, split_lists
+from bertkit.corpus import split_lists
 from bertkit.corpus.config import ExtractConfig, SplitConfig
 from bertkit.corpus.document import read_documents
 from bertkit.corpus.extract import extract
@@ -17,20 +16,7 @@ from bertkit.manifest import Manifest, read_manifest
 from corpus.stopping import noted_writes
 
 
-@pytest.fixture
-def punkt_data(shared, monkeypatch, tmp_path_factory):
-    nltk = pytest.importorskip("nltk")
-    folder = tmp_path_factory.mktemp("nltk")
-    shutil.copytree(shared / "data/punkt/punkt_tab", folder / "tokenizers/punkt_tab")
-    monkeypatch.setattr(nltk.data, "path", [str(folder)])
-    mlperf.punkt_of_2019.cache_clear()
-    yield
-    mlperf.punkt_of_2019.cache_clear()
-
-
-def test_mlperf_results_are_those_of_the_benchmark(shared, punkt_data, tmp_path):
-    rows = (shared / "goldens/mlperf_chain/MD5SUMS").read_text().splitlines()
-    sums = {name: md5 for md5, name in (row.split() for row in rows)}
+def test_mlperf_results_are_those_of_the_benchmark(shared, mlperf_sums, punkt_data, tmp_path):
     source = str(shared / "data/mlperf_sample/wiki_0?")
     extract([source], str(tmp_path / "docs"), ExtractConfig(chain="mlperf"), workers=1)
     config = SplitConfig(method="mlperf", num_test_articles=6, part_megabytes=1)
@@ -41,7 +27,7 @@ def test_mlperf_results_are_those_of_the_benchmark(shared, punkt_data, tmp_path)
         "results/part-00000-of-00500": "train/part-00000-of-00500",
         "results/part-00001-of-00500": "train/part-00001-of-00500",
     }.items():  # fmt: skip
-        assert hashlib.md5((out / place).read_bytes()).hexdigest() == sums[name]
+        assert hashlib.md5((out / place).read_bytes()).hexdigest() == mlperf_sums[name]
     assert sorted(result.splits) == ["eval", "train"]
     assert result.splits["eval"]["documents"] == 6
     assert result.splits["train"]["documents"] == 72

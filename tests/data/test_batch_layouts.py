@@ -27,8 +27,11 @@ def test_buckets_keep_the_order_inside_and_cut_padding_only(records):
     parts = bucketed(records, (14, 20))
     found = [part["input_ids"].shape[1] for part in parts]
     assert found == [14, 20, 24]
-    chosen = [np.flatnonzero(lengths <= 14), np.flatnonzero((lengths > 14) & (lengths <= 20)),
-              np.flatnonzero(lengths > 20)]  # fmt: skip
+    chosen = [
+        np.flatnonzero(lengths <= 14),
+        np.flatnonzero((lengths > 14) & (lengths <= 20)),
+        np.flatnonzero(lengths > 20),
+    ]
     for part, rows, size in zip(parts, chosen, found, strict=True):
         assert np.array_equal(part["input_ids"], records["input_ids"][rows, :size])
         assert np.array_equal(part["masked_lm_ids"], records["masked_lm_ids"][rows])

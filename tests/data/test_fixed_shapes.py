@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import synthetic
 
-from bertkit.data.fixed_shapes import fixed_packed, fixed_padded, packs
+from bertkit.data.fixed_shapes import fixed_packed, fixed_padded, pack_records
 from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 from bertkit.data.step_batch import weighted
 from bertkit.errors import DataError
 
@@ -22,7 +22,7 @@ def source(tmp_path):
 
 
 def feed(source, layout, **more):
-    order = Order(len(source), seed=7)
+    order = SampleOrder(len(source), seed=7)
     return RecordFeed(
         source, order, 12, 4, layout, "global_step", synthetic.VOCAB, fixed=True, **more
     )
@@ -62,7 +62,7 @@ def test_buckets_have_one_shape_each(source):
 def test_a_step_holds_the_sequences_of_the_order(source, layout):
     """Whatever the layout: the same sequences with the same predictions."""
     for number, step in enumerate(feed(source, layout).steps(0, 4)):
-        records = source.batch(Order(len(source), seed=7).take(12 * number, 12))
+        records = source.batch(SampleOrder(len(source), seed=7).take(12 * number, 12))
         assert step.sequences == 12
         assert step.tokens == records["input_mask"].sum()
         weights = [micro.arrays["mlm_weights"] for micro in step.micro_batches]
@@ -95,7 +95,7 @@ def test_packs_hold_their_sequences_whole(cls_place):
     for name in ("input_ids", "segment_ids"):
         records[name][::2, 8:] = 0
     records["masked_lm_weights"][::2][records["masked_lm_positions"][::2] >= 8] = 0
-    shape, found = packs(records, 3)
+    shape, found = pack_records(records, 3)
     assert set((found >= 0).sum(axis=1)) >= {1, 3}
     batch = fixed_packed(records, found, shape, len(found) + 2, cls_place)
     arrays = batch.arrays

@@ -6,7 +6,7 @@ import synthetic
 
 from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 from bertkit.errors import DataError
 
 
@@ -16,7 +16,7 @@ def source(tmp_path):
 
 
 def feed(source, micro=2, vocab=synthetic.VOCAB):
-    order = Order(len(source), seed=7)
+    order = SampleOrder(len(source), seed=7)
     return RecordFeed(source, order, 4, micro, "unpadded", "global_step", vocab)
 
 

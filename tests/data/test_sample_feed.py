@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bertkit.data.sample_feed import SampleFeed, side_by_side
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 
 SAMPLES = [np.arange(5, 5 + size) for size in (3, 1, 4, 1, 5, 2, 6)]
 
@@ -17,7 +17,7 @@ def make_batch(samples):
 
 
 def feed(rank=0, world=1, batch=4, micro=2, **more):
-    return SampleFeed(SAMPLES, Order(7, 3), make_batch, batch, micro, rank, world, **more)
+    return SampleFeed(SAMPLES, SampleOrder(7, 3), make_batch, batch, micro, rank, world, **more)
 
 
 def seen(step):

@@ -3,48 +3,49 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 100])
 def test_every_epoch_is_a_permutation(count):
-    order = Order(count, seed=3)
+    order = SampleOrder(count, seed=3)
     for epoch in range(3):
         assert sorted(order.take(epoch * count, count)) == list(range(count))
 
 
 def test_any_cut_of_the_stream_gives_the_same_samples():
     """Resuming at a position, and other batch sizes, see the same sequence."""
-    whole = Order(37, seed=1).take(0, 37 * 4)
+    whole = SampleOrder(37, seed=1).take(0, 37 * 4)
     for size in (1, 5, 37, 50):
-        pieces = [Order(37, seed=1).take(start, size) for start in range(0, 37 * 4 - size, size)]
+        starts = range(0, 37 * 4 - size, size)
+        pieces = [SampleOrder(37, seed=1).take(start, size) for start in starts]
         joined = np.concatenate(pieces)
         assert np.array_equal(joined, whole[: len(joined)])
 
 
 def test_epochs_and_seeds_have_their_own_orders():
-    order = Order(50, seed=1)
+    order = SampleOrder(50, seed=1)
     first, second = order.take(0, 50), order.take(50, 50)
     assert not np.array_equal(first, second)
-    assert not np.array_equal(first, Order(50, seed=2).take(0, 50))
-    assert not np.array_equal(first, Order(50, seed=1 + (1 << 32)).take(0, 50))
+    assert not np.array_equal(first, SampleOrder(50, seed=2).take(0, 50))
+    assert not np.array_equal(first, SampleOrder(50, seed=1 + (1 << 32)).take(0, 50))
     assert np.array_equal(order.take(0, 50), first), "going back must work too"
 
 
 def test_the_order_never_changes_between_releases():
     """Runs made by an older release must be resumable: these numbers are a promise."""
-    assert Order(10, seed=12345).take(0, 12).tolist() == [8, 3, 2, 4, 5, 6, 1, 7, 9, 0, 7, 1]
+    assert SampleOrder(10, seed=12345).take(0, 12).tolist() == [8, 3, 2, 4, 5, 6, 1, 7, 9, 0, 7, 1]
 
 
 def test_unshuffled_order_is_the_stored_one():
-    assert Order(3, seed=9, shuffle=False).take(1, 5).tolist() == [1, 2, 0, 1, 2]
+    assert SampleOrder(3, seed=9, shuffle=False).take(1, 5).tolist() == [1, 2, 0, 1, 2]
 
 
 def test_epoch_of_a_position():
-    order = Order(10, seed=0)
+    order = SampleOrder(10, seed=0)
     assert [order.epoch(position) for position in (0, 9, 10, 25)] == [0, 0, 1, 2]
 
 
 def test_nothing_to_order():
     with pytest.raises(ValueError, match="at least one"):
-        Order(0, seed=0)
+        SampleOrder(0, seed=0)

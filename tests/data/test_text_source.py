@@ -7,7 +7,7 @@ import pytest
 
 from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 from bertkit.data.text_source import TextSource
 from bertkit.errors import ConfigError, DataError
 from bertkit.records.config import RecordsConfig
@@ -113,7 +113,7 @@ def test_a_resumed_feed_gives_what_the_whole_one_gave(texts, vocab, tmp_path):
     source = TextSource([str(texts)], config(), vocab, tmp_path / "cache", new_pairs=True)
 
     def steps(position, limit):
-        order = Order(len(source), 5)
+        order = SampleOrder(len(source), 5)
         feed = RecordFeed(source, order, 16, 8, "unpadded", "global_step", 100)
         return [
             [micro.arrays["ids"].tolist() for micro in step.micro_batches]

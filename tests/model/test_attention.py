@@ -8,8 +8,8 @@ from bertkit.model.attention import (
     PackedLayout,
     PaddedLayout,
     UnpaddedLayout,
-    _flash,
     _formula,
+    _ragged,
     _run_by_run,
     attention,
 )
@@ -93,12 +93,13 @@ def test_grid_puts_rows_under_their_sequence():
     assert padded.tolist() == [[0, 1, -1], [3, 4, 5]]
 
 
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float32])
 @pytest.mark.parametrize("rate", [0.0, 0.1])
-def test_calls_of_the_cuda_kernels_fit_the_installed_operators(rate):
+def test_calls_of_the_cuda_kernels_fit_the_installed_operators(rate, kind):
     """Shapes and derivatives only: tensors on the `meta` device hold no numbers."""
-    rows = torch.empty(12, 3 * 64, dtype=torch.bfloat16, device="meta", requires_grad=True)
+    rows = torch.empty(12, 3 * 64, dtype=kind, device="meta", requires_grad=True)
     layout = UnpaddedLayout([4, 8, 0]).to("meta")
-    mixed = _flash(rows, 4, layout, rate)
+    mixed = _ragged(rows, 4, layout, rate)
     (gradient,) = torch.autograd.grad(mixed.sum(), rows)
     assert (mixed.shape, gradient.shape) == ((12, 64), (12, 192))
 

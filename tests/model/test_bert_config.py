@@ -66,8 +66,11 @@ def test_missing_sizes_and_wrong_files_are_named(tmp_path):
 def test_training_flops_are_those_of_the_published_formula(size, layers, length, masked, giga):
     """3 * (24 L H^2 S + 4 L H S^2 + masked (2 H^2 + 2 H V) + 2 H^2) of full sequences."""
     shape = BertConfig(
-        vocab_size=30528, hidden_size=size, num_hidden_layers=layers,
-        num_attention_heads=size // 64, intermediate_size=4 * size,
-    )  # fmt: skip
+        vocab_size=30528,
+        hidden_size=size,
+        num_hidden_layers=layers,
+        num_attention_heads=size // 64,
+        intermediate_size=4 * size,
+    )
     flops = shape.training_flops(length, length**2, masked, 1)
     assert flops / 1e9 == pytest.approx(giga, rel=0.01)

@@ -7,7 +7,8 @@ import torch
 import transformers
 from torch.nn import functional
 
-from bertkit.model.checkpoints.hf import load_into, normalise_names
+from bertkit.model.checkpoints.hf import normalise_names
+from bertkit.model.checkpoints.loading import load_into
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
 

@@ -34,17 +34,23 @@ def steps_of(output, kind):
 
 def test_evaluations_come_by_samples_and_the_target_ends_the_run(settings, records, tmp_path):
     config = settings(
-        eval_input=[str(records / "eval.tfrecord")], eval_every_samples="50",
-        mlperf_log=str(tmp_path / "logs/mlperf.txt"), target_mlm_accuracy=0.0,
+        eval_input=[str(records / "eval.tfrecord")],
+        eval_every_samples="50",
+        mlperf_log=str(tmp_path / "logs/mlperf.txt"),
+        target_mlm_accuracy=0.0,
         json_summary=str(tmp_path / "summary.json"),
-    )  # fmt: skip
+    )
     result = pretrain(config, CPU)
     assert result.step == 7  # the first step with 50 samples, eight at a time
     found = events(config.mlperf_log, ":::MLLOG")
     keys = [event["key"] for event in found]
     assert [key for key in keys if key.startswith(("run", "eval_st", "eval_a"))] == [
-        "run_start", "eval_start", "eval_accuracy", "eval_stop", "run_stop",
-    ]  # fmt: skip
+        "run_start",
+        "eval_start",
+        "eval_accuracy",
+        "eval_stop",
+        "run_stop",
+    ]
     by_key = {event["key"]: event for event in found}
     assert by_key["eval_accuracy"]["value"] == result.evaluation["mlm_accuracy"]
     assert by_key["eval_accuracy"]["metadata"]["epoch_num"] == 56
@@ -66,9 +72,11 @@ def test_every_multiple_is_evaluated_once(settings, records):
 
 def test_a_missed_target_is_told(settings, records, tmp_path):
     config = settings(
-        eval_input=[str(records / "eval.tfrecord")], target_mlm_accuracy=1.0, max_steps=2,
+        eval_input=[str(records / "eval.tfrecord")],
+        target_mlm_accuracy=1.0,
+        max_steps=2,
         mlperf_log=str(tmp_path / "mlperf.txt"),
-    )  # fmt: skip
+    )
     with pytest.raises(TargetNotReachedError):
         pretrain(config, CPU)
     last = [e for e in events(config.mlperf_log, ":::MLLOG") if e["key"] == "run_stop"]

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from bertkit.errors import DataError, MissingDependencyError
-from bertkit.report.curves import draw, make_figure, panels, read_run
+from bertkit.report.curves import draw_report, make_figure, panels, read_run
 
 
 @pytest.fixture
@@ -17,8 +17,12 @@ def run(tmp_path):
         folder.mkdir(parents=True)
         lines = []
         for step in range(1, steps + 1):
-            numbers = {"loss": 10 / step + offset, "mlm_accuracy": 1 - 1 / step,
-                       "learning_rate": 1e-3 / step, "tokens_per_second": 1000.0}  # fmt: skip
+            numbers = {
+                "loss": 10 / step + offset,
+                "mlm_accuracy": 1 - 1 / step,
+                "learning_rate": 1e-3 / step,
+                "tokens_per_second": 1000.0,
+            }
             lines.append({"kind": "train", "step": step, **numbers})
             if step % 50 == 0:
                 lines.append({"kind": "eval", "step": step, "mlm_accuracy": 0.5})
@@ -30,7 +34,7 @@ def run(tmp_path):
 
 def test_a_picture_of_two_runs(run, tmp_path):
     output = str(tmp_path / "curves.png")
-    report = draw([run("one"), run("two", offset=1.0)], output)
+    report = draw_report([run("one"), run("two", offset=1.0)], output)
     with open(output, "rb") as stream:
         head = stream.read(24)
     assert head[:8] == b"\x89PNG\r\n\x1a\n"
@@ -66,28 +70,28 @@ def test_runs_that_learn_to_answer_have_their_own_panels(tmp_path):
     figure = make_figure({"run": read_run(str(tmp_path))})
     assert figure.axes[1].get_ylabel() == "share of windows"
     assert all(axis.lines for axis in figure.axes)
-    text = draw([str(tmp_path)], str(tmp_path / "page.html")).text()
+    text = draw_report([str(tmp_path)], str(tmp_path / "page.html")).text()
     assert "0.2500" in text and "nan" not in text
     assert "both ends right" in (tmp_path / "page.html").read_text()
 
 
 def test_runs_of_the_same_name_stay_apart(run, tmp_path):
-    report = draw([run("a/x", 5), run("b/x", 5)], str(tmp_path / "c.svg"))
+    report = draw_report([run("a/x", 5), run("b/x", 5)], str(tmp_path / "c.svg"))
     assert len({item["run"] for item in report.runs}) == 2
 
 
 def test_what_is_no_run(tmp_path, run):
     with pytest.raises(DataError, match="is not a run"):
-        draw([str(tmp_path)], str(tmp_path / "x.png"))
+        draw_report([str(tmp_path)], str(tmp_path / "x.png"))
     with pytest.raises(DataError, match="no line yet"):
-        draw([run("empty", 0)], str(tmp_path / "x.png"))
+        draw_report([run("empty", 0)], str(tmp_path / "x.png"))
     with pytest.raises(DataError, match="cannot draw"):
-        draw([run("one", 3)], str(tmp_path / "x.gif"))
+        draw_report([run("one", 3)], str(tmp_path / "x.gif"))
     assert not (tmp_path / "x.png").exists()
 
 
 def test_without_matplotlib(run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingDependencyError) as caught:
-        draw([run("one", 3)], str(tmp_path / "x.png"))
+        draw_report([run("one", 3)], str(tmp_path / "x.png"))
     assert "bertkit[plot]" in caught.value.hint

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.backends import registry
-from bertkit.report.curves import draw
+from bertkit.report.curves import draw_report
 from bertkit.tasks.pretraining.pretrain import pretrain
 
 
@@ -40,14 +40,18 @@ def page(settings, records, tmp_path):
     eval_input = [str(records / "eval.tfrecord")]
     runs = [
         pretrain(
-            settings(output=str(tmp_path / name), learning_rate=rate, eval_input=eval_input,
-                     measure_peak=name == "b<c"),
+            settings(
+                output=str(tmp_path / name),
+                learning_rate=rate,
+                eval_input=eval_input,
+                measure_peak=name == "b<c",
+            ),
             registry.get("cpu"),
         ).output
         for name, rate in (("a", 1e-2), ("b<c", 1e-3))
-    ]  # fmt: skip
+    ]
     output = tmp_path / "report.html"
-    report = draw(runs, str(output))
+    report = draw_report(runs, str(output))
     assert report.output == str(output) and len(report.runs) == 2
     return output
 

@@ -24,7 +24,7 @@ from bertkit.backends.base import StepShape
 from bertkit.backends.sections import BackendSections, options_of
 from bertkit.config import as_dict, setting
 from bertkit.data.sample_feed import SampleFeed, side_by_side
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 from bertkit.data.step_batch import MicroBatch
 from bertkit.errors import ConfigError, DataError, StoppedError
 from bertkit.model.bert import BertModel
@@ -123,7 +123,7 @@ class ToyTask(TrainingTask):
         return batch
 
     def feed(self, samples, size: int) -> SampleFeed:
-        order = Order(len(samples), self.config.seed)
+        order = SampleOrder(len(samples), self.config.seed)
         return SampleFeed(samples, order, self.make_batch, size, self.config.micro_size)
 
     def training_data(self, adapter) -> TrainingData:

@@ -13,9 +13,8 @@ from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
-from bertkit.data.sample_order import Order
-from bertkit.model.checkpoints.formats import load_weights
-from bertkit.model.checkpoints.hf import load_into
+from bertkit.data.sample_order import SampleOrder
+from bertkit.model.checkpoints.loading import load_into, load_weights
 from bertkit.model.checkpoints.tensorflow.tf1 import our_name
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
@@ -44,7 +43,7 @@ def model(numerics):
 def steps(shared):
     def make(layout):
         source = RecordSource([str(shared / "goldens/records/google_sample_128.tfrecord")])
-        order = Order(len(source), 0, shuffle=False)
+        order = SampleOrder(len(source), 0, shuffle=False)
         return RecordFeed(source, order, 8, 8, layout, "micro_batch", 30522).steps(0, 6)
 
     return make

@@ -1,4 +1,4 @@
-"""The catalogue: what can be downloaded, from where, how large, with which checksum."""
+"""The catalogue of downloads: names, URLs, sizes and checksums."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bertkit.files import package_file
 _WIKI = re.compile(r"([a-z][a-z_-]*?)wiki(?:-(\d{8}|latest))?")
 # What the states of catalogue.yaml mean for someone whose download failed.
 STATES = {
-    "ok": "used by many for years",
+    "ok": "stable for years",
     "moves": "old versions vanish",
     "drive": "on Google Drive, which limits how often a file is fetched",
     "browser": "fetch by browser, then give it with --from-file",
@@ -74,10 +74,10 @@ class Source:
 
 def catalogue() -> list[Source]:
     """Every source, in the order of the catalogue, the vocabularies last."""
-    with_corpora = [
+    corpora = [
         _source(entry) for entry in _entries(package_file("corpus", "download", "catalogue.yaml"))
     ]
-    return with_corpora + [_vocabulary(entry) for entry in _entries(_known_vocabularies())]
+    return corpora + [_vocabulary(entry) for entry in _entries(_known_vocabularies())]
 
 
 def find_source(name: str, language: str = "en", date: str = "latest") -> Source:

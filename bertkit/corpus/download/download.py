@@ -1,4 +1,4 @@
-"""From a name in the catalogue to checked files in a folder: the work behind `download`."""
+"""`bertkit download`: a source of the catalogue as verified files in a folder."""
 
 from __future__ import annotations
 
@@ -42,27 +42,28 @@ def download(
     output: str,
     names: Sequence[str] = (),
     from_files: Sequence[str] = (),
+    *,
     settings: Settings | None = None,
     overwrite: bool = False,
     workers: int = 1,
 ) -> DownloadResult:
-    """Bring the files of a source into a folder, each checked before it gets its name.
+    """Fetch the files of a source into a folder, each verified before it gets its name.
 
-    The same call after an interruption goes on where it stopped, also inside a file.
+    The same call after an interruption resumes where it stopped, also inside a file.
 
     Args:
-        source: from `sources.find_source`.
+        source: from `catalogue.find_source`.
         output: folder to fill.
         names: only these files of the source; all if empty.
         from_files: files fetched by other means, recognised by their names; they are
             checked like downloads and copied.
-        settings: patience with the network.
+        settings: retries and time limits.
         overwrite: replace what another run left in the folder.
         workers: so many files at the same time, each fetched by a process of its own.
 
     Raises:
         UsageError: no such file in the source.
-        BertkitError: a link is dead; says what is known of it and what to do.
+        BertkitError: a link is dead; says what is known about it and what to do.
         DataError: a file is not what it should be, or too large for the disk.
     """
     settings = settings or Settings()
@@ -76,7 +77,15 @@ def download(
         if not local.keys() >= {item.name for item in chosen}:
             chosen = _with_checksums(source, chosen, settings)
         _check_space(chosen, output)
-        _bring(source, chosen, local, manifest, output, settings, workers)
+        _fetch_all(
+            source,
+            chosen,
+            local=local,
+            manifest=manifest,
+            output=output,
+            settings=settings,
+            workers=workers,
+        )
         seconds = round(time.perf_counter() - started, 3)
         manifest.stats = {"seconds": seconds, "licence": source.licence, "title": source.title}
         manifest.state = "complete"
@@ -94,34 +103,35 @@ def download(
     )
 
 
-def _bring(
+def _fetch_all(
     source: Source,
     chosen: Sequence[RemoteFile],
+    *,
     local: Mapping[str, str],
     manifest: Manifest,
     output: str,
     settings: Settings,
     workers: int,
 ) -> None:
-    """Copy or fetch each file and note it in the manifest as soon as it is there.
+    """Copy or fetch each file and list it in the manifest as soon as it is complete.
 
-    A file that fails does not keep the others from coming: nobody watches a long download.
+    A file that fails does not stop the others: nobody watches a long download.
     """
     tasks = [(source, item, local.get(item.name, ""), output, settings) for item in chosen]
     failures = []
-    for name, facts in run_tasks(_brought, tasks, workers):
+    for name, facts in run_tasks(_copy_or_fetch, tasks, workers):
         if isinstance(facts, BertkitError):
             failures.append(facts)
             continue
         manifest.outputs[name] = {**facts, "kind": source.kind}
         manifest.write(output)
     if failures:
-        raise _all_told(failures, len(chosen))
-    # In the order of the source, however they came.
+        raise _combined(failures, len(chosen))
+    # In the order of the source, whatever the order of arrival.
     manifest.outputs = {item.name: manifest.outputs[item.name] for item in chosen}
 
 
-def _brought(
+def _copy_or_fetch(
     task: tuple[Source, RemoteFile, str, str, Settings],
 ) -> tuple[str, dict[str, Any] | BertkitError]:
     source, item, path, output, settings = task
@@ -132,8 +142,8 @@ def _brought(
     return item.name, facts
 
 
-def _all_told(failures: Sequence[BertkitError], files: int) -> BertkitError:
-    """The first failure, and how many of the files share its fate."""
+def _combined(failures: Sequence[BertkitError], files: int) -> BertkitError:
+    """The first failure, with the number of files that failed."""
     first = failures[0]
     if len(failures) > 1:
         first.message += f" ({len(failures)} of {files} files failed)"

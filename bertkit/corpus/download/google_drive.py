@@ -1,6 +1,7 @@
-"""Files on Google Drive, through gdown: its pages that ask before a large file change too often.
+"""Google Drive downloads, through the package gdown.
 
-A file that is on its way lies hidden beside its target; the next call goes on inside it.
+Drive's confirmation page for large files changes too often to be parsed here. A partial file
+is kept hidden beside its target, and the next call resumes it.
 """
 
 from __future__ import annotations
@@ -22,40 +23,45 @@ def is_drive(url: str) -> bool:
     return _URL.match(url) is not None
 
 
-def bring(
+def fetch_from_drive(
     url: str, target: Path, size: int | None, timeout: float, retries: int
 ) -> tuple[Path, int]:
     """Fetch a file from Drive, unchecked.
 
     Args:
         url: of the file, or of a folder that holds one of the target's name at any depth.
-        target: the name that the file is to have at last.
+        target: the final name of the file.
         size: in bytes, for the bar; None if unknown.
         timeout: seconds without a byte until the connection counts as stalled.
         retries: further attempts after one that failed.
 
     Returns:
-        Where it lies now, beside the target, and how many of its bytes were there before.
+        The partial file's path, and how many of its bytes an earlier call had fetched.
 
     Raises:
         MissingDependencyError: gdown is not installed.
-        BertkitError: Drive does not give it.
+        BertkitError: Drive refuses, or has no such file.
     """
     gdown = _gdown()
-    place = target.with_name(f".{target.name}.drive")
-    before = sum(path.stat().st_size for path in place.parent.glob(f"{place.name}*"))
+    partial = target.with_name(f".{target.name}.drive")
+    before = sum(path.stat().st_size for path in partial.parent.glob(f"{partial.name}*"))
     bar = log.progress(total=size, unit="B", description=target.name, scale=True)
     try:
         gdown.download(
-            id=_file_id(url, target.name, timeout), output=str(place), quiet=True,
-            use_cookies=False, resume=True, timeout=timeout, retries=retries,
+            id=_file_id(url, target.name, timeout),
+            output=str(partial),
+            quiet=True,
+            use_cookies=False,
+            resume=True,
+            timeout=timeout,
+            retries=retries,
             progress=lambda done, total: bar.update(done - bar.n),
-        )  # fmt: skip
-    except _troubles() as error:
+        )
+    except _gdown_errors() as error:
         raise BertkitError(_reason(error)) from error
     finally:
         bar.close()
-    return place, before
+    return partial, before
 
 
 def _file_id(url: str, name: str, timeout: float) -> str:
@@ -79,7 +85,7 @@ def _listed(folder: str, timeout: float) -> tuple[tuple[str, str], ...]:
         files: list[Any] = gdown.download_folder(
             id=folder, quiet=True, use_cookies=False, skip_download=True, timeout=timeout
         )
-    except _troubles() as error:
+    except _gdown_errors() as error:
         raise BertkitError(_reason(error)) from error
     return tuple((file.path, file.id) for file in files)
 
@@ -88,8 +94,8 @@ def _gdown() -> Any:
     return require("gdown", "downloads from Google Drive", extra="drive")
 
 
-def _troubles() -> tuple[type[Exception], ...]:
-    """What gdown raises where Drive says no, or where its pages are not what gdown knows."""
+def _gdown_errors() -> tuple[type[Exception], ...]:
+    """What gdown raises where Drive refuses, or where its pages are not what gdown knows."""
     import gdown
     import requests
 

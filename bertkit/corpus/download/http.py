@@ -1,9 +1,9 @@
-"""One file over HTTP(S): resumed, retried, from mirrors, checked while it streams.
+"""Downloads one file over HTTP(S): resumes, retries, tries mirrors, verifies checksums.
 
 The bytes go to `NAME.partial`; `NAME.partial.json` beside it remembers which version
 of which URL they belong to. A later call asks for the rest with Range and If-Range, so
-that a file which changed in between comes whole. Only a file of the right size and
-checksum gets its name.
+that a file which has changed since is fetched whole. Only a file of the right size and
+checksum gets its final name.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from typing import IO, Any
 
 from bertkit import __version__, log
 from bertkit.corpus.download.catalogue import RemoteFile
-from bertkit.corpus.download.google_drive import bring, is_drive
-from bertkit.corpus.download.partial_file import BLOCK, Partial
+from bertkit.corpus.download.google_drive import fetch_from_drive, is_drive
+from bertkit.corpus.download.partial_file import BLOCK, PartialFile
 from bertkit.errors import BertkitError, DataError, MissingDependencyError
 from bertkit.files import PARTIAL
 
 _CHANGED = "the source has changed or the transfer was tampered with; nothing was kept"
-# Answers that may be better next time; every other error status means a dead link.
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
+# Statuses that another attempt may cure; every other error status means a dead link.
+_RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How patient a download is.
+    """How long a download waits and how often it retries.
 
     Attributes:
         retries: further attempts per URL after one that got no new byte.
@@ -50,16 +50,16 @@ class Settings:
     sleep: Callable[[float], None] = time.sleep
 
 
-class _Passing(Exception):
-    """This attempt failed, another one may work."""
+class _Retryable(Exception):
+    """This attempt failed, another one may succeed."""
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
         super().__init__(reason)
         self.wait = wait
 
 
-class _Dead(Exception):
-    """This URL will not give the file."""
+class _DeadLink(Exception):
+    """This URL does not serve the file."""
 
 
 def fetch(item: RemoteFile, folder: str | Path, settings: Settings | None = None) -> dict[str, Any]:
@@ -68,14 +68,14 @@ def fetch(item: RemoteFile, folder: str | Path, settings: Settings | None = None
     Args:
         item: names, URLs and what is known of the content.
         folder: where it goes.
-        settings: patience.
+        settings: retries and time limits.
 
     Returns:
         Facts: bytes, sha256, md5, url (empty if it was there), fetched_bytes.
 
     Raises:
-        BertkitError: no URL gave the file; names what each said.
-        DataError: the file came, and is not the one that is expected.
+        BertkitError: no URL served the file; says what each answered.
+        DataError: the file was fetched, and is not the expected one.
         MissingDependencyError: its only URL is on Google Drive, and gdown is not installed.
     """
     settings = settings or Settings()
@@ -99,7 +99,7 @@ def _tried(
 ) -> dict[str, Any] | BertkitError:
     try:
         return (_from_drive if is_drive(url) else _from_server)(url, item, target, settings)
-    except _Dead as error:
+    except _DeadLink as error:
         return BertkitError(str(error))
     except BertkitError as error:
         return error
@@ -123,7 +123,7 @@ def _all_failed(item: RemoteFile, failures: list[tuple[str, BertkitError]]) -> B
 
 
 def _from_server(url: str, item: RemoteFile, target: Path, settings: Settings) -> dict[str, Any]:
-    partial = Partial(target.with_name(target.name + PARTIAL))
+    partial = PartialFile(target.with_name(target.name + PARTIAL))
     partial.load()
     before = partial.size
     try:
@@ -137,7 +137,9 @@ def _from_server(url: str, item: RemoteFile, target: Path, settings: Settings) -
 
 
 def _from_drive(url: str, item: RemoteFile, target: Path, settings: Settings) -> dict[str, Any]:
-    came, before = bring(url, target, item.size, settings.timeout, settings.retries)
+    came, before = fetch_from_drive(
+        url, target, size=item.size, timeout=settings.timeout, retries=settings.retries
+    )
     try:
         facts = verify(item, came)
     except DataError:
@@ -156,7 +158,7 @@ def verify(item: RemoteFile, path: str | Path) -> dict[str, Any]:
     Raises:
         DataError: wrong size or checksum; or unreadable.
     """
-    partial = Partial(Path(path))
+    partial = PartialFile(Path(path))
     partial.reset(forget=False)
     try:
         with open(path, "rb") as stream:
@@ -168,45 +170,45 @@ def verify(item: RemoteFile, path: str | Path) -> dict[str, Any]:
 
 
 def fetch_text(url: str, settings: Settings | None = None) -> str:
-    """A small text, such as a list of checksums, with the same patience.
+    """A small text file, such as a list of checksums, with the same retries.
 
     Raises:
-        BertkitError: the URL does not give it.
+        BertkitError: the URL does not serve it.
     """
     settings = settings or Settings()
     failures = 0
     while True:
-        passing: _Passing
+        problem: _Retryable
         try:
             with _open(url, {}, settings.timeout) as (_, _, stream):
                 return stream.read(64 << 20).decode("utf-8", "replace")
-        except _Dead as error:
+        except _DeadLink as error:
             raise BertkitError(f"{url}: {error}") from error
-        except _Passing as error:
-            passing = error
+        except _Retryable as error:
+            problem = error
         failures += 1
         if failures > settings.retries:
-            raise BertkitError(f"{url}: {passing} (after {failures} attempts)")
-        _wait(settings, failures, passing)
+            raise BertkitError(f"{url}: {problem} (after {failures} attempts)")
+        _wait(settings, failures, problem)
 
 
-def _complete(url: str, item: RemoteFile, partial: Partial, settings: Settings) -> None:
-    """Repeat attempts until the URL has given all; one with new bytes renews the patience."""
+def _complete(url: str, item: RemoteFile, partial: PartialFile, settings: Settings) -> None:
+    """Repeat attempts until the file is complete; one that got new bytes resets the count."""
     failures = 0
     while True:
         before = partial.size
         try:
             _attempt(url, item, partial, settings)
             return
-        except _Passing as error:
+        except _Retryable as error:
             failures = 0 if partial.size > before else failures + 1
             if failures > settings.retries:
-                raise _Dead(f"{error} (after {failures} attempts)") from error
+                raise _DeadLink(f"{error} (after {failures} attempts)") from error
             log.logger.info("%s: %s; trying again", url, error)
             _wait(settings, failures, error)
 
 
-def _attempt(url: str, item: RemoteFile, partial: Partial, settings: Settings) -> None:
+def _attempt(url: str, item: RemoteFile, partial: PartialFile, settings: Settings) -> None:
     headers = {}
     # Without a validator only a checksum can tell whether old and new bytes fit together.
     if partial.size and partial.url == url and (partial.validator or item.md5 or item.sha256):
@@ -222,7 +224,7 @@ def _attempt(url: str, item: RemoteFile, partial: Partial, settings: Settings) -
         if status != 206 or not _continues(answer, partial.size):
             if status == 206:
                 partial.reset()
-                raise _Passing("the server sent another range than asked for")
+                raise _Retryable("the server sent another range than asked for")
             partial.reset()
         if not partial.size:
             partial.begin(url, _validator(answer))
@@ -230,7 +232,7 @@ def _attempt(url: str, item: RemoteFile, partial: Partial, settings: Settings) -
         _receive(stream, partial, item, total)
 
 
-def _receive(stream: IO[bytes], partial: Partial, item: RemoteFile, total: int | None) -> None:
+def _receive(stream: IO[bytes], partial: PartialFile, item: RemoteFile, total: int | None) -> None:
     bar = log.progress(
         total=total or item.size, unit="B", description=Path(item.name).name, scale=True
     )
@@ -246,14 +248,14 @@ def _receive(stream: IO[bytes], partial: Partial, item: RemoteFile, total: int |
     finally:
         bar.close()
     if total is not None and partial.size < total:
-        raise _Passing(f"the connection ended at {partial.size:,} of {total:,} bytes")
+        raise _Retryable(f"the connection ended at {partial.size:,} of {total:,} bytes")
 
 
 def _read(stream: IO[bytes]) -> bytes:
     try:
         return stream.read(BLOCK)
     except (OSError, http.client.HTTPException) as error:
-        raise _Passing(f"the connection broke ({_reason(error)})") from error
+        raise _Retryable(f"the connection broke ({_reason(error)})") from error
 
 
 @contextlib.contextmanager
@@ -270,35 +272,35 @@ def _open(
         },
     )
     try:
-        # An opener of its own: the shared one remembers the proxies of its first use.
+        # A new opener: the shared one remembers the proxies of its first use.
         answer = urllib.request.build_opener().open(request, timeout=timeout)
     except urllib.error.HTTPError as error:
         with error:
             if error.code == 416:
                 yield 416, error.headers, error
                 return
-            if error.code in _PASSING:
+            if error.code in _RETRYABLE:
                 wait = _seconds(error.headers.get("Retry-After"))
-                raise _Passing(f"HTTP {error.code} {error.reason}", wait) from error
-            raise _Dead(f"HTTP {error.code} {error.reason}") from error
+                raise _Retryable(f"HTTP {error.code} {error.reason}", wait) from error
+            raise _DeadLink(f"HTTP {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
-            raise _Dead(f"certificate refused: {error.reason.verify_message}") from error
-        raise _Passing(_reason(error)) from error
+            raise _DeadLink(f"certificate refused: {error.reason.verify_message}") from error
+        raise _Retryable(_reason(error)) from error
     except (OSError, http.client.HTTPException) as error:
-        raise _Passing(_reason(error)) from error
+        raise _Retryable(_reason(error)) from error
     except ValueError as error:
-        raise _Dead(str(error)) from error
+        raise _DeadLink(str(error)) from error
     with answer:
         yield answer.status, answer.headers, answer
 
 
-def _beyond_the_end(answer: Message, partial: Partial) -> None:
+def _beyond_the_end(answer: Message, partial: PartialFile) -> None:
     """416: either all is there already, or the file became shorter."""
     if answer.get("Content-Range", "").replace(" ", "") == f"bytes*/{partial.size}":
         return
     partial.reset()
-    raise _Passing("the file on the server is shorter than before; starting over")
+    raise _Retryable("the file on the server is shorter than before; starting over")
 
 
 def _continues(answer: Message, size: int) -> bool:
@@ -321,7 +323,7 @@ def _validator(answer: Message) -> str:
     return tag if tag and not tag.startswith("W/") else answer.get("Last-Modified", "")
 
 
-def _checked(item: RemoteFile, path: str, partial: Partial) -> dict[str, Any]:
+def _checked(item: RemoteFile, path: str, partial: PartialFile) -> dict[str, Any]:
     found = {name: digest.hexdigest() for name, digest in partial.digests.items()}
     if item.size is not None and partial.size != item.size:
         raise DataError(f"{path}: {partial.size:,} bytes, expected {item.size:,}", _CHANGED)
@@ -331,7 +333,7 @@ def _checked(item: RemoteFile, path: str, partial: Partial) -> dict[str, Any]:
     return {"bytes": partial.size, **found}
 
 
-def _wait(settings: Settings, failures: int, error: _Passing) -> None:
+def _wait(settings: Settings, failures: int, error: _Retryable) -> None:
     settings.sleep(max(error.wait, min(60.0, settings.backoff * 2 ** max(0, failures - 1))))
 
 

@@ -1,4 +1,4 @@
-"""What `download` tells people: the catalogue, a plan, and results as text."""
+"""The catalogue, the plan and the results of `bertkit download`, as tables and text."""
 
 from __future__ import annotations
 
@@ -21,10 +21,17 @@ def listing(sources: Sequence[Source]) -> tuple[dict[str, Any], str]:
     legend = "; ".join(f"{name}: {text}" for name, text in STATES.items())
     table = log.table(("name", "kind", "size", "links", "what", "licence"), rows)
     values = [
-        {"name": item.name, "kind": item.kind, "bytes": item.size, "licence": item.licence,
-         "state": item.state, "title": item.title, "note": item.note}
+        {
+            "name": item.name,
+            "kind": item.kind,
+            "bytes": item.size,
+            "licence": item.licence,
+            "state": item.state,
+            "title": item.title,
+            "note": item.note,
+        }
         for item in sources
-    ]  # fmt: skip
+    ]
     return {"sources": values}, f"{table}\nlinks: {legend}"
 
 

@@ -1,4 +1,4 @@
-"""A file on its way: what has come so far survives the process that fetched it."""
+"""Partly downloaded files, which a later process can resume."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BLOCK = 1 << 18
 
 
 @dataclass
-class Partial:
+class PartialFile:
     """The bytes so far, their running checksums, and where they come from.
 
     Attributes:
@@ -36,7 +36,7 @@ class Partial:
         return self.path.with_name(self.path.name + ".json")
 
     def load(self) -> None:
-        """Take up what an earlier run left."""
+        """Read what an earlier run left, to resume it."""
         self.reset(forget=False)
         if not self.path.is_file() or not self.note.is_file():
             return

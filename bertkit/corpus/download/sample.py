@@ -104,9 +104,13 @@ def locate(question: dict[str, str], text: str) -> Question | None:
         inside = answer.search(context, found.start(), found.end()) if found else None
         if inside:
             return Question(
-                question["id"], question["topic"], question["question"],
-                context, inside.group(), inside.start(),
-            )  # fmt: skip
+                id=question["id"],
+                topic=question["topic"],
+                question=question["question"],
+                context=context,
+                answer=inside.group(),
+                start=inside.start(),
+            )
     return None
 
 

@@ -1,4 +1,4 @@
-"""Which form a file has, told by its first bytes, its name, its first line or who wrote it."""
+"""Detects the form of a file by its first bytes, its name, its first line or its writer."""
 
 from __future__ import annotations
 

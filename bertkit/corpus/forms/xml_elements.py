@@ -1,4 +1,4 @@
-"""Elements cut out of a large XML file by their tags, one in memory at a time.
+"""Cuts elements out of a large XML file by their tags, one in memory at a time.
 
 A parser of the whole file stops for good at its first damaged byte; here each element is
 parsed by itself, so that damage costs one element. Since `<` is always escaped in XML

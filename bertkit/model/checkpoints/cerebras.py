@@ -1,4 +1,4 @@
-"""Checkpoints of Cerebras' PyTorch BERT: HDF5 files, `checkpoint_N.mdl`.
+"""The format of Cerebras' PyTorch BERT: HDF5 files, `checkpoint_N.mdl`.
 
 One data set per tensor, named `model.NAME` (in old releases `model.model.NAME`), chunks
 compressed with LZ4; bfloat16 is stored as int16 and named in an attribute. A tensor that
@@ -18,8 +18,11 @@ from torch import Tensor
 
 from bertkit.codecs.compression import LZ4_FILTER, decompress_lz4_chunk
 from bertkit.errors import DataError
-from bertkit.model.checkpoints.cerebras_moments import SLOT, take_moments
-from bertkit.model.checkpoints.contents import DECODER, WORDS, Reading, take_named
+from bertkit.files import open_binary
+from bertkit.model.checkpoints.cerebras_moments import SLOT, add_moments
+from bertkit.model.checkpoints.contents import CheckpointContents
+from bertkit.model.checkpoints.formats import newest
+from bertkit.model.parameter_names import MLM_DECODER, WORD_EMBEDDINGS
 from bertkit.optional import require
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -47,7 +50,7 @@ _RENAMED = (
     (r"\.transform\.ln\.", ".transform.LayerNorm."),
     (r"^bert_mlm_head\.classifier\.ffn\.0\.linear_layer\.", "cls.predictions.decoder."),
     (r"^bert_cls_head\.classifier\.ffn\.0\.linear_layer\.", "cls.seq_relationship."),
-)  # fmt: skip
+)
 
 
 def our_name(name: str) -> str:
@@ -57,7 +60,18 @@ def our_name(name: str) -> str:
     return name
 
 
-def read(path: Path, moments: bool = False) -> Reading:
+def find(path: Path) -> Path | None:
+    """An HDF5 file; of a folder, the checkpoint of the highest number."""
+    if path.is_dir():
+        return newest(path, NAME)
+    if not path.is_file():
+        return None
+    with open_binary(path) as stream:
+        signature = stream.read(len(SIGNATURE))
+    return path if signature == SIGNATURE or path.suffix == ".mdl" else None
+
+
+def read(path: Path, moments: bool = False) -> CheckpointContents:
     """Sort the tensors of a checkpoint file.
 
     Args:
@@ -68,9 +82,9 @@ def read(path: Path, moments: bool = False) -> Reading:
         DataError: damaged or of another kind; or the moments cannot be assigned to weights.
         MissingDependencyError: h5py is not installed.
     """
-    reading = Reading("cerebras", path)
+    contents = CheckpointContents("cerebras", path)
     match = NAME.fullmatch(path.name)
-    reading.step = int(match[1]) if match else None
+    contents.step = int(match[1]) if match else None
     tensors: dict[str, Tensor] = {}
     slots: dict[str, Tensor] = {}
     structure: object = None
@@ -84,16 +98,20 @@ def read(path: Path, moments: bool = False) -> Reading:
                 elif moments and SLOT.fullmatch(name) and len(data.shape or ()):
                     slots[name] = _tensor(data, path)
                 else:
-                    reading.leave(name, tuple(data.shape or ()), "not of the model")
+                    contents.skip(name, tuple(data.shape or ()), "not of the model")
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise DataError(f"{path}: not a whole HDF5 checkpoint: {error}") from error
     targets = {name: our_name(name) for name in tensors}
-    if WORDS not in targets.values():
-        targets = {name: WORDS if to == DECODER else to for name, to in targets.items()}
-    take_named(reading, tensors, targets)
+    # A tensor that two names share is stored once, perhaps under the decoder's name.
+    if WORD_EMBEDDINGS not in targets.values():
+        targets = {
+            name: WORD_EMBEDDINGS if target == MLM_DECODER else target
+            for name, target in targets.items()
+        }
+    contents.add_pytorch_weights(tensors, targets)
     if moments:
-        take_moments(reading, slots, structure, our_name)
-    return reading
+        add_moments(contents, slots, structure, our_name)
+    return contents
 
 
 def _h5py() -> Any:

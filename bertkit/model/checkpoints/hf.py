@@ -1,47 +1,57 @@
-"""Folders that `transformers` reads and writes: `config.json` and `model.safetensors`."""
+"""The format of Hugging Face `transformers`: folders with `model.safetensors` and `config.json`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from bertkit.errors import ConfigError, DataError
-from bertkit.files import atomic_write, read_json
-from bertkit.model.checkpoints.contents import (
-    CONSTANTS,
-    DECODER,
-    DECODER_BIAS,
-    MLM_BIAS,
-    WORDS,
-    Reading,
-    our_name,
-    take_named,
-)  # fmt: skip
-from bertkit.model.checkpoints.pickles import load_plain
-from bertkit.model.checkpoints.run_state import take_run_state
+from bertkit.errors import DataError
+from bertkit.files import atomic_write, read_json, write_text
+from bertkit.model.checkpoints.contents import CheckpointContents, CheckpointToWrite
+from bertkit.model.checkpoints.formats import newest
+from bertkit.model.checkpoints.run_state import OPTIMIZER, add_run_state
+from bertkit.model.checkpoints.safe_pickle import load_tensors
 from bertkit.model.config import BertConfig
+from bertkit.model.parameter_names import (
+    CONSTANTS,
+    MLM_BIAS,
+    MLM_DECODER,
+    MLM_DECODER_BIAS,
+    WORD_EMBEDDINGS,
+    from_pytorch_name,
+)
 
 WEIGHTS = "model.safetensors"
 PICKLED = "pytorch_model.bin"
+# Checkpoints in a run of bertkit's, and of transformers' Trainer.
+_STEP_FOLDER = re.compile(r"(?:step|checkpoint)-(\d+)")
+_SPECIAL_TOKENS = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
 
 
-@dataclass
-class LoadReport:
-    """What `load_into` did.
+def find(path: Path) -> Path | None:
+    """A folder or file of weights; of the folder of a run, its newest checkpoint."""
+    if path.is_file():
+        return path if path.suffix in (".safetensors", ".bin") else None
+    if not path.is_dir():
+        return None
+    return path if _has_weights(path) else newest(path, _STEP_FOLDER, _has_weights)
 
-    Attributes:
-        loaded: parameters that got the value of a tensor.
-        missing: parameters that kept the value they had.
-        unexpected: tensors that have no place in the model.
-    """
 
-    loaded: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    unexpected: list[str] = field(default_factory=list)
+def _has_weights(folder: Path) -> bool:
+    names = (WEIGHTS, PICKLED)
+    files = [*names, *(f"{name}.index.json" for name in names)]
+    return any((folder / name).is_file() for name in files)
 
 
 def save_pretrained(model: nn.Module, folder: str | Path) -> None:
@@ -52,16 +62,13 @@ def save_pretrained(model: nn.Module, folder: str | Path) -> None:
             parameters are written in their own types.
         folder: made if absent; existing files of these names are replaced.
     """
-    from safetensors.torch import save_file
-
     config: BertConfig = model.config  # type: ignore[assignment]
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: value.detach().to("cpu").contiguous() for name, value in model.state_dict().items()
     }
-    with atomic_write(place / WEIGHTS) as stream:
-        save_file(tensors, stream.name, metadata={"format": "pt"})
+    _write_weights(place, tensors)
     config.to_file(place, type(model).__name__)
 
 
@@ -83,7 +90,7 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
     return normalise_names(_read_all(Path(path)))
 
 
-def read(path: Path, moments: bool = False) -> Reading:
+def read(path: Path, moments: bool = False) -> CheckpointContents:
     """Sort the tensors of a folder or file, as the other formats' readers do.
 
     Args:
@@ -94,10 +101,44 @@ def read(path: Path, moments: bool = False) -> Reading:
         DataError: no weights there, or damaged ones; or no moments.
     """
     tensors = _read_all(path)
-    reading = Reading("hf", path)
-    take_named(reading, tensors, {name: our_name(name) for name in tensors})
-    take_run_state(reading, reading.folder, moments)
-    return reading
+    contents = CheckpointContents("hf", path)
+    contents.add_pytorch_weights(tensors, {name: from_pytorch_name(name) for name in tensors})
+    add_run_state(contents, contents.folder, moments)
+    return contents
+
+
+def write(folder: Path, checkpoint: CheckpointToWrite) -> None:
+    """Write a folder that `transformers` loads, with tokenizer settings and a model card.
+
+    Args:
+        folder: exists.
+        checkpoint: its content; moments become bertkit's `optimizer.pt`.
+    """
+    _write_weights(folder, dict(checkpoint.weights))
+    checkpoint.config.to_file(folder, checkpoint.architecture)
+    if checkpoint.moments:
+        step = torch.tensor(float(checkpoint.step or 0))
+        moments = {name: {"step": step, **values} for name, values in checkpoint.moments.items()}
+        with atomic_write(folder / OPTIMIZER) as stream:
+            torch.save({"optimizer": moments, "scaler": {}}, stream)
+    if checkpoint.has_vocab:
+        tokenizer = {
+            "tokenizer_class": "BertTokenizer",
+            "do_lower_case": checkpoint.lower_case,
+            "model_max_length": checkpoint.config.max_position_embeddings,
+            **_SPECIAL_TOKENS,
+        }
+        special = json.dumps(_SPECIAL_TOKENS, indent=2)
+        write_text(folder / "tokenizer_config.json", json.dumps(tokenizer, indent=2) + "\n")
+        write_text(folder / "special_tokens_map.json", special + "\n")
+    write_text(folder / "README.md", checkpoint.card)
+
+
+def _write_weights(folder: Path, tensors: dict[str, Tensor]) -> None:
+    from safetensors.torch import save_file
+
+    with atomic_write(folder / WEIGHTS) as stream:
+        save_file(tensors, stream.name, metadata={"format": "pt"})
 
 
 def _read_all(path: Path) -> dict[str, Tensor]:
@@ -111,54 +152,11 @@ def normalise_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors under the names of BertForPreTraining; see `load_weights`."""
     renamed: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        target = our_name(name)
+        target = from_pytorch_name(name)
         if target not in CONSTANTS:
             renamed[target] = tensor
     _drop_tied(renamed)
     return renamed
-
-
-def load_into(
-    model: nn.Module,
-    weights: Mapping[str, Tensor],
-    allow_missing: Sequence[str] = (),
-    allow_unexpected: Sequence[str] = (),
-    source: str = "the checkpoint",
-) -> LoadReport:
-    """Copy weights into a model, all or nothing.
-
-    Args:
-        model: any module of `bertkit.model`.
-        weights: as `load_weights` gives them.
-        allow_missing: prefixes of parameters that may keep their value, such as `qa_outputs.`.
-        allow_unexpected: prefixes of tensors that may be left out, such as `cls.`.
-        source: what to call the weights in messages.
-
-    Raises:
-        ConfigError: tensors are missing, surplus or of other shapes; lists them.
-    """
-    targets = model.state_dict()
-    report = LoadReport(
-        loaded=[name for name in targets if name in weights],
-        missing=[name for name in targets if name not in weights],
-        unexpected=[name for name in weights if name not in targets],
-    )
-    problems = _shape_problems(targets, weights, report.loaded)
-    missing = [name for name in report.missing if not name.startswith(tuple(allow_missing))]
-    surplus = [name for name in report.unexpected if not name.startswith(tuple(allow_unexpected))]
-    if missing:
-        problems.append(f"{len(missing)} tensors are missing: {_some(missing)}")
-    if surplus:
-        problems.append(f"{len(surplus)} tensors have no place: {_some(surplus)}")
-    if problems:
-        raise ConfigError(
-            f"{source} does not fit the model: {'; '.join(problems)}",
-            "give the configuration the checkpoint was made with",
-        )
-    with torch.no_grad():
-        for name in report.loaded:
-            targets[name].copy_(weights[name])
-    return report
 
 
 def _weight_files(path: Path) -> list[Path]:
@@ -196,7 +194,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
             return dict(load_file(path))
         except (SafetensorError, OSError, ValueError) as error:
             raise DataError(f"{path}: not a whole safetensors file: {error}") from error
-    loaded = load_plain(path)
+    loaded = load_tensors(path)
     if not isinstance(loaded, Mapping) or not loaded:
         raise DataError(f"{path}: holds no named tensors")
     for name, value in loaded.items():
@@ -207,36 +205,11 @@ def _read_file(path: Path) -> dict[str, Tensor]:
 
 def _drop_tied(tensors: dict[str, Tensor]) -> None:
     """Leave out the decoder where it repeats the word embedding and the bias."""
-    words, decoder = tensors.get(WORDS), tensors.get(DECODER)
+    words, decoder = tensors.get(WORD_EMBEDDINGS), tensors.get(MLM_DECODER)
     if decoder is not None and words is not None and torch.equal(words, decoder):
-        del tensors[DECODER]
-    bias = tensors.get(DECODER_BIAS)
+        del tensors[MLM_DECODER]
+    bias = tensors.get(MLM_DECODER_BIAS)
     if bias is None:
         return
     if torch.equal(tensors.setdefault(MLM_BIAS, bias), bias):
-        del tensors[DECODER_BIAS]
-
-
-def _shape_problems(
-    targets: Mapping[str, Tensor], weights: Mapping[str, Tensor], names: Sequence[str]
-) -> list[str]:
-    wrong = [name for name in names if targets[name].shape != weights[name].shape]
-    problems = []
-    if WORDS in wrong:
-        problems.append(
-            f"its vocabulary has {weights[WORDS].shape[0]:,} rows of {weights[WORDS].shape[1]}, "
-            f"the model's has {targets[WORDS].shape[0]:,} of {targets[WORDS].shape[1]}"
-        )
-    texts = [
-        f"{name} is {list(weights[name].shape)}, not {list(targets[name].shape)}"
-        for name in wrong
-        if name != WORDS
-    ]
-    if texts:
-        problems.append(f"{len(texts)} other shapes: {_some(texts)}" if problems else _some(texts))
-    return problems
-
-
-def _some(texts: Sequence[str], count: int = 3) -> str:
-    more = f" and {len(texts) - count} more" if len(texts) > count else ""
-    return ", ".join(texts[:count]) + more
+        del tensors[MLM_DECODER_BIAS]

@@ -1,4 +1,4 @@
-"""A model card: what a folder of weights is, from which data, how made, how good, whose."""
+"""Write a model card: the README.md of a model, with its shape, data, settings and metrics."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _TASK = {
 
 
 @dataclass
-class Facts:
-    """What is known beyond the weights.
+class ModelFacts:
+    """What is known about a model beyond its weights.
 
     Attributes:
         settings: hyper-parameters by dotted name.
@@ -44,15 +44,15 @@ class Facts:
     step: int | None = None
 
 
-def facts_beside(folder: Path, backends: Sequence[str] = ()) -> Facts:
-    """What a bertkit run noted beside its checkpoint; empty for external ones.
+def facts_beside(folder: Path, backends: Sequence[str] = ()) -> ModelFacts:
+    """What a bertkit run wrote beside its checkpoint; empty for those of other programs.
 
     Args:
         folder: of the checkpoint.
         backends: names of sections of the settings that matter on one backend alone; only
             those of the run's own are listed.
     """
-    facts = Facts()
+    facts = ModelFacts()
     if (folder / STATE).is_file():
         state = read_json(folder / STATE)
         if isinstance(state, dict):
@@ -65,7 +65,7 @@ def facts_beside(folder: Path, backends: Sequence[str] = ()) -> Facts:
     return facts
 
 
-def _take_state(facts: Facts, state: Mapping[str, Any], backends: Sequence[str]) -> None:
+def _take_state(facts: ModelFacts, state: Mapping[str, Any], backends: Sequence[str]) -> None:
     config = state.get("config")
     settings = flatten(config) if isinstance(config, dict) else {}
     machine = settings.get("backend")
@@ -105,10 +105,15 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, (int, float, str)) and not isinstance(value, bool)
 
 
-def card(
-    name: str, architecture: str, config: BertConfig, source: str, facts: Facts,
-    license_name: str, data_license: str,
-) -> str:  # fmt: skip
+def model_card(
+    name: str,
+    architecture: str,
+    config: BertConfig,
+    source: str,
+    facts: ModelFacts,
+    license_name: str,
+    data_license: str,
+) -> str:
     """The text of README.md: front matter that the model hub reads, then prose and tables.
 
     Args:
@@ -134,6 +139,10 @@ def card(
         **{key: value for key, value in vars(config).items() if key != "initializer"},
     }
     steps = "" if facts.step is None else f" at step {facts.step:,}"
+    rights = {
+        "weights": license_name or "not stated by whoever converted them",
+        "training text": data_license or "not stated by whoever converted them",
+    }
     parts = [
         f"---\n{head}\n---\n\n# {name}\n",
         f"A BERT encoder ({architecture}), from {source}{steps};"
@@ -142,16 +151,12 @@ def card(
         f"## Training data\n\n{_data(facts)}",
         "## Hyper-parameters\n\n" + (_table(facts.settings) or "Not recorded.\n"),
         "## Metrics\n\n" + (_table(facts.metrics) or "Not recorded.\n"),
-        "## Licence\n\n"
-        + _table({
-            "weights": license_name or "not stated by whoever converted them",
-            "training text": data_license or "not stated by whoever converted them",
-        }),
-    ]  # fmt: skip
+        f"## Licence\n\n{_table(rights)}",
+    ]
     return "\n".join(parts)
 
 
-def _data(facts: Facts) -> str:
+def _data(facts: ModelFacts) -> str:
     known = {"fingerprint of the records": facts.fingerprint} if facts.fingerprint else {}
     tables = [_table(known)] if known else []
     for item in facts.data:

@@ -1,4 +1,4 @@
-"""`ckpt_N.pt` of NVIDIA's and Habana's PyTorch BERT, read and written.
+"""The format of NVIDIA's and Habana's PyTorch BERT, `ckpt_N.pt`: read and written.
 
 A dictionary: `model` (parameters by name), `optimizer` (its state_dict, parameters by
 number), `files`, `epoch`, `data_loader`. Their linear layers with an activation are
@@ -19,18 +19,21 @@ from torch import Tensor
 from bertkit.errors import DataError
 from bertkit.files import atomic_write
 from bertkit.model.checkpoints.contents import (
-    DECODER,
-    MOMENTS,
-    WORDS,
-    Reading,
-    decays,
-    no_moments,
-    numbered,
-    our_name,
-    take_moment,
-    take_named,
+    CheckpointContents,
+    CheckpointToWrite,
+    no_optimizer_state,
 )
-from bertkit.model.checkpoints.pickles import load_inert
+from bertkit.model.checkpoints.formats import newest
+from bertkit.model.checkpoints.safe_pickle import load_with_stand_ins
+from bertkit.model.parameter_names import (
+    MLM_BIAS,
+    MLM_DECODER,
+    MOMENTS,
+    WORD_EMBEDDINGS,
+    from_pytorch_name,
+    has_weight_decay,
+    in_optimizer_order,
+)
 
 NAME = re.compile(r"ckpt_(\d+)\.pt")
 _WITH_ACTIVATION = re.compile(
@@ -38,7 +41,14 @@ _WITH_ACTIVATION = re.compile(
 )
 
 
-def read(path: Path, moments: bool = False) -> Reading:
+def find(path: Path) -> Path | None:
+    """A checkpoint file; of a folder, the one of the highest number."""
+    if path.is_dir():
+        return newest(path, NAME)
+    return path if path.is_file() and path.suffix in (".pt", ".pth") else None
+
+
+def read(path: Path, moments: bool = False) -> CheckpointContents:
     """Sort the tensors of a checkpoint file.
 
     Args:
@@ -48,36 +58,49 @@ def read(path: Path, moments: bool = False) -> Reading:
     Raises:
         DataError: another kind of file, or the moments do not belong to the weights.
     """
-    content = load_inert(path)
-    model = content.get("model") if isinstance(content, Mapping) else None
+    file = load_with_stand_ins(path)
+    model = file.get("model") if isinstance(file, Mapping) else None
     if not isinstance(model, Mapping) or not model:
         raise DataError(f"{path}: has no `model` dictionary of tensors")
     for name, value in model.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise DataError(f"{path}: entry {str(name)[:60]!r} of `model` is not a tensor")
-    reading = Reading("nvidia", path)
+    contents = CheckpointContents("nvidia", path)
     match = NAME.fullmatch(path.name)
-    reading.step = int(match[1]) if match else None
-    targets = {name: our_name(name).replace(".dense_act.", ".dense.") for name in model}
-    take_named(reading, model, targets)
+    contents.step = int(match[1]) if match else None
+    targets = {name: from_pytorch_name(name).replace(".dense_act.", ".dense.") for name in model}
+    contents.add_pytorch_weights(model, targets)
     if moments:
-        _take_moments(reading, content.get("optimizer"), targets)
-    return reading
+        _add_moments(contents, file.get("optimizer"), targets)
+    return contents
 
 
-def _take_moments(reading: Reading, optimizer: Any, targets: Mapping[str, str]) -> None:
+def _add_moments(contents: CheckpointContents, optimizer: Any, targets: Mapping[str, str]) -> None:
     state = optimizer.get("state") if isinstance(optimizer, Mapping) else None
     if not isinstance(state, Mapping) or not state:
-        raise no_moments(reading.place)
-    names = numbered(target for target in targets.values() if target in reading.weights)
+        raise no_optimizer_state(contents.path)
+    weights = (target for target in targets.values() if target in contents.weights)
+    names = in_optimizer_order(weights)
     for number, values in state.items():
         name = names[number] if isinstance(number, int) and 0 <= number < len(names) else ""
         for moment in MOMENTS:
             value = values.get(moment) if isinstance(values, Mapping) else None
-            take_moment(reading, f"number {number}, {moment}", value, name, moment)
+            contents.add_checked_moment(f"number {number}, {moment}", value, name, moment)
 
 
-def write(
+def write(folder: Path, checkpoint: CheckpointToWrite) -> None:
+    """Write `ckpt_N.pt`, N the step, with the model's `bert_config.json` beside it.
+
+    Args:
+        folder: exists.
+        checkpoint: its content.
+    """
+    step = checkpoint.step or 0
+    write_file(folder / f"ckpt_{step}.pt", checkpoint.weights, checkpoint.moments, step)
+    checkpoint.config.to_file(folder / "bert_config.json", checkpoint.architecture)
+
+
+def write_file(
     path: Path,
     weights: Mapping[str, Tensor],
     moments: Mapping[str, Mapping[str, Tensor]],
@@ -92,15 +115,15 @@ def write(
         step: of the optimizer.
     """
     model = {_WITH_ACTIVATION.sub(r"\1.dense_act.\2", name): weights[name] for name in weights}
-    if "cls.predictions.bias" in weights:
-        model[DECODER] = weights[WORDS]  # the same storage, as there
-    names = numbered(weights)
+    if MLM_BIAS in weights:
+        model[MLM_DECODER] = weights[WORD_EMBEDDINGS]  # the same storage, as there
+    names = in_optimizer_order(weights)
     state = {
         number: {"step": step, **{moment: moments[name][moment] for moment in MOMENTS}}
         for number, name in enumerate(names)
         if name in moments
     }
-    decaying = sum(map(decays, names))
+    decaying = sum(map(has_weight_decay, names))
     groups = [
         {"params": list(range(decaying)), "weight_decay": 0.01, "step": step},
         {"params": list(range(decaying, len(names))), "weight_decay": 0.0, "step": step},

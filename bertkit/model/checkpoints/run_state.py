@@ -1,4 +1,4 @@
-"""What a bertkit run notes beside the weights of its checkpoints: the step, and moments."""
+"""State of a bertkit run beside the weights of a checkpoint: its step and optimizer moments."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bertkit.files import read_json
-from bertkit.model.checkpoints.contents import MOMENTS, Reading, no_moments, take_moment
-from bertkit.model.checkpoints.pickles import load_plain
+from bertkit.model.checkpoints.contents import CheckpointContents, no_optimizer_state
+from bertkit.model.checkpoints.safe_pickle import load_tensors
+from bertkit.model.parameter_names import MOMENTS
 
 STATE = "state.json"
 OPTIMIZER = "optimizer.pt"
 
 
-def take_run_state(reading: Reading, folder: Path, moments: bool) -> None:
-    """Add to a reading of weights what lies beside them; other folders have no such files.
+def add_run_state(contents: CheckpointContents, folder: Path, moments: bool) -> None:
+    """Add step and moments from a run's files; folders of other programs have no such files.
 
     Args:
-        reading: with all weights.
+        contents: with all weights.
         folder: of the checkpoint.
         moments: also take the optimizer's moments.
 
@@ -27,17 +28,18 @@ def take_run_state(reading: Reading, folder: Path, moments: bool) -> None:
     if (folder / STATE).is_file():
         state = read_json(folder / STATE)
         step = state.get("step") if isinstance(state, dict) else None
-        reading.step = step if isinstance(step, int) else None
+        contents.step = step if isinstance(step, int) else None
     if not moments:
         return
     if not (folder / OPTIMIZER).is_file():
-        raise no_moments(reading.place)
-    content = load_plain(folder / OPTIMIZER)
+        raise no_optimizer_state(contents.path)
+    content = load_tensors(folder / OPTIMIZER)
     own = content.get("optimizer") if isinstance(content, Mapping) else None
     for name, values in own.items() if isinstance(own, Mapping) else ():
         for moment in MOMENTS:
             if isinstance(values, Mapping) and moment in values:
-                take_moment(reading, f"{name} {moment}", values[moment], str(name), moment)
-    if not reading.moments:
+                value = values[moment]
+                contents.add_checked_moment(f"{name} {moment}", value, str(name), moment)
+    if not contents.moments:
         why = f"its {OPTIMIZER} holds no moments of AdamW or LAMB by parameter name"
-        raise no_moments(reading.place, why)
+        raise no_optimizer_state(contents.path, why)

@@ -1,4 +1,4 @@
-"""Vocabularies rounded up for the matrix units, and cut back."""
+"""Pad a vocabulary to a multiple, as matrix units like it, or cut the padding off again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from bertkit.errors import ConfigError
-from bertkit.model.checkpoints.contents import DECODER, MLM_BIAS, WORDS
+from bertkit.model.parameter_names import MLM_BIAS, MLM_DECODER, WORD_EMBEDDINGS
 
 # What programs round up to: NVIDIA's and Habana's to 8, Megatron's style to 64.
 MULTIPLES = (8, 64)
@@ -36,7 +36,7 @@ def resize(tensors: Mapping[str, Tensor], rows: int, bias: float = NEVER) -> dic
             every loss, exactly as it was. New embeddings are 0.
     """
     changed = dict(tensors)
-    for name in (WORDS, DECODER, MLM_BIAS):
+    for name in (WORD_EMBEDDINGS, MLM_DECODER, MLM_BIAS):
         if name in changed and changed[name].shape[0] != rows:
             old = changed[name]
             more = max(0, rows - old.shape[0])
@@ -53,7 +53,7 @@ def fitted(tensors: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
 
     Anything else is returned as it is, so that loading says what does not fit.
     """
-    have = tensors[WORDS].shape[0] if WORDS in tensors else rows
+    have = tensors[WORD_EMBEDDINGS].shape[0] if WORD_EMBEDDINGS in tensors else rows
     if have != rows and (is_rounding(have, rows) or is_rounding(rows, have)):
         return resize(tensors, rows)
     return dict(tensors)
@@ -70,7 +70,7 @@ def require_safe_cut(tensors: Mapping[str, Tensor], rows: int, tokens: int) -> N
     Raises:
         ConfigError: they are not padding.
     """
-    have = tensors[WORDS].shape[0]
+    have = tensors[WORD_EMBEDDINGS].shape[0]
     if rows >= have or (tokens and rows >= tokens) or (not tokens and is_rounding(have, rows)):
         return
     reason = f"the vocabulary has {tokens:,} tokens" if tokens else "the rest is no rounding"

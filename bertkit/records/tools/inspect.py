@@ -55,11 +55,11 @@ def inspect_records(
     Raises:
         DataError: unreadable or damaged files.
     """
-    foreign = _foreign_features(paths[0])
-    if foreign is not None:
+    external = _external_features(paths[0])
+    if external is not None:
         text = f"{paths[0]} holds records of another kind; the first one:\n\n"
-        text += log.table(("feature", "values"), foreign)
-        return {"features": dict(foreign)}, text
+        text += log.table(("feature", "values"), external)
+        return {"features": dict(external)}, text
     sources = [open_records(path) for path in paths]
     measured = survey(sources, limit)
     words = vocabulary(vocab, paths[0])
@@ -146,7 +146,7 @@ def record_files(paths: Sequence[str]) -> list[str]:
     return found
 
 
-def _foreign_features(path: str) -> list[tuple[str, str]] | None:
+def _external_features(path: str) -> list[tuple[str, str]] | None:
     """(name, kind of values) of the first record where it is none of BERT's."""
     if file_format(path) != "tfrecord":
         return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bertkit.backends.base import Adapter
 from bertkit.backends.sections import options_of
 from bertkit.data.record_feed import RecordFeed
-from bertkit.data.record_source import Source
-from bertkit.data.sample_order import Order
+from bertkit.data.record_source import SampleSource
+from bertkit.data.sample_order import SampleOrder
 from bertkit.data.token_budget import budget_for
 from bertkit.tasks.pretraining.config import EvalConfig, PretrainConfig
 from bertkit.tasks.pretraining.prepare import Prepared
@@ -21,7 +21,7 @@ def training_feed(ready: Prepared, adapter: Adapter) -> RecordFeed:
         budget = budget_for(ready.source, share, config.micro_size, _totals(config, adapter))
     return RecordFeed(
         source=ready.source,
-        order=Order(len(ready.source), config.seed),
+        order=SampleOrder(len(ready.source), config.seed),
         global_batch_size=config.global_batch_size,
         micro_batch_size=config.micro_size,
         layout=config.layout,
@@ -39,7 +39,7 @@ def training_feed(ready: Prepared, adapter: Adapter) -> RecordFeed:
 
 
 def evaluation_feed(
-    source: Source,
+    source: SampleSource,
     batch_size: int,
     config: PretrainConfig | EvalConfig,
     vocab_size: int,
@@ -61,7 +61,7 @@ def evaluation_feed(
         budget = budget_for(source, 4 * batch_size, batch_size, totals)
     return RecordFeed(
         source=source,
-        order=Order(len(source), 0, shuffle=False),
+        order=SampleOrder(len(source), 0, shuffle=False),
         global_batch_size=batch_size,
         micro_batch_size=batch_size,
         layout=config.layout,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertkit.data.record_source import Source
+from bertkit.data.record_source import SampleSource
 from bertkit.data.step_batch import sequence_lengths
 from bertkit.files import human_bytes
 from bertkit.model.config import BertConfig
@@ -112,7 +112,7 @@ def activation_bytes(config: PretrainConfig, max_seq_length: int) -> int:
     return shape.num_hidden_layers * layer
 
 
-def fitting_size(config: PretrainConfig, source: Source, world: int, memory: int) -> int:
+def fitting_size(config: PretrainConfig, source: SampleSource, world: int, memory: int) -> int:
     """Sequences of a forward pass that a device's memory holds with room to spare.
 
     It depends on the size of the memory and not on what is free of it, so that a run that

@@ -25,8 +25,7 @@ from bertkit.backends.sections import options_of
 from bertkit.data.record_source import RecordSource
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import DataError, TargetNotReachedError
-from bertkit.model.checkpoints.formats import load_config, load_weights
-from bertkit.model.checkpoints.hf import load_into
+from bertkit.model.checkpoints.loading import load_config, load_into, load_weights
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.batches import evaluation_feed
 from bertkit.tasks.pretraining.config import EvalConfig

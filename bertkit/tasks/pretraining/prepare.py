@@ -11,7 +11,7 @@ from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.config import as_dict, flatten
 from bertkit.data.dynamic_masking import DynamicMasking
-from bertkit.data.record_source import RecordSource, Source
+from bertkit.data.record_source import RecordSource, SampleSource
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import open_binary
 from bertkit.model.config import BertConfig
@@ -47,7 +47,7 @@ class Prepared:
 
     given: PretrainConfig
     config: PretrainConfig
-    source: Source
+    source: SampleSource
     eval_source: RecordSource | None
     vocab: bytes | None
     step_plan: StepPlan
@@ -103,7 +103,7 @@ def prepare(
     world = Topology.from_environment().world
     source = _open_source(config, dry_run)
     eval_source = RecordSource(config.eval_input) if config.eval_input else None
-    sources: list[Source] = [source, eval_source] if eval_source else [source]
+    sources: list[SampleSource] = [source, eval_source] if eval_source else [source]
     config, vocab = _fit_vocabulary(config, origins or {}, sources)
     for records in sources:
         check_lengths(records, config.model)
@@ -154,7 +154,7 @@ def make_model(config: PretrainConfig) -> BertForPreTraining:
     return model
 
 
-def check_lengths(source: Source, shape: BertConfig) -> None:
+def check_lengths(source: SampleSource, shape: BertConfig) -> None:
     """Records must not be longer than the model's positions.
 
     Raises:
@@ -168,7 +168,7 @@ def check_lengths(source: Source, shape: BertConfig) -> None:
         )
 
 
-def _open_source(config: PretrainConfig, dry_run: bool) -> Source:
+def _open_source(config: PretrainConfig, dry_run: bool) -> SampleSource:
     if not config.text:
         return RecordSource(config.input)
     from bertkit.data.text_source import TextSource  # loads the record kernels
@@ -188,7 +188,7 @@ def _masking(config: PretrainConfig) -> DynamicMasking | None:
     return DynamicMasking(vocab, rules.masked_lm_prob, config.seed, rules.whole_word_mask)
 
 
-def step_shape(config: PretrainConfig, sources: Sequence[Source], world: int) -> StepShape:
+def step_shape(config: PretrainConfig, sources: Sequence[SampleSource], world: int) -> StepShape:
     """The sizes of a step; records for training and evaluation must fit the same ones."""
     length = max(source.max_seq_length for source in sources)
     predictions = max(source.max_predictions_per_seq for source in sources)
@@ -206,7 +206,7 @@ def step_shape(config: PretrainConfig, sources: Sequence[Source], world: int) ->
 
 
 def _fit_vocabulary(
-    config: PretrainConfig, origins: Mapping[str, str], sources: Sequence[Source]
+    config: PretrainConfig, origins: Mapping[str, str], sources: Sequence[SampleSource]
 ) -> tuple[PretrainConfig, bytes | None]:
     """Check the vocabularies against each other; a size nobody gave follows from them."""
     known = {sha: size for source in sources for sha, size in source.vocabularies.items()}

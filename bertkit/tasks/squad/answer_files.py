@@ -14,8 +14,7 @@ from bertkit.backends.base import Adapter, Stepper
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import read_json, write_text
-from bertkit.model.checkpoints.formats import load_weights
-from bertkit.model.checkpoints.hf import load_into
+from bertkit.model.checkpoints.loading import load_into, load_weights
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.tasks.squad.auto_batch_size import find_batch_size
 from bertkit.tasks.squad.batches import AnswerBatches, WindowBatcher, by_length

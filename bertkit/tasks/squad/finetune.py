@@ -15,7 +15,7 @@ from bertkit.backends.base import Adapter, CompiledOnly, Stepper
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.data.sample_feed import SampleFeed
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 from bertkit.errors import ConfigError
 from bertkit.files import open_binary
 from bertkit.model.heads import BertForQuestionAnswering
@@ -122,7 +122,7 @@ class SquadTask(TrainingTask):
         self.train_windows = len(windows)
         feed = SampleFeed(
             samples=windows,
-            order=Order(len(windows), config.seed),
+            order=SampleOrder(len(windows), config.seed),
             make_batch=ready.batcher.batch,
             global_batch_size=config.global_batch_size,
             micro_batch_size=config.micro_size,

@@ -13,7 +13,7 @@ from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import sha256_of
-from bertkit.model.checkpoints.formats import load_config, vocab_beside
+from bertkit.model.checkpoints.loading import load_config, vocab_beside
 from bertkit.model.config import BertConfig
 from bertkit.tasks.squad.batches import WindowBatcher
 from bertkit.tasks.squad.config import AnswerConfig, SquadConfig

@@ -37,7 +37,7 @@ def byte_classes() -> np.ndarray:
     return classes
 
 
-def describe(character: str, lower_case: bool) -> tuple[int, str]:
+def kind_and_text(character: str, lower_case: bool) -> tuple[int, str]:
     """(kind, text that takes the character's place) of one character."""
     if character == "\r":  # TensorFlow's file reader has dropped it before
         return NOTHING, ""
@@ -68,10 +68,10 @@ def describe(character: str, lower_case: bool) -> tuple[int, str]:
 
 
 class CharacterTable:
-    """Two-level table from code point to `describe`, filled page by page.
+    """Two-level table from code point to `kind_and_text`, filled page by page.
 
     Args:
-        lower_case: as for `describe`.
+        lower_case: as for `kind_and_text`.
         differs: characters that another program's tokenizer treats in another way, which
             are then left to that tokenizer.
 
@@ -96,7 +96,7 @@ class CharacterTable:
         entries, texts, place = [], [], self._text_bytes
         for code in range(page << 8, (page + 1) << 8):
             character = chr(code)
-            kind, text = describe(character, self.lower_case)
+            kind, text = kind_and_text(character, self.lower_case)
             if self._differs and self._differs(character):
                 kind, text = HARD, ""
             encoded = text.encode("utf-8")

@@ -1,4 +1,4 @@
-"""The vocabulary as a trie over bytes: longest-match-first cutting of one word."""
+"""The vocabulary as a trie over bytes, and one word cut by it, longest match first."""
 
 from __future__ import annotations
 
@@ -99,6 +99,7 @@ def cut_word(trie: Any, word: Any, size: Any, pieces: Any) -> Any:
     root = BEGIN
     while start < size:
         node = root
+        # The longest piece that begins here.
         best = int64(-1)
         best_end = start
         at = start

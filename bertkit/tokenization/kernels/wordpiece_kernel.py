@@ -224,9 +224,17 @@ def _read_run(data: Any, at: Any, tables: Any, tokens: Any, written: Any) -> Any
 
 @inlined
 def _read_known(
-    data: Any, at: Any, end: Any, tables: Any, tokens: Any, written: Any,
-    sentences: Any, count: Any, line_at: Any, word: Any,
-) -> Any:  # fmt: skip
+    data: Any,
+    at: Any,
+    end: Any,
+    tables: Any,
+    tokens: Any,
+    written: Any,
+    sentences: Any,
+    count: Any,
+    line_at: Any,
+    word: Any,
+) -> Any:
     """The fast path: known short ASCII words, spaces, marks and the ends of sentences.
 
     Stops at `end`, at the end of a line without tokens, and before anything else.
@@ -252,7 +260,7 @@ def _read_known(
                 high = load_u64(data, at + size - uint64(8)) | case_bits
                 high >>= (uint64(KEY_BYTES) - size) << uint64(3)
             place = _find_word(words, shift, low, high)
-            if words[place] == uint64(0):
+            if words[place] == uint64(0):  # not met before
                 break
             # Eight bytes at once hold all pieces of nearly every word.
             entry = words[place + uint64(2)]
@@ -309,6 +317,7 @@ def tokenize_lines(
     word = (at, written)
     status = DONE
     while at < uint64(end) and status == DONE:
+        # Most of the text: words met before. Returns at the first thing that is not.
         at, written, count, line_at, word = _read_known(
             data, at, uint64(end), tables, tokens, written, sentences, count, line_at, word
         )
@@ -323,6 +332,7 @@ def tokenize_lines(
             line_at = at
             word = (at, written)
             continue
+        # One run of other characters, such as a word not met before.
         status, stop, new_written, run_solid_end = _read_run(data, at, tables, tokens, written)
         solid_end = max(solid_end, run_solid_end)
         if status == DONE:
@@ -331,6 +341,7 @@ def tokenize_lines(
             if not _has_room(tables) and data[at] <= WIDEST_SPACE:
                 status = NEEDS_ROOM
         else:
+            # Back to the beginning of the word, which the caller, or another try, will take.
             at, written = word
             if status == NEEDS_PAGE:
                 progress[PAGE] = _decode(data, stop)[0] >> 8

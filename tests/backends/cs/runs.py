@@ -27,7 +27,7 @@ from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.data.prefetch import StepRange
 from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.tfrecord import encode_example
@@ -109,7 +109,7 @@ def _python(*words: str) -> subprocess.CompletedProcess[str]:
 
 def feed(folder: Path, layout: str, fixed: bool, size: int = 8) -> RecordFeed:
     source = RecordSource([str(folder / "train.tfrecord")])
-    order = Order(len(source), 0, shuffle=False)
+    order = SampleOrder(len(source), 0, shuffle=False)
     return RecordFeed(source, order, size, 4, layout, "global_step", synthetic.VOCAB, fixed=fixed)
 
 

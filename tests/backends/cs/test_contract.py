@@ -173,7 +173,7 @@ def test_a_signal_between_announced_steps_cannot_save(cstorch, cs_settings, tmp_
 
     def stop(values):
         """A signal that comes in step 5."""
-        return [float(adapter._snapshots.now == 5)] * len(values)
+        return [float(adapter._snapshots.step == 5)] * len(values)
 
     adapter.process_group.sum = stop
     with pytest.raises(StoppedError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bertkit.backends.cs.session import CsLoader, explain_errors
-from bertkit.data.prefetch import Steps
+from bertkit.data.prefetch import StepRange
 from bertkit.errors import BertkitError, MissingDependencyError
 
 from .runs import LENGTH, feed, tiny
@@ -45,7 +45,7 @@ def test_errors_of_the_package_become_one_line(error, kind, message):
 
 def test_every_batch_of_a_loop_knows_its_position(cstorch, cs_records):
     """The engine is not started before the first step."""
-    steps = Steps(feed(cs_records, "padded", fixed=True), 8, 3)
+    steps = StepRange(feed(cs_records, "padded", fixed=True), 8, 3)
     loader = CsLoader(cstorch, steps, training=True, layout="padded", length=LENGTH, packed_rows=0)
     with loader as batches:
         assert [batch.next_position for batch in batches] == [16, 24, 32]

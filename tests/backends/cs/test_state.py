@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from bertkit.backends.cs.adapter import CsAdapter
 from bertkit.backends.cs.options import CsOptions
 from bertkit.backends.cs.state import Snapshots
-from bertkit.model.checkpoints.formats import load_weights, read
+from bertkit.model.checkpoints.loading import load_weights, read
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.train import checkpoint
 

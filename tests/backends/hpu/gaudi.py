@@ -19,7 +19,7 @@ from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.objective import PretrainingObjective
@@ -102,7 +102,7 @@ def feed_of(path, layout: str = "padded", fixed: bool = True, order: bool = True
     source = RecordSource([str(path)])
     batch = GLOBAL if order else MICRO
     return RecordFeed(
-        source, Order(len(source), 7, shuffle=order), batch, MICRO, layout, "global_step",
+        source, SampleOrder(len(source), 7, shuffle=order), batch, MICRO, layout, "global_step",
         synthetic.VOCAB, fixed=fixed,
     )  # fmt: skip
 

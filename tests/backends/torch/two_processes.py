@@ -16,7 +16,7 @@ from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_
 from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.data.record_feed import RecordFeed
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.objective import PretrainingObjective
@@ -54,7 +54,7 @@ class Made:
 def batches(topology, normalisation, micro_batch_size=4):
     """The steps of one process."""
     feed = RecordFeed(
-        Made(), Order(16 * STEPS, 1, shuffle=False), 16, micro_batch_size, "unpadded",
+        Made(), SampleOrder(16 * STEPS, 1, shuffle=False), 16, micro_batch_size, "unpadded",
         normalisation, synthetic.VOCAB, rank=topology.rank, world=topology.world,
     )  # fmt: skip
     return list(feed.steps(0, STEPS))

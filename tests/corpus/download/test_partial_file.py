@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import hashlib
 
-from bertkit.corpus.download.partial_file import Partial
+from bertkit.corpus.download.partial_file import PartialFile
 
 
-def filled(path, body: bytes, url: str = "u", validator: str = '"v"') -> Partial:
-    partial = Partial(path)
+def filled(path, body: bytes, url: str = "u", validator: str = '"v"') -> PartialFile:
+    partial = PartialFile(path)
     partial.load()
     partial.begin(url, validator)
     path.write_bytes(body)
@@ -16,7 +16,7 @@ def filled(path, body: bytes, url: str = "u", validator: str = '"v"') -> Partial
 
 def test_next_process_takes_up_bytes_checksums_and_origin(tmp_path):
     filled(tmp_path / "a.partial", b"x" * 600_000)
-    again = Partial(tmp_path / "a.partial")
+    again = PartialFile(tmp_path / "a.partial")
     again.load()
     assert (again.size, again.url, again.validator) == (600_000, "u", '"v"')
     assert again.digests["md5"].hexdigest() == hashlib.md5(b"x" * 600_000).hexdigest()
@@ -28,7 +28,7 @@ def test_bytes_of_unknown_origin_are_not_taken_up(tmp_path):
     for note in (None, "", "{}", "[1", '["url"]'):
         if note is not None:
             path.with_name("a.partial.json").write_text(note)
-        again = Partial(path)
+        again = PartialFile(path)
         again.load()
         assert (again.size, again.url) == (0, "")
 

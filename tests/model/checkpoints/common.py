@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+# Written by the vendor's own cerebras_pytorch 2.10, after 8 steps of AdamW.
+SAMPLE_WITH_MOMENTS = "checkpoint_8.mdl"
+
 
 def counted(name: str, shape) -> torch.Tensor:
     """The numbers that the samples were made with."""
@@ -38,3 +41,14 @@ class Inputs(torch.utils.data.Dataset):
 
     def __getitem__(self, index):
         return self.inputs[0][index]
+
+
+def poptorch_state(model, prefix="model."):
+    """As PopTorch's `state_dict`: torch's own, empty, and the engine's by PopART's names."""
+    found = {}
+    for name, value in model.named_parameters():
+        found[f"Accl1___{prefix}{name}"] = counted(f"{name} 1", value.shape).half()
+        found[f"Accl2___{prefix}{name}"] = counted(f"{name} 2", value.shape)
+        found[f"Step___{prefix}{name}"] = torch.tensor([5.0])
+    parameters = {"learningRate___default___FLOAT": torch.tensor(1e-3)}
+    return {"state": {}, "param_groups": [], "ipu_state": found, "ipu_param": parameters}

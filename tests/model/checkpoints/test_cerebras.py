@@ -1,4 +1,4 @@
-"""Cerebras' .mdl files and Graphcore's step folders: every weight, and clear refusals."""
+"""Cerebras' .mdl files: every weight, and clear refusals."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bertkit.errors import DataError, MissingDependencyError
-from bertkit.model.checkpoints import cerebras, formats
-from bertkit.model.checkpoints.audit import expected_shapes
-from bertkit.model.checkpoints.hf import save_pretrained
-from bertkit.model.heads import BertForQuestionAnswering
-from model.checkpoints.common import Inputs, counted, same, sample
+from bertkit.model.checkpoints import cerebras, loading
+from bertkit.model.checkpoints.completeness import expected_shapes
+from model.checkpoints.common import counted, sample
 
 SAMPLE = "checkpoint_60.mdl"
 
@@ -28,21 +26,21 @@ def mdl(tmp_path):
 
 
 def test_a_file_of_the_vendors_own_program(mdl):
-    reading = formats.read(mdl.parent)
-    assert reading.step == 60
-    assert reading.unknown == []
-    reading.heads = 2
-    config = formats.config_of(reading)
-    shapes = {name: tuple(value.shape) for name, value in reading.weights.items()}
+    contents = loading.read(mdl.parent)
+    assert contents.step == 60
+    assert contents.unknown == []
+    contents.heads = 2
+    config = loading.config_of(contents)
+    shapes = {name: tuple(value.shape) for name, value in contents.weights.items()}
     assert shapes == expected_shapes(config, "BertForPreTraining")
-    for row in reading.rows:
+    for row in contents.tensors:
         if row.target:
             wanted = counted(row.name.removeprefix("model."), row.shape)
             if row.target == "bert.embeddings.LayerNorm.bias":
                 wanted = wanted.bfloat16()
-            assert torch.equal(reading.weights[row.target], wanted), row.name
+            assert torch.equal(contents.weights[row.target], wanted), row.name
     with pytest.raises(DataError, match="belongs to no weight here"):
-        formats.read(mdl, moments=True)
+        loading.read(mdl, moments=True)
 
 
 @settings(max_examples=40, deadline=None)
@@ -55,7 +53,7 @@ def test_damaged_mdl_files_give_one_error(tmp_path_factory, data):
         blob[data.draw(st.integers(8, len(blob) - 1)) if len(blob) > 9 else 0] ^= 0x41
     path.write_bytes(blob)
     try:
-        formats.read(path)
+        loading.read(path)
     except DataError as error:
         assert error.message
 
@@ -65,35 +63,22 @@ def test_tensors_outside_the_file_are_not_followed(tmp_path):
     with h5py.File(tmp_path / "x.mdl", "w") as file:
         file["model.a"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/a")
     with pytest.raises(DataError, match=r"model\.a is not a tensor of this file"):
-        formats.read(tmp_path / "x.mdl")
+        loading.read(tmp_path / "x.mdl")
     with h5py.File(tmp_path / "x.mdl", "w") as file:
         outside = [(str(tmp_path / "secret.npy"), 0, 24)]
         file.create_dataset("model.a", (3,), "f8", external=outside)
     with pytest.raises(DataError, match="not a tensor of this file"):
-        formats.read(tmp_path / "x.mdl")
+        loading.read(tmp_path / "x.mdl")
 
 
 def test_a_data_set_larger_than_its_file_takes_no_memory(tmp_path):
     with h5py.File(tmp_path / "x.mdl", "w") as file:
         file.create_dataset("model.a", (1 << 40,), "f4", chunks=(1 << 20,))
     with pytest.raises(DataError, match="more than the file can hold"):
-        formats.read(tmp_path / "x.mdl")
+        loading.read(tmp_path / "x.mdl")
 
 
 def test_without_h5py_the_package_is_named(mdl, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     with pytest.raises(MissingDependencyError, match="h5py is not installed"):
         cerebras.read(mdl)
-
-
-def test_graphcore_step_folders(tmp_path, small):
-    model = BertForQuestionAnswering(small)
-    for step in (9, 10):
-        place = tmp_path / f"step_{step}"
-        save_pretrained(model, place)
-        state = {"step": step, "optimizer_state_dict": {}, "metrics": {}, "config": Inputs()}
-        torch.save(state, place / "training_state.pt")
-    reading = formats.read(tmp_path)
-    assert (reading.form, reading.step) == ("graphcore", 10)
-    same(reading.weights, model.state_dict())
-    assert formats.load_config(tmp_path) == small

@@ -11,7 +11,8 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from bertkit.errors import ConfigError, DataError
-from bertkit.model.checkpoints.hf import load_into, load_weights, save_pretrained
+from bertkit.model.checkpoints.hf import load_weights, save_pretrained
+from bertkit.model.checkpoints.loading import load_into
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
 

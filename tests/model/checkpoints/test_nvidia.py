@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bertkit.errors import DataError
-from bertkit.model.checkpoints import formats, nvidia
+from bertkit.model.checkpoints import formats, loading, nvidia
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.heads import BertForPreTraining
 from model.checkpoints.common import Inputs, same
@@ -57,36 +57,38 @@ def nvidia_file(tmp_path, small):
 
 def test_nvidia_with_its_data_loader_and_moments(nvidia_file, small):
     path, model, optimizer = nvidia_file
-    reading = formats.read(path, moments=True)
-    same(reading.weights, model.state_dict())
-    assert reading.step == 8601
-    assert [row.reason for row in reading.rows if not row.target] == ["repeats the word embedding"]
+    contents = loading.read(path, moments=True)
+    same(contents.weights, model.state_dict())
+    assert contents.step == 8601
+    assert [row.reason for row in contents.tensors if not row.target] == [
+        "repeats the word embedding"
+    ]
     named = dict(model.named_parameters())
-    for name, moments in reading.moments.items():
+    for name, moments in contents.moments.items():
         state = optimizer.state[named[name]]
         assert all(torch.equal(moments[key], state[key]) for key in ("exp_avg", "exp_avg_sq"))
-    assert reading.moments.keys() == named.keys()
-    assert formats.load_config(path) == small
+    assert contents.moments.keys() == named.keys()
+    assert loading.load_config(path) == small
 
 
 def test_the_newest_of_a_folder(nvidia_file):
     path, model, _ = nvidia_file
     shutil.copy(path, path.with_name("ckpt_900.pt"))
     assert formats.detect(path.parent)[1] == path
-    same(formats.load_weights(path.parent), model.state_dict())
+    same(loading.load_weights(path.parent), model.state_dict())
 
 
 def test_nvidia_written_and_read_again_is_the_same(tmp_path, small):
     weights = BertForPreTraining(small).state_dict()
     moments = {n: {"exp_avg": v + 1, "exp_avg_sq": v * v} for n, v in weights.items()}
-    nvidia.write(tmp_path / "ckpt_7.pt", weights, moments, 7)
+    nvidia.write_file(tmp_path / "ckpt_7.pt", weights, moments, 7)
     content = torch.load(tmp_path / "ckpt_7.pt", weights_only=True)
     assert "bert.encoder.layer.0.intermediate.dense_act.weight" in content["model"]
     assert "bert.encoder.layer.0.output.dense.weight" in content["model"]
-    reading = formats.read(tmp_path / "ckpt_7.pt", moments=True)
-    same(reading.weights, weights)
+    contents = loading.read(tmp_path / "ckpt_7.pt", moments=True)
+    same(contents.weights, weights)
     for name, values in moments.items():
-        same(reading.moments[name], values)
+        same(contents.moments[name], values)
 
 
 class Hostile:
@@ -113,9 +115,9 @@ def test_a_hostile_pickle_does_not_run(tmp_path, small, monkeypatch, kind, where
         if where == "state":
             save_pretrained(BertForPreTraining(small), tmp_path)
             path.rename(tmp_path / "training_state.pt")
-            formats.read(tmp_path)
+            loading.read(tmp_path)
         else:
-            formats.read(path)
+            loading.read(path)
     except DataError as error:
         assert "plain tensors" in error.message or "is not a tensor" in error.message
     assert not (tmp_path / "mark").exists()
@@ -133,7 +135,7 @@ def test_a_hostile_pickle_does_not_run(tmp_path, small, monkeypatch, kind, where
 def test_other_pt_files_are_refused(tmp_path, content, message):
     torch.save(content, tmp_path / "ckpt_1.pt")
     with pytest.raises(DataError, match=message):
-        formats.read(tmp_path / "ckpt_1.pt", moments=True)
+        loading.read(tmp_path / "ckpt_1.pt", moments=True)
 
 
 @settings(max_examples=40, deadline=None)
@@ -147,6 +149,6 @@ def test_damaged_pt_files_give_one_error(tmp_path_factory, data):
         blob[data.draw(st.integers(0, len(blob) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(blob)
     try:
-        formats.read(path)
+        loading.read(path)
     except DataError as error:
         assert str(path) in error.message

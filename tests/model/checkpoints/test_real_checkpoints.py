@@ -19,8 +19,8 @@ import transformers
 
 from bertkit.model.attention import UnpaddedLayout
 from bertkit.model.bert import BertModel, TokenBatch
-from bertkit.model.checkpoints import export, formats
-from bertkit.model.checkpoints.hf import load_into
+from bertkit.model.checkpoints import convert, loading
+from bertkit.model.checkpoints.loading import load_into
 from bertkit.model.checkpoints.tensorflow.bundle import Bundle
 
 pytestmark = pytest.mark.slow
@@ -59,8 +59,8 @@ def test_a_published_encoder_gives_the_hidden_states_of_transformers(minilm):
     mask = encoded["attention_mask"].bool()
     with torch.no_grad():
         wanted = theirs(**encoded, output_hidden_states=True)
-    model = BertModel(formats.load_config(minilm)).eval()
-    weights = {n.removeprefix("bert."): v for n, v in formats.load_weights(minilm).items()}
+    model = BertModel(loading.load_config(minilm)).eval()
+    weights = {n.removeprefix("bert."): v for n, v in loading.load_weights(minilm).items()}
     report = load_into(model, weights)
     assert not report.missing
     assert len(report.loaded) == 103
@@ -84,11 +84,11 @@ def test_a_published_encoder_gives_the_hidden_states_of_transformers(minilm):
 
 
 def test_a_published_encoder_round_trips(minilm, tmp_path):
-    result = export.convert(str(minilm), str(tmp_path / "nv"), export.Wishes(to="nvidia"))
+    result = convert.convert(str(minilm), str(tmp_path / "nv"), convert.ConvertOptions(to="nvidia"))
     assert (result.architecture, result.vocab_size) == ("BertModel", 30528)
-    back = export.Wishes(vocab_size=30522)
-    export.convert(str(tmp_path / "nv"), str(tmp_path / "hf"), back)
-    before, after = formats.load_weights(minilm), formats.load_weights(tmp_path / "hf")
+    back = convert.ConvertOptions(vocab_size=30522)
+    convert.convert(str(tmp_path / "nv"), str(tmp_path / "hf"), back)
+    before, after = loading.load_weights(minilm), loading.load_weights(tmp_path / "hf")
     assert before.keys() == after.keys()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     again = transformers.AutoModel.from_pretrained(tmp_path / "hf").state_dict()

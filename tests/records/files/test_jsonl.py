@@ -37,10 +37,10 @@ def test_json_lines_are_what_a_collator_expects(folders, plain):
         assert line["labels"] == labels
 
 
-def test_foreign_json_lines_have_the_widths_that_occur(tmp_path, plain):
+def test_external_json_lines_have_the_widths_that_occur(tmp_path, plain):
     batch = plain.batch([0, 1, 2])
     rows = rows_of(batch)
-    path = tmp_path / "foreign.jsonl"
+    path = tmp_path / "external.jsonl"
     path.write_bytes(b"\n".join(map(encode_line, rows)) + b"\n")
     reader = open_records(path)
     assert isinstance(reader, JsonLinesFile)

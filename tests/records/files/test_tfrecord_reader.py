@@ -50,7 +50,7 @@ def write(path, *examples):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_batches_of_foreign_files_equal_their_records(shared, name):
+def test_batches_of_external_files_equal_their_records(shared, name):
     records = RecordFile(shared / name)
     plain = [decode_example(payload) for payload in read_records(shared / name)]
     assert len(records) == len(plain)

@@ -80,7 +80,7 @@ def test_instances_without_a_plan_are_packed_too(text, tmp_path):
         ("packed_next_sentence_mask", np.zeros(3, np.float32), "record 2: not a pack"),
     ],
 )
-def test_a_foreign_pack_is_named(folders, tmp_path, name, values, says):
+def test_an_external_pack_is_named(folders, tmp_path, name, values, says):
     packs = [decode_example(p) for p in read_records(only_file(folders / "graphcore"))]
     packs[2][name] = values
     if values is None:

@@ -12,7 +12,7 @@ import torch
 from bertkit.backends.torch.compiled import compile_parts
 from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 from bertkit.data.token_budget import Budget, budget_for
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
@@ -36,7 +36,7 @@ def outcome(source, layout, nsp=True, normalisation="global_step", model=None, *
         torch.manual_seed(2)
         model = BertForPreTraining(SHAPE)
     model.zero_grad()
-    order = Order(len(source), seed=7)
+    order = SampleOrder(len(source), seed=7)
     vocab = model.config.vocab_size
     feed = RecordFeed(source, order, 12, 4, layout, normalisation, vocab, **more)
     (step,) = feed.steps(0, 1)
@@ -132,7 +132,7 @@ def graphs_after_each_step(source, rate, steps, budget, parts=False):
         compile_parts(model, dynamic=not budget.tokens, backend="eager")
     else:
         compiled = torch.compile(model, backend="eager", dynamic=False, fullgraph=True)
-    order = Order(len(source), seed=7)
+    order = SampleOrder(len(source), seed=7)
     feed = RecordFeed(
         source, order, 12, 4, "unpadded", "global_step", synthetic.VOCAB, budget=budget
     )
@@ -178,7 +178,7 @@ def test_a_ragged_evaluation_batch_counts_only_its_records(source, layout):
     model, task = BertForPreTraining(SHAPE), PretrainingObjective()
     results = []
     for fixed in (False, True):
-        order = Order(len(source), 0, shuffle=False)
+        order = SampleOrder(len(source), 0, shuffle=False)
         name = layout if fixed else "unpadded"
         feed = RecordFeed(source, order, 4, 4, name, "global_step", synthetic.VOCAB, fixed=fixed)
         sums = {}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bertkit.data.sample_feed import SampleFeed
-from bertkit.data.sample_order import Order
+from bertkit.data.sample_order import SampleOrder
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.tasks.squad.batches import WindowBatcher
@@ -43,7 +43,7 @@ def test_padded_and_unpadded_give_the_same_loss_and_gradients(windows, tokenizer
     found = []
     for length in (0, 40):
         batcher = WindowBatcher(tokenizer.vocab.cls_id, tokenizer.vocab.sep_id, length)
-        order = Order(len(windows), 1)
+        order = SampleOrder(len(windows), 1)
         feed = SampleFeed(windows, order, batcher.batch, 5, 5, weights="span_weights")
         (step,) = feed.steps(0, 1)
         (batch,) = step.micro_batches
@@ -68,7 +68,7 @@ def test_without_answers_every_row_has_its_scores(windows, tokenizer, model):
 def test_every_parameter_is_trained(windows, tokenizer, model):
     """What `trains_all` promises to adapters that exchange gradients."""
     batcher = WindowBatcher(tokenizer.vocab.cls_id, tokenizer.vocab.sep_id)
-    feed = SampleFeed(windows, Order(5, 1), batcher.batch, 5, 5, weights="span_weights")
+    feed = SampleFeed(windows, SampleOrder(5, 1), batcher.batch, 5, 5, weights="span_weights")
     (step,) = feed.steps(0, 1)
     (batch,) = step.micro_batches
     SpanObjective().losses(model, on_torch(batch), batch)[0].backward()

@@ -1,4 +1,4 @@
-"""MediaWiki XML dumps: pages cut out of the stream of bytes, each parsed by itself.
+"""Reads MediaWiki XML dumps page by page, each page parsed by itself.
 
 A page that is damaged, too large or never closed costs that page alone, whatever the
 rest of the dump looks like; memory holds one page. A span of a large dump (some streams

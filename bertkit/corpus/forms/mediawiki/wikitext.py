@@ -32,8 +32,9 @@ _DOUBLE = re.compile(r"\{\{|\}\}|\[\[|\]\]")
 _ELEMENTS = re.compile(
     r"<(/?)(" + "|".join((*DROPPED_TAGS, "nowiki")) + r")(?![\w-])([^<>]*)>", re.IGNORECASE
 )
-_TAGS = re.compile(r"</?(?:" + "|".join(PLAIN_TAGS + DROPPED_TAGS) + r")(?![\w-])[^<>]*>",
-                   re.IGNORECASE)  # fmt: skip
+_TAGS = re.compile(
+    r"</?(?:" + "|".join(PLAIN_TAGS + DROPPED_TAGS) + r")(?![\w-])[^<>]*>", re.IGNORECASE
+)
 _BREAKS = re.compile(r"<(?:br|hr|p|li|div|blockquote)(?![\w-])[^<>]*>", re.IGNORECASE)
 _EXTERNAL = re.compile(r"\[((?:https?:|ftp:|mailto:)?//?[^\s\[\]]*(?: [^\[\]\n]*)?)\]")
 _SWITCHES = re.compile(r"__[A-Z]{3,}__")

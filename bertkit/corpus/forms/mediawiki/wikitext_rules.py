@@ -1,4 +1,4 @@
-"""What becomes of each kind of wikitext: templates, links, magic words. No clock, no network.
+"""What becomes of templates, links and magic words in wikitext; needs no clock or network.
 
 The rules, the same whoever took the page apart (wikitext.py or wikitext_fallback.py):
 
@@ -18,30 +18,53 @@ from dataclasses import dataclass
 # Around the text of a link, until the line is known to say more than its links.
 LINK_START, LINK_END = "\x01", "\x02"
 
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 # Elements that go with what they hold; the content of the verbatim ones is no markup.
-DROPPED_TAGS = (
-    "ref", "references", "math", "chem", "ce", "gallery", "timeline", "hiero", "score", "graph",
-    "imagemap", "mapframe", "maplink", "templatedata", "templatestyles", "syntaxhighlight",
-    "source", "pre", "inputbox", "categorytree", "section", "includeonly", "table", "style",
-)  # fmt: skip
-PLAIN_TAGS = (
-    "abbr", "b", "bdi", "bdo", "big", "blockquote", "br", "center", "cite", "code", "data", "dd",
-    "del", "dfn", "div", "dl", "dt", "em", "font", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i",
-    "ins", "kbd", "li", "mark", "noinclude", "nowiki", "ol", "onlyinclude", "p", "poem", "q", "rb",
-    "rp", "rt", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "td", "th",
-    "time", "tr", "tt", "u", "ul", "var", "wbr",
-)  # fmt: skip
+DROPPED_TAGS = _words(
+    """
+    ref references math chem ce gallery timeline hiero score graph imagemap mapframe maplink
+    templatedata templatestyles syntaxhighlight source pre inputbox categorytree section
+    includeonly table style
+    """
+)
+PLAIN_TAGS = _words(
+    """
+    abbr b bdi bdo big blockquote br center cite code data dd del dfn div dl dt em font h1
+    h2 h3 h4 h5 h6 hr i ins kbd li mark noinclude nowiki ol onlyinclude p poem q rb rp rt
+    ruby s samp small span strike strong sub sup td th time tr tt u ul var wbr
+    """
+)
 
 # A dump names its own namespaces; these are the canonical ones and well-known aliases.
-_FILES = {"file", "image", "media", "bild", "datei", "fichier", "archivo", "imagen", "файл",
-          "изображение", "картинка", "plik", "grafika", "ficheiro", "imagem", "bestand",
-          "afbeelding", "文件", "档案", "ファイル", "画像"}  # fmt: skip
-_CATEGORIES = {"category", "kategorie", "catégorie", "categoría", "категория", "categoria",
-               "kategoria", "categorie", "分类", "カテゴリ"}  # fmt: skip
+_FILES = _words(
+    """
+    file image media bild datei fichier archivo imagen файл изображение картинка plik
+    grafika ficheiro imagem bestand afbeelding 文件 档案 ファイル 画像
+    """
+)
+_CATEGORIES = _words(
+    """
+    category kategorie catégorie categoría категория categoria kategoria categorie 分类 カテゴリ
+    """
+)
 _LANGUAGE = re.compile(r"(?:[a-z]{2,3}|simple)(?:-[a-z-]+)?")
 _NUMBER = re.compile(r"[\d.,/+−–-]+(?:e[-+]?\d+)?")
-_RANGES = {"-": "–", "–": "–", "to": " to ", "and": " and ", "or": " or ", "x": " × ",
-           "by": " by ", "×": " × ", "+/-": " ± ", "±": " ± "}  # fmt: skip
+_RANGES = {
+    "-": "–",
+    "–": "–",
+    "to": " to ",
+    "and": " and ",
+    "or": " or ",
+    "x": " × ",
+    "by": " by ",
+    "×": " × ",
+    "+/-": " ± ",
+    "±": " ± ",
+}
 
 
 @dataclass(frozen=True)
@@ -52,12 +75,12 @@ class Site:
         dropped: prefixes of links that show nothing in the text: files and categories.
     """
 
-    dropped: frozenset[str] = frozenset(_FILES | _CATEGORIES)
+    dropped: frozenset[str] = frozenset(_FILES + _CATEGORIES)
 
     @classmethod
     def with_names(cls, names: Sequence[str]) -> Site:
         """The usual names and those of a dump for files, media and categories."""
-        return cls(frozenset(_FILES | _CATEGORIES | {name.lower() for name in names}))
+        return cls(frozenset(_FILES + _CATEGORIES + tuple(name.lower() for name in names)))
 
 
 def link(target: str, text: str | None, site: Site) -> str:
@@ -174,11 +197,51 @@ _TEMPLATES: dict[str, Callable[[list[str]], str]] = {
     **dict.fromkeys(("convert", "cvt"), _convert),
     **dict.fromkeys(("frac", "fraction", "sfrac"), _fraction),
     **dict.fromkeys(
-        ("nowrap", "nobr", "small", "smaller", "big", "larger", "em", "strong", "abbr", "sic",
-         "mvar", "math", "sup", "sub", "flag", "ill", "interlanguage link", "tooltip", "nihongo",
-         "quote", "blockquote", "cquote", "quotation", "noitalic", "italic", "keypress", "key",
-         "samp", "code", "mono", "visible anchor", "vanchor", "linktext", "native name", "dfn",
-         "formatnum", "not a typo", "proper name", "smallcaps", "sc", "allcaps"), _first),
+        (
+            "nowrap",
+            "nobr",
+            "small",
+            "smaller",
+            "big",
+            "larger",
+            "em",
+            "strong",
+            "abbr",
+            "sic",
+            "mvar",
+            "math",
+            "sup",
+            "sub",
+            "flag",
+            "ill",
+            "interlanguage link",
+            "tooltip",
+            "nihongo",
+            "quote",
+            "blockquote",
+            "cquote",
+            "quotation",
+            "noitalic",
+            "italic",
+            "keypress",
+            "key",
+            "samp",
+            "code",
+            "mono",
+            "visible anchor",
+            "vanchor",
+            "linktext",
+            "native name",
+            "dfn",
+            "formatnum",
+            "not a typo",
+            "proper name",
+            "smallcaps",
+            "sc",
+            "allcaps",
+        ),
+        _first,
+    ),
     **dict.fromkeys(("lang", "transl", "transliteration", "langx", "wikt-lang", "hw"), _second),
     **dict.fromkeys(("script", "font", "color", "fontcolor", "sort"), _last),
     **dict.fromkeys(("val", "num", "nts"), _first),
@@ -186,14 +249,33 @@ _TEMPLATES: dict[str, Callable[[list[str]], str]] = {
     **dict.fromkeys(("us$", "usd"), _prefixed("US$")),
     **dict.fromkeys(("gbp", "£", "pound sterling"), _prefixed("£")),
     **dict.fromkeys(("eur", "€", "euro"), _prefixed("€")),
-    "hms": _prefixed("HMS "), "uss": _prefixed("USS "), "ss": _prefixed("SS "),
+    "hms": _prefixed("HMS "),
+    "uss": _prefixed("USS "),
+    "ss": _prefixed("SS "),
     "as of": _date,
-    "nbsp": _constant(" "), "space": _constant(" "), "spaces": _constant(" "),
-    "ndash": _constant("–"), "en dash": _constant("–"), "mdash": _constant("—"),
-    "em dash": _constant("—"), "emdash": _constant("—"), "--": _constant("—"),
-    "snd": _constant(" – "), "spnd": _constant(" – "), "spaced ndash": _constant(" – "),
-    "spaced en dash": _constant(" – "), "'": _constant("'"), "'s": _constant("'s"),
-    "=": _constant("="), "!": _constant("&#124;"), "((": _constant("&#123;&#123;"),
-    "·": _constant(" · "), "•": _constant(" • "), "dot": _constant(" · "),
-    "ad": _prefixed("AD "), "minus": _constant("−"), "times": _constant("×"), "pi": _constant("π"),
-}  # fmt: skip
+    "nbsp": _constant(" "),
+    "space": _constant(" "),
+    "spaces": _constant(" "),
+    "ndash": _constant("–"),
+    "en dash": _constant("–"),
+    "mdash": _constant("—"),
+    "em dash": _constant("—"),
+    "emdash": _constant("—"),
+    "--": _constant("—"),
+    "snd": _constant(" – "),
+    "spnd": _constant(" – "),
+    "spaced ndash": _constant(" – "),
+    "spaced en dash": _constant(" – "),
+    "'": _constant("'"),
+    "'s": _constant("'s"),
+    "=": _constant("="),
+    "!": _constant("&#124;"),
+    "((": _constant("&#123;&#123;"),
+    "·": _constant(" · "),
+    "•": _constant(" • "),
+    "dot": _constant(" · "),
+    "ad": _prefixed("AD "),
+    "minus": _constant("−"),
+    "times": _constant("×"),
+    "pi": _constant("π"),
+}

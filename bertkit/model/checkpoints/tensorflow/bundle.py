@@ -24,9 +24,17 @@ from bertkit.model.checkpoints.tensorflow.sstable import read_table
 
 # DataType of tensorflow/core/framework/types.proto → ours.
 _TYPES = {
-    1: torch.float32, 2: torch.float64, 3: torch.int32, 4: torch.uint8, 5: torch.int16,
-    6: torch.int8, 9: torch.int64, 10: torch.bool, 14: torch.bfloat16, 19: torch.float16,
-}  # fmt: skip
+    1: torch.float32,
+    2: torch.float64,
+    3: torch.int32,
+    4: torch.uint8,
+    5: torch.int16,
+    6: torch.int8,
+    9: torch.int64,
+    10: torch.bool,
+    14: torch.bfloat16,
+    19: torch.float16,
+}
 # The torch of some vendors' engines is too old to have these.
 for _number, _name in ((17, "uint16"), (22, "uint32"), (23, "uint64")):
     if hasattr(torch, _name):

@@ -1,4 +1,4 @@
-"""Google's TensorFlow 1 checkpoints (also MLPerf's): their names and slots under ours."""
+"""Names and optimizer slots in Google's TensorFlow 1 checkpoints (also MLPerf's), as ours."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ from pathlib import Path
 
 from torch import Tensor
 
-from bertkit.model.checkpoints.contents import Reading
+from bertkit.model.checkpoints.contents import CheckpointContents
 from bertkit.model.checkpoints.tensorflow.bundle import Bundle
+from bertkit.model.parameter_names import (
+    LAYER_MODULES,
+    MLM_BIAS,
+    OTHER_MODULES,
+    POSITION_EMBEDDINGS,
+    SEGMENT_EMBEDDINGS,
+    WORD_EMBEDDINGS,
+)
 
 _PLAIN = {
-    "bert/embeddings/word_embeddings": "bert.embeddings.word_embeddings.weight",
-    "bert/embeddings/position_embeddings": "bert.embeddings.position_embeddings.weight",
-    "bert/embeddings/token_type_embeddings": "bert.embeddings.token_type_embeddings.weight",
-    "cls/predictions/output_bias": "cls.predictions.bias",
+    "bert/embeddings/word_embeddings": WORD_EMBEDDINGS,
+    "bert/embeddings/position_embeddings": POSITION_EMBEDDINGS,
+    "bert/embeddings/token_type_embeddings": SEGMENT_EMBEDDINGS,
+    "cls/predictions/output_bias": MLM_BIAS,
     "cls/seq_relationship/output_weights": "cls.seq_relationship.weight",
     "cls/seq_relationship/output_bias": "cls.seq_relationship.bias",
     "cls/squad/output_weights": "qa_outputs.weight",
@@ -22,17 +30,21 @@ _PLAIN = {
     "output_weights": "classifier.weight",
     "output_bias": "classifier.bias",
 }
-_MODULE = re.compile(
-    r"(bert/embeddings/LayerNorm|bert/pooler/dense|cls/predictions/transform/(?:dense|LayerNorm)"
-    r"|bert/encoder/layer_\d+/(?:attention/self/(?:query|key|value)"
-    r"|attention/output/(?:dense|LayerNorm)|intermediate/dense|output/(?:dense|LayerNorm)))"
-    r"/(kernel|bias|gamma|beta)"
-)
+# The other modules are called as in transformers, with slashes and `layer_N`.
+_PATHS = [
+    *(rf"bert/encoder/layer_\d+/{name.replace('.', '/')}" for name in LAYER_MODULES),
+    *(name.replace(".", "/") for name in OTHER_MODULES),
+]
+_MODULE = re.compile(rf"({'|'.join(_PATHS)})/(kernel|bias|gamma|beta)")
 _PARAMETER = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
 _SLOTS = {
-    "adam_m": "exp_avg", "adam_v": "exp_avg_sq", "lamb_m": "exp_avg", "lamb_v": "exp_avg_sq",
-    "Adam": "exp_avg", "Adam_1": "exp_avg_sq",
-}  # fmt: skip
+    "adam_m": "exp_avg",
+    "adam_v": "exp_avg_sq",
+    "lamb_m": "exp_avg",
+    "lamb_v": "exp_avg_sq",
+    "Adam": "exp_avg",
+    "Adam_1": "exp_avg_sq",
+}
 _ACCUMULATOR = re.compile(r"GradientAccumulator(_\d+)?")
 _COUNTERS = {"global_step", "update_count", "beta1_power", "beta2_power"}
 
@@ -48,7 +60,7 @@ def our_name(name: str) -> tuple[str, bool]:
     return f"{module}.{_PARAMETER[match[2]]}", match[2] == "kernel"
 
 
-def read(bundle: Bundle, moments: bool = False) -> Reading:
+def read(bundle: Bundle, moments: bool = False) -> CheckpointContents:
     """Sort the tensors of a checkpoint of Google's `run_pretraining.py` or `run_squad.py`.
 
     Args:
@@ -58,28 +70,28 @@ def read(bundle: Bundle, moments: bool = False) -> Reading:
     Raises:
         DataError: damaged.
     """
-    reading = Reading("tf1", Path(bundle.prefix))
+    contents = CheckpointContents("tf1", Path(bundle.prefix))
     for name in bundle.entries:
         reason = _reason(bundle, name)
         base, _, last = name.rpartition("/")
-        owner, turned = our_name(base)
-        target, turn = our_name(name)
+        owner, transpose_owner = our_name(base)
+        target, transpose = our_name(name)
         if reason:
-            reading.leave(name, bundle.shape(name), reason)
+            contents.skip(name, bundle.shape(name), reason)
         elif target:
-            reading.take(name, _turned(bundle.read(name), turn), target)
+            contents.add_weight(name, _transposed(bundle.read(name), transpose), target)
         elif owner and last in _SLOTS and moments:
-            moment = _turned(bundle.read(name), turned)
-            reading.add_moment(name, moment, owner, _SLOTS[last])
+            moment = _transposed(bundle.read(name), transpose_owner)
+            contents.add_moment(name, moment, owner, _SLOTS[last])
         elif owner and last in _SLOTS:
-            reading.leave(name, bundle.shape(name), "optimizer slot")
+            contents.skip(name, bundle.shape(name), "optimizer slot")
         elif owner and _ACCUMULATOR.fullmatch(last):
-            reading.leave(name, bundle.shape(name), "accumulated gradient")
+            contents.skip(name, bundle.shape(name), "accumulated gradient")
         else:
-            reading.leave(name, bundle.shape(name))
+            contents.skip(name, bundle.shape(name))
     if "global_step" in bundle and not bundle.why_unreadable("global_step"):
-        reading.step = int(bundle.read("global_step"))
-    return reading
+        contents.step = int(bundle.read("global_step"))
+    return contents
 
 
 def _reason(bundle: Bundle, name: str) -> str:
@@ -88,6 +100,6 @@ def _reason(bundle: Bundle, name: str) -> str:
     return bundle.why_unreadable(name)
 
 
-def _turned(tensor: Tensor, turn: bool) -> Tensor:
+def _transposed(tensor: Tensor, transpose: bool) -> Tensor:
     """TensorFlow keeps [inputs, outputs], PyTorch [outputs, inputs]."""
-    return tensor.t().contiguous() if turn else tensor
+    return tensor.t().contiguous() if transpose else tensor

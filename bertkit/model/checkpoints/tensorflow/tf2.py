@@ -1,4 +1,4 @@
-"""TensorFlow 2 object checkpoints of the official BERT (encoder and pretrainer).
+"""Names in TensorFlow 2 object checkpoints of the official BERT (encoder, pretrainer), as ours.
 
 Keys are paths through the objects, such as
 `encoder/layer_with_weights-4/_attention_layer/_key_dense/kernel/.ATTRIBUTES/VARIABLE_VALUE`:
@@ -14,8 +14,15 @@ from pathlib import Path
 from torch import Tensor
 
 from bertkit.errors import DataError
-from bertkit.model.checkpoints.contents import WORDS, Reading
+from bertkit.model.checkpoints.contents import CheckpointContents
 from bertkit.model.checkpoints.tensorflow.bundle import Bundle
+from bertkit.model.parameter_names import (
+    LAYER_PREFIX,
+    MLM_BIAS,
+    POSITION_EMBEDDINGS,
+    SEGMENT_EMBEDDINGS,
+    WORD_EMBEDDINGS,
+)
 
 GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -24,9 +31,9 @@ _MOMENT = {"m": "exp_avg", "v": "exp_avg_sq"}
 _ENCODER = re.compile(r"(?:encoder|model/layer_with_weights-0)/layer_with_weights-(\d+)/(.+)")
 _HEAD = re.compile(r"model/layer_with_weights-1/(.+)")
 _EMBEDDINGS = {
-    (0, "embeddings"): WORDS,
-    (1, "embeddings"): "bert.embeddings.position_embeddings.weight",
-    (2, "embeddings"): "bert.embeddings.token_type_embeddings.weight",
+    (0, "embeddings"): WORD_EMBEDDINGS,
+    (1, "embeddings"): POSITION_EMBEDDINGS,
+    (2, "embeddings"): SEGMENT_EMBEDDINGS,
     (3, "gamma"): "bert.embeddings.LayerNorm.weight",
     (3, "beta"): "bert.embeddings.LayerNorm.bias",
 }
@@ -42,12 +49,12 @@ _PARTS = {
     "_output_layer_norm": "output.LayerNorm",
 }
 _HEADS = {
-    "embedding_table": WORDS,
+    "embedding_table": WORD_EMBEDDINGS,
     "dense/kernel": "cls.predictions.transform.dense.weight",
     "dense/bias": "cls.predictions.transform.dense.bias",
     "layer_norm/gamma": "cls.predictions.transform.LayerNorm.weight",
     "layer_norm/beta": "cls.predictions.transform.LayerNorm.bias",
-    "output_bias.Sbias": "cls.predictions.bias",
+    "output_bias.Sbias": MLM_BIAS,
 }
 _PARAMETER = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
 _BOOKKEEPING = re.compile(r"save_counter|global_step|step|optimizer/.+|.*/optimizer/.+")
@@ -69,11 +76,11 @@ def our_name(path: str) -> str:
         return f"bert.pooler.dense.{_PARAMETER[rest]}"
     if part not in _PARTS or parameter not in _PARAMETER:
         return ""
-    layer = f"bert.encoder.layer.{number - _FIRST_LAYER}"
+    layer = f"{LAYER_PREFIX}{number - _FIRST_LAYER}"
     return f"{layer}.{_PARTS[part]}.{_PARAMETER[parameter]}"
 
 
-def read(bundle: Bundle, moments: bool = False) -> Reading:
+def read(bundle: Bundle, moments: bool = False) -> CheckpointContents:
     """Sort the tensors of a checkpoint of the official models' encoder or pretrainer.
 
     Args:
@@ -83,7 +90,7 @@ def read(bundle: Bundle, moments: bool = False) -> Reading:
     Raises:
         DataError: damaged, or two tensors for one place.
     """
-    reading = Reading("tf2", Path(bundle.prefix))
+    contents = CheckpointContents("tf2", Path(bundle.prefix))
     for key in bundle.entries:
         path, shape = key.removesuffix(_VALUE), bundle.shape(key)
         slot = _SLOT.fullmatch(path)
@@ -94,16 +101,16 @@ def read(bundle: Bundle, moments: bool = False) -> Reading:
         if not reason and not target and _BOOKKEEPING.fullmatch(path):
             reason = "counter or optimizer state"
         if reason or not target:
-            reading.leave(key, shape, reason)
+            contents.skip(key, shape, reason)
         elif slot:
             moment = _matrix(bundle.read(key), target)
-            reading.add_moment(key, moment, target, _MOMENT[slot[2]])
+            contents.add_moment(key, moment, target, _MOMENT[slot[2]])
         else:
             tensor = bundle.read(key)
             if target.endswith("query.weight") and tensor.dim() == 3:
-                reading.heads = tensor.shape[1]
-            reading.take(key, _matrix(tensor, target), target)
-    return reading
+                contents.heads = tensor.shape[1]
+            contents.add_weight(key, _matrix(tensor, target), target)
+    return contents
 
 
 def _matrix(tensor: Tensor, target: str) -> Tensor:

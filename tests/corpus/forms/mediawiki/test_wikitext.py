@@ -7,10 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bertkit.corpus.forms.mediawiki import wikitext, wikitext_fallback
 from bertkit.corpus.forms.mediawiki.wikitext import plain_text
-from bertkit.corpus.forms.mediawiki.wikitext_rules import Site, positional, template
-from bertkit.errors import MissingDependencyError
 
 RULES = {
     "A [[cat|kitten]] sat on [[mat]]s.": "A kitten sat on mats.",
@@ -55,51 +52,6 @@ def test_output_does_not_depend_on_the_day(monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 0.0)
     monkeypatch.setattr(time, "strftime", lambda *given: "never")
     assert plain_text(source) == before == "As of 2010 x"
-
-
-def test_names_of_the_wiki_count():
-    site = Site.with_names(["Slika", "Kategorija"])
-    assert plain_text("[[Slika:a|b]][[Kategorija:c]]Besedilo.", "", site) == "Besedilo."
-    assert "b" in plain_text("[[Slika:a|b]][[Kategorija:c]]Besedilo.")
-
-
-def test_arguments_by_number_and_name():
-    assert positional(["a", "x=1", "2=b", "=", "c=d"]) == ["a", "b"]
-    assert template("Convert", ["x"], "") == ""
-    assert template(" unknown ", ["x"], "") == ""
-
-
-@pytest.mark.parametrize("source", [s for s in RULES if "nowiki" not in s and "<!--" not in s])
-def test_second_parser_agrees(source):
-    """mwparserfromhell takes the same source apart; the rules see the same parts."""
-    bare = wikitext._without_tags(wikitext._without_elements(source))
-    flat = wikitext._DOUBLE.sub("", wikitext_fallback.flatten(bare, "Title", Site()))
-    # A switch glued to a word, and an unmatched bracket, are no markup to it.
-    if "{|" in source and "inner" in source:
-        pytest.skip("its table parser wants the end of the inner table elsewhere")
-    assert wikitext._paragraphs(flat) == RULES[source]
-
-
-def test_unmatched_markers_are_taken_apart_by_the_second_parser(monkeypatch):
-    seen = []
-    flatten = wikitext_fallback.flatten
-    monkeypatch.setattr(
-        wikitext_fallback, "flatten", lambda *given: seen.append(given[0]) or flatten(*given)
-    )
-    assert plain_text("Good [[a|b]] {{x}} and {{broken [[c]] text.") == "Good b and broken c text."
-    assert len(seen) == 1
-    assert plain_text("Good [[a|b]] {{x}}.") == "Good b."
-    assert len(seen) == 1
-
-
-def test_missing_parser_is_one_clear_error(monkeypatch):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "mwparserfromhell", None)
-    with pytest.raises(MissingDependencyError) as caught:
-        plain_text("a }} b")
-    assert "bertkit[wiki]" in caught.value.hint
-    assert caught.value.exit_code == 4
 
 
 PIECES = st.sampled_from(

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from pathlib import Path
 
 import cramjam
 import torch
 
 from bertkit.codecs.checksum import masked_crc32c
+from bertkit.errors import DataError
 
 KINDS = {
-    torch.float32: 1, torch.float64: 2, torch.int32: 3, torch.int64: 9, torch.bool: 10,
-    torch.bfloat16: 14, torch.float16: 19,
-}  # fmt: skip
+    torch.float32: 1,
+    torch.float64: 2,
+    torch.int32: 3,
+    torch.int64: 9,
+    torch.bool: 10,
+    torch.bfloat16: 14,
+    torch.float16: 19,
+}
 MAGIC = struct.pack("<Q", 0xDB4775248B80FB57)
 
 
@@ -86,9 +93,12 @@ def table_of(blocks: list[tuple[bytes, bytes]], compressed: bool = False) -> byt
 
 
 def write_bundle(
-    prefix: Path, tensors: dict[str, torch.Tensor], shards: int = 1, compressed: bool = False,
+    prefix: Path,
+    tensors: dict[str, torch.Tensor],
+    shards: int = 1,
+    compressed: bool = False,
     extra: dict[bytes, bytes] | None = None,
-) -> None:  # fmt: skip
+) -> None:
     files = [bytearray() for _ in range(shards)]
     entries = {b"": field(1, shards) + field(3, field(1, 1)), **(extra or {})}
     for number, (name, tensor) in enumerate(sorted(tensors.items())):
@@ -100,3 +110,16 @@ def write_bundle(
     for number, file in enumerate(files):
         name = f"{prefix.name}.data-{number:05d}-of-{shards:05d}"
         prefix.with_name(name).write_bytes(file)
+
+
+def refuses_or_reads(function, *arguments):
+    """Anything but an answer or a DataError fails the test; so does much memory."""
+    tracemalloc.start()
+    try:
+        function(*arguments)
+    except DataError as error:
+        assert error.message
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 16 << 20

@@ -1,4 +1,4 @@
-"""TensorFlow's checkpoints, of both its versions: every weight, slots, and clear refusals."""
+"""TensorFlow 1 checkpoints: every weight, slots, and clear refusals."""
 
 from __future__ import annotations
 
@@ -9,53 +9,40 @@ import torch
 from bertkit.errors import DataError
 from bertkit.model.attention import PaddedLayout
 from bertkit.model.bert import TokenBatch
-from bertkit.model.checkpoints import formats
-from bertkit.model.checkpoints.audit import expected_shapes
-from bertkit.model.checkpoints.hf import load_into
-from bertkit.model.checkpoints.tensorflow import tf1, tf2
+from bertkit.model.checkpoints import loading
+from bertkit.model.checkpoints.completeness import expected_shapes
+from bertkit.model.checkpoints.loading import load_into
+from bertkit.model.checkpoints.tensorflow import tf1
 from bertkit.model.checkpoints.tensorflow.bundle import Bundle
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.tfrecord_reader import RecordFile
-from model.checkpoints.common import same
 from model.checkpoints.tensorflow import bundles
 
 
 def test_tensorflow_1_gives_every_weight_and_accounts_for_the_rest(samples):
-    reading = formats.read(samples / "keras_bert_tiny_tf1")
-    shapes = {name: tuple(value.shape) for name, value in reading.weights.items()}
-    config = formats.config_of(reading)
+    contents = loading.read(samples / "keras_bert_tiny_tf1")
+    shapes = {name: tuple(value.shape) for name, value in contents.weights.items()}
+    config = loading.config_of(contents)
     assert shapes == expected_shapes(config, "BertForPreTraining")
-    assert len(reading.rows) == 139
-    left = [row.reason for row in reading.rows if not row.target]
+    assert len(contents.tensors) == 139
+    left = [row.reason for row in contents.tensors if not row.target]
     assert sorted(set(left)) == ["counter", "optimizer slot"]
     assert left.count("optimizer slot") == 92
-    assert reading.step == 20
+    assert contents.step == 20
     bundle = Bundle(samples / "keras_bert_tiny_tf1" / "bert_model.ckpt")
     kernel = bundle.read("bert/encoder/layer_1/intermediate/dense/kernel")
     name = "bert.encoder.layer.1.intermediate.dense.weight"
-    assert torch.equal(reading.weights[name], kernel.t())
+    assert torch.equal(contents.weights[name], kernel.t())
 
 
 def test_slots_on_request(samples):
-    reading = formats.read(samples / "keras_bert_tiny_tf1", moments=True)
-    assert reading.moments.keys() == reading.weights.keys()
-    for name, moments in reading.moments.items():
+    contents = loading.read(samples / "keras_bert_tiny_tf1", moments=True)
+    assert contents.moments.keys() == contents.weights.keys()
+    for name, moments in contents.moments.items():
         assert set(moments) == {"exp_avg", "exp_avg_sq"}
-        assert all(value.shape == reading.weights[name].shape for value in moments.values())
+        assert all(value.shape == contents.weights[name].shape for value in moments.values())
         assert (moments["exp_avg_sq"] >= 0).all()
-
-
-@pytest.mark.parametrize(("form", "absent"), [("encoder", "cls."), ("pretrainer", "cls.seq_")])
-def test_the_forms_of_tensorflow_2_hold_the_weights_of_their_source(samples, form, absent):
-    source = formats.read(samples / "keras_bert_tiny_tf1").weights
-    reading = formats.read(samples / f"keras_bert_tiny_tf2_{form}")
-    wanted = {name: value for name, value in source.items() if not name.startswith(absent)}
-    same(reading.weights, wanted)
-    assert reading.unknown == []
-    assert reading.heads == 4
-    given = BertConfig.from_file(samples / "keras_bert_tiny_tf1")
-    assert formats.config_of(reading) == given
 
 
 def test_every_name_of_googles_own_checkpoint_is_known(samples):
@@ -81,25 +68,18 @@ def test_slots_accumulators_and_heads_of_other_programs(tmp_path):
         "strange/kernel/adam_m": torch.ones(2),
     }
     bundles.write_bundle(tmp_path / "model.ckpt-9", names)
-    reading = formats.read(tmp_path / "model.ckpt-9.index")
-    assert reading.weights.keys() == {"bert.pooler.dense.weight", "qa_outputs.weight"}
-    assert reading.unknown == ["strange/kernel", "strange/kernel/adam_m"]
-    assert reading.step == 9
+    contents = loading.read(tmp_path / "model.ckpt-9.index")
+    assert contents.weights.keys() == {"bert.pooler.dense.weight", "qa_outputs.weight"}
+    assert contents.unknown == ["strange/kernel", "strange/kernel/adam_m"]
+    assert contents.step == 9
     with pytest.raises(DataError, match="2 tensors have no place in BERT: strange/kernel"):
-        formats.load_weights(tmp_path / "model.ckpt-9")
+        loading.load_weights(tmp_path / "model.ckpt-9")
 
 
 def test_other_tensorflow_checkpoints_are_refused(samples):
     for name in ("savedmodel_tf1", "savedmodel_tf2"):
         with pytest.raises(DataError, match="not a BERT checkpoint"):
-            formats.load_weights(samples / name / "variables" / "variables")
-
-
-def test_object_paths_that_look_alike_are_not_taken():
-    assert tf2.our_name("encoder/layer_with_weights-4/_attention_layer/kernel") == ""
-    assert tf2.our_name("encoder/layer_with_weights-2/kernel") == ""
-    assert tf2.our_name("model/layer_with_weights-2/dense/kernel") == ""
-    assert tf2.our_name("other/layer_with_weights-0/embeddings") == ""
+            loading.load_weights(samples / name / "variables" / "variables")
 
 
 def test_outputs_and_gradients_of_tensorflow(shared):
@@ -108,19 +88,23 @@ def test_outputs_and_gradients_of_tensorflow(shared):
     config = BertConfig.from_file(place / "bert_config.json")
     config.hidden_act = "gelu_new"  # Google's program calls its tanh form "gelu"
     model = BertForPreTraining(config)
-    report = load_into(model, formats.load_weights(place / "init", config.vocab_size))
+    report = load_into(model, loading.load_weights(place / "init", config.vocab_size))
     assert not report.missing
     golden = np.load(place / "forward_batch0.npz")
     records = RecordFile(str(shared / "goldens" / "records" / "google_sample_128.tfrecord"))
-    batch = {name: torch.from_numpy(v).long() if v.dtype != np.float32 else torch.from_numpy(v)
-             for name, v in records.batch(np.arange(8)).items()}  # fmt: skip
+    batch = {
+        name: torch.from_numpy(v).long() if v.dtype != np.float32 else torch.from_numpy(v)
+        for name, v in records.batch(np.arange(8)).items()
+    }
     mask = batch["input_mask"].bool()
     count, length = mask.shape
     tokens = TokenBatch(
-        batch["input_ids"].view(-1), batch["segment_ids"].view(-1),
-        torch.arange(length).repeat(count), torch.arange(count) * length,
+        batch["input_ids"].view(-1),
+        batch["segment_ids"].view(-1),
+        torch.arange(length).repeat(count),
+        torch.arange(count) * length,
         PaddedLayout(count, length, mask),
-    )  # fmt: skip
+    )
     hidden = model.bert(tokens).view(count, length, -1)
     close = {"atol": 1e-5, "rtol": 1e-4}
     torch.testing.assert_close(hidden[mask], torch.from_numpy(golden["seq"])[mask], **close)
@@ -144,21 +128,3 @@ def test_outputs_and_gradients_of_tensorflow(shared):
         assert error <= 1e-4 * wanted.norm() + 1e-6, name
         compared += 1
     assert compared == len(gradients) - 1 == 45  # all but the word embedding
-
-
-def test_slots_of_tensorflow_2(tmp_path):
-    path = "encoder/layer_with_weights-4/_attention_layer/_output_dense/kernel"
-    value = torch.arange(24.0).reshape(2, 3, 4)
-    names = {f"{path}/.ATTRIBUTES/VARIABLE_VALUE": value}
-    for slot in "mv":
-        names[f"{path}/.OPTIMIZER_SLOT/optimizer/{slot}/.ATTRIBUTES/VARIABLE_VALUE"] = value + 1
-    names["optimizer/iter/.ATTRIBUTES/VARIABLE_VALUE"] = torch.tensor(3)
-    extra = {b"_CHECKPOINTABLE_OBJECT_GRAPH": bundles.entry(7, (), 0, 0, b"")}
-    bundles.write_bundle(tmp_path / "ckpt-1", names, extra=extra)
-    target = "bert.encoder.layer.0.attention.output.dense.weight"
-    reading = formats.read(tmp_path / "ckpt-1")
-    assert reading.unknown == []
-    assert [row.reason for row in reading.rows].count("optimizer slot") == 2
-    assert torch.equal(reading.weights[target], value.reshape(6, 4).t())
-    moments = formats.read(tmp_path / "ckpt-1", moments=True).moments[target]
-    assert torch.equal(moments["exp_avg_sq"], value.reshape(6, 4).t() + 1)

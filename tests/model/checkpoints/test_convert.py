@@ -14,14 +14,15 @@ from safetensors.torch import load_file, save_file
 
 from bertkit import manifest
 from bertkit.errors import ConfigError, DataError
-from bertkit.model.checkpoints import export, formats
-from bertkit.model.checkpoints.contents import WORDS
-from bertkit.model.checkpoints.export import Wishes
+from bertkit.model.checkpoints import convert, loading
+from bertkit.model.checkpoints.convert import ConvertOptions
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
+from bertkit.model.parameter_names import WORD_EMBEDDINGS
 from bertkit.train import checkpoint
 from bertkit.train.checkpoint import RunState
+from model.checkpoints.common import poptorch_state
 
 TOKENS = [
     "[PAD]",
@@ -40,9 +41,13 @@ TOKENS = [
 
 
 TINY = {
-    "vocab_size": 12, "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2,
-    "intermediate_size": 8, "max_position_embeddings": 8,
-}  # fmt: skip
+    "vocab_size": 12,
+    "hidden_size": 4,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 8,
+    "max_position_embeddings": 8,
+}
 
 
 @pytest.fixture
@@ -61,7 +66,7 @@ def tiny(small) -> BertConfig:
 def test_fill_mask_works_on_the_folder(tmp_path, tiny, vocab):
     model = BertForPreTraining(tiny)
     save_pretrained(model, tmp_path / "in")
-    export.convert(str(tmp_path / "in"), str(tmp_path / "out"), Wishes(vocab=str(vocab)))
+    convert.convert(str(tmp_path / "in"), str(tmp_path / "out"), ConvertOptions(vocab=str(vocab)))
     pipe = transformers.pipeline("fill-mask", str(tmp_path / "out"))
     assert pipe.tokenizer.tokenize("The CATS sat.") == ["the", "cat", "##s", "sat", "."]
     answers = pipe("the [MASK] sat on the mat .", top_k=3)
@@ -77,7 +82,7 @@ def test_fill_mask_works_on_the_folder(tmp_path, tiny, vocab):
 
 def test_question_answering_works_on_the_folder(tmp_path, tiny, vocab):
     save_pretrained(BertForQuestionAnswering(tiny), tmp_path / "in")
-    export.convert(str(tmp_path / "in"), str(tmp_path / "out"), Wishes(vocab=str(vocab)))
+    convert.convert(str(tmp_path / "in"), str(tmp_path / "out"), ConvertOptions(vocab=str(vocab)))
     question, context = "the cat on the mat", "the cat sat on the mat ."
     if int(transformers.__version__.split(".")[0]) < 5:  # the pipeline left with version 5
         pipe = transformers.pipeline("question-answering", str(tmp_path / "out"))
@@ -99,13 +104,15 @@ def test_question_answering_works_on_the_folder(tmp_path, tiny, vocab):
 
 def test_a_tensorflow_checkpoint_becomes_a_folder_that_transformers_loads_whole(tmp_path, shared):
     source = shared / "data" / "checkpoints" / "keras_bert_tiny_tf1"
-    result = export.convert(str(source), str(tmp_path / "out"), Wishes(keep_optimizer=True))
+    result = convert.convert(
+        str(source), str(tmp_path / "out"), ConvertOptions(keep_optimizer=True)
+    )
     model, info = transformers.BertForPreTraining.from_pretrained(
         tmp_path / "out", output_loading_info=True
     )
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
-    weights = formats.read(source).weights
+    weights = loading.read(source).weights
     values = dict(model.named_parameters())
     assert all(torch.equal(values[name], value) for name, value in weights.items())
     assert len(weights) == len(values) == 46
@@ -122,10 +129,10 @@ def test_round_trips_are_exact_in_every_bit(tmp_path, small, vocab, kind):
     place.mkdir()
     save_file(weights, place / "model.safetensors")
     small.to_file(place / "config.json")
-    export.convert(str(place), str(tmp_path / "nv"), Wishes(to="nvidia"))
-    assert formats.read(tmp_path / "nv").weights[WORDS].shape[0] == 216
-    back = Wishes(vocab_size=211)
-    export.convert(str(tmp_path / "nv"), str(tmp_path / "out"), back)
+    convert.convert(str(place), str(tmp_path / "nv"), ConvertOptions(to="nvidia"))
+    assert loading.read(tmp_path / "nv").weights[WORD_EMBEDDINGS].shape[0] == 216
+    back = ConvertOptions(vocab_size=211)
+    convert.convert(str(tmp_path / "nv"), str(tmp_path / "out"), back)
     returned = load_file(tmp_path / "out" / "model.safetensors")
     assert returned.keys() == weights.keys()
     for name, value in weights.items():
@@ -136,7 +143,7 @@ def test_round_trips_are_exact_in_every_bit(tmp_path, small, vocab, kind):
 
 def test_every_tensor_is_accounted_for(shared):
     source = str(shared / "data" / "checkpoints" / "keras_bert_tiny_tf1")
-    result, found = export.check(source, Wishes())
+    result, found = convert.check(source, ConvertOptions())
     assert (found.missing, found.unexpected, found.misshapen) == ([], [], [])
     text = result.text(True)
     assert text.count("left out: optimizer slot") == 92
@@ -154,12 +161,12 @@ def test_missing_and_surplus_tensors_are_errors_unless_allowed(tmp_path, small):
     save_file(weights, place / "model.safetensors")
     small.to_file(place / "config.json")
     with pytest.raises(ConfigError, match=r"1 tensors of BertForPreTraining are missing: bert\.p"):
-        export.convert(str(place), out, Wishes())
+        convert.convert(str(place), out, ConvertOptions())
     with pytest.raises(ConfigError, match=r"have no place: strange\.weight") as caught:
-        export.convert(str(place), out, Wishes(allow_missing=["bert.pooler.*"]))
+        convert.convert(str(place), out, ConvertOptions(allow_missing=["bert.pooler.*"]))
     assert "--allow-unexpected" in caught.value.hint
-    wishes = Wishes(allow_missing=["bert.pooler.*"], allow_unexpected=["strange.*"])
-    result = export.convert(str(place), out, wishes)
+    options = ConvertOptions(allow_missing=["bert.pooler.*"], allow_unexpected=["strange.*"])
+    result = convert.convert(str(place), out, options)
     assert result.missing == ["bert.pooler.dense.bias"]
     assert "strange.weight" not in load_file(tmp_path / "out" / "model.safetensors")
 
@@ -174,7 +181,7 @@ def test_a_configuration_of_another_model_is_refused(tmp_path, small):
     ):
         BertConfig(**{**vars(small), **change}).to_file(tmp_path / "in")
         with pytest.raises(ConfigError, match=message):
-            export.convert(str(tmp_path / "in"), str(tmp_path / "out"), Wishes())
+            convert.convert(str(tmp_path / "in"), str(tmp_path / "out"), ConvertOptions())
     assert not (tmp_path / "out").exists()
 
 
@@ -193,7 +200,7 @@ def test_any_configuration_is_refused_or_answered(tmp_path_factory, changes):
     whole = {**json.loads((place / "config.json").read_text()), **changes}
     (place / "config.json").write_text(json.dumps(whole))
     try:
-        _, found = export.check(str(place), Wishes())
+        _, found = convert.check(str(place), ConvertOptions())
     except (ConfigError, DataError) as error:
         assert error.message
     else:
@@ -204,10 +211,10 @@ def test_rows_that_tokens_have_are_not_cut_off(tmp_path, tiny, vocab):
     save_pretrained(BertForPreTraining(tiny), tmp_path / "in")
     source, out = str(tmp_path / "in"), str(tmp_path / "out")
     with pytest.raises(ConfigError, match="12 tokens, the word embedding 8 rows"):
-        export.convert(source, out, Wishes(vocab=str(vocab), vocab_size=8))
+        convert.convert(source, out, ConvertOptions(vocab=str(vocab), vocab_size=8))
     with pytest.raises(ConfigError, match="12 rows of the word embedding cannot be cut to 5"):
-        export.convert(source, out, Wishes(vocab_size=5))
-    result = export.convert(source, out, Wishes(vocab=str(vocab), pad_vocab=64))
+        convert.convert(source, out, ConvertOptions(vocab_size=5))
+    result = convert.convert(source, out, ConvertOptions(vocab=str(vocab), pad_vocab=64))
     assert result.vocab_size == 64
     assert transformers.pipeline("fill-mask", out)("the [MASK] .")[0]["token"] < 12
 
@@ -219,23 +226,45 @@ def test_the_card_tells_data_settings_numbers_and_licence(tmp_path, tiny, vocab)
     made.stats, made.state = {"records": 1234}, "complete"
     made.write(records)
     state = RunState(
-        7, 56, 0.5, 1, "f" * 64,
-        {"learning_rate": 0.001, "input": [str(records)], "backend": "hpu",
-         "hpu": {"mode": "lazy"}, "ipu": {"replicas": 1}},
+        step=7,
+        position=56,
+        epoch=0.5,
+        seed=1,
+        data_fingerprint="f" * 64,
+        config={
+            "learning_rate": 0.001,
+            "input": [str(records)],
+            "backend": "hpu",
+            "hpu": {"mode": "lazy"},
+            "ipu": {"replicas": 1},
+        },
         metrics={"eval": {"mlm_accuracy": 0.4321}},
-    )  # fmt: skip
-    step = checkpoint.save(
-        tmp_path / "run", BertForPreTraining(tiny), {}, state, vocab.read_bytes()
     )
-    wishes = Wishes(license_name="apache-2.0", data_license="CC BY-SA 4.0")
-    export.convert(str(step), str(tmp_path / "my-bert"), wishes)
+    step = checkpoint.save(
+        tmp_path / "run",
+        model=BertForPreTraining(tiny),
+        stepper_state={},
+        state=state,
+        vocab=vocab.read_bytes(),
+    )
+    options = ConvertOptions(
+        license_name="apache-2.0", data_license="CC BY-SA 4.0", backends=("hpu", "ipu")
+    )
+    convert.convert(str(step), str(tmp_path / "my-bert"), options)
     text = (tmp_path / "my-bert" / "README.md").read_text(encoding="utf-8")
     assert text.startswith('---\nlibrary_name: "transformers"\npipeline_tag: "fill-mask"\n')
     for part in (
-        'license: "apache-2.0"', "# my-bert", "at step 7", "| learning_rate | 0.001 |",
-        "| eval.mlm_accuracy | 0.4321 |", "| records | 1234 |", "train.txt (sha256 abababab",
-        "CC BY-SA 4.0", "f" * 64, "| hpu.mode | lazy |",
-    ):  # fmt: skip
+        'license: "apache-2.0"',
+        "# my-bert",
+        "at step 7",
+        "| learning_rate | 0.001 |",
+        "| eval.mlm_accuracy | 0.4321 |",
+        "| records | 1234 |",
+        "train.txt (sha256 abababab",
+        "CC BY-SA 4.0",
+        "f" * 64,
+        "| hpu.mode | lazy |",
+    ):
         assert part in text, part
     assert "ipu.replicas" not in text, "settings of a machine that was not used"
     assert str(tmp_path) not in text.replace(str([str(records)]), "")
@@ -244,16 +273,39 @@ def test_the_card_tells_data_settings_numbers_and_licence(tmp_path, tiny, vocab)
 def test_again_is_nothing_to_do_and_another_run_is_refused(tmp_path, tiny, vocab):
     save_pretrained(BertForPreTraining(tiny), tmp_path / "in")
     arguments = str(tmp_path / "in"), str(tmp_path / "out")
-    export.convert(*arguments, Wishes(vocab=str(vocab)))
+    convert.convert(*arguments, ConvertOptions(vocab=str(vocab)))
     card = tmp_path / "out" / "README.md"
     card.write_text("mine")
-    export.convert(*arguments, Wishes(vocab=str(vocab)))
+    convert.convert(*arguments, ConvertOptions(vocab=str(vocab)))
     assert card.read_text() == "mine"
     with pytest.raises(DataError, match="made by another run: lower_case true, now false"):
-        export.convert(*arguments, Wishes(vocab=str(vocab), lower_case=False))
-    export.convert(*arguments, Wishes(vocab=str(vocab), lower_case=False), overwrite=True)
+        convert.convert(*arguments, ConvertOptions(vocab=str(vocab), lower_case=False))
+    convert.convert(*arguments, ConvertOptions(vocab=str(vocab), lower_case=False), overwrite=True)
     tokenizer = json.loads((tmp_path / "out" / "tokenizer_config.json").read_text())
     assert tokenizer["do_lower_case"] is False
     shutil.copytree(tmp_path / "in", tmp_path / "other")
     with pytest.raises(Exception, match="the folder of the checkpoint itself"):
-        export.convert(str(tmp_path / "in"), str(tmp_path / "in"), Wishes())
+        convert.convert(str(tmp_path / "in"), str(tmp_path / "in"), ConvertOptions())
+
+
+def test_moments_are_converted_too(bertkit, mdl_with_moments, step_folder, tmp_path):
+    model, write = step_folder
+    contents = loading.read(mdl_with_moments)
+    contents.heads = 2
+    loading.config_of(contents).to_file(tmp_path / "sizes.json")
+    for source, more in (
+        (write(poptorch_state(model)), ()),
+        (mdl_with_moments, ("--model-config", tmp_path / "sizes.json")),
+    ):
+        words = ("convert", source, "--keep-optimizer", *more)
+        checked = bertkit(*words, "--check")
+        assert checked.status == 0, checked.err
+        assert "(exp_avg_sq)" in checked.out
+        place = tmp_path / f"nvidia-{source.stem}"
+        done = bertkit(*words, "--to", "nvidia", "--pad-vocab", 1, "--output", place)
+        assert done.status == 0, done.err
+        again, before = (loading.read(path, moments=True).moments for path in (place, source))
+        assert again.keys() == before.keys()
+        for name, values in before.items():
+            for what, tensor in values.items():
+                assert torch.equal(again[name][what], tensor), (name, what)

@@ -1,4 +1,4 @@
-"""PyTorch's own files, opened as data: nothing in them can run."""
+"""Open PyTorch's pickle files as data: nothing in them can run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 from bertkit.errors import DataError
 
 
-class _Inert:
-    """Stands for an object of a foreign class; keeps nothing and does nothing."""
+class _StandIn:
+    """Takes the place of an object of another program's class; keeps and does nothing."""
 
-    def __new__(cls, *_: Any, **__: Any) -> _Inert:
+    def __new__(cls, *_: Any, **__: Any) -> _StandIn:
         return object.__new__(cls)
 
     def __init__(self, *_: Any, **__: Any) -> None:
@@ -23,8 +23,8 @@ class _Inert:
         """Forget it."""
 
 
-def load_plain(path: str | Path) -> Any:
-    """A file of tensors and plain values.
+def load_tensors(path: str | Path) -> Any:
+    """Load a file of tensors and plain values.
 
     Raises:
         DataError: damaged, or it needs code to be opened.
@@ -35,8 +35,8 @@ def load_plain(path: str | Path) -> Any:
         raise _refusal(path, error) from error
 
 
-def load_inert(path: str | Path) -> Any:
-    """The same, where objects of other programs may lie beside the tensors.
+def load_with_stand_ins(path: str | Path) -> Any:
+    """Load a file that may hold objects of other programs beside its tensors.
 
     NVIDIA's and Habana's programs save their data loader, Graphcore's its arguments.
     Such objects become empty stand-ins: the classes they name are never imported, so
@@ -60,7 +60,7 @@ def load_inert(path: str | Path) -> Any:
 
 def _stand_in(name: str) -> type:
     module, _, short = name.rpartition(".")
-    return type(short, (_Inert,), {"__module__": module})
+    return type(short, (_StandIn,), {"__module__": module})
 
 
 def _refusal(path: str | Path, error: Exception) -> DataError:

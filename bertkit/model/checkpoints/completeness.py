@@ -1,4 +1,4 @@
-"""Is a checkpoint whole? What its model needs, compared with what was read."""
+"""Check that a checkpoint is complete: compare its tensors with what its model needs."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ from torch import Tensor
 
 from bertkit.errors import ConfigError
 from bertkit.model.bert import BertModel
-from bertkit.model.checkpoints.contents import Reading
+from bertkit.model.checkpoints.contents import CheckpointContents
+from bertkit.model.checkpoints.loading import shortened
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
+from bertkit.model.parameter_names import layer_number
 
-SPANS, WORDS_AND_PAIRS, WORDS_ONLY = (
-    "BertForQuestionAnswering", "BertForPreTraining", "BertForMaskedLM",
-)  # fmt: skip
-CLASSES, ENCODER = "BertForSequenceClassification", "BertModel"
-_MOST_EMPTY_LAYERS = 100  # missing ones are listed up to here; more are a mistake
+# Classes of transformers.
+QUESTION_ANSWERING = "BertForQuestionAnswering"
+CLASSIFICATION = "BertForSequenceClassification"
+PRETRAINING = "BertForPreTraining"
+MASKED_LM = "BertForMaskedLM"
+ENCODER = "BertModel"
+_MAX_EMPTY_LAYERS = 100  # missing ones are listed up to here; more are a mistake
 
 
 @dataclass
-class Audit:
-    """What does not fit.
+class Completeness:
+    """What a checkpoint lacks, or has beyond its model.
 
     Attributes:
         architecture: the class of transformers that the tensors make.
@@ -46,12 +50,12 @@ def architecture_of(weights: Mapping[str, Tensor]) -> str:
         return any(name.startswith(prefix) for name in weights)
 
     if has("qa_outputs."):
-        return SPANS
+        return QUESTION_ANSWERING
     if has("classifier."):
-        return CLASSES
+        return CLASSIFICATION
     if has("cls.seq_relationship."):
-        return WORDS_AND_PAIRS
-    return WORDS_ONLY if has("cls.predictions.") else ENCODER
+        return PRETRAINING
+    return MASKED_LM if has("cls.predictions.") else ENCODER
 
 
 def expected_shapes(config: BertConfig, architecture: str) -> dict[str, tuple[int, ...]]:
@@ -63,9 +67,9 @@ def expected_shapes(config: BertConfig, architecture: str) -> dict[str, tuple[in
     try:
         with torch.device("meta"):
             model: torch.nn.Module
-            if architecture == SPANS:
+            if architecture == QUESTION_ANSWERING:
                 model = BertForQuestionAnswering(config)
-            elif architecture in (WORDS_AND_PAIRS, WORDS_ONLY):
+            elif architecture in (PRETRAINING, MASKED_LM):
                 model = BertForPreTraining(config)
             else:
                 model = BertModel(config)
@@ -74,54 +78,57 @@ def expected_shapes(config: BertConfig, architecture: str) -> dict[str, tuple[in
         raise ConfigError(f"the configuration is of no model: {reason}") from error
     prefix = "bert." if isinstance(model, BertModel) else ""
     shapes = {prefix + name: tuple(value.shape) for name, value in model.state_dict().items()}
-    if architecture == WORDS_ONLY:
+    if architecture == MASKED_LM:
         optional = ("cls.seq_relationship.", "bert.pooler.")
         return {name: shape for name, shape in shapes.items() if not name.startswith(optional)}
     return shapes
 
 
-def audit(reading: Reading, config: BertConfig) -> Audit:
-    """Compare what was read with what its model needs.
+def compare_with_model(contents: CheckpointContents, config: BertConfig) -> Completeness:
+    """Compare the tensors of a checkpoint with the parameters of its model.
 
     Raises:
         ConfigError: the configuration is far from anything that was read.
     """
-    if config.num_hidden_layers > len(reading.weights) + _MOST_EMPTY_LAYERS:
+    if config.num_hidden_layers > len(contents.weights) + _MAX_EMPTY_LAYERS:
         raise ConfigError(
-            f"the configuration says {config.num_hidden_layers} layers, {reading.place} holds"
-            f" {len(reading.weights)} tensors of BERT",
+            f"the configuration says {config.num_hidden_layers} layers, {contents.path} holds"
+            f" {len(contents.weights)} tensors of BERT",
             "give the configuration the checkpoint was made with",
         )
-    architecture = architecture_of(reading.weights)
+    architecture = architecture_of(contents.weights)
     wanted = expected_shapes(config, architecture)
     misshapen = [
-        f"{name} is {list(reading.weights[name].shape)}, the configuration says {list(shape)}"
+        f"{name} is {list(contents.weights[name].shape)}, the configuration says {list(shape)}"
         for name, shape in wanted.items()
-        if name in reading.weights and tuple(reading.weights[name].shape) != shape
+        if name in contents.weights and tuple(contents.weights[name].shape) != shape
     ]
-    missing = [name for name in wanted if name not in reading.weights]
+    missing = [name for name in wanted if name not in contents.weights]
     beyond = [
-        row.name
-        for row in reading.rows
-        if row.target in reading.weights and _is_beyond(row.target, config)
+        record.name
+        for record in contents.tensors
+        if record.target in contents.weights and _is_beyond(record.target, config)
     ]
-    return Audit(architecture, missing, [*reading.unknown, *beyond], misshapen)
+    return Completeness(architecture, missing, [*contents.unknown, *beyond], misshapen)
 
 
 def _is_beyond(name: str, config: BertConfig) -> bool:
     """A parameter of a layer that the configuration does not have."""
-    prefix = "bert.encoder.layer."
-    return name.startswith(prefix) and int(name.split(".")[3]) >= config.num_hidden_layers
+    number = layer_number(name)
+    return number is not None and number >= config.num_hidden_layers
 
 
-def require_whole(
-    found: Audit, source: str, allow_missing: Sequence[str], allow_unexpected: Sequence[str]
+def require_complete_checkpoint(
+    found: Completeness,
+    source: str,
+    allow_missing: Sequence[str],
+    allow_unexpected: Sequence[str],
 ) -> None:
-    """Refuse a checkpoint that is not whole.
+    """Refuse a checkpoint that lacks parameters, or has tensors that nobody knows.
 
     Args:
-        found: by `audit`.
-        source: of the checkpoint, for the message.
+        found: by `compare_with_model`.
+        source: name of the checkpoint, for the message.
         allow_missing: patterns (`cls.*`) of our names that may be absent.
         allow_unexpected: patterns of names in the file that may be left out.
 
@@ -133,9 +140,9 @@ def require_whole(
     problems = list(found.misshapen[:5])
     if missing:
         problems.append(f"{len(missing)} tensors of {found.architecture} are missing:")
-        problems[-1] += f" {_some(missing)}"
+        problems[-1] += f" {shortened(missing, 4)}"
     if surplus:
-        problems.append(f"{len(surplus)} tensors have no place: {_some(surplus)}")
+        problems.append(f"{len(surplus)} tensors have no place: {shortened(surplus, 4)}")
     if problems:
         flags = "--allow-missing PATTERN" if missing else "--allow-unexpected PATTERN"
         hint = "look at --check; another --model-config may fit"
@@ -146,8 +153,3 @@ def require_whole(
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _some(texts: Sequence[str], count: int = 4) -> str:
-    more = f" and {len(texts) - count} more" if len(texts) > count else ""
-    return ", ".join(texts[:count]) + more

@@ -1,0 +1,315 @@
+"""Convert a checkpoint of any format into another, or check that it is complete."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bertkit import log, manifest
+from bertkit.config import as_dict
+from bertkit.errors import ConfigError, UsageError
+from bertkit.files import atomic_write, open_binary, sha256_of
+from bertkit.model.checkpoints import formats, loading
+from bertkit.model.checkpoints.completeness import (
+    Completeness,
+    compare_with_model,
+    require_complete_checkpoint,
+)
+from bertkit.model.checkpoints.contents import (
+    CheckpointContents,
+    CheckpointToWrite,
+    TensorRecord,
+    infer_config,
+)
+from bertkit.model.checkpoints.model_card import facts_beside, model_card
+from bertkit.model.checkpoints.vocabulary_padding import require_safe_cut, resize, rounded
+from bertkit.model.config import BertConfig
+from bertkit.model.parameter_names import WORD_EMBEDDINGS
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """How to convert.
+
+    Attributes:
+        to: name of the format to write, such as `hf` or `nvidia`.
+        model_config: file with the shape, where none lies beside the checkpoint.
+        vocab: vocabulary file, where none lies beside it.
+        lower_case: the tokenizer lower-cases.
+        keep_optimizer: also take the optimizer's moments.
+        vocab_size: rows of the word embedding; 0 keeps them.
+        pad_vocab: round the rows up to a multiple of this; 0: as the written format wants.
+        allow_missing: patterns of our names that may be absent.
+        allow_unexpected: patterns of names in the file that may be left out.
+        backends: names of sections of a run's settings that matter on one backend alone; the
+            model card lists those of the run's own.
+        license_name: of the weights.
+        data_license: of the training text.
+    """
+
+    to: str = "hf"
+    model_config: str | None = None
+    vocab: str | None = None
+    lower_case: bool = True
+    keep_optimizer: bool = False
+    vocab_size: int = 0
+    pad_vocab: int = 0
+    allow_missing: Sequence[str] = ()
+    allow_unexpected: Sequence[str] = ()
+    backends: Sequence[str] = ()
+    license_name: str = ""
+    data_license: str = ""
+
+
+@dataclass(frozen=True)
+class ConvertReport:
+    """What `check` or `convert` found and did.
+
+    Attributes:
+        form: name of the format that was read.
+        architecture: class of transformers.
+        output: folder written; empty when only checked.
+        step: of the checkpoint; None if it does not say.
+        vocab_size: rows of the word embedding written.
+        rows: every tensor of the checkpoint, and what became of it.
+        missing: parameters that no tensor gave a value.
+        seconds: of work.
+    """
+
+    form: str
+    architecture: str
+    output: str
+    step: int | None
+    vocab_size: int
+    rows: list[TensorRecord] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def text(self, every: bool) -> str:
+        """A line for people, below a table of every tensor where wanted."""
+        taken = sum(bool(row.target) for row in self.rows)
+        line = f"{self.form} → {self.architecture}: {taken} of {len(self.rows)} tensors taken"
+        if self.missing:
+            line += f", {len(self.missing)} missing"
+        if not every:
+            return f"{line}, in {self.output}"
+        rows = [
+            (
+                row.name,
+                " × ".join(map(str, row.shape)) or "scalar",
+                row.target or f"left out: {row.reason or 'unknown'}",
+            )
+            for row in self.rows
+        ]
+        rows += [("-", "-", f"missing: {name}") for name in self.missing]
+        return log.table(("tensor", "shape", "where it went"), rows) + f"\n{line}"
+
+
+def check(source: str, options: ConvertOptions) -> tuple[ConvertReport, Completeness]:
+    """Account for every tensor of a checkpoint; writes nothing and judges nothing.
+
+    Raises:
+        DataError: no checkpoint, or a damaged one.
+        ConfigError: a configuration of another model.
+    """
+    start = time.perf_counter()
+    contents = loading.read(source, options.keep_optimizer)
+    found = compare_with_model(contents, _config_for_check(contents, options.model_config))
+    return _report(contents, found, "", start), found
+
+
+def _config_for_check(contents: CheckpointContents, given: str | None) -> BertConfig:
+    """The configuration; without one, sizes from the shapes, as no name depends on the heads."""
+    if not contents.weights:
+        return BertConfig()
+    try:
+        return loading.config_of(contents, given)
+    except ConfigError:
+        if given or contents.heads:
+            raise
+        return infer_config(contents.weights, heads=1, path=contents.path)
+
+
+def convert(
+    source: str, output: str, options: ConvertOptions, overwrite: bool = False
+) -> ConvertReport:
+    """Read a checkpoint of any format and write it in another.
+
+    Args:
+        source: folder, file or prefix.
+        output: folder to write; the same call on a finished one does nothing.
+        options: how.
+        overwrite: replace what another run left there.
+
+    Raises:
+        DataError: no checkpoint, a damaged one, or the folder belongs to another run.
+        ConfigError: tensors are missing or surplus, or the shape is not known.
+    """
+    start = time.perf_counter()
+    # Read, and refuse what is incomplete, before anything is written.
+    contents = loading.read(source, options.keep_optimizer)
+    config = loading.config_of(contents, options.model_config)
+    found = compare_with_model(contents, config)
+    require_complete_checkpoint(found, source, options.allow_missing, options.allow_unexpected)
+    vocab = _vocab(contents, options)
+    contents, config = _resized(contents, config, options, vocab)
+    folder = Path(output)
+    if folder.resolve() == contents.folder.resolve():
+        raise UsageError("--output is the folder of the checkpoint itself")
+    entry = manifest.begin(folder, _manifest(contents, config, options, vocab), overwrite)
+    if not entry.complete:
+        checkpoint = _checkpoint(folder.name, contents, config, found.architecture, options, vocab)
+        _write(folder, entry, checkpoint, options.to, vocab)
+        entry.state = "complete"
+        entry.write(folder)
+    return _report(contents, found, output, start, rows=config.vocab_size)
+
+
+def _report(
+    contents: CheckpointContents,
+    found: Completeness,
+    output: str,
+    start: float,
+    rows: int | None = None,
+) -> ConvertReport:
+    words = contents.weights.get(WORD_EMBEDDINGS)
+    if rows is None:
+        rows = 0 if words is None else words.shape[0]
+    return ConvertReport(
+        form=contents.format,
+        architecture=found.architecture,
+        output=output,
+        step=contents.step,
+        vocab_size=rows,
+        rows=contents.tensors,
+        missing=found.missing,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _vocab(contents: CheckpointContents, options: ConvertOptions) -> bytes | None:
+    beside = contents.folder / loading.VOCAB
+    path = options.vocab or (str(beside) if beside.is_file() else None)
+    if path is None:
+        log.logger.warning("there is no %s: without --vocab, the folder has no tokenizer", beside)
+        return None
+    with open_binary(path) as stream:
+        return stream.read()
+
+
+def _token_count(vocab: bytes | None) -> int:
+    return 0 if vocab is None else vocab.count(b"\n") + (not vocab.endswith(b"\n"))
+
+
+def _resized(
+    contents: CheckpointContents, config: BertConfig, options: ConvertOptions, vocab: bytes | None
+) -> tuple[CheckpointContents, BertConfig]:
+    """Rows added to or cut from the vocabulary, in weights and moments."""
+    if WORD_EMBEDDINGS not in contents.weights:
+        return contents, config
+    rows = options.vocab_size or contents.weights[WORD_EMBEDDINGS].shape[0]
+    rows = rounded(rows, options.pad_vocab or formats.get(options.to).vocab_multiple)
+    tokens = _token_count(vocab)
+    if tokens > rows:
+        raise ConfigError(
+            f"the vocabulary has {tokens:,} tokens, the word embedding {rows:,} rows",
+            "give the vocabulary that the checkpoint was made with",
+        )
+    require_safe_cut(contents.weights, rows, tokens)
+    moments = contents.moments
+    if moments:
+        kinds = {kind for values in moments.values() for kind in values}
+        resized = {
+            kind: resize({n: v[kind] for n, v in moments.items() if kind in v}, rows, bias=0.0)
+            for kind in kinds
+        }
+        moments = {n: {k: resized[k][n] for k in v} for n, v in moments.items()}
+    weights = resize(contents.weights, rows)
+    return replace(contents, weights=weights, moments=moments), replace(config, vocab_size=rows)
+
+
+def _manifest(
+    contents: CheckpointContents, config: BertConfig, options: ConvertOptions, vocab: bytes | None
+) -> manifest.Manifest:
+    settings: dict[str, Any] = {
+        "to": options.to,
+        "form": contents.format,
+        "model": as_dict(config),
+        "lower_case": options.lower_case,
+        "tokens": _token_count(vocab),
+        "keep_optimizer": options.keep_optimizer,
+        "license": options.license_name,
+        "data_license": options.data_license,
+    }
+    inputs = manifest.describe_inputs(_weight_files(contents))
+    return manifest.Manifest("convert", settings, inputs)
+
+
+def _weight_files(contents: CheckpointContents) -> list[str]:
+    """The files that hold the weights."""
+    path = contents.path
+    if path.is_file():
+        return [str(path)]
+    if path.is_dir():
+        state = (".pt",) if contents.moments else ()
+        endings = (".safetensors", ".bin", ".index.json", "config.json", *state)
+        found = [entry for entry in path.iterdir() if entry.name.endswith(endings)]
+    else:  # the prefix of a TensorFlow checkpoint
+        parts = (f"{path.name}.data-", f"{path.name}.index")
+        found = [entry for entry in path.parent.iterdir() if entry.name.startswith(parts)]
+    return sorted(map(str, found))
+
+
+def _checkpoint(
+    name: str,
+    contents: CheckpointContents,
+    config: BertConfig,
+    architecture: str,
+    options: ConvertOptions,
+    vocab: bytes | None,
+) -> CheckpointToWrite:
+    """Everything that a format's writer needs, with the text of the model card."""
+    facts = facts_beside(contents.folder, options.backends)
+    if facts.step is None:
+        facts.step = contents.step
+    card = model_card(
+        name=name,
+        architecture=architecture,
+        config=config,
+        source=f"{contents.path.name} ({contents.format})",
+        facts=facts,
+        license_name=options.license_name,
+        data_license=options.data_license,
+    )
+    return CheckpointToWrite(
+        weights={name: value.contiguous() for name, value in contents.weights.items()},
+        moments=contents.moments,
+        step=contents.step,
+        config=config,
+        architecture=architecture,
+        has_vocab=vocab is not None,
+        lower_case=options.lower_case,
+        card=card,
+    )
+
+
+def _write(
+    folder: Path,
+    entry: manifest.Manifest,
+    checkpoint: CheckpointToWrite,
+    to: str,
+    vocab: bytes | None,
+) -> None:
+    """Write the checkpoint and its vocabulary, and list their files in the manifest."""
+    formats.get(to).load().write(folder, checkpoint)
+    if vocab is not None:
+        with atomic_write(folder / loading.VOCAB) as stream:
+            stream.write(vocab)
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name != manifest.NAME and not path.name.startswith("."):
+            size, digest = path.stat().st_size, sha256_of(path)
+            entry.outputs[path.name] = {"bytes": size, "sha256": digest}
+    entry.stats = {"tensors": len(checkpoint.weights), "architecture": checkpoint.architecture}

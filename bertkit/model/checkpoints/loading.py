@@ -1,0 +1,217 @@
+"""Load a checkpoint of any format: its tensors, its configuration, its weights into a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from bertkit import log
+from bertkit.errors import ConfigError, DataError
+from bertkit.model.checkpoints import formats, hf
+from bertkit.model.checkpoints.contents import CheckpointContents, infer_config
+from bertkit.model.checkpoints.vocabulary_padding import fitted, is_rounding
+from bertkit.model.config import NAME, BertConfig
+from bertkit.model.parameter_names import WORD_EMBEDDINGS
+
+VOCAB = "vocab.txt"
+_GOOGLE_CONFIG = "bert_config.json"
+
+
+@dataclass
+class LoadReport:
+    """What `load_into` did.
+
+    Attributes:
+        loaded: parameters that got the value of a tensor.
+        missing: parameters that kept the value they had.
+        unexpected: tensors that have no place in the model.
+    """
+
+    loaded: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+
+
+def read(path: str | Path, moments: bool = False) -> CheckpointContents:
+    """Read a checkpoint of any format.
+
+    Args:
+        path: as for `formats.detect`.
+        moments: also take the optimizer's moments.
+
+    Raises:
+        DataError: none there, damaged, or without moments where they were asked for.
+        MissingDependencyError: the format needs a package that is not installed.
+    """
+    found = formats.detect(path)
+    if found is None:
+        titles = "; ".join(row.title for row in formats.all_formats())
+        raise DataError(f"no checkpoint at {path}", f"bertkit reads: {titles}")
+    row, place = found
+    return row.load().read(place, moments)
+
+
+def load_weights(path: str | Path, vocab_size: int | None = None) -> dict[str, Tensor]:
+    """The weights of a checkpoint of any format under bertkit's names, on the CPU.
+
+    Args:
+        path: as for `formats.detect`.
+        vocab_size: of the model they are for; where it differs only by the padding to a
+            multiple of 8 or 64, rows are added or cut off.
+
+    Raises:
+        DataError: none there, damaged, or with tensors that are no parameters of BERT.
+    """
+    # The common case; what transformers leaves out when loading is left out here, too.
+    plain = hf.find(Path(path))
+    if plain is not None:
+        weights = hf.load_weights(plain)
+    else:
+        contents = read(path)
+        if not contents.weights:
+            raise DataError(f"{path}: not a BERT checkpoint: none of its tensors has a BERT name")
+        if contents.unknown:
+            some = ", ".join(contents.unknown[:3])
+            raise DataError(
+                f"{contents.path}: {len(contents.unknown)} tensors have no place in BERT: {some}",
+                "see `bertkit convert INPUT --check`, and convert it with --allow-unexpected",
+            )
+        weights = contents.weights
+    return weights if vocab_size is None else fitted(weights, vocab_size)
+
+
+def load_config(path: str | Path) -> BertConfig:
+    """The shape of a checkpoint of any format.
+
+    Raises:
+        DataError, ConfigError: there is none, as for `config_of`.
+    """
+    if (Path(path) / NAME).is_file():
+        return BertConfig.from_file(path)
+    return config_of(read(path))
+
+
+def config_of(contents: CheckpointContents, given: str | Path | None = None) -> BertConfig:
+    """The shape of a checkpoint: the given file, the one beside it, or its tensors' shapes.
+
+    The vocabulary size is that of the tensors, where the file's differs by rounding only.
+
+    Raises:
+        ConfigError: the number of heads is nowhere to be found, or the file is of another
+            vocabulary.
+    """
+    place = Path(given) if given else _config_file(contents.folder)
+    if place is None and not contents.heads:
+        raise ConfigError(
+            f"{contents.path}: no configuration beside it, and tensors do not show how many"
+            " attention heads there are",
+            f"put its {_GOOGLE_CONFIG} beside it, or give `bertkit convert --model-config FILE`",
+        )
+    if place is None:
+        log.logger.warning(
+            "%s: no configuration beside it: sizes are those of its tensors, gelu and"
+            " dropout 0.1 are assumed",
+            contents.path,
+        )
+        return infer_config(contents.weights, contents.heads, contents.path)
+    config = BertConfig.from_file(place)
+    words = contents.weights.get(WORD_EMBEDDINGS)
+    rows = config.vocab_size if words is None else words.shape[0]
+    if not (is_rounding(rows, config.vocab_size) or is_rounding(config.vocab_size, rows)):
+        raise ConfigError(
+            f"{place}: vocab_size {config.vocab_size:,}, but the word embedding of"
+            f" {contents.path} has {rows:,} rows",
+            "give the configuration the checkpoint was made with",
+        )
+    return replace(config, vocab_size=rows)
+
+
+def _config_file(folder: Path) -> Path | None:
+    for name in (NAME, _GOOGLE_CONFIG):
+        if (folder / name).is_file():
+            return folder / name
+    others = sorted(folder.glob(f"*{_GOOGLE_CONFIG}"))
+    return others[0] if len(others) == 1 else None
+
+
+def vocab_beside(path: str | Path) -> Path:
+    """Where the vocabulary of a checkpoint lies, if it has one."""
+    found = formats.detect(path)
+    place = found[1] if found else Path(path)
+    return (place if place.is_dir() else place.parent) / VOCAB
+
+
+def load_into(
+    model: nn.Module,
+    weights: Mapping[str, Tensor],
+    allow_missing: Sequence[str] = (),
+    allow_unexpected: Sequence[str] = (),
+    source: str = "the checkpoint",
+) -> LoadReport:
+    """Copy weights into a model, all or nothing.
+
+    Args:
+        model: any module of `bertkit.model`.
+        weights: as `load_weights` returns them.
+        allow_missing: prefixes of parameters that may keep their value, such as `qa_outputs.`.
+        allow_unexpected: prefixes of tensors that may be left out, such as `cls.`.
+        source: what to call the weights in messages.
+
+    Raises:
+        ConfigError: tensors are missing, surplus or of other shapes; lists them.
+    """
+    targets = model.state_dict()
+    report = LoadReport(
+        loaded=[name for name in targets if name in weights],
+        missing=[name for name in targets if name not in weights],
+        unexpected=[name for name in weights if name not in targets],
+    )
+    problems = _shape_problems(targets, weights, report.loaded)
+    missing = [name for name in report.missing if not name.startswith(tuple(allow_missing))]
+    surplus = [name for name in report.unexpected if not name.startswith(tuple(allow_unexpected))]
+    if missing:
+        problems.append(f"{len(missing)} tensors are missing: {shortened(missing)}")
+    if surplus:
+        problems.append(f"{len(surplus)} tensors have no place: {shortened(surplus)}")
+    if problems:
+        raise ConfigError(
+            f"{source} does not fit the model: {'; '.join(problems)}",
+            "give the configuration the checkpoint was made with",
+        )
+    with torch.no_grad():
+        for name in report.loaded:
+            targets[name].copy_(weights[name])
+    return report
+
+
+def _shape_problems(
+    targets: Mapping[str, Tensor], weights: Mapping[str, Tensor], names: Sequence[str]
+) -> list[str]:
+    wrong = [name for name in names if targets[name].shape != weights[name].shape]
+    problems = []
+    if WORD_EMBEDDINGS in wrong:
+        theirs, ours = weights[WORD_EMBEDDINGS].shape, targets[WORD_EMBEDDINGS].shape
+        problems.append(
+            f"its vocabulary has {theirs[0]:,} rows of {theirs[1]}, "
+            f"the model's has {ours[0]:,} of {ours[1]}"
+        )
+    texts = [
+        f"{name} is {list(weights[name].shape)}, not {list(targets[name].shape)}"
+        for name in wrong
+        if name != WORD_EMBEDDINGS
+    ]
+    if texts:
+        problems.append(
+            f"{len(texts)} other shapes: {shortened(texts)}" if problems else shortened(texts)
+        )
+    return problems
+
+
+def shortened(texts: Sequence[str], count: int = 3) -> str:
+    """The first texts of a list, and how many more there are."""
+    more = f" and {len(texts) - count} more" if len(texts) > count else ""
+    return ", ".join(texts[:count]) + more

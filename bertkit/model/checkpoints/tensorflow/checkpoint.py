@@ -1,0 +1,66 @@
+"""TensorFlow checkpoints: find one by prefix, file or folder, and read it by its kind of names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bertkit.errors import DataError
+from bertkit.files import open_binary
+from bertkit.model.checkpoints.contents import CheckpointContents
+from bertkit.model.checkpoints.tensorflow import tf1, tf2
+from bertkit.model.checkpoints.tensorflow.bundle import Bundle
+
+_INDEX = ".index"
+_DATA = re.compile(r"(.+)\.data-\d{5}-of-\d{5}")
+
+
+def find(path: Path) -> Path | None:
+    """The prefix of a checkpoint: given itself, by one of its files, or by its folder.
+
+    Raises:
+        DataError: a folder of several checkpoints, and nothing says which.
+    """
+    if path.is_dir():
+        return _in_folder(path)
+    data = _DATA.fullmatch(path.name)
+    if data:
+        path = path.with_name(data[1])
+    elif path.suffix == _INDEX:
+        path = path.with_suffix("")
+    return path if path.with_name(path.name + _INDEX).is_file() else None
+
+
+def _in_folder(folder: Path) -> Path | None:
+    note = folder / "checkpoint"
+    if note.is_file():
+        with open_binary(note) as stream:
+            text = stream.read(1 << 16).decode("utf-8", "replace")
+        named = re.search(r'^model_checkpoint_path: "([^"]+)"', text, re.MULTILINE)
+        # The note may hold the path of another machine; only the name counts.
+        if named and (folder / (Path(named[1]).name + _INDEX)).is_file():
+            return folder / Path(named[1]).name
+    found = sorted(folder.glob(f"*{_INDEX}"))
+    if len(found) > 1:
+        raise DataError(
+            f"{folder} holds {len(found)} TensorFlow checkpoints:"
+            f" {', '.join(path.stem for path in found[:5])}",
+            f"name one, for example {found[-1].with_suffix('')}",
+        )
+    return found[0].with_suffix("") if found else None
+
+
+def read(path: Path, moments: bool = False) -> CheckpointContents:
+    """Sort the tensors of a checkpoint: of TensorFlow 2 if it holds a graph of objects, else 1.
+
+    Args:
+        path: its prefix.
+        moments: also read the optimizer's slots.
+
+    Raises:
+        DataError: no such checkpoint, or damaged.
+    """
+    bundle = Bundle(path)
+    if tf2.GRAPH in bundle:
+        return tf2.read(bundle, moments)
+    return tf1.read(bundle, moments)

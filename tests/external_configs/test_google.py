@@ -1,0 +1,50 @@
+"""`bert_config.json` as settings of the model."""
+
+from __future__ import annotations
+
+import json
+
+
+def test_bert_config(read):
+    shape = {
+        "hidden_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 512,
+        "vocab_size": 100,
+        "pooler_type": "first",
+    }
+    found, config = read(shape)
+    assert config.model.hidden_size == 128 and config.model.vocab_size == 100
+    assert [key.key for key in found.with_outcome("ignored")] == ["pooler_type"]
+
+
+def test_the_command_shows_what_became_of_every_key(bertkit, tmp_path, records):
+    place = tmp_path / "bert_config.json"
+    place.write_text(
+        json.dumps(
+            {
+                "hidden_size": 16,
+                "num_hidden_layers": 1,
+                "num_attention_heads": 2,
+                "intermediate_size": 32,
+                "vocab_size": 8192,
+                "max_position_embeddings": 128,
+                "directionality": "bidi",
+            }
+        )
+    )
+    run = bertkit(
+        "pretrain",
+        "--config",
+        place,
+        "--input",
+        records,
+        "--output",
+        tmp_path / "run",
+        "--dry-run",
+    )
+    assert run.status == 0, run.err
+    assert "mapped: model.hidden_size = 16" in run.out
+    assert "directionality ignored" in run.err.replace("\n", " ")
+    assert not (tmp_path / "run").exists()
