@@ -29,7 +29,7 @@ from bertkit.files import PARTIAL, atomic_folder, read_json
 from bertkit.model.checkpoints import formats
 from bertkit.model.checkpoints.hf import WEIGHTS, save_pretrained
 from bertkit.model.checkpoints.run_state import OPTIMIZER, STATE
-from bertkit.settings import FIXED, FREE, default_values, resume_rules
+from bertkit.settings import FIXED, FREE, ROUNDING, default_values, resume_rules
 
 VOCAB = "vocab.txt"
 _NAME = re.compile(r"step-(\d{7,})")
@@ -253,7 +253,7 @@ def load_stepper_state(checkpoint: str | Path) -> dict[str, Any]:
     return loaded
 
 
-def require_same(saved: RunState, config: Any, fingerprint: str) -> list[str]:
+def require_same(saved: RunState, config: Any, fingerprint: str, backend: str = "") -> list[str]:
     """Refuse to resume with other data, or with other settings that decide numbers.
 
     Which settings these are, their fields say (`bertkit.config.setting`, `on_resume`). A
@@ -263,6 +263,7 @@ def require_same(saved: RunState, config: Any, fingerprint: str) -> list[str]:
         saved: of the checkpoint.
         config: the resolved settings now, a dataclass.
         fingerprint: of the training data now.
+        backend: name of the one in use; sections of settings of others change nothing.
 
     Returns:
         The differences that change last bits only, one text each.
@@ -283,8 +284,11 @@ def require_same(saved: RunState, config: Any, fingerprint: str) -> list[str]:
     changed: dict[str, list[str]] = {}
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key):
+            rule = _rule(key, rules)
+            if backend and rule == ROUNDING and "." in key and not key.startswith(f"{backend}."):
+                continue
             text = f"{key} {before.get(key)}, now {now.get(key)}"
-            changed.setdefault(_rule(key, rules), []).append(text)
+            changed.setdefault(rule, []).append(text)
     changed.pop(FREE, None)
     if FIXED in changed:
         raise ConfigError(

@@ -178,7 +178,9 @@ class TrainingRun:
                 log.logger.info("weights from %s", self.task.start)
             return
         state = checkpoint.load_state(resumed)
-        changed = checkpoint.require_same(state, self.config, self.task.fingerprint)
+        changed = checkpoint.require_same(
+            state, self.config, self.task.fingerprint, self.adapter.caps.name
+        )
         world = self.adapter.process_group.topology.world
         if state.world != world:
             changed.append(f"{state.world} processes, now {world}")

@@ -158,6 +158,13 @@ def test_differences_that_matter_little():
     assert found == ["engine.hidden_size 16, now 8", "layout auto, now padded"]
 
 
+def test_sections_of_backends_that_are_not_in_use_change_nothing():
+    changed = Toy(engine=Sizes(8))
+    assert checkpoint.require_same(state(4), changed, "f" * 64, "cpu") == []
+    found = checkpoint.require_same(state(4), changed, "f" * 64, "engine")
+    assert found == ["engine.hidden_size 16, now 8"]
+
+
 def test_a_setting_that_a_checkpoint_does_not_know_had_its_default():
     assert checkpoint.require_same(state(4), Toy(), "f" * 64) == []
 
