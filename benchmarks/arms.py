@@ -313,9 +313,17 @@ def warm_up(stepper: Any, steps: Any) -> None:
 
 
 def run_hugging_face(
-    case: Case, records: dict[str, np.ndarray], precision: str, device: str, pipe: Any,
-    threads: int, processor: bool, keep_memory: bool, folder: str, **_: Any,
-) -> None:  # fmt: skip
+    case: Case,
+    records: dict[str, np.ndarray],
+    precision: str,
+    device: str,
+    pipe: Any,
+    threads: int,
+    processor: bool,
+    keep_memory: bool,
+    folder: str,
+    **_: Any,
+) -> None:
     """Hugging Face: `Trainer` with BertForPreTraining, sdpa, rows padded as records are."""
     import torch
     from transformers import BertConfig, BertForPreTraining, Trainer, TrainingArguments
@@ -349,11 +357,21 @@ def run_hugging_face(
             control.should_training_stop = not meter.step_done()
 
     arguments = TrainingArguments(
-        output_dir=folder, per_device_train_batch_size=case.batch, max_steps=ENDLESS,
-        learning_rate=1e-4, warmup_steps=1000, weight_decay=0.01, adam_epsilon=1e-6,
-        bf16=precision == "bf16", use_cpu=device == "cpu", disable_tqdm=True, report_to="none",
-        save_strategy="no", logging_steps=10, train_sampling_strategy="sequential",
-    )  # fmt: skip
+        output_dir=folder,
+        per_device_train_batch_size=case.batch,
+        max_steps=ENDLESS,
+        learning_rate=1e-4,
+        warmup_steps=1000,
+        weight_decay=0.01,
+        adam_epsilon=1e-6,
+        bf16=precision == "bf16",
+        use_cpu=device == "cpu",
+        disable_tqdm=True,
+        report_to="none",
+        save_strategy="no",
+        logging_steps=10,
+        train_sampling_strategy="sequential",
+    )
     trainer = Trainer(model, arguments, train_dataset=rows, callbacks=[Beat()])
     meter = Meter(pipe, device, processor)
     with open(Path(folder) / "log", "w") as log, contextlib.redirect_stdout(log):

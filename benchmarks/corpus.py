@@ -71,14 +71,36 @@ def extraction(
         pairs = []
         for number in range(rounds):
             ours = command_seconds(
-                [sys.executable, "-m", "bertkit", "extract", "--input", str(target),
-                 "--output", str(folder / f"ours{count}-{number}"), "--splitter", "lines", "-q",
-                 "--part-megabytes", "1", "--workers", str(count)]
-            )  # fmt: skip
+                [
+                    sys.executable,
+                    "-m",
+                    "bertkit",
+                    "extract",
+                    "--input",
+                    str(target),
+                    "--output",
+                    str(folder / f"ours{count}-{number}"),
+                    "--splitter",
+                    "lines",
+                    "-q",
+                    "--part-megabytes",
+                    "1",
+                    "--workers",
+                    str(count),
+                ]
+            )
             theirs = command_seconds(
-                [str(environment / "bin/wikiextractor"), str(target), "-q", "--no-templates",
-                 "-o", str(folder / f"theirs{count}-{number}"), "--processes", str(count)]
-            )  # fmt: skip
+                [
+                    str(environment / "bin/wikiextractor"),
+                    str(target),
+                    "-q",
+                    "--no-templates",
+                    "-o",
+                    str(folder / f"theirs{count}-{number}"),
+                    "--processes",
+                    str(count),
+                ]
+            )
             pairs.append((*ours, *theirs))
         print(f"--processes {count}")
         report(pairs, pages, size)
@@ -91,12 +113,16 @@ def report(pairs: Sequence[tuple[float, ...]], pages: int, size: int) -> None:
     for name, at in (("bertkit", 0), ("wikiextractor", 2)):
         wall = statistics.median(row[at] for row in pairs)
         used = statistics.median(row[at + 1] for row in pairs)
-        print(f"{name:14} {wall:6.2f} s wall, {used:6.2f} s of processors, "
-              f"{pages / used:6.0f} pages/s, {size / used / 1e6:5.2f} MB/s")  # fmt: skip
+        print(
+            f"{name:14} {wall:6.2f} s wall, {used:6.2f} s of processors, "
+            f"{pages / used:6.0f} pages/s, {size / used / 1e6:5.2f} MB/s"
+        )
     for name, at in (("wall", 0), ("processor", 1)):
         ratios = sorted(row[at + 2] / row[at] for row in pairs)
-        print(f"ratio of {name} seconds: median {statistics.median(ratios):.2f}, "
-              f"{ratios[0]:.2f} to {ratios[-1]:.2f}")  # fmt: skip
+        print(
+            f"ratio of {name} seconds: median {statistics.median(ratios):.2f}, "
+            f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
+        )
 
 
 def cleaning(source: Path, rounds: int) -> None:
@@ -111,9 +137,12 @@ def cleaning(source: Path, rounds: int) -> None:
     for _ in range(rounds):
         before = os.times()
         done = subprocess.run(
-            ["bash", "-c", pipeline], input=text.encode(), capture_output=True, check=True,
+            ["bash", "-c", pipeline],
+            input=text.encode(),
+            capture_output=True,
+            check=True,
             env=environment,
-        )  # fmt: skip
+        )
         after = os.times()
         used = after.children_user + after.children_system
         theirs = used - before.children_user - before.children_system
@@ -122,9 +151,11 @@ def cleaning(source: Path, rounds: int) -> None:
         pairs.append((ours, theirs))
     ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratios = sorted(b / a for a, b in pairs)
-    print(f"{len(text) / 1e6:.2f} MB: bertkit {1000 * ours:.1f} ms, seds {1000 * theirs:.1f} ms "
-          f"of a core; ratio: median {statistics.median(ratios):.0f}, "
-          f"{ratios[0]:.0f} to {ratios[-1]:.0f}")  # fmt: skip
+    print(
+        f"{len(text) / 1e6:.2f} MB: bertkit {1000 * ours:.1f} ms, seds {1000 * theirs:.1f} ms "
+        f"of a core; ratio: median {statistics.median(ratios):.0f}, "
+        f"{ratios[0]:.0f} to {ratios[-1]:.0f}"
+    )
 
 
 def processor_seconds(work: Callable[[], object], times: int) -> float:

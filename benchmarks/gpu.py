@@ -60,13 +60,18 @@ def main() -> None:
         per_token, length = counted(case, records)
         with tempfile.TemporaryDirectory() as folder:
             options = {
-                "device": device.type, "threads": torch.get_num_threads(), "folder": folder,
-                "keep_memory": True, "processor": False, "compiled": given.compile,
+                "device": device.type,
+                "threads": torch.get_num_threads(),
+                "folder": folder,
+                "keep_memory": True,
+                "processor": False,
+                "compiled": given.compile,
                 "settings": {
-                    "totals": given.totals, "micro_batch_size": given.micro,
+                    "totals": given.totals,
+                    "micro_batch_size": given.micro,
                     "optimizer": given.optimizer,
                 },
-            }  # fmt: skip
+            }
             rates: dict[str, list[float]] = {}
             memory: dict[str, float] = {}
             for name in given.arm or ("hf bf16", "bertkit bf16"):

@@ -62,8 +62,16 @@ def eaten(histogram: list[int], folder: str) -> float:
     """Tokens per second that the trainer takes of the tiny model at length 128."""
     case = Case("tiny", 128, 32)
     records = arms.make_records(case, histogram)
-    arm = Arm("bertkit", case, records=records, precision="fp32", device="cpu",
-              threads=os.cpu_count(), processor=False, folder=folder)  # fmt: skip
+    arm = Arm(
+        "bertkit",
+        case,
+        records=records,
+        precision="fp32",
+        device="cpu",
+        threads=os.cpu_count(),
+        processor=False,
+        folder=folder,
+    )
     tokens = arms.real_tokens(case, records)
     arm.run(1)
     next(tokens)

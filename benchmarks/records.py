@@ -126,8 +126,10 @@ def portable(text: Path, vocab: str, rounds: int) -> dict[str, Any]:
         environment = {**os.environ, "BERTKIT_PORTABLE": setting}
         done = subprocess.run(
             [*ask, "--rounds", "5", "--only-stages"],
-            stdout=subprocess.PIPE, env=environment, check=True,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            env=environment,
+            check=True,
+        )
         fast: dict[str, Any] = json.loads(done.stdout)["fast"]
         return fast
 
@@ -174,8 +176,10 @@ def command(arguments: list[str], **environment: str) -> dict[str, float]:
     begin, before = time.perf_counter(), children_seconds()
     process = subprocess.Popen(
         [sys.executable, "-m", "bertkit", "make-records", "--json", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **environment},
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+    )
     # Not ru_maxrss: before its exec the child counts with this process's memory.
     peak = 0.0
     while process.poll() is None:
@@ -276,8 +280,10 @@ def first_step(text: Path, vocab: str, folder: Path) -> dict[str, float]:
     begin, before = time.perf_counter(), children_seconds()
     subprocess.run(
         [sys.executable, "-m", "bertkit", "pretrain", *arguments],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=True,
+    )
     return {"wall": time.perf_counter() - begin, "cpu": children_seconds() - before}
 
 

@@ -62,9 +62,13 @@ def usual(questions: Sequence[Any], vocab_path: str) -> int:
         made = tokenizer(
             [question.text.lstrip() for question in part],
             [question.passage.text for question in part],
-            truncation="only_second", max_length=LENGTH, stride=STRIDE, padding="max_length",
-            return_overflowing_tokens=True, return_offsets_mapping=True,
-        )  # fmt: skip
+            truncation="only_second",
+            max_length=LENGTH,
+            stride=STRIDE,
+            padding="max_length",
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+        )
         for number, owner in enumerate(made["overflow_to_sample_mapping"]):
             places = made.sequence_ids(number)
             start, end = _answer_tokens(part[owner], places, made["offset_mapping"][number])
@@ -151,11 +155,14 @@ def _fresh(questions: Sequence[Any]) -> list[Any]:
     passages: dict[int, Passage] = {}
     return [
         Question(
-            q.id, q.text, passages.setdefault(id(q.passage), Passage(q.passage.text)), q.answers,
+            q.id,
+            q.text,
+            passages.setdefault(id(q.passage), Passage(q.passage.text)),
+            q.answers,
             q.impossible,
         )
         for q in questions
-    ]  # fmt: skip
+    ]
 
 
 def _plain(path: Path) -> Path:

@@ -40,9 +40,13 @@ HOPELESS = 2.0  # times slower than fp32, from where on bf16 is not worth more r
 
 
 def measure(
-    case: Case, records: dict[str, Any], names: Sequence[str], rounds: int, steps: int,
+    case: Case,
+    records: dict[str, Any],
+    names: Sequence[str],
+    rounds: int,
+    steps: int,
     options: dict[str, Any],
-) -> tuple[dict[str, list[float]], dict[str, float]]:  # fmt: skip
+) -> tuple[dict[str, list[float]], dict[str, float]]:
     """Real tokens per second of every arm by round, and peak memory in GB by arm."""
     running: dict[str, Arm] = {}
     tokens: dict[str, Iterator[int]] = {}
@@ -77,11 +81,13 @@ def ratios(rates: dict[str, list[float]]) -> dict[str, float]:
     `best` takes each side's faster precision, which a CPU without bf16 units makes fp32.
     """
     best = {
-        side: max((name for name in rates if name.startswith(side)),
-                  key=lambda name: statistics.median(rates[name]))
+        side: max(
+            (name for name in rates if name.startswith(side)),
+            key=lambda name: statistics.median(rates[name]),
+        )
         for side in ("hf", "bertkit")
         if any(name.startswith(side) for name in rates)
-    }  # fmt: skip
+    }
     if len(best) < 2:
         return {}
 
@@ -158,9 +164,12 @@ def main() -> None:
         peak, per_token = matrix_flops(torch.device("cpu"), "fp32", 2.0), counted(case, records)[0]
         with tempfile.TemporaryDirectory() as folder:
             options = {
-                "device": "cpu", "threads": given.threads, "folder": folder,
-                "keep_memory": given.hf_allocator == "kept", "processor": given.processor,
-            }  # fmt: skip
+                "device": "cpu",
+                "threads": given.threads,
+                "folder": folder,
+                "keep_memory": given.hf_allocator == "kept",
+                "processor": given.processor,
+            }
             rates, memory = measure(
                 case, records, given.arm or NAMES, given.rounds, given.steps or steps, options
             )

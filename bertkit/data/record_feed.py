@@ -95,10 +95,15 @@ class RecordFeed:
     def arrangement(self) -> Layout:
         """How the records of a step become micro-batches."""
         return Layout(
-            self.layout, self.micro_batch_size, self.fixed, self.boundaries,
-            self.sequences_per_pack, self.cls_place, self.budget,
+            self.layout,
+            self.micro_batch_size,
+            self.fixed,
+            self.boundaries,
+            self.sequences_per_pack,
+            self.cls_place,
+            self.budget,
             self.stretches,
-        )  # fmt: skip
+        )
 
     def _records(self, position: int, size: int) -> dict[str, np.ndarray]:
         parts = []

@@ -35,9 +35,16 @@ def torchrun(job: Job, rendezvous: str = "") -> list[str]:
         else ["--standalone"]
     )
     return [
-        *_environment(job), "torchrun", "--nnodes", str(job.nodes),
-        "--nproc-per-node", str(job.per_node), *meeting, "--module", *job.command,
-    ]  # fmt: skip
+        *_environment(job),
+        "torchrun",
+        "--nnodes",
+        str(job.nodes),
+        "--nproc-per-node",
+        str(job.per_node),
+        *meeting,
+        "--module",
+        *job.command,
+    ]
 
 
 def mpirun(job: Job, master: str = "$MASTER_ADDR") -> list[str]:
@@ -56,11 +63,24 @@ def mpirun(job: Job, master: str = "$MASTER_ADDR") -> list[str]:
     exported = [f"MASTER_ADDR={master}", f"MASTER_PORT={PORT}", "PYTHONPATH", "HOME"]
     exported += [f"{name}={value}" for name, value in job.environment.items()]
     return [
-        "mpirun", "-np", str(job.devices), "--allow-run-as-root", "--bind-to", "core",
-        "--map-by", f"ppr:{each}:socket:PE=6", "--rank-by", "core", "--report-bindings",
-        "--tag-output", "--merge-stderr-to-stdout", "--prefix", "$MPI_ROOT",
-        *(word for name in exported for word in ("-x", name)), *job.command,
-    ]  # fmt: skip
+        "mpirun",
+        "-np",
+        str(job.devices),
+        "--allow-run-as-root",
+        "--bind-to",
+        "core",
+        "--map-by",
+        f"ppr:{each}:socket:PE=6",
+        "--rank-by",
+        "core",
+        "--report-bindings",
+        "--tag-output",
+        "--merge-stderr-to-stdout",
+        "--prefix",
+        "$MPI_ROOT",
+        *(word for name in exported for word in ("-x", name)),
+        *job.command,
+    ]
 
 
 def poprun(job: Job, instances: int = 1) -> list[str]:
@@ -84,13 +104,25 @@ def poprun(job: Job, instances: int = 1) -> list[str]:
     )
     replicas = str(ipu.replicas * instances)  # the settings are those of one process
     return [
-        "poprun", "--vv", "--num-instances", str(instances), "--num-replicas", replicas,
-        "--update-partition=yes", "--remove-partition=yes", "--reset-partition=no",
-        "--vipu-server-host", "$IPUOF_VIPU_API_HOST",
-        "--vipu-partition", "$IPUOF_VIPU_API_PARTITION_ID", "--ipus-per-replica", str(each),
-        "--mpi-local-args", "-x PATH -x LD_LIBRARY_PATH -x PYTHONPATH -x POPLAR_ENGINE_OPTIONS",
+        "poprun",
+        "--vv",
+        "--num-instances",
+        str(instances),
+        "--num-replicas",
+        replicas,
+        "--update-partition=yes",
+        "--remove-partition=yes",
+        "--reset-partition=no",
+        "--vipu-server-host",
+        "$IPUOF_VIPU_API_HOST",
+        "--vipu-partition",
+        "$IPUOF_VIPU_API_PARTITION_ID",
+        "--ipus-per-replica",
+        str(each),
+        "--mpi-local-args",
+        "-x PATH -x LD_LIBRARY_PATH -x PYTHONPATH -x POPLAR_ENGINE_OPTIONS",
         *job.command,
-    ]  # fmt: skip
+    ]
 
 
 def csrun(job: Job, address: str = "", params: str = "") -> list[str]:
@@ -117,9 +149,16 @@ def csrun(job: Job, address: str = "", params: str = "") -> list[str]:
         raise UsageError("the address of the system is missing", "give --address")
     start = ["csrun_cpu"] if only else ["csrun_wse"]
     words = [
-        *start, "python", "run.py", "--mode", "train", "--params", params,
-        "--model_dir", config.output,
-    ]  # fmt: skip
+        *start,
+        "python",
+        "run.py",
+        "--mode",
+        "train",
+        "--params",
+        params,
+        "--model_dir",
+        config.output,
+    ]
     if only:
         return [*words, only]
     words += ["--cs_ip", address]

@@ -205,10 +205,12 @@ def _run_by_run(
 ) -> Tensor:
     """One dense attention per stretch of equal lengths: correct on every device."""
     pieces = torch.split_with_sizes(projected, [n * length for n, length in layout.runs])
-    return torch.cat([
-        _dense(piece, heads, count, None, dropout_rate)
-        for piece, (count, _) in zip(pieces, layout.runs, strict=True)
-    ])  # fmt: skip
+    return torch.cat(
+        [
+            _dense(piece, heads, count, None, dropout_rate)
+            for piece, (count, _) in zip(pieces, layout.runs, strict=True)
+        ]
+    )
 
 
 def _ragged(projected: Tensor, heads: int, layout: UnpaddedLayout, dropout_rate: float) -> Tensor:
@@ -229,9 +231,18 @@ def _ragged(projected: Tensor, heads: int, layout: UnpaddedLayout, dropout_rate:
         )[0]
     elif projected.dtype == torch.float32 and size % 4 == 0:
         mixed = torch.ops.aten._efficient_attention_forward(
-            query[None], key[None], value[None], None, starts, starts, longest, longest,
-            dropout_rate, 0, compute_log_sumexp=projected.requires_grad,
-        )[0]  # fmt: skip
+            query[None],
+            key[None],
+            value[None],
+            None,
+            starts,
+            starts,
+            longest,
+            longest,
+            dropout_rate,
+            0,
+            compute_log_sumexp=projected.requires_grad,
+        )[0]
     else:
         return _run_by_run(projected, heads, layout, dropout_rate)
     return mixed.reshape(-1, width)

@@ -46,9 +46,14 @@ def blocked_loss(
     """
     with torch.autocast("cpu", enabled=False):
         sums: tuple[Tensor, Tensor, Tensor, Tensor] = _BlockedLoss.apply(  # type: ignore[no-untyped-call]
-            hidden, weight, bias, labels.clamp(min=0), row_weights.to(weight.dtype),
-            rows_at_once, torch.is_grad_enabled(),
-        )  # fmt: skip
+            hidden,
+            weight,
+            bias,
+            labels.clamp(min=0),
+            row_weights.to(weight.dtype),
+            rows_at_once,
+            torch.is_grad_enabled(),
+        )
     return sums
 
 
@@ -71,9 +76,15 @@ class _Gradients(NamedTuple):
 class _BlockedLoss(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor,
-        row_weights: Tensor, rows_at_once: int, want_gradient: bool,
-    ) -> tuple[Tensor, ...]:  # fmt: skip
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        labels: Tensor,
+        row_weights: Tensor,
+        rows_at_once: int,
+        want_gradient: bool,
+    ) -> tuple[Tensor, ...]:
         wide, half = weight.dtype, hidden.dtype
         matrix, offset = weight.to(half), bias.to(half)
         loss, correct, plain = torch.zeros(3, dtype=wide).unbind()
@@ -155,9 +166,15 @@ def _is_first(
 
 
 def _add_gradients(
-    sums: _Gradients, rows: Tensor, blocks: Sequence[_Block], matrix: Tensor, labels: Tensor,
-    factors: Tensor, totals: Tensor, fresh: bool,
-) -> None:  # fmt: skip
+    sums: _Gradients,
+    rows: Tensor,
+    blocks: Sequence[_Block],
+    matrix: Tensor,
+    labels: Tensor,
+    factors: Tensor,
+    totals: Tensor,
+    fresh: bool,
+) -> None:
     """Add what some rows contribute, given the exponentials e and their sums s.
 
     `fresh` says that the sums of the matrix and the bias hold nothing yet.

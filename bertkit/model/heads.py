@@ -70,18 +70,26 @@ class BertForPreTraining(nn.Module):
         initialise(self, config)
 
     def forward(
-        self, tokens: TokenBatch, mlm_rows: Tensor, mlm_labels: Tensor,
-        nsp_labels: Tensor | None = None, mlm_weights: Tensor | None = None,
+        self,
+        tokens: TokenBatch,
+        mlm_rows: Tensor,
+        mlm_labels: Tensor,
+        nsp_labels: Tensor | None = None,
+        mlm_weights: Tensor | None = None,
         nsp_weights: Tensor | None = None,
-    ) -> dict[str, Tensor]:  # fmt: skip
+    ) -> dict[str, Tensor]:
         """The same as `losses`, so that wrappers of modules see one call per batch."""
         return self.losses(tokens, mlm_rows, mlm_labels, nsp_labels, mlm_weights, nsp_weights)
 
     def losses(
-        self, tokens: TokenBatch, mlm_rows: Tensor, mlm_labels: Tensor,
-        nsp_labels: Tensor | None = None, mlm_weights: Tensor | None = None,
+        self,
+        tokens: TokenBatch,
+        mlm_rows: Tensor,
+        mlm_labels: Tensor,
+        nsp_labels: Tensor | None = None,
+        mlm_weights: Tensor | None = None,
         nsp_weights: Tensor | None = None,
-    ) -> dict[str, Tensor]:  # fmt: skip
+    ) -> dict[str, Tensor]:
         """The loss, and sums over the batch.
 
         Args:
@@ -106,15 +114,22 @@ class BertForPreTraining(nn.Module):
         return self.scored(hidden, mlm_labels, nsp_labels, mlm_weights, nsp_weights)
 
     def scored(
-        self, hidden: list[Tensor], mlm_labels: Tensor, nsp_labels: Tensor | None,
-        mlm_weights: Tensor | None, nsp_weights: Tensor | None,
-    ) -> dict[str, Tensor]:  # fmt: skip
+        self,
+        hidden: list[Tensor],
+        mlm_labels: Tensor,
+        nsp_labels: Tensor | None,
+        mlm_weights: Tensor | None,
+        nsp_weights: Tensor | None,
+    ) -> dict[str, Tensor]:
         """What `losses` returns, from the rows [M, H] to predict and the rows [N, H] of [CLS]."""
         words = vocabulary_loss(
             self.cls.predictions.transform(hidden[0]),
-            self._words, self.cls.predictions.bias, mlm_labels, row_weights=mlm_weights,
+            self._words,
+            self.cls.predictions.bias,
+            mlm_labels,
+            row_weights=mlm_weights,
             project=self.project,
-        )  # fmt: skip
+        )
         sums = {
             "loss": words.loss,
             "mlm_loss_sum": words.loss if mlm_weights is None else words.plain,
@@ -164,9 +179,12 @@ class BertForQuestionAnswering(nn.Module):
         initialise(self, config)
 
     def forward(
-        self, tokens: TokenBatch, starts: Tensor | None = None, ends: Tensor | None = None,
+        self,
+        tokens: TokenBatch,
+        starts: Tensor | None = None,
+        ends: Tensor | None = None,
         weights: Tensor | None = None,
-    ) -> dict[str, Tensor]:  # fmt: skip
+    ) -> dict[str, Tensor]:
         """`losses` where the answers are given, else the scores of every row.
 
         Returns:

@@ -77,9 +77,14 @@ class Lamb(torch.optim.Optimizer):
         super().__init__(list(groups), {"lr": 0.0})
         self.variant = variant
         self.adam: dict[str, Any] = {
-            "amsgrad": False, "lr": 1.0, "beta1": spec.beta1, "beta2": spec.beta2,
-            "weight_decay": 0.0, "eps": spec.eps, "maximize": False,
-        }  # fmt: skip
+            "amsgrad": False,
+            "lr": 1.0,
+            "beta1": spec.beta1,
+            "beta2": spec.beta2,
+            "weight_decay": 0.0,
+            "eps": spec.eps,
+            "maximize": False,
+        }
         steps = 0.0 if variant.bias_correction else _NO_CORRECTION
         for group in self.param_groups:
             for weight in group["params"]:
@@ -164,10 +169,14 @@ class Lamb(torch.optim.Optimizer):
         steps = [state["step"] for state in states]
         torch._foreach_add_(steps, 1)
         torch._fused_adam_(
-            updates, [cast(Tensor, weight.grad) for weight in weights],
-            [item["exp_avg"] for item in states], [item["exp_avg_sq"] for item in states],
-            [], steps, **self.adam,
-        )  # fmt: skip
+            updates,
+            [cast(Tensor, weight.grad) for weight in weights],
+            [item["exp_avg"] for item in states],
+            [item["exp_avg_sq"] for item in states],
+            [],
+            steps,
+            **self.adam,
+        )
 
     def _flat(self, weights: list[Tensor]) -> tuple[Tensor, list[Tensor], Tensor]:
         """Room for the updates of several tensors, one after the other.

@@ -33,13 +33,15 @@ class IpuOptions:
         factory=list, help="Share of memory for matrix products, one number or one per IPU."
     )
     device_iterations: int = setting(
-        1, help="Steps per call of the engine; only 1, so that the rate can follow its schedule.",
+        1,
+        help="Steps per call of the engine; only 1, so that the rate can follow its schedule.",
         minimum=1,
-    )  # fmt: skip
+    )
     inference_device_iterations: int = setting(
-        0, help="Batches per call when evaluating and answering; 0: one per pipeline stage.",
+        0,
+        help="Batches per call when evaluating and answering; 0: one per pipeline stage.",
         minimum=0,
-    )  # fmt: skip
+    )
     replicated_tensor_sharding: bool = setting(
         False, help="Spread the optimizer's state over the replicas."
     )

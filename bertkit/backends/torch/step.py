@@ -32,9 +32,12 @@ def make_scaler(device: str, plan: StepPlan) -> torch.amp.GradScaler:
     if plan.loss_scale:
         never = 2**31 - 1
         return torch.amp.GradScaler(
-            device, plan.loss_scale, growth_factor=1.0 + 1e-12, backoff_factor=1.0 - 1e-12,
+            device,
+            plan.loss_scale,
+            growth_factor=1.0 + 1e-12,
+            backoff_factor=1.0 - 1e-12,
             growth_interval=never,
-        )  # fmt: skip
+        )
     return torch.amp.GradScaler(device, init_scale=FIRST_LOSS_SCALE)
 
 

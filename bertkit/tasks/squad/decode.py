@@ -110,10 +110,14 @@ class Decoder:
             guesses.append(Guess("empty", 0.0, 0.0))
         chances = _softmax([guess.start_logit + guess.end_logit for guess in guesses])
         result.nbest[name] = [
-            {"text": guess.text, "probability": chance,
-             "start_logit": guess.start_logit, "end_logit": guess.end_logit}
+            {
+                "text": guess.text,
+                "probability": chance,
+                "start_logit": guess.start_logit,
+                "end_logit": guess.end_logit,
+            }
             for guess, chance in zip(guesses, chances, strict=True)
-        ]  # fmt: skip
+        ]
         result.answers[name] = guesses[0].text
         if self.version_2:
             best = next((guess for guess in guesses if guess.text), None)

@@ -215,16 +215,21 @@ class WindowMaker:
         if unanswered:
             log.logger.warning(
                 "%d of %d questions left out: their answer is not at its place in the passage",
-                unanswered, len(questions),
-            )  # fmt: skip
+                unanswered,
+                len(questions),
+            )
         if not made:
             raise DataError("no question can be used", "check that the passages are not empty")
         return made
 
     def _of_question(
-        self, question: Question, example: int, unique_id: int,
-        answer: tuple[int, int] | None, training: bool,
-    ) -> list[Window]:  # fmt: skip
+        self,
+        question: Question,
+        example: int,
+        unique_id: int,
+        answer: tuple[int, int] | None,
+        training: bool,
+    ) -> list[Window]:
         query = self._cut(split_words(question.text))[0][: self.max_query_length]
         passage = self._tokenise(question.passage)
         room = self.max_seq_length - len(query) - 3
@@ -237,9 +242,17 @@ class WindowMaker:
                 start, end = (token - first + len(query) + 2 for token in tokens)
             windows.append(
                 Window(
-                    unique_id + index, example, index, question, query, passage, spans, start, end,
+                    unique_id + index,
+                    example,
+                    index,
+                    question,
+                    query,
+                    passage,
+                    spans,
+                    start,
+                    end,
                 )
-            )  # fmt: skip
+            )
         return windows
 
     def _tokenise(self, passage: Passage) -> PassageTokens:

@@ -127,10 +127,17 @@ def load(path: Path, questions: Sequence[Question], vocab: Vocab) -> list[Window
             start, end = answers[len(windows)] if answers is not None else (None, None)
             windows.append(
                 Window(
-                    FIRST_ID + len(windows), example, index, question, ids, passage,
-                    of_question, start, end,
+                    FIRST_ID + len(windows),
+                    example,
+                    index,
+                    question,
+                    ids,
+                    passage,
+                    of_question,
+                    start,
+                    end,
                 )
-            )  # fmt: skip
+            )
     if not windows or next(passages, None) is not None:
         raise ValueError("questions and passages do not belong together")
     return windows
