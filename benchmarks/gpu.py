@@ -17,9 +17,9 @@ import statistics
 import tempfile
 from dataclasses import replace
 
-import arms
+import cases
 import torch
-from arms import Case
+from cases import Case
 from training import counted, machine, measure, ratios
 
 from bertkit.backends.torch.matmul_speed import matrix_flops
@@ -35,7 +35,7 @@ CASES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lengths", default=arms.LENGTHS, help="numbers of sequences by length")
+    parser.add_argument("--lengths", default=cases.LENGTHS, help="numbers of sequences by length")
     parser.add_argument("--case", action="append", choices=CASES, help="repeatable; all but test")
     parser.add_argument("--arm", action="append", help="repeatable, such as 'bertkit bf16'")
     parser.add_argument("--rounds", type=int, default=3)
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--optimizer", default="adamw", help="bertkit's")
     parser.add_argument("--datasheet", type=float, default=989e12, help="operations per second")
     given = parser.parse_args()
-    histogram = arms.load_histogram(given.lengths)
+    histogram = cases.load_histogram(given.lengths)
     device = torch.device(given.device)
     peak = matrix_flops(device, "bf16")
     label = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
@@ -56,7 +56,7 @@ def main() -> None:
     for chosen in given.case or [case for case in CASES if case != "test"]:
         case = CASES[chosen]
         case = replace(case, batch=given.batch or case.batch)
-        records = arms.make_records(case, histogram)
+        records = cases.make_records(case, histogram)
         per_token, length = counted(case, records)
         with tempfile.TemporaryDirectory() as folder:
             options = {

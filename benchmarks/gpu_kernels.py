@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import arms
+import cases
 from gpu_common import Findings, Settings
 
 HEADS, HEAD_SIZE = 16, 64  # of BERT-large
@@ -88,7 +89,7 @@ def attention_speed() -> dict[str, Any]:
     import torch
 
     random = np.random.default_rng(0)
-    chances = np.asarray(arms.load_histogram(arms.LENGTHS), float)
+    chances = np.asarray(cases.load_histogram(cases.LENGTHS), float)
     drawn = random.choice(512, 64, p=chances / chances.sum()) + 1
     lengths = np.sort(drawn)[::-1]
     starts = torch.tensor([0, *lengths.cumsum()], dtype=torch.int32, device="cuda")
@@ -186,7 +187,7 @@ def _arm(
     case = CASES["test" if settings.small else name]
     if batch and not settings.small:
         case = replace(case, batch=batch)
-    records = arms.make_records(case, arms.load_histogram(arms.LENGTHS))
+    records = cases.make_records(case, cases.load_histogram(cases.LENGTHS))
     arm = arms.build_bertkit(case, records, settings.precision, settings.device, compiled=compiled)
     return case, arm, list(arm.feed.steps(0, 8))
 

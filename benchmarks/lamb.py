@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from arms import Case
+from cases import Case
 from torch import Tensor, nn
 from training import machine
 

@@ -19,9 +19,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import arms
+import cases
 import numpy as np
-from arms import Arm, Case
+from arms import Arm
+from cases import Case
 from training import machine
 
 from bertkit.data.dynamic_masking import DynamicMasking
@@ -42,7 +43,7 @@ def rate(source: SampleSource, layout: str, masking: DynamicMasking | None, step
     """Real tokens per processor second of `steps` steps, after one that is not counted."""
     order = SampleOrder(len(source), 1)
     size = MICRO if layout != "packed" else MICRO // 2
-    feed = RecordFeed(source, order, BATCH, size, layout, "global_step", arms.VOCAB, masking)
+    feed = RecordFeed(source, order, BATCH, size, layout, "global_step", cases.VOCAB, masking)
     position = next(feed.steps(0, 1)).next_position
     begin, tokens = time.process_time(), 0
     for batch in feed.steps(position, steps):
@@ -52,7 +53,7 @@ def rate(source: SampleSource, layout: str, masking: DynamicMasking | None, step
 
 def write_file(path: Path, length: int, histogram: list[int]) -> RecordSource:
     """A record file of made sequences."""
-    records = arms.make_records(Case("tiny", length, BATCH, records=4096), histogram)
+    records = cases.make_records(Case("tiny", length, BATCH, records=4096), histogram)
     rows = ({name: values[row] for name, values in records.items()} for row in range(4096))
     write_records(path, [encode_example(row) for row in rows])
     return RecordSource([str(path)])
@@ -61,7 +62,7 @@ def write_file(path: Path, length: int, histogram: list[int]) -> RecordSource:
 def eaten(histogram: list[int], folder: str) -> float:
     """Tokens per second that the trainer takes of the tiny model at length 128."""
     case = Case("tiny", 128, 32)
-    records = arms.make_records(case, histogram)
+    records = cases.make_records(case, histogram)
     arm = Arm(
         "bertkit",
         case,
@@ -72,7 +73,7 @@ def eaten(histogram: list[int], folder: str) -> float:
         processor=False,
         folder=folder,
     )
-    tokens = arms.real_tokens(case, records)
+    tokens = cases.real_tokens(case, records)
     arm.run(1)
     next(tokens)
     seconds = arm.run(5)
@@ -82,13 +83,13 @@ def eaten(histogram: list[int], folder: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lengths", default=arms.LENGTHS, help="numbers of sequences by length")
+    parser.add_argument("--lengths", default=cases.LENGTHS, help="numbers of sequences by length")
     parser.add_argument("--text", nargs="*", default=[], help="sentence files, for on the fly")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--eaten", type=float, default=0.0)
     given = parser.parse_args()
-    histogram = arms.load_histogram(given.lengths)
+    histogram = cases.load_histogram(given.lengths)
     vocab = load_vocab(find_vocab(VOCAB))
     with tempfile.TemporaryDirectory() as folder:
         need = given.eaten or eaten(histogram, folder)
@@ -99,7 +100,7 @@ def main() -> None:
             }
             if given.text:
                 config = RecordsConfig(
-                    max_seq_length=length, max_predictions_per_seq=arms.PREDICTIONS[length]
+                    max_seq_length=length, max_predictions_per_seq=cases.PREDICTIONS[length]
                 )
                 sources["text"] = TextSource(given.text, config, VOCAB)
             masking = DynamicMasking(vocab, 0.15, 1)

@@ -21,9 +21,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import arms
+import cases
 import torch
-from arms import Arm, Case
+from arms import Arm
+from cases import Case
 
 from bertkit.backends.torch.matmul_speed import matrix_flops
 
@@ -56,7 +57,7 @@ def measure(
     for name in names:
         side, precision = name.split()
         arm = Arm(side, case, records=records, precision=precision, **options)
-        tokens[name] = arms.real_tokens(case, records)
+        tokens[name] = cases.real_tokens(case, records)
         done = next(tokens[name])
         first[name] = arm.run(1)[0]
         running[name], rates[name] = arm, []
@@ -130,7 +131,7 @@ def machine() -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lengths", default=arms.LENGTHS, help="numbers of sequences by length")
+    parser.add_argument("--lengths", default=cases.LENGTHS, help="numbers of sequences by length")
     parser.add_argument("--case", action="append", choices=CASES, help="repeatable; all but test")
     parser.add_argument("--arm", action="append", choices=NAMES, help="repeatable; all")
     parser.add_argument("--rounds", type=int, default=5)
@@ -144,7 +145,7 @@ def main() -> None:
         help="count processor seconds, for a busy machine and --threads 1",
     )
     given = parser.parse_args()
-    histogram = arms.load_histogram(given.lengths)
+    histogram = cases.load_histogram(given.lengths)
     print(
         json.dumps(
             {
@@ -159,7 +160,7 @@ def main() -> None:
     for name in given.case or [name for name in CASES if name != "test"]:
         case, steps = CASES[name]
         case = Case(case.shape, case.length, case.batch, case.records, given.dropout)
-        records = arms.make_records(case, histogram)
+        records = cases.make_records(case, histogram)
         torch.set_num_threads(given.threads)
         peak, per_token = matrix_flops(torch.device("cpu"), "fp32", 2.0), counted(case, records)[0]
         with tempfile.TemporaryDirectory() as folder:
@@ -176,7 +177,7 @@ def main() -> None:
         medians = {arm: statistics.median(found) for arm, found in rates.items()}
         result = {
             "case": name,
-            **arms.described(case, records),
+            **cases.described(case, records),
             "tokens_per_second": {arm: round(rate) for arm, rate in medians.items()},
             "share_of_products": {
                 arm: round(rate * per_token / peak, 3) for arm, rate in medians.items()
