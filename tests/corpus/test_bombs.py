@@ -22,8 +22,11 @@ from bertkit.corpus.forms.tar import FORM as TAR
 from bertkit.errors import DataError
 from corpus.forms.reading import read
 
-PACK = {"xz": functools.partial(lzma.compress, preset=0), "bz2": bz2.compress,
-        "gz": functools.partial(gzip.compress, compresslevel=9)}  # fmt: skip
+PACK = {
+    "xz": functools.partial(lzma.compress, preset=0),
+    "bz2": bz2.compress,
+    "gz": functools.partial(gzip.compress, compresslevel=9),
+}
 GIGABYTES = 10
 PIECE = 50_000_000
 

@@ -41,9 +41,11 @@ def test_real_wikiextractor_files(shared, tmp_path):
     assert sum(len(item.sentences) for item in documents) == result.sentences > 5_000
     # Every word of the source is there but the titles, and nothing else.
     inside = "".join(
-        line for blob in blobs for block in blob.split("<doc id=")[1:]
+        line
+        for blob in blobs
+        for block in blob.split("<doc id=")[1:]
         for line in block.split("</doc>")[0].splitlines(keepends=True)[2:]
-    )  # fmt: skip
+    )
     letters = "".join(inside.split())
     written = "".join("".join(s.split()) for d in documents for s in d.sentences)
     assert len(written) == pytest.approx(len(letters), rel=0.001)
@@ -119,9 +121,13 @@ def test_strict_stops_at_the_first_bad_document(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("blob", "reason"), [(b"", "no document with text"), (b" \n\t\n", "no document"),
-                         (b"\xff\n", "not UTF-8 at byte 0")]
-)  # fmt: skip
+    ("blob", "reason"),
+    [
+        (b"", "no document with text"),
+        (b" \n\t\n", "no document"),
+        (b"\xff\n", "not UTF-8 at byte 0"),
+    ],
+)
 def test_empty_corpus_is_refused_and_looks_unfinished(tmp_path, blob, reason):
     (tmp_path / "a.txt").write_bytes(blob)
     with pytest.raises(DataError, match=reason):

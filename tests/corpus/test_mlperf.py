@@ -99,8 +99,14 @@ def build_pipeline() -> str | None:
     if b"GNU" not in version.stdout:
         return None
     parts = ["cat", "grep -v '^<doc [^>]*>$'", r"grep -vE '\[\[Category:[^][]*\]\]'"]
-    groups = [mlperf._LINKS, mlperf._ELEMENTS, mlperf._TAGS_BEFORE, mlperf._DIVISIONS,
-              mlperf._TAGS_AFTER, mlperf._POEM]  # fmt: skip
+    groups = [
+        mlperf._LINKS,
+        mlperf._ELEMENTS,
+        mlperf._TAGS_BEFORE,
+        mlperf._DIVISIONS,
+        mlperf._TAGS_AFTER,
+        mlperf._POEM,
+    ]
     for rule in (rule for group in groups for rule in group):
         pattern, replacement = (rule, "") if isinstance(rule, str) else rule[1:]
         pattern = pattern.replace("/", r"\/") if isinstance(rule, str) else basic(pattern)
@@ -111,10 +117,18 @@ def build_pipeline() -> str | None:
 def basic(pattern: str) -> str:
     r"""A Python pattern of the table as a POSIX basic one: groups, classes, bars."""
     for python, posix in [
-        (r"[^\]|\[\n]", "[^]|[]"), (r"[^\]\[\n]", "[^][]"), (r"[^\\\n]", "[^\\]"),
-        (r"[^<\n]", "[^<]"), (r"[^>\n]", "[^>]"), (r"[^/\n]", "[^\x00]"),
-        ("(", r"\("), (")", r"\)"), (r"\|", "|"), ("/", r"\/"), ("\x00", r"\/"),
-    ]:  # fmt: skip
+        (r"[^\]|\[\n]", "[^]|[]"),
+        (r"[^\]\[\n]", "[^][]"),
+        (r"[^\\\n]", "[^\\]"),
+        (r"[^<\n]", "[^<]"),
+        (r"[^>\n]", "[^>]"),
+        (r"[^/\n]", "[^\x00]"),
+        ("(", r"\("),
+        (")", r"\)"),
+        (r"\|", "|"),
+        ("/", r"\/"),
+        ("\x00", r"\/"),
+    ]:
         pattern = pattern.replace(python, posix)
     return pattern
 

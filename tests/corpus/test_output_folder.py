@@ -35,8 +35,10 @@ def s3(tmp_path_factory):
         patch.setenv(name, "testing")
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
-        stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
     address = ""
     for line in server.stderr:
         if found := re.search(r"http://127\.0\.0\.1:\d+", line):

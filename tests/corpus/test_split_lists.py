@@ -23,10 +23,11 @@ def test_mlperf_results_are_those_of_the_benchmark(shared, mlperf_sums, punkt_da
     out = tmp_path / "results"
     result = split([str(tmp_path / "docs")], str(out), config)
     for name, place in {
-        "results/eval.txt": "eval.txt", "results/eval.md5": "eval.md5",
+        "results/eval.txt": "eval.txt",
+        "results/eval.md5": "eval.md5",
         "results/part-00000-of-00500": "train/part-00000-of-00500",
         "results/part-00001-of-00500": "train/part-00001-of-00500",
-    }.items():  # fmt: skip
+    }.items():
         assert hashlib.md5((out / place).read_bytes()).hexdigest() == mlperf_sums[name]
     assert sorted(result.splits) == ["eval", "train"]
     assert result.splits["eval"]["documents"] == 6

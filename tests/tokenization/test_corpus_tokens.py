@@ -99,13 +99,54 @@ def test_files_are_one_corpus(tmp_path, uncased):
 
 
 LINES = [
-    "", " ", "\t \x0b", "\x85", "\u2028", "\u3000", "\x1c", "\u00a0", "\u200b", "\0", "\ufeff",
-    "\ufffd", "\r", "a\rb", "a\r\nb", "\u0301", " \u0301 ", "\u00ad", "a\u00adb", "x" * 16,
-    "x" * 17, "x" * 200, "x" * 201, "é" * 200, "é" * 201, "x" * 199 + ".", "naïve", "NAÏVE.",
-    "ΑΣ", "ΑΣ. ΑΣΑ ΑΣ.Α", "\u0344\u0315", "a\u0315\u0300b", "İstanbul", "DŽ", "ﬁ", "\ufdfa",
-    "日本語のテキスト", "豈更車", "한국어 텍스트", "don't-stop_it", "$1,000.50", "[CLS] [MASK] ##x",
-    "tab\tand  spaces", "\u2029between\u2029", "x\u2028y", "\U0001f600 ok", "0" * 300,
-]  # fmt: skip
+    "",
+    " ",
+    "\t \x0b",
+    "\x85",
+    "\u2028",
+    "\u3000",
+    "\x1c",
+    "\u00a0",
+    "\u200b",
+    "\0",
+    "\ufeff",
+    "\ufffd",
+    "\r",
+    "a\rb",
+    "a\r\nb",
+    "\u0301",
+    " \u0301 ",
+    "\u00ad",
+    "a\u00adb",
+    "x" * 16,
+    "x" * 17,
+    "x" * 200,
+    "x" * 201,
+    "é" * 200,
+    "é" * 201,
+    "x" * 199 + ".",
+    "naïve",
+    "NAÏVE.",
+    "ΑΣ",
+    "ΑΣ. ΑΣΑ ΑΣ.Α",
+    "\u0344\u0315",
+    "a\u0315\u0300b",
+    "İstanbul",
+    "DŽ",
+    "ﬁ",
+    "\ufdfa",
+    "日本語のテキスト",
+    "豈更車",
+    "한국어 텍스트",
+    "don't-stop_it",
+    "$1,000.50",
+    "[CLS] [MASK] ##x",
+    "tab\tand  spaces",
+    "\u2029between\u2029",
+    "x\u2028y",
+    "\U0001f600 ok",
+    "0" * 300,
+]
 
 
 @pytest.mark.parametrize("text", LINES)
@@ -197,10 +238,20 @@ def test_an_empty_corpus_has_no_documents(tmp_path):
 
 
 BROKEN = [
-    b"\xff", b"\x80", b"\xc3", b"\xc3(", b"\xc0\x80", b"\xe2\x82", b"\xe0\x80\x80",
-    b"\xed\xa0\x80", b"\xf0\x80\x80\x80", b"\xf4\x90\x80\x80", b"\xf8\x88\x80\x80\x80",
-    b"ok \xe2\x28\xa1", b"\xce\xa3\xff",
-]  # fmt: skip
+    b"\xff",
+    b"\x80",
+    b"\xc3",
+    b"\xc3(",
+    b"\xc0\x80",
+    b"\xe2\x82",
+    b"\xe0\x80\x80",
+    b"\xed\xa0\x80",
+    b"\xf0\x80\x80\x80",
+    b"\xf4\x90\x80\x80",
+    b"\xf8\x88\x80\x80\x80",
+    b"ok \xe2\x28\xa1",
+    b"\xce\xa3\xff",
+]
 
 
 @pytest.mark.parametrize("broken", BROKEN)

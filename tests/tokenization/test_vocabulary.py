@@ -25,8 +25,12 @@ def test_ids_are_line_numbers(tmp_path):
     vocab = load_vocab(write(tmp_path / "v.txt", *SPECIAL, "the", "##s"))
     assert vocab.tokens == [*SPECIAL, "the", "##s"]
     assert (vocab.pad_id, vocab.unk_id, vocab.cls_id, vocab.sep_id, vocab.mask_id) == (
-        0, 1, 2, 3, 4,
-    )  # fmt: skip
+        0,
+        1,
+        2,
+        3,
+        4,
+    )
     assert vocab.ids["##s"] == 6
     assert len(vocab) == 7
     assert vocab.token(5) == "the"

@@ -28,14 +28,22 @@ def words(name: str, text: str, lower_case: bool = True) -> list[str]:
         ("a\u2028b", ["a", "b"], ["a", "b"], ["a\u2028b"]),
         ("a\ue000b", ["a\ue000b"], ["ab"], ["a\ue000b"]),
         ("a\u0378b", ["a\u0378b"], ["ab"], ["a\u0378b"]),
-        ("a [SEP] b", ["a", "[", "sep", "]", "b"], ["a", "[SEP]", "b"],
-         ["a", "[", "sep", "]", "b"]),
+        (
+            "a [SEP] b",
+            ["a", "[", "sep", "]", "b"],
+            ["a", "[SEP]", "b"],
+            ["a", "[", "sep", "]", "b"],
+        ),
         ("\u4e00a", ["\u4e00", "a"], ["\u4e00", "a"], ["\u4e00", "a"]),
         ("\u00a0a\u3000b\u200bc", ["a", "bc"], ["a", "bc"], ["a", "bc"]),
-        ("\u039f\u03a3 \u00c9", ["\u03bf\u03c2", "e"], ["\u03bf\u03c2", "e"],
-         ["\u03bf\u03c2", "e"]),
+        (
+            "\u039f\u03a3 \u00c9",
+            ["\u03bf\u03c2", "e"],
+            ["\u03bf\u03c2", "e"],
+            ["\u03bf\u03c2", "e"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_where_they_differ(text, google, nvidia, cerebras):
     found = [words(name, text) for name in ("google", "nvidia", "cerebras")]
     assert found == [google, nvidia, cerebras]

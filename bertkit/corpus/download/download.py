@@ -90,6 +90,10 @@ def download(
         manifest.stats = {"seconds": seconds, "licence": source.licence, "title": source.title}
         manifest.state = "complete"
         manifest.write(output)
+    return _result(source, output, manifest, fresh)
+
+
+def _result(source: Source, output: str, manifest: Manifest, fresh: bool) -> DownloadResult:
     files = manifest.outputs
     return DownloadResult(
         output,

@@ -238,11 +238,11 @@ def _read_known(
     """The fast path: known short ASCII words, spaces, marks and the ends of sentences.
 
     Stops at `end`, at the end of a line without tokens, and before anything else.
-    Returns (byte where it stopped, tokens written, sentences written, first byte of the
-    line, (first byte of the word between ASCII spaces, tokens before that word)).
+    Returns (byte where it stopped, tokens and sentences written, first byte of the line,
+    (first byte of the word between ASCII spaces, tokens before that word)).
     """
-    classes, words, pieces = tables.classes, tables.words, tables.pieces
-    case_bits, shift = tables.case_bits[0], tables.word_shift[0]
+    words, pieces, shift = tables.words, tables.pieces, tables.word_shift[0]
+    classes, case_bits = tables.classes, tables.case_bits[0]
     width = uint64(tokens.itemsize)
     word_at, word_written = word
     line_written = uint64(sentences[count - uint64(1)]) if count > uint64(0) else uint64(0)
@@ -262,15 +262,13 @@ def _read_known(
             place = _find_word(words, shift, low, high)
             if words[place] == uint64(0):  # not met before
                 break
-            # Eight bytes at once hold all pieces of nearly every word.
             entry = words[place + uint64(2)]
-            first = entry >> uint64(8)
-            stop = written + (entry & uint64(0xFF))
+            first, stop = entry >> uint64(8), written + (entry & uint64(0xFF))
+            # Eight bytes at once hold all pieces of nearly every word.
             store_u64(tokens, written * width, load_u64(pieces, first * width))
             for k in range(written + uint64(8) // width, stop):
                 tokens[k] = pieces[first + k - written]
-            written = stop
-            at += size
+            at, written = at + size, stop
         if byte_class == MARK:
             tokens[written] = tables.marks[data[at]]
             written += uint64(1)
@@ -278,13 +276,11 @@ def _read_known(
             if written == line_written:
                 break
             sentences[count] = written
-            count += uint64(1)
-            line_written = written
+            count, line_written = count + uint64(1), written
             line_at = at + uint64(1)
         at += uint64(1)
         if byte_class != MARK:
-            word_at = at
-            word_written = written
+            word_at, word_written = at, written
     return at, written, count, line_at, (word_at, word_written)
 
 
@@ -317,7 +313,7 @@ def tokenize_lines(
     word = (at, written)
     status = DONE
     while at < uint64(end) and status == DONE:
-        # Most of the text: words met before. Returns at the first thing that is not.
+        # Most of the text is words met before; this stops at the first thing that is not.
         at, written, count, line_at, word = _read_known(
             data, at, uint64(end), tables, tokens, written, sentences, count, line_at, word
         )
@@ -329,20 +325,17 @@ def tokenize_lines(
                 progress[DOCUMENTS] += 1
                 progress[DOCUMENT_START] = count
             at += uint64(1)
-            line_at = at
-            word = (at, written)
+            line_at, word = at, (at, written)
             continue
         # One run of other characters, such as a word not met before.
         status, stop, new_written, run_solid_end = _read_run(data, at, tables, tokens, written)
         solid_end = max(solid_end, run_solid_end)
         if status == DONE:
-            at = stop
-            written = new_written
+            at, written = stop, new_written
             if not _has_room(tables) and data[at] <= WIDEST_SPACE:
                 status = NEEDS_ROOM
         else:
-            # Back to the beginning of the word, which the caller, or another try, will take.
-            at, written = word
+            at, written = word  # back to its beginning, for another try or for the caller
             if status == NEEDS_PAGE:
                 progress[PAGE] = _decode(data, stop)[0] >> 8
     progress[AT] = at

@@ -35,8 +35,12 @@ def test_whole_file_gets_its_name_and_leaves_nothing_else(server, tmp_path, pati
     facts = fetch(known(url, md5=MD5), tmp_path, patience[0])
     assert (tmp_path / "file.bin").read_bytes() == BODY
     assert facts == {
-        "bytes": len(BODY), "md5": MD5, "sha256": SHA256, "url": url, "fetched_bytes": len(BODY),
-    }  # fmt: skip
+        "bytes": len(BODY),
+        "md5": MD5,
+        "sha256": SHA256,
+        "url": url,
+        "fetched_bytes": len(BODY),
+    }
     assert nothing_but(tmp_path, "file.bin")
 
 

@@ -99,9 +99,12 @@ def test_second_run_has_nothing_to_do_and_another_folder_is_refused(tmp_path):
 )
 def test_location_survives_wrapping_and_quotation_marks(text):
     question = {
-        "id": "q", "topic": "t", "question": "What?",
-        "answer": "IndexError", "anchor": 'out of range, "IndexError" is raised',
-    }  # fmt: skip
+        "id": "q",
+        "topic": "t",
+        "question": "What?",
+        "answer": "IndexError",
+        "anchor": 'out of range, "IndexError" is raised',
+    }
     found = locate(question, text)
     assert found is not None
     assert "\n" not in found.context
@@ -118,9 +121,12 @@ def test_one_paragraph_holds_all_its_questions():
     items = []
     for number, answer in enumerate(("cat", "mat")):
         question = {
-            "id": str(number), "topic": "t", "question": "?",
-            "answer": answer, "anchor": "the cat sat on the mat",
-        }  # fmt: skip
+            "id": str(number),
+            "topic": "t",
+            "question": "?",
+            "answer": answer,
+            "anchor": "the cat sat on the mat",
+        }
         items.append(locate(question, "Once the cat sat on the mat."))
     (article,) = squad_file(items)["data"]
     (block,) = article["paragraphs"]

@@ -12,8 +12,12 @@ TEXT = b"<r>head<page>one</page> <page>two</page>\n<page>cut<page>three</page><p
 def test_elements_do_not_depend_on_the_blocks(size):
     blocks = [TEXT[i : i + size] for i in range(0, len(TEXT), size)]
     assert list(elements(blocks, ("page",), 1000)) == [
-        b"<page>one</page>", b"<page>two</page>", None, b"<page>three</page>", None,
-    ]  # fmt: skip
+        b"<page>one</page>",
+        b"<page>two</page>",
+        None,
+        b"<page>three</page>",
+        None,
+    ]
 
 
 def test_too_large_is_not_kept():

@@ -98,23 +98,36 @@ def test_kinds_of_pages(tmp_path):
     found = read(write(tmp_path, text))
     assert found[0] == RawDocument("1 (T1)", "T1", "Text with.")
     assert found[1:5] == [
-        Skipped("redirect"), Skipped("redirect"), Skipped("other namespace"),
+        Skipped("redirect"),
+        Skipped("redirect"),
+        Skipped("other namespace"),
         Skipped("not wikitext"),
-    ]  # fmt: skip
+    ]
     assert found[5].text == ""
     assert isinstance(found[6], Rejected)
     assert read(write(tmp_path, text), namespaces=(1,))[3].text == "Talk."
 
 
 def test_bad_pages_are_counted_and_named_and_strict_stops(tmp_path):
-    parts = [page("Good.", 1), page("Bad \udcff.", 2), page("Bad & bad.", 3).replace("&amp;", "&"),
-             "<page><title>never closed", page("x" * 3000, 5), page("Good too.", 6)]  # fmt: skip
+    parts = [
+        page("Good.", 1),
+        page("Bad \udcff.", 2),
+        page("Bad & bad.", 3).replace("&amp;", "&"),
+        "<page><title>never closed",
+        page("x" * 3000, 5),
+        page("Good too.", 6),
+    ]
     path = tmp_path / "dump.xml"
     path.write_bytes((HEAD + "".join(parts)).encode("utf-8", "surrogateescape"))
     found = read(str(path), 2000)
     assert [type(item).__name__ for item in found] == [
-        "RawDocument", "Rejected", "Rejected", "Rejected", "Rejected", "RawDocument",
-    ]  # fmt: skip
+        "RawDocument",
+        "Rejected",
+        "Rejected",
+        "Rejected",
+        "Rejected",
+        "RawDocument",
+    ]
     config = ExtractConfig(splitter="lines")
     result = extract([str(path)], str(tmp_path / "out"), config, workers=1)
     assert (result.documents, result.rejected) == (3, 3)

@@ -32,13 +32,14 @@ RULES = {
     "a < b and c > d and List<String>": "a < b and c > d and List<String>",
     "One<br/>two <small>three</small>": "One\ntwo three",
     "[http://x.org a site] and [http://y.org].": "a site and.",
-    "* An item of [[words]] says much.\n* [[Link]]\n* [http://x only links]\n# Two things.":
-        "An item of words says much.\n\nTwo things.",
+    (
+        "* An item of [[words]] says much.\n* [[Link]]\n* [http://x only links]\n# Two things."
+    ): "An item of words says much.\n\nTwo things.",
     ";Term: its meaning\n:indented text": "Term: its meaning\n\nindented text",
     "Now {{CURRENTYEAR}}, {{#time:Y}} on {{PAGENAME}}.": "Now, on Title.",
     "{{formatnum:1234}} of {{frac|1|2}}, {{US$|5}}": "1234 of 1/2, US$5",
     "[[a|b]] ]] ccc": "b ccc",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("source", RULES)
@@ -55,10 +56,37 @@ def test_output_does_not_depend_on_the_day(monkeypatch):
 
 
 PIECES = st.sampled_from(
-    ["{{", "}}", "[[", "]]", "{|", "|}", "|", "\n", "\n* ", "<ref>", "</ref>", "<nowiki>",
-     "</nowiki>", "<!--", "-->", "''", "==", "word ", "[http://x ", "]", "convert|5|km", "&lt;",
-     "File:a", "<br/>", "__TOC__", "=", "é", " "]
-)  # fmt: skip
+    [
+        "{{",
+        "}}",
+        "[[",
+        "]]",
+        "{|",
+        "|}",
+        "|",
+        "\n",
+        "\n* ",
+        "<ref>",
+        "</ref>",
+        "<nowiki>",
+        "</nowiki>",
+        "<!--",
+        "-->",
+        "''",
+        "==",
+        "word ",
+        "[http://x ",
+        "]",
+        "convert|5|km",
+        "&lt;",
+        "File:a",
+        "<br/>",
+        "__TOC__",
+        "=",
+        "é",
+        " ",
+    ]
+)
 
 
 @given(st.lists(PIECES, max_size=60).map("".join))
@@ -72,9 +100,30 @@ def test_any_jumble_of_markers_gives_text(source):
     assert plain_text(source, "Title") == found
 
 
-HOSTILE = ["{{", "[[", "<ref>", "{|\n", "<!--", "[[a|", "''", "{{[[", "[http://a ", "(,", ", ",
-           " ", "<nowiki>", "=", "<div ", "__", "{{a|", "\n:*", "}}", "]]", "|}\n",
-           "&amp;"]  # fmt: skip
+HOSTILE = [
+    "{{",
+    "[[",
+    "<ref>",
+    "{|\n",
+    "<!--",
+    "[[a|",
+    "''",
+    "{{[[",
+    "[http://a ",
+    "(,",
+    ", ",
+    " ",
+    "<nowiki>",
+    "=",
+    "<div ",
+    "__",
+    "{{a|",
+    "\n:*",
+    "}}",
+    "]]",
+    "|}\n",
+    "&amp;",
+]
 
 
 # Opened by the first and never closed by the second.

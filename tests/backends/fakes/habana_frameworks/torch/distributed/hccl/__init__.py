@@ -42,7 +42,7 @@ def initialize_distributed_hpu(world_size=None, rank=None, local_rank=None):
 initialize_distributed_hpu()
 
 
-class ProcessGroupHCCL(dist.TorchProcessGroup):
+class ProcessGroupHCCL(dist.ProcessGroup):
     """Carries tensors of the device only; gloo does the work."""
 
     def __init__(self, options):
