@@ -89,9 +89,8 @@ def _bertkit(*words: Any) -> None:
 def summary(settings: Settings, findings: Findings) -> None:
     """Everything that was found, as one object on standard output."""
     work, whole = settings.work, dict[str, Any]()
-    whole["phases"] = [
-        json.loads(line) for line in (work / "phases.jsonl").read_text().split("\n") if line
-    ]
+    lines = (work / "phases.jsonl").read_text().splitlines()
+    whole["phases"] = [json.loads(line) for line in lines]
     for phase in whole["phases"]:
         log = work / "log" / f"{phase['phase']}.log"
         if phase["status"] not in (0, "no time left") and log.is_file():

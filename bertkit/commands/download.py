@@ -34,9 +34,7 @@ from bertkit.commands import options
 @options.count_option(
     "--workers", 1, "Files fetched at the same time.  [default: 1]", minimum=1, show=False
 )
-@options.overwrite_option
-@options.dry_run_option
-@options.common_options
+@options.write_options
 def command(
     name: str | None,
     output: str | None,

@@ -16,11 +16,8 @@ from bertkit.corpus.config import ExtractConfig
 @options.prefix_option("@list.txt")
 @options.output_option("Folder for part-00000-of-0000N.txt and manifest.json.")
 @options.config_options(ExtractConfig)
-@options.workers_option
-@options.executor_options
-@options.overwrite_option
-@options.dry_run_option
-@options.common_options
+@options.pool_options
+@options.write_options
 def command(
     inputs: tuple[str, ...],
     input_prefix: str,

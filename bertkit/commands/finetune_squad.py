@@ -17,9 +17,7 @@ PRESETS = [name for name in config.preset_names() if name.startswith("squad")]
 @click.command()
 @click.option("--preset", type=click.Choice(PRESETS), help="Start from a shipped recipe.")
 @options.config_options(SquadConfig)
-@options.overwrite_option
-@options.dry_run_option
-@options.common_options
+@options.write_options
 def command(
     preset: str | None, overwrite: bool, dry_run: bool, as_json: bool, **given: Any
 ) -> None:

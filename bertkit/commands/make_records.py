@@ -17,11 +17,8 @@ from bertkit.records.config import RecordsConfig
 @options.vocab_option
 @options.config_options(RecordsConfig)
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N records.")
-@options.workers_option
-@options.executor_options
-@options.overwrite_option
-@options.dry_run_option
-@options.common_options
+@options.pool_options
+@options.write_options
 def command(
     inputs: tuple[str, ...],
     output: str,

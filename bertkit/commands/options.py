@@ -146,6 +146,16 @@ dry_run_option = click.option(
 )
 
 
+def pool_options(function: Command) -> Command:
+    """`--workers`, `--executor` and `--scheduler`, of commands that divide their work."""
+    return workers_option(executor_options(function))
+
+
+def write_options(function: Command) -> Command:
+    """`--overwrite`, `--dry-run` and the common options, of commands that write much."""
+    return overwrite_option(dry_run_option(common_options(function)))
+
+
 def config_options(kind: type, skip: Sequence[str] = ()) -> Decorator:
     """Flags for every field of a configuration dataclass, and `--config`, `--set`.
 

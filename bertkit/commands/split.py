@@ -16,9 +16,7 @@ from bertkit.corpus.config import SplitConfig
 @options.prefix_option("--metadata")
 @options.output_option("Folder for train/part-0000i-of-0000N.txt, valid.txt, test.txt.")
 @options.config_options(SplitConfig)
-@options.overwrite_option
-@options.dry_run_option
-@options.common_options
+@options.write_options
 def command(
     inputs: tuple[str, ...],
     input_prefix: str,
