@@ -151,6 +151,6 @@ def test_executor_and_scheduler_go_together(monkeypatch):
 
 def test_no_scheduler_is_one_clear_error(monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("bertkit.pool._PATIENCE", 1)
+    monkeypatch.setattr("bertkit.pool._CONNECT_SECONDS", 1)
     with pytest.raises(BertkitError, match="no Dask scheduler at"):
         list(run_tasks(abs, [1], executor="dask", scheduler="tcp://127.0.0.1:1"))
