@@ -1,4 +1,4 @@
-"""Run independent tasks in a pool of processes or on a Dask cluster."""
+"""Runs independent tasks in a pool of processes or on a Dask cluster."""
 
 from __future__ import annotations
 

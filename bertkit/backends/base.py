@@ -1,4 +1,4 @@
-"""What the trainer asks of a machine: the adapter protocol.
+"""Defines the adapter protocol: what the trainer needs from a backend.
 
 The unit is one optimizer step on a whole `StepBatch`. The loop owns the order, the
 signals, the checkpoints and the metrics; an adapter owns what a step is on its machine,

@@ -1,4 +1,4 @@
-"""`bertkit predict`: a question and a passage in, an answer out."""
+"""`bertkit predict`: answers a question about a passage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 5
 
 
 @click.command()
-@click.option("--question", metavar="TEXT", help="What to ask.")
+@click.option("--question", metavar="TEXT", help="Question to answer.")
 @click.option(
     "--passage", metavar="TEXT", help="Text to find the answer in; @FILE reads it from a file."
 )

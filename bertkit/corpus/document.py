@@ -1,4 +1,4 @@
-"""Documents, and the files that hold them: one sentence per line.
+"""Reads and writes documents: one sentence per line, blank lines between documents.
 
 The form: UTF-8, each sentence on its own line, a blank line between documents.
 It is what Google's, MLPerf's and NVIDIA's record makers read.

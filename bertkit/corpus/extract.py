@@ -1,4 +1,4 @@
-"""`bertkit extract`: raw files to documents of one sentence per line."""
+"""`bertkit extract`: turns raw files into documents of one sentence per line."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def _record(
         raise DataError(
             f"no document with text in {len({name for part in parts for name in part.paths})} files"
             + (f"; {first}" if first else ""),
-            "is --form right? auto takes files it does not know as text",
+            "check --form; auto reads files that it does not recognise as text",
         )
 
 
@@ -271,10 +271,10 @@ def _finished(manifest: Manifest, part: Part, target: OutputFolder) -> bool:
 def _warn(manifest: Manifest) -> None:
     named = [text for facts in manifest.outputs.values() for text in facts["named"]]
     for text in named[:LOGGED]:
-        log.logger.warning("left out: %s", text)
+        log.logger.warning("skipped: %s", text)
     count = _total(manifest, "rejected")
     if count > LOGGED:
-        log.logger.warning("left out %d documents in all; the manifest names them", count)
+        log.logger.warning("skipped %d documents in all; the manifest lists them", count)
 
 
 def _result(

@@ -1,4 +1,4 @@
-"""`bertkit split`: documents divided into train, valid and test files.
+"""`bertkit split`: divides documents into train, valid and test files.
 
 By default a hash of a document's text decides where it goes: the choice needs no list,
 stays the same when the corpus grows or its files are reordered, and puts two copies of a
@@ -126,7 +126,9 @@ def _split(
         )
         repeated, across = sides.duplicates()
         if across:
-            log.logger.warning("%d documents stand on more than one side", across)
+            log.logger.warning(
+                "%d documents are in more than one part (train, valid, test)", across
+            )
     journal.close()
     manifest.stats = {"duplicates": repeated, "across": across}
     return _result(manifest, target.folder, time.perf_counter() - started)
@@ -145,7 +147,7 @@ def _by_hash(files: Sequence[str], config: SplitConfig, journal: Journal) -> int
 def _inputs(inputs: Sequence[str], config: SplitConfig, prefix: str) -> list[str]:
     if config.method != "lists":
         if not inputs:
-            raise UsageError("--input is required", "only --method lists goes without it")
+            raise UsageError("--input is required", "only --method lists works without it")
         return list_inputs(inputs)
     if inputs:
         raise UsageError("--method lists takes its files from --metadata, not from --input")
@@ -217,7 +219,7 @@ def _check(survey: _Survey, config: SplitConfig, files: int) -> None:
     for name, fraction in wanted.items():
         if fraction and not survey.counts[name]:
             raise DataError(
-                f"{name} would be empty: of {total} documents none falls to it",
+                f"{name} would be empty: of {total} documents none is assigned to it",
                 f"raise --{name}, or try another --seed" if name != "train" else "give more text",
             )
     if config.parts > survey.counts["train"]:

@@ -1,4 +1,4 @@
-"""Batch layouts: how the records of a step become micro-batches.
+"""Divides the records of a step into micro-batches: unpadded, padded, bucketed or packed.
 
 `unpadded` and `padded` cut the records into micro-batches of consecutive ones. `bucketed`
 puts sequences of similar length together and pads each micro-batch to the smallest

@@ -1,4 +1,4 @@
-"""Micro-batches of constant shapes, for machines that compile what they run.
+"""Makes micro-batches of constant shapes, for devices that compile what they run.
 
 A micro-batch has N rows of L tokens, with room for P predictions and S sequences in every
 row, whatever it holds: the rest is padding of weight 0. The weights contain all factors of

@@ -1,4 +1,4 @@
-"""From a record source to the batches of a run, step by step."""
+"""Turns a record source into the batches of a run, step by step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Order of samples over epochs: a pure function of the seed and the position.
+"""Computes the order of samples over epochs from the seed and the position alone.
 
 Nothing here depends on the world size, on loader workers or on where a run was
 interrupted, so a resumed run sees what an uninterrupted one would have seen.

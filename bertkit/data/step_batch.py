@@ -1,4 +1,4 @@
-"""What one step and one forward pass take: flat rows of tokens, and what to predict of them.
+"""Defines the batch of a step and of a forward pass: flat rows of tokens and their labels.
 
 A `StepBatch` is everything one optimizer step needs, as `MicroBatch`es of flat numpy
 arrays. Here is the unpadded form, in which the sequences of a micro-batch stand one after

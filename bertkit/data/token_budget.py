@@ -1,4 +1,4 @@
-"""Unpadded micro-batches with few different totals, for kernels that like round ones.
+"""Pads micro-batches to a few round totals of tokens, which are fast on GPUs.
 
 A step's sequences are dealt out so that all its micro-batches have about the same number of
 tokens. Each is then filled up with dummy sequences of padding tokens, because rows that

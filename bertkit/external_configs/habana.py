@@ -1,4 +1,4 @@
-"""Translate the flags of Habana's `run_pretraining.py` in a job file or shell script.
+"""Translates the flags of Habana's `run_pretraining.py` in a job file or shell script.
 
 Read are the words that follow the program's name, and the number of cards that the launcher
 before it asks for.

@@ -1,4 +1,4 @@
-"""Checks of Kubernetes documents: their schemas, and the rules that no schema knows."""
+"""Checks Kubernetes documents against their schemas and against rules no schema covers."""
 
 from __future__ import annotations
 

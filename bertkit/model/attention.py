@@ -1,4 +1,4 @@
-"""Which rows attend to which: batch layouts, and attention over flat rows.
+"""Computes attention over flat rows, for every batch layout.
 
 All sequences of a batch lie in one matrix of rows. A layout says where each sequence
 begins and ends; attention never crosses a sequence and never reads padding.

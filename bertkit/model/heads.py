@@ -1,4 +1,4 @@
-"""What sits on the encoder: masked LM and next sentence heads, and the span head."""
+"""Defines the heads on the encoder: masked LM, next sentence prediction and answer span."""
 
 from __future__ import annotations
 

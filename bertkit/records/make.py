@@ -1,4 +1,4 @@
-"""Makes a folder of record files, with its manifest, from sentence files: `make-records`.
+"""`bertkit make-records`: makes a folder of record files from sentence files.
 
 Light: numba is loaded where records are made, not for a plan or an estimate.
 """
@@ -136,7 +136,10 @@ def make_records(
 def _check_executor(executor: str, scheduler: str, limit: int | None) -> None:
     check_executor(executor, scheduler)
     if executor == "dask" and limit is not None:
-        raise UsageError("--limit takes one shard after another, here", "leave out --executor dask")
+        raise UsageError(
+            "--limit makes one shard after another, on this machine only",
+            "leave out --executor dask",
+        )
 
 
 def _missing_tasks(
@@ -182,8 +185,8 @@ def list_inputs(inputs: Sequence[str]) -> list[str]:
     for name in inputs:
         if files.is_remote(name):
             raise DataError(
-                f"{name}: text is read from local disks, once to hash it and once to use it",
-                "copy it first; `bertkit extract` reads URLs and writes such files",
+                f"{name}: not a local file; make-records reads its text twice, from a local disk",
+                "copy it to a local disk; `bertkit extract` reads URLs and writes such files",
             )
         if os.path.isdir(name):
             require_complete(name)

@@ -1,4 +1,4 @@
-"""Reading sentence files: one sentence per line, blank lines between documents."""
+"""Reads sentence files: one sentence per line, blank lines between documents."""
 
 from __future__ import annotations
 

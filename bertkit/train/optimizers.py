@@ -1,4 +1,4 @@
-"""Optimizers by name, their parameter groups, their state under names, and clipping.
+"""Builds optimizers by name, with parameter groups and clipping; saves and loads their state.
 
 All keep their moments in fp32, group parameters by name (no weight decay on biases and
 LayerNorm), and save their state under parameter names, so that a checkpoint can be

@@ -1,4 +1,4 @@
-"""A training run in its folder: restore, train, save, resume, close.
+"""Runs a training in its folder: restores, trains, saves, resumes and closes it.
 
 The same for every task: what differs comes as a `TrainingTask`. The folder gets
 
@@ -185,7 +185,9 @@ class TrainingRun:
         if state.world != world:
             changed.append(f"{state.world} processes, now {world}")
         if changed:
-            log.logger.warning("resuming, but not bit for bit the same run: %s", "; ".join(changed))
+            log.logger.warning(
+                "resuming, but the results will not be bit-identical: %s", "; ".join(changed)
+            )
         self.task.load_weights(model, resumed, resuming=True)
         log.logger.info("resuming from %s at step %d", resumed, state.step)
         self.progress = Progress(

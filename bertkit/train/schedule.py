@@ -1,4 +1,4 @@
-"""Learning rates: functions from the number of updates already done to a rate, in pieces."""
+"""Defines learning rate schedules as functions from the number of updates to a rate."""
 
 from __future__ import annotations
 
@@ -152,7 +152,9 @@ def staged(texts: Sequence[str], max_steps: int) -> Schedule:
         kind, steps, first, last = _stage(text)
         if steps is None:
             if number < len(texts):
-                raise ConfigError(f"--stage {text}: only the last stage may leave out its steps")
+                raise ConfigError(
+                    f"--stage {text}: only the last stage may omit its number of steps"
+                )
             steps = max(1, max_steps - begin)
         form = "polynomial" if kind == "linear" else kind
         pieces.append(Piece(form, begin, steps, first, last))

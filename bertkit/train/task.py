@@ -1,4 +1,4 @@
-"""What a task package gives to a training run: the seam between `bertkit.tasks` and the loop.
+"""Defines the interface between a task package and the training loop.
 
 To add a task, write in a package of its own
 
@@ -125,4 +125,4 @@ class TrainingTask(ABC):
         own = tuple(self.new_weights)
         missing = [name for name in report.missing if not name.startswith(own)]
         if missing:
-            log.logger.warning("%s lacks %s: drawn at random", checkpoint, ", ".join(missing))
+            log.logger.warning("%s lacks %s: initialised at random", checkpoint, ", ".join(missing))

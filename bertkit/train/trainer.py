@@ -1,4 +1,4 @@
-"""The training loop: steps in order, log lines, evaluations, checkpoints, signals.
+"""The training loop: steps, log lines, evaluations, checkpoints and signals.
 
 It knows neither BERT nor a machine: batches come from a function of the position, a step
 is the adapter's, and what a checkpoint holds is decided by `CheckpointWriter`.
@@ -253,7 +253,11 @@ class Trainer:
             if not math.isfinite(numbers["loss"]):
                 step = progress.step - len(steps) + index + 1
                 self.checkpoints.wait_for_saves()
-                kept = f"; {progress.checkpoint} is whole" if progress.checkpoint else ""
+                kept = (
+                    f"; the checkpoint {progress.checkpoint} is intact"
+                    if progress.checkpoint
+                    else ""
+                )
                 raise BertkitError(
                     f"the loss is {numbers['loss']} at step {step}{kept}",
                     "lower --learning-rate, lengthen the warm-up, or use bf16 instead of fp16",

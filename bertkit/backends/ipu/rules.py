@@ -1,4 +1,4 @@
-"""Settings that IPUs do not support, reported before anything is compiled.
+"""Reports settings that IPUs do not support, before anything is compiled.
 
 The engine refuses most of this itself, but after minutes of compiling and one thing at a
 time. Sources: PopTorch's user guide (pipelined execution, batching, number of IPUs), its

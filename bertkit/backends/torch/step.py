@@ -1,4 +1,4 @@
-"""The step of machines on which Python runs every micro-batch: the CPU and CUDA."""
+"""Runs a training step in plain PyTorch, micro-batch by micro-batch, on CPUs and GPUs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bertkit download`: a source of the catalogue as verified files in a folder."""
+"""`bertkit download`: fetches the files of a source into a folder and verifies them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convert a checkpoint of any format into another, or check that it is complete."""
+"""Converts a checkpoint of any format into another, or checks that it is complete."""
 
 from __future__ import annotations
 

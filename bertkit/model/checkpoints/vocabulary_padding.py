@@ -1,4 +1,4 @@
-"""Pad a vocabulary to a multiple, as matrix units like it, or cut the padding off again."""
+"""Pads a vocabulary to a multiple of a number, or cuts the padding off again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans the sentence pairs of a corpus, all of them, in the order in which they are written."""
+"""Plans all sentence pairs of a corpus, in the order in which they are written."""
 
 from __future__ import annotations
 
@@ -179,7 +179,9 @@ def plan_rules(config: RecordsConfig, vocab: Vocab, never: np.ndarray) -> pair_p
     if config.max_seq_length > LONGEST:
         raise ConfigError(f"max_seq_length {config.max_seq_length} is above {LONGEST}")
     if len(vocab) > LARGEST_ID:
-        raise ConfigError(f"{len(vocab):,} tokens in a vocabulary; at most 2,097,151 work")
+        raise ConfigError(
+            f"{len(vocab):,} tokens in the vocabulary; at most 2,097,151 are supported"
+        )
     lengths = range(config.max_seq_length + 1)
     wanted = [predictions_for(n, config.masked_lm_prob, config.predictions) for n in lengths]
     draw_ids = [vocab.ids[token] for token in vocab.tokens]

@@ -1,4 +1,4 @@
-"""Plans windows of running text, and gives them as batches or as tokens."""
+"""Plans windows of running text, and returns them as batches or as tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compares two record sets: do they hold the same instances, whatever wrote them?
+"""`bertkit verify`: compares two record sets, whatever programs wrote them.
 
 Compared is what an instance means: its real tokens, segments, predictions and next
 sentence label; padding, widths, file format, packing and the order of features are not.

@@ -1,4 +1,4 @@
-"""Estimates what a run will need: steps, memory and disk. Computes no step."""
+"""Estimates the steps, memory and disk a run needs, without computing a step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures checkpoints: masked LM and next sentence quality over fixed records."""
+"""`bertkit eval`: measures the masked LM and next sentence quality of checkpoints."""
 
 from __future__ import annotations
 

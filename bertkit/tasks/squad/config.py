@@ -1,4 +1,4 @@
-"""Settings of fine-tuning, predicting and scoring on SQuAD. Light: imports no torch."""
+"""Defines the settings of fine-tuning, predicting and scoring on SQuAD. Imports no torch."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class AnswerConfig(ComputeConfig, BackendSections):
         minimum=8,
     )
     doc_stride: int = setting(
-        128, help="Tokens from the start of one window to the start of the next.", minimum=1
+        128, help="Stride between the starts of two windows, in tokens.", minimum=1
     )
     max_query_length: int = setting(
         64, help="Maximum tokens of a question; the rest is cut off.", minimum=1

@@ -1,4 +1,4 @@
-"""Decodes start and end scores into answers, as the end of Google's run_squad.py does."""
+"""Decodes start and end scores into answers, as Google's run_squad.py does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fine-tunes on SQuAD: trains, answers and scores, in any combination."""
+"""`bertkit finetune-squad`: trains, answers and scores, in any combination."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a model's answers fail: scores by kind of question, and examples."""
+"""Shows where a model's answers fail: scores by kind of question, and examples."""
 
 from __future__ import annotations
 
