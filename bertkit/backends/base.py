@@ -49,7 +49,7 @@ class Caps:
         optimizers: names it offers.
         shards_optimizer: several processes can each keep a part of the optimizer's state.
         body_runs_once: the step's Python is traced for the first batch and never runs again.
-        constant_totals: unpadded micro-batches are filled up to round totals, few of them
+        constant_totals: unpadded micro-batches are padded to round totals, few of them
             where the model is compiled, see `bertkit.data.token_budget`.
         recomputes: activations can be computed again instead of kept.
         profiles: PyTorch's profiler sees its operations.

@@ -37,7 +37,7 @@ def command(question: str | None, passage: str | None, as_json: bool, **given: A
     below = settings_of_run(given.get("init_checkpoint"))
     config = options.resolved(PredictConfig, given, below=below).config
     if (question is None) != (passage is None):
-        raise click.UsageError("--question and --passage go together")
+        raise click.UsageError("--question and --passage must be given together")
     from bertkit import log
     from bertkit.backends import registry
     from bertkit.files import open_binary

@@ -48,7 +48,7 @@ class ExtractConfig:
         found = []
         if self.chain != "own" and self.limit:
             found.append(
-                f"--limit does not go with --chain {self.chain}, which works on whole files"
+                f"--limit does not work with --chain {self.chain}, which works on whole files"
             )
         try:
             self.namespace_numbers()

@@ -213,7 +213,7 @@ def _parts(groups: Sequence[Group], folder: str, config: ExtractConfig) -> list[
 
 
 def _absolute(part: Part) -> Part:
-    """The part with full paths: workers elsewhere have their own current folder."""
+    """The part with full paths: workers on other machines have their own working directory."""
     paths = (name if is_remote(name) else str(Path(name).absolute()) for name in part.paths)
     return replace(part, folder=str(Path(part.folder).absolute()), paths=tuple(paths))
 

@@ -31,8 +31,8 @@ class Layout:
         boundaries: of buckets, see `bucket_boundaries`.
         sequences_per_pack: most sequences in a row of the packed layout.
         cls_place: see `fixed_packed`.
-        budget: totals that unpadded micro-batches are filled up to; None: no fill.
-        stretches: say where attention may go by the lengths of stretches of rows, as
+        budget: totals that unpadded micro-batches are padded to; None: no padding.
+        stretches: describe attention by the lengths of spans of rows, as
             unpadded micro-batches do, instead of a mask.
     """
 
@@ -102,9 +102,9 @@ def without_target_padding(batch: MicroBatch) -> MicroBatch:
 
 
 def padding_as_stretches(batch: MicroBatch) -> MicroBatch:
-    """A padded micro-batch for kernels that take stretches of any length and no mask.
+    """A padded micro-batch for kernels that take spans of any length and no mask.
 
-    The padding after a sequence is a stretch of its own, because kernels leave rows that
+    The padding after a sequence is a span of its own, because kernels leave rows that
     belong to none as they find them. Nothing has to be read from a mask on the device.
 
     Args:
@@ -123,9 +123,9 @@ def padding_as_stretches(batch: MicroBatch) -> MicroBatch:
 def packs_as_stretches(
     batch: MicroBatch, packed: np.ndarray, shape: PackShape, rows: int = 0
 ) -> MicroBatch:
-    """A packed micro-batch for machines whose attention takes stretches of any length.
+    """A packed micro-batch for machines whose attention takes spans of any length.
 
-    The padding at the end of a row is a stretch of its own.
+    The padding at the end of a row is a span of its own.
 
     Args:
         batch: of `fixed_packed`, every [CLS] at its own position.

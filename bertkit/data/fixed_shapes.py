@@ -159,7 +159,7 @@ def _places(
 
 
 def _rank_within(groups: np.ndarray) -> np.ndarray:
-    """0, 1, 2, ... within each stretch of equal neighbours."""
+    """0, 1, 2, ... within each run of equal neighbours."""
     numbers = np.arange(len(groups))
     if not len(groups):
         return numbers

@@ -36,7 +36,7 @@ class RecordFeed:
         boundaries: of the bucketed layout, see `bucket_boundaries`.
         sequences_per_pack: most sequences in a row of the packed layout.
         cls_place: of the packed layout, see `fixed_packed`.
-        budget: totals that unpadded micro-batches are filled up to.
+        budget: totals that unpadded micro-batches are padded to.
         stretches: see `bertkit.data.batch_layouts.Layout`.
     """
 

@@ -14,7 +14,7 @@ class SampleOrder:
 
     Position p belongs to epoch p // count. Each epoch is the permutation of its samples
     that numpy's frozen `RandomState` stream gives for (seed, epoch); a batch that
-    crosses the end of an epoch goes on with the next one, so no sample is dropped.
+    crosses the end of an epoch continues with the next one, so no sample is dropped.
 
     Args:
         count: samples in an epoch, at least 1.

@@ -1,7 +1,7 @@
 """Pads micro-batches to a few round totals of tokens, which are fast on GPUs.
 
-A step's sequences are dealt out so that all its micro-batches have about the same number of
-tokens. Each is then filled up with dummy sequences of padding tokens, because rows that
+A step's sequences are distributed so that all its micro-batches have about the same number of
+tokens. Each is then padded with dummy sequences of padding tokens, because rows that
 belong to no sequence would hold whatever was in memory: to the next round number, or, for
 models that are compiled per shape, to the smallest of a few totals that holds it.
 """
@@ -19,7 +19,7 @@ from bertkit.data.step_batch import MicroBatch, Records, sequence_lengths, unpad
 
 _SAMPLE = 2048
 _ROWS = 64  # rows of a tile of matrix kernels; totals are multiples of it
-_SMALL = 4096  # below so many rows, tiles are not worth the fill
+_SMALL = 4096  # below so many rows, tiles are not worth the padding
 _FEW_ROWS = 8  # what half precision kernels need
 _PREDICTED = 1.01  # room for a share of predictions above the mean
 _PREDICTED_ROWS = 32
@@ -27,7 +27,7 @@ _PREDICTED_ROWS = 32
 
 @dataclass(frozen=True)
 class Budget:
-    """The totals that micro-batches are filled up to.
+    """The totals that micro-batches are padded to.
 
     Attributes:
         length: L, the longest sequence there may be; dummy ones are no longer.
@@ -52,12 +52,12 @@ class Budget:
         return None
 
     def spans(self, tokens: int, sequences: int, rest: int) -> int:
-        """Stretches of rows, sequences and dummy ones, in a micro-batch.
+        """Spans of rows, sequences and dummy ones, in a micro-batch.
 
         Args:
             tokens: T.
             sequences: N.
-            rest: rows of dummy sequences. Where there are totals, the number of stretches
+            rest: rows of dummy sequences. Where there are totals, the number of spans
                 does not depend on it, and some of them are empty.
         """
         return sequences + math.ceil((tokens if self.tokens else rest) / self.length)
@@ -98,7 +98,7 @@ def budget_for(
 
 
 def budgeted(records: Records, size: int, budget: Budget) -> list[MicroBatch]:
-    """The records of a step as filled micro-batches.
+    """The records of a step as padded micro-batches.
 
     Args:
         records: as `batches.weighted` gives them.
@@ -190,7 +190,7 @@ def _up(value: float, grain: int) -> int:
 
 
 def _filled(batch: MicroBatch, budget: Budget, sizes: tuple[int, int, int]) -> MicroBatch:
-    """The micro-batch with dummy sequences and fill of weight 0."""
+    """The micro-batch with dummy sequences and padding of weight 0."""
     tokens, predictions, sequences = sizes
     rest = tokens - batch.tokens
     # Span lengths: the sequences, then dummies of at most L tokens that use up the rest.

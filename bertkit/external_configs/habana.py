@@ -42,7 +42,7 @@ def read(source: str, text: str) -> Translation:
         text: its content: a Pod, an MPIJob, a shell script or one command line.
 
     Raises:
-        ConfigError: the command line cannot be taken apart.
+        ConfigError: the command line cannot be parsed.
     """
     joined = re.sub(r"\\\s*\n", " ", text)
     program = _PROGRAM.search(joined)

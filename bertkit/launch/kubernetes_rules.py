@@ -84,7 +84,7 @@ def _pod_problems(spec: Mapping[str, Any], where: str) -> Iterator[str]:
     for container in spec["containers"]:
         for mount in container.get("volumeMounts", []):
             if mount["name"] not in volumes:
-                yield f"{where}: {container['name']} mounts {mount['name']}, which is no volume"
+                yield f"{where}: {container['name']} mounts {mount['name']}, which is not a volume"
         resources = container.get("resources", {})
         yield from _resource_problems(
             resources.get("limits", {}), resources.get("requests", {}), where

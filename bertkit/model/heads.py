@@ -100,7 +100,7 @@ class BertForPreTraining(nn.Module):
             nsp_labels: int64[N], 0 = the second part follows, 1 = random; negative ones
                 are ignored. None leaves the task out.
             mlm_weights: float32[M], the factor of each row in the loss; rows of weight 0
-                are fill and count nowhere. None: weight 1.
+                are padding and count nowhere. None: weight 1.
             nsp_weights: float32[N], the same for next sentence prediction.
 
         Returns:

@@ -232,7 +232,9 @@ class RecordsConfig:
             return [f"{flags} needs --style {' or '.join(able)}"]
         found = style.problems(self)
         if self.allow_duplicates and not style.duplicate_lines:
-            found.append(f"--style {style.name} defines no meaning for duplicate vocabulary lines")
+            found.append(
+                f"--style {style.name} does not define how to read duplicate vocabulary lines"
+            )
         return found
 
     def _is_known_by(self, style: RecordStyle, names: list[str]) -> bool:

@@ -235,7 +235,7 @@ class TrainingConfig(ComputeConfig):
                 f" --micro-batch-size {self.micro_size}"
             )
         if self.clip == "before" and self.precision == "fp16":
-            found.append("--clip before does not go with --precision fp16; use bf16")
+            found.append("--clip before does not work with --precision fp16; use bf16")
         if self.end_learning_rate > self.learning_rate:
             found.append(
                 f"--end-learning-rate {self.end_learning_rate} is above"

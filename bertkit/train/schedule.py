@@ -16,7 +16,7 @@ FLOOR = 1e-7
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a schedule.
+    """A range of steps of a schedule.
 
     Attributes:
         kind: `constant`, `polynomial` (last + (first - last) * (1 - share) ** power) or
@@ -135,7 +135,7 @@ def staged(texts: Sequence[str], max_steps: int) -> Schedule:
 
     Args:
         texts: `KIND:STEPS:FROM:TO` each, such as `linear:10000:0:1e-4`; for `constant` no
-            TO; STEPS may be empty in the last one, which then fills up the run. A stage
+            TO; STEPS may be empty in the last one, which then takes the rest of the run. A stage
             goes from FROM to TO in STEPS updates, in a straight line or (`exponential`)
             by a constant factor per update.
         max_steps: updates in the whole run.

@@ -49,7 +49,7 @@ class TrainingTask(ABC):
     """Settings, model, data, loss and evaluation of one training task.
 
     Attributes:
-        config: the settings as the run remembers them, layout and micro-batch filled in.
+        config: the settings as the run remembers them, layout and micro-batch set.
         shape: of the encoder.
         objective: the loss, and the sums to report.
         step_plan: what decides one step's numbers.

@@ -18,7 +18,7 @@ _PARTS = {"emb", "hid", "enc_out", *_HEADS}
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of the model on one IPU.
+    """A range of the model's blocks on one IPU.
 
     Attributes:
         name: for the engine.

@@ -246,4 +246,7 @@ def _advice(source: Source) -> str:
         " ".join(text.split()) for text in (STATES[source.state], source.note) if text
     )
     page = f"; see {source.homepage}" if source.homepage else ""
-    return f"{known}{page}; a file from elsewhere is taken (and checked) with --from-file PATH"
+    return (
+        f"{known}{page}; to use a file downloaded by other means, give --from-file PATH (its "
+        "checksum is verified)"
+    )

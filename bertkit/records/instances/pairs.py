@@ -111,7 +111,7 @@ def plan_pairs(
         text: the corpus.
         config: the settings.
         vocab: the vocabulary.
-        source: the random stream to go on with; by default a new one from the seed.
+        source: the random stream, which planning advances; by default a new one from the seed.
 
     Raises:
         DataError: the corpus holds no sentence.

@@ -68,7 +68,7 @@ def verify(
         vocab: to show a difference in tokens; by default the one that a folder's
             manifest names, if it is still there.
         order: of the instances that are compared one by one. `files`: file after file,
-            sorted by name; `dealt`: one of each file in turn, as records dealt to several
+            sorted by name; `dealt`: one of each file in turn, as records distributed to several
             files were made; `any`: in whatever order.
 
     Raises:

@@ -281,7 +281,7 @@ class WindowMaker:
         """First and last passage token of the answer.
 
         The words' tokens may hold more than the answer (`(1895-1943)` for `1895`): take
-        the first narrower stretch that is exactly the answer's tokens, if there is one.
+        the first narrower span that is exactly the answer's tokens, if there is one.
         """
         first = passage.first_token[answer[0]]
         following = answer[1] + 1

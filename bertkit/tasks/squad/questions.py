@@ -28,7 +28,7 @@ def split_words(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Answer:
-    """A stretch of the passage.
+    """A span of the passage.
 
     Attributes:
         text: the answer's words.
