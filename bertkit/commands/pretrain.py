@@ -38,7 +38,8 @@ def command(
     """Pretrain a BERT encoder with masked LM and next sentence prediction.
 
     The output folder holds config.yaml, metrics.jsonl and checkpoints step-*/ that
-    transformers can load. Run the same command again to resume, bit for bit.
+    transformers can load. Run the same command again to resume, bit for bit (on
+    GPUs with --deterministic).
 
     --config takes bertkit's YAML and other systems' files as they are: Cerebras params,
     Graphcore JSON and presets (FILE:NAME), bert_config.json, scripts and jobs with Habana's

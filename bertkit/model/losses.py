@@ -13,8 +13,6 @@ from bertkit.model.cpu_loss import blocked_loss
 
 # rows [M, H], matrix [V, H], bias [V] to [M, V], as `functional.linear`.
 Projection = Callable[[Tensor, Tensor, Tensor], Tensor]
-# Devices on which the vocabulary is padded; `meta` takes the way of CUDA, to be checked.
-WIDE = frozenset({"cuda", "meta"})
 _ROUND = 64
 
 
@@ -57,7 +55,7 @@ def vocabulary_loss(
             used on a CPU.
     """
     if hidden.device.type != "cpu" or torch.compiler.is_compiling():
-        if project is None and hidden.device.type in WIDE:
+        if project is None and hidden.device.type == "cuda":
             project = wide_projection
         logits = (project or functional.linear)(hidden, weight, bias)
         return weighted_cross_entropy(logits, labels, row_weights)
