@@ -1,4 +1,4 @@
-"""`python -m bertkit`, also the form `torchrun -m bertkit` needs."""
+"""Runs the command line for `python -m bertkit`, which `torchrun -m bertkit` needs as well."""
 
 from bertkit.cli import entry_point
 

@@ -1,4 +1,4 @@
-"""The `bertkit` command: finds the subcommand, runs it, turns errors into exit statuses.
+"""The `bertkit` command: finds the subcommand, runs it, and turns errors into exit statuses.
 
 Only click is imported here, so that `bertkit --help` answers at once; a subcommand's
 module is imported when it runs.

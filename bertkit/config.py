@@ -1,4 +1,4 @@
-"""Configuration dataclasses, filled from layers of settings; every value knows its origin.
+"""Builds configuration dataclasses from defaults, files, environment and flags, with origins.
 
 The configuration of a command is a dataclass whose fields are made with `setting`. The
 command line derives its flags from the same fields, so defaults, help texts and checks are

@@ -1,4 +1,4 @@
-"""Errors for the user: one message, a hint and an exit status.
+"""Defines errors for the user: one message, a hint and an exit status.
 
 All errors that library code raises on purpose are of these classes; `bertkit.cli` prints
 them on stderr. Every subclass stands for one exit status.

@@ -1,4 +1,4 @@
-"""Read local or remote files, write files atomically, find input files, hash and size them."""
+"""Reads local or remote files, writes files atomically, finds, hashes and measures files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log lines and progress bars on stderr, and tables as text.
+"""Writes log lines and progress bars to stderr, and formats tables as text.
 
 Standard output is for results; nothing here writes to it.
 """

@@ -1,4 +1,4 @@
-"""`manifest.json`: what an output folder holds, and what it was made from.
+"""Reads and writes `manifest.json`: what an output folder holds and what it was made from.
 
 A command writes the manifest first, with state `incomplete`, adds each finished file to it,
 and sets state `complete` at the end. Running the same command on the same folder again

@@ -1,4 +1,4 @@
-"""Settings of the C library's memory allocator."""
+"""Sets the C library's memory allocator up for large arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run independent tasks in a pool of processes or on a Dask cluster."""
+"""Runs independent tasks in a pool of processes or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -164,7 +164,8 @@ def check_executor(executor: str, scheduler: str) -> None:
         raise UsageError(f"no executor {executor!r}", f"choose {' or '.join(EXECUTORS)}")
     if (executor == "dask") != bool(scheduler):
         raise UsageError(
-            "--executor dask and --scheduler go together", "example: --scheduler tcp://host:8786"
+            "--executor dask and --scheduler must be given together",
+            "example: --scheduler tcp://host:8786",
         )
 
 

@@ -1,4 +1,4 @@
-"""spaCy's sentence splitters: by rules for any language, or by a trained model.
+"""Loads spaCy's sentence splitters: rules for any language, or a trained model.
 
 The corpus stage splits documents with them, and Cerebras' record style splits again. spaCy
 is imported when a splitter is made.

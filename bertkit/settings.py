@@ -1,4 +1,4 @@
-"""How dataclasses of settings build on each other, and what a resumed run may change.
+"""Lets dataclasses of settings override inherited fields, and says what a resume may change.
 
 The fields themselves are made by `bertkit.config.setting`.
 """

@@ -1,1 +1,1 @@
-"""What a machine does for a training step, one adapter per kind of machine."""
+"""Backends: one adapter per kind of hardware that training can run on."""

@@ -1,4 +1,4 @@
-"""What the trainer asks of a machine: the adapter protocol.
+"""Defines the adapter protocol: what the trainer needs from a backend.
 
 The unit is one optimizer step on a whole `StepBatch`. The loop owns the order, the
 signals, the checkpoints and the metrics; an adapter owns what a step is on its machine,
@@ -49,7 +49,7 @@ class Caps:
         optimizers: names it offers.
         shards_optimizer: several processes can each keep a part of the optimizer's state.
         body_runs_once: the step's Python is traced for the first batch and never runs again.
-        constant_totals: unpadded micro-batches are filled up to round totals, few of them
+        constant_totals: unpadded micro-batches are padded to round totals, few of them
             where the model is compiled, see `bertkit.data.token_budget`.
         recomputes: activations can be computed again instead of kept.
         profiles: PyTorch's profiler sees its operations.

@@ -1,4 +1,4 @@
-"""What this machine can do: versions, packages, backends, memory and disk."""
+"""Collects what `bertkit doctor` reports: versions, packages, backends, memory and disk."""
 
 from __future__ import annotations
 

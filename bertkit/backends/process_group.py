@@ -1,4 +1,4 @@
-"""The process group: the processes that train together, as one of them sees it."""
+"""Defines the process group: the processes that train one model together."""
 
 from __future__ import annotations
 

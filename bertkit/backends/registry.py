@@ -1,4 +1,4 @@
-"""The table of backends: one row each, and the adapter that a name stands for.
+"""The table of backends, and the function that loads a backend's adapter by its name.
 
 Light: importing this imports no torch and no adapter. A backend that ships with bertkit is a
 package beside this file and a row in `BUILT_IN`. One that comes with another package is an
@@ -194,7 +194,9 @@ def for_planning(name: str = AUTO) -> Adapter:
     adapter = make(name)
     probe = adapter.probe()
     if not probe.present:
-        log.logger.warning("planning only, there is no %s here: %s", name, probe.reason)
+        log.logger.warning(
+            "planning only: backend %s is not available on this machine: %s", name, probe.reason
+        )
     return adapter
 
 
@@ -212,7 +214,7 @@ def _external_rows() -> list[Backend]:
         item = point.load()
         if not isinstance(item, Backend):
             raise ConfigError(
-                f"entry point {point.value} of {ENTRY_POINTS} is no Backend",
+                f"entry point {point.value} of {ENTRY_POINTS} is not a Backend",
                 "its object must be a bertkit.backends.registry.Backend",
             )
         found.append(item)

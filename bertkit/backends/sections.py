@@ -1,4 +1,4 @@
-"""The settings of each backend as sections of a command's configuration.
+"""Collects the settings of all backends as sections of a command's configuration.
 
 Light: imports no torch. A section reaches its adapter as the `options` of `Adapter.start` and
 `StepPlan`; other backends never see it.

@@ -1,1 +1,1 @@
-"""Checksums, protobuf fields and compressions; knows nothing of corpora, records or models."""
+"""Checksums, protobuf fields and decompression, independent of the rest of bertkit."""

@@ -26,15 +26,15 @@ def decompress_snappy(block: bytes) -> bytes:
         DataError: damaged; never takes more than 22 times the block's size.
     """
     if not block:
-        raise DataError("a snappy block without its length")
+        raise DataError("the Snappy block has no length at its start")
     try:
         size = cramjam.snappy.decompress_raw_len(block)
         if size > _MOST_SNAPPY_GROWTH * len(block):
-            raise DataError(f"a snappy block of {len(block)} bytes claims to hold {size}")
+            raise DataError(f"the Snappy block of {len(block)} bytes claims to hold {size}")
         output = bytearray(size)
         written = cramjam.snappy.decompress_raw_into(block, output)
     except cramjam.DecompressionError as error:
-        raise DataError(f"a damaged snappy block: {error}") from error
+        raise DataError(f"damaged Snappy block: {error}") from error
     return _complete("a snappy block", output, written)
 
 
@@ -52,17 +52,17 @@ def decompress_lz4_chunk(chunk: bytes, size: int) -> bytes:
         DataError: damaged, or of another size.
     """
     if len(chunk) < 12 or struct.unpack_from(">Q", chunk)[0] != size:
-        raise DataError("an LZ4 chunk of another size than its data set's chunks")
+        raise DataError("the LZ4 chunk's size differs from the chunk size of its data set")
     block_size = struct.unpack_from(">I", chunk, 8)[0]
     output, at = bytearray(), 12
     while len(output) < size:
         if at + 4 > len(chunk) or not block_size:
-            raise DataError("an LZ4 chunk ends early")
+            raise DataError("the LZ4 chunk is truncated")
         stored = struct.unpack_from(">I", chunk, at)[0]
         at += 4
         block, wanted = chunk[at : at + stored], min(block_size, size - len(output))
         if len(block) != stored:
-            raise DataError("an LZ4 chunk ends early")
+            raise DataError("the LZ4 chunk is truncated")
         output += block if stored == wanted else decompress_lz4_block(block, wanted)
         at += stored
     return bytes(output)
@@ -80,7 +80,7 @@ def decompress_lz4_block(block: bytes, size: int) -> bytes:
     try:
         written = cramjam.lz4.decompress_block_into(block, output)
     except cramjam.DecompressionError as error:
-        raise DataError(f"a damaged LZ4 block: {error}") from error
+        raise DataError(f"damaged LZ4 block: {error}") from error
     return _complete("an LZ4 block", output, written)
 
 

@@ -44,7 +44,7 @@ def read_varint(data: bytes, at: int, end: int | None = None) -> tuple[int, int]
         if byte < 0x80:
             return value, place + 1
         shift += 7
-    raise DataError(f"the number at byte {at} does not end")
+    raise DataError(f"the varint at byte {at} does not end")
 
 
 def message_field(number: int, content: bytes) -> bytes:
@@ -76,7 +76,7 @@ def read_fields(
             size = _FIXED_SIZE[kind]
             value = int.from_bytes(data[at : at + size], "little")
         else:
-            raise DataError(f"no protobuf field at byte {at}")
+            raise DataError(f"invalid protobuf field at byte {at}")
         if size > stop - at:
             raise DataError(f"the field at byte {at} reaches beyond its message")
         yield number, ((at, at + size) if kind == _LENGTH_DELIMITED else value)

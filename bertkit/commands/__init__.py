@@ -1,1 +1,1 @@
-"""One file per subcommand: options in, one library call, a result out."""
+"""The subcommands, one file each: read the options, call the library, print the result."""

@@ -1,4 +1,4 @@
-"""`bertkit convert`: a checkpoint of any program in, one for another program out."""
+"""`bertkit convert`: converts a checkpoint for transformers or for NVIDIA's programs."""
 
 from __future__ import annotations
 
@@ -39,16 +39,20 @@ Example:
     show_default=True,
     help=f"{_TARGETS}.",
 )
-@click.option("--check", is_flag=True, help="Show every tensor: name, shape, where it goes, why.")
-@click.option("--model-config", metavar="FILE", help="bert_config.json, if none lies beside INPUT.")
-@click.option("--vocab", metavar="FILE", help="Vocabulary, if no vocab.txt lies beside INPUT.")
+@click.option(
+    "--check", is_flag=True, help="List every tensor: name, shape, where it goes and why."
+)
+@click.option(
+    "--model-config", metavar="FILE", help="bert_config.json, if there is none beside INPUT."
+)
+@click.option("--vocab", metavar="FILE", help="Vocabulary, if there is no vocab.txt beside INPUT.")
 @click.option(
     "--do-lower-case/--cased",
     "lower_case",
     default=True,
     help="Whether the tokenizer lower-cases text.  [default: on]",
 )
-@click.option("--keep-optimizer", is_flag=True, help="Convert the moments of Adam or LAMB, too.")
+@click.option("--keep-optimizer", is_flag=True, help="Also convert the moments of Adam or LAMB.")
 @options.count_option(
     "--vocab-size",
     0,

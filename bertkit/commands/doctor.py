@@ -1,4 +1,4 @@
-"""`bertkit doctor`: what this machine can do."""
+"""`bertkit doctor`: reports what this machine can do and what is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bertkit download`: the name of a source in, verified files out."""
+"""`bertkit download`: downloads a corpus, vocabulary or question set, and verifies it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from bertkit.commands import options
 @click.option("--list", "listing", is_flag=True, help="Show what can be downloaded.")
 @click.option("--language", default="en", help="Language of the Wikipedia dump.  [default: en]")
 @click.option("--date", default="latest", help="Date of the dump, YYYYMMDD.  [default: latest]")
-@click.option("--file", "names", multiple=True, help="Only this file of the source; repeatable.")
+@click.option(
+    "--file", "names", multiple=True, help="Download only this file of the source; repeatable."
+)
 @click.option(
     "--from-file",
     "from_files",
@@ -30,7 +32,9 @@ from bertkit.commands import options
     type=click.IntRange(min=0),
     help="Give up after this many attempts without progress.",
 )
-@click.option("--timeout", default=30.0, help="Seconds without data that end a connection.")
+@click.option(
+    "--timeout", default=30.0, help="Seconds without data after which a connection is closed."
+)
 @options.count_option(
     "--workers", 1, "Files fetched at the same time.  [default: 1]", minimum=1, show=False
 )

@@ -1,4 +1,4 @@
-"""`bertkit eval`: checkpoints in, their quality on held-out records out."""
+"""`bertkit eval`: measures checkpoints on held-out records."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bertkit.tasks.pretraining.config import EvalConfig
     "--baseline",
     multiple=True,
     metavar="PATH",
-    help="Training records: also report what word frequencies alone would reach; repeatable.",
+    help="Training records: also report the accuracy of guessing by word frequency; repeatable.",
 )
 @options.config_options(EvalConfig)
 @options.common_options

@@ -1,4 +1,4 @@
-"""`bertkit extract`: raw corpus in, one sentence per line out."""
+"""`bertkit extract`: turns a raw corpus into documents, one sentence per line."""
 
 from __future__ import annotations
 

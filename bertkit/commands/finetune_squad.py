@@ -1,4 +1,4 @@
-"""`bertkit finetune-squad`: an encoder and SQuAD files in, answers and their scores out."""
+"""`bertkit finetune-squad`: fine-tunes an encoder on SQuAD, predicts answers, scores them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bertkit inspect`: records, manifests and runs as text."""
+"""`bertkit inspect`: shows records, manifests and runs as text."""
 
 from __future__ import annotations
 

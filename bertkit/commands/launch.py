@@ -1,4 +1,4 @@
-"""`bertkit launch`: command lines and jobs for many devices."""
+"""`bertkit launch`: writes the command line or job that starts a command on many devices."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SharedSettings(BackendSections):
     "--backend", default="", metavar="NAME", help=f"One of {', '.join(registry.names())}."
 )
 @click.option(
-    "--devices", type=click.IntRange(min=1), default=1, metavar="N", help="Devices in all."
+    "--devices", type=click.IntRange(min=1), default=1, metavar="N", help="Total number of devices."
 )
 @click.option("--per-node", type=int, default=0, metavar="N", help="Devices per node.")
 @click.option("--name", default="bertkit", help="Name of the job.", show_default=True)

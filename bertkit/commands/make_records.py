@@ -1,4 +1,4 @@
-"""`bertkit make-records`: sentence files in, record files out."""
+"""`bertkit make-records`: turns sentence files into record files for pretraining."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that every command spells the same, and how a command prints its result.
+"""Defines the options that commands share, and how a command prints its result.
 
 `config_options(SomeConfig)` makes the flags of a command from the fields of its
 configuration; `resolved(...)` turns what the user gave into that configuration with
@@ -139,7 +139,7 @@ def executor_options(function: Command) -> Command:
 
 
 overwrite_option = click.option(
-    "--overwrite", is_flag=True, help="Replace what an earlier, different run left in --output."
+    "--overwrite", is_flag=True, help="Replace the output of an earlier, different run in --output."
 )
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Show the plan and the estimates; write nothing."
@@ -169,7 +169,7 @@ def config_options(kind: type, skip: Sequence[str] = ()) -> Decorator:
             "assignments",
             multiple=True,
             metavar="KEY=VALUE",
-            help="Set any key of the configuration, also nested ones; repeatable.",
+            help="Set any key of the configuration, nested keys included; repeatable.",
         )(function)
         function = click.option(
             "--config", "config_file", metavar="FILE", help="YAML file with settings by name."

@@ -1,4 +1,4 @@
-"""`bertkit pick-eval`: record files in, a small fixed evaluation set out."""
+"""`bertkit pick-eval`: picks a small fixed evaluation set from record files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bertkit predict`: a question and a passage in, an answer out."""
+"""`bertkit predict`: answers a question about a passage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 5
 
 
 @click.command()
-@click.option("--question", metavar="TEXT", help="What to ask.")
+@click.option("--question", metavar="TEXT", help="Question to answer.")
 @click.option(
     "--passage", metavar="TEXT", help="Text to find the answer in; @FILE reads it from a file."
 )
@@ -37,7 +37,7 @@ def command(question: str | None, passage: str | None, as_json: bool, **given: A
     below = settings_of_run(given.get("init_checkpoint"))
     config = options.resolved(PredictConfig, given, below=below).config
     if (question is None) != (passage is None):
-        raise click.UsageError("--question and --passage go together")
+        raise click.UsageError("--question and --passage must be given together")
     from bertkit import log
     from bertkit.backends import registry
     from bertkit.files import open_binary

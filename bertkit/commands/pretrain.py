@@ -1,4 +1,4 @@
-"""`bertkit pretrain`: records in, checkpoints out."""
+"""`bertkit pretrain`: trains an encoder on records and writes checkpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bertkit report`: runs in, a picture or page of their curves out."""
+"""`bertkit report`: draws the curves of runs as a picture or an HTML page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bertkit split`: documents in, training parts and held-out files out."""
+"""`bertkit split`: divides documents into training parts and held-out files."""
 
 from __future__ import annotations
 

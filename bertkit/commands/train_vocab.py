@@ -1,4 +1,4 @@
-"""`bertkit train-vocab`: text in, a WordPiece vocabulary out."""
+"""`bertkit train-vocab`: trains a WordPiece vocabulary on text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bertkit verify`: do two record sets hold the same instances?"""
+"""`bertkit verify`: checks that two record sets hold the same instances."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a raw dump to documents of one sentence per line.
+"""Turns a raw dump into documents of one sentence per line.
 
 download/         the catalogue of corpora, and fetching from it (`download`)
 forms/            the forms of raw text: one table, one file per form

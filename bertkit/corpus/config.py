@@ -1,4 +1,4 @@
-"""Settings of `extract` and `split`; imports little, so that --help starts quickly."""
+"""Defines the settings of `extract` and `split`; imports little, so that --help starts fast."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ class ExtractConfig:
     language: str = setting("en", "Language of the text, an ISO 639-1 code such as de or zh.")
     part_megabytes: int = setting(
         16,
-        "Size of an output part: small input files are gathered up to it, and a larger file is a "
+        "Target size of an output part: small input files are combined, a larger file becomes a "
         "part of its own.",
         minimum=1,
     )
     max_document_megabytes: int = setting(
-        64, "Reject documents larger than this; bounds the memory.", minimum=1
+        64, "Reject documents larger than this, to limit memory.", minimum=1
     )
     namespaces: str = setting(
         "0", "Namespaces of a MediaWiki dump to extract, separated by commas; 0 is articles."
     )
     limit: int | None = setting(None, "Extract only the first N documents.", minimum=1)
     strict: bool = setting(
-        False, "Stop at the first bad document instead of counting and naming it.", off="--lenient"
+        False, "Stop at the first bad document instead of skipping it.", off="--lenient"
     )
 
     def problems(self) -> list[str]:
@@ -48,7 +48,7 @@ class ExtractConfig:
         found = []
         if self.chain != "own" and self.limit:
             found.append(
-                f"--limit does not go with --chain {self.chain}, which works on whole files"
+                f"--limit does not work with --chain {self.chain}, which works on whole files"
             )
         try:
             self.namespace_numbers()
@@ -68,16 +68,16 @@ class SplitConfig:
     method: str = setting(
         "hash",
         "hash (of the document's text), mlperf (the benchmark's test articles, drawn by seed from "
-        "the output of extract --chain mlperf: eval.txt, eval.md5, gathered parts), or lists (one "
-        "document per file; Cerebras' metadata files say which part it belongs to).",
+        "the output of extract --chain mlperf: eval.txt, eval.md5, training parts), or lists (one "
+        "document per file; Cerebras' metadata files list the documents of each part).",
         choices=("hash", "mlperf", "lists"),
     )
     num_test_articles: int = setting(
         10000, "With --method mlperf: articles that go to eval.txt.", minimum=1
     )
     metadata: list[str] = setting(
-        help="With --method lists: a file with names of documents; its own name begins with train, "
-        "val or test.",
+        help="With --method lists: a file that lists documents; its own name begins with train, "
+        "val or test. Repeatable.",
         factory=list,
     )
     valid: float = setting(

@@ -1,4 +1,4 @@
-"""Documents, and the files that hold them: one sentence per line.
+"""Reads and writes documents: one sentence per line, blank lines between documents.
 
 The form: UTF-8, each sentence on its own line, a blank line between documents.
 It is what Google's, MLPerf's and NVIDIA's record makers read.
@@ -163,7 +163,7 @@ def read_documents(path: str) -> Iterator[Document]:
             number += 1
             if len(blob) > MAX_LINE:
                 raise DataError(
-                    f"{path}:{number}: a line of more than {MAX_LINE:,} bytes",
+                    f"{path}:{number}: the line is longer than {MAX_LINE:,} bytes",
                     "a file of one sentence per line is expected; `bertkit extract` makes such",
                 )
             sentence = _decoded(blob, path, offset).strip()

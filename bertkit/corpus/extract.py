@@ -1,4 +1,4 @@
-"""`bertkit extract`: raw files to documents of one sentence per line."""
+"""`bertkit extract`: turns raw files into documents of one sentence per line."""
 
 from __future__ import annotations
 
@@ -106,17 +106,21 @@ def extract(
         raise UsageError("--executor dask needs a folder for --output that all workers see")
     started = time.perf_counter()
     with open_output_folder(output) as target:
+        # Plan which files make which part, and hash the input.
         files = list_inputs(inputs, prefix)
         _check_needs(files, config)
         groups = _groups(files, config, part_bytes)
         planned = Manifest("extract", asdict(config), [_input_facts(group) for group in groups])
+        # Refuses a folder of another run; returns the manifest of an interrupted one.
         manifest = begin(target.folder, planned, overwrite)
         fresh = not manifest.complete
         if fresh:
             remove_leftovers(target.folder)
             parts = _parts(groups, target.folder, config)
+            # Dask workers have another working directory.
             if executor == "dask":
                 parts = [_absolute(part) for part in parts]
+            # Resume: make only the parts that are missing.
             left = [part for part in parts if not _finished(manifest, part, target)]
             results = _made(left, manifest, workers, executor, scheduler)
             _record(manifest, parts, results, done=len(parts) - len(left), target=target)
@@ -134,6 +138,7 @@ def _check_needs(files: Sequence[str], config: ExtractConfig) -> None:
     if config.chain != "own":
         return
     few = len(files) <= _LOOKED_AT
+
     likely = [name for name in files if ".xml" in name or (few and not is_remote(name))]
     for name in likely:
         form = form_of(name, config)
@@ -169,6 +174,7 @@ def plan(
 
 
 def _groups(files: Sequence[str], config: ExtractConfig, part_bytes: int = 0) -> list[Group]:
+    # Chains that must match byte for byte make one part per file.
     if config.chain != "own":
         return [Group((name,)) for name in files]
     if config.limit:
@@ -176,6 +182,7 @@ def _groups(files: Sequence[str], config: ExtractConfig, part_bytes: int = 0) ->
         return [Group(tuple(files))]
     size = part_bytes or config.part_megabytes * 1_000_000
     groups: list[Group] = []
+    # A group of one file may be larger than a part; cut it if its form allows.
     for names in gather(files, [size_of(name) for name in files], size):
         groups += _cut(names[0], size, config) if len(names) == 1 else [Group(tuple(names))]
     return groups
@@ -206,7 +213,7 @@ def _parts(groups: Sequence[Group], folder: str, config: ExtractConfig) -> list[
 
 
 def _absolute(part: Part) -> Part:
-    """The part with full paths: workers elsewhere have their own current folder."""
+    """The part with full paths: workers on other machines have their own working directory."""
     paths = (name if is_remote(name) else str(Path(name).absolute()) for name in part.paths)
     return replace(part, folder=str(Path(part.folder).absolute()), paths=tuple(paths))
 
@@ -229,6 +236,7 @@ def _worth_sharing(left: Sequence[Part], manifest: Manifest, workers: int) -> bo
     """True if so few parts are left that their workers should share each of them."""
     if not left or left[0].config.chain != "own":
         return False
+    # Starting workers pays off only for enough text, and only if parts are few.
     total = sum(entry["bytes"] for entry in manifest.inputs)
     return total >= SHARED_BYTES and 2 * len(left) <= worker_count(workers, sys.maxsize)
 
@@ -245,6 +253,7 @@ def _record(
     bar = log.progress(total=len(parts), unit="part", description="extract")
     bar.update(done)
     for name, facts in results:
+        # Write the manifest after every part: an interruption loses at most one.
         manifest.outputs[name] = asdict(facts)
         manifest.write(target.folder)
         target.keep(name)
@@ -255,11 +264,12 @@ def _record(
     manifest.outputs = {name: manifest.outputs[name] for name in names}
     _warn(manifest)
     if not _total(manifest, "documents"):
+        # Name the first rejected document, which is often the reason.
         first = next((text for facts in manifest.outputs.values() for text in facts["named"]), "")
         raise DataError(
             f"no document with text in {len({name for part in parts for name in part.paths})} files"
             + (f"; {first}" if first else ""),
-            "is --form right? auto takes files it does not know as text",
+            "check --form; auto reads files that it does not recognise as text",
         )
 
 
@@ -271,10 +281,10 @@ def _finished(manifest: Manifest, part: Part, target: OutputFolder) -> bool:
 def _warn(manifest: Manifest) -> None:
     named = [text for facts in manifest.outputs.values() for text in facts["named"]]
     for text in named[:LOGGED]:
-        log.logger.warning("left out: %s", text)
+        log.logger.warning("skipped: %s", text)
     count = _total(manifest, "rejected")
     if count > LOGGED:
-        log.logger.warning("left out %d documents in all; the manifest names them", count)
+        log.logger.warning("skipped %d documents in all; the manifest lists them", count)
 
 
 def _result(
@@ -323,6 +333,7 @@ def _input_facts(group: Group) -> dict[str, Any]:
             while block := stream.read(min(CHUNK, stop - start - size) if group.span else CHUNK):
                 digest.update(block)
                 size += len(block)
+        # With sizes, text moved from one file to the next changes the hash.
         digest.update(size.to_bytes(8, "big"))
     facts = {"path": group.paths[0], "bytes": size, "sha256": digest.hexdigest()}
     if group.span:

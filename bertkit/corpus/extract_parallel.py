@@ -1,4 +1,4 @@
-"""Makes one output file with several workers: this process reads and writes, they do the rest.
+"""Makes one output file with several workers; this process only reads and writes.
 
 A dump in a single bzip2 stream, or one archive of a whole corpus, cannot be cut into
 spans; its pages and documents are handed out as they are read. What is written is what

@@ -1,4 +1,4 @@
-"""One output file of `extract`: its input files read, cleaned, split and written."""
+"""Makes one output file of `extract`: reads, cleans and splits its input files."""
 
 from __future__ import annotations
 

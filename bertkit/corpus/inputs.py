@@ -1,4 +1,4 @@
-"""Which files a command reads, in which order and in which groups."""
+"""Decides which files a command reads, in which order and in which groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal of a `split` run: its finished files, and notes for a run that resumes it.
+"""Keeps the journal of a `split` run, from which an interrupted run resumes.
 
 A finished file is listed in the manifest. What the end of the run must know of it besides,
 such as the test articles that were taken out, is kept as a note in the hidden folder

@@ -1,4 +1,4 @@
-"""Bytes and lines of local, remote and compressed text files, in bounded memory."""
+"""Reads bytes and lines of local, remote and compressed text files, in bounded memory."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def decompression_errors(path: str) -> Iterator[None]:
         yield
     except _BROKEN as error:
         raise DataError(
-            f"{path}: the compressed data are cut off or damaged ({error})",
-            "fetch or pack the file again",
+            f"{path}: the compressed data are truncated or damaged ({error})",
+            "download or compress the file again",
         ) from error
     except IsADirectoryError as error:
         raise DataError(f"{path} is a folder, not a file") from error
@@ -185,8 +185,9 @@ def refuse_bomb(path: str, packed: int, size: int) -> None:
     """
     if size > FREE and size > RATIO * packed:
         raise DataError(
-            f"{path}: {packed:,} bytes unpack to more than {size:,}: a bomb, not a corpus",
-            "text shrinks to a tenth or so; look at what the file holds",
+            f"{path}: {packed:,} bytes unpack to more than {size:,}: this looks like a "
+            "decompression bomb",
+            "text usually compresses to about a tenth; check what the file holds",
         )
 
 

@@ -1,4 +1,4 @@
-"""MLPerf's clean-up of WikiExtractor output, stage by stage, equal in every byte.
+"""Cleans WikiExtractor output as MLPerf does, stage by stage, equal in every byte.
 
 MLPerf's BERT benchmark cleans its Wikipedia with a Python script, a pipeline of 75
 greps and seds, and NLTK, and fixes the MD5 of what comes out. The stages here follow
@@ -161,7 +161,9 @@ def hold_out(text: str, count: int, seed: int) -> tuple[str, list[str]]:
     """
     articles = text.split("\n\n")
     if count > len(articles):
-        raise DataError(f"{count} test articles wanted of {len(articles)}", "choose fewer")
+        raise DataError(
+            f"{count} test articles requested, but there are only {len(articles)}", "choose fewer"
+        )
     rng = random.Random(seed)
     chosen: set[int] = set()
     while len(chosen) < count:

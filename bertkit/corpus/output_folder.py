@@ -1,4 +1,4 @@
-"""Output folders, local or in remote storage; finished files stay, however a run ends."""
+"""Manages output folders, local or remote; finished files are kept if a run is interrupted."""
 
 from __future__ import annotations
 

@@ -114,7 +114,8 @@ def punkt_tokenizer(language: str) -> Any:
     """
     if language not in _PUNKT:
         raise UsageError(
-            f"punkt has no model for {language!r}", f"it knows {', '.join(sorted(_PUNKT))}"
+            f"punkt has no model for the language {language!r}",
+            f"it knows {', '.join(sorted(_PUNKT))}",
         )
     punkt = require("nltk.tokenize.punkt", "--splitter punkt", hint="pip install nltk")
     try:

@@ -1,4 +1,4 @@
-"""`bertkit split`: documents divided into train, valid and test files.
+"""`bertkit split`: divides documents into train, valid and test files.
 
 By default a hash of a document's text decides where it goes: the choice needs no list,
 stays the same when the corpus grows or its files are reordered, and puts two copies of a
@@ -109,11 +109,13 @@ def _split(
     prefix: str,
 ) -> SplitResult:
     started = time.perf_counter()
+    # The same steps for every method: plan, resume, write, record the totals.
     files = _inputs(inputs, config, prefix)
     planned = Manifest("split", asdict(config), describe_inputs(files))
     manifest = begin(target.folder, planned, overwrite)
     if manifest.complete:
         return _result(manifest, target.folder, 0.0)
+    # Partly written files of a killed run.
     remove_leftovers(target.folder)
     journal = Journal(manifest, target)
     if config.method == "hash":
@@ -126,7 +128,9 @@ def _split(
         )
         repeated, across = sides.duplicates()
         if across:
-            log.logger.warning("%d documents stand on more than one side", across)
+            log.logger.warning(
+                "%d documents are in more than one part (train, valid, test)", across
+            )
     journal.close()
     manifest.stats = {"duplicates": repeated, "across": across}
     return _result(manifest, target.folder, time.perf_counter() - started)
@@ -145,7 +149,7 @@ def _by_hash(files: Sequence[str], config: SplitConfig, journal: Journal) -> int
 def _inputs(inputs: Sequence[str], config: SplitConfig, prefix: str) -> list[str]:
     if config.method != "lists":
         if not inputs:
-            raise UsageError("--input is required", "only --method lists goes without it")
+            raise UsageError("--input is required", "only --method lists works without it")
         return list_inputs(inputs)
     if inputs:
         raise UsageError("--method lists takes its files from --metadata, not from --input")
@@ -170,11 +174,13 @@ def plan(
 def _hash(document: Document, seed: int) -> int:
     digest = hashlib.blake2b(digest_size=8, key=str(seed).encode())
     for sentence in document.sentences:
+        # Case and spacing do not count, see the module's docstring.
         digest.update(" ".join(sentence.casefold().split()).encode("utf-8") + b"\n")
     return int.from_bytes(digest.digest(), "big")
 
 
 def _side(value: int, config: SplitConfig) -> str:
+    # The hash as a number from 0 to 1: test first, then valid, the rest is train.
     place = value / 2**64
     if place < config.test:
         return "test"
@@ -189,6 +195,7 @@ def _documents(files: Sequence[str]) -> Iterator[Document]:
 def _survey(files: Sequence[str], config: SplitConfig, journal: Journal) -> _Survey:
     """What is known of each document: from an earlier run's note, else by reading all."""
     survey = _Survey()
+    # An interrupted run has left its hashes and sizes: no first pass is needed.
     noted = journal.note(_SURVEY)
     if noted is not None:
         middle = len(noted) // 2
@@ -200,6 +207,7 @@ def _survey(files: Sequence[str], config: SplitConfig, journal: Journal) -> _Sur
             survey.hashes.append(_hash(document, config.seed))
             survey.sizes.append(len(document.encode()))
         journal.record_note(_SURVEY, survey.hashes.tobytes() + survey.sizes.tobytes())
+    # Totals per split, for the number and the sizes of the parts.
     for value, size in zip(survey.hashes, survey.sizes, strict=True):
         name = _side(value, config)
         survey.counts[name] += 1
@@ -217,7 +225,7 @@ def _check(survey: _Survey, config: SplitConfig, files: int) -> None:
     for name, fraction in wanted.items():
         if fraction and not survey.counts[name]:
             raise DataError(
-                f"{name} would be empty: of {total} documents none falls to it",
+                f"{name} would be empty: of {total} documents none is assigned to it",
                 f"raise --{name}, or try another --seed" if name != "train" else "give more text",
             )
     if config.parts > survey.counts["train"]:
@@ -240,6 +248,7 @@ def _write_split(
     if all(map(journal.finished, outputs)):
         return
     bar = log.progress(total=survey.counts[name], unit="doc", description=name, scale=True)
+    # Lazy: documents are read again, in order, and only those of this split pass.
     chosen = (
         document
         for document, value in zip(_documents(files), survey.hashes, strict=True)
@@ -270,6 +279,7 @@ def _ends(name: str, count: int, config: SplitConfig, survey: _Survey) -> list[i
     for value, size in zip(survey.hashes, survey.sizes, strict=True):
         if _side(value, config) != name:
             continue
+        # Begin a part when this one has its share of bytes, or when all documents left are needed.
         full = done >= survey.bytes[name] * len(lengths) / count
         needed = count - len(lengths)
         if lengths[-1] and needed and (full or left <= needed):

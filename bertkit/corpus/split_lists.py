@@ -1,4 +1,4 @@
-"""Splits that others prescribe: MLPerf's seeded test articles, and Cerebras' lists of names.
+"""Makes the fixed splits of others: MLPerf's seeded test articles, Cerebras' lists of names.
 
 Both write the same kind of folder as the split by hash (split.py).
 """
@@ -140,7 +140,7 @@ def lists_of(config: SplitConfig, prefix: str = "") -> dict[str, list[str]]:
             if name in listed_in:
                 raise DataError(
                     f"{name} is listed in {listed_in[name]} and in {path}",
-                    "a document belongs to one side, once",
+                    "list each document once, in one part only",
                 )
             listed_in[name] = path
     if not found:

@@ -1,1 +1,1 @@
-"""From records to batches, in an order that depends on seed and epoch only."""
+"""Turns records into batches, in an order that depends on seed and epoch only."""

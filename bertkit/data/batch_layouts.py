@@ -1,4 +1,4 @@
-"""Batch layouts: how the records of a step become micro-batches.
+"""Divides the records of a step into micro-batches: unpadded, padded, bucketed or packed.
 
 `unpadded` and `padded` cut the records into micro-batches of consecutive ones. `bucketed`
 puts sequences of similar length together and pads each micro-batch to the smallest
@@ -31,8 +31,8 @@ class Layout:
         boundaries: of buckets, see `bucket_boundaries`.
         sequences_per_pack: most sequences in a row of the packed layout.
         cls_place: see `fixed_packed`.
-        budget: totals that unpadded micro-batches are filled up to; None: no fill.
-        stretches: say where attention may go by the lengths of stretches of rows, as
+        budget: totals that unpadded micro-batches are padded to; None: no padding.
+        stretches: describe attention by the lengths of spans of rows, as
             unpadded micro-batches do, instead of a mask.
     """
 
@@ -54,9 +54,11 @@ class Layout:
             return budgeted(records, size, self.budget)
         if self.name == "unpadded":
             return [unpadded(part) for part in split(records, size)]
+        # Padded is bucketed with a single bucket.
         cut = self.name == "bucketed"
         groups = bucketed(records, self.boundaries) if cut else [dict(records)]
         parts = [part for group in groups for part in split(group, size)]
+        # Constant shapes also pad the number of sequences.
         batches = [
             fixed_padded(part, size if self.fixed else len(part["input_ids"])) for part in parts
         ]
@@ -79,8 +81,10 @@ class Layout:
         result = []
         for start in range(0, len(found), size):
             part = found[start : start + size]
+            # The last micro-batch of a step may have fewer rows.
             rows = size if self.fixed else len(part)
             batch = fixed_packed(records, part, shape, rows=rows, cls_place=self.cls_place)
+            # Spans of rows tell attention where sequences end, instead of sequence numbers.
             if self.stretches or not self.fixed:
                 batch = packs_as_stretches(batch, part, shape, rows if self.stretches else 0)
             result.append(batch if self.fixed else without_target_padding(batch))
@@ -91,15 +95,16 @@ def without_target_padding(batch: MicroBatch) -> MicroBatch:
     """Drop predictions and pairs that are padding, for machines that take any number of them."""
     arrays = dict(batch.arrays)
     for head, names in (("mlm", ("mlm_rows", "mlm_labels")), ("nsp", ("cls_rows", "nsp_labels"))):
+        # Padding has weight 0.
         used = arrays[f"{head}_weights"] > 0
         arrays |= {name: arrays[name][used] for name in (*names, f"{head}_weights")}
     return replace(batch, arrays=arrays)
 
 
 def padding_as_stretches(batch: MicroBatch) -> MicroBatch:
-    """A padded micro-batch for kernels that take stretches of any length and no mask.
+    """A padded micro-batch for kernels that take spans of any length and no mask.
 
-    The padding after a sequence is a stretch of its own, because kernels leave rows that
+    The padding after a sequence is a span of its own, because kernels leave rows that
     belong to none as they find them. Nothing has to be read from a mask on the device.
 
     Args:
@@ -107,6 +112,7 @@ def padding_as_stretches(batch: MicroBatch) -> MicroBatch:
     """
     arrays = dict(batch.arrays)
     rows, length = arrays.pop("mask").shape
+    # Two spans per row: its sequence and its padding.
     spans = np.zeros((rows, 2), np.int64)
     spans[: batch.sequences, 0] = batch.lengths
     spans[:, 1] = length - spans[:, 0]
@@ -117,9 +123,9 @@ def padding_as_stretches(batch: MicroBatch) -> MicroBatch:
 def packs_as_stretches(
     batch: MicroBatch, packed: np.ndarray, shape: PackShape, rows: int = 0
 ) -> MicroBatch:
-    """A packed micro-batch for machines whose attention takes stretches of any length.
+    """A packed micro-batch for machines whose attention takes spans of any length.
 
-    The padding at the end of a row is a stretch of its own.
+    The padding at the end of a row is a span of its own.
 
     Args:
         batch: of `fixed_packed`, every [CLS] at its own position.
@@ -127,6 +133,7 @@ def packs_as_stretches(
         shape: of a row.
         rows: of the batch, the last of which may be empty; 0: one for each pack.
     """
+    # Spans per row: its sequences (0 where there are fewer), then its padding.
     spans = np.zeros((rows or len(packed), shape.sequences + 1), np.int64)
     spans[np.nonzero(packed >= 0)] = batch.lengths
     spans[:, -1] = shape.length - spans.sum(axis=1)
@@ -156,6 +163,7 @@ def bucketed(records: Records, boundaries: tuple[int, ...]) -> list[dict[str, np
     """
     lengths = sequence_lengths(records["input_mask"])
     sizes = bucket_boundaries(boundaries, records["input_ids"].shape[1])
+    # The smallest boundary that holds each record.
     owner = np.searchsorted(sizes, lengths)
     return [
         {

@@ -1,4 +1,4 @@
-"""Mask the same sequences anew in every epoch (dynamic masking).
+"""Masks the same sequences anew in every epoch (dynamic masking).
 
 As in RoBERTa (Liu et al. 2019, section 4.1), with the rules of BERT (Devlin et al. 2019,
 section 3.1). The masks of a record are a pure function of (seed, epoch, number of the

@@ -1,4 +1,4 @@
-"""Micro-batches of constant shapes, for machines that compile what they run.
+"""Makes micro-batches of constant shapes, for devices that compile what they run.
 
 A micro-batch has N rows of L tokens, with room for P predictions and S sequences in every
 row, whatever it holds: the rest is padding of weight 0. The weights contain all factors of
@@ -159,7 +159,7 @@ def _places(
 
 
 def _rank_within(groups: np.ndarray) -> np.ndarray:
-    """0, 1, 2, ... within each stretch of equal neighbours."""
+    """0, 1, 2, ... within each run of equal neighbours."""
     numbers = np.arange(len(groups))
     if not len(groups):
         return numbers

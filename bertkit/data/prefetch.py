@@ -1,4 +1,4 @@
-"""Feeds, which give the step batches of a run, and a thread that prepares batches ahead.
+"""Defines feeds, which yield the batches of a run, and prepares batches ahead in a thread.
 
 One background thread prepares the next batches while the current one is computed;
 numpy and the record kernels release the interpreter lock for their heavy parts, so a

@@ -1,4 +1,4 @@
-"""From a record source to the batches of a run, step by step."""
+"""Turns a record source into the batches of a run, step by step."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class RecordFeed:
         boundaries: of the bucketed layout, see `bucket_boundaries`.
         sequences_per_pack: most sequences in a row of the packed layout.
         cls_place: of the packed layout, see `fixed_packed`.
-        budget: totals that unpadded micro-batches are filled up to.
+        budget: totals that unpadded micro-batches are padded to.
         stretches: see `bertkit.data.batch_layouts.Layout`.
     """
 

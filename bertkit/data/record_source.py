@@ -1,4 +1,4 @@
-"""Open record files as one list of samples, readable by number in any order."""
+"""Presents open record files as one list of samples, readable by number in any order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples in memory as the steps of a run: for tasks whose data are not pretraining records."""
+"""Feeds samples that are in memory, for tasks that do not train on pretraining records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Order of samples over epochs: a pure function of the seed and the position.
+"""Computes the order of samples over epochs from the seed and the position alone.
 
 Nothing here depends on the world size, on loader workers or on where a run was
 interrupted, so a resumed run sees what an uninterrupted one would have seen.
@@ -14,7 +14,7 @@ class SampleOrder:
 
     Position p belongs to epoch p // count. Each epoch is the permutation of its samples
     that numpy's frozen `RandomState` stream gives for (seed, epoch); a batch that
-    crosses the end of an epoch goes on with the next one, so no sample is dropped.
+    crosses the end of an epoch continues with the next one, so no sample is dropped.
 
     Args:
         count: samples in an epoch, at least 1.

@@ -1,4 +1,4 @@
-"""What one step and one forward pass take: flat rows of tokens, and what to predict of them.
+"""Defines the batch of a step and of a forward pass: flat rows of tokens and their labels.
 
 A `StepBatch` is everything one optimizer step needs, as `MicroBatch`es of flat numpy
 arrays. Here is the unpadded form, in which the sequences of a micro-batch stand one after
@@ -27,12 +27,12 @@ class MicroBatch:
             ids, segments, positions [T]; cls_rows, nsp_labels, nsp_weights (float32) [N];
             mlm_rows, mlm_labels, mlm_weights (float32) [K], where the weights hold all
             factors of the loss; and one that says which rows attend to which: cumulative,
-            int32 [N + 1], where each stretch of rows begins, or mask, bool [N, L], True on
+            int32 [N + 1], where each span of rows begins, or mask, bool [N, L], True on
             tokens, or sequence_numbers [N, L], see `bertkit.data.fixed_shapes`.
         lengths: int64 [N], real tokens of each sequence; stays on the host.
-        spans: int64, with cumulative: lengths of the stretches of rows that attend to each
+        spans: int64, with cumulative: lengths of the spans of rows that attend to each
             other, where they are not the sequences alone; zeros are allowed.
-        longest: with spans: no stretch is ever longer, in any batch; 0: those of this one.
+        longest: with spans: no span is ever longer, in any batch; 0: those of this one.
         scales: factors on the host for tasks whose batches have no weights.
     """
 

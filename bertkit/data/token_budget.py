@@ -1,7 +1,7 @@
-"""Unpadded micro-batches with few different totals, for kernels that like round ones.
+"""Pads micro-batches to a few round totals of tokens, which are fast on GPUs.
 
-A step's sequences are dealt out so that all its micro-batches have about the same number of
-tokens. Each is then filled up with dummy sequences of padding tokens, because rows that
+A step's sequences are distributed so that all its micro-batches have about the same number of
+tokens. Each is then padded with dummy sequences of padding tokens, because rows that
 belong to no sequence would hold whatever was in memory: to the next round number, or, for
 models that are compiled per shape, to the smallest of a few totals that holds it.
 """
@@ -19,7 +19,7 @@ from bertkit.data.step_batch import MicroBatch, Records, sequence_lengths, unpad
 
 _SAMPLE = 2048
 _ROWS = 64  # rows of a tile of matrix kernels; totals are multiples of it
-_SMALL = 4096  # below so many rows, tiles are not worth the fill
+_SMALL = 4096  # below so many rows, tiles are not worth the padding
 _FEW_ROWS = 8  # what half precision kernels need
 _PREDICTED = 1.01  # room for a share of predictions above the mean
 _PREDICTED_ROWS = 32
@@ -27,7 +27,7 @@ _PREDICTED_ROWS = 32
 
 @dataclass(frozen=True)
 class Budget:
-    """The totals that micro-batches are filled up to.
+    """The totals that micro-batches are padded to.
 
     Attributes:
         length: L, the longest sequence there may be; dummy ones are no longer.
@@ -52,12 +52,12 @@ class Budget:
         return None
 
     def spans(self, tokens: int, sequences: int, rest: int) -> int:
-        """Stretches of rows, sequences and dummy ones, in a micro-batch.
+        """Spans of rows, sequences and dummy ones, in a micro-batch.
 
         Args:
             tokens: T.
             sequences: N.
-            rest: rows of dummy sequences. Where there are totals, the number of stretches
+            rest: rows of dummy sequences. Where there are totals, the number of spans
                 does not depend on it, and some of them are empty.
         """
         return sequences + math.ceil((tokens if self.tokens else rest) / self.length)
@@ -79,14 +79,17 @@ def budget_for(
     length, most = source.max_seq_length, source.max_predictions_per_seq
     if not totals:
         return Budget(length)
+    # Estimate mean and deviation of the tokens of a micro-batch from a sample.
     numbers = np.linspace(0, len(source) - 1, min(_SAMPLE, len(source))).astype(np.int64)
     records = source.at_epoch(0).batch(numbers)
     lengths = sequence_lengths(records["input_mask"])
     predicted = (records["masked_lm_weights"] > 0).sum(axis=1)
+    # `deviation` is that of a whole step, divided by its micro-batches.
     parts = max(1, math.ceil(sequences / micro_batch_size))
     mean = sequences / parts * float(lengths.mean())
     deviation = math.sqrt(sequences) / parts * float(lengths.std())
     count = math.ceil(sequences / parts)
+    # Totals for tokens, and for each of them room for its predictions.
     ladder = _ladder(mean, deviation, totals, length, count * length)
     share = _PREDICTED * predicted.sum() / lengths.sum()
     rooms = (_up(share * rows + most / 2, _PREDICTED_ROWS) for rows in ladder)
@@ -95,7 +98,7 @@ def budget_for(
 
 
 def budgeted(records: Records, size: int, budget: Budget) -> list[MicroBatch]:
-    """The records of a step as filled micro-batches.
+    """The records of a step as padded micro-batches.
 
     Args:
         records: as `batches.weighted` gives them.
@@ -109,6 +112,7 @@ def budgeted(records: Records, size: int, budget: Budget) -> list[MicroBatch]:
     while waiting:
         rows = waiting.pop(0)
         sizes = budget.sizes(int(lengths[rows].sum()), int(predicted[rows].sum()), len(rows))
+        # Larger than the largest total: halve it, and try both halves next.
         if sizes is None and len(rows) > 1:
             waiting[:0] = [rows[half] for half in dealt(lengths[rows], 2)]
             continue
@@ -133,11 +137,13 @@ def dealt(lengths: np.ndarray, parts: int) -> list[np.ndarray]:
     if parts == 1:
         return [np.arange(len(lengths))]
     most = math.ceil(len(lengths) / parts)
+    # Greedy: (tokens so far, part, members), the part with fewest tokens on top.
     heap: list[tuple[int, int, list[int]]] = [(0, part, []) for part in range(parts)]
     full: list[list[int]] = []
     for number in np.argsort(-lengths, kind="stable").tolist():
         tokens, part, members = heap[0]
         members.append(number)
+        # A complete part leaves the heap, so that all parts get equally many sequences.
         if len(members) == most:
             heapq.heappop(heap)
             full.append(members)
@@ -153,11 +159,13 @@ def _ladder(mean: float, deviation: float, count: int, least: int, most: int) ->
     The last of them leaves out one number in some thousands.
     """
     places = np.linspace(-3.5, 3.5, 57)
+    # Candidates: multiples of a tile, 3.5 deviations around the mean.
     rows = [_up(min(max(mean + z * deviation, least), most), _ROWS) for z in places]
     below = np.array([0.5 * (1 + math.erf(z / math.sqrt(2))) for z in places])
     # best[i]: (expected total of the numbers up to place i, totals chosen, i the last of them)
     best: list[tuple[float, tuple[int, ...]]]
     best = [(below[i] * rows[i], (rows[i],)) for i in range(len(rows))]
+    # Dynamic programme: allow one more total, and keep the best choice for each place.
     for _ in range(count - 1):
         best = [
             min(
@@ -182,21 +190,24 @@ def _up(value: float, grain: int) -> int:
 
 
 def _filled(batch: MicroBatch, budget: Budget, sizes: tuple[int, int, int]) -> MicroBatch:
-    """The micro-batch with dummy sequences and fill of weight 0."""
+    """The micro-batch with dummy sequences and padding of weight 0."""
     tokens, predictions, sequences = sizes
     rest = tokens - batch.tokens
+    # Span lengths: the sequences, then dummies of at most L tokens that use up the rest.
     spans = np.zeros(budget.spans(tokens, sequences, rest), np.int64)
     spans[: batch.sequences] = batch.lengths
     dummies = spans[batch.sequences : batch.sequences + math.ceil(rest / budget.length)]
     dummies[:] = budget.length
     if len(dummies):
         dummies[-1] -= dummies.sum() - rest
+    # Arrays by the prefix of their name: per prediction, per sequence, or else per token.
     kinds = {"mlm": predictions, "nsp": sequences, "cls": sequences}
     arrays = {}
     for name, values in batch.arrays.items():
         filled = np.zeros(kinds.get(name[:3], tokens), values.dtype)
         filled[: len(values)] = values
         arrays[name] = filled
+    # Positions in dummy sequences count from 0 as in all others.
     begins = np.repeat(np.cumsum(dummies) - dummies, dummies)
     arrays["positions"][batch.tokens :] = np.arange(rest) - begins
     arrays["cumulative"] = np.concatenate(([0], np.cumsum(spans))).astype(np.int32)

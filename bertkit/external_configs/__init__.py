@@ -1,1 +1,1 @@
-"""Configuration files of the systems that bertkit's users come from."""
+"""Reads configuration files of other systems."""

@@ -1,4 +1,4 @@
-"""Translate Cerebras params files, YAML.
+"""Translates Cerebras params files (YAML) into bertkit's settings.
 
 The TensorFlow and the first PyTorch releases have the sections `train_input`, `model`,
 `optimizer` and `runconfig`; later ones have one section `trainer`, which is rewritten into the

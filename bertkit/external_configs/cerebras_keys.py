@@ -1,4 +1,4 @@
-"""The table of Cerebras params: what every key becomes."""
+"""The table of Cerebras params: which setting of bertkit each key becomes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Detect which system a configuration file belongs to, and translate it: one row per system."""
+"""Detects which system a configuration file belongs to, and translates it."""
 
 from __future__ import annotations
 

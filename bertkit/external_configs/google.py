@@ -1,4 +1,4 @@
-"""Translate `bert_config.json`, the shape of a model, and published model names."""
+"""Translates `bert_config.json` and published model names into the shape of a model."""
 
 from __future__ import annotations
 

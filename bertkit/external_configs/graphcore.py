@@ -1,4 +1,4 @@
-"""Translate Graphcore's configuration files.
+"""Translates Graphcore's configuration files into bertkit's settings.
 
 These are the JSON of the TensorFlow 2 programs, flat as in SDK 2.4 or nested as later, and the
 named presets in the PyTorch programs' YAML.

@@ -1,4 +1,4 @@
-"""Translate the flags of Habana's `run_pretraining.py` in a job file or shell script.
+"""Translates the flags of Habana's `run_pretraining.py` in a job file or shell script.
 
 Read are the words that follow the program's name, and the number of cards that the launcher
 before it asks for.
@@ -42,7 +42,7 @@ def read(source: str, text: str) -> Translation:
         text: its content: a Pod, an MPIJob, a shell script or one command line.
 
     Raises:
-        ConfigError: the command line cannot be taken apart.
+        ConfigError: the command line cannot be parsed.
     """
     joined = re.sub(r"\\\s*\n", " ", text)
     program = _PROGRAM.search(joined)

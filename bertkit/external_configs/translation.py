@@ -1,4 +1,4 @@
-"""Translate the keys of another system's configuration file into our settings, by a table.
+"""Translates the keys of another system's configuration into our settings, by a table.
 
 A table has a rule for every key. A rule maps the key to settings, ignores it for a reason that
 is reported, or refuses it. A key without a rule is refused, so that nothing a file asks for is

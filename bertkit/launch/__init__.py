@@ -1,1 +1,1 @@
-"""How a bertkit command is started on many devices: command lines, jobs and their checks."""
+"""Starts a bertkit command on many devices: command lines, job files and their checks."""

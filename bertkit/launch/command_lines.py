@@ -1,4 +1,4 @@
-"""Command lines that start a job: torchrun, mpirun, poprun, csrun, and a Slurm script."""
+"""Builds the commands that start a job: torchrun, mpirun, poprun, csrun, a Slurm script."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def mpirun(job: Job, master: str = "$MASTER_ADDR") -> list[str]:
         UsageError: cards that do not divide evenly over the sockets.
     """
     if job.per_node > 1 and job.per_node % SOCKETS:
-        raise UsageError(f"{job.per_node} cards do not divide over {SOCKETS} sockets")
+        raise UsageError(
+            f"{job.per_node} cards per node cannot be divided evenly over {SOCKETS} sockets"
+        )
     each = max(1, job.per_node // SOCKETS)
     exported = [f"MASTER_ADDR={master}", f"MASTER_PORT={PORT}", "PYTHONPATH", "HOME"]
     exported += [f"{name}={value}" for name, value in job.environment.items()]

@@ -1,4 +1,4 @@
-"""A job: one bertkit command, and the devices that run it."""
+"""Defines a job: one bertkit command, and the devices that run it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def make_job(
         raise UsageError("no backend given, and the command names none", "give --backend")
     size = min(devices, per_node or registry.row(backend).devices_per_node)
     if devices % size:
-        raise UsageError(f"{devices} devices do not fill nodes of {size}")
+        raise UsageError(f"{devices} devices are not a multiple of the {size} per node")
     named = any(word.partition("=")[0] == "--backend" for word in words)
     if words[0] in COMPUTING and not named:
         words = [*words, "--backend", backend]

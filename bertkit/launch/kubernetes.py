@@ -1,4 +1,4 @@
-"""Kubernetes documents: a Pod for one card or for data, an MPIJob for several Gaudi cards."""
+"""Builds Kubernetes documents: a Pod for one card or for data, an MPIJob for several cards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of Kubernetes documents: their schemas, and the rules that no schema knows."""
+"""Checks Kubernetes documents against their schemas and against rules no schema covers."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _pod_problems(spec: Mapping[str, Any], where: str) -> Iterator[str]:
     for container in spec["containers"]:
         for mount in container.get("volumeMounts", []):
             if mount["name"] not in volumes:
-                yield f"{where}: {container['name']} mounts {mount['name']}, which is no volume"
+                yield f"{where}: {container['name']} mounts {mount['name']}, which is not a volume"
         resources = container.get("resources", {})
         yield from _resource_problems(
             resources.get("limits", {}), resources.get("requests", {}), where

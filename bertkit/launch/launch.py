@@ -1,4 +1,4 @@
-"""From a command and its devices to the text that starts it: the work behind `launch`."""
+"""`bertkit launch`: builds the text that starts a command on the given devices."""
 
 from __future__ import annotations
 

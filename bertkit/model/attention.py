@@ -1,4 +1,4 @@
-"""Which rows attend to which: batch layouts, and attention over flat rows.
+"""Computes attention over flat rows, for every batch layout.
 
 All sequences of a batch lie in one matrix of rows. A layout says where each sequence
 begins and ends; attention never crosses a sequence and never reads padding.
@@ -87,7 +87,7 @@ class UnpaddedLayout:
     """Sequences of any lengths, one after the other, without padding.
 
     Args:
-        lengths: rows per sequence; zeros are allowed (they fill a batch to a fixed
+        lengths: rows per sequence; zeros are allowed (they pad a batch to a fixed
             number of sequences). Order is free; equal lengths side by side run faster.
         cumulative: int32[N + 1] on the device of the rows: where each sequence begins,
             and the end. Made from the lengths where it is not given.
@@ -112,7 +112,7 @@ class UnpaddedLayout:
 
     @cached_property
     def runs(self) -> tuple[tuple[int, int], ...]:
-        """(sequences, length) of each stretch of equal neighbours; empty ones left out."""
+        """(sequences, length) of each run of equally long neighbours; empty ones left out."""
         runs: list[list[int]] = []
         for length in self.lengths:
             if length == 0:
@@ -203,7 +203,7 @@ def _formula(
 def _run_by_run(
     projected: Tensor, heads: int, layout: UnpaddedLayout, dropout_rate: float
 ) -> Tensor:
-    """One dense attention per stretch of equal lengths: correct on every device."""
+    """One dense attention per run of equal lengths: correct on every device."""
     pieces = torch.split_with_sizes(projected, [n * length for n, length in layout.runs])
     return torch.cat(
         [

@@ -66,8 +66,8 @@ def picked(hidden: Tensor, where: Tensor) -> Tensor:
     Args:
         hidden: [T, H].
         where: int64[M], numbers of rows; or int64[N, P], numbers within each of N equally
-            long stretches of rows, for engines that deal stretches out to several machines
-            and therefore cannot take numbers that count across them.
+            long spans of rows, for engines that distribute spans over several devices and
+            therefore cannot take numbers that count across them.
 
     Returns:
         [M, H], or [N * P, H].

@@ -1,4 +1,4 @@
-"""The shape of a BERT encoder, under the names of `bert_config.json`."""
+"""Defines the shape of a BERT encoder, under the names of `bert_config.json`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attention over runs of equally long sequences, as one differentiable step on a CPU.
+"""Computes attention over runs of equally long sequences, as one autograd step on a CPU.
 
 PyTorch's flash kernel for CPUs has no dropout and its bfloat16 backward pass is slow on
 short sequences; the explicit form is faster there. Writing each run's part straight

@@ -1,4 +1,4 @@
-"""Cross entropy over a vocabulary on a CPU, in blocks that stay in its caches.
+"""Computes cross entropy over a vocabulary on a CPU, in blocks that fit its caches.
 
 The logits of some rows are made word block by word block. What the gradients need of
 them is their exponentials alone: normalising and the factors of the rows go to the small

@@ -1,4 +1,4 @@
-"""Dropout whose random numbers do not hold up a CPU.
+"""Computes dropout with random numbers that are cheap to draw on a CPU.
 
 PyTorch draws Bernoulli numbers on a CPU one by one and on one thread; at BERT-base
 sizes that costs more than any other element-wise step. Here one 64-bit draw of a fast

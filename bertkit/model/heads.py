@@ -1,4 +1,4 @@
-"""What sits on the encoder: masked LM and next sentence heads, and the span head."""
+"""Defines the heads on the encoder: masked LM, next sentence prediction and answer span."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class BertForPreTraining(nn.Module):
             nsp_labels: int64[N], 0 = the second part follows, 1 = random; negative ones
                 are ignored. None leaves the task out.
             mlm_weights: float32[M], the factor of each row in the loss; rows of weight 0
-                are fill and count nowhere. None: weight 1.
+                are padding and count nowhere. None: weight 1.
             nsp_weights: float32[N], the same for next sentence prediction.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Cross entropy, summed over rows with a factor for each."""
+"""Computes cross entropy, summed over rows with a weight for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of a BERT's parameters, as `transformers` has them: the one table that all readers use.
+"""The table of parameter names, those of `transformers`, that all checkpoint readers use.
 
 bertkit's modules carry these names, so a checkpoint of any other program is read by finding,
 for each of its tensors, the name listed here.

@@ -1,1 +1,1 @@
-"""From sentences to tokens, instances and record files."""
+"""Turns sentences into tokens, training instances and record files."""

@@ -1,4 +1,4 @@
-"""Settings of record making; light, because `--help` reads it."""
+"""Defines the settings of record making; imports little, because `--help` reads it."""
 
 from __future__ import annotations
 
@@ -30,21 +30,24 @@ class RecordsConfig:
     )
     max_predictions_per_seq: int | None = setting(
         None,
-        "Most masked tokens per record; by default max-seq-length x masked-lm-prob to the "
-        "nearest multiple of 4 (20 at 128, 56 at 384, 76 at 512).",
+        "Maximum number of masked tokens per record; by default max-seq-length x masked-lm-prob, "
+        "rounded to a multiple of 4 (20 at 128, 56 at 384, 76 at 512).",
         minimum=1,
     )
     masked_lm_prob: float = setting(
-        0.15, "Share of the tokens to predict.", minimum=0.0, maximum=1.0
+        0.15, "Fraction of the tokens to mask and predict.", minimum=0.0, maximum=1.0
     )
     short_seq_prob: float = setting(
-        0.1, "Share of the documents cut to a random shorter length.", minimum=0.0, maximum=1.0
+        0.1,
+        "Probability that a document is cut into shorter sequences of random length.",
+        minimum=0.0,
+        maximum=1.0,
     )
     dupe_factor: int = setting(
-        10, "Times every document is used, each time with other masks.", minimum=1
+        10, "Number of passes over the text, each with different masks.", minimum=1
     )
     do_lower_case: bool = setting(
-        True, "Lower-case the text and strip accents; must fit the vocabulary.", off="--cased"
+        True, "Lower-case the text and strip accents; must match the vocabulary.", off="--cased"
     )
     whole_word_mask: bool = setting(False, "Mask all pieces of a word together.")
     style: str = setting(styles.GOOGLE.name, styles.help_text(), choices=styles.CHOICES)
@@ -61,62 +64,65 @@ class RecordsConfig:
     )
     objective: str = setting(
         NSP,
-        "nsp: masked sentence pairs, B at random in half of them; sop: pairs that follow each "
-        "other, A and B swapped in half of them; mlm: masked windows of running text; unmasked: "
-        "the same windows as tokens, to be masked in training (the last two: --style cerebras).",
+        "nsp: next sentence prediction, where half of the pairs have a random B; sop: sentence "
+        "order prediction, where half of the pairs are swapped; mlm: masked windows of running "
+        "text; unmasked: the same windows, to be masked during training (the last two need "
+        "--style cerebras).",
         choices=OBJECTIVES,
     )
     packing: str = setting(
         "none",
-        "Several short sequences per record: none; graphcore ([CLS] at the end of the pack, "
-        "tfrecord); habana ([CLS] in place, hdf5 or tfrecord).",
+        "Pack several short sequences into one record: none; graphcore ([CLS] at the end of the "
+        "pack, tfrecord); habana ([CLS] before each sequence, hdf5 or tfrecord).",
         choices=PACKINGS,
     )
-    sequences_per_pack: int = setting(3, "Most sequences of a pack.", minimum=2)
+    sequences_per_pack: int = setting(3, "Maximum number of sequences per pack.", minimum=2)
     shards: str | None = setting(
         None,
-        "per-file: every input file is a corpus of its own and gives one record file, as MLPerf "
-        "makes its parts; one-corpus: all files are mixed. By default per-file, with --style "
-        "cerebras one-corpus.",
+        "per-file: each input file is a separate corpus and gives one record file, as in MLPerf; "
+        "one-corpus: all files are one corpus and are mixed. By default per-file; with --style "
+        "cerebras, one-corpus.",
         choices=SHARDS,
     )
     outputs: int = setting(
-        1, "Record files to deal the records of one corpus to, in turn.", minimum=1
+        1, "Number of record files per corpus; records are distributed round-robin.", minimum=1
     )
     allow_duplicates: bool = setting(
         False, "Accept a vocabulary with duplicate lines and read it as --style says."
     )
-    seed: int = setting(12345, "Start of the random stream of every corpus.", minimum=0)
+    seed: int = setting(12345, "Random seed, the same for every corpus.", minimum=0)
     documents: str = setting(
         "blank-line",
-        "cerebras: what divides documents: a blank-line, or each file is one.",
+        "cerebras: documents are separated by a blank-line, or each file is one document.",
         choices=("blank-line", "file"),
     )
     sentences: str = setting(
         "line",
-        "cerebras: what a sentence is: a line; rule (spaCy's sentencizer over the whole "
-        "document), or the name of a trained spaCy model.",
+        "cerebras: sentence splitter: line (each line is a sentence), rule (spaCy's sentencizer "
+        "on the whole document), or the name of a trained spaCy model.",
     )
     split_files: int = setting(
-        1000, "cerebras, nsp: files that are read and mixed at a time; 0 for all.", minimum=0
+        1000, "cerebras, nsp: number of files to read and shuffle together; 0: all.", minimum=0
     )
     min_short_seq_length: int | None = setting(
         None,
-        "cerebras: shortest random target length; by default 2, with mlm and unmasked 2 + overlap.",
+        "cerebras: minimum random target length; by default 2, with mlm and unmasked 2 + overlap.",
         minimum=2,
     )
     overlap: int | None = setting(
         None,
-        "cerebras, mlm and unmasked: tokens that a window shares with the one before; by default a "
+        "cerebras, mlm and unmasked: tokens by which windows overlap; by default a "
         "quarter of max-seq-length.",
         minimum=0,
     )
     cross_documents: bool = setting(
-        False, "cerebras, mlm and unmasked: let a window go on into the next document."
+        False, "cerebras, mlm and unmasked: let windows continue into the next document."
     )
-    document_separator: str = setting("[SEP]", "cerebras: token between two documents of a window.")
+    document_separator: str = setting(
+        "[SEP]", "cerebras: token between two documents in one window."
+    )
     buffer_tokens: int = setting(
-        1_000_000, "cerebras, mlm and unmasked: tokens whose documents are mixed.", minimum=1
+        1_000_000, "cerebras, mlm and unmasked: size of the shuffle buffer, in tokens.", minimum=1
     )
 
     @property
@@ -226,7 +232,9 @@ class RecordsConfig:
             return [f"{flags} needs --style {' or '.join(able)}"]
         found = style.problems(self)
         if self.allow_duplicates and not style.duplicate_lines:
-            found.append(f"--style {style.name} defines no meaning for duplicate vocabulary lines")
+            found.append(
+                f"--style {style.name} does not define how to read duplicate vocabulary lines"
+            )
         return found
 
     def _is_known_by(self, style: RecordStyle, names: list[str]) -> bool:

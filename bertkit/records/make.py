@@ -1,4 +1,4 @@
-"""Makes a folder of record files, with its manifest, from sentence files: `make-records`.
+"""`bertkit make-records`: makes a folder of record files from sentence files.
 
 Light: numba is loaded where records are made, not for a plan or an estimate.
 """
@@ -105,14 +105,17 @@ def make_records(
     started = time.perf_counter()
     _check_executor(executor, scheduler, limit)
     place = Path(output)
+    # Check everything that needs no record making first, so that errors come early.
     names = list_inputs(inputs)
     words = checked_vocab(vocab, config)
+    # The manifest identifies the run: the same settings and text resume, others are refused.
     planned = Manifest(
         "make-records",
         _deciding(config, words, limit),
         inputs=describe_inputs(names, worker_count(workers, len(names))),
     )
     manifest = begin(place, planned, overwrite)
+    # Make the missing shards, then the totals, then the files beside them.
     tasks = _missing_tasks(manifest, place, names, config, words)
     made = _run(
         tasks, manifest, place, limit=limit, workers=workers, executor=(executor, scheduler)
@@ -136,13 +139,17 @@ def make_records(
 def _check_executor(executor: str, scheduler: str, limit: int | None) -> None:
     check_executor(executor, scheduler)
     if executor == "dask" and limit is not None:
-        raise UsageError("--limit takes one shard after another, here", "leave out --executor dask")
+        raise UsageError(
+            "--limit makes one shard after another, on this machine only",
+            "leave out --executor dask",
+        )
 
 
 def _missing_tasks(
     manifest: Manifest, place: Path, names: Sequence[str], config: RecordsConfig, words: Vocab
 ) -> list[Task]:
     """A task for each shard that the folder does not have."""
+    # Partly written files of a killed run.
     for leftover in place.glob(f".*{files.PARTIAL}-*"):
         leftover.unlink(missing_ok=True)
     if _verify(manifest, place):
@@ -182,10 +189,11 @@ def list_inputs(inputs: Sequence[str]) -> list[str]:
     for name in inputs:
         if files.is_remote(name):
             raise DataError(
-                f"{name}: text is read from local disks, once to hash it and once to use it",
-                "copy it first; `bertkit extract` reads URLs and writes such files",
+                f"{name}: not a local file; make-records reads its text twice, from a local disk",
+                "copy it to a local disk; `bertkit extract` reads URLs and writes such files",
             )
         if os.path.isdir(name):
+            # A folder whose run did not finish lacks text.
             require_complete(name)
             require_complete(Path(name).parent)  # such as split/train, made by one run
     return files.expand_inputs(inputs)
@@ -194,6 +202,7 @@ def list_inputs(inputs: Sequence[str]) -> list[str]:
 def checked_vocab(vocab: str | Path, config: RecordsConfig) -> Vocab:
     """Load a vocabulary and warn where its case does not look like the configuration's."""
     words = load_vocab(find_vocab(vocab), config.duplicates)
+    # Special tokens such as [CLS] are upper-case in every vocabulary.
     cased = any(token != token.lower() and not token.startswith("[") for token in words.tokens)
     if cased == config.do_lower_case:
         log.logger.warning(
@@ -245,6 +254,7 @@ def _run(
     """Build shards, noting each in the manifest once it is complete; returns files made."""
     if not tasks:
         return 0
+    # A limit needs the number of records so far: one shard after another, in order.
     if limit is not None:
         results = _up_to(limit, tasks, manifest)
     else:
@@ -252,6 +262,7 @@ def _run(
         tasks = sorted(tasks, key=lambda task: -_text_bytes(task.shard))
         kind, scheduler = executor
         if kind == "dask":
+            # Dask workers have another working directory.
             tasks = [_from_anywhere(task) for task in tasks]
         results = run_tasks(
             build_shard,
@@ -261,14 +272,17 @@ def _run(
             scheduler=scheduler,
             prepare=functools.partial(_warm_up, tasks[0]),
         )
+    # Until _finish: a run that is killed here resumes from the manifest.
     manifest.state = "incomplete"
     made = 0
     total = sum(_text_bytes(task.shard) for task in tasks)
     with log.progress(total=total, unit="B", scale=True, description="make-records") as bar:
         for built in results:
+            # Note an empty shard, so that a resumed run does not read it again.
             if not built.outputs:
                 log.logger.warning("%s holds no sentences", ", ".join(built.shard.inputs))
                 manifest.stats.setdefault("empty", []).extend(built.shard.outputs)
+            # Sorted, because shards finish in any order and the manifest must not depend on it.
             manifest.outputs = dict(sorted({**manifest.outputs, **built.outputs}.items()))
             manifest.write(place)
             made += len(built.outputs)
@@ -279,6 +293,7 @@ def _run(
 def _up_to(limit: int, tasks: list[Task], manifest: Manifest) -> Iterator[Built]:
     """Shards in their order until the folder holds `limit` records, the last one cut."""
     for task in tasks:
+        # `_run` lists each shard in the manifest before it asks for the next.
         room = limit - _records(manifest)
         if room <= 0:
             return

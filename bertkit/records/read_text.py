@@ -71,7 +71,7 @@ class TextReader:
         return self._stream.tokenize_texts(zip(paths, blobs, strict=True))
 
     def file(self, path: str, config: RecordsConfig) -> TokenizedText:
-        """One file by Cerebras' rules: its documents, none of them going on in another file.
+        """One file by Cerebras' rules: its documents, none of which continues in another file.
 
         Only an empty line divides documents; one of spaces does not. Sentences are lines,
         or what spaCy makes of a document, its lines joined without a space between them.

@@ -1,4 +1,4 @@
-"""Which record files are made from which text files."""
+"""Decides which record files are made from which text files."""
 
 from __future__ import annotations
 

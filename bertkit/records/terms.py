@@ -1,4 +1,4 @@
-"""Words of the settings of record making that several modules ask for."""
+"""Defines constants for the values of record settings that several modules use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write logs that benchmark tools read: MLPerf's `:::MLLOG` lines, NVIDIA's `DLLL` lines."""
+"""Writes logs that benchmark tools read: MLPerf's `:::MLLOG` and NVIDIA's `DLLL` lines."""
 
 from __future__ import annotations
 

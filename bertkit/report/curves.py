@@ -1,4 +1,4 @@
-"""Draw the curves of runs, as a picture or an HTML page."""
+"""Draws the curves of runs, as a picture or an HTML page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write the report as one self-contained HTML page: curves, numbers, settings, hardware."""
+"""Writes the report as one HTML page: curves, numbers, settings and hardware."""
 
 from __future__ import annotations
 

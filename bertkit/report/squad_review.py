@@ -1,4 +1,4 @@
-"""Write the review of a run's SQuAD answers as a section of the report's page."""
+"""Writes the review of a run's SQuAD answers as a section of the report's page."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a model learns, predicts and is scored on: one package per task."""
+"""The tasks a model is trained and scored on, one package each."""

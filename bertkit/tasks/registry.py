@@ -1,4 +1,4 @@
-"""The table of training tasks: one row each. Light: importing this imports no torch and no task.
+"""The table of training tasks, one row each. Imports no torch and no task.
 
 A task is a package beside this file (see `bertkit.train.task` for what it holds), a row here, and
 a command of its own in `bertkit.commands`.

@@ -1,4 +1,4 @@
-"""Text files as arrays of token ids, by the kernels; the same tokens as `WordPieceTokenizer`.
+"""Tokenizes text files to arrays of ids with kernels, equal to `WordPieceTokenizer`.
 
 The kernel reads blocks of whole lines and stops where it needs help: a page of the character
 table, more room for the words it has met, or a word that only the Python tokenizer can cut.

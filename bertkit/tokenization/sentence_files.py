@@ -1,4 +1,4 @@
-"""Reading sentence files: one sentence per line, blank lines between documents."""
+"""Reads sentence files: one sentence per line, blank lines between documents."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def read_documents(
 ) -> list[Document]:
     """All files as one corpus of tokenized documents, none of them empty.
 
-    A blank line ends a document; the end of a file does not, so the next file goes on
-    with it. A line without tokens (only control characters, say) is no sentence, and
+    A blank line ends a document; the end of a file does not, so the next file continues
+    it. A line without tokens (only control characters, say) is no sentence, and
     does not end the document either.
 
     Args:

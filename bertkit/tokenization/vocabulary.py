@@ -1,4 +1,4 @@
-"""WordPiece vocabularies: read with every trap checked, found by name, written."""
+"""Reads, checks, finds and writes WordPiece vocabularies."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def load_vocab(path: str | Path, duplicates: str = "refuse") -> Vocab:
         if token in line_of and duplicates == "refuse":
             raise DataError(
                 f"{path}:{line}: {token!r} is already on line {line_of[token]}",
-                "remove one of the two; the references disagree on which counts",
+                "remove one of the two; the reference programs disagree on which one counts",
             )
         if duplicates == "last":
             ids[token] = line - 1

@@ -1,4 +1,4 @@
-"""`bertkit train-vocab`: a WordPiece vocabulary from text, the same bytes on every run.
+"""`bertkit train-vocab`: trains a WordPiece vocabulary, the same bytes on every run.
 
 The `tokenizers` library merges pieces by frequency. By itself it numbers the continuing
 characters ("##a") in the order of a randomly seeded hash table, and breaks ties between

@@ -1,4 +1,4 @@
-"""The WordPiece tokenizer of the original BERT, character for character.
+"""Tokenizes text with WordPiece exactly as the original BERT does.
 
 Written from the behaviour of Google's and MLPerf's `tokenization.py` (they agree): text
 is cleaned, split at white space and around CJK ideographs, lower-cased and freed of

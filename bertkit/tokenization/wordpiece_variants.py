@@ -1,4 +1,4 @@
-"""Other programs' WordPiece tokenizers, where they differ from Google's.
+"""Implements other programs' WordPiece tokenizers, where they differ from Google's.
 
 Each follows the behaviour of one program's tokenizer, so that its records can be made
 again token for token. `google` is `wordpiece.WordPieceTokenizer`.

@@ -1,4 +1,4 @@
-"""Writes checkpoints in a thread: training waits for a copy in memory, not for the disk."""
+"""Writes checkpoints in a thread, from a copy of the weights in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints: folders `step-0001000/` that transformers loads and that a run resumes from.
+"""Writes, finds and reads the checkpoints of a run: folders `step-0001000/`.
 
     model.safetensors, config.json   the weights and shape, in Hugging Face's form
     optimizer.pt                     moments by parameter name (plain tensors)

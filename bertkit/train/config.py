@@ -1,4 +1,4 @@
-"""The settings that all training tasks share. Light: importing this imports no torch.
+"""Defines the settings that all training tasks share. Imports no torch.
 
 A task's configuration inherits `TrainingConfig`, adds its own settings, and overrides the
 defaults that differ for it, see `bertkit.settings.override`.
@@ -33,13 +33,13 @@ class ComputeConfig:
 
     backend: str = setting(
         "auto",
-        help="What to compute on; auto: the best device that is present.",
+        help="Hardware to run on; auto: the best device that is present.",
         on_resume=ROUNDING,
     )
     precision: str = setting(
         "auto",
         help="Number format of matrix products; weights stay fp32. auto: bf16 on GPUs that "
-        "have it, fp32 elsewhere.",
+        "have it, otherwise fp32.",
         choices=PRECISIONS,
     )
     layout: str = setting(
@@ -74,7 +74,7 @@ class TrainingConfig(ComputeConfig):
     micro_batch_size: int = setting(
         0,
         help="Sequences per forward pass; reduce it if memory runs out. 0: on GPUs as many as "
-        "their memory holds in pretraining, elsewhere the global batch.",
+        "their memory holds in pretraining, otherwise the global batch.",
         minimum=0,
         on_resume=ROUNDING,
     )
@@ -88,7 +88,7 @@ class TrainingConfig(ComputeConfig):
     epochs: float | None = setting(3.0, help="Passes over the training data.", minimum=0.0)
     steps_this_run: int = setting(
         0,
-        help="Save and stop after this many steps of this call, with exit status 75; 0: no limit.",
+        help="Save and exit with status 75 after this many steps in this call; 0: no limit.",
         on_resume=FREE,
     )
     optimizer: str = setting(
@@ -118,7 +118,7 @@ class TrainingConfig(ComputeConfig):
         1.0, help="Power of the polynomial schedule; 0.5 in NVIDIA's recipes.", minimum=0.0
     )
     warmup_proportion: float = setting(
-        0.1, help="Fraction of the steps that is the warm-up.", minimum=0.0, maximum=1.0
+        0.1, help="Fraction of the steps used for the warm-up.", minimum=0.0, maximum=1.0
     )
     warmup_steps: int | None = setting(
         None, help="Steps of the warm-up; overrides --warmup-proportion."
@@ -168,8 +168,8 @@ class TrainingConfig(ComputeConfig):
     )
     measure_peak: bool = setting(
         False,
-        help="First measure the speed of matrix products (one second), and report which fraction "
-        "of it training reaches.",
+        help="First measure the peak speed of matrix products (one second), and report the "
+        "fraction of it that training reaches.",
         on_resume=FREE,
     )
     profile_steps: str | None = setting(
@@ -178,12 +178,12 @@ class TrainingConfig(ComputeConfig):
         on_resume=FREE,
     )
     log_every: int = setting(
-        10, help="Steps between two lines in metrics.jsonl.", minimum=1, on_resume=FREE
+        10, help="Steps between lines in metrics.jsonl.", minimum=1, on_resume=FREE
     )
     log_to: list[str] = setting(
         factory=list, help="Also log to tensorboard or wandb; repeatable.", on_resume=FREE
     )
-    seed: int = setting(12345, help="Seed of new weights, sample order and dropout.", minimum=0)
+    seed: int = setting(12345, help="Seed for new weights, sample order and dropout.", minimum=0)
 
     @property
     def micro_size(self) -> int:
@@ -235,7 +235,7 @@ class TrainingConfig(ComputeConfig):
                 f" --micro-batch-size {self.micro_size}"
             )
         if self.clip == "before" and self.precision == "fp16":
-            found.append("--clip before does not go with --precision fp16; use bf16")
+            found.append("--clip before does not work with --precision fp16; use bf16")
         if self.end_learning_rate > self.learning_rate:
             found.append(
                 f"--end-learning-rate {self.end_learning_rate} is above"

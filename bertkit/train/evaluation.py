@@ -1,4 +1,4 @@
-"""Losses and accuracies of a model over batches."""
+"""Measures losses and accuracies of a model over batches."""
 
 from __future__ import annotations
 

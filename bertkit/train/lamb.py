@@ -1,4 +1,4 @@
-"""LAMB, layer-wise adaptive moments: not one algorithm but several, each under its name."""
+"""Implements five variants of LAMB, each under its own name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From sums over steps to the numbers that people read; `metrics.jsonl` and trackers."""
+"""Computes the metrics of a run from sums over steps, for `metrics.jsonl` and trackers."""
 
 from __future__ import annotations
 

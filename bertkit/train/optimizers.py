@@ -1,4 +1,4 @@
-"""Optimizers by name, their parameter groups, their state under names, and clipping.
+"""Builds optimizers by name, with parameter groups and clipping; saves and loads their state.
 
 All keep their moments in fp32, group parameters by name (no weight decay on biases and
 LayerNorm), and save their state under parameter names, so that a checkpoint can be
@@ -111,7 +111,7 @@ def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
 def named_state(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
     """Moments and step counts by parameter name, as tensors on the CPU.
 
-    Of an optimizer that is dealt out to processes, those that this one keeps.
+    Of an optimizer that is sharded over processes, those that this one keeps.
     """
     return {
         name: {key: value.detach().cpu() for key, value in states.items() if value is not None}
@@ -125,7 +125,7 @@ def load_named_state(
 ) -> None:
     """Take over what `named_state` gave, of all parameters.
 
-    An optimizer that is dealt out to processes takes what it keeps.
+    An optimizer that is sharded over processes takes what it keeps.
 
     Raises:
         ConfigError: other parameters or shapes; names some of them.

@@ -1,4 +1,4 @@
-"""A profile of some steps: which operations take the time, as a trace that browsers show."""
+"""Profiles some steps of a run and writes a trace that browsers show."""
 
 from __future__ import annotations
 

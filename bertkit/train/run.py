@@ -1,4 +1,4 @@
-"""A training run in its folder: restore, train, save, resume, close.
+"""Runs a training in its folder: restores, trains, saves, resumes and closes it.
 
 The same for every task: what differs comes as a `TrainingTask`. The folder gets
 
@@ -88,21 +88,26 @@ class TrainingRun:
             StoppedError: stopped by a signal or `steps_this_run`, everything saved.
             CompiledOnly: the settings asked for no more.
         """
+        # Before anything is built: is there a checkpoint to resume from?
         resumed = self._resume_point()
+        # New weights depend on the seed alone, so all processes draw the same.
         torch.manual_seed(self.config.seed)
         self.model = self.task.make_model()
         self._restore(self.model, resumed)
+        # Only now, when the settings are known to fit the checkpoint.
         self._write_facts()
         if self.progress.finished:
             log.logger.info("%s is finished at step %d", self.folder, self.progress.step)
             return self.progress
         data = self.task.training_data(self.adapter)
+        # --epochs becomes a number of steps here, once the number of samples is known.
         steps = self.config.steps(data.samples)
         log.logger.info("%s, %s steps, %s", data.summary, f"{steps:,}", self._batch_equation())
         # Checkpoints are written from a copy in main memory, made before the model moves.
         copy_to_save = copy.deepcopy(self.model)
         placed = self.adapter.place(self.model)
         stepper = self._make_stepper(placed, steps)
+        # The optimizer exists only now that the model has been placed on its device.
         if resumed:
             stepper.load_state(checkpoint.load_stepper_state(resumed))
         checkpoints = RunCheckpoints(
@@ -125,6 +130,7 @@ class TrainingRun:
     ) -> Progress:
         config = self.config
 
+        # The trainer opens a loader per interval between evaluations.
         def batches(position: int, limit: int) -> AbstractContextManager[Iterable[StepBatch]]:
             return self.adapter.loader(StepRange(data.feed, position, limit))
 
@@ -138,6 +144,7 @@ class TrainingRun:
             steps_this_run=config.steps_this_run,
             target=config.target,
         )
+        # Measured before the first step, while the device is idle.
         peak_share = self._peak_share()
         recorder = self._recorder()
         try:
@@ -177,15 +184,19 @@ class TrainingRun:
                 self.task.load_weights(model, self.task.start, resuming=False)
                 log.logger.info("weights from %s", self.task.start)
             return
+        # Fixed settings must match; `changed` lists differences that only alter rounding.
         state = checkpoint.load_state(resumed)
         changed = checkpoint.require_same(
             state, self.config, self.task.fingerprint, self.adapter.caps.name
         )
         world = self.adapter.process_group.topology.world
+        # Another number of processes changes the order of sums, and so their rounding.
         if state.world != world:
             changed.append(f"{state.world} processes, now {world}")
         if changed:
-            log.logger.warning("resuming, but not bit for bit the same run: %s", "; ".join(changed))
+            log.logger.warning(
+                "resuming, but the results will not be bit-identical: %s", "; ".join(changed)
+            )
         self.task.load_weights(model, resumed, resuming=True)
         log.logger.info("resuming from %s at step %d", resumed, state.step)
         self.progress = Progress(
@@ -203,6 +214,7 @@ class TrainingRun:
         """Settings and machine, by the main process alone."""
         if self.adapter.process_group.topology.is_main:
             self.folder.mkdir(parents=True, exist_ok=True)
+            # Partly written checkpoints of a killed run.
             checkpoint.remove_leftovers(self.folder)
             write_text(self.folder / CONFIG, dump_yaml(as_dict(self.config)))
             facts = json.dumps(machine_facts(self.adapter), indent=1)
@@ -216,12 +228,14 @@ class TrainingRun:
             self.adapter.optimizer(placed, optimizer_spec(self.config)),
             learning_rates(self.config, steps),
         )
+        # Only the main process writes a trace.
         if self.config.profile_steps and self.adapter.process_group.topology.is_main:
             chosen = steps_to_profile(self.config.profile_steps, steps)
             return ProfiledStepper(stepper, chosen, self.folder, self.adapter.caps.name)
         return stepper
 
     def _recorder(self) -> Recorder:
+        # Other processes keep a recorder that writes nothing.
         if not self.adapter.process_group.topology.is_main:
             return Recorder()
         lines = MetricsFile(self.folder, self.first_step)
@@ -234,6 +248,7 @@ class TrainingRun:
         if not self.config.measure_peak:
             return None
         own = self.adapter.peak_flops(self.config.precision)
+        # The sum over processes, because throughput is counted over all of them too.
         (peak,) = self.adapter.process_group.sum([own])
         log.logger.info("matrix products in %s: %.3g operations/s", self.config.precision, peak)
         return lambda sums, seconds: self.task.flops(sums) / seconds / peak

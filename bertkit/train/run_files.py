@@ -1,4 +1,4 @@
-"""The names of the files in a run's folder. Light: importing this imports no torch."""
+"""Names the files in a run's folder. Imports no torch."""
 
 from __future__ import annotations
 

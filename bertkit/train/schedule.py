@@ -1,4 +1,4 @@
-"""Learning rates: functions from the number of updates already done to a rate, in pieces."""
+"""Defines learning rate schedules as functions from the number of updates to a rate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FLOOR = 1e-7
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a schedule.
+    """A range of steps of a schedule.
 
     Attributes:
         kind: `constant`, `polynomial` (last + (first - last) * (1 - share) ** power) or
@@ -135,7 +135,7 @@ def staged(texts: Sequence[str], max_steps: int) -> Schedule:
 
     Args:
         texts: `KIND:STEPS:FROM:TO` each, such as `linear:10000:0:1e-4`; for `constant` no
-            TO; STEPS may be empty in the last one, which then fills up the run. A stage
+            TO; STEPS may be empty in the last one, which then takes the rest of the run. A stage
             goes from FROM to TO in STEPS updates, in a straight line or (`exponential`)
             by a constant factor per update.
         max_steps: updates in the whole run.
@@ -152,7 +152,9 @@ def staged(texts: Sequence[str], max_steps: int) -> Schedule:
         kind, steps, first, last = _stage(text)
         if steps is None:
             if number < len(texts):
-                raise ConfigError(f"--stage {text}: only the last stage may leave out its steps")
+                raise ConfigError(
+                    f"--stage {text}: only the last stage may omit its number of steps"
+                )
             steps = max(1, max_steps - begin)
         form = "polynomial" if kind == "linear" else kind
         pieces.append(Piece(form, begin, steps, first, last))

@@ -1,4 +1,4 @@
-"""From the settings of a run to what a backend needs for one optimizer step."""
+"""Derives what a backend needs for one optimizer step from the settings of a run."""
 
 from __future__ import annotations
 

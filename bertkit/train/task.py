@@ -1,4 +1,4 @@
-"""What a task package gives to a training run: the seam between `bertkit.tasks` and the loop.
+"""Defines the interface between a task package and the training loop.
 
 To add a task, write in a package of its own
 
@@ -49,7 +49,7 @@ class TrainingTask(ABC):
     """Settings, model, data, loss and evaluation of one training task.
 
     Attributes:
-        config: the settings as the run remembers them, layout and micro-batch filled in.
+        config: the settings as the run remembers them, layout and micro-batch set.
         shape: of the encoder.
         objective: the loss, and the sums to report.
         step_plan: what decides one step's numbers.
@@ -125,4 +125,4 @@ class TrainingTask(ABC):
         own = tuple(self.new_weights)
         missing = [name for name in report.missing if not name.startswith(own)]
         if missing:
-            log.logger.warning("%s lacks %s: drawn at random", checkpoint, ", ".join(missing))
+            log.logger.warning("%s lacks %s: initialised at random", checkpoint, ", ".join(missing))

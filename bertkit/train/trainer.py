@@ -1,4 +1,4 @@
-"""The training loop: steps in order, log lines, evaluations, checkpoints, signals.
+"""The training loop: steps, log lines, evaluations, checkpoints and signals.
 
 It knows neither BERT nor a machine: batches come from a function of the position, a step
 is the adapter's, and what a checkpoint holds is decided by `CheckpointWriter`.
@@ -144,10 +144,12 @@ class Trainer:
         left = self.settings.steps - first
         end = first + min(left, self.settings.steps_this_run or left)
         self._bar = log.progress(total=self.settings.steps, unit="step")
+        # A resumed run continues its bar where the last call stopped.
         self._bar.update(first)
         self._clock = time.perf_counter()
         try:
             with self._termination_saves():
+                # One iteration per interval between evaluations.
                 while self._train_until_pause(progress, end):
                     pass
         except KeyboardInterrupt:
@@ -155,6 +157,7 @@ class Trainer:
             raise
         finally:
             self._bar.close()
+            # A background save must not outlive the call, even after an error.
             self.checkpoints.wait_for_saves()
         if not progress.finished:
             self._stop(progress, progress.step - first)
@@ -166,6 +169,7 @@ class Trainer:
         if progress.step >= end:
             return False
         before = progress.step
+        # The loader is opened for exactly the steps up to the next evaluation.
         steps = self._pause(progress, end) - before
         with self.batches(progress.position, steps) as batches:
             for batch in batches:
@@ -182,12 +186,14 @@ class Trainer:
         if settings.eval_every:
             end = min(end, step + settings.eval_every - step % settings.eval_every)
         if settings.eval_every_samples:
+            # Steps until the position reaches the next multiple.
             left = settings.eval_every_samples - progress.position % settings.eval_every_samples
             end = min(end, step + math.ceil(left / settings.samples_per_step))
         return end
 
     def _stops(self) -> bool:
         """Whether a signal has come, to any process: all of them stop after the same step."""
+        # The sum tells a process of a signal that only another process received.
         if self.process_group.sum([self._signal])[0] and not self._signal:
             self._signal = signal.SIGTERM
         return self._signal != 0
@@ -198,6 +204,7 @@ class Trainer:
         progress.step += 1
         before, progress.position = progress.position, batch.next_position
         samples = settings.eval_every_samples
+        # True where this step crossed a multiple of `eval_every_samples`.
         reaches = samples > 0 and before // samples != progress.position // samples
         last = progress.step == settings.steps
         saves = last or _due(progress.step, settings.save_every)
@@ -215,6 +222,7 @@ class Trainer:
     def _log(self, progress: Progress) -> None:
         if not self._pending:
             return
+        # Reading waits for the device, so single steps do not read their own numbers.
         steps = self.stepper.read(self._pending)
         self._pending.clear()
         now = time.perf_counter()
@@ -232,6 +240,7 @@ class Trainer:
         }
         if self.peak_share:
             numbers["peak_share"] = self.peak_share(sums, elapsed)
+        # Raise before these numbers reach metrics.jsonl or a checkpoint.
         self._require_finite(progress, steps)
         progress.train = numbers
         self._record(progress, "train", numbers)
@@ -251,9 +260,14 @@ class Trainer:
     def _require_finite(self, progress: Progress, steps: Sequence[Mapping[str, float]]) -> None:
         for index, numbers in enumerate(steps):
             if not math.isfinite(numbers["loss"]):
+                # The steps end at `progress.step`; this is the number of the failed one.
                 step = progress.step - len(steps) + index + 1
                 self.checkpoints.wait_for_saves()
-                kept = f"; {progress.checkpoint} is whole" if progress.checkpoint else ""
+                kept = (
+                    f"; the checkpoint {progress.checkpoint} is intact"
+                    if progress.checkpoint
+                    else ""
+                )
                 raise BertkitError(
                     f"the loss is {numbers['loss']} at step {step}{kept}",
                     "lower --learning-rate, lengthen the warm-up, or use bf16 instead of fp16",
@@ -265,6 +279,7 @@ class Trainer:
         progress.evaluation = numbers
         self._record(progress, "eval", numbers)
         log.logger.info("evaluation at step %d: %s", progress.step, _short(numbers))
+        # Evaluation time does not count as training time.
         self._clock = time.perf_counter()
 
     def _record(self, progress: Progress, kind: str, numbers: Mapping[str, float]) -> None:
@@ -288,11 +303,13 @@ class Trainer:
             log.logger.debug("saved %s", progress.checkpoint)
 
         self.stepper.at_checkpoint(write)
+        # The time of a save does not count as training time.
         self._clock = time.perf_counter()
 
     def _stop(self, progress: Progress, steps: int) -> None:
         """Save where a signal or `steps_this_run` ended this call."""
         self._log(progress)
+        # The last step may have saved already; do not write the same checkpoint twice.
         if steps and not _due(progress.step, self.settings.save_every):
             self._save(progress)
         self.checkpoints.wait_for_saves()
@@ -308,6 +325,7 @@ class Trainer:
     @contextmanager
     def _termination_saves(self) -> Iterator[None]:
         """SIGTERM lets the current step finish; the loop then saves and stops."""
+        # Python allows signal handlers in the main thread only.
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -30,7 +30,7 @@ def test_a_number_as_google_writes_it(value):
 
 @pytest.mark.parametrize("data", [b"", b"\x80", b"\x80" * 10 + b"\x00"])
 def test_a_number_that_does_not_end(data):
-    with pytest.raises(DataError, match="the number at byte 0 does not end"):
+    with pytest.raises(DataError, match="the varint at byte 0 does not end"):
         read_varint(data, 0)
     with pytest.raises(DataError, match="byte 1 does not end"):
         read_varint(b"\x00\x80\x01", 1, 2)

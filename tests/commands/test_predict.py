@@ -61,7 +61,7 @@ def test_answers_lines_of_standard_input(bertkit, run, monkeypatch):
 @pytest.mark.parametrize(
     ("more", "status", "text"),
     [
-        (("--question", "who"), 2, "--question and --passage go together"),
+        (("--question", "who"), 2, "--question and --passage must be given together"),
         (("--question", "who", "--passage", " "), 3, "--passage is empty"),
         (("--question", "who", "--passage", "@absent.txt"), 3, "absent.txt"),
         (("--question", "who", "--passage", TEXT, "--msl", 64), 3, "more than the 32 positions"),

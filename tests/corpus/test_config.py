@@ -11,7 +11,11 @@ from bertkit.errors import ConfigError, UsageError
     ("kind", "values", "message"),
     [
         (ExtractConfig, {"namespaces": "0,talk"}, "expected numbers such as 0,14"),
-        (ExtractConfig, {"chain": "mlperf", "limit": 3}, "--limit does not go with --chain mlperf"),
+        (
+            ExtractConfig,
+            {"chain": "mlperf", "limit": 3},
+            "--limit does not work with --chain mlperf",
+        ),
         (SplitConfig, {"metadata": ["train.txt"]}, "--metadata goes with --method lists"),
         (SplitConfig, {"valid": 0.5, "test": 0.5}, "take 1 of the documents"),
     ],

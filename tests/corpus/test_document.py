@@ -102,5 +102,5 @@ def test_endless_line_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(document, "MAX_LINE", 1000)
     path = tmp_path / "d.txt"
     path.write_bytes(b"ok\n" + b"x" * 5000)
-    with pytest.raises(DataError, match=r"d\.txt:2: a line of more than"):
+    with pytest.raises(DataError, match=r"d\.txt:2: the line is longer than"):
         list(read_documents(str(path)))

@@ -82,7 +82,7 @@ def test_damage_is_told_only_if_it_is_reached(tmp_path, small_batches, limit):
         if limit:
             assert make(part)[1].documents == 3
         else:
-            with pytest.raises(DataError, match="cut off"):
+            with pytest.raises(DataError, match="truncated"):
                 make(part)
             assert list((tmp_path / name).iterdir()) == []
 

@@ -134,7 +134,7 @@ def basic(pattern: str) -> str:
 
 
 def test_more_articles_than_there_are():
-    with pytest.raises(DataError, match="7 test articles wanted of 3"):
+    with pytest.raises(DataError, match="7 test articles requested, but there are only 3"):
         mlperf.hold_out("a\n\nb\n\n", 7, 1)
 
 

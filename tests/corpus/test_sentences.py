@@ -162,5 +162,5 @@ def test_unknown_splitter(name):
 def test_unknown_languages():
     with pytest.raises(UsageError, match="qq"):
         make_splitter("rule", "qq")
-    with pytest.raises(UsageError, match="punkt has no model for 'zh'"):
+    with pytest.raises(UsageError, match="punkt has no model for the language 'zh'"):
         make_splitter("punkt", "zh")

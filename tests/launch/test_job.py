@@ -37,7 +37,7 @@ def test_nodes_are_those_of_the_backend():
     assert make_job(("doctor",), backend="hpu", devices=32).nodes == 4
     assert make_job(("doctor",), backend="ipu", devices=32).nodes == 2
     assert make_job(("doctor",), backend="cuda", devices=32, per_node=4).nodes == 8
-    with pytest.raises(UsageError, match="12 devices do not fill nodes of 8"):
+    with pytest.raises(UsageError, match="12 devices are not a multiple of the 8 per node"):
         make_job(("doctor",), backend="cuda", devices=12)
     with pytest.raises(UsageError, match="no command to start"):
         make_job((), backend="cuda")

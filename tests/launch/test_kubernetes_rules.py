@@ -46,7 +46,7 @@ def command_of(launcher, text):
         (lambda j, s, la, w, c: j["metadata"].update(name="Phase_1"), "no DNS label"),
         (lambda j, s, la, w, c: j["metadata"].update(name="a" * 60), "no DNS label"),
         (lambda j, s, la, w, c: c["volumeMounts"].append({"name": "n", "mountPath": "/n"}),
-         "mounts n, which is no volume"),
+         "mounts n, which is not a volume"),
         (lambda j, s, la, w, c: command_of(la, "mpirun -np 32 --map-by ppr:8:socket:PE=6 x"),
          "ppr:8:socket"),
         (lambda j, s, la, w, c: command_of(la, HABANA.format(cards=32, batch=8192)),

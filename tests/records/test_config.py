@@ -50,7 +50,7 @@ CEREBRAS = {"style": "cerebras"}
         ({"max_seq_len": 3}, "did you mean 'max_seq_length'"),
         ({"objective": "mlm"}, "--objective needs --style cerebras"),
         ({"overlap": 3, "split_files": 5}, "--split-files, --overlap needs --style cerebras"),
-        ({**CEREBRAS, "allow_duplicates": True}, "no meaning for duplicate"),
+        ({**CEREBRAS, "allow_duplicates": True}, "does not define how to read duplicate"),
         ({**CEREBRAS, "min_short_seq_length": 126}, "126 is not between 2 and 125"),
         (
             {**CEREBRAS, "objective": "mlm", "min_short_seq_length": 33},

@@ -221,7 +221,7 @@ def test_unfinished_input_is_refused(corpus, tmp_path):
 
 
 def test_urls_are_refused(tmp_path):
-    with pytest.raises(DataError, match=r"s3://bucket/a.txt: text is read from local disks"):
+    with pytest.raises(DataError, match=r"s3://bucket/a.txt: not a local file"):
         make_records(CONFIG, ["s3://bucket/a.txt"], tmp_path / "out", VOCAB)
     assert not (tmp_path / "out").exists()
 

@@ -35,7 +35,7 @@ def test_contradictions_name_their_flags():
     found = "; ".join(config.problems())
     for text in (
         "--output is required", "not a multiple of --micro-batch-size 4",
-        "--clip before does not go with --precision fp16",
+        "--clip before does not work with --precision fp16",
         "--end-learning-rate 0.2 is above --learning-rate 0.1", "--warmup-steps -1",
         "--eval-every and --eval-every-samples exclude each other",
         "--log-to paper: there are tensorboard and wandb",

@@ -173,7 +173,9 @@ def test_a_target_ends_the_run_saved(loop):
 
 def test_a_loss_that_is_no_number_is_found_before_saving(loop):
     trainer = loop(Counting({6: math.nan}), steps=20, log_every=100, save_every=5)
-    with pytest.raises(BertkitError, match="the loss is nan at step 7; step-5 is whole"):
+    with pytest.raises(
+        BertkitError, match="the loss is nan at step 7; the checkpoint step-5 is intact"
+    ):
         trainer.run(Progress())
     assert trainer.checkpoints.steps == [5]
 

@@ -1,1 +1,1 @@
-"""Cerebras systems, through cerebras.pytorch."""
+"""The backend for Cerebras systems, through cerebras.pytorch."""

@@ -1,4 +1,4 @@
-"""Cerebras systems through the package cerebras.pytorch 2.x; one process drives them all."""
+"""The adapter for Cerebras systems (cerebras.pytorch 2.x); one process drives them all."""
 
 from __future__ import annotations
 

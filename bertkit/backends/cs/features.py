@@ -1,4 +1,4 @@
-"""Batches as Cerebras systems take them: one dictionary of features per step.
+"""Turns batches into the form Cerebras systems take: one dictionary of features per step.
 
 A step is one graph over its whole batch, which the compiler cuts along the first
 dimension of every tensor. So all features are [N, ...] with the same N, and positions
@@ -97,7 +97,7 @@ def padded_to_rows(parts: Sequence[Features], rows: int) -> Features:
     if missing < 0:
         raise DataError(
             f"a step has {rows - missing} rows, the program was compiled for {rows}",
-            f"give room with --set cs.packed_rows={round(1.1 * (rows - missing))}",
+            f"allow more rows with --set cs.packed_rows={round(1.1 * (rows - missing))}",
         )
     padding = {"input_mask": 1}
     return {

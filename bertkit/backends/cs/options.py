@@ -1,4 +1,4 @@
-"""Settings of the Cerebras backend: `--set cs.NAME=VALUE`. Light: imports no torch."""
+"""Defines the settings of the Cerebras backend, `--set cs.NAME=VALUE`. Imports no torch."""
 
 from __future__ import annotations
 
@@ -13,32 +13,37 @@ class CsOptions:
 
     device: str = setting(
         "csx",
-        help="csx: the systems; cpu: the same program on this machine's processor, for tests.",
+        help="csx: Cerebras systems; cpu: the same program on this machine's CPU, for tests.",
         choices=("csx", "cpu"),
     )
-    systems: int = setting(1, help="CS systems that share a step.", minimum=1)
-    workers_per_system: int = setting(1, help="Processes that feed one system.", minimum=1)
+    systems: int = setting(1, help="Number of CS systems that train together.", minimum=1)
+    workers_per_system: int = setting(1, help="Input worker processes per system.", minimum=1)
     half: str = setting(
         "bfloat16",
-        help="The half type of --precision bf16.",
+        help="16-bit number format that --precision bf16 stands for.",
         choices=("bfloat16", "cbfloat16"),
     )
     precision_level: int = setting(
-        1, help="0 computes most exactly, 2 fastest.", minimum=0, maximum=2
+        1,
+        help="Precision optimization level: 0 is the most exact, 2 the fastest.",
+        minimum=0,
+        maximum=2,
     )
-    validate_only: bool = setting(False, help="Check that the model can be compiled, then end.")
-    compile_only: bool = setting(False, help="Compile the model, then end.")
+    validate_only: bool = setting(False, help="Check that the model can be compiled, then stop.")
+    compile_only: bool = setting(False, help="Compile the model, then stop.")
     micro_batch: str = setting(
         "auto",
-        help="How a step's batch is cut: auto leaves it to the compiler unless --micro-batch-size "
-        "asks for accumulation, explore searches for the fastest, none never cuts.",
+        help="Micro-batching of a step: auto leaves it to the compiler unless --micro-batch-size "
+        "asks for accumulation, explore searches for the fastest size, none turns it off.",
         choices=("auto", "explore", "none"),
     )
     packed_rows: int = setting(
         0, help="Rows of a packed step; 0: estimated from the first steps.", minimum=0
     )
-    address: str = setting("", help="HOST:PORT of the cluster's management; empty: its default.")
-    namespace: str = setting("", help="Namespace of the cluster's management.")
+    address: str = setting(
+        "", help="HOST:PORT of the cluster's management node; empty: its default."
+    )
+    namespace: str = setting("", help="Namespace of the cluster's management node.")
     mount_dirs: list[str] = setting(
         factory=list, help="Folders that the cluster's workers need, such as the records'."
     )
@@ -46,6 +51,6 @@ class CsOptions:
         factory=list, help="Folders of Python packages that the cluster's workers need."
     )
     artifacts: str = setting(
-        "cerebras_logs", help="Folder for the compiler's files and checkpoints in Cerebras' form."
+        "cerebras_logs", help="Folder for the compiler's files and checkpoints in Cerebras' format."
     )
-    keep_mdl: bool = setting(False, help="Keep every checkpoint in Cerebras' form too.")
+    keep_mdl: bool = setting(False, help="Also keep every checkpoint in Cerebras' format (.mdl).")

@@ -1,4 +1,4 @@
-"""Settings that Cerebras systems do not support; needs no system and no package."""
+"""Reports settings that Cerebras systems do not support; needs no system and no package."""
 
 from __future__ import annotations
 

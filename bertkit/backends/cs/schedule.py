@@ -1,4 +1,4 @@
-"""Learning rates that Cerebras' engine computes itself, equal to ours step by step."""
+"""Builds learning rate schedules that Cerebras' engine computes itself, equal to ours."""
 
 from __future__ import annotations
 

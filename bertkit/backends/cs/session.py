@@ -1,4 +1,4 @@
-"""One run of Cerebras' engine over the batches of a loop, driven from outside.
+"""Runs Cerebras' engine over the batches of a training loop, one step at a time.
 
 The engine wants to own the loop: `for batch in DataExecutor(...)`. Here a step asks it
 for one batch, traces its work, and asks for the next one, which makes the engine finish

@@ -1,4 +1,4 @@
-"""What leaves a Cerebras system at a checkpoint: weights and optimizer state, as one file.
+"""Saves the weights and optimizer state of a Cerebras system at a checkpoint as one file.
 
 A system gives them away only inside a checkpoint closure, only to `cerebras.pytorch.save`,
 and only at steps announced beforehand. Its file, HDF5, is what `bertkit convert` reads as

@@ -1,4 +1,4 @@
-"""The step of Cerebras systems: traced once, then repeated by the engine.
+"""Defines the training step of Cerebras systems: traced once, then repeated by the engine.
 
 What the traced function does in Python happens once. It therefore reads nothing, decides
 nothing by numbers, and takes everything that changes from the batch or from tensors.

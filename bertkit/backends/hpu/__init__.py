@@ -1,1 +1,1 @@
-"""Intel Gaudi, through habana_frameworks.torch."""
+"""The backend for Intel Gaudi, through habana_frameworks.torch."""

@@ -1,4 +1,4 @@
-"""Intel Gaudi through habana_frameworks.torch. One process per card.
+"""The adapter for Intel Gaudi, through habana_frameworks.torch; one process per card.
 
 The vendor's package reads the environment once, at import, so it is imported by `start`
 and never before. Names of its functions and what they refuse are those of the 1.11 to

@@ -1,4 +1,4 @@
-"""A task's loss as one module of tensors, and what Gaudi's tools put around it.
+"""Wraps a task's loss as one module, so that Gaudi can record and replay its graphs.
 
 HPU graphs, torch.compile and DistributedDataParallel take modules whose arguments are
 tensors; everything that is not a tensor would be built into the program.

@@ -1,4 +1,4 @@
-"""The optimizers that run as one kernel on Gaudi, under bertkit's names.
+"""Maps bertkit's optimizer names to the optimizers that run as one kernel on Gaudi.
 
 An optimizer written in Python would read norms, or build every new learning rate into
 its program; these take the rate as a tensor.

@@ -1,4 +1,4 @@
-"""Settings of the Gaudi backend: `--set hpu.NAME=VALUE`. Light: imports no torch."""
+"""Defines the settings of the Gaudi backend, `--set hpu.NAME=VALUE`. Imports no torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ class HpuOptions:
     graphs: bool = setting(
         False, help="Replay captured HPU graphs, in training and in evaluation (lazy mode only)."
     )
-    max_graphs: int = setting(10, help="Graphs to keep in training.", minimum=2)
+    max_graphs: int = setting(
+        10, help="Maximum number of HPU graphs to keep in training.", minimum=2
+    )
     flat_all_reduce: bool = setting(
         True,
         help="One all-reduce of all gradients per step, after accumulation; off: "

@@ -1,4 +1,4 @@
-"""The step on Gaudi: where the graph is cut, how gradients travel, and how weights move."""
+"""Runs a training step on Gaudi: micro-batches, gradient averaging and the update."""
 
 from __future__ import annotations
 

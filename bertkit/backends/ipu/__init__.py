@@ -1,1 +1,1 @@
-"""Graphcore IPUs, through PopTorch."""
+"""The backend for Graphcore IPUs, through PopTorch."""

@@ -1,4 +1,4 @@
-"""Graphcore IPUs through PopTorch. The engine compiles a whole step; a call runs it."""
+"""The adapter for Graphcore IPUs: PopTorch compiles a whole step, and one call runs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine's options for training and for inference, from the settings.
+"""Builds PopTorch's options for training and for inference from the settings.
 
 The engine freezes options when a model takes them, so each model gets its own.
 """

@@ -1,4 +1,4 @@
-"""The model as the engine takes it: stages, rows per sequence, one call per step.
+"""Wraps the model for PopTorch: pipeline stages, padded inputs, one call per step.
 
 The engine divides the first dimension of every input over replicas and micro-batches. So
 all arrays are brought into the form [sequences, ...], and numbers of rows count within

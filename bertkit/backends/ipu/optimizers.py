@@ -1,4 +1,4 @@
-"""Optimizers that the engine runs itself, under the names of `bertkit.train.optimizers`."""
+"""Maps bertkit's optimizer names to the optimizers that PopTorch runs on IPUs."""
 
 from __future__ import annotations
 

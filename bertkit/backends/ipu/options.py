@@ -1,4 +1,4 @@
-"""Settings of the IPU backend: `--set ipu.NAME=VALUE`. Light: imports no torch."""
+"""Defines the settings of the IPU backend, `--set ipu.NAME=VALUE`. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class IpuOptions:
     """Graphcore IPUs."""
 
     replicas: int = setting(
-        1, help="Copies of the model that share a step, in each process.", minimum=1
+        1, help="Replicas of the model in each process (data parallelism).", minimum=1
     )
     ipus_per_replica: int = setting(
-        0, help="IPUs of one copy; 0: as many as the layers are spread over.", minimum=0
+        0, help="IPUs per replica; 0: as many as the layers are placed on.", minimum=0
     )
     layers_per_ipu: list[int] = setting(
         factory=list,
@@ -30,11 +30,11 @@ class IpuOptions:
         factory=list, help="The IPU of each pipeline stage; by default stage i is on IPU i."
     )
     memory_proportion: list[float] = setting(
-        factory=list, help="Share of memory for matrix products, one number or one per IPU."
+        factory=list, help="Fraction of memory for matrix products, one number or one per IPU."
     )
     device_iterations: int = setting(
         1,
-        help="Steps per call of the engine; only 1, so that the rate can follow its schedule.",
+        help="Steps per call of the engine; must be 1, so that the learning rate is up to date.",
         minimum=1,
     )
     inference_device_iterations: int = setting(
@@ -43,11 +43,13 @@ class IpuOptions:
         minimum=0,
     )
     replicated_tensor_sharding: bool = setting(
-        False, help="Spread the optimizer's state over the replicas."
+        False, help="Shard the optimizer state over the replicas."
     )
-    optimizer_state_offchip: bool = setting(True, help="Keep the state in streaming memory.")
+    optimizer_state_offchip: bool = setting(
+        True, help="Keep the optimizer state in streaming memory."
+    )
     embedding_serialization: int = setting(
-        1, help="Cut the embedding's product into so many pieces.", minimum=1
+        1, help="Number of pieces in which the embedding's matrix product is computed.", minimum=1
     )
     recomputation: bool = setting(True, help="Recompute activations at layer boundaries.")
     automatic_loss_scaling: bool = setting(False, help="Let the engine find the loss scale.")
@@ -56,23 +58,25 @@ class IpuOptions:
     )
     accumulation: str = setting(
         "auto",
-        help="Number format in which gradients are added up; auto: that of --precision.",
+        help="Number format for gradient accumulation; auto: that of --precision.",
         choices=("auto", "fp32", "fp16"),
     )
-    stochastic_rounding: bool = setting(
-        True, help="Round at random, without bias, with --precision fp16."
-    )
-    half_first_moment: bool = setting(False, help="Keep the first moment in fp16.")
+    stochastic_rounding: bool = setting(True, help="Use stochastic rounding with --precision fp16.")
+    half_first_moment: bool = setting(False, help="Keep the optimizer's first moment in fp16.")
     packing_factor: float = setting(
         1.0,
-        help="With --layout packed: sequences that a row holds on average; a step takes so many "
-        "times fewer rows.",
+        help="With --layout packed: average number of sequences per row; the rows per step are "
+        "divided by it.",
         minimum=1.0,
     )
     auto_round: bool = setting(
-        False, help="Take more IPUs than needed where their number is no power of two."
+        False, help="Allow more IPUs than needed where their number is not a power of two."
     )
-    simulator: bool = setting(False, help="Compute on the IPU Model instead of a device.")
-    synthetic_data: bool = setting(False, help="Measure without moving data to the device.")
-    compile_only: bool = setting(False, help="Compile for a machine that is not here, then end.")
-    executable_cache: str | None = setting(None, help="Folder that keeps compiled programs.")
+    simulator: bool = setting(False, help="Run on the IPU Model, a simulator, instead of a device.")
+    synthetic_data: bool = setting(
+        False, help="Use synthetic data on the device, to measure speed without data transfer."
+    )
+    compile_only: bool = setting(
+        False, help="Compile for an IPU system that this machine does not have, then stop."
+    )
+    executable_cache: str | None = setting(None, help="Folder to cache compiled programs in.")

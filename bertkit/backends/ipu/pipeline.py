@@ -1,4 +1,4 @@
-"""Which part of the model runs on which IPU, and the settings that this forbids.
+"""Divides the model into pipeline stages, and says which part runs on which IPU.
 
 The model is a pipeline: stage after stage, each on one IPU. Embeddings and heads share a
 matrix, so they share an IPU, and a pipeline over several IPUs ends where it began.
@@ -18,7 +18,7 @@ _PARTS = {"emb", "hid", "enc_out", *_HEADS}
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of the model on one IPU.
+    """A range of the model's blocks on one IPU.
 
     Attributes:
         name: for the engine.

@@ -1,4 +1,4 @@
-"""Settings that IPUs do not support, reported before anything is compiled.
+"""Reports settings that IPUs do not support, before anything is compiled.
 
 The engine refuses most of this itself, but after minutes of compiling and one thing at a
 time. Sources: PopTorch's user guide (pipelined execution, batching, number of IPUs), its
@@ -37,7 +37,7 @@ def problems(caps: Caps, plan: StepPlan, optimizer: OptimizerSpec) -> list[Probl
 
 
 def accumulation(options: IpuOptions, shape: StepShape) -> int:
-    """Micro-batches that each replica adds up in a step; packed rows need fewer."""
+    """Micro-batches that each replica accumulates in a step; packed rows need fewer."""
     each = shape.accumulation // options.replicas
     return max(1, -int(-each // options.packing_factor))
 
@@ -62,7 +62,9 @@ def _engine_problems(options: IpuOptions, plan: StepPlan) -> list[Problem]:
         )
         found.append(Problem("ipu.device_iterations", text))
     if options.simulator and options.compile_only:
-        text = "ipu.compile_only compiles for a real IPU, ipu.simulator is none; choose one"
+        text = (
+            "ipu.compile_only compiles for a real IPU, not for ipu.simulator; choose one of the two"
+        )
         found.append(Problem("ipu.compile_only", text))
     if options.compile_only and not plan.training:
         text = "ipu.compile_only compiles the training step; this command trains nothing"
@@ -105,15 +107,16 @@ def _placement_problems(options: IpuOptions, plan: StepPlan) -> list[Problem]:
     number = pipeline.ipus * options.replicas
     if number & (number - 1) and not options.auto_round:
         text = (
-            f"{pipeline.ipus} IPUs x {options.replicas} replicas = {number} IPUs: machines give"
-            " out powers of two; change ipu.layers_per_ipu or ipu.replicas, or set ipu.auto_round"
+            f"{pipeline.ipus} IPUs x {options.replicas} replicas = {number} IPUs, but IPUs are"
+            " allocated in powers of two; change ipu.layers_per_ipu or ipu.replicas, or set"
+            " ipu.auto_round"
         )
         found.append(Problem("ipu.replicas", text))
     wanted, stages = options.inference_device_iterations, len(pipeline.stages)
     if 0 < wanted < stages:
         text = (
             f"ipu.inference_device_iterations {wanted} is less than the {stages} pipeline stages,"
-            " which then never fill; use 0"
+            " so the pipeline would never be full; use 0"
         )
         found.append(Problem("ipu.inference_device_iterations", text))
     if plan.training and plan.shape is not None:
@@ -128,7 +131,7 @@ def _memory_problems(options: IpuOptions, pipeline: Pipeline) -> list[Problem]:
         text = f"{flag} has {len(given)} numbers for {pipeline.ipus} IPUs; give one, or one each"
         found.append(Problem(flag, text))
     if any(not 0 < value <= 1 for value in given):
-        found.append(Problem(flag, f"{flag} {given}: shares are above 0 and at most 1"))
+        found.append(Problem(flag, f"{flag} {given}: fractions must be above 0 and at most 1"))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Steps on IPUs: one call computes all micro-batches of a step and the update."""
+"""Runs a training step on IPUs: one call computes all micro-batches and the update."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""CPUs and NVIDIA GPUs, through PyTorch."""
+"""The backends for CPUs and NVIDIA GPUs, through PyTorch."""

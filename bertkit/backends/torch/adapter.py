@@ -1,4 +1,4 @@
-"""Base of the adapters whose steps run in Python, micro-batch by micro-batch: CPU, CUDA, Gaudi."""
+"""The base class of the adapters whose steps run in plain PyTorch: CPU, CUDA and Gaudi."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model whose parts are compiled, each for itself.
+"""Compiles the parts of a model with torch.compile, each part separately.
 
 Layers of one kind share their compiled code, so that 24 of them compile as fast as one;
 their backward passes stay apart, so that gradients travel to other processes while the

@@ -1,4 +1,4 @@
-"""CPU training through PyTorch."""
+"""The adapter for CPUs, through PyTorch."""
 
 from __future__ import annotations
 

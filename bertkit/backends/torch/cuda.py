@@ -1,4 +1,4 @@
-"""NVIDIA GPUs through PyTorch. One process per GPU."""
+"""The adapter for NVIDIA GPUs, through PyTorch; one process per GPU."""
 
 from __future__ import annotations
 

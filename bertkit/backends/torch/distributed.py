@@ -1,4 +1,4 @@
-"""Several processes that train one model, through torchrun and torch.distributed.
+"""Trains one model in several processes, with torchrun and torch.distributed.
 
 Gradients travel by DistributedDataParallel over the backend of the machine (nccl, gloo);
 numbers that the host knows travel over a gloo group of their own, so that no
@@ -73,8 +73,9 @@ class explain_lost_process:
         if isinstance(error, RuntimeError):
             reason = str(error).strip().splitlines()[-1][:200]
             raise BertkitError(
-                f"another process of this run is gone or does not answer ({reason})",
-                "the first error above says why; the same command goes on from the last checkpoint",
+                f"another process of this run has died or does not respond ({reason})",
+                "the first error above says why; run the same command again to resume from the "
+                "last checkpoint",
             ) from error
 
 

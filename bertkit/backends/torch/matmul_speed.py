@@ -1,4 +1,4 @@
-"""How fast a device multiplies matrices, measured: the limit a training can be held against."""
+"""Measures how fast a device multiplies matrices, as the peak to compare training with."""
 
 from __future__ import annotations
 

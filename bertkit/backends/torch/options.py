@@ -1,4 +1,4 @@
-"""Settings of the CUDA backend: `--set cuda.NAME=VALUE`. Light: imports no torch."""
+"""Defines the settings of the CUDA backend, `--set cuda.NAME=VALUE`. Imports no torch."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ class CudaOptions:
         "more.",
     )
     deterministic: bool = setting(
-        False, help="On cuda: only kernels that give the same bits every time; slower."
+        False,
+        help="On cuda: use only deterministic kernels, which give bit-identical results; slower.",
     )
     totals: int = setting(
         0,
-        help="When compiling: how many different numbers of tokens unpadded micro-batches are "
-        "filled up to. Each costs a compilation, and the fewer, the more fill. 0: kernels that "
-        "take any number, and no fill.",
+        help="With --compile: number of token totals that unpadded micro-batches are padded to. "
+        "Each total costs one compilation; fewer totals mean more padding. 0: kernels with "
+        "dynamic shapes, and no padding.",
         minimum=0,
     )

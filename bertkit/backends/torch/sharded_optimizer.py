@@ -1,4 +1,4 @@
-"""Optimizer state sharded over the processes of a run (ZeRO stage 1).
+"""Shards the optimizer state over the processes of a run (ZeRO stage 1).
 
 Imported where it is wanted: PyTorch's class for it takes over a second to load.
 """

@@ -1,4 +1,4 @@
-"""The step of machines on which Python runs every micro-batch: the CPU and CUDA."""
+"""Runs a training step in plain PyTorch, micro-batch by micro-batch, on CPUs and GPUs."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def make_scaler(device: str, plan: StepPlan) -> torch.amp.GradScaler:
     Either way a step whose gradients overflow is left out.
     """
     if plan.loss_scale:
+        # GradScaler has no constant mode: factors of almost 1 and an endless interval make one.
         never = 2**31 - 1
         return torch.amp.GradScaler(
             device,
@@ -82,18 +83,22 @@ class TorchStepper:
         """Exactly one update; see `bertkit.backends.base.Stepper`."""
         if self.optimizer is None or self.schedule is None:
             raise RuntimeError("this stepper was built to evaluate")
+        # Dropout depends on seed, step and rank alone, so that a resumed run draws the same.
         torch.manual_seed(step_seed(self.plan.seed, step, self.process_group.topology.rank))
         self.model.train()
+        # The rate is set by hand: schedules are functions of the step, without state.
         rate = self.schedule(step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         sums: dict[str, Tensor] = {}
+        # Weights of the loss count the predictions of all processes.
         micro_batches = shared_scales(batch, self.process_group)
         with self._copies():
             for number, micro in enumerate(micro_batches):
                 with self._exchange(number, last=number == len(micro_batches) - 1):
                     loss, parts = self._forward(micro)
                     self._backward(loss)
+                # Sums stay on the device; `read` fetches them later.
                 _accumulate(sums, {"loss": loss.detach(), **parts})
         sums["grad_norm"] = self._update(self.optimizer)
         return Ticket(sums, step_facts(batch, rate))
@@ -128,6 +133,7 @@ class TorchStepper:
         """
         moments = named_state(self.optimizer) if self.optimizer else {}
         if self.optimizer and is_sharded(self.optimizer):
+            # All processes must call this, although only the main one writes.
             moments = self.process_group.collect_union(moments)
         return {"optimizer": moments, "scaler": self.scaler.state_dict() if self.scaler else {}}
 
@@ -149,6 +155,7 @@ class TorchStepper:
         if self.process_group.topology.world == 1:
             yield
             return
+        # With clip "before", `_update` averages the gradients itself, after clipping.
         wait = not last or self.plan.clip == "before"
         quiet = self.model.no_sync() if wait else contextlib.nullcontext()  # type: ignore[operator]
         with explain_lost_process(), quiet:
@@ -159,6 +166,7 @@ class TorchStepper:
 
     def _forward(self, micro: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         tensors = {name: self._to_device(values) for name, values in micro.arrays.items()}
+        # Working copies are half precision already and need no autocast.
         half = HALF.get(self.plan.precision) if self.working is None else None
         with torch.autocast(self.device.type, half) if half else contextlib.nullcontext():
             return self.task.losses(self.model, tensors, micro)
@@ -173,15 +181,18 @@ class TorchStepper:
         tensor = torch.from_numpy(np.ascontiguousarray(values))
         if self.device.type == "cpu":
             return tensor
+        # Pinned memory lets the copy overlap with computation.
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
     def _update(self, optimizer: torch.optim.Optimizer) -> Tensor:
+        # Clipping needs unscaled gradients.
         if self.scaler:
             self.scaler.unscale_(optimizer)
         parameters = [item for group in optimizer.param_groups for item in group["params"]]
         norm = clip_gradients(parameters, self.plan.max_grad_norm)
         if self.plan.clip == "before" and self.process_group.topology.world > 1:
             reduce_gradients(parameters, self.process_group.topology.world)
+        # The scaler skips the update where gradients overflowed.
         if self.scaler:
             self.scaler.step(optimizer)
             self.scaler.update()

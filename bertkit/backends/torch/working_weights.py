@@ -1,4 +1,4 @@
-"""Half precision copies of a model's weights that a step computes with.
+"""Keeps half precision copies of a model's weights for the forward and backward passes.
 
 The parameters stay in float32, where the optimizer updates them and gradients are added
 up. For the time of a step the model's layers hold copies in half precision, made by one

@@ -1,4 +1,4 @@
-"""Fetching corpora, vocabularies and question sets by name.
+"""Downloads corpora, vocabularies and question sets by name.
 
 catalogue     what can be fetched (catalogue.yaml), with sizes and checksums
 download      a source's files in a folder

@@ -1,4 +1,4 @@
-"""`bertkit download`: a source of the catalogue as verified files in a folder."""
+"""`bertkit download`: fetches the files of a source into a folder and verifies them."""
 
 from __future__ import annotations
 
@@ -246,4 +246,7 @@ def _advice(source: Source) -> str:
         " ".join(text.split()) for text in (STATES[source.state], source.note) if text
     )
     page = f"; see {source.homepage}" if source.homepage else ""
-    return f"{known}{page}; a file from elsewhere is taken (and checked) with --from-file PATH"
+    return (
+        f"{known}{page}; to use a file downloaded by other means, give --from-file PATH (its "
+        "checksum is verified)"
+    )

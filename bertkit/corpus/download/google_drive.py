@@ -1,4 +1,4 @@
-"""Google Drive downloads, through the package gdown.
+"""Downloads files from Google Drive, through the package gdown.
 
 Drive's confirmation page for large files changes too often to be parsed here. A partial file
 is kept hidden beside its target, and the next call resumes it.

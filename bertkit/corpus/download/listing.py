@@ -1,4 +1,4 @@
-"""The catalogue, the plan and the results of `bertkit download`, as tables and text."""
+"""Formats the catalogue, the plan and the results of `bertkit download` as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Partly downloaded files, which a later process can resume."""
+"""Handles partly downloaded files, which a later process can resume."""
 
 from __future__ import annotations
 

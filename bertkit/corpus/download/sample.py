@@ -1,4 +1,4 @@
-"""The built-in sample: text and questions that need no network.
+"""Makes the built-in sample of text and questions, without any network.
 
 The text is the language reference inside every Python (`pydoc_data.topics`, the
 topics of `help()`): several hundred kB of English prose and code in about 80

@@ -1,4 +1,4 @@
-"""The table of forms of raw text: a new form is one file here and one line in `TABLE`.
+"""The table of forms of raw text; a new form is one file here and one line in `TABLE`.
 
 A form's file holds its row, `FORM`, and its reader. Where a reader needs more than a few
 small modules, it stands in a file of its own that is imported when the first file is read,

@@ -1,4 +1,4 @@
-"""Plain text, documents between blank lines."""
+"""Reads plain text with blank lines between documents."""
 
 from __future__ import annotations
 

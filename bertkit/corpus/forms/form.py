@@ -1,4 +1,4 @@
-"""What the package must know about a form of raw text: its name, how it is detected and read."""
+"""Defines what a form of raw text is: its name, how it is detected and how it is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON lines: one object per line, its text under `text`."""
+"""Reads JSON lines: one object per line, its text under the key `text`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PubMed Central's open access articles: one JATS XML file (.nxml) each."""
+"""Reads PubMed Central's open access articles: one JATS XML file (.nxml) each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PubMed's abstracts: the XML of the yearly baseline and of the daily updates."""
+"""Reads PubMed's abstracts from the XML of the yearly baseline and the daily updates."""
 
 from __future__ import annotations
 

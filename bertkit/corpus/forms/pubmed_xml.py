@@ -1,4 +1,4 @@
-"""PubMed abstracts and PubMed Central articles, with the text that Cerebras takes from them.
+"""Parses the XML of PubMed abstracts and PubMed Central articles, as Cerebras does.
 
 Cerebras' scripts (modelzoo R_1.7.0, data_processing/scripts/pubmed) read them with
 pubmed_parser 0.3 and keep the lines of at least 30 characters. The rules here give the

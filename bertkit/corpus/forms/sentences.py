@@ -1,4 +1,4 @@
-"""Documents whose sentences stand on lines of their own already, as `extract` writes them."""
+"""Reads documents that are already one sentence per line, as `extract` writes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tar archives of text files, also archives of archives such as OpenWebText."""
+"""Reads tar archives of text files, also archives of archives such as OpenWebText."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text files inside tar archives, also OpenWebText's archive of archives, in one pass.
+"""Finds the text files inside (nested) tar archives, in one pass and without unpacking to disk.
 
 Nothing is unpacked to disk, so no member can reach outside a folder; memory holds one
 document. OpenWebText is a tar.xz that holds `urlsf_subsetSS-M_data.xz`, each of them a
@@ -76,7 +76,7 @@ def read_members(path: str, max_bytes: int) -> Iterator[Found | InnerArchive]:
             yield from _members(stream, path, max_bytes, 1)
         except _BROKEN as error:
             raise DataError(
-                f"{path}: the archive is cut off or damaged ({error})", "fetch it again"
+                f"{path}: the archive is truncated or damaged ({error})", "fetch it again"
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""Plain text, one document per file."""
+"""Reads plain text, one document per file."""
 
 from __future__ import annotations
 

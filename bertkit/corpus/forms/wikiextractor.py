@@ -1,4 +1,4 @@
-"""WikiExtractor's output: `<doc id= url= title=>`, the title, the text, `</doc>`."""
+"""Reads WikiExtractor's output: `<doc id= url= title=>`, the title, the text, `</doc>`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Checkpoint formats of other systems, in and out."""
+"""Reads and writes the checkpoint formats of other systems."""

@@ -1,4 +1,4 @@
-"""The format of Cerebras' PyTorch BERT: HDF5 files, `checkpoint_N.mdl`.
+"""Reads checkpoints of Cerebras' PyTorch BERT: HDF5 files, `checkpoint_N.mdl`.
 
 One data set per tensor, named `model.NAME` (in old releases `model.model.NAME`), chunks
 compressed with LZ4; bfloat16 is stored as int16 and named in an attribute. A tensor that
@@ -100,7 +100,7 @@ def read(path: Path, moments: bool = False) -> CheckpointContents:
                 else:
                     contents.skip(name, tuple(data.shape or ()), "not of the model")
     except (OSError, KeyError, RuntimeError, ValueError) as error:
-        raise DataError(f"{path}: not a whole HDF5 checkpoint: {error}") from error
+        raise DataError(f"{path}: not a complete HDF5 checkpoint: {error}") from error
     targets = {name: our_name(name) for name in tensors}
     # A tensor that two names share is stored once, perhaps under the decoder's name.
     if WORD_EMBEDDINGS not in targets.values():

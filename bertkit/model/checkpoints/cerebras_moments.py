@@ -1,4 +1,4 @@
-"""Optimizer moments in Cerebras' checkpoints: which belong to which parameter.
+"""Finds which optimizer moments in Cerebras' checkpoints belong to which parameter.
 
 bertkit's own runs store moments by parameter name, `optimizer.NAME.exp_avg`. The model zoo
 stores torch's form, `optimizer.state.NUMBER.exp_avg`. Its `configure_param_groups` makes two

@@ -1,4 +1,4 @@
-"""Check that a checkpoint is complete: compare its tensors with what its model needs."""
+"""Checks that a checkpoint has every tensor its model needs, in the right shape."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def expected_shapes(config: BertConfig, architecture: str) -> dict[str, tuple[in
                 model = BertModel(config)
     except (RuntimeError, OverflowError, TypeError) as error:
         reason = str(error).split("\n", 1)[0]
-        raise ConfigError(f"the configuration is of no model: {reason}") from error
+        raise ConfigError(f"the configuration is not valid: {reason}") from error
     prefix = "bert." if isinstance(model, BertModel) else ""
     shapes = {prefix + name: tuple(value.shape) for name, value in model.state_dict().items()}
     if architecture == MASKED_LM:

@@ -1,4 +1,4 @@
-"""Contents of a checkpoint file: tensors under bertkit's names, and an account of every tensor."""
+"""Holds a checkpoint's tensors under bertkit's names, and where each of them came from."""
 
 from __future__ import annotations
 
@@ -136,7 +136,9 @@ class CheckpointContents:
         """
         weight = self.weights.get(target)
         if weight is None or not isinstance(tensor, Tensor):
-            raise DataError(f"{self.path}: {name} of the optimizer belongs to no weight here")
+            raise DataError(
+                f"{self.path}: {name} of the optimizer has no matching weight in the checkpoint"
+            )
         if tensor.shape != weight.shape:
             raise DataError(
                 f"{self.path}: {name} of the optimizer has shape {list(tensor.shape)},"

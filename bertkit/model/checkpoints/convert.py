@@ -1,4 +1,4 @@
-"""Convert a checkpoint of any format into another, or check that it is complete."""
+"""Converts a checkpoint of any format into another, or checks that it is complete."""
 
 from __future__ import annotations
 
@@ -125,6 +125,7 @@ def _config_for_check(contents: CheckpointContents, given: str | None) -> BertCo
     """The configuration; without one, sizes from the shapes, as no name depends on the heads."""
     if not contents.weights:
         return BertConfig()
+    # `check` must also work where no configuration lies beside the checkpoint.
     try:
         return loading.config_of(contents, given)
     except ConfigError:
@@ -155,10 +156,13 @@ def convert(
     found = compare_with_model(contents, config)
     require_complete_checkpoint(found, source, options.allow_missing, options.allow_unexpected)
     vocab = _vocab(contents, options)
+    # Add or cut rows of the word embedding as asked.
     contents, config = _resized(contents, config, options, vocab)
     folder = Path(output)
+    # Writing into the source folder would mix two checkpoints.
     if folder.resolve() == contents.folder.resolve():
         raise UsageError("--output is the folder of the checkpoint itself")
+    # A finished folder of the same conversion is left as it is.
     entry = manifest.begin(folder, _manifest(contents, config, options, vocab), overwrite)
     if not entry.complete:
         checkpoint = _checkpoint(folder.name, contents, config, found.architecture, options, vocab)
@@ -211,6 +215,7 @@ def _resized(
     if WORD_EMBEDDINGS not in contents.weights:
         return contents, config
     rows = options.vocab_size or contents.weights[WORD_EMBEDDINGS].shape[0]
+    # Round up as asked, or as the written format wants.
     rows = rounded(rows, options.pad_vocab or formats.get(options.to).vocab_multiple)
     tokens = _token_count(vocab)
     if tokens > rows:
@@ -218,9 +223,11 @@ def _resized(
             f"the vocabulary has {tokens:,} tokens, the word embedding {rows:,} rows",
             "give the vocabulary that the checkpoint was made with",
         )
+    # Never cut off rows that belong to tokens.
     require_safe_cut(contents.weights, rows, tokens)
     moments = contents.moments
     if moments:
+        # Moments have the shape of their weights; resize each kind like a set of weights.
         kinds = {kind for values in moments.values() for kind in values}
         resized = {
             kind: resize({n: v[kind] for n, v in moments.items() if kind in v}, rows, bias=0.0)
@@ -254,6 +261,7 @@ def _weight_files(contents: CheckpointContents) -> list[str]:
     if path.is_file():
         return [str(path)]
     if path.is_dir():
+        # The optimizer state counts as input only where it is converted.
         state = (".pt",) if contents.moments else ()
         endings = (".safetensors", ".bin", ".index.json", "config.json", *state)
         found = [entry for entry in path.iterdir() if entry.name.endswith(endings)]
@@ -308,6 +316,7 @@ def _write(
     if vocab is not None:
         with atomic_write(folder / loading.VOCAB) as stream:
             stream.write(vocab)
+    # List what the format's writer made, whatever the names are.
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.name != manifest.NAME and not path.name.startswith("."):
             size, digest = path.stat().st_size, sha256_of(path)

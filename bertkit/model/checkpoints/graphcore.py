@@ -1,4 +1,4 @@
-"""The format of Graphcore's PyTorch BERT: `step_N/`, a transformers folder and the run's state.
+"""Reads checkpoints of Graphcore's PyTorch BERT: `step_N/` folders.
 
 The state holds PopTorch's optimizer, whose tensors PopART names after the parameters:
 `Accl1___NAME` and `Accl2___NAME` are the first and second moment of Adam and LAMB, freed

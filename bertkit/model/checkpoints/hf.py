@@ -1,4 +1,4 @@
-"""The format of Hugging Face `transformers`: folders with `model.safetensors` and `config.json`."""
+"""Reads and writes checkpoints of Hugging Face transformers: safetensors and `config.json`."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         try:
             return dict(load_file(path))
         except (SafetensorError, OSError, ValueError) as error:
-            raise DataError(f"{path}: not a whole safetensors file: {error}") from error
+            raise DataError(f"{path}: not a complete safetensors file: {error}") from error
     loaded = load_tensors(path)
     if not isinstance(loaded, Mapping) or not loaded:
         raise DataError(f"{path}: holds no named tensors")

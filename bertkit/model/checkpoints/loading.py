@@ -1,4 +1,4 @@
-"""Load a checkpoint of any format: its tensors, its configuration, its weights into a model."""
+"""Loads a checkpoint of any format into a model, with its configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write a model card: the README.md of a model, with its shape, data, settings and metrics."""
+"""Writes a model card: the README.md of a model, with its shape, data, settings and metrics."""
 
 from __future__ import annotations
 

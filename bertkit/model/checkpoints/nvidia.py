@@ -1,4 +1,4 @@
-"""The format of NVIDIA's and Habana's PyTorch BERT, `ckpt_N.pt`: read and written.
+"""Reads and writes checkpoints of NVIDIA's and Habana's PyTorch BERT, `ckpt_N.pt`.
 
 A dictionary: `model` (parameters by name), `optimizer` (its state_dict, parameters by
 number), `files`, `epoch`, `data_loader`. Their linear layers with an activation are

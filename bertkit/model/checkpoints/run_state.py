@@ -1,4 +1,4 @@
-"""State of a bertkit run beside the weights of a checkpoint: its step and optimizer moments."""
+"""Reads a bertkit run's step and optimizer moments, stored beside a checkpoint's weights."""
 
 from __future__ import annotations
 

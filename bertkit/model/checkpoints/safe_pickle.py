@@ -1,4 +1,4 @@
-"""Open PyTorch's pickle files as data: nothing in them can run."""
+"""Opens PyTorch's pickle files as data, without running any code in them."""
 
 from __future__ import annotations
 
@@ -69,5 +69,5 @@ def _refusal(path: str | Path, error: Exception) -> DataError:
     reason = str(error).split("\n", 1)[0][:200]
     return DataError(
         f"{path}: not a file of plain tensors: {reason}",
-        "files that need code to be run when they are opened are not read",
+        "bertkit does not open pickle files that run code",
     )

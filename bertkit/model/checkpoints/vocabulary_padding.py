@@ -1,4 +1,4 @@
-"""Pad a vocabulary to a multiple, as matrix units like it, or cut the padding off again."""
+"""Pads a vocabulary to a multiple of a number, or cuts the padding off again."""
 
 from __future__ import annotations
 
@@ -73,7 +73,11 @@ def require_safe_cut(tensors: Mapping[str, Tensor], rows: int, tokens: int) -> N
     have = tensors[WORD_EMBEDDINGS].shape[0]
     if rows >= have or (tokens and rows >= tokens) or (not tokens and is_rounding(have, rows)):
         return
-    reason = f"the vocabulary has {tokens:,} tokens" if tokens else "the rest is no rounding"
+    reason = (
+        f"the vocabulary has {tokens:,} tokens"
+        if tokens
+        else "that would cut off more than padding"
+    )
     raise ConfigError(
         f"{have:,} rows of the word embedding cannot be cut to {rows:,}: {reason}",
         "give --vocab, and a --vocab-size that holds all its tokens",

@@ -1,1 +1,1 @@
-"""Record files: TFRecord, HDF5 and JSON lines, read and written."""
+"""Reads and writes record files: TFRecord, HDF5 and JSON lines."""

@@ -1,4 +1,4 @@
-"""Writes plans of instances as TFRecords of tf.train.Examples, each kind by the fastest way."""
+"""Writes planned instances as TFRecords of tf.train.Examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads TFRecord files with any features, such as other people's data sets.
+"""Reads TFRecord files with any features, such as data sets of other programs.
 
 The bytes of a record are checked against their checksum here; the message is parsed by the
 package `tfrecord`, which is loaded when the first such record is read.

@@ -1,4 +1,4 @@
-"""The file formats of records, by the words for `--format`."""
+"""The table of record file formats, by the words for `--format`."""
 
 from __future__ import annotations
 

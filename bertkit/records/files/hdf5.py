@@ -270,14 +270,14 @@ def open_file(path: str) -> Any:
     """An open h5py.File for reading.
 
     Raises:
-        DataError: no such file, or not a whole HDF5 file.
+        DataError: no such file, or not a complete HDF5 file.
     """
     try:
         return h5py().File(path, "r")
     except OSError as error:
         reason = str(error).split("\n", 1)[0]
         raise DataError(
-            f"{path}: not a whole HDF5 file: {reason}", "make or fetch it again"
+            f"{path}: not a complete HDF5 file: {reason}", "make or fetch it again"
         ) from error
 
 
@@ -288,7 +288,10 @@ def read_shapes(path: str, kinds: Mapping[str, str]) -> dict[str, tuple[int, ...
         DataError: a dataset is missing, none has a row, or their rows differ in number.
     """
     if files.is_remote(path):
-        raise DataError(f"{path}: records are read at random", "copy the file to a local disk")
+        raise DataError(
+            f"{path}: not a local file; records are read in random order",
+            "copy the file to a local disk",
+        )
     with open_file(path) as file:
         missing = [name for name in kinds if name not in file]
         if missing:

@@ -1,4 +1,4 @@
-"""A training instance without padding, and what plans and readers of instances have in common."""
+"""Defines a training instance, and the interface that plans and readers share."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ MASKED_ONLY = frozenset(FEATURES) - {"segment_ids", "next_sentence_labels"}
 def open_records(path: str | os.PathLike[str]) -> RecordReader:
     """A reader for a record file: TFRecord, HDF5 or JSON lines, packed or not.
 
-    Packs are taken apart: the reader gives their single instances. Records of masked LM
+    Packs are unpacked: the reader returns their single instances. Records of masked LM
     alone read as one segment with the next sentence label -1, which losses ignore.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The two formats of packs, records of several short sequences, and how to unpack them.
+"""Defines the two formats of packs (several sequences per record), and unpacks them.
 
 Habana's format keeps every [CLS] at the head of its sequence and says where it is;
 Graphcore's moves the [CLS] of all sequences to the end of the pack, the first sequence's

@@ -40,7 +40,9 @@ def read_average(folder: str | os.PathLike[str]) -> float | None:
     try:
         average = float(json.loads(path.read_text(encoding="utf-8"))[KEY])
     except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{path}: no number {KEY}: {error!r}", "remove or mend the file") from error
+        raise DataError(
+            f"{path}: {KEY} is missing or not a number: {error!r}", "remove or repair the file"
+        ) from error
     if not average >= 1:
         raise DataError(f"{path}: {KEY} is {average}, but a pack holds one sequence or more")
     return average

@@ -93,7 +93,7 @@ class PackFile:
             if (counts[-1] < 1).any():
                 empty = int(numbers[np.flatnonzero(counts[-1] < 1)[0]])
                 raise DataError(
-                    f"{self.path}: record {empty} is a pack of nothing", "make it again"
+                    f"{self.path}: record {empty} is a pack without sequences", "make it again"
                 )
             for row, pack in zip(
                 mask, pack_formats.wanted_predictions(self._packing, block), strict=True

@@ -1,4 +1,4 @@
-"""Names the features of a record and their types, and computes digests of what records mean.
+"""Names the features of a record and their types, and computes digests of records.
 
 One meaning everywhere in bertkit: mask 1 on real tokens, weights 1.0 on predictions and
 0.0 on padding, next sentence label 1 for a random second segment, padding 0.

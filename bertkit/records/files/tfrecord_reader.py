@@ -172,7 +172,8 @@ def _map(path: str) -> np.ndarray:
     """uint8[:] view of a file's bytes."""
     if files.is_remote(path):
         raise DataError(
-            f"{path}: records are read at random", "copy the file to a local disk first"
+            f"{path}: not a local file; records are read in random order",
+            "copy the file to a local disk first",
         )
     try:
         if os.path.getsize(path):

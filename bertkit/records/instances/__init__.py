@@ -1,1 +1,1 @@
-"""From tokens to training instances: pairs, windows, masks and packs."""
+"""Turns tokens into training instances: pairs, windows, masks and packs."""

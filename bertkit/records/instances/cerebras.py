@@ -50,7 +50,7 @@ def window_plans(
 
     The target length is full, or now and then a random shorter one, which then holds until
     the next is drawn; each window shares `overlap` tokens with the one before. What is left
-    at the end of a document is a shorter window, or goes on into the next document behind
+    at the end of a document is a shorter window, or continues into the next document behind
     a separator. Unmasked windows are made once.
 
     Args: as for `pair_plans`.

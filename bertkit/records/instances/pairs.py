@@ -1,4 +1,4 @@
-"""Plans the sentence pairs of a corpus, all of them, in the order in which they are written."""
+"""Plans all sentence pairs of a corpus, in the order in which they are written."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def plan_pairs(
         text: the corpus.
         config: the settings.
         vocab: the vocabulary.
-        source: the random stream to go on with; by default a new one from the seed.
+        source: the random stream, which planning advances; by default a new one from the seed.
 
     Raises:
         DataError: the corpus holds no sentence.
@@ -121,7 +121,9 @@ def plan_pairs(
         raise DataError("the text holds no sentence", "check --input and --vocab")
     source = source or mersenne.stream(config.seed)
     documents = np.arange(text.document_count, dtype=np.uint32)
+    # As the reference: shuffle documents first, then make instances, then shuffle those.
     mersenne.shuffle(source, documents)
+    # What the kernel needs: settings, text, and work space for one instance.
     rules = plan_rules(config, vocab, never_masked(text, vocab))
     corpus = pair_plan.Corpus(
         sentences=text.sentences,
@@ -136,10 +138,13 @@ def plan_pairs(
     largest = int(np.diff(text.documents).max())
     rows = max(_FIRST_ROWS, _estimate(text, config)) + largest
     out = new_instances(rows, config, rules)
+    # The kernel stops when it is out of rows; give it more and let it continue.
     while not pair_plan.plan_documents(source, corpus, rules, scratch, out, progress):
         rows = rows * 5 // 4 + largest
         resize(out, rows)
+    # Return the unused rows.
     resize(out, int(progress[pair_plan.COUNT]))
+    # Records are written in a shuffled order; the instances themselves stay in place.
     order = np.arange(len(out.pairs), dtype=np.uint32)
     mersenne.shuffle(source, order)
     return PairPlan(
@@ -179,9 +184,13 @@ def plan_rules(config: RecordsConfig, vocab: Vocab, never: np.ndarray) -> pair_p
     if config.max_seq_length > LONGEST:
         raise ConfigError(f"max_seq_length {config.max_seq_length} is above {LONGEST}")
     if len(vocab) > LARGEST_ID:
-        raise ConfigError(f"{len(vocab):,} tokens in a vocabulary; at most 2,097,151 work")
+        raise ConfigError(
+            f"{len(vocab):,} tokens in the vocabulary; at most 2,097,151 are supported"
+        )
     lengths = range(config.max_seq_length + 1)
+    # A table by length, so that kernels need no floating point rounding.
     wanted = [predictions_for(n, config.masked_lm_prob, config.predictions) for n in lengths]
+    # Random replacements are drawn by line of the vocabulary, duplicates included.
     draw_ids = [vocab.ids[token] for token in vocab.tokens]
     return pair_plan.Rules(
         room=config.room,
@@ -205,6 +214,7 @@ def never_masked(text: TokenizedText, vocab: Vocab) -> np.ndarray:
     Only tokenizers that let such tokens through, NVIDIA's for one, put them into text.
     """
     special = (vocab.cls_id, vocab.sep_id)
+    # An empty array lets kernels skip the test for every token.
     if not any((text.tokens == number).any() for number in special):
         return np.zeros(0, np.bool_)
     return barred(vocab, *special)

@@ -1,4 +1,4 @@
-"""Plans windows of running text, and gives them as batches or as tokens."""
+"""Plans windows of running text, and returns them as batches or as tokens."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def plan_windows(
         buffers: texts whose documents are shuffled together.
         config: the settings.
         vocab: the vocabulary.
-        source: the random stream to go on with.
+        source: the random stream, which planning advances.
 
     Raises:
         DataError: the separator is no token of the vocabulary.
@@ -159,7 +159,7 @@ def _planned(
     config: RecordsConfig,
     carried: int,
 ) -> tuple[pair_plan.Instances, np.ndarray]:
-    """(windows of a buffer, tokens that go on into the next one)."""
+    """(windows of a buffer, tokens that continue into the next one)."""
     progress = np.zeros(sliding.PROGRESS, np.int64)
     progress[[sliding.FILLED, sliding.CARRIED]] = carried
     step = max(1, config.room - config.window_overlap)

@@ -1,4 +1,4 @@
-"""The style of Cerebras' create_tfrecords.py and create_tfrecords_mlm_only.py (modelzoo 1.7.0)."""
+"""Implements the style of Cerebras' create_tfrecords.py and create_tfrecords_mlm_only.py."""
 
 from __future__ import annotations
 

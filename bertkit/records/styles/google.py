@@ -1,4 +1,4 @@
-"""The style of Google's create_pretraining_data.py: sentence pairs of one text file at a time."""
+"""Implements the style of Google's create_pretraining_data.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The style for Hugging Face's Trainer: Google's instances as JSON lines without padding."""
+"""Implements the style for Hugging Face's Trainer: JSON lines without padding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The style of NVIDIA's and Habana's create_pretraining_data.py: Google's order, HDF5 files."""
+"""Implements the style of NVIDIA's and Habana's create_pretraining_data.py, in HDF5 files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a record style is: everything that differs between the programs that make records.
+"""Defines what a record style is: what differs between the programs that make records.
 
 Style files import only light modules at the top (`--help` reads them); what makes instances
 is imported by the method that needs it.

@@ -1,1 +1,1 @@
-"""Looking at finished records: inspect, verify, pick."""
+"""Inspects, compares and samples finished record files."""

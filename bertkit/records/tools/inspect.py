@@ -1,4 +1,4 @@
-"""Shows records and output folders as text."""
+"""`bertkit inspect`: shows records and output folders as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Picks evenly spaced records as a fixed evaluation set, as MLPerf does: `pick-eval`."""
+"""`bertkit pick-eval`: picks evenly spaced records as an evaluation set, as MLPerf does."""
 
 from __future__ import annotations
 
@@ -125,11 +125,11 @@ def _way(sources: Sequence[RecordReader | ExternalFile]) -> Payloads:
     if kinds == {ExternalFile}:
         log.logger.info("the records have other features than BERT's; they are copied as they are")
     elif ExternalFile in kinds:
-        raise DataError("BERT's records and records with other features", "pick from one kind")
+        raise DataError("some records have BERT's features and others do not", "pick from one kind")
     if kinds in ({RecordFile}, {MaskedOnlyFile}, {ExternalFile}):
         return _copies
     if MaskedOnlyFile in kinds:
-        raise DataError("records with and without sentence pairs", "pick from one kind")
+        raise DataError("some records have sentence pairs and others do not", "pick from one kind")
     return _encoded
 
 

@@ -1,4 +1,4 @@
-"""Compares two record sets: do they hold the same instances, whatever wrote them?
+"""`bertkit verify`: compares two record sets, whatever programs wrote them.
 
 Compared is what an instance means: its real tokens, segments, predictions and next
 sentence label; padding, widths, file format, packing and the order of features are not.
@@ -68,7 +68,7 @@ def verify(
         vocab: to show a difference in tokens; by default the one that a folder's
             manifest names, if it is still there.
         order: of the instances that are compared one by one. `files`: file after file,
-            sorted by name; `dealt`: one of each file in turn, as records dealt to several
+            sorted by name; `dealt`: one of each file in turn, as records distributed to several
             files were made; `any`: in whatever order.
 
     Raises:

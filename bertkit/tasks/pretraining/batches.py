@@ -1,4 +1,4 @@
-"""The batches of a pretraining run or evaluation, as the settings and the backend want them."""
+"""Builds the batches of a pretraining run or evaluation from settings and backend."""
 
 from __future__ import annotations
 

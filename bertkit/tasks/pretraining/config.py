@@ -1,4 +1,4 @@
-"""Settings of pretraining and its evaluation. Light: importing this imports no torch."""
+"""Defines the settings of pretraining and its evaluation. Imports no torch."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
     )
     text: list[str] = setting(
         factory=list,
-        help="Sentence files instead of records: makes the instances that make-records would "
-        "write, on the fly; repeatable.",
+        help="Sentence files to train on instead of records; makes on the fly the instances that "
+        "make-records would write. Repeatable.",
         on_resume=FREE,
     )
     text_cache: str | None = setting(
@@ -128,11 +128,11 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
     )
     nsp: bool = setting(True, help="Also train next sentence prediction.")
     mlperf_log: str | None = setting(
-        None, help="File for the run in MLPerf's format (:::MLLOG lines).", on_resume=FREE
+        None, help="File to log the run to in MLPerf's format (:::MLLOG lines).", on_resume=FREE
     )
     json_summary: str | None = setting(
         None,
-        help="File for the run in the format of NVIDIA's dllogger (JSON lines).",
+        help="File to log the run to in the format of NVIDIA's dllogger (JSON lines).",
         on_resume=FREE,
     )
     target_mlm_accuracy: float | None = setting(

@@ -1,4 +1,4 @@
-"""Estimates what a run will need: steps, memory and disk. Computes no step."""
+"""Estimates the steps, memory and disk a run needs, without computing a step."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def fitting_size(config: PretrainConfig, source: SampleSource, world: int, memor
     """Sequences of a forward pass that a device's memory holds with room to spare.
 
     It depends on the size of the memory and not on what is free of it, so that a run that
-    goes on sums up in the same order. More than a device is busy with are not taken.
+    resumes sums up in the same order. More than a device is busy with are not taken.
 
     Args:
         config: resolved settings but for this one.

@@ -1,4 +1,4 @@
-"""Measures checkpoints: masked LM and next sentence quality over fixed records."""
+"""`bertkit eval`: measures the masked LM and next sentence quality of checkpoints."""
 
 from __future__ import annotations
 
@@ -155,6 +155,7 @@ def evaluate_checkpoints(
     config = replace(config, layout=adapter.caps.layout(config.layout))
     options = options_of(config, adapter.caps.name)
     found = checkpoint.find(checkpoints)
+    # --precision auto depends on the size of the model.
     hidden_size = load_config(found[-1][1]).hidden_size
     source = RecordSource(inputs)
     shape = StepShape(
@@ -171,6 +172,7 @@ def evaluate_checkpoints(
         options=options,
         training=False,
     )
+    # Refuse unsupported settings before the device is started.
     refuse(adapter.validate(plan, OptimizerSpec()))
     adapter.start(options, distributed=True)
     begin = time.perf_counter()
@@ -179,6 +181,7 @@ def evaluate_checkpoints(
         for step, place in found:
             qualities.append(_evaluate_one(config, plan, adapter, source, step, place))
     except CompiledOnly as done:
+        # Some backends can stop after compilation; then there are no numbers.
         log.logger.info("%s; nothing was evaluated", done)
     baseline = None
     if baseline_inputs:
@@ -220,9 +223,11 @@ def _evaluate_one(
     report = load_into(
         model,
         load_weights(place, shape.vocab_size),
+        # Models without next sentence prediction lack these two.
         allow_missing=("cls.seq_relationship.", "bert.pooler."),
         source=str(place),
     )
+    # Missing weights are random: do not report the accuracy of such a head.
     has_nsp = not config.mlm_only and not any(
         name.startswith("cls.seq_relationship.") for name in report.missing
     )
@@ -255,14 +260,17 @@ def unigram_baseline(
         limit: use the first records of `evaluation` only; 0 for all.
         most: training records to count over, evenly spaced.
     """
+    # Count the masked tokens by number, in training and in evaluation records.
     spread = np.linspace(0, len(training) - 1, min(most, len(training))).astype(np.int64)
     seen = _masked_counts(training, spread)
     count = min(limit, len(evaluation)) if limit else len(evaluation)
     asked = _masked_counts(evaluation, np.arange(count))
+    # Pad both arrays to the highest token number of either.
     size = max(len(seen), len(asked))
     seen = np.pad(seen, (0, size - len(seen)))
     asked = np.pad(asked, (0, size - len(asked)))
     best = int(seen.argmax())
+    # Laplace smoothing: a token that training never masked still has a probability.
     logs = np.log((seen + 1) / (seen.sum() + size))
     total = max(1, int(asked.sum()))
     return Baseline(float(asked[best] / total), float(-(asked * logs).sum() / total), best)
@@ -274,6 +282,7 @@ def _masked_counts(source: RecordSource, numbers: np.ndarray) -> np.ndarray:
         records = source.batch(numbers[start : start + 4096])
         tokens = records["masked_lm_ids"][records["masked_lm_weights"] > 0]
         part = np.bincount(tokens, minlength=len(counts))
+        # `part` is at least as long as the counts so far.
         part[: len(counts)] += counts
         counts = part
     return np.asarray(counts)

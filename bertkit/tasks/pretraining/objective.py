@@ -1,4 +1,4 @@
-"""The loss of pretraining: masked LM, and next sentence prediction."""
+"""Computes the loss of pretraining: masked LM and next sentence prediction."""
 
 from __future__ import annotations
 

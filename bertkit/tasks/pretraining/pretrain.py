@@ -1,4 +1,4 @@
-"""Pretrains an encoder with masked LM and next sentence prediction."""
+"""`bertkit pretrain`: trains an encoder with masked LM and next sentence prediction."""
 
 from __future__ import annotations
 

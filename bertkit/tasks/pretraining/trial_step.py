@@ -1,4 +1,4 @@
-"""Trains one step on a mock batch of the largest shape: does it fit, and how long does it take?"""
+"""Runs one step on a mock batch of the largest shape, to measure its memory and time."""
 
 from __future__ import annotations
 
@@ -91,7 +91,8 @@ def run_trial_step(
     if not probe.present:
         if wanted:
             raise MissingDependencyError(
-                f"--mock needs {caps.name}, which is not here: {probe.reason}", probe.hint
+                f"--mock needs {caps.name}, which is not available on this machine: {probe.reason}",
+                probe.hint,
             )
         return None
     config = ready.config

@@ -1,1 +1,1 @@
-"""Question answering on SQuAD: features, fine-tuning, prediction, score."""
+"""Question answering on SQuAD: features, fine-tuning, prediction, scoring."""

@@ -1,4 +1,4 @@
-"""Answers the questions of a file with a model, and writes and reads the answer files."""
+"""Answers the questions of a file with a model, and reads and writes answer files."""
 
 from __future__ import annotations
 

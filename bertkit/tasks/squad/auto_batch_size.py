@@ -1,4 +1,4 @@
-"""How many windows to answer in one forward pass, found by trying."""
+"""Finds the fastest number of windows per forward pass by trying several."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def find_batch_size(
         size *= 2
     if not best:
         raise BertkitError(
-            "the memory does not hold one window", "reduce --max-seq-length, or --precision bf16"
+            "out of memory with one window per forward pass",
+            "reduce --max-seq-length, or --precision bf16",
         )
     log.logger.info("%d windows per forward pass when answering", best)
     return best

@@ -1,4 +1,4 @@
-"""Settings of fine-tuning, predicting and scoring on SQuAD. Light: imports no torch."""
+"""Defines the settings of fine-tuning, predicting and scoring on SQuAD. Imports no torch."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class AnswerConfig(ComputeConfig, BackendSections):
         minimum=8,
     )
     doc_stride: int = setting(
-        128, help="Tokens from the start of one window to the start of the next.", minimum=1
+        128, help="Stride between the starts of two windows, in tokens.", minimum=1
     )
     max_query_length: int = setting(
         64, help="Maximum tokens of a question; the rest is cut off.", minimum=1
@@ -73,12 +73,12 @@ class AnswerConfig(ComputeConfig, BackendSections):
         found = []
         if self.max_query_length + 3 >= self.max_seq_length:
             found.append(
-                f"--max-query-length {self.max_query_length} and three marks leave no room for the"
-                f" passage in --max-seq-length {self.max_seq_length}"
+                f"--max-query-length {self.max_query_length} and three special tokens leave no room"
+                f" for the passage in --max-seq-length {self.max_seq_length}"
             )
         size = self.predict_batch_size
         if size != AUTO and not (size.isdecimal() and int(size) > 0):
-            found.append(f"--predict-batch-size {size} is neither a number from 1 on nor {AUTO}")
+            found.append(f"--predict-batch-size {size} must be a number of at least 1, or {AUTO}")
         return found
 
 

@@ -1,4 +1,4 @@
-"""Decodes start and end scores into answers, as the end of Google's run_squad.py does."""
+"""Decodes start and end scores into answers, as Google's run_squad.py does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NO_RIVAL = 1_000_000.0
 
 
 class Candidate(NamedTuple):
-    """A possible answer: a stretch of a window, and the scores of its ends."""
+    """A possible answer: a span of a window, and the scores of its ends."""
 
     window: int
     start: int
@@ -154,7 +154,7 @@ class Decoder:
         return list(guesses.values())
 
     def _text(self, window: Window, start: int, end: int) -> str:
-        """The words of the passage that a stretch of tokens stands for."""
+        """The words of the passage that a span of tokens stands for."""
         pieces = " ".join(window.tokens[start : end + 1])
         predicted = " ".join(pieces.replace(" ##", "").replace("##", "").split())
         first, last = (int(window.words[place - window.offset]) for place in (start, end))
@@ -183,7 +183,7 @@ def original_stretch(predicted: str, original: str, tokenised: str) -> str:
         tokenised: `original` after basic tokenisation, joined by spaces.
 
     Returns:
-        The stretch, or all of `original` where the two cannot be aligned.
+        The span, or all of `original` where the two cannot be aligned.
     """
     start = tokenised.find(predicted)
     places = [index for index, character in enumerate(original) if character != " "]

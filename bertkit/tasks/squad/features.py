@@ -1,4 +1,4 @@
-"""Windows over passages: what the model sees of a question (Google's run_squad.py).
+"""Divides passages into the windows that the model reads, as Google's run_squad.py does.
 
 A passage longer than the model's sequence is cut into windows that overlap. Passages
 and words are tokenised once, however many questions ask about them.
@@ -179,8 +179,8 @@ class WindowMaker:
     ) -> None:
         if max_query_length + 3 >= max_seq_length:
             raise ConfigError(
-                f"--max-query-length {max_query_length} and three marks leave no room for the"
-                f" passage in --max-seq-length {max_seq_length}"
+                f"--max-query-length {max_query_length} and three special tokens leave no room for "
+                f"the passage in --max-seq-length {max_seq_length}"
             )
         self.tokenizer = tokenizer
         self.max_seq_length = max_seq_length
@@ -214,7 +214,7 @@ class WindowMaker:
             example += 1
         if unanswered:
             log.logger.warning(
-                "%d of %d questions left out: their answer is not at its place in the passage",
+                "%d of %d questions skipped: their answer text is not found at answer_start",
                 unanswered,
                 len(questions),
             )
@@ -281,7 +281,7 @@ class WindowMaker:
         """First and last passage token of the answer.
 
         The words' tokens may hold more than the answer (`(1895-1943)` for `1895`): take
-        the first narrower stretch that is exactly the answer's tokens, if there is one.
+        the first narrower span that is exactly the answer's tokens, if there is one.
         """
         first = passage.first_token[answer[0]]
         following = answer[1] + 1

@@ -1,4 +1,4 @@
-"""Fine-tunes on SQuAD: trains, answers and scores, in any combination."""
+"""`bertkit finetune-squad`: trains, answers and scores, in any combination."""
 
 from __future__ import annotations
 
@@ -120,6 +120,7 @@ class SquadTask(TrainingTask):
         ready, config, topology = self.ready, self.config, adapter.process_group.topology
         windows = make_windows(ready, adapter, training=True)
         self.train_windows = len(windows)
+        # Every process has all windows and takes its part of each step by rank.
         feed = SampleFeed(
             samples=windows,
             order=SampleOrder(len(windows), config.seed),
@@ -162,11 +163,13 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
         DataError, ConfigError: see `prepare`; or the folder belongs to another run.
         StoppedError: stopped by a signal or `steps_this_run`, everything saved.
     """
+    # Scoring alone needs no device and starts no process group.
     computes = config.trains or config.predicts
     if computes:
         adapter.start(options_of(config, adapter.caps.name), distributed=True)
     elif Topology.from_environment().world > 1:
         raise ConfigError("scoring runs in one process", "start it without torchrun")
+    # Check all settings and files before any work.
     ready = prepare(config, adapter)
     begin = time.perf_counter()
     result = SquadResult(output=config.output, predict_questions=len(ready.predict_questions))
@@ -179,10 +182,12 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
             if config.predicts:
                 _predict(ready, adapter, model, result)
         except CompiledOnly as done:
+            # Some backends can stop after compilation; there is nothing to score then.
             log.logger.info("%s; nothing was %s", done, "trained" if config.trains else "answered")
             return result
     if ready.scores:
         result.predictions = str(Path(config.output) / ANSWERS)
+        # Answers were gathered by the main process, which scores them alone.
         if adapter.process_group.topology.is_main:
             version_2 = config.version_2_with_negative
             result.scores = score_folder(config.output, ready.predict_questions, version_2)
@@ -197,6 +202,7 @@ def _train(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: bo
     progress = run.train()
     result.checkpoint, result.step = str(progress.checkpoint), progress.step
     result.train = progress.train
+    # 0 where the run was finished already and no windows were made.
     if task.train_windows:
         result.train_questions = len(ready.train_questions)
         result.train_windows = task.train_windows
@@ -219,6 +225,7 @@ def _predict(ready: Prepared, adapter: Adapter, model: nn.Module, result: SquadR
     config = ready.config
     windows = make_windows(ready, adapter, training=False)
     plan = answering_plan(ready.step_plan, config)
+    # A new stepper without an optimizer, for inference.
     stepper = adapter.build(adapter.place(model), SpanObjective(), plan)
     predictions = _answers(ready, adapter, stepper, windows)
     if adapter.process_group.topology.is_main:
@@ -237,6 +244,7 @@ def _evaluate(
         version_2 = ready.config.version_2_with_negative
         odds = found.null_odds if version_2 else None
         scores = score(ready.predict_questions, found.answers, version_2, odds)
+    # The main process comes first: all others take over its scores.
     first, *_ = adapter.process_group.gather(scores)
     return dict(first)
 

@@ -1,4 +1,4 @@
-"""The loss of question answering: where the answer starts and where it ends."""
+"""Computes the loss of question answering: where the answer starts and where it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers questions from the command line or another program with a fine-tuned model."""
+"""`bertkit predict`: answers single questions with a fine-tuned model."""
 
 from __future__ import annotations
 

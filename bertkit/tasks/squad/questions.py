@@ -1,4 +1,4 @@
-"""Questions over passages, as SQuAD files hold them (v1.1 and v2.0)."""
+"""Reads questions and passages from SQuAD files (v1.1 and v2.0)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def split_words(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Answer:
-    """A stretch of the passage.
+    """A span of the passage.
 
     Attributes:
         text: the answer's words.
@@ -202,7 +202,7 @@ def _get(value: Any, key: str, kind: type, place: str) -> Any:
     if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
         raise DataError(f"{place}: {key!r} is not {names[kind]}")
     if isinstance(found, str) and not is_writable(found):
-        raise DataError(f"{place}: {key!r} holds half of a character (a lone surrogate)")
+        raise DataError(f"{place}: {key!r} holds half a character (a lone surrogate)")
     return found
 
 

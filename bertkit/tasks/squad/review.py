@@ -1,4 +1,4 @@
-"""Where a model's answers fail: scores by kind of question, and examples."""
+"""Shows where a model's answers fail: scores by kind of question, and examples."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def _answer_length(question: Question) -> tuple[int, str]:
 
 
 def _between(value: int, limits: Sequence[int], unit: str) -> tuple[int, str]:
-    """(number, name) of the stretch between two limits that holds a value."""
+    """(number, name) of the range between two limits that holds a value."""
     place = sum(value >= limit for limit in limits)
     if place == 0:
         return place, f"under {limits[0]} {unit}"

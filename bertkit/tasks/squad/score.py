@@ -1,4 +1,4 @@
-"""Exact match and F1 as the SQuAD evaluation scripts define them (v1.1 and v2.0)."""
+"""Computes exact match and F1 as the SQuAD evaluation scripts do (v1.1 and v2.0)."""
 
 from __future__ import annotations
 
@@ -73,7 +73,8 @@ def score(
     missing = [question.id for question in questions if question.id not in predictions]
     if len(missing) == len(questions):
         raise DataError(
-            "no prediction belongs to a question of the file", "do predictions and file match?"
+            "no prediction belongs to a question of the file",
+            "check that the predictions were made for this file",
         )
     if missing:
         log.logger.warning("%d of %d questions have no prediction", len(missing), len(questions))

@@ -1,4 +1,4 @@
-"""Windows of question files kept on disk for later runs.
+"""Caches the windows of question files on disk for later runs.
 
 A file's name is a digest of all that decides its content, so it can never be wrong, only
 absent: questions, vocabulary, case, lengths, and what tokenization depends on. It holds
@@ -51,7 +51,7 @@ def cached_windows(
         try:
             windows = load(path, questions, vocab)
         except Exception as error:  # a changed byte makes zipfile and numpy raise nearly anything
-            log.logger.warning("%s is damaged and made again (%s)", path, error)
+            log.logger.warning("%s is damaged and will be made again (%s)", path, error)
         else:
             log.logger.info("%s windows from %s", f"{len(windows):,}", path)
             return windows

@@ -1,4 +1,4 @@
-"""The tokenizer as machine code; conventions: `bertkit.kernels`.
+"""Kernels of the WordPiece tokenizer, compiled to machine code; conventions: `bertkit.kernels`.
 
     bytes of text ──> wordpiece_kernel ──> ids, ends of sentences and documents
                         │         │

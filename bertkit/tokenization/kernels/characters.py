@@ -1,4 +1,4 @@
-"""What each Unicode character becomes in the tokenizer, as tables for the kernels.
+"""Builds the tables that tell the tokenizer's kernels what to do with each Unicode character.
 
 Built from the same functions as the readable tokenizer and from the running Python's
 `unicodedata`, page by page (256 characters) as text needs them.

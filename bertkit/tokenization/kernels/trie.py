@@ -1,4 +1,4 @@
-"""The vocabulary as a trie over bytes, and one word cut by it, longest match first."""
+"""Builds a trie of the vocabulary's bytes, and cuts words with it, longest match first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text bytes → token ids: the exact tokenizer as one pass over UTF-8.
+"""Turns UTF-8 text into token ids in one pass, exactly as `WordPieceTokenizer` does.
 
 The text is never decoded as a whole. A run of ASCII letters and digits of at most 16
 bytes, followed by ASCII, is most of any English text: its bytes are the key of a hash
@@ -298,7 +298,7 @@ def tokenize_lines(
         sentences: int64[:], gets the number of tokens after each sentence; room for one
             entry per line.
         documents: int64[:], gets the number of sentences after each document, likewise.
-        progress: int64[PROGRESS], where to go on; updated. For each new block the caller
+        progress: int64[PROGRESS], where to continue; updated. For each new block the caller
             sets the places in the data to 0.
 
     Returns:

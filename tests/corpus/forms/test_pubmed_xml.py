@@ -88,7 +88,7 @@ def test_cut_off_file_is_one_clear_error(shared, tmp_path):
     blob = (shared / "data/pubmed/baseline/pubmed26n1334.xml.gz").read_bytes()
     path = tmp_path / "a.xml.gz"
     path.write_bytes(blob[:-500])
-    with pytest.raises(DataError, match="cut off"):
+    with pytest.raises(DataError, match="truncated"):
         read(PUBMED, path)
 
 

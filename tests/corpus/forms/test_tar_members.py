@@ -92,7 +92,7 @@ def test_damage_inside_costs_one_archive_and_damage_outside_is_an_error(tmp_path
     assert [type(item) for item in found[-2:]] == [Rejected, RawDocument]
     assert sum(isinstance(item, Rejected) for item in found) == 2
     path.write_bytes(lzma.compress(blob)[:200])
-    with pytest.raises(DataError, match="cut off or damaged"):
+    with pytest.raises(DataError, match="truncated or damaged"):
         read(FORM, path)
 
 

@@ -117,7 +117,7 @@ def test_damaged_hostile_and_absent_files(tmp_path, capsys):
     with pytest.raises(DataError, match=r"no model\.safetensors"):
         load_weights(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{broken")
-    with pytest.raises(DataError, match="not a whole safetensors file"):
+    with pytest.raises(DataError, match="not a complete safetensors file"):
         load_weights(tmp_path)
     evil = tmp_path / "pytorch_model.bin"
     evil.write_bytes(pickle.dumps({"x": Hostile()}, protocol=2))

@@ -96,7 +96,7 @@ def test_damaged_hdf5_is_named(tmp_path, folders):
     with open(only_file(folders / "hdf5"), "rb") as stream:
         data = stream.read()
     (tmp_path / "short.hdf5").write_bytes(data[: len(data) // 2])
-    with pytest.raises(DataError, match=r"short.hdf5: not a whole HDF5 file"):
+    with pytest.raises(DataError, match=r"short.hdf5: not a complete HDF5 file"):
         open_records(tmp_path / "short.hdf5")
 
 

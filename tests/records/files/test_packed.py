@@ -49,7 +49,7 @@ def test_instances_without_a_plan_are_packed_too(text, tmp_path):
     [
         ("packed_segment_ids", None, "record 2 .* lacks a feature"),
         ("packed_next_sentence_labels", np.zeros(4, np.int64), "record 2 .* not of the same sizes"),
-        ("packed_input_mask", np.zeros(64, np.int64), "record 2 is a pack of nothing"),
+        ("packed_input_mask", np.zeros(64, np.int64), "record 2 is a pack without sequences"),
         ("packed_next_sentence_mask", np.zeros(3, np.float32), "record 2: not a pack"),
     ],
 )

@@ -107,7 +107,7 @@ def test_empty_and_missing_files(tmp_path):
         RecordFile(tmp_path / "empty")
     with pytest.raises(DataError, match="cannot read"):
         RecordFile(tmp_path / "missing")
-    with pytest.raises(DataError, match="read at random"):
+    with pytest.raises(DataError, match="read in random order"):
         RecordFile("https://example.org/a.tfrecord")
 
 

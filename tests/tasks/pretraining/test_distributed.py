@@ -119,7 +119,7 @@ def test_a_killed_process_ends_the_run_and_it_goes_on_bit_for_bit(settings, tmp_
     config = settings(max_steps=50, save_every=10, keep_last=0, output=str(tmp_path / "broken"))
     main, other = finish(start(config, tmp_path, struck=STRUCK.format(step=25, name="SIGKILL")))
     assert main[0] == 1 and other[0] == -signal.SIGKILL
-    assert re.search(r"Error: another process of this run is gone", main[2])
+    assert re.search(r"Error: another process of this run has died", main[2])
     assert "Traceback" not in main[2]
     last = checkpoint.latest(config.output)
     state = checkpoint.load_state(last)
@@ -148,7 +148,7 @@ def test_another_number_of_processes_goes_on_with_a_note(settings, caplog):
     place = checkpoint.latest(config.output) / "state.json"
     place.write_text(place.read_text().replace('"world": 1', '"world": 2'))
     pretrain(config, registry.get("cpu"))
-    assert "not bit for bit the same run: 2 processes, now 1" in caplog.text
+    assert "not be bit-identical: 2 processes, now 1" in caplog.text
 
 
 def test_what_does_not_divide_is_refused(settings, monkeypatch):

@@ -69,7 +69,7 @@ def test_the_fastest(find, windows):
 def test_other_errors_come_through_and_no_room_at_all_is_said(find, windows):
     with pytest.raises(RuntimeError, match="shapes"):
         find(Machine(0, error=RuntimeError("shapes differ")), windows)
-    with pytest.raises(BertkitError, match="does not hold one window"):
+    with pytest.raises(BertkitError, match="out of memory with one window"):
         find(Machine(0), windows)
 
 

@@ -171,7 +171,7 @@ def test_another_number_of_processes_goes_on_with_a_note(bertkit, words, tmp_pat
     shutil.rmtree(tmp_path / "run/step-0000004")
     again = bertkit(*run)
     assert again.status == 0 and again.result["step"] == 4
-    assert "not bit for bit the same run: 2 processes, now 1" in again.err
+    assert "not be bit-identical: 2 processes, now 1" in again.err
     first, second = weights_of(whole.result), weights_of(again.result)
     assert max(float((first[name] - second[name]).abs().max()) for name in first) < 1e-6
 

@@ -1,4 +1,4 @@
-"""MediaWiki XML dumps, such as those of Wikipedia.
+"""Reads MediaWiki XML dumps, such as those of Wikipedia.
 
 dump               pages cut out of the file, and which of them are articles
 wikitext           a page's wikitext as plain text, in one pass

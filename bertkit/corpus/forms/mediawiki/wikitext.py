@@ -1,4 +1,4 @@
-"""Wikitext to plain paragraphs in one linear pass over its markers.
+"""Converts wikitext to plain paragraphs in one linear pass over its markers.
 
 A stack follows `{{ }}`, `[[ ]]` and `{| |}`; what they hold is rendered by the rules of
 wikitext_rules.py, innermost first. Where the markers of a page do not match, mwparserfromhell

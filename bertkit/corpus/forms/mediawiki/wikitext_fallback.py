@@ -1,4 +1,4 @@
-"""Wikitext whose markers do not match, taken apart by mwparserfromhell.
+"""Parses wikitext whose markers do not match, with mwparserfromhell.
 
 That parser is tolerant and slow; wikitext.py hands it the few pages it cannot follow
 itself. The rules are those of wikitext_rules.py.

@@ -1,4 +1,4 @@
-"""What becomes of templates, links and magic words in wikitext; needs no clock or network.
+"""Replaces templates, links and magic words in wikitext; needs no clock or network.
 
 The rules, the same whoever took the page apart (wikitext.py or wikitext_fallback.py):
 

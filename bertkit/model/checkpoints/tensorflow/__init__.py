@@ -1,1 +1,1 @@
-"""TensorFlow checkpoints, read without TensorFlow."""
+"""Reads TensorFlow checkpoints without TensorFlow."""

@@ -1,4 +1,4 @@
-"""TensorFlow's tensor bundles (`X.index`, `X.data-00000-of-00001`) without TensorFlow.
+"""Reads TensorFlow's tensor bundles (`X.index`, `X.data-00000-of-00001`).
 
 The index is a string table (`table.py`): the key "" holds a BundleHeaderProto, every
 other key is a tensor's name with a BundleEntryProto (tensorflow/core/protobuf/
@@ -127,7 +127,7 @@ class Bundle:
             if entry.offset + entry.size > end:
                 raise DataError(
                     f"{path}: {end} bytes, but {name} ends at {entry.offset + entry.size}",
-                    "the file is cut off or belongs to another index; fetch it again",
+                    "the file is truncated or belongs to another index; fetch it again",
                 )
             stream.seek(entry.offset)
             data = bytearray(entry.size)

@@ -1,4 +1,4 @@
-"""TensorFlow checkpoints: find one by prefix, file or folder, and read it by its kind of names."""
+"""Finds TensorFlow checkpoints by prefix, file or folder, and reads them by their names."""
 
 from __future__ import annotations
 

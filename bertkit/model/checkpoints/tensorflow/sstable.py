@@ -1,4 +1,4 @@
-"""Sorted string tables: the file format of LevelDB, which TensorFlow keeps its index in.
+"""Reads sorted string tables, LevelDB's file format, in which TensorFlow keeps its index.
 
 https://github.com/google/leveldb/blob/main/doc/table_format.md: blocks of keys that
 share prefixes, an index block that points to them, a footer that points to the index.
@@ -34,21 +34,21 @@ def read_table(path: str | Path) -> dict[bytes, bytes]:
     """
     with open_binary(path) as stream:
         if stream.seek(0, 2) > _MOST_BYTES:
-            raise DataError(f"{path}: more than {_MOST_BYTES >> 20} MiB; that is no index file")
+            raise DataError(f"{path}: more than {_MOST_BYTES >> 20} MiB; this is not an index file")
         stream.seek(0)
         data = stream.read()
     try:
         return _read(data)
     except DataError as error:
         raise DataError(
-            f"{path}: not a whole index of a TensorFlow checkpoint: {error.message}",
+            f"{path}: not a complete index of a TensorFlow checkpoint: {error.message}",
             "fetch or copy the file again; the .index file belongs to the .data files beside it",
         ) from error
 
 
 def _read(data: bytes) -> dict[bytes, bytes]:
     if len(data) < _FOOTER or struct.unpack_from("<Q", data, len(data) - 8)[0] != _MAGIC:
-        raise DataError("it does not end as one")
+        raise DataError("its footer has no table magic number")
     footer = data[-_FOOTER:]
     _, at = _handle(footer, 0)
     index, _ = _handle(footer, at)

@@ -1,4 +1,4 @@
-"""Names and optimizer slots in Google's TensorFlow 1 checkpoints (also MLPerf's), as ours."""
+"""Maps the names in Google's and MLPerf's TensorFlow 1 checkpoints to bertkit's names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names in TensorFlow 2 object checkpoints of the official BERT (encoder, pretrainer), as ours.
+"""Maps the names in TensorFlow 2 object checkpoints of the official BERT to bertkit's names.
 
 Keys are paths through the objects, such as
 `encoder/layer_with_weights-4/_attention_layer/_key_dense/kernel/.ATTRIBUTES/VARIABLE_VALUE`:

@@ -1,4 +1,4 @@
-"""Kernels between instances and the bytes of TFRecord files; conventions: `bertkit.kernels`.
+"""Kernels that read and write the bytes of TFRecord files; conventions: `bertkit.kernels`.
 
     planned pairs ──> serialise (with crc_tables) ──┐
     rows of numbers ──> frame_examples ─────────────┴──> TFRecord file ──> parse ──> arrays

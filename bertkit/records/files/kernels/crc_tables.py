@@ -1,4 +1,4 @@
-"""Looks up the checksums of those parts of a record that few numbers decide.
+"""Precomputes checksums of parts of a record that have few different values, as tables.
 
 A record of L tokens and P predictions has two such parts: input_mask, and at its end
 masked_lm_weights, next_sentence_labels and segment_ids. Each is of constant size, and a CRC

@@ -78,7 +78,7 @@ def _shuffle_candidates(source: Any, items: Any, picked: Any, count: Any, wanted
                 items[other] = items[last]
                 last -= uint64(other <= last)
             at += run
-        # On into the next number of bits.
+        # Continue with the next number of bits.
         stop = min(at + run + run, end)
         while last >= max(wanted, one) and at < stop:
             other = _draw(words[at], last + one)
@@ -164,7 +164,7 @@ def _replace(
             source.cursor[0] = at
             refill(source)
             at = uint64(source.cursor[0])
-        # Mark in a bit mask, for a stretch of the stream, where a draw would not be [MASK].
+        # Mark in a bit mask, for a range of the stream, where a draw would not be [MASK].
         begin = at
         words = min(uint64(source.cursor[1]) - at, uint64(3) * (count - k) + uint64(2 * WINDOW))
         words &= ~uint64(MARKED - 1)

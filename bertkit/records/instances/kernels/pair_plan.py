@@ -68,7 +68,7 @@ class Rules(NamedTuple):
         passes: how often each document is used (dupe_factor).
         short: threshold of short_seq_prob, see mersenne.threshold.
         shortest: least random target length; the largest is `room`.
-        swaps: in half of the pairs B stands before A, instead of coming from elsewhere.
+        swaps: in half of the pairs B and A are swapped, instead of B being a random text.
         mask: threshold of 0.8, the share of [MASK] among masked tokens.
         whole_words: mask all pieces of a word or none.
         mask_id: id of [MASK].
@@ -199,7 +199,7 @@ def _plan_chunk(
     """Choose the two segments of one instance from the sentences first .. stop-1.
 
     Returns (first token and length of A, the same of B, whether B is random or A and B
-    are swapped, sentence to go on with).
+    are swapped, sentence to continue with).
     """
     sentences = corpus.sentences
     end = _collect(sentences, first, stop, target)

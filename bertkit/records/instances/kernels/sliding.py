@@ -16,7 +16,7 @@ from bertkit.kernels.mersenne import below, random53
 from bertkit.records.instances.kernels.masks import mask_allowed, move_positions, store_masks
 
 # Where planning is, in int64[:] `progress`: place in the shuffled order; windows planned;
-# tokens in `stream`, and how many of the last of them go on into the next document;
+# tokens in `stream`, and how many of the last of them continue into the next document;
 # whether a document is begun, its tokens not yet left behind, and the target length.
 DOCUMENT, COUNT, FILLED, CARRIED, BEGUN, AT, STOP, TARGET = range(8)
 PROGRESS = 8
@@ -32,7 +32,7 @@ class Documents(NamedTuple):
         stream: token[:], gets the documents and what stands between them where windows
             cross over; room for all tokens, those carried, and one per document.
         overlap: tokens that a window shares with the one before.
-        crosses: whether a window goes on into the next document.
+        crosses: whether a window continues into the next document.
         separator: the token between two documents.
         masks: whether windows are masked.
         last: whether what is left at the end is a window.
@@ -158,7 +158,7 @@ def plan_windows(
             progress[AT] = at + target - int64(documents.overlap)
             progress[TARGET] = _next_target(source, rules, target)
             continue
-        # The rest of the document goes on into the next one, or is a window of its own.
+        # The rest of the document continues into the next one, or is a window of its own.
         if documents.crosses:
             progress[CARRIED] = left
         else:

@@ -109,7 +109,7 @@ def test_whatever_passes_the_checksums_is_refused_or_understood(tmp_path_factory
 def test_other_files_are_refused(tmp_path):
     for content in (b"", b"x" * 100):
         (tmp_path / "m.index").write_bytes(content)
-        with pytest.raises(DataError, match="not a whole index of a TensorFlow checkpoint"):
+        with pytest.raises(DataError, match="not a complete index of a TensorFlow checkpoint"):
             Bundle(tmp_path / "m")
     (tmp_path / "m.index").write_bytes(bundles.table({b"key": b"value"}))
     with pytest.raises(DataError, match="no header"):
