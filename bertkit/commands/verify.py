@@ -18,7 +18,8 @@ from bertkit.commands import options
     type=click.Choice(["files", "dealt", "any"]),
     default="files",
     show_default=True,
-    help="files: file after file; dealt: one record of each file in turn; any: in any order.",
+    help="files: file after file; dealt: one record of each file in turn (round-robin); any: in "
+    "any order.",
 )
 @options.common_options
 def command(first: str, second: str, vocab: str | None, order: str, as_json: bool) -> None:

@@ -69,7 +69,7 @@ def read_members(path: str, max_bytes: int) -> Iterator[Found | InnerArchive]:
         where memory holds it.
 
     Raises:
-        DataError: the archive itself is cut off or damaged.
+        DataError: the archive itself is truncated or damaged.
     """
     with open_source(path) as stream:
         try:
