@@ -13,7 +13,6 @@ from bertkit.tasks.squad.features import WindowMaker
 from bertkit.tasks.squad.finetune import finetune
 from bertkit.tasks.squad.questions import read_questions
 from bertkit.tasks.squad.window_cache import cached_windows, key, load, save
-from tasks.squad.test_finetune import encoder, settings  # noqa: F401
 from tasks.squad.world import PEOPLE, RIVERS, paragraph, squad
 
 
