@@ -73,7 +73,7 @@ def test_a_damaged_file_is_made_again(write, tokenizer, tmp_path, size):
     assert [path.name for path in folder.iterdir()] == [file.name]
 
 
-def test_a_run_uses_its_cache_and_gives_the_same(settings, tmp_path, monkeypatch):  # noqa: F811
+def test_a_run_uses_its_cache_and_gives_the_same(settings, tmp_path, monkeypatch):
     def run(output, **more):
         given = {**settings, "output": str(tmp_path / output), "max_steps": 4, **more}
         result = finetune(SquadConfig(**given), CpuAdapter())
