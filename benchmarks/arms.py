@@ -145,9 +145,7 @@ def build_bertkit(
     )
     shape = step_shape(config, [source], 1)
     plan = make_step_plan(config, shape, config.model, options_of(config, device))
-    ready = Prepared(
-        given=config, config=config, source=source, eval_source=None, vocab=None, step_plan=plan
-    )
+    ready = Prepared(config=config, source=source, eval_source=None, vocab=None, step_plan=plan)
     feed = training_feed(ready, adapter)
     feed = replace(feed, order=SampleOrder(case.records, 1, shuffle=False))
     adapter.start(options_of(config, device))

@@ -90,10 +90,21 @@ class Resolved(Generic[C]):
     origins: dict[str, str]
     external: tuple[tuple[str, str, str], ...] = ()
 
-    def rows(self) -> list[tuple[str, str, str]]:
-        """(key, value, origin) of every setting, for a dry run."""
-        flat = flatten(as_dict(self.config))
-        return [(key, str(flat[key]), self.origins.get(key, "default")) for key in flat]
+    def rows(self, used: Any = None) -> list[tuple[str, str, str]]:
+        """(key, value, origin) of every setting, for a dry run.
+
+        Args:
+            used: the settings as a run would use them, with what it fills in; values that
+                differ from the given ones are `derived`.
+        """
+        given = flatten(as_dict(self.config))
+        return [
+            (key, str(value), self._origin(key) if given.get(key) == value else "derived")
+            for key, value in flatten(as_dict(used or self.config)).items()
+        ]
+
+    def _origin(self, key: str) -> str:
+        return self.origins.get(key, "default")
 
 
 def as_dict(config: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def require(module: str, purpose: str, extra: str = "", hint: str = "") -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        package = module.partition(".")[0]
+        package = module.partition(".")[0].replace("_", "-")  # its name in the index
         raise MissingDependencyError(
             f"the package {package} is not installed, needed for {purpose}",
             hint or f"pip install 'bertkit[{extra}]'",

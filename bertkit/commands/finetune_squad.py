@@ -44,8 +44,9 @@ def command(
 
     if dry_run:
         with registry.for_planning(resolved.config.backend) as adapter:
-            plan = prepare(resolved.config, adapter).estimate()
-        settings = log.table(("setting", "value", "from"), resolved.rows())
+            ready = prepare(resolved.config, adapter)
+            plan = ready.estimate()
+        settings = log.table(("setting", "value", "from"), resolved.rows(ready.config))
         lines = "\n".join(f"{name:<20} {value}" for name, value in plan.items())
         options.finish(plan, as_json, f"{settings}\n\n{lines}")
         return

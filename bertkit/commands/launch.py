@@ -123,13 +123,16 @@ def read_settings(root: click.Context, words: Sequence[str]) -> Any:
         return None
     group: Any = root.command
     name, command, rest = group.resolve_command(root, list(words))
-    # Without a parent there is no prefix of environment variables.
-    inner = command.make_context(
-        f"bertkit {name}",
-        rest,
-        token_normalize_func=root.token_normalize_func,
-        help_option_names=root.help_option_names,
-    )
+    # The command's help is for the machine that runs it, not for this one.
+    rest = [word for word in rest if word not in root.help_option_names]
+    title = f"bertkit {name}"
+    try:
+        # Without a parent there is no prefix of environment variables.
+        inner = command.make_context(title, rest, token_normalize_func=root.token_normalize_func)
+    except click.UsageError as error:
+        if error.ctx is None:  # else the message would show the usage of launch
+            error.ctx = click.Context(command, info_name=title)
+        raise
     with inner.scope(cleanup=False):
         given = dict(inner.params)
         if task.external_configs:

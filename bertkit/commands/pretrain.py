@@ -64,7 +64,7 @@ def command(
         with registry.for_planning(resolved.config.backend) as adapter:
             ready = prepare(resolved.config, adapter, resolved.origins, dry_run=True)
             found = run_trial_step(ready, adapter, mock)
-        text = log.table(("setting", "value", "from"), ready.rows(resolved.origins))
+        text = log.table(("setting", "value", "from"), resolved.rows(ready.config))
         if resolved.external:
             became = log.table(("their key", "value", "became"), resolved.external)
             text = f"{became}\n\n{text}"

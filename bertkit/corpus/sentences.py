@@ -117,7 +117,7 @@ def punkt_tokenizer(language: str) -> Any:
             f"punkt has no model for the language {language!r}",
             f"it knows {', '.join(sorted(_PUNKT))}",
         )
-    punkt = require("nltk.tokenize.punkt", "--splitter punkt", hint="pip install nltk")
+    punkt = require("nltk.tokenize.punkt", "--splitter punkt", hint="pip install 'nltk>=3.8.2'")
     try:
         return punkt.PunktTokenizer(_PUNKT[language])
     except AttributeError as error:

@@ -198,7 +198,8 @@ class TrainingRun:
                 "resuming, but the results will not be bit-identical: %s", "; ".join(changed)
             )
         self.task.load_weights(model, resumed, resuming=True)
-        log.logger.info("resuming from %s at step %d", resumed, state.step)
+        if not state.finished:
+            log.logger.info("resuming from %s at step %d", resumed, state.step)
         self.progress = Progress(
             step=state.step,
             position=state.position,

@@ -107,6 +107,8 @@ def test_presets_resolve(bertkit, place, name):
 def test_a_machine_that_is_elsewhere_can_be_planned_for(bertkit, place):
     result = bertkit(*words(place, "--backend", "hpu", "--dry-run"))
     assert result.status == 0, result.err
+    rows = [line.split() for line in result.out.splitlines()]
+    assert ["precision", "fp32", "derived"] in rows and ["layout", "padded", "derived"] in rows
     assert "planning only: backend hpu is not available" in result.err
     refused = bertkit(*words(place, "--backend", "hpu", "--dry-run", "--layout", "unpadded"))
     assert refused.status == 3 and "--layout unpadded does not work on hpu" in refused.err

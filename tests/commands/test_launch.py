@@ -71,6 +71,20 @@ def test_what_the_command_would_refuse_is_refused():
         settings_of("pretrain", *FILES, "--set", "hpu.modes=eager")
 
 
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help_is_left_to_the_machine_that_runs_the_command(bertkit, word):
+    done = bertkit("launch", "torchrun", "--backend", "cuda", "--devices", 2, "--", *TRAIN, word)
+    assert done.status == 0, done.err
+    assert done.out.startswith("torchrun") and f" {word}" in done.out
+
+
+def test_usage_of_the_launched_command_is_named(bertkit):
+    words = ("finetune-squad", "--output", "o", "--train-file")
+    done = bertkit("launch", "mpirun", "--backend", "hpu", "--devices", 2, "--", *words)
+    assert done.status == 2
+    assert "Usage: bertkit finetune-squad" in done.err and "requires an argument" in done.err
+
+
 def test_the_environment_here_is_not_that_of_the_job(monkeypatch):
     monkeypatch.setenv("BERTKIT_PRETRAIN_SEED", "99")
     assert settings_of("pretrain", *FILES).seed == 12345

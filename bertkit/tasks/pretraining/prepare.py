@@ -9,7 +9,6 @@ from pathlib import Path
 from bertkit.backends.base import Adapter, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
-from bertkit.config import as_dict, flatten
 from bertkit.data.dynamic_masking import DynamicMasking
 from bertkit.data.record_source import RecordSource, SampleSource
 from bertkit.errors import ConfigError, DataError
@@ -36,7 +35,6 @@ class Prepared:
     """A run's settings and data, checked against each other.
 
     Attributes:
-        given: the settings before.
         config: with steps, warm-up, backend and vocabulary size filled in.
         source: training records.
         eval_source: evaluation records, or None.
@@ -45,7 +43,6 @@ class Prepared:
         masking: new masks for every epoch, or None.
     """
 
-    given: PretrainConfig
     config: PretrainConfig
     source: SampleSource
     eval_source: RecordSource | None
@@ -64,18 +61,6 @@ class Prepared:
             max_seq_length=self.source.max_seq_length,
             world=shape.world,
         )
-
-    def rows(self, origins: Mapping[str, str]) -> list[tuple[str, str, str]]:
-        """(setting, value, origin) of everything, for a dry run."""
-        before, after = flatten(as_dict(self.given)), flatten(as_dict(self.config))
-        return [
-            (
-                key,
-                str(value),
-                origins.get(key, "default") if before.get(key) == value else "derived",
-            )
-            for key, value in after.items()
-        ]
 
 
 def prepare(
@@ -99,7 +84,6 @@ def prepare(
         DataError: missing or broken records, vocabulary or checkpoint.
         ConfigError: settings that do not fit the data, the model or the machine.
     """
-    given = config
     world = Topology.from_environment().world
     source = _open_source(config, dry_run)
     eval_source = RecordSource(config.eval_input) if config.eval_input else None
@@ -129,7 +113,6 @@ def prepare(
     )
     refuse(adapter.validate(step_plan, optimizer_spec(config)))
     return Prepared(
-        given=given,
         config=config,
         source=source,
         eval_source=eval_source,

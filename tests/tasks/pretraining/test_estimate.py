@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from bertkit.backends import registry
+from bertkit.config import Resolved
 from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.estimate import (
     activation_bytes,
@@ -89,7 +90,8 @@ def test_a_device_with_memory_decides_the_size_that_nobody_gave(settings, monkey
 def test_preparing_tells_what_it_derived_and_writes_nothing(settings, tmp_path):
     config = settings(epochs=2.0, backend="auto", micro_batch_size=0)
     ready = prepare(config, registry.get("cpu"))
-    rows = {key: (value, origin) for key, value, origin in ready.rows({"seed": "command line"})}
+    given = Resolved(config, {"seed": "command line"})
+    rows = {key: (value, origin) for key, value, origin in given.rows(ready.config)}
     assert rows["max_steps"] == ("10", "derived")
     assert rows["micro_batch_size"] == ("8", "derived")
     assert rows["backend"] == ("cpu", "derived")
