@@ -35,7 +35,14 @@ def install(folder: Path, project: str) -> None:
     (info / "entry_points.txt").write_text(text)
 
 
-@pytest.mark.parametrize("title", sections())
+# These train or write with commands of their own, ten seconds and more each.
+LONG = ("A backend", "A checkpoint format", "A task")
+TITLES = [
+    pytest.param(title, marks=pytest.mark.slow) if title in LONG else title for title in sections()
+]
+
+
+@pytest.mark.parametrize("title", TITLES)
 def test_an_example_runs(title, tmp_path):
     script = []
     for language, text in sections()[title]:

@@ -77,7 +77,7 @@ def test_the_setting():
     assert PredictConfig(init_checkpoint="x", predict_batch_size="auto").predict_size == 0
     assert PredictConfig(init_checkpoint="x").predict_size == 32
     for wrong in ("0", "-1", "many", "1.5"):
-        assert f"--predict-batch-size {wrong} is" in PredictConfig(
+        assert f"--predict-batch-size {wrong} must be" in PredictConfig(
             init_checkpoint="x", predict_batch_size=wrong
         ).problems()[0]  # fmt: skip
     assert PredictConfig().problems() == ["--init-checkpoint is required"]
