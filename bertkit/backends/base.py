@@ -304,6 +304,14 @@ class Adapter(Protocol):
     caps: Caps
     process_group: ProcessGroup
 
+    def best_precision(self, hidden_size: int) -> str:
+        """What `--precision auto` means for a model of this hidden size."""
+        return "fp32"
+
+    def device_memory(self) -> int:
+        """Bytes of one of its devices; 0 where that is not known."""
+        return 0
+
     def __enter__(self) -> Self:
         return self
 

@@ -101,7 +101,7 @@ def budgeted(records: Records, size: int, budget: Budget) -> list[MicroBatch]:
     """The records of a step as padded micro-batches.
 
     Args:
-        records: as `batches.weighted` gives them.
+        records: as `step_batch.weighted` returns them.
         size: most sequences of a micro-batch.
         budget: the totals; each record alone is within them.
     """

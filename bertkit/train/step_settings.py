@@ -37,19 +37,11 @@ def chosen_precision(adapter: Adapter, wanted: str, hidden_size: int) -> str:
     """The precision asked for; what is fastest on the machine where it is `auto`.
 
     Args:
-        adapter: of the machine; one without `best_precision` gets fp32.
+        adapter: of the machine.
         wanted: the setting.
         hidden_size: of the model.
     """
-    if wanted != "auto":
-        return wanted
-    best = getattr(adapter, "best_precision", None)
-    return str(best(hidden_size)) if best else "fp32"
-
-
-def device_memory(adapter: Adapter) -> int:
-    """Bytes of one of the machine's devices, 0 where that is not known."""
-    return int(getattr(adapter, "device_memory", lambda: 0)())
+    return adapter.best_precision(hidden_size) if wanted == "auto" else wanted
 
 
 def make_step_plan(

@@ -30,7 +30,6 @@ class WorkingWeights:
 
     def __init__(self, model: nn.Module, kind: torch.dtype = torch.bfloat16) -> None:
         self.kind = kind
-        self._groups: list[list[tuple[nn.Module, str, nn.Parameter]]] = []
         groups: dict[str, list[tuple[nn.Module, str, nn.Parameter]]] = {}
         for place, module in model.named_modules():
             for name, parameter in module.named_parameters(recurse=False):

@@ -15,9 +15,6 @@ so that `bertkit extract --help`, which shows the table, starts quickly.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable
-
 from bertkit.corpus.forms.documents import FORM as DOCUMENTS
 from bertkit.corpus.forms.form import Form
 from bertkit.corpus.forms.jsonl import FORM as JSONL
@@ -28,67 +25,32 @@ from bertkit.corpus.forms.sentences import FORM as SENTENCES
 from bertkit.corpus.forms.tar import FORM as TAR
 from bertkit.corpus.forms.text import FORM as TEXT
 from bertkit.corpus.forms.wikiextractor import FORM as WIKIEXTRACTOR
+from bertkit.named_table import NamedTable
 
 AUTO = "auto"
 # In the order of the help, which is also the order of detection (but see `Form.container`).
-TABLE: list[Form] = [
-    MEDIAWIKI,
-    WIKIEXTRACTOR,
-    TEXT,
-    DOCUMENTS,
-    JSONL,
-    SENTENCES,
-    TAR,
-    PUBMED,
-    PMC,
-]
+_TABLE = NamedTable[Form](
+    "form",
+    [
+        MEDIAWIKI,
+        WIKIEXTRACTOR,
+        TEXT,
+        DOCUMENTS,
+        JSONL,
+        SENTENCES,
+        TAR,
+        PUBMED,
+        PMC,
+    ],
+    more=(AUTO,),
+)
+TABLE = _TABLE.rows
 # What nothing else claims.
 FALLBACK = TEXT
 # The words for `--form`; grows with the table.
-CHOICES: list[str] = [AUTO, *(form.name for form in TABLE)]
-_BUILT_IN = len(TABLE)
-
-
-def register(form: Form) -> contextlib.ExitStack:
-    """Add a form from outside of the package, for `--form` and for detection.
-
-    `--help` lists it if this is called before the command is loaded.
-
-    Returns:
-        A context that removes the form at its end; without `with` the form stays.
-
-    Raises:
-        ValueError: the name is taken.
-    """
-    if form.name in CHOICES:
-        raise ValueError(f"there is a form {form.name!r} already")
-    TABLE.append(form)
-    CHOICES.append(form.name)
-    undo = contextlib.ExitStack()
-    undo.callback(CHOICES.remove, form.name)
-    undo.callback(TABLE.remove, form)
-    return undo
-
-
-def registered() -> tuple[Form, ...]:
-    """The forms that were added from outside."""
-    return tuple(TABLE[_BUILT_IN:])
-
-
-def register_missing(forms: Iterable[Form]) -> None:
-    """Add those forms that this process, such as a worker, does not know yet."""
-    for form in forms:
-        if form.name not in CHOICES:
-            register(form)
-
-
-def form_named(name: str) -> Form:
-    """The form of a name.
-
-    Raises:
-        KeyError: there is none.
-    """
-    return {form.name: form for form in TABLE}[name]
+CHOICES = _TABLE.choices
+register, registered = _TABLE.register, _TABLE.registered
+register_missing, form_named = _TABLE.register_missing, _TABLE.named
 
 
 def help_text() -> str:

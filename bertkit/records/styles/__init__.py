@@ -12,9 +12,7 @@ the table. Styles of other packages are added with `register`.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable
-
+from bertkit.named_table import NamedTable
 from bertkit.records.styles.cerebras import CEREBRAS
 from bertkit.records.styles.google import GOOGLE, MLPERF
 from bertkit.records.styles.hf import HF
@@ -38,52 +36,12 @@ __all__ = [
 ]
 
 # In the order of the help.
-TABLE: list[RecordStyle] = [GOOGLE, MLPERF, CEREBRAS, NVIDIA, HF]
+_TABLE = NamedTable[RecordStyle]("record style", [GOOGLE, MLPERF, CEREBRAS, NVIDIA, HF])
+TABLE = _TABLE.rows
 # The words for `--style`; grows with the table.
-CHOICES: list[str] = [style.name for style in TABLE]
-_BUILT_IN = len(TABLE)
-
-
-def register(style: RecordStyle) -> contextlib.ExitStack:
-    """Add a style from outside of the package, for `--style`.
-
-    `--help` lists it if this is called before the command is loaded.
-
-    Returns:
-        A context that removes the style at its end; without `with` the style stays.
-
-    Raises:
-        ValueError: the name is taken.
-    """
-    if style.name in CHOICES:
-        raise ValueError(f"there is a record style {style.name!r} already")
-    TABLE.append(style)
-    CHOICES.append(style.name)
-    undo = contextlib.ExitStack()
-    undo.callback(CHOICES.remove, style.name)
-    undo.callback(TABLE.remove, style)
-    return undo
-
-
-def registered() -> tuple[RecordStyle, ...]:
-    """The styles that were added from outside."""
-    return tuple(TABLE[_BUILT_IN:])
-
-
-def register_missing(styles: Iterable[RecordStyle]) -> None:
-    """Add those styles that this process, such as a worker, does not know yet."""
-    for style in styles:
-        if style.name not in CHOICES:
-            register(style)
-
-
-def style_named(name: str) -> RecordStyle:
-    """The style of a name.
-
-    Raises:
-        KeyError: there is none.
-    """
-    return {style.name: style for style in TABLE}[name]
+CHOICES = _TABLE.choices
+register, registered = _TABLE.register, _TABLE.registered
+register_missing, style_named = _TABLE.register_missing, _TABLE.named
 
 
 def help_text() -> str:

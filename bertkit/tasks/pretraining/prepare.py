@@ -22,7 +22,6 @@ from bertkit.tokenization.vocabulary import find_vocab, load_vocab
 from bertkit.train.step_settings import (
     check_steps,
     chosen_precision,
-    device_memory,
     make_step_plan,
     micro_batch_size,
     optimizer_spec,
@@ -104,7 +103,7 @@ def prepare(
     config = _settled(config, adapter, steps)
     wanted = config.micro_batch_size
     if not wanted:
-        wanted = fitting_size(config, source, world, device_memory(adapter))
+        wanted = fitting_size(config, source, world, adapter.device_memory())
     size = micro_batch_size(config.global_batch_size, wanted, world)
     config = replace(config, micro_batch_size=size)
     check_steps(config, steps)
