@@ -25,7 +25,7 @@ from torch import nn
 from bertkit import __version__
 from bertkit.config import as_dict, flatten
 from bertkit.errors import ConfigError, DataError
-from bertkit.files import PARTIAL, atomic_folder, read_json
+from bertkit.files import PARTIAL, atomic_folder, read_json, refuse_lfs_pointer
 from bertkit.model.checkpoints import formats
 from bertkit.model.checkpoints.hf import WEIGHTS, save_pretrained
 from bertkit.model.checkpoints.run_state import OPTIMIZER, STATE
@@ -244,6 +244,7 @@ def load_stepper_state(checkpoint: str | Path) -> dict[str, Any]:
     """
     path = Path(checkpoint) / OPTIMIZER
     try:
+        refuse_lfs_pointer(path)
         loaded: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a broken file
         reason = str(error).partition("\n")[0]
