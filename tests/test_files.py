@@ -1,10 +1,12 @@
 import hashlib
 import io
+import json
+import os
 from pathlib import Path
 
 import pytest
 
-from bertkit import files
+from bertkit import config, files
 from bertkit.errors import DataError
 
 
@@ -141,3 +143,12 @@ def test_a_git_lfs_pointer_is_called_that(tmp_path):
         assert stream.read(7) == b"version"
     path.write_bytes(b"version https://example.org\n")
     files.open_binary(path).close()
+
+
+def test_names_that_are_not_utf8_survive_json_and_yaml(tmp_path):
+    path = os.fsdecode(b"J\xf6rg/caf\xe9 \xf0\x9f")
+    files.write_text(tmp_path / "a.json", json.dumps({"path": path}, ensure_ascii=False))
+    assert files.read_json(tmp_path / "a.json") == {"path": path}
+    files.write_text(tmp_path / "a.yaml", config.dump_yaml({"path": path}))
+    assert config.load_yaml(tmp_path / "a.yaml") == {"path": path}
+    assert not files.is_utf8(path) and files.is_utf8("Jörg")

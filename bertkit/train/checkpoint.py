@@ -106,11 +106,13 @@ def save(
     target = Path(run) / folder_name(state.step)
     with atomic_folder(target) as folder:
         save_pretrained(model, folder)
-        torch.save(dict(stepper_state), folder / OPTIMIZER)
+        # A stream, since PyTorch opens only names that are UTF-8.
+        with open(folder / OPTIMIZER, "wb") as stream:
+            torch.save(dict(stepper_state), stream)
         if vocab is not None:
             (folder / VOCAB).write_bytes(vocab)
         text = json.dumps(asdict(state), indent=1, ensure_ascii=False) + "\n"
-        (folder / STATE).write_text(text, encoding="utf-8")
+        (folder / STATE).write_text(text, encoding="utf-8", errors="backslashreplace")
     if keep_last:
         for step, old in in_run(run)[:-keep_last]:
             if not (keep_every and step % keep_every == 0):
