@@ -27,6 +27,11 @@ LAYOUTS = ("auto", "unpadded", "padded")
 TRACKERS = ("tensorboard", "wandb")
 
 
+def largest_divisor(number: int, most: int) -> int:
+    """The largest divisor of a number that is not above `most`."""
+    return next(size for size in range(min(most, number), 0, -1) if number % size == 0)
+
+
 @dataclass(frozen=True)
 class ComputeConfig:
     """Where and how a model computes: in training, in evaluation and in prediction."""

@@ -120,6 +120,23 @@ class TrainingRun:
         )
         return self._loop(data, steps, placed, stepper, checkpoints)
 
+    def rehearse(self) -> None:
+        """Read what `train` would start or resume from, and check that it fits; for dry runs.
+
+        Raises:
+            DataError, ConfigError: as `train`, before its first step.
+        """
+        point = None
+        if not self._overwrite:
+            point = checkpoint.resume_point(
+                self.folder, self.config.resume, overwrite=False, metrics_file=METRICS
+            )
+        with torch.device("meta"):  # nothing is kept, so no memory is needed
+            model = self.task.make_model()
+        self._restore(model, point)
+        if point:
+            checkpoint.load_stepper_state(point)
+
     def _loop(
         self,
         data: TrainingData,

@@ -26,13 +26,16 @@ from bertkit.data.record_source import RecordSource
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import DataError, TargetNotReachedError
 from bertkit.model.checkpoints.loading import load_config, load_into, load_weights
+from bertkit.model.checkpoints.vocabulary_padding import require_rows
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.batches import evaluation_feed
 from bertkit.tasks.pretraining.config import EvalConfig
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.prepare import check_lengths
+from bertkit.tokenization.vocabulary import find_vocab, load_vocab
 from bertkit.train import checkpoint, metrics
 from bertkit.train.evaluation import measure
+from bertkit.train.starting_point import opened
 from bertkit.train.step_settings import chosen_precision, refuse
 
 
@@ -156,7 +159,7 @@ def evaluate_checkpoints(
     options = options_of(config, adapter.caps.name)
     found = checkpoint.find(checkpoints)
     # --precision auto depends on the size of the model.
-    hidden_size = load_config(found[-1][1]).hidden_size
+    hidden_size = load_config(found[-1][1], config.model_config).hidden_size
     source = RecordSource(inputs)
     shape = StepShape(
         micro_batch_size=config.batch_size,
@@ -217,8 +220,12 @@ def _evaluate_one(
     step: int | None,
     place: Path,
 ) -> CheckpointQuality:
-    shape = load_config(place)
+    start = opened(place, config.model_config)
+    shape, known = start.shape, max(source.vocabularies.values(), default=0)
     check_lengths(source, shape)
+    vocab = load_vocab(find_vocab(config.vocab)) if config.vocab else None
+    rows = start.rows(len(vocab) if vocab else known, vocab)
+    require_rows(rows, shape.vocab_size)
     model = BertForPreTraining(shape)
     report = load_into(
         model,
@@ -233,7 +240,7 @@ def _evaluate_one(
     )
     plan = replace(plan, model=shape)
     stepper = adapter.build(adapter.place(model), PretrainingObjective(nsp=has_nsp), plan)
-    feed = evaluation_feed(source, config.batch_size, config, shape.vocab_size, adapter)
+    feed = evaluation_feed(source, config.batch_size, config, rows.trained, adapter)
     total = feed.parts(config.limit)
     numbers = measure_pretraining(stepper, adapter, partial(feed.once, config.limit), total)
     if "mlm_loss" not in numbers:

@@ -6,20 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bertkit import log
 from bertkit.backends.base import Adapter, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
+from bertkit.config import is_preset
 from bertkit.data.dynamic_masking import DynamicMasking
 from bertkit.data.record_source import RecordSource, SampleSource
 from bertkit.errors import ConfigError, DataError
-from bertkit.files import open_binary
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.pack_formats import HABANA, PackShape, pack_shape
 from bertkit.report.trackers import require_trackers
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size
-from bertkit.tokenization.vocabulary import find_vocab, load_vocab
+from bertkit.tasks.pretraining.start import require_known_words, shaped, starting_point
+from bertkit.tokenization.vocabulary import find_vocab, load_vocab, vocabulary_bytes
 from bertkit.train.step_settings import (
     check_steps,
     chosen_precision,
@@ -28,6 +30,9 @@ from bertkit.train.step_settings import (
     optimizer_spec,
     refuse,
 )
+
+_PHASE_2 = "-phase2"  # ends the names of presets for long sequences
+_PHASE_2_LENGTH = 512
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,9 @@ class Prepared:
         vocab: bytes of the vocabulary file, or None.
         step_plan: what one step computes.
         masking: new masks for every epoch, or None.
+        start: the checkpoint to take weights from, or None.
+        tokens: numbers of tokens that may occur; rows of the word embedding beyond them are
+            padding.
     """
 
     config: PretrainConfig
@@ -49,6 +57,8 @@ class Prepared:
     vocab: bytes | None
     step_plan: StepPlan
     masking: DynamicMasking | None = None
+    start: Path | None = None
+    tokens: int = 0
 
     @property
     def estimate(self) -> Estimate:
@@ -85,13 +95,20 @@ def prepare(
         ConfigError: settings that do not fit the data, the model or the machine.
     """
     require_trackers(config.log_to)
+    origins = origins or {}
     world = Topology.from_environment().world
+    start = starting_point(config, origins)
+    config = shaped(config, origins, start)
     source = _open_source(config, dry_run)
     eval_source = RecordSource(config.eval_input) if config.eval_input else None
     sources: list[SampleSource] = [source, eval_source] if eval_source else [source]
-    config, vocab = _fit_vocabulary(config, origins or {}, sources)
+    rows = require_known_words(config, start, sources)
+    if start:  # the checkpoint decides how many rows there are
+        origins = {"model.vocab_size": str(start.path), **origins}
+    config, vocab = _fit_vocabulary(config, origins, sources)
     for records in sources:
         check_lengths(records, config.model)
+    _warn_of_phase_2(config, origins, source)
     steps = config.steps(len(source))
     config = replace(
         config,
@@ -106,7 +123,8 @@ def prepare(
     wanted = config.micro_batch_size
     if not wanted:
         wanted = fitting_size(config, source, world, adapter.device_memory())
-    size = micro_batch_size(config.global_batch_size, wanted, world)
+    yields = is_preset(origins.get("micro_batch_size"))
+    size = micro_batch_size(config.global_batch_size, wanted, world, yields)
     config = replace(config, micro_batch_size=size)
     check_steps(config, steps)
     step_plan = make_step_plan(
@@ -120,7 +138,29 @@ def prepare(
         vocab=vocab,
         step_plan=step_plan,
         masking=_masking(config),
+        start=start.path if start else None,
+        tokens=min(rows.trained if rows else config.model.vocab_size, config.model.vocab_size),
     )
+
+
+def _warn_of_phase_2(
+    config: PretrainConfig, origins: Mapping[str, str], source: SampleSource
+) -> None:
+    """Say where a preset for the second phase is used like one for the first."""
+    presets = {origin for origin in origins.values() if is_preset(origin)}
+    if not any(_PHASE_2 in origin for origin in presets):
+        return
+    if not config.init_checkpoint:
+        log.logger.warning(
+            "the preset of phase 2 goes on from phase 1; without --init-checkpoint this run"
+            " starts from random weights, with phase 2's low learning rate and short warm-up"
+        )
+    if source.max_seq_length < _PHASE_2_LENGTH:
+        log.logger.warning(
+            "the preset of phase 2 is for records of %d tokens, these have %d",
+            _PHASE_2_LENGTH,
+            source.max_seq_length,
+        )
 
 
 def _settled(config: PretrainConfig, adapter: Adapter, steps: int) -> PretrainConfig:
@@ -212,8 +252,7 @@ def _fit_vocabulary(
                 "give the vocabulary of make-records",
             )
         known = {vocab.sha256: len(vocab)}
-        with open_binary(place) as stream:
-            content = stream.read()
+        content = vocabulary_bytes(place)
     for size in known.values():
         if "model.vocab_size" not in origins:
             config = replace(config, model=replace(config.model, vocab_size=size))

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from torch import nn
 
@@ -87,8 +86,7 @@ class PretrainingTask(TrainingTask):
         self.step_plan = ready.step_plan
         self.fingerprint = ready.source.fingerprint
         self.vocab = ready.vocab
-        start = ready.config.init_checkpoint
-        self.start = Path(start) if start else None
+        self.start = ready.start
 
     def make_model(self) -> nn.Module:
         """A model for pretraining, with new weights."""
@@ -108,7 +106,7 @@ class PretrainingTask(TrainingTask):
         source, config = self.ready.eval_source, self.config
         if source is None:
             return None
-        feed = evaluation_feed(source, config.micro_size, config, self.shape.vocab_size, adapter)
+        feed = evaluation_feed(source, config.micro_size, config, self.ready.tokens, adapter)
         total = feed.parts()
         return lambda: measure_pretraining(stepper, adapter, feed.once, total)
 
@@ -164,6 +162,15 @@ def pretrain(
         plan=ready.estimate,
         seconds=time.perf_counter() - begin,
     )
+
+
+def rehearse(ready: Prepared, adapter: Adapter, overwrite: bool) -> None:
+    """Check the checkpoint that a run would start or resume from; writes nothing.
+
+    Raises:
+        DataError, ConfigError: as `pretrain`, before its first step.
+    """
+    TrainingRun(PretrainingTask(ready), adapter, overwrite=overwrite).rehearse()
 
 
 def _require_target(config: PretrainConfig, progress: Progress) -> None:

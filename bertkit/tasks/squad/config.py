@@ -26,7 +26,12 @@ class AnswerConfig(ComputeConfig, BackendSections):
     )
     vocab: str | None = setting(
         None,
-        help="WordPiece vocabulary; by default vocab.txt beside the checkpoint.",
+        help="WordPiece vocabulary; by default the one beside the checkpoint.",
+        on_resume=FREE,
+    )
+    model_config: str | None = setting(
+        None,
+        help="config.json with the shape of the model, where none lies beside the checkpoint.",
         on_resume=FREE,
     )
     do_lower_case: bool = setting(

@@ -17,7 +17,6 @@ from bertkit.backends.sections import options_of
 from bertkit.data.sample_feed import SampleFeed
 from bertkit.data.sample_order import SampleOrder
 from bertkit.errors import ConfigError
-from bertkit.files import open_binary
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.report.trackers import make_trackers
 from bertkit.tasks.squad.answer_files import (
@@ -35,6 +34,7 @@ from bertkit.tasks.squad.features import Window
 from bertkit.tasks.squad.objective import SpanObjective
 from bertkit.tasks.squad.prepare import Prepared, answering_plan, prepare
 from bertkit.tasks.squad.score import score
+from bertkit.tokenization.vocabulary import vocabulary_bytes
 from bertkit.train.run import TrainingRun
 from bertkit.train.task import Evaluate, TrainingData, TrainingTask
 
@@ -106,8 +106,7 @@ class SquadTask(TrainingTask):
         self.fingerprint = ready.fingerprint
         self.start = ready.start
         self.train_windows = 0
-        with open_binary(ready.vocab.path) as stream:
-            self.vocab = stream.read()
+        self.vocab = vocabulary_bytes(ready.vocab.path)
 
     def make_model(self) -> nn.Module:
         """The encoder with a new span head."""
@@ -193,6 +192,20 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
             result.scores = score_folder(config.output, ready.predict_questions, version_2)
     result.seconds = time.perf_counter() - begin
     return result
+
+
+def rehearse(ready: Prepared, adapter: Adapter, overwrite: bool) -> None:
+    """Check the checkpoint that a run would start, resume or answer from; writes nothing.
+
+    Raises:
+        DataError, ConfigError: as `finetune`, before its first step.
+    """
+    if ready.config.trains:
+        TrainingRun(SquadTask(ready), adapter, overwrite=overwrite).rehearse()
+    elif ready.start is not None and ready.shape is not None:
+        with torch.device("meta"):
+            model = BertForQuestionAnswering(ready.shape)
+        load_span_weights(model, ready.start)
 
 
 def _train(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: bool) -> nn.Module:
