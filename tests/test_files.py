@@ -121,3 +121,10 @@ def test_read_json_names_the_line(tmp_path):
     path.write_bytes(b'{"a": "\xff"}')
     with pytest.raises(DataError, match="not UTF-8 at byte 7"):
         files.read_json(path)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path):
+    (tmp_path / "x.json").write_text('{"a": 1}', "utf-8-sig")
+    assert files.read_json(tmp_path / "x.json") == {"a": 1}
+    (tmp_path / "list.txt").write_text(f"{tmp_path / 'x.json'}\n", "utf-8-sig")
+    assert files.expand_inputs([f"@{tmp_path / 'list.txt'}"]) == [str(tmp_path / "x.json")]
