@@ -206,7 +206,7 @@ def expand_inputs(patterns: Sequence[str | Path], suffixes: Sequence[str] = ()) 
     for pattern in map(str, patterns):
         if pattern.startswith("@"):
             with open_binary(pattern[1:]) as stream:
-                names = stream.read().decode("utf-8").split("\n")
+                names = stream.read().decode("utf-8-sig").split("\n")
             found += expand_inputs([name.strip() for name in names if name.strip()], suffixes)
         elif is_remote(pattern):
             found += _remote_files(pattern, suffixes)
@@ -306,7 +306,7 @@ def package_file(*parts: str) -> Path:
 
 
 def read_json(path: str | Path) -> Any:
-    """Parse a JSON file.
+    """Parse a JSON file, with or without a byte order mark.
 
     Raises:
         DataError: cannot be read, is not UTF-8 or not JSON; names the line.
@@ -316,7 +316,7 @@ def read_json(path: str | Path) -> Any:
     with open_binary(path) as stream:
         blob = stream.read()
     try:
-        return json.loads(blob.decode("utf-8"))
+        return json.loads(blob.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:
