@@ -76,6 +76,8 @@ class Vocab:
 def load_vocab(path: str | Path, duplicates: str = "refuse") -> Vocab:
     """Read a vocabulary: a `tokenizer.json`, or one token per line without white space around.
 
+    A byte order mark before the first token is dropped.
+
     One line may be empty (the public Chinese vocabulary has such a token). Lines end at
     `\\n` alone; `\\r` is dropped, as TensorFlow's file reader does.
 
@@ -89,7 +91,7 @@ def load_vocab(path: str | Path, duplicates: str = "refuse") -> Vocab:
         DataError: no such file, empty, not UTF-8, a duplicate, a missing special token.
     """
     blob = vocabulary_bytes(path)
-    lines = decode_utf8(blob, path).replace("\r", "").split("\n")
+    lines = decode_utf8(blob, path).removeprefix("\ufeff").replace("\r", "").split("\n")
     if lines[-1] == "":
         lines.pop()
     if not lines:

@@ -175,12 +175,13 @@ def convert(
     if folder.resolve() == contents.folder.resolve():
         raise UsageError("--output is the folder of the checkpoint itself")
     # A finished folder of the same conversion is left as it is.
-    entry = manifest.begin(folder, _manifest(contents, config, options, vocab), overwrite)
-    if not entry.complete:
-        checkpoint = _checkpoint(folder.name, contents, config, kind, options, vocab)
-        _write(folder, entry, checkpoint, options.to, vocab)
-        entry.state = "complete"
-        entry.write(folder)
+    planned = _manifest(contents, config, options, vocab)
+    with manifest.working_folder(folder, planned, overwrite) as entry:
+        if not entry.complete:
+            checkpoint = _checkpoint(folder.name, contents, config, kind, options, vocab)
+            _write(folder, entry, checkpoint, options.to, vocab)
+            entry.state = "complete"
+            entry.write(folder)
     return _report(contents, found, output, start, rows=config.vocab_size)
 
 
@@ -328,13 +329,16 @@ def _write(
     vocab: bytes | None,
 ) -> None:
     """Write the checkpoint and its vocabulary, and list their files in the manifest."""
+    # Files of a run that this one replaces, which are not its own: every new one is another.
+    old = {path: path.stat().st_ino for path in folder.iterdir() if path.name in entry.replaces}
     formats.get(to).load().write(folder, checkpoint)
     if vocab is not None:
         with atomic_write(folder / VOCAB) as stream:
             stream.write(vocab)
     # List what the format's writer made, whatever the names are.
     for path in sorted(folder.iterdir()):
-        if path.is_file() and path.name != manifest.NAME and not path.name.startswith("."):
+        known = path.name == manifest.NAME or path.name.startswith(".")
+        if path.is_file() and not known and path.stat().st_ino != old.get(path):
             size, digest = path.stat().st_size, sha256_of(path)
             entry.outputs[path.name] = {"bytes": size, "sha256": digest}
     entry.stats = {"tensors": len(checkpoint.weights), "architecture": checkpoint.architecture}

@@ -18,7 +18,12 @@ from bertkit.model.checkpoints.contents import (
     require_tied,
 )
 from bertkit.model.checkpoints.formats import newest
-from bertkit.model.checkpoints.run_state import OPTIMIZER, add_run_state
+from bertkit.model.checkpoints.run_state import (
+    OPTIMIZER,
+    WEIGHTS,
+    add_run_state,
+    require_intact,
+)
 from bertkit.model.checkpoints.safe_pickle import load_tensors
 from bertkit.model.config import NAME, BertConfig
 from bertkit.model.parameter_names import (
@@ -30,7 +35,6 @@ from bertkit.model.parameter_names import (
     from_pytorch_name,
 )
 
-WEIGHTS = "model.safetensors"
 PICKLED = "pytorch_model.bin"
 # Checkpoints in a run of bertkit's, and of transformers' Trainer.
 _STEP_FOLDER = re.compile(r"(?:step|checkpoint)-(\d+)")
@@ -147,7 +151,10 @@ def _write_weights(folder: Path, tensors: dict[str, Tensor]) -> None:
 
 def _read_all(path: Path) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
-    for file in _weight_files(path):
+    files = _weight_files(path)
+    beside = [file.name for file in files]
+    require_intact(files[0].parent, [*beside, NAME, "vocab.txt"])
+    for file in files:
         tensors.update(_read_file(file))
     return tensors
 

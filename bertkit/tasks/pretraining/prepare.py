@@ -22,6 +22,7 @@ from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size
 from bertkit.tasks.pretraining.start import require_known_words, shaped, starting_point
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab, vocabulary_bytes
+from bertkit.train.starting_weights import require_outside
 from bertkit.train.step_settings import (
     check_steps,
     chosen_precision,
@@ -46,7 +47,6 @@ class Prepared:
         vocab: bytes of the vocabulary file, or None.
         step_plan: what one step computes.
         masking: new masks for every epoch, or None.
-        start: the checkpoint to take weights from, or None.
         tokens: numbers of tokens that may occur; rows of the word embedding beyond them are
             padding.
     """
@@ -57,7 +57,6 @@ class Prepared:
     vocab: bytes | None
     step_plan: StepPlan
     masking: DynamicMasking | None = None
-    start: Path | None = None
     tokens: int = 0
 
     @property
@@ -96,6 +95,7 @@ def prepare(
     """
     require_trackers(config.log_to)
     origins = origins or {}
+    require_outside(config.init_checkpoint, config.output)
     world = Topology.from_environment().world
     start = starting_point(config, origins)
     config = shaped(config, origins, start)
@@ -138,7 +138,6 @@ def prepare(
         vocab=vocab,
         step_plan=step_plan,
         masking=_masking(config),
-        start=start.path if start else None,
         tokens=min(rows.trained if rows else config.model.vocab_size, config.model.vocab_size),
     )
 

@@ -22,6 +22,7 @@ from bertkit.tasks.pretraining.estimate import Estimate
 from bertkit.tasks.pretraining.evaluate import measure_pretraining
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.prepare import Prepared, make_model, prepare
+from bertkit.train.dry_run import DryRun
 from bertkit.train.metrics import Tracker
 from bertkit.train.run import TrainingRun
 from bertkit.train.task import Evaluate, TrainingData, TrainingTask
@@ -77,6 +78,17 @@ class PretrainingTask(TrainingTask):
 
     optional_weights = ("cls.seq_relationship.", "bert.pooler.", "cls.predictions.")
     ignored_weights = ("qa_outputs.", "classifier.")
+    command = "pretrain"
+    # The same data and vocabulary may lie elsewhere on each machine.
+    local_settings = (
+        "input",
+        "text",
+        "text_cache",
+        "eval_input",
+        "vocab",
+        "mlperf_log",
+        "json_summary",
+    )
 
     def __init__(self, ready: Prepared) -> None:
         self.ready = ready
@@ -85,8 +97,10 @@ class PretrainingTask(TrainingTask):
         self.objective = PretrainingObjective(nsp=ready.config.nsp)
         self.step_plan = ready.step_plan
         self.fingerprint = ready.source.fingerprint
+        self.eval_fingerprint = ready.eval_source.fingerprint if ready.eval_source else ""
         self.vocab = ready.vocab
-        self.start = ready.start
+        start = ready.config.init_checkpoint
+        self.start = Path(start) if start else None
 
     def make_model(self) -> nn.Module:
         """A model for pretraining, with new weights."""
@@ -134,7 +148,7 @@ def pretrain(
         config: the settings.
         adapter: of the machine.
         origins: where settings came from.
-        overwrite: remove what another run left in the folder.
+        overwrite: replace what another run left in the folder.
 
     Raises:
         DataError, ConfigError: see `prepare`; or the folder belongs to another run.
@@ -170,7 +184,7 @@ def rehearse(ready: Prepared, adapter: Adapter, overwrite: bool) -> None:
     Raises:
         DataError, ConfigError: as `pretrain`, before its first step.
     """
-    TrainingRun(PretrainingTask(ready), adapter, overwrite=overwrite).rehearse()
+    DryRun(PretrainingTask(ready), adapter, overwrite=overwrite).check()
 
 
 def _require_target(config: PretrainConfig, progress: Progress) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bertkit import log
 from bertkit.data.record_source import SampleSource
+from bertkit.model.checkpoints import formats
 from bertkit.model.checkpoints.loading import config_beside
 from bertkit.model.checkpoints.vocabulary_padding import Rows, require_rows
 from bertkit.model.config import BertConfig
@@ -32,10 +32,7 @@ def starting_point(config: PretrainConfig, origins: Mapping[str, str]) -> Starti
     if config.init_checkpoint is None:
         return None
     own = checkpoint.latest(config.output)
-    if own is not None and config.resume == "auto" and not Path(config.init_checkpoint).exists():
-        log.logger.warning(
-            "%s is gone; the run goes on from its own checkpoint", config.init_checkpoint
-        )
+    if own is not None and formats.detect(config.init_checkpoint) is None:
         return opened(own)
     path = checkpoint.find([config.init_checkpoint])[-1][1]
     told = config.model_config or config_beside(path)
