@@ -22,6 +22,8 @@ class DryRun(TrainingRun):
             overwrite=self._overwrite,
             same_run=self._same_run,
         )
+        if point.checkpoint is None and self.task.start is None:
+            return  # new weights, which cannot be wrong
         self._restore(self.task.make_model(), point)
         if point.checkpoint:
             checkpoint.load_stepper_state(point.checkpoint)
