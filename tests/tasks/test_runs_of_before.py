@@ -59,7 +59,7 @@ def age(run, then, metrics):
     """Give the run's last state.json the form of then; returns the settings it loses."""
     path = checkpoint.latest(run) / "state.json"
     state = json.loads(path.read_text())
-    assert STATE_THEN < state.keys()
+    assert state.keys() > STATE_THEN
     state = {name: state[name] for name in STATE_THEN}
     new = state["config"].keys() - then
     assert not then - state["config"].keys()

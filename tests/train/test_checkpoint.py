@@ -154,9 +154,7 @@ def test_differences_are_refused_readably():
 
 
 def test_differences_that_matter_little():
-    found = require_same(
-        state(4), Toy(layout="padded", log_every=3, engine=Sizes(8)), "f" * 64
-    )
+    found = require_same(state(4), Toy(layout="padded", log_every=3, engine=Sizes(8)), "f" * 64)
     assert found == ["engine.hidden_size 16, now 8", "layout auto, now padded"]
 
 
