@@ -7,6 +7,7 @@ import errno
 import glob
 import hashlib
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,8 @@ from bertkit.errors import DataError, MissingDependencyError
 from bertkit.temporary import REPLACED, temporary_path
 
 CHUNK = 1 << 20
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_LFS_POINTER_BYTES = 1024  # a pointer is smaller, says its specification
 
 
 def is_remote(path: str | Path) -> bool:
@@ -48,6 +51,7 @@ def open_binary(path: str | Path) -> IO[bytes]:
     """
     if not is_remote(path):
         try:
+            refuse_lfs_pointer(path)
             return open(path, "rb")
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror or error}") from error
@@ -56,6 +60,29 @@ def open_binary(path: str | Path) -> IO[bytes]:
     with _remote_errors(path):
         stream: IO[bytes] = fsspec.open(str(path), "rb").open()
     return stream
+
+
+def refuse_lfs_pointer(path: str | Path) -> None:
+    """Refuse the small text file that Git LFS leaves where a file was not fetched.
+
+    `open_binary` does so; readers that hand a path to another library call this themselves.
+
+    Raises:
+        DataError: it is a pointer.
+        OSError: the file does not exist or cannot be read.
+    """
+    found = Path(path).stat()
+    if not stat.S_ISREG(found.st_mode) or found.st_size >= _LFS_POINTER_BYTES:
+        return
+    with open(path, "rb") as stream:
+        head = stream.read(_LFS_POINTER_BYTES)
+    if head.startswith(_LFS_POINTER):
+        size = re.search(rb"^size (\d+)", head, re.MULTILINE)
+        bytes_there = f" of {human_bytes(int(size[1]))}" if size else ""
+        raise DataError(
+            f"{path}: a Git LFS pointer, not the file{bytes_there} itself",
+            "fetch it with `git lfs pull`, or download the file",
+        )
 
 
 @contextlib.contextmanager
@@ -206,7 +233,7 @@ def expand_inputs(patterns: Sequence[str | Path], suffixes: Sequence[str] = ()) 
     for pattern in map(str, patterns):
         if pattern.startswith("@"):
             with open_binary(pattern[1:]) as stream:
-                names = stream.read().decode("utf-8").split("\n")
+                names = stream.read().decode("utf-8-sig").split("\n")
             found += expand_inputs([name.strip() for name in names if name.strip()], suffixes)
         elif is_remote(pattern):
             found += _remote_files(pattern, suffixes)
@@ -306,7 +333,7 @@ def package_file(*parts: str) -> Path:
 
 
 def read_json(path: str | Path) -> Any:
-    """Parse a JSON file.
+    """Parse a JSON file, with or without a byte order mark.
 
     Raises:
         DataError: cannot be read, is not UTF-8 or not JSON; names the line.
@@ -316,7 +343,7 @@ def read_json(path: str | Path) -> Any:
     with open_binary(path) as stream:
         blob = stream.read()
     try:
-        return json.loads(blob.decode("utf-8"))
+        return json.loads(blob.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:

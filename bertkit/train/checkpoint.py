@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 from bertkit.errors import DataError
-from bertkit.files import atomic_folder
+from bertkit.files import atomic_folder, refuse_lfs_pointer
 from bertkit.model.checkpoints import formats
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.checkpoints.run_state import OPTIMIZER, STATE, WEIGHTS, require_intact
@@ -166,6 +166,8 @@ def load_stepper_state(checkpoint: str | Path) -> dict[str, Any]:
         DataError: missing or broken, or of another step.
     """
     path = Path(checkpoint) / OPTIMIZER
+    if path.is_file():
+        refuse_lfs_pointer(path)
     require_intact(path.parent, [OPTIMIZER])
     try:
         loaded: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)

@@ -277,6 +277,7 @@ def _answers(
         stepper=stepper,
         batcher=ready.batcher,
         tokenizer=ready.tokenizer,
+        questions=ready.predict_questions,
         windows=windows,
     )
 
