@@ -93,9 +93,9 @@ def prepare(
         DataError: missing or broken records, vocabulary or checkpoint.
         ConfigError: settings that do not fit the data, the model or the machine.
     """
-    require_trackers(config.log_to)
     origins = origins or {}
     require_outside(config.init_checkpoint, config.output)
+    require_trackers(config.log_to)
     world = Topology.from_environment().world
     start = starting_point(config, origins)
     config = shaped(config, origins, start)

@@ -41,6 +41,7 @@ from bertkit.tasks.squad.review import NAME as REVIEW
 from bertkit.tasks.squad.review import PICTURE
 from bertkit.tasks.squad.score import score
 from bertkit.tokenization.vocabulary import vocabulary_bytes
+from bertkit.train.agreement import held_by_main
 from bertkit.train.dry_run import DryRun
 from bertkit.train.run import TrainingRun
 from bertkit.train.task import Evaluate, TrainingData, TrainingTask
@@ -185,7 +186,16 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
     ready = prepare(config, adapter)
     begin = time.perf_counter()
     result = SquadResult(output=config.output, predict_questions=len(ready.predict_questions))
-    if computes:
+    with held_by_main(adapter.process_group, config.output, SquadTask.command):
+        _work(ready, adapter, result, overwrite)
+    result.seconds = time.perf_counter() - begin
+    return result
+
+
+def _work(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: bool) -> None:
+    """Train, answer and score, as far as the settings say so."""
+    config = ready.config
+    if config.trains or config.predicts:
         try:
             if config.trains:
                 model = _train(ready, adapter, result, overwrite)
@@ -196,15 +206,13 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
         except CompiledOnly as done:
             # Some backends can stop after compilation; there is nothing to score then.
             log.logger.info("%s; nothing was %s", done, "trained" if config.trains else "answered")
-            return result
+            return
     if ready.scores:
         result.predictions = str(Path(config.output) / ANSWERS)
         # Answers were gathered by the main process, which scores them alone.
         if adapter.process_group.topology.is_main:
             version_2 = config.version_2_with_negative
             result.scores = score_folder(config.output, ready.predict_questions, version_2)
-    result.seconds = time.perf_counter() - begin
-    return result
 
 
 def rehearse(ready: Prepared, adapter: Adapter, overwrite: bool) -> None:
