@@ -32,7 +32,6 @@ class AnswerConfig(ComputeConfig, BackendSections):
     model_config: str | None = setting(
         None,
         help="config.json with the shape of the model, where none lies beside the checkpoint.",
-        on_resume=FREE,
     )
     do_lower_case: bool = setting(
         True, help="Lower-case the text and strip accents, for uncased vocabularies.", off="--cased"
