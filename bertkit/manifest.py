@@ -34,6 +34,8 @@ class Manifest:
         inputs: path, size in bytes and sha256 of each input file, in order.
         outputs: file name → facts about a finished file (bytes, sha256, records, ...).
         stats: totals, for information only.
+        tokenizer: vocabulary digests and treatment of text, where the outputs hold tokens; see
+            `bertkit.tokenization.tokenizer_facts`.
         state: `incomplete` or `complete`.
         versions: of bertkit, Python and its Unicode tables.
     """
@@ -43,6 +45,7 @@ class Manifest:
     inputs: list[dict[str, Any]] = field(default_factory=list)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     stats: dict[str, Any] = field(default_factory=dict)
+    tokenizer: dict[str, Any] = field(default_factory=dict)
     state: str = "incomplete"
     versions: dict[str, str] = field(
         default_factory=lambda: {
