@@ -58,12 +58,12 @@ class Normalisation:
         strip = None if self.strips_accents == self.do_lower_case else self.strip_accents
         return Normalisation(self.do_lower_case, strip, self.tokenize_chinese_chars)
 
-    def as_dict(self) -> dict[str, bool | None]:
+    def as_dict(self) -> dict[str, Any]:
         """The settings by name, for JSON."""
         return asdict(self)
 
     def text(self) -> str:
-        """For people, such as `lower case, accents kept`."""
+        """In words, such as `lower case, accents kept`."""
         words = ["lower case" if self.do_lower_case else "cased"]
         words.append("accents stripped" if self.strips_accents else "accents kept")
         if not self.tokenize_chinese_chars:
@@ -78,6 +78,10 @@ class Normalisation:
             for name, value in usual.items()
             if value != default[name] and value is not None
         ]
+
+
+UNCASED = Normalisation()
+CASED = Normalisation(do_lower_case=False)
 
 
 def from_settings(values: Mapping[str, Any], where: str) -> Normalisation | None:

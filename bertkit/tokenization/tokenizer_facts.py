@@ -8,9 +8,10 @@ one vocabulary never meet a model of another.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bertkit import log
@@ -18,6 +19,7 @@ from bertkit.errors import ConfigError, DataError
 from bertkit.manifest import Manifest
 from bertkit.tokenization.normalisation import FLAGS, Normalisation, from_settings, guessed
 from bertkit.tokenization.vocabulary import Vocab
+from bertkit.tokenization.wordpiece_variants import treatment_of
 
 ALLOW_FLAG = "--allow-other-vocab"
 _SHORT = 12  # characters of a digest in messages
@@ -55,6 +57,11 @@ class TokenizerFacts:
         digest = (self.tokens_sha256 or self.vocab_sha256)[:_SHORT]
         return f"vocabulary {digest} ({self.vocab_size:,} tokens)"
 
+    def rows(self) -> list[tuple[str, str]]:
+        """(what, value) of what is recorded, for people."""
+        rows = [("tokens", self.vocabulary())] if self.names_vocabulary else []
+        return rows + ([("text", self.normalisation.text())] if self.normalisation else [])
+
     def as_dict(self) -> dict[str, Any]:
         """What is recorded, for JSON; `from_dict` reads it."""
         values: dict[str, Any] = {
@@ -65,6 +72,9 @@ class TokenizerFacts:
         }
         kept = {name: value for name, value in values.items() if value}
         return kept | (self.normalisation.as_dict() if self.normalisation else {})
+
+
+NOT_RECORDED = TokenizerFacts()
 
 
 def from_dict(values: Mapping[str, Any], source: str) -> TokenizerFacts:
@@ -104,9 +114,15 @@ def of_records(manifest: Manifest, folder: object) -> TokenizerFacts:
     Raises:
         ConfigError: a value of the wrong type.
     """
+    if manifest.tokenizer:
+        return from_dict(manifest.tokenizer, str(folder))
+    # bertkit 0.1.0 has the same among its settings.
     config = manifest.config
-    kept = {name: config[name] for name in (*FLAGS, "vocab_sha256", "vocab_size") if name in config}
-    return from_dict({**kept, **manifest.tokenizer}, f"{folder}")
+    facts = from_dict(config, str(folder))
+    if facts.normalisation:
+        name = str(config.get("tokenizer") or config.get("style"))
+        facts = replace(facts, normalisation=treatment_of(name, facts.normalisation))
+    return facts
 
 
 def of_run(state: Mapping[str, Any], source: str) -> TokenizerFacts:
@@ -145,7 +161,7 @@ def merged(parts: Sequence[TokenizerFacts], source: str) -> TokenizerFacts:
             for item in dataclasses.fields(TokenizerFacts)
             if item.name != "source" and not getattr(whole, item.name)
         }
-        whole = dataclasses.replace(whole, **missing)
+        whole = replace(whole, **missing)
     return whole
 
 
@@ -225,12 +241,18 @@ def settled(
     guess = guessed(vocab.tokens) if vocab else Normalisation()
     if flags.get("do_lower_case", guess.do_lower_case) != guess.do_lower_case:
         guess = Normalisation()  # whoever contradicts the tokens' case knows their accents, too
-    chosen = Normalisation(**{**guess.as_dict(), **flags}).usual()  # type: ignore[arg-type]
+    chosen = Normalisation(**{**guess.as_dict(), **flags}).usual()
     if vocab and "do_lower_case" not in flags:
-        level = logging.INFO if chosen == Normalisation() else logging.WARNING
-        text = "%s does not record its casing; assumed from its tokens: %s"
-        log.logger.log(level, text, facts.source, chosen.text())
+        _say_once(facts.source, chosen)
     return chosen
+
+
+@functools.lru_cache(maxsize=256)
+def _say_once(source: str, chosen: Normalisation) -> None:
+    """Tell what was assumed, in one line and one time."""
+    level = logging.INFO if chosen == Normalisation() else logging.WARNING
+    text = "%s does not record its casing; assumed from its tokens: %s"
+    log.logger.log(level, text, source, chosen.text())
 
 
 def _require_agreeing(

@@ -20,7 +20,7 @@ from typing import Any
 
 from bertkit import files
 from bertkit.errors import DataError
-from bertkit.tokenization.normalisation import FLAGS, Normalisation, from_settings
+from bertkit.tokenization.normalisation import FLAGS, from_settings
 from bertkit.tokenization.tokenizer_facts import (
     TokenizerFacts,
     from_dict,
@@ -115,20 +115,27 @@ def tokens_of(path: str | Path) -> list[str]:
     return [token.strip() for token in tokens]
 
 
-def config_text(normalisation: Normalisation, model_max_length: int | None) -> str:
-    """A `tokenizer_config.json` with which transformers makes the same tokens."""
-    usual = normalisation.usual()
-    values: dict[str, Any] = {"tokenizer_class": "BertTokenizer", **usual.as_dict()}
-    if model_max_length:
-        values["model_max_length"] = model_max_length
-    return json.dumps(values | SPECIAL_TOKENS, indent=2) + "\n"
+def write_config(folder: str | Path, facts: TokenizerFacts) -> None:
+    """Write a `tokenizer_config.json` with which transformers makes the same tokens.
+
+    Args:
+        folder: of the checkpoint and its `vocab.txt`.
+        facts: with the treatment of text.
+    """
+    assert facts.normalisation is not None
+    usual = facts.normalisation.usual().as_dict()
+    values: dict[str, Any] = {"tokenizer_class": "BertTokenizer", **usual}
+    if facts.model_max_length:
+        values["model_max_length"] = facts.model_max_length
+    text = json.dumps(values | SPECIAL_TOKENS, indent=2) + "\n"
+    files.write_text(Path(folder) / CONFIG, text)
 
 
-def write_sidecar(vocab: str | Path, facts: TokenizerFacts) -> Path:
+def write_sidecar(vocab: str | Path, facts: TokenizerFacts) -> str:
     """Write the file that tells the facts of a vocabulary beside it; returns its path."""
     beside = f"{vocab}{SIDECAR}"
     files.write_text(beside, json.dumps(facts.as_dict(), indent=1) + "\n")
-    return Path(beside)
+    return beside
 
 
 def _of_config(path: Path) -> TokenizerFacts:

@@ -4,6 +4,7 @@
     optimizer.pt                     moments by parameter name (plain tensors)
     state.json                       where the run stands and what it was made with
     vocab.txt                        the vocabulary, where it is known
+    tokenizer_config.json            how its text is treated, in Hugging Face's form
 
 A folder is written under another name and then renamed, so one with this name is complete.
 """
@@ -15,7 +16,7 @@ import platform
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from bertkit.model.checkpoints import formats
 from bertkit.model.checkpoints.hf import WEIGHTS, save_pretrained
 from bertkit.model.checkpoints.run_state import OPTIMIZER, STATE
 from bertkit.settings import FIXED, FREE, ROUNDING, default_values, resume_rules
+from bertkit.tokenization import tokenizer_facts, tokenizer_files
+from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 
 VOCAB = "vocab.txt"
 _NAME = re.compile(r"step-(\d{7,})")
@@ -59,6 +62,7 @@ class RunState:
         metrics: the numbers of the last log line (`train`) and evaluation (`eval`).
         versions: of bertkit, torch and Python that wrote it.
         world: processes that trained together.
+        tokenizer: what is known about the tokens, see `bertkit.tokenization.tokenizer_facts`.
     """
 
     step: int
@@ -72,6 +76,7 @@ class RunState:
     metrics: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=_versions)
     world: int = 1
+    tokenizer: dict[str, Any] = field(default_factory=dict)
 
 
 def folder_name(step: int) -> str:
@@ -86,6 +91,7 @@ def save(
     stepper_state: Mapping[str, Any],
     state: RunState,
     vocab: bytes | None = None,
+    tokenizer: TokenizerFacts | None = None,
     keep_last: int = 0,
     keep_every: int = 0,
 ) -> Path:
@@ -97,6 +103,7 @@ def save(
         stepper_state: from `Stepper.state`.
         state: where the run stands.
         vocab: content of the vocabulary file.
+        tokenizer: what is known about the tokens.
         keep_last: how many checkpoints stay; 0 keeps all.
         keep_every: those of steps that this divides stay too; 0 for none.
 
@@ -109,6 +116,8 @@ def save(
         torch.save(dict(stepper_state), folder / OPTIMIZER)
         if vocab is not None:
             (folder / VOCAB).write_bytes(vocab)
+        if tokenizer is not None and tokenizer.normalisation:
+            tokenizer_files.write_config(folder, tokenizer)
         text = json.dumps(asdict(state), indent=1, ensure_ascii=False) + "\n"
         (folder / STATE).write_text(text, encoding="utf-8")
     if keep_last:
@@ -297,6 +306,17 @@ def require_same(saved: RunState, config: Any, fingerprint: str, backend: str = 
             "repeat the old settings, or start a new run from its weights with --init-checkpoint",
         )
     return [text for texts in changed.values() for text in texts]
+
+
+def require_same_tokenizer(saved: RunState, now: TokenizerFacts) -> None:
+    """Refuse to resume with another vocabulary, or with text that is treated differently.
+
+    Raises:
+        DataError: it is; names both.
+    """
+    before = tokenizer_facts.of_run(asdict(saved), f"the run at step {saved.step}")
+    hint = "repeat the vocabulary and the flags of the run's first call"
+    tokenizer_facts.require_same(before, replace(now, source="this call"), hint)
 
 
 def _rule(key: str, rules: Mapping[str, str]) -> str:

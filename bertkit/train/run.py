@@ -189,6 +189,7 @@ class TrainingRun:
         changed = checkpoint.require_same(
             state, self.config, self.task.fingerprint, self.adapter.caps.name
         )
+        checkpoint.require_same_tokenizer(state, self.task.tokenizer)
         world = self.adapter.process_group.topology.world
         # Another number of processes changes the order of sums, and so their rounding.
         if state.world != world:
@@ -303,6 +304,7 @@ class RunCheckpoints:
                 config=as_dict(self._config),
                 seconds=progress.seconds,
                 finished=progress.finished,
+                tokenizer=self._task.tokenizer.as_dict(),
                 metrics={"train": progress.train, "eval": progress.evaluation},
                 world=topology.world,
             )
@@ -320,6 +322,7 @@ class RunCheckpoints:
             stepper_state=stepper_state,
             state=state,
             vocab=self._task.vocab,
+            tokenizer=self._task.tokenizer,
             keep_last=self._config.keep_last,
             keep_every=self._config.keep_every,
         )

@@ -65,7 +65,7 @@ def test_older_artefacts_know_the_digest_of_the_file_alone(vocab, tmp_path):
 
 def test_another_treatment_of_text_is_refused_unless_it_is_meant(vocab, caplog):
     model, text = of_vocab(vocab, CASED), of_vocab(vocab, UNCASED)
-    with pytest.raises(DataError, match="cased, accents kept; .*lower case") as caught:
+    with pytest.raises(DataError, match=r"cased, accents kept; .*lower case") as caught:
         require_fitting(model, text)
     assert "--allow-other-vocab" in caught.value.hint
     with caplog.at_level(logging.WARNING, "bertkit"):
@@ -103,7 +103,7 @@ def test_files_that_contradict_each_other_are_refused(vocab):
     whole = merged(parts, "folder")
     assert (whole.normalisation, whole.vocab_size, whole.source) == (CASED, 8, "folder")
     parts.append(TokenizerFacts(normalisation=UNCASED, source="b"))
-    with pytest.raises(DataError, match="a is of text that is cased, accents kept; b: lower case"):
+    with pytest.raises(DataError, match=r"a is of text that is cased, accents kept; b: lower case"):
         merged(parts, "folder")
 
 

@@ -12,7 +12,7 @@ import transformers
 from bertkit.errors import DataError
 from bertkit.tokenization import tokenizer_files
 from bertkit.tokenization.normalisation import Normalisation
-from bertkit.tokenization.tokenizer_facts import of_vocab
+from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_vocab
 from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, find_vocab, load_vocab, save_vocab
 
 TREATMENTS = list(product((True, False), (None, True, False), (True, False)))
@@ -40,8 +40,8 @@ def test_folders_of_transformers_are_read(treatment, tmp_path):
 def test_transformers_reads_what_is_written(treatment, tmp_path):
     wanted = Normalisation(*treatment)
     save_vocab(tmp_path / "vocab.txt", TOKENS)
-    text = tokenizer_files.config_text(wanted, 77)
-    (tmp_path / "tokenizer_config.json").write_text(text)
+    facts = TokenizerFacts(normalisation=wanted, model_max_length=77)
+    tokenizer_files.write_config(tmp_path, facts)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
     table = {token: number for number, token in enumerate(TOKENS)}
@@ -95,7 +95,7 @@ def test_a_sidecar_is_read_and_one_of_another_vocabulary_refused(tmp_path):
     save_vocab(path, TOKENS)
     wanted = Normalisation(strip_accents=False)
     beside = tokenizer_files.write_sidecar(path, of_vocab(load_vocab(path), wanted))
-    assert beside == tmp_path / "tr.txt.json"
+    assert beside == str(tmp_path / "tr.txt.json")
     assert tokenizer_files.of_vocabulary(load_vocab(path)).normalisation == wanted
     save_vocab(path, TOKENS[::-1])
     with pytest.raises(DataError, match=r"tr.txt has .*tr.txt.json has") as caught:

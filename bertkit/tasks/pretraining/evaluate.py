@@ -25,12 +25,18 @@ from bertkit.backends.sections import options_of
 from bertkit.data.record_source import RecordSource
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import DataError, TargetNotReachedError
-from bertkit.model.checkpoints.loading import load_config, load_into, load_weights
+from bertkit.model.checkpoints.loading import (
+    load_config,
+    load_into,
+    load_weights,
+    tokenizer_facts,
+)
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.batches import evaluation_feed
 from bertkit.tasks.pretraining.config import EvalConfig
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.prepare import check_lengths
+from bertkit.tokenization.tokenizer_facts import require_fitting
 from bertkit.train import checkpoint, metrics
 from bertkit.train.evaluation import measure
 from bertkit.train.step_settings import chosen_precision, refuse
@@ -149,7 +155,7 @@ def evaluate_checkpoints(
         baseline_inputs: training records for `unigram_baseline`; none for no baseline.
 
     Raises:
-        DataError: a checkpoint or record file is missing or broken.
+        DataError: a checkpoint or record file is missing or broken, or of another vocabulary.
         ConfigError: the records do not fit the model, or the machine the settings.
     """
     config = replace(config, layout=adapter.caps.layout(config.layout))
@@ -158,6 +164,7 @@ def evaluate_checkpoints(
     # --precision auto depends on the size of the model.
     hidden_size = load_config(found[-1][1]).hidden_size
     source = RecordSource(inputs)
+    _require_vocabulary(config, source, [place for _, place in found])
     shape = StepShape(
         micro_batch_size=config.batch_size,
         accumulation=1,
@@ -193,6 +200,18 @@ def evaluate_checkpoints(
         baseline=baseline,
         seconds=time.perf_counter() - begin,
     )
+
+
+def _require_vocabulary(
+    config: EvalConfig, source: RecordSource, checkpoints: Sequence[Path]
+) -> None:
+    """Refuse checkpoints of another vocabulary than the records'."""
+    if not source.tokenizers:
+        log.logger.info("the records do not say which vocabulary they were made with")
+    for place in checkpoints if source.tokenizers else ():
+        facts = tokenizer_facts(place)
+        for records in source.tokenizers:
+            require_fitting(facts, records, allow_other=config.allow_other_vocab)
 
 
 def require_target(result: EvalResult, least: float | None) -> None:

@@ -87,6 +87,7 @@ class PretrainingTask(TrainingTask):
         self.step_plan = ready.step_plan
         self.fingerprint = ready.source.fingerprint
         self.vocab = ready.vocab
+        self.tokenizer = ready.tokenizer
         start = ready.config.init_checkpoint
         self.start = Path(start) if start else None
 

@@ -108,6 +108,7 @@ class SquadTask(TrainingTask):
         self.train_windows = 0
         with open_binary(ready.vocab.path) as stream:
             self.vocab = stream.read()
+        self.tokenizer = ready.facts
 
     def make_model(self) -> nn.Module:
         """The encoder with a new span head."""
