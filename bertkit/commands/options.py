@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -375,8 +376,24 @@ def finish(result: dict[str, Any], as_json: bool, text: str = "", next_step: str
         return
     if as_json:
         name = click.get_current_context().info_name
-        click.echo(json.dumps({"command": name, **result}, ensure_ascii=False))
+        _print(json.dumps({"command": name, **result}, ensure_ascii=not _takes_unicode()))
     elif text:
-        click.echo(text)
+        _print(text)
     if next_step:
         log.logger.info("Next: %s", next_step)
+
+
+def _takes_unicode() -> bool:
+    """Whether standard output is UTF-8; elsewhere JSON escapes what is not ASCII."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    return encoding.lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig")
+
+
+def _print(text: str) -> None:
+    """Write a line to standard output; characters that it cannot show become escapes."""
+    if sys.stdout is None:  # closed by the caller
+        return
+    # Names of files that are not UTF-8 hold lone surrogates, which UTF-8 cannot show either.
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    sys.stdout.flush()

@@ -16,6 +16,7 @@ from typing import Any
 
 from bertkit import files, log
 from bertkit.errors import DataError, UsageError
+from bertkit.temporary import remove_leftovers
 from bertkit.tokenization.normalisation import UNCASED, Normalisation
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.tokenizer_files import write_sidecar
@@ -68,6 +69,7 @@ def train_vocab(
     started = time.perf_counter()
     if Path(output).exists() and not overwrite:
         raise UsageError(f"{output} exists", "give --overwrite to replace it")
+    remove_leftovers(Path(output).parent, name=Path(output).name)
     import tokenizers
 
     trainer = tokenizers.BertWordPieceTokenizer(

@@ -15,11 +15,13 @@ from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.pack_formats import HABANA, PackShape, pack_shape
+from bertkit.report.trackers import require_trackers
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size
 from bertkit.tasks.pretraining.vocabulary import fit_vocabulary, treated_as_before
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
+from bertkit.train.starting_weights import require_outside
 from bertkit.train.step_settings import (
     check_steps,
     chosen_precision,
@@ -86,6 +88,8 @@ def prepare(
         DataError: missing or broken records, vocabulary or checkpoint.
         ConfigError: settings that do not fit the data, the model or the machine.
     """
+    require_outside(config.init_checkpoint, config.output)
+    require_trackers(config.log_to)
     world = Topology.from_environment().world
     config, source = _open_source(config, dry_run)
     eval_source = RecordSource(config.eval_input) if config.eval_input else None
