@@ -22,6 +22,7 @@ from click.core import ParameterSource
 from bertkit import config as configuration
 from bertkit import log
 from bertkit.settings import ordered_fields
+from bertkit.tokenization.normalisation import FLAGS
 from bertkit.train.config import largest_divisor
 
 C = TypeVar("C")
@@ -65,6 +66,23 @@ def _verbose(ctx: click.Context, parameter: click.Parameter, value: int) -> None
 def _quiet(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
         log.setup(-1)
+
+
+def treatment_options(lower_case: str, accents: str, chinese: str) -> Decorator:
+    """The three flags for the treatment of text, None where they are not given.
+
+    Args:
+        lower_case, accents, chinese: their help texts, which say the default.
+    """
+    texts = dict(zip(FLAGS, (lower_case, accents, chinese), strict=True))
+
+    def decorate(function: Command) -> Command:
+        for name, help_text in reversed(texts.items()):
+            flags = "/".join(FLAGS[name])
+            function = click.option(flags, name, default=None, help=help_text)(function)
+        return function
+
+    return decorate
 
 
 def input_option(help: str, required: bool = True) -> Decorator:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from bertkit import files
@@ -46,6 +48,11 @@ class Vocab:
     def token(self, number: int) -> str:
         """The token of an id; `<n>` where there is none (records of another vocabulary)."""
         return self._by_id.get(number, f"<{number}>")
+
+    @cached_property
+    def tokens_sha256(self) -> str:
+        """SHA-256 of the tokens by id, one per line; the line ends of the file do not matter."""
+        return sha256_of_tokens([self._by_id.get(number, "") for number in range(len(self))])
 
     @property
     def pad_id(self) -> int:
@@ -156,11 +163,16 @@ def not_utf8(path: str | Path, line: int, offset: int, byte: int) -> DataError:
     )
 
 
+def sha256_of_tokens(tokens: Iterable[str]) -> str:
+    """SHA-256 of tokens, one per line: that of the file which `save_vocab` would write."""
+    text = "".join(f"{token}\n" for token in tokens)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
 def save_vocab(path: str | Path, tokens: list[str]) -> str:
     """Write tokens one per line; returns the SHA-256 of the file."""
-    text = "".join(f"{token}\n" for token in tokens)
-    files.write_text(path, text)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    files.write_text(path, "".join(f"{token}\n" for token in tokens))
+    return sha256_of_tokens(tokens)
 
 
 def find_vocab(name_or_path: str | Path) -> str:
@@ -207,12 +219,13 @@ def vocab_in(folder: str | Path) -> Path | None:
 
 def shipped_vocabs() -> dict[str, Path]:
     """Name → file of the vocabularies that come with bertkit."""
-    folder = _shipped_folder()
-    return {path.stem: path for path in sorted(folder.glob("*.txt"))}
+    return {path.stem: path for path in sorted(shipped_folder().glob("*.txt"))}
 
 
-def _shipped_folder() -> Path:
-    try:
-        return Path(str(importlib.resources.files("bertkit_vocab")))
-    except ModuleNotFoundError:  # a checkout that is on the path but not installed
-        return Path(__file__).parents[2] / "vocab"
+def shipped_folder() -> Path:
+    """Where the vocabularies that come with bertkit lie, and what is known of public ones."""
+    # Of a checkout its own, even where another one is installed.
+    beside = Path(__file__).parents[2] / "vocab"
+    if (beside / "known.yaml").is_file():
+        return beside
+    return Path(str(importlib.resources.files("bertkit_vocab")))

@@ -220,7 +220,13 @@ class TrainingRun:
 
     def _same_run(self, state: RunState) -> bool:
         try:
-            require_same(state, self.config, self.task.fingerprint, self.adapter.caps.name)
+            require_same(
+                state,
+                self.config,
+                self.task.fingerprint,
+                self.adapter.caps.name,
+                self.task.tokenizer,
+            )
         except BertkitError:
             return False
         return True
@@ -233,7 +239,9 @@ class TrainingRun:
             return None
         # Fixed settings must match; `changed` lists differences that only alter rounding.
         state = load_state(resumed)
-        changed = require_same(state, self.config, self.task.fingerprint, self.adapter.caps.name)
+        changed = require_same(
+            state, self.config, self.task.fingerprint, self.adapter.caps.name, self.task.tokenizer
+        )
         world = self.adapter.process_group.topology.world
         # Another number of processes changes the order of sums, and so their rounding.
         if state.world != world:

@@ -17,6 +17,8 @@ from bertkit.model.checkpoints.vocabulary_padding import fitted, is_rounding
 from bertkit.model.config import NAME, RATES, BertConfig, read_config
 from bertkit.model.model_types import require_bert, type_of_config, type_of_tensors
 from bertkit.model.parameter_names import WORD_EMBEDDINGS, is_parameter
+from bertkit.tokenization import tokenizer_files
+from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts
 from bertkit.tokenization.vocabulary import vocab_in
 
 _GOOGLE_CONFIG = "bert_config.json"
@@ -207,6 +209,18 @@ def _place(path: str | Path) -> Path:
 def _folder(path: str | Path) -> Path:
     place = _place(path)
     return place if place.is_dir() else place.parent
+
+
+def tokenizer_facts(path: str | Path) -> TokenizerFacts:
+    """What lies beside a checkpoint about its tokens; nothing where there is no checkpoint.
+
+    Raises:
+        DataError, ConfigError: files beside it are broken or contradict each other.
+    """
+    if formats.detect(path) is None:
+        return NOT_RECORDED
+    vocab = vocab_beside(path)
+    return tokenizer_files.of_folder(vocab.parent if vocab else _folder(path))
 
 
 def load_into(

@@ -11,7 +11,7 @@ from bertkit.config import setting
 from bertkit.model.config import BertConfig
 from bertkit.records.config import RecordsConfig
 from bertkit.settings import FREE, ROUNDING, override
-from bertkit.train.config import ComputeConfig, TrainingConfig
+from bertkit.train.config import ComputeConfig, TrainingConfig, allow_other_vocab
 
 LAYOUTS = ("auto", "unpadded", "padded", "bucketed", "packed")
 MLPERF = "mlperf"
@@ -23,6 +23,8 @@ RECORD_OPTIONS = (
     "short_seq_prob",
     "dupe_factor",
     "do_lower_case",
+    "strip_accents",
+    "tokenize_chinese_chars",
     "whole_word_mask",
     "style",
 )
@@ -92,6 +94,7 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         help="Vocabulary of the records; it is copied into every checkpoint.",
         on_resume=FREE,
     )
+    allow_other_vocab: bool = allow_other_vocab()
     init_checkpoint: str | None = override(
         TrainingConfig,
         "init_checkpoint",
@@ -232,6 +235,7 @@ class EvalConfig(RecordBatchConfig, BackendSections):
         None, help="config.json with the shape of the model, where none lies beside a checkpoint."
     )
     batch_size: int = setting(32, help="Sequences per forward pass.", minimum=1)
+    allow_other_vocab: bool = allow_other_vocab()
     mlm_only: bool = setting(
         False, help="Measure only masked LM and its perplexity, not next sentence prediction."
     )

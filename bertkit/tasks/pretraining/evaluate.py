@@ -25,13 +25,20 @@ from bertkit.backends.sections import options_of
 from bertkit.data.record_source import RecordSource
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import DataError, TargetNotReachedError
-from bertkit.model.checkpoints.loading import load_config, load_into, load_weights
+from bertkit.model.checkpoints.loading import (
+    load_config,
+    load_into,
+    load_weights,
+    tokenizer_facts,
+)
 from bertkit.model.checkpoints.vocabulary_padding import require_rows
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.batches import evaluation_feed
 from bertkit.tasks.pretraining.config import EvalConfig
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.prepare import check_lengths
+from bertkit.tokenization import tokenizer_files
+from bertkit.tokenization.tokenizer_facts import require_fitting
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
 from bertkit.train import checkpoint, metrics
 from bertkit.train.evaluation import measure
@@ -152,7 +159,7 @@ def evaluate_checkpoints(
         baseline_inputs: training records for `unigram_baseline`; none for no baseline.
 
     Raises:
-        DataError: a checkpoint or record file is missing or broken.
+        DataError: a checkpoint or record file is missing or broken, or of another vocabulary.
         ConfigError: the records do not fit the model, or the machine the settings.
     """
     config = replace(config, layout=adapter.caps.layout(config.layout))
@@ -161,6 +168,7 @@ def evaluate_checkpoints(
     # --precision auto depends on the size of the model.
     hidden_size = load_config(found[-1][1], config.model_config).hidden_size
     source = RecordSource(inputs)
+    _require_vocabulary(config, source, [place for _, place in found])
     shape = StepShape(
         micro_batch_size=config.batch_size,
         accumulation=1,
@@ -198,6 +206,24 @@ def evaluate_checkpoints(
     )
 
 
+def _require_vocabulary(
+    config: EvalConfig, source: RecordSource, checkpoints: Sequence[Path]
+) -> None:
+    """Refuse checkpoints of another vocabulary than the records'."""
+    if not source.tokenizers:
+        log.logger.info("the records do not say which vocabulary they were made with")
+    tokens, allow = [*source.tokenizers], config.allow_other_vocab
+    if config.vocab:
+        vocab = tokenizer_files.of_vocabulary(load_vocab(find_vocab(config.vocab), "last"))
+        tokens = [replace(vocab, source=f"--vocab {config.vocab}"), *tokens]
+    for facts in tokens[1:] if config.vocab else ():
+        require_fitting(tokens[0], facts, allow_other=allow)
+    for place in checkpoints if tokens else ():
+        own = tokenizer_facts(place)
+        for facts in tokens:
+            require_fitting(own, facts, allow_other=allow)
+
+
 def require_target(result: EvalResult, least: float | None) -> None:
     """Check the last checkpoint's masked LM accuracy.
 
@@ -221,9 +247,9 @@ def _evaluate_one(
     place: Path,
 ) -> CheckpointQuality:
     start = opened(place, config.model_config)
-    shape, known = start.shape, max(source.vocabularies.values(), default=0)
+    shape, known = start.shape, max((facts.vocab_size for facts in source.tokenizers), default=0)
     check_lengths(source, shape)
-    vocab = load_vocab(find_vocab(config.vocab)) if config.vocab else None
+    vocab = load_vocab(find_vocab(config.vocab), "last") if config.vocab else None
     rows = start.rows(len(vocab) if vocab else known, vocab)
     require_rows(rows, shape.vocab_size)
     model = BertForPreTraining(shape)

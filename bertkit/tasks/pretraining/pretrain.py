@@ -100,6 +100,7 @@ class PretrainingTask(TrainingTask):
         self.fingerprint = ready.source.fingerprint
         self.eval_fingerprint = ready.eval_source.fingerprint if ready.eval_source else ""
         self.vocab = ready.vocab
+        self.tokenizer = ready.tokenizer
         start = ready.config.init_checkpoint
         self.start = Path(start) if start else None
 

@@ -57,7 +57,8 @@ def shaped(
         given = {key: origin for key, origin in origins.items() if key != "model.vocab_size"}
         return replace(config, model=settled_shape(config.model, given, file))
     found = replace(config, model=settled_shape(config.model, origins, start))
-    if config.vocab is None and start.vocab_file is not None:
+    makes_tokens = config.text or config.mask == "dynamic"
+    if makes_tokens and config.vocab is None and start.vocab_file is not None:
         return replace(found, vocab=str(start.vocab_file))
     return found
 
@@ -78,7 +79,7 @@ def require_known_words(
     vocab = None
     if config.vocab is not None:
         vocab = load_vocab(find_vocab(config.vocab), config.records.duplicates)
-    sizes = [size for source in sources for size in source.vocabularies.values()]
+    sizes = [facts.vocab_size for source in sources for facts in source.tokenizers]
     tokens = len(vocab) if vocab else max(sizes, default=0)
     rows = start.rows(tokens, vocab)
     require_rows(rows, config.model.vocab_size)

@@ -121,6 +121,7 @@ class SquadTask(TrainingTask):
             self.eval_fingerprint = sha256_of(str(ready.config.predict_file))
         self.train_windows = 0
         self.vocab = vocabulary_bytes(ready.vocab.path)
+        self.tokenizer = ready.facts
 
     def make_model(self) -> nn.Module:
         """The encoder with a new span head."""
