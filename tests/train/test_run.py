@@ -56,14 +56,14 @@ def test_trackers_get_names_folder_and_settings_and_every_number(settings, recor
     notes, asked = Notes(), []
 
     def trackers(names, folder, config, step):
-        asked.append((names, folder, config["seed"]))
+        asked.append((names, folder, config["seed"], step))
         return [notes]
 
     monkeypatch.setattr("bertkit.tasks.pretraining.prepare.require_trackers", lambda names: None)
     evaluated = [str(records / "eval.tfrecord")]
     config = settings(max_steps=4, log_every=2, log_to=["wandb"], eval_input=evaluated)
     make(config, make_trackers=trackers).train()
-    assert asked == [(["wandb"], config.output, config.seed)]
+    assert asked == [(["wandb"], config.output, config.seed, 0)]
     assert notes.seen == [(2, "train"), (4, "train"), (4, "eval"), "closed"]
 
 
