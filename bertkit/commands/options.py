@@ -294,7 +294,7 @@ def layers(
         found.append(configuration.Layer(f"preset {preset}", configuration.load_preset(preset)))
     external = translate_file(config_file) if translate_file and config_file else None
     if external:
-        found.append(configuration.Layer(config_file, external.values))
+        found += external.layers()
         for line in external.warnings():
             log.logger.warning("%s", line)
     elif config_file:

@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bertkit.config import Layer
 from bertkit.errors import ConfigError
 
 MAPPED, IGNORED, REFUSED = "mapped", "ignored", "refused"
+PRETRAIN, FINETUNE_SQUAD = "pretrain", "finetune-squad"
 _VARIABLE = re.compile(r"\$\{?[A-Za-z_]")
 
 
@@ -27,7 +29,8 @@ class KeyResult:
     Attributes:
         key: as the file spells it, nested keys joined by dots.
         value: as the file gives it.
-        outcome: `mapped`, `ignored` or `refused`.
+        outcome: `mapped`, `ignored`, `refused`, or `default of PROGRAM` for a key that the file
+            leaves out.
         text: our settings, or the reason.
     """
 
@@ -44,14 +47,61 @@ class Translation:
     Attributes:
         source: the file's name.
         title: the system it belongs to.
-        values: our settings by dotted key.
+        values: our settings by dotted key, from what the file gives.
         keys: what became of every key, in the order of the file.
+        command: of bertkit, whose settings these are.
+        program: the other system's, that reads such files.
+        defaults: our settings by dotted key, for what the file leaves to the program's own
+            defaults; `values` override them.
     """
 
     source: str
     title: str
     values: dict[str, Any] = field(default_factory=dict)
     keys: list[KeyResult] = field(default_factory=list)
+    command: str = PRETRAIN
+    program: str = ""
+    defaults: dict[str, Any] = field(default_factory=dict)
+
+    def add_defaults(
+        self, program: str, entries: Iterable[tuple[str, str, Any]], table: Mapping[str, Rule]
+    ) -> None:
+        """Fill in what the file leaves out, by the other program's defaults.
+
+        Args:
+            program: its name.
+            entries: (key as in a file, key in the table, its default) of every key left out.
+            table: the rules that the given keys went through.
+        """
+        self.program = program
+        for key, name, value in entries:
+            settings, outcome, text = _apply(_rule(table, name), value)
+            self.defaults |= {k: v for k, v in settings.items() if k not in self.values}
+            reason = text if outcome == MAPPED else f"{outcome}: {text}"
+            self.keys.append(KeyResult(key, value, self.default_origin, reason))
+
+    @property
+    def default_origin(self) -> str:
+        """Where the settings in `defaults` come from, for people."""
+        return f"default of {self.program}"
+
+    def layers(self) -> list[Layer]:
+        """The settings by origin, those of the file last."""
+        found = [Layer(self.default_origin, self.defaults)] if self.defaults else []
+        return [*found, Layer(self.source, self.values)]
+
+    def require_command(self, command: str) -> None:
+        """Check that the file is for this command of bertkit.
+
+        Raises:
+            ConfigError: it is for another one.
+        """
+        if self.command != command:
+            raise ConfigError(
+                f"{self.source} ({self.title}) is for `bertkit {self.command}`,"
+                f" not for `bertkit {command}`",
+                f"bertkit {self.command} --config {self.source} ...",
+            )
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(key, value, what became of it) for people."""

@@ -24,7 +24,7 @@ def read(tmp_path):
         found = translate_file(f"{place}{preset}")
         config = resolve(
             PretrainConfig,
-            [Layer(str(place), found.values), Layer("--set", {"input": ["x"], "output": "out"})],
+            [*found.layers(), Layer("--set", {"input": ["x"], "output": "out"})],
         ).config
         return found, config
 
