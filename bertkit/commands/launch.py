@@ -141,7 +141,9 @@ def read_settings(root: click.Context, words: Sequence[str]) -> Any:
     with inner.scope(cleanup=False):
         given = dict(inner.params)
         if name == PRETRAIN:
-            return options.resolved(PretrainConfig, given, given["preset"], translate).config
+            # The command itself says what a file lacks; csrun's own program reads it alone.
+            found = options.resolved(PretrainConfig, given, given["preset"], translate, whole=False)
+            return found.config
         layers, _ = options.layers(SharedSettings, given, given["preset"], translate)
     return resolve(SharedSettings, [_shared(layer) for layer in layers]).config
 

@@ -59,8 +59,11 @@ def read(source: str, values: Mapping[str, Any]) -> Translation:
     if squad:  # what their json2tfrecords.py cuts the passages into
         found.add_fixed(program.name, {"doc_stride": 128, "max_query_length": 64})
     # Of a fine-tuning file, the sizes are those of the checkpoint.
-    required = [key for key in program.required if not (squad and key.startswith("model."))]
-    found.require([] if trainer else required)
+    found.needed = {
+        key: names
+        for key, names in program.required.items()
+        if not (squad and key.startswith("model."))
+    }
     if found.with_outcome(REFUSED):
         return found
     settle_optimizer(found, program)
@@ -75,7 +78,10 @@ def read(source: str, values: Mapping[str, Any]) -> Translation:
 def _precision(found: Translation) -> None:
     """Their half types as our precision; the special one only their systems have."""
     half = found.take("_half")
-    if not found.take("_mixed_precision", half is not None):
+    mixed = found.take("_mixed_precision", True if half else None)
+    if mixed is None:
+        return
+    if not mixed:
         found.values["precision"] = "fp32"
     else:
         found.values["precision"] = "fp16" if half in (None, "float16") else "bf16"

@@ -81,12 +81,13 @@ OPTIMIZER: dict[str, Rule] = {
     "optimizer_type": part(
         "_optimizer",
         "`optimizer` (adamw, without bias correction unless asked for; adam: adamw without decay;"
-        " sgd; lamb: no_debias_clamp10)",
+        " sgd; momentum; lamb: no_debias_clamp10)",
         lambda value: str(value).lower(),
     ),
     "use_bias_correction": part("_bias_correction", "adamw or adamw-no-bias-correction", bool),
     "correct_bias": part("_bias_correction", "adamw or adamw-no-bias-correction", bool),
-    "momentum": part("_momentum", "of optimizer_type momentum or sgd", float),
+    "momentum": part("_momentum", "`beta1`, of optimizer_type momentum or sgd", float),
+    "use_nesterov": only(False, because="momentum is not Nesterov's"),
     "weight_decay_rate": to("weight_decay", convert=float),
     "weight_decay": to("weight_decay", convert=float),
     "epsilon": to("eps", convert=float),

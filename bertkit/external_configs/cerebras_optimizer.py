@@ -5,17 +5,18 @@ from __future__ import annotations
 from bertkit.external_configs.cerebras_programs import Program
 from bertkit.external_configs.cerebras_rates import stages
 from bertkit.external_configs.translation import IGNORED, REFUSED, Refuse, Translation
+from bertkit.train.config import UNCORRECTED
 
-# Ours by theirs; None where bertkit has none yet. Adam without decay is AdamW without decay.
+# Ours by theirs. Adam without decay is AdamW without decay.
 OPTIMIZERS = {
     "adamw": "adamw",
     "adam": "adamw",
     "sgd": "sgd",
+    "momentum": "momentum",
     "lamb": "no_debias_clamp10",
-    "momentum": None,
 }
-UNCORRECTED = "adamw-no-bias-correction"
-_TYPE, _DECAY = "optimizer.optimizer_type", "optimizer.weight_decay_rate"
+_TYPE, _MOMENTUM = "optimizer.optimizer_type", "optimizer.momentum"
+_DECAYS = ("optimizer.weight_decay_rate", "optimizer.weight_decay")
 
 
 def settle_optimizer(found: Translation, program: Program) -> None:
@@ -27,23 +28,26 @@ def settle_optimizer(found: Translation, program: Program) -> None:
     """
     kind = found.take("_optimizer")
     corrected, momentum = found.take("_bias_correction", True), found.take("_momentum")
-    name = OPTIMIZERS.get(kind)
-    if momentum and kind == "sgd" and program.adam_decays:
-        kind, name = "sgd with momentum", OPTIMIZERS["momentum"]
-    if name is None:
-        known = ", ".join(theirs for theirs, ours in OPTIMIZERS.items() if ours)
-        found.tell(_TYPE, f"bertkit has no optimizer for {kind} yet; it has {known}", REFUSED)
+    _rates(found)
+    if kind is None:
         return
-    if kind == "adamw" and not corrected:
-        name = UNCORRECTED
+    if kind == "sgd" and momentum and program.adam_decays:
+        kind = "momentum"  # their PyTorch trainers' word for both
+    name = UNCORRECTED if kind == "adamw" and not corrected else OPTIMIZERS.get(kind)
+    if name is None:
+        known = ", ".join(OPTIMIZERS)
+        found.tell(_TYPE, f"bertkit has no optimizer for {kind}; it has {known}", REFUSED)
+        return
     found.values["optimizer"] = name
     found.tell(_TYPE, f"optimizer = {name}")
     _tell_correction(found, kind, corrected)
-    if momentum is not None:
-        found.tell("optimizer.momentum", f"{kind} has none", IGNORED)
-    if kind in ("adam", "sgd"):
+    if kind == "momentum":
+        found.values["beta1"] = momentum
+        found.tell(_MOMENTUM, f"beta1 = {momentum}")
+    elif momentum is not None:
+        found.tell(_MOMENTUM, f"{kind} has none", IGNORED)
+    if kind in ("adam", "sgd", "momentum"):
         _without_decay(found, kind, program)
-    _rates(found)
 
 
 def _tell_correction(found: Translation, kind: str, corrected: bool) -> None:
@@ -59,8 +63,8 @@ def _tell_correction(found: Translation, kind: str, corrected: bool) -> None:
 def _without_decay(found: Translation, kind: str, program: Program) -> None:
     """What their Adam and SGD make of a decay; its place in the file decides nothing."""
     decay = found.take("weight_decay", 0.0)
-    keys = [key for key in (_DECAY, "optimizer.weight_decay") if found.given(key)]
-    if kind == "sgd" and program.adam_decays:
+    keys = [key for key in _DECAYS if found.given(key)]
+    if kind != "adam" and program.adam_decays:
         found.values["weight_decay"] = decay  # added to the gradient, as here
         return
     found.values["weight_decay"] = 0.0
@@ -73,6 +77,8 @@ def _without_decay(found: Translation, kind: str, program: Program) -> None:
 
 def _rates(found: Translation) -> None:
     parts, overlap = found.take("_schedulers"), found.take("_overlap", False)
+    if parts is None:
+        return
     name = "optimizer.learning_rate"
     try:
         found.values["stage"] = stages(parts, overlap)

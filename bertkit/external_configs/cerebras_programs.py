@@ -25,14 +25,14 @@ class Program:
         name: as people know it.
         training: defaults of optimizer and run, by key of the table.
         pretraining: defaults of records and model.
-        required: keys that it has no default for.
+        required: keys that it has no default for, and our settings for each.
         adam_decays: its Adam and SGD add the decay to the gradient; else they have none.
     """
 
     name: str
     training: Mapping[str, Default]
     pretraining: Mapping[str, Default]
-    required: Sequence[str] = ()
+    required: Mapping[str, Sequence[str]]
     adam_decays: bool = True
 
     def defaults(self, given: Mapping[str, Any], squad: bool) -> list[tuple[str, str, Any]]:
@@ -52,7 +52,7 @@ class Program:
 
 
 def _length(given: Mapping[str, Any]) -> Any:
-    return given.get("train_input.max_sequence_length")
+    return given.get("train_input.max_sequence_length", UNUSED)
 
 
 def _epsilon(given: Mapping[str, Any]) -> float:
@@ -69,6 +69,11 @@ def _masking(value: Any) -> Default:
     return lambda given: value if "Dynamic" in str(given.get(key)) else UNUSED
 
 
+def _momentum(given: Mapping[str, Any]) -> Default:
+    used = str(given.get("optimizer.optimizer_type")).lower() == "momentum"
+    return 0.9 if used else UNUSED
+
+
 _MASKS: dict[str, Default] = {
     "train_input.masked_lm_prob": _masking(0.15),
     "train_input.mask_whole_word": _masking(False),
@@ -79,10 +84,20 @@ _OPTIMIZER: dict[str, Default] = {
     "optimizer.max_gradient_norm": 0.0,
     "optimizer.loss_scaling_factor": 1.0,
 }
-_SIZES = tuple(
-    f"model.{name}" for name in ("hidden_size", "num_hidden_layers", "num_heads", "filter_size")
-)
-_RATES = ("optimizer.optimizer_type", "optimizer.learning_rate")
+_TRAINING_NEEDS = {
+    "train_input.batch_size": ("global_batch_size",),
+    "optimizer.optimizer_type": ("optimizer",),
+    "optimizer.learning_rate": ("stage", "learning_rate"),
+}
+_NEEDS = {
+    **_TRAINING_NEEDS,
+    "model.mixed_precision": ("precision",),
+    "model.hidden_size": ("model.hidden_size",),
+    "model.num_hidden_layers": ("model.num_hidden_layers",),
+    "model.num_heads": ("model.num_attention_heads",),
+    "model.filter_size": ("model.intermediate_size",),
+    "model.dropout_rate": ("model.hidden_dropout_prob",),
+}
 
 TENSORFLOW = Program(
     name="Cerebras R_1.7.0",
@@ -91,6 +106,7 @@ TENSORFLOW = Program(
         "optimizer.weight_decay_rate": 0.0,
         "optimizer.epsilon": _epsilon,
         "optimizer.use_bias_correction": False,
+        "optimizer.momentum": _momentum,
         "optimizer.disable_lr_steps_reset": False,
         "runconfig.max_steps": None,
         "runconfig.save_summary_steps": 100,
@@ -109,14 +125,7 @@ TENSORFLOW = Program(
         "initializer.name": "truncated_normal",
         "initializer.stddev": 0.02,
     },
-    required=(
-        "train_input.batch_size",
-        *_SIZES,
-        "model.dropout_rate",
-        "model.encoder_nonlinearity",
-        "model.mixed_precision",
-        *_RATES,
-    ),
+    required={**_NEEDS, "model.encoder_nonlinearity": ("model.hidden_act",)},
     adam_decays=False,
 )
 
@@ -140,15 +149,11 @@ TORCH_1 = Program(
         "model.disable_nsp": False,
         "model.initializer_range": 0.02,
     },
-    required=(
-        "train_input.batch_size",
-        *_SIZES,
-        "model.dropout_rate",
-        "model.attention_dropout_rate",
-        "model.layer_norm_epsilon",
-        "model.mixed_precision",
-        *_RATES,
-    ),
+    required={
+        **_NEEDS,
+        "model.attention_dropout_rate": ("model.attention_probs_dropout_prob",),
+        "model.layer_norm_epsilon": ("model.layer_norm_eps",),
+    },
 )
 
 TORCH_2 = Program(
@@ -179,7 +184,7 @@ TORCH_2 = Program(
         "model.disable_nsp": False,
         "model.initializer_range": 0.02,
     },
-    required=("train_input.batch_size", *_RATES),
+    required=_TRAINING_NEEDS,
 )
 
 PROGRAMS = (TENSORFLOW, TORCH_1, TORCH_2)

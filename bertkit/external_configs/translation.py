@@ -11,7 +11,7 @@ import dataclasses
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,6 @@ from bertkit.config import Layer
 from bertkit.errors import ConfigError
 
 MAPPED, IGNORED, REFUSED = "mapped", "ignored", "refused"
-LEFT_OUT = "left out"
 PRETRAIN, FINETUNE_SQUAD = "pretrain", "finetune-squad"
 _VARIABLE = re.compile(r"\$\{?[A-Za-z_]")
 
@@ -57,6 +56,8 @@ class Translation:
         program: the other system's, that reads such files.
         defaults: our settings by dotted key, for what the file leaves to the program's own
             defaults; `values` override them.
+        needed: keys that the program has no default for, and our settings of which one is
+            enough for each.
     """
 
     source: str
@@ -66,6 +67,7 @@ class Translation:
     command: str = PRETRAIN
     program: str = ""
     defaults: dict[str, Any] = field(default_factory=dict)
+    needed: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def add_defaults(
         self, program: str, entries: Iterable[tuple[str, str, Any]], table: Mapping[str, Rule]
@@ -180,21 +182,25 @@ class Translation:
         refused = self.with_outcome(REFUSED)
         if refused:
             texts = "; ".join(f"{key.key} ({key.value}): {key.text}" for key in refused)
-            left_out = any(key.value == LEFT_OUT for key in refused)
-            hint = "add the missing keys" if left_out else "remove these keys, or change them"
+            hint = "remove these keys, or change them"
             raise ConfigError(f"{self.source} ({self.title}): {texts}", hint)
 
-    def require(self, keys: Iterable[str]) -> None:
-        """Refuse a file without keys that its own program cannot do without.
+    def require_given(self, origins: Mapping[str, str]) -> None:
+        """Check that nothing that the other program has no default for takes ours.
 
         Args:
-            keys: as the file spells them.
+            origins: dotted setting → where it comes from, of all that are given.
+
+        Raises:
+            ConfigError: names the keys that are missing.
         """
-        have = {item.key for item in self.keys}
-        for key in keys:
-            if key not in have:
-                text = "its own program has no default for it"
-                self.keys.append(KeyResult(key, LEFT_OUT, REFUSED, text))
+        missing = [key for key, names in self.needed.items() if not origins.keys() & set(names)]
+        if missing:
+            raise ConfigError(
+                f"{self.source} ({self.title}): no {', '.join(missing)}, for which its own program"
+                " has no default",
+                "add it to the file, or give bertkit's setting for it",
+            )
 
 
 class Refuse(Exception):

@@ -11,7 +11,6 @@ from bertkit.config import Layer, resolve
 from bertkit.external_configs.detect import translate_file
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.squad.config import SquadConfig
-from bertkit.train.config import OPTIMIZERS
 
 __all__ = ["read", "records", "vendor"]
 
@@ -25,15 +24,9 @@ def _taken(name, command):
     """A file's translation, its settings as the command takes them, and where each is from."""
     found = translate_file(name, command)
     kind, needed = _NEEDED[command]
-    layers = [Layer(layer.origin, _known(layer.values)) for layer in found.layers()]
-    resolved = resolve(kind, [*layers, Layer("--set", needed)])
+    resolved = resolve(kind, [*found.layers(), Layer("--set", needed)])
+    found.require_given(resolved.origins)
     return found, resolved.config, resolved.origins
-
-
-def _known(values):
-    """Without an optimizer that is not here yet; tests ask the translation for its name."""
-    name = values.get("optimizer", "adamw")
-    return values if name in OPTIMIZERS else {**values, "optimizer": "adamw"}
 
 
 @pytest.fixture

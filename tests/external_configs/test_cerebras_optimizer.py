@@ -5,20 +5,20 @@ from __future__ import annotations
 import pytest
 
 from bertkit.errors import ConfigError
-from external_configs.cerebras_params import TRAINER, edited
+from external_configs.cerebras_params import TORCH_1, TRAINER, edited
 
 
 @pytest.mark.parametrize(
     ("setting", "optimizer"),
     [
-        ("log_summaries: true", "adamw-no-bias-correction"),
-        ("use_bias_correction: false", "adamw-no-bias-correction"),
+        ("log_summaries: true", "adamw_no_bias_correction"),
+        ("use_bias_correction: false", "adamw_no_bias_correction"),
         ("use_bias_correction: true", "adamw"),
     ],
 )
 def test_adamw_has_no_bias_correction_unless_asked_for(read, setting, optimizer):
-    found, _ = read(edited(("log_summaries: true", setting)))
-    assert found.values["optimizer"] == optimizer
+    _, config = read(edited(("log_summaries: true", setting)))
+    assert config.optimizer == optimizer
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["type first", "decay first"])
@@ -41,3 +41,12 @@ def test_adam_of_the_pytorch_releases_has_another_decay(read):
         )
     _, config = read(TRAINER.replace("AdamW: {weight_decay: 0.01, betas", "Adam: {betas"))
     assert (config.optimizer, config.weight_decay) == ("adamw", 0.0)
+
+
+@pytest.mark.parametrize(("line", "beta1"), [("momentum: 0.8", 0.8), ("log_grads: false", 0.9)])
+def test_momentum_and_its_default(read, line, beta1):
+    text = edited(("optimizer_type: adamw", f"optimizer_type: momentum\n  {line}"))
+    _, config = read(text)
+    assert (config.optimizer, config.beta1, config.weight_decay) == ("momentum", beta1, 0.0)
+    _, config = read(TORCH_1.replace("AdamW", f"SGD\n  momentum: {beta1}"))
+    assert (config.optimizer, config.beta1, config.weight_decay) == ("momentum", beta1, 0.01)

@@ -49,16 +49,15 @@ def test_keys_left_out_take_their_programs_defaults(read):
 )
 def test_keys_without_a_default_are_asked_for(read, line):
     name = line.split(":")[0].strip()
-    with pytest.raises(ConfigError, match=rf"{name} \(left out\)") as caught:
+    with pytest.raises(ConfigError, match=rf"no \w+\.{name}, for which"):
         read(CEREBRAS.replace(line, "", 1))
-    assert "add the missing keys" in str(caught.value.hint)
 
 
 def test_the_pytorch_releases_have_other_defaults(read):
     """R_1.7.0's common/pytorch and cerebras-pytorch 2.10: correct_bias and the steps' reset."""
     found, config = read(TORCH_1)
     assert found.program == "Cerebras R_1.7.0 for PyTorch"
-    assert found.values["optimizer"] == "adamw-no-bias-correction"
+    assert config.optimizer == "adamw_no_bias_correction"
     assert config.stage[1] == f"linear:900:{1e-4 * 0.9}:0.0"
     assert (config.model.hidden_act, config.eps, config.save_every) == ("gelu", 1e-6, 0)
     found, config = read(TORCH_1.replace("weight_decay_rate", "weight_decay"))
