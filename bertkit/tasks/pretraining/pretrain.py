@@ -186,7 +186,7 @@ def rehearse(ready: Prepared, adapter: Adapter, overwrite: bool) -> None:
     Raises:
         DataError, ConfigError: as `pretrain`, before its first step.
     """
-    DryRun(PretrainingTask(ready), adapter, overwrite=overwrite).check()
+    DryRun(PretrainingTask(ready), adapter, overwrite).check()
 
 
 def _require_target(config: PretrainConfig, progress: Progress) -> None:

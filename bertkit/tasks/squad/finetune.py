@@ -223,7 +223,7 @@ def rehearse(ready: Prepared, adapter: Adapter, overwrite: bool) -> None:
         DataError, ConfigError: as `finetune`, before its first step.
     """
     if ready.config.trains:
-        DryRun(SquadTask(ready), adapter, overwrite=overwrite).check()
+        DryRun(SquadTask(ready), adapter, overwrite).check()
     elif ready.start is not None and ready.shape is not None:
         with torch.device("meta"):
             model = BertForQuestionAnswering(ready.shape)
