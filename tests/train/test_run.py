@@ -15,7 +15,9 @@ from bertkit.errors import StoppedError
 from bertkit.tasks.pretraining.prepare import prepare
 from bertkit.tasks.pretraining.pretrain import PretrainingTask
 from bertkit.train import checkpoint
+from bertkit.train.resume import ResumePoint
 from bertkit.train.run import TrainingRun, machine_facts
+from bertkit.train.run_state import load_state
 
 CPU = registry.get("cpu")
 
@@ -45,7 +47,7 @@ def test_the_folder_says_what_was_run_and_where(settings):
     machine = json.loads((run.folder / "machine.json").read_text())
     assert machine == machine_facts(CPU)
     assert (machine["backend"], machine["processes"]) == ("cpu", 1)
-    state = checkpoint.load_state(run.progress.checkpoint)
+    state = load_state(run.progress.checkpoint)
     assert state.metrics["train"] == run.progress.train
     assert (state.step, state.finished, state.world) == (2, True, 1)
 
@@ -101,7 +103,10 @@ def test_the_main_process_alone_writes(settings, monkeypatch):
     from bertkit.backends.process_group import ProcessGroup, Topology
 
     class Second(ProcessGroup):
-        """The second of two processes, which only waits."""
+        """The second of two processes, told of an empty folder by the first."""
+
+        def gather(self, item):
+            return [(ResumePoint(), None) if item == (None, None) else item, item]
 
     adapter = registry.get("cpu")
     adapter.process_group = Second(Topology(2, 1, 1))
