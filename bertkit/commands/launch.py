@@ -132,6 +132,8 @@ def read_settings(root: click.Context, words: Sequence[str]) -> Any:
         # Without a parent there is no prefix of environment variables.
         inner = command.make_context(title, rest, token_normalize_func=root.token_normalize_func)
     except click.UsageError as error:
+        if isinstance(error, click.MissingParameter) and tasks.by_command(name) is None:
+            return None  # a variable of the job's environment may give it
         if error.ctx is None:  # else the message would show the usage of launch
             error.ctx = click.Context(command, info_name=title)
         raise
