@@ -25,6 +25,7 @@ from bertkit.errors import BertkitError
 from bertkit.temporary import process_is_alive
 
 NAME = ".bertkit.lock"
+FILE_NAME = ".bertkit.lock-file"  # where the file system has no locks
 HEARTBEAT = 20.0  # seconds between signs of life where the file system has no locks
 STALE = 300.0  # seconds without one, after which the holder on another machine is gone
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY}
@@ -71,7 +72,7 @@ def _take(path: Path, command: str) -> Callable[[], None]:
     try:
         import fcntl
     except ImportError:  # Windows
-        return _take_file(path, command)
+        return _take_file(path.with_name(FILE_NAME), command)
     while True:
         try:
             stream = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - as long as it locks
@@ -87,7 +88,8 @@ def _take(path: Path, command: str) -> Callable[[], None]:
             if error.errno in (errno.EACCES, errno.EAGAIN):
                 raise _in_use(path) from error
             if error.errno in _UNSUPPORTED:
-                return _take_file(path, command)
+                path.unlink(missing_ok=True)
+                return _take_file(path.with_name(FILE_NAME), command)
             raise
         # Another holder may have removed the file between `open` and the lock.
         with contextlib.suppress(FileNotFoundError):

@@ -98,7 +98,10 @@ def describe_inputs(paths: Sequence[str], threads: int = 1) -> list[dict[str, An
 
 @contextlib.contextmanager
 def working_folder(
-    folder: str | Path, planned: Manifest, overwrite: bool = False
+    folder: str | Path,
+    planned: Manifest,
+    overwrite: bool = False,
+    reads: Sequence[str] = (),
 ) -> Iterator[Manifest]:
     """Hold an output folder for one command, and begin or resume its run there, see `begin`.
 
@@ -110,6 +113,7 @@ def working_folder(
         folder: local.
         planned: what the command is about to make.
         overwrite: replace what another run left in the folder.
+        reads: further files that the run reads, beside the inputs of the manifest.
 
     Raises:
         BertkitError: another process works in the folder.
@@ -119,7 +123,7 @@ def working_folder(
         remove_leftovers(folder, owned=True, recursive=True)
         path = Path(folder) / NAME
         before = path.read_bytes() if path.is_file() else None
-        manifest = begin(folder, planned, overwrite)
+        manifest = begin(folder, planned, overwrite, reads)
         try:
             yield manifest
         except BaseException:
@@ -130,7 +134,9 @@ def working_folder(
             _remove_replaced(Path(folder), manifest)
 
 
-def begin(folder: str | Path, planned: Manifest, overwrite: bool = False) -> Manifest:
+def begin(
+    folder: str | Path, planned: Manifest, overwrite: bool = False, reads: Sequence[str] = ()
+) -> Manifest:
     """Start a run in a folder, or find out how far the same run got there.
 
     Nothing is removed but the record of what another run made, and with it its claim to the
@@ -161,7 +167,7 @@ def begin(folder: str | Path, planned: Manifest, overwrite: bool = False) -> Man
         )
     if found is not None:
         planned.replaces = _own_names(place, {*found.outputs, *found.replaces})
-        _require_inputs_elsewhere(place, planned)
+        _require_inputs_elsewhere(place, planned, reads)
     place.mkdir(parents=True, exist_ok=True)
     planned.write(place)
     return planned
@@ -187,14 +193,13 @@ def _own_names(place: Path, names: Iterable[str]) -> list[str]:
     return sorted(name for name in names if root in (place / name).resolve().parents)
 
 
-def _require_inputs_elsewhere(place: Path, planned: Manifest) -> None:
+def _require_inputs_elsewhere(place: Path, planned: Manifest, reads: Sequence[str]) -> None:
     """Refuse to replace files that the run reads."""
     old = {(place / name).resolve() for name in planned.replaces}
-    for entry in planned.inputs:
-        path = Path(str(entry.get("path", "")))
-        if path.resolve() in old:
+    for name in (*(str(entry.get("path", "")) for entry in planned.inputs), *reads):
+        if Path(name).resolve() in old:
             raise DataError(
-                f"{path} is an input of this run and an output of the one in {place} that"
+                f"{name} is an input of this run and an output of the one in {place} that"
                 " --overwrite replaces",
                 "give another --output",
             )

@@ -111,7 +111,7 @@ def extract(
         groups = _groups(files, config, part_bytes)
         planned = Manifest("extract", asdict(config), [_input_facts(group) for group in groups])
         # Refuses a folder of another run; gives the manifest of an interrupted one.
-        with working_folder(target.folder, planned, overwrite) as manifest:
+        with working_folder(target.folder, planned, overwrite, files) as manifest:
             fresh = not manifest.complete
             if fresh:
                 parts = _parts(groups, target.folder, config)

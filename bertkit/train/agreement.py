@@ -6,14 +6,17 @@ week on one machine, these can differ, and training would go on with mixed-up nu
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from bertkit.backends.process_group import ProcessGroup
 from bertkit.config import as_dict, flatten
 from bertkit.errors import BertkitError, ConfigError
+from bertkit.folder_lock import locked_folder
 
 T = TypeVar("T")
 # Settings that name places or tell what the main process alone does with them: each process
@@ -58,6 +61,20 @@ def _tried(work: Callable[[], Any]) -> tuple[Any, BertkitError | None]:
         return work(), None
     except BertkitError as error:
         return None, error
+
+
+@contextlib.contextmanager
+def held_by_main(process_group: ProcessGroup, folder: str | Path, command: str) -> Iterator[None]:
+    """The main process holds the output folder for the block; a refusal ends all processes.
+
+    Args:
+        process_group: every process calls this.
+        folder: that the main process writes to.
+        command: that works in it.
+    """
+    with contextlib.ExitStack() as held:
+        told_by_main(process_group, lambda: held.enter_context(locked_folder(folder, command)))
+        yield
 
 
 def settings_to_compare(config: Any, local: Collection[str]) -> dict[str, Any]:

@@ -12,7 +12,6 @@ The same call on the same folder resumes bit for bit, on GPUs where kernels are 
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import hashlib
 import json
@@ -34,10 +33,10 @@ from bertkit.data.prefetch import StepRange
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import BertkitError
 from bertkit.files import write_text
-from bertkit.folder_lock import locked_folder
 from bertkit.model.checkpoints import formats
 from bertkit.train import checkpoint
 from bertkit.train.agreement import (
+    held_by_main,
     require_agreement,
     settings_to_compare,
     together,
@@ -113,11 +112,8 @@ class TrainingRun:
             StoppedError: stopped by a signal or `steps_this_run`, everything saved.
             CompiledOnly: the settings asked for no more.
         """
-        with contextlib.ExitStack() as held:
-            told_by_main(
-                self.adapter.process_group,
-                lambda: held.enter_context(locked_folder(self.folder, self.task.command)),
-            )
+        group = self.adapter.process_group
+        with held_by_main(group, self.folder, self.task.command):
             return self._train()
 
     def _train(self) -> Progress:

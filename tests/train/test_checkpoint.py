@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 
 import pytest
 import torch
 
-from bertkit.config import setting
-from bertkit.errors import ConfigError, DataError
+from bertkit.errors import DataError
 from bertkit.model.heads import BertForPreTraining
-from bertkit.settings import FREE, ROUNDING
 from bertkit.train import checkpoint
-from bertkit.train.run_state import RunState, load_state, require_same
+from bertkit.train.run_state import RunState, load_state
 
 
 def state(step: int, **changes) -> RunState:
@@ -125,56 +122,6 @@ def test_code_in_an_optimizer_file_is_not_run(save, tmp_path):
     with pytest.raises(DataError):
         checkpoint.load_stepper_state(folder)
     assert not (tmp_path / "owned").exists()
-
-
-@dataclass
-class Sizes:
-    hidden_size: int = setting(16)
-
-
-@dataclass
-class Toy:
-    learning_rate: float = setting(0.1)
-    layout: str = setting("auto", on_resume=ROUNDING)
-    log_every: int = setting(10, on_resume=FREE)
-    model: Sizes = field(default_factory=Sizes)
-    engine: Sizes = field(default_factory=Sizes, metadata={"on_resume": ROUNDING})
-
-
-def test_differences_are_refused_readably():
-    with pytest.raises(ConfigError) as caught:
-        changed = Toy(learning_rate=0.2, layout="padded", model=Sizes(32))
-        require_same(state(4), changed, "f" * 64)
-    assert caught.value.message == (
-        "the run at step 4 was made with other settings: learning_rate 0.1, now 0.2;"
-        " model.hidden_size 16, now 32"
-    )
-    with pytest.raises(DataError, match="other records"):
-        require_same(state(4), Toy(), "0" * 64)
-
-
-def test_differences_that_matter_little():
-    found = require_same(state(4), Toy(layout="padded", log_every=3, engine=Sizes(8)), "f" * 64)
-    assert found == ["engine.hidden_size 16, now 8", "layout auto, now padded"]
-
-
-def test_sections_of_backends_that_are_not_in_use_change_nothing():
-    changed = Toy(engine=Sizes(8))
-    assert require_same(state(4), changed, "f" * 64, "cpu") == []
-    found = require_same(state(4), changed, "f" * 64, "engine")
-    assert found == ["engine.hidden_size 16, now 8"]
-
-
-def test_a_setting_that_a_checkpoint_does_not_know_had_its_default():
-    assert require_same(state(4), Toy(), "f" * 64) == []
-
-
-def test_a_setting_that_is_gone_is_refused_unless_its_section_may_change():
-    config = state(4).config
-    gone = state(4, config={**config, "engine": {"hidden_size": 16, "old": 3}})
-    assert require_same(gone, Toy(), "f" * 64) == ["engine.old 3, now None"]
-    with pytest.raises(ConfigError, match="momentum 3, now None"):
-        require_same(state(4, config={**config, "momentum": 3}), Toy(), "f" * 64)
 
 
 def test_several_runs_keep_the_order_given(tmp_path):

@@ -52,17 +52,18 @@ def test_the_folder_says_what_was_run_and_where(settings):
     assert (state.step, state.finished, state.world) == (2, True, 1)
 
 
-def test_trackers_get_names_folder_and_settings_and_every_number(settings, records):
+def test_trackers_get_names_folder_and_settings_and_every_number(settings, records, monkeypatch):
     notes, asked = Notes(), []
 
-    def trackers(names, folder, config):
-        asked.append((names, folder, config["seed"]))
+    def trackers(names, folder, config, step):
+        asked.append((names, folder, config["seed"], step))
         return [notes]
 
+    monkeypatch.setattr("bertkit.tasks.pretraining.prepare.require_trackers", lambda names: None)
     evaluated = [str(records / "eval.tfrecord")]
     config = settings(max_steps=4, log_every=2, log_to=["wandb"], eval_input=evaluated)
     make(config, make_trackers=trackers).train()
-    assert asked == [(["wandb"], config.output, config.seed)]
+    assert asked == [(["wandb"], config.output, config.seed, 0)]
     assert notes.seen == [(2, "train"), (4, "train"), (4, "eval"), "closed"]
 
 

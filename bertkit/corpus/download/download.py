@@ -70,7 +70,8 @@ def download(
     started = time.perf_counter()
     chosen = _chosen(source, names)
     config = {"name": source.name, "files": [item.name for item in chosen]}
-    with working_folder(output, Manifest("download", config), overwrite) as manifest:
+    planned = Manifest("download", config)
+    with working_folder(output, planned, overwrite, from_files) as manifest:
         fresh = not manifest.complete
         if fresh:
             local = _by_name(from_files, chosen)

@@ -15,7 +15,7 @@ from typing import Any
 from crc32c import crc32c
 
 from bertkit.errors import DataError
-from bertkit.files import open_binary
+from bertkit.files import is_utf8, open_binary
 
 FILES = "files"
 CHECKSUM = "checksum"
@@ -87,6 +87,8 @@ def broken_container(path: Path) -> str:
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError, safe_open
 
+        if not is_utf8(path):  # which the package cannot open
+            return ""
         try:
             with safe_open(path, "pt"):
                 return ""

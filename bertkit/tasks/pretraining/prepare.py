@@ -85,8 +85,8 @@ def prepare(
         DataError: missing or broken records, vocabulary or checkpoint.
         ConfigError: settings that do not fit the data, the model or the machine.
     """
-    require_trackers(config.log_to)
     require_outside(config.init_checkpoint, config.output)
+    require_trackers(config.log_to)
     world = Topology.from_environment().world
     source = _open_source(config, dry_run)
     eval_source = RecordSource(config.eval_input) if config.eval_input else None

@@ -42,6 +42,7 @@ from bertkit.tasks.squad.prepare import Prepared, answering_plan, prepare
 from bertkit.tasks.squad.review import NAME as REVIEW
 from bertkit.tasks.squad.review import PICTURE
 from bertkit.tasks.squad.score import score
+from bertkit.train.agreement import held_by_main
 from bertkit.train.metrics import Tracker
 from bertkit.train.run import TrainingRun
 from bertkit.train.task import Evaluate, TrainingData, TrainingTask
@@ -206,7 +207,16 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
     ready = prepare(config, adapter)
     begin = time.perf_counter()
     result = SquadResult(output=config.output, predict_questions=len(ready.predict_questions))
-    if computes:
+    with held_by_main(adapter.process_group, config.output, SquadTask.command):
+        _work(ready, adapter, result, overwrite)
+    result.seconds = time.perf_counter() - begin
+    return result
+
+
+def _work(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: bool) -> None:
+    """Train, answer and score, as far as the settings say so."""
+    config = ready.config
+    if config.trains or config.predicts:
         try:
             if config.trains:
                 model = _train(ready, adapter, result, overwrite)
@@ -217,7 +227,7 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
         except CompiledOnly as done:
             # Some backends can stop after compilation; there is nothing to score then.
             log.logger.info("%s; nothing was %s", done, "trained" if config.trains else "answered")
-            return result
+            return
     if ready.scores:
         result.predictions = str(Path(config.output) / ANSWERS)
         # Answers were gathered by the main process, which scores them alone.
@@ -234,8 +244,6 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
             seconds=result.predict_seconds,
             scores=result.scores,
         )
-    result.seconds = time.perf_counter() - begin
-    return result
 
 
 def _train(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: bool) -> nn.Module:
