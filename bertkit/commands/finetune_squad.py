@@ -28,6 +28,8 @@ def command(
 
     The files given decide which of the three are done; --do-train, --do-predict and
     --do-eval (and --no-do-…) say so explicitly. Run the same command again to resume.
+    --config takes bertkit's YAML, and scripts and jobs with the flags of Habana's run_squad.py;
+    --dry-run shows what every flag became.
     Without training, sequence lengths and other settings are taken from the run that trained
     the model. Under torchrun, mpirun or poprun the processes share the work.
 
