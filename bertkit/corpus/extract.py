@@ -22,14 +22,13 @@ from bertkit.corpus.output_folder import OutputFolder, open_output_folder
 from bertkit.errors import DataError, UsageError
 from bertkit.files import (
     CHUNK,
-    PARTIAL,
     free_bytes,
     is_remote,
     open_binary,
     shard_name,
     size_of,
 )
-from bertkit.manifest import Manifest, begin
+from bertkit.manifest import Manifest, working_folder
 from bertkit.pool import check_executor, run_tasks, worker_count
 
 # So many rejected documents are named in the log.
@@ -112,21 +111,21 @@ def extract(
         _check_needs(files, config)
         groups = _groups(files, config, part_bytes)
         planned = Manifest("extract", asdict(config), [_input_facts(group) for group in groups])
-        # Refuses a folder of another run; returns the manifest of an interrupted one.
-        manifest = begin(target.folder, planned, overwrite)
-        fresh = not manifest.complete
-        if fresh:
-            remove_leftovers(target.folder)
-            parts = _parts(groups, target.folder, config)
-            # Dask workers have another working directory.
-            if executor == "dask":
-                parts = [_absolute(part) for part in parts]
-            # Resume: make only the parts that are missing.
-            left = [part for part in parts if not _finished(manifest, part, target)]
-            results = _made(left, manifest, workers, executor, scheduler)
-            _record(manifest, parts, results, done=len(parts) - len(left), target=target)
-        seconds = time.perf_counter() - started
-        result = _result(manifest, target.folder, files=len(files), seconds=seconds, fresh=fresh)
+        # Refuses a folder of another run; gives the manifest of an interrupted one.
+        with working_folder(target.folder, planned, overwrite, files) as manifest:
+            fresh = not manifest.complete
+            if fresh:
+                parts = _parts(groups, target.folder, config)
+                # Dask workers have another working directory.
+                if executor == "dask":
+                    parts = [_absolute(part) for part in parts]
+                # Resume: make only the parts that are missing.
+                left = [part for part in parts if not _finished(manifest, part, target)]
+                results = _made(left, manifest, workers, executor, scheduler)
+                _record(manifest, parts, results, done=len(parts) - len(left), target=target)
+            seconds = time.perf_counter() - started
+            folder = target.folder
+            result = _result(manifest, folder, files=len(files), seconds=seconds, fresh=fresh)
     return replace(result, output=output)
 
 
@@ -151,12 +150,6 @@ def _check_needs(files: Sequence[str], config: ExtractConfig) -> None:
             return
         if config.form != forms.AUTO:
             return
-
-
-def remove_leftovers(folder: str) -> None:
-    """Delete what killed processes left half written (hidden `.NAME.partial-PID` files)."""
-    for path in Path(folder).rglob(f".*{PARTIAL}-*"):
-        path.unlink(missing_ok=True)
 
 
 def plan(

@@ -213,7 +213,7 @@ def _make(task: _Task) -> None:
 
 
 def _save(folder: str, arrays: dict[str, np.ndarray]) -> None:
-    with atomic_folder(folder) as place:
+    with atomic_folder(folder, sync=False) as place:
         for name, values in arrays.items():
             np.save(place / f"{name}.npy", values)
 

@@ -85,7 +85,7 @@ def translate_file(name: str) -> Translation | None:
     """
     path, preset = _split(name)
     with open_binary(path) as stream:
-        text = stream.read().decode("utf-8", errors="replace")
+        text = stream.read().decode("utf-8-sig", errors="replace")
     # Scripts first: nothing else is looked for in a file that runs Habana's program.
     found = _translate("text", path, text, preset)
     if found is not None:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from bertkit import files, log
 from bertkit.config import as_dict
 from bertkit.errors import DataError, UsageError
-from bertkit.manifest import Manifest, begin, describe_inputs, require_complete
+from bertkit.manifest import Manifest, describe_inputs, require_complete, working_folder
 from bertkit.pool import check_executor, run_tasks, worker_count
 from bertkit.records import styles
 from bertkit.records.config import RecordsConfig
@@ -114,15 +114,15 @@ def make_records(
         _deciding(config, words, limit),
         inputs=describe_inputs(names, worker_count(workers, len(names))),
     )
-    manifest = begin(place, planned, overwrite)
-    # Make the missing shards, then the totals, then the files beside them.
-    tasks = _missing_tasks(manifest, place, names, config, words)
-    made = _run(
-        tasks, manifest, place, limit=limit, workers=workers, executor=(executor, scheduler)
-    )
-    _finish(manifest, place, names, words)
-    beside = {"inputs": inputs, "text_files": len(names), "vocab": words.path}
-    _write_beside(manifest, config, place, **beside)
+    with working_folder(place, planned, overwrite) as manifest:
+        # Make the missing shards, then the totals, then the files beside them.
+        tasks = _missing_tasks(manifest, place, names, config, words)
+        made = _run(
+            tasks, manifest, place, limit=limit, workers=workers, executor=(executor, scheduler)
+        )
+        _finish(manifest, place, names, words)
+        beside = {"inputs": inputs, "text_files": len(names), "vocab": words.path}
+        _write_beside(manifest, config, place, **beside)
     return RecordsResult(
         output=str(place),
         records=manifest.stats["records"],
@@ -149,9 +149,6 @@ def _missing_tasks(
     manifest: Manifest, place: Path, names: Sequence[str], config: RecordsConfig, words: Vocab
 ) -> list[Task]:
     """A task for each shard that the folder does not have."""
-    # Partly written files of a killed run.
-    for leftover in place.glob(f".*{files.PARTIAL}-*"):
-        leftover.unlink(missing_ok=True)
     if _verify(manifest, place):
         log.logger.info("%s is complete already; nothing to do", place)
         return []

@@ -73,6 +73,8 @@ class Vocab:
 def load_vocab(path: str | Path, duplicates: str = "refuse") -> Vocab:
     """Read a vocabulary: one token per line, stripped of white space at both ends.
 
+    A byte order mark before the first token is dropped.
+
     One line may be empty (the public Chinese vocabulary has such a token). Lines end at
     `\\n` alone; `\\r` is dropped, as TensorFlow's file reader does.
 
@@ -87,7 +89,7 @@ def load_vocab(path: str | Path, duplicates: str = "refuse") -> Vocab:
     """
     with files.open_binary(path) as stream:
         blob = stream.read()
-    lines = decode_utf8(blob, path).replace("\r", "").split("\n")
+    lines = decode_utf8(blob, path).removeprefix("\ufeff").replace("\r", "").split("\n")
     if lines[-1] == "":
         lines.pop()
     if not lines:

@@ -16,6 +16,7 @@ from typing import Any
 
 from bertkit import files, log
 from bertkit.errors import DataError, UsageError
+from bertkit.temporary import remove_leftovers
 from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, not_utf8, save_vocab
 from bertkit.tokenization.wordpiece import is_cjk, is_punctuation
 
@@ -60,6 +61,7 @@ def train_vocab(
     started = time.perf_counter()
     if Path(output).exists() and not overwrite:
         raise UsageError(f"{output} exists", "give --overwrite to replace it")
+    remove_leftovers(Path(output).parent, name=Path(output).name)
     import tokenizers
 
     trainer = tokenizers.BertWordPieceTokenizer(lowercase=lower_case, strip_accents=lower_case)

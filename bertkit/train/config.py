@@ -12,14 +12,18 @@ from dataclasses import dataclass
 from bertkit.config import setting
 from bertkit.settings import FREE, ROUNDING
 
+# AdamW without bias correction, as in Google's, MLPerf's and Cerebras' programs.
+UNCORRECTED = "adamw_no_bias_correction"
 OPTIMIZERS = (
     "adamw",
+    UNCORRECTED,
     "nvlamb",
     "mlperf",
     "graphcore",
     "max_weight_norm",
     "no_debias_clamp10",
     "sgd",
+    "momentum",
 )
 SCHEDULES = ("linear", "polynomial", "constant", "up_down")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16", "fp16")
@@ -93,7 +97,8 @@ class TrainingConfig(ComputeConfig):
     )
     optimizer: str = setting(
         "adamw",
-        help="AdamW, one of five variants of LAMB, or plain SGD (for comparisons).",
+        help="AdamW; without bias correction, as in Google's, MLPerf's and Cerebras' programs; one "
+        "of five variants of LAMB; plain SGD (for comparisons); or SGD with beta1 as momentum.",
         choices=OPTIMIZERS,
     )
     shard_optimizer: bool = setting(

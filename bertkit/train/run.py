@@ -13,30 +13,50 @@ The same call on the same folder resumes bit for bit, on GPUs where kernels are 
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper
 from bertkit.config import as_dict, dump_yaml
 from bertkit.data.prefetch import StepRange
 from bertkit.data.step_batch import StepBatch
+from bertkit.errors import BertkitError
 from bertkit.files import write_text
+from bertkit.model.checkpoints import formats
 from bertkit.train import checkpoint
-from bertkit.train.background_save import BackgroundSaver
-from bertkit.train.checkpoint import RunState
+from bertkit.train.agreement import (
+    held_by_main,
+    require_agreement,
+    settings_to_compare,
+    together,
+    told_by_main,
+)
 from bertkit.train.config import TrainingConfig
 from bertkit.train.metrics import MetricsFile, Recorder, Tracker
 from bertkit.train.profiling import ProfiledStepper, steps_to_profile
-from bertkit.train.run_files import CONFIG, MACHINE, METRICS
+from bertkit.train.resume import (
+    AUTO,
+    NEVER,
+    ResumePoint,
+    find_resume_point,
+    make_way,
+    recover,
+)
+from bertkit.train.run_checkpoints import RunCheckpoints
+from bertkit.train.run_files import CONFIG, MACHINE
+from bertkit.train.run_state import RunState, length_before, load_state, require_same, versions
+from bertkit.train.starting_weights import digest_of, require_same_start
 from bertkit.train.step_settings import learning_rates, optimizer_spec
 from bertkit.train.task import TrainingData, TrainingTask
 from bertkit.train.trainer import LoopSettings, Progress, Trainer
@@ -52,7 +72,7 @@ class TrainingRun:
         adapter: of the machine, started.
         make_trackers: (names, folder, settings, resumed step) → trackers, such as
             `bertkit.report.trackers.make_trackers`.
-        overwrite: remove what another run left in the folder.
+        overwrite: replace what another run left in the folder.
 
     Attributes:
         model: with the weights of the checkpoint resumed from, later the trained ones;
@@ -76,6 +96,9 @@ class TrainingRun:
         self.model: nn.Module | None = None
         self.progress = Progress()
         self.first_step = 0
+        # Path and digest of the weights the run began from; None where that is not recorded.
+        self._start: dict[str, str | None] | None = None
+        self._newest: Path | None = None
         self._make_trackers = make_trackers
         self._overwrite = overwrite
 
@@ -83,19 +106,26 @@ class TrainingRun:
         """Train from where the run stands to its end; a finished run is left as it is.
 
         Raises:
-            DataError, ConfigError: the checkpoint is broken or does not fit; or the folder
-                belongs to another run.
+            DataError, ConfigError: the checkpoint is broken or does not fit; the folder
+                belongs to another run; or the processes do not agree.
+            BertkitError: another process works in the folder.
             StoppedError: stopped by a signal or `steps_this_run`, everything saved.
             CompiledOnly: the settings asked for no more.
         """
+        group = self.adapter.process_group
+        with held_by_main(group, self.folder, self.task.command):
+            return self._train()
+
+    def _train(self) -> Progress:
         # Before anything is built: is there a checkpoint to resume from?
-        resumed = self._resume_point()
+        point = self._resume_point()
         # New weights depend on the seed alone, so all processes draw the same.
         torch.manual_seed(self.config.seed)
-        self.model = self.task.make_model()
-        self._restore(self.model, resumed)
+        self.model = model = self.task.make_model()
+        state = together(self.adapter.process_group, lambda: self._restore(model, point))
+        self._require_agreement()
         # Only now, when the settings are known to fit the checkpoint.
-        self._write_facts()
+        self._write_facts(point)
         if self.progress.finished:
             log.logger.info("%s is finished at step %d", self.folder, self.progress.step)
             return self.progress
@@ -103,13 +133,15 @@ class TrainingRun:
         # --epochs becomes a number of steps here, once the number of samples is known.
         steps = self.config.steps(data.samples)
         log.logger.info("%s, %s steps, %s", data.summary, f"{steps:,}", self._batch_equation())
+        if state is not None:
+            self._say_what_is_longer(state, data.samples)
         # Checkpoints are written from a copy in main memory, made before the model moves.
-        copy_to_save = copy.deepcopy(self.model)
-        placed = self.adapter.place(self.model)
+        copy_to_save = copy.deepcopy(model)
+        placed = self.adapter.place(model)
         stepper = self._make_stepper(placed, steps)
         # The optimizer exists only now that the model has been placed on its device.
-        if resumed:
-            stepper.load_state(checkpoint.load_stepper_state(resumed))
+        if point.checkpoint:
+            stepper.load_state(checkpoint.load_stepper_state(point.checkpoint))
         checkpoints = RunCheckpoints(
             self.task,
             self.adapter,
@@ -117,6 +149,7 @@ class TrainingRun:
             samples=data.samples,
             copy_to_save=copy_to_save,
             weights=lambda: self.adapter.weights(placed),
+            history=self._history(point, state),
         )
         return self._loop(data, steps, placed, stepper, checkpoints)
 
@@ -162,33 +195,45 @@ class TrainingRun:
         finally:
             recorder.close()
 
-    def _resume_point(self) -> Path | None:
-        """The checkpoint to resume from, or None; the main process looks first, and cleans up."""
-        config = self.config
-        found = self.adapter.process_group.in_turn(
-            lambda main: checkpoint.resume_point(
-                self.folder,
-                config.resume,
-                overwrite=self._overwrite and main,
-                metrics_file=METRICS,
-            )
-        )
-        if found is None:
-            log.logger.info("no checkpoint in %s: starting at step 0", self.folder)
-        return found
+    def _resume_point(self) -> ResumePoint:
+        """Where the run goes on; the main process looks, and mends what a killed one left."""
+        config, group = self.config, self.adapter.process_group
 
-    def _restore(self, model: nn.Module, resumed: Path | None) -> None:
+        def look() -> ResumePoint:
+            checkpoint.clean(self.folder)
+            recover(self.folder, self._overwrite)
+            return find_resume_point(
+                self.folder, config.resume, overwrite=self._overwrite, same_run=self._same_run
+            )
+
+        point = told_by_main(group, look)
+        # What this process itself has in its folder; compared before anything is moved.
+        self._newest = checkpoint.latest(self.folder)
+        if point.checkpoint is None:
+            log.logger.info("no checkpoint in %s: starting at step 0", self.folder)
+        elif not group.topology.is_main:
+            # On machines with disks of their own the same name need not be the same place.
+            named = point.named is not None and config.resume not in (AUTO, NEVER)
+            own = Path(config.resume) if named else self.folder / point.checkpoint.name
+            point = replace(point, checkpoint=own if own.is_dir() else None)
+        return point
+
+    def _same_run(self, state: RunState) -> bool:
+        try:
+            require_same(state, self.config, self.task.fingerprint, self.adapter.caps.name)
+        except BertkitError:
+            return False
+        return True
+
+    def _restore(self, model: nn.Module, point: ResumePoint) -> RunState | None:
         """Weights and progress of the run's checkpoint, or the weights to start from."""
+        resumed = point.checkpoint
         if resumed is None:
-            if self.task.start:
-                self.task.load_weights(model, self.task.start, resuming=False)
-                log.logger.info("weights from %s", self.task.start)
-            return
+            self._load_start(model)
+            return None
         # Fixed settings must match; `changed` lists differences that only alter rounding.
-        state = checkpoint.load_state(resumed)
-        changed = checkpoint.require_same(
-            state, self.config, self.task.fingerprint, self.adapter.caps.name
-        )
+        state = load_state(resumed)
+        changed = require_same(state, self.config, self.task.fingerprint, self.adapter.caps.name)
         world = self.adapter.process_group.topology.world
         # Another number of processes changes the order of sums, and so their rounding.
         if state.world != world:
@@ -197,26 +242,96 @@ class TrainingRun:
             log.logger.warning(
                 "resuming, but the results will not be bit-identical: %s", "; ".join(changed)
             )
+        self._compare_start(model, state)
         self.task.load_weights(model, resumed, resuming=True)
-        if not state.finished:
+        finished = state.finished and length_before(state, self.config) is None
+        if not finished:
             log.logger.info("resuming from %s at step %d", resumed, state.step)
         self.progress = Progress(
             step=state.step,
             position=state.position,
             seconds=state.seconds,
-            finished=state.finished,
+            finished=finished,
             train=dict(state.metrics.get("train", {})),
             evaluation=dict(state.metrics.get("eval", {})),
             checkpoint=resumed,
         )
         self.first_step = state.step
+        return state
 
-    def _write_facts(self) -> None:
-        """Settings and machine, by the main process alone."""
+    def _load_start(self, model: nn.Module) -> None:
+        """The weights to start from, where there are any; they are not a run's in `output`."""
+        start = self.task.start
+        self._start = {"path": None, "digest": None}
+        if start is None:
+            return
+        report = self.task.load_weights(model, start, resuming=False)
+        self.task.warn_of_missing(report, start)
+        digest = digest_of(model.state_dict(), report.loaded)
+        self._start = {"path": str(start), "digest": digest}
+        log.logger.info("weights from %s", start)
+
+    def _compare_start(self, model: nn.Module, state: RunState) -> None:
+        """Refuse other starting weights than the run's; they need not be there any more."""
+        self._start = state.start
+        start = self.task.start
+        before = (state.start or {}).get("path") or state.config.get("init_checkpoint")
+        if start is None:
+            # The settings say what the run began from, also where this call does not.
+            if state.start:
+                self.config = self.task.config = replace(self.config, init_checkpoint=before)
+            return
+        if str(start) == before and formats.detect(start) is None:
+            log.logger.info("%s, which the run began from, is not needed any more", start)
+            return
+        report = self.task.load_weights(model, start, resuming=False)
+        require_same_start(state, start, digest_of(model.state_dict(), report.loaded))
+
+    def _require_agreement(self) -> None:
+        """All processes must stand at the same step of the same run."""
+        task, newest = self.task, self._newest
+        own = versions()
+        facts = {
+            **settings_to_compare(self.config, task.local_settings),
+            "step": self.progress.step,
+            "position": self.progress.position,
+            "newest checkpoint": newest.name if newest else None,
+            "training data": task.fingerprint[:12],
+            "evaluation data": task.eval_fingerprint[:12] or None,
+            "vocabulary": hashlib.sha256(task.vocab).hexdigest()[:12] if task.vocab else None,
+            "starting weights": ((self._start or {}).get("digest") or "")[:12] or None,
+            "bertkit": own["bertkit"],
+            "torch": own["torch"],
+        }
+        require_agreement(self.adapter.process_group, facts)
+
+    def _history(self, point: ResumePoint, state: RunState | None) -> dict[str, Any]:
+        """What every further checkpoint of the run says of its past."""
+        return {
+            "start": self._start,
+            "resumed_from": point.named or (state.resumed_from if state else None),
+            "overwrote": point.replaces or (state is not None and state.overwrote),
+            "damaged": len(point.damaged) + (state.damaged if state else 0),
+        }
+
+    def _say_what_is_longer(self, state: RunState, samples: int) -> None:
+        """How the schedule changes where a run is prolonged."""
+        before = length_before(state, self.config)
+        if before is None:
+            return
+        old, new = before.steps(samples), self.config.steps(samples)
+        rates = [learning_rates(one, length)(state.step) for one, length in
+                 ((before, old), (self.config, new))]  # fmt: skip
+        log.logger.warning(
+            "the run is prolonged from %s to %s steps: the learning rate at step %s was %.3g and"
+            " is now %.3g",
+            f"{old:,}", f"{new:,}", f"{state.step:,}", *rates,
+        )  # fmt: skip
+
+    def _write_facts(self, point: ResumePoint) -> None:
+        """Settings and machine, by the main process alone, which makes way for them."""
         if self.adapter.process_group.topology.is_main:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            # Partly written checkpoints of a killed run.
-            checkpoint.remove_leftovers(self.folder)
+            make_way(self.folder, point, self.task.outputs)
             write_text(self.folder / CONFIG, dump_yaml(as_dict(self.config)))
             facts = json.dumps(machine_facts(self.adapter), indent=1)
             write_text(self.folder / MACHINE, facts + "\n")
@@ -258,73 +373,6 @@ class TrainingRun:
 
     def _batch_equation(self) -> str:
         return self.config.batch_equation(self.adapter.process_group.topology.world)
-
-
-class RunCheckpoints:
-    """Writes the checkpoints of a run; see `bertkit.train.trainer.CheckpointWriter`.
-
-    Args:
-        task: knows settings, data and vocabulary.
-        adapter: of the machine; the main process alone writes.
-        stepper: knows the optimizer's state.
-        samples: in an epoch.
-        copy_to_save: bertkit's model in main memory, filled before every write.
-        weights: the weights as they are now.
-    """
-
-    def __init__(
-        self,
-        task: TrainingTask,
-        adapter: Adapter,
-        *,
-        stepper: Stepper,
-        samples: int,
-        copy_to_save: nn.Module,
-        weights: Callable[[], Mapping[str, Tensor]],
-    ) -> None:
-        self._task = task
-        self._config = task.config
-        self._process_group = adapter.process_group
-        self._stepper = stepper
-        self._samples = samples
-        background = task.config.background_save
-        self._saver = BackgroundSaver(copy_to_save, weights, self._write, background)
-
-    def save(self, progress: Progress) -> Path:
-        """Begin to write the checkpoint of where the run stands; returns its folder."""
-        # All processes take part where they share the state.
-        stepper_state = self._stepper.state()
-        topology = self._process_group.topology
-        if topology.is_main:
-            state = RunState(
-                step=progress.step,
-                position=progress.position,
-                epoch=progress.position / self._samples,
-                seed=self._config.seed,
-                data_fingerprint=self._task.fingerprint,
-                config=as_dict(self._config),
-                seconds=progress.seconds,
-                finished=progress.finished,
-                metrics={"train": progress.train, "eval": progress.evaluation},
-                world=topology.world,
-            )
-            self._saver.save(stepper_state, state)
-        return Path(self._config.output) / checkpoint.folder_name(progress.step)
-
-    def wait_for_saves(self) -> None:
-        """Block until every checkpoint write has finished."""
-        self._saver.wait()
-
-    def _write(self, model: nn.Module, stepper_state: Mapping[str, Any], state: RunState) -> Path:
-        return checkpoint.save(
-            self._config.output,
-            model=model,
-            stepper_state=stepper_state,
-            state=state,
-            vocab=self._task.vocab,
-            keep_last=self._config.keep_last,
-            keep_every=self._config.keep_every,
-        )
 
 
 def machine_facts(adapter: Adapter) -> dict[str, str | int]:

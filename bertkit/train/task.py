@@ -22,7 +22,7 @@ from torch import nn
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper, StepPlan, Task
 from bertkit.data.prefetch import Feed
-from bertkit.model.checkpoints.loading import load_into, load_weights
+from bertkit.model.checkpoints.loading import LoadReport, load_into, load_weights
 from bertkit.model.config import BertConfig
 from bertkit.train.config import TrainingConfig
 from bertkit.train.metrics import Tracker
@@ -59,6 +59,11 @@ class TrainingTask(ABC):
         new_weights: prefixes of parameters that `start` need not have: the task's own head.
         optional_weights: the same for those whose absence is worth a warning.
         ignored_weights: prefixes of tensors of `start` that are left out: other heads.
+        command: name of the command that runs the task.
+        eval_fingerprint: digest of the data it evaluates on; empty without.
+        local_settings: names of settings that each of several processes may have for itself:
+            its paths to the same data.
+        outputs: names of files that the task writes beside those of the run.
     """
 
     config: TrainingConfig
@@ -71,6 +76,10 @@ class TrainingTask(ABC):
     new_weights: Sequence[str] = ()
     optional_weights: Sequence[str] = ()
     ignored_weights: Sequence[str] = ()
+    command: str = "training"
+    eval_fingerprint: str = ""
+    local_settings: Sequence[str] = ()
+    outputs: Sequence[str] = ()
 
     @abstractmethod
     def make_model(self) -> nn.Module:
@@ -103,8 +112,8 @@ class TrainingTask(ABC):
             sequences=sums["sequences"],
         )
 
-    def load_weights(self, model: nn.Module, checkpoint: Path, resuming: bool) -> None:
-        """Fill the model with the weights of a checkpoint.
+    def load_weights(self, model: nn.Module, checkpoint: Path, resuming: bool) -> LoadReport:
+        """Fill the model with the weights of a checkpoint; reports which.
 
         Args:
             model: from `make_model`.
@@ -115,13 +124,16 @@ class TrainingTask(ABC):
             DataError: missing or broken files.
             ConfigError: it does not fit the model; lists the tensors.
         """
-        report = load_into(
+        return load_into(
             model,
             load_weights(checkpoint, self.shape.vocab_size),
             allow_missing=() if resuming else (*self.new_weights, *self.optional_weights),
             allow_unexpected=() if resuming else self.ignored_weights,
             source=str(checkpoint),
         )
+
+    def warn_of_missing(self, report: LoadReport, checkpoint: Path) -> None:
+        """Say which weights a new run lacks that are not the task's own."""
         own = tuple(self.new_weights)
         missing = [name for name in report.missing if not name.startswith(own)]
         if missing:

@@ -14,7 +14,7 @@ from bertkit.corpus.download.catalogue import STATES, RemoteFile, Source
 from bertkit.corpus.download.http import Settings, fetch, fetch_text, verify
 from bertkit.errors import BertkitError, DataError, MissingDependencyError, UsageError
 from bertkit.files import atomic_write, free_bytes, human_bytes
-from bertkit.manifest import Manifest, begin
+from bertkit.manifest import Manifest, working_folder
 from bertkit.pool import run_tasks
 
 
@@ -70,26 +70,27 @@ def download(
     started = time.perf_counter()
     chosen = _chosen(source, names)
     config = {"name": source.name, "files": [item.name for item in chosen]}
-    manifest = begin(output, Manifest("download", config), overwrite)
-    fresh = not manifest.complete
-    if fresh:
-        local = _by_name(from_files, chosen)
-        if not local.keys() >= {item.name for item in chosen}:
-            chosen = _with_checksums(source, chosen, settings)
-        _check_space(chosen, output)
-        _fetch_all(
-            source,
-            chosen,
-            local=local,
-            manifest=manifest,
-            output=output,
-            settings=settings,
-            workers=workers,
-        )
-        seconds = round(time.perf_counter() - started, 3)
-        manifest.stats = {"seconds": seconds, "licence": source.licence, "title": source.title}
-        manifest.state = "complete"
-        manifest.write(output)
+    planned = Manifest("download", config)
+    with working_folder(output, planned, overwrite, from_files) as manifest:
+        fresh = not manifest.complete
+        if fresh:
+            local = _by_name(from_files, chosen)
+            if not local.keys() >= {item.name for item in chosen}:
+                chosen = _with_checksums(source, chosen, settings)
+            _check_space(chosen, output)
+            _fetch_all(
+                source,
+                chosen,
+                local=local,
+                manifest=manifest,
+                output=output,
+                settings=settings,
+                workers=workers,
+            )
+            seconds = round(time.perf_counter() - started, 3)
+            manifest.stats = {"seconds": seconds, "licence": source.licence, "title": source.title}
+            manifest.state = "complete"
+            manifest.write(output)
     return _result(source, output, manifest, fresh)
 
 

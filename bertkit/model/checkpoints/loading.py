@@ -14,8 +14,9 @@ from bertkit.errors import ConfigError, DataError
 from bertkit.model.checkpoints import formats, hf
 from bertkit.model.checkpoints.contents import CheckpointContents, infer_config
 from bertkit.model.checkpoints.vocabulary_padding import fitted, is_rounding
-from bertkit.model.config import NAME, BertConfig
-from bertkit.model.parameter_names import WORD_EMBEDDINGS
+from bertkit.model.config import NAME, BertConfig, read_config
+from bertkit.model.model_types import require_bert, type_of_config, type_of_tensors
+from bertkit.model.parameter_names import WORD_EMBEDDINGS, is_parameter
 
 VOCAB = "vocab.txt"
 _GOOGLE_CONFIG = "bert_config.json"
@@ -45,6 +46,7 @@ def read(path: str | Path, moments: bool = False) -> CheckpointContents:
 
     Raises:
         DataError: none there, damaged, or without moments where they were asked for.
+        ConfigError: a model that is not BERT; names it.
         MissingDependencyError: the format needs a package that is not installed.
     """
     found = formats.detect(path)
@@ -52,7 +54,10 @@ def read(path: str | Path, moments: bool = False) -> CheckpointContents:
         titles = "; ".join(row.title for row in formats.all_formats())
         raise DataError(f"no checkpoint at {path}", f"bertkit reads: {titles}")
     row, place = found
-    return row.load().read(place, moments)
+    _refuse_other_models(place)
+    contents = row.load().read(place, moments)
+    require_bert(type_of_tensors(contents.unknown), place)
+    return contents
 
 
 def load_weights(path: str | Path, vocab_size: int | None = None) -> dict[str, Tensor]:
@@ -69,7 +74,9 @@ def load_weights(path: str | Path, vocab_size: int | None = None) -> dict[str, T
     # The common case; what transformers leaves out when loading is left out here, too.
     plain = hf.find(Path(path))
     if plain is not None:
+        _refuse_other_models(plain)
         weights = hf.load_weights(plain)
+        require_bert(type_of_tensors(name for name in weights if not is_parameter(name)), plain)
     else:
         contents = read(path)
         if not contents.weights:
@@ -104,7 +111,7 @@ def config_of(contents: CheckpointContents, given: str | Path | None = None) -> 
         ConfigError: the number of heads is nowhere to be found, or the file is of another
             vocabulary.
     """
-    place = Path(given) if given else _config_file(contents.folder)
+    place = Path(given) if given else config_file(contents.folder)
     if place is None and not contents.heads:
         raise ConfigError(
             f"{contents.path}: no configuration beside it, and tensors do not show how many"
@@ -130,7 +137,15 @@ def config_of(contents: CheckpointContents, given: str | Path | None = None) -> 
     return replace(config, vocab_size=rows)
 
 
-def _config_file(folder: Path) -> Path | None:
+def _refuse_other_models(place: Path) -> None:
+    """Refuse what the configuration beside a checkpoint says not to be BERT."""
+    file = config_file(place if place.is_dir() else place.parent)
+    if file is not None:
+        require_bert(type_of_config(read_config(file)), place)
+
+
+def config_file(folder: Path) -> Path | None:
+    """The configuration in a folder, under any of its names; None without one."""
     for name in (NAME, _GOOGLE_CONFIG):
         if (folder / name).is_file():
             return folder / name

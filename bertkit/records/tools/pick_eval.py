@@ -14,7 +14,7 @@ from typing import Any
 
 from bertkit import files, log
 from bertkit.errors import DataError
-from bertkit.manifest import Manifest, begin, describe_inputs, require_complete
+from bertkit.manifest import Manifest, describe_inputs, require_complete, working_folder
 from bertkit.records.files.external_records import ExternalFile, decode_external
 from bertkit.records.files.instance import NO_LABEL, RecordReader, instances_of, to_batch
 from bertkit.records.files.open import SUFFIXES, MaskedOnlyFile, open_any_records, open_records
@@ -86,18 +86,18 @@ def pick_eval(
             f"give --count {ends[-1]} or less, or make more records with a larger --dupe-factor",
         )
     planned = Manifest("pick-eval", {"count": count, **vocabulary}, inputs=describe_inputs(names))
-    manifest = begin(output, planned, overwrite)
-    target = Path(output) / NAME
-    if manifest.complete and target.is_file():
-        log.logger.info("%s is complete already; nothing to do", output)
-    else:
-        manifest.state = "incomplete"
-        written = write_records(target, payloads(sources, _picked(ends, count)))
-        meanings = _meanings(target, external=isinstance(sources[0], ExternalFile))
-        manifest.outputs[NAME] = {**written._asdict(), "digest": digest(meanings)}
-        manifest.stats = {"available": ends[-1], "records": written.records}
-        manifest.state = "complete"
-        manifest.write(output)
+    with working_folder(output, planned, overwrite) as manifest:
+        target = Path(output) / NAME
+        if manifest.complete and target.is_file():
+            log.logger.info("%s is complete already; nothing to do", output)
+        else:
+            manifest.state = "incomplete"
+            written = write_records(target, payloads(sources, _picked(ends, count)))
+            meanings = _meanings(target, external=isinstance(sources[0], ExternalFile))
+            manifest.outputs[NAME] = {**written._asdict(), "digest": digest(meanings)}
+            manifest.stats = {"available": ends[-1], "records": written.records}
+            manifest.state = "complete"
+            manifest.write(output)
     facts = manifest.outputs[NAME]
     return PickResult(
         output=str(target),

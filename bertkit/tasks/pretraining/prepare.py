@@ -20,6 +20,7 @@ from bertkit.report.trackers import require_trackers
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
+from bertkit.train.starting_weights import require_outside
 from bertkit.train.step_settings import (
     check_steps,
     chosen_precision,
@@ -84,6 +85,7 @@ def prepare(
         DataError: missing or broken records, vocabulary or checkpoint.
         ConfigError: settings that do not fit the data, the model or the machine.
     """
+    require_outside(config.init_checkpoint, config.output)
     require_trackers(config.log_to)
     world = Topology.from_environment().world
     source = _open_source(config, dry_run)

@@ -78,6 +78,17 @@ class PretrainingTask(TrainingTask):
 
     optional_weights = ("cls.seq_relationship.", "bert.pooler.", "cls.predictions.")
     ignored_weights = ("qa_outputs.", "classifier.")
+    command = "pretrain"
+    # The same data and vocabulary may lie elsewhere on each machine.
+    local_settings = (
+        "input",
+        "text",
+        "text_cache",
+        "eval_input",
+        "vocab",
+        "mlperf_log",
+        "json_summary",
+    )
 
     def __init__(self, ready: Prepared) -> None:
         self.ready = ready
@@ -86,6 +97,7 @@ class PretrainingTask(TrainingTask):
         self.objective = PretrainingObjective(nsp=ready.config.nsp)
         self.step_plan = ready.step_plan
         self.fingerprint = ready.source.fingerprint
+        self.eval_fingerprint = ready.eval_source.fingerprint if ready.eval_source else ""
         self.vocab = ready.vocab
         start = ready.config.init_checkpoint
         self.start = Path(start) if start else None
@@ -136,7 +148,7 @@ def pretrain(
         config: the settings.
         adapter: of the machine.
         origins: where settings came from.
-        overwrite: remove what another run left in the folder.
+        overwrite: replace what another run left in the folder.
 
     Raises:
         DataError, ConfigError: see `prepare`; or the folder belongs to another run.

@@ -17,12 +17,15 @@ from bertkit.backends.sections import options_of
 from bertkit.data.sample_feed import SampleFeed
 from bertkit.data.sample_order import SampleOrder
 from bertkit.errors import ConfigError
-from bertkit.files import open_binary
+from bertkit.files import open_binary, sha256_of
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.report.trackers import make_trackers
 from bertkit.tasks.squad.answer_files import (
     ANSWERS,
+    NBEST,
+    NULL_ODDS,
     OTHER_HEADS,
+    SCORES,
     SPAN_HEAD,
     answer_windows,
     load_span_weights,
@@ -34,7 +37,10 @@ from bertkit.tasks.squad.decode import Predictions
 from bertkit.tasks.squad.features import Window
 from bertkit.tasks.squad.objective import SpanObjective
 from bertkit.tasks.squad.prepare import Prepared, answering_plan, prepare
+from bertkit.tasks.squad.review import NAME as REVIEW
+from bertkit.tasks.squad.review import PICTURE
 from bertkit.tasks.squad.score import score
+from bertkit.train.agreement import held_by_main
 from bertkit.train.run import TrainingRun
 from bertkit.train.task import Evaluate, TrainingData, TrainingTask
 
@@ -95,6 +101,10 @@ class SquadTask(TrainingTask):
 
     new_weights = SPAN_HEAD
     ignored_weights = OTHER_HEADS
+    command = "finetune-squad"
+    # The same files may lie elsewhere on each machine.
+    local_settings = ("train_file", "predict_file", "cache", "vocab")
+    outputs = (ANSWERS, NBEST, NULL_ODDS, SCORES, REVIEW, PICTURE)
 
     def __init__(self, ready: Prepared) -> None:
         assert ready.shape is not None and ready.vocab is not None
@@ -105,6 +115,8 @@ class SquadTask(TrainingTask):
         self.step_plan = ready.step_plan
         self.fingerprint = ready.fingerprint
         self.start = ready.start
+        if ready.config.evaluates:
+            self.eval_fingerprint = sha256_of(str(ready.config.predict_file))
         self.train_windows = 0
         with open_binary(ready.vocab.path) as stream:
             self.vocab = stream.read()
@@ -157,7 +169,7 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
     Args:
         config: the settings.
         adapter: of the machine.
-        overwrite: remove what another run left in the folder.
+        overwrite: replace what another run left in the folder.
 
     Raises:
         DataError, ConfigError: see `prepare`; or the folder belongs to another run.
@@ -173,7 +185,16 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
     ready = prepare(config, adapter)
     begin = time.perf_counter()
     result = SquadResult(output=config.output, predict_questions=len(ready.predict_questions))
-    if computes:
+    with held_by_main(adapter.process_group, config.output, SquadTask.command):
+        _work(ready, adapter, result, overwrite)
+    result.seconds = time.perf_counter() - begin
+    return result
+
+
+def _work(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: bool) -> None:
+    """Train, answer and score, as far as the settings say so."""
+    config = ready.config
+    if config.trains or config.predicts:
         try:
             if config.trains:
                 model = _train(ready, adapter, result, overwrite)
@@ -184,15 +205,13 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
         except CompiledOnly as done:
             # Some backends can stop after compilation; there is nothing to score then.
             log.logger.info("%s; nothing was %s", done, "trained" if config.trains else "answered")
-            return result
+            return
     if ready.scores:
         result.predictions = str(Path(config.output) / ANSWERS)
         # Answers were gathered by the main process, which scores them alone.
         if adapter.process_group.topology.is_main:
             version_2 = config.version_2_with_negative
             result.scores = score_folder(config.output, ready.predict_questions, version_2)
-    result.seconds = time.perf_counter() - begin
-    return result
 
 
 def _train(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: bool) -> nn.Module:
@@ -258,6 +277,7 @@ def _answers(
         stepper=stepper,
         batcher=ready.batcher,
         tokenizer=ready.tokenizer,
+        questions=ready.predict_questions,
         windows=windows,
     )
 

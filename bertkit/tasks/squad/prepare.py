@@ -13,6 +13,7 @@ from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import sha256_of
+from bertkit.model.checkpoints import formats
 from bertkit.model.checkpoints.loading import load_config, vocab_beside
 from bertkit.model.config import BertConfig
 from bertkit.report.trackers import require_trackers
@@ -24,6 +25,7 @@ from bertkit.tasks.squad.window_cache import cached_windows
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.train import checkpoint
+from bertkit.train.starting_weights import require_outside
 from bertkit.train.step_settings import (
     chosen_precision,
     make_step_plan,
@@ -184,12 +186,9 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Prepared:
     if not (config.trains or config.predicts):
         return ready
     start = _starting_point(config)
-    if config.trains and start.parent.resolve() == Path(config.output).resolve():
-        raise ConfigError(
-            f"--init-checkpoint {start} is a checkpoint of --output itself",
-            "give another --output; to resume this run, give the checkpoint it started from",
-        )
-    shape, vocab = open_start(config, start)
+    if config.trains:
+        require_outside(start, config.output)
+    shape, vocab = open_start(config, _with_shape(config, start))
     precision = chosen_precision(adapter, config.precision, shape.hidden_size)
     config = replace(config, precision=precision)
     ready = replace(
@@ -264,7 +263,23 @@ def _starting_point(config: SquadConfig) -> Path:
                 f"no checkpoint in {config.output}", "give --init-checkpoint, or train first"
             )
         return last
+    # Whether it is needed at all, the run's folder tells; see `_with_shape`.
+    if config.trains and not _exists(Path(given)) and checkpoint.latest(config.output):
+        return Path(given)
     return checkpoint.find([given])[-1][1]
+
+
+def _with_shape(config: SquadConfig, start: Path) -> Path:
+    """Where shape and vocabulary are: a run that was begun goes on without its start."""
+    if config.trains and not _exists(start):
+        last = checkpoint.latest(config.output)
+        if last is not None:
+            return last
+    return start
+
+
+def _exists(start: Path) -> bool:
+    return formats.detect(start) is not None
 
 
 def _vocabulary(config: AnswerConfig, start: Path, shape: BertConfig) -> Vocab:

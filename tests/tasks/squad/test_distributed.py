@@ -148,7 +148,7 @@ def test_sizes_are_agreed_on_and_a_process_without_a_batch_waits(
     batcher = WindowBatcher(vocab.cls_id, vocab.sep_id)
     given = {
         "adapter": adapter, "stepper": stepper, "batcher": batcher, "tokenizer": tokenizer,
-        "windows": windows,
+        "questions": questions, "windows": windows,
     }  # fmt: skip
     found = answer_windows(config, **given)
     assert found == Predictions()
