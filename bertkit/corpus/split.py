@@ -110,17 +110,8 @@ def _split(
     started = time.perf_counter()
     # The same steps for every method: plan, resume, write, record the totals.
     files = _inputs(inputs, config, prefix)
-<<<<<<< HEAD
     settings = {**asdict(config), "part_megabytes": config.part_size}
     planned = Manifest("split", settings, describe_inputs(files))
-    manifest = begin(target.folder, planned, overwrite)
-    if manifest.complete:
-        return _result(manifest, target.folder, 0.0)
-    # Partly written files of a killed run.
-    remove_leftovers(target.folder)
-    journal = Journal(manifest, target)
-=======
-    planned = Manifest("split", asdict(config), describe_inputs(files))
     with working_folder(target.folder, planned, overwrite) as manifest:
         if manifest.complete:
             return _result(manifest, target.folder, 0.0)
@@ -135,7 +126,6 @@ def _divide(
     files: Sequence[str], config: SplitConfig, prefix: str, journal: Journal
 ) -> tuple[int, int]:
     """Write all splits; (documents that repeat an earlier one, those on more than one side)."""
->>>>>>> main
     if config.method == "hash":
         return _by_hash(files, config, journal), 0
     if config.method == "mlperf":
