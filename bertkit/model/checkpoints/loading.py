@@ -13,6 +13,7 @@ from bertkit import log
 from bertkit.errors import ConfigError, DataError
 from bertkit.model.checkpoints import formats, hf
 from bertkit.model.checkpoints.contents import CheckpointContents, infer_config
+from bertkit.model.checkpoints.tensorflow.checkpoint import FOLDERS
 from bertkit.model.checkpoints.vocabulary_padding import fitted, is_rounding
 from bertkit.model.config import NAME, BertConfig, read_config
 from bertkit.model.model_types import require_bert, type_of_config, type_of_tensors
@@ -145,19 +146,27 @@ def _refuse_other_models(place: Path) -> None:
 
 
 def config_file(folder: Path) -> Path | None:
-    """The configuration in a folder, under any of its names; None without one."""
+    """The configuration in a folder, under any of its names; None without one.
+
+    That of MLPerf's `tf1_ckpt` and `tf2_ckpt` lies one folder above.
+    """
     for name in (NAME, _GOOGLE_CONFIG):
         if (folder / name).is_file():
             return folder / name
     others = sorted(folder.glob(f"*{_GOOGLE_CONFIG}"))
-    return others[0] if len(others) == 1 else None
+    if len(others) == 1:
+        return others[0]
+    return config_file(folder.parent) if folder.name in FOLDERS else None
 
 
 def vocab_beside(path: str | Path) -> Path:
     """Where the vocabulary of a checkpoint lies, if it has one."""
     found = formats.detect(path)
     place = found[1] if found else Path(path)
-    return (place if place.is_dir() else place.parent) / VOCAB
+    folder = place if place.is_dir() else place.parent
+    if folder.name in FOLDERS and not (folder / VOCAB).is_file():
+        folder = folder.parent
+    return folder / VOCAB
 
 
 def load_into(
