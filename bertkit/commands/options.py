@@ -277,14 +277,19 @@ def resolved(
     preset: str | None = None,
     translate_file: Callable[[str], Any] | None = None,
     below: Sequence[configuration.Layer] = (),
+    whole: bool = True,
 ) -> configuration.Resolved[C]:
     """The configuration from a command's keyword arguments.
 
-    Args: as `layers`.
+    Args: as `layers`; and `whole`: another system's file must say all that its program needs.
     """
     found, external = layers(kind, given, preset, translate_file, below)
     resolved = configuration.resolve(kind, found)
-    return dataclasses.replace(resolved, external=tuple(external.rows())) if external else resolved
+    if external is None:
+        return resolved
+    if whole:
+        external.require_given(resolved.origins)
+    return dataclasses.replace(resolved, external=tuple(external.rows()))
 
 
 def layers(
@@ -312,7 +317,7 @@ def layers(
         found.append(configuration.preset_layer(preset))
     external = translate_file(config_file) if translate_file and config_file else None
     if external:
-        found.append(configuration.Layer(config_file, external.values))
+        found += external.layers()
         for line in external.warnings():
             log.logger.warning("%s", line)
     elif config_file:

@@ -37,6 +37,7 @@ from bertkit.tasks.pretraining.batches import evaluation_feed
 from bertkit.tasks.pretraining.config import EvalConfig
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.prepare import check_lengths
+from bertkit.tasks.pretraining.published import published_beside
 from bertkit.tokenization import tokenizer_files
 from bertkit.tokenization.tokenizer_facts import require_fitting
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
@@ -94,6 +95,7 @@ class EvalResult:
         records: evaluated on.
         fingerprint: of the records.
         baseline: where one was asked for.
+        published: lines on checkpoints of which others have published the quality.
         seconds: of work.
     """
 
@@ -101,6 +103,7 @@ class EvalResult:
     records: int
     fingerprint: str
     baseline: Baseline | None = None
+    published: tuple[str, ...] = ()
     seconds: float = 0.0
 
     def text(self) -> str:
@@ -119,7 +122,7 @@ class EvalResult:
             known = self.baseline
             ghost = (known.accuracy, known.loss, metrics.perplexity(known.loss), None, None)
             rows.append(("word frequencies", *map(_shown, ghost)))
-        return log.table(("checkpoint", *names), rows)
+        return "\n".join([log.table(("checkpoint", *names), rows), *self.published])
 
 
 def _shown(value: float | None) -> str:
@@ -202,6 +205,7 @@ def evaluate_checkpoints(
         records=min(config.limit, len(source)) if config.limit else len(source),
         fingerprint=source.fingerprint,
         baseline=baseline,
+        published=_published(qualities, source, config),
         seconds=time.perf_counter() - begin,
     )
 
@@ -222,6 +226,16 @@ def _require_vocabulary(
         own = tokenizer_facts(place)
         for facts in tokens:
             require_fitting(own, facts, allow_other=allow)
+
+
+def _published(
+    qualities: Sequence[CheckpointQuality], source: RecordSource, config: EvalConfig
+) -> tuple[str, ...]:
+    lines = (
+        published_beside(Path(item.checkpoint), item.mlm_accuracy, source, config.limit)
+        for item in qualities
+    )
+    return tuple(line for line in lines if line)
 
 
 def require_target(result: EvalResult, least: float | None) -> None:

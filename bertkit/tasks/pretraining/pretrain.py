@@ -12,10 +12,12 @@ from torch import nn
 
 from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Stepper
+from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.config import as_dict
 from bertkit.errors import TargetNotReachedError
-from bertkit.report.benchmark_logs import JsonSummary, MlperfLog
+from bertkit.report.benchmark_logs import MlperfLog
+from bertkit.report.dllogger import JsonSummary, TrainingSummary
 from bertkit.report.trackers import make_trackers
 from bertkit.tasks.pretraining.batches import evaluation_feed, training_feed
 from bertkit.tasks.pretraining.config import PretrainConfig
@@ -134,7 +136,13 @@ class PretrainingTask(TrainingTask):
             length = self.ready.source.max_seq_length
             made.append(MlperfLog(config.mlperf_log, config, length, first_step, evaluated))
         if config.json_summary:
-            made.append(JsonSummary(config.json_summary, as_dict(config)))
+            lines = JsonSummary(config.json_summary, as_dict(config))
+            world = Topology.from_environment().world
+            samples = len(self.ready.source)
+            summary = TrainingSummary(
+                lines, config, samples=samples, world=world, first_step=first_step
+            )
+            made.append(summary)
         return made
 
 
@@ -186,7 +194,7 @@ def rehearse(ready: Prepared, adapter: Adapter, overwrite: bool) -> None:
     Raises:
         DataError, ConfigError: as `pretrain`, before its first step.
     """
-    DryRun(PretrainingTask(ready), adapter, overwrite=overwrite).check()
+    DryRun(PretrainingTask(ready), adapter, overwrite).check()
 
 
 def _require_target(config: PretrainConfig, progress: Progress) -> None:
