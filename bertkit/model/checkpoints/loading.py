@@ -17,8 +17,6 @@ from bertkit.model.checkpoints.vocabulary_padding import fitted, is_rounding
 from bertkit.model.config import NAME, BertConfig, read_config
 from bertkit.model.model_types import require_bert, type_of_config, type_of_tensors
 from bertkit.model.parameter_names import WORD_EMBEDDINGS, is_parameter
-from bertkit.tokenization import tokenizer_files
-from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts
 
 VOCAB = "vocab.txt"
 _GOOGLE_CONFIG = "bert_config.json"
@@ -160,16 +158,6 @@ def vocab_beside(path: str | Path) -> Path:
     found = formats.detect(path)
     place = found[1] if found else Path(path)
     return (place if place.is_dir() else place.parent) / VOCAB
-
-
-def tokenizer_facts(path: str | Path) -> TokenizerFacts:
-    """What lies beside a checkpoint about its tokens; nothing where there is no checkpoint.
-
-    Raises:
-        DataError, ConfigError: files beside it are broken or contradict each other.
-    """
-    found = formats.detect(path)
-    return tokenizer_files.of_folder(vocab_beside(path).parent) if found else NOT_RECORDED
 
 
 def load_into(

@@ -9,7 +9,7 @@ from bertkit import log
 from bertkit.data.record_source import SampleSource
 from bertkit.errors import ConfigError
 from bertkit.files import open_binary
-from bertkit.model.checkpoints.loading import tokenizer_facts
+from bertkit.model.checkpoints.tokenizer import tokenizer_facts
 from bertkit.records.config import RecordsConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tokenization import tokenizer_files
