@@ -119,15 +119,10 @@ def count_option(
 
 _VOCAB = "WordPiece vocabulary: one token per line, a tokenizer.json, or the folder of a model."
 vocab_option = click.option("--vocab", required=True, metavar="PATH", help=_VOCAB)
-token_option = click.option(
-    "--vocab", metavar="FILE", help="Vocabulary, to show tokens instead of ids."
-)
-workers_option = count_option(
-    "--workers",
-    0,
-    "Worker processes; 0 starts one per core. The output does not depend on it.",
-    show=False,
-)
+_TOKENS = "Vocabulary, to show tokens instead of ids."
+token_option = click.option("--vocab", metavar="PATH", help=_TOKENS)
+_WORKERS = "Worker processes; 0 starts one per core. The output does not depend on it."
+workers_option = count_option("--workers", 0, _WORKERS, show=False)
 
 
 def prefix_option(place: str) -> Decorator:
