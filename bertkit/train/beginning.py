@@ -78,7 +78,8 @@ class Beginning:
 
     def _require_same(self, state: RunState) -> list[str]:
         task = self._task
-        return require_same(state, task.config, task.fingerprint, self._adapter.caps.name)
+        backend = self._adapter.caps.name
+        return require_same(state, task.config, task.fingerprint, backend, task.tokenizer)
 
     def _same_run(self, state: RunState) -> bool:
         try:
@@ -100,9 +101,7 @@ class Beginning:
             return Progress()
         # Fixed settings must match; `changed` lists differences that only alter rounding.
         state = load_state(resumed)
-        changed = require_same(
-            state, self._task.config, self._task.fingerprint, self._adapter.caps.name
-        )
+        changed = self._require_same(state)
         world = self._adapter.process_group.topology.world
         # Another number of processes changes the order of sums, and so their rounding.
         if state.world != world:
