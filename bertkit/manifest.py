@@ -7,7 +7,6 @@ resumes it or has nothing to do; another command or configuration is an error.
 
 from __future__ import annotations
 
-import json
 import platform
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from bertkit import __version__
 from bertkit.config import flatten
 from bertkit.errors import DataError
 from bertkit.files import read_json, sha256_of, size_of, write_text
+from bertkit.strict_json import json_text
 
 NAME = "manifest.json"
 
@@ -54,9 +54,7 @@ class Manifest:
 
     def write(self, folder: str | Path) -> None:
         """Write `manifest.json` into the folder, atomically."""
-        write_text(
-            Path(folder) / NAME, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
-        )
+        write_text(Path(folder) / NAME, json_text(asdict(self), indent=1, readable=True) + "\n")
 
     @property
     def complete(self) -> bool:
@@ -159,5 +157,5 @@ def _hashes(inputs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = json_text(value, readable=True)
     return text if len(text) <= 60 else text[:57] + "..."

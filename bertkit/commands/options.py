@@ -8,8 +8,6 @@ the precedence command line > environment > --config > preset > default.
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +19,7 @@ from click.core import ParameterSource
 from bertkit import config as configuration
 from bertkit import log
 from bertkit.settings import ordered_fields
+from bertkit.strict_json import json_text
 
 C = TypeVar("C")
 Command = Callable[..., Any]
@@ -351,13 +350,13 @@ def finish(result: dict[str, Any], as_json: bool, text: str = "", next_step: str
         text: the result for people, printed without `--json`.
         next_step: a command line that continues the main job.
 
-    Of the processes that torchrun starts, only the first one prints.
+    Of the processes of a process group, only the first one prints.
     """
-    if os.environ.get("RANK", "0") != "0":
+    if log.rank():
         return
     if as_json:
         name = click.get_current_context().info_name
-        click.echo(json.dumps({"command": name, **result}, ensure_ascii=False))
+        click.echo(json_text({"command": name, **result}, readable=True))
     elif text:
         click.echo(text)
     if next_step:

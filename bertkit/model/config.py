@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from bertkit.config import Layer, as_dict, resolve, setting
 from bertkit.errors import ConfigError
 from bertkit.files import read_json, write_text
+from bertkit.strict_json import json_text
 
 NAME = "config.json"
 
@@ -168,4 +168,4 @@ class BertConfig:
     def to_file(self, path: str | Path, architecture: str = "BertForPreTraining") -> None:
         """Write `config.json` (or the given file name), whole or not at all."""
         target = Path(path) / NAME if Path(path).is_dir() else Path(path)
-        write_text(target, json.dumps(self.to_dict(architecture), indent=2) + "\n")
+        write_text(target, json_text(self.to_dict(architecture), indent=2) + "\n")

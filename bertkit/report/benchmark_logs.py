@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from bertkit.strict_json import json_text
 from bertkit.tasks.pretraining.config import PretrainConfig
+from bertkit.train.metrics import losses_are_finite
 
 
 class _LogFile:
@@ -20,7 +21,7 @@ class _LogFile:
         self._stream: IO[str] = open(path, "a", encoding="utf-8")  # noqa: SIM115 - see close()
 
     def write(self, prefix: str, entry: Mapping[str, Any]) -> None:
-        self._stream.write(f"{prefix} {json.dumps(dict(entry))}\n")
+        self._stream.write(f"{prefix} {json_text(dict(entry))}\n")
         self._stream.flush()
 
     def close(self) -> None:
@@ -85,8 +86,8 @@ class MlperfLog:
         self._event("eval_accuracy", numbers.get("mlm_accuracy"), meta=place)
         self._event("eval_stop", kind="INTERVAL_END", meta=place)
         self._block("block_start", "INTERVAL_START")
-        if self._target is not None and numbers.get("mlm_accuracy", -1.0) >= self._target:
-            self._reached = True
+        if self._target is not None and losses_are_finite(numbers):
+            self._reached |= numbers.get("mlm_accuracy", -1.0) >= self._target
 
     def close(self) -> None:
         """End the run: `success` where the target was reached, `aborted` where not."""

@@ -10,7 +10,6 @@ A folder is written under another name and then renamed, so one with this name i
 
 from __future__ import annotations
 
-import json
 import platform
 import re
 import shutil
@@ -20,16 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bertkit import __version__
 from bertkit.config import as_dict, flatten
-from bertkit.errors import ConfigError, DataError
+from bertkit.errors import BertkitError, ConfigError, DataError
 from bertkit.files import PARTIAL, atomic_folder, read_json
 from bertkit.model.checkpoints import formats
+from bertkit.model.checkpoints.finite import named, not_finite
 from bertkit.model.checkpoints.hf import WEIGHTS, save_pretrained
 from bertkit.model.checkpoints.run_state import OPTIMIZER, STATE
 from bertkit.settings import FIXED, FREE, ROUNDING, default_values, resume_rules
+from bertkit.strict_json import json_text
 
 VOCAB = "vocab.txt"
 _NAME = re.compile(r"step-(\d{7,})")
@@ -102,20 +103,57 @@ def save(
 
     Returns:
         The checkpoint's folder.
+
+    Raises:
+        BertkitError: weights or optimizer state are not finite; nothing was written or removed.
     """
+    require_finite_run(run, state.step, model.state_dict(), stepper_state)
     target = Path(run) / folder_name(state.step)
     with atomic_folder(target) as folder:
         save_pretrained(model, folder)
         torch.save(dict(stepper_state), folder / OPTIMIZER)
         if vocab is not None:
             (folder / VOCAB).write_bytes(vocab)
-        text = json.dumps(asdict(state), indent=1, ensure_ascii=False) + "\n"
+        text = json_text(asdict(state), indent=1, readable=True) + "\n"
         (folder / STATE).write_text(text, encoding="utf-8")
     if keep_last:
         for step, old in in_run(run)[:-keep_last]:
             if not (keep_every and step % keep_every == 0):
                 shutil.rmtree(old)
     return target
+
+
+def require_finite_run(
+    run: str | Path,
+    step: int,
+    weights: Mapping[str, Tensor],
+    stepper_state: Mapping[str, Any] | None = None,
+) -> None:
+    """Check what is about to become a checkpoint.
+
+    Args:
+        run: its folder.
+        step: updates done.
+        weights: by name.
+        stepper_state: from `Stepper.state`.
+
+    Raises:
+        BertkitError: something is not finite; names it, and the last checkpoint.
+    """
+    state = not_finite(stepper_state or {})
+    found = not_finite(weights)
+    if not found and not state:
+        return
+    what = named(found, len(weights)) if found else f"the optimizer's {', '.join(state[:3])}"
+    last = latest(run)
+    kept = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
+    raise BertkitError(
+        f"the training has diverged by step {step}: "
+        + (f"{what} of the model" if found else f"{what} is not finite")
+        + f"; nothing was saved, {kept}",
+        "lower --learning-rate, lengthen the warm-up, or use bf16 instead of fp16; run the same"
+        " command again to go on from that checkpoint",
+    )
 
 
 def in_run(run: str | Path) -> list[tuple[int, Path]]:

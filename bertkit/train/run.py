@@ -13,7 +13,6 @@ The same call on the same folder resumes bit for bit, on GPUs where kernels are 
 from __future__ import annotations
 
 import copy
-import json
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,11 +29,13 @@ from bertkit.config import as_dict, dump_yaml
 from bertkit.data.prefetch import StepRange
 from bertkit.data.step_batch import StepBatch
 from bertkit.files import write_text
+from bertkit.strict_json import json_text
 from bertkit.train import checkpoint
 from bertkit.train.background_save import BackgroundSaver
 from bertkit.train.checkpoint import RunState
 from bertkit.train.config import TrainingConfig
-from bertkit.train.metrics import MetricsFile, Recorder, Tracker
+from bertkit.train.metrics import MetricsFile, Recorder, Tracker, from_json
+from bertkit.train.nonfinite import LeftOut
 from bertkit.train.profiling import ProfiledStepper, steps_to_profile
 from bertkit.train.run_files import CONFIG, MACHINE, METRICS
 from bertkit.train.step_settings import learning_rates, optimizer_spec
@@ -143,6 +144,8 @@ class TrainingRun:
             samples_per_step=config.global_batch_size,
             steps_this_run=config.steps_this_run,
             target=config.target,
+            on_nonfinite=config.on_nonfinite,
+            check_every_step=self.adapter.caps.scalar_reads == "free",
         )
         # Measured before the first step, while the device is idle.
         peak_share = self._peak_share()
@@ -205,9 +208,13 @@ class TrainingRun:
             position=state.position,
             seconds=state.seconds,
             finished=state.finished,
-            train=dict(state.metrics.get("train", {})),
-            evaluation=dict(state.metrics.get("eval", {})),
+            train=(last := from_json(state.metrics.get("train", {}))),
+            evaluation=from_json(state.metrics.get("eval", {})),
             checkpoint=resumed,
+            left_out=LeftOut(
+                overflow_steps=int(last.get("overflow_steps", 0)),
+                skipped_steps=int(last.get("skipped_steps", 0)),
+            ),
         )
         self.first_step = state.step
 
@@ -218,7 +225,7 @@ class TrainingRun:
             # Partly written checkpoints of a killed run.
             checkpoint.remove_leftovers(self.folder)
             write_text(self.folder / CONFIG, dump_yaml(as_dict(self.config)))
-            facts = json.dumps(machine_facts(self.adapter), indent=1)
+            facts = json_text(machine_facts(self.adapter), indent=1)
             write_text(self.folder / MACHINE, facts + "\n")
 
     def _make_stepper(self, placed: nn.Module, steps: int) -> Stepper:
@@ -286,7 +293,7 @@ class RunCheckpoints:
         self._stepper = stepper
         self._samples = samples
         background = task.config.background_save
-        self._saver = BackgroundSaver(copy_to_save, weights, self._write, background)
+        self._saver = BackgroundSaver(copy_to_save, weights, self._write, background, self._check)
 
     def save(self, progress: Progress) -> Path:
         """Begin to write the checkpoint of where the run stands; returns its folder."""
@@ -312,6 +319,9 @@ class RunCheckpoints:
     def wait_for_saves(self) -> None:
         """Block until every checkpoint write has finished."""
         self._saver.wait()
+
+    def _check(self, model: nn.Module, state: RunState) -> None:
+        checkpoint.require_finite_run(self._config.output, state.step, model.state_dict())
 
     def _write(self, model: nn.Module, stepper_state: Mapping[str, Any], state: RunState) -> Path:
         return checkpoint.save(
