@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from bertkit.disk_errors import write_error
 from bertkit.errors import DataError, MissingDependencyError
 
 CHUNK = 1 << 20
@@ -20,6 +21,15 @@ PARTIAL = ".partial"
 def is_remote(path: str | Path) -> bool:
     """True for a URL such as `s3://bucket/key` or `https://host/file`."""
     return "://" in str(path)
+
+
+def is_utf8(path: str | Path) -> bool:
+    """False for names in another encoding, which some libraries cannot open."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def missing_protocol(place: str, error: ImportError) -> MissingDependencyError:
@@ -82,16 +92,22 @@ def atomic_write(path: str | Path, sync: bool = True) -> Iterator[IO[bytes]]:
                 os.fsync(stream.fileno())
         os.replace(temporary, target)
     except BaseException as error:
+        explained = write_error(error, temporary)
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno and error.filename is None:
-            error.filename = str(target)  # "disk full" comes without a name
+        if explained is not None:  # "disk full" comes without a name, or from a library
+            explained.filename = str(target)
+            raise explained from error
         raise
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a UTF-8 text file atomically."""
+    """Write a UTF-8 text file atomically.
+
+    Names of files that are not UTF-8 hold lone surrogates; these become escapes such as
+    `\\udcf6`, which JSON and YAML read back as they were.
+    """
     with atomic_write(path) as stream:
-        stream.write(text.encode("utf-8"))
+        stream.write(text.encode("utf-8", "backslashreplace"))
 
 
 @contextlib.contextmanager
@@ -109,8 +125,12 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         if target.exists():
             shutil.rmtree(target)
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
+        explained = write_error(error, temporary)
         shutil.rmtree(temporary, ignore_errors=True)
+        if explained is not None:
+            explained.filename = str(target)
+            raise explained from error
         raise
 
 

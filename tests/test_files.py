@@ -1,10 +1,12 @@
 import hashlib
 import io
+import json
+import os
 from pathlib import Path
 
 import pytest
 
-from bertkit import files
+from bertkit import config, files
 from bertkit.errors import DataError
 
 
@@ -121,3 +123,12 @@ def test_read_json_names_the_line(tmp_path):
     path.write_bytes(b'{"a": "\xff"}')
     with pytest.raises(DataError, match="not UTF-8 at byte 7"):
         files.read_json(path)
+
+
+def test_names_that_are_not_utf8_survive_json_and_yaml(tmp_path):
+    path = os.fsdecode(b"J\xf6rg/caf\xe9 \xf0\x9f")
+    files.write_text(tmp_path / "a.json", json.dumps({"path": path}, ensure_ascii=False))
+    assert files.read_json(tmp_path / "a.json") == {"path": path}
+    files.write_text(tmp_path / "a.yaml", config.dump_yaml({"path": path}))
+    assert config.load_yaml(tmp_path / "a.yaml") == {"path": path}
+    assert not files.is_utf8(path) and files.is_utf8("Jörg")

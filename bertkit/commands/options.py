@@ -8,6 +8,7 @@ the precedence command line > environment > --config > preset > default.
 from __future__ import annotations
 
 import dataclasses
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -356,8 +357,24 @@ def finish(result: dict[str, Any], as_json: bool, text: str = "", next_step: str
         return
     if as_json:
         name = click.get_current_context().info_name
-        click.echo(json_text({"command": name, **result}, readable=True))
+        _print(json_text({"command": name, **result}, readable=_takes_unicode()))
     elif text:
-        click.echo(text)
+        _print(text)
     if next_step:
         log.logger.info("Next: %s", next_step)
+
+
+def _takes_unicode() -> bool:
+    """Whether standard output is UTF-8; elsewhere JSON escapes what is not ASCII."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    return encoding.lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig")
+
+
+def _print(text: str) -> None:
+    """Write a line to standard output; characters that it cannot show become escapes."""
+    if sys.stdout is None:  # closed by the caller
+        return
+    # Names of files that are not UTF-8 hold lone surrogates, which UTF-8 cannot show either.
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    sys.stdout.flush()

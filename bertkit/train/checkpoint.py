@@ -111,7 +111,9 @@ def save(
     target = Path(run) / folder_name(state.step)
     with atomic_folder(target) as folder:
         save_pretrained(model, folder)
-        torch.save(dict(stepper_state), folder / OPTIMIZER)
+        # A stream, since PyTorch opens only names that are UTF-8.
+        with open(folder / OPTIMIZER, "wb") as stream:
+            torch.save(dict(stepper_state), stream)
         if vocab is not None:
             (folder / VOCAB).write_bytes(vocab)
         text = json_text(asdict(state), indent=1, readable=True) + "\n"

@@ -42,7 +42,7 @@ from bertkit.train.step_settings import learning_rates, optimizer_spec
 from bertkit.train.task import TrainingData, TrainingTask
 from bertkit.train.trainer import LoopSettings, Progress, Trainer
 
-MakeTrackers = Callable[[Sequence[str], str, Mapping[str, Any]], list[Tracker]]
+MakeTrackers = Callable[[Sequence[str], str, Mapping[str, Any], int], list[Tracker]]
 
 
 class TrainingRun:
@@ -51,7 +51,7 @@ class TrainingRun:
     Args:
         task: what is trained, and on what.
         adapter: of the machine, started.
-        make_trackers: (names, folder, settings) → trackers, such as
+        make_trackers: (names, folder, settings, resumed step) → trackers, such as
             `bertkit.report.trackers.make_trackers`.
         overwrite: remove what another run left in the folder.
 
@@ -67,7 +67,7 @@ class TrainingRun:
         task: TrainingTask,
         adapter: Adapter,
         *,
-        make_trackers: MakeTrackers = lambda names, folder, settings: [],
+        make_trackers: MakeTrackers = lambda names, folder, settings, step: [],
         overwrite: bool = False,
     ) -> None:
         self.task = task
@@ -248,7 +248,9 @@ class TrainingRun:
             return Recorder()
         lines = MetricsFile(self.folder, self.first_step)
         settings = as_dict(self.config)
-        trackers = self._make_trackers(self.config.log_to, self.config.output, settings)
+        trackers = self._make_trackers(
+            self.config.log_to, self.config.output, settings, self.first_step
+        )
         return Recorder(lines, [*trackers, *self.task.trackers(self.first_step)])
 
     def _peak_share(self) -> Callable[[Mapping[str, float], float], float] | None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bertkit.errors import DataError
-from bertkit.files import atomic_write, read_json, write_text
+from bertkit.files import atomic_write, is_utf8, read_json, write_text
 from bertkit.model.checkpoints.contents import CheckpointContents, CheckpointToWrite
 from bertkit.model.checkpoints.formats import newest
 from bertkit.model.checkpoints.run_state import OPTIMIZER, add_run_state
@@ -188,9 +188,11 @@ def _indexed_files(index: Path) -> list[Path]:
 def _read_file(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors.torch import load, load_file
 
         try:
+            if not is_utf8(path):  # which the package cannot open
+                return dict(load(path.read_bytes()))
             return dict(load_file(path))
         except (SafetensorError, OSError, ValueError) as error:
             raise DataError(f"{path}: not a complete safetensors file: {error}") from error

@@ -16,6 +16,7 @@ from bertkit.files import open_binary
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.pack_formats import HABANA, PackShape, pack_shape
+from bertkit.report.trackers import require_trackers
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
@@ -83,6 +84,7 @@ def prepare(
         DataError: missing or broken records, vocabulary or checkpoint.
         ConfigError: settings that do not fit the data, the model or the machine.
     """
+    require_trackers(config.log_to)
     world = Topology.from_environment().world
     source = _open_source(config, dry_run)
     eval_source = RecordSource(config.eval_input) if config.eval_input else None

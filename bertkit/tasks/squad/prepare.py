@@ -15,6 +15,7 @@ from bertkit.errors import ConfigError, DataError
 from bertkit.files import sha256_of
 from bertkit.model.checkpoints.loading import load_config, vocab_beside
 from bertkit.model.config import BertConfig
+from bertkit.report.trackers import require_trackers
 from bertkit.tasks.squad.batches import WindowBatcher
 from bertkit.tasks.squad.config import AnswerConfig, SquadConfig
 from bertkit.tasks.squad.features import Window, WindowMaker
@@ -159,6 +160,7 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Prepared:
     """
     config = replace(config, layout=adapter.caps.layout(config.layout))
     if config.trains:
+        require_trackers(config.log_to)
         world = Topology.from_environment().world
         size = micro_batch_size(config.global_batch_size, config.micro_batch_size, world)
         config = replace(config, micro_batch_size=size)
