@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import hashlib
 import os
+import re
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from bertkit.disk_errors import write_error
 from bertkit.errors import DataError, MissingDependencyError
+from bertkit.temporary import REPLACED, temporary_path
 
 CHUNK = 1 << 20
-PARTIAL = ".partial"
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_LFS_POINTER_BYTES = 1024  # a pointer is smaller, says its specification
 
 
 def is_remote(path: str | Path) -> bool:
@@ -46,6 +51,7 @@ def open_binary(path: str | Path) -> IO[bytes]:
     """
     if not is_remote(path):
         try:
+            refuse_lfs_pointer(path)
             return open(path, "rb")
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror or error}") from error
@@ -54,6 +60,29 @@ def open_binary(path: str | Path) -> IO[bytes]:
     with _remote_errors(path):
         stream: IO[bytes] = fsspec.open(str(path), "rb").open()
     return stream
+
+
+def refuse_lfs_pointer(path: str | Path) -> None:
+    """Refuse the small text file that Git LFS leaves where a file was not fetched.
+
+    `open_binary` does so; readers that hand a path to another library call this themselves.
+
+    Raises:
+        DataError: it is a pointer.
+        OSError: the file does not exist or cannot be read.
+    """
+    found = Path(path).stat()
+    if not stat.S_ISREG(found.st_mode) or found.st_size >= _LFS_POINTER_BYTES:
+        return
+    with open(path, "rb") as stream:
+        head = stream.read(_LFS_POINTER_BYTES)
+    if head.startswith(_LFS_POINTER):
+        size = re.search(rb"^size (\d+)", head, re.MULTILINE)
+        bytes_there = f" of {human_bytes(int(size[1]))}" if size else ""
+        raise DataError(
+            f"{path}: a Git LFS pointer, not the file{bytes_there} itself",
+            "fetch it with `git lfs pull`, or download the file",
+        )
 
 
 @contextlib.contextmanager
@@ -72,32 +101,39 @@ def atomic_write(path: str | Path, sync: bool = True) -> Iterator[IO[bytes]]:
     """Open a binary file that appears under its name only if the block ends without an error.
 
     The bytes go to a hidden temporary file in the same folder, which is synced and renamed.
-    After an error, Ctrl-C included, the temporary file is removed and an older file of the
-    same name is left as it was.
+    A library that takes names may write to the stream's `name` instead, and even put another
+    file in its place. After an error, Ctrl-C included, the temporary file is removed and an
+    older file of the same name is left as it was.
 
     Args:
         path: the file.
-        sync: wait until the bytes are on the disk, so that the file is complete even after
-            a power failure; not worth the time for files with checksums that can be made
-            again.
+        sync: wait until bytes and name are on the disk, so that the file is complete even
+            after a power failure; not worth the time for files with checksums that can be
+            made again.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}{PARTIAL}-{os.getpid()}")
-    try:
-        with open(temporary, "wb") as stream:
-            yield stream
-            stream.flush()
+    with temporary_path(target) as temporary:
+        try:
+            with open(temporary, "xb") as stream:
+                yield stream
+                stream.flush()
+                mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
+            # By name: what was written there need not be the file that was opened.
+            if stat.S_IMODE(temporary.stat().st_mode) != mode:
+                temporary.chmod(mode)
             if sync:
-                os.fsync(stream.fileno())
-        os.replace(temporary, target)
-    except BaseException as error:
-        explained = write_error(error, temporary)
-        temporary.unlink(missing_ok=True)
-        if explained is not None:  # "disk full" comes without a name, or from a library
-            explained.filename = str(target)
-            raise explained from error
-        raise
+                sync_path(temporary)
+            os.replace(temporary, target)
+        except BaseException as error:
+            explained = write_error(error, temporary)
+            temporary.unlink(missing_ok=True)
+            if explained is not None:  # "disk full" comes without a name, or from a library
+                explained.filename = str(target)
+                raise explained from error
+            raise
+    if sync:
+        sync_path(target.parent)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -111,27 +147,60 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """A folder that is written as `NAME.partial` and renamed when the block ends.
+def atomic_folder(path: str | Path, sync: bool = True) -> Iterator[Path]:
+    """A folder that is written under a temporary name and renamed when the block ends.
 
     It replaces an older folder of the same name; after an error that one is left as it was.
+
+    Args:
+        path: the folder.
+        sync: wait until every file in it, the folder and its name are on the disk.
     """
     target = Path(path)
-    temporary = target.with_name(target.name + PARTIAL)
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    with temporary_path(target) as temporary:
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            if sync:
+                for entry in sorted(temporary.rglob("*")):
+                    sync_path(entry)
+                sync_path(temporary)
+            _put_in_place(temporary, target)
+        except BaseException as error:
+            explained = write_error(error, temporary)
+            shutil.rmtree(temporary, ignore_errors=True)
+            if explained is not None:
+                explained.filename = str(target)
+                raise explained from error
+            raise
+    if sync:
+        sync_path(target.parent)
+
+
+def _put_in_place(new: Path, target: Path) -> None:
+    """Rename a folder; one that has the name is away only for a moment, and never lost."""
+    if not target.exists():
+        os.replace(new, target)
+        return
+    with temporary_path(target, REPLACED) as old:
+        target.rename(old)
+        os.replace(new, target)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def sync_path(path: str | Path) -> None:
+    """Wait until a file's bytes, or the names in a folder, are on the disk."""
+    if os.name != "posix":  # elsewhere folders cannot be opened
+        return
+    handle = os.open(path, os.O_RDONLY)
     try:
-        yield temporary
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(temporary, target)
-    except BaseException as error:
-        explained = write_error(error, temporary)
-        shutil.rmtree(temporary, ignore_errors=True)
-        if explained is not None:
-            explained.filename = str(target)
-            raise explained from error
-        raise
+        os.fsync(handle)
+    except OSError as error:
+        # Some network file systems do not sync folders.
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(handle)
 
 
 def sha256_of(path: str | Path) -> str:
@@ -164,7 +233,7 @@ def expand_inputs(patterns: Sequence[str | Path], suffixes: Sequence[str] = ()) 
     for pattern in map(str, patterns):
         if pattern.startswith("@"):
             with open_binary(pattern[1:]) as stream:
-                names = stream.read().decode("utf-8").split("\n")
+                names = stream.read().decode("utf-8-sig").split("\n")
             found += expand_inputs([name.strip() for name in names if name.strip()], suffixes)
         elif is_remote(pattern):
             found += _remote_files(pattern, suffixes)
@@ -264,7 +333,7 @@ def package_file(*parts: str) -> Path:
 
 
 def read_json(path: str | Path) -> Any:
-    """Parse a JSON file.
+    """Parse a JSON file, with or without a byte order mark.
 
     Raises:
         DataError: cannot be read, is not UTF-8 or not JSON; names the line.
@@ -274,7 +343,7 @@ def read_json(path: str | Path) -> Any:
     with open_binary(path) as stream:
         blob = stream.read()
     try:
-        return json.loads(blob.decode("utf-8"))
+        return json.loads(blob.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:

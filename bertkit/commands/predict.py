@@ -46,12 +46,12 @@ def command(question: str | None, passage: str | None, as_json: bool, **given: A
     if question is None or passage is None:
         if sys.stdin.isatty():
             raise click.UsageError("give --question and --passage, or JSON lines on standard input")
-        lines = sys.stdin.buffer.read().decode("utf-8", "replace").split("\n")
+        lines = sys.stdin.buffer.read().decode("utf-8-sig", "replace").split("\n")
         questions = read_question_lines(lines, "standard input")
     else:
         if passage.startswith("@"):
             with open_binary(passage[1:]) as stream:
-                passage = stream.read().decode("utf-8", "replace")
+                passage = stream.read().decode("utf-8-sig", "replace")
         questions = [one_question(question, passage)]
     with registry.get(config.backend) as adapter:
         result = predict(config, questions, adapter)

@@ -69,7 +69,7 @@ def _listed(path: str, prefix: str) -> list[str]:
     with open_binary(path) as stream:
         blob = stream.read()
     try:
-        names = [name.strip() for name in blob.decode("utf-8").split("\n")]
+        names = [name.strip() for name in blob.decode("utf-8-sig").split("\n")]
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 at byte {error.start}") from error
     names = [name for name in names if name]

@@ -43,6 +43,12 @@ def test_lines_are_stripped_and_carriage_returns_dropped(tmp_path):
     assert vocab.tokens[5:] == ["the", "a"]
 
 
+def test_a_byte_order_mark_is_dropped(tmp_path):
+    path = tmp_path / "v.txt"
+    path.write_text("\n".join([*SPECIAL, "the"]), "utf-8-sig")
+    assert load_vocab(path).tokens == [*SPECIAL, "the"]
+
+
 def test_a_file_without_a_last_line_end_has_the_same_tokens(tmp_path):
     (tmp_path / "v.txt").write_text("\n".join(SPECIAL), encoding="utf-8")
     assert load_vocab(tmp_path / "v.txt").tokens == SPECIAL

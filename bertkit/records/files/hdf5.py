@@ -273,6 +273,7 @@ def open_file(path: str) -> Any:
         DataError: no such file, or not a complete HDF5 file.
     """
     try:
+        files.refuse_lfs_pointer(path)
         return h5py().File(path, "r")
     except OSError as error:
         reason = str(error).split("\n", 1)[0]

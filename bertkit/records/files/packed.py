@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from bertkit.errors import DataError
+from bertkit.files import open_binary
 from bertkit.records.files import hdf5, pack_formats
 from bertkit.records.files.instance import Instance, checked_indices, to_batch
 from bertkit.records.files.tfrecord import decode_example
@@ -139,6 +140,6 @@ class _Datasets:
 
 
 def _open(path: str) -> _Source:
-    with open(path, "rb") as stream:
+    with open_binary(path) as stream:
         is_hdf5 = stream.read(len(hdf5.SIGNATURE)) == hdf5.SIGNATURE
     return _Datasets(path) if is_hdf5 else _Examples(path)

@@ -63,6 +63,7 @@ def answer_windows(
     stepper: Stepper,
     batcher: WindowBatcher,
     tokenizer: WordPieceTokenizer,
+    questions: Sequence[Question],
     windows: Sequence[Window],
 ) -> Predictions:
     """Answers to the questions of windows, as the settings say; none but in the main process.
@@ -73,9 +74,10 @@ def answer_windows(
         stepper: of a span model and `SpanObjective`.
         batcher: makes batches.
         tokenizer: the one that made the windows.
+        questions: all to answer, also those whose passage is empty.
         windows: of all questions, those of one question side by side.
     """
-    size = config.predict_size
+    size = config.predict_size or (0 if windows else 1)
     if not size:
         own = find_batch_size(stepper, batcher, windows, fastest=adapter.caps.name == "cpu")
         size = min(adapter.process_group.gather(own))
@@ -89,7 +91,7 @@ def answer_windows(
         version_2=config.version_2_with_negative,
         null_threshold=config.null_score_diff_threshold,
     )
-    return decoder.decode(windows, scores)
+    return decoder.decode(windows, scores, questions)
 
 
 def score_windows(

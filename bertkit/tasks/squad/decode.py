@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bertkit.tasks.squad.features import Window
+from bertkit.tasks.squad.questions import Question
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 
 Scores = tuple[np.ndarray, np.ndarray]
@@ -76,19 +77,43 @@ class Decoder:
     null_threshold: float = 0.0
     _bare: dict[str, str] = field(default_factory=dict, repr=False)
 
-    def decode(self, windows: Sequence[Window], scores: Mapping[int, Scores]) -> Predictions:
-        """Answers to every question.
+    def decode(
+        self,
+        windows: Sequence[Window],
+        scores: Mapping[int, Scores],
+        questions: Sequence[Question] | None = None,
+    ) -> Predictions:
+        """Answers to every question, in the order of the questions.
+
+        A question without a window, whose passage is empty, is answered with the empty text:
+        run_squad.py says "empty" for v1.1 and fails for v2.0.
 
         Args:
             windows: of all questions, those of one question side by side.
             scores: unique id of a window → start and end logits of its positions; there
                 may be more positions than tokens.
+            questions: all to answer; None takes those of the windows.
         """
+        groups = [list(group) for _, group in groupby(windows, key=attrgetter("example"))]
+        windows_of = {group[0].question.id: group for group in groups}
+        names = windows_of if questions is None else [question.id for question in questions]
         result = Predictions()
-        for _, group in groupby(windows, key=attrgetter("example")):
-            of_one = list(group)
-            self._decode_one(of_one, [scores[window.unique_id] for window in of_one], result)
+        for name in names:
+            group = windows_of.get(name)
+            if group:
+                self._decode_one(group, [scores[window.unique_id] for window in group], result)
+            else:
+                self._decline(name, result)
         return result
+
+    def _decline(self, name: str, result: Predictions) -> None:
+        """The empty answer, for want of a passage."""
+        result.answers[name] = ""
+        result.nbest[name] = [
+            {"text": "", "probability": 1.0, "start_logit": 0.0, "end_logit": 0.0}
+        ]
+        if self.version_2:
+            result.null_odds[name] = _NO_RIVAL
 
     def _decode_one(
         self, windows: list[Window], scores: Sequence[Scores], result: Predictions

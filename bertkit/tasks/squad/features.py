@@ -23,6 +23,14 @@ from bertkit.tokenization.wordpiece import WordPieceTokenizer
 FIRST_ID = 1_000_000_000
 # Of printable ASCII: words and punctuation marks.
 _PARTS = re.compile("[0-9A-Za-z]+|[^0-9A-Za-z ]")
+# What is said of questions, with how many of how many there are and the first one's id.
+_BLANK_QUESTION = "%d of %d questions are blank (the first is %s); they are taken like the others"
+_BLANK_ANSWER = "%d of %d questions skipped: their answer is blank (the first is %s)"
+_LOST_ANSWER = (
+    "%d of %d questions skipped: their answer text is not found at answer_start (the first is %s)"
+)
+_UNUSED_PASSAGE = "%d of %d questions skipped: their passage is empty (the first is %s)"
+_EMPTY_PASSAGE = "%d of %d questions have an empty passage and so an empty answer (the first is %s)"
 
 
 @dataclass(eq=False)
@@ -193,32 +201,40 @@ class WindowMaker:
     def windows(self, questions: Sequence[Question], training: bool) -> list[Window]:
         """All windows of all questions, in order.
 
+        A passage without a token has no window; blank questions are taken like others, as
+        run_squad.py does. Both are counted in a warning.
+
         Args:
             questions: questions of one passage should stand together, as in the files.
-            training: find the answers; questions whose answer is not in the passage as
-                given are left out, with a warning that counts them.
+            training: find the answers; questions whose answer is blank or is not in the
+                passage as given are left out, with a warning that counts them.
 
         Raises:
-            DataError: not a single window comes out.
+            DataError: not a single window comes out of training questions.
         """
         made: list[Window] = []
-        unanswered = example = 0
+        remarks: dict[str, list[str]] = {}
+        example = 0
         for question in log.progress(questions, unit="question", description="windows"):
+            if not question.text.strip():
+                remarks.setdefault(_BLANK_QUESTION, []).append(question.id)
             answer = None
             if training and not question.impossible:
-                answer = question.answer_words()
+                answer = self._answer_tokens(question)
                 if answer is None:
-                    unanswered += 1
+                    blank = not question.answers[0].text.strip()
+                    reason = _BLANK_ANSWER if blank else _LOST_ANSWER
+                    remarks.setdefault(reason, []).append(question.id)
                     continue
-            made += self._of_question(question, example, FIRST_ID + len(made), answer, training)
+            own = self._of_question(question, example, FIRST_ID + len(made), answer, training)
+            if not own:
+                reason = _UNUSED_PASSAGE if training else _EMPTY_PASSAGE
+                remarks.setdefault(reason, []).append(question.id)
+            made += own
             example += 1
-        if unanswered:
-            log.logger.warning(
-                "%d of %d questions skipped: their answer text is not found at answer_start",
-                unanswered,
-                len(questions),
-            )
-        if not made:
+        for text, names in remarks.items():
+            log.logger.warning(text, len(names), len(questions), names[0])
+        if training and not made:
             raise DataError("no question can be used", "check that the passages are not empty")
         return made
 
@@ -234,12 +250,11 @@ class WindowMaker:
         passage = self._tokenise(question.passage)
         room = self.max_seq_length - len(query) - 3
         spans = _spans(len(passage.ids), room, self.doc_stride)
-        tokens = self._answer_tokens(question, passage, answer) if answer else None
         windows = []
         for index, (first, count) in enumerate(spans):
             start = end = 0 if training else None
-            if tokens and tokens[0] >= first and tokens[1] < first + count:
-                start, end = (token - first + len(query) + 2 for token in tokens)
+            if answer and answer[0] >= first and answer[1] < first + count:
+                start, end = (token - first + len(query) + 2 for token in answer)
             windows.append(
                 Window(
                     unique_id + index,
@@ -275,14 +290,17 @@ class WindowMaker:
         found = list(map(self._known.__getitem__, words))
         return list(chain.from_iterable(found)), list(map(len, found))
 
-    def _answer_tokens(
-        self, question: Question, passage: PassageTokens, answer: tuple[int, int]
-    ) -> tuple[int, int]:
-        """First and last passage token of the answer.
+    def _answer_tokens(self, question: Question) -> tuple[int, int] | None:
+        """First and last passage token of the answer; None where it has no token there.
 
         The words' tokens may hold more than the answer (`(1895-1943)` for `1895`): take
-        the first narrower span that is exactly the answer's tokens, if there is one.
+        the first narrower span that is exactly the answer's tokens, if there is one. An
+        answer inside a word that is one token (`Japan` of `Japanese`) gets the whole word.
         """
+        answer = question.answer_words()
+        if answer is None:
+            return None
+        passage = self._tokenise(question.passage)
         first = passage.first_token[answer[0]]
         following = answer[1] + 1
         last = (
@@ -290,6 +308,8 @@ class WindowMaker:
             if following < len(passage.first_token)
             else len(passage.ids)
         ) - 1
+        if last < first:  # words of characters that the tokenizer drops
+            return None
         wanted, _ = self._cut(split_words(question.answers[0].text))
         size = len(wanted)
         if size == last + 1 - first:

@@ -46,14 +46,7 @@ class PredictResult:
 
 
 def one_question(question: str, passage: str) -> Question:
-    """A question about a passage.
-
-    Raises:
-        DataError: one of them is empty.
-    """
-    for name, text in (("--question", question), ("--passage", passage)):
-        if not text.strip():
-            raise DataError(f"{name} is empty")
+    """A question about a passage."""
     return Question("1", question, Passage(passage), [])
 
 
@@ -92,8 +85,8 @@ def read_question_lines(lines: Iterable[str], source: str) -> list[Question]:
 
 def _text(entry: dict[str, Any], names: Sequence[str], place: str) -> str:
     found = next((entry[name] for name in names if name in entry), None)
-    if not isinstance(found, str) or not found.strip() or not is_writable(found):
-        raise DataError(f"{place}: {names[0]!r} is missing, empty or not a text", _FORM)
+    if not isinstance(found, str) or not is_writable(found):
+        raise DataError(f"{place}: {names[0]!r} is missing or not a text", _FORM)
     return found
 
 
@@ -115,7 +108,8 @@ def predict(
     """
     begin = time.perf_counter()
     start = checkpoint.find([str(config.init_checkpoint)])[-1][1]
-    shape, vocab = open_start(config, start)
+    shape, vocab, facts = open_start(config, start)
+    assert facts.normalisation is not None
     config = replace(config, layout=adapter.caps.layout(config.layout))
     options = options_of(config, adapter.caps.name)
     precision = chosen_precision(adapter, config.precision, shape.hidden_size)
@@ -127,7 +121,7 @@ def predict(
     adapter.start(options)
     model = BertForQuestionAnswering(shape)
     load_span_weights(model, start)
-    tokenizer = WordPieceTokenizer(vocab, config.do_lower_case)
+    tokenizer = WordPieceTokenizer(vocab, facts.normalisation)
     maker = WindowMaker(
         tokenizer, config.max_seq_length, config.doc_stride, config.max_query_length
     )
@@ -142,6 +136,7 @@ def predict(
             stepper=stepper,
             batcher=batcher,
             tokenizer=tokenizer,
+            questions=questions,
             windows=windows,
         )
     except CompiledOnly as done:

@@ -13,6 +13,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from bertkit import log
 from bertkit.errors import DataError
 from bertkit.files import read_json
 
@@ -76,7 +77,8 @@ class Question:
         text: the question.
         passage: the paragraph to look in.
         answers: as given; several in evaluation files, none where they are unknown.
-        impossible: the passage does not answer it (v2.0).
+        impossible: the passage does not answer it (v2.0): there are no answers. A file's
+            `is_impossible` decides nothing, as in the official evaluation script.
     """
 
     id: str
@@ -88,10 +90,12 @@ class Question:
     def answer_words(self) -> tuple[int, int] | None:
         """First and last word of the first answer.
 
-        None where the passage's words do not contain the answer's text, which makes the
-        question useless for training (a few of the original files are like that).
+        None where the answer is blank or the passage's words do not contain its text, which
+        makes the question useless for training (a few of the original files are like that).
         """
         answer = self.answers[0]
+        if not answer.text.strip():
+            return None
         words = self.passage.words
         first = self.passage.word_at(answer.start)
         last = self.passage.word_at(answer.start + len(answer.text) - 1)
@@ -123,8 +127,10 @@ def read_questions(
 
     Args:
         path: JSON of v1.1 or v2.0, local or remote.
-        version_2: take unanswerable questions; without it a file that has some is refused.
-        training: every question needs exactly one answer, or be unanswerable.
+        version_2: a question without answers is unanswerable, in training as in scoring;
+            questions whose `is_impossible` says otherwise are counted in a warning. Without
+            it a file that has such a flag set is refused.
+        training: every question needs exactly one answer, or none with `version_2`.
         limit: stop after so many questions; 0 reads all.
 
     Raises:
@@ -134,21 +140,34 @@ def read_questions(
     content = read_json(path)
     questions: list[Question] = []
     seen: set[str] = set()
-    for question, place in _all_questions(content, str(path)):
+    contradicted: list[str] = []
+    for question, flag, place in _all_questions(content, str(path)):
         if question.id in seen:
             raise DataError(f"{place}: this id has occurred before")
         seen.add(question.id)
-        _check_use(question, place, version_2, training)
+        _check_use(question, flag, place, version_2=version_2, training=training)
+        question.impossible = version_2 and not question.answers
+        if version_2 and flag is not None and flag != question.impossible:
+            contradicted.append(question.id)
         questions.append(question)
         if len(questions) == limit:
             break
     if not questions:
         raise DataError(f"{path}: holds no question")
+    if contradicted:
+        log.logger.warning(
+            "%s: is_impossible contradicts the answers of %d of %d questions (the first is %s);"
+            " the answers decide, as in the official evaluation script",
+            path,
+            len(contradicted),
+            len(questions),
+            contradicted[0],
+        )
     return questions
 
 
-def _all_questions(content: Any, path: str) -> Iterator[tuple[Question, str]]:
-    """Every question with its place for messages."""
+def _all_questions(content: Any, path: str) -> Iterator[tuple[Question, bool | None, str]]:
+    """Every question with its `is_impossible` (None if absent) and its place for messages."""
     articles = _get(content, "data", list, path)
     for number, article in enumerate(articles):
         title = article.get("title") if isinstance(article, dict) else None
@@ -159,12 +178,14 @@ def _all_questions(content: Any, path: str) -> Iterator[tuple[Question, str]]:
             for entry in _get(paragraph, "qas", list, here):
                 name = _get(entry, "id", str, f"{here}, a question")
                 spot = f"{here}, question {name}"
-                yield _question(entry, name, passage, spot), spot
+                flag = (
+                    _get(entry, "is_impossible", bool, spot) if "is_impossible" in entry else None
+                )
+                yield _question(entry, name, passage, spot), flag, spot
 
 
 def _question(entry: dict[str, Any], name: str, passage: Passage, place: str) -> Question:
     text = _get(entry, "question", str, place)
-    impossible = _get(entry, "is_impossible", bool, place) if "is_impossible" in entry else False
     answers = [
         Answer(_get(answer, "text", str, place), _get(answer, "answer_start", int, place))
         for answer in (_get(entry, "answers", list, place) if "answers" in entry else [])
@@ -175,19 +196,24 @@ def _question(entry: dict[str, Any], name: str, passage: Passage, place: str) ->
                 f"{place}: answer_start {answer.start} and its {len(answer.text)} characters are"
                 f" outside the paragraph of {len(passage.text)} characters"
             )
-    return Question(name, text, passage, answers, impossible)
+    return Question(name, text, passage, answers)
 
 
-def _check_use(question: Question, place: str, version_2: bool, training: bool) -> None:
-    if question.impossible and not version_2:
+def _check_use(
+    question: Question, flag: bool | None, place: str, *, version_2: bool, training: bool
+) -> None:
+    if flag and not version_2:
         raise DataError(
             f"{place}: has no answer (is_impossible)",
             "this is a v2.0 file: give --version-2-with-negative",
         )
-    if training and not question.impossible and len(question.answers) != 1:
+    count = len(question.answers)
+    if training and count != 1 and not (version_2 and count == 0):
         raise DataError(
-            f"{place}: has {len(question.answers)} answers; training needs exactly one",
-            "evaluation files belong to --predict-file",
+            f"{place}: has {count} answers; training needs exactly one",
+            "evaluation files belong to --predict-file"
+            if count
+            else "files with unanswerable questions need --version-2-with-negative",
         )
 
 

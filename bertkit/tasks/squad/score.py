@@ -65,7 +65,9 @@ def score(
     Returns:
         Percentages. v1.1: `exact_match` and `f1`; a missing prediction counts 0. v2.0:
         `exact`, `f1`, `total`, the same with `HasAns_` and `NoAns_`, and `best_…`;
-        missing predictions are left out, as the official script does.
+        missing predictions are left out, as the official script does. For `best_…` alone
+        that script counts unanswerable questions without a prediction as right, which can
+        give more than 100; here they are left out of that, too.
 
     Raises:
         DataError: nothing to score.
@@ -110,8 +112,7 @@ def _score_version_2(
             result[f"{prefix}f1"] = 100.0 * sum(overlap[name] for name in names) / len(names)
             result[f"{prefix}total"] = len(names)
     if null_odds:
-        # The official script counts every unanswerable question of the file here.
-        unanswerable = sum(1 for question in questions if not question.answers)
+        unanswerable = len(groups["NoAns_"])
         for name, values in (("exact", exact), ("f1", overlap)):
             best, threshold = _best_threshold(
                 values, predictions, null_odds, answerable, unanswerable

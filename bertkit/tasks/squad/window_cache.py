@@ -24,7 +24,7 @@ from bertkit.tasks.squad.questions import Question, collector_paused
 from bertkit.tokenization.vocabulary import Vocab
 
 # Raise it whenever windows or the layout of the file change.
-_VERSION = 1
+_VERSION = 2
 
 
 def cached_windows(
@@ -56,6 +56,8 @@ def cached_windows(
             log.logger.info("%s windows from %s", f"{len(windows):,}", path)
             return windows
     windows = make()
+    if not windows:  # all passages are empty
+        return windows
     save(path, questions, windows)
     return windows
 

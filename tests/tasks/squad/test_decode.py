@@ -10,6 +10,7 @@ import pytest
 from bertkit.tasks.squad.decode import Decoder, original_stretch
 from bertkit.tasks.squad.features import WindowMaker
 from bertkit.tasks.squad.questions import read_questions
+from bertkit.tasks.squad.score import score
 from tasks.squad.world import RIVERS, squad
 
 
@@ -112,6 +113,31 @@ def test_no_answer_is_listed_even_where_others_fill_the_list(windows, tokenizer)
     best = found.nbest[window.question.id]
     assert [entry["text"] == "" for entry in best] == [False, False, False, True]
     assert best[-1]["start_logit"] == -9.0
+
+
+def test_an_empty_passage_is_answered_with_nothing(write, tokenizer):
+    nowhere = {"context": " \u200b ", "qas": [{"id": "z", "question": "Who?", "answers": []}]}
+    questions = read_questions(write("x.json", squad(nowhere, RIVERS)), version_2=True)
+    windows = WindowMaker(tokenizer, 64, 32, 8).windows(questions, training=False)
+    scores = {window.unique_id: peaked(window, "the", "seine") for window in windows}
+    for version_2 in (True, False):
+        decoder = Decoder(tokenizer, version_2=version_2)
+        found = decoder.decode(windows, scores, questions)
+        assert list(found.answers) == list(found.nbest) == [q.id for q in questions]
+        assert found.answers["z"] == "" and found.nbest["z"][0]["probability"] == 1.0
+        assert (found.null_odds.get("z", 0) > 1000) == version_2
+    assert score(questions, found.answers, True, found.null_odds)["total"] == 3
+
+
+@pytest.mark.parametrize(
+    ("tokens", "answer"), [(("##der", "##der"), "der"), (("un", "##der"), "Under")]
+)
+def test_an_answer_may_begin_or_end_inside_a_word(write, tokenizer, tokens, answer):
+    passage = {"context": "Otto was Unders king.", "qas": [{"id": "a", "question": "Who?"}]}
+    questions = read_questions(write("x.json", squad(passage)))
+    (window,) = WindowMaker(tokenizer, 64, 32, 8).windows(questions, training=False)
+    found = Decoder(tokenizer).decode([window], {window.unique_id: peaked(window, *tokens)})
+    assert found.answers == {"a": answer}  # as run_squad.py's get_final_text says
 
 
 @pytest.mark.parametrize(

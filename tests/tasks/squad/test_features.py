@@ -8,6 +8,7 @@ import pytest
 from bertkit.errors import ConfigError, DataError
 from bertkit.tasks.squad.features import FIRST_ID, Window, WindowMaker
 from bertkit.tasks.squad.questions import read_questions
+from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.vocabulary import load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from tasks.squad.world import PEOPLE, RIVERS, paragraph, squad
@@ -112,6 +113,40 @@ def test_lost_answers_are_left_out_and_counted(write, tokenizer, caplog):
         WindowMaker(tokenizer, 64, 8, 8).windows(questions[:1], training=True)
 
 
+def test_blank_answers_and_empty_passages_are_left_out_and_counted(write, tokenizer, caplog):
+    def entry(name, question, *answers):
+        found = [{"text": text, "answer_start": start} for text, start in answers]
+        return {"id": name, "question": question, "answers": found}
+
+    content = squad(
+        {"context": "Otto \u200b wrote.", "qas": [
+            entry("a", "Who?", ("", 0)), entry("b", "Who?", (" ", 4)), entry("c", "Who?", ("", 7)),
+            entry("d", "What?", ("\u200b", 5)), entry("e", "\u00a0", ("Otto", 0)),
+        ]},
+        {"context": " ", "qas": [entry("f", "Who?")]},
+    )  # fmt: skip
+    path = write("odd.json", content)
+    questions = read_questions(path, version_2=True, training=True)
+    windows = WindowMaker(tokenizer).windows(questions, training=True)
+    assert [(w.question.id, w.start, w.end) for w in windows] == [("e", 2, 2)]
+    assert "3 of 6 questions skipped: their answer is blank (the first is a)" in caplog.text
+    assert "1 of 6 questions skipped: their answer text is not found" in caplog.text
+    assert "1 of 6 questions skipped: their passage is empty (the first is f)" in caplog.text
+    assert "1 of 6 questions are blank (the first is e)" in caplog.text
+    # All but the one with an empty passage are there to be answered.
+    answering = WindowMaker(tokenizer).windows(questions, training=False)
+    assert [window.question.id for window in answering] == list("abcde")
+
+
+def test_an_answer_inside_a_word_gets_the_tokens_of_the_whole_word_or_its_own(write, tokenizer):
+    passage = paragraph("Otto flows unders.", ("What?", "low"), ("Where?", "der"))
+    questions = read_questions(write("inside.json", squad(passage)), training=True)
+    windows = WindowMaker(tokenizer).windows(questions, training=True)
+    found = [window.tokens[window.start : window.end + 1] for window in windows]
+    # "der" is cut otherwise at the start of a word, so its word is what is learnt.
+    assert found == [["flows"], ["un", "##der", "##s", "."]]
+
+
 def test_no_room_for_the_passage(tokenizer):
     with pytest.raises(ConfigError, match="--max-query-length 64"):
         WindowMaker(tokenizer, 67, 8, 64)
@@ -121,7 +156,7 @@ def test_no_room_for_the_passage(tokenizer):
 def test_words_are_cut_as_the_tokenizer_cuts_them(shared, lower):
     name = "uncased" if lower else "cased"
     vocab = load_vocab(shared / f"data/vocab/bert-base-{name}-vocab.txt")
-    plain = WordPieceTokenizer(vocab, lower)
+    plain = WordPieceTokenizer(vocab, Normalisation(lower))
     ascii_text = "".join(map(chr, range(128)))
     words = [f"{left}{mark}{right}" for mark in ascii_text for left in ("", "Ab1") for right in
              ("", "cD", "[MASK]")]  # fmt: skip
@@ -135,7 +170,7 @@ def test_words_are_cut_as_the_tokenizer_cuts_them(shared, lower):
         "",
         "unaffable!?",
     ]
-    maker = WindowMaker(WordPieceTokenizer(vocab, lower))
+    maker = WindowMaker(WordPieceTokenizer(vocab, Normalisation(lower)))
     for _ in range(2):
         ids, counts = maker._cut(words)
         expected = [plain.tokenize(word) for word in words]

@@ -81,12 +81,16 @@ def test_version_2_learns_to_say_nothing(settings, write):
         ("Who built a bridge?", "The old king"),
         ("When was Anna born?", ""),
     )
-    file = str(write("v2.json", squad(cities, version="v2.0")))
+    del cities["qas"][1]["is_impossible"]
+    nowhere = {"context": "", "qas": [{"id": "z", "question": "Who?", "answers": []}]}
+    file = str(write("v2.json", squad(nowhere, cities, version="v2.0")))
     settings |= {"train_file": file, "predict_file": file, "version_2_with_negative": True}
     result = finetune(SquadConfig(**settings), CpuAdapter())
     assert (result.scores["exact"], result.scores["NoAns_exact"]) == (100.0, 100.0)
     odds = json.loads(Path(result.output, "null_odds.json").read_text())
-    assert [value > 0 for value in odds.values()] == [False, True]
+    assert [value > 0 for value in odds.values()] == [True, False, True]
+    assert json.loads(Path(result.predictions).read_text())["z"] == ""
+    assert max(value for name, value in result.scores.items() if "thresh" not in name) == 100.0
 
 
 def test_what_does_not_fit_together_is_said_before_anything_is_written(

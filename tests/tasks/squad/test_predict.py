@@ -77,7 +77,6 @@ def test_lines_become_questions():
         ("{", "here:1: not JSON"),
         ("[]", "here:1: not an object"),
         ('{"question": "Who?"}', "'passage' is missing"),
-        ('{"question": " ", "passage": "x"}', "'question' is missing, empty"),
         ("", "holds no question"),
     ],
 )
@@ -92,8 +91,15 @@ def test_an_id_occurs_once():
         read_question_lines([line, line], "here")
 
 
-def test_empty_words_are_refused():
-    with pytest.raises(DataError, match="--question is empty"):
-        one_question(" ", "Anna wrote.")
-    with pytest.raises(DataError, match="--passage is empty"):
-        one_question("Who?", "")
+def test_blank_questions_and_passages_are_answered_as_those_of_files(config, caplog):
+    lines = [
+        '{"id": "a", "question": " ", "passage": "Anna wrote a poem."}',
+        '{"id": "b", "question": "Who wrote?", "passage": "\\u200b "}',
+    ]
+    blank, nowhere = predict(config, read_question_lines(lines, "here"), CpuAdapter()).answers
+    assert blank["answer"] in "Anna wrote a poem." and blank["answer"]
+    assert (nowhere["answer"], nowhere["probability"]) == ("", 1.0)
+    assert "1 of 2 questions are blank (the first is a)" in caplog.text
+    assert "1 of 2 questions have an empty passage" in caplog.text
+    alone = predict(config, [one_question("Who?", "")], CpuAdapter()).answers
+    assert [answer["answer"] for answer in alone] == [""]

@@ -36,6 +36,27 @@ def test_answer_words(answer, words):
     assert question.answer_words() == words
 
 
+def test_the_answers_decide_what_is_impossible(write, caplog):
+    entries = [
+        {"id": "a", "answers": [{"text": "Anna", "answer_start": 0}]},
+        {"id": "b", "answers": []},
+        {"id": "c"},
+        {"id": "d", "answers": [{"text": "Anna", "answer_start": 0}], "is_impossible": True},
+        {"id": "e", "answers": [], "is_impossible": False},
+    ]
+    passage = {"context": "Anna wrote.", "qas": [{**entry, "question": "?"} for entry in entries]}
+    path = write("v2.json", squad(passage))
+    for training in (True, False):
+        caplog.clear()
+        found = read_questions(path, version_2=True, training=training)
+        assert [question.impossible for question in found] == [False, True, True, False, True]
+        assert "contradicts the answers of 2 of 5 questions (the first is d)" in caplog.text
+    path = write("unflagged.json", squad({**passage, "qas": passage["qas"][:3]}))
+    with pytest.raises(DataError, match="has 0 answers") as caught:
+        read_questions(path, training=True)
+    assert "--version-2-with-negative" in caught.value.hint
+
+
 def test_version_2_needs_its_flag(write):
     path = write("v2.json", squad(paragraph("Anna wrote.", ("Who?", "Anna"), ("Where?", ""))))
     with pytest.raises(DataError, match=r"Old_Cities.*q-.*is_impossible") as caught:

@@ -50,6 +50,13 @@ def test_version_2_by_hand():
     }  # fmt: skip
 
 
+def test_no_score_is_above_100_where_predictions_are_missing():
+    # The official script counts c and d as right for best_exact and best_f1: 300.
+    questions = [question("a", "red cat"), question("c"), question("d")]
+    scores = score(questions, {"a": "red cat"}, version_2=True, null_odds={"a": -1.0})
+    assert scores["best_exact"] == scores["best_f1"] == scores["exact"] == 100.0
+
+
 def test_declining_every_question_scores_the_unanswerable_ones(shared):
     path = shared / "data/squad/dev-v2.0.eval-equivalent.json"
     questions = read_questions(path, version_2=True)
