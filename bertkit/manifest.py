@@ -8,7 +8,6 @@ resumes it or has nothing to do; another command or configuration is an error.
 from __future__ import annotations
 
 import contextlib
-import json
 import platform
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from bertkit.config import flatten
 from bertkit.errors import BertkitError, DataError
 from bertkit.files import atomic_write, read_json, sha256_of, size_of, write_text
 from bertkit.folder_lock import locked_folder
+from bertkit.strict_json import json_text
 from bertkit.temporary import remove_leftovers
 
 NAME = "manifest.json"
@@ -65,7 +65,7 @@ class Manifest:
         values = asdict(self)
         if not self.replaces:
             del values["replaces"]
-        write_text(Path(folder) / NAME, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+        write_text(Path(folder) / NAME, json_text(values, indent=1, readable=True) + "\n")
 
     @property
     def complete(self) -> bool:
@@ -256,5 +256,5 @@ def _hashes(inputs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = json_text(value, readable=True)
     return text if len(text) <= 60 else text[:57] + "..."
