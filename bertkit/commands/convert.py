@@ -46,11 +46,15 @@ Example:
     "--model-config", metavar="FILE", help="bert_config.json, if there is none beside INPUT."
 )
 @click.option("--vocab", metavar="FILE", help="Vocabulary, if there is no vocab.txt beside INPUT.")
+@options.treatment_options(
+    "Whether the tokenizer lower-cases text.  [default: as INPUT records]",
+    "Whether it strips accents.  [default: as INPUT records]",
+    "Whether every CJK ideograph is a word of its own.  [default: as INPUT records]",
+)
 @click.option(
-    "--do-lower-case/--cased",
-    "lower_case",
-    default=True,
-    help="Whether the tokenizer lower-cases text.  [default: on]",
+    "--allow-other-vocab",
+    is_flag=True,
+    help="Take a vocabulary that is not INPUT's, whose tokens were changed on purpose.",
 )
 @click.option("--keep-optimizer", is_flag=True, help="Also convert the moments of Adam or LAMB.")
 @options.count_option(

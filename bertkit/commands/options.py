@@ -22,7 +22,7 @@ from bertkit import log
 from bertkit.settings import ordered_fields
 from bertkit.strict_json import json_text
 from bertkit.tokenization.normalisation import FLAGS
-from bertkit.train.config import largest_divisor
+from bertkit.train.config import with_fitting_micro_batch
 
 C = TypeVar("C")
 Command = Callable[..., Any]
@@ -116,18 +116,12 @@ def count_option(
     )
 
 
-vocab_option = click.option(
-    "--vocab", required=True, metavar="FILE", help="WordPiece vocabulary, one token per line."
-)
-token_option = click.option(
-    "--vocab", metavar="FILE", help="Vocabulary, to show tokens instead of ids."
-)
-workers_option = count_option(
-    "--workers",
-    0,
-    "Worker processes; 0 starts one per core. The output does not depend on it.",
-    show=False,
-)
+_VOCAB = "WordPiece vocabulary: one token per line, a tokenizer.json, or the folder of a model."
+vocab_option = click.option("--vocab", required=True, metavar="PATH", help=_VOCAB)
+_TOKENS = "Vocabulary, to show tokens instead of ids."
+token_option = click.option("--vocab", metavar="PATH", help=_TOKENS)
+_WORKERS = "Worker processes; 0 starts one per core. The output does not depend on it."
+workers_option = count_option("--workers", 0, _WORKERS, show=False)
 
 
 def prefix_option(place: str) -> Decorator:
@@ -327,25 +321,7 @@ def layers(
     found.append(configuration.Layer(configuration.COMMAND_LINE, command_line))
     assigned = configuration.parse_assignments(assignments)
     found.append(configuration.Layer(configuration.ASSIGNMENT, assigned))
-    return _with_fitting_micro_batch(found), external
-
-
-def _with_fitting_micro_batch(layers: list[configuration.Layer]) -> list[configuration.Layer]:
-    """A preset's micro-batch yields to a global batch that the user gives."""
-    places: dict[str, tuple[int, Any]] = {}
-    for number, layer in enumerate(layers):
-        for key, value in configuration.flatten(layer.values).items():
-            places[key] = (number, value)
-    place, size = places.get("micro_batch_size", (-1, 0))
-    given, whole = places.get("global_batch_size", (-1, 0))
-    if place < 0 or given <= place or not configuration.is_preset(layers[place].origin):
-        return layers
-    # Values that are no numbers are refused later, with all others.
-    if not str(whole).isdecimal() or not int(whole) or int(whole) % size == 0:
-        return layers
-    origin = f"{layers[place].origin}, for {int(whole)} per step"
-    fitting = {"micro_batch_size": largest_divisor(int(whole), size)}
-    return [*layers[: place + 1], configuration.Layer(origin, fitting), *layers[place + 1 :]]
+    return with_fitting_micro_batch(found), external
 
 
 def _typed_values(kind: type, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

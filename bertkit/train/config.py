@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bertkit.backends.process_group import PROCESS_TIMEOUT
-from bertkit.config import setting
+from bertkit.config import Layer, flatten, is_preset, setting
 from bertkit.settings import FREE, ROUNDING
 
 # AdamW without bias correction, as in Google's, MLPerf's and Cerebras' programs.
@@ -37,6 +37,28 @@ ON_NONFINITE = ("stop", "skip")
 def largest_divisor(number: int, most: int) -> int:
     """The largest divisor of a number that is not above `most`."""
     return next(size for size in range(min(most, number), 0, -1) if number % size == 0)
+
+
+def with_fitting_micro_batch(layers: list[Layer]) -> list[Layer]:
+    """Layers of settings in which a preset's micro-batch yields to the user's global batch.
+
+    Args:
+        layers: lowest first.
+    """
+    places: dict[str, tuple[int, Any]] = {}
+    for number, layer in enumerate(layers):
+        for key, value in flatten(layer.values).items():
+            places[key] = (number, value)
+    place, size = places.get("micro_batch_size", (-1, 0))
+    given, whole = places.get("global_batch_size", (-1, 0))
+    if place < 0 or given <= place or not is_preset(layers[place].origin):
+        return layers
+    # Values that are no numbers are refused later, with all others.
+    if not str(whole).isdecimal() or not int(whole) or int(whole) % size == 0:
+        return layers
+    origin = f"{layers[place].origin}, for {int(whole)} per step"
+    fitting = {"micro_batch_size": largest_divisor(int(whole), size)}
+    return [*layers[: place + 1], Layer(origin, fitting), *layers[place + 1 :]]
 
 
 def allow_other_vocab() -> Any:
