@@ -29,16 +29,18 @@ from bertkit.tokenization.tokenizer_facts import (
     of_vocab,
     require_same,
 )
+from bertkit.tokenization.tokenizer_json import NAME as TOKENIZER
+from bertkit.tokenization.tokenizer_json import tokens_of
 from bertkit.tokenization.vocabulary import (
+    VOCAB,
     Vocab,
     load_vocab,
     sha256_of_tokens,
     shipped_folder,
+    vocab_in,
 )
 
-VOCAB = "vocab.txt"
 CONFIG = "tokenizer_config.json"
-TOKENIZER = "tokenizer.json"
 STATE = "state.json"
 SIDECAR = ".json"  # appended to the name of a vocabulary file
 SPECIAL_TOKENS = {
@@ -67,7 +69,7 @@ def of_folder(folder: str | Path) -> TokenizerFacts:
         state = files.read_json(place / STATE)
         if isinstance(state, Mapping):
             parts.append(of_run(state, str(place / STATE)))
-    if (place / VOCAB).is_file():
+    if vocab_in(place) == place / VOCAB:  # else tokenizer.json has more tokens
         parts.append(of_vocab(load_vocab(place / VOCAB, "last")))
     return _with_known_case(merged(parts, str(place)))
 
@@ -90,29 +92,13 @@ def of_vocabulary(vocab: Vocab) -> TokenizerFacts:
         found = from_dict(values if isinstance(values, Mapping) else {}, str(beside))
         require_same(facts, found, f"remove {beside.name}, or restore the vocabulary it was for")
         parts.append(found)
-    if path.name == VOCAB:
+    if path.name in (VOCAB, TOKENIZER):
         parts += [
             read(path.with_name(name))
             for name, read in ((CONFIG, _of_config), (TOKENIZER, _of_tokenizer))
             if path.with_name(name).is_file()
         ]
     return _with_known_case(merged(parts, vocab.path))
-
-
-def tokens_of(path: str | Path) -> list[str]:
-    """The WordPiece vocabulary in a `tokenizer.json`, in the order of its ids.
-
-    Raises:
-        DataError: unreadable, another kind of tokenizer, or ids with gaps.
-    """
-    model = _section(_read(path), "model")
-    kind, table = model.get("type", "WordPiece"), model.get("vocab")
-    if kind != "WordPiece" or not isinstance(table, dict) or not table:
-        raise DataError(f"{path}: holds a {kind} tokenizer; BERT's are WordPiece")
-    tokens = sorted(table, key=table.__getitem__)
-    if [table[token] for token in tokens] != list(range(len(tokens))):
-        raise DataError(f"{path}: the ids of its {len(tokens):,} tokens are not 0, 1, 2, ...")
-    return [token.strip() for token in tokens]
 
 
 def write_config(folder: str | Path, facts: TokenizerFacts) -> None:
@@ -156,7 +142,7 @@ def _of_tokenizer(path: Path) -> TokenizerFacts:
             "tokenize_chinese_chars": normaliser.get("handle_chinese_chars"),
         }
         normalisation = from_settings(settings, str(path))
-    tokens = tokens_of(path)
+    tokens = [token.strip() for token in tokens_of(path)]
     return TokenizerFacts(
         tokens_sha256=sha256_of_tokens(tokens),
         vocab_size=len(tokens),

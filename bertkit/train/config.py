@@ -32,6 +32,11 @@ LAYOUTS = ("auto", "unpadded", "padded")
 TRACKERS = ("tensorboard", "wandb")
 
 
+def largest_divisor(number: int, most: int) -> int:
+    """The largest divisor of a number that is not above `most`."""
+    return next(size for size in range(min(most, number), 0, -1) if number % size == 0)
+
+
 def allow_other_vocab() -> Any:
     """The setting `--allow-other-vocab`, the same wherever tokens meet a checkpoint."""
     return setting(

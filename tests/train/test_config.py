@@ -48,6 +48,7 @@ def test_contradictions_name_their_flags():
 # What could change between the calls of a run before these rules stood beside the settings.
 PRETRAINING_FREE = {
     "input", "text", "text_cache", "output", "eval_input", "vocab", "init_checkpoint", "resume",
+    "model_config",  # came later; the sizes themselves are compared
     "save_every", "keep_last", "keep_every", "background_save", "eval_every", "eval_every_samples",
     "mlperf_log", "json_summary", "measure_peak", "log_every", "log_to", "target_mlm_accuracy",
     "steps_this_run", "epochs", "warmup_proportion", "shard_optimizer", "recompute",
@@ -60,7 +61,7 @@ SQUAD_FIXED = {
     "version_2_with_negative", "max_seq_length", "doc_stride",
     "max_query_length", "precision", "global_batch_size", "epochs", "max_steps", "optimizer",
     "learning_rate", "schedule", "warmup_proportion", "weight_decay", "max_grad_norm", "limit",
-    "seed",
+    "seed", "model_config",
 }  # fmt: skip
 SQUAD_ROUNDING = {"backend", "layout", "micro_batch_size"}
 SECTIONS = ("cuda.", "hpu.", "ipu.", "cs.")

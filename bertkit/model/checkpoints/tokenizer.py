@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bertkit.model.checkpoints import formats
+from bertkit.model.checkpoints.loading import vocab_beside
 from bertkit.tokenization import tokenizer_files
 from bertkit.tokenization.tokenizer_facts import (
     NOT_RECORDED,
@@ -24,11 +25,11 @@ def tokenizer_facts(path: str | Path) -> TokenizerFacts:
     Raises:
         DataError, ConfigError: files beside it are broken or contradict each other.
     """
-    found = formats.detect(path)
+    found, vocab = formats.detect(path), vocab_beside(path)
     if found is None:
         return NOT_RECORDED
-    place = found[1]
-    return tokenizer_files.of_folder(place if place.is_dir() else place.parent)
+    place = found[1] if found[1].is_dir() else found[1].parent
+    return tokenizer_files.of_folder(vocab.parent if vocab else place)
 
 
 def facts_with(

@@ -98,8 +98,14 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
     init_checkpoint: str | None = override(
         TrainingConfig,
         "init_checkpoint",
-        help="Start from the weights of this checkpoint (as phase 2 does); nothing else is taken "
-        "from it.",
+        help="Start from the weights of this checkpoint (as phase 2 does), which also gives the "
+        "shape of the model.",
+    )
+    model_config: str | None = setting(
+        None,
+        help="config.json or bert_config.json with the model's shape; not needed where one lies "
+        "beside --init-checkpoint.",
+        on_resume=FREE,
     )
     max_steps: int = override(
         TrainingConfig, "max_steps", 1000, help="Optimizer steps of the whole run.", minimum=1
@@ -200,9 +206,9 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         found = []
         if self.input and self.text:
             found.append("--input and --text exclude each other")
-        if self.text and not self.vocab:
+        if self.text and not (self.vocab or self.init_checkpoint):
             found.append("--text needs --vocab")
-        if self.mask == "dynamic" and not self.vocab:
+        if self.mask == "dynamic" and not (self.vocab or self.init_checkpoint):
             found.append("--mask dynamic needs --vocab")
         if self.new_pairs and not self.text:
             found.append("--new-pairs needs --text")
@@ -222,6 +228,12 @@ def mlperf_eval_samples(global_batch_size: int) -> int:
 class EvalConfig(RecordBatchConfig, BackendSections):
     """How checkpoints are evaluated."""
 
+    vocab: str | None = setting(
+        None, help="Vocabulary of the checkpoints; by default the one beside each of them."
+    )
+    model_config: str | None = setting(
+        None, help="config.json with the shape of the model, where none lies beside a checkpoint."
+    )
     batch_size: int = setting(32, help="Sequences per forward pass.", minimum=1)
     allow_other_vocab: bool = allow_other_vocab()
     mlm_only: bool = setting(

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bertkit import log
 from bertkit.backends.base import Adapter, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
+from bertkit.config import is_preset
 from bertkit.data.dynamic_masking import DynamicMasking
 from bertkit.data.record_source import RecordSource, SampleSource
 from bertkit.errors import ConfigError
@@ -18,6 +20,7 @@ from bertkit.records.files.pack_formats import HABANA, PackShape, pack_shape
 from bertkit.report.trackers import require_trackers
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size
+from bertkit.tasks.pretraining.start import require_known_words, shaped, starting_point
 from bertkit.tasks.pretraining.vocabulary import fit_vocabulary, treated_as_before
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
@@ -30,6 +33,9 @@ from bertkit.train.step_settings import (
     optimizer_spec,
     refuse,
 )
+
+_PHASE_2 = "-phase2"  # ends the names of presets for long sequences
+_PHASE_2_LENGTH = 512
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,8 @@ class Prepared:
         tokenizer: what is known about the tokens.
         step_plan: what one step computes.
         masking: new masks for every epoch, or None.
+        tokens: numbers of tokens that may occur; rows of the word embedding beyond them are
+            padding.
     """
 
     config: PretrainConfig
@@ -53,6 +61,7 @@ class Prepared:
     tokenizer: TokenizerFacts
     step_plan: StepPlan
     masking: DynamicMasking | None = None
+    tokens: int = 0
 
     @property
     def estimate(self) -> Estimate:
@@ -88,16 +97,23 @@ def prepare(
         DataError: missing or broken records, vocabulary or checkpoint.
         ConfigError: settings that do not fit the data, the model or the machine.
     """
+    origins = origins or {}
     require_outside(config.init_checkpoint, config.output)
     require_trackers(config.log_to)
     world = Topology.from_environment().world
+    start = starting_point(config, origins)
+    config = shaped(config, origins, start)
     config, source = _open_source(config, dry_run)
     eval_source = RecordSource(config.eval_input) if config.eval_input else None
     sources: list[SampleSource] = [source, eval_source] if eval_source else [source]
-    vocabulary = fit_vocabulary(config, origins or {}, sources)
+    rows = require_known_words(config, start, sources)
+    if start:  # the checkpoint decides how many rows there are
+        origins = {"model.vocab_size": str(start.path), **origins}
+    vocabulary = fit_vocabulary(config, origins, sources)
     config = vocabulary.config
     for records in sources:
         check_lengths(records, config.model)
+    _warn_of_phase_2(config, origins, source)
     steps = config.steps(len(source))
     config = replace(
         config,
@@ -112,7 +128,8 @@ def prepare(
     wanted = config.micro_batch_size
     if not wanted:
         wanted = fitting_size(config, source, world, adapter.device_memory())
-    size = micro_batch_size(config.global_batch_size, wanted, world)
+    yields = is_preset(origins.get("micro_batch_size"))
+    size = micro_batch_size(config.global_batch_size, wanted, world, yields)
     config = replace(config, micro_batch_size=size)
     check_steps(config, steps)
     step_plan = make_step_plan(
@@ -127,7 +144,28 @@ def prepare(
         tokenizer=vocabulary.facts,
         step_plan=step_plan,
         masking=_masking(config),
+        tokens=min(rows.trained if rows else config.model.vocab_size, config.model.vocab_size),
     )
+
+
+def _warn_of_phase_2(
+    config: PretrainConfig, origins: Mapping[str, str], source: SampleSource
+) -> None:
+    """Say where a preset for the second phase is used like one for the first."""
+    presets = {origin for origin in origins.values() if is_preset(origin)}
+    if not any(_PHASE_2 in origin for origin in presets):
+        return
+    if not config.init_checkpoint:
+        log.logger.warning(
+            "the preset of phase 2 goes on from phase 1; without --init-checkpoint this run"
+            " starts from random weights, with phase 2's low learning rate and short warm-up"
+        )
+    if source.max_seq_length < _PHASE_2_LENGTH:
+        log.logger.warning(
+            "the preset of phase 2 is for records of %d tokens, these have %d",
+            _PHASE_2_LENGTH,
+            source.max_seq_length,
+        )
 
 
 def _settled(config: PretrainConfig, adapter: Adapter, steps: int) -> PretrainConfig:

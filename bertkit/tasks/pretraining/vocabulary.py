@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from bertkit import log
 from bertkit.data.record_source import SampleSource
 from bertkit.errors import ConfigError
-from bertkit.files import open_binary
+from bertkit.model.checkpoints.loading import vocab_beside
 from bertkit.model.checkpoints.tokenizer import tokenizer_facts
 from bertkit.records.config import RecordsConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
@@ -21,7 +21,7 @@ from bertkit.tokenization.tokenizer_facts import (
     same_vocabulary,
     settled,
 )
-from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
+from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab, vocabulary_bytes
 
 
 @dataclass(frozen=True)
@@ -86,16 +86,20 @@ def fit_vocabulary(
         require_same(
             tokens, replace(given, normalisation=None), "give the vocabulary of make-records"
         )
-        with open_binary(place) as stream:
-            content = stream.read()
+        content = vocabulary_bytes(place)
     start = TokenizerFacts()
     if config.init_checkpoint:
         start = tokenizer_facts(config.init_checkpoint)
         allow = config.allow_other_vocab
         for facts in known or [given]:
             require_fitting(start, facts, allow_other=allow)
-        if allow and same_vocabulary(start, tokens if known else given) is False:
+        alike = same_vocabulary(start, tokens if known else given)
+        if allow and alike is False:
             start = TokenizerFacts()
+        # The start's vocabulary goes on with the run, unless the records are of another.
+        beside = vocab_beside(config.init_checkpoint) if config.vocab is None else None
+        if beside is not None and alike is not False:
+            content = vocabulary_bytes(beside)
     config, facts = _treatment(config, [tokens, start, given], vocab)
     return RunVocabulary(_with_size(config, origins, facts.vocab_size), facts, content)
 

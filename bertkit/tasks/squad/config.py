@@ -26,8 +26,12 @@ class AnswerConfig(ComputeConfig, BackendSections):
     )
     vocab: str | None = setting(
         None,
-        help="WordPiece vocabulary; by default vocab.txt beside the checkpoint.",
+        help="WordPiece vocabulary; by default the one beside the checkpoint.",
         on_resume=FREE,
+    )
+    model_config: str | None = setting(
+        None,
+        help="config.json with the shape of the model, where none lies beside the checkpoint.",
     )
     allow_other_vocab: bool = allow_other_vocab()
     do_lower_case: bool | None = setting(
@@ -136,6 +140,12 @@ class SquadConfig(AnswerConfig, TrainingConfig):
         on_resume=FREE,
     )
     limit: int = setting(0, help="Use only the first N questions of each file; 0: all.", minimum=0)
+    json_summary: str | None = setting(
+        None,
+        help="File to log the run to in the format of NVIDIA's dllogger (JSON lines), with the"
+        " scores and the speed of answering.",
+        on_resume=FREE,
+    )
     global_batch_size: int = override(
         TrainingConfig,
         "global_batch_size",

@@ -14,7 +14,6 @@ from bertkit.backends.sections import options_of
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import sha256_of
 from bertkit.model.checkpoints import formats
-from bertkit.model.checkpoints.loading import load_config, vocab_beside
 from bertkit.model.checkpoints.tokenizer import facts_with
 from bertkit.model.config import BertConfig
 from bertkit.report.trackers import require_trackers
@@ -28,6 +27,7 @@ from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.train import checkpoint
+from bertkit.train.starting_point import StartingPoint, opened
 from bertkit.train.starting_weights import require_outside
 from bertkit.train.step_settings import (
     chosen_precision,
@@ -234,8 +234,8 @@ def open_start(config: AnswerConfig, start: Path) -> tuple[BertConfig, Vocab, To
         DataError: files are missing, broken, or of another vocabulary.
         ConfigError: vocabulary or lengths do not fit the checkpoint, or a flag contradicts it.
     """
-    shape = load_config(start)
-    vocab = _vocabulary(config, start, shape)
+    found = opened(start, config.model_config)
+    shape, vocab = found.shape, _vocabulary(config, found)
     facts = facts_with(
         start,
         vocab,
@@ -300,17 +300,13 @@ def _exists(start: Path) -> bool:
     return formats.detect(start) is not None
 
 
-def _vocabulary(config: AnswerConfig, start: Path, shape: BertConfig) -> Vocab:
+def _vocabulary(config: AnswerConfig, start: StartingPoint) -> Vocab:
     """The vocabulary given, or the one beside the checkpoint; must have the model's size."""
-    beside = vocab_beside(start)
-    if config.vocab is None and not beside.is_file():
-        raise ConfigError(f"there is no {beside}", "give --vocab, the vocabulary of the checkpoint")
-    vocab = load_vocab(find_vocab(config.vocab) if config.vocab else beside)
-    size = len(vocab)
-    # Models are often padded to a multiple of 8 or 64 rows, for the matrix units.
-    if shape.vocab_size not in {size, -(-size // 8) * 8, -(-size // 64) * 64}:
+    if config.vocab is None and start.vocab_file is None:
         raise ConfigError(
-            f"{vocab.path} has {size:,} tokens, the model of {start} {shape.vocab_size:,}",
-            "give the vocabulary that the checkpoint was pretrained with",
+            f"there is no vocabulary beside {start.path}",
+            "give --vocab, the vocabulary of the checkpoint",
         )
+    vocab = load_vocab(find_vocab(config.vocab) if config.vocab else str(start.vocab_file))
+    start.require_vocab(vocab)
     return vocab
