@@ -10,7 +10,14 @@ from typing import Any
 
 from bertkit.config import load_yaml
 from bertkit.errors import ConfigError
-from bertkit.external_configs import cerebras, cerebras_keys, google, graphcore, habana
+from bertkit.external_configs import (
+    cerebras,
+    cerebras_keys,
+    google,
+    graphcore,
+    graphcore_keys,
+    habana,
+)
 from bertkit.external_configs.translation import PRETRAIN, Rule, Translation
 from bertkit.files import open_binary
 
@@ -48,14 +55,14 @@ SYSTEMS = (
         syntax="json",
         recognises=graphcore.recognises_keras,
         translate=lambda source, values, _: graphcore.read_keras(source, values),
-        rules=graphcore.KERAS_TABLE,
+        rules=graphcore_keys.KERAS_TABLE,
     ),
     ExternalSystem(
         title="Graphcore, PyTorch (YAML presets, as FILE:NAME)",
         syntax="yaml",
         recognises=graphcore.recognises_presets,
         translate=graphcore.read_preset,
-        rules=graphcore.TORCH_TABLE,
+        rules=graphcore_keys.TORCH_TABLE,
     ),
     ExternalSystem(
         title="Google (bert_config.json)",
