@@ -28,6 +28,8 @@ def command(
 
     The files given decide which of the three are done; --do-train, --do-predict and
     --do-eval (and --no-do-…) say so explicitly. Run the same command again to resume.
+    --config takes bertkit's YAML, and scripts and jobs with the flags of Habana's run_squad.py;
+    --dry-run shows what every flag became.
     Without training, sequence lengths and other settings are taken from the run that trained
     the model. Under torchrun, mpirun or poprun the processes share the work.
 
@@ -43,12 +45,13 @@ def command(
     translate = functools.partial(translate_file, command=FINETUNE_SQUAD)
     resolved = options.resolved(SquadConfig, given, preset, translate, below)
     from bertkit.backends import registry
-    from bertkit.tasks.squad.finetune import finetune
+    from bertkit.tasks.squad.finetune import finetune, rehearse
     from bertkit.tasks.squad.prepare import prepare
 
     if dry_run:
         with registry.for_planning(resolved.config.backend) as adapter:
             ready = prepare(resolved.config, adapter)
+            rehearse(ready, adapter, overwrite)
             plan = ready.estimate()
         settings = log.table(("setting", "value", "from"), resolved.rows(ready.config))
         if resolved.external:

@@ -17,6 +17,7 @@ from bertkit.external_configs import (
     graphcore,
     graphcore_keys,
     habana,
+    habana_squad,
 )
 from bertkit.external_configs.translation import PRETRAIN, Rule, Translation
 from bertkit.files import open_binary
@@ -74,8 +75,16 @@ SYSTEMS = (
         title="Habana (flags of run_pretraining.py in a job file or script)",
         syntax="text",
         recognises=habana.recognises,
-        translate=lambda source, text, _: habana.read(source, text),
+        translate=habana.read,
         rules=habana.TABLE,
+    ),
+    ExternalSystem(
+        # Its files are read by the row before; this one documents its flags.
+        title="Habana (flags of run_squad.py, for finetune-squad)",
+        syntax="text",
+        recognises=habana.recognises,
+        translate=habana.read,
+        rules=habana_squad.TABLE,
     ),
 )
 

@@ -20,7 +20,8 @@ from bertkit.errors import ConfigError
 
 MAPPED, IGNORED, REFUSED = "mapped", "ignored", "refused"
 PRETRAIN, FINETUNE_SQUAD = "pretrain", "finetune-squad"
-_VARIABLE = re.compile(r"\$\{?[A-Za-z_]")
+_VARIABLE = re.compile(r"\$[({]?[A-Za-z_]|`")
+_PLACEHOLDER = re.compile(r"<[A-Za-z][\w.-]*>")
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,10 @@ class Translation:
     def default_origin(self) -> str:
         """Where the settings in `defaults` come from, for people."""
         return f"default of {self.program}"
+
+    def all_values(self) -> dict[str, Any]:
+        """The settings, whether the file gives them or its program's defaults do."""
+        return self.defaults | self.values
 
     def layers(self) -> list[Layer]:
         """The settings by origin, those of the file last."""
@@ -305,6 +310,8 @@ def _apply(rule: Rule, value: Any) -> tuple[Mapping[str, Any], str, str]:
         value = os.path.expandvars(value)
         if _VARIABLE.search(value):
             return {}, IGNORED, "holds a variable that is not set; give the setting itself"
+        if _PLACEHOLDER.search(value):
+            return {}, IGNORED, "a placeholder; give the setting itself"
     try:
         settings = rule.apply(value)
     except Ignore as reason:

@@ -14,11 +14,13 @@ from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Stepper
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
+from bertkit.config import as_dict
 from bertkit.data.sample_feed import SampleFeed
 from bertkit.data.sample_order import SampleOrder
 from bertkit.errors import ConfigError
-from bertkit.files import open_binary, sha256_of
+from bertkit.files import sha256_of
 from bertkit.model.heads import BertForQuestionAnswering
+from bertkit.report.dllogger import JsonSummary, TrainingSummary, log_answers
 from bertkit.report.trackers import make_trackers
 from bertkit.tasks.squad.answer_files import (
     ANSWERS,
@@ -40,7 +42,10 @@ from bertkit.tasks.squad.prepare import Prepared, answering_plan, prepare
 from bertkit.tasks.squad.review import NAME as REVIEW
 from bertkit.tasks.squad.review import PICTURE
 from bertkit.tasks.squad.score import score
+from bertkit.tokenization.vocabulary import vocabulary_bytes
 from bertkit.train.agreement import held_by_main
+from bertkit.train.dry_run import DryRun
+from bertkit.train.metrics import Tracker
 from bertkit.train.run import TrainingRun
 from bertkit.train.task import Evaluate, TrainingData, TrainingTask
 
@@ -58,6 +63,7 @@ class SquadResult:
         train: numbers of the last log line.
         predict_questions: in the file to answer.
         predict_windows: made of them.
+        predict_seconds: that answering took, without making the windows.
         predictions: file of the answers; empty without.
         scores: EM, F1 and more, percentages.
         seconds: of work, without start-up.
@@ -71,6 +77,7 @@ class SquadResult:
     train: dict[str, float] = field(default_factory=dict)
     predict_questions: int = 0
     predict_windows: int = 0
+    predict_seconds: float = 0.0
     predictions: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -118,8 +125,8 @@ class SquadTask(TrainingTask):
         if ready.config.evaluates:
             self.eval_fingerprint = sha256_of(str(ready.config.predict_file))
         self.train_windows = 0
-        with open_binary(ready.vocab.path) as stream:
-            self.vocab = stream.read()
+        self.vocab = vocabulary_bytes(ready.vocab.path)
+        self.tokenizer = ready.facts
 
     def make_model(self) -> nn.Module:
         """The encoder with a new span head."""
@@ -156,6 +163,23 @@ class SquadTask(TrainingTask):
             return None
         windows = make_windows(self.ready, adapter, training=False)
         return partial(_evaluate, self.ready, adapter, stepper, windows)
+
+    def trackers(self, first_step: int) -> list[Tracker]:
+        """The log for benchmark tools that the settings ask for."""
+        config = self.config
+        if not config.json_summary:
+            return []
+        lines = JsonSummary(config.json_summary, as_dict(config))
+        lines.parameters(training_samples=len(self.ready.train_questions))
+        lines.parameters(training_features=self.train_windows)
+        summary = TrainingSummary(
+            lines,
+            config,
+            samples=self.train_windows,
+            world=Topology.from_environment().world,
+            first_step=first_step,
+        )
+        return [summary]
 
 
 def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> SquadResult:
@@ -212,6 +236,30 @@ def _work(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: boo
         if adapter.process_group.topology.is_main:
             version_2 = config.version_2_with_negative
             result.scores = score_folder(config.output, ready.predict_questions, version_2)
+    if config.json_summary and adapter.process_group.topology.is_main:
+        log_answers(
+            config.json_summary,
+            as_dict(config),
+            trained=result.train_windows > 0,
+            questions=result.predict_questions,
+            windows=result.predict_windows,
+            seconds=result.predict_seconds,
+            scores=result.scores,
+        )
+
+
+def rehearse(ready: Prepared, adapter: Adapter, overwrite: bool) -> None:
+    """Check the checkpoint that a run would start, resume or answer from; writes nothing.
+
+    Raises:
+        DataError, ConfigError: as `finetune`, before its first step.
+    """
+    if ready.config.trains:
+        DryRun(SquadTask(ready), adapter, overwrite).check()
+    elif ready.start is not None and ready.shape is not None:
+        with torch.device("meta"):
+            model = BertForQuestionAnswering(ready.shape)
+        load_span_weights(model, ready.start)
 
 
 def _train(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: bool) -> nn.Module:
@@ -246,7 +294,9 @@ def _predict(ready: Prepared, adapter: Adapter, model: nn.Module, result: SquadR
     plan = answering_plan(ready.step_plan, config)
     # A new stepper without an optimizer, for inference.
     stepper = adapter.build(adapter.place(model), SpanObjective(), plan)
+    begin = time.perf_counter()
     predictions = _answers(ready, adapter, stepper, windows)
+    result.predict_seconds = time.perf_counter() - begin
     if adapter.process_group.topology.is_main:
         write_predictions(config.output, predictions, config.version_2_with_negative)
     result.predict_windows = len(windows)
