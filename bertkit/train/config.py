@@ -23,6 +23,7 @@ OPTIMIZERS = (
     "mlperf",
     "graphcore",
     "max_weight_norm",
+    "max_weight_norm_no_debias",
     "no_debias_clamp10",
     "sgd",
     "momentum",
@@ -138,7 +139,7 @@ class TrainingConfig(ComputeConfig):
     optimizer: str = setting(
         "adamw",
         help="AdamW; without bias correction, as in Google's, MLPerf's and Cerebras' programs; one "
-        "of five variants of LAMB; plain SGD (for comparisons); or SGD with beta1 as momentum.",
+        "of six variants of LAMB; plain SGD (for comparisons); or SGD with beta1 as momentum.",
         choices=OPTIMIZERS,
     )
     shard_optimizer: bool = setting(
