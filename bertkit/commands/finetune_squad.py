@@ -45,12 +45,13 @@ def command(
     translate = functools.partial(translate_file, command=FINETUNE_SQUAD)
     resolved = options.resolved(SquadConfig, given, preset, translate, below)
     from bertkit.backends import registry
-    from bertkit.tasks.squad.finetune import finetune
+    from bertkit.tasks.squad.finetune import finetune, rehearse
     from bertkit.tasks.squad.prepare import prepare
 
     if dry_run:
         with registry.for_planning(resolved.config.backend) as adapter:
             ready = prepare(resolved.config, adapter)
+            rehearse(ready, adapter, overwrite)
             plan = ready.estimate()
         settings = log.table(("setting", "value", "from"), resolved.rows(ready.config))
         if resolved.external:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -12,7 +12,7 @@ import click
 from bertkit.backends import registry
 from bertkit.backends.sections import BackendSections, section_prefixes
 from bertkit.commands import options
-from bertkit.config import Layer, flatten, resolve, setting
+from bertkit.config import Layer, flatten, is_preset, resolve, setting
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.translation import PRETRAIN
 from bertkit.launch.job import COMPUTING
@@ -166,7 +166,11 @@ def read_settings(root: click.Context, words: Sequence[str]) -> Any:
     with inner.scope(cleanup=False):
         given = dict(inner.params)
         if name == PRETRAIN:
-            return options.resolved(PretrainConfig, given, given["preset"], translate).config
+            # The command itself says what a file lacks; csrun's own program reads it alone.
+            found = options.resolved(PretrainConfig, given, given["preset"], translate, whole=False)
+            if is_preset(found.origins.get("micro_batch_size")):  # yields to the devices
+                return replace(found.config, micro_batch_size=0)
+            return found.config
         preset = given.get("preset")
         layers, _ = options.layers(SharedSettings, given, preset, translate)
     return resolve(SharedSettings, [_shared(layer) for layer in layers]).config

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from bertkit import log
 from bertkit.corpus import forms
+from bertkit.corpus.chain_inputs import check_chain_input
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.extract_parallel import make_part_together
 from bertkit.corpus.extract_part import Part, PartFacts, form_of, make_part, splitter_of
@@ -135,6 +136,9 @@ def _check_needs(files: Sequence[str], config: ExtractConfig) -> None:
     """
     splitter_of(config)
     if config.chain != "own":
+        # All of a few files; of many the first, and each one again before it is read.
+        for name in files[:_LOOKED_AT]:
+            check_chain_input(name, config)
         return
     few = len(files) <= _LOOKED_AT
 
@@ -173,7 +177,7 @@ def _groups(files: Sequence[str], config: ExtractConfig, part_bytes: int = 0) ->
     if config.limit:
         # Documents are counted in order, so a limited run is one part.
         return [Group(tuple(files))]
-    size = part_bytes or config.part_megabytes * 1_000_000
+    size = part_bytes or int(config.part_megabytes * 1_000_000)
     groups: list[Group] = []
     # A group of one file may be larger than a part; cut it if its form allows.
     for names in gather(files, [size_of(name) for name in files], size):

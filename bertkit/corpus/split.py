@@ -110,7 +110,8 @@ def _split(
     started = time.perf_counter()
     # The same steps for every method: plan, resume, write, record the totals.
     files = _inputs(inputs, config, prefix)
-    planned = Manifest("split", asdict(config), describe_inputs(files))
+    settings = {**asdict(config), "part_megabytes": config.part_size}
+    planned = Manifest("split", settings, describe_inputs(files))
     with working_folder(target.folder, planned, overwrite) as manifest:
         if manifest.complete:
             return _result(manifest, target.folder, 0.0)
@@ -267,7 +268,7 @@ def _write_split(
 
 
 def _part_count(config: SplitConfig, survey: _Survey) -> int:
-    by_size = -(-survey.bytes["train"] // (config.part_megabytes * 1_000_000))
+    by_size = -(-survey.bytes["train"] // int(config.part_size * 1_000_000))
     return config.parts or max(1, min(by_size, survey.counts["train"]))
 
 

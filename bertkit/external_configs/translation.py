@@ -7,10 +7,11 @@ dropped silently.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,12 +34,14 @@ class KeyResult:
         outcome: `mapped`, `ignored`, `refused`, or `default of PROGRAM` for a key that the file
             leaves out.
         text: our settings, or the reason.
+        name: of the key in the table of rules.
     """
 
     key: str
     value: Any
     outcome: str
     text: str
+    name: str = ""
 
 
 @dataclass
@@ -54,6 +57,8 @@ class Translation:
         program: the other system's, that reads such files.
         defaults: our settings by dotted key, for what the file leaves to the program's own
             defaults; `values` override them.
+        needed: keys that the program has no default for, and our settings of which one is
+            enough for each.
     """
 
     source: str
@@ -63,6 +68,7 @@ class Translation:
     command: str = PRETRAIN
     program: str = ""
     defaults: dict[str, Any] = field(default_factory=dict)
+    needed: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def add_defaults(
         self, program: str, entries: Iterable[tuple[str, str, Any]], table: Mapping[str, Rule]
@@ -77,9 +83,59 @@ class Translation:
         self.program = program
         for key, name, value in entries:
             settings, outcome, text = _apply(_rule(table, name), value)
+            if settings and settings.keys() <= self.values.keys():
+                continue  # given under another name
             self.defaults |= {k: v for k, v in settings.items() if k not in self.values}
+            if outcome == REFUSED:
+                text = f"{self.default_origin}: {text}"
+                self.keys.append(KeyResult(key, value, REFUSED, text, name))
+                continue
             reason = text if outcome == MAPPED else f"{outcome}: {text}"
-            self.keys.append(KeyResult(key, value, self.default_origin, reason))
+            self.keys.append(KeyResult(key, value, self.default_origin, reason, name))
+
+    def add_fixed(self, program: str, settings: Mapping[str, Any]) -> None:
+        """Settings of ours that no key of a file changes: the program always computes so.
+
+        Args:
+            program: its name.
+            settings: ours, by dotted key.
+        """
+        self.program = program
+        for name, value in settings.items():
+            if name not in self.values:
+                self.defaults[name] = value
+                text = f"{name} = {value}"
+                self.keys.append(KeyResult("(no key)", value, self.default_origin, text))
+
+    def take(self, name: str, otherwise: Any = None) -> Any:
+        """Remove a value that only serves to work out settings.
+
+        Args:
+            name: of it.
+            otherwise: the result where neither the file nor the program's defaults have it.
+        """
+        default = self.defaults.pop(name, otherwise)
+        return self.values.pop(name, default)
+
+    def given(self, name: str) -> bool:
+        """Whether the file itself has the key of this name in the table."""
+        return any(key.name == name and key.outcome != self.default_origin for key in self.keys)
+
+    def tell(self, name: str, text: str, outcome: str = "") -> None:
+        """Say what became of a key that is worked out together with others.
+
+        Args:
+            name: of the key in the table.
+            text: our settings, or the reason.
+            outcome: `ignored` or `refused`; left out, it stays as it was, and keys that are
+                ignored keep their reason.
+        """
+        self.keys = [
+            dataclasses.replace(key, text=text, outcome=outcome or key.outcome)
+            if key.name == name and (outcome or key.outcome != IGNORED)
+            else key
+            for key in self.keys
+        ]
 
     @property
     def default_origin(self) -> str:
@@ -131,8 +187,24 @@ class Translation:
         refused = self.with_outcome(REFUSED)
         if refused:
             texts = "; ".join(f"{key.key} ({key.value}): {key.text}" for key in refused)
+            hint = "remove these keys, or change them"
+            raise ConfigError(f"{self.source} ({self.title}): {texts}", hint)
+
+    def require_given(self, origins: Mapping[str, str]) -> None:
+        """Check that nothing that the other program has no default for takes ours.
+
+        Args:
+            origins: dotted setting → where it comes from, of all that are given.
+
+        Raises:
+            ConfigError: names the keys that are missing.
+        """
+        missing = [key for key, names in self.needed.items() if not origins.keys() & set(names)]
+        if missing:
             raise ConfigError(
-                f"{self.source} ({self.title}): {texts}", "remove these keys, or change them"
+                f"{self.source} ({self.title}): no {', '.join(missing)}, for which its own program"
+                " has no default",
+                "add it to the file, or give bertkit's setting for it",
             )
 
 
@@ -187,6 +259,11 @@ def only(*allowed: Any, because: str) -> Rule:
     return Rule(f"only {' or '.join(str(value) for value in allowed)}: {because}", apply)
 
 
+def part(name: str, text: str, convert: Callable[[Any], Any] = lambda value: value) -> Rule:
+    """Rule: a value that makes settings together with others; see `Translation.take`."""
+    return Rule(text, lambda value: {name: convert(value)})
+
+
 def ignored(reason: str) -> Rule:
     """Rule: ignored, whatever the value."""
 
@@ -223,7 +300,7 @@ def translate(
     for key, name, value in entries:
         settings, outcome, text = _apply(_rule(table, name), value)
         found.values |= settings
-        found.keys.append(KeyResult(key, value, outcome, text))
+        found.keys.append(KeyResult(key, value, outcome, text, name))
     return found
 
 
