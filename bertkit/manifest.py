@@ -37,6 +37,8 @@ class Manifest:
         inputs: path, size in bytes and sha256 of each input file, in order.
         outputs: file name → facts about a finished file (bytes, sha256, records, ...).
         stats: totals, for information only.
+        tokenizer: vocabulary digests and treatment of text, where the outputs hold tokens; see
+            `bertkit.tokenization.tokenizer_facts`.
         replaces: files of an earlier run that go once this one is complete (--overwrite).
         state: `incomplete` or `complete`.
         versions: of bertkit, Python and its Unicode tables.
@@ -47,6 +49,7 @@ class Manifest:
     inputs: list[dict[str, Any]] = field(default_factory=list)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     stats: dict[str, Any] = field(default_factory=dict)
+    tokenizer: dict[str, Any] = field(default_factory=dict)
     replaces: list[str] = field(default_factory=list)
     state: str = "incomplete"
     versions: dict[str, str] = field(

@@ -39,12 +39,13 @@ def command(
     below = [] if trains else settings_of_run(given.get("init_checkpoint") or given.get("output"))
     resolved = options.resolved(SquadConfig, given, preset, below=below)
     from bertkit.backends import registry
-    from bertkit.tasks.squad.finetune import finetune
+    from bertkit.tasks.squad.finetune import finetune, rehearse
     from bertkit.tasks.squad.prepare import prepare
 
     if dry_run:
         with registry.for_planning(resolved.config.backend) as adapter:
             ready = prepare(resolved.config, adapter)
+            rehearse(ready, adapter, overwrite)
             plan = ready.estimate()
         settings = log.table(("setting", "value", "from"), resolved.rows(ready.config))
         lines = "\n".join(f"{name:<20} {value}" for name, value in plan.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -11,7 +11,7 @@ import click
 from bertkit.backends import registry
 from bertkit.backends.sections import BackendSections, section_prefixes
 from bertkit.commands import options
-from bertkit.config import Layer, flatten, resolve, setting
+from bertkit.config import Layer, flatten, is_preset, resolve, setting
 from bertkit.external_configs.detect import translate_file
 from bertkit.launch.launch import LAUNCHERS, check_files, plan
 from bertkit.tasks import registry as tasks
@@ -137,7 +137,10 @@ def read_settings(root: click.Context, words: Sequence[str]) -> Any:
         given = dict(inner.params)
         if task.external_configs:
             kind = task.config_class()
-            return options.resolved(kind, given, given["preset"], translate_file).config
+            found = options.resolved(kind, given, given["preset"], translate_file)
+            if is_preset(found.origins.get("micro_batch_size")):  # yields to the devices
+                return replace(found.config, micro_batch_size=0)
+            return found.config
         layers, _ = options.layers(SharedSettings, given, given["preset"])
     return resolve(SharedSettings, [_shared(layer) for layer in layers]).config
 

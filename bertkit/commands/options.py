@@ -22,6 +22,8 @@ from click.core import ParameterSource
 from bertkit import config as configuration
 from bertkit import log
 from bertkit.settings import ordered_fields
+from bertkit.tokenization.normalisation import FLAGS
+from bertkit.train.config import largest_divisor
 
 C = TypeVar("C")
 Command = Callable[..., Any]
@@ -64,6 +66,23 @@ def _verbose(ctx: click.Context, parameter: click.Parameter, value: int) -> None
 def _quiet(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
         log.setup(-1)
+
+
+def treatment_options(lower_case: str, accents: str, chinese: str) -> Decorator:
+    """The three flags for the treatment of text, None where they are not given.
+
+    Args:
+        lower_case, accents, chinese: their help texts, which say the default.
+    """
+    texts = dict(zip(FLAGS, (lower_case, accents, chinese), strict=True))
+
+    def decorate(function: Command) -> Command:
+        for name, help_text in reversed(texts.items()):
+            flags = "/".join(FLAGS[name])
+            function = click.option(flags, name, default=None, help=help_text)(function)
+        return function
+
+    return decorate
 
 
 def input_option(help: str, required: bool = True) -> Decorator:
@@ -291,7 +310,7 @@ def layers(
     environment, command_line = _typed_values(kind, given)
     found = list(below)
     if preset:
-        found.append(configuration.Layer(f"preset {preset}", configuration.load_preset(preset)))
+        found.append(configuration.preset_layer(preset))
     external = translate_file(config_file) if translate_file and config_file else None
     if external:
         found.append(configuration.Layer(config_file, external.values))
@@ -304,7 +323,25 @@ def layers(
     found.append(configuration.Layer(configuration.COMMAND_LINE, command_line))
     assigned = configuration.parse_assignments(assignments)
     found.append(configuration.Layer(configuration.ASSIGNMENT, assigned))
-    return found, external
+    return _with_fitting_micro_batch(found), external
+
+
+def _with_fitting_micro_batch(layers: list[configuration.Layer]) -> list[configuration.Layer]:
+    """A preset's micro-batch yields to a global batch that the user gives."""
+    places: dict[str, tuple[int, Any]] = {}
+    for number, layer in enumerate(layers):
+        for key, value in configuration.flatten(layer.values).items():
+            places[key] = (number, value)
+    place, size = places.get("micro_batch_size", (-1, 0))
+    given, whole = places.get("global_batch_size", (-1, 0))
+    if place < 0 or given <= place or not configuration.is_preset(layers[place].origin):
+        return layers
+    # Values that are no numbers are refused later, with all others.
+    if not str(whole).isdecimal() or not int(whole) or int(whole) % size == 0:
+        return layers
+    origin = f"{layers[place].origin}, for {int(whole)} per step"
+    fitting = {"micro_batch_size": largest_divisor(int(whole), size)}
+    return [*layers[: place + 1], configuration.Layer(origin, fitting), *layers[place + 1 :]]
 
 
 def _typed_values(kind: type, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -21,6 +21,11 @@ from bertkit.model.model_types import (
 
 NAME = "config.json"
 
+# Fields that do not decide whether weights fit.
+RATES = frozenset(
+    ("hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range", "initializer")
+)
+
 # Other spellings of the same function in published configurations.
 _ACTIVATIONS = {
     "gelu": "gelu",

@@ -3,6 +3,7 @@
     model.safetensors, config.json   the weights and shape, in Hugging Face's form
     optimizer.pt                     moments by parameter name (plain tensors)
     vocab.txt                        the vocabulary, where it is known
+    tokenizer_config.json            how its text is treated, in Hugging Face's form
     state.json                       where the run stands and what it was made with, and the
                                      checksums of all other files
 
@@ -28,6 +29,8 @@ from bertkit.model.checkpoints import formats
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.checkpoints.run_state import OPTIMIZER, STATE, WEIGHTS, require_intact
 from bertkit.temporary import PARTIAL, remove_leftovers, temporary_path
+from bertkit.tokenization import tokenizer_files
+from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.train.run_state import RunState, write_state
 
 VOCAB = "vocab.txt"
@@ -46,6 +49,7 @@ def save(
     stepper_state: Mapping[str, Any],
     state: RunState,
     vocab: bytes | None = None,
+    tokenizer: TokenizerFacts | None = None,
     keep_last: int = 0,
     keep_every: int = 0,
 ) -> Path:
@@ -57,6 +61,7 @@ def save(
         stepper_state: from `Stepper.state`.
         state: where the run stands.
         vocab: content of the vocabulary file.
+        tokenizer: what is known about the tokens.
         keep_last: how many checkpoints stay; 0 keeps all.
         keep_every: those of steps that this divides stay too; 0 for none.
 
@@ -71,6 +76,8 @@ def save(
             torch.save(dict(stepper_state), stream)
         if vocab is not None:
             (folder / VOCAB).write_bytes(vocab)
+        if tokenizer is not None and tokenizer.normalisation:
+            tokenizer_files.write_config(folder, tokenizer)
         # The last file, because it has the checksums of the others.
         write_state(folder, state)
     if keep_last:

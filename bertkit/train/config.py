@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from bertkit.config import setting
 from bertkit.settings import FREE, ROUNDING
@@ -29,6 +30,21 @@ SCHEDULES = ("linear", "polynomial", "constant", "up_down")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16", "fp16")
 LAYOUTS = ("auto", "unpadded", "padded")
 TRACKERS = ("tensorboard", "wandb")
+
+
+def largest_divisor(number: int, most: int) -> int:
+    """The largest divisor of a number that is not above `most`."""
+    return next(size for size in range(min(most, number), 0, -1) if number % size == 0)
+
+
+def allow_other_vocab() -> Any:
+    """The setting `--allow-other-vocab`, the same wherever tokens meet a checkpoint."""
+    return setting(
+        False,
+        help="Take tokens of another vocabulary, or of text treated differently, than the "
+        "checkpoint's; for vocabularies that were changed on purpose.",
+        on_resume=FREE,
+    )
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,11 @@ The same call on the same folder resumes bit for bit, on GPUs where kernels are 
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,32 +29,16 @@ from bertkit.backends.base import Adapter, Stepper
 from bertkit.config import as_dict, dump_yaml
 from bertkit.data.prefetch import StepRange
 from bertkit.data.step_batch import StepBatch
-from bertkit.errors import BertkitError
 from bertkit.files import write_text
-from bertkit.model.checkpoints import formats
 from bertkit.train import checkpoint
-from bertkit.train.agreement import (
-    held_by_main,
-    require_agreement,
-    settings_to_compare,
-    together,
-    told_by_main,
-)
+from bertkit.train.agreement import held_by_main, together
+from bertkit.train.beginning import Beginning
 from bertkit.train.config import TrainingConfig
 from bertkit.train.metrics import MetricsFile, Recorder, Tracker
 from bertkit.train.profiling import ProfiledStepper, steps_to_profile
-from bertkit.train.resume import (
-    AUTO,
-    NEVER,
-    ResumePoint,
-    find_resume_point,
-    make_way,
-    recover,
-)
+from bertkit.train.resume import ResumePoint, make_way
 from bertkit.train.run_checkpoints import RunCheckpoints
 from bertkit.train.run_files import CONFIG, MACHINE
-from bertkit.train.run_state import RunState, length_before, load_state, require_same, versions
-from bertkit.train.starting_weights import digest_of, require_same_start
 from bertkit.train.step_settings import learning_rates, optimizer_spec
 from bertkit.train.task import TrainingData, TrainingTask
 from bertkit.train.trainer import LoopSettings, Progress, Trainer
@@ -91,16 +73,17 @@ class TrainingRun:
     ) -> None:
         self.task = task
         self.adapter = adapter
-        self.config: TrainingConfig = task.config
         self.folder = Path(task.config.output)
         self.model: nn.Module | None = None
         self.progress = Progress()
         self.first_step = 0
-        # Path and digest of the weights the run began from; None where that is not recorded.
-        self._start: dict[str, str | None] | None = None
-        self._newest: Path | None = None
         self._make_trackers = make_trackers
         self._overwrite = overwrite
+
+    @property
+    def config(self) -> TrainingConfig:
+        """The settings, as the run remembers them."""
+        return self.task.config
 
     def train(self) -> Progress:
         """Train from where the run stands to its end; a finished run is left as it is.
@@ -117,13 +100,16 @@ class TrainingRun:
             return self._train()
 
     def _train(self) -> Progress:
+        group = self.adapter.process_group
         # Before anything is built: is there a checkpoint to resume from?
-        point = self._resume_point()
+        beginning = Beginning(self.task, self.adapter, self._overwrite)
+        point = beginning.look()
         # New weights depend on the seed alone, so all processes draw the same.
         torch.manual_seed(self.config.seed)
         self.model = model = self.task.make_model()
-        state = together(self.adapter.process_group, lambda: self._restore(model, point))
-        self._require_agreement()
+        self.progress = together(group, lambda: beginning.restore(model))
+        self.first_step = self.progress.step
+        beginning.require_agreement(self.progress)
         # Only now, when the settings are known to fit the checkpoint.
         self._write_facts(point)
         if self.progress.finished:
@@ -133,8 +119,7 @@ class TrainingRun:
         # --epochs becomes a number of steps here, once the number of samples is known.
         steps = self.config.steps(data.samples)
         log.logger.info("%s, %s steps, %s", data.summary, f"{steps:,}", self._batch_equation())
-        if state is not None:
-            self._say_what_is_longer(state, data.samples)
+        beginning.say_what_is_longer(data.samples)
         # Checkpoints are written from a copy in main memory, made before the model moves.
         copy_to_save = copy.deepcopy(model)
         placed = self.adapter.place(model)
@@ -149,7 +134,7 @@ class TrainingRun:
             samples=data.samples,
             copy_to_save=copy_to_save,
             weights=lambda: self.adapter.weights(placed),
-            history=self._history(point, state),
+            history=beginning.history(),
         )
         return self._loop(data, steps, placed, stepper, checkpoints)
 
@@ -194,139 +179,6 @@ class TrainingRun:
             return trainer.run(self.progress)
         finally:
             recorder.close()
-
-    def _resume_point(self) -> ResumePoint:
-        """Where the run goes on; the main process looks, and mends what a killed one left."""
-        config, group = self.config, self.adapter.process_group
-
-        def look() -> ResumePoint:
-            checkpoint.clean(self.folder)
-            recover(self.folder, self._overwrite)
-            return find_resume_point(
-                self.folder, config.resume, overwrite=self._overwrite, same_run=self._same_run
-            )
-
-        point = told_by_main(group, look)
-        # What this process itself has in its folder; compared before anything is moved.
-        self._newest = checkpoint.latest(self.folder)
-        if point.checkpoint is None:
-            log.logger.info("no checkpoint in %s: starting at step 0", self.folder)
-        elif not group.topology.is_main:
-            # On machines with disks of their own the same name need not be the same place.
-            named = point.named is not None and config.resume not in (AUTO, NEVER)
-            own = Path(config.resume) if named else self.folder / point.checkpoint.name
-            point = replace(point, checkpoint=own if own.is_dir() else None)
-        return point
-
-    def _same_run(self, state: RunState) -> bool:
-        try:
-            require_same(state, self.config, self.task.fingerprint, self.adapter.caps.name)
-        except BertkitError:
-            return False
-        return True
-
-    def _restore(self, model: nn.Module, point: ResumePoint) -> RunState | None:
-        """Weights and progress of the run's checkpoint, or the weights to start from."""
-        resumed = point.checkpoint
-        if resumed is None:
-            self._load_start(model)
-            return None
-        # Fixed settings must match; `changed` lists differences that only alter rounding.
-        state = load_state(resumed)
-        changed = require_same(state, self.config, self.task.fingerprint, self.adapter.caps.name)
-        world = self.adapter.process_group.topology.world
-        # Another number of processes changes the order of sums, and so their rounding.
-        if state.world != world:
-            changed.append(f"{state.world} processes, now {world}")
-        if changed:
-            log.logger.warning(
-                "resuming, but the results will not be bit-identical: %s", "; ".join(changed)
-            )
-        self._compare_start(model, state)
-        self.task.load_weights(model, resumed, resuming=True)
-        finished = state.finished and length_before(state, self.config) is None
-        if not finished:
-            log.logger.info("resuming from %s at step %d", resumed, state.step)
-        self.progress = Progress(
-            step=state.step,
-            position=state.position,
-            seconds=state.seconds,
-            finished=finished,
-            train=dict(state.metrics.get("train", {})),
-            evaluation=dict(state.metrics.get("eval", {})),
-            checkpoint=resumed,
-        )
-        self.first_step = state.step
-        return state
-
-    def _load_start(self, model: nn.Module) -> None:
-        """The weights to start from, where there are any; they are not a run's in `output`."""
-        start = self.task.start
-        self._start = {"path": None, "digest": None}
-        if start is None:
-            return
-        report = self.task.load_weights(model, start, resuming=False)
-        self.task.warn_of_missing(report, start)
-        digest = digest_of(model.state_dict(), report.loaded)
-        self._start = {"path": str(start), "digest": digest}
-        log.logger.info("weights from %s", start)
-
-    def _compare_start(self, model: nn.Module, state: RunState) -> None:
-        """Refuse other starting weights than the run's; they need not be there any more."""
-        self._start = state.start
-        start = self.task.start
-        before = (state.start or {}).get("path") or state.config.get("init_checkpoint")
-        if start is None:
-            # The settings say what the run began from, also where this call does not.
-            if state.start:
-                self.config = self.task.config = replace(self.config, init_checkpoint=before)
-            return
-        if str(start) == before and formats.detect(start) is None:
-            log.logger.info("%s, which the run began from, is not needed any more", start)
-            return
-        report = self.task.load_weights(model, start, resuming=False)
-        require_same_start(state, start, digest_of(model.state_dict(), report.loaded))
-
-    def _require_agreement(self) -> None:
-        """All processes must stand at the same step of the same run."""
-        task, newest = self.task, self._newest
-        own = versions()
-        facts = {
-            **settings_to_compare(self.config, task.local_settings),
-            "step": self.progress.step,
-            "position": self.progress.position,
-            "newest checkpoint": newest.name if newest else None,
-            "training data": task.fingerprint[:12],
-            "evaluation data": task.eval_fingerprint[:12] or None,
-            "vocabulary": hashlib.sha256(task.vocab).hexdigest()[:12] if task.vocab else None,
-            "starting weights": ((self._start or {}).get("digest") or "")[:12] or None,
-            "bertkit": own["bertkit"],
-            "torch": own["torch"],
-        }
-        require_agreement(self.adapter.process_group, facts)
-
-    def _history(self, point: ResumePoint, state: RunState | None) -> dict[str, Any]:
-        """What every further checkpoint of the run says of its past."""
-        return {
-            "start": self._start,
-            "resumed_from": point.named or (state.resumed_from if state else None),
-            "overwrote": point.replaces or (state is not None and state.overwrote),
-            "damaged": len(point.damaged) + (state.damaged if state else 0),
-        }
-
-    def _say_what_is_longer(self, state: RunState, samples: int) -> None:
-        """How the schedule changes where a run is prolonged."""
-        before = length_before(state, self.config)
-        if before is None:
-            return
-        old, new = before.steps(samples), self.config.steps(samples)
-        rates = [learning_rates(one, length)(state.step) for one, length in
-                 ((before, old), (self.config, new))]  # fmt: skip
-        log.logger.warning(
-            "the run is prolonged from %s to %s steps: the learning rate at step %s was %.3g and"
-            " is now %.3g",
-            f"{old:,}", f"{new:,}", f"{state.step:,}", *rates,
-        )  # fmt: skip
 
     def _write_facts(self, point: ResumePoint) -> None:
         """Settings and machine, by the main process alone, which makes way for them."""

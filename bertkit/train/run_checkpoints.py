@@ -68,6 +68,7 @@ class RunCheckpoints:
                 finished=progress.finished,
                 metrics={"train": progress.train, "eval": progress.evaluation},
                 world=topology.world,
+                tokenizer=self._task.tokenizer.as_dict(),
                 **self._history,
             )
             self._saver.save(stepper_state, state)
@@ -84,6 +85,7 @@ class RunCheckpoints:
             stepper_state=stepper_state,
             state=state,
             vocab=self._task.vocab,
+            tokenizer=self._task.tokenizer,
             keep_last=self._config.keep_last,
             keep_every=self._config.keep_every,
         )

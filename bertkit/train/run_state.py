@@ -16,6 +16,8 @@ from bertkit.errors import ConfigError, DataError
 from bertkit.model.checkpoints import run_state as files
 from bertkit.model.checkpoints.checksums import CHECKSUM, FILES
 from bertkit.settings import FIXED, FREE, ROUNDING, default_values, resume_rules
+from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts, of_run
+from bertkit.tokenization.tokenizer_facts import require_same as require_same_tokens
 
 C = TypeVar("C")
 
@@ -51,6 +53,7 @@ class RunState:
             weights.
         resumed_from: `step` and `checkpoint` that `--resume` named, where one did.
         overwrote: the run began with `--overwrite`.
+        tokenizer: what is known about the tokens, see `bertkit.tokenization.tokenizer_facts`.
         damaged: checkpoints of the run that were found damaged so far, and passed over.
     """
 
@@ -68,6 +71,7 @@ class RunState:
     start: dict[str, str | None] | None = None
     resumed_from: dict[str, Any] | None = None
     overwrote: bool = False
+    tokenizer: dict[str, Any] = field(default_factory=dict)
     damaged: int = 0
 
 
@@ -103,7 +107,13 @@ def load_state(checkpoint: str | Path) -> RunState:
         raise DataError(f"{path}: not the state of a run ({error})", hint) from error
 
 
-def require_same(saved: RunState, config: Any, fingerprint: str, backend: str = "") -> list[str]:
+def require_same(
+    saved: RunState,
+    config: Any,
+    fingerprint: str,
+    backend: str = "",
+    tokenizer: TokenizerFacts = NOT_RECORDED,
+) -> list[str]:
     """Refuse to resume with other data, or with other settings that decide numbers.
 
     Which settings these are, their fields say (`bertkit.config.setting`, `on_resume`). A
@@ -115,14 +125,18 @@ def require_same(saved: RunState, config: Any, fingerprint: str, backend: str = 
         config: the resolved settings now, a dataclass.
         fingerprint: of the training data now.
         backend: name of the one in use; sections of settings of others change nothing.
+        tokenizer: what is known about the tokens now.
 
     Returns:
         The differences that change last bits only, one text each.
 
     Raises:
-        DataError: other data.
+        DataError: other data, another vocabulary, or text that is treated differently.
         ConfigError: other settings; lists all of them.
     """
+    before_tokens = of_run(asdict(saved), f"the run at step {saved.step}")
+    hint = "repeat the vocabulary and the flags of the run's first call"
+    require_same_tokens(before_tokens, replace(tokenizer, source="this call"), hint)
     if saved.data_fingerprint != fingerprint:
         raise DataError(
             f"the run was made with other records (fingerprint {saved.data_fingerprint[:12]},"

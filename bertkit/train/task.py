@@ -24,6 +24,7 @@ from bertkit.backends.base import Adapter, Stepper, StepPlan, Task
 from bertkit.data.prefetch import Feed
 from bertkit.model.checkpoints.loading import LoadReport, load_into, load_weights
 from bertkit.model.config import BertConfig
+from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts
 from bertkit.train.config import TrainingConfig
 from bertkit.train.metrics import Tracker
 
@@ -56,6 +57,7 @@ class TrainingTask(ABC):
         fingerprint: digest of the training data; a run does not resume with other data.
         start: the checkpoint that a new run takes its weights from; None for new weights.
         vocab: content of the vocabulary file that goes into every checkpoint.
+        tokenizer: what is known about the tokens; it goes into every checkpoint.
         new_weights: prefixes of parameters that `start` need not have: the task's own head.
         optional_weights: the same for those whose absence is worth a warning.
         ignored_weights: prefixes of tensors of `start` that are left out: other heads.
@@ -73,6 +75,7 @@ class TrainingTask(ABC):
     fingerprint: str
     start: Path | None = None
     vocab: bytes | None = None
+    tokenizer: TokenizerFacts = NOT_RECORDED
     new_weights: Sequence[str] = ()
     optional_weights: Sequence[str] = ()
     ignored_weights: Sequence[str] = ()

@@ -11,7 +11,7 @@ from typing import Any
 from bertkit import log, manifest
 from bertkit.config import as_dict
 from bertkit.errors import ConfigError, UsageError
-from bertkit.files import atomic_write, open_binary, sha256_of
+from bertkit.files import atomic_write, sha256_of
 from bertkit.model.checkpoints import formats, loading
 from bertkit.model.checkpoints.completeness import (
     Completeness,
@@ -30,6 +30,7 @@ from bertkit.model.checkpoints.model_class import ModelClass, model_class
 from bertkit.model.checkpoints.vocabulary_padding import require_safe_cut, resize, rounded
 from bertkit.model.config import BertConfig, read_config
 from bertkit.model.parameter_names import WORD_EMBEDDINGS
+from bertkit.tokenization.vocabulary import VOCAB, find_vocab, vocabulary_bytes
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _config_for_check(contents: CheckpointContents, given: str | None) -> BertCo
     if not contents.weights:
         return BertConfig()
     # `check` must also work where no configuration lies beside the checkpoint.
-    if not given and not contents.heads and loading.config_file(contents.folder) is None:
+    if not given and not contents.heads and loading.config_beside(contents.path) is None:
         return infer_config(contents.weights, heads=1, path=contents.path)
     return loading.config_of(contents, given)
 
@@ -137,7 +138,7 @@ def _config_for_check(contents: CheckpointContents, given: str | None) -> BertCo
 def _model_class(contents: CheckpointContents, options: ConvertOptions) -> ModelClass:
     """The class that the configuration names, or that the tensors make."""
     given = options.model_config
-    place = Path(given) if given else loading.config_file(contents.folder)
+    place = Path(given) if given else loading.config_beside(contents.path)
     values = read_config(place) if place else {}
     guess = architecture_of(contents.weights)
     return model_class(values, contents.weights, guess, place or contents.path)
@@ -207,13 +208,14 @@ def _report(
 
 
 def _vocab(contents: CheckpointContents, options: ConvertOptions) -> bytes | None:
-    beside = contents.folder / loading.VOCAB
-    path = options.vocab or (str(beside) if beside.is_file() else None)
+    path = find_vocab(options.vocab) if options.vocab else loading.vocab_beside(contents.path)
     if path is None:
-        log.logger.warning("there is no %s: without --vocab, the folder has no tokenizer", beside)
+        log.logger.warning(
+            "there is no vocabulary in %s: without --vocab, the output has no tokenizer",
+            contents.folder,
+        )
         return None
-    with open_binary(path) as stream:
-        return stream.read()
+    return vocabulary_bytes(path)
 
 
 def _token_count(vocab: bytes | None) -> int:
@@ -229,10 +231,11 @@ def _resized(
     rows = options.vocab_size or contents.weights[WORD_EMBEDDINGS].shape[0]
     # Round up as asked, or as the written format wants.
     rows = rounded(rows, options.pad_vocab or formats.get(options.to).vocab_multiple)
-    tokens = _token_count(vocab)
-    if tokens > rows:
+    tokens, have = _token_count(vocab), contents.weights[WORD_EMBEDDINGS].shape[0]
+    # Rows that are added are padding: they must not become those of tokens.
+    if tokens > min(rows, have):
         raise ConfigError(
-            f"the vocabulary has {tokens:,} tokens, the word embedding {rows:,} rows",
+            f"the vocabulary has {tokens:,} tokens, the word embedding {min(rows, have):,} rows",
             "give the vocabulary that the checkpoint was made with",
         )
     # Never cut off rows that belong to tokens.
@@ -330,7 +333,7 @@ def _write(
     old = {path: path.stat().st_ino for path in folder.iterdir() if path.name in entry.replaces}
     formats.get(to).load().write(folder, checkpoint)
     if vocab is not None:
-        with atomic_write(folder / loading.VOCAB) as stream:
+        with atomic_write(folder / VOCAB) as stream:
             stream.write(vocab)
     # List what the format's writer made, whatever the names are.
     for path in sorted(folder.iterdir()):

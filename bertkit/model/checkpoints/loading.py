@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
@@ -13,13 +13,14 @@ from bertkit import log
 from bertkit.errors import ConfigError, DataError
 from bertkit.model.checkpoints import formats, hf
 from bertkit.model.checkpoints.contents import CheckpointContents, infer_config
-from bertkit.model.checkpoints.tensorflow.checkpoint import FOLDERS
 from bertkit.model.checkpoints.vocabulary_padding import fitted, is_rounding
-from bertkit.model.config import NAME, BertConfig, read_config
+from bertkit.model.config import NAME, RATES, BertConfig, read_config
 from bertkit.model.model_types import require_bert, type_of_config, type_of_tensors
 from bertkit.model.parameter_names import WORD_EMBEDDINGS, is_parameter
+from bertkit.tokenization import tokenizer_files
+from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts
+from bertkit.tokenization.vocabulary import vocab_in
 
-VOCAB = "vocab.txt"
 _GOOGLE_CONFIG = "bert_config.json"
 
 
@@ -67,7 +68,7 @@ def load_weights(path: str | Path, vocab_size: int | None = None) -> dict[str, T
     Args:
         path: as for `formats.detect`.
         vocab_size: of the model they are for; where it differs only by the padding to a
-            multiple of 8 or 64, rows are added or cut off.
+            multiple of 8, 64 or 128, rows are added or cut off.
 
     Raises:
         DataError: none there, damaged, or with tensors that are no parameters of BERT.
@@ -92,32 +93,66 @@ def load_weights(path: str | Path, vocab_size: int | None = None) -> dict[str, T
     return weights if vocab_size is None else fitted(weights, vocab_size)
 
 
-def load_config(path: str | Path) -> BertConfig:
+def load_config(path: str | Path, given: str | Path | None = None) -> BertConfig:
     """The shape of a checkpoint of any format.
 
+    Args:
+        path: as for `formats.detect`.
+        given: a file with the shape, where none lies beside the checkpoint.
+
     Raises:
-        DataError, ConfigError: there is none, as for `config_of`.
+        DataError, ConfigError: there is none, as for `config_of`; or the two differ.
     """
-    if (Path(path) / NAME).is_file():
-        return BertConfig.from_file(path)
-    return config_of(read(path))
+    beside = config_beside(path)
+    if beside and beside.name == NAME and _place(path).is_dir():
+        own = BertConfig.from_file(beside)
+        _require_agreeing(own, given, path)
+        return own
+    return config_of(read(path), given)
+
+
+def differences(first: BertConfig, second: BertConfig) -> list[str]:
+    """The sizes in which two configurations differ, one text each.
+
+    Rates of dropout and the drawing of new weights do not decide whether weights fit, nor does
+    the form of GELU, of which checkpoints are used with either.
+    """
+    texts = []
+    for item in fields(BertConfig):
+        one, other = getattr(first, item.name), getattr(second, item.name)
+        alike = one == other or {one, other} == {"gelu", "gelu_new"}
+        if item.name == "vocab_size":
+            alike = is_rounding(one, other) or is_rounding(other, one)
+        if item.name not in RATES and not alike:
+            texts.append(f"{item.name} {one}, given {other}")
+    return texts
+
+
+def _require_agreeing(own: BertConfig, given: str | Path | None, path: object) -> None:
+    changes = differences(own, BertConfig.from_file(given)) if given else []
+    if changes:
+        raise ConfigError(
+            f"--model-config {given} is not of {path}: {'; '.join(changes)}",
+            "leave it out: the configuration beside the checkpoint is read",
+        )
 
 
 def config_of(contents: CheckpointContents, given: str | Path | None = None) -> BertConfig:
-    """The shape of a checkpoint: the given file, the one beside it, or its tensors' shapes.
+    """The shape of a checkpoint: the file beside it, the given one, or its tensors' shapes.
 
     The vocabulary size is that of the tensors, where the file's differs by rounding only.
 
     Raises:
-        ConfigError: the number of heads is nowhere to be found, or the file is of another
-            vocabulary.
+        ConfigError: the number of heads is nowhere to be found, the file is of another
+            vocabulary, or the two files differ.
     """
-    place = Path(given) if given else config_file(contents.folder)
+    beside = config_beside(contents.path)
+    place = beside or (Path(given) if given else None)
     if place is None and not contents.heads:
         raise ConfigError(
             f"{contents.path}: no configuration beside it, and tensors do not show how many"
             " attention heads there are",
-            f"put its {_GOOGLE_CONFIG} beside it, or give `bertkit convert --model-config FILE`",
+            f"put its {_GOOGLE_CONFIG} beside it, or give --model-config FILE",
         )
     if place is None:
         log.logger.warning(
@@ -127,6 +162,7 @@ def config_of(contents: CheckpointContents, given: str | Path | None = None) -> 
         )
         return infer_config(contents.weights, contents.heads, contents.path)
     config = BertConfig.from_file(place)
+    _require_agreeing(config, given, contents.path)
     words = contents.weights.get(WORD_EMBEDDINGS)
     rows = config.vocab_size if words is None else words.shape[0]
     if not (is_rounding(rows, config.vocab_size) or is_rounding(config.vocab_size, rows)):
@@ -140,33 +176,51 @@ def config_of(contents: CheckpointContents, given: str | Path | None = None) -> 
 
 def _refuse_other_models(place: Path) -> None:
     """Refuse what the configuration beside a checkpoint says not to be BERT."""
-    file = config_file(place if place.is_dir() else place.parent)
+    file = config_beside(place)
     if file is not None:
         require_bert(type_of_config(read_config(file)), place)
 
 
-def config_file(folder: Path) -> Path | None:
-    """The configuration in a folder, under any of its names; None without one.
+def config_beside(path: str | Path) -> Path | None:
+    """The configuration of a checkpoint, under any of its names; None without one.
 
-    That of MLPerf's `tf1_ckpt` and `tf2_ckpt` lies one folder above.
+    It lies in the same folder, or Google's in the folder above, as MLPerf has it.
     """
-    for name in (NAME, _GOOGLE_CONFIG):
-        if (folder / name).is_file():
-            return folder / name
+    folder = _folder(path)
+    above = (folder.parent / _GOOGLE_CONFIG,)
     others = sorted(folder.glob(f"*{_GOOGLE_CONFIG}"))
-    if len(others) == 1:
-        return others[0]
-    return config_file(folder.parent) if folder.name in FOLDERS else None
+    named = (folder / NAME, folder / _GOOGLE_CONFIG, *(others if len(others) == 1 else ()), *above)
+    return next((file for file in named if file.is_file()), None)
 
 
-def vocab_beside(path: str | Path) -> Path:
-    """Where the vocabulary of a checkpoint lies, if it has one."""
+def vocab_beside(path: str | Path) -> Path | None:
+    """The vocabulary of a checkpoint: beside it, or beside its configuration; None without one."""
+    config = config_beside(path)
+    folders = (_folder(path), *([config.parent] if config else ()))
+    return next((found for folder in folders if (found := vocab_in(folder))), None)
+
+
+def _place(path: str | Path) -> Path:
+    """What is read of a checkpoint: a folder, a file or a prefix."""
     found = formats.detect(path)
-    place = found[1] if found else Path(path)
-    folder = place if place.is_dir() else place.parent
-    if folder.name in FOLDERS and not (folder / VOCAB).is_file():
-        folder = folder.parent
-    return folder / VOCAB
+    return found[1] if found else Path(path)
+
+
+def _folder(path: str | Path) -> Path:
+    place = _place(path)
+    return place if place.is_dir() else place.parent
+
+
+def tokenizer_facts(path: str | Path) -> TokenizerFacts:
+    """What lies beside a checkpoint about its tokens; nothing where there is no checkpoint.
+
+    Raises:
+        DataError, ConfigError: files beside it are broken or contradict each other.
+    """
+    if formats.detect(path) is None:
+        return NOT_RECORDED
+    vocab = vocab_beside(path)
+    return tokenizer_files.of_folder(vocab.parent if vocab else _folder(path))
 
 
 def load_into(

@@ -23,6 +23,7 @@ from bertkit.tasks.pretraining.estimate import Estimate
 from bertkit.tasks.pretraining.evaluate import measure_pretraining
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.prepare import Prepared, make_model, prepare
+from bertkit.train.dry_run import DryRun
 from bertkit.train.metrics import Tracker
 from bertkit.train.run import TrainingRun
 from bertkit.train.task import Evaluate, TrainingData, TrainingTask
@@ -99,6 +100,7 @@ class PretrainingTask(TrainingTask):
         self.fingerprint = ready.source.fingerprint
         self.eval_fingerprint = ready.eval_source.fingerprint if ready.eval_source else ""
         self.vocab = ready.vocab
+        self.tokenizer = ready.tokenizer
         start = ready.config.init_checkpoint
         self.start = Path(start) if start else None
 
@@ -120,7 +122,7 @@ class PretrainingTask(TrainingTask):
         source, config = self.ready.eval_source, self.config
         if source is None:
             return None
-        feed = evaluation_feed(source, config.micro_size, config, self.shape.vocab_size, adapter)
+        feed = evaluation_feed(source, config.micro_size, config, self.ready.tokens, adapter)
         total = feed.parts()
         return lambda: measure_pretraining(stepper, adapter, feed.once, total)
 
@@ -176,6 +178,15 @@ def pretrain(
         plan=ready.estimate,
         seconds=time.perf_counter() - begin,
     )
+
+
+def rehearse(ready: Prepared, adapter: Adapter, overwrite: bool) -> None:
+    """Check the checkpoint that a run would start or resume from; writes nothing.
+
+    Raises:
+        DataError, ConfigError: as `pretrain`, before its first step.
+    """
+    DryRun(PretrainingTask(ready), adapter, overwrite=overwrite).check()
 
 
 def _require_target(config: PretrainConfig, progress: Progress) -> None:

@@ -17,7 +17,7 @@ from bertkit.backends.sections import options_of
 from bertkit.data.sample_feed import SampleFeed
 from bertkit.data.sample_order import SampleOrder
 from bertkit.errors import ConfigError
-from bertkit.files import open_binary, sha256_of
+from bertkit.files import sha256_of
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.report.trackers import make_trackers
 from bertkit.tasks.squad.answer_files import (
@@ -40,7 +40,9 @@ from bertkit.tasks.squad.prepare import Prepared, answering_plan, prepare
 from bertkit.tasks.squad.review import NAME as REVIEW
 from bertkit.tasks.squad.review import PICTURE
 from bertkit.tasks.squad.score import score
+from bertkit.tokenization.vocabulary import vocabulary_bytes
 from bertkit.train.agreement import held_by_main
+from bertkit.train.dry_run import DryRun
 from bertkit.train.run import TrainingRun
 from bertkit.train.task import Evaluate, TrainingData, TrainingTask
 
@@ -118,8 +120,8 @@ class SquadTask(TrainingTask):
         if ready.config.evaluates:
             self.eval_fingerprint = sha256_of(str(ready.config.predict_file))
         self.train_windows = 0
-        with open_binary(ready.vocab.path) as stream:
-            self.vocab = stream.read()
+        self.vocab = vocabulary_bytes(ready.vocab.path)
+        self.tokenizer = ready.facts
 
     def make_model(self) -> nn.Module:
         """The encoder with a new span head."""
@@ -212,6 +214,20 @@ def _work(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: boo
         if adapter.process_group.topology.is_main:
             version_2 = config.version_2_with_negative
             result.scores = score_folder(config.output, ready.predict_questions, version_2)
+
+
+def rehearse(ready: Prepared, adapter: Adapter, overwrite: bool) -> None:
+    """Check the checkpoint that a run would start, resume or answer from; writes nothing.
+
+    Raises:
+        DataError, ConfigError: as `finetune`, before its first step.
+    """
+    if ready.config.trains:
+        DryRun(SquadTask(ready), adapter, overwrite=overwrite).check()
+    elif ready.start is not None and ready.shape is not None:
+        with torch.device("meta"):
+            model = BertForQuestionAnswering(ready.shape)
+        load_span_weights(model, ready.start)
 
 
 def _train(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: bool) -> nn.Module:

@@ -14,6 +14,7 @@ from bertkit.model.checkpoints.tensorflow.bundle import Bundle
 # Where MLPerf's folder has its checkpoints; configuration and vocabulary lie beside them.
 FOLDERS = ("tf1_ckpt", "tf2_ckpt")
 _INDEX = ".index"
+_CONFIG = "bert_config.json"
 _DATA = re.compile(r"(.+)\.data-\d{5}-of-\d{5}")
 
 
@@ -43,6 +44,8 @@ def _in_folder(folder: Path) -> Path | None:
         if named and (folder / (Path(named[1]).name + _INDEX)).is_file():
             return folder / Path(named[1]).name
     found = sorted(folder.glob(f"*{_INDEX}"))
+    if not found and (folder / _CONFIG).is_file():  # as MLPerf: the checkpoint in a folder below
+        found = sorted(folder.glob(f"*/*{_INDEX}"))
     if len(found) > 1:
         raise DataError(
             f"{folder} holds {len(found)} TensorFlow checkpoints:"
