@@ -114,6 +114,55 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         raise
 
 
+@contextlib.contextmanager
+def one_process_at_a_time(folder: Path) -> Iterator[None]:
+    """Let the processes of this machine do a work in a folder one after the other.
+
+    Where the folder takes no lock file, all go on at once.
+    """
+    try:
+        import fcntl
+
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = open(folder / "lock", "w")  # noqa: SIM115 - closed below
+    except (ImportError, OSError):  # no such locks on Windows, where one process trains anyway
+        yield
+        return
+    with stream:
+        with contextlib.suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def cache_folder() -> Path:
+    """Where bertkit keeps what can be made again: `bertkit` in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "bertkit"
+
+
+def is_writable_folder(folder: Path) -> bool:
+    """Whether files may be written to a folder; never in one that has no such permission.
+
+    To the superuser the system allows even those, which are read-only for a reason.
+    """
+    try:
+        return bool(folder.stat().st_mode & 0o222) and os.access(folder, os.W_OK)
+    except OSError:
+        return False
+
+
+def allow_open_files(count: int) -> None:
+    """Raise this process's own limit of open files, if need be, to so many more than usual."""
+    if count < 256:
+        return
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = count + 256 if hard == resource.RLIM_INFINITY else min(hard, count + 256)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def sha256_of(path: str | Path) -> str:
     """SHA-256 of a file's bytes, as lower-case hex."""
     return digest_of(path, "sha256")

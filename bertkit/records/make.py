@@ -149,10 +149,15 @@ def _missing_tasks(
     manifest: Manifest, place: Path, names: Sequence[str], config: RecordsConfig, words: Vocab
 ) -> list[Task]:
     """A task for each shard that the folder does not have."""
+    from bertkit.records.files.record_index import FOLDER as INDEX_FOLDER
+
     # Partly written files of a killed run.
-    for leftover in place.glob(f".*{files.PARTIAL}-*"):
-        leftover.unlink(missing_ok=True)
-    if _verify(manifest, place):
+    for folder in (place, place / INDEX_FOLDER):
+        for leftover in folder.glob(f".*{files.PARTIAL}-*"):
+            leftover.unlink(missing_ok=True)
+    whole = _verify(manifest, place)
+    _restore_indexes(manifest, place, config)
+    if whole:
         log.logger.info("%s is complete already; nothing to do", place)
         return []
     return [
@@ -323,18 +328,35 @@ def _verify(manifest: Manifest, place: Path) -> bool:
     return whole
 
 
+def _restore_indexes(manifest: Manifest, place: Path, config: RecordsConfig) -> None:
+    """Make the listed indexes that are gone again from the record files that are there."""
+    from bertkit.records.files.record_index import index_path
+
+    for name, facts in manifest.outputs.items():
+        beside = index_path(place / name)
+        size = beside.stat().st_size if beside.is_file() else 0
+        if size != facts.get("index_bytes", size):
+            from bertkit.records.write_shard import restore_index
+
+            log.logger.info("making the index of %s again", place / name)
+            restore_index(place / name, config)
+
+
 def _done(shard: Shard, manifest: Manifest) -> bool:
     known = manifest.outputs.keys() | set(manifest.stats.get("empty", ()))
     return known.issuperset(shard.outputs)
 
 
 def _finish(manifest: Manifest, place: Path, names: Sequence[str], vocab: Vocab) -> None:
+    from bertkit.records.files.record_index import remove_orphans
+
     records = _records(manifest)
     if not records:
         raise DataError(
             f"no sentences in {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}",
             "expected one sentence per line; `bertkit extract` makes such files",
         )
+    remove_orphans(place)
     if not manifest.complete:
         total = sum(facts["bytes"] for facts in manifest.outputs.values())
         manifest.stats.update(records=records, bytes=total, vocab=vocab.path)
