@@ -97,7 +97,7 @@ class InMemory:
         self.max_seq_length = records["input_ids"].shape[1]
         self.max_predictions_per_seq = records["masked_lm_ids"].shape[1]
         self.fingerprint = "made"
-        self.vocabularies: dict[str, int] = {}
+        self.tokenizers: list = []
 
     def __len__(self) -> int:
         return len(self.records["input_ids"])

@@ -10,6 +10,7 @@ import errno
 import gc
 import importlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -168,6 +169,15 @@ _SYSTEM = {
         "the disk is full",
         "free some space, then run the same command again: it keeps finished files",
     ),
+    errno.EDQUOT: (
+        "your disk quota is used up",
+        "free some space, then run the same command again: it keeps finished files",
+    ),
+    errno.EFBIG: (
+        "the file is larger than this process or file system allows",
+        "raise the limit: ulimit -f unlimited",
+    ),
+    errno.EIO: ("the disk could not be read or written", "look at the system log"),
     errno.EPIPE: ("output pipe closed by the receiving program", ""),
     errno.ENOTDIR: ("expected a folder, but this is a file", "give another path"),
     errno.EISDIR: ("expected a file, but this is a folder", "give another path"),
@@ -184,16 +194,20 @@ def _explain(error: OSError) -> tuple[str, str]:
     return f"{text}{place}", hint
 
 
+_VERBOSE = re.compile("-v+")
+
+
 def _report(message: str, hint: str, status: int, words: Sequence[str]) -> int:
     """Print an error on stderr and return its exit status."""
     rank = os.environ.get("RANK", "0")
     if rank != "0" and status in (5, 75):
         return status  # all processes of a run end like this; the first one reports it
     where = f" (process {rank})" if rank != "0" else ""
-    click.echo(f"Error{where}: {message}", err=True)
-    if hint:
-        click.echo(f"Hint: {hint}", err=True)
-    if {"-v", "--verbose"} & set(words):
+    lines = [f"Error{where}: {message}", *([f"Hint: {hint}"] if hint else [])]
+    for line in lines:
+        # Names that are not UTF-8 hold what no stream can write.
+        click.echo(line.encode("utf-8", "backslashreplace").decode("utf-8"), err=True)
+    if any(word == "--verbose" or _VERBOSE.fullmatch(word) for word in words):
         click.echo(traceback.format_exc(), err=True)
     return status
 

@@ -26,6 +26,7 @@ C = TypeVar("C")
 # Origins of values that the user typed: a wrong value there is a usage error.
 COMMAND_LINE = "command line"
 ASSIGNMENT = "--set"
+_PRESET = "preset "  # begins the origin of a preset's values
 
 
 def setting(
@@ -221,6 +222,20 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
 def preset_names() -> list[str]:
     """Names of the presets that ship with the package."""
     return sorted(path.stem for path in package_file("presets").glob("*.yaml"))
+
+
+def preset_layer(name: str) -> Layer:
+    """The settings of a preset as a layer.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+    return Layer(_PRESET + name, load_preset(name))
+
+
+def is_preset(origin: str | None) -> bool:
+    """Whether a value came from a preset, so that what the user gave may change it."""
+    return (origin or "").startswith(_PRESET)
 
 
 def load_preset(name: str) -> dict[str, Any]:

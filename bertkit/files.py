@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import hashlib
 import os
+import re
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from bertkit.disk_errors import write_error
 from bertkit.errors import DataError, MissingDependencyError
+from bertkit.temporary import REPLACED, temporary_path
 
 CHUNK = 1 << 20
-PARTIAL = ".partial"
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_LFS_POINTER_BYTES = 1024  # a pointer is smaller, says its specification
 
 
 def is_remote(path: str | Path) -> bool:
     """True for a URL such as `s3://bucket/key` or `https://host/file`."""
     return "://" in str(path)
+
+
+def is_utf8(path: str | Path) -> bool:
+    """False for names in another encoding, which some libraries cannot open."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def missing_protocol(place: str, error: ImportError) -> MissingDependencyError:
@@ -36,6 +51,7 @@ def open_binary(path: str | Path) -> IO[bytes]:
     """
     if not is_remote(path):
         try:
+            refuse_lfs_pointer(path)
             return open(path, "rb")
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror or error}") from error
@@ -44,6 +60,29 @@ def open_binary(path: str | Path) -> IO[bytes]:
     with _remote_errors(path):
         stream: IO[bytes] = fsspec.open(str(path), "rb").open()
     return stream
+
+
+def refuse_lfs_pointer(path: str | Path) -> None:
+    """Refuse the small text file that Git LFS leaves where a file was not fetched.
+
+    `open_binary` does so; readers that hand a path to another library call this themselves.
+
+    Raises:
+        DataError: it is a pointer.
+        OSError: the file does not exist or cannot be read.
+    """
+    found = Path(path).stat()
+    if not stat.S_ISREG(found.st_mode) or found.st_size >= _LFS_POINTER_BYTES:
+        return
+    with open(path, "rb") as stream:
+        head = stream.read(_LFS_POINTER_BYTES)
+    if head.startswith(_LFS_POINTER):
+        size = re.search(rb"^size (\d+)", head, re.MULTILINE)
+        bytes_there = f" of {human_bytes(int(size[1]))}" if size else ""
+        raise DataError(
+            f"{path}: a Git LFS pointer, not the file{bytes_there} itself",
+            "fetch it with `git lfs pull`, or download the file",
+        )
 
 
 @contextlib.contextmanager
@@ -62,92 +101,106 @@ def atomic_write(path: str | Path, sync: bool = True) -> Iterator[IO[bytes]]:
     """Open a binary file that appears under its name only if the block ends without an error.
 
     The bytes go to a hidden temporary file in the same folder, which is synced and renamed.
-    After an error, Ctrl-C included, the temporary file is removed and an older file of the
-    same name is left as it was.
+    A library that takes names may write to the stream's `name` instead, and even put another
+    file in its place. After an error, Ctrl-C included, the temporary file is removed and an
+    older file of the same name is left as it was.
 
     Args:
         path: the file.
-        sync: wait until the bytes are on the disk, so that the file is complete even after
-            a power failure; not worth the time for files with checksums that can be made
-            again.
+        sync: wait until bytes and name are on the disk, so that the file is complete even
+            after a power failure; not worth the time for files with checksums that can be
+            made again.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}{PARTIAL}-{os.getpid()}")
-    try:
-        with open(temporary, "wb") as stream:
-            yield stream
-            stream.flush()
+    with temporary_path(target) as temporary:
+        try:
+            with open(temporary, "xb") as stream:
+                yield stream
+                stream.flush()
+                mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
+            # By name: what was written there need not be the file that was opened.
+            if stat.S_IMODE(temporary.stat().st_mode) != mode:
+                temporary.chmod(mode)
             if sync:
-                os.fsync(stream.fileno())
-        os.replace(temporary, target)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno and error.filename is None:
-            error.filename = str(target)  # "disk full" comes without a name
-        raise
+                sync_path(temporary)
+            os.replace(temporary, target)
+        except BaseException as error:
+            explained = write_error(error, temporary)
+            temporary.unlink(missing_ok=True)
+            if explained is not None:  # "disk full" comes without a name, or from a library
+                explained.filename = str(target)
+                raise explained from error
+            raise
+    if sync:
+        sync_path(target.parent)
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a UTF-8 text file atomically."""
+    """Write a UTF-8 text file atomically.
+
+    Names of files that are not UTF-8 hold lone surrogates; these become escapes such as
+    `\\udcf6`, which JSON and YAML read back as they were.
+    """
     with atomic_write(path) as stream:
-        stream.write(text.encode("utf-8"))
+        stream.write(text.encode("utf-8", "backslashreplace"))
 
 
 @contextlib.contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """A folder that is written as `NAME.partial` and renamed when the block ends.
+def atomic_folder(path: str | Path, sync: bool = True) -> Iterator[Path]:
+    """A folder that is written under a temporary name and renamed when the block ends.
 
     It replaces an older folder of the same name; after an error that one is left as it was.
+
+    Args:
+        path: the folder.
+        sync: wait until every file in it, the folder and its name are on the disk.
     """
     target = Path(path)
-    temporary = target.with_name(target.name + PARTIAL)
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(temporary, target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with temporary_path(target) as temporary:
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            if sync:
+                for entry in sorted(temporary.rglob("*")):
+                    sync_path(entry)
+                sync_path(temporary)
+            _put_in_place(temporary, target)
+        except BaseException as error:
+            explained = write_error(error, temporary)
+            shutil.rmtree(temporary, ignore_errors=True)
+            if explained is not None:
+                explained.filename = str(target)
+                raise explained from error
+            raise
+    if sync:
+        sync_path(target.parent)
 
 
-@contextlib.contextmanager
-def one_process_at_a_time(folder: Path) -> Iterator[None]:
-    """Let the processes of this machine do a work in a folder one after the other.
-
-    Where the folder takes no lock file, all go on at once.
-    """
-    try:
-        import fcntl
-
-        folder.mkdir(parents=True, exist_ok=True)
-        stream = open(folder / "lock", "w")  # noqa: SIM115 - closed below
-    except (ImportError, OSError):  # no such locks on Windows, where one process trains anyway
-        yield
+def _put_in_place(new: Path, target: Path) -> None:
+    """Rename a folder; one that has the name is away only for a moment, and never lost."""
+    if not target.exists():
+        os.replace(new, target)
         return
-    with stream:
-        with contextlib.suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+    with temporary_path(target, REPLACED) as old:
+        target.rename(old)
+        os.replace(new, target)
+        shutil.rmtree(old, ignore_errors=True)
 
 
-def cache_folder() -> Path:
-    """Where bertkit keeps what can be made again: `bertkit` in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "bertkit"
-
-
-def is_writable_folder(folder: Path) -> bool:
-    """Whether files may be written to a folder; never in one that has no such permission.
-
-    To the superuser the system allows even those, which are read-only for a reason.
-    """
+def sync_path(path: str | Path) -> None:
+    """Wait until a file's bytes, or the names in a folder, are on the disk."""
+    if os.name != "posix":  # elsewhere folders cannot be opened
+        return
+    handle = os.open(path, os.O_RDONLY)
     try:
-        return bool(folder.stat().st_mode & 0o222) and os.access(folder, os.W_OK)
-    except OSError:
-        return False
+        os.fsync(handle)
+    except OSError as error:
+        # Some network file systems do not sync folders.
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(handle)
 
 
 def allow_open_files(count: int) -> None:

@@ -35,8 +35,14 @@ class _Stderr(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            sys.stderr.write(self.format(record) + "\n")
-            sys.stderr.flush()
+            stream = sys.stderr
+            if stream is None:  # closed by the caller
+                return
+            # Not every stream that stands for stderr shows names that are not UTF-8.
+            encoding = getattr(stream, "encoding", None) or "utf-8"
+            text = self.format(record).encode(encoding, "backslashreplace").decode(encoding)
+            stream.write(text + "\n")
+            stream.flush()
         except Exception:
             self.handleError(record)
 
@@ -52,7 +58,8 @@ class _Formatter(logging.Formatter):
 def bars_wanted() -> bool:
     """True if progress bars are to be shown: on a terminal, in rank 0, without `-q`."""
     main_rank = os.environ.get("RANK", "0") == "0"
-    return main_rank and sys.stderr.isatty() and logger.getEffectiveLevel() <= logging.INFO
+    terminal = sys.stderr is not None and sys.stderr.isatty()  # None where it was closed
+    return main_rank and terminal and logger.getEffectiveLevel() <= logging.INFO
 
 
 def progress(
@@ -112,7 +119,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str =
         view.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in body:
         view.add_row(*[cell.replace("[", r"\[") for cell in row])
-    width = 200 if not sys.stdout.isatty() else None
+    terminal = sys.stdout is not None and sys.stdout.isatty()  # None where it was closed
+    width = None if terminal else 200
     console = Console(width=width, no_color=True, highlight=False, emoji=False)
     with console.capture() as capture:
         console.print(view)

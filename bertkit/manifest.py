@@ -7,10 +7,11 @@ resumes it or has nothing to do; another command or configuration is an error.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +20,9 @@ from typing import Any
 from bertkit import __version__
 from bertkit.config import flatten
 from bertkit.errors import DataError
-from bertkit.files import read_json, sha256_of, size_of, write_text
+from bertkit.files import atomic_write, read_json, sha256_of, size_of, write_text
+from bertkit.folder_lock import locked_folder
+from bertkit.temporary import remove_leftovers
 
 NAME = "manifest.json"
 
@@ -34,6 +37,9 @@ class Manifest:
         inputs: path, size in bytes and sha256 of each input file, in order.
         outputs: file name → facts about a finished file (bytes, sha256, records, ...).
         stats: totals, for information only.
+        tokenizer: vocabulary digests and treatment of text, where the outputs hold tokens; see
+            `bertkit.tokenization.tokenizer_facts`.
+        replaces: files of an earlier run that go once this one is complete (--overwrite).
         state: `incomplete` or `complete`.
         versions: of bertkit, Python and its Unicode tables.
     """
@@ -43,6 +49,8 @@ class Manifest:
     inputs: list[dict[str, Any]] = field(default_factory=list)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     stats: dict[str, Any] = field(default_factory=dict)
+    tokenizer: dict[str, Any] = field(default_factory=dict)
+    replaces: list[str] = field(default_factory=list)
     state: str = "incomplete"
     versions: dict[str, str] = field(
         default_factory=lambda: {
@@ -54,9 +62,10 @@ class Manifest:
 
     def write(self, folder: str | Path) -> None:
         """Write `manifest.json` into the folder, atomically."""
-        write_text(
-            Path(folder) / NAME, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
-        )
+        values = asdict(self)
+        if not self.replaces:
+            del values["replaces"]
+        write_text(Path(folder) / NAME, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
 
     @property
     def complete(self) -> bool:
@@ -90,35 +99,121 @@ def describe_inputs(paths: Sequence[str], threads: int = 1) -> list[dict[str, An
     ]
 
 
-def begin(folder: str | Path, planned: Manifest, overwrite: bool = False) -> Manifest:
+@contextlib.contextmanager
+def working_folder(
+    folder: str | Path,
+    planned: Manifest,
+    overwrite: bool = False,
+    reads: Sequence[str] = (),
+) -> Iterator[Manifest]:
+    """Hold an output folder for one command, and begin or resume its run there, see `begin`.
+
+    What dead processes left half written is removed. What another run had made there, and
+    this one did not make anew, is removed at the end of a block that completes the run. A
+    run that fails before its first file is finished leaves the folder as it was.
+
+    Args:
+        folder: local.
+        planned: what the command is about to make.
+        overwrite: replace what another run left in the folder.
+        reads: further files that the run reads, beside the inputs of the manifest.
+
+    Raises:
+        BertkitError: another process works in the folder.
+        DataError: as for `begin`.
+    """
+    with locked_folder(folder, planned.command):
+        remove_leftovers(folder, owned=True, recursive=True)
+        path = Path(folder) / NAME
+        before = path.read_bytes() if path.is_file() else None
+        manifest = begin(folder, planned, overwrite, reads)
+        try:
+            yield manifest
+        except BaseException:
+            if manifest is planned and not manifest.outputs:
+                _undo(path, before)
+            raise
+        if manifest.complete and manifest.replaces:
+            _remove_replaced(Path(folder), manifest)
+
+
+def begin(
+    folder: str | Path, planned: Manifest, overwrite: bool = False, reads: Sequence[str] = ()
+) -> Manifest:
     """Start a run in a folder, or find out how far the same run got there.
+
+    Nothing is removed but the record of what another run made, and with it its claim to the
+    files: the manifest lists them in `replaces` until the new run is complete.
 
     Returns:
         The planned manifest (written, state `incomplete`); or, if the folder holds one of
         the same run, that one: `complete`, or with the outputs that are finished.
 
     Raises:
-        DataError: the folder belongs to another run, or holds files and no manifest.
+        DataError: the folder belongs to another run, holds files and no manifest, or holds
+            an input of this run that it would replace.
     """
     place = Path(folder)
     found = read_manifest(place)
-    if found is not None and not overwrite:
-        differences = compare(found, planned)
-        if differences:
-            raise DataError(
-                f"{place} was made by another run: {'; '.join(differences)}",
-                "give --overwrite to replace it, or another --output",
-            )
-        return found
-    if found is None and not overwrite and place.exists() and any(place.iterdir()):
+    if found is not None and not compare(found, planned):
+        # A run that itself began with --overwrite goes on; a complete one is made again.
+        if not overwrite or (found.replaces and not found.complete):
+            return found
+    elif found is not None and not overwrite:
+        raise DataError(
+            f"{place} was made by another run: {'; '.join(compare(found, planned))}",
+            "give --overwrite to replace it, or another --output",
+        )
+    if found is None and not overwrite and _holds_files(place):
         raise DataError(
             f"{place} is not empty and has no {NAME}", "give an empty --output, or --overwrite"
         )
-    for name in found.outputs if found else ():
-        (place / name).unlink(missing_ok=True)
+    if found is not None:
+        planned.replaces = _own_names(place, {*found.outputs, *found.replaces})
+        _require_inputs_elsewhere(place, planned, reads)
     place.mkdir(parents=True, exist_ok=True)
     planned.write(place)
     return planned
+
+
+def _holds_files(place: Path) -> bool:
+    """Whether a folder holds anything but hidden files: locks, notes, what is being written."""
+    return place.exists() and any(not path.name.startswith(".") for path in place.iterdir())
+
+
+def _undo(path: Path, before: bytes | None) -> None:
+    """Put the manifest back that a run which made nothing had replaced."""
+    if before is None:
+        path.unlink(missing_ok=True)
+        return
+    with atomic_write(path) as stream:
+        stream.write(before)
+
+
+def _own_names(place: Path, names: Iterable[str]) -> list[str]:
+    """The names that lie inside the folder: a manifest from elsewhere may list others."""
+    root = place.resolve()
+    return sorted(name for name in names if root in (place / name).resolve().parents)
+
+
+def _require_inputs_elsewhere(place: Path, planned: Manifest, reads: Sequence[str]) -> None:
+    """Refuse to replace files that the run reads."""
+    old = {(place / name).resolve() for name in planned.replaces}
+    for name in (*(str(entry.get("path", "")) for entry in planned.inputs), *reads):
+        if Path(name).resolve() in old:
+            raise DataError(
+                f"{name} is an input of this run and an output of the one in {place} that"
+                " --overwrite replaces",
+                "give another --output",
+            )
+
+
+def _remove_replaced(place: Path, manifest: Manifest) -> None:
+    for name in _own_names(place, manifest.replaces):
+        if name not in manifest.outputs:
+            (place / name).unlink(missing_ok=True)
+    manifest.replaces = []
+    manifest.write(place)
 
 
 def compare(found: Manifest, planned: Manifest) -> list[str]:

@@ -135,14 +135,25 @@ def _processes(count: int, forked: bool = False) -> Iterator[ProcessPoolExecutor
         ) from error
     except BaseException:
         # The running tasks' results are dropped anyway: do not wait for them.
-        for process in list((pool._processes or {}).values()):
-            process.terminate()
-        # A worker may have died in the middle of sending a result. The pool then waits for
-        # the rest until the last writing end of the pipe is closed, and this process has one.
-        pool._result_queue._writer.close()  # type: ignore[attr-defined]
+        _stop_at_once(pool)
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _stop_at_once(pool: ProcessPoolExecutor) -> None:
+    """End the workers in the middle of their tasks.
+
+    Python has no public way to do it before 3.14. Where a later release keeps its processes
+    elsewhere, the running tasks are waited for, and nothing else changes.
+    """
+    for process in list((getattr(pool, "_processes", None) or {}).values()):
+        process.terminate()
+    # A worker may have died in the middle of sending a result. The pool then waits for the
+    # rest until the last writing end of the pipe is closed, and this process has one.
+    writer = getattr(getattr(pool, "_result_queue", None), "_writer", None)
+    if writer is not None:
+        writer.close()
 
 
 def _can_be_forked() -> bool:

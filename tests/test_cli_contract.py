@@ -212,3 +212,10 @@ def test_the_shell_completes_commands_and_choices(words, number, expected):
         text=True, check=True,
     )  # fmt: skip
     assert [line.partition(",")[2] for line in done.stdout.splitlines()] == expected
+
+
+@pytest.mark.parametrize("flag", ["-v", "-vv", "--verbose"])
+def test_verbose_errors_have_a_traceback(bertkit, flag, tmp_path):
+    run = bertkit("inspect", tmp_path / "none", flag)
+    assert run.status == 3 and "Traceback (most recent call last)" in run.err
+    assert "Traceback" not in bertkit("inspect", tmp_path / "none").err

@@ -1,10 +1,12 @@
 import hashlib
 import io
+import json
+import os
 from pathlib import Path
 
 import pytest
 
-from bertkit import files
+from bertkit import config, files
 from bertkit.errors import DataError
 
 
@@ -20,12 +22,12 @@ def test_atomic_write_appears_whole(tmp_path):
 
 def test_only_a_file_that_must_last_waits_for_the_disk(tmp_path, monkeypatch):
     synced = []
-    monkeypatch.setattr(files.os, "fsync", synced.append)
+    monkeypatch.setattr(files, "sync_path", lambda path: synced.append(Path(path).name))
     for sync in (True, False):
         with files.atomic_write(tmp_path / f"{sync}", sync=sync) as stream:
             stream.write(b"whole")
         assert (tmp_path / f"{sync}").read_bytes() == b"whole"
-    assert len(synced) == 1
+    assert len(synced) == 2 and "True" in synced[0] and synced[1] == tmp_path.name
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
@@ -121,6 +123,35 @@ def test_read_json_names_the_line(tmp_path):
     path.write_bytes(b'{"a": "\xff"}')
     with pytest.raises(DataError, match="not UTF-8 at byte 7"):
         files.read_json(path)
+
+
+LFS_POINTER = (
+    b"version https://git-lfs.github.com/spec/v1\n"
+    b"oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\n"
+    b"size 440473133\n"
+)
+
+
+def test_a_git_lfs_pointer_is_called_that(tmp_path):
+    path = tmp_path / "model.bin"
+    path.write_bytes(LFS_POINTER)
+    with pytest.raises(DataError, match=r"a Git LFS pointer, not the file of 440\.5 MB") as caught:
+        files.open_binary(path)
+    assert "git lfs pull" in caught.value.hint
+    path.write_bytes(LFS_POINTER + b" " * 1024)
+    with files.open_binary(path) as stream:
+        assert stream.read(7) == b"version"
+    path.write_bytes(b"version https://example.org\n")
+    files.open_binary(path).close()
+
+
+def test_names_that_are_not_utf8_survive_json_and_yaml(tmp_path):
+    path = os.fsdecode(b"J\xf6rg/caf\xe9 \xf0\x9f")
+    files.write_text(tmp_path / "a.json", json.dumps({"path": path}, ensure_ascii=False))
+    assert files.read_json(tmp_path / "a.json") == {"path": path}
+    files.write_text(tmp_path / "a.yaml", config.dump_yaml({"path": path}))
+    assert config.load_yaml(tmp_path / "a.yaml") == {"path": path}
+    assert not files.is_utf8(path) and files.is_utf8("Jörg")
 
 
 def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path):

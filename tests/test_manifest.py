@@ -1,7 +1,14 @@
 import pytest
 
 from bertkit.errors import DataError
-from bertkit.manifest import Manifest, begin, describe_inputs, read_manifest, require_complete
+from bertkit.manifest import (
+    Manifest,
+    begin,
+    describe_inputs,
+    read_manifest,
+    require_complete,
+    working_folder,
+)
 
 
 def planned(tmp_path, **config):
@@ -37,9 +44,14 @@ def test_overwrite_removes_what_the_other_run_made(tmp_path):
     (out / "a.tfrecord").write_text("old")
     first.outputs["a.tfrecord"] = {}
     first.write(out)
-    fresh = begin(out, planned(tmp_path, seed=2), overwrite=True)
-    assert fresh.outputs == {}
+    with working_folder(out, planned(tmp_path, seed=2), overwrite=True) as fresh:
+        assert fresh.outputs == {}
+        assert (out / "a.tfrecord").exists(), "it goes when the new run is complete"
+        fresh.outputs["b.tfrecord"] = {}
+        fresh.state = "complete"
+        fresh.write(out)
     assert not (out / "a.tfrecord").exists()
+    assert read_manifest(out).replaces == []
 
 
 def test_a_folder_with_strange_files_is_refused(tmp_path):

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from bertkit.errors import BertkitError, DataError
-from bertkit.pool import map_in_order, run_tasks, worker_count
+from bertkit.pool import _stop_at_once, map_in_order, run_tasks, worker_count
 
 PROGRAM = """
 import os, signal, sys
@@ -228,3 +229,8 @@ def test_error_of_a_task_that_was_made_in_another_process():
         list(map_in_order(stop_at_three, range(10), 2))
     with pytest.raises(BertkitError, match="worker process was killed"):
         list(map_in_order(die, range(3), 2))
+
+
+def test_another_python_may_keep_its_processes_elsewhere():
+    """Their attributes are private: without them the caller's own error must not be lost."""
+    _stop_at_once(ThreadPoolExecutor(1))  # type: ignore[arg-type]

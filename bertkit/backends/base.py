@@ -176,7 +176,7 @@ class OptimizerSpec:
     """An optimizer by name.
 
     Attributes:
-        name: adamw, sgd or one of the named LAMB variants of `bertkit.train.optimizers`.
+        name: one of `bertkit.train.optimizers.NAMES`.
         beta1: decay of the first moment.
         beta2: decay of the second moment.
         eps: added to the root of the second moment.

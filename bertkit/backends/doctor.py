@@ -51,8 +51,9 @@ def examine(folder: str | Path = ".") -> dict[str, Any]:
 
     Returns:
         Plain values: `bertkit`, `python`, `unicode`, `platform`, `cores`, `memory_bytes`,
-        `available_bytes` (None where unknown), `disk_free_bytes`, `packages` (name →
-        version, or None with the `install` line), `backends` (one entry per backend with
+        `available_bytes` (None where unknown), `disk_free_bytes`, `kernel_cache`
+        (folder of compiled record kernels, None where none can be written), `packages` (name
+        → version, or None with the `install` line), `backends` (one entry per backend with
         `present`, `reason`, `hint`), `problems` (texts; empty on a healthy machine).
     """
     begin = time.perf_counter()
@@ -63,6 +64,7 @@ def examine(folder: str | Path = ".") -> dict[str, Any]:
         if entry["version"] is None and not entry["extra"]
     ]
     total, available = _memory()
+    cache, warning = _kernel_cache()
     return {
         "bertkit": __version__,
         "python": platform.python_version(),
@@ -74,7 +76,8 @@ def examine(folder: str | Path = ".") -> dict[str, Any]:
         "disk_free_bytes": free_bytes(folder),
         "packages": packages,
         "backends": [asdict(probe) for probe in probe_all()],
-        "problems": missing,
+        "kernel_cache": cache,
+        "problems": missing + ([f"{warning}; set NUMBA_CACHE_DIR"] if warning else []),
         "seconds": time.perf_counter() - begin,
     }
 
@@ -88,6 +91,7 @@ def describe(found: dict[str, Any]) -> str:
         ("cores", found["cores"]),
         ("memory", _size(found["memory_bytes"], found["available_bytes"])),
         ("disk", f"{human_bytes(found['disk_free_bytes'])} free here"),
+        ("compiled kernels", found["kernel_cache"] or "not kept"),
     ]
     packages = [
         (name, entry["version"] or "missing", "" if entry["version"] else entry["install"])
@@ -117,6 +121,16 @@ def _package(name: str, extra: str) -> dict[str, str | None]:
         version = None
     wanted = f"bertkit[{extra}]" if extra else name
     return {"version": version, "extra": extra, "install": f"pip install '{wanted}'"}
+
+
+def _kernel_cache() -> tuple[str | None, str]:
+    """(folder of compiled kernels or None, what is wrong with it or "")."""
+    try:
+        from bertkit.kernels import jit
+    except ImportError:  # numba is missing, which is said elsewhere
+        return None, ""
+    folder, warning = jit.choose_cache()
+    return folder or (os.environ["NUMBA_CACHE_DIR"] if folder == "" else None), warning
 
 
 def _cores() -> int:

@@ -52,5 +52,6 @@ def command(
         f"in {result.parts} parts under {output} ({state}); "
         f"{result.rejected} rejected, {result.empty} without text"
     ) + "".join(f", {count:,} {kind}" for kind, count in result.skipped.items())
-    following = f"bertkit split --input {output} --output {output.rstrip('/')}-split"
+    method = "--method mlperf " if settings.config.chain == "mlperf" else ""
+    following = f"bertkit split {method}--input {output} --output {output.rstrip('/')}-split"
     options.finish(asdict(result), as_json, text, following)

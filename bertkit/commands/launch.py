@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -11,10 +12,12 @@ import click
 from bertkit.backends import registry
 from bertkit.backends.sections import BackendSections, section_prefixes
 from bertkit.commands import options
-from bertkit.config import Layer, flatten, resolve, setting
+from bertkit.config import Layer, flatten, is_preset, resolve, setting
 from bertkit.external_configs.detect import translate_file
+from bertkit.external_configs.translation import PRETRAIN
 from bertkit.launch.launch import LAUNCHERS, check_files, plan
 from bertkit.tasks import registry as tasks
+from bertkit.tasks.pretraining.config import PretrainConfig
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,7 @@ def read_settings(root: click.Context, words: Sequence[str]) -> Any:
     Raises:
         click.UsageError, UsageError, ConfigError: what the command itself would refuse.
     """
-    task = tasks.by_command(words[0]) if words else None
-    if task is None:
+    if not words:
         return None
     group: Any = root.command
     name, command, rest = group.resolve_command(root, list(words))
@@ -130,15 +132,23 @@ def read_settings(root: click.Context, words: Sequence[str]) -> Any:
         # Without a parent there is no prefix of environment variables.
         inner = command.make_context(title, rest, token_normalize_func=root.token_normalize_func)
     except click.UsageError as error:
+        if isinstance(error, click.MissingParameter) and tasks.by_command(name) is None:
+            return None  # a variable of the job's environment may give it
         if error.ctx is None:  # else the message would show the usage of launch
             error.ctx = click.Context(command, info_name=title)
         raise
+    if tasks.by_command(name) is None:
+        return None
+    translate = functools.partial(translate_file, command=name)
     with inner.scope(cleanup=False):
         given = dict(inner.params)
-        if task.external_configs:
-            kind = task.config_class()
-            return options.resolved(kind, given, given["preset"], translate_file).config
-        layers, _ = options.layers(SharedSettings, given, given["preset"])
+        if name == PRETRAIN:
+            # The command itself says what a file lacks; csrun's own program reads it alone.
+            found = options.resolved(PretrainConfig, given, given["preset"], translate, whole=False)
+            if is_preset(found.origins.get("micro_batch_size")):  # yields to the devices
+                return replace(found.config, micro_batch_size=0)
+            return found.config
+        layers, _ = options.layers(SharedSettings, given, given["preset"], translate)
     return resolve(SharedSettings, [_shared(layer) for layer in layers]).config
 
 

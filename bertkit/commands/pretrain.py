@@ -57,12 +57,13 @@ def command(
     resolved = options.resolved(PretrainConfig, given, preset, translate_file)
     from bertkit.backends import registry
     from bertkit.tasks.pretraining.prepare import prepare
-    from bertkit.tasks.pretraining.pretrain import pretrain
+    from bertkit.tasks.pretraining.pretrain import pretrain, rehearse
     from bertkit.tasks.pretraining.trial_step import run_trial_step
 
     if dry_run:
         with registry.for_planning(resolved.config.backend) as adapter:
             ready = prepare(resolved.config, adapter, resolved.origins, dry_run=True)
+            rehearse(ready, adapter, overwrite)
             found = run_trial_step(ready, adapter, mock)
         text = log.table(("setting", "value", "from"), resolved.rows(ready.config))
         if resolved.external:

@@ -34,7 +34,7 @@ def command(
     \b
     Example:
       bertkit split --input data/docs --output data/split --valid 0.1 --parts 4
-      bertkit split --method mlperf --input data/wiki --output results --part-megabytes 32
+      bertkit split --method mlperf --input data/wiki --output results
       bertkit split --method lists --metadata train_512k.txt --metadata val_files.txt \\
           --input-prefix openwebtext --output data/owt
     """
@@ -55,8 +55,9 @@ def command(
         f"\n{result.duplicates} documents are duplicates, "
         f"{result.across} of them in more than one part ({state})"
     )
+    settings_of = {"mlperf": "--style mlperf --msl 512"}
     following = (
-        f"bertkit make-records --input '{output.rstrip('/')}/train' "
-        "--output data/records --vocab vocab.txt --msl 128"
+        f"bertkit make-records --input '{output.rstrip('/')}/train' --output data/records "
+        f"--vocab vocab.txt {settings_of.get(settings.config.method, '--msl 128')}"
     )
     options.finish(asdict(result), as_json, text, following)

@@ -15,10 +15,10 @@ from bertkit.commands import options
 @options.count_option(
     "--size", 30_528, "Tokens; a multiple of 8 is fastest on accelerators.", minimum=16
 )
-@click.option(
-    "--do-lower-case/--cased",
-    default=True,
-    help="Lower-case the text and strip accents.  [default: on]",
+@options.treatment_options(
+    "Lower-case the text, and strip its accents unless --keep-accents is given.  [default: on]",
+    "Strip accents.  [default: with lower-casing]",
+    "Make every CJK ideograph a word of its own.  [default: on]",
 )
 @options.count_option(
     "--min-frequency", 2, "Merge only pairs that occur at least this often.", minimum=1
@@ -29,20 +29,25 @@ def command(
     inputs: tuple[str, ...],
     output: str,
     size: int,
-    do_lower_case: bool,
+    do_lower_case: bool | None,
+    strip_accents: bool | None,
+    tokenize_chinese_chars: bool | None,
     min_frequency: int,
     overwrite: bool,
     as_json: bool,
 ) -> None:
     """Train a WordPiece vocabulary on text.
 
-    The same text and settings give the same bytes on every run.
+    The same text and settings give the same bytes on every run. How the text was treated is
+    noted in a file beside the vocabulary, OUTPUT.json, which the other commands read. For
+    languages with letters such as ç, ğ and ạ give --keep-accents.
 
     \b
     Example:
       bertkit train-vocab --input data/split/train --output vocab.txt --size 30528
     """
     from bertkit import files
+    from bertkit.tokenization.normalisation import Normalisation
     from bertkit.tokenization.vocabulary_training import train_vocab
 
     names = files.expand_inputs(inputs)
@@ -50,7 +55,9 @@ def command(
         names,
         output,
         size=size,
-        lower_case=do_lower_case,
+        normalisation=Normalisation(
+            do_lower_case is not False, strip_accents, tokenize_chinese_chars is not False
+        ),
         min_frequency=min_frequency,
         overwrite=overwrite,
     )
@@ -58,9 +65,7 @@ def command(
         f"{result.tokens:,} tokens from {files.human_bytes(result.bytes_read)} of text "
         f"in {result.path} ({result.seconds:.1f} s)"
     )
-    cased = "" if do_lower_case else " --cased"
     following = (
-        "bertkit make-records --input data/split/train --output data/records "
-        f"--vocab {output}{cased}"
+        f"bertkit make-records --input data/split/train --output data/records --vocab {output}"
     )
     options.finish(dataclasses.asdict(result), as_json, text, following)

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from bertkit.config import setting
 from bertkit.corpus import forms
 
+# Block size of MLPerf's do_gather.py for the 500 published parts, in MiB of raw text.
+MLPERF_PART = 26.92
+PART = 25.0
+
 
 @dataclass(frozen=True)
 class ExtractConfig:
@@ -16,8 +20,9 @@ class ExtractConfig:
     chain: str = setting(
         "own",
         "Clean-up: own (a few general rules), mlperf (the benchmark's stages on WikiExtractor "
-        "files, punkt included, byte for byte; one part per file), or cerebras (PubMed as "
-        "Cerebras' scripts format it, one article per line, byte for byte).",
+        "files, NLTK 3.4.5's punkt included, byte for byte; one part per file; WikiExtractor at "
+        "MLPerf's commit 3162bb6 needs Python 3.7 to 3.10), or cerebras (PubMed as Cerebras' "
+        "scripts format it, one article per line, byte for byte).",
         choices=("own", "mlperf", "cerebras"),
     )
     splitter: str = setting(
@@ -26,11 +31,11 @@ class ExtractConfig:
         "spacy:MODEL (a trained pipeline), punkt (NLTK).",
     )
     language: str = setting("en", "Language of the text, an ISO 639-1 code such as de or zh.")
-    part_megabytes: int = setting(
-        16,
+    part_megabytes: float = setting(
+        16.0,
         "Target size of an output part: small input files are combined, a larger file becomes a "
         "part of its own.",
-        minimum=1,
+        minimum=0.01,
     )
     max_document_megabytes: int = setting(
         64, "Reject documents larger than this, to limit memory.", minimum=1
@@ -49,6 +54,12 @@ class ExtractConfig:
         if self.chain != "own" and self.limit:
             found.append(
                 f"--limit does not work with --chain {self.chain}, which works on whole files"
+            )
+        begins = forms.of_chain(self.chain)
+        if begins and self.form not in (forms.AUTO, *begins):
+            found.append(
+                f"--form {self.form} does not go with --chain {self.chain}, which begins with "
+                f"{' or '.join(begins)} files"
             )
         try:
             self.namespace_numbers()
@@ -85,10 +96,21 @@ class SplitConfig:
     )
     test: float = setting(0.0, "Fraction of the documents for test.txt.", minimum=0.0, maximum=1.0)
     parts: int = setting(0, "Number of training parts; 0: --part-megabytes decides.", minimum=0)
-    part_megabytes: int = setting(
-        25, "Size of a training part, unless --parts is given.", minimum=1
+    part_megabytes: float | None = setting(
+        None,
+        "Size of a training part, unless --parts is given; by default 25. With --method mlperf: "
+        "MiB of WikiExtractor's files, as its do_gather.py counts; by default 26.92, which gives "
+        "the 500 published parts.",
+        minimum=0.01,
     )
     seed: int = setting(12345, "Seed of the split.")
+
+    @property
+    def part_size(self) -> float:
+        """`part_megabytes` as given, or the default of the method."""
+        if self.part_megabytes is not None:
+            return self.part_megabytes
+        return MLPERF_PART if self.method == "mlperf" else PART
 
     def problems(self) -> list[str]:
         """Rules over several settings."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from bertkit import log
 from bertkit.corpus import forms
+from bertkit.corpus.chain_inputs import check_chain_input
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.extract_parallel import make_part_together
 from bertkit.corpus.extract_part import Part, PartFacts, form_of, make_part, splitter_of
@@ -21,14 +22,13 @@ from bertkit.corpus.output_folder import OutputFolder, open_output_folder
 from bertkit.errors import DataError, UsageError
 from bertkit.files import (
     CHUNK,
-    PARTIAL,
     free_bytes,
     is_remote,
     open_binary,
     shard_name,
     size_of,
 )
-from bertkit.manifest import Manifest, begin
+from bertkit.manifest import Manifest, working_folder
 from bertkit.pool import check_executor, run_tasks, worker_count
 
 # So many rejected documents are named in the log.
@@ -111,21 +111,21 @@ def extract(
         _check_needs(files, config)
         groups = _groups(files, config, part_bytes)
         planned = Manifest("extract", asdict(config), [_input_facts(group) for group in groups])
-        # Refuses a folder of another run; returns the manifest of an interrupted one.
-        manifest = begin(target.folder, planned, overwrite)
-        fresh = not manifest.complete
-        if fresh:
-            remove_leftovers(target.folder)
-            parts = _parts(groups, target.folder, config)
-            # Dask workers have another working directory.
-            if executor == "dask":
-                parts = [_absolute(part) for part in parts]
-            # Resume: make only the parts that are missing.
-            left = [part for part in parts if not _finished(manifest, part, target)]
-            results = _made(left, manifest, workers, executor, scheduler)
-            _record(manifest, parts, results, done=len(parts) - len(left), target=target)
-        seconds = time.perf_counter() - started
-        result = _result(manifest, target.folder, files=len(files), seconds=seconds, fresh=fresh)
+        # Refuses a folder of another run; gives the manifest of an interrupted one.
+        with working_folder(target.folder, planned, overwrite, files) as manifest:
+            fresh = not manifest.complete
+            if fresh:
+                parts = _parts(groups, target.folder, config)
+                # Dask workers have another working directory.
+                if executor == "dask":
+                    parts = [_absolute(part) for part in parts]
+                # Resume: make only the parts that are missing.
+                left = [part for part in parts if not _finished(manifest, part, target)]
+                results = _made(left, manifest, workers, executor, scheduler)
+                _record(manifest, parts, results, done=len(parts) - len(left), target=target)
+            seconds = time.perf_counter() - started
+            folder = target.folder
+            result = _result(manifest, folder, files=len(files), seconds=seconds, fresh=fresh)
     return replace(result, output=output)
 
 
@@ -136,6 +136,9 @@ def _check_needs(files: Sequence[str], config: ExtractConfig) -> None:
     """
     splitter_of(config)
     if config.chain != "own":
+        # All of a few files; of many the first, and each one again before it is read.
+        for name in files[:_LOOKED_AT]:
+            check_chain_input(name, config)
         return
     few = len(files) <= _LOOKED_AT
 
@@ -147,12 +150,6 @@ def _check_needs(files: Sequence[str], config: ExtractConfig) -> None:
             return
         if config.form != forms.AUTO:
             return
-
-
-def remove_leftovers(folder: str) -> None:
-    """Delete what killed processes left half written (hidden `.NAME.partial-PID` files)."""
-    for path in Path(folder).rglob(f".*{PARTIAL}-*"):
-        path.unlink(missing_ok=True)
 
 
 def plan(
@@ -180,7 +177,7 @@ def _groups(files: Sequence[str], config: ExtractConfig, part_bytes: int = 0) ->
     if config.limit:
         # Documents are counted in order, so a limited run is one part.
         return [Group(tuple(files))]
-    size = part_bytes or config.part_megabytes * 1_000_000
+    size = part_bytes or int(config.part_megabytes * 1_000_000)
     groups: list[Group] = []
     # A group of one file may be larger than a part; cut it if its form allows.
     for names in gather(files, [size_of(name) for name in files], size):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bertkit.corpus import forms, mlperf
+from bertkit.corpus.chain_inputs import check_chain_input
 from bertkit.corpus.clean import clean_document
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import (
@@ -95,6 +96,8 @@ def make_part(part: Part) -> tuple[str, PartFacts]:
     """
     forms.register_missing(part.registered)
     splitter = splitter_of(part.config)
+    for path in part.paths:
+        check_chain_input(path, part.config)
     if part.config.chain == "mlperf":
         return part.name, _make_mlperf(part, splitter)
     if part.config.chain == "cerebras":
@@ -138,10 +141,6 @@ def open_pieces(
         MissingDependencyError: the form needs a package that is not installed.
     """
     form = form_of(path, config)
-    if config.chain == "cerebras" and not form.cerebras:
-        raise DataError(
-            f"{path} is not PubMed XML", "--chain cerebras formats pubmed and pmc files only"
-        )
     options = ReadOptions(
         max_bytes=_max_bytes(config), span=span, namespaces=config.namespace_numbers()
     )
@@ -185,6 +184,8 @@ def splitter_of(config: ExtractConfig) -> Splitter:
     """
     if config.chain == "mlperf":
         return mlperf.punkt_of_2019()
+    if config.chain == "cerebras":  # which cuts nothing
+        return split_lines
     return _made(config.splitter, config.language)
 
 

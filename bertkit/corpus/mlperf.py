@@ -14,9 +14,8 @@ import hashlib
 import random
 import re
 from collections.abc import Callable
-from typing import Any
 
-from bertkit.corpus.sentences import punkt_tokenizer
+from bertkit.corpus.punkt_2019 import Punkt2019, english_parameters
 from bertkit.errors import DataError
 
 # (text that must occur, pattern, replacement): looking for the first saves most of the
@@ -195,40 +194,13 @@ def article_md5(article: str) -> str:
 
 @functools.lru_cache(maxsize=1)
 def punkt_of_2019() -> Callable[[str], list[str]]:
-    """Punkt with the boundaries of NLTK 3.4.5, whichever NLTK is installed.
-
-    Since 3.6 NLTK looks for the word before a sentence end in another way, which moves
-    one boundary in MLPerf's sample. The trained parameters have not changed.
+    """The sentence splitter of stage 3: NLTK 3.4.5's, whichever NLTK is installed.
 
     Raises:
         MissingDependencyError: NLTK or its punkt data are not on this machine.
+        DataError: those data cannot be read.
     """
-    tokenizer = punkt_tokenizer("en")
-    chars = tokenizer._lang_vars
-    # Kiss and Strunk (2006): a possible end with the token around it, then either
-    # punctuation that is a token of its own, or white space and the next token.
-    context = re.compile(
-        rf"\S*{chars._re_sent_end_chars}"
-        rf"(?=(?P<after>{chars._re_non_word_chars}|\s+(?P<next>\S+)))",
-        re.UNICODE | re.VERBOSE,
-    )
-
-    def split(text: str) -> list[str]:
-        spans = tokenizer._realign_boundaries(text, _spans(text, context, tokenizer))
-        return [text[span.start : span.stop] for span in spans]
-
-    return split
-
-
-def _spans(text: str, context: re.Pattern[str], tokenizer: Any) -> list[slice]:
-    spans: list[slice] = []
-    start = 0
-    for match in context.finditer(text):
-        if tokenizer.text_contains_sentbreak(match.group() + match.group("after")):
-            spans.append(slice(start, match.end()))
-            start = match.start("next") if match.group("next") else match.end()
-    spans.append(slice(start, len(text.rstrip())))
-    return spans
+    return Punkt2019(english_parameters())
 
 
 def _applied(rules: tuple[tuple[str, str, str], ...], text: str) -> str:

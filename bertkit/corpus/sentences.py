@@ -21,7 +21,7 @@ import re
 from typing import Any
 
 from bertkit.corpus.clean import one_line, paragraphs
-from bertkit.errors import MissingDependencyError, UsageError
+from bertkit.errors import DataError, MissingDependencyError, UsageError
 from bertkit.optional import require
 from bertkit.sentence_splitter import Splitter, model_splitter, rule_splitter
 
@@ -111,6 +111,7 @@ def punkt_tokenizer(language: str) -> Any:
     Raises:
         UsageError: NLTK has no model for the language.
         MissingDependencyError: NLTK, or the model, is not installed.
+        DataError: NLTK cannot read the model.
     """
     if language not in _PUNKT:
         raise UsageError(
@@ -128,6 +129,11 @@ def punkt_tokenizer(language: str) -> Any:
         raise MissingDependencyError(
             f"NLTK's punkt model for {_PUNKT[language]} is not on this machine",
             "python -m nltk.downloader punkt_tab",
+        ) from error
+    except OSError as error:  # NLTK does not follow links out of its folder, for one
+        raise DataError(
+            f"NLTK cannot read its punkt model: {error}",
+            "name a folder that holds the files themselves in NLTK_DATA",
         ) from error
 
 

@@ -20,14 +20,13 @@ from typing import Any
 from bertkit import log
 from bertkit.corpus.config import SplitConfig
 from bertkit.corpus.document import Document, DocumentWriter, read_documents
-from bertkit.corpus.extract import remove_leftovers
 from bertkit.corpus.inputs import list_inputs
 from bertkit.corpus.journal import Journal
 from bertkit.corpus.output_folder import OutputFolder, open_output_folder
 from bertkit.corpus.split_lists import by_lists, by_mlperf, lists_of
 from bertkit.errors import DataError, UsageError
 from bertkit.files import atomic_write, free_bytes, shard_name, size_of
-from bertkit.manifest import Manifest, begin, describe_inputs
+from bertkit.manifest import Manifest, describe_inputs, working_folder
 
 SPLITS = ("train", "valid", "test")
 # Bytes per second through both passes on one core, for estimates.
@@ -111,29 +110,32 @@ def _split(
     started = time.perf_counter()
     # The same steps for every method: plan, resume, write, record the totals.
     files = _inputs(inputs, config, prefix)
-    planned = Manifest("split", asdict(config), describe_inputs(files))
-    manifest = begin(target.folder, planned, overwrite)
-    if manifest.complete:
-        return _result(manifest, target.folder, 0.0)
-    # Partly written files of a killed run.
-    remove_leftovers(target.folder)
-    journal = Journal(manifest, target)
+    settings = {**asdict(config), "part_megabytes": config.part_size}
+    planned = Manifest("split", settings, describe_inputs(files))
+    with working_folder(target.folder, planned, overwrite) as manifest:
+        if manifest.complete:
+            return _result(manifest, target.folder, 0.0)
+        journal = Journal(manifest, target)
+        repeated, across = _divide(files, config, prefix, journal)
+        journal.close()
+        manifest.stats = {"duplicates": repeated, "across": across}
+        return _result(manifest, target.folder, time.perf_counter() - started)
+
+
+def _divide(
+    files: Sequence[str], config: SplitConfig, prefix: str, journal: Journal
+) -> tuple[int, int]:
+    """Write all splits; (documents that repeat an earlier one, those on more than one side)."""
     if config.method == "hash":
-        repeated, across = _by_hash(files, config, journal), 0
+        return _by_hash(files, config, journal), 0
+    if config.method == "mlperf":
+        sides = by_mlperf(files, config, journal)
     else:
-        sides = (
-            by_mlperf(files, config, journal)
-            if config.method == "mlperf"
-            else by_lists(config, prefix, journal)
-        )
-        repeated, across = sides.duplicates()
-        if across:
-            log.logger.warning(
-                "%d documents are in more than one part (train, valid, test)", across
-            )
-    journal.close()
-    manifest.stats = {"duplicates": repeated, "across": across}
-    return _result(manifest, target.folder, time.perf_counter() - started)
+        sides = by_lists(config, prefix, journal)
+    repeated, across = sides.duplicates()
+    if across:
+        log.logger.warning("%d documents are in more than one part (train, valid, test)", across)
+    return repeated, across
 
 
 def _by_hash(files: Sequence[str], config: SplitConfig, journal: Journal) -> int:
@@ -266,7 +268,7 @@ def _write_split(
 
 
 def _part_count(config: SplitConfig, survey: _Survey) -> int:
-    by_size = -(-survey.bytes["train"] // (config.part_megabytes * 1_000_000))
+    by_size = -(-survey.bytes["train"] // int(config.part_size * 1_000_000))
     return config.parts or max(1, min(by_size, survey.counts["train"]))
 
 

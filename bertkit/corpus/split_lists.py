@@ -67,7 +67,7 @@ def by_mlperf(files: Sequence[str], config: SplitConfig, journal: Journal) -> Si
 
     Args:
         files: output of `extract --chain mlperf`, in order.
-        config: `num_test_articles`, `seed`, `part_megabytes` or `parts`.
+        config: `num_test_articles`, `seed`, `part_size` or `parts`.
         journal: gets every finished file.
 
     Raises:
@@ -102,7 +102,7 @@ def by_lists(config: SplitConfig, prefix: str, journal: Journal) -> Sides:
     Writes `train/part-…txt`, `valid.txt` and `test.txt`; finished files are kept.
 
     Args:
-        config: `metadata`, lists whose names begin with train, val or test; `part_megabytes`.
+        config: `metadata`, lists whose names begin with train, val or test; `part_size`.
         prefix: folder to which the names in the lists are relative.
         journal: gets every finished file.
 
@@ -112,7 +112,7 @@ def by_lists(config: SplitConfig, prefix: str, journal: Journal) -> Sides:
     """
     sides = Sides()
     for side, files in lists_of(config, prefix).items():
-        size = config.part_megabytes * 1_000_000
+        size = int(config.part_size * 1_000_000)
         groups = gather(files, [size_of(name) for name in files], size)
         groups = groups if side == "train" else [list(files)]
         for index, group in enumerate(groups):
@@ -250,7 +250,7 @@ def _mlperf_groups(files: Sequence[str], config: SplitConfig) -> list[list[str]]
             raise DataError(f"{config.parts} parts for {len(files)} files", "lower --parts")
         return [list(files[a:b]) for a, b in itertools.pairwise(ends)]
     sizes = [_original_size(path) for path in files]
-    return gather(files, sizes, config.part_megabytes << 20)
+    return gather(files, sizes, int(config.part_size * (1 << 20)))
 
 
 def _original_size(path: str) -> int:

@@ -27,7 +27,7 @@ class RecordFeed:
         micro_batch_size: sequences per forward pass.
         layout: name of a `Layout`.
         normalisation: of the masked LM loss, see `weighted`.
-        vocab_size: of the model; records with a larger token number are refused.
+        tokens: that the model has weights for; records with a larger number are refused.
         masking: new masks per epoch; None keeps those of the records.
         rank: of this process; it takes the rank-th part of every step, or of all
             micro-batches of an evaluation.
@@ -46,7 +46,7 @@ class RecordFeed:
     micro_batch_size: int
     layout: str
     normalisation: str
-    vocab_size: int
+    tokens: int
     masking: DynamicMasking | None = None
     rank: int = 0
     world: int = 1
@@ -118,11 +118,12 @@ class RecordFeed:
         self, records: Mapping[str, np.ndarray], normalisation: str, world: int
     ) -> list[MicroBatch]:
         largest = max(int(records[name].max()) for name in ("input_ids", "masked_lm_ids"))
-        if largest >= self.vocab_size:
+        if largest >= self.tokens:
             raise DataError(
                 f"the records hold token number {largest}, the model's vocabulary has"
-                f" {self.vocab_size} entries",
-                "give the records' vocabulary with --vocab, or set model.vocab_size",
+                f" {self.tokens} entries",
+                "they were made with another vocabulary; a new model takes its size from the"
+                " records or from --vocab",
             )
         records = weighted(records, normalisation, self.micro_batch_size, world)
         return self.arrangement.micro_batches(records)

@@ -15,6 +15,7 @@ from bertkit.files import allow_open_files, expand_inputs
 from bertkit.manifest import Manifest, require_complete
 from bertkit.records.files.open import SUFFIXES, open_records
 from bertkit.records.files.record_index import content_digest
+from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records
 
 # Files up to this size are hashed whole; of larger ones evenly spaced blocks are.
 WHOLE_BYTES = 64 << 20
@@ -36,7 +37,7 @@ class SampleSource(SampleReader, Protocol):
     max_seq_length: int
     max_predictions_per_seq: int
     fingerprint: str
-    vocabularies: dict[str, int]
+    tokenizers: Sequence[TokenizerFacts]
 
     def __len__(self) -> int: ...
 
@@ -59,8 +60,8 @@ class RecordSource:
         max_seq_length: L, the same in every file.
         max_predictions_per_seq: P, the same in every file.
         fingerprint: sha256 over names, sizes and contents; another one means other data.
-        vocabularies: sha256 → number of tokens of the vocabularies that the manifests of
-            the files' folders name; empty for records from elsewhere.
+        tokenizers: what the manifests of the files' folders record about vocabulary and
+            treatment of text; none for records from elsewhere.
 
     Raises:
         DataError: nothing there, an unfinished folder, a broken file or one of another
@@ -70,11 +71,8 @@ class RecordSource:
 
     def __init__(self, inputs: Sequence[str]) -> None:
         manifests = _manifests(inputs)
-        self.vocabularies = {
-            str(found.config["vocab_sha256"]): int(found.config["vocab_size"])
-            for found in manifests.values()
-            if {"vocab_sha256", "vocab_size"} <= found.config.keys()
-        }
+        facts = [of_records(found, folder) for folder, found in manifests.items()]
+        self.tokenizers: Sequence[TokenizerFacts] = [f for f in facts if f.names_vocabulary]
         _check_sizes(manifests)
         self.paths = expand_inputs(inputs, SUFFIXES)
         allow_open_files(2 * len(self.paths))  # each and its index stay mapped

@@ -22,17 +22,19 @@ from typing import NamedTuple
 import numpy as np
 
 from bertkit import log
-from bertkit.config import as_dict
 from bertkit.data.text_digests import remembered_digests
 from bertkit.errors import ConfigError, DataError
-from bertkit.files import atomic_folder, one_process_at_a_time
+from bertkit.files import atomic_folder
 from bertkit.pool import run_tasks
 from bertkit.records.config import RecordsConfig
 from bertkit.records.instances.kernels.pair_plan import Instances
 from bertkit.records.instances.pairs import PairPlan, new_batch, plan_pairs
-from bertkit.records.make import checked_vocab, list_inputs
+from bertkit.records.make import list_inputs
 from bertkit.records.shards import Shard, plan_shards
+from bertkit.records.vocabulary import facts_of, opened
+from bertkit.shared_cache import one_process_at_a_time
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText
+from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.vocabulary import Vocab, load_vocab
 
 # Below this much text, starting worker processes takes longer than the work.
@@ -90,7 +92,8 @@ class TextSource(Shards):
         max_seq_length: L.
         max_predictions_per_seq: P.
         fingerprint: sha256 over texts, vocabulary and settings.
-        vocabularies: sha256 → number of tokens.
+        tokenizers: the facts of the vocabulary, and how the text was treated.
+        config: the settings, with what the vocabulary settles.
 
     Raises:
         DataError: unreadable text, text without sentences, a broken vocabulary.
@@ -111,10 +114,11 @@ class TextSource(Shards):
                 "write other records with `bertkit make-records` and give them with --input",
             )
         names = list_inputs(inputs)
-        words = checked_vocab(vocab, config)
+        words, config = opened(vocab, config)
         self.max_seq_length = config.max_seq_length
         self.max_predictions_per_seq = config.predictions
-        self.vocabularies = {words.sha256: len(words)}
+        self.tokenizers: Sequence[TokenizerFacts] = [facts_of(config, words)]
+        self.config = config
         self.fingerprint = _fingerprint(remembered_digests(names, cache), config, words, new_pairs)
         self._new_pairs = new_pairs
         if cache is None:
@@ -198,7 +202,7 @@ class _Cache:
 def _make(task: _Task) -> None:
     vocab = load_vocab(task.vocab, task.config.duplicates)
     if not os.path.isdir(task.text):
-        tokenizer = StreamTokenizer(vocab, task.config.do_lower_case)
+        tokenizer = StreamTokenizer(vocab, task.config.normalisation)
         text = tokenizer.tokenize_files(task.shard.inputs)
         _save(task.text, {name: getattr(text, name) for name in _TEXT})
     text = TokenizedText(**{name: _map(task.text, name) for name in _TEXT})
@@ -213,7 +217,7 @@ def _make(task: _Task) -> None:
 
 
 def _save(folder: str, arrays: dict[str, np.ndarray]) -> None:
-    with atomic_folder(folder) as place:
+    with atomic_folder(folder, sync=False) as place:
         for name, values in arrays.items():
             np.save(place / f"{name}.npy", values)
 
@@ -237,5 +241,5 @@ def _fingerprint(
 ) -> str:
     """SHA-256 of all that decides the instances; `digests` are those of the texts, in order."""
     inputs = [(os.path.basename(path), digest) for path, digest in digests]
-    facts = [inputs, as_dict(config), config.predictions, vocab.sha256, new_pairs]
+    facts = [inputs, config.stated(), config.predictions, vocab.sha256, new_pairs]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import multiprocessing
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,25 +44,60 @@ def cache_folder() -> Path:
     return Path(root) / "bertkit" / "kernels" / f"{digest.hexdigest()[:16]}-{kind}"
 
 
-def _usable_cache() -> str:
-    """The folder as numba wants it, or "" to leave numba's own choice (also a user's)."""
-    if os.environ.get("NUMBA_CACHE_DIR"):
-        return ""
+def choose_cache() -> tuple[str | None, str]:
+    """Where compiled kernels are kept, and what is unusual about that place.
+
+    The usual folder may be out of reach, as in containers with a read-only file system. Then
+    a folder of this user below the temporary one takes its place; where that fails as well,
+    kernels are compiled anew by every process.
+
+    Returns:
+        (folder, or "" for the one that NUMBA_CACHE_DIR names, or None for nowhere; a text for
+        a warning, or "").
+    """
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    if chosen and _usable(Path(chosen)):
+        return "", ""
     folder = cache_folder()
+    if not chosen and _usable(folder):
+        return str(folder), ""
+    wanted = chosen or str(folder)
     try:
-        folder.mkdir(parents=True)
-        logger.info("compiling record kernels for this machine, once; it takes half a minute")
-    except FileExistsError:
-        pass
+        owner = str(os.getuid())
+        temporary = Path(tempfile.gettempdir()) / f"bertkit-{owner}" / folder.name
+    except (AttributeError, FileNotFoundError):  # Windows; no temporary folder at all
+        return None, f"no folder to keep compiled kernels: cannot write {wanted}"
+    if _usable(temporary) and _is_ours(temporary.parent):
+        return str(temporary), f"cannot write {wanted}: compiled kernels are kept in {temporary}"
+    text = f"cannot write {wanted} or {temporary}: every process compiles the kernels again"
+    return None, text
+
+
+def _usable(folder: Path) -> bool:
+    """Make the folder, readable by others at the most, and see whether it can be written."""
+    try:
+        if not folder.is_dir():
+            folder.mkdir(parents=True, mode=0o755, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
     except OSError:
-        return ""
-    return str(folder) if os.access(folder, os.W_OK) else ""
+        return False
 
 
-_CACHE = _usable_cache()
+def _is_ours(folder: Path) -> bool:
+    """Nobody else may put machine code there."""
+    found = folder.lstat()
+    return found.st_uid == os.getuid() and not found.st_mode & 0o022 and folder.is_dir()
+
+
+_CACHE, CACHE_WARNING = choose_cache()
+if CACHE_WARNING and multiprocessing.parent_process() is None:  # workers need not repeat it
+    logger.warning("%s (set NUMBA_CACHE_DIR to a folder that can be written)", CACHE_WARNING)
+elif _CACHE and not any(Path(_CACHE).iterdir()):
+    logger.info("compiling record kernels for this machine, once; it takes half a minute")
 
 _OPTIONS: dict[str, Any] = {
-    "cache": True,
+    "cache": _CACHE is not None,
     "nogil": True,
     "boundscheck": False,
     "error_model": "numpy",

@@ -104,9 +104,13 @@ def make_job(
 def batch_problem(job: Job) -> str:
     """What is wrong with global batch = micro-batch x accumulation x processes; or nothing."""
     config = job.settings
-    if not isinstance(config, TrainingConfig) or config.micro_batch_size == 0:
+    if not isinstance(config, TrainingConfig):
         return ""
     world = job.devices if registry.row(job.backend).process_per_device else 1
+    if config.micro_batch_size == 0:
+        size = config.global_batch_size
+        text = f"--global-batch-size {size} is not a multiple of {world} devices"
+        return text if size % world else ""
     if config.global_batch_size % (config.micro_batch_size * world):
         return (
             f"--global-batch-size {config.global_batch_size} is not a multiple of"

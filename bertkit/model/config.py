@@ -11,8 +11,20 @@ from typing import Any
 from bertkit.config import Layer, as_dict, resolve, setting
 from bertkit.errors import ConfigError
 from bertkit.files import read_json, write_text
+from bertkit.model.model_types import (
+    UNTIED,
+    class_of_config,
+    may_have_decoder,
+    require_bert,
+    type_of_config,
+)
 
 NAME = "config.json"
+
+# Fields that do not decide whether weights fit.
+RATES = frozenset(
+    ("hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range", "initializer")
+)
 
 # Other spellings of the same function in published configurations.
 _ACTIVATIONS = {
@@ -30,8 +42,6 @@ _ONLY = {
     "is_decoder": False,
     "is_encoder_decoder": False,
     "add_cross_attention": False,
-    "tie_word_embeddings": True,
-    "model_type": "bert",
 }
 
 
@@ -121,15 +131,21 @@ class BertConfig:
         Raises:
             ConfigError: wrong types, missing sizes, or another kind of model.
         """
+        require_bert(type_of_config(values), origin)
         problems = [
             f"{key} is {values[key]!r}, bertkit has {allowed!r} only"
             for key, allowed in _ONLY.items()
             if values.get(key, allowed) != allowed
         ]
+        if values.get("tie_word_embeddings") is False and may_have_decoder(class_of_config(values)):
+            problems.append(f"tie_word_embeddings is False: {UNTIED}")
         needed = ("vocab_size", "hidden_size", "num_hidden_layers")
         problems += [f"no {key}" for key in needed if key not in values]
         if problems:
-            raise ConfigError(f"{origin}: not a plain BERT encoder: {'; '.join(problems)}")
+            raise ConfigError(
+                f"{origin}: not a plain BERT encoder: {'; '.join(problems)}",
+                "bertkit trains and converts encoders with absolute positions and a tied decoder",
+            )
         known = {item.name for item in fields(cls)}
         chosen = {key: value for key, value in values.items() if key in known and value is not None}
         activation = chosen.get("hidden_act", "gelu")
@@ -148,10 +164,7 @@ class BertConfig:
         if place.is_dir():
             google = place / "bert_config.json"
             place = google if not (place / NAME).exists() and google.exists() else place / NAME
-        values = read_json(place)
-        if not isinstance(values, dict):
-            raise ConfigError(f"{place}: expected an object, found {type(values).__name__}")
-        return cls.from_dict(values, str(place))
+        return cls.from_dict(read_config(place), str(place))
 
     def to_dict(self, architecture: str = "BertForPreTraining") -> dict[str, Any]:
         """The mapping that `transformers` reads, naming the given model class."""
@@ -169,3 +182,16 @@ class BertConfig:
         """Write `config.json` (or the given file name), whole or not at all."""
         target = Path(path) / NAME if Path(path).is_dir() else Path(path)
         write_text(target, json.dumps(self.to_dict(architecture), indent=2) + "\n")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The mapping in a `config.json` or `bert_config.json`.
+
+    Raises:
+        DataError: unreadable or not JSON.
+        ConfigError: not a mapping.
+    """
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected an object, found {type(values).__name__}")
+    return values

@@ -38,6 +38,11 @@ OTHER_MODULES = (
 )
 HEAD_MODULES = ("cls.seq_relationship", "qa_outputs", "classifier")
 
+# Prefixes that wrappers of a model (data parallel, torch.compile) put before its names.
+_WRAPPERS = re.compile(r"^(?:module\.|_orig_mod\.)+")
+# torch.compile of single layers leaves its mark inside the names.
+_COMPILED = "._orig_mod."
+
 # Tensors of old files that hold constants.
 CONSTANTS = {"bert.embeddings.position_ids", "bert.embeddings.token_type_ids"}
 # What AdamW and LAMB keep per weight: decaying means of its gradients and of their squares.
@@ -68,10 +73,10 @@ def layer_number(name: str) -> int | None:
 def from_pytorch_name(name: str) -> str:
     """A name of any PyTorch BERT under the names of BertForPreTraining.
 
-    Without the wrapper's `module.`, with the `bert.` prefix, and `gamma` and `beta` of
-    old layer norms as `weight` and `bias`.
+    Without the `module.` and `_orig_mod.` of wrappers, with the `bert.` prefix, and `gamma`
+    and `beta` of old layer norms as `weight` and `bias`.
     """
-    name = name.removeprefix("module.")
+    name = _WRAPPERS.sub("", name).replace(_COMPILED, ".")
     name = name.replace("LayerNorm.gamma", "LayerNorm.weight")
     name = name.replace("LayerNorm.beta", "LayerNorm.bias")
     if name.startswith(("embeddings.", "encoder.", "pooler.")):
@@ -89,9 +94,62 @@ def has_weight_decay(name: str) -> bool:
     return not any(part in name for part in ("bias", "LayerNorm"))
 
 
+# The modules around the layers of the encoder, in the order in which PyTorch's BERTs, NVIDIA's
+# and Habana's among them, define them; the layers come where None stands.
+_MODULE_ORDER = (
+    WORD_EMBEDDINGS,
+    POSITION_EMBEDDINGS,
+    SEGMENT_EMBEDDINGS,
+    "bert.embeddings.LayerNorm",
+    None,
+    "bert.pooler.dense",
+    MLM_BIAS,  # parameters of a module itself come before those of its parts
+    "cls.predictions.transform.dense",
+    "cls.predictions.transform.LayerNorm",
+    *HEAD_MODULES,
+)
+
+
+def in_module_order(names: Iterable[str]) -> list[str]:
+    """Parameters as `named_parameters()` of a BERT model in PyTorch lists them.
+
+    Files name their tensors in any order (safetensors: by the alphabet); programs number the
+    parameters of an optimizer in this one.
+    """
+    return sorted(names, key=_module_place)
+
+
+def _module_place(name: str) -> tuple[int, int, int, bool]:
+    """(module around the layers, layer, module of the layer, whether it is the bias)."""
+    number = layer_number(name)
+    module, _, kind = name.rpartition(".")
+    if number is not None:
+        inner = LAYER_MODULES.index(module.split(".", 4)[4])
+        return _MODULE_ORDER.index(None), number, inner, kind == "bias"
+    place = name if name in _MODULE_ORDER else module
+    return _MODULE_ORDER.index(place), 0, 0, kind == "bias"
+
+
+def pretraining_parameters(layers: int) -> list[str]:
+    """Every parameter of BertForPreTraining with so many layers, in module order."""
+    modules = [
+        f"{LAYER_PREFIX}{number}.{part}" for number in range(layers) for part in LAYER_MODULES
+    ]
+    modules += [*OTHER_MODULES, "cls.seq_relationship"]
+    names = [f"{module}.{kind}" for module in modules for kind in ("weight", "bias")]
+    return in_module_order(
+        [*names, WORD_EMBEDDINGS, POSITION_EMBEDDINGS, SEGMENT_EMBEDDINGS, MLM_BIAS]
+    )
+
+
 def in_optimizer_order(names: Iterable[str]) -> list[str]:
     """Parameters in the order in which the optimizers of those programs number them.
 
-    The first group has weight decay; the second, biases and layer norms, has none.
+    Args:
+        names: in the order of the model's modules, see `in_module_order`.
+
+    Returns:
+        Those of the first group, which have weight decay, and then those of the second,
+        biases and layer norms, which have none.
     """
     return sorted(names, key=lambda name: not has_weight_decay(name))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
-from bertkit.config import setting
+from bertkit.config import as_dict, setting
 from bertkit.records import styles
 from bertkit.records.files.formats import FORMATS, JSONL, TFRECORD
 from bertkit.records.styles.style import RecordStyle
 from bertkit.records.terms import NSP, OBJECTIVES, ONE_CORPUS, SHARDS, SOP
+from bertkit.settings import FREE
+from bertkit.tokenization.normalisation import Normalisation
+from bertkit.tokenization.wordpiece_variants import treatment_of
 
 PACKINGS = ("none", "graphcore", "habana")
 TOKENIZERS = ("google", "nvidia", "cerebras", "hf")
@@ -46,8 +50,23 @@ class RecordsConfig:
     dupe_factor: int = setting(
         10, "Number of passes over the text, each with different masks.", minimum=1
     )
-    do_lower_case: bool = setting(
-        True, "Lower-case the text and strip accents; must match the vocabulary.", off="--cased"
+    do_lower_case: bool | None = setting(
+        None,
+        "Lower-case the text, and strip its accents unless --keep-accents is given; by default "
+        "as the vocabulary was made.",
+        off="--cased",
+        on_resume=FREE,
+    )
+    strip_accents: bool | None = setting(
+        None,
+        "Strip accents; by default as the vocabulary was made, or with lower-casing.",
+        off="--keep-accents",
+        on_resume=FREE,
+    )
+    tokenize_chinese_chars: bool | None = setting(
+        None,
+        "Make every CJK ideograph a word of its own; by default as the vocabulary was made, or on.",
+        on_resume=FREE,
     )
     whole_word_mask: bool = setting(False, "Mask all pieces of a word together.")
     style: str = setting(styles.GOOGLE.name, styles.help_text(), choices=styles.CHOICES)
@@ -160,6 +179,29 @@ class RecordsConfig:
     def tokenizer_name(self) -> str:
         """Whose tokenizer: as given, or that of the style."""
         return self.tokenizer or self.record_style.default_tokenizer
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """What happens to the text: as given, or BERT's default. Cerebras' strips more."""
+        given = Normalisation(
+            do_lower_case=self.do_lower_case is not False,
+            strip_accents=self.strip_accents,
+            tokenize_chinese_chars=self.tokenize_chinese_chars is not False,
+        )
+        return treatment_of(self.tokenizer_name, given)
+
+    def stated(self) -> dict[str, Any]:
+        """The settings by name, as manifests and digests of data state them.
+
+        The two newest ones are stated only where they are not the default, which leaves the
+        manifests and digests of bertkit 0.1.0 valid.
+        """
+        values = as_dict(self)
+        if self.strip_accents is None:
+            del values["strip_accents"]
+        if self.tokenize_chinese_chars is not False:
+            del values["tokenize_chinese_chars"]
+        return values
 
     @property
     def one_corpus(self) -> bool:

@@ -14,9 +14,10 @@ from bertkit import files
 from bertkit.errors import DataError
 from bertkit.pool import worker_count
 from bertkit.records.config import RecordsConfig
-from bertkit.records.make import checked_vocab, list_inputs
+from bertkit.records.make import list_inputs
 from bertkit.records.shards import Shard, plan_shards
 from bertkit.records.terms import ONE_CORPUS
+from bertkit.records.vocabulary import opened
 from bertkit.records.write_shard import write_shard
 from bertkit.tokenization.vocabulary import Vocab
 
@@ -63,7 +64,7 @@ def estimate_records(
         DataError: as `make_records` would, for what can be seen in the beginning.
     """
     names = list_inputs(inputs)
-    words = checked_vocab(vocab, config)
+    words, config = opened(vocab, config)
     shards = plan_shards(names, config)
     total = sum(map(os.path.getsize, names))
     sample = _sample(names, config, words)

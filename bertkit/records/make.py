@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertkit import files, log
-from bertkit.config import as_dict
 from bertkit.errors import DataError, UsageError
-from bertkit.manifest import Manifest, begin, describe_inputs, require_complete
+from bertkit.manifest import Manifest, describe_inputs, require_complete, working_folder
 from bertkit.pool import check_executor, run_tasks, worker_count
 from bertkit.records import styles
 from bertkit.records.config import RecordsConfig
 from bertkit.records.shards import Shard, plan_shards
 from bertkit.records.styles.style import FinishedFolder, RecordStyle
-from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
+from bertkit.records.vocabulary import facts_of, opened
+from bertkit.tokenization.vocabulary import Vocab
 
 
 @dataclass(frozen=True)
@@ -100,29 +100,34 @@ def make_records(
     Raises:
         DataError: unreadable or empty text, a broken vocabulary, or a folder that
             belongs to another run.
+        ConfigError: a setting contradicts what the vocabulary records.
         UsageError: executor, scheduler and limit do not go together.
     """
+    from bertkit.records.files.record_index import remove_orphans
+
     started = time.perf_counter()
     _check_executor(executor, scheduler, limit)
     place = Path(output)
     # Check everything that needs no record making first, so that errors come early.
     names = list_inputs(inputs)
-    words = checked_vocab(vocab, config)
+    words, config = opened(vocab, config)
     # The manifest identifies the run: the same settings and text resume, others are refused.
     planned = Manifest(
         "make-records",
         _deciding(config, words, limit),
         inputs=describe_inputs(names, worker_count(workers, len(names))),
+        tokenizer=facts_of(config, words).as_dict(),
     )
-    manifest = begin(place, planned, overwrite)
-    # Make the missing shards, then the totals, then the files beside them.
-    tasks = _missing_tasks(manifest, place, names, config, words)
-    made = _run(
-        tasks, manifest, place, limit=limit, workers=workers, executor=(executor, scheduler)
-    )
-    _finish(manifest, place, names, words)
-    beside = {"inputs": inputs, "text_files": len(names), "vocab": words.path}
-    _write_beside(manifest, config, place, **beside)
+    with working_folder(place, planned, overwrite) as manifest:
+        # Make the missing shards, then the totals, then the files beside them.
+        tasks = _missing_tasks(manifest, place, names, config, words)
+        made = _run(
+            tasks, manifest, place, limit=limit, workers=workers, executor=(executor, scheduler)
+        )
+        _finish(manifest, place, names, words)
+        beside = {"inputs": inputs, "text_files": len(names), "vocab": words.path}
+        _write_beside(manifest, config, place, **beside)
+    remove_orphans(place)
     return RecordsResult(
         output=str(place),
         records=manifest.stats["records"],
@@ -149,12 +154,6 @@ def _missing_tasks(
     manifest: Manifest, place: Path, names: Sequence[str], config: RecordsConfig, words: Vocab
 ) -> list[Task]:
     """A task for each shard that the folder does not have."""
-    from bertkit.records.files.record_index import FOLDER as INDEX_FOLDER
-
-    # Partly written files of a killed run.
-    for folder in (place, place / INDEX_FOLDER):
-        for leftover in folder.glob(f".*{files.PARTIAL}-*"):
-            leftover.unlink(missing_ok=True)
     whole = _verify(manifest, place)
     _restore_indexes(manifest, place, config)
     if whole:
@@ -202,22 +201,6 @@ def list_inputs(inputs: Sequence[str]) -> list[str]:
             require_complete(name)
             require_complete(Path(name).parent)  # such as split/train, made by one run
     return files.expand_inputs(inputs)
-
-
-def checked_vocab(vocab: str | Path, config: RecordsConfig) -> Vocab:
-    """Load a vocabulary and warn where its case does not look like the configuration's."""
-    words = load_vocab(find_vocab(vocab), config.duplicates)
-    # Special tokens such as [CLS] are upper-case in every vocabulary.
-    cased = any(token != token.lower() and not token.startswith("[") for token in words.tokens)
-    if cased == config.do_lower_case:
-        log.logger.warning(
-            "%s has %s tokens, but the text %s lower-cased: give %s?",
-            vocab,
-            "upper-case" if cased else "only lower-case",
-            "is" if config.do_lower_case else "is not",
-            "--cased" if cased else "--do-lower-case",
-        )
-    return words
 
 
 def build_shard(task: Task) -> Built:
@@ -308,7 +291,7 @@ def _up_to(limit: int, tasks: list[Task], manifest: Manifest) -> Iterator[Built]
 def _deciding(config: RecordsConfig, vocab: Vocab, limit: int | None) -> dict[str, Any]:
     """Everything beside the text that decides the bytes."""
     return {
-        **as_dict(config),
+        **config.stated(),
         "max_predictions_per_seq": config.predictions,
         "vocab_sha256": vocab.sha256,
         "vocab_size": len(vocab),
@@ -348,15 +331,12 @@ def _done(shard: Shard, manifest: Manifest) -> bool:
 
 
 def _finish(manifest: Manifest, place: Path, names: Sequence[str], vocab: Vocab) -> None:
-    from bertkit.records.files.record_index import remove_orphans
-
     records = _records(manifest)
     if not records:
         raise DataError(
             f"no sentences in {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}",
             "expected one sentence per line; `bertkit extract` makes such files",
         )
-    remove_orphans(place)
     if not manifest.complete:
         total = sum(facts["bytes"] for facts in manifest.outputs.values())
         manifest.stats.update(records=records, bytes=total, vocab=vocab.path)

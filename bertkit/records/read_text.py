@@ -12,6 +12,7 @@ from bertkit import files
 from bertkit.records.config import RecordsConfig
 from bertkit.sentence_splitter import Splitter, model_splitter, rule_splitter
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText, token_dtype
+from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.sentence_files import (
     Document,
     read_documents,
@@ -29,16 +30,16 @@ class TextReader:
     Args:
         vocab: the vocabulary.
         tokenizer: its name, see `wordpiece_variants.make_tokenizer`.
-        lower_case: lower-case and strip accents.
+        normalisation: what happens to the text first.
     """
 
-    def __init__(self, vocab: Vocab, tokenizer: str, lower_case: bool) -> None:
+    def __init__(self, vocab: Vocab, tokenizer: str, normalisation: Normalisation) -> None:
         self.vocab = vocab
         self._name = tokenizer
-        self._python = make_tokenizer(tokenizer, vocab, lower_case)
+        self._python = make_tokenizer(tokenizer, vocab, normalisation)
         self._stream: StreamTokenizer | None = None
         if tokenizer != "hf":
-            self._stream = StreamTokenizer(vocab, lower_case, self._python)
+            self._stream = StreamTokenizer(vocab, normalisation, self._python)
 
     def corpus(self, paths: Sequence[str], universal_newlines: bool = False) -> TokenizedText:
         """Files as one corpus by Google's rules: a blank line ends a document, a file does not.

@@ -24,6 +24,7 @@ from bertkit.records.files.record_index import ENDS, LENGTH, PREDICTIONS, write_
 from bertkit.records.files.writers import RecordWriter, open_writer
 from bertkit.records.read_text import TextReader
 from bertkit.records.shards import Shard
+from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.vocabulary import load_vocab
 
 
@@ -52,7 +53,7 @@ def write_shard(
         DataError: unreadable text.
         MissingDependencyError: a style or format needs a package that is not installed.
     """
-    reader = _reader(vocab, config.duplicates, config.tokenizer_name, config.do_lower_case)
+    reader = _reader(vocab, config.duplicates, config.tokenizer_name, config.normalisation)
     plans = shard_plans(shard.inputs, config, reader)
     plan = next(plans, None)
     if plan is None:
@@ -135,7 +136,7 @@ def shard_plans(
 
 
 @functools.lru_cache(maxsize=1)
-def _reader(path: str, duplicates: str, tokenizer: str, lower_case: bool) -> TextReader:
+def _reader(path: str, duplicates: str, tokenizer: str, normalisation: Normalisation) -> TextReader:
     """The reader of a worker, with its tables, kept between shards."""
     keep_freed_memory()  # the next shard takes as much
-    return TextReader(load_vocab(path, duplicates), tokenizer, lower_case)
+    return TextReader(load_vocab(path, duplicates), tokenizer, normalisation)

@@ -14,6 +14,7 @@ from bertkit.errors import DataError
 from bertkit.files import atomic_write
 from bertkit.optional import require
 from bertkit.report.page import write_page
+from bertkit.temporary import remove_leftovers
 from bertkit.train import metrics
 from bertkit.train.run_files import METRICS
 
@@ -98,6 +99,7 @@ def draw_report(runs: Sequence[str], output: str, sections: Sequence[str] = ()) 
     ending = Path(output).suffix.lower().lstrip(".")
     if ending not in ("html", "png", "svg", "pdf"):
         raise DataError(f"cannot draw to {output}", "give a name ending in .html, .png, .svg, .pdf")
+    remove_leftovers(Path(output).parent, name=Path(output).name)
     names = _short_names(runs)
     curves = {name: read_run(run) for name, run in zip(names, runs, strict=True)}
     figure = make_figure(curves) if curves else None

@@ -1,6 +1,9 @@
 """Vocabularies and the tokenizers that turn text into their ids.
 
 vocabulary           vocabulary files, read and written
+normalisation        casing, accents and CJK characters: the treatment of text
+tokenizer_facts      what artefacts record about their tokens, and comparing it
+tokenizer_files      the same in the files of a folder, read and written
 vocabulary_training  a vocabulary learnt from text (`train-vocab`)
 wordpiece            Google's tokenizer, the readable one
 wordpiece_variants   other programs' tokenizers, where they differ

@@ -20,6 +20,7 @@ from bertkit.errors import DataError
 from bertkit.tokenization.kernels import wordpiece_kernel
 from bertkit.tokenization.kernels.characters import CharacterTable, byte_classes
 from bertkit.tokenization.kernels.trie import build_trie
+from bertkit.tokenization.normalisation import UNCASED, Normalisation
 from bertkit.tokenization.vocabulary import Vocab, not_utf8
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 
@@ -63,7 +64,7 @@ def token_dtype(vocab: Vocab) -> type[np.uint16] | type[np.uint32]:
 
 
 def tokenize_files(
-    paths: Sequence[str | Path], vocab: Vocab, lower_case: bool = True
+    paths: Sequence[str | Path], vocab: Vocab, normalisation: Normalisation = UNCASED
 ) -> TokenizedText:
     """Tokenize text files (one sentence per line, blank line between documents).
 
@@ -74,7 +75,7 @@ def tokenize_files(
         DataError: a file cannot be read, is not UTF-8 (names line and byte), or there
             are more than 2**32 tokens.
     """
-    return StreamTokenizer(vocab, lower_case).tokenize_files(paths)
+    return StreamTokenizer(vocab, normalisation).tokenize_files(paths)
 
 
 class StreamTokenizer:
@@ -82,18 +83,21 @@ class StreamTokenizer:
 
     Args:
         vocab: the vocabulary.
-        lower_case: as for WordPieceTokenizer.
+        normalisation: as for WordPieceTokenizer.
         variant: another program's tokenizer, to be followed instead of Google's. It must
             treat words between ASCII white space each for itself.
     """
 
     def __init__(
-        self, vocab: Vocab, lower_case: bool = True, variant: WordPieceTokenizer | None = None
+        self,
+        vocab: Vocab,
+        normalisation: Normalisation = UNCASED,
+        variant: WordPieceTokenizer | None = None,
     ) -> None:
         self.dtype = token_dtype(vocab)
-        google = WordPieceTokenizer(vocab, lower_case)
+        google = WordPieceTokenizer(vocab, normalisation)
         self._python = variant or google
-        self._characters = CharacterTable(lower_case, _differs(google, self._python))
+        self._characters = CharacterTable(normalisation, _differs(google, self._python))
         self._hard_words: dict[bytes, tuple[np.ndarray, bool]] = {}
         marks = np.full(256, vocab.unk_id, self.dtype)
         for mark in string.punctuation:
@@ -102,7 +106,7 @@ class StreamTokenizer:
         self._tables = wordpiece_kernel.Tables(
             classes=byte_classes(),
             marks=marks,
-            case_bits=np.array([_LOWER_CASE_BITS if lower_case else 0], np.uint64),
+            case_bits=np.array([_LOWER_CASE_BITS if normalisation.do_lower_case else 0], np.uint64),
             pages=self._characters.pages,
             entries=self._characters.entries,
             texts=self._characters.texts,

@@ -5,12 +5,17 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from bertkit import files
 from bertkit.errors import DataError
+from bertkit.tokenization.tokenizer_json import NAME as TOKENIZER_JSON
+from bertkit.tokenization.tokenizer_json import as_vocabulary, is_tokenizer_json, tokens_of
 
+VOCAB = "vocab.txt"
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
 
@@ -44,6 +49,11 @@ class Vocab:
         """The token of an id; `<n>` where there is none (records of another vocabulary)."""
         return self._by_id.get(number, f"<{number}>")
 
+    @cached_property
+    def tokens_sha256(self) -> str:
+        """SHA-256 of the tokens by id, one per line; the line ends of the file do not matter."""
+        return sha256_of_tokens([self._by_id.get(number, "") for number in range(len(self))])
+
     @property
     def pad_id(self) -> int:
         """Id of [PAD]."""
@@ -71,7 +81,7 @@ class Vocab:
 
 
 def load_vocab(path: str | Path, duplicates: str = "refuse") -> Vocab:
-    """Read a vocabulary: one token per line, stripped of white space at both ends.
+    """Read a vocabulary: a `tokenizer.json`, or one token per line without white space around.
 
     A byte order mark before the first token is dropped.
 
@@ -79,7 +89,7 @@ def load_vocab(path: str | Path, duplicates: str = "refuse") -> Vocab:
     `\\n` alone; `\\r` is dropped, as TensorFlow's file reader does.
 
     Args:
-        path: a local file or a URL.
+        path: a local file or a URL, as `find_vocab` returns it.
         duplicates: what a token on two lines means. `refuse` is an error; `first` keeps
             the first and numbers without gaps (MLPerf); `last` numbers by line, so the
             last line wins (Google).
@@ -87,8 +97,7 @@ def load_vocab(path: str | Path, duplicates: str = "refuse") -> Vocab:
     Raises:
         DataError: no such file, empty, not UTF-8, a duplicate, a missing special token.
     """
-    with files.open_binary(path) as stream:
-        blob = stream.read()
+    blob = vocabulary_bytes(path)
     lines = decode_utf8(blob, path).removeprefix("\ufeff").replace("\r", "").split("\n")
     if lines[-1] == "":
         lines.pop()
@@ -110,6 +119,18 @@ def load_vocab(path: str | Path, duplicates: str = "refuse") -> Vocab:
         line_of.setdefault(token, line)
     _require_special_tokens(path, ids)
     return Vocab(list(ids), ids, hashlib.sha256(blob).hexdigest(), str(path))
+
+
+def vocabulary_bytes(path: str | Path) -> bytes:
+    """The content of the `vocab.txt` that goes into checkpoints: the file, or its equivalent.
+
+    Raises:
+        DataError: it cannot be read, or is a `tokenizer.json` that is not WordPiece.
+    """
+    if is_tokenizer_json(path):
+        return as_vocabulary(path)
+    with files.open_binary(path) as stream:
+        return stream.read()
 
 
 def _require_special_tokens(path: str | Path, ids: dict[str, int]) -> None:
@@ -142,22 +163,38 @@ def not_utf8(path: str | Path, line: int, offset: int, byte: int) -> DataError:
     )
 
 
-def save_vocab(path: str | Path, tokens: list[str]) -> str:
-    """Write tokens one per line; returns the SHA-256 of the file."""
+def sha256_of_tokens(tokens: Iterable[str]) -> str:
+    """SHA-256 of tokens, one per line: that of the file which `save_vocab` would write."""
     text = "".join(f"{token}\n" for token in tokens)
-    files.write_text(path, text)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
+def save_vocab(path: str | Path, tokens: list[str]) -> str:
+    """Write tokens one per line; returns the SHA-256 of the file."""
+    files.write_text(path, "".join(f"{token}\n" for token in tokens))
+    return sha256_of_tokens(tokens)
+
+
 def find_vocab(name_or_path: str | Path) -> str:
-    """A vocabulary's path: the path itself, or the name of one that ships with bertkit.
+    """A vocabulary's file: the path itself, the one in a folder, or one that ships with bertkit.
+
+    Args:
+        name_or_path: a file, a folder with `vocab.txt` or `tokenizer.json` such as that of a
+            model, a URL, or a shipped name.
 
     Raises:
-        DataError: neither a file nor a shipped name; lists the names.
+        DataError: none of these; lists the shipped names.
     """
     text = str(name_or_path)
     if files.is_remote(text) or os.path.isfile(text):
         return text
+    if os.path.isdir(text):
+        found = vocab_in(text)
+        if found is None:
+            raise DataError(
+                f"no vocabulary in folder {text}", f"there is no {VOCAB} and no {TOKENIZER_JSON}"
+            )
+        return str(found)
     shipped = shipped_vocabs()
     if text in shipped:
         return str(shipped[text])
@@ -167,14 +204,28 @@ def find_vocab(name_or_path: str | Path) -> str:
     )
 
 
+def vocab_in(folder: str | Path) -> Path | None:
+    """The vocabulary file of a folder: `vocab.txt`, or `tokenizer.json` if that has more tokens.
+
+    transformers keeps tokens that were added to a model in the second one only.
+    """
+    lines, whole = Path(folder) / VOCAB, Path(folder) / TOKENIZER_JSON
+    if not whole.is_file():
+        return lines if lines.is_file() else None
+    if not lines.is_file() or len(tokens_of(whole)) > len(tokens_of(whole, with_added=False)):
+        return whole
+    return lines
+
+
 def shipped_vocabs() -> dict[str, Path]:
     """Name → file of the vocabularies that come with bertkit."""
-    folder = _shipped_folder()
-    return {path.stem: path for path in sorted(folder.glob("*.txt"))}
+    return {path.stem: path for path in sorted(shipped_folder().glob("*.txt"))}
 
 
-def _shipped_folder() -> Path:
-    try:
-        return Path(str(importlib.resources.files("bertkit_vocab")))
-    except ModuleNotFoundError:  # a checkout that is on the path but not installed
-        return Path(__file__).parents[2] / "vocab"
+def shipped_folder() -> Path:
+    """Where the vocabularies that come with bertkit lie, and what is known of public ones."""
+    # Of a checkout its own, even where another one is installed.
+    beside = Path(__file__).parents[2] / "vocab"
+    if (beside / "known.yaml").is_file():
+        return beside
+    return Path(str(importlib.resources.files("bertkit_vocab")))

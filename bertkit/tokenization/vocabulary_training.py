@@ -16,6 +16,10 @@ from typing import Any
 
 from bertkit import files, log
 from bertkit.errors import DataError, UsageError
+from bertkit.temporary import remove_leftovers
+from bertkit.tokenization.normalisation import UNCASED, Normalisation
+from bertkit.tokenization.tokenizer_facts import TokenizerFacts
+from bertkit.tokenization.tokenizer_files import write_sidecar
 from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, not_utf8, save_vocab
 from bertkit.tokenization.wordpiece import is_cjk, is_punctuation
 
@@ -26,9 +30,14 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class TrainedVocab:
-    """A vocabulary that was written: its file, size, digest, and seconds of work."""
+    """A vocabulary that was written: its file, size, digest, and seconds of work.
+
+    Attributes:
+        facts: the file beside it that says how its text was treated.
+    """
 
     path: str
+    facts: str
     tokens: int
     sha256: str
     bytes_read: int
@@ -39,7 +48,7 @@ def train_vocab(
     inputs: Sequence[str],
     output: str | Path,
     size: int = 30_528,
-    lower_case: bool = True,
+    normalisation: Normalisation = UNCASED,
     min_frequency: int = 2,
     overwrite: bool = False,
 ) -> TrainedVocab:
@@ -49,7 +58,7 @@ def train_vocab(
         inputs: UTF-8 text files; line structure does not matter.
         output: the file to write, one token per line.
         size: tokens to end with; small texts may not have that many.
-        lower_case: for an uncased model (lower case, accents stripped).
+        normalisation: what happens to the text first; it is noted beside the vocabulary.
         min_frequency: how often a pair must occur to be merged.
         overwrite: replace an existing file.
 
@@ -60,11 +69,17 @@ def train_vocab(
     started = time.perf_counter()
     if Path(output).exists() and not overwrite:
         raise UsageError(f"{output} exists", "give --overwrite to replace it")
+    remove_leftovers(Path(output).parent, name=Path(output).name)
     import tokenizers
 
-    trainer = tokenizers.BertWordPieceTokenizer(lowercase=lower_case, strip_accents=lower_case)
+    trainer = tokenizers.BertWordPieceTokenizer(
+        lowercase=normalisation.do_lower_case,
+        strip_accents=normalisation.strips_accents,
+        handle_chinese_chars=normalisation.tokenize_chinese_chars,
+    )
     alphabet = _alphabet(inputs, trainer)
-    starts = [character for character in alphabet if not _stands_alone(character)]
+    split = normalisation.tokenize_chinese_chars
+    starts = [character for character in alphabet if not _stands_alone(character, split)]
     given = [*SPECIAL_TOKENS, *(f"##{character}" for character in starts)]
     if size < len(given) + len(alphabet):
         raise UsageError(
@@ -88,8 +103,16 @@ def train_vocab(
             TENSOR_MULTIPLE,
         )
     digest = save_vocab(output, tokens)
+    facts = write_sidecar(output, TokenizerFacts(digest, digest, len(tokens), normalisation))
     read = sum(Path(name).stat().st_size for name in inputs if not files.is_remote(name))
-    return TrainedVocab(str(output), len(tokens), digest, read, time.perf_counter() - started)
+    return TrainedVocab(
+        path=str(output),
+        facts=facts,
+        tokens=len(tokens),
+        sha256=digest,
+        bytes_read=read,
+        seconds=time.perf_counter() - started,
+    )
 
 
 def _in_usual_order(ids: dict[str, int], given: int) -> list[str]:
@@ -120,9 +143,9 @@ def _alphabet(inputs: Sequence[str], trainer: Any) -> list[str]:
     return sorted(ranked[:LIMIT_ALPHABET])
 
 
-def _stands_alone(character: str) -> bool:
+def _stands_alone(character: str, split_cjk: bool) -> bool:
     """True for characters that are words of their own and never continue one."""
-    return is_punctuation(character) or is_cjk(character)
+    return is_punctuation(character) or (split_cjk and is_cjk(character))
 
 
 def _blocks(inputs: Sequence[str]) -> Iterator[str]:

@@ -4,6 +4,8 @@ Written from the behaviour of Google's and MLPerf's `tokenization.py` (they agre
 is cleaned, split at white space and around CJK ideographs, lower-cased and freed of
 accents if asked, split at punctuation, and each word cut into the longest pieces that the
 vocabulary knows. Character classes are those of the running Python's `unicodedata`.
+Lower-casing without removing accents, and CJK ideographs that stay in their words, are
+those of transformers' BertTokenizer, which has the same steps.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from bertkit.errors import DataError
+from bertkit.tokenization.normalisation import UNCASED, Normalisation
 from bertkit.tokenization.vocabulary import UNK, Vocab
 
 MAX_WORD_CHARACTERS = 200
@@ -59,16 +62,18 @@ class WordPieceTokenizer:
 
     Args:
         vocab: the vocabulary.
-        lower_case: lower-case and strip accents (uncased models); False for cased ones.
+        normalisation: what happens to the text first.
 
     Other programs' variants (wordpiece_variants.py) replace single steps of it.
     """
 
     longest_word = MAX_WORD_CHARACTERS
 
-    def __init__(self, vocab: Vocab, lower_case: bool = True) -> None:
+    def __init__(self, vocab: Vocab, normalisation: Normalisation = UNCASED) -> None:
         self.vocab = vocab
-        self.lower_case = lower_case
+        self.lower_case = normalisation.do_lower_case
+        self.strip_accents = normalisation.strips_accents
+        self.split_cjk = normalisation.tokenize_chinese_chars
         self._pieces: dict[str, list[str]] = {}
         self._characters: dict[str, str] = {}
 
@@ -145,13 +150,19 @@ class WordPieceTokenizer:
             return ""
         if is_whitespace(character):
             return " "
-        return f" {character} " if is_cjk(character) else character
+        return self._set_apart(character)
+
+    def _set_apart(self, character: str) -> str:
+        """The character, with spaces around it where it is an ideograph."""
+        return f" {character} " if self.split_cjk and is_cjk(character) else character
 
     def _words(self, chunk: str) -> list[str]:
         """Split what stood between two spaces at punctuation, after normalising it."""
         if self.lower_case:
             # str.lower() looks at the neighbours of a capital sigma: whole chunk at once.
-            chunk = strip_accents(chunk.lower())
+            chunk = chunk.lower()
+        if self.strip_accents:
+            chunk = strip_accents(chunk)
         spaced = "".join([f" {c} " if is_punctuation(c) else c for c in chunk])
         return spaced.split()
 

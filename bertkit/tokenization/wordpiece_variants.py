@@ -8,27 +8,30 @@ from __future__ import annotations
 
 import unicodedata
 
-from bertkit.errors import DataError
+from bertkit.errors import ConfigError, DataError
+from bertkit.tokenization.normalisation import CASED, UNCASED, Normalisation
 from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, UNK, Vocab
 from bertkit.tokenization.wordpiece import (
     WordPieceTokenizer,
-    is_cjk,
     is_punctuation,
     is_whitespace,
     strip_accents,
 )
 
 
-def make_tokenizer(name: str, vocab: Vocab, lower_case: bool = True) -> WordPieceTokenizer:
+def make_tokenizer(
+    name: str, vocab: Vocab, normalisation: Normalisation = UNCASED
+) -> WordPieceTokenizer:
     """The tokenizer of a program.
 
     Args:
         name: `google`, `nvidia`, `cerebras` or `hf`.
         vocab: the vocabulary.
-        lower_case: lower-case and strip accents.
+        normalisation: what happens to the text first.
 
     Raises:
         DataError: no such tokenizer.
+        ConfigError: the program does not know that treatment of text.
     """
     kinds = {
         "google": WordPieceTokenizer,
@@ -38,7 +41,34 @@ def make_tokenizer(name: str, vocab: Vocab, lower_case: bool = True) -> WordPiec
     }
     if name not in kinds:
         raise DataError(f"no tokenizer {name!r}", f"there are: {', '.join(kinds)}")
-    return kinds[name](vocab, lower_case)
+    if not does(name, normalisation):
+        raise refusal(name, normalisation)
+    return kinds[name](vocab, normalisation)
+
+
+def does(name: str, normalisation: Normalisation) -> bool:
+    """Whether a program's tokenizer knows a treatment of text.
+
+    Google's and Hugging Face's know all; NVIDIA's and Cerebras' have one switch only.
+    """
+    known = [treatment_of(name, choice) for choice in (UNCASED, CASED)]
+    return name in ("google", "hf") or treatment_of(name, normalisation).usual() in known
+
+
+def refusal(name: str, normalisation: Normalisation) -> ConfigError:
+    """The error for a treatment of text that a program's tokenizer does not know."""
+    text = f"{name}'s tokenizer cannot make text {normalisation.text()}"
+    return ConfigError(text, "give --tokenizer google, or hf")
+
+
+def treatment_of(name: str, normalisation: Normalisation) -> Normalisation:
+    """What a program's tokenizer really does to text.
+
+    Cerebras' strips the accents of cased text, too, as long as nothing else is asked for.
+    """
+    if name == "cerebras" and normalisation == CASED:
+        return Normalisation(do_lower_case=False, strip_accents=True)
+    return normalisation
 
 
 class NvidiaTokenizer(WordPieceTokenizer):
@@ -58,7 +88,7 @@ class NvidiaTokenizer(WordPieceTokenizer):
             return " "
         if unicodedata.category(character).startswith("C"):
             return ""
-        return f" {character} " if is_cjk(character) else character
+        return self._set_apart(character)
 
     def _words(self, chunk: str) -> list[str]:
         return [chunk] if chunk in SPECIAL_TOKENS else super()._words(chunk)
@@ -78,7 +108,7 @@ class CerebrasTokenizer(WordPieceTokenizer):
             return ""
         if category == "Zs":
             return " "
-        return f" {character} " if is_cjk(character) else character
+        return self._set_apart(character)
 
     def _chunks(self, text: str) -> list[str]:
         return [chunk for chunk in self._clean(text).split(" ") if chunk]
@@ -108,14 +138,17 @@ class HuggingFaceTokenizer(WordPieceTokenizer):
 
     longest_word = 100
 
-    def __init__(self, vocab: Vocab, lower_case: bool = True) -> None:
+    def __init__(self, vocab: Vocab, normalisation: Normalisation = UNCASED) -> None:
         from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-        super().__init__(vocab, lower_case)
+        super().__init__(vocab, normalisation)
         model = models.WordPiece(vocab.ids, unk_token=UNK, max_input_chars_per_word=100)
         self._package = Tokenizer(model)
         self._package.normalizer = normalizers.BertNormalizer(
-            clean_text=True, handle_chinese_chars=True, strip_accents=None, lowercase=lower_case
+            clean_text=True,
+            handle_chinese_chars=self.split_cjk,
+            strip_accents=self.strip_accents,
+            lowercase=self.lower_case,
         )
         self._package.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         self._package.add_special_tokens(list(SPECIAL_TOKENS))

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bertkit.train.checkpoint import RunState
+from bertkit.train.run_state import RunState
 
 Write = Callable[[nn.Module, Mapping[str, Any], RunState], Path]
 Weights = Callable[[], Mapping[str, Tensor]]

@@ -2,76 +2,39 @@
 
     model.safetensors, config.json   the weights and shape, in Hugging Face's form
     optimizer.pt                     moments by parameter name (plain tensors)
-    state.json                       where the run stands and what it was made with
     vocab.txt                        the vocabulary, where it is known
+    tokenizer_config.json            how its text is treated, in Hugging Face's form
+    state.json                       where the run stands and what it was made with, and the
+                                     checksums of all other files
 
-A folder is written under another name and then renamed, so one with this name is complete.
+A folder is written under another name, synced and then renamed, so one with this name is
+complete; older ones are removed only after that.
 """
 
 from __future__ import annotations
 
-import json
-import platform
+import glob
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from bertkit import __version__
-from bertkit.config import as_dict, flatten
-from bertkit.errors import ConfigError, DataError
-from bertkit.files import PARTIAL, atomic_folder, read_json
+from bertkit.errors import DataError
+from bertkit.files import atomic_folder, refuse_lfs_pointer
 from bertkit.model.checkpoints import formats
-from bertkit.model.checkpoints.hf import WEIGHTS, save_pretrained
-from bertkit.model.checkpoints.run_state import OPTIMIZER, STATE
-from bertkit.settings import FIXED, FREE, ROUNDING, default_values, resume_rules
+from bertkit.model.checkpoints.hf import save_pretrained
+from bertkit.model.checkpoints.run_state import OPTIMIZER, STATE, WEIGHTS, require_intact
+from bertkit.temporary import PARTIAL, remove_leftovers, temporary_path
+from bertkit.tokenization import tokenizer_files
+from bertkit.tokenization.tokenizer_facts import TokenizerFacts
+from bertkit.train.run_state import RunState, write_state
 
 VOCAB = "vocab.txt"
 _NAME = re.compile(r"step-(\d{7,})")
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "bertkit": __version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunState:
-    """Where a run stands: the content of `state.json`.
-
-    Attributes:
-        step: updates done.
-        position: samples taken from the order; the next batch starts there.
-        epoch: from 0, with its fraction.
-        seed: of order and dropout.
-        data_fingerprint: digest of the training data.
-        config: the resolved settings.
-        seconds: spent in training so far, over all calls.
-        finished: the run is complete.
-        metrics: the numbers of the last log line (`train`) and evaluation (`eval`).
-        versions: of bertkit, torch and Python that wrote it.
-        world: processes that trained together.
-    """
-
-    step: int
-    position: int
-    epoch: float
-    seed: int
-    data_fingerprint: str
-    config: dict[str, Any]
-    seconds: float = 0.0
-    finished: bool = False
-    metrics: dict[str, Any] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=_versions)
-    world: int = 1
 
 
 def folder_name(step: int) -> str:
@@ -86,6 +49,7 @@ def save(
     stepper_state: Mapping[str, Any],
     state: RunState,
     vocab: bytes | None = None,
+    tokenizer: TokenizerFacts | None = None,
     keep_last: int = 0,
     keep_every: int = 0,
 ) -> Path:
@@ -97,6 +61,7 @@ def save(
         stepper_state: from `Stepper.state`.
         state: where the run stands.
         vocab: content of the vocabulary file.
+        tokenizer: what is known about the tokens.
         keep_last: how many checkpoints stay; 0 keeps all.
         keep_every: those of steps that this divides stay too; 0 for none.
 
@@ -106,16 +71,29 @@ def save(
     target = Path(run) / folder_name(state.step)
     with atomic_folder(target) as folder:
         save_pretrained(model, folder)
-        torch.save(dict(stepper_state), folder / OPTIMIZER)
+        # A stream, since PyTorch opens only names that are UTF-8.
+        with open(folder / OPTIMIZER, "wb") as stream:
+            torch.save(dict(stepper_state), stream)
         if vocab is not None:
             (folder / VOCAB).write_bytes(vocab)
-        text = json.dumps(asdict(state), indent=1, ensure_ascii=False) + "\n"
-        (folder / STATE).write_text(text, encoding="utf-8")
+        if tokenizer is not None and tokenizer.normalisation:
+            tokenizer_files.write_config(folder, tokenizer)
+        # The last file, because it has the checksums of the others.
+        write_state(folder, state)
     if keep_last:
-        for step, old in in_run(run)[:-keep_last]:
-            if not (keep_every and step % keep_every == 0):
-                shutil.rmtree(old)
+        _remove_oldest(Path(run), state, keep_last, keep_every)
     return target
+
+
+def _remove_oldest(run: Path, state: RunState, keep_last: int, keep_every: int) -> None:
+    # The one that --resume names: the same command again may still name it.
+    named = (state.resumed_from or {}).get("checkpoint")
+    for step, old in in_run(run)[:-keep_last]:
+        if not (keep_every and step % keep_every == 0) and old.name != named:
+            # Under a name that no reader takes for a checkpoint while it shrinks.
+            with temporary_path(old) as going:
+                old.rename(going)
+                shutil.rmtree(going)
 
 
 def in_run(run: str | Path) -> list[tuple[int, Path]]:
@@ -135,38 +113,10 @@ def latest(run: str | Path) -> Path | None:
     return complete[-1] if complete else None
 
 
-def resume_point(
-    run: str | Path, resume: str, *, overwrite: bool, metrics_file: str
-) -> Path | None:
-    """The checkpoint from which a run in this folder resumes, or None for a fresh start.
-
-    Args:
-        run: the run's folder.
-        resume: `auto`, `never`, or the folder of a checkpoint, which need not be this run's.
-        overwrite: remove what an earlier run left in the folder.
-        metrics_file: name of the run's file of metrics, which goes with its checkpoints.
-
-    Raises:
-        DataError: `never`, but the folder holds a run.
-    """
-    if resume not in ("auto", "never"):
-        return Path(resume)
-    place = Path(run)
-    if overwrite:
-        for _, old in in_run(place):
-            shutil.rmtree(old)
-        (place / metrics_file).unlink(missing_ok=True)
-    last = latest(place)
-    if last and resume == "never":
-        raise DataError(
-            f"{place} holds a run already (its last checkpoint is {last.name})",
-            "give --resume auto to continue it, --overwrite to start again, or another --output",
-        )
-    return last
-
-
-def remove_leftovers(run: str | Path) -> None:
-    """Delete checkpoints that a killed run left incomplete."""
+def clean(run: str | Path) -> None:
+    """Delete what a killed run left incomplete; for whoever holds the folder's lock."""
+    remove_leftovers(run, owned=True)
+    # As earlier versions named them.
     for path in Path(run).glob(f"step-*{PARTIAL}"):
         shutil.rmtree(path)
 
@@ -210,39 +160,22 @@ def find(patterns: Sequence[str]) -> list[tuple[int | None, Path]]:
 
 
 def _matching_folders(pattern: str) -> list[str]:
-    import glob
-
     names = sorted(name for name in glob.glob(pattern) if not name.endswith(PARTIAL))
     if not names:
         raise DataError(f"no such checkpoint: {pattern}", "list the run's folder to see its steps")
     return names
 
 
-def load_state(checkpoint: str | Path) -> RunState:
-    """Where the run stood.
-
-    Raises:
-        DataError: no `state.json`, or one of another kind.
-    """
-    path = Path(checkpoint) / STATE
-    if not path.is_file():
-        raise DataError(
-            f"{checkpoint} has no {STATE}: it holds weights, not a run",
-            "use --init-checkpoint to start from its weights",
-        )
-    try:
-        return RunState(**read_json(path))
-    except TypeError as error:
-        raise DataError(f"{path}: not the state of a run ({error})") from error
-
-
 def load_stepper_state(checkpoint: str | Path) -> dict[str, Any]:
     """What `Stepper.state` gave; read as plain tensors, never as code.
 
     Raises:
-        DataError: missing or broken.
+        DataError: missing or broken, or of another step.
     """
     path = Path(checkpoint) / OPTIMIZER
+    if path.is_file():
+        refuse_lfs_pointer(path)
+    require_intact(path.parent, [OPTIMIZER])
     try:
         loaded: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a broken file
@@ -251,56 +184,3 @@ def load_stepper_state(checkpoint: str | Path) -> dict[str, Any]:
             f"cannot read {path}: {reason}", "remove the checkpoint to resume from the one before"
         ) from error
     return loaded
-
-
-def require_same(saved: RunState, config: Any, fingerprint: str, backend: str = "") -> list[str]:
-    """Refuse to resume with other data, or with other settings that decide numbers.
-
-    Which settings these are, their fields say (`bertkit.config.setting`, `on_resume`). A
-    setting that the checkpoint does not know is newer than it, and had its default's effect.
-
-    Args:
-        saved: of the checkpoint.
-        config: the resolved settings now, a dataclass.
-        fingerprint: of the training data now.
-        backend: name of the one in use; sections of settings of others change nothing.
-
-    Returns:
-        The differences that change last bits only, one text each.
-
-    Raises:
-        DataError: other data.
-        ConfigError: other settings; lists all of them.
-    """
-    if saved.data_fingerprint != fingerprint:
-        raise DataError(
-            f"the run was made with other records (fingerprint {saved.data_fingerprint[:12]},"
-            f" now {fingerprint[:12]})",
-            "give the same --input, or start a new run from its weights with --init-checkpoint",
-        )
-    before = default_values(type(config)) | flatten(saved.config)
-    now = flatten(as_dict(config))
-    rules = resume_rules(type(config))
-    changed: dict[str, list[str]] = {}
-    for key in sorted(before.keys() | now.keys()):
-        if before.get(key) != now.get(key):
-            rule = _rule(key, rules)
-            if backend and rule == ROUNDING and "." in key and not key.startswith(f"{backend}."):
-                continue
-            text = f"{key} {before.get(key)}, now {now.get(key)}"
-            changed.setdefault(rule, []).append(text)
-    changed.pop(FREE, None)
-    if FIXED in changed:
-        raise ConfigError(
-            f"the run at step {saved.step} was made with other settings:"
-            f" {'; '.join(changed[FIXED])}",
-            "repeat the old settings, or start a new run from its weights with --init-checkpoint",
-        )
-    return [text for texts in changed.values() for text in texts]
-
-
-def _rule(key: str, rules: Mapping[str, str]) -> str:
-    """The rule of a setting; a name that is gone has that of its section."""
-    section = key.partition(".")[0] + "."
-    of_section = (rule for name, rule in rules.items() if name.startswith(section))
-    return rules.get(key) or next(of_section, FIXED)

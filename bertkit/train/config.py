@@ -8,23 +8,43 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from bertkit.config import setting
 from bertkit.settings import FREE, ROUNDING
 
+# AdamW without bias correction, as in Google's, MLPerf's and Cerebras' programs.
+UNCORRECTED = "adamw_no_bias_correction"
 OPTIMIZERS = (
     "adamw",
+    UNCORRECTED,
     "nvlamb",
     "mlperf",
     "graphcore",
     "max_weight_norm",
     "no_debias_clamp10",
     "sgd",
+    "momentum",
 )
 SCHEDULES = ("linear", "polynomial", "constant", "up_down")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16", "fp16")
 LAYOUTS = ("auto", "unpadded", "padded")
 TRACKERS = ("tensorboard", "wandb")
+
+
+def largest_divisor(number: int, most: int) -> int:
+    """The largest divisor of a number that is not above `most`."""
+    return next(size for size in range(min(most, number), 0, -1) if number % size == 0)
+
+
+def allow_other_vocab() -> Any:
+    """The setting `--allow-other-vocab`, the same wherever tokens meet a checkpoint."""
+    return setting(
+        False,
+        help="Take tokens of another vocabulary, or of text treated differently, than the "
+        "checkpoint's; for vocabularies that were changed on purpose.",
+        on_resume=FREE,
+    )
 
 
 @dataclass(frozen=True)
@@ -93,7 +113,8 @@ class TrainingConfig(ComputeConfig):
     )
     optimizer: str = setting(
         "adamw",
-        help="AdamW, one of five variants of LAMB, or plain SGD (for comparisons).",
+        help="AdamW; without bias correction, as in Google's, MLPerf's and Cerebras' programs; one "
+        "of five variants of LAMB; plain SGD (for comparisons); or SGD with beta1 as momentum.",
         choices=OPTIMIZERS,
     )
     shard_optimizer: bool = setting(

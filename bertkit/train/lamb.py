@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from bertkit.backends.base import OptimizerSpec
+from bertkit.train.adamw import NO_CORRECTION
 
-# As a step count this makes both bias corrections of Adam exactly 1.
-_NO_CORRECTION = 1e9
 # Elements of a tensor that a CPU works on at a time: at most 4 MB each of weight, gradient,
 # direction and both moments. Smaller blocks cost more calls than they save memory traffic.
 _BLOCK = 1 << 20
@@ -85,7 +84,7 @@ class Lamb(torch.optim.Optimizer):
             "eps": spec.eps,
             "maximize": False,
         }
-        steps = 0.0 if variant.bias_correction else _NO_CORRECTION
+        steps = 0.0 if variant.bias_correction else NO_CORRECTION
         for group in self.param_groups:
             for weight in group["params"]:
                 self.state[weight] = {

@@ -15,9 +15,11 @@ from torch import Tensor, nn
 
 from bertkit.backends.base import OptimizerSpec
 from bertkit.errors import ConfigError
+from bertkit.train.adamw import UncorrectedAdamW
+from bertkit.train.config import UNCORRECTED
 from bertkit.train.lamb import LAMB_VARIANTS, Lamb, LambVariant
 
-NAMES = ("adamw", *LAMB_VARIANTS, "sgd")
+NAMES = ("adamw", UNCORRECTED, *LAMB_VARIANTS, "sgd", "momentum")
 
 
 def parameter_groups(
@@ -73,16 +75,21 @@ def optimizer_kind(spec: OptimizerSpec) -> tuple[Any, dict[str, Any]]:
     """The class of the named optimizer, and what it takes beside parameter groups.
 
     `sgd` is the plain gradient step without momentum: nothing in it hides or enlarges a
-    difference between gradients, which makes it the measure of exactness.
+    difference between gradients, which makes it the measure of exactness. `momentum` adds
+    beta1 times the step before, as TensorFlow's MomentumOptimizer does.
 
     Raises:
         ConfigError: no such optimizer.
     """
+    adam = {"lr": 0.0, "betas": (spec.beta1, spec.beta2), "eps": spec.eps}
     if spec.name == "adamw":
-        betas = (spec.beta1, spec.beta2)
-        return torch.optim.AdamW, {"lr": 0.0, "betas": betas, "eps": spec.eps, "fused": True}
+        return torch.optim.AdamW, {**adam, "fused": True}
+    if spec.name == UNCORRECTED:
+        return UncorrectedAdamW, adam
     if spec.name == "sgd":
         return torch.optim.SGD, {"lr": 0.0}
+    if spec.name == "momentum":
+        return torch.optim.SGD, {"lr": 0.0, "momentum": spec.beta1}
     if spec.name not in LAMB_VARIANTS:
         raise ConfigError(f"no optimizer {spec.name!r}", f"there are {', '.join(NAMES)}")
     return Lamb, {"spec": spec, "variant": LAMB_VARIANTS[spec.name]}

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper
@@ -31,17 +31,19 @@ from bertkit.data.prefetch import StepRange
 from bertkit.data.step_batch import StepBatch
 from bertkit.files import write_text
 from bertkit.train import checkpoint
-from bertkit.train.background_save import BackgroundSaver
-from bertkit.train.checkpoint import RunState
+from bertkit.train.agreement import held_by_main, together
+from bertkit.train.beginning import Beginning
 from bertkit.train.config import TrainingConfig
 from bertkit.train.metrics import MetricsFile, Recorder, Tracker
 from bertkit.train.profiling import ProfiledStepper, steps_to_profile
-from bertkit.train.run_files import CONFIG, MACHINE, METRICS
+from bertkit.train.resume import ResumePoint, make_way
+from bertkit.train.run_checkpoints import RunCheckpoints
+from bertkit.train.run_files import CONFIG, MACHINE
 from bertkit.train.step_settings import learning_rates, optimizer_spec
 from bertkit.train.task import TrainingData, TrainingTask
 from bertkit.train.trainer import LoopSettings, Progress, Trainer
 
-MakeTrackers = Callable[[Sequence[str], str, Mapping[str, Any]], list[Tracker]]
+MakeTrackers = Callable[[Sequence[str], str, Mapping[str, Any], int], list[Tracker]]
 
 
 class TrainingRun:
@@ -50,9 +52,9 @@ class TrainingRun:
     Args:
         task: what is trained, and on what.
         adapter: of the machine, started.
-        make_trackers: (names, folder, settings) → trackers, such as
+        make_trackers: (names, folder, settings, resumed step) → trackers, such as
             `bertkit.report.trackers.make_trackers`.
-        overwrite: remove what another run left in the folder.
+        overwrite: replace what another run left in the folder.
 
     Attributes:
         model: with the weights of the checkpoint resumed from, later the trained ones;
@@ -66,12 +68,11 @@ class TrainingRun:
         task: TrainingTask,
         adapter: Adapter,
         *,
-        make_trackers: MakeTrackers = lambda names, folder, settings: [],
+        make_trackers: MakeTrackers = lambda names, folder, settings, step: [],
         overwrite: bool = False,
     ) -> None:
         self.task = task
         self.adapter = adapter
-        self.config: TrainingConfig = task.config
         self.folder = Path(task.config.output)
         self.model: nn.Module | None = None
         self.progress = Progress()
@@ -79,23 +80,38 @@ class TrainingRun:
         self._make_trackers = make_trackers
         self._overwrite = overwrite
 
+    @property
+    def config(self) -> TrainingConfig:
+        """The settings, as the run remembers them."""
+        return self.task.config
+
     def train(self) -> Progress:
         """Train from where the run stands to its end; a finished run is left as it is.
 
         Raises:
-            DataError, ConfigError: the checkpoint is broken or does not fit; or the folder
-                belongs to another run.
+            DataError, ConfigError: the checkpoint is broken or does not fit; the folder
+                belongs to another run; or the processes do not agree.
+            BertkitError: another process works in the folder.
             StoppedError: stopped by a signal or `steps_this_run`, everything saved.
             CompiledOnly: the settings asked for no more.
         """
+        group = self.adapter.process_group
+        with held_by_main(group, self.folder, self.task.command):
+            return self._train()
+
+    def _train(self) -> Progress:
+        group = self.adapter.process_group
         # Before anything is built: is there a checkpoint to resume from?
-        resumed = self._resume_point()
+        beginning = Beginning(self.task, self.adapter, self._overwrite)
+        point = beginning.look()
         # New weights depend on the seed alone, so all processes draw the same.
         torch.manual_seed(self.config.seed)
-        self.model = self.task.make_model()
-        self._restore(self.model, resumed)
+        self.model = model = self.task.make_model()
+        self.progress = together(group, lambda: beginning.restore(model))
+        self.first_step = self.progress.step
+        beginning.require_agreement(self.progress)
         # Only now, when the settings are known to fit the checkpoint.
-        self._write_facts()
+        self._write_facts(point)
         if self.progress.finished:
             log.logger.info("%s is finished at step %d", self.folder, self.progress.step)
             return self.progress
@@ -103,13 +119,14 @@ class TrainingRun:
         # --epochs becomes a number of steps here, once the number of samples is known.
         steps = self.config.steps(data.samples)
         log.logger.info("%s, %s steps, %s", data.summary, f"{steps:,}", self._batch_equation())
+        beginning.say_what_is_longer(data.samples)
         # Checkpoints are written from a copy in main memory, made before the model moves.
-        copy_to_save = copy.deepcopy(self.model)
-        placed = self.adapter.place(self.model)
+        copy_to_save = copy.deepcopy(model)
+        placed = self.adapter.place(model)
         stepper = self._make_stepper(placed, steps)
         # The optimizer exists only now that the model has been placed on its device.
-        if resumed:
-            stepper.load_state(checkpoint.load_stepper_state(resumed))
+        if point.checkpoint:
+            stepper.load_state(checkpoint.load_stepper_state(point.checkpoint))
         checkpoints = RunCheckpoints(
             self.task,
             self.adapter,
@@ -117,6 +134,7 @@ class TrainingRun:
             samples=data.samples,
             copy_to_save=copy_to_save,
             weights=lambda: self.adapter.weights(placed),
+            history=beginning.history(),
         )
         return self._loop(data, steps, placed, stepper, checkpoints)
 
@@ -162,61 +180,10 @@ class TrainingRun:
         finally:
             recorder.close()
 
-    def _resume_point(self) -> Path | None:
-        """The checkpoint to resume from, or None; the main process looks first, and cleans up."""
-        config = self.config
-        found = self.adapter.process_group.in_turn(
-            lambda main: checkpoint.resume_point(
-                self.folder,
-                config.resume,
-                overwrite=self._overwrite and main,
-                metrics_file=METRICS,
-            )
-        )
-        if found is None:
-            log.logger.info("no checkpoint in %s: starting at step 0", self.folder)
-        return found
-
-    def _restore(self, model: nn.Module, resumed: Path | None) -> None:
-        """Weights and progress of the run's checkpoint, or the weights to start from."""
-        if resumed is None:
-            if self.task.start:
-                self.task.load_weights(model, self.task.start, resuming=False)
-                log.logger.info("weights from %s", self.task.start)
-            return
-        # Fixed settings must match; `changed` lists differences that only alter rounding.
-        state = checkpoint.load_state(resumed)
-        changed = checkpoint.require_same(
-            state, self.config, self.task.fingerprint, self.adapter.caps.name
-        )
-        world = self.adapter.process_group.topology.world
-        # Another number of processes changes the order of sums, and so their rounding.
-        if state.world != world:
-            changed.append(f"{state.world} processes, now {world}")
-        if changed:
-            log.logger.warning(
-                "resuming, but the results will not be bit-identical: %s", "; ".join(changed)
-            )
-        self.task.load_weights(model, resumed, resuming=True)
-        if not state.finished:
-            log.logger.info("resuming from %s at step %d", resumed, state.step)
-        self.progress = Progress(
-            step=state.step,
-            position=state.position,
-            seconds=state.seconds,
-            finished=state.finished,
-            train=dict(state.metrics.get("train", {})),
-            evaluation=dict(state.metrics.get("eval", {})),
-            checkpoint=resumed,
-        )
-        self.first_step = state.step
-
-    def _write_facts(self) -> None:
-        """Settings and machine, by the main process alone."""
+    def _write_facts(self, point: ResumePoint) -> None:
+        """Settings and machine, by the main process alone, which makes way for them."""
         if self.adapter.process_group.topology.is_main:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            # Partly written checkpoints of a killed run.
-            checkpoint.remove_leftovers(self.folder)
+            make_way(self.folder, point, self.task.outputs)
             write_text(self.folder / CONFIG, dump_yaml(as_dict(self.config)))
             facts = json.dumps(machine_facts(self.adapter), indent=1)
             write_text(self.folder / MACHINE, facts + "\n")
@@ -241,7 +208,9 @@ class TrainingRun:
             return Recorder()
         lines = MetricsFile(self.folder, self.first_step)
         settings = as_dict(self.config)
-        trackers = self._make_trackers(self.config.log_to, self.config.output, settings)
+        trackers = self._make_trackers(
+            self.config.log_to, self.config.output, settings, self.first_step
+        )
         return Recorder(lines, [*trackers, *self.task.trackers(self.first_step)])
 
     def _peak_share(self) -> Callable[[Mapping[str, float], float], float] | None:
@@ -256,73 +225,6 @@ class TrainingRun:
 
     def _batch_equation(self) -> str:
         return self.config.batch_equation(self.adapter.process_group.topology.world)
-
-
-class RunCheckpoints:
-    """Writes the checkpoints of a run; see `bertkit.train.trainer.CheckpointWriter`.
-
-    Args:
-        task: knows settings, data and vocabulary.
-        adapter: of the machine; the main process alone writes.
-        stepper: knows the optimizer's state.
-        samples: in an epoch.
-        copy_to_save: bertkit's model in main memory, filled before every write.
-        weights: the weights as they are now.
-    """
-
-    def __init__(
-        self,
-        task: TrainingTask,
-        adapter: Adapter,
-        *,
-        stepper: Stepper,
-        samples: int,
-        copy_to_save: nn.Module,
-        weights: Callable[[], Mapping[str, Tensor]],
-    ) -> None:
-        self._task = task
-        self._config = task.config
-        self._process_group = adapter.process_group
-        self._stepper = stepper
-        self._samples = samples
-        background = task.config.background_save
-        self._saver = BackgroundSaver(copy_to_save, weights, self._write, background)
-
-    def save(self, progress: Progress) -> Path:
-        """Begin to write the checkpoint of where the run stands; returns its folder."""
-        # All processes take part where they share the state.
-        stepper_state = self._stepper.state()
-        topology = self._process_group.topology
-        if topology.is_main:
-            state = RunState(
-                step=progress.step,
-                position=progress.position,
-                epoch=progress.position / self._samples,
-                seed=self._config.seed,
-                data_fingerprint=self._task.fingerprint,
-                config=as_dict(self._config),
-                seconds=progress.seconds,
-                finished=progress.finished,
-                metrics={"train": progress.train, "eval": progress.evaluation},
-                world=topology.world,
-            )
-            self._saver.save(stepper_state, state)
-        return Path(self._config.output) / checkpoint.folder_name(progress.step)
-
-    def wait_for_saves(self) -> None:
-        """Block until every checkpoint write has finished."""
-        self._saver.wait()
-
-    def _write(self, model: nn.Module, stepper_state: Mapping[str, Any], state: RunState) -> Path:
-        return checkpoint.save(
-            self._config.output,
-            model=model,
-            stepper_state=stepper_state,
-            state=state,
-            vocab=self._task.vocab,
-            keep_last=self._config.keep_last,
-            keep_every=self._config.keep_every,
-        )
 
 
 def machine_facts(adapter: Adapter) -> dict[str, str | int]:

@@ -8,23 +8,26 @@ from typing import Any
 from bertkit.backends.base import Adapter, OptimizerSpec, Problem, StepPlan, StepShape
 from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
-from bertkit.train.config import TrainingConfig
+from bertkit.train.config import TrainingConfig, largest_divisor
 from bertkit.train.profiling import steps_to_profile
 from bertkit.train.schedule import Schedule, make_schedule, staged
 
 
-def micro_batch_size(global_batch_size: int, wanted: int, world: int) -> int:
+def micro_batch_size(global_batch_size: int, wanted: int, world: int, yields: bool = False) -> int:
     """Sequences per forward pass, so that all processes have the same work in every step.
 
     Args:
         global_batch_size: sequences per optimizer step.
         wanted: the setting; 0 for all that a process has in a step.
         world: processes that train together.
+        yields: take fewer than `wanted` where that many do not fit, as for a preset's number.
 
     Raises:
         ConfigError: the processes cannot share the global batch evenly.
     """
     size = wanted or max(1, global_batch_size // world)
+    if yields and global_batch_size % world == 0:
+        size = largest_divisor(global_batch_size // world, size)
     if global_batch_size % (size * world):
         raise ConfigError(
             f"--global-batch-size {global_batch_size} is not a multiple of"

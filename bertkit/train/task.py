@@ -22,8 +22,9 @@ from torch import nn
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper, StepPlan, Task
 from bertkit.data.prefetch import Feed
-from bertkit.model.checkpoints.loading import load_into, load_weights
+from bertkit.model.checkpoints.loading import LoadReport, load_into, load_weights
 from bertkit.model.config import BertConfig
+from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts
 from bertkit.train.config import TrainingConfig
 from bertkit.train.metrics import Tracker
 
@@ -56,9 +57,15 @@ class TrainingTask(ABC):
         fingerprint: digest of the training data; a run does not resume with other data.
         start: the checkpoint that a new run takes its weights from; None for new weights.
         vocab: content of the vocabulary file that goes into every checkpoint.
+        tokenizer: what is known about the tokens; it goes into every checkpoint.
         new_weights: prefixes of parameters that `start` need not have: the task's own head.
         optional_weights: the same for those whose absence is worth a warning.
         ignored_weights: prefixes of tensors of `start` that are left out: other heads.
+        command: name of the command that runs the task.
+        eval_fingerprint: digest of the data it evaluates on; empty without.
+        local_settings: names of settings that each of several processes may have for itself:
+            its paths to the same data.
+        outputs: names of files that the task writes beside those of the run.
     """
 
     config: TrainingConfig
@@ -68,9 +75,14 @@ class TrainingTask(ABC):
     fingerprint: str
     start: Path | None = None
     vocab: bytes | None = None
+    tokenizer: TokenizerFacts = NOT_RECORDED
     new_weights: Sequence[str] = ()
     optional_weights: Sequence[str] = ()
     ignored_weights: Sequence[str] = ()
+    command: str = "training"
+    eval_fingerprint: str = ""
+    local_settings: Sequence[str] = ()
+    outputs: Sequence[str] = ()
 
     @abstractmethod
     def make_model(self) -> nn.Module:
@@ -103,8 +115,8 @@ class TrainingTask(ABC):
             sequences=sums["sequences"],
         )
 
-    def load_weights(self, model: nn.Module, checkpoint: Path, resuming: bool) -> None:
-        """Fill the model with the weights of a checkpoint.
+    def load_weights(self, model: nn.Module, checkpoint: Path, resuming: bool) -> LoadReport:
+        """Fill the model with the weights of a checkpoint; reports which.
 
         Args:
             model: from `make_model`.
@@ -115,13 +127,16 @@ class TrainingTask(ABC):
             DataError: missing or broken files.
             ConfigError: it does not fit the model; lists the tensors.
         """
-        report = load_into(
+        return load_into(
             model,
             load_weights(checkpoint, self.shape.vocab_size),
             allow_missing=() if resuming else (*self.new_weights, *self.optional_weights),
             allow_unexpected=() if resuming else self.ignored_weights,
             source=str(checkpoint),
         )
+
+    def warn_of_missing(self, report: LoadReport, checkpoint: Path) -> None:
+        """Say which weights a new run lacks that are not the task's own."""
         own = tuple(self.new_weights)
         missing = [name for name in report.missing if not name.startswith(own)]
         if missing:

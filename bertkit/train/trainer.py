@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import math
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
 from bertkit import log
@@ -24,6 +22,7 @@ from bertkit.data.step_batch import StepBatch
 from bertkit.errors import BertkitError, StoppedError
 from bertkit.train import metrics
 from bertkit.train.metrics import Recorder
+from bertkit.train.stop_signals import StopSignals
 
 LINE_SECONDS = 10.0
 
@@ -131,13 +130,13 @@ class Trainer:
         self._bar: Any = None
         self._clock = 0.0
         self._line_time = -math.inf
-        self._signal = 0
+        self._signals = StopSignals()
 
     def run(self, progress: Progress) -> Progress:
         """Train from where `progress` stands; it is updated in place and returned.
 
         Raises:
-            StoppedError: after a SIGTERM or `steps_this_run`, once a checkpoint is written.
+            StoppedError: after a signal or `steps_this_run`, once a checkpoint is written.
             BertkitError: the loss is not a number any more; the last checkpoint stays.
         """
         first = progress.step
@@ -148,7 +147,7 @@ class Trainer:
         self._bar.update(first)
         self._clock = time.perf_counter()
         try:
-            with self._termination_saves():
+            with self._signals:
                 # One iteration per interval between evaluations.
                 while self._train_until_pause(progress, end):
                     pass
@@ -194,9 +193,9 @@ class Trainer:
     def _stops(self) -> bool:
         """Whether a signal has come, to any process: all of them stop after the same step."""
         # The sum tells a process of a signal that only another process received.
-        if self.process_group.sum([self._signal])[0] and not self._signal:
-            self._signal = signal.SIGTERM
-        return self._signal != 0
+        if self.process_group.sum([self._signals.number])[0] and not self._signals.number:
+            self._signals.number = signal.SIGTERM
+        return self._signals.number != 0
 
     def _step(self, batch: StepBatch, progress: Progress) -> None:
         settings = self.settings
@@ -315,29 +314,13 @@ class Trainer:
         self.checkpoints.wait_for_saves()
         # torchrun ends all processes once one has ended; the main one may still be writing.
         self.process_group.wait()
-        why = signal.Signals(self._signal).name if self._signal else "--steps-this-run"
+        number = self._signals.number
+        why = signal.Signals(number).name if number else "--steps-this-run"
         raise StoppedError(
             f"stopped by {why} at step {progress.step} of {self.settings.steps}; everything is"
             f" saved in {progress.checkpoint}",
             "run the same command again to resume",
         )
-
-    @contextmanager
-    def _termination_saves(self) -> Iterator[None]:
-        """SIGTERM lets the current step finish; the loop then saves and stops."""
-        # Python allows signal handlers in the main thread only.
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def remember(number: int, frame: FrameType | None) -> None:
-            self._signal = number
-
-        before = signal.signal(signal.SIGTERM, remember)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
 
 
 def _due(step: int, every: int) -> bool:

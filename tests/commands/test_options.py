@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from dataclasses import dataclass, field
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from bertkit import log
 from bertkit.commands import options
 from bertkit.config import setting
 
@@ -112,3 +115,26 @@ def test_a_dry_run_shows_settings_with_origins_and_the_plan():
     assert ["files", "3"] in rows
     done = runner.invoke(planned, ["--name", "n", "--json"], standalone_mode=False)
     assert json.loads(done.stdout) == {"command": "planned", "dry_run": True, "files": 3}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_is_whole_on_any_standard_output(monkeypatch, encoding):
+    found = {"answer": "José – 🎉", "path": "J\udcf6rg"}  # a name in Latin-1, as Python holds it
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding))
+    with click.Context(click.Command("predict"), info_name="predict"):
+        options.finish(found, as_json=True)
+    assert json.loads(raw.getvalue().decode(encoding)) == {"command": "predict", **found}
+    assert ("José" in raw.getvalue().decode(encoding)) == (encoding == "utf-8")
+
+
+def test_text_on_a_standard_output_that_lacks_characters(monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, "latin-1"))
+    options.finish({}, as_json=False, text="José 🎉")
+    assert raw.getvalue().decode("latin-1") == "José \\U0001f389\n"
+
+
+def test_a_closed_standard_output_is_no_error(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    options.finish({}, as_json=False, text=log.table(["a"], [["b"]]))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
+import shutil
 from pathlib import Path
 
 import pytest
@@ -209,3 +212,43 @@ def test_a_run_is_planned_for_a_machine_that_is_elsewhere(words, bertkit, backen
     assert bertkit(*words, *fitting).status == 4
     refused = bertkit(*words, "--optimizer", "mlperf", "--precision", "fp32", "--dry-run")
     assert refused.status == 3 and "--optimizer" in refused.err
+
+
+def test_a_folder_whose_name_is_not_utf8(bertkit, trained, tmp_path):
+    place = tmp_path / os.fsdecode(b"J\xf6rg")
+    place.mkdir()
+    records = shutil.copy(trained.train, place)
+    words = ["pretrain", "--input", records, "--output", place / "run", "--gbs", "8"]
+    words += ["--micro-batch-size", "8", *TINY_MODEL, "--save-every", "1", "--background-save"]
+    assert bertkit(*words, "--max-steps", "4", "--steps-this-run", "2").status == 75
+    run = bertkit(*words, "--max-steps", "4", "--json")
+    assert (run.status, run.result["resumed_from"]) == (0, 2), run.err
+    assert run.result["output"] == str(place / "run")
+    found = bertkit("eval", "--checkpoint", place / "run", "--input", records, "--json")
+    assert found.status == 0 and len(found.result["checkpoints"]) >= 1
+    for words in (
+        ["convert", place / "run", "--output", place / "converted", "--keep-optimizer"],
+        ["inspect", place / "run"],
+        ["report", place / "run", "--output", place / "report.html"],
+    ):
+        assert bertkit(*words).status == 0
+    assert (place / "converted" / "optimizer.pt").is_file()
+
+
+def test_a_full_disk_is_named_and_the_last_checkpoint_stays(bertkit, trained, tmp_path):
+    """The limit on the size of files stands for the disk: writing fails in the same places."""
+    words = ["pretrain", "--input", trained.train, "--output", tmp_path / "run", "--gbs", "8"]
+    words += ["--micro-batch-size", "8", *TINY_MODEL, "--save-every", "1"]
+    assert bertkit(*words, "--max-steps", "4", "--steps-this-run", "2").status == 75
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, hard))
+    try:
+        run = bertkit(*words, "--max-steps", "4")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert run.status == 1
+    assert "larger than this process or file system allows" in run.err
+    assert "step-0000003" in run.err and "Traceback" not in run.err
+    assert not list((tmp_path / "run").glob("*3*"))
+    run = bertkit(*words, "--max-steps", "4", "--json")
+    assert (run.status, run.result["resumed_from"], run.result["step"]) == (0, 2, 4)

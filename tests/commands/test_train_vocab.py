@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+
+from bertkit.tokenization.normalisation import CASED, UNCASED, Normalisation
+from bertkit.tokenization.tokenizer_files import of_vocabulary
+from bertkit.tokenization.vocabulary import load_vocab
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
@@ -37,8 +43,25 @@ def test_lower_case_and_cased(bertkit, text, tmp_path):
     assert all(token == token.lower() for token in letters) and "é" not in letters
     letters = {token.removeprefix("##") for token in tokens(tmp_path / "cased.txt")[5:]}
     assert {"W", "S", "C", "é"} <= letters
-    # The next command must tokenize as the vocabulary was made.
-    assert "--cased" not in lower.err and cased.err.strip().endswith("--cased")
+    # The next command tokenizes as the vocabulary was made, without being told.
+    for done in (lower, cased):
+        assert "make-records" in done.err and "--cased" not in done.err
+    facts = json.loads((tmp_path / "cased.txt.json").read_text())
+    assert facts["do_lower_case"] is False
+    assert of_vocabulary(load_vocab(tmp_path / "cased.txt")).normalisation == CASED
+    assert of_vocabulary(load_vocab(tmp_path / "lower.txt")).normalisation == UNCASED
+
+
+def test_lower_case_with_accents_and_whole_cjk_words(bertkit, text, tmp_path):
+    text.write_text("Yaşama ÇAĞRI yaşama 中国 人 中国\n" * 20, encoding="utf-8")
+    words = ["train-vocab", "--input", text, "--size", 60, "--output", tmp_path / "v.txt"]
+    flags = ["--keep-accents", "--no-tokenize-chinese-chars"]
+    done = bertkit(*words, *flags, "--json")
+    assert done.result["facts"] == str(tmp_path / "v.txt.json")
+    made = tokens(tmp_path / "v.txt")
+    assert {"yaşama", "çağri", "中国"} <= set(made)
+    wanted = Normalisation(strip_accents=False, tokenize_chinese_chars=False)
+    assert of_vocabulary(load_vocab(tmp_path / "v.txt")).normalisation == wanted
 
 
 def test_rare_pairs_are_not_merged(bertkit, text, tmp_path):

@@ -165,3 +165,16 @@ def test_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, method
     for name in wanted.outputs:
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert not list((tmp_path / "cut").glob(".*")), "notes or half-written files are left"
+
+
+def test_parts_are_gathered_by_the_block_size_of_the_benchmark(tmp_path, monkeypatch):
+    """do_gather.py: 26.92 MiB of raw files a part; 27 files of 1,045,468 bytes are just less."""
+    (tmp_path / "docs").mkdir()
+    for i in range(54):
+        (tmp_path / f"docs/part-{i:02d}.txt").write_text(f"A{i}.\n\n")
+    config = SplitConfig(method="mlperf", num_test_articles=1)
+    for size, parts in [(1_045_468, 2), (1_045_470, 3)]:
+        monkeypatch.setattr(split_lists, "_original_size", lambda path, size=size: size)
+        result = split([str(tmp_path / "docs")], str(tmp_path / f"out{parts}"), config)
+        assert result.splits["train"]["files"] == parts
+    assert read_manifest(tmp_path / "out2").config["part_megabytes"] == 26.92

@@ -63,7 +63,7 @@ def test_the_batches_are_those_of_the_record_files(texts, vocab, tmp_path, chang
     assert len(source) == len(records)
     assert source.max_seq_length == records.max_seq_length
     assert source.max_predictions_per_seq == records.max_predictions_per_seq
-    assert source.vocabularies == records.vocabularies
+    assert source.tokenizers == records.tokenizers
     shuffled = np.random.default_rng(0).permutation(len(records))
     ours, theirs = source.batch(shuffled), records.batch(shuffled)
     assert ours.keys() == theirs.keys()

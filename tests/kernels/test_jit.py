@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bertkit.kernels import jit
+
 CODE = """
 import numpy as np
 from numba.core import config
@@ -20,11 +22,15 @@ print(jit.cache_folder())
 """
 
 
-def run(**environment):
+def start(**environment):
     kept = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", CODE], capture_output=True, text=True, env={**kept, **environment}
     )
+
+
+def run(**environment):
+    done = start(**environment)
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.strip())
 
@@ -44,6 +50,41 @@ def test_a_user_of_numba_chooses_the_folder(tmp_path):
     assert not (tmp_path / "ours").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_no_error(tmp_path):
+def test_machine_code_goes_to_the_temporary_folder_where_no_other_can_be_written(tmp_path):
     (tmp_path / "file").write_text("")
-    run(XDG_CACHE_HOME=str(tmp_path / "file"), HOME=str(tmp_path / "file"))
+    blocked, temporary = str(tmp_path / "file" / "below"), tmp_path / "tmp"
+    temporary.mkdir()
+    done = start(TMPDIR=str(temporary), XDG_CACHE_HOME=blocked, HOME=blocked)
+    assert done.returncode == 0, done.stderr
+    assert list(temporary.rglob("*.nbc"))
+    assert "cannot write" in done.stderr and str(temporary) in done.stderr
+    assert "NUMBA_CACHE_DIR" in done.stderr
+
+
+def test_kernels_run_without_any_folder_to_keep_them(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "below"))
+    monkeypatch.setattr(jit.tempfile, "gettempdir", lambda: str(tmp_path / "file"))
+    folder, warning = jit.choose_cache()
+    assert folder is None and "every process compiles" in warning
+
+
+def test_a_temporary_folder_that_others_can_write_is_not_used(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "below"))
+    monkeypatch.setattr(jit.tempfile, "gettempdir", lambda: str(tmp_path))
+    shared = tmp_path / f"bertkit-{os.getuid()}"
+    shared.mkdir()
+    shared.chmod(0o777)
+    assert jit.choose_cache()[0] is None
+    shared.chmod(0o755)
+    assert jit.choose_cache()[0] == str(shared / jit.cache_folder().name)
+
+
+def test_doctor_reports_the_folder(bertkit, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "below"))
+    monkeypatch.setattr(jit.tempfile, "gettempdir", lambda: str(tmp_path))
+    found = bertkit("doctor", "--json").result
+    assert found["kernel_cache"].startswith(str(tmp_path))
+    assert any("NUMBA_CACHE_DIR" in problem for problem in found["problems"])

@@ -14,9 +14,11 @@ from bertkit.model.parameter_names import (
     WORD_EMBEDDINGS,
     from_pytorch_name,
     has_weight_decay,
+    in_module_order,
     in_optimizer_order,
     is_parameter,
     layer_number,
+    pretraining_parameters,
     tied_parameter,
 )
 
@@ -52,9 +54,35 @@ def test_spellings_of_other_pytorch_programs():
     assert from_pytorch_name("bert.encoder.layer.3.output.LayerNorm.beta") == (
         "bert.encoder.layer.3.output.LayerNorm.bias"
     )
+    plain = "bert.encoder.layer.1.output.dense.bias"
+    for spelling in (
+        "_orig_mod.bert.encoder.layer.1.output.dense.bias",
+        "module._orig_mod.bert.encoder.layer.1.output.dense.bias",
+        "_orig_mod.module.encoder.layer.1.output.dense.bias",
+        "module.module.bert.encoder.layer.1.output.dense.bias",
+        "bert.encoder.layer.1._orig_mod.output.dense.bias",
+    ):
+        assert from_pytorch_name(spelling) == plain
     assert tied_parameter(MLM_DECODER) == WORD_EMBEDDINGS
     assert tied_parameter(MLM_DECODER_BIAS) == MLM_BIAS
     assert tied_parameter("qa_outputs.bias") == "qa_outputs.bias"
+
+
+@pytest.mark.parametrize(
+    "kind", ["BertForPreTraining", "BertForQuestionAnswering", "BertForTokenClassification"]
+)
+def test_module_order_is_that_of_transformers(kind):
+    shape = transformers.BertConfig(
+        vocab_size=20,
+        hidden_size=8,
+        num_hidden_layers=11,  # the layers 2 and 10 are not in the alphabet's order
+        num_attention_heads=2,
+        intermediate_size=8,
+    )
+    names = [name for name, _ in getattr(transformers, kind)(shape).named_parameters()]
+    assert in_module_order(sorted(names)) == names
+    if kind == "BertForPreTraining":
+        assert pretraining_parameters(11) == names
 
 
 def test_layers_and_groups_of_the_optimizer():

@@ -65,7 +65,7 @@ def unmasked_windows(
     """
     rng, read, names = _beginning(paths, config, tokenizer)
     separator = config.document_separator
-    separator = separator.lower() if config.do_lower_case else separator
+    separator = separator.lower() if config.normalisation.do_lower_case else separator
     yield from _windows(names, read, config, separator, rng, tokenizer)
 
 

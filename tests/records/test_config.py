@@ -7,6 +7,7 @@ import pytest
 from bertkit.config import Layer, resolve
 from bertkit.errors import ConfigError
 from bertkit.records.config import RecordsConfig
+from bertkit.tokenization.normalisation import UNCASED
 
 
 def resolved(**values: object) -> RecordsConfig:
@@ -29,7 +30,8 @@ def test_defaults_are_the_references():
     config = resolved()
     assert (config.max_seq_length, config.dupe_factor, config.seed) == (128, 10, 12345)
     assert (config.masked_lm_prob, config.short_seq_prob) == (0.15, 0.1)
-    assert config.do_lower_case
+    assert config.do_lower_case is None  # as the vocabulary was made, or on
+    assert config.normalisation == UNCASED
     assert not config.whole_word_mask
 
 

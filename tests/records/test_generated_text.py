@@ -93,7 +93,7 @@ def test_the_readable_form_equals_the_program_too(name, text):
     golden = GOLDENS[name]
     config = RecordsConfig(**golden.settings)
     vocab = load_vocab(find_vocab(VOCAB))
-    documents = read_documents([text], WordPieceTokenizer(vocab, lower_case=True))
+    documents = read_documents([text], WordPieceTokenizer(vocab))
     instances = create_instances(documents, config, vocab.tokens)
     length, predictions = config.max_seq_length, config.predictions
     found = [to_features(item, vocab, length, predictions) for item in instances]

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from bertkit.errors import DataError
+from bertkit.errors import ConfigError, DataError
 from bertkit.manifest import read_manifest
-from bertkit.records import make
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.example_writer import ExampleWriter
+from bertkit.records.files.open import open_records
 from bertkit.records.files.record_index import FOLDER
 from bertkit.records.files.schema import digest
 from bertkit.records.files.tfrecord import decode_example, read_records
 from bertkit.records.make import make_records
+from bertkit.tokenization.normalisation import CASED, Normalisation
+from bertkit.tokenization.tokenizer_facts import of_records, of_vocab
+from bertkit.tokenization.tokenizer_files import write_sidecar
+from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, load_vocab, save_vocab
 
 VOCAB = "bertkit-uncased-8k"
 CONFIG = RecordsConfig(max_seq_length=32, dupe_factor=2)
+KEEPING = Normalisation(strip_accents=False)
 
 
 def text(seed: int, documents: int = 6) -> str:
@@ -227,20 +234,58 @@ def test_urls_are_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_case_of_vocabulary_and_text_is_compared(corpus, tmp_path, caplog, shared):
-    with caplog.at_level("WARNING", "bertkit"):
-        make_records(
-            RecordsConfig(do_lower_case=False), corpus, tmp_path / "a", VOCAB, workers=1, limit=1
-        )
-        assert "give --do-lower-case?" in caplog.text
-        caplog.clear()
-        vocabs = shared / "data" / "vocab"
-        for index, (name, lower) in enumerate([("uncased", True), ("cased", False)]):
-            config = RecordsConfig(do_lower_case=lower)
-            make.checked_vocab(vocabs / f"bert-base-{name}-vocab.txt", config)
-            assert caplog.text == "", index
-        make.checked_vocab(vocabs / "bert-base-cased-vocab.txt", RecordsConfig())
-        assert "give --cased?" in caplog.text
+def test_the_vocabulary_decides_how_text_is_treated(corpus, tmp_path, shared):
+    vocab = shared / "data" / "vocab" / "bert-base-cased-vocab.txt"
+    make_records(CONFIG, corpus, tmp_path / "a", vocab, workers=1, limit=1)
+    manifest = read_manifest(tmp_path / "a")
+    assert manifest.config["do_lower_case"] is False
+    facts = of_records(manifest, "a")
+    assert facts.normalisation == CASED
+    assert facts.tokens_sha256 == manifest.config["vocab_sha256"]
+    with pytest.raises(ConfigError, match=r"--cased contradicts .*bertkit-uncased-8k.txt: lower"):
+        make_records(replace(CONFIG, do_lower_case=False), corpus, tmp_path / "b", VOCAB)
+    assert not (tmp_path / "b").exists()
+    with pytest.raises(ConfigError, match=r"nvidia's tokenizer cannot make text .*accents strip"):
+        odd = replace(CONFIG, style="nvidia", strip_accents=True)
+        make_records(odd, corpus, tmp_path / "b", cased_copy(vocab, tmp_path))
+
+
+def cased_copy(vocab, folder):
+    """A cased vocabulary of which nothing is known."""
+    text = vocab.read_text(encoding="utf-8") + "Mandelas\n"
+    (folder / "copy.txt").write_text(text, encoding="utf-8")
+    return folder / "copy.txt"
+
+
+def test_cerebras_records_say_that_accents_are_gone(corpus, tmp_path, shared):
+    vocab = shared / "data" / "vocab" / "bert-base-cased-vocab.txt"
+    config = RecordsConfig(style="cerebras", dupe_factor=1)
+    make_records(config, corpus, tmp_path / "a", vocab, workers=1, limit=1)
+    facts = of_records(read_manifest(tmp_path / "a"), "a")
+    assert facts.normalisation == Normalisation(do_lower_case=False, strip_accents=True)
+
+
+def test_accents_are_kept_in_records(tmp_path):
+    """The records hold the very tokens of transformers' tokenizer."""
+    save_vocab(tmp_path / "v.txt", [*SPECIAL_TOKENS, "hà", "nội", "ha", "noi", "##i", "đẹp"])
+    write_sidecar(tmp_path / "v.txt", of_vocab(load_vocab(tmp_path / "v.txt"), KEEPING))
+    (tmp_path / "t.txt").write_text("HÀ Nội ĐẸP\nhà nội đẹp\n\nHà nội\nđẹp\n", encoding="utf-8")
+    config = replace(CONFIG, max_seq_length=16, dupe_factor=1, masked_lm_prob=0.0)
+    make_records(config, [str(tmp_path / "t.txt")], tmp_path / "a", tmp_path / "v.txt", workers=1)
+    source = open_records(str(next((tmp_path / "a").glob("*.tfrecord"))))
+    seen = set(source.batch(np.arange(len(source)))["input_ids"].ravel().tolist())
+    assert seen >= {5, 6, 10} and not seen & {1, 7, 8, 9}
+
+
+def test_manifests_of_0_1_0_go_on(corpus, tmp_path):
+    """Records made before the facts were written are complete, and nothing is made again."""
+    make_records(CONFIG, corpus, tmp_path / "a", VOCAB, workers=1)
+    path = tmp_path / "a" / "manifest.json"
+    old = json.loads(path.read_text())
+    del old["tokenizer"]
+    assert not {"strip_accents", "tokenize_chinese_chars"} & old["config"].keys()
+    path.write_text(json.dumps(old))
+    assert make_records(CONFIG, corpus, tmp_path / "a", VOCAB, workers=1).made == 0
 
 
 def test_several_inputs_and_outputs_as_the_reference(shared, tmp_path):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bertkit.errors import DataError
 from bertkit.tokenization import corpus_tokens
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, token_dtype, tokenize_files
+from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.sentence_files import read_documents
 from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, Vocab, load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
@@ -33,8 +34,8 @@ class Pair:
 
     def __init__(self, vocab, lower_case):
         self.vocab = vocab
-        self.fast = StreamTokenizer(vocab, lower_case)
-        self.slow = WordPieceTokenizer(vocab, lower_case)
+        self.fast = StreamTokenizer(vocab, Normalisation(lower_case))
+        self.slow = WordPieceTokenizer(vocab, Normalisation(lower_case))
 
     def check(self, *paths):
         found = self.fast.tokenize_files(paths)

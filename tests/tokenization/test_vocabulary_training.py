@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.errors import DataError, UsageError
+from bertkit.tokenization.normalisation import CASED
 from bertkit.tokenization.vocabulary import load_vocab
 from bertkit.tokenization.vocabulary_training import train_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
@@ -63,11 +64,11 @@ def test_no_word_of_the_text_is_unknown(text, tmp_path):
 
 
 def test_cased(text, tmp_path):
-    train_vocab([text], tmp_path / "v.txt", 600, lower_case=False)
+    train_vocab([text], tmp_path / "v.txt", 600, CASED)
     vocab = load_vocab(tmp_path / "v.txt")
     assert "É" in vocab.ids
     assert "T" in vocab.ids
-    cut = WordPieceTokenizer(vocab, lower_case=False)
+    cut = WordPieceTokenizer(vocab, CASED)
     assert "[UNK]" not in cut.tokenize("The Étude")
 
 

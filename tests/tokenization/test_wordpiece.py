@@ -7,6 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bertkit.errors import DataError
+from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 
@@ -15,7 +16,9 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 def tokenizer(*words: str, lower_case: bool = True) -> WordPieceTokenizer:
     tokens = [*SPECIAL, *words]
-    return WordPieceTokenizer(Vocab(tokens, {t: i for i, t in enumerate(tokens)}, ""), lower_case)
+    return WordPieceTokenizer(
+        Vocab(tokens, {t: i for i, t in enumerate(tokens)}, ""), Normalisation(lower_case)
+    )
 
 
 UNCASED = [
@@ -127,7 +130,7 @@ def pair(request, shared):
     other = tokenizers.BertWordPieceTokenizer(
         str(path), lowercase=request.param, strip_accents=request.param
     )
-    return WordPieceTokenizer(load_vocab(path), request.param), other
+    return WordPieceTokenizer(load_vocab(path), Normalisation(request.param)), other
 
 
 @settings(max_examples=400, deadline=None)

@@ -9,6 +9,7 @@ import pytest
 from records import references
 
 from bertkit.errors import DataError
+from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.vocabulary import Vocab, load_vocab
 from bertkit.tokenization.wordpiece_variants import make_tokenizer
 
@@ -17,7 +18,7 @@ VOCAB = Vocab(WORDS, {token: number for number, token in enumerate(WORDS)}, "")
 
 
 def words(name: str, text: str, lower_case: bool = True) -> list[str]:
-    return make_tokenizer(name, VOCAB, lower_case).basic_tokenize(text)
+    return make_tokenizer(name, VOCAB, Normalisation(lower_case)).basic_tokenize(text)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_an_unknown_name_is_refused():
 )
 def test_as_many_code_points_differ_as_in_the_originals(name, lower_case, expected):
     """Counted by running the originals on every code point between two letters."""
-    google, other = (make_tokenizer(n, VOCAB, lower_case) for n in ("google", name))
+    google, other = (make_tokenizer(n, VOCAB, Normalisation(lower_case)) for n in ("google", name))
     count = 0
     for code in range(sys.maxunicode + 1):
         if not 0xD800 <= code < 0xE000:

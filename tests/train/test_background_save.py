@@ -113,7 +113,7 @@ def test_killed_while_saving_the_checkpoint_before_is_whole(settings, tmp_path):
         before = checkpoint.latest(config.output)
         run = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
         partial = Path(config.output)
-        while not list(partial.glob("step-*.partial")) or checkpoint.latest(partial) == before:
+        while not list(partial.glob(".step-*.partial-*")) or checkpoint.latest(partial) == before:
             if run.poll() is not None:
                 break
         time.sleep(attempt * 0.002)

@@ -15,7 +15,9 @@ from bertkit.errors import StoppedError
 from bertkit.tasks.pretraining.prepare import prepare
 from bertkit.tasks.pretraining.pretrain import PretrainingTask
 from bertkit.train import checkpoint
+from bertkit.train.resume import ResumePoint
 from bertkit.train.run import TrainingRun, machine_facts
+from bertkit.train.run_state import load_state
 
 CPU = registry.get("cpu")
 
@@ -45,22 +47,23 @@ def test_the_folder_says_what_was_run_and_where(settings):
     machine = json.loads((run.folder / "machine.json").read_text())
     assert machine == machine_facts(CPU)
     assert (machine["backend"], machine["processes"]) == ("cpu", 1)
-    state = checkpoint.load_state(run.progress.checkpoint)
+    state = load_state(run.progress.checkpoint)
     assert state.metrics["train"] == run.progress.train
     assert (state.step, state.finished, state.world) == (2, True, 1)
 
 
-def test_trackers_get_names_folder_and_settings_and_every_number(settings, records):
+def test_trackers_get_names_folder_and_settings_and_every_number(settings, records, monkeypatch):
     notes, asked = Notes(), []
 
-    def trackers(names, folder, config):
-        asked.append((names, folder, config["seed"]))
+    def trackers(names, folder, config, step):
+        asked.append((names, folder, config["seed"], step))
         return [notes]
 
+    monkeypatch.setattr("bertkit.tasks.pretraining.prepare.require_trackers", lambda names: None)
     evaluated = [str(records / "eval.tfrecord")]
     config = settings(max_steps=4, log_every=2, log_to=["wandb"], eval_input=evaluated)
     make(config, make_trackers=trackers).train()
-    assert asked == [(["wandb"], config.output, config.seed)]
+    assert asked == [(["wandb"], config.output, config.seed, 0)]
     assert notes.seen == [(2, "train"), (4, "train"), (4, "eval"), "closed"]
 
 
@@ -101,7 +104,10 @@ def test_the_main_process_alone_writes(settings, monkeypatch):
     from bertkit.backends.process_group import ProcessGroup, Topology
 
     class Second(ProcessGroup):
-        """The second of two processes, which only waits."""
+        """The second of two processes, told of an empty folder by the first."""
+
+        def gather(self, item):
+            return [(ResumePoint(), None) if item == (None, None) else item, item]
 
     adapter = registry.get("cpu")
     adapter.process_group = Second(Topology(2, 1, 1))

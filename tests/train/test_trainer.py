@@ -180,18 +180,21 @@ def test_a_loss_that_is_no_number_is_found_before_saving(loop):
     assert trainer.checkpoints.steps == [5]
 
 
-def test_sigterm_finishes_the_step_and_saves(loop):
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1", "SIGHUP"])
+def test_a_signal_finishes_the_step_and_saves(loop, name):
+    number = getattr(signal, name)
+
     def terminate():
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         return 1.0
 
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(number)
     stepper = Counting({3: terminate})
     trainer = loop(stepper, steps=10)
-    with pytest.raises(StoppedError, match="SIGTERM at step 4 of 10"):
+    with pytest.raises(StoppedError, match=f"{name} at step 4 of 10"):
         trainer.run(Progress())
     assert trainer.checkpoints.steps == [4]
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
 
 
 def test_sigterm_in_the_last_step_is_a_finished_run(loop):

@@ -32,6 +32,7 @@ from bertkit.backends.cs.step import CsStepper
 from bertkit.backends.process_group import ProcessGroup, Topology
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import ConfigError
+from bertkit.train.config import UNCORRECTED
 from bertkit.train.optimizers import parameter_groups
 from bertkit.train.schedule import Schedule as PiecewiseSchedule
 
@@ -55,7 +56,7 @@ class CsAdapter(Adapter):
         layouts=("padded", "bucketed", "packed"),
         precisions=("bf16", "fp16", "fp32"),
         loss_scaling=("dynamic", "static"),
-        optimizers=frozenset({"adamw", "sgd", "no_debias_clamp10"}),
+        optimizers=frozenset({"adamw", UNCORRECTED, "sgd", "momentum", "no_debias_clamp10"}),
         body_runs_once=True,
     )
 
@@ -133,10 +134,11 @@ class CsAdapter(Adapter):
         kinds = _cstorch().optim
         betas = (spec.beta1, spec.beta2)
         made: torch.optim.Optimizer
-        if spec.name == "sgd":
-            made = kinds.SGD(groups, lr=0.0)
-        elif spec.name == "adamw":
-            made = kinds.AdamW(groups, lr=0.0, betas=betas, eps=spec.eps)
+        if spec.name in ("sgd", "momentum"):
+            made = kinds.SGD(groups, lr=0.0, momentum=spec.beta1 if spec.name != "sgd" else 0.0)
+        elif spec.name in ("adamw", UNCORRECTED):
+            correct = spec.name == "adamw"
+            made = kinds.AdamW(groups, lr=0.0, betas=betas, eps=spec.eps, correct_bias=correct)
         elif spec.name == "no_debias_clamp10":
             made = kinds.Lamb(groups, lr=0.0, betas=betas, eps=spec.eps)
         else:

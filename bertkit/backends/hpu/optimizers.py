@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from bertkit.backends.base import OptimizerSpec
 from bertkit.errors import ConfigError
+from bertkit.train.config import UNCORRECTED
 from bertkit.train.optimizers import load_named_state, named_state, own_part, parameter_groups
 
-NAMES = ("adamw", "nvlamb", "sgd")
+NAMES = ("adamw", UNCORRECTED, "nvlamb", "sgd")
 _FUSED = "habana_frameworks.torch.hpex.optimizers"
 
 
@@ -26,9 +27,9 @@ def make_fused(
 ) -> torch.optim.Optimizer:
     """The named optimizer over a placed model.
 
-    `nvlamb` is FusedLamb, `adamw` FusedAdamW and `sgd` FusedSGD without momentum. Of the
-    LAMB variants only NVLAMB exists as a kernel. FusedAdamW adds eps before the bias
-    correction, as Google's and Cerebras' do, torch's after it.
+    `nvlamb` is FusedLamb, `adamw` FusedAdamW, with or without bias correction, and `sgd`
+    FusedSGD without momentum. Of the LAMB variants only NVLAMB exists as a kernel.
+    FusedAdamW adds eps before the bias correction, torch's after it.
 
     Args:
         model: on the card.
@@ -54,7 +55,9 @@ def make_fused(
             # In lazy mode the kernel takes 1 - rate * decay as a Python number: a new
             # program for every rate. `decay_weights` does it with a tensor.
             group["decay"] = group.pop("weight_decay")
-        kind, options = vendor.FusedAdamW, {**options, "weight_decay": 0.0}
+        correct = spec.name != UNCORRECTED
+        options |= {"weight_decay": 0.0, "bias_correction": correct}
+        kind = vendor.FusedAdamW
     made: torch.optim.Optimizer
     if sharded:
         from bertkit.backends.torch.sharded_optimizer import ShardedOptimizer

@@ -59,7 +59,7 @@ class IpuAdapter(Adapter):
         layouts=("padded", "packed"),
         precisions=("fp32", "fp16"),
         loss_scaling=("static", "automatic"),
-        optimizers=frozenset(NAMES),
+        optimizers=frozenset(NAMES) - {"momentum"},
         body_runs_once=True,
     )
 

@@ -13,6 +13,7 @@ from bertkit.backends.ipu.engine_options import poptorch
 from bertkit.backends.ipu.options import IpuOptions
 from bertkit.backends.ipu.rules import automatic_loss_scale, half_accumulation
 from bertkit.errors import ConfigError
+from bertkit.train.config import UNCORRECTED
 from bertkit.train.lamb import LAMB_VARIANTS
 from bertkit.train.optimizers import parameter_groups
 
@@ -65,8 +66,9 @@ def engine_optimizer(chosen: ChosenOptimizer, plan: StepPlan, options: IpuOption
         ),
         "second_order_momentum_accum_type": torch.float32,
     }
-    if spec.name == "adamw":
-        made = optim.AdamW(_groups(chosen), bias_correction=True, **keywords, **clip)
+    if spec.name in ("adamw", UNCORRECTED):
+        correct = spec.name == "adamw"
+        made = optim.AdamW(_groups(chosen), bias_correction=correct, **keywords, **clip)
     elif spec.name in LAMB_VARIANTS:
         variant = LAMB_VARIANTS[spec.name]
         limit = _NO_LIMIT if variant.clamp is None else variant.clamp

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import importlib.resources
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ class Source:
         kind: text, dump, archive, questions, vocab or checkpoint.
         state: a key of `STATES`.
         note: what else is known, in a line or two.
+        command: another program's command that fetches all of it.
         checksums: URL of a list of MD5 sums, `md5  name` per line, or empty.
     """
 
@@ -63,6 +65,7 @@ class Source:
     homepage: str = ""
     note: str = ""
     checksums: str = ""
+    command: str = ""
     files: tuple[RemoteFile, ...] = ()
 
     @property
@@ -127,8 +130,24 @@ def _filled(source: Source, language: str, date: str) -> Source:
 def _source(entry: dict[str, Any]) -> Source:
     entry = dict(entry)
     folder = entry.pop("folder", "")
-    files = tuple(_file(item, folder) for item in entry.get("files", ()))
+    files = tuple(_file(item, folder) for item in _rows(entry.get("files", ())))
     return Source(**{**entry, "files": files})
+
+
+def _rows(entries: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The files of a source; a row with a `count` stands for so many numbered ones.
+
+    Those that have a row of their own are not repeated.
+    """
+    own = {entry["name"] for entry in entries}
+    for entry in entries:
+        if "count" not in entry:
+            yield entry
+            continue
+        for number in range(entry["count"]):
+            name = entry["name"].replace("{number}", f"{number:05d}")
+            if name not in own:
+                yield {**{key: entry[key] for key in entry if key != "count"}, "name": name}
 
 
 def _file(entry: dict[str, Any], folder: str) -> RemoteFile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from bertkit.corpus.download.catalogue import STATES, RemoteFile, Source
 from bertkit.corpus.download.http import Settings, fetch, fetch_text, verify
 from bertkit.errors import BertkitError, DataError, MissingDependencyError, UsageError
 from bertkit.files import atomic_write, free_bytes, human_bytes
-from bertkit.manifest import Manifest, begin
+from bertkit.manifest import Manifest, working_folder
 from bertkit.pool import run_tasks
 
 
@@ -55,8 +55,8 @@ def download(
         source: from `catalogue.find_source`.
         output: folder to fill.
         names: only these files of the source; all if empty.
-        from_files: files fetched by other means, recognised by their names; they are
-            checked like downloads and copied.
+        from_files: files fetched by other means, recognised by their names, or folders of
+            them; they are checked like downloads and copied.
         settings: retries and time limits.
         overwrite: replace what another run left in the folder.
         workers: so many files at the same time, each fetched by a process of its own.
@@ -70,26 +70,27 @@ def download(
     started = time.perf_counter()
     chosen = _chosen(source, names)
     config = {"name": source.name, "files": [item.name for item in chosen]}
-    manifest = begin(output, Manifest("download", config), overwrite)
-    fresh = not manifest.complete
-    if fresh:
-        local = _by_name(from_files, chosen)
-        if not local.keys() >= {item.name for item in chosen}:
-            chosen = _with_checksums(source, chosen, settings)
-        _check_space(chosen, output)
-        _fetch_all(
-            source,
-            chosen,
-            local=local,
-            manifest=manifest,
-            output=output,
-            settings=settings,
-            workers=workers,
-        )
-        seconds = round(time.perf_counter() - started, 3)
-        manifest.stats = {"seconds": seconds, "licence": source.licence, "title": source.title}
-        manifest.state = "complete"
-        manifest.write(output)
+    planned = Manifest("download", config)
+    with working_folder(output, planned, overwrite, from_files) as manifest:
+        fresh = not manifest.complete
+        if fresh:
+            local = _by_name(from_files, chosen)
+            if not local.keys() >= {item.name for item in chosen}:
+                chosen = _with_checksums(source, chosen, settings)
+            _check_space(chosen, output)
+            _fetch_all(
+                source,
+                chosen,
+                local=local,
+                manifest=manifest,
+                output=output,
+                settings=settings,
+                workers=workers,
+            )
+            seconds = round(time.perf_counter() - started, 3)
+            manifest.stats = {"seconds": seconds, "licence": source.licence, "title": source.title}
+            manifest.state = "complete"
+            manifest.write(output)
     return _result(source, output, manifest, fresh)
 
 
@@ -121,13 +122,14 @@ def _fetch_all(
 
     A file that fails does not stop the others: nobody watches a long download.
     """
+    checked = {item.name for item in chosen if item.md5 or item.sha256}
     tasks = [(source, item, local.get(item.name, ""), output, settings) for item in chosen]
     failures = []
     for name, facts in run_tasks(_copy_or_fetch, tasks, workers):
         if isinstance(facts, BertkitError):
             failures.append(facts)
             continue
-        manifest.outputs[name] = {**facts, "kind": source.kind}
+        manifest.outputs[name] = {**facts, "kind": source.kind, "checked": name in checked}
         manifest.write(output)
     if failures:
         raise _combined(failures, len(chosen))
@@ -160,24 +162,39 @@ def _chosen(source: Source, names: Sequence[str]) -> list[RemoteFile]:
     known = {item.name: item for item in source.files}
     for name in names:
         if name not in known:
-            raise UsageError(f"{source.name} has no file {name!r}", f"files: {', '.join(known)}")
+            raise UsageError(f"{source.name} has no file {name!r}", f"files: {_few(source.files)}")
     return [known[name] for name in names] if names else list(source.files)
 
 
 def _by_name(paths: Sequence[str], chosen: Sequence[RemoteFile]) -> dict[str, str]:
-    if len(paths) == 1 and len(chosen) == 1:
+    """File of the source → where it lies; of a folder, those that it has under their names."""
+    if len(paths) == 1 and len(chosen) == 1 and not os.path.isdir(paths[0]):
         return {chosen[0].name: paths[0]}
-    found = {}
+    found: dict[str, str] = {}
     for path in paths:
+        if os.path.isdir(path):
+            inside = {item.name: str(Path(path) / item.name) for item in chosen}
+            inside = {name: place for name, place in inside.items() if os.path.isfile(place)}
+            if not inside:
+                raise UsageError(f"--from-file {path}: none of {_few(chosen)} is in that folder")
+            found |= inside
+            continue
         base = os.path.basename(path)
         match = [item.name for item in chosen if Path(item.name).name == base]
         if len(match) != 1:
             raise UsageError(
                 f"--from-file {path}: cannot tell which file this is",
-                f"name it as one of {', '.join(item.name for item in chosen)}, or use --file",
+                f"name it as one of {_few(chosen)}, or use --file",
             )
         found[match[0]] = path
     return found
+
+
+def _few(items: Iterable[RemoteFile], most: int = 12) -> str:
+    """Names of files, for a message."""
+    names = [item.name for item in items]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _with_checksums(
@@ -246,7 +263,8 @@ def _advice(source: Source) -> str:
         " ".join(text.split()) for text in (STATES[source.state], source.note) if text
     )
     page = f"; see {source.homepage}" if source.homepage else ""
+    other = f"; its own downloader: {source.command}" if source.command else ""
     return (
-        f"{known}{page}; to use a file downloaded by other means, give --from-file PATH (its "
-        "checksum is verified)"
+        f"{known}{page}{other}; to use a file downloaded by other means, give --from-file "
+        "PATH (its checksum is verified)"
     )

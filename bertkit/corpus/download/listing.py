@@ -47,6 +47,7 @@ def plan(source: Source, names: Sequence[str], output: str | None) -> tuple[dict
         [
             f"{source.name}: {source.title} ({source.licence})",
             f"links: {STATES[source.state]}" + (f"; {source.note}" if source.note else ""),
+            *([f"its own downloader: {source.command}"] if source.command else []),
             log.table(("file", "size", "checksum", "from"), rows) if rows else "",
             f"free at {output or '.'}: {human_bytes(free)}",
         ]
@@ -82,6 +83,10 @@ def download_text(result: DownloadResult) -> tuple[str, str]:
         f"{len(result.files)} files, {result.bytes:,} bytes of {result.source} checked "
         f"under {result.output} ({state})"
     )
+    # Folders of earlier releases hold nothing unchecked.
+    open_ones = sum(not facts.get("checked", True) for facts in result.files.values())
+    if open_ones:
+        text += f"; {open_ones} of them by their size alone or not at all, as no sum is published"
     return text, _after(result)
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from bertkit.corpus.clean import one_line, paragraphs
 from bertkit.errors import BertkitError
 from bertkit.files import package_file, read_json, write_text
-from bertkit.manifest import Manifest, begin
+from bertkit.manifest import Manifest, working_folder
 
 # Of four questions one is kept for the dev file.
 DEV_EVERY = 4
@@ -146,13 +146,14 @@ def write_sample(output: str, overwrite: bool = False) -> SampleResult:
     content = "\0".join(f"{name}\0{text}" for name, text in topics.items()).encode()
     described = {"path": "pydoc_data.topics", "bytes": len(content)}
     described["sha256"] = hashlib.sha256(content).hexdigest()
-    manifest = begin(output, Manifest("download", config, [described]), overwrite)
-    fresh = not manifest.complete
-    if fresh:
-        _write(manifest, output, topics)
-        manifest.stats["seconds"] = round(time.perf_counter() - started, 3)
-        manifest.state = "complete"
-        manifest.write(output)
+    planned = Manifest("download", config, [described])
+    with working_folder(output, planned, overwrite) as manifest:
+        fresh = not manifest.complete
+        if fresh:
+            _write(manifest, output, topics)
+            manifest.stats["seconds"] = round(time.perf_counter() - started, 3)
+            manifest.state = "complete"
+            manifest.write(output)
     stats = manifest.stats
     return SampleResult(
         output,

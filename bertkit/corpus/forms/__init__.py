@@ -53,6 +53,11 @@ register, registered = _TABLE.register, _TABLE.registered
 register_missing, form_named = _TABLE.register_missing, _TABLE.named
 
 
+def of_chain(chain: str) -> list[str]:
+    """The names of the forms with which an exact chain begins; none for `own`."""
+    return [form.name for form in TABLE if chain in form.chains]
+
+
 def help_text() -> str:
     """The help of `--form`: every form with what such a file is."""
     forms = ", ".join(f"{form.name} ({form.help})" for form in TABLE)

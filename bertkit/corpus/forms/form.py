@@ -47,7 +47,7 @@ class Form:
         one_sentence_per_line: the text is split already, `--splitter` does not count.
         titled: the text repeats the document's title as its first line.
         escaped: the text spells < > & as entities.
-        cerebras: `--chain cerebras` knows how to format it.
+        chains: the exact chains of `--chain` that begin with such files.
         spans: (path, bytes) → consecutive spans of a local file that can be read each by
             itself; None where files are read as a whole.
         require: raises MissingDependencyError where a package to read it is missing.
@@ -64,7 +64,7 @@ class Form:
     one_sentence_per_line: bool = False
     titled: bool = False
     escaped: bool = False
-    cerebras: bool = False
+    chains: tuple[str, ...] = ()
     spans: Callable[[str, int], list[Span]] | None = None
     require: Callable[[], object] | None = None
 

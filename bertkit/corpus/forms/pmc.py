@@ -23,4 +23,4 @@ def read_pmc(path: str, options: ReadOptions) -> Iterator[Found]:
     return pubmed_xml.read_pmc(path, options.max_bytes)
 
 
-FORM = Form(name="pmc", help="nxml articles", read=read_pmc, signature=is_pmc, cerebras=True)
+FORM = Form(name="pmc", help="nxml articles", read=read_pmc, signature=is_pmc, chains=("cerebras",))

@@ -37,5 +37,5 @@ FORM = Form(
     help="baseline and update XML",
     read=read_pubmed,
     signature=is_pubmed,
-    cerebras=True,
+    chains=("cerebras",),
 )

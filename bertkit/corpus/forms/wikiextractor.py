@@ -82,6 +82,7 @@ FORM = Form(
     help="<doc> blocks",
     read=read_wikiextractor,
     first_line=is_wikiextractor,
+    chains=("mlperf",),
     titled=True,
     escaped=True,
 )

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from bertkit.codecs.compression import LZ4_FILTER, decompress_lz4_chunk
 from bertkit.errors import DataError
-from bertkit.files import open_binary
+from bertkit.files import open_binary, refuse_lfs_pointer
 from bertkit.model.checkpoints.cerebras_moments import SLOT, add_moments
 from bertkit.model.checkpoints.contents import CheckpointContents
 from bertkit.model.checkpoints.formats import newest
@@ -89,6 +89,7 @@ def read(path: Path, moments: bool = False) -> CheckpointContents:
     slots: dict[str, Tensor] = {}
     structure: object = None
     try:
+        refuse_lfs_pointer(path)
         with _h5py().File(path, "r") as file:
             structure = file.attrs.get("__spec__") if moments else None
             for name in file:

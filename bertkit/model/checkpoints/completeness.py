@@ -10,19 +10,23 @@ import torch
 from torch import Tensor
 
 from bertkit.errors import ConfigError
-from bertkit.model.bert import BertModel
 from bertkit.model.checkpoints.contents import CheckpointContents
 from bertkit.model.checkpoints.loading import shortened
+from bertkit.model.checkpoints.model_class import ModelClass
 from bertkit.model.config import BertConfig
-from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
+from bertkit.model.heads import BertForPreTraining
+from bertkit.model.model_types import (
+    CLASSIFICATION,
+    ENCODER,
+    MASKED_LM,
+    NEXT_SENTENCE,
+    PARTS,
+    PRETRAINING,
+    QUESTION_ANSWERING,
+    TOKEN_CLASSIFICATION,
+)
 from bertkit.model.parameter_names import layer_number
 
-# Classes of transformers.
-QUESTION_ANSWERING = "BertForQuestionAnswering"
-CLASSIFICATION = "BertForSequenceClassification"
-PRETRAINING = "BertForPreTraining"
-MASKED_LM = "BertForMaskedLM"
-ENCODER = "BertModel"
 _MAX_EMPTY_LAYERS = 100  # missing ones are listed up to here; more are a mistake
 
 
@@ -44,7 +48,7 @@ class Completeness:
 
 
 def architecture_of(weights: Mapping[str, Tensor]) -> str:
-    """The class of transformers that parameters of these names make."""
+    """The class of transformers that parameters of these names make, where nothing names it."""
 
     def has(prefix: str) -> bool:
         return any(name.startswith(prefix) for name in weights)
@@ -52,40 +56,47 @@ def architecture_of(weights: Mapping[str, Tensor]) -> str:
     if has("qa_outputs."):
         return QUESTION_ANSWERING
     if has("classifier."):
-        return CLASSIFICATION
+        return CLASSIFICATION if has("bert.pooler.") else TOKEN_CLASSIFICATION
     if has("cls.seq_relationship."):
-        return PRETRAINING
+        return PRETRAINING if has("cls.predictions.") else NEXT_SENTENCE
     return MASKED_LM if has("cls.predictions.") else ENCODER
 
 
-def expected_shapes(config: BertConfig, architecture: str) -> dict[str, tuple[int, ...]]:
+def expected_shapes(
+    config: BertConfig, architecture: str, labels: int = 2
+) -> dict[str, tuple[int, ...]]:
     """Name → shape of every parameter that a class must have (the decoder is tied).
+
+    Args:
+        config: shape of the encoder.
+        architecture: class of transformers, one of `PARTS`.
+        labels: outputs of its classifier.
 
     Raises:
         ConfigError: sizes that no tensor can have.
     """
     try:
         with torch.device("meta"):
-            model: torch.nn.Module
-            if architecture == QUESTION_ANSWERING:
-                model = BertForQuestionAnswering(config)
-            elif architecture in (PRETRAINING, MASKED_LM):
-                model = BertForPreTraining(config)
-            else:
-                model = BertModel(config)
+            model = BertForPreTraining(config)
     except (RuntimeError, OverflowError, TypeError) as error:
         reason = str(error).split("\n", 1)[0]
         raise ConfigError(f"the configuration is not valid: {reason}") from error
-    prefix = "bert." if isinstance(model, BertModel) else ""
-    shapes = {prefix + name: tuple(value.shape) for name, value in model.state_dict().items()}
-    if architecture == MASKED_LM:
-        optional = ("cls.seq_relationship.", "bert.pooler.")
-        return {name: shape for name, shape in shapes.items() if not name.startswith(optional)}
-    return shapes
+    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    for head, rows in (("qa_outputs", 2), ("classifier", labels)):
+        shapes |= {f"{head}.weight": (rows, config.hidden_size), f"{head}.bias": (rows,)}
+    parts = {part for parts in PARTS.values() for part in parts} - set(PARTS[architecture])
+    return {name: shape for name, shape in shapes.items() if not name.startswith(tuple(parts))}
 
 
-def compare_with_model(contents: CheckpointContents, config: BertConfig) -> Completeness:
+def compare_with_model(
+    contents: CheckpointContents, config: BertConfig, kind: ModelClass | None = None
+) -> Completeness:
     """Compare the tensors of a checkpoint with the parameters of its model.
+
+    Args:
+        contents: of the checkpoint.
+        config: shape of the model.
+        kind: class of the model; None: the one that the tensors make.
 
     Raises:
         ConfigError: the configuration is far from anything that was read.
@@ -96,8 +107,11 @@ def compare_with_model(contents: CheckpointContents, config: BertConfig) -> Comp
             f" {len(contents.weights)} tensors of BERT",
             "give the configuration the checkpoint was made with",
         )
-    architecture = architecture_of(contents.weights)
-    wanted = expected_shapes(config, architecture)
+    kind = kind or ModelClass(architecture_of(contents.weights))
+    wanted = expected_shapes(config, kind.name, kind.labels)
+    has_pooler = any(name.startswith("bert.pooler.") for name in contents.weights)
+    if kind.name == ENCODER and not has_pooler:  # add_pooling_layer=False
+        wanted = {name: size for name, size in wanted.items() if "pooler" not in name}
     misshapen = [
         f"{name} is {list(contents.weights[name].shape)}, the configuration says {list(shape)}"
         for name, shape in wanted.items()
@@ -109,7 +123,7 @@ def compare_with_model(contents: CheckpointContents, config: BertConfig) -> Comp
         for record in contents.tensors
         if record.target in contents.weights and _is_beyond(record.target, config)
     ]
-    return Completeness(architecture, missing, [*contents.unknown, *beyond], misshapen)
+    return Completeness(kind.name, missing, [*contents.unknown, *beyond], misshapen)
 
 
 def _is_beyond(name: str, config: BertConfig) -> bool:

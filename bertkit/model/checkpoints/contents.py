@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from bertkit.errors import DataError
+from bertkit.errors import ConfigError, DataError
+from bertkit.files import write_text
 from bertkit.model.config import BertConfig
+from bertkit.model.model_types import UNTIED
 from bertkit.model.parameter_names import (
     CONSTANTS,
     MLM_BIAS,
@@ -99,13 +103,18 @@ class CheckpointContents:
         Args:
             tensors: name in the file → tensor.
             targets: name in the file → our name.
+
+        Raises:
+            DataError: two different tensors for one parameter.
+            ConfigError: a decoder that is not the word embedding.
         """
         found = {targets[name]: tensor for name, tensor in tensors.items()}
         for name, tensor in tensors.items():
             target, shape = targets[name], tuple(tensor.shape)
             if target in CONSTANTS:
                 self.skip(name, shape, "holds constants")
-            elif target == MLM_DECODER and _equal(tensor, found.get(WORD_EMBEDDINGS)):
+            elif target == MLM_DECODER and WORD_EMBEDDINGS in found:
+                require_tied(tensor, found[WORD_EMBEDDINGS], self.path)
                 self.skip(name, shape, "repeats the word embedding")
             elif target == MLM_DECODER_BIAS and _equal(tensor, found.get(MLM_BIAS, tensor)):
                 if MLM_BIAS in found:
@@ -160,6 +169,9 @@ class CheckpointToWrite:
         has_vocab: whether `vocab.txt` is written beside, so that a tokenizer can be set up.
         lower_case: whether that tokenizer lower-cases.
         card: text of a model card, Markdown.
+        other_keys: what the source's `config.json` says beyond the shape: labels, and keys
+            that bertkit does not know.
+        settings: of the run that trained it, by dotted name; empty if unknown.
     """
 
     weights: Mapping[str, Tensor]
@@ -170,6 +182,29 @@ class CheckpointToWrite:
     has_vocab: bool
     lower_case: bool
     card: str
+    other_keys: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def write_config(self, path: Path) -> None:
+        """Write `config.json`, or `bert_config.json`: shape, class, labels and all other keys."""
+        kinds = {value.dtype for value in self.weights.values() if value.is_floating_point()}
+        kind = {"torch_dtype": str(kinds.pop()).removeprefix("torch.")} if len(kinds) == 1 else {}
+        values = {**self.config.to_dict(self.architecture), **self.other_keys, **kind}
+        write_text(path, json.dumps(values, indent=2) + "\n")
+
+
+def require_tied(decoder: Tensor, words: Tensor, path: Path) -> None:
+    """Refuse a masked LM decoder that is not the word embedding.
+
+    Raises:
+        ConfigError: they differ.
+    """
+    if not _equal(decoder, words):
+        raise ConfigError(
+            f"{path}: untied: {UNTIED}",
+            "its encoder alone can be had in transformers: AutoModel.from_pretrained(IN)"
+            ".save_pretrained(OUT)",
+        )
 
 
 def no_optimizer_state(path: Path, why: str = "holds no optimizer state") -> DataError:

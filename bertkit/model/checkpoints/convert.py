@@ -11,10 +11,11 @@ from typing import Any
 from bertkit import log, manifest
 from bertkit.config import as_dict
 from bertkit.errors import ConfigError, UsageError
-from bertkit.files import atomic_write, open_binary, sha256_of
+from bertkit.files import atomic_write, sha256_of
 from bertkit.model.checkpoints import formats, loading
 from bertkit.model.checkpoints.completeness import (
     Completeness,
+    architecture_of,
     compare_with_model,
     require_complete_checkpoint,
 )
@@ -25,9 +26,11 @@ from bertkit.model.checkpoints.contents import (
     infer_config,
 )
 from bertkit.model.checkpoints.model_card import facts_beside, model_card
+from bertkit.model.checkpoints.model_class import ModelClass, model_class
 from bertkit.model.checkpoints.vocabulary_padding import require_safe_cut, resize, rounded
-from bertkit.model.config import BertConfig
+from bertkit.model.config import BertConfig, read_config
 from bertkit.model.parameter_names import WORD_EMBEDDINGS
+from bertkit.tokenization.vocabulary import VOCAB, find_vocab, vocabulary_bytes
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,8 @@ def check(source: str, options: ConvertOptions) -> tuple[ConvertReport, Complete
     """
     start = time.perf_counter()
     contents = loading.read(source, options.keep_optimizer)
-    found = compare_with_model(contents, _config_for_check(contents, options.model_config))
+    config = _config_for_check(contents, options.model_config)
+    found = compare_with_model(contents, config, _model_class(contents, options))
     return _report(contents, found, "", start), found
 
 
@@ -126,12 +130,18 @@ def _config_for_check(contents: CheckpointContents, given: str | None) -> BertCo
     if not contents.weights:
         return BertConfig()
     # `check` must also work where no configuration lies beside the checkpoint.
-    try:
-        return loading.config_of(contents, given)
-    except ConfigError:
-        if given or contents.heads:
-            raise
+    if not given and not contents.heads and loading.config_beside(contents.path) is None:
         return infer_config(contents.weights, heads=1, path=contents.path)
+    return loading.config_of(contents, given)
+
+
+def _model_class(contents: CheckpointContents, options: ConvertOptions) -> ModelClass:
+    """The class that the configuration names, or that the tensors make."""
+    given = options.model_config
+    place = Path(given) if given else loading.config_beside(contents.path)
+    values = read_config(place) if place else {}
+    guess = architecture_of(contents.weights)
+    return model_class(values, contents.weights, guess, place or contents.path)
 
 
 def convert(
@@ -147,13 +157,15 @@ def convert(
 
     Raises:
         DataError: no checkpoint, a damaged one, or the folder belongs to another run.
-        ConfigError: tensors are missing or surplus, or the shape is not known.
+        ConfigError: tensors are missing or surplus, the shape is not known, or the class
+            cannot be written.
     """
     start = time.perf_counter()
     # Read, and refuse what is incomplete, before anything is written.
     contents = loading.read(source, options.keep_optimizer)
     config = loading.config_of(contents, options.model_config)
-    found = compare_with_model(contents, config)
+    kind = _model_class(contents, options)
+    found = compare_with_model(contents, config, kind)
     require_complete_checkpoint(found, source, options.allow_missing, options.allow_unexpected)
     vocab = _vocab(contents, options)
     # Add or cut rows of the word embedding as asked.
@@ -163,12 +175,13 @@ def convert(
     if folder.resolve() == contents.folder.resolve():
         raise UsageError("--output is the folder of the checkpoint itself")
     # A finished folder of the same conversion is left as it is.
-    entry = manifest.begin(folder, _manifest(contents, config, options, vocab), overwrite)
-    if not entry.complete:
-        checkpoint = _checkpoint(folder.name, contents, config, found.architecture, options, vocab)
-        _write(folder, entry, checkpoint, options.to, vocab)
-        entry.state = "complete"
-        entry.write(folder)
+    planned = _manifest(contents, config, options, vocab)
+    with manifest.working_folder(folder, planned, overwrite) as entry:
+        if not entry.complete:
+            checkpoint = _checkpoint(folder.name, contents, config, kind, options, vocab)
+            _write(folder, entry, checkpoint, options.to, vocab)
+            entry.state = "complete"
+            entry.write(folder)
     return _report(contents, found, output, start, rows=config.vocab_size)
 
 
@@ -195,13 +208,14 @@ def _report(
 
 
 def _vocab(contents: CheckpointContents, options: ConvertOptions) -> bytes | None:
-    beside = contents.folder / loading.VOCAB
-    path = options.vocab or (str(beside) if beside.is_file() else None)
+    path = find_vocab(options.vocab) if options.vocab else loading.vocab_beside(contents.path)
     if path is None:
-        log.logger.warning("there is no %s: without --vocab, the folder has no tokenizer", beside)
+        log.logger.warning(
+            "there is no vocabulary in %s: without --vocab, the output has no tokenizer",
+            contents.folder,
+        )
         return None
-    with open_binary(path) as stream:
-        return stream.read()
+    return vocabulary_bytes(path)
 
 
 def _token_count(vocab: bytes | None) -> int:
@@ -217,10 +231,11 @@ def _resized(
     rows = options.vocab_size or contents.weights[WORD_EMBEDDINGS].shape[0]
     # Round up as asked, or as the written format wants.
     rows = rounded(rows, options.pad_vocab or formats.get(options.to).vocab_multiple)
-    tokens = _token_count(vocab)
-    if tokens > rows:
+    tokens, have = _token_count(vocab), contents.weights[WORD_EMBEDDINGS].shape[0]
+    # Rows that are added are padding: they must not become those of tokens.
+    if tokens > min(rows, have):
         raise ConfigError(
-            f"the vocabulary has {tokens:,} tokens, the word embedding {rows:,} rows",
+            f"the vocabulary has {tokens:,} tokens, the word embedding {min(rows, have):,} rows",
             "give the vocabulary that the checkpoint was made with",
         )
     # Never cut off rows that belong to tokens.
@@ -275,7 +290,7 @@ def _checkpoint(
     name: str,
     contents: CheckpointContents,
     config: BertConfig,
-    architecture: str,
+    kind: ModelClass,
     options: ConvertOptions,
     vocab: bytes | None,
 ) -> CheckpointToWrite:
@@ -285,7 +300,7 @@ def _checkpoint(
         facts.step = contents.step
     card = model_card(
         name=name,
-        architecture=architecture,
+        architecture=kind.name,
         config=config,
         source=f"{contents.path.name} ({contents.format})",
         facts=facts,
@@ -297,10 +312,12 @@ def _checkpoint(
         moments=contents.moments,
         step=contents.step,
         config=config,
-        architecture=architecture,
+        architecture=kind.name,
         has_vocab=vocab is not None,
         lower_case=options.lower_case,
         card=card,
+        other_keys=kind.other_keys,
+        settings=facts.settings,
     )
 
 
@@ -312,13 +329,16 @@ def _write(
     vocab: bytes | None,
 ) -> None:
     """Write the checkpoint and its vocabulary, and list their files in the manifest."""
+    # Files of a run that this one replaces, which are not its own: every new one is another.
+    old = {path: path.stat().st_ino for path in folder.iterdir() if path.name in entry.replaces}
     formats.get(to).load().write(folder, checkpoint)
     if vocab is not None:
-        with atomic_write(folder / loading.VOCAB) as stream:
+        with atomic_write(folder / VOCAB) as stream:
             stream.write(vocab)
     # List what the format's writer made, whatever the names are.
     for path in sorted(folder.iterdir()):
-        if path.is_file() and path.name != manifest.NAME and not path.name.startswith("."):
+        known = path.name == manifest.NAME or path.name.startswith(".")
+        if path.is_file() and not known and path.stat().st_ino != old.get(path):
             size, digest = path.stat().st_size, sha256_of(path)
             entry.outputs[path.name] = {"bytes": size, "sha256": digest}
     entry.stats = {"tensors": len(checkpoint.weights), "architecture": checkpoint.architecture}

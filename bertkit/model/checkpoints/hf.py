@@ -11,12 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from bertkit.errors import DataError
-from bertkit.files import atomic_write, read_json, write_text
-from bertkit.model.checkpoints.contents import CheckpointContents, CheckpointToWrite
+from bertkit.files import atomic_write, is_utf8, read_json, refuse_lfs_pointer, write_text
+from bertkit.model.checkpoints.contents import (
+    CheckpointContents,
+    CheckpointToWrite,
+    require_tied,
+)
 from bertkit.model.checkpoints.formats import newest
-from bertkit.model.checkpoints.run_state import OPTIMIZER, add_run_state
+from bertkit.model.checkpoints.run_state import (
+    OPTIMIZER,
+    WEIGHTS,
+    add_run_state,
+    require_intact,
+)
 from bertkit.model.checkpoints.safe_pickle import load_tensors
-from bertkit.model.config import BertConfig
+from bertkit.model.config import NAME, BertConfig
 from bertkit.model.parameter_names import (
     CONSTANTS,
     MLM_BIAS,
@@ -26,7 +35,6 @@ from bertkit.model.parameter_names import (
     from_pytorch_name,
 )
 
-WEIGHTS = "model.safetensors"
 PICKLED = "pytorch_model.bin"
 # Checkpoints in a run of bertkit's, and of transformers' Trainer.
 _STEP_FOLDER = re.compile(r"(?:step|checkpoint)-(\d+)")
@@ -87,7 +95,7 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
     Raises:
         DataError: no weights there, or damaged ones.
     """
-    return normalise_names(_read_all(Path(path)))
+    return normalise_names(_read_all(Path(path)), Path(path))
 
 
 def read(path: Path, moments: bool = False) -> CheckpointContents:
@@ -115,7 +123,7 @@ def write(folder: Path, checkpoint: CheckpointToWrite) -> None:
         checkpoint: its content; moments become bertkit's `optimizer.pt`.
     """
     _write_weights(folder, dict(checkpoint.weights))
-    checkpoint.config.to_file(folder, checkpoint.architecture)
+    checkpoint.write_config(folder / NAME)
     if checkpoint.moments:
         step = torch.tensor(float(checkpoint.step or 0))
         moments = {name: {"step": step, **values} for name, values in checkpoint.moments.items()}
@@ -143,19 +151,36 @@ def _write_weights(folder: Path, tensors: dict[str, Tensor]) -> None:
 
 def _read_all(path: Path) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
-    for file in _weight_files(path):
+    files = _weight_files(path)
+    beside = [file.name for file in files]
+    require_intact(files[0].parent, [*beside, NAME, "vocab.txt"])
+    for file in files:
         tensors.update(_read_file(file))
     return tensors
 
 
-def normalise_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors under the names of BertForPreTraining; see `load_weights`."""
+def normalise_names(
+    tensors: Mapping[str, Tensor], path: Path = Path("the model")
+) -> dict[str, Tensor]:
+    """Tensors under the names of BertForPreTraining; see `load_weights`.
+
+    Args:
+        tensors: name in the file → tensor.
+        path: of the file, for messages.
+
+    Raises:
+        DataError: two different tensors for one parameter.
+        ConfigError: a decoder that is not the word embedding.
+    """
     renamed: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         target = from_pytorch_name(name)
-        if target not in CONSTANTS:
-            renamed[target] = tensor
-    _drop_tied(renamed)
+        if target in CONSTANTS:
+            continue
+        if target in renamed and not torch.equal(renamed[target], tensor):
+            raise DataError(f"{path}: two tensors for {target}; {name} is the second")
+        renamed[target] = tensor
+    _drop_tied(renamed, path)
     return renamed
 
 
@@ -188,9 +213,12 @@ def _indexed_files(index: Path) -> list[Path]:
 def _read_file(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors.torch import load, load_file
 
         try:
+            refuse_lfs_pointer(path)
+            if not is_utf8(path):  # which the package cannot open
+                return dict(load(path.read_bytes()))
             return dict(load_file(path))
         except (SafetensorError, OSError, ValueError) as error:
             raise DataError(f"{path}: not a complete safetensors file: {error}") from error
@@ -203,13 +231,15 @@ def _read_file(path: Path) -> dict[str, Tensor]:
     return dict(loaded)
 
 
-def _drop_tied(tensors: dict[str, Tensor]) -> None:
-    """Leave out the decoder where it repeats the word embedding and the bias."""
+def _drop_tied(tensors: dict[str, Tensor], path: Path) -> None:
+    """Leave out the decoder, which repeats the word embedding and the bias."""
     words, decoder = tensors.get(WORD_EMBEDDINGS), tensors.get(MLM_DECODER)
-    if decoder is not None and words is not None and torch.equal(words, decoder):
+    if decoder is not None and words is not None:
+        require_tied(decoder, words, path)
         del tensors[MLM_DECODER]
     bias = tensors.get(MLM_DECODER_BIAS)
     if bias is None:
         return
-    if torch.equal(tensors.setdefault(MLM_BIAS, bias), bias):
-        del tensors[MLM_DECODER_BIAS]
+    if not torch.equal(tensors.setdefault(MLM_BIAS, bias), bias):
+        raise DataError(f"{path}: two tensors for {MLM_BIAS}; {MLM_DECODER_BIAS} is the second")
+    del tensors[MLM_DECODER_BIAS]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
@@ -14,10 +14,13 @@ from bertkit.errors import ConfigError, DataError
 from bertkit.model.checkpoints import formats, hf
 from bertkit.model.checkpoints.contents import CheckpointContents, infer_config
 from bertkit.model.checkpoints.vocabulary_padding import fitted, is_rounding
-from bertkit.model.config import NAME, BertConfig
-from bertkit.model.parameter_names import WORD_EMBEDDINGS
+from bertkit.model.config import NAME, RATES, BertConfig, read_config
+from bertkit.model.model_types import require_bert, type_of_config, type_of_tensors
+from bertkit.model.parameter_names import WORD_EMBEDDINGS, is_parameter
+from bertkit.tokenization import tokenizer_files
+from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts
+from bertkit.tokenization.vocabulary import vocab_in
 
-VOCAB = "vocab.txt"
 _GOOGLE_CONFIG = "bert_config.json"
 
 
@@ -45,6 +48,7 @@ def read(path: str | Path, moments: bool = False) -> CheckpointContents:
 
     Raises:
         DataError: none there, damaged, or without moments where they were asked for.
+        ConfigError: a model that is not BERT; names it.
         MissingDependencyError: the format needs a package that is not installed.
     """
     found = formats.detect(path)
@@ -52,7 +56,10 @@ def read(path: str | Path, moments: bool = False) -> CheckpointContents:
         titles = "; ".join(row.title for row in formats.all_formats())
         raise DataError(f"no checkpoint at {path}", f"bertkit reads: {titles}")
     row, place = found
-    return row.load().read(place, moments)
+    _refuse_other_models(place)
+    contents = row.load().read(place, moments)
+    require_bert(type_of_tensors(contents.unknown), place)
+    return contents
 
 
 def load_weights(path: str | Path, vocab_size: int | None = None) -> dict[str, Tensor]:
@@ -61,7 +68,7 @@ def load_weights(path: str | Path, vocab_size: int | None = None) -> dict[str, T
     Args:
         path: as for `formats.detect`.
         vocab_size: of the model they are for; where it differs only by the padding to a
-            multiple of 8 or 64, rows are added or cut off.
+            multiple of 8, 64 or 128, rows are added or cut off.
 
     Raises:
         DataError: none there, damaged, or with tensors that are no parameters of BERT.
@@ -69,7 +76,9 @@ def load_weights(path: str | Path, vocab_size: int | None = None) -> dict[str, T
     # The common case; what transformers leaves out when loading is left out here, too.
     plain = hf.find(Path(path))
     if plain is not None:
+        _refuse_other_models(plain)
         weights = hf.load_weights(plain)
+        require_bert(type_of_tensors(name for name in weights if not is_parameter(name)), plain)
     else:
         contents = read(path)
         if not contents.weights:
@@ -84,32 +93,66 @@ def load_weights(path: str | Path, vocab_size: int | None = None) -> dict[str, T
     return weights if vocab_size is None else fitted(weights, vocab_size)
 
 
-def load_config(path: str | Path) -> BertConfig:
+def load_config(path: str | Path, given: str | Path | None = None) -> BertConfig:
     """The shape of a checkpoint of any format.
 
+    Args:
+        path: as for `formats.detect`.
+        given: a file with the shape, where none lies beside the checkpoint.
+
     Raises:
-        DataError, ConfigError: there is none, as for `config_of`.
+        DataError, ConfigError: there is none, as for `config_of`; or the two differ.
     """
-    if (Path(path) / NAME).is_file():
-        return BertConfig.from_file(path)
-    return config_of(read(path))
+    beside = config_beside(path)
+    if beside and beside.name == NAME and _place(path).is_dir():
+        own = BertConfig.from_file(beside)
+        _require_agreeing(own, given, path)
+        return own
+    return config_of(read(path), given)
+
+
+def differences(first: BertConfig, second: BertConfig) -> list[str]:
+    """The sizes in which two configurations differ, one text each.
+
+    Rates of dropout and the drawing of new weights do not decide whether weights fit, nor does
+    the form of GELU, of which checkpoints are used with either.
+    """
+    texts = []
+    for item in fields(BertConfig):
+        one, other = getattr(first, item.name), getattr(second, item.name)
+        alike = one == other or {one, other} == {"gelu", "gelu_new"}
+        if item.name == "vocab_size":
+            alike = is_rounding(one, other) or is_rounding(other, one)
+        if item.name not in RATES and not alike:
+            texts.append(f"{item.name} {one}, given {other}")
+    return texts
+
+
+def _require_agreeing(own: BertConfig, given: str | Path | None, path: object) -> None:
+    changes = differences(own, BertConfig.from_file(given)) if given else []
+    if changes:
+        raise ConfigError(
+            f"--model-config {given} is not of {path}: {'; '.join(changes)}",
+            "leave it out: the configuration beside the checkpoint is read",
+        )
 
 
 def config_of(contents: CheckpointContents, given: str | Path | None = None) -> BertConfig:
-    """The shape of a checkpoint: the given file, the one beside it, or its tensors' shapes.
+    """The shape of a checkpoint: the file beside it, the given one, or its tensors' shapes.
 
     The vocabulary size is that of the tensors, where the file's differs by rounding only.
 
     Raises:
-        ConfigError: the number of heads is nowhere to be found, or the file is of another
-            vocabulary.
+        ConfigError: the number of heads is nowhere to be found, the file is of another
+            vocabulary, or the two files differ.
     """
-    place = Path(given) if given else _config_file(contents.folder)
+    beside = config_beside(contents.path)
+    place = beside or (Path(given) if given else None)
     if place is None and not contents.heads:
         raise ConfigError(
             f"{contents.path}: no configuration beside it, and tensors do not show how many"
             " attention heads there are",
-            f"put its {_GOOGLE_CONFIG} beside it, or give `bertkit convert --model-config FILE`",
+            f"put its {_GOOGLE_CONFIG} beside it, or give --model-config FILE",
         )
     if place is None:
         log.logger.warning(
@@ -119,6 +162,7 @@ def config_of(contents: CheckpointContents, given: str | Path | None = None) -> 
         )
         return infer_config(contents.weights, contents.heads, contents.path)
     config = BertConfig.from_file(place)
+    _require_agreeing(config, given, contents.path)
     words = contents.weights.get(WORD_EMBEDDINGS)
     rows = config.vocab_size if words is None else words.shape[0]
     if not (is_rounding(rows, config.vocab_size) or is_rounding(config.vocab_size, rows)):
@@ -130,19 +174,53 @@ def config_of(contents: CheckpointContents, given: str | Path | None = None) -> 
     return replace(config, vocab_size=rows)
 
 
-def _config_file(folder: Path) -> Path | None:
-    for name in (NAME, _GOOGLE_CONFIG):
-        if (folder / name).is_file():
-            return folder / name
+def _refuse_other_models(place: Path) -> None:
+    """Refuse what the configuration beside a checkpoint says not to be BERT."""
+    file = config_beside(place)
+    if file is not None:
+        require_bert(type_of_config(read_config(file)), place)
+
+
+def config_beside(path: str | Path) -> Path | None:
+    """The configuration of a checkpoint, under any of its names; None without one.
+
+    It lies in the same folder, or Google's in the folder above, as MLPerf has it.
+    """
+    folder = _folder(path)
+    above = (folder.parent / _GOOGLE_CONFIG,)
     others = sorted(folder.glob(f"*{_GOOGLE_CONFIG}"))
-    return others[0] if len(others) == 1 else None
+    named = (folder / NAME, folder / _GOOGLE_CONFIG, *(others if len(others) == 1 else ()), *above)
+    return next((file for file in named if file.is_file()), None)
 
 
-def vocab_beside(path: str | Path) -> Path:
-    """Where the vocabulary of a checkpoint lies, if it has one."""
+def vocab_beside(path: str | Path) -> Path | None:
+    """The vocabulary of a checkpoint: beside it, or beside its configuration; None without one."""
+    config = config_beside(path)
+    folders = (_folder(path), *([config.parent] if config else ()))
+    return next((found for folder in folders if (found := vocab_in(folder))), None)
+
+
+def _place(path: str | Path) -> Path:
+    """What is read of a checkpoint: a folder, a file or a prefix."""
     found = formats.detect(path)
-    place = found[1] if found else Path(path)
-    return (place if place.is_dir() else place.parent) / VOCAB
+    return found[1] if found else Path(path)
+
+
+def _folder(path: str | Path) -> Path:
+    place = _place(path)
+    return place if place.is_dir() else place.parent
+
+
+def tokenizer_facts(path: str | Path) -> TokenizerFacts:
+    """What lies beside a checkpoint about its tokens; nothing where there is no checkpoint.
+
+    Raises:
+        DataError, ConfigError: files beside it are broken or contradict each other.
+    """
+    if formats.detect(path) is None:
+        return NOT_RECORDED
+    vocab = vocab_beside(path)
+    return tokenizer_files.of_folder(vocab.parent if vocab else _folder(path))
 
 
 def load_into(

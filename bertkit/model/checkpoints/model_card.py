@@ -14,14 +14,27 @@ from bertkit.files import read_json
 from bertkit.manifest import read_manifest
 from bertkit.model.checkpoints.run_state import STATE
 from bertkit.model.config import BertConfig
+from bertkit.model.model_types import (
+    CLASSIFICATION,
+    ENCODER,
+    MASKED_LM,
+    MULTIPLE_CHOICE,
+    NEXT_SENTENCE,
+    PRETRAINING,
+    QUESTION_ANSWERING,
+    TOKEN_CLASSIFICATION,
+)
 
 _SCORES = "scores.json"
 _TASK = {
-    "BertForQuestionAnswering": "question-answering",
-    "BertForPreTraining": "fill-mask",
-    "BertForMaskedLM": "fill-mask",
-    "BertForSequenceClassification": "text-classification",
-    "BertModel": "feature-extraction",
+    QUESTION_ANSWERING: "question-answering",
+    PRETRAINING: "fill-mask",
+    MASKED_LM: "fill-mask",
+    NEXT_SENTENCE: "text-classification",
+    CLASSIFICATION: "text-classification",
+    MULTIPLE_CHOICE: "multiple-choice",
+    TOKEN_CLASSIFICATION: "token-classification",
+    ENCODER: "feature-extraction",
 }
 
 

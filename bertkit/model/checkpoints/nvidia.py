@@ -9,7 +9,7 @@ weight decay, before those of the second, biases and layer norms.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,10 @@ from bertkit.model.parameter_names import (
     WORD_EMBEDDINGS,
     from_pytorch_name,
     has_weight_decay,
+    in_module_order,
     in_optimizer_order,
+    layer_number,
+    pretraining_parameters,
 )
 
 NAME = re.compile(r"ckpt_(\d+)\.pt")
@@ -79,13 +82,38 @@ def _add_moments(contents: CheckpointContents, optimizer: Any, targets: Mapping[
     state = optimizer.get("state") if isinstance(optimizer, Mapping) else None
     if not isinstance(state, Mapping) or not state:
         raise no_optimizer_state(contents.path)
-    weights = (target for target in targets.values() if target in contents.weights)
-    names = in_optimizer_order(weights)
+    own = [target for target in targets.values() if target in contents.weights]
+    names = _numbered(contents, own, optimizer.get("param_groups"))
     for number, values in state.items():
         name = names[number] if isinstance(number, int) and 0 <= number < len(names) else ""
         for moment in MOMENTS:
             value = values.get(moment) if isinstance(values, Mapping) else None
             contents.add_checked_moment(f"number {number}, {moment}", value, name, moment)
+
+
+def _numbered(contents: CheckpointContents, own: Sequence[str], groups: Any) -> list[str]:
+    """The parameters by the optimizer's numbers; the file lists them in the model's order.
+
+    Args:
+        contents: for messages.
+        own: parameters in the file, in its order.
+        groups: the optimizer's `param_groups`.
+
+    Raises:
+        DataError: its groups are others than those of NVIDIA's and Habana's programs.
+    """
+    sizes = [len(group["params"]) for group in groups] if isinstance(groups, list) else []
+    # A file without some head still has an optimizer for all of their model.
+    whole = in_module_order({*own, *_their_parameters(own)})
+    for names in (in_optimizer_order(own), in_optimizer_order(whole)):
+        decaying = sum(map(has_weight_decay, names))
+        if sizes == [decaying, len(names) - decaying]:
+            return names
+    raise no_optimizer_state(
+        contents.path,
+        f"its optimizer has groups of {sizes} parameters, not those of NVIDIA's and Habana's"
+        " programs",
+    )
 
 
 def write(folder: Path, checkpoint: CheckpointToWrite) -> None:
@@ -96,15 +124,23 @@ def write(folder: Path, checkpoint: CheckpointToWrite) -> None:
         checkpoint: its content.
     """
     step = checkpoint.step or 0
-    write_file(folder / f"ckpt_{step}.pt", checkpoint.weights, checkpoint.moments, step)
-    checkpoint.config.to_file(folder / "bert_config.json", checkpoint.architecture)
+    write_file(
+        folder / f"ckpt_{step}.pt",
+        checkpoint.weights,
+        checkpoint.moments,
+        step=step,
+        settings=checkpoint.settings,
+    )
+    checkpoint.write_config(folder / "bert_config.json")
 
 
 def write_file(
     path: Path,
     weights: Mapping[str, Tensor],
     moments: Mapping[str, Mapping[str, Tensor]],
+    *,
     step: int,
+    settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a checkpoint that NVIDIA's and Habana's programs start from.
 
@@ -113,20 +149,24 @@ def write_file(
         weights: by our names.
         moments: by our names; may be empty.
         step: of the optimizer.
+        settings: of the run, for the optimizer's groups.
     """
-    model = {_WITH_ACTIVATION.sub(r"\1.dense_act.\2", name): weights[name] for name in weights}
+    ordered = in_module_order(weights)
+    model = {_WITH_ACTIVATION.sub(r"\1.dense_act.\2", name): weights[name] for name in ordered}
     if MLM_BIAS in weights:
         model[MLM_DECODER] = weights[WORD_EMBEDDINGS]  # the same storage, as there
-    names = in_optimizer_order(weights)
+    # Their optimizer has every parameter of their model; without moments it starts with zeros.
+    names = in_optimizer_order(in_module_order({*ordered, *_their_parameters(ordered)}))
     state = {
         number: {"step": step, **{moment: moments[name][moment] for moment in MOMENTS}}
         for number, name in enumerate(names)
         if name in moments
     }
     decaying = sum(map(has_weight_decay, names))
+    group = _group_settings(settings or {}, step)
     groups = [
-        {"params": list(range(decaying)), "weight_decay": 0.01, "step": step},
-        {"params": list(range(decaying, len(names))), "weight_decay": 0.0, "step": step},
+        {**group, "params": list(range(decaying))},
+        {**group, "params": list(range(decaying, len(names))), "weight_decay": 0.0},
     ]
     content = {
         "model": model,
@@ -137,3 +177,25 @@ def write_file(
     }
     with atomic_write(path) as stream:
         torch.save(content, stream)
+
+
+def _their_parameters(names: Sequence[str]) -> list[str]:
+    """The parameters of the model that their pretraining trains; none for another head's."""
+    if any(name.startswith(("qa_outputs.", "classifier.")) for name in names):
+        return []
+    numbers = [number for name in names if (number := layer_number(name)) is not None]
+    return pretraining_parameters(max(numbers, default=-1) + 1)
+
+
+def _group_settings(settings: Mapping[str, Any], step: int) -> dict[str, Any]:
+    """What LAMB and Adam keep per group: PyTorch replaces the whole group when it loads one."""
+    return {
+        "lr": settings.get("learning_rate", 1e-3),
+        "betas": (settings.get("beta1", 0.9), settings.get("beta2", 0.999)),
+        "eps": settings.get("eps", 1e-6),
+        "weight_decay": settings.get("weight_decay", 0.01),
+        "bias_correction": True,
+        "grad_averaging": True,
+        "max_grad_norm": settings.get("max_grad_norm", 1.0),
+        "step": step,
+    }

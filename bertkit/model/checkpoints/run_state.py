@@ -2,16 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+from bertkit.errors import DataError
 from bertkit.files import read_json
+from bertkit.model.checkpoints.checksums import (
+    FILES,
+    broken_container,
+    damage,
+    folder_facts,
+    require_sealed,
+    sealed,
+)
 from bertkit.model.checkpoints.contents import CheckpointContents, no_optimizer_state
 from bertkit.model.checkpoints.safe_pickle import load_tensors
 from bertkit.model.parameter_names import MOMENTS
 
 STATE = "state.json"
 OPTIMIZER = "optimizer.pt"
+WEIGHTS = "model.safetensors"
+
+
+def write_state(folder: Path, values: Mapping[str, Any]) -> None:
+    """Write `state.json`, last of all files: it lists the others with their checksums.
+
+    Args:
+        folder: with all other files of the checkpoint.
+        values: where the run stands.
+    """
+    content = sealed({**values, FILES: folder_facts(folder)})
+    (folder / STATE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """The content of `state.json`.
+
+    Raises:
+        DataError: no such file, not a JSON object, or not what was written.
+    """
+    path = folder / STATE
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise DataError(f"{path}: not the state of a run")
+    require_sealed(values, path)
+    return values
+
+
+def find_damage(folder: Path, names: Iterable[str] | None = None) -> str:
+    """What is wrong with a checkpoint of a run; empty where nothing is.
+
+    Args:
+        folder: without a `state.json` it is no run's, and nothing is known of its files.
+        names: look at these files only, and at `state.json`.
+    """
+    if not (folder / STATE).is_file():
+        return ""
+    try:
+        known = read_state(folder).get(FILES)
+    except DataError as error:
+        return error.message
+    if known is None:  # written before checkpoints had checksums
+        tensors = (WEIGHTS, OPTIMIZER)
+        chosen = [name for name in tensors if names is None or name in names]
+        return "; ".join(filter(None, (broken_container(folder / name) for name in chosen)))
+    try:
+        return damage(folder, known, names)
+    except (AttributeError, KeyError, TypeError):
+        return f"{folder / STATE}: not the state of a run"
+
+
+def require_intact(folder: Path, names: Iterable[str] | None = None) -> None:
+    """Refuse a checkpoint of a run whose files are not those that were written.
+
+    Args:
+        folder, names: as for `find_damage`.
+
+    Raises:
+        DataError: they are not; says what is wrong.
+    """
+    found = find_damage(folder, names)
+    if found:
+        raise DataError(
+            f"the checkpoint {folder} is damaged: {found}",
+            f"take another one; if its files were changed on purpose, remove its {STATE}",
+        )
 
 
 def add_run_state(contents: CheckpointContents, folder: Path, moments: bool) -> None:
@@ -23,16 +100,16 @@ def add_run_state(contents: CheckpointContents, folder: Path, moments: bool) -> 
         moments: also take the optimizer's moments.
 
     Raises:
-        DataError: no moments by parameter name there, or of other weights.
+        DataError: no moments by parameter name there, or of other weights; or damaged files.
     """
     if (folder / STATE).is_file():
-        state = read_json(folder / STATE)
-        step = state.get("step") if isinstance(state, dict) else None
+        step = read_state(folder).get("step")
         contents.step = step if isinstance(step, int) else None
     if not moments:
         return
     if not (folder / OPTIMIZER).is_file():
         raise no_optimizer_state(contents.path)
+    require_intact(folder, [OPTIMIZER])
     content = load_tensors(folder / OPTIMIZER)
     own = content.get("optimizer") if isinstance(content, Mapping) else None
     for name, values in own.items() if isinstance(own, Mapping) else ():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from bertkit.errors import DataError
+from bertkit.files import refuse_lfs_pointer
 
 
 class _StandIn:
@@ -29,6 +31,7 @@ def load_tensors(path: str | Path) -> Any:
     Raises:
         DataError: damaged, or it needs code to be opened.
     """
+    _refuse_pointer(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds here, all meaning the same
@@ -45,6 +48,7 @@ def load_with_stand_ins(path: str | Path) -> Any:
     Raises:
         DataError: damaged, or it holds what even PyTorch's guarded reader refuses.
     """
+    _refuse_pointer(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # decided below, with the names it wants
@@ -56,6 +60,11 @@ def load_with_stand_ins(path: str | Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds here, all meaning the same
         raise _refusal(path, error) from error
+
+
+def _refuse_pointer(path: str | Path) -> None:
+    with contextlib.suppress(OSError):  # torch says what cannot be read
+        refuse_lfs_pointer(path)
 
 
 def _stand_in(name: str) -> type:

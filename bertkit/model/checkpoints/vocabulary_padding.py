@@ -1,8 +1,14 @@
-"""Pads a vocabulary to a multiple of a number, or cuts the padding off again."""
+"""Pads a vocabulary to a multiple of a number, or cuts the padding off again.
+
+Rows above the number of a vocabulary's tokens are padding; nothing else is. `require_rows`
+tells them from new words, which a checkpoint has no weights for: to train such words, give
+them rows where it refuses them now.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 from torch.nn import functional
@@ -10,8 +16,9 @@ from torch.nn import functional
 from bertkit.errors import ConfigError
 from bertkit.model.parameter_names import MLM_BIAS, MLM_DECODER, WORD_EMBEDDINGS
 
-# What programs round up to: NVIDIA's and Habana's to 8, Megatron's style to 64.
-MULTIPLES = (8, 64)
+# What programs round up to: NVIDIA's and Habana's to 8, others to 64 and, as Megatron, to 128.
+MULTIPLES = (8, 64, 128)
+_LISTED = 5
 # A logit so low that its probability is exactly 0 in every float type.
 NEVER = -10_000.0
 
@@ -57,6 +64,79 @@ def fitted(tensors: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
     if have != rows and (is_rounding(have, rows) or is_rounding(rows, have)):
         return resize(tensors, rows)
     return dict(tensors)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a word embedding, and the tokens that they are for.
+
+    Attributes:
+        source: the checkpoint, for messages.
+        have: rows in it.
+        known: tokens that it has weights for: those of its own vocabulary; 0 if unknown.
+        tokens: in the vocabulary it is to be used with; 0 if unknown.
+        names: those tokens by number, where they are known.
+    """
+
+    source: str
+    have: int
+    known: int = 0
+    tokens: int = 0
+    names: Sequence[str] = ()
+
+    @property
+    def trained(self) -> int:
+        """The tokens that may occur in data: those with weights of their own."""
+        return min(self.known or self.have, self.tokens or self.have)
+
+    @property
+    def new_words(self) -> range:
+        """Numbers of the tokens that the checkpoint has no weights for."""
+        return range(self.known or self.have, self.tokens)
+
+
+def require_rows(found: Rows, rows: int) -> None:
+    """Refuse a vocabulary or a number of rows that does not belong to a checkpoint.
+
+    Args:
+        found: of the checkpoint and the vocabulary.
+        rows: of the model that its weights are for; may differ by padding.
+
+    Raises:
+        ConfigError: the vocabulary has words that the checkpoint does not know, named; or is
+            another one; or the model's rows are neither those of the checkpoint nor rounded.
+    """
+    new = found.new_words
+    if new:
+        names = [repr(found.names[n]) if n < len(found.names) else str(n) for n in new[:_LISTED]]
+        more = f" and {len(new) - _LISTED:,} more" if len(new) > _LISTED else ""
+        kind = "token" if found.names else "token number"
+        raise ConfigError(
+            f"the vocabulary has {found.tokens:,} tokens, {found.source} has weights for"
+            f" {new.start:,}: {len(new):,} new ({kind} {', '.join(names)}{more})",
+            "give the vocabulary that the checkpoint was pretrained with; words cannot be added"
+            " to a model yet",
+        )
+    if found.tokens and not found.known and not is_rounding(found.have, found.tokens):
+        raise ConfigError(
+            f"the vocabulary has {found.tokens:,} tokens, the word embedding of {found.source}"
+            f" {found.have:,} rows",
+            "give the vocabulary that the checkpoint was pretrained with",
+        )
+    least = found.tokens or found.known
+    if rows == found.have or (
+        rows >= least and (is_rounding(rows, found.have) or is_rounding(found.have, rows))
+    ):
+        return
+    raise ConfigError(
+        f"model.vocab_size is {rows:,}, the word embedding of {found.source} has"
+        f" {found.have:,} rows" + (f" for {least:,} tokens" if least else ""),
+        f"leave model.vocab_size out, or round up to a multiple of {_either(MULTIPLES)}",
+    )
+
+
+def _either(numbers: Sequence[int]) -> str:
+    return f"{', '.join(map(str, numbers[:-1]))} or {numbers[-1]}"
 
 
 def require_safe_cut(tensors: Mapping[str, Tensor], rows: int, tokens: int) -> None:

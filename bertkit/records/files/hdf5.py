@@ -268,7 +268,7 @@ class Datasets:
 
 def is_hdf5(path: str) -> bool:
     """Whether a file begins as HDF5 does."""
-    with open(path, "rb") as stream:
+    with files.open_binary(path) as stream:
         return stream.read(len(SIGNATURE)) == SIGNATURE
 
 
@@ -279,6 +279,7 @@ def open_file(path: str) -> Any:
         DataError: no such file, or not a complete HDF5 file.
     """
     try:
+        files.refuse_lfs_pointer(path)
         return h5py().File(path, "r")
     except OSError as error:
         reason = str(error).split("\n", 1)[0]

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bertkit.errors import DataError
+from bertkit.files import refuse_lfs_pointer
 from bertkit.manifest import NAME, read_manifest
 from bertkit.records.files import hdf5
 from bertkit.records.files.external_records import ExternalFile
@@ -80,6 +81,7 @@ def open_any_records(path: str | os.PathLike[str]) -> RecordReader | TokenFile |
 def file_format(path: str) -> str:
     """`hdf5`, `jsonl` or `tfrecord`, from a file's first bytes; tfrecord where in doubt."""
     try:
+        refuse_lfs_pointer(path)
         with open(path, "rb") as stream:
             head = stream.read(16)
     except OSError:  # the reader of TFRecords says what is wrong

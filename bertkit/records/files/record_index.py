@@ -20,7 +20,6 @@ import numpy as np
 
 from bertkit import log
 from bertkit.errors import DataError
-from bertkit.files import cache_folder, is_writable_folder, one_process_at_a_time
 from bertkit.records.files.index_file import (
     DamagedIndexError,
     InMemory,
@@ -29,6 +28,7 @@ from bertkit.records.files.index_file import (
     read_index,
     write_index,
 )
+from bertkit.shared_cache import cache_folder, is_writable_folder, one_process_at_a_time
 
 FOLDER = ".bertkit-index"
 OFFSETS, ENDS = "offsets", "ends"

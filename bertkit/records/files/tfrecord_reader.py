@@ -207,6 +207,7 @@ def _map(path: str) -> np.ndarray:
             "copy the file to a local disk first",
         )
     try:
+        files.refuse_lfs_pointer(path)
         if os.path.getsize(path):
             return np.asarray(np.memmap(path, np.uint8, "r"))
     except OSError as error:

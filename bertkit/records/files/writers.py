@@ -176,8 +176,8 @@ def open_writer(
             writer = _JsonLines(stream)
         elif config.objective == UNMASKED:
             # As in the original, a separator between documents is lower-cased with the text.
-            separator = config.document_separator
-            writer = _Tokens(stream, separator.lower() if config.do_lower_case else separator)
+            separator, lower = config.document_separator, config.normalisation.do_lower_case
+            writer = _Tokens(stream, separator.lower() if lower else separator)
         else:
             writer = _Examples(stream)
         try:

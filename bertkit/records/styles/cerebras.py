@@ -89,7 +89,7 @@ def _params(folder: FinishedFolder, config: RecordsConfig) -> dict[str, Any]:
         "single_sentence_per_line": config.sentences == "line",
         "input_files_prefix": "",
         "vocab_file": folder.vocab,
-        "do_lower_case": config.do_lower_case,
+        "do_lower_case": config.normalisation.do_lower_case,
         "max_seq_length": config.max_seq_length,
         "dupe_factor": config.dupe_factor,
         "short_seq_prob": config.short_seq_prob,

@@ -21,6 +21,7 @@ from bertkit.records.files.packed import PackFile
 from bertkit.records.files.sequence_example import TOKENS, TokenFile
 from bertkit.records.tools.external_features import describe_external
 from bertkit.records.tools.record_statistics import RecordStatistics, measure_records
+from bertkit.tokenization.tokenizer_facts import of_records
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
 
 METRICS = "metrics.jsonl"
@@ -154,6 +155,7 @@ def _manifest_text(folder: Path, manifest: Manifest) -> str:
         ("state", manifest.state),
         ("inputs", f"{len(manifest.inputs)} files, {files.human_bytes(read)}"),
         *manifest.stats.items(),
+        *of_records(manifest, folder).rows(),
     ]
     parts = [
         log.table(("folder", str(folder)), facts),

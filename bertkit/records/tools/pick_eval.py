@@ -14,7 +14,7 @@ from typing import Any
 
 from bertkit import files, log
 from bertkit.errors import DataError
-from bertkit.manifest import Manifest, begin, describe_inputs, require_complete
+from bertkit.manifest import Manifest, describe_inputs, require_complete, working_folder
 from bertkit.records.files.external_records import ExternalFile, decode_external
 from bertkit.records.files.instance import NO_LABEL, RecordReader, instances_of, to_batch
 from bertkit.records.files.open import SUFFIXES, MaskedOnlyFile, open_any_records, open_records
@@ -29,6 +29,7 @@ from bertkit.records.files.tfrecord import (
     write_records,
 )
 from bertkit.records.files.tfrecord_reader import RecordFile, frame_offsets
+from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records, require_same
 
 NAME = "eval.tfrecord"
 _VOCABULARY = ("vocab_sha256", "vocab_size")
@@ -75,7 +76,7 @@ def pick_eval(
             broken file.
     """
     started = time.perf_counter()
-    vocabulary = _vocabulary_of(inputs)
+    tokenizer = _tokenizer_of(inputs)
     names = files.expand_inputs(inputs, SUFFIXES)
     sources = [_open(name) for name in names]
     payloads = _way(sources)
@@ -86,22 +87,28 @@ def pick_eval(
             f"{count:,} asked for",
             f"give --count {ends[-1]} or less, or make more records with a larger --dupe-factor",
         )
-    planned = Manifest("pick-eval", {"count": count, **vocabulary}, inputs=describe_inputs(names))
-    manifest = begin(output, planned, overwrite)
-    target = Path(output) / NAME
-    if manifest.complete and target.is_file():
-        log.logger.info("%s is complete already; nothing to do", output)
-    else:
-        manifest.state = "incomplete"
-        written = write_records(target, payloads(sources, _picked(ends, count)))
-        offsets = frame_offsets(str(target))
-        index = write_own_index(target, {"records": written.records}, {OFFSETS: offsets})
-        meanings = _meanings(target, external=isinstance(sources[0], ExternalFile))
-        facts = {**written._asdict(), **index._asdict(), "digest": digest(meanings)}
-        manifest.outputs[NAME] = facts
-        manifest.stats = {"available": ends[-1], "records": written.records}
-        manifest.state = "complete"
-        manifest.write(output)
+    known = {key: value for key, value in tokenizer.items() if key in _VOCABULARY}
+    planned = Manifest(
+        "pick-eval",
+        {"count": count, **known},
+        inputs=describe_inputs(names),
+        tokenizer=tokenizer,
+    )
+    with working_folder(output, planned, overwrite) as manifest:
+        target = Path(output) / NAME
+        if manifest.complete and target.is_file():
+            log.logger.info("%s is complete already; nothing to do", output)
+        else:
+            manifest.state = "incomplete"
+            written = write_records(target, payloads(sources, _picked(ends, count)))
+            offsets = {OFFSETS: frame_offsets(str(target))}
+            index = write_own_index(target, {"records": written.records}, offsets)
+            meanings = _meanings(target, external=isinstance(sources[0], ExternalFile))
+            facts = {**written._asdict(), **index._asdict(), "digest": digest(meanings)}
+            manifest.outputs[NAME] = facts
+            manifest.stats = {"available": ends[-1], "records": written.records}
+            manifest.state = "complete"
+            manifest.write(output)
     facts = manifest.outputs[NAME]
     return PickResult(
         output=str(target),
@@ -143,20 +150,21 @@ def _meanings(path: Path, external: bool) -> Iterator[dict[str, Feature]]:
         yield decode_external(payload).flat() if external else decode_example(payload)
 
 
-def _vocabulary_of(inputs: Sequence[str]) -> dict[str, Any]:
-    """What the records' manifests say of their vocabulary, so that the set still tells it.
+def _tokenizer_of(inputs: Sequence[str]) -> dict[str, Any]:
+    """What the records' manifests say of their tokens, so that the set still tells it.
 
     Raises:
         DataError: an unfinished folder, or records of several vocabularies.
     """
-    found: list[dict[str, Any]] = []
+    found: list[TokenizerFacts] = []
     for name in inputs:
-        manifest = require_complete(name if os.path.isdir(name) else Path(name).parent)
-        if manifest is not None and "vocab_sha256" in manifest.config:
-            found.append({key: manifest.config.get(key) for key in _VOCABULARY})
-    if any(entry != found[0] for entry in found):
-        raise DataError("the records were made with different vocabularies", "pick from one set")
-    return found[0] if found else {}
+        folder = name if os.path.isdir(name) else Path(name).parent
+        manifest = require_complete(folder)
+        facts = of_records(manifest, folder) if manifest else TokenizerFacts()
+        if facts.names_vocabulary:
+            found.append(facts)
+            require_same(found[0], facts, "pick from one set")
+    return found[0].as_dict() if found else {}
 
 
 def picked_numbers(available: int, count: int) -> Iterator[int]:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bertkit import log
 from bertkit.errors import ConfigError
 from bertkit.files import expand_inputs
 from bertkit.manifest import require_complete
@@ -28,6 +29,7 @@ from bertkit.records.files.sequence_example import TokenFile
 from bertkit.records.files.tfrecord import Feature
 from bertkit.records.tools.external_features import show_external
 from bertkit.records.tools.inspect import show_record, vocabulary
+from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records, same_vocabulary
 from bertkit.tokenization.vocabulary import Vocab
 
 FILES, DEALT, ANY = ORDERS = ("files", "dealt", "any")
@@ -79,6 +81,9 @@ def verify(
         raise ConfigError(f"no order {order!r}", f"choose {', '.join(ORDERS)}")
     started = time.perf_counter()
     sets = [_Set(name, order == DEALT) for name in (first, second)]
+    if same_vocabulary(sets[0].tokenizer, sets[1].tokenizer) is False:
+        texts = [f"{found.name} has {found.tokenizer.vocabulary()}" for found in sets]
+        log.logger.warning("%s: equal numbers are other tokens", ", ".join(texts))
     sums = [found.instance_digests() for found in sets]
     counts = [Counter(hashes) for hashes in sums]
     same_in_any_order = counts[0] == counts[1]
@@ -101,7 +106,9 @@ class _Set:
     """The instances of several files as one list."""
 
     def __init__(self, name: str, dealt: bool) -> None:
-        require_complete(name if os.path.isdir(name) else Path(name).parent)
+        folder = name if os.path.isdir(name) else Path(name).parent
+        manifest = require_complete(folder)
+        self.tokenizer = of_records(manifest, folder) if manifest else TokenizerFacts()
         self.name = name
         self.paths = sorted(expand_inputs([name], SUFFIXES), key=_natural)
         self.files = [open_any_records(path) for path in self.paths]

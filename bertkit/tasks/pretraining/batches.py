@@ -26,7 +26,7 @@ def training_feed(ready: Prepared, adapter: Adapter) -> RecordFeed:
         micro_batch_size=config.micro_size,
         layout=config.layout,
         normalisation=config.mlm_normalisation,
-        vocab_size=config.model.vocab_size,
+        tokens=ready.tokens,
         masking=ready.masking,
         rank=topology.rank,
         world=topology.world,
@@ -42,7 +42,7 @@ def evaluation_feed(
     source: SampleSource,
     batch_size: int,
     config: PretrainConfig | EvalConfig,
-    vocab_size: int,
+    tokens: int,
     adapter: Adapter,
 ) -> RecordFeed:
     """Records in stored order, in batches of forward passes, sharded over the processes.
@@ -51,7 +51,7 @@ def evaluation_feed(
         source: of the records.
         batch_size: sequences per forward pass.
         config: its settings of the layout.
-        vocab_size: of the model.
+        tokens: numbers of tokens that may occur.
         adapter: of the machine.
     """
     topology = adapter.process_group.topology
@@ -66,7 +66,7 @@ def evaluation_feed(
         micro_batch_size=batch_size,
         layout=config.layout,
         normalisation="global_step",
-        vocab_size=vocab_size,
+        tokens=tokens,
         rank=topology.rank,
         world=topology.world,
         fixed=_fixed(config, adapter),

@@ -11,7 +11,7 @@ from bertkit.config import setting
 from bertkit.model.config import BertConfig
 from bertkit.records.config import RecordsConfig
 from bertkit.settings import FREE, ROUNDING, override
-from bertkit.train.config import ComputeConfig, TrainingConfig
+from bertkit.train.config import ComputeConfig, TrainingConfig, allow_other_vocab
 
 LAYOUTS = ("auto", "unpadded", "padded", "bucketed", "packed")
 MLPERF = "mlperf"
@@ -23,6 +23,8 @@ RECORD_OPTIONS = (
     "short_seq_prob",
     "dupe_factor",
     "do_lower_case",
+    "strip_accents",
+    "tokenize_chinese_chars",
     "whole_word_mask",
     "style",
 )
@@ -92,11 +94,18 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         help="Vocabulary of the records; it is copied into every checkpoint.",
         on_resume=FREE,
     )
+    allow_other_vocab: bool = allow_other_vocab()
     init_checkpoint: str | None = override(
         TrainingConfig,
         "init_checkpoint",
-        help="Start from the weights of this checkpoint (as phase 2 does); nothing else is taken "
-        "from it.",
+        help="Start from the weights of this checkpoint (as phase 2 does), which also gives the "
+        "shape of the model.",
+    )
+    model_config: str | None = setting(
+        None,
+        help="config.json or bert_config.json with the model's shape; not needed where one lies "
+        "beside --init-checkpoint.",
+        on_resume=FREE,
     )
     max_steps: int = override(
         TrainingConfig, "max_steps", 1000, help="Optimizer steps of the whole run.", minimum=1
@@ -197,9 +206,9 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         found = []
         if self.input and self.text:
             found.append("--input and --text exclude each other")
-        if self.text and not self.vocab:
+        if self.text and not (self.vocab or self.init_checkpoint):
             found.append("--text needs --vocab")
-        if self.mask == "dynamic" and not self.vocab:
+        if self.mask == "dynamic" and not (self.vocab or self.init_checkpoint):
             found.append("--mask dynamic needs --vocab")
         if self.new_pairs and not self.text:
             found.append("--new-pairs needs --text")
@@ -219,7 +228,14 @@ def mlperf_eval_samples(global_batch_size: int) -> int:
 class EvalConfig(RecordBatchConfig, BackendSections):
     """How checkpoints are evaluated."""
 
+    vocab: str | None = setting(
+        None, help="Vocabulary of the checkpoints; by default the one beside each of them."
+    )
+    model_config: str | None = setting(
+        None, help="config.json with the shape of the model, where none lies beside a checkpoint."
+    )
     batch_size: int = setting(32, help="Sequences per forward pass.", minimum=1)
+    allow_other_vocab: bool = allow_other_vocab()
     mlm_only: bool = setting(
         False, help="Measure only masked LM and its perplexity, not next sentence prediction."
     )

@@ -25,14 +25,25 @@ from bertkit.backends.sections import options_of
 from bertkit.data.record_source import RecordSource
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import DataError, TargetNotReachedError
-from bertkit.model.checkpoints.loading import load_config, load_into, load_weights
+from bertkit.model.checkpoints.loading import (
+    load_config,
+    load_into,
+    load_weights,
+    tokenizer_facts,
+)
+from bertkit.model.checkpoints.vocabulary_padding import require_rows
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.batches import evaluation_feed
 from bertkit.tasks.pretraining.config import EvalConfig
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.prepare import check_lengths
+from bertkit.tasks.pretraining.published import published_beside
+from bertkit.tokenization import tokenizer_files
+from bertkit.tokenization.tokenizer_facts import require_fitting
+from bertkit.tokenization.vocabulary import find_vocab, load_vocab
 from bertkit.train import checkpoint, metrics
 from bertkit.train.evaluation import measure
+from bertkit.train.starting_point import opened
 from bertkit.train.step_settings import chosen_precision, refuse
 
 
@@ -84,6 +95,7 @@ class EvalResult:
         records: evaluated on.
         fingerprint: of the records.
         baseline: where one was asked for.
+        published: lines on checkpoints of which others have published the quality.
         seconds: of work.
     """
 
@@ -91,6 +103,7 @@ class EvalResult:
     records: int
     fingerprint: str
     baseline: Baseline | None = None
+    published: tuple[str, ...] = ()
     seconds: float = 0.0
 
     def text(self) -> str:
@@ -109,7 +122,7 @@ class EvalResult:
             known = self.baseline
             ghost = (known.accuracy, known.loss, metrics.perplexity(known.loss), None, None)
             rows.append(("word frequencies", *map(_shown, ghost)))
-        return log.table(("checkpoint", *names), rows)
+        return "\n".join([log.table(("checkpoint", *names), rows), *self.published])
 
 
 def _shown(value: float | None) -> str:
@@ -149,15 +162,16 @@ def evaluate_checkpoints(
         baseline_inputs: training records for `unigram_baseline`; none for no baseline.
 
     Raises:
-        DataError: a checkpoint or record file is missing or broken.
+        DataError: a checkpoint or record file is missing or broken, or of another vocabulary.
         ConfigError: the records do not fit the model, or the machine the settings.
     """
     config = replace(config, layout=adapter.caps.layout(config.layout))
     options = options_of(config, adapter.caps.name)
     found = checkpoint.find(checkpoints)
     # --precision auto depends on the size of the model.
-    hidden_size = load_config(found[-1][1]).hidden_size
+    hidden_size = load_config(found[-1][1], config.model_config).hidden_size
     source = RecordSource(inputs)
+    _require_vocabulary(config, source, [place for _, place in found])
     shape = StepShape(
         micro_batch_size=config.batch_size,
         accumulation=1,
@@ -191,8 +205,37 @@ def evaluate_checkpoints(
         records=min(config.limit, len(source)) if config.limit else len(source),
         fingerprint=source.fingerprint,
         baseline=baseline,
+        published=_published(qualities, source, config),
         seconds=time.perf_counter() - begin,
     )
+
+
+def _require_vocabulary(
+    config: EvalConfig, source: RecordSource, checkpoints: Sequence[Path]
+) -> None:
+    """Refuse checkpoints of another vocabulary than the records'."""
+    if not source.tokenizers:
+        log.logger.info("the records do not say which vocabulary they were made with")
+    tokens, allow = [*source.tokenizers], config.allow_other_vocab
+    if config.vocab:
+        vocab = tokenizer_files.of_vocabulary(load_vocab(find_vocab(config.vocab), "last"))
+        tokens = [replace(vocab, source=f"--vocab {config.vocab}"), *tokens]
+    for facts in tokens[1:] if config.vocab else ():
+        require_fitting(tokens[0], facts, allow_other=allow)
+    for place in checkpoints if tokens else ():
+        own = tokenizer_facts(place)
+        for facts in tokens:
+            require_fitting(own, facts, allow_other=allow)
+
+
+def _published(
+    qualities: Sequence[CheckpointQuality], source: RecordSource, config: EvalConfig
+) -> tuple[str, ...]:
+    lines = (
+        published_beside(Path(item.checkpoint), item.mlm_accuracy, source, config.limit)
+        for item in qualities
+    )
+    return tuple(line for line in lines if line)
 
 
 def require_target(result: EvalResult, least: float | None) -> None:
@@ -217,8 +260,12 @@ def _evaluate_one(
     step: int | None,
     place: Path,
 ) -> CheckpointQuality:
-    shape = load_config(place)
+    start = opened(place, config.model_config)
+    shape, known = start.shape, max((facts.vocab_size for facts in source.tokenizers), default=0)
     check_lengths(source, shape)
+    vocab = load_vocab(find_vocab(config.vocab), "last") if config.vocab else None
+    rows = start.rows(len(vocab) if vocab else known, vocab)
+    require_rows(rows, shape.vocab_size)
     model = BertForPreTraining(shape)
     report = load_into(
         model,
@@ -233,7 +280,7 @@ def _evaluate_one(
     )
     plan = replace(plan, model=shape)
     stepper = adapter.build(adapter.place(model), PretrainingObjective(nsp=has_nsp), plan)
-    feed = evaluation_feed(source, config.batch_size, config, shape.vocab_size, adapter)
+    feed = evaluation_feed(source, config.batch_size, config, rows.trained, adapter)
     total = feed.parts(config.limit)
     numbers = measure_pretraining(stepper, adapter, partial(feed.once, config.limit), total)
     if "mlm_loss" not in numbers:

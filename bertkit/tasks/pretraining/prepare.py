@@ -6,19 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bertkit import log
 from bertkit.backends.base import Adapter, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
+from bertkit.config import is_preset
 from bertkit.data.dynamic_masking import DynamicMasking
 from bertkit.data.record_source import RecordSource, SampleSource
-from bertkit.errors import ConfigError, DataError
-from bertkit.files import open_binary
+from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.pack_formats import HABANA, PackShape, pack_shape
+from bertkit.report.trackers import require_trackers
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size
+from bertkit.tasks.pretraining.start import require_known_words, shaped, starting_point
+from bertkit.tasks.pretraining.vocabulary import fit_vocabulary, treated_as_before
+from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
+from bertkit.train.starting_weights import require_outside
 from bertkit.train.step_settings import (
     check_steps,
     chosen_precision,
@@ -27,6 +33,9 @@ from bertkit.train.step_settings import (
     optimizer_spec,
     refuse,
 )
+
+_PHASE_2 = "-phase2"  # ends the names of presets for long sequences
+_PHASE_2_LENGTH = 512
 
 
 @dataclass(frozen=True)
@@ -38,16 +47,21 @@ class Prepared:
         source: training records.
         eval_source: evaluation records, or None.
         vocab: bytes of the vocabulary file, or None.
+        tokenizer: what is known about the tokens.
         step_plan: what one step computes.
         masking: new masks for every epoch, or None.
+        tokens: numbers of tokens that may occur; rows of the word embedding beyond them are
+            padding.
     """
 
     config: PretrainConfig
     source: SampleSource
     eval_source: RecordSource | None
     vocab: bytes | None
+    tokenizer: TokenizerFacts
     step_plan: StepPlan
     masking: DynamicMasking | None = None
+    tokens: int = 0
 
     @property
     def estimate(self) -> Estimate:
@@ -83,13 +97,23 @@ def prepare(
         DataError: missing or broken records, vocabulary or checkpoint.
         ConfigError: settings that do not fit the data, the model or the machine.
     """
+    origins = origins or {}
+    require_outside(config.init_checkpoint, config.output)
+    require_trackers(config.log_to)
     world = Topology.from_environment().world
-    source = _open_source(config, dry_run)
+    start = starting_point(config, origins)
+    config = shaped(config, origins, start)
+    config, source = _open_source(config, dry_run)
     eval_source = RecordSource(config.eval_input) if config.eval_input else None
     sources: list[SampleSource] = [source, eval_source] if eval_source else [source]
-    config, vocab = _fit_vocabulary(config, origins or {}, sources)
+    rows = require_known_words(config, start, sources)
+    if start:  # the checkpoint decides how many rows there are
+        origins = {"model.vocab_size": str(start.path), **origins}
+    vocabulary = fit_vocabulary(config, origins, sources)
+    config = vocabulary.config
     for records in sources:
         check_lengths(records, config.model)
+    _warn_of_phase_2(config, origins, source)
     steps = config.steps(len(source))
     config = replace(
         config,
@@ -104,7 +128,8 @@ def prepare(
     wanted = config.micro_batch_size
     if not wanted:
         wanted = fitting_size(config, source, world, adapter.device_memory())
-    size = micro_batch_size(config.global_batch_size, wanted, world)
+    yields = is_preset(origins.get("micro_batch_size"))
+    size = micro_batch_size(config.global_batch_size, wanted, world, yields)
     config = replace(config, micro_batch_size=size)
     check_steps(config, steps)
     step_plan = make_step_plan(
@@ -115,10 +140,32 @@ def prepare(
         config=config,
         source=source,
         eval_source=eval_source,
-        vocab=vocab,
+        vocab=vocabulary.content,
+        tokenizer=vocabulary.facts,
         step_plan=step_plan,
         masking=_masking(config),
+        tokens=min(rows.trained if rows else config.model.vocab_size, config.model.vocab_size),
     )
+
+
+def _warn_of_phase_2(
+    config: PretrainConfig, origins: Mapping[str, str], source: SampleSource
+) -> None:
+    """Say where a preset for the second phase is used like one for the first."""
+    presets = {origin for origin in origins.values() if is_preset(origin)}
+    if not any(_PHASE_2 in origin for origin in presets):
+        return
+    if not config.init_checkpoint:
+        log.logger.warning(
+            "the preset of phase 2 goes on from phase 1; without --init-checkpoint this run"
+            " starts from random weights, with phase 2's low learning rate and short warm-up"
+        )
+    if source.max_seq_length < _PHASE_2_LENGTH:
+        log.logger.warning(
+            "the preset of phase 2 is for records of %d tokens, these have %d",
+            _PHASE_2_LENGTH,
+            source.max_seq_length,
+        )
 
 
 def _settled(config: PretrainConfig, adapter: Adapter, steps: int) -> PretrainConfig:
@@ -150,15 +197,18 @@ def check_lengths(source: SampleSource, shape: BertConfig) -> None:
         )
 
 
-def _open_source(config: PretrainConfig, dry_run: bool) -> SampleSource:
+def _open_source(config: PretrainConfig, dry_run: bool) -> tuple[PretrainConfig, SampleSource]:
+    """The samples, and the settings with what the vocabulary of a text settles."""
     if not config.text:
-        return RecordSource(config.input)
+        return config, RecordSource(config.input)
     from bertkit.data.text_source import TextSource  # loads the record kernels
 
     assert config.vocab is not None
     cache = config.text_cache or str(Path(config.output) / "text-cache")
     place = None if dry_run else cache
-    return TextSource(config.text, config.records, config.vocab, place, config.new_pairs)
+    rules = treated_as_before(config, config.vocab)
+    source = TextSource(config.text, rules, config.vocab, place, config.new_pairs)
+    return replace(config, records=source.config), source
 
 
 def _masking(config: PretrainConfig) -> DynamicMasking | None:
@@ -185,38 +235,3 @@ def step_shape(config: PretrainConfig, sources: Sequence[SampleSource], world: i
         sequences_per_row=row.sequences,
         world=world,
     )
-
-
-def _fit_vocabulary(
-    config: PretrainConfig, origins: Mapping[str, str], sources: Sequence[SampleSource]
-) -> tuple[PretrainConfig, bytes | None]:
-    """Check the vocabularies against each other; a size nobody gave follows from them."""
-    known = {sha: size for source in sources for sha, size in source.vocabularies.items()}
-    if len(known) > 1:
-        names = ", ".join(f"{sha[:12]} ({size:,} tokens)" for sha, size in known.items())
-        raise DataError(
-            f"the records were made with different vocabularies: {names}",
-            "make all records with one --vocab; `bertkit inspect FOLDER` shows each one's",
-        )
-    content = None
-    if config.vocab is not None:
-        place = find_vocab(config.vocab)
-        vocab = load_vocab(place, config.records.duplicates)
-        if known and vocab.sha256 not in known:
-            made = next(iter(known))
-            raise DataError(
-                f"the records were made with vocabulary {made[:12]},"
-                f" --vocab {config.vocab} is {vocab.sha256[:12]}",
-                "give the vocabulary of make-records",
-            )
-        known = {vocab.sha256: len(vocab)}
-        with open_binary(place) as stream:
-            content = stream.read()
-    for size in known.values():
-        if "model.vocab_size" not in origins:
-            config = replace(config, model=replace(config.model, vocab_size=size))
-        elif size > config.model.vocab_size:
-            raise ConfigError(
-                f"the vocabulary has {size} entries, model.vocab_size is {config.model.vocab_size}"
-            )
-    return config, content

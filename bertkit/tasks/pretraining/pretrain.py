@@ -12,10 +12,12 @@ from torch import nn
 
 from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Stepper
+from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.config import as_dict
 from bertkit.errors import TargetNotReachedError
-from bertkit.report.benchmark_logs import JsonSummary, MlperfLog
+from bertkit.report.benchmark_logs import MlperfLog
+from bertkit.report.dllogger import JsonSummary, TrainingSummary
 from bertkit.report.trackers import make_trackers
 from bertkit.tasks.pretraining.batches import evaluation_feed, training_feed
 from bertkit.tasks.pretraining.config import PretrainConfig
@@ -23,6 +25,7 @@ from bertkit.tasks.pretraining.estimate import Estimate
 from bertkit.tasks.pretraining.evaluate import measure_pretraining
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.prepare import Prepared, make_model, prepare
+from bertkit.train.dry_run import DryRun
 from bertkit.train.metrics import Tracker
 from bertkit.train.run import TrainingRun
 from bertkit.train.task import Evaluate, TrainingData, TrainingTask
@@ -78,6 +81,17 @@ class PretrainingTask(TrainingTask):
 
     optional_weights = ("cls.seq_relationship.", "bert.pooler.", "cls.predictions.")
     ignored_weights = ("qa_outputs.", "classifier.")
+    command = "pretrain"
+    # The same data and vocabulary may lie elsewhere on each machine.
+    local_settings = (
+        "input",
+        "text",
+        "text_cache",
+        "eval_input",
+        "vocab",
+        "mlperf_log",
+        "json_summary",
+    )
 
     def __init__(self, ready: Prepared) -> None:
         self.ready = ready
@@ -86,7 +100,9 @@ class PretrainingTask(TrainingTask):
         self.objective = PretrainingObjective(nsp=ready.config.nsp)
         self.step_plan = ready.step_plan
         self.fingerprint = ready.source.fingerprint
+        self.eval_fingerprint = ready.eval_source.fingerprint if ready.eval_source else ""
         self.vocab = ready.vocab
+        self.tokenizer = ready.tokenizer
         start = ready.config.init_checkpoint
         self.start = Path(start) if start else None
 
@@ -108,7 +124,7 @@ class PretrainingTask(TrainingTask):
         source, config = self.ready.eval_source, self.config
         if source is None:
             return None
-        feed = evaluation_feed(source, config.micro_size, config, self.shape.vocab_size, adapter)
+        feed = evaluation_feed(source, config.micro_size, config, self.ready.tokens, adapter)
         total = feed.parts()
         return lambda: measure_pretraining(stepper, adapter, feed.once, total)
 
@@ -120,7 +136,13 @@ class PretrainingTask(TrainingTask):
             length = self.ready.source.max_seq_length
             made.append(MlperfLog(config.mlperf_log, config, length, first_step, evaluated))
         if config.json_summary:
-            made.append(JsonSummary(config.json_summary, as_dict(config)))
+            lines = JsonSummary(config.json_summary, as_dict(config))
+            world = Topology.from_environment().world
+            samples = len(self.ready.source)
+            summary = TrainingSummary(
+                lines, config, samples=samples, world=world, first_step=first_step
+            )
+            made.append(summary)
         return made
 
 
@@ -136,7 +158,7 @@ def pretrain(
         config: the settings.
         adapter: of the machine.
         origins: where settings came from.
-        overwrite: remove what another run left in the folder.
+        overwrite: replace what another run left in the folder.
 
     Raises:
         DataError, ConfigError: see `prepare`; or the folder belongs to another run.
@@ -164,6 +186,15 @@ def pretrain(
         plan=ready.estimate,
         seconds=time.perf_counter() - begin,
     )
+
+
+def rehearse(ready: Prepared, adapter: Adapter, overwrite: bool) -> None:
+    """Check the checkpoint that a run would start or resume from; writes nothing.
+
+    Raises:
+        DataError, ConfigError: as `pretrain`, before its first step.
+    """
+    DryRun(PretrainingTask(ready), adapter, overwrite).check()
 
 
 def _require_target(config: PretrainConfig, progress: Progress) -> None:

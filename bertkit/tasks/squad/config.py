@@ -9,7 +9,7 @@ from bertkit.backends import registry
 from bertkit.backends.sections import BackendSections
 from bertkit.config import Layer, load_yaml, setting
 from bertkit.settings import FREE, override
-from bertkit.train.config import ComputeConfig, TrainingConfig
+from bertkit.train.config import ComputeConfig, TrainingConfig, allow_other_vocab
 from bertkit.train.run_files import CONFIG
 
 AUTO = "auto"
@@ -26,11 +26,31 @@ class AnswerConfig(ComputeConfig, BackendSections):
     )
     vocab: str | None = setting(
         None,
-        help="WordPiece vocabulary; by default vocab.txt beside the checkpoint.",
+        help="WordPiece vocabulary; by default the one beside the checkpoint.",
         on_resume=FREE,
     )
-    do_lower_case: bool = setting(
-        True, help="Lower-case the text and strip accents, for uncased vocabularies.", off="--cased"
+    model_config: str | None = setting(
+        None,
+        help="config.json with the shape of the model, where none lies beside the checkpoint.",
+    )
+    allow_other_vocab: bool = allow_other_vocab()
+    do_lower_case: bool | None = setting(
+        None,
+        help="Lower-case the text, and strip its accents unless --keep-accents is given; by "
+        "default as the checkpoint's was.",
+        off="--cased",
+        on_resume=FREE,
+    )
+    strip_accents: bool | None = setting(
+        None,
+        help="Strip accents; by default as of the checkpoint's text.",
+        off="--keep-accents",
+        on_resume=FREE,
+    )
+    tokenize_chinese_chars: bool | None = setting(
+        None,
+        help="Make every CJK ideograph a word of its own; by default as in the checkpoint's text.",
+        on_resume=FREE,
     )
     version_2_with_negative: bool = setting(False, help="SQuAD 2.0: some questions have no answer.")
     null_score_diff_threshold: float = setting(
@@ -120,6 +140,12 @@ class SquadConfig(AnswerConfig, TrainingConfig):
         on_resume=FREE,
     )
     limit: int = setting(0, help="Use only the first N questions of each file; 0: all.", minimum=0)
+    json_summary: str | None = setting(
+        None,
+        help="File to log the run to in the format of NVIDIA's dllogger (JSON lines), with the"
+        " scores and the speed of answering.",
+        on_resume=FREE,
+    )
     global_batch_size: int = override(
         TrainingConfig,
         "global_batch_size",
@@ -177,9 +203,8 @@ class SquadConfig(AnswerConfig, TrainingConfig):
         return found + AnswerConfig.problems(self)
 
 
-# What a model was fine-tuned with, and so is to answer with.
+# What a model was fine-tuned with, and so is to answer with; casing is beside the vocabulary.
 _OF_THE_RUN = (
-    "do_lower_case",
     "version_2_with_negative",
     "max_seq_length",
     "doc_stride",

@@ -14,15 +14,20 @@ from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Stepper
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
+from bertkit.config import as_dict
 from bertkit.data.sample_feed import SampleFeed
 from bertkit.data.sample_order import SampleOrder
 from bertkit.errors import ConfigError
-from bertkit.files import open_binary
+from bertkit.files import sha256_of
 from bertkit.model.heads import BertForQuestionAnswering
+from bertkit.report.dllogger import JsonSummary, TrainingSummary, log_answers
 from bertkit.report.trackers import make_trackers
 from bertkit.tasks.squad.answer_files import (
     ANSWERS,
+    NBEST,
+    NULL_ODDS,
     OTHER_HEADS,
+    SCORES,
     SPAN_HEAD,
     answer_windows,
     load_span_weights,
@@ -34,7 +39,13 @@ from bertkit.tasks.squad.decode import Predictions
 from bertkit.tasks.squad.features import Window
 from bertkit.tasks.squad.objective import SpanObjective
 from bertkit.tasks.squad.prepare import Prepared, answering_plan, prepare
+from bertkit.tasks.squad.review import NAME as REVIEW
+from bertkit.tasks.squad.review import PICTURE
 from bertkit.tasks.squad.score import score
+from bertkit.tokenization.vocabulary import vocabulary_bytes
+from bertkit.train.agreement import held_by_main
+from bertkit.train.dry_run import DryRun
+from bertkit.train.metrics import Tracker
 from bertkit.train.run import TrainingRun
 from bertkit.train.task import Evaluate, TrainingData, TrainingTask
 
@@ -52,6 +63,7 @@ class SquadResult:
         train: numbers of the last log line.
         predict_questions: in the file to answer.
         predict_windows: made of them.
+        predict_seconds: that answering took, without making the windows.
         predictions: file of the answers; empty without.
         scores: EM, F1 and more, percentages.
         seconds: of work, without start-up.
@@ -65,6 +77,7 @@ class SquadResult:
     train: dict[str, float] = field(default_factory=dict)
     predict_questions: int = 0
     predict_windows: int = 0
+    predict_seconds: float = 0.0
     predictions: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -95,6 +108,10 @@ class SquadTask(TrainingTask):
 
     new_weights = SPAN_HEAD
     ignored_weights = OTHER_HEADS
+    command = "finetune-squad"
+    # The same files may lie elsewhere on each machine.
+    local_settings = ("train_file", "predict_file", "cache", "vocab")
+    outputs = (ANSWERS, NBEST, NULL_ODDS, SCORES, REVIEW, PICTURE)
 
     def __init__(self, ready: Prepared) -> None:
         assert ready.shape is not None and ready.vocab is not None
@@ -105,9 +122,11 @@ class SquadTask(TrainingTask):
         self.step_plan = ready.step_plan
         self.fingerprint = ready.fingerprint
         self.start = ready.start
+        if ready.config.evaluates:
+            self.eval_fingerprint = sha256_of(str(ready.config.predict_file))
         self.train_windows = 0
-        with open_binary(ready.vocab.path) as stream:
-            self.vocab = stream.read()
+        self.vocab = vocabulary_bytes(ready.vocab.path)
+        self.tokenizer = ready.facts
 
     def make_model(self) -> nn.Module:
         """The encoder with a new span head."""
@@ -145,6 +164,23 @@ class SquadTask(TrainingTask):
         windows = make_windows(self.ready, adapter, training=False)
         return partial(_evaluate, self.ready, adapter, stepper, windows)
 
+    def trackers(self, first_step: int) -> list[Tracker]:
+        """The log for benchmark tools that the settings ask for."""
+        config = self.config
+        if not config.json_summary:
+            return []
+        lines = JsonSummary(config.json_summary, as_dict(config))
+        lines.parameters(training_samples=len(self.ready.train_questions))
+        lines.parameters(training_features=self.train_windows)
+        summary = TrainingSummary(
+            lines,
+            config,
+            samples=self.train_windows,
+            world=Topology.from_environment().world,
+            first_step=first_step,
+        )
+        return [summary]
+
 
 def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> SquadResult:
     """Train, answer and score, as the settings say.
@@ -157,7 +193,7 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
     Args:
         config: the settings.
         adapter: of the machine.
-        overwrite: remove what another run left in the folder.
+        overwrite: replace what another run left in the folder.
 
     Raises:
         DataError, ConfigError: see `prepare`; or the folder belongs to another run.
@@ -173,7 +209,16 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
     ready = prepare(config, adapter)
     begin = time.perf_counter()
     result = SquadResult(output=config.output, predict_questions=len(ready.predict_questions))
-    if computes:
+    with held_by_main(adapter.process_group, config.output, SquadTask.command):
+        _work(ready, adapter, result, overwrite)
+    result.seconds = time.perf_counter() - begin
+    return result
+
+
+def _work(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: bool) -> None:
+    """Train, answer and score, as far as the settings say so."""
+    config = ready.config
+    if config.trains or config.predicts:
         try:
             if config.trains:
                 model = _train(ready, adapter, result, overwrite)
@@ -184,15 +229,37 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
         except CompiledOnly as done:
             # Some backends can stop after compilation; there is nothing to score then.
             log.logger.info("%s; nothing was %s", done, "trained" if config.trains else "answered")
-            return result
+            return
     if ready.scores:
         result.predictions = str(Path(config.output) / ANSWERS)
         # Answers were gathered by the main process, which scores them alone.
         if adapter.process_group.topology.is_main:
             version_2 = config.version_2_with_negative
             result.scores = score_folder(config.output, ready.predict_questions, version_2)
-    result.seconds = time.perf_counter() - begin
-    return result
+    if config.json_summary and adapter.process_group.topology.is_main:
+        log_answers(
+            config.json_summary,
+            as_dict(config),
+            trained=result.train_windows > 0,
+            questions=result.predict_questions,
+            windows=result.predict_windows,
+            seconds=result.predict_seconds,
+            scores=result.scores,
+        )
+
+
+def rehearse(ready: Prepared, adapter: Adapter, overwrite: bool) -> None:
+    """Check the checkpoint that a run would start, resume or answer from; writes nothing.
+
+    Raises:
+        DataError, ConfigError: as `finetune`, before its first step.
+    """
+    if ready.config.trains:
+        DryRun(SquadTask(ready), adapter, overwrite).check()
+    elif ready.start is not None and ready.shape is not None:
+        with torch.device("meta"):
+            model = BertForQuestionAnswering(ready.shape)
+        load_span_weights(model, ready.start)
 
 
 def _train(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: bool) -> nn.Module:
@@ -227,7 +294,9 @@ def _predict(ready: Prepared, adapter: Adapter, model: nn.Module, result: SquadR
     plan = answering_plan(ready.step_plan, config)
     # A new stepper without an optimizer, for inference.
     stepper = adapter.build(adapter.place(model), SpanObjective(), plan)
+    begin = time.perf_counter()
     predictions = _answers(ready, adapter, stepper, windows)
+    result.predict_seconds = time.perf_counter() - begin
     if adapter.process_group.topology.is_main:
         write_predictions(config.output, predictions, config.version_2_with_negative)
     result.predict_windows = len(windows)

@@ -108,7 +108,8 @@ def predict(
     """
     begin = time.perf_counter()
     start = checkpoint.find([str(config.init_checkpoint)])[-1][1]
-    shape, vocab = open_start(config, start)
+    shape, vocab, facts = open_start(config, start)
+    assert facts.normalisation is not None
     config = replace(config, layout=adapter.caps.layout(config.layout))
     options = options_of(config, adapter.caps.name)
     precision = chosen_precision(adapter, config.precision, shape.hidden_size)
@@ -120,7 +121,7 @@ def predict(
     adapter.start(options)
     model = BertForQuestionAnswering(shape)
     load_span_weights(model, start)
-    tokenizer = WordPieceTokenizer(vocab, config.do_lower_case)
+    tokenizer = WordPieceTokenizer(vocab, facts.normalisation)
     maker = WindowMaker(
         tokenizer, config.max_seq_length, config.doc_stride, config.max_query_length
     )

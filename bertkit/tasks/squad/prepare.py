@@ -13,16 +13,29 @@ from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import sha256_of
-from bertkit.model.checkpoints.loading import load_config, vocab_beside
+from bertkit.model.checkpoints import formats
+from bertkit.model.checkpoints.loading import tokenizer_facts
 from bertkit.model.config import BertConfig
+from bertkit.report.trackers import require_trackers
 from bertkit.tasks.squad.batches import WindowBatcher
 from bertkit.tasks.squad.config import AnswerConfig, SquadConfig
 from bertkit.tasks.squad.features import Window, WindowMaker
 from bertkit.tasks.squad.questions import Question, read_questions
 from bertkit.tasks.squad.window_cache import cached_windows
+from bertkit.tokenization import tokenizer_files
+from bertkit.tokenization.normalisation import FLAGS
+from bertkit.tokenization.tokenizer_facts import (
+    NOT_RECORDED,
+    TokenizerFacts,
+    require_fitting,
+    same_vocabulary,
+    settled,
+)
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.train import checkpoint
+from bertkit.train.starting_point import StartingPoint, opened
+from bertkit.train.starting_weights import require_outside
 from bertkit.train.step_settings import (
     chosen_precision,
     make_step_plan,
@@ -35,7 +48,7 @@ from bertkit.train.step_settings import (
 _SAMPLE = 500
 # The settings that windows depend on, beside the file and the vocabulary.
 _DECIDES_WINDOWS = (
-    "do_lower_case",
+    *FLAGS,
     "version_2_with_negative",
     "max_seq_length",
     "doc_stride",
@@ -53,6 +66,7 @@ class Prepared:
         start: checkpoint to take weights from; None where only files are scored.
         shape: of its encoder.
         vocab: of its tokens.
+        facts: what is known about them, with the treatment of text.
         train_questions: those to train on.
         predict_questions: those to answer or to score.
         scores: whether answers are to be scored.
@@ -67,6 +81,7 @@ class Prepared:
     predict_questions: list[Question]
     scores: bool
     backend: str = ""
+    facts: TokenizerFacts = NOT_RECORDED
 
     def windows(self, questions: Sequence[Question], training: bool) -> list[Window]:
         """The windows of questions."""
@@ -95,8 +110,8 @@ class Prepared:
     @cached_property
     def tokenizer(self) -> WordPieceTokenizer:
         """Of the vocabulary."""
-        assert self.vocab is not None
-        return WordPieceTokenizer(self.vocab, self.config.do_lower_case)
+        assert self.vocab is not None and self.facts.normalisation is not None
+        return WordPieceTokenizer(self.vocab, self.facts.normalisation)
 
     @property
     def batcher(self) -> WindowBatcher:
@@ -159,6 +174,7 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Prepared:
     """
     config = replace(config, layout=adapter.caps.layout(config.layout))
     if config.trains:
+        require_trackers(config.log_to)
         world = Topology.from_environment().world
         size = micro_batch_size(config.global_batch_size, config.micro_batch_size, world)
         config = replace(config, micro_batch_size=size)
@@ -182,16 +198,19 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Prepared:
     if not (config.trains or config.predicts):
         return ready
     start = _starting_point(config)
-    if config.trains and start.parent.resolve() == Path(config.output).resolve():
-        raise ConfigError(
-            f"--init-checkpoint {start} is a checkpoint of --output itself",
-            "give another --output; to resume this run, give the checkpoint it started from",
-        )
-    shape, vocab = open_start(config, start)
+    if config.trains:
+        require_outside(start, config.output)
+    shape, vocab, facts = open_start(config, _with_shape(config, start))
+    assert facts.normalisation is not None
     precision = chosen_precision(adapter, config.precision, shape.hidden_size)
-    config = replace(config, precision=precision)
     ready = replace(
-        ready, config=config, start=start, shape=shape, vocab=vocab, backend=adapter.caps.name
+        ready,
+        config=replace(config, precision=precision, **facts.normalisation.as_dict()),
+        start=start,
+        shape=shape,
+        vocab=vocab,
+        facts=facts,
+        backend=adapter.caps.name,
     )
     _check(ready, adapter, answered)
     return ready
@@ -215,21 +234,32 @@ def _check(ready: Prepared, adapter: Adapter, answered: bool) -> None:
     refuse(problems)
 
 
-def open_start(config: AnswerConfig, start: Path) -> tuple[BertConfig, Vocab]:
-    """The shape of a checkpoint and the vocabulary that goes with it.
+def open_start(config: AnswerConfig, start: Path) -> tuple[BertConfig, Vocab, TokenizerFacts]:
+    """The shape of a checkpoint, the vocabulary that goes with it, and how text is treated.
 
     Raises:
-        DataError: files are missing or broken.
-        ConfigError: vocabulary or lengths do not fit the checkpoint.
+        DataError: files are missing, broken, or of another vocabulary.
+        ConfigError: vocabulary or lengths do not fit the checkpoint, or a flag contradicts it.
     """
-    shape = load_config(start)
-    vocab = _vocabulary(config, start, shape)
+    found = opened(start, config.model_config)
+    shape, vocab = found.shape, _vocabulary(config, found)
+    facts = _facts(config, start, vocab)
     if config.max_seq_length > shape.max_position_embeddings:
         raise ConfigError(
             f"--max-seq-length {config.max_seq_length} is more than the"
             f" {shape.max_position_embeddings} positions of {start}"
         )
-    return shape, vocab
+    return shape, vocab, replace(facts, model_max_length=shape.max_position_embeddings)
+
+
+def _facts(config: AnswerConfig, start: Path, vocab: Vocab) -> TokenizerFacts:
+    """What is known about the tokens: the checkpoint says it, or else the vocabulary."""
+    own = tokenizer_files.of_vocabulary(vocab)
+    recorded = tokenizer_facts(start)
+    require_fitting(recorded, own, allow_other=config.allow_other_vocab)
+    if recorded.normalisation is None or same_vocabulary(recorded, own) is False:
+        recorded = own
+    return replace(own, normalisation=settled(recorded, vocab, vars(config)))
 
 
 def answering_plan(plan: StepPlan, config: AnswerConfig) -> StepPlan:
@@ -262,20 +292,32 @@ def _starting_point(config: SquadConfig) -> Path:
                 f"no checkpoint in {config.output}", "give --init-checkpoint, or train first"
             )
         return last
+    # Whether it is needed at all, the run's folder tells; see `_with_shape`.
+    if config.trains and not _exists(Path(given)) and checkpoint.latest(config.output):
+        return Path(given)
     return checkpoint.find([given])[-1][1]
 
 
-def _vocabulary(config: AnswerConfig, start: Path, shape: BertConfig) -> Vocab:
+def _with_shape(config: SquadConfig, start: Path) -> Path:
+    """Where shape and vocabulary are: a run that was begun goes on without its start."""
+    if config.trains and not _exists(start):
+        last = checkpoint.latest(config.output)
+        if last is not None:
+            return last
+    return start
+
+
+def _exists(start: Path) -> bool:
+    return formats.detect(start) is not None
+
+
+def _vocabulary(config: AnswerConfig, start: StartingPoint) -> Vocab:
     """The vocabulary given, or the one beside the checkpoint; must have the model's size."""
-    beside = vocab_beside(start)
-    if config.vocab is None and not beside.is_file():
-        raise ConfigError(f"there is no {beside}", "give --vocab, the vocabulary of the checkpoint")
-    vocab = load_vocab(find_vocab(config.vocab) if config.vocab else beside)
-    size = len(vocab)
-    # Models are often padded to a multiple of 8 or 64 rows, for the matrix units.
-    if shape.vocab_size not in {size, -(-size // 8) * 8, -(-size // 64) * 64}:
+    if config.vocab is None and start.vocab_file is None:
         raise ConfigError(
-            f"{vocab.path} has {size:,} tokens, the model of {start} {shape.vocab_size:,}",
-            "give the vocabulary that the checkpoint was pretrained with",
+            f"there is no vocabulary beside {start.path}",
+            "give --vocab, the vocabulary of the checkpoint",
         )
+    vocab = load_vocab(find_vocab(config.vocab) if config.vocab else str(start.vocab_file))
+    start.require_vocab(vocab)
     return vocab

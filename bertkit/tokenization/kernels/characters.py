@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.wordpiece import is_cjk, is_control, is_punctuation, is_whitespace
 
 # What a byte starts: a run of ASCII letters and digits, white space, the end of a line,
@@ -37,7 +38,7 @@ def byte_classes() -> np.ndarray:
     return classes
 
 
-def kind_and_text(character: str, lower_case: bool) -> tuple[int, str]:
+def kind_and_text(character: str, normalisation: Normalisation) -> tuple[int, str]:
     """(kind, text that takes the character's place) of one character."""
     if character == "\r":  # TensorFlow's file reader has dropped it before
         return NOTHING, ""
@@ -46,19 +47,22 @@ def kind_and_text(character: str, lower_case: bool) -> tuple[int, str]:
     if is_whitespace(character) or character.isspace():
         return GAP, ""
     category = unicodedata.category(character)
+    ideograph = normalisation.tokenize_chinese_chars and is_cjk(character)
     if category == "Cs":  # not in valid UTF-8
         return HARD, ""
     if category in ("Cn", "Co"):  # unassigned and private: most of all, without properties
-        return (ALONE if is_cjk(character) else PART), character
+        return (ALONE if ideograph else PART), character
     text = character
-    if lower_case:
+    if normalisation.do_lower_case:
         if character == CAPITAL_SIGMA:  # its lower case depends on its neighbours
             return HARD, ""
-        text = unicodedata.normalize("NFD", character.lower())
+        text = text.lower()
+    if normalisation.strips_accents:
+        text = unicodedata.normalize("NFD", text)
         text = "".join(part for part in text if unicodedata.category(part) != "Mn")
         if any(unicodedata.combining(part) for part in text):  # NFD may move it
             return HARD, ""
-    alone = is_cjk(character) or any(map(is_punctuation, text))
+    alone = ideograph or any(map(is_punctuation, text))
     # One entry holds one word or part of one, in fewer bytes than the limits below.
     if any(map(str.isspace, text)) or (alone and len(text) != 1) or len(text) > 15:
         return (HARD, "") if text else (GAP, "")
@@ -71,7 +75,7 @@ class CharacterTable:
     """Two-level table from code point to `kind_and_text`, filled page by page.
 
     Args:
-        lower_case: as for `kind_and_text`.
+        normalisation: as for `kind_and_text`.
         differs: characters that another program's tokenizer treats in another way, which
             are then left to that tokenizer.
 
@@ -82,8 +86,10 @@ class CharacterTable:
         texts: uint8[n], the texts in UTF-8.
     """
 
-    def __init__(self, lower_case: bool, differs: Callable[[str], bool] | None = None) -> None:
-        self.lower_case = lower_case
+    def __init__(
+        self, normalisation: Normalisation, differs: Callable[[str], bool] | None = None
+    ) -> None:
+        self.normalisation = normalisation
         self._differs = differs
         self.pages = np.full(PAGES, -1, np.int32)
         self.entries = np.zeros(1 << 12, np.uint64)
@@ -96,7 +102,7 @@ class CharacterTable:
         entries, texts, place = [], [], self._text_bytes
         for code in range(page << 8, (page + 1) << 8):
             character = chr(code)
-            kind, text = kind_and_text(character, self.lower_case)
+            kind, text = kind_and_text(character, self.normalisation)
             if self._differs and self._differs(character):
                 kind, text = HARD, ""
             encoded = text.encode("utf-8")

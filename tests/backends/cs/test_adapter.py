@@ -25,6 +25,7 @@ from bertkit.tasks.pretraining.config import EvalConfig
 from bertkit.tasks.pretraining.evaluate import evaluate_checkpoints
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.train import checkpoint, metrics
+from bertkit.train.config import UNCORRECTED
 from bertkit.train.schedule import make_schedule
 
 from .runs import REAL, SHAPE, far, tiny, train
@@ -45,11 +46,12 @@ def test_it_trains_as_the_cpu_backend_does(cstorch, cs_records, tmp_path, layout
     assert ours[0][1]["grad_norm"] > 0.3, "nothing was clipped, so clipping was not compared"
 
 
-def test_its_lamb_is_the_one_we_name_after_it(cstorch, cs_records, tmp_path):
-    """The gradient of key biases is 0 but for rounding, and LAMB makes a step of that."""
+@pytest.mark.parametrize("optimizer", ["no_debias_clamp10", UNCORRECTED, "momentum"])
+def test_its_optimizers_are_those_we_name(cstorch, cs_records, tmp_path, optimizer):
+    """The gradient of key biases is 0 but for rounding, and LAMB and Adam step by that."""
     small = make_schedule("constant", learning_rate=1e-2, max_steps=9)
-    theirs = train(CpuAdapter(), cs_records, tmp_path, "padded", 3, "no_debias_clamp10", small)
-    ours = train(CsAdapter(), cs_records, tmp_path, "padded", 3, "no_debias_clamp10", small)
+    theirs = train(CpuAdapter(), cs_records, tmp_path, "padded", 3, optimizer, small)
+    ours = train(CsAdapter(), cs_records, tmp_path, "padded", 3, optimizer, small)
     assert far(ours[1], theirs[1], ["key.bias"]) < 1e-5
 
 

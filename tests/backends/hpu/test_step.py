@@ -6,6 +6,7 @@ import pytest
 
 from backends.hpu import gaudi
 from bertkit.backends.hpu.options import HpuOptions
+from bertkit.train.config import UNCORRECTED
 
 
 @pytest.mark.parametrize("layout", ["packed", "bucketed"])
@@ -20,7 +21,7 @@ def test_layouts_give_the_numbers_of_the_cpu(path, layout):
 @pytest.mark.parametrize(
     ("settings", "reference"),
     [({"optimizer": "nvlamb"}, {}), ({"optimizer": "adamw"}, {"eps_before": True}),
-     ({"nsp": False}, {})],
+     ({"optimizer": UNCORRECTED}, {}), ({"nsp": False}, {})],
 )  # fmt: skip
 def test_eager_mode_gives_the_numbers_of_the_cpu(path, settings, reference):
     with gaudi.machine():

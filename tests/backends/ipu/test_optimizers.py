@@ -10,6 +10,7 @@ from bertkit.backends import registry
 from bertkit.backends.ipu.options import IpuOptions
 from bertkit.errors import ConfigError, StoppedError
 from bertkit.tasks.pretraining.pretrain import pretrain
+from bertkit.train.config import UNCORRECTED
 
 from .conftest import TWO
 from .copies import distance, trained
@@ -30,10 +31,9 @@ def test_every_lamb_is_a_case_of_the_engines(settings, poptorch, tmp_path, name)
     assert limits == ({clamp} if name == "no_debias_clamp10" else {clamp, 0.0})
 
 
-def test_clipping_and_moments_of_adamw(settings, poptorch, tmp_path):
-    config = settings(
-        optimizer="adamw", eps=1e-2, learning_rate=0.01, max_grad_norm=0.1, eval_every=0
-    )
+@pytest.mark.parametrize("name", ["adamw", UNCORRECTED])
+def test_clipping_and_moments_of_adamw(settings, poptorch, tmp_path, name):
+    config = settings(optimizer=name, eps=1e-2, learning_rate=0.01, max_grad_norm=0.1, eval_every=0)
     other = pretrain(replace(config, output=str(tmp_path / "cpu")), registry.get("cpu"))
     assert distance(trained(config).checkpoint, other.checkpoint) < 1e-4
 

@@ -21,6 +21,7 @@ from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.train.background_save import copied
+from bertkit.train.config import UNCORRECTED
 
 SHAPE = BertConfig(
     vocab_size=synthetic.VOCAB, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
@@ -30,7 +31,7 @@ SHAPE = BertConfig(
 RATE = 0.5
 STEPS = 3
 CLIP = 0.05  # below the norm of every gradient here
-SHARDED = ("adamw", "nvlamb", "no_debias_clamp10")
+SHARDED = ("adamw", UNCORRECTED, "nvlamb", "no_debias_clamp10")
 
 
 class Made:

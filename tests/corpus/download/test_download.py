@@ -7,6 +7,7 @@ import pytest
 from bertkit.corpus.download.catalogue import RemoteFile, Source, find_source
 from bertkit.corpus.download.download import download
 from bertkit.corpus.download.http import Settings
+from bertkit.corpus.download.listing import download_text
 from bertkit.errors import BertkitError, DataError, UsageError
 from bertkit.manifest import read_manifest
 from corpus.conftest import fail, ranged, send
@@ -122,6 +123,24 @@ def test_real_mlperf_file_from_elsewhere(shared, tmp_path):
     source = find_source("mlperf-text")
     result = download(source, str(tmp_path), ["eval.md5"], [path])
     assert result.files["eval.md5"]["md5"] == "71a58382a68947e93e88aa0d42431b6c"
+
+
+def test_folder_of_another_downloader_is_taken_as_it_is(tmp_path):
+    """MLCommons' downloader leaves a folder; two of its files have the same name."""
+    files = [described(f"{part}/model.index", body) for part, body in (("a", ONE), ("b", TWO))]
+    extra = RemoteFile("more.txt")
+    for part, body in (("a", ONE), ("b", TWO)):
+        (tmp_path / "got" / part).mkdir(parents=True)
+        (tmp_path / "got" / part / "model.index").write_bytes(body)
+    (tmp_path / "got/more.txt").write_bytes(b"x")
+    source = source_of(*files, extra, state="browser")
+    result = download(source, str(tmp_path / "out"), from_files=[str(tmp_path / "got")])
+    assert (tmp_path / "out/b/model.index").read_bytes() == TWO
+    assert [facts["checked"] for facts in result.files.values()] == [True, True, False]
+    text, _ = download_text(result)
+    assert "1 of them by their size alone or not at all, as no sum is published" in text
+    with pytest.raises(UsageError, match="none of a/model"):
+        download(source, str(tmp_path / "o2"), from_files=[str(tmp_path / "got/a")])
 
 
 def test_published_checksums_are_used_also_for_latest(server, tmp_path):

@@ -120,7 +120,7 @@ def test_articles_inside_tar_archives(shared, tmp_path):
 def test_only_pubmed_goes_with_that_chain(tmp_path, text):
     (tmp_path / "a.txt").write_text(text)
     config = ExtractConfig(chain="cerebras")
-    with pytest.raises(DataError, match="not PubMed"):
+    with pytest.raises(DataError, match="not pubmed or pmc"):
         extract([str(tmp_path / "a.txt")], str(tmp_path / "o"), config, workers=1)
 
 

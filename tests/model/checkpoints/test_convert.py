@@ -21,7 +21,7 @@ from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
 from bertkit.model.parameter_names import WORD_EMBEDDINGS
 from bertkit.train import checkpoint
-from bertkit.train.checkpoint import RunState
+from bertkit.train.run_state import RunState
 from model.checkpoints.common import poptorch_state
 
 TOKENS = [

@@ -11,10 +11,12 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from bertkit.errors import ConfigError, DataError
+from bertkit.model.checkpoints import loading
 from bertkit.model.checkpoints.hf import load_weights, save_pretrained
 from bertkit.model.checkpoints.loading import load_into
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
+from model.checkpoints.common import same
 
 BOTH = [BertForPreTraining, BertForQuestionAnswering]
 
@@ -132,3 +134,46 @@ def test_damaged_hostile_and_absent_files(tmp_path, capsys):
     index.write_text(json.dumps({"weight_map": {"a": "../model.safetensors"}}))
     with pytest.raises(DataError, match="not a file of this folder"):
         load_weights(index.parent)
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_weights_of_compiled_and_parallel_models(tmp_path, small, prefix, name):
+    weights = BertForPreTraining(small).state_dict()
+    wrapped = {prefix + key: value for key, value in weights.items()}
+    if name.endswith(".bin"):
+        torch.save(wrapped, tmp_path / name)
+    else:
+        save_file(wrapped, tmp_path / name)
+    small.to_file(tmp_path)
+    same(load_weights(tmp_path), weights)
+    same(loading.read(tmp_path).weights, weights)
+
+
+def test_an_untied_decoder_is_refused_with_its_reason(tmp_path, small):
+    values = {k: v for k, v in small.to_dict().items() if k != "torch_dtype"}
+    config = transformers.BertConfig(**values, tie_word_embeddings=False)
+    theirs = transformers.BertForPreTraining(config)
+    theirs.save_pretrained(tmp_path / "told")
+    reason = r"its decoder \(cls\.predictions\.decoder\.weight\) is a matrix of its own"
+    with pytest.raises(ConfigError, match=f"tie_word_embeddings is False: {reason}"):
+        BertConfig.from_file(tmp_path / "told")
+    # Without that word in the configuration the tensors show it.
+    small.to_file(tmp_path / "told")
+    for read in (load_weights, loading.read):
+        with pytest.raises(ConfigError, match=f"untied: {reason}") as caught:
+            read(tmp_path / "told")
+        assert "--allow-unexpected" not in caught.value.hint
+
+
+def test_an_encoder_need_not_have_a_decoder_to_tie(small):
+    values = {**small.to_dict("BertModel"), "tie_word_embeddings": False}
+    assert BertConfig.from_dict(values, "x") == small
+
+
+def test_one_tensor_under_two_wrappings_must_be_equal(tmp_path, small):
+    weights = BertForPreTraining(small).state_dict()
+    bias = "cls.predictions.bias"
+    save_file({**weights, f"module.{bias}": weights[bias] + 1}, tmp_path / "model.safetensors")
+    with pytest.raises(DataError, match=rf"two tensors for {bias}; \S+ is the second"):
+        load_weights(tmp_path)

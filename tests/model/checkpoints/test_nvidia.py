@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bertkit.errors import DataError
-from bertkit.model.checkpoints import formats, loading, nvidia
+from bertkit.model.checkpoints import convert, formats, loading, nvidia
+from bertkit.model.checkpoints.convert import ConvertOptions
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.heads import BertForPreTraining
-from model.checkpoints.common import Inputs, same
+from model.checkpoints import nvidia_model
+from model.checkpoints.common import Inputs, counted, same
 
 
 def nvidia_like(model: BertForPreTraining) -> dict:
@@ -81,7 +83,7 @@ def test_the_newest_of_a_folder(nvidia_file):
 def test_nvidia_written_and_read_again_is_the_same(tmp_path, small):
     weights = BertForPreTraining(small).state_dict()
     moments = {n: {"exp_avg": v + 1, "exp_avg_sq": v * v} for n, v in weights.items()}
-    nvidia.write_file(tmp_path / "ckpt_7.pt", weights, moments, 7)
+    nvidia.write_file(tmp_path / "ckpt_7.pt", weights, moments, step=7)
     content = torch.load(tmp_path / "ckpt_7.pt", weights_only=True)
     assert "bert.encoder.layer.0.intermediate.dense_act.weight" in content["model"]
     assert "bert.encoder.layer.0.output.dense.weight" in content["model"]
@@ -89,6 +91,82 @@ def test_nvidia_written_and_read_again_is_the_same(tmp_path, small):
     same(contents.weights, weights)
     for name, values in moments.items():
         same(contents.moments[name], values)
+
+
+def test_their_model_and_optimizer_take_over_every_moment(tmp_path, small):
+    """Converted from a folder, whose names are in the alphabet's order, not in the modules'."""
+    small.vocab_size = 216
+    ours = BertForPreTraining(small)
+    save_pretrained(ours, tmp_path / "in")
+    moments = {
+        name: {"step": torch.tensor(5.0), "exp_avg": counted(name, value.shape)}
+        | {"exp_avg_sq": counted(f"{name} 2", value.shape).square()}
+        for name, value in ours.named_parameters()
+    }
+    torch.save({"optimizer": moments, "scaler": {}}, tmp_path / "in" / "optimizer.pt")
+    options = ConvertOptions(to="nvidia", keep_optimizer=True)
+    convert.convert(str(tmp_path / "in"), str(tmp_path / "out"), options)
+
+    file = torch.load(tmp_path / "out" / "ckpt_0.pt", weights_only=True)
+    theirs = nvidia_model.bert_for_pretraining(small)
+    theirs.load_state_dict(file["model"], strict=True)
+    optimizer = nvidia_model.TheirLamb(nvidia_model.parameter_groups(theirs))
+    optimizer.load_state_dict(file["optimizer"])
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.01, 0.0]
+    count = 0
+    for name, value in theirs.named_parameters():
+        own = name.replace("dense_act", "dense")
+        assert torch.equal(value, ours.state_dict()[own])
+        for kind in ("exp_avg", "exp_avg_sq"):
+            assert torch.equal(optimizer.state[value][kind], moments[own][kind]), name
+        count += 1
+        value.grad = torch.ones_like(value)
+    assert count == len(moments) == 46
+    optimizer.step()  # whatever a step reads of groups and state is there
+
+    # What their program then saves is read back, every moment at its parameter.
+    again = {**file, "model": theirs.state_dict(), "optimizer": optimizer.state_dict()}
+    torch.save(again, tmp_path / "ckpt_6.pt")
+    found = loading.read(tmp_path / "ckpt_6.pt", moments=True)
+    for name, value in theirs.named_parameters():
+        own = name.replace("dense_act", "dense")
+        assert torch.equal(found.moments[own]["exp_avg"], optimizer.state[value]["exp_avg"])
+
+
+def test_a_model_without_all_heads_keeps_their_numbers(tmp_path, small):
+    """Their optimizer also has the heads that a masked LM lacks."""
+    weights = {
+        name: value
+        for name, value in BertForPreTraining(small).state_dict().items()
+        if not name.startswith(("cls.seq_relationship.", "bert.pooler."))
+    }
+    moments = {n: {"exp_avg": v + 1, "exp_avg_sq": v * v} for n, v in weights.items()}
+    shuffled = dict(sorted(weights.items()))
+    nvidia.write_file(tmp_path / "ckpt_7.pt", shuffled, moments, step=7, settings={"beta1": 0.8})
+    file = torch.load(tmp_path / "ckpt_7.pt", weights_only=True)
+    theirs = nvidia_model.bert_for_pretraining(small)
+    assert not theirs.load_state_dict(file["model"], strict=False).unexpected_keys
+    optimizer = nvidia_model.TheirLamb(nvidia_model.parameter_groups(theirs))
+    optimizer.load_state_dict(file["optimizer"])
+    assert optimizer.param_groups[0]["betas"] == (0.8, 0.999)
+    for name, value in theirs.named_parameters():
+        own = name.replace("dense_act", "dense")
+        assert (own in weights) == bool(optimizer.state[value])
+        if own in weights:
+            assert torch.equal(optimizer.state[value]["exp_avg"], moments[own]["exp_avg"])
+    found = loading.read(tmp_path / "ckpt_7.pt", moments=True)
+    for name, values in moments.items():
+        same(found.moments[name], values)
+
+
+def test_groups_of_another_program_are_refused(nvidia_file):
+    path, _, _ = nvidia_file
+    file = torch.load(path, weights_only=False)
+    groups = file["optimizer"]["param_groups"]
+    groups[0]["params"].append(groups[1]["params"].pop())
+    torch.save(file, path)
+    with pytest.raises(DataError, match=r"has groups of .* not those of NVIDIA's and Habana's"):
+        loading.read(path, moments=True)
 
 
 class Hostile:

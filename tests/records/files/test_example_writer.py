@@ -12,13 +12,14 @@ from bertkit.records.files.tfrecord import read_records
 from bertkit.records.files.tfrecord_reader import RecordFile
 from bertkit.records.instances.pairs import plan_pairs
 from bertkit.records.read_text import TextReader
+from bertkit.tokenization.normalisation import UNCASED
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
 from records.conftest import VOCAB
 
 
 @pytest.fixture(scope="module")
 def plan(text):
-    reader = TextReader(load_vocab(find_vocab(VOCAB)), "google", True)
+    reader = TextReader(load_vocab(find_vocab(VOCAB)), "google", UNCASED)
     config = RecordsConfig(max_seq_length=64, dupe_factor=3, short_seq_prob=0.6)
     return plan_pairs(reader.corpus([text]), config, reader.vocab)
 

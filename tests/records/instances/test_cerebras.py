@@ -20,6 +20,7 @@ from bertkit.records.files.sequence_example import decode_tokens, is_tokens
 from bertkit.records.files.tfrecord import decode_example, read_records
 from bertkit.records.instances import cerebras, pairs
 from bertkit.records.make import make_records
+from bertkit.tokenization.normalisation import UNCASED
 from bertkit.tokenization.vocabulary import Vocab, load_vocab
 from bertkit.tokenization.wordpiece_variants import make_tokenizer
 from records import references
@@ -115,7 +116,7 @@ def test_records_equal_the_goldens(shared, tmp_path, name):
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz"]
 VOCAB = Vocab(WORDS, {token: number for number, token in enumerate(WORDS)}, "")
 TOKENIZER = make_tokenizer("cerebras", VOCAB)
-READER = read_text.TextReader(VOCAB, "cerebras", True)
+READER = read_text.TextReader(VOCAB, "cerebras", UNCASED)
 
 
 def write(folder: Path, **texts: str) -> list[str]:

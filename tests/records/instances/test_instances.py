@@ -11,6 +11,7 @@ from oracle.instances import create_instances, to_features, truncate_pair
 
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.schema import digest
+from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.sentence_files import read_documents
 from bertkit.tokenization.vocabulary import load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
@@ -43,11 +44,11 @@ def maker(shared):
     tokenizers: dict[bool, WordPieceTokenizer] = {}
 
     def make(config: RecordsConfig, *paths: Path) -> list:
-        lower = config.do_lower_case
+        lower = config.normalisation.do_lower_case
         if lower not in tokenizers:
             name = f"bert-base-{'uncased' if lower else 'cased'}-vocab.txt"
             vocab = load_vocab(shared / "data" / "vocab" / name)
-            tokenizers[lower] = WordPieceTokenizer(vocab, lower)
+            tokenizers[lower] = WordPieceTokenizer(vocab, Normalisation(lower))
         vocab = tokenizers[lower].vocab
         documents = read_documents(paths, tokenizers[lower])
         return [

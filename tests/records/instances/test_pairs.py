@@ -21,6 +21,7 @@ from bertkit.records.files.tfrecord_reader import RecordFile
 from bertkit.records.instances import pairs
 from bertkit.records.instances.pairs import plan_pairs
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText
+from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.sentence_files import read_documents
 from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, Vocab, load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
@@ -35,7 +36,7 @@ def vocab_of(shared, kind="uncased"):
 @functools.cache
 def fast_tokenizer(shared, kind):
     """One for all tests: its tables of rare characters take seconds to fill."""
-    return StreamTokenizer(vocab_of(shared, kind), kind == "uncased")
+    return StreamTokenizer(vocab_of(shared, kind), Normalisation(kind == "uncased"))
 
 
 def readable(documents, config, vocab):
@@ -68,7 +69,7 @@ def real(request, shared):
     """Real text both ways: (documents, text, vocabulary)."""
     vocab = vocab_of(shared, request.param)
     lower = request.param == "uncased"
-    documents = read_documents([shared / EVAL], WordPieceTokenizer(vocab, lower))
+    documents = read_documents([shared / EVAL], WordPieceTokenizer(vocab, Normalisation(lower)))
     return documents, fast_tokenizer(shared, request.param).tokenize_files([shared / EVAL]), vocab
 
 
@@ -117,7 +118,7 @@ def test_digests_of_the_reference_programs(shared, tmp_path, name):
         do_lower_case=given.get("lower", True),
         whole_word_mask=given.get("wwm", False),
     )
-    kind = "uncased" if config.do_lower_case else "cased"
+    kind = "uncased" if config.normalisation.do_lower_case else "cased"
     source = shared / f"goldens/digests/{golden['input']}.txt"
     text = fast_tokenizer(shared, kind).tokenize_files([source])
     plan = plan_pairs(text, config, vocab_of(shared, kind))

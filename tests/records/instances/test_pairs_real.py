@@ -11,6 +11,7 @@ from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.extract import extract
 from bertkit.records.config import RecordsConfig
 from bertkit.records.read_text import TextReader, as_arrays
+from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.sentence_files import read_documents
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.tokenization.wordpiece_variants import make_tokenizer
@@ -24,7 +25,9 @@ SCRIPTS = (
 
 def check_both(shared, source, config, kind, path):
     vocab = vocab_of(shared, kind)
-    documents = read_documents([source], WordPieceTokenizer(vocab, kind == "uncased"))
+    documents = read_documents(
+        [source], WordPieceTokenizer(vocab, Normalisation(kind == "uncased"))
+    )
     text = fast_tokenizer(shared, kind).tokenize_files([source])
     return check(documents, text, config, vocab, path)
 
@@ -72,7 +75,7 @@ def test_many_scripts_in_every_size(shared, tmp_path, values, kind):
     """All languages as one corpus."""
     sources = [shared / f"data/multilingual/{name}.txt" for name in SCRIPTS]
     vocab = vocab_of(shared, kind)
-    documents = read_documents(sources, WordPieceTokenizer(vocab, kind == "uncased"))
+    documents = read_documents(sources, WordPieceTokenizer(vocab, Normalisation(kind == "uncased")))
     text = fast_tokenizer(shared, kind).tokenize_files(sources)
     plan = check(documents, text, RecordsConfig(**values), vocab, tmp_path / "records")
     assert len(plan) > 300
@@ -84,8 +87,8 @@ def test_many_scripts_in_every_size(shared, tmp_path, values, kind):
 def test_other_tokenizers_of_many_scripts(shared, kind, name):
     """Kernels that follow a variant, and the variant itself."""
     vocab, lower_case = vocab_of(shared, kind), kind == "uncased"
-    reader = TextReader(vocab, name, lower_case)
-    tokenizer = make_tokenizer(name, vocab, lower_case)
+    reader = TextReader(vocab, name, Normalisation(lower_case))
+    tokenizer = make_tokenizer(name, vocab, Normalisation(lower_case))
     for script in SCRIPTS:
         source = str(shared / f"data/multilingual/{script}.txt")
         found = reader.corpus([source])

@@ -12,6 +12,7 @@ from bertkit.records.make import make_records
 from bertkit.records.read_text import TextReader
 from bertkit.records.styles import GOOGLE, HF, MLPERF, NVIDIA
 from bertkit.records.write_shard import shard_plans
+from bertkit.tokenization.normalisation import UNCASED, Normalisation
 from bertkit.tokenization.sentence_files import read_documents
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
 from bertkit.tokenization.wordpiece_variants import make_tokenizer
@@ -28,14 +29,14 @@ def test_where_lines_end(tmp_path, style):
     """Python's text files end lines at a lone carriage return, TensorFlow's do not."""
     (tmp_path / "text.txt").write_bytes(b"a b\rc d\n\ne f\ng a\n")
     config = RecordsConfig(max_seq_length=16, style=style.name, dupe_factor=1)
-    reader = TextReader(VOCAB, style.default_tokenizer, True)
+    reader = TextReader(VOCAB, style.default_tokenizer, UNCASED)
     (plan,) = style.plans([str(tmp_path / "text.txt")], config, reader)
     assert plan.text.sentence_count == (4 if style is NVIDIA else 3)
 
 
 def test_a_text_of_nothing_has_no_plan(tmp_path):
     (tmp_path / "text.txt").write_text("\n\n")
-    reader = TextReader(VOCAB, "google", True)
+    reader = TextReader(VOCAB, "google", UNCASED)
     config = RecordsConfig(max_seq_length=16)
     assert list(GOOGLE.plans([str(tmp_path / "text.txt")], config, reader)) == []
 
@@ -68,11 +69,11 @@ def test_other_styles_of_googles_order_equal_the_readable_code(shared, lower_cas
         style="hf", max_seq_length=64, dupe_factor=1, do_lower_case=lower_case,
         whole_word_mask=True, tokenizer="cerebras",
     )  # fmt: skip
-    tokenizer = make_tokenizer("cerebras", load_vocab(vocab), lower_case)
+    tokenizer = make_tokenizer("cerebras", load_vocab(vocab), Normalisation(lower_case))
     documents = read_documents([path], tokenizer)
     instances = create_instances(documents, config, tokenizer.vocab.tokens)
     expected = [to_features(item, tokenizer.vocab, 64, config.predictions) for item in instances]
-    reader = TextReader(tokenizer.vocab, "cerebras", lower_case)
+    reader = TextReader(tokenizer.vocab, "cerebras", Normalisation(lower_case))
     (plan,) = shard_plans([str(path)], config, reader)
     found = plan.batch(range(len(plan)))
     for name, values in found.items():

@@ -123,7 +123,8 @@ def test_the_set_still_tells_its_vocabulary(sample, tmp_path):
     pick_eval([str(tmp_path / "a")], tmp_path / "picked", 5)
     config = read_manifest(tmp_path / "picked").config
     assert config == {"count": 5, "vocab_sha256": "1" * 64, "vocab_size": 9}
-    with pytest.raises(DataError, match="different vocabularies"):
+    wanted = r"a has vocabulary 1{12} \(9 tokens\), .*b has vocabulary 2{12}"
+    with pytest.raises(DataError, match=wanted):
         pick_eval([str(tmp_path / "a"), str(tmp_path / "b")], tmp_path / "both", 5)
 
 

@@ -15,7 +15,7 @@ from bertkit.records.config import RecordsConfig
 from bertkit.records.make import make_records
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, save_vocab
-from bertkit.train import checkpoint
+from bertkit.train.run_state import load_state
 
 CPU = registry.get("cpu")
 RULES = RecordsConfig(max_seq_length=32, dupe_factor=2)
@@ -58,7 +58,7 @@ def test_a_resumed_run_is_the_whole_run(from_text, tmp_path, changes):
     # Long enough that epochs end: dynamic masks and new pairs differ from then on.
     config = replace(from_text, max_steps=12, **changes)
     whole = pretrain(replace(config, output=str(tmp_path / "whole")), CPU)
-    assert checkpoint.load_state(whole.checkpoint).epoch > 1
+    assert load_state(whole.checkpoint).epoch > 1
     with pytest.raises(StoppedError):
         pretrain(replace(config, steps_this_run=9), CPU)
     assert_equal(whole, pretrain(config, CPU))

@@ -132,7 +132,7 @@ def test_sizes_are_agreed_on_and_a_process_without_a_batch_waits(
         init_checkpoint=str(tmp_path / "encoder"), max_seq_length=48, max_query_length=12,
         doc_stride=8, predict_batch_size="auto",
     )  # fmt: skip
-    shape, vocab = open_start(config, tmp_path / "encoder")
+    shape, vocab, _ = open_start(config, tmp_path / "encoder")
     tokenizer = WordPieceTokenizer(vocab)
     questions = read_questions(write("q.json", squad(RIVERS, PEOPLE)))
     windows = WindowMaker(tokenizer, 48, 8, 12).windows(questions, training=False)

@@ -8,6 +8,7 @@ import pytest
 from bertkit.errors import ConfigError, DataError
 from bertkit.tasks.squad.features import FIRST_ID, Window, WindowMaker
 from bertkit.tasks.squad.questions import read_questions
+from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.vocabulary import load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from tasks.squad.world import PEOPLE, RIVERS, paragraph, squad
@@ -155,7 +156,7 @@ def test_no_room_for_the_passage(tokenizer):
 def test_words_are_cut_as_the_tokenizer_cuts_them(shared, lower):
     name = "uncased" if lower else "cased"
     vocab = load_vocab(shared / f"data/vocab/bert-base-{name}-vocab.txt")
-    plain = WordPieceTokenizer(vocab, lower)
+    plain = WordPieceTokenizer(vocab, Normalisation(lower))
     ascii_text = "".join(map(chr, range(128)))
     words = [f"{left}{mark}{right}" for mark in ascii_text for left in ("", "Ab1") for right in
              ("", "cD", "[MASK]")]  # fmt: skip
@@ -169,7 +170,7 @@ def test_words_are_cut_as_the_tokenizer_cuts_them(shared, lower):
         "",
         "unaffable!?",
     ]
-    maker = WindowMaker(WordPieceTokenizer(vocab, lower))
+    maker = WindowMaker(WordPieceTokenizer(vocab, Normalisation(lower)))
     for _ in range(2):
         ids, counts = maker._cut(words)
         expected = [plain.tokenize(word) for word in words]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bertkit.backends.torch.cpu import CpuAdapter
-from bertkit.errors import ConfigError
+from bertkit.errors import ConfigError, DataError
 from bertkit.tasks.squad.config import SquadConfig
 from bertkit.tasks.squad.prepare import answering_plan, prepare
 from tasks.squad.world import paragraph, squad
@@ -39,7 +39,10 @@ def test_the_fingerprint_is_that_of_questions_and_vocabulary(settings, tmp_path,
     tokens = vocab_file.read_text().split()
     other = tmp_path / "other.txt"
     other.write_text("\n".join([*tokens[:-1], "different"]) + "\n")
-    changed = prepare(SquadConfig(**{**settings, "vocab": str(other)}), CpuAdapter())
+    config = SquadConfig(**{**settings, "vocab": str(other)})
+    with pytest.raises(DataError, match=r"encoder has vocabulary .*other.txt has vocabulary"):
+        prepare(config, CpuAdapter())
+    changed = prepare(replace(config, allow_other_vocab=True), CpuAdapter())
     assert changed.fingerprint != first.fingerprint
 
 

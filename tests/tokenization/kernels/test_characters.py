@@ -18,11 +18,12 @@ from bertkit.tokenization.kernels.characters import (
     byte_classes,
     kind_and_text,
 )
+from bertkit.tokenization.normalisation import UNCASED, Normalisation
 from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, Vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 
 VOCAB = Vocab(list(SPECIAL_TOKENS), {token: i for i, token in enumerate(SPECIAL_TOKENS)}, "")
-READABLE = {lower: WordPieceTokenizer(VOCAB, lower) for lower in (True, False)}
+READABLE = {lower: WordPieceTokenizer(VOCAB, Normalisation(lower)) for lower in (True, False)}
 
 
 @pytest.mark.parametrize(
@@ -40,12 +41,12 @@ READABLE = {lower: WordPieceTokenizer(VOCAB, lower) for lower in (True, False)}
     ],
 )
 def test_kinds(character, wanted):
-    assert kind_and_text(character, lower_case=True) == wanted
+    assert kind_and_text(character, UNCASED) == wanted
 
 
 @given(st.characters(codec="utf-8", exclude_characters="\r"), st.booleans())
 def test_a_character_between_letters_makes_the_words_of_the_readable_tokenizer(character, lower):
-    kind, text = kind_and_text(character, lower)
+    kind, text = kind_and_text(character, Normalisation(lower))
     words = READABLE[lower].basic_tokenize(f"x{character}y")
     if kind == PART:
         assert words == [f"x{text}y"]
@@ -61,11 +62,11 @@ def test_a_character_between_letters_makes_the_words_of_the_readable_tokenizer(c
 
 @given(st.integers(0, 0x10FFFF >> 8))
 def test_table_holds_what_the_functions_say(page):
-    table = CharacterTable(lower_case=True)
+    table = CharacterTable(UNCASED)
     table.fill(page)
     for code in range(page << 8, (page << 8) + 256, 17):
         entry = int(table.entries[table.pages[page] + (code & 0xFF)])
-        kind, text = kind_and_text(chr(code), lower_case=True)
+        kind, text = kind_and_text(chr(code), UNCASED)
         first, size = entry >> 16, entry >> 8 & 0xFF
         assert entry & int(characters.KIND_BITS) == kind
         assert entry >> 4 & 0xF == len(text)
@@ -74,7 +75,7 @@ def test_table_holds_what_the_functions_say(page):
 
 
 def test_a_variant_gets_the_characters_that_differ():
-    table = CharacterTable(lower_case=True, differs=lambda character: character == "b")
+    table = CharacterTable(UNCASED, differs=lambda character: character == "b")
     kinds = table.entries[[ord("a"), ord("b")]] & characters.KIND_BITS
     assert kinds.tolist() == [PART, HARD]
 

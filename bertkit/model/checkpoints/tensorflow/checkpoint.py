@@ -11,7 +11,10 @@ from bertkit.model.checkpoints.contents import CheckpointContents
 from bertkit.model.checkpoints.tensorflow import tf1, tf2
 from bertkit.model.checkpoints.tensorflow.bundle import Bundle
 
+# Where MLPerf's folder has its checkpoints; configuration and vocabulary lie beside them.
+FOLDERS = ("tf1_ckpt", "tf2_ckpt")
 _INDEX = ".index"
+_CONFIG = "bert_config.json"
 _DATA = re.compile(r"(.+)\.data-\d{5}-of-\d{5}")
 
 
@@ -41,13 +44,19 @@ def _in_folder(folder: Path) -> Path | None:
         if named and (folder / (Path(named[1]).name + _INDEX)).is_file():
             return folder / Path(named[1]).name
     found = sorted(folder.glob(f"*{_INDEX}"))
+    if not found and (folder / _CONFIG).is_file():  # as MLPerf: the checkpoint in a folder below
+        found = sorted(folder.glob(f"*/*{_INDEX}"))
     if len(found) > 1:
         raise DataError(
             f"{folder} holds {len(found)} TensorFlow checkpoints:"
             f" {', '.join(path.stem for path in found[:5])}",
             f"name one, for example {found[-1].with_suffix('')}",
         )
-    return found[0].with_suffix("") if found else None
+    if found:
+        return found[0].with_suffix("")
+    # MLPerf's folder has both forms below it; TensorFlow 1's has the heads.
+    inner = next((folder / name for name in FOLDERS if (folder / name).is_dir()), None)
+    return _in_folder(inner) if inner else None
 
 
 def read(path: Path, moments: bool = False) -> CheckpointContents:

@@ -34,28 +34,39 @@ class Optimizer(torch.optim.Optimizer):
 
 class SGD(Optimizer):
     def __init__(self, params, lr, momentum=0, weight_decay=0):
-        super().__init__(params, lr, weight_decay)
+        if momentum:
+            self.moments = (("momentum_buffer", torch.zeros_like),)
+        super().__init__(params, lr, weight_decay, momentum=momentum)
 
     def update(self, weight, gradient, state, group):
-        weight.add_(-group["lr"] * (gradient + weight * group["weight_decay"]))
+        step = gradient + weight * group["weight_decay"]
+        if group["momentum"]:
+            step = state["momentum_buffer"].mul_(group["momentum"]).add_(step)
+        weight.add_(-group["lr"] * step)
 
 
 class AdamW(Optimizer):
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-6, weight_decay=0.0):
-        self.moments = (
-            ("exp_avg", torch.zeros_like), ("exp_avg_sq", torch.zeros_like),
-            ("beta1_power", lambda item: torch.tensor(betas[0])),
-            ("beta2_power", lambda item: torch.tensor(betas[1])),
-        )  # fmt: skip
+    def __init__(
+        self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-6, weight_decay=0.0, correct_bias=True
+    ):
+        self.correct_bias = correct_bias
+        self.moments = (("exp_avg", torch.zeros_like), ("exp_avg_sq", torch.zeros_like))
+        if correct_bias:
+            self.moments += (
+                ("beta1_power", lambda item: torch.tensor(betas[0])),
+                ("beta2_power", lambda item: torch.tensor(betas[1])),
+            )
         super().__init__(params, lr, weight_decay, betas=betas, eps=eps)
 
     def update(self, weight, gradient, state, group):
         one, two = group["betas"]
         state["exp_avg"].mul_(one).add_(gradient, alpha=1 - one)
         state["exp_avg_sq"].mul_(two).addcmul_(gradient, gradient, value=1 - two)
-        rate = group["lr"] * (1 - state["beta2_power"]).sqrt() / (1 - state["beta1_power"])
-        state["beta1_power"].mul_(one)
-        state["beta2_power"].mul_(two)
+        rate = group["lr"]
+        if self.correct_bias:
+            rate = rate * (1 - state["beta2_power"]).sqrt() / (1 - state["beta1_power"])
+            state["beta1_power"].mul_(one)
+            state["beta2_power"].mul_(two)
         direction = state["exp_avg"] / (state["exp_avg_sq"].sqrt() + group["eps"])
         weight.add_(-rate * direction - group["lr"] * group["weight_decay"] * weight)
 

@@ -1,0 +1,75 @@
+"""Finds the operating system's error behind the errors that libraries raise when writing fails.
+
+PyTorch, safetensors and HDF5 write in C++ or Rust. On a full disk they raise errors of their
+own, some of which do not say so; the command line explains `OSError` only.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from pathlib import Path
+
+try:
+    import resource
+except ImportError:  # Windows has no such limits
+    resource = None  # type: ignore[assignment]
+
+# What safetensors (Rust) and HDF5 put into their texts.
+_NUMBER = re.compile(r"os error (\d+)|errno = (\d+)")
+# What PyTorch's archive writer says, whatever the reason.
+_TORCH = ("inline_container", "PytorchStreamWriter", "iostream error")
+_FULL = 1 << 20  # bytes; a disk with less left is called full
+_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
+
+def write_error(error: BaseException, path: str | Path) -> OSError | None:
+    """The `OSError` that says why writing failed; None where the error says so itself.
+
+    Call it while the partly written file still exists: PyTorch's errors name no reason, so
+    that the disk and the limits of the process are looked at.
+
+    Args:
+        error: what was raised while `path` was written.
+        path: a file or a folder.
+    """
+    if isinstance(error, OSError) and error.filename is not None:
+        return None
+    number = _errno_of(error)
+    if number is None and isinstance(error, RuntimeError):
+        torch_failed = any(word in str(error) for word in _TORCH)
+        number = _why_torch_failed(Path(path)) if torch_failed else None
+    return OSError(number, os.strerror(number), str(path)) if number else None
+
+
+def _errno_of(error: BaseException) -> int | None:
+    """The errno of the error, of one that led to it, or in its text."""
+    current: BaseException | None = error
+    while current is not None:
+        if isinstance(current, OSError) and current.errno in _WRITING:
+            return current.errno
+        current = current.__cause__ or current.__context__
+    match = _NUMBER.search(str(error))
+    number = int(match[1] or match[2]) if match else None
+    if number is None and isinstance(error, OSError):
+        return error.errno
+    return number
+
+
+def _why_torch_failed(path: Path) -> int:
+    """The likely errno of a failed write, from the state of the disk and the limits."""
+    place = path if path.is_dir() else path.parent
+    try:
+        system = os.statvfs(place)
+    except (OSError, AttributeError):  # also Windows
+        return errno.EIO
+    if system.f_bavail * system.f_frsize < _FULL or (system.f_files and not system.f_favail):
+        return errno.ENOSPC
+    if resource is not None:
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        sizes = [file.stat().st_size for file in place.iterdir() if file.is_file()]
+        # PyTorch writes in blocks, so the file ends a block before the limit at the earliest.
+        if limit != resource.RLIM_INFINITY and max(sizes, default=0) > limit - _FULL:
+            return errno.EFBIG
+    return errno.EIO

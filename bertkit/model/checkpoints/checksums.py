@@ -1,0 +1,108 @@
+"""Computes and compares the checksums that a run's checkpoint keeps of its files.
+
+`state.json` lists every other file of its folder with size and CRC-32C, and carries a checksum
+of itself. CRC-32C runs at several GB/s: less than the disk takes, and enough to notice damage.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from crc32c import crc32c
+
+from bertkit.errors import DataError
+from bertkit.files import is_utf8, open_binary
+
+FILES = "files"
+CHECKSUM = "checksum"
+_BLOCK = 16 << 20
+
+
+def file_facts(path: str | Path) -> dict[str, Any]:
+    """`bytes` and `crc32c` (hexadecimal) of a file."""
+    crc = size = 0
+    with open_binary(path) as stream:
+        while block := stream.read(_BLOCK):
+            crc = crc32c(block, crc)
+            size += len(block)
+    return {"bytes": size, "crc32c": f"{crc:08x}"}
+
+
+def folder_facts(folder: Path) -> dict[str, dict[str, Any]]:
+    """The facts of every file in a folder, by name."""
+    return {path.name: file_facts(path) for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def sealed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a JSON file with its own checksum as the last entry."""
+    content = {name: value for name, value in values.items() if name != CHECKSUM}
+    return {**content, CHECKSUM: _own(content)}
+
+
+def require_sealed(values: Mapping[str, Any], path: Path) -> None:
+    """Refuse content that is not what `sealed` gave; without a checksum it passes.
+
+    Raises:
+        DataError: it was changed since.
+    """
+    given = values.get(CHECKSUM)
+    content = {name: value for name, value in values.items() if name != CHECKSUM}
+    if given is not None and given != _own(content):
+        raise DataError(f"{path}: damaged, or changed by hand: its checksum is not {given}")
+
+
+def damage(folder: Path, known: Mapping[str, Any], names: Iterable[str] | None = None) -> str:
+    """What is wrong with the files of a checkpoint; empty where nothing is.
+
+    Args:
+        folder: of the checkpoint.
+        known: name → facts, as `state.json` lists them.
+        names: look at these files only; those that are not listed pass.
+    """
+    wanted = known if names is None else [name for name in names if name in known]
+    problems = []
+    for name in wanted:
+        path, facts = folder / name, known[name]
+        if not path.is_file():
+            problems.append(f"{name} is missing")
+        elif path.stat().st_size != facts["bytes"]:
+            size = path.stat().st_size
+            problems.append(f"{name} has {size:,} bytes instead of {facts['bytes']:,}")
+        elif (found := file_facts(path)["crc32c"]) != facts["crc32c"]:
+            problems.append(f"{name} has CRC-32C {found} instead of {facts['crc32c']}")
+    return "; ".join(problems)
+
+
+def broken_container(path: Path) -> str:
+    """What is wrong with a file of tensors of which no checksum is known; empty for nothing.
+
+    A safetensors file tells its length, the zip of a `.pt` file the CRC-32 of all its entries.
+    """
+    if not path.is_file():
+        return f"{path.name} is missing"
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError, safe_open
+
+        if not is_utf8(path):  # which the package cannot open
+            return ""
+        try:
+            with safe_open(path, "pt"):
+                return ""
+        except (SafetensorError, OSError) as error:
+            return f"{path.name}: not a complete safetensors file ({error})"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            bad = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
+        return f"{path.name}: not a complete file of tensors ({error})"
+    return f"{path.name}: its entry {bad} is damaged" if bad else ""
+
+
+def _own(content: Mapping[str, Any]) -> str:
+    # As it comes back from a file, so that types that JSON does not know make no difference.
+    text = json.dumps(json.loads(json.dumps(content)), sort_keys=True)
+    return f"{crc32c(text.encode()):08x}"

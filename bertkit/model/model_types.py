@@ -1,0 +1,150 @@
+"""Tells models of other kinds, which share BERT's file formats, from BERT, and names them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bertkit.errors import ConfigError
+
+BERT = "bert"
+# Classes of transformers that are BERT with a head.
+PRETRAINING = "BertForPreTraining"
+MASKED_LM = "BertForMaskedLM"
+NEXT_SENTENCE = "BertForNextSentencePrediction"
+QUESTION_ANSWERING = "BertForQuestionAnswering"
+CLASSIFICATION = "BertForSequenceClassification"
+MULTIPLE_CHOICE = "BertForMultipleChoice"
+TOKEN_CLASSIFICATION = "BertForTokenClassification"
+ENCODER = "BertModel"
+# Class → what it has beyond the layers and embeddings; the pooler of BertModel may be absent.
+PARTS = {
+    PRETRAINING: ("bert.pooler.", "cls.predictions.", "cls.seq_relationship."),
+    MASKED_LM: ("cls.predictions.",),
+    NEXT_SENTENCE: ("bert.pooler.", "cls.seq_relationship."),
+    QUESTION_ANSWERING: ("qa_outputs.",),
+    CLASSIFICATION: ("bert.pooler.", "classifier."),
+    MULTIPLE_CHOICE: ("bert.pooler.", "classifier."),
+    TOKEN_CLASSIFICATION: ("classifier.",),
+    ENCODER: ("bert.pooler.",),
+}
+UNTIED = (
+    "its decoder (cls.predictions.decoder.weight) is a matrix of its own, bertkit's is the word"
+    " embedding"
+)
+# `model_type` of transformers → name for people, of the encoders that are mistaken for BERT.
+TITLES = {
+    "albert": "ALBERT",
+    "bert-generation": "BERT for generation",
+    "big_bird": "BigBird",
+    "camembert": "CamemBERT",
+    "convbert": "ConvBERT",
+    "deberta": "DeBERTa",
+    "deberta-v2": "DeBERTa-v2 or v3",
+    "distilbert": "DistilBERT",
+    "electra": "ELECTRA",
+    "ernie": "ERNIE",
+    "eurobert": "EuroBERT",
+    "funnel": "Funnel Transformer",
+    "gpt2": "GPT-2",
+    "longformer": "Longformer",
+    "megatron-bert": "Megatron-BERT",
+    "mobilebert": "MobileBERT",
+    "modernbert": "ModernBERT",
+    "mpnet": "MPNet",
+    "nomic_bert": "NomicBERT",
+    "rembert": "RemBERT",
+    "roberta": "RoBERTa",
+    "roberta-prelayernorm": "RoBERTa-PreLayerNorm",
+    "roformer": "RoFormer",
+    "squeezebert": "SqueezeBERT",
+    "t5": "T5",
+    "xlm-roberta": "XLM-RoBERTa",
+    "xlm-roberta-xl": "XLM-RoBERTa-XL",
+    "xlnet": "XLNet",
+}
+_HINT = "bertkit reads models whose config.json says model_type bert, and older files of BERT"
+
+# How the tensors of files without a configuration begin; TensorFlow's names have slashes.
+_TENSORS = (
+    ("distilbert", r"(?:distilbert[./])?transformer[./]layer[./]|distilbert[./]"),
+    ("xlm-roberta", r"xlm_roberta[./]"),
+    ("roberta", r"roberta[./]|lm_head[./](?:dense|layer_norm)[./]"),
+    ("electra", r"(?:electra|discriminator_predictions|generator_predictions)[./]"),
+    ("albert", r"albert[./]|(?:bert[./])?encoder[./](?:albert_layer_groups|transformer/group_0)"),
+    ("deberta-v2", r"deberta[./]"),
+    ("mobilebert", r"mobilebert[./]"),
+    ("mpnet", r"mpnet[./]"),
+    ("longformer", r"longformer[./]"),
+    ("big_bird", r"bert[./]encoder[./]layer[./]0[./]attention[./]self[./]block_sparse"),
+    ("modernbert", r"(?:model[./])?layers[./]0[./]attn[./]Wqkv[./]"),
+    ("roformer", r"roformer[./]"),
+)
+
+
+def type_of_config(values: Mapping[str, Any]) -> str:
+    """The `model_type` of a `config.json`; of an old one without it, by the class it names.
+
+    Returns:
+        `bert` also where nothing says anything else.
+    """
+    given = values.get("model_type")
+    if given:
+        return str(given)
+    found = re.match(r"([A-Z]\w*?)(?:For[A-Z]|Model|LMHead)", class_of_config(values))
+    plain = found[1].lower() if found else BERT
+    # A class of somebody's own says nothing of the encoder.
+    return next((kind for kind in TITLES if re.sub("[-_]", "", kind) == plain), BERT)
+
+
+def class_of_config(values: Mapping[str, Any]) -> str:
+    """The class of transformers that a `config.json` names; empty where it names none."""
+    classes = values.get("architectures")
+    name = str(classes[0]) if isinstance(classes, list) and classes else ""
+    return name.removeprefix("TF").removeprefix("Flax")
+
+
+def may_have_decoder(name: str) -> bool:
+    """Whether a class, empty if unknown, may have a masked LM head."""
+    return "cls.predictions." in PARTS.get(name, ("cls.predictions.",))
+
+
+def require_convertible(name: str, origin: object) -> None:
+    """Refuse a class that bertkit cannot write.
+
+    Raises:
+        ConfigError: names the class, and those that can be written.
+    """
+    if name not in PARTS:
+        raise ConfigError(
+            f"{origin}: its class is {name}; bertkit converts {', '.join(PARTS)}",
+            "its encoder alone can be had in transformers: AutoModel.from_pretrained(IN)"
+            ".save_pretrained(OUT)",
+        )
+
+
+def type_of_tensors(names: Iterable[str]) -> str:
+    """The type that the names of tensors show; `bert` where they show no other."""
+    for name in names:
+        plain = re.sub(r"^(?:module\.|_orig_mod\.)+", "", name)
+        for kind, pattern in _TENSORS:
+            if re.match(pattern, plain):
+                return kind
+    return BERT
+
+
+def require_bert(kind: str, origin: object) -> None:
+    """Refuse a model of another type.
+
+    Args:
+        kind: from `type_of_config` or `type_of_tensors`.
+        origin: where it was found, for the message.
+
+    Raises:
+        ConfigError: names the type.
+    """
+    if kind == BERT:
+        return
+    title = f"{TITLES[kind]} (model_type {kind})" if kind in TITLES else f"of model_type {kind!r}"
+    raise ConfigError(f"{origin}: the model is {title}, not BERT", _HINT)

@@ -1,0 +1,36 @@
+"""Opens the vocabulary of a record set, and settles how its text is treated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from bertkit.records.config import RecordsConfig
+from bertkit.tokenization import tokenizer_files
+from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_vocab, settled
+from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
+from bertkit.tokenization.wordpiece_variants import does, refusal
+
+
+def opened(vocab: str | Path, config: RecordsConfig) -> tuple[Vocab, RecordsConfig]:
+    """Load a vocabulary and settle casing, accents and CJK characters by what it records.
+
+    Args:
+        vocab: file, or the name of one that ships with bertkit.
+        config: the settings; what they leave open is settled, what they say must agree.
+
+    Raises:
+        DataError: no such vocabulary, a broken one, or facts beside it that are another's.
+        ConfigError: a setting contradicts the vocabulary, or its tokenizer cannot do so.
+    """
+    words = load_vocab(find_vocab(vocab), config.duplicates)
+    facts = tokenizer_files.of_vocabulary(words)
+    chosen = settled(facts, words, vars(config))
+    if not does(config.tokenizer_name, chosen):
+        raise refusal(config.tokenizer_name, chosen)
+    return words, replace(config, **chosen.as_dict())
+
+
+def facts_of(config: RecordsConfig, vocab: Vocab) -> TokenizerFacts:
+    """What the records of these settings are to carry."""
+    return of_vocab(vocab, config.normalisation)

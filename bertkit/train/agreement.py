@@ -1,0 +1,133 @@
+"""Lets the processes of a run find out, before the first step, whether they agree.
+
+Every process reads its own files and settings; with disks of their own, or an image of last
+week on one machine, these can differ, and training would go on with mixed-up numbers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bertkit.backends.process_group import ProcessGroup
+from bertkit.config import as_dict, flatten
+from bertkit.errors import BertkitError, ConfigError
+from bertkit.folder_lock import locked_folder
+
+T = TypeVar("T")
+# Settings that name places or tell what the main process alone does with them: each process
+# may have its own. What is found at these places is compared instead.
+PLACES = ("output", "init_checkpoint", "resume", "log_to")
+
+
+def together(process_group: ProcessGroup, work: Callable[[], T]) -> T:
+    """Do the same in all processes; an error in one of them ends all.
+
+    Args:
+        process_group: every process calls this.
+        work: of this process; must not wait for others.
+
+    Raises:
+        BertkitError: this process's own, or one that says whose it is.
+    """
+    result, error = _tried(work)
+    failed = [(rank, found) for rank, found in enumerate(process_group.gather(error)) if found]
+    if error is not None:
+        raise error
+    if failed:
+        rank, theirs = failed[0]
+        raise BertkitError(f"process {rank}: {theirs.message}", theirs.hint, theirs.exit_code)
+    found: T = result
+    return found
+
+
+def told_by_main(process_group: ProcessGroup, look: Callable[[], T]) -> T:
+    """What the main process finds, in all processes; its error is raised in all of them."""
+    mine = _tried(look) if process_group.topology.is_main else (None, None)
+    found: T
+    found, error = process_group.gather(mine)[0]
+    if error is not None:
+        raise error
+    return found
+
+
+def _tried(work: Callable[[], Any]) -> tuple[Any, BertkitError | None]:
+    """(result, None) or (None, the error for the user)."""
+    try:
+        return work(), None
+    except BertkitError as error:
+        return None, error
+
+
+@contextlib.contextmanager
+def held_by_main(process_group: ProcessGroup, folder: str | Path, command: str) -> Iterator[None]:
+    """The main process holds the output folder for the block; a refusal ends all processes.
+
+    Args:
+        process_group: every process calls this.
+        folder: that the main process writes to.
+        command: that works in it.
+    """
+    with contextlib.ExitStack() as held:
+        told_by_main(process_group, lambda: held.enter_context(locked_folder(folder, command)))
+        yield
+
+
+def settings_to_compare(config: Any, local: Collection[str]) -> dict[str, Any]:
+    """The settings that all processes must share, by dotted name.
+
+    Args:
+        config: the resolved settings, a dataclass.
+        local: names of those that each process may have for itself.
+    """
+    own = {*PLACES, *local}
+    values = flatten(as_dict(config))
+    return {name: value for name, value in values.items() if name not in own}
+
+
+def require_agreement(process_group: ProcessGroup, facts: Mapping[str, Any]) -> None:
+    """Refuse to train where processes do not agree; in all of them, with the same words.
+
+    Args:
+        process_group: every process calls this.
+        facts: name → value, of this process; plain JSON values.
+
+    Raises:
+        ConfigError: they differ; names each difference with the processes on each side.
+    """
+    text = json.dumps(dict(facts), sort_keys=True, default=str)
+    # The digests first: hundreds of processes need not send each other all they know.
+    if len(set(process_group.gather(hashlib.sha256(text.encode()).hexdigest()))) == 1:
+        return
+    known = [json.loads(item) for item in process_group.gather(text)]
+    names = sorted({name for item in known for name in item})
+    different = [_sides(name, [item.get(name) for item in known]) for name in names]
+    raise ConfigError(
+        f"the processes of this run do not agree: {'; '.join(filter(None, different))}",
+        "give all machines the same files, settings and versions, and an --output that they share",
+    )
+
+
+def _sides(name: str, values: list[Any]) -> str:
+    """`seed 1 in process 0, 2 in processes 1 and 2`; empty where all have the same."""
+    ranks: dict[str, list[str]] = {}
+    for rank, value in enumerate(values):
+        shown = "none" if value is None else str(value)
+        ranks.setdefault(shown, []).append(str(rank))
+    if len(ranks) == 1:
+        return ""
+    sides = [
+        f"{value} in process{'es' if len(where) > 1 else ''} {_list(where)}"
+        for value, where in ranks.items()
+    ]
+    return f"{name} {', '.join(sides)}"
+
+
+def _list(where: list[str]) -> str:
+    if len(where) > 6:
+        return f"{', '.join(where[:5])} and {len(where) - 5} more"
+    return " and ".join(filter(None, [", ".join(where[:-1]), where[-1]]))

@@ -1,0 +1,60 @@
+"""Catches the signals that ask a run to save and stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from types import FrameType, TracebackType
+from typing import Any
+
+# SIGTERM from schedulers; SIGUSR1 as the early warning of some (`--signal=USR1@60`); SIGHUP
+# when the terminal is gone. Not every system has all three.
+NAMES = ("SIGTERM", "SIGUSR1", "SIGHUP")
+# A launcher passes on the signal that its processes also get themselves: what comes within so
+# many seconds of the first one is the same wish.
+SAME_WISH = 5.0
+
+
+class StopSignals:
+    """Within the block a first signal is remembered, a second one ends the process at once.
+
+    A signal that the process was started to ignore, such as SIGHUP under nohup, stays
+    ignored.
+
+    Attributes:
+        number: of the first signal that came; 0 before.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._time = 0.0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> StopSignals:
+        # Python allows signal handlers in the main thread only.
+        if threading.current_thread() is threading.main_thread():
+            for name in NAMES:
+                number = getattr(signal, name, None)
+                if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._remember)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if not self.number:
+            self.number, self._time = number, now
+        elif now - self._time >= SAME_WISH:
+            # Whoever asks again does not want to wait for the step or the save.
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)

@@ -1,0 +1,59 @@
+"""What may change between the calls of a run is listed here, for every task."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from bertkit.settings import FIXED, FREE, ROUNDING, resume_rules
+from bertkit.tasks import registry
+from bertkit.tasks.pretraining.config import PretrainConfig
+from bertkit.tasks.squad.config import SquadConfig
+
+# Where things are, when the loop does something, and how the same numbers are computed.
+OF_ALL = {
+    "output", "init_checkpoint", "resume", "vocab", "steps_this_run", "save_every", "keep_last",
+    "keep_every", "background_save", "eval_every", "eval_every_samples", "log_every", "log_to",
+    "measure_peak", "profile_steps", "recompute", "shard_optimizer",
+}  # fmt: skip
+FREE_OF = {
+    PretrainConfig: OF_ALL
+    | {
+        "input", "text", "text_cache", "eval_input", "mlperf_log", "json_summary",
+        "target_mlm_accuracy",
+        # These two become max_steps and warmup_steps, which are fixed.
+        "epochs", "warmup_proportion",
+    },
+    SquadConfig: OF_ALL
+    | {
+        "train_file", "predict_file", "cache", "do_train", "do_predict", "do_eval",
+        # Of answering, which comes after training.
+        "predict_batch_size", "n_best_size", "max_answer_length", "null_score_diff_threshold",
+    },
+}  # fmt: skip
+ROUNDING_OF = {
+    PretrainConfig: {
+        "backend", "layout", "micro_batch_size", "bucket_boundaries", "sequences_per_pack",
+    },
+    SquadConfig: {"backend", "layout", "micro_batch_size"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FREE_OF)
+def test_a_setting_is_fixed_unless_it_is_listed(kind):
+    rules = resume_rules(kind)
+    assert {name for name, rule in rules.items() if rule == FREE} == FREE_OF[kind]
+    sections = {item.name for item in dataclasses.fields(kind)} - rules.keys()
+    rounding = {name.partition(".")[0] for name, rule in rules.items() if rule == ROUNDING}
+    assert rounding - sections == ROUNDING_OF[kind]
+    assert set(rules.values()) == {FREE, ROUNDING, FIXED}
+
+
+def test_a_new_setting_that_says_nothing_is_fixed():
+    kind = dataclasses.make_dataclass("More", [("more", int, 1)], bases=(SquadConfig,), frozen=True)
+    assert resume_rules(kind)["more"] == FIXED
+
+
+def test_every_task_is_listed():
+    assert FREE_OF.keys() == {row.config_class() for row in registry.TASKS}
