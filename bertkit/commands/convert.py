@@ -46,10 +46,20 @@ Example:
     "--model-config", metavar="FILE", help="bert_config.json, if there is none beside INPUT."
 )
 @click.option("--vocab", metavar="FILE", help="Vocabulary, if there is no vocab.txt beside INPUT.")
-@options.treatment_options(
-    "Whether the tokenizer lower-cases text.  [default: as INPUT records]",
-    "Whether it strips accents.  [default: as INPUT records]",
-    "Whether every CJK ideograph is a word of its own.  [default: as INPUT records]",
+@click.option(
+    "--do-lower-case/--cased",
+    default=None,
+    help="Whether the tokenizer lower-cases text.  [default: as INPUT records]",
+)
+@click.option(
+    "--strip-accents/--keep-accents",
+    default=None,
+    help="Whether it strips accents.  [default: as INPUT records]",
+)
+@click.option(
+    "--tokenize-chinese-chars/--no-tokenize-chinese-chars",
+    default=None,
+    help="Whether every CJK ideograph is a word of its own.  [default: as INPUT records]",
 )
 @click.option(
     "--allow-other-vocab",

@@ -8,9 +8,6 @@ the precedence command line > environment > --config > preset > default.
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +19,8 @@ from click.core import ParameterSource
 from bertkit import config as configuration
 from bertkit import log
 from bertkit.settings import ordered_fields
-from bertkit.tokenization.normalisation import FLAGS
+from bertkit.standard_output import takes_unicode, write_line
+from bertkit.strict_json import json_text
 from bertkit.train.config import with_fitting_micro_batch
 
 C = TypeVar("C")
@@ -66,23 +64,6 @@ def _verbose(ctx: click.Context, parameter: click.Parameter, value: int) -> None
 def _quiet(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
         log.setup(-1)
-
-
-def treatment_options(lower_case: str, accents: str, chinese: str) -> Decorator:
-    """The three flags for the treatment of text, None where they are not given.
-
-    Args:
-        lower_case, accents, chinese: their help texts, which say the default.
-    """
-    texts = dict(zip(FLAGS, (lower_case, accents, chinese), strict=True))
-
-    def decorate(function: Command) -> Command:
-        for name, help_text in reversed(texts.items()):
-            flags = "/".join(FLAGS[name])
-            function = click.option(flags, name, default=None, help=help_text)(function)
-        return function
-
-    return decorate
 
 
 def input_option(help: str, required: bool = True) -> Decorator:
@@ -370,30 +351,14 @@ def finish(result: dict[str, Any], as_json: bool, text: str = "", next_step: str
         text: the result for people, printed without `--json`.
         next_step: a command line that continues the main job.
 
-    Of the processes that torchrun starts, only the first one prints.
+    Of the processes of a process group, only the first one prints.
     """
-    if os.environ.get("RANK", "0") != "0":
+    if log.rank():
         return
     if as_json:
         name = click.get_current_context().info_name
-        _print(json.dumps({"command": name, **result}, ensure_ascii=not _takes_unicode()))
+        write_line(json_text({"command": name, **result}, readable=takes_unicode()))
     elif text:
-        _print(text)
+        write_line(text)
     if next_step:
         log.logger.info("Next: %s", next_step)
-
-
-def _takes_unicode() -> bool:
-    """Whether standard output is UTF-8; elsewhere JSON escapes what is not ASCII."""
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    return encoding.lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig")
-
-
-def _print(text: str) -> None:
-    """Write a line to standard output; characters that it cannot show become escapes."""
-    if sys.stdout is None:  # closed by the caller
-        return
-    # Names of files that are not UTF-8 hold lone surrogates, which UTF-8 cannot show either.
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    sys.stdout.flush()
