@@ -110,8 +110,8 @@ class TrainingConfig(ComputeConfig):
     )
     resume: str = setting(
         "auto",
-        help="auto: resume from the run's last intact checkpoint; never; or a checkpoint folder, to "
-        "roll back to (later checkpoints are set aside) or to branch off from.",
+        help="auto: resume from the run's last intact checkpoint; never; or a checkpoint folder, "
+        "to roll back to (later checkpoints are set aside) or to branch off from.",
         on_resume=FREE,
     )
     global_batch_size: int = setting(
