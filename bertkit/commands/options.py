@@ -8,8 +8,6 @@ the precedence command line > environment > --config > preset > default.
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +20,7 @@ from bertkit import config as configuration
 from bertkit import log
 from bertkit.settings import ordered_fields
 from bertkit.standard_output import takes_unicode, write_line
+from bertkit.strict_json import json_text
 from bertkit.train.config import largest_divisor
 
 C = TypeVar("C")
@@ -376,13 +375,13 @@ def finish(result: dict[str, Any], as_json: bool, text: str = "", next_step: str
         text: the result for people, printed without `--json`.
         next_step: a command line that continues the main job.
 
-    Of the processes that torchrun starts, only the first one prints.
+    Of the processes of a process group, only the first one prints.
     """
-    if os.environ.get("RANK", "0") != "0":
+    if log.rank():
         return
     if as_json:
         name = click.get_current_context().info_name
-        write_line(json.dumps({"command": name, **result}, ensure_ascii=not takes_unicode()))
+        write_line(json_text({"command": name, **result}, readable=takes_unicode()))
     elif text:
         write_line(text)
     if next_step:

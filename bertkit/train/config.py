@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from bertkit.backends.process_group import PROCESS_TIMEOUT
 from bertkit.config import setting
 from bertkit.settings import FREE, ROUNDING
 
@@ -30,6 +31,7 @@ SCHEDULES = ("linear", "polynomial", "constant", "up_down")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16", "fp16")
 LAYOUTS = ("auto", "unpadded", "padded")
 TRACKERS = ("tensorboard", "wandb")
+ON_NONFINITE = ("stop", "skip")
 
 
 def largest_divisor(number: int, most: int) -> int:
@@ -164,6 +166,13 @@ class TrainingConfig(ComputeConfig):
     loss_scale: float = setting(
         0.0, help="Loss scale with --precision fp16; 0: dynamic.", minimum=0.0
     )
+    on_nonfinite: str = setting(
+        "stop",
+        help="When a loss or gradient is not finite: stop before the update, or skip the update "
+        "and go on (up to 50 times in a row). fp16's overflows are always skipped.",
+        choices=ON_NONFINITE,
+        on_resume=FREE,
+    )
     save_every: int = setting(
         500, help="Steps between checkpoints; 0: only at the end.", minimum=0, on_resume=FREE
     )
@@ -203,6 +212,12 @@ class TrainingConfig(ComputeConfig):
     )
     log_to: list[str] = setting(
         factory=list, help="Also log to tensorboard or wandb; repeatable.", on_resume=FREE
+    )
+    process_timeout: float = setting(
+        PROCESS_TIMEOUT,
+        help="Minutes to wait in a step for a process that does not answer.",
+        minimum=0.01,
+        on_resume=FREE,
     )
     seed: int = setting(12345, help="Seed for new weights, sample order and dropout.", minimum=0)
 
@@ -255,8 +270,6 @@ class TrainingConfig(ComputeConfig):
                 f"--global-batch-size {self.global_batch_size} is not a multiple of"
                 f" --micro-batch-size {self.micro_size}"
             )
-        if self.clip == "before" and self.precision == "fp16":
-            found.append("--clip before does not work with --precision fp16; use bf16")
         if self.end_learning_rate > self.learning_rate:
             found.append(
                 f"--end-learning-rate {self.end_learning_rate} is above"

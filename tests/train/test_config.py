@@ -36,7 +36,6 @@ def test_contradictions_name_their_flags():
     found = "; ".join(config.problems())
     for text in (
         "--output is required", "not a multiple of --micro-batch-size 4",
-        "--clip before does not work with --precision fp16",
         "--end-learning-rate 0.2 is above --learning-rate 0.1", "--warmup-steps -1",
         "--eval-every and --eval-every-samples exclude each other",
         "--log-to paper: there are tensorboard and wandb",
@@ -52,7 +51,7 @@ PRETRAINING_FREE = {
     "save_every", "keep_last", "keep_every", "background_save", "eval_every", "eval_every_samples",
     "mlperf_log", "json_summary", "measure_peak", "log_every", "log_to", "target_mlm_accuracy",
     "steps_this_run", "epochs", "warmup_proportion", "shard_optimizer", "recompute",
-    "profile_steps", "allow_other_vocab",
+    "profile_steps", "allow_other_vocab", "on_nonfinite", "process_timeout",
 }  # fmt: skip
 PRETRAINING_ROUNDING = {
     "backend", "layout", "micro_batch_size", "bucket_boundaries", "sequences_per_pack",

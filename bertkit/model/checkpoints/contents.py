@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from bertkit.model.parameter_names import (
     is_parameter,
     layer_number,
 )
+from bertkit.strict_json import json_text
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 
 
@@ -191,7 +191,7 @@ class CheckpointToWrite:
         kinds = {value.dtype for value in self.weights.values() if value.is_floating_point()}
         kind = {"torch_dtype": str(kinds.pop()).removeprefix("torch.")} if len(kinds) == 1 else {}
         values = {**self.config.to_dict(self.architecture), **self.other_keys, **kind}
-        write_text(path, json.dumps(values, indent=2) + "\n")
+        write_text(path, json_text(values, indent=2) + "\n")
 
 
 def require_tied(decoder: Tensor, words: Tensor, path: Path) -> None:

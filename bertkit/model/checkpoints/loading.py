@@ -13,6 +13,7 @@ from bertkit import log
 from bertkit.errors import ConfigError, DataError
 from bertkit.model.checkpoints import formats, hf
 from bertkit.model.checkpoints.contents import CheckpointContents, infer_config
+from bertkit.model.checkpoints.finite import require_finite
 from bertkit.model.checkpoints.vocabulary_padding import fitted, is_rounding
 from bertkit.model.config import NAME, RATES, BertConfig, read_config
 from bertkit.model.model_types import require_bert, type_of_config, type_of_tensors
@@ -69,7 +70,8 @@ def load_weights(path: str | Path, vocab_size: int | None = None) -> dict[str, T
             multiple of 8, 64 or 128, rows are added or cut off.
 
     Raises:
-        DataError: none there, damaged, or with tensors that are no parameters of BERT.
+        DataError: none there, damaged, with tensors that are no parameters of BERT, or with
+            values that are not finite.
     """
     # The common case; what transformers leaves out when loading is left out here, too.
     plain = hf.find(Path(path))
@@ -88,6 +90,7 @@ def load_weights(path: str | Path, vocab_size: int | None = None) -> dict[str, T
                 "see `bertkit convert INPUT --check`, and convert it with --allow-unexpected",
             )
         weights = contents.weights
+    require_finite(weights, path)
     return weights if vocab_size is None else fitted(weights, vocab_size)
 
 
