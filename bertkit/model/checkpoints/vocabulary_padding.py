@@ -76,6 +76,7 @@ class Rows:
         known: tokens that it has weights for: those of its own vocabulary; 0 if unknown.
         tokens: in the vocabulary it is to be used with; 0 if unknown.
         names: those tokens by number, where they are known.
+        vocabulary: what to call that vocabulary in messages.
     """
 
     source: str
@@ -83,6 +84,7 @@ class Rows:
     known: int = 0
     tokens: int = 0
     names: Sequence[str] = ()
+    vocabulary: str = "the vocabulary"
 
     @property
     def trained(self) -> int:
@@ -112,14 +114,14 @@ def require_rows(found: Rows, rows: int) -> None:
         more = f" and {len(new) - _LISTED:,} more" if len(new) > _LISTED else ""
         kind = "token" if found.names else "token number"
         raise ConfigError(
-            f"the vocabulary has {found.tokens:,} tokens, {found.source} has weights for"
+            f"{found.vocabulary} has {found.tokens:,} tokens, {found.source} has weights for"
             f" {new.start:,}: {len(new):,} new ({kind} {', '.join(names)}{more})",
             "give the vocabulary that the checkpoint was pretrained with; words cannot be added"
             " to a model yet",
         )
     if found.tokens and not found.known and not is_rounding(found.have, found.tokens):
         raise ConfigError(
-            f"the vocabulary has {found.tokens:,} tokens, the word embedding of {found.source}"
+            f"{found.vocabulary} has {found.tokens:,} tokens, the word embedding of {found.source}"
             f" {found.have:,} rows",
             "give the vocabulary that the checkpoint was pretrained with",
         )
