@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -37,6 +38,17 @@ def shared() -> Path:
             pytest.fail(f"CI needs the reference data folder {SHARED}")
         pytest.skip(f"no reference data at {SHARED}: this comparison did not run")
     return SHARED
+
+
+@pytest.fixture
+def openwebtext(shared, tmp_path) -> Path:
+    """The miniature of OpenWebText, its archives of archives unpacked."""
+    with tarfile.open(shared / "data/owt/mini/openwebtext.tar.xz") as outer:
+        outer.extractall(tmp_path, filter="data")
+    for packed in sorted((tmp_path / "openwebtext").glob("*.xz")):
+        with tarfile.open(packed) as inner:
+            inner.extractall(packed.with_suffix(""), filter="data")
+    return tmp_path / "openwebtext"
 
 
 @pytest.fixture

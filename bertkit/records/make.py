@@ -81,6 +81,7 @@ def make_records(
     limit: int | None = None,
     executor: str = "processes",
     scheduler: str = "",
+    prefix: str = "",
 ) -> RecordsResult:
     """Write the training instances of a text as record files.
 
@@ -96,6 +97,7 @@ def make_records(
         limit: stop after this many records, taking the shards in order.
         executor: `processes` here, or `dask`; see `bertkit.pool.run_tasks`.
         scheduler: address of the Dask cluster, whose workers see the same files.
+        prefix: folder to which the names in lists are relative.
 
     Raises:
         DataError: unreadable or empty text, a broken vocabulary, or a folder that
@@ -109,8 +111,10 @@ def make_records(
     _check_executor(executor, scheduler, limit)
     place = Path(output)
     # Check everything that needs no record making first, so that errors come early.
-    names = list_inputs(inputs)
+    names = list_inputs(inputs, prefix)
     words, config = opened(vocab, config)
+    if remark := config.record_style.remark(inputs, config):
+        log.logger.warning("%s", remark)
     # The manifest identifies the run: the same settings and text resume, others are refused.
     planned = Manifest(
         "make-records",
@@ -125,7 +129,7 @@ def make_records(
             tasks, manifest, place, limit=limit, workers=workers, executor=(executor, scheduler)
         )
         _finish(manifest, place, names, words)
-        beside = {"inputs": inputs, "text_files": len(names), "vocab": words.path}
+        beside = {"inputs": inputs, "text_files": len(names), "vocab": words.path, "prefix": prefix}
         _write_beside(manifest, config, place, **beside)
     remove_orphans(place)
     return RecordsResult(
@@ -184,11 +188,12 @@ def _write_beside(manifest: Manifest, config: RecordsConfig, place: Path, **fact
         write_average(place, packed / records)
 
 
-def list_inputs(inputs: Sequence[str]) -> list[str]:
-    """The sentence files in a fixed order.
+def list_inputs(inputs: Sequence[str], prefix: str = "") -> list[str]:
+    """The sentence files in a fixed order; `prefix` is the folder of the names in lists.
 
     Raises:
         DataError: nothing there, a URL, or a folder that a run left unfinished.
+        UsageError: a prefix without a list.
     """
     for name in inputs:
         if files.is_remote(name):
@@ -200,7 +205,9 @@ def list_inputs(inputs: Sequence[str]) -> list[str]:
             # A folder whose run did not finish lacks text.
             require_complete(name)
             require_complete(Path(name).parent)  # such as split/train, made by one run
-    return files.expand_inputs(inputs)
+    if prefix and not any(str(name).startswith("@") for name in inputs):
+        raise UsageError("--input-prefix goes with a list of names", "example: --input @list.txt")
+    return files.expand_inputs(inputs, prefix=prefix)
 
 
 def build_shard(task: Task) -> Built:
