@@ -11,7 +11,8 @@ from bertkit.backends.sections import options_of
 from bertkit.config import ExternalOrigin
 from bertkit.data.record_source import SampleSource
 from bertkit.errors import ConfigError
-from bertkit.model.checkpoints.loading import tokenizer_facts, vocab_beside
+from bertkit.model.checkpoints.loading import vocab_beside
+from bertkit.model.checkpoints.tokenizer import tokenizer_facts
 from bertkit.model.checkpoints.vocabulary_padding import rounded
 from bertkit.records.config import RecordsConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
