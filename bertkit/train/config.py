@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bertkit.config import setting
+from bertkit.declined import remote_output
+from bertkit.files import is_remote
 from bertkit.settings import FREE, ROUNDING
 
 # AdamW without bias correction, as in Google's, MLPerf's and Cerebras' programs.
@@ -250,6 +252,8 @@ class TrainingConfig(ComputeConfig):
         found = []
         if not self.output:
             found.append("--output is required")
+        if is_remote(self.output):
+            found.append(remote_output(self.output))
         if self.global_batch_size % self.micro_size:
             found.append(
                 f"--global-batch-size {self.global_batch_size} is not a multiple of"
