@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bertkit import log
+from bertkit.backends.process_group import Topology
 from bertkit.declined import accelerator
 from bertkit.errors import ConfigError, MissingDependencyError, UsageError
 
@@ -200,6 +201,8 @@ def for_planning(name: str = AUTO) -> Adapter:
     Raises:
         UsageError: no such backend.
     """
+    # A plan for several processes is made by each of them; one prints it.
+    log.set_rank(Topology.from_environment().rank)
     if name == AUTO:
         return get(name)
     adapter = make(name)

@@ -8,6 +8,7 @@ from typing import Any
 
 from bertkit.report.dllogger import LogFile
 from bertkit.tasks.pretraining.config import PretrainConfig
+from bertkit.train.metrics import losses_are_finite
 
 
 class MlperfLog:
@@ -68,8 +69,8 @@ class MlperfLog:
         self._event("eval_accuracy", numbers.get("mlm_accuracy"), meta=place)
         self._event("eval_stop", kind="INTERVAL_END", meta=place)
         self._block("block_start", "INTERVAL_START")
-        if self._target is not None and numbers.get("mlm_accuracy", -1.0) >= self._target:
-            self._reached = True
+        if self._target is not None and losses_are_finite(numbers):
+            self._reached |= numbers.get("mlm_accuracy", -1.0) >= self._target
 
     def close(self) -> None:
         """End the run: `success` where the target was reached, `aborted` where not."""

@@ -7,12 +7,12 @@ several steps, `step_loss` is the mean of all of them: single steps do not read 
 from __future__ import annotations
 
 import datetime
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from bertkit.strict_json import json_text
 from bertkit.train.config import TrainingConfig
 
 
@@ -25,7 +25,7 @@ class LogFile:
 
     def write(self, prefix: str, entry: Mapping[str, Any]) -> None:
         """Append a line: a prefix and a JSON object."""
-        self._stream.write(f"{prefix} {json.dumps(dict(entry))}\n")
+        self._stream.write(f"{prefix} {json_text(dict(entry))}\n")
         self._stream.flush()
 
     def close(self) -> None:

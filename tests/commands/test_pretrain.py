@@ -252,3 +252,12 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_stays(bertkit, trained, tm
     assert not list((tmp_path / "run").glob("*3*"))
     run = bertkit(*words, "--max-steps", "4", "--json")
     assert (run.status, run.result["resumed_from"], run.result["step"]) == (0, 2, 4)
+
+
+def test_a_plan_for_several_processes_is_printed_once(bertkit, words, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank, expected in (("0", True), ("1", False)):
+        monkeypatch.setenv("RANK", rank)
+        done = bertkit(*words, "--dry-run", "--no-mock")
+        assert done.status == 0, done.err
+        assert ("x processes 2" in done.out) == expected

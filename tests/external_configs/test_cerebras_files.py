@@ -6,13 +6,10 @@ and common/tf/optimizers/Trainer.py (optimizer). Rates are those of Trainer.get_
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
-from bertkit.config import as_dict, flatten
 from bertkit.errors import ConfigError
-from bertkit.train.schedule import staged
+from external_configs.plans import compare
 
 FOLDER = "cerebras_r170"
 THEIRS = "default of Cerebras R_1.7.0"
@@ -110,17 +107,6 @@ FILES = {
         "model.intermediate_size": 4096,
     },
 }
-
-
-def compare(config, wanted):
-    """The settings of a plan with those expected, and its rates."""
-    rates = wanted.get("rates", {})
-    settings = flatten(as_dict(config))
-    expected = {key: value for key, value in wanted.items() if key != "rates"}
-    assert {key: settings[key] for key in expected} == expected
-    schedule = staged(config.stage, config.max_steps)
-    for step, rate in rates.items():
-        assert math.isclose(schedule(step), rate, rel_tol=1e-12, abs_tol=1e-18), step
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -29,7 +29,7 @@ from bertkit.backends.cs.schedule import EngineSchedule
 from bertkit.backends.cs.session import CsLoader, explain_errors
 from bertkit.backends.cs.state import Snapshots
 from bertkit.backends.cs.step import CsStepper
-from bertkit.backends.process_group import ProcessGroup, Topology
+from bertkit.backends.process_group import PROCESS_TIMEOUT, ProcessGroup, Topology
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import ConfigError
 from bertkit.train.config import UNCORRECTED
@@ -93,7 +93,12 @@ class CsAdapter(Adapter):
         """All settings that the systems do not support."""
         return rules.problems(self.caps, plan, optimizer)
 
-    def start(self, options: Any = None, distributed: bool = False) -> Topology:
+    def start(
+        self,
+        options: Any = None,
+        distributed: bool = False,
+        process_timeout: float = PROCESS_TIMEOUT,
+    ) -> Topology:
         """Make the engine's one backend, or take the one that this process has.
 
         Raises:

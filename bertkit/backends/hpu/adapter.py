@@ -26,9 +26,10 @@ from bertkit.backends.hpu.graphs import for_inference, for_training
 from bertkit.backends.hpu.optimizers import NAMES, make_fused
 from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.hpu.step import Engine, HpuStepper
-from bertkit.backends.process_group import Topology
+from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.adapter import TorchAdapter
-from bertkit.backends.torch.distributed import explain_lost_process, start_group
+from bertkit.backends.torch.distributed import start_group
+from bertkit.backends.torch.lost_process import explain_lost_process
 from bertkit.backends.torch.matmul_speed import matrix_flops
 from bertkit.errors import ConfigError, MissingDependencyError
 
@@ -100,7 +101,12 @@ class HpuAdapter(TorchAdapter):
                 found.append(Problem(f"--set hpu.{name}", f"hpu.{name}: there is no file {path}"))
         return found
 
-    def start(self, options: Any = None, distributed: bool = False) -> Topology:
+    def start(
+        self,
+        options: Any = None,
+        distributed: bool = False,
+        process_timeout: float = PROCESS_TIMEOUT,
+    ) -> Topology:
         """Set the environment, import the vendor's package, and join the others of a run.
 
         Raises:
@@ -124,7 +130,7 @@ class HpuAdapter(TorchAdapter):
             raise MissingDependencyError(
                 f"{VENDOR}.torch does not load: {reason[0]}", INSTALL
             ) from error
-        self.process_group = start_group("hccl", distributed)
+        self.process_group = start_group("hccl", distributed, process_timeout)
         return self.process_group.topology
 
     def peak_flops(self, precision: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,8 +30,8 @@ from bertkit.model.checkpoints.loading import (
     load_config,
     load_into,
     load_weights,
-    tokenizer_facts,
 )
+from bertkit.model.checkpoints.tokenizer import tokenizer_facts
 from bertkit.model.checkpoints.vocabulary_padding import require_rows
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.batches import evaluation_feed
@@ -188,7 +189,7 @@ def evaluate_checkpoints(
     )
     # Refuse unsupported settings before the device is started.
     refuse(adapter.validate(plan, OptimizerSpec()))
-    adapter.start(options, distributed=True)
+    adapter.start(options, distributed=True, process_timeout=config.process_timeout)
     begin = time.perf_counter()
     qualities: list[CheckpointQuality] = []
     try:
@@ -244,8 +245,15 @@ def require_target(result: EvalResult, least: float | None) -> None:
     Raises:
         TargetNotReachedError: it is below `least`.
     """
+    if least is None or not result.checkpoints:
+        return
     last = result.checkpoints[-1]
-    if least is not None and not last.mlm_accuracy >= least:
+    if not math.isfinite(last.mlm_loss):
+        raise TargetNotReachedError(
+            f"the masked LM loss of {last.checkpoint} is {last.mlm_loss}, so"
+            f" --min-mlm-accuracy {least} is not reached"
+        )
+    if not last.mlm_accuracy >= least:
         raise TargetNotReachedError(
             f"masked LM accuracy {last.mlm_accuracy:.4f} of {last.checkpoint} is below"
             f" --min-mlm-accuracy {least}"

@@ -26,7 +26,7 @@ from bertkit.tasks.pretraining.evaluate import measure_pretraining
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.prepare import Prepared, make_model, prepare
 from bertkit.train.dry_run import DryRun
-from bertkit.train.metrics import Tracker
+from bertkit.train.metrics import Tracker, left_out_text, losses_are_finite
 from bertkit.train.run import TrainingRun
 from bertkit.train.task import Evaluate, TrainingData, TrainingTask
 from bertkit.train.trainer import Progress
@@ -66,6 +66,7 @@ class PretrainResult:
                 for name in ("mlm_loss", "mlm_accuracy", "nsp_accuracy")
                 if name in numbers
             },
+            **left_out_text(self.train),
             "checkpoint": self.checkpoint,
         }
         width = max(map(len, shown))
@@ -165,7 +166,11 @@ def pretrain(
         StoppedError: stopped by a signal or `steps_this_run`, everything saved.
         TargetNotReachedError: no evaluation reached `target_mlm_accuracy`.
     """
-    adapter.start(options_of(config, adapter.caps.name), distributed=True)
+    adapter.start(
+        options_of(config, adapter.caps.name),
+        distributed=True,
+        process_timeout=config.process_timeout,
+    )
     ready = prepare(config, adapter, origins)
     run = TrainingRun(
         PretrainingTask(ready), adapter, make_trackers=make_trackers, overwrite=overwrite
@@ -199,7 +204,8 @@ def rehearse(ready: Prepared, adapter: Adapter, overwrite: bool) -> None:
 
 def _require_target(config: PretrainConfig, progress: Progress) -> None:
     target = config.target_mlm_accuracy
-    reached = progress.evaluation.get("mlm_accuracy", -math.inf)
+    found = progress.evaluation if losses_are_finite(progress.evaluation) else {}
+    reached = found.get("mlm_accuracy", -math.inf)
     if target is not None and not reached >= target:
         raise TargetNotReachedError(
             f"masked LM accuracy {reached:.4f} at step {progress.step} is below"

@@ -45,7 +45,7 @@ from bertkit.tasks.squad.score import score
 from bertkit.tokenization.vocabulary import vocabulary_bytes
 from bertkit.train.agreement import held_by_main
 from bertkit.train.dry_run import DryRun
-from bertkit.train.metrics import Tracker
+from bertkit.train.metrics import Tracker, left_out_text
 from bertkit.train.run import TrainingRun
 from bertkit.train.task import Evaluate, TrainingData, TrainingTask
 
@@ -90,6 +90,7 @@ class SquadResult:
             name: f"{value:,}" if name.endswith("total") else f"{value:.2f}"
             for name, value in self.scores.items()
         }
+        shown |= left_out_text(self.train)
         places = {"checkpoint": self.checkpoint, "predictions": self.predictions}
         shown |= {name: value for name, value in places.items() if value}
         width = max(map(len, shown), default=0)
@@ -202,7 +203,11 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
     # Scoring alone needs no device and starts no process group.
     computes = config.trains or config.predicts
     if computes:
-        adapter.start(options_of(config, adapter.caps.name), distributed=True)
+        adapter.start(
+            options_of(config, adapter.caps.name),
+            distributed=True,
+            process_timeout=config.process_timeout,
+        )
     elif Topology.from_environment().world > 1:
         raise ConfigError("scoring runs in one process", "start it without torchrun")
     # Check all settings and files before any work.
