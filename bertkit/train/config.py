@@ -12,6 +12,8 @@ from typing import Any
 
 from bertkit.backends.process_group import PROCESS_TIMEOUT
 from bertkit.config import Layer, flatten, is_preset, setting
+from bertkit.declined import remote_output
+from bertkit.files import is_remote
 from bertkit.settings import FREE, ROUNDING
 
 # AdamW without bias correction, as in Google's, MLPerf's and Cerebras' programs.
@@ -293,6 +295,8 @@ class TrainingConfig(ComputeConfig):
         found = []
         if not self.output:
             found.append("--output is required")
+        if is_remote(self.output):
+            found.append(remote_output(self.output))
         if self.global_batch_size % self.micro_size:
             found.append(
                 f"--global-batch-size {self.global_batch_size} is not a multiple of"
