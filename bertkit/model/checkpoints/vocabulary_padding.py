@@ -18,6 +18,8 @@ from bertkit.model.parameter_names import MLM_BIAS, MLM_DECODER, WORD_EMBEDDINGS
 
 # What programs round up to: NVIDIA's and Habana's to 8, others to 64 and, as Megatron, to 128.
 MULTIPLES = (8, 64, 128)
+# And what Graphcore's embeddings need that are computed in 3, 5 or 6 pieces.
+_OF_PIECES = (24, 40)
 _LISTED = 5
 # A logit so low that its probability is exactly 0 in every float type.
 NEVER = -10_000.0
@@ -30,7 +32,9 @@ def rounded(size: int, multiple: int) -> int:
 
 def is_rounding(rows: int, size: int) -> bool:
     """Whether `rows` is `size`, or `size` rounded up as programs do."""
-    return rows == size or rows in {rounded(size, multiple) for multiple in MULTIPLES}
+    return rows == size or rows in {
+        rounded(size, multiple) for multiple in (*MULTIPLES, *_OF_PIECES)
+    }
 
 
 def resize(tensors: Mapping[str, Tensor], rows: int, bias: float = NEVER) -> dict[str, Tensor]:

@@ -246,7 +246,8 @@ def open_start(config: AnswerConfig, start: Path) -> tuple[BertConfig, Vocab, To
     if config.max_seq_length > shape.max_position_embeddings:
         raise ConfigError(
             f"--max-seq-length {config.max_seq_length} is more than the"
-            f" {shape.max_position_embeddings} positions of {start}"
+            f" {shape.max_position_embeddings} positions of {start}",
+            f"give --max-seq-length {shape.max_position_embeddings} or less",
         )
     return shape, vocab, facts
 
