@@ -11,9 +11,10 @@ from typing import Protocol
 import numpy as np
 
 from bertkit.errors import DataError
-from bertkit.files import expand_inputs
 from bertkit.manifest import Manifest, require_complete
-from bertkit.records.files.open import SUFFIXES, open_records
+from bertkit.records.files.find import find_record_files
+from bertkit.records.files.open import open_records
+from bertkit.records.files.unmasked import UnmaskedRules
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records
 
 # Files up to this size are hashed whole; of larger ones evenly spaced blocks are.
@@ -51,6 +52,8 @@ class RecordSource:
     Args:
         inputs: record files of any format (TFRecord, HDF5, JSON lines, packed or not),
             globs, folders or `@list.txt`.
+        unmasked: how to read unmasked windows, to which dynamic masking gives masks; without
+            it they are refused.
 
     Attributes:
         paths: the files.
@@ -66,13 +69,13 @@ class RecordSource:
             lengths.
     """
 
-    def __init__(self, inputs: Sequence[str]) -> None:
+    def __init__(self, inputs: Sequence[str], unmasked: UnmaskedRules | None = None) -> None:
         manifests = _manifests(inputs)
         facts = [of_records(found, folder) for folder, found in manifests.items()]
         self.tokenizers: Sequence[TokenizerFacts] = [f for f in facts if f.names_vocabulary]
         _check_sizes(manifests)
-        self.paths = expand_inputs(inputs, SUFFIXES)
-        self._files = [open_records(path) for path in self.paths]
+        self.paths = find_record_files(inputs)
+        self._files = [open_records(path, unmasked) for path in self.paths]
         self._ends = np.cumsum([len(file) for file in self._files], dtype=np.int64)
         if not len(self):
             raise DataError(f"no records in {', '.join(map(str, inputs))}")
