@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import click
 
-from bertkit import __version__
+from bertkit import __version__, log
 from bertkit.errors import BertkitError
 
 # In the order of a whole job. A test compares the texts with the first line of each help.
@@ -144,6 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    log.set_rank(0)  # until the command joins a process group
     try:
         status = main_group.main(args=words, prog_name="bertkit", standalone_mode=False)
         return status if isinstance(status, int) else 0
@@ -199,10 +200,12 @@ _VERBOSE = re.compile("-v+")
 
 def _report(message: str, hint: str, status: int, words: Sequence[str]) -> int:
     """Print an error on stderr and return its exit status."""
-    rank = os.environ.get("RANK", "0")
-    if rank != "0" and status in (5, 75):
+    if log.rank() and status in (5, 75):
         return status  # all processes of a run end like this; the first one reports it
-    where = f" (process {rank})" if rank != "0" else ""
+    from bertkit.backends.process_group import Topology
+
+    number = log.rank() or Topology.from_environment().rank
+    where = f" (process {number})" if number else ""
     lines = [f"Error{where}: {message}", *([f"Hint: {hint}"] if hint else [])]
     for line in lines:
         # Names that are not UTF-8 hold what no stream can write.

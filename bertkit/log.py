@@ -6,7 +6,6 @@ Standard output is for results; nothing here writes to it.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
@@ -14,6 +13,9 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 logger = logging.getLogger("bertkit")
+
+# Of this process in the process group that it has joined, see `set_rank`.
+_rank = 0
 
 
 def setup(verbosity: int = 0) -> None:
@@ -28,6 +30,20 @@ def setup(verbosity: int = 0) -> None:
     logger.handlers[:] = [handler]
     logger.propagate = False
     logger.setLevel(level)
+
+
+def set_rank(number: int) -> None:
+    """Say that this process has joined a process group; of a group, only rank 0 prints.
+
+    A RANK in the environment says nothing of commands that join none.
+    """
+    global _rank
+    _rank = number
+
+
+def rank() -> int:
+    """The rank of this process in the process group that it has joined; 0 without one."""
+    return _rank
 
 
 class _Stderr(logging.Handler):
@@ -57,9 +73,8 @@ class _Formatter(logging.Formatter):
 
 def bars_wanted() -> bool:
     """True if progress bars are to be shown: on a terminal, in rank 0, without `-q`."""
-    main_rank = os.environ.get("RANK", "0") == "0"
     terminal = sys.stderr is not None and sys.stderr.isatty()  # None where it was closed
-    return main_rank and terminal and logger.getEffectiveLevel() <= logging.INFO
+    return _rank == 0 and terminal and logger.getEffectiveLevel() <= logging.INFO
 
 
 def progress(

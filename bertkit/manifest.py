@@ -8,7 +8,6 @@ resumes it or has nothing to do; another command or configuration is an error.
 from __future__ import annotations
 
 import contextlib
-import json
 import platform
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,9 +18,10 @@ from typing import Any
 
 from bertkit import __version__
 from bertkit.config import flatten
-from bertkit.errors import DataError
+from bertkit.errors import BertkitError, DataError
 from bertkit.files import atomic_write, read_json, sha256_of, size_of, write_text
 from bertkit.folder_lock import locked_folder
+from bertkit.strict_json import json_text
 from bertkit.temporary import remove_leftovers
 
 NAME = "manifest.json"
@@ -65,7 +65,7 @@ class Manifest:
         values = asdict(self)
         if not self.replaces:
             del values["replaces"]
-        write_text(Path(folder) / NAME, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+        write_text(Path(folder) / NAME, json_text(values, indent=1, readable=True) + "\n")
 
     @property
     def complete(self) -> bool:
@@ -110,7 +110,7 @@ def working_folder(
 
     What dead processes left half written is removed. What another run had made there, and
     this one did not make anew, is removed at the end of a block that completes the run. A
-    run that fails before its first file is finished leaves the folder as it was.
+    run that is refused before its first file is finished leaves the folder as it was.
 
     Args:
         folder: local.
@@ -129,8 +129,10 @@ def working_folder(
         manifest = begin(folder, planned, overwrite, reads)
         try:
             yield manifest
-        except BaseException:
-            if manifest is planned and not manifest.outputs:
+        except BaseException as error:
+            # Bad input and the like; what was only interrupted is resumed from its manifest.
+            undone = before is not None or isinstance(error, BertkitError)
+            if undone and manifest is planned and not manifest.outputs:
                 _undo(path, before)
             raise
         if manifest.complete and manifest.replaces:
@@ -254,5 +256,5 @@ def _hashes(inputs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = json_text(value, readable=True)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from bertkit import cli, errors
+from bertkit import cli, errors, log
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"torch", "numpy", "numba", "spacy", "tokenizers", "transformers", "tfrecord", "rich"}
@@ -171,7 +171,11 @@ def test_hint_follows_the_error(bertkit, monkeypatch):
 def test_torchrun_hides_the_status_and_bertkit_says_it_once(
     error, rank, expected, bertkit, monkeypatch
 ):
-    failing = click.Command("doctor", callback=lambda: (_ for _ in ()).throw(error))
+    def fail():
+        log.set_rank(rank)  # as where a command joins its process group
+        raise error
+
+    failing = click.Command("doctor", callback=fail)
     monkeypatch.setattr(cli.main_group, "get_command", lambda ctx, name: failing)
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     monkeypatch.setenv("RANK", str(rank))

@@ -27,6 +27,7 @@ LAYERS = {
     "bertkit.model": 4,
     "bertkit.backends.base": 5,
     "bertkit.backends.process_group": 5,
+    "bertkit.backends.adapter_context": 5,
     "bertkit.backends.registry": 5,
     "bertkit.backends.sections": 5,
     "bertkit.train": 6,

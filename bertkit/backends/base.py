@@ -11,19 +11,16 @@ number makes an accelerator wait.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bertkit.backends.process_group import ProcessGroup, Topology
+from bertkit.backends.adapter_context import AdapterContext
+from bertkit.backends.process_group import PROCESS_TIMEOUT, ProcessGroup, Topology
 from bertkit.data.step_batch import MicroBatch, StepBatch
 
 if TYPE_CHECKING:
-    from typing import Self
-
     import numpy as np
     from torch import Tensor, nn
     from torch.optim import Optimizer
@@ -53,6 +50,7 @@ class Caps:
             where the model is compiled, see `bertkit.data.token_budget`.
         recomputes: activations can be computed again instead of kept.
         profiles: PyTorch's profiler sees its operations.
+        skips_nonfinite: a step whose gradient is not finite changes no weight.
     """
 
     name: str
@@ -68,6 +66,7 @@ class Caps:
     constant_totals: bool = False
     recomputes: bool = False
     profiles: bool = False
+    skips_nonfinite: bool = False
 
     def layout(self, wanted: str) -> str:
         """The batch layout asked for; the machine's best where it is `auto`."""
@@ -150,6 +149,7 @@ class StepPlan:
         training: steps update the model; False where it is only evaluated.
         recompute: compute activations again in the backward pass instead of keeping them.
         profile: a trace of some steps is wanted.
+        skip_nonfinite: the run goes on after a step whose gradient is not finite.
     """
 
     precision: str = "fp32"
@@ -165,6 +165,7 @@ class StepPlan:
     training: bool = True
     recompute: bool = False
     profile: bool = False
+    skip_nonfinite: bool = False
 
 
 class CompiledOnly(Exception):
@@ -242,7 +243,8 @@ class Stepper(Protocol):
         """Exactly one update; `step` counts the updates done before it.
 
         The ticket holds the task's sums, `loss` and, where the machine tells it, `grad_norm`
-        (before clipping).
+        (before clipping); with a loss scale, which leaves out steps that overflow, also
+        `loss_scale`.
 
         Raises:
             CompiledOnly: the settings asked for no more.
@@ -287,7 +289,7 @@ class Stepper(Protocol):
         ...
 
 
-class Adapter(Protocol):
+class Adapter(AdapterContext, Protocol):
     """One backend.
 
     A context manager: what `start` opened is closed at the end of the block, also after an
@@ -312,21 +314,6 @@ class Adapter(Protocol):
         """Bytes of one of its devices; 0 where that is not known."""
         return 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self.close()
-            return
-        with contextlib.suppress(Exception):  # the first error says what is wrong
-            self.close()
-
     def probe(self) -> Probe:
         """Whether it can be used here; changes nothing."""
         ...
@@ -335,7 +322,12 @@ class Adapter(Protocol):
         """All settings it cannot do, at once; needs no device."""
         ...
 
-    def start(self, options: Any = None, distributed: bool = False) -> Topology:
+    def start(
+        self,
+        options: Any = None,
+        distributed: bool = False,
+        process_timeout: float = PROCESS_TIMEOUT,
+    ) -> Topology:
         """Set up the process for training; called once, before any tensor is made.
 
         Sets `process_group`, the processes that train together.
@@ -343,6 +335,8 @@ class Adapter(Protocol):
         Args:
             options: the machine's own section of the settings.
             distributed: the caller can work with several processes.
+            process_timeout: minutes that a process waits in a step for one that does not
+                answer.
 
         Raises:
             ConfigError: there are several, and it cannot.

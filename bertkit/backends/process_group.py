@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# Minutes that a process waits in a step for one that does not answer, as NCCL does by default.
+PROCESS_TIMEOUT = 10.0
+
 
 @dataclass(frozen=True)
 class Topology:
@@ -88,6 +91,9 @@ class ProcessGroup:
         found = look(True)
         self.wait()
         return found
+
+    def report_failure(self, error: BaseException) -> None:
+        """Tell the other processes why this one is about to leave them."""
 
     def close(self) -> None:
         """Leave the group."""

@@ -48,9 +48,23 @@ Example:
 @click.option("--vocab", metavar="FILE", help="Vocabulary, if there is no vocab.txt beside INPUT.")
 @click.option(
     "--do-lower-case/--cased",
-    "lower_case",
-    default=True,
-    help="Whether the tokenizer lower-cases text.  [default: on]",
+    default=None,
+    help="Whether the tokenizer lower-cases text.  [default: as INPUT records]",
+)
+@click.option(
+    "--strip-accents/--keep-accents",
+    default=None,
+    help="Whether it strips accents.  [default: as INPUT records]",
+)
+@click.option(
+    "--tokenize-chinese-chars/--no-tokenize-chinese-chars",
+    default=None,
+    help="Whether every CJK ideograph is a word of its own.  [default: as INPUT records]",
+)
+@click.option(
+    "--allow-other-vocab",
+    is_flag=True,
+    help="Take a vocabulary that is not INPUT's, whose tokens were changed on purpose.",
 )
 @click.option("--keep-optimizer", is_flag=True, help="Also convert the moments of Adam or LAMB.")
 @options.count_option(

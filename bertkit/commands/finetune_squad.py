@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +10,8 @@ import click
 
 from bertkit import config, log
 from bertkit.commands import options
+from bertkit.external_configs.detect import translate_file
+from bertkit.external_configs.translation import FINETUNE_SQUAD
 from bertkit.tasks.squad.config import SquadConfig, settings_of_run
 
 PRESETS = [name for name in config.preset_names() if name.startswith("squad")]
@@ -25,6 +28,8 @@ def command(
 
     The files given decide which of the three are done; --do-train, --do-predict and
     --do-eval (and --no-do-…) say so explicitly. Run the same command again to resume.
+    --config takes bertkit's YAML, and scripts and jobs with the flags of Habana's run_squad.py;
+    --dry-run shows what every flag became.
     Without training, sequence lengths and other settings are taken from the run that trained
     the model. Under torchrun, mpirun or poprun the processes share the work.
 
@@ -37,7 +42,8 @@ def command(
     # A run that only answers takes its settings from the run that trained the model.
     trains = given.get("do_train") or given.get("train_file")
     below = [] if trains else settings_of_run(given.get("init_checkpoint") or given.get("output"))
-    resolved = options.resolved(SquadConfig, given, preset, below=below)
+    translate = functools.partial(translate_file, command=FINETUNE_SQUAD)
+    resolved = options.resolved(SquadConfig, given, preset, translate, below)
     from bertkit.backends import registry
     from bertkit.tasks.squad.finetune import finetune, rehearse
     from bertkit.tasks.squad.prepare import prepare
@@ -48,6 +54,9 @@ def command(
             rehearse(ready, adapter, overwrite)
             plan = ready.estimate()
         settings = log.table(("setting", "value", "from"), resolved.rows(ready.config))
+        if resolved.external:
+            became = log.table(("their key", "value", "became"), resolved.external)
+            settings = f"{became}\n\n{settings}"
         lines = "\n".join(f"{name:<20} {value}" for name, value in plan.items())
         options.finish(plan, as_json, f"{settings}\n\n{lines}")
         return

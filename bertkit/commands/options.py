@@ -8,9 +8,6 @@ the precedence command line > environment > --config > preset > default.
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,8 +19,9 @@ from click.core import ParameterSource
 from bertkit import config as configuration
 from bertkit import log
 from bertkit.settings import ordered_fields
-from bertkit.tokenization.normalisation import FLAGS
-from bertkit.train.config import largest_divisor
+from bertkit.standard_output import takes_unicode, write_line
+from bertkit.strict_json import json_text
+from bertkit.train.config import with_fitting_micro_batch
 
 C = TypeVar("C")
 Command = Callable[..., Any]
@@ -68,23 +66,6 @@ def _quiet(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
         log.setup(-1)
 
 
-def treatment_options(lower_case: str, accents: str, chinese: str) -> Decorator:
-    """The three flags for the treatment of text, None where they are not given.
-
-    Args:
-        lower_case, accents, chinese: their help texts, which say the default.
-    """
-    texts = dict(zip(FLAGS, (lower_case, accents, chinese), strict=True))
-
-    def decorate(function: Command) -> Command:
-        for name, help_text in reversed(texts.items()):
-            flags = "/".join(FLAGS[name])
-            function = click.option(flags, name, default=None, help=help_text)(function)
-        return function
-
-    return decorate
-
-
 def input_option(help: str, required: bool = True) -> Decorator:
     """`--input`, repeatable: names, globs, folders or `@list.txt`."""
     return click.option(
@@ -117,18 +98,12 @@ def count_option(
     )
 
 
-vocab_option = click.option(
-    "--vocab", required=True, metavar="FILE", help="WordPiece vocabulary, one token per line."
-)
-token_option = click.option(
-    "--vocab", metavar="FILE", help="Vocabulary, to show tokens instead of ids."
-)
-workers_option = count_option(
-    "--workers",
-    0,
-    "Worker processes; 0 starts one per core. The output does not depend on it.",
-    show=False,
-)
+_VOCAB = "WordPiece vocabulary: one token per line, a tokenizer.json, or the folder of a model."
+vocab_option = click.option("--vocab", required=True, metavar="PATH", help=_VOCAB)
+_TOKENS = "Vocabulary, to show tokens instead of ids."
+token_option = click.option("--vocab", metavar="PATH", help=_TOKENS)
+_WORKERS = "Worker processes; 0 starts one per core. The output does not depend on it."
+workers_option = count_option("--workers", 0, _WORKERS, show=False)
 
 
 def prefix_option(place: str) -> Decorator:
@@ -278,14 +253,19 @@ def resolved(
     preset: str | None = None,
     translate_file: Callable[[str], Any] | None = None,
     below: Sequence[configuration.Layer] = (),
+    whole: bool = True,
 ) -> configuration.Resolved[C]:
     """The configuration from a command's keyword arguments.
 
-    Args: as `layers`.
+    Args: as `layers`; and `whole`: another system's file must say all that its program needs.
     """
     found, external = layers(kind, given, preset, translate_file, below)
     resolved = configuration.resolve(kind, found)
-    return dataclasses.replace(resolved, external=tuple(external.rows())) if external else resolved
+    if external is None:
+        return resolved
+    if whole:
+        external.require_given(resolved.origins)
+    return dataclasses.replace(resolved, external=tuple(external.rows()))
 
 
 def layers(
@@ -313,7 +293,7 @@ def layers(
         found.append(configuration.preset_layer(preset))
     external = translate_file(config_file) if translate_file and config_file else None
     if external:
-        found.append(configuration.Layer(config_file, external.values))
+        found += external.layers()
         for line in external.warnings():
             log.logger.warning("%s", line)
     elif config_file:
@@ -323,25 +303,7 @@ def layers(
     found.append(configuration.Layer(configuration.COMMAND_LINE, command_line))
     assigned = configuration.parse_assignments(assignments)
     found.append(configuration.Layer(configuration.ASSIGNMENT, assigned))
-    return _with_fitting_micro_batch(found), external
-
-
-def _with_fitting_micro_batch(layers: list[configuration.Layer]) -> list[configuration.Layer]:
-    """A preset's micro-batch yields to a global batch that the user gives."""
-    places: dict[str, tuple[int, Any]] = {}
-    for number, layer in enumerate(layers):
-        for key, value in configuration.flatten(layer.values).items():
-            places[key] = (number, value)
-    place, size = places.get("micro_batch_size", (-1, 0))
-    given, whole = places.get("global_batch_size", (-1, 0))
-    if place < 0 or given <= place or not configuration.is_preset(layers[place].origin):
-        return layers
-    # Values that are no numbers are refused later, with all others.
-    if not str(whole).isdecimal() or not int(whole) or int(whole) % size == 0:
-        return layers
-    origin = f"{layers[place].origin}, for {int(whole)} per step"
-    fitting = {"micro_batch_size": largest_divisor(int(whole), size)}
-    return [*layers[: place + 1], configuration.Layer(origin, fitting), *layers[place + 1 :]]
+    return with_fitting_micro_batch(found), external
 
 
 def _typed_values(kind: type, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -389,30 +351,14 @@ def finish(result: dict[str, Any], as_json: bool, text: str = "", next_step: str
         text: the result for people, printed without `--json`.
         next_step: a command line that continues the main job.
 
-    Of the processes that torchrun starts, only the first one prints.
+    Of the processes of a process group, only the first one prints.
     """
-    if os.environ.get("RANK", "0") != "0":
+    if log.rank():
         return
     if as_json:
         name = click.get_current_context().info_name
-        _print(json.dumps({"command": name, **result}, ensure_ascii=not _takes_unicode()))
+        write_line(json_text({"command": name, **result}, readable=takes_unicode()))
     elif text:
-        _print(text)
+        write_line(text)
     if next_step:
         log.logger.info("Next: %s", next_step)
-
-
-def _takes_unicode() -> bool:
-    """Whether standard output is UTF-8; elsewhere JSON escapes what is not ASCII."""
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    return encoding.lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig")
-
-
-def _print(text: str) -> None:
-    """Write a line to standard output; characters that it cannot show become escapes."""
-    if sys.stdout is None:  # closed by the caller
-        return
-    # Names of files that are not UTF-8 hold lone surrogates, which UTF-8 cannot show either.
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    sys.stdout.flush()

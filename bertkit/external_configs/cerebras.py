@@ -10,8 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bertkit.external_configs import cerebras_tasks
+from bertkit.external_configs.cerebras_batches import settle_batches
 from bertkit.external_configs.cerebras_keys import TABLE
-from bertkit.external_configs.translation import Translation, flattened, translate
+from bertkit.external_configs.cerebras_optimizer import settle_optimizer
+from bertkit.external_configs.cerebras_programs import TENSORFLOW, Program, program_of
+from bertkit.external_configs.translation import (
+    FINETUNE_SQUAD,
+    IGNORED,
+    REFUSED,
+    Translation,
+    flattened,
+    translate,
+)
 
 TITLE = "Cerebras params"
 SECTIONS = {"train_input", "eval_input", "model", "optimizer", "runconfig"}
@@ -29,32 +40,92 @@ def read(source: str, values: Mapping[str, Any]) -> Translation:
     Args:
         source: its name.
         values: its content.
+
+    Raises:
+        ConfigError: it is for a task that bertkit does not have.
     """
-    if "trainer" in values:
+    trainer = "trainer" in values
+    if trainer:
         entries = _trainer_entries(values)
     else:
         entries = [(key, key, value) for key, value in flattened(values)]
-    found = translate(source, TITLE, entries, TABLE)
-    _batch(found)
+    given = {name: value for _, name, value in entries}
+    program = program_of(given, trainer)
+    squad = cerebras_tasks.is_squad(source, given)
+    table = cerebras_tasks.SQUAD_TABLE if squad else TABLE
+    found = translate(source, TITLE, entries, table)
+    found.command = FINETUNE_SQUAD if squad else found.command
+    found.add_defaults(program.name, program.defaults(given, squad), table)
+    if squad:  # what their json2tfrecords.py cuts the passages into
+        found.add_fixed(program.name, {"doc_stride": 128, "max_query_length": 64})
+    # Of a fine-tuning file, the sizes are those of the checkpoint.
+    found.needed = {
+        key: names
+        for key, names in program.required.items()
+        if not (squad and key.startswith("model."))
+    }
+    if found.with_outcome(REFUSED):
+        return found
+    settle_optimizer(found, program)
+    settle_batches(found)
     _precision(found)
+    if not squad:
+        _model(found, program)
+        _evaluation(found)
     return found
-
-
-def _batch(found: Translation) -> None:
-    """Accumulation multiplies what their files call the batch size."""
-    steps = found.values.pop("accumulation", 1)
-    if steps > 1 and "global_batch_size" in found.values:
-        found.values.setdefault("micro_batch_size", found.values["global_batch_size"])
-        found.values["global_batch_size"] *= steps
 
 
 def _precision(found: Translation) -> None:
     """Their half types as our precision; the special one only their systems have."""
-    half = found.values.pop("half", None)
-    if found.values.pop("mixed_precision", half is not None):
+    half = found.take("_half")
+    mixed = found.take("_mixed_precision", True if half else None)
+    if mixed is None:
+        return
+    if not mixed:
+        found.values["precision"] = "fp32"
+    else:
         found.values["precision"] = "fp16" if half in (None, "float16") else "bf16"
         if half == "cbfloat16":
             found.values["cs.half"] = half
+    keys = ("model.mixed_precision", "model.fp16_type", "model.use_bfloat16")
+    for name in (*keys, "csconfig.use_cbfloat16"):
+        found.tell(name, f"precision = {found.values['precision']}")
+
+
+def _model(found: Translation, program: Program) -> None:
+    """Names that do not mean the same in all of their programs, and what they imply."""
+    activation, of_head = found.take("_activation"), found.take("_mlm_activation")
+    if of_head not in (None, activation):
+        found.tell("model.mlm_nonlinearity", "other than model.encoder_nonlinearity", REFUSED)
+    if program is TENSORFLOW and activation == "gelu":
+        activation = "gelu_new"  # by tanh, in their TensorFlow layers
+    if activation is not None:
+        found.values["model.hidden_act"] = activation
+        for name in ("model.encoder_nonlinearity", "model.mlm_nonlinearity"):
+            found.tell(name, f"model.hidden_act = {activation}")
+    width = found.take("_embedding_size")
+    if width is not None:
+        same = width == found.values.get("model.hidden_size")
+        reason = "always so here" if same else "embeddings have the width of the layers"
+        found.tell("model.embedding_size", reason, IGNORED if same else REFUSED)
+    if program is not TENSORFLOW and not found.values.get("nsp", True):
+        # Their PyTorch models then have no segment embedding.
+        found.values["model.type_vocab_size"] = 1
+        found.tell("model.disable_nsp", "nsp = False, model.type_vocab_size = 1")
+
+
+def _evaluation(found: Translation) -> None:
+    """Whether their run evaluates is for its mode to say."""
+    mode = found.take("_mode")
+    if mode == "train":
+        found.tell("runconfig.mode", "that is what this command does", IGNORED)
+        if found.values.pop("eval_input", None):
+            reason = "runconfig.mode train does not evaluate; give --eval-input"
+            found.tell("eval_input.data_dir", reason, IGNORED)
+    elif mode is not None:
+        every = found.values.get("save_every", found.defaults.get("save_every"))
+        found.values["eval_every"] = found.values.get("eval_every", every)
+        found.tell("runconfig.mode", f"eval_every = {found.values['eval_every']}")
 
 
 # Where the keys of the `trainer` form stand in the older sections.
@@ -77,6 +148,7 @@ _PLACES = {
     "trainer.fit.train_dataloader.": "train_input.",
     "trainer.fit.val_dataloader": "eval_input.",
     "trainer.fit.ckpt_path": "runconfig.checkpoint_path",
+    "trainer.validate_all": "validate_all.",
     "trainer.validate": "validate.",
 }
 
@@ -95,21 +167,9 @@ def _trainer_entries(values: Mapping[str, Any]) -> list[tuple[str, str, Any]]:
             else:
                 entries.append((key, "optimizer.optimizer_type", kind))
         elif key == "trainer.init.schedulers":
-            entries.append((key, "optimizer.learning_rate", _schedulers(value)))
+            entries.append((key, "optimizer.learning_rate", value))
         else:
             place = next((old for old in _PLACES if key.startswith(old)), None)
             name = _PLACES[place] + key[len(place) :].lstrip(".") if place else key
             entries.append((key, name, value))
     return entries
-
-
-def _schedulers(value: Any) -> Any:
-    """`[{SequentialLR: {schedulers: [{LinearLR: {...}}]}}]` as the older list."""
-    parts: list[dict[str, Any]] = []
-    for entry in value if isinstance(value, list) else [value]:
-        for kind, settings in entry.items():
-            if kind == "SequentialLR":
-                parts += _schedulers(settings.get("schedulers", []))
-            else:
-                parts.append({"scheduler": kind, **settings})
-    return parts

@@ -10,8 +10,16 @@ from typing import Any
 
 from bertkit.config import load_yaml
 from bertkit.errors import ConfigError
-from bertkit.external_configs import cerebras, cerebras_keys, google, graphcore, habana
-from bertkit.external_configs.translation import Rule, Translation
+from bertkit.external_configs import (
+    cerebras,
+    cerebras_keys,
+    google,
+    graphcore,
+    graphcore_keys,
+    habana,
+    habana_squad,
+)
+from bertkit.external_configs.translation import PRETRAIN, Rule, Translation
 from bertkit.files import open_binary
 
 
@@ -48,14 +56,14 @@ SYSTEMS = (
         syntax="json",
         recognises=graphcore.recognises_keras,
         translate=lambda source, values, _: graphcore.read_keras(source, values),
-        rules=graphcore.KERAS_TABLE,
+        rules=graphcore_keys.KERAS_TABLE,
     ),
     ExternalSystem(
         title="Graphcore, PyTorch (YAML presets, as FILE:NAME)",
         syntax="yaml",
         recognises=graphcore.recognises_presets,
         translate=graphcore.read_preset,
-        rules=graphcore.TORCH_TABLE,
+        rules=graphcore_keys.TORCH_TABLE,
     ),
     ExternalSystem(
         title="Google (bert_config.json)",
@@ -67,22 +75,40 @@ SYSTEMS = (
         title="Habana (flags of run_pretraining.py in a job file or script)",
         syntax="text",
         recognises=habana.recognises,
-        translate=lambda source, text, _: habana.read(source, text),
+        translate=habana.read,
         rules=habana.TABLE,
+    ),
+    ExternalSystem(
+        # Its files are read by the row before; this one documents its flags.
+        title="Habana (flags of run_squad.py, for finetune-squad)",
+        syntax="text",
+        recognises=habana.recognises,
+        translate=habana.read,
+        rules=habana_squad.TABLE,
     ),
 )
 
 
-def translate_file(name: str) -> Translation | None:
+def translate_file(name: str, command: str = PRETRAIN) -> Translation | None:
     """Translate a configuration file of another system; None for a file of ours.
 
     Args:
         name: of the file; `FILE:PRESET` for a file of several.
+        command: of bertkit, that takes the settings.
 
     Raises:
-        ConfigError: a key is refused, or the file is broken; says which and why.
+        ConfigError: a key is refused, the file is broken, or it is for another command; says
+            which and why.
         DataError: it cannot be read.
     """
+    found = _translate_file(name)
+    if found is not None:
+        found.require_command(command)
+        found.require_nothing_refused()
+    return found
+
+
+def _translate_file(name: str) -> Translation | None:
     path, preset = _split(name)
     with open_binary(path) as stream:
         text = stream.read().decode("utf-8-sig", errors="replace")
@@ -101,9 +127,7 @@ def translate_file(name: str) -> Translation | None:
 def _translate(syntax: str, path: str, content: Any, preset: str) -> Translation | None:
     for system in SYSTEMS:
         if system.syntax == syntax and system.recognises(content):
-            found = system.translate(path, content, preset)
-            found.require_nothing_refused()
-            return found
+            return system.translate(path, content, preset)
     return None
 
 

@@ -7,17 +7,21 @@ dropped silently.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bertkit.config import Layer
 from bertkit.errors import ConfigError
 
 MAPPED, IGNORED, REFUSED = "mapped", "ignored", "refused"
-_VARIABLE = re.compile(r"\$\{?[A-Za-z_]")
+PRETRAIN, FINETUNE_SQUAD = "pretrain", "finetune-squad"
+_VARIABLE = re.compile(r"\$[({]?[A-Za-z_]|`")
+_PLACEHOLDER = re.compile(r"<[A-Za-z][\w.-]*>")
 
 
 @dataclass(frozen=True)
@@ -27,14 +31,17 @@ class KeyResult:
     Attributes:
         key: as the file spells it, nested keys joined by dots.
         value: as the file gives it.
-        outcome: `mapped`, `ignored` or `refused`.
+        outcome: `mapped`, `ignored`, `refused`, or `default of PROGRAM` for a key that the file
+            leaves out.
         text: our settings, or the reason.
+        name: of the key in the table of rules.
     """
 
     key: str
     value: Any
     outcome: str
     text: str
+    name: str = ""
 
 
 @dataclass
@@ -44,14 +51,118 @@ class Translation:
     Attributes:
         source: the file's name.
         title: the system it belongs to.
-        values: our settings by dotted key.
+        values: our settings by dotted key, from what the file gives.
         keys: what became of every key, in the order of the file.
+        command: of bertkit, whose settings these are.
+        program: the other system's, that reads such files.
+        defaults: our settings by dotted key, for what the file leaves to the program's own
+            defaults; `values` override them.
+        needed: keys that the program has no default for, and our settings of which one is
+            enough for each.
     """
 
     source: str
     title: str
     values: dict[str, Any] = field(default_factory=dict)
     keys: list[KeyResult] = field(default_factory=list)
+    command: str = PRETRAIN
+    program: str = ""
+    defaults: dict[str, Any] = field(default_factory=dict)
+    needed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def add_defaults(
+        self, program: str, entries: Iterable[tuple[str, str, Any]], table: Mapping[str, Rule]
+    ) -> None:
+        """Fill in what the file leaves out, by the other program's defaults.
+
+        Args:
+            program: its name.
+            entries: (key as in a file, key in the table, its default) of every key left out.
+            table: the rules that the given keys went through.
+        """
+        self.program = program
+        for key, name, value in entries:
+            settings, outcome, text = _apply(_rule(table, name), value)
+            if settings and settings.keys() <= self.values.keys():
+                continue  # given under another name
+            self.defaults |= {k: v for k, v in settings.items() if k not in self.values}
+            if outcome == REFUSED:
+                text = f"{self.default_origin}: {text}"
+                self.keys.append(KeyResult(key, value, REFUSED, text, name))
+                continue
+            reason = text if outcome == MAPPED else f"{outcome}: {text}"
+            self.keys.append(KeyResult(key, value, self.default_origin, reason, name))
+
+    def add_fixed(self, program: str, settings: Mapping[str, Any]) -> None:
+        """Settings of ours that no key of a file changes: the program always computes so.
+
+        Args:
+            program: its name.
+            settings: ours, by dotted key.
+        """
+        self.program = program
+        for name, value in settings.items():
+            if name not in self.values:
+                self.defaults[name] = value
+                text = f"{name} = {value}"
+                self.keys.append(KeyResult("(no key)", value, self.default_origin, text))
+
+    def take(self, name: str, otherwise: Any = None) -> Any:
+        """Remove a value that only serves to work out settings.
+
+        Args:
+            name: of it.
+            otherwise: the result where neither the file nor the program's defaults have it.
+        """
+        default = self.defaults.pop(name, otherwise)
+        return self.values.pop(name, default)
+
+    def given(self, name: str) -> bool:
+        """Whether the file itself has the key of this name in the table."""
+        return any(key.name == name and key.outcome != self.default_origin for key in self.keys)
+
+    def tell(self, name: str, text: str, outcome: str = "") -> None:
+        """Say what became of a key that is worked out together with others.
+
+        Args:
+            name: of the key in the table.
+            text: our settings, or the reason.
+            outcome: `ignored` or `refused`; left out, it stays as it was, and keys that are
+                ignored keep their reason.
+        """
+        self.keys = [
+            dataclasses.replace(key, text=text, outcome=outcome or key.outcome)
+            if key.name == name and (outcome or key.outcome != IGNORED)
+            else key
+            for key in self.keys
+        ]
+
+    @property
+    def default_origin(self) -> str:
+        """Where the settings in `defaults` come from, for people."""
+        return f"default of {self.program}"
+
+    def all_values(self) -> dict[str, Any]:
+        """The settings, whether the file gives them or its program's defaults do."""
+        return self.defaults | self.values
+
+    def layers(self) -> list[Layer]:
+        """The settings by origin, those of the file last."""
+        found = [Layer(self.default_origin, self.defaults)] if self.defaults else []
+        return [*found, Layer(self.source, self.values)]
+
+    def require_command(self, command: str) -> None:
+        """Check that the file is for this command of bertkit.
+
+        Raises:
+            ConfigError: it is for another one.
+        """
+        if self.command != command:
+            raise ConfigError(
+                f"{self.source} ({self.title}) is for `bertkit {self.command}`,"
+                f" not for `bertkit {command}`",
+                f"bertkit {self.command} --config {self.source} ...",
+            )
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(key, value, what became of it) for people."""
@@ -76,8 +187,24 @@ class Translation:
         refused = self.with_outcome(REFUSED)
         if refused:
             texts = "; ".join(f"{key.key} ({key.value}): {key.text}" for key in refused)
+            hint = "remove these keys, or change them"
+            raise ConfigError(f"{self.source} ({self.title}): {texts}", hint)
+
+    def require_given(self, origins: Mapping[str, str]) -> None:
+        """Check that nothing that the other program has no default for takes ours.
+
+        Args:
+            origins: dotted setting → where it comes from, of all that are given.
+
+        Raises:
+            ConfigError: names the keys that are missing.
+        """
+        missing = [key for key, names in self.needed.items() if not origins.keys() & set(names)]
+        if missing:
             raise ConfigError(
-                f"{self.source} ({self.title}): {texts}", "remove these keys, or change them"
+                f"{self.source} ({self.title}): no {', '.join(missing)}, for which its own program"
+                " has no default",
+                "add it to the file, or give bertkit's setting for it",
             )
 
 
@@ -132,6 +259,11 @@ def only(*allowed: Any, because: str) -> Rule:
     return Rule(f"only {' or '.join(str(value) for value in allowed)}: {because}", apply)
 
 
+def part(name: str, text: str, convert: Callable[[Any], Any] = lambda value: value) -> Rule:
+    """Rule: a value that makes settings together with others; see `Translation.take`."""
+    return Rule(text, lambda value: {name: convert(value)})
+
+
 def ignored(reason: str) -> Rule:
     """Rule: ignored, whatever the value."""
 
@@ -168,7 +300,7 @@ def translate(
     for key, name, value in entries:
         settings, outcome, text = _apply(_rule(table, name), value)
         found.values |= settings
-        found.keys.append(KeyResult(key, value, outcome, text))
+        found.keys.append(KeyResult(key, value, outcome, text, name))
     return found
 
 
@@ -178,6 +310,8 @@ def _apply(rule: Rule, value: Any) -> tuple[Mapping[str, Any], str, str]:
         value = os.path.expandvars(value)
         if _VARIABLE.search(value):
             return {}, IGNORED, "holds a variable that is not set; give the setting itself"
+        if _PLACEHOLDER.search(value):
+            return {}, IGNORED, "a placeholder; give the setting itself"
     try:
         settings = rule.apply(value)
     except Ignore as reason:

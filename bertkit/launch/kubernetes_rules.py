@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bertkit.backends import registry
+from bertkit.config import flatten, load_preset
 from bertkit.errors import ConfigError
-from bertkit.external_configs import habana
+from bertkit.external_configs import habana, jobs
 from bertkit.launch.mpijob_schema import MPI_JOB
 from bertkit.optional import require
 
 KUBERNETES = "1.30"
-_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-_NP = re.compile(r"mpirun\b[^;&|]*?\s-(?:np|n)\s+(\d+)")
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_NO_LABEL = "is no DNS label (a-z, 0-9 and -, at most 63)"
 _PPR = re.compile(r"ppr:(\d+):socket")
 _SOCKETS = 2
-# (learning rate, steps) of the published recipes of BERT-large → sequences per step.
-_RECIPES = {(0.006, 7038): 65_536, (0.004, 1563): 32_768}
+# Learning rate, length and steps of the published recipes of BERT-large, and sequences per step.
+_RECIPES = ((0.006, 128, 7038, 65_536), (0.004, 512, 1563, 32_768))
+# Our flag → its other spelling, of the settings that tell a recipe.
+_FLAGS = {"learning_rate": "lr", "max_steps": "max_steps", "global_batch_size": "gbs",
+          "records.max_seq_length": "msl"}  # fmt: skip
 
 
 def check(document: Mapping[str, Any], source: str) -> None:
@@ -39,7 +44,7 @@ def problems(document: Mapping[str, Any]) -> list[str]:
     kind = document.get("kind")
     if kind == "Pod":
         found = _schema_problems(document)
-        return found or [*_pod_problems(document["spec"], "Pod")]
+        return found or [*_name_problems(document, "name"), *_pod_problems(document["spec"], "Pod")]
     if kind != "MPIJob":
         return [f"kind {kind!r} is neither Pod nor MPIJob"]
     found = _job_schema_problems(document)
@@ -79,8 +84,23 @@ def _job_schema_problems(document: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def _name_problems(document: Mapping[str, Any], *keys: str) -> Iterator[str]:
+    """Names that a cluster refuses, which no schema covers; the namespace, and `keys`."""
+    for key in (*keys, "namespace"):
+        value = document["metadata"].get(key)
+        if value is not None and not _is_label(value):
+            yield f"{key} {value!r} {_NO_LABEL}"
+
+
+def _is_label(name: Any) -> bool:
+    return _LABEL.fullmatch(str(name)) is not None and len(str(name)) <= 63
+
+
 def _pod_problems(spec: Mapping[str, Any], where: str) -> Iterator[str]:
     volumes = {volume["name"] for volume in spec.get("volumes", [])}
+    for item in (*spec.get("volumes", []), *spec["containers"]):
+        if not _is_label(item["name"]):
+            yield f"{where}: {item['name']!r} {_NO_LABEL}"
     for container in spec["containers"]:
         for mount in container.get("volumeMounts", []):
             if mount["name"] not in volumes:
@@ -119,11 +139,16 @@ def _job_problems(document: Mapping[str, Any]) -> Iterator[str]:
         return
     name, count = document["metadata"]["name"], worker["replicas"]
     last = f"{name}-worker-{count - 1}"
-    if not _NAME.fullmatch(last) or len(last) > 63:
-        yield f"{last!r} is no DNS label (a-z, 0-9 and -, at most 63)"
+    if not _is_label(last) or not last[0].isalpha():  # a Service has its name too
+        yield f"{last!r} {_NO_LABEL}"
     for role, replica in (("Launcher", launcher), ("Worker", worker)):
         yield from _pod_problems(replica["template"]["spec"], role)
+    yield from _name_problems(document)
     yield from _card_problems(spec, launcher, worker, count)
+    try:
+        yield from _batch_problems(document)
+    except ConfigError as error:
+        yield str(error)
 
 
 def _card_problems(
@@ -134,45 +159,55 @@ def _card_problems(
     slots = spec.get("slotsPerWorker", 1)
     if cards != slots:
         yield f"slotsPerWorker is {slots}, a worker has {cards} cards"
-    script = _script(launcher)
-    started = [int(number) for number in _NP.findall(script)]
+    try:
+        commands = jobs.commands_of_document(launcher)
+    except ConfigError as error:
+        yield f"Launcher: its script is not shell ({error})"
+        return
+    started = [number for number in map(jobs.mpi_processes, commands) if number is not None]
     if started and started[-1] != count * slots:
         yield f"mpirun starts {started[-1]} processes, the workers have {count} x {slots} slots"
-    each = _PPR.search(script)
-    if each and int(each[1]) * _SOCKETS != slots:
-        yield f"ppr:{each[1]}:socket on {_SOCKETS} sockets are not {slots} slots"
-    yield from _batch_problems(script)
+    each = [match for item in commands for match in _PPR.findall(" ".join(item.words))]
+    if each and int(each[-1]) * _SOCKETS != slots:
+        yield f"ppr:{each[-1]}:socket on {_SOCKETS} sockets are not {slots} slots"
 
 
-def _script(replica: Mapping[str, Any]) -> str:
-    container = replica["template"]["spec"]["containers"][0]
-    return " ".join([*container.get("command", []), *container.get("args", [])])
-
-
-def _batch_problems(script: str) -> Iterator[str]:
+def _batch_problems(document: Mapping[str, Any]) -> Iterator[str]:
     """A per-card batch that was not divided when the cards became more."""
-    if habana.recognises(script):
-        values = habana.read("the job", script).values
-    else:
-        values = _own_settings(script)
-    rate = values.get("learning_rate"), values.get("max_steps")
-    wanted, given = _RECIPES.get(rate), values.get("global_batch_size")  # type: ignore[arg-type]
-    if wanted and given and given != wanted:
-        factor = given / wanted
-        yield (
-            f"a step has {given:,} sequences, {factor:g} times the {wanted:,} of this recipe"
-            f" (learning rate {rate[0]}, {rate[1]} steps): divide the batch of a card by"
-            f" {factor:g}"
-        )
+    for command in jobs.of_document(document):
+        yield from _recipe_problems(habana.translated("the job", command).all_values())
+    for item in jobs.commands_of_document(document["spec"]["mpiReplicaSpecs"]["Launcher"]):
+        if "bertkit" in item.words:
+            yield from _recipe_problems(_own_settings(item.words))
 
 
-def _own_settings(script: str) -> dict[str, Any]:
+def _recipe_problems(values: Mapping[str, Any]) -> Iterator[str]:
+    given = values.get("global_batch_size")
+    for rate, length, steps, wanted in _RECIPES:
+        known = values.get("max_steps") == steps or values.get("records.max_seq_length") == length
+        if given and given != wanted and known and values.get("learning_rate") == rate:
+            more = given > wanted
+            factor = given / wanted if more else wanted / given
+            yield (
+                f"a step has {given:,} sequences, {given / wanted:g} times the {wanted:,} of this"
+                f" recipe (learning rate {rate}, length {length}, {steps:,} steps):"
+                f" {'divide' if more else 'multiply'} the batch of a card by {factor:g}"
+            )
+
+
+def _own_settings(words: Sequence[str]) -> dict[str, Any]:
+    """What a command line of ours says about the recipe, by a preset or by flags."""
     found: dict[str, Any] = {}
-    for name, kind in (("learning_rate", float), ("max_steps", int), ("global_batch_size", int)):
-        match = re.search(rf"--{name.replace('_', '[-_]')}[= ](\S+)", script)
-        if match:
-            found[name] = kind(match[1])
-    return found
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        flag, equals, value = word.lstrip("-").replace("-", "_").partition("=")
+        value = word.partition("=")[2] if equals else following
+        if word.startswith("--preset"):
+            found = {**flatten(load_preset(value)), **found}
+        for name, short in _FLAGS.items():
+            if word.startswith("--") and flag in (name.rpartition(".")[2], short):
+                with contextlib.suppress(ValueError):  # the command itself will say it
+                    found[name] = float(value)
+    return {name: found[name] for name in _FLAGS if name in found}
 
 
 def _cards() -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,6 +17,7 @@ from bertkit.model.model_types import (
     require_bert,
     type_of_config,
 )
+from bertkit.strict_json import json_text
 
 NAME = "config.json"
 
@@ -181,7 +181,7 @@ class BertConfig:
     def to_file(self, path: str | Path, architecture: str = "BertForPreTraining") -> None:
         """Write `config.json` (or the given file name), whole or not at all."""
         target = Path(path) / NAME if Path(path).is_dir() else Path(path)
-        write_text(target, json.dumps(self.to_dict(architecture), indent=2) + "\n")
+        write_text(target, json_text(self.to_dict(architecture), indent=2) + "\n")
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -1,30 +1,14 @@
-"""Writes logs that benchmark tools read: MLPerf's `:::MLLOG` and NVIDIA's `DLLL` lines."""
+"""Writes the log that MLPerf's tools read: `:::MLLOG` lines."""
 
 from __future__ import annotations
 
-import datetime
-import json
 import time
 from collections.abc import Mapping
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from bertkit.report.dllogger import LogFile
 from bertkit.tasks.pretraining.config import PretrainConfig
-
-
-class _LogFile:
-    """A text file that is appended to line by line, and flushed after each."""
-
-    def __init__(self, path: str) -> None:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self._stream: IO[str] = open(path, "a", encoding="utf-8")  # noqa: SIM115 - see close()
-
-    def write(self, prefix: str, entry: Mapping[str, Any]) -> None:
-        self._stream.write(f"{prefix} {json.dumps(dict(entry))}\n")
-        self._stream.flush()
-
-    def close(self) -> None:
-        self._stream.close()
+from bertkit.train.metrics import losses_are_finite
 
 
 class MlperfLog:
@@ -41,7 +25,7 @@ class MlperfLog:
     def __init__(
         self, path: str, config: PretrainConfig, length: int, first_step: int, eval_records: int
     ) -> None:
-        self._file = _LogFile(path)
+        self._file = LogFile(path)
         self._batch = config.global_batch_size
         self._target = config.target_mlm_accuracy
         self._reached = False
@@ -85,8 +69,8 @@ class MlperfLog:
         self._event("eval_accuracy", numbers.get("mlm_accuracy"), meta=place)
         self._event("eval_stop", kind="INTERVAL_END", meta=place)
         self._block("block_start", "INTERVAL_START")
-        if self._target is not None and numbers.get("mlm_accuracy", -1.0) >= self._target:
-            self._reached = True
+        if self._target is not None and losses_are_finite(numbers):
+            self._reached |= numbers.get("mlm_accuracy", -1.0) >= self._target
 
     def close(self) -> None:
         """End the run: `success` where the target was reached, `aborted` where not."""
@@ -119,62 +103,5 @@ class MlperfLog:
                     "lineno": 0,
                     **(meta or {}),
                 },
-            },
-        )
-
-
-class JsonSummary:
-    """A run in the lines of NVIDIA's dllogger, with its names.
-
-    Args:
-        path: the file.
-        config: resolved settings by name.
-    """
-
-    def __init__(self, path: str, config: Mapping[str, Any]) -> None:
-        self._file = _LogFile(path)
-        self._begin = time.time()
-        self._last: dict[str, float] = {}
-        self._rates: list[float] = []
-        self._write("PARAMETER", config)
-
-    def log(self, step: int, kind: str, numbers: Mapping[str, float]) -> None:
-        """The numbers of a log line or an evaluation."""
-        if kind == "eval":
-            self._write([0, step], {f"eval_{name}": value for name, value in numbers.items()})
-            return
-        self._last = dict(numbers)
-        self._rates.append(numbers.get("sequences_per_second", 0.0))
-        renamed = {
-            "average_loss": numbers.get("loss"),
-            "learning_rate": numbers.get("learning_rate"),
-            "average_perf_per_step": numbers.get("sequences_per_second"),
-        }
-        self._write([0, step], renamed)
-
-    def close(self) -> None:
-        """The last line: the whole run."""
-        rates = sorted(self._rates)
-        self._write(
-            [],
-            {
-                "e2e_train_time": time.time() - self._begin,
-                "training_sequences_per_second": rates[len(rates) // 2] if rates else None,
-                "final_loss": self._last.get("loss"),
-            },
-        )
-        self._file.close()
-
-    def _write(self, step: Any, data: Mapping[str, Any]) -> None:
-        now = time.time()
-        self._file.write(
-            "DLLL",
-            {
-                "timestamp": f"{now:.6f}",
-                "datetime": str(datetime.datetime.fromtimestamp(now)),
-                "elapsedtime": f"{now - self._begin:.6f}",
-                "type": "LOG",
-                "step": step,
-                "data": dict(data),
             },
         )

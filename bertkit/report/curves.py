@@ -66,7 +66,8 @@ class Report:
 def _shown(run: Mapping[str, Any], kind: str, *names: str) -> str:
     """The first of these numbers that a run has, else a dash."""
     numbers = run.get(kind, {})
-    return next((f"{numbers[name]:.4f}" for name in names if name in numbers), "-")
+    found = (numbers[name] for name in names if numbers.get(name) is not None)
+    return next((f"{number:.4f}" for number in found), "-")
 
 
 def read_run(run: str) -> list[dict[str, Any]]:
@@ -181,7 +182,8 @@ def _curve(axis: Any, entries: list[dict[str, Any]], key: str, name: str, colour
         points = [
             (entry["step"], entry[key])
             for entry in entries
-            if entry.get("kind") == kind and math.isfinite(entry.get(key, math.nan))
+            # Numbers that were not finite are null.
+            if entry.get("kind") == kind and math.isfinite(_number(entry, key))
         ]
         if not points:
             continue
@@ -193,6 +195,12 @@ def _curve(axis: Any, entries: list[dict[str, Any]], key: str, name: str, colour
             axis.plot(steps, values, style, color=colour, alpha=0.22, linewidth=0.8)
             values = _smooth(values, max(2, int(len(values) * _SMOOTH_SHARE)))
         axis.plot(steps, values, style, color=colour, label=label, linewidth=1.6, markersize=5)
+
+
+def _number(entry: Mapping[str, Any], key: str) -> float:
+    """A number of a line; NaN where it has none."""
+    value = entry.get(key)
+    return math.nan if value is None else float(value)
 
 
 def _smooth(values: Sequence[float], span: int) -> tuple[float, ...]:

@@ -21,7 +21,6 @@ class TaskRow:
         help: what the command does, in one sentence.
         config: `module:class` of its settings, a `bertkit.train.config.TrainingConfig`.
         run: `module:function` of (settings, adapter), which starts the adapter and trains.
-        external_configs: its command also reads other systems' configuration files.
     """
 
     name: str
@@ -29,7 +28,6 @@ class TaskRow:
     help: str
     config: str
     run: str
-    external_configs: bool = False
 
     def config_class(self) -> Any:
         """The dataclass of its settings."""
@@ -47,7 +45,6 @@ TASKS = (
         help="Pretrain a BERT encoder with masked LM and next sentence prediction.",
         config="bertkit.tasks.pretraining.config:PretrainConfig",
         run="bertkit.tasks.pretraining.pretrain:pretrain",
-        external_configs=True,
     ),
     TaskRow(
         name="squad",

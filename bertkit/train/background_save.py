@@ -14,6 +14,7 @@ from bertkit.train.run_state import RunState
 
 Write = Callable[[nn.Module, Mapping[str, Any], RunState], Path]
 Weights = Callable[[], Mapping[str, Tensor]]
+Check = Callable[[nn.Module, RunState], None]
 
 
 class BackgroundSaver:
@@ -28,15 +29,22 @@ class BackgroundSaver:
             thread.
         write: writes a checkpoint, so that a reader sees all of it or nothing.
         background: False writes before `save` returns.
+        check: raises where the copy must not be saved; called in the caller's thread.
     """
 
     def __init__(
-        self, model: nn.Module, weights: Weights, write: Write, background: bool = True
+        self,
+        model: nn.Module,
+        weights: Weights,
+        write: Write,
+        background: bool = True,
+        check: Check = lambda model, state: None,
     ) -> None:
         self._model = model
         self._weights = weights
         self._write = write
         self._background = background
+        self._check = check
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
@@ -46,9 +54,14 @@ class BackgroundSaver:
         Args:
             stepper_state: from `Stepper.state`; copied.
             state: where the run stands.
+
+        Raises:
+            OSError, BertkitError: from the check; or what the writing before raised.
         """
         self.wait()
         self._fill()
+        # At once: the run must not go on with a broken model until the next save.
+        self._check(self._model, state)
         if not self._background:
             self._write(self._model, stepper_state, state)
             return

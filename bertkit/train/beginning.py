@@ -15,6 +15,8 @@ from bertkit.errors import BertkitError
 from bertkit.model.checkpoints import formats
 from bertkit.train import checkpoint
 from bertkit.train.agreement import require_agreement, settings_to_compare, told_by_main
+from bertkit.train.metrics import from_json
+from bertkit.train.nonfinite import LeftOut
 from bertkit.train.resume import AUTO, NEVER, ResumePoint, find_resume_point, recover
 from bertkit.train.run_state import RunState, length_before, load_state, require_same, versions
 from bertkit.train.starting_weights import digest_of, require_same_start
@@ -121,9 +123,13 @@ class Beginning:
             position=state.position,
             seconds=state.seconds,
             finished=finished,
-            train=dict(state.metrics.get("train", {})),
-            evaluation=dict(state.metrics.get("eval", {})),
+            train=(last := from_json(state.metrics.get("train", {}))),
+            evaluation=from_json(state.metrics.get("eval", {})),
             checkpoint=resumed,
+            left_out=LeftOut(
+                overflow_steps=int(last.get("overflow_steps", 0)),
+                skipped_steps=int(last.get("skipped_steps", 0)),
+            ),
         )
 
     def _load_start(self, model: nn.Module) -> None:

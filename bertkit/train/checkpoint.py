@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from bertkit.errors import DataError
+from bertkit.errors import BertkitError, DataError
 from bertkit.files import atomic_folder, refuse_lfs_pointer
 from bertkit.model.checkpoints import formats
+from bertkit.model.checkpoints.finite import named, not_finite
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.checkpoints.run_state import OPTIMIZER, STATE, WEIGHTS, require_intact
 from bertkit.temporary import PARTIAL, remove_leftovers, temporary_path
@@ -67,7 +68,11 @@ def save(
 
     Returns:
         The checkpoint's folder.
+
+    Raises:
+        BertkitError: weights or optimizer state are not finite; nothing was written or removed.
     """
+    require_finite_run(run, state.step, model.state_dict(), stepper_state)
     target = Path(run) / folder_name(state.step)
     with atomic_folder(target) as folder:
         save_pretrained(model, folder)
@@ -87,13 +92,46 @@ def save(
 
 def _remove_oldest(run: Path, state: RunState, keep_last: int, keep_every: int) -> None:
     # The one that --resume names: the same command again may still name it.
-    named = (state.resumed_from or {}).get("checkpoint")
+    kept = (state.resumed_from or {}).get("checkpoint")
     for step, old in in_run(run)[:-keep_last]:
-        if not (keep_every and step % keep_every == 0) and old.name != named:
+        if not (keep_every and step % keep_every == 0) and old.name != kept:
             # Under a name that no reader takes for a checkpoint while it shrinks.
             with temporary_path(old) as going:
                 old.rename(going)
                 shutil.rmtree(going)
+
+
+def require_finite_run(
+    run: str | Path,
+    step: int,
+    weights: Mapping[str, Tensor],
+    stepper_state: Mapping[str, Any] | None = None,
+) -> None:
+    """Check what is about to become a checkpoint.
+
+    Args:
+        run: its folder.
+        step: updates done.
+        weights: by name.
+        stepper_state: from `Stepper.state`.
+
+    Raises:
+        BertkitError: something is not finite; names it, and the last checkpoint.
+    """
+    state = not_finite(stepper_state or {})
+    found = not_finite(weights)
+    if not found and not state:
+        return
+    what = named(found, len(weights)) if found else f"the optimizer's {', '.join(state[:3])}"
+    last = latest(run)
+    kept = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
+    raise BertkitError(
+        f"the training has diverged by step {step}: "
+        + (f"{what} of the model" if found else f"{what} is not finite")
+        + f"; nothing was saved, {kept}",
+        "lower --learning-rate, lengthen the warm-up, or use bf16 instead of fp16; run the same"
+        " command again to go on from that checkpoint",
+    )
 
 
 def in_run(run: str | Path) -> list[tuple[int, Path]]:

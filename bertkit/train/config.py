@@ -10,7 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from bertkit.config import setting
+from bertkit.backends.process_group import PROCESS_TIMEOUT
+from bertkit.config import Layer, flatten, is_preset, setting
 from bertkit.settings import FREE, ROUNDING
 
 # AdamW without bias correction, as in Google's, MLPerf's and Cerebras' programs.
@@ -22,6 +23,7 @@ OPTIMIZERS = (
     "mlperf",
     "graphcore",
     "max_weight_norm",
+    "max_weight_norm_no_debias",
     "no_debias_clamp10",
     "sgd",
     "momentum",
@@ -30,11 +32,34 @@ SCHEDULES = ("linear", "polynomial", "constant", "up_down")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16", "fp16")
 LAYOUTS = ("auto", "unpadded", "padded")
 TRACKERS = ("tensorboard", "wandb")
+ON_NONFINITE = ("stop", "skip")
 
 
 def largest_divisor(number: int, most: int) -> int:
     """The largest divisor of a number that is not above `most`."""
     return next(size for size in range(min(most, number), 0, -1) if number % size == 0)
+
+
+def with_fitting_micro_batch(layers: list[Layer]) -> list[Layer]:
+    """Layers of settings in which a preset's micro-batch yields to the user's global batch.
+
+    Args:
+        layers: lowest first.
+    """
+    places: dict[str, tuple[int, Any]] = {}
+    for number, layer in enumerate(layers):
+        for key, value in flatten(layer.values).items():
+            places[key] = (number, value)
+    place, size = places.get("micro_batch_size", (-1, 0))
+    given, whole = places.get("global_batch_size", (-1, 0))
+    if place < 0 or given <= place or not is_preset(layers[place].origin):
+        return layers
+    # Values that are no numbers are refused later, with all others.
+    if not str(whole).isdecimal() or not int(whole) or int(whole) % size == 0:
+        return layers
+    origin = f"{layers[place].origin}, for {int(whole)} per step"
+    fitting = {"micro_batch_size": largest_divisor(int(whole), size)}
+    return [*layers[: place + 1], Layer(origin, fitting), *layers[place + 1 :]]
 
 
 def allow_other_vocab() -> Any:
@@ -114,7 +139,7 @@ class TrainingConfig(ComputeConfig):
     optimizer: str = setting(
         "adamw",
         help="AdamW; without bias correction, as in Google's, MLPerf's and Cerebras' programs; one "
-        "of five variants of LAMB; plain SGD (for comparisons); or SGD with beta1 as momentum.",
+        "of six variants of LAMB; plain SGD (for comparisons); or SGD with beta1 as momentum.",
         choices=OPTIMIZERS,
     )
     shard_optimizer: bool = setting(
@@ -164,6 +189,13 @@ class TrainingConfig(ComputeConfig):
     loss_scale: float = setting(
         0.0, help="Loss scale with --precision fp16; 0: dynamic.", minimum=0.0
     )
+    on_nonfinite: str = setting(
+        "stop",
+        help="When a loss or gradient is not finite: stop before the update, or skip the update "
+        "and go on (up to 50 times in a row). fp16's overflows are always skipped.",
+        choices=ON_NONFINITE,
+        on_resume=FREE,
+    )
     save_every: int = setting(
         500, help="Steps between checkpoints; 0: only at the end.", minimum=0, on_resume=FREE
     )
@@ -203,6 +235,12 @@ class TrainingConfig(ComputeConfig):
     )
     log_to: list[str] = setting(
         factory=list, help="Also log to tensorboard or wandb; repeatable.", on_resume=FREE
+    )
+    process_timeout: float = setting(
+        PROCESS_TIMEOUT,
+        help="Minutes to wait in a step for a process that does not answer.",
+        minimum=0.01,
+        on_resume=FREE,
     )
     seed: int = setting(12345, help="Seed for new weights, sample order and dropout.", minimum=0)
 
@@ -255,8 +293,6 @@ class TrainingConfig(ComputeConfig):
                 f"--global-batch-size {self.global_batch_size} is not a multiple of"
                 f" --micro-batch-size {self.micro_size}"
             )
-        if self.clip == "before" and self.precision == "fp16":
-            found.append("--clip before does not work with --precision fp16; use bf16")
         if self.end_learning_rate > self.learning_rate:
             found.append(
                 f"--end-learning-rate {self.end_learning_rate} is above"

@@ -1,4 +1,4 @@
-"""Implements five variants of LAMB, each under its own name."""
+"""Implements six variants of LAMB, each under its own name."""
 
 from __future__ import annotations
 
@@ -40,12 +40,16 @@ class LambVariant:
 # The systems these names come from: nvlamb is NVIDIA's and Habana's NVLAMB, mlperf the
 # TensorFlow LAMB of the MLPerf reference, graphcore Graphcore's TensorFlow 2 LAMB,
 # max_weight_norm PopTorch's as Graphcore's PyTorch BERT groups it (its default bound is the
-# largest fp16 number), no_debias_clamp10 Cerebras' cstorch.optim.Lamb.
+# largest fp16 number; max_weight_norm_no_debias their LAMBNoBiasCorrection), no_debias_clamp10
+# Cerebras' cstorch.optim.Lamb.
 LAMB_VARIANTS = {
     "nvlamb": LambVariant(),
     "mlperf": LambVariant(),
     "graphcore": LambVariant(decay_layer_norm=True),
     "max_weight_norm": LambVariant(clamp=65500.0, adapt_layer_norm=True),
+    "max_weight_norm_no_debias": LambVariant(
+        bias_correction=False, clamp=65500.0, adapt_layer_norm=True
+    ),
     "no_debias_clamp10": LambVariant(bias_correction=False, clamp=10.0, adapt_all=True),
 }
 
@@ -64,11 +68,16 @@ class Lamb(torch.optim.Optimizer):
     direction is taken from torch's fused Adam, which steps -decay * w by rate 1 to -u, so
     that one pass over memory does what a loop over operations would take many for.
 
+    As with PyTorch's fused optimizers, an attribute `found_inf` of 1 leaves a step out on
+    devices that are not read (`bertkit.train.optimizers.step_unless`).
+
     Args:
         groups: from `parameter_groups`, with `params`, `weight_decay` and `adapt`.
         spec: betas and eps.
         variant: which LAMB.
     """
+
+    _step_supports_amp_scaling = True
 
     def __init__(
         self, groups: Sequence[dict[str, Any]], spec: OptimizerSpec, variant: LambVariant
@@ -146,9 +155,12 @@ class Lamb(torch.optim.Optimizer):
 
         The form for GPUs, with gradients disabled by the caller; it runs on a CPU too.
         """
+        left_out: Tensor | None = getattr(self, "found_inf", None)
         if not group["adapt"]:
             updates = list(torch._foreach_mul(weights, -group["weight_decay"]))
             self._directions(updates, weights)
+            if left_out is not None:
+                torch._foreach_mul_(updates, 1.0 - left_out)
             torch._foreach_add_(weights, updates, alpha=group["lr"])
             return
         flat, updates, owners = self._flat(weights)
@@ -158,6 +170,8 @@ class Lamb(torch.optim.Optimizer):
         tops, bottoms = (torch.stack(torch._foreach_norm(items)) for items in (weights, updates))
         lengths = tops if self.variant.clamp is None else tops.clamp(max=self.variant.clamp)
         trusts = torch.where((tops > 0) & (bottoms > 0), lengths / bottoms, 1.0) * group["lr"]
+        if left_out is not None:
+            trusts = trusts * (1.0 - left_out)
         # A list of tensors without dimensions has no fast way; factors per row have.
         flat.view(len(owners), -1).mul_(trusts[owners][:, None])
         torch._foreach_add_(weights, updates)
@@ -166,6 +180,7 @@ class Lamb(torch.optim.Optimizer):
         """Take Adam's direction away from each of the updates."""
         states = [self.state[weight] for weight in weights]
         steps = [state["step"] for state in states]
+        left_out: Tensor | None = getattr(self, "found_inf", None)
         torch._foreach_add_(steps, 1)
         torch._fused_adam_(
             updates,
@@ -174,8 +189,11 @@ class Lamb(torch.optim.Optimizer):
             [item["exp_avg_sq"] for item in states],
             [],
             steps,
+            found_inf=left_out,
             **self.adam,
         )
+        if left_out is not None:
+            torch._foreach_sub_(steps, [left_out] * len(steps))
 
     def _flat(self, weights: list[Tensor]) -> tuple[Tensor, list[Tensor], Tensor]:
         """Room for the updates of several tensors, one after the other.

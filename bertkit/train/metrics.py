@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bertkit.files import open_binary, write_text
+from bertkit.strict_json import json_text
 from bertkit.train.run_files import METRICS
 
 
@@ -40,13 +41,20 @@ def summarise(sums: Mapping[str, float]) -> dict[str, float]:
     return result
 
 
+def losses_are_finite(numbers: Mapping[str, float]) -> bool:
+    """Whether an evaluation measured a model that computes: all losses in it are finite."""
+    return all(math.isfinite(value) for name, value in numbers.items() if name.endswith("loss"))
+
+
 def perplexity(loss: float) -> float:
     """e to the mean loss in nats; infinite where that overflows."""
-    return math.exp(loss) if loss < 700 else math.inf
+    return math.exp(loss) if not loss >= 700 else math.inf
 
 
 def read(path: str | Path) -> list[dict[str, Any]]:
     """The lines of a `metrics.jsonl`; a last line cut off by a crash is passed over.
+
+    Numbers that were not finite are None.
 
     Raises:
         DataError: the file cannot be read.
@@ -64,6 +72,17 @@ def read(path: str | Path) -> list[dict[str, Any]]:
     return entries
 
 
+def from_json(numbers: Mapping[str, float | None]) -> dict[str, float]:
+    """Numbers of a line or checkpoint, with NaN for those that were not finite."""
+    return {name: math.nan if value is None else value for name, value in numbers.items()}
+
+
+def left_out_text(numbers: Mapping[str, float]) -> dict[str, str]:
+    """How many steps of a run changed no weight, for people; nothing where all did."""
+    names = ("overflow_steps", "skipped_steps")
+    return {name.replace("_", " "): f"{numbers[name]:,.0f}" for name in names if numbers.get(name)}
+
+
 class MetricsFile:
     """`metrics.jsonl` of a run: one JSON object per line, each with `kind` and `step`.
 
@@ -75,13 +94,13 @@ class MetricsFile:
     def __init__(self, folder: str | Path, resumed_step: int) -> None:
         self.path = Path(folder) / METRICS
         kept = read(self.path) if self.path.is_file() and resumed_step else []
-        lines = [json.dumps(entry) for entry in kept if entry["step"] <= resumed_step]
+        lines = [json_text(entry) for entry in kept if entry["step"] <= resumed_step]
         write_text(self.path, "".join(line + "\n" for line in lines))
         self._stream = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
 
     def write(self, entry: Mapping[str, Any]) -> None:
         """Append a line and hand it to the operating system."""
-        self._stream.write(json.dumps(dict(entry)) + "\n")
+        self._stream.write(json_text(dict(entry)) + "\n")
         self._stream.flush()
 
     def close(self) -> None:

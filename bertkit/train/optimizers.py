@@ -115,6 +115,37 @@ def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
     return norm
 
 
+def not_finite(norm: Tensor) -> Tensor:
+    """1 where a norm is infinite or no number, 0 where it is finite; float32, 0-dim.
+
+    Stays on the device of the norm.
+    """
+    # Of infinity and of NaN this difference is NaN.
+    return ((norm - norm) != 0).float()
+
+
+def step_unless(left_out: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    """One update, or none where the flag is 1: weights, moments and step counts stay.
+
+    On an accelerator the kernels of optimizers that can do so read the flag themselves
+    (`_step_supports_amp_scaling`, as PyTorch marks them), so that the host need not wait.
+
+    Args:
+        left_out: from `not_finite`, the same in all processes that share the optimizer.
+        optimizer: its gradients are ready.
+    """
+    kernels = own_part(optimizer)
+    if left_out.device.type == "cpu" or not getattr(kernels, "_step_supports_amp_scaling", False):
+        if not bool(left_out):
+            optimizer.step()
+        return
+    kernels.found_inf, kernels.grad_scale = left_out, None  # type: ignore[attr-defined]
+    try:
+        optimizer.step()
+    finally:
+        del kernels.found_inf, kernels.grad_scale  # type: ignore[attr-defined]
+
+
 def named_state(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
     """Moments and step counts by parameter name, as tensors on the CPU.
 

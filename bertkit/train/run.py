@@ -13,7 +13,6 @@ The same call on the same folder resumes bit for bit, on GPUs where kernels are 
 from __future__ import annotations
 
 import copy
-import json
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,6 +29,7 @@ from bertkit.config import as_dict, dump_yaml
 from bertkit.data.prefetch import StepRange
 from bertkit.data.step_batch import StepBatch
 from bertkit.files import write_text
+from bertkit.strict_json import json_text
 from bertkit.train import checkpoint
 from bertkit.train.agreement import held_by_main, together
 from bertkit.train.beginning import Beginning
@@ -161,6 +161,8 @@ class TrainingRun:
             samples_per_step=config.global_batch_size,
             steps_this_run=config.steps_this_run,
             target=config.target,
+            on_nonfinite=config.on_nonfinite,
+            check_every_step=self.adapter.caps.scalar_reads == "free",
         )
         # Measured before the first step, while the device is idle.
         peak_share = self._peak_share()
@@ -185,7 +187,7 @@ class TrainingRun:
         if self.adapter.process_group.topology.is_main:
             make_way(self.folder, point, self.task.outputs)
             write_text(self.folder / CONFIG, dump_yaml(as_dict(self.config)))
-            facts = json.dumps(machine_facts(self.adapter), indent=1)
+            facts = json_text(machine_facts(self.adapter), indent=1)
             write_text(self.folder / MACHINE, facts + "\n")
 
     def _make_stepper(self, placed: nn.Module, steps: int) -> Stepper:

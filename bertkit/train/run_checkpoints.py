@@ -49,7 +49,7 @@ class RunCheckpoints:
         self._stepper = stepper
         self._samples = samples
         background = task.config.background_save
-        self._saver = BackgroundSaver(copy_to_save, weights, self._write, background)
+        self._saver = BackgroundSaver(copy_to_save, weights, self._write, background, self._check)
 
     def save(self, progress: Progress) -> Path:
         """Begin to write the checkpoint of where the run stands; returns its folder."""
@@ -77,6 +77,9 @@ class RunCheckpoints:
     def wait_for_saves(self) -> None:
         """Block until every checkpoint write has finished."""
         self._saver.wait()
+
+    def _check(self, model: nn.Module, state: RunState) -> None:
+        checkpoint.require_finite_run(self._config.output, state.step, model.state_dict())
 
     def _write(self, model: nn.Module, stepper_state: Mapping[str, Any], state: RunState) -> Path:
         written = checkpoint.save(

@@ -9,6 +9,7 @@ from bertkit.backends.base import Adapter, OptimizerSpec, Problem, StepPlan, Ste
 from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
 from bertkit.train.config import TrainingConfig, largest_divisor
+from bertkit.train.nonfinite import SKIP
 from bertkit.train.profiling import steps_to_profile
 from bertkit.train.schedule import Schedule, make_schedule, staged
 
@@ -71,6 +72,7 @@ def make_step_plan(
         save_every=config.save_every,
         recompute=config.recompute,
         profile=bool(config.profile_steps),
+        skip_nonfinite=config.on_nonfinite == SKIP,
     )
 
 

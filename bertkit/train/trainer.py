@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +19,10 @@ from bertkit import log
 from bertkit.backends.base import Stepper, Ticket
 from bertkit.backends.process_group import ProcessGroup
 from bertkit.data.step_batch import StepBatch
-from bertkit.errors import BertkitError, StoppedError
+from bertkit.errors import StoppedError
 from bertkit.train import metrics
 from bertkit.train.metrics import Recorder
+from bertkit.train.nonfinite import STOP, LeftOut, NonFiniteSteps
 from bertkit.train.stop_signals import StopSignals
 
 LINE_SECONDS = 10.0
@@ -40,6 +41,8 @@ class LoopSettings:
         samples_per_step: samples of every step; needed where `eval_every_samples` is given.
         steps_this_run: stop, saved, after so many steps of this call; 0 for no limit.
         target: (name, value): end when an evaluation's number of that name reaches the value.
+        on_nonfinite: what a loss or gradient that is not finite does: `stop` or `skip`.
+        check_every_step: look for one after every step; otherwise when numbers are read.
     """
 
     steps: int
@@ -50,6 +53,8 @@ class LoopSettings:
     samples_per_step: int = 1
     steps_this_run: int = 0
     target: tuple[str, float] | None = None
+    on_nonfinite: str = STOP
+    check_every_step: bool = False
 
 
 @dataclass
@@ -64,6 +69,7 @@ class Progress:
         train: the last log line's numbers.
         evaluation: the last evaluation's numbers.
         checkpoint: the last one written or resumed from.
+        left_out: counts of steps that changed no weight.
     """
 
     step: int = 0
@@ -73,6 +79,7 @@ class Progress:
     train: dict[str, float] = field(default_factory=dict)
     evaluation: dict[str, float] = field(default_factory=dict)
     checkpoint: Path | None = None
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 class CheckpointWriter(Protocol):
@@ -125,6 +132,7 @@ class Trainer:
         self.evaluate = evaluate
         self.process_group = process_group or ProcessGroup()
         self.peak_share = peak_share
+        self._finite = self._finite_check(Progress())
         # Tickets of steps whose numbers have not been read yet.
         self._pending: list[Ticket] = []
         self._bar: Any = None
@@ -137,8 +145,9 @@ class Trainer:
 
         Raises:
             StoppedError: after a signal or `steps_this_run`, once a checkpoint is written.
-            BertkitError: the loss is not a number any more; the last checkpoint stays.
+            BertkitError: a loss or gradient is not finite; the last checkpoint stays.
         """
+        self._finite = self._finite_check(progress)
         first = progress.step
         left = self.settings.steps - first
         end = first + min(left, self.settings.steps_this_run or left)
@@ -199,7 +208,8 @@ class Trainer:
 
     def _step(self, batch: StepBatch, progress: Progress) -> None:
         settings = self.settings
-        self._pending.append(self.stepper.train(batch, progress.step))
+        ticket = self.stepper.train(batch, progress.step)
+        self._pending.append(ticket)
         progress.step += 1
         before, progress.position = progress.position, batch.next_position
         samples = settings.eval_every_samples
@@ -210,7 +220,8 @@ class Trainer:
         evaluates = last or reaches or _due(progress.step, settings.eval_every)
         self._bar.update(1)
         # Numbers are also read before a checkpoint: one with NaN in it must not be written.
-        if saves or evaluates or _due(progress.step, settings.log_every):
+        failed = settings.check_every_step and self._finite.stops_at(ticket.sums)
+        if saves or evaluates or failed or _due(progress.step, settings.log_every):
             self._log(progress)
         if evaluates and self.evaluate:
             self._evaluate(progress)
@@ -227,20 +238,21 @@ class Trainer:
         now = time.perf_counter()
         elapsed, self._clock = now - self._clock, now
         progress.seconds += elapsed
+        # Raise before these numbers reach metrics.jsonl or a checkpoint.
+        checked = self._finite.check(steps, progress.step)
         # Means over all steps and processes since the last line.
-        sums = self.process_group.total(metrics.total(steps))
+        sums = self.process_group.total(metrics.total(checked.numbers))
         numbers = {
-            "loss": sums["loss"] / len(steps),
+            "loss": sums["loss"] / checked.losses if checked.losses else math.nan,
             **metrics.summarise(sums),
             "learning_rate": steps[-1]["learning_rate"],
-            **{name: steps[-1][name] for name in ("grad_norm",) if name in steps[-1]},
+            **({} if checked.grad_norm is None else {"grad_norm": checked.grad_norm}),
+            **self._left_out(progress, steps[-1]),
             "tokens_per_second": sums["tokens"] / elapsed,
             "sequences_per_second": sums["sequences"] / elapsed,
         }
         if self.peak_share:
             numbers["peak_share"] = self.peak_share(sums, elapsed)
-        # Raise before these numbers reach metrics.jsonl or a checkpoint.
-        self._require_finite(progress, steps)
         progress.train = numbers
         self._record(progress, "train", numbers)
         self._show(progress, seconds_per_step=elapsed / len(steps))
@@ -256,21 +268,25 @@ class Trainer:
             remaining = _duration(seconds_per_step * (total - progress.step))
             log.logger.info("step %d/%d: %s, %s left", progress.step, total, text, remaining)
 
-    def _require_finite(self, progress: Progress, steps: Sequence[Mapping[str, float]]) -> None:
-        for index, numbers in enumerate(steps):
-            if not math.isfinite(numbers["loss"]):
-                # The steps end at `progress.step`; this is the number of the failed one.
-                step = progress.step - len(steps) + index + 1
-                self.checkpoints.wait_for_saves()
-                kept = (
-                    f"; the checkpoint {progress.checkpoint} is intact"
-                    if progress.checkpoint
-                    else ""
-                )
-                raise BertkitError(
-                    f"the loss is {numbers['loss']} at step {step}{kept}",
-                    "lower --learning-rate, lengthen the warm-up, or use bf16 instead of fp16",
-                )
+    def _finite_check(self, progress: Progress) -> NonFiniteSteps:
+        def last_checkpoint() -> Path | None:
+            self.checkpoints.wait_for_saves()
+            return progress.checkpoint
+
+        policy = self.settings.on_nonfinite
+        return NonFiniteSteps(policy, self.process_group, progress.left_out, last_checkpoint)
+
+    def _left_out(self, progress: Progress, last: Mapping[str, float]) -> dict[str, float]:
+        """The loss scale and how many steps were left out, where steps can be."""
+        found: dict[str, float] = {}
+        counts = progress.left_out
+        if "loss_scale" in last:
+            found["overflow_steps"] = counts.overflow_steps
+        if last.get("loss_scale"):
+            found["loss_scale"] = last["loss_scale"]
+        if counts.skipped_steps or self.settings.on_nonfinite != STOP:
+            found["skipped_steps"] = counts.skipped_steps
+        return found
 
     def _evaluate(self, progress: Progress) -> None:
         assert self.evaluate is not None
@@ -294,7 +310,8 @@ class Trainer:
         if self.settings.target is None:
             return False
         name, value = self.settings.target
-        return progress.evaluation.get(name, -math.inf) >= value
+        numbers = progress.evaluation
+        return metrics.losses_are_finite(numbers) and numbers.get(name, -math.inf) >= value
 
     def _save(self, progress: Progress) -> None:
         def write() -> None:
@@ -341,6 +358,7 @@ def _short(numbers: Mapping[str, float]) -> str:
         texts.append(f"lr {numbers['learning_rate']:.2e}")
     if "tokens_per_second" in numbers:
         texts.append(f"{numbers['tokens_per_second']:,.0f} tokens/s")
+    texts += [f"{value} {name}" for name, value in metrics.left_out_text(numbers).items()]
     if "peak_share" in numbers:
         texts.append(f"{numbers['peak_share']:.0%} of peak")
     return ", ".join(texts)

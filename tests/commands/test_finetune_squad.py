@@ -130,3 +130,47 @@ def test_a_run_that_only_answers_has_the_lengths_of_the_run_that_trained(bertkit
     done = bertkit(*asked[:-1], "--output", place / "run", "--json")
     assert done.status == 0, done.err
     assert done.result["predict_questions"] == 1
+
+
+JOB = """
+export PT_HPU_LAZY_MODE=1
+mpirun -n 2 --allow-run-as-root python3 run_squad.py --do_train --bert_model=bert-large-uncased \\
+    --config_file=./bert_config.json --use_habana --use_fused_adam --do_lower_case \\
+    --output_dir=$PLACE/out --json-summary=$PLACE/log/dllogger.json --train_batch_size=4 \\
+    --gradient_accumulation_steps=2 --predict_batch_size=8 --seed=1 --max_seq_length=24 \\
+    --max_query_length 8 --doc_stride=8 --max_steps=4 --learning_rate=3e-3 \\
+    --num_train_epochs=2 --init_checkpoint=$PLACE/encoder --train_file=$PLACE/q.json \\
+    --skip_cache --do_predict --predict_file=$PLACE/q.json --do_eval \\
+    --eval_script=evaluate-v1.1.py --log_freq 2
+"""
+
+
+def test_a_job_of_habanas_program_runs_as_it_is(bertkit, place, monkeypatch):
+    monkeypatch.setenv("PLACE", str(place))
+    (place / "job.sh").write_text(JOB)
+    done = bertkit("finetune-squad", "--config", place / "job.sh", "--backend", "cpu", "--json")
+    assert done.status == 0, done.err
+    assert done.result["step"] == 4 and done.result["output"] == str(place / "out")
+    assert "--eval_script ignored" in done.err
+    text = (place / "log" / "dllogger.json").read_text().splitlines()
+    lines = [json.loads(line.removeprefix("DLLL ")) for line in text]
+    facts = {k: v for line in lines if line["step"] == "PARAMETER" for k, v in line["data"].items()}
+    # 2 cards x 4; 4 / 2 accumulations
+    assert (facts["global_batch_size"], facts["batch_size_per_pu"]) == (8, 2)
+    assert (facts["SEED"], facts["train_start"], facts["learning_rate"]) == (1, True, 3e-3)
+    assert (facts["training_samples"], facts["eval_features"], facts["checkpoint_step"]) == (
+        1,
+        1,
+        4,
+    )
+    steps = [(line["step"][1], line["data"]) for line in lines if len(line["step"]) == 2]
+    assert [step for step, _ in steps] == [2, 4, 4]
+    assert steps[1][1]["step_loss"] == steps[2][1]["final_loss"] == done.result["train"]["loss"]
+    whole = {k: v for line in lines if line["step"] == [] for k, v in line["data"].items()}
+    assert (whole["exact_match"], whole["F1"]) == (
+        done.result["scores"]["exact_match"], done.result["scores"]["f1"],
+    )  # fmt: skip
+    assert min(whole["e2e_inference_time"], whole["inference_sequences_per_second"]) > 0
+    plan = bertkit("finetune-squad", "--config", place / "job.sh", "--backend", "cpu", "--dry-run")
+    assert re.search(r"weight_decay +0\.0 +default of run_squad\.py", plan.out)
+    assert re.search(r"--warmup_proportion +0\.1 +default of run_squad\.py: warmup", plan.out)

@@ -66,3 +66,11 @@ def test_what_cannot_be_shown(bertkit, tmp_path):
     (tmp_path / "text.tfrecord").write_text("no record at all, whatever its name says")
     broken = bertkit("inspect", tmp_path / "text.tfrecord")
     assert broken.status == 3 and "text.tfrecord" in broken.err
+
+
+def test_a_rank_in_the_environment_silences_nothing(bertkit, trained, monkeypatch):
+    """As in an allocation of a cluster: the command joins no process group."""
+    for name, value in (("RANK", "3"), ("LOCAL_RANK", "3"), ("WORLD_SIZE", "8")):
+        monkeypatch.setenv(name, value)
+    assert "Record 0:" in bertkit("inspect", trained.valid).out
+    assert bertkit("inspect", trained.valid, "--json").result["records"]["records"] == 10

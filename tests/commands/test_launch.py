@@ -59,12 +59,19 @@ def test_other_commands_give_their_sections_alone(tmp_path):
     found = settings_of(*words, "--backend", "ipu")
     assert (found.backend, options_of(found, "ipu").replicas) == ("ipu", 4)
     assert options_of(found, "cuda").compile
-    assert settings_of("make-records", "--anything") is None and settings_of() is None
+    records = ("make-records", "--input", "a", "--output", "b", "--vocab", "c")
+    assert settings_of(*records) is None and settings_of() is None
 
 
 def test_what_the_command_would_refuse_is_refused():
     with pytest.raises(click.UsageError, match="No such option"):
         settings_of("pretrain", *FILES, "--bakend", "cuda")
+    with pytest.raises(click.UsageError, match=r"No such option.*--mls"):
+        settings_of("make-records", "--input", "a", "--output", "b", "--vocab", "c", "--mls", "8")
+    with pytest.raises(click.UsageError, match="No such option"):
+        settings_of("eval", "--input", "a", "--checkpoint", "b", "--bakend", "cuda")
+    with pytest.raises(click.UsageError, match=r"(?i)no such command.*pretrian"):
+        settings_of("pretrian", *FILES)
     with pytest.raises(click.UsageError, match="is not one of"):
         settings_of("finetune-squad", "--precision", "int8")
     with pytest.raises(UsageError, match="unknown setting"):

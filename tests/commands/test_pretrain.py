@@ -283,3 +283,12 @@ def test_unmasked_windows_are_masked_in_training(bertkit, shared, tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     losses = [row["mlm_loss"] for row in rows if "mlm_loss" in row]
     assert losses and all(0 < loss < 10 for loss in losses)
+
+
+def test_a_plan_for_several_processes_is_printed_once(bertkit, words, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank, expected in (("0", True), ("1", False)):
+        monkeypatch.setenv("RANK", rank)
+        done = bertkit(*words, "--dry-run", "--no-mock")
+        assert done.status == 0, done.err
+        assert ("x processes 2" in done.out) == expected

@@ -135,3 +135,56 @@ def test_graphcore_presets(read):
     for preset in ("", ":phase9"):
         with pytest.raises(ConfigError, match="names: defaults, phase1"):
             read(PRESETS, "presets.yml", preset)
+
+
+def test_rows_of_several_sequences(read):
+    """nlp/bert/pytorch/args.py of v3.4.1: accumulation is divided by packing_factor[length]."""
+    text = PRESETS + "  packing_factor: {128: 1.17, 384: 1.7}\n"
+    found, config = read(text, "presets.yml", ":phase1")
+    assert (config.global_batch_size, config.ipu.packing_factor) == (8 * 4 * 2048, 1.17)
+    assert (config.layout, config.sequences_per_pack) == ("packed", 3)
+    # Releases before count rows, which the file does not turn into sequences.
+    found, _ = read(PRESETS, "presets.yml", ":phase1")
+    assert any("about 1.17" in line for line in found.warnings())
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer"),
+    [
+        ("AdamW", "adamw_no_bias_correction"),
+        ("LAMB", "max_weight_norm"),
+        ("LAMBNoBiasCorrection", "max_weight_norm_no_debias"),
+    ],
+)
+def test_optimizers_of_the_pytorch_programs_by_their_formula(read, name, optimizer):
+    text = PRESETS.replace("optimizer: LAMB", f"optimizer: {name}")
+    assert read(text, "presets.yml", ":phase1")[1].optimizer == optimizer
+
+
+def test_their_keras_adamw_decays_by_another_rule_and_says_so(read):
+    values = {**FLAT, "optimizer_opts": {"name": "AdamW", "params": {"weight_decay_rate": 0.01}}}
+    found, config = read(values)
+    assert (config.optimizer, config.weight_decay) == ("adamw", 0.01)
+    assert any("whatever the learning rate" in line for line in found.warnings())
+
+
+def test_updates_per_call_of_the_engine_multiply_the_steps(read):
+    text = PRESETS + "  batches_per_step: 4\n"
+    found, config = read(text, "presets.yml", ":phase1")
+    assert (config.max_steps, config.ipu.device_iterations) == (4 * 7038, 1)
+    assert any("there with every 4" in line for line in found.warnings())
+
+
+def test_samples_of_a_length_that_they_have_no_number_for(read):
+    values = {key: value for key, value in FLAT.items() if key != "total_num_train_samples"}
+    with pytest.raises(ConfigError, match="no total_num_train_samples, for which"):
+        read({**values, "max_seq_length": 256})
+
+
+def test_what_their_models_lack_is_said(read):
+    """utilities/options.py of v3.4.1: use_qkv_bias and the like are False."""
+    found, _ = read(NESTED)
+    texts = {key.key: key.text for key in found.keys if key.outcome == found.default_origin}
+    for name in ("use_cls_layer", "use_qkv_bias", "use_projection_bias"):
+        assert "lacks it" in texts[name]
+    assert texts["embedding_serialization_factor"] == "ipu.embedding_serialization = 2"

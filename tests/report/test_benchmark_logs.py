@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 
 from bertkit.backends import registry
 from bertkit.errors import TargetNotReachedError
+from bertkit.report.benchmark_logs import MlperfLog
 from bertkit.tasks.pretraining.config import EvalConfig, mlperf_eval_samples
 from bertkit.tasks.pretraining.evaluate import evaluate_checkpoints
 from bertkit.tasks.pretraining.pretrain import pretrain
@@ -97,3 +99,15 @@ def test_contradictions_are_named(settings):
     assert "--eval-every-samples often: a number above 0, or mlperf" in found
     assert "--eval-every and --eval-every-samples exclude each other" in found
     assert "--eval-every-samples needs --eval-input" in found
+
+
+def test_a_target_is_not_reached_by_a_model_that_computes_nothing(settings, records, tmp_path):
+    log = MlperfLog(
+        str(tmp_path / "mlperf.txt"), settings(target_mlm_accuracy=0.0), 24, 0, eval_records=10
+    )
+    log.log(5, "eval", {"mlm_accuracy": 0.5, "mlm_loss": math.nan})
+    log.close()
+    found = events(tmp_path / "mlperf.txt", ":::MLLOG")
+    by_key = {event["key"]: event for event in found}
+    assert by_key["run_stop"]["metadata"]["status"] == "aborted"
+    assert by_key["eval_loss"]["value"] is None

@@ -95,3 +95,17 @@ def test_without_matplotlib(run, tmp_path, monkeypatch):
     with pytest.raises(MissingDependencyError) as caught:
         draw_report([run("one", 3)], str(tmp_path / "x.png"))
     assert "bertkit[plot]" in caught.value.hint
+
+
+def test_numbers_that_were_not_finite_are_left_out(run, tmp_path):
+    """They are null in metrics.jsonl; NaN in those of older versions."""
+    folder = run("one", steps=5)
+    with open(f"{folder}/metrics.jsonl", "a") as stream:
+        stream.write('{"kind": "train", "step": 6, "loss": null, "grad_norm": null}\n')
+        stream.write('{"kind": "train", "step": 7, "loss": NaN}\n')
+        stream.write('{"kind": "train", "step": 8, "loss": null, "mlm_accuracy": null}\n')
+    report = draw_report([folder], str(tmp_path / "page.html"))
+    assert report.runs[0]["step"] == 8
+    assert " - " in report.text()
+    figure = make_figure({"one": read_run(folder)})
+    assert list(figure.axes[0].lines[0].get_xdata()) == [1, 2, 3, 4, 5]

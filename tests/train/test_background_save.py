@@ -17,7 +17,10 @@ import torch
 from safetensors.torch import load_file
 
 from bertkit.backends import registry
+from bertkit.backends.base import Ticket
+from bertkit.backends.torch.step import TorchStepper
 from bertkit.config import as_dict, dump_yaml
+from bertkit.errors import BertkitError
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.train import checkpoint
 from bertkit.train.background_save import BackgroundSaver
@@ -125,3 +128,41 @@ def test_killed_while_saving_the_checkpoint_before_is_whole(settings, tmp_path):
     one, two = (load_file(f"{r.checkpoint}/model.safetensors") for r in (whole, last))
     assert all(torch.equal(one[name], two[name]) for name in one)
     shutil.rmtree(config.output)
+
+
+def test_what_must_not_be_saved_stops_the_run_at_once():
+    """Not when the next checkpoint is due."""
+    written = []
+
+    def refuse(model, state):
+        raise ValueError(f"step {state}")
+
+    saver = BackgroundSaver(
+        torch.nn.Linear(1, 1),
+        torch.nn.Linear(1, 1).state_dict,
+        lambda *words: written.append(words),
+        check=refuse,
+    )
+    with pytest.raises(ValueError, match="step 1"):
+        saver.save({}, 1)
+    saver.wait()
+    assert not written
+
+
+def test_weights_that_break_without_a_norm_are_found_before_they_are_saved(settings, monkeypatch):
+    """As on machines that tell no norm of the gradient."""
+    train = TorchStepper.train
+
+    def broken(self, batch, step):
+        ticket = train(self, batch, step)
+        if step == 5:
+            with torch.no_grad():
+                next(self.model.parameters()).fill_(float("nan"))
+        sums = {name: torch.tensor(1.0) for name in ticket.sums if name != "grad_norm"}
+        return Ticket(sums, ticket.facts)
+
+    monkeypatch.setattr(TorchStepper, "train", broken)
+    config = settings(save_every=5, keep_last=1, max_steps=10)
+    with pytest.raises(BertkitError, match=r"diverged by step 10: .*step-0000005"):
+        pretrain(config, registry.get("cpu"))
+    assert [step for step, _ in checkpoint.in_run(config.output)] == [5]

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 import torch
 
-from bertkit.errors import DataError
+from bertkit.errors import BertkitError, DataError
 from bertkit.model.heads import BertForPreTraining
 from bertkit.train import checkpoint
 from bertkit.train.run_state import RunState, load_state
@@ -131,3 +132,41 @@ def test_several_runs_keep_the_order_given(tmp_path):
         (tmp_path / name / "model.safetensors").write_bytes(b"")
     found = checkpoint.find([str(tmp_path / "b"), str(tmp_path / "a")])
     assert [step for step, _ in found] == [2, 10, 5]
+
+
+@pytest.mark.parametrize("where", ["model", "moments", "scale"])
+def test_what_is_not_finite_is_never_written(settings, save, tmp_path, where):
+    """The last door, whoever knocks: the checkpoint before stays, and is named."""
+    good = save(3)
+    model = BertForPreTraining(settings().model)
+    moments = {"optimizer": {"w": {"exp_avg_sq": torch.ones(3)}}, "scaler": {"scale": 2.0}}
+    if where == "model":
+        with torch.no_grad():
+            model.bert.pooler.dense.weight[1, 2] = math.inf
+    elif where == "moments":
+        moments["optimizer"]["w"]["exp_avg_sq"][1] = math.nan
+    else:
+        moments["scaler"]["scale"] = math.inf
+    with pytest.raises(BertkitError) as caught:
+        checkpoint.save(
+            tmp_path / "run", model=model, stepper_state=moments, state=state(4), keep_last=1
+        )
+    name = {
+        "model": "bert.pooler.dense.weight",
+        "moments": "optimizer.w.exp_avg_sq",
+        "scale": "scaler.scale",
+    }[where]
+    assert name in caught.value.message
+    assert f"nothing was saved, the last good checkpoint is {good}" in caught.value.message
+    assert [step for step, _ in checkpoint.in_run(tmp_path / "run")] == [3]
+
+
+def test_numbers_that_are_not_finite_are_null(save, settings, tmp_path):
+    folder = checkpoint.save(
+        tmp_path / "run", model=BertForPreTraining(settings().model), stepper_state={},
+        state=state(5, metrics={"train": {"loss": math.nan}, "eval": {"perplexity": math.inf}}),
+    )  # fmt: skip
+    assert "NaN" not in (folder / "state.json").read_text()
+    assert load_state(folder).metrics == {
+        "train": {"loss": None}, "eval": {"perplexity": None},
+    }  # fmt: skip

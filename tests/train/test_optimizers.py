@@ -7,6 +7,7 @@ import torch
 
 from bertkit.backends.base import OptimizerSpec
 from bertkit.errors import ConfigError
+from bertkit.train.background_save import copied
 from bertkit.train.lamb import Lamb, LambVariant
 from bertkit.train.optimizers import (
     NAMES,
@@ -14,7 +15,9 @@ from bertkit.train.optimizers import (
     load_named_state,
     make_optimizer,
     named_state,
+    not_finite,
     parameter_groups,
+    step_unless,
 )
 
 # What each variant does to a matrix, a bias and a LayerNorm weight, from the systems' sources.
@@ -24,6 +27,9 @@ EXPECTED = {
     "graphcore": {"debias": True, "clamp": None, "adapt": "matrix", "decay": "matrix norm"},
     "max_weight_norm": {
         "debias": True, "clamp": 65500.0, "adapt": "matrix norm", "decay": "matrix",
+    },
+    "max_weight_norm_no_debias": {
+        "debias": False, "clamp": 65500.0, "adapt": "matrix norm", "decay": "matrix",
     },
     "no_debias_clamp10": {
         "debias": False, "clamp": 10.0, "adapt": "matrix bias norm", "decay": "matrix",
@@ -246,3 +252,65 @@ def test_clipping_adds_nothing_to_the_norm():
     assert float(ours.grad.norm()) == pytest.approx(1e-6, rel=1e-6)
     torch.nn.utils.clip_grad_norm_([theirs], 1e-6)
     assert float(theirs.grad.norm()) < 0.9e-6
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_norm_that_is_not_finite_is_flagged(value):
+    assert float(not_finite(torch.tensor(value))) == 1.0
+    assert float(not_finite(torch.tensor(3e38))) == 0.0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_that_is_left_out_changes_nothing(name):
+    model = Small()
+    optimizer = make_optimizer(model, OptimizerSpec(name, weight_decay=0.1))
+    for group in optimizer.param_groups:
+        group["lr"] = 0.1
+    for step, flag in enumerate((0.0, 1.0, 0.0)):
+        for key, value in gradients(step).items():
+            model.get_parameter(key).grad = value
+        before = {key: value.clone() for key, value in model.state_dict().items()}
+        state = copied(named_state(optimizer))
+        step_unless(torch.tensor(flag), optimizer)
+        moved = any(not torch.equal(before[k], v) for k, v in model.state_dict().items())
+        assert moved == (flag == 0.0)
+        if flag:
+            assert same(state, named_state(optimizer))
+
+
+@pytest.mark.parametrize("name", ["adamw", *EXPECTED])
+def test_kernels_that_read_the_flag_themselves(name):
+    """The way of accelerators, on which nobody reads the flag: without it, the same bits."""
+    ends = []
+    for flags in ((None, None), (0.0, 1.0, 0.0)):
+        model = Small()
+        optimizer = make_optimizer(model, OptimizerSpec(name, weight_decay=0.1))
+        assert optimizer._step_supports_amp_scaling
+        for number, flag in enumerate(flags):
+            seen = {None: number, 0.0: number // 2}.get(flag, 7)
+            for key, value in gradients(seen).items():
+                model.get_parameter(key).grad = value if flag != 1.0 else value * math.nan
+            if flag is not None:
+                optimizer.found_inf, optimizer.grad_scale = torch.tensor(flag), None
+            update(optimizer)
+        ends.append((model.state_dict(), named_state(optimizer)))
+    assert same(*[end[0] for end in ends])
+    assert same(*[end[1] for end in ends])
+
+
+def update(optimizer):
+    """One step as on a GPU."""
+    for group in optimizer.param_groups:
+        group["lr"] = 0.1
+        if isinstance(optimizer, Lamb):
+            with torch.no_grad():
+                optimizer.update_together(group["params"], group)
+    if not isinstance(optimizer, Lamb):
+        optimizer.step()
+
+
+def same(one, other):
+    """Whether nested mappings hold equal tensors."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    return torch.equal(one, other)

@@ -29,7 +29,7 @@ from bertkit.backends.cs.schedule import EngineSchedule
 from bertkit.backends.cs.session import CsLoader, explain_errors
 from bertkit.backends.cs.state import Snapshots
 from bertkit.backends.cs.step import CsStepper
-from bertkit.backends.process_group import ProcessGroup, Topology
+from bertkit.backends.process_group import PROCESS_TIMEOUT, ProcessGroup, Topology
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import ConfigError
 from bertkit.train.config import UNCORRECTED
@@ -93,7 +93,12 @@ class CsAdapter(Adapter):
         """All settings that the systems do not support."""
         return rules.problems(self.caps, plan, optimizer)
 
-    def start(self, options: Any = None, distributed: bool = False) -> Topology:
+    def start(
+        self,
+        options: Any = None,
+        distributed: bool = False,
+        process_timeout: float = PROCESS_TIMEOUT,
+    ) -> Topology:
         """Make the engine's one backend, or take the one that this process has.
 
         Raises:
@@ -224,7 +229,10 @@ def _backend(options: CsOptions) -> Any:
     """The process's backend; there can be only one."""
     cstorch = _cstorch()
     kind = options.device.upper()
-    now = cstorch.current_backend(raise_exception=False, raise_warning=False)
+    try:
+        now = cstorch.backend()  # without arguments the one that exists
+    except RuntimeError:
+        now = None
     if now is not None:
         compiles = not (options.validate_only or options.compile_only)
         if now.backend_type.name != kind or now.is_e2e_execution != compiles:

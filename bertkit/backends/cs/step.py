@@ -129,7 +129,8 @@ class CsStepper:
         self.model.train()
         numbers = self._run(session, self._train, step + 1)
         self.snapshots.step = step + 1
-        return Ticket(numbers, {"learning_rate": self.schedule(step), **facts})
+        scale = {"loss_scale": self.plan.loss_scale} if self.scaler else {}
+        return Ticket(numbers, {"learning_rate": self.schedule(step), **scale, **facts})
 
     def evaluate(self, batch: StepBatch) -> Ticket:
         """Sums without an update and without dropout."""

@@ -21,7 +21,8 @@ from bertkit.backends.hpu.optimizers import (
     load_fused_state,
 )
 from bertkit.backends.hpu.options import HpuOptions
-from bertkit.backends.torch.distributed import explain_lost_process, reduce_gradients
+from bertkit.backends.torch.distributed import reduce_gradients
+from bertkit.backends.torch.lost_process import explain_lost_process
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.data.step_batch import MicroBatch, StepBatch, multiplied
 from bertkit.errors import ConfigError
@@ -152,7 +153,7 @@ class HpuStepper(TorchStepper):
             self.engine.mark()
         return loss, parts
 
-    def _backward(self, loss: Tensor) -> None:
+    def _backward(self, loss: Tensor, total: Tensor | None) -> None:
         torch.autograd.backward(loss)
 
     def _to_device(self, values: np.ndarray) -> Tensor:

@@ -31,7 +31,7 @@ from bertkit.backends.ipu.options import IpuOptions
 from bertkit.backends.ipu.pipeline import make_pipeline
 from bertkit.backends.ipu.process_group import PopdistProcessGroup, join_process_group
 from bertkit.backends.ipu.step import AttachedModel, IpuStepper
-from bertkit.backends.process_group import ProcessGroup, Topology
+from bertkit.backends.process_group import PROCESS_TIMEOUT, ProcessGroup, Topology
 from bertkit.backends.torch.step import plain_weights
 from bertkit.data.prefetch import Prefetch
 from bertkit.data.step_batch import StepBatch
@@ -102,7 +102,12 @@ class IpuAdapter(Adapter):
         """All settings that IPUs do not support."""
         return rules.problems(self.caps, plan, optimizer)
 
-    def start(self, options: Any = None, distributed: bool = False) -> Topology:
+    def start(
+        self,
+        options: Any = None,
+        distributed: bool = False,
+        process_timeout: float = PROCESS_TIMEOUT,
+    ) -> Topology:
         """Join the processes that poprun started.
 
         Raises:

@@ -75,8 +75,9 @@ def join_process_group(replicas: int, distributed: bool) -> ProcessGroup:
         raise ConfigError(
             f"this command runs in one process, poprun started {world}", "start it without poprun"
         )
-    # Code that checks settings and prints results reads the rank from these.
+    # Code that checks settings reads the number of processes from these.
     os.environ.update(WORLD_SIZE=str(world), RANK=str(rank), LOCAL_RANK=str(rank))
+    log.set_rank(rank)
     if rank:
         log.setup(-1)
     popdist.init()

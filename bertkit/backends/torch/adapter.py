@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from bertkit.backends.base import Adapter, Caps, OptimizerSpec, Problem, Schedule, StepPlan, Task
 from bertkit.backends.process_group import ProcessGroup
 from bertkit.backends.torch.distributed import wrap
+from bertkit.backends.torch.machine_errors import explained
 from bertkit.backends.torch.matmul_speed import matrix_flops
 from bertkit.backends.torch.step import TorchStepper, make_scaler, plain_weights, setting_problems
 from bertkit.data.prefetch import Prefetch
 from bertkit.data.step_batch import StepBatch
+from bertkit.errors import BertkitError
 from bertkit.train.optimizers import make_optimizer
 
 
@@ -86,6 +88,10 @@ class TorchAdapter(Adapter):
     def weights(self, model: nn.Module) -> dict[str, Tensor]:
         """Plain CPU tensors."""
         return plain_weights(model)
+
+    def explained(self, error: BaseException) -> BertkitError | None:
+        """Too little memory, or a device that fails."""
+        return explained(error)
 
     def close(self) -> None:
         """Leave the process group."""

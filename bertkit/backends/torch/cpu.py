@@ -11,7 +11,7 @@ from torch import nn
 
 from bertkit import log
 from bertkit.backends.base import Caps, Probe, Schedule, StepPlan, Task
-from bertkit.backends.process_group import Topology
+from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.step import TorchStepper
@@ -46,6 +46,7 @@ class CpuAdapter(TorchAdapter):
         shards_optimizer=True,
         recomputes=True,
         profiles=True,
+        skips_nonfinite=True,
     )
 
     def probe(self) -> Probe:
@@ -64,11 +65,16 @@ class CpuAdapter(TorchAdapter):
         units = getattr(torch.cpu, "_is_amx_tile_supported", None)
         return "bf16" if hidden_size >= _LARGE and units and units() else "fp32"
 
-    def start(self, options: Any = None, distributed: bool = False) -> Topology:
+    def start(
+        self,
+        options: Any = None,
+        distributed: bool = False,
+        process_timeout: float = PROCESS_TIMEOUT,
+    ) -> Topology:
         """Keep freed memory in the process, and join the process group."""
         if "GLIBC_TUNABLES" not in os.environ:
             keep_freed_memory()
-        self.process_group = start_group("gloo", distributed)
+        self.process_group = start_group("gloo", distributed, process_timeout)
         return self.process_group.topology
 
     def build(

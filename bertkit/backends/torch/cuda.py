@@ -10,12 +10,13 @@ import torch
 from torch import nn
 
 from bertkit.backends.base import Caps, Probe, Schedule, StepPlan, Task
-from bertkit.backends.process_group import Topology
+from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.backends.torch.working_weights import WorkingWeights
+from bertkit.errors import MissingDependencyError
 from bertkit.train.optimizers import NAMES
 
 _HAS_BF16 = 8  # compute capability
@@ -43,6 +44,7 @@ class CudaAdapter(TorchAdapter):
         constant_totals=True,
         recomputes=True,
         profiles=True,
+        skips_nonfinite=True,
     )
 
     def best_precision(self, hidden_size: int) -> str:
@@ -89,14 +91,23 @@ class CudaAdapter(TorchAdapter):
         found = f"{len(names)} x {names[0]}, CUDA {torch.version.cuda}"
         return Probe("cuda", True, found, version=version, devices=names)
 
-    def start(self, options: Any = None, distributed: bool = False) -> Topology:
+    def start(
+        self,
+        options: Any = None,
+        distributed: bool = False,
+        process_timeout: float = PROCESS_TIMEOUT,
+    ) -> Topology:
         """Take this process's GPU, and join the others of a run."""
         if getattr(options, "deterministic", False):
             _be_deterministic()
         # cuDNN makes a plan for every new shape of a masked batch, half a second each.
         torch.backends.cuda.enable_cudnn_sdp(False)
-        torch.cuda.set_device(Topology.from_environment().local_rank)
-        self.process_group = start_group("nccl", distributed)
+        index = Topology.from_environment().local_rank
+        _require_device(index)
+        torch.cuda.set_device(index)
+        self.process_group = start_group(
+            "nccl", distributed, process_timeout, torch.device("cuda", index)
+        )
         return self.process_group.topology
 
     def peak_flops(self, precision: str) -> float:
@@ -122,6 +133,24 @@ class CudaAdapter(TorchAdapter):
         stepper = super().build(model, task, plan, optimizer, schedule)
         stepper.working = working
         return stepper
+
+
+def _require_device(index: int) -> None:
+    """Check that this process's GPU is among those it sees.
+
+    Raises:
+        MissingDependencyError: it is not.
+    """
+    count = torch.cuda.device_count()
+    if index >= count:
+        seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+        limit = f" (CUDA_VISIBLE_DEVICES={seen})" if seen is not None else ""
+        raise MissingDependencyError(
+            f"LOCAL_RANK is {index}, but this process sees {count}"
+            f" {'GPU' if count == 1 else 'GPUs'}{limit}",
+            "start as many processes per machine as it has GPUs, and let each of them see all:"
+            " with srun --gpus-per-node, not --gpus-per-task",
+        )
 
 
 def _allow_tf32(precision: str) -> None:

@@ -18,10 +18,19 @@ from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from bertkit import log
-from bertkit.backends.process_group import ProcessGroup, Topology
-from bertkit.errors import BertkitError, ConfigError
+from bertkit.backends.process_group import PROCESS_TIMEOUT, ProcessGroup, Topology
+from bertkit.backends.torch.lost_process import (
+    LostProcessError,
+    close_notes,
+    explain_lost_process,
+    open_notes,
+)
+from bertkit.errors import BertkitError, ConfigError, StoppedError, TargetNotReachedError
 
-_TIMEOUT = datetime.timedelta(minutes=30)  # evaluation and saving happen between collectives
+# For what all wait for while one process works: evaluating, reading and preparing data.
+_WORK_MINUTES = 30.0
+# Exit statuses that all processes of a run end with together: stopped, target missed.
+_ALIKE = (StoppedError.exit_code, TargetNotReachedError.exit_code)
 _NEEDED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -30,17 +39,25 @@ class TorchProcessGroup(ProcessGroup):
 
     Args:
         topology: this process's place among them.
+        minutes: to wait in a step for a process that does not answer.
     """
 
-    def __init__(self, topology: Topology) -> None:
+    def __init__(self, topology: Topology, minutes: float = PROCESS_TIMEOUT) -> None:
         super().__init__(topology)
-        self._host = dist.new_group(backend="gloo", timeout=_TIMEOUT)
+        self._notes = open_notes(topology, minutes)
+        work = datetime.timedelta(minutes=max(minutes, _WORK_MINUTES))
+        with explain_lost_process():
+            # Two groups of the host: in steps, and between them.
+            self._steps = dist.new_group(
+                backend="gloo", timeout=datetime.timedelta(minutes=minutes)
+            )
+            self._work = dist.new_group(backend="gloo", timeout=work)
 
     def sum(self, values: Sequence[float]) -> list[float]:
         """Numbers added up over all processes; the same result in each of them."""
         tensor = torch.tensor(list(values), dtype=torch.float64)
         with explain_lost_process():
-            dist.all_reduce(tensor, group=self._host)
+            dist.all_reduce(tensor, group=self._steps)
         result: list[float] = tensor.tolist()
         return result
 
@@ -48,47 +65,55 @@ class TorchProcessGroup(ProcessGroup):
         """Any small object of every process, in the order of their ranks."""
         found: list[Any] = [None] * self.topology.world
         with explain_lost_process():
-            dist.all_gather_object(found, item, group=self._host)
+            dist.all_gather_object(found, item, group=self._work)
         return found
 
     def collect(self, item: Any) -> list[Any]:
         """Any object of every process, in the order of ranks; empty but in the main one."""
         found = [None] * self.topology.world if self.topology.is_main else None
         with explain_lost_process():
-            dist.gather_object(item, found, group=self._host)
+            dist.gather_object(item, found, group=self._work)
         return found or []
+
+    def wait(self) -> None:
+        """Return once every process has called this."""
+        with explain_lost_process():
+            dist.all_reduce(torch.zeros(1), group=self._work)
+
+    def report_failure(self, error: BaseException) -> None:
+        """Leave a note for the other processes, unless they know or do the same."""
+        ending = isinstance(error, BertkitError) and error.exit_code in _ALIKE
+        if self._notes is None or ending or isinstance(error, LostProcessError):
+            return
+        text = str(error).strip().partition("\n")[0][:300]
+        plain = isinstance(error, BertkitError)
+        self._notes.write(text if plain else f"{type(error).__name__}: {text}")
+        self._notes.wait_until_read()
 
     def close(self) -> None:
         """Leave the group; the process can then end, or start another one."""
+        close_notes()
         dist.destroy_process_group()
 
 
-class explain_lost_process:
-    """Turns the error of a collective call that another process left into one clear line."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if isinstance(error, RuntimeError):
-            reason = str(error).strip().splitlines()[-1][:200]
-            raise BertkitError(
-                f"another process of this run has died or does not respond ({reason})",
-                "the first error above says why; run the same command again to resume from the "
-                "last checkpoint",
-            ) from error
-
-
-def start_group(backend: str, distributed: bool) -> ProcessGroup:
+def start_group(
+    backend: str,
+    distributed: bool,
+    process_timeout: float = PROCESS_TIMEOUT,
+    device: torch.device | None = None,
+) -> ProcessGroup:
     """Join the processes that torchrun started; alone where it did not.
 
     Args:
         backend: that carries gradients: gloo or nccl.
         distributed: whether the command can train in several processes.
+        process_timeout: minutes to wait in a step for a process that does not answer.
+        device: this process's, where the backend wants to know it (nccl).
 
     Raises:
         ConfigError: several processes for a command that runs in one, or an incomplete
             environment.
+        BertkitError: the processes do not find each other.
     """
     topology = Topology.from_environment()
     if topology.world == 1:
@@ -104,10 +129,20 @@ def start_group(backend: str, distributed: bool) -> ProcessGroup:
             f"WORLD_SIZE is {topology.world}, but {', '.join(missing)} are not set",
             "start with: torchrun --nproc-per-node N -m bertkit pretrain ...",
         )
+    log.set_rank(topology.rank)
     if not topology.is_main:
         log.setup(-1)
-    dist.init_process_group(backend, timeout=_TIMEOUT)
-    return TorchProcessGroup(topology)
+    limit = datetime.timedelta(minutes=process_timeout)
+    try:
+        dist.init_process_group(backend, timeout=limit, device_id=device)
+    except (dist.DistError, ValueError, RuntimeError) as error:
+        line = str(error).strip().partition("\n")[0][:200]
+        place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+        raise BertkitError(
+            f"the {topology.world} processes of this run do not find each other at {place}: {line}",
+            "check MASTER_ADDR and MASTER_PORT, and that all processes were started",
+        ) from error
+    return TorchProcessGroup(topology, process_timeout)
 
 
 def wrap(model: nn.Module, process_group: ProcessGroup, unused: bool) -> nn.Module:
@@ -120,20 +155,28 @@ def wrap(model: nn.Module, process_group: ProcessGroup, unused: bool) -> nn.Modu
     """
     if process_group.topology.world == 1:
         return model
-    return DistributedDataParallel(
-        model, gradient_as_bucket_view=True, find_unused_parameters=unused
-    )
+    with explain_lost_process():
+        return DistributedDataParallel(
+            model, gradient_as_bucket_view=True, find_unused_parameters=unused
+        )
 
 
-def reduce_gradients(parameters: Sequence[Tensor], divisor: int = 1) -> None:
+def reduce_gradients(
+    parameters: Sequence[Tensor], divisor: int = 1, norm: Tensor | None = None
+) -> Tensor:
     """Add up the gradients of all processes in one call.
 
     Args:
         parameters: the same ones have a gradient in every process.
         divisor: of the sums.
+        norm: a number of this process that travels along, 0-dim.
+
+    Returns:
+        The sum of `norm` over the processes, divided likewise, 0-dim; 0 without it.
     """
     gradients = [item.grad for item in parameters if item.grad is not None]
-    flat = torch.cat([item.reshape(-1) for item in gradients])
+    own = gradients[0].new_zeros(()) if norm is None else norm
+    flat = torch.cat([*(item.reshape(-1) for item in gradients), own.reshape(1)])
     with explain_lost_process():
         dist.all_reduce(flat)
     if divisor != 1:
@@ -142,3 +185,4 @@ def reduce_gradients(parameters: Sequence[Tensor], divisor: int = 1) -> None:
     for item in gradients:
         item.copy_(flat[start : start + item.numel()].view_as(item))
         start += item.numel()
+    return flat[-1]

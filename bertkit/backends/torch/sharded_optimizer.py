@@ -11,7 +11,7 @@ from torch import nn
 from torch.distributed.optim import ZeroRedundancyOptimizer
 
 from bertkit.backends.base import OptimizerSpec
-from bertkit.backends.torch.distributed import explain_lost_process
+from bertkit.backends.torch.lost_process import explain_lost_process
 from bertkit.train.optimizers import optimizer_kind, parameter_groups
 
 

@@ -13,15 +13,37 @@ from torch import Tensor, nn
 
 from bertkit.backends.base import Caps, OptimizerSpec, Problem, Schedule, StepPlan, Task, Ticket
 from bertkit.backends.process_group import ProcessGroup
-from bertkit.backends.torch.distributed import explain_lost_process, reduce_gradients
+from bertkit.backends.torch.distributed import reduce_gradients
+from bertkit.backends.torch.lost_process import explain_lost_process
 from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.step_batch import MicroBatch, StepBatch, rescaled
 from bertkit.errors import ConfigError
-from bertkit.train.optimizers import clip_gradients, is_sharded, load_named_state, named_state
+from bertkit.train.optimizers import (
+    clip_gradients,
+    is_sharded,
+    load_named_state,
+    named_state,
+    not_finite,
+    step_unless,
+)
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 # NVIDIA's recipes start here: high enough for fp16, halved when gradients overflow.
 FIRST_LOSS_SCALE = 2.0**20
+
+
+def update_loss_scale(
+    scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer, left_out: Tensor
+) -> None:
+    """Lower the loss scale after a step that was left out (1), or count the step (0).
+
+    On its own the scaler looks at the gradients of this process before they are exchanged,
+    and so may find overflows that the other processes do not find.
+    """
+    found = scaler._per_optimizer_states[id(optimizer)]["found_inf_per_device"]
+    for flag in found.values():
+        flag.copy_(left_out)
+    scaler.update()
 
 
 def make_scaler(device: str, plan: StepPlan) -> torch.amp.GradScaler:
@@ -55,6 +77,10 @@ def step_seed(seed: int, step: int, rank: int) -> int:
 @dataclass
 class TorchStepper:
     """Forward and backward per micro-batch, then one clipped update.
+
+    A step whose loss or gradient is not finite, in any process, is left out by all of them:
+    they decide by the norm of the gradients after the exchange, which a loss that is not
+    finite makes NaN.
 
     Attributes:
         model: on `device`.
@@ -95,11 +121,15 @@ class TorchStepper:
         micro_batches = shared_scales(batch, self.process_group)
         with self._copies():
             for number, micro in enumerate(micro_batches):
-                with self._exchange(number, last=number == len(micro_batches) - 1):
+                last = number == len(micro_batches) - 1
+                with self._exchange(number, last):
                     loss, parts = self._forward(micro)
-                    self._backward(loss)
-                # Sums stay on the device; `read` fetches them later.
-                _accumulate(sums, {"loss": loss.detach(), **parts})
+                    # Sums stay on the device; `read` fetches them later.
+                    _accumulate(sums, {"loss": loss.detach(), **parts})
+                    self._backward(loss, sums["loss"] if last else None)
+        scale = self.scaler._get_scale_async() if self.scaler else None
+        if scale is not None:
+            sums["loss_scale"] = scale.clone()
         sums["grad_norm"] = self._update(self.optimizer)
         return Ticket(sums, step_facts(batch, rate))
 
@@ -171,11 +201,19 @@ class TorchStepper:
         with torch.autocast(self.device.type, half) if half else contextlib.nullcontext():
             return self.task.losses(self.model, tensors, micro)
 
-    def _backward(self, loss: Tensor) -> None:
+    def _backward(self, loss: Tensor, total: Tensor | None) -> None:
+        """Gradients of a micro-batch's loss.
+
+        Args:
+            loss: with its graph.
+            total: loss of the step so far; where it is not finite, all gradients become NaN.
+        """
         # Gradients are averaged over processes; the parts of the loss add up.
         world = self.process_group.topology.world
         whole = loss * world if world > 1 else loss
-        torch.autograd.backward(self.scaler.scale(whole) if self.scaler else whole)
+        # 1, or NaN: so the other processes hear of it by the exchange of gradients.
+        start = None if total is None else 1.0 + (total - total)
+        torch.autograd.backward(self.scaler.scale(whole) if self.scaler else whole, start)
 
     def _to_device(self, values: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(values))
@@ -185,19 +223,19 @@ class TorchStepper:
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
     def _update(self, optimizer: torch.optim.Optimizer) -> Tensor:
+        """One update, or none where the gradients are not finite; returns their norm."""
         # Clipping needs unscaled gradients.
         if self.scaler:
             self.scaler.unscale_(optimizer)
         parameters = [item for group in optimizer.param_groups for item in group["params"]]
         norm = clip_gradients(parameters, self.plan.max_grad_norm)
         if self.plan.clip == "before" and self.process_group.topology.world > 1:
-            reduce_gradients(parameters, self.process_group.topology.world)
-        # The scaler skips the update where gradients overflowed.
+            # From here on the norm is the same number in every process: the mean.
+            norm = reduce_gradients(parameters, self.process_group.topology.world, norm)
+        left_out = not_finite(norm)
+        step_unless(left_out, optimizer)
         if self.scaler:
-            self.scaler.step(optimizer)
-            self.scaler.update()
-        else:
-            optimizer.step()
+            update_loss_scale(self.scaler, optimizer, left_out)
         optimizer.zero_grad(set_to_none=True)
         return norm
 
@@ -259,6 +297,7 @@ def setting_problems(caps: Caps, plan: StepPlan, optimizer: OptimizerSpec) -> li
         ("--shard-optimizer", optimizer.shard, caps.shards_optimizer),
         ("--recompute", plan.recompute, caps.recomputes),
         ("--profile-steps", plan.profile, caps.profiles),
+        ("--on-nonfinite skip", plan.skip_nonfinite, caps.skips_nonfinite),
     )
     return found + [
         Problem(flag, f"{flag} does not work on {caps.name}; leave it out")

@@ -16,6 +16,7 @@ from crc32c import crc32c
 
 from bertkit.errors import DataError
 from bertkit.files import is_utf8, open_binary
+from bertkit.strict_json import json_text
 
 FILES = "files"
 CHECKSUM = "checksum"
@@ -104,5 +105,5 @@ def broken_container(path: Path) -> str:
 
 def _own(content: Mapping[str, Any]) -> str:
     # As it comes back from a file, so that types that JSON does not know make no difference.
-    text = json.dumps(json.loads(json.dumps(content)), sort_keys=True)
+    text = json.dumps(json.loads(json_text(content)), sort_keys=True)
     return f"{crc32c(text.encode()):08x}"

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from bertkit.errors import ConfigError
+from bertkit.errors import ConfigError, DataError
 from bertkit.model.checkpoints.contents import CheckpointContents
+from bertkit.model.checkpoints.finite import named, not_finite
 from bertkit.model.checkpoints.loading import shortened
 from bertkit.model.checkpoints.model_class import ModelClass
 from bertkit.model.config import BertConfig
@@ -39,12 +40,16 @@ class Completeness:
         missing: parameters of that class that nothing gave a value.
         unexpected: tensors of the checkpoint that have no place and no known reason.
         misshapen: one text for each tensor of another shape than the configuration says.
+        not_finite: parameters and moments that hold NaN or infinity.
+        count: of parameters and moments.
     """
 
     architecture: str
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     misshapen: list[str] = field(default_factory=list)
+    not_finite: list[str] = field(default_factory=list)
+    count: int = 0
 
 
 def architecture_of(weights: Mapping[str, Tensor]) -> str:
@@ -123,7 +128,10 @@ def compare_with_model(
         for record in contents.tensors
         if record.target in contents.weights and _is_beyond(record.target, config)
     ]
-    return Completeness(kind.name, missing, [*contents.unknown, *beyond], misshapen)
+    found = not_finite(contents.weights) + not_finite(contents.moments, "moments of ")
+    count = len(contents.weights) + sum(map(len, contents.moments.values()))
+    unexpected = [*contents.unknown, *beyond]
+    return Completeness(kind.name, missing, unexpected, misshapen, found, count)
 
 
 def _is_beyond(name: str, config: BertConfig) -> bool:
@@ -138,7 +146,7 @@ def require_complete_checkpoint(
     allow_missing: Sequence[str],
     allow_unexpected: Sequence[str],
 ) -> None:
-    """Refuse a checkpoint that lacks parameters, or has tensors that nobody knows.
+    """Refuse a checkpoint that lacks parameters, is not finite, or has unknown tensors.
 
     Args:
         found: by `compare_with_model`.
@@ -147,8 +155,14 @@ def require_complete_checkpoint(
         allow_unexpected: patterns of names in the file that may be left out.
 
     Raises:
+        DataError: names tensors that are not finite.
         ConfigError: lists what is missing, surplus or of another shape.
     """
+    if found.not_finite:
+        raise DataError(
+            f"{source}: the model is broken: {named(found.not_finite, found.count)}",
+            "the run that wrote it diverged; take an earlier checkpoint",
+        )
     missing = [name for name in found.missing if not _matches(name, allow_missing)]
     surplus = [name for name in found.unexpected if not _matches(name, allow_unexpected)]
     problems = list(found.misshapen[:5])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,8 @@ from bertkit.model.parameter_names import (
     is_parameter,
     layer_number,
 )
+from bertkit.strict_json import json_text
+from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class CheckpointToWrite:
         config: shape of the model.
         architecture: class of transformers that the weights make.
         has_vocab: whether `vocab.txt` is written beside, so that a tokenizer can be set up.
-        lower_case: whether that tokenizer lower-cases.
+        tokenizer: how text is treated, and how long it may be.
         card: text of a model card, Markdown.
         other_keys: what the source's `config.json` says beyond the shape: labels, and keys
             that bertkit does not know.
@@ -180,7 +181,7 @@ class CheckpointToWrite:
     config: BertConfig
     architecture: str
     has_vocab: bool
-    lower_case: bool
+    tokenizer: TokenizerFacts
     card: str
     other_keys: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -190,7 +191,7 @@ class CheckpointToWrite:
         kinds = {value.dtype for value in self.weights.values() if value.is_floating_point()}
         kind = {"torch_dtype": str(kinds.pop()).removeprefix("torch.")} if len(kinds) == 1 else {}
         values = {**self.config.to_dict(self.architecture), **self.other_keys, **kind}
-        write_text(path, json.dumps(values, indent=2) + "\n")
+        write_text(path, json_text(values, indent=2) + "\n")
 
 
 def require_tied(decoder: Tensor, words: Tensor, path: Path) -> None:

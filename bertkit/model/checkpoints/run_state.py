@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from bertkit.model.checkpoints.checksums import (
 from bertkit.model.checkpoints.contents import CheckpointContents, no_optimizer_state
 from bertkit.model.checkpoints.safe_pickle import load_tensors
 from bertkit.model.parameter_names import MOMENTS
+from bertkit.strict_json import json_text
 
 STATE = "state.json"
 OPTIMIZER = "optimizer.pt"
@@ -34,7 +34,7 @@ def write_state(folder: Path, values: Mapping[str, Any]) -> None:
         values: where the run stands.
     """
     content = sealed({**values, FILES: folder_facts(folder)})
-    (folder / STATE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    (folder / STATE).write_text(json_text(content, indent=1) + "\n", encoding="utf-8")
 
 
 def read_state(folder: Path) -> dict[str, Any]:

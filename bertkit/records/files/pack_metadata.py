@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bertkit.errors import DataError
 from bertkit.files import write_text
+from bertkit.strict_json import json_text
 
 KEY = "avg_seq_per_sample"
 
@@ -23,7 +24,7 @@ def metadata_path(folder: str | os.PathLike[str]) -> Path:
 
 def write_average(folder: str | os.PathLike[str], average: float) -> None:
     """Note the mean number of sequences per pack; an equal file is left alone."""
-    path, text = metadata_path(folder), json.dumps({KEY: average})
+    path, text = metadata_path(folder), json_text({KEY: average})
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
 

@@ -133,7 +133,7 @@ def _places(payload: bytes) -> list[tuple[int, int]]:
 
 def _short_messages(payload: bytes, at: int, end: int) -> list[tuple[int, int]]:
     """The ranges of the messages in field 1, most of which are shorter than 128 bytes."""
-    found = []
+    found: list[tuple[int, int]] = []
     while at < end:
         if payload[at] != _MESSAGE or payload[at + 1] > 127:
             rest = message_fields(payload, at, end, only=1)

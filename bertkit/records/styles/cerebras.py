@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from bertkit.files import write_text
 from bertkit.records.files.formats import TFRECORD
 from bertkit.records.styles.style import FinishedFolder, RecordStyle
 from bertkit.records.terms import OBJECTIVES, ONE_CORPUS, UNMASKED
+from bertkit.strict_json import json_text
 
 if TYPE_CHECKING:
     from bertkit.records.config import RecordsConfig
@@ -84,7 +84,7 @@ class CerebrasStyle(RecordStyle):
 
     def write_beside(self, folder: FinishedFolder, config: RecordsConfig) -> None:
         """Write `data_params.json`, with the original's names of arguments."""
-        text = json.dumps(_params(folder, config))
+        text = json_text(_params(folder, config))
         path = folder.path / PARAMS
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             write_text(path, text)

@@ -239,6 +239,7 @@ class EvalConfig(RecordBatchConfig, BackendSections):
     mlm_only: bool = setting(
         False, help="Measure only masked LM and its perplexity, not next sentence prediction."
     )
+    process_timeout: float = override(TrainingConfig, "process_timeout")
     limit: int = setting(0, help="Evaluate only on the first N records; 0: all.", minimum=0)
     min_mlm_accuracy: float | None = setting(
         None,

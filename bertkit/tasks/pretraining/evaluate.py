@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,8 +30,8 @@ from bertkit.model.checkpoints.loading import (
     load_config,
     load_into,
     load_weights,
-    tokenizer_facts,
 )
+from bertkit.model.checkpoints.tokenizer import tokenizer_facts
 from bertkit.model.checkpoints.vocabulary_padding import require_rows
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.batches import evaluation_feed
@@ -188,7 +189,7 @@ def evaluate_checkpoints(
     )
     # Refuse unsupported settings before the device is started.
     refuse(adapter.validate(plan, OptimizerSpec()))
-    adapter.start(options, distributed=True)
+    adapter.start(options, distributed=True, process_timeout=config.process_timeout)
     begin = time.perf_counter()
     qualities: list[CheckpointQuality] = []
     try:
@@ -210,16 +211,6 @@ def evaluate_checkpoints(
     )
 
 
-def _published(
-    qualities: Sequence[CheckpointQuality], source: RecordSource, config: EvalConfig
-) -> tuple[str, ...]:
-    lines = (
-        published_beside(Path(item.checkpoint), item.mlm_accuracy, source, config.limit)
-        for item in qualities
-    )
-    return tuple(line for line in lines if line)
-
-
 def _require_vocabulary(
     config: EvalConfig, source: RecordSource, checkpoints: Sequence[Path]
 ) -> None:
@@ -238,14 +229,31 @@ def _require_vocabulary(
             require_fitting(own, facts, allow_other=allow)
 
 
+def _published(
+    qualities: Sequence[CheckpointQuality], source: RecordSource, config: EvalConfig
+) -> tuple[str, ...]:
+    lines = (
+        published_beside(Path(item.checkpoint), item.mlm_accuracy, source, config.limit)
+        for item in qualities
+    )
+    return tuple(line for line in lines if line)
+
+
 def require_target(result: EvalResult, least: float | None) -> None:
     """Check the last checkpoint's masked LM accuracy.
 
     Raises:
         TargetNotReachedError: it is below `least`.
     """
+    if least is None or not result.checkpoints:
+        return
     last = result.checkpoints[-1]
-    if least is not None and not last.mlm_accuracy >= least:
+    if not math.isfinite(last.mlm_loss):
+        raise TargetNotReachedError(
+            f"the masked LM loss of {last.checkpoint} is {last.mlm_loss}, so"
+            f" --min-mlm-accuracy {least} is not reached"
+        )
+    if not last.mlm_accuracy >= least:
         raise TargetNotReachedError(
             f"masked LM accuracy {last.mlm_accuracy:.4f} of {last.checkpoint} is below"
             f" --min-mlm-accuracy {least}"

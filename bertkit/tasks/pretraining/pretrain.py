@@ -12,10 +12,12 @@ from torch import nn
 
 from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Stepper
+from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.config import as_dict
 from bertkit.errors import TargetNotReachedError
-from bertkit.report.benchmark_logs import JsonSummary, MlperfLog
+from bertkit.report.benchmark_logs import MlperfLog
+from bertkit.report.dllogger import JsonSummary, TrainingSummary
 from bertkit.report.trackers import make_trackers
 from bertkit.tasks.pretraining.batches import evaluation_feed, training_feed
 from bertkit.tasks.pretraining.config import PretrainConfig
@@ -24,7 +26,7 @@ from bertkit.tasks.pretraining.evaluate import measure_pretraining
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.prepare import Prepared, make_model, prepare
 from bertkit.train.dry_run import DryRun
-from bertkit.train.metrics import Tracker
+from bertkit.train.metrics import Tracker, left_out_text, losses_are_finite
 from bertkit.train.run import TrainingRun
 from bertkit.train.task import Evaluate, TrainingData, TrainingTask
 from bertkit.train.trainer import Progress
@@ -64,6 +66,7 @@ class PretrainResult:
                 for name in ("mlm_loss", "mlm_accuracy", "nsp_accuracy")
                 if name in numbers
             },
+            **left_out_text(self.train),
             "checkpoint": self.checkpoint,
         }
         width = max(map(len, shown))
@@ -134,7 +137,13 @@ class PretrainingTask(TrainingTask):
             length = self.ready.source.max_seq_length
             made.append(MlperfLog(config.mlperf_log, config, length, first_step, evaluated))
         if config.json_summary:
-            made.append(JsonSummary(config.json_summary, as_dict(config)))
+            lines = JsonSummary(config.json_summary, as_dict(config))
+            world = Topology.from_environment().world
+            samples = len(self.ready.source)
+            summary = TrainingSummary(
+                lines, config, samples=samples, world=world, first_step=first_step
+            )
+            made.append(summary)
         return made
 
 
@@ -157,7 +166,11 @@ def pretrain(
         StoppedError: stopped by a signal or `steps_this_run`, everything saved.
         TargetNotReachedError: no evaluation reached `target_mlm_accuracy`.
     """
-    adapter.start(options_of(config, adapter.caps.name), distributed=True)
+    adapter.start(
+        options_of(config, adapter.caps.name),
+        distributed=True,
+        process_timeout=config.process_timeout,
+    )
     ready = prepare(config, adapter, origins)
     run = TrainingRun(
         PretrainingTask(ready), adapter, make_trackers=make_trackers, overwrite=overwrite
@@ -186,12 +199,13 @@ def rehearse(ready: Prepared, adapter: Adapter, overwrite: bool) -> None:
     Raises:
         DataError, ConfigError: as `pretrain`, before its first step.
     """
-    DryRun(PretrainingTask(ready), adapter, overwrite=overwrite).check()
+    DryRun(PretrainingTask(ready), adapter, overwrite).check()
 
 
 def _require_target(config: PretrainConfig, progress: Progress) -> None:
     target = config.target_mlm_accuracy
-    reached = progress.evaluation.get("mlm_accuracy", -math.inf)
+    found = progress.evaluation if losses_are_finite(progress.evaluation) else {}
+    reached = found.get("mlm_accuracy", -math.inf)
     if target is not None and not reached >= target:
         raise TargetNotReachedError(
             f"masked LM accuracy {reached:.4f} at step {progress.step} is below"

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from bertkit import log
 from bertkit.data.record_source import SampleSource
 from bertkit.errors import ConfigError
-from bertkit.model.checkpoints.loading import tokenizer_facts, vocab_beside
+from bertkit.model.checkpoints.loading import vocab_beside
+from bertkit.model.checkpoints.tokenizer import tokenizer_facts
 from bertkit.records.config import RecordsConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tokenization import tokenizer_files

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from bertkit.errors import ConfigError, DataError
 from bertkit.files import read_json, write_text
 from bertkit.model.checkpoints.loading import load_into, load_weights
 from bertkit.model.heads import BertForQuestionAnswering
+from bertkit.strict_json import json_text
 from bertkit.tasks.squad.auto_batch_size import find_batch_size
 from bertkit.tasks.squad.batches import AnswerBatches, WindowBatcher, by_length
 from bertkit.tasks.squad.config import AnswerConfig
@@ -233,10 +233,4 @@ def _read_nbest(path: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _write(path: Path, values: Any) -> None:
-    write_text(path, json.dumps(values, indent=4, default=_plain) + "\n")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is not plain data")
+    write_text(path, json_text(values, indent=4) + "\n")

@@ -140,6 +140,12 @@ class SquadConfig(AnswerConfig, TrainingConfig):
         on_resume=FREE,
     )
     limit: int = setting(0, help="Use only the first N questions of each file; 0: all.", minimum=0)
+    json_summary: str | None = setting(
+        None,
+        help="File to log the run to in the format of NVIDIA's dllogger (JSON lines), with the"
+        " scores and the speed of answering.",
+        on_resume=FREE,
+    )
     global_batch_size: int = override(
         TrainingConfig,
         "global_batch_size",

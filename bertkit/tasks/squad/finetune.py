@@ -14,11 +14,13 @@ from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Stepper
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
+from bertkit.config import as_dict
 from bertkit.data.sample_feed import SampleFeed
 from bertkit.data.sample_order import SampleOrder
 from bertkit.errors import ConfigError
 from bertkit.files import sha256_of
 from bertkit.model.heads import BertForQuestionAnswering
+from bertkit.report.dllogger import JsonSummary, TrainingSummary, log_answers
 from bertkit.report.trackers import make_trackers
 from bertkit.tasks.squad.answer_files import (
     ANSWERS,
@@ -43,6 +45,7 @@ from bertkit.tasks.squad.score import score
 from bertkit.tokenization.vocabulary import vocabulary_bytes
 from bertkit.train.agreement import held_by_main
 from bertkit.train.dry_run import DryRun
+from bertkit.train.metrics import Tracker, left_out_text
 from bertkit.train.run import TrainingRun
 from bertkit.train.task import Evaluate, TrainingData, TrainingTask
 
@@ -60,6 +63,7 @@ class SquadResult:
         train: numbers of the last log line.
         predict_questions: in the file to answer.
         predict_windows: made of them.
+        predict_seconds: that answering took, without making the windows.
         predictions: file of the answers; empty without.
         scores: EM, F1 and more, percentages.
         seconds: of work, without start-up.
@@ -73,6 +77,7 @@ class SquadResult:
     train: dict[str, float] = field(default_factory=dict)
     predict_questions: int = 0
     predict_windows: int = 0
+    predict_seconds: float = 0.0
     predictions: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -85,6 +90,7 @@ class SquadResult:
             name: f"{value:,}" if name.endswith("total") else f"{value:.2f}"
             for name, value in self.scores.items()
         }
+        shown |= left_out_text(self.train)
         places = {"checkpoint": self.checkpoint, "predictions": self.predictions}
         shown |= {name: value for name, value in places.items() if value}
         width = max(map(len, shown), default=0)
@@ -159,6 +165,23 @@ class SquadTask(TrainingTask):
         windows = make_windows(self.ready, adapter, training=False)
         return partial(_evaluate, self.ready, adapter, stepper, windows)
 
+    def trackers(self, first_step: int) -> list[Tracker]:
+        """The log for benchmark tools that the settings ask for."""
+        config = self.config
+        if not config.json_summary:
+            return []
+        lines = JsonSummary(config.json_summary, as_dict(config))
+        lines.parameters(training_samples=len(self.ready.train_questions))
+        lines.parameters(training_features=self.train_windows)
+        summary = TrainingSummary(
+            lines,
+            config,
+            samples=self.train_windows,
+            world=Topology.from_environment().world,
+            first_step=first_step,
+        )
+        return [summary]
+
 
 def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> SquadResult:
     """Train, answer and score, as the settings say.
@@ -180,7 +203,11 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
     # Scoring alone needs no device and starts no process group.
     computes = config.trains or config.predicts
     if computes:
-        adapter.start(options_of(config, adapter.caps.name), distributed=True)
+        adapter.start(
+            options_of(config, adapter.caps.name),
+            distributed=True,
+            process_timeout=config.process_timeout,
+        )
     elif Topology.from_environment().world > 1:
         raise ConfigError("scoring runs in one process", "start it without torchrun")
     # Check all settings and files before any work.
@@ -214,6 +241,16 @@ def _work(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: boo
         if adapter.process_group.topology.is_main:
             version_2 = config.version_2_with_negative
             result.scores = score_folder(config.output, ready.predict_questions, version_2)
+    if config.json_summary and adapter.process_group.topology.is_main:
+        log_answers(
+            config.json_summary,
+            as_dict(config),
+            trained=result.train_windows > 0,
+            questions=result.predict_questions,
+            windows=result.predict_windows,
+            seconds=result.predict_seconds,
+            scores=result.scores,
+        )
 
 
 def rehearse(ready: Prepared, adapter: Adapter, overwrite: bool) -> None:
@@ -223,7 +260,7 @@ def rehearse(ready: Prepared, adapter: Adapter, overwrite: bool) -> None:
         DataError, ConfigError: as `finetune`, before its first step.
     """
     if ready.config.trains:
-        DryRun(SquadTask(ready), adapter, overwrite=overwrite).check()
+        DryRun(SquadTask(ready), adapter, overwrite).check()
     elif ready.start is not None and ready.shape is not None:
         with torch.device("meta"):
             model = BertForQuestionAnswering(ready.shape)
@@ -262,7 +299,9 @@ def _predict(ready: Prepared, adapter: Adapter, model: nn.Module, result: SquadR
     plan = answering_plan(ready.step_plan, config)
     # A new stepper without an optimizer, for inference.
     stepper = adapter.build(adapter.place(model), SpanObjective(), plan)
+    begin = time.perf_counter()
     predictions = _answers(ready, adapter, stepper, windows)
+    result.predict_seconds = time.perf_counter() - begin
     if adapter.process_group.topology.is_main:
         write_predictions(config.output, predictions, config.version_2_with_negative)
     result.predict_windows = len(windows)

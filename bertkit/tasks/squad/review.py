@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from bertkit import log
 from bertkit.errors import DataError
 from bertkit.files import atomic_write, read_json, write_text
 from bertkit.optional import require
+from bertkit.strict_json import json_text
 from bertkit.tasks.squad.questions import Question, is_writable, split_words
 from bertkit.tasks.squad.score import best_of_each, exact_match, f1, f1_version_2
 
@@ -80,7 +80,7 @@ def review(
 
 def write_review(folder: str | Path, found: Mapping[str, Any]) -> None:
     """Write `review.json` into a run's folder."""
-    text = json.dumps(found, indent=1, ensure_ascii=False)
+    text = json_text(found, indent=1, readable=True)
     write_text(Path(folder) / NAME, text + "\n")
 
 

@@ -11,11 +11,13 @@ import synthetic
 import torch
 from safetensors.torch import load_file
 
+from backends.torch.two_processes import batches, make, weights
 from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan
+from bertkit.backends.process_group import Topology
 from bertkit.backends.torch.cuda import CudaAdapter
 from bertkit.backends.torch.options import CudaOptions
-from bertkit.errors import StoppedError
+from bertkit.errors import MissingDependencyError, StoppedError
 from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.objective import PretrainingObjective
@@ -161,3 +163,41 @@ def test_a_step_whose_gradients_overflow_in_fp16_is_left_out(run):
     assert math.isfinite(result.train["loss"])
     weights = load_file(Path(result.checkpoint) / "model.safetensors")
     assert all(value.isfinite().all() for value in weights.values())
+
+
+@pytest.mark.parametrize(("count", "seen"), [(1, "3"), (2, None)])
+def test_a_rank_beyond_the_gpus_is_one_line(monkeypatch, count, seen):
+    """As srun --gpus-per-task=1 gives each process: one GPU, but a LOCAL_RANK of 3."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setattr(torch.backends.cuda, "enable_cudnn_sdp", lambda wanted: None)
+    for name, value in (("WORLD_SIZE", "4"), ("RANK", "3"), ("LOCAL_RANK", "3")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if seen:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", seen)
+    with pytest.raises(MissingDependencyError) as caught:
+        CudaAdapter().start(distributed=True)
+    assert caught.value.message.startswith(f"LOCAL_RANK is 3, but this process sees {count} GPU")
+    assert "--gpus-per-node" in caught.value.hint
+    assert ("CUDA_VISIBLE_DEVICES=3" in caught.value.message) == bool(seen)
+
+
+@needs_gpu
+@pytest.mark.parametrize("name", ["adamw", "nvlamb", "no_debias_clamp10", "sgd"])
+@pytest.mark.parametrize("norm", [0.0, 1.0])
+def test_a_gradient_that_is_not_finite_changes_nothing_on_the_gpu(name, norm):
+    with registry.get("cuda") as adapter:
+        adapter.start()
+        model, _, stepper = make(adapter, name, 1e-2, max_grad_norm=norm)
+        for step, batch in enumerate(batches(Topology(), "micro_batch")):
+            before = weights(model)
+            counts = {k: v.get("step") for k, v in stepper.state()["optimizer"].items()}
+            if step == 1:
+                masked = batch.micro_batches[0].arrays["mlm_weights"]
+                masked[masked > 0] = math.inf
+            (numbers,) = stepper.read([stepper.train(batch, step)])
+            same = all(torch.equal(value, weights(model)[key]) for key, value in before.items())
+            assert same == (step == 1) and math.isfinite(numbers["grad_norm"]) == (step != 1)
+            if step == 1:
+                after = stepper.state()["optimizer"]
+                assert counts == {key: value.get("step") for key, value in after.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -12,6 +14,30 @@ from bertkit.backends.process_group import Topology
 
 def furthest(one, other):
     return max(float((one[name] - other[name]).abs().max()) for name in one)
+
+
+@pytest.mark.parametrize("clip", ["before", "after"])
+@pytest.mark.parametrize("scaled", [True, False])
+def test_where_one_process_overflows_all_leave_the_step_out(ranks, clip, scaled):
+    """With fp16's loss scale and without, clipped before and after the exchange."""
+    first, second = (rank[f"overflow {clip} {scaled}"] for rank in ranks)
+    for name, value in first["weights"].items():
+        assert torch.isfinite(value).all()
+        assert torch.equal(value, second["weights"][name]), "the processes have drifted apart"
+    for found in (first, second):
+        assert [step["changed"] for step in found["steps"]] == [True, False, True]
+        assert [math.isfinite(step["norm"]) for step in found["steps"]] == [True, False, True]
+        assert found["scale"] == (2.0**9 if scaled else None)
+    norms = [[step["norm"] for step in found["steps"]] for found in (first, second)]
+    assert norms[0][::2] == norms[1][::2], "the norm is one number of all processes"
+
+
+def test_a_loss_that_is_no_number_leaves_the_step_out_everywhere(ranks):
+    """Although all gradients are finite, and the other process's loss is."""
+    for rank in ranks:
+        assert rank["loss is none"]["changes"] == [True, False, True]
+    first, second = (rank["loss is none"]["weights"] for rank in ranks)
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 @pytest.mark.parametrize("normalisation", ["global_step", "micro_batch"])

@@ -118,6 +118,7 @@ def test_loss_scaling_leaves_the_numbers_and_skips_overflows():
     for number in range(3):
         a = plain.read([plain.train(step_batch([1, 2], [3, 4]), number)])[0]
         b = scaled.read([scaled.train(step_batch([1, 2], [3, 4]), number)])[0]
+        assert b.pop("loss_scale") == 2.0**10
         assert a == pytest.approx(b)
     torch.testing.assert_close(plain.model.weight, scaled.model.weight)
     before = scaled.model.weight.detach().clone()

@@ -6,6 +6,7 @@ Run by the test, with torchrun's environment: python two_processes.py FOLDER
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 from pathlib import Path
 
@@ -121,8 +122,65 @@ def sharded(adapter, name):
     return {"whole": found[False], "sharded": found[True], "resumed": weights(model)}
 
 
+def one_overflows(adapter, clip, scaled):
+    """Three steps; in the second the gradient of process 1 alone is not finite."""
+    model, _, stepper = make(adapter, "adamw", 1e-2, max_grad_norm=1.0, clip=clip)
+    if scaled:
+        stepper.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
+    topology, found = adapter.process_group.topology, []
+    for step, batch in enumerate(batches(topology, "micro_batch")):
+        if step == 1 and topology.rank == 1:
+            masked = batch.micro_batches[0].arrays["mlm_weights"]
+            masked[masked > 0] = math.inf
+        before = weights(model)
+        (numbers,) = stepper.read([stepper.train(batch, step)])
+        changed = any(
+            not torch.equal(before[name], value) for name, value in weights(model).items()
+        )
+        found.append({"norm": numbers["grad_norm"], "changed": changed})
+    scale = stepper.scaler.get_scale() if scaled else None
+    return {"steps": found, "weights": weights(model), "scale": scale}
+
+
+class OnlyTheLossIsNone(PretrainingObjective):
+    """A loss of NaN over gradients that are finite, in process 1's second step."""
+
+    def __init__(self, rank):
+        super().__init__()
+        # Frozen fields are of the settings; these are none.
+        self.__dict__.update(rank=rank, calls=itertools.count(1))
+
+    def losses(self, model, tensors, batch):
+        loss, sums = super().losses(model, tensors, batch)
+        return (loss + math.nan if next(self.calls) == 4 and self.rank == 1 else loss), sums
+
+
+def one_loss_is_none(adapter):
+    """Three steps of two micro-batches; changes of the weights by step."""
+    torch.manual_seed(5)
+    model = adapter.place(BertForPreTraining(SHAPE))
+    topology = adapter.process_group.topology
+    stepper = adapter.build(
+        model, OnlyTheLossIsNone(topology.rank), StepPlan(max_grad_norm=0.0),
+        adapter.optimizer(model, OptimizerSpec("adamw")), lambda step: 1e-2,
+    )  # fmt: skip
+    changes = []
+    for step, batch in enumerate(batches(topology, "global_step")):
+        before = weights(model)
+        stepper.train(batch, step)
+        after = weights(model)
+        changes.append(any(not torch.equal(before[name], after[name]) for name in before))
+    return {"changes": changes, "weights": weights(model)}
+
+
 def everything(adapter):
     return {
+        **{
+            f"overflow {clip} {scaled}": one_overflows(adapter, clip, scaled)
+            for clip in ("before", "after")
+            for scaled in (True, False)
+        },
+        "loss is none": one_loss_is_none(adapter),
         **{f"plain {kind}": plain(adapter, kind) for kind in ("global_step", "micro_batch")},
         **{f"clip {clip}": clipped(adapter, clip) for clip in ("before", "after")},
         **{f"sharded {name}": sharded(adapter, name) for name in SHARDED},

@@ -102,7 +102,7 @@ def test_a_damaged_record_is_found_while_picking(sample, tmp_path):
     (tmp_path / "bad.tfrecord").write_bytes(blob)
     with pytest.raises(DataError, match=r"record \d+ at byte \d+: wrong checksum of its data"):
         pick_eval([str(tmp_path / "bad.tfrecord")], tmp_path / "out", 60)
-    assert not read_manifest(tmp_path / "out").complete
+    assert read_manifest(tmp_path / "out") is None
     assert not (tmp_path / "out" / NAME).exists()
 
 

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import synthetic
+from safetensors.torch import load_file, save_file
 
 from bertkit.backends import registry
 from bertkit.data.record_source import RecordSource
@@ -75,6 +77,31 @@ def test_the_target(trained, records):
     broken = replace(result.checkpoints[0], mlm_accuracy=math.nan)
     with pytest.raises(TargetNotReachedError):
         require_target(replace(result, checkpoints=[broken]), 0.0)
+    # A model that computes nothing is right by chance.
+    for loss in (math.nan, math.inf):
+        broken = replace(result.checkpoints[0], mlm_accuracy=1.0, mlm_loss=loss)
+        with pytest.raises(TargetNotReachedError, match=f"the masked LM loss of .* is {loss}"):
+            require_target(replace(result, checkpoints=[broken]), 0.0)
+
+
+def test_a_model_that_is_not_finite_is_neither_evaluated_nor_trained(
+    bertkit, trained, settings, records
+):
+    place = Path(trained.checkpoint) / "model.safetensors"
+    tensors = load_file(place)
+    tensors["bert.pooler.dense.bias"].fill_(math.nan)
+    save_file(tensors, place, metadata={"format": "pt"})
+    done = bertkit(
+        "eval", "-i", records / "eval.tfrecord", "-c", trained.checkpoint,
+        "--min-mlm-accuracy", 0.0, "--backend", "cpu",
+    )  # fmt: skip
+    assert done.status == 3
+    first, hint = done.err.strip().splitlines()
+    assert f"{trained.checkpoint}: the model is broken: 1 of 46 tensors are not finite" in first
+    assert first.endswith("bert.pooler.dense.bias") and "earlier checkpoint" in hint
+    for changes in ({"init_checkpoint": trained.checkpoint, "output": f"{trained.output}2"}, {}):
+        with pytest.raises(DataError, match=r"not finite .*: bert\.pooler\.dense\.bias"):
+            pretrain(settings(max_steps=6, save_every=2, **changes), CPU)
 
 
 def test_what_cannot_be_evaluated(trained, tmp_path):

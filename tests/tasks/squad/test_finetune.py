@@ -11,7 +11,8 @@ import transformers
 from terminated import terminated
 
 from bertkit.backends.torch.cpu import CpuAdapter
-from bertkit.errors import ConfigError, DataError, StoppedError
+from bertkit.backends.torch.step import TorchStepper
+from bertkit.errors import BertkitError, ConfigError, DataError, StoppedError
 from bertkit.model.checkpoints.hf import load_weights, save_pretrained
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
@@ -171,3 +172,30 @@ def test_settings_shared_with_pretraining_decide_numbers(settings, tmp_path):
         settings["output"] = str(tmp_path / str(number))
         found = load_weights(finetune(SquadConfig(**settings, **change), CpuAdapter()).checkpoint)
         assert differs != all(torch.equal(base[name], found[name]) for name in base), change
+
+
+def test_a_model_that_is_not_finite_is_refused_by_name(settings, encoder):
+    """Not after the first step, with advice about the learning rate."""
+    model = BertForPreTraining(BertConfig.from_file(encoder))
+    with torch.no_grad():
+        model.bert.embeddings.LayerNorm.weight[0] = float("nan")
+    save_pretrained(model, encoder)
+    with pytest.raises(DataError, match=r"not finite .*: bert\.embeddings\.LayerNorm\.weight"):
+        finetune(SquadConfig(**settings), CpuAdapter())
+
+
+def test_steps_left_out_are_counted(settings, monkeypatch):
+    train = TorchStepper.train
+
+    def broken(self, batch, step):
+        if step == 1:
+            batch.micro_batches[0].arrays["span_weights"][:] = float("inf")
+        return train(self, batch, step)
+
+    monkeypatch.setattr(TorchStepper, "train", broken)
+    settings |= {"max_steps": 3, "save_every": 0}
+    with pytest.raises(BertkitError, match="at step 2; there is no checkpoint yet"):
+        finetune(SquadConfig(**settings), CpuAdapter())
+    result = finetune(SquadConfig(**settings, on_nonfinite="skip"), CpuAdapter())
+    assert result.step == 3 and result.train["skipped_steps"] == 1
+    assert "skipped steps  1" in result.text()

@@ -1,0 +1,202 @@
+"""Says which process of a run failed, and why, where others only see a lost connection.
+
+A process that fails leaves a note in the store through which the processes of a run found
+each other (PyTorch's TCPStore). A thread in each of the others waits for it, so that they
+know it even if the store goes away with the process that failed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import socket
+import threading
+import time
+from typing import Any
+
+import torch
+from torch import distributed as dist
+
+from bertkit.backends.process_group import Topology
+from bertkit.errors import BertkitError
+
+_FAILED, _READ = "failed", "read"
+_NOBODY = "-"
+_LONG = datetime.timedelta(days=20)  # in milliseconds, 31 bits
+_SHORT = datetime.timedelta(seconds=5)
+# Seconds: for a note to arrive, for the others to say that they are here, and to be read.
+_ARRIVAL, _ROLL_CALL, _READING = 1.0, 3.0, 3.0
+# What errors of lost connections say: gloo's have no class of their own.
+_MARKS = ("gloo", "nccl", "hccl", "pair closure", "by peer", "broken pipe")
+
+
+class LostProcessError(BertkitError):
+    """Another process of the run failed, died, or does not answer."""
+
+
+class FailureNotes:
+    """The notes of one run's processes.
+
+    Args:
+        topology: this process's place.
+        minutes: that a step waits for a process, for messages.
+    """
+
+    def __init__(self, topology: Topology, minutes: float) -> None:
+        self.topology = topology
+        self.minutes = minutes
+        self._host = socket.gethostname()
+        self._store = _connect()
+        self._found = ""
+        self._woken = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, args=(_connect(),), daemon=True)
+        self._watcher.start()
+
+    def write(self, text: str) -> None:
+        """Tell the others why this process fails; the first note of a run stands."""
+        note = f"{self.topology.rank} {self._host} {text}"
+        self._store.compare_set(_FAILED, "", note)
+
+    def wait_until_read(self) -> None:
+        """Where the store ends with this process, give the others time to read."""
+        own_store = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+        if not (own_store and self.topology.is_main):
+            return
+        end = time.monotonic() + _READING
+        while time.monotonic() < end and self._store.add(_READ, 0) < self.topology.world:
+            time.sleep(0.02)
+
+    def reason(self, timed_out: bool) -> str:
+        """Which process is lost and why, as far as this one can learn.
+
+        Args:
+            timed_out: it did not answer; otherwise its connection was closed.
+        """
+        self._woken.wait(_ARRIVAL)
+        if self._found and self._found != _NOBODY:
+            rank, host, text = self._found.split(" ", 2)
+            return f"process {rank} (on {host}) failed: {text}"
+        silent = self._silent()
+        if not silent:
+            return "the connection between processes of this run was lost"
+        who = f"process {silent[0]}" if len(silent) == 1 else f"processes {_listed(silent)}"
+        verb = "has" if len(silent) == 1 else "have"
+        if timed_out:
+            return f"{who} of this run {verb} not answered for {self.minutes:g} minutes"
+        return f"{who} of this run {verb} died without a message (killed?)"
+
+    def close(self) -> None:
+        """Wake the thread and end it."""
+        with contextlib.suppress(Exception):
+            self._store.compare_set(_FAILED, "", _NOBODY)
+        self._watcher.join(timeout=1.0)
+
+    def _watch(self, store: Any) -> None:
+        # It raises where the store goes away, and all notes with it.
+        with contextlib.suppress(Exception):
+            store.wait([_FAILED], _LONG)
+            self._found = store.get(_FAILED).decode("utf-8", "replace")
+            self._woken.set()
+            store.add(_READ, 1)
+
+    def _silent(self) -> list[int]:
+        """The processes that do not answer a roll call; none where it cannot be held."""
+        found: list[int] | None = None
+
+        def call_roll() -> None:
+            nonlocal found
+            with contextlib.suppress(Exception):
+                found = self._missing()
+
+        # In a thread: a store whose process hangs would make this one hang, too.
+        call = threading.Thread(target=call_roll, daemon=True)
+        call.start()
+        call.join(_ROLL_CALL + 2.0)
+        if found is not None:
+            return found
+        # The store is lost. Of two processes it is the other one that is lost with it.
+        return [1 - self.topology.rank] if self.topology.world == 2 else []
+
+    def _missing(self) -> list[int]:
+        """The processes that do not say that they are here."""
+        end = time.monotonic() + _ROLL_CALL
+        self._store.set(f"here/{self.topology.rank}", "1")
+        missing = list(range(self.topology.world))
+        while missing and time.monotonic() < end:
+            missing = [rank for rank in missing if not self._store.check([f"here/{rank}"])]
+            time.sleep(0.05)
+        return missing
+
+
+def _connect() -> Any:
+    """A connection to the run's store, of its own, under names of this start of the run."""
+    stores: Any = dist
+    store = stores.TCPStore(
+        os.environ["MASTER_ADDR"],
+        int(os.environ["MASTER_PORT"]),
+        is_master=False,
+        wait_for_workers=False,
+        timeout=_SHORT,
+    )
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return stores.PrefixStore(f"bertkit/{attempt}", store)
+
+
+def _listed(ranks: list[int]) -> str:
+    more = f" and {len(ranks) - 8} more" if len(ranks) > 8 else ""
+    return ", ".join(map(str, ranks[:8])) + more
+
+
+# Of the run that this process is in.
+_notes: FailureNotes | None = None
+
+
+def open_notes(topology: Topology, minutes: float) -> FailureNotes | None:
+    """Join the notes of the run that this process is in; None where there is no such store."""
+    global _notes
+    try:
+        _notes = FailureNotes(topology, minutes)
+    except (KeyError, ValueError, RuntimeError):
+        _notes = None
+    return _notes
+
+
+def close_notes() -> None:
+    """Leave the notes."""
+    global _notes
+    if _notes is not None:
+        _notes.close()
+    _notes = None
+
+
+def is_lost_connection(error: BaseException) -> bool:
+    """Whether an error is that of a collective call that another process did not answer."""
+    if isinstance(error, torch.OutOfMemoryError) or not isinstance(error, RuntimeError):
+        return False
+    if isinstance(error, dist.DistError):
+        return True
+    text = str(error).lower()
+    return any(mark in text for mark in _MARKS)
+
+
+class explain_lost_process:
+    """Turns the error of a collective call that another process left into one clear line.
+
+    Errors of this process itself pass as they are.
+    """
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if error is None or not is_lost_connection(error):
+            return
+        last = str(error).strip().splitlines()[-1][:200]
+        timed_out = any(mark in str(error).lower() for mark in ("timed out", "timeout"))
+        what = _notes.reason(timed_out) if _notes else "another process of this run is lost"
+        raise LostProcessError(
+            f"{what} [{last}]",
+            "see the output of that process; run the same command again to resume from the last"
+            " checkpoint",
+        ) from error

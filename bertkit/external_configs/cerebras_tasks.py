@@ -1,0 +1,88 @@
+"""Finds out what a file of Cerebras params trains, and has the table of those for questions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bertkit.errors import ConfigError
+from bertkit.external_configs.cerebras_keys import CONFIG, OPTIMIZER, RUN
+from bertkit.external_configs.cerebras_model_keys import INPUT, MODEL
+from bertkit.external_configs.translation import Rule, ignored, part, to
+
+# Words in a data processor or a model's name → what it is trained for. `questions` is ours.
+_QUESTIONS = "questions"
+_TASKS = {
+    "questionanswering": _QUESTIONS,
+    "bertqa": _QUESTIONS,
+    "mnli": "classifying sentence pairs (MNLI)",
+    "sst2": "classifying sentences (SST-2)",
+    "bert/classifier": "classifying sentences",
+    "nerdata": "classifying tokens (named entities)",
+    "tokenclassifier": "classifying tokens (named entities)",
+    "bert/token_classifier": "classifying tokens (named entities)",
+    "bertsum": "extractive summarization",
+    "bert/extractive_summarization": "extractive summarization",
+    "linformer": "Linformer",
+}
+
+
+def is_squad(source: str, given: Mapping[str, Any]) -> bool:
+    """Whether a file fine-tunes on questions; pretraining is the other thing that bertkit has.
+
+    Args:
+        source: its name.
+        given: key in the table → value.
+
+    Raises:
+        ConfigError: it is for something that bertkit has no task for.
+    """
+    keys = ("train_input.data_processor", "model.name", "model.attention_style")
+    for key in keys:
+        word = str(given.get(key, "")).lower()
+        task = next((task for part, task in _TASKS.items() if part in word), None)
+        if task == _QUESTIONS:
+            return True
+        if task is not None:
+            raise ConfigError(
+                f"{source} (Cerebras params, {key} {given[key]}): bertkit has no task for {task}"
+                " yet",
+                "it has pretraining, and `bertkit finetune-squad` for question answering",
+            )
+    return False
+
+
+_FILES = ignored("bertkit reads the question files themselves: --train-file, --predict-file")
+_SHAPE = ignored("the shape of the model comes from --init-checkpoint")
+_PRECISION = ("mixed_precision", "fp16_type", "use_bfloat16")
+
+_INPUT: dict[str, Rule] = {
+    **{key: ignored("of pretraining only") for key in INPUT},
+    "data_processor": ignored("that is what this command does"),
+    "data_file": _FILES,
+    "data_dir": _FILES,
+    "vocab_file": to("vocab", convert=str),
+    "max_sequence_length": to("max_seq_length", convert=int),
+    "batch_size": part("_batch", "a device's `global_batch_size`", int),
+    "do_lower": to("do_lower_case", convert=bool),
+    **{key: INPUT[key] for key in ("shuffle", "shuffle_seed", "shuffle_buffer", "repeat")},
+    **{key: INPUT[key] for key in ("num_workers", "prefetch_factor", "persistent_workers")},
+    "add_special_tokens": ignored("always so here"),
+}
+
+# Of the files for question answering, fine-tuned by `bertkit finetune-squad`.
+SQUAD_TABLE: dict[str, Rule] = {
+    **{f"train_input.{key}": rule for key, rule in _INPUT.items()},
+    "eval_input.*": ignored("questions are scored as --predict-file says"),
+    "predict_input.batch_size": to("predict_batch_size", convert=str),
+    "predict_input.*": ignored("questions are answered with the settings of training"),
+    **{f"model.{key}": _SHAPE for key in MODEL},
+    **{f"model.{key}": MODEL[key] for key in _PRECISION},
+    "model.pretrain_params_path": _SHAPE,
+    "model.cls_dropout_rate": ignored("their model for questions has no such layer"),
+    "model.num_labels": _SHAPE,
+    **{f"optimizer.{key}": rule for key, rule in OPTIMIZER.items()},
+    **{f"runconfig.{key}": rule for key, rule in RUN.items()},
+    "runconfig.mode": ignored("--train-file and --predict-file say what is done"),
+    **{f"csconfig.{key}": rule for key, rule in CONFIG.items()},
+}

@@ -1,0 +1,96 @@
+"""Which process of a run failed, and why: two real processes over gloo."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from backends.torch.failing_processes import PATIENCE
+from bertkit.backends.torch.lost_process import (
+    LostProcessError,
+    explain_lost_process,
+    is_lost_connection,
+)
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory):
+    """How each attempt ended, per process; process 1 of the last one stands still."""
+    folder = tmp_path_factory.mktemp("ends")
+    with contextlib.ExitStack() as stack:
+        listeners = [stack.enter_context(socket.socket()) for _ in range(3)]
+        for listener in listeners:
+            listener.bind(("127.0.0.1", 0))
+        ports = [str(listener.getsockname()[1]) for listener in listeners]
+    common = {
+        **os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(map(str, HERE.parents[1:3])),
+    }  # fmt: skip
+    main, other = (
+        subprocess.Popen(
+            [sys.executable, str(HERE / "failing_processes.py"), str(folder), *ports],
+            stderr=subprocess.PIPE, text=True,
+            env={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(2)
+    )  # fmt: skip
+    try:
+        stderr = main.communicate(timeout=500)[1]
+    finally:
+        other.kill()
+        other.communicate()
+    assert main.returncode == 0, stderr
+    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
+
+
+def test_too_little_memory_is_named_where_it_is_and_the_others_know(ends):
+    main, other = ends
+    assert other["memory"]["message"] == (
+        "out of memory on the device (tried to allocate 2.00 gib)"
+    )
+    assert "--micro-batch-size" in other["memory"]["hint"]
+    assert "--recompute" in other["memory"]["hint"]
+    assert main["memory"]["kind"] == "LostProcessError"
+    assert "process 1 (on " in main["memory"]["message"]
+    assert "failed: out of memory on the device" in main["memory"]["message"]
+
+
+def test_an_error_of_the_process_that_keeps_the_store_reaches_the_others(ends):
+    main, other = ends
+    assert main["bug"]["kind"] == "RuntimeError", "an error of its own is not a lost process"
+    assert main["bug"]["message"] == "mat1 and mat2 shapes cannot be multiplied"
+    assert "process 0 (on " in other["bug"]["message"]
+    assert "failed: RuntimeError: mat1 and mat2 shapes" in other["bug"]["message"]
+
+
+def test_a_process_that_stands_still_is_named_after_the_timeout(ends):
+    message = ends[0]["stopped"]["message"]
+    assert f"process 1 of this run has not answered for {PATIENCE} minutes" in message
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (RuntimeError("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:537] Read error "
+                      "[127.0.0.1]:1: Connection reset by peer"), True),
+        (RuntimeError("Application timeout caused pair closure"), True),
+        (torch.distributed.DistBackendError("NCCL error: remote process exited"), True),
+        (torch.OutOfMemoryError("CUDA out of memory"), False),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (ValueError("gloo"), False),
+    ],
+)  # fmt: skip
+def test_only_lost_connections_are_lost_processes(error, lost):
+    assert is_lost_connection(error) == lost
+    with pytest.raises(LostProcessError if lost else type(error)), explain_lost_process():
+        raise error
