@@ -17,6 +17,7 @@ from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.pack_formats import HABANA, PackShape, pack_shape
+from bertkit.records.files.unmasked import UnmaskedRules
 from bertkit.report.trackers import require_trackers
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size
@@ -206,7 +207,11 @@ def check_lengths(source: SampleSource, shape: BertConfig) -> None:
 def _open_source(config: PretrainConfig, dry_run: bool) -> tuple[PretrainConfig, SampleSource]:
     """The samples, and the settings with what the vocabulary of a text settles."""
     if not config.text:
-        return config, RecordSource(config.input)
+        unmasked = None
+        if config.mask == "dynamic" and config.vocab:
+            vocab = load_vocab(find_vocab(config.vocab), config.records.duplicates)
+            unmasked = UnmaskedRules(vocab, config.records.masked_lm_prob)
+        return config, RecordSource(config.input, unmasked)
     from bertkit.data.text_source import TextSource  # loads the record kernels
 
     assert config.vocab is not None
