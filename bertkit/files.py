@@ -203,6 +203,19 @@ def sync_path(path: str | Path) -> None:
         os.close(handle)
 
 
+def allow_open_files(count: int) -> None:
+    """Raise this process's own limit of open files, if need be, to so many more than usual."""
+    if count < 256:
+        return
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = count + 256 if hard == resource.RLIM_INFINITY else min(hard, count + 256)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def sha256_of(path: str | Path) -> str:
     """SHA-256 of a file's bytes, as lower-case hex."""
     return digest_of(path, "sha256")
@@ -217,7 +230,9 @@ def digest_of(path: str | Path, algorithm: str) -> str:
     return digest.hexdigest()
 
 
-def expand_inputs(patterns: Sequence[str | Path], suffixes: Sequence[str] = ()) -> list[str]:
+def expand_inputs(
+    patterns: Sequence[str | Path], suffixes: Sequence[str] = (), prefix: str = ""
+) -> list[str]:
     """Expand names, globs, folders and `@list.txt` into a list of files in a fixed order.
 
     Args:
@@ -225,6 +240,7 @@ def expand_inputs(patterns: Sequence[str | Path], suffixes: Sequence[str] = ()) 
             glob or folder are sorted by name.
         suffixes: in folders, only names with one of these endings (all names if empty).
             Hidden files and `manifest.json` in folders are always left out.
+        prefix: folder to which the names in lists are relative.
 
     Raises:
         DataError: a name does not exist or a pattern matches nothing.
@@ -234,7 +250,8 @@ def expand_inputs(patterns: Sequence[str | Path], suffixes: Sequence[str] = ()) 
         if pattern.startswith("@"):
             with open_binary(pattern[1:]) as stream:
                 names = stream.read().decode("utf-8-sig").split("\n")
-            found += expand_inputs([name.strip() for name in names if name.strip()], suffixes)
+            listed = [os.path.join(prefix, name.strip()) for name in names if name.strip()]
+            found += expand_inputs(listed, suffixes)
         elif is_remote(pattern):
             found += _remote_files(pattern, suffixes)
         elif os.path.isdir(pattern):

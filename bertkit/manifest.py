@@ -18,7 +18,7 @@ from typing import Any
 
 from bertkit import __version__
 from bertkit.config import flatten
-from bertkit.errors import DataError
+from bertkit.errors import BertkitError, DataError
 from bertkit.files import atomic_write, read_json, sha256_of, size_of, write_text
 from bertkit.folder_lock import locked_folder
 from bertkit.strict_json import json_text
@@ -110,7 +110,7 @@ def working_folder(
 
     What dead processes left half written is removed. What another run had made there, and
     this one did not make anew, is removed at the end of a block that completes the run. A
-    run that fails before its first file is finished leaves the folder as it was.
+    run that is refused before its first file is finished leaves the folder as it was.
 
     Args:
         folder: local.
@@ -129,8 +129,10 @@ def working_folder(
         manifest = begin(folder, planned, overwrite, reads)
         try:
             yield manifest
-        except BaseException:
-            if manifest is planned and not manifest.outputs:
+        except BaseException as error:
+            # Bad input and the like; what was only interrupted is resumed from its manifest.
+            undone = before is not None or isinstance(error, BertkitError)
+            if undone and manifest is planned and not manifest.outputs:
                 _undo(path, before)
             raise
         if manifest.complete and manifest.replaces:

@@ -55,7 +55,8 @@ def remove_leftovers(
 
     Args:
         folder: to look in; need not exist.
-        owned: the caller holds the folder's lock, so that writers on other machines are dead.
+        owned: the caller holds the folder's lock and has no workers yet: all others that
+            wrote here are dead, or the orphans of a dead process.
         recursive: also in the folders below it.
         name: only leftovers of this file or folder.
     """
@@ -81,14 +82,14 @@ def _remove(place: Path, entry: str, match: re.Match[str]) -> None:
 
 
 def _is_dead(match: re.Match[str], entry: str, owned: bool) -> bool:
-    """Whether the writer of a leftover is gone."""
+    """Whether the writer of a leftover is gone, or must not write here any more."""
     host, number = match["host"], int(match["pid"])
-    if host not in (None, _host()):
-        return owned
-    if number == os.getpid():
-        # Containers begin to count anew: a name with this number need not be ours.
-        return entry not in _ACTIVE
-    return not process_is_alive(number)
+    if entry in _ACTIVE:
+        return False
+    # Containers begin to count anew: a name with our own number need not be ours.
+    if owned or number == os.getpid():
+        return owned or host in (None, _host())
+    return host in (None, _host()) and not process_is_alive(number)
 
 
 def process_is_alive(number: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -40,6 +41,17 @@ def shared() -> Path:
 
 
 @pytest.fixture
+def openwebtext(shared, tmp_path) -> Path:
+    """The miniature of OpenWebText, its archives of archives unpacked."""
+    with tarfile.open(shared / "data/owt/mini/openwebtext.tar.xz") as outer:
+        outer.extractall(tmp_path, filter="data")
+    for packed in sorted((tmp_path / "openwebtext").glob("*.xz")):
+        with tarfile.open(packed) as inner:
+            inner.extractall(packed.with_suffix(""), filter="data")
+    return tmp_path / "openwebtext"
+
+
+@pytest.fixture
 def bertkit(capsys):
     """Run a command in this process: `bertkit("split", ...)` → status, out, err, result."""
     from bertkit.cli import main
@@ -68,3 +80,12 @@ def tensorflow_python() -> str:
     if not python:
         pytest.skip("BERTKIT_TENSORFLOW_PYTHON names no Python with TensorFlow")
     return python
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_index_cache(tmp_path_factory):
+    """Indexes of files in read-only folders stay out of the user's cache, in this process."""
+    place = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bertkit.records.files.record_index.cache_folder", lambda: place)
+        yield

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertkit import log
 from bertkit.backends.process_group import Topology
+from bertkit.declined import accelerator
 from bertkit.errors import ConfigError, MissingDependencyError, UsageError
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Backend:
         process_per_device: every device is driven by a process of its own.
         container_resource: what a Kubernetes container asks for; empty where there is nothing.
         slurm_resource: what Slurm's --gres asks for; empty where there is nothing.
+        launch_variables: `module:function` of its settings (or None), which gives the variables
+            that must be set before its processes start; empty where there are none.
     """
 
     name: str
@@ -56,10 +59,15 @@ class Backend:
     process_per_device: bool = False
     container_resource: str = ""
     slurm_resource: str = ""
+    launch_variables: str = ""
 
     def options_class(self) -> Any:
         """The dataclass of its own settings; None where it has none."""
         return _load(self.options) if self.options else None
+
+    def environment(self, options: Any) -> dict[str, str]:
+        """The variables that a launcher sets for its processes; `options` may be None."""
+        return dict(_load(self.launch_variables)(options)) if self.launch_variables else {}
 
     def make_adapter(self) -> Adapter:
         """A new adapter; its device need not be here."""
@@ -91,6 +99,7 @@ BUILT_IN = (
         process_per_device=True,
         container_resource="habana.ai/gaudi",
         slurm_resource="gpu:gaudi",
+        launch_variables="bertkit.backends.hpu.modes:variables",
     ),
     Backend(
         name="ipu",
@@ -142,7 +151,9 @@ def row(name: str) -> Backend:
         UsageError: no such backend.
     """
     if name not in backends():
-        raise UsageError(f"no backend {name!r}", f"backends: {', '.join(names())}")
+        declined = accelerator(name)
+        text = f"no backend {name!r}{': ' if declined else ''}{declined}"
+        raise UsageError(text, f"backends: {', '.join(names())}")
     return backends()[name]
 
 

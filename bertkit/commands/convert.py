@@ -10,6 +10,7 @@ import click
 from bertkit.commands import options
 from bertkit.errors import UsageError
 from bertkit.model.checkpoints import formats
+from bertkit.remote_copy import local_checkpoint
 
 _READABLE = "; ".join(row.title for row in formats.all_formats())
 _TARGETS = "; ".join(f"{row.name}: {row.target}" for row in formats.targets())
@@ -48,9 +49,23 @@ Example:
 @click.option("--vocab", metavar="FILE", help="Vocabulary, if there is no vocab.txt beside INPUT.")
 @click.option(
     "--do-lower-case/--cased",
-    "lower_case",
-    default=True,
-    help="Whether the tokenizer lower-cases text.  [default: on]",
+    default=None,
+    help="Whether the tokenizer lower-cases text.  [default: as INPUT records]",
+)
+@click.option(
+    "--strip-accents/--keep-accents",
+    default=None,
+    help="Whether it strips accents.  [default: as INPUT records]",
+)
+@click.option(
+    "--tokenize-chinese-chars/--no-tokenize-chinese-chars",
+    default=None,
+    help="Whether every CJK ideograph is a word of its own.  [default: as INPUT records]",
+)
+@click.option(
+    "--allow-other-vocab",
+    is_flag=True,
+    help="Take a vocabulary that is not INPUT's, whose tokens were changed on purpose.",
 )
 @click.option("--keep-optimizer", is_flag=True, help="Also convert the moments of Adam or LAMB.")
 @options.count_option(
@@ -98,6 +113,7 @@ def command(
     """Convert a checkpoint, or show what became of its tensors."""
     if not output and not check:
         raise UsageError("--output is missing", "give a folder to write, or --check")
+    source = local_checkpoint(source)
     from bertkit.backends.sections import section_names
     from bertkit.model.checkpoints import convert
     from bertkit.model.checkpoints.completeness import require_complete_checkpoint

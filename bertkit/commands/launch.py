@@ -15,9 +15,10 @@ from bertkit.commands import options
 from bertkit.config import Layer, flatten, is_preset, resolve, setting
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.translation import PRETRAIN
+from bertkit.launch.job import COMPUTING
 from bertkit.launch.launch import LAUNCHERS, check_files, plan
-from bertkit.tasks import registry as tasks
 from bertkit.tasks.pretraining.config import PretrainConfig
+from bertkit.tasks.registry import commands as training_commands
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,29 @@ class SharedSettings(BackendSections):
 )
 @click.option("--cpu", default="", help="kubernetes: cores per container.")
 @click.option("--memory", default="", help="kubernetes: memory per container, such as 64Gi.")
-@click.option("--setup", default="", help="kubernetes: shell command to run first.")
+@click.option(
+    "--huge-pages", default="", help="kubernetes: 2 MiB pages per container, such as 95000Mi."
+)
+@click.option(
+    "--pvc",
+    multiple=True,
+    metavar="CLAIM:/CONTAINER",
+    help="kubernetes: persistent volume claim to mount; repeatable.",
+)
+@click.option(
+    "--shm",
+    default="",
+    metavar="SIZE",
+    help="kubernetes: size of a Pod's /dev/shm, such as 16Gi; for several devices by default"
+    " as much as the memory.",
+)
+@click.option(
+    "--node-selector",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="kubernetes: label that a node must have; repeatable.",
+)
+@click.option("--setup", default="", help="kubernetes: shell commands that every node runs first.")
 @click.option(
     "--hours", type=int, default=24, help="slurm: time limit in hours.", show_default=True
 )
@@ -132,12 +155,12 @@ def read_settings(root: click.Context, words: Sequence[str]) -> Any:
         # Without a parent there is no prefix of environment variables.
         inner = command.make_context(title, rest, token_normalize_func=root.token_normalize_func)
     except click.UsageError as error:
-        if isinstance(error, click.MissingParameter) and tasks.by_command(name) is None:
+        if isinstance(error, click.MissingParameter) and name not in training_commands():
             return None  # a variable of the job's environment may give it
         if error.ctx is None:  # else the message would show the usage of launch
             error.ctx = click.Context(command, info_name=title)
         raise
-    if tasks.by_command(name) is None:
+    if name not in COMPUTING:
         return None
     translate = functools.partial(translate_file, command=name)
     with inner.scope(cleanup=False):
@@ -148,7 +171,8 @@ def read_settings(root: click.Context, words: Sequence[str]) -> Any:
             if is_preset(found.origins.get("micro_batch_size")):  # yields to the devices
                 return replace(found.config, micro_batch_size=0)
             return found.config
-        layers, _ = options.layers(SharedSettings, given, given["preset"], translate)
+        preset = given.get("preset")
+        layers, _ = options.layers(SharedSettings, given, preset, translate)
     return resolve(SharedSettings, [_shared(layer) for layer in layers]).config
 
 

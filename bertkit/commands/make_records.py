@@ -13,6 +13,7 @@ from bertkit.records.config import RecordsConfig
 
 @click.command()
 @options.input_option("Text, one sentence per line, blank lines between documents.")
+@options.prefix_option("@list.txt")
 @options.output_option("Folder for the record files and manifest.json.")
 @options.vocab_option
 @options.config_options(RecordsConfig)
@@ -21,6 +22,7 @@ from bertkit.records.config import RecordsConfig
 @options.write_options
 def command(
     inputs: tuple[str, ...],
+    input_prefix: str,
     output: str,
     vocab: str,
     limit: int | None,
@@ -39,6 +41,9 @@ def command(
     Example:
       bertkit make-records --input data/split/train --output data/records \\
         --vocab bertkit-uncased-8k --msl 128
+      bertkit make-records --style cerebras --documents file --sentences en_core_web_sm \\
+        --input @metadata/val_files.txt --input-prefix openwebtext --seed 0 --outputs 10 \\
+        --output data/val-msl128 --vocab vocab.txt --msl 128
     """
     from bertkit import files
 
@@ -47,7 +52,13 @@ def command(
         from bertkit.records.cost import estimate_records
 
         plan = estimate_records(
-            settings.config, inputs, output, vocab, workers=workers, limit=limit
+            settings.config,
+            inputs,
+            output,
+            vocab,
+            workers=workers,
+            limit=limit,
+            prefix=input_prefix,
         )
         options.finish_dry_run(settings, asdict(plan), as_json, plan.rows())
         return
@@ -55,7 +66,14 @@ def command(
 
     # What is left of `given`: executor, scheduler and overwrite.
     result = make_records(
-        settings.config, inputs, output, vocab, workers=workers, limit=limit, **given
+        settings.config,
+        inputs,
+        output,
+        vocab,
+        workers=workers,
+        limit=limit,
+        prefix=input_prefix,
+        **given,
     )
     text = (
         f"{result.records:,} records of {result.max_seq_length} tokens, "

@@ -8,7 +8,6 @@ the precedence command line > environment > --config > preset > default.
 from __future__ import annotations
 
 import dataclasses
-import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,10 +18,12 @@ from click.core import ParameterSource
 
 from bertkit import config as configuration
 from bertkit import log
+from bertkit.declined import accelerator
+from bertkit.remote_copy import local_checkpoint
 from bertkit.settings import ordered_fields
+from bertkit.standard_output import takes_unicode, write_line
 from bertkit.strict_json import json_text
-from bertkit.tokenization.normalisation import FLAGS
-from bertkit.train.config import largest_divisor
+from bertkit.train.config import with_fitting_micro_batch
 
 C = TypeVar("C")
 Command = Callable[..., Any]
@@ -67,23 +68,6 @@ def _quiet(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
         log.setup(-1)
 
 
-def treatment_options(lower_case: str, accents: str, chinese: str) -> Decorator:
-    """The three flags for the treatment of text, None where they are not given.
-
-    Args:
-        lower_case, accents, chinese: their help texts, which say the default.
-    """
-    texts = dict(zip(FLAGS, (lower_case, accents, chinese), strict=True))
-
-    def decorate(function: Command) -> Command:
-        for name, help_text in reversed(texts.items()):
-            flags = "/".join(FLAGS[name])
-            function = click.option(flags, name, default=None, help=help_text)(function)
-        return function
-
-    return decorate
-
-
 def input_option(help: str, required: bool = True) -> Decorator:
     """`--input`, repeatable: names, globs, folders or `@list.txt`."""
     return click.option(
@@ -116,18 +100,12 @@ def count_option(
     )
 
 
-vocab_option = click.option(
-    "--vocab", required=True, metavar="FILE", help="WordPiece vocabulary, one token per line."
-)
-token_option = click.option(
-    "--vocab", metavar="FILE", help="Vocabulary, to show tokens instead of ids."
-)
-workers_option = count_option(
-    "--workers",
-    0,
-    "Worker processes; 0 starts one per core. The output does not depend on it.",
-    show=False,
-)
+_VOCAB = "WordPiece vocabulary: one token per line, a tokenizer.json, or the folder of a model."
+vocab_option = click.option("--vocab", required=True, metavar="PATH", help=_VOCAB)
+_TOKENS = "Vocabulary, to show tokens instead of ids."
+token_option = click.option("--vocab", metavar="PATH", help=_TOKENS)
+_WORKERS = "Worker processes; 0 starts one per core. The output does not depend on it."
+workers_option = count_option("--workers", 0, _WORKERS, show=False)
 
 
 def prefix_option(place: str) -> Decorator:
@@ -158,7 +136,10 @@ def executor_options(function: Command) -> Command:
 
 
 overwrite_option = click.option(
-    "--overwrite", is_flag=True, help="Replace the output of an earlier, different run in --output."
+    "--overwrite",
+    is_flag=True,
+    help="Replace the output of an earlier, different run in --output; it goes when the new one "
+    "is there.",
 )
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Show the plan and the estimates; write nothing."
@@ -233,6 +214,12 @@ class _Choice(click.Choice[str]):
     def choices(self, words: Sequence[str]) -> None:
         """Ignored: `_words` is what counts."""
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """One of the words; an accelerator that bertkit declines is named."""
+        if "cpu" in self._words and value not in self._words and accelerator(str(value)):
+            self.fail(accelerator(str(value)), param, ctx)
+        return super().convert(value, param, ctx)
+
 
 def _option(item: dataclasses.Field[Any], hint: Any) -> Decorator:
     name = "--" + item.name.replace("_", "-")
@@ -292,6 +279,22 @@ def resolved(
     return dataclasses.replace(resolved, external=tuple(external.rows()))
 
 
+def fetch_checkpoint(given: dict[str, Any]) -> None:
+    """Copy a remote `init_checkpoint` of the command line here, before its facts are read."""
+    if given.get("init_checkpoint"):
+        given["init_checkpoint"] = local_checkpoint(given["init_checkpoint"])
+
+
+def with_local_checkpoint(found: configuration.Resolved[C]) -> configuration.Resolved[C]:
+    """The same with a remote `init_checkpoint` copied to this machine."""
+    place = getattr(found.config, "init_checkpoint", None)
+    if not place or place == local_checkpoint(place):
+        return found
+    config: Any = found.config
+    changed = dataclasses.replace(config, init_checkpoint=local_checkpoint(place))
+    return dataclasses.replace(found, config=changed)
+
+
 def layers(
     kind: type[Any],
     given: dict[str, Any],
@@ -327,25 +330,7 @@ def layers(
     found.append(configuration.Layer(configuration.COMMAND_LINE, command_line))
     assigned = configuration.parse_assignments(assignments)
     found.append(configuration.Layer(configuration.ASSIGNMENT, assigned))
-    return _with_fitting_micro_batch(found), external
-
-
-def _with_fitting_micro_batch(layers: list[configuration.Layer]) -> list[configuration.Layer]:
-    """A preset's micro-batch yields to a global batch that the user gives."""
-    places: dict[str, tuple[int, Any]] = {}
-    for number, layer in enumerate(layers):
-        for key, value in configuration.flatten(layer.values).items():
-            places[key] = (number, value)
-    place, size = places.get("micro_batch_size", (-1, 0))
-    given, whole = places.get("global_batch_size", (-1, 0))
-    if place < 0 or given <= place or not configuration.is_preset(layers[place].origin):
-        return layers
-    # Values that are no numbers are refused later, with all others.
-    if not str(whole).isdecimal() or not int(whole) or int(whole) % size == 0:
-        return layers
-    origin = f"{layers[place].origin}, for {int(whole)} per step"
-    fitting = {"micro_batch_size": largest_divisor(int(whole), size)}
-    return [*layers[: place + 1], configuration.Layer(origin, fitting), *layers[place + 1 :]]
+    return with_fitting_micro_batch(found), external
 
 
 def _typed_values(kind: type, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -399,24 +384,8 @@ def finish(result: dict[str, Any], as_json: bool, text: str = "", next_step: str
         return
     if as_json:
         name = click.get_current_context().info_name
-        _print(json_text({"command": name, **result}, readable=_takes_unicode()))
+        write_line(json_text({"command": name, **result}, readable=takes_unicode()))
     elif text:
-        _print(text)
+        write_line(text)
     if next_step:
         log.logger.info("Next: %s", next_step)
-
-
-def _takes_unicode() -> bool:
-    """Whether standard output is UTF-8; elsewhere JSON escapes what is not ASCII."""
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    return encoding.lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig")
-
-
-def _print(text: str) -> None:
-    """Write a line to standard output; characters that it cannot show become escapes."""
-    if sys.stdout is None:  # closed by the caller
-        return
-    # Names of files that are not UTF-8 hold lone surrogates, which UTF-8 cannot show either.
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    sys.stdout.flush()

@@ -55,7 +55,7 @@ def command(
         f"\n{result.duplicates} documents are duplicates, "
         f"{result.across} of them in more than one part ({state})"
     )
-    settings_of = {"mlperf": "--style mlperf --msl 512"}
+    settings_of = {"mlperf": "--style mlperf --msl 512", "lists": "--style cerebras --msl 128"}
     following = (
         f"bertkit make-records --input '{output.rstrip('/')}/train' --output data/records "
         f"--vocab vocab.txt {settings_of.get(settings.config.method, '--msl 128')}"

@@ -15,10 +15,21 @@ from bertkit.commands import options
 @options.count_option(
     "--size", 30_528, "Tokens; a multiple of 8 is fastest on accelerators.", minimum=16
 )
-@options.treatment_options(
-    "Lower-case the text, and strip its accents unless --keep-accents is given.  [default: on]",
-    "Strip accents.  [default: with lower-casing]",
-    "Make every CJK ideograph a word of its own.  [default: on]",
+@click.option(
+    "--do-lower-case/--cased",
+    default=True,
+    help="Lower-case the text, and strip its accents unless --keep-accents is given.  "
+    "[default: on]",
+)
+@click.option(
+    "--strip-accents/--keep-accents",
+    default=None,
+    help="Strip accents.  [default: with lower-casing]",
+)
+@click.option(
+    "--tokenize-chinese-chars/--no-tokenize-chinese-chars",
+    default=True,
+    help="Make every CJK ideograph a word of its own.  [default: on]",
 )
 @options.count_option(
     "--min-frequency", 2, "Merge only pairs that occur at least this often.", minimum=1
@@ -29,9 +40,9 @@ def command(
     inputs: tuple[str, ...],
     output: str,
     size: int,
-    do_lower_case: bool | None,
+    do_lower_case: bool,
     strip_accents: bool | None,
-    tokenize_chinese_chars: bool | None,
+    tokenize_chinese_chars: bool,
     min_frequency: int,
     overwrite: bool,
     as_json: bool,
@@ -55,9 +66,7 @@ def command(
         names,
         output,
         size=size,
-        normalisation=Normalisation(
-            do_lower_case is not False, strip_accents, tokenize_chinese_chars is not False
-        ),
+        normalisation=Normalisation(do_lower_case, strip_accents, tokenize_chinese_chars),
         min_frequency=min_frequency,
         overwrite=overwrite,
     )

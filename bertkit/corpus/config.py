@@ -91,6 +91,11 @@ class SplitConfig:
         "val or test. Repeatable.",
         factory=list,
     )
+    splitter: str = setting(
+        "rule",
+        "With --method lists: sentence splitter of the listed files, as of extract; lines if "
+        "each line is a sentence already.",
+    )
     valid: float = setting(
         0.05, "Fraction of the documents for valid.txt.", minimum=0.0, maximum=1.0
     )

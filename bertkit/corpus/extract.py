@@ -19,6 +19,7 @@ from bertkit.corpus.extract_part import Part, PartFacts, form_of, make_part, spl
 from bertkit.corpus.forms.form import Span
 from bertkit.corpus.inputs import gather, list_inputs
 from bertkit.corpus.output_folder import OutputFolder, open_output_folder
+from bertkit.corpus.sentences import splitter_rate
 from bertkit.errors import DataError, UsageError
 from bertkit.files import (
     CHUNK,
@@ -37,8 +38,6 @@ LOGGED = 10
 _LOOKED_AT = 1000
 # Workers share a part if there is more input than this: less is done before they start.
 SHARED_BYTES = 4_000_000
-# Bytes per second on one core, for estimates (measured; see sentences.py).
-_SPLITTER_RATES = {"lines": 30e6, "rule": 0.9e6, "punkt": 2e6, "spacy": 15e3}
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,6 @@ def plan(
     """What `extract` would do: counts of files, bytes and parts, and estimates."""
     files = list_inputs(inputs, prefix)
     total = sum(map(size_of, files))
-    rate = _SPLITTER_RATES.get(config.splitter.partition(":")[0], _SPLITTER_RATES["rule"])
     return {
         "files": len(files),
         "input_bytes": total,
@@ -166,7 +164,7 @@ def plan(
         "forms": sorted({form_of(name, config).name for name in files[:_LOOKED_AT]}),
         "estimated_bytes": total,
         "free_bytes": free_bytes(output),
-        "estimated_core_seconds": round(total / rate, 1),
+        "estimated_core_seconds": round(total / splitter_rate(config.splitter), 1),
     }
 
 

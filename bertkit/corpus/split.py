@@ -23,6 +23,7 @@ from bertkit.corpus.document import Document, DocumentWriter, read_documents
 from bertkit.corpus.inputs import list_inputs
 from bertkit.corpus.journal import Journal
 from bertkit.corpus.output_folder import OutputFolder, open_output_folder
+from bertkit.corpus.sentences import splitter_rate
 from bertkit.corpus.split_lists import by_lists, by_mlperf, lists_of
 from bertkit.errors import DataError, UsageError
 from bertkit.files import atomic_write, free_bytes, shard_name, size_of
@@ -111,6 +112,8 @@ def _split(
     # The same steps for every method: plan, resume, write, record the totals.
     files = _inputs(inputs, config, prefix)
     settings = {**asdict(config), "part_megabytes": config.part_size}
+    if config.method != "lists":
+        del settings["splitter"]  # decides nothing
     planned = Manifest("split", settings, describe_inputs(files))
     with working_folder(target.folder, planned, overwrite) as manifest:
         if manifest.complete:
@@ -164,12 +167,13 @@ def plan(
     """What `split` would read and need: counts, bytes and free space."""
     files = _inputs(inputs, config or SplitConfig(), prefix)
     total = sum(map(size_of, files))
+    rate = splitter_rate(config.splitter) if config and config.method == "lists" else _RATE
     return {
         "files": len(files),
         "input_bytes": total,
         "estimated_bytes": total,
         "free_bytes": free_bytes(output),
-        "estimated_seconds": round(total / _RATE, 1),
+        "estimated_seconds": round(total / rate, 1),
     }
 
 

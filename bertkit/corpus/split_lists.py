@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 
 from bertkit import log
 from bertkit.corpus import mlperf
+from bertkit.corpus.clean import clean_document
 from bertkit.corpus.config import SplitConfig
-from bertkit.corpus.document import Document, DocumentWriter
+from bertkit.corpus.document import Document, DocumentWriter, RawDocument
 from bertkit.corpus.inputs import gather, list_inputs
 from bertkit.corpus.journal import Journal
 from bertkit.corpus.lines import open_source
+from bertkit.corpus.sentences import make_splitter
 from bertkit.errors import DataError, UsageError
 from bertkit.files import atomic_write, shard_name, size_of
 from bertkit.manifest import read_manifest
@@ -102,13 +104,15 @@ def by_lists(config: SplitConfig, prefix: str, journal: Journal) -> Sides:
     Writes `train/part-…txt`, `valid.txt` and `test.txt`; finished files are kept.
 
     Args:
-        config: `metadata`, lists whose names begin with train, val or test; `part_size`.
+        config: `metadata`, lists whose names begin with train, val or test; `splitter`,
+            `part_size`.
         prefix: folder to which the names in the lists are relative.
         journal: gets every finished file.
 
     Raises:
         UsageError: two lists of a side, or a list whose side its name does not tell.
         DataError: a file that does not exist, or is listed twice.
+        MissingDependencyError: the splitter needs something that is not installed.
     """
     sides = Sides()
     for side, files in lists_of(config, prefix).items():
@@ -118,7 +122,7 @@ def by_lists(config: SplitConfig, prefix: str, journal: Journal) -> Sides:
         for index, group in enumerate(groups):
             part = shard_name("part", index, len(groups), ".txt")
             name = f"train/{part}" if side == "train" else f"{side}.txt"
-            note = _note_of(journal, name) or _write_listed(name, group, journal)
+            note = _note_of(journal, name) or _write_listed(name, group, config.splitter, journal)
             sides.add(side, note.hashes)
     return sides
 
@@ -205,12 +209,12 @@ def _write_gathered(
     return _record(journal, name, writer, note)
 
 
-def _write_listed(name: str, files: Sequence[str], journal: Journal) -> _Note:
-    """A part of listed files, one document each."""
+def _write_listed(name: str, files: Sequence[str], splitter: str, journal: Journal) -> _Note:
+    """A part of listed files, one document each, cut into sentences."""
     note = _Note([], [])
     with atomic_write(journal.folder / name) as stream:
         writer = DocumentWriter(stream)
-        for document in _listed(files):
+        for document in _listed(files, splitter):
             writer.write(document)
             note.hashes.append(hash_of("\n".join(document.sentences)))
     return _record(journal, name, writer, note)
@@ -227,11 +231,13 @@ def _write_whole(name: str, text: str, counts: dict[str, int], journal: Journal)
     journal.record(name, {"bytes": len(blob), **counts, "sha256": digest})
 
 
-def _listed(files: Sequence[str]) -> Iterator[Document]:
+def _listed(files: Sequence[str], splitter: str) -> Iterator[Document]:
+    """The files as documents, cleaned and cut as `extract` does it."""
+    split = make_splitter(splitter)
     for path in files:
-        lines = tuple(line.strip() for line in _text(path).split("\n") if line.strip())
-        if lines:
-            yield Document(path, "", lines)
+        sentences = tuple(split(clean_document(RawDocument(path, "", _text(path)))))
+        if sentences:
+            yield Document(path, "", sentences)
 
 
 def _text(path: str) -> str:

@@ -15,6 +15,7 @@ from bertkit.external_configs import (
     cerebras_keys,
     google,
     graphcore,
+    graphcore_keys,
     habana,
     habana_squad,
 )
@@ -55,14 +56,14 @@ SYSTEMS = (
         syntax="json",
         recognises=graphcore.recognises_keras,
         translate=lambda source, values, _: graphcore.read_keras(source, values),
-        rules=graphcore.KERAS_TABLE,
+        rules=graphcore_keys.KERAS_TABLE,
     ),
     ExternalSystem(
         title="Graphcore, PyTorch (YAML presets, as FILE:NAME)",
         syntax="yaml",
         recognises=graphcore.recognises_presets,
         translate=graphcore.read_preset,
-        rules=graphcore.TORCH_TABLE,
+        rules=graphcore_keys.TORCH_TABLE,
     ),
     ExternalSystem(
         title="Google (bert_config.json)",

@@ -58,7 +58,7 @@ def translated(source: str, command: jobs.TrainingCommand) -> Translation:
     if command.program == habana_squad.PROGRAM:
         return habana_squad.translated(source, command)
     found, facts = read_flags(source, TITLE, command, TABLE, DEFAULTS)
-    found.defaults |= ALWAYS
+    found.add_fixed(PROGRAM, ALWAYS)
     _reductions(found, facts)
     return found
 

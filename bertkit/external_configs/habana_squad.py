@@ -29,9 +29,8 @@ def translated(source: str, command: TrainingCommand) -> Translation:
     """
     found, facts = read_flags(source, TITLE, command, TABLE, DEFAULTS)
     found.command = FINETUNE_SQUAD
-    found.defaults |= ALWAYS
     gpu = "hpu.mode" not in found.values
-    found.defaults["weight_decay"] = 0.01 if gpu else 0.0
+    found.add_fixed(PROGRAM, ALWAYS | {"weight_decay": 0.01 if gpu else 0.0})
     if facts.mode == "compile":  # here it is off without its flag
         found.defaults["hpu.compiled_autograd"] = False
     return found

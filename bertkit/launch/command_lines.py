@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import shlex
 from collections.abc import Sequence
 
 from bertkit.backends import registry
 from bertkit.backends.sections import options_of
+from bertkit.config import Layer, as_dict, flatten, load_yaml, resolve
 from bertkit.errors import UsageError
+from bertkit.external_configs.detect import translate_file
 from bertkit.launch.job import Job
+from bertkit.tasks import registry as tasks
 from bertkit.tasks.pretraining.config import PretrainConfig
 
 PORT = 15566
+_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})")
+_SAFE = re.compile(r"[\w@%+=:,./-]*", re.ASCII)
 SOCKETS = 2
 
 
@@ -94,9 +101,10 @@ def poprun(job: Job, instances: int = 1) -> list[str]:
         instances: host processes.
 
     Raises:
-        UsageError: a command of one process.
+        UsageError: a command of one process, or `--devices` that the settings do not use.
     """
-    ipu = options_of(job.settings, "ipu") if job.settings else None
+    trains = job.settings is not None and job.words[0] in tasks.commands()
+    ipu = options_of(job.settings, "ipu") if trains else None
     if ipu is None:
         raise UsageError(
             "poprun starts `pretrain` and `finetune-squad`", "other commands need one process"
@@ -104,14 +112,24 @@ def poprun(job: Job, instances: int = 1) -> list[str]:
     each = ipu.ipus_per_replica or max(
         len(ipu.layers_per_ipu), max(ipu.device_mapping, default=0) + 1, len(ipu.pipeline_stages), 1
     )
-    replicas = str(ipu.replicas * instances)  # the settings are those of one process
+    replicas = ipu.replicas * instances  # the settings are those of one process
+    if job.devices not in (1, replicas * each):
+        wanted, rest = divmod(job.devices, each * instances)
+        raise UsageError(
+            f"--devices {job.devices}, but the settings use {replicas * each}: {instances} host"
+            f" processes x {ipu.replicas} replicas x {each} IPUs",
+            f"give -- ... --set ipu.replicas={wanted}"
+            if not rest
+            else f"give a multiple of {each * instances}",
+        )
+    exported = [f"-x {name}={shlex.quote(value)}" for name, value in job.environment.items()]
     return [
         "poprun",
         "--vv",
         "--num-instances",
         str(instances),
         "--num-replicas",
-        replicas,
+        str(replicas),
         "--update-partition=yes",
         "--remove-partition=yes",
         "--reset-partition=no",
@@ -122,7 +140,7 @@ def poprun(job: Job, instances: int = 1) -> list[str]:
         "--ipus-per-replica",
         str(each),
         "--mpi-local-args",
-        "-x PATH -x LD_LIBRARY_PATH -x PYTHONPATH -x POPLAR_ENGINE_OPTIONS",
+        " ".join(["-x PATH -x LD_LIBRARY_PATH -x PYTHONPATH -x POPLAR_ENGINE_OPTIONS", *exported]),
         *job.command,
     ]
 
@@ -149,6 +167,7 @@ def csrun(job: Job, address: str = "", params: str = "") -> list[str]:
     only = "--compile_only" if options.compile_only else only
     if not only and not address:
         raise UsageError("the address of the system is missing", "give --address")
+    passed = _passed_on(config, params)
     start = ["csrun_cpu"] if only else ["csrun_wse"]
     words = [
         *start,
@@ -162,13 +181,43 @@ def csrun(job: Job, address: str = "", params: str = "") -> list[str]:
         config.output,
     ]
     if only:
-        return [*words, only]
+        return [*words, only, *passed]
     words += ["--cs_ip", address]
+    if job.devices not in (1, options.systems):
+        raise UsageError(
+            f"--devices {job.devices}, but the settings use {options.systems} systems",
+            f"give -- ... --set cs.systems={job.devices}",
+        )
     if options.systems > 1:
         words.append("--multireplica")
-    if config.init_checkpoint:
-        words += ["--checkpoint_path", config.init_checkpoint]
-    return words
+    return [*words, *passed]
+
+
+# Our setting → the flag of their run.py that overrides the same in the params file.
+_CSRUN_FLAGS = {"max_steps": "--max_steps", "init_checkpoint": "--checkpoint_path"}
+# What the line says in its own way, or what their program has no use for.
+_CSRUN_OWN = ("output", "backend", "cs.", "resume")
+
+
+def _passed_on(config: PretrainConfig, params: str) -> list[str]:
+    """The flags of what the command line sets beside the params file.
+
+    Raises:
+        UsageError: a setting that their program takes from the params file only.
+    """
+    found = translate_file(params)
+    layers = found.layers() if found else [Layer(params, load_yaml(params))]
+    needed = {} if any("input" in layer.values for layer in layers) else {"input": config.input}
+    file_only = resolve(PretrainConfig, [Layer("", {**needed, "output": config.output}), *layers])
+    before, now = (flatten(as_dict(item)) for item in (file_only.config, config))
+    changed = [name for name in now if now[name] != before[name]]
+    changed = [name for name in changed if not name.startswith(_CSRUN_OWN)]
+    lost = [name for name in changed if name not in _CSRUN_FLAGS]
+    if lost:
+        raise UsageError(
+            f"their run.py has no flag for {', '.join(lost)}", f"set it in {params} itself"
+        )
+    return [word for name in changed for word in (_CSRUN_FLAGS[name], str(now[name]))]
 
 
 def slurm(job: Job, hours: int = 24, partition: str = "") -> str:
@@ -213,14 +262,23 @@ def slurm(job: Job, hours: int = 24, partition: str = "") -> str:
 
 
 def text(words: Sequence[str]) -> str:
-    """Words as one shell line; variables stay variables."""
+    """Words as one shell line; `$NAME` and `${NAME}` stay variables, all else is literal."""
     return " ".join(_quoted(word) for word in words)
 
 
 def _quoted(word: str) -> str:
-    if "$" not in word:
+    variables = list(_VARIABLE.finditer(word))
+    if not variables:
         return shlex.quote(word)
-    return word if not set(word) & set(" '\";&|<>()`\\") else '"' + word.replace('"', '\\"') + '"'
+    rest = _VARIABLE.sub("", word)
+    if _SAFE.fullmatch(rest):
+        return word
+    # In double quotes: what would mean something there is escaped, but for the variables.
+    ends = [0, *(match.end() for match in variables)]
+    starts = [*(match.start() for match in variables), len(word)]
+    parts = [re.sub(r'(["\\`$])', r"\\\1", word[a:b]) for a, b in zip(ends, starts, strict=True)]
+    names = [*(match[0] for match in variables), ""]
+    return '"' + "".join(itertools.chain(*zip(parts, names, strict=True))) + '"'
 
 
 def _environment(job: Job) -> list[str]:

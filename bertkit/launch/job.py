@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bertkit.backends import registry
+from bertkit.backends.sections import options_of
 from bertkit.errors import ConfigError, UsageError
 from bertkit.tasks import registry as tasks
 from bertkit.train.config import TrainingConfig
@@ -86,6 +87,10 @@ def make_job(
     named = any(word.partition("=")[0] == "--backend" for word in words)
     if words[0] in COMPUTING and not named:
         words = [*words, "--backend", backend]
+    variables: dict[str, str] = {}
+    if words[0] in COMPUTING:
+        options = options_of(settings, backend) if settings else None
+        variables = registry.row(backend).environment(options)
     job = Job(
         words=tuple(words),
         backend=backend,
@@ -93,7 +98,7 @@ def make_job(
         per_node=size,
         name=name,
         settings=settings,
-        environment=dict(environment or {}),
+        environment=variables | dict(environment or {}),
     )
     problem = batch_problem(job)
     if problem:

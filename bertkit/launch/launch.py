@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,11 @@ class Details:
         mount: kubernetes: /HOST:/CONTAINER, each.
         cpu: kubernetes: cores of a container.
         memory: kubernetes: of a container.
-        setup: kubernetes: a shell command to run first.
+        setup: kubernetes: shell commands that every node runs first.
+        huge_pages: kubernetes: of 2 MiB, per container.
+        pvc: kubernetes: CLAIM:/CONTAINER, each.
+        shm: kubernetes: size of /dev/shm of a Pod.
+        node_selector: kubernetes: KEY=VALUE, each.
         hours: slurm: time limit.
         partition: slurm: of the cluster.
     """
@@ -41,6 +46,10 @@ class Details:
     cpu: str = ""
     memory: str = ""
     setup: str = ""
+    huge_pages: str = ""
+    pvc: Sequence[str] = ()
+    shm: str = ""
+    node_selector: Sequence[str] = ()
     hours: int = 24
     partition: str = ""
 
@@ -135,6 +144,10 @@ def _csrun(job: Job, details: Details) -> str:
 
 
 def _slurm(job: Job, details: Details) -> str:
+    # Both stand in lines that Slurm reads itself, where nothing can be quoted.
+    for flag, word in (("--name", job.name), ("--partition", details.partition)):
+        if not re.fullmatch(r"[\w.,@+-]*", word):
+            raise UsageError(f"{flag} {word!r}: only letters, digits and . , @ + - _ can be used")
     return command_lines.slurm(job, details.hours, details.partition)
 
 
@@ -147,7 +160,11 @@ def _kubernetes(job: Job, details: Details) -> str:
         mounts=tuple(details.mount),
         cpu=details.cpu,
         memory=details.memory,
+        huge_pages=details.huge_pages,
         setup=details.setup,
+        claims=tuple(details.pvc),
+        shm=details.shm,
+        node_selector=tuple(details.node_selector),
     )
     document = kubernetes.document(job, cluster)
     kubernetes_rules.check(document, job.name)

@@ -55,6 +55,7 @@ def estimate_records(
     vocab: str | Path,
     workers: int = 0,
     limit: int | None = None,
+    prefix: str = "",
 ) -> Estimate:
     """Make the records of the first 200 kB of text and scale up.
 
@@ -63,7 +64,7 @@ def estimate_records(
     Raises:
         DataError: as `make_records` would, for what can be seen in the beginning.
     """
-    names = list_inputs(inputs)
+    names = list_inputs(inputs, prefix)
     words, config = opened(vocab, config)
     shards = plan_shards(names, config)
     total = sum(map(os.path.getsize, names))

@@ -81,6 +81,7 @@ def make_records(
     limit: int | None = None,
     executor: str = "processes",
     scheduler: str = "",
+    prefix: str = "",
 ) -> RecordsResult:
     """Write the training instances of a text as record files.
 
@@ -96,6 +97,7 @@ def make_records(
         limit: stop after this many records, taking the shards in order.
         executor: `processes` here, or `dask`; see `bertkit.pool.run_tasks`.
         scheduler: address of the Dask cluster, whose workers see the same files.
+        prefix: folder to which the names in lists are relative.
 
     Raises:
         DataError: unreadable or empty text, a broken vocabulary, or a folder that
@@ -103,12 +105,16 @@ def make_records(
         ConfigError: a setting contradicts what the vocabulary records.
         UsageError: executor, scheduler and limit do not go together.
     """
+    from bertkit.records.files.record_index import remove_orphans
+
     started = time.perf_counter()
     _check_executor(executor, scheduler, limit)
     place = Path(output)
     # Check everything that needs no record making first, so that errors come early.
-    names = list_inputs(inputs)
+    names = list_inputs(inputs, prefix)
     words, config = opened(vocab, config)
+    if remark := config.record_style.remark(inputs, config):
+        log.logger.warning("%s", remark)
     # The manifest identifies the run: the same settings and text resume, others are refused.
     planned = Manifest(
         "make-records",
@@ -123,8 +129,9 @@ def make_records(
             tasks, manifest, place, limit=limit, workers=workers, executor=(executor, scheduler)
         )
         _finish(manifest, place, names, words)
-        beside = {"inputs": inputs, "text_files": len(names), "vocab": words.path}
+        beside = {"inputs": inputs, "text_files": len(names), "vocab": words.path, "prefix": prefix}
         _write_beside(manifest, config, place, **beside)
+    remove_orphans(place)
     return RecordsResult(
         output=str(place),
         records=manifest.stats["records"],
@@ -151,7 +158,9 @@ def _missing_tasks(
     manifest: Manifest, place: Path, names: Sequence[str], config: RecordsConfig, words: Vocab
 ) -> list[Task]:
     """A task for each shard that the folder does not have."""
-    if _verify(manifest, place):
+    whole = _verify(manifest, place)
+    _restore_indexes(manifest, place, config)
+    if whole:
         log.logger.info("%s is complete already; nothing to do", place)
         return []
     return [
@@ -179,11 +188,12 @@ def _write_beside(manifest: Manifest, config: RecordsConfig, place: Path, **fact
         write_average(place, packed / records)
 
 
-def list_inputs(inputs: Sequence[str]) -> list[str]:
-    """The sentence files in a fixed order.
+def list_inputs(inputs: Sequence[str], prefix: str = "") -> list[str]:
+    """The sentence files in a fixed order; `prefix` is the folder of the names in lists.
 
     Raises:
         DataError: nothing there, a URL, or a folder that a run left unfinished.
+        UsageError: a prefix without a list.
     """
     for name in inputs:
         if files.is_remote(name):
@@ -195,7 +205,9 @@ def list_inputs(inputs: Sequence[str]) -> list[str]:
             # A folder whose run did not finish lacks text.
             require_complete(name)
             require_complete(Path(name).parent)  # such as split/train, made by one run
-    return files.expand_inputs(inputs)
+    if prefix and not any(str(name).startswith("@") for name in inputs):
+        raise UsageError("--input-prefix goes with a list of names", "example: --input @list.txt")
+    return files.expand_inputs(inputs, prefix=prefix)
 
 
 def build_shard(task: Task) -> Built:
@@ -304,6 +316,20 @@ def _verify(manifest: Manifest, place: Path) -> bool:
     whole = manifest.complete and len(kept) == len(manifest.outputs)
     manifest.outputs = kept
     return whole
+
+
+def _restore_indexes(manifest: Manifest, place: Path, config: RecordsConfig) -> None:
+    """Make the listed indexes that are gone again from the record files that are there."""
+    from bertkit.records.files.record_index import index_path
+
+    for name, facts in manifest.outputs.items():
+        beside = index_path(place / name)
+        size = beside.stat().st_size if beside.is_file() else 0
+        if size != facts.get("index_bytes", size):
+            from bertkit.records.write_shard import restore_index
+
+            log.logger.info("making the index of %s again", place / name)
+            restore_index(place / name, config)
 
 
 def _done(shard: Shard, manifest: Manifest) -> bool:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bertkit.backends.process_group import PROCESS_TIMEOUT
-from bertkit.config import setting
+from bertkit.config import Layer, flatten, is_preset, setting
+from bertkit.declined import remote_output
+from bertkit.files import is_remote
 from bertkit.settings import FREE, ROUNDING
 
 # AdamW without bias correction, as in Google's, MLPerf's and Cerebras' programs.
@@ -23,6 +25,7 @@ OPTIMIZERS = (
     "mlperf",
     "graphcore",
     "max_weight_norm",
+    "max_weight_norm_no_debias",
     "no_debias_clamp10",
     "sgd",
     "momentum",
@@ -37,6 +40,28 @@ ON_NONFINITE = ("stop", "skip")
 def largest_divisor(number: int, most: int) -> int:
     """The largest divisor of a number that is not above `most`."""
     return next(size for size in range(min(most, number), 0, -1) if number % size == 0)
+
+
+def with_fitting_micro_batch(layers: list[Layer]) -> list[Layer]:
+    """Layers of settings in which a preset's micro-batch yields to the user's global batch.
+
+    Args:
+        layers: lowest first.
+    """
+    places: dict[str, tuple[int, Any]] = {}
+    for number, layer in enumerate(layers):
+        for key, value in flatten(layer.values).items():
+            places[key] = (number, value)
+    place, size = places.get("micro_batch_size", (-1, 0))
+    given, whole = places.get("global_batch_size", (-1, 0))
+    if place < 0 or given <= place or not is_preset(layers[place].origin):
+        return layers
+    # Values that are no numbers are refused later, with all others.
+    if not str(whole).isdecimal() or not int(whole) or int(whole) % size == 0:
+        return layers
+    origin = f"{layers[place].origin}, for {int(whole)} per step"
+    fitting = {"micro_batch_size": largest_divisor(int(whole), size)}
+    return [*layers[: place + 1], Layer(origin, fitting), *layers[place + 1 :]]
 
 
 def allow_other_vocab() -> Any:
@@ -87,7 +112,8 @@ class TrainingConfig(ComputeConfig):
     )
     resume: str = setting(
         "auto",
-        help="auto: resume from the run's last checkpoint; never; or a checkpoint folder.",
+        help="auto: resume from the run's last intact checkpoint; never; or a checkpoint folder, "
+        "to roll back to (later checkpoints are set aside) or to branch off from.",
         on_resume=FREE,
     )
     global_batch_size: int = setting(
@@ -106,7 +132,11 @@ class TrainingConfig(ComputeConfig):
         "pass: the same numbers, less memory, about a third more work.",
         on_resume=FREE,
     )
-    max_steps: int = setting(0, help="Optimizer steps of the run; overrides --epochs.", minimum=0)
+    max_steps: int = setting(
+        0,
+        help="Optimizer steps of the run; overrides --epochs. More than before prolong a run.",
+        minimum=0,
+    )
     epochs: float | None = setting(3.0, help="Passes over the training data.", minimum=0.0)
     steps_this_run: int = setting(
         0,
@@ -116,7 +146,7 @@ class TrainingConfig(ComputeConfig):
     optimizer: str = setting(
         "adamw",
         help="AdamW; without bias correction, as in Google's, MLPerf's and Cerebras' programs; one "
-        "of five variants of LAMB; plain SGD (for comparisons); or SGD with beta1 as momentum.",
+        "of six variants of LAMB; plain SGD (for comparisons); or SGD with beta1 as momentum.",
         choices=OPTIMIZERS,
     )
     shard_optimizer: bool = setting(
@@ -265,6 +295,8 @@ class TrainingConfig(ComputeConfig):
         found = []
         if not self.output:
             found.append("--output is required")
+        if is_remote(self.output):
+            found.append(remote_output(self.output))
         if self.global_batch_size % self.micro_size:
             found.append(
                 f"--global-batch-size {self.global_batch_size} is not a multiple of"

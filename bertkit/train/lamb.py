@@ -1,4 +1,4 @@
-"""Implements five variants of LAMB, each under its own name."""
+"""Implements six variants of LAMB, each under its own name."""
 
 from __future__ import annotations
 
@@ -40,12 +40,16 @@ class LambVariant:
 # The systems these names come from: nvlamb is NVIDIA's and Habana's NVLAMB, mlperf the
 # TensorFlow LAMB of the MLPerf reference, graphcore Graphcore's TensorFlow 2 LAMB,
 # max_weight_norm PopTorch's as Graphcore's PyTorch BERT groups it (its default bound is the
-# largest fp16 number), no_debias_clamp10 Cerebras' cstorch.optim.Lamb.
+# largest fp16 number; max_weight_norm_no_debias their LAMBNoBiasCorrection), no_debias_clamp10
+# Cerebras' cstorch.optim.Lamb.
 LAMB_VARIANTS = {
     "nvlamb": LambVariant(),
     "mlperf": LambVariant(),
     "graphcore": LambVariant(decay_layer_norm=True),
     "max_weight_norm": LambVariant(clamp=65500.0, adapt_layer_norm=True),
+    "max_weight_norm_no_debias": LambVariant(
+        bias_correction=False, clamp=65500.0, adapt_layer_norm=True
+    ),
     "no_debias_clamp10": LambVariant(bias_correction=False, clamp=10.0, adapt_all=True),
 }
 

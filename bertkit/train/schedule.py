@@ -81,7 +81,8 @@ def make_schedule(
       start of the run, as in Google's BERT (power 1) and NVIDIA's (power 0.5): it steps
       down a little when the warm-up ends;
     - `constant` stays at the peak;
-    - `up_down` is `linear`, never below 1e-7, as in Graphcore's TensorFlow 2 recipes.
+    - `up_down` is that of Graphcore's TensorFlow 2 recipes: it falls as peak * (T - s - 1) /
+      (T - warm-up steps), one step ahead of `linear`, and is never below 1e-7.
 
     Args:
         name: one of `NAMES`.
@@ -104,6 +105,8 @@ def make_schedule(
         first = -learning_rate * start_warmup_step / warmup_steps
         pieces.append(Piece("polynomial", 0, begin, first, learning_rate))
     left = max_steps - begin
+    if name == "up_down":
+        return Schedule(tuple(_up_down(pieces, begin, left, learning_rate, end_learning_rate)))
     if name == "constant":
         pieces.append(Piece("constant", begin, 1, learning_rate, learning_rate))
     elif left <= 0:
@@ -114,9 +117,30 @@ def make_schedule(
         pieces.append(Piece("polynomial", begin, left, first, end_learning_rate, power))
     else:
         pieces.append(Piece("polynomial", begin, left, learning_rate, end_learning_rate))
-    if name == "up_down":
-        pieces = _with_floor(pieces)
     return Schedule(tuple(pieces))
+
+
+def _up_down(rise: list[Piece], begin: int, left: int, peak: float, end: float) -> list[Piece]:
+    """The rise up to and with its last step, then the fall, one step ahead of a line to the end."""
+    if peak <= FLOOR:
+        return [Piece("constant", 0, 1, FLOOR, FLOOR)]
+    top = begin + 1
+    pieces = [_raised(rise[0])] if rise else [Piece("constant", 0, 1, peak, peak)]
+    if rise and pieces[0].begin > 0:
+        pieces.insert(0, Piece("constant", 0, 1, FLOOR, FLOOR))
+    steps = left - 2
+    if steps < 1:
+        return [*pieces, Piece("constant", top, 1, max(end, FLOOR), max(end, FLOOR))]
+    first = end + (peak - end) * steps / left
+    return _with_floor([*pieces, Piece("polynomial", top, steps, first, end)])
+
+
+def _raised(rise: Piece) -> Piece:
+    """A rise without its first steps, in which the floor is above it."""
+    if rise.first >= FLOOR:
+        return rise
+    late = min(rise.steps - 1, math.ceil(FLOOR / rise.last * rise.steps))
+    return Piece("polynomial", late, rise.steps - late, rise(late), rise.last)
 
 
 def _with_floor(pieces: list[Piece]) -> list[Piece]:

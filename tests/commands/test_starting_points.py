@@ -170,6 +170,11 @@ def test_padding_rows_are_padding_and_words_are_words(bertkit, world, tmp_path):
     with torch.no_grad():
         logits = model(torch.randint(0, 64, (3, 20))).logits
     assert logits.shape[-1] == 128 and int(logits.argmax(-1).max()) < 64
+    # And back: the padding is cut off again.
+    cut = ("--init-checkpoint", step, "--set", "model.vocab_size=64")
+    done = bertkit(*pretrain(world, tmp_path / "cut", *cut))
+    assert done.status == 0, done.err
+    assert BertConfig.from_file(tmp_path / "cut" / "step-0000001").vocab_size == 64
     # Records of a token that is padding, though no file says what their vocabulary is.
     record = synthetic.record(np.random.default_rng(0), 24, 4)
     record["masked_lm_ids"][0] = 70

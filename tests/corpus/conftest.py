@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import shutil
-import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -141,14 +140,3 @@ def mlperf_sums(shared) -> dict[str, str]:
     """File → MD5 of what MLPerf's own scripts made of the sample."""
     rows = (shared / "goldens/mlperf_chain/MD5SUMS").read_text().splitlines()
     return {name: md5 for md5, name in (row.split() for row in rows)}
-
-
-@pytest.fixture
-def openwebtext(shared, tmp_path) -> Path:
-    """The miniature of OpenWebText, its archives of archives unpacked."""
-    with tarfile.open(shared / "data/owt/mini/openwebtext.tar.xz") as outer:
-        outer.extractall(tmp_path, filter="data")
-    for packed in sorted((tmp_path / "openwebtext").glob("*.xz")):
-        with tarfile.open(packed) as inner:
-            inner.extractall(packed.with_suffix(""), filter="data")
-    return tmp_path / "openwebtext"

@@ -95,6 +95,29 @@ def test_lists_of_names_make_the_sides(tmp_path):
     assert plan([], str(tmp_path / "out"), config, prefix)["files"] == 40
 
 
+def test_paragraphs_of_listed_files_become_sentences(shared, openwebtext, tmp_path):
+    """The same documents as `extract` makes of the same list."""
+    metadata = shared / "data/owt/mini/metadata/val_mini.txt"
+    config = SplitConfig(method="lists", metadata=[str(metadata)])
+    result = split([], str(tmp_path / "out"), config, prefix=str(openwebtext))
+    extracted = extract(
+        [f"@{metadata}"], str(tmp_path / "docs"), prefix=str(openwebtext), workers=1
+    )
+    assert result.splits["valid"]["documents"] == extracted.documents == 12
+    assert result.splits["valid"]["sentences"] == extracted.sentences > 1000
+    blob = (tmp_path / "docs/part-00000-of-00001.txt").read_bytes()
+    assert (tmp_path / "out/valid.txt").read_bytes() == blob
+    config = SplitConfig(method="lists", metadata=[str(metadata)], splitter="lines")
+    lines = split([], str(tmp_path / "lines"), config, prefix=str(openwebtext))
+    assert lines.splits["valid"]["sentences"] < extracted.sentences / 2
+
+
+def test_splitter_of_lists_is_no_setting_of_the_others(tmp_path):
+    (tmp_path / "a.txt").write_text("One.\n\nTwo.\n")
+    split([str(tmp_path / "a.txt")], str(tmp_path / "out"), SplitConfig(valid=0.0))
+    assert "splitter" not in read_manifest(tmp_path / "out").config
+
+
 def test_lists_must_exclude_each_other(tmp_path):
     prefix = owt(tmp_path)
     train = listed(tmp_path, "train.txt", range(10))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.errors import UsageError
+from bertkit.launch.command_lines import text
 from launch.planned import TRAIN, planned
 
 
@@ -99,3 +100,73 @@ def test_slurm_script_queues_itself_again(tmp_path):
     assert (tmp_path / "calls").read_text().split("\n")[:-1] == [
         "scancel --signal=TERM 17", "saved", "requeue 17",
     ]  # fmt: skip
+
+
+def test_poprun_takes_the_devices_that_it_is_given_or_none():
+    words = ("pretrain", "--input", "x", "--output", "y", "--set", "ipu.layers_per_ipu=[6, 6]")
+    line = shlex.split(planned("poprun", (*words, "--set", "ipu.replicas=4"), devices=8))
+    assert line[line.index("--num-replicas") + 1] == "4"
+    with pytest.raises(UsageError, match="--devices 16, but the settings use 2") as caught:
+        planned("poprun", words, devices=16)
+    assert "ipu.replicas=8" in str(caught.value.hint)
+    with pytest.raises(UsageError, match="--devices 3") as caught:
+        planned("poprun", words, devices=3)
+    assert "multiple of 2" in str(caught.value.hint)
+    line = planned("poprun", words, env=("A=two words",))
+    assert "-x A='\"'\"'two words'\"'\"''" in line
+
+
+def test_csrun_passes_on_what_their_program_has_a_flag_for(tmp_path):
+    params = tmp_path / "params.yaml"
+    params.write_text(
+        "train_input: {data_dir: d, batch_size: 4}\nmodel: {num_hidden_layers: 2}\n"
+        "runconfig: {max_steps: 10}\n"
+    )
+    words = ("pretrain", "--config", str(params), "--output", "m")
+    line = planned("csrun", (*words, "--max-steps", "77", "--init-checkpoint", "c"), address="a")
+    assert line.endswith("--cs_ip a --checkpoint_path c --max_steps 77\n")
+    for lost in ("--learning-rate=0.5", "--input=other", "--seed=3"):
+        name = lost.strip("-").partition("=")[0].replace("-", "_")
+        with pytest.raises(UsageError, match=f"run.py has no flag for {name}"):
+            planned("csrun", (*words, lost), address="a")
+    with pytest.raises(UsageError, match="--devices 2, but the settings use 1 systems"):
+        planned("csrun", words, address="a", devices=2)
+    many = planned("csrun", (*words, "--set", "cs.systems=2"), address="a", devices=2)
+    assert many.endswith("--multireplica\n")
+
+
+@pytest.mark.parametrize(
+    ("sets", "value"),
+    [(("hpu.mode=lazy",), "1"), (("hpu.mode=eager",), "0"), (("hpu.mode=compile",), "0"),
+     (("hpu.graphs=true",), "1"), ((), "0")],
+)  # fmt: skip
+def test_the_mode_of_gaudi_is_set_before_its_package_can_be_imported(sets, value):
+    words = (*TRAIN, *(word for item in sets for word in ("--set", item)))
+    wanted = f"PT_HPU_LAZY_MODE={value}"
+    assert f"-x {wanted} " in planned("mpirun", words, devices=8)
+    assert planned("torchrun", words, backend="hpu", devices=8).startswith(f"env {wanted} ")
+    assert f"export {wanted}\n" in planned("slurm", words, backend="hpu", devices=8)
+    pod = planned("kubernetes", words, backend="hpu", image="i")
+    assert "- name: PT_HPU_LAZY_MODE" in pod
+    given = planned("mpirun", words, devices=8, env=("PT_HPU_LAZY_MODE=2",))
+    assert "-x PT_HPU_LAZY_MODE=2 " in given and wanted not in given
+    evaluation = ("eval", "--input", "x", "--checkpoint", "c", *words[len(TRAIN) :])
+    assert wanted in planned("mpirun", evaluation, devices=1)
+    assert "PT_HPU" not in planned("torchrun", words, backend="cuda")
+
+
+def test_variables_stay_variables_and_nothing_else_does(tmp_path):
+    words = ["$A/x", "${A}", "a $A`id`$(id)\\\"'", "$1", "b\nc $A"]
+    done = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {text(words)}"], env={"A": "1"}, cwd=tmp_path,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split("\0")[:-1] == ["1/x", "1", "a 1`id`$(id)\\\"'", "$1", "b\nc 1"]
+
+
+@pytest.mark.parametrize(
+    "given", [{"name": "a b"}, {"name": "a\n#SBATCH -x"}, {"partition": "$(id)"}]
+)
+def test_slurm_takes_plain_names_only(given):
+    with pytest.raises(UsageError, match="only letters, digits"):
+        planned("slurm", TRAIN, backend="cuda", **given)

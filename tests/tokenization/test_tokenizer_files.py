@@ -114,5 +114,5 @@ def test_other_tokenizers_are_refused_by_name(tmp_path):
     with pytest.raises(DataError, match="holds a BPE tokenizer"):
         tokenizer_files.of_folder(tmp_path)
     path.write_text('{"model": {"type": "WordPiece", "vocab": {"a": 0, "b": 2}}}')
-    with pytest.raises(DataError, match="are not 0, 1, 2"):
+    with pytest.raises(DataError, match="are not numbered 0, 1, 2"):
         tokenizer_files.tokens_of(path)

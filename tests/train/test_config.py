@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from bertkit.config import Layer, resolve
+from bertkit.errors import ConfigError
 from bertkit.settings import FIXED, FREE, ROUNDING, resume_rules
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.squad.config import SquadConfig
 from bertkit.tokenization.normalisation import FLAGS
 from bertkit.train import optimizers, schedule
-from bertkit.train.config import OPTIMIZERS, SCHEDULES, TrainingConfig
+from bertkit.train.config import (
+    OPTIMIZERS,
+    SCHEDULES,
+    TrainingConfig,
+    with_fitting_micro_batch,
+)
 
 
 def test_the_names_here_are_those_of_the_code():
@@ -96,3 +103,23 @@ def test_sections_of_machines_change_last_bits_and_those_of_the_model_decide(kin
             # How text is treated is compared as a fact of the vocabulary, not as a setting.
             assert rule == (FREE if name.removeprefix("records.") in FLAGS else FIXED), name
     assert {name.partition(".")[0] + "." for name in rules} >= set(SECTIONS)
+
+
+def test_a_presets_micro_batch_yields_to_the_users_global_batch():
+    preset = Layer("preset x", {"global_batch_size": 64, "micro_batch_size": 32})
+
+    def sizes(*above):
+        layers = with_fitting_micro_batch([preset, *above])
+        found = resolve(TrainingConfig, [*layers, Layer("test", {"output": "o"})])
+        return found.config.micro_batch_size, found.origins["micro_batch_size"]
+
+    assert sizes() == (32, "preset x")
+    assert sizes(Layer("--set", {"global_batch_size": 48})) == (24, "preset x, for 48 per step")
+    assert sizes(Layer("a.yaml", {"global-batch-size": "16"}))[0] == 16
+    assert sizes(Layer("--set", {"global_batch_size": 128})) == (32, "preset x")
+    own = Layer("--set", {"global_batch_size": 16, "micro_batch_size": 4})
+    assert sizes(own) == (4, "--set")
+    with pytest.raises(ConfigError, match="expected a whole number"):
+        sizes(Layer("a.yaml", {"global_batch_size": "many"}))
+    given = [Layer("a.yaml", {"micro_batch_size": 32}), Layer("--set", {"global_batch_size": 16})]
+    assert with_fitting_micro_batch(given) == given

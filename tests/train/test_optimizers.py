@@ -28,6 +28,9 @@ EXPECTED = {
     "max_weight_norm": {
         "debias": True, "clamp": 65500.0, "adapt": "matrix norm", "decay": "matrix",
     },
+    "max_weight_norm_no_debias": {
+        "debias": False, "clamp": 65500.0, "adapt": "matrix norm", "decay": "matrix",
+    },
     "no_debias_clamp10": {
         "debias": False, "clamp": 10.0, "adapt": "matrix bias norm", "decay": "matrix",
     },

@@ -70,11 +70,28 @@ def test_unknown_name():
         make_schedule("cosine", learning_rate=1, max_steps=1)
 
 
-def test_up_down_is_linear_with_a_floor():
-    rate = make_schedule("up_down", learning_rate=1e-3, max_steps=100, warmup_steps=28)
-    line = make_schedule("linear", learning_rate=1e-3, max_steps=100, warmup_steps=28)
-    assert [rate(step) for step in range(99)] == [line(step) for step in range(99)]
-    assert rate(100) == rate(1000) == 1e-7
+@pytest.mark.parametrize(
+    ("steps", "warmup", "peak"),
+    [(7059, 1976, 0.006), (2098, 270, 0.002828), (45, 12, 0.006), (4, 2, 0.1), (60, 30, 3e-8)],
+)
+def test_up_down_is_graphcores(steps, warmup, peak):
+    """LearningRateWarmupAndDecay of their TensorFlow 2 BERT, v2.4.0 to v3.4.1."""
+
+    def theirs(step):
+        if step <= warmup:
+            rate = step / warmup * peak
+        else:
+            rate = peak * ((steps - step - 1) / (steps - warmup))
+        return max(1e-7, rate)
+
+    rate = make_schedule("up_down", learning_rate=peak, max_steps=steps, warmup_steps=warmup)
+    found = [rate(step) for step in range(steps + 5)]
+    assert found == pytest.approx([theirs(step) for step in range(steps + 5)], rel=1e-12)
+
+
+def test_up_down_without_a_rise():
+    rate = make_schedule("up_down", learning_rate=1e-3, max_steps=4)
+    assert [rate(step) for step in range(5)] == pytest.approx([1e-3, 5e-4, 2.5e-4, 1e-7, 1e-7])
 
 
 def test_stages_follow_each_other_as_torchs_schedulers_do():

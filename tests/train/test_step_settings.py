@@ -25,6 +25,11 @@ def test_every_process_has_the_same_work():
     assert micro_batch_size(1, 0, 1) == 1
     with pytest.raises(ConfigError, match="--micro-batch-size 3 x 3 processes"):
         micro_batch_size(12, 3, 3)
+    # A preset's number yields: 8 for each of 3 processes do not go into 4.
+    assert micro_batch_size(12, 8, 3, yields=True) == 4
+    assert micro_batch_size(12, 3, 3, yields=True) == 2
+    with pytest.raises(ConfigError, match="x 5 processes"):
+        micro_batch_size(12, 8, 5, yields=True)
 
 
 def test_every_setting_arrives_in_the_plan():

@@ -229,7 +229,10 @@ def _backend(options: CsOptions) -> Any:
     """The process's backend; there can be only one."""
     cstorch = _cstorch()
     kind = options.device.upper()
-    now = cstorch.current_backend(raise_exception=False, raise_warning=False)
+    try:
+        now = cstorch.backend()  # without arguments the one that exists
+    except RuntimeError:
+        now = None
     if now is not None:
         compiles = not (options.validate_only or options.compile_only)
         if now.backend_type.name != kind or now.is_e2e_execution != compiles:

@@ -2,14 +2,13 @@
 
 The vendor's package reads the environment once, at import, so it is imported by `start`
 and never before. Names of its functions and what they refuse are those of the 1.11 to
-1.19 releases (github.com/HabanaAI/gaudi-pytorch-bridge).
+1.23 releases (github.com/HabanaAI/gaudi-pytorch-bridge).
 """
 
 from __future__ import annotations
 
 import glob
 import importlib
-import importlib.metadata
 import importlib.util
 import os
 import sys
@@ -22,6 +21,7 @@ from torch import nn
 
 from bertkit import log
 from bertkit.backends.base import Caps, OptimizerSpec, Probe, Problem, Schedule, StepPlan, Task
+from bertkit.backends.hpu import modes
 from bertkit.backends.hpu.graphs import for_inference, for_training
 from bertkit.backends.hpu.optimizers import NAMES, make_fused
 from bertkit.backends.hpu.options import HpuOptions
@@ -40,7 +40,7 @@ INSTALL = (
     "install Intel's driver and PyTorch: bash habanalabs-installer.sh install --type pytorch"
     " (docs.habana.ai), or start its Gaudi container"
 )
-_LAZY = "PT_HPU_LAZY_MODE"
+_LAZY = modes.VARIABLE
 _MPI = {
     "WORLD_SIZE": "OMPI_COMM_WORLD_SIZE",
     "RANK": "OMPI_COMM_WORLD_RANK",
@@ -85,7 +85,7 @@ class HpuAdapter(TorchAdapter):
     def validate(self, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
         """Settings that Gaudi does not support."""
         found = super().validate(plan, optimizer)
-        options = plan.options or HpuOptions()
+        options = modes.decided(plan.options or HpuOptions(), modes.release())
         if options.graphs and options.mode != "lazy":
             text = f"hpu.graphs needs hpu.mode lazy, not {options.mode}"
             found.append(Problem("--set hpu.graphs", text))
@@ -114,7 +114,7 @@ class HpuAdapter(TorchAdapter):
                 `start_group`.
             MissingDependencyError: the package is not there or does not load.
         """
-        self.options = options or HpuOptions()
+        self.options = modes.decided(options or HpuOptions(), modes.release())
         set_environment(self.options)
         several = int(os.environ.get("WORLD_SIZE") or os.environ.get(_MPI["WORLD_SIZE"]) or 1) > 1
         if several:
@@ -206,17 +206,20 @@ def set_environment(options: HpuOptions) -> None:
     Raises:
         ConfigError: it was imported already, in another mode.
     """
-    wanted = {_LAZY: "1" if options.mode == "lazy" else "0"}
+    found = modes.release()
+    wanted = {_LAZY: modes.variable_of(options.mode, found)}
     if options.bf16_ops:
         wanted["PT_HPU_AUTOCAST_LOWER_PRECISION_OPS_LIST"] = options.bf16_ops
     if options.fp32_ops:
         wanted["PT_HPU_AUTOCAST_FP32_OPS_LIST"] = options.fp32_ops
     given = os.environ.get(_LAZY)
     if f"{VENDOR}.torch" in sys.modules:
-        if given != wanted[_LAZY]:
+        # By another module, or by torch itself, which loads the packages of devices.
+        read = given or modes.default_variable(found)
+        if read != wanted[_LAZY]:
+            text = given or f"its default, {read}"
             raise ConfigError(
-                f"{VENDOR}.torch was imported with {_LAZY}={given or 'its default'}, hpu.mode is"
-                f" {options.mode}",
+                f"{VENDOR}.torch was imported with {_LAZY}={text}, hpu.mode is {options.mode}",
                 f"start with {_LAZY}={wanted[_LAZY]} in the environment",
             )
     elif given not in (None, wanted[_LAZY]):
@@ -238,7 +241,4 @@ def _require_meeting_point() -> None:
 
 
 def _version() -> str:
-    try:
-        return importlib.metadata.version("habana-torch-plugin")
-    except importlib.metadata.PackageNotFoundError:
-        return "of unknown version"
+    return modes.version() or "of unknown version"

@@ -64,7 +64,7 @@ def for_training(
             module, inplace=True, have_grad_accumulation=True
         )
     if options.mode == "compile":
-        module = compiled(module, options.compiled_autograd)
+        module = compiled(module, bool(options.compiled_autograd))
     if process_group.topology.world > 1 and not options.flat_all_reduce:
         module = DistributedDataParallel(
             module, bucket_cap_mb=options.bucket_cap_mb, find_unused_parameters=unused
@@ -87,7 +87,9 @@ def for_inference(model: nn.Module, task: Task, options: HpuOptions, alone: bool
         if alone:
             core: Any = importlib.import_module(_CORE)
             model.eval()
-            core.hpu_initialize(model)
+            # Its older name warns where the new one exists.
+            newer = getattr(core, "hpu_inference_initialize", None)
+            (newer or core.hpu_initialize)(model)
         graphs: Any = importlib.import_module(_GRAPHS)
         module = graphs.wrap_in_hpu_graph(module)
     if options.mode == "compile":

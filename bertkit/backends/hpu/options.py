@@ -6,15 +6,18 @@ from dataclasses import dataclass
 
 from bertkit.config import setting
 
+AUTO = "auto"
+
 
 @dataclass(frozen=True)
 class HpuOptions:
     """Intel Gaudi."""
 
     mode: str = setting(
-        "lazy",
-        help="lazy collects a graph per step, eager runs operators, compile uses torch.compile.",
-        choices=("lazy", "eager", "compile"),
+        AUTO,
+        help="lazy collects a graph per step, eager runs operators, compile uses torch.compile; "
+        "auto: the default of the installed release.",
+        choices=(AUTO, "lazy", "eager", "compile"),
     )
     graphs: bool = setting(
         False, help="Replay captured HPU graphs, in training and in evaluation (lazy mode only)."
@@ -28,8 +31,10 @@ class HpuOptions:
         "DistributedDataParallel.",
     )
     bucket_cap_mb: int = setting(230, help="Size of DistributedDataParallel's buckets.", minimum=1)
-    compiled_autograd: bool = setting(
-        False, help="Compile the backward pass as a whole too (compile mode only)."
+    compiled_autograd: bool | None = setting(
+        None,
+        help="Compile the backward pass as a whole too (compile mode only); by default from "
+        "release 1.23 on.",
     )
     bf16_ops: str | None = setting(
         None, help="File of operators that --precision bf16 computes in bf16, one per line."

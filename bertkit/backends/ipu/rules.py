@@ -168,10 +168,4 @@ def _tensorflow_problems(options: IpuOptions, each: int, stages: int) -> list[Pr
             " entries of ipu.pipeline_stages (their grouped schedule)"
         )
         found.append(Problem("--micro-batch-size", text))
-    if options.replicated_tensor_sharding and options.optimizer_state_offchip:
-        text = (
-            "ipu.replicated_tensor_sharding and ipu.optimizer_state_offchip exclude each other"
-            " with ipu.pipeline_stages"
-        )
-        found.append(Problem("ipu.replicated_tensor_sharding", text))
     return found

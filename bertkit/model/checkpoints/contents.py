@@ -26,6 +26,7 @@ from bertkit.model.parameter_names import (
     layer_number,
 )
 from bertkit.strict_json import json_text
+from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class CheckpointToWrite:
         config: shape of the model.
         architecture: class of transformers that the weights make.
         has_vocab: whether `vocab.txt` is written beside, so that a tokenizer can be set up.
-        lower_case: whether that tokenizer lower-cases.
+        tokenizer: how text is treated, and how long it may be.
         card: text of a model card, Markdown.
         other_keys: what the source's `config.json` says beyond the shape: labels, and keys
             that bertkit does not know.
@@ -180,7 +181,7 @@ class CheckpointToWrite:
     config: BertConfig
     architecture: str
     has_vocab: bool
-    lower_case: bool
+    tokenizer: TokenizerFacts
     card: str
     other_keys: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -27,10 +27,13 @@ from bertkit.model.checkpoints.contents import (
 )
 from bertkit.model.checkpoints.model_card import facts_beside, model_card
 from bertkit.model.checkpoints.model_class import ModelClass, model_class
+from bertkit.model.checkpoints.tokenizer import facts_with
 from bertkit.model.checkpoints.vocabulary_padding import require_safe_cut, resize, rounded
 from bertkit.model.config import BertConfig, read_config
 from bertkit.model.parameter_names import WORD_EMBEDDINGS
-from bertkit.tokenization.vocabulary import VOCAB, find_vocab, vocabulary_bytes
+from bertkit.tokenization.normalisation import UNCASED
+from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts
+from bertkit.tokenization.vocabulary import VOCAB, find_vocab, load_vocab, vocabulary_bytes
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ class ConvertOptions:
         to: name of the format to write, such as `hf` or `nvidia`.
         model_config: file with the shape, where none lies beside the checkpoint.
         vocab: vocabulary file, where none lies beside it.
-        lower_case: the tokenizer lower-cases.
+        do_lower_case, strip_accents, tokenize_chinese_chars: the treatment of text; None: as
+            the checkpoint or vocabulary records.
+        allow_other_vocab: the vocabulary may be another one than the checkpoint's.
         keep_optimizer: also take the optimizer's moments.
         vocab_size: rows of the word embedding; 0 keeps them.
         pad_vocab: round the rows up to a multiple of this; 0: as the written format wants.
@@ -56,7 +61,10 @@ class ConvertOptions:
     to: str = "hf"
     model_config: str | None = None
     vocab: str | None = None
-    lower_case: bool = True
+    do_lower_case: bool | None = None
+    strip_accents: bool | None = None
+    tokenize_chinese_chars: bool | None = None
+    allow_other_vocab: bool = False
     keep_optimizer: bool = False
     vocab_size: int = 0
     pad_vocab: int = 0
@@ -156,9 +164,10 @@ def convert(
         overwrite: replace what another run left there.
 
     Raises:
-        DataError: no checkpoint, a damaged one, or the folder belongs to another run.
-        ConfigError: tensors are missing or surplus, the shape is not known, or the class
-            cannot be written.
+        DataError: no checkpoint, a damaged one, another vocabulary than the checkpoint's, or
+            the folder belongs to another run.
+        ConfigError: tensors are missing or surplus, the shape is not known, the class cannot
+            be written, or a flag contradicts what is recorded of the text.
     """
     start = time.perf_counter()
     # Read, and refuse what is incomplete, before anything is written.
@@ -167,7 +176,7 @@ def convert(
     kind = _model_class(contents, options)
     found = compare_with_model(contents, config, kind)
     require_complete_checkpoint(found, source, options.allow_missing, options.allow_unexpected)
-    vocab = _vocab(contents, options)
+    vocab, tokenizer = _vocab(contents, config, options)
     # Add or cut rows of the word embedding as asked.
     contents, config = _resized(contents, config, options, vocab)
     folder = Path(output)
@@ -176,9 +185,11 @@ def convert(
         raise UsageError("--output is the folder of the checkpoint itself")
     # A finished folder of the same conversion is left as it is.
     planned = _manifest(contents, config, options, vocab)
+    planned.config |= _treatment(tokenizer)
+    planned.tokenizer = tokenizer.as_dict()
     with manifest.working_folder(folder, planned, overwrite) as entry:
         if not entry.complete:
-            checkpoint = _checkpoint(folder.name, contents, config, kind, options, vocab)
+            checkpoint = _checkpoint(folder.name, contents, config, kind, options, tokenizer)
             _write(folder, entry, checkpoint, options.to, vocab)
             entry.state = "complete"
             entry.write(folder)
@@ -207,15 +218,34 @@ def _report(
     )
 
 
-def _vocab(contents: CheckpointContents, options: ConvertOptions) -> bytes | None:
+def _vocab(
+    contents: CheckpointContents, config: BertConfig, options: ConvertOptions
+) -> tuple[bytes | None, TokenizerFacts]:
+    """The bytes of the vocabulary and what is known about it; (None, nothing) without one."""
     path = find_vocab(options.vocab) if options.vocab else loading.vocab_beside(contents.path)
     if path is None:
         log.logger.warning(
             "there is no vocabulary in %s: without --vocab, the output has no tokenizer",
             contents.folder,
         )
-        return None
-    return vocabulary_bytes(path)
+        return None, NOT_RECORDED
+    facts = facts_with(
+        contents.path,
+        load_vocab(path, "last"),
+        vars(options),
+        positions=config.max_position_embeddings,
+        allow_other=options.allow_other_vocab,
+    )
+    return vocabulary_bytes(path), facts
+
+
+def _treatment(tokenizer: TokenizerFacts) -> dict[str, Any]:
+    """The treatment of text for the manifest, the newer settings where not the default."""
+    found = tokenizer.normalisation or UNCASED
+    usual, default = found.usual().as_dict(), UNCASED.as_dict()
+    newer = {name: value for name, value in usual.items() if value != default[name]}
+    newer.pop("do_lower_case", None)
+    return {"lower_case": found.do_lower_case, **newer}
 
 
 def _token_count(vocab: bytes | None) -> int:
@@ -260,7 +290,6 @@ def _manifest(
         "to": options.to,
         "form": contents.format,
         "model": as_dict(config),
-        "lower_case": options.lower_case,
         "tokens": _token_count(vocab),
         "keep_optimizer": options.keep_optimizer,
         "license": options.license_name,
@@ -292,7 +321,7 @@ def _checkpoint(
     config: BertConfig,
     kind: ModelClass,
     options: ConvertOptions,
-    vocab: bytes | None,
+    tokenizer: TokenizerFacts,
 ) -> CheckpointToWrite:
     """Everything that a format's writer needs, with the text of the model card."""
     facts = facts_beside(contents.folder, options.backends)
@@ -313,8 +342,8 @@ def _checkpoint(
         step=contents.step,
         config=config,
         architecture=kind.name,
-        has_vocab=vocab is not None,
-        lower_case=options.lower_case,
+        has_vocab=tokenizer.names_vocabulary,
+        tokenizer=tokenizer,
         card=card,
         other_keys=kind.other_keys,
         settings=facts.settings,

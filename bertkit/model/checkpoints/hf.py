@@ -34,17 +34,11 @@ from bertkit.model.parameter_names import (
     WORD_EMBEDDINGS,
     from_pytorch_name,
 )
+from bertkit.tokenization import tokenizer_files
 
 PICKLED = "pytorch_model.bin"
 # Checkpoints in a run of bertkit's, and of transformers' Trainer.
 _STEP_FOLDER = re.compile(r"(?:step|checkpoint)-(\d+)")
-_SPECIAL_TOKENS = {
-    "pad_token": "[PAD]",
-    "unk_token": "[UNK]",
-    "cls_token": "[CLS]",
-    "sep_token": "[SEP]",
-    "mask_token": "[MASK]",
-}
 
 
 def find(path: Path) -> Path | None:
@@ -130,14 +124,8 @@ def write(folder: Path, checkpoint: CheckpointToWrite) -> None:
         with atomic_write(folder / OPTIMIZER) as stream:
             torch.save({"optimizer": moments, "scaler": {}}, stream)
     if checkpoint.has_vocab:
-        tokenizer = {
-            "tokenizer_class": "BertTokenizer",
-            "do_lower_case": checkpoint.lower_case,
-            "model_max_length": checkpoint.config.max_position_embeddings,
-            **_SPECIAL_TOKENS,
-        }
-        special = json.dumps(_SPECIAL_TOKENS, indent=2)
-        write_text(folder / "tokenizer_config.json", json.dumps(tokenizer, indent=2) + "\n")
+        tokenizer_files.write_config(folder, checkpoint.tokenizer)
+        special = json.dumps(tokenizer_files.SPECIAL_TOKENS, indent=2)
         write_text(folder / "special_tokens_map.json", special + "\n")
     write_text(folder / "README.md", checkpoint.card)
 

@@ -18,8 +18,6 @@ from bertkit.model.checkpoints.vocabulary_padding import fitted, is_rounding
 from bertkit.model.config import NAME, RATES, BertConfig, read_config
 from bertkit.model.model_types import require_bert, type_of_config, type_of_tensors
 from bertkit.model.parameter_names import WORD_EMBEDDINGS, is_parameter
-from bertkit.tokenization import tokenizer_files
-from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts
 from bertkit.tokenization.vocabulary import vocab_in
 
 _GOOGLE_CONFIG = "bert_config.json"
@@ -189,7 +187,7 @@ def config_beside(path: str | Path) -> Path | None:
 
     It lies in the same folder, or Google's in the folder above, as MLPerf has it.
     """
-    folder = _folder(path)
+    folder = folder_of(path)
     above = (folder.parent / _GOOGLE_CONFIG,)
     others = sorted(folder.glob(f"*{_GOOGLE_CONFIG}"))
     named = (folder / NAME, folder / _GOOGLE_CONFIG, *(others if len(others) == 1 else ()), *above)
@@ -199,7 +197,7 @@ def config_beside(path: str | Path) -> Path | None:
 def vocab_beside(path: str | Path) -> Path | None:
     """The vocabulary of a checkpoint: beside it, or beside its configuration; None without one."""
     config = config_beside(path)
-    folders = (_folder(path), *([config.parent] if config else ()))
+    folders = (folder_of(path), *([config.parent] if config else ()))
     return next((found for folder in folders if (found := vocab_in(folder))), None)
 
 
@@ -209,21 +207,10 @@ def _place(path: str | Path) -> Path:
     return found[1] if found else Path(path)
 
 
-def _folder(path: str | Path) -> Path:
+def folder_of(path: str | Path) -> Path:
+    """The folder that a checkpoint lies in."""
     place = _place(path)
     return place if place.is_dir() else place.parent
-
-
-def tokenizer_facts(path: str | Path) -> TokenizerFacts:
-    """What lies beside a checkpoint about its tokens; nothing where there is no checkpoint.
-
-    Raises:
-        DataError, ConfigError: files beside it are broken or contradict each other.
-    """
-    if formats.detect(path) is None:
-        return NOT_RECORDED
-    vocab = vocab_beside(path)
-    return tokenizer_files.of_folder(vocab.parent if vocab else _folder(path))
 
 
 def load_into(

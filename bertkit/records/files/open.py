@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 from bertkit.errors import DataError
 from bertkit.files import refuse_lfs_pointer
-from bertkit.manifest import read_manifest
+from bertkit.manifest import NAME, read_manifest
 from bertkit.records.files import hdf5
 from bertkit.records.files.external_records import ExternalFile
 from bertkit.records.files.formats import HDF5, JSONL, TFRECORD
@@ -22,16 +23,20 @@ from bertkit.records.files.schema import FEATURES
 from bertkit.records.files.sequence_example import TokenFile, is_tokens
 from bertkit.records.files.tfrecord import decode_example, read_records
 from bertkit.records.files.tfrecord_reader import RecordFile, TfRecordFile, kinds_of
+from bertkit.records.files.unmasked import UnmaskedFile, UnmaskedRules
 
 SUFFIXES = (".tfrecord", ".tfrecords", ".hdf5", ".h5", ".jsonl")
 MASKED_ONLY = frozenset(FEATURES) - {"segment_ids", "next_sentence_labels"}
 
 
-def open_records(path: str | os.PathLike[str]) -> RecordReader:
+def open_records(
+    path: str | os.PathLike[str], unmasked: UnmaskedRules | None = None
+) -> RecordReader:
     """A reader for a record file: TFRecord, HDF5 or JSON lines, packed or not.
 
     Packs are unpacked: the reader returns their single instances. Records of masked LM
-    alone read as one segment with the next sentence label -1, which losses ignore.
+    alone read as one segment with the next sentence label -1, which losses ignore; so do
+    unmasked windows, with empty prediction slots, where `unmasked` tells how to read them.
 
     Raises:
         DataError: unreadable, damaged, empty, or records of another kind.
@@ -47,9 +52,12 @@ def open_records(path: str | os.PathLike[str]) -> RecordReader:
         return JsonLinesFile(name, _sizes_in_manifest(name))
     first = _first_payload(name)
     if is_tokens(first):
+        if unmasked:
+            return UnmaskedFile(name, unmasked)
         raise DataError(
             f"{name}: unmasked tokens, which are to be masked in training",
-            "make masked records with --objective nsp or mlm; `bertkit verify` can compare these",
+            "train on them with pretrain --mask dynamic --vocab FILE; everything else needs "
+            "masked records, made with --objective nsp or mlm",
         )
     features = decode_example(first)
     if pack_format_of(features):
@@ -96,7 +104,7 @@ class MaskedOnlyFile(TfRecordFile):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
-        first = decode_example(self.record(0))
+        first = decode_example(self.first_record())
         self._kinds = kinds_of(first, sorted(MASKED_ONLY))
         self.max_seq_length = len(first["input_ids"])
         self.max_predictions_per_seq = len(first["masked_lm_positions"])
@@ -120,9 +128,22 @@ def _first_payload(path: str) -> bytes:
 
 def _sizes_in_manifest(path: str) -> tuple[int, int] | None:
     """(L, P) of a file that make-records wrote."""
-    manifest = read_manifest(Path(path).parent)
-    if manifest is None or Path(path).name not in manifest.outputs:
+    folder = Path(path).parent
+    try:
+        changed = (folder / NAME).stat().st_mtime_ns
+    except OSError:
         return None
+    names, sizes = _names_and_sizes(folder, changed)
+    return sizes if Path(path).name in names else None
+
+
+@functools.lru_cache(maxsize=16)
+def _names_and_sizes(folder: Path, changed: int) -> tuple[frozenset[str], tuple[int, int] | None]:
+    """Files that a folder's manifest lists, and (L, P); read once for all files of the folder."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return frozenset(), None
     length = manifest.config.get("max_seq_length")
     predictions = manifest.config.get("max_predictions_per_seq")
-    return (int(length), int(predictions)) if length and predictions else None
+    sizes = (int(length), int(predictions)) if length and predictions else None
+    return frozenset(manifest.outputs), sizes

@@ -72,6 +72,16 @@ class CerebrasStyle(RecordStyle):
             )
         return found
 
+    def remark(self, inputs: Sequence[str], config: RecordsConfig) -> str:
+        """Listed files that are read otherwise than Cerebras' programs read theirs."""
+        listed = any(str(name).startswith("@") for name in inputs)
+        if not listed or config.documents == "file" or config.sentences != "line":
+            return ""
+        return (
+            "the listed files are read as one sentence per line; Cerebras' programs take each as "
+            "one document and cut it into sentences: --documents file --sentences MODEL (or rule)"
+        )
+
     def write_beside(self, folder: FinishedFolder, config: RecordsConfig) -> None:
         """Write `data_params.json`, with the original's names of arguments."""
         text = json_text(_params(folder, config))
@@ -87,7 +97,7 @@ def _params(folder: FinishedFolder, config: RecordsConfig) -> dict[str, Any]:
         "multiple_docs_in_single_file": config.documents != "file",
         "multiple_docs_separator": "\\n",
         "single_sentence_per_line": config.sentences == "line",
-        "input_files_prefix": "",
+        "input_files_prefix": folder.prefix,
         "vocab_file": folder.vocab,
         "do_lower_case": config.normalisation.do_lower_case,
         "max_seq_length": config.max_seq_length,

@@ -30,6 +30,7 @@ class FinishedFolder(NamedTuple):
         text_files: how many they are.
         vocab: path of the vocabulary.
         records: in all files.
+        prefix: folder to which the names in lists are relative, or empty.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class FinishedFolder(NamedTuple):
     text_files: int
     vocab: str
     records: int
+    prefix: str = ""
 
 
 class RecordStyle(ABC):
@@ -96,6 +98,10 @@ class RecordStyle(ABC):
     def problems(self, config: RecordsConfig) -> list[str]:
         """Settings that contradict each other in this style."""
         return []
+
+    def remark(self, inputs: Sequence[str], config: RecordsConfig) -> str:
+        """What to say about how these inputs are going to be read; empty for nothing."""
+        return ""
 
     def write_beside(  # noqa: B027 - most programs write nothing
         self, folder: FinishedFolder, config: RecordsConfig

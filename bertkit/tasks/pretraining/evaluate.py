@@ -30,8 +30,8 @@ from bertkit.model.checkpoints.loading import (
     load_config,
     load_into,
     load_weights,
-    tokenizer_facts,
 )
+from bertkit.model.checkpoints.tokenizer import tokenizer_facts
 from bertkit.model.checkpoints.vocabulary_padding import require_rows
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.batches import evaluation_feed

@@ -14,7 +14,7 @@ from bertkit.backends.sections import options_of
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import sha256_of
 from bertkit.model.checkpoints import formats
-from bertkit.model.checkpoints.loading import tokenizer_facts
+from bertkit.model.checkpoints.tokenizer import facts_with
 from bertkit.model.config import BertConfig
 from bertkit.report.trackers import require_trackers
 from bertkit.tasks.squad.batches import WindowBatcher
@@ -22,15 +22,8 @@ from bertkit.tasks.squad.config import AnswerConfig, SquadConfig
 from bertkit.tasks.squad.features import Window, WindowMaker
 from bertkit.tasks.squad.questions import Question, read_questions
 from bertkit.tasks.squad.window_cache import cached_windows
-from bertkit.tokenization import tokenizer_files
 from bertkit.tokenization.normalisation import FLAGS
-from bertkit.tokenization.tokenizer_facts import (
-    NOT_RECORDED,
-    TokenizerFacts,
-    require_fitting,
-    same_vocabulary,
-    settled,
-)
+from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.train import checkpoint
@@ -243,23 +236,20 @@ def open_start(config: AnswerConfig, start: Path) -> tuple[BertConfig, Vocab, To
     """
     found = opened(start, config.model_config)
     shape, vocab = found.shape, _vocabulary(config, found)
-    facts = _facts(config, start, vocab)
+    facts = facts_with(
+        start,
+        vocab,
+        vars(config),
+        positions=shape.max_position_embeddings,
+        allow_other=config.allow_other_vocab,
+    )
     if config.max_seq_length > shape.max_position_embeddings:
         raise ConfigError(
             f"--max-seq-length {config.max_seq_length} is more than the"
-            f" {shape.max_position_embeddings} positions of {start}"
+            f" {shape.max_position_embeddings} positions of {start}",
+            f"give --max-seq-length {shape.max_position_embeddings} or less",
         )
-    return shape, vocab, replace(facts, model_max_length=shape.max_position_embeddings)
-
-
-def _facts(config: AnswerConfig, start: Path, vocab: Vocab) -> TokenizerFacts:
-    """What is known about the tokens: the checkpoint says it, or else the vocabulary."""
-    own = tokenizer_files.of_vocabulary(vocab)
-    recorded = tokenizer_facts(start)
-    require_fitting(recorded, own, allow_other=config.allow_other_vocab)
-    if recorded.normalisation is None or same_vocabulary(recorded, own) is False:
-        recorded = own
-    return replace(own, normalisation=settled(recorded, vocab, vars(config)))
+    return shape, vocab, facts
 
 
 def answering_plan(plan: StepPlan, config: AnswerConfig) -> StepPlan:
@@ -315,7 +305,7 @@ def _vocabulary(config: AnswerConfig, start: StartingPoint) -> Vocab:
     """The vocabulary given, or the one beside the checkpoint; must have the model's size."""
     if config.vocab is None and start.vocab_file is None:
         raise ConfigError(
-            f"there is no vocabulary beside {start.path}",
+            f"there is no vocab.txt and no tokenizer.json beside {start.path}",
             "give --vocab, the vocabulary of the checkpoint",
         )
     vocab = load_vocab(find_vocab(config.vocab) if config.vocab else str(start.vocab_file))

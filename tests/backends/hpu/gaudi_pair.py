@@ -84,7 +84,7 @@ def scenario(adapter, records, options, sharded=False) -> dict:
     stepper = adapter.build(placed, PretrainingObjective(), plan, optimizer, gaudi.rate)
     feed = gaudi.feed_of(records)
     feed = RecordFeed(
-        feed.source, feed.order, gaudi.GLOBAL, 2, "padded", "global_step", feed.vocab_size,
+        feed.source, feed.order, gaudi.GLOBAL, 2, "padded", "global_step", feed.tokens,
         rank=rank, world=2, fixed=True,
     )  # fmt: skip
     log = gaudi.engine().LOG

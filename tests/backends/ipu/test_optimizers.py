@@ -16,7 +16,10 @@ from .conftest import TWO
 from .copies import distance, trained
 
 
-@pytest.mark.parametrize("name", ["nvlamb", "graphcore", "max_weight_norm", "no_debias_clamp10"])
+@pytest.mark.parametrize(
+    "name",
+    ["nvlamb", "graphcore", "max_weight_norm", "max_weight_norm_no_debias", "no_debias_clamp10"],
+)
 def test_every_lamb_is_a_case_of_the_engines(settings, poptorch, tmp_path, name):
     config = settings(
         optimizer=name, max_grad_norm=0.0, eps=1e-3, learning_rate=0.01, eval_every=0, max_steps=2,

@@ -76,7 +76,7 @@ FORM = replace(LARGE, layers_per_ipu=[], pipeline_stages=STAGES, device_mapping=
         # The TensorFlow 2 form.
         (FORM, {"shape": StepShape(8, 8164, 128, 20)}, "not a multiple of twice the 5 entries"),
         (LARGE, {"shape": StepShape(8, 8164, 128, 20)}, None),
-        (replace(FORM, replicated_tensor_sharding=True), {}, "exclude each other"),
+        (replace(FORM, replicated_tensor_sharding=True), {}, None),
         (replace(FORM, replicated_tensor_sharding=True, optimizer_state_offchip=False), {}, None),
         (replace(FORM, device_mapping=[0, 1, 2, 3]), {}, "4 entries for 5 pipeline stages"),
         (replace(FORM, device_mapping=[0, 1, 2, 3, 3]), {}, "share a matrix"),
@@ -85,6 +85,12 @@ FORM = replace(LARGE, layers_per_ipu=[], pipeline_stages=STAGES, device_mapping=
         (replace(FORM, pipeline_stages=[*STAGES[:-1], "pool heds"]), {}, "unknown parts heds"),
         (replace(FORM, pipeline_stages=["hid emb heads", *STAGES[1:]]), {}, "in the last stage"),
         (replace(FORM, pipeline_stages=["hid hid hid", *STAGES[1:]]), {}, "emb must be in the"),
+        (replace(FORM, pipeline_stages=["emb pool hid", *STAGES[1:]]), {}, "after the last hid"),
+        (
+            replace(FORM, pipeline_stages=[*STAGES[:-2], f"{STAGES[-2]} pool", "enc_out heads"]),
+            {},
+            None,
+        ),
     ],
 )  # fmt: skip
 def test_a_setting_that_cannot_be_done_is_told(options, changes, text):

@@ -279,8 +279,10 @@ def test_again_is_nothing_to_do_and_another_run_is_refused(tmp_path, tiny, vocab
     convert.convert(*arguments, ConvertOptions(vocab=str(vocab)))
     assert card.read_text() == "mine"
     with pytest.raises(DataError, match="made by another run: lower_case true, now false"):
-        convert.convert(*arguments, ConvertOptions(vocab=str(vocab), lower_case=False))
-    convert.convert(*arguments, ConvertOptions(vocab=str(vocab), lower_case=False), overwrite=True)
+        convert.convert(*arguments, ConvertOptions(vocab=str(vocab), do_lower_case=False))
+    convert.convert(
+        *arguments, ConvertOptions(vocab=str(vocab), do_lower_case=False), overwrite=True
+    )
     tokenizer = json.loads((tmp_path / "out" / "tokenizer_config.json").read_text())
     assert tokenizer["do_lower_case"] is False
     shutil.copytree(tmp_path / "in", tmp_path / "other")

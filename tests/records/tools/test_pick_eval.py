@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -73,11 +74,25 @@ def test_same_run_again_touches_nothing_and_another_is_refused(sample, tmp_path)
     assert pick_eval([str(sample)], out, 6, overwrite=True).records == 6
 
 
-def test_too_few_records(sample, tmp_path):
-    with pytest.raises(DataError, match=r"60 records in .*, 61 asked for") as caught:
-        pick_eval([str(sample)], tmp_path / "out", 61)
-    assert "--count 60" in caught.value.hint
-    assert not (tmp_path / "out").exists()
+def test_too_few_records_are_repeated_as_by_the_original(sample, tmp_path, caplog):
+    """pick_eval_samples.py: records[int(i * (num_examples / num_examples_to_pick))]."""
+    with caplog.at_level("WARNING", "bertkit"):
+        result = pick_eval([str(sample)], tmp_path / "out", 150)
+    assert (result.available, result.records) == (60, 150)
+    assert "60 records for --count 150: they are repeated" in caplog.text
+    whole = list(read_records(sample))
+    ratio = 60 / 150
+    picked = list(read_records(tmp_path / "out/eval.tfrecord"))
+    assert picked == [whole[int(i * ratio)] for i in range(150)]
+
+
+def test_folder_of_mlperf_names_is_picked_from(sample, tmp_path):
+    """create_pretraining_data.py's --output_file has no ending there."""
+    (tmp_path / "tfrecords").mkdir()
+    shutil.copy(sample, tmp_path / "tfrecords/eval_intermediate")
+    (tmp_path / "tfrecords/README").write_text("Not a record.")
+    result = pick_eval([str(tmp_path / "tfrecords")], tmp_path / "out", 6)
+    assert (result.available, result.records) == (60, 6)
     assert pick_eval([str(sample)], tmp_path / "out", 60).records == 60
 
 
@@ -87,7 +102,7 @@ def test_a_damaged_record_is_found_while_picking(sample, tmp_path):
     (tmp_path / "bad.tfrecord").write_bytes(blob)
     with pytest.raises(DataError, match=r"record \d+ at byte \d+: wrong checksum of its data"):
         pick_eval([str(tmp_path / "bad.tfrecord")], tmp_path / "out", 60)
-    assert not read_manifest(tmp_path / "out").complete
+    assert read_manifest(tmp_path / "out") is None
     assert not (tmp_path / "out" / NAME).exists()
 
 
@@ -141,7 +156,7 @@ def test_every_format_can_be_picked_from(shared, tmp_path, name):
     text = str(shared / "data" / "tfrecord_samples" / "graphcore" / "sample_text.txt")
     config = RecordsConfig(short_seq_prob=0.5, dupe_factor=3, tokenizer="google", **FORMATS[name])
     make_records(config, [text], tmp_path / "records", "bertkit-uncased-8k")
-    (path,) = (p for p in (tmp_path / "records").iterdir() if p.name != "manifest.json")
+    (path,) = (p for p in (tmp_path / "records").iterdir() if p.stem == "sample_text")
     result = pick_eval([str(tmp_path / "records")], tmp_path / "out", 11)
     source, picked = open_records(path), RecordFile(tmp_path / "out" / NAME)
     assert (result.available, result.records) == (len(source), len(picked)) == (len(source), 11)

@@ -22,7 +22,7 @@ def mlperf_folder(shared, tmp_path):
     shutil.copytree(shared / "goldens/numerics/init", folder / "tf1_ckpt")
     (folder / "tf1_ckpt/checkpoint").unlink()  # MLPerf's folder has none
     shutil.copy(shared / "goldens/numerics/bert_config.json", folder)
-    (folder / "vocab.txt").write_text("[PAD]\n")
+    shutil.copy(shared / "data/vocab/bert-base-uncased-vocab.txt", folder / "vocab.txt")
     return folder
 
 

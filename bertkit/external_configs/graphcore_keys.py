@@ -1,0 +1,271 @@
+"""The tables of Graphcore's configurations: what each key becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bertkit.external_configs.google import named_sizes
+from bertkit.external_configs.translation import (
+    Ignore,
+    Rule,
+    ignored,
+    one_of,
+    only,
+    part,
+    refused,
+    to,
+)
+from bertkit.train.config import UNCORRECTED
+
+_COMPILER = ignored("concerns their compiler only and changes no result")
+_NAMES = ignored("names and logs are bertkit's own")
+_AHEAD = ignored("batches are always prepared ahead of the step")
+_SHAPE = ignored("the shape of the model comes from --init-checkpoint")
+_FILES = ignored("bertkit reads the question files themselves: --train-file, --predict-file")
+
+
+def _model_name(value: Any) -> Mapping[str, Any]:
+    hint = "give the sizes as model.hidden_size and so on"
+    return named_sizes(str(value), hint, "bert-")
+
+
+def _half(value: Any) -> Mapping[str, Any]:
+    return {"ipu.half_partials": value in (True, "half", "float16")}
+
+
+def _wandb(value: Any) -> Mapping[str, Any]:
+    if not value:
+        raise Ignore("metrics.jsonl always has the numbers")
+    return {"log_to": ["wandb"]}
+
+
+def _proportions(value: Any) -> Mapping[str, Any]:
+    numbers = value if isinstance(value, list) else [value]
+    return {"ipu.memory_proportion": [float(number) for number in numbers]}
+
+
+def _scale(value: Any) -> Mapping[str, Any]:
+    return {"loss_scale": 1.0 if value is None else float(value)}
+
+
+def _left_out(value: Any) -> Mapping[str, Any]:
+    if not value:
+        raise Ignore(
+            "their model lacks it by default, to save memory; bertkit's has it, as Google's"
+        )
+    raise Ignore("always so here")
+
+
+def _given(name: str, convert: Any, text: str) -> Rule:
+    """Rule: as `part`, for a key whose default depends on others."""
+    return part(name, text, lambda value: None if value is None else convert(value))
+
+
+_ACCUMULATION = part("_accumulation", "`global_batch_size` is micro-batch x replicas x this", int)
+_ITERATIONS = part("_iterations", "multiplies `max_steps`: updates per call of the engine", int)
+_PROPORTIONS = Rule("`ipu.memory_proportion`", _proportions)
+_HALF = Rule("`ipu.half_partials`", _half)
+_WANDB = Rule("`log_to` wandb", _wandb)
+_LACKING = Rule("ignored: their model lacks it by default, bertkit's has it as Google's", _left_out)
+
+_SHARED: dict[str, Rule] = {
+    "micro_batch_size": to("micro_batch_size", convert=int),
+    "replicated_tensor_sharding": part(
+        "_sharding", "`ipu.replicated_tensor_sharding`, of several replicas", bool
+    ),
+    "optimizer_state_offchip": to("ipu.optimizer_state_offchip", convert=bool),
+    "embedding_serialization_factor": to("ipu.embedding_serialization", convert=int),
+    "loss_scaling": Rule("`loss_scale`; none: 1", _scale),
+    "compile_only": to("ipu.compile_only", convert=bool),
+    "max_predictions_per_seq": to("records.max_predictions_per_seq", convert=int),
+    "num_epochs": to("epochs", convert=float),
+}
+
+_KERAS: dict[str, Rule] = {
+    "replicas": to("ipu.replicas", convert=int),
+    "grad_acc_steps_per_replica": _ACCUMULATION,
+    "total_num_train_samples": _given(
+        "_samples",
+        int,
+        "`max_steps`, divided by the global batch; left out: 460,849,152 at length 128,"
+        " 34,239,360 at 384 and 512",
+    ),
+    "dataset_dir": Rule("`input`", lambda value: {"input": [str(value)]}),
+    "max_seq_length": to("records.max_seq_length", convert=int),
+    "output_dir": to("output", convert=str),
+    "save_ckpt_path": to("output", convert=str),
+    "pretrained_ckpt_path": to("init_checkpoint"),
+    "ckpt_every_n_steps_per_execution": part(
+        "_executions", "`save_every` is this x global_batches_per_log", int
+    ),
+    "seed": to("seed", convert=int),
+    "global_batches_per_log": to("log_every", convert=int),
+    "bert_model_name": Rule("sizes of `model` (base, large)", _model_name),
+    "bert_config.position_embedding_type": only("absolute", because="positions are absolute"),
+    **{
+        f"bert_config.{key}": to(f"model.{key}")
+        for key in (
+            "hidden_size",
+            "vocab_size",
+            "num_attention_heads",
+            "num_hidden_layers",
+            "intermediate_size",
+            "hidden_dropout_prob",
+            "attention_probs_dropout_prob",
+            "max_position_embeddings",
+            "type_vocab_size",
+            "initializer_range",
+            "layer_norm_eps",
+            "hidden_act",
+            "pad_token_id",
+        )
+    },
+    "optimizer_opts.name": one_of("optimizer", {"lamb": "graphcore", "adamw": "adamw"}),
+    "weight_decay_rate": to("weight_decay", convert=float),
+    **dict.fromkeys(
+        ("learning_rate.lr_schedule", "learning_rate.schedule_name"),
+        one_of("schedule", {"up_down": "up_down"}),
+    ),
+    "learning_rate.max_learning_rate": to("learning_rate", convert=float),
+    "learning_rate.warmup_frac": to("warmup_proportion", convert=float),
+    "pipeline_stages": to("ipu.pipeline_stages", convert=lambda v: [" ".join(s) for s in v]),
+    "device_mapping": to("ipu.device_mapping", convert=lambda v: [int(i) for i in v]),
+    "pipeline_device_mapping": to("ipu.device_mapping", convert=lambda v: [int(i) for i in v]),
+    "matmul_available_memory_proportion_per_pipeline_stage": _PROPORTIONS,
+    "matmul_partials_type": _HALF,
+    "enable_recomputation": to("ipu.recomputation", convert=bool),
+    "enable_stochastic_rounding": to("ipu.stochastic_rounding", convert=bool),
+    "generated_dataset": to("ipu.synthetic_data", convert=bool),
+    "enable_wandb": _WANDB,
+    "wandb_opts.log_to_wandb": _WANDB,
+    **dict.fromkeys(
+        (
+            "min_remote_tensor_size",
+            "replace_layers",
+            "use_outlining",
+            "fp_exceptions",
+            "use_qkv_split",
+        ),
+        _COMPILER,
+    ),
+    **dict.fromkeys(("use_cls_layer", "use_qkv_bias", "use_projection_bias"), _LACKING),
+    "use_prediction_bias": only(True, because="BERT always has it"),
+    **dict.fromkeys(
+        (
+            "wandb_opts.*",
+            "wandb_tags",
+            "wandb_entity_name",
+            "wandb_project_name",
+            "name",
+            "logging",
+            "show_accuracy",
+            "cache_dir",
+        ),
+        _NAMES,
+    ),
+    "glue_task": refused("bertkit fine-tunes on SQuAD"),
+}
+
+_TORCH: dict[str, Rule] = {
+    "batch_size": to("micro_batch_size", convert=int),
+    "replication_factor": to("ipu.replicas", convert=int),
+    "gradient_accumulation": _ACCUMULATION,
+    "training_steps": to("max_steps", convert=int),
+    "device_iterations": _ITERATIONS,
+    "batches_per_step": _ITERATIONS,
+    "random_seed": to("seed", convert=int),
+    "input_files": Rule("`input`", lambda value: {"input": [str(item) for item in value]}),
+    "sequence_length": to("records.max_seq_length", convert=int),
+    "mask_tokens": to("records.max_predictions_per_seq", convert=int),
+    "packed_data": part("_packed", "`layout` (packed or padded)", bool),
+    "max_sequences_per_pack": part("_sequences", "`sequences_per_pack`, of packed data", int),
+    "packing_factor": part("_packing", "`ipu.packing_factor`, of packed data"),
+    **{
+        key: to(f"model.{key}")
+        for key in (
+            "vocab_size",
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "layer_norm_eps",
+            "attention_probs_dropout_prob",
+            "hidden_dropout_prob",
+        )
+    },
+    "intermediate_size": ignored("always four times hidden_size, in their program too"),
+    "layers_per_ipu": part("_layers", "`ipu.layers_per_ipu`; one number: of every IPU"),
+    "ipus_per_replica": to("ipu.ipus_per_replica", convert=int),
+    "matmul_proportion": _PROPORTIONS,
+    "enable_half_partials": _HALF,
+    "enable_half_first_order_momentum": to("ipu.half_first_moment", convert=bool),
+    "recompute_checkpoint_every_layer": to("ipu.recomputation", convert=bool),
+    "auto_loss_scaling": to("ipu.automatic_loss_scaling", convert=bool),
+    "synthetic_data": to("ipu.synthetic_data", convert=bool),
+    "executable_cache_dir": to("ipu.executable_cache"),
+    "optimizer": one_of(
+        "optimizer",
+        {
+            "adamw": UNCORRECTED,
+            "lamb": "max_weight_norm",
+            "lambnobiascorrection": "max_weight_norm_no_debias",
+        },
+    ),
+    "weight_decay": to("weight_decay", convert=float),
+    "learning_rate": to("learning_rate", convert=float),
+    "lr_schedule": one_of("schedule", {"linear": "linear", "constant": "constant"}),
+    "lr_warmup": to("warmup_proportion", convert=float),
+    "checkpoint_output_dir": to("output", convert=str),
+    "checkpoint_steps": Rule("`save_every`", lambda value: {"save_every": int(value or 0)}),
+    "checkpoint_input_dir": to("init_checkpoint"),
+    "pretrained_checkpoint": to("init_checkpoint"),
+    "resume_training_from_checkpoint": ignored("the same command resumes by itself"),
+    "wandb": _WANDB,
+    "wandb_param_steps": _NAMES,
+    "dataset": only("pretraining", "pretraining_packed", because="records are always read"),
+    "pred_head_transform": only(True, because="BERT always has it"),
+    **dict.fromkeys(("dataloader_workers", "async_dataloader", "file_buffer_size"), _AHEAD),
+    **dict.fromkeys(("custom_ops", "profile", "profile_dir", "disable_progress_bar"), _COMPILER),
+}
+
+_SQUAD: dict[str, Rule] = {
+    "max_predictions_per_seq": ignored("of pretraining only"),
+    "dataset_dir": _FILES,
+    "cache_dir": _FILES,
+    "input_files": _FILES,
+    "max_seq_length": to("max_seq_length", convert=int),
+    "sequence_length": to("max_seq_length", convert=int),
+    "bert_model_name": ignored("give --init-checkpoint, a folder of that model"),
+    "do_training": to("do_train", convert=bool),
+    "do_validation": to("do_predict", convert=bool),
+    "squad_do_training": to("do_train", convert=bool),
+    "squad_do_validation": to("do_predict", convert=bool),
+    "squad_v2": to("version_2_with_negative", convert=bool),
+    "dataset": only("squad", because="questions are always read"),
+    "training_steps": ignored("num_epochs decides in their program too"),
+    **dict.fromkeys(
+        ("mask_tokens", "packed_data", "max_sequences_per_pack", "packing_factor"),
+        ignored("of pretraining only"),
+    ),
+}
+
+
+def _squad(table: Mapping[str, Rule]) -> dict[str, Rule]:
+    """The table of files for `bertkit finetune-squad`."""
+    shapes = {
+        key: _SHAPE
+        for key in table
+        if key.startswith("bert_config.") or table[key].text == f"`model.{key}`"
+    }
+    own = {
+        key: rule
+        for key, rule in _SQUAD.items()
+        if key in table or key.startswith(("do_", "squad_"))
+    }
+    return {**table, **shapes, **own}
+
+
+KERAS_TABLE = {**_SHARED, **_KERAS}
+TORCH_TABLE = {**_SHARED, **_TORCH}
+KERAS_SQUAD_TABLE = _squad(KERAS_TABLE)
+TORCH_SQUAD_TABLE = _squad(TORCH_TABLE)

@@ -1,0 +1,65 @@
+"""Finds out which tokens a checkpoint knows and how its text is treated; refuses others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from bertkit.model.checkpoints import formats
+from bertkit.model.checkpoints.loading import folder_of, vocab_beside
+from bertkit.tokenization import tokenizer_files
+from bertkit.tokenization.tokenizer_facts import (
+    NOT_RECORDED,
+    TokenizerFacts,
+    require_fitting,
+    same_vocabulary,
+    settled,
+)
+from bertkit.tokenization.vocabulary import Vocab
+
+
+def tokenizer_facts(path: str | Path) -> TokenizerFacts:
+    """What lies beside a checkpoint about its tokens; nothing where there is no checkpoint.
+
+    Raises:
+        DataError, ConfigError: files beside it are broken or contradict each other.
+    """
+    if formats.detect(path) is None:
+        return NOT_RECORDED
+    vocab = vocab_beside(path)
+    return tokenizer_files.of_folder(vocab.parent if vocab else folder_of(path))
+
+
+def facts_with(
+    checkpoint: str | Path,
+    vocab: Vocab,
+    flags: Mapping[str, bool | None],
+    *,
+    positions: int,
+    allow_other: bool = False,
+) -> TokenizerFacts:
+    """The facts of a checkpoint and its vocabulary, with the treatment of text settled.
+
+    The checkpoint decides; where it records nothing the vocabulary does, then the flags, then
+    what the tokens point to.
+
+    Args:
+        checkpoint: in any format.
+        vocab: given by the user, or found beside it.
+        flags: setting → value of the user's flag, as for `settled`.
+        positions: of the model.
+        allow_other: the vocabulary may be another one than the checkpoint's.
+
+    Raises:
+        DataError: another vocabulary.
+        ConfigError: a flag contradicts what is recorded.
+    """
+    own = tokenizer_files.of_vocabulary(vocab)
+    recorded = tokenizer_facts(checkpoint)
+    require_fitting(recorded, own, allow_other=allow_other)
+    if recorded.normalisation is None or same_vocabulary(recorded, own) is False:
+        recorded = own
+    length = min(recorded.model_max_length or positions, positions)
+    treatment = settled(recorded, vocab, flags)
+    return replace(own, normalisation=treatment, model_max_length=length)

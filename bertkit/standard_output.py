@@ -1,0 +1,21 @@
+"""Writes results to standard output, whatever characters it can show."""
+
+from __future__ import annotations
+
+import sys
+
+
+def takes_unicode() -> bool:
+    """Whether standard output is UTF-8; elsewhere JSON escapes what is not ASCII."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    return encoding.lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig")
+
+
+def write_line(text: str) -> None:
+    """Write a line to standard output; characters that it cannot show become escapes."""
+    if sys.stdout is None:  # closed by the caller
+        return
+    # Names of files that are not UTF-8 hold lone surrogates, which UTF-8 cannot show either.
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    sys.stdout.flush()
