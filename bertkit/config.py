@@ -239,6 +239,10 @@ def is_preset(origin: str | None) -> bool:
     return (origin or "").startswith(_PRESET)
 
 
+class ExternalOrigin(str):
+    """Where a value comes from, if that is another system's file or its program's defaults."""
+
+
 def load_preset(name: str) -> dict[str, Any]:
     """The settings of a preset.
 

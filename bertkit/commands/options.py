@@ -136,7 +136,10 @@ def executor_options(function: Command) -> Command:
 
 
 overwrite_option = click.option(
-    "--overwrite", is_flag=True, help="Replace the output of an earlier, different run in --output."
+    "--overwrite",
+    is_flag=True,
+    help="Replace the output of an earlier, different run in --output; it goes when the new one "
+    "is there.",
 )
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Show the plan and the estimates; write nothing."

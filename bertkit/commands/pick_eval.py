@@ -20,7 +20,8 @@ def command(
 ) -> None:
     """Pick evenly spaced records as a fixed evaluation set.
 
-    Record i of N is number int(i * (available / N)), as in MLPerf. TFRecords are copied,
+    Record i of N is number int(i * (available / N)), as in MLPerf: where fewer are available than
+    N, they are repeated, with a warning. TFRecords are copied,
     whatever their features; HDF5, JSON lines and packs become TFRecords. The manifest holds
     a digest of the records, so that evaluation sets can be compared whatever their format.
 

@@ -38,8 +38,8 @@ def command(
     """Pretrain a BERT encoder with masked LM and next sentence prediction.
 
     The output folder holds config.yaml, metrics.jsonl and checkpoints step-*/ that
-    transformers can load. Run the same command again to resume, bit for bit (on
-    GPUs with --deterministic).
+    transformers can load. Run the same command again to resume: on CPUs bit for bit, on
+    GPUs only with --deterministic, because fast kernels there add in varying order.
 
     --config takes bertkit's YAML and other systems' files as they are: Cerebras params,
     Graphcore JSON and presets (FILE:NAME), bert_config.json, scripts and jobs with Habana's

@@ -11,10 +11,12 @@ from typing import Protocol
 import numpy as np
 
 from bertkit.errors import DataError
-from bertkit.files import allow_open_files, expand_inputs
+from bertkit.files import allow_open_files
 from bertkit.manifest import Manifest, require_complete
-from bertkit.records.files.open import SUFFIXES, open_records
+from bertkit.records.files.find import find_record_files
+from bertkit.records.files.open import open_records
 from bertkit.records.files.record_index import content_digest
+from bertkit.records.files.unmasked import UnmaskedRules
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records
 
 # Files up to this size are hashed whole; of larger ones evenly spaced blocks are.
@@ -54,6 +56,8 @@ class RecordSource:
     Args:
         inputs: record files of any format (TFRecord, HDF5, JSON lines, packed or not),
             globs, folders or `@list.txt`.
+        unmasked: how to read unmasked windows, to which dynamic masking gives masks; without
+            it they are refused.
 
     Attributes:
         paths: the files.
@@ -69,14 +73,14 @@ class RecordSource:
             lengths.
     """
 
-    def __init__(self, inputs: Sequence[str]) -> None:
+    def __init__(self, inputs: Sequence[str], unmasked: UnmaskedRules | None = None) -> None:
         manifests = _manifests(inputs)
         facts = [of_records(found, folder) for folder, found in manifests.items()]
         self.tokenizers: Sequence[TokenizerFacts] = [f for f in facts if f.names_vocabulary]
         _check_sizes(manifests)
-        self.paths = expand_inputs(inputs, SUFFIXES)
+        self.paths = find_record_files(inputs)
         allow_open_files(2 * len(self.paths))  # each and its index stay mapped
-        self._files = [open_records(path) for path in self.paths]
+        self._files = [open_records(path, unmasked) for path in self.paths]
         self._ends = np.cumsum([len(file) for file in self._files], dtype=np.int64)
         if not len(self):
             raise DataError(f"no records in {', '.join(map(str, inputs))}")

@@ -254,6 +254,37 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_stays(bertkit, trained, tm
     assert (run.status, run.result["resumed_from"], run.result["step"]) == (0, 2, 4)
 
 
+def test_unmasked_windows_are_masked_in_training(bertkit, shared, tmp_path):
+    """Cerebras' dynamic masking: create_tfrecords_mlm_only.py --disable_masking, then training."""
+    torch.set_num_threads(1)
+    vocab = tmp_path / "vocab.txt"
+    words = ["the", "sea", "##s", "ship", "sails", "on", "and", "far", ".", "a"]
+    vocab.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]))
+    text = "the seas and a ship .\nthe ship sails on .\nthe sea and a ship far on .\n\n"
+    (tmp_path / "text.txt").write_text(text * 12)
+    made = bertkit(
+        "make-records", "--style", "cerebras", "--objective", "unmasked", "--msl", "32",
+        "-i", tmp_path / "text.txt", "-o", tmp_path / "records", "--vocab", vocab,
+    )  # fmt: skip
+    assert made.status == 0, made.err
+    model = [word for word in TINY_MODEL if word != "--set"]
+    settings = [part for word in model if not word.startswith("model.vocab_size")
+                for part in ("--set", word)]  # fmt: skip
+    command = [
+        "pretrain", "--input", tmp_path / "records", "--output", tmp_path / "run", "--no-nsp",
+        "--max-steps", "3", "--gbs", "4", "--micro-batch-size", "2", "--backend", "cpu", *settings,
+    ]  # fmt: skip
+    refused = bertkit(*command)
+    assert refused.status == 3
+    assert "--mask dynamic" in refused.err
+    done = bertkit(*command, "--mask", "dynamic", "--vocab", vocab, "--json")
+    assert done.status == 0, done.err
+    assert done.result["step"] == 3
+    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    losses = [row["mlm_loss"] for row in rows if "mlm_loss" in row]
+    assert losses and all(0 < loss < 10 for loss in losses)
+
+
 def test_a_plan_for_several_processes_is_printed_once(bertkit, words, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     for rank, expected in (("0", True), ("1", False)):

@@ -64,8 +64,7 @@ def repeated(path: Path, times: int) -> None:
         kinds = PACKED if "positions" in file else PLAIN
     rows = Datasets(str(path), kinds).rows(slice(None))
     writer = Hdf5Writer(str(path), kinds)
-    for _ in range(times):
-        writer.add(rows)
+    writer.add({name: np.concatenate([values] * times) for name, values in rows.items()})
     writer.close()
 
 

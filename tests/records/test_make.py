@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bertkit.errors import ConfigError, DataError
+from bertkit.errors import BertkitError, ConfigError, DataError
 from bertkit.manifest import read_manifest
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.example_writer import ExampleWriter
@@ -301,3 +303,23 @@ def test_several_inputs_and_outputs_as_the_reference(shared, tmp_path):
     result = make_records(config, inputs, tmp_path / "out", vocab)
     assert result.records == golden["records"]
     assert digest(map(decode_example, payloads(tmp_path / "out"))) == golden["digest"]
+
+
+def test_a_second_run_into_the_same_folder_is_refused(corpus, tmp_path):
+    program = """
+import sys
+from bertkit.folder_lock import locked_folder
+with locked_folder(sys.argv[1], "make-records"):
+    print("held", flush=True)
+    input()
+"""
+    out = tmp_path / "out"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, str(out)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(BertkitError, match="out is in use by `bertkit make-records`"):
+        make_records(CONFIG, corpus, out, VOCAB, workers=1)
+    holder.communicate("\n")
+    assert make_records(CONFIG, corpus, out, VOCAB, workers=1).made == 3

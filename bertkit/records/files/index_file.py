@@ -112,8 +112,10 @@ class Stored:
         """
         rows, places = np.divmod(which, PER_BLOCK)
         blocks = self._mapped()
-        for row in np.unique(rows[~self._checked[rows]]).tolist():
-            self._check(blocks, row)
+        checked = self._checked[rows]
+        if not checked.all():
+            for row in np.unique(rows[~checked]).tolist():
+                self._check(blocks, row)
         found: np.ndarray = blocks[rows, places]
         return found.astype(np.int64, copy=False)
 

@@ -23,16 +23,20 @@ from bertkit.records.files.schema import FEATURES
 from bertkit.records.files.sequence_example import TokenFile, is_tokens
 from bertkit.records.files.tfrecord import decode_example, read_records
 from bertkit.records.files.tfrecord_reader import RecordFile, TfRecordFile, kinds_of
+from bertkit.records.files.unmasked import UnmaskedFile, UnmaskedRules
 
 SUFFIXES = (".tfrecord", ".tfrecords", ".hdf5", ".h5", ".jsonl")
 MASKED_ONLY = frozenset(FEATURES) - {"segment_ids", "next_sentence_labels"}
 
 
-def open_records(path: str | os.PathLike[str]) -> RecordReader:
+def open_records(
+    path: str | os.PathLike[str], unmasked: UnmaskedRules | None = None
+) -> RecordReader:
     """A reader for a record file: TFRecord, HDF5 or JSON lines, packed or not.
 
     Packs are unpacked: the reader returns their single instances. Records of masked LM
-    alone read as one segment with the next sentence label -1, which losses ignore.
+    alone read as one segment with the next sentence label -1, which losses ignore; so do
+    unmasked windows, with empty prediction slots, where `unmasked` tells how to read them.
 
     Raises:
         DataError: unreadable, damaged, empty, or records of another kind.
@@ -48,9 +52,12 @@ def open_records(path: str | os.PathLike[str]) -> RecordReader:
         return JsonLinesFile(name, _sizes_in_manifest(name))
     first = _first_payload(name)
     if is_tokens(first):
+        if unmasked:
+            return UnmaskedFile(name, unmasked)
         raise DataError(
             f"{name}: unmasked tokens, which are to be masked in training",
-            "make masked records with --objective nsp or mlm; `bertkit verify` can compare these",
+            "train on them with pretrain --mask dynamic --vocab FILE; everything else needs "
+            "masked records, made with --objective nsp or mlm",
         )
     features = decode_example(first)
     if pack_format_of(features):

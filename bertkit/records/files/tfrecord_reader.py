@@ -101,7 +101,7 @@ class TfRecordFile:
 
     def _places(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(starts, lengths) int64 of the payloads of records."""
-        begins, ends = self._offsets.take(which), self._offsets.take(which + 1)
+        begins, ends = self._offsets.take(np.array((which, which + 1)))
         return begins + parse.HEADER, ends - begins - parse.FRAME
 
     def _place(self, number: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import textwrap
 from collections.abc import Sequence
@@ -14,8 +15,9 @@ from bertkit.errors import DataError
 from bertkit.manifest import NAME, Manifest, read_manifest
 from bertkit.records import styles
 from bertkit.records.files.external_records import ExternalFile
+from bertkit.records.files.find import find_record_files
 from bertkit.records.files.instance import RecordReader
-from bertkit.records.files.open import SUFFIXES, open_any_records, open_records
+from bertkit.records.files.open import open_any_records, open_records
 from bertkit.records.files.pack_metadata import read_average
 from bertkit.records.files.packed import PackFile
 from bertkit.records.files.sequence_example import TOKENS, TokenFile
@@ -143,8 +145,9 @@ def record_files(paths: Sequence[str]) -> list[str]:
             found += files.expand_inputs([path])
         elif (Path(path) / METRICS).is_file():
             continue
-        elif any(entry.name.endswith(SUFFIXES) for entry in Path(path).rglob("*")):
-            found += files.expand_inputs([path], SUFFIXES)
+        else:
+            with contextlib.suppress(DataError):  # no record files
+                found += find_record_files([path])
     return found
 
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bertkit import files, log
+from bertkit import log
 from bertkit.errors import DataError
 from bertkit.manifest import Manifest, describe_inputs, require_complete, working_folder
 from bertkit.records.files.external_records import ExternalFile, decode_external
+from bertkit.records.files.find import find_record_files
 from bertkit.records.files.instance import NO_LABEL, RecordReader, instances_of, to_batch
-from bertkit.records.files.open import SUFFIXES, MaskedOnlyFile, open_any_records, open_records
+from bertkit.records.files.open import MaskedOnlyFile, open_any_records, open_records
 from bertkit.records.files.record_index import OFFSETS, write_own_index
 from bertkit.records.files.schema import DTYPES, digest
 from bertkit.records.files.sequence_example import TokenFile
@@ -59,9 +60,8 @@ def pick_eval(
     The rule, in float arithmetic, is that of MLPerf's `pick_eval_samples.py`. TFRecords
     are copied as they are, checksums checked, also those with other features than BERT's;
     the instances of other formats, and of packs, are written as records with the seven
-    features. MLPerf's program would repeat
-    records when there are fewer than asked for; here that is an error, because accuracies
-    over repeated records are not what they seem.
+    features. Where there are fewer records than asked for, they are repeated, as by MLPerf's
+    program, and a warning says so: accuracies over them are those of the fewer records.
 
     Args:
         inputs: record files of any format, globs, folders or `@list.txt`; several files are
@@ -72,20 +72,22 @@ def pick_eval(
         overwrite: replace what another run left in the folder.
 
     Raises:
-        DataError: fewer records than `count`, records with and without pairs, or a
-            broken file.
+        DataError: no records, records with and without pairs, or a broken file.
     """
     started = time.perf_counter()
     tokenizer = _tokenizer_of(inputs)
-    names = files.expand_inputs(inputs, SUFFIXES)
+    names = find_record_files(inputs)
     sources = [_open(name) for name in names]
     payloads = _way(sources)
     ends = list(itertools.accumulate(len(source) for source in sources))
+    if not ends[-1]:
+        raise DataError(f"no records in {names[0] if len(names) == 1 else f'{len(names)} files'}")
     if ends[-1] < count:
-        raise DataError(
-            f"{ends[-1]:,} records in {names[0] if len(names) == 1 else f'{len(names)} files'}, "
-            f"{count:,} asked for",
-            f"give --count {ends[-1]} or less, or make more records with a larger --dupe-factor",
+        log.logger.warning(
+            "%s records for --count %s: they are repeated, as by MLPerf's program; the set tells "
+            "no more than those records do",
+            f"{ends[-1]:,}",
+            f"{count:,}",
         )
     known = {key: value for key, value in tokenizer.items() if key in _VOCABULARY}
     planned = Manifest(

@@ -20,11 +20,11 @@ import numpy as np
 
 from bertkit import log
 from bertkit.errors import ConfigError
-from bertkit.files import expand_inputs
 from bertkit.manifest import require_complete
 from bertkit.records.files.external_records import ExternalFile, ExternalRecord
+from bertkit.records.files.find import find_record_files
 from bertkit.records.files.instance import Instance, instances_of
-from bertkit.records.files.open import SUFFIXES, open_any_records
+from bertkit.records.files.open import open_any_records
 from bertkit.records.files.sequence_example import TokenFile
 from bertkit.records.files.tfrecord import Feature
 from bertkit.records.tools.external_features import show_external
@@ -110,7 +110,7 @@ class _Set:
         manifest = require_complete(folder)
         self.tokenizer = of_records(manifest, folder) if manifest else TokenizerFacts()
         self.name = name
-        self.paths = sorted(expand_inputs([name], SUFFIXES), key=_natural)
+        self.paths = sorted(find_record_files([name]), key=_natural)
         self.files = [open_any_records(path) for path in self.paths]
         sizes = [len(file) for file in self.files]
         # (file, number in it) of every instance, in the order of comparison.

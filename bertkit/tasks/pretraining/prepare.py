@@ -17,11 +17,16 @@ from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.pack_formats import HABANA, PackShape, pack_shape
+from bertkit.records.files.unmasked import UnmaskedRules
 from bertkit.report.trackers import require_trackers
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size
 from bertkit.tasks.pretraining.start import require_known_words, shaped, starting_point
-from bertkit.tasks.pretraining.vocabulary import fit_vocabulary, treated_as_before
+from bertkit.tasks.pretraining.vocabulary import (
+    fit_vocabulary,
+    rows_for_start,
+    treated_as_before,
+)
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
 from bertkit.train.starting_weights import require_outside
@@ -102,6 +107,8 @@ def prepare(
     require_trackers(config.log_to)
     world = Topology.from_environment().world
     start = starting_point(config, origins)
+    if start:
+        config = rows_for_start(config, origins, start.shape.vocab_size)
     config = shaped(config, origins, start)
     config, source = _open_source(config, dry_run)
     eval_source = RecordSource(config.eval_input) if config.eval_input else None
@@ -201,7 +208,11 @@ def check_lengths(source: SampleSource, shape: BertConfig) -> None:
 def _open_source(config: PretrainConfig, dry_run: bool) -> tuple[PretrainConfig, SampleSource]:
     """The samples, and the settings with what the vocabulary of a text settles."""
     if not config.text:
-        return config, RecordSource(config.input)
+        unmasked = None
+        if config.mask == "dynamic" and config.vocab:
+            vocab = load_vocab(find_vocab(config.vocab), config.records.duplicates)
+            unmasked = UnmaskedRules(vocab, config.records.masked_lm_prob)
+        return config, RecordSource(config.input, unmasked)
     from bertkit.data.text_source import TextSource  # loads the record kernels
 
     assert config.vocab is not None

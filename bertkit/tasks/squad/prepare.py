@@ -305,7 +305,7 @@ def _vocabulary(config: AnswerConfig, start: StartingPoint) -> Vocab:
     """The vocabulary given, or the one beside the checkpoint; must have the model's size."""
     if config.vocab is None and start.vocab_file is None:
         raise ConfigError(
-            f"there is no vocabulary beside {start.path}",
+            f"there is no vocab.txt and no tokenizer.json beside {start.path}",
             "give --vocab, the vocabulary of the checkpoint",
         )
     vocab = load_vocab(find_vocab(config.vocab) if config.vocab else str(start.vocab_file))

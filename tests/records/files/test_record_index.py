@@ -206,6 +206,7 @@ def test_a_content_digest_is_computed_once_for_a_file(tmp_path):
     assert asked == [str(path)]
 
 
+@pytest.mark.slow
 def test_processes_scan_a_file_once_together(tmp_path):
     path = write(tmp_path / "a.tfrecord", *range(200))
     program = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -73,11 +74,25 @@ def test_same_run_again_touches_nothing_and_another_is_refused(sample, tmp_path)
     assert pick_eval([str(sample)], out, 6, overwrite=True).records == 6
 
 
-def test_too_few_records(sample, tmp_path):
-    with pytest.raises(DataError, match=r"60 records in .*, 61 asked for") as caught:
-        pick_eval([str(sample)], tmp_path / "out", 61)
-    assert "--count 60" in caught.value.hint
-    assert not (tmp_path / "out").exists()
+def test_too_few_records_are_repeated_as_by_the_original(sample, tmp_path, caplog):
+    """pick_eval_samples.py: records[int(i * (num_examples / num_examples_to_pick))]."""
+    with caplog.at_level("WARNING", "bertkit"):
+        result = pick_eval([str(sample)], tmp_path / "out", 150)
+    assert (result.available, result.records) == (60, 150)
+    assert "60 records for --count 150: they are repeated" in caplog.text
+    whole = list(read_records(sample))
+    ratio = 60 / 150
+    picked = list(read_records(tmp_path / "out/eval.tfrecord"))
+    assert picked == [whole[int(i * ratio)] for i in range(150)]
+
+
+def test_folder_of_mlperf_names_is_picked_from(sample, tmp_path):
+    """create_pretraining_data.py's --output_file has no ending there."""
+    (tmp_path / "tfrecords").mkdir()
+    shutil.copy(sample, tmp_path / "tfrecords/eval_intermediate")
+    (tmp_path / "tfrecords/README").write_text("Not a record.")
+    result = pick_eval([str(tmp_path / "tfrecords")], tmp_path / "out", 6)
+    assert (result.available, result.records) == (60, 6)
     assert pick_eval([str(sample)], tmp_path / "out", 60).records == 60
 
 

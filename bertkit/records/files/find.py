@@ -1,0 +1,50 @@
+"""Finds the record files among names, globs and folders, by their endings or what they hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from bertkit.errors import DataError
+from bertkit.files import expand_inputs
+from bertkit.records.files.open import SUFFIXES
+from bertkit.records.files.tfrecord import read_records
+
+
+def find_record_files(inputs: Sequence[str | Path]) -> list[str]:
+    """Record files in a fixed order; of a folder those that end in one of `SUFFIXES`.
+
+    A folder without any may hold TFRecords whose names have no ending at all, such as
+    MLPerf's `part-00000-of-00500` and `eval_10k`: then these are taken.
+
+    Raises:
+        DataError: a name does not exist, or a folder holds no record files.
+    """
+    return [file for name in inputs for file in _files_of(str(name))]
+
+
+def _files_of(name: str) -> list[str]:
+    try:
+        return expand_inputs([name], SUFFIXES)
+    except DataError:
+        plain = _without_ending(name) if os.path.isdir(name) else []
+        if not plain:
+            raise
+        return plain
+
+
+def _without_ending(folder: str) -> list[str]:
+    try:
+        names = expand_inputs([folder])
+    except DataError:  # the folder is empty
+        return []
+    return [name for name in names if not Path(name).suffix and _is_tfrecord(name)]
+
+
+def _is_tfrecord(path: str) -> bool:
+    """Whether a file begins with a record whose checksums are right."""
+    try:
+        return next(read_records(path), None) is not None
+    except DataError:
+        return False
