@@ -205,6 +205,8 @@ _SYSTEM = {
     ),
     errno.EIO: ("the disk could not be read or written", "look at the system log"),
     errno.EPIPE: ("output pipe closed by the receiving program", ""),
+    # Making a folder where a file is.
+    errno.EEXIST: ("expected a folder, but this is a file", "give another path"),
     errno.ENOTDIR: ("expected a folder, but this is a file", "give another path"),
     errno.EISDIR: ("expected a file, but this is a folder", "give another path"),
     errno.EACCES: ("permission denied", "give a path that you may read or write"),
