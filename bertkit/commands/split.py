@@ -59,9 +59,11 @@ def command(
         f"\n{result.duplicates} documents are duplicates, "
         f"{result.across} of them in more than one part ({state})"
     )
+    # Lists may be of held-out documents alone.
+    made = "train" if "train" in result.splits else f"{next(iter(result.splits), 'train')}.txt"
     settings_of = {"mlperf": "--style mlperf --msl 512", "lists": "--style cerebras --msl 128"}
     following = (
-        f"bertkit make-records --input '{output.rstrip('/')}/train' --output data/records "
+        f"bertkit make-records --input '{output.rstrip('/')}/{made}' --output data/records "
         f"--vocab vocab.txt {settings_of.get(settings.config.method, '--msl 128')}"
     )
     options.finish(asdict(result), as_json, text, following)
