@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import click
 
 from bertkit import __version__, log
+from bertkit.declined import require_supported
 from bertkit.errors import BertkitError
 
 # In the order of a whole job. A test compares the texts with the first line of each help.
@@ -75,6 +76,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, and let its repeatable flags take several values at once."""
         name, command, rest = super().resolve_command(ctx, args)
+        require_supported(name or "", rest)
         return name, command, repeat_flags(command, rest) if command else rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

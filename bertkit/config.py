@@ -17,6 +17,7 @@ from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from bertkit.declined import accelerator
 from bertkit.errors import ConfigError, UsageError
 from bertkit.files import open_binary, package_file
 from bertkit.settings import FIXED, ordered_fields
@@ -238,6 +239,10 @@ def is_preset(origin: str | None) -> bool:
     return (origin or "").startswith(_PRESET)
 
 
+class ExternalOrigin(str):
+    """Where a value comes from, if that is another system's file or its program's defaults."""
+
+
 def load_preset(name: str) -> dict[str, Any]:
     """The settings of a preset.
 
@@ -363,7 +368,8 @@ def _scalar(value: Any, hint: Any) -> Any:
 def _check_range(value: Any, metadata: Mapping[str, Any]) -> None:
     choices = metadata.get("choices") or ()
     if choices and value not in choices:
-        raise ValueError(f"{value!r} is not one of {', '.join(choices)}")
+        declined = accelerator(str(value)) if "cpu" in choices else ""
+        raise ValueError(declined or f"{value!r} is not one of {', '.join(choices)}")
     low, high = metadata.get("minimum"), metadata.get("maximum")
     if low is not None and value < low:
         raise ValueError(f"{value} is below the smallest allowed value {low}")

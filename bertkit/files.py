@@ -203,6 +203,19 @@ def sync_path(path: str | Path) -> None:
         os.close(handle)
 
 
+def allow_open_files(count: int) -> None:
+    """Raise this process's own limit of open files, if need be, to so many more than usual."""
+    if count < 256:
+        return
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = count + 256 if hard == resource.RLIM_INFINITY else min(hard, count + 256)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def sha256_of(path: str | Path) -> str:
     """SHA-256 of a file's bytes, as lower-case hex."""
     return digest_of(path, "sha256")

@@ -5,12 +5,14 @@ Run: python docs/generate.py [--check]
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import click
 
 from bertkit.cli import COMMANDS, main_group
+from bertkit.external_configs import program_defaults
 from bertkit.external_configs.detect import SYSTEMS
 
 FOLDER = Path(__file__).parent
@@ -21,6 +23,19 @@ these files as they are; `--dry-run` shows what every key of FILE became. A key 
 its table is refused with the nearest known one. Our settings are named as in YAML: `max_steps`
 is `--max-steps`, `model.hidden_size` is `--set model.hidden_size=...`. What is given on the
 command line wins over the file. `bert_config.json` sets the keys of `model` by their own names.
+Files for question answering go to `bertkit finetune-squad --config FILE`, with the same rules for
+optimizer and run; what concerns records, and the sizes of the model, is passed over there.
+"""
+DEFAULTS_HEAD = """## Defaults for keys that a file leaves out
+
+A key that a file leaves out takes its own program's default, below, not bertkit's; `--dry-run`
+prints these as `default of <program>`. A key for which the program has no default is asked for.
+Empty: the program has none, or nothing of the kind. Two values: in mixed precision and for
+records of length 128 / in fp32 and for length 512. Optimizers, in every file: `adamw` has bias
+correction, `adamw_no_bias_correction` none; Cerebras' TensorFlow Adam has no decay, Graphcore's
+TensorFlow AdamW decays by `weight_decay_rate` in every step whatever the learning rate, which a
+warning says. Cerebras' batch is that of a device: under torchrun it is multiplied by the number
+of processes.
 """
 HEAD = """# The command line
 
@@ -54,7 +69,14 @@ def keys_page() -> str:
             continue
         rows = "\n".join(f"| `{key}` | {rule.text} |" for key, rule in system.rules.items())
         parts.append(f"## {system.title}\n\n| there | here |\n|---|---|\n{rows}\n")
-    return "\n".join(parts)
+    return "\n".join([*parts[:1], defaults_table(), *parts[1:]])
+
+
+def defaults_table() -> str:
+    """The defaults of all programs beside bertkit's as Markdown."""
+    head, *rows = (f"| {' | '.join(row)} |" for row in program_defaults.rows())
+    line = re.sub(r"[^|]+", "---", head)
+    return "\n".join([DEFAULTS_HEAD, head, line, *rows]) + "\n"
 
 
 def _settings() -> dict[str, object]:

@@ -80,3 +80,12 @@ def tensorflow_python() -> str:
     if not python:
         pytest.skip("BERTKIT_TENSORFLOW_PYTHON names no Python with TensorFlow")
     return python
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_index_cache(tmp_path_factory):
+    """Indexes of files in read-only folders stay out of the user's cache, in this process."""
+    place = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bertkit.records.files.record_index.cache_folder", lambda: place)
+        yield

@@ -78,3 +78,81 @@ def test_an_external_manifest_is_named(tmp_path):
     (tmp_path / "manifest.json").write_text('{"a": 1}')
     with pytest.raises(DataError, match="not a bertkit manifest"):
         read_manifest(tmp_path)
+
+
+def run_that_made(out, tmp_path, name="a.tfrecord", **config):
+    with working_folder(out, planned(tmp_path, **config)) as manifest:
+        (out / name).write_text("old")
+        manifest.outputs[name] = {"bytes": 3}
+        manifest.state = "complete"
+        manifest.write(out)
+
+
+def test_what_is_refused_or_fails_at_once_leaves_the_folder_as_it_was(tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match="bad text"), working_folder(out, planned(tmp_path)):
+        raise DataError("bad text")
+    assert not out.exists(), "with other settings it needs no --overwrite"
+    run_that_made(out, tmp_path)
+    before = (out / "manifest.json").read_bytes()
+    for error in (DataError("bad text"), OSError(28, "No space left"), KeyboardInterrupt()):
+        with pytest.raises(type(error)), working_folder(out, planned(tmp_path, seed=2), True):
+            raise error
+        assert (out / "manifest.json").read_bytes() == before
+        assert (out / "a.tfrecord").read_text() == "old"
+
+
+def test_an_interrupted_replacement_is_resumed_by_the_same_command(tmp_path):
+    out = tmp_path / "out"
+    run_that_made(out, tmp_path)
+    new = planned(tmp_path, seed=2)
+    with pytest.raises(KeyboardInterrupt), working_folder(out, new, True) as manifest:
+        (out / "b.tfrecord").write_text("new")
+        manifest.outputs["b.tfrecord"] = {"bytes": 3}
+        manifest.write(out)
+        raise KeyboardInterrupt
+    assert (out / "a.tfrecord").exists()
+    with working_folder(out, planned(tmp_path, seed=2), True) as manifest:
+        assert manifest.outputs == {"b.tfrecord": {"bytes": 3}}
+        manifest.state = "complete"
+        manifest.write(out)
+    assert sorted(path.name for path in out.iterdir()) == ["b.tfrecord", "manifest.json"]
+
+
+def test_inputs_below_the_output_are_not_replaced(tmp_path):
+    out = tmp_path / "out"
+    run_that_made(out, tmp_path)
+    new = planned(tmp_path, seed=2)
+    reads = [str(out / "." / "a.tfrecord")]
+    with pytest.raises(DataError, match="is an input of this run and an output of the one in"):
+        begin(out, new, overwrite=True, reads=reads)
+    new.inputs = describe_inputs(reads)
+    with pytest.raises(DataError, match=r"a\.tfrecord is an input of this run"):
+        begin(out, new, overwrite=True)
+    assert (out / "a.tfrecord").read_text() == "old"
+
+
+@pytest.mark.parametrize("name", ["../precious.txt", "{tmp_path}/precious.txt"])
+def test_a_manifest_has_no_power_over_files_elsewhere(tmp_path, name):
+    out, precious = tmp_path / "out", tmp_path / "precious.txt"
+    precious.write_text("precious")
+    run_that_made(out, tmp_path)
+    manifest = read_manifest(out)
+    manifest.outputs[name.format(tmp_path=tmp_path)] = {"bytes": 8}
+    manifest.write(out)
+    run = working_folder(out, planned(tmp_path, seed=2), overwrite=True)
+    with run as manifest:
+        manifest.outputs["b"] = {}
+        manifest.state = "complete"
+        manifest.write(out)
+    assert precious.read_text() == "precious" and not (out / "a.tfrecord").exists()
+
+
+def test_what_a_kill_leaves_of_the_first_manifest_is_no_obstacle(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".manifest.json.partial-0").write_text("{")
+    (out / ".bertkit.lock").write_text("{}")
+    with working_folder(out, planned(tmp_path)) as manifest:
+        assert manifest.outputs == {}
+    assert [path.name for path in out.iterdir()] == ["manifest.json"]

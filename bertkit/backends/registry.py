@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertkit import log
 from bertkit.backends.process_group import Topology
+from bertkit.declined import accelerator
 from bertkit.errors import ConfigError, MissingDependencyError, UsageError
 
 if TYPE_CHECKING:
@@ -150,7 +151,9 @@ def row(name: str) -> Backend:
         UsageError: no such backend.
     """
     if name not in backends():
-        raise UsageError(f"no backend {name!r}", f"backends: {', '.join(names())}")
+        declined = accelerator(name)
+        text = f"no backend {name!r}{': ' if declined else ''}{declined}"
+        raise UsageError(text, f"backends: {', '.join(names())}")
     return backends()[name]
 
 

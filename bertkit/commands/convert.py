@@ -10,6 +10,7 @@ import click
 from bertkit.commands import options
 from bertkit.errors import UsageError
 from bertkit.model.checkpoints import formats
+from bertkit.remote_copy import local_checkpoint
 
 _READABLE = "; ".join(row.title for row in formats.all_formats())
 _TARGETS = "; ".join(f"{row.name}: {row.target}" for row in formats.targets())
@@ -112,6 +113,7 @@ def command(
     """Convert a checkpoint, or show what became of its tensors."""
     if not output and not check:
         raise UsageError("--output is missing", "give a folder to write, or --check")
+    source = local_checkpoint(source)
     from bertkit.backends.sections import section_names
     from bertkit.model.checkpoints import convert
     from bertkit.model.checkpoints.completeness import require_complete_checkpoint

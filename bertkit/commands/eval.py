@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bertkit.commands import options
+from bertkit.remote_copy import local_checkpoints
 from bertkit.tasks.pretraining.config import EvalConfig
 
 
@@ -46,6 +47,7 @@ def command(
         --min-mlm-accuracy 0.72
     """
     config = options.resolved(EvalConfig, given).config
+    checkpoints = tuple(local_checkpoints(checkpoints))
     from bertkit.backends import registry
     from bertkit.tasks.pretraining.evaluate import evaluate_checkpoints, require_target
 

@@ -39,11 +39,13 @@ def command(
         --train-file train-v1.1.json --predict-file dev-v1.1.json --output runs/squad
       bertkit finetune-squad --predict-file questions.json --output runs/squad
     """
+    options.fetch_checkpoint(given)
     # A run that only answers takes its settings from the run that trained the model.
     trains = given.get("do_train") or given.get("train_file")
     below = [] if trains else settings_of_run(given.get("init_checkpoint") or given.get("output"))
     translate = functools.partial(translate_file, command=FINETUNE_SQUAD)
     resolved = options.resolved(SquadConfig, given, preset, translate, below)
+    resolved = options.with_local_checkpoint(resolved)
     from bertkit.backends import registry
     from bertkit.tasks.squad.finetune import finetune, rehearse
     from bertkit.tasks.squad.prepare import prepare

@@ -18,6 +18,8 @@ from click.core import ParameterSource
 
 from bertkit import config as configuration
 from bertkit import log
+from bertkit.declined import accelerator
+from bertkit.remote_copy import local_checkpoint
 from bertkit.settings import ordered_fields
 from bertkit.standard_output import takes_unicode, write_line
 from bertkit.strict_json import json_text
@@ -134,7 +136,10 @@ def executor_options(function: Command) -> Command:
 
 
 overwrite_option = click.option(
-    "--overwrite", is_flag=True, help="Replace the output of an earlier, different run in --output."
+    "--overwrite",
+    is_flag=True,
+    help="Replace the output of an earlier, different run in --output; it goes when the new one "
+    "is there.",
 )
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Show the plan and the estimates; write nothing."
@@ -209,6 +214,12 @@ class _Choice(click.Choice[str]):
     def choices(self, words: Sequence[str]) -> None:
         """Ignored: `_words` is what counts."""
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """One of the words; an accelerator that bertkit declines is named."""
+        if "cpu" in self._words and value not in self._words and accelerator(str(value)):
+            self.fail(accelerator(str(value)), param, ctx)
+        return super().convert(value, param, ctx)
+
 
 def _option(item: dataclasses.Field[Any], hint: Any) -> Decorator:
     name = "--" + item.name.replace("_", "-")
@@ -266,6 +277,22 @@ def resolved(
     if whole:
         external.require_given(resolved.origins)
     return dataclasses.replace(resolved, external=tuple(external.rows()))
+
+
+def fetch_checkpoint(given: dict[str, Any]) -> None:
+    """Copy a remote `init_checkpoint` of the command line here, before its facts are read."""
+    if given.get("init_checkpoint"):
+        given["init_checkpoint"] = local_checkpoint(given["init_checkpoint"])
+
+
+def with_local_checkpoint(found: configuration.Resolved[C]) -> configuration.Resolved[C]:
+    """The same with a remote `init_checkpoint` copied to this machine."""
+    place = getattr(found.config, "init_checkpoint", None)
+    if not place or place == local_checkpoint(place):
+        return found
+    config: Any = found.config
+    changed = dataclasses.replace(config, init_checkpoint=local_checkpoint(place))
+    return dataclasses.replace(found, config=changed)
 
 
 def layers(

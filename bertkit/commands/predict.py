@@ -34,8 +34,10 @@ def command(question: str | None, passage: str | None, as_json: bool, **given: A
         --passage "The bridge in London was built by the old king."
       bertkit predict --init-checkpoint runs/squad --json < questions.jsonl
     """
+    options.fetch_checkpoint(given)
     below = settings_of_run(given.get("init_checkpoint"))
-    config = options.resolved(PredictConfig, given, below=below).config
+    found = options.resolved(PredictConfig, given, below=below)
+    config = options.with_local_checkpoint(found).config
     if (question is None) != (passage is None):
         raise click.UsageError("--question and --passage must be given together")
     from bertkit import log

@@ -38,8 +38,8 @@ def command(
     """Pretrain a BERT encoder with masked LM and next sentence prediction.
 
     The output folder holds config.yaml, metrics.jsonl and checkpoints step-*/ that
-    transformers can load. Run the same command again to resume, bit for bit (on
-    GPUs with --deterministic).
+    transformers can load. Run the same command again to resume: on CPUs bit for bit, on
+    GPUs only with --deterministic, because fast kernels there add in varying order.
 
     --config takes bertkit's YAML and other systems' files as they are: Cerebras params,
     Graphcore JSON and presets (FILE:NAME), bert_config.json, scripts and jobs with Habana's
@@ -54,7 +54,9 @@ def command(
       bertkit pretrain --preset base-phase2 --input data/512 --output runs/phase2 \\
         --init-checkpoint runs/phase1/step-0900000
     """
+    options.fetch_checkpoint(given)
     resolved = options.resolved(PretrainConfig, given, preset, translate_file)
+    resolved = options.with_local_checkpoint(resolved)
     from bertkit.backends import registry
     from bertkit.tasks.pretraining.prepare import prepare
     from bertkit.tasks.pretraining.pretrain import pretrain, rehearse

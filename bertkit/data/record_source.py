@@ -11,9 +11,11 @@ from typing import Protocol
 import numpy as np
 
 from bertkit.errors import DataError
+from bertkit.files import allow_open_files
 from bertkit.manifest import Manifest, require_complete
 from bertkit.records.files.find import find_record_files
 from bertkit.records.files.open import open_records
+from bertkit.records.files.record_index import content_digest
 from bertkit.records.files.unmasked import UnmaskedRules
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records
 
@@ -49,6 +51,8 @@ class SampleSource(SampleReader, Protocol):
 class RecordSource:
     """The records of several files, numbered through in the order of the files.
 
+    Opening costs as much for each file, however large it is: see `files.record_index`.
+
     Args:
         inputs: record files of any format (TFRecord, HDF5, JSON lines, packed or not),
             globs, folders or `@list.txt`.
@@ -75,6 +79,7 @@ class RecordSource:
         self.tokenizers: Sequence[TokenizerFacts] = [f for f in facts if f.names_vocabulary]
         _check_sizes(manifests)
         self.paths = find_record_files(inputs)
+        allow_open_files(2 * len(self.paths))  # each and its index stay mapped
         self._files = [open_records(path, unmasked) for path in self.paths]
         self._ends = np.cumsum([len(file) for file in self._files], dtype=np.int64)
         if not len(self):
@@ -172,7 +177,7 @@ def _known_hashes(manifests: dict[Path, Manifest]) -> dict[str, str]:
 def _fingerprint(paths: Sequence[str], known: dict[str, str]) -> str:
     digest = hashlib.sha256()
     for path in paths:
-        content = known.get(os.path.realpath(path)) or _content_hash(path)
+        content = known.get(os.path.realpath(path)) or content_digest(path, _content_hash)
         digest.update(f"{Path(path).name} {os.path.getsize(path)} {content}\n".encode())
     return digest.hexdigest()
 
@@ -181,7 +186,8 @@ def _content_hash(path: str) -> str:
     """sha256 of a file, or of evenly spaced blocks (first and last among them) of a large one.
 
     A manifest of make-records gives the true hash without reading; this is for files
-    that came from elsewhere, where reading hundreds of gigabytes at start would hurt.
+    that came from elsewhere, where reading hundreds of gigabytes would hurt. It is kept with
+    the index of the file, and not computed at the next start.
     """
     size = os.path.getsize(path)
     digest = hashlib.sha256()

@@ -9,13 +9,12 @@ time. A plan takes 16 bytes and 4 per prediction for an instance, a twentieth of
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -23,9 +22,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bertkit import log
+from bertkit.data.text_digests import remembered_digests
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import atomic_folder
-from bertkit.manifest import describe_inputs
 from bertkit.pool import run_tasks
 from bertkit.records.config import RecordsConfig
 from bertkit.records.instances.kernels.pair_plan import Instances
@@ -33,6 +32,7 @@ from bertkit.records.instances.pairs import PairPlan, new_batch, plan_pairs
 from bertkit.records.make import list_inputs
 from bertkit.records.shards import Shard, plan_shards
 from bertkit.records.vocabulary import facts_of, opened
+from bertkit.shared_cache import one_process_at_a_time
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.vocabulary import Vocab, load_vocab
@@ -83,7 +83,8 @@ class TextSource(Shards):
         inputs: sentence files, globs, folders or `@list.txt`.
         config: settings of make-records; style google or mlperf.
         vocab: vocabulary file, or the name of one that ships with bertkit.
-        cache: folder for the plans, kept for the next start; None for a temporary one.
+        cache: folder for the plans, kept for the next start, and for the digests of the texts,
+            which are then read no more; None for a temporary one.
         new_pairs: every epoch gets other pairs and masks, from the seed + the epoch. An
             epoch has as many instances as the first one.
 
@@ -118,7 +119,7 @@ class TextSource(Shards):
         self.max_predictions_per_seq = config.predictions
         self.tokenizers: Sequence[TokenizerFacts] = [facts_of(config, words)]
         self.config = config
-        self.fingerprint = _fingerprint(names, config, words, new_pairs)
+        self.fingerprint = _fingerprint(remembered_digests(names, cache), config, words, new_pairs)
         self._new_pairs = new_pairs
         if cache is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="bertkit-text-")
@@ -180,7 +181,7 @@ class _Cache:
             )
             for number, shard in enumerate(self._shards)
         ]
-        with _one_process_at_a_time(self._folder):
+        with one_process_at_a_time(self._folder):
             missing = [task for task in tasks if not os.path.isdir(task.plan)]
             size = sum(os.path.getsize(name) for task in missing for name in task.shard.inputs)
             if missing:
@@ -235,21 +236,10 @@ def _open(task: _Task, vocab: Vocab) -> PairPlan | None:
     return PairPlan(text, vocab, length, predictions, instances, _map(task.plan, "order"))
 
 
-@contextlib.contextmanager
-def _one_process_at_a_time(folder: Path) -> Iterator[None]:
-    """Let the processes of a run wait for the first of them, then find its work done."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # no such locks on Windows, where one process trains anyway
-        yield
-        return
-    with open(folder / "lock", "w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
-def _fingerprint(names: Sequence[str], config: RecordsConfig, vocab: Vocab, new_pairs: bool) -> str:
-    inputs = [(os.path.basename(item["path"]), item["sha256"]) for item in describe_inputs(names)]
+def _fingerprint(
+    digests: Sequence[tuple[str, str]], config: RecordsConfig, vocab: Vocab, new_pairs: bool
+) -> str:
+    """SHA-256 of all that decides the instances; `digests` are those of the texts, in order."""
+    inputs = [(os.path.basename(path), digest) for path, digest in digests]
     facts = [inputs, config.stated(), config.predictions, vocab.sha256, new_pairs]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

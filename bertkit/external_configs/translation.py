@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bertkit.config import Layer
+from bertkit.config import ExternalOrigin, Layer
 from bertkit.errors import ConfigError
 
 MAPPED, IGNORED, REFUSED = "mapped", "ignored", "refused"
@@ -148,8 +148,9 @@ class Translation:
 
     def layers(self) -> list[Layer]:
         """The settings by origin, those of the file last."""
-        found = [Layer(self.default_origin, self.defaults)] if self.defaults else []
-        return [*found, Layer(self.source, self.values)]
+        origin = ExternalOrigin(self.default_origin)
+        found = [Layer(origin, self.defaults)] if self.defaults else []
+        return [*found, Layer(ExternalOrigin(self.source), self.values)]
 
     def require_command(self, command: str) -> None:
         """Check that the file is for this command of bertkit.

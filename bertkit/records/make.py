@@ -105,6 +105,8 @@ def make_records(
         ConfigError: a setting contradicts what the vocabulary records.
         UsageError: executor, scheduler and limit do not go together.
     """
+    from bertkit.records.files.record_index import remove_orphans
+
     started = time.perf_counter()
     _check_executor(executor, scheduler, limit)
     place = Path(output)
@@ -129,6 +131,7 @@ def make_records(
         _finish(manifest, place, names, words)
         beside = {"inputs": inputs, "text_files": len(names), "vocab": words.path, "prefix": prefix}
         _write_beside(manifest, config, place, **beside)
+    remove_orphans(place)
     return RecordsResult(
         output=str(place),
         records=manifest.stats["records"],
@@ -155,7 +158,9 @@ def _missing_tasks(
     manifest: Manifest, place: Path, names: Sequence[str], config: RecordsConfig, words: Vocab
 ) -> list[Task]:
     """A task for each shard that the folder does not have."""
-    if _verify(manifest, place):
+    whole = _verify(manifest, place)
+    _restore_indexes(manifest, place, config)
+    if whole:
         log.logger.info("%s is complete already; nothing to do", place)
         return []
     return [
@@ -311,6 +316,20 @@ def _verify(manifest: Manifest, place: Path) -> bool:
     whole = manifest.complete and len(kept) == len(manifest.outputs)
     manifest.outputs = kept
     return whole
+
+
+def _restore_indexes(manifest: Manifest, place: Path, config: RecordsConfig) -> None:
+    """Make the listed indexes that are gone again from the record files that are there."""
+    from bertkit.records.files.record_index import index_path
+
+    for name, facts in manifest.outputs.items():
+        beside = index_path(place / name)
+        size = beside.stat().st_size if beside.is_file() else 0
+        if size != facts.get("index_bytes", size):
+            from bertkit.records.write_shard import restore_index
+
+            log.logger.info("making the index of %s again", place / name)
+            restore_index(place / name, config)
 
 
 def _done(shard: Shard, manifest: Manifest) -> bool:

@@ -12,10 +12,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from bertkit.files import allow_open_files
 from bertkit.memory import keep_freed_memory
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.instance import InstancePlan
-from bertkit.records.files.writers import open_writer
+from bertkit.records.files.open import open_any_records
+from bertkit.records.files.packed import INSTANCES
+from bertkit.records.files.record_index import ENDS, LENGTH, PREDICTIONS, write_own_index
+from bertkit.records.files.writers import RecordWriter, open_writer
 from bertkit.records.read_text import TextReader
 from bertkit.records.shards import Shard
 from bertkit.tokenization.normalisation import Normalisation
@@ -40,8 +46,8 @@ def write_shard(
         limit: stop after this many records.
 
     Returns:
-        File name → records, bytes, a digest of them, and the instances in its packs; empty
-        where the text holds no sentences, and then no file is made.
+        File name → records, bytes, a digest of them, the instances in its packs, and size and
+        digest of its index; empty where the text holds no sentences, and then no file is made.
 
     Raises:
         DataError: unreadable text.
@@ -54,9 +60,9 @@ def write_shard(
         return {}
     names, done = shard.outputs, 0
     facts: list[dict[str, Any]] = [{} for _ in names]
-    packed = [0] * len(names)
+    packed: list[list[np.ndarray]] = [[] for _ in names]
     with contextlib.ExitStack() as stack:
-        _allow_open_files(len(names))
+        allow_open_files(len(names))
         writers = [
             stack.enter_context(open_writer(Path(folder) / name, config, of_file))
             for name, of_file in zip(names, facts, strict=True)
@@ -68,13 +74,41 @@ def write_shard(
                 which = range((index - done) % len(writers), end, len(writers))
                 writer.add(plan, which)
                 if config.packing != "none":
-                    packed[index] += plan.instances(which)  # type: ignore[attr-defined]
+                    packed[index].append(plan.sizes(which))  # type: ignore[attr-defined]
             done += end
             plan = None if done == limit else next(plans, None)
+    columns = [_columns(writer, sizes) for writer, sizes in zip(writers, packed, strict=True)]
     return {
-        name: {**of_file, **({"instances": count} if count else {})}
-        for name, of_file, count in zip(names, facts, packed, strict=True)
+        name: of_file | _write_index(Path(folder) / name, config, of_file["records"], numbers)
+        for name, of_file, numbers in zip(names, facts, columns, strict=True)
     }
+
+
+def _columns(writer: RecordWriter, packed: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """What the index of a finished file holds; `packed` are the sizes of its packs."""
+    ends = {ENDS: np.cumsum(np.concatenate(packed), dtype=np.int64)} if packed else {}
+    return writer.columns() | ends
+
+
+def _write_index(
+    path: Path, config: RecordsConfig, records: int, columns: dict[str, np.ndarray]
+) -> dict[str, Any]:
+    """Write a file's index, where it needs one; what the manifest says of packs and of it."""
+    if not columns:
+        return {}
+    packs = {INSTANCES: int(columns[ENDS][-1])} if ENDS in columns and records else {}
+    shape = {LENGTH: config.max_seq_length, PREDICTIONS: config.predictions}
+    written = write_own_index(path, {"records": records, **shape, **packs}, columns)
+    return {**packs, **written._asdict()}
+
+
+def restore_index(path: str | os.PathLike[str], config: RecordsConfig) -> None:
+    """Make the index of a record file again, as `write_shard` made it."""
+    index = getattr(open_any_records(path), "index", None)
+    if index is None:
+        return
+    columns = {name: column.all() for name, column in index.columns.items()}
+    _write_index(Path(path), config, len(index), columns)
 
 
 def shard_plans(
@@ -106,14 +140,3 @@ def _reader(path: str, duplicates: str, tokenizer: str, normalisation: Normalisa
     """The reader of a worker, with its tables, kept between shards."""
     keep_freed_memory()  # the next shard takes as much
     return TextReader(load_vocab(path, duplicates), tokenizer, normalisation)
-
-
-def _allow_open_files(count: int) -> None:
-    """Raise this process's own limit of open files where many record files are written."""
-    if count < 256:
-        return
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, count + 256)), hard))

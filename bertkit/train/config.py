@@ -12,6 +12,8 @@ from typing import Any
 
 from bertkit.backends.process_group import PROCESS_TIMEOUT
 from bertkit.config import Layer, flatten, is_preset, setting
+from bertkit.declined import remote_output
+from bertkit.files import is_remote
 from bertkit.settings import FREE, ROUNDING
 
 # AdamW without bias correction, as in Google's, MLPerf's and Cerebras' programs.
@@ -110,7 +112,8 @@ class TrainingConfig(ComputeConfig):
     )
     resume: str = setting(
         "auto",
-        help="auto: resume from the run's last checkpoint; never; or a checkpoint folder.",
+        help="auto: resume from the run's last intact checkpoint; never; or a checkpoint folder, "
+        "to roll back to (later checkpoints are set aside) or to branch off from.",
         on_resume=FREE,
     )
     global_batch_size: int = setting(
@@ -129,7 +132,11 @@ class TrainingConfig(ComputeConfig):
         "pass: the same numbers, less memory, about a third more work.",
         on_resume=FREE,
     )
-    max_steps: int = setting(0, help="Optimizer steps of the run; overrides --epochs.", minimum=0)
+    max_steps: int = setting(
+        0,
+        help="Optimizer steps of the run; overrides --epochs. More than before prolong a run.",
+        minimum=0,
+    )
     epochs: float | None = setting(3.0, help="Passes over the training data.", minimum=0.0)
     steps_this_run: int = setting(
         0,
@@ -288,6 +295,8 @@ class TrainingConfig(ComputeConfig):
         found = []
         if not self.output:
             found.append("--output is required")
+        if is_remote(self.output):
+            found.append(remote_output(self.output))
         if self.global_batch_size % self.micro_size:
             found.append(
                 f"--global-batch-size {self.global_batch_size} is not a multiple of"

@@ -7,7 +7,8 @@ The same for every task: what differs comes as a `TrainingTask`. The folder gets
     metrics.jsonl    the numbers of log lines and evaluations
     step-0001000/    checkpoints, see `bertkit.train.checkpoint`
 
-The same call on the same folder resumes bit for bit, on GPUs where kernels are deterministic.
+The same call on the same folder resumes: bit for bit on CPUs, and on GPUs where all kernels are
+deterministic (`--deterministic`).
 """
 
 from __future__ import annotations

@@ -38,7 +38,14 @@ class StartingPoint:
         known = len(load_vocab(self.vocab_file, "last")) if self.vocab_file else 0
         known = known if known <= self.shape.vocab_size else 0  # of another model
         names = [vocab.token(number) for number in range(len(vocab))] if vocab else []
-        return Rows(str(self.path), self.shape.vocab_size, known, tokens, names)
+        return Rows(
+            source=str(self.path),
+            have=self.shape.vocab_size,
+            known=known,
+            tokens=tokens,
+            names=names,
+            vocabulary=vocab.path if vocab else "the vocabulary of the records",
+        )
 
     def require_vocab(self, vocab: Vocab) -> None:
         """Refuse a vocabulary that the checkpoint has no rows for, or of another size.

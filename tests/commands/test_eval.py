@@ -81,3 +81,20 @@ def test_what_is_missing_is_named(bertkit, trained):
         found = bertkit("eval", *words)
         assert (found.status, found.out) == (status, ""), words
         assert named in found.err
+
+
+def test_a_remote_checkpoint_is_measured_like_its_copy(bertkit, trained, tmp_path, monkeypatch):
+    import fsspec
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    system = fsspec.filesystem("memory")
+    step = trained.run / "step-0000060"
+    for path in step.rglob("*"):
+        if path.is_file():
+            system.pipe(f"/eval/{path.relative_to(trained.run)}", path.read_bytes())
+    here = bertkit("eval", "--input", trained.valid, "--checkpoint", step, "--json")
+    place = "memory://eval/step-0000060"
+    there = bertkit("eval", "--input", trained.valid, "--checkpoint", place, "--json")
+    assert there.status == 0, there.err
+    first, second = (run.result["checkpoints"][0] for run in (here, there))
+    assert first["mlm_loss"] == second["mlm_loss"]

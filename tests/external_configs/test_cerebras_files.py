@@ -6,9 +6,14 @@ and common/tf/optimizers/Trainer.py (optimizer). Rates are those of Trainer.get_
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
+import pytest
+import synthetic
+
+from bertkit.backends import registry
 from bertkit.errors import ConfigError
+from bertkit.tasks.pretraining.prepare import prepare
 from external_configs.plans import compare
 
 FOLDER = "cerebras_r170"
@@ -160,3 +165,39 @@ def test_fine_tuning_on_questions(vendor):
 def test_fine_tuning_that_bertkit_has_no_task_for(vendor, name, task, command):
     with pytest.raises(ConfigError, match=f"{task}.* yet"):
         vendor(f"{FOLDER}/{name}", command)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_run_is_planned(vendor, shared, tmp_path, name):
+    _, config, origins = vendor(f"{FOLDER}/{name}")
+    records = synthetic.write(tmp_path / "r.tfrecord", 8)
+    vocab = str(shared / "data" / "vocab" / "bert-base-uncased-vocab.txt")
+    config = replace(config, input=[str(records)], vocab=vocab)
+    with registry.for_planning("cs") as adapter:
+        ready = prepare(config, adapter, origins, dry_run=True)
+    assert ready.config.model.vocab_size == 30_522  # of vocab_file, in their program too
+    assert ready.config.max_steps == FILES[name]["max_steps"]
+
+
+def test_the_dry_run_says_whose_default_was_used(bertkit, shared, tmp_path):
+    records = synthetic.write(tmp_path / "r.tfrecord", 8)
+    done = bertkit(
+        "pretrain",
+        "--config",
+        shared / "data/vendor_configs" / FOLDER / "params_bert_base_msl128.yaml",
+        "--input",
+        records,
+        "--vocab",
+        shared / "data/vocab/bert-base-uncased-vocab.txt",
+        "--output",
+        tmp_path / "run",
+        "--backend",
+        "cs",
+        "--dry-run",
+        "--no-mock",
+    )
+    assert done.status == 0, done.err
+    lines = [line.split() for line in done.out.splitlines()]
+    assert ["beta1", "0.9", "default", "of", "Cerebras", "R_1.7.0"] in lines
+    assert ["max_steps", "900000"] in [line[:2] for line in lines]
+    assert any(line[:2] == ["optimizer.use_bias_correction", "False"] for line in lines)

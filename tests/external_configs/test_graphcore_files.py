@@ -9,9 +9,14 @@ log intervals (ckpt_every_n_steps_per_execution). Optimizers have eps 1e-6 and c
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
+import pytest
+import synthetic
+
+from bertkit.backends import registry
 from bertkit.errors import ConfigError
+from bertkit.tasks.pretraining.prepare import prepare
 from external_configs.plans import compare
 
 FLAT, NESTED = "default of Graphcore v2.4.0", "default of Graphcore v3.4.1"
@@ -258,3 +263,17 @@ def test_questions_go_to_their_command(vendor, name, wanted):
 def test_glue_is_named(vendor, name, command):
     with pytest.raises(ConfigError, match="no task for GLUE yet"):
         vendor(f"graphcore_v341/{name}", command)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_run_with_the_public_vocabulary_is_planned(vendor, shared, tmp_path, name):
+    """Of 30,522 tokens, which the 30,400 rows of most files have no room for."""
+    _, config, origins = vendor(name)
+    records = synthetic.write(tmp_path / "r.tfrecord", 8)
+    vocab = str(shared / "data" / "vocab" / "bert-base-uncased-vocab.txt")
+    config = replace(config, input=[str(records)], vocab=vocab, log_to=[])
+    with registry.for_planning("ipu") as adapter:
+        ready = prepare(config, adapter, origins, dry_run=True)
+    pieces = config.ipu.embedding_serialization
+    rows = ready.config.model.vocab_size
+    assert rows == {2: 30_528, 5: 30_560, 6: 30_528}[pieces] and rows % pieces == 0

@@ -52,7 +52,7 @@ def plain(folders):
 
 
 def only_file(folder):
-    (path,) = (path for path in folder.iterdir() if path.name != "manifest.json")
+    (path,) = (path for path in folder.glob("[!.]*") if path.name != "manifest.json")
     return str(path)
 
 

@@ -35,7 +35,7 @@ def vocab(tmp_path):
 
 
 def records_in(folder):
-    return [path.name for path in folder.glob("*") if path.suffix != ".json"]
+    return [path.name for path in folder.glob("[!.]*") if path.suffix != ".json"]
 
 
 def config(name, **values):

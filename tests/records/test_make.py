@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bertkit.errors import ConfigError, DataError
+from bertkit.errors import BertkitError, ConfigError, DataError
 from bertkit.manifest import read_manifest
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.example_writer import ExampleWriter
 from bertkit.records.files.open import open_records
+from bertkit.records.files.record_index import FOLDER
 from bertkit.records.files.schema import digest
 from bertkit.records.files.tfrecord import decode_example, read_records
 from bertkit.records.make import make_records
@@ -67,7 +70,7 @@ def test_manifest_says_what_is_there(corpus, tmp_path):
     assert manifest.config["max_predictions_per_seq"] == result.max_predictions_per_seq == 4
     assert len(manifest.inputs) == 3
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {*manifest.outputs, "manifest.json"}
+    assert names == {*manifest.outputs, "manifest.json", FOLDER}
 
 
 def test_bytes_do_not_depend_on_workers(corpus, tmp_path):
@@ -119,7 +122,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(corpus, tmp_path, monkeypat
     assert contents(out) == contents(tmp_path / "whole")
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert (out / "manifest.json").read_text() == (tmp_path / "whole/manifest.json").read_text()
-    assert not list(out.glob(".*"))
+    assert not list(out.rglob(".*.partial*"))
 
 
 def test_a_full_disk_leaves_nothing_that_looks_complete(corpus, tmp_path, monkeypatch):
@@ -300,3 +303,23 @@ def test_several_inputs_and_outputs_as_the_reference(shared, tmp_path):
     result = make_records(config, inputs, tmp_path / "out", vocab)
     assert result.records == golden["records"]
     assert digest(map(decode_example, payloads(tmp_path / "out"))) == golden["digest"]
+
+
+def test_a_second_run_into_the_same_folder_is_refused(corpus, tmp_path):
+    program = """
+import sys
+from bertkit.folder_lock import locked_folder
+with locked_folder(sys.argv[1], "make-records"):
+    print("held", flush=True)
+    input()
+"""
+    out = tmp_path / "out"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, str(out)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(BertkitError, match="out is in use by `bertkit make-records`"):
+        make_records(CONFIG, corpus, out, VOCAB, workers=1)
+    holder.communicate("\n")
+    assert make_records(CONFIG, corpus, out, VOCAB, workers=1).made == 3

@@ -16,10 +16,12 @@ def test_bytes_do_not_depend_on_workers(text, tmp_path):
     for workers in (1, 2):
         make_records(config, [text, str(second)], tmp_path / str(workers), VOCAB, workers=workers)
     one, two = (
-        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in "12"
+        {path.name: path.read_bytes() for path in (tmp_path / name).rglob("*") if path.is_file()}
+        for name in "12"
     )
     assert one == two
-    assert sorted(one) == ["manifest.json", "second.hdf5", "story.hdf5"]
+    files = ["second.hdf5", "story.hdf5"]
+    assert sorted(one) == ["manifest.json", *sorted([*files, *(f"{n}.index" for n in files)])]
 
 
 def test_dealt_to_several_files_in_turn(text, tmp_path, plain):

@@ -15,19 +15,24 @@ from bertkit.tasks.squad.config import SquadConfig
 OF_ALL = {
     "output", "init_checkpoint", "resume", "vocab", "steps_this_run", "save_every", "keep_last",
     "keep_every", "background_save", "eval_every", "eval_every_samples", "log_every", "log_to",
-    "measure_peak", "profile_steps", "recompute", "shard_optimizer",
+    "measure_peak", "profile_steps", "recompute", "shard_optimizer", "json_summary",
+    "allow_other_vocab", "on_nonfinite", "process_timeout",
 }  # fmt: skip
 FREE_OF = {
     PretrainConfig: OF_ALL
     | {
-        "input", "text", "text_cache", "eval_input", "mlperf_log", "json_summary",
-        "target_mlm_accuracy",
+        "input", "text", "text_cache", "eval_input", "mlperf_log", "target_mlm_accuracy",
+        # Facts of the vocabulary, and the shape: they are compared as such.
+        "records.do_lower_case", "records.strip_accents", "records.tokenize_chinese_chars",
+        "model_config",
         # These two become max_steps and warmup_steps, which are fixed.
         "epochs", "warmup_proportion",
     },
     SquadConfig: OF_ALL
     | {
         "train_file", "predict_file", "cache", "do_train", "do_predict", "do_eval",
+        # Facts of the vocabulary: they are compared as such.
+        "do_lower_case", "strip_accents", "tokenize_chinese_chars",
         # Of answering, which comes after training.
         "predict_batch_size", "n_best_size", "max_answer_length", "null_score_diff_threshold",
     },

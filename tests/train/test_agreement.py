@@ -99,7 +99,9 @@ def test_the_main_process_tells_what_it_finds_and_what_went_wrong(tmp_path):
     def hold(group):
         with held_by_main(group, tmp_path / "out", "pretrain"):
             group.wait()
-            return (tmp_path / "out" / ".bertkit.lock").exists()
+            found = (tmp_path / "out" / ".bertkit.lock").exists()
+            group.wait()
+            return found
 
     assert Pair().run(hold) == [True, True]
 
@@ -139,6 +141,7 @@ def test_places_may_differ_and_what_decides_numbers_may_not(task, config):
     assert {"output", "init_checkpoint", "resume", "log_to"} < local <= {
         "output", "init_checkpoint", "resume", "log_to", "input", "text", "text_cache",
         "eval_input", "vocab", "mlperf_log", "json_summary", "train_file", "predict_file", "cache",
+        "model_config",
     }  # fmt: skip
     assert {"seed", "learning_rate", "save_every", "eval_every", "layout"} < compared.keys()
 

@@ -12,8 +12,10 @@ from bertkit.backends.base import Problem
 from bertkit.backends.ipu.options import IpuOptions
 
 # Names of model parts in the settings of Graphcore's TensorFlow 2 programs.
-_HEADS = {"pool", "heads", "qa_head"}
-_PARTS = {"emb", "hid", "enc_out", *_HEADS}
+# `pool` may stand with the last layers, as in their files; it is computed with the heads, which
+# changes no result.
+_HEADS = {"heads", "qa_head"}
+_PARTS = {"emb", "hid", "enc_out", "pool", *_HEADS}
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,10 @@ def _stage_problems(options: IpuOptions, layers: int) -> list[Problem]:
     if "emb" not in parts[0]:
         texts.append("emb must be in the first stage")
     if any(set(names) & _HEADS for names in parts[:-1]) or not set(parts[-1]) & _HEADS:
-        texts.append("pool and the heads must be in the last stage, and only there")
+        texts.append("the heads must be in the last stage, and only there")
+    encoder = [number for number, names in enumerate(parts) if "hid" in names]
+    if any("pool" in names for names in parts[: max(encoder, default=0)]):
+        texts.append("pool must come after the last hid")
     found = [Problem(flag, f"{flag}: {text}") for text in texts]
     flag = "ipu.device_mapping"
     if options.layers_per_ipu:

@@ -29,6 +29,8 @@ from bertkit.errors import BertkitError, ConfigError, StoppedError, TargetNotRea
 
 # For what all wait for while one process works: evaluating, reading and preparing data.
 _WORK_MINUTES = 30.0
+# A library of accelerators kills the process at its timeout: the host, which says why, comes first.
+_LATER_MINUTES = 2.0
 # Exit statuses that all processes of a run end with together: stopped, target missed.
 _ALIKE = (StoppedError.exit_code, TargetNotReachedError.exit_code)
 _NEEDED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
@@ -45,6 +47,7 @@ class TorchProcessGroup(ProcessGroup):
     def __init__(self, topology: Topology, minutes: float = PROCESS_TIMEOUT) -> None:
         super().__init__(topology)
         self._notes = open_notes(topology, minutes)
+        self._failed = False
         work = datetime.timedelta(minutes=max(minutes, _WORK_MINUTES))
         with explain_lost_process():
             # Two groups of the host: in steps, and between them.
@@ -82,6 +85,7 @@ class TorchProcessGroup(ProcessGroup):
 
     def report_failure(self, error: BaseException) -> None:
         """Leave a note for the other processes, unless they know or do the same."""
+        self._failed = True
         ending = isinstance(error, BertkitError) and error.exit_code in _ALIKE
         if self._notes is None or ending or isinstance(error, LostProcessError):
             return
@@ -93,7 +97,12 @@ class TorchProcessGroup(ProcessGroup):
     def close(self) -> None:
         """Leave the group; the process can then end, or start another one."""
         close_notes()
-        dist.destroy_process_group()
+        abort = getattr(dist.distributed_c10d, "_abort_process_group", None)
+        if self._failed and abort and dist.get_backend() == "nccl":
+            # Its kernels would wait for processes that are gone.
+            abort()
+        else:
+            dist.destroy_process_group()
 
 
 def start_group(
@@ -132,7 +141,8 @@ def start_group(
     log.set_rank(topology.rank)
     if not topology.is_main:
         log.setup(-1)
-    limit = datetime.timedelta(minutes=process_timeout)
+    later = 0.0 if backend == "gloo" else _LATER_MINUTES
+    limit = datetime.timedelta(minutes=process_timeout + later)
     try:
         dist.init_process_group(backend, timeout=limit, device_id=device)
     except (dist.DistError, ValueError, RuntimeError) as error:

@@ -18,7 +18,8 @@ class CudaOptions:
     )
     deterministic: bool = setting(
         False,
-        help="On cuda: use only deterministic kernels, which give bit-identical results; slower.",
+        help="On cuda: use only deterministic kernels, so that steps repeat and runs resume bit "
+        "for bit; slower.",
     )
     totals: int = setting(
         0,

@@ -18,6 +18,8 @@ from bertkit.model.parameter_names import MLM_BIAS, MLM_DECODER, WORD_EMBEDDINGS
 
 # What programs round up to: NVIDIA's and Habana's to 8, others to 64 and, as Megatron, to 128.
 MULTIPLES = (8, 64, 128)
+# And what Graphcore's embeddings need that are computed in 3, 5 or 6 pieces.
+_OF_PIECES = (24, 40)
 _LISTED = 5
 # A logit so low that its probability is exactly 0 in every float type.
 NEVER = -10_000.0
@@ -30,7 +32,9 @@ def rounded(size: int, multiple: int) -> int:
 
 def is_rounding(rows: int, size: int) -> bool:
     """Whether `rows` is `size`, or `size` rounded up as programs do."""
-    return rows == size or rows in {rounded(size, multiple) for multiple in MULTIPLES}
+    return rows == size or rows in {
+        rounded(size, multiple) for multiple in (*MULTIPLES, *_OF_PIECES)
+    }
 
 
 def resize(tensors: Mapping[str, Tensor], rows: int, bias: float = NEVER) -> dict[str, Tensor]:
@@ -76,6 +80,7 @@ class Rows:
         known: tokens that it has weights for: those of its own vocabulary; 0 if unknown.
         tokens: in the vocabulary it is to be used with; 0 if unknown.
         names: those tokens by number, where they are known.
+        vocabulary: what to call that vocabulary in messages.
     """
 
     source: str
@@ -83,6 +88,7 @@ class Rows:
     known: int = 0
     tokens: int = 0
     names: Sequence[str] = ()
+    vocabulary: str = "the vocabulary"
 
     @property
     def trained(self) -> int:
@@ -112,14 +118,14 @@ def require_rows(found: Rows, rows: int) -> None:
         more = f" and {len(new) - _LISTED:,} more" if len(new) > _LISTED else ""
         kind = "token" if found.names else "token number"
         raise ConfigError(
-            f"the vocabulary has {found.tokens:,} tokens, {found.source} has weights for"
+            f"{found.vocabulary} has {found.tokens:,} tokens, {found.source} has weights for"
             f" {new.start:,}: {len(new):,} new ({kind} {', '.join(names)}{more})",
             "give the vocabulary that the checkpoint was pretrained with; words cannot be added"
             " to a model yet",
         )
     if found.tokens and not found.known and not is_rounding(found.have, found.tokens):
         raise ConfigError(
-            f"the vocabulary has {found.tokens:,} tokens, the word embedding of {found.source}"
+            f"{found.vocabulary} has {found.tokens:,} tokens, the word embedding of {found.source}"
             f" {found.have:,} rows",
             "give the vocabulary that the checkpoint was pretrained with",
         )

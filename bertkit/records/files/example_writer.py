@@ -13,7 +13,7 @@ import numpy as np
 
 from bertkit import files
 from bertkit.records.files.instance import InstancePlan
-from bertkit.records.files.kernels import serialise
+from bertkit.records.files.kernels import parse, serialise
 from bertkit.records.instances.pairs import PairPlan
 
 _BLOCK = 1 << 20  # bytes that are handed to the system at once
@@ -62,12 +62,18 @@ class ExampleWriter:
         self._stream = stream
         self._digest = hashlib.sha256()
         self._records = self._bytes = 0
+        self._placed = 0  # bytes of all records, also of those that wait in a buffer
+        self._begins: list[np.ndarray] = []
         self._put_rows: Any = None  # made for the features of the first rows
 
     @property
     def written(self) -> WrittenExamples:
         """What is in the file so far."""
         return WrittenExamples(self._records, self._bytes, self._digest.hexdigest())
+
+    def offsets(self) -> np.ndarray:
+        """int64[n + 1]: where each record's frame begins, and the end of the last."""
+        return np.concatenate([*self._begins, [self._placed]])
 
     def add(self, plan: InstancePlan, which: Sequence[int] | np.ndarray) -> None:
         """Append records of a plan, by their numbers."""
@@ -94,6 +100,7 @@ class ExampleWriter:
             done, more = serialise.write_records(
                 plan.for_kernels(), rest, template, buffer[filled:], checks[count - len(rest) :]
             )
+            self._note(buffer[filled : filled + more], done)
             rest = rest[done:]
             filled += more
             if len(rest):  # whole blocks only: the system then takes them in larger pieces
@@ -125,9 +132,18 @@ class ExampleWriter:
         done = 0
         while done < len(table):
             count, size = self._put_rows(table[done:], out=self._buffer, checks=checks[done:])
+            self._note(self._buffer[:size], count)
             self._bytes += self._stream.write(self._buffer[:size].data)
             done += count
         self._count(checks)
+
+    def _note(self, frames: np.ndarray, count: int) -> None:
+        """Keep where the records of some whole frames, which come next, begin."""
+        starts, lengths = np.empty((2, count), np.int64)
+        found, end, state = parse.scan_frames(frames, 0, starts, lengths)
+        assert (found, end, state) == (count, len(frames), parse.FINE)
+        self._begins.append(starts - parse.HEADER + self._placed)
+        self._placed += len(frames)
 
     def _count(self, checks: np.ndarray) -> None:
         self._records += len(checks)

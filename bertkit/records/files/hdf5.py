@@ -266,6 +266,12 @@ class Datasets:
             raise DataError(f"{self._path}: {reason}", "make or fetch it again") from error
 
 
+def is_hdf5(path: str) -> bool:
+    """Whether a file begins as HDF5 does."""
+    with files.open_binary(path) as stream:
+        return stream.read(len(SIGNATURE)) == SIGNATURE
+
+
 def open_file(path: str) -> Any:
     """An open h5py.File for reading.
 

@@ -6,16 +6,18 @@ and next_sentence_label; the collator pads.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import IO, Any
 
 import numpy as np
 
 from bertkit import files
 from bertkit.errors import DataError
 from bertkit.records.files.instance import Instance, checked_indices, to_batch
+from bertkit.records.files.record_index import LENGTH, OFFSETS, PREDICTIONS, Scanned, open_index
 
 KEYS = ("input_ids", "attention_mask", "token_type_ids", "labels", "next_sentence_label")
 IGNORED = -100
@@ -38,8 +40,9 @@ def encode_line(instance: Instance) -> bytes:
 class JsonLinesFile:
     """A file of such lines; see `instance.RecordReader`.
 
-    Opening reads the file once, to find its lines; L and P are those of the manifest
-    where `make-records` wrote the file, else the largest that occur.
+    Where its lines begin is in the index; where there is none yet, the file is read once. L and P
+    are those of the manifest or index where `make-records` wrote the file, else the largest
+    that occur.
 
     Args:
         path: the file.
@@ -53,61 +56,93 @@ class JsonLinesFile:
     def __init__(self, path: str | os.PathLike[str], sizes: tuple[int, int] | None = None) -> None:
         self.path = os.fspath(path)
         self._given = sizes
-        starts, at = [], 0
-        longest = most = 0
-        with files.open_binary(self.path) as stream:
-            for number, line in enumerate(stream, start=1):
-                if line.strip():
-                    starts.append((at, len(line), number))
-                    if sizes is None:
-                        instance = self._parse(line, number)
-                        longest, most = (
-                            max(longest, instance.length),
-                            max(most, len(instance.positions)),
-                        )
-                at += len(line)
-        if not starts:
-            raise DataError(f"{self.path}: no records", "make or fetch it again")
-        self._places = np.array(starts, np.int64)
-        self.max_seq_length, self.max_predictions_per_seq = sizes or (longest, max(1, most))
+        needs = (OFFSETS,) if sizes else (OFFSETS, LENGTH, PREDICTIONS)
+        self.index = open_index(self.path, self._scan, needs)
+        self._offsets = self.index.columns[OFFSETS]
+        facts = self.index.facts
+        self.max_seq_length, self.max_predictions_per_seq = sizes or (
+            int(facts[LENGTH]),
+            int(facts[PREDICTIONS]),
+        )
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self.index)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.path, self._given)
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """Records as the seven features; see `RecordFile.batch`."""
+        which = checked_indices(self.path, len(self), indices)
+        begins, ends = self._offsets.take(which), self._offsets.take(which + 1)
         instances = []
         with files.open_binary(self.path) as stream:
-            for start, size, number in self._places[
-                checked_indices(self.path, len(self), indices)
-            ].tolist():
-                stream.seek(start)
-                instance = self._parse(stream.read(size), number)
+            for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+                instance = self._read(stream, begin, end)
                 if instance.length > self.max_seq_length:
                     raise self._wrong(
-                        number, f"{instance.length} tokens, not {self.max_seq_length}"
+                        self._line_at(begin), f"{instance.length} tokens, not {self.max_seq_length}"
                     )
                 if len(instance.positions) > self.max_predictions_per_seq:
-                    raise self._wrong(number, f"{len(instance.positions)} predictions are too many")
+                    raise self._wrong(
+                        self._line_at(begin), f"{len(instance.positions)} predictions are too many"
+                    )
                 instances.append(instance)
         return to_batch(instances, self.max_seq_length, self.max_predictions_per_seq)
 
-    def _parse(self, line: bytes, number: int) -> Instance:
+    def _read(self, stream: IO[bytes], begin: int, end: int) -> Instance:
+        """The record between two bytes, which must begin a line."""
+        stream.seek(max(0, begin - 1))
+        before = stream.read(1) if begin else b"\n"
+        line = stream.read(max(0, end - begin))
+        if self.index.path is not None and (before != b"\n" or not line):
+            raise DataError(
+                f"{self.path}: no line begins at byte {begin}, where the index"
+                f" {self.index.path} says one does",
+                "remove the index and run again: the file is then read once to make it anew",
+            )
+        return self._parse(line, lambda: self._line_at(begin))
+
+    def _scan(self) -> Scanned:
+        """What an index of this file holds: where records begin, and their largest sizes."""
+        begins, at = [], 0
+        longest, most = 0, 1
+        with files.open_binary(self.path) as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    begins.append(at)
+                    if self._given is None:
+                        instance = self._parse(line, functools.partial(int, number))
+                        longest = max(longest, instance.length)
+                        most = max(most, len(instance.positions))
+                at += len(line)
+        if not begins:
+            raise DataError(f"{self.path}: no records", "make or fetch it again")
+        sizes = {} if self._given else {LENGTH: longest, PREDICTIONS: most}
+        return {"records": len(begins), **sizes}, {OFFSETS: np.array([*begins, at])}
+
+    def _line_at(self, offset: int) -> int:
+        """Number of the line that begins at a byte, for messages."""
+        with files.open_binary(self.path) as stream:
+            lines = 1
+            while offset > 0 and (block := stream.read(min(offset, files.CHUNK))):
+                lines += block.count(b"\n")
+                offset -= len(block)
+        return lines
+
+    def _parse(self, line: bytes, number: Callable[[], int]) -> Instance:
         try:
             values = json.loads(line)
             lists = [np.array(values[name], np.int64) for name in KEYS[:4]]
             ids, mask, segments, labels = lists
             label = int(values["next_sentence_label"])
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-            raise self._wrong(number, f"not a record: {error!r}") from error
+            raise self._wrong(number(), f"not a record: {error!r}") from error
         if any(values.shape != (len(ids),) for values in lists) or not len(ids):
-            raise self._wrong(number, "its lists differ in length or are empty")
+            raise self._wrong(number(), "its lists differ in length or are empty")
         length = int(np.count_nonzero(mask))
         if not mask[:length].all():
-            raise self._wrong(number, "padding between tokens")
+            raise self._wrong(number(), "padding between tokens")
         positions = np.flatnonzero(labels[:length] != IGNORED)
         return Instance(ids[:length], segments[:length], positions, labels[positions], label)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 from bertkit.errors import DataError
 from bertkit.files import refuse_lfs_pointer
-from bertkit.manifest import read_manifest
+from bertkit.manifest import NAME, read_manifest
 from bertkit.records.files import hdf5
 from bertkit.records.files.external_records import ExternalFile
 from bertkit.records.files.formats import HDF5, JSONL, TFRECORD
@@ -103,7 +104,7 @@ class MaskedOnlyFile(TfRecordFile):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
-        first = decode_example(self.record(0))
+        first = decode_example(self.first_record())
         self._kinds = kinds_of(first, sorted(MASKED_ONLY))
         self.max_seq_length = len(first["input_ids"])
         self.max_predictions_per_seq = len(first["masked_lm_positions"])
@@ -127,9 +128,22 @@ def _first_payload(path: str) -> bytes:
 
 def _sizes_in_manifest(path: str) -> tuple[int, int] | None:
     """(L, P) of a file that make-records wrote."""
-    manifest = read_manifest(Path(path).parent)
-    if manifest is None or Path(path).name not in manifest.outputs:
+    folder = Path(path).parent
+    try:
+        changed = (folder / NAME).stat().st_mtime_ns
+    except OSError:
         return None
+    names, sizes = _names_and_sizes(folder, changed)
+    return sizes if Path(path).name in names else None
+
+
+@functools.lru_cache(maxsize=16)
+def _names_and_sizes(folder: Path, changed: int) -> tuple[frozenset[str], tuple[int, int] | None]:
+    """Files that a folder's manifest lists, and (L, P); read once for all files of the folder."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return frozenset(), None
     length = manifest.config.get("max_seq_length")
     predictions = manifest.config.get("max_predictions_per_seq")
-    return (int(length), int(predictions)) if length and predictions else None
+    sizes = (int(length), int(predictions)) if length and predictions else None
+    return frozenset(manifest.outputs), sizes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -9,20 +10,22 @@ from typing import Any, Protocol
 import numpy as np
 
 from bertkit.errors import DataError
-from bertkit.files import open_binary
 from bertkit.records.files import hdf5, pack_formats
+from bertkit.records.files.index_file import InMemory, RecordIndex
 from bertkit.records.files.instance import Instance, checked_indices, to_batch
+from bertkit.records.files.record_index import ENDS, OFFSETS, PREDICTIONS, Scanned, open_index
 from bertkit.records.files.tfrecord import decode_example
-from bertkit.records.files.tfrecord_reader import TfRecordFile, kinds_of
+from bertkit.records.files.tfrecord_reader import TfRecordFile, frame_offsets, kinds_of
 
 _BLOCK = 1024
+INSTANCES = "instances"
 
 
 class PackFile:
     """The single instances of a file of packs, pack by pack; see `instance.RecordReader`.
 
-    TFRecords in Graphcore's or Habana's format, or HDF5 in Habana's. Opening reads the
-    file once, to count the sequences of every pack.
+    TFRecords in Graphcore's or Habana's format, or HDF5 in Habana's. How many sequences every
+    pack holds is in the index; where there is none yet, all packs are read once.
 
     Attributes:
         path: the file.
@@ -37,26 +40,25 @@ class PackFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
-        self._source = _open(self.path)
-        first = self._source.read(np.array([0]))
-        self._packing = pack_formats.pack_format_of(first) or pack_formats.HABANA
+        self.index = open_index(self.path, self._scan, (ENDS, INSTANCES, PREDICTIONS))
+        self._source = _open(self.path, self.index)
+        widths = self._source.widths
+        self._packing = pack_formats.pack_format_of(widths) or pack_formats.HABANA
         prefix = "packed_" if self._packing == pack_formats.GRAPHCORE else ""
-        self._mask, self._predicted = f"{prefix}input_mask", f"{prefix}masked_lm_positions"
-        counts, most = self._count_sequences()
-        self._ends = np.cumsum(counts, dtype=np.int64)
-        self.packs = len(counts)
-        self.max_seq_length = first[self._mask].shape[1]
+        self.packs = len(self.index)
+        self.max_seq_length = widths[f"{prefix}input_mask"]
         shape = pack_formats.PackShape(
             length=self.max_seq_length,
-            predictions=first[self._predicted].shape[1],
-            sequences=first[f"{prefix}next_sentence_labels"].shape[1],
+            predictions=widths[f"{prefix}masked_lm_positions"],
+            sequences=widths[f"{prefix}next_sentence_labels"],
         )
         self.max_predictions_per_seq = max(
-            pack_formats.usual_predictions(self._packing, shape), most
+            pack_formats.usual_predictions(self._packing, shape),
+            int(self.index.facts[PREDICTIONS]),
         )
 
     def __len__(self) -> int:
-        return int(self._ends[-1])
+        return int(self.index.facts[INSTANCES])
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.path,)
@@ -77,19 +79,46 @@ class PackFile:
         ]
         return to_batch(rows, self.max_seq_length, self.max_predictions_per_seq)
 
+    @functools.cached_property
+    def _ends(self) -> np.ndarray:
+        """int64[packs]: sequences up to and with each pack."""
+        return self.index.columns[ENDS].all()
+
     def _unpacked(self, number: int, pack: dict[str, np.ndarray]) -> list[Instance]:
         try:
-            return pack_formats.unpack(self._packing, pack)
+            found = pack_formats.unpack(self._packing, pack)
         except DataError as error:
             raise DataError(f"{self.path}: record {number}: {error.message}", error.hint) from error
+        expected = int(self._ends[number] - (self._ends[number - 1] if number else 0))
+        if len(found) != expected:
+            raise DataError(
+                f"{self.path}: record {number} has {len(found)} sequences, the index"
+                f" {self.index.path} says {expected}",
+                "remove the index and run again: the file is then read once to make it anew",
+            )
+        return found
 
-    def _count_sequences(self) -> tuple[np.ndarray, int]:
+    def _scan(self) -> Scanned:
+        """What an index of this file holds, from all its packs."""
+        columns: dict[str, np.ndarray] = {}
+        index = None
+        if not hdf5.is_hdf5(self.path):
+            columns[OFFSETS] = frame_offsets(self.path)
+            facts = {"records": len(columns[OFFSETS]) - 1}
+            index = RecordIndex(facts, {OFFSETS: InMemory(columns[OFFSETS])})
+        counts, most = self._count_sequences(_open(self.path, index))
+        columns[ENDS] = np.cumsum(counts, dtype=np.int64)
+        return pack_facts(columns[ENDS], most), columns
+
+    def _count_sequences(self, source: _Source) -> tuple[np.ndarray, int]:
         """Sequences of each pack, int64, and the predictions of the sequence with most."""
+        packing = pack_formats.pack_format_of(source.widths) or pack_formats.HABANA
+        name = "packed_input_mask" if packing == pack_formats.GRAPHCORE else "input_mask"
         counts, most = [], 1
-        for start in range(0, self._source.count, _BLOCK):
-            numbers = np.arange(start, min(start + _BLOCK, self._source.count))
-            block = self._source.read(numbers)
-            mask = np.asarray(block[self._mask], np.int64)
+        for start in range(0, source.count, _BLOCK):
+            numbers = np.arange(start, min(start + _BLOCK, source.count))
+            block = source.read(numbers)
+            mask = np.asarray(block[name], np.int64)
             counts.append(mask.max(axis=1))
             if (counts[-1] < 1).any():
                 empty = int(numbers[np.flatnonzero(counts[-1] < 1)[0]])
@@ -97,7 +126,7 @@ class PackFile:
                     f"{self.path}: record {empty} is a pack without sequences", "make it again"
                 )
             for row, pack in zip(
-                mask, pack_formats.wanted_predictions(self._packing, block), strict=True
+                mask, pack_formats.wanted_predictions(packing, block), strict=True
             ):
                 if len(pack):
                     most = max(most, int(np.bincount(row[pack]).max()))
@@ -105,9 +134,15 @@ class PackFile:
 
 
 class _Source(Protocol):
-    """Packs by number."""
+    """Packs by number.
+
+    Attributes:
+        count: how many.
+        widths: feature → values per pack.
+    """
 
     count: int
+    widths: dict[str, int]
 
     def read(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
         """Features of packs by ascending numbers, stacked."""
@@ -116,10 +151,11 @@ class _Source(Protocol):
 class _Examples:
     """Packs in a TFRecord file."""
 
-    def __init__(self, path: str) -> None:
-        self._file = TfRecordFile(path)
+    def __init__(self, path: str, index: RecordIndex | None) -> None:
+        self._file = TfRecordFile(path, index)
         self.count = len(self._file)
-        first = decode_example(self._file.record(0))
+        first = decode_example(self._file.first_record())
+        self.widths = {name: len(values) for name, values in first.items()}
         self._kinds = kinds_of(
             first, pack_formats.FEATURES[pack_formats.pack_format_of(first) or pack_formats.HABANA]
         )
@@ -132,14 +168,31 @@ class _Datasets:
     """Packs in an HDF5 file."""
 
     def __init__(self, path: str) -> None:
-        self.count = hdf5.read_shapes(path, hdf5.PACKED)["input_ids"][0]
-        self._datasets = hdf5.Datasets(path, hdf5.PACKED)
+        self._path = path
+        shapes = hdf5.read_shapes(path, hdf5.PACKED)
+        self.count = shapes["input_ids"][0]
+        self.widths = {name: shape[1] for name, shape in shapes.items()}
+        self._datasets: hdf5.Datasets | None = None
 
     def read(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
+        if self._datasets is None:  # not before: it may take the whole file into memory
+            self._datasets = hdf5.Datasets(self._path, hdf5.PACKED)
         return self._datasets.rows(numbers)
 
 
-def _open(path: str) -> _Source:
-    with open_binary(path) as stream:
-        is_hdf5 = stream.read(len(hdf5.SIGNATURE)) == hdf5.SIGNATURE
-    return _Datasets(path) if is_hdf5 else _Examples(path)
+def _open(path: str, index: RecordIndex | None) -> _Source:
+    return _Datasets(path) if hdf5.is_hdf5(path) else _Examples(path, index)
+
+
+def pack_facts(ends: np.ndarray, predictions: int) -> dict[str, int]:
+    """What an index says of packs.
+
+    Args:
+        ends: int64[packs], sequences up to and with each.
+        predictions: of the sequence that has most.
+    """
+    return {
+        "records": len(ends),
+        INSTANCES: int(ends[-1]) if len(ends) else 0,
+        PREDICTIONS: predictions,
+    }

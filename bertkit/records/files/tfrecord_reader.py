@@ -10,11 +10,12 @@ import numpy as np
 
 from bertkit import files
 from bertkit.errors import DataError
-from bertkit.kernels.crc32c import masked_crc
+from bertkit.records.files.index_file import RecordIndex
 from bertkit.records.files.instance import checked_indices
 from bertkit.records.files.kernels import parse
+from bertkit.records.files.record_index import OFFSETS, Scanned, open_index
 from bertkit.records.files.schema import FEATURES, PER_PREDICTION, PER_TOKEN
-from bertkit.records.files.tfrecord import Feature, damaged, decode_example
+from bertkit.records.files.tfrecord import Feature, damaged, decode_example, read_records
 
 _PROBLEMS = {
     parse.TRUNCATED: "the file ends inside the record",
@@ -22,6 +23,7 @@ _PROBLEMS = {
     parse.WRONG_DATA_CRC: "wrong checksum of its data",
     parse.NOT_EXAMPLE: "its data is not a tf.train.Example",
     parse.MISSING: "it lacks a feature that the first record has",
+    parse.WRONG_PLACE: "no record begins there",
     parse.WRONG_SIZE: "its features are not of the same sizes as those of the first record",
 }
 
@@ -29,9 +31,13 @@ _PROBLEMS = {
 class TfRecordFile:
     """A TFRecord file of any records, mapped into memory and indexed.
 
-    Opening reads the frame headers once and checks the lengths' checksums; the data's
-    checksums are checked when a record is read. Objects can be sent to other processes
-    (they open the file again there).
+    Opening reads the first record and the head of the index; where there is no index yet, all
+    frame headers once. The checksums of length and data are checked when a record is read.
+    Objects can be sent to other processes (they open the file again there).
+
+    Args:
+        path: the file.
+        index: says where the records lie; found or made where it is not given.
 
     Attributes:
         path: the file.
@@ -40,13 +46,14 @@ class TfRecordFile:
         DataError: no such file, no records, or a damaged file.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], index: RecordIndex | None = None) -> None:
         self.path = os.fspath(path)
         self._data = _map(self.path)
-        self._starts, self._lengths = _index(self.path, self._data)
+        self.index = index or open_index(self.path, self._scan)
+        self._offsets = self.index.columns[OFFSETS]
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self.index)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.path,)
@@ -54,11 +61,15 @@ class TfRecordFile:
     def record(self, index: int) -> bytes:
         """The serialised Example of one record, checksum checked."""
         number = range(len(self))[index]
-        start, length = int(self._starts[number]), int(self._lengths[number])
-        stored = int.from_bytes(self._data[start + length : start + length + 4].tobytes(), "little")
-        if masked_crc(self._data, np.uint64(start), np.uint64(length)) != stored:
-            raise self._broken(number, parse.WRONG_DATA_CRC)
+        start, length = self._place(number)
+        state = parse.check_frame(self._data, start, length)
+        if state != parse.FINE:
+            raise self._broken(number, state)
         return self._data[start : start + length].tobytes()
+
+    def first_record(self) -> bytes:
+        """The first record, without touching the mapped file, of which the system reads ahead."""
+        return next(read_records(self.path))
 
     def columns(
         self, numbers: Sequence[int] | np.ndarray, kinds: Mapping[str, tuple[int, bool]]
@@ -78,9 +89,8 @@ class TfRecordFile:
         which = np.asarray(numbers, np.int64)
         wanted = parse.wanted(kinds, len(which))
         out = np.empty(len(which) * int(wanted.widths.sum()), np.int32)
-        done, state = parse.read_examples(
-            self._data, self._starts, self._lengths, which, wanted, out
-        )
+        starts, lengths = self._places(which)
+        done, state = parse.read_examples(self._data, starts, lengths, wanted, out)
         if state != parse.FINE:
             raise self._broken(int(which[done]), state)
         found: dict[str, np.ndarray] = {}
@@ -89,10 +99,31 @@ class TfRecordFile:
             found[name] = values.view(np.float32) if floats else values
         return found
 
+    def _places(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(starts, lengths) int64 of the payloads of records."""
+        begins, ends = self._offsets.take(np.array((which, which + 1)))
+        return begins + parse.HEADER, ends - begins - parse.FRAME
+
+    def _place(self, number: int) -> tuple[int, int]:
+        starts, lengths = self._places(np.array([number]))
+        return int(starts[0]), int(lengths[0])
+
     def _broken(self, number: int, state: int) -> DataError:
         """The error for what a kernel found wrong with a record."""
-        offset = int(self._starts[number]) - parse.HEADER
+        offset = self._place(number)[0] - parse.HEADER
+        if state == parse.WRONG_PLACE and self.index.path is not None:
+            return DataError(
+                f"{self.path}: record {number} is not at byte {offset}, where the index"
+                f" {self.index.path} says it is",
+                "remove the index and run again: the file is then read once to make it anew,"
+                " and what is damaged is named",
+            )
         return damaged(self.path, number, offset, _PROBLEMS[state])
+
+    def _scan(self) -> Scanned:
+        """What an index of this file holds, from the headers of all frames."""
+        offsets = _frame_offsets(self.path, self._data)
+        return {"records": len(offsets) - 1}, {OFFSETS: offsets}
 
 
 class RecordFile(TfRecordFile):
@@ -138,7 +169,7 @@ class RecordFile(TfRecordFile):
 
     def _sizes(self) -> tuple[int, int]:
         """(L, P) of the first record; refuses a file of another schema."""
-        found = decode_example(self.record(0))
+        found = decode_example(self.first_record())
         missing = [name for name in FEATURES if name not in found]
         if missing:
             raise DataError(
@@ -151,8 +182,8 @@ class RecordFile(TfRecordFile):
     def _broken(self, number: int, state: int) -> DataError:
         if state not in (parse.MISSING, parse.WRONG_SIZE):
             return super()._broken(number, state)
-        offset = int(self._starts[number]) - parse.HEADER
-        start, length = int(self._starts[number]), int(self._lengths[number])
+        start, length = self._place(number)
+        offset = start - parse.HEADER
         record = decode_example(self._data[start : start + length].tobytes())
         found = ", ".join(f"{name}[{len(record[name])}]" for name in sorted(record))
         expected = f"{self.max_seq_length} tokens and {self.max_predictions_per_seq} predictions"
@@ -184,15 +215,22 @@ def _map(path: str) -> np.ndarray:
     raise DataError(f"{path}: the file is empty", "make or fetch it again")
 
 
-def _index(path: str, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(starts, lengths) int64 of all payloads, in file order."""
+def frame_offsets(path: str) -> np.ndarray:
+    """int64[n + 1]: where each frame of a file begins, and its end; reads all headers.
+
+    Raises:
+        DataError: no such file, empty, or damaged.
+    """
+    return _frame_offsets(path, _map(path))
+
+
+def _frame_offsets(path: str, data: np.ndarray) -> np.ndarray:
     block, at = 1 << 16, 0
-    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    parts: list[np.ndarray] = []
     while at < len(data):
         starts, lengths = np.empty(block, np.int64), np.empty(block, np.int64)
         count, at, state = parse.scan_frames(data, at, starts, lengths)
-        parts.append((starts[:count], lengths[:count]))
+        parts.append(starts[:count] - parse.HEADER)
         if state != parse.FINE:
-            number = sum(len(part[0]) for part in parts)
-            raise damaged(path, number, at, _PROBLEMS[state])
-    return np.concatenate([a for a, _ in parts]), np.concatenate([b for _, b in parts])
+            raise damaged(path, sum(map(len, parts)), at, _PROBLEMS[state])
+    return np.concatenate([*parts, [at]])

@@ -19,6 +19,7 @@ from bertkit.records.files.formats import HDF5, JSONL, TFRECORD
 from bertkit.records.files.hdf5 import PACKED, PLAIN, Hdf5Writer
 from bertkit.records.files.instance import InstancePlan, instances_of
 from bertkit.records.files.jsonl import encode_line
+from bertkit.records.files.record_index import OFFSETS
 from bertkit.records.files.tfrecord import Written, frame
 from bertkit.records.terms import UNMASKED
 
@@ -39,6 +40,10 @@ class RecordWriter(ABC):
     def facts(self) -> dict[str, Any]:
         """What the manifest says of the file: records, bytes and a digest."""
 
+    def columns(self) -> dict[str, np.ndarray]:
+        """What the file's index holds; nothing where records are found by their numbers."""
+        return {}
+
     def finish(self) -> None:  # noqa: B027 - most have nothing to do
         """Write what is left, when all records are added."""
 
@@ -58,6 +63,9 @@ class _Examples(RecordWriter):
     def facts(self) -> dict[str, Any]:
         return self._writer.written._asdict()
 
+    def columns(self) -> dict[str, np.ndarray]:
+        return {OFFSETS: self._writer.offsets()}
+
 
 class _Payloads(RecordWriter):
     """Records that are encoded one by one."""
@@ -66,6 +74,7 @@ class _Payloads(RecordWriter):
         self._stream = stream
         self._digest = hashlib.sha256()
         self._records = self._bytes = 0
+        self._begins: list[int] = []
 
     @abstractmethod
     def encode(self, plan: Any, which: Sequence[int] | np.ndarray) -> Iterable[bytes]:
@@ -75,11 +84,15 @@ class _Payloads(RecordWriter):
         for data in self.encode(plan, which):
             self._stream.write(data)
             self._digest.update(data)
+            self._begins.append(self._bytes)
             self._records += 1
             self._bytes += len(data)
 
     def facts(self) -> dict[str, Any]:
         return Written(self._records, self._bytes, self._digest.hexdigest())._asdict()
+
+    def columns(self) -> dict[str, np.ndarray]:
+        return {OFFSETS: np.array([*self._begins, self._bytes])}
 
 
 class _JsonLines(_Payloads):
@@ -141,6 +154,8 @@ def open_writer(
     path: str | os.PathLike[str], config: RecordsConfig, facts: dict[str, Any]
 ) -> Iterator[RecordWriter]:
     """A writer for a file that appears under its name when the block ends without an error.
+
+    Its index does not come with it; see `RecordWriter.columns`.
 
     Args:
         path: the file.

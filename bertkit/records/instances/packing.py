@@ -49,9 +49,10 @@ class Packs:
     def __len__(self) -> int:
         return len(self._packs)
 
-    def instances(self, indices: Sequence[int] | np.ndarray) -> int:
-        """How many sequences some packs hold together."""
-        return int(np.count_nonzero(self._packs[np.asarray(indices, np.int64)] >= 0))
+    def sizes(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """int64[B]: how many sequences each of some packs holds."""
+        chosen = self._packs[np.asarray(indices, np.int64)]
+        return np.asarray((chosen >= 0).sum(axis=1), np.int64)
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """Packs in the features of their format: int32, or float32, [B, n].

@@ -167,7 +167,8 @@ def _manifest_text(folder: Path, manifest: Manifest) -> str:
     if manifest.outputs:
         names = list(manifest.outputs)
         columns = list(dict.fromkeys(key for name in names for key in manifest.outputs[name]))
-        columns = [key for key in columns if key not in ("sha256", "crc_sha256", "digest")]
+        hidden = ("sha256", "crc_sha256", "digest", "index_bytes", "index_sha256")
+        columns = [key for key in columns if key not in hidden]
         rows = [
             (name, *(manifest.outputs[name].get(key, "") for key in columns))
             for name in names[:_LISTED]

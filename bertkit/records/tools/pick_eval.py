@@ -19,6 +19,7 @@ from bertkit.records.files.external_records import ExternalFile, decode_external
 from bertkit.records.files.find import find_record_files
 from bertkit.records.files.instance import NO_LABEL, RecordReader, instances_of, to_batch
 from bertkit.records.files.open import MaskedOnlyFile, open_any_records, open_records
+from bertkit.records.files.record_index import OFFSETS, write_own_index
 from bertkit.records.files.schema import DTYPES, digest
 from bertkit.records.files.sequence_example import TokenFile
 from bertkit.records.files.tfrecord import (
@@ -28,7 +29,7 @@ from bertkit.records.files.tfrecord import (
     read_records,
     write_records,
 )
-from bertkit.records.files.tfrecord_reader import RecordFile
+from bertkit.records.files.tfrecord_reader import RecordFile, frame_offsets
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records, require_same
 
 NAME = "eval.tfrecord"
@@ -102,8 +103,11 @@ def pick_eval(
         else:
             manifest.state = "incomplete"
             written = write_records(target, payloads(sources, _picked(ends, count)))
+            offsets = {OFFSETS: frame_offsets(str(target))}
+            index = write_own_index(target, {"records": written.records}, offsets)
             meanings = _meanings(target, external=isinstance(sources[0], ExternalFile))
-            manifest.outputs[NAME] = {**written._asdict(), "digest": digest(meanings)}
+            facts = {**written._asdict(), **index._asdict(), "digest": digest(meanings)}
+            manifest.outputs[NAME] = facts
             manifest.stats = {"available": ends[-1], "records": written.records}
             manifest.state = "complete"
             manifest.write(output)

@@ -22,7 +22,11 @@ from bertkit.report.trackers import require_trackers
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size
 from bertkit.tasks.pretraining.start import require_known_words, shaped, starting_point
-from bertkit.tasks.pretraining.vocabulary import fit_vocabulary, treated_as_before
+from bertkit.tasks.pretraining.vocabulary import (
+    fit_vocabulary,
+    rows_for_start,
+    treated_as_before,
+)
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
 from bertkit.train.starting_weights import require_outside
@@ -103,6 +107,8 @@ def prepare(
     require_trackers(config.log_to)
     world = Topology.from_environment().world
     start = starting_point(config, origins)
+    if start:
+        config = rows_for_start(config, origins, start.shape.vocab_size)
     config = shaped(config, origins, start)
     config, source = _open_source(config, dry_run)
     eval_source = RecordSource(config.eval_input) if config.eval_input else None

@@ -90,6 +90,7 @@ class PretrainingTask(TrainingTask):
         "text_cache",
         "eval_input",
         "vocab",
+        "model_config",
         "mlperf_log",
         "json_summary",
     )

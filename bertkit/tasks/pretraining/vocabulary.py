@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bertkit import log
+from bertkit.backends.sections import options_of
+from bertkit.config import ExternalOrigin
 from bertkit.data.record_source import SampleSource
 from bertkit.errors import ConfigError
 from bertkit.model.checkpoints.loading import vocab_beside
 from bertkit.model.checkpoints.tokenizer import tokenizer_facts
+from bertkit.model.checkpoints.vocabulary_padding import rounded
 from bertkit.records.config import RecordsConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tokenization import tokenizer_files
@@ -128,7 +132,49 @@ def _with_size(config: PretrainConfig, origins: Mapping[str, str], size: int) ->
     if "model.vocab_size" not in origins:
         return replace(config, model=replace(config.model, vocab_size=size))
     if size > config.model.vocab_size:
+        if isinstance(origins["model.vocab_size"], ExternalOrigin):
+            return _with_rows(config, origins["model.vocab_size"], size)
+        rows = rounded(size, _multiple(config))
         raise ConfigError(
-            f"the vocabulary has {size} entries, model.vocab_size is {config.model.vocab_size}"
+            f"the vocabulary has {size} entries, model.vocab_size is {config.model.vocab_size}",
+            f"--set model.vocab_size={rows} has room for them",
         )
     return config
+
+
+def rows_for_start(config: PretrainConfig, origins: Mapping[str, str], rows: int) -> PretrainConfig:
+    """The settings with the rows of the checkpoint to start from, where a file says others.
+
+    Files of other systems have the number of rows of their own data. The user's own setting
+    stays as it is.
+
+    Args:
+        config: the settings.
+        origins: where they came from.
+        rows: of the checkpoint's word embedding.
+    """
+    origin = origins.get("model.vocab_size")
+    if not isinstance(origin, ExternalOrigin) or config.model.vocab_size == rows:
+        return config
+    return _with_rows(config, origin, rows)
+
+
+def _with_rows(config: PretrainConfig, origin: str, size: int) -> PretrainConfig:
+    """A model with room for so many tokens, rounded up as its machine needs it; said."""
+    multiple = _multiple(config)
+    rows = rounded(size, multiple)
+    log.logger.warning(
+        "%s: model.vocab_size %s is not the %s tokens at hand: %s rows, rounded up to a multiple"
+        " of %d",
+        origin,
+        f"{config.model.vocab_size:,}",
+        f"{size:,}",
+        f"{rows:,}",
+        multiple,
+    )
+    return replace(config, model=replace(config.model, vocab_size=rows))
+
+
+def _multiple(config: PretrainConfig) -> int:
+    """Of 8, as matrix units need it, and of the pieces of an IPU's embedding."""
+    return math.lcm(8, options_of(config, "ipu").embedding_serialization)

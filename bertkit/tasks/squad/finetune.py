@@ -111,7 +111,14 @@ class SquadTask(TrainingTask):
     ignored_weights = OTHER_HEADS
     command = "finetune-squad"
     # The same files may lie elsewhere on each machine.
-    local_settings = ("train_file", "predict_file", "cache", "vocab")
+    local_settings = (
+        "train_file",
+        "predict_file",
+        "cache",
+        "vocab",
+        "model_config",
+        "json_summary",
+    )
     outputs = (ANSWERS, NBEST, NULL_ODDS, SCORES, REVIEW, PICTURE)
 
     def __init__(self, ready: Prepared) -> None:

@@ -246,7 +246,8 @@ def open_start(config: AnswerConfig, start: Path) -> tuple[BertConfig, Vocab, To
     if config.max_seq_length > shape.max_position_embeddings:
         raise ConfigError(
             f"--max-seq-length {config.max_seq_length} is more than the"
-            f" {shape.max_position_embeddings} positions of {start}"
+            f" {shape.max_position_embeddings} positions of {start}",
+            f"give --max-seq-length {shape.max_position_embeddings} or less",
         )
     return shape, vocab, facts
 
@@ -304,7 +305,7 @@ def _vocabulary(config: AnswerConfig, start: StartingPoint) -> Vocab:
     """The vocabulary given, or the one beside the checkpoint; must have the model's size."""
     if config.vocab is None and start.vocab_file is None:
         raise ConfigError(
-            f"there is no vocabulary beside {start.path}",
+            f"there is no vocab.txt and no tokenizer.json beside {start.path}",
             "give --vocab, the vocabulary of the checkpoint",
         )
     vocab = load_vocab(find_vocab(config.vocab) if config.vocab else str(start.vocab_file))

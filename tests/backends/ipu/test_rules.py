@@ -85,6 +85,12 @@ FORM = replace(LARGE, layers_per_ipu=[], pipeline_stages=STAGES, device_mapping=
         (replace(FORM, pipeline_stages=[*STAGES[:-1], "pool heds"]), {}, "unknown parts heds"),
         (replace(FORM, pipeline_stages=["hid emb heads", *STAGES[1:]]), {}, "in the last stage"),
         (replace(FORM, pipeline_stages=["hid hid hid", *STAGES[1:]]), {}, "emb must be in the"),
+        (replace(FORM, pipeline_stages=["emb pool hid", *STAGES[1:]]), {}, "after the last hid"),
+        (
+            replace(FORM, pipeline_stages=[*STAGES[:-2], f"{STAGES[-2]} pool", "enc_out heads"]),
+            {},
+            None,
+        ),
     ],
 )  # fmt: skip
 def test_a_setting_that_cannot_be_done_is_told(options, changes, text):

@@ -7,6 +7,7 @@ import pytest
 import synthetic
 
 from bertkit.backends import registry
+from bertkit.config import ExternalOrigin
 from bertkit.errors import ConfigError, DataError
 from bertkit.manifest import Manifest
 from bertkit.tasks.pretraining.batches import training_feed
@@ -37,6 +38,27 @@ def test_the_vocabulary_size_follows_from_the_vocabulary(settings, tmp_path):
     assert prepare(given, CPU, {"model.vocab_size": "--set"}).config.model.vocab_size == 128
     with pytest.raises(ConfigError, match=r"has 70 entries, model\.vocab_size is 64"):
         prepare(config, CPU, {"model.vocab_size": "--set"})
+
+
+@pytest.mark.parametrize(("pieces", "rows"), [(2, 72), (5, 80), (6, 72)])
+def test_rows_of_another_systems_file_make_room_for_the_tokens(
+    settings, tmp_path, caplog, pieces, rows
+):
+    """Graphcore's files have 30,400 rows, the public vocabulary 30,522 tokens."""
+    config = settings(vocab=vocabulary(tmp_path / "v.txt", 70))
+    config = replace(config, ipu=replace(config.ipu, embedding_serialization=pieces))
+    theirs = {"model.vocab_size": ExternalOrigin("phase1.json")}
+    with caplog.at_level("WARNING"):
+        found = prepare(config, CPU, theirs).config.model.vocab_size
+    assert found == rows
+    assert (
+        f"phase1.json: model.vocab_size 64 is not the 70 tokens at hand: {rows} rows" in caplog.text
+    )
+    enough = replace(config, model=replace(config.model, vocab_size=88))
+    assert prepare(enough, CPU, theirs).config.model.vocab_size == 88
+    with pytest.raises(ConfigError) as caught:
+        prepare(config, CPU, {"model.vocab_size": "own.yaml"})
+    assert f"model.vocab_size={rows}" in str(caught.value.hint)
 
 
 def test_or_from_the_records_manifest(settings, tmp_path):

@@ -31,7 +31,7 @@ FRAME = 16  # bytes around a payload
 
 # What a kernel found wrong.
 FINE, TRUNCATED, WRONG_LENGTH_CRC, WRONG_DATA_CRC, NOT_EXAMPLE, MISSING, WRONG_SIZE = range(7)
-
+WRONG_PLACE = 7  # no frame of such a length begins there
 
 SHORTEST_NAME, LONGEST_NAME = 8, 32
 
@@ -196,25 +196,46 @@ def _read_example(data: Any, at: Any, end: Any, row: Any, features: Any, out: An
 
 
 @kernel
-def read_examples(data: Any, starts: Any, lengths: Any, which: Any, features: Any, out: Any) -> Any:
-    """Check and decode features of the records `which`.
+def check_frame(data: Any, start: Any, length: Any) -> Any:
+    """Whether the payload data[start : start + length] is one in a frame; FINE or what is wrong.
 
     Args:
         data: uint8[:], the whole file.
-        starts, lengths: int64[:], where each payload lies.
-        which: int64[:], record numbers.
+        start, length: of the payload; any whole numbers.
+    """
+    if start < HEADER or length < 0 or length > len(data) or start > len(data) - length - 4:
+        return WRONG_PLACE
+    at = uint64(start)
+    size = uint64(length)
+    head = at - uint64(HEADER)
+    if load_u64(data, head) != size:
+        return WRONG_PLACE
+    if masked_crc(data, head, uint64(8)) != load_u32(data, head + uint64(8)):
+        return WRONG_PLACE
+    if masked_crc(data, at, size) != load_u32(data, at + size):
+        return WRONG_DATA_CRC
+    return FINE
+
+
+@kernel
+def read_examples(data: Any, starts: Any, lengths: Any, features: Any, out: Any) -> Any:
+    """Check and decode features of records.
+
+    Args:
+        data: uint8[:], the whole file.
+        starts, lengths: int64[:], where each payload lies, as an index says.
         features: Wanted, for as many records.
         out: int32[:], gets the values of all features; floats as their bits.
 
     Returns:
         (rows decoded, FINE or what is wrong with the row behind them).
     """
-    for row in range(len(which)):
-        at = uint64(starts[which[row]])
-        length = uint64(lengths[which[row]])
-        if masked_crc(data, at, length) != load_u32(data, at + length):
-            return row, WRONG_DATA_CRC
-        state = _read_example(data, at, at + length, row, features, out)
+    for row in range(len(starts)):
+        state = check_frame(data, starts[row], lengths[row])
         if state != FINE:
             return row, state
-    return len(which), FINE
+        at = uint64(starts[row])
+        state = _read_example(data, at, at + uint64(lengths[row]), row, features, out)
+        if state != FINE:
+            return row, state
+    return len(starts), FINE

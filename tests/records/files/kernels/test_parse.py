@@ -37,7 +37,7 @@ def read(records, which=(2, 0)):
     wanted = parse.wanted(KINDS, len(which))
     out = np.zeros(len(which) * 5, np.int32)
     numbers = np.array(which, np.int64)
-    return parse.read_examples(data, starts, lengths, numbers, wanted, out), out
+    return parse.read_examples(data, starts[numbers], lengths[numbers], wanted, out), out
 
 
 def test_wanted_features_of_some_records():
@@ -71,10 +71,21 @@ def test_damage_to_frames():
     assert scan(broken)[2:] == (int(starts[1]) - parse.HEADER, parse.WRONG_LENGTH_CRC)
     data[int(starts[0])] ^= 1
     out, wanted = np.zeros(5, np.int32), parse.wanted(KINDS, 1)
-    which = np.zeros(1, np.int64)
-    found = parse.read_examples(data, starts, lengths, which, wanted, out)
+    found = parse.read_examples(data, starts[:1], lengths[:1], wanted, out)
     assert found == (0, parse.WRONG_DATA_CRC)
     odd = np.frombuffer(frame(b"\xff\xff"), np.uint8)
     starts, lengths, _, _ = scan(odd)
-    found = parse.read_examples(odd, starts, lengths, which, wanted, out)
+    found = parse.read_examples(odd, starts, lengths, wanted, out)
     assert found == (0, parse.NOT_EXAMPLE)
+
+
+@pytest.mark.parametrize(
+    ("start", "length"), [(1, 0), (1, -5), (-9, 0), (0, 10**9), (10**9, 0), (0, 4)]
+)
+def test_a_place_without_a_frame_is_told(start, length):
+    """Of an index that belongs to another file: beyond its ends, between frames, of two."""
+    data = np.frombuffer(b"".join(map(frame, payloads())), np.uint8)
+    starts, lengths, _, _ = scan(data)
+    assert parse.check_frame(data, int(starts[1]), int(lengths[1])) == parse.FINE
+    wrong = parse.check_frame(data, int(starts[1]) + start, int(lengths[1]) + length)
+    assert wrong == parse.WRONG_PLACE

@@ -1,0 +1,70 @@
+"""Says in one sentence what bertkit declines: other accelerators, writing to remote places."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+
+from bertkit.errors import UsageError
+from bertkit.files import is_remote
+
+# Name as people give it to --backend → whose devices they are.
+_ACCELERATORS = {
+    "tpu": "Google's TPUs",
+    "xla": "Google's TPUs",
+    "mps": "Apple's GPUs",
+    "metal": "Apple's GPUs",
+    "xpu": "Intel's GPUs",
+    "oneapi": "Intel's GPUs",
+    "rocm": "AMD's GPUs",
+    "hip": "AMD's GPUs",
+    "npu": "Huawei's NPUs",
+    "ascend": "Huawei's NPUs",
+    "neuron": "AWS Trainium",
+    "trainium": "AWS Trainium",
+    "inferentia": "AWS Inferentia",
+}
+_TPU_FLAG = re.compile(r"--(?:(?:no-)?use-tpu|tpu(?:-\w+)*|num-tpu-cores|gcp-project)")
+# Commands whose --output may be a URL.
+_REMOTE_OUTPUT = ("extract", "split")
+
+
+def accelerator(name: str) -> str:
+    """The sentence that declines an accelerator; empty for a name that is none."""
+    devices = _ACCELERATORS.get(name.lower())
+    if devices is None:
+        return ""
+    return (
+        f"bertkit does not run on {devices}; it runs on NVIDIA's GPUs (cuda), Intel Gaudi (hpu),"
+        " Graphcore's IPUs (ipu), Cerebras systems (cs) and processors (cpu)"
+    )
+
+
+def require_supported(command: str, words: Sequence[str]) -> None:
+    """Refuse flags that ask a command for what it declines.
+
+    Args:
+        command: of bertkit.
+        words: its arguments.
+
+    Raises:
+        UsageError: they ask for a TPU, or for an output where the command cannot write.
+    """
+    output = ""
+    for word, following in itertools.zip_longest(words, words[1:], fillvalue=""):
+        if word == "--":
+            break
+        name, equals, value = word.partition("=")
+        if _TPU_FLAG.fullmatch(name.replace("_", "-")):
+            raise UsageError(f"{accelerator('tpu')}; leave out {name}")
+        if name in ("--output", "-o"):
+            output = value if equals else following
+    if is_remote(output) and command not in _REMOTE_OUTPUT:
+        raise UsageError(remote_output(output, command))
+
+
+def remote_output(place: str, command: str = "") -> str:
+    """What is wrong with a URL as the place to write."""
+    who = f"bertkit {command}" if command else "a run"
+    return f"--output {place}: {who} writes to a local disk only; copy the folder there afterwards"

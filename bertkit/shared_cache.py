@@ -1,0 +1,44 @@
+"""Finds a folder for what can be made again, and lets one process at a time make it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def one_process_at_a_time(folder: Path) -> Iterator[None]:
+    """Let the processes of this machine do a work in a folder one after the other.
+
+    Where the folder takes no lock file, all go on at once.
+    """
+    try:
+        import fcntl
+
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = open(folder / "lock", "w")  # noqa: SIM115 - closed below
+    except (ImportError, OSError):  # no such locks on Windows, where one process trains anyway
+        yield
+        return
+    with stream:
+        with contextlib.suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def cache_folder() -> Path:
+    """Where bertkit keeps what can be made again: `bertkit` in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "bertkit"
+
+
+def is_writable_folder(folder: Path) -> bool:
+    """Whether files may be written to a folder; never in one that has no such permission.
+
+    To the superuser the system allows even those, which are read-only for a reason.
+    """
+    try:
+        return bool(folder.stat().st_mode & 0o222) and os.access(folder, os.W_OK)
+    except OSError:
+        return False
