@@ -34,7 +34,7 @@ def command(
 
     result = pick_eval(inputs, output, count, overwrite=overwrite)
     text = (
-        f"{result.records:,} of {result.available:,} records, "
+        f"{result.records:,} records, picked from {result.available:,}, "
         f"{files.human_bytes(result.bytes)}, in {result.output}\ndigest {result.digest}"
     )
     following = (

@@ -12,7 +12,11 @@ from bertkit.corpus.config import SplitConfig
 
 
 @click.command()
-@options.input_option("Documents, one sentence per line.", required=False)
+@options.input_option(
+    "Documents, one sentence per line (--method lists also takes unpacked files instead, by "
+    "--input-prefix).",
+    required=False,
+)
 @options.prefix_option("--metadata")
 @options.output_option("Folder for train/part-0000i-of-0000N.txt, valid.txt, test.txt.")
 @options.config_options(SplitConfig)
@@ -36,7 +40,7 @@ def command(
       bertkit split --input data/docs --output data/split --valid 0.1 --parts 4
       bertkit split --method mlperf --input data/wiki --output results
       bertkit split --method lists --metadata train_512k.txt --metadata val_files.txt \\
-          --input-prefix openwebtext --output data/owt
+          --input data/docs --output data/owt
     """
     from bertkit import log
     from bertkit.corpus import split as work
@@ -55,9 +59,11 @@ def command(
         f"\n{result.duplicates} documents are duplicates, "
         f"{result.across} of them in more than one part ({state})"
     )
+    # Lists may be of held-out documents alone.
+    made = "train" if "train" in result.splits else f"{next(iter(result.splits), 'train')}.txt"
     settings_of = {"mlperf": "--style mlperf --msl 512", "lists": "--style cerebras --msl 128"}
     following = (
-        f"bertkit make-records --input '{output.rstrip('/')}/train' --output data/records "
+        f"bertkit make-records --input '{output.rstrip('/')}/{made}' --output data/records "
         f"--vocab vocab.txt {settings_of.get(settings.config.method, '--msl 128')}"
     )
     options.finish(asdict(result), as_json, text, following)

@@ -79,8 +79,9 @@ class SplitConfig:
     method: str = setting(
         "hash",
         "hash (of the document's text), mlperf (the benchmark's test articles, drawn by seed from "
-        "the output of extract --chain mlperf: eval.txt, eval.md5, training parts), or lists (one "
-        "document per file; Cerebras' metadata files list the documents of each part).",
+        "the output of extract --chain mlperf: eval.txt, eval.md5, training parts), or lists "
+        "(Cerebras' metadata files list the documents of each part, by the names that they had "
+        "for extract, or have as unpacked files under --input-prefix).",
         choices=("hash", "mlperf", "lists"),
     )
     num_test_articles: int = setting(
@@ -93,8 +94,8 @@ class SplitConfig:
     )
     splitter: str = setting(
         "rule",
-        "With --method lists: sentence splitter of the listed files, as of extract; lines if "
-        "each line is a sentence already.",
+        "With --method lists and unpacked files: their sentence splitter, as of extract; lines "
+        "if each line is a sentence already.",
     )
     valid: float = setting(
         0.05, "Fraction of the documents for valid.txt.", minimum=0.0, maximum=1.0

@@ -14,6 +14,7 @@ from bertkit import log
 from bertkit.corpus import forms
 from bertkit.corpus.chain_inputs import check_chain_input
 from bertkit.corpus.config import ExtractConfig
+from bertkit.corpus.document_names import names_beside, remove_others
 from bertkit.corpus.extract_parallel import make_part_together
 from bertkit.corpus.extract_part import Part, PartFacts, form_of, make_part, splitter_of
 from bertkit.corpus.forms.form import Span
@@ -251,12 +252,13 @@ def _record(
         # Write the manifest after every part: an interruption loses at most one.
         manifest.outputs[name] = asdict(facts)
         manifest.write(target.folder)
-        target.keep(name)
+        target.keep(*filter(target.holds_here, (names_beside(name), name)))
         bar.update(1)
     bar.close()
     # In the order of the parts, however they finished.
     names = (part.name for part in parts if part.name in manifest.outputs)
     manifest.outputs = {name: manifest.outputs[name] for name in names}
+    remove_others(target.folder, manifest.outputs)
     _warn(manifest)
     if not _total(manifest, "documents"):
         # Name the first rejected document, which is often the reason.

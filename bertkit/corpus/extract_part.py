@@ -20,6 +20,7 @@ from bertkit.corpus.document import (
     Skipped,
     parsed,
 )
+from bertkit.corpus.document_names import name_line, names_beside
 from bertkit.corpus.forms.detect import detect_form
 from bertkit.corpus.forms.form import Form, ReadOptions, Span
 from bertkit.corpus.forms.text import FORM as TEXT
@@ -113,7 +114,9 @@ def make_part(part: Part) -> tuple[str, PartFacts]:
 def write_part(part: Part, documents: Iterable[Document | Rejected | Skipped]) -> PartFacts:
     """Write the documents of a part and count; errors as `make_part`."""
     facts = PartFacts()
-    with atomic_write(Path(part.folder) / part.name) as stream:
+    place = Path(part.folder) / part.name
+    # The names are complete before the part has its own.
+    with atomic_write(place) as stream, atomic_write(names_beside(str(place))) as names:
         writer = DocumentWriter(stream)
         for found in documents:
             if not isinstance(found, Document):
@@ -122,6 +125,7 @@ def write_part(part: Part, documents: Iterable[Document | Rejected | Skipped]) -
                 facts.empty += 1
             else:
                 writer.write(found)
+                names.write(name_line(found.id))
                 if writer.documents == part.config.limit:
                     break
     facts.take(writer)

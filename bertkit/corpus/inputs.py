@@ -32,7 +32,7 @@ def list_inputs(inputs: Sequence[str], prefix: str = "") -> list[str]:
     found: list[str] = []
     for name in inputs:
         if name.startswith("@"):
-            found += expand_inputs(_listed(name[1:], prefix))
+            found += expand_inputs([_joined(prefix, item) for item in read_list(name[1:])])
             continue
         found += expand_inputs(_texts_of(name) or [name])
     return found
@@ -65,7 +65,12 @@ def _texts_of(folder: str) -> list[str]:
     return [os.path.join(folder, name) for name in texts]
 
 
-def _listed(path: str, prefix: str) -> list[str]:
+def read_list(path: str) -> list[str]:
+    """The names in a list, one per line.
+
+    Raises:
+        DataError: unreadable, not UTF-8, or without names.
+    """
     with open_binary(path) as stream:
         blob = stream.read()
     try:
@@ -75,7 +80,7 @@ def _listed(path: str, prefix: str) -> list[str]:
     names = [name for name in names if name]
     if not names:
         raise DataError(f"{path} names no files", "it should hold one path per line")
-    return [_joined(prefix, name) for name in names]
+    return names
 
 
 def _joined(prefix: str, name: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bertkit.corpus.document_names import names_beside
 from bertkit.errors import DataError
 from bertkit.files import is_remote, missing_protocol
 from bertkit.manifest import NAME, Manifest, read_manifest, require_complete
@@ -38,6 +39,10 @@ class OutputFolder:
         with _storage_errors(self._url):
             place = self._place(name)
             return bool(self._storage.exists(place)) and self._storage.size(place) == size
+
+    def holds_here(self, name: str) -> bool:
+        """True if this machine has the file, uploaded or not."""
+        return (Path(self.folder) / name).is_file()
 
     def read(self, name: str) -> bytes | None:
         """A small file of the output, or None."""
@@ -80,7 +85,7 @@ class OutputFolder:
         self._upload(sorted(names, key=lambda name: name == NAME))
         old = set(before.outputs if before else ()) - set(after.outputs if after else ())
         with _storage_errors(self._url):
-            for name in sorted(old):
+            for name in sorted([*old, *map(names_beside, old)]):
                 with contextlib.suppress(FileNotFoundError):
                     self._storage.rm_file(self._place(name))
 

@@ -25,6 +25,7 @@ from bertkit.corpus.journal import Journal
 from bertkit.corpus.output_folder import OutputFolder, open_output_folder
 from bertkit.corpus.sentences import splitter_rate
 from bertkit.corpus.split_lists import by_lists, by_mlperf, lists_of
+from bertkit.corpus.split_names import by_names
 from bertkit.errors import DataError, UsageError
 from bertkit.files import atomic_write, free_bytes, shard_name, size_of
 from bertkit.manifest import Manifest, describe_inputs, working_folder
@@ -84,11 +85,12 @@ def split(
     kept: the same call after an interruption resumes with the rest.
 
     Args:
-        inputs: files of one sentence per line, globs, folders or `@list.txt`.
+        inputs: files of one sentence per line, globs, folders or `@list.txt`; with the method
+            `lists` parts that `extract` wrote, or none for unpacked files.
         output: folder to fill.
         config: the settings.
         overwrite: replace what another run left in the folder.
-        prefix: with the method `lists`, folder to which the names in them are relative.
+        prefix: with the method `lists` and without inputs, folder to which the names are relative.
 
     Raises:
         DataError: bad or empty input, a split that would be empty, or fewer train
@@ -112,27 +114,34 @@ def _split(
     # The same steps for every method: plan, resume, write, record the totals.
     files = _inputs(inputs, config, prefix)
     settings = {**asdict(config), "part_megabytes": config.part_size}
-    if config.method != "lists":
+    if config.method != "lists" or inputs:
         del settings["splitter"]  # decides nothing
     planned = Manifest("split", settings, describe_inputs(files))
     with working_folder(target.folder, planned, overwrite) as manifest:
         if manifest.complete:
             return _result(manifest, target.folder, 0.0)
         journal = Journal(manifest, target)
-        repeated, across = _divide(files, config, prefix, journal)
+        repeated, across = _divide(files, config, prefix, journal, from_extract=bool(inputs))
         journal.close()
         manifest.stats = {"duplicates": repeated, "across": across}
         return _result(manifest, target.folder, time.perf_counter() - started)
 
 
 def _divide(
-    files: Sequence[str], config: SplitConfig, prefix: str, journal: Journal
+    files: Sequence[str],
+    config: SplitConfig,
+    prefix: str,
+    journal: Journal,
+    *,
+    from_extract: bool,
 ) -> tuple[int, int]:
     """Write all splits; (documents that repeat an earlier one, those on more than one side)."""
     if config.method == "hash":
         return _by_hash(files, config, journal), 0
     if config.method == "mlperf":
         sides = by_mlperf(files, config, journal)
+    elif from_extract:
+        sides = by_names(files, config, journal)
     else:
         sides = by_lists(config, prefix, journal)
     repeated, across = sides.duplicates()
@@ -156,8 +165,13 @@ def _inputs(inputs: Sequence[str], config: SplitConfig, prefix: str) -> list[str
         if not inputs:
             raise UsageError("--input is required", "only --method lists works without it")
         return list_inputs(inputs)
+    if inputs and prefix:
+        raise UsageError(
+            "--input-prefix is for unpacked files, --input for the output of extract",
+            "--method lists takes one of them",
+        )
     if inputs:
-        raise UsageError("--method lists takes its files from --metadata, not from --input")
+        return list_inputs(inputs)
     return [name for names in lists_of(config, prefix).values() for name in names]
 
 

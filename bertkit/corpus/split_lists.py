@@ -18,7 +18,7 @@ from bertkit.corpus import mlperf
 from bertkit.corpus.clean import clean_document
 from bertkit.corpus.config import SplitConfig
 from bertkit.corpus.document import Document, DocumentWriter, RawDocument
-from bertkit.corpus.inputs import gather, list_inputs
+from bertkit.corpus.inputs import gather, list_inputs, read_list
 from bertkit.corpus.journal import Journal
 from bertkit.corpus.lines import open_source
 from bertkit.corpus.sentences import make_splitter
@@ -129,8 +129,21 @@ def by_lists(config: SplitConfig, prefix: str, journal: Journal) -> Sides:
 
 def lists_of(config: SplitConfig, prefix: str = "") -> dict[str, list[str]]:
     """The files of each side, checked to be mutually exclusive; errors as `by_lists`."""
-    found: dict[str, list[str]] = {}
-    listed_in: dict[str, str] = {}
+    files = {
+        side: (path, list_inputs([f"@{path}"], prefix)) for side, path in _lists(config).items()
+    }
+    return _exclusive(files)
+
+
+def listed_names(config: SplitConfig) -> dict[str, list[str]]:
+    """The names of each side as they are listed, checked likewise; errors as `by_lists`."""
+    names = {side: (path, read_list(path)) for side, path in _lists(config).items()}
+    return _exclusive(names)
+
+
+def _lists(config: SplitConfig) -> dict[str, str]:
+    """Side → the list for it, in the order of the sides."""
+    found: dict[str, str] = {}
     for path in config.metadata:
         start = Path(path).name.lower()
         side = next((side for key, side in _SIDES.items() if start.startswith(key)), None)
@@ -139,17 +152,23 @@ def lists_of(config: SplitConfig, prefix: str = "") -> dict[str, list[str]]:
             raise UsageError(
                 f"{path} {problem}", "names begin with train, val or test, one of each"
             )
-        found[side] = list_inputs([f"@{path}"], prefix)
-        for name in found[side]:
+        found[side] = path
+    if not found:
+        raise UsageError("--method lists needs --metadata", "example: --metadata train.txt")
+    return dict(sorted(found.items(), key=lambda item: list(_SIDES.values()).index(item[0])))
+
+
+def _exclusive(found: dict[str, tuple[str, list[str]]]) -> dict[str, list[str]]:
+    listed_in: dict[str, str] = {}
+    for path, names in found.values():
+        for name in names:
             if name in listed_in:
                 raise DataError(
                     f"{name} is listed in {listed_in[name]} and in {path}",
                     "list each document once, in one part only",
                 )
             listed_in[name] = path
-    if not found:
-        raise UsageError("--method lists needs --metadata", "example: --metadata train.txt")
-    return dict(sorted(found.items(), key=lambda item: list(_SIDES.values()).index(item[0])))
+    return {side: names for side, (_, names) in found.items()}
 
 
 class _Note(NamedTuple):

@@ -183,7 +183,8 @@ def test_full_disk_keeps_finished_parts_and_looks_unfinished(tmp_path, monkeypat
 
     def third_is_full(handle: int) -> None:
         written.append(handle)
-        if len(written) == 7:  # file and folder of the manifest, a part, the manifest, a part
+        # File and folder of the manifest, names, a part, the manifest, names, a part.
+        if len(written) == 11:
             raise OSError(errno.ENOSPC, "No space left on device")
         real(handle)
 

@@ -158,7 +158,11 @@ def test_interrupted_run_keeps_its_finished_parts(storage, tmp_path, monkeypatch
     assert again.parts == 1
     filesystem, place = fsspec.core.url_to_fs(f"{storage}/kept")
     left = {name.rpartition("/")[2] for name in filesystem.find(place)}
-    assert left == {"manifest.json", "part-00000-of-00001.txt"}
+    assert left == {
+        "manifest.json",
+        "part-00000-of-00001.txt",
+        ".part-00000-of-00001.txt.names",
+    }
 
 
 def test_interrupted_split_goes_on_in_storage(storage, tmp_path, monkeypatch):

@@ -135,8 +135,9 @@ def test_lists_must_exclude_each_other(tmp_path):
     missing = listed(tmp_path, "valid.txt", [99])
     with pytest.raises(DataError, match="no such file"):
         split([], out, SplitConfig(method="lists", metadata=[missing]), prefix=prefix)
-    with pytest.raises(UsageError, match="--metadata"):
-        split([train], out, SplitConfig(method="lists", metadata=[train]), prefix=prefix)
+    with pytest.raises(UsageError, match="--input-prefix is for unpacked files"):
+        lists = SplitConfig(method="lists", metadata=[train])
+        split([str(tmp_path)], out, lists, prefix=prefix)
     with pytest.raises(UsageError, match="--input"):
         split([], out, SplitConfig())
 
