@@ -7,8 +7,7 @@ import sys
 
 def takes_unicode() -> bool:
     """Whether standard output is UTF-8; elsewhere JSON escapes what is not ASCII."""
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    return encoding.lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig")
+    return _encoding().lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig")
 
 
 def write_line(text: str) -> None:
@@ -16,6 +15,13 @@ def write_line(text: str) -> None:
     if sys.stdout is None:  # closed by the caller
         return
     # Names of files that are not UTF-8 hold lone surrogates, which UTF-8 cannot show either.
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    encoding = _encoding()
+    if not takes_unicode():
+        text = text.replace("\u2500", "-")  # the line of tables
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     sys.stdout.flush()
+
+
+def _encoding() -> str:
+    """Of standard output; a stream in memory has none, and takes every character."""
+    return getattr(sys.stdout, "encoding", None) or "utf-8"
