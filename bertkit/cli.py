@@ -77,12 +77,35 @@ class LazyGroup(click.Group):
         """Find the command, and let its repeatable flags take several values at once."""
         name, command, rest = super().resolve_command(ctx, args)
         require_supported(name or "", rest)
-        return name, command, repeat_flags(command, rest) if command else rest
+        if command is None:
+            return name, command, rest
+        return name, command, repeat_flags(command, plain_flags(command, rest))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table, without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def plain_flags(command: click.Command, words: Sequence[str]) -> list[str]:
+    """`--do_lower_case=True` as `--do-lower-case`, and `=False` as the flag that says no."""
+    flags = {
+        name: option
+        for option in command.params
+        if isinstance(option, click.Option) and option.is_flag and option.secondary_opts
+        for name in option.opts
+    }
+    plain: list[str] = []
+    for number, word in enumerate(words):
+        if word == "--":
+            return [*plain, *words[number:]]
+        name, _, value = word.partition("=")
+        option = flags.get(_hyphens(name)) if value.lower() in ("true", "false") else None
+        if option is None:
+            plain.append(word)
+        else:
+            plain.append(name if value.lower() == "true" else option.secondary_opts[0])
+    return plain
 
 
 def repeat_flags(command: click.Command, words: Sequence[str]) -> list[str]:
@@ -182,6 +205,8 @@ _SYSTEM = {
     ),
     errno.EIO: ("the disk could not be read or written", "look at the system log"),
     errno.EPIPE: ("output pipe closed by the receiving program", ""),
+    # Making a folder where a file is.
+    errno.EEXIST: ("expected a folder, but this is a file", "give another path"),
     errno.ENOTDIR: ("expected a folder, but this is a file", "give another path"),
     errno.EISDIR: ("expected a file, but this is a folder", "give another path"),
     errno.EACCES: ("permission denied", "give a path that you may read or write"),

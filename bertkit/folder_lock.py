@@ -54,6 +54,8 @@ def locked_folder(folder: str | Path, command: str) -> Iterator[None]:
             _HELD[key] -= 1
         return
     made = not place.exists()
+    if not (made or place.is_dir()):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
     place.mkdir(parents=True, exist_ok=True)
     release = _take(place / NAME, command)
     _HELD[key] = 1

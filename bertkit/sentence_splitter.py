@@ -60,11 +60,27 @@ def model_splitter(model: str, *, instead: str = "") -> Splitter:
     except OSError as error:
         raise MissingDependencyError(
             f"the spaCy model {model} is not installed",
-            _alternatives(f"python -m spacy download {model}", instead),
+            _alternatives(_install_line(model), instead),
         ) from error
     if not {"parser", "senter", "sentencizer"} & set(pipeline.pipe_names):
         pipeline.add_pipe("sentencizer")
     return _splitter(pipeline)
+
+
+# Names of models that spaCy 2 knew by their language alone.
+_SHORTCUTS = {
+    "en": "en_core_web_sm", "de": "de_core_news_sm", "el": "el_core_news_sm",
+    "es": "es_core_news_sm", "fr": "fr_core_news_sm", "it": "it_core_news_sm",
+    "lt": "lt_core_news_sm", "nb": "nb_core_news_sm", "nl": "nl_core_news_sm",
+    "pt": "pt_core_news_sm", "xx": "xx_ent_wiki_sm",
+}  # fmt: skip
+
+
+def _install_line(model: str) -> str:
+    whole = _SHORTCUTS.get(model)
+    if whole is None:
+        return f"python -m spacy download {model}"
+    return f"spaCy 3 has no short names: give {whole}, after python -m spacy download {whole}"
 
 
 def _splitter(pipeline: Any) -> Splitter:

@@ -223,3 +223,18 @@ def test_verbose_errors_have_a_traceback(bertkit, flag, tmp_path):
     run = bertkit("inspect", tmp_path / "none", flag)
     assert run.status == 3 and "Traceback (most recent call last)" in run.err
     assert "Traceback" not in bertkit("inspect", tmp_path / "none").err
+
+
+def test_true_and_false_behind_a_flag_are_taken():
+    command = cli.main_group.get_command(click.Context(cli.main_group), "pretrain")
+    words = [
+        "--do_lower_case=True",
+        "--nsp=false",
+        "--do-lower-case=FALSE",
+        "--lr=1",
+        "--",
+        "--nsp=true",
+    ]
+    assert cli.plain_flags(command, words) == [
+        "--do_lower_case", "--no-nsp", "--cased", "--lr=1", "--", "--nsp=true",
+    ]  # fmt: skip

@@ -51,3 +51,14 @@ def test_what_is_missing_is_named_with_what_to_do(monkeypatch):
             make("en", instead="--other")
         assert caught.value.hint == "pip install spacy; or --other"
         assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [("en", "give en_core_web_sm, after python -m spacy download en_core_web_sm"),
+     ("de_core_news_lg", "python -m spacy download de_core_news_lg")],
+)  # fmt: skip
+def test_the_hint_for_a_missing_model_works_with_spacy_3(model, line):
+    with pytest.raises(MissingDependencyError) as caught:
+        model_splitter(model)
+    assert line in str(caught.value.hint)

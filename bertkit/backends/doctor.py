@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import time
@@ -53,7 +55,9 @@ def examine(folder: str | Path = ".") -> dict[str, Any]:
         Plain values: `bertkit`, `python`, `unicode`, `platform`, `cores`, `memory_bytes`,
         `available_bytes` (None where unknown), `disk_free_bytes`, `kernel_cache`
         (folder of compiled record kernels, None where none can be written), `packages` (name
-        → version, or None with the `install` line), `backends` (one entry per backend with
+        → version, or None with the `install` line), `data` (what packages that are installed
+        need for some of their uses → whether it is here, and the `install` line), `backends`
+        (one entry per backend with
         `present`, `reason`, `hint`), `problems` (texts; empty on a healthy machine).
     """
     begin = time.perf_counter()
@@ -77,6 +81,7 @@ def examine(folder: str | Path = ".") -> dict[str, Any]:
         "packages": packages,
         "backends": [asdict(probe) for probe in probe_all()],
         "kernel_cache": cache,
+        "data": _data(packages),
         "problems": missing + ([f"{warning}; set NUMBA_CACHE_DIR"] if warning else []),
         "seconds": time.perf_counter() - begin,
     }
@@ -110,6 +115,15 @@ def describe(found: dict[str, Any]) -> str:
         table(["backend", "state", "what was found"], backends),
         table(["package", "version", "to install it"], packages),
     ]
+    parts.append(
+        table(
+            ["data", "state", "what for, and how to get it"],
+            [
+                (name, "here" if entry["present"] else "missing", entry["text"])
+                for name, entry in found["data"].items()
+            ],
+        )
+    )
     ending = found["problems"] or ["No problem found."]
     return "\n\n".join([*parts, "\n".join(ending)])
 
@@ -121,6 +135,34 @@ def _package(name: str, extra: str) -> dict[str, str | None]:
         version = None
     wanted = f"bertkit[{extra}]" if extra else name
     return {"version": version, "extra": extra, "install": f"pip install '{wanted}'"}
+
+
+def _data(packages: dict[str, dict[str, str | None]]) -> dict[str, dict[str, Any]]:
+    """What NLTK and spaCy read besides their packages, where they are installed."""
+    found: dict[str, dict[str, Any]] = {}
+    if packages.get("nltk", {}).get("version"):
+        install = "python -m nltk.downloader punkt_tab"
+        text = "--chain mlperf, --splitter punkt"
+        found["punkt_tab (NLTK)"] = _datum(_has_punkt(), install, text)
+    if packages.get("spacy", {}).get("version"):
+        model = "en_core_web_sm"
+        here = importlib.util.find_spec(model) is not None
+        text = f"--splitter spacy:{model}"
+        found[f"{model} (spaCy)"] = _datum(here, f"python -m spacy download {model}", text)
+    return found
+
+
+def _datum(present: bool, install: str, use: str) -> dict[str, Any]:
+    text = f"for {use}" if present else f"for {use}: {install}"
+    return {"present": present, "install": install, "text": text}
+
+
+def _has_punkt() -> bool:
+    try:
+        importlib.import_module("nltk.data").find("tokenizers/punkt_tab/english/")
+    except Exception:  # whatever is wrong with it, it cannot be read
+        return False
+    return True
 
 
 def _kernel_cache() -> tuple[str | None, str]:

@@ -16,6 +16,7 @@ from bertkit.external_configs.cerebras_keys import TABLE
 from bertkit.external_configs.cerebras_optimizer import settle_optimizer
 from bertkit.external_configs.cerebras_programs import TENSORFLOW, Program, program_of
 from bertkit.external_configs.translation import (
+    ALWAYS,
     FINETUNE_SQUAD,
     IGNORED,
     REFUSED,
@@ -106,7 +107,7 @@ def _model(found: Translation, program: Program) -> None:
     width = found.take("_embedding_size")
     if width is not None:
         same = width == found.values.get("model.hidden_size")
-        reason = "always so here" if same else "embeddings have the width of the layers"
+        reason = ALWAYS if same else "embeddings have the width of the layers"
         found.tell("model.embedding_size", reason, IGNORED if same else REFUSED)
     if program is not TENSORFLOW and not found.values.get("nsp", True):
         # Their PyTorch models then have no segment embedding.

@@ -15,6 +15,7 @@ from bertkit.external_configs.cerebras_model_keys import (
 )
 from bertkit.external_configs.cerebras_rates import schedulers
 from bertkit.external_configs.translation import (
+    ALWAYS,
     Ignore,
     Refuse,
     Rule,
@@ -74,7 +75,7 @@ def _cbfloat16(value: Any) -> Mapping[str, Any]:
 def _decay_excluded(value: Any) -> Mapping[str, Any]:
     if sorted({str(item).lower() for item in value or ()}) != ["bias", "layer_norm", "layernorm"]:
         raise Refuse("biases and LayerNorm never decay here, and all else does")
-    raise Ignore("always so here")
+    raise Ignore(ALWAYS)
 
 
 OPTIMIZER: dict[str, Rule] = {

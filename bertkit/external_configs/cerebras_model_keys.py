@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bertkit.external_configs.translation import (
+    ALWAYS,
     Ignore,
     Refuse,
     Rule,
@@ -42,7 +43,7 @@ def _processor(value: Any) -> Mapping[str, Any]:
 
 def _segments(value: Any) -> Mapping[str, Any]:
     if value:
-        raise Ignore("always so here")
+        raise Ignore(ALWAYS)
     return {"model.type_vocab_size": 1}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from bertkit.errors import ConfigError
 from bertkit.external_configs.cerebras_keys import CONFIG, OPTIMIZER, RUN
 from bertkit.external_configs.cerebras_model_keys import INPUT, MODEL
-from bertkit.external_configs.translation import Rule, ignored, part, to
+from bertkit.external_configs.translation import ALWAYS, Rule, ignored, part, to
 
 # Words in a data processor or a model's name → what it is trained for. `questions` is ours.
 _QUESTIONS = "questions"
@@ -67,7 +67,7 @@ _INPUT: dict[str, Rule] = {
     "do_lower": to("do_lower_case", convert=bool),
     **{key: INPUT[key] for key in ("shuffle", "shuffle_seed", "shuffle_buffer", "repeat")},
     **{key: INPUT[key] for key in ("num_workers", "prefetch_factor", "persistent_workers")},
-    "add_special_tokens": ignored("always so here"),
+    "add_special_tokens": ignored(ALWAYS),
 }
 
 # Of the files for question answering, fine-tuned by `bertkit finetune-squad`.

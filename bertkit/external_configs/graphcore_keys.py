@@ -7,6 +7,7 @@ from typing import Any
 
 from bertkit.external_configs.google import named_sizes
 from bertkit.external_configs.translation import (
+    ALWAYS,
     Ignore,
     Rule,
     ignored,
@@ -54,7 +55,7 @@ def _left_out(value: Any) -> Mapping[str, Any]:
         raise Ignore(
             "their model lacks it by default, to save memory; bertkit's has it, as Google's"
         )
-    raise Ignore("always so here")
+    raise Ignore(ALWAYS)
 
 
 def _given(name: str, convert: Any, text: str) -> Rule:

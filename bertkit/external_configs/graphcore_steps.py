@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bertkit.external_configs.graphcore_programs import PACKING, SAMPLES
-from bertkit.external_configs.translation import IGNORED, KeyResult, Translation
+from bertkit.external_configs.translation import ALWAYS, IGNORED, KeyResult, Translation
 
 
 def settle_batches(found: Translation, name: str) -> None:
@@ -21,7 +21,7 @@ def settle_batches(found: Translation, name: str) -> None:
         replicas = values.get("ipu.replicas", 1)
         values["global_batch_size"] = values["micro_batch_size"] * replicas * accumulation
         found.tell(name, f"global_batch_size = {values['global_batch_size']}")
-    text = "always so here"
+    text = ALWAYS
     if iterations > 1:
         text = f"the rate changes with every update here, there with every {iterations}"
         if "max_steps" in values:

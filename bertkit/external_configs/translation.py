@@ -19,6 +19,8 @@ from bertkit.config import ExternalOrigin, Layer
 from bertkit.errors import ConfigError
 
 MAPPED, IGNORED, REFUSED = "mapped", "ignored", "refused"
+# The reason to ignore what bertkit does whatever a file says: no difference, and no warning.
+ALWAYS = "always so here"
 PRETRAIN, FINETUNE_SQUAD = "pretrain", "finetune-squad"
 _VARIABLE = re.compile(r"\$[({]?[A-Za-z_]|`")
 _PLACEHOLDER = re.compile(r"<[A-Za-z][\w.-]*>")
@@ -170,9 +172,11 @@ class Translation:
         return [(key.key, str(key.value), f"{key.outcome}: {key.text}") for key in self.keys]
 
     def warnings(self) -> list[str]:
-        """One line for every key that was left out."""
+        """One line for every key that was left out, unless it asks for what is done anyway."""
         return [
-            f"{self.source}: {key.key} ignored: {key.text}" for key in self.with_outcome(IGNORED)
+            f"{self.source}: {key.key} ignored: {key.text}"
+            for key in self.with_outcome(IGNORED)
+            if key.text != ALWAYS
         ]
 
     def with_outcome(self, outcome: str) -> list[KeyResult]:
@@ -255,7 +259,7 @@ def only(*allowed: Any, because: str) -> Rule:
     def apply(value: Any) -> Mapping[str, Any]:
         if value not in allowed:
             raise Refuse(because)
-        raise Ignore("always so here")
+        raise Ignore(ALWAYS)
 
     return Rule(f"only {' or '.join(str(value) for value in allowed)}: {because}", apply)
 

@@ -109,9 +109,9 @@ def poprun(job: Job, instances: int = 1) -> list[str]:
         raise UsageError(
             "poprun starts `pretrain` and `finetune-squad`", "other commands need one process"
         )
-    each = ipu.ipus_per_replica or max(
-        len(ipu.layers_per_ipu), max(ipu.device_mapping, default=0) + 1, len(ipu.pipeline_stages), 1
-    )
+    # A pipeline ends on the IPU where it began: its stages are more than its IPUs.
+    mapping = ipu.device_mapping or range(len(ipu.pipeline_stages))
+    each = ipu.ipus_per_replica or max(len(ipu.layers_per_ipu), max(mapping, default=0) + 1)
     replicas = ipu.replicas * instances  # the settings are those of one process
     if job.devices not in (1, replicas * each):
         wanted, rest = divmod(job.devices, each * instances)

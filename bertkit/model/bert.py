@@ -94,7 +94,10 @@ class Embeddings(nn.Module):
     def forward(self, tokens: TokenBatch) -> Tensor:
         """Rows [T, H] of the tokens."""
         rows = self.word_embeddings(tokens.ids) + self.position_embeddings(tokens.positions)
-        rows = rows + self.token_type_embeddings(tokens.segments)
+        segments = tokens.segments
+        if self.token_type_embeddings.num_embeddings == 1:  # a model that knows no segments
+            segments = torch.zeros_like(segments)
+        rows = rows + self.token_type_embeddings(segments)
         return dropout(self.LayerNorm(rows), self.rate, self.training)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,6 +43,8 @@ class TensorBoard:
 class WeightsAndBiases:
     """A run on a Weights & Biases server, or offline as its own environment says.
 
+    Its project is `bertkit`, or that of WANDB_PROJECT.
+
     Args:
         folder: of the run; keeps the server's name of it, so that a resumed run stays one.
         config: the resolved settings.
@@ -58,7 +61,7 @@ class WeightsAndBiases:
             write_text(note, secrets.token_hex(4) + "\n")
         try:
             self._run: Any = wandb.init(
-                project="bertkit",
+                project=os.environ.get("WANDB_PROJECT") or "bertkit",
                 dir=folder,
                 config=dict(config),
                 id=note.read_text("ascii").strip(),

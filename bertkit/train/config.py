@@ -223,6 +223,7 @@ class TrainingConfig(ComputeConfig):
     eval_every: int = setting(
         0, help="Steps between evaluations; 0: none during training.", minimum=0, on_resume=FREE
     )
+    eval_first: bool = setting(False, help="Also evaluate before the first step.", on_resume=FREE)
     eval_every_samples: str | None = setting(
         None, help="Samples between evaluations, instead of --eval-every.", on_resume=FREE
     )

@@ -158,6 +158,7 @@ class TrainingRun:
             log_every=config.log_every,
             save_every=config.save_every,
             eval_every=config.eval_every,
+            eval_first=config.eval_first,
             eval_every_samples=config.eval_samples,
             samples_per_step=config.global_batch_size,
             steps_this_run=config.steps_this_run,

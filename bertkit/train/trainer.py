@@ -37,6 +37,7 @@ class LoopSettings:
         log_every: steps between lines of metrics.jsonl.
         save_every: steps between checkpoints; 0 for the end only.
         eval_every: steps between evaluations; 0 for the end only.
+        eval_first: evaluate before the first step too.
         eval_every_samples: the same in samples: after the step that reaches a multiple.
         samples_per_step: samples of every step; needed where `eval_every_samples` is given.
         steps_this_run: stop, saved, after so many steps of this call; 0 for no limit.
@@ -49,6 +50,7 @@ class LoopSettings:
     log_every: int = 10
     save_every: int = 0
     eval_every: int = 0
+    eval_first: bool = False
     eval_every_samples: int = 0
     samples_per_step: int = 1
     steps_this_run: int = 0
@@ -157,6 +159,8 @@ class Trainer:
         self._clock = time.perf_counter()
         try:
             with self._signals:
+                if self.settings.eval_first and progress.step == 0 and self.evaluate:
+                    self._evaluate(progress)
                 # One iteration per interval between evaluations.
                 while self._train_until_pause(progress, end):
                     pass

@@ -34,3 +34,15 @@ def test_a_missing_backend_says_why(bertkit):
     line = next(line for line in run.out.splitlines() if line.startswith("cuda"))
     assert "missing" in line
     assert "CUDA" in line
+
+
+def test_data_that_packages_need_are_told(monkeypatch, tmp_path):
+    nltk = pytest.importorskip("nltk")
+    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
+    found = doctor.examine()
+    assert found["data"]["punkt_tab (NLTK)"]["present"] is False
+    text = doctor.describe(found)
+    assert "python -m nltk.downloader punkt_tab" in text
+    assert "en_core_web_sm (spaCy)" in found["data"]
+    monkeypatch.setattr(doctor, "_has_punkt", lambda: True)
+    assert doctor.examine()["data"]["punkt_tab (NLTK)"]["present"] is True

@@ -98,3 +98,12 @@ def test_a_remote_checkpoint_is_measured_like_its_copy(bertkit, trained, tmp_pat
     assert there.status == 0, there.err
     first, second = (run.result["checkpoints"][0] for run in (here, there))
     assert first["mlm_loss"] == second["mlm_loss"]
+
+
+def test_checkpoints_come_in_the_order_asked_for(bertkit, trained):
+    asked = [trained.run / "step-0000060", trained.run / "step-0000030"]
+    words = ("eval", "-i", trained.train, "-c", asked[0], "-c", asked[1], "--json")
+    found = bertkit(*words, "--wait", "0.01", "--min-mlm-accuracy", "0.5")
+    assert [row["step"] for row in found.result["checkpoints"]] == [60, 30]
+    # The target is that of the latest one, which comes first here.
+    assert found.result["checkpoints"][1]["mlm_accuracy"] < 0.5 and found.status == 0

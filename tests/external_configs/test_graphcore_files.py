@@ -277,3 +277,12 @@ def test_a_run_with_the_public_vocabulary_is_planned(vendor, shared, tmp_path, n
     pieces = config.ipu.embedding_serialization
     rows = ready.config.model.vocab_size
     assert rows == {2: 30_528, 5: 30_560, 6: 30_528}[pieces] and rows % pieces == 0
+
+
+def test_poprun_counts_the_ipus_of_a_file(bertkit, shared):
+    """Four replicas of a pipeline of five stages on four IPUs."""
+    name = shared / "data/vendor_configs/graphcore_v341/pretrain_base_128_phase1.json"
+    words = ("pretrain", "--config", name, "--input", "x", "--output", "y")
+    done = bertkit("launch", "poprun", "--devices", "16", "--", *words)
+    assert done.status == 0, done.err
+    assert "--num-replicas 4" in done.out and "--ipus-per-replica 4" in done.out

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -72,3 +74,12 @@ def test_recomputed_activations_change_no_bit_and_are_not_kept(small, sentences,
     (all_kept, plain), (less_kept, again) = gradients(False), gradients(True)
     assert [name for name in plain if not torch.equal(plain[name], again[name])] == []
     assert less_kept < all_kept / 2
+
+
+def test_a_model_with_one_kind_of_segment_knows_no_other(small, sentences):
+    small.type_vocab_size = 1
+    model = BertModel(small, pooler=False)
+    tokens = sentences.padded()
+    assert tokens.segments.max() == 1
+    same = dataclasses.replace(tokens, segments=torch.zeros_like(tokens.segments))
+    assert torch.equal(model(tokens), model(same))

@@ -72,6 +72,13 @@ def test_every_multiple_is_evaluated_once(settings, records):
     assert steps_of(config.output, "eval") == [5, 10, 15, 20]
 
 
+def test_the_start_can_be_evaluated_too(settings, records):
+    config = settings(eval_input=[str(records / "eval.tfrecord")], eval_first=True, max_steps=2)
+    pretrain(config, CPU)
+    assert steps_of(config.output, "eval") == [0, 2]
+    assert settings(eval_first=True).problems() == ["--eval-first needs --eval-input"]
+
+
 def test_a_missed_target_is_told(settings, records, tmp_path):
     config = settings(
         eval_input=[str(records / "eval.tfrecord")],

@@ -78,3 +78,18 @@ def test_what_a_resumed_run_measures_again_replaces_the_old_curve(tmp_path):
     found.Reload()
     steps = [(event.step, event.value) for event in found.Scalars("train/loss")]
     assert steps == [(1, 1.0), (2, 1.0), (3, 2.0), (4, 2.0)]
+
+
+@pytest.mark.parametrize(("given", "project"), [("mine", "mine"), ("", "bertkit")])
+def test_the_project_is_that_of_the_environment(tmp_path, monkeypatch, given, project):
+    seen = {}
+
+    class Noting(Server):
+        def init(self, **settings):
+            seen.update(settings)
+            return super().init(**settings)
+
+    monkeypatch.setenv("WANDB_PROJECT", given)
+    monkeypatch.setitem(sys.modules, "wandb", Noting())
+    make_trackers(["wandb"], str(tmp_path), {})
+    assert seen["project"] == project

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from bertkit import log
@@ -144,7 +145,12 @@ def start_group(
     later = 0.0 if backend == "gloo" else _LATER_MINUTES
     limit = datetime.timedelta(minutes=process_timeout + later)
     try:
-        dist.init_process_group(backend, timeout=limit, device_id=device)
+        # Processes start at different times: that takes longer than a step may.
+        meeting = rendezvous("env://", timeout=datetime.timedelta(minutes=_WORK_MINUTES))
+        store, rank, world = next(iter(meeting))
+        dist.init_process_group(
+            backend, store=store, rank=rank, world_size=world, timeout=limit, device_id=device
+        )
     except (dist.DistError, ValueError, RuntimeError) as error:
         line = str(error).strip().partition("\n")[0][:200]
         place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"

@@ -37,6 +37,15 @@ def is_rounding(rows: int, size: int) -> bool:
     }
 
 
+def is_padded(rows: int, size: int) -> bool:
+    """Whether `rows` is `size` with padding: rounded up as programs do, or as a device needs it.
+
+    Some devices cut the word embedding into parts, and so need a multiple of 8 and of another
+    number; less than 128 rows are added for it.
+    """
+    return is_rounding(rows, size) or (rows % 8 == 0 and 0 < rows - size < MULTIPLES[-1])
+
+
 def resize(tensors: Mapping[str, Tensor], rows: int, bias: float = NEVER) -> dict[str, Tensor]:
     """Tensors with a vocabulary of other size; the first rows stay as they are, bit for bit.
 
@@ -65,7 +74,7 @@ def fitted(tensors: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
     Anything else is returned as it is, so that loading says what does not fit.
     """
     have = tensors[WORD_EMBEDDINGS].shape[0] if WORD_EMBEDDINGS in tensors else rows
-    if have != rows and (is_rounding(have, rows) or is_rounding(rows, have)):
+    if have != rows and (is_rounding(have, rows) or is_padded(rows, have)):
         return resize(tensors, rows)
     return dict(tensors)
 
@@ -131,7 +140,7 @@ def require_rows(found: Rows, rows: int) -> None:
         )
     least = found.tokens or found.known
     if rows == found.have or (
-        rows >= least and (is_rounding(rows, found.have) or is_rounding(found.have, rows))
+        rows >= least and (is_padded(rows, found.have) or is_rounding(found.have, rows))
     ):
         return
     raise ConfigError(

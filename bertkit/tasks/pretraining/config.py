@@ -188,6 +188,7 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         needed_by = {
             "--target-mlm-accuracy": self.target_mlm_accuracy is not None,
             "--eval-every": self.eval_every > 0,
+            "--eval-first": self.eval_first,
             "--eval-every-samples": bool(self.eval_every_samples),
         }
         for flag, given in needed_by.items():
@@ -241,9 +242,15 @@ class EvalConfig(RecordBatchConfig, BackendSections):
     )
     process_timeout: float = override(TrainingConfig, "process_timeout")
     limit: int = setting(0, help="Evaluate only on the first N records; 0: all.", minimum=0)
+    wait: float = setting(
+        0.0,
+        help="After the last checkpoint, wait up to this many seconds for another one, again and "
+        "again: evaluates a run while it trains.",
+        minimum=0.0,
+    )
     min_mlm_accuracy: float | None = setting(
         None,
-        help="Exit with status 5 if the accuracy of the last checkpoint is below this.",
+        help="Exit with status 5 if the accuracy of the latest checkpoint is below this.",
         minimum=0.0,
         maximum=1.0,
     )

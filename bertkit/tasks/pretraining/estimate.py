@@ -30,6 +30,10 @@ class Estimate:
         epochs: passes over the records.
         records: in the source.
         batch_equation: how the global batch comes about.
+        eval_every: steps between evaluations; 0: only at the end, or none.
+        eval_every_samples: the same in samples, where they are asked for so.
+        evaluates: there are records to evaluate on.
+        backend: name of it.
         memory_bytes: weights, gradients, moments and activations of one micro-batch.
         checkpoint_bytes: of one checkpoint.
         disk_bytes: of all checkpoints that are kept.
@@ -44,22 +48,47 @@ class Estimate:
     memory_bytes: int
     checkpoint_bytes: int
     disk_bytes: int
+    eval_every: int = 0
+    eval_every_samples: int = 0
+    evaluates: bool = False
+    backend: str = "cpu"
 
     def text(self) -> str:
         """The estimate for people."""
         machine = machine_memory()
-        of_machine = f" (this machine has {human_bytes(machine)})" if machine else ""
+        here = self.backend in ("cpu", "auto")  # others have memory of their own
+        of_machine = f" (this machine has {human_bytes(machine)})" if machine and here else ""
         return "\n".join(
             (
                 f"parameters   {self.parameters:,}",
                 f"batch        {self.batch_equation}",
                 f"steps        {self.steps:,}, the first {self.warmup_steps:,} warming up",
+                *([f"evaluation   {self._evaluation()}"] if self.evaluates else []),
                 f"epochs       {self.epochs:.2f} of {self.records:,} records",
                 f"memory       about {human_bytes(self.memory_bytes)}{of_machine}",
                 f"disk         {human_bytes(self.disk_bytes)},"
                 f" {human_bytes(self.checkpoint_bytes)} per checkpoint",
             )
         )
+
+    def _evaluation(self) -> str:
+        if self.eval_every_samples:
+            return f"every {self.eval_every_samples:,} samples, and at the end"
+        steps = f"every {self.eval_every:,} steps, and " if self.eval_every else ""
+        return f"{steps}at the end"
+
+
+def warming_up(config: PretrainConfig, steps: int) -> int:
+    """Steps at the beginning of a run in which the rate rises."""
+    if not config.stage:
+        return config.warmup(steps)
+    rising = 0
+    for text in config.stage:
+        kind, number, *rates = text.split(":")
+        if kind == "constant" or len(rates) < 2 or float(rates[1]) <= float(rates[0]):
+            break
+        rising += int(number) if number else max(0, steps - rising)
+    return min(rising, steps)
 
 
 def estimate(config: PretrainConfig, records: int, max_seq_length: int, world: int = 1) -> Estimate:
@@ -83,13 +112,17 @@ def estimate(config: PretrainConfig, records: int, max_seq_length: int, world: i
     return Estimate(
         parameters=parameters,
         steps=steps,
-        warmup_steps=config.warmup(steps),
+        warmup_steps=warming_up(config, steps),
         epochs=steps * config.global_batch_size / records,
         records=records,
         batch_equation=config.batch_equation(world),
         memory_bytes=int(copies * 4 * parameters) + activation_bytes(config, max_seq_length),
         checkpoint_bytes=checkpoint_bytes,
         disk_bytes=kept * checkpoint_bytes,
+        eval_every=config.eval_every,
+        eval_every_samples=config.eval_samples,
+        evaluates=bool(config.eval_input),
+        backend=config.backend,
     )
 
 

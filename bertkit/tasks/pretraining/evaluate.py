@@ -25,7 +25,7 @@ from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.data.record_source import RecordSource
 from bertkit.data.step_batch import StepBatch
-from bertkit.errors import DataError, TargetNotReachedError
+from bertkit.errors import ConfigError, DataError, TargetNotReachedError
 from bertkit.model.checkpoints.loading import (
     load_config,
     load_into,
@@ -35,6 +35,7 @@ from bertkit.model.checkpoints.tokenizer import tokenizer_facts
 from bertkit.model.checkpoints.vocabulary_padding import require_rows
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.batches import evaluation_feed
+from bertkit.tasks.pretraining.checkpoint_queue import named_checkpoints, new_checkpoints
 from bertkit.tasks.pretraining.config import EvalConfig
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.prepare import check_lengths
@@ -42,7 +43,7 @@ from bertkit.tasks.pretraining.published import published_beside
 from bertkit.tokenization import tokenizer_files
 from bertkit.tokenization.tokenizer_facts import require_fitting
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
-from bertkit.train import checkpoint, metrics
+from bertkit.train import metrics
 from bertkit.train.evaluation import measure
 from bertkit.train.starting_point import opened
 from bertkit.train.step_settings import chosen_precision, refuse
@@ -57,7 +58,8 @@ class CheckpointQuality:
         step: of its run; None where its name tells none.
         mlm_accuracy: share of masked tokens predicted right.
         mlm_loss: mean over masked tokens, nats.
-        perplexity: e to the masked LM loss.
+        perplexity: e to the masked LM loss, the mean over all masked tokens. Hugging Face's
+            Trainer takes e to the mean of the batches' means, which differs a little.
         nsp_accuracy: share of pairs judged right; None for a model without that head.
         nsp_loss: mean over pairs, nats.
     """
@@ -92,7 +94,7 @@ class EvalResult:
     """An evaluation.
 
     Attributes:
-        checkpoints: in step order; none where the settings asked to compile only.
+        checkpoints: in the order asked for; none where the settings asked to compile only.
         records: evaluated on.
         fingerprint: of the records.
         baseline: where one was asked for.
@@ -153,7 +155,7 @@ def evaluate_checkpoints(
     adapter: Adapter,
     baseline_inputs: Sequence[str] = (),
 ) -> EvalResult:
-    """Evaluate checkpoints in step order on the same records.
+    """Evaluate checkpoints on the same records, in the order asked for, runs by step.
 
     Args:
         config: batch size, layout, precision, limit.
@@ -168,7 +170,9 @@ def evaluate_checkpoints(
     """
     config = replace(config, layout=adapter.caps.layout(config.layout))
     options = options_of(config, adapter.caps.name)
-    found = checkpoint.find(checkpoints)
+    if config.wait and Topology.from_environment().world > 1:
+        raise ConfigError("--wait works in one process", "start it without torchrun")
+    found = named_checkpoints(checkpoints, config.wait)
     # --precision auto depends on the size of the model.
     hidden_size = load_config(found[-1][1], config.model_config).hidden_size
     source = RecordSource(inputs)
@@ -193,11 +197,14 @@ def evaluate_checkpoints(
     begin = time.perf_counter()
     qualities: list[CheckpointQuality] = []
     try:
-        for step, place in found:
-            qualities.append(_evaluate_one(config, plan, adapter, source, step, place))
-    except CompiledOnly as done:
+        while found:
+            for step, place in found:
+                qualities.append(_evaluate_one(config, plan, adapter, source, step, place))
+            done = {Path(item.checkpoint) for item in qualities}
+            found = new_checkpoints(checkpoints, done, config.wait)
+    except CompiledOnly as compiled:
         # Some backends can stop after compilation; then there are no numbers.
-        log.logger.info("%s; nothing was evaluated", done)
+        log.logger.info("%s; nothing was evaluated", compiled)
     baseline = None
     if baseline_inputs:
         baseline = unigram_baseline(RecordSource(baseline_inputs), source, config.limit)
@@ -240,14 +247,15 @@ def _published(
 
 
 def require_target(result: EvalResult, least: float | None) -> None:
-    """Check the last checkpoint's masked LM accuracy.
+    """Check the masked LM accuracy of the latest checkpoint, in whatever order they came.
 
     Raises:
         TargetNotReachedError: it is below `least`.
     """
     if least is None or not result.checkpoints:
         return
-    last = result.checkpoints[-1]
+    steps = [-1 if item.step is None else item.step for item in result.checkpoints]
+    last = result.checkpoints[len(steps) - 1 - steps[::-1].index(max(steps))]
     if not math.isfinite(last.mlm_loss):
         raise TargetNotReachedError(
             f"the masked LM loss of {last.checkpoint} is {last.mlm_loss}, so"

@@ -125,7 +125,8 @@ def prepare(
     config = replace(
         config,
         max_steps=steps,
-        warmup_steps=config.warmup(steps),
+        # Stages say themselves how the rate rises.
+        warmup_steps=config.warmup_steps if config.stage else config.warmup(steps),
         epochs=None,
         backend=adapter.caps.name,
         layout=adapter.caps.layout(config.layout),

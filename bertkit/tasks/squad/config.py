@@ -185,7 +185,8 @@ class SquadConfig(AnswerConfig, TrainingConfig):
     @property
     def evaluates(self) -> bool:
         """Whether to score answers to the questions of `predict_file` during training."""
-        return self.trains and bool(self.eval_every or self.eval_every_samples)
+        asked = self.eval_every or self.eval_every_samples or self.eval_first
+        return self.trains and bool(asked)
 
     def problems(self) -> list[str]:
         """Settings that contradict each other, each naming its flags."""

@@ -5,6 +5,7 @@ Run by the test with RANK: python failing_processes.py FOLDER PORT PORT PORT
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import os
@@ -19,7 +20,7 @@ from bertkit.backends import registry
 from bertkit.errors import BertkitError
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 
-PATIENCE = 0.03  # minutes
+PATIENCE = 0.1  # minutes
 
 
 def fail_for_memory():
@@ -78,4 +79,5 @@ if __name__ == "__main__":
         strict=True,
     ):
         found[name] = attempt(port, failing, fails)
+        gc.collect()  # what still holds connections to the other process
         (Path(folder) / f"{rank}.json").write_text(json.dumps(found))

@@ -35,6 +35,7 @@ def test_padding_and_cutting_give_the_same_tensors_back(small):
     assert padded[WORD_EMBEDDINGS].shape[0] == padded[MLM_BIAS].shape[0] == 216
     same(resize(padded, 211), weights)
     same(fitted(padded, 211), weights)
+    assert fitted(weights, 240)[WORD_EMBEDDINGS].shape[0] == 240  # a multiple of 8 and of 5
     same(fitted(weights, 300), weights)  # no rounding: left for loading to refuse
 
 
@@ -69,6 +70,7 @@ def refusal(found: Rows, rows: int) -> str:
         (Rows("x", have=30522), 30522),
         (Rows("x", have=30522), 30528),  # a multiple of 8 and of 64
         (Rows("x", have=30522), 30592),  # of 128
+        (Rows("x", have=30522, tokens=30522), 30560),  # of 8 and of 5 parts
         (Rows("x", have=30528), 30522),
         (Rows("x", have=30592, tokens=30522), 30522),
         (Rows("x", have=30528, known=30522, tokens=30522), 30592),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from bertkit.backends import registry
 from bertkit.config import Resolved
@@ -98,3 +99,36 @@ def test_preparing_tells_what_it_derived_and_writes_nothing(settings, tmp_path):
     assert rows["seed"] == ("12345", "command line")
     assert rows["model.hidden_size"] == ("16", "default")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("stages", "steps"),
+    [
+        ([], 2),
+        (["linear:5:0:1e-3", "linear::1e-3:0"], 5),
+        (["constant:5:1e-3", "linear::1e-3:0"], 0),
+        (["linear:3:0:1e-4", "exponential:4:1e-4:1e-3", "constant::1e-3"], 7),
+        (["linear::0:1e-3"], 20),
+    ],
+)
+def test_the_warm_up_of_stages_is_theirs(settings, stages, steps):
+    config = settings(max_steps=20, stage=stages, warmup_proportion=0.1)
+    assert estimate(config, 40, 24).warmup_steps == steps
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"eval_every_samples": "mlperf", "global_batch_size": 8}, "every 150,000 samples, and"),
+        ({"eval_every": 5}, "every 5 steps, and at the end"),
+        ({}, "evaluation   at the end"),
+    ],
+)
+def test_a_plan_tells_when_it_evaluates(settings, given, text):
+    assert text in estimate(settings(eval_input=["x"], **given), 40, 24).text()
+    assert "evaluation" not in estimate(settings(), 40, 24).text()
+
+
+def test_the_memory_of_this_machine_is_told_where_it_is_the_one_used(settings):
+    assert "this machine has" in estimate(settings(backend="cpu"), 40, 24).text()
+    assert "this machine has" not in estimate(settings(backend="cs"), 40, 24).text()
