@@ -261,13 +261,22 @@ def _record(
     remove_others(target.folder, manifest.outputs)
     _warn(manifest)
     if not _total(manifest, "documents"):
-        # Name the first rejected document, which is often the reason.
-        first = next((text for facts in manifest.outputs.values() for text in facts["named"]), "")
-        raise DataError(
-            f"no document with text in {len({name for part in parts for name in part.paths})} files"
-            + (f"; {first}" if first else ""),
-            "check --form; auto reads files that it does not recognise as text",
-        )
+        raise _nothing_found(manifest, parts, Path(target.folder))
+
+
+def _nothing_found(manifest: Manifest, parts: Sequence[Part], folder: Path) -> DataError:
+    """The error for inputs without any text; their empty parts do not stay."""
+    # Name the first rejected document, which is often the reason.
+    first = next((text for facts in manifest.outputs.values() for text in facts["named"]), "")
+    for name in manifest.outputs:
+        (folder / name).unlink(missing_ok=True)
+    manifest.outputs = {}
+    remove_others(str(folder), {})
+    count = len({name for part in parts for name in part.paths})
+    return DataError(
+        f"no document with text in {count} files" + (f"; {first}" if first else ""),
+        "check --form; auto reads files that it does not recognise as text",
+    )
 
 
 def _finished(manifest: Manifest, part: Part, target: OutputFolder) -> bool:

@@ -95,10 +95,15 @@ def test_wrong_values_are_all_named():
     assert isinstance(run("--count", "1").exception, click.BadParameter)
 
 
-@pytest.mark.parametrize(("rank", "lines"), [("0", ["text"]), ("3", [])])
-def test_only_the_first_process_prints(monkeypatch, rank, lines):
-    monkeypatch.setenv("RANK", rank)
+@pytest.mark.parametrize(("rank", "lines"), [(0, ["text"]), (3, [])])
+def test_only_the_first_process_of_a_group_prints(monkeypatch, rank, lines):
+    monkeypatch.setattr(log, "_rank", rank)  # as where a command joins its process group
     assert run("--name", "n").stdout.splitlines() == lines
+
+
+def test_a_rank_in_the_environment_silences_nothing(monkeypatch):
+    monkeypatch.setenv("RANK", "3")
+    assert run("--name", "n").stdout.splitlines() == ["text"]
 
 
 def test_a_dry_run_shows_settings_with_origins_and_the_plan():
