@@ -19,7 +19,10 @@ from pathlib import Path
 from bertkit import log
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import sync_path
-from bertkit.model.checkpoints.run_state import STATE, find_damage
+from bertkit.model.checkpoints.checksums import FILES
+from bertkit.model.checkpoints.finite import named, not_finite
+from bertkit.model.checkpoints.hf import load_weights
+from bertkit.model.checkpoints.run_state import STATE, find_damage, read_state
 from bertkit.train import checkpoint
 from bertkit.train.run_files import ABANDONED, CONFIG, DAMAGED, MACHINE, METRICS, REPLACED
 from bertkit.train.run_state import RunState, load_state
@@ -166,7 +169,16 @@ def _problem(path: Path) -> str:
     """What is wrong with a checkpoint of the run; empty where nothing is."""
     if not (path / STATE).is_file():
         return f"{STATE} is missing"
-    return find_damage(path)
+    return find_damage(path) or _not_finite(path)
+
+
+def _not_finite(path: Path) -> str:
+    """bertkit 0.1.0 could save a model that had diverged; its checkpoints have no checksums."""
+    if FILES in read_state(path):
+        return ""
+    weights = load_weights(path)
+    found = not_finite(weights)
+    return named(found, len(weights)) if found else ""
 
 
 def _name(wanted: Path) -> dict[str, str | int]:

@@ -46,9 +46,9 @@ from bertkit.backends.torch.cpu import CpuAdapter
 class ToyAdapter(CpuAdapter):
     caps = replace(CpuAdapter.caps, name="toy")
 
-    def start(self, options=None, distributed=False):
+    def start(self, options=None, distributed=False, **settings):
         log.logger.warning("%s, x is %d", options.greeting, options.x)
-        return super().start(options, distributed)
+        return super().start(options, distributed, **settings)
 """
 
 
