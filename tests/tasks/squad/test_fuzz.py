@@ -90,7 +90,10 @@ def test_question_files_of_another_form(folder, words, data):
     questions = one_error(lambda: read_questions(path, version_2=True, training=training))
     if questions:
         windows = WindowMaker(words, 24, 8, 8).windows(questions, training)
-        assert {window.question.id for window in windows} == {item.id for item in questions}
+        found, known = ({item.id for item in items} for items in
+                        ((window.question for window in windows), questions))  # fmt: skip
+        # Questions whose answer is blank are left out of training.
+        assert found <= known if training else found == known
 
 
 @settings(max_examples=150)
