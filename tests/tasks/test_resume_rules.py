@@ -14,7 +14,8 @@ from bertkit.tasks.squad.config import SquadConfig
 # Where things are, when the loop does something, and how the same numbers are computed.
 OF_ALL = {
     "output", "init_checkpoint", "resume", "vocab", "steps_this_run", "save_every", "keep_last",
-    "keep_every", "background_save", "eval_every", "eval_first", "eval_every_samples", "log_every", "log_to",
+    "keep_every", "background_save", "eval_every", "eval_first", "eval_every_samples",
+    "log_every", "log_to",
     "measure_peak", "profile_steps", "recompute", "shard_optimizer", "json_summary",
     "allow_other_vocab", "on_nonfinite", "process_timeout",
 }  # fmt: skip

@@ -55,7 +55,8 @@ def test_contradictions_name_their_flags():
 PRETRAINING_FREE = {
     "input", "text", "text_cache", "output", "eval_input", "vocab", "init_checkpoint", "resume",
     "model_config",  # came later; the sizes themselves are compared
-    "save_every", "keep_last", "keep_every", "background_save", "eval_every", "eval_first", "eval_every_samples",
+    "save_every", "keep_last", "keep_every", "background_save", "eval_every", "eval_first",
+    "eval_every_samples",
     "mlperf_log", "json_summary", "measure_peak", "log_every", "log_to", "target_mlm_accuracy",
     "steps_this_run", "epochs", "warmup_proportion", "shard_optimizer", "recompute",
     "profile_steps", "allow_other_vocab", "on_nonfinite", "process_timeout",
