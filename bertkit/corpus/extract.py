@@ -116,16 +116,14 @@ def extract(
             fresh = not manifest.complete
             if fresh:
                 parts = _parts(groups, target.folder, config)
-                # Dask workers have another working directory.
-                if executor == "dask":
+                if executor == "dask":  # whose workers have another working directory
                     parts = [_absolute(part) for part in parts]
                 # Resume: make only the parts that are missing.
                 left = [part for part in parts if not _finished(manifest, part, target)]
                 results = _made(left, manifest, workers, executor, scheduler)
                 _record(manifest, parts, results, done=len(parts) - len(left), target=target)
-            seconds = time.perf_counter() - started
-            folder = target.folder
-            result = _result(manifest, folder, files=len(files), seconds=seconds, fresh=fresh)
+            spent = time.perf_counter() - started
+            result = _result(manifest, target.folder, files=len(files), seconds=spent, fresh=fresh)
     return replace(result, output=output)
 
 

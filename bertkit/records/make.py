@@ -116,12 +116,7 @@ def make_records(
     if remark := config.record_style.remark(inputs, config):
         log.logger.warning("%s", remark)
     # The manifest identifies the run: the same settings and text resume, others are refused.
-    planned = Manifest(
-        "make-records",
-        _deciding(config, words, limit),
-        inputs=describe_inputs(names, worker_count(workers, len(names))),
-        tokenizer=facts_of(config, words).as_dict(),
-    )
+    planned = _planned(config, words, limit, names, workers)
     with working_folder(place, planned, overwrite) as manifest:
         # Make the missing shards, then the totals, then the files beside them.
         tasks = _missing_tasks(manifest, place, names, config, words)
@@ -132,6 +127,30 @@ def make_records(
         beside = {"inputs": inputs, "text_files": len(names), "vocab": words.path, "prefix": prefix}
         _write_beside(manifest, config, place, **beside)
     remove_orphans(place)
+    spent = time.perf_counter() - started
+    return _result(manifest, place, config=config, vocab_size=len(words), made=made, seconds=spent)
+
+
+def _planned(
+    config: RecordsConfig, words: Vocab, limit: int | None, names: Sequence[str], workers: int
+) -> Manifest:
+    return Manifest(
+        "make-records",
+        _deciding(config, words, limit),
+        inputs=describe_inputs(names, worker_count(workers, len(names))),
+        tokenizer=facts_of(config, words).as_dict(),
+    )
+
+
+def _result(
+    manifest: Manifest,
+    place: Path,
+    *,
+    config: RecordsConfig,
+    vocab_size: int,
+    made: int,
+    seconds: float,
+) -> RecordsResult:
     return RecordsResult(
         output=str(place),
         records=manifest.stats["records"],
@@ -140,8 +159,8 @@ def make_records(
         made=made,
         max_seq_length=config.max_seq_length,
         max_predictions_per_seq=config.predictions,
-        vocab_size=len(words),
-        seconds=round(time.perf_counter() - started, 3),
+        vocab_size=vocab_size,
+        seconds=round(seconds, 3),
     )
 
 

@@ -81,11 +81,7 @@ def train_vocab(
     split = normalisation.tokenize_chinese_chars
     starts = [character for character in alphabet if not _stands_alone(character, split)]
     given = [*SPECIAL_TOKENS, *(f"##{character}" for character in starts)]
-    if size < len(given) + len(alphabet):
-        raise UsageError(
-            f"--size {size} is too small: the text has {len(alphabet)} different characters",
-            f"give at least {len(given) + len(alphabet)}",
-        )
+    _require_room(size, len(given), len(alphabet))
     trainer.train_from_iterator(
         _blocks(inputs),
         vocab_size=size,
@@ -97,22 +93,26 @@ def train_vocab(
     )
     tokens = _in_usual_order(trainer.get_vocab(), len(given))
     if len(tokens) % TENSOR_MULTIPLE:
-        log.logger.warning(
-            "%d tokens: a multiple of %d makes the output layer faster on accelerators",
-            len(tokens),
-            TENSOR_MULTIPLE,
-        )
+        text = "%d tokens: a multiple of %d makes the output layer faster on accelerators"
+        log.logger.warning(text, len(tokens), TENSOR_MULTIPLE)
     digest = save_vocab(output, tokens)
-    facts = write_sidecar(output, TokenizerFacts(digest, digest, len(tokens), normalisation))
-    read = sum(Path(name).stat().st_size for name in inputs if not files.is_remote(name))
+    facts = TokenizerFacts(digest, digest, len(tokens), normalisation)
     return TrainedVocab(
         path=str(output),
-        facts=facts,
+        facts=write_sidecar(output, facts),
         tokens=len(tokens),
         sha256=digest,
-        bytes_read=read,
+        bytes_read=sum(Path(name).stat().st_size for name in inputs if not files.is_remote(name)),
         seconds=time.perf_counter() - started,
     )
+
+
+def _require_room(size: int, given: int, characters: int) -> None:
+    if size < given + characters:
+        raise UsageError(
+            f"--size {size} is too small: the text has {characters} different characters",
+            f"give at least {given + characters}",
+        )
 
 
 def _in_usual_order(ids: dict[str, int], given: int) -> list[str]:

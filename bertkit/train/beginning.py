@@ -203,10 +203,9 @@ class Beginning:
         if state is None or before is None:
             return
         old, new = before.steps(samples), self._task.config.steps(samples)
-        rates = [learning_rates(one, length)(state.step) for one, length in
-                 ((before, old), (self._task.config, new))]  # fmt: skip
+        rate_before = learning_rates(before, old)(state.step)
+        rate_now = learning_rates(self._task.config, new)(state.step)
         log.logger.warning(
-            "the run is prolonged from %s to %s steps: the learning rate at step %s was %.3g and"
-            " is now %.3g",
-            f"{old:,}", f"{new:,}", f"{state.step:,}", *rates,
-        )  # fmt: skip
+            f"the run is prolonged from {old:,} to {new:,} steps: the learning rate at step"
+            f" {state.step:,} was {rate_before:.3g} and is now {rate_now:.3g}"
+        )

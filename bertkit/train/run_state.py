@@ -188,8 +188,8 @@ def _prolonged(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
     """
     old, new = (values.get("max_steps") or 0 for values in (before, now))
     if 0 < old < new:
-        warm = [(values.get("warmup_steps"), values.get("warmup_proportion")) for values in
-                (before, now)]  # fmt: skip
+        names = ("warmup_steps", "warmup_proportion")
+        warm = [[values.get(name) for name in names] for values in (before, now)]
         derived = all(
             share is not None and steps == int(total * share)
             for (steps, share), total in zip(warm, (old, new), strict=True)

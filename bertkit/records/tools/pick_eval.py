@@ -80,15 +80,7 @@ def pick_eval(
     sources = [_open(name) for name in names]
     payloads = _way(sources)
     ends = list(itertools.accumulate(len(source) for source in sources))
-    if not ends[-1]:
-        raise DataError(f"no records in {names[0] if len(names) == 1 else f'{len(names)} files'}")
-    if ends[-1] < count:
-        log.logger.warning(
-            "%s records for --count %s: they are repeated, as by MLPerf's program; the set tells "
-            "no more than those records do",
-            f"{ends[-1]:,}",
-            f"{count:,}",
-        )
+    _check_number(ends[-1], count, names)
     known = {key: value for key, value in tokenizer.items() if key in _VOCABULARY}
     planned = Manifest(
         "pick-eval",
@@ -102,13 +94,10 @@ def pick_eval(
             log.logger.info("%s is complete already; nothing to do", output)
         else:
             manifest.state = "incomplete"
-            written = write_records(target, payloads(sources, _picked(ends, count)))
-            offsets = {OFFSETS: frame_offsets(str(target))}
-            index = write_own_index(target, {"records": written.records}, offsets)
-            meanings = _meanings(target, external=isinstance(sources[0], ExternalFile))
-            facts = {**written._asdict(), **index._asdict(), "digest": digest(meanings)}
+            picked = payloads(sources, _picked(ends, count))
+            facts = _write(target, picked, external=isinstance(sources[0], ExternalFile))
             manifest.outputs[NAME] = facts
-            manifest.stats = {"available": ends[-1], "records": written.records}
+            manifest.stats = {"available": ends[-1], "records": facts["records"]}
             manifest.state = "complete"
             manifest.write(output)
     facts = manifest.outputs[NAME]
@@ -121,6 +110,25 @@ def pick_eval(
         digest=facts["digest"],
         seconds=round(time.perf_counter() - started, 3),
     )
+
+
+def _check_number(available: int, count: int, names: Sequence[str]) -> None:
+    if not available:
+        raise DataError(f"no records in {names[0] if len(names) == 1 else f'{len(names)} files'}")
+    if available < count:
+        log.logger.warning(
+            f"{available:,} records for --count {count:,}: they are repeated, as by MLPerf's"
+            " program; the set tells no more than those records do"
+        )
+
+
+def _write(target: Path, payloads: Iterable[bytes], *, external: bool) -> dict[str, Any]:
+    """Write the records and their index; what the manifest says of them."""
+    written = write_records(target, payloads)
+    offsets = {OFFSETS: frame_offsets(str(target))}
+    index = write_own_index(target, {"records": written.records}, offsets)
+    meanings = _meanings(target, external=external)
+    return {**written._asdict(), **index._asdict(), "digest": digest(meanings)}
 
 
 def _open(name: str) -> RecordReader | ExternalFile:

@@ -173,24 +173,9 @@ def evaluate_checkpoints(
     if config.wait and Topology.from_environment().world > 1:
         raise ConfigError("--wait works in one process", "start it without torchrun")
     found = named_checkpoints(checkpoints, config.wait)
-    # --precision auto depends on the size of the model.
-    hidden_size = load_config(found[-1][1], config.model_config).hidden_size
     source = RecordSource(inputs)
     _require_vocabulary(config, source, [place for _, place in found])
-    shape = StepShape(
-        micro_batch_size=config.batch_size,
-        accumulation=1,
-        sequence_length=source.max_seq_length,
-        predictions=source.max_predictions_per_seq,
-        world=Topology.from_environment().world,
-    )
-    plan = StepPlan(
-        precision=chosen_precision(adapter, config.precision, hidden_size),
-        layout=config.layout,
-        shape=shape,
-        options=options,
-        training=False,
-    )
+    plan = _plan(config, adapter, source, found[-1][1])
     # Refuse unsupported settings before the device is started.
     refuse(adapter.validate(plan, OptimizerSpec()))
     adapter.start(options, distributed=True, process_timeout=config.process_timeout)
@@ -215,6 +200,25 @@ def evaluate_checkpoints(
         baseline=baseline,
         published=_published(qualities, source, config),
         seconds=time.perf_counter() - begin,
+    )
+
+
+def _plan(config: EvalConfig, adapter: Adapter, source: RecordSource, place: Path) -> StepPlan:
+    """What a step computes; the precision may depend on the size of the model."""
+    hidden_size = load_config(place, config.model_config).hidden_size
+    shape = StepShape(
+        micro_batch_size=config.batch_size,
+        accumulation=1,
+        sequence_length=source.max_seq_length,
+        predictions=source.max_predictions_per_seq,
+        world=Topology.from_environment().world,
+    )
+    return StepPlan(
+        precision=chosen_precision(adapter, config.precision, hidden_size),
+        layout=config.layout,
+        shape=shape,
+        options=options_of(config, adapter.caps.name),
+        training=False,
     )
 
 

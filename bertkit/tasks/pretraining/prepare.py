@@ -122,23 +122,8 @@ def prepare(
         check_lengths(records, config.model)
     _warn_of_phase_2(config, origins, source)
     steps = config.steps(len(source))
-    config = replace(
-        config,
-        max_steps=steps,
-        # Stages say themselves how the rate rises.
-        warmup_steps=config.warmup_steps if config.stage else config.warmup(steps),
-        epochs=None,
-        backend=adapter.caps.name,
-        layout=adapter.caps.layout(config.layout),
-        precision=chosen_precision(adapter, config.precision, config.model.hidden_size),
-    )
     config = _settled(config, adapter, steps)
-    wanted = config.micro_batch_size
-    if not wanted:
-        wanted = fitting_size(config, source, world, adapter.device_memory())
-    yields = is_preset(origins.get("micro_batch_size"))
-    size = micro_batch_size(config.global_batch_size, wanted, world, yields)
-    config = replace(config, micro_batch_size=size)
+    config = _with_micro_batch(config, adapter, source, origins)
     check_steps(config, steps)
     step_plan = make_step_plan(
         config, step_shape(config, sources, world), config.model, options_of(config, config.backend)
@@ -176,8 +161,31 @@ def _warn_of_phase_2(
         )
 
 
+def _with_micro_batch(
+    config: PretrainConfig, adapter: Adapter, source: SampleSource, origins: Mapping[str, str]
+) -> PretrainConfig:
+    """The configuration with a micro-batch that fits memory, batch and processes."""
+    world = Topology.from_environment().world
+    wanted = config.micro_batch_size
+    if not wanted:
+        wanted = fitting_size(config, source, world, adapter.device_memory())
+    yields = is_preset(origins.get("micro_batch_size"))
+    size = micro_batch_size(config.global_batch_size, wanted, world, yields)
+    return replace(config, micro_batch_size=size)
+
+
 def _settled(config: PretrainConfig, adapter: Adapter, steps: int) -> PretrainConfig:
-    """The configuration with what the backend derives of its own section for so many steps."""
+    """The configuration with what follows from the machine and the number of steps."""
+    config = replace(
+        config,
+        max_steps=steps,
+        # Stages say themselves how the rate rises.
+        warmup_steps=config.warmup_steps if config.stage else config.warmup(steps),
+        epochs=None,
+        backend=adapter.caps.name,
+        layout=adapter.caps.layout(config.layout),
+        precision=chosen_precision(adapter, config.precision, config.model.hidden_size),
+    )
     name, settle = adapter.caps.name, getattr(adapter, "settled_options", None)
     if settle is None:
         return config
