@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 
 from bertkit.errors import UsageError
-from bertkit.files import is_remote
 
 # Name as people give it to --backend → whose devices they are.
 _ACCELERATORS = {
@@ -60,7 +59,7 @@ def require_supported(command: str, words: Sequence[str]) -> None:
             raise UsageError(f"{accelerator('tpu')}; leave out {name}")
         if name in ("--output", "-o"):
             output = value if equals else following
-    if is_remote(output) and command not in _REMOTE_OUTPUT:
+    if "://" in output and command not in _REMOTE_OUTPUT:
         raise UsageError(remote_output(output, command))
 
 
