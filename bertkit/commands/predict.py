@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import asdict
 from typing import Any
 
 import click
 
+from bertkit import files
 from bertkit.commands import options
 from bertkit.tasks.squad.config import PredictConfig, settings_of_run
 
@@ -54,7 +56,7 @@ def command(question: str | None, passage: str | None, as_json: bool, **given: A
         if passage.startswith("@"):
             with open_binary(passage[1:]) as stream:
                 passage = stream.read().decode("utf-8-sig", "replace")
-        questions = [one_question(question, passage)]
+        questions = [one_question(_utf8(question), _utf8(passage))]
     with registry.get(config.backend) as adapter:
         result = predict(config, questions, adapter)
     if len(result.answers) == 1:
@@ -69,3 +71,8 @@ def command(question: str | None, passage: str | None, as_json: bool, **given: A
         text = log.table(("id", "probability", "answer"), several)
     following = f"bertkit finetune-squad --output {config.init_checkpoint} --predict-file DEV.json"
     options.finish(asdict(result), as_json, text, following)
+
+
+def _utf8(text: str) -> str:
+    """A word of the command line as UTF-8, whatever the locale made of its bytes."""
+    return os.fsencode(text).decode("utf-8", "replace") if not files.is_utf8(text) else text

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from bertkit.errors import DataError
-from bertkit.files import allow_open_files
-from bertkit.manifest import Manifest, require_complete
+from bertkit.files import allow_open_files, sha256_of
+from bertkit.manifest import NAME, Manifest, require_complete
 from bertkit.records.files.find import find_record_files
 from bertkit.records.files.open import open_records
 from bertkit.records.files.record_index import content_digest
+from bertkit.records.files.tfrecord_reader import checksums_digest
 from bertkit.records.files.unmasked import UnmaskedRules
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records
 
@@ -23,6 +24,10 @@ from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records
 WHOLE_BYTES = 64 << 20
 BLOCK_BYTES = 1 << 20
 BLOCKS = 32
+
+
+# Hash of a manifest → how it is computed.
+_HASHES: dict[str, Callable[[str], str]] = {"sha256": sha256_of, "crc_sha256": checksums_digest}
 
 
 class SampleReader(Protocol):
@@ -85,6 +90,7 @@ class RecordSource:
         if not len(self):
             raise DataError(f"no records in {', '.join(map(str, inputs))}")
         self.max_seq_length, self.max_predictions_per_seq = self._common_shape()
+        _check_contents(manifests)
         self.fingerprint = _fingerprint(self.paths, _known_hashes(manifests))
 
     def __len__(self) -> int:
@@ -163,13 +169,34 @@ def _check_sizes(manifests: dict[Path, Manifest]) -> None:
                 )
 
 
+def _check_contents(manifests: dict[Path, Manifest]) -> None:
+    """Refuse files that were replaced after their manifest was written.
+
+    Only files that are younger than the manifest are read, once: copies, or others of the
+    same size. What they hold is then known from their index.
+    """
+    for folder, manifest in manifests.items():
+        written = (folder / NAME).stat().st_mtime_ns
+        for name, facts in manifest.outputs.items():
+            path = folder / name
+            kind = next((kind for kind in _HASHES if kind in facts), None)
+            if not kind or not path.is_file() or path.stat().st_mtime_ns <= written:
+                continue
+            if content_digest(str(path), _HASHES[kind]) != facts[kind]:
+                raise DataError(
+                    f"{path} is not the file of its manifest: other bytes",
+                    f"run the same `bertkit {manifest.command}` command into a new folder, or put"
+                    " the file back",
+                )
+
+
 def _known_hashes(manifests: dict[Path, Manifest]) -> dict[str, str]:
     """Real path → hash of the files that manifests list: of all bytes, or of all checksums."""
     return {
         os.path.realpath(folder / name): str(facts[kind])
         for folder, manifest in manifests.items()
         for name, facts in manifest.outputs.items()
-        for kind in ("sha256", "crc_sha256")
+        for kind in _HASHES
         if kind in facts
     }
 

@@ -81,8 +81,9 @@ def save(
             torch.save(dict(stepper_state), stream)
         if vocab is not None:
             (folder / VOCAB).write_bytes(vocab)
-        if tokenizer is not None and tokenizer.normalisation:
-            tokenizer_files.write_config(folder, tokenizer)
+            # Without its vocabulary a tokenizer would load and know no word.
+            if tokenizer is not None and tokenizer.normalisation:
+                tokenizer_files.write_config(folder, tokenizer)
         # The last file, because it has the checksums of the others.
         write_state(folder, state)
     if keep_last:
@@ -125,22 +126,22 @@ def require_finite_run(
     what = named(found, len(weights)) if found else f"the optimizer's {', '.join(state[:3])}"
     last = latest(run)
     kept = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
+    again = "; run the same command again to go on from that checkpoint" if last else ""
     raise BertkitError(
         f"the training has diverged by step {step}: "
         + (f"{what} of the model" if found else f"{what} is not finite")
         + f"; nothing was saved, {kept}",
-        "lower --learning-rate, lengthen the warm-up, or use bf16 instead of fp16; run the same"
-        " command again to go on from that checkpoint",
+        "lower --learning-rate, lengthen the warm-up, or use bf16 instead of fp16" + again,
     )
 
 
-def in_run(run: str | Path) -> list[tuple[int, Path]]:
-    """(step, folder) of every complete checkpoint of a run, by step."""
+def in_run(run: str | Path, complete: bool = True) -> list[tuple[int, Path]]:
+    """(step, folder) of every complete checkpoint of a run, by step; or of every folder."""
     place = Path(run)
     found = []
     for path in place.iterdir() if place.is_dir() else ():
         match = _NAME.fullmatch(path.name)
-        if match and (path / WEIGHTS).is_file():
+        if match and ((path / WEIGHTS).is_file() or (path.is_dir() and not complete)):
             found.append((int(match[1]), path))
     return sorted(found)
 

@@ -144,3 +144,9 @@ class NonFiniteSteps:
         kept = self._last_checkpoint()
         where = f"the checkpoint {kept} is intact" if kept else "there is no checkpoint yet"
         return BertkitError(f"{what}; {where}", hint)
+
+
+def warn_of_no_update(left_out: LeftOut, steps: int) -> None:
+    """Say so where every step of a run was left out: the weights are those of its start."""
+    if steps and left_out.overflow_steps + left_out.skipped_steps >= steps:
+        log.logger.warning("nothing was learnt: all %d steps were left out; %s", steps, _ADVICE)

@@ -22,7 +22,7 @@ from bertkit.files import sync_path
 from bertkit.model.checkpoints.checksums import FILES
 from bertkit.model.checkpoints.finite import named, not_finite
 from bertkit.model.checkpoints.hf import load_weights
-from bertkit.model.checkpoints.run_state import STATE, find_damage, read_state
+from bertkit.model.checkpoints.run_state import STATE, WEIGHTS, find_damage, read_state
 from bertkit.train import checkpoint
 from bertkit.train.run_files import ABANDONED, CONFIG, DAMAGED, MACHINE, METRICS, REPLACED
 from bertkit.train.run_state import RunState, load_state
@@ -69,7 +69,7 @@ def find_resume_point(
         ConfigError: `overwrite` together with a checkpoint of the run itself.
     """
     place = Path(run)
-    found = checkpoint.in_run(place)
+    found = checkpoint.in_run(place, complete=False)
     if resume not in (AUTO, NEVER):
         return _named(place, Path(resume), overwrite)
     if overwrite:
@@ -169,7 +169,16 @@ def _problem(path: Path) -> str:
     """What is wrong with a checkpoint of the run; empty where nothing is."""
     if not (path / STATE).is_file():
         return f"{STATE} is missing"
-    return find_damage(path) or _not_finite(path)
+    if not (path / WEIGHTS).is_file():
+        return f"{WEIGHTS} is missing"
+    damage = find_damage(path)
+    if damage:
+        return damage
+    try:
+        load_state(path)
+    except DataError as error:
+        return error.message
+    return _not_finite(path)
 
 
 def _not_finite(path: Path) -> str:

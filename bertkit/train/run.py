@@ -36,6 +36,7 @@ from bertkit.train.agreement import held_by_main, together
 from bertkit.train.beginning import Beginning
 from bertkit.train.config import TrainingConfig
 from bertkit.train.metrics import MetricsFile, Recorder, Tracker
+from bertkit.train.nonfinite import warn_of_no_update
 from bertkit.train.profiling import ProfiledStepper, steps_to_profile
 from bertkit.train.resume import ResumePoint, make_way
 from bertkit.train.run_checkpoints import RunCheckpoints
@@ -180,9 +181,11 @@ class TrainingRun:
                 process_group=self.adapter.process_group,
                 peak_share=peak_share,
             )
-            return trainer.run(self.progress)
+            progress = trainer.run(self.progress)
         finally:
             recorder.close()
+        warn_of_no_update(progress.left_out, progress.step)
+        return progress
 
     def _write_facts(self, point: ResumePoint) -> None:
         """Settings and machine, by the main process alone, which makes way for them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -104,7 +104,10 @@ def load_state(checkpoint: str | Path) -> RunState:
     except TypeError as error:
         surplus = sorted(known.keys() - {item.name for item in fields(RunState)})
         hint = "a newer bertkit wrote it; resume with that one" if surplus else ""
-        raise DataError(f"{path}: not the state of a run ({error})", hint) from error
+        missing = [item.name for item in fields(RunState) if item.default is MISSING
+                   and item.default_factory is MISSING and item.name not in known]  # fmt: skip
+        what = f"without {', '.join(missing)}" if missing else f"with {', '.join(surplus)}"
+        raise DataError(f"{path}: not the state of a run, {what}", hint) from error
 
 
 def require_same(

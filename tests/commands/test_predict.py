@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from bertkit.commands import predict as predict_command
 from commands.test_finetune_squad import TEXT, place, words  # noqa: F401
 
 GOOD = '{"question": "a", "passage": "b"}'
@@ -99,3 +100,10 @@ def test_bad_lines_are_named(bertkit, place, monkeypatch, line, text):  # noqa: 
     result = bertkit("predict", "--init-checkpoint", place / "encoder", *LENGTHS)
     assert result.status == 3
     assert text in result.err
+
+
+def test_words_of_the_command_line_are_utf8_in_any_locale():
+    """In a locale without UTF-8 Python hands bytes over as lone surrogates."""
+    word = "Jos\u00e9".encode().decode("ascii", "surrogateescape")
+    assert predict_command._utf8(word) == "Jos\u00e9"
+    assert predict_command._utf8("Jos\u00e9 \U0001f389") == "Jos\u00e9 \U0001f389"

@@ -6,19 +6,23 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import synthetic
 
+from bertkit.data import record_source
 from bertkit.data.record_source import RecordSource
 from bertkit.data.text_source import TextSource
+from bertkit.errors import DataError
 from bertkit.manifest import Manifest, read_manifest
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.hdf5 import PACKED, PLAIN, Datasets, Hdf5Writer, open_file
 from bertkit.records.files.open import open_any_records
 from bertkit.records.files.record_index import FOLDER, index_path, write_own_index
+from bertkit.records.files.tfrecord import read_records, write_records
 from bertkit.records.make import make_records
 
 VOCAB = "bertkit-uncased-8k"
@@ -186,3 +190,33 @@ def test_texts_are_not_read_again(tmp_path, monkeypatch):
     monkeypatch.setattr("bertkit.data.text_source._make", None)
     assert TextSource([str(text)], config, VOCAB, tmp_path / "cache").fingerprint == before
     assert len(json.loads((tmp_path / "cache/digests.json").read_text())) == 1
+
+
+def test_a_file_that_was_replaced_by_one_of_the_same_size_is_refused(small, tmp_path):
+    place = tmp_path / "records"
+    shutil.copytree(small / "tfrecord", place)  # with the times of its files
+    RecordSource([str(place)])
+    path = next(place.glob("*.tfrecord"))
+    frames = list(read_records(path))
+    frames[20:-20] = frames[20:-20][::-1]  # the same first and last bytes
+    write_records(path, frames)
+    with pytest.raises(DataError, match="is not the file of its manifest"):
+        RecordSource([str(place)])
+
+
+def test_a_copy_is_read_once(small, tmp_path, monkeypatch):
+    place = tmp_path / "records"
+    shutil.copytree(
+        small / "tfrecord", place, copy_function=shutil.copyfile
+    )  # with times of its own
+    for path in place.rglob("*"):
+        later = 1 if path.name == "manifest.json" else 10
+        os.utime(path, ns=(later * 10**9, later * 10**9))
+    read = []
+    real = record_source.checksums_digest
+    count = {"crc_sha256": lambda path: read.append(path) or real(path)}
+    monkeypatch.setattr(record_source, "_HASHES", count)
+    sources = [RecordSource([str(place)]) for _ in range(3)]
+    assert len(read) == 1
+    original = RecordSource([str(small / "tfrecord")]).fingerprint
+    assert {source.fingerprint for source in sources} == {original}

@@ -20,7 +20,7 @@ from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.train import checkpoint
 from bertkit.train.metrics import read
-from bertkit.train.nonfinite import MOST_IN_A_ROW, LeftOut, NonFiniteSteps
+from bertkit.train.nonfinite import MOST_IN_A_ROW, LeftOut, NonFiniteSteps, warn_of_no_update
 
 GOOD = {"loss": 1.0, "grad_norm": 2.0, "tokens": 10.0}
 
@@ -193,3 +193,9 @@ def test_the_last_line_of_metrics_is_json_for_everybody(settings, monkeypatch):
     assert "NaN" not in text and "Infinity" not in text
     first = json.loads(text.splitlines()[0])
     assert first["loss"] is None and first["grad_norm"] is None
+
+
+@pytest.mark.parametrize(("left", "said"), [(6, True), (5, False), (0, False)])
+def test_a_run_of_which_every_step_was_left_out_says_so(caplog, left, said):
+    warn_of_no_update(LeftOut(overflow_steps=left // 2, skipped_steps=left - left // 2), 6)
+    assert ("nothing was learnt" in caplog.text) == said

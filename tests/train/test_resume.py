@@ -178,6 +178,8 @@ def flip(path):
 DAMAGE = {
     "model cut": lambda new, old: cut(new / "model.safetensors"),
     "model flipped": lambda new, old: flip(new / "model.safetensors"),
+    "model missing": lambda new, old: (new / "model.safetensors").unlink(),
+    "state of something else": lambda new, old: (new / "state.json").write_text('{"step": 6}'),
     "state cut": lambda new, old: cut(new / "state.json"),
     "state empty": lambda new, old: (new / "state.json").write_text(""),
     "state missing": lambda new, old: (new / "state.json").unlink(),

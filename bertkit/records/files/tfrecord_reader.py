@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -222,6 +223,15 @@ def frame_offsets(path: str) -> np.ndarray:
         DataError: no such file, empty, or damaged.
     """
     return _frame_offsets(path, _map(path))
+
+
+def checksums_digest(path: str) -> str:
+    """SHA-256 (hex) over the stored checksums of all records, see `WrittenExamples.crc_sha256`."""
+    data = _map(path)
+    # A frame ends with the checksum of its data.
+    ends = _frame_offsets(path, data)[1:]
+    places = ends[:, None] + np.arange(-4, 0)
+    return hashlib.sha256(data[places].tobytes()).hexdigest()
 
 
 def _frame_offsets(path: str, data: np.ndarray) -> np.ndarray:
