@@ -101,6 +101,7 @@ def toy(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_a_backend_of_another_package_trains(toy, tmp_path):
     synthetic.write(tmp_path / "train.tfrecord", 8, seed=1)
     shape = (

@@ -126,6 +126,7 @@ def test_extract_by_several_workers_goes_on(tmp_path, bertkit):
     assert identities(out, finished) == known, "a finished part was made again"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["hash", "mlperf", "lists"])
 def test_split_goes_on(tmp_path, bertkit, method):
     (tmp_path / "in").mkdir()

@@ -15,6 +15,7 @@ from bertkit.launch.command_lines import text
 from launch.planned import TRAIN, planned
 
 
+@pytest.mark.slow
 def test_torchrun_line_runs(tmp_path):
     """Two processes by the line that is printed; doctor joins no process group, so both talk."""
     line = planned("torchrun", ("doctor", "--json"), backend="cpu", devices=2, per_node=2,

@@ -29,6 +29,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_kill_at_random_times_leaves_whole_files_and_the_next_run_ends_the_same(tmp_path):
     source = tmp_path / "text"
     source.mkdir()

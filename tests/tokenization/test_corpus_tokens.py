@@ -165,6 +165,7 @@ alphabet = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.text(alphabet, max_size=80))
 @example("Σ\n\x85Σ\n")
 @settings(max_examples=400, deadline=None)
@@ -221,6 +222,7 @@ def test_a_line_longer_than_the_buffer(tmp_path, uncased):
     assert uncased.fast.tokenize_files([path]).sentence_count == 3
 
 
+@pytest.mark.slow
 def test_a_large_vocabulary_has_wider_tokens(tmp_path):
     vocab = small_vocab(*(f"w{number}" for number in range(70_000)), "##zz", "##q")
     assert token_dtype(vocab) is np.uint32

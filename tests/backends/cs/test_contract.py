@@ -142,6 +142,7 @@ def test_a_system_trains_as_the_cpu_backend_does(cstorch, cs_records, tmp_path, 
     assert cstorch.backends.csx.performance.micro_batch_size == "explore"
 
 
+@pytest.mark.slow
 @played
 def test_a_run_on_a_system_resumes_and_evaluates(cstorch, cs_settings, cs_records, tmp_path):
     options = {"cs": on_system(tmp_path), "precision": "bf16"}

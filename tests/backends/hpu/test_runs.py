@@ -180,6 +180,7 @@ def start(program, *words, world=2):
     return [(process.returncode, *end) for process, end in zip(processes, ends, strict=True)]
 
 
+@pytest.mark.slow
 def test_two_cards_of_one_run_train_what_the_cpu_trains(words, bertkit, tmp_path):
     """Through the command line, from mpirun's environment, on the lazy device."""
     more = ["--optimizer", "sgd", "--warmup-steps", "0", "--micro-batch-size", "2"]
@@ -195,6 +196,7 @@ def test_two_cards_of_one_run_train_what_the_cpu_trains(words, bertkit, tmp_path
     assert result["evaluation"] == pytest.approx(one.result["evaluation"], rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -11,6 +11,9 @@ from backends.torch import two_processes
 from backends.torch.two_processes import CLIP, RATE, STEPS, batches, make, weights
 from bertkit.backends.process_group import Topology
 
+# Two real processes: the slow suite.
+pytestmark = pytest.mark.slow
+
 
 def furthest(one, other):
     return max(float((one[name] - other[name]).abs().max()) for name in one)

@@ -20,6 +20,10 @@ from bertkit.backends.torch.lost_process import (
     is_lost_connection,
 )
 
+# Two real processes: the slow suite.
+pytestmark = pytest.mark.slow
+
+
 HERE = Path(__file__).parent
 
 

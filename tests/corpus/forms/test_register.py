@@ -50,6 +50,7 @@ def test_the_form_is_gone_after_the_block(bertkit, poems, tmp_path):
     assert "'haiku' is not one of 'auto'" in run.err
 
 
+@pytest.mark.slow
 def test_workers_know_the_form_too(poems, tmp_path):
     """They are fresh processes, which have registered nothing."""
     (tmp_path / "more").write_text(FILE + "4 word\n" * 150_000)

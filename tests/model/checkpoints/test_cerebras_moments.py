@@ -104,6 +104,7 @@ def test_damaged_files_give_one_error(tmp_path_factory, data):
         assert error.message
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     st.recursive(

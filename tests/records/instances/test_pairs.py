@@ -223,6 +223,7 @@ def test_one_document_and_one_token(tmp_path):
         check(*made_up(lengths, 40)[:2], config, made_up(lengths, 40)[2], tmp_path / "records")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole_words", [False, True])
 def test_large_vocabularies(tmp_path, whole_words):
     documents, text, vocab = made_up([[30, 20, 9], [100, 4], [7] * 20], 200_000)

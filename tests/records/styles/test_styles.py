@@ -67,6 +67,7 @@ def backwards():
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["jsonl", "tfrecord", "hdf5"])
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_registered_style_is_made_by_the_command_and_read_back(

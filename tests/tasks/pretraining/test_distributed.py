@@ -117,6 +117,7 @@ def test_two_processes_train_what_one_trains(calm, tmp_path, changes):
     assert load_state(result["checkpoint"]).world == 2
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_the_run_and_it_goes_on_bit_for_bit(settings, tmp_path):
     config = settings(max_steps=50, save_every=10, keep_last=0, output=str(tmp_path / "broken"))
     main, other = finish(start(config, tmp_path, struck=STRUCK.format(step=25, name="SIGKILL")))

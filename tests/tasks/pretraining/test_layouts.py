@@ -149,6 +149,7 @@ def graphs_after_each_step(source, rate, steps, budget, parts=False):
     return graphs
 
 
+@pytest.mark.slow
 # Of the meta device only: its nll_loss has no autograd kernel registered.
 @pytest.mark.filterwarnings("ignore:aten..nll_loss")
 @pytest.mark.parametrize("rate", [0.0, 0.1])
@@ -156,6 +157,7 @@ def test_constant_totals_compile_once(source, rate):
     assert graphs_after_each_step(source, rate, 3, budget_for(source, 12, 4, 1)) == [1] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:aten..nll_loss")
 def test_parts_compile_once_for_any_total_or_once_for_each(source):
     """Embeddings, heads, the last layer, and all other layers together."""
@@ -166,6 +168,7 @@ def test_parts_compile_once_for_any_total_or_once_for_each(source):
     assert found[-1] == 8 and found[0] < 8
 
 
+@pytest.mark.slow
 def test_batches_of_any_size_do_not_compile_once(source):
     """The test above could not fail if this one did."""
     assert graphs_after_each_step(source, 0.0, 1, None)[0] > 1

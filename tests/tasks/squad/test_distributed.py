@@ -84,6 +84,7 @@ def weights_of(result):
     return load_file(result["checkpoint"] + "/model.safetensors")
 
 
+@pytest.mark.slow
 def test_two_processes_train_and_answer_as_one_does(bertkit, words, tmp_path):
     one = bertkit(*words, "--output", tmp_path / "one")
     assert one.status == 0, one.err
