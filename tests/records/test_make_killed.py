@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 VOCAB = "bertkit-uncased-8k"
 PARTS = 12
 
