@@ -24,7 +24,7 @@ test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: $(READY) tensorflow
-	$(if $(wildcard $(TENSORFLOW)),BERTKIT_TENSORFLOW_PYTHON=$(abspath $(TENSORFLOW))) $(BIN)/python -m pytest -m slow
+	$(if $(wildcard $(TENSORFLOW)),BERTKIT_TENSORFLOW_PYTHON=$(abspath $(TENSORFLOW))) $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 # TensorFlow reads and writes what the slow tests compare with; it lives apart from everything else.
 # Where it has no build for this Python, those tests skip and say so.
