@@ -352,6 +352,7 @@ def words(config, number=0, after=1):
     return [sys.executable, "-c", program, "pretrain", *flags, *sets]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 75), (signal.SIGKILL, -9)])
 def test_a_run_ended_from_outside_goes_on_bit_for_bit(settings, tmp_path, number, status):
     config = settings(output=str(tmp_path / "cut"), max_steps=80, save_every=10)
