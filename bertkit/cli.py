@@ -20,6 +20,7 @@ import click
 from bertkit import __version__, log
 from bertkit.declined import require_supported
 from bertkit.errors import BertkitError
+from bertkit.standard_output import displayable
 
 # In the order of a whole job. A test compares the texts with the first line of each help.
 COMMANDS = {
@@ -235,8 +236,7 @@ def _report(message: str, hint: str, status: int, words: Sequence[str]) -> int:
     where = f" (process {number})" if number else ""
     lines = [f"Error{where}: {message}", *([f"Hint: {hint}"] if hint else [])]
     for line in lines:
-        # Names that are not UTF-8 hold what no stream can write.
-        click.echo(line.encode("utf-8", "backslashreplace").decode("utf-8"), err=True)
+        click.echo(displayable(line), err=True)
     if any(word == "--verbose" or _VERBOSE.fullmatch(word) for word in words):
         click.echo(traceback.format_exc(), err=True)
     return status

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
+from bertkit.standard_output import displayable
+
 T = TypeVar("T")
 
 logger = logging.getLogger("bertkit")
@@ -56,8 +58,7 @@ class _Stderr(logging.Handler):
                 return
             # Not every stream that stands for stderr shows names that are not UTF-8.
             encoding = getattr(stream, "encoding", None) or "utf-8"
-            text = self.format(record).encode(encoding, "backslashreplace").decode(encoding)
-            stream.write(text + "\n")
+            stream.write(displayable(self.format(record), encoding) + "\n")
             stream.flush()
         except Exception:
             self.handleError(record)

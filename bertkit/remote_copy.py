@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from bertkit import log
 from bertkit.errors import DataError
 from bertkit.files import is_remote, missing_protocol
+from bertkit.shared_cache import cache_folder
 from bertkit.temporary import temporary_path
 
 # What a checkpoint of one file, or of files with a common prefix, has beside it.
@@ -84,5 +84,4 @@ def _files(system: Any, root: str) -> list[str]:
 
 
 def _cache() -> Path:
-    place = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(place).expanduser() / "bertkit" / "checkpoints"
+    return cache_folder() / "checkpoints"

@@ -14,12 +14,18 @@ def write_line(text: str) -> None:
     """Write a line to standard output; characters that it cannot show become escapes."""
     if sys.stdout is None:  # closed by the caller
         return
-    # Names of files that are not UTF-8 hold lone surrogates, which UTF-8 cannot show either.
-    encoding = _encoding()
     if not takes_unicode():
         text = text.replace("\u2500", "-")  # the line of tables
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    sys.stdout.write(displayable(text, _encoding()) + "\n")
     sys.stdout.flush()
+
+
+def displayable(text: str, encoding: str = "utf-8") -> str:
+    """Text with escapes for what an encoding cannot show.
+
+    Names of files that are not UTF-8 hold lone surrogates, which UTF-8 cannot show either.
+    """
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _encoding() -> str:

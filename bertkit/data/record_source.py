@@ -182,7 +182,7 @@ def _check_contents(manifests: dict[Path, Manifest]) -> None:
             kind = next((kind for kind in _HASHES if kind in facts), None)
             if not kind or not path.is_file() or path.stat().st_mtime_ns <= written:
                 continue
-            if content_digest(str(path), _HASHES[kind]) != facts[kind]:
+            if content_digest(str(path), _HASHES[kind], kind) != facts[kind]:
                 raise DataError(
                     f"{path} is not the file of its manifest: other bytes",
                     f"run the same `bertkit {manifest.command}` command into a new folder, or put"

@@ -21,6 +21,7 @@ from llvmlite import binding
 from numba.core import config as numba_config
 from numba.core.options import DefaultOptions
 
+from bertkit import shared_cache
 from bertkit.log import logger
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -36,12 +37,11 @@ def has_feature(name: str) -> bool:
 
 def cache_folder() -> Path:
     """Where compiled kernels of exactly these sources are kept (not created here)."""
-    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parents[1].glob("**/kernels/*.py")):
         digest.update(source.read_bytes())
     kind = "portable" if PORTABLE else "native"
-    return Path(root) / "bertkit" / "kernels" / f"{digest.hexdigest()[:16]}-{kind}"
+    return shared_cache.cache_folder() / "kernels" / f"{digest.hexdigest()[:16]}-{kind}"
 
 
 def choose_cache() -> tuple[str | None, str]:

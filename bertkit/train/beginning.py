@@ -61,9 +61,7 @@ class Beginning:
         def by_main() -> ResumePoint:
             checkpoint.clean(self._folder)
             recover(self._folder, self._overwrite)
-            return find_resume_point(
-                self._folder, config.resume, overwrite=self._overwrite, same_run=self._same_run
-            )
+            return self._find()
 
         point = told_by_main(group, by_main)
         # What this process itself has in its folder; compared before anything is moved.
@@ -77,6 +75,13 @@ class Beginning:
             point = replace(point, checkpoint=own if own.is_dir() else None)
         self.point = point
         return point
+
+    def _find(self) -> ResumePoint:
+        """Where the run goes on; changes nothing."""
+        resume = self._task.config.resume
+        return find_resume_point(
+            self._folder, resume, overwrite=self._overwrite, same_run=self._same_run
+        )
 
     def _require_same(self, state: RunState) -> list[str]:
         task = self._task

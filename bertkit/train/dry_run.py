@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from bertkit.train import checkpoint
 from bertkit.train.beginning import Beginning
-from bertkit.train.resume import find_resume_point
 
 
 class DryRun(Beginning):
@@ -18,13 +15,7 @@ class DryRun(Beginning):
         Raises:
             DataError, ConfigError: as the run, before its first step.
         """
-        config = self._task.config
-        self.point = find_resume_point(
-            Path(config.output),
-            config.resume,
-            overwrite=self._overwrite,
-            same_run=self._same_run,
-        )
+        self.point = self._find()
         if self.point.checkpoint is None and self._task.start is None:
             return  # new weights, which cannot be wrong
         self.restore(self._task.make_model())

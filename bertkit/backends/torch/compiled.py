@@ -17,6 +17,7 @@ from torch import nn
 
 from bertkit.model.bert import Embeddings, EncoderLayer
 from bertkit.model.heads import BertForPreTraining
+from bertkit.shared_cache import cache_folder
 
 # Shapes that one part may be compiled for: totals, with and without gradients, last layer.
 _SHAPES = 64
@@ -39,7 +40,7 @@ def compile_parts(model: nn.Module, dynamic: bool, backend: str = "inductor") ->
         dynamic: kernels take any number of rows; otherwise there are some for each number.
         backend: of `torch.compile`.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bertkit"
+    cache = cache_folder()
     if _writable(cache):
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / "inductor"))
     torch._dynamo.config.recompile_limit = max(_SHAPES, torch._dynamo.config.recompile_limit)

@@ -36,6 +36,8 @@ LENGTH, PREDICTIONS = "max_seq_length", "max_predictions_per_seq"
 # What a scan of a file gives: facts, and columns of numbers.
 Scanned = tuple[dict[str, Any], dict[str, np.ndarray]]
 _CONTENT = "content"
+# Kinds of digests of a whole file, see `content_digest`.
+_DIGESTS = (_CONTENT, "sha256", "crc_sha256")
 _PROBED = 4096  # bytes at each end of a file that must be those that were indexed
 
 
@@ -62,8 +64,7 @@ def open_index(
         found = _find(path, needs, said=True)
         if found is None:
             facts, columns = scan()
-            known = {_CONTENT: content} if (content := _known_content(path)) else {}
-            found = _keep(path, {**facts, **known}, columns)
+            found = _keep(path, {**facts, **_known_content(path)}, columns)
     return found
 
 
@@ -96,23 +97,28 @@ def remove_orphans(folder: str | os.PathLike[str]) -> None:
             place.unlink(missing_ok=True)
 
 
-def content_digest(path: str, compute: Callable[[str], str]) -> str:
+def content_digest(path: str, compute: Callable[[str], str], kind: str = _CONTENT) -> str:
     """The digest of a file's content, computed once for as long as the file is unchanged.
 
     Unchanged means: its size, the time of its last change, and the bytes at its ends.
+
+    Args:
+        path: the file.
+        compute: path → digest.
+        kind: names what `compute` does; digests of several kinds are remembered apart.
     """
-    known = _known_content(path)
+    known = _known_content(path).get(kind)
     if known:
         return known
     with one_process_at_a_time(_home(path)):
-        known = _known_content(path)
+        known = _known_content(path).get(kind)
         if known:
             return known
         digest = compute(path)
         found = next(_valid(path), None)
         columns = {name: column.all() for name, column in found.columns.items()} if found else {}
         facts = found.facts if found else {"records": 0}
-        _keep(path, {**facts, _CONTENT: digest}, columns)
+        _keep(path, {**facts, **_known_content(path), kind: digest}, columns)
     return digest
 
 
@@ -120,12 +126,15 @@ def _find(path: str, needs: tuple[str, ...], said: bool = False) -> RecordIndex 
     return next((found for found in _valid(path, said) if found.has(needs)), None)
 
 
-def _known_content(path: str) -> str | None:
-    """The digest that an index of this very copy of a file knows."""
-    for found in _valid(path):
-        if _CONTENT in found.facts and "modified_ns" in found.facts:
-            return str(found.facts[_CONTENT])
-    return None
+def _known_content(path: str) -> dict[str, str]:
+    """The digests, by kind, that the indexes of this very copy of a file know."""
+    return {
+        kind: str(found.facts[kind])
+        for found in _valid(path)
+        if "modified_ns" in found.facts
+        for kind in _DIGESTS
+        if kind in found.facts
+    }
 
 
 def _valid(path: str, said: bool = False) -> Iterator[RecordIndex]:
