@@ -11,6 +11,7 @@ from bertkit.config import setting
 from bertkit.model.config import BertConfig
 from bertkit.records.config import RecordsConfig
 from bertkit.settings import FREE, ROUNDING, override
+from bertkit.tasks.pretraining.submission import Submission
 from bertkit.train.config import ComputeConfig, TrainingConfig, allow_other_vocab
 
 LAYOUTS = ("auto", "unpadded", "padded", "bucketed", "packed")
@@ -155,6 +156,7 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         default_factory=RecordsConfig, metadata={"options": RECORD_OPTIONS}
     )
     model: BertConfig = field(default_factory=BertConfig)
+    submission: Submission = field(default_factory=Submission, metadata={"on_resume": FREE})
 
     def steps(self, samples: int) -> int:
         """Optimizer steps of the whole run over so many records."""
