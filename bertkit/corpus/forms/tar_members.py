@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from bertkit.corpus.document import Found, RawDocument, Rejected, Unparsed
-from bertkit.corpus.forms.pubmed_xml import pmc_article
+from bertkit.corpus.forms.xml.articles import pmc_article
 from bertkit.corpus.lines import open_source, unpacked
 from bertkit.errors import DataError
 
@@ -57,7 +57,7 @@ class InnerArchive(Unparsed):
 def read_members(path: str, max_bytes: int) -> Iterator[Found | InnerArchive]:
     """Each plain file of an archive is a document; archives inside it come as they are.
 
-    Members named .nxml are articles of PubMed Central (pubmed_xml.py); others are text.
+    Members named .nxml are articles of PubMed Central (xml.articles); others are text.
 
     Args:
         path: a tar, plain or compressed (.xz, .gz, .bz2).

@@ -25,7 +25,7 @@ from bertkit.corpus.forms.mediawiki import UTF16
 from bertkit.corpus.forms.mediawiki.wikitext import plain_text
 from bertkit.corpus.forms.mediawiki.wikitext_fallback import parser
 from bertkit.corpus.forms.mediawiki.wikitext_rules import Site
-from bertkit.corpus.forms.xml_elements import elements
+from bertkit.corpus.forms.xml.elements import elements
 from bertkit.corpus.lines import PIECE, decompression_errors, head_of, refuse_bomb, unpacked
 from bertkit.files import open_binary
 
