@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from bertkit.corpus.document import Found
 from bertkit.corpus.forms.form import Form, ReadOptions
+from bertkit.corpus.raw_file import RawFile
 
 # The name of the first element, behind declarations, comments and a DOCTYPE.
 _ROOT = re.compile(
@@ -25,11 +26,11 @@ def is_pubmed(head: bytes) -> bool:
     return root_element(head) == b"PubmedArticleSet"
 
 
-def read_pubmed(path: str, options: ReadOptions) -> Iterator[Found]:
+def read_pubmed(file: RawFile, options: ReadOptions) -> Iterator[Found]:
     """The abstracts of a file; see `pubmed_xml.read_pubmed`."""
     from bertkit.corpus.forms import pubmed_xml
 
-    return pubmed_xml.read_pubmed(path, options.max_bytes)
+    return pubmed_xml.read_pubmed(file, options.max_bytes)
 
 
 FORM = Form(

@@ -11,19 +11,20 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
+from bertkit.codecs.packed_stream import PIECE
 from bertkit.corpus.document import RawDocument, Rejected, Skipped
 from bertkit.corpus.forms.xml_elements import elements
-from bertkit.corpus.lines import PIECE, open_source
+from bertkit.corpus.raw_file import RawFile, open_source
 
 # Shorter lines are labels and headings.
 SHORTEST = 30
 
 
-def read_pubmed(path: str, max_bytes: int) -> Iterator[RawDocument | Rejected | Skipped]:
+def read_pubmed(file: str | RawFile, max_bytes: int) -> Iterator[RawDocument | Rejected | Skipped]:
     """The abstracts of a baseline or update file, one paragraph per line of the abstract.
 
     Args:
-        path: .xml or .xml.gz.
+        file: .xml or .xml.gz.
         max_bytes: of the XML of a record; a larger one is rejected.
 
     Yields:
@@ -33,11 +34,11 @@ def read_pubmed(path: str, max_bytes: int) -> Iterator[RawDocument | Rejected | 
     Raises:
         DataError: the file cannot be read, or its compression is damaged.
     """
-    with open_source(path) as stream:
+    with open_source(file) as stream:
         blocks = iter(lambda: stream.read(PIECE), b"")
         found = elements(blocks, ("PubmedArticle", "DeleteCitation"), max_bytes)
         for number, blob in enumerate(found, start=1):
-            place = f"{path}, record {number}"
+            place = f"{file}, record {number}"
             if blob is None:
                 yield Rejected(place, f"more than {max_bytes:,} bytes, or never closed")
                 continue
@@ -52,15 +53,15 @@ def read_pubmed(path: str, max_bytes: int) -> Iterator[RawDocument | Rejected | 
                 yield _abstract(root, place)
 
 
-def read_pmc(path: str, max_bytes: int) -> Iterator[RawDocument | Rejected | Skipped]:
+def read_pmc(file: str | RawFile, max_bytes: int) -> Iterator[RawDocument | Rejected | Skipped]:
     """The one article of an .nxml file: title, abstract and the paragraphs of the body.
 
     Raises:
         DataError: the file cannot be read.
     """
-    with open_source(path) as stream:
+    with open_source(file) as stream:
         blob = stream.read(max_bytes + 1)
-    yield pmc_article(blob, path, max_bytes)
+    yield pmc_article(blob, str(file), max_bytes)
 
 
 def pmc_article(blob: bytes, place: str, max_bytes: int) -> RawDocument | Rejected | Skipped:
