@@ -217,13 +217,14 @@ def _make_mlperf(part: Part, splitter: Splitter) -> PartFacts:
 
 def _make_cerebras(part: Part) -> PartFacts:
     """A part in the very bytes of Cerebras' PubMed formatting, one article per line."""
-    from bertkit.corpus.forms.pubmed_xml import cerebras_article
+    from bertkit.corpus.cerebras_pubmed import cerebras_article, read_reference
 
     facts = PartFacts()
     with atomic_write(Path(part.folder) / part.name) as stream:
         writer = DocumentWriter(stream)
-        _, pieces = open_pieces(part.paths[0], part.config)
-        for found in parsed(pieces):
+        path = part.paths[0]
+        form = form_of(path, part.config).name
+        for found in read_reference(path, form, _max_bytes(part.config)):
             if not isinstance(found, RawDocument):
                 facts.leave_out(found, part.config.strict)
             if not isinstance(found, Rejected):

@@ -17,7 +17,7 @@ from typing import IO
 
 from bertkit.codecs.packed_stream import unpacked
 from bertkit.corpus.document import Found, RawDocument, Rejected, Unparsed
-from bertkit.corpus.forms.pubmed_xml import pmc_article
+from bertkit.corpus.forms.xml.articles import pmc_article
 from bertkit.corpus.raw_file import RawFile, open_source
 from bertkit.errors import DataError
 
@@ -58,7 +58,7 @@ class InnerArchive(Unparsed):
 def read_members(file: str | RawFile, max_bytes: int) -> Iterator[Found | InnerArchive]:
     """Each plain file of an archive is a document; archives inside it come as they are.
 
-    Members named .nxml are articles of PubMed Central (pubmed_xml.py); others are text.
+    Members named .nxml are articles of PubMed Central (xml.articles); others are text.
 
     Args:
         file: a tar, plain or compressed (.xz, .gz, .bz2).

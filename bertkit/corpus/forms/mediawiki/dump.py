@@ -26,7 +26,7 @@ from bertkit.corpus.forms.mediawiki import UTF16
 from bertkit.corpus.forms.mediawiki.wikitext import plain_text
 from bertkit.corpus.forms.mediawiki.wikitext_fallback import parser
 from bertkit.corpus.forms.mediawiki.wikitext_rules import Site
-from bertkit.corpus.forms.xml_elements import elements
+from bertkit.corpus.forms.xml.elements import elements
 from bertkit.corpus.raw_file import RawFile
 from bertkit.files import open_binary
 
