@@ -26,6 +26,7 @@ from bertkit.standard_output import displayable
 COMMANDS = {
     "download": "Download a corpus, vocabulary or question set, and verify its checksums.",
     "extract": "Turn a raw corpus into documents, one sentence per line.",
+    "clean": "Report duplicates, repetition and overlap with test sets; drop them by request.",
     "split": "Divide documents into train, valid and test parts.",
     "train-vocab": "Train a WordPiece vocabulary on text.",
     "make-records": "Write the masked, paired training instances of BERT as record files.",

@@ -15,7 +15,8 @@ from xml.etree.ElementTree import Element
 from bertkit.corpus.document import Found, RawDocument, Rejected, Skipped
 from bertkit.corpus.forms.xml.articles import parsed_article
 from bertkit.corpus.forms.xml.elements import elements
-from bertkit.corpus.forms.xml.source import open_xml, opened
+from bertkit.corpus.forms.xml.source import opened
+from bertkit.corpus.raw_file import RawFile
 from bertkit.errors import DataError
 
 # Shorter lines are labels and headings.
@@ -37,7 +38,7 @@ def read_reference(path: str, form: str, max_bytes: int) -> Iterator[Found]:
     Raises:
         DataError: the file cannot be read, or its compression is damaged.
     """
-    with open_xml(path) as stream:
+    with RawFile.of(path).open() as stream:
         if form == "pmc":
             yield _pmc(stream.read(max_bytes + 1), path, max_bytes)
         else:

@@ -24,6 +24,7 @@ from bertkit.corpus.document_names import name_line, names_beside
 from bertkit.corpus.forms.detect import detect_form
 from bertkit.corpus.forms.form import Form, ReadOptions, Span
 from bertkit.corpus.forms.text import FORM as TEXT
+from bertkit.corpus.raw_file import RawFile
 from bertkit.corpus.sentences import make_splitter, split_lines
 from bertkit.errors import DataError
 from bertkit.files import atomic_write
@@ -148,7 +149,7 @@ def open_pieces(
     options = ReadOptions(
         max_bytes=_max_bytes(config), span=span, namespaces=config.namespace_numbers()
     )
-    return form, form.read(path, options)
+    return form, form.read(RawFile.of(path), options)
 
 
 def documents_of(
@@ -166,10 +167,11 @@ def split_documents(
     pieces: Iterable[Piece], form: Form, splitter: Splitter
 ) -> Iterator[Document | Rejected | Skipped]:
     """The documents of these pieces of a file, cleaned and split into sentences."""
-    split = split_lines if form.one_sentence_per_line else splitter
     for found in parsed(pieces):
         if isinstance(found, RawDocument):
-            text = clean_document(found, titled=form.titled, escaped=form.escaped)
+            lines, titled, escaped = found.treatment or form.treatment
+            text = clean_document(found, titled=titled, escaped=escaped)
+            split = split_lines if lines else splitter
             yield Document(found.id, found.title, tuple(split(text)))
         else:
             yield found

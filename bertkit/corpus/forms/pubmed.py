@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bertkit.corpus.document import Piece
 from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.forms.xml.source import root_element
+from bertkit.corpus.raw_file import RawFile
 
 # The root elements of PubMed's files: sets of records, of today and of before 2017, or one.
 _ROOTS = {
@@ -25,14 +26,14 @@ def is_pubmed(head: bytes) -> bool:
     return root_element(head) in _ROOTS
 
 
-def read_pubmed(path: str, options: ReadOptions) -> Iterator[Piece]:
+def read_pubmed(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
     """The records of a file; see `xml.abstracts.read_records`."""
     from bertkit.corpus.forms.xml.abstracts import read_records
-    from bertkit.corpus.forms.xml.source import open_xml, opened
+    from bertkit.corpus.forms.xml.source import opened
 
-    with open_xml(path) as stream:
+    with file.open() as stream:
         root, blocks = opened(stream)
-        yield from read_records(blocks, root.decode(), path, options.max_bytes)
+        yield from read_records(blocks, root.decode(), str(file), options.max_bytes)
 
 
 FORM = Form(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import re
 from collections.abc import Iterator
 from itertools import chain
 from typing import IO
 
-from bertkit.corpus.lines import PIECE, decompression_errors, unpacked
+from bertkit.codecs.packed_stream import PIECE
 from bertkit.errors import DataError
-from bertkit.files import open_binary
 
 # First bytes of a file → its encoding; a mark of UTF-32 begins like one of UTF-16.
 _MARKS = (
@@ -91,17 +89,6 @@ def opened(stream: IO[bytes]) -> tuple[bytes, Iterator[bytes]]:
         head += block
     blocks = chain([head], iter(lambda: stream.read(PIECE), b""))
     return root_element(head), _recoded(blocks, encoding_of(head))
-
-
-@contextlib.contextmanager
-def open_xml(path: str) -> Iterator[IO[bytes]]:
-    """The bytes of a file, unpacked but not decoded.
-
-    Raises:
-        DataError: unreadable, or broken or cut-off compression.
-    """
-    with decompression_errors(path), open_binary(path) as raw, unpacked(raw, path) as stream:
-        yield stream
 
 
 def root_element(head: bytes) -> bytes:
