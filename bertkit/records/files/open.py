@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bertkit import files, log
 from bertkit.errors import DataError
-from bertkit.manifest import NAME, read_manifest
+from bertkit.manifest import manifest_path, read_manifest
 from bertkit.records.files import hdf5
 from bertkit.records.files.compressed_file import open_unpacked
 from bertkit.records.files.external_records import ExternalFile
@@ -115,10 +115,10 @@ def _first_payload(path: str) -> bytes:
 def _sizes_in_manifest(path: str) -> tuple[int, int] | None:
     """(L, P) of a file that make-records wrote."""
     folder = Path(path).parent
-    try:
-        changed = (folder / NAME).stat().st_mtime_ns
-    except OSError:
+    place = manifest_path(folder)
+    if place is None:
         return None
+    changed = place.stat().st_mtime_ns
     names, sizes = _names_and_sizes(folder, changed)
     return sizes if Path(path).name in names else None
 
