@@ -18,9 +18,10 @@ from bertkit import files, log
 from bertkit.errors import DataError, UsageError
 from bertkit.temporary import remove_leftovers
 from bertkit.tokenization.normalisation import UNCASED, Normalisation
+from bertkit.tokenization.text_encoding import not_utf8
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.tokenizer_files import write_sidecar
-from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, not_utf8, save_vocab
+from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, save_vocab
 from bertkit.tokenization.wordpiece import is_cjk, is_punctuation
 
 LIMIT_ALPHABET = 1000
@@ -160,6 +161,6 @@ def _blocks(inputs: Sequence[str]) -> Iterator[str]:
                 except UnicodeDecodeError as error:
                     line += blob.count(b"\n", 0, error.start)
                     place = offset + error.start
-                    raise not_utf8(name, line, place, blob[error.start]) from error
+                    raise not_utf8(name, line, place, blob, offset) from error
                 offset += len(blob)
                 line += len(lines)
