@@ -53,6 +53,8 @@ class Form:
         first_line: whether a first line that is not blank begins such a file; of a long line
             it gets the first bytes.
         reason: by what the functions above recognise it, for the line that says so.
+        describe: (raw file, first bytes as UTF-8, options) → more words for that line, such as
+            the key of the text; raises DataError for a file of this form that cannot be used.
         written_by: commands of bertkit whose output folders hold such files.
         container: a file of files; asked before the others, whose signatures could stand
             within its first member.
@@ -73,6 +75,7 @@ class Form:
     endings: tuple[str, ...] = ()
     first_line: Callable[[bytes], bool] | None = None
     reason: str = ""
+    describe: Callable[[RawFile, bytes, ReadOptions], str] | None = None
     written_by: tuple[str, ...] = ()
     container: bool = False
     keyed: bool = False
