@@ -58,10 +58,11 @@ def command(
       bertkit train-vocab --input data/split/train --output vocab.txt --size 30528
     """
     from bertkit import files
+    from bertkit.input_files import expand_inputs
     from bertkit.tokenization.normalisation import Normalisation
     from bertkit.tokenization.vocabulary_training import train_vocab
 
-    names = files.expand_inputs(inputs)
+    names = expand_inputs(inputs, leave_out=[output])
     result = train_vocab(
         names,
         output,

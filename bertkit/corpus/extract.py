@@ -107,7 +107,7 @@ def extract(
     started = time.perf_counter()
     with open_output_folder(output) as target:
         # Plan which files make which part, and hash the input.
-        files = list_inputs(inputs, prefix)
+        files = list_inputs(inputs, prefix, leave_out=[output])
         _check_needs(files, config)
         groups = _groups(files, config, part_bytes)
         planned = Manifest("extract", asdict(config), [_input_facts(group) for group in groups])
@@ -154,7 +154,7 @@ def plan(
     inputs: Sequence[str], output: str, config: ExtractConfig, prefix: str = ""
 ) -> dict[str, Any]:
     """What `extract` would do: counts of files, bytes and parts, and estimates."""
-    files = list_inputs(inputs, prefix)
+    files = list_inputs(inputs, prefix, leave_out=[output])
     total = sum(map(size_of, files))
     return {
         "files": len(files),
@@ -248,8 +248,7 @@ def _record(
     bar.update(done)
     for name, facts in results:
         # Write the manifest after every part: an interruption loses at most one.
-        manifest.outputs[name] = asdict(facts)
-        manifest.write(target.folder)
+        manifest.record(target.folder, {name: asdict(facts)}, whole=target.remote)
         target.keep(*filter(target.holds_here, (names_beside(name), name)))
         bar.update(1)
     bar.close()

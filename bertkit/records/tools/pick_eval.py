@@ -76,7 +76,7 @@ def pick_eval(
     """
     started = time.perf_counter()
     tokenizer = tokenizer_of(inputs)
-    names = find_record_files(inputs)
+    names = find_record_files(inputs, leave_out=[output])
     sources = [_open(name) for name in names]
     payloads = _way(sources)
     ends = list(itertools.accumulate(len(source) for source in sources))
