@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertkit import log
-from bertkit.corpus import forms
+from bertkit.corpus import forms, noticed
 from bertkit.corpus.chain_inputs import check_chain_input
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document_names import names_beside, remove_others
@@ -55,6 +55,7 @@ class ExtractResult:
     empty: int
     rejected: int
     skipped: dict[str, int]
+    noticed: noticed.Tally
     seconds: float
     up_to_date: bool
 
@@ -248,7 +249,9 @@ def _record(
     bar.update(done)
     for name, facts in results:
         # Write the manifest after every part: an interruption loses at most one.
-        manifest.outputs[name] = asdict(facts)
+        found = asdict(facts)
+        noticed.merge(manifest.stats.setdefault("noticed", {}), found.pop("noticed"))
+        manifest.outputs[name] = found
         manifest.write(target.folder)
         target.keep(*filter(target.holds_here, (names_beside(name), name)))
         bar.update(1)
@@ -306,7 +309,9 @@ def _result(
             skipped[kind] = skipped.get(kind, 0) + count
     if fresh:
         totals = {"parts": len(manifest.outputs), "files": files, "input_bytes": input_bytes}
-        manifest.stats = {**totals, **counts, "skipped": skipped, "seconds": round(seconds, 3)}
+        seen = noticed.most_frequent(manifest.stats.get("noticed", {}))
+        facts = {**totals, **counts, "skipped": skipped, "noticed": seen}
+        manifest.stats = {**facts, "seconds": round(seconds, 3)}
         manifest.state = "complete"
         manifest.write(output)
     return ExtractResult(
@@ -316,6 +321,7 @@ def _result(
         input_bytes=input_bytes,
         **counts,
         skipped=skipped,
+        noticed=manifest.stats.get("noticed", {}),
         seconds=round(seconds, 3) if fresh else 0.0,
         up_to_date=not fresh,
     )

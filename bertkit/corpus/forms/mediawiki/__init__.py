@@ -30,7 +30,7 @@ def read_mediawiki(path: str, options: ReadOptions) -> Iterator[Piece]:
     """The pages of a dump; see `dump.read_pages`."""
     from bertkit.corpus.forms.mediawiki.dump import read_pages
 
-    return read_pages(path, options.max_bytes, options.span, options.namespaces)
+    return read_pages(path, options)
 
 
 def spans_of(path: str, size: int) -> list[Span]:
