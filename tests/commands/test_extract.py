@@ -83,7 +83,7 @@ def test_templates_that_nothing_is_known_of_are_counted_and_listed(bertkit, tmp_
     assert table.splitlines() == [
         "count\tname\texample",
         "3\tEWZ\tDer Ort hat {{EWZ|DE|120}} Menschen und {{nowrap|5 km}} Wege.{{Anm",
-        "3\tmag\t Menschen und {{nowrap|5 km}} Wege.{{Anm|x}} Er {{mag|a|b}} sie.",
+        "3\tmag\tn und {{nowrap|5 km}} Wege.{{Anm|x}} Er {{mag|a|b}} sie.",
     ]
     again = bertkit(*given, "--report-templates")
     assert "up to date" in again.out

@@ -19,15 +19,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from bertkit.codecs.packed_stream import PIECE, decompression_errors, refuse_bomb
 from bertkit.corpus.document import Found, Noticed, RawDocument, Rejected, Skipped, Unparsed
 from bertkit.corpus.forms.form import ReadOptions, Span
 from bertkit.corpus.forms.mediawiki import UTF16
 from bertkit.corpus.forms.mediawiki.site import Site, is_redirect, site_of
 from bertkit.corpus.forms.mediawiki.wikitext import plain_text
 from bertkit.corpus.forms.mediawiki.wikitext_fallback import parser
-from bertkit.corpus.forms.xml_elements import elements
-from bertkit.corpus.lines import PIECE, decompression_errors, head_of, refuse_bomb, unpacked
+from bertkit.corpus.forms.xml.elements import elements
 from bertkit.corpus.noticed import UNKNOWN_TEMPLATE, WIKI
+from bertkit.corpus.raw_file import RawFile
 from bertkit.files import open_binary
 
 # A stream of bzip2 begins with its level and the digits of pi.
@@ -82,11 +83,11 @@ class Page(Unparsed):
             return (Rejected(self.place, f"not well-formed: {error}"),)
 
 
-def read_pages(path: str, options: ReadOptions) -> Iterator[Page | Noticed]:
+def read_pages(file: str | RawFile, options: ReadOptions) -> Iterator[Page | Noticed]:
     """The pages of a dump, after the name of its wiki, if it says that.
 
     Args:
-        path: .xml, also compressed (.bz2, .gz, .xz).
+        file: .xml, also compressed.
         options: how large a page may be, which span to read, which pages to take.
 
     Raises:
@@ -94,14 +95,15 @@ def read_pages(path: str, options: ReadOptions) -> Iterator[Page | Noticed]:
         MissingDependencyError: mwparserfromhell is not installed.
     """
     parser()
-    site = _site(path, options.variant, options.unknown_templates)
+    raw = RawFile.of(file)
+    site = _site(raw, options.variant, options.unknown_templates)
     if site.name:
         yield Noticed(WIKI, site.name)
     dump = Dump(site, frozenset(map(str, options.namespaces)))
     span = options.span
     within = f" from byte {span[0]}" if span else ""
-    for number, blob in enumerate(_pages(path, options.max_bytes, span), start=1):
-        yield Page(f"{path}, page {number}{within}", blob, dump)
+    for number, blob in enumerate(_pages(raw, options.max_bytes, span), start=1):
+        yield Page(f"{file}, page {number}{within}", blob, dump)
 
 
 def spans_of(path: str, size: int) -> list[Span]:
@@ -117,11 +119,12 @@ def spans_of(path: str, size: int) -> list[Span]:
     with open(path, "rb") as raw:
         total = raw.seek(0, 2)
         with contextlib.suppress(ValueError), mmap.mmap(raw.fileno(), 0, access=1) as view:
-            if path.lower().endswith(".bz2"):
+            packed = RawFile.of(path).compression()
+            if packed == "bzip2":
                 with bz2.BZ2File(path) as first:
                     coded = first.read(2) in UTF16
                 starts = [] if coded else [found.start() for found in _STREAM.finditer(view)]
-            elif path.lower().endswith(".xml") and view[:2] not in UTF16:
+            elif not packed and view[:2] not in UTF16:
                 starts = list(range(0, total, size))
             else:
                 starts = []
@@ -138,26 +141,28 @@ def _spans_between(starts: Sequence[int], size: int, total: int) -> list[Span]:
     return list(zip(ends, [*ends[1:], total], strict=True))
 
 
-def _site(path: str, variant: str = "", unknown: str = "drop") -> Site:
+def _site(file: RawFile, variant: str = "", unknown: str = "drop") -> Site:
     """The wiki, by the head of its dump."""
-    head = head_of(path, _HEAD, b"</namespaces>")
+    head = file.head(_HEAD, b"</namespaces>")
     text = head.decode(UTF16.get(head[:2], "utf-8"), "replace")
     return site_of(text, variant, unknown)
 
 
 @contextlib.contextmanager
-def _opened(path: str, span: Span | None) -> Iterator[IO[bytes]]:
-    with decompression_errors(path), contextlib.ExitStack() as stack:
-        raw = stack.enter_context(open_binary(path))
-        if span is not None:
-            raw.seek(span[0])
-        yield stack.enter_context(unpacked(raw, path))
+def _opened(file: RawFile, span: Span | None) -> Iterator[IO[bytes]]:
+    if span is None:
+        with file.open() as stream:
+            yield stream
+        return
+    with open_binary(file.path) as plain:
+        plain.seek(span[0])
+        yield plain
 
 
-def _blocks(path: str, span: Span | None) -> Iterator[bytes]:
+def _blocks(file: RawFile, span: Span | None) -> Iterator[bytes]:
     """The dump as UTF-8, in blocks of any size."""
-    packed = path.lower().endswith(".bz2")
-    raw = _unpacked_streams(path, span) if packed else _plain_blocks(path, span)
+    packed = file.compression() == "bzip2"
+    raw = _unpacked_streams(file.path, span) if packed else _plain_blocks(file, span)
     decoder, first = None, True
     for block in raw:
         if first and block[:2] in UTF16:
@@ -167,8 +172,8 @@ def _blocks(path: str, span: Span | None) -> Iterator[bytes]:
         yield decoder.decode(block).encode("utf-8", _PASS) if decoder else block
 
 
-def _plain_blocks(path: str, span: Span | None) -> Iterator[bytes]:
-    with _opened(path, span) as stream:
+def _plain_blocks(file: RawFile, span: Span | None) -> Iterator[bytes]:
+    with _opened(file, span) as stream:
         while block := stream.read(PIECE):
             yield block
 
@@ -205,11 +210,11 @@ def _unpacked_streams(path: str, span: Span | None) -> Iterator[bytes]:
             raise EOFError("the last stream does not end")
 
 
-def _pages(path: str, max_bytes: int, span: Span | None) -> Iterator[bytes | None]:
+def _pages(file: RawFile, max_bytes: int, span: Span | None) -> Iterator[bytes | None]:
     """The bytes of each page; None for one too large or without an end."""
     # Of a plain file only what begins before the end of the span belongs to it.
-    stop = span[1] - span[0] if span and not path.lower().endswith(".bz2") else None
-    return elements(_blocks(path, span), ("page",), max_bytes, stop)
+    stop = span[1] - span[0] if span and not file.compression() else None
+    return elements(_blocks(file, span), ("page",), max_bytes, stop)
 
 
 def _document(place: str, page: bytes, dump: Dump) -> Sequence[Found]:

@@ -48,7 +48,8 @@ _REDIRECTS = frozenset(
         doorverwijzing rinvia rinvio redirecionamento перенаправление перенапр
         omdirigering omdiriger patrz przekieruj tam 重定向 転送 リダイレクト 넘겨주기
         перенаправлення переадресація přesměruj presmeruj átirányítás ohjaus
-        uudelleenohjaus yönlendirme yönlendir đổi đổi_hướng alih تحويل تغییر_مسیر تغییرمسیر הפניה пренасочване виж
+        uudelleenohjaus yönlendirme yönlendir đổi đổi_hướng alih تحويل تغییر_مسیر تغییرمسیر הפניה
+        пренасочване виж
         преусмери preusmjeri
         preusmeri preusmeritev अनुप्रेषित पुनर्प्रेषित
         पुनर्निर्देशन redirecteaza redirecționează ανακατευθυνση suuna birzuzendu
