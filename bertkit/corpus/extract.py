@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertkit import log
-from bertkit.corpus import forms
+from bertkit.corpus import forms, noticed
 from bertkit.corpus.chain_inputs import check_chain_input
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document_names import names_beside, remove_others
@@ -55,6 +55,7 @@ class ExtractResult:
     empty: int
     rejected: int
     skipped: dict[str, int]
+    noticed: noticed.Tally
     seconds: float
     up_to_date: bool
 
@@ -255,6 +256,8 @@ def _record(
     # In the order of the parts, however they finished.
     names = (part.name for part in parts if part.name in manifest.outputs)
     manifest.outputs = {name: manifest.outputs[name] for name in names}
+    for found in manifest.outputs.values():  # kept by part until all of them are finished
+        noticed.merge(manifest.stats.setdefault("noticed", {}), found.pop("noticed", {}))
     remove_others(target.folder, manifest.outputs)
     _warn(manifest)
     if not _total(manifest, "documents"):
@@ -305,7 +308,9 @@ def _result(
             skipped[kind] = skipped.get(kind, 0) + count
     if fresh:
         totals = {"parts": len(manifest.outputs), "files": files, "input_bytes": input_bytes}
-        manifest.stats = {**totals, **counts, "skipped": skipped, "seconds": round(seconds, 3)}
+        seen = noticed.most_frequent(manifest.stats.get("noticed", {}))
+        facts = {**totals, **counts, "skipped": skipped, "noticed": seen}
+        manifest.stats = {**facts, "seconds": round(seconds, 3)}
         manifest.state = "complete"
         manifest.write(output)
     return ExtractResult(
@@ -315,6 +320,7 @@ def _result(
         input_bytes=input_bytes,
         **counts,
         skipped=skipped,
+        noticed=manifest.stats.get("noticed", {}),
         seconds=round(seconds, 3) if fresh else 0.0,
         up_to_date=not fresh,
     )
