@@ -26,6 +26,7 @@ from bertkit.standard_output import displayable
 COMMANDS = {
     "download": "Download a corpus, vocabulary or question set, and verify its checksums.",
     "extract": "Turn a raw corpus into documents, one sentence per line.",
+    "clean": "Report duplicates, repetition and overlap with test sets; drop them by request.",
     "split": "Divide documents into train, valid and test parts.",
     "train-vocab": "Train a WordPiece vocabulary on text.",
     "make-records": "Write the masked, paired training instances of BERT as record files.",
@@ -37,7 +38,7 @@ COMMANDS = {
     "report": "Draw the curves of one or several runs.",
     "finetune-squad": "Train, predict and score question answering on SQuAD files.",
     "predict": "Answer a question about a passage with a model fine-tuned on SQuAD.",
-    "convert": "Convert a checkpoint of another program for transformers or NVIDIA's programs.",
+    "convert": "Convert a checkpoint for transformers, TensorFlow or NVIDIA's programs.",
     "launch": "Print or write what starts a bertkit command on many devices.",
     "doctor": "Report what this machine can do and what is missing.",
 }

@@ -20,7 +20,7 @@ from bertkit.corpus.config import SplitConfig
 from bertkit.corpus.document import Document, DocumentWriter, RawDocument
 from bertkit.corpus.inputs import gather, list_inputs, read_list
 from bertkit.corpus.journal import Journal
-from bertkit.corpus.lines import open_source
+from bertkit.corpus.raw_file import open_source
 from bertkit.corpus.sentences import make_splitter
 from bertkit.errors import DataError, UsageError
 from bertkit.files import atomic_write, shard_name, size_of
@@ -274,11 +274,11 @@ def _mlperf_groups(files: Sequence[str], config: SplitConfig) -> list[list[str]]
         if config.parts > len(files):
             raise DataError(f"{config.parts} parts for {len(files)} files", "lower --parts")
         return [list(files[a:b]) for a, b in itertools.pairwise(ends)]
-    sizes = [_original_size(path) for path in files]
+    sizes = [original_size(path) for path in files]
     return gather(files, sizes, int(config.part_size * (1 << 20)))
 
 
-def _original_size(path: str) -> int:
+def original_size(path: str) -> int:
     """Size of the raw file that a part was made from; its own where nothing tells it."""
     place = Path(path)
     manifest = read_manifest(place.parent)
@@ -286,4 +286,6 @@ def _original_size(path: str) -> int:
         names: list[Any] = list(manifest.outputs)
         if place.name in names and len(names) == len(manifest.inputs):
             return int(manifest.inputs[names.index(place.name)]["bytes"])
+    if manifest is not None and manifest.command == "clean" and place.name in manifest.outputs:
+        return int(manifest.outputs[place.name]["raw_bytes"])
     return size_of(path)

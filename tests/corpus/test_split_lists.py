@@ -198,7 +198,7 @@ def test_parts_are_gathered_by_the_block_size_of_the_benchmark(tmp_path, monkeyp
         (tmp_path / f"docs/part-{i:02d}.txt").write_text(f"A{i}.\n\n")
     config = SplitConfig(method="mlperf", num_test_articles=1)
     for size, parts in [(1_045_468, 2), (1_045_470, 3)]:
-        monkeypatch.setattr(split_lists, "_original_size", lambda path, size=size: size)
+        monkeypatch.setattr(split_lists, "original_size", lambda path, size=size: size)
         result = split([str(tmp_path / "docs")], str(tmp_path / f"out{parts}"), config)
         assert result.splits["train"]["files"] == parts
     assert read_manifest(tmp_path / "out2").config["part_megabytes"] == 26.92

@@ -9,6 +9,6 @@ FORM = Form(
     name="sentences",
     help="already one per line",
     read=read_blocks,
-    written_by=("extract", "split"),
+    written_by=("extract", "clean", "split"),
     one_sentence_per_line=True,
 )

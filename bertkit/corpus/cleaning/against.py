@@ -1,0 +1,140 @@
+"""Collects the n-grams of evaluation texts, which no document should share with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bertkit.corpus.cleaning.characters import character_table
+from bertkit.corpus.cleaning.kernels.overlap import filter_of, text_ngrams
+from bertkit.corpus.cleaning.kernels.scan import FIRST_WORD, WORDS, room_for, scan
+from bertkit.corpus.config import ExtractConfig
+from bertkit.corpus.document import Document
+from bertkit.corpus.extract_part import documents_of
+from bertkit.corpus.lines import head_of, open_source
+from bertkit.corpus.sentences import split_lines
+from bertkit.errors import DataError
+from bertkit.files import read_json
+
+# A text of fewer words is not looked for: it may stand anywhere.
+FEWEST = 8
+
+
+class EvaluationNgrams(NamedTuple):
+    """The n-grams that are looked for.
+
+    Attributes:
+        sizes: the numbers of words that there are n-grams of.
+        keys: per size sorted uint64[n] hashes.
+        owners: per size int64[n], the first text that has the n-gram.
+        names: of the texts.
+        short: how many further texts had too few words.
+    """
+
+    sizes: tuple[int, ...]
+    keys: tuple[np.ndarray, ...]
+    owners: tuple[np.ndarray, ...]
+    names: tuple[str, ...]
+    short: int
+
+    def filters(self) -> tuple[np.ndarray, ...]:
+        """`overlap.filter_of` the keys of each size."""
+        return tuple(map(filter_of, self.keys))
+
+
+def collect_ngrams(files: Sequence[str], size: int) -> EvaluationNgrams:
+    """The n-grams of `size` words of these files; shorter texts count as a whole.
+
+    Raises:
+        DataError: a file cannot be read, or none holds a text that is long enough.
+    """
+    found: dict[int, tuple[list[np.ndarray], list[np.ndarray]]] = {}
+    names: list[str] = []
+    short = 0
+    for name, text in (item for path in files for item in evaluation_texts(path)):
+        words = words_of(text)
+        used = min(size, len(words))
+        if used < min(FEWEST, size):
+            short += 1
+            continue
+        out = np.empty(len(words), np.uint64)
+        count = text_ngrams(words, 0, len(words), used, out)
+        keys, owners = found.setdefault(used, ([], []))
+        keys.append(out[:count].copy())
+        owners.append(np.full(count, len(names)))
+        names.append(name)
+    if not found:
+        raise DataError(
+            f"--against: no text of {min(FEWEST, size)} words or more in {len(files)} files",
+            "give SQuAD files, text, JSON lines or sentence files",
+        )
+    sizes = tuple(sorted(found, reverse=True))
+    sorted_keys, first_owners = [], []
+    for used in sizes:
+        unique, firsts = np.unique(np.concatenate(found[used][0]), return_index=True)
+        sorted_keys.append(unique)
+        first_owners.append(np.concatenate(found[used][1])[firsts])
+    return EvaluationNgrams(sizes, tuple(sorted_keys), tuple(first_owners), tuple(names), short)
+
+
+def words_of(text: str) -> np.ndarray:
+    """uint64 hashes of the words of a text, as `scan` makes them."""
+    blob = (" ".join(text.split()) + "\n").encode("utf-8", "replace")
+    room, counts = room_for(len(blob)), np.zeros(4, np.int64)
+    scan(np.frombuffer(blob, np.uint8), len(blob), character_table(), room, counts)
+    if not counts[2]:
+        return np.empty(0, np.uint64)
+    first, count = int(room.documents[0, FIRST_WORD]), int(room.documents[0, WORDS])
+    return room.words[first : first + count].copy()
+
+
+def evaluation_texts(path: str) -> Iterator[tuple[str, str]]:
+    """(name, text) of every passage and question of a SQuAD file, or document of another file.
+
+    Raises:
+        DataError: it cannot be read; or JSON of another kind.
+    """
+    if _is_json_object(path):
+        yield from _squad_texts(path)
+        return
+    # Sentences are lines: nothing depends on where they end.
+    config = ExtractConfig(splitter="lines")
+    for found in documents_of(path, config, split_lines):
+        if isinstance(found, Document) and found.sentences:
+            yield found.id, " ".join(found.sentences)
+
+
+def _is_json_object(path: str) -> bool:
+    """True for a file that is one JSON object, not JSON lines."""
+    head = head_of(path, 4096).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not head.startswith(b"{"):
+        return False
+    if path.lower().endswith(".json"):
+        return True
+    with open_source(path) as stream:
+        return b'"data"' in head and not stream.readline(1 << 16).rstrip().endswith(b"}")
+
+
+def _squad_texts(path: str) -> Iterator[tuple[str, str]]:
+    content = read_json(path)
+    place = path
+    try:
+        for article in content["data"]:
+            for number, paragraph in enumerate(article["paragraphs"]):
+                place = f"{path}: {article.get('title', 'article')}, paragraph {number}"
+                yield place, _text(paragraph["context"])
+                for question in paragraph["qas"]:
+                    yield f"{place}, question {question['id']}", _text(question["question"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{place}: JSON, but not of SQuAD's form ({error})",
+            "--against takes SQuAD files, text, JSON lines and sentence files",
+        ) from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value
