@@ -38,7 +38,7 @@ COMMANDS = {
     "report": "Draw the curves of one or several runs.",
     "finetune-squad": "Train, predict and score question answering on SQuAD files.",
     "predict": "Answer a question about a passage with a model fine-tuned on SQuAD.",
-    "convert": "Convert a checkpoint of another program for transformers or NVIDIA's programs.",
+    "convert": "Convert a checkpoint for transformers, TensorFlow or NVIDIA's programs.",
     "launch": "Print or write what starts a bertkit command on many devices.",
     "doctor": "Report what this machine can do and what is missing.",
 }

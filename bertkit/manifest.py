@@ -3,6 +3,8 @@
 A command writes the manifest first, with state `incomplete`, adds each finished file to it,
 and sets state `complete` at the end. Running the same command on the same folder again
 resumes it or has nothing to do; another command or configuration is an error.
+
+A folder for a program that opens every file in it has its manifest below, in `.bertkit/`.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from bertkit.strict_json import json_text
 from bertkit.temporary import remove_leftovers
 
 NAME = "manifest.json"
+HIDDEN_FOLDER = ".bertkit"
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Manifest:
         replaces: files of an earlier run that go once this one is complete (--overwrite).
         state: `incomplete` or `complete`.
         versions: of bertkit, Python and its Unicode tables.
+        hidden: it lies in the folder's `.bertkit/`; not written down.
     """
 
     command: str
@@ -59,18 +63,37 @@ class Manifest:
             "unicode": unicodedata.unidata_version,
         }
     )
+    hidden: bool = False
 
-    def write(self, folder: str | Path) -> None:
-        """Write `manifest.json` into the folder, atomically."""
+    def as_dict(self) -> dict[str, Any]:
+        """What is written down, as plain values."""
         values = asdict(self)
+        del values["hidden"]
         if not self.replaces:
             del values["replaces"]
-        write_text(Path(folder) / NAME, json_text(values, indent=1, readable=True) + "\n")
+        return values
+
+    def write(self, folder: str | Path) -> None:
+        """Write `manifest.json` into the folder, atomically; one in the other place goes."""
+        visible, hidden = _places(folder)
+        place, other = (hidden, visible) if self.hidden else (visible, hidden)
+        write_text(place, json_text(self.as_dict(), indent=1, readable=True) + "\n")
+        other.unlink(missing_ok=True)
 
     @property
     def complete(self) -> bool:
         """True once all outputs are written."""
         return self.state == "complete"
+
+
+def _places(folder: str | Path) -> tuple[Path, Path]:
+    """Where the manifest of a folder may lie: in it, or hidden below it."""
+    return Path(folder) / NAME, Path(folder) / HIDDEN_FOLDER / NAME
+
+
+def manifest_path(folder: str | Path) -> Path | None:
+    """The manifest of a folder, in either place; None where there is none."""
+    return next((path for path in _places(folder) if path.is_file()), None)
 
 
 def read_manifest(folder: str | Path) -> Manifest | None:
@@ -79,12 +102,12 @@ def read_manifest(folder: str | Path) -> Manifest | None:
     Raises:
         DataError: there is one, but it is not a manifest.
     """
-    path = Path(folder) / NAME
-    if not path.is_file():
+    path = manifest_path(folder)
+    if path is None:
         return None
     values = read_json(path)
     try:
-        return Manifest(**values)
+        return Manifest(**values, hidden=path.parent.name == HIDDEN_FOLDER)
     except TypeError as error:
         raise DataError(f"{path}: not a bertkit manifest ({error})") from error
 
@@ -124,8 +147,8 @@ def working_folder(
     """
     with locked_folder(folder, planned.command):
         remove_leftovers(folder, owned=True, recursive=True)
-        path = Path(folder) / NAME
-        before = path.read_bytes() if path.is_file() else None
+        path = manifest_path(folder)
+        before = (path, path.read_bytes()) if path else None
         manifest = begin(folder, planned, overwrite, reads)
         try:
             yield manifest
@@ -133,7 +156,7 @@ def working_folder(
             # Bad input and the like; what was only interrupted is resumed from its manifest.
             undone = before is not None or isinstance(error, BertkitError)
             if undone and manifest is planned and not manifest.outputs:
-                _undo(path, before)
+                _undo(folder, before)
             raise
         if manifest.complete and manifest.replaces:
             _remove_replaced(Path(folder), manifest)
@@ -160,6 +183,9 @@ def begin(
     if found is not None and not compare(found, planned):
         # A run that itself began with --overwrite goes on; a complete one is made again.
         if not overwrite or (found.replaces and not found.complete):
+            if found.hidden != planned.hidden:  # as older versions placed it
+                found.hidden = planned.hidden
+                found.write(place)
             return found
     elif found is not None and not overwrite:
         raise DataError(
@@ -183,13 +209,17 @@ def _holds_files(place: Path) -> bool:
     return place.exists() and any(not path.name.startswith(".") for path in place.iterdir())
 
 
-def _undo(path: Path, before: bytes | None) -> None:
+def _undo(folder: str | Path, before: tuple[Path, bytes] | None) -> None:
     """Put the manifest back that a run which made nothing had replaced."""
-    if before is None:
-        path.unlink(missing_ok=True)
-        return
-    with atomic_write(path) as stream:
-        stream.write(before)
+    old = before[0] if before else None
+    if before:
+        with atomic_write(before[0]) as stream:
+            stream.write(before[1])
+    for place in _places(folder):
+        if place != old:
+            place.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not empty, or not there
+        (Path(folder) / HIDDEN_FOLDER).rmdir()
 
 
 def _own_names(place: Path, names: Iterable[str]) -> list[str]:

@@ -71,6 +71,8 @@ def _plan(preset: str, backend: str) -> list[str]:
         *f"pretrain --preset {preset} --backend {backend}".split(),
         *f"--input {length} --vocab {VOCAB} --output run --dry-run --no-mock".split(),
     ]
+    if preset == "mlperf":  # it says how often to evaluate, and up to which accuracy
+        words += ["--eval-input", str(length)]
     status, text = _run(words)
     parts = [_block(words, text)]
     if status:

@@ -51,6 +51,8 @@ class Caps:
         recomputes: activations can be computed again instead of kept.
         profiles: PyTorch's profiler sees its operations.
         skips_nonfinite: a step whose gradient is not finite changes no weight.
+        one_batch: a step is computed as one batch, whatever micro-batches it comes in, so only
+            a step of sequences of similar length saves padding.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Caps:
     recomputes: bool = False
     profiles: bool = False
     skips_nonfinite: bool = False
+    one_batch: bool = False
 
     def layout(self, wanted: str) -> str:
         """The batch layout asked for; the machine's best where it is `auto`."""

@@ -17,5 +17,9 @@ def masked_crc32c(data: bytes | bytearray | memoryview) -> int:
     The mask keeps the checksum of data that contains checksums meaningful; see
     tensorflow/core/lib/hash/crc32c.h.
     """
-    crc: int = crc32c(data)
+    return masked(crc32c(data))
+
+
+def masked(crc: int) -> int:
+    """A CRC-32C in that form."""
     return (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF

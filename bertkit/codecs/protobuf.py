@@ -52,6 +52,16 @@ def message_field(number: int, content: bytes) -> bytes:
     return bytes([number << 3 | _LENGTH_DELIMITED]) + encode_varint(len(content)) + content
 
 
+def varint_field(number: int, value: int) -> bytes:
+    """A field of a number of at least 0, number 1 to 15; nothing for 0, as proto3 has it."""
+    return bytes([number << 3 | _VARINT]) + encode_varint(value) if value else b""
+
+
+def fixed32_field(number: int, value: int) -> bytes:
+    """A field of 32 bits, number 1 to 15; nothing for 0."""
+    return bytes([number << 3 | _FOUR_BYTES]) + value.to_bytes(4, "little") if value else b""
+
+
 def read_fields(
     data: bytes, at: int = 0, end: int | None = None
 ) -> Iterator[tuple[int, int | Range]]:

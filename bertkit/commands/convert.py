@@ -1,4 +1,4 @@
-"""`bertkit convert`: converts a checkpoint for transformers or for NVIDIA's programs."""
+"""`bertkit convert`: converts a checkpoint for transformers, TensorFlow or NVIDIA's programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TARGETS = "; ".join(f"{row.name}: {row.target}" for row in formats.targets())
 _MULTIPLES = ", ".join(
     f"{row.vocab_multiple} for {row.name}" for row in formats.targets() if row.vocab_multiple > 1
 )
-_HELP = f"""Convert a checkpoint of another program for transformers or NVIDIA's programs.
+_HELP = f"""Convert a checkpoint for transformers, TensorFlow or NVIDIA's programs.
 
 INPUT: a checkpoint, or a folder that holds one, in one of these formats. {_READABLE}. A
 TensorFlow checkpoint is named by its prefix or by any of its files.
@@ -27,6 +27,7 @@ Example:
   bertkit convert uncased_L-12_H-768_A-12/bert_model.ckpt --check
   bertkit convert uncased_L-12_H-768_A-12/bert_model.ckpt --output models/bert-base
   bertkit convert runs/phase2/step-0001000 --to nvidia --output models/for-habana
+  bertkit convert runs/phase2/step-0001000 --to tf1 --output models/for-google
 """
 
 
@@ -90,7 +91,8 @@ Example:
     "--allow-unexpected",
     multiple=True,
     metavar="PATTERN",
-    help="Unknown tensors of INPUT that may be left out; repeatable.",
+    help="Tensors that may be left out: unknown ones of INPUT, and those that --to has no place "
+    "for; repeatable.",
 )
 @click.option(
     "--license",

@@ -9,14 +9,22 @@ from __future__ import annotations
 import abc
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import IO, Any
+from dataclasses import dataclass, replace
+from typing import IO, Any, NamedTuple
 
-from bertkit.corpus.lines import open_source
+from bertkit.corpus.raw_file import open_source
 from bertkit.errors import DataError
 
 # A sentence of this size is a file that is not in the form.
 MAX_LINE = 16 << 20
+
+
+class Treatment(NamedTuple):
+    """What becomes of the text of a form; see `bertkit.corpus.forms.form.Form`."""
+
+    one_sentence_per_line: bool = False
+    titled: bool = False
+    escaped: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,11 +35,14 @@ class RawDocument:
         id: what names it in messages: the source's own id, or file and place in it.
         title: may be empty.
         text: lines separated by a newline, paragraphs by a blank line.
+        treatment: that of its form, where this is not the form of the whole file: members of
+            archives have forms of their own. None: the file's.
     """
 
     id: str
     title: str
     text: str
+    treatment: Treatment | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,35 @@ class Unparsed(abc.ABC):
 
 
 Piece = Found | Unparsed
+
+
+@dataclass(frozen=True)
+class _Treated(Unparsed):
+    """An unparsed piece whose documents have a treatment of their own."""
+
+    piece: Unparsed
+    treatment: Treatment
+
+    @property
+    def size(self) -> int:
+        return self.piece.size
+
+    def documents(self) -> Iterator[Found]:
+        for found in self.piece.documents():
+            yield _treated(found, self.treatment)
+
+
+def treated(piece: Piece, treatment: Treatment) -> Piece:
+    """The piece, whose documents keep their form's treatment wherever they are taken from."""
+    if isinstance(piece, Unparsed):
+        return _Treated(piece, treatment)
+    return _treated(piece, treatment)
+
+
+def _treated(found: Found, treatment: Treatment) -> Found:
+    if isinstance(found, RawDocument) and found.treatment is None:
+        return replace(found, treatment=treatment)
+    return found
 
 
 def parsed(pieces: Iterable[Piece]) -> Iterator[Found]:

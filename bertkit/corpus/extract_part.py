@@ -24,6 +24,7 @@ from bertkit.corpus.document_names import name_line, names_beside
 from bertkit.corpus.forms.detect import detect_form
 from bertkit.corpus.forms.form import Form, ReadOptions, Span
 from bertkit.corpus.forms.text import FORM as TEXT
+from bertkit.corpus.raw_file import RawFile
 from bertkit.corpus.sentences import make_splitter, split_lines
 from bertkit.errors import DataError
 from bertkit.files import atomic_write
@@ -148,7 +149,7 @@ def open_pieces(
     options = ReadOptions(
         max_bytes=_max_bytes(config), span=span, namespaces=config.namespace_numbers()
     )
-    return form, form.read(path, options)
+    return form, form.read(RawFile.of(path), options)
 
 
 def documents_of(
@@ -166,10 +167,11 @@ def split_documents(
     pieces: Iterable[Piece], form: Form, splitter: Splitter
 ) -> Iterator[Document | Rejected | Skipped]:
     """The documents of these pieces of a file, cleaned and split into sentences."""
-    split = split_lines if form.one_sentence_per_line else splitter
     for found in parsed(pieces):
         if isinstance(found, RawDocument):
-            text = clean_document(found, titled=form.titled, escaped=form.escaped)
+            lines, titled, escaped = found.treatment or form.treatment
+            text = clean_document(found, titled=titled, escaped=escaped)
+            split = split_lines if lines else splitter
             yield Document(found.id, found.title, tuple(split(text)))
         else:
             yield found
@@ -215,13 +217,14 @@ def _make_mlperf(part: Part, splitter: Splitter) -> PartFacts:
 
 def _make_cerebras(part: Part) -> PartFacts:
     """A part in the very bytes of Cerebras' PubMed formatting, one article per line."""
-    from bertkit.corpus.forms.pubmed_xml import cerebras_article
+    from bertkit.corpus.cerebras_pubmed import cerebras_article, read_reference
 
     facts = PartFacts()
     with atomic_write(Path(part.folder) / part.name) as stream:
         writer = DocumentWriter(stream)
-        _, pieces = open_pieces(part.paths[0], part.config)
-        for found in parsed(pieces):
+        path = part.paths[0]
+        form = form_of(path, part.config).name
+        for found in read_reference(path, form, _max_bytes(part.config)):
             if not isinstance(found, RawDocument):
                 facts.leave_out(found, part.config.strict)
             if not isinstance(found, Rejected):

@@ -20,7 +20,7 @@ from bertkit.corpus.config import SplitConfig
 from bertkit.corpus.document import Document, DocumentWriter, RawDocument
 from bertkit.corpus.inputs import gather, list_inputs, read_list
 from bertkit.corpus.journal import Journal
-from bertkit.corpus.lines import open_source
+from bertkit.corpus.raw_file import open_source
 from bertkit.corpus.sentences import make_splitter
 from bertkit.errors import DataError, UsageError
 from bertkit.files import atomic_write, shard_name, size_of

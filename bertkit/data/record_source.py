@@ -12,7 +12,7 @@ import numpy as np
 
 from bertkit.errors import DataError
 from bertkit.files import allow_open_files, sha256_of
-from bertkit.manifest import NAME, Manifest, require_complete
+from bertkit.manifest import Manifest, manifest_path, require_complete
 from bertkit.records.files.find import find_record_files
 from bertkit.records.files.open import open_records
 from bertkit.records.files.record_index import content_digest
@@ -176,7 +176,8 @@ def _check_contents(manifests: dict[Path, Manifest]) -> None:
     same size. What they hold is then known from their index.
     """
     for folder, manifest in manifests.items():
-        written = (folder / NAME).stat().st_mtime_ns
+        place = manifest_path(folder)
+        written = place.stat().st_mtime_ns if place else 0
         for name, facts in manifest.outputs.items():
             path = folder / name
             kind = next((kind for kind in _HASHES if kind in facts), None)

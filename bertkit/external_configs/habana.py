@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bertkit.errors import ConfigError
 from bertkit.external_configs import habana_squad, jobs
 from bertkit.external_configs.google import SIZE_KEYS, named_sizes
 from bertkit.external_configs.habana_flags import (
@@ -46,6 +47,9 @@ def read(source: str, text: str, choice: str = "") -> Translation:
     Raises:
         ConfigError: there is no such command, or it cannot be parsed.
     """
+    first = jobs.all_of(source, text)[:1]
+    if not choice and first:
+        refuse_namesakes(source, first[0])  # rather than ask which of many is meant
     return translated(source, jobs.find(source, text, choice))
 
 
@@ -53,14 +57,46 @@ def translated(source: str, command: jobs.TrainingCommand) -> Translation:
     """Translate the flags of a training command.
 
     Raises:
-        ConfigError: its number of cards cannot be known, or its batch cannot be divided.
+        ConfigError: it is another program of the same name, its number of cards cannot be known,
+            or its batch cannot be divided.
     """
+    refuse_namesakes(source, command)
     if command.program == habana_squad.PROGRAM:
         return habana_squad.translated(source, command)
     found, facts = read_flags(source, TITLE, command, TABLE, DEFAULTS)
     found.add_fixed(PROGRAM, ALWAYS)
     _reductions(found, facts)
     return found
+
+
+# Flags that only other programs called run_pretraining.py or run_squad.py have.
+_NAMESAKES = {
+    "config": (
+        "Graphcore's",
+        "the settings are in the preset that --config names: give that file,"
+        " --config configs_pretraining.yml:NAME, and what the command adds as bertkit's flags",
+    ),
+    "bert_config_file": (
+        "Google's or MLPerf's",
+        "give --config bert_config.json and its other flags by the names in the page"
+        " coming-from.md of the documentation",
+    ),
+}
+
+
+def refuse_namesakes(source: str, command: jobs.TrainingCommand) -> None:
+    """Refuse a command for another system's program of the same name.
+
+    Raises:
+        ConfigError: says whose it is, and what to give instead.
+    """
+    flags = {word[2:].partition("=")[0] for word in command.arguments if word.startswith("--")}
+    for flag, (whose, hint) in _NAMESAKES.items():
+        if flag in flags and flag.replace("-", "_") not in TABLE | habana_squad.TABLE:
+            place = f"{source}:{command.line}" if command.line else source
+            raise ConfigError(
+                f"{place}: --{flag} is a flag of {whose} {command.program}, not of Habana's", hint
+            )
 
 
 def _reductions(found: Translation, facts: Facts) -> None:

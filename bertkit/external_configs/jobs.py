@@ -109,7 +109,7 @@ def find(source: str, text: str, choice: str = "") -> TrainingCommand:
     Raises:
         ConfigError: there is none, or there are several and `choice` names none of them.
     """
-    found = [item for script in _scripts(text) for item in _training(source, script)]
+    found = all_of(source, text)
     if not found:
         raise ConfigError(
             f"{source}: runs none of the programs whose flags bertkit translates"
@@ -129,6 +129,11 @@ def find(source: str, text: str, choice: str = "") -> TrainingCommand:
             f"name one by its number: --config {source}:1",
         )
     return found[int(choice or 1) - 1]
+
+
+def all_of(source: str, text: str) -> list[TrainingCommand]:
+    """All training commands of a file, in its order; arguments and errors as `find`."""
+    return [item for script in _scripts(text) for item in _training(source, script)]
 
 
 def of_document(document: Mapping[str, Any]) -> list[TrainingCommand]:

@@ -20,7 +20,8 @@ from bertkit.manifest import Manifest, describe_inputs, require_complete, workin
 from bertkit.pool import check_executor, run_tasks, worker_count
 from bertkit.records import styles
 from bertkit.records.config import RecordsConfig
-from bertkit.records.shards import Shard, plan_shards
+from bertkit.records.files.names import opens_all, reader_remarks
+from bertkit.records.shards import Shard, plan_shards, shards_of_0_1
 from bertkit.records.styles.style import FinishedFolder, RecordStyle
 from bertkit.records.vocabulary import facts_of, opened
 from bertkit.tokenization.vocabulary import Vocab
@@ -90,7 +91,8 @@ def make_records(
     Args:
         config: the settings.
         inputs: sentence files, globs, folders or `@list.txt`.
-        output: folder to fill; `manifest.json` in it says what it holds.
+        output: folder to fill; `manifest.json` in it says what it holds (of packs in HDF5,
+            `.bertkit/manifest.json`: their program opens every file of the folder).
         vocab: vocabulary file, or the name of one that ships with bertkit.
         workers: processes, one per core for 0; the bytes do not depend on it.
         overwrite: replace what another run left in the folder.
@@ -126,6 +128,8 @@ def make_records(
         _finish(manifest, place, names, words)
         beside = {"inputs": inputs, "text_files": len(names), "vocab": words.path, "prefix": prefix}
         _write_beside(manifest, config, place, **beside)
+    for remark in reader_remarks(manifest.outputs, config):
+        log.logger.warning("%s", remark)
     remove_orphans(place)
     spent = time.perf_counter() - started
     return _result(manifest, place, config=config, vocab_size=len(words), made=made, seconds=spent)
@@ -139,6 +143,7 @@ def _planned(
         _deciding(config, words, limit),
         inputs=describe_inputs(names, worker_count(workers, len(names))),
         tokenizer=facts_of(config, words).as_dict(),
+        hidden=opens_all(config),
     )
 
 
@@ -190,9 +195,18 @@ def _missing_tasks(
             folder=str(place),
             styles=styles.registered(),
         )
-        for shard in plan_shards(names, config)
+        for shard in _shards(manifest, names, config)
         if not _done(shard, manifest)
     ]
+
+
+def _shards(manifest: Manifest, names: Sequence[str], config: RecordsConfig) -> list[Shard]:
+    """The shards of a run; one that an older bertkit began goes on with its names of files."""
+    shards = plan_shards(names, config)
+    known = manifest.outputs.keys() | set(manifest.stats.get("empty", ()))
+    if known and known.isdisjoint(name for shard in shards for name in shard.outputs):
+        return shards_of_0_1(names, config)
+    return shards
 
 
 def _write_beside(manifest: Manifest, config: RecordsConfig, place: Path, **facts: Any) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from bertkit.files import shard_name
 from bertkit.records.config import RecordsConfig
 
 
@@ -21,18 +22,34 @@ def plan_shards(names: Sequence[str], config: RecordsConfig) -> list[Shard]:
 
     per-file: `part-3.txt` gives `part-3.tfrecord`; a name that occurs again, in another
     folder, gets `-2`, `-3` and so on in the order of the inputs. one-corpus: all files
-    together give `records-00000-of-0000N.tfrecord` and so on, or what the style calls them.
+    together give `records-00000-of-0000N.tfrecord` and so on. Or what the style calls them.
     """
+    style = config.record_style
     if config.one_corpus:
-        return [Shard(list(names), config.record_style.file_names(config))]
-    taken: set[str] = set()
-    shards = []
-    for name in names:
-        stem = os.path.basename(name).removesuffix(".txt")
-        candidate, count = stem + config.suffix, 1
+        return [Shard(list(names), style.file_names(config))]
+    stems = [style.stem(os.path.basename(name).removesuffix(".txt"), config) for name in names]
+    found = distinct(stems, config.suffix)
+    return [Shard([name], [output]) for name, output in zip(names, found, strict=True)]
+
+
+def shards_of_0_1(names: Sequence[str], config: RecordsConfig) -> list[Shard]:
+    """The same shards with the names that bertkit 0.1 gave HDF5 files and JSON lines."""
+    suffix = f".{config.file_format}"
+    if config.one_corpus:
+        count = range(config.outputs)
+        return [Shard(list(names), [shard_name("records", n, len(count), suffix) for n in count])]
+    stems = [os.path.basename(name).removesuffix(".txt") for name in names]
+    found = distinct(stems, suffix)
+    return [Shard([name], [output]) for name, output in zip(names, found, strict=True)]
+
+
+def distinct(stems: Sequence[str], suffix: str) -> list[str]:
+    """File names, of which a stem that occurs again gets `-2`, `-3` and so on."""
+    taken: dict[str, None] = {}
+    for stem in stems:
+        candidate, count = stem + suffix, 1
         while candidate in taken:
             count += 1
-            candidate = f"{stem}-{count}{config.suffix}"
-        taken.add(candidate)
-        shards.append(Shard([name], [candidate]))
-    return shards
+            candidate = f"{stem}-{count}{suffix}"
+        taken[candidate] = None
+    return list(taken)

@@ -158,6 +158,12 @@ class Recorder:
         for tracker in self._trackers:
             tracker.log(step, kind, numbers)
 
+    def begin_evaluation(self, step: int) -> None:
+        """Tell the trackers that want to know when an evaluation begins, after so many updates."""
+        for tracker in self._trackers:
+            if begin := getattr(tracker, "begin_evaluation", None):
+                begin(step)
+
     def close(self) -> None:
         """Close the file and the trackers."""
         if self._lines:

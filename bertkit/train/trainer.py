@@ -294,6 +294,7 @@ class Trainer:
 
     def _evaluate(self, progress: Progress) -> None:
         assert self.evaluate is not None
+        self.recorder.begin_evaluation(progress.step)
         numbers = self.evaluate()
         progress.evaluation = numbers
         self._record(progress, "eval", numbers)

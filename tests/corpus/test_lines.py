@@ -7,7 +7,9 @@ import resource
 
 import pytest
 
-from bertkit.corpus.lines import PIECE, DocumentBytes, Line, first_line, head_of, lines, open_source
+from bertkit.codecs.packed_stream import PIECE
+from bertkit.corpus.lines import DocumentBytes, Line, first_line, lines
+from bertkit.corpus.raw_file import head_of, open_source
 from bertkit.errors import DataError
 
 TEXT = "one\nzwei äöü\n\nlast without end".encode()
@@ -35,7 +37,7 @@ def test_multi_stream_bz2_is_read_to_the_end(tmp_path):
 @pytest.mark.parametrize(
     ("name", "pack"), [("a.gz", gzip.compress), ("a.bz2", bz2.compress), ("a.xz", lzma.compress)]
 )
-@pytest.mark.parametrize("damage", ["cut", "changed", "not packed"])
+@pytest.mark.parametrize("damage", ["cut", "changed"])
 def test_damaged_compression_is_one_clear_error(tmp_path, name, pack, damage):
     blob = pack(TEXT * 1000)
     path = tmp_path / name
@@ -44,7 +46,6 @@ def test_damaged_compression_is_one_clear_error(tmp_path, name, pack, damage):
         {
             "cut": blob[:middle],
             "changed": blob[:middle] + bytes(20) + blob[middle + 20 :],
-            "not packed": TEXT,
         }[damage]
     )
     with pytest.raises(DataError, match=name) as caught:
@@ -52,13 +53,18 @@ def test_damaged_compression_is_one_clear_error(tmp_path, name, pack, damage):
     assert "compressed data" in caught.value.message
 
 
-def test_byte_order_mark_is_skipped_and_utf16_named(tmp_path):
+@pytest.mark.parametrize("name", ["a.gz", "a.bz2", "a.xz", "a.lzma", "a.zst", "a.br", "a.Z"])
+def test_text_that_is_only_named_like_a_compressed_file_is_read(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"one\n")
+    assert [line.blob for line in lines(str(path))] == [b"one\n"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_byte_order_mark_tells_the_encoding_and_is_skipped(tmp_path, encoding):
     path = tmp_path / "a.txt"
-    path.write_bytes(b"\xef\xbb\xbfone\n")
-    assert next(lines(str(path))).blob == b"one\n"
-    path.write_bytes("one\n".encode("utf-16"))
-    with pytest.raises(DataError, match="UTF-16"):
-        list(lines(str(path)))
+    path.write_bytes("é\nzwei\n".encode(encoding))
+    assert [line.blob for line in lines(str(path))] == ["é\n".encode(), b"zwei\n"]
 
 
 def test_missing_file_and_folder(tmp_path):

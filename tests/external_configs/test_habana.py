@@ -275,3 +275,35 @@ FLAGS = [
 
 def test_every_flag_of_the_program_has_a_rule():
     assert [flag for flag in FLAGS if flag not in TABLE] == []
+
+
+GRAPHCORES = """pytorch_bert_base_pretrain_real_pod16:
+   cmd: >-
+      python3 run_pretraining.py
+         --config pretrain_base_128
+         --training-steps 10
+pytorch_bert_large_pretrain_real_pod16:
+   cmd: >-
+      python3 run_pretraining.py
+         --config pretrain_large_128
+"""
+MLPERFS = """#!/bin/bash
+python3 run_pretraining.py --bert_config_file=bert_config.json --output_dir=/tmp/output \\
+  --input_file='tfrecords/part*' --do_train --train_batch_size=24
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (GRAPHCORES, "--config is a flag of Graphcore's run_pretraining.py"),
+        (MLPERFS, "--bert_config_file is a flag of Google's or MLPerf's run_pretraining.py"),
+        (
+            MLPERFS.replace("run_pretraining", "run_squad"),
+            "--bert_config_file is a flag of Google's or MLPerf's run_squad.py",
+        ),
+    ],
+)
+def test_programs_of_the_same_name_are_told_apart(read, text, told):
+    with pytest.raises(ConfigError, match=told):
+        read(text, "commands.yml")

@@ -122,7 +122,7 @@ sys.exit(main(sys.argv[1:]))
     [
         ([], "text.tfrecord"),
         (["--packing", "graphcore"], "text.tfrecord"),
-        (["--style", "nvidia"], "text.hdf5"),
+        (["--style", "nvidia"], "text_training.hdf5"),
     ],
 )
 def test_a_file_that_cannot_grow(tmp_path, vocab, words, name):

@@ -84,7 +84,7 @@ def test_duplicate_vocabulary_lines_are_refused_unless_allowed():
         ({"style": "mlperf", "shards": "one-corpus"}, ".tfrecord", "google", True, True),
         ({"style": "nvidia"}, ".hdf5", "nvidia", False, False),
         ({"style": "nvidia", "format": "tfrecord"}, ".tfrecord", "nvidia", False, False),
-        ({"style": "hf", "tokenizer": "hf"}, ".jsonl", "hf", False, False),
+        ({"style": "hf", "tokenizer": "hf"}, ".json", "hf", False, False),
         (CEREBRAS, ".tfrecords", "cerebras", True, False),
         ({**CEREBRAS, "shards": "per-file"}, ".tfrecords", "cerebras", False, False),
         ({"packing": "graphcore"}, ".tfrecord", "google", False, False),

@@ -30,8 +30,8 @@ def test_dealt_to_several_files_in_turn(text, tmp_path, plain):
         outputs=3,
     )  # fmt: skip
     make_records(config, [text], tmp_path / "out", VOCAB)
-    names = sorted(path.name for path in (tmp_path / "out").glob("*.jsonl"))
-    assert names == [f"records-0000{n}-of-00003.jsonl" for n in range(3)]
+    names = sorted(path.name for path in (tmp_path / "out").glob("*.json"))
+    assert names == ["manifest.json", *(f"records-0000{n}-of-00003.json" for n in range(3))]
     assert verify(str(plain.path), str(tmp_path / "out"), order="dealt").same
 
 
@@ -39,7 +39,7 @@ def test_a_text_without_sentences_leaves_no_file(text, tmp_path):
     (tmp_path / "empty.txt").write_text("\n\n")
     config = RecordsConfig(style="nvidia", max_seq_length=64)
     make_records(config, [text, str(tmp_path / "empty.txt")], tmp_path / "out", VOCAB, workers=1)
-    assert only_file(tmp_path / "out").endswith("story.hdf5")
+    assert only_file(tmp_path / "out").endswith("story_training.hdf5")
 
 
 def test_limit_counts_records(text, tmp_path):

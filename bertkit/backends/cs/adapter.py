@@ -58,6 +58,7 @@ class CsAdapter(Adapter):
         loss_scaling=("dynamic", "static"),
         optimizers=frozenset({"adamw", UNCORRECTED, "sgd", "momentum", "no_debias_clamp10"}),
         body_runs_once=True,
+        one_batch=True,
     )
 
     def __init__(self) -> None:

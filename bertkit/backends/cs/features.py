@@ -86,7 +86,7 @@ def features(batch: MicroBatch, length: int, segment_padding: int = 0) -> Featur
     }
 
 
-def padded_to_rows(parts: Sequence[Features], rows: int) -> Features:
+def padded_to_rows(parts: Sequence[Features], rows: int, segment_padding: int = 0) -> Features:
     """Features of several micro-batches one after the other, and unused rows up to `rows`.
 
     Raises:
@@ -99,7 +99,7 @@ def padded_to_rows(parts: Sequence[Features], rows: int) -> Features:
             f"a step has {rows - missing} rows, the program was compiled for {rows}",
             f"allow more rows with --set cs.packed_rows={round(1.1 * (rows - missing))}",
         )
-    padding = {"input_mask": 1}
+    padding = {"input_mask": 1, "segment_ids": segment_padding}
     return {
         name: np.concatenate(
             [values, np.full((missing, *values.shape[1:]), padding.get(name, 0), values.dtype)]
@@ -143,7 +143,7 @@ class Stream:
                 features(micro, self.length, self.segment_padding) for micro in batch.micro_batches
             ]
             for group in [parts] if self.training else [[part] for part in parts]:
-                yield padded_to_rows(group, self.rows)
+                yield padded_to_rows(group, self.rows, self.segment_padding)
 
 
 def input_fn(stream: Stream) -> Iterable[dict[str, Tensor]]:

@@ -8,8 +8,8 @@ so that `bertkit extract --help`, which shows the table, starts quickly.
     detect        which form a file has
     mediawiki/    XML dumps and the wikitext in them
     tar           archives (tar_members reads them)
-    pubmed, pmc   PubMed's two kinds of XML (pubmed_xml reads them)
-    xml_elements  elements cut out of XML of any size
+    pubmed, pmc   PubMed's two kinds of XML
+    xml/          XML of any size and encoding, and PubMed's records and articles in it
     wikiextractor, text, documents, jsonl, sentences
 """
 

@@ -1,70 +1,117 @@
-"""Detects the form of a file by its first bytes, its name, its first line or its writer."""
+"""Detects the form of a raw file by its content first, then by its name; says why.
+
+One detector serves files, compressed streams and members of archives alike: it looks at the
+first bytes of a `RawFile`, wherever that comes from.
+"""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+from bertkit.codecs.packed_stream import without_ending
 from bertkit.corpus import forms
-from bertkit.corpus.forms.form import Form
-from bertkit.corpus.lines import first_line, head_of
+from bertkit.corpus.document import Piece, Rejected, Treatment, treated
+from bertkit.corpus.forms.form import Form, ReadOptions
+from bertkit.corpus.forms.refuse import refuse_foreign
+from bertkit.corpus.raw_file import RawFile, as_utf8
 from bertkit.errors import DataError
 from bertkit.files import is_remote
 from bertkit.manifest import NAME as MANIFEST
 from bertkit.manifest import Manifest, read_manifest
 
-_COMPRESSIONS = (".gz", ".bz2", ".xz", ".lzma")
-# Archives that cannot be read in one pass: zip, 7z and rar.
-_UNREADABLE = (b"PK\x03\x04", b"7z\xbc\xaf", b"Rar!")
-_HEAD_BYTES = 1024
+HEAD = 1 << 16
+
+
+class Detection(NamedTuple):
+    """What a raw file was taken for.
+
+    Attributes:
+        form: its form.
+        reason: why, as words that follow its name, such as `by the ending of its name`.
+    """
+
+    form: Form
+    reason: str
+
+
+def detect(file: RawFile) -> Detection:
+    """The form of a raw file; plain text, one document per file, where it looks like that.
+
+    Raises:
+        DataError: unreadable, or neither of a known form nor plain text; says what it looks
+            like and what to do.
+    """
+    head = file.head(HEAD)
+    text = as_utf8(head, file.encoding)
+    found = _by_signature(head, text) or _by_writer(file) or _by_first_line(text)
+    if found is not None:
+        return found
+    refuse_foreign(file, head, text)
+    return _by_ending(file) or Detection(
+        forms.FALLBACK, "nothing else claims it" if text.strip() else "it is empty"
+    )
 
 
 def detect_form(path: str) -> Form:
-    """The form of a file; plain text, one document per file, where no form claims it.
+    """The form of the file at a path; errors as `detect`."""
+    return detect(RawFile.of(path)).form
 
-    Raises:
-        DataError: unreadable, or an archive that must be unpacked first.
+
+def read_member(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
+    """The documents of a member of an archive, read by the code that reads such a file.
+
+    Args:
+        file: an open stream, or a file that the member was copied to.
+        options: as for the archive; `form` for all its members, or empty to look at each.
+
+    Yields:
+        Its documents with the treatment of their form; `Rejected` for a member that is
+        damaged or looks like nothing that can be read.
     """
-    return (
-        _by_signature(path)
-        or _by_ending(path)
-        or _by_first_line(path)
-        or _by_writer(path)
-        or forms.FALLBACK
-    )
+    try:
+        form = forms.form_named(options.form) if options.form else detect(file).form
+        for piece in form.read(file, options):
+            yield piece if form.treatment == Treatment() else treated(piece, form.treatment)
+    except DataError as error:
+        yield Rejected(file.name, error.message)
 
 
-def _by_signature(path: str) -> Form | None:
-    head = head_of(path, _HEAD_BYTES)
-    if head.startswith(_UNREADABLE):
-        raise DataError(f"{path} is an archive of files", "unpack it, then give the folder")
+def _by_signature(head: bytes, text: bytes) -> Detection | None:
     containers_first = sorted(forms.TABLE, key=lambda form: not form.container)
-    return next(
-        (form for form in containers_first if form.signature and form.signature(head)), None
-    )
+    for form in containers_first:
+        if form.signature and (form.signature(head) or (text != head and form.signature(text))):
+            return Detection(form, form.reason or "by its first bytes")
+    return None
 
 
-def _by_ending(path: str) -> Form | None:
-    name = path.lower()
-    for ending in _COMPRESSIONS:
-        name = name.removesuffix(ending)
-    return next(
-        (form for form in forms.TABLE if form.endings and name.endswith(form.endings)), None
-    )
-
-
-def _by_first_line(path: str) -> Form | None:
-    line = first_line(path)
-    return next((form for form in forms.TABLE if form.first_line and form.first_line(line)), None)
-
-
-def _by_writer(path: str) -> Form | None:
+def _by_writer(file: RawFile) -> Detection | None:
     """By the manifest of the folder of a file, or of the folder above."""
-    for folder in () if is_remote(path) else Path(path).absolute().parents[:2]:
+    local = file.path and not is_remote(file.path)
+    for folder in Path(file.path).absolute().parents[:2] if local else ():
         manifest = _manifest_of(folder)
         for form in forms.TABLE if manifest is not None else ():
             if manifest is not None and manifest.command in form.written_by:
-                return form
+                return Detection(form, f"bertkit {manifest.command} wrote it")
+    return None
+
+
+def _by_first_line(text: bytes) -> Detection | None:
+    # `lines` end with a newline only.
+    line = text.lstrip().partition(b"\n")[0]
+    for form in forms.TABLE if line else ():
+        if form.first_line and form.first_line(line):
+            return Detection(form, form.reason or "by its first line")
+    return None
+
+
+def _by_ending(file: RawFile) -> Detection | None:
+    name = without_ending(file.name)
+    for form in forms.TABLE:
+        if form.endings and name.endswith(form.endings):
+            return Detection(form, "by the ending of its name")
     return None
 
 

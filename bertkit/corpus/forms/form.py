@@ -5,45 +5,58 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bertkit.corpus.document import Found, Piece, parsed
+from bertkit.corpus.document import Found, Piece, Treatment, parsed
+from bertkit.corpus.raw_file import RawFile
 
 Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What a reader may need besides the path.
+    """What a reader may need besides the raw file.
 
     Attributes:
         max_bytes: a larger document is rejected, not kept in memory.
         span: (start, stop) in bytes, one of `Form.spans`; None for the whole file.
         namespaces: numbers of the namespaces to take from a MediaWiki dump.
+        text_key: the key, column or field that holds the text; empty: the reader finds it.
+        title_key: the one that holds the title; empty: `title`, where there is one.
+        form: the form of the members of an archive; empty: each is looked at.
     """
 
     max_bytes: int = 64_000_000
     span: Span | None = None
     namespaces: tuple[int, ...] = (0,)
+    text_key: str = ""
+    title_key: str = ""
+    form: str = ""
 
 
 @dataclass(frozen=True)
 class Form:
     """One form of raw text, a row of the table in `bertkit.corpus.forms`.
 
-    A file is recognised by the first of these that any form claims: its first bytes, the
-    ending of its name, its first line, the command that wrote it (`forms.detect`).
-    Functions must stand at the top level of a module, so that worker processes can get them.
+    A file, or a member of an archive, is recognised by the first of these that any form
+    claims: its first bytes, the command that wrote it, its first line, the ending of its name
+    (`forms.detect`). Functions must stand at the top level of a module, so that worker
+    processes can get them.
 
     Attributes:
         name: the word for `extract --form`.
         help: what such a file is, in a few words, for the help of `--form`.
-        read: (path, options) → the documents of a file, or pieces that hold documents
-            (`document.Unparsed`); raises DataError for a file that cannot be read.
-        signature: whether these first bytes (1024, unpacked) begin such a file.
+        read: (raw file, options) → its documents, or pieces that hold documents
+            (`document.Unparsed`); raises DataError for a file that cannot be read. The file
+            may be a member of an archive, which is read once, from its start: use `lines`,
+            `open_source`, or `RawFile.open_seekable` for what must be read at any place.
+        signature: whether these first bytes (65,536 at most, unpacked) begin such a file.
         endings: of the names of such files, lower case, without that of a compression.
-        first_line: whether a first line that is not blank begins such a file.
+        first_line: whether a first line that is not blank begins such a file; of a long line
+            it gets the first bytes.
+        reason: by what the functions above recognise it, for the line that says so.
         written_by: commands of bertkit whose output folders hold such files.
         container: a file of files; asked before the others, whose signatures could stand
             within its first member.
+        keyed: the text stands under a key, or in a column, that `--text-key` names.
         one_sentence_per_line: the text is split already, `--splitter` does not count.
         titled: the text repeats the document's title as its first line.
         escaped: the text spells < > & as entities.
@@ -55,12 +68,14 @@ class Form:
 
     name: str
     help: str
-    read: Callable[[str, ReadOptions], Iterator[Piece]]
+    read: Callable[[RawFile, ReadOptions], Iterator[Piece]]
     signature: Callable[[bytes], bool] | None = None
     endings: tuple[str, ...] = ()
     first_line: Callable[[bytes], bool] | None = None
+    reason: str = ""
     written_by: tuple[str, ...] = ()
     container: bool = False
+    keyed: bool = False
     one_sentence_per_line: bool = False
     titled: bool = False
     escaped: bool = False
@@ -68,6 +83,11 @@ class Form:
     spans: Callable[[str, int], list[Span]] | None = None
     require: Callable[[], object] | None = None
 
-    def documents(self, path: str, options: ReadOptions | None = None) -> Iterator[Found]:
+    @property
+    def treatment(self) -> Treatment:
+        """What becomes of the text of its documents."""
+        return Treatment(self.one_sentence_per_line, self.titled, self.escaped)
+
+    def documents(self, file: str | RawFile, options: ReadOptions | None = None) -> Iterator[Found]:
         """The documents of a file, all read by this process; errors as `read`."""
-        return parsed(self.read(path, options or ReadOptions()))
+        return parsed(self.read(RawFile.of(file), options or ReadOptions()))

@@ -9,6 +9,7 @@ from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.forms.text import too_large
 from bertkit.corpus.lines import DocumentBytes, lines
+from bertkit.corpus.raw_file import RawFile
 
 
 def begins_with_object(line: bytes) -> bool:
@@ -21,23 +22,23 @@ def begins_with_object(line: bytes) -> bool:
         return False
 
 
-def read_jsonl(path: str, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
+def read_jsonl(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
     """A file with one JSON object per line: `text`, optionally `id` and `title`.
 
     WikiExtractor's `--json` output is such a file.
     """
     held = DocumentBytes(options.max_bytes)
-    for line in lines(path):
+    for line in lines(file):
         if line.begins and held.size:
-            yield _document(path, held, options)
+            yield _document(file, held, options)
             held = DocumentBytes(options.max_bytes)
         held.add(line)
     if held.size:
-        yield _document(path, held, options)
+        yield _document(file, held, options)
 
 
-def _document(path: str, held: DocumentBytes, options: ReadOptions) -> RawDocument | Rejected:
-    name = f"{path}:{held.number}"
+def _document(file: RawFile, held: DocumentBytes, options: ReadOptions) -> RawDocument | Rejected:
+    name = f"{file}:{held.number}"
     if held.too_large:
         return too_large(name, options)
     blob = held.blob.strip()

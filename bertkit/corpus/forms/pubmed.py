@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from bertkit.corpus.document import Found
+from bertkit.corpus.document import Piece
 from bertkit.corpus.forms.form import Form, ReadOptions
+from bertkit.corpus.forms.xml.source import root_element
+from bertkit.corpus.raw_file import RawFile
 
-# The name of the first element, behind declarations, comments and a DOCTYPE.
-_ROOT = re.compile(
-    rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>\s*)*<([\w-]+)", re.DOTALL
-)
-
-
-def root_element(head: bytes) -> bytes:
-    """The name of the root element that the first bytes of an XML file open; empty for none."""
-    found = _ROOT.match(head.removeprefix(b"\xef\xbb\xbf"))
-    return found.group(1) if found else b""
+# The root elements of PubMed's files: sets of records, of today and of before 2017, or one.
+_ROOTS = {
+    b"PubmedArticleSet",
+    b"PubmedBookArticleSet",
+    b"BookDocumentSet",
+    b"MedlineCitationSet",
+    b"PubmedArticle",
+    b"PubmedBookArticle",
+    b"MedlineCitation",
+}
 
 
 def is_pubmed(head: bytes) -> bool:
     """True if the first bytes of an (unpacked) file begin a set of PubMed records."""
-    return root_element(head) == b"PubmedArticleSet"
+    return root_element(head) in _ROOTS
 
 
-def read_pubmed(path: str, options: ReadOptions) -> Iterator[Found]:
-    """The abstracts of a file; see `pubmed_xml.read_pubmed`."""
-    from bertkit.corpus.forms import pubmed_xml
+def read_pubmed(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
+    """The records of a file; see `xml.abstracts.read_records`."""
+    from bertkit.corpus.forms.xml.abstracts import read_records
+    from bertkit.corpus.forms.xml.source import opened
 
-    return pubmed_xml.read_pubmed(path, options.max_bytes)
+    with file.open() as stream:
+        root, blocks = opened(stream)
+        yield from read_records(blocks, root.decode(), str(file), options.max_bytes)
 
 
 FORM = Form(
     name="pubmed",
-    help="baseline and update XML",
+    help="abstracts in baseline, update and older XML",
     read=read_pubmed,
     signature=is_pubmed,
     chains=("cerebras",),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bertkit.corpus.document import Piece
 from bertkit.corpus.forms.form import Form, ReadOptions
+from bertkit.corpus.raw_file import RawFile
 
 _MAGIC = slice(257, 262)
 
@@ -15,11 +16,11 @@ def is_tar(head: bytes) -> bool:
     return head[_MAGIC] == b"ustar"
 
 
-def read_tar(path: str, options: ReadOptions) -> Iterator[Piece]:
+def read_tar(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
     """The documents of an archive; see `tar_members.read_members`."""
     from bertkit.corpus.forms.tar_members import read_members
 
-    return read_members(path, options.max_bytes)
+    return read_members(file, options.max_bytes)
 
 
 FORM = Form(

@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
+from bertkit.codecs.packed_stream import unpacked
 from bertkit.corpus.document import Found, RawDocument, Rejected, Unparsed
-from bertkit.corpus.forms.pubmed_xml import pmc_article
-from bertkit.corpus.lines import open_source, unpacked
+from bertkit.corpus.forms.xml.articles import pmc_article
+from bertkit.corpus.raw_file import RawFile, open_source
 from bertkit.errors import DataError
 
 _COMPRESSIONS = (".xz", ".gz", ".bz2")
@@ -54,13 +55,13 @@ class InnerArchive(Unparsed):
             yield found
 
 
-def read_members(path: str, max_bytes: int) -> Iterator[Found | InnerArchive]:
+def read_members(file: str | RawFile, max_bytes: int) -> Iterator[Found | InnerArchive]:
     """Each plain file of an archive is a document; archives inside it come as they are.
 
-    Members named .nxml are articles of PubMed Central (pubmed_xml.py); others are text.
+    Members named .nxml are articles of PubMed Central (xml.articles); others are text.
 
     Args:
-        path: a tar, plain or compressed (.xz, .gz, .bz2).
+        file: a tar, plain or compressed (.xz, .gz, .bz2).
         max_bytes: a larger member is rejected without being kept.
 
     Yields:
@@ -71,12 +72,12 @@ def read_members(path: str, max_bytes: int) -> Iterator[Found | InnerArchive]:
     Raises:
         DataError: the archive itself is truncated or damaged.
     """
-    with open_source(path) as stream:
+    with open_source(file) as stream:
         try:
-            yield from _members(stream, path, max_bytes, 1)
+            yield from _members(stream, str(file), max_bytes, 1)
         except _BROKEN as error:
             raise DataError(
-                f"{path}: the archive is truncated or damaged ({error})", "fetch it again"
+                f"{file}: the archive is truncated or damaged ({error})", "fetch it again"
             ) from error
 
 

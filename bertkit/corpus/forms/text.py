@@ -7,34 +7,38 @@ from collections.abc import Iterator
 from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.lines import lines
+from bertkit.corpus.raw_file import RawFile, is_utf8
 
 
-def read_text(path: str, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
+def read_text(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
     """A file that is one document."""
     body: list[bytes] = []
     size = 0
-    for line in lines(path):
+    for line in lines(file):
         size += len(line.blob)
         if size > options.max_bytes:
-            yield too_large(path, options)
+            yield too_large(str(file), options)
             return
         body.append(line.blob)
-    yield decoded(b"".join(body), path, path, 0)
+    yield decoded(b"".join(body), str(file), file, 0)
 
 
-def decoded(blob: bytes, name: str, path: str, start: int) -> RawDocument | Rejected:
+def decoded(blob: bytes, name: str, file: RawFile, start: int) -> RawDocument | Rejected:
     """Bytes of a file as a document.
 
     Args:
-        blob: the bytes.
+        blob: the bytes, as UTF-8.
         name: what names the document in messages.
-        path: of the file.
+        file: where they stand.
         start: offset of the bytes in the file.
     """
     try:
         return RawDocument(name, "", blob.decode("utf-8"))
     except UnicodeDecodeError as error:
-        return Rejected(name, f"not UTF-8 at byte {start + error.start} of {path}")
+        where = f"at byte {start + error.start} of {file}"
+        if is_utf8(file.encoding):
+            return Rejected(name, f"not UTF-8 {where}")
+        return Rejected(name, f"not {file.encoding}: damaged {where}, counted in UTF-8")
 
 
 def too_large(name: str, options: ReadOptions) -> Rejected:

@@ -11,6 +11,7 @@ from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.forms.text import decoded
 from bertkit.corpus.lines import DocumentBytes, lines
+from bertkit.corpus.raw_file import RawFile
 
 _ATTRIBUTE = re.compile(r'(\w+)="(.*?)"(?=\s+\w+=|\s*>)')
 
@@ -20,14 +21,14 @@ def is_wikiextractor(first_line: bytes) -> bool:
     return first_line.lstrip().startswith(b"<doc ")
 
 
-def read_wikiextractor(path: str, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
+def read_wikiextractor(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
     """Read the articles of a file, one in memory at a time.
 
     Text outside of articles is ignored. A title may hold quotation marks, as
     WikiExtractor does not escape them.
 
     Args:
-        path: the file, compressed or not.
+        file: compressed or not.
         options: an article with more than `max_bytes` is rejected.
 
     Yields:
@@ -38,15 +39,15 @@ def read_wikiextractor(path: str, options: ReadOptions) -> Iterator[RawDocument 
         DataError: the file cannot be read.
     """
     article: _Article | None = None
-    for line in lines(path):
+    for line in lines(file):
         if line.begins and line.blob.startswith(b"<doc "):
             if article:
                 yield Rejected(article.name, "no </doc> before the next <doc")
             attributes = _attributes(line.blob)
-            name = f"{path}:{line.number} (id {attributes.get('id', '?')})"
+            name = f"{file}:{line.number} (id {attributes.get('id', '?')})"
             article = _Article(name, attributes, DocumentBytes(options.max_bytes))
         elif article and line.begins and line.blob.rstrip() == b"</doc>":
-            yield _document(path, article)
+            yield _document(file, article)
             article = None
         elif article:
             article.body.add(line)
@@ -62,11 +63,11 @@ class _Article(NamedTuple):
     body: DocumentBytes
 
 
-def _document(path: str, article: _Article) -> RawDocument | Rejected:
+def _document(file: RawFile, article: _Article) -> RawDocument | Rejected:
     name, attributes, body = article
     if body.too_large:
         return Rejected(name, f"{body.size:,} bytes, more than --max-document-megabytes allows")
-    found = decoded(body.blob, name, path, body.offset)
+    found = decoded(body.blob, name, file, body.offset)
     if isinstance(found, Rejected):
         return found
     title = html.unescape(attributes.get("title", ""))

@@ -163,8 +163,8 @@ def require_complete_checkpoint(
             f"{source}: the model is broken: {named(found.not_finite, found.count)}",
             "the run that wrote it diverged; take an earlier checkpoint",
         )
-    missing = [name for name in found.missing if not _matches(name, allow_missing)]
-    surplus = [name for name in found.unexpected if not _matches(name, allow_unexpected)]
+    missing = [name for name in found.missing if not matches(name, allow_missing)]
+    surplus = [name for name in found.unexpected if not matches(name, allow_unexpected)]
     problems = list(found.misshapen[:5])
     if missing:
         problems.append(f"{len(missing)} tensors of {found.architecture} are missing:")
@@ -179,5 +179,6 @@ def require_complete_checkpoint(
         raise ConfigError(f"{source}: {'; '.join(problems)}", hint)
 
 
-def _matches(name: str, patterns: Sequence[str]) -> bool:
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a name is one that a user's patterns (`cls.*`) stand for."""
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

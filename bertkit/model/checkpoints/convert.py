@@ -17,6 +17,7 @@ from bertkit.model.checkpoints.completeness import (
     Completeness,
     architecture_of,
     compare_with_model,
+    matches,
     require_complete_checkpoint,
 )
 from bertkit.model.checkpoints.contents import (
@@ -41,7 +42,7 @@ class ConvertOptions:
     """How to convert.
 
     Attributes:
-        to: name of the format to write, such as `hf` or `nvidia`.
+        to: name of the format to write, such as `hf`, `nvidia` or `tf1`.
         model_config: file with the shape, where none lies beside the checkpoint.
         vocab: vocabulary file, where none lies beside it.
         do_lower_case, strip_accents, tokenize_chinese_chars: the treatment of text; None: as
@@ -51,7 +52,8 @@ class ConvertOptions:
         vocab_size: rows of the word embedding; 0 keeps them.
         pad_vocab: round the rows up to a multiple of this; 0: as the written format wants.
         allow_missing: patterns of our names that may be absent.
-        allow_unexpected: patterns of names in the file that may be left out.
+        allow_unexpected: patterns of names that may be left out: in the file, or ours where the
+            written format has no place for them.
         backends: names of sections of a run's settings that matter on one backend alone; the
             model card lists those of the run's own.
         license_name: of the weights.
@@ -179,6 +181,7 @@ def convert(
     vocab, tokenizer = _vocab(contents, config, options)
     # Add or cut rows of the word embedding as asked.
     contents, config = _resized(contents, config, options, vocab)
+    contents, kind = _held(contents, kind, options)
     folder = Path(output)
     # Writing into the source folder would mix two checkpoints.
     if folder.resolve() == contents.folder.resolve():
@@ -281,6 +284,27 @@ def _resized(
         moments = {n: {k: resized[k][n] for k in v} for n, v in moments.items()}
     weights = resize(contents.weights, rows)
     return replace(contents, weights=weights, moments=moments), replace(config, vocab_size=rows)
+
+
+def _held(
+    contents: CheckpointContents, kind: ModelClass, options: ConvertOptions
+) -> tuple[CheckpointContents, ModelClass]:
+    """What the written format can hold; anything else is named by the user or an error."""
+    unheld = formats.get(options.to).unheld(contents.weights)
+    refused = [name for name in unheld if not matches(name, options.allow_unexpected)]
+    if refused:
+        modules = sorted({name.rpartition(".")[0] for name in refused})
+        flags = " ".join(f"--allow-unexpected '{module}.*'" for module in modules)
+        raise ConfigError(
+            f"--to {options.to} has no place for {', '.join(modules)}",
+            f"{flags} leaves that out; other forms hold it",
+        )
+    if not unheld:
+        return contents, kind
+    weights = {name: value for name, value in contents.weights.items() if name not in unheld}
+    moments = {name: value for name, value in contents.moments.items() if name not in unheld}
+    kind = ModelClass(architecture_of(weights), other_keys=kind.other_keys)
+    return replace(contents, weights=weights, moments=moments), kind
 
 
 def _manifest(

@@ -3,15 +3,16 @@
 Adding a format is one module and one row here, or one call of `register` from outside. The
 module has `find(path) -> Path | None`, which recognises what a user named and returns the
 file, folder or prefix to read; `read(path, moments) -> CheckpointContents`; and where
-`convert --to` writes it, `write(folder, CheckpointToWrite)`. Modules are imported when they
-are first needed, so that this table costs nothing.
+`convert --to` writes it, `write(folder, CheckpointToWrite)` and, where it cannot hold every
+model, `unheld(weights) -> list[str]`. Modules are imported when they are first needed, so
+that this table costs nothing.
 """
 
 from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 from bertkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from bertkit.model.checkpoints.contents import CheckpointContents, CheckpointToWrite
 
 
@@ -49,6 +52,7 @@ class CheckpointFormat:
         target: what `convert --to` writes, for its help; empty: the format is only read.
         vocab_multiple: the format's programs want the rows of the word embedding to be a
             multiple of this.
+        read_as: name of the row that reads what this one writes; empty: it does itself.
     """
 
     name: str
@@ -56,10 +60,17 @@ class CheckpointFormat:
     module: str
     target: str = ""
     vocab_multiple: int = 1
+    read_as: str = ""
 
     def load(self) -> FormatModule:
         """Its module."""
         return cast(FormatModule, importlib.import_module(self.module))
+
+    def unheld(self, weights: Mapping[str, Tensor]) -> list[str]:
+        """The weights, by our names, that the format has no place for."""
+        module = self.load()
+        found: list[str] = getattr(module, "unheld", lambda weights: [])(weights)
+        return found
 
 
 _PACKAGE = "bertkit.model.checkpoints"
@@ -94,12 +105,26 @@ _FORMATS = [
         title="Cerebras .mdl",
         module=f"{_PACKAGE}.cerebras",
     ),
+    CheckpointFormat(
+        name="tf1",
+        title="TensorFlow 1",
+        module=f"{_PACKAGE}.tensorflow.tf1_writer",
+        target="bert_model.ckpt for Google's and MLPerf's programs",
+        read_as="tf",
+    ),
+    CheckpointFormat(
+        name="tf2",
+        title="TensorFlow 2",
+        module=f"{_PACKAGE}.tensorflow.tf2_writer",
+        target="bert_model.ckpt for TensorFlow 2's official models (encoder, masked LM)",
+        read_as="tf",
+    ),
 ]
 
 
 def all_formats() -> Sequence[CheckpointFormat]:
-    """Every format, in the order in which they are tried."""
-    return tuple(_FORMATS)
+    """Every format that is read, in the order in which they are tried."""
+    return tuple(row for row in _FORMATS if not row.read_as)
 
 
 def targets() -> list[CheckpointFormat]:
@@ -140,7 +165,7 @@ def detect(path: str | Path) -> tuple[CheckpointFormat, Path] | None:
     Raises:
         DataError: a folder of several TensorFlow checkpoints, and nothing says which.
     """
-    for row in _FORMATS:
+    for row in all_formats():
         found = row.load().find(Path(path))
         if found is not None:
             return row, found

@@ -8,14 +8,18 @@ from pathlib import Path
 
 from bertkit.errors import DataError
 from bertkit.files import expand_inputs
+from bertkit.records.files.jsonl import begins_with_record
 from bertkit.records.files.open import SUFFIXES
 from bertkit.records.files.tfrecord import read_records
+
+JSON = ".json"
 
 
 def find_record_files(inputs: Sequence[str | Path]) -> list[str]:
     """Record files in a fixed order; of a folder those that end in one of `SUFFIXES`.
 
-    A folder without any may hold TFRecords whose names have no ending at all, such as
+    Files that end in `.json` count where their first line is a record. A folder without any may
+    hold TFRecords whose names have no ending at all, such as
     MLPerf's `part-00000-of-00500` and `eval_10k`: then these are taken.
 
     Raises:
@@ -25,20 +29,23 @@ def find_record_files(inputs: Sequence[str | Path]) -> list[str]:
 
 
 def _files_of(name: str) -> list[str]:
-    try:
+    if not os.path.isdir(name):
         return expand_inputs([name], SUFFIXES)
-    except DataError:
-        plain = _without_ending(name) if os.path.isdir(name) else []
-        if not plain:
-            raise
-        return plain
+    found = _ending_in(name, (*SUFFIXES, JSON))
+    found = [file for file in found if not file.endswith(JSON) or begins_with_record(file)]
+    # Without any: an error that names the endings.
+    return found or _without_ending(name) or expand_inputs([name], SUFFIXES)
+
+
+def _ending_in(folder: str, suffixes: Sequence[str]) -> list[str]:
+    try:
+        return expand_inputs([folder], suffixes)
+    except DataError:  # there are none
+        return []
 
 
 def _without_ending(folder: str) -> list[str]:
-    try:
-        names = expand_inputs([folder])
-    except DataError:  # the folder is empty
-        return []
+    names = _ending_in(folder, ())
     return [name for name in names if not Path(name).suffix and _is_tfrecord(name)]
 
 

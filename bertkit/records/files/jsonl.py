@@ -21,6 +21,7 @@ from bertkit.records.files.record_index import LENGTH, OFFSETS, PREDICTIONS, Sca
 
 KEYS = ("input_ids", "attention_mask", "token_type_ids", "labels", "next_sentence_label")
 IGNORED = -100
+_LONGEST_LINE = 1 << 22  # a record of 16,384 tokens has 400 kB
 
 
 def encode_line(instance: Instance) -> bytes:
@@ -35,6 +36,17 @@ def encode_line(instance: Instance) -> bytes:
         "next_sentence_label": instance.next_label,
     }
     return json.dumps(values, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def begins_with_record(path: str) -> bool:
+    """Whether the first line of a file is a record: other JSON lies beside records, too."""
+    with files.open_binary(path) as stream:
+        line = stream.readline(_LONGEST_LINE)
+    try:
+        values = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(values, dict) and values.keys() >= set(KEYS)
 
 
 class JsonLinesFile:

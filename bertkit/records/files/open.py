@@ -11,7 +11,7 @@ import numpy as np
 
 from bertkit.errors import DataError
 from bertkit.files import refuse_lfs_pointer
-from bertkit.manifest import NAME, read_manifest
+from bertkit.manifest import manifest_path, read_manifest
 from bertkit.records.files import hdf5
 from bertkit.records.files.external_records import ExternalFile
 from bertkit.records.files.formats import HDF5, JSONL, TFRECORD
@@ -129,10 +129,10 @@ def _first_payload(path: str) -> bytes:
 def _sizes_in_manifest(path: str) -> tuple[int, int] | None:
     """(L, P) of a file that make-records wrote."""
     folder = Path(path).parent
-    try:
-        changed = (folder / NAME).stat().st_mtime_ns
-    except OSError:
+    place = manifest_path(folder)
+    if place is None:
         return None
+    changed = place.stat().st_mtime_ns
     names, sizes = _names_and_sizes(folder, changed)
     return sizes if Path(path).name in names else None
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bertkit.records.files.formats import JSONL
 from bertkit.records.styles.google import GoogleStyle
+
+if TYPE_CHECKING:
+    from bertkit.records.config import RecordsConfig
 
 
 class HuggingFaceStyle(GoogleStyle):
@@ -13,6 +18,10 @@ class HuggingFaceStyle(GoogleStyle):
     help = "JSON lines for Hugging Face's Trainer"
     default_format = JSONL
     in_memory = False
+
+    def suffix(self, config: RecordsConfig) -> str:
+        """`.json`, which scripts ask for by name: JSON lines, which `datasets` calls json."""
+        return ".json" if config.file_format == JSONL else super().suffix(config)
 
 
 HF = HuggingFaceStyle()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from bertkit import files
 from bertkit.records.files.formats import TFRECORD
+from bertkit.records.files.names import for_nvidia, training_stem
 from bertkit.records.terms import NSP, PER_FILE, SOP
 
 if TYPE_CHECKING:
@@ -90,10 +91,15 @@ class RecordStyle(ABC):
         """Ending of the record files' names."""
         return f".{config.file_format}"
 
+    def stem(self, name: str, config: RecordsConfig) -> str:
+        """Name, without its ending, of the record file for a text of that name."""
+        return training_stem(name) if for_nvidia(config) else name
+
     def file_names(self, config: RecordsConfig) -> list[str]:
         """Names of the `config.outputs` record files of one corpus (`--shards one-corpus`)."""
         count, suffix = config.outputs, self.suffix(config)
-        return [files.shard_name("records", index, count, suffix) for index in range(count)]
+        stem = self.stem("records", config)
+        return [files.shard_name(stem, index, count, suffix) for index in range(count)]
 
     def problems(self, config: RecordsConfig) -> list[str]:
         """Settings that contradict each other in this style."""

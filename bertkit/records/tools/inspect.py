@@ -12,7 +12,7 @@ from typing import Any
 
 from bertkit import files, log
 from bertkit.errors import DataError
-from bertkit.manifest import NAME, Manifest, read_manifest
+from bertkit.manifest import Manifest, manifest_path, read_manifest
 from bertkit.records import styles
 from bertkit.records.files.external_records import ExternalFile
 from bertkit.records.files.find import find_record_files
@@ -126,12 +126,12 @@ def inspect_manifest(folder: str | Path) -> tuple[dict[str, Any], str]:
     manifest = read_manifest(folder)
     if manifest is None:
         raise DataError(f"{folder} has no manifest.json", "give a folder that bertkit wrote")
-    return asdict(manifest), _manifest_text(Path(folder), manifest)
+    return manifest.as_dict(), _manifest_text(Path(folder), manifest)
 
 
 def has_manifest(folder: str | Path) -> bool:
     """True for a folder that a bertkit command wrote."""
-    return (Path(folder) / NAME).is_file()
+    return manifest_path(folder) is not None
 
 
 def record_files(paths: Sequence[str]) -> list[str]:

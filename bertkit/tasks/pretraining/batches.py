@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bertkit.backends.base import Adapter
 from bertkit.backends.sections import options_of
+from bertkit.data.length_groups import LengthGroups
 from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import SampleSource
 from bertkit.data.sample_order import SampleOrder
@@ -21,7 +22,7 @@ def training_feed(ready: Prepared, adapter: Adapter) -> RecordFeed:
         budget = budget_for(ready.source, share, config.micro_size, _totals(config, adapter))
     return RecordFeed(
         source=ready.source,
-        order=SampleOrder(len(ready.source), config.seed),
+        order=_order(ready),
         global_batch_size=config.global_batch_size,
         micro_batch_size=config.micro_size,
         layout=config.layout,
@@ -35,6 +36,21 @@ def training_feed(ready: Prepared, adapter: Adapter) -> RecordFeed:
         sequences_per_pack=config.sequences_per_pack,
         budget=budget,
         stretches=adapter.caps.constant_totals,
+    )
+
+
+def _order(ready: Prepared) -> SampleOrder:
+    """The order of the records; where steps are made by length, with that in it."""
+    config = ready.config
+    order = SampleOrder(len(ready.source), config.seed)
+    if not config.bucket_window:
+        return order
+    return LengthGroups(
+        order,
+        ready.source,
+        config.global_batch_size,
+        window=config.bucket_window,
+        boundaries=tuple(config.bucket_boundaries),
     )
 
 

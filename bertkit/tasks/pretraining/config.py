@@ -11,6 +11,7 @@ from bertkit.config import setting
 from bertkit.model.config import BertConfig
 from bertkit.records.config import RecordsConfig
 from bertkit.settings import FREE, ROUNDING, override
+from bertkit.tasks.pretraining.submission import Submission
 from bertkit.train.config import ComputeConfig, TrainingConfig, allow_other_vocab
 
 LAYOUTS = ("auto", "unpadded", "padded", "bucketed", "packed")
@@ -135,6 +136,12 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         help="Average the masked LM loss over the step, or over each micro-batch as MLPerf does.",
         choices=("global_step", "micro_batch"),
     )
+    bucket_window: int = setting(
+        0,
+        help="Bucketed layout: steps among whose sequences each step's are chosen by length; 0: "
+        "a step takes those that come. By default 64 on cs, whose step is one batch.",
+        minimum=0,
+    )
     nsp: bool = setting(True, help="Also train next sentence prediction.")
     mlperf_log: str | None = setting(
         None, help="File to log the run to in MLPerf's format (:::MLLOG lines).", on_resume=FREE
@@ -155,6 +162,7 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         default_factory=RecordsConfig, metadata={"options": RECORD_OPTIONS}
     )
     model: BertConfig = field(default_factory=BertConfig)
+    submission: Submission = field(default_factory=Submission, metadata={"on_resume": FREE})
 
     def steps(self, samples: int) -> int:
         """Optimizer steps of the whole run over so many records."""
@@ -194,6 +202,8 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         for flag, given in needed_by.items():
             if given and not self.eval_input:
                 found.append(f"{flag} needs --eval-input")
+        if self.bucket_window and self.layout != "bucketed":
+            found.append("--bucket-window needs --layout bucketed")
         samples = self.eval_every_samples or "1"
         if samples != MLPERF and not (samples.isdecimal() and int(samples) > 0):
             found.append(f"--eval-every-samples {samples}: a number above 0, or {MLPERF}")

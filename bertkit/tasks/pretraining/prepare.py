@@ -41,6 +41,7 @@ from bertkit.train.step_settings import (
 
 _PHASE_2 = "-phase2"  # ends the names of presets for long sequences
 _PHASE_2_LENGTH = 512
+_STEPS_OF_WINDOW = 64
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def prepare(
         check_lengths(records, config.model)
     _warn_of_phase_2(config, origins, source)
     steps = config.steps(len(source))
-    config = _settled(config, adapter, steps)
+    config = _settled(config, adapter, steps, origins)
     config = _with_micro_batch(config, adapter, source, origins)
     check_steps(config, steps)
     step_plan = make_step_plan(
@@ -174,8 +175,14 @@ def _with_micro_batch(
     return replace(config, micro_batch_size=size)
 
 
-def _settled(config: PretrainConfig, adapter: Adapter, steps: int) -> PretrainConfig:
+def _settled(
+    config: PretrainConfig, adapter: Adapter, steps: int, origins: Mapping[str, str]
+) -> PretrainConfig:
     """The configuration with what follows from the machine and the number of steps."""
+    layout = adapter.caps.layout(config.layout)
+    window = config.bucket_window
+    if adapter.caps.one_batch and origins.get("bucket_window", "default") == "default":
+        window = _STEPS_OF_WINDOW
     config = replace(
         config,
         max_steps=steps,
@@ -183,7 +190,8 @@ def _settled(config: PretrainConfig, adapter: Adapter, steps: int) -> PretrainCo
         warmup_steps=config.warmup_steps if config.stage else config.warmup(steps),
         epochs=None,
         backend=adapter.caps.name,
-        layout=adapter.caps.layout(config.layout),
+        layout=layout,
+        bucket_window=window if layout == "bucketed" else 0,
         precision=chosen_precision(adapter, config.precision, config.model.hidden_size),
     )
     name, settle = adapter.caps.name, getattr(adapter, "settled_options", None)

@@ -136,7 +136,11 @@ class PretrainingTask(TrainingTask):
         if config.mlperf_log:
             evaluated = len(self.ready.eval_source) if self.ready.eval_source else 0
             length = self.ready.source.max_seq_length
-            made.append(MlperfLog(config.mlperf_log, config, length, first_step, evaluated))
+            world = Topology.from_environment().world
+            lines_of_run = MlperfLog(
+                config.mlperf_log, config, length, first_step, eval_records=evaluated, world=world
+            )
+            made.append(lines_of_run)
         if config.json_summary:
             lines = JsonSummary(config.json_summary, as_dict(config))
             world = Topology.from_environment().world

@@ -19,13 +19,14 @@ from .runs import LENGTH, REAL, feed
 def test_features_are_the_ones_cerebras_documents(cs_records):
     (batch,) = feed(cs_records, "padded", fixed=True).steps(0, 1)
     parts = [cs_data.features(micro, LENGTH, 2) for micro in batch.micro_batches]
-    found = cs_data.padded_to_rows(parts, 10)
+    found = cs_data.padded_to_rows(parts, 10, 2)
     source = feed(cs_records, "padded", fixed=True).source.batch(np.arange(8))
     assert {len(values) for values in found.values()} == {10}
     assert {values.dtype for values in found.values()} == {np.dtype(np.int32), np.dtype("f4")}
     assert (found["input_mask"][:8] == 1 - source["input_mask"]).all()
     assert (found["input_mask"][8:] == 1).all()
     assert (found["segment_ids"][:8][source["input_mask"] == 0] == 2).all()
+    assert (found["segment_ids"][8:] == 2).all()
     real = source["masked_lm_weights"] > 0
     for name in ("masked_lm_positions", "masked_lm_ids"):
         assert (found[name][:8][real] == source[name][real]).all()

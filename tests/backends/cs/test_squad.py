@@ -186,8 +186,8 @@ def unweighted(batch, length, segment_padding=0):
     return found
 
 
-def reversed_rows(parts, rows):
-    return {name: values[::-1] for name, values in PADDED(parts, rows).items()}
+def reversed_rows(parts, rows, segment_padding=0):
+    return {name: values[::-1] for name, values in PADDED(parts, rows, segment_padding).items()}
 
 
 def untrained(self, features):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.lines import lines
+from bertkit.corpus.raw_file import RawFile
 
 FILE = """\
 haiku
@@ -24,14 +25,14 @@ def begins_haiku(line: bytes) -> bool:
     return line.strip() == b"haiku"
 
 
-def read_haiku(path: str, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
+def read_haiku(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
     poems: dict[str, list[str]] = {}
-    for line in lines(path):
+    for line in lines(file):
         number, _, text = line.blob.decode().strip().partition(" ")
         if text:
             poems.setdefault(number, []).append(text)
     for number, poem in poems.items():
-        place = f"{path}, poem {number}"
+        place = f"{file}, poem {number}"
         if len(poem) == 3:
             yield RawDocument(place, "", "\n".join(poem))
         else:

@@ -47,7 +47,7 @@ def test_archive_whose_first_member_is_named_like_a_dump_is_an_archive(tmp_path)
     assert detect_form(write(tmp_path, "a.tar", out.getvalue())).name == "tar"
 
 
-def test_the_ending_of_the_name_counts_before_the_first_line(tmp_path):
+def test_content_counts_before_the_ending_of_the_name(tmp_path):
     article = b'<doc id="1" title="A">\nA\n</doc>\n'
     assert detect_form(write(tmp_path, "a", article)).name == "wikiextractor"
-    assert detect_form(write(tmp_path, "a.ndjson", article)).name == "jsonl"
+    assert detect_form(write(tmp_path, "a.ndjson", article)).name == "wikiextractor"

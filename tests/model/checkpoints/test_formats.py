@@ -25,7 +25,11 @@ def test_every_row_has_a_module_that_keeps_its_promises():
         module = row.load()
         assert callable(module.find) and callable(module.read)
         assert bool(row.target) == hasattr(module, "write")
-    assert [row.name for row in formats.targets()] == ["hf", "nvidia"]
+    for row in formats.targets():
+        assert callable(row.load().write)
+        assert row.unheld({}) == []
+        assert formats.get(row.read_as or row.name) in formats.all_formats()
+    assert [row.name for row in formats.targets()] == ["hf", "nvidia", "tf1", "tf2"]
     assert formats.get("cerebras").title == "Cerebras .mdl"
     with pytest.raises(UsageError, match="no checkpoint format 'onnx'"):
         formats.get("onnx")
@@ -61,7 +65,7 @@ def test_a_format_from_outside_is_converted_both_ways(tmp_path, small):
     )
     assert run.returncode == 0, run.stderr
     shown = " ".join(run.stdout.split())
-    assert "[toy|hf|nvidia]" in shown and "toy: an .npz of arrays" in shown
+    assert "[toy|hf|nvidia|tf1|tf2]" in shown and "toy: an .npz of arrays" in shown
     assert "toy → BertForPreTraining: 46 of 47 tensors taken" in shown
     assert "left out: a note of the toy" in shown
     weights = loading.load_weights(out)

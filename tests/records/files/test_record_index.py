@@ -170,12 +170,12 @@ def folders_of_two_kinds(tmp_path, text):
     for name, more in (("jsonl", {"style": "hf"}), ("packs", {"packing": "graphcore"})):
         config = RecordsConfig(max_seq_length=64, dupe_factor=1, **more)
         make_records(config, [text], tmp_path / name, "bertkit-uncased-8k")
-    return tmp_path / "jsonl/story.jsonl", tmp_path / "packs/story.tfrecord"
+    return tmp_path / "jsonl/story.json", tmp_path / "packs/story.tfrecord"
 
 
 def test_what_make_records_indexed_is_what_a_scan_finds(folders, scans):
     """Of every format; an index from elsewhere differs in its facts alone."""
-    for path in sorted(folders.glob("*/story.*")):
+    for path in sorted(folders.glob("*/story*.*")):
         made = read_index(index_path(path))
         if made is None:  # plain HDF5 knows where its rows are
             assert path.suffix == ".hdf5"

@@ -20,7 +20,7 @@ def test_names_of_files():
     config = RecordsConfig(style="cerebras", outputs=3)
     assert CEREBRAS.file_names(config) == [f"examples-{n}.tfrecords" for n in (1, 2, 3)]
     other = RecordsConfig(style="cerebras", outputs=2, format="hdf5")
-    assert CEREBRAS.file_names(other) == [f"records-0000{n}-of-00002.hdf5" for n in (0, 1)]
+    assert CEREBRAS.file_names(other) == [f"records_training-0000{n}-of-00002.hdf5" for n in (0, 1)]
 
 
 def params(folder, config):

@@ -104,3 +104,18 @@ def test_the_shape_of_a_step_is_that_of_its_fixed_batches(settings):
         assert len(arrays["ids"]) == rows * shape.sequence_length
         assert len(arrays["mlm_rows"]) == rows * shape.predictions
         assert len(arrays["cls_rows"]) == rows * shape.sequences_per_row == rows * sequences
+
+
+def test_runs_on_cs_make_steps_by_length_and_others_do_not(settings):
+    def window(backend, **changes):
+        origins = dict.fromkeys(changes, "--flag")
+        with registry.for_planning(backend) as adapter:
+            config = settings(micro_batch_size=8, precision="bf16", **changes)
+            return prepare(config, adapter, origins).config.bucket_window
+
+    assert window("cs", layout="bucketed") == 64
+    assert window("cs", layout="bucketed", bucket_window=3) == 3
+    assert window("cs", layout="bucketed", bucket_window=0) == 0
+    assert window("cs", layout="padded") == 0
+    assert window("cpu", layout="bucketed") == 0
+    assert settings(bucket_window=3).problems() == ["--bucket-window needs --layout bucketed"]

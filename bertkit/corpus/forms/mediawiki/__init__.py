@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from bertkit.corpus.document import Piece
 from bertkit.corpus.forms.form import Form, ReadOptions, Span
+from bertkit.corpus.raw_file import RawFile
 
 UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
@@ -26,11 +27,11 @@ def is_mediawiki(head: bytes) -> bool:
     return text.startswith((b"<mediawiki", b"<page>"))
 
 
-def read_mediawiki(path: str, options: ReadOptions) -> Iterator[Piece]:
+def read_mediawiki(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
     """The pages of a dump; see `dump.read_pages`."""
     from bertkit.corpus.forms.mediawiki.dump import read_pages
 
-    return read_pages(path, options.max_bytes, options.span, options.namespaces)
+    return read_pages(file, options.max_bytes, options.span, options.namespaces)
 
 
 def spans_of(path: str, size: int) -> list[Span]:

@@ -19,14 +19,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from bertkit.codecs.packed_stream import PIECE, decompression_errors, refuse_bomb
 from bertkit.corpus.document import Found, RawDocument, Rejected, Skipped, Unparsed
 from bertkit.corpus.forms.form import Span
 from bertkit.corpus.forms.mediawiki import UTF16
 from bertkit.corpus.forms.mediawiki.wikitext import plain_text
 from bertkit.corpus.forms.mediawiki.wikitext_fallback import parser
 from bertkit.corpus.forms.mediawiki.wikitext_rules import Site
-from bertkit.corpus.forms.xml_elements import elements
-from bertkit.corpus.lines import PIECE, decompression_errors, head_of, refuse_bomb, unpacked
+from bertkit.corpus.forms.xml.elements import elements
+from bertkit.corpus.raw_file import RawFile
 from bertkit.files import open_binary
 
 # A stream of bzip2 begins with its level and the digits of pi.
@@ -82,12 +83,15 @@ class Page(Unparsed):
 
 
 def read_pages(
-    path: str, max_bytes: int, span: Span | None = None, namespaces: Sequence[int] = (0,)
+    file: str | RawFile,
+    max_bytes: int,
+    span: Span | None = None,
+    namespaces: Sequence[int] = (0,),
 ) -> Iterator[Page]:
     """The pages of a dump.
 
     Args:
-        path: .xml, also compressed (.bz2, .gz, .xz).
+        file: .xml, also compressed.
         max_bytes: a page whose XML has more is rejected.
         span: (start, stop) of `spans_of`; None for the whole file.
         namespaces: numbers of those whose pages are taken.
@@ -97,10 +101,11 @@ def read_pages(
         MissingDependencyError: mwparserfromhell is not installed.
     """
     parser()
-    dump = Dump(_site(path), frozenset(map(str, namespaces)))
+    raw = RawFile.of(file)
+    dump = Dump(_site(raw), frozenset(map(str, namespaces)))
     within = f" from byte {span[0]}" if span else ""
-    for number, blob in enumerate(_pages(path, max_bytes, span), start=1):
-        yield Page(f"{path}, page {number}{within}", blob, dump)
+    for number, blob in enumerate(_pages(raw, max_bytes, span), start=1):
+        yield Page(f"{file}, page {number}{within}", blob, dump)
 
 
 def spans_of(path: str, size: int) -> list[Span]:
@@ -116,11 +121,12 @@ def spans_of(path: str, size: int) -> list[Span]:
     with open(path, "rb") as raw:
         total = raw.seek(0, 2)
         with contextlib.suppress(ValueError), mmap.mmap(raw.fileno(), 0, access=1) as view:
-            if path.lower().endswith(".bz2"):
+            packed = RawFile.of(path).compression()
+            if packed == "bzip2":
                 with bz2.BZ2File(path) as first:
                     coded = first.read(2) in UTF16
                 starts = [] if coded else [found.start() for found in _STREAM.finditer(view)]
-            elif path.lower().endswith(".xml") and view[:2] not in UTF16:
+            elif not packed and view[:2] not in UTF16:
                 starts = list(range(0, total, size))
             else:
                 starts = []
@@ -137,27 +143,29 @@ def _spans_between(starts: Sequence[int], size: int, total: int) -> list[Span]:
     return list(zip(ends, [*ends[1:], total], strict=True))
 
 
-def _site(path: str) -> Site:
+def _site(file: RawFile) -> Site:
     """The names that the head of the dump gives to its namespaces."""
-    head = head_of(path, _HEAD, b"</namespaces>")
+    head = file.head(_HEAD, b"</namespaces>")
     if coding := UTF16.get(head[:2]):
         head = head.decode(coding, "ignore").encode()
     return Site.with_names([name.decode("utf-8", "replace") for name in _NAMESPACE.findall(head)])
 
 
 @contextlib.contextmanager
-def _opened(path: str, span: Span | None) -> Iterator[IO[bytes]]:
-    with decompression_errors(path), contextlib.ExitStack() as stack:
-        raw = stack.enter_context(open_binary(path))
-        if span is not None:
-            raw.seek(span[0])
-        yield stack.enter_context(unpacked(raw, path))
+def _opened(file: RawFile, span: Span | None) -> Iterator[IO[bytes]]:
+    if span is None:
+        with file.open() as stream:
+            yield stream
+        return
+    with open_binary(file.path) as plain:
+        plain.seek(span[0])
+        yield plain
 
 
-def _blocks(path: str, span: Span | None) -> Iterator[bytes]:
+def _blocks(file: RawFile, span: Span | None) -> Iterator[bytes]:
     """The dump as UTF-8, in blocks of any size."""
-    packed = path.lower().endswith(".bz2")
-    raw = _unpacked_streams(path, span) if packed else _plain_blocks(path, span)
+    packed = file.compression() == "bzip2"
+    raw = _unpacked_streams(file.path, span) if packed else _plain_blocks(file, span)
     decoder, first = None, True
     for block in raw:
         if first and block[:2] in UTF16:
@@ -167,8 +175,8 @@ def _blocks(path: str, span: Span | None) -> Iterator[bytes]:
         yield decoder.decode(block).encode("utf-8", _PASS) if decoder else block
 
 
-def _plain_blocks(path: str, span: Span | None) -> Iterator[bytes]:
-    with _opened(path, span) as stream:
+def _plain_blocks(file: RawFile, span: Span | None) -> Iterator[bytes]:
+    with _opened(file, span) as stream:
         while block := stream.read(PIECE):
             yield block
 
@@ -205,11 +213,11 @@ def _unpacked_streams(path: str, span: Span | None) -> Iterator[bytes]:
             raise EOFError("the last stream does not end")
 
 
-def _pages(path: str, max_bytes: int, span: Span | None) -> Iterator[bytes | None]:
+def _pages(file: RawFile, max_bytes: int, span: Span | None) -> Iterator[bytes | None]:
     """The bytes of each page; None for one too large or without an end."""
     # Of a plain file only what begins before the end of the span belongs to it.
-    stop = span[1] - span[0] if span and not path.lower().endswith(".bz2") else None
-    return elements(_blocks(path, span), ("page",), max_bytes, stop)
+    stop = span[1] - span[0] if span and not file.compression() else None
+    return elements(_blocks(file, span), ("page",), max_bytes, stop)
 
 
 def _document(place: str, page: bytes, dump: Dump) -> RawDocument | Rejected | Skipped:

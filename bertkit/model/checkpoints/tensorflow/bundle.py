@@ -23,7 +23,7 @@ from bertkit.files import open_binary, shard_name
 from bertkit.model.checkpoints.tensorflow.sstable import read_table
 
 # DataType of tensorflow/core/framework/types.proto → ours.
-_TYPES = {
+TYPES = {
     1: torch.float32,
     2: torch.float64,
     3: torch.int32,
@@ -38,8 +38,8 @@ _TYPES = {
 # The torch of some vendors' engines is too old to have these.
 for _number, _name in ((17, "uint16"), (22, "uint32"), (23, "uint64")):
     if hasattr(torch, _name):
-        _TYPES[_number] = getattr(torch, _name)
-_STRING = 7
+        TYPES[_number] = getattr(torch, _name)
+STRING = 7
 _LARGEST_SHARDS = 100_000
 
 
@@ -102,9 +102,9 @@ class Bundle:
     def why_unreadable(self, name: str) -> str:
         """Why `read` will not take this tensor; empty where it will."""
         entry = self.entries[name]
-        if entry.kind == _STRING:
+        if entry.kind == STRING:
             return "text, not numbers"
-        if entry.kind not in _TYPES:
+        if entry.kind not in TYPES:
             return f"type {entry.kind} of TensorFlow"
         return f"stored in {entry.slices} slices" if entry.slices else ""
 
@@ -118,7 +118,7 @@ class Bundle:
         reason = self.why_unreadable(name)
         if reason:
             raise DataError(f"{self.prefix}: {name} is {reason}")
-        kind = _TYPES[entry.kind]
+        kind = TYPES[entry.kind]
         if math.prod(entry.shape) * kind.itemsize != entry.size or entry.shard >= self.shards:
             raise DataError(f"{self.prefix}: {name} has {entry.size} bytes for {entry.shape}")
         path = shard_name(f"{self.prefix}.data", entry.shard, self.shards)

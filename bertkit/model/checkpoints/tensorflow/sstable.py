@@ -17,8 +17,8 @@ from bertkit.codecs.protobuf import read_varint
 from bertkit.errors import DataError
 from bertkit.files import open_binary
 
-_FOOTER = 48
-_MAGIC = 0xDB4775248B80FB57
+FOOTER = 48
+MAGIC = 0xDB4775248B80FB57
 _TRAILER = 5  # compression type and CRC
 # No honest index comes near these: BERT-large with optimizer slots has 1,200 keys.
 _MOST_BYTES = 64 << 20
@@ -47,9 +47,9 @@ def read_table(path: str | Path) -> dict[bytes, bytes]:
 
 
 def _read(data: bytes) -> dict[bytes, bytes]:
-    if len(data) < _FOOTER or struct.unpack_from("<Q", data, len(data) - 8)[0] != _MAGIC:
+    if len(data) < FOOTER or struct.unpack_from("<Q", data, len(data) - 8)[0] != MAGIC:
         raise DataError("its footer has no table magic number")
-    footer = data[-_FOOTER:]
+    footer = data[-FOOTER:]
     _, at = _handle(footer, 0)
     index, _ = _handle(footer, at)
     found: dict[bytes, bytes] = {}

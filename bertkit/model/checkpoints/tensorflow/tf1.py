@@ -18,7 +18,7 @@ from bertkit.model.parameter_names import (
     WORD_EMBEDDINGS,
 )
 
-_PLAIN = {
+PLAIN = {
     "bert/embeddings/word_embeddings": WORD_EMBEDDINGS,
     "bert/embeddings/position_embeddings": POSITION_EMBEDDINGS,
     "bert/embeddings/token_type_embeddings": SEGMENT_EMBEDDINGS,
@@ -51,8 +51,8 @@ _COUNTERS = {"global_step", "update_count", "beta1_power", "beta2_power"}
 
 def our_name(name: str) -> tuple[str, bool]:
     """(our name, whether the matrix is to be transposed); the name is empty if unknown."""
-    if name in _PLAIN:
-        return _PLAIN[name], False
+    if name in PLAIN:
+        return PLAIN[name], False
     match = _MODULE.fullmatch(name)
     if match is None:
         return "", False

@@ -1,8 +1,9 @@
-"""Parses the XML of PubMed abstracts and PubMed Central articles, as Cerebras does.
+"""Formats PubMed abstracts and PubMed Central articles as Cerebras' scripts do, losses included.
 
 Cerebras' scripts (modelzoo R_1.7.0, data_processing/scripts/pubmed) read them with
-pubmed_parser 0.3 and keep the lines of at least 30 characters. The rules here give the
-same lines from the XML; `cerebras_article` writes them in the same bytes.
+pubmed_parser 0.3, which loses text in nested elements, and keep the lines of at least 30
+characters. The rules here give the same lines from the XML; `cerebras_article` writes
+them in the same bytes. Without `--chain cerebras`, `forms.xml` reads these files.
 """
 
 from __future__ import annotations
@@ -11,74 +12,63 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
-from bertkit.corpus.document import RawDocument, Rejected, Skipped
-from bertkit.corpus.forms.xml_elements import elements
-from bertkit.corpus.lines import PIECE, open_source
+from bertkit.corpus.document import Found, RawDocument, Rejected, Skipped
+from bertkit.corpus.forms.xml.articles import parsed_article
+from bertkit.corpus.forms.xml.elements import elements
+from bertkit.corpus.forms.xml.source import opened
+from bertkit.corpus.raw_file import RawFile
+from bertkit.errors import DataError
 
 # Shorter lines are labels and headings.
 SHORTEST = 30
 
 
-def read_pubmed(path: str, max_bytes: int) -> Iterator[RawDocument | Rejected | Skipped]:
-    """The abstracts of a baseline or update file, one paragraph per line of the abstract.
+def read_reference(path: str, form: str, max_bytes: int) -> Iterator[Found]:
+    """The abstracts of a baseline or update file, or the article of an .nxml file.
 
     Args:
-        path: .xml or .xml.gz.
-        max_bytes: of the XML of a record; a larger one is rejected.
+        path: .xml, .xml.gz or .nxml.
+        form: `pubmed` or `pmc`.
+        max_bytes: of the XML of a record or of an article; a larger one is rejected.
 
     Yields:
-        `RawDocument` per abstract; `Skipped` for a record without one and for each
-        deleted record; `Rejected` for a record that is damaged or too large.
+        `RawDocument` per abstract, whose paragraphs are its lines; `Skipped` for a record
+        without one and for each deleted record; `Rejected` for one damaged or too large.
 
     Raises:
         DataError: the file cannot be read, or its compression is damaged.
     """
-    with open_source(path) as stream:
-        blocks = iter(lambda: stream.read(PIECE), b"")
-        found = elements(blocks, ("PubmedArticle", "DeleteCitation"), max_bytes)
-        for number, blob in enumerate(found, start=1):
-            place = f"{path}, record {number}"
-            if blob is None:
-                yield Rejected(place, f"more than {max_bytes:,} bytes, or never closed")
-                continue
-            try:
-                root = _parsed(blob)
-            except (ElementTree.ParseError, ValueError) as error:
-                yield Rejected(place, f"not well-formed: {error}")
-                continue
-            if root.tag == "DeleteCitation":
-                yield from (Skipped("deleted") for _ in root.findall("PMID"))
-            else:
-                yield _abstract(root, place)
+    with RawFile.of(path).open() as stream:
+        if form == "pmc":
+            yield _pmc(stream.read(max_bytes + 1), path, max_bytes)
+        else:
+            yield from _pubmed(opened(stream)[1], path, max_bytes)
 
 
-def read_pmc(path: str, max_bytes: int) -> Iterator[RawDocument | Rejected | Skipped]:
-    """The one article of an .nxml file: title, abstract and the paragraphs of the body.
+def _pubmed(blocks: Iterator[bytes], path: str, max_bytes: int) -> Iterator[Found]:
+    found = elements(blocks, ("PubmedArticle", "DeleteCitation"), max_bytes)
+    for number, blob in enumerate(found, start=1):
+        place = f"{path}, record {number}"
+        if blob is None:
+            yield Rejected(place, f"more than {max_bytes:,} bytes, or never closed")
+            continue
+        try:
+            root = _parsed(blob)
+        except (ElementTree.ParseError, ValueError) as error:
+            yield Rejected(place, f"not well-formed: {error}")
+            continue
+        if root.tag == "DeleteCitation":
+            yield from (Skipped("deleted") for _ in root.findall("PMID"))
+        else:
+            yield _abstract(root, place)
 
-    Raises:
-        DataError: the file cannot be read.
-    """
-    with open_source(path) as stream:
-        blob = stream.read(max_bytes + 1)
-    yield pmc_article(blob, path, max_bytes)
 
-
-def pmc_article(blob: bytes, place: str, max_bytes: int) -> RawDocument | Rejected | Skipped:
-    """An article from the bytes of an .nxml file.
-
-    Args:
-        blob: the file.
-        place: what names it in messages.
-        max_bytes: a larger one is rejected.
-    """
-    if len(blob) > max_bytes:
-        return Rejected(place, f"more than {max_bytes:,} bytes")
-    if b"<!ENTITY" in blob:
-        return Rejected(place, "declares entities of its own, which is refused")
+def _pmc(blob: bytes, place: str, max_bytes: int) -> RawDocument | Rejected:
+    builder = ElementTree.TreeBuilder(insert_comments=True, insert_pis=True)
     try:
-        root = _parsed(blob)
-    except (ElementTree.ParseError, ValueError) as error:
-        return Rejected(place, f"not well-formed: {error}")
+        root = parsed_article(blob, max_bytes, builder)
+    except DataError as error:
+        return Rejected(place, error.message)
     for node in root.iter():
         if isinstance(node.tag, str):
             node.tag = node.tag.rpartition("}")[2]

@@ -10,23 +10,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+# White space behind the name in a tag; with more it is taken for no tag.
+_SPACE = 64
+
 
 def elements(
     blocks: Iterable[bytes], names: Sequence[str], max_bytes: int, stop: int | None = None
 ) -> Iterator[bytes | None]:
-    """The elements of these names, from `<name>` to `</name>`; they do not nest.
+    """The elements of these names, from `<name ...>` to `</name>`; they do not nest.
 
     Args:
-        blocks: the file in pieces of any size.
-        names: of elements without attributes.
+        blocks: the file in pieces of any size, in UTF-8 or another encoding that keeps ASCII.
+        names: of elements; an empty one (`<name/>`) is passed over.
         max_bytes: of an element that is kept.
         stop: take only elements that begin before this offset.
 
     Yields:
         The bytes of an element; None for one that is too large or has no end.
     """
-    marker = re.compile(rf"</?(?:{'|'.join(names)})>".encode())
-    longest = max(len(name) for name in names) + 3
+    either = "|".join(map(re.escape, names))
+    marker = re.compile(
+        rf"</(?:{either})\s{{0,{_SPACE}}}>|<(?:{either})(?:>|\s{{1,{_SPACE}}}[^\s/])".encode()
+    )
+    # What may be the beginning of a marker that the next block ends.
+    longest = max(len(name) for name in names) + 4 + _SPACE
     held = bytearray()
     base = place = scan = 0
     inside = False

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertkit.corpus.forms.xml_elements import elements
+from bertkit.corpus.forms.xml.elements import elements
 
 TEXT = b"<r>head<page>one</page> <page>two</page>\n<page>cut<page>three</page><page>end"
 
@@ -31,3 +31,10 @@ def test_spans_share_the_elements_without_loss(cut):
     first = elements([TEXT], ("page",), 1000, stop=cut)
     second = elements([TEXT[cut:]], ("page",), 1000)
     assert [found for part in (first, second) for found in part if found] == whole
+
+
+@given(st.integers(1, 30))
+def test_tags_with_attributes_and_spaces(size):
+    text = b'<s><a x="1">one</a ><ab>no</ab><a/><a >two</a\n><a  /><aa/></s>'
+    blocks = [text[i : i + size] for i in range(0, len(text), size)]
+    assert list(elements(blocks, ("a",), 1000)) == [b'<a x="1">one</a >', b"<a >two</a\n>"]
