@@ -81,6 +81,7 @@ GOOGLE = {
     ],
     "`--poly_power`": [f"{PRETRAIN} --schedule polynomial --power 0.5"],
     "`--clip_by_global_norm": [f"{PRETRAIN} --clip after", f"{PRETRAIN} --clip before --overwrite"],
+    "`clip_by_global_norm` before": [f"{PRETRAIN} --clip before"],
     "`--steps_per_update`": [f"{PRETRAIN} --micro-batch-size 2"],
     "evaluating in a job": [
         "eval --input {w}/eval --checkpoint {w}/run --wait 1",
