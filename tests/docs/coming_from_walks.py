@@ -101,6 +101,7 @@ GOOGLE = {
     "target accuracy": [f"5: {PRETRAIN} --eval-input {{w}}/eval --target-mlm-accuracy 0.72"],
     "masked LM accuracy 0.34085": ["eval --input {w}/eval --checkpoint {w}/as-published"],
     "rewriting `checkpoint`": ["eval --input {w}/eval --checkpoint {w}/run"],
+    "`clip_by_global_norm` before": [f"{PRETRAIN} --clip before"],
     "`:::MLLOG`": [f"{PRETRAIN} --mlperf-log {{out}}.log"],
 }
 

@@ -12,8 +12,8 @@ from bertkit.errors import DataError
 from bertkit.manifest import Manifest, begin, read_manifest
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.external_records import decode_external
-from bertkit.records.files.instance import instances_of
 from bertkit.records.files.find import find_record_files
+from bertkit.records.files.instance import instances_of
 from bertkit.records.files.jsonl import encode_line
 from bertkit.records.files.open import open_records
 from bertkit.records.files.schema import digest
