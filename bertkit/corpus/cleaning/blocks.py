@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from bertkit.corpus.document import MAX_LINE
-from bertkit.corpus.lines import open_source
+from bertkit.corpus.raw_file import open_source
 from bertkit.errors import DataError
 
 SIZE = 2 << 20

@@ -18,7 +18,8 @@ from bertkit.corpus.cleaning.scratch import Scratch
 from bertkit.corpus.cleaning.survey import Piece
 from bertkit.corpus.document import DocumentWriter
 from bertkit.corpus.document_names import names_beside
-from bertkit.corpus.lines import lines, open_source
+from bertkit.corpus.lines import lines
+from bertkit.corpus.raw_file import open_source
 from bertkit.errors import DataError
 from bertkit.files import atomic_write
 

@@ -14,13 +14,19 @@ from bertkit.records.files import hdf5, pack_formats
 from bertkit.records.files.compressed_file import unpacked
 from bertkit.records.files.index_file import InMemory, RecordIndex
 from bertkit.records.files.instance import Instance, checked_indices, to_batch
-from bertkit.records.files.record_index import ENDS, OFFSETS, PREDICTIONS, Scanned, open_index
+from bertkit.records.files.record_index import (
+    ENDS,
+    INSTANCES,
+    OFFSETS,
+    PREDICTIONS,
+    Scanned,
+    open_index,
+)
 from bertkit.records.files.record_values import checked
 from bertkit.records.files.tfrecord import decode_example
 from bertkit.records.files.tfrecord_reader import TfRecordFile, frame_offsets, kinds_of
 
 _BLOCK = 1024
-INSTANCES = "instances"
 
 
 class PackFile:

@@ -75,8 +75,8 @@ def pick_eval(
         DataError: no records, records with and without pairs, or a broken file.
     """
     started = time.perf_counter()
-    tokenizer = _tokenizer_of(inputs)
-    names = find_record_files(inputs)
+    tokenizer = tokenizer_of(inputs)
+    names = find_record_files(inputs, leave_out=[output])
     sources = [_open(name) for name in names]
     payloads = _way(sources)
     ends = list(itertools.accumulate(len(source) for source in sources))
@@ -162,7 +162,7 @@ def _meanings(path: Path, external: bool) -> Iterator[dict[str, Feature]]:
         yield decode_external(payload).flat() if external else decode_example(payload)
 
 
-def _tokenizer_of(inputs: Sequence[str]) -> dict[str, Any]:
+def tokenizer_of(inputs: Sequence[str]) -> dict[str, Any]:
     """What the records' manifests say of their tokens, so that the set still tells it.
 
     Raises:
