@@ -67,5 +67,6 @@ class InflatedStream(io.RawIOBase):
             rest += self._stream.read(_BLOCK)
         if rest and not is_deflated(rest):
             raise self._error("the compressed file has other bytes at its end")
-        self._member = zlib.decompressobj(_EITHER)
+        if rest:
+            self._member = zlib.decompressobj(_EITHER)
         return rest

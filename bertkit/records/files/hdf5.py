@@ -204,7 +204,7 @@ class Hdf5File:
             name: within_32_bits(values[back])
             for name, values in self._datasets.rows(order).items()
         }
-        batch["masked_lm_weights"] = (batch["masked_lm_positions"] > 0).astype(np.float32)
+        batch["masked_lm_weights"] = (batch["masked_lm_positions"] != 0).astype(np.float32)
         batch["next_sentence_labels"] = batch["next_sentence_labels"].reshape(-1)
         return checked(batch, lambda row: f"{self.path}: record {which[row]}")
 

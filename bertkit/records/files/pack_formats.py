@@ -106,12 +106,15 @@ def wanted_predictions(packing: str, packs: Mapping[str, np.ndarray]) -> list[np
     if packing == GRAPHCORE:
         weights = packs["packed_masked_lm_mask"]
     else:
-        weights = packs.get("masked_lm_weights", places)
+        weights = packs.get("masked_lm_weights", np.asarray(places) != 0)
     return [row[wanted > 0] for row, wanted in zip(places, weights, strict=True)]
 
 
 def _habana_instances(pack: Mapping[str, Any]) -> list[Instance]:
     mask = np.asarray(pack["input_mask"], np.int64)
+    asked = np.asarray(pack["next_sentence_weights"]) > 0
+    if (np.asarray(pack["next_sentence_positions"])[asked] < 0).any():
+        raise ValueError("a [CLS] outside the pack")
     labels = {
         int(mask[place]): int(label)
         for place, label, weight in zip(
@@ -122,7 +125,7 @@ def _habana_instances(pack: Mapping[str, Any]) -> list[Instance]:
         )
         if weight > 0
     }
-    weights = pack.get("masked_lm_weights", pack["masked_lm_positions"])
+    weights = pack.get("masked_lm_weights", np.asarray(pack["masked_lm_positions"]) != 0)
     return _instances(pack, "", "positions", weights, labels)
 
 

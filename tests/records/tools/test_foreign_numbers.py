@@ -21,7 +21,7 @@ REPORTS = {
     "negid.tfrecord": "input_ids[3] is -1, which is no token id",
     "bigpos.hdf5": "masked_lm_positions[",
     "label7.tfrecord": "next_sentence_labels is 7, not 0 or 1",
-    "mixlen.tfrecord": "record 30 at byte 13230 is not of the same kind as the first",
+    "mixlen.tfrecord": " is not of the same kind as the first (64 tokens and 10 predictions)",
 }
 
 
@@ -149,8 +149,6 @@ def test_tfrecords(bertkit, tmp_path, name, at, value):
 @pytest.mark.parametrize(("name", "at", "value"), [c for c in CASES if c[0] != "masked_lm_weights"])
 def test_hdf5(bertkit, tmp_path, name, at, value):
     h5py = pytest.importorskip("h5py")
-    if name == "masked_lm_positions" and value < 0:
-        pytest.skip("position 0 and below: nothing is predicted")
     made = records()
     good, path = tmp_path / "good.hdf5", tmp_path / "bad.hdf5"
     for place in (good, path):
