@@ -52,6 +52,8 @@ def command(
         f"in {result.parts} parts under {output} ({state}); "
         f"{result.rejected} rejected, {result.empty} without text"
     ) + "".join(f", {count:,} {kind}" for kind, count in result.skipped.items())
+    if result.left_out:
+        text += f"; {result.left_out:,} files left out"
     method = "--method mlperf " if settings.config.chain == "mlperf" else ""
     following = f"bertkit split {method}--input {output} --output {output.rstrip('/')}-split"
     options.finish(asdict(result), as_json, text, following)
