@@ -205,9 +205,7 @@ class _Walk:
             self._leave_out(path, "a link to a folder that is read anyway")
 
 
-def once(
-    found: Sequence[FoundFile], said: Callable[[str], None] | None = None
-) -> list[str]:
+def once(found: Sequence[FoundFile], said: Callable[[str], None] | None = None) -> list[str]:
     """The paths of these files in their order, each file under its first name only.
 
     Args:

@@ -81,8 +81,7 @@ def _matching(pattern: str) -> list[FoundFile]:
     names = [
         name
         for name in matches
-        if os.path.isfile(name)
-        and not (os.path.basename(name) == NAME and is_own_manifest(name))
+        if os.path.isfile(name) and not (os.path.basename(name) == NAME and is_own_manifest(name))
     ]
     if names:
         return [FoundFile(name, key_of(name)) for name in names]

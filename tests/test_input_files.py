@@ -17,9 +17,7 @@ def test_expand_inputs_keeps_the_order_given_and_sorts_within(tmp_path):
         (tmp_path / name).write_text("x")
     listing = tmp_path / "list"
     listing.write_text(f"{tmp_path}/c.json\n\n{tmp_path}/a.txt\n")
-    names = expand_inputs(
-        [f"{tmp_path}/b.txt", f"@{listing}", f"{tmp_path}/*.txt", tmp_path / "d"]
-    )
+    names = expand_inputs([f"{tmp_path}/b.txt", f"@{listing}", f"{tmp_path}/*.txt", tmp_path / "d"])
     assert [Path(name).name for name in names] == [
         "b.txt",
         "c.json",

@@ -160,9 +160,7 @@ def _by_hash(files: Sequence[str], config: SplitConfig, journal: Journal) -> int
     return _duplicates(survey.hashes)
 
 
-def _inputs(
-    inputs: Sequence[str], config: SplitConfig, prefix: str, output: str
-) -> list[str]:
+def _inputs(inputs: Sequence[str], config: SplitConfig, prefix: str, output: str) -> list[str]:
     if config.method != "lists":
         if not inputs:
             raise UsageError("--input is required", "only --method lists works without it")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bertkit.corpus.raw_file import RawFile
 from bertkit.errors import DataError
 
-# Archives that cannot be read in one pass: zip, 7z and rar.
-_UNREADABLE = (b"PK\x03\x04", b"7z\xbc\xaf", b"Rar!")
+# Archives that cannot be read here: 7z and rar.
+_UNREADABLE = (b"7z\xbc\xaf", b"Rar!")
 
 
 def refuse_foreign(file: RawFile, head: bytes, text: bytes) -> None:

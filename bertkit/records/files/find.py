@@ -43,9 +43,7 @@ def _files_of(name: str, leave_out: Sequence[str | Path]) -> list[str]:
     return found or _without_ending(name, leave_out) or expand_inputs([name], SUFFIXES)
 
 
-def _ending_in(
-    folder: str, suffixes: Sequence[str], leave_out: Sequence[str | Path]
-) -> list[str]:
+def _ending_in(folder: str, suffixes: Sequence[str], leave_out: Sequence[str | Path]) -> list[str]:
     try:
         return expand_inputs([folder], suffixes, leave_out=leave_out)
     except DataError:  # there are none
