@@ -73,6 +73,14 @@ def detect_form(path: str) -> Form:
     return detect(RawFile.of(path)).form
 
 
+def container_of(file: RawFile) -> Detection | None:
+    """The form of an archive; None for a file that is none."""
+    head = file.head(HEAD)
+    found = (form for form in forms.TABLE if form.container and form.signature)
+    form = next((form for form in found if form.signature and form.signature(head)), None)
+    return Detection(form, form.reason or "by its first bytes") if form else None
+
+
 def read_member(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
     """The documents of a member of an archive, read by the code that reads such a file.
 

@@ -25,6 +25,7 @@ class ReadOptions:
         text_key: the key, column or field that holds the text; empty: the reader finds it.
         title_key: the one that holds the title; empty: `title`, where there is one.
         form: the form of the members of an archive; empty: each is looked at.
+        depth: archives around the file.
     """
 
     max_bytes: int = 64_000_000
@@ -35,6 +36,7 @@ class ReadOptions:
     text_key: str = ""
     title_key: str = ""
     form: str = ""
+    depth: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import re
 from bertkit.codecs.packed_stream import ENDINGS
 from bertkit.corpus.forms.xml.source import root_element
 from bertkit.corpus.raw_file import RawFile, is_utf8, marked_encoding
-from bertkit.errors import DataError
+from bertkit.errors import NotTextError
 
 _INSIST = "--form text takes it as it is"
 _UNPACK = "unpack it, then give the folder"
@@ -45,7 +45,6 @@ _MARKS: tuple[tuple[bytes, str, str], ...] = (
     (rb"Obj\x01", "an Avro file", "convert it to Parquet or JSON lines"),
     (rb"ORC", "an ORC file", "convert it to Parquet or JSON lines"),
     (rb"SEQ[\x04-\x06]", "a Hadoop sequence file", "convert it to Parquet or JSON lines"),
-    (rb"PK(?:\x03\x04|\x05\x06)", "a zip archive", _UNPACK),
     (rb"7z\xbc\xaf", "a 7z archive", _UNPACK),
     (rb"Rar!", "a RAR archive", _UNPACK),
     (rb"!<arch>\n|07070[127]|MSCF\0", "an archive of files", _UNPACK),
@@ -76,7 +75,7 @@ def refuse_zipped_document(file: RawFile, head: bytes) -> None:
     """Refuse a document, or arrays, that are a zip archive inside.
 
     Raises:
-        DataError: names what it looks like.
+        NotTextError: names what it looks like.
     """
     if head.startswith(b"PK\x03\x04"):
         for mark, what in _ZIP_KINDS:
@@ -93,7 +92,7 @@ def refuse_foreign(file: RawFile, head: bytes, text: bytes) -> None:
         text: the same as UTF-8.
 
     Raises:
-        DataError: says what it looks like and what to do.
+        NotTextError: says what it looks like and what to do.
     """
     for mark, what, hint in _KNOWN:
         if mark.match(head):
@@ -115,8 +114,8 @@ def is_tar_header(head: bytes) -> bool:
     return found is not None and int(found[1], 8) == sum(block[:148] + b" " * 8 + block[156:])
 
 
-def _refused(file: RawFile, what: str, hint: str) -> DataError:
-    return DataError(f"{file} looks like {what}", f"{hint}; {_INSIST}" if hint else _INSIST)
+def _refused(file: RawFile, what: str, hint: str) -> NotTextError:
+    return NotTextError(f"{file} looks like {what}", f"{hint}; {_INSIST}" if hint else _INSIST)
 
 
 def _is_tfrecord(head: bytes) -> bool:
@@ -130,7 +129,7 @@ def _is_tfrecord(head: bytes) -> bool:
 def _refuse_encoding(file: RawFile, head: bytes, text: bytes) -> None:
     """Refuse UTF-16 and UTF-32 without a mark, and bytes that are no text at all."""
     if is_utf8(file.encoding) and not marked_encoding(head)[0] and (coding := _wide(head)):
-        raise DataError(
+        raise NotTextError(
             f"{file} looks like {coding.upper()} without a byte order mark, not {file.encoding}",
             f"give --encoding {coding}, or convert it: iconv -f {coding.upper()} -t UTF-8",
         )
