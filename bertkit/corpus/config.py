@@ -57,6 +57,17 @@ class ExtractConfig:
     namespaces: str = setting(
         "0", "Namespaces of a MediaWiki dump to extract, separated by commas; 0 is articles."
     )
+    variant: str = setting(
+        "",
+        "Which variant a wiki shows that is written in several, such as zh-hant or sr-el; by "
+        "default the usual one (zh-hans, sr-ec, ...). Text outside of -{ }- stays as it is.",
+    )
+    unknown_templates: str = setting(
+        "drop",
+        "What a template within a sentence leaves that bertkit knows nothing of: drop (nothing; "
+        "it is counted, see --report-templates) or last (its last argument).",
+        choices=("drop", "last"),
+    )
     limit: int | None = setting(None, "Extract only the first N documents.", minimum=1)
     strict: bool = setting(
         False, "Stop at the first bad document instead of skipping it.", off="--lenient"

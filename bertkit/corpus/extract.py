@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertkit import log
-from bertkit.corpus import forms
+from bertkit.corpus import forms, noticed
 from bertkit.corpus.chain_inputs import check_chain_input
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document_names import names_beside, remove_others
@@ -56,6 +56,7 @@ class ExtractResult:
     empty: int
     rejected: int
     skipped: dict[str, int]
+    noticed: noticed.Tally
     left_out: int
     seconds: float
     up_to_date: bool
@@ -110,7 +111,7 @@ def extract(
     started = time.perf_counter()
     with open_output_folder(output) as target:
         # Plan which files make which part, and hash the input.
-        taken = _taken(inputs, prefix, config)
+        taken = _taken(inputs, prefix, config, output)
         files = taken.paths
         groups = _groups(taken, config, part_bytes)
         planned = Manifest("extract", asdict(config), [_input_facts(group) for group in groups])
@@ -131,9 +132,9 @@ def extract(
     return replace(result, output=output)
 
 
-def _taken(inputs: Sequence[str], prefix: str, config: ExtractConfig) -> InputForms:
+def _taken(inputs: Sequence[str], prefix: str, config: ExtractConfig, output: str) -> InputForms:
     """The inputs and their forms; says at once if a model or a parser is missing."""
-    files = list_inputs(inputs, prefix)
+    files = list_inputs(inputs, prefix, leave_out=[output])
     splitter_of(config)
     if config.chain != "own":
         # All of a few files; of many the first, and each one again before it is read.
@@ -146,7 +147,7 @@ def plan(
     inputs: Sequence[str], output: str, config: ExtractConfig, prefix: str = ""
 ) -> dict[str, Any]:
     """What `extract` would do: counts of files, bytes and parts, and estimates."""
-    taken = _taken(inputs, prefix, config)
+    taken = _taken(inputs, prefix, config, output)
     total = sum(map(size_of, taken.paths))
     return {
         "files": len(taken.paths),
@@ -246,14 +247,15 @@ def _record(
     bar.update(done)
     for name, facts in results:
         # Write the manifest after every part: an interruption loses at most one.
-        manifest.outputs[name] = asdict(facts)
-        manifest.write(target.folder)
+        manifest.record(target.folder, {name: asdict(facts)}, whole=target.remote)
         target.keep(*filter(target.holds_here, (names_beside(name), name)))
         bar.update(1)
     bar.close()
     # In the order of the parts, however they finished.
     names = (part.name for part in parts if part.name in manifest.outputs)
     manifest.outputs = {name: manifest.outputs[name] for name in names}
+    for found in manifest.outputs.values():  # kept by part until all of them are finished
+        noticed.merge(manifest.stats.setdefault("noticed", {}), found.pop("noticed", {}))
     remove_others(target.folder, manifest.outputs)
     _warn(manifest)
     if not _total(manifest, "documents"):
@@ -305,8 +307,9 @@ def _result(
             skipped[kind] = skipped.get(kind, 0) + count
     if fresh:
         totals = {"parts": len(manifest.outputs), "files": files, "input_bytes": input_bytes}
-        manifest.stats = {**totals, **counts, "skipped": skipped, "seconds": round(seconds, 3)}
-        manifest.stats |= taken.facts
+        seen = noticed.most_frequent(manifest.stats.get("noticed", {}))
+        found = {**totals, **counts, "skipped": skipped, "noticed": seen}
+        manifest.stats = {**found, "seconds": round(seconds, 3), **taken.facts}
         manifest.state = "complete"
         manifest.write(output)
     return ExtractResult(
@@ -316,6 +319,7 @@ def _result(
         input_bytes=input_bytes,
         **counts,
         skipped=skipped,
+        noticed=manifest.stats.get("noticed", {}),
         left_out=sum(taken.left_out.values()),
         seconds=round(seconds, 3) if fresh else 0.0,
         up_to_date=not fresh,

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bertkit.corpus import forms, mlperf
+from bertkit.corpus import forms, mlperf, noticed
 from bertkit.corpus.chain_inputs import check_chain_input
 from bertkit.corpus.clean import clean_document
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import (
     Document,
     DocumentWriter,
+    Noticed,
     Piece,
     RawDocument,
     Rejected,
@@ -72,8 +73,9 @@ class PartFacts:
     named: list[str] = field(default_factory=list)
     forms: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
+    noticed: noticed.Tally = field(default_factory=dict)
 
-    def leave_out(self, found: Rejected | Skipped, strict: bool) -> None:
+    def leave_out(self, found: Rejected | Skipped | Noticed, strict: bool) -> None:
         """Count something that is not written.
 
         Raises:
@@ -81,6 +83,9 @@ class PartFacts:
         """
         if isinstance(found, Skipped):
             self.skipped[found.kind] = self.skipped.get(found.kind, 0) + 1
+            return
+        if isinstance(found, Noticed):
+            noticed.count(self.noticed, found)
             return
         text = f"{found.id}: {found.reason}"
         if strict:
@@ -121,7 +126,9 @@ def make_part(part: Part) -> tuple[str, PartFacts]:
     return part.name, write_part(part, documents)
 
 
-def write_part(part: Part, documents: Iterable[Document | Rejected | Skipped]) -> PartFacts:
+def write_part(
+    part: Part, documents: Iterable[Document | Rejected | Skipped | Noticed]
+) -> PartFacts:
     """Write the documents of a part and count; errors as `make_part`."""
     facts = PartFacts(forms=dict(Counter(part.forms)))
     place = Path(part.folder) / part.name
@@ -171,7 +178,7 @@ def documents_of(
     *,
     span: Span | None = None,
     form_name: str = "",
-) -> Iterator[Document | Rejected | Skipped]:
+) -> Iterator[Document | Rejected | Skipped | Noticed]:
     """The documents of one raw file, cleaned and split into sentences.
 
     A document without any text comes out with no sentences.
@@ -182,7 +189,7 @@ def documents_of(
 
 def split_documents(
     pieces: Iterable[Piece], form: Form, splitter: Splitter
-) -> Iterator[Document | Rejected | Skipped]:
+) -> Iterator[Document | Rejected | Skipped | Noticed]:
     """The documents of these pieces of a file, cleaned and split into sentences."""
     for found in parsed(pieces):
         if isinstance(found, RawDocument):
@@ -223,6 +230,8 @@ def read_options(config: ExtractConfig, span: Span | None = None) -> ReadOptions
         text_key=config.text_key or "",
         title_key=config.title_key or "",
         form="" if config.form == forms.AUTO else config.form,
+        variant=config.variant,
+        unknown_templates=config.unknown_templates,
     )
 
 
@@ -275,7 +284,7 @@ def _make_cerebras(part: Part) -> PartFacts:
         for found in read_reference(path, form, _max_bytes(part.config)):
             if not isinstance(found, RawDocument):
                 facts.leave_out(found, part.config.strict)
-            if not isinstance(found, Rejected):
+            if isinstance(found, RawDocument | Skipped):
                 written = int(isinstance(found, RawDocument))
                 writer.write_bytes(cerebras_article(found), documents=written, sentences=written)
     facts.take(writer)

@@ -67,7 +67,9 @@ def test_arrow_files_that_the_data_set_does_not_list_are_left_out(tmp_path):
     for name in ("data-00000-of-00001.arrow", "cache-1.arrow"):
         with pa.ipc.new_stream(write(tmp_path, f"set/{name}", b""), table.schema) as writer:
             writer.write_table(table)
-    write(tmp_path, "set/state.json", b'{"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}')
+    write(
+        tmp_path, "set/state.json", b'{"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}'
+    )
     found = take(tmp_path / "set")
     assert found.names == ["arrow"]
     assert found.left_out == {"metadata": 1, "not in state.json": 1}

@@ -19,17 +19,24 @@ class ReadOptions:
         max_bytes: a larger document is rejected, not kept in memory.
         span: (start, stop) in bytes, one of `Form.spans`; None for the whole file.
         namespaces: numbers of the namespaces to take from a MediaWiki dump.
+        variant: of the language of a wiki that is written in several; "" takes the usual one.
+        unknown_templates: what those within a sentence leave: `drop`, nothing; `last`, their
+            last argument.
         text_key: the key, column or field that holds the text; empty: the reader finds it.
         title_key: the one that holds the title; empty: `title`, where there is one.
         form: the form of the members of an archive; empty: each is looked at.
+        depth: archives around the file.
     """
 
     max_bytes: int = 64_000_000
     span: Span | None = None
     namespaces: tuple[int, ...] = (0,)
+    variant: str = ""
+    unknown_templates: str = "drop"
     text_key: str = ""
     title_key: str = ""
     form: str = ""
+    depth: int = 0
 
 
 @dataclass(frozen=True)

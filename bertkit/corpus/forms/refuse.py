@@ -45,7 +45,6 @@ _MARKS: tuple[tuple[bytes, str, str], ...] = (
     (rb"Obj\x01", "an Avro file", "convert it to Parquet or JSON lines"),
     (rb"ORC", "an ORC file", "convert it to Parquet or JSON lines"),
     (rb"SEQ[\x04-\x06]", "a Hadoop sequence file", "convert it to Parquet or JSON lines"),
-    (rb"PK(?:\x03\x04|\x05\x06)", "a zip archive", _UNPACK),
     (rb"7z\xbc\xaf", "a 7z archive", _UNPACK),
     (rb"Rar!", "a RAR archive", _UNPACK),
     (rb"!<arch>\n|07070[127]|MSCF\0", "an archive of files", _UNPACK),
