@@ -10,7 +10,7 @@ so that `bertkit extract --help`, which shows the table, starts quickly.
     tar           archives (tar_members reads them)
     pubmed, pmc   PubMed's two kinds of XML
     xml/          XML of any size and encoding, and PubMed's records and articles in it
-    wikiextractor, text, documents, jsonl, sentences
+    wikiextractor, wikimedia_html, text, documents, jsonl, sentences
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from bertkit.corpus.forms.sentences import FORM as SENTENCES
 from bertkit.corpus.forms.tar import FORM as TAR
 from bertkit.corpus.forms.text import FORM as TEXT
 from bertkit.corpus.forms.wikiextractor import FORM as WIKIEXTRACTOR
+from bertkit.corpus.forms.wikimedia_html import FORM as WIKIMEDIA_HTML
 from bertkit.named_table import NamedTable
 
 AUTO = "auto"
@@ -34,6 +35,7 @@ _TABLE = NamedTable[Form](
     [
         MEDIAWIKI,
         WIKIEXTRACTOR,
+        WIKIMEDIA_HTML,
         TEXT,
         DOCUMENTS,
         JSONL,
