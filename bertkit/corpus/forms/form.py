@@ -25,6 +25,7 @@ class ReadOptions:
         text_key: the key, column or field that holds the text; empty: the reader finds it.
         title_key: the one that holds the title; empty: `title`, where there is one.
         form: the form of the members of an archive; empty: each is looked at.
+        depth: archives around the file.
     """
 
     max_bytes: int = 64_000_000
@@ -35,6 +36,7 @@ class ReadOptions:
     text_key: str = ""
     title_key: str = ""
     form: str = ""
+    depth: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Form:
         first_line: whether a first line that is not blank begins such a file; of a long line
             it gets the first bytes.
         reason: by what the functions above recognise it, for the line that says so.
+        describe: (raw file, first bytes as UTF-8, options) → more words for that line, such as
+            the key of the text; raises DataError for a file of this form that cannot be used.
         written_by: commands of bertkit whose output folders hold such files.
         container: a file of files; asked before the others, whose signatures could stand
             within its first member.
@@ -78,6 +82,7 @@ class Form:
     endings: tuple[str, ...] = ()
     first_line: Callable[[bytes], bool] | None = None
     reason: str = ""
+    describe: Callable[[RawFile, bytes, ReadOptions], str] | None = None
     written_by: tuple[str, ...] = ()
     container: bool = False
     keyed: bool = False

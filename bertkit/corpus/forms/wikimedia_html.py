@@ -13,9 +13,10 @@ _KEYS = re.compile(rb'"(article_body|is_part_of|in_language|namespace|version)"\
 _BODY = re.compile(rb'"article_body"\s*:\s*\{\s*"(?:html|wikitext)"')
 
 
-def begins_with_article(line: bytes) -> bool:
-    """True if a line, or its beginning, is an article of such a dump."""
-    if not line.lstrip().startswith(b"{"):
+def begins_with_article(head: bytes) -> bool:
+    """True if the first bytes of an (unpacked) file begin an article of such a dump."""
+    line = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]
+    if not line.startswith(b"{"):
         return False
     # The article may stand behind long lists of categories, templates and redirects.
     return _BODY.search(line) is not None or len(set(_KEYS.findall(line))) >= 3
@@ -32,6 +33,6 @@ FORM = Form(
     name="wikimedia-html",
     help="Wikimedia Enterprise's HTML dumps, also in their .tar.gz",
     read=read_wikimedia_html,
-    first_line=begins_with_article,
+    signature=begins_with_article,
     reason="by the keys of its first line",
 )

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import tarfile
 
 import pytest
 
@@ -77,3 +79,19 @@ def test_extract_gives_the_text_of_every_article(tmp_path, workers):
     assert (result.documents, result.rejected) == (39, 0)
     assert result.noticed == {"wiki": {"frwiki (fr)": [1, ""]}}
     assert (tmp_path / "out/part-00000-of-00001.txt").read_text().startswith("Élevé de 1 m.\nFin.")
+
+
+def test_an_archive_as_it_is_downloaded(tmp_path):
+    """Several files in one tar.gz, each detected by itself."""
+    path = tmp_path / "frwiki-NS0-20231101-ENTERPRISE-HTML.json.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for number in (1, 2):
+            blob = ndjson(record(number), record(number + 10))
+            member = tarfile.TarInfo(f"frwiki_namespace_0_{number}.ndjson")
+            member.size = len(blob)
+            archive.addfile(member, io.BytesIO(blob))
+    config = ExtractConfig(splitter="lines")
+    result = extract([str(path)], str(tmp_path / "out"), config, workers=1)
+    assert (result.documents, result.rejected) == (4, 0)
+    text = (tmp_path / "out/part-00000-of-00001.txt").read_text()
+    assert text.split("\n\n")[1] == "Élevé de 11 m.\nFin."

@@ -46,7 +46,7 @@ CASES = {
     'class="nowrap" typeof="mw:Transclusion">2 000 m</span> high.</p>': (
         "The mountain is 2 000 m high."
     ),
-    '<p>Its <a rel="mw:ExtLink" href="http://x.org" class="external text">site</a>.</p>': "Its site.",
+    '<p>Its <a rel="mw:ExtLink" href="http://x.org" class="text">site</a>.</p>': "Its site.",
     '<p class="mw-empty-elt"></p><link rel="mw:PageProp/Category" href="./C"/><p>T.</p>': "T.",
     "<p>Never closed <span class='noprint'>stays.</p>": "Never closed stays.",
     "<p>a \x01b\x02 \x03c</p>": "a b c",
