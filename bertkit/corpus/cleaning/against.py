@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 from bertkit.corpus.cleaning.characters import character_table
 from bertkit.corpus.cleaning.kernels.overlap import filter_of, text_ngrams
 from bertkit.corpus.cleaning.kernels.scan import FIRST_WORD, WORDS, room_for, scan
+from bertkit.corpus.cleaning.scratch import Scratch
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import Document, Rejected
 from bertkit.corpus.extract_part import documents_of
@@ -79,6 +81,28 @@ def collect_ngrams(files: Sequence[str], size: int) -> EvaluationNgrams:
         sorted_keys.append(unique)
         first_owners.append(np.concatenate(found[used][1])[firsts])
     return EvaluationNgrams(sizes, tuple(sorted_keys), tuple(first_owners), tuple(names), short)
+
+
+def save_ngrams(scratch: Scratch, name: str, ngrams: EvaluationNgrams) -> None:
+    """Write what is looked for, for all workers; the name must be of no other n-grams."""
+    for size, keys, owners in zip(ngrams.sizes, ngrams.keys, ngrams.owners, strict=True):
+        scratch.save(f"{name}/keys-{size}", keys)
+        scratch.save(f"{name}/owners-{size}", owners)
+    facts = {"sizes": ngrams.sizes, "names": ngrams.names, "short": ngrams.short}
+    scratch.record(f"{name}/texts", name, facts)
+
+
+@functools.lru_cache(maxsize=1)
+def load_ngrams(folder: str, name: str) -> EvaluationNgrams:
+    """What `save_ngrams` wrote; once per process."""
+    scratch = Scratch(folder)
+    facts = scratch.note(f"{name}/texts", name)
+    keys, owners = (
+        tuple(scratch.load(f"{name}/{kind}-{size}") for size in facts["sizes"])
+        for kind in ("keys", "owners")
+    )
+    sizes, names = tuple(facts["sizes"]), tuple(facts["names"])
+    return EvaluationNgrams(sizes, keys, owners, names, facts["short"])
 
 
 def words_of(text: str) -> np.ndarray:
