@@ -6,17 +6,19 @@ import functools
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from bertkit.corpus import forms
 from bertkit.corpus.cleaning.characters import character_table
 from bertkit.corpus.cleaning.kernels.overlap import filter_of, text_ngrams
 from bertkit.corpus.cleaning.kernels.scan import FIRST_WORD, WORDS, room_for, scan
 from bertkit.corpus.cleaning.scratch import Scratch
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import Document, Rejected
-from bertkit.corpus.extract_part import documents_of
+from bertkit.corpus.extract_part import documents_of, form_of
 from bertkit.corpus.raw_file import head_of, open_source
 from bertkit.corpus.sentences import split_lines
 from bertkit.errors import DataError
@@ -125,8 +127,11 @@ def evaluation_texts(path: str) -> Iterator[tuple[str, str]]:
     if _is_squad(path):
         yield from _squad_texts(path)
         return
-    # Sentences are lines: nothing depends on where they end.
+    # Sentences are lines: nothing depends on where they end. Plain text is many texts, with
+    # blank lines between them: one of its paragraphs may be a question, too short to be found.
     config = ExtractConfig(splitter="lines")
+    if form_of(path, config).name == forms.FALLBACK.name:
+        config = replace(config, form="documents")
     for found in documents_of(path, config, split_lines):
         if isinstance(found, Rejected):
             raise DataError(
