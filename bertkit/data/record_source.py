@@ -131,6 +131,12 @@ class RecordSource:
         """The same records in every epoch."""
         return self
 
+    def place(self, number: int) -> str:
+        """File and record, counted in it from 0, of a record by number, for messages."""
+        owner = int(np.searchsorted(self._ends, number, side="right"))
+        first = int(self._ends[owner]) - len(self._files[owner])
+        return f"{self.paths[owner]}: record {number - first}"
+
     def _common_shape(self) -> tuple[int, int]:
         shapes = {
             (file.max_seq_length, file.max_predictions_per_seq): path

@@ -211,15 +211,14 @@ def _shards(manifest: Manifest, names: Sequence[str], config: RecordsConfig) -> 
 
 
 def _write_beside(manifest: Manifest, config: RecordsConfig, place: Path, **facts: Any) -> None:
-    """What the style, and Habana's packs, leave beside the record files."""
+    """What the style, and the programs of packs, leave beside the record files."""
     records = manifest.stats["records"]
     folder = FinishedFolder(path=place, records=records, **facts)
     config.record_style.write_beside(folder, config)
-    if config.packing == "habana":
-        from bertkit.records.files.pack_metadata import write_average
+    if config.packing != "none":
+        from bertkit.records.files.pack_metadata import write_beside_packs
 
-        packed = sum(facts["instances"] for facts in manifest.outputs.values())
-        write_average(place, packed / records)
+        write_beside_packs(place, manifest.outputs, config)
 
 
 def list_inputs(

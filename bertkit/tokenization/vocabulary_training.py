@@ -1,46 +1,78 @@
 """`bertkit train-vocab`: trains a WordPiece vocabulary, the same bytes on every run.
 
-The `tokenizers` library merges pieces by frequency. By itself it numbers the continuing
-characters ("##a") in the order of a randomly seeded hash table, and breaks ties between
-merges by those numbers. So the alphabet is counted first and handed over in fixed order.
+Words are counted in one pass over the text, by several processes if asked; their number does
+not change the result, nor do the lines of the text. Pieces are merged by frequency, in the
+order in which the `tokenizers` package merges them.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from bertkit import files, log
 from bertkit.errors import DataError, UsageError
+from bertkit.pool import map_in_order, worker_count
 from bertkit.temporary import remove_leftovers
 from bertkit.tokenization.normalisation import UNCASED, Normalisation
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.tokenizer_files import write_sidecar
-from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, not_utf8, save_vocab
-from bertkit.tokenization.wordpiece import is_cjk, is_punctuation
+from bertkit.tokenization.training import unknown_share
+from bertkit.tokenization.training.alphabet import Alphabet, Wanted, choose_alphabet, fill_up
+from bertkit.tokenization.training.merges import learn_merges
+from bertkit.tokenization.training.text_spans import Opener, count_spans, tasks_of
+from bertkit.tokenization.training.word_counts import WordCounter, WordCounts
+from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, save_vocab
+from bertkit.tokenization.wordpiece import MAX_WORD_CHARACTERS
 
-LIMIT_ALPHABET = 1000
 TENSOR_MULTIPLE = 8
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
 class TrainedVocab:
-    """A vocabulary that was written: its file, size, digest, and seconds of work.
+    """A vocabulary that was written, and what it makes of its text.
 
     Attributes:
-        facts: the file beside it that says how its text was treated.
+        path, sha256: the file; `facts` is the one beside it that says how its text was treated.
+        tokens, size: how many it has, and how many were asked for.
+        short_because: why it has fewer; empty where it has all.
+        added_characters: common characters of the text's scripts that are not in the text, which
+            filled the room that was left.
+        bytes_read: of text, unpacked.
+        words, different_words: in the text, punctuation marks and ideographs included.
+        dropped_words: occurrences of rare words beyond the limit of memory.
+        characters, different_characters: kept, and in the text.
+        character_coverage: share of the text's characters that are kept.
+        tokens_per_word: in the text.
+        unknown_share: [UNK] per token of the text.
+        held_out_unknown_share: the same in lines that were held out when the characters were
+            chosen for this figure; None where the text is too short for it.
+        long_words: places where a word was cut because it is longer than a tokenizer takes.
+        seconds: of work.
     """
 
     path: str
     facts: str
     tokens: int
+    size: int
+    short_because: str
+    added_characters: int
     sha256: str
     bytes_read: int
+    words: int
+    different_words: int
+    dropped_words: int
+    characters: int
+    different_characters: int
+    character_coverage: float
+    tokens_per_word: float
+    unknown_share: float
+    held_out_unknown_share: float | None
+    long_words: int
     seconds: float
 
 
@@ -51,6 +83,10 @@ def train_vocab(
     normalisation: Normalisation = UNCASED,
     min_frequency: int = 2,
     overwrite: bool = False,
+    *,
+    alphabet: Wanted = Wanted(),  # noqa: B008 - frozen
+    workers: int = 1,
+    opener: Opener = files.open_binary,
 ) -> TrainedVocab:
     """Learn a vocabulary and write it: special tokens, characters, then merged pieces.
 
@@ -61,6 +97,9 @@ def train_vocab(
         normalisation: what happens to the text first; it is noted beside the vocabulary.
         min_frequency: how often a pair must occur to be merged.
         overwrite: replace an existing file.
+        alphabet: how many characters to keep.
+        workers: processes; 0 for one per core. The result does not depend on it.
+        opener: opens an input for reading its text.
 
     Raises:
         UsageError: the output exists, or the size leaves no room for the alphabet.
@@ -70,96 +109,134 @@ def train_vocab(
     if Path(output).exists() and not overwrite:
         raise UsageError(f"{output} exists", "give --overwrite to replace it")
     remove_leftovers(Path(output).parent, name=Path(output).name)
-    import tokenizers
-
-    trainer = tokenizers.BertWordPieceTokenizer(
-        lowercase=normalisation.do_lower_case,
-        strip_accents=normalisation.strips_accents,
-        handle_chinese_chars=normalisation.tokenize_chinese_chars,
-    )
-    alphabet = _alphabet(inputs, trainer)
+    longest = MAX_WORD_CHARACTERS
+    words = _counted(inputs, normalisation, longest, workers=workers, opener=opener)
     split = normalisation.tokenize_chinese_chars
-    starts = [character for character in alphabet if not _stands_alone(character, split)]
-    given = [*SPECIAL_TOKENS, *(f"##{character}" for character in starts)]
-    _require_room(size, len(given), len(alphabet))
-    trainer.train_from_iterator(
-        _blocks(inputs),
-        vocab_size=size,
-        min_frequency=min_frequency,
-        limit_alphabet=len(alphabet),
-        initial_alphabet=alphabet,
-        special_tokens=given,
-        show_progress=log.bars_wanted(),
-    )
-    tokens = _in_usual_order(trainer.get_vocab(), len(given))
-    if len(tokens) % TENSOR_MULTIPLE:
-        text = "%d tokens: a multiple of %d makes the output layer faster on accelerators"
-        log.logger.warning(text, len(tokens), TENSOR_MULTIPLE)
+    pairs = words.characters()
+    if not pairs:
+        raise DataError("the input holds no text", "give files with text in --input")
+    occurrences = {character: int(pair.sum()) for character, pair in pairs.items()}
+    chosen = choose_alphabet(occurrences, alphabet, size=size, split_cjk=split)
+    first = chosen.tokens(split)
+    learnt_tokens = _in_usual_order(first, learn_merges(words, first, size, min_frequency))
+    added = []
+    if alphabet.count is None:
+        added = fill_up(learnt_tokens, occurrences, size, normalisation)
+    tokens = learnt_tokens + added
+    pieces = unknown_share.pieces_of_words(words, tokens)
+    learnt = unknown_share.shares(words.together(), pieces, unknown_share.LEARNT)
     digest = save_vocab(output, tokens)
     facts = TokenizerFacts(digest, digest, len(tokens), normalisation)
-    return TrainedVocab(
+    result = TrainedVocab(
         path=str(output),
         facts=write_sidecar(output, facts),
         tokens=len(tokens),
+        size=size,
+        short_because=_why_short(len(tokens), size, min_frequency),
+        added_characters=len([token for token in added if len(token) == 1]),
         sha256=digest,
-        bytes_read=sum(Path(name).stat().st_size for name in inputs if not files.is_remote(name)),
+        bytes_read=words.bytes,
+        words=learnt.words,
+        different_words=len(words),
+        dropped_words=int(words.dropped.sum()),
+        characters=len(chosen.characters),
+        different_characters=chosen.seen,
+        character_coverage=round(chosen.coverage, 6),
+        tokens_per_word=round(learnt.tokens_per_word, 4),
+        unknown_share=round(learnt.unknown_share, 6),
+        held_out_unknown_share=_held_out(
+            words, pieces, alphabet, filled=bool(added), size=size, normalisation=normalisation
+        ),
+        long_words=words.cut,
         seconds=time.perf_counter() - started,
     )
+    _remark(result, chosen)
+    return result
 
 
-def _require_room(size: int, given: int, characters: int) -> None:
-    if size < given + characters:
-        raise UsageError(
-            f"--size {size} is too small: the text has {characters} different characters",
-            f"give at least {given + characters}",
-        )
+def _counted(
+    inputs: Sequence[str],
+    normalisation: Normalisation,
+    longest: int,
+    *,
+    workers: int,
+    opener: Opener,
+) -> WordCounts:
+    """The words of all inputs, merged in their order."""
+    tasks = list(tasks_of(inputs, opener, normalisation=normalisation, longest=longest))
+    counter = WordCounter(normalisation, longest)
+    with log.progress(total=len(tasks), unit="part", description="train-vocab") as bar:
+        for part in map_in_order(count_spans, tasks, worker_count(workers, len(tasks))):
+            counter.add(part)
+            bar.update(1)
+    return counter.finished()
 
 
-def _in_usual_order(ids: dict[str, int], given: int) -> list[str]:
+def _held_out(
+    words: WordCounts,
+    pieces: np.ndarray,
+    wanted: Wanted,
+    *,
+    filled: bool,
+    size: int,
+    normalisation: Normalisation,
+) -> float | None:
+    """[UNK] per token of the held-out lines, had the characters been chosen without them.
+
+    A word with known characters always has pieces, so its characters decide.
+    """
+    counts = {character: int(pair[0]) for character, pair in words.characters().items()}
+    split = normalisation.tokenize_chinese_chars
+    try:
+        chosen = choose_alphabet(counts, wanted, size=size, split_cjk=split)
+    except UsageError:
+        return None
+    if not chosen.characters:
+        return None
+    # What fills the room is what it would be, as far as the standards have it.
+    known = chosen.characters
+    if filled:
+        known = known + fill_up(chosen.tokens(split), counts, size, normalisation)
+    changed = unknown_share.without_characters(words, pieces, known)
+    found = unknown_share.shares(words, changed, unknown_share.HELD_OUT)
+    return round(found.unknown_share, 6) if found.words else None
+
+
+def _in_usual_order(first: Sequence[str], merges: Sequence[str]) -> list[str]:
     """Special tokens, whole characters, continuing characters, then merges as learnt."""
-    learnt = sorted(ids, key=lambda token: ids[token])
-    specials, continuing = learnt[: len(SPECIAL_TOKENS)], learnt[len(SPECIAL_TOKENS) : given]
-    characters = [token for token in learnt[given:] if len(token) == 1]
-    merges = [token for token in learnt[given:] if len(token) > 1]
-    return [*specials, *characters, *continuing, *merges]
+    rest = first[len(SPECIAL_TOKENS) :]
+    characters = [token for token in rest if len(token) == 1]
+    continuing = [token for token in rest if len(token) > 1]
+    return [*first[: len(SPECIAL_TOKENS)], *characters, *continuing, *merges]
 
 
-def _alphabet(inputs: Sequence[str], trainer: Any) -> list[str]:
-    """The most frequent characters of the normalised text, in the order of Unicode."""
-    counts: Counter[str] = Counter()
-    for block in _blocks(inputs):
-        counts.update(trainer.normalizer.normalize_str(block))
-    for character in [character for character in counts if character.isspace()]:
-        del counts[character]
-    if not counts:
-        raise DataError("the input holds no text", "give files with text in --input")
-    ranked = sorted(counts, key=lambda character: (-counts[character], character))
-    if len(ranked) > LIMIT_ALPHABET:
-        log.logger.info(
-            "%d different characters: words with the rarest %d become [UNK]",
-            len(ranked),
-            len(ranked) - LIMIT_ALPHABET,
+def _why_short(tokens: int, size: int, min_frequency: int) -> str:
+    if tokens >= size:
+        return ""
+    often = "at all" if min_frequency <= 1 else f"{min_frequency} times"
+    return f"no further pair of pieces occurs {often} in this text"
+
+
+def _remark(result: TrainedVocab, alphabet: Alphabet) -> None:
+    """Say what the user should know of the vocabulary."""
+    say = log.logger.warning
+    if result.short_because:
+        say("%d tokens, not %d: %s", result.tokens, result.size, result.short_because)
+    if result.tokens % TENSOR_MULTIPLE:
+        text = "%d tokens: a multiple of %d makes the output layer faster on accelerators"
+        say(text, result.tokens, TENSOR_MULTIPLE)
+    if result.added_characters:
+        text = "%d common characters of the text's scripts, not in this text, fill the room left"
+        log.logger.info(text, result.added_characters)
+    left = alphabet.seen - len(alphabet.characters)
+    if alphabet.cut_to_fit:
+        text = (
+            "--size %d leaves room for %d of %d different characters; words with others are [UNK]"
         )
-    return sorted(ranked[:LIMIT_ALPHABET])
-
-
-def _stands_alone(character: str, split_cjk: bool) -> bool:
-    """True for characters that are words of their own and never continue one."""
-    return is_punctuation(character) or (split_cjk and is_cjk(character))
-
-
-def _blocks(inputs: Sequence[str]) -> Iterator[str]:
-    """Text in pieces of about a megabyte that end at line ends."""
-    for name in inputs:
-        offset, line = 0, 1
-        with files.open_binary(name) as stream:
-            while lines := stream.readlines(_BLOCK):
-                blob = b"".join(lines)
-                try:
-                    yield blob.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    line += blob.count(b"\n", 0, error.start)
-                    place = offset + error.start
-                    raise not_utf8(name, line, place, blob[error.start]) from error
-                offset += len(blob)
-                line += len(lines)
+        say(text, result.size, len(alphabet.characters), alphabet.seen)
+    elif left:
+        text = "%d different characters: words with the rarest %d become [UNK]"
+        log.logger.info(text, alphabet.seen, left)
+    if result.dropped_words:
+        text = "%d occurrences of rare words are not counted: too many different words for memory"
+        log.logger.info(text, result.dropped_words)

@@ -18,12 +18,16 @@ from __future__ import annotations
 from bertkit.corpus.forms.documents import FORM as DOCUMENTS
 from bertkit.corpus.forms.form import Form
 from bertkit.corpus.forms.jsonl import FORM as JSONL
+from bertkit.corpus.forms.keyed.arrow import ARROW, PARQUET
+from bertkit.corpus.forms.keyed.csv import FORM as CSV
+from bertkit.corpus.forms.keyed.json import FORM as JSON
 from bertkit.corpus.forms.mediawiki import FORM as MEDIAWIKI
 from bertkit.corpus.forms.pmc import FORM as PMC
 from bertkit.corpus.forms.pubmed import FORM as PUBMED
 from bertkit.corpus.forms.sentences import FORM as SENTENCES
 from bertkit.corpus.forms.tar import FORM as TAR
 from bertkit.corpus.forms.text import FORM as TEXT
+from bertkit.corpus.forms.warc import FORM as WARC
 from bertkit.corpus.forms.wikiextractor import FORM as WIKIEXTRACTOR
 from bertkit.corpus.forms.zip import FORM as ZIP
 from bertkit.named_table import NamedTable
@@ -43,6 +47,11 @@ _TABLE = NamedTable[Form](
         ZIP,
         PUBMED,
         PMC,
+        JSON,
+        PARQUET,
+        ARROW,
+        CSV,
+        WARC,
     ],
     more=(AUTO,),
 )

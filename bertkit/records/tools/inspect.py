@@ -193,7 +193,7 @@ def _overview(
             "of them",
             f"{found.masked:.1%} [MASK], {found.kept:.1%} shown, {found.replaced:.1%} replaced",
         ),
-        ("random next", f"{found.random_next:.1%}"),
+        ("random next", f"{found.random_next:.1%}" if found.pairs else "the records have no pairs"),
     ]
     if packs:
         beside = f", {stated:.4g} in the file beside the folder" if stated else ""

@@ -31,7 +31,7 @@ def read_mediawiki(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
     """The pages of a dump; see `dump.read_pages`."""
     from bertkit.corpus.forms.mediawiki.dump import read_pages
 
-    return read_pages(file, options.max_bytes, options.span, options.namespaces)
+    return read_pages(file, options)
 
 
 def spans_of(path: str, size: int) -> list[Span]:
