@@ -35,7 +35,9 @@ def vocab(tmp_path):
 
 
 def records_in(folder):
-    return [path.name for path in folder.glob("[!.]*") if path.suffix != ".json"]
+    """The record files of a folder, without what is said of them beside them."""
+    beside = ("manifest.json", "metadata.json", ".index")
+    return [path.name for path in folder.glob("[!.]*") if not path.name.endswith(beside)]
 
 
 def config(name, **values):
