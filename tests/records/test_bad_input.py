@@ -36,7 +36,7 @@ def vocab(tmp_path):
 
 def records_in(folder):
     """The record files of a folder, without what is said of them beside them."""
-    beside = ("manifest.json", "metadata.json", ".index")
+    beside = ("manifest.json", "metadata.json", "data_params.json", ".index")
     return [path.name for path in folder.glob("[!.]*") if not path.name.endswith(beside)]
 
 
