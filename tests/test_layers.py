@@ -20,6 +20,7 @@ LAYERS = {
     "bertkit": 0,
     "bertkit.codecs": 0,
     "bertkit.kernels": 0,
+    "bertkit.summary": 0,
     "bertkit.corpus": 1,
     "bertkit.tokenization": 1,
     "bertkit.records": 2,
@@ -56,6 +57,7 @@ EXCEPTIONS = {"bertkit.corpus.cleaning": ("bertkit.kernels",)}
 NO_TORCH = (
     "bertkit.codecs",
     "bertkit.kernels",
+    "bertkit.summary",
     "bertkit.corpus",
     "bertkit.tokenization",
     "bertkit.records",
@@ -63,7 +65,7 @@ NO_TORCH = (
 # Where torch may be imported at module level.
 TORCH = ("bertkit.model", "bertkit.train", "bertkit.backends", "bertkit.tasks", "bertkit.report")
 # Ground-floor packages that work on arrays: the modules beside them stay free of numpy.
-ARRAYS = ("bertkit.codecs", "bertkit.kernels")
+ARRAYS = ("bertkit.codecs", "bertkit.kernels", "bertkit.summary")
 
 
 def modules() -> dict[str, Path]:

@@ -75,6 +75,8 @@ def command(
             write_line(table.rstrip("\n"))
         else:
             write_text(report_templates, table)
+    if result.left_out:
+        text += f"; {result.left_out:,} files left out"
     method = "--method mlperf " if settings.config.chain == "mlperf" else ""
     following = f"bertkit split {method}--input {output} --output {output.rstrip('/')}-split"
     options.finish(facts, as_json, text, following)

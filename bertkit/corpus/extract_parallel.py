@@ -61,8 +61,8 @@ def make_part_together(part: Part, workers: int) -> tuple[str, PartFacts]:
 
 def batches_of(part: Part) -> Iterator[Batch]:
     """The files of a part in batches, none of which holds pieces of two files."""
-    for path in part.paths:
-        form, pieces = open_pieces(path, part.config, part.span)
+    for path, name in part.inputs:
+        form, pieces = open_pieces(path, part.config, part.span, name)
         held: list[Piece] = []
         size = 0
         for piece in pieces:

@@ -8,7 +8,7 @@ import re
 from bertkit.codecs.packed_stream import ENDINGS
 from bertkit.corpus.forms.xml.source import root_element
 from bertkit.corpus.raw_file import RawFile, is_utf8, marked_encoding
-from bertkit.errors import DataError
+from bertkit.errors import NotTextError
 
 _INSIST = "--form text takes it as it is"
 _UNPACK = "unpack it, then give the folder"
@@ -45,7 +45,6 @@ _MARKS: tuple[tuple[bytes, str, str], ...] = (
     (rb"Obj\x01", "an Avro file", "convert it to Parquet or JSON lines"),
     (rb"ORC", "an ORC file", "convert it to Parquet or JSON lines"),
     (rb"SEQ[\x04-\x06]", "a Hadoop sequence file", "convert it to Parquet or JSON lines"),
-    (rb"PK(?:\x03\x04|\x05\x06)", "a zip archive", _UNPACK),
     (rb"7z\xbc\xaf", "a 7z archive", _UNPACK),
     (rb"Rar!", "a RAR archive", _UNPACK),
     (rb"!<arch>\n|07070[127]|MSCF\0", "an archive of files", _UNPACK),
@@ -66,6 +65,8 @@ _HTML = re.compile(
     rb"title|h[1-6]|ul|ol|a|img|center|font|section|article|main|nav)(?=[\s>/]))",
     re.IGNORECASE | re.DOTALL,
 )
+# Marks of sentences and the like in text for language models.
+_TOKENS = {b"s", b"unk", b"bos", b"eos", b"sos", b"pad", b"sep", b"cls", b"mask"}
 _TAG = re.compile(rb"</?[A-Za-z][\w:.-]*[^<>]{0,200}>")
 # Bytes that stand in no text: controls except tab, line ends, form feed, escape.
 _CONTROL = bytes([*range(9), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F])
@@ -76,7 +77,7 @@ def refuse_zipped_document(file: RawFile, head: bytes) -> None:
     """Refuse a document, or arrays, that are a zip archive inside.
 
     Raises:
-        DataError: names what it looks like.
+        NotTextError: names what it looks like.
     """
     if head.startswith(b"PK\x03\x04"):
         for mark, what in _ZIP_KINDS:
@@ -93,10 +94,10 @@ def refuse_foreign(file: RawFile, head: bytes, text: bytes) -> None:
         text: the same as UTF-8.
 
     Raises:
-        DataError: says what it looks like and what to do.
+        NotTextError: says what it looks like and what to do.
     """
     for mark, what, hint in _KNOWN:
-        if mark.match(head):
+        if mark.match(head) or mark.match(text):
             raise _refused(file, what, hint)
     if _is_tfrecord(head):
         raise _refused(file, "a TFRecord file", _RECORDS)
@@ -115,8 +116,8 @@ def is_tar_header(head: bytes) -> bool:
     return found is not None and int(found[1], 8) == sum(block[:148] + b" " * 8 + block[156:])
 
 
-def _refused(file: RawFile, what: str, hint: str) -> DataError:
-    return DataError(f"{file} looks like {what}", f"{hint}; {_INSIST}" if hint else _INSIST)
+def _refused(file: RawFile, what: str, hint: str) -> NotTextError:
+    return NotTextError(f"{file} looks like {what}", f"{hint}; {_INSIST}" if hint else _INSIST)
 
 
 def _is_tfrecord(head: bytes) -> bool:
@@ -130,7 +131,7 @@ def _is_tfrecord(head: bytes) -> bool:
 def _refuse_encoding(file: RawFile, head: bytes, text: bytes) -> None:
     """Refuse UTF-16 and UTF-32 without a mark, and bytes that are no text at all."""
     if is_utf8(file.encoding) and not marked_encoding(head)[0] and (coding := _wide(head)):
-        raise DataError(
+        raise NotTextError(
             f"{file} looks like {coding.upper()} without a byte order mark, not {file.encoding}",
             f"give --encoding {coding}, or convert it: iconv -f {coding.upper()} -t UTF-8",
         )
@@ -176,7 +177,7 @@ def _refuse_markup(file: RawFile, text: bytes) -> None:
         root = root_element(text)
         tags = len(_TAG.findall(text[:8192]))
         if start.startswith((b"<?xml", b"<!DOCTYPE")) or (
-            root and (b"</" + root in text or tags >= 5)
+            root and root.lower() not in _TOKENS and (b"</" + root in text or tags >= 5)
         ):
             name = f"the root element <{root.decode()}>" if root else "an unknown root element"
             raise _refused(file, f"XML with {name}, which is not known", _TEXT_OF_IT)

@@ -9,7 +9,7 @@ from bertkit.corpus.document import Found, RawDocument, Rejected, Skipped
 from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.forms.text import too_large
 from bertkit.corpus.raw_file import RawFile
-from bertkit.errors import DataError
+from bertkit.errors import NotTextError
 
 _LONGEST_HEADER = 1 << 16
 _PIECE = 1 << 20
@@ -24,10 +24,10 @@ def describe_warc(file: RawFile, head: bytes, options: ReadOptions) -> str:
     """Nothing; refuses archives of pages as they were fetched.
 
     Raises:
-        DataError: the file holds no text, but HTML and other answers of servers.
+        NotTextError: the file holds no text, but HTML and other answers of servers.
     """
     if b"WARC-Type: conversion" not in head and b"WARC-Type: response" in head:
-        raise DataError(
+        raise NotTextError(
             f"{file} is a WARC archive of web pages as they were fetched, not of their text",
             "take the text out of the pages first (datatrove, trafilatura), or use WET files",
         )
@@ -71,7 +71,7 @@ def _head(stream: IO[bytes], file: RawFile) -> dict[str, str]:
     if not line:
         return {}
     if not line.startswith(b"WARC/"):
-        raise DataError(f"{file}: a record that does not begin with WARC/", "fetch it again")
+        raise NotTextError(f"{file}: a record that does not begin with WARC/", "fetch it again")
     fields = {"": line.decode("utf-8", "replace")}
     while (line := stream.readline(_LONGEST_HEADER)).strip():
         name, _, value = line.decode("utf-8", "replace").partition(":")

@@ -11,7 +11,7 @@ from bertkit.corpus.forms.keyed.json_values import JsonHead, json_head, json_val
 from bertkit.corpus.forms.keyed.keys import TextKeys, find_text_key, value_at
 from bertkit.corpus.forms.text import too_large
 from bertkit.corpus.raw_file import RawFile, open_source
-from bertkit.errors import DataError
+from bertkit.errors import NotTextError
 
 
 def is_json(head: bytes) -> bool:
@@ -54,7 +54,7 @@ def describe_json(file: RawFile, head: bytes, options: ReadOptions) -> str:
     """Under which key the text of a file is found, as words.
 
     Raises:
-        DataError: none of the objects in its head has text.
+        NotTextError: none of the objects in its head has text.
     """
     found = json_head(head)
     if found is None or (not found.values and found.cut):
@@ -66,7 +66,7 @@ def describe_json(file: RawFile, head: bytes, options: ReadOptions) -> str:
         return "each string is a text"
     if not found.values or (found.cut and not found.listed):
         return ""
-    raise DataError(
+    raise NotTextError(
         f"{file} is JSON, but {_kind(found)} without text{_keys(found, options)}",
         "name the key of the text with --text-key; --form text takes the file as it is",
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import ReadOptions
-from bertkit.errors import DataError
+from bertkit.errors import NotTextError
 
 TEXT = "text"
 # Other names for the text, taken where a record has one of them and no `text`.
@@ -78,19 +78,19 @@ def column_of(names: Iterable[str], texts: Iterable[str], options: ReadOptions, 
         what: the file, for messages.
 
     Raises:
-        DataError: there is no such column, or none, or several that may be it.
+        NotTextError: there is no such column, or none, or several that may be it.
     """
     names = list(names)
     shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
     if options.text_key:
         if options.text_key in names or options.text_key.partition(".")[0] in names:
             return options.text_key
-        raise DataError(
+        raise NotTextError(
             f"{what} has no column {options.text_key}; it has {shown}", "see --text-key"
         )
     found = find_text_key(texts)
     if not found:
-        raise DataError(
+        raise NotTextError(
             f"{what}: which column is the text? It has {shown}",
             "name one with --text-key; --form text takes the file as it is",
         )

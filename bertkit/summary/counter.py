@@ -1,0 +1,225 @@
+"""Counts text that comes in blocks of bytes, in bounded memory, at the speed of reading it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from bertkit.errors import DataError
+from bertkit.summary.counts import TextCounts
+from bertkit.summary.plain import count_plainly, kind_of
+from bertkit.summary.sketch import LIMIT, Sketch, limited
+
+# Text up to here is counted in Python: loading the kernel takes longer.
+SMALL = 1 << 15
+_CODES = 0x110000
+_PAGE = 256
+_SLACK = 8
+
+
+class TextCounter:
+    """Counts one text after another.
+
+    Args:
+        level: of the sketches to begin with, see `sketch.level_for`.
+    """
+
+    def __init__(self, level: int = 0) -> None:
+        self._level = level
+        self._done = TextCounts()
+        self._held = bytearray()  # of the text, while it is small
+        self._kernel: _Kernel | None = None
+        self._name = ""
+        self._begun = False
+
+    def begin(self, name: str) -> None:
+        """Begin a text; the one before it ends."""
+        self.end()
+        self._name, self._begun = name, True
+
+    def feed(self, block: bytes | bytearray | memoryview) -> None:
+        """Count the next bytes of the text.
+
+        Raises:
+            DataError: not UTF-8; names line and byte.
+        """
+        self._begun = True
+        self._held += block
+        if len(self._held) >= SMALL:
+            if self._kernel is None:
+                self._kernel = _Kernel(self._level)
+            self._held = self._kernel.feed(self._held, self._name)
+
+    def end(self) -> None:
+        """End the text, and its last document.
+
+        Raises:
+            DataError: not UTF-8; names line and byte.
+        """
+        if not self._begun:
+            return
+        self._begun = False
+        if self._kernel is None:
+            text = _decoded(self._held, self._name)
+            self._done += count_plainly(text, self._level)
+        else:
+            self._kernel.end(self._held, self._name)
+        self._held = bytearray()
+
+    def finished(self) -> TextCounts:
+        """The counts of all texts."""
+        self.end()
+        if self._kernel is None:
+            return self._done
+        return self._done + self._kernel.counts()
+
+
+def count_files(texts: Iterable[tuple[str, Any]], level: int = 0) -> TextCounts:
+    """The counts of (name, open binary stream)s, each a text of its own.
+
+    Raises:
+        DataError: not UTF-8.
+    """
+    counter = TextCounter(level)
+    for name, stream in texts:
+        counter.begin(name)
+        while block := stream.read(1 << 20):
+            counter.feed(block)
+    return counter.finished()
+
+
+def _decoded(blob: bytes | bytearray, name: str, line: int = 1, offset: int = 0) -> str:
+    try:
+        return blob.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line += blob.count(b"\n", 0, error.start)
+        raise DataError(
+            f"{name}:{line}: not UTF-8 at byte {offset + error.start} (0x{blob[error.start]:02x})",
+            "convert the file first, for example: iconv -f LATIN1 -t UTF-8 FILE > NEW",
+        ) from error
+
+
+class _Kernel:
+    """The kernel's tables, and help where it stops."""
+
+    def __init__(self, level: int) -> None:
+        from bertkit.summary.kernels import count_text
+
+        self._work = count_text
+        self._offset = self._bytes = self._files = 0
+        self._tables = count_text.Tables(
+            classes=np.zeros(_CODES, np.uint8),
+            characters=np.zeros(_CODES, np.int64),
+            histogram=np.zeros(count_text.BUCKETS, np.int64),
+            line_keys=np.zeros(1 << 12, np.uint64),
+            line_counts=np.zeros(1 << 12, np.int32),
+            document_keys=np.zeros(1 << 12, np.uint64),
+            document_counts=np.zeros(1 << 12, np.int32),
+            levels=np.array([level, level], np.int64),
+            hashes=np.full(2, count_text.FIRST, np.uint64),
+            state=np.zeros(count_text.STATE, np.int64),
+        )
+        self._look_up(b"a")
+
+    def feed(self, blob: bytearray, name: str) -> bytearray:
+        """Count whole characters; returns the rest, at most three bytes."""
+        end = len(blob)
+        for back in range(1, min(4, end + 1)):
+            byte = blob[end - back]
+            if byte & 0xC0 != 0x80:
+                width = 1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+                end -= back if width > back else 0
+                break
+        rest = blob[end:]
+        self._count(blob, end, name)
+        return rest
+
+    def _count(self, blob: bytearray, end: int, name: str) -> None:
+        work = self._work
+        data = np.frombuffer(bytes(blob) + bytes(_SLACK), np.uint8)
+        state = self._tables.state
+        state[work.AT] = 0
+        while (status := work.count_text(data, end, self._tables)) != work.DONE:
+            at = int(state[work.AT])
+            if status == work.NEEDS_CLASS:
+                self._look_up(bytes(blob[at : at + 4]))
+            elif status == work.NEEDS_ROOM:
+                self._make_room()
+            else:
+                line = int(state[work.LINE_BREAKS]) + 1
+                _decoded(blob[at:], name, line, self._offset + at)
+                raise AssertionError("the kernel refused valid UTF-8")
+        self._offset += end
+        self._bytes += end
+
+    def end(self, rest: bytearray, name: str) -> None:
+        """End a text; `rest` are bytes that were not counted yet."""
+        rest = self.feed(rest, name)
+        if rest:
+            _decoded(rest, name, int(self._tables.state[self._work.LINE_BREAKS]) + 1, self._offset)
+        self._make_room()
+        state = self._tables.state
+        if state[self._work.SOLID]:
+            self._work.end_line(self._tables)
+        self._work.end_document(self._tables)
+        for name_of_state in ("LINE_CHARACTERS", "IN_WORD", "SOLID", "LINE_BREAKS"):
+            state[getattr(self._work, name_of_state)] = 0
+        self._tables.hashes[:] = self._work.FIRST
+        self._files += 1
+        self._offset = 0
+
+    def _look_up(self, blob: bytes) -> None:
+        """The classes of a character and its neighbours."""
+        page = ord(blob.decode("utf-8", errors="ignore")[0]) // _PAGE * _PAGE
+        codes = range(page, page + _PAGE)
+        self._tables.classes[page : page + _PAGE] = [kind_of(chr(code)) for code in codes]
+
+    def _make_room(self) -> None:
+        """Enlarge a table that is nearly half full, or keep a sample of its hashes."""
+        work, state = self._work, self._tables.state
+        for index, (kind, used) in enumerate(
+            (("line", work.LINES_USED), ("document", work.DOCUMENTS_USED))
+        ):
+            keys = getattr(self._tables, f"{kind}_keys")
+            counts = getattr(self._tables, f"{kind}_counts")
+            size = len(keys)
+            if 2 * (int(state[used]) + 2) <= size:
+                continue
+            if size >= 4 * LIMIT:
+                self._tables.levels[index] += 1
+            else:
+                size *= 2
+            new = np.zeros(size, np.uint64), np.zeros(size, np.int32)
+            state[used] = work.move(keys, counts, *new, self._tables.levels[index])
+            names: dict[str, Any] = {f"{kind}_keys": new[0], f"{kind}_counts": new[1]}
+            self._tables = self._tables._replace(**names)
+
+    def _sketch(self, kind: str, index: int) -> Sketch:
+        keys = getattr(self._tables, f"{kind}_keys")
+        counts = getattr(self._tables, f"{kind}_counts")
+        used = np.flatnonzero(keys)
+        order = used[np.argsort(keys[used])]
+        level = int(self._tables.levels[index])
+        return limited(keys[order], counts[order].astype(np.int64), level)
+
+    def counts(self) -> TextCounts:
+        """What was counted so far."""
+        work, state, tables = self._work, self._tables.state, self._tables
+        codes = np.flatnonzero(tables.characters)
+        sizes = np.flatnonzero(tables.histogram)
+        return TextCounts(
+            bytes=self._bytes,
+            files=self._files,
+            documents=int(state[work.DOCUMENTS]),
+            sentences=int(state[work.SENTENCES]),
+            words=int(state[work.WORDS]),
+            one_sentence=int(state[work.ONE_SENTENCE]),
+            empty=int(state[work.EMPTY]),
+            overlong=int(state[work.OVERLONG_LINES]),
+            histogram=dict(zip(sizes.tolist(), tables.histogram[sizes].tolist(), strict=True)),
+            characters=dict(zip(codes.tolist(), tables.characters[codes].tolist(), strict=True)),
+            lines=self._sketch("line", 0),
+            texts=self._sketch("document", 1),
+        )

@@ -1,0 +1,1 @@
+"""The kernel that counts text, compiled to machine code; conventions: `bertkit.kernels`."""
