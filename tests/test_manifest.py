@@ -80,6 +80,8 @@ def test_an_incomplete_folder_is_refused_by_readers(tmp_path):
 
 def test_an_external_manifest_is_named(tmp_path):
     (tmp_path / "manifest.json").write_text('{"a": 1}')
+    assert read_manifest(tmp_path) is None  # another program's
+    (tmp_path / "manifest.json").write_text('{"command": "extract", "config": {}, "a": 1}')
     with pytest.raises(DataError, match="not a bertkit manifest"):
         read_manifest(tmp_path)
 
