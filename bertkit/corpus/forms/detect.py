@@ -100,7 +100,7 @@ def read_member(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
         for piece in form.read(file, options):
             yield piece if form.treatment == Treatment() else treated(piece, form.treatment)
     except DataError as error:
-        yield Rejected(file.name, error.message)
+        yield Rejected(file.name, error.message.removeprefix(file.name).lstrip(": "))
 
 
 def _by_signature(head: bytes, text: bytes) -> Detection | None:
