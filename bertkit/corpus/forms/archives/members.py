@@ -83,7 +83,7 @@ def _read(content: IO[bytes], place: str, options: ReadOptions) -> Iterator[Piec
     from bertkit.corpus.forms.detect import read_member  # which knows this form too
 
     inside = replace(options, span=None, depth=options.depth + 1)
-    yield from read_member(RawFile.of_stream(content, place), inside)
+    yield from read_member(RawFile.of_stream(content, place, options.encoding), inside)
 
 
 class _Begun(PeekedStream):
