@@ -26,6 +26,7 @@ from bertkit.config import flatten
 from bertkit.errors import BertkitError, DataError
 from bertkit.files import atomic_write, read_json, sha256_of, size_of, write_text
 from bertkit.folder_lock import locked_folder
+from bertkit.remote_files import url_of
 from bertkit.strict_json import json_text
 from bertkit.temporary import remove_leftovers
 
@@ -187,7 +188,7 @@ def describe_inputs(paths: Sequence[str], threads: int = 1) -> list[dict[str, An
     with ThreadPoolExecutor(threads) as pool:
         hashes = list(pool.map(sha256_of, paths))
     return [
-        {"path": str(path), "bytes": size_of(path), "sha256": digest}
+        {"path": url_of(path), "bytes": size_of(path), "sha256": digest}
         for path, digest in zip(paths, hashes, strict=True)
     ]
 
