@@ -10,7 +10,9 @@ so that `bertkit extract --help`, which shows the table, starts quickly.
     tar, zip      archives (archives/ reads them)
     pubmed, pmc   PubMed's two kinds of XML
     xml/          XML of any size and encoding, and PubMed's records and articles in it
-    wikiextractor, wikimedia_html, text, documents, jsonl, sentences
+    keyed/        texts under keys and in columns: JSON, tables, Parquet, Arrow
+    refuse        what is no text, by name
+    wikiextractor, wikimedia_html, text, documents, jsonl, sentences, warc
 """
 
 from __future__ import annotations
