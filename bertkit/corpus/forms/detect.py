@@ -73,12 +73,16 @@ def detect_form(path: str) -> Form:
     return detect(RawFile.of(path)).form
 
 
-def container_of(file: RawFile) -> Detection | None:
-    """The form of an archive; None for a file that is none."""
+def given_form(file: RawFile, name: str) -> Form:
+    """The form that `--form` gives to a file; an archive stays one, whose members have it."""
+    given = forms.form_named(name)
+    if given.container:
+        return given
     head = file.head(HEAD)
-    found = (form for form in forms.TABLE if form.container and form.signature)
-    form = next((form for form in found if form.signature and form.signature(head)), None)
-    return Detection(form, form.reason or "by its first bytes") if form else None
+    for form in forms.TABLE:
+        if form.container and form.signature and form.signature(head):
+            return form
+    return given
 
 
 def read_member(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
@@ -93,7 +97,7 @@ def read_member(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
         damaged or looks like nothing that can be read.
     """
     try:
-        form = forms.form_named(options.form) if options.form else detect(file, options).form
+        form = given_form(file, options.form) if options.form else detect(file, options).form
         for piece in form.read(file, options):
             yield piece if form.treatment == Treatment() else treated(piece, form.treatment)
     except DataError as error:

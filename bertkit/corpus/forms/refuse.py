@@ -65,6 +65,8 @@ _HTML = re.compile(
     rb"title|h[1-6]|ul|ol|a|img|center|font|section|article|main|nav)(?=[\s>/]))",
     re.IGNORECASE | re.DOTALL,
 )
+# Marks of sentences and the like in text for language models.
+_TOKENS = {b"s", b"unk", b"bos", b"eos", b"sos", b"pad", b"sep", b"cls", b"mask"}
 _TAG = re.compile(rb"</?[A-Za-z][\w:.-]*[^<>]{0,200}>")
 # Bytes that stand in no text: controls except tab, line ends, form feed, escape.
 _CONTROL = bytes([*range(9), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F])
@@ -95,7 +97,7 @@ def refuse_foreign(file: RawFile, head: bytes, text: bytes) -> None:
         NotTextError: says what it looks like and what to do.
     """
     for mark, what, hint in _KNOWN:
-        if mark.match(head):
+        if mark.match(head) or mark.match(text):
             raise _refused(file, what, hint)
     if _is_tfrecord(head):
         raise _refused(file, "a TFRecord file", _RECORDS)
@@ -175,7 +177,7 @@ def _refuse_markup(file: RawFile, text: bytes) -> None:
         root = root_element(text)
         tags = len(_TAG.findall(text[:8192]))
         if start.startswith((b"<?xml", b"<!DOCTYPE")) or (
-            root and (b"</" + root in text or tags >= 5)
+            root and root.lower() not in _TOKENS and (b"</" + root in text or tags >= 5)
         ):
             name = f"the root element <{root.decode()}>" if root else "an unknown root element"
             raise _refused(file, f"XML with {name}, which is not known", _TEXT_OF_IT)

@@ -47,11 +47,13 @@ def is_table(head: bytes) -> bool:
     if not _HEADER.match(head):
         return False
     rows = _rows_of(head)
-    if len(rows) < 2 or len(rows[0]) < 2 or not all(map(_NAME.fullmatch, rows[0])):
+    names = [name.strip() for name in rows[0]] if rows else []
+    if len(rows) < 2 or len(names) < 2 or not all(map(_NAME.fullmatch, names)):
         return False
-    if len(set(rows[0])) < len(rows[0]) or any(len(row) != len(rows[0]) for row in rows):
+    if len(set(names)) < len(names) or any(len(row) != len(names) for row in rows):
         return False
-    return bool(find_text_key(rows[0])) or len(rows) > _ROWS
+    # In prose a space follows a comma.
+    return bool(find_text_key(names)) or (names == rows[0] and len(rows) > _ROWS)
 
 
 def describe_table(file: RawFile, head: bytes, options: ReadOptions) -> str:
@@ -63,7 +65,8 @@ def describe_table(file: RawFile, head: bytes, options: ReadOptions) -> str:
     rows = _rows_of(head, file.name)
     if not rows:  # its first row is longer than the head
         return ""
-    return f'text in column "{column_of(rows[0], rows[0], options, f"the table {file}")}"'
+    names = [name.strip() for name in rows[0]]
+    return f'text in column "{column_of(names, names, options, f"the table {file}")}"'
 
 
 def read_table(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
@@ -173,7 +176,7 @@ def _rows_of(head: bytes, name: str = "") -> list[list[str]]:
     try:
         for fields in reader:
             if fields:
-                rows.append([field.strip() for field in fields])
+                rows.append(fields)
             if len(rows) > _LOOKED_AT:
                 return rows
     except csv.Error:

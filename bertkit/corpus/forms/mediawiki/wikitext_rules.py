@@ -16,11 +16,9 @@ import re
 from collections.abc import Sequence
 
 from bertkit.corpus.forms.mediawiki.parser_functions import function
+from bertkit.corpus.forms.mediawiki.prose import LINK_END, LINK_START
 from bertkit.corpus.forms.mediawiki.site import Site
 from bertkit.corpus.forms.mediawiki.templates.patterns import arguments, positional
-
-# Around the text of a link, until the line is known to say more than its links.
-LINK_START, LINK_END = "\x01", "\x02"
 
 
 def _words(text: str) -> tuple[str, ...]:
