@@ -128,9 +128,7 @@ def _fetched(url: str, fetch: bool) -> list[str]:
         size = sum(file.size or 0 for file in missing)
         plan = FetchPlan(len(missing), size, str(_cache()))
         if missing and not fetch:
-            raise DataError(
-                f"{url} is not here yet: {plan.text}", "without --dry-run it is copied"
-            )
+            raise DataError(f"{url} is not here yet: {plan.text}", "without --dry-run it is copied")
         if size > free_bytes(_cache()):
             raise DataError(
                 f"{url}: {plan.text}, where {human_bytes(free_bytes(_cache()))} are free",
@@ -157,13 +155,17 @@ def _listed(url: str) -> tuple[Path | None, list[_Remote]]:
             found = {name: facts for name, facts in system.glob(place, detail=True).items()
                      if facts.get("type") != "directory"}  # fmt: skip
             folder = None
-        elif (url.endswith("/") if http else system.isdir(place)):
+        elif url.endswith("/") if http else system.isdir(place):
             found = system.find(place, detail=True)
             folder = _here(url.rstrip("/"))
         else:
             found, folder = {place: system.info(place)}, None
         if http:  # listings have neither sizes nor states
-            found = {name: system.info(name) for name in found if "?" not in _base(name) or folder is None}
+            found = {
+                name: system.info(name)
+                for name in found
+                if "?" not in _base(name) or folder is None
+            }
         root = place.rstrip("/") + "/"
         inside = [name for name in found if not _is_hidden(name.removeprefix(root), folder)]
         files = [_remote(system, name, found[name]) for name in sorted(inside)]
