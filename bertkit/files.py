@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bertkit.disk_errors import write_error
-from bertkit.errors import DataError, MissingDependencyError
+from bertkit.errors import BertkitError, DataError, MissingDependencyError
 from bertkit.temporary import REPLACED, temporary_path
 
 CHUNK = 1 << 20
@@ -53,7 +53,7 @@ def open_binary(path: str | Path) -> IO[bytes]:
     """
     if not is_remote(path):
         try:
-            local = open(path, "rb")
+            local = open(path, "rb")  # noqa: SIM115 - the caller closes it
             try:
                 if _is_lfs_pointer(local.peek(_LFS_POINTER_BYTES)):
                     refuse_lfs_pointer(path)
@@ -104,7 +104,9 @@ def remote_errors(path: str | Path) -> Iterator[None]:
         yield
     except ImportError as error:
         raise missing_protocol(str(path), error) from error
-    except (OSError, ValueError) as error:
+    except BertkitError:
+        raise
+    except Exception as error:  # of the protocol's own kinds, such as missing credentials
         raise DataError(f"cannot read {path}: {error}") from error
 
 

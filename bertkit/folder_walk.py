@@ -57,7 +57,7 @@ def key_of(path: str | Path, facts: os.stat_result | None = None) -> FileKey:
     Raises:
         OSError: it is not there.
     """
-    facts = facts or os.stat(path)
+    facts = facts or Path(path).stat()
     # Some file systems number nothing.
     return (facts.st_dev, facts.st_ino) if facts.st_ino else os.path.realpath(path)
 
@@ -177,18 +177,18 @@ class _Walk:
         root = os.path.realpath(self.folder)
         names = [str(entry.get("path", "")) for entry in manifest.inputs[:1000]]
         # A relative name counts from where that run stood: often a folder above.
-        places = [Path(), *Path(os.path.abspath(folder)).parents]
+        places = [Path(), *Path(folder).absolute().parents]
         return any(
             os.path.realpath(place / name).startswith(root + os.sep)
             for name in filter(None, names)
-            for place in (places if not os.path.isabs(name) else places[:1])
+            for place in (places if not Path(name).is_absolute() else places[:1])
             if os.path.exists(place / name)
         )
 
     def _follow(self, path: str) -> None:
         """Take what a link leads to, if nothing else does."""
         try:
-            facts = os.stat(path)
+            facts = Path(path).stat()
         except OSError:
             self._leave_out(path, "a link to nothing, or in a circle")
             return

@@ -85,8 +85,8 @@ def _matching(pattern: str) -> list[FoundFile]:
     ]
     if names:
         return [FoundFile(name, key_of(name)) for name in names]
-    if os.path.islink(pattern):
-        raise DataError(f"{pattern} is a link to {os.readlink(pattern)}, which is not there")
+    if Path(pattern).is_symlink():
+        raise DataError(f"{pattern} is a link to {Path(pattern).readlink()}, which is not there")
     if matches:
         raise DataError(f"{pattern} matches no files, only folders", "give the folders themselves")
     raise DataError(f"no such file: {pattern}", "check the path; globs must be quoted")

@@ -184,7 +184,7 @@ def _manifests_beside(system: Any, files: Sequence[_Remote], folder: str) -> Ite
         for name in (f"{place}/{MANIFEST}", f"{place}/{_HIDDEN_MANIFEST}"):
             try:
                 facts = system.info(name)
-            except (OSError, ValueError):  # there is none, or it may not be seen
+            except Exception:  # there is none, or it may not be seen
                 continue
             if facts.get("type") != "directory":
                 yield _remote(system, name, facts)
@@ -198,7 +198,7 @@ def _is_hidden(name: str, folder: Path | None) -> bool:
 
 
 def _remote(system: Any, name: str, facts: dict[str, Any]) -> _Remote:
-    url = str(system.unstrip_protocol(name))
+    url = str(system.unstrip_protocol(name.lstrip("/") if _is_memory(system) else name))
     size = facts.get("size")
     states = [f"{key} {facts[key]}" for key in _VALIDATORS if facts.get(key)]
     return _Remote(
@@ -208,6 +208,12 @@ def _remote(system: Any, name: str, facts: dict[str, Any]) -> _Remote:
         size=None if size is None else int(size),
         state="; ".join(states),
         here=_here(url),
+    )
+
+
+def _is_memory(system: Any) -> bool:
+    return "memory" in (
+        system.protocol if isinstance(system.protocol, tuple) else [system.protocol]
     )
 
 

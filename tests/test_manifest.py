@@ -78,12 +78,39 @@ def test_an_incomplete_folder_is_refused_by_readers(tmp_path):
     assert require_complete(tmp_path) is None
 
 
-def test_an_external_manifest_is_named(tmp_path):
-    (tmp_path / "manifest.json").write_text('{"a": 1}')
-    assert read_manifest(tmp_path) is None  # another program's
-    (tmp_path / "manifest.json").write_text('{"command": "extract", "config": {}, "a": 1}')
+@pytest.mark.parametrize("text", ['{"a": 1}', '{"text": "a"}\n{"text": "b"}\n', "[]", ""])
+def test_a_manifest_of_another_program_is_none_and_is_not_overwritten(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    assert read_manifest(tmp_path) is None
+    for overwrite in (False, True):
+        with (
+            pytest.raises(DataError, match="belongs to another program"),
+            working_folder(tmp_path, Manifest("extract", {}), overwrite),
+        ):
+            pass
+    assert (tmp_path / "manifest.json").read_text() == text
+
+
+def test_a_manifest_of_a_later_version_is_named(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"command": "x", "config": {}, "more": 1}')
     with pytest.raises(DataError, match="not a bertkit manifest"):
         read_manifest(tmp_path)
+
+
+def test_the_manifest_of_many_files_is_kept_by_a_journal(tmp_path):
+    manifest = Manifest("x", {}, [{"path": str(n)} for n in range(1000)])
+    manifest.write(tmp_path)
+    before = (tmp_path / "manifest.json").read_bytes()
+    manifest.record(tmp_path, {"a": {"bytes": 1}})
+    manifest.record(tmp_path, {}, ["b"])
+    assert (tmp_path / "manifest.json").read_bytes() == before
+    with open(tmp_path / ".manifest.journal", "ab") as stream:
+        stream.write(b'{"outputs": {"c": ')  # a process was killed
+    found = read_manifest(tmp_path)
+    assert found.outputs == {"a": {"bytes": 1}} and found.stats == {"empty": ["b"]}
+    found.write(tmp_path)
+    assert read_manifest(tmp_path) == found
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
 
 
 def run_that_made(out, tmp_path, name="a.tfrecord", **config):

@@ -41,7 +41,7 @@ def names(place):
 
 
 def test_a_folder_becomes_a_folder_with_the_manifest_above(remote, cache):
-    assert fetch_plan(["memory://corpus/split/train"])[:2] == (3, 69)
+    assert fetch_plan(["memory://corpus/split/train"])[:2] == (3, 68)
     (folder,) = local_inputs(["memory://corpus/split/train"])
     assert names(folder) == ["a.txt", "b.txt"]
     assert names(cache / "memory") == [

@@ -27,9 +27,9 @@ from bertkit.errors import ConfigError, DataError
 from bertkit.files import atomic_folder
 from bertkit.pool import run_tasks
 from bertkit.records.config import RecordsConfig
+from bertkit.records.inputs import list_inputs
 from bertkit.records.instances.kernels.pair_plan import Instances
 from bertkit.records.instances.pairs import PairPlan, new_batch, plan_pairs
-from bertkit.records.make import list_inputs
 from bertkit.records.shards import Shard, plan_shards
 from bertkit.records.vocabulary import facts_of, opened
 from bertkit.remote_files import local_inputs

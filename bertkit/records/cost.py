@@ -13,7 +13,7 @@ from bertkit import files
 from bertkit.errors import DataError
 from bertkit.pool import worker_count
 from bertkit.records.config import RecordsConfig
-from bertkit.records.make import list_inputs
+from bertkit.records.inputs import list_inputs
 from bertkit.records.shards import Shard, plan_shards
 from bertkit.records.terms import ONE_CORPUS
 from bertkit.records.vocabulary import opened

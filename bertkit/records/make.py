@@ -16,16 +16,15 @@ from typing import Any, NamedTuple
 
 from bertkit import files, log
 from bertkit.errors import DataError, UsageError
-from bertkit.input_files import expand_inputs
-from bertkit.manifest import Manifest, describe_inputs, require_complete, working_folder
+from bertkit.manifest import Manifest, describe_inputs, working_folder
 from bertkit.pool import check_executor, run_tasks, worker_count
 from bertkit.records import styles
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.names import opens_all, reader_remarks
+from bertkit.records.inputs import list_inputs
 from bertkit.records.shards import Shard, plan_shards, shards_of_0_1
 from bertkit.records.styles.style import FinishedFolder, RecordStyle
 from bertkit.records.vocabulary import facts_of, opened
-from bertkit.remote_files import local_inputs
 from bertkit.tokenization.vocabulary import Vocab
 from bertkit.unsplit_text import warn_if_unsplit
 
@@ -227,38 +226,6 @@ def _write_beside(manifest: Manifest, config: RecordsConfig, place: Path, **fact
         from bertkit.records.files.pack_metadata import write_beside_packs
 
         write_beside_packs(place, manifest.outputs, config)
-
-
-def list_inputs(
-    inputs: Sequence[str],
-    prefix: str = "",
-    leave_out: Sequence[str | Path] = (),
-    fetch: bool = True,
-) -> list[str]:
-    """The sentence files in a fixed order.
-
-    Args:
-        inputs: files, globs, folders or `@list.txt`.
-        prefix: folder of the names in lists.
-        leave_out: what the command writes, and its vocabulary: no text even in a folder.
-        fetch: give local copies of remote files, see `remote_files.local_inputs`; else URLs.
-
-    Raises:
-        DataError: nothing there, or a folder that a run left unfinished.
-        UsageError: a prefix without a list.
-    """
-    if prefix and files.is_remote(prefix):
-        raise UsageError("--input-prefix is a local folder", "write the URLs into the list")
-    if fetch:
-        inputs = local_inputs(inputs)
-    for name in inputs:
-        if os.path.isdir(name):
-            # A folder whose run did not finish lacks text.
-            require_complete(name)
-            require_complete(Path(name).parent)  # such as split/train, made by one run
-    if prefix and not any(str(name).startswith("@") for name in inputs):
-        raise UsageError("--input-prefix goes with a list of names", "example: --input @list.txt")
-    return expand_inputs(inputs, prefix=prefix, leave_out=leave_out)
 
 
 def build_shard(task: Task) -> Built:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import lzma
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 
-from bertkit.errors import BertkitError, ConfigError, DataError
+from bertkit.errors import BertkitError, ConfigError, DataError, UsageError
 from bertkit.manifest import read_manifest
 from bertkit.records.config import RecordsConfig
+from bertkit.records.cost import estimate_records
 from bertkit.records.files.example_writer import ExampleWriter
 from bertkit.records.files.open import open_records
 from bertkit.records.files.record_index import FOLDER
@@ -230,9 +234,35 @@ def test_unfinished_input_is_refused(corpus, tmp_path):
         make_records(CONFIG, corpus, tmp_path / "out", VOCAB)
 
 
-def test_urls_are_refused(tmp_path):
-    with pytest.raises(DataError, match=r"s3://bucket/a.txt: not a local file"):
-        make_records(CONFIG, ["s3://bucket/a.txt"], tmp_path / "out", VOCAB)
+def test_remote_and_compressed_text_gives_the_same_records(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    text = b"The whale dives.\nIt breathes.\n\nThe ship sails.\nIt turns.\n" * 9
+    (tmp_path / "a.txt").write_bytes(text)
+    system = fsspec.filesystem("memory")
+    system.pipe("/texts/a.txt", text)
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(text))
+    (tmp_path / "a").write_bytes(lzma.compress(text))
+    places = [tmp_path / "a.txt", "memory://texts", tmp_path / "a.txt.gz", tmp_path / "a"]
+    planned = estimate_records(CONFIG, ["memory://texts"], tmp_path / "out", VOCAB)
+    assert "1 files, 513 bytes, into" in planned.to_copy
+    made = set()
+    for number, place in enumerate(places):
+        out = tmp_path / f"out-{number}"
+        make_records(CONFIG, [str(place)], out, VOCAB, workers=1)
+        made.add((out / "a.tfrecord").read_bytes())
+    assert len(made) == 1
+    assert read_manifest(tmp_path / "out-1").inputs[0]["path"] == "memory://texts/a.txt"
+    system.rm("/texts", recursive=True)
+
+
+def test_storage_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(DataError, match="cannot read memory://none/"):
+        make_records(CONFIG, ["memory://none/a.txt"], tmp_path / "out", VOCAB)
+    with pytest.raises(UsageError, match="all workers see"):
+        make_records(
+            CONFIG, ["memory://x"], tmp_path / "out", VOCAB, executor="dask", scheduler="tcp://x"
+        )
     assert not (tmp_path / "out").exists()
 
 
