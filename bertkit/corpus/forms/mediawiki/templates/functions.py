@@ -104,7 +104,7 @@ def val(language: str, values: Values) -> str:
     if lower:
         number += f"+{error.lstrip('+')}−{lower.lstrip('-−')}"
     elif error:
-        number += f"±{error}"
+        number += error if error.startswith("(") else f"±{error}"
     number = f"{values.get('p', '')}{number}{values.get('s', '')}"
     if values.get("e"):
         number += f"×10^{values['e']}"
