@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bertkit.config import setting
 from bertkit.corpus import forms
+from bertkit.corpus.forms.mediawiki.variants import CODES
 
 # Block size of MLPerf's do_gather.py for the 500 published parts, in MiB of raw text.
 MLPERF_PART = 26.92
@@ -80,6 +81,8 @@ class ExtractConfig:
             found.append(
                 f"--limit does not work with --chain {self.chain}, which works on whole files"
             )
+        if self.variant and self.variant not in CODES:
+            found.append(f"--variant {self.variant}: choose one of {', '.join(sorted(CODES))}")
         begins = forms.of_chain(self.chain)
         if begins and self.form not in (forms.AUTO, *begins):
             found.append(

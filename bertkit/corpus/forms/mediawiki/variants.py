@@ -53,10 +53,10 @@ def order_of(language: str, variant: str) -> tuple[str, ...]:
 
     Args:
         language: of the wiki.
-        variant: the wanted one; "" takes the first of the language.
+        variant: the wanted one; "", or one of another language, takes the first.
     """
     usual = VARIANTS.get(language, ())
-    if not variant:
+    if variant not in usual:
         return usual
     return tuple(dict.fromkeys((variant, *_STAND_INS.get(variant, ()), *usual)))
 

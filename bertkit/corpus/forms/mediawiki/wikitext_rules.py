@@ -88,15 +88,17 @@ def template(name: str, parts: Sequence[str], title: str, site: Site) -> str | N
     Returns:
         The words, often none; None for a template that nothing is known of.
     """
-    bare = name.strip()
-    while bare.lower().startswith(site.prefixes):
-        bare = bare.partition(":")[2].strip()
-    found = site.templates.find(bare)
+    find = site.templates.find
+    bare, found = name, find(name)
+    if found is None and ":" in name:
+        while bare.strip().lower().startswith(site.prefixes):
+            bare = bare.partition(":")[2]
+            found = find(bare)
     if found is nothing:  # as most are: their arguments need not be looked at
         return ""
     if found is not None:
         return found(arguments(parts))
-    if bare.lower() in _TITLES:
+    if bare.strip().lower() in _TITLES:
         return title
     return function(bare, parts)
 

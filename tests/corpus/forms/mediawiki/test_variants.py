@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.forms.mediawiki.site import Site
 from bertkit.corpus.forms.mediawiki.variants import order_of, with_one_variant
 from bertkit.corpus.forms.mediawiki.wikitext import plain_text
@@ -36,6 +37,13 @@ HANS, HANT = order_of("zh", ""), order_of("zh", "zh-hant")
 def test_one_variant_is_shown(text, hans, hant):
     assert plain_text(text, "", Site(language="zh")) == hans
     assert plain_text(text, "", Site(language="zh", variant="zh-hant")) == hant
+
+
+def test_a_variant_is_one_of_its_language():
+    assert order_of("de", "zh-tw") == ()
+    assert order_of("sr", "zh-tw") == order_of("sr", "")
+    assert ExtractConfig(variant="zh-tw").problems() == []
+    assert "zh-tv" in ExtractConfig(variant="zh-tv").problems()[0]
 
 
 def test_other_wikis():

@@ -25,7 +25,7 @@ COMMON = "common"
 LANGUAGES = ("en", "de", "fr", "es", "ru", "it", "nl", "pl", "ja", "zh", "pt", "sv")
 NOTHING = "nothing"
 # Spellings of one name are remembered, as many as a large wiki has in use.
-_REMEMBERED = 20_000
+_REMEMBERED, _LONGEST = 20_000, 200
 
 
 def nothing(values: Mapping[str, str]) -> str:
@@ -74,7 +74,7 @@ class Templates:
             return self._found[name]
         except KeyError:
             found = self._search(name)
-            if len(self._found) < _REMEMBERED:
+            if len(self._found) < _REMEMBERED and len(name) < _LONGEST:
                 self._found[name] = found
             return found
 

@@ -104,7 +104,7 @@ def val(language: str, values: Values) -> str:
     if lower:
         number += f"+{error.lstrip('+')}−{lower.lstrip('-−')}"
     elif error:
-        number += f"±{error}"
+        number += error if error.startswith("(") else f"±{error}"
     number = f"{values.get('p', '')}{number}{values.get('s', '')}"
     if values.get("e"):
         number += f"×10^{values['e']}"
@@ -249,8 +249,10 @@ def french_centuries(language: str, values: Values) -> str:
     given = positional(values)
     if len(given) < 4:
         return french_century(language, values)
-    first, end, word, second, *rest = given
-    return f"{first}{end or 'e'} {word} {second}{(rest or ['e'])[0] or 'e'} siècle"
+    if len(given) == 4:  # s2|XIX|e|XX|e
+        return f"{given[0]}{given[1] or 'e'} et {given[2]}{given[3] or 'e'} siècles"
+    first, end, word, second, last = given[:5]
+    return f"{first}{end or 'e'} {word} {second}{last or 'e'} siècle"
 
 
 def clock(language: str, values: Values) -> str:
