@@ -118,7 +118,8 @@ class Manifest:
         visible, hidden = _places(folder)
         place, other = (hidden, visible) if self.hidden else (visible, hidden)
         write_text(place, json_text(self.as_dict(), indent=1, readable=True) + "\n")
-        other.unlink(missing_ok=True)
+        if is_own_manifest(other):
+            other.unlink()
 
     @property
     def complete(self) -> bool:
@@ -290,8 +291,8 @@ def _undo(folder: str | Path, before: tuple[Path, bytes] | None) -> None:
         with atomic_write(before[0]) as stream:
             stream.write(before[1])
     for place in _places(folder):
-        if place != old:
-            place.unlink(missing_ok=True)
+        if place != old and is_own_manifest(place):
+            place.unlink()
     with contextlib.suppress(OSError):  # not empty, or not there
         (Path(folder) / HIDDEN_FOLDER).rmdir()
 

@@ -100,7 +100,7 @@ def load_ngrams(folder: str, name: str) -> EvaluationNgrams:
     scratch = Scratch(folder)
     facts = scratch.note(f"{name}/texts", name)
     keys, owners = (
-        tuple(scratch.load(f"{name}/{kind}-{size}") for size in facts["sizes"])
+        tuple(np.array(scratch.load(f"{name}/{kind}-{size}")) for size in facts["sizes"])
         for kind in ("keys", "owners")
     )
     sizes, names = tuple(facts["sizes"]), tuple(facts["names"])

@@ -26,9 +26,10 @@ from bertkit.corpus.cleaning.kernels.scan import Scan, room_for, scan
 from bertkit.corpus.cleaning.kernels.signatures import NO_KEY, band_keys, hash_ngrams, sign
 from bertkit.corpus.cleaning.scratch import Scratch
 
-# A piece ends when it has so many documents, or lines.
+# A piece ends when it has so many documents, lines or words.
 PIECE_DOCUMENTS = 50_000
 PIECE_LINES = 1_000_000
+PIECE_WORDS = 20_000_000
 # A document: its first byte in the (unpacked) file, number of lines before it, bytes, words,
 # lines, first of its lines in the piece, 128 bits of its text, and `filters.FLAGS`.
 ROW = np.dtype(
@@ -135,13 +136,17 @@ class _Surveyor:
         self._begin()
 
     def _begin(self) -> None:
-        self.documents = self._lines = 0
+        self.documents = self._lines = self._words = 0
         self._held: dict[str, list[np.ndarray]] = {}
         self._overlaps: list[dict[str, Any]] = []
 
     def is_full(self) -> bool:
         """Whether the piece should be saved before more is added."""
-        return self.documents >= PIECE_DOCUMENTS or self._lines >= PIECE_LINES
+        return (
+            self.documents >= PIECE_DOCUMENTS
+            or self._lines >= PIECE_LINES
+            or self._words >= PIECE_WORDS
+        )
 
     def add(self, block: Block) -> None:
         """Take in a block."""
@@ -171,6 +176,7 @@ class _Surveyor:
             self._keep_sets(found, ngrams, size)
         self.documents += documents
         self._lines += lines
+        self._words += int(counts[0])
 
     def _rows(self, found: np.ndarray, block: Block) -> np.ndarray:
         rows = np.zeros(len(found), ROW)

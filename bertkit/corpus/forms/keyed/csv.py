@@ -18,7 +18,8 @@ from bertkit.corpus.raw_file import RawFile
 _DELIMITERS = "\t,;|"
 # Names of columns in a file that is not named like a table.
 _NAME = re.compile(r"[^\W\d][\w.:/-]{0,39}")
-_HEADER = re.compile(rb"[^\n]{0,999}?[\t,;|][^\n]{0,999}\n")
+_HEADER = re.compile(rb"[\t,;|]")
+_LONGEST_HEADER = 4000
 _LOOKED_AT = 20
 # A file of so few bytes is whole in its head.
 _WHOLE = 16_000
@@ -43,8 +44,8 @@ def is_table(head: bytes) -> bool:
     Names alone make no table: a known name of the text must be among them, or there are
     three rows at least.
     """
-    # Nearly all text ends here.
-    if not _HEADER.match(head):
+    line, end, _ = head[:_LONGEST_HEADER].partition(b"\n")
+    if not end or not _HEADER.search(line):  # nearly all text ends here
         return False
     rows = _rows_of(head)
     names = [name.strip() for name in rows[0]] if rows else []
