@@ -87,11 +87,13 @@ def test_table_is_shown_in_the_help(bertkit):
     assert [form.name for form in forms.TABLE] == [
         "mediawiki",
         "wikiextractor",
+        "wikimedia-html",
         "text",
         "documents",
         "jsonl",
         "sentences",
         "tar",
+        "zip",
         "pubmed",
         "pmc",
         "json",
