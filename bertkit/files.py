@@ -38,7 +38,10 @@ def is_utf8(path: str | Path) -> bool:
 
 def missing_protocol(place: str, error: ImportError) -> MissingDependencyError:
     """The error for a URL whose protocol needs a package that fsspec did not find."""
-    return MissingDependencyError(f"cannot open {place}: {error}", "pip install 'bertkit[remote]'")
+    extra = "parquet" if place.startswith(("hdfs://", "viewfs://")) else "remote"
+    return MissingDependencyError(
+        f"cannot open {place}: {error}", f"pip install 'bertkit[{extra}]'"
+    )
 
 
 def open_binary(path: str | Path) -> IO[bytes]:

@@ -26,6 +26,7 @@ from bertkit.config import flatten
 from bertkit.errors import BertkitError, DataError
 from bertkit.files import atomic_write, read_json, sha256_of, size_of, write_text
 from bertkit.folder_lock import locked_folder
+from bertkit.remote_files import url_of
 from bertkit.strict_json import json_text
 from bertkit.temporary import remove_leftovers
 
@@ -117,7 +118,8 @@ class Manifest:
         visible, hidden = _places(folder)
         place, other = (hidden, visible) if self.hidden else (visible, hidden)
         write_text(place, json_text(self.as_dict(), indent=1, readable=True) + "\n")
-        other.unlink(missing_ok=True)
+        if is_own_manifest(other):
+            other.unlink()
 
     @property
     def complete(self) -> bool:
@@ -186,7 +188,7 @@ def describe_inputs(paths: Sequence[str], threads: int = 1) -> list[dict[str, An
     with ThreadPoolExecutor(threads) as pool:
         hashes = list(pool.map(sha256_of, paths))
     return [
-        {"path": str(path), "bytes": size_of(path), "sha256": digest}
+        {"path": url_of(path), "bytes": size_of(path), "sha256": digest}
         for path, digest in zip(paths, hashes, strict=True)
     ]
 
@@ -289,8 +291,8 @@ def _undo(folder: str | Path, before: tuple[Path, bytes] | None) -> None:
         with atomic_write(before[0]) as stream:
             stream.write(before[1])
     for place in _places(folder):
-        if place != old:
-            place.unlink(missing_ok=True)
+        if place != old and is_own_manifest(place):
+            place.unlink()
     with contextlib.suppress(OSError):  # not empty, or not there
         (Path(folder) / HIDDEN_FOLDER).rmdir()
 

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import pytest
 
 from bertkit.errors import DataError
 from bertkit.manifest import (
+    HIDDEN_FOLDER,
     Manifest,
     begin,
     describe_inputs,
+    manifest_path,
     read_manifest,
     require_complete,
     working_folder,
@@ -76,6 +80,8 @@ def test_an_incomplete_folder_is_refused_by_readers(tmp_path):
 
 def test_an_external_manifest_is_named(tmp_path):
     (tmp_path / "manifest.json").write_text('{"a": 1}')
+    assert read_manifest(tmp_path) is None  # another program's
+    (tmp_path / "manifest.json").write_text('{"command": "extract", "config": {}, "a": 1}')
     with pytest.raises(DataError, match="not a bertkit manifest"):
         read_manifest(tmp_path)
 
@@ -156,3 +162,26 @@ def test_what_a_kill_leaves_of_the_first_manifest_is_no_obstacle(tmp_path):
     with working_folder(out, planned(tmp_path)) as manifest:
         assert manifest.outputs == {}
     assert [path.name for path in out.iterdir()] == ["manifest.json"]
+
+
+def test_a_hidden_manifest_is_found_moved_and_put_back(tmp_path):
+    """For a program that opens every file of a folder; another's `manifest.json` stays."""
+    out = tmp_path / "out"
+    begin(out, planned(tmp_path))
+    hidden = replace(planned(tmp_path), hidden=True)
+    assert begin(out, hidden).hidden  # the same run, of a version that did not hide it
+    assert not (out / "manifest.json").exists()
+    assert [path.name for path in out.iterdir()] == [HIDDEN_FOLDER]
+    assert read_manifest(out).hidden and manifest_path(out).parent.name == HIDDEN_FOLDER
+    other = replace(planned(tmp_path, seed=2), hidden=False)
+    with (
+        pytest.raises(DataError, match="no records"),
+        working_folder(out, other, overwrite=True),
+    ):
+        assert not read_manifest(out).hidden
+        raise DataError("no records")
+    assert read_manifest(out) == replace(hidden, inputs=read_manifest(out).inputs)
+    assert not (out / "manifest.json").exists()
+    (out / "manifest.json").write_text('{"files": []}')
+    read_manifest(out).write(out)
+    assert (out / "manifest.json").read_text() == '{"files": []}'

@@ -37,9 +37,10 @@ def command(
       bertkit inspect runs/tiny
     """
     from bertkit.records.tools import inspect as work
+    from bertkit.remote_files import local_inputs
     from bertkit.train.run_files import METRICS
 
-    names = [*paths, *inputs]
+    names = local_inputs([*paths, *inputs])
     if not names:
         raise click.UsageError("give a record file or a folder, for example data/records")
     result: dict[str, Any] = {}

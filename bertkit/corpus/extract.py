@@ -277,7 +277,7 @@ def _nothing_found(manifest: Manifest, parts: Sequence[Part], folder: Path) -> D
     count = len({name for part in parts for name in part.paths})
     return DataError(
         f"no document with text in {count} files" + (f"; {first}" if first else ""),
-        "check --form; auto reads files that it does not recognise as text",
+        "check --form, --text-key and --encoding",
     )
 
 

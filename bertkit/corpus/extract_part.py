@@ -23,7 +23,7 @@ from bertkit.corpus.document import (
     parsed,
 )
 from bertkit.corpus.document_names import name_line, names_beside
-from bertkit.corpus.forms.detect import Detection, container_of, detect
+from bertkit.corpus.forms.detect import Detection, detect, given_form
 from bertkit.corpus.forms.form import Form, ReadOptions, Span
 from bertkit.corpus.forms.text import FORM as TEXT
 from bertkit.corpus.raw_file import UTF8, RawFile
@@ -222,9 +222,8 @@ def detection_of(path: str, config: ExtractConfig) -> Detection:
     file = _raw_file(path, config)
     if config.form == forms.AUTO:
         return detect(file, read_options(config))
-    given = forms.form_named(config.form)
-    archive = None if given.container else container_of(file)
-    return archive or Detection(given, "--form says so")
+    form = given_form(file, config.form)
+    return Detection(form, "an archive" if form.container else "--form says so")
 
 
 def read_options(config: ExtractConfig, span: Span | None = None) -> ReadOptions:
@@ -235,6 +234,7 @@ def read_options(config: ExtractConfig, span: Span | None = None) -> ReadOptions
         namespaces=config.namespace_numbers(),
         text_key=config.text_key or "",
         title_key=config.title_key or "",
+        encoding=config.encoding or UTF8,
         form="" if config.form == forms.AUTO else config.form,
         variant=config.variant,
         unknown_templates=config.unknown_templates,

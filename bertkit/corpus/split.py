@@ -29,6 +29,7 @@ from bertkit.corpus.split_names import by_names
 from bertkit.errors import DataError, UsageError
 from bertkit.files import atomic_write, free_bytes, shard_name, size_of
 from bertkit.manifest import Manifest, describe_inputs, working_folder
+from bertkit.unsplit_text import warn_if_unsplit
 
 SPLITS = ("train", "valid", "test")
 # Bytes per second through both passes on one core, for estimates.
@@ -120,6 +121,8 @@ def _split(
     with working_folder(target.folder, planned, overwrite) as manifest:
         if manifest.complete:
             return _result(manifest, target.folder, 0.0)
+        if inputs:
+            warn_if_unsplit(files)
         journal = Journal(manifest, target)
         repeated, across = _divide(files, config, prefix, journal, from_extract=bool(inputs))
         journal.close()

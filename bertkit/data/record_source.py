@@ -18,6 +18,7 @@ from bertkit.records.files.open import open_records
 from bertkit.records.files.record_index import content_digest
 from bertkit.records.files.tfrecord_reader import checksums_digest
 from bertkit.records.files.unmasked import UnmaskedRules
+from bertkit.remote_files import local_inputs
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records
 
 # Files up to this size are hashed whole; of larger ones evenly spaced blocks are.
@@ -64,6 +65,7 @@ class RecordSource:
         unmasked: how to read unmasked windows, to which dynamic masking gives masks; without
             it they are refused.
         leave_out: what the run writes, which is no input even below one.
+        fetch: copy remote files that are not here yet; else refuse them.
 
     Attributes:
         paths: the files.
@@ -84,7 +86,9 @@ class RecordSource:
         inputs: Sequence[str],
         unmasked: UnmaskedRules | None = None,
         leave_out: Sequence[str] = (),
+        fetch: bool = True,
     ) -> None:
+        inputs = local_inputs(inputs, fetch)
         manifests = _manifests(inputs)
         facts = [of_records(found, folder) for folder, found in manifests.items()]
         self.tokenizers: Sequence[TokenizerFacts] = [f for f in facts if f.names_vocabulary]

@@ -32,10 +32,12 @@ from bertkit.records.instances.pairs import PairPlan, new_batch, plan_pairs
 from bertkit.records.make import list_inputs
 from bertkit.records.shards import Shard, plan_shards
 from bertkit.records.vocabulary import facts_of, opened
+from bertkit.remote_files import local_inputs
 from bertkit.shared_cache import one_process_at_a_time
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.vocabulary import Vocab, load_vocab
+from bertkit.unsplit_text import warn_if_unsplit
 
 # Below this much text, starting worker processes takes longer than the work.
 _SMALL_BYTES = 64 << 20
@@ -88,6 +90,7 @@ class TextSource(Shards):
         new_pairs: every epoch gets other pairs and masks, from the seed + the epoch. An
             epoch has as many instances as the first one.
         leave_out: what the run writes, which is no text even below a folder of it.
+        fetch: copy remote files that are not here yet; else refuse them.
 
     Attributes:
         max_seq_length: L.
@@ -109,13 +112,16 @@ class TextSource(Shards):
         cache: str | Path | None = None,
         new_pairs: bool = False,
         leave_out: Sequence[str] = (),
+        fetch: bool = True,
     ) -> None:
         if not config.in_memory:
             raise ConfigError(
                 "instances from --text are Google's and MLPerf's",
                 "write other records with `bertkit make-records` and give them with --input",
             )
-        names = list_inputs(inputs, leave_out=[*leave_out, vocab])
+        here = local_inputs(inputs, fetch)
+        names = list_inputs(here, leave_out=[*leave_out, vocab])
+        warn_if_unsplit(names)
         words, config = opened(vocab, config)
         self.max_seq_length = config.max_seq_length
         self.max_predictions_per_seq = config.predictions

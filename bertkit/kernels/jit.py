@@ -94,7 +94,7 @@ _CACHE, CACHE_WARNING = choose_cache()
 if CACHE_WARNING and multiprocessing.parent_process() is None:  # workers need not repeat it
     logger.warning("%s (set NUMBA_CACHE_DIR to a folder that can be written)", CACHE_WARNING)
 elif _CACHE and not any(Path(_CACHE).iterdir()):
-    logger.info("compiling record kernels for this machine, once; it takes half a minute")
+    logger.info("compiling kernels for this machine, once; it takes half a minute")
 
 _OPTIONS: dict[str, Any] = {
     "cache": _CACHE is not None,

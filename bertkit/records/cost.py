@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,6 +18,8 @@ from bertkit.records.shards import Shard, plan_shards
 from bertkit.records.terms import ONE_CORPUS
 from bertkit.records.vocabulary import opened
 from bertkit.records.write_shard import write_shard
+from bertkit.remote_files import fetch_plan
+from bertkit.text_files import open_text
 from bertkit.tokenization.vocabulary import Vocab
 
 SAMPLE_BYTES = 200_000
@@ -35,6 +36,7 @@ class Estimate:
     estimated_bytes: int
     estimated_seconds: float
     free_bytes: int
+    to_copy: str = ""
 
     def rows(self) -> list[tuple[str, Any]]:
         """(what, value) for people."""
@@ -45,6 +47,7 @@ class Estimate:
             ("disk", f"about {files.human_bytes(self.estimated_bytes)}"),
             ("free disk", files.human_bytes(self.free_bytes)),
             ("time", f"about {self.estimated_seconds:,.0f} s"),
+            *([("to copy first", self.to_copy)] if self.to_copy else []),
         ]
 
 
@@ -64,10 +67,11 @@ def estimate_records(
     Raises:
         DataError: as `make_records` would, for what can be seen in the beginning.
     """
-    names = list_inputs(inputs, prefix, leave_out=[output, vocab])
+    names = list_inputs(inputs, prefix, leave_out=[output, vocab], fetch=False)
+    copied = fetch_plan(inputs)
     words, config = opened(vocab, config)
     shards = plan_shards(names, config)
-    total = sum(map(os.path.getsize, names))
+    total = sum(map(files.size_of, names))
     sample = _sample(names, config, words)
     if not sample.records:
         raise DataError(f"no sentences in the first {sample.text_bytes} bytes of {names[0]}")
@@ -82,6 +86,7 @@ def estimate_records(
         estimated_bytes=round(kept * sample.record_bytes / sample.records),
         estimated_seconds=round(sample.seconds * scale / worker_count(workers, len(shards)), 4),
         free_bytes=files.free_bytes(output),
+        to_copy=copied.text if copied else "",
     )
 
 
@@ -101,7 +106,7 @@ def _sample(names: Sequence[str], config: RecordsConfig, words: Vocab) -> _Sampl
     with tempfile.TemporaryDirectory() as folder:
         texts = []
         for number, name in enumerate(names):
-            with files.open_binary(name) as stream:
+            with open_text(name) as stream:
                 blob = stream.read(SAMPLE_BYTES - used)
             blob = blob[: blob.rfind(b"\n") + 1] or blob  # whole lines, where there are some
             texts.append(str(Path(folder) / f"{number}.txt"))

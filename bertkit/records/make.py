@@ -25,7 +25,9 @@ from bertkit.records.files.names import opens_all, reader_remarks
 from bertkit.records.shards import Shard, plan_shards, shards_of_0_1
 from bertkit.records.styles.style import FinishedFolder, RecordStyle
 from bertkit.records.vocabulary import facts_of, opened
+from bertkit.remote_files import local_inputs
 from bertkit.tokenization.vocabulary import Vocab
+from bertkit.unsplit_text import warn_if_unsplit
 
 
 @dataclass(frozen=True)
@@ -112,10 +114,16 @@ def make_records(
 
     started = time.perf_counter()
     _check_executor(executor, scheduler, limit)
+    if executor == "dask" and any(map(files.is_remote, inputs)):
+        raise UsageError(
+            "--executor dask needs text in a folder that all workers see", "copy it there first"
+        )
     place = Path(output)
     # Check everything that needs no record making first, so that errors come early.
     names = list_inputs(inputs, prefix, leave_out=[output, vocab])
     words, config = opened(vocab, config)
+    if config.sentences == "line":
+        warn_if_unsplit(names)
     if remark := config.record_style.remark(inputs, config):
         log.logger.warning("%s", remark)
     # The manifest identifies the run: the same settings and text resume, others are refused.
@@ -222,7 +230,10 @@ def _write_beside(manifest: Manifest, config: RecordsConfig, place: Path, **fact
 
 
 def list_inputs(
-    inputs: Sequence[str], prefix: str = "", leave_out: Sequence[str | Path] = ()
+    inputs: Sequence[str],
+    prefix: str = "",
+    leave_out: Sequence[str | Path] = (),
+    fetch: bool = True,
 ) -> list[str]:
     """The sentence files in a fixed order.
 
@@ -230,17 +241,17 @@ def list_inputs(
         inputs: files, globs, folders or `@list.txt`.
         prefix: folder of the names in lists.
         leave_out: what the command writes, and its vocabulary: no text even in a folder.
+        fetch: give local copies of remote files, see `remote_files.local_inputs`; else URLs.
 
     Raises:
-        DataError: nothing there, a URL, or a folder that a run left unfinished.
+        DataError: nothing there, or a folder that a run left unfinished.
         UsageError: a prefix without a list.
     """
+    if prefix and files.is_remote(prefix):
+        raise UsageError("--input-prefix is a local folder", "write the URLs into the list")
+    if fetch:
+        inputs = local_inputs(inputs)
     for name in inputs:
-        if files.is_remote(name):
-            raise DataError(
-                f"{name}: not a local file; make-records reads its text twice, from a local disk",
-                "copy it to a local disk; `bertkit extract` reads URLs and writes such files",
-            )
         if os.path.isdir(name):
             # A folder whose run did not finish lacks text.
             require_complete(name)

@@ -8,9 +8,9 @@ from itertools import accumulate, chain
 
 import numpy as np
 
-from bertkit import files
 from bertkit.records.config import RecordsConfig
 from bertkit.sentence_splitter import Splitter, model_splitter, rule_splitter
+from bertkit.text_files import open_text
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText, token_dtype
 from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.sentence_files import (
@@ -138,12 +138,12 @@ def _read(path: str, universal_newlines: bool) -> str:
     """A file with Python's line ends, or with its own."""
     if universal_newlines:
         return read_text(path)
-    with files.open_binary(path) as stream:
+    with open_text(path) as stream:
         return decode_utf8(stream.read(), path)
 
 
 def _has_special(path: str) -> bool:
     """True where a special token stands in a file; NVIDIA's tokenizer may keep it whole."""
-    with files.open_binary(path) as stream:
+    with open_text(path) as stream:
         text = stream.read()
     return any(token.encode() in text for token in SPECIAL_TOKENS)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from bertkit.codecs.packed_stream import without_ending
 from bertkit.files import shard_name
 from bertkit.records.config import RecordsConfig
 
@@ -27,7 +28,7 @@ def plan_shards(names: Sequence[str], config: RecordsConfig) -> list[Shard]:
     style = config.record_style
     if config.one_corpus:
         return [Shard(list(names), style.file_names(config))]
-    stems = [style.stem(os.path.basename(name).removesuffix(".txt"), config) for name in names]
+    stems = [style.stem(stem_of(name), config) for name in names]
     found = distinct(stems, config.suffix)
     return [Shard([name], [output]) for name, output in zip(names, found, strict=True)]
 
@@ -38,9 +39,15 @@ def shards_of_0_1(names: Sequence[str], config: RecordsConfig) -> list[Shard]:
     if config.one_corpus:
         count = range(config.outputs)
         return [Shard(list(names), [shard_name("records", n, len(count), suffix) for n in count])]
-    stems = [os.path.basename(name).removesuffix(".txt") for name in names]
+    stems = [stem_of(name) for name in names]
     found = distinct(stems, suffix)
     return [Shard([name], [output]) for name, output in zip(names, found, strict=True)]
+
+
+def stem_of(name: str) -> str:
+    """The name of a text file without `.txt`, nor the endings of compressions behind it."""
+    base = os.path.basename(name)
+    return base[: len(without_ending(base))].removesuffix(".txt")
 
 
 def distinct(stems: Sequence[str], suffix: str) -> list[str]:

@@ -15,8 +15,8 @@ from typing import IO
 
 import numpy as np
 
-from bertkit import files
 from bertkit.errors import DataError
+from bertkit.text_files import open_text
 from bertkit.tokenization.kernels import wordpiece_kernel
 from bertkit.tokenization.kernels.characters import CharacterTable, byte_classes
 from bertkit.tokenization.kernels.trie import build_trie
@@ -125,7 +125,7 @@ class StreamTokenizer:
         """Tokenize files as one corpus; see the function of this name."""
         corpus = _Corpus(self.dtype)
         for path in paths:
-            with files.open_binary(path) as stream:
+            with open_text(path) as stream:
                 self._read(stream, path, corpus)
         return corpus.finished()
 

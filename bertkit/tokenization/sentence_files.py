@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from bertkit import files
+from bertkit.text_files import open_text
 from bertkit.tokenization.text_encoding import decode_utf8, not_utf8
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 
@@ -22,7 +22,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
         DataError: no such file, or not UTF-8 (names line and byte offset).
     """
     offset = 0
-    with files.open_binary(path) as stream:
+    with open_text(path) as stream:
         for number, raw in enumerate(stream, start=1):
             try:
                 text = raw.decode("utf-8").replace("\r", "")
@@ -55,7 +55,7 @@ def read_text(path: str | Path) -> str:
     Raises:
         DataError: no such file, or not UTF-8 (names line and byte offset).
     """
-    with files.open_binary(path) as stream:
+    with open_text(path) as stream:
         text = decode_utf8(stream.read(), path)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from bertkit.corpus import forms
 from bertkit.corpus.cleaning.characters import character_table
 from bertkit.corpus.cleaning.kernels.overlap import filter_of, text_ngrams
 from bertkit.corpus.cleaning.kernels.scan import FIRST_WORD, WORDS, room_for, scan
+from bertkit.corpus.cleaning.scratch import Scratch
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import Document, Rejected
-from bertkit.corpus.extract_part import documents_of
+from bertkit.corpus.extract_part import documents_of, form_of
 from bertkit.corpus.raw_file import head_of, open_source
 from bertkit.corpus.sentences import split_lines
 from bertkit.errors import DataError
@@ -81,6 +85,28 @@ def collect_ngrams(files: Sequence[str], size: int) -> EvaluationNgrams:
     return EvaluationNgrams(sizes, tuple(sorted_keys), tuple(first_owners), tuple(names), short)
 
 
+def save_ngrams(scratch: Scratch, name: str, ngrams: EvaluationNgrams) -> None:
+    """Write what is looked for, for all workers; the name must be of no other n-grams."""
+    for size, keys, owners in zip(ngrams.sizes, ngrams.keys, ngrams.owners, strict=True):
+        scratch.save(f"{name}/keys-{size}", keys)
+        scratch.save(f"{name}/owners-{size}", owners)
+    facts = {"sizes": ngrams.sizes, "names": ngrams.names, "short": ngrams.short}
+    scratch.record(f"{name}/texts", name, facts)
+
+
+@functools.lru_cache(maxsize=1)
+def load_ngrams(folder: str, name: str) -> EvaluationNgrams:
+    """What `save_ngrams` wrote; once per process."""
+    scratch = Scratch(folder)
+    facts = scratch.note(f"{name}/texts", name)
+    keys, owners = (
+        tuple(np.array(scratch.load(f"{name}/{kind}-{size}")) for size in facts["sizes"])
+        for kind in ("keys", "owners")
+    )
+    sizes, names = tuple(facts["sizes"]), tuple(facts["names"])
+    return EvaluationNgrams(sizes, keys, owners, names, facts["short"])
+
+
 def words_of(text: str) -> np.ndarray:
     """uint64 hashes of the words of a text, as `scan` makes them."""
     blob = (" ".join(text.split()) + "\n").encode("utf-8", "replace")
@@ -101,8 +127,11 @@ def evaluation_texts(path: str) -> Iterator[tuple[str, str]]:
     if _is_squad(path):
         yield from _squad_texts(path)
         return
-    # Sentences are lines: nothing depends on where they end.
+    # Sentences are lines: nothing depends on where they end. Plain text is many texts, with
+    # blank lines between them: one of its paragraphs may be a question, too short to be found.
     config = ExtractConfig(splitter="lines")
+    if form_of(path, config).name == forms.FALLBACK.name:
+        config = replace(config, form="documents")
     for found in documents_of(path, config, split_lines):
         if isinstance(found, Rejected):
             raise DataError(

@@ -10,7 +10,9 @@ so that `bertkit extract --help`, which shows the table, starts quickly.
     tar, zip      archives (archives/ reads them)
     pubmed, pmc   PubMed's two kinds of XML
     xml/          XML of any size and encoding, and PubMed's records and articles in it
-    wikiextractor, text, documents, jsonl, sentences
+    keyed/        texts under keys and in columns: JSON, tables, Parquet, Arrow
+    refuse        what is no text, by name
+    wikiextractor, wikimedia_html, text, documents, jsonl, sentences, warc
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from bertkit.corpus.forms.tar import FORM as TAR
 from bertkit.corpus.forms.text import FORM as TEXT
 from bertkit.corpus.forms.warc import FORM as WARC
 from bertkit.corpus.forms.wikiextractor import FORM as WIKIEXTRACTOR
+from bertkit.corpus.forms.wikimedia_html import FORM as WIKIMEDIA_HTML
 from bertkit.corpus.forms.zip import FORM as ZIP
 from bertkit.named_table import NamedTable
 
@@ -39,6 +42,7 @@ _TABLE = NamedTable[Form](
     [
         MEDIAWIKI,
         WIKIEXTRACTOR,
+        WIKIMEDIA_HTML,
         TEXT,
         DOCUMENTS,
         JSONL,

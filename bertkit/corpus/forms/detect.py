@@ -7,6 +7,7 @@ first bytes of a `RawFile`, wherever that comes from.
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -51,11 +52,9 @@ def detect(file: RawFile, options: ReadOptions | None = None) -> Detection:
     head = file.head(HEAD)
     text = as_utf8(head, file.encoding)
     refuse_zipped_document(file, head)
+    writer, sure = _by_writer(file)
     found = (
-        _by_writer(file, listed=True)
-        or _by_signature(head, text)
-        or _by_writer(file)
-        or _by_first_line(text)
+        (writer if sure else None) or _by_signature(head, text) or writer or _by_first_line(text)
     )
     if found is None:
         refuse_foreign(file, head, text)
@@ -73,12 +72,16 @@ def detect_form(path: str) -> Form:
     return detect(RawFile.of(path)).form
 
 
-def container_of(file: RawFile) -> Detection | None:
-    """The form of an archive; None for a file that is none."""
+def given_form(file: RawFile, name: str) -> Form:
+    """The form that `--form` gives to a file; an archive stays one, whose members have it."""
+    given = forms.form_named(name)
+    if given.container:
+        return given
     head = file.head(HEAD)
-    found = (form for form in forms.TABLE if form.container and form.signature)
-    form = next((form for form in found if form.signature and form.signature(head)), None)
-    return Detection(form, form.reason or "by its first bytes") if form else None
+    for form in forms.TABLE:
+        if form.container and form.signature and form.signature(head):
+            return form
+    return given
 
 
 def read_member(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
@@ -93,11 +96,11 @@ def read_member(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
         damaged or looks like nothing that can be read.
     """
     try:
-        form = forms.form_named(options.form) if options.form else detect(file, options).form
+        form = given_form(file, options.form) if options.form else detect(file, options).form
         for piece in form.read(file, options):
             yield piece if form.treatment == Treatment() else treated(piece, form.treatment)
     except DataError as error:
-        yield Rejected(file.name, error.message)
+        yield Rejected(file.name, error.message.removeprefix(file.name).lstrip(": "))
 
 
 def _by_signature(head: bytes, text: bytes) -> Detection | None:
@@ -108,18 +111,18 @@ def _by_signature(head: bytes, text: bytes) -> Detection | None:
     return None
 
 
-def _by_writer(file: RawFile, listed: bool = False) -> Detection | None:
-    """By the manifest of the folder of a file, or of the folder above; it may have to list it."""
-    local = file.path and not is_remote(file.path)
-    place = Path(file.path).absolute()
-    for folder in place.parents[:2] if local else ():
+def _by_writer(file: RawFile) -> tuple[Detection | None, bool]:
+    """By the manifest of its folder, or of the folder above; and whether that lists the file."""
+    path = str(Path(file.path).absolute()) if file.path and not is_remote(file.path) else ""
+    folder = path
+    for _ in range(2 if path else 0):
+        folder = folder.rpartition(os.sep)[0]
         manifest = _manifest_of(folder)
-        if listed and manifest and place.relative_to(folder).as_posix() not in manifest.outputs:
-            continue
         for form in forms.TABLE if manifest is not None else ():
             if manifest is not None and manifest.command in form.written_by:
-                return Detection(form, f"bertkit {manifest.command} wrote it")
-    return None
+                listed = path[len(folder) + 1 :].replace(os.sep, "/") in manifest.outputs
+                return Detection(form, f"bertkit {manifest.command} wrote it"), listed
+    return None, False
 
 
 def _by_first_line(text: bytes) -> Detection | None:
@@ -139,9 +142,12 @@ def _by_ending(file: RawFile) -> Detection | None:
     return None
 
 
-def _manifest_of(folder: Path) -> Manifest | None:
-    path = folder / MANIFEST
-    return _parsed(str(folder), path.stat().st_mtime_ns) if path.is_file() else None
+def _manifest_of(folder: str) -> Manifest | None:
+    try:
+        changed = Path(folder, MANIFEST).stat().st_mtime_ns
+    except OSError:
+        return None
+    return _parsed(folder, changed)
 
 
 @functools.lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bertkit.corpus.document import Found, Piece, Treatment, parsed
-from bertkit.corpus.raw_file import RawFile
+from bertkit.corpus.raw_file import UTF8, RawFile
 
 Span = tuple[int, int]
 
@@ -24,6 +24,7 @@ class ReadOptions:
             last argument.
         text_key: the key, column or field that holds the text; empty: the reader finds it.
         title_key: the one that holds the title; empty: `title`, where there is one.
+        encoding: that of the text in members of an archive, as `RawFile.encoding` of the file.
         form: the form of the members of an archive; empty: each is looked at.
         depth: archives around the file.
     """
@@ -35,6 +36,7 @@ class ReadOptions:
     unknown_templates: str = "drop"
     text_key: str = ""
     title_key: str = ""
+    encoding: str = UTF8
     form: str = ""
     depth: int = 0
 

@@ -21,23 +21,23 @@ _MARKS: tuple[tuple[bytes, str, str], ...] = (
     (rb"\{\\rtf", "an RTF document", _TEXT_OF_IT),
     (rb"%!PS", "PostScript", _TEXT_OF_IT),
     (rb"AT&TFORM", "a DjVu document", _TEXT_OF_IT),
-    (rb"(?s).{60}(?:BOOKMOBI|TEXtREAd)", "a Mobipocket book", _TEXT_OF_IT),
+    (rb".{60}(?:BOOKMOBI|TEXtREAd)", "a Mobipocket book", _TEXT_OF_IT),
     (rb"\x89PNG", "a PNG image", ""),
     (rb"\xff\xd8\xff", "a JPEG image", ""),
     (rb"GIF8[79]a", "a GIF image", ""),
     (rb"II\*\0|MM\0\*", "a TIFF image", ""),
     (rb"BM.{4}\0\0\0\0", "a BMP image", ""),
-    (rb"(?s)RIFF.{4}(?:WAVE|WEBP|AVI )", "audio, a film or an image", ""),
+    (rb"RIFF.{4}(?:WAVE|WEBP|AVI )", "audio, a film or an image", ""),
     (rb"ID3|OggS|fLaC", "audio", ""),
-    (rb"(?s).{4}ftyp|\x1aE\xdf\xa3", "a film, or audio", ""),
+    (rb".{4}ftyp|\x1aE\xdf\xa3", "a film, or audio", ""),
     (rb"\x7fELF|\xfe\xed\xfa[\xce\xcf]|[\xce\xcf]\xfa\xed\xfe", "a program", ""),
-    (rb"(?s)MZ.{0,58}\0", "a Windows program", ""),
+    (rb"MZ.{0,58}\0", "a Windows program", ""),
     (rb"\xca\xfe\xba\xbe|\0asm", "a compiled program", ""),
     (rb"SQLite format 3\0", "an SQLite database", "export a table to CSV first"),
     (rb"\x89HDF\r\n", "an HDF5 file", _RECORDS),
     (rb"\x93NUMPY", "a NumPy array", _RECORDS),
-    (rb"(?s)\x80[\x02-\x05][\x8a\x95c}(\]KX]", "a Python pickle", "write its text as JSON lines"),
-    (rb"(?s).{7}\0\{\"", "a safetensors file", "these are weights, not text"),
+    (rb"\x80[\x02-\x05][\x8a\x95c}(\]KX]", "a Python pickle", "write its text as JSON lines"),
+    (rb".{7}\0\{\"", "a safetensors file", "these are weights, not text"),
     (rb"GGUF", "a GGUF model", "these are weights, not text"),
     (rb"MMIDIDX\0", "an index of Megatron's records", _RECORDS),
     (rb"PARE", "an encrypted Parquet file", "write it without encryption"),
@@ -49,7 +49,9 @@ _MARKS: tuple[tuple[bytes, str, str], ...] = (
     (rb"Rar!", "a RAR archive", _UNPACK),
     (rb"!<arch>\n|07070[127]|MSCF\0", "an archive of files", _UNPACK),
 )
-_KNOWN = tuple((re.compile(mark), what, hint) for mark, what, hint in _MARKS)
+_KNOWN = tuple((re.compile(mark, re.DOTALL), what, hint) for mark, what, hint in _MARKS)
+_ANY_MARK = re.compile(b"|".join(mark for mark, _, _ in _MARKS), re.DOTALL)
+_LONGEST_MARK = 80
 # Members that tell what else a zip archive is.
 _ZIPPED = (
     (rb"word/|xl/|ppt/|_rels/|\[Content_Types\]", "an Office document"),
@@ -65,6 +67,8 @@ _HTML = re.compile(
     rb"title|h[1-6]|ul|ol|a|img|center|font|section|article|main|nav)(?=[\s>/]))",
     re.IGNORECASE | re.DOTALL,
 )
+# Marks of sentences and the like in text for language models.
+_TOKENS = {b"s", b"unk", b"bos", b"eos", b"sos", b"pad", b"sep", b"cls", b"mask"}
 _TAG = re.compile(rb"</?[A-Za-z][\w:.-]*[^<>]{0,200}>")
 # Bytes that stand in no text: controls except tab, line ends, form feed, escape.
 _CONTROL = bytes([*range(9), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F])
@@ -94,9 +98,11 @@ def refuse_foreign(file: RawFile, head: bytes, text: bytes) -> None:
     Raises:
         NotTextError: says what it looks like and what to do.
     """
-    for mark, what, hint in _KNOWN:
-        if mark.match(head):
-            raise _refused(file, what, hint)
+    for begin in {head[:_LONGEST_MARK], text[:_LONGEST_MARK]}:
+        # One search tells that there is nothing to do, as for nearly all text.
+        for mark, what, hint in _KNOWN if _ANY_MARK.match(begin) else ():
+            if mark.match(begin):
+                raise _refused(file, what, hint)
     if _is_tfrecord(head):
         raise _refused(file, "a TFRecord file", _RECORDS)
     if is_tar_header(head):
@@ -175,7 +181,7 @@ def _refuse_markup(file: RawFile, text: bytes) -> None:
         root = root_element(text)
         tags = len(_TAG.findall(text[:8192]))
         if start.startswith((b"<?xml", b"<!DOCTYPE")) or (
-            root and (b"</" + root in text or tags >= 5)
+            root and root.lower() not in _TOKENS and (b"</" + root in text or tags >= 5)
         ):
             name = f"the root element <{root.decode()}>" if root else "an unknown root element"
             raise _refused(file, f"XML with {name}, which is not known", _TEXT_OF_IT)

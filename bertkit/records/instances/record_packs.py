@@ -24,7 +24,7 @@ class RecordPacks(PackTable):
         shape: sizes.
 
     Raises:
-        DataError: records without sentence pairs, or with padding between tokens.
+        DataError: records without sentence pairs; or what the reader raises.
     """
 
     def __init__(self, reader: RecordReader, packing: str, shape: PackShape) -> None:
@@ -87,21 +87,11 @@ def _sizes(reader: RecordReader) -> tuple[np.ndarray, np.ndarray]:
     tokens, predicted = [], []
     for start in range(0, len(reader), _BLOCK):
         batch = reader.batch(range(start, min(start + _BLOCK, len(reader))))
-        _require_pairs(reader.path, batch, start)
+        if (batch["next_sentence_labels"] == NO_LABEL).any():
+            raise DataError(
+                f"{reader.path}: records without sentence pairs",
+                "only sentence pairs can be packed",
+            )
         tokens.append(batch["input_mask"].sum(axis=1, dtype=np.int64))
         predicted.append((batch["masked_lm_weights"] > 0).sum(axis=1))
     return np.concatenate(tokens), np.concatenate(predicted)
-
-
-def _require_pairs(path: str, batch: dict[str, np.ndarray], start: int) -> None:
-    """Refuse records of masked LM alone, and such whose mask has gaps."""
-    if (batch["next_sentence_labels"] == NO_LABEL).any():
-        raise DataError(
-            f"{path}: records without sentence pairs", "only sentence pairs can be packed"
-        )
-    mask = batch["input_mask"] != 0
-    wrong = np.flatnonzero((mask[:, 1:] & ~mask[:, :-1]).any(axis=1) | ~mask[:, 0])
-    if len(wrong):
-        raise DataError(
-            f"{path}: record {start + wrong[0]} has padding between its tokens", "make it again"
-        )

@@ -93,7 +93,7 @@ def pack_records(
     started = time.perf_counter()
     place = Path(output)
     tokenizer = tokenizer_of(inputs)
-    names = find_record_files(inputs)
+    names = find_record_files(inputs, leave_out=[output])
     config = _config(names, options)
     planned = Manifest(
         "pack-records",

@@ -30,6 +30,7 @@ from bertkit.records.files.tfrecord import (
     write_records,
 )
 from bertkit.records.files.tfrecord_reader import MaskedOnlyFile, RecordFile, frame_offsets
+from bertkit.remote_files import local_inputs
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records, require_same
 
 NAME = "eval.tfrecord"
@@ -75,6 +76,7 @@ def pick_eval(
         DataError: no records, records with and without pairs, or a broken file.
     """
     started = time.perf_counter()
+    inputs = local_inputs(inputs)
     tokenizer = tokenizer_of(inputs)
     names = find_record_files(inputs, leave_out=[output])
     sources = [_open(name) for name in names]

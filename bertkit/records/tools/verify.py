@@ -29,6 +29,7 @@ from bertkit.records.files.sequence_example import TokenFile
 from bertkit.records.files.tfrecord import Feature
 from bertkit.records.tools.external_features import show_external
 from bertkit.records.tools.inspect import show_record, vocabulary
+from bertkit.remote_files import local_inputs
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records, same_vocabulary
 from bertkit.tokenization.vocabulary import Vocab
 
@@ -106,11 +107,12 @@ class _Set:
     """The instances of several files as one list."""
 
     def __init__(self, name: str, dealt: bool) -> None:
-        folder = name if os.path.isdir(name) else Path(name).parent
+        here = local_inputs([name])
+        folder = here[0] if os.path.isdir(here[0]) else Path(here[0]).parent
         manifest = require_complete(folder)
         self.tokenizer = of_records(manifest, folder) if manifest else TokenizerFacts()
         self.name = name
-        self.paths = sorted(find_record_files([name]), key=_natural)
+        self.paths = sorted(find_record_files(here), key=_natural)
         self.files = [open_any_records(path) for path in self.paths]
         sizes = [len(file) for file in self.files]
         # (file, number in it) of every instance, in the order of comparison.

@@ -114,7 +114,7 @@ def prepare(
     config, source = _open_source(config, dry_run)
     eval_source = None
     if config.eval_input:
-        eval_source = RecordSource(config.eval_input, leave_out=[config.output])
+        eval_source = RecordSource(config.eval_input, leave_out=[config.output], fetch=not dry_run)
     sources: list[SampleSource] = [source, eval_source] if eval_source else [source]
     rows = require_known_words(config, start, sources)
     if start:  # the checkpoint decides how many rows there are
@@ -230,7 +230,9 @@ def _open_source(config: PretrainConfig, dry_run: bool) -> tuple[PretrainConfig,
         if config.mask == "dynamic" and config.vocab:
             vocab = load_vocab(find_vocab(config.vocab), config.records.duplicates)
             unmasked = UnmaskedRules(vocab, config.records.masked_lm_prob)
-        return config, RecordSource(config.input, unmasked, leave_out=[config.output])
+        return config, RecordSource(
+            config.input, unmasked, leave_out=[config.output], fetch=not dry_run
+        )
     from bertkit.data.text_source import TextSource  # loads the record kernels
 
     assert config.vocab is not None
@@ -244,6 +246,7 @@ def _open_source(config: PretrainConfig, dry_run: bool) -> tuple[PretrainConfig,
         place,
         new_pairs=config.new_pairs,
         leave_out=[config.output, cache],
+        fetch=not dry_run,
     )
     return replace(config, records=source.config), source
 

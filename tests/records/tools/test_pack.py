@@ -163,5 +163,5 @@ def test_what_cannot_be_packed_is_refused(nvidia, tmp_path, text):
         pack_records(both, tmp_path / "out", PackOptions(), workers=1)
     with h5py.File(folder / "wikicorpus_en_training_1.hdf5", "r+") as file:
         file["input_mask"][5, 1] = 0
-    with pytest.raises(DataError, match=r"training_1.hdf5: record 5 has padding between"):
+    with pytest.raises(DataError, match=r"training_1.hdf5: record 5: padding between"):
         pack_records([str(folder)], tmp_path / "gap", PackOptions(), workers=1)

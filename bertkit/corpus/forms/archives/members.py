@@ -16,6 +16,7 @@ from bertkit.corpus.raw_file import RawFile
 DEPTH = 4
 # OpenWebText's inner archives have some 600 kB; larger ones are read piece by piece.
 LARGEST_KEPT = 16_000_000
+_SMALL = 1_000_000
 # What hidden members, and those of systems, are counted as.
 HIDDEN = "hidden member"
 
@@ -55,7 +56,14 @@ def read_content(
         place: `PATH!MEMBER`.
         options: those of the archive.
     """
-    if options.depth == 0 and size <= LARGEST_KEPT:
+    if size <= _SMALL:
+        # At once: an archive of web pages has millions of these.
+        blob = content.read()
+        if options.depth == 0 and compression_of(blob[:MARK], place):
+            yield PackedMember(place, blob, options)
+            return
+        content = io.BytesIO(blob)
+    elif options.depth == 0 and size <= LARGEST_KEPT:
         head = content.read(MARK)
         if compression_of(head, place):
             yield PackedMember(place, head + content.read(), options)
@@ -75,7 +83,7 @@ def _read(content: IO[bytes], place: str, options: ReadOptions) -> Iterator[Piec
     from bertkit.corpus.forms.detect import read_member  # which knows this form too
 
     inside = replace(options, span=None, depth=options.depth + 1)
-    yield from read_member(RawFile.of_stream(content, place), inside)
+    yield from read_member(RawFile.of_stream(content, place, options.encoding), inside)
 
 
 class _Begun(PeekedStream):

@@ -142,7 +142,7 @@ def _begin(table: Any, group: int) -> int:
 def _parquet(file: RawFile) -> Iterator[Any]:
     require("pyarrow", "Parquet and Arrow files", extra="parquet")
     parquet = require("pyarrow.parquet", "Parquet files", extra="parquet")
-    with _errors(file), _opened(file) as source:
+    with _opened(file) as source, _errors(file):
         table = parquet.ParquetFile(source, pre_buffer=False, buffer_size=_BUFFER)
         try:
             yield table
@@ -154,14 +154,13 @@ def _parquet(file: RawFile) -> Iterator[Any]:
 def _arrow(file: RawFile) -> Iterator[tuple[Any, Iterator[Any]]]:
     arrow = require("pyarrow", "Parquet and Arrow files", extra="parquet")
     head = file.head(6)
-    with _errors(file):
-        if head.startswith(b"ARROW1"):
-            with _opened(file) as source:
-                table = arrow.ipc.open_file(source)
-                yield table.schema, map(table.get_batch, range(table.num_record_batches))
-            return
-        with file.open() as stream, arrow.ipc.open_stream(stream) as reader:
-            yield reader.schema, iter(reader)
+    if head.startswith(b"ARROW1"):
+        with _opened(file) as source, _errors(file):
+            table = arrow.ipc.open_file(source)
+            yield table.schema, map(table.get_batch, range(table.num_record_batches))
+        return
+    with file.open() as stream, _errors(file), arrow.ipc.open_stream(stream) as reader:
+        yield reader.schema, iter(reader)
 
 
 @contextlib.contextmanager
@@ -183,7 +182,9 @@ def _errors(file: RawFile) -> Iterator[None]:
     with decompression_errors(str(file)):
         try:
             yield
-        except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError, arrow.ArrowKeyError) as error:
+        except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
             raise DataError(
                 f"{file} is truncated or damaged ({error})", "download or write the file again"
             ) from error

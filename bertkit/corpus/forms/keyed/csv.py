@@ -18,7 +18,8 @@ from bertkit.corpus.raw_file import RawFile
 _DELIMITERS = "\t,;|"
 # Names of columns in a file that is not named like a table.
 _NAME = re.compile(r"[^\W\d][\w.:/-]{0,39}")
-_HEADER = re.compile(rb"[^\n]{0,999}?[\t,;|][^\n]{0,999}\n")
+_HEADER = re.compile(rb"[\t,;|]")
+_LONGEST_HEADER = 4000
 _LOOKED_AT = 20
 # A file of so few bytes is whole in its head.
 _WHOLE = 16_000
@@ -43,15 +44,17 @@ def is_table(head: bytes) -> bool:
     Names alone make no table: a known name of the text must be among them, or there are
     three rows at least.
     """
-    # Nearly all text ends here.
-    if not _HEADER.match(head):
+    line, end, _ = head[:_LONGEST_HEADER].partition(b"\n")
+    if not end or not _HEADER.search(line):  # nearly all text ends here
         return False
     rows = _rows_of(head)
-    if len(rows) < 2 or len(rows[0]) < 2 or not all(map(_NAME.fullmatch, rows[0])):
+    names = [name.strip() for name in rows[0]] if rows else []
+    if len(rows) < 2 or len(names) < 2 or not all(map(_NAME.fullmatch, names)):
         return False
-    if len(set(rows[0])) < len(rows[0]) or any(len(row) != len(rows[0]) for row in rows):
+    if len(set(names)) < len(names) or any(len(row) != len(names) for row in rows):
         return False
-    return bool(find_text_key(rows[0])) or len(rows) > _ROWS
+    # In prose a space follows a comma.
+    return bool(find_text_key(names)) or (names == rows[0] and len(rows) > _ROWS)
 
 
 def describe_table(file: RawFile, head: bytes, options: ReadOptions) -> str:
@@ -63,7 +66,8 @@ def describe_table(file: RawFile, head: bytes, options: ReadOptions) -> str:
     rows = _rows_of(head, file.name)
     if not rows:  # its first row is longer than the head
         return ""
-    return f'text in column "{column_of(rows[0], rows[0], options, f"the table {file}")}"'
+    names = [name.strip() for name in rows[0]]
+    return f'text in column "{column_of(names, names, options, f"the table {file}")}"'
 
 
 def read_table(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
@@ -173,7 +177,7 @@ def _rows_of(head: bytes, name: str = "") -> list[list[str]]:
     try:
         for fields in reader:
             if fields:
-                rows.append([field.strip() for field in fields])
+                rows.append(fields)
             if len(rows) > _LOOKED_AT:
                 return rows
     except csv.Error:

@@ -64,12 +64,13 @@ def json_head(text: bytes) -> JsonHead | None:
         if not values:
             lines = "\n" not in head[place:end]
         if end == place:  # what follows the values is no JSON
+            if listed and not isinstance(values[0], dict):
+                return None
             break
         if not cut:
             values.append(value)
         place = end
-    follows = head[place : place + 1]
-    if ended and follows and not follows.isspace():
+    if ended and head[place:].strip():
         return None
     if not listed and values and not isinstance(values[0], dict):
         return None

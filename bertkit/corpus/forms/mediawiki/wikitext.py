@@ -11,14 +11,10 @@ import html
 import re
 
 from bertkit.corpus.forms.mediawiki import wikitext_rules
+from bertkit.corpus.forms.mediawiki.prose import LINK_END, LINK_START, says_something, tidy
 from bertkit.corpus.forms.mediawiki.site import Site
 from bertkit.corpus.forms.mediawiki.variants import with_one_variant
-from bertkit.corpus.forms.mediawiki.wikitext_rules import (
-    DROPPED_TAGS,
-    LINK_END,
-    LINK_START,
-    PLAIN_TAGS,
-)
+from bertkit.corpus.forms.mediawiki.wikitext_rules import DROPPED_TAGS, PLAIN_TAGS
 
 # Deeper nesting is no article; the bound keeps the pass linear.
 DEPTH = 60
@@ -44,18 +40,6 @@ _EXTERNAL = re.compile(r"\[((?:https?:|ftp:|mailto:)?//?[^\s\[\]]*(?: [^\[\]\n]*
 _SWITCHES = re.compile(r"__[A-Z]{3,}__")
 _QUOTES = re.compile(r"''+")
 _HEADING = re.compile(r"={1,6}[^\n]*?={1,6}\s*")
-_LINKED = re.compile(f"{LINK_START}[^{LINK_END}]*{LINK_END}")
-_WORD = re.compile(r"[^\W_]{2}")
-# Bounded, so that a long run of commas or spaces costs no more than its length.
-_EMPTY = r" {0,2}(?:(?:or|and)? ?[,;:/–-] ?){0,4}[)）]"
-_EMPTY_BRACKETS, _EMPTY_ROUND = re.compile(rf"[(（]{_EMPTY}"), re.compile(rf"\({_EMPTY}")
-_START = r" ?(?:[,;:] ?){1,4}"
-_BRACKET_START, _ROUND_START = re.compile(rf"([(（]){_START}"), re.compile(rf"(\(){_START}")
-_BRACKET_END = re.compile(r"[,;:](?: ?[,;:]){0,3} ?([)）])")
-# Whether there is such an end, asked from its last character, which is rarer.
-_ROUND_END = re.compile(r"\)(?:(?<=[,;:]\))|(?<=[,;:] \)))")
-_SPACE_BEFORE = re.compile(r" ([,.;:)])(?=\s|$)", re.MULTILINE)
-_BLANK_LINES = re.compile(r"\n{3,}")
 _PROTECTED = str.maketrans({c: f"&#{ord(c)};" for c in "[]{}|<>='*#:;_!"})
 
 
@@ -267,14 +251,14 @@ def _paragraphs(text: str) -> str:
             pass
         elif first in "*#:;":
             item = line.lstrip("*#:; \t")
-            if not _says_something(item):
+            if not says_something(item):
                 continue
         elif not (
             first in "|!}"
             or line.startswith(("{|", "----"))
             or (first == "=" and _HEADING.fullmatch(line))
         ):
-            if LINK_START not in line or _says_something(line):
+            if LINK_START not in line or says_something(line):
                 out.append(line)
                 blank = False
             continue
@@ -284,47 +268,9 @@ def _paragraphs(text: str) -> str:
         if item:
             out += [item, ""]
         blank = True
-    return _tidy("\n".join(out))
+    prose = "\n".join(out)
+    return tidy(html.unescape(prose) if "&" in prose else prose)
 
 
 def _without_tags(text: str) -> str:
     return _TAGS.sub("", _BREAKS.sub("\n", text)) if "<" in text else text
-
-
-def _says_something(line: str) -> bool:
-    """True if there are words beside the links of a line."""
-    start = line.find(LINK_START)
-    if start < 0:
-        return _WORD.search(line) is not None
-    # Nearly always the first words tell.
-    return (_WORD.search(line, 0, start) or _WORD.search(_LINKED.sub("", line))) is not None
-
-
-def _tidy(text: str) -> str:
-    """Entities as characters, and no traces of what was dropped within brackets."""
-    text = text.replace(LINK_START, "").replace(LINK_END, "")
-    if "&" in text:
-        text = html.unescape(text)
-    text = _without_empty_brackets(text)
-    text = text.replace("\t", " ")
-    # Faster than an expression that looks at every space.
-    while "  " in text:
-        text = text.replace("  ", " ")
-    text = _SPACE_BEFORE.sub(r"\1", text)
-    if "\n\n\n" in text:
-        text = _BLANK_LINES.sub("\n\n", text)
-    return text.strip()
-
-
-def _without_empty_brackets(text: str) -> str:
-    """No brackets around nothing, no separators beside a bracket.
-
-    An expression that begins with one certain character is searched for ten times as
-    fast as one that begins with any of several; the wide brackets are rare.
-    """
-    wide = "（" in text or "）" in text
-    text = (_EMPTY_BRACKETS if wide else _EMPTY_ROUND).sub("", text)
-    text = (_BRACKET_START if wide else _ROUND_START).sub(r"\1", text)
-    if wide or _ROUND_END.search(text):
-        text = _BRACKET_END.sub(r"\1", text)
-    return text

@@ -16,11 +16,10 @@ import re
 from collections.abc import Sequence
 
 from bertkit.corpus.forms.mediawiki.parser_functions import function
+from bertkit.corpus.forms.mediawiki.prose import LINK_END, LINK_START
 from bertkit.corpus.forms.mediawiki.site import Site
+from bertkit.corpus.forms.mediawiki.templates import nothing
 from bertkit.corpus.forms.mediawiki.templates.patterns import arguments, positional
-
-# Around the text of a link, until the line is known to say more than its links.
-LINK_START, LINK_END = "\x01", "\x02"
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -93,6 +92,8 @@ def template(name: str, parts: Sequence[str], title: str, site: Site) -> str | N
     while bare.lower().startswith(site.prefixes):
         bare = bare.partition(":")[2].strip()
     found = site.templates.find(bare)
+    if found is nothing:  # as most are: their arguments need not be looked at
+        return ""
     if found is not None:
         return found(arguments(parts))
     if bare.lower() in _TITLES:

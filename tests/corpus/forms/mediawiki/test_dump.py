@@ -77,6 +77,29 @@ def test_utf16_slice(shared):
     assert not any("Категория:" in item.text or "Файл:" in item.text for item in documents)
 
 
+def test_numbers_variants_and_redirects_of_reported_pages(shared):
+    """The dump says that its language is English, whatever its pages are written in."""
+    found = read(str(shared / "data/reports/11-wiki/d.xml"))
+    texts = {item.title: item.text for item in found if isinstance(item, RawDocument)}
+    assert texts["fr unit"] == (
+        "La montagne s'élève à 2000 m d'altitude. Il est né le 3 mai 1920 à Paris. Il y a 1200 "
+        "habitants dans le XIXe siècle. Voir XIXe siècle et 10 km."
+    )
+    assert texts["de unit"] == (
+        "Der Ort hat Einwohner. Die Höhe beträgt 512 m ü. NN. Es dauerte 5 Tage und 3000 Mark."
+    )
+    assert texts["sv num"].endswith("är 18\xa0°C, och den kallaste är -10\xa0°C. 1234567 folk.")
+    assert texts["zh conv"] == "软件是重要的。这里有博客内容。台湾。"
+    for words in (
+        "At 1300 mi", "Area 468 km2", "About 3.5 kg", "c. 1850 or c. 1850 – c. 1860", "30 people",
+        "It has 75%", "Height 6 ft 2 in", "Born May 3, 1920", "₹5 crore", "US$5 million",
+        "5th place, 3rd", "1234. ×10^6. 1/2 done", "H2O is water, CO2 gas, H2O too", "3 km far",
+        "Bonjour Salut Hallo Some Person",
+    ):  # fmt: skip
+        assert words in texts["en conv"]
+    assert found.count(Skipped("redirect")) == 3
+
+
 def test_several_tags_on_a_line_and_none(tmp_path):
     """A reader that goes by lines finds no page here, or too many."""
     flat = (HEAD + page("One.", 1) + page("Two.", 2)).replace("\n", "") + "</mediawiki>"

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from bertkit.corpus.forms.mediawiki.prose import LINK_END, LINK_START
 from bertkit.corpus.forms.mediawiki.site import Site
 from bertkit.corpus.forms.mediawiki.wikitext import plain_text
 from bertkit.corpus.forms.mediawiki.wikitext_rules import (
-    LINK_END,
-    LINK_START,
     arguments,
     external_link,
     last_argument,
