@@ -6,8 +6,11 @@ is imported when a splitter is made.
 
 from __future__ import annotations
 
+import functools
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 from bertkit.errors import MissingDependencyError, UsageError
@@ -15,8 +18,18 @@ from bertkit.optional import require
 
 Splitter = Callable[[str], list[str]]
 
-# spaCy refuses longer texts to guard the memory of trained models; ours are bounded before.
-_MAX_CHARACTERS = 1 << 40
+# Characters that spaCy gets at a time, its own limit; longer texts go on where the last
+# sentence begins. Rules find the same sentences; each trained model sees so much context.
+MOST = 1_000_000
+# spaCy strips signs from the ends of a word one by one: quadratic in the length of a run of them.
+# A run has the same sentences when it is this long, in characters; where many signs are mixed,
+# or more runs stand in one word, a blank divides them.
+_KEPT_RUN = 128
+_LONG_WORD = 256
+_MOST_RUNS = 4
+_RUN = re.compile(
+    rf"([^\w\s]{{1,4}}?)\1{{{_LONG_WORD - 1},}}|[^\w\s]{{{2 * _LONG_WORD}}}(?=[^\w\s])"
+)
 
 
 def rule_splitter(language: str, ends: Sequence[str] = (), *, instead: str = "") -> Splitter:
@@ -54,17 +67,37 @@ def model_splitter(model: str, *, instead: str = "") -> Splitter:
     Raises:
         MissingDependencyError: spaCy or the model is not installed.
     """
+    pipeline = _load(model, instead)
+    if not {"parser", "senter", "sentencizer"} & set(pipeline.pipe_names):
+        pipeline.add_pipe("sentencizer")
+    return _splitter(pipeline)
+
+
+def model_facts(model: str) -> dict[str, str]:
+    """Name, version and language of an installed model, and the version of spaCy.
+
+    Raises:
+        MissingDependencyError: spaCy or the model is not installed.
+    """
+    meta = _load(model, "").meta
+    return {
+        "name": f"{meta.get('lang', '')}_{meta.get('name', '')}",
+        "version": str(meta.get("version", "")),
+        "language": str(meta.get("lang", "")),
+        "spacy": str(_spacy("").__version__),
+    }
+
+
+@functools.lru_cache(maxsize=1)
+def _load(model: str, instead: str) -> Any:
     spacy = _spacy(instead)
     try:
-        pipeline = spacy.load(model)
+        return spacy.load(model)
     except OSError as error:
         raise MissingDependencyError(
             f"the spaCy model {model} is not installed",
             _alternatives(_install_line(model), instead),
         ) from error
-    if not {"parser", "senter", "sentencizer"} & set(pipeline.pipe_names):
-        pipeline.add_pipe("sentencizer")
-    return _splitter(pipeline)
 
 
 # Names of models that spaCy 2 knew by their language alone.
@@ -84,8 +117,59 @@ def _install_line(model: str) -> str:
 
 
 def _splitter(pipeline: Any) -> Splitter:
-    pipeline.max_length = _MAX_CHARACTERS
-    return lambda text: [sentence.text for sentence in pipeline(text).sents]
+    pipeline.max_length = 2 * MOST
+    return lambda text: [text[begin:end] for begin, end in _spans(pipeline, text)]
+
+
+def _spans(pipeline: Any, text: str) -> list[tuple[int, int]]:
+    """Begin and end of each sentence, `MOST` characters at a time."""
+    found: list[tuple[int, int]] = []
+    begin = 0
+    while len(text) - begin > MOST:
+        stop = text.rfind(" ", begin, begin + MOST) + 1 or begin + MOST
+        spans = _spans_of_piece(pipeline, text[begin:stop])
+        if len(spans) > 1:  # what follows the piece may belong to its last sentence
+            stop = begin + spans.pop()[0]
+        found += [(begin + first, begin + last) for first, last in spans]
+        begin = stop
+    rest = _spans_of_piece(pipeline, text[begin:])
+    return found + [(begin + first, begin + last) for first, last in rest]
+
+
+def _spans_of_piece(pipeline: Any, text: str) -> list[tuple[int, int]]:
+    """Begin and end of each sentence of a text, whose long runs of a sign are shortened first."""
+    if len(max(text.split(" "), key=len)) < _LONG_WORD:
+        return [(sentence.start_char, sentence.end_char) for sentence in pipeline(text).sents]
+    cuts: list[tuple[int, int]] = []  # (place in the shorter text, characters left out there)
+    parts: list[str] = []
+    end = size = in_word = 0
+    for run in _RUN.finditer(text):
+        in_word = 0 if " " in text[end : run.start()] else in_word + 1
+        kept, left_out = run.end(), 0
+        if run.group(1):
+            kept = run.start() + _KEPT_RUN
+            left_out = run.end() - kept
+            left_out -= left_out % len(run.group(1))  # the pattern stays whole
+        divided = not run.group(1) or in_word > _MOST_RUNS
+        parts.append(text[end:kept] + " " * divided)
+        size += kept - end + divided
+        end = kept + left_out
+        cuts.append((size, left_out - divided))
+    parts.append(text[end:])
+    sentences = pipeline("".join(parts)).sents
+    spans = [(sentence.start_char, sentence.end_char) for sentence in sentences]
+    return _moved(spans, cuts)
+
+
+def _moved(spans: list[tuple[int, int]], cuts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Places in the shorter text as places in the whole one."""
+    places = [place for place, _ in cuts]
+    totals = [0, *accumulate(left_out for _, left_out in cuts)]
+
+    def moved(place: int) -> int:
+        return place + totals[bisect_right(places, place)]
+
+    return [(moved(begin), moved(end)) for begin, end in spans]
 
 
 def _spacy(instead: str) -> Any:

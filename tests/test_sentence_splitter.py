@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from bertkit import sentence_splitter
 from bertkit.errors import MissingDependencyError, UsageError
 from bertkit.sentence_splitter import model_splitter, rule_splitter
 
@@ -37,6 +38,30 @@ def test_a_model_without_sentences_gets_the_sentencizer(tmp_path):
 def test_a_text_longer_than_spacy_takes_by_itself():
     text = "Word. " * 200_000
     assert len(rule_splitter("xx")(text)) == 200_000
+
+
+@pytest.mark.parametrize("run", ["=" * 3000, "(" * 3000, "=-" * 2000, "(" * 700 + "[{(" * 700])
+def test_long_runs_of_signs_take_no_time_and_are_kept(run):
+    # By itself spaCy needs seconds for these, and hours for a million.
+    text = f"One. Two {run} three. Four."
+    found = rule_splitter("en")(text)
+    assert "".join("".join(found).split()) == "".join(text.split())
+    assert (found[0], found[-1]) == ("One.", "Four.")
+    found = rule_splitter("en")(f"A. {run * 100} B.")
+    assert "".join("".join(found).split()) == f"A.{run * 100}B."
+
+
+def test_runs_and_long_texts_have_the_sentences_of_spacy(monkeypatch):
+    import spacy
+
+    pipeline = spacy.blank("en")
+    pipeline.add_pipe("sentencizer")
+    run = "=" * 300
+    text = f'He is. {run} "A 3.14!" {run}. Hi{run} e.g. x! ' + "Word it is. " * 30
+    wanted = [sentence.text for sentence in pipeline(text).sents]
+    assert rule_splitter("en")(text) == wanted
+    monkeypatch.setattr(sentence_splitter, "MOST", 700)
+    assert rule_splitter("en")(text) == wanted
 
 
 def test_what_is_missing_is_named_with_what_to_do(monkeypatch):

@@ -42,10 +42,14 @@ class ExtractConfig:
     )
     splitter: str = setting(
         "rule",
-        "Sentence splitter: rule (spaCy sentencizer), lines (each line is a sentence), "
-        "spacy:MODEL (a trained pipeline), punkt (NLTK).",
+        "Sentence splitter: rule (spaCy's sentencizer, or Unicode's rules where it does not know "
+        "the language's marks), unicode (Unicode's rules for all scripts), lines (each line is a "
+        "sentence), spacy:MODEL (an installed pipeline, such as spacy:de_core_news_sm), punkt "
+        "(NLTK).",
     )
-    language: str = setting("en", "Language of the text, an ISO 639-1 code such as de or zh.")
+    language: str = setting(
+        "en", "Language of the text, an ISO 639-1 code such as de or zh; xx for several."
+    )
     part_megabytes: float = setting(
         16.0,
         "Target size of an output part: small input files are combined, a larger file becomes a "

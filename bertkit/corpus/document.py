@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import IO, Any, NamedTuple
 
 from bertkit.corpus.raw_file import open_source
@@ -153,11 +153,13 @@ class Document:
         id: what names it in messages; `FILE:LINE` of its first sentence when read from a file.
         title: may be empty; the file form does not keep it.
         sentences: each one line, stripped, never empty.
+        script: the script of most letters, where it was looked at.
     """
 
     id: str
     title: str
     sentences: tuple[str, ...]
+    script: str = field(default="", compare=False)
 
     def encode(self) -> bytes:
         """The document in the file form, without the blank line that separates it."""

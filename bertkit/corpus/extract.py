@@ -20,6 +20,7 @@ from bertkit.corpus.extract_part import Part, PartFacts, make_part, splitter_of
 from bertkit.corpus.forms.form import Span
 from bertkit.corpus.input_forms import InputForms, take_inputs
 from bertkit.corpus.inputs import gather, list_inputs
+from bertkit.corpus.language_notes import record_model, scripts_of, warn_of_scripts
 from bertkit.corpus.output_folder import OutputFolder, open_output_folder
 from bertkit.corpus.sentences import splitter_rate
 from bertkit.errors import DataError, UsageError
@@ -115,9 +116,11 @@ def extract(
         files = taken.paths
         groups = _groups(taken, config, part_bytes)
         planned = Manifest("extract", asdict(config), [_input_facts(group) for group in groups])
+        record_model(planned, config)
         # Refuses a folder of another run; gives the manifest of an interrupted one.
         with working_folder(target.folder, planned, overwrite, files) as manifest:
             fresh = not manifest.complete
+            record_model(manifest, config)
             if fresh:
                 taken.log()
                 parts = _parts(groups, target.folder, config)
@@ -127,6 +130,7 @@ def extract(
                 left = [part for part in parts if not _finished(manifest, part, target)]
                 results = _made(left, manifest, workers, executor, scheduler)
                 _record(manifest, parts, results, done=len(parts) - len(left), target=target)
+                warn_of_scripts(scripts_of(manifest), config)
             spent = time.perf_counter() - started
             result = _result(manifest, target.folder, taken=taken, seconds=spent, fresh=fresh)
     return replace(result, output=output)
@@ -308,7 +312,8 @@ def _result(
     if fresh:
         totals = {"parts": len(manifest.outputs), "files": files, "input_bytes": input_bytes}
         seen = noticed.most_frequent(manifest.stats.get("noticed", {}))
-        found = {**totals, **counts, "skipped": skipped, "noticed": seen}
+        scripts = scripts_of(manifest)
+        found = {**totals, **counts, "skipped": skipped, "noticed": seen, "scripts": scripts}
         manifest.stats = {**found, "seconds": round(seconds, 3), **taken.facts}
         manifest.state = "complete"
         manifest.write(output)

@@ -27,6 +27,7 @@ from bertkit.corpus.forms.detect import Detection, detect, given_form
 from bertkit.corpus.forms.form import Form, ReadOptions, Span
 from bertkit.corpus.forms.text import FORM as TEXT
 from bertkit.corpus.raw_file import UTF8, RawFile
+from bertkit.corpus.sentence_rules.scripts import main_script
 from bertkit.corpus.sentences import make_splitter, split_lines
 from bertkit.errors import DataError
 from bertkit.files import atomic_write
@@ -73,6 +74,7 @@ class PartFacts:
     named: list[str] = field(default_factory=list)
     forms: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
+    scripts: dict[str, int] = field(default_factory=dict)
     noticed: noticed.Tally = field(default_factory=dict)
 
     def leave_out(self, found: Rejected | Skipped | Noticed, strict: bool) -> None:
@@ -142,6 +144,8 @@ def write_part(
                 facts.empty += 1
             else:
                 writer.write(found)
+                if found.script:
+                    facts.scripts[found.script] = facts.scripts.get(found.script, 0) + 1
                 names.write(name_line(found.id))
                 if writer.documents == part.config.limit:
                     break
@@ -196,7 +200,9 @@ def split_documents(
             lines, titled, escaped = found.treatment or form.treatment
             text = clean_document(found, titled=titled, escaped=escaped)
             split = split_lines if lines else splitter
-            yield Document(found.id, found.title, tuple(split(text)))
+            # Lines are no question of the language.
+            script = "" if split is split_lines else main_script(text)
+            yield Document(found.id, found.title, tuple(split(text)), script)
         else:
             yield found
 

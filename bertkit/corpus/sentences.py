@@ -4,11 +4,15 @@ Whatever the splitter, every character of the text but white space is kept; a ru
 white space inside a sentence becomes one space; a sentence is never empty. A blank
 line always ends a sentence, so a long document is never handed to a model whole.
 
-- `rule`: spaCy's tokenizer of the language and its rule-based sentencizer: a sentence ends at
-  `.`, `!`, `?` and their like in other scripts, but not inside a token (3.14, U.S.).
-  Punctuation that follows an end goes with it, an opening quotation mark too: this is
-  spaCy's rule, which Cerebras' records follow. Measured: 0.9 to 1 MB of English a second
-  on one core once the tokenizer has seen the usual words, 0.4 on the first megabyte.
+- `rule`: what suits the language (`sentence_rules.languages`): spaCy's tokenizer and its
+  rule-based sentencizer, where they know the marks of its script: a sentence ends at
+  `.`, `!`, `?` and their like, but not inside a token (3.14, U.S.). Punctuation that
+  follows an end goes with it, an opening quotation mark too: this is spaCy's rule, which
+  Cerebras' records follow. For all other languages, Unicode's rules. Measured: 0.9 to 1 MB
+  of English a second on one core once the tokenizer has seen the usual words, 0.4 on the
+  first megabyte.
+- `unicode`: Unicode's rules for every script (`sentence_rules.unicode_rules`), 2 to 3
+  MB a second.
 - `lines`: each line is a sentence; for text that is split already.
 - `spacy:MODEL`: a trained spaCy pipeline, such as spacy:en_core_web_sm; some 50 to 100
   times slower than `rule`.
@@ -21,21 +25,16 @@ import re
 from typing import Any
 
 from bertkit.corpus.clean import one_line, paragraphs
+from bertkit.corpus.sentence_rules.languages import ANY, check_language, rule_of
+from bertkit.corpus.sentence_rules.unicode_rules import unicode_splitter
 from bertkit.errors import DataError, MissingDependencyError, UsageError
 from bertkit.optional import require
-from bertkit.sentence_splitter import Splitter, model_splitter, rule_splitter
+from bertkit.sentence_splitter import Splitter, model_facts, model_splitter, rule_splitter
 
-_RATES = {"lines": 30e6, "rule": 0.9e6, "punkt": 2e6, "spacy": 15e3}
+_RATES = {"lines": 30e6, "unicode": 2.4e6, "rule": 0.9e6, "punkt": 2e6, "spacy": 15e3}
 # White space but the blank and the line feed.
 _ODD_SPACES = re.compile(r"[^\S\n ]")
 
-# spaCy's tokenizers of these languages need further packages. The sentencizer only
-# needs sentence ends as tokens of their own, which others give too; and the output
-# must not depend on what else is installed.
-_TOKENIZER_OF = {"ja": "zh", "ko": "xx", "th": "xx", "vi": "xx"}
-# One character is one token in these: a point between digits would end a sentence.
-_UNSPACED = {"zh", "ja"}
-_UNSPACED_ENDS = ["。", "！", "？", "｡", "!", "?"]
 _PUNKT = {
     "cs": "czech",
     "da": "danish",
@@ -63,8 +62,8 @@ def make_splitter(name: str, language: str = "en") -> Splitter:
     """The splitter of a name; it turns a text into sentences of one line each.
 
     Args:
-        name: `rule`, `lines`, `spacy:MODEL` or `punkt`.
-        language: ISO 639-1 code, for `rule` and `punkt`.
+        name: `rule`, `unicode`, `lines`, `spacy:MODEL` or `punkt`.
+        language: ISO 639-1 code, for `rule`, `unicode` and `punkt`.
 
     Raises:
         UsageError: unknown name or language.
@@ -74,12 +73,14 @@ def make_splitter(name: str, language: str = "en") -> Splitter:
     if name == "lines":
         return split_lines
     if name == "rule":
-        return _by_paragraph(_sentencizer(language))
+        return _by_paragraph(_rules(language))
+    if name == "unicode":
+        return _by_paragraph(_unicode(language))
     if kind == "spacy" and model:
         return _by_paragraph(model_splitter(model))
     if name == "punkt":
         return _by_paragraph(_punkt(language))
-    raise UsageError(f"no splitter {name!r}", "choose rule, lines, spacy:MODEL or punkt")
+    raise UsageError(f"no splitter {name!r}", "choose rule, unicode, lines, spacy:MODEL or punkt")
 
 
 def splitter_rate(name: str) -> float:
@@ -105,10 +106,39 @@ def _by_paragraph(split: Splitter) -> Splitter:
     return sentences
 
 
-def _sentencizer(language: str) -> Splitter:
-    code = _TOKENIZER_OF.get(language, language)
-    ends = _UNSPACED_ENDS if language in _UNSPACED else ()
-    return rule_splitter(code, ends, instead="--splitter lines")
+def splitter_facts(name: str) -> dict[str, str]:
+    """What a manifest keeps of a splitter beyond its name: the trained model and its version.
+
+    Raises:
+        MissingDependencyError: spaCy or the model is not installed.
+    """
+    kind, _, model = name.partition(":")
+    return model_facts(model) if kind == "spacy" and model else {}
+
+
+def _rules(language: str) -> Splitter:
+    rule = rule_of(language)
+    if not rule.tokenizer:
+        return unicode_splitter(rule.more_ends)
+    instead = "--splitter unicode, or lines"
+    split = rule_splitter(rule.tokenizer, rule.ends, instead=instead)
+    if not rule.more_ends:
+        return split
+    # Cut where the sentencizer left a mark inside: its tokenizer takes it for a letter.
+    marks = re.compile(f"[{re.escape(rule.more_ends)}]")
+    cut = unicode_splitter(rule.more_ends, others=False)
+
+    def both(text: str) -> list[str]:
+        if not marks.search(text):
+            return split(text)
+        return [part for sentence in split(text) for part in cut(sentence)]
+
+    return both
+
+
+def _unicode(language: str) -> Splitter:
+    check_language(language)
+    return unicode_splitter(rule_of(language).more_ends if language != ANY else "")
 
 
 def punkt_tokenizer(language: str) -> Any:

@@ -55,7 +55,7 @@ def test_lines_keeps_lines():
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=80))
 def test_nothing_is_lost_and_no_line_is_empty(rule, text):
     text = clean_text(text)
-    for splitter in (rule, split_lines):
+    for splitter in (rule, make_splitter("unicode"), split_lines):
         found = splitter(text)
         assert squeezed("".join(found)) == squeezed(text)
         assert all(line and line == line.strip() and line.splitlines() == [line] for line in found)
@@ -90,6 +90,22 @@ def test_japanese_sentences_are_found_again(shared):
     wanted = [line for line in wanted if line.endswith("。") and line.count("。") == 1][:100]
     wanted = [line for line in wanted if not set(line) & set("！？!?")]
     assert make_splitter("rule", "ja")("".join(wanted)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "count"),
+    [("hy", "hy", 2), ("my", "my", 2), ("bo", "bo", 2), ("km", "km", 2), ("el", "el", 4),
+     ("zh", "zh", 4), ("ja", "ja", 4), ("xx", "hy", 2), ("xx", "my", 2), ("xx", "bo", 2)],
+)  # fmt: skip
+def test_reported_texts(shared, language, name, count):
+    text = (shared / f"data/reports/12-sentences/{name}.txt").read_text("utf-8")
+    assert len(make_splitter("rule", language)(text)) == count
+
+
+def test_double_danda_and_unicode_for_any_language():
+    assert make_splitter("rule", "sa")("राम॥ सीता॥") == ["राम॥", "सीता॥"]
+    assert make_splitter("unicode")("One. 二。三 ") == ["One.", "二。", "三"]
+    assert make_splitter("unicode", "el")("Πού; Εδώ.") == ["Πού;", "Εδώ."]
 
 
 def test_numbers_do_not_end_chinese_sentences():
