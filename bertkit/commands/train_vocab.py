@@ -71,7 +71,7 @@ def command(
       bertkit train-vocab --input data/split/train --output vocab.txt --size 30528
     """
     from bertkit import files
-    from bertkit.corpus.lines import open_source
+    from bertkit.corpus.raw_file import open_source
     from bertkit.tokenization.normalisation import Normalisation
     from bertkit.tokenization.training.alphabet import Wanted, parse_wanted
     from bertkit.tokenization.vocabulary_training import train_vocab

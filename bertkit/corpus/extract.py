@@ -17,6 +17,7 @@ from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document_names import names_beside, remove_others
 from bertkit.corpus.extract_parallel import make_part_together
 from bertkit.corpus.extract_part import Part, PartFacts, form_of, make_part, splitter_of
+from bertkit.corpus.extract_summary import WrittenText, say
 from bertkit.corpus.forms.form import Span
 from bertkit.corpus.inputs import gather, list_inputs
 from bertkit.corpus.output_folder import OutputFolder, open_output_folder
@@ -32,6 +33,7 @@ from bertkit.files import (
 )
 from bertkit.manifest import Manifest, working_folder
 from bertkit.pool import check_executor, run_tasks, worker_count
+from bertkit.summary.sketch import level_for
 
 # So many rejected documents are named in the log.
 LOGGED = 10
@@ -43,7 +45,10 @@ SHARED_BYTES = 4_000_000
 
 @dataclass(frozen=True)
 class ExtractResult:
-    """What a run did; `seconds` is 0 where the folder was complete already."""
+    """What a run did; `seconds` is 0 where the folder was complete already.
+
+    `text` has the figures of what was written, see `bertkit.summary.report`.
+    """
 
     output: str
     parts: int
@@ -57,6 +62,7 @@ class ExtractResult:
     skipped: dict[str, int]
     seconds: float
     up_to_date: bool
+    text: dict[str, Any]
 
 
 class Group(NamedTuple):
@@ -115,15 +121,21 @@ def extract(
         with working_folder(target.folder, planned, overwrite, files) as manifest:
             fresh = not manifest.complete
             if fresh:
-                parts = _parts(groups, target.folder, config)
+                level = level_for(sum(entry["bytes"] for entry in manifest.inputs))
+                parts = _parts(groups, target.folder, config, level)
                 if executor == "dask":  # whose workers have another working directory
                     parts = [_absolute(part) for part in parts]
                 # Resume: make only the parts that are missing.
                 left = [part for part in parts if not _finished(manifest, part, target)]
                 results = _made(left, manifest, workers, executor, scheduler)
-                _record(manifest, parts, results, done=len(parts) - len(left), target=target)
+                text = WrittenText(level)
+                done = len(parts) - len(left)
+                _record(manifest, parts, results, done=done, target=target, text=text)
+                manifest.stats["text"] = text.figures(manifest.outputs, _place(target, output))
             spent = time.perf_counter() - started
             result = _result(manifest, target.folder, files=len(files), seconds=spent, fresh=fresh)
+    if result.text:
+        say(result.text)
     return replace(result, output=output)
 
 
@@ -192,7 +204,12 @@ def _cut(name: str, size: int, config: ExtractConfig) -> list[Group]:
     return [Group((name,), span) for span in spans] if len(spans) > 1 else whole
 
 
-def _parts(groups: Sequence[Group], folder: str, config: ExtractConfig) -> list[Part]:
+def _place(target: OutputFolder, output: str) -> str:
+    """Where finished parts are: here, or where they were uploaded to."""
+    return output if is_remote(output) else target.folder
+
+
+def _parts(groups: Sequence[Group], folder: str, config: ExtractConfig, level: int) -> list[Part]:
     return [
         Part(
             name=shard_name("part", index, len(groups), ".txt"),
@@ -201,6 +218,7 @@ def _parts(groups: Sequence[Group], folder: str, config: ExtractConfig) -> list[
             config=config,
             span=group.span,
             registered=forms.registered(),
+            level=level,
         )
         for index, group in enumerate(groups)
     ]
@@ -242,13 +260,15 @@ def _record(
     *,
     done: int,
     target: OutputFolder,
+    text: WrittenText,
 ) -> None:
     """List parts in the manifest as they are finished; `done` of them were before."""
     bar = log.progress(total=len(parts), unit="part", description="extract")
     bar.update(done)
     for name, facts in results:
         # Write the manifest after every part: an interruption loses at most one.
-        manifest.outputs[name] = asdict(facts)
+        manifest.outputs[name] = facts.stated()
+        text.add(name, facts.text)
         manifest.write(target.folder)
         target.keep(*filter(target.holds_here, (names_beside(name), name)))
         bar.update(1)
@@ -306,7 +326,9 @@ def _result(
             skipped[kind] = skipped.get(kind, 0) + count
     if fresh:
         totals = {"parts": len(manifest.outputs), "files": files, "input_bytes": input_bytes}
+        text = manifest.stats.get("text", {})
         manifest.stats = {**totals, **counts, "skipped": skipped, "seconds": round(seconds, 3)}
+        manifest.stats["text"] = text
         manifest.state = "complete"
         manifest.write(output)
     return ExtractResult(
@@ -318,6 +340,7 @@ def _result(
         skipped=skipped,
         seconds=round(seconds, 3) if fresh else 0.0,
         up_to_date=not fresh,
+        text=manifest.stats.get("text", {}),
     )
 
 

@@ -10,12 +10,14 @@ so that `bertkit extract --help`, which shows the table, starts quickly.
     tar           archives (tar_members reads them)
     pubmed, pmc   PubMed's two kinds of XML
     xml/          XML of any size and encoding, and PubMed's records and articles in it
+    fasta         sequences of letters
     wikiextractor, text, documents, jsonl, sentences
 """
 
 from __future__ import annotations
 
 from bertkit.corpus.forms.documents import FORM as DOCUMENTS
+from bertkit.corpus.forms.fasta import FORM as FASTA
 from bertkit.corpus.forms.form import Form
 from bertkit.corpus.forms.jsonl import FORM as JSONL
 from bertkit.corpus.forms.mediawiki import FORM as MEDIAWIKI
@@ -41,6 +43,7 @@ _TABLE = NamedTable[Form](
         TAR,
         PUBMED,
         PMC,
+        FASTA,
     ],
     more=(AUTO,),
 )

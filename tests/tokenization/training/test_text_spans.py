@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from bertkit.corpus.lines import open_source
+from bertkit.corpus.raw_file import open_source
 from bertkit.tokenization.normalisation import UNCASED
 from bertkit.tokenization.training import text_spans
 from bertkit.tokenization.training.text_spans import count_spans, tasks_of
