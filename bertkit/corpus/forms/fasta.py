@@ -17,7 +17,7 @@ from bertkit.corpus.lines import DocumentBytes, lines
 from bertkit.corpus.raw_file import RawFile
 
 # A name, then letters, gaps and stops; comments may stand between.
-_BEGINS = re.compile(rb"\s*>[^\n]*\S[^\n]*\n(?:[;>][^\n]*\n)*[A-Za-z*\-.]+\r?(?:\n|\Z)")
+_BEGINS = re.compile(rb"\s*>[^\s>][^\n]*\n(?:[;>][^\n]*\n)*[A-Za-z*\-.]+\r?(?:\n|\Z)")
 
 
 def begins_fasta(head: bytes) -> bool:

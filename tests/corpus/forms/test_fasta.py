@@ -34,8 +34,15 @@ def test_extract_recognises_it(tmp_path, name):
 
 @pytest.mark.parametrize(
     ("head", "yes"),
-    [(b">a\nACGT\n", True), (b">a b|c\n;x\nMK*\n", True), (b"> quoted mail text here\nAnd more, so\n", False),
-     (b">>>\nprose follows here\n", False), (b"ACGT\n", False), (b">a\n", False)],
-)  # fmt: skip
+    [
+        (b">a\nACGT\n", True),
+        (b">a b|c\n;x\nMK*\n", True),
+        (b"> quoted mail text\nyes\n", False),
+        (b">>>\nprose\n", False),
+        (b">note\nprose follows here\n", False),
+        (b"ACGT\n", False),
+        (b">a\n", False),
+    ],
+)
 def test_what_begins_it(head, yes):
     assert begins_fasta(head) is yes
