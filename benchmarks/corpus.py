@@ -1,9 +1,11 @@
-"""Corpora: dumps to text beside WikiExtractor, MLPerf's clean-up beside its own seds.
+"""Corpora: dumps to text beside WikiExtractor, MLPerf's clean-up beside its own seds, duplicates.
 
-Run: python benchmarks/corpus.py [--dump SLICE.bz2] [--clean wiki_00] [--processes 1 2] [--rounds 3]
+Run: python benchmarks/corpus.py [extraction] [cleaning] [duplicates] [--dump SLICE.bz2]
+         [--clean wiki_00] [--processes 1 2] [--rounds 3]
 
-Without arguments it takes the reference data beside the repository and prints every ratio
-of the section on corpora in RESULTS.md. The slice of a dump (one <mediawiki> document, .bz2) is
+`duplicates` compares with datatrove and text-dedup (duplicates.py). Without arguments it takes
+the reference data beside the repository and prints every other ratio of the section on corpora
+in RESULTS.md. The slice of a dump (one <mediawiki> document, .bz2) is
 repeated as the streams of a multi-stream dump. WikiExtractor is installed into a temporary
 environment; bertkit does not depend on it. Both programs are timed as commands, in pairs,
 start-up included.
@@ -26,6 +28,7 @@ from pathlib import Path
 from bertkit.corpus.mlperf import strip_markup, strip_titles
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+from benchmarks.duplicates import duplicates
 from tests.corpus.test_mlperf import build_pipeline
 
 WIKIEXTRACTOR = "wikiextractor==3.1.0"
@@ -168,6 +171,8 @@ def processor_seconds(work: Callable[[], object], times: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parts = ("extraction", "cleaning", "duplicates")
+    parser.add_argument("parts", nargs="*", default=parts[:2], help=f"{', '.join(parts)}")
     data = Path(__file__).resolve().parents[2] / "shared/data"
     name = "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
     parser.add_argument("--dump", type=Path, default=data / "wikidump" / name)
@@ -175,10 +180,29 @@ def main() -> None:
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repeat", type=int, default=6)
+    text = data / "corpus/openstax_ccby_paragraphs.txt.xz"
+    parser.add_argument("--text", type=Path, default=text, help="paragraphs, for duplicates")
+    parser.add_argument("--megabytes", type=float, default=8.0, help="of text with duplicates")
+    parser.add_argument("--environments", type=Path, help="where other programs are installed")
+    parser.add_argument("--python", default="python3.12", help="for text-dedup")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        extraction(given.dump, Path(folder), given.processes, given.rounds, given.repeat)
-    cleaning(given.clean, given.rounds)
+    if unknown := set(given.parts) - set(parts):
+        parser.error(f"no part {', '.join(unknown)}")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if "extraction" in given.parts:
+            extraction(given.dump, folder, given.processes, given.rounds, given.repeat)
+        if "duplicates" in given.parts:
+            duplicates(
+                given.text,
+                folder,
+                given.environments or folder,
+                megabytes=given.megabytes,
+                rounds=given.rounds,
+                python=given.python,
+            )
+    if "cleaning" in given.parts:
+        cleaning(given.clean, given.rounds)
 
 
 if __name__ == "__main__":

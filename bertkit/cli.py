@@ -30,6 +30,7 @@ COMMANDS = {
     "split": "Divide documents into train, valid and test parts.",
     "train-vocab": "Train a WordPiece vocabulary on text.",
     "make-records": "Write the masked, paired training instances of BERT as record files.",
+    "pack-records": "Pack existing record files, several sequences to a record.",
     "pick-eval": "Pick evenly spaced records as a fixed evaluation set.",
     "inspect": "Show records, manifests and runs as text.",
     "verify": "Check that two record sets hold the same instances, whatever program wrote them.",

@@ -42,6 +42,10 @@ class DataError(BertkitError):
     exit_code = 3
 
 
+class NotTextError(DataError):
+    """A file that is no text, or text in a form that is not known."""
+
+
 class ConfigError(BertkitError):
     """A configuration with wrong, unknown or contradicting values."""
 

@@ -1,16 +1,15 @@
-"""Reads local or remote files, writes files atomically, finds, hashes and measures files."""
+"""Reads local or remote files, writes files atomically, hashes and measures files."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import hashlib
 import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -51,15 +50,25 @@ def open_binary(path: str | Path) -> IO[bytes]:
     """
     if not is_remote(path):
         try:
-            refuse_lfs_pointer(path)
-            return open(path, "rb")
+            local = open(path, "rb")
+            try:
+                if _is_lfs_pointer(local.peek(_LFS_POINTER_BYTES)):
+                    refuse_lfs_pointer(path)
+            except BaseException:
+                local.close()
+                raise
+            return local
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     import fsspec
 
-    with _remote_errors(path):
+    with remote_errors(path):
         stream: IO[bytes] = fsspec.open(str(path), "rb").open()
     return stream
+
+
+def _is_lfs_pointer(head: bytes) -> bool:
+    return head.startswith(_LFS_POINTER)
 
 
 def refuse_lfs_pointer(path: str | Path) -> None:
@@ -76,7 +85,7 @@ def refuse_lfs_pointer(path: str | Path) -> None:
         return
     with open(path, "rb") as stream:
         head = stream.read(_LFS_POINTER_BYTES)
-    if head.startswith(_LFS_POINTER):
+    if _is_lfs_pointer(head):
         size = re.search(rb"^size (\d+)", head, re.MULTILINE)
         bytes_there = f" of {human_bytes(int(size[1]))}" if size else ""
         raise DataError(
@@ -86,7 +95,7 @@ def refuse_lfs_pointer(path: str | Path) -> None:
 
 
 @contextlib.contextmanager
-def _remote_errors(path: str | Path) -> Iterator[None]:
+def remote_errors(path: str | Path) -> Iterator[None]:
     """Turn fsspec's errors into ours."""
     try:
         yield
@@ -230,96 +239,19 @@ def digest_of(path: str | Path, algorithm: str) -> str:
     return digest.hexdigest()
 
 
-def expand_inputs(
-    patterns: Sequence[str | Path], suffixes: Sequence[str] = (), prefix: str = ""
-) -> list[str]:
-    """Expand names, globs, folders and `@list.txt` into a list of files in a fixed order.
-
-    Args:
-        patterns: as given on the command line, kept in their order; the files of one
-            glob or folder are sorted by name.
-        suffixes: in folders, only names with one of these endings (all names if empty).
-            Hidden files and `manifest.json` in folders are always left out.
-        prefix: folder to which the names in lists are relative.
-
-    Raises:
-        DataError: a name does not exist or a pattern matches nothing.
-    """
-    found: list[str] = []
-    for pattern in map(str, patterns):
-        if pattern.startswith("@"):
-            with open_binary(pattern[1:]) as stream:
-                names = stream.read().decode("utf-8-sig").split("\n")
-            listed = [os.path.join(prefix, name.strip()) for name in names if name.strip()]
-            found += expand_inputs(listed, suffixes)
-        elif is_remote(pattern):
-            found += _remote_files(pattern, suffixes)
-        elif os.path.isdir(pattern):
-            found += _folder_files(pattern, suffixes)
-        elif os.path.exists(pattern):
-            found.append(pattern)
-        else:
-            matches = sorted(name for name in glob.glob(pattern) if os.path.isfile(name))
-            if not matches:
-                raise DataError(f"no such file: {pattern}", "check the path; globs must be quoted")
-            found += matches
-    return found
-
-
 def size_of(path: str | Path) -> int:
     """Size in bytes of a local or remote file.
 
     Raises:
         DataError: the file does not exist or cannot be read.
     """
-    with _remote_errors(path):
+    with remote_errors(path):
         if not is_remote(path):
             return os.path.getsize(path)
         import fsspec
 
         filesystem, name = fsspec.core.url_to_fs(str(path))
         return int(filesystem.size(name) or 0)
-
-
-def _remote_files(pattern: str, suffixes: Sequence[str]) -> list[str]:
-    """The files that a URL names: one, or those of a glob or folder where storage has them."""
-    if pattern.startswith(("http://", "https://")):
-        return [pattern]
-    import fsspec
-
-    with _remote_errors(pattern):
-        filesystem, place = fsspec.core.url_to_fs(pattern)
-        if glob.has_magic(place):
-            names = filesystem.glob(place)
-        else:
-            names = filesystem.find(place) if filesystem.isdir(place) else [place]
-    if names == [place]:
-        return [pattern]
-    found = [
-        str(filesystem.unstrip_protocol(name))
-        for name in sorted(names)
-        if not os.path.basename(name).startswith(".")
-        and os.path.basename(name) != "manifest.json"
-        and (not suffixes or name.endswith(tuple(suffixes)))
-    ]
-    if not found:
-        raise DataError(f"no files at {pattern}", "check the path; globs must be quoted")
-    return found
-
-
-def _folder_files(folder: str, suffixes: Sequence[str]) -> list[str]:
-    """Files below a local folder, sorted by path."""
-    names = sorted(
-        path
-        for path in glob.glob(os.path.join(glob.escape(folder), "**", "*"), recursive=True)
-        if os.path.isfile(path)
-        and os.path.basename(path) != "manifest.json"
-        and (not suffixes or path.endswith(tuple(suffixes)))
-    )
-    if not names:
-        kind = f" ending in {' or '.join(suffixes)}" if suffixes else ""
-        raise DataError(f"no files{kind} in folder {folder}")
-    return names
 
 
 def shard_name(prefix: str, index: int, count: int, suffix: str = "") -> str:

@@ -10,7 +10,10 @@ A folder for a program that opens every file in it has its manifest below, in `.
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import platform
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +30,12 @@ from bertkit.strict_json import json_text
 from bertkit.temporary import remove_leftovers
 
 NAME = "manifest.json"
+# How `Manifest.write` begins a file, in any layout of the JSON.
+_BEGINNING = re.compile(rb'\s*\{\s*"command"\s*:\s*"[a-z-]+"\s*,\s*"config"\s*:\s*\{')
+_HEAD = 200
+# Finished files that the manifest does not list yet, where it would list so many.
+JOURNAL = ".manifest.journal"
+_JOURNALED = 1000
 HIDDEN_FOLDER = ".bertkit"
 
 
@@ -73,8 +82,38 @@ class Manifest:
             del values["replaces"]
         return values
 
+    def take(self, outputs: Mapping[str, dict[str, Any]], empty: Sequence[str] = ()) -> None:
+        """Take over finished files; `empty` are names that had nothing to hold."""
+        self.outputs.update(outputs)
+        if empty:
+            self.stats.setdefault("empty", []).extend(empty)
+
+    def record(
+        self,
+        folder: str | Path,
+        outputs: Mapping[str, dict[str, Any]],
+        empty: Sequence[str] = (),
+        whole: bool = False,
+    ) -> None:
+        """Take over finished files (`take`), so that they are known after a crash.
+
+        The manifest of very many files is not written again for each of them: they are
+        appended to a journal beside it, unless it must be `whole`.
+        """
+        self.take(outputs, empty)
+        if whole or len(self.inputs) + len(self.outputs) < _JOURNALED:
+            self.write(folder)
+            return
+        line = json_text({"outputs": dict(outputs), "empty": list(empty)}, compact=True)
+        with open(Path(folder) / JOURNAL, "ab") as stream:
+            stream.write(line.encode() + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
     def write(self, folder: str | Path) -> None:
         """Write `manifest.json` into the folder, atomically; one in the other place goes."""
+        # First, so that it never adds to another manifest than its own.
+        (Path(folder) / JOURNAL).unlink(missing_ok=True)
         visible, hidden = _places(folder)
         place, other = (hidden, visible) if self.hidden else (visible, hidden)
         write_text(place, json_text(self.as_dict(), indent=1, readable=True) + "\n")
@@ -92,24 +131,54 @@ def _places(folder: str | Path) -> tuple[Path, Path]:
 
 
 def manifest_path(folder: str | Path) -> Path | None:
-    """The manifest of a folder, in either place; None where there is none."""
-    return next((path for path in _places(folder) if path.is_file()), None)
+    """The manifest of a folder, in either place; None where there is none.
+
+    Other programs give lists of their own files the same name; these are none.
+    """
+    return next(filter(is_own_manifest, _places(folder)), None)
+
+
+def is_own_manifest(path: str | Path) -> bool:
+    """Whether a file of this name was written by bertkit, from its first bytes."""
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(_HEAD)
+    except OSError:
+        return False
+    return _BEGINNING.match(head) is not None
 
 
 def read_manifest(folder: str | Path) -> Manifest | None:
-    """The manifest of a folder, or None where there is none.
+    """The manifest of a folder, or None where there is none, see `manifest_path`.
 
     Raises:
-        DataError: there is one, but it is not a manifest.
+        DataError: there is one, but it is damaged or of a later version.
     """
     path = manifest_path(folder)
     if path is None:
         return None
     values = read_json(path)
     try:
-        return Manifest(**values, hidden=path.parent.name == HIDDEN_FOLDER)
+        manifest = Manifest(**values, hidden=path.parent.name == HIDDEN_FOLDER)
     except TypeError as error:
         raise DataError(f"{path}: not a bertkit manifest ({error})") from error
+    if not manifest.complete:
+        for entry in _journal(folder):
+            manifest.take(entry["outputs"], entry["empty"])
+    return manifest
+
+
+def _journal(folder: str | Path) -> Iterator[dict[str, Any]]:
+    """What was recorded since the manifest was written; a line cut short ends it."""
+    try:
+        lines = (Path(folder) / JOURNAL).read_bytes().split(b"\n")
+    except OSError:
+        return
+    for line in lines[:-1]:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return
 
 
 def describe_inputs(paths: Sequence[str], threads: int = 1) -> list[dict[str, Any]]:
@@ -191,6 +260,10 @@ def begin(
         raise DataError(
             f"{place} was made by another run: {'; '.join(compare(found, planned))}",
             "give --overwrite to replace it, or another --output",
+        )
+    if found is None and not planned.hidden and (place / NAME).exists():
+        raise DataError(
+            f"{place / NAME} belongs to another program", "give another --output, or remove it"
         )
     if found is None and not overwrite and _holds_files(place):
         raise DataError(

@@ -88,4 +88,5 @@ def own_index_cache(tmp_path_factory):
     place = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bertkit.records.files.record_index.cache_folder", lambda: place)
+        patch.setattr("bertkit.records.files.compressed_file.cache_folder", lambda: place)
         yield

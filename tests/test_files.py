@@ -72,32 +72,6 @@ def test_digest(tmp_path):
     assert files.digest_of(path, "md5") == hashlib.md5(b"bert" * 1_000_000).hexdigest()
 
 
-def test_expand_inputs_keeps_the_order_given_and_sorts_within(tmp_path):
-    for name in ("b.txt", "a.txt", "c.json", "d/e.txt", "d/.hidden", "d/manifest.json"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("x")
-    listing = tmp_path / "list"
-    listing.write_text(f"{tmp_path}/c.json\n\n{tmp_path}/a.txt\n")
-    names = files.expand_inputs(
-        [f"{tmp_path}/b.txt", f"@{listing}", f"{tmp_path}/*.txt", tmp_path / "d"]
-    )
-    assert [Path(name).name for name in names] == [
-        "b.txt", "c.json", "a.txt", "a.txt", "b.txt", "e.txt",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("pattern", ["missing.txt", "none*.txt", "@missing"])
-def test_expand_inputs_names_what_is_missing(tmp_path, pattern):
-    prefix = "@" if pattern.startswith("@") else ""
-    with pytest.raises(DataError, match=pattern.lstrip("@").replace("*", r"\*")):
-        files.expand_inputs([f"{prefix}{tmp_path}/{pattern.lstrip('@')}"])
-
-
-def test_an_empty_folder_is_an_error(tmp_path):
-    with pytest.raises(DataError, match=r"no files ending in \.txt"):
-        files.expand_inputs([tmp_path], suffixes=[".txt"])
-
-
 def test_remote_files_are_read_through_fsspec():
     import fsspec
 
@@ -157,5 +131,3 @@ def test_names_that_are_not_utf8_survive_json_and_yaml(tmp_path):
 def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path):
     (tmp_path / "x.json").write_text('{"a": 1}', "utf-8-sig")
     assert files.read_json(tmp_path / "x.json") == {"a": 1}
-    (tmp_path / "list.txt").write_text(f"{tmp_path / 'x.json'}\n", "utf-8-sig")
-    assert files.expand_inputs([f"@{tmp_path / 'list.txt'}"]) == [str(tmp_path / "x.json")]

@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+from corpus.cleaning import readable
 
+from bertkit.corpus.cleaning.clean_corpus import clean_corpus
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.extract import extract
 from bertkit.errors import BertkitError, DataError, MissingDependencyError, UsageError
@@ -110,6 +112,26 @@ def test_make_records_writes_the_same_bytes_on_a_cluster(cluster, tmp_path, monk
     with pytest.raises(UsageError, match="--limit"):
         make_records(*given, "x", "bertkit-uncased-8k", limit=1, executor="dask", scheduler=cluster)
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.slow
+def test_clean_writes_the_same_bytes_on_a_cluster(cluster, tmp_path, monkeypatch):
+    documents = readable.mutated_corpus(families=30, members=4)
+    for number in range(3):
+        readable.write(tmp_path / f"in/{number}.txt", documents[40 * number : 40 * number + 40])
+    readable.write(tmp_path / "test.txt", documents[7:8])
+    monkeypatch.chdir(tmp_path)  # the workers stand elsewhere
+    for size, count in (("RANGE", 20), ("SMALL", 0)):
+        monkeypatch.setattr(f"bertkit.corpus.cleaning.duplicates.{size}", count)
+    config = readable.plain("near", "overlap", "lines", against=["test.txt"])
+    here = clean_corpus(["in"], "here", config, workers=1)
+    there = clean_corpus(["in"], "there", config, executor="dask", scheduler=cluster)
+    assert parts(tmp_path / "there") == parts(tmp_path / "here")
+    assert here.dropped == there.dropped and here.dropped["documents"] > 20
+    report = clean_corpus(
+        ["in"], config=readable.plain(), executor="dask", scheduler=cluster, scratch="scratch"
+    )
+    assert report.criteria["near"]["documents"] == here.criteria["near"]["documents"]
 
 
 def test_errors_of_a_task_arrive_with_their_hint(cluster):

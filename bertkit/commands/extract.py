@@ -18,12 +18,21 @@ from bertkit.corpus.config import ExtractConfig
 @options.config_options(ExtractConfig)
 @options.pool_options
 @options.write_options
+@click.option(
+    "--report-templates",
+    metavar="FILE",
+    is_flag=False,
+    flag_value="-",
+    help="Write a table of the templates within sentences that bertkit knows nothing of, the most "
+    "frequent first: to FILE, or to stdout without one.",
+)
 def command(
     inputs: tuple[str, ...],
     input_prefix: str,
     output: str,
     dry_run: bool,
     as_json: bool,
+    report_templates: str | None,
     **given: Any,
 ) -> None:
     """Turn a raw corpus into documents, one sentence per line.
@@ -38,6 +47,9 @@ def command(
       bertkit extract --input 'extracted/*/wiki_*' --output data/wiki --workers 8
     """
     from bertkit.corpus import extract as work
+    from bertkit.corpus import noticed
+    from bertkit.files import write_text
+    from bertkit.standard_output import write_line
 
     settings = options.resolved(ExtractConfig, given)
     if dry_run:
@@ -52,6 +64,19 @@ def command(
         f"in {result.parts} parts under {output} ({state}); "
         f"{result.rejected} rejected, {result.empty} without text"
     ) + "".join(f", {count:,} {kind}" for kind, count in result.skipped.items())
+    facts = asdict(result)
+    seen = facts.pop("noticed")
+    facts["unknown_templates"] = unknown = noticed.total(seen, noticed.UNKNOWN_TEMPLATE)
+    if unknown:
+        text += f"; {unknown:,} unknown templates within sentences (--report-templates lists them)"
+    if report_templates is not None:
+        table = noticed.table(seen, noticed.UNKNOWN_TEMPLATE)
+        if report_templates == "-":
+            write_line(table.rstrip("\n"))
+        else:
+            write_text(report_templates, table)
+    if result.left_out:
+        text += f"; {result.left_out:,} files left out"
     method = "--method mlperf " if settings.config.chain == "mlperf" else ""
     following = f"bertkit split {method}--input {output} --output {output.rstrip('/')}-split"
-    options.finish(asdict(result), as_json, text, following)
+    options.finish(facts, as_json, text, following)

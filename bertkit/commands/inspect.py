@@ -80,11 +80,12 @@ def _is_text(name: str) -> bool:
     from bertkit import files
     from bertkit.corpus.forms.detect import detect_form
     from bertkit.errors import DataError
+    from bertkit.input_files import expand_inputs
     from bertkit.records.tools import inspect as work
 
     if os.path.isdir(name) and work.record_files([name]):
         return False
-    first = files.expand_inputs([name])[0]
+    first = expand_inputs([name])[0]
     if not files.is_remote(first) and work.holds_records(first):
         return False
     try:

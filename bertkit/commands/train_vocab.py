@@ -72,11 +72,12 @@ def command(
     """
     from bertkit import files
     from bertkit.corpus.raw_file import open_source
+    from bertkit.input_files import expand_inputs
     from bertkit.tokenization.normalisation import Normalisation
     from bertkit.tokenization.training.alphabet import Wanted, parse_wanted
     from bertkit.tokenization.vocabulary_training import train_vocab
 
-    names = files.expand_inputs(inputs)
+    names = expand_inputs(inputs, leave_out=[output])
     result = train_vocab(
         names,
         output,

@@ -9,6 +9,7 @@ clean             the text rules between a raw document and its sentences
 sentences         a text as sentences
 extract           raw files → documents (`extract`); extract_part makes one output
                   file, extract_parallel makes one with several workers
+cleaning/         duplicates, repetition, overlap with test sets (`clean`)
 split             train, valid and test files (`split`); split_lists has the splits
                   that others prescribe, journal remembers what is finished
 mlperf            MLPerf's clean-up, byte for byte

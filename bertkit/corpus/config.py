@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 
 from bertkit.config import setting
@@ -10,6 +11,8 @@ from bertkit.corpus import forms
 # Block size of MLPerf's do_gather.py for the 500 published parts, in MiB of raw text.
 MLPERF_PART = 26.92
 PART = 25.0
+# Python's names for what is no encoding of files.
+_NO_ENCODINGS = {"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined"}
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,17 @@ class ExtractConfig:
     """How a raw corpus becomes documents of one sentence per line."""
 
     form: str = setting(forms.AUTO, forms.help_text(), choices=forms.CHOICES)
+    text_key: str | None = setting(
+        None,
+        "Key, column or path of keys (page.text) of the text in JSON, tables, Parquet and Arrow; "
+        "by default text, or the only one of content, body, article, ... .",
+    )
+    title_key: str | None = setting(None, "Key or column of the title; by default title.")
+    encoding: str | None = setting(
+        None,
+        "Encoding of the text, such as cp1252 or gb18030; by default UTF-8. A byte order mark, or "
+        "what XML declares, counts before it.",
+    )
     chain: str = setting(
         "own",
         "Clean-up: own (a few general rules), mlperf (the benchmark's stages on WikiExtractor "
@@ -43,6 +57,17 @@ class ExtractConfig:
     namespaces: str = setting(
         "0", "Namespaces of a MediaWiki dump to extract, separated by commas; 0 is articles."
     )
+    variant: str = setting(
+        "",
+        "Which variant a wiki shows that is written in several, such as zh-hant or sr-el; by "
+        "default the usual one (zh-hans, sr-ec, ...). Text outside of -{ }- stays as it is.",
+    )
+    unknown_templates: str = setting(
+        "drop",
+        "What a template within a sentence leaves that bertkit knows nothing of: drop (nothing; "
+        "it is counted, see --report-templates) or last (its last argument).",
+        choices=("drop", "last"),
+    )
     limit: int | None = setting(None, "Extract only the first N documents.", minimum=1)
     strict: bool = setting(
         False, "Stop at the first bad document instead of skipping it.", off="--lenient"
@@ -61,15 +86,38 @@ class ExtractConfig:
                 f"--form {self.form} does not go with --chain {self.chain}, which begins with "
                 f"{' or '.join(begins)} files"
             )
+        if self.encoding and not _is_text_encoding(self.encoding):
+            found.append(f"--encoding {self.encoding!r}: Python knows no such encoding of text")
+        found += self._needless()
         try:
             self.namespace_numbers()
         except ValueError:
             found.append(f"--namespaces {self.namespaces!r}: expected numbers such as 0,14")
         return found
 
+    def _needless(self) -> list[str]:
+        """Settings of forms that the input has not."""
+        found = []
+        for flag, value in (("--text-key", self.text_key), ("--title-key", self.title_key)):
+            row = forms.form_named(self.form) if self.form != forms.AUTO else None
+            if value and (self.chain != "own" or (row and not (row.keyed or row.container))):
+                where = f"--chain {self.chain}" if self.chain != "own" else f"--form {self.form}"
+                found.append(f"{flag} does not go with {where}, which has no keys or columns")
+        if self.encoding and self.chain != "own":
+            found.append(f"--encoding does not go with --chain {self.chain}")
+        return found
+
     def namespace_numbers(self) -> tuple[int, ...]:
         """The namespaces as numbers."""
         return tuple(int(number) for number in self.namespaces.split(","))
+
+
+def _is_text_encoding(name: str) -> bool:
+    try:
+        known = codecs.lookup(name)
+        return bool(known._is_text_encoding) and name.lower() not in _NO_ENCODINGS
+    except (LookupError, ValueError):
+        return False
 
 
 @dataclass(frozen=True)

@@ -69,8 +69,23 @@ class Skipped:
     kind: str
 
 
+@dataclass(frozen=True)
+class Noticed:
+    """Something that was noticed in a source; it is counted, and shown on demand.
+
+    Attributes:
+        kind: such as `unknown template`.
+        name: which one.
+        example: where one stands, in a few words; may be empty.
+    """
+
+    kind: str
+    name: str
+    example: str = ""
+
+
 # What the pieces of a source turn out to be.
-Found = RawDocument | Rejected | Skipped
+Found = RawDocument | Rejected | Skipped | Noticed
 
 
 class Unparsed(abc.ABC):

@@ -16,7 +16,7 @@ from bertkit.corpus.document import Document, read_documents
 from bertkit.corpus.lines import lines
 from bertkit.errors import DataError
 
-_ARCHIVE = re.compile(r"(\.tar)?\.(xz|gz|bz2|tgz|tar)$", re.IGNORECASE)
+_ARCHIVE = re.compile(r"(\.tar)?\.(xz|gz|bz2|zst|tgz|txz|tbz2?|tar|zip)$", re.IGNORECASE)
 _ENDING = ".names"
 _LINE_ENDS = re.compile(r"[\r\n]+")
 

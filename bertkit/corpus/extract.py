@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertkit import log
-from bertkit.corpus import forms
+from bertkit.corpus import forms, noticed
 from bertkit.corpus.chain_inputs import check_chain_input
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document_names import names_beside, remove_others
 from bertkit.corpus.extract_parallel import make_part_together
-from bertkit.corpus.extract_part import Part, PartFacts, form_of, make_part, splitter_of
+from bertkit.corpus.extract_part import Part, PartFacts, make_part, splitter_of
 from bertkit.corpus.extract_summary import WrittenText, say
 from bertkit.corpus.forms.form import Span
+from bertkit.corpus.input_forms import InputForms, take_inputs
 from bertkit.corpus.inputs import gather, list_inputs
 from bertkit.corpus.output_folder import OutputFolder, open_output_folder
 from bertkit.corpus.sentences import splitter_rate
@@ -60,6 +61,8 @@ class ExtractResult:
     empty: int
     rejected: int
     skipped: dict[str, int]
+    noticed: noticed.Tally
+    left_out: int
     seconds: float
     up_to_date: bool
     text: dict[str, Any]
@@ -69,6 +72,7 @@ class Group(NamedTuple):
     """The input of one part: files, or a span of a single file."""
 
     paths: tuple[str, ...]
+    forms: tuple[str, ...] = ()
     span: Span | None = None
 
 
@@ -113,14 +117,15 @@ def extract(
     started = time.perf_counter()
     with open_output_folder(output) as target:
         # Plan which files make which part, and hash the input.
-        files = list_inputs(inputs, prefix)
-        _check_needs(files, config)
-        groups = _groups(files, config, part_bytes)
+        taken = _taken(inputs, prefix, config, output)
+        files = taken.paths
+        groups = _groups(taken, config, part_bytes)
         planned = Manifest("extract", asdict(config), [_input_facts(group) for group in groups])
         # Refuses a folder of another run; gives the manifest of an interrupted one.
         with working_folder(target.folder, planned, overwrite, files) as manifest:
             fresh = not manifest.complete
             if fresh:
+                taken.log()
                 level = level_for(sum(entry["bytes"] for entry in manifest.inputs))
                 parts = _parts(groups, target.folder, config, level)
                 if executor == "dask":  # whose workers have another working directory
@@ -133,75 +138,68 @@ def extract(
                 _record(manifest, parts, results, done=done, target=target, text=text)
                 manifest.stats["text"] = text.figures(manifest.outputs, _place(target, output))
             spent = time.perf_counter() - started
-            result = _result(manifest, target.folder, files=len(files), seconds=spent, fresh=fresh)
+            result = _result(manifest, target.folder, taken=taken, seconds=spent, fresh=fresh)
     if result.text:
         say(result.text)
     return replace(result, output=output)
 
 
-def _check_needs(files: Sequence[str], config: ExtractConfig) -> None:
-    """Say at once if a model or a parser is missing, not after hours.
-
-    Of very many files, and of remote ones, only those named like dumps are looked at.
-    """
+def _taken(inputs: Sequence[str], prefix: str, config: ExtractConfig, output: str) -> InputForms:
+    """The inputs and their forms; says at once if a model or a parser is missing."""
+    files = list_inputs(inputs, prefix, leave_out=[output])
     splitter_of(config)
     if config.chain != "own":
         # All of a few files; of many the first, and each one again before it is read.
         for name in files[:_LOOKED_AT]:
             check_chain_input(name, config)
-        return
-    few = len(files) <= _LOOKED_AT
-
-    likely = [name for name in files if ".xml" in name or (few and not is_remote(name))]
-    for name in likely:
-        form = form_of(name, config)
-        if form.require is not None:
-            form.require()
-            return
-        if config.form != forms.AUTO:
-            return
+    return take_inputs(files, inputs, config)
 
 
 def plan(
     inputs: Sequence[str], output: str, config: ExtractConfig, prefix: str = ""
 ) -> dict[str, Any]:
     """What `extract` would do: counts of files, bytes and parts, and estimates."""
-    files = list_inputs(inputs, prefix)
-    total = sum(map(size_of, files))
+    taken = _taken(inputs, prefix, config, output)
+    total = sum(map(size_of, taken.paths))
     return {
-        "files": len(files),
+        "files": len(taken.paths),
         "input_bytes": total,
-        "parts": len(_groups(files, config)),
-        "forms": sorted({form_of(name, config).name for name in files[:_LOOKED_AT]}),
+        "parts": len(_groups(taken, config)),
+        "forms": sorted(set(taken.names)) or forms.of_chain(config.chain),
+        "taken_as": taken.lines,
+        "left_out": taken.left_out,
         "estimated_bytes": total,
         "free_bytes": free_bytes(output),
         "estimated_core_seconds": round(total / splitter_rate(config.splitter), 1),
     }
 
 
-def _groups(files: Sequence[str], config: ExtractConfig, part_bytes: int = 0) -> list[Group]:
+def _groups(taken: InputForms, config: ExtractConfig, part_bytes: int = 0) -> list[Group]:
+    files, names = taken.paths, taken.names
     # Chains that must match byte for byte make one part per file.
     if config.chain != "own":
         return [Group((name,)) for name in files]
     if config.limit:
         # Documents are counted in order, so a limited run is one part.
-        return [Group(tuple(files))]
+        return [Group(tuple(files), tuple(names))]
     size = part_bytes or int(config.part_megabytes * 1_000_000)
     groups: list[Group] = []
     # A group of one file may be larger than a part; cut it if its form allows.
-    for names in gather(files, [size_of(name) for name in files], size):
-        groups += _cut(names[0], size, config) if len(names) == 1 else [Group(tuple(names))]
+    pairs = list(zip(files, names, strict=True))
+    for gathered in gather(pairs, [size_of(name) for name in files], size):
+        group = Group(*map(tuple, zip(*gathered, strict=True)))
+        groups += _cut(group, size) if len(gathered) == 1 else [group]
     return groups
 
 
-def _cut(name: str, size: int, config: ExtractConfig) -> list[Group]:
-    """A large file as spans, so that workers share it, where its form can be cut."""
-    whole = [Group((name,))]
+def _cut(group: Group, size: int) -> list[Group]:
+    """A group of a large file as spans, so that workers share it, where its form can be cut."""
+    name = group.paths[0]
     if is_remote(name) or size_of(name) <= size:
-        return whole
-    form = form_of(name, config)
+        return [group]
+    form = forms.form_named(group.forms[0])
     spans = form.spans(name, size) if form.spans is not None else []
-    return [Group((name,), span) for span in spans] if len(spans) > 1 else whole
+    return [group._replace(span=span) for span in spans] if len(spans) > 1 else [group]
 
 
 def _place(target: OutputFolder, output: str) -> str:
@@ -217,6 +215,7 @@ def _parts(groups: Sequence[Group], folder: str, config: ExtractConfig, level: i
             paths=group.paths,
             config=config,
             span=group.span,
+            forms=group.forms,
             registered=forms.registered(),
             level=level,
         )
@@ -267,15 +266,16 @@ def _record(
     bar.update(done)
     for name, facts in results:
         # Write the manifest after every part: an interruption loses at most one.
-        manifest.outputs[name] = facts.stated()
+        manifest.record(target.folder, {name: facts.stated()}, whole=target.remote)
         text.add(name, facts.text)
-        manifest.write(target.folder)
         target.keep(*filter(target.holds_here, (names_beside(name), name)))
         bar.update(1)
     bar.close()
     # In the order of the parts, however they finished.
     names = (part.name for part in parts if part.name in manifest.outputs)
     manifest.outputs = {name: manifest.outputs[name] for name in names}
+    for found in manifest.outputs.values():  # kept by part until all of them are finished
+        noticed.merge(manifest.stats.setdefault("noticed", {}), found.pop("noticed", {}))
     remove_others(target.folder, manifest.outputs)
     _warn(manifest)
     if not _total(manifest, "documents"):
@@ -293,7 +293,7 @@ def _nothing_found(manifest: Manifest, parts: Sequence[Part], folder: Path) -> D
     count = len({name for part in parts for name in part.paths})
     return DataError(
         f"no document with text in {count} files" + (f"; {first}" if first else ""),
-        "check --form; auto reads files that it does not recognise as text",
+        "check --form, --text-key and --encoding",
     )
 
 
@@ -312,10 +312,11 @@ def _warn(manifest: Manifest) -> None:
 
 
 def _result(
-    manifest: Manifest, output: str, *, files: int, seconds: float, fresh: bool
+    manifest: Manifest, output: str, *, taken: InputForms, seconds: float, fresh: bool
 ) -> ExtractResult:
     """The result of a run; one that was complete before is not written again."""
     input_bytes = sum(entry["bytes"] for entry in manifest.inputs)
+    files = len(taken.paths)
     counts = {
         key: _total(manifest, key)
         for key in ("documents", "sentences", "bytes", "empty", "rejected")
@@ -326,9 +327,10 @@ def _result(
             skipped[kind] = skipped.get(kind, 0) + count
     if fresh:
         totals = {"parts": len(manifest.outputs), "files": files, "input_bytes": input_bytes}
-        text = manifest.stats.get("text", {})
-        manifest.stats = {**totals, **counts, "skipped": skipped, "seconds": round(seconds, 3)}
-        manifest.stats["text"] = text
+        seen = noticed.most_frequent(manifest.stats.get("noticed", {}))
+        found = {**totals, **counts, "skipped": skipped, "noticed": seen}
+        found["text"] = manifest.stats.get("text", {})
+        manifest.stats = {**found, "seconds": round(seconds, 3), **taken.facts}
         manifest.state = "complete"
         manifest.write(output)
     return ExtractResult(
@@ -338,6 +340,8 @@ def _result(
         input_bytes=input_bytes,
         **counts,
         skipped=skipped,
+        noticed=manifest.stats.get("noticed", {}),
+        left_out=sum(taken.left_out.values()),
         seconds=round(seconds, 3) if fresh else 0.0,
         up_to_date=not fresh,
         text=manifest.stats.get("text", {}),

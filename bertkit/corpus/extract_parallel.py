@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from itertools import chain
 
 from bertkit.corpus.config import ExtractConfig
-from bertkit.corpus.document import Document, Piece, RawDocument, Rejected, Skipped, Unparsed
+from bertkit.corpus.document import (
+    Document,
+    Noticed,
+    Piece,
+    RawDocument,
+    Rejected,
+    Skipped,
+    Unparsed,
+)
 from bertkit.corpus.extract_part import (
     Part,
     PartFacts,
@@ -53,8 +61,8 @@ def make_part_together(part: Part, workers: int) -> tuple[str, PartFacts]:
 
 def batches_of(part: Part) -> Iterator[Batch]:
     """The files of a part in batches, none of which holds pieces of two files."""
-    for path in part.paths:
-        form, pieces = open_pieces(path, part.config, part.span)
+    for path, name in part.inputs:
+        form, pieces = open_pieces(path, part.config, part.span, name)
         held: list[Piece] = []
         size = 0
         for piece in pieces:
@@ -67,7 +75,7 @@ def batches_of(part: Part) -> Iterator[Batch]:
             yield Batch(form, part.config, tuple(held))
 
 
-def documents_in(batch: Batch) -> list[Document | Rejected | Skipped]:
+def documents_in(batch: Batch) -> list[Document | Rejected | Skipped | Noticed]:
     """The documents of a batch, cleaned and split; runs in a worker."""
     return list(split_documents(batch.pieces, batch.form, splitter_of(batch.config)))
 

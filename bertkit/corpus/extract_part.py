@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bertkit.corpus import forms, mlperf
+from bertkit.corpus import forms, mlperf, noticed
 from bertkit.corpus.chain_inputs import check_chain_input
 from bertkit.corpus.clean import clean_document
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import (
     Document,
     DocumentWriter,
+    Noticed,
     Piece,
     RawDocument,
     Rejected,
@@ -23,10 +25,10 @@ from bertkit.corpus.document import (
 )
 from bertkit.corpus.document_names import name_line, names_beside
 from bertkit.corpus.extract_summary import CountedStream
-from bertkit.corpus.forms.detect import detect_form
+from bertkit.corpus.forms.detect import Detection, detect, given_form
 from bertkit.corpus.forms.form import Form, ReadOptions, Span
 from bertkit.corpus.forms.text import FORM as TEXT
-from bertkit.corpus.raw_file import RawFile
+from bertkit.corpus.raw_file import UTF8, RawFile
 from bertkit.corpus.sentences import make_splitter, split_lines
 from bertkit.errors import DataError
 from bertkit.files import atomic_write
@@ -45,6 +47,7 @@ class Part:
 
     Attributes:
         span: the bytes to read, where the part is made from a piece of a single file.
+        forms: name of the form of each path; none: each is looked at as it is read.
         registered: forms from outside of the package, which a worker may not know.
         level: of the counts of what is written.
     """
@@ -54,8 +57,14 @@ class Part:
     paths: tuple[str, ...]
     config: ExtractConfig
     span: Span | None = None
+    forms: tuple[str, ...] = ()
     registered: tuple[Form, ...] = ()
     level: int = 0
+
+    @property
+    def inputs(self) -> list[tuple[str, str]]:
+        """Each path with the name of its form; that is empty where it is not known yet."""
+        return list(zip(self.paths, self.forms or ("",) * len(self.paths), strict=True))
 
 
 @dataclass
@@ -73,14 +82,16 @@ class PartFacts:
     empty: int = 0
     rejected: int = 0
     named: list[str] = field(default_factory=list)
+    forms: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
+    noticed: noticed.Tally = field(default_factory=dict)
     text: TextCounts | None = field(default=None, repr=False, compare=False)
 
     def stated(self) -> dict[str, Any]:
         """For the manifest."""
         return {name: value for name, value in vars(self).items() if name != "text"}
 
-    def leave_out(self, found: Rejected | Skipped, strict: bool) -> None:
+    def leave_out(self, found: Rejected | Skipped | Noticed, strict: bool) -> None:
         """Count something that is not written.
 
         Raises:
@@ -88,6 +99,9 @@ class PartFacts:
         """
         if isinstance(found, Skipped):
             self.skipped[found.kind] = self.skipped.get(found.kind, 0) + 1
+            return
+        if isinstance(found, Noticed):
+            noticed.count(self.noticed, found)
             return
         text = f"{found.id}: {found.reason}"
         if strict:
@@ -122,15 +136,17 @@ def make_part(part: Part) -> tuple[str, PartFacts]:
         return part.name, _make_cerebras(part)
     documents = (
         found
-        for path in part.paths
-        for found in documents_of(path, part.config, splitter, part.span)
+        for path, name in part.inputs
+        for found in documents_of(path, part.config, splitter, span=part.span, form_name=name)
     )
     return part.name, write_part(part, documents)
 
 
-def write_part(part: Part, documents: Iterable[Document | Rejected | Skipped]) -> PartFacts:
+def write_part(
+    part: Part, documents: Iterable[Document | Rejected | Skipped | Noticed]
+) -> PartFacts:
     """Write the documents of a part and count; errors as `make_part`."""
-    facts = PartFacts()
+    facts = PartFacts(forms=dict(Counter(part.forms)))
     place = Path(part.folder) / part.name
     # The names are complete before the part has its own.
     with atomic_write(place) as stream, atomic_write(names_beside(str(place))) as names:
@@ -152,38 +168,46 @@ def write_part(part: Part, documents: Iterable[Document | Rejected | Skipped]) -
 
 
 def open_pieces(
-    path: str, config: ExtractConfig, span: Span | None = None
+    path: str, config: ExtractConfig, span: Span | None = None, form_name: str = ""
 ) -> tuple[Form, Iterator[Piece]]:
     """The form of a raw file, and the file in pieces that can be worked on one by one.
 
     Reading them costs little beside the work on them, so that one process can read for
     several.
 
+    Args:
+        path: local or remote.
+        config: the settings.
+        span: the bytes to read; None for all.
+        form_name: its form, if it is known.
+
     Raises:
         DataError: the file is not what `config` says; or cannot be read, as it is read.
         MissingDependencyError: the form needs a package that is not installed.
     """
-    form = form_of(path, config)
-    options = ReadOptions(
-        max_bytes=_max_bytes(config), span=span, namespaces=config.namespace_numbers()
-    )
-    return form, form.read(RawFile.of(path), options)
+    form = forms.form_named(form_name) if form_name else form_of(path, config)
+    return form, form.read(_raw_file(path, config), read_options(config, span))
 
 
 def documents_of(
-    path: str, config: ExtractConfig, splitter: Splitter, span: Span | None = None
-) -> Iterator[Document | Rejected | Skipped]:
+    path: str,
+    config: ExtractConfig,
+    splitter: Splitter,
+    *,
+    span: Span | None = None,
+    form_name: str = "",
+) -> Iterator[Document | Rejected | Skipped | Noticed]:
     """The documents of one raw file, cleaned and split into sentences.
 
     A document without any text comes out with no sentences.
     """
-    form, pieces = open_pieces(path, config, span)
+    form, pieces = open_pieces(path, config, span, form_name)
     return split_documents(pieces, form, splitter)
 
 
 def split_documents(
     pieces: Iterable[Piece], form: Form, splitter: Splitter
-) -> Iterator[Document | Rejected | Skipped]:
+) -> Iterator[Document | Rejected | Skipped | Noticed]:
     """The documents of these pieces of a file, cleaned and split into sentences."""
     for found in parsed(pieces):
         if isinstance(found, RawDocument):
@@ -197,7 +221,40 @@ def split_documents(
 
 def form_of(path: str, config: ExtractConfig) -> Form:
     """The form to read a file in: the given one, or what the file looks like."""
-    return detect_form(path) if config.form == forms.AUTO else forms.form_named(config.form)
+    return detection_of(path, config).form
+
+
+def detection_of(path: str, config: ExtractConfig) -> Detection:
+    """The form to read a file in, and why; that of `--form` holds for members of archives.
+
+    Raises:
+        NotTextError: it looks like nothing that is known.
+        DataError: it cannot be read.
+    """
+    file = _raw_file(path, config)
+    if config.form == forms.AUTO:
+        return detect(file, read_options(config))
+    form = given_form(file, config.form)
+    return Detection(form, "an archive" if form.container else "--form says so")
+
+
+def read_options(config: ExtractConfig, span: Span | None = None) -> ReadOptions:
+    """What readers need to know of the settings."""
+    return ReadOptions(
+        max_bytes=_max_bytes(config),
+        span=span,
+        namespaces=config.namespace_numbers(),
+        text_key=config.text_key or "",
+        title_key=config.title_key or "",
+        encoding=config.encoding or UTF8,
+        form="" if config.form == forms.AUTO else config.form,
+        variant=config.variant,
+        unknown_templates=config.unknown_templates,
+    )
+
+
+def _raw_file(path: str, config: ExtractConfig) -> RawFile:
+    return RawFile(path, path=path, encoding=config.encoding or UTF8)
 
 
 def splitter_of(config: ExtractConfig) -> Splitter:
@@ -248,7 +305,7 @@ def _make_cerebras(part: Part) -> PartFacts:
         for found in read_reference(path, form, _max_bytes(part.config)):
             if not isinstance(found, RawDocument):
                 facts.leave_out(found, part.config.strict)
-            if not isinstance(found, Rejected):
+            if isinstance(found, RawDocument | Skipped):
                 written = int(isinstance(found, RawDocument))
                 writer.write_bytes(cerebras_article(found), documents=written, sentences=written)
     facts.take(writer)

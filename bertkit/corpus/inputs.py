@@ -8,13 +8,16 @@ from typing import TypeVar
 
 from bertkit.corpus.output_folder import require_finished
 from bertkit.errors import DataError, UsageError
-from bertkit.files import expand_inputs, is_remote, open_binary
+from bertkit.files import is_remote, open_binary
+from bertkit.input_files import expand_inputs
 from bertkit.manifest import require_complete
 
 T = TypeVar("T")
 
 
-def list_inputs(inputs: Sequence[str], prefix: str = "") -> list[str]:
+def list_inputs(
+    inputs: Sequence[str], prefix: str = "", leave_out: Sequence[str] = ()
+) -> list[str]:
     """The files to read, in a fixed order.
 
     Args:
@@ -22,6 +25,7 @@ def list_inputs(inputs: Sequence[str], prefix: str = "") -> list[str]:
             that a bertkit run left incomplete is refused; of a folder that `download`
             made only the text is taken.
         prefix: folder to which the names in lists are relative (Cerebras' metadata files).
+        leave_out: what the command writes, which is no input even below one.
 
     Raises:
         DataError: something does not exist, or a list names nothing.
@@ -29,13 +33,13 @@ def list_inputs(inputs: Sequence[str], prefix: str = "") -> list[str]:
     """
     if prefix and not any(name.startswith("@") for name in inputs):
         raise UsageError("--input-prefix goes with a list of names", "example: --input @list.txt")
-    found: list[str] = []
+    names: list[str] = []
     for name in inputs:
         if name.startswith("@"):
-            found += expand_inputs([_joined(prefix, item) for item in read_list(name[1:])])
-            continue
-        found += expand_inputs(_texts_of(name) or [name])
-    return found
+            names += (_joined(prefix, item) for item in read_list(name[1:]))
+        else:
+            names += _texts_of(name) or [name]
+    return expand_inputs(names, leave_out=leave_out)
 
 
 def gather(items: Sequence[T], sizes: Sequence[int], limit: int) -> list[list[T]]:
@@ -69,14 +73,13 @@ def read_list(path: str) -> list[str]:
     """The names in a list, one per line.
 
     Raises:
-        DataError: unreadable, not UTF-8, or without names.
+        DataError: unreadable, or without names.
     """
     with open_binary(path) as stream:
         blob = stream.read()
-    try:
-        names = [name.strip() for name in blob.decode("utf-8-sig").split("\n")]
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 at byte {error.start}") from error
+    # Names are bytes to the system, in whatever encoding.
+    text = os.fsdecode(blob.removeprefix(b"\xef\xbb\xbf"))
+    names = [name.strip() for name in text.split("\n")]
     names = [name for name in names if name]
     if not names:
         raise DataError(f"{path} names no files", "it should hold one path per line")

@@ -51,8 +51,7 @@ class Journal:
         """List a file that has its name already; its note is written before that."""
         if note is not None:
             self._write_note(name, note)
-        self.manifest.outputs[name] = facts
-        self.manifest.write(self.folder)
+        self.manifest.record(self.folder, {name: facts}, whole=self._output.remote)
         self._output.keep(*([name] if note is None else [name, f"{NOTES}/{name}"]))
 
     def record_note(self, name: str, note: bytes) -> None:

@@ -29,6 +29,16 @@ class OutputFolder:
         if url:
             self._storage, self._root = _storage(url)
 
+    @property
+    def place(self) -> str:
+        """The output as it was given."""
+        return self._url or self.folder
+
+    @property
+    def remote(self) -> bool:
+        """Whether finished files, and the manifest with each of them, are uploaded."""
+        return bool(self._url)
+
     def holds(self, name: str, size: int) -> bool:
         """True if the output has a file of this name and size in bytes."""
         path = Path(self.folder) / name

@@ -112,7 +112,7 @@ def _split(
 ) -> SplitResult:
     started = time.perf_counter()
     # The same steps for every method: plan, resume, write, record the totals.
-    files = _inputs(inputs, config, prefix)
+    files = _inputs(inputs, config, prefix, target.place)
     settings = {**asdict(config), "part_megabytes": config.part_size}
     if config.method != "lists" or inputs:
         del settings["splitter"]  # decides nothing
@@ -160,18 +160,18 @@ def _by_hash(files: Sequence[str], config: SplitConfig, journal: Journal) -> int
     return _duplicates(survey.hashes)
 
 
-def _inputs(inputs: Sequence[str], config: SplitConfig, prefix: str) -> list[str]:
+def _inputs(inputs: Sequence[str], config: SplitConfig, prefix: str, output: str) -> list[str]:
     if config.method != "lists":
         if not inputs:
             raise UsageError("--input is required", "only --method lists works without it")
-        return list_inputs(inputs)
+        return list_inputs(inputs, leave_out=[output])
     if inputs and prefix:
         raise UsageError(
             "--input-prefix is for unpacked files, --input for the output of extract",
             "--method lists takes one of them",
         )
     if inputs:
-        return list_inputs(inputs)
+        return list_inputs(inputs, leave_out=[output])
     return [name for names in lists_of(config, prefix).values() for name in names]
 
 
@@ -179,7 +179,7 @@ def plan(
     inputs: Sequence[str], output: str, config: SplitConfig | None = None, prefix: str = ""
 ) -> dict[str, Any]:
     """What `split` would read and need: counts, bytes and free space."""
-    files = _inputs(inputs, config or SplitConfig(), prefix)
+    files = _inputs(inputs, config or SplitConfig(), prefix, output)
     total = sum(map(size_of, files))
     rate = splitter_rate(config.splitter) if config and config.method == "lists" else _RATE
     return {

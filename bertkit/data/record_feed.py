@@ -83,6 +83,7 @@ class RecordFeed:
         for start in range(self.rank * size, count, self.world * size):
             end = min(start + size, count)
             records = self.source.batch(np.arange(start, end))
+            self._require_known(records, np.arange(start, end))
             yield StepBatch(self._micro_batches(records, "global_step", 1), end)
 
     def parts(self, limit: int = 0) -> int:
@@ -109,6 +110,7 @@ class RecordFeed:
         parts = []
         for epoch, numbers in self.order.by_epoch(position, size):
             records = self.source.at_epoch(epoch).batch(numbers)
+            self._require_known(records, numbers)
             parts.append(self.masking(records, numbers, epoch) if self.masking else records)
         if len(parts) == 1:
             return parts[0]
@@ -117,13 +119,25 @@ class RecordFeed:
     def _micro_batches(
         self, records: Mapping[str, np.ndarray], normalisation: str, world: int
     ) -> list[MicroBatch]:
-        largest = max(int(records[name].max()) for name in ("input_ids", "masked_lm_ids"))
-        if largest >= self.tokens:
+        records = weighted(records, normalisation, self.micro_batch_size, world)
+        return self.arrangement.micro_batches(records)
+
+    def _require_known(self, records: Mapping[str, np.ndarray], numbers: np.ndarray) -> None:
+        """Refuse tokens that the model has no weights for.
+
+        Args:
+            records: with these numbers in the source.
+        """
+        for name in ("input_ids", "masked_lm_ids"):
+            largest = int(records[name].max())
+            if largest < self.tokens:
+                continue
+            row = int(np.flatnonzero((records[name] == largest).any(axis=1))[0])
+            place = getattr(self.source, "place", None)
+            where = place(int(numbers[row])) if place else "the records"
             raise DataError(
-                f"the records hold token number {largest}, the model's vocabulary has"
+                f"{where}: token number {largest}, the model's vocabulary has"
                 f" {self.tokens} entries",
                 "they were made with another vocabulary; a new model takes its size from the"
                 " records or from --vocab",
             )
-        records = weighted(records, normalisation, self.micro_batch_size, world)
-        return self.arrangement.micro_batches(records)

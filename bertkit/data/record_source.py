@@ -63,6 +63,7 @@ class RecordSource:
             globs, folders or `@list.txt`.
         unmasked: how to read unmasked windows, to which dynamic masking gives masks; without
             it they are refused.
+        leave_out: what the run writes, which is no input even below one.
 
     Attributes:
         paths: the files.
@@ -78,12 +79,17 @@ class RecordSource:
             lengths.
     """
 
-    def __init__(self, inputs: Sequence[str], unmasked: UnmaskedRules | None = None) -> None:
+    def __init__(
+        self,
+        inputs: Sequence[str],
+        unmasked: UnmaskedRules | None = None,
+        leave_out: Sequence[str] = (),
+    ) -> None:
         manifests = _manifests(inputs)
         facts = [of_records(found, folder) for folder, found in manifests.items()]
         self.tokenizers: Sequence[TokenizerFacts] = [f for f in facts if f.names_vocabulary]
         _check_sizes(manifests)
-        self.paths = find_record_files(inputs)
+        self.paths = find_record_files(inputs, leave_out)
         allow_open_files(2 * len(self.paths))  # each and its index stay mapped
         self._files = [open_records(path, unmasked) for path in self.paths]
         self._ends = np.cumsum([len(file) for file in self._files], dtype=np.int64)
@@ -124,6 +130,12 @@ class RecordSource:
     def at_epoch(self, epoch: int) -> RecordSource:
         """The same records in every epoch."""
         return self
+
+    def place(self, number: int) -> str:
+        """File and record, counted in it from 0, of a record by number, for messages."""
+        owner = int(np.searchsorted(self._ends, number, side="right"))
+        first = int(self._ends[owner]) - len(self._files[owner])
+        return f"{self.paths[owner]}: record {number - first}"
 
     def _common_shape(self) -> tuple[int, int]:
         shapes = {

@@ -91,6 +91,7 @@ class TextSource(Shards):
             which are then read no more; None for a temporary one.
         new_pairs: every epoch gets other pairs and masks, from the seed + the epoch. An
             epoch has as many instances as the first one.
+        leave_out: what the run writes, which is no text even below a folder of it.
 
     Attributes:
         max_seq_length: L.
@@ -111,13 +112,14 @@ class TextSource(Shards):
         vocab: str | Path,
         cache: str | Path | None = None,
         new_pairs: bool = False,
+        leave_out: Sequence[str] = (),
     ) -> None:
         if not config.in_memory:
             raise ConfigError(
                 "instances from --text are Google's and MLPerf's",
                 "write other records with `bertkit make-records` and give them with --input",
             )
-        names = list_inputs(inputs)
+        names = list_inputs(inputs, leave_out=[*leave_out, vocab])
         words, config = opened(vocab, config)
         self.max_seq_length = config.max_seq_length
         self.max_predictions_per_seq = config.predictions

@@ -17,6 +17,7 @@ from bertkit.kernels.memory import load_u32, load_u64, trailing_zeros
 HIGH_BITS = np.uint64(0x8080808080808080)
 LONGEST = 24  # bits of three bytes, in which every token id is written
 LARGEST_ID = (1 << 21) - 1  # seven bits of each of those bytes
+_HALF, _WHOLE = 1 << 31, 1 << 32
 
 # Tags: field number * 8 + wire type (0 varint, 2 length-delimited, 5 four bytes).
 TAG_MESSAGE_1 = 0x0A  # field 1, length-delimited
@@ -100,7 +101,8 @@ def _copy_small(data: Any, at: Any, end: Any, out: Any, place: Any) -> Any:
 def read_packed(data: Any, at: Any, end: Any, out: Any, first: Any, limit: Any) -> Any:
     """Decode packed varints `data`[at:end] to `out`[first:limit] (any integer dtype).
 
-    Returns how many there were, or -1: more than fit, or the last one is cut off.
+    A number that an `out` of 32 bits does not hold becomes the smallest one. Returns how many
+    there were, or -1: more than fit, or the last one is cut off.
     """
     place = uint64(first)
     room = uint64(limit)
@@ -130,6 +132,8 @@ def read_packed(data: Any, at: Any, end: Any, out: Any, first: Any, limit: Any) 
         value, at = read_varint(data, at, end)  # the tail, or a long number
         if at > end or place >= room:
             return -1
+        if out.itemsize == 4 and value + uint64(_HALF) >= uint64(_WHOLE):
+            value = uint64(_HALF)
         out[place] = value
         place += one
     return int64(place - uint64(first))
@@ -159,6 +163,8 @@ def read_int_list(data: Any, at: Any, end: Any, out: Any, first: Any, limit: Any
             value, at = read_varint(data, at, end)
             if at > end or place >= int64(limit):
                 return -1
+            if out.itemsize == 4 and value + uint64(_HALF) >= uint64(_WHOLE):
+                value = uint64(_HALF)
             out[uint64(place)] = value
             place += 1
         else:

@@ -64,7 +64,7 @@ def estimate_records(
     Raises:
         DataError: as `make_records` would, for what can be seen in the beginning.
     """
-    names = list_inputs(inputs, prefix)
+    names = list_inputs(inputs, prefix, leave_out=[output, vocab])
     words, config = opened(vocab, config)
     shards = plan_shards(names, config)
     total = sum(map(os.path.getsize, names))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from bertkit import log
 from bertkit.manifest import Manifest
 from bertkit.records.config import RecordsConfig
-from bertkit.records.shards import Shard
+from bertkit.records.shards import Shard, plan_shards, shards_of_0_1
 
 
 def verify(manifest: Manifest, place: Path) -> bool:
@@ -40,3 +41,12 @@ def is_done(shard: Shard, manifest: Manifest) -> bool:
     """Whether a shard's files are listed, or its text is known to hold nothing."""
     known = manifest.outputs.keys() | set(manifest.stats.get("empty", ()))
     return known.issuperset(shard.outputs)
+
+
+def shards_of_run(manifest: Manifest, names: Sequence[str], config: RecordsConfig) -> list[Shard]:
+    """The shards of a run; one that an older bertkit began goes on with its names of files."""
+    shards = plan_shards(names, config)
+    known = manifest.outputs.keys() | set(manifest.stats.get("empty", ()))
+    if known and known.isdisjoint(name for shard in shards for name in shard.outputs):
+        return shards_of_0_1(names, config)
+    return shards

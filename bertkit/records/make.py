@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bertkit import files, log
 from bertkit.errors import DataError, UsageError
+from bertkit.input_files import expand_inputs
 from bertkit.manifest import Manifest, describe_inputs, require_complete, working_folder
 from bertkit.pool import check_executor, run_tasks, worker_count
 from bertkit.records import styles
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.names import opens_all, reader_remarks
-from bertkit.records.finished_shards import is_done, restore_indexes, verify
-from bertkit.records.shards import Shard, plan_shards, shards_of_0_1, text_bytes
+from bertkit.records.finished_shards import is_done, restore_indexes, shards_of_run, verify
+from bertkit.records.shards import Shard, text_bytes
 from bertkit.records.styles.style import FinishedFolder, RecordStyle
 from bertkit.records.vocabulary import facts_of, opened
 from bertkit.tokenization.vocabulary import Vocab
@@ -128,7 +129,7 @@ def make_records(
     _check_executor(executor, scheduler, limit)
     place = Path(output)
     # Check everything that needs no record making first, so that errors come early.
-    names = list_inputs(inputs, prefix)
+    names = list_inputs(inputs, prefix, leave_out=[output, vocab])
     words, config = opened(vocab, config)
     if remark := config.record_style.remark(inputs, config):
         log.logger.warning("%s", remark)
@@ -148,7 +149,7 @@ def make_records(
             text=text,
         )
         if not manifest.complete and manifest.outputs:
-            shards = _shards(manifest, names, config)
+            shards = shards_of_run(manifest, names, config)
             manifest.stats["text"] = text.figures(shards, manifest, words, config)
         _finish(manifest, place, names, words)
         beside = {"inputs": inputs, "text_files": len(names), "vocab": words.path, "prefix": prefix}
@@ -230,34 +231,31 @@ def _missing_tasks(
             styles=styles.registered(),
             level=level,
         )
-        for shard in _shards(manifest, names, config)
+        for shard in shards_of_run(manifest, names, config)
         if not is_done(shard, manifest)
     ]
 
 
-def _shards(manifest: Manifest, names: Sequence[str], config: RecordsConfig) -> list[Shard]:
-    """The shards of a run; one that an older bertkit began goes on with its names of files."""
-    shards = plan_shards(names, config)
-    known = manifest.outputs.keys() | set(manifest.stats.get("empty", ()))
-    if known and known.isdisjoint(name for shard in shards for name in shard.outputs):
-        return shards_of_0_1(names, config)
-    return shards
-
-
 def _write_beside(manifest: Manifest, config: RecordsConfig, place: Path, **facts: Any) -> None:
-    """What the style, and Habana's packs, leave beside the record files."""
+    """What the style, and the programs of packs, leave beside the record files."""
     records = manifest.stats["records"]
     folder = FinishedFolder(path=place, records=records, **facts)
     config.record_style.write_beside(folder, config)
-    if config.packing == "habana":
-        from bertkit.records.files.pack_metadata import write_average
+    if config.packing != "none":
+        from bertkit.records.files.pack_metadata import write_beside_packs
 
-        packed = sum(facts["instances"] for facts in manifest.outputs.values())
-        write_average(place, packed / records)
+        write_beside_packs(place, manifest.outputs, config)
 
 
-def list_inputs(inputs: Sequence[str], prefix: str = "") -> list[str]:
-    """The sentence files in a fixed order; `prefix` is the folder of the names in lists.
+def list_inputs(
+    inputs: Sequence[str], prefix: str = "", leave_out: Sequence[str | Path] = ()
+) -> list[str]:
+    """The sentence files in a fixed order.
+
+    Args:
+        inputs: files, globs, folders or `@list.txt`.
+        prefix: folder of the names in lists.
+        leave_out: what the command writes, and its vocabulary: no text even in a folder.
 
     Raises:
         DataError: nothing there, a URL, or a folder that a run left unfinished.
@@ -275,7 +273,7 @@ def list_inputs(inputs: Sequence[str], prefix: str = "") -> list[str]:
             require_complete(Path(name).parent)  # such as split/train, made by one run
     if prefix and not any(str(name).startswith("@") for name in inputs):
         raise UsageError("--input-prefix goes with a list of names", "example: --input @list.txt")
-    return files.expand_inputs(inputs, prefix=prefix)
+    return expand_inputs(inputs, prefix=prefix, leave_out=leave_out)
 
 
 def build_shard(task: Task) -> Built:
@@ -341,7 +339,9 @@ def _run(
             prepare=functools.partial(_warm_up, tasks[0]),
         )
     # Until _finish: a run that is killed here resumes from the manifest.
-    manifest.state = "incomplete"
+    if manifest.complete:
+        manifest.state = "incomplete"
+        manifest.write(place)
     made = 0
     total = sum(text_bytes(task.shard) for task in tasks)
     with log.progress(total=total, unit="B", scale=True, description="make-records") as bar:
@@ -349,13 +349,12 @@ def _run(
             # Note an empty shard, so that a resumed run does not read it again.
             if not built.outputs:
                 log.logger.warning("%s holds no sentences", ", ".join(built.shard.inputs))
-                manifest.stats.setdefault("empty", []).extend(built.shard.outputs)
-            # Sorted, because shards finish in any order and the manifest must not depend on it.
-            manifest.outputs = dict(sorted({**manifest.outputs, **built.outputs}.items()))
-            manifest.write(place)
+            manifest.record(place, built.outputs, () if built.outputs else built.shard.outputs)
             text.add(built.shard, built.text)
             made += len(built.outputs)
             bar.update(text_bytes(built.shard))
+    # Shards finish in any order, and the manifest must not depend on it.
+    manifest.outputs = dict(sorted(manifest.outputs.items()))
     return made
 
 

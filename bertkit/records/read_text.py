@@ -20,7 +20,8 @@ from bertkit.tokenization.sentence_files import (
     read_text,
     read_universal_lines,
 )
-from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, Vocab, decode_utf8
+from bertkit.tokenization.text_encoding import decode_utf8
+from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, Vocab
 from bertkit.tokenization.wordpiece_variants import make_tokenizer
 
 

@@ -19,8 +19,13 @@ from bertkit.memory import keep_freed_memory
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.instance import InstancePlan
 from bertkit.records.files.open import open_any_records
-from bertkit.records.files.packed import INSTANCES
-from bertkit.records.files.record_index import ENDS, LENGTH, PREDICTIONS, write_own_index
+from bertkit.records.files.record_index import (
+    ENDS,
+    INSTANCES,
+    LENGTH,
+    PREDICTIONS,
+    write_own_index,
+)
 from bertkit.records.files.writers import RecordWriter, open_writer
 from bertkit.records.read_text import TextReader
 from bertkit.records.shards import Shard
@@ -80,7 +85,7 @@ def write_shard(
             plan = None if done == limit else next(plans, None)
     columns = [_columns(writer, sizes) for writer, sizes in zip(writers, packed, strict=True)]
     return {
-        name: of_file | _write_index(Path(folder) / name, config, of_file["records"], numbers)
+        name: of_file | write_index_of(Path(folder) / name, config, of_file["records"], numbers)
         for name, of_file, numbers in zip(names, facts, columns, strict=True)
     }
 
@@ -98,7 +103,7 @@ def _columns(writer: RecordWriter, packed: Sequence[np.ndarray]) -> dict[str, np
     return writer.columns() | ends
 
 
-def _write_index(
+def write_index_of(
     path: Path, config: RecordsConfig, records: int, columns: dict[str, np.ndarray]
 ) -> dict[str, Any]:
     """Write a file's index, where it needs one; what the manifest says of packs and of it."""
@@ -116,7 +121,7 @@ def restore_index(path: str | os.PathLike[str], config: RecordsConfig) -> None:
     if index is None:
         return
     columns = {name: column.all() for name, column in index.columns.items()}
-    _write_index(Path(path), config, len(index), columns)
+    write_index_of(Path(path), config, len(index), columns)
 
 
 def shard_plans(

@@ -21,7 +21,8 @@ from bertkit.tokenization.kernels import wordpiece_kernel
 from bertkit.tokenization.kernels.characters import CharacterTable, byte_classes
 from bertkit.tokenization.kernels.trie import build_trie
 from bertkit.tokenization.normalisation import UNCASED, Normalisation
-from bertkit.tokenization.vocabulary import Vocab, not_utf8
+from bertkit.tokenization.text_encoding import not_utf8
+from bertkit.tokenization.vocabulary import Vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 
 CHUNK = 1 << 20
@@ -249,8 +250,8 @@ class _Place:
         try:
             bytes(buffer[begin : buffer.index(b"\n", at)]).decode("utf-8")
         except UnicodeDecodeError as error:
-            byte = buffer[begin + error.start]
-            return not_utf8(self.path, line, self.offset + begin + error.start, byte)
+            place = self.offset + begin + error.start
+            return not_utf8(self.path, line, place, bytes(buffer), self.offset)
         raise AssertionError("the kernel refused valid UTF-8")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bertkit import files
-from bertkit.tokenization.vocabulary import decode_utf8, not_utf8
+from bertkit.tokenization.text_encoding import decode_utf8, not_utf8
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 
 Sentence = list[str]
@@ -27,7 +27,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
             try:
                 text = raw.decode("utf-8").replace("\r", "")
             except UnicodeDecodeError as error:
-                raise not_utf8(path, number, offset + error.start, raw[error.start]) from error
+                raise not_utf8(path, number, offset + error.start, raw, offset) from error
             if not text:  # a last line of nothing but \r is the end of the file
                 return
             yield text.strip()

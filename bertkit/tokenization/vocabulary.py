@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bertkit import files
 from bertkit.errors import DataError
+from bertkit.tokenization.text_encoding import decode_utf8
 from bertkit.tokenization.tokenizer_json import NAME as TOKENIZER_JSON
 from bertkit.tokenization.tokenizer_json import as_vocabulary, is_tokenizer_json, tokens_of
 
@@ -140,27 +141,6 @@ def _require_special_tokens(path: str | Path, ids: dict[str, int]) -> None:
             f"{path}: no line holds {', '.join(missing)} ({len(ids):,} tokens read)",
             "this is not a BERT WordPiece vocabulary; `bertkit train-vocab` makes one",
         )
-
-
-def decode_utf8(blob: bytes, path: str | Path) -> str:
-    """Bytes of a file as text.
-
-    Raises:
-        DataError: not UTF-8; names file, line and byte offset.
-    """
-    try:
-        return blob.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = blob.count(b"\n", 0, error.start) + 1
-        raise not_utf8(path, line, error.start, blob[error.start]) from error
-
-
-def not_utf8(path: str | Path, line: int, offset: int, byte: int) -> DataError:
-    """The error for a text file that is not UTF-8: where, which byte, what to do."""
-    return DataError(
-        f"{path}:{line}: not UTF-8 at byte {offset} (0x{byte:02x})",
-        "convert the file first, for example: iconv -f LATIN1 -t UTF-8 FILE > NEW",
-    )
 
 
 def sha256_of_tokens(tokens: Iterable[str]) -> str:

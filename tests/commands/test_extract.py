@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 
 def test_result_for_people_and_next_step(bertkit, tmp_path):
     (tmp_path / "a.txt").write_text("One.\nTwo.\n")
@@ -60,3 +62,38 @@ def test_errors_have_their_status_and_one_line(bertkit, tmp_path):
         assert "Traceback" not in shown.err
         assert shown.out == ""
     assert not out.exists()
+
+
+def test_templates_that_nothing_is_known_of_are_counted_and_listed(bertkit, tmp_path):
+    """Also where the folder is up to date; the manifest names the wiki."""
+    pages = "".join(
+        f"<page><title>T{n}</title><ns>0</ns><id>{n}</id><revision><text>Der Ort hat "
+        f"{{{{EWZ|DE|12{n}}}}} Menschen und {{{{nowrap|5 km}}}} Wege.{{{{Anm|x}}}} Er "
+        "{{mag|a|b}} sie.</text></revision></page>"
+        for n in range(3)
+    )
+    head = '<mediawiki xml:lang="de"><siteinfo><dbname>dewiki</dbname></siteinfo>'
+    (tmp_path / "d.xml").write_text(head + pages + "</mediawiki>", encoding="utf-8")
+    given = ["extract", "--input", tmp_path / "d.xml", "--output", tmp_path / "out"]
+    given += ["--splitter", "lines"]
+    done = bertkit(*given, "--json", "--report-templates", tmp_path / "table.tsv")
+    assert done.status == 0
+    assert done.result["unknown_templates"] == 6
+    table = (tmp_path / "table.tsv").read_text(encoding="utf-8")
+    assert table.splitlines() == [
+        "count\tname\texample",
+        "3\tEWZ\tDer Ort hat {{EWZ|DE|120}} Menschen und {{nowrap|5 km}} Wege.{{Anm",
+        "3\tmag\tn und {{nowrap|5 km}} Wege.{{Anm|x}} Er {{mag|a|b}} sie.",
+    ]
+    again = bertkit(*given, "--report-templates")
+    assert "up to date" in again.out
+    assert table in again.out
+    stats = json.loads((tmp_path / "out/manifest.json").read_text())["stats"]
+    assert stats["noticed"]["wiki"] == {"dewiki (de)": [1, ""]}
+    assert stats["noticed"]["unknown template"]["EWZ"][0] == 3
+    part = next((tmp_path / "out").glob("part-*")).read_text(encoding="utf-8")
+    assert part.startswith("Der Ort hat Menschen und 5 km Wege. Er sie.\n")
+    given[4] = tmp_path / "last"
+    bertkit(*given, "--unknown-templates", "last")
+    part = next((tmp_path / "last").glob("part-*")).read_text(encoding="utf-8")
+    assert part.startswith("Der Ort hat 120 Menschen und 5 km Wege. Er b sie.\n")

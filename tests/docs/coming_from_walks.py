@@ -81,6 +81,7 @@ GOOGLE = {
     ],
     "`--poly_power`": [f"{PRETRAIN} --schedule polynomial --power 0.5"],
     "`--clip_by_global_norm": [f"{PRETRAIN} --clip after", f"{PRETRAIN} --clip before --overwrite"],
+    "`clip_by_global_norm` before": [f"{PRETRAIN} --clip before"],
     "`--steps_per_update`": [f"{PRETRAIN} --micro-batch-size 2"],
     "evaluating in a job": [
         "eval --input {w}/eval --checkpoint {w}/run --wait 1",
@@ -100,6 +101,7 @@ GOOGLE = {
     "target accuracy": [f"5: {PRETRAIN} --eval-input {{w}}/eval --target-mlm-accuracy 0.72"],
     "masked LM accuracy 0.34085": ["eval --input {w}/eval --checkpoint {w}/as-published"],
     "rewriting `checkpoint`": ["eval --input {w}/eval --checkpoint {w}/run"],
+    "`clip_by_global_norm` before": [f"{PRETRAIN} --clip before"],
     "`:::MLLOG`": [f"{PRETRAIN} --mlperf-log {{out}}.log"],
 }
 
@@ -109,6 +111,7 @@ HUGGING_FACE = {
         "download bert-base-uncased-vocab --output {out} --dry-run",
     ],
     "`create_pretraining_data.py": [f"{MAKE} --style hf --whole-word-mask --seed 7"],
+    "`--train_file data/train_128.json`": "tests/records/test_foreign_readers.py",
     "`run_bert.py": [f"{PRETRAIN} --eval-input {{w}}/eval"],
     "`--model_name_or_path FOLDER`": [
         f"{TRAIN} --input {{w}}/records --init-checkpoint {{w}}/model",
@@ -206,7 +209,12 @@ HABANA_ROWS = {
         "split --input {out}/docs --output {out}/split --valid 0.5 --seed 3",
         "make-records --style nvidia --input {out}/split --output {out}/records --vocab {vocab}",
     ],
-    "`pack_pretraining_data_pytorch.py`": [f"{MAKE} --packing habana"],
+    "`--input_dir FOLDER`": "tests/records/test_foreign_readers.py",
+    "`pack_pretraining_data_pytorch.py": [
+        f"{MAKE} --packing habana",
+        f"{MAKE} --style nvidia --output {{out}}-hdf5",
+        "pack-records --input {out}-hdf5 --output {out}-packs --sequences-per-pack 4",
+    ],
     "`run_pretraining.py`'s flags": [
         f"pretrain --config {DATA}/vendor_configs/voyager_v111/bert_phase1_1card.yaml"
         f" --output {{out}} {PLAN} --backend hpu",
@@ -278,7 +286,11 @@ GRAPHCORE_ROWS = {
         f"3: pretrain --config {GRAPHCORE}/glue_base.json --output {{out}} {PLAN}",
     ],
     "`--name`, wandb settings": [f"4: {PRETRAIN} --log-to wandb --dry-run"],
-    "`create_pretraining_data.py`": [MAKE, f"{MAKE} --packing graphcore --overwrite"],
+    "`create_pretraining_data.py`": [
+        MAKE,
+        "pack-records --input {out} --output {out}-packs --packing graphcore",
+        f"{MAKE} --packing graphcore --overwrite",
+    ],
     "`poprun ...`": [
         "launch poprun --devices 16 -- pretrain --backend ipu"
         " --input {w}/records --output {out} --set ipu.replicas=16",
@@ -296,7 +308,11 @@ TENSORFLOW_1 = {
     "`global_step`": [f"convert {TF1} --output {{out}} --allow-missing 'cls.*'"],
     "`cls/predictions`": [f"convert {TF1} --check"],
     "`checkpoint_add_gradacc.py`": "tests/model/checkpoints/tensorflow/test_tf1.py",
-    "shrinking a checkpoint": [f"convert {TF1} --output {{out}} --allow-missing 'cls.*'"],
+    "shrinking a checkpoint": [f"convert {TF1} --to tf1 --output {{out}}"],
+    "`--init_checkpoint` of their programs": [
+        "convert {w}/run/step-0000002 --to tf1 --output {out}",
+        "convert {w}/run --to tf1 --keep-optimizer --output {out}-slots",
+    ],
     "`bert_config.json` says `gelu`": [f"{PRETRAIN} --set model.hidden_act=gelu_new"],
 }
 
@@ -304,6 +320,10 @@ TENSORFLOW_2 = {
     "`tf2_encoder_checkpoint_converter.py`": [
         f"convert {TF2}_encoder --check --model-config {TF1}/bert_config.json",
         f"convert {TF2}_pretrainer --check --model-config {TF1}/bert_config.json",
+    ],
+    "`tf.train.Checkpoint(encoder=...)`": [
+        "3: convert {w}/run --to tf2 --output {out}",
+        "convert {w}/run --to tf2 --output {out} --allow-unexpected 'cls.seq_relationship.*'",
     ],
     "converting TF1 to TF2": [
         f"{TRAIN} --input {{w}}/keras-records --init-checkpoint {TF1}",

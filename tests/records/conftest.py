@@ -52,7 +52,8 @@ def plain(folders):
 
 
 def only_file(folder):
-    (path,) = (path for path in folder.glob("[!.]*") if path.name != "manifest.json")
+    beside = (".index", ".json")  # Graphcore's lists of places, the manifest
+    (path,) = (path for path in folder.glob("[!.]*") if path.suffix not in beside)
     return str(path)
 
 

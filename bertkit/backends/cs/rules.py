@@ -48,7 +48,7 @@ def _sharing(plan: StepPlan, options: CsOptions) -> list[tuple[str, str]]:
             found.append(
                 ("--backend", "cs runs in one process, for all systems; start it without torchrun")
             )
-    if options.systems > 1 and plan.clip == "before":
+    if options.systems > 1 and plan.clip == "before" and plan.max_grad_norm:
         found.append(
             ("--clip", "--clip before: systems share one gradient; use after, or cs.systems 1")
         )

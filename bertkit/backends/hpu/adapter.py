@@ -92,7 +92,8 @@ class HpuAdapter(TorchAdapter):
         if options.compiled_autograd and options.mode != "compile":
             text = f"hpu.compiled_autograd needs hpu.mode compile, not {options.mode}"
             found.append(Problem("--set hpu.compiled_autograd", text))
-        if plan.clip == "before" and plan.shape and plan.shape.world > 1:
+        clips_before = plan.clip == "before" and plan.max_grad_norm > 0
+        if clips_before and plan.shape and plan.shape.world > 1:
             text = "--clip before does not work on several hpu cards; use after"
             found.append(Problem("--clip", text))
         for name in ("bf16_ops", "fp32_ops"):

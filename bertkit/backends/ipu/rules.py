@@ -85,7 +85,7 @@ def _optimizer_problems(
             " LAMB cannot clip gradients; set it to 0, or use adamw"
         )
         found.append(Problem("--max-grad-norm", text))
-    if plan.clip == "before":
+    if plan.clip == "before" and plan.max_grad_norm:
         text = "--clip before: the engine clips the sum of all replicas; use --clip after"
         found.append(Problem("--clip", text))
     if options.automatic_loss_scaling and plan.precision != "fp16":

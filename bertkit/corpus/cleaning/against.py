@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import functools
+import json
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from bertkit.corpus import forms
 from bertkit.corpus.cleaning.characters import character_table
 from bertkit.corpus.cleaning.kernels.overlap import filter_of, text_ngrams
 from bertkit.corpus.cleaning.kernels.scan import FIRST_WORD, WORDS, room_for, scan
+from bertkit.corpus.cleaning.scratch import Scratch
 from bertkit.corpus.config import ExtractConfig
-from bertkit.corpus.document import Document
-from bertkit.corpus.extract_part import documents_of
+from bertkit.corpus.document import Document, Rejected
+from bertkit.corpus.extract_part import documents_of, form_of
 from bertkit.corpus.raw_file import head_of, open_source
 from bertkit.corpus.sentences import split_lines
 from bertkit.errors import DataError
-from bertkit.files import read_json
 
 # A text of fewer words is not looked for: it may stand anywhere.
 FEWEST = 8
+_HEAD = 4096
 
 
 class EvaluationNgrams(NamedTuple):
@@ -79,6 +85,28 @@ def collect_ngrams(files: Sequence[str], size: int) -> EvaluationNgrams:
     return EvaluationNgrams(sizes, tuple(sorted_keys), tuple(first_owners), tuple(names), short)
 
 
+def save_ngrams(scratch: Scratch, name: str, ngrams: EvaluationNgrams) -> None:
+    """Write what is looked for, for all workers; the name must be of no other n-grams."""
+    for size, keys, owners in zip(ngrams.sizes, ngrams.keys, ngrams.owners, strict=True):
+        scratch.save(f"{name}/keys-{size}", keys)
+        scratch.save(f"{name}/owners-{size}", owners)
+    facts = {"sizes": ngrams.sizes, "names": ngrams.names, "short": ngrams.short}
+    scratch.record(f"{name}/texts", name, facts)
+
+
+@functools.lru_cache(maxsize=1)
+def load_ngrams(folder: str, name: str) -> EvaluationNgrams:
+    """What `save_ngrams` wrote; once per process."""
+    scratch = Scratch(folder)
+    facts = scratch.note(f"{name}/texts", name)
+    keys, owners = (
+        tuple(scratch.load(f"{name}/{kind}-{size}") for size in facts["sizes"])
+        for kind in ("keys", "owners")
+    )
+    sizes, names = tuple(facts["sizes"]), tuple(facts["names"])
+    return EvaluationNgrams(sizes, keys, owners, names, facts["short"])
+
+
 def words_of(text: str) -> np.ndarray:
     """uint64 hashes of the words of a text, as `scan` makes them."""
     blob = (" ".join(text.split()) + "\n").encode("utf-8", "replace")
@@ -96,41 +124,50 @@ def evaluation_texts(path: str) -> Iterator[tuple[str, str]]:
     Raises:
         DataError: it cannot be read; or JSON of another kind.
     """
-    if _is_json_object(path):
+    if _is_squad(path):
         yield from _squad_texts(path)
         return
-    # Sentences are lines: nothing depends on where they end.
+    # Sentences are lines: nothing depends on where they end. Plain text is many texts, with
+    # blank lines between them: one of its paragraphs may be a question, too short to be found.
     config = ExtractConfig(splitter="lines")
+    if form_of(path, config).name == forms.FALLBACK.name:
+        config = replace(config, form="documents")
     for found in documents_of(path, config, split_lines):
+        if isinstance(found, Rejected):
+            raise DataError(
+                f"--against: {found.id}: {found.reason}",
+                "no text of an evaluation set may be missed: mend the file",
+            )
         if isinstance(found, Document) and found.sentences:
             yield found.id, " ".join(found.sentences)
 
 
-def _is_json_object(path: str) -> bool:
-    """True for a file that is one JSON object, not JSON lines."""
-    head = head_of(path, 4096).lstrip(b"\xef\xbb\xbf \t\r\n")
+def _is_squad(path: str) -> bool:
+    """True for one JSON object per file; the objects of JSON lines are no SQuAD files."""
+    name = path.lower()
+    for ending in (".gz", ".bz2", ".xz"):
+        name = name.removesuffix(ending)
+    head = head_of(path, _HEAD).lstrip(b"\xef\xbb\xbf \t\r\n")
     if not head.startswith(b"{"):
         return False
-    if path.lower().endswith(".json"):
-        return True
-    with open_source(path) as stream:
-        return b'"data"' in head and not stream.readline(1 << 16).rstrip().endswith(b"}")
+    return name.endswith(".json") or re.match(rb'\{\s*"(data|version)"', head) is not None
 
 
 def _squad_texts(path: str) -> Iterator[tuple[str, str]]:
-    content = read_json(path)
     place = path
     try:
+        with open_source(path) as stream:
+            content = json.loads(stream.read().decode("utf-8"))
         for article in content["data"]:
             for number, paragraph in enumerate(article["paragraphs"]):
                 place = f"{path}: {article.get('title', 'article')}, paragraph {number}"
                 yield place, _text(paragraph["context"])
                 for question in paragraph["qas"]:
                     yield f"{place}, question {question['id']}", _text(question["question"])
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataError(
-            f"{place}: JSON, but not of SQuAD's form ({error})",
-            "--against takes SQuAD files, text, JSON lines and sentence files",
+            f"{place}: not of SQuAD's form: {type(error).__name__} {error}",
+            "--against takes SQuAD files, text, JSON lines (name them .jsonl) and sentence files",
         ) from error
 
 

@@ -76,7 +76,8 @@ def clean_corpus(
     config = config or CleanConfig()
     check_executor(executor, scheduler)
     _check_folders(output, scratch, config, executor)
-    files = list_inputs(inputs, prefix)
+    own = [place for place in (output, scratch, listing) if place]
+    files = list_inputs(inputs, prefix, leave_out=own)
     against = list_inputs(config.against) if config.against else []
     work = _Work(files, against, config, Pool(workers, executor, scheduler), examples, listing)
     if not config.dropped:
@@ -90,7 +91,7 @@ def plan(
     inputs: Sequence[str], output: str, config: CleanConfig, prefix: str = ""
 ) -> dict[str, Any]:
     """What `clean_corpus` would read and need: counts, bytes and estimates."""
-    files = list_inputs(inputs, prefix)
+    files = list_inputs(inputs, prefix, leave_out=[output] if output else [])
     total = sum(map(size_of, files))
     bands, rows = choose_banding(config.near, config.permutations)
     return {
@@ -221,8 +222,8 @@ class _Work:
             left = [replace(task, folder=str(Path(task.folder).absolute())) for task in left]
         for name, facts in self._pool.run(write_part, left, "write"):
             # Listed at once: an interruption loses at most one part.
-            manifest.outputs[name] = {**facts, "raw_bytes": original_size(sources[name])}
-            manifest.write(target.folder)
+            facts = {**facts, "raw_bytes": original_size(sources[name])}
+            manifest.record(target.folder, {name: facts}, whole=target.remote)
             target.keep(*filter(target.holds_here, (names_beside(name), name)))
         manifest.outputs = {task.name: manifest.outputs[task.name] for task in tasks}
         remove_others(target.folder, manifest.outputs)

@@ -18,9 +18,11 @@ from bertkit.corpus.cleaning.kernels.signatures import NO_KEY
 from bertkit.corpus.cleaning.scratch import Scratch
 from bertkit.corpus.cleaning.survey import Piece
 
-# Keys in a range, about; and documents whose signatures are held at a time.
-RANGE = 250_000
+# Keys in a range, about: 24 bytes each while it is sorted. Documents whose signatures are held
+# at a time. Fewer keys than SMALL are one task.
+RANGE = 4_000_000
 CANDIDATES = 100_000
+SMALL = 50_000
 EXACT, NEAR, LINES = "exact", "near", "lines"
 _NO_SETS = (np.zeros(0, np.uint32), np.zeros(0, np.int64))
 
@@ -83,7 +85,7 @@ def pair_tasks(
     total = sum(piece.lines if kind == LINES else piece.documents for piece in pieces)
     parts = max(1, -(-total // RANGE))
     ranges = [Range(row, part, parts) for row in rows for part in range(parts)]
-    together = len(ranges) if total < RANGE // 5 else 1
+    together = len(ranges) if total < SMALL else 1
     groups = [tuple(ranges[i : i + together]) for i in range(0, len(ranges), together)]
     return [
         PairTask(

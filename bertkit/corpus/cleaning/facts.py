@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from bertkit.corpus.cleaning.config import CleanConfig
+from bertkit.corpus.config import SplitConfig
 from bertkit.files import is_remote
-from bertkit.manifest import Manifest, read_manifest
+from bertkit.manifest import read_manifest
 
-# Settings of `extract` that say what its text is; the others say how the work was done.
-_FACTS = ("form", "chain", "splitter", "language", "namespaces")
-_WRITERS = ("extract", "split", "clean")
+# Settings of a command that say how its work was done, not what its text is.
+_WORK = {
+    "extract": {"limit", "strict", "part_megabytes", "max_document_megabytes"},
+    "split": {item.name for item in fields(SplitConfig)},
+    "clean": {item.name for item in fields(CleanConfig)},
+}
 
 
 def facts_of(files: Sequence[str]) -> dict[str, Any]:
@@ -19,19 +25,20 @@ def facts_of(files: Sequence[str]) -> dict[str, Any]:
     folders = dict.fromkeys(str(Path(name).parent) for name in files if not is_remote(name))
     found: dict[str, list[Any]] = {}
     for folder in folders:
-        manifest = _manifest_of(Path(folder))
-        for name in _FACTS if manifest is not None else ():
-            if manifest is not None and name in manifest.config:
-                values = found.setdefault(name, [])
-                if manifest.config[name] not in values:
-                    values.append(manifest.config[name])
+        for name, value in _facts_in(Path(folder)).items():
+            values = found.setdefault(name, [])
+            if value not in values:
+                values.append(value)
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
-def _manifest_of(folder: Path) -> Manifest | None:
-    """Of the folder of a file, or of the one above, such as of split/train."""
+def _facts_in(folder: Path) -> dict[str, Any]:
+    """By the manifest of a folder, or of the one above, such as of split/train."""
     for place in (folder, folder.parent):
         manifest = read_manifest(place)
         if manifest is not None:
-            return manifest if manifest.command in _WRITERS else None
-    return None
+            work = _WORK.get(manifest.command)
+            if work is None:
+                return {}
+            return {name: value for name, value in manifest.config.items() if name not in work}
+    return {}

@@ -8,13 +8,13 @@ from dataclasses import asdict
 import numpy as np
 
 from bertkit import __version__
-from bertkit.corpus.cleaning.against import collect_ngrams
+from bertkit.corpus.cleaning.against import collect_ngrams, save_ngrams
 from bertkit.corpus.cleaning.banding import choose_banding
 from bertkit.corpus.cleaning.config import CleanConfig
 from bertkit.corpus.cleaning.duplicates import EXACT, LINES, NEAR, find_pairs, pair_tasks, starts_of
 from bertkit.corpus.cleaning.results import Pool
 from bertkit.corpus.cleaning.scratch import Scratch, key_of
-from bertkit.corpus.cleaning.survey import Piece, SurveyTask, save_ngrams, survey_file
+from bertkit.corpus.cleaning.survey import Piece, SurveyTask, survey_file
 from bertkit.corpus.cleaning.verdicts import LineVerdicts, Verdicts, flags_named, join
 from bertkit.corpus.cleaning.write import WriteTask
 from bertkit.errors import DataError
@@ -35,7 +35,8 @@ class Findings:
         pieces: of the survey, in the order of the files.
         verdicts: of the documents.
         lines: of the lines.
-        short_texts: evaluation texts that are too short to be looked for.
+        ngrams: name under which the n-grams of evaluation texts were saved, or empty.
+        texts, short_texts: evaluation texts that are looked for, and those that are too short.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Findings:
     ) -> None:
         self.files, self.config, self.scratch = list(files), config, scratch
         self.short_texts = self.texts = 0
+        self.ngrams = ""
         self.keys = self._keys(hashes, against)
         self.pieces = self._survey(against, pool)
         total = sum(piece.documents for piece in self.pieces)
@@ -71,17 +73,13 @@ class Findings:
 
     def _survey(self, against: Sequence[str], pool: Pool) -> list[Piece]:
         """A row, a signature and keys of every document."""
-        ngrams = ""
         if against:
             found = collect_ngrams(against, self.config.against_words)
-            save_ngrams(self.scratch, found)
-            ngrams, self.short_texts, self.texts = (
-                self.scratch.folder,
-                found.short,
-                len(found.names),
-            )
+            self.ngrams = f"against/{self.keys[0][:16]}"
+            save_ngrams(self.scratch, self.ngrams, found)
+            self.short_texts, self.texts = found.short, len(found.names)
         tasks = [
-            SurveyTask(name, number, key, self.config, self.scratch, ngrams)
+            SurveyTask(name, number, key, self.config, self.scratch, self.ngrams)
             for number, (name, key) in enumerate(zip(self.files, self.keys, strict=True))
         ]
         results = dict(pool.run(survey_file, tasks, "survey"))

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from bertkit.corpus.cleaning.against import load_ngrams
 from bertkit.corpus.cleaning.config import CRITERIA
 from bertkit.corpus.cleaning.duplicates import starts_of
 from bertkit.corpus.cleaning.findings import Findings
 from bertkit.corpus.cleaning.kernels.signatures import equal_numbers
 from bertkit.corpus.cleaning.results import CleanResult
-from bertkit.corpus.cleaning.survey import load_ngrams
 from bertkit.corpus.cleaning.verdicts import found_overlaps
 from bertkit.corpus.document_names import names_beside
 from bertkit.corpus.lines import lines
@@ -150,7 +150,7 @@ def _overlaps(found: Findings) -> tuple[int, dict[int, dict[str, Any]]]:
     """(evaluation texts that are overlapped, the overlaps to show, by document)."""
     if not found.texts:
         return 0, {}
-    names = load_ngrams(found.scratch.folder).names
+    names = load_ngrams(found.scratch.folder, found.ngrams).names
     wanted = set(found.verdicts.counts["overlap"].first)
     texts: set[int] = set()
     shown = {}
@@ -169,7 +169,7 @@ def listed(found: Findings) -> Iterator[dict[str, Any]]:
     overlaps: dict[int, dict[str, Any]] = {}
     names: tuple[str, ...] = ()
     if found.texts:
-        names = load_ngrams(found.scratch.folder).names
+        names = load_ngrams(found.scratch.folder, found.ngrams).names
         overlaps = {
             item["document"]: item
             for item in found_overlaps(found.scratch, found.pieces, found.keys)

@@ -7,14 +7,13 @@ bytes for a signature and row, and 12 for each band.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from bertkit.corpus.cleaning.against import EvaluationNgrams
+from bertkit.corpus.cleaning.against import load_ngrams
 from bertkit.corpus.cleaning.banding import choose_banding
 from bertkit.corpus.cleaning.blocks import Block, read_blocks
 from bertkit.corpus.cleaning.characters import character_table
@@ -77,7 +76,7 @@ class SurveyTask:
         key: of all that the survey is made from.
         config: the settings.
         scratch: where to.
-        ngrams: of evaluation texts, if any.
+        ngrams: name under which those of evaluation texts were saved, if any.
     """
 
     path: str
@@ -120,31 +119,6 @@ def permutation_family(config: CleanConfig) -> np.ndarray:
     return family
 
 
-@functools.lru_cache(maxsize=1)
-def load_ngrams(folder: str) -> EvaluationNgrams:
-    """What `save_ngrams` wrote; once per process."""
-    scratch = Scratch(folder)
-    facts = scratch.note("against/texts", "")
-    arrays = [
-        (scratch.load(f"against/keys-{size}"), scratch.load(f"against/owners-{size}"))
-        for size in facts["sizes"]
-    ]
-    keys, owners = zip(*arrays, strict=True)
-    return EvaluationNgrams(
-        tuple(facts["sizes"]), keys, owners, tuple(facts["names"]), facts["short"]
-    )
-
-
-def save_ngrams(scratch: Scratch, ngrams: EvaluationNgrams) -> None:
-    """Write what is looked for, for all workers."""
-    for size, keys, owners in zip(ngrams.sizes, ngrams.keys, ngrams.owners, strict=True):
-        scratch.save(f"against/keys-{size}", keys)
-        scratch.save(f"against/owners-{size}", owners)
-    facts = {"sizes": ngrams.sizes, "names": ngrams.names, "short": ngrams.short}
-    scratch.record("against/texts", "", facts)
-    load_ngrams.cache_clear()
-
-
 class _Surveyor:
     """Works on the blocks of a file and saves pieces."""
 
@@ -156,7 +130,7 @@ class _Surveyor:
         self._banding = choose_banding(task.config.near, task.config.permutations)
         self._room: Scan = room_for(0)
         self._counter = counter_for(0)
-        self._ngrams = load_ngrams(task.ngrams) if task.ngrams else None
+        self._ngrams = load_ngrams(task.scratch.folder, task.ngrams) if task.ngrams else None
         self._filters = self._ngrams.filters() if self._ngrams else ()
         self._begin()
 

@@ -7,11 +7,13 @@ so that `bertkit extract --help`, which shows the table, starts quickly.
     form          what a row says about a form
     detect        which form a file has
     mediawiki/    XML dumps and the wikitext in them
-    tar           archives (tar_members reads them)
+    tar, zip      archives (archives/ reads them)
     pubmed, pmc   PubMed's two kinds of XML
     xml/          XML of any size and encoding, and PubMed's records and articles in it
+    keyed/        texts under keys and in columns: JSON, tables, Parquet, Arrow
+    refuse        what is no text, by name
     fasta         sequences of letters
-    wikiextractor, text, documents, jsonl, sentences
+    wikiextractor, wikimedia_html, text, documents, jsonl, sentences, warc
 """
 
 from __future__ import annotations
@@ -20,13 +22,19 @@ from bertkit.corpus.forms.documents import FORM as DOCUMENTS
 from bertkit.corpus.forms.fasta import FORM as FASTA
 from bertkit.corpus.forms.form import Form
 from bertkit.corpus.forms.jsonl import FORM as JSONL
+from bertkit.corpus.forms.keyed.arrow import ARROW, PARQUET
+from bertkit.corpus.forms.keyed.csv import FORM as CSV
+from bertkit.corpus.forms.keyed.json import FORM as JSON
 from bertkit.corpus.forms.mediawiki import FORM as MEDIAWIKI
 from bertkit.corpus.forms.pmc import FORM as PMC
 from bertkit.corpus.forms.pubmed import FORM as PUBMED
 from bertkit.corpus.forms.sentences import FORM as SENTENCES
 from bertkit.corpus.forms.tar import FORM as TAR
 from bertkit.corpus.forms.text import FORM as TEXT
+from bertkit.corpus.forms.warc import FORM as WARC
 from bertkit.corpus.forms.wikiextractor import FORM as WIKIEXTRACTOR
+from bertkit.corpus.forms.wikimedia_html import FORM as WIKIMEDIA_HTML
+from bertkit.corpus.forms.zip import FORM as ZIP
 from bertkit.named_table import NamedTable
 
 AUTO = "auto"
@@ -36,14 +44,21 @@ _TABLE = NamedTable[Form](
     [
         MEDIAWIKI,
         WIKIEXTRACTOR,
+        WIKIMEDIA_HTML,
         TEXT,
         DOCUMENTS,
         JSONL,
         SENTENCES,
         TAR,
+        ZIP,
         PUBMED,
         PMC,
         FASTA,
+        JSON,
+        PARQUET,
+        ARROW,
+        CSV,
+        WARC,
     ],
     more=(AUTO,),
 )

@@ -15,7 +15,7 @@ from bertkit.codecs.packed_stream import without_ending
 from bertkit.corpus import forms
 from bertkit.corpus.document import Piece, Rejected, Treatment, treated
 from bertkit.corpus.forms.form import Form, ReadOptions
-from bertkit.corpus.forms.refuse import refuse_foreign
+from bertkit.corpus.forms.refuse import refuse_foreign, refuse_zipped_document
 from bertkit.corpus.raw_file import RawFile, as_utf8
 from bertkit.errors import DataError
 from bertkit.files import is_remote
@@ -37,8 +37,12 @@ class Detection(NamedTuple):
     reason: str
 
 
-def detect(file: RawFile) -> Detection:
+def detect(file: RawFile, options: ReadOptions | None = None) -> Detection:
     """The form of a raw file; plain text, one document per file, where it looks like that.
+
+    Args:
+        file: whose first bytes are looked at.
+        options: `text_key` tells where the text is.
 
     Raises:
         DataError: unreadable, or neither of a known form nor plain text; says what it looks
@@ -46,18 +50,39 @@ def detect(file: RawFile) -> Detection:
     """
     head = file.head(HEAD)
     text = as_utf8(head, file.encoding)
-    found = _by_signature(head, text) or _by_writer(file) or _by_first_line(text)
-    if found is not None:
-        return found
-    refuse_foreign(file, head, text)
-    return _by_ending(file) or Detection(
-        forms.FALLBACK, "nothing else claims it" if text.strip() else "it is empty"
+    refuse_zipped_document(file, head)
+    found = (
+        _by_writer(file, listed=True)
+        or _by_signature(head, text)
+        or _by_writer(file)
+        or _by_first_line(text)
     )
+    if found is None:
+        refuse_foreign(file, head, text)
+        found = _by_ending(file) or Detection(
+            forms.FALLBACK, "it looks like nothing else" if text.strip() else "it is empty"
+        )
+    if found.form.describe is not None and text.strip():
+        more = found.form.describe(file, text, options or ReadOptions())
+        return Detection(found.form, ", ".join(filter(None, (found.reason, more))))
+    return found
 
 
 def detect_form(path: str) -> Form:
     """The form of the file at a path; errors as `detect`."""
     return detect(RawFile.of(path)).form
+
+
+def given_form(file: RawFile, name: str) -> Form:
+    """The form that `--form` gives to a file; an archive stays one, whose members have it."""
+    given = forms.form_named(name)
+    if given.container:
+        return given
+    head = file.head(HEAD)
+    for form in forms.TABLE:
+        if form.container and form.signature and form.signature(head):
+            return form
+    return given
 
 
 def read_member(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
@@ -72,7 +97,7 @@ def read_member(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
         damaged or looks like nothing that can be read.
     """
     try:
-        form = forms.form_named(options.form) if options.form else detect(file).form
+        form = given_form(file, options.form) if options.form else detect(file, options).form
         for piece in form.read(file, options):
             yield piece if form.treatment == Treatment() else treated(piece, form.treatment)
     except DataError as error:
@@ -87,11 +112,14 @@ def _by_signature(head: bytes, text: bytes) -> Detection | None:
     return None
 
 
-def _by_writer(file: RawFile) -> Detection | None:
-    """By the manifest of the folder of a file, or of the folder above."""
+def _by_writer(file: RawFile, listed: bool = False) -> Detection | None:
+    """By the manifest of the folder of a file, or of the folder above; it may have to list it."""
     local = file.path and not is_remote(file.path)
-    for folder in Path(file.path).absolute().parents[:2] if local else ():
+    place = Path(file.path).absolute()
+    for folder in place.parents[:2] if local else ():
         manifest = _manifest_of(folder)
+        if listed and manifest and place.relative_to(folder).as_posix() not in manifest.outputs:
+            continue
         for form in forms.TABLE if manifest is not None else ():
             if manifest is not None and manifest.command in form.written_by:
                 return Detection(form, f"bertkit {manifest.command} wrote it")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bertkit.corpus.document import Found, Piece, Treatment, parsed
-from bertkit.corpus.raw_file import RawFile
+from bertkit.corpus.raw_file import UTF8, RawFile
 
 Span = tuple[int, int]
 
@@ -19,17 +19,26 @@ class ReadOptions:
         max_bytes: a larger document is rejected, not kept in memory.
         span: (start, stop) in bytes, one of `Form.spans`; None for the whole file.
         namespaces: numbers of the namespaces to take from a MediaWiki dump.
+        variant: of the language of a wiki that is written in several; "" takes the usual one.
+        unknown_templates: what those within a sentence leave: `drop`, nothing; `last`, their
+            last argument.
         text_key: the key, column or field that holds the text; empty: the reader finds it.
         title_key: the one that holds the title; empty: `title`, where there is one.
+        encoding: that of the text in members of an archive, as `RawFile.encoding` of the file.
         form: the form of the members of an archive; empty: each is looked at.
+        depth: archives around the file.
     """
 
     max_bytes: int = 64_000_000
     span: Span | None = None
     namespaces: tuple[int, ...] = (0,)
+    variant: str = ""
+    unknown_templates: str = "drop"
     text_key: str = ""
     title_key: str = ""
+    encoding: str = UTF8
     form: str = ""
+    depth: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,8 @@ class Form:
         first_line: whether a first line that is not blank begins such a file; of a long line
             it gets the first bytes.
         reason: by what the functions above recognise it, for the line that says so.
+        describe: (raw file, first bytes as UTF-8, options) → more words for that line, such as
+            the key of the text; raises DataError for a file of this form that cannot be used.
         written_by: commands of bertkit whose output folders hold such files.
         container: a file of files; asked before the others, whose signatures could stand
             within its first member.
@@ -73,6 +84,7 @@ class Form:
     endings: tuple[str, ...] = ()
     first_line: Callable[[bytes], bool] | None = None
     reason: str = ""
+    describe: Callable[[RawFile, bytes, ReadOptions], str] | None = None
     written_by: tuple[str, ...] = ()
     container: bool = False
     keyed: bool = False

@@ -2,11 +2,87 @@
 
 from __future__ import annotations
 
-from bertkit.corpus.raw_file import RawFile
-from bertkit.errors import DataError
+import json
+import re
 
-# Archives that cannot be read in one pass: zip, 7z and rar.
-_UNREADABLE = (b"PK\x03\x04", b"7z\xbc\xaf", b"Rar!")
+from bertkit.codecs.packed_stream import ENDINGS
+from bertkit.corpus.forms.xml.source import root_element
+from bertkit.corpus.raw_file import RawFile, is_utf8, marked_encoding
+from bertkit.errors import NotTextError
+
+_INSIST = "--form text takes it as it is"
+_UNPACK = "unpack it, then give the folder"
+_TEXT_OF_IT = "take its text out first"
+_RECORDS = "these are records or arrays, not text; see `bertkit inspect`"
+# First bytes → what the file is, and what to do.
+_MARKS: tuple[tuple[bytes, str, str], ...] = (
+    (rb"%PDF-", "a PDF document", f"{_TEXT_OF_IT}, for example with pdftotext"),
+    (rb"\xd0\xcf\x11\xe0", "an Office document of before 2007", _TEXT_OF_IT),
+    (rb"\{\\rtf", "an RTF document", _TEXT_OF_IT),
+    (rb"%!PS", "PostScript", _TEXT_OF_IT),
+    (rb"AT&TFORM", "a DjVu document", _TEXT_OF_IT),
+    (rb"(?s).{60}(?:BOOKMOBI|TEXtREAd)", "a Mobipocket book", _TEXT_OF_IT),
+    (rb"\x89PNG", "a PNG image", ""),
+    (rb"\xff\xd8\xff", "a JPEG image", ""),
+    (rb"GIF8[79]a", "a GIF image", ""),
+    (rb"II\*\0|MM\0\*", "a TIFF image", ""),
+    (rb"BM.{4}\0\0\0\0", "a BMP image", ""),
+    (rb"(?s)RIFF.{4}(?:WAVE|WEBP|AVI )", "audio, a film or an image", ""),
+    (rb"ID3|OggS|fLaC", "audio", ""),
+    (rb"(?s).{4}ftyp|\x1aE\xdf\xa3", "a film, or audio", ""),
+    (rb"\x7fELF|\xfe\xed\xfa[\xce\xcf]|[\xce\xcf]\xfa\xed\xfe", "a program", ""),
+    (rb"(?s)MZ.{0,58}\0", "a Windows program", ""),
+    (rb"\xca\xfe\xba\xbe|\0asm", "a compiled program", ""),
+    (rb"SQLite format 3\0", "an SQLite database", "export a table to CSV first"),
+    (rb"\x89HDF\r\n", "an HDF5 file", _RECORDS),
+    (rb"\x93NUMPY", "a NumPy array", _RECORDS),
+    (rb"(?s)\x80[\x02-\x05][\x8a\x95c}(\]KX]", "a Python pickle", "write its text as JSON lines"),
+    (rb"(?s).{7}\0\{\"", "a safetensors file", "these are weights, not text"),
+    (rb"GGUF", "a GGUF model", "these are weights, not text"),
+    (rb"MMIDIDX\0", "an index of Megatron's records", _RECORDS),
+    (rb"PARE", "an encrypted Parquet file", "write it without encryption"),
+    (rb"FEA1", "a Feather file of version 1", "write it again with pyarrow.feather"),
+    (rb"Obj\x01", "an Avro file", "convert it to Parquet or JSON lines"),
+    (rb"ORC", "an ORC file", "convert it to Parquet or JSON lines"),
+    (rb"SEQ[\x04-\x06]", "a Hadoop sequence file", "convert it to Parquet or JSON lines"),
+    (rb"7z\xbc\xaf", "a 7z archive", _UNPACK),
+    (rb"Rar!", "a RAR archive", _UNPACK),
+    (rb"!<arch>\n|07070[127]|MSCF\0", "an archive of files", _UNPACK),
+)
+_KNOWN = tuple((re.compile(mark), what, hint) for mark, what, hint in _MARKS)
+# Members that tell what else a zip archive is.
+_ZIPPED = (
+    (rb"word/|xl/|ppt/|_rels/|\[Content_Types\]", "an Office document"),
+    (rb"mimetypeapplication/epub", "an EPUB book"),
+    (rb"mimetypeapplication/vnd\.oasis", "an OpenDocument file"),
+    (rb"META-INF/MANIFEST", "a Java archive"),
+    (rb"PK\x03\x04.{26}[^\0]{0,80}/?data\.pkl", "a PyTorch checkpoint"),
+    (rb"PK\x03\x04.{26}[^\0/]{1,60}\.npy", "arrays of NumPy (.npz)"),
+)
+_ZIP_KINDS = tuple((re.compile(mark, re.DOTALL), what) for mark, what in _ZIPPED)
+_HTML = re.compile(
+    rb"(?:\s|<!--.*?-->)*<(?:!doctype\s+html|(?:html|head|body|div|p|br|table|span|script|style|meta|"
+    rb"title|h[1-6]|ul|ol|a|img|center|font|section|article|main|nav)(?=[\s>/]))",
+    re.IGNORECASE | re.DOTALL,
+)
+# Marks of sentences and the like in text for language models.
+_TOKENS = {b"s", b"unk", b"bos", b"eos", b"sos", b"pad", b"sep", b"cls", b"mask"}
+_TAG = re.compile(rb"</?[A-Za-z][\w:.-]*[^<>]{0,200}>")
+# Bytes that stand in no text: controls except tab, line ends, form feed, escape.
+_CONTROL = bytes([*range(9), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F])
+_ARRAYS = re.compile(rb"\s*(\[[^\n]*\])[ \t\r]*\n\s*\[")
+
+
+def refuse_zipped_document(file: RawFile, head: bytes) -> None:
+    """Refuse a document, or arrays, that are a zip archive inside.
+
+    Raises:
+        NotTextError: names what it looks like.
+    """
+    if head.startswith(b"PK\x03\x04"):
+        for mark, what in _ZIP_KINDS:
+            if mark.search(head[:4096]):
+                raise _refused(file, what, _TEXT_OF_IT if "/" not in what else "")
 
 
 def refuse_foreign(file: RawFile, head: bytes, text: bytes) -> None:
@@ -18,7 +94,96 @@ def refuse_foreign(file: RawFile, head: bytes, text: bytes) -> None:
         text: the same as UTF-8.
 
     Raises:
-        DataError: says what it looks like and what to do.
+        NotTextError: says what it looks like and what to do.
     """
-    if head.startswith(_UNREADABLE):
-        raise DataError(f"{file} is an archive of files", "unpack it, then give the folder")
+    for mark, what, hint in _KNOWN:
+        if mark.match(head) or mark.match(text):
+            raise _refused(file, what, hint)
+    if _is_tfrecord(head):
+        raise _refused(file, "a TFRecord file", _RECORDS)
+    if is_tar_header(head):
+        raise _refused(file, "a tar archive", "is it damaged? Unpack it, then give the folder")
+    _refuse_encoding(file, head, text)
+    _refuse_markup(file, text)
+
+
+def is_tar_header(head: bytes) -> bool:
+    """True if the first 512 bytes are a header of tar by their own checksum, of any kind of tar."""
+    block = head[:512]
+    if len(block) < 512 or not block.strip(b"\0"):
+        return False
+    found = re.fullmatch(rb"[ \0]*([0-7]{1,7})[ \0]*", block[148:156])
+    return found is not None and int(found[1], 8) == sum(block[:148] + b" " * 8 + block[156:])
+
+
+def _refused(file: RawFile, what: str, hint: str) -> NotTextError:
+    return NotTextError(f"{file} looks like {what}", f"{hint}; {_INSIST}" if hint else _INSIST)
+
+
+def _is_tfrecord(head: bytes) -> bool:
+    if len(head) < 16 or not head[:8].strip(b"\0") or head[6:8] != b"\0\0":
+        return False
+    from bertkit.codecs.checksum import masked_crc32c
+
+    return masked_crc32c(head[:8]) == int.from_bytes(head[8:12], "little")
+
+
+def _refuse_encoding(file: RawFile, head: bytes, text: bytes) -> None:
+    """Refuse UTF-16 and UTF-32 without a mark, and bytes that are no text at all."""
+    if is_utf8(file.encoding) and not marked_encoding(head)[0] and (coding := _wide(head)):
+        raise NotTextError(
+            f"{file} looks like {coding.upper()} without a byte order mark, not {file.encoding}",
+            f"give --encoding {coding}, or convert it: iconv -f {coding.upper()} -t UTF-8",
+        )
+    controls = len(text) - len(text.translate(None, _CONTROL))
+    if controls * 50 <= len(text) or controls < 2:
+        return
+    zeros = text.count(b"\0")
+    kind = f"binary data ({zeros} zero bytes" if zeros else f"binary data ({controls} control bytes"
+    named = next((end for end in ENDINGS if file.name.lower().endswith(end)), "")
+    hint = f"its name ends in {named}, but it is not packed so, or is damaged" if named else ""
+    raise _refused(file, f"{kind} in its first {len(text):,})", hint)
+
+
+def _wide(head: bytes) -> str:
+    """The encoding of two or four bytes per character that these bytes are in; empty for none."""
+    even = head[: len(head) // 4 * 4]
+    zeros = [even[place::4].count(0) for place in range(4)]
+    count = len(even) // 4
+    if sum(zeros) < 3 or not count:
+        return ""
+    if min(zeros[2:]) > 0.9 * count and zeros[0] < 0.1 * count:
+        found = "utf-32-le"
+    elif min(zeros[:2]) > 0.9 * count and zeros[3] < 0.1 * count:
+        found = "utf-32-be"
+    else:
+        low, high = zeros[0] + zeros[2], zeros[1] + zeros[3]
+        if max(low, high) < 0.01 * len(even) or min(low, high) * 20 > max(low, high):
+            return ""
+        found = "utf-16-le" if high > low else "utf-16-be"
+    try:
+        text = even[: len(even) - 4].decode(found) if len(even) > 64 else even.decode(found)
+    except UnicodeDecodeError:
+        return ""
+    strange = sum(not (char.isprintable() or char.isspace()) for char in text)
+    return found if strange * 20 <= len(text) else ""
+
+
+def _refuse_markup(file: RawFile, text: bytes) -> None:
+    start = text.lstrip()
+    if _HTML.match(text):
+        raise _refused(file, "HTML", f"{_TEXT_OF_IT}, for example with trafilatura")
+    if start.startswith(b"<"):
+        root = root_element(text)
+        tags = len(_TAG.findall(text[:8192]))
+        if start.startswith((b"<?xml", b"<!DOCTYPE")) or (
+            root and root.lower() not in _TOKENS and (b"</" + root in text or tags >= 5)
+        ):
+            name = f"the root element <{root.decode()}>" if root else "an unknown root element"
+            raise _refused(file, f"XML with {name}, which is not known", _TEXT_OF_IT)
+    if arrays := _ARRAYS.match(text):
+        try:
+            json.loads(arrays[1])
+        except (ValueError, RecursionError):
+            return
+        raise _refused(file, "lines of JSON arrays", "write objects with a text key instead")

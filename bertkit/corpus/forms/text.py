@@ -9,6 +9,8 @@ from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.lines import lines
 from bertkit.corpus.raw_file import RawFile, is_utf8
 
+_BLOCKS = "if it holds many documents with blank lines between them, give --form documents"
+
 
 def read_text(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
     """A file that is one document."""
@@ -17,7 +19,8 @@ def read_text(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rej
     for line in lines(file):
         size += len(line.blob)
         if size > options.max_bytes:
-            yield too_large(str(file), options)
+            found = too_large(str(file), options)
+            yield Rejected(found.id, f"{found.reason}; {_BLOCKS}")
             return
         body.append(line.blob)
     yield decoded(b"".join(body), str(file), file, 0)

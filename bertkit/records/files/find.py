@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bertkit.errors import DataError
-from bertkit.files import expand_inputs
+from bertkit.input_files import expand_inputs
 from bertkit.records.files.jsonl import begins_with_record
 from bertkit.records.files.open import SUFFIXES
 from bertkit.records.files.tfrecord import read_records
@@ -15,37 +15,43 @@ from bertkit.records.files.tfrecord import read_records
 JSON = ".json"
 
 
-def find_record_files(inputs: Sequence[str | Path]) -> list[str]:
-    """Record files in a fixed order; of a folder those that end in one of `SUFFIXES`.
+def find_record_files(
+    inputs: Sequence[str | Path], leave_out: Sequence[str | Path] = ()
+) -> list[str]:
+    """Record files in a fixed order, each once; of a folder those that end in one of `SUFFIXES`.
 
     Files that end in `.json` count where their first line is a record. A folder without any may
     hold TFRecords whose names have no ending at all, such as
     MLPerf's `part-00000-of-00500` and `eval_10k`: then these are taken.
 
+    Args:
+        inputs: files, globs, folders or `@list.txt`.
+        leave_out: what the command writes: no input even below one.
+
     Raises:
         DataError: a name does not exist, or a folder holds no record files.
     """
-    return [file for name in inputs for file in _files_of(str(name))]
+    return expand_inputs([file for name in inputs for file in _files_of(str(name), leave_out)])
 
 
-def _files_of(name: str) -> list[str]:
+def _files_of(name: str, leave_out: Sequence[str | Path]) -> list[str]:
     if not os.path.isdir(name):
         return expand_inputs([name], SUFFIXES)
-    found = _ending_in(name, (*SUFFIXES, JSON))
+    found = _ending_in(name, (*SUFFIXES, JSON), leave_out)
     found = [file for file in found if not file.endswith(JSON) or begins_with_record(file)]
     # Without any: an error that names the endings.
-    return found or _without_ending(name) or expand_inputs([name], SUFFIXES)
+    return found or _without_ending(name, leave_out) or expand_inputs([name], SUFFIXES)
 
 
-def _ending_in(folder: str, suffixes: Sequence[str]) -> list[str]:
+def _ending_in(folder: str, suffixes: Sequence[str], leave_out: Sequence[str | Path]) -> list[str]:
     try:
-        return expand_inputs([folder], suffixes)
+        return expand_inputs([folder], suffixes, leave_out=leave_out)
     except DataError:  # there are none
         return []
 
 
-def _without_ending(folder: str) -> list[str]:
-    names = _ending_in(folder, ())
+def _without_ending(folder: str, leave_out: Sequence[str | Path]) -> list[str]:
+    names = _ending_in(folder, (), leave_out)
     return [name for name in names if not Path(name).suffix and is_tfrecord(name)]
 
 

@@ -18,7 +18,9 @@ import numpy as np
 from bertkit import files
 from bertkit.errors import DataError
 from bertkit.optional import require
+from bertkit.records.files.compressed_file import open_unpacked, unpacked
 from bertkit.records.files.instance import checked_indices
+from bertkit.records.files.record_values import checked, within_32_bits
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # Dataset → stored type of plain records, and of Habana's packed ones.
@@ -181,6 +183,7 @@ class Hdf5File:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
         shapes = read_shapes(self.path, PLAIN)
+        _require_widths(self.path, shapes)
         self._count, self.max_seq_length = shapes["input_ids"]
         self.max_predictions_per_seq = shapes["masked_lm_positions"][1]
         self._datasets: Datasets | None = None
@@ -198,12 +201,12 @@ class Hdf5File:
             self._datasets = Datasets(self.path, PLAIN)
         order, back = np.unique(which, return_inverse=True)
         batch: dict[str, np.ndarray] = {
-            name: values[back].astype(np.int32)
+            name: within_32_bits(values[back])
             for name, values in self._datasets.rows(order).items()
         }
-        batch["masked_lm_weights"] = (batch["masked_lm_positions"] > 0).astype(np.float32)
+        batch["masked_lm_weights"] = (batch["masked_lm_positions"] != 0).astype(np.float32)
         batch["next_sentence_labels"] = batch["next_sentence_labels"].reshape(-1)
-        return batch
+        return checked(batch, lambda row: f"{self.path}: record {which[row]}")
 
 
 class Room:
@@ -268,7 +271,7 @@ class Datasets:
 
 def is_hdf5(path: str) -> bool:
     """Whether a file begins as HDF5 does."""
-    with files.open_binary(path) as stream:
+    with open_unpacked(path) as stream:
         return stream.read(len(SIGNATURE)) == SIGNATURE
 
 
@@ -280,7 +283,7 @@ def open_file(path: str) -> Any:
     """
     try:
         files.refuse_lfs_pointer(path)
-        return h5py().File(path, "r")
+        return h5py().File(unpacked(path), "r")
     except OSError as error:
         reason = str(error).split("\n", 1)[0]
         raise DataError(
@@ -308,9 +311,38 @@ def read_shapes(path: str, kinds: Mapping[str, str]) -> dict[str, tuple[int, ...
                 "`bertkit make-records --style nvidia` writes files of the right kind",
             )
         shapes = {name: tuple(file[name].shape) for name in kinds}
+        odd = [
+            f"{name} ({file[name].dtype})" for name in kinds if file[name].dtype.kind not in "iub"
+        ]
+        odd += [
+            f"{name} (shape {shape})" for name, shape in shapes.items() if len(shape) not in (1, 2)
+        ]
+        if odd:
+            raise DataError(
+                f"{path}: not whole numbers, one row per record: {', '.join(odd)}",
+                "`bertkit make-records --style nvidia` writes files of the right kind",
+            )
     counts = {shape[0] for shape in shapes.values()}
     if counts == {0}:
         raise DataError(f"{path}: no records", "make or fetch it again")
     if len(counts) > 1:
         raise DataError(f"{path}: its datasets have different lengths: {shapes}", "make it again")
     return shapes
+
+
+def _require_widths(path: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse datasets whose rows do not belong together: a token has an id, a mask, a segment."""
+    tokens, predictions = shapes["input_ids"], shapes["masked_lm_positions"]
+    wanted = {
+        **dict.fromkeys(("input_ids", "input_mask", "segment_ids"), tokens),
+        **dict.fromkeys(("masked_lm_positions", "masked_lm_ids"), predictions),
+    }
+    wrong = [name for name, shape in wanted.items() if shapes[name] != shape or len(shape) != 2]
+    if shapes["next_sentence_labels"][1:] not in ((), (1,)):
+        wrong.append("next_sentence_labels")
+    if wrong:
+        sizes = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise DataError(
+            f"{path}: the rows of {', '.join(wrong)} do not fit the others: {sizes}",
+            "make it again",
+        )

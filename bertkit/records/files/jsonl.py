@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import operator
 import os
 from collections.abc import Callable, Sequence
 from typing import IO, Any
@@ -16,8 +17,10 @@ import numpy as np
 
 from bertkit import files
 from bertkit.errors import DataError
-from bertkit.records.files.instance import Instance, checked_indices, to_batch
+from bertkit.records.files.compressed_file import unpacked
+from bertkit.records.files.instance import NO_LABEL, Instance, checked_indices, to_batch
 from bertkit.records.files.record_index import LENGTH, OFFSETS, PREDICTIONS, Scanned, open_index
+from bertkit.records.files.record_values import checked, within_32_bits
 
 KEYS = ("input_ids", "attention_mask", "token_type_ids", "labels", "next_sentence_label")
 IGNORED = -100
@@ -69,7 +72,8 @@ class JsonLinesFile:
         self.path = os.fspath(path)
         self._given = sizes
         needs = (OFFSETS,) if sizes else (OFFSETS, LENGTH, PREDICTIONS)
-        self.index = open_index(self.path, self._scan, needs)
+        self._local = unpacked(self.path)
+        self.index = open_index(self._local, self._scan, needs)
         self._offsets = self.index.columns[OFFSETS]
         facts = self.index.facts
         self.max_seq_length, self.max_predictions_per_seq = sizes or (
@@ -88,7 +92,7 @@ class JsonLinesFile:
         which = checked_indices(self.path, len(self), indices)
         begins, ends = self._offsets.take(which), self._offsets.take(which + 1)
         instances = []
-        with files.open_binary(self.path) as stream:
+        with files.open_binary(self._local) as stream:
             for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
                 instance = self._read(stream, begin, end)
                 if instance.length > self.max_seq_length:
@@ -100,7 +104,8 @@ class JsonLinesFile:
                         self._line_at(begin), f"{len(instance.positions)} predictions are too many"
                     )
                 instances.append(instance)
-        return to_batch(instances, self.max_seq_length, self.max_predictions_per_seq)
+        batch = to_batch(instances, self.max_seq_length, self.max_predictions_per_seq)
+        return checked(batch, lambda row: f"{self.path}:{self._line_at(int(begins[row]))}")
 
     def _read(self, stream: IO[bytes], begin: int, end: int) -> Instance:
         """The record between two bytes, which must begin a line."""
@@ -119,7 +124,7 @@ class JsonLinesFile:
         """What an index of this file holds: where records begin, and their largest sizes."""
         begins, at = [], 0
         longest, most = 0, 1
-        with files.open_binary(self.path) as stream:
+        with files.open_binary(self._local) as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
                     begins.append(at)
@@ -135,7 +140,7 @@ class JsonLinesFile:
 
     def _line_at(self, offset: int) -> int:
         """Number of the line that begins at a byte, for messages."""
-        with files.open_binary(self.path) as stream:
+        with files.open_binary(self._local) as stream:
             lines = 1
             while offset > 0 and (block := stream.read(min(offset, files.CHUNK))):
                 lines += block.count(b"\n")
@@ -145,13 +150,17 @@ class JsonLinesFile:
     def _parse(self, line: bytes, number: Callable[[], int]) -> Instance:
         try:
             values = json.loads(line)
-            lists = [np.array(values[name], np.int64) for name in KEYS[:4]]
+            lists = [_whole_numbers(values[name]) for name in KEYS[:4]]
             ids, mask, segments, labels = lists
-            label = int(values["next_sentence_label"])
+            label = operator.index(values["next_sentence_label"])
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise self._wrong(number(), f"not a record: {error!r}") from error
         if any(values.shape != (len(ids),) for values in lists) or not len(ids):
             raise self._wrong(number(), "its lists differ in length or are empty")
+        if label not in (NO_LABEL, 0, 1):
+            raise self._wrong(number(), f"next_sentence_label is {label}, not 0 or 1")
+        if mask.max() > 1 or mask.min() < 0:
+            raise self._wrong(number(), "attention_mask holds other numbers than 0 and 1")
         length = int(np.count_nonzero(mask))
         if not mask[:length].all():
             raise self._wrong(number(), "padding between tokens")
@@ -162,3 +171,17 @@ class JsonLinesFile:
         return DataError(
             f"{self.path}:{number}: {problem}", f"each line needs the keys {', '.join(KEYS)}"
         )
+
+
+def _whole_numbers(values: list[int]) -> np.ndarray:
+    """A list of whole numbers as int64; see `record_values.within_32_bits`.
+
+    Raises:
+        ValueError, TypeError, OverflowError: it holds something else.
+    """
+    found = np.array(values)
+    if found.dtype.kind not in "iub" and found.size:
+        if found.dtype.kind != "O":
+            raise ValueError(f"{found.dtype} where whole numbers should be")
+        found = np.array(values, np.int64)  # which says what is wrong with it
+    return within_32_bits(found).astype(np.int64)

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
+from bertkit import files, log
 from bertkit.errors import DataError
-from bertkit.files import refuse_lfs_pointer
 from bertkit.manifest import manifest_path, read_manifest
 from bertkit.records.files import hdf5
+from bertkit.records.files.compressed_file import open_unpacked
 from bertkit.records.files.external_records import ExternalFile
 from bertkit.records.files.formats import HDF5, JSONL, TFRECORD
-from bertkit.records.files.instance import NO_LABEL, RecordReader, checked_indices
+from bertkit.records.files.instance import RecordReader
 from bertkit.records.files.jsonl import JsonLinesFile
 from bertkit.records.files.pack_formats import pack_format_of
 from bertkit.records.files.packed import PackFile
-from bertkit.records.files.schema import FEATURES
 from bertkit.records.files.sequence_example import TokenFile, is_tokens
 from bertkit.records.files.tfrecord import decode_example, read_records
-from bertkit.records.files.tfrecord_reader import RecordFile, TfRecordFile, kinds_of
+from bertkit.records.files.tfrecord_reader import MaskedOnlyFile, RecordFile
 from bertkit.records.files.unmasked import UnmaskedFile, UnmaskedRules
 
-SUFFIXES = (".tfrecord", ".tfrecords", ".hdf5", ".h5", ".jsonl")
-MASKED_ONLY = frozenset(FEATURES) - {"segment_ids", "next_sentence_labels"}
+PLAIN_SUFFIXES = (".tfrecord", ".tfrecords", ".hdf5", ".h5", ".jsonl")
+SUFFIXES = (*PLAIN_SUFFIXES, *(f"{suffix}.gz" for suffix in PLAIN_SUFFIXES))
+MASKED_ONLY = frozenset(MaskedOnlyFile.features)
 
 
 def open_records(
@@ -63,6 +61,12 @@ def open_records(
     if pack_format_of(features):
         return PackFile(name)
     if features.keys() >= MASKED_ONLY and "segment_ids" not in features:
+        if "next_sentence_labels" in features:
+            log.logger.warning(
+                "%s: next_sentence_labels without segment_ids, which say where the second sentence"
+                " begins: read as masked LM alone, the labels are not used",
+                name,
+            )
         return MaskedOnlyFile(name)
     return RecordFile(name)
 
@@ -88,34 +92,16 @@ def open_any_records(path: str | os.PathLike[str]) -> RecordReader | TokenFile |
 def file_format(path: str) -> str:
     """`hdf5`, `jsonl` or `tfrecord`, from a file's first bytes; tfrecord where in doubt."""
     try:
-        refuse_lfs_pointer(path)
-        with open(path, "rb") as stream:
+        if files.is_remote(path):
+            return TFRECORD
+        with open_unpacked(path) as stream:
             head = stream.read(16)
-    except OSError:  # the reader of TFRecords says what is wrong
+    except (OSError, DataError):  # the reader of TFRecords says what is wrong
         return TFRECORD
     if head.startswith(hdf5.SIGNATURE):
         return HDF5
     # The length in front of a TFRecord has zero bytes; JSON has none.
     return JSONL if head.lstrip().startswith(b"{") and b"\0" not in head else TFRECORD
-
-
-class MaskedOnlyFile(TfRecordFile):
-    """A TFRecord file of masked LM records without pairs; see `instance.RecordReader`."""
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        super().__init__(path)
-        first = decode_example(self.first_record())
-        self._kinds = kinds_of(first, sorted(MASKED_ONLY))
-        self.max_seq_length = len(first["input_ids"])
-        self.max_predictions_per_seq = len(first["masked_lm_positions"])
-
-    def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
-        """Records as the seven features; see `RecordFile.batch`."""
-        which = checked_indices(self.path, len(self), indices)
-        batch = self.columns(which, self._kinds)
-        batch["segment_ids"] = np.zeros_like(batch["input_ids"])
-        batch["next_sentence_labels"] = np.full(len(which), NO_LABEL, np.int32)
-        return batch
 
 
 def _first_payload(path: str) -> bytes:

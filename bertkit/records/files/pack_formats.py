@@ -15,6 +15,7 @@ import numpy as np
 
 from bertkit.errors import DataError
 from bertkit.records.files.instance import Instance
+from bertkit.records.files.record_values import within_32_bits
 
 GRAPHCORE, HABANA = "graphcore", "habana"
 
@@ -105,23 +106,26 @@ def wanted_predictions(packing: str, packs: Mapping[str, np.ndarray]) -> list[np
     if packing == GRAPHCORE:
         weights = packs["packed_masked_lm_mask"]
     else:
-        weights = packs.get("masked_lm_weights", places)
+        weights = packs.get("masked_lm_weights", np.asarray(places) != 0)
     return [row[wanted > 0] for row, wanted in zip(places, weights, strict=True)]
 
 
 def _habana_instances(pack: Mapping[str, Any]) -> list[Instance]:
     mask = np.asarray(pack["input_mask"], np.int64)
+    asked = np.asarray(pack["next_sentence_weights"]) > 0
+    if (np.asarray(pack["next_sentence_positions"])[asked] < 0).any():
+        raise ValueError("a [CLS] outside the pack")
     labels = {
         int(mask[place]): int(label)
         for place, label, weight in zip(
             pack["next_sentence_positions"],
-            pack["next_sentence_labels"],
+            _numbers(pack["next_sentence_labels"]),
             pack["next_sentence_weights"],
             strict=True,
         )
         if weight > 0
     }
-    weights = pack.get("masked_lm_weights", pack["masked_lm_positions"])
+    weights = pack.get("masked_lm_weights", np.asarray(pack["masked_lm_positions"]) != 0)
     return _instances(pack, "", "positions", weights, labels)
 
 
@@ -132,7 +136,7 @@ def _graphcore_instances(pack: Mapping[str, Any]) -> list[Instance]:
         int(number): int(label)
         for number, label, weight in zip(
             slots,
-            pack["packed_next_sentence_labels"],
+            _numbers(pack["packed_next_sentence_labels"]),
             pack["packed_next_sentence_mask"],
             strict=True,
         )
@@ -147,11 +151,13 @@ def _instances(
     """Tokens by number of their sequence and place in it, wherever they stand."""
     mask = np.asarray(pack[f"{prefix}input_mask"], np.int64)
     position_in = np.asarray(pack[f"{prefix}{places}"], np.int64)
-    ids = np.asarray(pack[f"{prefix}input_ids"], np.int64)
-    segments = np.asarray(pack[f"{prefix}segment_ids"], np.int64)
+    ids = _numbers(pack[f"{prefix}input_ids"])
+    segments = _numbers(pack[f"{prefix}segment_ids"])
     wanted = np.asarray(weights) > 0
     predicted = np.asarray(pack[f"{prefix}masked_lm_positions"], np.int64)[wanted]
-    truth = np.asarray(pack[f"{prefix}masked_lm_ids"], np.int64)[wanted]
+    truth = _numbers(pack[f"{prefix}masked_lm_ids"])[wanted]
+    if len(predicted) and (predicted.min() < 0 or predicted.max() >= len(mask)):
+        raise ValueError("a token is predicted outside the pack")
     found = []
     for number in range(1, int(mask.max(initial=0)) + 1):
         members = np.flatnonzero(mask == number)
@@ -171,3 +177,8 @@ def _instances(
             )
         )
     return found
+
+
+def _numbers(values: Any) -> np.ndarray:
+    """int64; what 32 bits do not hold is replaced, and later refused."""
+    return within_32_bits(np.asarray(values)).astype(np.int64)

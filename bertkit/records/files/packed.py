@@ -11,14 +11,22 @@ import numpy as np
 
 from bertkit.errors import DataError
 from bertkit.records.files import hdf5, pack_formats
+from bertkit.records.files.compressed_file import unpacked
 from bertkit.records.files.index_file import InMemory, RecordIndex
 from bertkit.records.files.instance import Instance, checked_indices, to_batch
-from bertkit.records.files.record_index import ENDS, OFFSETS, PREDICTIONS, Scanned, open_index
+from bertkit.records.files.record_index import (
+    ENDS,
+    INSTANCES,
+    OFFSETS,
+    PREDICTIONS,
+    Scanned,
+    open_index,
+)
+from bertkit.records.files.record_values import checked
 from bertkit.records.files.tfrecord import decode_example
 from bertkit.records.files.tfrecord_reader import TfRecordFile, frame_offsets, kinds_of
 
 _BLOCK = 1024
-INSTANCES = "instances"
 
 
 class PackFile:
@@ -40,7 +48,7 @@ class PackFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
-        self.index = open_index(self.path, self._scan, (ENDS, INSTANCES, PREDICTIONS))
+        self.index = open_index(unpacked(self.path), self._scan, (ENDS, INSTANCES, PREDICTIONS))
         self._source = _open(self.path, self.index)
         widths = self._source.widths
         self._packing = pack_formats.pack_format_of(widths) or pack_formats.HABANA
@@ -77,7 +85,11 @@ class PackFile:
             unpacked[int(pack)][int(number - self._ends[pack])]  # counted from the pack's end
             for number, pack in zip(which, owners, strict=True)
         ]
-        return to_batch(rows, self.max_seq_length, self.max_predictions_per_seq)
+        most = max(len(row.positions) for row in rows) if rows else 0
+        if most > self.max_predictions_per_seq:
+            raise DataError(f"{self.path}: a sequence has {most} predictions", "make it again")
+        batch = to_batch(rows, self.max_seq_length, self.max_predictions_per_seq)
+        return checked(batch, lambda row: f"{self.path}: record {owners[row]}")
 
     @functools.cached_property
     def _ends(self) -> np.ndarray:
@@ -119,18 +131,37 @@ class PackFile:
             numbers = np.arange(start, min(start + _BLOCK, source.count))
             block = source.read(numbers)
             mask = np.asarray(block[name], np.int64)
+            self._require_sequences(source, numbers, mask)
             counts.append(mask.max(axis=1))
             if (counts[-1] < 1).any():
                 empty = int(numbers[np.flatnonzero(counts[-1] < 1)[0]])
                 raise DataError(
                     f"{self.path}: record {empty} is a pack without sequences", "make it again"
                 )
-            for row, pack in zip(
-                mask, pack_formats.wanted_predictions(packing, block), strict=True
+            for number, row, pack in zip(
+                numbers, mask, pack_formats.wanted_predictions(packing, block), strict=True
             ):
                 if len(pack):
+                    if pack.min() < 0 or pack.max() >= len(row):
+                        raise DataError(
+                            f"{self.path}: record {number} predicts a token at position"
+                            f" {pack.min() if pack.min() < 0 else pack.max()} of {len(row)}",
+                            "make it again",
+                        )
                     most = max(most, int(np.bincount(row[pack]).max()))
         return np.concatenate(counts), most
+
+    def _require_sequences(self, source: _Source, numbers: np.ndarray, mask: np.ndarray) -> None:
+        """Refuse packs whose mask names more sequences than a pack has room for, or none."""
+        graphcore = "packed_input_ids" in source.widths
+        room = source.widths["packed_next_sentence_labels" if graphcore else "next_sentence_labels"]
+        wrong = np.flatnonzero((mask.min(axis=1) < 0) | (mask.max(axis=1) > room))
+        if len(wrong):
+            raise DataError(
+                f"{self.path}: record {numbers[wrong[0]]} has sequence numbers from"
+                f" {mask[wrong[0]].min()} to {mask[wrong[0]].max()}, a pack has room for {room}",
+                "make it again",
+            )
 
 
 class _Source(Protocol):
@@ -156,9 +187,23 @@ class _Examples:
         self.count = len(self._file)
         first = decode_example(self._file.first_record())
         self.widths = {name: len(values) for name, values in first.items()}
-        self._kinds = kinds_of(
-            first, pack_formats.FEATURES[pack_formats.pack_format_of(first) or pack_formats.HABANA]
-        )
+        features = pack_formats.FEATURES[pack_formats.pack_format_of(first) or pack_formats.HABANA]
+        missing = [name for name in features if name not in first]
+        if missing:
+            raise DataError(
+                f"{path}: not a pack: no feature {', '.join(missing)} (found {', '.join(first)})",
+                "`bertkit make-records --pack` writes packs of the right kind",
+            )
+        self._kinds = kinds_of(first, features)
+        wrong = [
+            name
+            for name, (_, floats) in self._kinds.items()
+            if floats and features[name][1] is not np.float32
+        ]
+        if wrong:
+            raise DataError(
+                f"{path}: floats where whole numbers should be: {', '.join(wrong)}", "make it again"
+            )
 
     def read(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
         return self._file.columns(numbers, self._kinds)

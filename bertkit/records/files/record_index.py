@@ -1,7 +1,7 @@
 """Finds the index of a record file, or makes it once, so that opening reads no records.
 
-`make-records` and `pick-eval` write an index with each file, into the folder
-`.bertkit-index` beside it. A file from elsewhere is scanned when it is first opened, and its
+`make-records`, `pack-records` and `pick-eval` write an index with each file, into the
+folder `.bertkit-index` beside it. A file from elsewhere is scanned when it is first opened, and its
 index kept there, or in the user's cache folder where that folder takes no files. An index knows
 the size of its file and a digest of its first and last bytes; one made by scanning, which
 belongs to this copy of the file, also the time of its last change.
@@ -32,6 +32,7 @@ from bertkit.shared_cache import cache_folder, is_writable_folder, one_process_a
 
 FOLDER = ".bertkit-index"
 OFFSETS, ENDS = "offsets", "ends"
+INSTANCES = "instances"
 LENGTH, PREDICTIONS = "max_seq_length", "max_predictions_per_seq"
 # What a scan of a file gives: facts, and columns of numbers.
 Scanned = tuple[dict[str, Any], dict[str, np.ndarray]]

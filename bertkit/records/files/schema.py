@@ -26,6 +26,7 @@ DTYPES: dict[str, type[np.generic]] = {
 FEATURES = tuple(DTYPES)
 PER_TOKEN = FEATURES[:3]
 PER_PREDICTION = FEATURES[3:6]
+PAIRS = ("segment_ids", "next_sentence_labels")  # that records of masked LM alone lack
 
 
 def digest(records: Iterable[Features]) -> str:

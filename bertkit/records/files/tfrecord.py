@@ -21,6 +21,7 @@ from bertkit.codecs.protobuf import message_field, message_fields
 from bertkit.errors import DataError
 from bertkit.kernels import protobuf
 from bertkit.kernels.crc32c import masked_crc32c
+from bertkit.records.files.compressed_file import open_unpacked
 
 Feature = np.ndarray | list[bytes]
 
@@ -152,12 +153,15 @@ def write_records(path: str | os.PathLike[str], payloads: Iterable[bytes | memor
 def read_records(path: str | os.PathLike[str]) -> Iterator[bytes]:
     """The payloads of a local or remote TFRecord file, in order, both checksums checked.
 
+    A file that is compressed whole, with gzip or zlib, is unpacked on the way; byte offsets are
+    then those of its content.
+
     Raises:
         DataError: no such file; a cut-off record; a wrong checksum. Names the file, the
             record's number (from 0) and its byte offset.
     """
     offset = number = 0
-    with files.open_binary(os.fspath(path)) as stream:
+    with open_unpacked(path) as stream:
         while header := stream.read(12):
             if len(header) < 12:
                 raise damaged(path, number, offset, "the file ends inside the record's header")

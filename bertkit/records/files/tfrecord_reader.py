@@ -11,11 +11,13 @@ import numpy as np
 
 from bertkit import files
 from bertkit.errors import DataError
+from bertkit.records.files.compressed_file import unpacked
 from bertkit.records.files.index_file import RecordIndex
-from bertkit.records.files.instance import checked_indices
+from bertkit.records.files.instance import NO_LABEL, checked_indices
 from bertkit.records.files.kernels import parse
 from bertkit.records.files.record_index import OFFSETS, Scanned, open_index
-from bertkit.records.files.schema import FEATURES, PER_PREDICTION, PER_TOKEN
+from bertkit.records.files.record_values import checked
+from bertkit.records.files.schema import FEATURES, PAIRS, PER_PREDICTION, PER_TOKEN
 from bertkit.records.files.tfrecord import Feature, damaged, decode_example, read_records
 
 _PROBLEMS = {
@@ -49,8 +51,9 @@ class TfRecordFile:
 
     def __init__(self, path: str | os.PathLike[str], index: RecordIndex | None = None) -> None:
         self.path = os.fspath(path)
-        self._data = _map(self.path)
-        self.index = index or open_index(self.path, self._scan)
+        local = unpacked(self.path)
+        self._data = _map(local)
+        self.index = index or open_index(local, self._scan)
         self._offsets = self.index.columns[OFFSETS]
 
     def __len__(self) -> int:
@@ -100,6 +103,10 @@ class TfRecordFile:
             found[name] = values.view(np.float32) if floats else values
         return found
 
+    def place_of(self, number: int) -> str:
+        """File, number and byte of a record, for messages."""
+        return f"{self.path}: record {number} at byte {self._place(number)[0] - parse.HEADER}"
+
     def _places(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(starts, lengths) int64 of the payloads of records."""
         begins, ends = self._offsets.take(np.array((which, which + 1)))
@@ -127,13 +134,14 @@ class TfRecordFile:
         return {"records": len(offsets) - 1}, {OFFSETS: offsets}
 
 
-class RecordFile(TfRecordFile):
-    """A TFRecord file of pretraining instances.
+class SchemaFile(TfRecordFile):
+    """A TFRecord file of records with some of the seven features.
 
     Feature order, packed or unpacked numbers and additional features do not matter.
 
     Attributes:
         path: the file.
+        features: that its records must have.
         max_seq_length: L, from the first record; all others must agree.
         max_predictions_per_seq: P, likewise.
 
@@ -141,15 +149,51 @@ class RecordFile(TfRecordFile):
         DataError: as for TfRecordFile, or records of another kind.
     """
 
+    features: tuple[str, ...] = FEATURES
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
-        length, predictions = self._sizes()
+        first = decode_example(self.first_record())
+        missing = [name for name in self.features if name not in first]
+        if missing:
+            raise DataError(
+                f"{self.path}: not BERT pretraining records: no feature {', '.join(missing)}"
+                f" (found {', '.join(sorted(first)) or 'none'})",
+                "`bertkit make-records` writes records of the right kind",
+            )
+        length, predictions = len(first["input_ids"]), len(first["masked_lm_positions"])
         self.max_seq_length, self.max_predictions_per_seq = length, predictions
-        self._kinds = {
+        kinds = {
             **dict.fromkeys(PER_TOKEN, (length, False)),
             **{name: (predictions, name == "masked_lm_weights") for name in PER_PREDICTION},
             "next_sentence_labels": (1, False),
         }
+        self._kinds = {name: kinds[name] for name in self.features}
+        wrong = [
+            name for name, kind in kinds_of(first, self.features).items() if kind != kinds[name]
+        ]
+        if wrong:
+            raise DataError(
+                f"{self.path}: record 0 has {_sizes(first, self.features)}; {', '.join(wrong)}"
+                f" should be {', '.join(_kind(*kinds[name]) for name in wrong)}",
+                "tokens, masks and segments have one length, predictions another",
+            )
+
+    def _broken(self, number: int, state: int) -> DataError:
+        if state not in (parse.MISSING, parse.WRONG_SIZE):
+            return super()._broken(number, state)
+        start, length = self._place(number)
+        record = decode_example(self._data[start : start + length].tobytes())
+        expected = f"{self.max_seq_length} tokens and {self.max_predictions_per_seq} predictions"
+        return DataError(
+            f"{self.place_of(number)} is not of the same kind as the first ({expected}):"
+            f" {_sizes(record, sorted(record))}",
+            "all records of a file must have one shape: make the file again",
+        )
+
+
+class RecordFile(SchemaFile):
+    """A TFRecord file of pretraining instances."""
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """Decode records into new arrays, in the order of `indices`.
@@ -160,39 +204,39 @@ class RecordFile(TfRecordFile):
             int32[B] next_sentence_labels.
 
         Raises:
-            DataError: a damaged record, or one of another shape.
+            DataError: a damaged record, one of another shape, or with numbers that no
+                instance has, see `record_values`.
             IndexError: an index outside -len .. len - 1.
         """
         which = checked_indices(self.path, len(self), indices)
         batch = self.columns(which, self._kinds)
         batch["next_sentence_labels"] = batch["next_sentence_labels"].reshape(-1)
-        return batch
+        return checked(batch, lambda row: self.place_of(int(which[row])))
 
-    def _sizes(self) -> tuple[int, int]:
-        """(L, P) of the first record; refuses a file of another schema."""
-        found = decode_example(self.first_record())
-        missing = [name for name in FEATURES if name not in found]
-        if missing:
-            raise DataError(
-                f"{self.path}: not BERT pretraining records: no feature {', '.join(missing)}"
-                f" (found {', '.join(sorted(found)) or 'none'})",
-                "`bertkit make-records` writes records of the right kind",
-            )
-        return len(found["input_ids"]), len(found["masked_lm_positions"])
 
-    def _broken(self, number: int, state: int) -> DataError:
-        if state not in (parse.MISSING, parse.WRONG_SIZE):
-            return super()._broken(number, state)
-        start, length = self._place(number)
-        offset = start - parse.HEADER
-        record = decode_example(self._data[start : start + length].tobytes())
-        found = ", ".join(f"{name}[{len(record[name])}]" for name in sorted(record))
-        expected = f"{self.max_seq_length} tokens and {self.max_predictions_per_seq} predictions"
-        return DataError(
-            f"{self.path}: record {number} at byte {offset} is not of the same kind as the first"
-            f" ({expected}): {found}",
-            "all records of a file must have one shape: make the file again",
-        )
+class MaskedOnlyFile(SchemaFile):
+    """A TFRecord file of masked LM records without pairs; see `instance.RecordReader`."""
+
+    features = tuple(name for name in FEATURES if name not in PAIRS)
+
+    def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+        """Records as the seven features; see `RecordFile.batch`."""
+        which = checked_indices(self.path, len(self), indices)
+        batch = self.columns(which, self._kinds)
+        batch["segment_ids"] = np.zeros_like(batch["input_ids"])
+        batch["next_sentence_labels"] = np.full(len(which), NO_LABEL, np.int32)
+        return checked(batch, lambda row: self.place_of(int(which[row])))
+
+
+def _sizes(record: Mapping[str, Feature], names: Collection[str]) -> str:
+    kinds = kinds_of(record, names)
+    return ", ".join(
+        f"{name}[{size}]{' of floats' * floats}" for name, (size, floats) in kinds.items()
+    )
+
+
+def _kind(size: int, floats: bool) -> str:
+    return f"{size} {'floats' if floats else 'whole numbers'}"
 
 
 def kinds_of(record: Mapping[str, Feature], names: Collection[str]) -> dict[str, tuple[int, bool]]:
@@ -222,12 +266,12 @@ def frame_offsets(path: str) -> np.ndarray:
     Raises:
         DataError: no such file, empty, or damaged.
     """
-    return _frame_offsets(path, _map(path))
+    return _frame_offsets(path, _map(unpacked(path)))
 
 
 def checksums_digest(path: str) -> str:
     """SHA-256 (hex) over the stored checksums of all records, see `WrittenExamples.crc_sha256`."""
-    data = _map(path)
+    data = _map(unpacked(path))
     # A frame ends with the checksum of its data.
     ends = _frame_offsets(path, data)[1:]
     places = ends[:, None] + np.arange(-4, 0)

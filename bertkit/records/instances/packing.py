@@ -8,6 +8,7 @@ fullest kind of pack that has room.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
@@ -22,11 +23,11 @@ from bertkit.records.instances.pairs import PairPlan
 Class = tuple[int, int]  # (tokens, predictions) of interchangeable sequences
 
 
-class Packs:
-    """The instances of a plan as packs.
+class PackTable(ABC):
+    """Packs as rows of features; a subclass knows what the instances are made of.
 
     Args:
-        plan: the instances.
+        packs: int64[packs, sequences], see `plan_packs`.
         packing: `graphcore` or `habana`.
         shape: sizes.
 
@@ -34,11 +35,8 @@ class Packs:
         columns: features by name → (values per pack, floats or not).
     """
 
-    def __init__(self, plan: PairPlan, packing: str, shape: PackShape) -> None:
-        self._plan = plan
-        pairs = plan.instances.pairs[plan.order]
-        tokens = pairs["first_length"].astype(np.int64) + pairs["second_length"] + 3
-        self._packs = plan_packs(tokens, pairs["masked"].astype(np.int64), shape)
+    def __init__(self, packs: np.ndarray, packing: str, shape: PackShape) -> None:
+        self._packs = packs
         self.columns = {
             name: (getattr(shape, size), dtype is np.float32)
             for name, (size, dtype) in sorted(FEATURES[packing].items())
@@ -75,11 +73,35 @@ class Packs:
             IndexError: an index out of range.
         """
         which = checked_indices("packs", len(self), indices)
-        plan = self._plan
         table = np.zeros((len(which), self._width), np.int32)
-        ids = np.zeros(plan.max_seq_length, plan.text.tokens.dtype)
-        pack_rows.fill_packs(plan.for_kernels(), self._packs[which], self._columns, ids, table)
+        self._fill(self._packs[which], table)
         return table
+
+    @abstractmethod
+    def _fill(self, packs: np.ndarray, table: np.ndarray) -> None:
+        """Write some packs to the rows of a table of zeros."""
+
+
+class Packs(PackTable):
+    """The instances of a plan as packs.
+
+    Args:
+        plan: the instances.
+        packing: `graphcore` or `habana`.
+        shape: sizes.
+    """
+
+    def __init__(self, plan: PairPlan, packing: str, shape: PackShape) -> None:
+        self._plan = plan
+        pairs = plan.instances.pairs[plan.order]
+        tokens = pairs["first_length"].astype(np.int64) + pairs["second_length"] + 3
+        packs = plan_packs(tokens, pairs["masked"].astype(np.int64), shape)
+        super().__init__(packs, packing, shape)
+
+    def _fill(self, packs: np.ndarray, table: np.ndarray) -> None:
+        plan = self._plan
+        ids = np.zeros(plan.max_seq_length, plan.text.tokens.dtype)
+        pack_rows.fill_packs(plan.for_kernels(), packs, self._columns, ids, table)
 
 
 # Field of `pack_rows.PackColumns` → the feature it is the first column of, where there is one.

@@ -12,6 +12,7 @@ from typing import Any
 
 from bertkit import files, log
 from bertkit.errors import DataError
+from bertkit.input_files import expand_inputs
 from bertkit.manifest import Manifest, manifest_path, read_manifest
 from bertkit.records import styles
 from bertkit.records.files.external_records import ExternalFile
@@ -144,7 +145,7 @@ def record_files(paths: Sequence[str]) -> list[str]:
     found: list[str] = []
     for path in paths:
         if not os.path.isdir(path):
-            found += files.expand_inputs([path])
+            found += expand_inputs([path])
         elif (Path(path) / METRICS).is_file():
             continue
         else:
@@ -206,7 +207,7 @@ def _overview(
             "of them",
             f"{found.masked:.1%} [MASK], {found.kept:.1%} shown, {found.replaced:.1%} replaced",
         ),
-        ("random next", f"{found.random_next:.1%}"),
+        ("random next", f"{found.random_next:.1%}" if found.pairs else "the records have no pairs"),
     ]
     if packs:
         beside = f", {stated:.4g} in the file beside the folder" if stated else ""

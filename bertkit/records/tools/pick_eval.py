@@ -18,7 +18,7 @@ from bertkit.manifest import Manifest, describe_inputs, require_complete, workin
 from bertkit.records.files.external_records import ExternalFile, decode_external
 from bertkit.records.files.find import find_record_files
 from bertkit.records.files.instance import NO_LABEL, RecordReader, instances_of, to_batch
-from bertkit.records.files.open import MaskedOnlyFile, open_any_records, open_records
+from bertkit.records.files.open import open_any_records, open_records
 from bertkit.records.files.record_index import OFFSETS, write_own_index
 from bertkit.records.files.schema import DTYPES, digest
 from bertkit.records.files.sequence_example import TokenFile
@@ -29,7 +29,7 @@ from bertkit.records.files.tfrecord import (
     read_records,
     write_records,
 )
-from bertkit.records.files.tfrecord_reader import RecordFile, frame_offsets
+from bertkit.records.files.tfrecord_reader import MaskedOnlyFile, RecordFile, frame_offsets
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records, require_same
 
 NAME = "eval.tfrecord"
@@ -75,8 +75,8 @@ def pick_eval(
         DataError: no records, records with and without pairs, or a broken file.
     """
     started = time.perf_counter()
-    tokenizer = _tokenizer_of(inputs)
-    names = find_record_files(inputs)
+    tokenizer = tokenizer_of(inputs)
+    names = find_record_files(inputs, leave_out=[output])
     sources = [_open(name) for name in names]
     payloads = _way(sources)
     ends = list(itertools.accumulate(len(source) for source in sources))
@@ -147,6 +147,8 @@ def _way(sources: Sequence[RecordReader | ExternalFile]) -> Payloads:
         log.logger.info("the records have other features than BERT's; they are copied as they are")
     elif ExternalFile in kinds:
         raise DataError("some records have BERT's features and others do not", "pick from one kind")
+    if kinds in ({RecordFile}, {MaskedOnlyFile}):
+        _require_one_shape(sources)
     if kinds in ({RecordFile}, {MaskedOnlyFile}, {ExternalFile}):
         return _copies
     if MaskedOnlyFile in kinds:
@@ -160,7 +162,7 @@ def _meanings(path: Path, external: bool) -> Iterator[dict[str, Feature]]:
         yield decode_external(payload).flat() if external else decode_example(payload)
 
 
-def _tokenizer_of(inputs: Sequence[str]) -> dict[str, Any]:
+def tokenizer_of(inputs: Sequence[str]) -> dict[str, Any]:
     """What the records' manifests say of their tokens, so that the set still tells it.
 
     Raises:
@@ -191,8 +193,35 @@ def _picked(ends: list[int], count: int) -> Iterator[tuple[int, int]]:
 
 
 def _copies(sources: Sequence[Any], picked: Iterable[tuple[int, int]]) -> Iterator[bytes]:
-    """TFRecords as they are."""
-    return (sources[which].record(number) for which, number in picked)
+    """TFRecords as they are, once their numbers have been looked at.
+
+    Raises:
+        DataError: a record that training would refuse.
+    """
+    for which, places in itertools.groupby(picked, operator.itemgetter(0)):
+        source, numbers = sources[which], [number for _, number in places]
+        for start in range(0, len(numbers), _BLOCK):
+            block = numbers[start : start + _BLOCK]
+            if not isinstance(source, ExternalFile):
+                source.batch(block)
+            yield from map(source.record, block)
+
+
+def _require_one_shape(sources: Sequence[Any]) -> None:
+    """Refuse records of two widths in one set, which no program reads.
+
+    Raises:
+        DataError: names two files.
+    """
+    first = sources[0]
+    for other in sources:
+        sizes = [(one.max_seq_length, one.max_predictions_per_seq) for one in (first, other)]
+        if sizes[0] != sizes[1]:
+            raise DataError(
+                f"records of different shapes: {first.path} has {sizes[0][0]} tokens and"
+                f" {sizes[0][1]} predictions, {other.path} {sizes[1][0]} and {sizes[1][1]}",
+                "pick from files of one make-records run",
+            )
 
 
 def _encoded(sources: Sequence[RecordReader], picked: Iterable[tuple[int, int]]) -> Iterator[bytes]:

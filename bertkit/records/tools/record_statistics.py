@@ -24,6 +24,7 @@ class RecordStatistics:
         fill: share of the token slots that hold real tokens, 0 to 1.
         full: share of the records without any padding.
         mean_predictions: predicted tokens per record.
+        pairs: share of the records that have a pair of segments and its label.
         random_next: share of the pairs whose B comes from elsewhere; 0 where there are none.
         mask_id: id that most predicted positions show, which is [MASK].
         masked, kept, replaced: shares of the predicted positions that show [MASK], their
@@ -40,6 +41,7 @@ class RecordStatistics:
     fill: float
     full: float
     mean_predictions: float
+    pairs: float
     random_next: float
     mask_id: int
     masked: float
@@ -102,6 +104,7 @@ def _summary(
         fill=round(float(lengths.mean()) / size, 4),
         full=round(float((lengths == size).mean()), 4),
         mean_predictions=round(len(shown) / len(lengths), 2),
+        pairs=_share(random_next >= 0),
         random_next=_share(random_next[random_next >= 0] == 1),
         mask_id=mask_id,
         masked=_share(masked),

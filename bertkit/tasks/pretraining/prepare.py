@@ -112,7 +112,9 @@ def prepare(
         config = rows_for_start(config, origins, start.shape.vocab_size)
     config = shaped(config, origins, start)
     config, source = _open_source(config, dry_run)
-    eval_source = RecordSource(config.eval_input) if config.eval_input else None
+    eval_source = None
+    if config.eval_input:
+        eval_source = RecordSource(config.eval_input, leave_out=[config.output])
     sources: list[SampleSource] = [source, eval_source] if eval_source else [source]
     rows = require_known_words(config, start, sources)
     if start:  # the checkpoint decides how many rows there are
@@ -228,14 +230,21 @@ def _open_source(config: PretrainConfig, dry_run: bool) -> tuple[PretrainConfig,
         if config.mask == "dynamic" and config.vocab:
             vocab = load_vocab(find_vocab(config.vocab), config.records.duplicates)
             unmasked = UnmaskedRules(vocab, config.records.masked_lm_prob)
-        return config, RecordSource(config.input, unmasked)
+        return config, RecordSource(config.input, unmasked, leave_out=[config.output])
     from bertkit.data.text_source import TextSource  # loads the record kernels
 
     assert config.vocab is not None
     cache = config.text_cache or str(Path(config.output) / "text-cache")
     place = None if dry_run else cache
     rules = treated_as_before(config, config.vocab)
-    source = TextSource(config.text, rules, config.vocab, place, config.new_pairs)
+    source = TextSource(
+        config.text,
+        rules,
+        config.vocab,
+        place,
+        new_pairs=config.new_pairs,
+        leave_out=[config.output, cache],
+    )
     return replace(config, records=source.config), source
 
 

@@ -18,8 +18,9 @@ import numpy as np
 from bertkit.errors import DataError
 from bertkit.tokenization.kernels.characters import CharacterTable, byte_classes
 from bertkit.tokenization.normalisation import Normalisation
+from bertkit.tokenization.text_encoding import not_utf8
 from bertkit.tokenization.training.kernels import word_counts as kernels
-from bertkit.tokenization.vocabulary import UNK, Vocab, not_utf8
+from bertkit.tokenization.vocabulary import UNK, Vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 
 # Beyond so many different words the rarest are dropped, down to half as many.
@@ -352,7 +353,7 @@ def _refused(buffer: bytearray, at: int, end: int, place: tuple[str, int | None,
         if line is None:  # of a span: the lines before it were not counted
             line = 1 + _lines_before(name, offset)
         line += buffer.count(b"\n", 0, byte)
-        return not_utf8(name, line, offset + byte, buffer[byte])
+        return not_utf8(name, line, offset + byte, bytes(buffer[at:end]), offset + at)
     raise AssertionError("the kernel refused valid UTF-8")
 
 

@@ -68,7 +68,12 @@ FORM = replace(LARGE, layers_per_ipu=[], pipeline_stages=STAGES, device_mapping=
         (replace(LARGE, compile_only=True), {"training": False}, "trains nothing"),
         (LARGE, {"max_grad_norm": 1.0}, "LAMB cannot clip gradients; set it to 0"),
         (LARGE, {"max_grad_norm": 1.0, "spec": OptimizerSpec("adamw")}, None),
-        (LARGE, {"clip": "before"}, "--clip after"),
+        (
+            LARGE,
+            {"clip": "before", "max_grad_norm": 1.0, "spec": OptimizerSpec("adamw")},
+            "--clip after",
+        ),
+        (LARGE, {"clip": "before"}, None),  # nothing is clipped
         (LARGE, {"precision": "bf16"}, "--precision bf16 does not work on ipu; use fp32 or fp16"),
         (replace(LARGE, automatic_loss_scaling=True), {"precision": "fp32"}, "needs --precision"),
         (replace(LARGE, accumulation="fp32"), {"loss_scale": 0.0}, "give a constant --loss-scale"),

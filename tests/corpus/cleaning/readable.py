@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import unicodedata
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
+
+from bertkit.corpus.cleaning.config import CleanConfig
 
 UNSPACED = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 
@@ -94,3 +97,12 @@ def write(path: Path, documents: Sequence[Sequence[str]]) -> Path:
 def read(path: Path) -> list[list[str]]:
     """The documents of a sentence file."""
     return [part.split("\n") for part in path.read_text("utf-8").strip("\n").split("\n\n") if part]
+
+
+# Nothing is dropped for its own sake.
+PLAIN = CleanConfig(min_words=0, max_wordless=1.0, max_words_per_character=9.0)
+
+
+def plain(*drop: str, **settings: object) -> CleanConfig:
+    """Settings that drop this and judge documents by nothing else."""
+    return dataclasses.replace(PLAIN, drop=list(drop), **settings)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bertkit.corpus.document import Found
+from bertkit.corpus.document import Found, Noticed
 from bertkit.corpus.forms.form import Form, ReadOptions
 
 
 def read(form: Form, path: str | Path, max_bytes: int = 64_000_000, **more) -> list[Found]:
-    """The documents of a file; `more` are further `ReadOptions`."""
-    return list(form.documents(str(path), ReadOptions(max_bytes=max_bytes, **more)))
+    """The documents of a file, without what is only noticed; `more` are further `ReadOptions`."""
+    found = form.documents(str(path), ReadOptions(max_bytes=max_bytes, **more))
+    return [item for item in found if not isinstance(item, Noticed)]
 
 
 def write(folder: Path, name: str, blob: bytes) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from bertkit.corpus.document import RawDocument, Rejected
-from bertkit.corpus.forms.jsonl import FORM, begins_with_object
+from bertkit.corpus.forms.jsonl import FORM
 from corpus.forms.reading import read, write
 
 
@@ -32,6 +32,6 @@ def test_json_lines_good_and_bad(tmp_path):
 
 
 def test_a_first_line_that_is_an_object():
-    assert begins_with_object(b' {"text": "x"}\n')
+    assert FORM.signature(b' {"text": "x"}\n')
     for line in (b"{broken\n", b"[1]\n", b"5\n", b"", b"{" * 100_000):
-        assert not begins_with_object(line)
+        assert not FORM.signature(line)

@@ -94,4 +94,9 @@ def test_table_is_shown_in_the_help(bertkit):
         "tar",
         "pubmed",
         "pmc",
+        "json",
+        "parquet",
+        "arrow",
+        "csv",
+        "warc",
     ]

@@ -1,16 +1,10 @@
 from __future__ import annotations
 
 from bertkit.corpus.document import RawDocument
-from bertkit.corpus.forms.tar import FORM, is_tar
+from bertkit.corpus.forms.tar import FORM
 from corpus.forms.reading import read, write
 
-from .test_tar_members import tar_of
-
-
-def test_magic():
-    assert is_tar(tar_of({"a": b"b"})[:512])
-    assert not is_tar(b"x" * 512)
-    assert not is_tar(b"")
+from .archives.test_tar_members import tar_of
 
 
 def test_row_reads_the_members(tmp_path):

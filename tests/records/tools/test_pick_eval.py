@@ -12,6 +12,7 @@ from bertkit.errors import DataError
 from bertkit.manifest import Manifest, begin, read_manifest
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.external_records import decode_external
+from bertkit.records.files.find import find_record_files
 from bertkit.records.files.instance import instances_of
 from bertkit.records.files.jsonl import encode_line
 from bertkit.records.files.open import open_records
@@ -155,7 +156,7 @@ def test_every_format_can_be_picked_from(shared, tmp_path, name):
     text = str(shared / "data" / "tfrecord_samples" / "graphcore" / "sample_text.txt")
     config = RecordsConfig(short_seq_prob=0.5, dupe_factor=3, tokenizer="google", **FORMATS[name])
     make_records(config, [text], tmp_path / "records", "bertkit-uncased-8k")
-    (path,) = (p for p in (tmp_path / "records").iterdir() if p.stem == "sample_text")
+    (path,) = find_record_files([tmp_path / "records"])
     result = pick_eval([str(tmp_path / "records")], tmp_path / "out", 11)
     source, picked = open_records(path), RecordFile(tmp_path / "out" / NAME)
     assert (result.available, result.records) == (len(source), len(picked)) == (len(source), 11)

@@ -1,9 +1,15 @@
 """Reads MediaWiki XML dumps, such as those of Wikipedia.
 
 dump               pages cut out of the file, and which of them are articles
+site               what its head says of the wiki: language, names of namespaces
 wikitext           a page's wikitext as plain text, in one pass
 wikitext_rules     what becomes of templates, links and elements
+templates/         tables of templates that stand for words, by language
+parser_functions   {{#if:}} and its like
+variants           -{ }- of wikis that are written in several scripts
 wikitext_fallback  the few pages whose markers do not match
+prose              the last touch, when the markup is gone
+enterprise         HTML dumps of Wikimedia Enterprise, and html_text, their text
 """
 
 from __future__ import annotations
@@ -31,7 +37,7 @@ def read_mediawiki(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
     """The pages of a dump; see `dump.read_pages`."""
     from bertkit.corpus.forms.mediawiki.dump import read_pages
 
-    return read_pages(file, options.max_bytes, options.span, options.namespaces)
+    return read_pages(file, options)
 
 
 def spans_of(path: str, size: int) -> list[Span]:

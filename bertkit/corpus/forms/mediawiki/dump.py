@@ -20,20 +20,19 @@ from dataclasses import dataclass
 from typing import IO
 
 from bertkit.codecs.packed_stream import PIECE, decompression_errors, refuse_bomb
-from bertkit.corpus.document import Found, RawDocument, Rejected, Skipped, Unparsed
-from bertkit.corpus.forms.form import Span
+from bertkit.corpus.document import Found, Noticed, RawDocument, Rejected, Skipped, Unparsed
+from bertkit.corpus.forms.form import ReadOptions, Span
 from bertkit.corpus.forms.mediawiki import UTF16
+from bertkit.corpus.forms.mediawiki.site import Site, is_redirect, site_of
 from bertkit.corpus.forms.mediawiki.wikitext import plain_text
 from bertkit.corpus.forms.mediawiki.wikitext_fallback import parser
-from bertkit.corpus.forms.mediawiki.wikitext_rules import Site
 from bertkit.corpus.forms.xml.elements import elements
+from bertkit.corpus.noticed import UNKNOWN_TEMPLATE, WIKI
 from bertkit.corpus.raw_file import RawFile
 from bertkit.files import open_binary
 
 # A stream of bzip2 begins with its level and the digits of pi.
 _STREAM = re.compile(rb"BZh[1-9]1AY&SY")
-_REDIRECT = re.compile(r"\s*#[^\W\d_]+\s*:?\s*\[\[")
-_NAMESPACE = re.compile(rb'<namespace key="(?:-2|6|14)"[^>]*>([^<]+)<')
 _HEAD = 1 << 16
 _PASS = "surrogatepass"
 
@@ -65,36 +64,31 @@ class Page(Unparsed):
         """Bytes of its XML."""
         return len(self.blob or b"")
 
-    def documents(self) -> tuple[Found]:
+    def documents(self) -> Sequence[Found]:
         """The page as plain text.
 
         Returns:
             `RawDocument` for an article, with paragraphs between blank lines; `Skipped` for
             a redirect, a page of another namespace or one that is not wikitext; `Rejected`
-            for a page that is too large, not UTF-8, not XML, or never closed.
+            for a page that is too large, not UTF-8, not XML, or never closed. After an
+            article, its templates that nothing is known of, as far as they stand within a
+            sentence.
         """
         if self.blob is None:
             reason = "too large (--max-document-megabytes), or never closed"
             return (Rejected(self.place, reason),)
         try:
-            return (_document(self.place, self.blob, self.dump),)
+            return _document(self.place, self.blob, self.dump)
         except (ElementTree.ParseError, ValueError, RecursionError) as error:
             return (Rejected(self.place, f"not well-formed: {error}"),)
 
 
-def read_pages(
-    file: str | RawFile,
-    max_bytes: int,
-    span: Span | None = None,
-    namespaces: Sequence[int] = (0,),
-) -> Iterator[Page]:
-    """The pages of a dump.
+def read_pages(file: str | RawFile, options: ReadOptions) -> Iterator[Page | Noticed]:
+    """The pages of a dump, after the name of its wiki, if it says that.
 
     Args:
         file: .xml, also compressed.
-        max_bytes: a page whose XML has more is rejected.
-        span: (start, stop) of `spans_of`; None for the whole file.
-        namespaces: numbers of those whose pages are taken.
+        options: how large a page may be, which span to read, which pages to take.
 
     Raises:
         DataError: the file cannot be read, or its compression is damaged.
@@ -102,9 +96,13 @@ def read_pages(
     """
     parser()
     raw = RawFile.of(file)
-    dump = Dump(_site(raw), frozenset(map(str, namespaces)))
+    site = _site(raw, options.variant, options.unknown_templates)
+    if site.name:
+        yield Noticed(WIKI, site.name)
+    dump = Dump(site, frozenset(map(str, options.namespaces)))
+    span = options.span
     within = f" from byte {span[0]}" if span else ""
-    for number, blob in enumerate(_pages(raw, max_bytes, span), start=1):
+    for number, blob in enumerate(_pages(raw, options.max_bytes, span), start=1):
         yield Page(f"{file}, page {number}{within}", blob, dump)
 
 
@@ -143,12 +141,11 @@ def _spans_between(starts: Sequence[int], size: int, total: int) -> list[Span]:
     return list(zip(ends, [*ends[1:], total], strict=True))
 
 
-def _site(file: RawFile) -> Site:
-    """The names that the head of the dump gives to its namespaces."""
+def _site(file: RawFile, variant: str = "", unknown: str = "drop") -> Site:
+    """The wiki, by the head of its dump."""
     head = file.head(_HEAD, b"</namespaces>")
-    if coding := UTF16.get(head[:2]):
-        head = head.decode(coding, "ignore").encode()
-    return Site.with_names([name.decode("utf-8", "replace") for name in _NAMESPACE.findall(head)])
+    text = head.decode(UTF16.get(head[:2], "utf-8"), "replace")
+    return site_of(text, variant, unknown)
 
 
 @contextlib.contextmanager
@@ -220,23 +217,24 @@ def _pages(file: RawFile, max_bytes: int, span: Span | None) -> Iterator[bytes |
     return elements(_blocks(file, span), ("page",), max_bytes, stop)
 
 
-def _document(place: str, page: bytes, dump: Dump) -> RawDocument | Rejected | Skipped:
+def _document(place: str, page: bytes, dump: Dump) -> Sequence[Found]:
     # No DOCTYPE can stand inside a page, so no entity is ever defined.
     root = ElementTree.fromstring(page)
     if root.find("redirect") is not None:
-        return Skipped("redirect")
+        return (Skipped("redirect"),)
     if (root.findtext("ns") or "0").strip() not in dump.wanted:
-        return Skipped("other namespace")
+        return (Skipped("other namespace"),)
     revisions = root.findall("revision")
     if not revisions:
-        return Rejected(place, "a page without a revision")
+        return (Rejected(place, "a page without a revision"),)
     text = revisions[-1].findtext("text") or ""
-    if _REDIRECT.match(text):
-        return Skipped("redirect")
+    if is_redirect(text):
+        return (Skipped("redirect"),)
     if (revisions[-1].findtext("model") or "wikitext").strip() != "wikitext":
-        return Skipped("not wikitext")
+        return (Skipped("not wikitext"),)
     title = root.findtext("title") or ""
     name = (root.findtext("id") or "").strip()
-    return RawDocument(
-        f"{name} ({title})" if name else place, title, plain_text(text, title, dump.site)
-    )
+    unknown: list[tuple[str, str]] = []
+    plain = plain_text(text, title, dump.site, unknown)
+    article = RawDocument(f"{name} ({title})" if name else place, title, plain)
+    return (article, *(Noticed(UNKNOWN_TEMPLATE, *found) for found in unknown))

@@ -11,13 +11,10 @@ import html
 import re
 
 from bertkit.corpus.forms.mediawiki import wikitext_rules
-from bertkit.corpus.forms.mediawiki.wikitext_rules import (
-    DROPPED_TAGS,
-    LINK_END,
-    LINK_START,
-    PLAIN_TAGS,
-    Site,
-)
+from bertkit.corpus.forms.mediawiki.prose import LINK_END, LINK_START, says_something, tidy
+from bertkit.corpus.forms.mediawiki.site import Site
+from bertkit.corpus.forms.mediawiki.variants import with_one_variant
+from bertkit.corpus.forms.mediawiki.wikitext_rules import DROPPED_TAGS, PLAIN_TAGS
 
 # Deeper nesting is no article; the bound keeps the pass linear.
 DEPTH = 60
@@ -28,6 +25,9 @@ TOLERANT_SIZE = 300_000
 _SIMPLE_LINK = re.compile(r"\[\[(?:[^\[\]{}|\n:#]*\|)?([^\[\]{}|\n:#]+)\]\]")
 _MARKERS = re.compile(r"(\{\{|\}\}|\[\[|\]\]|\{\||\|\}(?!\}))")
 _OPENING = {"{{": "}}", "[[": "]]", "{|": "|}"}
+# So many characters around a template are looked at and shown.
+_AROUND = 40
+_LETTER = re.compile(r"[^\W\d_]")
 _DOUBLE = re.compile(r"\{\{|\}\}|\[\[|\]\]")
 _ELEMENTS = re.compile(
     r"<(/?)(" + "|".join((*DROPPED_TAGS, "nowiki")) + r")(?![\w-])([^<>]*)>", re.IGNORECASE
@@ -40,28 +40,23 @@ _EXTERNAL = re.compile(r"\[((?:https?:|ftp:|mailto:)?//?[^\s\[\]]*(?: [^\[\]\n]*
 _SWITCHES = re.compile(r"__[A-Z]{3,}__")
 _QUOTES = re.compile(r"''+")
 _HEADING = re.compile(r"={1,6}[^\n]*?={1,6}\s*")
-_LINKED = re.compile(f"{LINK_START}[^{LINK_END}]*{LINK_END}")
-_WORD = re.compile(r"[^\W_]{2}")
-# Bounded, so that a long run of commas or spaces costs no more than its length.
-_EMPTY = r" {0,2}(?:(?:or|and)? ?[,;:/–-] ?){0,4}[)）]"
-_EMPTY_BRACKETS, _EMPTY_ROUND = re.compile(rf"[(（]{_EMPTY}"), re.compile(rf"\({_EMPTY}")
-_START = r" ?(?:[,;:] ?){1,4}"
-_BRACKET_START, _ROUND_START = re.compile(rf"([(（]){_START}"), re.compile(rf"(\(){_START}")
-_BRACKET_END = re.compile(r"[,;:](?: ?[,;:]){0,3} ?([)）])")
-# Whether there is such an end, asked from its last character, which is rarer.
-_ROUND_END = re.compile(r"\)(?:(?<=[,;:]\))|(?<=[,;:] \)))")
-_SPACE_BEFORE = re.compile(r" ([,.;:)])(?=\s|$)", re.MULTILINE)
-_BLANK_LINES = re.compile(r"\n{3,}")
 _PROTECTED = str.maketrans({c: f"&#{ord(c)};" for c in "[]{}|<>='*#:;_!"})
 
 
-def plain_text(text: str, title: str = "", site: Site | None = None) -> str:
+def plain_text(
+    text: str,
+    title: str = "",
+    site: Site | None = None,
+    unknown: list[tuple[str, str]] | None = None,
+) -> str:
     """The prose of a page.
 
     Args:
         text: wikitext.
         title: of the page, for PAGENAME.
-        site: names of the wiki's namespaces.
+        site: the wiki; without it the usual names are taken.
+        unknown: takes up (name, words around it) of each template within a sentence that
+            nothing is known of.
 
     Returns:
         Paragraphs separated by blank lines, each list item one paragraph; no headings.
@@ -71,7 +66,8 @@ def plain_text(text: str, title: str = "", site: Site | None = None) -> str:
     """
     site = site or Site()
     bare = _without_elements(_without_comments(text))
-    flat, slips = _flattened(bare, title, site)
+    bare = with_one_variant(bare, site.variants)
+    flat, slips = _flattened(bare, title, site, [] if unknown is None else unknown)
     if 0 < slips <= SLIPS and len(bare) <= TOLERANT_SIZE:
         from bertkit.corpus.forms.mediawiki.wikitext_fallback import flatten
 
@@ -127,11 +123,14 @@ def _without_elements(text: str) -> str:
     return "".join(out)
 
 
-def _flattened(text: str, title: str, site: Site) -> tuple[str, int]:
+def _flattened(
+    text: str, title: str, site: Site, unknown: list[tuple[str, str]]
+) -> tuple[str, int]:
     """Text without templates, links and tables, and how many markers did not match."""
     text = _with_simple_links(text)
     out: list[str] = []
-    stack: list[tuple[str, int]] = []
+    # Of each open marker its end, where it begins in `out`, and where in the text.
+    stack: list[tuple[str, int, int]] = []
     place = slips = 0
     # Text and markers in turn, text first and last.
     pieces = _MARKERS.split(text)
@@ -142,13 +141,16 @@ def _flattened(text: str, title: str, site: Site) -> tuple[str, int]:
             out.append(kind)
         elif kind in _OPENING:
             if len(stack) < DEPTH:
-                stack.append((_OPENING[kind], len(out)))
+                stack.append((_OPENING[kind], len(out), place))
                 out.append("\n" if kind == "{|" else "")
             else:
                 slips += 1
         elif stack and stack[-1][0] == kind:
-            _, start = stack.pop()
-            out[start:] = [_rendered(kind, "".join(out[start:]), title, site)]
+            _, start, begin = stack.pop()
+            shown = _rendered(kind, "".join(out[start:]), title, site)
+            if shown is None:
+                shown = _of_unknown(text, begin, place, site, [] if stack else unknown)
+            out[start:] = [shown]
         else:
             slips += 1
             level = next((i for i in range(len(stack) - 1, -1, -1) if stack[i][0] == kind), -1)
@@ -156,9 +158,48 @@ def _flattened(text: str, title: str, site: Site) -> tuple[str, int]:
             if level >= 0 and kind != "]]":
                 start = stack[level][1]
                 del stack[level:]
-                out[start:] = [_rendered(kind, "".join(out[start:]), title, site)]
+                out[start:] = [_rendered(kind, "".join(out[start:]), title, site) or ""]
     out.append(pieces[-1])
     return "".join(out), slips + len(stack)
+
+
+def _of_unknown(text: str, begin: int, end: int, site: Site, unknown: list[tuple[str, str]]) -> str:
+    """What a template leaves that nothing is known of; within a sentence it is noted.
+
+    Args:
+        text: that it stands in.
+        begin: where what it holds begins.
+        end: where it ends.
+        site: the wiki.
+        unknown: takes up its name and the words around it.
+    """
+    content = text[begin : end - 2]
+    if "\n" in content or not _within_sentence(text, begin - 2, end):
+        return ""
+    name, _, rest = content.partition("|")
+    before = text[max(0, begin - 2 - _AROUND) : begin - 2].rpartition("\n")[2]
+    after = text[end : end + _AROUND].partition("\n")[0]
+    example = f"{before}{{{{{content[:_AROUND]}}}}}{after}"
+    unknown.append((name.strip(), example.replace(LINK_START, "").replace(LINK_END, "")))
+    if site.unknown == "last":
+        return wikitext_rules.last_argument(_DOUBLE.sub("", rest).split("|"))
+    return ""
+
+
+def _within_sentence(text: str, begin: int, end: int) -> bool:
+    """True if words stand before and after a place on its line: no note or box, by its look.
+
+    A note stands at the end of a word or a sentence, without a space; but for scripts
+    without spaces.
+    """
+    before = text[max(0, begin - _AROUND) : begin].rpartition("\n")[2].rstrip("'")
+    words = before.rstrip()
+    if not words or words[0] in "|!{" or words[-1] in ".!?。！？":
+        return False
+    if words == before and not (ord(words[-1]) > 0x2E7F or words[-1] in '([„“"«’-–/=≈~±$€£'):
+        return False
+    after = text[end : end + _AROUND].partition("\n")[0].strip()
+    return bool(after) and _LETTER.search(before) is not None
 
 
 def _with_simple_links(text: str) -> str:
@@ -182,14 +223,11 @@ def _begins_line(text: str, place: int, kind: str) -> bool:
     )
 
 
-def _rendered(kind: str, content: str, title: str, site: Site) -> str:
+def _rendered(kind: str, content: str, title: str, site: Site) -> str | None:
+    """The text of a template, link or table; None for an unknown template."""
     if kind == "}}":
-        name, _, parts = content.partition("|")
-        # Most templates are dropped: their arguments need not be looked at.
-        if not wikitext_rules.has_words(name):
-            return ""
-        arguments = wikitext_rules.positional(parts.split("|")) if "|" in content else []
-        return wikitext_rules.template(name, arguments, title)
+        name, bar, parts = content.partition("|")
+        return wikitext_rules.template(name, parts.split("|") if bar else [], title, site)
     if kind == "]]":
         target, bar, text = content.partition("|")
         return wikitext_rules.link(target, text if bar else None, site)
@@ -213,14 +251,14 @@ def _paragraphs(text: str) -> str:
             pass
         elif first in "*#:;":
             item = line.lstrip("*#:; \t")
-            if not _says_something(item):
+            if not says_something(item):
                 continue
         elif not (
             first in "|!}"
             or line.startswith(("{|", "----"))
             or (first == "=" and _HEADING.fullmatch(line))
         ):
-            if LINK_START not in line or _says_something(line):
+            if LINK_START not in line or says_something(line):
                 out.append(line)
                 blank = False
             continue
@@ -230,47 +268,9 @@ def _paragraphs(text: str) -> str:
         if item:
             out += [item, ""]
         blank = True
-    return _tidy("\n".join(out))
+    prose = "\n".join(out)
+    return tidy(html.unescape(prose) if "&" in prose else prose)
 
 
 def _without_tags(text: str) -> str:
     return _TAGS.sub("", _BREAKS.sub("\n", text)) if "<" in text else text
-
-
-def _says_something(line: str) -> bool:
-    """True if there are words beside the links of a line."""
-    start = line.find(LINK_START)
-    if start < 0:
-        return _WORD.search(line) is not None
-    # Nearly always the first words tell.
-    return (_WORD.search(line, 0, start) or _WORD.search(_LINKED.sub("", line))) is not None
-
-
-def _tidy(text: str) -> str:
-    """Entities as characters, and no traces of what was dropped within brackets."""
-    text = text.replace(LINK_START, "").replace(LINK_END, "")
-    if "&" in text:
-        text = html.unescape(text)
-    text = _without_empty_brackets(text)
-    text = text.replace("\t", " ")
-    # Faster than an expression that looks at every space.
-    while "  " in text:
-        text = text.replace("  ", " ")
-    text = _SPACE_BEFORE.sub(r"\1", text)
-    if "\n\n\n" in text:
-        text = _BLANK_LINES.sub("\n\n", text)
-    return text.strip()
-
-
-def _without_empty_brackets(text: str) -> str:
-    """No brackets around nothing, no separators beside a bracket.
-
-    An expression that begins with one certain character is searched for ten times as
-    fast as one that begins with any of several; the wide brackets are rare.
-    """
-    wide = "（" in text or "）" in text
-    text = (_EMPTY_BRACKETS if wide else _EMPTY_ROUND).sub("", text)
-    text = (_BRACKET_START if wide else _ROUND_START).sub(r"\1", text)
-    if wide or _ROUND_END.search(text):
-        text = _BRACKET_END.sub(r"\1", text)
-    return text

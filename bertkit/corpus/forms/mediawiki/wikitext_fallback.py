@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from bertkit.corpus.forms.mediawiki import wikitext_rules
-from bertkit.corpus.forms.mediawiki.wikitext_rules import DROPPED_TAGS, Site
+from bertkit.corpus.forms.mediawiki.site import Site
+from bertkit.corpus.forms.mediawiki.wikitext_rules import DROPPED_TAGS
 from bertkit.optional import require
 
 
@@ -46,7 +47,7 @@ def _node(node: Any, title: str, site: Site) -> str:
             for parameter in node.params
         ]
         name: str = _text(node.name, title, site)
-        return wikitext_rules.template(name, wikitext_rules.positional(values), title)
+        return wikitext_rules.template(name, values, title, site) or ""
     if kind == "Wikilink":
         shown = None if node.text is None else _text(node.text, title, site)
         return wikitext_rules.link(_text(node.title, title, site), shown, site)

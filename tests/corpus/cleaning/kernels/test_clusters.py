@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bertkit.corpus.cleaning.kernels.clusters import (
@@ -21,6 +21,7 @@ PAIRS = st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=30)
 
 
 @given(PAIRS)
+@settings(max_examples=40)
 def test_roots_are_the_first_of_each_cluster(pairs):
     parent = np.arange(20)
     unite(parent, np.array(pairs, np.int64).reshape(-1, 2))
@@ -37,6 +38,7 @@ def test_the_first_that_is_able_is_kept():
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 2)), max_size=20))
+@settings(max_examples=40)
 def test_items_with_two_equal_keys_are_paired(rows):
     rows = sorted((a, number, b) for number, (a, b) in enumerate(rows))
     keys, items, second = (np.array([row[k] for row in rows], np.int64) for k in range(3))

@@ -217,6 +217,7 @@ from bertkit.corpus.forms.mediawiki import FORM, dump
 options = ReadOptions(max_bytes=4_000_000)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 found = [type(item).__name__ for item in FORM.documents(sys.argv[1], options)]
+assert found.pop(0) == "Noticed"
 print(",".join(found), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 

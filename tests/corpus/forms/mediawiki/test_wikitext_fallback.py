@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from bertkit.corpus.forms.mediawiki import wikitext, wikitext_fallback
+from bertkit.corpus.forms.mediawiki.site import Site
 from bertkit.corpus.forms.mediawiki.wikitext import plain_text
-from bertkit.corpus.forms.mediawiki.wikitext_rules import Site
 from bertkit.errors import MissingDependencyError
 
 from .test_wikitext import RULES

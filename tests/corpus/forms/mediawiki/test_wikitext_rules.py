@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
+from bertkit.corpus.forms.mediawiki.prose import LINK_END, LINK_START
+from bertkit.corpus.forms.mediawiki.site import Site
 from bertkit.corpus.forms.mediawiki.wikitext import plain_text
 from bertkit.corpus.forms.mediawiki.wikitext_rules import (
-    LINK_END,
-    LINK_START,
-    Site,
+    arguments,
     external_link,
-    has_words,
+    last_argument,
     link,
     positional,
     template,
@@ -22,9 +22,12 @@ def test_names_of_the_wiki_count():
 
 
 def test_arguments_by_number_and_name():
-    assert positional(["a", "x=1", "2=b", "=", "c=d"]) == ["a", "b"]
-    assert template("Convert", ["x"], "") == ""
-    assert template(" unknown ", ["x"], "") == ""
+    values = arguments(["a", "x=1", "2= b ", "=", "c=d"])
+    assert positional(values) == ["a", "b"]
+    assert (values["x"], values["c"]) == ("1", "d")
+    assert template("Convert", ["x"], "", Site()) == ""
+    assert template(" unknown ", ["x"], "", Site()) is None
+    assert last_argument(["x", "y", "z=1"]) == "y"
 
 
 @pytest.mark.parametrize(
@@ -49,17 +52,13 @@ def test_links_that_show_nothing():
     assert external_link("http://x.org  a site ") == f"{LINK_START}a site{LINK_END}"
 
 
-def test_a_name_without_words_is_a_template_that_gives_nothing():
-    for name in (
-        "convert",
-        "Lang-de",
-        "PAGENAME",
-        "formatnum:5",
-        "unknown",
-        "cite book",
-        "#time:Y",
-    ):
-        assert has_words(name) or template(name, ["5", "km"], "Title") == ""
-    assert template("as of", ["2010"], "") == "As of 2010"
-    assert template("frac", ["1", "2", "3"], "") == "1 2/3"
-    assert template("pagename", [], "Title") == "Title"
+def test_prefixes_titles_and_functions():
+    def words(name, *parts):
+        return template(name, list(parts), "Title", Site())
+
+    assert words("as of", "2010") == "As of 2010"
+    assert words("frac", "1", "2", "3") == "1 2/3"
+    assert words("pagename") == words("NOMPAGE") == "Title"
+    assert words("Template:Convert", "5", "km") == words("subst:convert", "5", "km") == "5 km"
+    assert words("formatnum:5") == "5"
+    assert words("cite book", "1999") == words("#time:Y") == ""

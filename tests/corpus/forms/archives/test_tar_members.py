@@ -10,6 +10,7 @@ import pytest
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.extract import extract
+from bertkit.corpus.forms.archives.members import DEPTH
 from bertkit.corpus.forms.tar import FORM
 from bertkit.errors import DataError
 from corpus.forms.reading import read
@@ -73,24 +74,27 @@ def test_bomb_costs_neither_memory_nor_the_rest(tmp_path):
     assert peak < 20_000_000
 
 
-def test_archives_are_opened_two_deep_only(tmp_path):
-    deep = lzma.compress(tar_of({"x.txt": b"x"}))
-    middle = lzma.compress(tar_of({"deep.xz": deep, "m.txt": b"m"}))
+def test_archives_are_opened_so_deep_and_no_deeper(tmp_path):
+    blob = tar_of({"x.txt": b"x"})
+    for level in range(DEPTH):
+        blob = tar_of({f"{level}.tar.xz": lzma.compress(blob), f"{level}.txt": b"%d" % level})
     path = tmp_path / "a.tar"
-    path.write_bytes(tar_of({"middle.xz": middle}))
-    first, second = read(FORM, path)
-    assert "inside an archive inside" in first.reason
-    assert second.text == "m"
+    path.write_bytes(blob)
+    found = read(FORM, path)
+    assert [item.reason for item in found if isinstance(item, Rejected)] == [
+        "archives inside archives, more than 4 deep: not read"
+    ]
+    assert [item.text for item in found if isinstance(item, RawDocument)] == ["0", "1", "2", "3"]
 
 
 def test_damage_inside_costs_one_archive_and_damage_outside_is_an_error(tmp_path):
     good = lzma.compress(tar_of({"x.txt": b"x" * 5000}))
-    blob = tar_of({"bad.xz": good[: len(good) // 2], "no.xz": b"none", "t.txt": b"t"})
+    blob = tar_of({"bad.xz": good[: len(good) // 2], "t.txt": b"t"})
     path = tmp_path / "a.tar.xz"
     path.write_bytes(lzma.compress(blob))
     found = read(FORM, path)
     assert [type(item) for item in found[-2:]] == [Rejected, RawDocument]
-    assert sum(isinstance(item, Rejected) for item in found) == 2
+    assert sum(isinstance(item, Rejected) for item in found) == 1
     path.write_bytes(lzma.compress(blob)[:200])
     with pytest.raises(DataError, match="truncated or damaged"):
         read(FORM, path)
@@ -100,5 +104,47 @@ def test_member_that_is_not_utf8_is_named(tmp_path):
     path = tmp_path / "a.tar"
     path.write_bytes(tar_of({"a.txt": b"ab\xff", "b.txt": b"b"}))
     first, second = read(FORM, path)
-    assert first == Rejected(f"{path}!a.txt", "not UTF-8 at byte 2")
+    assert first == Rejected(f"{path}!a.txt", f"not UTF-8 at byte 2 of {path}!a.txt")
     assert second.text == "b"
+
+
+def test_a_damaged_header_costs_its_member_and_is_said(tmp_path):
+    blob = bytearray(tar_of({"a.txt": b"a" * 700, "b.txt": b"b" * 700, "c.txt": b"c"}))
+    blob[1536] ^= 1  # the header of the second member
+    path = tmp_path / "a.tar"
+    path.write_bytes(blob)
+    found = read(FORM, path)
+    assert [item.text[:1] for item in found if isinstance(item, RawDocument)] == ["a", "c"]
+    assert [item.reason for item in found if isinstance(item, Rejected)] == [
+        "1,536 bytes are no member: a header there is damaged"
+    ]
+    path.write_bytes(blob[:1000])
+    with pytest.raises(DataError, match="truncated or damaged"):
+        read(FORM, path)
+
+
+def test_other_names_of_a_member_are_counted_and_links_out_of_it_rejected(tmp_path):
+    out = io.BytesIO(tar_of({"a.txt": b"a", ".h/b.txt": b"b"}))
+    with tarfile.open(fileobj=out, mode="a") as archive:
+        for name, kind, target in (
+            ("c.txt", tarfile.LNKTYPE, "a.txt"),
+            ("d.txt", tarfile.LNKTYPE, ".h/b.txt"),
+            ("d/e.txt", tarfile.SYMTYPE, "../a.txt"),
+            ("d/f.txt", tarfile.SYMTYPE, "../../a.txt"),
+            ("fifo", tarfile.FIFOTYPE, ""),
+        ):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            archive.addfile(info)
+    path = tmp_path / "a.tar"
+    path.write_bytes(out.getvalue())
+    first, *others = read(FORM, path)
+    assert first.text == "a"
+    assert [getattr(item, "kind", None) or item.reason for item in others] == [
+        "hidden member",
+        "another name of a member",
+        "a hard link to .h/b.txt, which is left out",
+        "a link to another member",
+        "a link to ../../a.txt, out of the archive",
+        "a device, not a file",
+    ]

@@ -1,0 +1,60 @@
+"""`bertkit pack-records`: packs existing record files, several sequences to a record."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from bertkit.commands import options
+from bertkit.records.files.formats import HDF5, TFRECORD
+
+
+@click.command()
+@options.input_option("Record files, of any format and program.")
+@options.output_option("Folder for the files of packs.")
+@click.option(
+    "--packing",
+    type=click.Choice(["habana", "graphcore"]),
+    default="habana",
+    show_default=True,
+    help="Whose packs: habana ([CLS] before each sequence), graphcore ([CLS] at the end).",
+)
+@click.option(
+    "--format",
+    type=click.Choice([HDF5, TFRECORD]),
+    default=None,
+    help="File format.  [default: hdf5 for habana, tfrecord for graphcore]",
+)
+@options.count_option("--sequences-per-pack", 3, "Maximum number of sequences per pack.", minimum=2)
+@options.workers_option
+@options.overwrite_option
+@options.common_options
+def command(
+    inputs: tuple[str, ...], output: str, as_json: bool, workers: int, overwrite: bool, **given: Any
+) -> None:
+    """Pack existing record files, several sequences to a record.
+
+    Takes HDF5 of NVIDIA's and Habana's programs, TFRecords and JSON lines, with sentence pairs.
+    Each file gives one, with the packs that `make-records --packing` makes of the same
+    instances. Text is packed by make-records itself.
+
+    \b
+    Example:
+      bertkit pack-records --input hdf5_lower_case_1_seq_len_128/wikicorpus_en \\
+        --output packed/wikicorpus_en
+    """
+    from bertkit import files
+    from bertkit.records.tools.pack import PackOptions, pack_records
+
+    given["format"] = given["format"] or ""
+    result = pack_records(
+        inputs, output, PackOptions(**given), workers=workers, overwrite=overwrite
+    )
+    text = (
+        f"{result.instances:,} sequences in {result.records:,} packs of {result.max_seq_length} "
+        f"tokens, {result.sequences_per_pack} per pack, {files.human_bytes(result.bytes)} in "
+        f"{result.files} files in {result.output} ({result.made} made now, {result.seconds:.1f} s)"
+    )
+    options.finish(asdict(result), as_json, text, f"bertkit inspect {result.output}")

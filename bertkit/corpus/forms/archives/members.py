@@ -1,0 +1,94 @@
+"""Turns members of archives into documents, by the readers that read such files elsewhere."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import IO
+
+from bertkit.codecs.packed_stream import MARK, PeekedStream, compression_of
+from bertkit.corpus.document import Found, Piece, Rejected, Unparsed, parsed
+from bertkit.corpus.forms.form import ReadOptions
+from bertkit.corpus.raw_file import RawFile
+
+# Archives inside archives inside archives are a trap, not a corpus.
+DEPTH = 4
+# OpenWebText's inner archives have some 600 kB; larger ones are read piece by piece.
+LARGEST_KEPT = 16_000_000
+_SMALL = 1_000_000
+# What hidden members, and those of systems, are counted as.
+HIDDEN = "hidden member"
+
+
+@dataclass(frozen=True)
+class PackedMember(Unparsed):
+    """A compressed member, as it is packed: a worker unpacks and reads it.
+
+    Attributes:
+        place: `PATH!MEMBER`.
+        blob: its bytes.
+        options: for its reader.
+    """
+
+    place: str
+    blob: bytes
+    options: ReadOptions
+
+    @property
+    def size(self) -> int:
+        """Bytes as it is packed."""
+        return len(self.blob)
+
+    def documents(self) -> Iterator[Found]:
+        """Its documents; damage costs what follows in it, no more."""
+        return parsed(_read(io.BytesIO(self.blob), self.place, self.options))
+
+
+def read_content(
+    content: IO[bytes], size: int, place: str, options: ReadOptions
+) -> Iterator[Piece]:
+    """The documents of a member; one that is compressed comes as it is, where memory holds it.
+
+    Args:
+        content: the member, open.
+        size: its bytes.
+        place: `PATH!MEMBER`.
+        options: those of the archive.
+    """
+    if size <= _SMALL:
+        # At once: an archive of web pages has millions of these.
+        blob = content.read()
+        if options.depth == 0 and compression_of(blob[:MARK], place):
+            yield PackedMember(place, blob, options)
+            return
+        content = io.BytesIO(blob)
+    elif options.depth == 0 and size <= LARGEST_KEPT:
+        head = content.read(MARK)
+        if compression_of(head, place):
+            yield PackedMember(place, head + content.read(), options)
+            return
+        content = io.BufferedReader(_Begun(head, content))
+    yield from _read(content, place, options)
+
+
+def too_deep(file: RawFile, options: ReadOptions) -> Rejected | None:
+    """What is said of an archive inside so many others that it is not read; else None."""
+    if options.depth < DEPTH:
+        return None
+    return Rejected(str(file), f"archives inside archives, more than {DEPTH} deep: not read")
+
+
+def _read(content: IO[bytes], place: str, options: ReadOptions) -> Iterator[Piece]:
+    from bertkit.corpus.forms.detect import read_member  # which knows this form too
+
+    inside = replace(options, span=None, depth=options.depth + 1)
+    yield from read_member(RawFile.of_stream(content, place, options.encoding), inside)
+
+
+class _Begun(PeekedStream):
+    """A stream of which the first bytes were read already."""
+
+    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
+        super().__init__(rest)
+        self.head = head

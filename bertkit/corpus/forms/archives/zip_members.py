@@ -1,0 +1,84 @@
+"""Reads the members of zip archives one after the other, without unpacking to disk."""
+
+from __future__ import annotations
+
+import lzma
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import IO
+
+from bertkit.codecs.packed_stream import refuse_bomb
+from bertkit.corpus.document import Piece, Rejected, Skipped
+from bertkit.corpus.forms.archives.members import HIDDEN, read_content, too_deep
+from bertkit.corpus.forms.form import ReadOptions
+from bertkit.corpus.raw_file import RawFile
+from bertkit.errors import DataError
+from bertkit.folder_walk import has_hidden_part
+
+_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+# First members of documents that are zips; what is in them is not one file per text.
+_DOCUMENTS = {"[Content_Types].xml": "a Microsoft Office document", "mimetype": "an e-book"}
+
+
+def read_zip(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
+    """What the members hold, each read as the same file outside of the archive.
+
+    Hidden members and those of systems are left out, as in folders. A zip inside another
+    archive is copied to a temporary file first: its index stands at its end.
+
+    Yields:
+        As `tar_members.read_tar`; `Rejected` for members that are encrypted or damaged.
+
+    Raises:
+        DataError: the archive has no index at its end: it is cut off or damaged.
+    """
+    if deep := too_deep(file, options):
+        yield deep
+        return
+    with file.open_seekable() as stream:
+        yield from _members(stream, str(file), options)
+
+
+def _members(stream: IO[bytes], name: str, options: ReadOptions) -> Iterator[Piece]:
+    try:
+        archive = zipfile.ZipFile(stream)
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise DataError(
+            f"{name}: the zip archive is truncated or damaged ({error})", "fetch it again"
+        ) from error
+    with archive:
+        entries = archive.infolist()
+        kind = _DOCUMENTS.get(entries[0].filename) if entries else None
+        if kind:
+            raise DataError(f"{name} is {kind}", "save it as plain text first")
+        for entry in entries:
+            yield from _member(archive, entry, f"{name}!{entry.filename}", options)
+
+
+def _member(
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: str, options: ReadOptions
+) -> Iterator[Piece]:
+    """What one member holds."""
+    if entry.is_dir():
+        return
+    if has_hidden_part(entry.filename):
+        yield Skipped(HIDDEN)
+        return
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        yield Skipped("a link to another member")
+        return
+    if entry.flag_bits & 1:
+        yield Rejected(place, "encrypted with a password")
+        return
+    try:
+        refuse_bomb(place, entry.compress_size, entry.file_size)
+        with archive.open(entry) as content:
+            yield from read_content(content, entry.file_size, place, options)
+    except NotImplementedError as error:
+        yield Rejected(place, f"packed in a way that is not read here ({error})")
+    except DataError as error:
+        yield Rejected(place, error.message)
+    except _BROKEN as error:
+        yield Rejected(place, f"damaged ({error})")

@@ -1,0 +1,190 @@
+"""Reads Parquet and Arrow files some rows at a time: one document per row."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from bertkit.codecs.packed_stream import decompression_errors
+from bertkit.corpus.document import RawDocument, Rejected
+from bertkit.corpus.forms.form import ReadOptions, Span
+from bertkit.corpus.forms.keyed.keys import TextKeys, column_of
+from bertkit.corpus.forms.text import too_large
+from bertkit.corpus.raw_file import RawFile
+from bertkit.errors import DataError
+from bertkit.files import is_remote
+from bertkit.optional import require
+
+# So many rows are made Python strings at a time.
+_ROWS = 256
+# Pages of a column are read through so much, not all at once.
+_BUFFER = 1 << 20
+
+
+def read_parquet(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
+    """The rows of a Parquet file, or of the row groups that begin in the span.
+
+    Raises:
+        DataError: damaged, or no column is known to be the text.
+        MissingDependencyError: pyarrow is not installed.
+    """
+    with _parquet(file) as table:
+        schema = table.schema_arrow
+        text = _column(schema, options, file)
+        first = 0
+        wanted = []
+        start, stop = options.span or (0, None)
+        for group in range(table.num_row_groups):
+            begin = _begin(table, group)
+            if begin < start:
+                first += table.metadata.row_group(group).num_rows
+            elif stop is None or begin < stop:
+                wanted.append(group)
+        names = _needed(schema, text, options)
+        batches = table.iter_batches(batch_size=_ROWS, row_groups=wanted, columns=names)
+        yield from _documents(batches if wanted else (), first, text, file, options)
+
+
+def read_arrow(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
+    """The rows of an Arrow file or stream; memory holds one of its batches.
+
+    Raises:
+        DataError: damaged, or no column is known to be the text.
+        MissingDependencyError: pyarrow is not installed.
+    """
+    with _arrow(file) as (schema, batches):
+        text = _column(schema, options, file)
+        names = _needed(schema, text, options)
+        pieces = (
+            batch.select(names).slice(start, _ROWS)
+            for batch in batches
+            for start in range(0, batch.num_rows, _ROWS)
+        )
+        yield from _documents(pieces, 0, text, file, options)
+
+
+def describe(file: RawFile, parquet: bool, options: ReadOptions) -> str:
+    """In which column the text of a file is, as words.
+
+    Raises:
+        DataError: in none that is known, or given; or the file is damaged.
+        MissingDependencyError: pyarrow is not installed.
+    """
+    if parquet:
+        with _parquet(file) as table:
+            text = _column(table.schema_arrow, options, file)
+    else:
+        with _arrow(file) as (schema, _):
+            text = _column(schema, options, file)
+    return f'text in column "{text}"'
+
+
+def spans_of(path: str, size: int) -> list[Span]:
+    """Spans of about `size` bytes of a local Parquet file, cut between its row groups."""
+    file = RawFile.of(path)
+    if file.compression():
+        return []
+    with _parquet(file) as table, open(path, "rb") as raw:
+        total = raw.seek(0, 2)
+        ends = [0]
+        for group in range(1, table.num_row_groups):
+            if (begin := _begin(table, group)) - ends[-1] >= size:
+                ends.append(begin)
+    return list(zip(ends, [*ends[1:], total], strict=True))
+
+
+def _documents(
+    batches: Any, first: int, text: str, file: RawFile, options: ReadOptions
+) -> Iterator[RawDocument | Rejected]:
+    keys = TextKeys(options)
+    keys.text = text
+    number = first
+    for batch in batches:
+        for record in batch.to_pylist():
+            number += 1
+            name = f"{file}, row {number}"
+            found = keys.document(record, name)
+            large = isinstance(found, RawDocument) and len(found.text) > options.max_bytes
+            yield too_large(name, options) if large else found
+
+
+def _column(schema: Any, options: ReadOptions, file: RawFile) -> str:
+    texts = [field.name for field in schema if _holds_text(field.type)]
+    return column_of(schema.names, texts, options, str(file))
+
+
+def _holds_text(kind: Any) -> bool:
+    kind = getattr(kind, "value_type", kind) if str(kind).startswith("dictionary") else kind
+    return str(kind) in ("string", "large_string", "string_view")
+
+
+def _needed(schema: Any, text: str, options: ReadOptions) -> list[str]:
+    """The columns to read: text, title and id, or the structures that hold them."""
+    names = (text, options.title_key or "title", "id")
+    found = (name if name in schema.names else name.partition(".")[0] for name in names)
+    return list(dict.fromkeys(name for name in found if name in schema.names))
+
+
+def _begin(table: Any, group: int) -> int:
+    """Offset of the first byte of a row group."""
+    columns = table.metadata.row_group(group)
+    places = []
+    for index in range(columns.num_columns):
+        column = columns.column(index)
+        places.append(column.data_page_offset)
+        if column.has_dictionary_page and column.dictionary_page_offset:
+            places.append(column.dictionary_page_offset)
+    return min(places, default=0)
+
+
+@contextlib.contextmanager
+def _parquet(file: RawFile) -> Iterator[Any]:
+    require("pyarrow", "Parquet and Arrow files", extra="parquet")
+    parquet = require("pyarrow.parquet", "Parquet files", extra="parquet")
+    with _opened(file) as source, _errors(file):
+        table = parquet.ParquetFile(source, pre_buffer=False, buffer_size=_BUFFER)
+        try:
+            yield table
+        finally:
+            table.close()
+
+
+@contextlib.contextmanager
+def _arrow(file: RawFile) -> Iterator[tuple[Any, Iterator[Any]]]:
+    arrow = require("pyarrow", "Parquet and Arrow files", extra="parquet")
+    head = file.head(6)
+    if head.startswith(b"ARROW1"):
+        with _opened(file) as source, _errors(file):
+            table = arrow.ipc.open_file(source)
+            yield table.schema, map(table.get_batch, range(table.num_record_batches))
+        return
+    with file.open() as stream, _errors(file), arrow.ipc.open_stream(stream) as reader:
+        yield reader.schema, iter(reader)
+
+
+@contextlib.contextmanager
+def _opened(file: RawFile) -> Iterator[Any]:
+    """The file for pyarrow: a plain local one by its path, which is fastest."""
+    if file.path and not is_remote(file.path) and not file.compression():
+        arrow = require("pyarrow", "Parquet and Arrow files", extra="parquet")
+        with arrow.OSFile(file.path, "rb") as source:
+            yield source
+        return
+    with file.open_seekable() as stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def _errors(file: RawFile) -> Iterator[None]:
+    """Turn pyarrow's errors in the block into DataError."""
+    arrow = require("pyarrow", "Parquet and Arrow files", extra="parquet")
+    with decompression_errors(str(file)):
+        try:
+            yield
+        except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise DataError(
+                f"{file} is truncated or damaged ({error})", "download or write the file again"
+            ) from error

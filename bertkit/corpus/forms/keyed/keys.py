@@ -1,0 +1,118 @@
+"""Finds the key, column or field that holds the text, and makes a document of a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bertkit.corpus.document import RawDocument, Rejected
+from bertkit.corpus.forms.form import ReadOptions
+from bertkit.errors import NotTextError
+
+TEXT = "text"
+# Other names for the text, taken where a record has one of them and no `text`.
+OTHERS = (
+    "content",
+    "contents",
+    "body",
+    "article",
+    "document",
+    "passage",
+    "abstract",
+    "raw_content",
+    "page_content",
+    "full_text",
+    "fulltext",
+    "maintext",
+)
+_SHOWN = 12
+
+
+class TextKeys:
+    """Which keys hold text and title: those of the flags, else what the first record tells.
+
+    Once a record has decided, the file's other records have the text under the same key.
+    """
+
+    def __init__(self, options: ReadOptions) -> None:
+        self.text, self.title = options.text_key, options.title_key
+
+    def document(self, record: Mapping[str, Any], name: str) -> RawDocument | Rejected:
+        """A record as a document.
+
+        Args:
+            record: its values by key.
+            name: names the document where it has no `id`.
+        """
+        text_key = self.text or find_text_key(key for key in record if _is_text(record[key]))
+        text = value_at(record, text_key) if text_key else None
+        if not isinstance(text, str):
+            expected = f'no text: expected an object with a "{self.text or TEXT}" string'
+            return Rejected(name, f"{expected}{_has(record)}")
+        self.text = text_key
+        title = value_at(record, self.title or "title")
+        given = record.get("id")
+        return RawDocument(
+            str(given) if given is not None else name,
+            title if isinstance(title, str) else "",
+            text,
+        )
+
+
+def find_text_key(keys: Iterable[str]) -> str:
+    """The key of these that holds the text: `text`, or the only one of `OTHERS`; else empty."""
+    lower = {key.strip().casefold(): key for key in keys}
+    if TEXT in lower:
+        return lower[TEXT]
+    others = [lower[other] for other in OTHERS if other in lower]
+    return others[0] if len(others) == 1 else ""
+
+
+def column_of(names: Iterable[str], texts: Iterable[str], options: ReadOptions, what: str) -> str:
+    """The column that holds the text.
+
+    Args:
+        names: of all columns.
+        texts: those that can hold text.
+        options: `text_key` decides, if it is given.
+        what: the file, for messages.
+
+    Raises:
+        NotTextError: there is no such column, or none, or several that may be it.
+    """
+    names = list(names)
+    shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    if options.text_key:
+        if options.text_key in names or options.text_key.partition(".")[0] in names:
+            return options.text_key
+        raise NotTextError(
+            f"{what} has no column {options.text_key}; it has {shown}", "see --text-key"
+        )
+    found = find_text_key(texts)
+    if not found:
+        raise NotTextError(
+            f"{what}: which column is the text? It has {shown}",
+            "name one with --text-key; --form text takes the file as it is",
+        )
+    return found
+
+
+def value_at(record: Mapping[str, Any], key: str) -> Any:
+    """The value under a key, or under a path of keys such as `page.text`; None for none."""
+    if key in record:
+        return record[key]
+    value: Any = record
+    for part in key.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+    return value
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _has(record: Mapping[str, Any]) -> str:
+    keys = ", ".join(list(record)[:_SHOWN])
+    return f"; it has {keys}: see --text-key" if keys else ""

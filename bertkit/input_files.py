@@ -1,0 +1,135 @@
+"""Finds the files that names, globs, folders, lists and URLs stand for, in a fixed order."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from bertkit import log
+from bertkit.errors import DataError
+from bertkit.files import is_remote, open_binary, remote_errors
+from bertkit.folder_walk import FoundFile, has_hidden_part, key_of, once, walk_folder
+from bertkit.manifest import NAME, is_own_manifest
+
+# So many files that were given twice are named.
+_NAMED = 5
+
+
+def expand_inputs(
+    patterns: Sequence[str | Path],
+    suffixes: Sequence[str] = (),
+    prefix: str = "",
+    leave_out: Sequence[str | Path] = (),
+) -> list[str]:
+    """Expand names, globs, folders and `@list.txt` into a list of files in a fixed order.
+
+    A file that is found again, under whatever name, is taken once, in its first place, and
+    said in the log.
+
+    Args:
+        patterns: as given on the command line, kept in their order; the files of one
+            glob or folder are sorted by name.
+        suffixes: in folders, only names with one of these endings (all names if empty).
+            What else is left out in folders: see `folder_walk.walk_folder`.
+        prefix: folder to which the names in lists are relative.
+        leave_out: files and folders that the command writes: no input of it in folders.
+
+    Raises:
+        DataError: a name does not exist or a pattern matches nothing.
+        UsageError: an input folder is also in `leave_out`.
+    """
+    again: list[str] = []
+    found = once(_expanded(patterns, suffixes, prefix, leave_out), again.append)
+    if again:
+        more = f" and {len(again) - _NAMED} more" if len(again) > _NAMED else ""
+        log.logger.warning(
+            "given more than once, taken once: %s%s", ", ".join(again[:_NAMED]), more
+        )
+    return found
+
+
+def _expanded(
+    patterns: Sequence[str | Path],
+    suffixes: Sequence[str],
+    prefix: str,
+    leave_out: Sequence[str | Path],
+) -> list[FoundFile]:
+    found: list[FoundFile] = []
+    for pattern in map(str, patterns):
+        if pattern.startswith("@"):
+            with open_binary(pattern[1:]) as stream:
+                blob = stream.read()
+            names = os.fsdecode(blob.removeprefix(b"\xef\xbb\xbf")).split("\n")
+            listed = [os.path.join(prefix, name.strip()) for name in names if name.strip()]
+            found += _expanded(listed, suffixes, "", leave_out)
+        elif is_remote(pattern):
+            found += (FoundFile(name, name) for name in _remote_files(pattern, suffixes))
+        elif os.path.isdir(pattern):
+            found += _folder_files(pattern, suffixes, leave_out)
+        elif os.path.exists(pattern):
+            found.append(FoundFile(pattern, key_of(pattern)))
+        else:
+            found += _matching(pattern)
+    return found
+
+
+def _matching(pattern: str) -> list[FoundFile]:
+    """The files that match a glob; bertkit's own manifests are none."""
+    matches = sorted(glob.glob(pattern))
+    names = [
+        name
+        for name in matches
+        if os.path.isfile(name) and not (os.path.basename(name) == NAME and is_own_manifest(name))
+    ]
+    if names:
+        return [FoundFile(name, key_of(name)) for name in names]
+    if os.path.islink(pattern):
+        raise DataError(f"{pattern} is a link to {os.readlink(pattern)}, which is not there")
+    if matches:
+        raise DataError(f"{pattern} matches no files, only folders", "give the folders themselves")
+    raise DataError(f"no such file: {pattern}", "check the path; globs must be quoted")
+
+
+def _remote_files(pattern: str, suffixes: Sequence[str]) -> list[str]:
+    """The files that a URL names: one, or those of a glob or folder where storage has them.
+
+    A web server's folder is what the page at a URL that ends in / links to below it.
+    """
+    http = pattern.startswith(("http://", "https://"))
+    if http and not pattern.endswith("/"):
+        return [pattern]
+    import fsspec
+
+    with remote_errors(pattern):
+        filesystem, place = fsspec.core.url_to_fs(pattern)
+        if glob.has_magic(place) and not http:
+            names = filesystem.glob(place)
+        else:
+            names = filesystem.find(place) if filesystem.isdir(place) else [place]
+    if names == [place]:
+        return [pattern]
+    root = place.rstrip("/") + "/" if not glob.has_magic(place) else ""
+    found = [
+        str(filesystem.unstrip_protocol(name))
+        for name in sorted(names)
+        if not has_hidden_part(name.removeprefix(root) if root else os.path.basename(name))
+        and os.path.basename(name) != NAME
+        and "?" not in os.path.basename(name)
+        and (not suffixes or name.endswith(tuple(suffixes)))
+    ]
+    if not found:
+        raise DataError(f"no files at {pattern}", "check the path; globs must be quoted")
+    return found
+
+
+def _folder_files(
+    folder: str, suffixes: Sequence[str], leave_out: Sequence[str | Path]
+) -> list[FoundFile]:
+    """Files below a local folder, sorted by path."""
+    found = walk_folder(folder, suffixes, leave_out)
+    if not found:
+        kind = f" ending in {' or '.join(suffixes)}" if suffixes else ""
+        raise DataError(f"no files{kind} in folder {folder}")
+    return found

@@ -1,0 +1,76 @@
+"""Decodes UTF-8, and tells from the bytes what a file is that is not UTF-8."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bertkit.errors import DataError
+
+_SAMPLE = 512  # bytes that are looked at
+_NOT_TEXT = (
+    (b"\x1f\x8b", "compressed with gzip", "unpack it: gzip -dc FILE > NEW"),
+    (b"BZh", "compressed with bzip2", "unpack it: bzip2 -dc FILE > NEW"),
+    (b"\xfd7zXZ\0", "compressed with xz", "unpack it: xz -dc FILE > NEW"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "unpack it: zstd -dc FILE > NEW"),
+    (b"PK\x03\x04", "a zip archive", "unpack it: unzip FILE"),
+    (b"PAR1", "parquet", "`bertkit extract` makes text files"),
+    (b"\x89HDF", "HDF5", "give text files"),
+    (b"\xff\xfe\0\0", "UTF-32", "convert it: iconv -f UTF-32 -t UTF-8 FILE > NEW"),
+    (b"\0\0\xfe\xff", "UTF-32", "convert it: iconv -f UTF-32 -t UTF-8 FILE > NEW"),
+    (b"\xff\xfe", "UTF-16", "convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW"),
+    (b"\xfe\xff", "UTF-16", "convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW"),
+)
+
+
+def decode_utf8(blob: bytes, path: str | Path) -> str:
+    """Bytes of a file as text.
+
+    Raises:
+        DataError: not UTF-8; names file, line and byte offset.
+    """
+    try:
+        return blob.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = blob.count(b"\n", 0, error.start) + 1
+        raise not_utf8(path, line, error.start, blob) from error
+
+
+def not_utf8(path: str | Path, line: int, offset: int, blob: bytes, begin: int = 0) -> DataError:
+    """The error for a text file that is not UTF-8: where, which byte, what to do.
+
+    Only text of one byte per letter is told to be converted from such an encoding: of
+    everything else that would make text which no later step can tell from the right one.
+
+    Args:
+        path: the file.
+        line: of the byte.
+        offset: of the byte in the file.
+        blob: the file, or a part of it.
+        begin: where that part begins in the file.
+    """
+    at = offset - begin
+    where = f"{path}:{line}: not UTF-8 at byte {offset} (0x{blob[at]:02x})"
+    head = blob[:_SAMPLE] if not begin else b""
+    for magic, kind, remedy in _NOT_TEXT:
+        if head.startswith(magic):
+            return DataError(f"{where}: the file is {kind}", remedy)
+    around = blob[max(0, at - _SAMPLE) : at + _SAMPLE]
+    if around.count(b"\0") * 4 > len(around):
+        wide = "UTF-32" if around.count(b"\0") * 2 > len(around) * 1.2 else "UTF-16"
+        return DataError(
+            f"{where}: every other byte is 0, as in {wide} without a mark, or it is no text",
+            f"if it is text: iconv -f {wide}LE -t UTF-8 FILE > NEW (or {wide}BE)",
+        )
+    if blob[at] == 0xED and blob[at + 1 : at + 2] >= b"\xa0":
+        return DataError(
+            f"{where}: half a character, as CESU-8 and Java write those beyond U+FFFF",
+            "write it again as UTF-8; iconv from another encoding would make other text of it",
+        )
+    controls = sum(byte < 9 or 13 < byte < 32 for byte in around)
+    if controls * 20 > len(around):
+        return DataError(f"{where}: it looks like no text", "give text files")
+    return DataError(
+        where,
+        "if the text is in an encoding of one byte per letter, name it: iconv -f LATIN1 -t UTF-8"
+        " FILE > NEW",
+    )

@@ -1,0 +1,64 @@
+"""Members of zips are read; what is wrong with one costs that one."""
+
+from __future__ import annotations
+
+import zipfile
+
+import pytest
+
+from bertkit.corpus.document import RawDocument, Rejected, Skipped
+from bertkit.corpus.forms.zip import FORM, is_zip
+from bertkit.errors import DataError
+from corpus.forms.reading import read
+
+from .test_tar_members import tar_of
+
+
+def zip_of(path, members, **options):
+    with zipfile.ZipFile(path, "w", **options) as archive:
+        for name, body in members.items():
+            archive.writestr(name, body)
+    return path
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_members_in_their_order(tmp_path, method):
+    inner = zip_of(tmp_path / "i.zip", {"d.txt": b"D."}).read_bytes()
+    members = {"b.txt": b"B.", "s/": b"", "s/a.jsonl": b'{"text": "A."}\n', "i.zip": inner}
+    members |= {"t.tar": tar_of({"e.txt": b"E."}), "__MACOSX/._b.txt": b"x", ".DS_Store": b"x"}
+    path = zip_of(tmp_path / "a.zip", members, compression=method)
+    found = read(FORM, path)
+    assert [item.text for item in found if isinstance(item, RawDocument)] == [
+        "B.", "A.", "D.", "E.",
+    ]  # fmt: skip
+    assert found.count(Skipped("hidden member")) == 2
+    assert found[2].id == f"{path}!i.zip!d.txt"
+
+
+def test_damage_costs_its_member(tmp_path):
+    path = zip_of(tmp_path / "a.zip", {"a.txt": b"Aaaa.", "b.txt": b"B."})
+    blob = path.read_bytes()
+    path.write_bytes(blob.replace(b"Aaaa.", b"Aaxa."))
+    first, second = read(FORM, path)
+    assert isinstance(first, Rejected) and "damaged" in first.reason
+    assert second.text == "B."
+    path.write_bytes(blob[:-30])
+    with pytest.raises(DataError, match="truncated or damaged"):
+        read(FORM, path)
+
+
+def test_what_is_not_read_is_named(tmp_path):
+    path = zip_of(tmp_path / "a.zip", {"a.txt": b"A."})
+    blob = bytearray(path.read_bytes())
+    blob[blob.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(blob)
+    (found,) = read(FORM, path)
+    assert found.reason == "encrypted with a password"
+    office = zip_of(tmp_path / "a.docx", {"[Content_Types].xml": b"<x/>"})
+    with pytest.raises(DataError, match="Microsoft Office"):
+        read(FORM, office)
+
+
+def test_signature(tmp_path):
+    assert is_zip(zip_of(tmp_path / "a", {"a": b"b"}).read_bytes()[:64])
+    assert is_zip(zip_of(tmp_path / "b", {}).read_bytes()) and not is_zip(b"PK")

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from bertkit.corpus.forms.mediawiki.templates.functions import FUNCTIONS, convert, percentage, val
+from bertkit.corpus.forms.mediawiki.templates.patterns import arguments
+
+
+def words(function, given: str) -> str:
+    return function("en", arguments(given.split("|")))
+
+
+def test_no_function_trips_over_missing_arguments():
+    for name, function in FUNCTIONS.items():
+        for given in ("", "x", "|", "||", "a=b", "1|2|3|4|5|6|7|8|9", "-|-|-", "²|²"):
+            assert isinstance(words(function, given), str), (name, given)
+
+
+def test_measures():
+    assert words(convert, "x") == ""
+    assert words(convert, "5|to|10|km|mi|2") == "5 to 10 km"
+    assert words(convert, "5|lb|2|oz|kg|1") == "5 lb 2 oz"
+    assert words(val, "1.5|0.2|0.1|u=%") == "1.5+0.2−0.1%"
+    assert words(percentage, "1|0") == ""
