@@ -1,4 +1,4 @@
-"""`bertkit inspect`: shows records, manifests and runs as text."""
+"""`bertkit inspect`: shows records, manifests, runs and what text holds."""
 
 from __future__ import annotations
 
@@ -27,14 +27,18 @@ def command(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Show records, manifests and runs as text.
+    """Show records, manifests and runs as text, and what text files hold.
 
-    PATH is a record file, a folder that bertkit wrote, or the folder of a pretraining run.
+    PATH is a record file, a folder that bertkit wrote, the folder of a pretraining run, or text:
+    sentence files, or raw files in any form that extract reads. Of text it counts documents,
+    sentences and words, repeats, scripts and lengths; with --vocab also tokens and [UNK]. What is
+    unusual is said, with what to do.
 
     \b
     Example:
       bertkit inspect data/records --vocab bertkit-uncased-8k --count 2
       bertkit inspect runs/tiny
+      bertkit inspect corpus.txt --vocab bertkit-uncased-8k
     """
     from bertkit.records.tools import inspect as work
     from bertkit.remote_files import local_inputs
@@ -45,6 +49,7 @@ def command(
         raise click.UsageError("give a record file or a folder, for example data/records")
     result: dict[str, Any] = {}
     parts: list[str] = []
+    texts: list[str] = []
     for name in names:
         if os.path.isfile(os.path.join(name, METRICS)):
             from bertkit.train import metrics
@@ -53,13 +58,66 @@ def command(
             result["run"] = lines[-1] if lines else {}
             last = ", ".join(f"{key} {value}" for key, value in result["run"].items())
             parts.append(f"{name}: {len(lines)} lines of metrics; the last: {last or 'none'}")
-        elif os.path.isdir(name) and (work.has_manifest(name) or not work.record_files([name])):
+        elif os.path.isdir(name) and work.has_manifest(name):
             result["manifest"], text = work.inspect_manifest(name)
             parts.append(text)
-    found = work.record_files(names)
+            texts += [name] if vocab and work.holds_text(result["manifest"]) else []
+        elif _is_text(name):
+            texts.append(name)
+    found = work.record_files([name for name in names if name not in texts])
     if found:
         result["records"], text = work.inspect_records(
             found, vocab, count=count, start=start, limit=limit
         )
         parts.append(text)
+    if texts:
+        result["text"], text = _describe(texts, vocab)
+        parts.append(text)
     options.finish(result, as_json, "\n\n".join(parts))
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is of text files: not of records, and of a form that is known."""
+    from bertkit import files
+    from bertkit.corpus.forms.detect import detect_form
+    from bertkit.errors import DataError
+    from bertkit.input_files import expand_inputs
+    from bertkit.records.tools import inspect as work
+
+    if os.path.isdir(name) and work.record_files([name]):
+        return False
+    first = expand_inputs([name])[0]
+    if not files.is_remote(first) and work.holds_records(first):
+        return False
+    try:
+        detect_form(first)
+    except DataError:
+        return os.path.isdir(name)  # which says what is wrong with the file
+    return True
+
+
+def _describe(names: list[str], vocab: str | None) -> tuple[dict[str, Any], str]:
+    """Figures of text, with those of a vocabulary if there is one, and their table."""
+    from dataclasses import replace
+
+    from bertkit import log
+    from bertkit.corpus.describe import describe_text
+    from bertkit.summary import report
+
+    knows = tokens = None
+    if vocab:
+        from bertkit.records.config import RecordsConfig
+        from bertkit.records.vocabulary import opened
+        from bertkit.tokenization.known_characters import knows_characters
+        from bertkit.tokenization.token_counter import TokenCounter
+
+        words, config = opened(vocab, RecordsConfig(allow_duplicates=True))
+        knows = knows_characters(words, config.normalisation)
+        tokens = TokenCounter(words, config.normalisation)
+    counts = describe_text(names, tokens.feed if tokens else None)
+    if tokens:
+        counts = replace(counts, tokens=tokens.tokens, unknown=tokens.unknown)
+    found = report.figures(counts, knows)
+    for text in report.warnings(found):
+        log.logger.warning("%s", text)
+    return found, log.table(("text", ", ".join(names)), report.rows(found))

@@ -10,7 +10,7 @@ import abc
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from bertkit.corpus.raw_file import open_source
 from bertkit.errors import DataError
@@ -166,6 +166,13 @@ class Document:
         return "".join(f"{sentence}\n" for sentence in self.sentences).encode("utf-8")
 
 
+class Sink(Protocol):
+    """What bytes can be written to."""
+
+    def write(self, blob: bytes, /) -> object:
+        """Write bytes."""
+
+
 class DocumentWriter:
     """Writes documents in the file form, and counts and hashes what it writes.
 
@@ -173,7 +180,7 @@ class DocumentWriter:
         documents, sentences, bytes: written so far.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: Sink) -> None:
         self.documents = self.sentences = self.bytes = 0
         self._stream = stream
         self._digest = hashlib.sha256()

@@ -17,6 +17,7 @@ from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document_names import names_beside, remove_others
 from bertkit.corpus.extract_parallel import make_part_together
 from bertkit.corpus.extract_part import Part, PartFacts, make_part, splitter_of
+from bertkit.corpus.extract_summary import WrittenText, say
 from bertkit.corpus.forms.form import Span
 from bertkit.corpus.input_forms import InputForms, take_inputs
 from bertkit.corpus.inputs import gather, list_inputs
@@ -34,6 +35,7 @@ from bertkit.files import (
 )
 from bertkit.manifest import Manifest, working_folder
 from bertkit.pool import check_executor, run_tasks, worker_count
+from bertkit.summary.sketch import level_for
 
 # So many rejected documents are named in the log.
 LOGGED = 10
@@ -45,7 +47,10 @@ SHARED_BYTES = 4_000_000
 
 @dataclass(frozen=True)
 class ExtractResult:
-    """What a run did; `seconds` is 0 where the folder was complete already."""
+    """What a run did; `seconds` is 0 where the folder was complete already.
+
+    `text` has the figures of what was written, see `bertkit.summary.report`.
+    """
 
     output: str
     parts: int
@@ -61,6 +66,7 @@ class ExtractResult:
     left_out: int
     seconds: float
     up_to_date: bool
+    text: dict[str, Any]
 
 
 class Group(NamedTuple):
@@ -123,16 +129,22 @@ def extract(
             record_model(manifest, config)
             if fresh:
                 taken.log()
-                parts = _parts(groups, target.folder, config)
+                level = level_for(sum(entry["bytes"] for entry in manifest.inputs))
+                parts = _parts(groups, target.folder, config, level)
                 if executor == "dask":  # whose workers have another working directory
                     parts = [_absolute(part) for part in parts]
                 # Resume: make only the parts that are missing.
                 left = [part for part in parts if not _finished(manifest, part, target)]
                 results = _made(left, manifest, workers, executor, scheduler)
-                _record(manifest, parts, results, done=len(parts) - len(left), target=target)
+                text = WrittenText(level)
+                done = len(parts) - len(left)
+                _record(manifest, parts, results, done=done, target=target, text=text)
+                manifest.stats["text"] = text.figures(manifest.outputs, _place(target, output))
                 warn_of_scripts(scripts_of(manifest), config)
             spent = time.perf_counter() - started
             result = _result(manifest, target.folder, taken=taken, seconds=spent, fresh=fresh)
+    if result.text:
+        say(result.text)
     return replace(result, output=output)
 
 
@@ -194,7 +206,12 @@ def _cut(group: Group, size: int) -> list[Group]:
     return [group._replace(span=span) for span in spans] if len(spans) > 1 else [group]
 
 
-def _parts(groups: Sequence[Group], folder: str, config: ExtractConfig) -> list[Part]:
+def _place(target: OutputFolder, output: str) -> str:
+    """Where finished parts are: here, or where they were uploaded to."""
+    return output if is_remote(output) else target.folder
+
+
+def _parts(groups: Sequence[Group], folder: str, config: ExtractConfig, level: int) -> list[Part]:
     return [
         Part(
             name=shard_name("part", index, len(groups), ".txt"),
@@ -204,6 +221,7 @@ def _parts(groups: Sequence[Group], folder: str, config: ExtractConfig) -> list[
             span=group.span,
             forms=group.forms,
             registered=forms.registered(),
+            level=level,
         )
         for index, group in enumerate(groups)
     ]
@@ -245,13 +263,15 @@ def _record(
     *,
     done: int,
     target: OutputFolder,
+    text: WrittenText,
 ) -> None:
     """List parts in the manifest as they are finished; `done` of them were before."""
     bar = log.progress(total=len(parts), unit="part", description="extract")
     bar.update(done)
     for name, facts in results:
         # Write the manifest after every part: an interruption loses at most one.
-        manifest.record(target.folder, {name: asdict(facts)}, whole=target.remote)
+        manifest.record(target.folder, {name: facts.stated()}, whole=target.remote)
+        text.add(name, facts.text)
         target.keep(*filter(target.holds_here, (names_beside(name), name)))
         bar.update(1)
     bar.close()
@@ -314,6 +334,7 @@ def _result(
         seen = noticed.most_frequent(manifest.stats.get("noticed", {}))
         scripts = scripts_of(manifest)
         found = {**totals, **counts, "skipped": skipped, "noticed": seen, "scripts": scripts}
+        found["text"] = manifest.stats.get("text", {})
         manifest.stats = {**found, "seconds": round(seconds, 3), **taken.facts}
         manifest.state = "complete"
         manifest.write(output)
@@ -328,6 +349,7 @@ def _result(
         left_out=sum(taken.left_out.values()),
         seconds=round(seconds, 3) if fresh else 0.0,
         up_to_date=not fresh,
+        text=manifest.stats.get("text", {}),
     )
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bertkit.corpus import forms, mlperf, noticed
 from bertkit.corpus.chain_inputs import check_chain_input
@@ -23,6 +24,7 @@ from bertkit.corpus.document import (
     parsed,
 )
 from bertkit.corpus.document_names import name_line, names_beside
+from bertkit.corpus.extract_summary import CountedStream
 from bertkit.corpus.forms.detect import Detection, detect, given_form
 from bertkit.corpus.forms.form import Form, ReadOptions, Span
 from bertkit.corpus.forms.text import FORM as TEXT
@@ -32,6 +34,9 @@ from bertkit.corpus.sentences import make_splitter, split_lines
 from bertkit.errors import DataError
 from bertkit.files import atomic_write
 from bertkit.sentence_splitter import Splitter
+
+if TYPE_CHECKING:
+    from bertkit.summary.counts import TextCounts
 
 # So many rejected documents are named per part.
 NAMED = 100
@@ -45,6 +50,7 @@ class Part:
         span: the bytes to read, where the part is made from a piece of a single file.
         forms: name of the form of each path; none: each is looked at as it is read.
         registered: forms from outside of the package, which a worker may not know.
+        level: of the counts of what is written.
     """
 
     name: str
@@ -54,6 +60,7 @@ class Part:
     span: Span | None = None
     forms: tuple[str, ...] = ()
     registered: tuple[Form, ...] = ()
+    level: int = 0
 
     @property
     def inputs(self) -> list[tuple[str, str]]:
@@ -63,7 +70,11 @@ class Part:
 
 @dataclass
 class PartFacts:
-    """What a finished part holds, as the manifest keeps it."""
+    """What a finished part holds, as the manifest keeps it.
+
+    Attributes:
+        text: counts of what was written, which the manifest keeps of all parts together.
+    """
 
     bytes: int = 0
     sha256: str = ""
@@ -76,6 +87,11 @@ class PartFacts:
     skipped: dict[str, int] = field(default_factory=dict)
     scripts: dict[str, int] = field(default_factory=dict)
     noticed: noticed.Tally = field(default_factory=dict)
+    text: TextCounts | None = field(default=None, repr=False, compare=False)
+
+    def stated(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {name: value for name, value in vars(self).items() if name != "text"}
 
     def leave_out(self, found: Rejected | Skipped | Noticed, strict: bool) -> None:
         """Count something that is not written.
@@ -136,7 +152,8 @@ def write_part(
     place = Path(part.folder) / part.name
     # The names are complete before the part has its own.
     with atomic_write(place) as stream, atomic_write(names_beside(str(place))) as names:
-        writer = DocumentWriter(stream)
+        counted = CountedStream(stream, part.level)
+        writer = DocumentWriter(counted)
         for found in documents:
             if not isinstance(found, Document):
                 facts.leave_out(found, part.config.strict)
@@ -150,6 +167,7 @@ def write_part(
                 if writer.documents == part.config.limit:
                     break
     facts.take(writer)
+    facts.text = counted.counts()
     return facts
 
 
@@ -267,7 +285,8 @@ def _make_mlperf(part: Part, splitter: Splitter) -> PartFacts:
     facts = PartFacts()
     options = ReadOptions(max_bytes=_max_bytes(part.config))
     with atomic_write(Path(part.folder) / part.name) as stream:
-        writer = DocumentWriter(stream)
+        counted = CountedStream(stream, part.level)
+        writer = DocumentWriter(counted)
         for found in TEXT.documents(part.paths[0], options):
             if not isinstance(found, RawDocument):
                 facts.leave_out(found, part.config.strict)
@@ -275,6 +294,7 @@ def _make_mlperf(part: Part, splitter: Splitter) -> PartFacts:
             text = mlperf.clean(found.text, splitter)
             writer.write_bytes(text.encode("utf-8"), **mlperf.counts(text))
     facts.take(writer)
+    facts.text = counted.counts()
     return facts
 
 
@@ -284,7 +304,8 @@ def _make_cerebras(part: Part) -> PartFacts:
 
     facts = PartFacts()
     with atomic_write(Path(part.folder) / part.name) as stream:
-        writer = DocumentWriter(stream)
+        counted = CountedStream(stream, part.level)
+        writer = DocumentWriter(counted)
         path = part.paths[0]
         form = form_of(path, part.config).name
         for found in read_reference(path, form, _max_bytes(part.config)):
@@ -294,6 +315,7 @@ def _make_cerebras(part: Part) -> PartFacts:
                 written = int(isinstance(found, RawDocument))
                 writer.write_bytes(cerebras_article(found), documents=written, sentences=written)
     facts.take(writer)
+    facts.text = counted.counts()
     return facts
 
 

@@ -27,9 +27,13 @@ from bertkit.errors import ConfigError, DataError
 from bertkit.files import atomic_folder
 from bertkit.pool import run_tasks
 from bertkit.records.config import RecordsConfig
+from bertkit.records.files.instance import NO_LABEL
 from bertkit.records.inputs import list_inputs
+from bertkit.records.instances.full_windows import plan_full_windows
+from bertkit.records.instances.kernels.materialise import Batch
 from bertkit.records.instances.kernels.pair_plan import Instances
 from bertkit.records.instances.pairs import PairPlan, new_batch, plan_pairs
+from bertkit.records.instances.windows import WindowPlan
 from bertkit.records.shards import Shard, plan_shards
 from bertkit.records.vocabulary import facts_of, opened
 from bertkit.remote_files import local_inputs
@@ -53,7 +57,7 @@ class Shards:
             first ones, fewer leave out the last ones.
     """
 
-    def __init__(self, plans: Sequence[PairPlan], sizes: Sequence[int]) -> None:
+    def __init__(self, plans: Sequence[PairPlan | _Windows], sizes: Sequence[int]) -> None:
         self._plans = plans
         self._ends = np.cumsum(sizes, dtype=np.int64)
         self._starts = self._ends - np.asarray(sizes, np.int64)
@@ -155,6 +159,25 @@ class TextSource(Shards):
         return self._current[1]
 
 
+class _Windows:
+    """Windows of one segment in the order of the records, filled in as pairs are."""
+
+    def __init__(self, plan: WindowPlan, order: np.ndarray) -> None:
+        self._plan, self._order = plan, order
+        self.max_seq_length = plan.max_seq_length
+        self.max_predictions_per_seq = plan.max_predictions_per_seq
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def fill(self, out: Batch, rows: np.ndarray, which: np.ndarray) -> None:
+        """Write records to rows of a batch, see `PairPlan.fill`; without a label of pairs."""
+        for name, values in self._plan.batch(self._order[which]).items():
+            getattr(out, name)[rows] = values
+        out.segment_ids[rows] = 0
+        out.next_sentence_labels[rows] = NO_LABEL
+
+
 class _Task(NamedTuple):
     """A shard to plan, and the folders for its tokens and its plan."""
 
@@ -176,7 +199,7 @@ class _Cache:
         self._config = config
         self._vocab = vocab
 
-    def plans(self, epoch: int, vocab: Vocab) -> list[PairPlan]:
+    def plans(self, epoch: int, vocab: Vocab) -> list[PairPlan | _Windows]:
         """All plans of an epoch that hold something, made where they are missing."""
         config = replace(self._config, seed=self._config.seed + epoch)
         tasks = [
@@ -218,9 +241,15 @@ def _make(task: _Task) -> None:
         log.logger.warning("%s holds no sentences", ", ".join(task.shard.inputs))
         _save(task.plan, {})
         return
-    plan = plan_pairs(text, task.config, vocab)
+    plan: PairPlan | WindowPlan | None = (
+        plan_pairs(text, task.config, vocab)
+        if task.config.pairs
+        else plan_full_windows(text, task.config, vocab)
+    )
+    assert plan is not None
+    shuffled = plan.order if isinstance(plan, PairPlan) else np.arange(len(plan), dtype=np.uint32)
     files = len(task.shard.outputs)
-    order = np.concatenate([plan.order[first::files] for first in range(files)])
+    order = np.concatenate([shuffled[first::files] for first in range(files)])
     _save(task.plan, {**plan.instances._asdict(), "order": order})
 
 
@@ -235,13 +264,16 @@ def _map(folder: str, name: str) -> np.ndarray:
     return np.asarray(np.load(os.path.join(folder, f"{name}.npy"), mmap_mode="c"))
 
 
-def _open(task: _Task, vocab: Vocab) -> PairPlan | None:
+def _open(task: _Task, vocab: Vocab) -> PairPlan | _Windows | None:
     if not os.path.exists(os.path.join(task.plan, "order.npy")):
         return None
     text = TokenizedText(**{name: _map(task.text, name) for name in _TEXT})
     instances = Instances(*(_map(task.plan, name) for name in Instances._fields))
     length, predictions = task.config.max_seq_length, task.config.predictions
-    return PairPlan(text, vocab, length, predictions, instances, _map(task.plan, "order"))
+    order = _map(task.plan, "order")
+    if not task.config.pairs:
+        return _Windows(WindowPlan(text.tokens, vocab, length, predictions, instances), order)
+    return PairPlan(text, vocab, length, predictions, instances, order)
 
 
 def _fingerprint(

@@ -85,8 +85,8 @@ class RecordsConfig:
         NSP,
         "nsp: next sentence prediction, where half of the pairs have a random B; sop: sentence "
         "order prediction, where half of the pairs are swapped; mlm: masked windows of running "
-        "text; unmasked: the same windows, to be masked during training (the last two need "
-        "--style cerebras).",
+        "text, a single segment, without any such prediction (tfrecord); unmasked: the same "
+        "windows, to be masked during training (needs --style cerebras).",
         choices=OBJECTIVES,
     )
     packing: str = setting(
@@ -167,7 +167,9 @@ class RecordsConfig:
 
     @property
     def file_format(self) -> str:
-        """The format as given, or that of the style."""
+        """The format as given, or that of the style; windows are written as tfrecord."""
+        if self.format is None and not self.pairs:
+            return TFRECORD
         return self.format or self.record_style.default_format
 
     @property
@@ -230,7 +232,9 @@ class RecordsConfig:
 
     @property
     def window_overlap(self) -> int:
-        """Tokens that consecutive windows share: as given, or a quarter of the length."""
+        """Tokens that consecutive windows share: as given, or in cerebras' a quarter of them."""
+        if "overlap" not in self.record_style.own_settings:
+            return 0
         return self.max_seq_length // 4 if self.overlap is None else self.overlap
 
     @property

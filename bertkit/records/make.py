@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bertkit import files, log
 from bertkit.errors import DataError, UsageError
@@ -21,12 +21,17 @@ from bertkit.pool import check_executor, run_tasks, worker_count
 from bertkit.records import styles
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.names import opens_all, reader_remarks
+from bertkit.records.finished_shards import is_done, restore_indexes, shards_of_run, verify
 from bertkit.records.inputs import list_inputs
-from bertkit.records.shards import Shard, plan_shards, shards_of_0_1
+from bertkit.records.shards import Shard, text_bytes
 from bertkit.records.styles.style import FinishedFolder, RecordStyle
 from bertkit.records.vocabulary import facts_of, opened
 from bertkit.tokenization.vocabulary import Vocab
 from bertkit.unsplit_text import warn_if_unsplit
+
+if TYPE_CHECKING:
+    from bertkit.records.text_summary import RunText
+    from bertkit.summary.counts import TextCounts
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class RecordsResult:
         made: how many of them this run made; 0 when there was nothing to do.
         max_seq_length, max_predictions_per_seq, vocab_size: shape of every record.
         seconds: work of this run.
+        text: what the text holds, see `bertkit.summary.report.figures`.
     """
 
     output: str
@@ -50,6 +56,7 @@ class RecordsResult:
     max_predictions_per_seq: int
     vocab_size: int
     seconds: float
+    text: dict[str, Any]
 
 
 class Task(NamedTuple):
@@ -57,6 +64,7 @@ class Task(NamedTuple):
 
     Attributes:
         styles: those that were registered from outside, which the worker may not know.
+        level: of the counts of its text.
     """
 
     shard: Shard
@@ -65,13 +73,19 @@ class Task(NamedTuple):
     folder: str
     limit: int | None = None
     styles: tuple[RecordStyle, ...] = ()
+    level: int = 0
 
 
 class Built(NamedTuple):
-    """A finished shard: file name → records, bytes, a digest; empty where the text is."""
+    """A finished shard: file name → records, bytes, a digest; empty where the text is.
+
+    Attributes:
+        text: what is counted in its text.
+    """
 
     shard: Shard
     outputs: dict[str, dict[str, Any]]
+    text: TextCounts
 
 
 def make_records(
@@ -110,6 +124,7 @@ def make_records(
         UsageError: executor, scheduler and limit do not go together.
     """
     from bertkit.records.files.record_index import remove_orphans
+    from bertkit.records.text_summary import RunText, say
 
     started = time.perf_counter()
     _check_executor(executor, scheduler, limit)
@@ -129,13 +144,25 @@ def make_records(
     planned = _planned(config, words, limit, names, workers)
     with working_folder(place, planned, overwrite) as manifest:
         # Make the missing shards, then the totals, then the files beside them.
-        tasks = _missing_tasks(manifest, place, names, config, words)
+        text = RunText(sum(entry["bytes"] for entry in manifest.inputs))
+        tasks = _missing_tasks(manifest, place, names, config=config, words=words, level=text.level)
         made = _run(
-            tasks, manifest, place, limit=limit, workers=workers, executor=(executor, scheduler)
+            tasks,
+            manifest,
+            place,
+            limit=limit,
+            workers=workers,
+            executor=(executor, scheduler),
+            text=text,
         )
+        if not manifest.complete and manifest.outputs:
+            shards = shards_of_run(manifest, names, config)
+            manifest.stats["text"] = text.figures(shards, manifest, words, config)
         _finish(manifest, place, names, words)
         beside = {"inputs": inputs, "text_files": len(names), "vocab": words.path, "prefix": prefix}
         _write_beside(manifest, config, place, **beside)
+    if "text" in manifest.stats:
+        say(manifest.stats["text"], config)
     for remark in reader_remarks(manifest.outputs, config):
         log.logger.warning("%s", remark)
     remove_orphans(place)
@@ -174,6 +201,7 @@ def _result(
         max_predictions_per_seq=config.predictions,
         vocab_size=vocab_size,
         seconds=round(seconds, 3),
+        text=manifest.stats.get("text", {}),
     )
 
 
@@ -187,11 +215,17 @@ def _check_executor(executor: str, scheduler: str, limit: int | None) -> None:
 
 
 def _missing_tasks(
-    manifest: Manifest, place: Path, names: Sequence[str], config: RecordsConfig, words: Vocab
+    manifest: Manifest,
+    place: Path,
+    names: Sequence[str],
+    *,
+    config: RecordsConfig,
+    words: Vocab,
+    level: int,
 ) -> list[Task]:
     """A task for each shard that the folder does not have."""
-    whole = _verify(manifest, place)
-    _restore_indexes(manifest, place, config)
+    whole = verify(manifest, place)
+    restore_indexes(manifest, place, config)
     if whole:
         log.logger.info("%s is complete already; nothing to do", place)
         return []
@@ -202,19 +236,11 @@ def _missing_tasks(
             vocab=words.path,
             folder=str(place),
             styles=styles.registered(),
+            level=level,
         )
-        for shard in _shards(manifest, names, config)
-        if not _done(shard, manifest)
+        for shard in shards_of_run(manifest, names, config)
+        if not is_done(shard, manifest)
     ]
-
-
-def _shards(manifest: Manifest, names: Sequence[str], config: RecordsConfig) -> list[Shard]:
-    """The shards of a run; one that an older bertkit began goes on with its names of files."""
-    shards = plan_shards(names, config)
-    known = manifest.outputs.keys() | set(manifest.stats.get("empty", ()))
-    if known and known.isdisjoint(name for shard in shards for name in shard.outputs):
-        return shards_of_0_1(names, config)
-    return shards
 
 
 def _write_beside(manifest: Manifest, config: RecordsConfig, place: Path, **facts: Any) -> None:
@@ -230,13 +256,17 @@ def _write_beside(manifest: Manifest, config: RecordsConfig, place: Path, **fact
 
 def build_shard(task: Task) -> Built:
     """Make the record files of one shard; none where its text holds no sentences."""
-    from bertkit.records.write_shard import write_shard
+    from bertkit.records.text_summary import TOKENS, UNKNOWN, count_shard
+    from bertkit.records.write_shard import tokens_read, write_shard
 
     styles.register_missing(task.styles)
     written = write_shard(
         task.shard, task.config, vocab=task.vocab, folder=task.folder, limit=task.limit
     )
-    return Built(task.shard, written)
+    tokens = tokens_read(task.config, task.vocab)
+    if written:
+        written[task.shard.outputs[0]].update(zip((TOKENS, UNKNOWN), tokens, strict=True))
+    return Built(task.shard, written, count_shard(task.shard, task.level, tokens))
 
 
 def _warm_up(task: Task) -> None:
@@ -263,6 +293,7 @@ def _run(
     limit: int | None,
     workers: int,
     executor: tuple[str, str],
+    text: RunText,
 ) -> int:
     """Build shards, noting each in the manifest once it is complete; returns files made."""
     if not tasks:
@@ -272,7 +303,7 @@ def _run(
         results = _up_to(limit, tasks, manifest)
     else:
         # The largest first, so that no worker is late with one at the end.
-        tasks = sorted(tasks, key=lambda task: -_text_bytes(task.shard))
+        tasks = sorted(tasks, key=lambda task: -text_bytes(task.shard))
         kind, scheduler = executor
         if kind == "dask":
             # Dask workers have another working directory.
@@ -290,15 +321,16 @@ def _run(
         manifest.state = "incomplete"
         manifest.write(place)
     made = 0
-    total = sum(_text_bytes(task.shard) for task in tasks)
+    total = sum(text_bytes(task.shard) for task in tasks)
     with log.progress(total=total, unit="B", scale=True, description="make-records") as bar:
         for built in results:
             # Note an empty shard, so that a resumed run does not read it again.
             if not built.outputs:
                 log.logger.warning("%s holds no sentences", ", ".join(built.shard.inputs))
             manifest.record(place, built.outputs, () if built.outputs else built.shard.outputs)
+            text.add(built.shard, built.text)
             made += len(built.outputs)
-            bar.update(_text_bytes(built.shard))
+            bar.update(text_bytes(built.shard))
     # Shards finish in any order, and the manifest must not depend on it.
     manifest.outputs = dict(sorted(manifest.outputs.items()))
     return made
@@ -325,37 +357,6 @@ def _deciding(config: RecordsConfig, vocab: Vocab, limit: int | None) -> dict[st
     }
 
 
-def _verify(manifest: Manifest, place: Path) -> bool:
-    """True if the folder is complete; forgets outputs that are gone or of another size."""
-    kept = {
-        name: facts
-        for name, facts in manifest.outputs.items()
-        if (place / name).is_file() and (place / name).stat().st_size == facts["bytes"]
-    }
-    whole = manifest.complete and len(kept) == len(manifest.outputs)
-    manifest.outputs = kept
-    return whole
-
-
-def _restore_indexes(manifest: Manifest, place: Path, config: RecordsConfig) -> None:
-    """Make the listed indexes that are gone again from the record files that are there."""
-    from bertkit.records.files.record_index import index_path
-
-    for name, facts in manifest.outputs.items():
-        beside = index_path(place / name)
-        size = beside.stat().st_size if beside.is_file() else 0
-        if size != facts.get("index_bytes", size):
-            from bertkit.records.write_shard import restore_index
-
-            log.logger.info("making the index of %s again", place / name)
-            restore_index(place / name, config)
-
-
-def _done(shard: Shard, manifest: Manifest) -> bool:
-    known = manifest.outputs.keys() | set(manifest.stats.get("empty", ()))
-    return known.issuperset(shard.outputs)
-
-
 def _finish(manifest: Manifest, place: Path, names: Sequence[str], vocab: Vocab) -> None:
     records = _records(manifest)
     if not records:
@@ -372,7 +373,3 @@ def _finish(manifest: Manifest, place: Path, names: Sequence[str], vocab: Vocab)
 
 def _records(manifest: Manifest) -> int:
     return sum(int(facts["records"]) for facts in manifest.outputs.values())
-
-
-def _text_bytes(shard: Shard) -> int:
-    return sum(map(os.path.getsize, shard.inputs))

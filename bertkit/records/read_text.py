@@ -32,15 +32,24 @@ class TextReader:
         vocab: the vocabulary.
         tokenizer: its name, see `wordpiece_variants.make_tokenizer`.
         normalisation: what happens to the text first.
+
+    Attributes:
+        counted: files read together → their tokens, and the [UNK] among them.
     """
 
     def __init__(self, vocab: Vocab, tokenizer: str, normalisation: Normalisation) -> None:
         self.vocab = vocab
+        self.counted: dict[tuple[str, ...], tuple[int, int]] = {}
         self._name = tokenizer
         self._python = make_tokenizer(tokenizer, vocab, normalisation)
         self._stream: StreamTokenizer | None = None
         if tokenizer != "hf":
             self._stream = StreamTokenizer(vocab, normalisation, self._python)
+
+    def _noted(self, paths: Sequence[str], text: TokenizedText) -> TokenizedText:
+        unknown = int(np.count_nonzero(text.tokens == self.vocab.unk_id))
+        self.counted[tuple(paths)] = len(text.tokens), unknown
+        return text
 
     def corpus(self, paths: Sequence[str], universal_newlines: bool = False) -> TokenizedText:
         """Files as one corpus by Google's rules: a blank line ends a document, a file does not.
@@ -52,6 +61,9 @@ class TextReader:
         Raises:
             DataError: a file cannot be read or is not UTF-8.
         """
+        return self._noted(paths, self._corpus(paths, universal_newlines))
+
+    def _corpus(self, paths: Sequence[str], universal_newlines: bool) -> TokenizedText:
         if self._stream is None or (self._name == "nvidia" and any(map(_has_special, paths))):
             lines_of = read_universal_lines if universal_newlines else read_lines
             return as_arrays(read_documents(paths, self._python, lines_of), self.vocab)
@@ -82,6 +94,9 @@ class TextReader:
             DataError: the file cannot be read or is not UTF-8.
             MissingDependencyError: spaCy or its model is not installed.
         """
+        return self._noted([path], self._file(path, config))
+
+    def _file(self, path: str, config: RecordsConfig) -> TokenizedText:
         documents = _sentences(read_text(path), config)
         if self._stream is None or (self._name == "nvidia" and _has_special(path)):
             cut = ([self._python.tokenize(text) for text in document] for document in documents)

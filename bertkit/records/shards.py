@@ -60,3 +60,8 @@ def distinct(stems: Sequence[str], suffix: str) -> list[str]:
             candidate = f"{stem}-{count}{suffix}"
         taken[candidate] = None
     return list(taken)
+
+
+def text_bytes(shard: Shard) -> int:
+    """Bytes of a shard's text files."""
+    return sum(map(os.path.getsize, shard.inputs))

@@ -59,6 +59,7 @@ def write_shard(
         MissingDependencyError: a style or format needs a package that is not installed.
     """
     reader = _reader(vocab, config.duplicates, config.tokenizer_name, config.normalisation)
+    reader.counted.clear()
     plans = shard_plans(shard.inputs, config, reader)
     plan = next(plans, None)
     if plan is None:
@@ -87,6 +88,13 @@ def write_shard(
         name: of_file | write_index_of(Path(folder) / name, config, of_file["records"], numbers)
         for name, of_file, numbers in zip(names, facts, columns, strict=True)
     }
+
+
+def tokens_read(config: RecordsConfig, vocab: str) -> tuple[int, int]:
+    """Tokens of the text of the last shard that `write_shard` made, and [UNK] among them."""
+    reader = _reader(vocab, config.duplicates, config.tokenizer_name, config.normalisation)
+    tokens, unknown = zip(*reader.counted.values(), strict=True) if reader.counted else ((), ())
+    return sum(tokens), sum(unknown)
 
 
 def _columns(writer: RecordWriter, packed: Sequence[np.ndarray]) -> dict[str, np.ndarray]:

@@ -9,6 +9,8 @@ import numpy as np
 
 from bertkit.summary.sketch import Sketch
 
+_SORTED_TOGETHER = 1 << 21
+
 
 def _nothing() -> Sketch:
     return Sketch(np.zeros(0, np.uint64), np.zeros(0, np.int64))
@@ -61,3 +63,28 @@ def _sum(one: Any, two: Any, first: TextCounts, second: TextCounts) -> Any:
     if one is None or two is None:  # known of all the text or not at all
         return one if second.files == 0 else two if first.files == 0 else None
     return one + two
+
+
+class CountsSum:
+    """Adds up the counts of many parts; sorts hashes only now and then."""
+
+    def __init__(self) -> None:
+        self._total = TextCounts()
+        self._waiting: list[TextCounts] = []
+        self._hashes = 0
+
+    def add(self, part: TextCounts) -> None:
+        """Add a part."""
+        self._waiting.append(part)
+        self._hashes += len(part.lines.keys) + len(part.texts.keys)
+        if self._hashes > _SORTED_TOGETHER:
+            self._total = self.result()
+            self._waiting, self._hashes = [], 0
+
+    def result(self) -> TextCounts:
+        """The sum so far."""
+        parts = [self._total, *self._waiting]
+        while len(parts) > 1:  # in pairs, so that no hash is sorted many times
+            pairs = zip(parts[::2], parts[1::2], strict=False)
+            parts = [one + two for one, two in pairs] + parts[len(parts) // 2 * 2 :]
+        return parts[0]

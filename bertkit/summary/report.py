@@ -131,12 +131,13 @@ def _bars(lengths: dict[str, int]) -> str:
     return ", ".join(f"{span} {count / whole:.0%}" for span, count in lengths.items())
 
 
-def warnings(found: dict[str, Any], *, lines_count: bool = True) -> list[str]:
+def warnings(found: dict[str, Any], *, lines_count: bool = True, pairs: bool = True) -> list[str]:
     """What is unusual in figures, each with what to do.
 
     Args:
         found: as `figures` returns them.
         lines_count: lines are sentences and blank lines end documents.
+        pairs: it is for next sentence prediction, or may be.
     """
     said = []
     if found.get("unknown", 0) > MUCH_UNKNOWN:
@@ -155,7 +156,7 @@ def warnings(found: dict[str, Any], *, lines_count: bool = True) -> list[str]:
         )
     if not lines_count:
         return said
-    if found["one_sentence_documents"] > MANY_SINGLES:
+    if pairs and found["one_sentence_documents"] > MANY_SINGLES:
         said.append(
             f"{found['one_sentence_documents']:.0%} of the documents have one sentence: the second "
             "segment is then mostly random, and next sentence prediction learns little; divide "
@@ -184,9 +185,9 @@ def _unknown(found: dict[str, Any]) -> str:
     )
 
 
-def say(found: dict[str, Any], *, lines_count: bool = True) -> None:
+def say(found: dict[str, Any], *, lines_count: bool = True, pairs: bool = True) -> None:
     """Log the figures, and what is unusual in them as warnings."""
     for what, value in rows(found):
         log.logger.info("%s: %s", what, value)
-    for text in warnings(found, lines_count=lines_count):
+    for text in warnings(found, lines_count=lines_count, pairs=pairs):
         log.logger.warning("%s", text)

@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bertkit import files, log
 from bertkit.errors import DataError, UsageError
 from bertkit.pool import map_in_order, worker_count
+from bertkit.summary import report
+from bertkit.summary.counts import CountsSum, TextCounts
+from bertkit.summary.scripts import script_of, stripped_letters
+from bertkit.summary.sketch import level_for
 from bertkit.temporary import remove_leftovers
+from bertkit.tokenization.known_characters import knows_characters
 from bertkit.tokenization.normalisation import UNCASED, Normalisation
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.tokenizer_files import write_sidecar
@@ -25,11 +31,14 @@ from bertkit.tokenization.training import unknown_share
 from bertkit.tokenization.training.alphabet import Alphabet, Wanted, choose_alphabet, fill_up
 from bertkit.tokenization.training.merges import learn_merges
 from bertkit.tokenization.training.text_spans import Opener, count_spans, tasks_of
+from bertkit.tokenization.training.unknown_share import Shares
 from bertkit.tokenization.training.word_counts import WordCounter, WordCounts
-from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, save_vocab
+from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, Vocab, save_vocab
 from bertkit.tokenization.wordpiece import MAX_WORD_CHARACTERS
 
 TENSOR_MULTIPLE = 8
+# Above this share of letters that are lost, something is said.
+_MANY_LOST = 0.001
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class TrainedVocab:
         held_out_unknown_share: the same in lines that were held out when the characters were
             chosen for this figure; None where the text is too short for it.
         long_words: places where a word was cut because it is longer than a tokenizer takes.
+        text: what the text holds, see `bertkit.summary.report.figures`.
         seconds: of work.
     """
 
@@ -73,6 +83,7 @@ class TrainedVocab:
     unknown_share: float
     held_out_unknown_share: float | None
     long_words: int
+    text: dict[str, Any]
     seconds: float
 
 
@@ -110,7 +121,7 @@ def train_vocab(
         raise UsageError(f"{output} exists", "give --overwrite to replace it")
     remove_leftovers(Path(output).parent, name=Path(output).name)
     longest = MAX_WORD_CHARACTERS
-    words = _counted(inputs, normalisation, longest, workers=workers, opener=opener)
+    words, text = _counted(inputs, normalisation, longest, workers=workers, opener=opener)
     split = normalisation.tokenize_chinese_chars
     pairs = words.characters()
     if not pairs:
@@ -142,15 +153,17 @@ def train_vocab(
         characters=len(chosen.characters),
         different_characters=chosen.seen,
         character_coverage=round(chosen.coverage, 6),
-        tokens_per_word=round(learnt.tokens_per_word, 4),
+        tokens_per_word=round(learnt.tokens / max(1, text.words), 4),
         unknown_share=round(learnt.unknown_share, 6),
         held_out_unknown_share=_held_out(
             words, pieces, alphabet, filled=bool(added), size=size, normalisation=normalisation
         ),
         long_words=words.cut,
+        text=_figures(text, learnt, _vocab(tokens, digest), normalisation),
         seconds=time.perf_counter() - started,
     )
     _remark(result, chosen)
+    _remark_on_letters(text, normalisation)
     return result
 
 
@@ -161,15 +174,20 @@ def _counted(
     *,
     workers: int,
     opener: Opener,
-) -> WordCounts:
-    """The words of all inputs, merged in their order."""
-    tasks = list(tasks_of(inputs, opener, normalisation=normalisation, longest=longest))
+) -> tuple[WordCounts, TextCounts]:
+    """The words of all inputs, merged in their order, and what else is counted in them."""
+    level = level_for(sum(map(files.size_of, inputs)))
+    settings = {"normalisation": normalisation, "longest": longest, "level": level}
+    tasks = list(tasks_of(inputs, opener, **settings))
     counter = WordCounter(normalisation, longest)
+    text = CountsSum()
     with log.progress(total=len(tasks), unit="part", description="train-vocab") as bar:
-        for part in map_in_order(count_spans, tasks, worker_count(workers, len(tasks))):
-            counter.add(part)
+        results = map_in_order(count_spans, tasks, worker_count(workers, len(tasks)))
+        for words, counts in results:
+            counter.add(words)
+            text.add(counts)
             bar.update(1)
-    return counter.finished()
+    return counter.finished(), text.result()
 
 
 def _held_out(
@@ -210,6 +228,37 @@ def _in_usual_order(first: Sequence[str], merges: Sequence[str]) -> list[str]:
     return [*first[: len(SPECIAL_TOKENS)], *characters, *continuing, *merges]
 
 
+def _vocab(tokens: list[str], digest: str) -> Vocab:
+    return Vocab(tokens, {token: number for number, token in enumerate(tokens)}, digest)
+
+
+def _figures(
+    text: TextCounts, learnt: Shares, vocab: Vocab, normalisation: Normalisation
+) -> dict[str, Any]:
+    """Figures of the text, with the tokens that the vocabulary makes of it."""
+    counts = replace(text, tokens=learnt.tokens, unknown=learnt.unknown)
+    return report.figures(counts, knows_characters(vocab, normalisation))
+
+
+def _remark_on_letters(text: TextCounts, normalisation: Normalisation) -> None:
+    """Warn where stripping accents removes vowels or other letters of the text's scripts."""
+    if not normalisation.strips_accents:
+        return
+    lost: dict[str, int] = {}
+    for code, count in text.characters.items():
+        if script := stripped_letters(chr(code)):
+            lost[script] = lost.get(script, 0) + count
+    letters = max(1, sum(count for code, count in text.characters.items() if script_of(chr(code))))
+    if sum(lost.values()) > _MANY_LOST * letters:
+        ranked = sorted(lost, key=lambda script: (-lost[script], script))
+        log.logger.warning(
+            "stripping accents removes %.1f%% of the letters: vowel signs and marks of %s, which "
+            "are letters there; give --cased, or --keep-accents with lower case",
+            100 * sum(lost.values()) / letters,
+            ", ".join(ranked),
+        )
+
+
 def _why_short(tokens: int, size: int, min_frequency: int) -> str:
     if tokens >= size:
         return ""
@@ -220,6 +269,10 @@ def _why_short(tokens: int, size: int, min_frequency: int) -> str:
 def _remark(result: TrainedVocab, alphabet: Alphabet) -> None:
     """Say what the user should know of the vocabulary."""
     say = log.logger.warning
+    report.say(result.text, lines_count=False)
+    if result.long_words:
+        text = "words of more than %d letters were cut in %d places: in records they are [UNK]"
+        say(text, MAX_WORD_CHARACTERS, result.long_words)
     if result.short_because:
         say("%d tokens, not %d: %s", result.tokens, result.size, result.short_because)
     if result.tokens % TENSOR_MULTIPLE:

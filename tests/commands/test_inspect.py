@@ -74,3 +74,51 @@ def test_a_rank_in_the_environment_silences_nothing(bertkit, trained, monkeypatc
         monkeypatch.setenv(name, value)
     assert "Record 0:" in bertkit("inspect", trained.valid).out
     assert bertkit("inspect", trained.valid, "--json").result["records"]["records"] == 10
+
+
+SENTENCES = "".join(f"The whale number {n} dives.\nIt breathes {n} times.\n\n" for n in range(30))
+
+
+def test_what_text_holds(bertkit, tmp_path):
+    (tmp_path / "text.txt").write_text(SENTENCES)
+    done = bertkit("inspect", tmp_path / "text.txt", "--vocab", "bertkit-uncased-8k", "--json")
+    assert done.status == 0, done.err
+    found = done.result["text"]
+    assert (found["documents"], found["sentences"], found["words"]) == (30, 60, 270)
+    assert found["unknown"] == 0 and found["tokens_per_word"] > 1
+    assert found["duplicate_lines"] == 0 and found["scripts"] == {"Latin": 1.0}
+    assert "warning" not in done.err
+    shown = bertkit("inspect", tmp_path / "text.txt").out
+    assert "30, 0.0% of one sentence" in shown and "[UNK]" not in shown
+
+
+def test_japanese_with_an_english_vocabulary_is_said_loudly(bertkit, tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.txt").write_text(
+        "これは日本語の文です。\n猫が座る。\n", encoding="utf-8"
+    )
+    done = bertkit("inspect", tmp_path / "docs", "--vocab", "bertkit-uncased-8k", "--json")
+    assert done.result["text"]["unknown"] > 0.4
+    assert "of the tokens are [UNK]" in done.err and "Hiragana" in done.err
+    made = bertkit("make-records", "-i", tmp_path / "docs", "-o", tmp_path / "out",
+                   "--vocab", "bertkit-uncased-8k", "--json")  # fmt: skip
+    assert made.result["text"]["unknown"] == done.result["text"]["unknown"]
+    assert "of the tokens are [UNK]" in made.err
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["stats"]["text"] == made.result["text"]
+
+
+def test_raw_text_and_folders_of_extract(bertkit, tmp_path):
+    raw = tmp_path / "raw.jsonl"
+    raw.write_text("".join(json.dumps({"text": f"Only one, {n}."}) + "\n" for n in range(40)))
+    found = bertkit("inspect", raw, "--json")
+    assert found.result["text"]["documents"] == 40
+    assert "100% of the documents have one sentence" in found.err
+    done = bertkit("extract", "-i", raw, "-o", tmp_path / "docs", "--json")
+    assert done.result["text"]["one_sentence_documents"] == 1.0
+    assert "100% of the documents have one sentence" in done.err
+    folder = bertkit("inspect", tmp_path / "docs", "--json").result
+    assert folder["manifest"]["stats"]["text"] == done.result["text"]
+    assert "text" not in folder
+    with_vocab = bertkit("inspect", tmp_path / "docs", "--vocab", "bertkit-uncased-8k", "--json")
+    assert with_vocab.result["text"]["tokens"] > 0

@@ -86,3 +86,29 @@ def test_usage(bertkit, text, tmp_path):
     assert bertkit("train-vocab", "-i", text, "-o", tmp_path / "v", "--size", 15).status == 2
     gone = bertkit("train-vocab", "-i", tmp_path / "gone", "-o", tmp_path / "v")
     assert gone.status == 3 and "gone" in gone.err
+
+
+def test_compressed_and_remote_text(bertkit, text, tmp_path):
+    import gzip
+
+    import fsspec
+
+    words = ["train-vocab", "--size", 40, "--json"]
+    plain = bertkit(*words, "--input", text, "--output", tmp_path / "a.txt").result
+    (tmp_path / "text.gz").write_bytes(gzip.compress(text.read_bytes()))
+    packed = bertkit(*words, "--input", tmp_path / "text.gz", "--output", tmp_path / "b.txt")
+    assert packed.result["sha256"] == plain["sha256"]
+    with fsspec.open("memory://vocab/text.txt", "wb") as stream:
+        stream.write(text.read_bytes())
+    remote = bertkit(*words, "--input", "memory://vocab/text.txt", "--output", tmp_path / "c.txt")
+    assert remote.result["sha256"] == plain["sha256"]
+
+
+def test_how_many_characters(bertkit, text, tmp_path):
+    words = ["train-vocab", "--input", text, "--size", 60, "--json"]
+    few = bertkit(*words, "--output", tmp_path / "a.txt", "--alphabet", 5)
+    assert few.result["characters"] == 5 and few.result["unknown_share"] > 0.3
+    assert "[UNK]" in few.err
+    share = bertkit(*words, "--output", tmp_path / "b.txt", "--alphabet", "90%").result
+    assert 5 < share["characters"] < share["different_characters"]
+    assert bertkit(*words, "--output", tmp_path / "c.txt", "--alphabet", "much").status == 2

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import lzma
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bertkit.errors import DataError, UsageError
-from bertkit.tokenization.normalisation import CASED
+from bertkit.tokenization.normalisation import CASED, UNCASED
+from bertkit.tokenization.training.alphabet import Wanted
 from bertkit.tokenization.vocabulary import load_vocab
 from bertkit.tokenization.vocabulary_training import train_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
@@ -95,3 +99,76 @@ def test_errors(text, tmp_path):
     assert out.read_text() == "mine"
     train_vocab([text], out, 600, overwrite=True)
     assert len(load_vocab(out)) == 600
+
+
+@pytest.mark.parametrize("normalisation", [UNCASED, CASED])
+def test_japanese_and_chinese_are_covered(shared, tmp_path, normalisation):
+    """Held-out lines, and text that the vocabulary has never seen."""
+    folder = shared / "data" / "multilingual"
+    result = train_vocab(
+        [str(folder / "ja_gsd_dev.sentences.txt")], tmp_path / "ja.txt", normalisation=normalisation
+    )
+    assert result.unknown_share < 0.001
+    assert result.held_out_unknown_share is not None and result.held_out_unknown_share <= 0.006
+    assert result.added_characters > 1000
+    assert "pair of pieces" in result.short_because and result.tokens < result.size == 30_528
+    cut = WordPieceTokenizer(load_vocab(tmp_path / "ja.txt"), normalisation)
+    unseen = (folder / "ja_gsd_test.sentences.txt").read_text("utf-8")
+    tokens = cut.tokenize(unseen)
+    assert tokens.count("[UNK]") / len(tokens) <= 0.006
+
+    with lzma.open(folder / "xquad" / "xquad.zh.json.xz") as stream:
+        articles = json.load(stream)["data"]
+    lines = [part["context"] for article in articles for part in article["paragraphs"]]
+    (tmp_path / "zh").write_text("\n".join(lines), encoding="utf-8")
+    result = train_vocab([str(tmp_path / "zh")], tmp_path / "zh.txt", normalisation=normalisation)
+    assert result.characters > 1000 and result.character_coverage >= 0.9995
+    assert result.held_out_unknown_share is not None and result.held_out_unknown_share <= 0.006
+
+
+def test_the_shares_are_those_of_the_tokenizer(text, tmp_path):
+    result = train_vocab([text], tmp_path / "v.txt", 400, alphabet=Wanted(count=30))
+    cut = WordPieceTokenizer(load_vocab(tmp_path / "v.txt"))
+    tokens = cut.tokenize(Path(text).read_text("utf-8"))
+    assert result.characters == 30 < result.different_characters
+    assert result.unknown_share == pytest.approx(tokens.count("[UNK]") / len(tokens), abs=1e-6)
+    assert 0.01 < result.unknown_share < 0.5
+    assert result.text["tokens"] == len(tokens)
+
+
+def test_lines_and_workers_do_not_matter(text, tmp_path, monkeypatch):
+    from bertkit.tokenization.training import text_spans
+
+    one = train_vocab([text], tmp_path / "one.txt", 600)
+    glued = tmp_path / "glued"
+    glued.write_text(Path(text).read_text("utf-8").replace("\n", " "), encoding="utf-8")
+    assert train_vocab([str(glued)], tmp_path / "two.txt", 600).sha256 == one.sha256
+    monkeypatch.setattr(text_spans, "SPAN", 20_000)
+    cut = train_vocab([text], tmp_path / "three.txt", 600)
+    assert cut.sha256 == one.sha256 and cut.text["words"] == one.text["words"]
+
+
+@pytest.mark.slow
+def test_processes_give_the_same(text, tmp_path):
+    one = train_vocab([text, text], tmp_path / "one.txt", 600, workers=1)
+    two = train_vocab([text, text], tmp_path / "two.txt", 600, workers=2)
+    assert replace(one, seconds=0, path="", facts="") == replace(two, seconds=0, path="", facts="")
+
+
+def test_lost_vowels_are_said(tmp_path, caplog):
+    path = tmp_path / "hi.txt"
+    path.write_text("मनुष्यों के अधिकारों की सार्वभौम घोषणा\n" * 30, encoding="utf-8")
+    train_vocab([str(path)], tmp_path / "v.txt", 200)
+    assert "vowel signs and marks of Devanagari" in caplog.text
+    assert "--cased, or --keep-accents" in caplog.text
+    caplog.clear()
+    train_vocab([str(path)], tmp_path / "w.txt", 200, CASED)
+    assert "Devanagari" not in caplog.text
+
+
+def test_long_words_are_said(tmp_path, caplog):
+    path = tmp_path / "dna.txt"
+    path.write_text("ACGTTGCA" * 500 + " ACGT\n", encoding="utf-8")
+    result = train_vocab([str(path)], tmp_path / "v.txt", 48)
+    assert result.long_words == 19
+    assert "words of more than 200 letters" in caplog.text

@@ -12,12 +12,14 @@ so that `bertkit extract --help`, which shows the table, starts quickly.
     xml/          XML of any size and encoding, and PubMed's records and articles in it
     keyed/        texts under keys and in columns: JSON, tables, Parquet, Arrow
     refuse        what is no text, by name
+    fasta         sequences of letters
     wikiextractor, wikimedia_html, text, documents, jsonl, sentences, warc
 """
 
 from __future__ import annotations
 
 from bertkit.corpus.forms.documents import FORM as DOCUMENTS
+from bertkit.corpus.forms.fasta import FORM as FASTA
 from bertkit.corpus.forms.form import Form
 from bertkit.corpus.forms.jsonl import FORM as JSONL
 from bertkit.corpus.forms.keyed.arrow import ARROW, PARQUET
@@ -51,6 +53,7 @@ _TABLE = NamedTable[Form](
         ZIP,
         PUBMED,
         PMC,
+        FASTA,
         JSON,
         PARQUET,
         ARROW,

@@ -52,10 +52,10 @@ def _ending_in(folder: str, suffixes: Sequence[str], leave_out: Sequence[str | P
 
 def _without_ending(folder: str, leave_out: Sequence[str | Path]) -> list[str]:
     names = _ending_in(folder, (), leave_out)
-    return [name for name in names if not Path(name).suffix and _is_tfrecord(name)]
+    return [name for name in names if not Path(name).suffix and is_tfrecord(name)]
 
 
-def _is_tfrecord(path: str) -> bool:
+def is_tfrecord(path: str) -> bool:
     """Whether a file begins with a record whose checksums are right."""
     try:
         return next(read_records(path), None) is not None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class GoogleStyle(RecordStyle):
-    """Sentence pairs, all of a corpus planned and shuffled together.
+    """Sentence pairs, or windows of one segment, all of a corpus planned and shuffled together.
 
     Attributes:
         universal_newlines: lines end as in Python's text files, not as in TensorFlow's.
@@ -28,10 +28,14 @@ class GoogleStyle(RecordStyle):
         self, inputs: Sequence[str], config: RecordsConfig, reader: TextReader
     ) -> Iterator[InstancePlan]:
         """One plan; see `RecordStyle.plans`."""
+        from bertkit.records.instances.full_windows import plan_full_windows
         from bertkit.records.instances.pairs import plan_pairs
 
         text = reader.corpus(inputs, self.universal_newlines)
-        if text.document_count:
+        if not config.pairs:
+            windows = plan_full_windows(text, config, reader.vocab)
+            yield from [] if windows is None else [windows]
+        elif text.document_count:
             yield plan_pairs(text, config, reader.vocab)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from bertkit import files
 from bertkit.records.files.formats import TFRECORD
 from bertkit.records.files.names import for_nvidia, training_stem
-from bertkit.records.terms import NSP, PER_FILE, SOP
+from bertkit.records.terms import MLM, NSP, PER_FILE, SOP
 
 if TYPE_CHECKING:
     from bertkit.records.config import RecordsConfig
@@ -66,7 +66,7 @@ class RecordStyle(ABC):
     default_format: ClassVar[str] = TFRECORD
     default_tokenizer: ClassVar[str] = "google"
     default_shards: ClassVar[str] = PER_FILE
-    objectives: ClassVar[tuple[str, ...]] = (NSP, SOP)
+    objectives: ClassVar[tuple[str, ...]] = (NSP, SOP, MLM)
     duplicate_lines: ClassVar[str] = "last"
     own_settings: ClassVar[frozenset[str]] = frozenset()
     in_memory: ClassVar[bool] = False

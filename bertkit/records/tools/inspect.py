@@ -16,9 +16,10 @@ from bertkit.input_files import expand_inputs
 from bertkit.manifest import Manifest, manifest_path, read_manifest
 from bertkit.records import styles
 from bertkit.records.files.external_records import ExternalFile
-from bertkit.records.files.find import find_record_files
+from bertkit.records.files.find import JSON, find_record_files, is_tfrecord
 from bertkit.records.files.instance import RecordReader
-from bertkit.records.files.open import open_any_records, open_records
+from bertkit.records.files.jsonl import begins_with_record
+from bertkit.records.files.open import SUFFIXES, open_any_records, open_records
 from bertkit.records.files.pack_metadata import read_average
 from bertkit.records.files.packed import PackFile
 from bertkit.records.files.sequence_example import TOKENS, TokenFile
@@ -28,6 +29,7 @@ from bertkit.tokenization.tokenizer_facts import of_records
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
 
 METRICS = "metrics.jsonl"
+JSONL_ENDING = ".jsonl"
 BAR = 40
 WIDTH = 100
 _LISTED = 20
@@ -150,6 +152,18 @@ def record_files(paths: Sequence[str]) -> list[str]:
             with contextlib.suppress(DataError):  # no record files
                 found += find_record_files([path])
     return found
+
+
+def holds_records(path: str) -> bool:
+    """Whether a file is one of records, by its ending and its first bytes."""
+    if path.endswith((JSONL_ENDING, JSON)):
+        return begins_with_record(path)
+    return path.endswith(SUFFIXES) or is_tfrecord(path)
+
+
+def holds_text(manifest: dict[str, Any]) -> bool:
+    """Whether the folder of a manifest holds sentence files."""
+    return manifest.get("command") in ("extract", "split", "clean")
 
 
 def _manifest_text(folder: Path, manifest: Manifest) -> str:

@@ -41,7 +41,8 @@ class Tables(NamedTuple):
     """All that the kernel reads and writes.
 
     Attributes:
-        classes: uint8[0x110000], by code point, those of ASCII filled in; characters: int64[0x110000], occurrences.
+        classes: uint8[0x110000], by code point, those of ASCII filled in.
+        characters: int64[0x110000], occurrences.
         histogram: int64[BUCKETS], lines by the bits of their number of characters.
         line_keys, document_keys: uint64[2**b], hashes, 0 where empty; line_counts,
             document_counts: int32[2**b].

@@ -12,6 +12,8 @@ from itertools import pairwise
 from typing import IO, Any
 
 from bertkit import files
+from bertkit.summary.counter import TextCounter
+from bertkit.summary.counts import TextCounts
 from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.training.word_counts import WordCounter, WordCounts
 
@@ -41,21 +43,38 @@ class CountTask:
     normalisation: Normalisation
     longest: int
     opener: Opener
+    level: int = 0
 
 
-def count_spans(task: CountTask) -> WordCounts:
-    """The words of some spans; runs in a worker.
+class _Counted:
+    """A stream of text that counts what is read from it."""
+
+    def __init__(self, stream: IO[bytes], counter: TextCounter) -> None:
+        self._stream, self._counter = stream, counter
+
+    def readinto(self, view: memoryview) -> int:
+        """Fill the view, as far as the stream has bytes at hand."""
+        count: int = self._stream.readinto(view)  # type: ignore[attr-defined]
+        self._counter.feed(view[:count])
+        return count
+
+
+def count_spans(task: CountTask) -> tuple[WordCounts, TextCounts]:
+    """The words of some spans, and what else is counted in them; runs in a worker.
 
     Raises:
         DataError: a file cannot be read, or is not UTF-8.
     """
     counter = WordCounter(task.normalisation, task.longest)
+    text = TextCounter(task.level)
     for span in task.spans:
-        with task.opener(span.path) as stream:
+        # A span from the middle of a file is of one that the opener leaves as it is.
+        with open(span.path, "rb") if span.start else task.opener(span.path) as stream:
             if span.start:
                 stream.seek(span.start)
-            counter.feed(span.path, stream, span.size, span.start)
-    return counter.finished()
+            text.begin(span.path)
+            counter.feed(span.path, _Counted(stream, text), span.size, span.start)
+    return counter.finished(), text.finished()
 
 
 def tasks_of(inputs: Sequence[str], opener: Opener, **settings: Any) -> Iterator[CountTask]:
@@ -97,15 +116,17 @@ def _cut(path: str, length: int, opener: Opener) -> list[Span]:
 
 
 def _is_plain(path: str, opener: Opener) -> bool:
-    """Whether the opener gives the very bytes of the file, and can start anywhere."""
+    """Whether the opener gives the very bytes of the file, which can then be read anywhere."""
     with open(path, "rb") as raw, opener(path) as stream:
         head = raw.read(_HEAD).removeprefix(_BOM)
-        return stream.read(len(head)) == head and stream.seekable()
+        return stream.read(len(head)) == head
 
 
 def _behind_space(block: bytes) -> int:
-    """Where a cut may be made: behind the first space, else at the begin of a character."""
-    spaces = (block.find(space) for space in (b" ", b"\t", b"\n"))
+    """Where a cut may be made: behind a line, else a space, else before a character."""
+    if (line := block.find(b"\n")) >= 0:
+        return line + 1
+    spaces = (block.find(space) for space in (b" ", b"\t"))
     found = min((place for place in spaces if place >= 0), default=-1)
     if found >= 0:
         return found + 1

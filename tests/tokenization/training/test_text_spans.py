@@ -6,7 +6,8 @@ import gzip
 
 import pytest
 
-from bertkit.corpus.lines import open_source
+from bertkit.corpus.raw_file import open_source
+from bertkit.summary.counts import TextCounts
 from bertkit.tokenization.normalisation import UNCASED
 from bertkit.tokenization.training import text_spans
 from bertkit.tokenization.training.text_spans import count_spans, tasks_of
@@ -18,8 +19,12 @@ SETTINGS = {"normalisation": UNCASED, "longest": 200}
 def words_of(paths):
     tasks = list(tasks_of([str(path) for path in paths], open_source, **SETTINGS))
     whole = WordCounter(UNCASED, 200)
+    text = TextCounts()
     for task in tasks:
-        whole.add(count_spans(task))
+        words, counts = count_spans(task)
+        whole.add(words)
+        text += counts
+    assert text.bytes == whole.finished().bytes
     return len(tasks), as_counter(whole.finished())
 
 

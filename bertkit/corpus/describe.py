@@ -1,0 +1,79 @@
+"""Counts what text files hold: sentence files as they are, raw ones as their documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from bertkit.corpus.document import RawDocument, parsed
+from bertkit.corpus.forms.detect import detect
+from bertkit.corpus.forms.form import ReadOptions
+from bertkit.corpus.inputs import list_inputs
+from bertkit.corpus.raw_file import RawFile, open_source
+from bertkit.files import size_of
+from bertkit.summary.counter import TextCounter
+from bertkit.summary.counts import TextCounts
+from bertkit.summary.sketch import level_for
+
+BLOCK = 1 << 20
+# Forms whose bytes are the text itself.
+_AS_THEY_ARE = ("text", "documents", "sentences")
+
+
+def describe_text(
+    inputs: Sequence[str], also: Callable[[str, bytes], None] | None = None
+) -> TextCounts:
+    """The counts of text files; memory is bounded by a document, of plain text by a megabyte.
+
+    Args:
+        inputs: files, globs, folders or `@list.txt`, in any form that `extract` reads.
+        also: called with each file's name and its text, block by block of whole lines.
+
+    Raises:
+        DataError: a file that cannot be read, or is no text.
+    """
+    paths = list_inputs(inputs)
+    counter = TextCounter(level_for(sum(map(size_of, paths))))
+    for path in paths:
+        counter.begin(path)
+        for block in _blocks(path):
+            counter.feed(block)
+            if also is not None:
+                also(path, block)
+    return counter.finished()
+
+
+def _blocks(path: str) -> Iterator[bytes]:
+    """The text of a file; blank lines between documents."""
+    file = RawFile.of(path)
+    form = detect(file).form
+    if form.name in _AS_THEY_ARE:
+        with open_source(file) as stream:
+            yield from whole_lines(iter(lambda: stream.read(BLOCK), b""))
+        return
+    documents = parsed(form.read(file, ReadOptions()))
+    yield from whole_lines(
+        f"{found.text}\n\n".encode() for found in documents if isinstance(found, RawDocument)
+    )
+
+
+def whole_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes in blocks that end with a line, or within a long one behind a space."""
+    held = b""
+    for block in blocks:
+        held += block
+        if len(held) < BLOCK:
+            continue
+        end = _good_end(held)
+        yield held[:end]
+        held = held[end:]
+    if held:
+        yield held
+
+
+def _good_end(blob: bytes) -> int:
+    for mark in (b"\n", b" ", "。".encode()):
+        end = blob.rfind(mark) + len(mark)
+        if end >= len(mark):
+            return end
+    back = next((k for k in range(1, 5) if blob[-k] & 0xC0 != 0x80), 0)
+    return len(blob) - back

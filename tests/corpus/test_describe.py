@@ -1,0 +1,44 @@
+"""Counting text files in any form."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from bertkit.corpus import describe
+from bertkit.corpus.describe import describe_text
+from bertkit.errors import DataError
+
+TEXT = "One sentence here.\nAnother one.\n\nA second document.\n"
+
+
+def test_forms_and_compressions_hold_the_same(tmp_path):
+    (tmp_path / "a.txt").write_text(TEXT)
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress(TEXT.encode()))
+    documents = [part.strip() for part in TEXT.split("\n\n")]
+    rows = (json.dumps({"text": part}) for part in documents)
+    (tmp_path / "c.jsonl").write_text("\n".join(rows))
+    found = [describe_text([str(path)]) for path in sorted(tmp_path.iterdir())]
+    for counts in found:
+        assert (counts.documents, counts.sentences, counts.words) == (2, 3, 8)
+    whole = describe_text([str(tmp_path)])
+    assert (whole.files, whole.documents) == (3, 6)
+    assert whole.texts.repeated_share == pytest.approx(4 / 6)
+
+
+def test_blocks_are_whole_lines(tmp_path, monkeypatch):
+    monkeypatch.setattr(describe, "BLOCK", 24)
+    (tmp_path / "a.txt").write_text(TEXT + "word " * 20 + "漢字" * 20)
+    blocks = []
+    describe_text([str(tmp_path / "a.txt")], lambda name, block: blocks.append(block))
+    assert b"".join(blocks) == (tmp_path / "a.txt").read_bytes()
+    assert len(blocks) > 5 and all(block.decode() for block in blocks)
+    assert blocks[0].endswith(b"\n") and max(map(len, blocks)) < 80
+
+
+def test_what_is_no_text_is_refused(tmp_path):
+    (tmp_path / "x.bin").write_bytes(bytes(range(256)) * 10)
+    with pytest.raises(DataError, match=r"x\.bin"):
+        describe_text([str(tmp_path / "x.bin")])

@@ -1,0 +1,52 @@
+"""What make-records says of its text: the same for any workers, and after an interruption."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bertkit.manifest import read_manifest
+from bertkit.records.config import RecordsConfig
+from bertkit.records.make import make_records
+from bertkit.records.text_summary import TOKENS, UNKNOWN
+
+VOCAB = "bertkit-uncased-8k"
+CONFIG = RecordsConfig(max_seq_length=32, dupe_factor=1)
+
+
+@pytest.fixture
+def corpus(tmp_path) -> list[str]:
+    folder = tmp_path / "text"
+    folder.mkdir()
+    for name in range(3):
+        text = "".join(f"The whale {n} of {name} dives.\nSame line 漢.\n\n" for n in range(20))
+        (folder / f"{name}.txt").write_text(text, encoding="utf-8")
+    return [str(folder)]
+
+
+def test_workers_and_resuming(corpus, tmp_path):
+    one = make_records(CONFIG, corpus, tmp_path / "one", VOCAB, workers=1)
+    assert (one.text["documents"], one.text["sentences"]) == (60, 120)
+    assert one.text["duplicate_lines"] == round(59 / 120, 6)
+    assert one.text["characters_outside_vocabulary"]["most_frequent"] == {"漢": 60}
+    assert one.text["unknown"] == round(60 / one.text["tokens"], 6)
+    two = make_records(CONFIG, corpus, tmp_path / "two", VOCAB, workers=2)
+    assert two.text == one.text
+    (tmp_path / "two" / "1.tfrecord").unlink()
+    again = make_records(CONFIG, corpus, tmp_path / "two", VOCAB, workers=1)
+    assert again.made == 1 and again.text == one.text
+    facts = read_manifest(tmp_path / "two").outputs["0.tfrecord"]
+    assert facts[UNKNOWN] == 20 < facts[TOKENS]
+
+
+def test_of_older_folders_tokens_are_not_known(corpus, tmp_path):
+    make_records(CONFIG, corpus, tmp_path / "out", VOCAB, workers=1)
+    manifest = tmp_path / "out" / "manifest.json"
+    values = json.loads(manifest.read_text())
+    for facts in values["outputs"].values():
+        del facts[TOKENS], facts[UNKNOWN]
+    manifest.write_text(json.dumps(values))
+    (tmp_path / "out" / "1.tfrecord").unlink()
+    again = make_records(CONFIG, corpus, tmp_path / "out", VOCAB, workers=1)
+    assert again.text["sentences"] == 120 and "unknown" not in again.text
