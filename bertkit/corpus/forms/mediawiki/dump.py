@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from bertkit.codecs.bzip2_stream import unpacked_streams
 from bertkit.codecs.packed_stream import PIECE, decompression_errors, refuse_bomb
 from bertkit.corpus.document import Found, Noticed, RawDocument, Rejected, Skipped, Unparsed
 from bertkit.corpus.forms.form import ReadOptions, Span
@@ -179,35 +180,24 @@ def _plain_blocks(file: RawFile, span: Span | None) -> Iterator[bytes]:
 
 
 def _unpacked_streams(path: str, span: Span | None) -> Iterator[bytes]:
-    """All streams of a .bz2, or those of a span.
-
-    Python's own reader takes damage between two streams for the end of the file.
-    """
+    """All streams of a .bz2, or those of a span."""
     with decompression_errors(path), open_binary(path) as raw:
         start, stop = span or (0, sys.maxsize)
         if start:
             raw.seek(start)
         left = stop - start
-        unpack = bz2.BZ2Decompressor()
-        begun = False
-        size = 0
-        while packed := raw.read(min(left, PIECE)):
+
+        def read(size: int) -> bytes:
+            nonlocal left
+            packed = raw.read(min(left, size))
             left -= len(packed)
-            while packed:
-                begun = True
-                block = unpack.decompress(packed, PIECE)
-                while True:
-                    yield block
-                    size += len(block)
-                    refuse_bomb(path, raw.tell() - start, size)
-                    if unpack.eof or unpack.needs_input:
-                        break
-                    block = unpack.decompress(b"", PIECE)
-                packed = unpack.unused_data
-                if unpack.eof:
-                    unpack, begun = bz2.BZ2Decompressor(), False
-        if begun:
-            raise EOFError("the last stream does not end")
+            return packed
+
+        size = 0
+        for block, packed in unpacked_streams(read):
+            yield block
+            size += len(block)
+            refuse_bomb(path, packed, size)
 
 
 def _pages(file: RawFile, max_bytes: int, span: Span | None) -> Iterator[bytes | None]:
