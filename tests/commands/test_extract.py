@@ -9,7 +9,7 @@ def test_result_for_people_and_next_step(bertkit, tmp_path):
         "extract", "-i", tmp_path / "a.txt", "-o", tmp_path / "out", "--splitter", "lines"
     )
     assert shown.status == 0
-    assert "1 documents, 2 sentences, 10 bytes in 1 parts" in shown.out
+    assert "1 document, 2 sentences, 10 bytes in 1 part " in shown.out
     assert (tmp_path / "out/part-00000-of-00001.txt").read_text() == "One.\nTwo.\n"
     again = bertkit(
         "extract", "-i", tmp_path / "a.txt", "-o", tmp_path / "out", "--splitter", "lines"
