@@ -93,8 +93,8 @@ def read_member(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
         options: as for the archive; `form` for all its members, or empty to look at each.
 
     Yields:
-        What form it has; its documents with the treatment of that form; `Rejected` for a member that is
-        damaged or looks like nothing that can be read.
+        What form it has; its documents with the treatment of that form; `Rejected` for a
+        member that is damaged or looks like nothing that can be read.
     """
     try:
         form = given_form(file, options.form) if options.form else detect(file, options).form
