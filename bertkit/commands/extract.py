@@ -69,6 +69,8 @@ def command(
     facts = asdict(result)
     seen = facts.pop("noticed")
     facts["unknown_templates"] = unknown = noticed.total(seen, noticed.UNKNOWN_TEMPLATE)
+    if members := noticed.names(seen, noticed.MEMBER):
+        text += f"; members of archives: {log.shown(members)}"
     if unknown:
         text += f"; {log.counted(unknown, 'unknown template')} within sentences "
         text += "(--report-templates lists them)"
