@@ -91,7 +91,7 @@ _ELEMENTS = re.compile(
     re.IGNORECASE,
 )
 _MANY = 6
-_OFTEN = 200
+_OFTEN = 100
 _PRINTED = re.compile(rb"\s*(?:\{\s*['\"]|\[\s*\{\s*'|\[\s*'|\(\s*')")
 _ARRAYS = re.compile(rb"\s*(\[[^\n]*\])[ \t\r]*\n\s*\[")
 
