@@ -47,6 +47,8 @@ def is_table(head: bytes) -> bool:
     line, end, _ = head[:_LONGEST_HEADER].partition(b"\n")
     if not end or not _HEADER.search(line):  # nearly all text ends here
         return False
+    if not _may_be_names(line):
+        return False
     rows = _rows_of(head)
     names = [name.strip() for name in rows[0]] if rows else []
     if len(rows) < 2 or len(names) < 2 or not all(map(_NAME.fullmatch, names)):
@@ -55,6 +57,16 @@ def is_table(head: bytes) -> bool:
         return False
     # In prose a space follows a comma.
     return bool(find_text_key(names)) or (names == rows[0] and len(rows) > _ROWS)
+
+
+def _may_be_names(line: bytes) -> bool:
+    """False for a first line that is no header, where that is plain without parsing rows."""
+    if b'"' in line or b"\r" in line[:-1]:
+        return True
+    if b" " in _HEADER.split(line, maxsplit=1)[0].strip():  # as in nearly all text
+        return False
+    names = line.decode("utf-8", "ignore").split(_delimiter(line, ""))
+    return all(_NAME.fullmatch(name.strip()) for name in names)
 
 
 def describe_table(file: RawFile, head: bytes, options: ReadOptions) -> str:
