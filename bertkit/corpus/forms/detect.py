@@ -107,18 +107,23 @@ def read_member(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
 
 
 def _by_signature(head: bytes, text: bytes) -> Detection | None:
-    containers_first = sorted(forms.TABLE, key=lambda form: not form.container)
-    for form in containers_first:
-        if form.signature and (form.signature(head) or (text != head and form.signature(text))):
-            return Detection(form, form.reason or "by its first bytes")
+    recoded = text != head
+    for first in (True, False):
+        for form in forms.TABLE:
+            begins = form.signature if form.container is first else None
+            if begins is not None and (begins(head) or (recoded and begins(text))):
+                return Detection(form, form.reason or "by its first bytes")
     return None
 
 
 def _by_writer(file: RawFile) -> tuple[Detection | None, bool]:
     """By the manifest of its folder, or of the folder above; and whether that lists the file."""
-    path = str(Path(file.path).absolute()) if file.path and not is_remote(file.path) else ""
+    if not file.path or is_remote(file.path):
+        return None, False
+    above, name = os.path.split(file.path)
+    path = os.path.join(_absolute(above, str(Path.cwd())), name)
     folder = path
-    for _ in range(2 if path else 0):
+    for _ in range(2):
         folder = folder.rpartition(os.sep)[0]
         manifest = _manifest_of(folder)
         for form in forms.TABLE if manifest is not None else ():
@@ -147,10 +152,15 @@ def _by_ending(file: RawFile) -> Detection | None:
 
 def _manifest_of(folder: str) -> Manifest | None:
     try:
-        changed = Path(folder, MANIFEST).stat().st_mtime_ns
+        changed = os.stat(f"{folder}/{MANIFEST}").st_mtime_ns  # noqa: PTH116 - for every file
     except OSError:
         return None
     return _parsed(folder, changed)
+
+
+@functools.lru_cache(maxsize=64)
+def _absolute(folder: str, current: str) -> str:
+    return str(Path(current, folder))
 
 
 @functools.lru_cache(maxsize=64)

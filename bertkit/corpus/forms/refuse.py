@@ -173,6 +173,8 @@ def _refuse_encoding(file: RawFile, head: bytes, text: bytes) -> None:
 
 def _wide(head: bytes) -> str:
     """The encoding of two or four bytes per character that these bytes are in; empty for none."""
+    if head.count(0) < 3:
+        return ""
     even = head[: len(head) // 4 * 4]
     zeros = [even[place::4].count(0) for place in range(4)]
     count = len(even) // 4

@@ -12,7 +12,8 @@ from bertkit.corpus.forms.keyed.keys import TextKeys, column_of, find_text_key
 from bertkit.corpus.raw_file import RawFile, as_utf8
 
 # Names of columns in a file that is not named like a table; that of an index may be empty.
-_NAME = re.compile(r"[^\W\d][\w .:/()#-]{0,39}")
+_LONGEST_NAME = 40
+_NAME = re.compile(rf"[^\W\d][\w .:/()#-]{{0,{_LONGEST_NAME - 1}}}")
 _HEADER = re.compile(rb"[\t,;|]")
 # A table of a single column; its quotation marks tell it from prose.
 _ONLY_TEXT = re.compile(rb"\"?text\"?\r?", re.IGNORECASE)
@@ -34,6 +35,8 @@ def is_table(head: bytes) -> bool:
         return b'"' in rest and all(len(row) == 1 for row in rows_of(head))
     if not end or not _HEADER.search(line):  # nearly all text ends here
         return False
+    if not _may_be_names(line):
+        return False
     rows = rows_of(head)
     names = [name.strip() for name in rows[0]] if rows else []
     named = names[1:] if names[:1] == [""] else names  # pandas' index
@@ -43,6 +46,14 @@ def is_table(head: bytes) -> bool:
         return False
     # In prose a space follows a comma.
     return bool(find_text_key(names)) or (names == rows[0] and len(rows) > _ROWS)
+
+
+def _may_be_names(line: bytes) -> bool:
+    """False for a first line that is no header, where that is plain without cutting rows."""
+    if b'"' in line or b"\r" in line[:-1]:
+        return True
+    pieces = _HEADER.split(line)
+    return all(len(piece.decode("utf-8", "ignore").strip()) <= _LONGEST_NAME for piece in pieces)
 
 
 def lacks_header(head: bytes) -> bool:

@@ -12,6 +12,7 @@ from bertkit.codecs.packed_stream import PIECE
 # Between values; \x1e begins those of a JSON text sequence (RFC 7464).
 _BETWEEN = re.compile(rb"[\s,\x1e]*")
 _SPACES = (" ", "\t", "\r", "\n", ",", "\x1e")
+_OTHER = re.compile(rb"[ \t\r\n]*[!-Z\\^-z|}~]")
 _BRACKET = re.compile(rb'["{}\[\]]')
 # What is left of a string, without its closing quote.
 _STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
@@ -38,6 +39,8 @@ class JsonHead(NamedTuple):
 
 def json_head(text: bytes) -> JsonHead | None:
     """How these first bytes of a file begin JSON objects or an array; None if they do not."""
+    if _OTHER.match(text):  # nearly all text ends here
+        return None
     head = text.decode("utf-8", "ignore").lstrip()
     listed = head.startswith("[")
     if not head.startswith(("{", "[")):
