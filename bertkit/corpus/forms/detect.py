@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from bertkit.codecs.packed_stream import without_ending
 from bertkit.corpus import forms
-from bertkit.corpus.document import Piece, Rejected, Treatment, treated
+from bertkit.corpus.document import Noticed, Piece, Rejected, Treatment, treated
 from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.forms.refuse import refuse_foreign, refuse_zipped_document
+from bertkit.corpus.noticed import MEMBER
 from bertkit.corpus.raw_file import RawFile, as_utf8
 from bertkit.errors import DataError
 from bertkit.files import is_remote
@@ -92,11 +93,13 @@ def read_member(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
         options: as for the archive; `form` for all its members, or empty to look at each.
 
     Yields:
-        Its documents with the treatment of their form; `Rejected` for a member that is
-        damaged or looks like nothing that can be read.
+        What form it has; its documents with the treatment of that form; `Rejected` for a
+        member that is damaged or looks like nothing that can be read.
     """
     try:
         form = given_form(file, options.form) if options.form else detect(file, options).form
+        if not form.container:
+            yield Noticed(MEMBER, form.name, file.name)
         for piece in form.read(file, options):
             yield piece if form.treatment == Treatment() else treated(piece, form.treatment)
     except DataError as error:
