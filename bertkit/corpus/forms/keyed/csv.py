@@ -12,8 +12,7 @@ from bertkit.corpus.forms.keyed.keys import TextKeys, column_of, find_text_key
 from bertkit.corpus.raw_file import RawFile, as_utf8
 
 # Names of columns in a file that is not named like a table; that of an index may be empty.
-_LONGEST_NAME = 40
-_NAME = re.compile(rf"[^\W\d][\w .:/()#-]{{0,{_LONGEST_NAME - 1}}}")
+_NAME = re.compile(r"[^\W\d][\w .:/()#-]{0,39}")
 _HEADER = re.compile(rb"[\t,;|]")
 # A table of a single column; its quotation marks tell it from prose.
 _ONLY_TEXT = re.compile(rb"\"?text\"?\r?", re.IGNORECASE)
@@ -49,11 +48,11 @@ def is_table(head: bytes) -> bool:
 
 
 def _may_be_names(line: bytes) -> bool:
-    """False for a first line that is no header, where that is plain without cutting rows."""
+    """False for a first line that is no header, where that is plain without parsing rows."""
     if b'"' in line or b"\r" in line[:-1]:
         return True
-    pieces = _HEADER.split(line)
-    return all(len(piece.decode("utf-8", "ignore").strip()) <= _LONGEST_NAME for piece in pieces)
+    first = _HEADER.split(line, maxsplit=1)[0].decode("utf-8", "ignore").strip()
+    return not first or _NAME.fullmatch(first) is not None
 
 
 def lacks_header(head: bytes) -> bool:
