@@ -70,6 +70,25 @@ def open_binary(path: str | Path) -> IO[bytes]:
     return stream
 
 
+def read_small(path: str, size: int) -> bytes | None:
+    """All bytes of a local file, opened and read once; None for one with more than `size`.
+
+    Raises:
+        DataError: it does not exist, cannot be read, or is a pointer of Git LFS.
+    """
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            facts = os.fstat(stream.fileno())
+            if not stat.S_ISREG(facts.st_mode) or facts.st_size > size:
+                return None
+            blob = stream.readall()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    if _is_lfs_pointer(blob):
+        refuse_lfs_pointer(path)
+    return blob
+
+
 def _is_lfs_pointer(head: bytes) -> bool:
     return head.startswith(_LFS_POINTER)
 

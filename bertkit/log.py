@@ -110,19 +110,38 @@ def progress(
     )
 
 
+def counted(number: int, what: str) -> str:
+    """A number with its noun: 1 file, 2,000 files."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def shown(value: object) -> str:
+    """A plain value of a manifest or a plan as people write it, without quotes and brackets."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_inner(item)}" for key, item in value.items()) or "-"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_inner, value)) or "-"
+    return str(value)
+
+
+def _inner(value: object) -> str:
+    nested = isinstance(value, (dict, list, tuple)) and len(value) > 0
+    return f"({shown(value)})" if nested else shown(value)
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> str:
     """Rows as an aligned text table, with numbers right-aligned.
 
     Args:
         columns: headings.
-        rows: their cells; `str` turns each into text.
+        rows: their cells; `shown` turns each into text.
         title: a line above the table; may be empty.
     """
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    body = [[str(cell) for cell in row] for row in rows]
+    body = [[shown(cell) for cell in row] for row in rows]
     view = Table(
         title=title or None,
         title_justify="left",

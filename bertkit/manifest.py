@@ -36,7 +36,7 @@ _BEGINNING = re.compile(rb'\s*\{\s*"command"\s*:\s*"[a-z-]+"\s*,\s*"config"\s*:\
 _HEAD = 200
 # Finished files that the manifest does not list yet, where it would list so many.
 JOURNAL = ".manifest.journal"
-_JOURNALED = 1000
+_JOURNALED = 100
 HIDDEN_FOLDER = ".bertkit"
 
 

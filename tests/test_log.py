@@ -32,3 +32,16 @@ def test_table_aligns_numbers_and_keeps_brackets():
     assert "[MASK]" in text
     assert lines[-1].endswith("1234")
     assert lines[-2].endswith("   7")
+
+
+def test_plain_values_are_shown_without_quotes_and_brackets():
+    assert log.shown({"jsonl": 3, "pages": {"of": ["a", "b"]}, "none": {}}) == (
+        "jsonl 3, pages (of (a, b)), none -"
+    )
+    text = log.table(["plan", "value"], [["forms", ["jsonl", "csv"]], ["left_out", {}]])
+    assert "jsonl, csv" in text and "[" not in text and "{" not in text
+
+
+def test_one_thing_has_no_plural():
+    assert log.counted(1, "file") == "1 file"
+    assert log.counted(0, "file") == "0 files" and log.counted(2000, "file") == "2,000 files"

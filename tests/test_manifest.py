@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -5,6 +8,7 @@ import pytest
 from bertkit.errors import DataError
 from bertkit.manifest import (
     HIDDEN_FOLDER,
+    JOURNAL,
     Manifest,
     begin,
     describe_inputs,
@@ -212,3 +216,33 @@ def test_a_hidden_manifest_is_found_moved_and_put_back(tmp_path):
     (out / "manifest.json").write_text('{"files": []}')
     read_manifest(out).write(out)
     assert (out / "manifest.json").read_text() == '{"files": []}'
+
+
+def test_more_than_a_hundred_finished_files_go_to_the_journal(tmp_path, monkeypatch):
+    manifest = Manifest("extract", {})
+    written = []
+    monkeypatch.setattr("bertkit.manifest.write_text", lambda path, text: written.append(path))
+    for number in range(300):
+        manifest.record(tmp_path, {f"a{number}": {"bytes": number}})
+    assert len(written) < 101
+    assert (tmp_path / JOURNAL).read_bytes().count(b"\n") == 300 - len(written)
+
+
+def test_a_manifest_goes_round_under_a_locale_of_ascii(tmp_path):
+    program = """
+import sys
+from bertkit.manifest import Manifest, read_manifest
+assert sys.flags.utf8_mode == 0
+path = "K\\u00f6ln/" + b"\\xf6.txt".decode("utf-8", "surrogateescape")
+Manifest("extract", {"language": "T\\u00fcrk\\u00e7e"}, [{"path": path}]).write(sys.argv[1])
+found = read_manifest(sys.argv[1])
+assert found.inputs == [{"path": path}] and found.config == {"language": "T\\u00fcrk\\u00e7e"}
+"""
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    place = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(
+        command, env={**os.environ, **ascii_only, **place}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert read_manifest(tmp_path).inputs[0]["path"].startswith("Köln/")

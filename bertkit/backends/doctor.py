@@ -39,9 +39,17 @@ PACKAGES = {
     "tensorboard": "tensorboard",
     "wandb": "wandb",
     "aiohttp": "remote",
+    "s3fs": "remote",
+    "gcsfs": "remote",
+    "huggingface_hub": "remote",
     "distributed": "dask",
+    "gdown": "drive",
+    "pyarrow": "parquet",
+    "zstandard": "zstd",
     "mwparserfromhell": "wiki",
     "nltk": "punkt",
+    "jsonschema": "kubernetes",
+    "kubernetes-validate": "kubernetes",
 }
 
 

@@ -54,6 +54,7 @@ _KINDS = (
     _Compression("lzip", re.compile(rb"LZIP[\0\1]"), None, "lzip -d FILE"),
     _Compression("lzop", re.compile(rb"\x89LZO\0"), None, "lzop -d FILE"),
 )
+_ANY_MARK = re.compile(b"|".join(kind.mark.pattern for kind in _KINDS))
 # These have no mark, so that a name and bytes that are no text must do.
 _LZMA = _Compression("lzma", re.compile(rb"\x5d\0\0"), lzma.LZMAFile)
 _BROTLI = _Compression("brotli", re.compile(rb""), None, "brotli -d FILE")
@@ -71,7 +72,8 @@ def compression_of(head: bytes, name: str = "") -> str:
 
 
 def _compression(head: bytes, name: str) -> _Compression | None:
-    for kind in _KINDS:
+    # One search tells that there is nothing to do, as for nearly all members of archives.
+    for kind in _KINDS if _ANY_MARK.match(head) else ():
         if kind.mark.match(head):
             return kind
     lower = name.lower()
@@ -85,6 +87,8 @@ def _compression(head: bytes, name: str) -> _Compression | None:
 def without_ending(name: str) -> str:
     """A file's name in lower case, without the endings of compressions."""
     lower = name.lower()
+    if not lower.endswith(ENDINGS):
+        return lower
     while ending := next((ending for ending in ENDINGS if lower.endswith(ending)), ""):
         lower = lower.removesuffix(ending)
     return lower

@@ -46,6 +46,7 @@ def command(
       bertkit extract --input data/raw --output data/docs
       bertkit extract --input 'extracted/*/wiki_*' --output data/wiki --workers 8
     """
+    from bertkit import log
     from bertkit.corpus import extract as work
     from bertkit.corpus import noticed
     from bertkit.files import write_text
@@ -60,15 +61,19 @@ def command(
     result = work.extract(inputs, output, settings.config, prefix=input_prefix, **given)
     state = "up to date" if result.up_to_date else f"{result.seconds:.1f} s"
     text = (
-        f"{result.documents:,} documents, {result.sentences:,} sentences, {result.bytes:,} bytes "
-        f"in {result.parts} parts under {output} ({state}); "
+        f"{log.counted(result.documents, 'document')}, "
+        f"{log.counted(result.sentences, 'sentence')}, {result.bytes:,} bytes "
+        f"in {log.counted(result.parts, 'part')} under {output} ({state}); "
         f"{result.rejected} rejected, {result.empty} without text"
     ) + "".join(f", {count:,} {kind}" for kind, count in result.skipped.items())
     facts = asdict(result)
     seen = facts.pop("noticed")
     facts["unknown_templates"] = unknown = noticed.total(seen, noticed.UNKNOWN_TEMPLATE)
+    if members := noticed.names(seen, noticed.MEMBER):
+        text += f"; members of archives: {log.shown(members)}"
     if unknown:
-        text += f"; {unknown:,} unknown templates within sentences (--report-templates lists them)"
+        text += f"; {log.counted(unknown, 'unknown template')} within sentences "
+        text += "(--report-templates lists them)"
     if report_templates is not None:
         table = noticed.table(seen, noticed.UNKNOWN_TEMPLATE)
         if report_templates == "-":
@@ -76,7 +81,7 @@ def command(
         else:
             write_text(report_templates, table)
     if result.left_out:
-        text += f"; {result.left_out:,} files left out"
+        text += f"; {log.counted(result.left_out, 'file')} left out"
     method = "--method mlperf " if settings.config.chain == "mlperf" else ""
     following = f"bertkit split {method}--input {output} --output {output.rstrip('/')}-split"
     options.finish(facts, as_json, text, following)

@@ -45,7 +45,7 @@ def command(
         --input @metadata/val_files.txt --input-prefix openwebtext --seed 0 --outputs 10 \\
         --output data/val-msl128 --vocab vocab.txt --msl 128
     """
-    from bertkit import files
+    from bertkit import files, log
 
     settings = options.resolved(RecordsConfig, given)
     if dry_run:
@@ -70,8 +70,9 @@ def command(
         **given,
     )
     text = (
-        f"{result.records:,} records of {result.max_seq_length} tokens, "
-        f"{files.human_bytes(result.bytes)} in {result.files} files in {result.output} "
+        f"{log.counted(result.records, 'record')} of {result.max_seq_length} tokens, "
+        f"{files.human_bytes(result.bytes)} in {log.counted(result.files, 'file')} in "
+        f"{result.output} "
         f"({result.made} made now, {result.seconds:.1f} s)"
     )
     following = f"bertkit inspect {result.output} --vocab {vocab}"

@@ -45,7 +45,7 @@ def command(
       bertkit pack-records --input hdf5_lower_case_1_seq_len_128/wikicorpus_en \\
         --output packed/wikicorpus_en
     """
-    from bertkit import files
+    from bertkit import files, log
     from bertkit.records.tools.pack import PackOptions, pack_records
 
     given["format"] = given["format"] or ""
@@ -55,6 +55,7 @@ def command(
     text = (
         f"{result.instances:,} sequences in {result.records:,} packs of {result.max_seq_length} "
         f"tokens, {result.sequences_per_pack} per pack, {files.human_bytes(result.bytes)} in "
-        f"{result.files} files in {result.output} ({result.made} made now, {result.seconds:.1f} s)"
+        f"{log.counted(result.files, 'file')} in {result.output} "
+        f"({result.made} made now, {result.seconds:.1f} s)"
     )
     options.finish(asdict(result), as_json, text, f"bertkit inspect {result.output}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 
 import click
 
@@ -98,7 +99,6 @@ def command(
     )
     if result.held_out_unknown_share is not None:
         text += f", {result.held_out_unknown_share:.2%} in held-out lines"
-    following = (
-        f"bertkit make-records --input data/split/train --output data/records --vocab {output}"
-    )
+    named = " ".join(f"--input {shlex.quote(name)}" for name in inputs)
+    following = f"bertkit make-records {named} --output data/records --vocab {shlex.quote(output)}"
     options.finish(dataclasses.asdict(result), as_json, text, following)

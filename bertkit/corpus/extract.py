@@ -30,6 +30,7 @@ from bertkit.files import (
     free_bytes,
     is_remote,
     open_binary,
+    read_small,
     shard_name,
     size_of,
 )
@@ -363,15 +364,26 @@ def _input_facts(group: Group) -> dict[str, Any]:
     size = 0
     start, stop = group.span or (0, sys.maxsize)
     for name in group.paths:
-        with open_binary(name) as stream:
-            if start:
-                stream.seek(start)
-            while block := stream.read(min(CHUNK, stop - start - size) if group.span else CHUNK):
-                digest.update(block)
-                size += len(block)
+        for block in _blocks(name, start, stop):
+            digest.update(block)
+            size += len(block)
         # With sizes, text moved from one file to the next changes the hash.
         digest.update(size.to_bytes(8, "big"))
     facts = {"path": group.paths[0], "bytes": size, "sha256": digest.hexdigest()}
     if group.span:
         return {**facts, "from_byte": start}
     return facts if len(group.paths) == 1 else {**facts, "files": len(group.paths)}
+
+
+def _blocks(name: str, start: int, stop: int) -> Iterator[bytes]:
+    """The bytes of a file from one place to another; those of a small one at once."""
+    whole = None if start or is_remote(name) else read_small(name, min(CHUNK, stop))
+    if whole is not None:
+        yield whole
+        return
+    with open_binary(name) as stream:
+        if start:
+            stream.seek(start)
+        while block := stream.read(min(CHUNK, stop - start)):
+            yield block
+            start += len(block)

@@ -244,6 +244,7 @@ def detection_of(path: str, config: ExtractConfig) -> Detection:
     return Detection(form, "an archive" if form.container else "--form says so")
 
 
+@functools.lru_cache(maxsize=64)
 def read_options(config: ExtractConfig, span: Span | None = None) -> ReadOptions:
     """What readers need to know of the settings."""
     return ReadOptions(
@@ -260,7 +261,7 @@ def read_options(config: ExtractConfig, span: Span | None = None) -> ReadOptions
 
 
 def _raw_file(path: str, config: ExtractConfig) -> RawFile:
-    return RawFile(path, path=path, encoding=config.encoding or UTF8)
+    return RawFile(path, path=path, encoding=config.encoding or UTF8).loaded()
 
 
 def splitter_of(config: ExtractConfig) -> Splitter:

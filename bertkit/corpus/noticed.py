@@ -11,6 +11,8 @@ from bertkit.corpus.document import Noticed
 
 UNKNOWN_TEMPLATE = "unknown template"
 WIKI = "wiki"
+# The form of a member of an archive.
+MEMBER = "member"
 # So many names are counted, and so many of them, the most frequent ones, kept at the end.
 COUNTED = 50_000
 KEPT = 1_000
@@ -51,6 +53,11 @@ def most_frequent(tally: Tally, limit: int = KEPT) -> Tally:
 def total(tally: Mapping[str, Mapping[str, list[Any]]], kind: str) -> int:
     """How often something of a kind was noticed."""
     return sum(int(entry[0]) for entry in tally.get(kind, {}).values())
+
+
+def names(tally: Mapping[str, Mapping[str, list[Any]]], kind: str) -> dict[str, int]:
+    """Name → how often, of a kind."""
+    return {name: int(entry[0]) for name, entry in tally.get(kind, {}).items()}
 
 
 def table(tally: Mapping[str, Mapping[str, list[Any]]], kind: str) -> str:

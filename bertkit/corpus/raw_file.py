@@ -25,9 +25,11 @@ from bertkit.codecs.packed_stream import (
     unpacked,
 )
 from bertkit.errors import DataError
-from bertkit.files import is_remote, open_binary
+from bertkit.files import is_remote, open_binary, read_small
 
 UTF8 = "utf-8"
+# Smaller files, and members of archives, are read at once.
+SMALL = 1_000_000
 _SMALL_PIECE = 1 << 10
 # UTF-32 first: its mark begins like that of UTF-16.
 _MARKS = (
@@ -37,6 +39,7 @@ _MARKS = (
     (b"\xfe\xff", "utf-16-be"),
     (b"\xef\xbb\xbf", UTF8),
 )
+_ANY_MARK = tuple(mark for mark, _ in _MARKS)
 # What cannot be decoded becomes these bytes, which no reader takes for UTF-8.
 _DAMAGE = "\udcff"
 _MARK_DAMAGE = "bertkit.damage"
@@ -55,17 +58,20 @@ class RawFile:
 
     `str()` of it is its name. One with a path can be opened again and again. One that is an
     open stream, such as a member of an archive, can be looked at (`head`) and then opened once.
+    Bytes in memory, such as a small member, are at hand at once.
 
     Attributes:
         name: names it in messages and in ids of documents, such as `PATH!MEMBER`.
         path: a local or remote file that holds just these bytes; empty for a stream.
         encoding: that of the text, unless the file begins with a byte order mark.
+        blob: all its bytes, unpacked, where they are in memory.
     """
 
     def __init__(
         self, name: str, path: str = "", stream: IO[bytes] | None = None, encoding: str = UTF8
     ) -> None:
         self.name, self.path, self.encoding = name, path, encoding
+        self.blob: bytes | None = None
         self._packed = stream
         self._peeked: PeekedStream | None = None
 
@@ -82,8 +88,23 @@ class RawFile:
         """
         return cls(name, stream=stream, encoding=encoding)
 
+    @classmethod
+    def of_bytes(cls, blob: bytes, name: str, encoding: str = UTF8) -> RawFile:
+        """A small file whose bytes are in memory, not compressed."""
+        file = cls(name, encoding=encoding)
+        file.blob = blob
+        return file
+
     def __str__(self) -> str:
         return self.name
+
+    def loaded(self) -> RawFile:
+        """This file; where it is local, small and not compressed, it is read now, once."""
+        if self.blob is None and self.path and not is_remote(self.path):
+            blob = read_small(self.path, SMALL)
+            if blob is not None and not compression_of(blob[:MARK], self.name):
+                self.blob = blob
+        return self
 
     def head(self, size: int, end: bytes = b"") -> bytes:
         """The first bytes, unpacked but not decoded; no more is unpacked than they need.
@@ -95,6 +116,8 @@ class RawFile:
         Raises:
             DataError: unreadable, damaged, or a compression that is not read here.
         """
+        if self.blob is not None:
+            return self.blob[:size]
         if not self.path:
             with decompression_errors(self.name):
                 peeked = self._unpacked()
@@ -110,7 +133,7 @@ class RawFile:
 
     def compression(self) -> str:
         """How the file at the path is compressed, such as `gzip`; empty for a stream, or not."""
-        if not self.path:
+        if not self.path or self.blob is not None:
             return ""
         with open_binary(self.path) as raw:
             return compression_of(raw.read(MARK), self.name)
@@ -122,6 +145,9 @@ class RawFile:
         Raises:
             DataError: unreadable, or broken or cut-off compression.
         """
+        if self.blob is not None:
+            yield io.BufferedReader(io.BytesIO(self.blob), min(PIECE, len(self.blob) + 1))
+            return
         with decompression_errors(self.name), contextlib.ExitStack() as stack:
             if not self.path:
                 yield io.BufferedReader(_Kept(self._unpacked()), PIECE)
@@ -135,6 +161,9 @@ class RawFile:
 
         That is the file itself where it is not compressed, else a copy in a temporary file.
         """
+        if self.blob is not None:
+            yield io.BytesIO(self.blob)
+            return
         if self.path and not self.compression():
             with open_binary(self.path) as stream:
                 yield stream
@@ -174,25 +203,32 @@ def open_source(place: str | RawFile) -> Iterator[IO[bytes]]:
 
 def marked_encoding(head: bytes) -> tuple[str, int]:
     """The encoding that a byte order mark names, and the bytes of the mark; empty without."""
-    for mark, coding in _MARKS:
-        if head.startswith(mark):
-            return coding, len(mark)
+    if head.startswith(_ANY_MARK):
+        for mark, coding in _MARKS:
+            if head.startswith(mark):
+                return coding, len(mark)
     return "", 0
 
 
 def is_utf8(encoding: str) -> bool:
     """Whether the name of an encoding means UTF-8."""
-    return codecs.lookup(encoding).name == UTF8
+    return encoding == UTF8 or codecs.lookup(encoding).name == UTF8
 
 
-def as_utf8(head: bytes, encoding: str = UTF8) -> bytes:
-    """The first bytes of a file as `open_source` gives them; a character cut off is left out."""
+def as_utf8(head: bytes, encoding: str = UTF8, whole: bool = False) -> bytes:
+    """The first bytes of a file as `open_source` gives them.
+
+    Args:
+        head: the bytes.
+        encoding: that of the text, unless they begin with a byte order mark.
+        whole: they are the whole file; else a character cut off at their end is left out.
+    """
     coding, mark = marked_encoding(head)
     coding = coding or encoding
     if is_utf8(coding):
         return head[mark:]
     decoder = codecs.getincrementaldecoder(coding)(_MARK_DAMAGE)
-    return decoder.decode(head[mark:]).encode(UTF8, "surrogatepass")
+    return decoder.decode(head[mark:], whole).encode(UTF8, "surrogatepass")
 
 
 def head_of(place: str | RawFile, size: int, end: bytes = b"") -> bytes:

@@ -129,6 +129,7 @@ def by_lists(config: SplitConfig, prefix: str, journal: Journal) -> Sides:
 
 def lists_of(config: SplitConfig, prefix: str = "") -> dict[str, list[str]]:
     """The files of each side, checked to be mutually exclusive; errors as `by_lists`."""
+    listed_names(config)  # one that stands there twice is an error; two names of a file are one
     files = {
         side: (path, list_inputs([f"@{path}"], prefix)) for side, path in _lists(config).items()
     }

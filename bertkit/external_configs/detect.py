@@ -20,6 +20,7 @@ from bertkit.external_configs import (
     habana_squad,
 )
 from bertkit.external_configs.translation import PRETRAIN, Rule, Translation
+from bertkit.external_configs.unread import refuse_unread
 from bertkit.files import open_binary
 
 
@@ -125,6 +126,8 @@ def _translate_file(name: str) -> Translation | None:
 
 
 def _translate(syntax: str, path: str, content: Any, preset: str) -> Translation | None:
+    if isinstance(content, Mapping):
+        refuse_unread(path, content)
     for system in SYSTEMS:
         if system.syntax == syntax and system.recognises(content):
             return system.translate(path, content, preset)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from bertkit.external_configs.translation import KeyResult, Refuse, Translation
+from bertkit.external_configs.translation import REFUSED, KeyResult, Refuse, Translation
 from bertkit.model.config import BertConfig
 
 TITLE = "bert_config.json"
+# Such a file describes a model. One that trains too belongs to a program that is not known here.
+_TRAINING = re.compile(
+    r"learning_rate|optimi[sz]er|batch_size|(num|max)_(train_)?steps|train_epochs|weight_decay"
+    r"|warmup|gradient_acc|loss_scal"
+)
 
 
 def recognises(values: Mapping[str, Any]) -> bool:
@@ -33,6 +39,9 @@ def read(source: str, values: Mapping[str, Any]) -> Translation:
             setting = getattr(shape, key)
             found.values[f"model.{key}"] = setting
             found.keys.append(KeyResult(key, value, "mapped", f"model.{key} = {setting}"))
+        elif _TRAINING.search(key):
+            text = "a setting of training, not of a model: bertkit does not know whose it is"
+            found.keys.append(KeyResult(key, value, REFUSED, text))
         else:
             found.keys.append(KeyResult(key, value, "ignored", "has no effect on plain BERT"))
     return found

@@ -249,6 +249,28 @@ def letters_and_digits(typing_context: Any, data: Any, offset: Any) -> Any:
 
 
 @intrinsic
+def line_ends_and_wide(typing_context: Any, data: Any, offset: Any) -> Any:
+    """Bit k is set where byte offset + k (k < 32) is a line end (LF or CR) or no ASCII."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        block = ir.VectorType(_BYTE, 32)
+
+        def all_of(value: int) -> Any:
+            return ir.Constant(block, [value] * 32)
+
+        values = builder.load(_address(context, builder, signature.args[0], arguments, block))
+        values.align = 1
+        ends = builder.or_(
+            builder.icmp_unsigned("==", values, all_of(ord("\n"))),
+            builder.icmp_unsigned("==", values, all_of(ord("\r"))),
+        )
+        found = builder.or_(ends, builder.icmp_unsigned(">=", values, all_of(0x80)))
+        return builder.zext(builder.bitcast(found, ir.IntType(32)), _WORD)
+
+    return types.uint64(data, types.uint64), generate
+
+
+@intrinsic
 def large_words(typing_context: Any, words: Any, offset: Any, limit: Any) -> Any:
     """Bit k is set where the 32-bit word k (k < 32) from byte `offset` is at least `limit`."""
 

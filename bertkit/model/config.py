@@ -139,6 +139,9 @@ class BertConfig:
         ]
         if values.get("tie_word_embeddings") is False and may_have_decoder(class_of_config(values)):
             problems.append(f"tie_word_embeddings is False: {UNTIED}")
+        narrow = values.get("embedding_size", values.get("hidden_size"))
+        if narrow != values.get("hidden_size"):
+            problems.append(f"embedding_size is {narrow}, in BERT it is hidden_size")
         needed = ("vocab_size", "hidden_size", "num_hidden_layers")
         problems += [f"no {key}" for key in needed if key not in values]
         if problems:

@@ -82,9 +82,15 @@ _TENSORS = (
     ("roformer", r"roformer[./]"),
 )
 
+# Keys that only these have, of Google's files, which name no type.
+_KEYS = {
+    "albert": {"num_hidden_groups", "inner_group_num", "net_structure_type"},
+    "mobilebert": {"true_hidden_size", "intra_bottleneck_size", "use_bottleneck_attention"},
+}
+
 
 def type_of_config(values: Mapping[str, Any]) -> str:
-    """The `model_type` of a `config.json`; of an old one without it, by the class it names.
+    """The `model_type` of a `config.json`; of one without it, by the class or the keys it names.
 
     Returns:
         `bert` also where nothing says anything else.
@@ -95,7 +101,8 @@ def type_of_config(values: Mapping[str, Any]) -> str:
     found = re.match(r"([A-Z]\w*?)(?:For[A-Z]|Model|LMHead)", class_of_config(values))
     plain = found[1].lower() if found else BERT
     # A class of somebody's own says nothing of the encoder.
-    return next((kind for kind in TITLES if re.sub("[-_]", "", kind) == plain), BERT)
+    named = next((kind for kind in TITLES if re.sub("[-_]", "", kind) == plain), BERT)
+    return next((kind for kind, keys in _KEYS.items() if keys & values.keys()), named)
 
 
 def class_of_config(values: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bertkit import files
 from bertkit.manifest import Manifest
 from bertkit.records.config import RecordsConfig
 from bertkit.records.shards import Shard
@@ -14,6 +13,7 @@ from bertkit.summary import report
 from bertkit.summary.counter import count_files
 from bertkit.summary.counts import CountsSum, TextCounts
 from bertkit.summary.sketch import level_for
+from bertkit.text_files import open_text
 from bertkit.tokenization.known_characters import knows_characters
 from bertkit.tokenization.vocabulary import Vocab
 
@@ -31,7 +31,7 @@ def count_shard(shard: Shard, level: int, tokens: Sequence[int] | None) -> TextC
     """
     found = TextCounts()
     for path in shard.inputs:
-        with files.open_binary(path) as stream:
+        with open_text(path) as stream:
             found += count_files([(path, stream)], level)
     return found if tokens is None else replace(found, tokens=tokens[0], unknown=tokens[1])
 

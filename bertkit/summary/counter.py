@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,7 +17,11 @@ from bertkit.summary.sketch import LIMIT, Sketch, limited
 SMALL = 1 << 15
 _CODES = 0x110000
 _PAGE = 256
-_SLACK = 8
+_PAIRS = 1 << 16
+# The kernel counts pairs of bytes in 32 bits.
+_FOLDED = 1 << 30
+_READ = 1 << 18
+Blob = bytes | bytearray | memoryview
 
 
 class TextCounter:
@@ -39,18 +44,21 @@ class TextCounter:
         self.end()
         self._name, self._begun = name, True
 
-    def feed(self, block: bytes | bytearray | memoryview) -> None:
+    def feed(self, block: Blob) -> None:
         """Count the next bytes of the text.
 
         Raises:
             DataError: not UTF-8; names line and byte.
         """
         self._begun = True
-        self._held += block
-        if len(self._held) >= SMALL:
-            if self._kernel is None:
-                self._kernel = _Kernel(self._level)
-            self._held = self._kernel.feed(self._held, self._name)
+        if self._held or len(block) < SMALL:
+            self._held += block
+            if len(self._held) < SMALL:
+                return
+            block = self._held
+        if self._kernel is None:
+            self._kernel = _Kernel(self._level)
+        self._held = self._kernel.feed(block, self._name)
 
     def end(self) -> None:
         """End the text, and its last document.
@@ -83,10 +91,11 @@ def count_files(texts: Iterable[tuple[str, Any]], level: int = 0) -> TextCounts:
         DataError: not UTF-8.
     """
     counter = TextCounter(level)
+    buffer = memoryview(bytearray(_READ))
     for name, stream in texts:
         counter.begin(name)
-        while block := stream.read(1 << 20):
-            counter.feed(block)
+        while count := stream.readinto(buffer):
+            counter.feed(buffer[:count])
     return counter.finished()
 
 
@@ -101,6 +110,12 @@ def _decoded(blob: bytes | bytearray, name: str, line: int = 1, offset: int = 0)
         ) from error
 
 
+@functools.lru_cache(maxsize=_CODES // _PAGE)
+def _kinds_of(page: int) -> np.ndarray:
+    """What each character of a page does; kept, because every text needs the first pages."""
+    return np.array([kind_of(chr(code)) for code in range(page, page + _PAGE)], np.uint8)
+
+
 class _Kernel:
     """The kernel's tables, and help where it stops."""
 
@@ -112,18 +127,21 @@ class _Kernel:
         self._tables = count_text.Tables(
             classes=np.zeros(_CODES, np.uint8),
             characters=np.zeros(_CODES, np.int64),
+            pairs=np.zeros(_PAIRS, np.uint32),
             histogram=np.zeros(count_text.BUCKETS, np.int64),
             line_keys=np.zeros(1 << 12, np.uint64),
             line_counts=np.zeros(1 << 12, np.int32),
             document_keys=np.zeros(1 << 12, np.uint64),
             document_counts=np.zeros(1 << 12, np.int32),
             levels=np.array([level, level], np.int64),
-            hashes=np.full(2, count_text.FIRST, np.uint64),
+            hashes=np.array([count_text.FIRST, count_text.FIRST, 0], np.uint64),
             state=np.zeros(count_text.STATE, np.int64),
         )
+        self._in_pairs = 0
+        self._pages: set[int] = set()
         self._look_up(b"a")
 
-    def feed(self, blob: bytearray, name: str) -> bytearray:
+    def feed(self, blob: Blob, name: str) -> bytearray:
         """Count whole characters; returns the rest, at most three bytes."""
         end = len(blob)
         for back in range(1, min(4, end + 1)):
@@ -132,13 +150,12 @@ class _Kernel:
                 width = 1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
                 end -= back if width > back else 0
                 break
-        rest = blob[end:]
         self._count(blob, end, name)
-        return rest
+        return bytearray(blob[end:])
 
-    def _count(self, blob: bytearray, end: int, name: str) -> None:
+    def _count(self, blob: Blob, end: int, name: str) -> None:
         work = self._work
-        data = np.frombuffer(bytes(blob) + bytes(_SLACK), np.uint8)
+        data = np.frombuffer(blob, np.uint8)
         state = self._tables.state
         state[work.AT] = 0
         while (status := work.count_text(data, end, self._tables)) != work.DONE:
@@ -149,10 +166,21 @@ class _Kernel:
                 self._make_room()
             else:
                 line = int(state[work.LINE_BREAKS]) + 1
-                _decoded(blob[at:], name, line, self._offset + at)
+                _decoded(bytes(blob[at:]), name, line, self._offset + at)
                 raise AssertionError("the kernel refused valid UTF-8")
         self._offset += end
         self._bytes += end
+        self._in_pairs += end
+        if self._in_pairs > _FOLDED:
+            self._fold()
+
+    def _fold(self) -> None:
+        """Add characters that were counted in pairs."""
+        pairs = self._tables.pairs.reshape(256, 256)
+        for axis in (0, 1):
+            self._tables.characters[:256] += pairs.sum(axis, dtype=np.int64)
+        pairs[:] = 0
+        self._in_pairs = 0
 
     def end(self, rest: bytearray, name: str) -> None:
         """End a text; `rest` are bytes that were not counted yet."""
@@ -164,17 +192,17 @@ class _Kernel:
         if state[self._work.SOLID]:
             self._work.end_line(self._tables)
         self._work.end_document(self._tables)
-        for name_of_state in ("LINE_CHARACTERS", "IN_WORD", "SOLID", "LINE_BREAKS"):
+        for name_of_state in ("LINE_CHARACTERS", "IN_WORD", "SOLID", "LINE_BREAKS", "HELD"):
             state[getattr(self._work, name_of_state)] = 0
-        self._tables.hashes[:] = self._work.FIRST
+        self._tables.hashes[:] = self._work.FIRST, self._work.FIRST, 0
         self._files += 1
         self._offset = 0
 
     def _look_up(self, blob: bytes) -> None:
         """The classes of a character and its neighbours."""
         page = ord(blob.decode("utf-8", errors="ignore")[0]) // _PAGE * _PAGE
-        codes = range(page, page + _PAGE)
-        self._tables.classes[page : page + _PAGE] = [kind_of(chr(code)) for code in codes]
+        self._pages.add(page)
+        self._tables.classes[page : page + _PAGE] = _kinds_of(page)
 
     def _make_room(self) -> None:
         """Enlarge a table that is nearly half full, or keep a sample of its hashes."""
@@ -200,14 +228,20 @@ class _Kernel:
         keys = getattr(self._tables, f"{kind}_keys")
         counts = getattr(self._tables, f"{kind}_counts")
         used = np.flatnonzero(keys)
-        order = used[np.argsort(keys[used])]
-        level = int(self._tables.levels[index])
-        return limited(keys[order], counts[order].astype(np.int64), level)
+        ordered = np.sort(keys[used])  # much faster than argsort; most are there once
+        many = used[counts[used] > 1]
+        occurrences = np.ones(len(ordered), np.int64)
+        occurrences[np.searchsorted(ordered, keys[many])] = counts[many]
+        return limited(ordered, occurrences, int(self._tables.levels[index]))
 
     def counts(self) -> TextCounts:
         """What was counted so far."""
+        self._fold()
         work, state, tables = self._work, self._tables.state, self._tables
-        codes = np.flatnonzero(tables.characters)
+        # Not in the whole table: most of it was never touched.
+        pages = [tables.characters[page : page + _PAGE] for page in sorted(self._pages)]
+        found = [np.flatnonzero(page) for page in pages]
+        codes = np.concatenate([p + f for p, f in zip(sorted(self._pages), found, strict=True)])
         sizes = np.flatnonzero(tables.histogram)
         return TextCounts(
             bytes=self._bytes,

@@ -74,10 +74,12 @@ def count_plainly(text: str, level: int = 0) -> TextCounts:
 
 
 def _hash(row: str) -> int:
-    value = _FIRST
-    for byte in row.encode():
-        value = ((value ^ byte) * _PRIME) & _ALL
-    return _finished(value)
+    value, blob = _FIRST, row.encode()
+    for at in range(0, len(blob), 8):
+        word = int.from_bytes(blob[at : at + 8], "little")
+        value = ((value ^ word) * _MIX) & _ALL
+        value ^= value >> 32
+    return _finished(value ^ (len(row) * _PRIME) & _ALL)
 
 
 def _finished(value: int) -> int:

@@ -98,11 +98,11 @@ def _outside(characters: dict[int, int], knows: Knows) -> dict[str, Any]:
 def rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     """(what, value) of figures, for people."""
     sentences = max(1, found["sentences"])
-    singles = f"{found['one_sentence_documents']:.1%} of one sentence"
+    singles = f"{found['one_sentence_documents']:.1%} of them of one sentence"
     table = [
         ("text", f"{human_bytes(found['bytes'])}, {found['characters']:,} characters"),
         ("documents", f"{found['documents']:,}, {singles}"),
-        ("sentences", f"{found['sentences']:,}, {found['words'] / sentences:.1f} words each"),
+        ("sentences", f"{found['sentences']:,}, {found['words'] / sentences:.1f} words on average"),
         ("words", f"{found['words']:,}"),
         ("duplicates", f"{found['duplicate_lines']:.1%} of the lines, "
          f"{found['duplicate_documents']:.1%} of the documents ({found['duplicates']})"),
@@ -147,12 +147,12 @@ def warnings(found: dict[str, Any], *, lines_count: bool = True, pairs: bool = T
     if found["duplicate_lines"] > MANY_REPEATS:
         said.append(
             f"{found['duplicate_lines']:.0%} of the lines repeat another line: a model learns them "
-            "by heart; remove repeats before making records"
+            "by heart; `bertkit clean` finds them, and --drop exact,lines removes them"
         )
     elif found["duplicate_documents"] > MANY_REPEATS:
         said.append(
             f"{found['duplicate_documents']:.0%} of the documents repeat another one: "
-            "remove repeats before making records"
+            "`bertkit clean` finds them, and --drop exact removes them"
         )
     if not lines_count:
         return said

@@ -40,12 +40,16 @@ class Sketch:
         return (total - len(self.keys)) / total if total else 0.0
 
     def __add__(self, other: Sketch) -> Sketch:
+        level = max(self.level, other.level)
+        for one, two in ((self, other), (other, self)):
+            if not len(one.keys):
+                return limited(two.keys, two.counts, level)
         both = np.concatenate([self.keys, other.keys])
-        counts = np.concatenate([self.counts, other.counts])
-        keys, place = np.unique(both, return_inverse=True)
-        sums = np.zeros(len(keys), np.int64)
-        np.add.at(sums, place, counts)
-        return limited(keys, sums, max(self.level, other.level))
+        order = np.argsort(both, kind="stable")  # two ordered runs are merged
+        both = both[order]
+        first = np.flatnonzero(np.concatenate([[True], both[1:] != both[:-1]]))
+        counts = np.concatenate([self.counts, other.counts])[order]
+        return limited(both[first], np.add.reduceat(counts, first), level)
 
 
 def of_counts(hashes: Mapping[int, int], level: int = 0) -> Sketch:

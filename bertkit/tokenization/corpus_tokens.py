@@ -245,13 +245,13 @@ class _Place:
 
     def not_utf8(self, buffer: bytearray, at: int) -> DataError:
         """The error for the first byte that is not UTF-8 in or behind the line of `at`."""
-        begin = buffer.rfind(b"\n", 0, at) + 1
+        begin, end = buffer.rfind(b"\n", 0, at) + 1, buffer.index(b"\n", at)
         line = self.line + buffer.count(b"\n", 0, begin)
         try:
-            bytes(buffer[begin : buffer.index(b"\n", at)]).decode("utf-8")
+            bytes(buffer[begin:end]).decode("utf-8")
         except UnicodeDecodeError as error:
             place = self.offset + begin + error.start
-            return not_utf8(self.path, line, place, bytes(buffer), self.offset)
+            return not_utf8(self.path, line, place, bytes(buffer[: end + 1]), self.offset)
         raise AssertionError("the kernel refused valid UTF-8")
 
 

@@ -1,3 +1,7 @@
+import configparser
+import re
+from pathlib import Path
+
 import pytest
 
 from bertkit.backends import doctor
@@ -46,3 +50,15 @@ def test_data_that_packages_need_are_told(monkeypatch, tmp_path):
     assert "en_core_web_sm (spaCy)" in found["data"]
     monkeypatch.setattr(doctor, "_has_punkt", lambda: True)
     assert doctor.examine()["data"]["punkt_tab (NLTK)"]["present"] is True
+
+
+def test_every_extra_for_users_is_reported():
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parents[2] / "setup.cfg", encoding="utf-8")
+    extras = setup["options.extras_require"]
+    wanted = {
+        re.split(r"[<>=\[]", line)[0]: extra
+        for extra in set(extras) - {"bench", "dev"}
+        for line in extras[extra].split()
+    }
+    assert wanted == {name: extra for name, extra in doctor.PACKAGES.items() if extra}

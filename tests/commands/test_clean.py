@@ -43,7 +43,7 @@ def test_the_next_command_is_named(bertkit, docs, tmp_path):
     words = ("clean", "-i", docs, "--drop", "near", "-o", tmp_path / "out", "--workers", 1)
     shown = bertkit(*words)
     assert f"bertkit split --input {tmp_path / 'out'}" in shown.err
-    assert "20 documents" not in shown.err and "kept in 1 parts" in shown.out
+    assert "20 documents" not in shown.err and "kept in 1 part " in shown.out
     assert "(up to date)" in bertkit(*words).out
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 
 def test_result_for_people_and_next_step(bertkit, tmp_path):
@@ -9,7 +10,7 @@ def test_result_for_people_and_next_step(bertkit, tmp_path):
         "extract", "-i", tmp_path / "a.txt", "-o", tmp_path / "out", "--splitter", "lines"
     )
     assert shown.status == 0
-    assert "1 documents, 2 sentences, 10 bytes in 1 parts" in shown.out
+    assert "1 document, 2 sentences, 10 bytes in 1 part " in shown.out
     assert (tmp_path / "out/part-00000-of-00001.txt").read_text() == "One.\nTwo.\n"
     again = bertkit(
         "extract", "-i", tmp_path / "a.txt", "-o", tmp_path / "out", "--splitter", "lines"
@@ -97,3 +98,17 @@ def test_templates_that_nothing_is_known_of_are_counted_and_listed(bertkit, tmp_
     bertkit(*given, "--unknown-templates", "last")
     part = next((tmp_path / "last").glob("part-*")).read_text(encoding="utf-8")
     assert part.startswith("Der Ort hat 120 Menschen und 5 km Wege. Er b sie.\n")
+
+
+def test_forms_of_members_of_archives_are_said_and_kept(bertkit, tmp_path):
+    with zipfile.ZipFile(tmp_path / "mixed.zip", "w") as archive:
+        archive.writestr("a.txt", "One line.\nAnother line.\n")
+        archive.writestr("b.jsonl", '{"text": "First."}\n{"text": "Second."}\n')
+        archive.writestr("c.jsonl", '{"text": "Third."}\n')
+    shown = bertkit("extract", "-i", tmp_path / "mixed.zip", "-o", tmp_path / "docs")
+    assert "4 documents" in shown.out and "members of archives: jsonl 2, text 1" in shown.out
+    stats = json.loads((tmp_path / "docs" / "manifest.json").read_text())["stats"]
+    assert {name: found[0] for name, found in stats["noticed"]["member"].items()} == {
+        "jsonl": 2,
+        "text": 1,
+    }

@@ -89,7 +89,7 @@ def test_what_text_holds(bertkit, tmp_path):
     assert found["duplicate_lines"] == 0 and found["scripts"] == {"Latin": 1.0}
     assert "warning" not in done.err
     shown = bertkit("inspect", tmp_path / "text.txt").out
-    assert "30, 0.0% of one sentence" in shown and "[UNK]" not in shown
+    assert "30, 0.0% of them of one sentence" in shown and "[UNK]" not in shown
 
 
 def test_japanese_with_an_english_vocabulary_is_said_loudly(bertkit, tmp_path):
@@ -122,3 +122,17 @@ def test_raw_text_and_folders_of_extract(bertkit, tmp_path):
     assert "text" not in folder
     with_vocab = bertkit("inspect", tmp_path / "docs", "--vocab", "bertkit-uncased-8k", "--json")
     assert with_vocab.result["text"]["tokens"] > 0
+
+
+def test_manifests_of_extract_clean_and_records_are_shown_as_text(bertkit, vocab, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("\n\n".join(f"Word{n} is here.\nIt is {n} long." for n in range(30)) + "\n")
+    docs, clean, records = tmp_path / "docs", tmp_path / "clean", tmp_path / "records"
+    assert bertkit("extract", "-i", text, "-o", docs, "--form", "documents").status == 0
+    assert bertkit("clean", "-i", docs, "-o", clean, "--drop", "exact").status == 0
+    made = bertkit("make-records", "-i", clean, "-o", records, "--vocab", vocab, "--msl", 32)
+    assert made.status == 0, made.err
+    for folder in (docs, clean, records):
+        shown = bertkit("inspect", folder, "--count", 0)
+        assert "{'" not in shown.out and "['" not in shown.out and "{}" not in shown.out
+    assert "words on average" in shown.out

@@ -16,7 +16,14 @@ def test_table_and_next_step(bertkit, docs, tmp_path):
     rows = {line.split()[0]: line.split() for line in shown.out.splitlines() if line.split()}
     assert sum(int(rows[name][2]) for name in ("train", "valid", "test")) == 60
     assert (tmp_path / "out/train/part-00000-of-00001.txt").is_file()
-    assert "bertkit make-records" in shown.err
+    assert f"Next: bertkit train-vocab --input {tmp_path}/out/train --output" in shown.err
+
+
+def test_next_step_names_a_vocabulary_that_is_there(bertkit, docs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vocab.txt").write_text("[PAD]\n")
+    shown = bertkit("split", "-i", docs, "-o", tmp_path / "out")
+    assert f"Next: bertkit make-records --input {tmp_path}/out/train" in shown.err
 
 
 def test_json_adds_up(bertkit, docs, tmp_path):

@@ -112,3 +112,8 @@ def test_how_many_characters(bertkit, text, tmp_path):
     share = bertkit(*words, "--output", tmp_path / "b.txt", "--alphabet", "90%").result
     assert 5 < share["characters"] < share["different_characters"]
     assert bertkit(*words, "--output", tmp_path / "c.txt", "--alphabet", "much").status == 2
+
+
+def test_next_step_names_the_text_that_was_read(bertkit, text, tmp_path):
+    done = bertkit("train-vocab", "--input", text, "--size", 40, "--output", tmp_path / "a.txt")
+    assert f"Next: bertkit make-records --input {text} --output" in done.err

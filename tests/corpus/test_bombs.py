@@ -12,6 +12,7 @@ import gzip
 import lzma
 import tarfile
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_bomb_is_refused(tmp_path, name, kind):
     path = tmp_path / f"{name}.{kind}"
     path.write_bytes(PACK[kind](HEADS[name]) + zeros(kind))
     config = ExtractConfig(splitter="lines", max_document_megabytes=1)
-    with pytest.raises(DataError, match="this looks like a decompression bomb"):
+    with pytest.raises(DataError, match=r"decompression bomb|like binary data"):
         extract([str(path)], str(tmp_path / "out"), config, workers=1)
     assert not (tmp_path / "out").exists()
 
@@ -74,7 +75,11 @@ def test_bomb_as_a_text_file_ends_at_the_limit_of_a_document(tmp_path, kind):
     path.write_bytes(zeros(kind))
     (tmp_path / "b.txt").write_text("Good.\n")
     config = ExtractConfig(splitter="lines", max_document_megabytes=1)
-    result = extract([str(tmp_path / "*.txt*")], str(tmp_path / "out"), config, workers=1)
+    inputs = [str(tmp_path / "*.txt*")]
+    result = extract(inputs, str(tmp_path / "auto"), config, workers=1)
+    assert (result.documents, result.left_out) == (1, 1)  # binary data
+    config = replace(config, form="text")
+    result = extract(inputs, str(tmp_path / "out"), config, workers=1)
     assert (result.documents, result.rejected) == (1, 1)
 
 

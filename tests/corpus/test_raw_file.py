@@ -62,3 +62,41 @@ def test_damage_names_the_member():
     file = RawFile.of_stream(io.BytesIO(gzip.compress(b"x" * 100_000)[:50]), "outer!a.gz")
     with pytest.raises(DataError, match=r"outer!a\.gz: the compressed data"):
         file.head(100_000)
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
+def test_bytes_in_memory_are_read_as_the_same_bytes_of_a_stream(coding):
+    given = coding if coding == "gb18030" else "utf-8"
+    for blob in (TEXT.encode(coding), TEXT.encode(coding)[:-1], b""):
+        memory = RawFile.of_bytes(blob, "a", given)
+        stream = RawFile.of_stream(io.BytesIO(blob), "a", given)
+        assert memory.head(9) == stream.head(9) == blob[:9]
+        with memory.open_seekable() as seekable:
+            assert seekable.seek(0, 2) == len(blob)
+        with open_source(memory) as one, open_source(stream) as other:
+            text = other.read()
+            assert one.read() == text == as_utf8(blob, given, whole=True)
+
+
+def test_a_small_file_is_read_once_and_a_packed_or_large_one_as_a_stream(tmp_path, monkeypatch):
+    plain, packed = tmp_path / "plain", tmp_path / "packed"
+    plain.write_bytes("Zwölf\n".encode("utf-16"))
+    packed.write_bytes(gzip.compress(b"Zehn\n"))
+    files = [RawFile.of(str(path)).loaded() for path in (plain, packed)]
+    assert files[1].blob is None
+    assert (files[0].compression(), files[1].compression()) == ("", "gzip")
+    plain.unlink()
+    for file, text in zip(files, ("Zwölf\n", "Zehn\n"), strict=True):
+        with open_source(file) as stream:
+            assert stream.read().decode() == text
+    monkeypatch.setattr("bertkit.corpus.raw_file.SMALL", 3)
+    assert RawFile.of(str(packed)).loaded().blob is None
+    with pytest.raises(DataError, match=r"cannot read .*plain"):
+        RawFile.of(str(plain)).loaded()
+
+
+def test_a_pointer_of_git_lfs_is_refused_when_it_is_read_at_once(tmp_path):
+    place = tmp_path / "a.txt"
+    place.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n")
+    with pytest.raises(DataError, match="Git LFS pointer"):
+        RawFile.of(str(place)).loaded()

@@ -177,3 +177,14 @@ def test_plan_writes_nothing(tmp_path):
     values = plan([path], str(tmp_path / "out"))
     assert values["files"] == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_text_that_was_not_split_into_sentences_is_said(tmp_path, caplog, raw):
+    sentences = [
+        [f"Whale {number} dives deep at night.", "It comes up after an hour to breathe."]
+        for number in range(60)
+    ]
+    documents = [[" ".join(lines)] if raw else lines for lines in sentences]
+    split([write(tmp_path / "a.txt", documents)], str(tmp_path / "out"), SplitConfig(valid=0.2))
+    assert ("not split yet" in caplog.text) == raw

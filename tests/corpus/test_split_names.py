@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from bertkit.corpus.config import ExtractConfig, SplitConfig
@@ -79,6 +81,7 @@ def test_text_without_names_and_a_name_that_is_there_twice(parts, metadata, tmp_
     config = SplitConfig(method="lists", metadata=metadata)
     with pytest.raises(DataError, match="no names of its documents"):
         split([str(tmp_path / "own.txt")], str(tmp_path / "a"), config)
-    twice = [f"{parts}/part-00000-of-00001.txt"] * 2
+    shutil.copytree(parts, tmp_path / "again")
+    twice = [f"{folder}/part-00000-of-00001.txt" for folder in (parts, tmp_path / "again")]
     with pytest.raises(DataError, match="is the name of two documents"):
         split(twice, str(tmp_path / "b"), config)

@@ -132,3 +132,12 @@ def test_what_it_cannot_make_is_refused(texts, vocab, tmp_path):
         TextSource([str(tmp_path / "empty.txt")], config(), vocab)
     with pytest.raises(DataError, match="no such file"):
         TextSource([str(tmp_path / "absent.txt")], config(), vocab)
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_text_that_was_not_split_into_sentences_is_said(texts, vocab, caplog, raw):
+    for path in texts.glob("*.txt"):
+        lines = path.read_text().replace("\n", ". A\n").split("\n\n")
+        path.write_text("\n\n".join(text.replace("\n", " ") if raw else text for text in lines))
+    TextSource([str(texts)], config(), vocab)
+    assert ("not split yet" in caplog.text) == raw

@@ -6,6 +6,7 @@ import pytest
 import transformers
 
 from bertkit.errors import ConfigError
+from bertkit.model.config import BertConfig
 from bertkit.model.model_types import (
     BERT,
     TITLES,
@@ -78,3 +79,24 @@ def test_classes_that_can_be_written_and_their_decoders():
         require_convertible("BertLMHeadModel", "x")
     assert may_have_decoder("") and may_have_decoder("BertForMaskedLM")
     assert not may_have_decoder("BertForQuestionAnswering")
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        ({"num_hidden_groups": 1, "inner_group_num": 1, "embedding_size": 64}, "ALBERT"),
+        ({"true_hidden_size": 128, "use_bottleneck_attention": False}, "MobileBERT"),
+        ({"embedding_size": 64}, "embedding_size is 64"),
+    ],
+)
+def test_files_of_google_that_name_no_type_show_it_by_their_keys(keys, named):
+    """The bert_config.json of ALBERT, MobileBERT and ELECTRA: their keys had no effect."""
+    shape = {
+        "vocab_size": 30000,
+        "hidden_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
+    with pytest.raises(ConfigError, match=named):
+        BertConfig.from_dict(shape | keys, "bert_config.json")
+    assert BertConfig.from_dict(shape | {"embedding_size": 128}, "x").hidden_size == 128

@@ -93,7 +93,7 @@ def test_lines_of_ten_megabytes(tmp_path, vocab, name):
         (["--max-predictions-per-seq", "33"], 3, "33 is more than --max-seq-length 32"),
         (["--msl", "20000"], 2, "20000 is above the largest allowed value 16384"),
         (["--masked-lm-prob", "1.5"], 2, "above the largest allowed value 1"),
-        (["--objective", "mlm"], 3, "--objective needs --style cerebras"),
+        (["--objective", "unmasked"], 3, "needs --style cerebras"),
         (["--objective", "sop", "--overlap", "2"], 3, "--overlap needs --style cerebras"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -353,3 +354,30 @@ with locked_folder(sys.argv[1], "make-records"):
         make_records(CONFIG, corpus, out, VOCAB, workers=1)
     holder.communicate("\n")
     assert make_records(CONFIG, corpus, out, VOCAB, workers=1).made == 3
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_text_that_was_not_split_into_sentences_is_said(tmp_path, caplog, raw):
+    path = tmp_path / "a.txt"
+    whole = text(1, documents=20)
+    path.write_text(whole.replace(".\n", ". ").replace("  ", "\n\n") if raw else whole, "utf-8")
+    make_records(CONFIG, [str(path)], tmp_path / "out", VOCAB, workers=1)
+    assert ("not split yet" in caplog.text) == raw
+
+
+def test_names_that_are_not_utf8_make_the_records_of_other_names(tmp_path):
+    folders = [tmp_path / name for name in ("plain", "latin")]
+    for folder, name in zip(folders, (b"Koln.txt", b"K\xf6ln.txt"), strict=True):
+        folder.mkdir()
+        place = os.path.join(os.fsencode(folder), name)
+        try:
+            with open(place, "wb") as stream:
+                stream.write(text(1).encode())
+        except OSError:
+            pytest.skip("this file system takes names in UTF-8 only")
+        make_records(CONFIG, [str(folder)], folder / "out", VOCAB, workers=1)
+    assert payloads(folders[0] / "out") == payloads(folders[1] / "out")
+    manifest = read_manifest(folders[1] / "out")
+    assert os.fsencode(manifest.inputs[0]["path"]).endswith(b"K\xf6ln.txt")
+    again = make_records(CONFIG, [str(folders[1])], folders[1] / "out", VOCAB, workers=1)
+    assert again.made == 0

@@ -17,7 +17,7 @@ def test_good_text_has_no_warnings():
     assert found["duplicates"] == "exact"
     assert sum(found["line_lengths"].values()) == 100
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert any("words each" in value for _, value in rows(found))
+    assert any("words on average" in value for _, value in rows(found))
 
 
 def test_what_is_unusual_is_said():

@@ -26,6 +26,9 @@ FREE_OF = {
         # Facts of the vocabulary, and the shape: they are compared as such.
         "records.do_lower_case", "records.strip_accents", "records.tokenize_chinese_chars",
         "model_config",
+        # What the log says of who ran the benchmark.
+        "submission.org", "submission.platform", "submission.division", "submission.status",
+        "submission.cache_cleared",
         # These two become max_steps and warmup_steps, which are fixed.
         "epochs", "warmup_proportion",
     },

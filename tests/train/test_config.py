@@ -78,7 +78,7 @@ def named(kind, rule):
     return {
         name
         for name, own in resume_rules(kind).items()
-        if own == rule and not name.startswith((*SECTIONS, "records.", "model."))
+        if own == rule and not name.startswith((*SECTIONS, "records.", "model.", "submission."))
     }
 
 

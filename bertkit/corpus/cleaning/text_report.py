@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bertkit import log
 from bertkit.corpus.cleaning.config import CRITERIA
 from bertkit.corpus.cleaning.results import CleanResult
+from bertkit.log import counted, table
 
 
 def report_text(result: CleanResult) -> str:
@@ -29,7 +29,7 @@ def report_text(result: CleanResult) -> str:
             )
         )
     columns = ("criterion", "documents", "share", "bytes", "share", "--drop", "what they are")
-    parts = [log.table(columns, rows), *_examples(result), _summary(result)]
+    parts = [table(columns, rows), *_examples(result), _summary(result)]
     return "\n\n".join(parts)
 
 
@@ -61,8 +61,8 @@ def _named(place: dict[str, Any]) -> str:
 
 def _summary(result: CleanResult) -> str:
     text = (
-        f"{result.documents:,} documents, {result.lines:,} lines, {result.words:,} words, "
-        f"{result.bytes:,} bytes in {result.files} files"
+        f"{counted(result.documents, 'document')}, {counted(result.lines, 'line')}, "
+        f"{result.words:,} words, {result.bytes:,} bytes in {counted(result.files, 'file')}"
     )
     if result.against["texts"]:
         text += (
@@ -74,6 +74,7 @@ def _summary(result: CleanResult) -> str:
     state = "up to date" if result.up_to_date else f"{result.seconds:.1f} s"
     kept = result.kept
     return (
-        f"{text}\n{kept['documents']:,} documents, {kept['sentences']:,} sentences, "
-        f"{kept['bytes']:,} bytes kept in {result.parts} parts under {result.output} ({state})"
+        f"{text}\n{counted(kept['documents'], 'document')}, "
+        f"{counted(kept['sentences'], 'sentence')}, {kept['bytes']:,} bytes kept in "
+        f"{counted(result.parts, 'part')} under {result.output} ({state})"
     )

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from bertkit.codecs.packed_stream import without_ending
 from bertkit.corpus import forms
-from bertkit.corpus.document import Piece, Rejected, Treatment, treated
+from bertkit.corpus.document import Noticed, Piece, Rejected, Treatment, treated
 from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.forms.refuse import refuse_foreign, refuse_zipped_document
+from bertkit.corpus.noticed import MEMBER
 from bertkit.corpus.raw_file import RawFile, as_utf8
 from bertkit.errors import DataError
 from bertkit.files import is_remote
@@ -92,11 +93,13 @@ def read_member(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
         options: as for the archive; `form` for all its members, or empty to look at each.
 
     Yields:
-        Its documents with the treatment of their form; `Rejected` for a member that is
-        damaged or looks like nothing that can be read.
+        What form it has; its documents with the treatment of that form; `Rejected` for a
+        member that is damaged or looks like nothing that can be read.
     """
     try:
         form = given_form(file, options.form) if options.form else detect(file, options).form
+        if not form.container:
+            yield Noticed(MEMBER, form.name, file.name)
         for piece in form.read(file, options):
             yield piece if form.treatment == Treatment() else treated(piece, form.treatment)
     except DataError as error:
@@ -104,18 +107,23 @@ def read_member(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
 
 
 def _by_signature(head: bytes, text: bytes) -> Detection | None:
-    containers_first = sorted(forms.TABLE, key=lambda form: not form.container)
-    for form in containers_first:
-        if form.signature and (form.signature(head) or (text != head and form.signature(text))):
-            return Detection(form, form.reason or "by its first bytes")
+    recoded = text != head
+    for first in (True, False):
+        for form in forms.TABLE:
+            begins = form.signature if form.container is first else None
+            if begins is not None and (begins(head) or (recoded and begins(text))):
+                return Detection(form, form.reason or "by its first bytes")
     return None
 
 
 def _by_writer(file: RawFile) -> tuple[Detection | None, bool]:
     """By the manifest of its folder, or of the folder above; and whether that lists the file."""
-    path = str(Path(file.path).absolute()) if file.path and not is_remote(file.path) else ""
+    if not file.path or is_remote(file.path):
+        return None, False
+    above, name = os.path.split(file.path)
+    path = os.path.join(_absolute(above, str(Path.cwd())), name)
     folder = path
-    for _ in range(2 if path else 0):
+    for _ in range(2):
         folder = folder.rpartition(os.sep)[0]
         manifest = _manifest_of(folder)
         for form in forms.TABLE if manifest is not None else ():
@@ -144,10 +152,15 @@ def _by_ending(file: RawFile) -> Detection | None:
 
 def _manifest_of(folder: str) -> Manifest | None:
     try:
-        changed = Path(folder, MANIFEST).stat().st_mtime_ns
+        changed = os.stat(f"{folder}/{MANIFEST}").st_mtime_ns  # noqa: PTH116 - for every file
     except OSError:
         return None
     return _parsed(folder, changed)
+
+
+@functools.lru_cache(maxsize=64)
+def _absolute(folder: str, current: str) -> str:
+    return str(Path(current, folder))
 
 
 @functools.lru_cache(maxsize=64)

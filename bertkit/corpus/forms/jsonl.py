@@ -35,7 +35,7 @@ def _document(
     name = f"{file}:{held.number}"
     if held.too_large:
         return too_large(name, options)
-    blob = held.blob.strip()
+    blob = held.blob.strip(b" \t\r\n\f\v\x1e")  # \x1e: of a JSON text sequence
     if not blob:
         return RawDocument(name, "", "")
     if not blob.startswith(b'"'):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 
-from bertkit.codecs.packed_stream import ENDINGS
+from bertkit.codecs.packed_stream import ENDINGS, without_ending
+from bertkit.corpus.forms.keyed.csv import TABLES, lacks_header
 from bertkit.corpus.forms.xml.source import root_element
 from bertkit.corpus.raw_file import RawFile, is_utf8, marked_encoding
 from bertkit.errors import NotTextError
@@ -45,6 +47,16 @@ _MARKS: tuple[tuple[bytes, str, str], ...] = (
     (rb"Obj\x01", "an Avro file", "convert it to Parquet or JSON lines"),
     (rb"ORC", "an ORC file", "convert it to Parquet or JSON lines"),
     (rb"SEQ[\x04-\x06]", "a Hadoop sequence file", "convert it to Parquet or JSON lines"),
+    (
+        rb"-- (?:MySQL|MariaDB) dump |--\n-- PostgreSQL database",
+        "an SQL dump",
+        "export a table to CSV",
+    ),
+    (rb"WEBVTT\s", "subtitles", _TEXT_OF_IT),
+    (rb"1\r?\n\d\d:\d\d:\d\d[,.]\d{3} -->", "subtitles", _TEXT_OF_IT),
+    (rb"PMID- ?\d+\r?\n", "PubMed's text format", "fetch the XML files instead"),
+    (rb"HTTP/\d[.\d]* \d{3} ?", "an HTTP response", _TEXT_OF_IT),
+    (rb"(?:\d+:\d+:[^\n]+\n){2}", "the index of a MediaWiki dump", "the dump is the other file"),
     (rb"7z\xbc\xaf", "a 7z archive", _UNPACK),
     (rb"Rar!", "a RAR archive", _UNPACK),
     (rb"!<arch>\n|07070[127]|MSCF\0", "an archive of files", _UNPACK),
@@ -72,6 +84,15 @@ _TOKENS = {b"s", b"unk", b"bos", b"eos", b"sos", b"pad", b"sep", b"cls", b"mask"
 _TAG = re.compile(rb"</?[A-Za-z][\w:.-]*[^<>]{0,200}>")
 # Bytes that stand in no text: controls except tab, line ends, form feed, escape.
 _CONTROL = bytes([*range(9), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F])
+# Elements of HTML anywhere in a text: so many, and one of them in so many bytes.
+_ELEMENTS = re.compile(
+    rb"</?(?:p|br|div|span|td|tr|li|ul|ol|h[1-6]|table|body|html|script|head|"
+    rb"(?:a|img|p|div|span|td|table)\s[^<>]{1,500})\s*/?>",
+    re.IGNORECASE,
+)
+_MANY = 6
+_OFTEN = 100
+_PRINTED = re.compile(rb"\s*(?:\{\s*['\"]|\[\s*\{\s*'|\[\s*'|\(\s*')")
 _ARRAYS = re.compile(rb"\s*(\[[^\n]*\])[ \t\r]*\n\s*\[")
 
 
@@ -109,6 +130,7 @@ def refuse_foreign(file: RawFile, head: bytes, text: bytes) -> None:
         raise _refused(file, "a tar archive", "is it damaged? Unpack it, then give the folder")
     _refuse_encoding(file, head, text)
     _refuse_markup(file, text)
+    _refuse_data(file, text)
 
 
 def is_tar_header(head: bytes) -> bool:
@@ -151,6 +173,8 @@ def _refuse_encoding(file: RawFile, head: bytes, text: bytes) -> None:
 
 def _wide(head: bytes) -> str:
     """The encoding of two or four bytes per character that these bytes are in; empty for none."""
+    if head.count(0) < 3:
+        return ""
     even = head[: len(head) // 4 * 4]
     zeros = [even[place::4].count(0) for place in range(4)]
     count = len(even) // 4
@@ -175,19 +199,44 @@ def _wide(head: bytes) -> str:
 
 def _refuse_markup(file: RawFile, text: bytes) -> None:
     start = text.lstrip()
-    if _HTML.match(text):
+    elements = len(_ELEMENTS.findall(text)) if b"<" in text else 0
+    often = elements >= _MANY and elements * _OFTEN >= len(text)
+    if _HTML.match(text) or often or (elements and _named_markup(file)):
         raise _refused(file, "HTML", f"{_TEXT_OF_IT}, for example with trafilatura")
     if start.startswith(b"<"):
         root = root_element(text)
         tags = len(_TAG.findall(text[:8192]))
-        if start.startswith((b"<?xml", b"<!DOCTYPE")) or (
-            root and root.lower() not in _TOKENS and (b"</" + root in text or tags >= 5)
-        ):
+        if root and root.lower() not in _TOKENS:
+            is_xml = _closing(root).search(text) or tags >= 5 or _named_markup(file)
+        else:
+            is_xml = None
+        if is_xml or start.startswith((b"<?xml", b"<!DOCTYPE")):
             name = f"the root element <{root.decode()}>" if root else "an unknown root element"
             raise _refused(file, f"XML with {name}, which is not known", _TEXT_OF_IT)
+
+
+def _closing(root: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"</(?:[\w.-]+:)?" + re.escape(root))
+
+
+def _named_markup(file: RawFile) -> bool:
+    return without_ending(file.name).endswith((".xml", ".html", ".htm", ".xhtml", ".sgml"))
+
+
+def _refuse_data(file: RawFile, text: bytes) -> None:
+    """Refuse arrays of JSON, values that Python printed, and rows without a header."""
     if arrays := _ARRAYS.match(text):
         try:
             json.loads(arrays[1])
         except (ValueError, RecursionError):
             return
         raise _refused(file, "lines of JSON arrays", "write objects with a text key instead")
+    if _PRINTED.match(text):
+        try:
+            ast.literal_eval(text.lstrip().partition(b"\n")[0].decode())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return
+        raise _refused(file, "values as Python prints them", "write them with json.dumps")
+    if lacks_header(text) and not without_ending(file.name).endswith(TABLES):
+        hint = "write a first line with the names of its columns, and see --text-key"
+        raise _refused(file, "a table without a header", hint)

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.lines import lines
-from bertkit.corpus.raw_file import RawFile, is_utf8
+from bertkit.corpus.raw_file import RawFile, as_utf8, is_utf8
 
 _BLOCKS = "if it holds many documents with blank lines between them, give --form documents"
 
 
 def read_text(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
     """A file that is one document."""
+    if file.blob is not None and len(file.blob) <= options.max_bytes // 4:  # grows as UTF-8
+        yield decoded(as_utf8(file.blob, file.encoding, whole=True), str(file), file, 0)
+        return
     body: list[bytes] = []
     size = 0
     for line in lines(file):

@@ -25,6 +25,7 @@ from bertkit.records.files.packed import PackFile
 from bertkit.records.files.sequence_example import TOKENS, TokenFile
 from bertkit.records.tools.external_features import describe_external
 from bertkit.records.tools.record_statistics import RecordStatistics, measure_records
+from bertkit.summary import report
 from bertkit.tokenization.tokenizer_facts import of_records
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
 
@@ -167,16 +168,24 @@ def holds_text(manifest: dict[str, Any]) -> bool:
 
 
 def _manifest_text(folder: Path, manifest: Manifest) -> str:
+    stats = dict(manifest.stats)
+    text = stats.pop("text", None)
+    criteria = {
+        name: {key: fact for key, fact in found.items() if key != "examples"}
+        for name, found in stats.pop("criteria", {}).items()
+    }
     read = sum(entry.get("bytes", 0) for entry in manifest.inputs)
     facts = [
         ("made by", f"bertkit {manifest.command} (bertkit {manifest.versions.get('bertkit')})"),
         ("state", manifest.state),
-        ("inputs", f"{len(manifest.inputs)} files, {files.human_bytes(read)}"),
-        *manifest.stats.items(),
+        ("inputs", f"{log.counted(len(manifest.inputs), 'file')}, {files.human_bytes(read)}"),
+        *((key, value) for key, value in stats.items() if value not in ({}, [], None)),
         *of_records(manifest, folder).rows(),
     ]
     parts = [
         log.table(("folder", str(folder)), facts),
+        *([log.table(("text read", "value"), report.rows(text))] if text else []),
+        *([log.table(("criterion", "found"), criteria.items())] if criteria else []),
         log.table(("setting", "value"), manifest.config.items()),
     ]
     if manifest.outputs:
@@ -198,7 +207,7 @@ def _overview(
 ) -> str:
     part = "" if found.measured == found.records else f" ({found.measured:,} of them measured)"
     rows = [
-        ("records", f"{found.records:,} in {count} file{'s' * (count > 1)}{part}"),
+        ("records", f"{found.records:,} in {log.counted(count, 'file')}{part}"),
         ("shape", f"{found.max_seq_length} tokens, {found.max_predictions_per_seq} predictions"),
         ("real tokens", f"{found.mean_length} on average, {found.fill:.1%} of the slots"),
         ("without padding", f"{found.full:.1%}"),

@@ -7,7 +7,7 @@ instances. Habana's pack_pretraining_data_pytorch.py mixes all files of a folder
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -95,19 +95,10 @@ def pack_records(
     tokenizer = tokenizer_of(inputs)
     names = find_record_files(inputs, leave_out=[output])
     config = _config(names, options)
+    settings = _deciding(config, tokenizer)
+    inputs_read = describe_inputs(names, worker_count(workers, len(names)))
     planned = Manifest(
-        "pack-records",
-        {
-            "packing": config.packing,
-            "format": config.file_format,
-            "sequences_per_pack": config.sequences_per_pack,
-            "max_seq_length": config.max_seq_length,
-            "max_predictions_per_seq": config.predictions,
-            **{key: value for key, value in tokenizer.items() if key in _VOCABULARY},
-        },
-        inputs=describe_inputs(names, worker_count(workers, len(names))),
-        tokenizer=tokenizer,
-        hidden=opens_all(config),
+        "pack-records", settings, inputs_read, tokenizer=tokenizer, hidden=opens_all(config)
     )
     with working_folder(place, planned, overwrite) as manifest:
         made = _pack_missing(manifest, place, names, config=config, workers=workers)
@@ -134,6 +125,18 @@ def pack_records(
         max_predictions_per_seq=config.predictions,
         seconds=round(time.perf_counter() - started, 3),
     )
+
+
+def _deciding(config: RecordsConfig, tokenizer: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that decide which bytes are written."""
+    return {
+        "packing": config.packing,
+        "format": config.file_format,
+        "sequences_per_pack": config.sequences_per_pack,
+        "max_seq_length": config.max_seq_length,
+        "max_predictions_per_seq": config.predictions,
+        **{key: value for key, value in tokenizer.items() if key in _VOCABULARY},
+    }
 
 
 def _config(names: Sequence[str], options: PackOptions) -> RecordsConfig:

@@ -8,10 +8,18 @@ import numpy as np
 from numba import int64, uint64
 
 from bertkit.kernels.jit import inlined, kernel
+from bertkit.kernels.memory import (
+    letters_and_digits,
+    line_ends_and_wide,
+    load_u64,
+    ones,
+    trailing_zeros,
+)
 
 # What a character does; 0: not looked up yet.
 UNKNOWN, PART, SPACE, ALONE, MARK = range(5)
-FIRST = np.uint64(0xCBF29CE484222325)  # FNV-1a
+BLOCK = 32  # bytes that are looked at together
+FIRST = np.uint64(0xCBF29CE484222325)  # of FNV-1a, as PRIME
 PRIME = np.uint64(0x100000001B3)
 MIX = np.uint64(0x9E3779B97F4A7C15)
 BUCKETS = 32
@@ -34,7 +42,8 @@ OVERLONG_LINES = 10
 LINES_USED = 11  # slots of each table
 DOCUMENTS_USED = 12
 LINE_BREAKS = 13
-STATE = 14
+HELD = 14  # bytes of the line that wait in `hashes` until they are eight
+STATE = 15
 
 
 class Tables(NamedTuple):
@@ -43,16 +52,19 @@ class Tables(NamedTuple):
     Attributes:
         classes: uint8[0x110000], by code point, those of ASCII filled in.
         characters: int64[0x110000], occurrences.
+        pairs: uint32[0x10000], occurrences of two ASCII bytes in a row, the first in the low
+            bits: characters that are not in `characters` yet.
         histogram: int64[BUCKETS], lines by the bits of their number of characters.
         line_keys, document_keys: uint64[2**b], hashes, 0 where empty; line_counts,
             document_counts: int32[2**b].
         levels: int64[2]: of a hash so many first bits must be 0 to be kept.
-        hashes: uint64[2], of the line and the document so far.
+        hashes: uint64[3], of the line and the document so far, and bytes that wait.
         state: int64[STATE].
     """
 
     classes: np.ndarray
     characters: np.ndarray
+    pairs: np.ndarray
     histogram: np.ndarray
     line_keys: np.ndarray
     line_counts: np.ndarray
@@ -70,6 +82,29 @@ def _finished(value: Any) -> Any:
     value *= MIX
     value ^= value >> uint64(29)
     return value | uint64(1)
+
+
+@inlined
+def _mixed(value: Any, word: Any) -> Any:
+    """The hash of a line with its next eight bytes."""
+    value = (value ^ word) * MIX
+    return value ^ (value >> uint64(32))
+
+
+@inlined
+def _appended(value: Any, held: Any, waiting: Any, word: Any, count: Any) -> Any:
+    """(hash, held, waiting) of a line with `count` <= 8 more bytes, those beyond are 0."""
+    if held == uint64(0):
+        if count == uint64(8):
+            return _mixed(value, word), held, waiting
+        return value, count, word
+    together = waiting | (word << (uint64(8) * held))
+    total = held + count
+    if total < uint64(8):
+        return value, total, together
+    rest = total - uint64(8)
+    left = uint64(0) if rest == uint64(0) else word >> (uint64(8) * (count - rest))
+    return _mixed(value, together), rest, left
 
 
 @kernel
@@ -123,7 +158,11 @@ def end_line(tables: Any) -> None:
             size >>= 1
             bits += 1
         tables.histogram[bits] += 1
-        key = _finished(tables.hashes[0])
+        value = tables.hashes[0]
+        if state[HELD] > 0:
+            value = _mixed(value, tables.hashes[2])
+        # With the length, because zeros fill up the last bytes.
+        key = _finished(value ^ (uint64(state[LINE_CHARACTERS]) * PRIME))
         if _kept(key, tables.levels[0]):
             new = insert(tables.line_keys, tables.line_counts, key, 1)
             state[LINES_USED] += int64(new)
@@ -133,7 +172,9 @@ def end_line(tables: Any) -> None:
     state[LINE_CHARACTERS] = 0
     state[IN_WORD] = 0
     state[SOLID] = 0
+    state[HELD] = 0
     tables.hashes[0] = FIRST
+    tables.hashes[2] = uint64(0)
 
 
 @inlined
@@ -156,12 +197,21 @@ def _decode(data: Any, at: Any) -> Any:
     return code, uint64(size)
 
 
+@inlined
+def _has_solid(data: Any, at: Any, count: Any, classes: Any) -> Any:
+    """1 where one of `count` ASCII bytes is not white space."""
+    found = int64(0)
+    for k in range(uint64(0), count):
+        found |= int64(classes[uint64(data[at + k])] != SPACE)
+    return found
+
+
 @kernel
 def count_text(data: Any, end: Any, tables: Any) -> Any:
     """Count the characters of data[state[AT]:end], which is cut between characters.
 
     Args:
-        data: uint8[:], readable three bytes beyond `end`.
+        data: uint8[:].
         end: bytes to read.
         tables: see Tables; lines and documents may go on from block to block.
 
@@ -169,40 +219,55 @@ def count_text(data: Any, end: Any, tables: Any) -> Any:
         DONE, or why it stopped before a character: the caller helps and calls again.
     """
     state = tables.state
-    at = uint64(state[AT])
-    characters, classes = tables.characters, tables.classes
-    value, words = tables.hashes[0], int64(0)
-    size, in_word, solid = state[LINE_CHARACTERS], state[IN_WORD], state[SOLID]
+    at, stop = uint64(state[AT]), uint64(end)
+    characters, classes, pairs = tables.characters, tables.classes, tables.pairs
+    value, waiting, held = tables.hashes[0], tables.hashes[2], uint64(state[HELD])
+    words, size = int64(0), state[LINE_CHARACTERS]
+    in_word, solid = uint64(state[IN_WORD]), state[SOLID]
     status = DONE
-    while at < uint64(end):
-        byte = data[at]
-        # Most of most text, in the fewest steps.
-        while byte < 0x80 and byte != 10 and byte != 13:
-            kind = classes[uint64(byte)]
-            value = (value ^ uint64(byte)) * PRIME
-            characters[uint64(byte)] += 1
-            size += 1
-            part = int64(kind == PART)
-            words += part & (1 - in_word)
-            in_word = part
-            solid |= int64(kind != SPACE)
-            at += uint64(1)
-            if at >= uint64(end):
-                break
-            byte = data[at]
-        if at >= uint64(end):
-            break
-        if byte == 10:
+    while at < stop:
+        # Most of most text, in the fewest steps: ASCII up to the end of the line.
+        if at + uint64(BLOCK) <= stop:
+            count = min(trailing_zeros(line_ends_and_wide(data, at)), uint64(BLOCK))
+            if count > uint64(0):
+                parts = letters_and_digits(data, at) & ((uint64(1) << count) - uint64(1))
+                words += int64(ones(parts & ~((parts << uint64(1)) | in_word)))
+                in_word = parts >> (count - uint64(1))
+                if solid == 0:
+                    solid = _has_solid(data, at, count, classes)
+                size += int64(count)
+                last = at + (count & ~uint64(7))
+                while at < last:
+                    word = load_u64(data, at)
+                    # Written out: a loop takes a fifth longer.
+                    pairs[word & uint64(0xFFFF)] += np.uint32(1)
+                    pairs[(word >> uint64(16)) & uint64(0xFFFF)] += np.uint32(1)
+                    pairs[(word >> uint64(32)) & uint64(0xFFFF)] += np.uint32(1)
+                    pairs[(word >> uint64(48)) & uint64(0xFFFF)] += np.uint32(1)
+                    value, held, waiting = _appended(value, held, waiting, word, uint64(8))
+                    at += uint64(8)
+                rest = count & uint64(7)
+                if rest > uint64(0):
+                    word = uint64(0)
+                    for k in range(rest):
+                        byte = uint64(data[at + k])
+                        characters[byte] += 1
+                        word |= byte << (uint64(8) * k)
+                    value, held, waiting = _appended(value, held, waiting, word, rest)
+                    at += rest
+                continue
+        if data[at] == 10:
             if 2 * (state[LINES_USED] + 2) > len(tables.line_keys) or 2 * (
                 state[DOCUMENTS_USED] + 2
             ) > len(tables.document_keys):
                 status = NEEDS_ROOM
                 break
-            tables.hashes[0] = value
+            tables.hashes[0], tables.hashes[2], state[HELD] = value, waiting, int64(held)
             state[LINE_CHARACTERS], state[SOLID] = size, solid
             end_line(tables)
             state[LINE_BREAKS] += 1
-            value, size, in_word, solid = FIRST, int64(0), int64(0), int64(0)
+            value, held, waiting = FIRST, uint64(0), uint64(0)
+            size, in_word, solid = int64(0), uint64(0), int64(0)
             at += uint64(1)
             continue
         code, width = _decode(data, at)
@@ -216,19 +281,21 @@ def count_text(data: Any, end: Any, tables: Any) -> Any:
         if code == 13:
             at += uint64(1)
             continue
+        word = uint64(0)
         for k in range(width):
-            value = (value ^ uint64(data[at + k])) * PRIME
+            word |= uint64(data[at + k]) << (uint64(8) * k)
+        value, held, waiting = _appended(value, held, waiting, word, width)
         size += 1
         characters[uint64(code)] += 1
         at += width
         if kind == PART:
-            words += 1 - in_word
+            words += int64(uint64(1) - in_word)
         elif kind == ALONE:
             words += 1
-        in_word = int64(kind == PART)
+        in_word = uint64(kind == PART)
         solid |= int64(kind != SPACE)
-    tables.hashes[0] = value
-    state[LINE_CHARACTERS], state[IN_WORD], state[SOLID] = size, in_word, solid
+    tables.hashes[0], tables.hashes[2], state[HELD] = value, waiting, int64(held)
+    state[LINE_CHARACTERS], state[IN_WORD], state[SOLID] = size, int64(in_word), solid
     state[WORDS] += words
     state[AT] = int64(at)
     return status

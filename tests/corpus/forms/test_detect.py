@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from bertkit.corpus.document import Rejected, Treatment
+from bertkit.corpus.document import Noticed, Rejected, Treatment
 from bertkit.corpus.forms.detect import detect, detect_form, given_form, read_member
 from bertkit.corpus.forms.form import ReadOptions
 from bertkit.corpus.raw_file import RawFile
@@ -76,14 +76,17 @@ def test_a_given_form_is_that_of_the_members_of_an_archive(tmp_path):
     file = RawFile.of(write(tmp_path, "a.tar.gz", gzip.compress(out.getvalue())))
     form = given_form(file, "documents")
     assert form.name == "tar"
-    texts = [found.text for found in form.documents(file, ReadOptions(form="documents"))]
+    noticed, *found = form.documents(file, ReadOptions(form="documents"))
+    assert isinstance(noticed, Noticed) and (noticed.kind, noticed.name) == ("member", "documents")
+    texts = [document.text for document in found]
     assert texts == ["One.\n", "Two.\n"]
     assert given_form(RawFile.of(write(tmp_path, "b", blob)), "documents").name == "documents"
 
 
 def test_members_keep_the_treatment_of_their_form():
     blob = b'<doc id="1" title="A">\nA\n\nx &lt; y\n</doc>\n'
-    (found,) = read_member(RawFile.of_stream(io.BytesIO(blob), "a!b"), ReadOptions())
+    noticed, found = read_member(RawFile.of_stream(io.BytesIO(blob), "a!b"), ReadOptions())
+    assert noticed == Noticed("member", "wikiextractor", "a!b")
     assert found.treatment == Treatment(titled=True, escaped=True)
     (bad,) = read_member(RawFile.of_stream(io.BytesIO(b"%PDF-1.4\n"), "a!c"), ReadOptions())
     assert bad == Rejected("a!c", "looks like a PDF document")

@@ -119,6 +119,17 @@ def test_a_data_base_and_records_are_refused(tmp_path, shared):
         ('<tmx version="1.4"><body><tu/><tuv/><seg/></body>', "root element <tmx>"),
         ('["a", "b"]\n["c", "d"]\n', "lines of JSON arrays"),
         ("{\\rtf1\\ansi Hello}", "RTF"),
+        ("Hi <br>\n<p>One.</p>\n<p>Two <a href='x'>l</a>.</p>\n<div>x</div>\n", "HTML"),
+        ('<t:TEI xmlns:t="x"><t:p>Hi</t:p></t:TEI>', "root element <TEI>"),
+        ("{'text': 'Hi there.', 'id': 3}\n{'text': 'Bye.', 'id': 4}\n", "as Python prints them"),
+        ("[{'text': 'Hi there.'}]\n", "as Python prints them"),
+        ("Good film.\t1\nBad, long one.\t0\nSo so.\t1\n", "a table without a header"),
+        ('1,"Hi, you."\n2,"And, so on."\n3,x\n', "a table without a header"),
+        ("-- MySQL dump 10.19  Distrib 10.3\n--\nDROP TABLE `page`;\n", "an SQL dump"),
+        ("600:10:AccessibleComputing\n600:12:Anarchism\n", "the index of a MediaWiki dump"),
+        ("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\nHi", "an HTTP response"),
+        ("1\n00:00:01,000 --> 00:00:04,000\nHello.\n", "subtitles"),
+        ("WEBVTT\n\n00:01.000 --> 00:04.000\nHello.\n", "subtitles"),
     ],
 )
 def test_markup_is_refused_by_its_root(text, what):
@@ -130,6 +141,10 @@ def test_markup_is_refused_by_its_root(text, what):
     "text",
     [
         "<s> Hello there. </s>\n",
+        "# A page\n\n<img src='x'>\n\nSome words.<br>\nThe end.\n" + "More words. " * 100,
+        "\tThe first\n\tof three\n\tlines of verse\n",
+        '"Stop," he said.\n"No," she said.\n"Why," he asked, "not?"\n',
+        "{'curly} it begins\n",
         "<3 is a heart.\n",
         "[Illustration: a cat]\nCats sleep.\n",
         "[1] Smith says so.\n[2] So does Jones.\n",
@@ -156,6 +171,12 @@ def test_wide_encodings_without_a_mark_are_named_with_what_to_do(sample, coding)
     assert f"--encoding {coding}" in error.hint
     assert f"iconv -f {coding.upper()}" in error.hint
     assert taken(sample.encode(coding), "a.txt", coding) == "text"
+
+
+def test_markup_that_only_its_name_tells():
+    assert "HTML" in refusal(b"Hello <p>there. No other tag.", "a.html").message
+    assert "<root>" in refusal(b'<root a="1"/>', "a.xml.gz").message
+    assert taken(b"Hello there. No tag, 1 < 2.", "a.html") == "text"
 
 
 def test_binary_data_and_what_is_only_named_like_a_compressed_file():

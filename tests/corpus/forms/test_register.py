@@ -96,6 +96,7 @@ def test_table_is_shown_in_the_help(bertkit):
         "zip",
         "pubmed",
         "pmc",
+        "fasta",
         "json",
         "parquet",
         "arrow",

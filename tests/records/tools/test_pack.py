@@ -134,7 +134,9 @@ def test_records_of_any_format_give_the_packs_of_make_records(
     assert len(open_records(packed)) == result.instances
     ours, theirs = read_manifest(tmp_path / "packed"), read_manifest(tmp_path / "made")
     assert ours.tokenizer == theirs.tokenizer
-    assert ours.outputs == theirs.outputs
+    # Of the text, make-records alone knows something.
+    facts = {key: value for key, value in theirs.outputs[made.name].items() if "text_" not in key}
+    assert ours.outputs == {made.name: facts}
 
 
 def test_a_lost_file_is_made_again_and_others_are_kept(nvidia, tmp_path):

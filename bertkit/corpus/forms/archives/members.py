@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,13 +11,12 @@ from typing import IO
 from bertkit.codecs.packed_stream import MARK, PeekedStream, compression_of
 from bertkit.corpus.document import Found, Piece, Rejected, Unparsed, parsed
 from bertkit.corpus.forms.form import ReadOptions
-from bertkit.corpus.raw_file import RawFile
+from bertkit.corpus.raw_file import SMALL, RawFile
 
 # Archives inside archives inside archives are a trap, not a corpus.
 DEPTH = 4
 # OpenWebText's inner archives have some 600 kB; larger ones are read piece by piece.
 LARGEST_KEPT = 16_000_000
-_SMALL = 1_000_000
 # What hidden members, and those of systems, are counted as.
 HIDDEN = "hidden member"
 
@@ -56,20 +56,28 @@ def read_content(
         place: `PATH!MEMBER`.
         options: those of the archive.
     """
-    if size <= _SMALL:
-        # At once: an archive of web pages has millions of these.
-        blob = content.read()
-        if options.depth == 0 and compression_of(blob[:MARK], place):
-            yield PackedMember(place, blob, options)
-            return
-        content = io.BytesIO(blob)
-    elif options.depth == 0 and size <= LARGEST_KEPT:
+    if size <= SMALL:
+        yield from read_small(content.read(), place, options)
+        return
+    if options.depth == 0 and size <= LARGEST_KEPT:
         head = content.read(MARK)
         if compression_of(head, place):
             yield PackedMember(place, head + content.read(), options)
             return
         content = io.BufferedReader(_Begun(head, content))
     yield from _read(content, place, options)
+
+
+def read_small(blob: bytes, place: str, options: ReadOptions) -> Iterator[Piece]:
+    """The documents of a member from its bytes: archives of web pages have millions of these.
+
+    Arguments as for `read_content`.
+    """
+    if not compression_of(blob[:MARK], place):
+        return _read_file(RawFile.of_bytes(blob, place, options.encoding), options)
+    if options.depth == 0:
+        return iter([PackedMember(place, blob, options)])
+    return _read(io.BytesIO(blob), place, options)
 
 
 def too_deep(file: RawFile, options: ReadOptions) -> Rejected | None:
@@ -80,10 +88,19 @@ def too_deep(file: RawFile, options: ReadOptions) -> Rejected | None:
 
 
 def _read(content: IO[bytes], place: str, options: ReadOptions) -> Iterator[Piece]:
+    return _read_file(RawFile.of_stream(content, place, options.encoding), options)
+
+
+def _read_file(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
     from bertkit.corpus.forms.detect import read_member  # which knows this form too
 
-    inside = replace(options, span=None, depth=options.depth + 1)
-    yield from read_member(RawFile.of_stream(content, place, options.encoding), inside)
+    return read_member(file, _inside(options))
+
+
+@functools.lru_cache(maxsize=16)
+def _inside(options: ReadOptions) -> ReadOptions:
+    """The options for members of an archive, of which there are many."""
+    return replace(options, span=None, depth=options.depth + 1)
 
 
 class _Begun(PeekedStream):

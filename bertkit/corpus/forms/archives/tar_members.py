@@ -13,12 +13,15 @@ from collections.abc import Iterator
 from typing import IO
 
 from bertkit.corpus.document import Piece, Rejected, Skipped
-from bertkit.corpus.forms.archives.members import HIDDEN, read_content, too_deep
+from bertkit.corpus.forms.archives.members import HIDDEN, read_content, read_small, too_deep
 from bertkit.corpus.forms.archives.tar_header import BLOCK
 from bertkit.corpus.forms.form import ReadOptions
-from bertkit.corpus.raw_file import RawFile
+from bertkit.corpus.raw_file import SMALL, RawFile
 from bertkit.errors import DataError
 from bertkit.folder_walk import has_hidden_part
+
+# Kinds of members that lie in the archive as they are, unless they are sparse.
+_PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 
 
 def read_tar(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
@@ -55,7 +58,8 @@ def _members(stream: IO[bytes], name: str, options: ReadOptions) -> Iterator[Pie
         for member in archive:
             # The list of what was passed would grow with the archive.
             archive.members = []  # type: ignore[attr-defined]
-            yield from _damage(header, name)
+            if header.bad:
+                yield from _damage(header, name)
             yield from _member(archive, member, f"{name}!{member.name}", options)
     yield from _damage(header, name)
     if header.cut_off:
@@ -81,12 +85,25 @@ def _member(
             yield Rejected(place, f"a link to {member.linkname}, out of the archive")
         else:
             yield Skipped("a link to another member")
+    elif member.type in _PLAIN and member.size <= SMALL and not member.issparse():
+        yield from read_small(_bytes_of(archive, member), place, options)
     else:
         content = archive.extractfile(member) if member.isreg() else None
         if content is None:
             yield Rejected(place, "a device, not a file")
         else:
             yield from read_content(content, member.size, place, options)
+
+
+def _bytes_of(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """The bytes of a small member, without the streams that `extractfile` puts around them."""
+    stream = archive.fileobj
+    assert stream is not None
+    stream.seek(member.offset_data)
+    blob: bytes = stream.read(member.size)
+    if len(blob) < member.size:
+        raise tarfile.ReadError("unexpected end of data")
+    return blob
 
 
 class _Header(tarfile.TarInfo):

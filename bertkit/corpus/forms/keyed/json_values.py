@@ -9,7 +9,10 @@ from typing import IO, Any, NamedTuple
 
 from bertkit.codecs.packed_stream import PIECE
 
-_BETWEEN = re.compile(rb"[\s,]*")
+# Between values; \x1e begins those of a JSON text sequence (RFC 7464).
+_BETWEEN = re.compile(rb"[\s,\x1e]*")
+_SPACES = (" ", "\t", "\r", "\n", ",", "\x1e")
+_OTHER = re.compile(rb"[ \t\r\n]*[!-Z\\^-z|}~]")
 _BRACKET = re.compile(rb'["{}\[\]]')
 # What is left of a string, without its closing quote.
 _STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
@@ -36,6 +39,8 @@ class JsonHead(NamedTuple):
 
 def json_head(text: bytes) -> JsonHead | None:
     """How these first bytes of a file begin JSON objects or an array; None if they do not."""
+    if _OTHER.match(text):  # nearly all text ends here
+        return None
     head = text.decode("utf-8", "ignore").lstrip()
     listed = head.startswith("[")
     if not head.startswith(("{", "[")):
@@ -44,7 +49,7 @@ def json_head(text: bytes) -> JsonHead | None:
     values: list[Any] = []
     place, cut, lines, ended = int(listed), False, True, False
     while len(values) < _LOOKED_AT and not cut:
-        while head[place : place + 1] in (" ", "\t", "\r", "\n", ","):
+        while head[place : place + 1] in _SPACES:
             place += 1
         if place >= len(head):
             break
@@ -62,7 +67,9 @@ def json_head(text: bytes) -> JsonHead | None:
         except RecursionError:
             return None
         if not values:
-            lines = "\n" not in head[place:end]
+            # Another one on the same line, or a comma, and it is no line of its own.
+            after = head[end:].partition("\n")[0].lstrip()
+            lines = "\n" not in head[place:end] and not after.startswith(("{", ","))
         if end == place:  # what follows the values is no JSON
             if listed and not isinstance(values[0], dict):
                 return None

@@ -25,6 +25,8 @@ UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 def is_mediawiki(head: bytes) -> bool:
     """True if the first bytes of an (unpacked) file begin a dump, in UTF-8 or UTF-16."""
+    if head[:1].isalnum():  # nearly all text ends here
+        return False
     coding = UTF16.get(head[:2])
     text = head.decode(coding, "ignore").encode() if coding else head
     text = text.removeprefix(b"\xef\xbb\xbf").lstrip()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bertkit.corpus.forms.mediawiki.templates import Templates, templates_of
@@ -88,11 +87,6 @@ class Site:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "variants", order_of(self.language, self.variant))
-
-    @classmethod
-    def with_names(cls, names: Sequence[str]) -> Site:
-        """The usual names and those of a dump for files, media and categories."""
-        return cls(frozenset(_FILES + _CATEGORIES + tuple(name.lower() for name in names)))
 
     @property
     def templates(self) -> Templates:

@@ -17,8 +17,6 @@ from bertkit.corpus.forms.xml.source import as_utf8
 from bertkit.corpus.forms.xml.text import local_name, paragraphs_in
 from bertkit.errors import DataError
 
-# Several articles in one file, as EFetch gives them.
-ARTICLE_SET = "pmc-articleset"
 _NO_PROSE = (
     "table tex-math alt-text long-desc object-id label permissions ref-list table-wrap-foot "
     "graphic media inline-graphic annotation annotation-xml citation-mark"

@@ -32,6 +32,8 @@ _PROLOG = re.compile(
     re.DOTALL,
 )
 _ROOT = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)(?=[\s/>])")
+# White space and marks in any encoding.
+_BEFORE = b" \t\r\n\v\f\0\xff\xfe\xef\xbb\xbf"
 # No declaration is longer.
 _HEAD = 1 << 12
 
@@ -97,6 +99,8 @@ def root_element(head: bytes) -> bytes:
     Returns:
         Empty where these bytes are no XML, or end before the root element begins.
     """
+    if head[:1].isalnum() or not head.lstrip(_BEFORE).startswith(b"<"):  # nearly all text ends here
+        return b""
     try:
         text = as_utf8(head[:PIECE])
     except DataError:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import lzma
+import subprocess
 import tarfile
 import tracemalloc
 
@@ -11,6 +12,7 @@ from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.extract import extract
 from bertkit.corpus.forms.archives.members import DEPTH
+from bertkit.corpus.forms.form import ReadOptions
 from bertkit.corpus.forms.tar import FORM
 from bertkit.errors import DataError
 from corpus.forms.reading import read
@@ -148,3 +150,34 @@ def test_other_names_of_a_member_are_counted_and_links_out_of_it_rejected(tmp_pa
         "a link to ../../a.txt, out of the archive",
         "a device, not a file",
     ]
+
+
+@pytest.mark.parametrize("given", ["gnu", "pax"])
+def test_small_members_that_are_sparse_or_in_other_encodings(tmp_path, given):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    with (folder / "a.txt").open("wb") as stream:
+        stream.write(b"Cats sleep.".ljust(4096) + b"\n")
+        stream.seek(1 << 18)
+        stream.write(b"Dogs bark.\n")
+        stream.truncate(1 << 19)
+    (folder / "b.txt").write_bytes("Zwölf Boxkämpfer.\n".encode("utf-16"))
+    tar = tmp_path / "a.tar"
+    command = ["tar", f"--format={given}", "--sparse", "--sort=name", "-cf", tar, "-C", folder]
+    subprocess.run([*command, "a.txt", "b.txt"], check=True)
+    assert tar.stat().st_size < 1 << 18
+    with_form = ReadOptions(form="text")
+    found = list(FORM.documents(str(tar), with_form))
+    assert [piece.text for piece in found if isinstance(piece, RawDocument)] == [
+        (folder / "a.txt").read_bytes().decode(),
+        "Zwölf Boxkämpfer.\n",
+    ]
+    assert isinstance(next(FORM.documents(str(tar))), Rejected)
+
+
+def test_a_small_member_that_is_cut_off(tmp_path):
+    (tmp_path / "a.txt").write_text("Cats sleep a lot.\n" * 100)
+    subprocess.run(["tar", "-cf", "a.tar", "a.txt"], check=True, cwd=tmp_path)
+    (tmp_path / "cut.tar").write_bytes((tmp_path / "a.tar").read_bytes()[:1500])
+    with pytest.raises(DataError, match="truncated or damaged"):
+        list(FORM.documents(str(tmp_path / "cut.tar")))

@@ -59,7 +59,7 @@ def test_bad_rows_cost_themselves(tmp_path):
         "larger than --max-document-megabytes 0",
         "e",
         "f",
-        "no end,8\n",
+        '"no end',
     ]
     assert isinstance(found[1], Rejected)
     assert found[1].id.endswith("a.csv:3")
@@ -74,3 +74,18 @@ def test_a_quotation_without_end_takes_no_memory(tmp_path):
     assert first.text == "a"
     assert "larger than" in second.reason
     assert peak < 4_000_000
+
+
+def test_pandas_index_and_other_names_of_columns_make_a_table_of_any_name(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pandas.DataFrame(ROWS, columns=["id", "title", "text"]).to_csv(tmp_path / "a")
+    pandas.DataFrame(ROWS, columns=["id", "title", "text"])[["text"]].to_csv(
+        tmp_path / "b", index=False
+    )
+    assert detect(RawFile.of(str(tmp_path / "a"))).form is FORM
+    assert read(FORM, tmp_path / "a") == WANTED
+    assert detect(RawFile.of(str(tmp_path / "b"))).form is FORM
+    assert [item.text for item in read(FORM, tmp_path / "b")] == [row[2] for row in ROWS]
+    rows = b"Unnamed: 0,Review text\n" + b'1,"long, text"\n' * 4
+    with pytest.raises(NotTextError, match="It has Unnamed: 0, Review text"):
+        detect(RawFile.of(write(tmp_path, "c", rows)))

@@ -83,3 +83,12 @@ def test_memory_holds_one_document(tmp_path, end):
     tracemalloc.stop()
     assert count == 300
     assert peak < 12_000_000
+
+
+@pytest.mark.parametrize("between", ["", " ", "\r", ",\n", " , ", "\n\x1e"])
+def test_objects_one_after_the_other_are_all_read(tmp_path, between):
+    blob = between.join(json.dumps(row) for row in ROWS)
+    path = write(tmp_path, "a.jsonl", ("\x1e" * ("\x1e" in between) + blob).encode())
+    form = detect(RawFile.of(path)).form
+    assert form.name == ("jsonl" if "\x1e" in between else "json")
+    assert read(form, path) == WANTED

@@ -16,7 +16,7 @@ from bertkit.corpus.forms.mediawiki.wikitext_rules import (
 
 
 def test_names_of_the_wiki_count():
-    site = Site.with_names(["Slika", "Kategorija"])
+    site = Site(dropped=Site().dropped | {"slika", "kategorija"})
     assert plain_text("[[Slika:a|b]][[Kategorija:c]]Besedilo.", "", site) == "Besedilo."
     assert "b" in plain_text("[[Slika:a|b]][[Kategorija:c]]Besedilo.")
 
