@@ -1,7 +1,8 @@
 """Reads blocks of bzip2: Huffman codes, move-to-front, and the table that a walk goes through.
 
 The format is that of bzip2 1.0 (Seward 2019), section "decompress.c" of its sources. The walk
-is bzip2_walk.py's. Everything that is used as an index is checked before: damaged input ends with a status.
+is bzip2_walk.py's. Everything that is used as an index is checked before: damaged input ends with a
+status.
 """
 
 from __future__ import annotations

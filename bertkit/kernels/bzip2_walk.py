@@ -57,7 +57,7 @@ def walk(
 
 
 @kernel
-def size_of_runs(block: np.ndarray) -> int:
+def size_of_runs(block: np.ndarray) -> Any:
     """Bytes that a block's runs make (a byte four times, then how often more); -1 for damage."""
     size = uint64(block.size)
     total = int64(0)
@@ -101,7 +101,7 @@ def unpack_runs(block: np.ndarray, out: np.ndarray) -> None:
 
 
 @kernel
-def checksum(data: np.ndarray, tables: np.ndarray) -> int:
+def checksum(data: np.ndarray, tables: np.ndarray) -> Any:
     """The CRC-32 of bzip2 (high bit first) of a uint8 array; `tables` is `TABLES`."""
     register = uint64(0xFFFFFFFF)
     at, size = uint64(0), uint64(data.size)
