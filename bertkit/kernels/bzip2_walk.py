@@ -6,6 +6,8 @@ turns: their waits overlap.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import int64, uint32, uint64
 
