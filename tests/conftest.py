@@ -90,3 +90,13 @@ def own_index_cache(tmp_path_factory):
         patch.setattr("bertkit.records.files.record_index.cache_folder", lambda: place)
         patch.setattr("bertkit.records.files.compressed_file.cache_folder", lambda: place)
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Names that are not UTF-8 stand in logs; reports go from process to process as UTF-8."""
+    report = yield
+    report.sections = [
+        (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
