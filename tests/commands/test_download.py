@@ -38,7 +38,7 @@ def test_sample_to_documents_to_split(bertkit, tmp_path):
     )
     assert done.result["splits"]["train"]["files"] == 2
     assert done.result["splits"]["valid"]["documents"] >= 1
-    assert "bertkit make-records" in done.err
+    assert "bertkit train-vocab" in done.err
 
 
 def test_without_output_or_with_an_unknown_name_it_is_wrong_usage(bertkit):
