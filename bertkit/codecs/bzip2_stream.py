@@ -1,7 +1,8 @@
 """Unpacks the streams of a bzip2 file one behind the other; damage between them is an error.
 
 Python's own reader takes damage between two streams for the end of the file. A little file is
-unpacked by libbz2, a larger one by compiled kernels (bzip2_blocks.py), which take half the time.
+unpacked by libbz2, a larger one by compiled kernels (bzip2_blocks.py), which take half to
+all of its time.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import bz2
 from collections.abc import Callable, Iterator
 
 # Loading the kernels takes longer than libbz2 for so many packed bytes.
-LITTLE = 1 << 20
+LITTLE = 8 << 20
 PIECE = 1 << 20
 
 

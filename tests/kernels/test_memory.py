@@ -42,6 +42,19 @@ def masks(data, words, limit):
     return memory.letters_and_digits(data, uint64(3)), memory.large_words(words, zero, limit)
 
 
+@numba.njit
+def ends_and_wide(data, offset):
+    return memory.line_ends_and_wide(data, uint64(offset))
+
+
+@pytest.mark.parametrize("byte", [0, 9, 10, 11, 13, 65, 127, 128, 255])
+def test_line_ends_and_what_is_no_ascii(byte):
+    data = np.full(40, ord("x"), np.uint8)
+    data[[3, 34]] = byte
+    found = ends_and_wide(data, 3)
+    assert found == ((1 | 1 << 31) if byte in b"\n\r" or byte > 127 else 0)
+
+
 @pytest.mark.parametrize("offset", [0, 1, 7, 190])
 def test_any_offset_is_loaded_stored_and_copied(offset):
     raw = BYTES.tobytes()

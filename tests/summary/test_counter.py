@@ -64,6 +64,30 @@ def test_any_text(text):
         module.SMALL = before
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    parts=st.lists(st.sampled_from(["plain words of text, ", "é", "漢", "\n", "\r", "\0", " "])),
+    size=st.integers(33, 90),
+)
+def test_any_text_in_long_lines(parts, size):
+    text = "".join(parts) * 5
+    before = module.SMALL
+    module.SMALL = 1
+    try:
+        same(by_kernel("x" + text, size), count_plainly("x" + text))
+    finally:
+        module.SMALL = before
+
+
+def test_zeros_at_the_end_make_another_line():
+    assert count_plainly("a\na\0\na\0\0\n").lines.repeated_share == 0
+
+
+def test_characters_that_wait_in_pairs_are_not_lost(kernel_at_once, monkeypatch):
+    monkeypatch.setattr(module, "_FOLDED", 100)
+    same(by_kernel(TEXT * 20, 64), count_plainly(TEXT * 20))
+
+
 def test_figures_of_a_known_text():
     found = count_plainly(TEXT)
     assert (found.documents, found.sentences, found.one_sentence) == (5, 8, 3)
