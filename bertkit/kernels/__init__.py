@@ -6,6 +6,7 @@ good part of a second to load. Other kernels stand beside their users, in folder
 
     jit         the decorators `kernel` and `inlined`, and where compiled code is kept
     memory      memory access, bit counting and vector instructions that numba lacks
+    utf8        characters out of UTF-8
     crc32c      the checksum of TFRecord files
     bzip2       blocks of bzip2, and bzip2_walk, their bytes
     protobuf    lists of numbers inside tf.train.Example

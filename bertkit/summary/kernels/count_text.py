@@ -15,6 +15,7 @@ from bertkit.kernels.memory import (
     ones,
     trailing_zeros,
 )
+from bertkit.kernels.utf8 import decode_character
 
 # What a character does; 0: not looked up yet.
 UNKNOWN, PART, SPACE, ALONE, MARK = range(5)
@@ -178,26 +179,6 @@ def end_line(tables: Any) -> None:
 
 
 @inlined
-def _decode(data: Any, at: Any) -> Any:
-    """(code point, bytes) of the UTF-8 character at `at`; 0 bytes if it is not valid."""
-    first = int64(data[at])
-    if first < 0x80:
-        return first, uint64(1)
-    size = 2 if first < 0xE0 else (3 if first < 0xF0 else 4)
-    code = first & (0xFF >> (size + 1))
-    for k in range(uint64(1), uint64(size)):
-        byte = int64(data[at + k])
-        if byte & 0xC0 != 0x80:
-            return int64(0), uint64(0)
-        code = (code << 6) | (byte & 0x3F)
-    smallest = 0x80 if size == 2 else (0x800 if size == 3 else 0x10000)
-    wrong = first < 0xC0 or first > 0xF7 or code < smallest or code > 0x10FFFF
-    if wrong or 0xD800 <= code <= 0xDFFF:
-        return int64(0), uint64(0)
-    return code, uint64(size)
-
-
-@inlined
 def _has_solid(data: Any, at: Any, count: Any, classes: Any) -> Any:
     """1 where one of `count` ASCII bytes is not white space."""
     found = int64(0)
@@ -270,7 +251,7 @@ def count_text(data: Any, end: Any, tables: Any) -> Any:
             size, in_word, solid = int64(0), uint64(0), int64(0)
             at += uint64(1)
             continue
-        code, width = _decode(data, at)
+        code, width = decode_character(data, at)
         if width == uint64(0):
             status = NOT_UTF8
             break

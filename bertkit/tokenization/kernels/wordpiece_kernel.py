@@ -16,6 +16,7 @@ from numba import int64, uint64
 
 from bertkit.kernels.jit import inlined, kernel
 from bertkit.kernels.memory import letters_and_digits, load_u64, store_u64, trailing_zeros
+from bertkit.kernels.utf8 import decode_character
 from bertkit.tokenization.kernels.characters import (
     ALONE,
     BLANK_FLAG,
@@ -149,26 +150,6 @@ def _put_gathered(tables: Any, size: Any, characters: Any, tokens: Any, written:
 
 
 @inlined
-def _decode(data: Any, at: Any) -> Any:
-    """(code point, bytes) of the UTF-8 character at `at`; 0 bytes if it is not valid."""
-    first = int64(data[at])
-    if first < 0x80:
-        return first, uint64(1)
-    size = 2 if first < 0xE0 else (3 if first < 0xF0 else 4)
-    code = first & (0xFF >> (size + 1))
-    for k in range(uint64(1), uint64(size)):
-        byte = int64(data[at + k])
-        if byte & 0xC0 != 0x80:
-            return int64(0), uint64(0)
-        code = (code << 6) | (byte & 0x3F)
-    smallest = 0x80 if size == 2 else (0x800 if size == 3 else 0x10000)
-    wrong = first < 0xC0 or first > 0xF7 or code < smallest or code > 0x10FFFF
-    if wrong or 0xD800 <= code <= 0xDFFF:
-        return int64(0), uint64(0)
-    return code, uint64(size)
-
-
-@inlined
 def _gather(tables: Any, entry: Any, size: Any, characters: Any) -> Any:
     """Append a character's text to the word in `tables.scratch`; returns its new extent."""
     if characters > tables.longest[0]:  # too long anyway
@@ -194,7 +175,7 @@ def _read_run(data: Any, at: Any, tables: Any, tokens: Any, written: Any) -> Any
         byte_class = tables.classes[data[at]]
         if byte_class != WORD and byte_class != OTHER:
             break
-        code, width = _decode(data, at)
+        code, width = decode_character(data, at)
         if width == uint64(0):
             return NOT_UTF8, at, written, solid_end
         page = tables.pages[uint64(code >> 8)]
@@ -337,7 +318,7 @@ def tokenize_lines(
         else:
             at, written = word  # back to its beginning, for another try or for the caller
             if status == NEEDS_PAGE:
-                progress[PAGE] = _decode(data, stop)[0] >> 8
+                progress[PAGE] = decode_character(data, stop)[0] >> 8
     progress[AT] = at
     progress[TOKENS] = written
     progress[SENTENCES] = count

@@ -15,6 +15,7 @@ from numba import int64, uint64
 
 from bertkit.kernels.jit import kernel
 from bertkit.kernels.memory import load_u64
+from bertkit.kernels.utf8 import decode_character
 from bertkit.tokenization.kernels.characters import (
     ALONE,
     HARD,
@@ -27,7 +28,6 @@ from bertkit.tokenization.kernels.characters import (
     WORD,
 )
 from bertkit.tokenization.kernels.trie import MIX, cut_word
-from bertkit.tokenization.kernels.wordpiece_kernel import _decode
 
 SECOND_MIX = np.uint64(0xD6E8FEB86659FD93)
 # Of ten pieces of text one is held out; a piece is a line, or so many bytes of a longer one.
@@ -222,7 +222,7 @@ def count_words(data: Any, end: Any, tables: Any) -> Any:
                     state[PIECE_AT] = 0
                     state[HELD] = _is_held_out(data, at)
         else:
-            code, width = _decode(data, at)
+            code, width = decode_character(data, at)
             if width == uint64(0):
                 return NOT_UTF8
             page = tables.pages[uint64(code >> 8)]
