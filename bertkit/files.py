@@ -263,6 +263,18 @@ def digest_of(path: str | Path, algorithm: str) -> str:
     return digest.hexdigest()
 
 
+def names_in_list(path: str) -> list[str]:
+    """The names in a list, one per line, without blank lines; bytes in any encoding.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    with open_binary(path) as stream:
+        blob = stream.read()
+    lines = os.fsdecode(blob.removeprefix(b"\xef\xbb\xbf")).split("\n")
+    return [line.strip() for line in lines if line.strip()]
+
+
 def size_of(path: str | Path) -> int:
     """Size in bytes of a local or remote file.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bertkit import log
 from bertkit.errors import DataError
-from bertkit.files import is_remote, open_binary, remote_errors
+from bertkit.files import is_remote, names_in_list, remote_errors
 from bertkit.folder_walk import FoundFile, has_hidden_part, key_of, once, walk_folder
 from bertkit.manifest import NAME, is_own_manifest
 
@@ -59,10 +59,7 @@ def _expanded(
     found: list[FoundFile] = []
     for pattern in map(str, patterns):
         if pattern.startswith("@"):
-            with open_binary(pattern[1:]) as stream:
-                blob = stream.read()
-            names = os.fsdecode(blob.removeprefix(b"\xef\xbb\xbf")).split("\n")
-            listed = [os.path.join(prefix, name.strip()) for name in names if name.strip()]
+            listed = [os.path.join(prefix, name) for name in names_in_list(pattern[1:])]
             found += _expanded(listed, suffixes, "", leave_out)
         elif is_remote(pattern):
             found += (FoundFile(name, name) for name in _remote_files(pattern, suffixes))

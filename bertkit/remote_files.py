@@ -25,7 +25,7 @@ from bertkit.files import (
     free_bytes,
     human_bytes,
     is_remote,
-    open_binary,
+    names_in_list,
     remote_errors,
 )
 from bertkit.shared_cache import cache_folder, one_process_at_a_time
@@ -111,9 +111,7 @@ def _with_lists(inputs: Sequence[str | Path]) -> Iterator[str]:
     """The inputs; lists that name remote files give way to the names in them."""
     for name in map(str, inputs):
         if name.startswith("@"):
-            with open_binary(name[1:]) as stream:
-                blob = stream.read().removeprefix(b"\xef\xbb\xbf")
-            names = [line.strip() for line in os.fsdecode(blob).split("\n") if line.strip()]
+            names = names_in_list(name[1:])
             if any(map(is_remote, names)):
                 yield from names
                 continue

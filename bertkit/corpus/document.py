@@ -230,7 +230,7 @@ def read_documents(path: str) -> Iterator[Document]:
                     f"{path}:{number}: the line is longer than {MAX_LINE:,} bytes",
                     "a file of one sentence per line is expected; `bertkit extract` makes such",
                 )
-            sentence = _decoded(blob, path, offset).strip()
+            sentence = decode_sentences(blob, path, offset).strip()
             offset += len(blob)
             if sentence:
                 if not sentences:
@@ -243,7 +243,12 @@ def read_documents(path: str) -> Iterator[Document]:
         yield Document(f"{path}:{first_line}", "", tuple(sentences))
 
 
-def _decoded(blob: bytes, path: str, offset: int) -> str:
+def decode_sentences(blob: bytes, path: str, offset: int) -> str:
+    """Bytes of a sentence file as text; `offset` is where they begin in it.
+
+    Raises:
+        DataError: not UTF-8; names the byte.
+    """
     try:
         return blob.decode("utf-8")
     except UnicodeDecodeError as error:

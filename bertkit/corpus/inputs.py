@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from bertkit.corpus.output_folder import require_finished
 from bertkit.errors import DataError, UsageError
-from bertkit.files import is_remote, open_binary
+from bertkit.files import is_remote, names_in_list
 from bertkit.input_files import expand_inputs
 from bertkit.manifest import require_complete
 
@@ -75,12 +75,7 @@ def read_list(path: str) -> list[str]:
     Raises:
         DataError: unreadable, or without names.
     """
-    with open_binary(path) as stream:
-        blob = stream.read()
-    # Names are bytes to the system, in whatever encoding.
-    text = os.fsdecode(blob.removeprefix(b"\xef\xbb\xbf"))
-    names = [name.strip() for name in text.split("\n")]
-    names = [name for name in names if name]
+    names = names_in_list(path)
     if not names:
         raise DataError(f"{path} names no files", "it should hold one path per line")
     return names

@@ -10,6 +10,7 @@ import numpy as np
 
 from bertkit.records.config import RecordsConfig
 from bertkit.sentence_splitter import Splitter, model_splitter, rule_splitter
+from bertkit.text_encoding import decode_utf8
 from bertkit.text_files import open_text
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText, token_dtype
 from bertkit.tokenization.normalisation import Normalisation
@@ -20,7 +21,6 @@ from bertkit.tokenization.sentence_files import (
     read_text,
     read_universal_lines,
 )
-from bertkit.tokenization.text_encoding import decode_utf8
 from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, Vocab
 from bertkit.tokenization.wordpiece_variants import make_tokenizer
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from bertkit.errors import DataError
 from bertkit.summary.counts import TextCounts
 from bertkit.summary.plain import count_plainly, kind_of
 from bertkit.summary.sketch import LIMIT, Sketch, limited
+from bertkit.text_encoding import not_utf8
 
 # Text up to here is counted in Python: loading the kernel takes longer.
 SMALL = 1 << 15
@@ -104,10 +104,7 @@ def _decoded(blob: bytes | bytearray, name: str, line: int = 1, offset: int = 0)
         return blob.decode("utf-8")
     except UnicodeDecodeError as error:
         line += blob.count(b"\n", 0, error.start)
-        raise DataError(
-            f"{name}:{line}: not UTF-8 at byte {offset + error.start} (0x{blob[error.start]:02x})",
-            "convert the file first, for example: iconv -f LATIN1 -t UTF-8 FILE > NEW",
-        ) from error
+        raise not_utf8(name, line, offset + error.start, bytes(blob), offset) from error
 
 
 @functools.lru_cache(maxsize=_CODES // _PAGE)

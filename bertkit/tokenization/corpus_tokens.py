@@ -16,12 +16,12 @@ from typing import IO
 import numpy as np
 
 from bertkit.errors import DataError
+from bertkit.text_encoding import not_utf8
 from bertkit.text_files import open_text
 from bertkit.tokenization.kernels import wordpiece_kernel
 from bertkit.tokenization.kernels.characters import CharacterTable, byte_classes
 from bertkit.tokenization.kernels.trie import build_trie
 from bertkit.tokenization.normalisation import UNCASED, Normalisation
-from bertkit.tokenization.text_encoding import not_utf8
 from bertkit.tokenization.vocabulary import Vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 

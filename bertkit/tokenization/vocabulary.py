@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bertkit import files
 from bertkit.errors import DataError
-from bertkit.tokenization.text_encoding import decode_utf8
+from bertkit.text_encoding import decode_utf8
 from bertkit.tokenization.tokenizer_json import NAME as TOKENIZER_JSON
 from bertkit.tokenization.tokenizer_json import as_vocabulary, is_tokenizer_json, tokens_of
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from bertkit.corpus.document import MAX_LINE
+from bertkit.corpus.document import MAX_LINE, decode_sentences
 from bertkit.corpus.raw_file import open_source
 from bertkit.errors import DataError
 
@@ -82,11 +82,4 @@ def _check(blob: bytes, path: str, lines: int, offset: int, *, whole: bool = Tru
                     "a file of one sentence per line is expected; `bertkit extract` makes such",
                 )
     if whole:
-        try:
-            blob.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{path}: not UTF-8 at byte {offset + error.start}",
-                "convert the file, for example with iconv, or run `bertkit extract` on it, "
-                "which leaves bad documents out",
-            ) from error
+        decode_sentences(blob, path, offset)

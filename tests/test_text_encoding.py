@@ -10,8 +10,8 @@ import subprocess
 import pytest
 
 from bertkit.errors import DataError
+from bertkit.text_encoding import decode_utf8
 from bertkit.tokenization.sentence_files import read_lines
-from bertkit.tokenization.text_encoding import decode_utf8
 
 TEXT = "Grüße aus dem Süden.\nNoch ein Satz über Bäume.\n"
 
