@@ -247,6 +247,8 @@ def detection_of(path: str, config: ExtractConfig) -> Detection:
 @functools.lru_cache(maxsize=64)
 def read_options(config: ExtractConfig, span: Span | None = None) -> ReadOptions:
     """What readers need to know of the settings."""
+    # That a file is an archive says nothing of its members.
+    said = config.form != forms.AUTO and not forms.form_named(config.form).container
     return ReadOptions(
         max_bytes=_max_bytes(config),
         span=span,
@@ -254,7 +256,7 @@ def read_options(config: ExtractConfig, span: Span | None = None) -> ReadOptions
         text_key=config.text_key or "",
         title_key=config.title_key or "",
         encoding=config.encoding or UTF8,
-        form="" if config.form == forms.AUTO else config.form,
+        form=config.form if said else "",
         variant=config.variant,
         unknown_templates=config.unknown_templates,
     )

@@ -181,3 +181,15 @@ def test_a_small_member_that_is_cut_off(tmp_path):
     (tmp_path / "cut.tar").write_bytes((tmp_path / "a.tar").read_bytes()[:1500])
     with pytest.raises(DataError, match="truncated or damaged"):
         list(FORM.documents(str(tmp_path / "cut.tar")))
+
+
+@pytest.mark.parametrize("form", ["tar", "auto"])
+def test_naming_an_archive_says_nothing_of_its_members(tmp_path, form):
+    (tmp_path / "a.txt").write_text("Cats sleep.\n")
+    (tmp_path / "b.jsonl").write_text('{"text": "Dogs bark."}\n')
+    subprocess.run(["tar", "-cJf", "in.xz", "a.txt", "b.jsonl"], check=True, cwd=tmp_path)
+    subprocess.run(["tar", "-cf", "out.tar", "in.xz"], check=True, cwd=tmp_path)
+    config = ExtractConfig(form=form, splitter="lines")
+    extract([str(tmp_path / "out.tar")], str(tmp_path / "out"), config, workers=1)
+    (part,) = (tmp_path / "out").glob("part-*.txt")
+    assert part.read_text() == "Cats sleep.\n\nDogs bark.\n"
