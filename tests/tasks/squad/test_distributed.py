@@ -165,6 +165,7 @@ def test_sizes_are_agreed_on_and_a_process_without_a_batch_waits(
     assert [batch.sequences for batch in asked] == [1, 8]
 
 
+@pytest.mark.slow
 def test_another_number_of_processes_goes_on_with_a_note(bertkit, words, tmp_path):
     run = [*words, "--no-do-predict", "--no-do-eval", "--output", tmp_path / "run"]
     whole = bertkit(*words, "--no-do-predict", "--no-do-eval", "--output", tmp_path / "whole")
