@@ -11,7 +11,7 @@ from bertkit.errors import DataError
 
 def is_inner_name(name: object) -> bool:
     """Whether a name is a relative path that goes down only: no `..`, no root, no empty part."""
-    if not isinstance(name, str) or "\0" in name or os.path.isabs(name):
+    if not isinstance(name, str) or "\0" in name or Path(name).is_absolute():
         return False
     parts = name.replace("\\", "/").split("/") if os.name == "nt" else name.split("/")
     return all(part not in ("", ".", "..") for part in parts)

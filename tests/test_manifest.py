@@ -188,9 +188,9 @@ def test_a_manifest_has_no_power_over_files_elsewhere(tmp_path, name, field):
         entry = {"outputs": {name: {"bytes": 8}}, "empty": []}
         (out / JOURNAL).write_text(json.dumps(entry) + "\n")
     for overwrite in (True, False):
-        with pytest.raises(DataError, match="no file below its folder"):
-            with working_folder(out, planned(tmp_path, seed=2), overwrite=overwrite):
-                pass
+        run = working_folder(out, planned(tmp_path, seed=2), overwrite=overwrite)
+        with pytest.raises(DataError, match="no file below its folder"), run:
+            pass
     assert precious.read_text() == "precious" and (out / "a.tfrecord").exists()
 
 
@@ -247,7 +247,7 @@ def read_manifest_of(folder, values):
 def test_a_fact_that_is_missing_is_an_error_of_the_manifest(tmp_path):
     out = tmp_path / "out"
     run_that_made(out, tmp_path)
-    with pytest.raises(DataError, match="damaged.*'sentences'"):
+    with pytest.raises(DataError, match=r"damaged.*'sentences'"):
         read_manifest(out).outputs["a.tfrecord"]["sentences"]
 
 

@@ -1,7 +1,8 @@
 """Computes and compares the checksums that a run's checkpoint keeps of its files.
 
 `state.json` lists every other file of its folder with size and CRC-32C, and carries a checksum
-of itself (`bertkit.sealed_json`). CRC-32C runs at several GB/s: less than the disk takes, and enough to notice damage.
+of itself (`bertkit.sealed_json`). CRC-32C runs at several GB/s: less than the disk takes, and
+enough to notice damage.
 """
 
 from __future__ import annotations
