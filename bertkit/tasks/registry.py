@@ -98,6 +98,12 @@ FINETUNING = (
         config="bertkit.tasks.classify.config:ClassifyConfig",
         task="bertkit.tasks.classify.classify:ClassifyTask",
     ),
+    FinetuningRow(
+        name="summarise",
+        help="the sentences of a document that make its summary",
+        config="bertkit.tasks.summarise.config:SummariseConfig",
+        task="bertkit.tasks.summarise.summarise:SummariseTask",
+    ),
 )
 
 
