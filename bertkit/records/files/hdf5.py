@@ -297,7 +297,9 @@ def read_shapes(path: str, kinds: Mapping[str, str]) -> dict[str, tuple[int, ...
             )
         data = {name: own_dataset(file, name, path) for name in kinds}
         shapes = {name: tuple(item.shape or ()) for name, item in data.items()}
-        odd = [f"{name} ({item.dtype})" for name, item in data.items() if item.dtype.kind not in "iub"]
+        odd = [
+            f"{name} ({item.dtype})" for name, item in data.items() if item.dtype.kind not in "iub"
+        ]
         odd += [
             f"{name} (shape {shape})" for name, shape in shapes.items() if len(shape) not in (1, 2)
         ]
