@@ -8,7 +8,7 @@ import pytest
 
 from bertkit.settings import FIXED, FREE, ROUNDING, resume_rules
 from bertkit.tasks import registry
-from bertkit.tasks.classify.config import ClassifyConfig
+from bertkit.tasks.classify.config import ClassifyConfig, RegressConfig
 from bertkit.tasks.finetuning.config import FinetuneConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.squad.config import SquadConfig
@@ -54,6 +54,8 @@ FREE_OF = {
     FinetuneConfig: OF_FINETUNING,
     ClassifyConfig: OF_FINETUNING | {"header"},
     SummariseConfig: OF_FINETUNING | {"block_trigrams"},
+    ClassifyConfig: OF_FINETUNING | {"header", "data_dir"},
+    RegressConfig: OF_FINETUNING | {"header", "data_dir"},
 }  # fmt: skip
 ROUNDING_OF = {
     PretrainConfig: {
@@ -63,6 +65,7 @@ ROUNDING_OF = {
     FinetuneConfig: {"backend", "layout", "micro_batch_size"},
     ClassifyConfig: {"backend", "layout", "micro_batch_size"},
     SummariseConfig: {"backend", "layout", "micro_batch_size"},
+    RegressConfig: {"backend", "layout", "micro_batch_size"},
 }  # fmt: skip
 
 
