@@ -98,6 +98,12 @@ FINETUNING = (
         config="bertkit.tasks.classify.config:ClassifyConfig",
         task="bertkit.tasks.classify.classify:ClassifyTask",
     ),
+    FinetuningRow(
+        name="tag",
+        help="a tag for every word of a sentence, such as the parts of named entities",
+        config="bertkit.tasks.tag.config:TagConfig",
+        task="bertkit.tasks.tag.tag:TagTask",
+    ),
 )
 
 
