@@ -122,6 +122,12 @@ FINETUNING = (
         config="bertkit.tasks.summarise.config:SummariseConfig",
         task="bertkit.tasks.summarise.summarise:SummariseTask",
     ),
+    FinetuningRow(
+        name="tag",
+        help="a tag for every word of a sentence, such as the parts of named entities",
+        config="bertkit.tasks.tag.config:TagConfig",
+        task="bertkit.tasks.tag.tag:TagTask",
+    ),
 )
 
 
