@@ -121,6 +121,7 @@ FINETUNING = (
         help="the sentences of a document that make its summary",
         config="bertkit.tasks.summarise.config:SummariseConfig",
         task="bertkit.tasks.summarise.summarise:SummariseTask",
+        model="BertForSentenceExtraction",
     ),
 )
 
