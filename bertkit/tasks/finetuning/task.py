@@ -210,10 +210,14 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
         if self.metrics:
             self.require_metric(self.metrics)
         if self.config.trains:
-            parts = (sha256_of(str(self.config.train_file)), self.opened.vocab.sha256)
+            parts = (self.digest_of(str(self.config.train_file)), self.opened.vocab.sha256)
             self.fingerprint = hashlib.sha256(" ".join(parts).encode()).hexdigest()
         if self.config.evaluates:
-            self.eval_fingerprint = sha256_of(self.config.eval_file[0])
+            self.eval_fingerprint = self.digest_of(self.config.eval_file[0])
+
+    def digest_of(self, path: str) -> str:
+        """Digest of what a file of examples holds."""
+        return sha256_of(path)
 
     def training_data(self, adapter: Adapter) -> TrainingData:
         """The training samples, of which this process takes its part of every step."""
