@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from bertkit import log
 from bertkit.errors import DataError
 from bertkit.tasks.tag.schemes import AUTO, NONE, SCHEMES, is_tag, scheme_of
 from bertkit.tasks.tag.sentence import Sentence
@@ -33,9 +32,7 @@ def settled_scheme(sentences: Sequence[Sentence], asked: str) -> str:
         return NONE
     # Of several schemes that do not do, the one with the fewest tags left over.
     tries = SCHEMES if name == NONE else (name,)
-    left = min(
-        ([tag for tag in tags if not _explains(scheme, tag)] for scheme in tries), key=len
-    )
+    left = min(([tag for tag in tags if not _explains(scheme, tag)] for scheme in tries), key=len)
     if left:
         which = "no tag scheme explains" if name == NONE else f"the scheme {name} does not explain"
         raise DataError(
