@@ -38,6 +38,7 @@ COMMANDS = {
     "eval": "Measure the masked LM and next sentence accuracy of checkpoints.",
     "report": "Draw the curves of one or several runs.",
     "finetune-squad": "Train, predict and score question answering on SQuAD files.",
+    "compare": "Compare encoders by the scores of their fine-tuning runs, over seeds and tasks.",
     "predict": "Answer a question about a passage with a model fine-tuned on SQuAD.",
     "convert": "Convert a checkpoint for transformers, TensorFlow or NVIDIA's programs.",
     "launch": "Print or write what starts a bertkit command on many devices.",

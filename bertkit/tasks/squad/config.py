@@ -9,6 +9,7 @@ from bertkit.backends import registry
 from bertkit.backends.sections import BackendSections
 from bertkit.config import Layer, load_yaml, setting
 from bertkit.settings import FREE, override
+from bertkit.tasks.comparison.seeds_file import seeds_setting
 from bertkit.train.config import ComputeConfig, TrainingConfig, allow_other_vocab
 from bertkit.train.run_files import CONFIG
 
@@ -140,6 +141,7 @@ class SquadConfig(AnswerConfig, TrainingConfig):
         on_resume=FREE,
     )
     limit: int = setting(0, help="Use only the first N questions of each file; 0: all.", minimum=0)
+    seeds: str = seeds_setting()
     json_summary: str | None = setting(
         None,
         help="File to log the run to in the format of NVIDIA's dllogger (JSON lines), with the"
