@@ -26,7 +26,7 @@ def scored_runs(places: Sequence[str]) -> tuple[list[ScoredRun], list[tuple[str,
     Raises:
         DataError: a place is not there.
     """
-    runs: dict[Path, ScoredRun] = {}
+    runs: dict[Path, list[ScoredRun]] = {}
     left_out: dict[str, str] = {}
     for place in places:
         if not Path(place).is_dir():
@@ -43,7 +43,7 @@ def scored_runs(places: Sequence[str]) -> tuple[list[ScoredRun], list[tuple[str,
         for folder in [Path(place), *{inner.parent for inner in folders}]:
             for name in missing_seeds(folder):
                 left_out.setdefault(str(folder / name), "not begun: run the command again")
-    return list(runs.values()), list(left_out.items())
+    return [run for same in runs.values() for run in same], list(left_out.items())
 
 
 def _folders(place: Path, depth: int) -> Iterator[Path]:

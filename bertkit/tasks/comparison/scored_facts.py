@@ -9,33 +9,38 @@ from bertkit.files import is_remote, sha256_of, write_text
 from bertkit.model.checkpoints.run_state import STATE, read_state
 from bertkit.strict_json import json_text
 from bertkit.tasks.comparison.scored_run import SCORED
+from bertkit.train.checkpoint import latest
 
 
-def scored_facts(checkpoint: str | Path | None, eval_file: str) -> dict[str, Any]:
-    """What `bertkit compare` must know of scores, beside task and metric.
+def content_of(file: str) -> str:
+    """SHA-256 of a file that was scored on; empty where it is not on this machine."""
+    return sha256_of(file) if not is_remote(file) and Path(file).is_file() else ""
+
+
+def begun_from(checkpoint: str | Path | None) -> dict[str, Any]:
+    """What the run of a scored checkpoint began from; empty where it is not a run's.
 
     Args:
-        checkpoint: folder of the model that was scored; None where only answers were.
-        eval_file: what was scored on.
+        checkpoint: of a run, or its `best/`; None where only answers were scored.
 
     Returns:
-        `eval_file`, `eval_sha256`; and, where the checkpoint is a run's, `encoder`,
-        `encoder_digest` (its weights), `train_digest` (the training data), `seed`, `step`.
+        `encoder`, `encoder_digest` (its weights), `train_digest` (the training data), `seed`, and
+        `step`, the updates done, unless it is `best/`.
     """
-    local = not is_remote(eval_file) and Path(eval_file).is_file()
-    facts: dict[str, Any] = {"eval_file": eval_file}
-    facts["eval_sha256"] = sha256_of(eval_file) if local else ""
-    if checkpoint is None or not (Path(checkpoint) / STATE).is_file():
-        return facts
-    state = read_state(Path(checkpoint))
+    place = Path(checkpoint or "")
+    best = place.name == "best"
+    last = latest(place.parent) if checkpoint and best else place
+    if not checkpoint or last is None or not (last / STATE).is_file():
+        return {}
+    state = read_state(last)
     start = state.get("start") or {}
-    return facts | {
+    facts = {
         "encoder": start.get("path") or state["config"].get("init_checkpoint") or "",
         "encoder_digest": start.get("digest") or "",
         "train_digest": state["data_fingerprint"],
         "seed": state["seed"],
-        "step": state["step"],
     }
+    return facts if best else {**facts, "step": state["step"]}
 
 
 def write_scored(
@@ -45,9 +50,10 @@ def write_scored(
 
     Args:
         folder: with the scores.
-        checkpoint: see `scored_facts`.
-        eval_file: see `scored_facts`.
+        checkpoint: see `begun_from`.
+        eval_file: what was scored on.
         facts: `task`, `metric` and `examples`.
     """
-    values = facts | scored_facts(checkpoint, eval_file)
+    file = {"eval_file": eval_file, "eval_sha256": content_of(eval_file)}
+    values = facts | file | begun_from(checkpoint)
     write_text(Path(folder) / SCORED, json_text(values, indent=1) + "\n")

@@ -69,8 +69,8 @@ class ScoredRun:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_scored(folder: str | Path) -> ScoredRun:
-    """The scores in a run's folder.
+def read_scored(folder: str | Path) -> list[ScoredRun]:
+    """The scores in a run's folder: one for every file that it was scored on.
 
     Raises:
         NotScoredError: it has none, the run is not finished, or its files are broken.
@@ -87,18 +87,42 @@ def read_scored(folder: str | Path) -> ScoredRun:
     if not isinstance(found.get("scores"), dict):
         found = _squad_facts(place, config, found)
     try:
-        return _run(place, found, config, state)
-    except (KeyError, TypeError, ValueError) as error:
+        return [_run(place, own, config, state) for own in _by_file(found)]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise NotScoredError(f"{SCORES} is not of a known form: {error!r}") from error
+
+
+def _by_file(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The facts of each evaluation file; scores of all but the first begin with its name."""
+    files = found["eval_file"]
+    if not isinstance(files, list):
+        return [dict(found)]
+    rest = dict(found["scores"])
+    each = []
+    for number, file in reversed([*enumerate(files)]):
+        prefix = f"{scores_prefix(file)}" if number else ""
+        own = {name: value for name, value in rest.items() if name.startswith(prefix)}
+        rest = {name: value for name, value in rest.items() if name not in own}
+        facts = {**found, "eval_file": file}
+        facts["scores"] = {name.removeprefix(prefix): value for name, value in own.items()}
+        for name in ("examples", "eval_sha256"):
+            if isinstance(found.get(name), list):
+                facts[name] = found[name][number]
+        each.append(facts)
+    return each[::-1]
+
+
+def scores_prefix(file: str) -> str:
+    """What the names of scores begin with, of further files of a run that scores several."""
+    return f"{Path(file).name.partition('.')[0]}/"
 
 
 def _run(
     place: Path, found: Mapping[str, Any], config: Mapping[str, Any], state: Mapping[str, Any]
 ) -> ScoredRun:
     task, eval_file = str(found["task"]), str(found["eval_file"] or "")
-    step = found.get("step")
     start = state.get("start") or {}
-    seed = found.get("seed", config.get("seed"))
+    seed, step = found.get("seed", config.get("seed")), found.get("step")
     return ScoredRun(
         folder=str(place),
         task=task,
@@ -150,17 +174,22 @@ def is_share(metric: str) -> bool:
 
 def _deciding(task: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a run that decide its numbers."""
-    values = {name: value for name, value in flatten(config).items() if name not in _NOT_COMPARED}
-    row = next((row for row in registry.TASKS if row.name == task), None)
-    if row is None:
-        return values
-    kind = row.config_class()
-    rules, defaults = resume_rules(kind), default_values(kind)
+    values = flatten(config)
+    kind = _settings_class(task)
+    rules, defaults = (resume_rules(kind), default_values(kind)) if kind and values else ({}, {})
     return {
         name: value
-        for name, value in ((defaults | values) if values else {}).items()
+        for name, value in (defaults | values).items()
         if name not in _NOT_COMPARED and rules.get(name, FIXED) == FIXED
     }
+
+
+def _settings_class(task: str) -> Any:
+    """The class of a task's settings; None for a task that this bertkit does not know."""
+    if task == SQUAD:
+        return next(row for row in registry.TASKS if row.name == SQUAD).config_class()
+    row = next((row for row in registry.FINETUNING if row.name == task), None)
+    return row.config_class() if row else None
 
 
 def _newest_state(place: Path) -> dict[str, Any]:

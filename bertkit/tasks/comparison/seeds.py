@@ -148,16 +148,16 @@ def _inputs(config: Any) -> str:
     return hashlib.sha256(json_text(values, sort_keys=True).encode()).hexdigest()
 
 
-def _scored(folder: Path) -> ScoredRun | None:
+def _scored(folder: Path) -> list[ScoredRun]:
     try:
         return read_scored(folder)
     except NotScoredError:
-        return None
+        return []
 
 
 def _sum_up(output: Path, seeds: Sequence[int], inputs: dict[int, str]) -> Comparison:
     """The scores so far, over the seeds; `seeds.json` gets them too."""
-    runs = [run for seed in seeds if (run := _scored(output / seed_folder(seed)))]
+    runs = [run for seed in seeds for run in _scored(output / seed_folder(seed))]
     if not runs:
         raise BertkitError(f"nothing was scored in {output}", "give a file with labels to score")
     found = compare_runs(runs, [name for name in runs[0].scores if name != "total"])

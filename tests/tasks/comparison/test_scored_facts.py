@@ -4,7 +4,7 @@ import hashlib
 import json
 
 from bertkit.model.checkpoints.run_state import write_state
-from bertkit.tasks.comparison.scored_facts import scored_facts, write_scored
+from bertkit.tasks.comparison.scored_facts import begun_from, content_of, write_scored
 
 
 def test_facts_of_a_runs_checkpoint_and_of_another(tmp_path):
@@ -13,15 +13,15 @@ def test_facts_of_a_runs_checkpoint_and_of_another(tmp_path):
     step.mkdir()
     state = {"step": 9, "seed": 7, "data_fingerprint": "f", "config": {"init_checkpoint": "base"}}
     write_state(step, state | {"start": {"path": "other", "digest": "d"}})
-    file = {
-        "eval_file": str(tmp_path / "dev.json"),
-        "eval_sha256": hashlib.sha256(b"x").hexdigest(),
-    }
-    assert scored_facts(step, file["eval_file"]) == file | {
+    known = {
         "encoder": "other", "encoder_digest": "d", "train_digest": "f", "seed": 7, "step": 9,
     }  # fmt: skip
-    assert scored_facts(tmp_path, file["eval_file"]) == file
-    assert scored_facts(None, "gone") == {"eval_file": "gone", "eval_sha256": ""}
+    assert begun_from(step) == known
+    (tmp_path / "best").mkdir()
+    assert begun_from(tmp_path / "best") == {k: v for k, v in known.items() if k != "step"}
+    assert begun_from(tmp_path) == begun_from(None) == begun_from("") == {}
+    assert content_of(str(tmp_path / "dev.json")) == hashlib.sha256(b"x").hexdigest()
+    assert content_of("gone") == ""
     write_scored(tmp_path, None, "gone", task="squad", metric="f1", examples=2)
     written = json.loads((tmp_path / "scored.json").read_text())
     assert written["task"] == "squad" and written["examples"] == 2
