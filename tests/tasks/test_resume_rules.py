@@ -8,7 +8,7 @@ import pytest
 
 from bertkit.settings import FIXED, FREE, ROUNDING, resume_rules
 from bertkit.tasks import registry
-from bertkit.tasks.classify.config import ClassifyConfig
+from bertkit.tasks.classify.config import ClassifyConfig, RegressConfig
 from bertkit.tasks.finetuning.config import FinetuneConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.squad.config import SquadConfig
@@ -51,7 +51,8 @@ FREE_OF = {
         "predict_batch_size", "n_best_size", "max_answer_length", "null_score_diff_threshold",
     },
     FinetuneConfig: OF_FINETUNING,
-    ClassifyConfig: OF_FINETUNING | {"header"},
+    ClassifyConfig: OF_FINETUNING | {"header", "data_dir"},
+    RegressConfig: OF_FINETUNING | {"header", "data_dir"},
 }  # fmt: skip
 ROUNDING_OF = {
     PretrainConfig: {
@@ -60,6 +61,7 @@ ROUNDING_OF = {
     SquadConfig: {"backend", "layout", "micro_batch_size"},
     FinetuneConfig: {"backend", "layout", "micro_batch_size"},
     ClassifyConfig: {"backend", "layout", "micro_batch_size"},
+    RegressConfig: {"backend", "layout", "micro_batch_size"},
 }  # fmt: skip
 
 

@@ -42,6 +42,7 @@ WEIGHTS = "label_weights"  # the array of every sample's factor in the loss
 
 C = TypeVar("C", bound=FinetuneConfig)
 E = TypeVar("E")  # an example
+Line = tuple[str, Mapping[str, Any]]  # the place of a JSON line, for messages, and its object
 
 
 class FinetuneTask(TrainingTask, Generic[C, E]):
@@ -65,7 +66,13 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
     optional_weights = ("bert.pooler.",)
     command = "finetune"
     # The same files may lie elsewhere on each machine.
-    local_settings = ("train_file", "eval_file", "predict_file", "vocab", "model_config")
+    local_settings: Sequence[str] = (
+        "train_file",
+        "eval_file",
+        "predict_file",
+        "vocab",
+        "model_config",
+    )
     outputs = (SCORES, FOLDER)
     config: C
     batcher: Batcher
@@ -154,7 +161,7 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
         """How often a sample counts in the mean loss of a step: its labels."""
         return 1.0
 
-    def predict_lines(self, lines: Sequence[Mapping[str, Any]], source: str) -> list[E]:
+    def predict_lines(self, lines: Sequence[Line]) -> list[E]:
         """Examples of JSON lines, for `bertkit predict`.
 
         Raises:
