@@ -136,7 +136,7 @@ def make_records(
     # Check everything that needs no record making first, so that errors come early.
     names = list_inputs(inputs, prefix, leave_out=[output, vocab])
     words, config = opened(vocab, config)
-    if config.sentences == "line":
+    if config.sentences == "line" and not config.word_length:  # sequences have long lines
         warn_if_unsplit(names)
     if remark := config.record_style.remark(inputs, config):
         log.logger.warning("%s", remark)

@@ -32,16 +32,23 @@ class TextReader:
         vocab: the vocabulary.
         tokenizer: its name, see `wordpiece_variants.make_tokenizer`.
         normalisation: what happens to the text first.
+        word_length: letters of the longest word that is not [UNK]; None: the tokenizer's own.
 
     Attributes:
         counted: files read together → their tokens, and the [UNK] among them.
     """
 
-    def __init__(self, vocab: Vocab, tokenizer: str, normalisation: Normalisation) -> None:
+    def __init__(
+        self,
+        vocab: Vocab,
+        tokenizer: str,
+        normalisation: Normalisation,
+        word_length: int | None = None,
+    ) -> None:
         self.vocab = vocab
         self.counted: dict[tuple[str, ...], tuple[int, int]] = {}
         self._name = tokenizer
-        self._python = make_tokenizer(tokenizer, vocab, normalisation)
+        self._python = make_tokenizer(tokenizer, vocab, normalisation, word_length)
         self._stream: StreamTokenizer | None = None
         if tokenizer != "hf":
             self._stream = StreamTokenizer(vocab, normalisation, self._python)

@@ -58,7 +58,7 @@ def write_shard(
         DataError: unreadable text.
         MissingDependencyError: a style or format needs a package that is not installed.
     """
-    reader = _reader(vocab, config.duplicates, config.tokenizer_name, config.normalisation)
+    reader = _reader(vocab, config)
     reader.counted.clear()
     plans = shard_plans(shard.inputs, config, reader)
     plan = next(plans, None)
@@ -92,7 +92,7 @@ def write_shard(
 
 def tokens_read(config: RecordsConfig, vocab: str) -> tuple[int, int]:
     """Tokens of the text of the last shard that `write_shard` made, and [UNK] among them."""
-    reader = _reader(vocab, config.duplicates, config.tokenizer_name, config.normalisation)
+    reader = _reader(vocab, config)
     tokens, unknown = zip(*reader.counted.values(), strict=True) if reader.counted else ((), ())
     return sum(tokens), sum(unknown)
 
@@ -148,8 +148,25 @@ def shard_plans(
         yield Packs(plan, config.packing, shape)  # type: ignore[arg-type]  # plans of pairs
 
 
+def _reader(vocab: str, config: RecordsConfig) -> TextReader:
+    return _kept_reader(
+        vocab,
+        config.duplicates,
+        config.tokenizer_name,
+        normalisation=config.normalisation,
+        word_length=config.word_length,
+    )
+
+
 @functools.lru_cache(maxsize=1)
-def _reader(path: str, duplicates: str, tokenizer: str, normalisation: Normalisation) -> TextReader:
+def _kept_reader(
+    path: str,
+    duplicates: str,
+    tokenizer: str,
+    *,
+    normalisation: Normalisation,
+    word_length: int | None,
+) -> TextReader:
     """The reader of a worker, with its tables, kept between shards."""
     keep_freed_memory()  # the next shard takes as much
-    return TextReader(load_vocab(path, duplicates), tokenizer, normalisation)
+    return TextReader(load_vocab(path, duplicates), tokenizer, normalisation, word_length)

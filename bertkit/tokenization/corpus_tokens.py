@@ -87,6 +87,8 @@ class StreamTokenizer:
         normalisation: as for WordPieceTokenizer.
         variant: another program's tokenizer, to be followed instead of Google's. It must
             treat words between ASCII white space each for itself.
+        word_length: letters of the longest word that is not [UNK]; None: 200. A variant has
+            its own.
     """
 
     def __init__(
@@ -94,10 +96,12 @@ class StreamTokenizer:
         vocab: Vocab,
         normalisation: Normalisation = UNCASED,
         variant: WordPieceTokenizer | None = None,
+        word_length: int | None = None,
     ) -> None:
         self.dtype = token_dtype(vocab)
-        google = WordPieceTokenizer(vocab, normalisation)
+        google = WordPieceTokenizer(vocab, normalisation, word_length)
         self._python = variant or google
+        room = _room_for(self._python.longest_word)
         self._characters = CharacterTable(normalisation, _differs(google, self._python))
         self._hard_words: dict[bytes, tuple[np.ndarray, bool]] = {}
         marks = np.full(256, vocab.unk_id, self.dtype)
@@ -117,8 +121,8 @@ class StreamTokenizer:
             pieces=np.zeros(2 << bits, self.dtype),
             used=np.zeros(2, np.int64),
             longest=np.array([self._python.longest_word], np.uint64),
-            scratch=np.zeros(_SCRATCH, np.uint8),
-            found=np.zeros(_SCRATCH, np.int64),
+            scratch=np.zeros(room, np.uint8),
+            found=np.zeros(room, np.int64),
         )
 
     def tokenize_files(self, paths: Sequence[str | Path]) -> TokenizedText:
@@ -208,7 +212,7 @@ class StreamTokenizer:
                 raise place.not_utf8(buffer, begin) from error
             ids = self._python.ids(self._python.tokenize(text))
             known = np.array(ids, self.dtype), bool(text.strip())
-            if len(self._hard_words) < 1 << 16:
+            if len(self._hard_words) < 1 << 16 and len(word) < _SCRATCH:
                 self._hard_words[word] = known
         ids_of_word, solid = known
         written = int(progress[wordpiece_kernel.TOKENS])
@@ -290,6 +294,11 @@ class _Corpus:
         return TokenizedText(
             self.tokens, _offsets([self.sentence_ends[:sentence_count]]), _offsets([document_ends])
         )
+
+
+def _room_for(longest_word: int) -> int:
+    """Bytes of the longest word, with the text of the character that makes it too long."""
+    return max(_SCRATCH, 4 * longest_word + 256 + _SLACK)
 
 
 def _differs(
