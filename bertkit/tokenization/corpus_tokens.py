@@ -16,6 +16,7 @@ from typing import IO
 import numpy as np
 
 from bertkit.errors import DataError
+from bertkit.summary.counter import TextCounter
 from bertkit.text_encoding import not_utf8
 from bertkit.text_files import open_text
 from bertkit.tokenization.kernels import wordpiece_kernel
@@ -125,12 +126,21 @@ class StreamTokenizer:
             found=np.zeros(room, np.int64),
         )
 
-    def tokenize_files(self, paths: Sequence[str | Path]) -> TokenizedText:
-        """Tokenize files as one corpus; see the function of this name."""
+    def tokenize_files(
+        self, paths: Sequence[str | Path], counter: TextCounter | None = None
+    ) -> TokenizedText:
+        """Tokenize files as one corpus; see the function of this name.
+
+        Args:
+            paths: text files.
+            counter: counts the same bytes, so that they need not be read again.
+        """
         corpus = _Corpus(self.dtype)
         for path in paths:
+            if counter is not None:
+                counter.begin(str(path))
             with open_text(path) as stream:
-                self._read(stream, path, corpus)
+                self._read(stream, path, corpus, counter)
         return corpus.finished()
 
     def tokenize_texts(self, texts: Iterable[tuple[str | Path, bytes]]) -> TokenizedText:
@@ -140,8 +150,14 @@ class StreamTokenizer:
             self._read(io.BytesIO(text), name, corpus)
         return corpus.finished()
 
-    def _read(self, stream: IO[bytes], path: str | Path, corpus: _Corpus) -> None:
-        """Feed a file to the kernel in blocks of whole lines."""
+    def _read(
+        self,
+        stream: IO[bytes],
+        path: str | Path,
+        corpus: _Corpus,
+        counter: TextCounter | None = None,
+    ) -> None:
+        """Feed a file to the kernel in blocks of whole lines, and then to the counter."""
         line_number = 1
         offset = 0  # in the file, of the first byte of the buffer
         buffer = bytearray(CHUNK + _SLACK)
@@ -161,6 +177,10 @@ class StreamTokenizer:
                 lines = _count_lines(buffer, end)
                 self._read_lines(buffer, end, lines, corpus, _Place(path, line_number, offset))
                 line_number += lines
+            if counter is not None:
+                # What is kept comes again; a line end that was added is not the file's.
+                with memoryview(buffer) as block:
+                    counter.feed(block[: end if count else filled])
             if not count:
                 return
             kept = filled - end
