@@ -69,5 +69,6 @@ def command(
         return
     with registry.get(resolved.config.backend) as adapter:
         result = finetune(resolved.config, adapter, overwrite)
-    following = "" if result.predictions else f"bertkit predict --init-checkpoint {result.output}"
+    done = result.predictions or not result.checkpoint
+    following = "" if done else f"bertkit predict --init-checkpoint {result.output}"
     options.finish(asdict(result), as_json, result.text(), following)

@@ -121,6 +121,14 @@ FINETUNING = (
         help="the sentences of a document that make its summary",
         config="bertkit.tasks.summarise.config:SummariseConfig",
         task="bertkit.tasks.summarise.summarise:SummariseTask",
+        model="BertForSentenceExtraction",
+    ),
+    FinetuningRow(
+        name="tag",
+        help="a tag for every word of a sentence, such as the parts of named entities",
+        config="bertkit.tasks.tag.config:TagConfig",
+        task="bertkit.tasks.tag.tag:TagTask",
+        model="BertForTokenClassification",
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -94,10 +94,14 @@ class DocumentReader:
                 )
         return found
 
-    def of_lines(self, lines: Sequence[Any], source: str) -> list[Document]:
-        """Documents of JSON objects without summaries, for prediction."""
-        names = list(dict.fromkeys(name for line in lines for name in line))
-        rows = [Row(n, [line.get(name) for name in names]) for n, line in enumerate(lines, 1)]
+    def of_lines(self, lines: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Document]:
+        """Documents of JSON objects, with their places SOURCE:LINE, for prediction."""
+        names = list(dict.fromkeys(name for _, line in lines for name in line))
+        source = lines[0][0].rpartition(":")[0] if lines else ""
+        rows = [
+            Row(int(place.rpartition(":")[2]), [line.get(name) for name in names])
+            for place, line in lines
+        ]
         return self._of_table(Table(source, names, len(names), rows), rows)
 
     def _of_table(self, table: Table, rows: Sequence[Row], needs: str = "") -> list[Document]:
