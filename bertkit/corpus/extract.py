@@ -35,6 +35,7 @@ from bertkit.files import (
     size_of,
 )
 from bertkit.manifest import Manifest, working_folder
+from bertkit.manifest_inputs import total_bytes
 from bertkit.pool import check_executor, run_tasks, worker_count
 from bertkit.summary.sketch import level_for
 
@@ -130,7 +131,7 @@ def extract(
             record_model(manifest, config)
             if fresh:
                 taken.log()
-                level = level_for(sum(entry["bytes"] for entry in manifest.inputs))
+                level = level_for(total_bytes(manifest.inputs))
                 parts = _parts(groups, target.folder, config, level)
                 if executor == "dask":  # whose workers have another working directory
                     parts = [_absolute(part) for part in parts]
@@ -253,7 +254,7 @@ def _worth_sharing(left: Sequence[Part], manifest: Manifest, workers: int) -> bo
     if not left or left[0].config.chain != "own":
         return False
     # Starting workers pays off only for enough text, and only if parts are few.
-    total = sum(entry["bytes"] for entry in manifest.inputs)
+    total = total_bytes(manifest.inputs)
     return total >= SHARED_BYTES and 2 * len(left) <= worker_count(workers, sys.maxsize)
 
 
@@ -320,7 +321,7 @@ def _result(
     manifest: Manifest, output: str, *, taken: InputForms, seconds: float, fresh: bool
 ) -> ExtractResult:
     """The result of a run; one that was complete before is not written again."""
-    input_bytes = sum(entry["bytes"] for entry in manifest.inputs)
+    input_bytes = total_bytes(manifest.inputs)
     files = len(taken.paths)
     counts = {
         key: _total(manifest, key)

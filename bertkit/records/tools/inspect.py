@@ -14,6 +14,7 @@ from bertkit import files, log
 from bertkit.errors import DataError
 from bertkit.input_files import expand_inputs
 from bertkit.manifest import Manifest, manifest_path, read_manifest
+from bertkit.manifest_inputs import total_bytes
 from bertkit.records import styles
 from bertkit.records.files.external_records import ExternalFile
 from bertkit.records.files.find import JSON, find_record_files, is_tfrecord
@@ -174,7 +175,7 @@ def _manifest_text(folder: Path, manifest: Manifest) -> str:
         name: {key: fact for key, fact in found.items() if key != "examples"}
         for name, found in stats.pop("criteria", {}).items()
     }
-    read = sum(entry.get("bytes", 0) for entry in manifest.inputs)
+    read = total_bytes(manifest.inputs)
     facts = [
         ("made by", f"bertkit {manifest.command} (bertkit {manifest.versions.get('bertkit')})"),
         ("state", manifest.state),

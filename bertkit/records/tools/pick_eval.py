@@ -171,8 +171,8 @@ def tokenizer_of(inputs: Sequence[str]) -> dict[str, Any]:
         DataError: an unfinished folder, or records of several vocabularies.
     """
     found: list[TokenizerFacts] = []
-    for name in inputs:
-        folder = name if os.path.isdir(name) else Path(name).parent
+    folders = [name if os.path.isdir(name) else str(Path(name).parent) for name in inputs]
+    for folder in dict.fromkeys(folders):
         manifest = require_complete(folder)
         facts = of_records(manifest, folder) if manifest else TokenizerFacts()
         if facts.names_vocabulary:
