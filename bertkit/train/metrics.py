@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
-from bertkit.files import open_binary, write_text
+from bertkit.files import CHUNK, open_binary, write_text
 from bertkit.strict_json import json_text
 from bertkit.train.run_files import METRICS
 
@@ -52,6 +52,11 @@ def perplexity(loss: float) -> float:
 
 
 def read(path: str | Path) -> list[dict[str, Any]]:
+    """All of `lines`, in memory."""
+    return list(lines(path))
+
+
+def lines(path: str | Path) -> Iterator[dict[str, Any]]:
     """The lines of a `metrics.jsonl`; a last line cut off by a crash is passed over.
 
     Numbers that were not finite are None.
@@ -60,16 +65,18 @@ def read(path: str | Path) -> list[dict[str, Any]]:
         DataError: the file cannot be read.
     """
     with open_binary(path) as stream:
-        lines = stream.read().decode("utf-8", errors="replace").split("\n")
-    entries = []
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(entry, dict) and "step" in entry:
-            entries.append(entry)
-    return entries
+        for line in stream:
+            entry = _parsed(line)
+            if entry is not None:
+                yield entry
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line.decode("utf-8", errors="replace"))
+    except json.JSONDecodeError:
+        return None
+    return entry if isinstance(entry, dict) and "step" in entry else None
 
 
 def from_json(numbers: Mapping[str, float | None]) -> dict[str, float]:
@@ -93,9 +100,10 @@ class MetricsFile:
 
     def __init__(self, folder: str | Path, resumed_step: int) -> None:
         self.path = Path(folder) / METRICS
-        kept = read(self.path) if self.path.is_file() and resumed_step else []
-        lines = [json_text(entry) for entry in kept if entry["step"] <= resumed_step]
-        write_text(self.path, "".join(line + "\n" for line in lines))
+        if self.path.is_file() and resumed_step:
+            _cut_back(self.path, resumed_step)
+        else:
+            write_text(self.path, "")
         self._stream = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
 
     def write(self, entry: Mapping[str, Any]) -> None:
@@ -108,6 +116,42 @@ class MetricsFile:
         self._stream.flush()
         os.fsync(self._stream.fileno())
         self._stream.close()
+
+
+def _cut_back(path: Path, step: int) -> None:
+    """Cut off the lines after a step, and what a crash left of a line.
+
+    Steps never fall, so only the end of the file is read.
+    """
+    with open(path, "r+b") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        kept, whole = 0, True
+        for start, line in _lines_from_the_end(stream, size):
+            entry = _parsed(line)
+            if entry is not None and entry["step"] <= step:
+                kept, whole = start + len(line), line.endswith(b"\n")
+                break
+        stream.truncate(kept)
+        if not whole:  # only the end of the line had not been written
+            stream.seek(kept)
+            stream.write(b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _lines_from_the_end(stream: BinaryIO, end: int) -> Iterator[tuple[int, bytes]]:
+    """(first byte, line with its end) of the lines of a file, the last one first."""
+    rest = b""
+    while end:
+        start = max(0, end - CHUNK)
+        stream.seek(start)
+        lines = (stream.read(end - start) + rest).splitlines(keepends=True)
+        end = start
+        rest = lines.pop(0) if start else b""
+        place = start + len(rest) + sum(map(len, lines))
+        for line in reversed(lines):
+            place -= len(line)
+            yield place, line
 
 
 class Tracker(Protocol):

@@ -77,3 +77,23 @@ def test_a_recorder_without_places_writes_nothing(tmp_path):
     recorder.record("train", {"loss": 0.5}, step=3, position=24, seconds=1.0)
     recorder.close()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("chunk", [7, 64, 1 << 20])
+@pytest.mark.parametrize("ending", ["", "\n", '\n{"kind": "tra', '\n\n{"a": 1}\nnoise\n'])
+def test_a_resumed_file_is_cut_at_its_step_and_not_written_again(
+    tmp_path, monkeypatch, chunk, ending
+):
+    path = tmp_path / "metrics.jsonl"
+    lines = [json.dumps({"kind": "train", "step": step // 2, "x": "é"}) for step in range(40)]
+    path.write_text("\n".join(lines) + ending)
+    before, inode = path.read_bytes(), path.stat().st_ino
+    monkeypatch.setattr(metrics, "CHUNK", chunk)
+    for step, kept in ((19, 40), (12, 26), (5, 12)):
+        MetricsFile(tmp_path, step).close()
+        whole = "".join(line + "\n" for line in lines[:kept]).encode()
+        assert path.read_bytes() == whole and before.startswith(whole[:-1])
+        assert path.stat().st_ino == inode
+    path.write_text(lines[8])
+    MetricsFile(tmp_path, 1).close()
+    assert path.read_bytes() == b""
