@@ -61,9 +61,10 @@ def smooth(values: np.ndarray, span: int) -> np.ndarray:
     places = np.arange(count)
     reach = np.minimum(span, np.minimum(places, count - 1 - places))
     # Sums of the differences from the mean stay small, and with them what rounding adds.
-    middle = values.mean() if count else 0.0
+    middle = float(values.mean()) if count else 0.0
     sums = np.concatenate([[0.0], np.cumsum(values - middle)])
-    return middle + (sums[places + reach + 1] - sums[places - reach]) / (2 * reach + 1)
+    means: np.ndarray = (sums[places + reach + 1] - sums[places - reach]) / (2 * reach + 1)
+    return middle + means
 
 
 def thinned(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -71,6 +71,14 @@ def lines(path: str | Path) -> Iterator[dict[str, Any]]:
                 yield entry
 
 
+def last_line(path: str | Path) -> tuple[int, dict[str, Any]]:
+    """How many `lines` there are, and the last one; empty where there is none."""
+    count, entry = 0, {}
+    for entry in lines(path):  # noqa: B007 - the last one is wanted
+        count += 1
+    return count, entry
+
+
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
         entry = json.loads(line.decode("utf-8", errors="replace"))
