@@ -37,6 +37,7 @@ COMMANDS = {
     "pretrain": "Pretrain a BERT encoder with masked LM and next sentence prediction.",
     "eval": "Measure the masked LM and next sentence accuracy of checkpoints.",
     "report": "Draw the curves of one or several runs.",
+    "finetune": "Fine-tune an encoder on your own examples; score it, predict with it.",
     "finetune-squad": "Train, predict and score question answering on SQuAD files.",
     "predict": "Answer a question about a passage with a model fine-tuned on SQuAD.",
     "convert": "Convert a checkpoint for transformers, TensorFlow or NVIDIA's programs.",

@@ -14,18 +14,20 @@ import itertools
 import platform
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from bertkit import __version__, manifest_inputs, manifest_journal
+from bertkit import __version__, manifest_inputs, manifest_journal, manifest_values
 from bertkit.config import flatten
 from bertkit.errors import BertkitError, DataError
 from bertkit.files import atomic_write, read_json, write_text
 from bertkit.folder_lock import locked_folder
+from bertkit.inner_names import remove_files
 from bertkit.manifest_inputs import describe_inputs
 from bertkit.manifest_journal import JOURNAL
+from bertkit.sealed_json import sealed
 from bertkit.strict_json import json_text
 from bertkit.temporary import remove_leftovers
 
@@ -123,7 +125,8 @@ class Manifest:
         visible, hidden = _places(folder)
         place, other = (hidden, visible) if self.hidden else (visible, hidden)
         manifest_inputs.write_beside(self.inputs, place.parent)
-        write_text(place, json_text(self.as_dict(), indent=1, readable=True) + "\n")
+        text = json_text(sealed(self.as_dict()), indent=1, readable=True)
+        write_text(place, text + "\n")
         manifest_journal.remove(folder)
         if not self.replaces:  # what they were made from may have to be put back
             manifest_inputs.remove_others(self.inputs, place.parent)
@@ -170,15 +173,17 @@ def read_manifest(folder: str | Path) -> Manifest | None:
     path = manifest_path(folder)
     if path is None:
         return None
-    values = read_json(path)
+    values = manifest_values.checked(read_json(path), path)
     try:
-        values["inputs"] = manifest_inputs.read(values.get("inputs", []), path.parent)
         manifest = Manifest(**values, hidden=path.parent.name == HIDDEN_FOLDER)
     except TypeError as error:
         raise DataError(f"{path}: not a bertkit manifest ({error})") from error
     if not manifest.complete:
-        for entry in manifest_journal.entries(folder, path):
-            manifest.take(entry.get("outputs", {}), entry.get("empty", ()))
+        for line in manifest_journal.lines(folder, path):
+            entry = manifest_values.journal_entry(line, Path(folder) / JOURNAL)
+            if entry is None:  # of an earlier version: one line is cut short at most
+                break
+            manifest.take(*entry)
     return manifest
 
 
@@ -257,7 +262,7 @@ def begin(
             f"{place} is not empty and has no {NAME}", "give an empty --output, or --overwrite"
         )
     if found is not None:
-        planned.replaces = _own_names(place, {*found.outputs, *found.replaces})
+        planned.replaces = sorted({*found.outputs, *found.replaces})
         _require_inputs_elsewhere(place, planned, reads)
     place.mkdir(parents=True, exist_ok=True)
     planned.write(place)
@@ -303,12 +308,6 @@ def _undo(folder: str | Path, before: Mapping[Path, bytes]) -> None:
         (Path(folder) / HIDDEN_FOLDER).rmdir()
 
 
-def _own_names(place: Path, names: Iterable[str]) -> list[str]:
-    """The names that lie inside the folder: a manifest from elsewhere may list others."""
-    root = place.resolve()
-    return sorted(name for name in names if root in (place / name).resolve().parents)
-
-
 def _require_inputs_elsewhere(place: Path, planned: Manifest, reads: Sequence[str]) -> None:
     """Refuse to replace files that the run reads."""
     old = {(place / name).resolve() for name in planned.replaces}
@@ -323,9 +322,7 @@ def _require_inputs_elsewhere(place: Path, planned: Manifest, reads: Sequence[st
 
 
 def _remove_replaced(place: Path, manifest: Manifest) -> None:
-    for name in _own_names(place, manifest.replaces):
-        if name not in manifest.outputs:
-            (place / name).unlink(missing_ok=True)
+    remove_files(place, (name for name in manifest.replaces if name not in manifest.outputs))
     manifest.replaces = []
     manifest.write(place)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ MANY = 20_000
 _BEGINNING, _END = ".manifest.inputs-", ".jsonl"
 _BLOCK = 1024
 _KEYS = ("count", "bytes", "hashes_sha256", "lines_sha256")
+
+_FORMS = {int: re.compile(r"\d+"), str: re.compile("[0-9a-f]{64}")}
 
 Input = Mapping[str, Any]
 
@@ -59,6 +62,14 @@ class ManyInputs(Sequence[dict[str, Any]]):
         spool.flush()
         values = (count, size, hashes.hexdigest(), lines.hexdigest())
         return cls(dict(zip(_KEYS, values, strict=True)), spool=spool)
+
+    @staticmethod
+    def can_be(values: Any) -> bool:
+        """Whether values from a manifest have the form of `stated`."""
+        return isinstance(values, dict) and all(
+            isinstance(values.get(key), kind) and _FORMS[kind].fullmatch(str(values[key]))
+            for key, kind in zip(_KEYS, (int, int, str, str), strict=True)
+        )
 
     @property
     def size(self) -> int:
@@ -188,19 +199,6 @@ def difference(found: Sequence[Input], planned: Sequence[Input]) -> str:
 def stated(inputs: Sequence[Input]) -> Any:
     """What stands in the manifest."""
     return inputs.stated() if isinstance(inputs, ManyInputs) else list(inputs)
-
-
-def read(values: Any, place: Path) -> Sequence[dict[str, Any]]:
-    """The inputs that a manifest in the folder `place` states.
-
-    Raises:
-        TypeError: the values are none of the two forms.
-    """
-    if isinstance(values, list):
-        return values
-    if not isinstance(values, dict) or not values.keys() >= set(_KEYS):
-        raise TypeError("'inputs' is neither a list nor the digest of one")
-    return ManyInputs(values, place)
 
 
 def write_beside(inputs: Sequence[Input], place: Path) -> None:

@@ -29,38 +29,34 @@ def append(folder: str | Path, manifest: Path, entry: dict[str, Any]) -> None:
     """
     path = Path(folder) / JOURNAL
     begins = not path.exists()
-    lines = [{"manifest": sha256_of(manifest)}] if begins else []
+    first = [_head(manifest)] if begins else []
     with open(path, "ab") as stream:
-        stream.write(b"".join(map(_line, [*lines, entry])))
+        stream.write(b"".join(map(_line, [*first, entry])))
         stream.flush()
         os.fsync(stream.fileno())
     if begins:
         sync_path(folder)
 
 
-def entries(folder: str | Path, manifest: Path) -> Iterator[dict[str, Any]]:
-    """What was appended since a manifest was written.
+def lines(folder: str | Path, manifest: Path) -> Iterator[bytes]:
+    """What was appended since a manifest was written, each line as JSON.
 
-    Lines of journals that earlier versions wrote have no checksums, and no first line.
+    Journals of earlier versions say neither what they add to nor checksums: all lines are given.
     """
     try:
-        lines = (Path(folder) / JOURNAL).read_bytes().split(b"\n")[:-1]
+        found = (Path(folder) / JOURNAL).read_bytes().split(b"\n")[:-1]
     except OSError:
         return
     if is_of_earlier_version(folder):
-        for line in lines:
-            found = _parsed(line)
-            if found is None:
-                return
-            yield found
+        yield from found
         return
-    found = _checked(lines[0]) if lines else None
-    if found is None or found.get("manifest") != sha256_of(manifest):
+    head = _checked(found[0]) if found else None
+    if head is None or json.loads(head) != _head(manifest):
         return
-    for line in lines[1:]:
-        found = _checked(line)
-        if found is not None:  # a file whose line is damaged is made again
-            yield found
+    for line in found[1:]:
+        text = _checked(line)
+        if text is not None:  # a file whose line is damaged is made again
+            yield text
 
 
 def is_of_earlier_version(folder: str | Path) -> bool:
@@ -77,20 +73,17 @@ def remove(folder: str | Path) -> None:
     (Path(folder) / JOURNAL).unlink(missing_ok=True)
 
 
+def _head(manifest: Path) -> dict[str, str]:
+    """The first line of a journal that adds to a manifest as it is now."""
+    return {"manifest": sha256_of(manifest)}
+
+
 def _line(entry: dict[str, Any]) -> bytes:
     text = json_text(entry, compact=True).encode()
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def _checked(line: bytes) -> dict[str, Any] | None:
-    """The entry of a line; None where its checksum is another one."""
+def _checked(line: bytes) -> bytes | None:
+    """The JSON of a line; None where its checksum is another one."""
     head, _, text = line.partition(b" ")
-    return _parsed(text) if head == b"%08x" % zlib.crc32(text) else None
-
-
-def _parsed(text: bytes) -> dict[str, Any] | None:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
+    return text if head == b"%08x" % zlib.crc32(text) else None

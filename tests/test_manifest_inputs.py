@@ -93,3 +93,16 @@ def test_a_replaced_run_leaves_no_side_file_and_a_refused_one_neither(tmp_path):
         manifest.state = "complete"
         manifest.write(out)
     assert len(side_files(out)) == 1 != before and len(list(read_manifest(out).inputs)) == 4
+
+
+@pytest.mark.parametrize("key", ["count", "bytes", "hashes_sha256", "lines_sha256"])
+@pytest.mark.parametrize("value", ["../../x", -1, None, True, [1]])
+def test_what_cannot_be_said_of_inputs_is_damage(tmp_path, key, value):
+    Manifest("split", {}, describe_inputs(texts(tmp_path))).write(tmp_path)
+    path = tmp_path / "manifest.json"
+    values = json.loads(path.read_text())
+    del values["checksum"]
+    values["inputs"][key] = value
+    path.write_text(json.dumps(values))
+    with pytest.raises(DataError, match="inputs is not what bertkit writes"):
+        read_manifest(tmp_path)

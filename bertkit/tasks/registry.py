@@ -1,7 +1,8 @@
 """The table of training tasks, one row each. Imports no torch and no task.
 
 A task is a package beside this file (see `bertkit.train.task` for what it holds), a row here, and
-a command of its own in `bertkit.commands`.
+a command of its own in `bertkit.commands`. The tasks of `bertkit finetune` share a room, a command
+and a row; what differs stands in a table of its own (see `bertkit.tasks.finetuning.task`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from typing import Any
+
+from bertkit.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,68 @@ TASKS = (
         config="bertkit.tasks.squad.config:SquadConfig",
         run="bertkit.tasks.squad.finetune:finetune",
     ),
+    TaskRow(
+        name="finetuning",
+        command="finetune",
+        help="Fine-tune an encoder on your own examples; score it, predict with it.",
+        config="bertkit.tasks.finetuning.config:FinetuneConfig",
+        run="bertkit.tasks.finetuning.run:finetune",
+    ),
 )
+
+
+@dataclass(frozen=True)
+class FinetuningRow:
+    """What can be said of a task of `bertkit finetune` without importing it.
+
+    Attributes:
+        name: for `--task`.
+        help: what it learns, in a few words.
+        config: `module:class` of its settings, a `bertkit.tasks.finetuning.config.FinetuneConfig`.
+        task: `module:class` of the task, a `bertkit.tasks.finetuning.task.FinetuneTask`.
+    """
+
+    name: str
+    help: str
+    config: str
+    task: str
+
+    def config_class(self) -> Any:
+        """The dataclass of its settings; imports no torch."""
+        return _load(self.config)
+
+    def task_class(self) -> Any:
+        """The class of the task."""
+        return _load(self.task)
+
+
+FINETUNING = (
+    FinetuningRow(
+        name="classify",
+        help="a label, or several, for a text or a pair of texts",
+        config="bertkit.tasks.classify.config:ClassifyConfig",
+        task="bertkit.tasks.classify.classify:ClassifyTask",
+    ),
+)
+
+
+def finetuning_names() -> tuple[str, ...]:
+    """The words for `--task`."""
+    return tuple(row.name for row in FINETUNING)
+
+
+def finetuning_row(name: str) -> FinetuningRow:
+    """The row of a task of `bertkit finetune`.
+
+    Raises:
+        UsageError: there is no such task.
+    """
+    found = next((row for row in FINETUNING if row.name == name), None)
+    if found is None:
+        words = ", ".join(finetuning_names())
+        given = f"--task {name}: there is no such task" if name else "--task is missing"
+        raise UsageError(given, f"tasks: {words}")
+    return found
 
 
 def commands() -> tuple[str, ...]:

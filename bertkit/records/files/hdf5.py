@@ -17,9 +17,9 @@ import numpy as np
 
 from bertkit import files
 from bertkit.errors import DataError
-from bertkit.optional import require
 from bertkit.records.files.compressed_file import open_unpacked, unpacked
 from bertkit.records.files.hdf5_columns import unpacked_columns
+from bertkit.records.files.hdf5_safety import h5py, hdf5_errors, own_dataset
 from bertkit.records.files.instance import checked_indices
 from bertkit.records.files.record_values import checked, within_32_bits
 
@@ -46,15 +46,6 @@ PACKED = {
 }
 _CHUNK_BYTES = 1 << 16
 _SPARSE = 30  # of so many rows or more one is asked for: nearly a chunk of its own for each
-
-
-def h5py() -> Any:
-    """The h5py package.
-
-    Raises:
-        MissingDependencyError: it is not installed.
-    """
-    return require("h5py", "HDF5 files", extra="hdf5")
 
 
 class Hdf5Writer:
@@ -251,9 +242,11 @@ class Datasets:
     def __init__(self, path: str, kinds: Mapping[str, str]) -> None:
         self._path = path
         file = open_file(path)
-        self._data: dict[str, Any] = {name: file[name] for name in kinds}
         self._at_hand = False
-        if MEMORY.take(self, sum(int(data.nbytes) for data in self._data.values())):
+        with hdf5_errors(path):
+            self._data: dict[str, Any] = {name: own_dataset(file, name, path) for name in kinds}
+            size = sum(int(data.nbytes) for data in self._data.values())
+        if MEMORY.take(self, size):
             self._data = self.rows(slice(None))
             file.close()
             self._at_hand = True
@@ -270,22 +263,14 @@ class Datasets:
                 which = slice(int(which[0]), int(which[-1]) + 1)
             elif span > _SPARSE * len(which) and not self._at_hand:
                 self._unpack()
-        try:
+        with hdf5_errors(self._path, "damaged"):
             return {name: np.asarray(data[which]) for name, data in self._data.items()}
-        except OSError as error:
-            raise self._damaged(error) from error
 
     def _unpack(self) -> None:
         """Read from unpacked arrays from now on, if there is room for them."""
         self._at_hand = True  # or not to be had
-        try:
+        with hdf5_errors(self._path, "damaged"):
             self._data = unpacked_columns(self._path, self._data) or self._data
-        except OSError as error:
-            raise self._damaged(error) from error
-
-    def _damaged(self, error: OSError) -> DataError:
-        reason = str(error).split("\n", 1)[0]
-        return DataError(f"{self._path}: {reason}", "make or fetch it again")
 
 
 def is_hdf5(path: str) -> bool:
@@ -300,14 +285,9 @@ def open_file(path: str) -> Any:
     Raises:
         DataError: no such file, or not a complete HDF5 file.
     """
-    try:
+    with hdf5_errors(path):
         files.refuse_lfs_pointer(path)
         return h5py().File(unpacked(path), "r")
-    except OSError as error:
-        reason = str(error).split("\n", 1)[0]
-        raise DataError(
-            f"{path}: not a complete HDF5 file: {reason}", "make or fetch it again"
-        ) from error
 
 
 def read_shapes(path: str, kinds: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
@@ -321,7 +301,7 @@ def read_shapes(path: str, kinds: Mapping[str, str]) -> dict[str, tuple[int, ...
             f"{path}: not a local file; records are read in random order",
             "copy the file to a local disk",
         )
-    with open_file(path) as file:
+    with open_file(path) as file, hdf5_errors(path):
         missing = [name for name in kinds if name not in file]
         if missing:
             raise DataError(
@@ -329,9 +309,10 @@ def read_shapes(path: str, kinds: Mapping[str, str]) -> dict[str, tuple[int, ...
                 f"(found {', '.join(sorted(file)) or 'none'})",
                 "`bertkit make-records --style nvidia` writes files of the right kind",
             )
-        shapes = {name: tuple(file[name].shape) for name in kinds}
+        data = {name: own_dataset(file, name, path) for name in kinds}
+        shapes = {name: tuple(item.shape or ()) for name, item in data.items()}
         odd = [
-            f"{name} ({file[name].dtype})" for name in kinds if file[name].dtype.kind not in "iub"
+            f"{name} ({item.dtype})" for name, item in data.items() if item.dtype.kind not in "iub"
         ]
         odd += [
             f"{name} (shape {shape})" for name, shape in shapes.items() if len(shape) not in (1, 2)

@@ -1,0 +1,89 @@
+"""Defines the settings of classification and regression. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bertkit.config import setting
+from bertkit.settings import FREE, override
+from bertkit.tables.table import QUOTINGS
+from bertkit.tasks.finetuning.config import FinetuneConfig
+
+BALANCED = "balanced"
+
+
+@dataclass(frozen=True)
+class TableConfig(FinetuneConfig):
+    """Where the texts of a table are."""
+
+    of_the_run: ClassVar[Sequence[str]] = (
+        *FinetuneConfig.of_the_run,
+        "text_column",
+        "pair_column",
+        "label_column",
+        "header",
+        "quoting",
+    )
+
+    text_column: str | None = setting(
+        None,
+        help="Column of the text, by its name in the header or by its number from 1; by default"
+        " one of the usual names, such as sentence, text, sentence1 or question.",
+    )
+    pair_column: str | None = setting(
+        None,
+        help="Column of the second text, for pairs; none: single texts. By default the partner of"
+        " the usual names.",
+    )
+    label_column: list[str] = setting(
+        factory=list,
+        help="Column of the label or score; by default label, labels or score. classify: several"
+        " columns of 0 and 1 are several labels; repeatable.",
+    )
+    header: bool = setting(
+        True,
+        help="The first row of CSV and TSV files has the names of the columns.",
+        on_resume=FREE,
+    )
+    quoting: str = setting(
+        "auto",
+        help="csv: fields may stand in quotation marks; none: every character counts; auto: none"
+        " where tabs stand between the fields.",
+        choices=QUOTINGS,
+    )
+
+
+@dataclass(frozen=True)
+class ClassifyConfig(TableConfig):
+    """Everything that classifying texts depends on."""
+
+    of_the_run: ClassVar[Sequence[str]] = (
+        *TableConfig.of_the_run,
+        "multi_label",
+        "label_separator",
+    )
+
+    task: str = override(FinetuneConfig, "task", "classify")
+    labels: list[str] = setting(
+        factory=list,
+        help="The labels in their order, or @FILE with one a line; by default those of the"
+        " training file, sorted. The second of two is the positive one of F1; repeatable.",
+    )
+    multi_label: bool = setting(False, help="A text has any number of labels.")
+    label_separator: str = setting(
+        ",", help="What stands between the labels of a text, with --multi-label."
+    )
+    class_weights: list[str] = setting(
+        factory=list,
+        help="Factor of each label in the loss, LABEL=NUMBER; or balanced: by how rare it is in"
+        " the training file (as scikit-learn computes it); repeatable.",
+    )
+
+
+@dataclass(frozen=True)
+class RegressConfig(TableConfig):
+    """Everything that giving texts a score depends on."""
+
+    task: str = override(FinetuneConfig, "task", "regress")
