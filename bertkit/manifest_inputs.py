@@ -216,4 +216,4 @@ def remove_others(inputs: Sequence[Input] | None, place: Path) -> None:
 
 
 def _hash_line(entry: Input) -> bytes:
-    return str(entry.get("sha256")).encode() + b"\n"
+    return str(entry.get("sha256", entry.get("crc_sha256"))).encode() + b"\n"
