@@ -8,10 +8,11 @@ import pytest
 
 from bertkit.settings import FIXED, FREE, ROUNDING, resume_rules
 from bertkit.tasks import registry
-from bertkit.tasks.classify.config import ClassifyConfig
+from bertkit.tasks.classify.config import ClassifyConfig, RegressConfig
 from bertkit.tasks.finetuning.config import FinetuneConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.squad.config import SquadConfig
+from bertkit.tasks.summarise.config import SummariseConfig
 
 # Where things are, when the loop does something, and how the same numbers are computed.
 OF_ALL = {
@@ -52,7 +53,9 @@ FREE_OF = {
         "predict_batch_size", "n_best_size", "max_answer_length", "null_score_diff_threshold",
     },
     FinetuneConfig: OF_FINETUNING,
-    ClassifyConfig: OF_FINETUNING | {"header"},
+    SummariseConfig: OF_FINETUNING | {"block_trigrams"},
+    ClassifyConfig: OF_FINETUNING | {"header", "data_dir"},
+    RegressConfig: OF_FINETUNING | {"header", "data_dir"},
 }  # fmt: skip
 ROUNDING_OF = {
     PretrainConfig: {
@@ -61,6 +64,8 @@ ROUNDING_OF = {
     SquadConfig: {"backend", "layout", "micro_batch_size"},
     FinetuneConfig: {"backend", "layout", "micro_batch_size"},
     ClassifyConfig: {"backend", "layout", "micro_batch_size"},
+    SummariseConfig: {"backend", "layout", "micro_batch_size"},
+    RegressConfig: {"backend", "layout", "micro_batch_size"},
 }  # fmt: skip
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, labels: int) -> np.ndarray:
     """int64 [C, C]: how often a label of the row was predicted as that of the column."""
-    cells: np.ndarray = np.bincount(truth * labels + predicted, minlength=labels * labels)
-    return cells.reshape(labels, labels)
+    cells = np.bincount(truth * labels + predicted, minlength=labels * labels)
+    table: np.ndarray = cells.reshape(labels, labels)
+    return table
 
 
 def accuracy(table: np.ndarray) -> float:
@@ -22,7 +23,8 @@ def accuracy(table: np.ndarray) -> float:
 def f1_per_label(true: np.ndarray, predicted: np.ndarray, right: np.ndarray) -> np.ndarray:
     """F1 of each label from counts, float64 [C]; 0 where a label neither is nor is predicted."""
     cases = true + predicted
-    return np.divide(2.0 * right, cases, out=np.zeros(len(cases)), where=cases > 0)
+    scores: np.ndarray = np.divide(2.0 * right, cases, out=np.zeros(len(cases)), where=cases > 0)
+    return scores
 
 
 def label_scores(truth: np.ndarray, predicted: np.ndarray, labels: int) -> dict[str, float]:
@@ -97,4 +99,5 @@ def ranks(values: np.ndarray) -> np.ndarray:
     """Ranks from 1, equal values sharing the mean of theirs, float64 [N]."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
-    return (last - (counts - 1) / 2.0)[inverse]
+    means: np.ndarray = (last - (counts - 1) / 2.0)[inverse]
+    return means

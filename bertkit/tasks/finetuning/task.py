@@ -42,6 +42,7 @@ WEIGHTS = "label_weights"  # the array of every sample's factor in the loss
 
 C = TypeVar("C", bound=FinetuneConfig)
 E = TypeVar("E")  # an example
+Line = tuple[str, Mapping[str, Any]]  # the place of a JSON line, for messages, and its object
 
 
 class FinetuneTask(TrainingTask, Generic[C, E]):
@@ -65,7 +66,13 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
     optional_weights = ("bert.pooler.",)
     command = "finetune"
     # The same files may lie elsewhere on each machine.
-    local_settings = ("train_file", "eval_file", "predict_file", "vocab", "model_config")
+    local_settings: Sequence[str] = (
+        "train_file",
+        "eval_file",
+        "predict_file",
+        "vocab",
+        "model_config",
+    )
     outputs = (SCORES, FOLDER)
     config: C
     batcher: Batcher
@@ -154,7 +161,12 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
         """How often a sample counts in the mean loss of a step: its labels."""
         return 1.0
 
-    def predict_lines(self, lines: Sequence[Mapping[str, Any]], source: str) -> list[E]:
+    @classmethod
+    def scores_of_predictions(cls, config: C) -> dict[str, float] | None:
+        """Scores of what some system has predicted, which needs no model; None: not asked for."""
+        return None
+
+    def predict_lines(self, lines: Sequence[Line]) -> list[E]:
         """Examples of JSON lines, for `bertkit predict`.
 
         Raises:
@@ -199,10 +211,14 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
             self.train_examples = self.read(str(self.config.train_file), "train")
         self.settle()
         if self.config.trains:
-            parts = (sha256_of(str(self.config.train_file)), self.opened.vocab.sha256)
+            parts = (self.digest_of(str(self.config.train_file)), self.opened.vocab.sha256)
             self.fingerprint = hashlib.sha256(" ".join(parts).encode()).hexdigest()
         if self.config.evaluates:
-            self.eval_fingerprint = sha256_of(self.config.eval_file[0])
+            self.eval_fingerprint = self.digest_of(self.config.eval_file[0])
+
+    def digest_of(self, path: str) -> str:
+        """Digest of what a file of examples holds."""
+        return sha256_of(path)
 
     def training_data(self, adapter: Adapter) -> TrainingData:
         """The training samples, of which this process takes its part of every step."""
