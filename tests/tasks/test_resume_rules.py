@@ -33,7 +33,8 @@ OF_FINETUNING = OF_ALL - {"json_summary"} | {
 FREE_OF = {
     PretrainConfig: OF_ALL
     | {
-        "input", "text", "text_cache", "eval_input", "mlperf_log", "target_mlm_accuracy",
+        "input", "text", "text_cache", "workers", "eval_input", "mlperf_log",
+        "target_mlm_accuracy",
         # Facts of the vocabulary, and the shape: they are compared as such.
         "records.do_lower_case", "records.strip_accents", "records.tokenize_chinese_chars",
         "model_config",
