@@ -188,7 +188,7 @@ def _layer(inputs: Tensor, weight: Tensor, device: str, kind: torch.dtype) -> li
     own = weight.detach().clone().to(device).to(kind).requires_grad_()
     scaled = nn.functional.linear(inputs.to(device).to(kind), own) / 32**0.5
     result = nn.functional.gelu(nn.functional.layer_norm(scaled, (8,)))
-    result.float().square().mean().backward()
+    torch.autograd.backward(result.float().square().mean())
     assert own.grad is not None
     return [result.detach().float().cpu(), own.grad.float().cpu()]
 
