@@ -17,6 +17,7 @@ from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from bertkit import safe_yaml
 from bertkit.declined import accelerator
 from bertkit.errors import ConfigError, UsageError
 from bertkit.files import open_binary, package_file
@@ -27,6 +28,7 @@ C = TypeVar("C")
 # Origins of values that the user typed: a wrong value there is a usage error.
 COMMAND_LINE = "command line"
 ASSIGNMENT = "--set"
+_SHOWN = 80  # characters of a wrong value in a message
 _PRESET = "preset "  # begins the origin of a preset's values
 
 
@@ -177,16 +179,9 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         ConfigError: not YAML, or not a mapping; names the line.
         DataError: cannot be read.
     """
-    import yaml
-
     with open_binary(path) as stream:
         blob = stream.read()
-    try:
-        loaded = yaml.load(blob, Loader=_yaml_1_2_loader())
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise ConfigError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
+    loaded = safe_yaml.parse(blob, path)
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
@@ -205,10 +200,8 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
     """`["model.hidden_size=256"]` as a mapping; values are read as YAML.
 
     Raises:
-        UsageError: a text has no `=`.
+        UsageError: a text has no `=`, or a value that is no YAML.
     """
-    import yaml
-
     values: dict[str, Any] = {}
     for text in texts:
         key, equals, value = text.partition("=")
@@ -216,7 +209,10 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
             raise UsageError(
                 f"--set {text!r} is not key=value", "example: --set model.hidden_size=256"
             )
-        values[key.strip()] = yaml.load(value, Loader=_yaml_1_2_loader())
+        try:
+            values[key.strip()] = safe_yaml.parse(value, f"--set {key.strip()}")
+        except ConfigError as error:
+            raise UsageError(error.message) from error
     return values
 
 
@@ -255,23 +251,6 @@ def load_preset(name: str) -> dict[str, Any]:
     values = load_yaml(path)
     values.pop("description", None)
     return values
-
-
-def _yaml_1_2_loader() -> Any:
-    """A safe YAML loader that reads `1e-4` as a number, as YAML 1.2 does and PyYAML does not."""
-    import re
-
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        pass
-
-    Loader.add_implicit_resolver(
-        "tag:yaml.org,2002:float",
-        re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
-        list("-+0123456789"),
-    )
-    return Loader
 
 
 def _leaf_fields(kind: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
@@ -345,22 +324,22 @@ def _scalar(value: Any, hint: Any) -> Any:
             return True
         if str(value).lower() in ("false", "no", "off", "0"):
             return False
-        raise ValueError(f"expected true or false, not {value!r}")
+        raise ValueError(f"expected true or false, not {_short(value)}")
     if hint is int:
         if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
-            raise ValueError(f"expected a whole number, not {value!r}")
+            raise ValueError(f"expected a whole number, not {_short(value)}")
         try:
             return int(value.replace("_", "") if isinstance(value, str) else value)
         except (TypeError, ValueError):
-            raise ValueError(f"expected a whole number, not {value!r}") from None
+            raise ValueError(f"expected a whole number, not {_short(value)}") from None
     if hint is float:
         try:
             return float(value)
         except (TypeError, ValueError):
-            raise ValueError(f"expected a number, not {value!r}") from None
+            raise ValueError(f"expected a number, not {_short(value)}") from None
     if hint is str:
         if isinstance(value, (list, dict)) or value is None:
-            raise ValueError(f"expected text, not {value!r}")
+            raise ValueError(f"expected text, not {_short(value)}")
         return str(value)
     return value
 
@@ -369,12 +348,18 @@ def _check_range(value: Any, metadata: Mapping[str, Any]) -> None:
     choices = metadata.get("choices") or ()
     if choices and value not in choices:
         declined = accelerator(str(value)) if "cpu" in choices else ""
-        raise ValueError(declined or f"{value!r} is not one of {', '.join(choices)}")
+        raise ValueError(declined or f"{_short(value)} is not one of {', '.join(choices)}")
     low, high = metadata.get("minimum"), metadata.get("maximum")
     if low is not None and value < low:
         raise ValueError(f"{value} is below the smallest allowed value {low}")
     if high is not None and value > high:
         raise ValueError(f"{value} is above the largest allowed value {high}")
+
+
+def _short(value: Any) -> str:
+    """A value for a message, which may be a whole file in the wrong place."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
 def _suggest(key: str, known: Mapping[str, Any]) -> str:

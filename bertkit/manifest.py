@@ -10,23 +10,24 @@ A folder for a program that opens every file in it has its manifest below, in `.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bertkit import __version__
+from bertkit import __version__, manifest_values
 from bertkit.config import flatten
 from bertkit.errors import BertkitError, DataError
 from bertkit.files import atomic_write, read_json, sha256_of, size_of, write_text
 from bertkit.folder_lock import locked_folder
+from bertkit.inner_names import remove_files
 from bertkit.remote_files import url_of
+from bertkit.sealed_json import sealed
 from bertkit.strict_json import json_text
 from bertkit.temporary import remove_leftovers
 
@@ -117,7 +118,8 @@ class Manifest:
         (Path(folder) / JOURNAL).unlink(missing_ok=True)
         visible, hidden = _places(folder)
         place, other = (hidden, visible) if self.hidden else (visible, hidden)
-        write_text(place, json_text(self.as_dict(), indent=1, readable=True) + "\n")
+        text = json_text(sealed(self.as_dict()), indent=1, readable=True)
+        write_text(place, text + "\n")
         if is_own_manifest(other):
             other.unlink()
 
@@ -159,28 +161,29 @@ def read_manifest(folder: str | Path) -> Manifest | None:
     path = manifest_path(folder)
     if path is None:
         return None
-    values = read_json(path)
+    values = manifest_values.checked(read_json(path), path)
     try:
         manifest = Manifest(**values, hidden=path.parent.name == HIDDEN_FOLDER)
     except TypeError as error:
         raise DataError(f"{path}: not a bertkit manifest ({error})") from error
     if not manifest.complete:
-        for entry in _journal(folder):
-            manifest.take(entry["outputs"], entry["empty"])
+        for outputs, empty in _journal(folder):
+            manifest.take(outputs, empty)
     return manifest
 
 
-def _journal(folder: str | Path) -> Iterator[dict[str, Any]]:
+def _journal(folder: str | Path) -> Iterator[tuple[dict[str, dict[str, Any]], list[str]]]:
     """What was recorded since the manifest was written; a line cut short ends it."""
+    path = Path(folder) / JOURNAL
     try:
-        lines = (Path(folder) / JOURNAL).read_bytes().split(b"\n")
+        lines = path.read_bytes().split(b"\n")
     except OSError:
         return
     for line in lines[:-1]:
-        try:
-            yield json.loads(line)
-        except ValueError:  # noqa: PERF203 - one line is cut short at most
+        entry = manifest_values.journal_entry(line, path)
+        if entry is None:  # one line is cut short at most
             return
+        yield entry
 
 
 def describe_inputs(paths: Sequence[str], threads: int = 1) -> list[dict[str, Any]]:
@@ -272,7 +275,7 @@ def begin(
             f"{place} is not empty and has no {NAME}", "give an empty --output, or --overwrite"
         )
     if found is not None:
-        planned.replaces = _own_names(place, {*found.outputs, *found.replaces})
+        planned.replaces = sorted({*found.outputs, *found.replaces})
         _require_inputs_elsewhere(place, planned, reads)
     place.mkdir(parents=True, exist_ok=True)
     planned.write(place)
@@ -297,12 +300,6 @@ def _undo(folder: str | Path, before: tuple[Path, bytes] | None) -> None:
         (Path(folder) / HIDDEN_FOLDER).rmdir()
 
 
-def _own_names(place: Path, names: Iterable[str]) -> list[str]:
-    """The names that lie inside the folder: a manifest from elsewhere may list others."""
-    root = place.resolve()
-    return sorted(name for name in names if root in (place / name).resolve().parents)
-
-
 def _require_inputs_elsewhere(place: Path, planned: Manifest, reads: Sequence[str]) -> None:
     """Refuse to replace files that the run reads."""
     old = {(place / name).resolve() for name in planned.replaces}
@@ -316,9 +313,7 @@ def _require_inputs_elsewhere(place: Path, planned: Manifest, reads: Sequence[st
 
 
 def _remove_replaced(place: Path, manifest: Manifest) -> None:
-    for name in _own_names(place, manifest.replaces):
-        if name not in manifest.outputs:
-            (place / name).unlink(missing_ok=True)
+    remove_files(place, (name for name in manifest.replaces if name not in manifest.outputs))
     manifest.replaces = []
     manifest.write(place)
 

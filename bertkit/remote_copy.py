@@ -11,6 +11,7 @@ from typing import Any
 from bertkit import log
 from bertkit.errors import DataError
 from bertkit.files import is_remote, missing_protocol
+from bertkit.inner_names import require_inner_names
 from bertkit.shared_cache import cache_folder
 from bertkit.temporary import temporary_path
 
@@ -55,11 +56,15 @@ def local_checkpoint(place: str) -> str:
         above = root.rpartition("/")[0]
         try:
             for file in files:
-                here = partial / file[len(above) :].lstrip("/")
+                inner = file[len(above) :].lstrip("/")
+                require_inner_names([inner], place)
+                here = partial / inner
                 here.parent.mkdir(parents=True, exist_ok=True)
                 system.get_file(file, str(here))
             if not folder.is_dir():  # another process may have been faster
                 partial.rename(folder)
+        except DataError:
+            raise
         except Exception as error:
             raise DataError(f"cannot copy {place}: {error}") from error
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
+from collections.abc import Sequence
 from dataclasses import MISSING, field
 from typing import Any
 
@@ -56,6 +57,25 @@ def ordered_fields(kind: Any) -> list[dataclasses.Field[Any]]:
         for name in names
         if owner[name] == number and name in by_name
     ]
+
+
+def union(name: str, kinds: Sequence[type]) -> Any:
+    """A dataclass with the settings of several, each once, as the first that has it has it.
+
+    Args:
+        name: of the new class.
+        kinds: dataclasses whose settings all have defaults.
+    """
+    found: dict[str, tuple[str, Any, Any]] = {}
+    for kind in kinds:
+        hints = typing.get_type_hints(kind)
+        for item in ordered_fields(kind):
+            if item.default_factory is not MISSING:
+                copy = field(default_factory=item.default_factory, metadata=item.metadata)
+            else:
+                copy = field(default=item.default, metadata=item.metadata)
+            found.setdefault(item.name, (item.name, hints[item.name], copy))
+    return dataclasses.make_dataclass(name, found.values(), frozen=True)
 
 
 def resume_rules(kind: Any) -> dict[str, str]:

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -169,20 +170,85 @@ def test_inputs_below_the_output_are_not_replaced(tmp_path):
     assert (out / "a.tfrecord").read_text() == "old"
 
 
-@pytest.mark.parametrize("name", ["../precious.txt", "{tmp_path}/precious.txt"])
-def test_a_manifest_has_no_power_over_files_elsewhere(tmp_path, name):
+@pytest.mark.parametrize("name", ["../precious.txt", "{tmp_path}/precious.txt", "link/../../x"])
+@pytest.mark.parametrize("field", ["outputs", "replaces", "journal"])
+def test_a_manifest_has_no_power_over_files_elsewhere(tmp_path, name, field):
     out, precious = tmp_path / "out", tmp_path / "precious.txt"
     precious.write_text("precious")
     run_that_made(out, tmp_path)
+    name = name.format(tmp_path=tmp_path)
     manifest = read_manifest(out)
-    manifest.outputs[name.format(tmp_path=tmp_path)] = {"bytes": 8}
+    manifest.state = "incomplete"
+    if field == "replaces":
+        manifest.replaces = [name]
+    elif field == "outputs":
+        manifest.outputs[name] = {"bytes": 8}
     manifest.write(out)
-    run = working_folder(out, planned(tmp_path, seed=2), overwrite=True)
-    with run as manifest:
+    if field == "journal":
+        entry = {"outputs": {name: {"bytes": 8}}, "empty": []}
+        (out / JOURNAL).write_text(json.dumps(entry) + "\n")
+    for overwrite in (True, False):
+        run = working_folder(out, planned(tmp_path, seed=2), overwrite=overwrite)
+        with pytest.raises(DataError, match="no file below its folder"), run:
+            pass
+    assert precious.read_text() == "precious" and (out / "a.tfrecord").exists()
+
+
+def test_a_link_in_a_folder_does_not_lead_its_deletions_elsewhere(tmp_path):
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "precious.txt").write_text("precious")
+    run_that_made(out, tmp_path)
+    (out / "train").symlink_to(elsewhere)
+    (out / "folder").mkdir()
+    manifest = read_manifest(out)
+    manifest.outputs |= {"train/precious.txt": {}, "folder": {}}
+    manifest.write(out)
+    with working_folder(out, planned(tmp_path, seed=2), overwrite=True) as manifest:
         manifest.outputs["b"] = {}
         manifest.state = "complete"
         manifest.write(out)
-    assert precious.read_text() == "precious" and not (out / "a.tfrecord").exists()
+    assert (elsewhere / "precious.txt").exists() and (out / "folder").is_dir()
+    assert not (out / "a.tfrecord").exists()
+
+
+DAMAGE = [
+    ("outputs", []),
+    ("outputs", {"a": 3}),
+    ("outputs", {"a": {"bytes": "9"}}),
+    ("outputs", {"a": {"bytes": -9}}),
+    ("inputs", {"a": 1}),
+    ("inputs", ["a"]),
+    ("stats", []),
+    ("state", "almost"),
+    ("replaces", "a"),
+    ("replaces", [3]),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), DAMAGE)
+@pytest.mark.parametrize("checksum", [True, False])
+def test_a_manifest_that_is_not_what_was_written_is_refused(tmp_path, key, value, checksum):
+    out = tmp_path / "out"
+    run_that_made(out, tmp_path)
+    values = json.loads((out / "manifest.json").read_text())
+    if not checksum:  # as earlier versions wrote it
+        del values["checksum"]
+        assert read_manifest_of(out, values).complete
+    with pytest.raises(DataError, match=r"manifest\.json"):
+        read_manifest_of(out, {**values, key: value})
+
+
+def read_manifest_of(folder, values):
+    (folder / "manifest.json").write_text(json.dumps(values))
+    return read_manifest(folder)
+
+
+def test_a_fact_that_is_missing_is_an_error_of_the_manifest(tmp_path):
+    out = tmp_path / "out"
+    run_that_made(out, tmp_path)
+    with pytest.raises(DataError, match=r"damaged.*'sentences'"):
+        read_manifest(out).outputs["a.tfrecord"]["sentences"]
 
 
 def test_what_a_kill_leaves_of_the_first_manifest_is_no_obstacle(tmp_path):

@@ -174,6 +174,7 @@ def large(number):
 """
 
 
+@pytest.mark.slow
 def test_a_pool_ends_while_large_results_come(tmp_path):
     """A worker that is ended in the middle of a result must not leave the pool waiting."""
     (tmp_path / "large_task.py").write_text(LARGE_TASK)

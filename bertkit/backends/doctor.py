@@ -50,6 +50,7 @@ PACKAGES = {
     "nltk": "punkt",
     "jsonschema": "kubernetes",
     "kubernetes-validate": "kubernetes",
+    "rouge-score": "summarise",
 }
 
 

@@ -34,6 +34,7 @@ from bertkit.files import (
     shard_name,
     size_of,
 )
+from bertkit.inner_names import remove_files
 from bertkit.manifest import Manifest, working_folder
 from bertkit.pool import check_executor, run_tasks, worker_count
 from bertkit.summary.sketch import level_for
@@ -291,8 +292,7 @@ def _nothing_found(manifest: Manifest, parts: Sequence[Part], folder: Path) -> D
     """The error for inputs without any text; their empty parts do not stay."""
     # Name the first rejected document, which is often the reason.
     first = next((text for facts in manifest.outputs.values() for text in facts["named"]), "")
-    for name in manifest.outputs:
-        (folder / name).unlink(missing_ok=True)
+    remove_files(folder, manifest.outputs)
     manifest.outputs = {}
     remove_others(str(folder), {})
     count = len({name for part in parts for name in part.paths})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -49,7 +49,8 @@ class SampleFeed(Generic[Sample]):
     """Samples as the steps of a run, or once each for an evaluation.
 
     Every micro-batch gets an array of weights, float32 [N]: the factor of each sample in the
-    loss, 1 / global_batch_size, so that the loss of a step is the mean over its samples.
+    loss, 1 / global_batch_size, so that the loss of a step is the mean over its samples. Where
+    samples hold several cases each, it is 1 / all cases of the step, the mean over these.
 
     Attributes:
         samples: of any kind.
@@ -61,6 +62,7 @@ class SampleFeed(Generic[Sample]):
             micro-batches of an evaluation.
         world: processes that share the work; the order of steps does not depend on it.
         weights: name of the array of weights.
+        cases: how many cases a sample holds, such as labelled words; None: one.
     """
 
     samples: Sequence[Sample]
@@ -71,30 +73,40 @@ class SampleFeed(Generic[Sample]):
     rank: int = 0
     world: int = 1
     weights: str = "weights"
+    cases: Callable[[Sample], float] | None = None
 
     def steps(self, position: int, limit: int) -> Iterator[StepBatch]:
         """The step batches from a position of the order on; `limit` of them."""
         share, size = self.global_batch_size // self.world, self.micro_batch_size
         for _ in range(limit):
-            numbers = self.order.take(position + self.rank * share, share)
+            everything = self.order.take(position, self.global_batch_size)
+            total = self._cases(self.samples[number] for number in everything)
+            numbers = everything[self.rank * share : (self.rank + 1) * share]
             position += self.global_batch_size
             chosen = [self.samples[number] for number in numbers]
             parts = [chosen[first : first + size] for first in range(0, len(chosen), size)]
-            yield StepBatch([self._weighted(part) for part in parts], position)
+            yield StepBatch([self._weighted(part, total) for part in parts], position)
 
     def once(self) -> Iterator[StepBatch]:
         """All samples once in their own order; several processes take the batches in turn."""
         size, count = self.micro_batch_size, len(self.samples)
         for first in range(self.rank * size, count, self.world * size):
             last = min(first + size, count)
-            yield StepBatch([self._weighted(self.samples[first:last])], last)
+            part = self.samples[first:last]
+            yield StepBatch([self._weighted(part, self.global_batch_size)], last)
 
     def parts(self) -> int:
         """How many step batches `once` gives this process."""
         size = self.micro_batch_size
         return len(range(self.rank * size, len(self.samples), self.world * size))
 
-    def _weighted(self, samples: Sequence[Sample]) -> MicroBatch:
+    def _cases(self, samples: Iterable[Sample]) -> float:
+        """Cases of all samples of a step; at least 1."""
+        if self.cases is None:
+            return self.global_batch_size
+        return max(1.0, sum(map(self.cases, samples)))
+
+    def _weighted(self, samples: Sequence[Sample], total: float) -> MicroBatch:
         batch = self.make_batch(samples)
-        weights = np.full(batch.sequences, 1 / self.global_batch_size, np.float32)
+        weights = np.full(batch.sequences, 1 / total, np.float32)
         return replace(batch, arrays={**batch.arrays, self.weights: weights})

@@ -13,6 +13,7 @@ from typing import Any
 
 from bertkit.errors import ConfigError
 from bertkit.external_configs.shell import SimpleCommand, arithmetic, commands
+from bertkit.safe_yaml import parse_all
 
 _MPI = ("mpirun", "mpiexec", "orterun", "prterun", "mpiexec.hydra", "srun")
 _TORCH = ("torchrun", "torch.distributed.run", "torch.distributed.launch")
@@ -220,11 +221,9 @@ def _hosts_slots(hosts: str) -> int | None:
 def _scripts(text: str) -> list[_Script]:
     """The shell texts of a file: those of its containers, or the file itself."""
     if _DOCUMENT.search(text):
-        import yaml
-
         try:
-            documents = [item for item in yaml.safe_load_all(text) if isinstance(item, dict)]
-        except yaml.YAMLError:
+            documents = [item for item in parse_all(text, "") if isinstance(item, dict)]
+        except ConfigError:
             documents = []
         if documents:
             return [s for item in documents for s in _containers(item, _slots(item))]

@@ -9,10 +9,11 @@ from typing import Any
 
 from bertkit.backends import registry
 from bertkit.config import dump_yaml
-from bertkit.errors import ConfigError, DataError, UsageError
+from bertkit.errors import ConfigError, UsageError
 from bertkit.files import open_binary, write_text
 from bertkit.launch import command_lines, kubernetes, kubernetes_rules
 from bertkit.launch.job import Job, make_job
+from bertkit.safe_yaml import parse_all
 
 
 @dataclass(frozen=True)
@@ -107,19 +108,13 @@ def check_files(names: Sequence[str]) -> list[str]:
 
     Raises:
         UsageError: no file.
-        DataError: not YAML.
-        ConfigError: what is wrong with the documents of one file.
+        ConfigError: not YAML; or what is wrong with the documents of one file.
     """
-    import yaml
-
     if not names:
         raise UsageError("no document to check", "example: bertkit launch check job.yaml")
     for name in names:
         with open_binary(name) as stream:
-            try:
-                documents = [item for item in yaml.safe_load_all(stream.read()) if item]
-            except yaml.YAMLError as error:
-                raise DataError(f"{name}: not YAML: {getattr(error, 'problem', error)}") from error
+            documents = [item for item in parse_all(stream.read(), name) if item]
         if not documents or not all(isinstance(item, dict) for item in documents):
             raise ConfigError(f"{name}: holds no document")
         for document in documents:

@@ -169,8 +169,15 @@ class BertConfig:
             place = google if not (place / NAME).exists() and google.exists() else place / NAME
         return cls.from_dict(read_config(place), str(place))
 
-    def to_dict(self, architecture: str = "BertForPreTraining") -> dict[str, Any]:
-        """The mapping that `transformers` reads, naming the given model class."""
+    def to_dict(
+        self, architecture: str = "BertForPreTraining", facts: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The mapping that `transformers` reads, naming the given model class.
+
+        Args:
+            architecture: name of the class.
+            facts: further entries, of a head, such as `id2label`.
+        """
         return {
             "architectures": [architecture],
             "model_type": "bert",
@@ -179,12 +186,18 @@ class BertConfig:
             "classifier_dropout": None,
             "use_cache": True,
             "torch_dtype": "float32",
+            **(facts or {}),
         }
 
-    def to_file(self, path: str | Path, architecture: str = "BertForPreTraining") -> None:
+    def to_file(
+        self,
+        path: str | Path,
+        architecture: str = "BertForPreTraining",
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write `config.json` (or the given file name), whole or not at all."""
         target = Path(path) / NAME if Path(path).is_dir() else Path(path)
-        write_text(target, json_text(self.to_dict(architecture), indent=2) + "\n")
+        write_text(target, json_text(self.to_dict(architecture, facts), indent=2) + "\n")
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from bertkit import __version__
 from bertkit.config import as_dict, flatten
 from bertkit.errors import ConfigError, DataError
 from bertkit.model.checkpoints import run_state as files
-from bertkit.model.checkpoints.checksums import CHECKSUM, FILES
+from bertkit.model.checkpoints.checksums import FILES
+from bertkit.sealed_json import CHECKSUM
 from bertkit.settings import FIXED, FREE, ROUNDING, default_values, resume_rules
 from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts, of_run
 from bertkit.tokenization.tokenizer_facts import require_same as require_same_tokens

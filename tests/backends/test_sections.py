@@ -123,6 +123,7 @@ def test_a_backend_of_another_package_trains(toy, tmp_path):
     assert state["config"]["toy"] == {"x": 1, "greeting": "good morning"}
 
 
+@pytest.mark.slow
 def test_doctor_and_checks_know_a_backend_of_another_package(toy):
     found = json.loads(toy("doctor", "--json").stdout.splitlines()[-1])
     assert [probe["name"] for probe in found["backends"]][-2:] == ["toy", "cpu"]

@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import json
 
+import pytest
+
 
 def test_list_names_everything(bertkit):
     shown = bertkit("download", "--list")
@@ -25,6 +27,7 @@ def test_dry_run_shows_files_sizes_and_links_without_output(bertkit, tmp_path, m
     assert "dewiki-20260901-pages-articles-multistream.xml.bz2" in shown.out
 
 
+@pytest.mark.slow
 def test_sample_to_documents_to_split(bertkit, tmp_path):
     raw, docs, parts = tmp_path / "raw", tmp_path / "docs", tmp_path / "split"
     got = bertkit("download", "sample", "--output", raw, "--json")

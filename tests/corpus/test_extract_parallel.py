@@ -87,6 +87,7 @@ def test_damage_is_told_only_if_it_is_reached(tmp_path, small_batches, limit):
             assert list((tmp_path / name).iterdir()) == []
 
 
+@pytest.mark.slow
 def test_extract_shares_a_large_part_and_only_that(tmp_path, small_batches, monkeypatch):
     path = single_stream(tmp_path)
     taken: list[str] = []

@@ -33,6 +33,7 @@ def test_resuming(raw, tmp_path):
     # A part is gone and made again; the others are read for their counts.
     manifest = tmp_path / "one" / "manifest.json"
     values = json.loads(manifest.read_text())
+    del values["checksum"]  # as of an earlier version
     del values["outputs"][f"part-00000-of-{one.parts:05d}.txt"]
     values["state"] = "incomplete"
     manifest.write_text(json.dumps(values))

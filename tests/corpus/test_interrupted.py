@@ -82,7 +82,11 @@ def add(archive: tarfile.TarFile, name: str, body: bytes | str) -> None:
 
 @pytest.mark.parametrize(
     ("corpus", "hit"),
-    [(dump, signal.SIGKILL), (archives, signal.SIGKILL), (archives, signal.SIGINT)],
+    [
+        pytest.param(dump, signal.SIGKILL, marks=pytest.mark.slow),
+        (archives, signal.SIGKILL),
+        (archives, signal.SIGINT),
+    ],
 )
 def test_extract_goes_on(tmp_path, bertkit, corpus, hit):
     source = corpus(tmp_path)
@@ -108,6 +112,7 @@ def test_extract_goes_on(tmp_path, bertkit, corpus, hit):
     assert identities(out, finished) == known, "a finished part was made again"
 
 
+@pytest.mark.slow
 def test_extract_by_several_workers_goes_on(tmp_path, bertkit):
     """Here the kill may come at any point of any worker."""
     source = archives(tmp_path)

@@ -44,7 +44,7 @@ def test_test_set_is_that_of_the_benchmark(shared, mlperf_sums, punkt_data):
     assert md5(hashes) == mlperf_sums["results/eval.md5"]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_extract_writes_those_bytes(shared, mlperf_sums, punkt_data, tmp_path, workers):
     pattern = str(shared / "data/mlperf_sample/wiki_0?")
     config = ExtractConfig(chain="mlperf")

@@ -42,6 +42,7 @@ TITLES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", TITLES)
 def test_an_example_runs(title, tmp_path):
     script = []

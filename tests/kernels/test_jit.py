@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bertkit.kernels import jit
 
 CODE = """
@@ -35,6 +37,7 @@ def run(**environment):
     return Path(done.stdout.strip())
 
 
+@pytest.mark.slow
 def test_machine_code_is_kept_in_the_cache_folder_and_used_again(tmp_path):
     folder = run(XDG_CACHE_HOME=str(tmp_path))
     assert folder.parent == tmp_path / "bertkit" / "kernels"
@@ -44,6 +47,7 @@ def test_machine_code_is_kept_in_the_cache_folder_and_used_again(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.nbc")} == before
 
 
+@pytest.mark.slow
 def test_a_user_of_numba_chooses_the_folder(tmp_path):
     run(XDG_CACHE_HOME=str(tmp_path / "ours"), NUMBA_CACHE_DIR=str(tmp_path / "theirs"))
     assert list((tmp_path / "theirs").rglob("*.nbc"))

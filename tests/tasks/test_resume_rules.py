@@ -8,8 +8,11 @@ import pytest
 
 from bertkit.settings import FIXED, FREE, ROUNDING, resume_rules
 from bertkit.tasks import registry
+from bertkit.tasks.classify.config import ClassifyConfig, RegressConfig
+from bertkit.tasks.finetuning.config import FinetuneConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.squad.config import SquadConfig
+from bertkit.tasks.summarise.config import SummariseConfig
 
 # Where things are, when the loop does something, and how the same numbers are computed.
 OF_ALL = {
@@ -18,6 +21,14 @@ OF_ALL = {
     "log_every", "log_to",
     "measure_peak", "profile_steps", "recompute", "shard_optimizer", "json_summary",
     "allow_other_vocab", "on_nonfinite", "process_timeout",
+}  # fmt: skip
+# Of `finetune`, whatever the task.
+OF_FINETUNING = OF_ALL - {"json_summary"} | {
+    "train_file", "eval_file", "predict_file", "do_train", "do_eval", "do_predict",
+    # Facts of the vocabulary: they are compared as such.
+    "do_lower_case", "strip_accents", "tokenize_chinese_chars",
+    # Of what is done with the model, not of the model.
+    "metric", "keep_best", "predict_batch_size",
 }  # fmt: skip
 FREE_OF = {
     PretrainConfig: OF_ALL
@@ -40,12 +51,21 @@ FREE_OF = {
         # Of answering, which comes after training.
         "predict_batch_size", "n_best_size", "max_answer_length", "null_score_diff_threshold",
     },
+    FinetuneConfig: OF_FINETUNING,
+    ClassifyConfig: OF_FINETUNING | {"header"},
+    SummariseConfig: OF_FINETUNING | {"block_trigrams"},
+    ClassifyConfig: OF_FINETUNING | {"header", "data_dir"},
+    RegressConfig: OF_FINETUNING | {"header", "data_dir"},
 }  # fmt: skip
 ROUNDING_OF = {
     PretrainConfig: {
         "backend", "layout", "micro_batch_size", "bucket_boundaries", "sequences_per_pack",
     },
     SquadConfig: {"backend", "layout", "micro_batch_size"},
+    FinetuneConfig: {"backend", "layout", "micro_batch_size"},
+    ClassifyConfig: {"backend", "layout", "micro_batch_size"},
+    SummariseConfig: {"backend", "layout", "micro_batch_size"},
+    RegressConfig: {"backend", "layout", "micro_batch_size"},
 }  # fmt: skip
 
 
@@ -65,4 +85,5 @@ def test_a_new_setting_that_says_nothing_is_fixed():
 
 
 def test_every_task_is_listed():
-    assert FREE_OF.keys() == {row.config_class() for row in registry.TASKS}
+    rows = (*registry.TASKS, *registry.FINETUNING)
+    assert FREE_OF.keys() == {row.config_class() for row in rows}

@@ -32,6 +32,7 @@ def text(tmp_path_factory) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_the_same_bytes_in_another_process(text, tmp_path):
     """The library's own order changes with the seed of its hash tables."""
     train_vocab([text], tmp_path / "one.txt", 1000)

@@ -83,6 +83,7 @@ def test_a_disk_that_is_full_ends_the_run(settings, monkeypatch, background):
     assert checkpoint.latest(config.output).name == "step-0000005"
 
 
+@pytest.mark.slow
 def test_both_ways_of_saving_write_the_same(settings, tmp_path):
     runs = [
         pretrain(

@@ -21,6 +21,7 @@ def test_the_trace_has_the_operations_of_its_steps(settings):
     assert names.count("aten::_fused_adamw_") == 2 * 2
 
 
+@pytest.mark.slow
 def test_a_profile_changes_no_number(settings, tmp_path):
     plain = pretrain(settings(max_steps=3, output=str(tmp_path / "a")), registry.get("cpu"))
     seen = settings(max_steps=3, output=str(tmp_path / "b"), profile_steps="1:3")

@@ -9,12 +9,14 @@ checksum gets its final name.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.client
 import os
 import ssl
 import time
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.message import Message
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bertkit import __version__, log
+from bertkit.corpus.download.answers import Readable, the_file
 from bertkit.corpus.download.catalogue import RemoteFile
 from bertkit.corpus.download.google_drive import fetch_from_drive, is_drive
 from bertkit.corpus.download.partial_file import BLOCK, PartialFile
@@ -180,12 +183,16 @@ def fetch_text(url: str, settings: Settings | None = None) -> str:
     while True:
         problem: _Retryable
         try:
-            with _open(url, {}, settings.timeout) as (_, _, stream):
-                return stream.read(64 << 20).decode("utf-8", "replace")
+            with _open(url, {}, settings.timeout) as (_, answer, stream):
+                packed = answer.get("Content-Encoding", "").lower() in ("gzip", "x-gzip")
+                text = gzip.GzipFile(fileobj=stream) if packed else stream
+                return text.read(64 << 20).decode("utf-8", "replace")
         except _DeadLink as error:
             raise BertkitError(f"{url}: {error}") from error
         except _Retryable as error:
             problem = error
+        except (OSError, EOFError, zlib.error, http.client.HTTPException) as error:
+            problem = _Retryable(f"the connection broke ({_reason(error)})")
         failures += 1
         if failures > settings.retries:
             raise BertkitError(f"{url}: {problem} (after {failures} attempts)")
@@ -226,13 +233,16 @@ def _attempt(url: str, item: RemoteFile, partial: PartialFile, settings: Setting
                 partial.reset()
                 raise _Retryable("the server sent another range than asked for")
             partial.reset()
+        body: Readable = stream
+        if not (item.md5 or item.sha256):
+            body = the_file(item.name, answer, stream, read=_read, begin=not partial.size)
         if not partial.size:
             partial.begin(url, _validator(answer))
         total = _total(answer, status, partial.size)
-        _receive(stream, partial, item, total)
+        _receive(body, partial, item, total)
 
 
-def _receive(stream: IO[bytes], partial: PartialFile, item: RemoteFile, total: int | None) -> None:
+def _receive(stream: Readable, partial: PartialFile, item: RemoteFile, total: int | None) -> None:
     bar = log.progress(
         total=total or item.size, unit="B", description=Path(item.name).name, scale=True
     )
@@ -251,9 +261,9 @@ def _receive(stream: IO[bytes], partial: PartialFile, item: RemoteFile, total: i
         raise _Retryable(f"the connection ended at {partial.size:,} of {total:,} bytes")
 
 
-def _read(stream: IO[bytes]) -> bytes:
+def _read(stream: Readable, size: int = BLOCK) -> bytes:
     try:
-        return stream.read(BLOCK)
+        return stream.read(size)
     except (OSError, http.client.HTTPException) as error:
         raise _Retryable(f"the connection broke ({_reason(error)})") from error
 

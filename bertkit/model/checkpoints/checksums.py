@@ -1,12 +1,12 @@
 """Computes and compares the checksums that a run's checkpoint keeps of its files.
 
 `state.json` lists every other file of its folder with size and CRC-32C, and carries a checksum
-of itself. CRC-32C runs at several GB/s: less than the disk takes, and enough to notice damage.
+of itself (`bertkit.sealed_json`). CRC-32C runs at several GB/s: less than the disk takes, and
+enough to notice damage.
 """
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,12 +14,10 @@ from typing import Any
 
 from crc32c import crc32c
 
-from bertkit.errors import DataError
 from bertkit.files import is_utf8, open_binary
-from bertkit.strict_json import json_text
+from bertkit.inner_names import is_inner_name
 
 FILES = "files"
-CHECKSUM = "checksum"
 _BLOCK = 16 << 20
 
 
@@ -38,24 +36,6 @@ def folder_facts(folder: Path) -> dict[str, dict[str, Any]]:
     return {path.name: file_facts(path) for path in sorted(folder.iterdir()) if path.is_file()}
 
 
-def sealed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of a JSON file with its own checksum as the last entry."""
-    content = {name: value for name, value in values.items() if name != CHECKSUM}
-    return {**content, CHECKSUM: _own(content)}
-
-
-def require_sealed(values: Mapping[str, Any], path: Path) -> None:
-    """Refuse content that is not what `sealed` gave; without a checksum it passes.
-
-    Raises:
-        DataError: it was changed since.
-    """
-    given = values.get(CHECKSUM)
-    content = {name: value for name, value in values.items() if name != CHECKSUM}
-    if given is not None and given != _own(content):
-        raise DataError(f"{path}: damaged, or changed by hand: its checksum is not {given}")
-
-
 def damage(folder: Path, known: Mapping[str, Any], names: Iterable[str] | None = None) -> str:
     """What is wrong with the files of a checkpoint; empty where nothing is.
 
@@ -68,7 +48,9 @@ def damage(folder: Path, known: Mapping[str, Any], names: Iterable[str] | None =
     problems = []
     for name in wanted:
         path, facts = folder / name, known[name]
-        if not path.is_file():
+        if not is_inner_name(name):
+            problems.append(f"{name!r} is no file of the folder")
+        elif not path.is_file():
             problems.append(f"{name} is missing")
         elif path.stat().st_size != facts["bytes"]:
             size = path.stat().st_size
@@ -101,9 +83,3 @@ def broken_container(path: Path) -> str:
     except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
         return f"{path.name}: not a complete file of tensors ({error})"
     return f"{path.name}: its entry {bad} is damaged" if bad else ""
-
-
-def _own(content: Mapping[str, Any]) -> str:
-    # As it comes back from a file, so that types that JSON does not know make no difference.
-    text = json.dumps(json.loads(json_text(content)), sort_keys=True)
-    return f"{crc32c(text.encode()):08x}"

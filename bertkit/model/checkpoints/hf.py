@@ -60,8 +60,8 @@ def save_pretrained(model: nn.Module, folder: str | Path) -> None:
     """Write `model.safetensors` and `config.json` for the class of the same name in transformers.
 
     Args:
-        model: BertForPreTraining, BertForQuestionAnswering or BertModel of bertkit; its
-            parameters are written in their own types.
+        model: BertModel of bertkit, or a model with a head; its parameters are written in
+            their own types, and its `facts`, where it has some, into `config.json`.
         folder: made if absent; existing files of these names are replaced.
     """
     config: BertConfig = model.config  # type: ignore[assignment]
@@ -71,7 +71,7 @@ def save_pretrained(model: nn.Module, folder: str | Path) -> None:
         name: value.detach().to("cpu").contiguous() for name, value in model.state_dict().items()
     }
     _write_weights(place, tensors)
-    config.to_file(place, type(model).__name__)
+    config.to_file(place, type(model).__name__, getattr(model, "facts", None))
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:

@@ -13,12 +13,11 @@ from bertkit.model.checkpoints.checksums import (
     broken_container,
     damage,
     folder_facts,
-    require_sealed,
-    sealed,
 )
 from bertkit.model.checkpoints.contents import CheckpointContents, no_optimizer_state
 from bertkit.model.checkpoints.safe_pickle import load_tensors
 from bertkit.model.parameter_names import MOMENTS
+from bertkit.sealed_json import require_sealed, sealed
 from bertkit.strict_json import json_text
 
 STATE = "state.json"

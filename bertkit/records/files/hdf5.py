@@ -17,8 +17,8 @@ import numpy as np
 
 from bertkit import files
 from bertkit.errors import DataError
-from bertkit.optional import require
 from bertkit.records.files.compressed_file import open_unpacked, unpacked
+from bertkit.records.files.hdf5_safety import h5py, hdf5_errors, own_dataset
 from bertkit.records.files.instance import checked_indices
 from bertkit.records.files.record_values import checked, within_32_bits
 
@@ -44,15 +44,6 @@ PACKED = {
     "next_sentence_weights": "i1",
 }
 _CHUNK_BYTES = 1 << 16
-
-
-def h5py() -> Any:
-    """The h5py package.
-
-    Raises:
-        MissingDependencyError: it is not installed.
-    """
-    return require("h5py", "HDF5 files", extra="hdf5")
 
 
 class Hdf5Writer:
@@ -249,8 +240,10 @@ class Datasets:
     def __init__(self, path: str, kinds: Mapping[str, str]) -> None:
         self._path = path
         file = open_file(path)
-        self._data: dict[str, Any] = {name: file[name] for name in kinds}
-        if MEMORY.take(self, sum(int(data.nbytes) for data in self._data.values())):
+        with hdf5_errors(path):
+            self._data: dict[str, Any] = {name: own_dataset(file, name, path) for name in kinds}
+            size = sum(int(data.nbytes) for data in self._data.values())
+        if MEMORY.take(self, size):
             self._data = self.rows(slice(None))
             file.close()
 
@@ -262,11 +255,8 @@ class Datasets:
         """
         if not isinstance(which, slice) and len(which) and np.ptp(which) + 1 == len(which):
             which = slice(int(which[0]), int(which[-1]) + 1)
-        try:
+        with hdf5_errors(self._path, "damaged"):
             return {name: np.asarray(data[which]) for name, data in self._data.items()}
-        except OSError as error:
-            reason = str(error).split("\n", 1)[0]
-            raise DataError(f"{self._path}: {reason}", "make or fetch it again") from error
 
 
 def is_hdf5(path: str) -> bool:
@@ -281,14 +271,9 @@ def open_file(path: str) -> Any:
     Raises:
         DataError: no such file, or not a complete HDF5 file.
     """
-    try:
+    with hdf5_errors(path):
         files.refuse_lfs_pointer(path)
         return h5py().File(unpacked(path), "r")
-    except OSError as error:
-        reason = str(error).split("\n", 1)[0]
-        raise DataError(
-            f"{path}: not a complete HDF5 file: {reason}", "make or fetch it again"
-        ) from error
 
 
 def read_shapes(path: str, kinds: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
@@ -302,7 +287,7 @@ def read_shapes(path: str, kinds: Mapping[str, str]) -> dict[str, tuple[int, ...
             f"{path}: not a local file; records are read in random order",
             "copy the file to a local disk",
         )
-    with open_file(path) as file:
+    with open_file(path) as file, hdf5_errors(path):
         missing = [name for name in kinds if name not in file]
         if missing:
             raise DataError(
@@ -310,9 +295,10 @@ def read_shapes(path: str, kinds: Mapping[str, str]) -> dict[str, tuple[int, ...
                 f"(found {', '.join(sorted(file)) or 'none'})",
                 "`bertkit make-records --style nvidia` writes files of the right kind",
             )
-        shapes = {name: tuple(file[name].shape) for name in kinds}
+        data = {name: own_dataset(file, name, path) for name in kinds}
+        shapes = {name: tuple(item.shape or ()) for name, item in data.items()}
         odd = [
-            f"{name} ({file[name].dtype})" for name in kinds if file[name].dtype.kind not in "iub"
+            f"{name} ({item.dtype})" for name, item in data.items() if item.dtype.kind not in "iub"
         ]
         odd += [
             f"{name} (shape {shape})" for name, shape in shapes.items() if len(shape) not in (1, 2)

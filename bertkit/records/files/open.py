@@ -13,6 +13,7 @@ from bertkit.records.files import hdf5
 from bertkit.records.files.compressed_file import open_unpacked
 from bertkit.records.files.external_records import ExternalFile
 from bertkit.records.files.formats import HDF5, JSONL, TFRECORD
+from bertkit.records.files.hdf5_safety import hdf5_errors
 from bertkit.records.files.instance import RecordReader
 from bertkit.records.files.jsonl import JsonLinesFile
 from bertkit.records.files.pack_formats import pack_format_of
@@ -43,7 +44,7 @@ def open_records(
     name = os.fspath(path)
     kind = file_format(name)
     if kind == HDF5:
-        with hdf5.open_file(name) as file:
+        with hdf5.open_file(name) as file, hdf5_errors(name):
             packed = pack_format_of(file)
         return PackFile(name) if packed else hdf5.Hdf5File(name)
     if kind == JSONL:

@@ -215,6 +215,9 @@ class _Datasets:
     def __init__(self, path: str) -> None:
         self._path = path
         shapes = hdf5.read_shapes(path, hdf5.PACKED)
+        narrow = [name for name, shape in shapes.items() if len(shape) != 2]
+        if narrow:
+            raise DataError(f"{path}: {narrow[0]} is no table: one row per pack", "make it again")
         self.count = shapes["input_ids"][0]
         self.widths = {name: shape[1] for name, shape in shapes.items()}
         self._datasets: hdf5.Datasets | None = None

@@ -3,66 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from bertkit.backends import registry
-from bertkit.backends.sections import BackendSections
-from bertkit.config import Layer, load_yaml, setting
+from bertkit.config import Layer, setting
 from bertkit.settings import FREE, override
-from bertkit.train.config import ComputeConfig, TrainingConfig, allow_other_vocab
-from bertkit.train.run_files import CONFIG
+from bertkit.tasks.finetuning import config as finetuning
+from bertkit.tasks.finetuning.config import EncoderConfig
+from bertkit.train.config import TrainingConfig
 
 AUTO = "auto"
 
 
 @dataclass(frozen=True)
-class AnswerConfig(ComputeConfig, BackendSections):
+class AnswerConfig(EncoderConfig):
     """What answering questions depends on; sizes default to those of run_squad.py."""
 
-    init_checkpoint: str | None = setting(
-        None,
-        help="Model to start from: a run, or a checkpoint in any format that convert reads.",
-        on_resume=FREE,
-    )
-    vocab: str | None = setting(
-        None,
-        help="WordPiece vocabulary; by default the one beside the checkpoint.",
-        on_resume=FREE,
-    )
-    model_config: str | None = setting(
-        None,
-        help="config.json with the shape of the model, where none lies beside the checkpoint.",
-    )
-    allow_other_vocab: bool = allow_other_vocab()
-    do_lower_case: bool | None = setting(
-        None,
-        help="Lower-case the text, and strip its accents unless --keep-accents is given; by "
-        "default as the checkpoint's was.",
-        off="--cased",
-        on_resume=FREE,
-    )
-    strip_accents: bool | None = setting(
-        None,
-        help="Strip accents; by default as of the checkpoint's text.",
-        off="--keep-accents",
-        on_resume=FREE,
-    )
-    tokenize_chinese_chars: bool | None = setting(
-        None,
-        help="Make every CJK ideograph a word of its own; by default as in the checkpoint's text.",
-        on_resume=FREE,
-    )
     version_2_with_negative: bool = setting(False, help="SQuAD 2.0: some questions have no answer.")
     null_score_diff_threshold: float = setting(
         0.0,
         help="SQuAD 2.0: predict no answer if its score minus the best answer's is above this.",
         on_resume=FREE,
     )
-    max_seq_length: int = setting(
+    max_seq_length: int = override(
+        EncoderConfig,
+        "max_seq_length",
         384,
         help="Tokens per sequence; longer passages are divided into overlapping windows.",
-        flags=("--msl",),
-        minimum=8,
     )
     doc_stride: int = setting(
         128, help="Stride between the starts of two windows, in tokens.", minimum=1
@@ -76,7 +41,6 @@ class AnswerConfig(ComputeConfig, BackendSections):
     max_answer_length: int = setting(
         30, help="Maximum tokens of an answer.", minimum=1, on_resume=FREE
     )
-    backend: str = override(ComputeConfig, "backend", choices=registry.choices())
     predict_batch_size: str = setting(
         "32",
         help="Windows per forward pass in prediction; auto: the fastest of several sizes.",
@@ -222,10 +186,4 @@ def settings_of_run(checkpoint: str | None) -> list[Layer]:
     Args:
         checkpoint: a run's folder, or a checkpoint in it.
     """
-    for folder in (Path(checkpoint), Path(checkpoint).parent) if checkpoint else ():
-        path = folder / CONFIG
-        if path.is_file():
-            values = load_yaml(path)
-            known = {name: values[name] for name in _OF_THE_RUN if name in values}
-            return [Layer(str(path), known)]
-    return []
+    return finetuning.settings_of_run(checkpoint, _OF_THE_RUN)

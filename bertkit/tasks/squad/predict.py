@@ -13,13 +13,14 @@ from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec, StepPlan
 from bertkit.backends.sections import options_of
 from bertkit.errors import DataError
 from bertkit.model.heads import BertForQuestionAnswering
+from bertkit.tasks.finetuning.open import open_encoder
 from bertkit.tasks.squad.answer_files import answer_windows, load_span_weights
 from bertkit.tasks.squad.batches import WindowBatcher
 from bertkit.tasks.squad.config import PredictConfig
 from bertkit.tasks.squad.decode import Predictions
 from bertkit.tasks.squad.features import WindowMaker
 from bertkit.tasks.squad.objective import SpanObjective
-from bertkit.tasks.squad.prepare import answering_plan, answering_problems, open_start
+from bertkit.tasks.squad.prepare import answering_plan, answering_problems
 from bertkit.tasks.squad.questions import Passage, Question, is_writable
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.train import checkpoint
@@ -108,7 +109,7 @@ def predict(
     """
     begin = time.perf_counter()
     start = checkpoint.find([str(config.init_checkpoint)])[-1][1]
-    shape, vocab, facts = open_start(config, start)
+    shape, vocab, facts = open_encoder(config, start)
     assert facts.normalisation is not None
     config = replace(config, layout=adapter.caps.layout(config.layout))
     options = options_of(config, adapter.caps.name)

@@ -11,12 +11,15 @@ from pathlib import Path
 from bertkit.backends.base import Adapter, Problem, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
-from bertkit.errors import ConfigError, DataError
 from bertkit.files import sha256_of
-from bertkit.model.checkpoints import formats
-from bertkit.model.checkpoints.tokenizer import facts_with
 from bertkit.model.config import BertConfig
 from bertkit.report.trackers import require_trackers
+from bertkit.tasks.finetuning.open import (
+    open_encoder,
+    starting_point,
+    there_or_begun,
+    without_training,
+)
 from bertkit.tasks.squad.batches import WindowBatcher
 from bertkit.tasks.squad.config import AnswerConfig, SquadConfig
 from bertkit.tasks.squad.features import Window, WindowMaker
@@ -24,10 +27,8 @@ from bertkit.tasks.squad.questions import Question, read_questions
 from bertkit.tasks.squad.window_cache import cached_windows
 from bertkit.tokenization.normalisation import FLAGS
 from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts
-from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
+from bertkit.tokenization.vocabulary import Vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
-from bertkit.train import checkpoint
-from bertkit.train.starting_point import StartingPoint, opened
 from bertkit.train.starting_weights import require_outside
 from bertkit.train.step_settings import (
     chosen_precision,
@@ -190,10 +191,11 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Prepared:
     )
     if not (config.trains or config.predicts):
         return ready
-    start = _starting_point(config)
+    start = starting_point(config.init_checkpoint, config.output, config.trains)
     if config.trains:
         require_outside(start, config.output)
-    shape, vocab, facts = open_start(config, _with_shape(config, start))
+    place = there_or_begun(start, config.output, config.trains)
+    shape, vocab, facts = open_encoder(config, place)
     assert facts.normalisation is not None
     precision = chosen_precision(adapter, config.precision, shape.hidden_size)
     ready = replace(
@@ -227,39 +229,9 @@ def _check(ready: Prepared, adapter: Adapter, answered: bool) -> None:
     refuse(problems)
 
 
-def open_start(config: AnswerConfig, start: Path) -> tuple[BertConfig, Vocab, TokenizerFacts]:
-    """The shape of a checkpoint, the vocabulary that goes with it, and how text is treated.
-
-    Raises:
-        DataError: files are missing, broken, or of another vocabulary.
-        ConfigError: vocabulary or lengths do not fit the checkpoint, or a flag contradicts it.
-    """
-    found = opened(start, config.model_config)
-    shape, vocab = found.shape, _vocabulary(config, found)
-    facts = facts_with(
-        start,
-        vocab,
-        vars(config),
-        positions=shape.max_position_embeddings,
-        allow_other=config.allow_other_vocab,
-    )
-    if config.max_seq_length > shape.max_position_embeddings:
-        raise ConfigError(
-            f"--max-seq-length {config.max_seq_length} is more than the"
-            f" {shape.max_position_embeddings} positions of {start}",
-            f"give --max-seq-length {shape.max_position_embeddings} or less",
-        )
-    return shape, vocab, facts
-
-
 def answering_plan(plan: StepPlan, config: AnswerConfig) -> StepPlan:
     """The plan of a forward pass that answers, from that of a run."""
-    shape = StepShape(
-        micro_batch_size=config.predict_size or 1,
-        accumulation=1,
-        sequence_length=config.max_seq_length,
-    )
-    return replace(plan, shape=shape, training=False)
+    return without_training(plan, config, config.predict_size or 1)
 
 
 def answering_problems(config: AnswerConfig, adapter: Adapter) -> list[str]:
@@ -270,44 +242,3 @@ def answering_problems(config: AnswerConfig, adapter: Adapter) -> list[str]:
             " batches itself; give a number"
         ]
     return []
-
-
-def _starting_point(config: SquadConfig) -> Path:
-    """The checkpoint whose shape and weights the run starts from."""
-    given = config.init_checkpoint
-    if given is None:
-        last = checkpoint.latest(config.output)
-        if last is None:
-            raise DataError(
-                f"no checkpoint in {config.output}", "give --init-checkpoint, or train first"
-            )
-        return last
-    # Whether it is needed at all, the run's folder tells; see `_with_shape`.
-    if config.trains and not _exists(Path(given)) and checkpoint.latest(config.output):
-        return Path(given)
-    return checkpoint.find([given])[-1][1]
-
-
-def _with_shape(config: SquadConfig, start: Path) -> Path:
-    """Where shape and vocabulary are: a run that was begun goes on without its start."""
-    if config.trains and not _exists(start):
-        last = checkpoint.latest(config.output)
-        if last is not None:
-            return last
-    return start
-
-
-def _exists(start: Path) -> bool:
-    return formats.detect(start) is not None
-
-
-def _vocabulary(config: AnswerConfig, start: StartingPoint) -> Vocab:
-    """The vocabulary given, or the one beside the checkpoint; must have the model's size."""
-    if config.vocab is None and start.vocab_file is None:
-        raise ConfigError(
-            f"there is no vocab.txt and no tokenizer.json beside {start.path}",
-            "give --vocab, the vocabulary of the checkpoint",
-        )
-    vocab = load_vocab(find_vocab(config.vocab) if config.vocab else str(start.vocab_file))
-    start.require_vocab(vocab)
-    return vocab

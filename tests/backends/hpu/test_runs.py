@@ -59,6 +59,7 @@ def weights_of(place):
     return load_file(Path(place) / "model.safetensors")
 
 
+@pytest.mark.slow
 def test_pretrain_resume_next_phase_and_eval(words, bertkit, tmp_path, cards):
     hpu_words = [*words, "--backend", "hpu", "--optimizer", "nvlamb"]
     whole = bertkit(*hpu_words, "--output", tmp_path / "whole")

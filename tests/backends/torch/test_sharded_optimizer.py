@@ -11,6 +11,7 @@ from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.backends.process_group import Topology
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHARDED)
 def test_a_sharded_optimizer_gives_the_same_bits(ranks, alone, name):
     parts = [rank[f"sharded {name}"] for rank in ranks]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import random
 
@@ -100,6 +101,68 @@ def test_without_validator_and_checksum_nothing_is_continued(server, tmp_path, p
     fetch(RemoteFile("file.bin", (url,)), tmp_path, patience[0])
     assert "range" not in server.seen[1][1]
     assert (tmp_path / "file.bin").read_bytes() == BODY
+
+
+PAGE = b"<!DOCTYPE html>\n<title>Sign in</title>"
+
+
+def headed(body, **headers):
+    """An answer 200 with further headers."""
+
+    def answer(handler):
+        handler.send_response(200)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (PAGE, {}),
+        (b"\xef\xbb\xbf <?xml version='1.0'?><!-- a --><HTML lang=en>", {}),
+        (b"please sign in", {"Content_Type": "text/html; charset=utf-8"}),
+        (gzip.compress(BODY), {"Content_Encoding": "gzip"}),
+        (BODY, {"Content_Encoding": "br"}),
+    ],
+)
+def test_what_is_no_file_is_refused_where_no_checksum_is_known(
+    server, tmp_path, patience, body, headers
+):
+    url = server.url("/f", headed(body, **headers))
+    with pytest.raises(DataError, match=r"web page|packed with") as caught:
+        fetch(RemoteFile("file.bin", (url,)), tmp_path, patience[0])
+    assert "--from-file" in caught.value.hint
+    assert nothing_but(tmp_path)
+    # A mirror is tried then.
+    mirror = server.url("/g", headed(BODY, Content_Type="application/octet-stream"))
+    bad = server.url("/h", headed(body, **headers))
+    fetch(RemoteFile("file.bin", (bad, mirror)), tmp_path, patience[0])
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("name", ["file.gz", "page.html"])
+def test_pages_and_packed_files_that_are_wanted_are_taken(server, tmp_path, patience, name):
+    packed = gzip.compress(BODY)
+    body, headers = {
+        "file.gz": (packed, {"Content_Encoding": "x-gzip"}),
+        "page.html": (PAGE, {"Content_Type": "text/html"}),
+    }[name]
+    fetch(RemoteFile(name, (server.url("/f", headed(body, **headers)),)), tmp_path, patience[0])
+    assert (tmp_path / name).read_bytes() == body
+
+
+def test_a_list_of_checksums_that_comes_packed_is_unpacked(server, patience):
+    body = gzip.compress(b"abc  file\n")
+    url = server.url("/f", headed(body, Content_Encoding="gzip"))
+    assert fetch_text(url, patience[0]) == "abc  file\n"
+    url = server.url("/g", *[headed(body[:-9], Content_Encoding="gzip")] * 3)
+    with pytest.raises(BertkitError, match="after 3 attempts"):
+        fetch_text(url, patience[0])
 
 
 def test_too_large_content_length_ends_with_416_and_the_right_file(server, tmp_path, patience):

@@ -45,6 +45,7 @@ def test_the_table_alone_imports_no_torch():
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 
+@pytest.mark.slow
 def test_a_format_from_outside_is_converted_both_ways(tmp_path, small):
     """Registered by one call: no file of the package knows it."""
     model = BertForPreTraining(small)

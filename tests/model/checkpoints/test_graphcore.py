@@ -79,6 +79,7 @@ def test_other_states_are_refused(step_folder, state, text):
     assert loading.read(place).weights
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.data())
 def test_damaged_states_give_one_error(tmp_path_factory, data):

@@ -24,6 +24,7 @@ def plan(text):
     return plan_pairs(reader.corpus([text]), config, reader.vocab)
 
 
+@pytest.mark.slow
 def test_small_buffers_write_the_same_file(tmp_path, monkeypatch, plan):
     whole = write_plan(tmp_path / "whole", plan)
     monkeypatch.setattr(example_writer, "_BLOCK", 1)

@@ -94,12 +94,15 @@ def calm(settings, records):
     "changes",
     [
         {},
-        {
-            "mlm_normalisation": "micro_batch",
-            "nsp": False,
-            "optimizer": "nvlamb",
-            "shard_optimizer": True,
-        },
+        pytest.param(
+            {
+                "mlm_normalisation": "micro_batch",
+                "nsp": False,
+                "optimizer": "nvlamb",
+                "shard_optimizer": True,
+            },
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_two_processes_train_what_one_trains(calm, tmp_path, changes):

@@ -69,6 +69,7 @@ def whole(settings, tmp_path):
     return run(settings(output=str(tmp_path / "whole")))
 
 
+@pytest.mark.slow
 def test_a_run_learns(settings, records):
     result = run(
         settings(
@@ -369,6 +370,7 @@ def test_a_run_ended_from_outside_goes_on_bit_for_bit(settings, tmp_path, number
     assert not list(Path(config.output).glob(".*"))
 
 
+@pytest.mark.slow
 def test_interrupting_leaves_the_last_checkpoint_whole(settings, tmp_path):
     config = settings(output=str(tmp_path / "cut"), max_steps=100_000, save_every=10)
     done = subprocess.run(

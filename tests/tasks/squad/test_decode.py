@@ -23,6 +23,7 @@ def pseudo_scores(unique_id: int, kind: str) -> np.ndarray:
     return np.array(values)
 
 
+@pytest.mark.slow
 def test_answers_and_nbest_equal_the_reference(shared, uncased):
     questions = read_questions(shared / "data/squad/dev-v1.1.json", limit=1500)
     windows = WindowMaker(uncased).windows(questions, training=False)

@@ -21,6 +21,7 @@ from bertkit.errors import ConfigError
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
+from bertkit.tasks.finetuning.open import open_encoder
 from bertkit.tasks.squad.answer_files import answer_windows
 from bertkit.tasks.squad.batches import WindowBatcher
 from bertkit.tasks.squad.config import SquadConfig
@@ -28,7 +29,7 @@ from bertkit.tasks.squad.decode import Predictions
 from bertkit.tasks.squad.features import WindowMaker
 from bertkit.tasks.squad.finetune import finetune
 from bertkit.tasks.squad.objective import SpanObjective
-from bertkit.tasks.squad.prepare import open_start, prepare
+from bertkit.tasks.squad.prepare import prepare
 from bertkit.tasks.squad.questions import read_questions
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from tasks.squad.world import PEOPLE, RIVERS, squad
@@ -133,7 +134,7 @@ def test_sizes_are_agreed_on_and_a_process_without_a_batch_waits(
         init_checkpoint=str(tmp_path / "encoder"), max_seq_length=48, max_query_length=12,
         doc_stride=8, predict_batch_size="auto",
     )  # fmt: skip
-    shape, vocab, _ = open_start(config, tmp_path / "encoder")
+    shape, vocab, _ = open_encoder(config, tmp_path / "encoder")
     tokenizer = WordPieceTokenizer(vocab)
     questions = read_questions(write("q.json", squad(RIVERS, PEOPLE)))
     windows = WindowMaker(tokenizer, 48, 8, 12).windows(questions, training=False)
@@ -164,6 +165,7 @@ def test_sizes_are_agreed_on_and_a_process_without_a_batch_waits(
     assert [batch.sequences for batch in asked] == [1, 8]
 
 
+@pytest.mark.slow
 def test_another_number_of_processes_goes_on_with_a_note(bertkit, words, tmp_path):
     run = [*words, "--no-do-predict", "--no-do-eval", "--output", tmp_path / "run"]
     whole = bertkit(*words, "--no-do-predict", "--no-do-eval", "--output", tmp_path / "whole")

@@ -51,6 +51,7 @@ def golden(shared):
     return (shared / "goldens/squad/train44_exact_384_128_64.features.sha1").read_text().split()
 
 
+@pytest.mark.slow
 def test_all_known_articles_equal_the_reference(shared, uncased, exact_articles, write):
     questions = read_questions(write("all.json", exact_articles), training=True)
     windows = WindowMaker(uncased).windows(questions, training=True)

@@ -41,6 +41,7 @@ def test_learns_a_handful_of_questions_by_heart(settings, layout):
     assert theirs.config.max_position_embeddings == 64
 
 
+@pytest.mark.slow
 def test_parts_one_after_the_other_give_the_same(settings, tmp_path):
     whole = finetune(SquadConfig(**settings), CpuAdapter())
     settings["output"] = str(tmp_path / "parts")

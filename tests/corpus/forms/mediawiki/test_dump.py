@@ -192,7 +192,7 @@ def test_spans_hold_every_page_once(tmp_path, size):
         assert [item.text for span in spans for item in read(path, span=span)] == whole
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_workers_share_one_dump(tmp_path, workers):
     path, plain = streams(tmp_path)
     lines = ExtractConfig(splitter="lines")

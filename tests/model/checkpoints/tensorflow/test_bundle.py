@@ -93,6 +93,7 @@ def test_an_entry_that_lies_about_its_size_takes_no_memory(tmp_path):
         Bundle(tmp_path / "m").read("huge")
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=400))
 def test_whatever_passes_the_checksums_is_refused_or_understood(tmp_path_factory, block):

@@ -61,6 +61,7 @@ def test_what_is_wrong_with_a_record(features, state):
     assert read(records)[0] == (1, state)
 
 
+@pytest.mark.slow
 def test_damage_to_frames():
     data = np.frombuffer(b"".join(map(frame, payloads())), np.uint8).copy()
     starts, lengths, _, _ = scan(data)

@@ -1,0 +1,73 @@
+"""`bertkit finetune`: fine-tunes an encoder on examples of several kinds, scores and predicts."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from bertkit import config, log
+from bertkit.commands import options
+from bertkit.external_configs.detect import translate_file
+from bertkit.tasks.finetuning import choice
+from bertkit.tasks.finetuning.config import settings_of_run
+from bertkit.tasks.registry import presets_of
+
+
+@click.command()
+@click.option(
+    "--preset", type=click.Choice(presets_of("finetune")), help="Start from a shipped recipe."
+)
+@options.config_options(choice.all_settings())
+@options.write_options
+def command(
+    preset: str | None, overwrite: bool, dry_run: bool, as_json: bool, **given: Any
+) -> None:
+    """Fine-tune an encoder on your own examples; score it, predict with it.
+
+    The files given decide what is done. Run the same command again to resume. With
+    --eval-every the model of the best evaluation is kept in best/ and gives the final scores
+    and predictions. Without training, columns, lengths and labels are those of the run that
+    trained the model. Under torchrun, mpirun or poprun the processes share the work.
+
+    \b
+    Example:
+      bertkit finetune --task classify --init-checkpoint runs/base --output runs/reviews \\
+        --train-file train.csv --eval-file dev.csv --text-column review --label-column stars
+      bertkit finetune --predict-file new.csv --output runs/reviews
+    """
+    options.fetch_checkpoint(given)
+    translate = functools.partial(translate_file, command="finetune")
+    file = given.get("config_file")
+    external = translate(file) if file else None
+    found = external.layers() if external else []
+    values: dict[str, Any] = {} if external or not file else config.load_yaml(file)
+    for layer in found:
+        values |= layer.values
+    kind = choice.chosen_config(given, preset, values)
+    given = choice.own_options(given, kind)
+    trains = given.get("do_train") or given.get("train_file") or values.get("train_file")
+    place = given.get("init_checkpoint") or given.get("output")
+    below = [] if trains or preset else settings_of_run(place, kind.of_the_run)
+    resolved = options.resolved(kind, given, preset, translate, below)
+    resolved = options.with_local_checkpoint(resolved)
+    from bertkit.backends import registry
+    from bertkit.tasks.finetuning.run import finetune, prepare, rehearse
+
+    if dry_run:
+        with registry.for_planning(resolved.config.backend) as adapter:
+            task = prepare(resolved.config, adapter)
+            plan = rehearse(task, adapter, overwrite)
+        settings = log.table(("setting", "value", "from"), resolved.rows(task.config))
+        if resolved.external:
+            became = log.table(("their key", "value", "became"), resolved.external)
+            settings = f"{became}\n\n{settings}"
+        lines = "\n".join(f"{name:<20} {value}" for name, value in plan.items())
+        options.finish(plan, as_json, f"{settings}\n\n{lines}")
+        return
+    with registry.get(resolved.config.backend) as adapter:
+        result = finetune(resolved.config, adapter, overwrite)
+    following = "" if result.predictions else f"bertkit predict --init-checkpoint {result.output}"
+    options.finish(asdict(result), as_json, result.text(), following)

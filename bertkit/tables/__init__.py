@@ -1,0 +1,1 @@
+"""Tables of examples in memory: CSV, TSV, JSON lines and Parquet, by named columns."""

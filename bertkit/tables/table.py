@@ -1,0 +1,228 @@
+"""Reads whole tables of examples: CSV and TSV, JSON lines and arrays, Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bertkit.codecs.packed_stream import decompression_errors, unpacked
+from bertkit.errors import DataError
+from bertkit.files import open_binary
+from bertkit.optional import require
+
+Header = bool | Callable[[Sequence[str]], bool]
+QUOTINGS = ("auto", "csv", "none")
+_PACKED = (".gz", ".bz2", ".xz", ".zst")
+_DELIMITERS = ",;|"
+_SHOWN = 12
+_LARGEST = 1 << 27  # characters of a field
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table.
+
+    Attributes:
+        line: where it begins, from 1; of Parquet its number, from 1.
+        values: one per column; None where there is none.
+    """
+
+    line: int
+    values: Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in memory.
+
+    Attributes:
+        path: of its file.
+        names: of the columns; empty where it has no header.
+        width: number of columns.
+        rows: in their order.
+    """
+
+    path: str
+    names: Sequence[str]
+    width: int
+    rows: Sequence[Row]
+
+    def place(self, row: Row) -> str:
+        """Where a row is, for messages."""
+        return f"{self.path}:{row.line}"
+
+    def column(self, name: str, flag: str) -> int:
+        """The number of a column, from 0, by its name or by its number from 1.
+
+        Args:
+            name: as given.
+            flag: that names it, for messages.
+
+        Raises:
+            DataError: there is no such column.
+        """
+        if name in self.names:
+            return list(self.names).index(name)
+        if name.isdecimal() and 1 <= int(name) <= self.width:
+            return int(name) - 1
+        raise DataError(f"{self.path} has no column {name!r}; it has {self.shown()}", f"see {flag}")
+
+    def shown(self) -> str:
+        """Its columns, for messages."""
+        if not self.names:
+            return f"no header and {self.width} columns, which are named by number"
+        more = f" and {len(self.names) - _SHOWN} more" if len(self.names) > _SHOWN else ""
+        return ", ".join(self.names[:_SHOWN]) + more
+
+
+def read_table(
+    path: str, *, header: Header = True, quoting: str = "auto", ragged: list[str] | None = None
+) -> Table:
+    """Read a file of any of these forms, packed or not.
+
+    Args:
+        path: local or remote.
+        header: the first row of CSV or TSV has the names of the columns; or a function of it
+            that tells so.
+        quoting: of CSV and TSV: `csv` takes quotation marks around fields away, `none` takes
+            every character as it is; `auto`: `none` where tabs stand between the fields.
+        ragged: takes the places of rows with another number of fields, which are left out.
+
+    Raises:
+        DataError: cannot be read, not UTF-8, empty, or a row of another width; names the line.
+        MissingDependencyError: Parquet without pyarrow.
+    """
+    kind = Path(path).suffixes[-2:] if path.endswith(_PACKED) else Path(path).suffixes[-1:]
+    if kind[:1] in ([".parquet"], [".pq"]):
+        return _parquet(path)
+    text = _text(path)
+    first = text.lstrip()[:1]
+    if kind[:1] in ([".jsonl"], [".ndjson"], [".json"]) or first == "{":
+        return _json(path, text)
+    return _delimited(path, text, header=header, quoting=quoting, ragged=ragged)
+
+
+def _text(path: str) -> str:
+    with decompression_errors(path), open_binary(path) as raw, unpacked(raw, path) as stream:
+        blob = stream.read()
+    coding = "utf-16" if blob[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return blob.decode(coding)
+    except UnicodeDecodeError as error:
+        line = blob.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{path}:{line}: not UTF-8 at byte {error.start}") from error
+
+
+def _delimited(
+    path: str, text: str, *, header: Header, quoting: str, ragged: list[str] | None
+) -> Table:
+    delimiter = _delimiter(path, text.partition("\n")[0])
+    plain = quoting == "none" or (quoting == "auto" and delimiter == "\t")
+    rows: list[Row] = []
+    names: list[str] = []
+    width = 0
+    for line, fields in _cut(path, text, delimiter, plain):
+        if not width:
+            width = len(fields)
+            if header(fields) if callable(header) else header:
+                names = [field.strip() for field in fields]
+                _require_names(path, names)
+                continue
+        if len(fields) != width:
+            if ragged is None:
+                raise DataError(
+                    f"{path}:{line}: {len(fields)} fields, not {width} as the first row",
+                    "see --quoting" if '"' in "".join(fields) else "",
+                )
+            ragged.append(f"{path}:{line}")
+            continue
+        rows.append(Row(line, fields))
+    if not rows:
+        raise DataError(f"{path}: holds no rows")
+    return Table(path, names, width, rows)
+
+
+def _delimiter(path: str, head: str) -> str:
+    """What stands between fields: by the ending of the name, else what the first line has."""
+    ending = Path(path).name.rpartition(".")[2]
+    if ending in ("tsv", "tab") or "\t" in head:
+        return "\t"
+    found = max(_DELIMITERS, key=lambda mark: (head.count(mark), mark == ","))
+    return found if found in head or ending == "csv" else "\t"
+
+
+def _cut(path: str, text: str, delimiter: str, plain: bool) -> Iterator[tuple[int, list[str]]]:
+    """(line, fields) of every row that is not blank."""
+    if plain:
+        for number, row in enumerate(text.split("\n"), 1):
+            row = row.removesuffix("\r")
+            if row:
+                yield number, row.split(delimiter)
+        return
+    csv.field_size_limit(max(csv.field_size_limit(), _LARGEST))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    begun = 1
+    try:
+        for fields in reader:
+            if fields:
+                yield begun, fields
+            begun = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"{path}:{begun}: not a row: {error}", "see --quoting") from error
+
+
+def _require_names(path: str, names: Sequence[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1 and name})
+    if twice:
+        raise DataError(f"{path}: two columns are named {twice[0]!r}")
+
+
+def _json(path: str, text: str) -> Table:
+    """Objects, one to a line, or in an array."""
+    if text.lstrip()[:1] == "[":
+        try:
+            records = list(enumerate(json.loads(text), 1))
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path}: not JSON: {error}") from error
+    else:
+        records = list(_json_lines(path, text))
+    names: dict[str, int] = {}
+    for line, record in records:
+        if not isinstance(record, dict):
+            raise DataError(f"{path}:{line}: not an object", "one object per line is expected")
+        for name in record:
+            names.setdefault(str(name), len(names))
+    if not records:
+        raise DataError(f"{path}: holds no rows")
+    rows = [Row(line, [record.get(name) for name in names]) for line, record in records]
+    return Table(path, list(names), len(names), rows)
+
+
+def _json_lines(path: str, text: str) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise DataError(f"{path}:{number}: not JSON: {error}") from error
+
+
+def _parquet(path: str) -> Table:
+    parquet = require("pyarrow.parquet", "reading Parquet", extra="parquet")
+    try:
+        with open_binary(path) as stream:
+            table = parquet.read_table(stream)
+    except DataError:
+        raise
+    except Exception as error:  # pyarrow's own kinds
+        raise DataError(f"{path}: not a complete Parquet file: {error}") from error
+    columns = [column.to_pylist() for column in table.columns]
+    rows = [Row(number, values) for number, values in enumerate(zip(*columns, strict=True), 1)]
+    if not rows:
+        raise DataError(f"{path}: holds no rows")
+    return Table(path, list(table.column_names), len(columns), rows)

@@ -1,0 +1,109 @@
+"""The task `classify`: one label, or several, for a text or a pair of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bertkit.errors import ConfigError
+from bertkit.model.classification import MULTI, REGRESSION, SINGLE
+from bertkit.tasks.classify.config import ClassifyConfig
+from bertkit.tasks.classify.examples import Example
+from bertkit.tasks.classify.glue import GLUE
+from bertkit.tasks.classify.labels import class_weights, given_labels, numbers, settled_labels
+from bertkit.tasks.classify.metrics import label_scores, several_label_scores
+from bertkit.tasks.classify.text_task import TextTask
+from bertkit.tasks.finetuning.samples import Sample
+
+
+class ClassifyTask(TextTask[ClassifyConfig]):
+    """Labels of texts.
+
+    Attributes:
+        labels: names in the order of the model's outputs.
+    """
+
+    name = "classify"
+
+    def settle(self) -> None:
+        """The labels: given, GLUE's, of the training file, or of the checkpoint."""
+        self.labels = given_labels(self.config)
+        if not self.labels:
+            self.labels = self._known_labels()
+        config = self.config
+        self._ids = {name: number for number, name in enumerate(self.labels)}
+        self.width = len(self.labels)
+        self.problem_type = MULTI if config.multi_label else SINGLE
+        self.metric = "f1_micro" if config.multi_label else "accuracy"
+        self._weights = class_weights(config, self.labels, self._training_targets())
+
+    def _known_labels(self) -> list[str]:
+        config = self.config
+        if not config.trains:
+            return self._labels_of_start()
+        if config.glue:
+            return list(GLUE[config.glue].labels)
+        return settled_labels(self.train_examples, config)
+
+    def _training_targets(self) -> list[Any]:
+        """All of them, so that what is wrong with one is told before any work."""
+        return [self.target(example) for example in self.train_examples]
+
+    def _labels_of_start(self) -> list[str]:
+        facts = self.facts_of_start()
+        names = facts.get("id2label")
+        if not isinstance(names, dict) or facts.get("problem_type") == REGRESSION:
+            raise ConfigError(
+                f"{self.start} has no labels: it was not fine-tuned for --task classify",
+                "fine-tune it first: bertkit finetune --task classify --train-file FILE",
+            )
+        if facts.get("problem_type") == MULTI:
+            self.config = replace(self.config, multi_label=True)
+        return [str(names[key]) for key in sorted(names, key=int)]
+
+    def target(self, example: Example) -> int | np.ndarray:
+        """The number of the label; several as float32 [C] of 0 and 1."""
+        return numbers(example, self._ids, self.config)
+
+    def class_weights(self) -> list[float]:
+        """As the settings have it."""
+        return self._weights
+
+    def head_facts(self) -> dict[str, Any]:
+        """The names of the labels."""
+        names = {str(number): name for number, name in enumerate(self.labels)}
+        return {"id2label": names, "label2id": self._ids}
+
+    def plan(self) -> dict[str, Any]:
+        """The labels."""
+        return {"labels": ", ".join(self.labels)}
+
+    def score(
+        self, examples: Sequence[Example], samples: Sequence[Sample], outputs: Sequence[np.ndarray]
+    ) -> dict[str, float]:
+        """Accuracy, F1 and Matthews' correlation; of several labels accuracy and F1."""
+        logits = np.concatenate(outputs)
+        truth = np.array([sample.target for sample in samples])
+        if self.config.multi_label:
+            return several_label_scores(truth > 0, logits > 0)
+        return label_scores(truth, logits.argmax(-1), self.width)
+
+    def answer(self, outputs: np.ndarray) -> dict[str, Any]:
+        """`label` (`labels` where there are several), and the probability of each label."""
+        logits = outputs.astype(float)
+        if self.config.multi_label:
+            shares = 1.0 / (1.0 + np.exp(-logits))
+            chosen = [name for name, value in zip(self.labels, logits, strict=True) if value > 0]
+            found: dict[str, Any] = {"labels": chosen}
+        else:
+            powers = np.exp(logits - logits.max())
+            shares = powers / powers.sum()
+            found = {"label": self.labels[int(logits.argmax())]}
+        return {**found, "probabilities": dict(zip(self.labels, shares.tolist(), strict=True))}
+
+    def submitted(self, answer: Mapping[str, Any]) -> str:
+        """The name of the label."""
+        return str(answer["label"])

@@ -1,0 +1,155 @@
+"""Settles the labels of a classification and their order, and refuses those not known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bertkit.errors import ConfigError, DataError
+from bertkit.files import names_in_list
+from bertkit.tasks.classify.config import BALANCED, ClassifyConfig
+from bertkit.tasks.classify.examples import Example
+
+_SHOWN = 8
+
+
+def label_names(example: Example, config: ClassifyConfig) -> list[str]:
+    """The labels of an example: one, or any number with `--multi-label`.
+
+    Raises:
+        DataError: a number with a fraction, an object; or several where one is wanted.
+    """
+    value = example.label
+    if config.multi_label and isinstance(value, str):
+        value = [part.strip() for part in value.split(config.label_separator) if part.strip()]
+    if isinstance(value, (list, tuple)):
+        if not config.multi_label:
+            raise DataError(f"{example.place}: several labels", "give --multi-label")
+        return [_name(part, example, config) for part in value]
+    return [_name(value, example, config)]
+
+
+def _name(value: Any, example: Example, config: ClassifyConfig) -> str:
+    """A label as a name."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (dict, list)) or value is None:
+        raise DataError(f"{example.place}: the label is no name")
+    name = str(value).strip()
+    if name not in config.labels and _has_fraction(name):
+        raise DataError(
+            f"{example.place}: the label {name} is a number with a fraction",
+            "learn scores with --task regress, or name the labels: --labels",
+        )
+    return name
+
+
+def _has_fraction(name: str) -> bool:
+    if name.lstrip("+-").isdecimal():
+        return False
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return any(mark in name for mark in ".eE")
+
+
+def settled_labels(examples: Sequence[Example], config: ClassifyConfig) -> list[str]:
+    """The labels in their order: those given, or those of the training file, sorted.
+
+    Raises:
+        DataError: only one class to learn.
+        ConfigError: a list with a label twice.
+    """
+    given = given_labels(config)
+    counts = Counter(name for example in examples for name in label_names(example, config))
+    if given:
+        return given
+    if len(counts) < (1 if config.multi_label else 2):
+        only = ", ".join(counts) or "none"
+        raise DataError(
+            f"{config.train_file}: all {len(examples):,} examples have the label {only}",
+            "there is nothing to tell apart: give examples of two labels at least",
+        )
+    whole = all(name.lstrip("+-").isdecimal() for name in counts)
+    return sorted(counts, key=int) if whole else sorted(counts)
+
+
+def given_labels(config: ClassifyConfig) -> list[str]:
+    """The labels of `--labels`, from the command line or a file.
+
+    Raises:
+        ConfigError: one of them twice, or only one.
+    """
+    names: list[str] = []
+    for word in config.labels:
+        names += names_in_list(word[1:]) if word.startswith("@") else [word]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ConfigError(f"--labels has {twice[0]!r} twice")
+    if len(names) == 1 and not config.multi_label:
+        raise ConfigError(f"--labels has one label only: {names[0]!r}")
+    return names
+
+
+def numbers(example: Example, ids: Mapping[str, int], config: ClassifyConfig) -> int | np.ndarray:
+    """The label of an example as a number; several as float32 [C] of 0 and 1.
+
+    Raises:
+        DataError: a label that is not known; names the place.
+    """
+    names = label_names(example, config)
+    unknown = next((name for name in names if name not in ids), None)
+    if unknown is not None:
+        known = ", ".join(list(ids)[:_SHOWN]) + (", ..." if len(ids) > _SHOWN else "")
+        raise DataError(
+            f"{example.place}: the label {unknown!r} is not known",
+            f"labels of the training: {known}; see --labels",
+        )
+    if not config.multi_label:
+        return ids[names[0]]
+    found = np.zeros(len(ids), np.float32)
+    found[[ids[name] for name in names]] = 1.0
+    return found
+
+
+def class_weights(
+    config: ClassifyConfig, labels: Sequence[str], targets: Sequence[Any]
+) -> list[float]:
+    """The factor of each label in the loss; empty where none are asked for.
+
+    `balanced` is examples / (labels x examples of the label), as scikit-learn has it.
+
+    Args:
+        config: the settings.
+        labels: in their order.
+        targets: of the training examples, as `numbers` gives them.
+
+    Raises:
+        ConfigError: of another form, or an unknown label.
+    """
+    if not config.class_weights:
+        return []
+    if config.class_weights == [BALANCED]:
+        if config.multi_label:
+            counts = np.sum(targets, axis=0)
+        else:
+            counts = np.bincount(np.asarray(targets, np.int64), minlength=len(labels))
+        return [len(targets) / (len(labels) * max(1.0, float(count))) for count in counts]
+    weights = dict.fromkeys(labels, 1.0)
+    for word in config.class_weights:
+        name, equals, number = word.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = -1.0
+        if not equals or name not in weights or not 0 <= value < float("inf"):
+            raise ConfigError(
+                f"--class-weights {word}: expected {BALANCED}, or LABEL=NUMBER of the labels"
+                f" {', '.join(labels[:_SHOWN])}"
+            )
+        weights[name] = value
+    return list(weights.values())

@@ -1,0 +1,1 @@
+"""What the tasks of `bertkit finetune` share: settings, files opened, the run, the best model."""

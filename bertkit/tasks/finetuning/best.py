@@ -1,0 +1,100 @@
+"""Keeps the model of a run's best evaluation in `best/`, beside the checkpoints.
+
+best/model.safetensors, config.json, vocab.txt, tokenizer_config.json
+best/best.json   which step it is of, by which score, and all scores of that evaluation
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from bertkit import log
+from bertkit.errors import DataError
+from bertkit.files import atomic_folder, read_json, write_text
+from bertkit.model.checkpoints.hf import save_pretrained
+from bertkit.strict_json import json_text
+from bertkit.tokenization import tokenizer_files
+from bertkit.tokenization.tokenizer_facts import TokenizerFacts
+
+FOLDER = "best"
+FACTS = "best.json"
+
+
+def best_of(run: str | Path) -> Path | None:
+    """The folder of a run's best model; None where none was kept."""
+    place = Path(run) / FOLDER
+    return place if (place / FACTS).is_file() else None
+
+
+def read_best(run: str | Path) -> dict[str, Any] | None:
+    """`step`, `metric`, `value` and `scores` of the best evaluation; None where none was kept.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    place = best_of(run)
+    if place is None:
+        return None
+    found = read_json(place / FACTS)
+    if not isinstance(found, dict) or not {"step", "metric", "value"} <= found.keys():
+        raise DataError(f"{place / FACTS}: not the facts of a best model", f"remove {place}")
+    return found
+
+
+class BestModel:
+    """Writes `best/` whenever an evaluation is better than all before it.
+
+    Args:
+        run: folder of the run.
+        metric: name of the score that decides; the higher, the better.
+        goes_on: the run was begun before this call: what it kept counts.
+    """
+
+    def __init__(self, run: str | Path, metric: str, goes_on: bool) -> None:
+        self._run, self._metric = Path(run), metric
+        if not goes_on and (self._run / FOLDER).is_dir():
+            shutil.rmtree(self._run / FOLDER)
+        before = read_best(run)
+        known = before is not None and before["metric"] == metric
+        self._value = float(before["value"]) if before and known else -math.inf
+
+    def is_better(self, scores: Mapping[str, float]) -> bool:
+        """Whether these scores are the best so far; ones that are not numbers never are."""
+        return scores[self._metric] > self._value
+
+    def keep(
+        self,
+        model: nn.Module,
+        weights: Mapping[str, Tensor],
+        *,
+        step: int,
+        scores: Mapping[str, float],
+        vocab: bytes,
+        tokenizer: TokenizerFacts,
+    ) -> None:
+        """Write the model, in place of the one before.
+
+        Args:
+            model: bertkit's, on no device; it takes over the weights.
+            weights: as they are now.
+            step: updates done.
+            scores: of the evaluation.
+            vocab: content of the vocabulary file.
+            tokenizer: what is known about the tokens.
+        """
+        self._value = scores[self._metric]
+        model.load_state_dict(dict(weights), assign=True)
+        facts = {"step": step, "metric": self._metric, "value": self._value, "scores": dict(scores)}
+        with atomic_folder(self._run / FOLDER) as folder:
+            save_pretrained(model, folder)
+            (folder / "vocab.txt").write_bytes(vocab)
+            if tokenizer.normalisation:
+                tokenizer_files.write_config(folder, tokenizer)
+            write_text(folder / FACTS, json_text(facts, indent=1) + "\n")
+        log.logger.info("best so far: %s %.4f at step %d", self._metric, self._value, step)

@@ -1,0 +1,1 @@
+"""Tags words: named entities, chunks, parts of speech (token classification)."""

@@ -1,0 +1,98 @@
+"""Reads files of words and tags, in columns or as JSON lines, and the tags that others predict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain, islice
+from pathlib import Path
+
+from bertkit import log
+from bertkit.errors import DataError
+from bertkit.tasks.tag.conll import ConllFile, read_conll
+from bertkit.tasks.tag.json_words import PREDICTED, JsonFile, is_json, read_json_words
+from bertkit.tasks.tag.sentence import BY_DEFAULT, Columns, Sentence
+from bertkit.text_encoding import decode_utf8
+from bertkit.text_files import open_text
+
+_ENDINGS = (".json", ".jsonl", ".ndjson")
+
+
+def read_sentences(
+    path: str | Path, columns: Columns = BY_DEFAULT, tagged: bool = True
+) -> ConllFile | JsonFile:
+    """Take a file of words apart: JSON lines where its name or first line says so, else CoNLL.
+
+    Args:
+        path: of the file, also compressed.
+        columns: where words and tags are.
+        tagged: tags are needed.
+
+    Raises:
+        DataError: not UTF-8, or not of these forms; names file and line.
+        ConfigError: a column that is not there.
+    """
+    text = _text_of(path)
+    named = any(suffix in _ENDINGS for suffix in Path(path).suffixes)
+    read = read_json_words if named or is_json(text) else read_conll
+    return read(str(path), text, columns, tagged)
+
+
+def read_predicted(path: str | Path, gold: Sequence[Sentence]) -> list[list[str]]:
+    """The tags that a system has predicted for sentences.
+
+    Args:
+        path: CoNLL with the tags in the last column, words before them or not; JSON lines with
+            `predicted_tags`, or tags by another name; or all tags of a sentence on one line.
+        gold: the sentences. Where the predictions end sentences elsewhere, these here count.
+
+    Returns:
+        Tags for each sentence.
+
+    Raises:
+        DataError: another form, or other words; names the first line that differs.
+    """
+    text = _text_of(path)
+    whole = [line.split() for line in text.split("\n") if line.strip()]
+    if [len(tags) for tags in whole] == [len(sentence.words) for sentence in gold]:
+        return whole
+    if is_json(text):
+        columns = Columns(tags=PREDICTED if f'"{PREDICTED}"' in text else None)
+        theirs = read_json_words(str(path), text, columns, True).sentences
+    else:
+        file = read_conll(str(path), text, BY_DEFAULT, False)
+        file = read_conll(str(path), text, BY_DEFAULT, True) if file.width > 1 else file
+        theirs = file.sentences
+    _check_words(theirs, gold)
+    tags = chain.from_iterable(sentence.tags or sentence.words for sentence in theirs)
+    return [list(islice(tags, len(sentence.words))) for sentence in gold]
+
+
+def _check_words(theirs: Sequence[Sentence], gold: Sequence[Sentence]) -> None:
+    """Refuse tags of another text; say where words or the ends of sentences are others."""
+    found, wanted = ([(s, n) for s in side for n in range(len(s.words))] for side in (theirs, gold))
+    named = theirs[0].tags is not None
+    pairs = zip(found, wanted, strict=False)
+    other = [(a, b) for a, b in pairs if named and a[0].words[a[1]] != b[0].words[b[1]]]
+    first = ""
+    if other:
+        (mine, number), (its, place) = other[0]
+        first = (
+            f"{mine.place(number)}: {mine.words[number]!r} where {its.place(place)} has"
+            f" {its.words[place]!r}"
+        )
+    if len(found) != len(wanted) or len(other) * 2 > len(found):
+        counts = f"{theirs[0].file}: {len(found):,} words where {gold[0].file} has {len(wanted):,}"
+        raise DataError(first or counts, "predictions need the words of the file, in its order")
+    if other:
+        log.logger.warning(
+            "%s: %d words are others, the first at %s", found[0][0].file, len(other), first
+        )
+    if [len(s.words) for s in theirs if s.words] != [len(s.words) for s in gold if s.words]:
+        log.logger.warning(
+            "%s ends sentences elsewhere; those of %s count", theirs[0].file, gold[0].file
+        )
+
+
+def _text_of(path: str | Path) -> str:
+    with open_text(path) as stream:
+        return decode_utf8(stream.read(), path)
