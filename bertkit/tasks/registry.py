@@ -87,7 +87,7 @@ class FinetuningRow:
     help: str
     config: str
     task: str
-    model: str
+    model: str = ""
     presets: tuple[str, ...] = ()
 
     def config_class(self) -> Any:
@@ -121,6 +121,7 @@ FINETUNING = (
         help="the sentences of a document that make its summary",
         config="bertkit.tasks.summarise.config:SummariseConfig",
         task="bertkit.tasks.summarise.summarise:SummariseTask",
+        model="BertForSentenceExtraction",
     ),
 )
 

@@ -52,7 +52,6 @@ FREE_OF = {
         "predict_batch_size", "n_best_size", "max_answer_length", "null_score_diff_threshold",
     },
     FinetuneConfig: OF_FINETUNING,
-    ClassifyConfig: OF_FINETUNING | {"header"},
     SummariseConfig: OF_FINETUNING | {"block_trigrams"},
     ClassifyConfig: OF_FINETUNING | {"header", "data_dir"},
     RegressConfig: OF_FINETUNING | {"header", "data_dir"},
