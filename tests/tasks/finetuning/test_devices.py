@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
+import numpy as np
 import pytest
+from backends.cs.runs import package as cs_package
+from backends.hpu import gaudi
+from backends.ipu.copies import engine as ipu_engine
 from safetensors.torch import load_file
 
-FAKES = Path(__file__).parents[2] / "backends/fakes"
+from bertkit.backends.cs.features import features
+from bertkit.backends.hpu import adapter as hpu_adapter
+from bertkit.data.sample_feed import side_by_side
+from bertkit.errors import ConfigError
+
 SMALL = (
-    "--layout", "padded", "--gbs", 4, "--micro-batch-size", 2, "--max-steps", 3, "--lr", "0.1",
+    "--layout", "padded", "--gbs", 12, "--micro-batch-size", 2, "--max-steps", 3, "--lr", "0.1",
     "--optimizer", "sgd", "--predict-batch-size", 3, "--log-every", 1, "--max-grad-norm", 0,
 )  # fmt: skip
 
@@ -34,18 +40,39 @@ def require_same(one, other):
         assert mine["probabilities"] == pytest.approx(theirs["probabilities"], abs=1e-5)
 
 
-@pytest.fixture
-def fakes(monkeypatch):
-    """The stand-ins of the vendors' packages can be imported."""
-    monkeypatch.syspath_prepend(str(FAKES))
-    yield
-    for name in [name for name in sys.modules if name.partition(".")[0] in {"poptorch", "popdist"}]:
-        sys.modules.pop(name)
+def test_ipus_learn_and_predict_as_the_cpu_does(bertkit, words, place):
+    theirs = end_of(bertkit, words, place, "cpu")
+    words[words.index("cpu")] = "ipu"
+    with ipu_engine():
+        ours = end_of(bertkit, words, place, "ipu", "--set", "ipu.layers_per_ipu=[1, 1]",
+                      "--precision", "fp32")  # fmt: skip
+    require_same(ours, theirs)
 
 
-def test_ipu(bertkit, words, place, fakes):
-    words = [word if word != "cpu" else "ipu" for word in words]
-    ours = end_of(bertkit, words, place, "ipu", "--set", "ipu.layers_per_ipu=[1, 1]",
-                  "--precision", "fp32", "--set", "ipu.replicas=1")  # fmt: skip
-    words[words.index("ipu")] = "cpu"
-    require_same(ours, end_of(bertkit, words, place, "cpu"))
+def test_cerebras_systems_learn_and_predict_as_the_cpu_does(bertkit, words, place, monkeypatch):
+    theirs = end_of(bertkit, words, place, "cpu")
+    words[words.index("cpu")] = "cs"
+    monkeypatch.chdir(place)
+    with cs_package():
+        ours = end_of(bertkit, words, place, "cs", "--set", "cs.device=cpu")
+        require_same(ours, theirs)
+        refused = bertkit(*words, *SMALL, "--eval-every", 1, "-o", place / "refused", "--dry-run")
+    assert refused.status == 3 and "--eval-every does not work on cs" in refused.err
+    assert not (place / "refused").exists()
+
+
+def test_gaudis_learn_and_predict_as_the_cpu_does(bertkit, words, place, monkeypatch):
+    theirs = end_of(bertkit, words, place, "cpu")
+    words[words.index("cpu")] = "hpu"
+    monkeypatch.setattr(hpu_adapter, "DEVICE_NODES", (__file__,))
+    with gaudi.machine():
+        ours = end_of(bertkit, words, place, "hpu", "--precision", "fp32", "--eval-every", 2,
+                      "--no-keep-best")  # fmt: skip
+    require_same(ours, theirs)
+
+
+def test_inputs_without_a_feature_are_refused_on_cerebras_systems():
+    batch = side_by_side([np.arange(4)], [np.zeros(4, np.int64)], 8)
+    batch.arrays["word_labels"] = np.zeros(8, np.int64)
+    with pytest.raises(ConfigError, match="there is no feature for word_labels"):
+        features(batch, 8)
