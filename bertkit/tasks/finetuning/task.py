@@ -163,6 +163,11 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
         """How often a sample counts in the mean loss of a step: its labels."""
         return 1.0
 
+    @classmethod
+    def scores_of_predictions(cls, config: C) -> dict[str, float] | None:
+        """Scores of what some system has predicted, which needs no model; None: not asked for."""
+        return None
+
     def predict_lines(self, lines: Sequence[Line]) -> list[E]:
         """Examples of JSON lines, for `bertkit predict`.
 
