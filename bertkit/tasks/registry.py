@@ -87,7 +87,7 @@ class FinetuningRow:
     help: str
     config: str
     task: str
-    model: str
+    model: str = ""
     presets: tuple[str, ...] = ()
 
     def config_class(self) -> Any:
