@@ -12,6 +12,7 @@ from bertkit.tasks.classify.config import ClassifyConfig
 from bertkit.tasks.finetuning.config import FinetuneConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.squad.config import SquadConfig
+from bertkit.tasks.tag.config import TagConfig
 
 # Where things are, when the loop does something, and how the same numbers are computed.
 OF_ALL = {
@@ -52,6 +53,7 @@ FREE_OF = {
     },
     FinetuneConfig: OF_FINETUNING,
     ClassifyConfig: OF_FINETUNING | {"header"},
+    TagConfig: OF_FINETUNING | {"strict_entities", "predictions"},
 }  # fmt: skip
 ROUNDING_OF = {
     PretrainConfig: {
@@ -60,6 +62,7 @@ ROUNDING_OF = {
     SquadConfig: {"backend", "layout", "micro_batch_size"},
     FinetuneConfig: {"backend", "layout", "micro_batch_size"},
     ClassifyConfig: {"backend", "layout", "micro_batch_size"},
+    TagConfig: {"backend", "layout", "micro_batch_size"},
 }  # fmt: skip
 
 
