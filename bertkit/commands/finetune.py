@@ -13,11 +13,12 @@ from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
 from bertkit.tasks.finetuning import choice
 from bertkit.tasks.finetuning.config import settings_of_run
+from bertkit.tasks.registry import presets_of
 
 
 @click.command()
 @click.option(
-    "--preset", type=click.Choice(choice.finetuning_presets()), help="Start from a shipped recipe."
+    "--preset", type=click.Choice(presets_of("finetune")), help="Start from a shipped recipe."
 )
 @options.config_options(choice.all_settings())
 @options.write_options

@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
-from bertkit import config, log
+from bertkit import log
 from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.translation import FINETUNE_SQUAD
+from bertkit.tasks.registry import presets_of
 from bertkit.tasks.squad.config import SquadConfig, settings_of_run
 
-PRESETS = [name for name in config.preset_names() if name.startswith("squad")]
+PRESETS = presets_of("finetune-squad")
 
 
 @click.command()

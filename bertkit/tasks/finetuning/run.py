@@ -15,10 +15,11 @@ from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.errors import ConfigError
 from bertkit.files import write_text
+from bertkit.model.checkpoints.run_state import STATE
 from bertkit.report.trackers import make_trackers
 from bertkit.strict_json import json_text
-from bertkit.tasks.finetuning.best import read_best
-from bertkit.tasks.finetuning.config import FinetuneConfig
+from bertkit.tasks.finetuning.best import FOLDER, read_best
+from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.finetuning.open import open_run
 from bertkit.tasks.finetuning.samples import outputs_of
 from bertkit.tasks.finetuning.task import SCORES, FinetuneTask
@@ -27,6 +28,7 @@ from bertkit.train.agreement import held_by_main
 from bertkit.train.dry_run import DryRun
 from bertkit.train.metrics import left_out_text
 from bertkit.train.run import TrainingRun
+from bertkit.train.run_state import load_state
 from bertkit.train.step_settings import optimizer_spec, refuse
 
 
@@ -192,7 +194,7 @@ def _train(
     config = task.config
     best = read_best(config.output) if config.evaluates and config.keep_best else None
     if best is not None:
-        result.checkpoint, result.step = str(Path(config.output) / "best"), int(best["step"])
+        result.checkpoint, result.step = str(Path(config.output) / FOLDER), int(best["step"])
         return task.load_trained(Path(result.checkpoint))
     assert run.model is not None
     return run.model
@@ -203,7 +205,16 @@ def _load(task: FinetuneTask[Any, Any], result: FinetuneResult) -> nn.Module:
     model = task.load_trained(task.start)
     Path(task.config.output).mkdir(parents=True, exist_ok=True)
     result.checkpoint = str(task.start)
+    result.step = step_of(task.start)
     return model
+
+
+def step_of(place: Path) -> int:
+    """The updates behind a checkpoint, or behind a run's best model; 0 where it is not told."""
+    best = read_best(place.parent) if place.name == FOLDER else None
+    if best is not None:
+        return int(best["step"])
+    return load_state(place).step if (place / STATE).is_file() else 0
 
 
 def _use(
@@ -239,8 +250,16 @@ def _score(
         found = task.scores_of(examples, task.encode(examples), stepper, adapter)
         name = "" if number == 0 else f"{Path(path).name.partition('.')[0]}/"
         result.scores |= {name + score: value for score, value in found.items()}
-    if adapter.process_group.topology.is_main:
-        _write_scores(config, result, {"examples": counts[0] if len(counts) == 1 else counts})
+    if not adapter.process_group.topology.is_main:
+        return
+    # Of the run that trained the model, where this call did not.
+    trained = {"encoder": config.init_checkpoint, "seed": config.seed}
+    if not config.trains:
+        for layer in settings_of_run(str(task.start), ("init_checkpoint", "seed")):
+            values = layer.values
+            trained = {"encoder": values.get("init_checkpoint"), "seed": values.get("seed")}
+    examples = counts[0] if len(counts) == 1 else counts
+    _write_scores(config, result, {"examples": examples, **trained})
 
 
 def _write_scores(config: FinetuneConfig, result: FinetuneResult, more: dict[str, Any]) -> None:
@@ -251,9 +270,7 @@ def _write_scores(config: FinetuneConfig, result: FinetuneResult, more: dict[str
         "eval_file": config.eval_file[0] if len(config.eval_file) == 1 else config.eval_file,
         **more,
         "scores": result.scores,
-        "encoder": config.init_checkpoint,
         "checkpoint": result.checkpoint,
-        "seed": config.seed,
         "step": result.step,
     }
     write_text(Path(config.output) / SCORES, json_text(facts, indent=1) + "\n")

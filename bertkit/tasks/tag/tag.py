@@ -14,7 +14,7 @@ from bertkit.errors import ConfigError
 from bertkit.files import write_text
 from bertkit.model.token_classification import BertForTokenClassification
 from bertkit.tasks.finetuning.samples import Sample
-from bertkit.tasks.finetuning.task import FinetuneTask
+from bertkit.tasks.finetuning.task import FinetuneTask, Line
 from bertkit.tasks.tag.answers import answer, sentence_of
 from bertkit.tasks.tag.batches import TagObjective, Target, WindowBatcher
 from bertkit.tasks.tag.config import TagConfig
@@ -190,12 +190,9 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
             [one.tags or () for one in sentences], found, scheme, config.strict_entities
         )
 
-    def predict_lines(self, lines: Sequence[Mapping[str, Any]], source: str) -> list[Sentence]:
-        """Sentences of `text` or `words`."""
-        return [
-            sentence_of(entry, f"{source}:{number}", self._tokenizer)
-            for number, entry in enumerate(lines, 1)
-        ]
+    def predict_lines(self, lines: Sequence[Line]) -> list[Sentence]:
+        """Sentences of `text`, or of `words`."""
+        return [sentence_of(entry, place, self._tokenizer) for place, entry in lines]
 
     def answers(
         self, examples: Sequence[Sentence], samples: Sequence[Sample], outputs: Sequence[np.ndarray]

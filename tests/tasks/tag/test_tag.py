@@ -122,7 +122,7 @@ def test_pieces_after_the_first_are_inside_of_what_it_begins(settings):
 
 
 def answers(task, entries, model):
-    examples = task.predict_lines(entries, "input")
+    examples = task.predict_lines([(f"input:{n}", entry) for n, entry in enumerate(entries, 1)])
     samples = task.encode(examples)
     adapter = CpuAdapter()
     adapter.start(None)
@@ -164,15 +164,15 @@ def test_words_are_answered_one_by_one(trained, settings):
     task = prepare(TagConfig(**settings), CpuAdapter())
     entries = [{"words": ["New", "York", "", "Otto"]}, {"tokens": []}, {"text": ""}]
     first, *empty = answers(task, entries, task.load_trained(task.start))
-    assert first["tags"][:2] == ["B-LOC", "I-LOC"] and len(first["probabilities"]) == 4
+    assert first["tags"][:2] == ["B-LOC", "I-LOC"] and len(first["tag_probabilities"]) == 4
     assert first["entities"][0] | {"probability": 0} == {
         "type": "LOC", "text": "New York", "start": 0, "end": 2, "probability": 0,
     }  # fmt: skip
     assert [one["entities"] for one in empty] == [[], []]
     with pytest.raises(DataError, match="input:1: 'text' is not a text"):
-        task.predict_lines([{"text": 3}], "input")
+        task.predict_lines([("input:1", {"text": 3})])
     with pytest.raises(DataError, match="input:2: has no field 'words' or 'tokens'"):
-        task.predict_lines([{"text": ""}, {}], "input")
+        task.predict_lines([("input:1", {"text": ""}), ("input:2", {})])
 
 
 def test_no_word_of_a_long_sentence_is_lost(trained, run, tmp_path, caplog):
