@@ -125,8 +125,9 @@ class TextSource(Shards):
             )
         here = local_inputs(inputs, fetch)
         names = list_inputs(here, leave_out=[*leave_out, vocab])
-        warn_if_unsplit(names)
         words, config = opened(vocab, config)
+        if not config.word_length:  # sequences have long lines
+            warn_if_unsplit(names)
         self.max_seq_length = config.max_seq_length
         self.max_predictions_per_seq = config.predictions
         self.tokenizers: Sequence[TokenizerFacts] = [facts_of(config, words)]
@@ -233,7 +234,8 @@ class _Cache:
 def _make(task: _Task) -> None:
     vocab = load_vocab(task.vocab, task.config.duplicates)
     if not os.path.isdir(task.text):
-        tokenizer = StreamTokenizer(vocab, task.config.normalisation)
+        length = task.config.word_length
+        tokenizer = StreamTokenizer(vocab, task.config.normalisation, word_length=length)
         text = tokenizer.tokenize_files(task.shard.inputs)
         _save(task.text, {name: getattr(text, name) for name in _TEXT})
     text = TokenizedText(**{name: _map(task.text, name) for name in _TEXT})

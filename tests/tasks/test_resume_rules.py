@@ -12,8 +12,8 @@ from bertkit.tasks.classify.config import ClassifyConfig, RegressConfig
 from bertkit.tasks.finetuning.config import FinetuneConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.squad.config import SquadConfig
-from bertkit.tasks.tag.config import TagConfig
 from bertkit.tasks.summarise.config import SummariseConfig
+from bertkit.tasks.tag.config import TagConfig
 
 # Where things are, when the loop does something, and how the same numbers are computed.
 OF_ALL = {

@@ -18,6 +18,7 @@ from bertkit.files import write_text
 from bertkit.model.checkpoints.run_state import STATE
 from bertkit.report.trackers import make_trackers
 from bertkit.strict_json import json_text
+from bertkit.tasks.comparison.scored_facts import begun_from, content_of
 from bertkit.tasks.finetuning.best import FOLDER, read_best
 from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.finetuning.open import open_run
@@ -250,27 +251,35 @@ def _score(
         found = task.scores_of(examples, task.encode(examples), stepper, adapter)
         name = "" if number == 0 else f"{Path(path).name.partition('.')[0]}/"
         result.scores |= {name + score: value for score, value in found.items()}
-    if not adapter.process_group.topology.is_main:
-        return
+    if adapter.process_group.topology.is_main:
+        more = {"examples": counts[0] if len(counts) == 1 else counts}
+        _write_scores(config, result, more, task.start)
+
+
+def _write_scores(
+    config: FinetuneConfig,
+    result: FinetuneResult,
+    more: dict[str, Any],
+    start: Path | None = None,
+) -> None:
+    """Write `scores.json`: the scores, and what they are of; `start` is the model's checkpoint."""
+    shas = [content_of(path) for path in config.eval_file]
     # Of the run that trained the model, where this call did not.
     trained = {"encoder": config.init_checkpoint, "seed": config.seed}
-    if not config.trains:
-        for layer in settings_of_run(str(task.start), ("init_checkpoint", "seed")):
+    if not config.trains and start is not None:
+        for layer in settings_of_run(str(start), ("init_checkpoint", "seed")):
             values = layer.values
             trained = {"encoder": values.get("init_checkpoint"), "seed": values.get("seed")}
-    examples = counts[0] if len(counts) == 1 else counts
-    _write_scores(config, result, {"examples": examples, **trained})
-
-
-def _write_scores(config: FinetuneConfig, result: FinetuneResult, more: dict[str, Any]) -> None:
-    """Write `scores.json`: the scores, and what they are of."""
     facts = {
         "task": result.task,
         "metric": result.metric,
         "eval_file": config.eval_file[0] if len(config.eval_file) == 1 else config.eval_file,
         **more,
         "scores": result.scores,
+        **trained,
         "checkpoint": result.checkpoint,
         "step": result.step,
+        "eval_sha256": shas[0] if len(shas) == 1 else shas,
+        **(begun_from(result.checkpoint) if result.checkpoint else {}),
     }
     write_text(Path(config.output) / SCORES, json_text(facts, indent=1) + "\n")

@@ -191,7 +191,7 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
         )
 
     def predict_lines(self, lines: Sequence[Line]) -> list[Sentence]:
-        """Sentences of `text`, or of `words`."""
+        """Sentences of `text` or `words`."""
         return [sentence_of(entry, place, self._tokenizer) for place, entry in lines]
 
     def answers(

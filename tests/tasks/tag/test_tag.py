@@ -116,7 +116,9 @@ def test_pieces_after_the_first_are_inside_of_what_it_begins(settings):
     text = TRAIN.replace("unders O", "unders B-LOC").replace("from O", "unders B-PER")
     Path(settings["train_file"]).write_text(text)
     task = prepare(TagConfig(**settings, label_pieces="all"), CpuAdapter())
-    names = [[task.labels[n] for n in one.target.labels] for one in task.encode(task.train_examples)]
+    names = [
+        [task.labels[n] for n in one.target.labels] for one in task.encode(task.train_examples)
+    ]
     assert names[1][2:5] == ["B-LOC", "I-LOC", "I-LOC"]
     assert names[2][2:5] == ["B-PER", "B-PER", "B-PER"]  # there is no I-PER
 
