@@ -79,5 +79,6 @@ def command(
         options.finish(*seeds.run_seeds(resolved, run).shown(as_json))
         return
     result = run(resolved.config)
-    following = "" if result.predictions else f"bertkit predict --init-checkpoint {result.output}"
+    done = result.predictions or not result.checkpoint
+    following = "" if done else f"bertkit predict --init-checkpoint {result.output}"
     options.finish(asdict(result), as_json, result.text(), following)

@@ -171,7 +171,10 @@ def _script(commands: Sequence[str]) -> list[str]:
 
 def _literal(text: str) -> str:
     """A text in which Kubernetes replaces nothing: `$(NAME)` and `$$` mean something to it."""
-    return re.sub(r"\$(?=\$|\([A-Za-z_][\w.-]*\))", "$$", text)
+    if not re.search(r"\$\$|\$\([A-Za-z_][\w.-]*\)", text):
+        return text
+    # Then everywhere: in `$(a $(B))` Kubernetes looks for a variable of the name `a $(B`.
+    return re.sub(r"\$(?=[$(])", "$$", text)
 
 
 def _checked(setup: str) -> str:

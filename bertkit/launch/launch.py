@@ -185,7 +185,7 @@ def _environment(texts: Sequence[str]) -> dict[str, str]:
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        if not equals or not name.isidentifier():
+        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or "\0" in value:
             raise UsageError(f"--env {text} is not NAME=VALUE")
         found[name] = value
     return found

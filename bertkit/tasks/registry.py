@@ -116,6 +116,13 @@ FINETUNING = (
         model="BertForSequenceClassification",
         presets=("glue-",),
     ),
+    FinetuningRow(
+        name="summarise",
+        help="the sentences of a document that make its summary",
+        config="bertkit.tasks.summarise.config:SummariseConfig",
+        task="bertkit.tasks.summarise.summarise:SummariseTask",
+        model="BertForSentenceExtraction",
+    ),
 )
 
 

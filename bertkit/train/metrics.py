@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from bertkit.errors import BertkitError, DataError
 from bertkit.files import open_binary, write_text
 from bertkit.strict_json import json_text
 from bertkit.train.run_files import METRICS
@@ -57,19 +59,37 @@ def read(path: str | Path) -> list[dict[str, Any]]:
     Numbers that were not finite are None.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, or a line in it is none of ours; names it.
     """
     with open_binary(path) as stream:
-        lines = stream.read().decode("utf-8", errors="replace").split("\n")
-    entries = []
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(entry, dict) and "step" in entry:
-            entries.append(entry)
+        *lines, last = stream.read().split(b"\n")
+    entries = [_entry(line, f"{path}:{number}") for number, line in enumerate(lines, start=1)]
+    # A whole line without its end, or a piece of one.
+    with contextlib.suppress(DataError):
+        entries.append(_entry(last, ""))
     return entries
+
+
+def _entry(line: bytes, place: str) -> dict[str, Any]:
+    """A line of numbers: its `kind`, its `step`, and numbers or null.
+
+    Raises:
+        DataError: it is something else.
+    """
+    hint = "mend or remove the line; what a run measured there is lost with it"
+    try:
+        entry = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{place}: damaged: no JSON", hint) from error
+    if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
+        raise DataError(f"{place}: damaged: no line of a run's numbers", hint)
+    step = entry.get("step")
+    if not isinstance(step, int) or isinstance(step, bool) or step < 0:
+        raise DataError(f"{place}: damaged: step is {step!r}"[:200], hint)
+    for name, value in entry.items():
+        if name != "kind" and not (value is None or isinstance(value, (int, float))):
+            raise DataError(f"{place}: damaged: {name} is no number"[:200], hint)
+    return entry
 
 
 def from_json(numbers: Mapping[str, float | None]) -> dict[str, float]:
@@ -99,7 +119,12 @@ class MetricsFile:
         self._stream = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
 
     def write(self, entry: Mapping[str, Any]) -> None:
-        """Append a line and hand it to the operating system."""
+        """Append a line and hand it to the operating system.
+
+        Raises:
+            BertkitError: the file is not in the run's folder any more.
+        """
+        self._require_its_place()
         self._stream.write(json_text(dict(entry)) + "\n")
         self._stream.flush()
 
@@ -108,6 +133,16 @@ class MetricsFile:
         self._stream.flush()
         os.fsync(self._stream.fileno())
         self._stream.close()
+
+    def _require_its_place(self) -> None:
+        """Notice that somebody removed or replaced the folder: what is saved there has no run."""
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(self._stream.fileno()), self.path.stat()):
+                return
+        raise BertkitError(
+            f"{self.path} is gone: the output folder of this run was removed or replaced",
+            "start the run again; checkpoints that it saved since are below the same name",
+        )
 
 
 class Tracker(Protocol):

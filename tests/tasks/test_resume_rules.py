@@ -12,6 +12,7 @@ from bertkit.tasks.classify.config import ClassifyConfig, RegressConfig
 from bertkit.tasks.finetuning.config import FinetuneConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.squad.config import SquadConfig
+from bertkit.tasks.summarise.config import SummariseConfig
 
 # Where things are, when the loop does something, and how the same numbers are computed.
 OF_ALL = {
@@ -51,6 +52,7 @@ FREE_OF = {
         "predict_batch_size", "n_best_size", "max_answer_length", "null_score_diff_threshold",
     },
     FinetuneConfig: OF_FINETUNING,
+    SummariseConfig: OF_FINETUNING | {"block_trigrams"},
     ClassifyConfig: OF_FINETUNING | {"header", "data_dir"},
     RegressConfig: OF_FINETUNING | {"header", "data_dir"},
 }  # fmt: skip
@@ -61,6 +63,7 @@ ROUNDING_OF = {
     SquadConfig: {"backend", "layout", "micro_batch_size"},
     FinetuneConfig: {"backend", "layout", "micro_batch_size"},
     ClassifyConfig: {"backend", "layout", "micro_batch_size"},
+    SummariseConfig: {"backend", "layout", "micro_batch_size"},
     RegressConfig: {"backend", "layout", "micro_batch_size"},
 }  # fmt: skip
 
