@@ -245,7 +245,7 @@ def test_settings_that_contradict_each_other_are_told(settings):
 
 
 def test_the_command_predicts_with_the_settings_of_the_run(bertkit, trained):
-    text = "Otto saw " + "the, " * 20 + "New York."
+    text = "Otto saw " + "the " * 40 + "New York."
     run = bertkit("predict", "--init-checkpoint", trained, "--text", text, "--backend", "cpu")
     assert run.status == 0, run.err
     found = json.loads(run.out)
