@@ -68,7 +68,7 @@ STAGES = {
         _stage("pack-records", "pack-records -i rec -o {out} --packing habana --workers 1"),
         _stage("pick-eval", "pick-eval -i rec -o {out} --count 10"),
         _stage("pretrain", f"{_TRAIN} --input rec", torch=True),
-        _stage("pretrain --text", f"{_TRAIN} --text sents --cache {{out}}.cache", torch=True,
+        _stage("pretrain --text", f"{_TRAIN} --text sents --text-cache {{out}}.cache", torch=True,
                beside=("out.cache",)),
         _stage("finetune-squad", f"{_SQUAD} --cache {{out}}.cache", torch=True, beside=("out.cache",)),
         _stage("convert", "convert run -o {out}", torch=True),

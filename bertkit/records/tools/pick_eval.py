@@ -14,6 +14,7 @@ from typing import Any
 
 from bertkit import log
 from bertkit.errors import DataError
+from bertkit.listed_files import require_listed
 from bertkit.manifest import Manifest, describe_inputs, require_complete, working_folder
 from bertkit.records.files.external_records import ExternalFile, decode_external
 from bertkit.records.files.find import find_record_files
@@ -84,10 +85,12 @@ def pick_eval(
     ends = list(itertools.accumulate(len(source) for source in sources))
     _check_number(ends[-1], count, names)
     known = {key: value for key, value in tokenizer.items() if key in _VOCABULARY}
+    described = describe_inputs(names)
+    require_listed(described)
     planned = Manifest(
         "pick-eval",
         {"count": count, **known},
-        inputs=describe_inputs(names),
+        inputs=described,
         tokenizer=tokenizer,
     )
     with working_folder(output, planned, overwrite) as manifest:
