@@ -28,9 +28,8 @@ def run(campaign: Campaign, names: str = "", faults: tuple[str, ...] = FAULTS) -
         if stage.workers > 1:  # whose workers are not watched
             continue
         for fault in faults:
-            campaign.group(
-                "points", f"{stage.name}, {fault}", lambda s=stage, f=fault: _stage(campaign, s, f)
-            )
+            name = f"{stage.name}, {fault}"
+            campaign.group("points", name, lambda s=stage, f=fault: _stage(campaign, s, f))
 
 
 def _stage(campaign: Campaign, stage: Stage, fault: str) -> Outcome:
