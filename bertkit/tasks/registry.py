@@ -123,6 +123,14 @@ FINETUNING = (
         task="bertkit.tasks.summarise.summarise:SummariseTask",
         model="BertForSentenceExtraction",
     ),
+    FinetuningRow(
+        name="tag",
+        help="a tag for every word of a sentence, such as the parts of named entities",
+        config="bertkit.tasks.tag.config:TagConfig",
+        task="bertkit.tasks.tag.tag:TagTask",
+        model="BertForTokenClassification",
+        presets=("ner",),
+    ),
 )
 
 
