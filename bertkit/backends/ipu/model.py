@@ -108,7 +108,7 @@ def place_stages(model: nn.Module, pipeline: Pipeline, recomputation: bool) -> N
     """Mark where each stage begins, and what is kept for the backward pass.
 
     Args:
-        model: bertkit's, for pretraining or for questions; may be marked already.
+        model: bertkit's, for pretraining or with another head; may be marked already.
         pipeline: of the model.
         recomputation: keep the output of every layer only, and compute the rest again.
     """
@@ -155,7 +155,12 @@ def _keep_output(layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:
 
 
 def _parts(model: Any) -> dict[str, Any]:
-    head = model.cls.predictions.transform if hasattr(model, "cls") else model.qa_outputs
+    if hasattr(model, "cls"):
+        head = model.cls.predictions.transform
+    elif hasattr(model, "qa_outputs"):
+        head = model.qa_outputs
+    else:
+        head = getattr(model.bert, "pooler", None) or model.classifier
     return {
         "embeddings": model.bert.embeddings,
         "layers": model.bert.encoder.layer,
