@@ -157,10 +157,10 @@ def _keep_output(layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:
 def _parts(model: Any) -> dict[str, Any]:
     if hasattr(model, "cls"):
         head = model.cls.predictions.transform
-    elif hasattr(model, "qa_outputs"):
-        head = model.qa_outputs
+    elif model.bert.pooler is not None:
+        head = model.bert.pooler
     else:
-        head = getattr(model.bert, "pooler", None) or model.classifier
+        head = model.qa_outputs if hasattr(model, "qa_outputs") else model.classifier
     return {
         "embeddings": model.bert.embeddings,
         "layers": model.bert.encoder.layer,

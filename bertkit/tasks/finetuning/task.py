@@ -163,6 +163,11 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
         """How often a sample counts in the mean loss of a step: its labels."""
         return 1.0
 
+    @classmethod
+    def scores_of_predictions(cls, config: C) -> dict[str, float] | None:
+        """Scores of what some system has predicted, which needs no model; None: not asked for."""
+        return None
+
     def predict_lines(self, lines: Sequence[Line]) -> list[E]:
         """Examples of JSON lines, for `bertkit predict`.
 
@@ -232,7 +237,7 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
             rank=topology.rank,
             world=topology.world,
             weights=WEIGHTS,
-            cases=self.cases,
+            cases=[self.cases(sample) for sample in samples],
         )
         count = len(self.train_examples)
         summary = f"{count:,} examples"
