@@ -92,6 +92,8 @@ def download_text(result: DownloadResult) -> tuple[str, str]:
 
 def _after(result: DownloadResult) -> str:
     """The next command of the main job, for what was downloaded."""
+    if result.following:
+        return f"bertkit {result.following} --init-checkpoint ..."
     if result.kind == "questions":
         train = next((name for name in result.files if "train" in name), next(iter(result.files)))
         return f"bertkit finetune-squad --train-file {result.output}/{train} --vocab vocab.txt ..."
