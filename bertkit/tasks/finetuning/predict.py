@@ -57,7 +57,7 @@ def settings_of_model(place: str) -> dict[str, Any]:
         return dict(layer.values) if "task" in layer.values else {}
     beside = config_beside(starting_point(place, place, trains=False))
     facts = read_config(beside) if beside else {}
-    names = [row.name for row in FINETUNING if row.model == class_of_config(facts)]
+    names = [row.name for row in FINETUNING if row.model and row.model == class_of_config(facts)]
     if not names:
         return {}
     # One output is a score to transformers, too, where it is not told otherwise.

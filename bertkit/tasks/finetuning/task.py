@@ -237,7 +237,7 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
             rank=topology.rank,
             world=topology.world,
             weights=WEIGHTS,
-            cases=self.cases,
+            cases=[self.cases(sample) for sample in samples],
         )
         count = len(self.train_examples)
         summary = f"{count:,} examples"
