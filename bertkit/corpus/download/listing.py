@@ -71,7 +71,8 @@ def sample_text(result: SampleResult) -> tuple[str, str]:
     )
     text = (
         f"{result.documents} documents, {result.bytes:,} bytes; {result.train_questions} train "
-        f"and {result.dev_questions} dev questions under {result.output}{left_out}"
+        f"and {result.dev_questions} dev questions, {result.train_paragraphs} train and "
+        f"{result.dev_paragraphs} dev paragraphs with their topic under {result.output}{left_out}"
     )
     return text, f"bertkit extract --input {result.output} --output data/docs"
 
