@@ -19,7 +19,7 @@ from pathlib import Path
 from bertkit import log
 from bertkit.backends import registry
 from bertkit.cli import main as bertkit
-from bertkit.config import preset_names
+from bertkit.tasks.registry import presets_of
 
 PAGE = Path(__file__).with_name("backends.md")
 LINE = "\n---\n"
@@ -41,9 +41,7 @@ def plans() -> str:
         os.chdir(folder)
         try:
             _records()
-            for preset in preset_names():
-                if preset.startswith("squad"):
-                    continue
+            for preset in presets_of("pretrain"):
                 parts.append(f"## {preset}\n")
                 for backend in sorted(registry.names(), key="cpu".__ne__):
                     parts += _plan(preset, backend)

@@ -1,4 +1,4 @@
-"""`bertkit predict`: answers a question about a passage."""
+"""`bertkit predict`: answers questions and labels texts with a fine-tuned model."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Any
 
 import click
 
-from bertkit import files
+from bertkit import files, log
 from bertkit.commands import options
-from bertkit.tasks.squad.config import PredictConfig, settings_of_run
+from bertkit.strict_json import json_text
+from bertkit.tasks.finetuning.choice import predicting_config
+from bertkit.tasks.squad.config import PredictConfig
+from bertkit.tasks.squad.config import settings_of_run as settings_of_squad
 
 _SHOWN = 5
 
@@ -21,42 +24,100 @@ _SHOWN = 5
 @click.option(
     "--passage", metavar="TEXT", help="Text to find the answer in; @FILE reads it from a file."
 )
+@click.option("--text", metavar="TEXT", help="Text to label; @FILE reads it from a file.")
+@click.option("--pair", metavar="TEXT", help="Second text of a pair; @FILE reads it from a file.")
 @options.config_options(PredictConfig)
 @options.common_options
-def command(question: str | None, passage: str | None, as_json: bool, **given: Any) -> None:
-    """Answer a question about a passage with a model fine-tuned on SQuAD.
+def command(
+    question: str | None,
+    passage: str | None,
+    text: str | None,
+    pair: str | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Answer a question, or label a text, with a fine-tuned model.
 
-    Without --question and --passage, questions are read from standard input as JSON lines
-    with "question", "passage" and, optionally, "id". Sequence lengths and other settings are
-    taken from the bertkit run that fine-tuned the model, if there was one.
+    What it does is decided by the model. Without --question and --passage, or --text, JSON lines
+    are read from standard input: objects with "question", "passage"; with "text" and, for pairs,
+    "pair"; or in the form of the task; and, optionally, "id". Labels come out as JSON lines.
+    Sequence lengths and other settings are taken from the bertkit run that fine-tuned the model,
+    if there was one.
 
     \b
     Example:
       bertkit predict --init-checkpoint runs/squad --question "Who built the bridge?" \\
         --passage "The bridge in London was built by the old king."
-      bertkit predict --init-checkpoint runs/squad --json < questions.jsonl
+      bertkit predict --init-checkpoint runs/reviews --text "What a film!"
+      bertkit predict --init-checkpoint runs/reviews < texts.jsonl > labels.jsonl
     """
     options.fetch_checkpoint(given)
-    below = settings_of_run(given.get("init_checkpoint"))
-    found = options.resolved(PredictConfig, given, below=below)
-    config = options.with_local_checkpoint(found).config
     if (question is None) != (passage is None):
         raise click.UsageError("--question and --passage must be given together")
-    from bertkit import log
+    if pair is not None and text is None:
+        raise click.UsageError("--pair needs --text")
+    if text is not None and question is not None:
+        raise click.UsageError("--text and --question exclude each other")
+    typed = {"question": question, "passage": passage, "text": text, "pair": pair}
+    words = {name: _word(name, word) for name, word in typed.items() if word is not None}
+    model = _model(given) if question is None else {}
+    if not model and text is None:
+        _answer(words, as_json, given)
+    else:
+        _predict(model, words, as_json, given)
+
+
+def _model(given: dict[str, Any]) -> dict[str, Any]:
+    place = given.get("init_checkpoint")
+    if not place:
+        return {}
+    from bertkit.tasks.finetuning.predict import settings_of_model
+
+    return settings_of_model(place)
+
+
+def _lines(wanted: str) -> list[str]:
+    if sys.stdin.isatty():
+        raise click.UsageError(f"give {wanted}, or JSON lines on standard input")
+    return sys.stdin.buffer.read().decode("utf-8-sig", "replace").split("\n")
+
+
+def _predict(
+    model: dict[str, Any], words: dict[str, str], as_json: bool, given: dict[str, Any]
+) -> None:
+    """Say what a model of a task of `finetune` says."""
+    kind, below = predicting_config(model, given)
+    found = options.resolved(kind, given, below=below)
+    config = options.with_local_checkpoint(found).config
     from bertkit.backends import registry
-    from bertkit.files import open_binary
+    from bertkit.tasks.finetuning.predict import predict, read_lines
+
+    single = bool(words)
+    lines = [("--text", words)] if single else read_lines(_lines("--text"), "standard input")
+    with registry.get(config.backend) as adapter:
+        result = predict(config, lines, adapter)
+    shown = [json_text(answer, readable=True) for answer in result.answers]
+    if single and result.answers and "probabilities" in (answer := result.answers[0]):
+        best = sorted(answer["probabilities"].items(), key=lambda item: -item[1])[:_SHOWN]
+        rows = [(f"{share:.4f}", label) for label, share in best]
+        labels = answer["label"] if "label" in answer else ", ".join(answer["labels"])
+        shown = [labels or "(no label)", "", log.table(("probability", "label"), rows)]
+    options.finish(asdict(result), as_json, "\n".join(shown))
+
+
+def _answer(words: dict[str, str], as_json: bool, given: dict[str, Any]) -> None:
+    """Answer questions."""
+    below = settings_of_squad(given.get("init_checkpoint"))
+    found = options.resolved(PredictConfig, given, below=below)
+    config = options.with_local_checkpoint(found).config
+    from bertkit.backends import registry
     from bertkit.tasks.squad.predict import one_question, predict, read_question_lines
 
-    if question is None or passage is None:
-        if sys.stdin.isatty():
-            raise click.UsageError("give --question and --passage, or JSON lines on standard input")
-        lines = sys.stdin.buffer.read().decode("utf-8-sig", "replace").split("\n")
-        questions = read_question_lines(lines, "standard input")
+    if words:
+        questions = [one_question(words["question"], words["passage"])]
     else:
-        if passage.startswith("@"):
-            with open_binary(passage[1:]) as stream:
-                passage = stream.read().decode("utf-8-sig", "replace")
-        questions = [one_question(_utf8(question), _utf8(passage))]
+        wanted = "--question and --passage"
+        questions = read_question_lines(_lines(wanted), "standard input")
     with registry.get(config.backend) as adapter:
         result = predict(config, questions, adapter)
     if len(result.answers) == 1:
@@ -71,6 +132,14 @@ def command(question: str | None, passage: str | None, as_json: bool, **given: A
         text = log.table(("id", "probability", "answer"), several)
     following = f"bertkit finetune-squad --output {config.init_checkpoint} --predict-file DEV.json"
     options.finish(asdict(result), as_json, text, following)
+
+
+def _word(name: str, text: str) -> str:
+    """A word of the command line, or what the file that it names holds."""
+    if text.startswith("@") and name != "question":
+        with files.open_binary(text[1:]) as stream:
+            return stream.read().decode("utf-8-sig", "replace")
+    return _utf8(text)
 
 
 def _utf8(text: str) -> str:

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from bertkit import config, log
+from bertkit import log
 from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
 from bertkit.tasks.pretraining.config import PretrainConfig
+from bertkit.tasks.registry import presets_of
 
-PRESETS = [name for name in config.preset_names() if not name.startswith("squad")]
+PRESETS = presets_of("pretrain")
 
 
 @click.command()

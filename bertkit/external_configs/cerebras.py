@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bertkit.external_configs import cerebras_tasks
+from bertkit.external_configs import cerebras_finetuning
 from bertkit.external_configs.cerebras_batches import settle_batches
 from bertkit.external_configs.cerebras_keys import TABLE
 from bertkit.external_configs.cerebras_optimizer import settle_optimizer
 from bertkit.external_configs.cerebras_programs import TENSORFLOW, Program, program_of
+from bertkit.external_configs.cerebras_tasks import PRETRAINING, QUESTIONS, task_of
 from bertkit.external_configs.translation import (
     ALWAYS,
+    FINETUNE,
     FINETUNE_SQUAD,
     IGNORED,
     REFUSED,
@@ -52,27 +54,25 @@ def read(source: str, values: Mapping[str, Any]) -> Translation:
         entries = [(key, key, value) for key, value in flattened(values)]
     given = {name: value for _, name, value in entries}
     program = program_of(given, trainer)
-    squad = cerebras_tasks.is_squad(source, given)
-    table = cerebras_tasks.SQUAD_TABLE if squad else TABLE
+    task = task_of(source, given)
+    table = cerebras_finetuning.TABLES.get(task, TABLE)
     found = translate(source, TITLE, entries, table)
-    found.command = FINETUNE_SQUAD if squad else found.command
-    found.add_defaults(program.name, program.defaults(given, squad), table)
-    if squad:  # what their json2tfrecords.py cuts the passages into
-        found.add_fixed(program.name, {"doc_stride": 128, "max_query_length": 64})
-    # Of a fine-tuning file, the sizes are those of the checkpoint.
-    found.needed = {
-        key: names
-        for key, names in program.required.items()
-        if not (squad and key.startswith("model."))
-    }
+    if task != PRETRAINING:
+        found.command = FINETUNE_SQUAD if task == QUESTIONS else FINETUNE
+    found.add_defaults(program.name, program.defaults(given, task == PRETRAINING), table)
+    found.needed = dict(program.required)
+    if task != PRETRAINING:
+        cerebras_finetuning.complete(found, task, program, given)
     if found.with_outcome(REFUSED):
         return found
     settle_optimizer(found, program)
     settle_batches(found)
     _precision(found)
-    if not squad:
+    if task == PRETRAINING:
         _model(found, program)
         _evaluation(found)
+    elif task != QUESTIONS:
+        cerebras_finetuning.settle_files(found, program)
     return found
 
 

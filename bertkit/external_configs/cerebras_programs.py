@@ -35,14 +35,14 @@ class Program:
     required: Mapping[str, Sequence[str]]
     adam_decays: bool = True
 
-    def defaults(self, given: Mapping[str, Any], squad: bool) -> list[tuple[str, str, Any]]:
+    def defaults(self, given: Mapping[str, Any], pretrains: bool) -> list[tuple[str, str, Any]]:
         """(key, key in the table, default) of all keys that a file leaves out.
 
         Args:
             given: key in the table → value of the file.
-            squad: the file fine-tunes on questions.
+            pretrains: the file is not for fine-tuning, where the model comes from a checkpoint.
         """
-        found = dict(self.training) if squad else {**self.pretraining, **self.training}
+        found = {**self.pretraining, **self.training} if pretrains else dict(self.training)
         values = {key: value(given) if callable(value) else value for key, value in found.items()}
         return [
             (key, key, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,25 +11,22 @@ from bertkit.external_configs.cerebras_keys import CONFIG, OPTIMIZER, RUN
 from bertkit.external_configs.cerebras_model_keys import INPUT, MODEL
 from bertkit.external_configs.translation import ALWAYS, Rule, ignored, part, to
 
-# Words in a data processor or a model's name → what it is trained for. `questions` is ours.
-_QUESTIONS = "questions"
+# What is trained: nothing of these is pretraining.
+PRETRAINING, QUESTIONS, CLASSIFY, TAG, SUMMARISE = "", "questions", "classify", "tag", "summarise"
+# Words in a data processor or a model's name → what it is for. Data processors of GLUE are named
+# after the data set.
 _TASKS = {
-    "questionanswering": _QUESTIONS,
-    "bertqa": _QUESTIONS,
-    "mnli": "classifying sentence pairs (MNLI)",
-    "sst2": "classifying sentences (SST-2)",
-    "bert/classifier": "classifying sentences",
-    "nerdata": "classifying tokens (named entities)",
-    "tokenclassifier": "classifying tokens (named entities)",
-    "bert/token_classifier": "classifying tokens (named entities)",
-    "bertsum": "extractive summarization",
-    "bert/extractive_summarization": "extractive summarization",
-    "linformer": "Linformer",
+    "questionanswering|bertqa": QUESTIONS,
+    "^(cola|mnli|mrpc|qnli|qqp|rte|sst2|stsb|wnli)dataprocessor": CLASSIFY,
+    "bert/classifier": CLASSIFY,
+    "nerdata|tokenclassifier|bert/token_classifier": TAG,
+    "bertsum|bert/extractive_summarization": SUMMARISE,
 }
+_UNKNOWN = "linformer"
 
 
-def is_squad(source: str, given: Mapping[str, Any]) -> bool:
-    """Whether a file fine-tunes on questions; pretraining is the other thing that bertkit has.
+def task_of(source: str, given: Mapping[str, Any]) -> str:
+    """What a file trains.
 
     Args:
         source: its name.
@@ -37,24 +35,24 @@ def is_squad(source: str, given: Mapping[str, Any]) -> bool:
     Raises:
         ConfigError: it is for something that bertkit has no task for.
     """
-    keys = ("train_input.data_processor", "model.name", "model.attention_style")
-    for key in keys:
+    for key in ("train_input.data_processor", "model.name", "model.attention_style"):
         word = str(given.get(key, "")).lower()
-        task = next((task for part, task in _TASKS.items() if part in word), None)
-        if task == _QUESTIONS:
-            return True
-        if task is not None:
+        if _UNKNOWN in word:
             raise ConfigError(
-                f"{source} (Cerebras params, {key} {given[key]}): bertkit has no task for {task}"
+                f"{source} (Cerebras params, {key} {given[key]}): bertkit has no task for Linformer"
                 " yet",
-                "it has pretraining, and `bertkit finetune-squad` for question answering",
+                "it has pretraining, `bertkit finetune-squad` for question answering, and"
+                " `bertkit finetune`",
             )
-    return False
+        task = next((task for words, task in _TASKS.items() if re.search(words, word)), None)
+        if task is not None:
+            return task
+    return PRETRAINING
 
 
 _FILES = ignored("bertkit reads the question files themselves: --train-file, --predict-file")
-_SHAPE = ignored("the shape of the model comes from --init-checkpoint")
-_PRECISION = ("mixed_precision", "fp16_type", "use_bfloat16")
+SHAPE = ignored("the shape of the model comes from --init-checkpoint")
+PRECISION = ("mixed_precision", "fp16_type", "use_bfloat16")
 
 _INPUT: dict[str, Rule] = {
     **{key: ignored("of pretraining only") for key in INPUT},
@@ -76,11 +74,11 @@ SQUAD_TABLE: dict[str, Rule] = {
     "eval_input.*": ignored("questions are scored as --predict-file says"),
     "predict_input.batch_size": to("predict_batch_size", convert=str),
     "predict_input.*": ignored("questions are answered with the settings of training"),
-    **{f"model.{key}": _SHAPE for key in MODEL},
-    **{f"model.{key}": MODEL[key] for key in _PRECISION},
-    "model.pretrain_params_path": _SHAPE,
+    **{f"model.{key}": SHAPE for key in MODEL},
+    **{f"model.{key}": MODEL[key] for key in PRECISION},
+    "model.pretrain_params_path": SHAPE,
     "model.cls_dropout_rate": ignored("their model for questions has no such layer"),
-    "model.num_labels": _SHAPE,
+    "model.num_labels": SHAPE,
     **{f"optimizer.{key}": rule for key, rule in OPTIMIZER.items()},
     **{f"runconfig.{key}": rule for key, rule in RUN.items()},
     "runconfig.mode": ignored("--train-file and --predict-file say what is done"),

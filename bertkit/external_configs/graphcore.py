@@ -11,6 +11,7 @@ from typing import Any
 
 from bertkit.errors import ConfigError
 from bertkit.external_configs.graphcore_keys import (
+    KERAS_GLUE_TABLE,
     KERAS_SQUAD_TABLE,
     KERAS_TABLE,
     TORCH_SQUAD_TABLE,
@@ -31,8 +32,10 @@ from bertkit.external_configs.graphcore_steps import (
     settle_sharding,
 )
 from bertkit.external_configs.translation import (
+    FINETUNE,
     FINETUNE_SQUAD,
     IGNORED,
+    PRETRAIN,
     REFUSED,
     Rule,
     Translation,
@@ -63,23 +66,23 @@ def read_keras(source: str, values: Mapping[str, Any]) -> Translation:
         source: the file's name.
         values: its content.
 
-    Raises:
-        ConfigError: it is for a task that bertkit does not have.
     """
     entries = [(key, _flat_key(key), value) for key, value in flattened(values)]
     given = {name: value for _, name, value in entries}
-    squad = _is_squad(source, given)
+    command = _command(given)
     nested = {"global_batch", "ipu_config"} & values.keys()
     program = KERAS_NESTED if nested else KERAS_FLAT
-    table = KERAS_SQUAD_TABLE if squad else KERAS_TABLE
-    found = _translated(source, KERAS, entries, table=table, program=program, squad=squad)
-    if not squad:
+    table = {FINETUNE_SQUAD: KERAS_SQUAD_TABLE, FINETUNE: KERAS_GLUE_TABLE}.get(
+        command, KERAS_TABLE
+    )
+    found = _translated(source, KERAS, entries, table=table, program=program, command=command)
+    if command == PRETRAIN:
         found.needed = {**program.required, **KERAS_PRETRAINING}
     if found.with_outcome(REFUSED):
         return found
     settle_sharding(found)
     settle_batches(found, "grad_acc_steps_per_replica")
-    settle_samples(found, squad)
+    settle_samples(found, command == PRETRAIN)
     if found.values.get("optimizer") == "adamw":
         found.tell(
             "weight_decay_rate",
@@ -109,16 +112,16 @@ def read_preset(source: str, values: Mapping[str, Any], name: str) -> Translatio
             f"{source}: {given}, names: {', '.join(presets)}", f"give --config {source}:NAME"
         )
     entries = [(key, key, value) for key, value in values[name].items()]
-    squad = values[name].get("dataset") == "squad"
+    command = FINETUNE_SQUAD if values[name].get("dataset") == "squad" else PRETRAIN
     found = _translated(
         f"{source}:{name}",
         PYTORCH,
         entries,
-        table=TORCH_SQUAD_TABLE if squad else TORCH_TABLE,
+        table=TORCH_TABLE if command == PRETRAIN else TORCH_SQUAD_TABLE,
         program=TORCH,
-        squad=squad,
+        command=command,
     )
-    if not squad:
+    if command == PRETRAIN:
         found.needed = {**TORCH.required, **TORCH_PRETRAINING}
         width = found.values.get("model.hidden_size")
         if width:
@@ -141,15 +144,18 @@ def _translated(
     *,
     table: Mapping[str, Rule],
     program: Program,
-    squad: bool,
+    command: str,
 ) -> Translation:
     """The keys by their table, and what the program does where they are left out."""
     found = translate(source, title, entries, table)
     found.needed = program.required
-    found.command = FINETUNE_SQUAD if squad else found.command
+    found.command = command
     given = {name: value for _, name, value in entries}
-    found.add_defaults(program.name, program.defaults(given, squad), table)
-    fixed = program.fixed_squad if squad else program.fixed_pretraining
+    defaults = program.defaults(given, command == PRETRAIN)
+    if command == FINETUNE and "glue_task" not in given:
+        defaults.append(("glue_task", "glue_task", "mrpc"))
+    found.add_defaults(program.name, defaults, table)
+    fixed = program.fixed_pretraining if command == PRETRAIN else program.fixed_finetuning
     found.add_fixed(program.name, {**program.fixed, **fixed})
     return found
 
@@ -167,16 +173,10 @@ def _flat_key(key: str) -> str:
     return key.removeprefix("optimizer_opts.") if key != "optimizer_opts.name" else key
 
 
-def _is_squad(source: str, given: Mapping[str, Any]) -> bool:
-    """Whether a file fine-tunes on questions, by the head in its pipeline.
-
-    Raises:
-        ConfigError: it is for something that bertkit has no task for.
-    """
+def _command(given: Mapping[str, Any]) -> str:
+    """What a file is for, by the head in its pipeline."""
     heads = {block for stage in given.get("pipeline_stages", ()) for block in stage}
     if "glue_head" in heads or "glue_task" in given:
-        raise ConfigError(
-            f"{source} ({KERAS}, with a glue_head): bertkit has no task for GLUE yet",
-            "it has pretraining, and `bertkit finetune-squad` for question answering",
-        )
-    return "qa_head" in heads or ("heads" not in heads and "num_epochs" in given)
+        return FINETUNE
+    squad = "qa_head" in heads or ("heads" not in heads and "num_epochs" in given)
+    return FINETUNE_SQUAD if squad else PRETRAIN

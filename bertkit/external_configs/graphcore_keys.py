@@ -9,16 +9,18 @@ from bertkit.external_configs.google import named_sizes
 from bertkit.external_configs.translation import (
     ALWAYS,
     Ignore,
+    Refuse,
     Rule,
     ignored,
     one_of,
     only,
     part,
-    refused,
     to,
 )
+from bertkit.tasks.classify.glue import GLUE
 from bertkit.train.config import UNCORRECTED
 
+GLUE_TASKS = ("cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli")
 _COMPILER = ignored("concerns their compiler only and changes no result")
 _NAMES = ignored("names and logs are bertkit's own")
 _AHEAD = ignored("batches are always prepared ahead of the step")
@@ -56,6 +58,14 @@ def _left_out(value: Any) -> Mapping[str, Any]:
             "their model lacks it by default, to save memory; bertkit's has it, as Google's"
         )
     raise Ignore(ALWAYS)
+
+
+def _glue_task(value: Any) -> Mapping[str, Any]:
+    name = str(value)
+    if name not in GLUE_TASKS:
+        raise Refuse(f"their program knows {', '.join(GLUE_TASKS)}")
+    files = {"glue": name} if name in GLUE else {}  # of wnli bertkit knows no files
+    return {"task": "regress" if name == "stsb" else "classify", **files}
 
 
 def _given(name: str, convert: Any, text: str) -> Rule:
@@ -165,7 +175,6 @@ _KERAS: dict[str, Rule] = {
         ),
         _NAMES,
     ),
-    "glue_task": refused("bertkit fine-tunes on SQuAD"),
 }
 
 _TORCH: dict[str, Rule] = {
@@ -251,8 +260,24 @@ _SQUAD: dict[str, Rule] = {
 }
 
 
-def _squad(table: Mapping[str, Rule]) -> dict[str, Rule]:
-    """The table of files for `bertkit finetune-squad`."""
+_GLUE_FILES = ignored(
+    "there a folder of TensorFlow Datasets; bertkit reads GLUE's own files: give --data-dir, or"
+    " --train-file and --eval-file"
+)
+_GLUE: dict[str, Rule] = {
+    **{key: _SQUAD[key] for key in ("max_predictions_per_seq", "max_seq_length")},
+    "bert_model_name": _SQUAD["bert_model_name"],
+    "dataset_dir": _GLUE_FILES,
+    "cache_dir": _GLUE_FILES,
+    "do_training": to("do_train", convert=bool),
+    "do_validation": to("do_eval", convert=bool),
+    "do_test": to("do_predict", convert=bool),
+    "glue_task": Rule("`task` (regress of stsb, else classify), `glue`", _glue_task),
+}
+
+
+def _finetuning(table: Mapping[str, Rule], rules: Mapping[str, Rule]) -> dict[str, Rule]:
+    """The table of files that fine-tune, from that of pretraining and rules of their own."""
     shapes = {
         key: _SHAPE
         for key in table
@@ -260,13 +285,14 @@ def _squad(table: Mapping[str, Rule]) -> dict[str, Rule]:
     }
     own = {
         key: rule
-        for key, rule in _SQUAD.items()
-        if key in table or key.startswith(("do_", "squad_"))
+        for key, rule in rules.items()
+        if key in table or key.startswith(("do_", "squad_", "glue_"))
     }
     return {**table, **shapes, **own}
 
 
 KERAS_TABLE = {**_SHARED, **_KERAS}
 TORCH_TABLE = {**_SHARED, **_TORCH}
-KERAS_SQUAD_TABLE = _squad(KERAS_TABLE)
-TORCH_SQUAD_TABLE = _squad(TORCH_TABLE)
+KERAS_SQUAD_TABLE = _finetuning(KERAS_TABLE, _SQUAD)
+KERAS_GLUE_TABLE = _finetuning(KERAS_TABLE, _GLUE)
+TORCH_SQUAD_TABLE = _finetuning(TORCH_TABLE, _SQUAD)

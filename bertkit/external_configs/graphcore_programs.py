@@ -27,7 +27,7 @@ class Program:
         pretraining: defaults of records and model.
         fixed: our settings that no key changes, in every run.
         fixed_pretraining: the same, in pretraining.
-        fixed_squad: the same, in fine-tuning on questions.
+        fixed_finetuning: the same, in fine-tuning.
         required: keys that it has no default for, and our settings for each.
     """
 
@@ -36,17 +36,17 @@ class Program:
     pretraining: Mapping[str, Any]
     fixed: Mapping[str, Any]
     fixed_pretraining: Mapping[str, Any]
-    fixed_squad: Mapping[str, Any]
+    fixed_finetuning: Mapping[str, Any]
     required: Mapping[str, Sequence[str]]
 
-    def defaults(self, given: Mapping[str, Any], squad: bool) -> list[tuple[str, str, Any]]:
+    def defaults(self, given: Mapping[str, Any], pretrains: bool) -> list[tuple[str, str, Any]]:
         """(key, key in the table, default) of all keys that a file leaves out.
 
         Args:
             given: key in the table → value of the file.
-            squad: the file fine-tunes on questions.
+            pretrains: the file is not for fine-tuning, where the model comes from a checkpoint.
         """
-        found = dict(self.training) if squad else {**self.pretraining, **self.training}
+        found = {**self.pretraining, **self.training} if pretrains else dict(self.training)
         return [(key, key, value) for key, value in found.items() if key not in given]
 
 
@@ -88,7 +88,7 @@ KERAS_FLAT = Program(
     pretraining=_SHAPE,
     fixed=_FIXED,
     fixed_pretraining={**_LOSS, **_KERAS_MODEL},
-    fixed_squad={"max_seq_length": 512},
+    fixed_finetuning={"max_seq_length": 512},
     required=_BATCH,
 )
 
@@ -106,7 +106,7 @@ KERAS_NESTED = Program(
     pretraining={**_SHAPE, "use_cls_layer": False},
     fixed=_FIXED,
     fixed_pretraining={**_LOSS, **_KERAS_MODEL},
-    fixed_squad={"max_seq_length": 512},
+    fixed_finetuning={"max_seq_length": 512},
     required=_BATCH,
 )
 
@@ -132,7 +132,7 @@ TORCH = Program(
         "model.initializer": "normal",
         "model.initializer_range": 0.02,
     },
-    fixed_squad={"doc_stride": 128},
+    fixed_finetuning={"doc_stride": 128},
     required={
         "micro_batch_size": ("micro_batch_size",),
         "learning_rate": ("learning_rate",),

@@ -31,20 +31,20 @@ def settle_batches(found: Translation, name: str) -> None:
         found.tell(key, text, IGNORED)
 
 
-def settle_samples(found: Translation, squad: bool) -> None:
+def settle_samples(found: Translation, pretrains: bool) -> None:
     """Their runs are as long as the samples that they see; checkpoints come by log intervals."""
     values = found.values
     samples, executions = found.take("_samples"), found.take("_executions", 0)
     batch = values.get("global_batch_size")
     name = "total_num_train_samples"
-    if samples is None and not squad:
+    if samples is None and pretrains:
         samples = SAMPLES.get(values.get("records.max_seq_length", 0))
     if samples and batch:
         steps = max(1, samples // batch)
         where = values if found.given(name) else found.defaults
         where["max_steps"] = steps
         found.tell(name, f"max_steps = {steps}, {samples:,} samples")
-    elif squad:
+    elif not pretrains:
         found.tell(name, "num_epochs decides")
     every = executions * values.get("log_every", 1)
     key = "ckpt_every_n_steps_per_execution"

@@ -37,13 +37,13 @@ def defaults_by_program() -> dict[str, dict[str, str]]:
     """Program → our setting, or what it is about → its default, as text."""
     found = {}
     for cerebras in cerebras_programs.PROGRAMS:
-        parts = [_settings(cerebras.defaults(file, False), cerebras_keys.TABLE) for file in _FILES]
+        parts = [_settings(cerebras.defaults(file, True), cerebras_keys.TABLE) for file in _FILES]
         found[cerebras.name] = _joined(parts)
     for graphcore in graphcore_programs.PROGRAMS:
         torch = graphcore is graphcore_programs.TORCH
         table = graphcore_keys.TORCH_TABLE if torch else graphcore_keys.KERAS_TABLE
         fixed = {**graphcore.fixed, **graphcore.fixed_pretraining}
-        settings = _settings(graphcore.defaults({}, False), table) | fixed
+        settings = _settings(graphcore.defaults({}, True), table) | fixed
         if not torch:
             samples = graphcore_programs.SAMPLES
             settings["max_steps"] = (

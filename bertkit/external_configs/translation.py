@@ -21,7 +21,7 @@ from bertkit.errors import ConfigError
 MAPPED, IGNORED, REFUSED = "mapped", "ignored", "refused"
 # The reason to ignore what bertkit does whatever a file says: no difference, and no warning.
 ALWAYS = "always so here"
-PRETRAIN, FINETUNE_SQUAD = "pretrain", "finetune-squad"
+PRETRAIN, FINETUNE_SQUAD, FINETUNE = "pretrain", "finetune-squad", "finetune"
 _VARIABLE = re.compile(r"\$[({]?[A-Za-z_]|`")
 _PLACEHOLDER = re.compile(r"<[A-Za-z][\w.-]*>")
 

@@ -10,23 +10,31 @@ from torch.nn import functional
 
 from bertkit.model.bert import BertModel, TokenBatch, initialise
 from bertkit.model.config import BertConfig
+from bertkit.model.dropout import dropout
 from bertkit.model.losses import at_least_float
 
 
 class BertForSentenceExtraction(nn.Module):
     """Encoder with one logit per sentence, as BERTSum's `Classifier` and Cerebras' models.
 
-    There is no dropout between encoder and classifier, in theirs neither. `transformers` has no
-    such class; its BertModel reads the encoder.
+    `transformers` has no such class; its BertModel reads the encoder.
 
     Args:
         config: the encoder's shape.
+        classifier_dropout: before the head; theirs have none.
         facts: further entries of the checkpoint's config.json.
     """
 
-    def __init__(self, config: BertConfig, *, facts: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        config: BertConfig,
+        *,
+        classifier_dropout: float = 0.0,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
+        self.rate = classifier_dropout
         self.facts = dict(facts or {})
         self.bert = BertModel(config, pooler=False)
         self.classifier = nn.Linear(config.hidden_size, 1)
@@ -52,6 +60,7 @@ class BertForSentenceExtraction(nn.Module):
             rows: int64 [K], the row of each sentence's [CLS].
         """
         (hidden,) = self.bert.at(tokens, [rows])
+        hidden = dropout(hidden, self.rate, self.training)
         scores: Tensor = self.classifier(hidden.to(self.classifier.weight.dtype))
         return at_least_float(scores).squeeze(-1)
 

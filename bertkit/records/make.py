@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bertkit import files, log
 from bertkit.errors import DataError, UsageError
 from bertkit.manifest import Manifest, describe_inputs, working_folder
+from bertkit.manifest_inputs import total_bytes
 from bertkit.pool import check_executor, run_tasks, worker_count
 from bertkit.records import styles
 from bertkit.records.config import RecordsConfig
@@ -144,7 +145,7 @@ def make_records(
     planned = _planned(config, words, limit, names, workers)
     with working_folder(place, planned, overwrite) as manifest:
         # Make the missing shards, then the totals, then the files beside them.
-        text = RunText(sum(entry["bytes"] for entry in manifest.inputs))
+        text = RunText(total_bytes(manifest.inputs))
         tasks = _missing_tasks(manifest, place, names, config=config, words=words, level=text.level)
         made = _run(
             tasks,

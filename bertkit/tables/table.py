@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from bertkit.errors import DataError
 from bertkit.files import open_binary
 from bertkit.optional import require
 
+Header = bool | Callable[[Sequence[str]], bool]
 QUOTINGS = ("auto", "csv", "none")
 _PACKED = (".gz", ".bz2", ".xz", ".zst")
 _DELIMITERS = ",;|"
@@ -80,13 +81,14 @@ class Table:
 
 
 def read_table(
-    path: str, *, header: bool = True, quoting: str = "auto", ragged: list[str] | None = None
+    path: str, *, header: Header = True, quoting: str = "auto", ragged: list[str] | None = None
 ) -> Table:
     """Read a file of any of these forms, packed or not.
 
     Args:
         path: local or remote.
-        header: the first row of CSV or TSV has the names of the columns.
+        header: the first row of CSV or TSV has the names of the columns; or a function of it
+            that tells so.
         quoting: of CSV and TSV: `csv` takes quotation marks around fields away, `none` takes
             every character as it is; `auto`: `none` where tabs stand between the fields.
         ragged: takes the places of rows with another number of fields, which are left out.
@@ -117,12 +119,9 @@ def _text(path: str) -> str:
 
 
 def _delimited(
-    path: str, text: str, *, header: bool, quoting: str, ragged: list[str] | None
+    path: str, text: str, *, header: Header, quoting: str, ragged: list[str] | None
 ) -> Table:
-    head = text.partition("\n")[0]
-    delimiter = "\t"
-    if "\t" not in head:
-        delimiter = max(_DELIMITERS, key=lambda mark: (head.count(mark), mark == ","))
+    delimiter = _delimiter(path, text.partition("\n")[0])
     plain = quoting == "none" or (quoting == "auto" and delimiter == "\t")
     rows: list[Row] = []
     names: list[str] = []
@@ -130,7 +129,7 @@ def _delimited(
     for line, fields in _cut(path, text, delimiter, plain):
         if not width:
             width = len(fields)
-            if header:
+            if header(fields) if callable(header) else header:
                 names = [field.strip() for field in fields]
                 _require_names(path, names)
                 continue
@@ -146,6 +145,15 @@ def _delimited(
     if not rows:
         raise DataError(f"{path}: holds no rows")
     return Table(path, names, width, rows)
+
+
+def _delimiter(path: str, head: str) -> str:
+    """What stands between fields: by the ending of the name, else what the first line has."""
+    ending = Path(path).name.rpartition(".")[2]
+    if ending in ("tsv", "tab") or "\t" in head:
+        return "\t"
+    found = max(_DELIMITERS, key=lambda mark: (head.count(mark), mark == ","))
+    return found if found in head or ending == "csv" else "\t"
 
 
 def _cut(path: str, text: str, delimiter: str, plain: bool) -> Iterator[tuple[int, list[str]]]:

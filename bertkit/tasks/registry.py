@@ -11,6 +11,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
+from bertkit.config import preset_names
 from bertkit.errors import UsageError
 
 
@@ -24,6 +25,7 @@ class TaskRow:
         help: what the command does, in one sentence.
         config: `module:class` of its settings, a `bertkit.train.config.TrainingConfig`.
         run: `module:function` of (settings, adapter), which starts the adapter and trains.
+        presets: what the names of its presets begin with; all others are of pretraining.
     """
 
     name: str
@@ -31,6 +33,7 @@ class TaskRow:
     help: str
     config: str
     run: str
+    presets: tuple[str, ...] = ()
 
     def config_class(self) -> Any:
         """The dataclass of its settings."""
@@ -55,6 +58,7 @@ TASKS = (
         help="Train, predict and score question answering on SQuAD files.",
         config="bertkit.tasks.squad.config:SquadConfig",
         run="bertkit.tasks.squad.finetune:finetune",
+        presets=("squad-",),
     ),
     TaskRow(
         name="finetuning",
@@ -75,12 +79,16 @@ class FinetuningRow:
         help: what it learns, in a few words.
         config: `module:class` of its settings, a `bertkit.tasks.finetuning.config.FinetuneConfig`.
         task: `module:class` of the task, a `bertkit.tasks.finetuning.task.FinetuneTask`.
+        model: class of its model, as config.json names it.
+        presets: what the names of its presets begin with.
     """
 
     name: str
     help: str
     config: str
     task: str
+    model: str = ""
+    presets: tuple[str, ...] = ()
 
     def config_class(self) -> Any:
         """The dataclass of its settings; imports no torch."""
@@ -97,6 +105,31 @@ FINETUNING = (
         help="a label, or several, for a text or a pair of texts",
         config="bertkit.tasks.classify.config:ClassifyConfig",
         task="bertkit.tasks.classify.classify:ClassifyTask",
+        model="BertForSequenceClassification",
+        presets=("glue-",),
+    ),
+    FinetuningRow(
+        name="regress",
+        help="a score for a text or a pair of texts",
+        config="bertkit.tasks.classify.config:RegressConfig",
+        task="bertkit.tasks.classify.regress:RegressTask",
+        model="BertForSequenceClassification",
+        presets=("glue-",),
+    ),
+    FinetuningRow(
+        name="summarise",
+        help="the sentences of a document that make its summary",
+        config="bertkit.tasks.summarise.config:SummariseConfig",
+        task="bertkit.tasks.summarise.summarise:SummariseTask",
+        model="BertForSentenceExtraction",
+    ),
+    FinetuningRow(
+        name="tag",
+        help="a tag for every word of a sentence, such as the parts of named entities",
+        config="bertkit.tasks.tag.config:TagConfig",
+        task="bertkit.tasks.tag.tag:TagTask",
+        model="BertForTokenClassification",
+        presets=("ner",),
     ),
 )
 
@@ -123,6 +156,15 @@ def finetuning_row(name: str) -> FinetuningRow:
 def commands() -> tuple[str, ...]:
     """The commands that train."""
     return tuple(row.command for row in TASKS)
+
+
+def presets_of(command: str) -> list[str]:
+    """The presets of a command that trains; those that nobody claims are of pretraining."""
+    claims = {row.command: row.presets for row in TASKS}
+    claims["finetune"] = tuple(prefix for row in FINETUNING for prefix in row.presets)
+    every = tuple(prefix for prefixes in claims.values() for prefix in prefixes)
+    own = claims[command]
+    return [name for name in preset_names() if name.startswith(own or every) == bool(own)]
 
 
 def by_command(command: str) -> TaskRow | None:

@@ -33,7 +33,12 @@ from bertkit.tokenization.training.merges import learn_merges
 from bertkit.tokenization.training.text_spans import Opener, count_spans, tasks_of
 from bertkit.tokenization.training.unknown_share import Shares
 from bertkit.tokenization.training.word_counts import WordCounter, WordCounts
-from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, Vocab, save_vocab
+from bertkit.tokenization.vocabulary import (
+    SPECIAL_TOKENS,
+    Vocab,
+    save_vocab,
+    sha256_of_tokens,
+)
 from bertkit.tokenization.wordpiece import MAX_WORD_CHARACTERS
 
 TENSOR_MULTIPLE = 8
@@ -122,7 +127,7 @@ def train_vocab(
         DataError: unreadable, not UTF-8, or no text at all.
     """
     started = time.perf_counter()
-    if Path(output).exists() and not overwrite:
+    if Path(output).exists() and not overwrite and not _unfinished(Path(output)):
         raise UsageError(f"{output} exists", "give --overwrite to replace it")
     remove_leftovers(Path(output).parent, name=Path(output).name)
     longest = word_length or MAX_WORD_CHARACTERS
@@ -141,11 +146,12 @@ def train_vocab(
     tokens = learnt_tokens + added
     pieces = unknown_share.pieces_of_words(words, tokens)
     learnt = unknown_share.shares(words.together(), pieces, unknown_share.LEARNT)
-    digest = save_vocab(output, tokens)
+    digest = sha256_of_tokens(tokens)
     facts = TokenizerFacts(digest, digest, len(tokens), normalisation, word_length)
+    digest, facts_file = _written(output, tokens, facts)
     result = TrainedVocab(
         path=str(output),
-        facts=write_sidecar(output, facts),
+        facts=facts_file,
         tokens=len(tokens),
         size=size,
         short_because=_why_short(len(tokens), size, min_frequency),
@@ -171,6 +177,33 @@ def train_vocab(
     _remark(result, chosen)
     _remark_on_letters(text, normalisation)
     return result
+
+
+def _written(output: str | Path, tokens: list[str], facts: TokenizerFacts) -> tuple[str, str]:
+    """Write the vocabulary and its facts; (its digest, the file of the facts).
+
+    Until both are there, a note says that they belong to a run that has not finished.
+    """
+    note = _note(Path(output))
+    digest = sha256_of_tokens(tokens)
+    files.write_text(note, digest + "\n")
+    save_vocab(output, tokens)
+    place = write_sidecar(output, facts)
+    note.unlink()
+    return digest, place
+
+
+def _unfinished(output: Path) -> bool:
+    """Whether a run that was killed wrote this vocabulary, and not all that belongs to it."""
+    try:
+        noted = _note(output).read_text("utf-8").strip()
+    except OSError:
+        return False
+    return noted == files.sha256_of(output)
+
+
+def _note(output: Path) -> Path:
+    return output.with_name(f".{output.name}.unfinished")
 
 
 def _counted(

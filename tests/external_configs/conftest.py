@@ -9,7 +9,9 @@ from tasks.pretraining.conftest import records
 
 from bertkit.config import Layer, resolve
 from bertkit.external_configs.detect import translate_file
+from bertkit.tasks.finetuning.config import FinetuneConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
+from bertkit.tasks.registry import FINETUNING
 from bertkit.tasks.squad.config import SquadConfig
 
 __all__ = ["read", "records", "vendor"]
@@ -17,13 +19,29 @@ __all__ = ["read", "records", "vendor"]
 _NEEDED = {
     "pretrain": (PretrainConfig, {"input": ["x"], "output": "out"}),
     "finetune-squad": (SquadConfig, {"train_file": "x", "init_checkpoint": "y", "output": "out"}),
+    "finetune": (
+        FinetuneConfig,
+        {"eval_file": ["z"], "predict_file": ["w"], "init_checkpoint": "y", "output": "out"},
+    ),
 }
+
+
+def kinds():
+    """The classes of settings of `finetune`, by task."""
+    return {row.name: row.config_class() for row in FINETUNING}
 
 
 def _taken(name, command):
     """A file's translation, its settings as the command takes them, and where each is from."""
     found = translate_file(name, command)
     kind, needed = _NEEDED[command]
+    values = found.all_values()
+    if command == "finetune":
+        if values["task"] not in kinds():
+            pytest.skip(f"there is no --task {values['task']} yet")
+        kind = kinds()[values["task"]]
+        needed = {"train_file": "x", **needed}
+        needed = {name: value for name, value in needed.items() if name not in values}
     resolved = resolve(kind, [*found.layers(), Layer("--set", needed)])
     found.require_given(resolved.origins)
     return found, resolved.config, resolved.origins

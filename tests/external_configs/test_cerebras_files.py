@@ -153,20 +153,6 @@ def test_fine_tuning_on_questions(vendor):
         vendor(f"{FOLDER}/params_bert_base_squad.yaml")
 
 
-@pytest.mark.parametrize(
-    ("name", "task"),
-    [
-        ("params_bert_base_mnli.yaml", "no task for classifying sentence pairs"),
-        ("params_bert_base_sst2.yaml", "no task for classifying sentences"),
-        ("params_bert_base_ner_bc5cdr-chem.yaml", "no task for classifying tokens"),
-    ],
-)
-@pytest.mark.parametrize("command", ["pretrain", "finetune-squad"])
-def test_fine_tuning_that_bertkit_has_no_task_for(vendor, name, task, command):
-    with pytest.raises(ConfigError, match=f"{task}.* yet"):
-        vendor(f"{FOLDER}/{name}", command)
-
-
 @pytest.mark.parametrize("name", FILES)
 def test_a_run_is_planned(vendor, shared, tmp_path, name):
     _, config, origins = vendor(f"{FOLDER}/{name}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from bertkit.errors import ConfigError
+from bertkit.external_configs.cerebras_tasks import task_of
 from external_configs.cerebras_params import TORCH_1, TRAINER
 
 QUESTIONS = TORCH_1.replace("BertCSVDataProcessor", "BertQADataProcessor")
@@ -24,16 +26,30 @@ def test_questions_go_to_their_command(read):
         read(text.replace("hidden_size", "hiden_size"), command="finetune-squad")
 
 
+@pytest.mark.parametrize("command", ["pretrain", "finetune-squad", "finetune"])
+def test_what_bertkit_has_no_task_for_is_named(read, command):
+    text = TORCH_1.replace("hidden_size", "attention_style: linformer-x, hidden_size")
+    with pytest.raises(ConfigError, match="no task for Linformer yet"):
+        read(text, command=command)
+
+
 @pytest.mark.parametrize(
     ("text", "task"),
     [
-        (TRAINER.replace("name: bert\n", "name: bert/token_classifier\n"), "classifying tokens"),
-        (TRAINER.replace("name: bert\n", "name: bert/classifier\n"), "classifying sentences"),
-        (QUESTIONS.replace("BertQA", "BertSumCSV"), "extractive summarization"),
-        (TORCH_1.replace("hidden_size", "attention_style: linformer-x, hidden_size"), "Linformer"),
+        (TRAINER.replace("name: bert\n", "name: bert/token_classifier\n"), "tag"),
+        (TRAINER.replace("name: bert\n", "name: bert/classifier\n"), "classify"),
+        (QUESTIONS.replace("BertQA", "BertSumCSV"), "summarise"),
+        (TORCH_1.replace("BertCSVDataProcessor", "QQPDataProcessor"), "classify"),
+        (TORCH_1.replace("BertCSVDataProcessor", "NerDataProcessor"), "tag"),
+        (QUESTIONS, "questions"),
+        (TORCH_1, ""),
     ],
 )
-@pytest.mark.parametrize("command", ["pretrain", "finetune-squad"])
-def test_what_bertkit_has_no_task_for_is_named(read, text, task, command):
-    with pytest.raises(ConfigError, match=f"no task for {task}.* yet"):
-        read(text, command=command)
+def test_tasks_are_told_by_processor_or_model(text, task):
+    trainer = "trainer" in text
+    values = yaml.safe_load(text)
+    where = values["trainer"]["init"]["model"] if trainer else values["model"]
+    given = {f"model.{key}": value for key, value in where.items()}
+    if not trainer:
+        given["train_input.data_processor"] = values["train_input"]["data_processor"]
+    assert task_of("file", given) == task

@@ -9,6 +9,7 @@ log intervals (ckpt_every_n_steps_per_execution). Optimizers have eps 1e-6 and c
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -259,10 +260,51 @@ def test_questions_go_to_their_command(vendor, name, wanted):
 
 
 @pytest.mark.parametrize("name", ["glue_base.json", "glue_tiny_test.json"])
-@pytest.mark.parametrize("command", ["pretrain", "finetune-squad"])
-def test_glue_is_named(vendor, name, command):
-    with pytest.raises(ConfigError, match="no task for GLUE yet"):
-        vendor(f"graphcore_v341/{name}", command)
+def test_glue_goes_to_its_command(vendor, name):
+    """Without glue_task it is mrpc; without max_seq_length the tokenizer's 512 (options.py)."""
+    own = {
+        key: value
+        for key, value in KERAS.items()
+        if not key.startswith(("model.", "mlm", "ipu.device")) and key != "optimizer"
+    }
+    tiny = "tiny" in name
+    wanted = {
+        "optimizer": "adamw",
+        "task": "classify",
+        "glue": "mrpc",
+        "max_seq_length": 512,
+        "global_batch_size": 30,  # 1 x 1 x 30
+        "micro_batch_size": 1,
+        "epochs": 3.0,
+        "max_steps": 0,
+        "learning_rate": 2e-5,
+        "warmup_proportion": 0.1,
+        "loss_scale": 1.0,
+        "seed": 1984,
+        "do_train": True,
+        "do_eval": not tiny,
+        "log_to": [] if tiny else ["wandb"],
+        "ipu.device_mapping": [0, 1, 0] if tiny else [0, 1, 2, 3, 0],
+    }
+    found, config, origins = vendor(f"graphcore_v341/{name}", "finetune")
+    compare(config, {**own, **wanted})
+    assert origins["task"] == origins["max_seq_length"] == NESTED
+    told = {key.key: key.text for key in found.with_outcome("ignored")}
+    assert "--data-dir" in told["dataset_dir"]
+    with pytest.raises(ConfigError, match="is for `bertkit finetune`"):
+        vendor(f"graphcore_v341/{name}", "finetune-squad")
+
+
+@pytest.mark.parametrize(
+    ("task", "ours"), [("stsb", "regress"), ("cola", "classify"), ("mnli", "classify")]
+)
+def test_the_task_of_glue(shared, read, task, ours):
+    values = json.loads((shared / "data/vendor_configs/graphcore_v341/glue_base.json").read_text())
+    found, _ = read({**values, "glue_task": task, "do_test": True}, command="finetune")
+    assert (found.values["task"], found.values["glue"]) == (ours, task)
+    assert found.values["do_predict"] is True
+    with pytest.raises(ConfigError, match=r"glue_task \(snli\): their program knows cola"):
+        read({**values, "glue_task": "snli"}, command="finetune")
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -192,7 +192,7 @@ def convert(
     planned.tokenizer = tokenizer.as_dict()
     with manifest.working_folder(folder, planned, overwrite) as entry:
         if not entry.complete:
-            checkpoint = _checkpoint(folder.name, contents, config, kind, options, tokenizer)
+            checkpoint = _checkpoint(contents, config, kind, options, tokenizer)
             _write(folder, entry, checkpoint, options.to, vocab)
             entry.state = "complete"
             entry.write(folder)
@@ -331,7 +331,6 @@ def _weight_files(contents: CheckpointContents) -> list[str]:
 
 
 def _checkpoint(
-    name: str,
     contents: CheckpointContents,
     config: BertConfig,
     kind: ModelClass,
@@ -343,7 +342,7 @@ def _checkpoint(
     if facts.step is None:
         facts.step = contents.step
     card = model_card(
-        name=name,
+        name=f"{kind.name} of {contents.path.name}",
         architecture=kind.name,
         config=config,
         source=f"{contents.path.name} ({contents.format})",

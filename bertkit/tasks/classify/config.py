@@ -9,6 +9,7 @@ from typing import ClassVar
 from bertkit.config import setting
 from bertkit.settings import FREE, override
 from bertkit.tables.table import QUOTINGS
+from bertkit.tasks.classify.glue import GLUE, files_in
 from bertkit.tasks.finetuning.config import FinetuneConfig
 
 BALANCED = "balanced"
@@ -25,8 +26,19 @@ class TableConfig(FinetuneConfig):
         "label_column",
         "header",
         "quoting",
+        "glue",
     )
 
+    glue: str | None = setting(
+        None,
+        help="Task of GLUE whose own files are read; the presets glue-* set it.",
+        choices=tuple(GLUE),
+    )
+    data_dir: str | None = setting(
+        None,
+        help="Folder of the task in GLUE's download: it has the files that are not given.",
+        on_resume=FREE,
+    )
     text_column: str | None = setting(
         None,
         help="Column of the text, by its name in the header or by its number from 1; by default"
@@ -53,6 +65,28 @@ class TableConfig(FinetuneConfig):
         " where tabs stand between the fields.",
         choices=QUOTINGS,
     )
+
+    def __post_init__(self) -> None:
+        """Take the files that are not given from GLUE's folder."""
+        if not (self.glue and self.data_dir):
+            return
+        train, dev, test = files_in(self.glue, self.data_dir)
+        filled = {
+            "train_file": self.train_file or (None if self.do_train is False else train),
+            "eval_file": self.eval_file or ([] if self.do_eval is False else dev),
+            "predict_file": self.predict_file or ([] if self.do_predict is False else test),
+        }
+        for name, value in filled.items():
+            object.__setattr__(self, name, value)
+
+    def problems(self) -> list[str]:
+        """Settings that contradict each other, each naming its flags."""
+        found = super().problems()
+        if self.data_dir and not self.glue:
+            found.append("--data-dir needs --glue, or a preset glue-*")
+        if self.glue and (self.glue == "stsb") != (self.task == "regress"):
+            found.append(f"--glue {self.glue} is not for --task {self.task}")
+        return found
 
 
 @dataclass(frozen=True)

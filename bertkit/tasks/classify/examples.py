@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bertkit import log
 from bertkit.errors import DataError
 from bertkit.files import is_utf8
-from bertkit.tables.table import Row, Table, read_table
+from bertkit.tables.table import Header, Row, Table, read_table
+from bertkit.tasks.classify import glue
 from bertkit.tasks.classify.config import TableConfig
+from bertkit.tasks.classify.glue import GLUE
 
 NONE = "none"
 # Usual names of the text and of its partner; the first pair or text that is there is taken.
@@ -49,7 +53,7 @@ class Columns:
     Attributes:
         text: of the text.
         pair: of its partner; empty for single texts.
-        labels: of the label; several hold 0 or 1 each; none where it is not known yet.
+        labels: of the label; several hold 0 or 1 each; none where it is not known.
     """
 
     text: str
@@ -58,17 +62,22 @@ class Columns:
 
 
 def columns_of(table: Table, config: TableConfig) -> Columns:
-    """The columns of the settings, or the usual names that a table has.
+    """The columns of the settings, of GLUE's file, or the usual names that a table has.
 
     Raises:
         DataError: a column that is named is not there, or none has a usual name.
     """
     text, pair = config.text_column, config.pair_column
+    labels = list(config.label_column)
+    known = glue.columns(GLUE[config.glue], table) if config.glue else None
+    if known and text is None:
+        text, pair = known[:2]
+        labels = labels or [known[2]]
     if text is None:
-        known = next((names for names in PAIRS if set(names) <= set(table.names)), None)
+        pairs = next((names for names in PAIRS if set(names) <= set(table.names)), None)
         single = next((name for name in TEXTS if name in table.names), None)
-        if known and pair in (None, known[1]):
-            text, pair = known
+        if pairs and pair in (None, pairs[1]):
+            text, pair = pairs
         elif single:
             text = single
         else:
@@ -76,70 +85,105 @@ def columns_of(table: Table, config: TableConfig) -> Columns:
                 f"{table.path}: which column is the text? It has {table.shown()}",
                 "name it: --text-column",
             )
-    labels = list(config.label_column) or [name for name in LABELS if name in table.names][:1]
+    labels = labels or [name for name in LABELS if name in table.names][:1]
     return Columns(text, "" if pair in (None, NONE) else str(pair), labels)
 
 
-def read_examples(
-    path: str, config: TableConfig, *, columns: Columns | None, labelled: bool, limit: int
-) -> tuple[list[Example], Columns]:
-    """The examples of a file, and the columns that they are in.
+class ExampleReader:
+    """Reads tables by the settings.
 
     Args:
-        path: of the table.
-        config: the settings.
-        columns: of the training file; None to find them out.
-        labelled: every row must have a label.
-        limit: examples at most; 0 for all.
+        config: the settings; columns that they do not name are those of the first file.
 
-    Raises:
-        DataError: no such column, a row without text, without its partner or label; names
-            file and line.
+    Attributes:
+        columns: in which the examples of the first file are; None before.
     """
-    table = read_table(path, header=config.header, quoting=config.quoting)
-    columns = columns or columns_of(table, config)
-    if labelled and not columns.labels:
-        raise DataError(
-            f"{path}: which column is the label? It has {table.shown()}", "name it: --label-column"
-        )
-    text = table.column(columns.text, "--text-column")
-    pair = table.column(columns.pair, "--pair-column") if columns.pair else None
-    given = [table.column(name, "--label-column") for name in columns.labels if labelled]
-    rows = table.rows[:limit] if limit else table.rows
-    found = [
-        Example(
-            table.place(row),
-            _text(table, row, text, columns.text),
-            None if pair is None else _text(table, row, pair, columns.pair),
-            _label(table, row, given, columns.labels) if labelled else None,
-        )
-        for row in rows
-    ]
-    return found, columns
+
+    def __init__(self, config: TableConfig) -> None:
+        self._config = config
+        self.columns: Columns | None = None
+
+    def read(self, path: str, use: str) -> list[Example]:
+        """The examples of a file.
+
+        Of GLUE's own files, as everybody has it, rows of a training file that are cut or hold
+        an empty text are left out, and counted; empty texts elsewhere are taken.
+
+        Args:
+            path: of the table.
+            use: `train`, `eval` or `predict`, whose rows need no label.
+
+        Raises:
+            DataError: no such column, a row without text, without its partner or label; names
+                file and line.
+        """
+        config, own = self._config, self._config.glue is not None
+        left_out: list[str] = []
+        header: Header = config.header
+        if config.glue:
+            header = functools.partial(glue.has_header, GLUE[config.glue])
+        may_cut = left_out if own and use == "train" else None
+        table = read_table(path, header=header, quoting=config.quoting, ragged=may_cut)
+        # GLUE's files to predict have other columns than those to train on.
+        columns = self.columns if self.columns and not own else columns_of(table, config)
+        self.columns = self.columns or columns
+        labelled = use != "predict"
+        if labelled and not columns.labels:
+            raise DataError(
+                f"{path}: which column is the label? It has {table.shown()}",
+                "name it: --label-column",
+            )
+        cut = _Cut(table, columns, labelled=labelled, empty=own)
+        found = [cut.example(row) for row in table.rows[: config.limit or None]]
+        if may_cut is not None:
+            left_out += [e.place for e in found if not e.text or e.pair == ""]
+            found = [e for e in found if e.text and e.pair != ""]
+        if left_out:
+            text = "%d rows are cut or have an empty text, and are left out; the first: %s"
+            log.logger.warning(text, len(left_out), left_out[0])
+        return found
 
 
-def _text(table: Table, row: Row, column: int, name: str) -> str:
-    value = row.values[column]
-    if not isinstance(value, str) or not is_utf8(value):
-        what = "no text" if value is None else "not a text"
-        raise DataError(f"{table.place(row)}: {name} is {what}", "every row needs one")
-    if not value.strip():
-        raise DataError(f"{table.place(row)}: {name} is empty", "remove the row, or fill it in")
-    return value
+class _Cut:
+    """Takes an example out of a row."""
 
+    def __init__(self, table: Table, columns: Columns, *, labelled: bool, empty: bool) -> None:
+        self._table, self._names, self._empty = table, columns, empty
+        self._text = table.column(columns.text, "--text-column")
+        self._pair = table.column(columns.pair, "--pair-column") if columns.pair else None
+        labels = columns.labels if labelled else ()
+        self._labels = [table.column(name, "--label-column") for name in labels]
 
-def _label(table: Table, row: Row, columns: Sequence[int], names: Sequence[str]) -> Any:
-    """The value of the one column, or the names of the columns that hold 1."""
-    if len(columns) == 1:
-        value = row.values[columns[0]]
-        if value is None or value == "":
-            raise DataError(f"{table.place(row)}: {names[0]} is empty: there is no label")
+    def example(self, row: Row) -> Example:
+        """The example of a row; raises what `ExampleReader.read` says."""
+        place = self._table.place(row)
+        text = self._text_in(row.values[self._text], self._names.text, place)
+        pair = None
+        if self._pair is not None:
+            pair = self._text_in(row.values[self._pair], self._names.pair, place)
+        return Example(place, text, pair, self._label(row, place) if self._labels else None)
+
+    def _text_in(self, value: Any, name: str, place: str) -> str:
+        if not isinstance(value, str) or not is_utf8(value):
+            what = "missing" if value is None else "not a text"
+            raise DataError(f"{place}: {name} is {what}", "every row needs one")
+        if not value.strip() and not self._empty:
+            raise DataError(f"{place}: {name} is empty", "remove the row, or fill it in")
         return value
-    chosen = []
-    for column, name in zip(columns, names, strict=True):
-        value = str(row.values[column]).strip().lower()
-        if value not in ("0", "1", "true", "false"):
-            raise DataError(f"{table.place(row)}: {name} is {value!r}, not 0 or 1")
-        if value in ("1", "true"):
-            chosen.append(name)
-    return chosen
+
+    def _label(self, row: Row, place: str) -> Any:
+        """The value of the one column, or the names of the columns that hold 1."""
+        names = self._names.labels
+        if len(names) == 1:
+            value = row.values[self._labels[0]]
+            if value is None or value == "":
+                raise DataError(f"{place}: {names[0]} is empty: there is no label")
+            return value
+        chosen = []
+        for column, name in zip(self._labels, names, strict=True):
+            value = str(row.values[column]).strip().lower()
+            if value not in ("0", "1", "true", "false"):
+                raise DataError(f"{place}: {name} is {value!r}, not 0 or 1")
+            if value in ("1", "true"):
+                chosen.append(name)
+        return chosen

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import numpy as np
 
+# Names of what the functions below give; `f1` only of two labels.
+SCORES = ("accuracy", "f1", "f1_macro", "matthews")
+SCORES_OF_SEVERAL = ("accuracy", "f1_micro", "f1_macro")
+CORRELATIONS = ("pearson", "spearman", "mse")
+
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, labels: int) -> np.ndarray:
     """int64 [C, C]: how often a label of the row was predicted as that of the column."""
-    cells: np.ndarray = np.bincount(truth * labels + predicted, minlength=labels * labels)
-    return cells.reshape(labels, labels)
+    cells = np.bincount(truth * labels + predicted, minlength=labels * labels)
+    table: np.ndarray = cells.reshape(labels, labels)
+    return table
 
 
 def accuracy(table: np.ndarray) -> float:
@@ -22,7 +28,8 @@ def accuracy(table: np.ndarray) -> float:
 def f1_per_label(true: np.ndarray, predicted: np.ndarray, right: np.ndarray) -> np.ndarray:
     """F1 of each label from counts, float64 [C]; 0 where a label neither is nor is predicted."""
     cases = true + predicted
-    return np.divide(2.0 * right, cases, out=np.zeros(len(cases)), where=cases > 0)
+    scores: np.ndarray = np.divide(2.0 * right, cases, out=np.zeros(len(cases)), where=cases > 0)
+    return scores
 
 
 def label_scores(truth: np.ndarray, predicted: np.ndarray, labels: int) -> dict[str, float]:
@@ -97,4 +104,5 @@ def ranks(values: np.ndarray) -> np.ndarray:
     """Ranks from 1, equal values sharing the mean of theirs, float64 [N]."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
-    return (last - (counts - 1) / 2.0)[inverse]
+    means: np.ndarray = (last - (counts - 1) / 2.0)[inverse]
+    return means

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bertkit.config import load_preset, parse_assignments, preset_names
-from bertkit.errors import UsageError
+from bertkit.config import Layer, load_preset, parse_assignments
+from bertkit.errors import ConfigError, UsageError
 from bertkit.settings import override, union
 from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.registry import FINETUNING, finetuning_names, finetuning_row
@@ -26,11 +26,6 @@ class _TaskName:
 def all_settings() -> Any:
     """A dataclass with the settings of every task, for the options of the command."""
     return union("AnyTask", [_TaskName, *(row.config_class() for row in FINETUNING)])
-
-
-def finetuning_presets() -> list[str]:
-    """The presets that name a task."""
-    return [name for name in preset_names() if load_preset(name).get("task")]
 
 
 def chosen_config(
@@ -78,3 +73,37 @@ def own_options(given: Mapping[str, Any], kind: type[FinetuneConfig]) -> dict[st
     known = {item.name for item in dataclasses.fields(kind)}
     others = {item.name for item in dataclasses.fields(all_settings())} - known
     return {name: value for name, value in given.items() if name not in others}
+
+
+def predicting_config(
+    model: Mapping[str, Any], given: Mapping[str, Any]
+) -> tuple[type[FinetuneConfig], list[Layer]]:
+    """The settings' class for `bertkit predict`, and the settings of the run behind the model.
+
+    Args:
+        model: its settings, see `bertkit.tasks.finetuning.predict.settings_of_model`.
+        given: the command's keyword arguments.
+
+    Raises:
+        ConfigError: it was not fine-tuned.
+        UsageError: an option of question answering.
+    """
+    place, task = given.get("init_checkpoint"), str(model.get("task") or "")
+    if not task:
+        raise ConfigError(
+            f"{place} was not fine-tuned to label texts" if place else "no model is given",
+            "give --init-checkpoint, a model of `bertkit finetune`",
+        )
+    kind: type[FinetuneConfig] = finetuning_row(task).config_class()
+    known = {item.name for item in dataclasses.fields(kind)} | {"assignments", "config_file"}
+    for option, value in given.items():
+        if option not in known and value not in (None, ()) and not _nested(kind, option):
+            flag = "--" + option.replace("_", "-")
+            raise UsageError(f"{flag} is for models that answer questions, this one is of {task}")
+    # Nothing is written, and what is to be predicted does not come from a file.
+    here = Layer("model", {**model, "output": ".", "predict_file": ["standard input"]})
+    return kind, [here, *settings_of_run(place, kind.of_the_run)]
+
+
+def _nested(kind: type, option: str) -> bool:
+    return any(option in item.metadata.get("options", ()) for item in dataclasses.fields(kind))

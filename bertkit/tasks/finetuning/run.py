@@ -11,12 +11,16 @@ from torch import nn
 
 from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Problem, Stepper
+from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
+from bertkit.errors import ConfigError
 from bertkit.files import write_text
+from bertkit.model.checkpoints.run_state import STATE
 from bertkit.report.trackers import make_trackers
 from bertkit.strict_json import json_text
-from bertkit.tasks.finetuning.best import read_best
-from bertkit.tasks.finetuning.config import FinetuneConfig
+from bertkit.tasks.comparison.scored_facts import begun_from, content_of
+from bertkit.tasks.finetuning.best import FOLDER, read_best
+from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.finetuning.open import open_run
 from bertkit.tasks.finetuning.samples import outputs_of
 from bertkit.tasks.finetuning.task import SCORES, FinetuneTask
@@ -25,6 +29,7 @@ from bertkit.train.agreement import held_by_main
 from bertkit.train.dry_run import DryRun
 from bertkit.train.metrics import left_out_text
 from bertkit.train.run import TrainingRun
+from bertkit.train.run_state import load_state
 from bertkit.train.step_settings import optimizer_spec, refuse
 
 
@@ -112,6 +117,9 @@ def finetune(config: FinetuneConfig, adapter: Adapter, overwrite: bool = False) 
         DataError, ConfigError: see `prepare`; or the folder belongs to another run.
         StoppedError: stopped by a signal or `steps_this_run`, everything saved.
     """
+    found = finetuning_row(config.task).task_class().scores_of_predictions(config)
+    if found is not None:  # which needs no device
+        return _score_predictions(config, found)
     adapter.start(
         options_of(config, adapter.caps.name),
         distributed=True,
@@ -130,6 +138,21 @@ def finetune(config: FinetuneConfig, adapter: Adapter, overwrite: bool = False) 
             # Some backends can stop after compilation; there is nothing to score then.
             log.logger.info("%s; nothing was %s", done, "trained" if config.trains else "predicted")
     result.seconds = time.perf_counter() - begin
+    return result
+
+
+def _score_predictions(config: FinetuneConfig, scores: dict[str, float]) -> FinetuneResult:
+    """Keep the scores of what others predicted.
+
+    Raises:
+        ConfigError: several processes are at it.
+    """
+    if Topology.from_environment().world > 1:
+        raise ConfigError("scoring runs in one process", "start it without torchrun")
+    metric = config.metric or next(name for name in ("f1", *scores) if name in scores)
+    result = FinetuneResult(task=config.task, output=config.output, scores=scores, metric=metric)
+    Path(config.output).mkdir(parents=True, exist_ok=True)
+    _write_scores(config, result, {"predictions": getattr(config, "predictions", None)})
     return result
 
 
@@ -172,7 +195,7 @@ def _train(
     config = task.config
     best = read_best(config.output) if config.evaluates and config.keep_best else None
     if best is not None:
-        result.checkpoint, result.step = str(Path(config.output) / "best"), int(best["step"])
+        result.checkpoint, result.step = str(Path(config.output) / FOLDER), int(best["step"])
         return task.load_trained(Path(result.checkpoint))
     assert run.model is not None
     return run.model
@@ -183,7 +206,16 @@ def _load(task: FinetuneTask[Any, Any], result: FinetuneResult) -> nn.Module:
     model = task.load_trained(task.start)
     Path(task.config.output).mkdir(parents=True, exist_ok=True)
     result.checkpoint = str(task.start)
+    result.step = step_of(task.start)
     return model
+
+
+def step_of(place: Path) -> int:
+    """The updates behind a checkpoint, or behind a run's best model; 0 where it is not told."""
+    best = read_best(place.parent) if place.name == FOLDER else None
+    if best is not None:
+        return int(best["step"])
+    return load_state(place).step if (place / STATE).is_file() else 0
 
 
 def _use(
@@ -219,17 +251,35 @@ def _score(
         found = task.scores_of(examples, task.encode(examples), stepper, adapter)
         name = "" if number == 0 else f"{Path(path).name.partition('.')[0]}/"
         result.scores |= {name + score: value for score, value in found.items()}
-    if not adapter.process_group.topology.is_main:
-        return
+    if adapter.process_group.topology.is_main:
+        more = {"examples": counts[0] if len(counts) == 1 else counts}
+        _write_scores(config, result, more, task.start)
+
+
+def _write_scores(
+    config: FinetuneConfig,
+    result: FinetuneResult,
+    more: dict[str, Any],
+    start: Path | None = None,
+) -> None:
+    """Write `scores.json`: the scores, and what they are of; `start` is the model's checkpoint."""
+    shas = [content_of(path) for path in config.eval_file]
+    # Of the run that trained the model, where this call did not.
+    trained = {"encoder": config.init_checkpoint, "seed": config.seed}
+    if not config.trains and start is not None:
+        for layer in settings_of_run(str(start), ("init_checkpoint", "seed")):
+            values = layer.values
+            trained = {"encoder": values.get("init_checkpoint"), "seed": values.get("seed")}
     facts = {
-        "task": task.name,
+        "task": result.task,
         "metric": result.metric,
         "eval_file": config.eval_file[0] if len(config.eval_file) == 1 else config.eval_file,
-        "examples": counts[0] if len(counts) == 1 else counts,
+        **more,
         "scores": result.scores,
-        "encoder": config.init_checkpoint,
+        **trained,
         "checkpoint": result.checkpoint,
-        "seed": config.seed,
         "step": result.step,
+        "eval_sha256": shas[0] if len(shas) == 1 else shas,
+        **(begun_from(result.checkpoint) if result.checkpoint else {}),
     }
     write_text(Path(config.output) / SCORES, json_text(facts, indent=1) + "\n")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -42,6 +42,7 @@ WEIGHTS = "label_weights"  # the array of every sample's factor in the loss
 
 C = TypeVar("C", bound=FinetuneConfig)
 E = TypeVar("E")  # an example
+Line = tuple[str, Mapping[str, Any]]  # the place of a JSON line, for messages, and its object
 
 
 class FinetuneTask(TrainingTask, Generic[C, E]):
@@ -53,6 +54,7 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
     Attributes:
         name: of `--task`.
         metric: name of the score that decides what is best, where `--metric` does not say.
+        metrics: names of all scores, once they are known; empty where only `score` knows.
         head: prefixes of the parameters that an encoder alone lacks.
         batcher: makes batches, in the run's layout.
         train_examples: read from `train_file`.
@@ -61,11 +63,18 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
 
     name: ClassVar[str] = ""
     metric: str = ""
+    metrics: Sequence[str] = ()
     head: ClassVar[Sequence[str]] = ("classifier.",)
     optional_weights = ("bert.pooler.",)
     command = "finetune"
     # The same files may lie elsewhere on each machine.
-    local_settings = ("train_file", "eval_file", "predict_file", "vocab", "model_config")
+    local_settings: Sequence[str] = (
+        "train_file",
+        "eval_file",
+        "predict_file",
+        "vocab",
+        "model_config",
+    )
     outputs = (SCORES, FOLDER)
     config: C
     batcher: Batcher
@@ -154,7 +163,12 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
         """How often a sample counts in the mean loss of a step: its labels."""
         return 1.0
 
-    def predict_lines(self, lines: Sequence[Mapping[str, Any]], source: str) -> list[E]:
+    @classmethod
+    def scores_of_predictions(cls, config: C) -> dict[str, float] | None:
+        """Scores of what some system has predicted, which needs no model; None: not asked for."""
+        return None
+
+    def predict_lines(self, lines: Sequence[Line]) -> list[E]:
         """Examples of JSON lines, for `bertkit predict`.
 
         Raises:
@@ -198,11 +212,17 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
         if self.config.trains:
             self.train_examples = self.read(str(self.config.train_file), "train")
         self.settle()
+        if self.metrics:
+            self.require_metric(self.metrics)
         if self.config.trains:
-            parts = (sha256_of(str(self.config.train_file)), self.opened.vocab.sha256)
+            parts = (self.digest_of(str(self.config.train_file)), self.opened.vocab.sha256)
             self.fingerprint = hashlib.sha256(" ".join(parts).encode()).hexdigest()
         if self.config.evaluates:
-            self.eval_fingerprint = sha256_of(self.config.eval_file[0])
+            self.eval_fingerprint = self.digest_of(self.config.eval_file[0])
+
+    def digest_of(self, path: str) -> str:
+        """Digest of what a file of examples holds."""
+        return sha256_of(path)
 
     def training_data(self, adapter: Adapter) -> TrainingData:
         """The training samples, of which this process takes its part of every step."""
@@ -217,7 +237,7 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
             rank=topology.rank,
             world=topology.world,
             weights=WEIGHTS,
-            cases=self.cases,
+            cases=[self.cases(sample) for sample in samples],
         )
         count = len(self.train_examples)
         summary = f"{count:,} examples"
@@ -272,7 +292,7 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
         first, *_ = adapter.process_group.gather(scores)
         return dict(first)
 
-    def require_metric(self, scores: Mapping[str, float]) -> None:
+    def require_metric(self, scores: Iterable[str]) -> None:
         """Refuse a `--metric` that the task does not compute.
 
         Raises:

@@ -78,6 +78,13 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         help="Folder for intermediate files of --text; by default inside --output.",
         on_resume=FREE,
     )
+    workers: int = setting(
+        0,
+        help="Processes that read and plan --text; 0 starts one per core. The samples do not "
+        "depend on it.",
+        minimum=0,
+        on_resume=FREE,
+    )
     mask: str = setting(
         "static",
         help="static: the masks of the records; dynamic: new masks in every epoch.",

@@ -83,7 +83,8 @@ def combination(document: Sentences, summary: Sentences, most: int) -> list[int]
     """
     kinds = _both_kinds(document, summary)
     left = [number for number in range(len(document)) if any(k.shared[number] for k in kinds)]
-    best, chosen = 0.0, (0,)
+    best = 0.0
+    chosen: tuple[int, ...] = (0,)
     for size in range(1, most + 2):
         for numbers in itertools.combinations(left, size):
             score = 0.0

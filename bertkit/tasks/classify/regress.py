@@ -1,0 +1,82 @@
+"""The task `regress`: a score for a text or a pair of texts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bertkit.errors import ConfigError, DataError
+from bertkit.model.classification import REGRESSION
+from bertkit.tasks.classify.config import RegressConfig
+from bertkit.tasks.classify.examples import Example
+from bertkit.tasks.classify.metrics import CORRELATIONS, correlations
+from bertkit.tasks.classify.text_task import TextTask
+from bertkit.tasks.finetuning.samples import Sample
+
+LARGEST = 5.0  # GLUE's leaderboard takes scores from 0 to this
+
+
+class RegressTask(TextTask[RegressConfig]):
+    """Scores of texts, learnt by their squared error."""
+
+    name = "regress"
+    metric = "pearson"
+    metrics = CORRELATIONS
+    problem_type = REGRESSION
+    width = 1
+
+    def settle(self) -> None:
+        """The training scores must differ; without training the checkpoint must be of scores."""
+        if not self.config.trains:
+            facts = self.facts_of_start()
+            if facts.get("problem_type") != REGRESSION and len(facts.get("id2label") or ()) != 1:
+                raise ConfigError(
+                    f"{self.start} gives no score: it was not fine-tuned for --task regress",
+                    "fine-tune it first: bertkit finetune --task regress --train-file FILE",
+                )
+            return
+        scores = {float(self.target(example)) for example in self.train_examples}
+        if len(scores) < 2:
+            raise DataError(
+                f"{self.config.train_file}: all {len(self.train_examples):,} scores are the same",
+                "there is nothing to learn: give examples of different scores",
+            )
+
+    def target(self, example: Example) -> np.float32:
+        """The score.
+
+        Raises:
+            DataError: not a finite number; names file and line.
+        """
+        try:
+            value = float(example.label)
+        except (TypeError, ValueError):
+            value = math.nan
+        if not math.isfinite(value) or isinstance(example.label, bool):
+            raise DataError(
+                f"{example.place}: the score {str(example.label)[:40]!r} is no number",
+                "learn names with --task classify",
+            )
+        return np.float32(value)
+
+    def head_facts(self) -> dict[str, Any]:
+        """One output without a name, as transformers calls it."""
+        return {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}
+
+    def score(
+        self, examples: Sequence[Example], samples: Sequence[Sample], outputs: Sequence[np.ndarray]
+    ) -> dict[str, float]:
+        """Pearson's and Spearman's correlation, and the mean squared error."""
+        truth = np.array([sample.target for sample in samples])
+        return correlations(truth, np.concatenate(outputs)[:, 0])
+
+    def answer(self, outputs: np.ndarray) -> dict[str, Any]:
+        """`score`."""
+        return {"score": float(outputs[0])}
+
+    def submitted(self, answer: Mapping[str, Any]) -> str:
+        """The score, within those that the leaderboard takes."""
+        return f"{min(max(answer['score'], 0.0), LARGEST):.3f}"

@@ -1,0 +1,147 @@
+"""Trains, keeps the best, scores, predicts and resumes: what all tasks have."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from safetensors.torch import load_file
+
+from bertkit.model.checkpoints.hf import load_weights
+from tasks.finetuning.world import texts, write_table
+
+
+def weights(place):
+    return load_file(place / "model.safetensors")
+
+
+def same(first, second):
+    return all(bool((first[name] == second[name]).all()) for name in first)
+
+
+def test_trains_scores_and_predicts(bertkit, words, place):
+    new = write_table(place / "new.tsv", [(text,) for text, _ in texts(10, seed=2)], ("text",))
+    run = bertkit(*words, "--output", place / "run", "--predict-file", new)
+    assert run.status == 0, run.err
+    assert run.result["scores"]["accuracy"] >= 0.9 and run.result["step"] == 20
+    kept = json.loads((place / "run/scores.json").read_text())
+    assert kept["scores"] == run.result["scores"] and kept["examples"] == 20
+    assert (kept["task"], kept["metric"], kept["seed"], kept["step"]) == (
+        "classify", "accuracy", 12345, 20,
+    )  # fmt: skip
+    assert kept["encoder"] == str(place / "encoder") and kept["eval_file"] == str(place / "dev.tsv")
+    lines = [json.loads(line) for line in (place / "run/predictions.jsonl").open()]
+    right = [a["label"] == b for a, (_, b) in zip(lines, texts(10, seed=2), strict=True)]
+    assert sum(right) >= 8
+    config = json.loads((place / "run/step-0000020/config.json").read_text())
+    assert config["architectures"] == ["BertForSequenceClassification"]
+    assert config["id2label"] == {"0": "bad", "1": "good"} and config["label2id"]["good"] == 1
+    # A finished run is scored again, with its own settings, and nothing is trained.
+    again = bertkit(
+        "finetune", "--eval-file", place / "dev.tsv", "--output", place / "run", "--json",
+        "--backend", "cpu",
+    )  # fmt: skip
+    assert again.status == 0, again.err
+    assert again.result["scores"] == run.result["scores"]
+    assert again.result["train_examples"] == 0 and again.result["step"] == 20
+    rescored = json.loads((place / "run/scores.json").read_text())
+    assert (rescored["encoder"], rescored["step"]) == (kept["encoder"], 20)
+
+
+def test_the_best_evaluation_is_kept_and_used(bertkit, words, place):
+    # With the labels the other way round, training makes it worse.
+    rows = texts(20, seed=1)
+    flipped = [(text, {"bad": "good", "good": "bad"}[label]) for text, label in rows]
+    write_table(place / "dev.tsv", flipped)
+    run = bertkit(*words, "--eval-every", 5, "--output", place / "run", "--metric", "f1_macro")
+    assert run.status == 0, run.err
+    lines = [json.loads(line) for line in (place / "run/metrics.jsonl").open()]
+    values = {line["step"]: line["f1_macro"] for line in lines if line["kind"] == "eval"}
+    assert list(values) == [5, 10, 15, 20]
+    best = max(values, key=lambda step: (values[step], -step))
+    assert values[best] > values[20], "the last one is not the best"
+    facts = json.loads((place / "run/best/best.json").read_text())
+    assert (facts["step"], facts["metric"], facts["value"]) == (best, "f1_macro", values[best])
+    assert run.result["scores"]["f1_macro"] == pytest.approx(values[best])
+    assert run.result["step"] == best and run.result["checkpoint"].endswith("best")
+    last = weights(place / "run/step-0000020")
+    assert not same(weights(place / "run/best"), last)
+    # Without keeping, the last weights are scored.
+    other = bertkit(*words, "--eval-every", 5, "--no-keep-best", "--output", place / "other")
+    assert other.result["scores"]["f1_macro"] == pytest.approx(values[20])
+    assert not (place / "other/best").exists() and same(weights(place / "other/step-0000020"), last)
+
+
+def test_a_run_goes_on_bit_for_bit_and_keeps_its_best(bertkit, words, place):
+    words = [*words, "--eval-every", 3, "--save-every", 5]
+    whole = bertkit(*words, "--output", place / "whole")
+    assert whole.status == 0, whole.err
+    part = bertkit(*words, "--output", place / "run", "--steps-this-run", 7)
+    assert part.status == 75
+    shutil.rmtree(place / "run/step-0000007")  # as if killed after the save of step 5
+    for folder in place.glob("run/step-*"):
+        assert folder.name == "step-0000005", "one checkpoint is kept"
+    again = bertkit(*words, "--output", place / "run")
+    assert again.status == 0, again.err
+    assert same(weights(place / "run/step-0000020"), weights(place / "whole/step-0000020"))
+    assert same(weights(place / "run/best"), weights(place / "whole/best"))
+    assert again.result["scores"] == whole.result["scores"]
+    for name in ("scores.json", "best/best.json"):
+        mine, theirs = ((place / run / name).read_text() for run in ("run", "whole"))
+        assert mine.replace("/run/", "/whole/") == theirs
+
+
+def test_layouts_and_micro_batches_give_the_same_weights(bertkit, words, place):
+    words = [*words, "--optimizer", "sgd", "--lr", "0.1"]
+    ways = {"unpadded": (), "padded": ("--layout", "padded"), "small": ("--micro-batch-size", 2)}
+    found = {}
+    for name, way in ways.items():
+        run = bertkit(*words, *way, "--output", place / name)
+        assert run.status == 0, run.err
+        found[name] = weights(place / name / "step-0000020")
+    for name in ("padded", "small"):
+        for key, value in found["unpadded"].items():
+            assert float((value - found[name][key]).abs().max()) < 1e-5, (name, key)
+    head = "classifier.weight"
+    assert float((found["unpadded"][head] - 0).abs().max()) > 0.1
+
+
+def test_a_head_goes_on_only_where_it_means_the_same(bertkit, words, place, monkeypatch):
+    first = bertkit(*words, "--output", place / "first")
+    assert first.status == 0, first.err
+    trained = load_weights(place / "first/step-0000020")
+    words[words.index(place / "encoder")] = place / "first/step-0000020"
+    start = [*words, "--max-steps", 1, "--lr", 0, "--no-do-eval"]
+    for labels, keeps in ((("bad", "good"), True), (("good", "bad"), False)):
+        name = "-".join(labels)
+        run = bertkit(*start, "--output", place / name, "--labels", *labels)
+        assert run.status == 0, run.err
+        new = weights(place / name / "step-0000001")
+        assert bool((new["classifier.weight"] == trained["classifier.weight"]).all()) == keeps
+        encoder = "bert.encoder.layer.0.output.dense.weight"
+        assert bool((new[encoder] == trained[encoder]).all())
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(bertkit, words, place):
+    run = bertkit(*words, "--output", place / "run", "--dry-run")
+    assert run.status == 0, run.err
+    assert run.result["training_examples"] == 40 and run.result["steps"] == 20
+    assert run.result["labels"] == "bad, good"
+    assert not (place / "run").exists()
+    shown = bertkit(*words[:-1], "--output", place / "run", "--dry-run").out
+    assert "text_column" in shown and "derived" in shown
+
+
+def test_report_shows_a_run(bertkit, words, place):
+    pytest.importorskip("matplotlib")
+    assert bertkit(*words, "--eval-every", 4, "--output", place / "run").status == 0
+    report = bertkit("report", place / "run", "--output", place / "curves.png", "--json")
+    assert report.status == 0, report.err
+    assert (place / "curves.png").stat().st_size > 1000
+
+
+def test_half_precision_learns(bertkit, words, place):
+    run = bertkit(*words, "--precision", "bf16", "--output", place / "run")
+    assert run.status == 0, run.err
+    assert run.result["scores"]["accuracy"] >= 0.9

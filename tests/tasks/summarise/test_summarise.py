@@ -1,0 +1,136 @@
+"""`finetune --task summarise` from files to summaries."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+import transformers
+from rouge_score.rouge_scorer import RougeScorer
+from safetensors.torch import load_file, save_file
+
+from tasks.summarise.conftest import documents
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def last(folder):
+    return load_file(sorted(folder.glob("step-*"))[-1] / "model.safetensors")
+
+
+def test_marked_sentences_are_learnt_chosen_and_scored(command, write, tmp_path, bertkit):
+    known = documents(12)
+    file = write("few.jsonl", known)
+    files = ["--train-file", file, "--eval-file", file, "--predict-file", file, "--gbs", 12]
+    found = bertkit(*command, *files, "--max-steps", 80, "--lr", "2e-2", "--json").result
+    predictions = lines(tmp_path / "run/predictions.jsonl")
+    for record, document in zip(predictions, known, strict=True):
+        sentences = document["document"]
+        assert record["id"] == document["id"]
+        assert record["summary"] == [sentences[n] for n in record["selected"]]
+        assert sorted(record["summary"]) == sorted(document["summary"])
+        shares = [record["scores"][n] for n in record["selected"]]
+        assert shares == sorted(shares, reverse=True)
+        assert min(shares) > 0.5 > sorted(record["scores"])[-3]
+    kinds = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+    scorer = RougeScorer(kinds, use_stemmer=True)
+    pairs = zip(predictions, known, strict=True)
+    each = [scorer.score("\n".join(d["summary"]), "\n".join(p["summary"])) for p, d in pairs]
+    for kind in kinds:
+        mean = 100 * sum(scores[kind].fmeasure for scores in each) / len(each)
+        assert found["scores"][kind] == pytest.approx(mean, abs=1e-9)
+    assert found["scores"]["rougeLsum"] > found["scores"]["lead_rougeLsum"] + 20
+    first = [scorer.score("\n".join(d["summary"]), "\n".join(d["document"][:2])) for d in known]
+    mean = 100 * sum(scores["rouge2"].fmeasure for scores in first) / len(first)
+    assert found["scores"]["lead_rouge2"] == pytest.approx(mean, abs=1e-9)
+
+
+def test_a_run_is_read_back_and_goes_on_bit_for_bit(command, tmp_path, bertkit):
+    command = [*command, "--max-steps", 12, "--save-every", 6]
+    bertkit(*command)
+    stopped = [*command, "--output", tmp_path / "stopped"]
+    assert bertkit(*stopped, "--steps-this-run", 7).status == 75
+    bertkit(*stopped)
+    whole, parts = last(tmp_path / "run"), last(tmp_path / "stopped")
+    assert all(torch.equal(value, parts[name]) for name, value in whole.items())
+    dev = command[command.index("--train-file") + 1]
+    again = ["finetune", "--predict-file", dev, "--backend", "cpu"]
+    bertkit(*again, "--output", tmp_path / "run")
+    bertkit(*again, "--init-checkpoint", tmp_path / "stopped", "--output", tmp_path / "elsewhere")
+    first = (tmp_path / "run/predictions.jsonl").read_bytes()
+    assert first == (tmp_path / "elsewhere/predictions.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("weight", [[], ["--loss-weight", "0.25"]])
+def test_layouts_and_micro_batches_are_equal(command, tmp_path, bertkit, weight):
+    sgd = ["--optimizer", "sgd", "--lr", "0.3", "--max-steps", 3, "--warmup-proportion", 0, *weight]
+    for name, options in {
+        "plain": ["--layout", "unpadded"],
+        "padded": ["--layout", "padded", "--micro-batch-size", 8],
+        "small": ["--layout", "unpadded", "--micro-batch-size", 1],
+    }.items():
+        bertkit(*command, *sgd, *options, "--output", tmp_path / name)
+    plain = last(tmp_path / "plain")
+    start = load_file(tmp_path / "encoder/model.safetensors")
+    moved = "bert.encoder.layer.0.attention.self.query.weight"
+    assert (plain[moved] - start[moved]).abs().max() > 1e-4
+    for name in ("padded", "small"):
+        for key, value in last(tmp_path / name).items():
+            torch.testing.assert_close(value, plain[key], atol=1e-6, rtol=1e-5)
+
+
+def test_what_is_left_out_and_cut_is_counted(command, write, bertkit):
+    few = [{**record, "document": record["document"][:2]} for record in documents(2, seed=2)]
+    file = write("mixed.jsonl", [*documents(6), *few])
+    options = ["--train-file", file, "--max-steps", 1, "--msl", 24]
+    err = bertkit(*command, *options).err
+    assert "2 of 8 documents left out, which have less than 3 sentences" in err
+    assert "6 of 6 documents are longer than 24 tokens" in err
+    assert "sentences are not read" in err
+
+
+def test_documents_without_a_word_in_common_are_told(command, write, bertkit):
+    strange = [{**record, "summary": "дождь и снег"} for record in documents(4)]
+    one = bertkit(*command, "--train-file", write("some.jsonl", documents(4) + strange[:1]))
+    assert "1 of 5 documents have no sentence to be chosen" in one.err
+    assert one.status == 0
+    all_of_them = bertkit(*command, "--train-file", write("none.jsonl", strange), "--overwrite")
+    assert all_of_them.status == 3
+    assert "none.jsonl: no document shares a word with its summary" in all_of_them.err
+
+
+def test_labels_given_are_learnt_instead(command, write, tmp_path, bertkit):
+    marked = [
+        {
+            "document": record["document"],
+            "labels": [int(sentence in record["summary"]) for sentence in record["document"]],
+        }
+        for record in documents(24)
+    ]
+    bertkit(*command, "--max-steps", 3)
+    bertkit(*command, "--max-steps", 3, "--train-file", write("marked.jsonl", marked),
+            "--output", tmp_path / "given")  # fmt: skip
+    one, two = last(tmp_path / "run"), last(tmp_path / "given")
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+
+
+def test_an_encoder_with_one_segment_vector_is_refused(command, encoder, bertkit):
+    config = json.loads((encoder / "config.json").read_text())
+    (encoder / "config.json").write_text(json.dumps({**config, "type_vocab_size": 1}))
+    tensors = load_file(encoder / "model.safetensors")
+    name = "bert.embeddings.token_type_embeddings.weight"
+    save_file({**tensors, name: tensors[name][:1].clone()}, encoder / "model.safetensors")
+    found = bertkit(*command)
+    assert found.status == 3
+    assert "one segment vector; sentences alternate between two" in found.err
+
+
+def test_transformers_reads_the_encoder(command, tmp_path, bertkit):
+    bertkit(*command, "--max-steps", 1)
+    place = sorted((tmp_path / "run").glob("step-*"))[-1]
+    theirs = transformers.BertModel.from_pretrained(place, add_pooling_layer=False)
+    ours = load_file(place / "model.safetensors")
+    assert all(torch.equal(v, ours[f"bert.{k}"]) for k, v in theirs.state_dict().items())
