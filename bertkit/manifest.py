@@ -13,6 +13,7 @@ import contextlib
 import os
 import platform
 import re
+import time
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,8 @@ _HEAD = 200
 # Finished files that the manifest does not list yet, where it would list so many.
 JOURNAL = ".manifest.journal"
 _JOURNALED = 100
+# Seconds of finished files that a power failure may cost.
+_SYNCED_EVERY = 1.0
 HIDDEN_FOLDER = ".bertkit"
 
 
@@ -76,6 +79,9 @@ class Manifest:
     )
     hidden: bool = False
 
+    def __post_init__(self) -> None:
+        self._synced = 0.0
+
     def as_dict(self) -> dict[str, Any]:
         """What is written down, as plain values."""
         values = asdict(self)
@@ -110,7 +116,10 @@ class Manifest:
         with open(Path(folder) / JOURNAL, "ab") as stream:
             stream.write(line.encode() + b"\n")
             stream.flush()
-            os.fsync(stream.fileno())
+            # What was written outlives the process; the disk is waited for now and then only.
+            if time.monotonic() - self._synced >= _SYNCED_EVERY:
+                os.fsync(stream.fileno())
+                self._synced = time.monotonic()
 
     def write(self, folder: str | Path) -> None:
         """Write `manifest.json` into the folder, atomically; one in the other place goes."""

@@ -33,9 +33,7 @@ def settled_scheme(sentences: Sequence[Sentence], asked: str) -> str:
         return NONE
     # Of several schemes that do not do, the one with the fewest tags left over.
     tries = SCHEMES if name == NONE else (name,)
-    left = min(
-        ([tag for tag in tags if not _explains(scheme, tag)] for scheme in tries), key=len
-    )
+    left = min(([tag for tag in tags if not _explains(scheme, tag)] for scheme in tries), key=len)
     if left:
         which = "no tag scheme explains" if name == NONE else f"the scheme {name} does not explain"
         raise DataError(
