@@ -7,7 +7,7 @@ import shlex
 
 import click
 
-from bertkit.commands import options
+from bertkit.commands import copy_plan, options
 
 
 @click.command()
@@ -45,6 +45,7 @@ from bertkit.commands import options
 )
 @options.workers_option
 @options.overwrite_option
+@copy_plan.dry_run_option
 @options.common_options
 def command(
     inputs: tuple[str, ...],
@@ -57,6 +58,7 @@ def command(
     alphabet: str | None,
     workers: int,
     overwrite: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Train a WordPiece vocabulary on text.
@@ -71,6 +73,9 @@ def command(
     Example:
       bertkit train-vocab --input data/split/train --output vocab.txt --size 30528
     """
+    if dry_run:
+        copy_plan.finish(inputs, as_json)
+        return
     from bertkit import files
     from bertkit.corpus.raw_file import open_source
     from bertkit.input_files import expand_inputs

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 
-from bertkit import log
-from bertkit.errors import DataError
+from bertkit.errors import ConfigError, DataError
+from bertkit.files import names_in_list
 from bertkit.tasks.tag.schemes import AUTO, NONE, SCHEMES, is_tag, scheme_of
 from bertkit.tasks.tag.sentence import Sentence
 
 _SHOWN = 8
 _OF_A_SCHEME = re.compile(r"O|[BIESLUM]-.+")
+
+
+def given_labels(words: Sequence[str]) -> list[str]:
+    """The labels of `--labels`, from the command line or a file.
+
+    Raises:
+        ConfigError: one of them twice, or only one.
+    """
+    names: list[str] = []
+    for word in words:
+        names += names_in_list(word[1:]) if word.startswith("@") else [word]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ConfigError(f"--labels has {twice[0]!r} twice")
+    if len(names) == 1:
+        raise ConfigError(f"--labels has one label only: {names[0]!r}")
+    return names
 
 
 def settled_scheme(sentences: Sequence[Sentence], asked: str) -> str:
