@@ -7,7 +7,7 @@ import shlex
 
 import click
 
-from bertkit.commands import options
+from bertkit.commands import copy_plan, options
 from bertkit.tokenization.word_length import LONGEST
 
 
@@ -53,6 +53,7 @@ from bertkit.tokenization.word_length import LONGEST
 )
 @options.workers_option
 @options.overwrite_option
+@copy_plan.dry_run_option
 @options.common_options
 def command(
     inputs: tuple[str, ...],
@@ -66,6 +67,7 @@ def command(
     word_length: int | None,
     workers: int,
     overwrite: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Train a WordPiece vocabulary on text.
@@ -80,6 +82,9 @@ def command(
     Example:
       bertkit train-vocab --input data/split/train --output vocab.txt --size 30528
     """
+    if dry_run:
+        copy_plan.finish(inputs, as_json)
+        return
     from bertkit import files
     from bertkit.corpus.raw_file import open_source
     from bertkit.input_files import expand_inputs
