@@ -41,6 +41,7 @@ COMMANDS = {
     "report": "Draw the curves of one or several runs.",
     "finetune": "Fine-tune an encoder on your own examples; score it, predict with it.",
     "finetune-squad": "Train, predict and score question answering on SQuAD files.",
+    "compare": "Compare encoders by the scores of their fine-tuning runs, over seeds and tasks.",
     "predict": "Answer a question, or label a text, with a fine-tuned model.",
     "convert": "Convert a checkpoint for transformers, TensorFlow or NVIDIA's programs.",
     "launch": "Print or write what starts a bertkit command on many devices.",

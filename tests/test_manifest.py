@@ -287,11 +287,17 @@ def test_a_hidden_manifest_is_found_moved_and_put_back(tmp_path):
 def test_more_than_a_hundred_finished_files_go_to_the_journal(tmp_path, monkeypatch):
     manifest = Manifest("extract", {})
     written = []
-    monkeypatch.setattr("bertkit.manifest.write_text", lambda path, text: written.append(path))
+
+    def write(path, text):
+        written.append(path)
+        path.write_text(text)
+
+    monkeypatch.setattr("bertkit.manifest.write_text", write)
     for number in range(300):
         manifest.record(tmp_path, {f"a{number}": {"bytes": number}})
     assert len(written) < 101
-    assert (tmp_path / JOURNAL).read_bytes().count(b"\n") == 300 - len(written)
+    # And the line that names the manifest.
+    assert (tmp_path / JOURNAL).read_bytes().count(b"\n") == 1 + 300 - len(written)
 
 
 def test_a_manifest_goes_round_under_a_locale_of_ascii(tmp_path):

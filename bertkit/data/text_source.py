@@ -95,6 +95,7 @@ class TextSource(Shards):
             epoch has as many instances as the first one.
         leave_out: what the run writes, which is no text even below a folder of it.
         fetch: copy remote files that are not here yet; else refuse them.
+        workers: processes that make plans, one per core for 0; little text needs one.
 
     Attributes:
         max_seq_length: L.
@@ -117,6 +118,7 @@ class TextSource(Shards):
         new_pairs: bool = False,
         leave_out: Sequence[str] = (),
         fetch: bool = True,
+        workers: int = 0,
     ) -> None:
         if not config.in_memory:
             raise ConfigError(
@@ -125,8 +127,9 @@ class TextSource(Shards):
             )
         here = local_inputs(inputs, fetch)
         names = list_inputs(here, leave_out=[*leave_out, vocab])
-        warn_if_unsplit(names)
         words, config = opened(vocab, config)
+        if not config.word_length:  # sequences have long lines
+            warn_if_unsplit(names)
         self.max_seq_length = config.max_seq_length
         self.max_predictions_per_seq = config.predictions
         self.tokenizers: Sequence[TokenizerFacts] = [facts_of(config, words)]
@@ -138,7 +141,8 @@ class TextSource(Shards):
             cache = self._temporary.name
         # In the order in which a folder of record files is read: by name.
         shards = sorted(plan_shards(names, config), key=lambda shard: shard.outputs)
-        self._cache = _Cache(Path(cache) / self.fingerprint[:16], shards, config, words.path)
+        folder = Path(cache) / self.fingerprint[:16]
+        self._cache = _Cache(folder, shards, config, vocab=words.path, workers=workers)
         self._words = words
         plans = self._cache.plans(0, words)
         sizes = [len(plan) for plan in plans]
@@ -192,12 +196,19 @@ class _Cache:
     """Folder of texts as tokens, and of plans by epoch."""
 
     def __init__(
-        self, folder: Path, shards: Sequence[Shard], config: RecordsConfig, vocab: str
+        self,
+        folder: Path,
+        shards: Sequence[Shard],
+        config: RecordsConfig,
+        *,
+        vocab: str,
+        workers: int,
     ) -> None:
         self._folder = folder
         self._shards = shards
         self._config = config
         self._vocab = vocab
+        self._workers = workers
 
     def plans(self, epoch: int, vocab: Vocab) -> list[PairPlan | _Windows]:
         """All plans of an epoch that hold something, made where they are missing."""
@@ -218,7 +229,7 @@ class _Cache:
             size = sum(os.path.getsize(name) for task in missing for name in task.shard.inputs)
             if missing:
                 log.logger.info("planning %d text files for epoch %d", len(missing), epoch)
-            done = run_tasks(_make, missing, 1 if size < _SMALL_BYTES else 0)
+            done = run_tasks(_make, missing, 1 if size < _SMALL_BYTES else self._workers)
             for _ in log.progress(done, total=len(missing), unit="file", description="planning"):
                 pass
         plans = [_open(task, vocab) for task in tasks]
@@ -234,7 +245,8 @@ class _Cache:
 def _make(task: _Task) -> None:
     vocab = load_vocab(task.vocab, task.config.duplicates)
     if not os.path.isdir(task.text):
-        tokenizer = StreamTokenizer(vocab, task.config.normalisation)
+        length = task.config.word_length
+        tokenizer = StreamTokenizer(vocab, task.config.normalisation, word_length=length)
         text = tokenizer.tokenize_files(task.shard.inputs)
         _save(task.text, {name: getattr(text, name) for name in _TEXT})
     text = TokenizedText(**{name: _map(task.text, name) for name in _TEXT})

@@ -34,6 +34,7 @@ class Details:
         pvc: kubernetes: CLAIM:/CONTAINER, each.
         shm: kubernetes: size of /dev/shm of a Pod.
         node_selector: kubernetes: KEY=VALUE, each.
+        resource: kubernetes: what a container asks for its devices; empty: the backend's.
         hours: slurm: time limit.
         partition: slurm: of the cluster.
     """
@@ -51,6 +52,7 @@ class Details:
     pvc: Sequence[str] = ()
     shm: str = ""
     node_selector: Sequence[str] = ()
+    resource: str = ""
     hours: int = 24
     partition: str = ""
 
@@ -160,6 +162,7 @@ def _kubernetes(job: Job, details: Details) -> str:
         claims=tuple(details.pvc),
         shm=details.shm,
         node_selector=tuple(details.node_selector),
+        resource=details.resource,
     )
     document = kubernetes.document(job, cluster)
     kubernetes_rules.check(document, job.name)

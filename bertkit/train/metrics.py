@@ -6,12 +6,12 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from bertkit.errors import BertkitError, DataError
-from bertkit.files import open_binary, write_text
+from bertkit.files import CHUNK, open_binary, write_text
 from bertkit.strict_json import json_text
 from bertkit.train.run_files import METRICS
 
@@ -54,6 +54,11 @@ def perplexity(loss: float) -> float:
 
 
 def read(path: str | Path) -> list[dict[str, Any]]:
+    """All of `lines`, in memory."""
+    return list(lines(path))
+
+
+def lines(path: str | Path) -> Iterator[dict[str, Any]]:
     """The lines of a `metrics.jsonl`; a last line cut off by a crash is passed over.
 
     Numbers that were not finite are None.
@@ -62,12 +67,20 @@ def read(path: str | Path) -> list[dict[str, Any]]:
         DataError: the file cannot be read, or a line in it is none of ours; names it.
     """
     with open_binary(path) as stream:
-        *lines, last = stream.read().split(b"\n")
-    entries = [_entry(line, f"{path}:{number}") for number, line in enumerate(lines, start=1)]
-    # A whole line without its end, or a piece of one.
-    with contextlib.suppress(DataError):
-        entries.append(_entry(last, ""))
-    return entries
+        for number, line in enumerate(stream, start=1):
+            if line.endswith(b"\n"):
+                yield _entry(line, f"{path}:{number}")
+            else:  # a whole line without its end, or a piece of one
+                with contextlib.suppress(DataError):
+                    yield _entry(line, "")
+
+
+def last_line(path: str | Path) -> tuple[int, dict[str, Any]]:
+    """How many `lines` there are, and the last one; empty where there is none."""
+    count, entry = 0, {}
+    for entry in lines(path):  # noqa: B007 - the last one is wanted
+        count += 1
+    return count, entry
 
 
 def _entry(line: bytes, place: str) -> dict[str, Any]:
@@ -113,9 +126,10 @@ class MetricsFile:
 
     def __init__(self, folder: str | Path, resumed_step: int) -> None:
         self.path = Path(folder) / METRICS
-        kept = read(self.path) if self.path.is_file() and resumed_step else []
-        lines = [json_text(entry) for entry in kept if entry["step"] <= resumed_step]
-        write_text(self.path, "".join(line + "\n" for line in lines))
+        if self.path.is_file() and resumed_step:
+            _cut_back(self.path, resumed_step)
+        else:
+            write_text(self.path, "")
         self._stream = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
 
     def write(self, entry: Mapping[str, Any]) -> None:
@@ -143,6 +157,55 @@ class MetricsFile:
             f"{self.path} is gone: the output folder of this run was removed or replaced",
             "start the run again; checkpoints that it saved since are below the same name",
         )
+
+
+def _cut_back(path: Path, step: int) -> None:
+    """Cut off the lines after a step, and what a crash left of a line.
+
+    Steps never fall, so only the end of the file is read.
+    """
+    with open(path, "r+b") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        kept = 0
+        for start, line in _lines_from_the_end(stream, size):
+            whole = line.endswith(b"\n")
+            try:
+                entry = _entry(line, "")
+            except DataError:
+                if whole:
+                    number = _line_number(path, start)
+                    _entry(line, f"{path}:{number}")
+                continue  # what a crash left of the last line
+            if entry["step"] <= step:
+                kept = start + len(line)
+                break
+        stream.truncate(kept)
+        if kept and not whole:  # only the end of the line had not been written
+            stream.seek(kept)
+            stream.write(b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _line_number(path: Path, place: int) -> int:
+    """The number of the line that begins at a byte, from 1."""
+    with open(path, "rb") as stream:
+        return stream.read(place).count(b"\n") + 1
+
+
+def _lines_from_the_end(stream: BinaryIO, end: int) -> Iterator[tuple[int, bytes]]:
+    """(first byte, line with its end) of the lines of a file, the last one first."""
+    rest = b""
+    while end:
+        start = max(0, end - CHUNK)
+        stream.seek(start)
+        lines = (stream.read(end - start) + rest).splitlines(keepends=True)
+        end = start
+        rest = lines.pop(0) if start else b""
+        place = start + len(rest) + sum(map(len, lines))
+        for line in reversed(lines):
+            place -= len(line)
+            yield place, line
 
 
 class Tracker(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bertkit.data import text_source
 from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
 from bertkit.data.sample_order import SampleOrder
@@ -167,3 +168,21 @@ def test_text_that_was_not_split_into_sentences_is_said(texts, vocab, caplog, ra
         path.write_text("\n\n".join(text.replace("\n", " ") if raw else text for text in lines))
     TextSource([str(texts)], config(), vocab)
     assert ("not split yet" in caplog.text) == raw
+
+
+def test_workers_plan_and_the_batches_do_not_depend_on_them(texts, vocab, tmp_path, monkeypatch):
+    monkeypatch.setattr(text_source, "_SMALL_BYTES", 0)
+    asked = []
+
+    def run(function, tasks, workers):
+        asked.append(workers)
+        return map(function, tasks)
+
+    monkeypatch.setattr(text_source, "run_tasks", run)
+    sources = [
+        TextSource([str(texts)], config(), vocab, tmp_path / str(n), workers=n) for n in (1, 3)
+    ]
+    assert asked == [1, 3]
+    first, second = (source.batch(np.arange(5))["input_ids"] for source in sources)
+    assert sources[0].fingerprint == sources[1].fingerprint
+    np.testing.assert_array_equal(first, second)

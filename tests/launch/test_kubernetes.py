@@ -132,6 +132,15 @@ def test_hostile_values_stay_what_they_are(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_gpus_of_amd_are_asked_for_by_their_own_name():
+    pod = kubernetes(devices=2, backend="cuda", resource="amd.com/gpu")
+    assert kubernetes_rules.problems(pod) == []
+    limits = pod["spec"]["containers"][0]["resources"]["limits"]
+    assert limits["amd.com/gpu"] == 2 and "nvidia.com/gpu" not in limits
+    with pytest.raises(UsageError, match=r"--resource nvidia\.com/gpus is not a resource of"):
+        kubernetes(devices=2, backend="cuda", resource="nvidia.com/gpus")
+
+
 def test_memory_claims_and_nodes_can_be_chosen():
     pod = kubernetes(
         devices=2, backend="cuda", shm="16Gi", pvc=("data:/data", "out:/out"), mount=(),

@@ -70,7 +70,11 @@ KINDS = [
         checksum=True,
     ),
     Kind(
-        "hdf5, pick-eval", "rec5/s0_training.hdf5", _PICK.format("rec5"), (("rec5", "rec5"),), checksum=True
+        "hdf5, pick-eval",
+        "rec5/s0_training.hdf5",
+        _PICK.format("rec5"),
+        (("rec5", "rec5"),),
+        checksum=True,
     ),
     Kind(
         "jsonl, pick-eval", "recj/s0.json", _PICK.format("recj"), (("recj", "recj"),), checksum=True

@@ -43,6 +43,9 @@ class Column(Protocol):
     def all(self) -> np.ndarray:
         """All numbers, int64."""
 
+    def addresses(self) -> Addresses:
+        """Where the numbers are in memory, for as long as the column lives."""
+
 
 @dataclass(frozen=True)
 class RecordIndex:
@@ -69,11 +72,23 @@ class RecordIndex:
         return all(name in self.columns or name in self.facts for name in names)
 
 
+class Addresses(NamedTuple):
+    """Where kernels find a column, see `kernels.parse.OpenFiles`.
+
+    Attributes:
+        numbers: address of the first number.
+        checked: address of a bool for each block; 0 where the column has no blocks.
+    """
+
+    numbers: int
+    checked: int
+
+
 class InMemory:
     """A column that was just made."""
 
     def __init__(self, values: np.ndarray) -> None:
-        self._values = np.asarray(values, np.int64)
+        self._values = np.ascontiguousarray(values, np.int64)
 
     def __len__(self) -> int:
         return len(self._values)
@@ -86,6 +101,10 @@ class InMemory:
     def all(self) -> np.ndarray:
         """See `Column.all`."""
         return self._values
+
+    def addresses(self) -> Addresses:
+        """See `Column.addresses`."""
+        return Addresses(self._values.ctypes.data, 0)
 
 
 class Stored:
@@ -123,6 +142,10 @@ class Stored:
     def all(self) -> np.ndarray:
         """See `Column.all`."""
         return self.take(np.arange(self._count))
+
+    def addresses(self) -> Addresses:
+        """See `Column.addresses`."""
+        return Addresses(self._mapped().ctypes.data, self._checked.ctypes.data)
 
     def _mapped(self) -> np.ndarray:
         if self._blocks is None:

@@ -179,15 +179,19 @@ def _pack_missing(
     if manifest.complete and len(kept) == len(manifest.outputs):
         log.logger.info("%s is complete already; nothing to do", place)
         return 0
+    was_complete = manifest.complete
     manifest.outputs, manifest.state = kept, "incomplete"
+    if was_complete:  # a run that is killed here resumes from the manifest
+        manifest.write(place)
     tasks = [
         Task(name, place / target, config)
         for name, target in zip(names, targets, strict=True)
         if target not in kept
     ]
     for done, facts in run_tasks(pack_file, tasks, workers=workers):
-        manifest.outputs = dict(sorted({**manifest.outputs, done.target.name: facts}.items()))
-        manifest.write(place)
+        manifest.record(place, {done.target.name: facts})
+    # Files are packed in any order, and the manifest must not depend on it.
+    manifest.outputs = dict(sorted(manifest.outputs.items()))
     return len(tasks)
 
 
