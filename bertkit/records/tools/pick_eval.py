@@ -100,7 +100,8 @@ def pick_eval(
     _check_number(ends[-1], count, names)
     known = {key: value for key, value in tokenizer.items() if key in _VOCABULARY}
     described = described_records(names, read_manifest(output))
-    require_listed(described)
+    # Records with checksums of their own are compared with those while they are copied.
+    require_listed(entry for entry in described if "sha256" in entry)
     planned = Manifest(
         "pick-eval",
         {"count": count, **known},
