@@ -221,6 +221,14 @@ def _put_in_place(new: Path, target: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def remove_folder(path: str | Path) -> None:
+    """Remove a folder, if it is there, with all it holds: cut short, it is gone all the same."""
+    target = Path(path)
+    with temporary_path(target) as going, contextlib.suppress(FileNotFoundError):
+        target.rename(going)
+        shutil.rmtree(going)
+
+
 def sync_path(path: str | Path) -> None:
     """Wait until a file's bytes, or the names in a folder, are on the disk."""
     if os.name != "posix":  # elsewhere folders cannot be opened

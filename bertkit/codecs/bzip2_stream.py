@@ -10,8 +10,9 @@ from __future__ import annotations
 import bz2
 from collections.abc import Callable, Iterator
 
-# Loading the kernels takes longer than libbz2 for so many packed bytes.
-LITTLE = 8 << 20
+# Beside other kernels, which a text's counter loads anyway, these take 0.03 s to load, and save
+# about 0.15 s a packed megabyte.
+LITTLE = 1 << 20
 PIECE = 1 << 20
 
 

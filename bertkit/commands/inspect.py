@@ -115,7 +115,7 @@ def _describe(names: list[str], vocab: str | None) -> tuple[dict[str, Any], str]
 
         words, config = opened(vocab, RecordsConfig(allow_duplicates=True))
         knows = knows_characters(words, config.normalisation)
-        tokens = TokenCounter(words, config.normalisation)
+        tokens = TokenCounter(words, config.normalisation, config.word_length)
     counts = describe_text(names, tokens.feed if tokens else None)
     if tokens:
         counts = replace(counts, tokens=tokens.tokens, unknown=tokens.unknown)

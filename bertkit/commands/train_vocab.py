@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from typing import Any
 
 import click
 
 from bertkit.commands import options
+from bertkit.tokenization.word_length import LONGEST
 
 
 @click.command()
@@ -43,7 +45,14 @@ from bertkit.commands import options
     help="Characters to keep: the N most frequent, or as many as make up a share of the text. "
     "Words with other characters become [UNK].  [default: 99.95%, and at least 1,000]",
 )
-@options.workers_option
+@click.option(
+    "--word-length",
+    type=click.IntRange(min=1, max=LONGEST),
+    metavar="N",
+    help="Letters of the longest word that is not [UNK], for sequences such as DNA, proteins or "
+    "code; noted beside the vocabulary for all who use it.  [default: 200]",
+)
+@options.pool_options
 @options.overwrite_option
 @options.common_options
 def command(
@@ -55,9 +64,10 @@ def command(
     tokenize_chinese_chars: bool,
     min_frequency: int,
     alphabet: str | None,
-    workers: int,
+    word_length: int | None,
     overwrite: bool,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Train a WordPiece vocabulary on text.
 
@@ -88,8 +98,9 @@ def command(
         min_frequency=min_frequency,
         overwrite=overwrite,
         alphabet=parse_wanted(alphabet) if alphabet else Wanted(),
-        workers=workers,
+        word_length=word_length,
         opener=open_source,
+        **given,
     )
     text = (
         f"{result.tokens:,} tokens from {files.human_bytes(result.bytes_read)} of text "

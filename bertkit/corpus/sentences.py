@@ -90,10 +90,18 @@ def splitter_rate(name: str) -> float:
 
 def split_lines(text: str) -> list[str]:
     """Each line that is not blank."""
-    text = _ODD_SPACES.sub(" ", text)
     while "  " in text:
         text = text.replace("  ", " ")
-    return [line for line in (line.strip(" ") for line in text.split("\n")) if line]
+    return [line for line in map(_with_plain_spaces, text.split("\n")) if line]
+
+
+def _with_plain_spaces(line: str) -> str:
+    # Any other white space is not printable, as few lines hold it.
+    if not line.isprintable():
+        line = _ODD_SPACES.sub(" ", line)
+        while "  " in line:
+            line = line.replace("  ", " ")
+    return line.strip(" ")
 
 
 def _by_paragraph(split: Splitter) -> Splitter:

@@ -87,7 +87,7 @@ class FinetuningRow:
     help: str
     config: str
     task: str
-    model: str
+    model: str = ""
     presets: tuple[str, ...] = ()
 
     def config_class(self) -> Any:
@@ -129,6 +129,7 @@ FINETUNING = (
         config="bertkit.tasks.tag.config:TagConfig",
         task="bertkit.tasks.tag.tag:TagTask",
         model="BertForTokenClassification",
+        presets=("ner",),
     ),
 )
 

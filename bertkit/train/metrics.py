@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from bertkit.errors import BertkitError, DataError
 from bertkit.files import CHUNK, open_binary, write_text
 from bertkit.strict_json import json_text
 from bertkit.train.run_files import METRICS
@@ -62,13 +64,15 @@ def lines(path: str | Path) -> Iterator[dict[str, Any]]:
     Numbers that were not finite are None.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, or a line in it is none of ours; names it.
     """
     with open_binary(path) as stream:
-        for line in stream:
-            entry = _parsed(line)
-            if entry is not None:
-                yield entry
+        for number, line in enumerate(stream, start=1):
+            if line.endswith(b"\n"):
+                yield _entry(line, f"{path}:{number}")
+            else:  # a whole line without its end, or a piece of one
+                with contextlib.suppress(DataError):
+                    yield _entry(line, "")
 
 
 def last_line(path: str | Path) -> tuple[int, dict[str, Any]]:
@@ -79,12 +83,26 @@ def last_line(path: str | Path) -> tuple[int, dict[str, Any]]:
     return count, entry
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def _entry(line: bytes, place: str) -> dict[str, Any]:
+    """A line of numbers: its `kind`, its `step`, and numbers or null.
+
+    Raises:
+        DataError: it is something else.
+    """
+    hint = "mend or remove the line; what a run measured there is lost with it"
     try:
-        entry = json.loads(line.decode("utf-8", errors="replace"))
-    except json.JSONDecodeError:
-        return None
-    return entry if isinstance(entry, dict) and "step" in entry else None
+        entry = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{place}: damaged: no JSON", hint) from error
+    if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
+        raise DataError(f"{place}: damaged: no line of a run's numbers", hint)
+    step = entry.get("step")
+    if not isinstance(step, int) or isinstance(step, bool) or step < 0:
+        raise DataError(f"{place}: damaged: step is {step!r}"[:200], hint)
+    for name, value in entry.items():
+        if name != "kind" and not (value is None or isinstance(value, (int, float))):
+            raise DataError(f"{place}: damaged: {name} is no number"[:200], hint)
+    return entry
 
 
 def from_json(numbers: Mapping[str, float | None]) -> dict[str, float]:
@@ -115,7 +133,12 @@ class MetricsFile:
         self._stream = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
 
     def write(self, entry: Mapping[str, Any]) -> None:
-        """Append a line and hand it to the operating system."""
+        """Append a line and hand it to the operating system.
+
+        Raises:
+            BertkitError: the file is not in the run's folder any more.
+        """
+        self._require_its_place()
         self._stream.write(json_text(dict(entry)) + "\n")
         self._stream.flush()
 
@@ -125,6 +148,16 @@ class MetricsFile:
         os.fsync(self._stream.fileno())
         self._stream.close()
 
+    def _require_its_place(self) -> None:
+        """Notice that somebody removed or replaced the folder: what is saved there has no run."""
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(self._stream.fileno()), self.path.stat()):
+                return
+        raise BertkitError(
+            f"{self.path} is gone: the output folder of this run was removed or replaced",
+            "start the run again; checkpoints that it saved since are below the same name",
+        )
+
 
 def _cut_back(path: Path, step: int) -> None:
     """Cut off the lines after a step, and what a crash left of a line.
@@ -133,18 +166,31 @@ def _cut_back(path: Path, step: int) -> None:
     """
     with open(path, "r+b") as stream:
         size = stream.seek(0, os.SEEK_END)
-        kept, whole = 0, True
+        kept = 0
         for start, line in _lines_from_the_end(stream, size):
-            entry = _parsed(line)
-            if entry is not None and entry["step"] <= step:
-                kept, whole = start + len(line), line.endswith(b"\n")
+            whole = line.endswith(b"\n")
+            try:
+                entry = _entry(line, "")
+            except DataError:
+                if whole:
+                    number = _line_number(path, start)
+                    _entry(line, f"{path}:{number}")
+                continue  # what a crash left of the last line
+            if entry["step"] <= step:
+                kept = start + len(line)
                 break
         stream.truncate(kept)
-        if not whole:  # only the end of the line had not been written
+        if kept and not whole:  # only the end of the line had not been written
             stream.seek(kept)
             stream.write(b"\n")
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def _line_number(path: Path, place: int) -> int:
+    """The number of the line that begins at a byte, from 1."""
+    with open(path, "rb") as stream:
+        return stream.read(place).count(b"\n") + 1
 
 
 def _lines_from_the_end(stream: BinaryIO, end: int) -> Iterator[tuple[int, bytes]]:

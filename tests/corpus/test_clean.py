@@ -3,6 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bertkit.corpus import clean
 from bertkit.corpus.clean import clean_document, clean_text, one_line, paragraphs
 from bertkit.corpus.document import RawDocument
 
@@ -27,6 +28,13 @@ def test_clean_text_is_stable_and_encodable(text):
     assert clean_text(once) == once
     once.encode("utf-8")
     assert len(one_line(once).splitlines()) <= 1
+
+
+def test_every_character_that_the_rules_change_is_found():
+    """Lines are looked at by `str.isprintable` first, which must miss none of them."""
+    changed = [c for c in map(chr, range(0x110000)) if c != "\n" and clean._ANY.search(c)]
+    assert len(changed) > 2000
+    assert all(clean_text(f"a{c}b\nc") != f"a{c}b\nc" for c in changed)
 
 
 def test_wikiextractor_title_goes_and_entities_are_resolved_once():

@@ -180,3 +180,9 @@ def test_unknown_languages():
         make_splitter("rule", "qq")
     with pytest.raises(UsageError, match="punkt has no model for the language 'zh'"):
         make_splitter("punkt", "zh")
+
+
+def test_lines_have_plain_spaces_only():
+    spaces = [c for c in map(chr, range(0x110000)) if c.isspace() and c != "\n"]
+    text = "\n".join(f" a{c}{c} b{c}" for c in spaces)
+    assert split_lines(text) == ["a b"] * len(spaces)

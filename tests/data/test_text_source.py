@@ -83,6 +83,32 @@ def test_a_second_start_reads_the_cache(texts, vocab, tmp_path, monkeypatch):
         np.testing.assert_array_equal(again.batch(every)[name], values)
 
 
+def test_caches_hold_nothing_but_what_was_written(texts, vocab, tmp_path, monkeypatch):
+    """Whatever memory held before: the same bytes in every run."""
+    empty = np.empty
+    for fill in (3, 7):
+
+        def filled(*shape, fill=fill, **options):
+            array = empty(*shape, **options)
+            array.view(np.uint8).fill(fill) if array.dtype.names else array.fill(fill)
+            return array
+
+        monkeypatch.setattr(np, "empty", filled)
+        TextSource([str(texts)], config(), vocab, tmp_path / str(fill))
+    one, two = (sorted((tmp_path / name).rglob("*.npy")) for name in "37")
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two] != []
+
+
+def test_a_cache_that_is_cut_off_is_named(texts, vocab, tmp_path):
+    TextSource([str(texts)], config(), vocab, tmp_path / "cache")
+    for path in sorted((tmp_path / "cache").rglob("*-00000/*.npy")):
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(DataError, match=f"damaged: {path.name}"):
+            TextSource([str(texts)], config(), vocab, tmp_path / "cache").batch(np.arange(3))
+        path.write_bytes(whole)
+
+
 def test_the_fingerprint_tells_texts_settings_and_vocabularies_apart(texts, vocab, tmp_path):
     def of(**changes):
         return TextSource([str(texts)], config(**changes), vocab).fingerprint

@@ -13,6 +13,7 @@ from bertkit.tasks.finetuning.config import FinetuneConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.squad.config import SquadConfig
 from bertkit.tasks.summarise.config import SummariseConfig
+from bertkit.tasks.tag.config import TagConfig
 
 # Where things are, when the loop does something, and how the same numbers are computed.
 OF_ALL = {
@@ -53,6 +54,7 @@ FREE_OF = {
         "predict_batch_size", "n_best_size", "max_answer_length", "null_score_diff_threshold",
     },
     FinetuneConfig: OF_FINETUNING,
+    TagConfig: OF_FINETUNING | {"strict_entities", "predictions"},
     SummariseConfig: OF_FINETUNING | {"block_trigrams"},
     ClassifyConfig: OF_FINETUNING | {"header", "data_dir"},
     RegressConfig: OF_FINETUNING | {"header", "data_dir"},
@@ -64,6 +66,7 @@ ROUNDING_OF = {
     SquadConfig: {"backend", "layout", "micro_batch_size"},
     FinetuneConfig: {"backend", "layout", "micro_batch_size"},
     ClassifyConfig: {"backend", "layout", "micro_batch_size"},
+    TagConfig: {"backend", "layout", "micro_batch_size"},
     SummariseConfig: {"backend", "layout", "micro_batch_size"},
     RegressConfig: {"backend", "layout", "micro_batch_size"},
 }  # fmt: skip

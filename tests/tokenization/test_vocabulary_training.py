@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.errors import DataError, UsageError
+from bertkit.tokenization import vocabulary_training
 from bertkit.tokenization.normalisation import CASED, UNCASED
 from bertkit.tokenization.training.alphabet import Wanted
 from bertkit.tokenization.vocabulary import load_vocab
@@ -102,6 +103,34 @@ def test_errors(text, tmp_path):
     assert len(load_vocab(out)) == 600
 
 
+@pytest.mark.parametrize("stopped", ["save_vocab", "write_sidecar"])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_run_that_was_killed_between_its_files_goes_on(
+    text, tmp_path, monkeypatch, stopped, after
+):
+    """The vocabulary has its name already: it is this run's own, and nobody else's."""
+    train_vocab([text], tmp_path / "whole.txt", 400)
+    out = tmp_path / "v.txt"
+    work = getattr(vocabulary_training, stopped)
+
+    def killed(*arguments):
+        if after:
+            work(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vocabulary_training, stopped, killed)
+        with pytest.raises(KeyboardInterrupt):
+            train_vocab([text], out, 400)
+    train_vocab([text], out, 400)
+    assert out.read_bytes() == (tmp_path / "whole.txt").read_bytes()
+    names = ["v.txt", "v.txt.json", "whole.txt", "whole.txt.json"]
+    assert sorted(path.name for path in tmp_path.iterdir() if "txt" in path.name)[-4:] == names
+    assert not list(tmp_path.glob(".*"))
+    with pytest.raises(UsageError, match="exists"):
+        train_vocab([text], out, 400)
+
+
 @pytest.mark.parametrize("normalisation", [UNCASED, CASED])
 def test_japanese_and_chinese_are_covered(shared, tmp_path, normalisation):
     """Held-out lines, and text that the vocabulary has never seen."""
@@ -173,3 +202,21 @@ def test_long_words_are_said(tmp_path, caplog):
     result = train_vocab([str(path)], tmp_path / "v.txt", 48)
     assert result.long_words == 19
     assert "words of more than 200 letters" in caplog.text
+
+
+def test_a_cluster_counts_the_same_words(text, tmp_path, monkeypatch):
+    from bertkit.engine import Engine
+
+    sent = []
+
+    def in_order(self, work, tasks, name=""):
+        sent.extend(span.path for task in tasks for span in task.spans)
+        return map(work, tasks)
+
+    monkeypatch.setattr(Engine, "in_order", in_order)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.txt").write_bytes(Path(text).read_bytes())
+    cluster = {"executor": "dask", "scheduler": "tcp://x:1"}
+    one = train_vocab([text], tmp_path / "one.txt", 600)
+    two = train_vocab(["here.txt"], tmp_path / "two.txt", 600, **cluster)
+    assert one.sha256 == two.sha256 and sent == [str(tmp_path / "here.txt")]

@@ -18,6 +18,7 @@ from bertkit.files import write_text
 from bertkit.model.checkpoints.run_state import STATE
 from bertkit.report.trackers import make_trackers
 from bertkit.strict_json import json_text
+from bertkit.tasks.comparison.scored_facts import begun_from, content_of
 from bertkit.tasks.finetuning.best import FOLDER, read_best
 from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.finetuning.open import open_run
@@ -262,6 +263,7 @@ def _write_scores(
     start: Path | None = None,
 ) -> None:
     """Write `scores.json`: the scores, and what they are of; `start` is the model's checkpoint."""
+    shas = [content_of(path) for path in config.eval_file]
     # Of the run that trained the model, where this call did not.
     trained = {"encoder": config.init_checkpoint, "seed": config.seed}
     if not config.trains and start is not None:
@@ -277,5 +279,7 @@ def _write_scores(
         **trained,
         "checkpoint": result.checkpoint,
         "step": result.step,
+        "eval_sha256": shas[0] if len(shas) == 1 else shas,
+        **(begun_from(result.checkpoint) if result.checkpoint else {}),
     }
     write_text(Path(config.output) / SCORES, json_text(facts, indent=1) + "\n")

@@ -26,6 +26,7 @@ RECORD_OPTIONS = (
     "do_lower_case",
     "strip_accents",
     "tokenize_chinese_chars",
+    "word_length",
     "whole_word_mask",
     "style",
 )

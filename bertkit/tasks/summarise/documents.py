@@ -95,14 +95,16 @@ class DocumentReader:
         return found
 
     def of_lines(self, lines: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Document]:
-        """Documents of JSON objects, with their places SOURCE:LINE, for prediction."""
-        names = list(dict.fromkeys(name for _, line in lines for name in line))
-        source = lines[0][0].rpartition(":")[0] if lines else ""
-        rows = [
-            Row(int(place.rpartition(":")[2]), [line.get(name) for name in names])
-            for place, line in lines
-        ]
-        return self._of_table(Table(source, names, len(names), rows), rows)
+        """Documents of (place, JSON object), for prediction."""
+        wanted = DOCUMENTS if self._columns[0] is None else (self._columns[0], *DOCUMENTS)
+        found = []
+        for place, line in lines:
+            name = next((name for name in wanted if name in line), None)
+            if name is None:
+                raise DataError(f"{place}: no {wanted[0]}", f"one of {', '.join(wanted)} is needed")
+            sentences = self._sentences(place, name, line[name])
+            found.append(Document(place, sentences, name=line.get(NAME)))
+        return found
 
     def _of_table(self, table: Table, rows: Sequence[Row], needs: str = "") -> list[Document]:
         text = _column(table, self._columns[0], DOCUMENTS, "--document-column")

@@ -151,7 +151,7 @@ class SummariseTask(FinetuneTask[SummariseConfig, Document]):
         return [target]
 
     def predict_lines(self, lines: Sequence[Line]) -> list[Document]:
-        """Documents of JSON objects."""
+        """Documents of JSON objects: a text, or a list of sentences."""
         return self._reader.of_lines(lines)
 
     def answers(

@@ -70,11 +70,11 @@ def answer(
         scheme: of the tags.
 
     Returns:
-        `words`, `tags`, `probabilities` of the tags and, where the scheme has any, `entities`:
+        `words`, `tags`, `tag_probabilities` and, where the scheme has any, `entities`:
         each with its `type`, `text`, mean `probability`, and where it starts and ends, in
         characters of a text, or in words. The end is the first one after it.
     """
-    found = {"words": list(sentence.words), "tags": list(tags), "probabilities": list(chances)}
+    found = {"words": list(sentence.words), "tags": list(tags), "tag_probabilities": list(chances)}
     if sentence.text:
         found = {"text": sentence.text, **found}
     if scheme == NONE:

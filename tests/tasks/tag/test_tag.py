@@ -124,9 +124,7 @@ def test_pieces_after_the_first_are_inside_of_what_it_begins(settings):
 
 
 def answers(task, entries, model):
-    examples = task.predict_lines(
-        [(f"input:{number}", entry) for number, entry in enumerate(entries, 1)]
-    )
+    examples = task.predict_lines([(f"input:{n}", entry) for n, entry in enumerate(entries, 1)])
     samples = task.encode(examples)
     adapter = CpuAdapter()
     adapter.start(None)
@@ -168,7 +166,7 @@ def test_words_are_answered_one_by_one(trained, settings):
     task = prepare(TagConfig(**settings), CpuAdapter())
     entries = [{"words": ["New", "York", "", "Otto"]}, {"tokens": []}, {"text": ""}]
     first, *empty = answers(task, entries, task.load_trained(task.start))
-    assert first["tags"][:2] == ["B-LOC", "I-LOC"] and len(first["probabilities"]) == 4
+    assert first["tags"][:2] == ["B-LOC", "I-LOC"] and len(first["tag_probabilities"]) == 4
     assert first["entities"][0] | {"probability": 0} == {
         "type": "LOC", "text": "New York", "start": 0, "end": 2, "probability": 0,
     }  # fmt: skip

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 
 from bertkit.corpus.forms.mediawiki import wikitext_rules
 from bertkit.corpus.forms.mediawiki.prose import LINK_END, LINK_START, says_something, tidy
 from bertkit.corpus.forms.mediawiki.site import Site
+from bertkit.corpus.forms.mediawiki.templates import nothing
 from bertkit.corpus.forms.mediawiki.variants import with_one_variant
 from bertkit.corpus.forms.mediawiki.wikitext_rules import DROPPED_TAGS, PLAIN_TAGS
 
@@ -22,19 +24,29 @@ DEPTH = 60
 SLIPS = 20
 TOLERANT_SIZE = 300_000
 
-_SIMPLE_LINK = re.compile(r"\[\[(?:[^\[\]{}|\n:#]*\|)?([^\[\]{}|\n:#]+)\]\]")
-_MARKERS = re.compile(r"(\{\{|\}\}|\[\[|\]\]|\{\||\|\}(?!\}))")
+
+def _any_of(names: Sequence[str]) -> str:
+    """An expression for any of these names, which asks for their first letter but once."""
+    by_letter: dict[str, list[str]] = {}
+    for name in names:
+        by_letter.setdefault(name[0], []).append(name[1:])
+    return "|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in by_letter.items())
+
+
+_SIMPLE_LINK = re.compile(r"\[\[(?!\])([^\[\]{}|\n:#]*)(?:\|([^\[\]{}|\n:#]+))?\]\]")
+# A template or link that holds no other is one piece, the most frequent one.
+_MARKERS = re.compile(
+    r"(\{\{[^{}\[\]]*\}\}|\[\[[^{}\[\]]*\]\]|\{\{|\}\}|\[\[|\]\]|\{\||\|\}(?!\}))"
+)
 _OPENING = {"{{": "}}", "[[": "]]", "{|": "|}"}
 # So many characters around a template are looked at and shown.
 _AROUND = 40
 _LETTER = re.compile(r"[^\W\d_]")
 _DOUBLE = re.compile(r"\{\{|\}\}|\[\[|\]\]")
 _ELEMENTS = re.compile(
-    r"<(/?)(" + "|".join((*DROPPED_TAGS, "nowiki")) + r")(?![\w-])([^<>]*)>", re.IGNORECASE
+    rf"<(/?)({_any_of((*DROPPED_TAGS, 'nowiki'))})(?![\w-])([^<>]*)>", re.IGNORECASE
 )
-_TAGS = re.compile(
-    r"</?(?:" + "|".join(PLAIN_TAGS + DROPPED_TAGS) + r")(?![\w-])[^<>]*>", re.IGNORECASE
-)
+_TAGS = re.compile(rf"</?(?:{_any_of(PLAIN_TAGS + DROPPED_TAGS)})(?![\w-])[^<>]*>", re.IGNORECASE)
 _BREAKS = re.compile(r"<(?:br|hr|p|li|div|blockquote)(?![\w-])[^<>]*>", re.IGNORECASE)
 _EXTERNAL = re.compile(r"\[((?:https?:|ftp:|mailto:)?//?[^\s\[\]]*(?: [^\[\]\n]*)?)\]")
 _SWITCHES = re.compile(r"__[A-Z]{3,}__")
@@ -92,34 +104,29 @@ def _without_comments(text: str) -> str:
 
 def _without_elements(text: str) -> str:
     """References, formulas and the like with what they hold; nowiki becomes plain characters."""
-    last_end: dict[str, int] = {}
-    found: list[tuple[int, int, str, str, str]] = []
-    for match in _ELEMENTS.finditer(text):
-        closing, name, rest = match.groups()
-        name = name.lower()
-        start, end = match.span()
-        found.append((start, end, closing, name, rest))
-        if closing:
-            last_end[name] = start
-    if not found:
+    pieces = _ELEMENTS.split(text)
+    if len(pieces) == 1:
         return text
-    out: list[str] = []
-    place, inside = 0, ""
-    for start, end, closing, name, rest in found:
-        if inside:
-            if name != inside or not closing:
-                continue
-            if inside == "nowiki":
-                out.append(text[place:start].translate(_PROTECTED))
-            inside = ""
-        else:
-            out.append(text[place:start])
-            alone = closing or rest.endswith("/")
+    # Of each tag `/` or nothing, its name, the rest of it; and the text behind it.
+    closes, rests, behind = pieces[1::4], pieces[3::4], pieces[4::4]
+    names = [name.lower() for name in pieces[2::4]]
+    last_end = {name: at for at, name in enumerate(names) if closes[at]}
+    out, verbatim = [pieces[0]], list[str]()
+    inside = ""
+    for at, (name, closing, rest) in enumerate(zip(names, closes, rests, strict=True)):
+        if not inside:
             # Without an end the tag alone goes.
-            if not alone and last_end.get(name, -1) > start:
-                inside = name
-        place = end
-    out.append(text[place:])
+            if not closing and last_end.get(name, -1) > at and not rest.endswith("/"):
+                inside, verbatim = name, [behind[at]]
+            else:
+                out.append(behind[at])
+        elif closing and name == inside:
+            if inside == "nowiki":
+                out.append("".join(verbatim).translate(_PROTECTED))
+            out.append(behind[at])
+            inside = ""
+        elif inside == "nowiki":
+            verbatim += [f"<{closing}{pieces[4 * at + 2]}{rest}>", behind[at]]
     return "".join(out)
 
 
@@ -136,7 +143,18 @@ def _flattened(
     pieces = _MARKERS.split(text)
     for piece, kind in zip(pieces[:-1:2], pieces[1::2], strict=True):
         out.append(piece)
-        place += len(piece) + 2
+        place += len(piece) + len(kind)
+        if len(kind) > 2:  # the whole of a template or link
+            if len(stack) < DEPTH:
+                shown = _rendered(kind[-2:], kind[2:-2], title, site)
+                if shown is None:
+                    begin = place - len(kind) + 2
+                    shown = _of_unknown(text, begin, place, site, [] if stack else unknown)
+                out.append(shown)
+                continue
+            slips += 1
+            out.append(kind[2:-2])
+            kind = kind[-2:]
         if "|" in kind and not _begins_line(text, place - 2, kind):
             out.append(kind)
         elif kind in _OPENING:
@@ -208,7 +226,9 @@ def _with_simple_links(text: str) -> str:
         return text
     # Faster than a replacement with a group, which is expanded for every link.
     pieces = _SIMPLE_LINK.split(text)
-    pieces[1::2] = [f"{LINK_START}{shown}{LINK_END}" for shown in pieces[1::2]]
+    links = zip(pieces[1::3], pieces[2::3], strict=True)
+    pieces[1::3] = [f"{LINK_START}{shown or target}{LINK_END}" for target, shown in links]
+    del pieces[2::3]
     return "".join(pieces)
 
 
@@ -227,6 +247,8 @@ def _rendered(kind: str, content: str, title: str, site: Site) -> str | None:
     """The text of a template, link or table; None for an unknown template."""
     if kind == "}}":
         name, bar, parts = content.partition("|")
+        if site.templates.find(name) is nothing:  # as most are
+            return ""
         return wikitext_rules.template(name, parts.split("|") if bar else [], title, site)
     if kind == "]]":
         target, bar, text = content.partition("|")

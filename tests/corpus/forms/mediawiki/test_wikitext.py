@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bertkit.corpus.forms.mediawiki.wikitext import plain_text
+from bertkit.corpus.forms.mediawiki.site import Site
+from bertkit.corpus.forms.mediawiki.wikitext import DEPTH, _flattened, plain_text
 
 RULES = {
     "A [[cat|kitten]] sat on [[mat]]s.": "A kitten sat on mats.",
@@ -40,12 +41,25 @@ RULES = {
     "Now {{CURRENTYEAR}}, {{#time:Y}} on {{PAGENAME}}.": "Now, on Title.",
     "{{formatnum:1234}} of {{frac|1|2}}, {{US$|5}}": "1234 of 1/2, US$5",
     "[[a|b]] ]] ccc": "b ccc",
+    "<nowiki>a <Ref name=b>[[c]]</REF> <math>d</nowiki> e<ref>f": (
+        "a <Ref name=b>[[c]]</REF> <math>d ef"
+    ),
+    "a<ref>b <ref name=c>d</ref> e</ref> f": "a e f",
+    "[[a|]][[|b]][[]] says": "ab says",
 }
 
 
 @pytest.mark.parametrize("source", RULES)
 def test_rules(source):
     assert plain_text(source, "Title") == RULES[source]
+
+
+def test_whole_templates_and_links_below_the_bound_are_slips_as_others():
+    for deep in ("{{convert|5|km}}", "[[a#b|c]]"):
+        opened = "x " + "{{y|" * DEPTH + deep + "}}" * DEPTH
+        _, slips = _flattened(opened, "", Site(), [])
+        # Its beginning, and the last end of all, which its own end has made one too many.
+        assert slips == 2
 
 
 def test_output_does_not_depend_on_the_day(monkeypatch):
