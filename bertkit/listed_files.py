@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from bertkit.errors import DataError
 from bertkit.files import sha256_of
-from bertkit.manifest import manifest_path, read_manifest
+from bertkit.manifest_cache import cached_manifest
 
 
 def require_listed(described: Iterable[Mapping[str, Any]]) -> None:
     """Refuse inputs that are other files than those of the same names in their manifests.
 
     Args:
-        described: path and sha256 of each, as `manifest.describe_inputs` gives them.
+        described: path and, where it was computed, sha256 of each, as
+            `manifest.describe_inputs` gives them.
 
     Raises:
         DataError: one is damaged or was replaced; names it.
     """
     for entry in described:
-        wanted = listed_sha256(str(entry["path"]))
+        # Those with other hashes carry checksums of their own.
+        wanted = listed_sha256(str(entry["path"])) if "sha256" in entry else ""
         if wanted and wanted != entry["sha256"]:
             raise changed(str(entry["path"]))
 
@@ -43,10 +44,9 @@ def require_as_written(folder: str | Path, names: Iterable[str]) -> None:
 def listed_sha256(path: str) -> str:
     """What the manifest of a file's folder lists as its SHA-256; empty for nothing."""
     place = Path(path)
-    found = manifest_path(place.parent)
-    if found is None:
-        return ""
-    return _listed(place.parent, found.stat().st_mtime_ns).get(place.name, "")
+    manifest = cached_manifest(place.parent)
+    facts = manifest.outputs.get(place.name, {}) if manifest else {}
+    return str(facts.get("sha256", ""))
 
 
 def changed(path: str) -> DataError:
@@ -56,11 +56,3 @@ def changed(path: str) -> DataError:
         f"make or fetch it again; if it was changed on purpose, remove the manifest in"
         f" {Path(path).parent}",
     )
-
-
-@functools.lru_cache(maxsize=16)
-def _listed(folder: Path, changed: int) -> dict[str, str]:
-    """File → SHA-256; read once for all files of a folder."""
-    manifest = read_manifest(folder)
-    outputs = manifest.outputs if manifest else {}
-    return {name: str(facts["sha256"]) for name, facts in outputs.items() if "sha256" in facts}

@@ -10,7 +10,8 @@ from soak.hooks import FAULTS, Events
 from soak.stages import Stage
 from soak.trees import differences, half_written, remove, tree
 
-MOST = 120  # points of a stage and fault
+# Points of a stage, for kills and for each of the other faults; of trainings a third.
+MOST_KILLS, MOST = 200, 50
 # Exit statuses that a fault may end with; 0 where the event did not matter.
 _STATUSES = {
     "kill": {-9},
@@ -37,7 +38,8 @@ def _stage(campaign: Campaign, stage: Stage, fault: str) -> Outcome:
     total = len(events_of(campaign, stage))
     outcome = Outcome()
     outcome.counts["events"] = total
-    points = campaign.some(list(range(1, total + 1)), min(total, MOST), f"{stage.name} {fault}")
+    most = (MOST_KILLS if fault == "kill" else MOST) // (3 if stage.torch else 1)
+    points = campaign.some(list(range(1, total + 1)), min(total, most), f"{stage.name} {fault}")
     for at in points:
         problems = []
         place = campaign.place("case")
@@ -48,7 +50,7 @@ def _stage(campaign: Campaign, stage: Stage, fault: str) -> Outcome:
             watched.install()
             events.append(watched)
 
-        log = campaign.folder / "scratch" / "log"
+        log = campaign.scratch / "log"
         result = run_words(stage.command(place / "out"), campaign.fixtures, log, arm)
         problems += _judged(result, fault)
         found = tree(place)
@@ -68,8 +70,8 @@ def _stage(campaign: Campaign, stage: Stage, fault: str) -> Outcome:
 def events_of(campaign: Campaign, stage: Stage) -> list[str]:
     """The names of all events of an undisturbed run."""
     place = campaign.place("events")
-    record = campaign.folder / "scratch" / "events.txt"
-    log = campaign.folder / "scratch" / "log"
+    record = campaign.scratch / "events.txt"
+    log = campaign.scratch / "log"
 
     def arm() -> None:
         import atexit
@@ -106,7 +108,7 @@ def again(
         stopped: a training may have saved where it was stopped, so that other checkpoints are
             left beside the last one.
     """
-    log = campaign.folder / "scratch" / "log"
+    log = campaign.scratch / "log"
     result = run_words(stage.command(place / "out"), campaign.fixtures, log)
     if result.fault:
         return [f"again: {result.fault}"]

@@ -70,7 +70,11 @@ KINDS = [
         checksum=True,
     ),
     Kind(
-        "hdf5, pick-eval", "rec5/s0.hdf5", _PICK.format("rec5"), (("rec5", "rec5"),), checksum=True
+        "hdf5, pick-eval",
+        "rec5/s0_training.hdf5",
+        _PICK.format("rec5"),
+        (("rec5", "rec5"),),
+        checksum=True,
     ),
     Kind(
         "jsonl, pick-eval", "recj/s0.json", _PICK.format("recj"), (("recj", "recj"),), checksum=True
@@ -266,7 +270,7 @@ def mutated(draw: random.Random, blob: bytes) -> tuple[bytes, str]:
 def _kind(campaign: Campaign, kind: Kind) -> Outcome:
     outcome = Outcome()
     draw = campaign.random(kind.name)
-    log = campaign.folder / "scratch" / "log"
+    log = campaign.scratch / "log"
     words = kind.line.split()
     wanted = _undisturbed(campaign, kind, words)
     for _ in range(max(4, round(CASES * campaign.share))):
@@ -298,9 +302,9 @@ def _kind(campaign: Campaign, kind: Kind) -> Outcome:
 
 def _undisturbed(campaign: Campaign, kind: Kind, words: list[str]) -> dict[str, str]:
     case = _filled(campaign, kind)
-    warm(words, case, campaign.folder / "scratch" / "warm.log")
+    warm(words, case, campaign.scratch / "warm.log")
     case = _filled(campaign, kind)
-    warm(words, case, campaign.folder / "scratch" / "warm.log")
+    warm(words, case, campaign.scratch / "warm.log")
     return _outputs(case, kind)
 
 
@@ -319,10 +323,10 @@ def _filled(campaign: Campaign, kind: Kind) -> Path:
 
 
 def _split(campaign: Campaign, target: Path) -> None:
-    made = campaign.folder / "split"
+    made = campaign.scratch / "split made"
     if not made.exists():
         words = ["split", "-i", "docs", "-o", str(made), "--valid", "0.2", "--parts", "3"]
-        run_words(words, campaign.fixtures, campaign.folder / "scratch" / "log")
+        run_words(words, campaign.fixtures, campaign.scratch / "log")
     shutil.copytree(made, target)
 
 

@@ -242,7 +242,7 @@ def _one(campaign: Campaign, name: str, words: list[str], make: Make) -> Outcome
         (case / link).symlink_to(campaign.fixtures / source)
     (case / "canary").write_text("canary")
     make(case)
-    result = run_words(words, case, campaign.folder / "scratch" / "log")
+    result = run_words(words, case, campaign.scratch / "log")
     problems = [result.fault] if result.fault else []
     if result.status not in (0, 1, 2, 3):
         problems.append(f"status {result.status}: {result.text.strip()[-200:]!r}")

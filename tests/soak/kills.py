@@ -37,7 +37,7 @@ def _stage(campaign: Campaign, stage: Stage, signals: list[signal.Signals]) -> O
     wanted, seconds = campaign.reference(stage)
     outcome = Outcome()
     draw = campaign.random(f"{stage.name} {signals}")
-    log = campaign.folder / "scratch" / "log"
+    log = campaign.scratch / "log"
     for chain in range(max(1, round(CHAINS * campaign.share))):
         place = campaign.place("chain")
         problems: list[str] = []

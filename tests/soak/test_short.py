@@ -108,7 +108,7 @@ def test_the_short_form_finds_nothing(tmp_path):
 
 
 def _short(folder: Path) -> int:
-    campaign = Campaign(folder, share=0.02, say=lambda text: None)
+    campaign = Campaign(folder, share=0.02, job=1, say=lambda text: None)
     campaign.prepare()
     crash_points.run(campaign, "split,train-vocab,records jsonl,pretrain")
     kills.run(campaign, "split,records tfrecord,pretrain")
