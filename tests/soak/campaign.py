@@ -62,7 +62,6 @@ class Campaign:
         self.fixtures, self.results = self.folder / "fixtures", self.folder / "results"
         self.results.mkdir(parents=True, exist_ok=True)
         self._references: dict[str, tuple[dict[str, str], float]] = {}
-        self._groups = self._finished = 0
         self.begun = time.monotonic()
 
     def prepare(self) -> None:
@@ -105,13 +104,15 @@ class Campaign:
         return self._references[stage.name]
 
     def group(self, part: str, name: str, run: Callable[[], Outcome]) -> None:
-        """Run a group of cases, unless an earlier call has finished it, and keep what came of it."""
-        self._finished += 1
+        """Run a group of cases and keep what came of it, unless an earlier call has done so."""
         path = self.results / f"{part}-{name.replace(' ', '_').replace('/', '_')}.json"
         if path.exists():
             return
         begun = time.monotonic()
-        outcome = run()
+        try:
+            outcome = run()
+        except RuntimeError as error:  # of a run that nothing disturbed
+            outcome = Outcome(1, problems=[str(error)])
         seconds = time.monotonic() - begun
         values = {"part": part, "name": name, "seconds": round(seconds, 1), **vars(outcome)}
         temporary = path.with_suffix(".new")

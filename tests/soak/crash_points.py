@@ -28,9 +28,8 @@ def run(campaign: Campaign, names: str = "", faults: tuple[str, ...] = FAULTS) -
         if stage.workers > 1:  # whose workers are not watched
             continue
         for fault in faults:
-            campaign.group(
-                "points", f"{stage.name}, {fault}", lambda s=stage, f=fault: _stage(campaign, s, f)
-            )
+            name = f"{stage.name}, {fault}"
+            campaign.group("points", name, lambda s=stage, f=fault: _stage(campaign, s, f))
 
 
 def _stage(campaign: Campaign, stage: Stage, fault: str) -> Outcome:
@@ -58,7 +57,8 @@ def _stage(campaign: Campaign, stage: Stage, fault: str) -> Outcome:
             problems += [f"left behind: {name}" for name in found if ".partial-" in name]
         if result.status == 0 and fault != "kill" and (wrong := differences(wanted, found)):
             problems.append(f"status 0, but {wrong[:3]}")
-        problems += again(campaign, stage, place, wanted)
+        stopped = fault == "terminate"
+        problems += again(campaign, stage, place, wanted, stopped=stopped)
         where = f"{stage.name}, {fault} at event {at} of {total}"
         outcome.note([f"{where}: {text}" for text in problems], f"status {result.status}")
         remove(place)
@@ -93,16 +93,36 @@ def events_of(campaign: Campaign, stage: Stage) -> list[str]:
     return record.read_text("utf-8").split("\n")
 
 
-def again(campaign: Campaign, stage: Stage, place: Path, wanted: dict[str, str]) -> list[str]:
-    """What is wrong after the same command, which now nothing disturbs."""
+def again(
+    campaign: Campaign,
+    stage: Stage,
+    place: Path,
+    wanted: dict[str, str],
+    stopped: bool = False,
+) -> list[str]:
+    """What is wrong after the same command, which now nothing disturbs.
+
+    Args:
+        stopped: a training may have saved where it was stopped, so that other checkpoints are
+            left beside the last one.
+    """
     log = campaign.folder / "scratch" / "log"
     result = run_words(stage.command(place / "out"), campaign.fixtures, log)
     if result.fault:
         return [f"again: {result.fault}"]
     if result.status:
         return [f"again: status {result.status}: {result.text.strip()[-200:]!r}"]
-    wrong = differences(wanted, tree(place))
+    found = tree(place)
+    if stopped:
+        wanted, found = _with_last_checkpoint(wanted), _with_last_checkpoint(found)
+    wrong = differences(wanted, found)
     return [f"again: differs: {wrong[:4]}"] if wrong else []
+
+
+def _with_last_checkpoint(files: dict[str, str]) -> dict[str, str]:
+    steps = sorted({name.split("/")[1] for name in files if name.startswith("out/step-")})
+    old = tuple(f"out/{step}/" for step in steps[:-1])
+    return {name: digest for name, digest in files.items() if not name.startswith(old)}
 
 
 def _judged(result: Result, fault: str) -> list[str]:
