@@ -1,6 +1,20 @@
-"""Runs the command line for `python -m bertkit`, which `torchrun -m bertkit` needs as well."""
+"""Runs the command line: `bertkit`, and `python -m bertkit`, which `torchrun -m bertkit` needs.
 
-from bertkit.cli import entry_point
+The imports are part of it: Ctrl-C is answered from the first moment on.
+"""
+
+import sys
+
+
+def entry_point() -> None:
+    """Console script."""
+    try:
+        from bertkit import cli
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted.\n")
+        sys.exit(130)
+    cli.entry_point()
+
 
 if __name__ == "__main__":
     entry_point()

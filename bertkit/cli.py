@@ -11,6 +11,7 @@ import gc
 import importlib
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from bertkit import __version__, log
 from bertkit.declined import require_supported
 from bertkit.errors import BertkitError
 from bertkit.standard_output import displayable
+from bertkit.termination import Terminated, raised_on_termination
 
 # In the order of a whole job. A test compares the texts with the first line of each help.
 COMMANDS = {
@@ -39,11 +41,18 @@ COMMANDS = {
     "report": "Draw the curves of one or several runs.",
     "finetune": "Fine-tune an encoder on your own examples; score it, predict with it.",
     "finetune-squad": "Train, predict and score question answering on SQuAD files.",
+    "compare": "Compare encoders by the scores of their fine-tuning runs, over seeds and tasks.",
     "predict": "Answer a question, or label a text, with a fine-tuned model.",
     "convert": "Convert a checkpoint for transformers, TensorFlow or NVIDIA's programs.",
     "launch": "Print or write what starts a bertkit command on many devices.",
     "doctor": "Report what this machine can do and what is missing.",
 }
+
+# Those that go on where they were stopped.
+RESUMED = {
+    "download", "extract", "clean", "split", "make-records", "pack-records", "pick-eval",
+    "pretrain", "finetune-squad", "finetune",
+}  # fmt: skip
 
 EXIT_STATUS = """\b
 Exit status:
@@ -53,8 +62,9 @@ Exit status:
   3   bad or mismatched data or configuration
   4   a package, backend or device is missing
   5   the target was not reached
-  75  stopped by a signal after saving; run the same command again to resume
+  75  stopped by a signal; run the same command again to resume
   130 interrupted
+  143 stopped by a signal; nothing to resume
 torchrun exits with 1 for all but 0; bertkit then prints its own status on stderr.
 """
 
@@ -175,13 +185,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     log.set_rank(0)  # until the command joins a process group
     try:
-        status = main_group.main(args=words, prog_name="bertkit", standalone_mode=False)
+        with raised_on_termination():
+            status = main_group.main(args=words, prog_name="bertkit", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("\nInterrupted.", err=True)
         return 130
+    except Terminated as stop:
+        return _terminated(stop, words)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -191,6 +204,15 @@ def _run(words: list[str]) -> int:
         return _report("out of memory", "use fewer --workers or smaller shards", 1, words)
     except OSError as error:
         return _report(*_explain(error), 1, words)
+
+
+def _terminated(stop: Terminated, words: list[str]) -> int:
+    """Say what ended the command; its status says whether the same command goes on from here."""
+    name = next((word.replace("_", "-") for word in words if not word.startswith("-")), "")
+    if name in RESUMED:
+        again = "run the same command again: it goes on with what is finished"
+        return _report(f"stopped by {stop.name}", again, 75, words)
+    return _report(f"stopped by {stop.name}", "", 128 + stop.number, words)
 
 
 # errno → (a message plainer than the system's, what to do).
@@ -254,6 +276,8 @@ def entry_point() -> None:
     # them costs a tenth of a second while they are created and a third at exit.
     gc.set_threshold(_OBJECTS, 10, 10)
     status = main()
+    for name in ("SIGINT", "SIGTERM"):  # nothing is left to clean up, or to say
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
     gc.freeze()
     sys.exit(status)
 

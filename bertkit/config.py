@@ -28,6 +28,8 @@ C = TypeVar("C")
 # Origins of values that the user typed: a wrong value there is a usage error.
 COMMAND_LINE = "command line"
 ASSIGNMENT = "--set"
+# Around the settings of a run.
+_BEGIN, _END = "# The settings of a run, to the line '# end'.", "# end"
 _SHOWN = 80  # characters of a wrong value in a message
 _PRESET = "preset "  # begins the origin of a preset's values
 
@@ -181,12 +183,19 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     """
     with open_binary(path) as stream:
         blob = stream.read()
+    if blob.startswith(_BEGIN.encode()) and not blob.rstrip().endswith(_END.encode()):
+        raise ConfigError(f"{path}: cut off: its last line is not {_END!r}")
     loaded = safe_yaml.parse(blob, path)
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
         raise ConfigError(f"{path}: expected `key: value` lines, found {type(loaded).__name__}")
     return loaded
+
+
+def dump_whole_yaml(values: Mapping[str, Any]) -> str:
+    """`dump_yaml` between two comments, by which `load_yaml` notices a file that is cut off."""
+    return f"{_BEGIN}\n{dump_yaml(values)}{_END}\n"
 
 
 def dump_yaml(values: Mapping[str, Any]) -> str:

@@ -8,21 +8,26 @@ from collections.abc import Sequence
 
 from bertkit.errors import UsageError
 
-# Name as people give it to --backend → whose devices they are.
+# Name as people give it to --backend → whose devices they are, and the backend that drives them.
 _ACCELERATORS = {
-    "tpu": "Google's TPUs",
-    "xla": "Google's TPUs",
-    "mps": "Apple's GPUs",
-    "metal": "Apple's GPUs",
-    "xpu": "Intel's GPUs",
-    "oneapi": "Intel's GPUs",
-    "rocm": "AMD's GPUs",
-    "hip": "AMD's GPUs",
-    "npu": "Huawei's NPUs",
-    "ascend": "Huawei's NPUs",
-    "neuron": "AWS Trainium",
-    "trainium": "AWS Trainium",
-    "inferentia": "AWS Inferentia",
+    "tpu": ("Google's TPUs", ""),
+    "xla": ("Google's TPUs", ""),
+    "mps": ("Apple's GPUs", "accel"),
+    "metal": ("Apple's GPUs", "accel"),
+    "xpu": ("Intel's GPUs", "accel"),
+    "oneapi": ("Intel's GPUs", "accel"),
+    "rocm": ("AMD's GPUs", "cuda"),
+    "hip": ("AMD's GPUs", "cuda"),
+    "npu": ("Huawei's NPUs", "accel"),
+    "ascend": ("Huawei's NPUs", "accel"),
+    "neuron": ("AWS Trainium", "accel"),
+    "trainium": ("AWS Trainium", "accel"),
+    "inferentia": ("AWS Inferentia", ""),
+}
+# How the build of PyTorch that is needed has a device.
+_WAYS = {
+    "accel": "with a PyTorch that has them as its accelerator",
+    "cuda": "with a ROCm build of PyTorch, which calls them cuda",
 }
 _TPU_FLAG = re.compile(r"--(?:(?:no-)?use-tpu|tpu(?:-\w+)*|num-tpu-cores|gcp-project)")
 # Commands whose --output may be a URL.
@@ -30,13 +35,16 @@ _REMOTE_OUTPUT = ("extract", "split")
 
 
 def accelerator(name: str) -> str:
-    """The sentence that declines an accelerator; empty for a name that is none."""
-    devices = _ACCELERATORS.get(name.lower())
-    if devices is None:
+    """The sentence that declines an accelerator, or names its backend; empty for any other name."""
+    devices, backend = _ACCELERATORS.get(name.lower(), ("", ""))
+    if backend:
+        return f"{devices} are driven by --backend {backend}, {_WAYS[backend]}"
+    if not devices:
         return ""
     return (
-        f"bertkit does not run on {devices}; it runs on NVIDIA's GPUs (cuda), Intel Gaudi (hpu),"
-        " Graphcore's IPUs (ipu), Cerebras systems (cs) and processors (cpu)"
+        f"bertkit does not run on {devices}; it runs on NVIDIA's and AMD's GPUs (cuda), Intel Gaudi"
+        " (hpu), Graphcore's IPUs (ipu), Cerebras systems (cs), processors (cpu), and what else"
+        " PyTorch has as its accelerator (accel)"
     )
 
 

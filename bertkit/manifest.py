@@ -10,24 +10,24 @@ A folder for a program that opens every file in it has its manifest below, in `.
 from __future__ import annotations
 
 import contextlib
-import os
+import itertools
 import platform
 import re
 import time
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from bertkit import __version__, manifest_values
+from bertkit import __version__, manifest_inputs, manifest_journal, manifest_values
 from bertkit.config import flatten
 from bertkit.errors import BertkitError, DataError
-from bertkit.files import atomic_write, read_json, sha256_of, size_of, write_text
+from bertkit.files import atomic_write, read_json, write_text
 from bertkit.folder_lock import locked_folder
 from bertkit.inner_names import remove_files
-from bertkit.remote_files import url_of
+from bertkit.manifest_inputs import describe_inputs
+from bertkit.manifest_journal import JOURNAL
 from bertkit.sealed_json import sealed
 from bertkit.strict_json import json_text
 from bertkit.temporary import remove_leftovers
@@ -36,12 +36,13 @@ NAME = "manifest.json"
 # How `Manifest.write` begins a file, in any layout of the JSON.
 _BEGINNING = re.compile(rb'\s*\{\s*"command"\s*:\s*"[a-z-]+"\s*,\s*"config"\s*:\s*\{')
 _HEAD = 200
-# Finished files that the manifest does not list yet, where it would list so many.
-JOURNAL = ".manifest.journal"
+# A manifest that lists so many files is kept by a journal.
 _JOURNALED = 100
 # Seconds of finished files that a power failure may cost.
 _SYNCED_EVERY = 1.0
 HIDDEN_FOLDER = ".bertkit"
+
+__all__ = ["JOURNAL", "Manifest", "describe_inputs"]
 
 
 @dataclass
@@ -51,7 +52,8 @@ class Manifest:
     Attributes:
         command: the subcommand that wrote the folder.
         config: every setting that decides the bytes (never the number of workers).
-        inputs: path, size in bytes and sha256 of each input file, in order.
+        inputs: path, size in bytes and sha256 of each input file, in order; see
+            `bertkit.manifest_inputs` for very many.
         outputs: file name → facts about a finished file (bytes, sha256, records, ...).
         stats: totals, for information only.
         tokenizer: vocabulary digests and treatment of text, where the outputs hold tokens; see
@@ -64,7 +66,7 @@ class Manifest:
 
     command: str
     config: dict[str, Any]
-    inputs: list[dict[str, Any]] = field(default_factory=list)
+    inputs: Sequence[dict[str, Any]] = field(default_factory=list)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     stats: dict[str, Any] = field(default_factory=dict)
     tokenizer: dict[str, Any] = field(default_factory=dict)
@@ -84,7 +86,8 @@ class Manifest:
 
     def as_dict(self) -> dict[str, Any]:
         """What is written down, as plain values."""
-        values = asdict(self)
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        values["inputs"] = manifest_inputs.stated(self.inputs)
         del values["hidden"]
         if not self.replaces:
             del values["replaces"]
@@ -112,25 +115,35 @@ class Manifest:
         if whole or len(self.inputs) + len(self.outputs) < _JOURNALED:
             self.write(folder)
             return
-        line = json_text({"outputs": dict(outputs), "empty": list(empty)}, compact=True)
-        with open(Path(folder) / JOURNAL, "ab") as stream:
-            stream.write(line.encode() + b"\n")
-            stream.flush()
-            # What was written outlives the process; the disk is waited for now and then only.
-            if time.monotonic() - self._synced >= _SYNCED_EVERY:
-                os.fsync(stream.fileno())
-                self._synced = time.monotonic()
+        place = _places(folder)[self.hidden]
+        entry = {"outputs": dict(outputs), "empty": list(empty)}
+        # Lines outlive the process; the disk is waited for now and then only.
+        wait = time.monotonic() - self._synced >= _SYNCED_EVERY
+        manifest_journal.append(folder, place, entry, wait=wait)
+        if wait:
+            self._synced = time.monotonic()
 
     def write(self, folder: str | Path) -> None:
         """Write `manifest.json` into the folder, atomically; one in the other place goes."""
-        # First, so that it never adds to another manifest than its own.
-        (Path(folder) / JOURNAL).unlink(missing_ok=True)
+        if manifest_journal.is_of_earlier_version(folder):
+            # First, so that it never adds to another manifest than its own.
+            manifest_journal.remove(folder)
+        self._put(folder)
+
+    def _put(self, folder: str | Path) -> None:
+        """Write `manifest.json`, then remove what it holds now, or no longer needs."""
         visible, hidden = _places(folder)
         place, other = (hidden, visible) if self.hidden else (visible, hidden)
+        manifest_inputs.write_beside(self.inputs, place.parent)
         text = json_text(sealed(self.as_dict()), indent=1, readable=True)
         write_text(place, text + "\n")
+        manifest_journal.remove(folder)
+        if not self.replaces:  # what they were made from may have to be put back
+            manifest_inputs.remove_others(self.inputs, place.parent)
         if is_own_manifest(other):
             other.unlink()
+            if not self.replaces:
+                manifest_inputs.remove_others(None, other.parent)
 
     @property
     def complete(self) -> bool:
@@ -176,33 +189,12 @@ def read_manifest(folder: str | Path) -> Manifest | None:
     except TypeError as error:
         raise DataError(f"{path}: not a bertkit manifest ({error})") from error
     if not manifest.complete:
-        for outputs, empty in _journal(folder):
-            manifest.take(outputs, empty)
+        for line in manifest_journal.lines(folder, path):
+            entry = manifest_values.journal_entry(line, Path(folder) / JOURNAL)
+            if entry is None:  # of an earlier version: one line is cut short at most
+                break
+            manifest.take(*entry)
     return manifest
-
-
-def _journal(folder: str | Path) -> Iterator[tuple[dict[str, dict[str, Any]], list[str]]]:
-    """What was recorded since the manifest was written; a line cut short ends it."""
-    path = Path(folder) / JOURNAL
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError:
-        return
-    for line in lines[:-1]:
-        entry = manifest_values.journal_entry(line, path)
-        if entry is None:  # one line is cut short at most
-            return
-        yield entry
-
-
-def describe_inputs(paths: Sequence[str], threads: int = 1) -> list[dict[str, Any]]:
-    """Path, size and sha256 of input files in the given order; `threads` are hashed at a time."""
-    with ThreadPoolExecutor(threads) as pool:
-        hashes = list(pool.map(sha256_of, paths))
-    return [
-        {"path": url_of(path), "bytes": size_of(path), "sha256": digest}
-        for path, digest in zip(paths, hashes, strict=True)
-    ]
 
 
 @contextlib.contextmanager
@@ -230,14 +222,13 @@ def working_folder(
     """
     with locked_folder(folder, planned.command):
         remove_leftovers(folder, owned=True, recursive=True)
-        path = manifest_path(folder)
-        before = (path, path.read_bytes()) if path else None
+        before = _files_before(folder)
         manifest = begin(folder, planned, overwrite, reads)
         try:
             yield manifest
         except BaseException as error:
             # Bad input and the like; what was only interrupted is resumed from its manifest.
-            undone = before is not None or isinstance(error, BertkitError)
+            undone = bool(before) or isinstance(error, BertkitError)
             if undone and manifest is planned and not manifest.outputs:
                 _undo(folder, before)
             raise
@@ -266,10 +257,7 @@ def begin(
     if found is not None and not compare(found, planned):
         # A run that itself began with --overwrite goes on; a complete one is made again.
         if not overwrite or (found.replaces and not found.complete):
-            if found.hidden != planned.hidden:  # as older versions placed it
-                found.hidden = planned.hidden
-                found.write(place)
-            return found
+            return _resumed(found, planned, place)
     elif found is not None and not overwrite:
         raise DataError(
             f"{place} was made by another run: {'; '.join(compare(found, planned))}",
@@ -296,15 +284,36 @@ def _holds_files(place: Path) -> bool:
     return place.exists() and any(not path.name.startswith(".") for path in place.iterdir())
 
 
-def _undo(folder: str | Path, before: tuple[Path, bytes] | None) -> None:
+def _resumed(found: Manifest, planned: Manifest, place: Path) -> Manifest:
+    """The manifest of a run that goes on, with all that its journal told."""
+    inputs = found.inputs
+    if isinstance(inputs, manifest_inputs.ManyInputs) and not inputs.is_there():
+        found.inputs = planned.inputs
+    # As older versions placed it; and so that nothing is added to a line cut short.
+    if found.hidden != planned.hidden or (place / JOURNAL).exists():
+        found.hidden = planned.hidden
+        found._put(place)  # in whatever moment it is killed, the journal's lines stay
+    return found
+
+
+def _files_before(folder: str | Path) -> dict[Path, bytes]:
+    """The manifest of a folder and its journal, to be put back; none where there is none."""
+    path = manifest_path(folder)
+    paths = [path, Path(folder) / JOURNAL] if path else []
+    return {path: path.read_bytes() for path in paths if path.is_file()}
+
+
+def _undo(folder: str | Path, before: Mapping[Path, bytes]) -> None:
     """Put the manifest back that a run which made nothing had replaced."""
-    old = before[0] if before else None
-    if before:
-        with atomic_write(before[0]) as stream:
-            stream.write(before[1])
+    for path, blob in before.items():
+        with atomic_write(path) as stream:
+            stream.write(blob)
     for place in _places(folder):
-        if place != old and is_own_manifest(place):
+        if place not in before and is_own_manifest(place):
             place.unlink()
+    found = read_manifest(folder)
+    for place in _places(folder):
+        manifest_inputs.remove_others(found.inputs if found else None, place.parent)
     with contextlib.suppress(OSError):  # not empty, or not there
         (Path(folder) / HIDDEN_FOLDER).rmdir()
 
@@ -312,7 +321,8 @@ def _undo(folder: str | Path, before: tuple[Path, bytes] | None) -> None:
 def _require_inputs_elsewhere(place: Path, planned: Manifest, reads: Sequence[str]) -> None:
     """Refuse to replace files that the run reads."""
     old = {(place / name).resolve() for name in planned.replaces}
-    for name in (*(str(entry.get("path", "")) for entry in planned.inputs), *reads):
+    paths = (str(entry.get("path", "")) for entry in planned.inputs)
+    for name in itertools.chain(paths, reads):
         if Path(name).resolve() in old:
             raise DataError(
                 f"{name} is an input of this run and an output of the one in {place} that"
@@ -338,10 +348,8 @@ def compare(found: Manifest, planned: Manifest) -> list[str]:
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
     ]
-    old, new = _hashes(found.inputs), _hashes(planned.inputs)
-    if old != new:
-        changed = sum(1 for a, b in zip(old, new, strict=False) if a != b)
-        differences.append(f"{len(old)} inputs, now {len(new)}; {changed} of them changed")
+    if changed := manifest_inputs.difference(found.inputs, planned.inputs):
+        differences.append(changed)
     return differences
 
 
@@ -358,10 +366,6 @@ def require_complete(folder: str | Path) -> Manifest | None:
             f"run the same `bertkit {manifest.command}` command again to resume it",
         )
     return manifest
-
-
-def _hashes(inputs: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [str(entry.get("sha256")) for entry in inputs]
 
 
 def _short(value: Any) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bertkit.errors import DataError
 from bertkit.inner_names import require_inner_names
+from bertkit.manifest_inputs import ManyInputs
 from bertkit.sealed_json import CHECKSUM, require_sealed
 
 _MAPPINGS = ("config", "stats", "tokenizer", "versions")
@@ -51,16 +52,22 @@ def checked(values: Any, path: Path) -> dict[str, Any]:
         if not isinstance(fields.get(name, {}), dict):
             raise _damaged(path, name)
     fields["stats"] = Facts(fields.get("stats", {}))
-    inputs = fields.get("inputs", [])
-    if not isinstance(inputs, list) or not all(isinstance(entry, dict) for entry in inputs):
-        raise _damaged(path, "inputs")
-    fields["inputs"] = [Facts(entry) for entry in inputs]
+    fields["inputs"] = _inputs(fields.get("inputs", []), path)
     fields["outputs"] = outputs(fields.get("outputs", {}), path)
     replaces = fields.get("replaces", [])
     if not isinstance(replaces, list):
         raise _damaged(path, "replaces")
     require_inner_names(replaces, path)
     return fields
+
+
+def _inputs(values: Any, path: Path) -> Sequence[dict[str, Any]]:
+    """The inputs of a run: descriptions, or what is said of very many."""
+    if isinstance(values, list) and all(isinstance(entry, dict) for entry in values):
+        return [Facts(entry) for entry in values]
+    if not ManyInputs.can_be(values):
+        raise _damaged(path, "inputs")
+    return ManyInputs(values, path.parent)
 
 
 def outputs(values: Any, path: Path) -> dict[str, dict[str, Any]]:

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bertkit.errors import BertkitError, UsageError
 from bertkit.optional import require
 
 EXECUTORS = ("processes", "dask")
 _CONNECT_SECONDS = 15  # how long to wait for a Dask scheduler
+_CLOSE_SECONDS = 5
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -190,8 +191,8 @@ def _on_cluster(function: Callable[[T], R], tasks: Sequence[T], scheduler: str) 
             "start one with `dask scheduler`, and workers with `dask worker`",
         ) from error
     waiting = iter(tasks)
-    ahead = 2 * max(1, sum(client.nthreads().values()))
-    with client:
+    with _client_of(client, scheduler):
+        ahead = 2 * max(1, sum(client.nthreads().values()))
         # Not pure: Dask must not reuse a result whose file may have been deleted since.
         first = [client.submit(function, task, pure=False) for task in islice(waiting, ahead)]
         running = distributed.as_completed(first, loop=client.loop)
@@ -200,13 +201,32 @@ def _on_cluster(function: Callable[[T], R], tasks: Sequence[T], scheduler: str) 
                 yield future.result()
                 for task in islice(waiting, 1):
                     running.add(client.submit(function, task, pure=False))
-        except distributed.scheduler.KilledWorker as error:
-            raise BertkitError(
-                f"several workers in a row were killed while working on the same task ({error})",
-                "give them more memory, or fewer threads; finished parts are kept",
-            ) from error
         finally:
-            client.cancel(list(running.futures), force=True)
+            if client.scheduler is not None and client.status == "running":
+                client.cancel(list(running.futures), force=True)
+
+
+@contextlib.contextmanager
+def _client_of(client: Any, scheduler: str) -> Iterator[None]:
+    """Close a client with the block, and say what happened to the cluster."""
+    import distributed
+
+    lost = (distributed.client.FutureCancelledError, distributed.comm.core.CommClosedError)
+    try:
+        yield
+    except distributed.scheduler.KilledWorker as error:
+        raise BertkitError(
+            f"several workers in a row were killed while working on the same task ({error})",
+            "give them more memory, or fewer threads; finished parts are kept",
+        ) from error
+    except lost as error:
+        raise BertkitError(
+            f"the connection to the Dask scheduler at {scheduler} was lost",
+            "start the cluster and run the same command again: finished parts are kept",
+        ) from error
+    finally:
+        with contextlib.suppress(*lost, OSError, TimeoutError):
+            client.close(timeout=_CLOSE_SECONDS)
 
 
 def _as_they_finish(

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bertkit.config import Layer, load_yaml, parse_assignments, resolve, setting
+from bertkit.config import Layer, dump_whole_yaml, load_yaml, parse_assignments, resolve, setting
 from bertkit.errors import ConfigError, UsageError
 
 
@@ -114,3 +114,16 @@ def test_assignments():
     assert parse_assignments(["a.b=3", "c=x=y", "d=1e-3"]) == {"a.b": 3, "c": "x=y", "d": 1e-3}
     with pytest.raises(UsageError, match="not key=value"):
         parse_assignments(["novalue"])
+
+
+def test_settings_of_a_run_that_are_cut_off_are_noticed(tmp_path):
+    path = tmp_path / "config.yaml"
+    text = dump_whole_yaml({"a": 1, "b": {"c": 2, "d": 3}})
+    path.write_text(text)
+    assert load_yaml(path) == {"a": 1, "b": {"c": 2, "d": 3}}
+    for size in range(text.index("\n"), len(text) - 1):
+        path.write_text(text[:size])
+        with pytest.raises(ConfigError, match="cut off"):
+            load_yaml(path)
+    path.write_text(text.replace("c: 2", "c: 2  # changed") + "\n")
+    assert load_yaml(path)["b"]["c"] == 2

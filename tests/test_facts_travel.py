@@ -65,6 +65,7 @@ def world(tmp_path_factory):
         ("other-vocab", "text", "other", ["--msl", 32]),
         ("other-case", "text", "vocab", ["--msl", 32, "--cased"]),
         ("longer", "text", "vocab", ["--msl", 64]),
+        ("long-words", "text", "vocab", ["--msl", 32, "--word-length", 1000]),
     ):
         run(*make, *more, "--input", place / f"{text}.txt", "--vocab", place / f"{vocab}.txt",
             "--output", place / name)  # fmt: skip
@@ -88,12 +89,17 @@ CHAIN = {
     # records → pretrain
     ("pretrain", "vocabulary"): f"{PRETRAIN} --input {{}}/records --vocab {{}}/other.txt",
     ("pretrain", "case"): f"{PRETRAIN} --input {{}}/records {{}}/other-case --vocab {{}}/vocab.txt",
+    ("pretrain", "word length"): f"{PRETRAIN} --input {{}}/records {{}}/long-words"
+    " --vocab {}/vocab.txt",
     ("pretrain", "shape"): f"{PRETRAIN} --input {{}}/longer {' '.join(MODEL)}",
     ("pretrain", "data"): f"pretrain --max-steps 4 --output {{}}/run {' '.join(QUICK)}"
     f" --input {{}}/data2 --vocab {{}}/vocab.txt {' '.join(MODEL)}",
     # pretrain → pretrain, the second phase
     ("phase 2", "vocabulary"): f"{PRETRAIN} --input {{}}/other-vocab --init-checkpoint {{}}/run",
     ("phase 2", "case"): f"{PRETRAIN} --input {{}}/other-case --init-checkpoint {{}}/run",
+    ("phase 2", "word length"): f"{PRETRAIN} --input {{}}/long-words --init-checkpoint {{}}/run",
+    ("phase 2 from text", "word length"): f"{PRETRAIN} --text {{}}/text.txt --vocab {{}}/vocab.txt"
+    " --init-checkpoint {}/run --set records.max_seq_length=32 --word-length 1000",
     ("phase 2", "shape"): f"{PRETRAIN} --input {{}}/records --init-checkpoint {{}}/run"
     " --set model.intermediate_size=64",
     ("phase 2", "text"): f"{PRETRAIN} --text {{}}/text.txt --vocab {{}}/other.txt"
@@ -101,6 +107,7 @@ CHAIN = {
     # pretrain → eval
     ("eval", "vocabulary"): "eval --checkpoint {}/run --input {}/other-vocab",
     ("eval", "case"): "eval --checkpoint {}/run --input {}/other-case",
+    ("eval", "word length"): "eval --checkpoint {}/run --input {}/long-words",
     ("eval", "shape"): "eval --checkpoint {}/run --input {}/longer",
     # convert → eval
     (
@@ -147,6 +154,7 @@ NAMED = {
     "start": "vocabular",
     "case": "lower|case",
     "shape": "hidden_size|intermediate_size|max_position_embeddings|positions",
+    "word length": "words",
     "length": "positions",
     "data": "records|train_file|made by another run|inputs",
 }

@@ -8,6 +8,7 @@ import pytest
 
 from bertkit import config, files
 from bertkit.errors import DataError
+from bertkit.temporary import remove_leftovers
 
 
 def test_atomic_write_appears_whole(tmp_path):
@@ -131,3 +132,21 @@ def test_names_that_are_not_utf8_survive_json_and_yaml(tmp_path):
 def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path):
     (tmp_path / "x.json").write_text('{"a": 1}', "utf-8-sig")
     assert files.read_json(tmp_path / "x.json") == {"a": 1}
+
+
+def test_a_folder_whose_removal_is_cut_short_is_gone(tmp_path, monkeypatch):
+    place = tmp_path / "out" / "notes"
+    place.mkdir(parents=True)
+    (place / "a").write_text("a")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", raise_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            files.remove_folder(place)
+    assert not place.exists()
+    remove_leftovers(tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+    files.remove_folder(place)  # there is none
+
+
+def raise_interrupt(*arguments, **options):
+    raise KeyboardInterrupt

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bertkit import manifest_journal
 from bertkit.errors import DataError
 from bertkit.manifest import (
     HIDDEN_FOLDER,
@@ -287,26 +288,39 @@ def test_a_hidden_manifest_is_found_moved_and_put_back(tmp_path):
 def test_more_than_a_hundred_finished_files_go_to_the_journal(tmp_path, monkeypatch):
     manifest = Manifest("extract", {})
     written = []
-    monkeypatch.setattr("bertkit.manifest.write_text", lambda path, text: written.append(path))
+
+    def write(path, text):
+        written.append(path)
+        path.write_text(text)
+
+    monkeypatch.setattr("bertkit.manifest.write_text", write)
     for number in range(300):
         manifest.record(tmp_path, {f"a{number}": {"bytes": number}})
     assert len(written) < 101
-    assert (tmp_path / JOURNAL).read_bytes().count(b"\n") == 300 - len(written)
+    # And the line that names the manifest.
+    assert (tmp_path / JOURNAL).read_bytes().count(b"\n") == 1 + 300 - len(written)
 
 
 def test_the_journal_of_very_many_files_waits_for_the_disk_now_and_then(tmp_path, monkeypatch):
-    synced: list[int] = []
-    manifest = Manifest("extract", {}, inputs=[{}] * 100)
-    monkeypatch.setattr("bertkit.manifest.os.fsync", synced.append)
-    monkeypatch.setattr("bertkit.manifest.time.monotonic", lambda: 1000.0)
-    for number in range(20):
+    waits: list[bool] = []
+    append = manifest_journal.append
+
+    def noted(folder, place, entry, wait=True):
+        waits.append(wait)
+        append(folder, place, entry, wait=wait)
+
+    monkeypatch.setattr(manifest_journal, "append", noted)
+    now = 1000.0
+    monkeypatch.setattr("bertkit.manifest.time.monotonic", lambda: now)
+    manifest = Manifest("extract", {}, inputs=[{"path": "x", "bytes": 1}] * 100)
+    manifest.write(tmp_path)
+    for number in range(4):
         manifest.record(tmp_path, {f"a{number}": {"bytes": number}})
         # Each is there for another process all the same.
-        assert (tmp_path / JOURNAL).read_bytes().count(b"\n") == number + 1
-    assert len(synced) == 1
-    monkeypatch.setattr("bertkit.manifest.time.monotonic", lambda: 1002.0)
+        assert (tmp_path / JOURNAL).read_bytes().count(b"\n") == number + 2
+    now = 1002.0
     manifest.record(tmp_path, {"b": {"bytes": 1}})
-    assert len(synced) == 2
+    assert waits == [True, False, False, False, True]
 
 
 def test_a_manifest_goes_round_under_a_locale_of_ascii(tmp_path):

@@ -33,6 +33,9 @@ def fail(number):
     raise DataError(f"record {number} is bad", "mend it")
 """
 
+# Of the cluster: the scheduler first.
+PROCESSES: list[subprocess.Popen[str]] = []
+
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
@@ -40,7 +43,7 @@ def cluster(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cluster")
     (folder / "dask_task.py").write_text(TASK)
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    started = []
+    started = PROCESSES
 
     def start(*command: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
@@ -177,3 +180,15 @@ def test_no_scheduler_is_one_clear_error(monkeypatch):
     monkeypatch.setattr("bertkit.pool._CONNECT_SECONDS", 1)
     with pytest.raises(BertkitError, match="no Dask scheduler at"):
         list(run_tasks(abs, [1], executor="dask", scheduler="tcp://127.0.0.1:1"))
+
+
+def test_a_lost_scheduler_is_one_clear_error(cluster):
+    """The last test of the cluster: afterwards there is none."""
+    import dask_task
+
+    results = run_tasks(dask_task.slow_square, range(50), executor="dask", scheduler=cluster)
+    assert next(results)[0] in {n * n for n in range(50)}
+    PROCESSES[0].kill()
+    with pytest.raises(BertkitError, match="connection to the Dask scheduler at") as caught:
+        list(results)
+    assert "finished parts are kept" in caught.value.hint

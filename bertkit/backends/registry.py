@@ -44,6 +44,7 @@ class Backend:
         devices_per_node: of a usual machine.
         process_per_device: every device is driven by a process of its own.
         container_resource: what a Kubernetes container asks for; empty where there is nothing.
+        more_resources: the same for other makers' devices that it drives.
         slurm_resource: what Slurm's --gres asks for; empty where there is nothing.
         launch_variables: `module:function` of its settings (or None), which gives the variables
             that must be set before its processes start; empty where there are none.
@@ -58,6 +59,7 @@ class Backend:
     devices_per_node: int = 1
     process_per_device: bool = False
     container_resource: str = ""
+    more_resources: tuple[str, ...] = ()
     slurm_resource: str = ""
     launch_variables: str = ""
 
@@ -79,7 +81,7 @@ class Backend:
 BUILT_IN = (
     Backend(
         name="cuda",
-        help="NVIDIA GPUs, through PyTorch",
+        help="NVIDIA's GPUs, and AMD's with a ROCm build, through PyTorch",
         adapter="bertkit.backends.torch.cuda:CudaAdapter",
         options="bertkit.backends.torch.options:CudaOptions",
         flags=("compile", "deterministic"),
@@ -87,6 +89,7 @@ BUILT_IN = (
         devices_per_node=8,
         process_per_device=True,
         container_resource="nvidia.com/gpu",
+        more_resources=("amd.com/gpu",),
         slurm_resource="gpu",
     ),
     Backend(
@@ -115,6 +118,13 @@ BUILT_IN = (
         adapter="bertkit.backends.cs.adapter:CsAdapter",
         options="bertkit.backends.cs.options:CsOptions",
         launchers=("csrun",),
+    ),
+    Backend(
+        name="accel",
+        help="other devices that PyTorch has as its accelerator: Apple's and Intel's GPUs, NPUs",
+        adapter="bertkit.backends.torch.accel:AccelAdapter",
+        launchers=("torchrun",),
+        process_per_device=True,
     ),
     Backend(
         name="cpu",

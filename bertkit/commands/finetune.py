@@ -12,7 +12,7 @@ from bertkit import config, log
 from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
 from bertkit.tasks.finetuning import choice
-from bertkit.tasks.finetuning.config import settings_of_run
+from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.registry import presets_of
 
 
@@ -30,7 +30,8 @@ def command(
     The files given decide what is done. Run the same command again to resume. With
     --eval-every the model of the best evaluation is kept in best/ and gives the final scores
     and predictions. Without training, columns, lengths and labels are those of the run that
-    trained the model. Under torchrun, mpirun or poprun the processes share the work.
+    trained the model. --seeds N trains and scores N times, and sums the scores up. Under
+    torchrun, mpirun or poprun the processes share the work.
 
     \b
     Example:
@@ -54,9 +55,11 @@ def command(
     resolved = options.resolved(kind, given, preset, translate, below)
     resolved = options.with_local_checkpoint(resolved)
     from bertkit.backends import registry
-    from bertkit.tasks.finetuning.run import finetune, prepare, rehearse
+    from bertkit.tasks.comparison import seeds
+    from bertkit.tasks.finetuning.run import FinetuneResult, finetune, prepare, rehearse
 
     if dry_run:
+        resolved = seeds.first_of_seeds(resolved)
         with registry.for_planning(resolved.config.backend) as adapter:
             task = prepare(resolved.config, adapter)
             plan = rehearse(task, adapter, overwrite)
@@ -67,7 +70,15 @@ def command(
         lines = "\n".join(f"{name:<20} {value}" for name, value in plan.items())
         options.finish(plan, as_json, f"{settings}\n\n{lines}")
         return
-    with registry.get(resolved.config.backend) as adapter:
-        result = finetune(resolved.config, adapter, overwrite)
-    following = "" if result.predictions else f"bertkit predict --init-checkpoint {result.output}"
+
+    def run(config: FinetuneConfig) -> FinetuneResult:
+        with registry.get(config.backend) as adapter:
+            return finetune(config, adapter, overwrite)
+
+    if resolved.config.seeds:
+        options.finish(*seeds.run_seeds(resolved, run).shown(as_json))
+        return
+    result = run(resolved.config)
+    done = result.predictions or not result.checkpoint
+    following = "" if done else f"bertkit predict --init-checkpoint {result.output}"
     options.finish(asdict(result), as_json, result.text(), following)

@@ -29,6 +29,7 @@ def command(
 
     The files given decide which of the three are done; --do-train, --do-predict and
     --do-eval (and --no-do-…) say so explicitly. Run the same command again to resume.
+    --seeds N trains and scores N times, and sums the scores up.
     --config takes bertkit's YAML, and scripts and jobs with the flags of Habana's run_squad.py;
     --dry-run shows what every flag became.
     Without training, sequence lengths and other settings are taken from the run that trained
@@ -48,10 +49,12 @@ def command(
     resolved = options.resolved(SquadConfig, given, preset, translate, below)
     resolved = options.with_local_checkpoint(resolved)
     from bertkit.backends import registry
-    from bertkit.tasks.squad.finetune import finetune, rehearse
+    from bertkit.tasks.comparison import seeds
+    from bertkit.tasks.squad.finetune import SquadResult, finetune, rehearse
     from bertkit.tasks.squad.prepare import prepare
 
     if dry_run:
+        resolved = seeds.first_of_seeds(resolved)
         with registry.for_planning(resolved.config.backend) as adapter:
             ready = prepare(resolved.config, adapter)
             rehearse(ready, adapter, overwrite)
@@ -63,8 +66,15 @@ def command(
         lines = "\n".join(f"{name:<20} {value}" for name, value in plan.items())
         options.finish(plan, as_json, f"{settings}\n\n{lines}")
         return
-    with registry.get(resolved.config.backend) as adapter:
-        result = finetune(resolved.config, adapter, overwrite)
+
+    def run(config: SquadConfig) -> SquadResult:
+        with registry.get(config.backend) as adapter:
+            return finetune(config, adapter, overwrite)
+
+    if resolved.config.seeds:
+        options.finish(*seeds.run_seeds(resolved, run).shown(as_json))
+        return
+    result = run(resolved.config)
     more = "" if resolved.config.predicts else " --predict-file dev-v1.1.json"
     following = f"bertkit finetune-squad --output {result.output}{more}"
     done = result.scores or not (result.step or result.predictions)

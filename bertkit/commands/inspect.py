@@ -17,6 +17,7 @@ from bertkit.commands import options
 @options.count_option("--count", 3, "Records to show.")
 @options.count_option("--start", 0, "Number of the first record to show.")
 @options.count_option("--limit", 100_000, "Records to measure per file, evenly spaced.", minimum=1)
+@options.pool_options
 @options.common_options
 def command(
     paths: tuple[str, ...],
@@ -26,6 +27,7 @@ def command(
     start: int,
     limit: int,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Show records, manifests and runs as text, and what text files hold.
 
@@ -40,6 +42,7 @@ def command(
       bertkit inspect runs/tiny
       bertkit inspect corpus.txt --vocab bertkit-uncased-8k
     """
+    from bertkit.engine import Engine
     from bertkit.records.tools import inspect as work
     from bertkit.remote_files import local_inputs
     from bertkit.train.run_files import METRICS
@@ -54,10 +57,9 @@ def command(
         if os.path.isfile(os.path.join(name, METRICS)):
             from bertkit.train import metrics
 
-            lines = metrics.read(os.path.join(name, METRICS))
-            result["run"] = lines[-1] if lines else {}
+            lines, result["run"] = metrics.last_line(os.path.join(name, METRICS))
             last = ", ".join(f"{key} {value}" for key, value in result["run"].items())
-            parts.append(f"{name}: {len(lines)} lines of metrics; the last: {last or 'none'}")
+            parts.append(f"{name}: {lines} lines of metrics; the last: {last or 'none'}")
         elif os.path.isdir(name) and work.has_manifest(name):
             result["manifest"], text = work.inspect_manifest(name)
             parts.append(text)
@@ -67,7 +69,7 @@ def command(
     found = work.record_files([name for name in names if name not in texts])
     if found:
         result["records"], text = work.inspect_records(
-            found, vocab, count=count, start=start, limit=limit
+            found, vocab, count=count, start=start, limit=limit, engine=Engine(**given)
         )
         parts.append(text)
     if texts:
@@ -113,7 +115,7 @@ def _describe(names: list[str], vocab: str | None) -> tuple[dict[str, Any], str]
 
         words, config = opened(vocab, RecordsConfig(allow_duplicates=True))
         knows = knows_characters(words, config.normalisation)
-        tokens = TokenCounter(words, config.normalisation)
+        tokens = TokenCounter(words, config.normalisation, config.word_length)
     counts = describe_text(names, tokens.feed if tokens else None)
     if tokens:
         counts = replace(counts, tokens=tokens.tokens, unknown=tokens.unknown)

@@ -84,6 +84,13 @@ class SharedSettings(BackendSections):
     metavar="KEY=VALUE",
     help="kubernetes: label that a node must have; repeatable.",
 )
+@click.option(
+    "--resource",
+    default="",
+    metavar="NAME",
+    help="kubernetes: what a container asks for its devices; by default the backend's,"
+    " nvidia.com/gpu for cuda. For AMD's GPUs: amd.com/gpu.",
+)
 @click.option("--setup", default="", help="kubernetes: shell commands that every node runs first.")
 @click.option(
     "--hours", type=int, default=24, help="slurm: time limit in hours.", show_default=True

@@ -60,20 +60,20 @@ def command(
         raise click.UsageError("--text and --question exclude each other")
     typed = {"question": question, "passage": passage, "text": text, "pair": pair}
     words = {name: _word(name, word) for name, word in typed.items() if word is not None}
-    task = _task(given) if question is None else ""
-    if not task and text is None:
+    model = _model(given) if question is None else {}
+    if not model and text is None:
         _answer(words, as_json, given)
     else:
-        _predict(task, words, as_json, given)
+        _predict(model, words, as_json, given)
 
 
-def _task(given: dict[str, Any]) -> str:
+def _model(given: dict[str, Any]) -> dict[str, Any]:
     place = given.get("init_checkpoint")
     if not place:
-        return ""
-    from bertkit.tasks.finetuning.predict import task_of_model
+        return {}
+    from bertkit.tasks.finetuning.predict import settings_of_model
 
-    return task_of_model(place)
+    return settings_of_model(place)
 
 
 def _lines(wanted: str) -> list[str]:
@@ -82,9 +82,11 @@ def _lines(wanted: str) -> list[str]:
     return sys.stdin.buffer.read().decode("utf-8-sig", "replace").split("\n")
 
 
-def _predict(task: str, words: dict[str, str], as_json: bool, given: dict[str, Any]) -> None:
+def _predict(
+    model: dict[str, Any], words: dict[str, str], as_json: bool, given: dict[str, Any]
+) -> None:
     """Say what a model of a task of `finetune` says."""
-    kind, below = predicting_config(task, given)
+    kind, below = predicting_config(model, given)
     found = options.resolved(kind, given, below=below)
     config = options.with_local_checkpoint(found).config
     from bertkit.backends import registry

@@ -8,6 +8,7 @@ import shlex
 import click
 
 from bertkit.commands import copy_plan, options
+from bertkit.tokenization.word_length import LONGEST
 
 
 @click.command()
@@ -43,6 +44,13 @@ from bertkit.commands import copy_plan, options
     help="Characters to keep: the N most frequent, or as many as make up a share of the text. "
     "Words with other characters become [UNK].  [default: 99.95%, and at least 1,000]",
 )
+@click.option(
+    "--word-length",
+    type=click.IntRange(min=1, max=LONGEST),
+    metavar="N",
+    help="Letters of the longest word that is not [UNK], for sequences such as DNA, proteins or "
+    "code; noted beside the vocabulary for all who use it.  [default: 200]",
+)
 @options.workers_option
 @options.overwrite_option
 @copy_plan.dry_run_option
@@ -56,6 +64,7 @@ def command(
     tokenize_chinese_chars: bool,
     min_frequency: int,
     alphabet: str | None,
+    word_length: int | None,
     workers: int,
     overwrite: bool,
     dry_run: bool,
@@ -93,6 +102,7 @@ def command(
         min_frequency=min_frequency,
         overwrite=overwrite,
         alphabet=parse_wanted(alphabet) if alphabet else Wanted(),
+        word_length=word_length,
         workers=workers,
         opener=open_source,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import click
 
@@ -33,6 +34,7 @@ from bertkit.commands import options
     help="With --reference: a list of further MD5 sums, `md5  name` per line, such as the one "
     "that MLCommons' downloader brings.",
 )
+@options.pool_options
 @options.common_options
 def command(
     first: str,
@@ -42,6 +44,7 @@ def command(
     reference: str | None,
     sums: str | None,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Check that two record sets hold the same instances, whatever program wrote them.
 
@@ -68,17 +71,20 @@ def command(
     if sums and reference is None:
         raise UsageError("--sums goes with --reference")
     if second is not None:
-        same = _verify_records(first, second, vocab, order, as_json)
+        same = _verify_records(first, second, vocab, order, as_json, **given)
     else:
         same = _verify_text(first, str(reference), sums, as_json)
     if not same:
         click.get_current_context().exit(3)
 
 
-def _verify_records(first: str, second: str, vocab: str | None, order: str, as_json: bool) -> bool:
+def _verify_records(
+    first: str, second: str, vocab: str | None, order: str, as_json: bool, **given: Any
+) -> bool:
+    from bertkit.engine import Engine
     from bertkit.records.tools.verify import verify
 
-    found = verify(first, second, vocab, order=order)
+    found = verify(first, second, vocab, order=order, engine=Engine(**given))
     rows = zip("AB", found.records, found.digests, (first, second), strict=True)
     text = "\n".join(f"{name} {count:,} instances {sha} {path}" for name, count, sha, path in rows)
     text += f"\n{'the same' if found.same else found.difference}"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bertkit import log
 from bertkit.corpus import forms, noticed
@@ -18,24 +17,23 @@ from bertkit.corpus.document_names import names_beside, remove_others
 from bertkit.corpus.extract_parallel import make_part_together
 from bertkit.corpus.extract_part import Part, PartFacts, make_part, splitter_of
 from bertkit.corpus.extract_summary import WrittenText, say
-from bertkit.corpus.forms.form import Span
 from bertkit.corpus.input_forms import InputForms, take_inputs
+from bertkit.corpus.input_groups import Group, described
 from bertkit.corpus.inputs import gather, list_inputs
 from bertkit.corpus.language_notes import record_model, scripts_of, warn_of_scripts
 from bertkit.corpus.output_folder import OutputFolder, open_output_folder
 from bertkit.corpus.sentences import splitter_rate
+from bertkit.engine import Engine
 from bertkit.errors import DataError, UsageError
 from bertkit.files import (
-    CHUNK,
     free_bytes,
     is_remote,
-    open_binary,
-    read_small,
     shard_name,
     size_of,
 )
 from bertkit.inner_names import remove_files
 from bertkit.manifest import Manifest, working_folder
+from bertkit.manifest_inputs import total_bytes
 from bertkit.pool import check_executor, run_tasks, worker_count
 from bertkit.summary.sketch import level_for
 
@@ -69,14 +67,6 @@ class ExtractResult:
     seconds: float
     up_to_date: bool
     text: dict[str, Any]
-
-
-class Group(NamedTuple):
-    """The input of one part: files, or a span of a single file."""
-
-    paths: tuple[str, ...]
-    forms: tuple[str, ...] = ()
-    span: Span | None = None
 
 
 def extract(
@@ -123,7 +113,8 @@ def extract(
         taken = _taken(inputs, prefix, config, output)
         files = taken.paths
         groups = _groups(taken, config, part_bytes)
-        planned = Manifest("extract", asdict(config), [_input_facts(group) for group in groups])
+        engine = Engine(workers, executor, scheduler)
+        planned = Manifest("extract", asdict(config), described(groups, engine))
         record_model(planned, config)
         # Refuses a folder of another run; gives the manifest of an interrupted one.
         with working_folder(target.folder, planned, overwrite, files) as manifest:
@@ -131,7 +122,7 @@ def extract(
             record_model(manifest, config)
             if fresh:
                 taken.log()
-                level = level_for(sum(entry["bytes"] for entry in manifest.inputs))
+                level = level_for(total_bytes(manifest.inputs))
                 parts = _parts(groups, target.folder, config, level)
                 if executor == "dask":  # whose workers have another working directory
                     parts = [_absolute(part) for part in parts]
@@ -254,7 +245,7 @@ def _worth_sharing(left: Sequence[Part], manifest: Manifest, workers: int) -> bo
     if not left or left[0].config.chain != "own":
         return False
     # Starting workers pays off only for enough text, and only if parts are few.
-    total = sum(entry["bytes"] for entry in manifest.inputs)
+    total = total_bytes(manifest.inputs)
     return total >= SHARED_BYTES and 2 * len(left) <= worker_count(workers, sys.maxsize)
 
 
@@ -320,7 +311,7 @@ def _result(
     manifest: Manifest, output: str, *, taken: InputForms, seconds: float, fresh: bool
 ) -> ExtractResult:
     """The result of a run; one that was complete before is not written again."""
-    input_bytes = sum(entry["bytes"] for entry in manifest.inputs)
+    input_bytes = total_bytes(manifest.inputs)
     files = len(taken.paths)
     counts = {
         key: _total(manifest, key)
@@ -356,34 +347,3 @@ def _result(
 
 def _total(manifest: Manifest, key: str) -> int:
     return sum(int(facts[key]) for facts in manifest.outputs.values())
-
-
-def _input_facts(group: Group) -> dict[str, Any]:
-    """Path, count, size and one hash of the input of a part."""
-    digest = hashlib.sha256()
-    size = 0
-    start, stop = group.span or (0, sys.maxsize)
-    for name in group.paths:
-        for block in _blocks(name, start, stop):
-            digest.update(block)
-            size += len(block)
-        # With sizes, text moved from one file to the next changes the hash.
-        digest.update(size.to_bytes(8, "big"))
-    facts = {"path": group.paths[0], "bytes": size, "sha256": digest.hexdigest()}
-    if group.span:
-        return {**facts, "from_byte": start}
-    return facts if len(group.paths) == 1 else {**facts, "files": len(group.paths)}
-
-
-def _blocks(name: str, start: int, stop: int) -> Iterator[bytes]:
-    """The bytes of a file from one place to another; those of a small one at once."""
-    whole = None if start or is_remote(name) else read_small(name, min(CHUNK, stop))
-    if whole is not None:
-        yield whole
-        return
-    with open_binary(name) as stream:
-        if start:
-            stream.seek(start)
-        while block := stream.read(min(CHUNK, stop - start)):
-            yield block
-            start += len(block)

@@ -32,8 +32,7 @@ class Journal:
         self.manifest = manifest
         self.folder = Path(output.folder)
         self._output = output
-        made_from = json.dumps([manifest.config, [item["sha256"] for item in manifest.inputs]])
-        self._key = hashlib.sha256(made_from.encode()).digest()
+        self._key = _digest(manifest)
 
     def finished(self, name: str) -> bool:
         """True if an earlier run, or this one, has finished this file."""
@@ -66,3 +65,14 @@ class Journal:
     def _write_note(self, name: str, note: bytes) -> None:
         with atomic_write(self.folder / NOTES / name) as stream:
             stream.write(self._key + note)
+
+
+def _digest(manifest: Manifest) -> bytes:
+    """SHA-256 of the settings and of the hashes of the inputs, as JSON that is never held whole."""
+    digest = hashlib.sha256(f"[{json.dumps(manifest.config)}, [".encode())
+    between = b""
+    for entry in manifest.inputs:
+        digest.update(between + json.dumps(entry["sha256"]).encode())
+        between = b", "
+    digest.update(b"]]")
+    return digest.digest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 from bertkit.corpus.document_names import names_beside
 from bertkit.errors import DataError
-from bertkit.files import is_remote, missing_protocol
+from bertkit.files import is_remote, missing_protocol, remove_folder
 from bertkit.manifest import NAME, Manifest, read_manifest, require_complete
 
 
@@ -78,7 +77,7 @@ class OutputFolder:
 
     def discard(self, folder: str) -> None:
         """Remove a folder of the output with all it holds."""
-        shutil.rmtree(Path(self.folder) / folder, ignore_errors=True)
+        remove_folder(Path(self.folder) / folder)
         if self._url:
             with _storage_errors(self._url), contextlib.suppress(FileNotFoundError):
                 self._storage.rm(self._place(folder), recursive=True)

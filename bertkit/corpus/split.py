@@ -29,6 +29,7 @@ from bertkit.corpus.split_names import by_names
 from bertkit.errors import DataError, UsageError
 from bertkit.files import atomic_write, free_bytes, shard_name, size_of
 from bertkit.manifest import Manifest, describe_inputs, working_folder
+from bertkit.pool import worker_count
 from bertkit.unsplit_text import warn_if_unsplit
 
 SPLITS = ("train", "valid", "test")
@@ -117,7 +118,7 @@ def _split(
     settings = {**asdict(config), "part_megabytes": config.part_size}
     if config.method != "lists" or inputs:
         del settings["splitter"]  # decides nothing
-    planned = Manifest("split", settings, describe_inputs(files))
+    planned = Manifest("split", settings, describe_inputs(files, worker_count(0, len(files))))
     with working_folder(target.folder, planned, overwrite) as manifest:
         if manifest.complete:
             return _result(manifest, target.folder, 0.0)

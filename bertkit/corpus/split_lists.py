@@ -5,13 +5,14 @@ Both write the same kind of folder as the split by hash (split.py).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bertkit import log
 from bertkit.corpus import mlperf
@@ -24,7 +25,7 @@ from bertkit.corpus.raw_file import open_source
 from bertkit.corpus.sentences import make_splitter
 from bertkit.errors import DataError, UsageError
 from bertkit.files import atomic_write, shard_name, size_of
-from bertkit.manifest import read_manifest
+from bertkit.manifest_cache import Stamp, cached_manifest, stamp_of
 
 _SIDES = {"train": "train", "val": "valid", "test": "test"}
 # MLPerf names its parts for 500, however many there are.
@@ -282,11 +283,21 @@ def _mlperf_groups(files: Sequence[str], config: SplitConfig) -> list[list[str]]
 def original_size(path: str) -> int:
     """Size of the raw file that a part was made from; its own where nothing tells it."""
     place = Path(path)
-    manifest = read_manifest(place.parent)
-    if manifest is not None and manifest.command == "extract":
-        names: list[Any] = list(manifest.outputs)
-        if place.name in names and len(names) == len(manifest.inputs):
-            return int(manifest.inputs[names.index(place.name)]["bytes"])
-    if manifest is not None and manifest.command == "clean" and place.name in manifest.outputs:
-        return int(manifest.outputs[place.name]["raw_bytes"])
-    return size_of(path)
+    stamp = stamp_of(place.parent)
+    found = _original_sizes(stamp).get(place.name) if stamp else None
+    return size_of(path) if found is None else found
+
+
+@functools.lru_cache(maxsize=8)
+def _original_sizes(stamp: Stamp) -> dict[str, int]:
+    """Part → size of its raw file, for the parts of a folder; found once, not for each part."""
+    manifest = cached_manifest(stamp.folder)
+    if manifest is None:
+        return {}
+    names = manifest.outputs
+    if manifest.command == "extract" and len(names) == len(manifest.inputs):
+        pairs = zip(names, manifest.inputs, strict=True)
+        return {name: int(entry["bytes"]) for name, entry in pairs}
+    if manifest.command == "clean":
+        return {name: int(facts["raw_bytes"]) for name, facts in names.items()}
+    return {}

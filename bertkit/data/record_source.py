@@ -16,6 +16,7 @@ from bertkit.manifest import Manifest, manifest_path, require_complete
 from bertkit.records.files.find import find_record_files
 from bertkit.records.files.open import open_records
 from bertkit.records.files.record_index import content_digest
+from bertkit.records.files.record_set import RecordSet
 from bertkit.records.files.tfrecord_reader import checksums_digest
 from bertkit.records.files.unmasked import UnmaskedRules
 from bertkit.remote_files import local_inputs
@@ -96,7 +97,11 @@ class RecordSource:
         self.paths = find_record_files(inputs, leave_out)
         allow_open_files(2 * len(self.paths))  # each and its index stay mapped
         self._files = [open_records(path, unmasked) for path in self.paths]
-        self._ends = np.cumsum([len(file) for file in self._files], dtype=np.int64)
+        sizes = np.array([len(file) for file in self._files], np.int64)
+        self._ends = np.cumsum(sizes)
+        self._starts = self._ends - sizes
+        files = self._files if len(self._files) > 1 else ()
+        self._set = RecordSet(files) if files and RecordSet.takes(files) else None
         if not len(self):
             raise DataError(f"no records in {', '.join(map(str, inputs))}")
         self.max_seq_length, self.max_predictions_per_seq = self._common_shape()
@@ -120,11 +125,12 @@ class RecordSource:
         if indices.size and (indices.min() < 0 or indices.max() >= len(self)):
             raise IndexError(f"record numbers go from 0 to {len(self) - 1}")
         owners = np.searchsorted(self._ends, indices, side="right")
+        if self._set is not None:
+            return self._set.batch(owners, indices - self._starts[owners])
         result: dict[str, np.ndarray] = {}
         for owner in np.unique(owners):
             rows = np.flatnonzero(owners == owner)
-            first = self._ends[owner] - len(self._files[owner])
-            part = self._files[owner].batch(indices[rows] - first)
+            part = self._files[owner].batch(indices[rows] - self._starts[owner])
             for name, values in part.items():
                 if name not in result:
                     result[name] = np.empty((len(indices), *values.shape[1:]), values.dtype)
@@ -138,8 +144,7 @@ class RecordSource:
     def place(self, number: int) -> str:
         """File and record, counted in it from 0, of a record by number, for messages."""
         owner = int(np.searchsorted(self._ends, number, side="right"))
-        first = int(self._ends[owner]) - len(self._files[owner])
-        return f"{self.paths[owner]}: record {number - first}"
+        return f"{self.paths[owner]}: record {number - int(self._starts[owner])}"
 
     def _common_shape(self) -> tuple[int, int]:
         shapes = {

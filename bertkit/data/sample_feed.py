@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -62,7 +62,7 @@ class SampleFeed(Generic[Sample]):
             micro-batches of an evaluation.
         world: processes that share the work; the order of steps does not depend on it.
         weights: name of the array of weights.
-        cases: how many cases a sample holds, such as labelled words; None: one.
+        cases: how many cases each sample holds, such as labelled words; None: one.
     """
 
     samples: Sequence[Sample]
@@ -73,14 +73,14 @@ class SampleFeed(Generic[Sample]):
     rank: int = 0
     world: int = 1
     weights: str = "weights"
-    cases: Callable[[Sample], float] | None = None
+    cases: Sequence[float] | None = None
 
     def steps(self, position: int, limit: int) -> Iterator[StepBatch]:
         """The step batches from a position of the order on; `limit` of them."""
         share, size = self.global_batch_size // self.world, self.micro_batch_size
         for _ in range(limit):
             everything = self.order.take(position, self.global_batch_size)
-            total = self._cases(self.samples[number] for number in everything)
+            total = self._total(everything)
             numbers = everything[self.rank * share : (self.rank + 1) * share]
             position += self.global_batch_size
             chosen = [self.samples[number] for number in numbers]
@@ -100,11 +100,11 @@ class SampleFeed(Generic[Sample]):
         size = self.micro_batch_size
         return len(range(self.rank * size, len(self.samples), self.world * size))
 
-    def _cases(self, samples: Iterable[Sample]) -> float:
+    def _total(self, numbers: np.ndarray) -> float:
         """Cases of all samples of a step; at least 1."""
         if self.cases is None:
             return self.global_batch_size
-        return max(1.0, sum(map(self.cases, samples)))
+        return max(1.0, sum(self.cases[number] for number in numbers))
 
     def _weighted(self, samples: Sequence[Sample], total: float) -> MicroBatch:
         batch = self.make_batch(samples)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +23,7 @@ import numpy as np
 from bertkit import log
 from bertkit.data.text_digests import remembered_digests
 from bertkit.errors import ConfigError, DataError
-from bertkit.files import atomic_folder
+from bertkit.files import atomic_folder, remove_folder
 from bertkit.pool import run_tasks
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.instance import NO_LABEL
@@ -38,6 +37,7 @@ from bertkit.records.shards import Shard, plan_shards
 from bertkit.records.vocabulary import facts_of, opened
 from bertkit.remote_files import local_inputs
 from bertkit.shared_cache import one_process_at_a_time
+from bertkit.temporary import remove_leftovers
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.vocabulary import Vocab, load_vocab
@@ -95,6 +95,7 @@ class TextSource(Shards):
             epoch has as many instances as the first one.
         leave_out: what the run writes, which is no text even below a folder of it.
         fetch: copy remote files that are not here yet; else refuse them.
+        workers: processes that make plans, one per core for 0; little text needs one.
 
     Attributes:
         max_seq_length: L.
@@ -117,6 +118,7 @@ class TextSource(Shards):
         new_pairs: bool = False,
         leave_out: Sequence[str] = (),
         fetch: bool = True,
+        workers: int = 0,
     ) -> None:
         if not config.in_memory:
             raise ConfigError(
@@ -125,8 +127,9 @@ class TextSource(Shards):
             )
         here = local_inputs(inputs, fetch)
         names = list_inputs(here, leave_out=[*leave_out, vocab])
-        warn_if_unsplit(names)
         words, config = opened(vocab, config)
+        if not config.word_length:  # sequences have long lines
+            warn_if_unsplit(names)
         self.max_seq_length = config.max_seq_length
         self.max_predictions_per_seq = config.predictions
         self.tokenizers: Sequence[TokenizerFacts] = [facts_of(config, words)]
@@ -138,7 +141,8 @@ class TextSource(Shards):
             cache = self._temporary.name
         # In the order in which a folder of record files is read: by name.
         shards = sorted(plan_shards(names, config), key=lambda shard: shard.outputs)
-        self._cache = _Cache(Path(cache) / self.fingerprint[:16], shards, config, words.path)
+        folder = Path(cache) / self.fingerprint[:16]
+        self._cache = _Cache(folder, shards, config, vocab=words.path, workers=workers)
         self._words = words
         plans = self._cache.plans(0, words)
         sizes = [len(plan) for plan in plans]
@@ -192,12 +196,19 @@ class _Cache:
     """Folder of texts as tokens, and of plans by epoch."""
 
     def __init__(
-        self, folder: Path, shards: Sequence[Shard], config: RecordsConfig, vocab: str
+        self,
+        folder: Path,
+        shards: Sequence[Shard],
+        config: RecordsConfig,
+        *,
+        vocab: str,
+        workers: int,
     ) -> None:
         self._folder = folder
         self._shards = shards
         self._config = config
         self._vocab = vocab
+        self._workers = workers
 
     def plans(self, epoch: int, vocab: Vocab) -> list[PairPlan | _Windows]:
         """All plans of an epoch that hold something, made where they are missing."""
@@ -213,11 +224,12 @@ class _Cache:
             for number, shard in enumerate(self._shards)
         ]
         with one_process_at_a_time(self._folder):
+            remove_leftovers(self._folder, recursive=True)
             missing = [task for task in tasks if not os.path.isdir(task.plan)]
             size = sum(os.path.getsize(name) for task in missing for name in task.shard.inputs)
             if missing:
                 log.logger.info("planning %d text files for epoch %d", len(missing), epoch)
-            done = run_tasks(_make, missing, 1 if size < _SMALL_BYTES else 0)
+            done = run_tasks(_make, missing, 1 if size < _SMALL_BYTES else self._workers)
             for _ in log.progress(done, total=len(missing), unit="file", description="planning"):
                 pass
         plans = [_open(task, vocab) for task in tasks]
@@ -227,13 +239,14 @@ class _Cache:
         """Remove the plans of epochs between the first one and `epoch`."""
         for place in self._folder.glob("epoch-*"):
             if 0 < int(place.name.removeprefix("epoch-")) < epoch - 1:
-                shutil.rmtree(place, ignore_errors=True)
+                remove_folder(place)
 
 
 def _make(task: _Task) -> None:
     vocab = load_vocab(task.vocab, task.config.duplicates)
     if not os.path.isdir(task.text):
-        tokenizer = StreamTokenizer(vocab, task.config.normalisation)
+        length = task.config.word_length
+        tokenizer = StreamTokenizer(vocab, task.config.normalisation, word_length=length)
         text = tokenizer.tokenize_files(task.shard.inputs)
         _save(task.text, {name: getattr(text, name) for name in _TEXT})
     text = TokenizedText(**{name: _map(task.text, name) for name in _TEXT})
@@ -261,7 +274,12 @@ def _save(folder: str, arrays: dict[str, np.ndarray]) -> None:
 
 def _map(folder: str, name: str) -> np.ndarray:
     # Copy-on-write: kernels are compiled for writable arrays, and none of them writes.
-    return np.asarray(np.load(os.path.join(folder, f"{name}.npy"), mmap_mode="c"))
+    try:
+        return np.asarray(np.load(os.path.join(folder, f"{name}.npy"), mmap_mode="c"))
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(
+            f"{folder}: damaged: {name}.npy: {error}", "remove this folder: it is made again"
+        ) from error
 
 
 def _open(task: _Task, vocab: Vocab) -> PairPlan | _Windows | None:

@@ -71,7 +71,7 @@ def read(source: str, values: Mapping[str, Any]) -> Translation:
     if task == PRETRAINING:
         _model(found, program)
         _evaluation(found)
-    else:
+    elif task != QUESTIONS:
         cerebras_finetuning.settle_files(found, program)
     return found
 

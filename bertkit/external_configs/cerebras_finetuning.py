@@ -33,11 +33,14 @@ from bertkit.external_configs.translation import (
     part,
     to,
 )
+from bertkit.tasks.classify.glue import GLUE, files_in
 
 _LABELS = ignored("labels are those of --train-file, or of --labels")
 _TAGS = ignored("tags are those of --train-file; theirs count X, [CLS], [SEP] and [PAD] too")
 _MADE = "holds records that their scripts made; bertkit reads the texts: give {flag}"
-_TFDS = "a folder of TensorFlow Datasets; bertkit reads tables: give {flag}"
+_TFDS = (
+    "a folder of TensorFlow Datasets; bertkit reads GLUE's own files: give --data-dir, or {flag}"
+)
 
 
 def _dropout(value: Any) -> Mapping[str, Any]:
@@ -192,19 +195,8 @@ _TENSORFLOW_DEFAULTS: dict[str, dict[str, Any]] = {
     TAG: {"model.encoder_output_dropout_rate": 0.1},
 }
 _DROPOUT_KEYS = {CLASSIFY: "model.task_dropout", TAG: "model.encoder_output_dropout_rate"}
-# Files of GLUE in a folder, and the columns that their PyTorch processors read.
-_GLUE: dict[str, tuple[list[str], dict[str, Any]]] = {
-    "sst2": (["dev.tsv"], {"text_column": "sentence", "label_column": ["label"]}),
-    "mnli": (
-        ["dev_matched.tsv", "dev_mismatched.tsv"],
-        {
-            "text_column": "sentence1",
-            "pair_column": "sentence2",
-            "label_column": ["gold_label"],
-            "labels": ["entailment", "neutral", "contradiction"],
-        },
-    ),
-}
+# The order of labels in their PyTorch processor and in TensorFlow Datasets.
+_LABEL_ORDER = {"mnli": ["entailment", "neutral", "contradiction"]}
 
 
 def complete(found: Translation, task: str, program: Program, given: Mapping[str, Any]) -> None:
@@ -236,7 +228,7 @@ def complete(found: Translation, task: str, program: Program, given: Mapping[str
 
 
 def settle_files(found: Translation, program: Program) -> None:
-    """Which files are trained and scored on, where their program reads texts.
+    """The task, and which files are trained and scored on where their program reads texts.
 
     Args:
         found: the translation.
@@ -245,19 +237,24 @@ def settle_files(found: Translation, program: Program) -> None:
     processor = str(found.take("_processor", ""))
     folders = {"train": found.take("_train_dir"), "eval": found.take("_eval_dir")}
     name = processor.lower().removesuffix("dataprocessor")
-    found.tell("train_input.data_processor", f"task = {found.values.get('task')}")
-    known = _GLUE.get(name) if program is not TENSORFLOW else None
+    values: dict[str, Any] = {"task": found.values.get("task")}
+    if name in GLUE:
+        values["glue"] = name
+    if name in _LABEL_ORDER:
+        values["labels"] = _LABEL_ORDER[name]
+    found.values |= values
+    text = ", ".join(f"{key} = {value}" for key, value in values.items())
+    found.tell("train_input.data_processor", text)
     for use, folder in folders.items():
         key, flag = f"{use}_input.data_dir", f"--{use}-file"
-        if known is None or not isinstance(folder, str):
-            reason = _TFDS if processor.startswith(("Mnli", "Sst2")) else _MADE
-            found.tell(key, reason.format(flag=flag), IGNORED)
-            continue
-        files = [f"{folder.rstrip('/')}/{file}" for file in known[0]]
-        value: Any = f"{folder.rstrip('/')}/train.tsv" if use == "train" else files
-        found.values[f"{use}_file"] = value
-        found.tell(key, f"{use}_file = {value}")
-    if known is not None:
-        found.values |= known[1]
-        columns = ", ".join(f"{name} = {value}" for name, value in known[1].items())
-        found.tell("train_input.data_processor", f"task = classify, {columns}")
+        if name not in GLUE:
+            found.tell(key, _MADE.format(flag=flag), IGNORED)
+        elif program is TENSORFLOW:
+            found.tell(key, _TFDS.format(flag=flag), IGNORED)
+        elif isinstance(folder, str):
+            train, dev, _ = files_in(name, folder)
+            file = train if use == "train" else dev
+            found.values[f"{use}_file"] = file
+            found.tell(key, f"{use}_file = {file}")
+        elif folder is not None:
+            found.tell(key, f"several folders: give {flag}", IGNORED)

@@ -17,6 +17,7 @@ from bertkit.external_configs.translation import (
     part,
     to,
 )
+from bertkit.tasks.classify.glue import GLUE
 from bertkit.train.config import UNCORRECTED
 
 GLUE_TASKS = ("cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli")
@@ -63,7 +64,8 @@ def _glue_task(value: Any) -> Mapping[str, Any]:
     name = str(value)
     if name not in GLUE_TASKS:
         raise Refuse(f"their program knows {', '.join(GLUE_TASKS)}")
-    return {"task": "regress" if name == "stsb" else "classify"}
+    files = {"glue": name} if name in GLUE else {}  # of wnli bertkit knows no files
+    return {"task": "regress" if name == "stsb" else "classify", **files}
 
 
 def _given(name: str, convert: Any, text: str) -> Rule:
@@ -259,7 +261,8 @@ _SQUAD: dict[str, Rule] = {
 
 
 _GLUE_FILES = ignored(
-    "there a folder of TensorFlow Datasets; bertkit reads tables: --train-file, --eval-file"
+    "there a folder of TensorFlow Datasets; bertkit reads GLUE's own files: give --data-dir, or"
+    " --train-file and --eval-file"
 )
 _GLUE: dict[str, Rule] = {
     **{key: _SQUAD[key] for key in ("max_predictions_per_seq", "max_seq_length")},
@@ -269,7 +272,7 @@ _GLUE: dict[str, Rule] = {
     "do_training": to("do_train", convert=bool),
     "do_validation": to("do_eval", convert=bool),
     "do_test": to("do_predict", convert=bool),
-    "glue_task": Rule("`task`: regress of stsb, else classify", _glue_task),
+    "glue_task": Rule("`task` (regress of stsb, else classify), `glue`", _glue_task),
 }
 
 

@@ -13,6 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 _BYTE = ir.IntType(8)
 _WORD = ir.IntType(64)
@@ -58,6 +59,30 @@ load_u64 = _loader(_WORD, types.uint64)
 load_u32 = _loader(ir.IntType(32), types.uint32)
 store_u64 = _storer(_WORD, types.uint64)
 store_u32 = _storer(ir.IntType(32), types.uint32)
+
+
+@intrinsic
+def array_at(typing_context: Any, like: Any, address: Any, size: Any) -> Any:
+    """An array of the kind of `like`, one-dimensional and contiguous, of memory elsewhere.
+
+    Args: an array; address; number of elements. Whoever owns the memory must keep it.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.args[0]
+        given = context.make_array(kind)(context, builder, arguments[0])
+        made = context.make_array(kind)(context, builder)
+        populate_array(
+            made,
+            data=builder.inttoptr(arguments[1], given.data.type),
+            shape=[arguments[2]],
+            strides=[given.itemsize],
+            itemsize=given.itemsize,
+            meminfo=None,
+        )
+        return made._getvalue()
+
+    return like(like, types.uint64, types.int64), generate
 
 
 @intrinsic

@@ -273,12 +273,12 @@ def _quoted(word: str) -> str:
     rest = _VARIABLE.sub("", word)
     if _SAFE.fullmatch(rest):
         return word
-    # In double quotes: what would mean something there is escaped, but for the variables.
+    # Nothing means anything in single quotes, not even `!` in a shell that is typed into.
     ends = [0, *(match.end() for match in variables)]
     starts = [*(match.start() for match in variables), len(word)]
-    parts = [re.sub(r'(["\\`$])', r"\\\1", word[a:b]) for a, b in zip(ends, starts, strict=True)]
-    names = [*(match[0] for match in variables), ""]
-    return '"' + "".join(itertools.chain(*zip(parts, names, strict=True))) + '"'
+    parts = [shlex.quote(word[a:b]) if a < b else "" for a, b in zip(ends, starts, strict=True)]
+    names = [*(f'"{match[0]}"' for match in variables), ""]
+    return "".join(itertools.chain(*zip(parts, names, strict=True)))
 
 
 def _environment(job: Job) -> list[str]:

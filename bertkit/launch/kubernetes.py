@@ -35,6 +35,7 @@ class Cluster:
         shm: size of /dev/shm, such as 16Gi; empty: without a limit of its own for several devices
             of a Pod, else what the cluster gives, usually 64 MiB.
         node_selector: KEY=VALUE, labels that a node must have.
+        resource: what a container asks for its devices, such as amd.com/gpu; empty: the backend's.
     """
 
     image: str
@@ -47,6 +48,7 @@ class Cluster:
     claims: Sequence[str] = field(default_factory=tuple)
     shm: str = ""
     node_selector: Sequence[str] = field(default_factory=tuple)
+    resource: str = ""
 
 
 def document(job: Job, cluster: Cluster) -> dict[str, Any]:
@@ -171,7 +173,10 @@ def _script(commands: Sequence[str]) -> list[str]:
 
 def _literal(text: str) -> str:
     """A text in which Kubernetes replaces nothing: `$(NAME)` and `$$` mean something to it."""
-    return re.sub(r"\$(?=\$|\([A-Za-z_][\w.-]*\))", "$$", text)
+    if not re.search(r"\$\$|\$\([A-Za-z_][\w.-]*\)", text):
+        return text
+    # Then everywhere: in `$(a $(B))` Kubernetes looks for a variable of the name `a $(B`.
+    return re.sub(r"\$(?=[$(])", "$$", text)
 
 
 def _checked(setup: str) -> str:
@@ -231,7 +236,14 @@ def _resources(job: Job, cluster: Cluster) -> dict[str, Any]:
     cards = job.per_node
     cpu, memory = _GAUDI.get(cards, (str(12 * cards), f"{50 * cards}Gi"))
     amounts: dict[str, Any] = {"cpu": cluster.cpu or cpu, "memory": cluster.memory or memory}
-    resource = registry.row(job.backend).container_resource
+    row = registry.row(job.backend)
+    known = (row.container_resource, *row.more_resources)
+    resource = cluster.resource or row.container_resource
+    if resource not in known and row.container_resource:
+        raise UsageError(
+            f"--resource {resource} is not a resource of backend {job.backend}",
+            f"it asks for {' or '.join(known)}",
+        )
     if resource:
         amounts = {resource: cards, **amounts}
     if job.backend == "hpu" or cluster.huge_pages:

@@ -213,4 +213,4 @@ def _own_settings(words: Sequence[str]) -> dict[str, Any]:
 def _cards() -> list[str]:
     """The container resources that are devices."""
     rows = registry.backends().values()
-    return [row.container_resource for row in rows if row.container_resource]
+    return [name for row in rows for name in (row.container_resource, *row.more_resources) if name]

@@ -34,6 +34,7 @@ class Details:
         pvc: kubernetes: CLAIM:/CONTAINER, each.
         shm: kubernetes: size of /dev/shm of a Pod.
         node_selector: kubernetes: KEY=VALUE, each.
+        resource: kubernetes: what a container asks for its devices; empty: the backend's.
         hours: slurm: time limit.
         partition: slurm: of the cluster.
     """
@@ -51,6 +52,7 @@ class Details:
     pvc: Sequence[str] = ()
     shm: str = ""
     node_selector: Sequence[str] = ()
+    resource: str = ""
     hours: int = 24
     partition: str = ""
 
@@ -160,6 +162,7 @@ def _kubernetes(job: Job, details: Details) -> str:
         claims=tuple(details.pvc),
         shm=details.shm,
         node_selector=tuple(details.node_selector),
+        resource=details.resource,
     )
     document = kubernetes.document(job, cluster)
     kubernetes_rules.check(document, job.name)
@@ -185,7 +188,7 @@ def _environment(texts: Sequence[str]) -> dict[str, str]:
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        if not equals or not name.isidentifier():
+        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or "\0" in value:
             raise UsageError(f"--env {text} is not NAME=VALUE")
         found[name] = value
     return found

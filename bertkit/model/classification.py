@@ -103,6 +103,7 @@ class BertForSequenceClassification(nn.Module):
             }
         counts = (rows > 0).to(rows.dtype)
         if self.problem_type == MULTI:
+            labels = labels.reshape(logits.shape)  # some engines hand over flat arrays
             each = functional.binary_cross_entropy_with_logits(
                 logits, labels, weight=self.class_weights, reduction="none"
             ).mean(-1)

@@ -55,7 +55,12 @@ def vocabulary_loss(
             used on a CPU.
     """
     if hidden.device.type != "cpu" or torch.compiler.is_compiling():
-        if project is None and hidden.device.type == "cuda":
+        device = hidden.device.type
+        # Autocast makes the types alike itself; elsewhere the padded copy does.
+        unlike = hidden.dtype != weight.dtype and (
+            device != "meta" and not torch.is_autocast_enabled(device)
+        )
+        if project is None and (device == "cuda" or unlike):
             project = wide_projection
         logits = (project or functional.linear)(hidden, weight, bias)
         return weighted_cross_entropy(logits, labels, row_weights)

@@ -12,7 +12,8 @@ from bertkit.records.styles.style import RecordStyle
 from bertkit.records.terms import NSP, OBJECTIVES, ONE_CORPUS, SHARDS, SOP
 from bertkit.settings import FREE
 from bertkit.tokenization.normalisation import Normalisation
-from bertkit.tokenization.wordpiece_variants import treatment_of
+from bertkit.tokenization.word_length import LONGEST as LONGEST_WORD
+from bertkit.tokenization.wordpiece_variants import treatment_of, word_length_problem
 
 PACKINGS = ("none", "graphcore", "habana")
 TOKENIZERS = ("google", "nvidia", "cerebras", "hf")
@@ -66,6 +67,15 @@ class RecordsConfig:
     tokenize_chinese_chars: bool | None = setting(
         None,
         "Make every CJK ideograph a word of its own; by default as the vocabulary was made, or on.",
+        on_resume=FREE,
+    )
+    word_length: int | None = setting(
+        None,
+        "Letters of the longest word that is not [UNK], for sequences such as DNA, proteins or "
+        "code; by default as the vocabulary was made, or that of --tokenizer: 200, 100 in nvidia "
+        "and hf.",
+        minimum=1,
+        maximum=LONGEST_WORD,
         on_resume=FREE,
     )
     whole_word_mask: bool = setting(False, "Mask all pieces of a word together.")
@@ -195,7 +205,7 @@ class RecordsConfig:
     def stated(self) -> dict[str, Any]:
         """The settings by name, as manifests and digests of data state them.
 
-        The two newest ones are stated only where they are not the default, which leaves the
+        The three newest ones are stated only where they are not the default, which leaves the
         manifests and digests of bertkit 0.1.0 valid.
         """
         values = as_dict(self)
@@ -203,6 +213,8 @@ class RecordsConfig:
             del values["strip_accents"]
         if self.tokenize_chinese_chars is not False:
             del values["tokenize_chinese_chars"]
+        if self.word_length is None:
+            del values["word_length"]
         return values
 
     @property
@@ -259,6 +271,8 @@ class RecordsConfig:
             )
         if self.outputs > 1 and not self.one_corpus:
             found.append("--outputs needs --shards one-corpus; per-file gives one per input")
+        if problem := word_length_problem(self.tokenizer_name, self.word_length):
+            found.append(problem)
         return found + self._style_problems() + self._format_problems()
 
     def _style_problems(self) -> list[str]:

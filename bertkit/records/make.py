@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bertkit import files, log
 from bertkit.errors import DataError, UsageError
 from bertkit.manifest import Manifest, describe_inputs, working_folder
+from bertkit.manifest_inputs import total_bytes
 from bertkit.pool import check_executor, run_tasks, worker_count
 from bertkit.records import styles
 from bertkit.records.config import RecordsConfig
@@ -136,7 +137,7 @@ def make_records(
     # Check everything that needs no record making first, so that errors come early.
     names = list_inputs(inputs, prefix, leave_out=[output, vocab])
     words, config = opened(vocab, config)
-    if config.sentences == "line":
+    if config.sentences == "line" and not config.word_length:  # sequences have long lines
         warn_if_unsplit(names)
     if remark := config.record_style.remark(inputs, config):
         log.logger.warning("%s", remark)
@@ -144,7 +145,7 @@ def make_records(
     planned = _planned(config, words, limit, names, workers)
     with working_folder(place, planned, overwrite) as manifest:
         # Make the missing shards, then the totals, then the files beside them.
-        text = RunText(sum(entry["bytes"] for entry in manifest.inputs))
+        text = RunText(total_bytes(manifest.inputs))
         tasks = _missing_tasks(manifest, place, names, config=config, words=words, level=text.level)
         made = _run(
             tasks,
@@ -256,17 +257,22 @@ def _write_beside(manifest: Manifest, config: RecordsConfig, place: Path, **fact
 
 def build_shard(task: Task) -> Built:
     """Make the record files of one shard; none where its text holds no sentences."""
-    from bertkit.records.text_summary import TOKENS, UNKNOWN, count_shard
-    from bertkit.records.write_shard import tokens_read, write_shard
+    from bertkit.records.text_summary import TOKENS, UNKNOWN, count_rest
+    from bertkit.records.write_shard import text_read, write_shard
 
     styles.register_missing(task.styles)
     written = write_shard(
-        task.shard, task.config, vocab=task.vocab, folder=task.folder, limit=task.limit
+        task.shard,
+        task.config,
+        vocab=task.vocab,
+        folder=task.folder,
+        limit=task.limit,
+        level=task.level,
     )
-    tokens = tokens_read(task.config, task.vocab)
+    read = text_read(task.config, task.vocab)
     if written:
-        written[task.shard.outputs[0]].update(zip((TOKENS, UNKNOWN), tokens, strict=True))
-    return Built(task.shard, written, count_shard(task.shard, task.level, tokens))
+        written[task.shard.outputs[0]].update({TOKENS: read.tokens, UNKNOWN: read.unknown})
+    return Built(task.shard, written, count_rest(task.shard, task.level, read))
 
 
 def _warm_up(task: Task) -> None:

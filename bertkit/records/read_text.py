@@ -10,6 +10,7 @@ import numpy as np
 
 from bertkit.records.config import RecordsConfig
 from bertkit.sentence_splitter import Splitter, model_splitter, rule_splitter
+from bertkit.summary.counter import TextCounter
 from bertkit.text_encoding import decode_utf8
 from bertkit.text_files import open_text
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText, token_dtype
@@ -18,7 +19,6 @@ from bertkit.tokenization.sentence_files import (
     Document,
     read_documents,
     read_lines,
-    read_text,
     read_universal_lines,
 )
 from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, Vocab
@@ -32,19 +32,34 @@ class TextReader:
         vocab: the vocabulary.
         tokenizer: its name, see `wordpiece_variants.make_tokenizer`.
         normalisation: what happens to the text first.
+        word_length: letters of the longest word that is not [UNK]; None: the tokenizer's own.
 
     Attributes:
         counted: files read together → their tokens, and the [UNK] among them.
+        text: counts what is read, until `begin` is called again.
+        read: the files that it counted, each once.
     """
 
-    def __init__(self, vocab: Vocab, tokenizer: str, normalisation: Normalisation) -> None:
+    def __init__(
+        self,
+        vocab: Vocab,
+        tokenizer: str,
+        normalisation: Normalisation,
+        word_length: int | None = None,
+    ) -> None:
         self.vocab = vocab
-        self.counted: dict[tuple[str, ...], tuple[int, int]] = {}
+        self.begin()
         self._name = tokenizer
-        self._python = make_tokenizer(tokenizer, vocab, normalisation)
+        self._python = make_tokenizer(tokenizer, vocab, normalisation, word_length)
         self._stream: StreamTokenizer | None = None
         if tokenizer != "hf":
             self._stream = StreamTokenizer(vocab, normalisation, self._python)
+
+    def begin(self, level: int = 0) -> None:
+        """Forget what was counted; `level` is that of the sketches of the text to come."""
+        self.counted: dict[tuple[str, ...], tuple[int, int]] = {}
+        self.text = TextCounter(level)
+        self.read: set[str] = set()
 
     def _noted(self, paths: Sequence[str], text: TokenizedText) -> TokenizedText:
         unknown = int(np.count_nonzero(text.tokens == self.vocab.unk_id))
@@ -69,12 +84,27 @@ class TextReader:
             return as_arrays(read_documents(paths, self._python, lines_of), self.vocab)
         if self._name == "cerebras":
             texts = (
-                _read(path, universal_newlines).replace("\r", "").split("\n") for path in paths
+                self._whole(path, universal_newlines).replace("\r", "").split("\n")
+                for path in paths
             )
             return self._tokenized(paths, ([line.strip() for line in lines] for lines in texts))
         if universal_newlines:
-            return self._stream.tokenize_texts((path, read_text(path).encode()) for path in paths)
-        return self._stream.tokenize_files(paths)
+            return self._stream.tokenize_texts((path, self._whole(path).encode()) for path in paths)
+        if len(set(paths) - self.read) < len(paths):  # each is counted once here
+            return self._stream.tokenize_files(paths)
+        self.read.update(paths)
+        return self._stream.tokenize_files(paths, self.text)
+
+    def _whole(self, path: str, universal_newlines: bool = True) -> str:
+        """The text of a file, counted, with Python's line ends or with its own."""
+        with open_text(path) as stream:
+            blob = stream.read()
+        text = decode_utf8(blob, path)
+        if path not in self.read:
+            self.read.add(path)
+            self.text.begin(path)
+            self.text.feed(blob)
+        return text.replace("\r\n", "\n").replace("\r", "\n") if universal_newlines else text
 
     def _tokenized(self, paths: Sequence[str], texts: Iterable[Sequence[str]]) -> TokenizedText:
         """Lines of each file, by the kernels."""
@@ -97,7 +127,7 @@ class TextReader:
         return self._noted([path], self._file(path, config))
 
     def _file(self, path: str, config: RecordsConfig) -> TokenizedText:
-        documents = _sentences(read_text(path), config)
+        documents = _sentences(self._whole(path), config)
         if self._stream is None or (self._name == "nvidia" and _has_special(path)):
             cut = ([self._python.tokenize(text) for text in document] for document in documents)
             kept = [[tokens for tokens in document if tokens] for document in cut]
@@ -147,14 +177,6 @@ def as_arrays(documents: Sequence[Document], vocab: Vocab) -> TokenizedText:
         np.array([0, *accumulate(map(len, sentences))], np.uint32),
         np.array([0, *accumulate(map(len, documents))], np.uint32),
     )
-
-
-def _read(path: str, universal_newlines: bool) -> str:
-    """A file with Python's line ends, or with its own."""
-    if universal_newlines:
-        return read_text(path)
-    with open_text(path) as stream:
-        return decode_utf8(stream.read(), path)
 
 
 def _has_special(path: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bertkit.manifest import Manifest
 from bertkit.records.config import RecordsConfig
@@ -16,6 +16,9 @@ from bertkit.summary.sketch import level_for
 from bertkit.text_files import open_text
 from bertkit.tokenization.known_characters import knows_characters
 from bertkit.tokenization.vocabulary import Vocab
+
+if TYPE_CHECKING:  # loads the kernels of records
+    from bertkit.records.write_shard import TextRead
 
 # The manifest keeps these of each shard, beside its first file.
 TOKENS, UNKNOWN = "text_tokens", "text_unknown"
@@ -29,11 +32,29 @@ def count_shard(shard: Shard, level: int, tokens: Sequence[int] | None) -> TextC
         level: of the sketches, see `bertkit.summary.sketch.level_for`.
         tokens: of its text, and [UNK] among them; None where nothing says how many.
     """
-    found = TextCounts()
+    found = _counts_of(shard.inputs, level)
+    return found if tokens is None else replace(found, tokens=tokens[0], unknown=tokens[1])
+
+
+def count_rest(shard: Shard, level: int, read: TextRead) -> TextCounts:
+    """The counts of a shard whose records were just made: only files not counted yet are read."""
+    counted = set(read.read)
+    rest = []
     for path in shard.inputs:
+        if path in counted:
+            counted.remove(path)
+        else:
+            rest.append(path)
+    found = read.counts + _counts_of(rest, level)
+    return replace(found, tokens=read.tokens, unknown=read.unknown)
+
+
+def _counts_of(paths: Sequence[str], level: int) -> TextCounts:
+    found = TextCounts()
+    for path in paths:
         with open_text(path) as stream:
             found += count_files([(path, stream)], level)
-    return found if tokens is None else replace(found, tokens=tokens[0], unknown=tokens[1])
+    return found
 
 
 class RunText:

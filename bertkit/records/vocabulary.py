@@ -5,15 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from bertkit.errors import ConfigError
 from bertkit.records.config import RecordsConfig
 from bertkit.tokenization import tokenizer_files
-from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_vocab, settled
+from bertkit.tokenization.tokenizer_facts import (
+    TokenizerFacts,
+    of_vocab,
+    settled,
+    settled_word_length,
+)
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
-from bertkit.tokenization.wordpiece_variants import does, refusal
+from bertkit.tokenization.word_length import USUAL
+from bertkit.tokenization.wordpiece_variants import does, refusal, word_length_problem
 
 
 def opened(vocab: str | Path, config: RecordsConfig) -> tuple[Vocab, RecordsConfig]:
-    """Load a vocabulary and settle casing, accents and CJK characters by what it records.
+    """Load a vocabulary and settle the treatment of text and `word_length` by what it records.
 
     Args:
         vocab: file, or the name of one that ships with bertkit.
@@ -28,9 +35,12 @@ def opened(vocab: str | Path, config: RecordsConfig) -> tuple[Vocab, RecordsConf
     chosen = settled(facts, words, vars(config))
     if not does(config.tokenizer_name, chosen):
         raise refusal(config.tokenizer_name, chosen)
-    return words, replace(config, **chosen.as_dict())
+    longest = settled_word_length(facts, vars(config))
+    if problem := word_length_problem(config.tokenizer_name, longest):
+        raise ConfigError(f"{facts.source} records {problem}")
+    return words, replace(config, **chosen.as_dict(), word_length=longest)
 
 
 def facts_of(config: RecordsConfig, vocab: Vocab) -> TokenizerFacts:
     """What the records of these settings are to carry."""
-    return of_vocab(vocab, config.normalisation)
+    return of_vocab(vocab, config.normalisation, config.word_length or USUAL)

@@ -10,7 +10,7 @@ import functools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from bertkit.records.files.record_index import (
 from bertkit.records.files.writers import RecordWriter, open_writer
 from bertkit.records.read_text import TextReader
 from bertkit.records.shards import Shard
+from bertkit.summary.counts import TextCounts
 from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.vocabulary import load_vocab
 
@@ -40,6 +41,7 @@ def write_shard(
     vocab: str,
     folder: str | os.PathLike[str],
     limit: int | None = None,
+    level: int = 0,
 ) -> dict[str, dict[str, Any]]:
     """Make the record files of one corpus; its records go to each of them in turn.
 
@@ -49,6 +51,7 @@ def write_shard(
         vocab: vocabulary file.
         folder: for the record files.
         limit: stop after this many records.
+        level: of the sketches of its text, see `bertkit.summary.sketch.level_for`.
 
     Returns:
         File name → records, bytes, a digest of them, the instances in its packs, and size and
@@ -58,8 +61,8 @@ def write_shard(
         DataError: unreadable text.
         MissingDependencyError: a style or format needs a package that is not installed.
     """
-    reader = _reader(vocab, config.duplicates, config.tokenizer_name, config.normalisation)
-    reader.counted.clear()
+    reader = _reader(vocab, config)
+    reader.begin(level)
     plans = shard_plans(shard.inputs, config, reader)
     plan = next(plans, None)
     if plan is None:
@@ -90,11 +93,25 @@ def write_shard(
     }
 
 
-def tokens_read(config: RecordsConfig, vocab: str) -> tuple[int, int]:
-    """Tokens of the text of the last shard that `write_shard` made, and [UNK] among them."""
-    reader = _reader(vocab, config.duplicates, config.tokenizer_name, config.normalisation)
+class TextRead(NamedTuple):
+    """What was counted in the text of a shard while its records were made.
+
+    Attributes:
+        tokens, unknown: tokens, and [UNK] among them.
+        counts: of the files in `read`, each of which is counted once.
+    """
+
+    tokens: int
+    unknown: int
+    counts: TextCounts
+    read: frozenset[str]
+
+
+def text_read(config: RecordsConfig, vocab: str) -> TextRead:
+    """What was counted in the last shard that `write_shard` made."""
+    reader = _reader(vocab, config)
     tokens, unknown = zip(*reader.counted.values(), strict=True) if reader.counted else ((), ())
-    return sum(tokens), sum(unknown)
+    return TextRead(sum(tokens), sum(unknown), reader.text.finished(), frozenset(reader.read))
 
 
 def _columns(writer: RecordWriter, packed: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
@@ -148,8 +165,25 @@ def shard_plans(
         yield Packs(plan, config.packing, shape)  # type: ignore[arg-type]  # plans of pairs
 
 
+def _reader(vocab: str, config: RecordsConfig) -> TextReader:
+    return _kept_reader(
+        vocab,
+        config.duplicates,
+        config.tokenizer_name,
+        normalisation=config.normalisation,
+        word_length=config.word_length,
+    )
+
+
 @functools.lru_cache(maxsize=1)
-def _reader(path: str, duplicates: str, tokenizer: str, normalisation: Normalisation) -> TextReader:
+def _kept_reader(
+    path: str,
+    duplicates: str,
+    tokenizer: str,
+    *,
+    normalisation: Normalisation,
+    word_length: int | None,
+) -> TextReader:
     """The reader of a worker, with its tables, kept between shards."""
     keep_freed_memory()  # the next shard takes as much
-    return TextReader(load_vocab(path, duplicates), tokenizer, normalisation)
+    return TextReader(load_vocab(path, duplicates), tokenizer, normalisation, word_length)

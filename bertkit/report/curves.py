@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from bertkit.errors import DataError
 from bertkit.files import atomic_write
 from bertkit.optional import require
 from bertkit.report.page import write_page
+from bertkit.report.run_numbers import RunNumbers, envelope, smooth, thinned
 from bertkit.temporary import remove_leftovers
 from bertkit.train import metrics
 from bertkit.train.run_files import METRICS
@@ -70,8 +70,8 @@ def _shown(run: Mapping[str, Any], kind: str, *names: str) -> str:
     return next((f"{number:.4f}" for number in found), "-")
 
 
-def read_run(run: str) -> list[dict[str, Any]]:
-    """The lines of a run's metrics.jsonl.
+def read_run(run: str) -> RunNumbers:
+    """The numbers of a run's metrics.jsonl.
 
     Raises:
         DataError: the folder has none, or it is empty.
@@ -79,10 +79,10 @@ def read_run(run: str) -> list[dict[str, Any]]:
     path = Path(run) / METRICS
     if not path.is_file():
         raise DataError(f"{run} is not a run: it has no {METRICS}")
-    entries = metrics.read(path)
-    if not entries:
+    numbers = RunNumbers(metrics.lines(path))
+    if not numbers:
         raise DataError(f"{path} has no line yet", "wait for the run's first log line")
-    return entries
+    return numbers
 
 
 def draw_report(runs: Sequence[str], output: str, sections: Sequence[str] = ()) -> Report:
@@ -104,7 +104,7 @@ def draw_report(runs: Sequence[str], output: str, sections: Sequence[str] = ()) 
     names = _short_names(runs)
     curves = {name: read_run(run) for name, run in zip(names, runs, strict=True)}
     figure = make_figure(curves) if curves else None
-    last = [_last(name, entries) for name, entries in curves.items()]
+    last = [{"run": name, "step": run.step, **run.last} for name, run in curves.items()]
     if ending == "html":
         picture = _svg(figure) if figure else ""
         write_page(output, dict(zip(names, runs, strict=True)), last, picture, sections)
@@ -116,13 +116,13 @@ def draw_report(runs: Sequence[str], output: str, sections: Sequence[str] = ()) 
     return Report(output, last)
 
 
-def panels(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[tuple[str, str, str], ...]:
+def panels(curves: Mapping[str, RunNumbers]) -> tuple[tuple[str, str, str], ...]:
     """(number, title, unit) of each panel; pretraining and question answering have their own.
 
     Args:
-        curves: name → lines of metrics.jsonl.
+        curves: name → numbers of a run.
     """
-    names = {name for entries in curves.values() for entry in entries for name in entry}
+    names = {name for run in curves.values() for name in run.names}
     answers = "span_accuracy" in names and "mlm_accuracy" not in names
     return (_ANSWERING if answers else _PRETRAINING) + _ANY
 
@@ -135,11 +135,11 @@ def _svg(figure: Any) -> str:
     return text[text.index("<svg") :]
 
 
-def make_figure(curves: Mapping[str, list[dict[str, Any]]]) -> Any:
+def make_figure(curves: Mapping[str, RunNumbers]) -> Any:
     """A matplotlib figure with one panel for each of `panels`.
 
     Args:
-        curves: name → lines of metrics.jsonl.
+        curves: name → numbers of a run.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
@@ -150,8 +150,8 @@ def make_figure(curves: Mapping[str, list[dict[str, Any]]]) -> Any:
     canvas.FigureCanvasAgg(figure)
     axes = figure.subplots(2, 2).flat
     for axis, (key, title, unit) in zip(axes, panels(curves), strict=True):
-        for index, (name, entries) in enumerate(curves.items()):
-            _curve(axis, entries, key, name, f"C{index}")
+        for index, (name, run) in enumerate(curves.items()):
+            _curve(axis, run, key, name, f"C{index}")
         axis.set_title(title, fontsize=11)
         axis.set_xlabel("optimizer step")
         axis.set_ylabel(unit)
@@ -177,53 +177,23 @@ def _legend(figure: Any, curves: Mapping[str, Any]) -> None:
     figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
 
 
-def _curve(axis: Any, entries: list[dict[str, Any]], key: str, name: str, colour: str) -> None:
+def _curve(axis: Any, run: RunNumbers, key: str, name: str, colour: str) -> None:
     for kind, style in (("train", "-"), ("eval", "o--")):
-        points = [
-            (entry["step"], entry[key])
-            for entry in entries
-            # Numbers that were not finite are null.
-            if entry.get("kind") == kind and math.isfinite(_number(entry, key))
-        ]
-        if not points:
+        steps, values = run.column(kind, key)
+        if not len(steps):
             continue
-        steps, values = zip(*points, strict=True)
         label = name if kind == "train" else f"{name}, evaluation"
         # The learning rate is exact as it is; the others are noisy.
         noisy = kind == "train" and key != "learning_rate"
         if noisy and len(values) >= _SMOOTH_FROM:
-            axis.plot(steps, values, style, color=colour, alpha=0.22, linewidth=0.8)
-            values = _smooth(values, max(2, int(len(values) * _SMOOTH_SHARE)))
-        axis.plot(steps, values, style, color=colour, label=label, linewidth=1.6, markersize=5)
-
-
-def _number(entry: Mapping[str, Any], key: str) -> float:
-    """A number of a line; NaN where it has none."""
-    value = entry.get(key)
-    return math.nan if value is None else float(value)
-
-
-def _smooth(values: Sequence[float], span: int) -> tuple[float, ...]:
-    """Mean over up to `span` neighbours on either side, fewer at the ends."""
-    result = []
-    for index in range(len(values)):
-        reach = min(span, index, len(values) - 1 - index)
-        window = values[index - reach : index + reach + 1]
-        result.append(sum(window) / len(window))
-    return tuple(result)
+            pale = envelope(steps, values)
+            axis.plot(*pale, style, color=colour, alpha=0.22, linewidth=0.8)
+            values = smooth(values, max(2, int(len(values) * _SMOOTH_SHARE)))
+        line = thinned(steps, values)
+        axis.plot(*line, style, color=colour, label=label, linewidth=1.6, markersize=5)
 
 
 def _short_names(runs: Sequence[str]) -> list[str]:
     """The last part of each path, or the whole path where those are not distinct."""
     names = [Path(run).resolve().name for run in runs]
     return names if len(set(names)) == len(names) else [str(run) for run in runs]
-
-
-def _last(name: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """A run's last numbers of each kind."""
-    result: dict[str, Any] = {"run": name, "step": max(entry["step"] for entry in entries)}
-    for entry in entries:
-        result[entry["kind"]] = {
-            key: value for key, value in entry.items() if key not in ("kind", "step")
-        }
-    return result

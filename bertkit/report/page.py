@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bertkit.config import flatten, load_yaml
-from bertkit.files import write_text
+from bertkit.errors import DataError
+from bertkit.files import read_json, write_text
 from bertkit.train.run_files import CONFIG, MACHINE
 
 _STYLE = """
@@ -130,5 +130,7 @@ def _config(folder: str) -> dict[str, Any]:
 
 def _machine(folder: str) -> dict[str, Any]:
     path = Path(folder) / MACHINE
-    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found if isinstance(found, dict) else {}
+    found = read_json(path) if path.is_file() else {}
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: not the facts of a machine", "remove the file to do without it")
+    return found

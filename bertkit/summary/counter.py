@@ -10,7 +10,7 @@ import numpy as np
 
 from bertkit.summary.counts import TextCounts
 from bertkit.summary.plain import count_plainly, kind_of
-from bertkit.summary.sketch import LIMIT, Sketch, limited
+from bertkit.summary.sketch import LIMIT, Sketch, of_counts, of_hashes
 from bertkit.text_encoding import not_utf8
 
 # Text up to here is counted in Python: loading the kernel takes longer.
@@ -20,6 +20,7 @@ _PAGE = 256
 _PAIRS = 1 << 16
 # The kernel counts pairs of bytes in 32 bits.
 _FOLDED = 1 << 30
+_HASHES = 2 * LIMIT  # so many wait until they are sorted
 _READ = 1 << 18
 Blob = bytes | bytearray | memoryview
 
@@ -126,14 +127,14 @@ class _Kernel:
             characters=np.zeros(_CODES, np.int64),
             pairs=np.zeros(_PAIRS, np.uint32),
             histogram=np.zeros(count_text.BUCKETS, np.int64),
-            line_keys=np.zeros(1 << 12, np.uint64),
-            line_counts=np.zeros(1 << 12, np.int32),
-            document_keys=np.zeros(1 << 12, np.uint64),
-            document_counts=np.zeros(1 << 12, np.int32),
+            lines=np.zeros(1 << 12, np.uint64),
+            texts=np.zeros(1 << 12, np.uint64),
             levels=np.array([level, level], np.int64),
             hashes=np.array([count_text.FIRST, count_text.FIRST, 0], np.uint64),
             state=np.zeros(count_text.STATE, np.int64),
         )
+        self._kinds = ("lines", count_text.LINES_USED), ("texts", count_text.DOCUMENTS_USED)
+        self._sketches = [of_counts({}, level)] * 2
         self._in_pairs = 0
         self._pages: set[int] = set()
         self._look_up(b"a")
@@ -202,34 +203,25 @@ class _Kernel:
         self._tables.classes[page : page + _PAGE] = _kinds_of(page)
 
     def _make_room(self) -> None:
-        """Enlarge a table that is nearly half full, or keep a sample of its hashes."""
-        work, state = self._work, self._tables.state
-        for index, (kind, used) in enumerate(
-            (("line", work.LINES_USED), ("document", work.DOCUMENTS_USED))
-        ):
-            keys = getattr(self._tables, f"{kind}_keys")
-            counts = getattr(self._tables, f"{kind}_counts")
-            size = len(keys)
-            if 2 * (int(state[used]) + 2) <= size:
+        """Make room for hashes: enlarge their array, or keep how often each occurs."""
+        for index, (kind, used) in enumerate(self._kinds):
+            size = len(getattr(self._tables, kind))
+            if self._tables.state[used] < size:
                 continue
-            if size >= 4 * LIMIT:
-                self._tables.levels[index] += 1
+            if size < _HASHES:
+                new = np.zeros(2 * size, np.uint64)
+                new[:size] = getattr(self._tables, kind)
+                self._tables = self._tables._replace(**{kind: new})
             else:
-                size *= 2
-            new = np.zeros(size, np.uint64), np.zeros(size, np.int32)
-            state[used] = work.move(keys, counts, *new, self._tables.levels[index])
-            names: dict[str, Any] = {f"{kind}_keys": new[0], f"{kind}_counts": new[1]}
-            self._tables = self._tables._replace(**names)
+                self._sketches[index] = self._sketch(index)
+                self._tables.levels[index] = self._sketches[index].level
+                self._tables.state[used] = 0
 
-    def _sketch(self, kind: str, index: int) -> Sketch:
-        keys = getattr(self._tables, f"{kind}_keys")
-        counts = getattr(self._tables, f"{kind}_counts")
-        used = np.flatnonzero(keys)
-        ordered = np.sort(keys[used])  # much faster than argsort; most are there once
-        many = used[counts[used] > 1]
-        occurrences = np.ones(len(ordered), np.int64)
-        occurrences[np.searchsorted(ordered, keys[many])] = counts[many]
-        return limited(ordered, occurrences, int(self._tables.levels[index]))
+    def _sketch(self, index: int) -> Sketch:
+        """Hashes that were kept before, with those in the array."""
+        kind, used = self._kinds[index]
+        hashes = getattr(self._tables, kind)[: int(self._tables.state[used])]
+        return self._sketches[index] + of_hashes(hashes, int(self._tables.levels[index]))
 
     def counts(self) -> TextCounts:
         """What was counted so far."""
@@ -251,6 +243,6 @@ class _Kernel:
             overlong=int(state[work.OVERLONG_LINES]),
             histogram=dict(zip(sizes.tolist(), tables.histogram[sizes].tolist(), strict=True)),
             characters=dict(zip(codes.tolist(), tables.characters[codes].tolist(), strict=True)),
-            lines=self._sketch("line", 0),
-            texts=self._sketch("document", 1),
+            lines=self._sketch(0),
+            texts=self._sketch(1),
         )

@@ -52,6 +52,16 @@ class Sketch:
         return limited(both[first], np.add.reduceat(counts, first), level)
 
 
+def of_hashes(hashes: np.ndarray, level: int = 0) -> Sketch:
+    """The sketch of uint64[n] hashes, each as often as it occurred."""
+    if not len(hashes):
+        return limited(hashes, np.zeros(0, np.int64), level)
+    ordered = np.sort(hashes)  # much faster than argsort
+    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    counts = np.diff(np.append(first, len(ordered)))
+    return limited(ordered[first], counts, level)
+
+
 def of_counts(hashes: Mapping[int, int], level: int = 0) -> Sketch:
     """The sketch of hashes → occurrences."""
     keys = np.array(sorted(hashes), np.uint64)

@@ -87,7 +87,7 @@ class FinetuningRow:
     help: str
     config: str
     task: str
-    model: str
+    model: str = ""
     presets: tuple[str, ...] = ()
 
     def config_class(self) -> Any:
@@ -121,6 +121,15 @@ FINETUNING = (
         help="the sentences of a document that make its summary",
         config="bertkit.tasks.summarise.config:SummariseConfig",
         task="bertkit.tasks.summarise.summarise:SummariseTask",
+        model="BertForSentenceExtraction",
+    ),
+    FinetuningRow(
+        name="tag",
+        help="a tag for every word of a sentence, such as the parts of named entities",
+        config="bertkit.tasks.tag.config:TagConfig",
+        task="bertkit.tasks.tag.tag:TagTask",
+        model="BertForTokenClassification",
+        presets=("ner",),
     ),
 )
 

@@ -2,6 +2,7 @@
 
 vocabulary           vocabulary files, read and written
 normalisation        casing, accents and CJK characters: the treatment of text
+word_length          letters of the longest word that is not [UNK]
 tokenizer_facts      what artefacts record about their tokens, and comparing it
 tokenizer_files      the same in the files of a folder, read and written
 vocabulary_training  a vocabulary learnt from text (`train-vocab`)

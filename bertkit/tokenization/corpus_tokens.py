@@ -16,6 +16,7 @@ from typing import IO
 import numpy as np
 
 from bertkit.errors import DataError
+from bertkit.summary.counter import TextCounter
 from bertkit.text_encoding import not_utf8
 from bertkit.text_files import open_text
 from bertkit.tokenization.kernels import wordpiece_kernel
@@ -87,6 +88,8 @@ class StreamTokenizer:
         normalisation: as for WordPieceTokenizer.
         variant: another program's tokenizer, to be followed instead of Google's. It must
             treat words between ASCII white space each for itself.
+        word_length: letters of the longest word that is not [UNK]; None: 200. A variant has
+            its own.
     """
 
     def __init__(
@@ -94,10 +97,12 @@ class StreamTokenizer:
         vocab: Vocab,
         normalisation: Normalisation = UNCASED,
         variant: WordPieceTokenizer | None = None,
+        word_length: int | None = None,
     ) -> None:
         self.dtype = token_dtype(vocab)
-        google = WordPieceTokenizer(vocab, normalisation)
+        google = WordPieceTokenizer(vocab, normalisation, word_length)
         self._python = variant or google
+        room = _room_for(self._python.longest_word)
         self._characters = CharacterTable(normalisation, _differs(google, self._python))
         self._hard_words: dict[bytes, tuple[np.ndarray, bool]] = {}
         marks = np.full(256, vocab.unk_id, self.dtype)
@@ -117,16 +122,25 @@ class StreamTokenizer:
             pieces=np.zeros(2 << bits, self.dtype),
             used=np.zeros(2, np.int64),
             longest=np.array([self._python.longest_word], np.uint64),
-            scratch=np.zeros(_SCRATCH, np.uint8),
-            found=np.zeros(_SCRATCH, np.int64),
+            scratch=np.zeros(room, np.uint8),
+            found=np.zeros(room, np.int64),
         )
 
-    def tokenize_files(self, paths: Sequence[str | Path]) -> TokenizedText:
-        """Tokenize files as one corpus; see the function of this name."""
+    def tokenize_files(
+        self, paths: Sequence[str | Path], counter: TextCounter | None = None
+    ) -> TokenizedText:
+        """Tokenize files as one corpus; see the function of this name.
+
+        Args:
+            paths: text files.
+            counter: counts the same bytes, so that they need not be read again.
+        """
         corpus = _Corpus(self.dtype)
         for path in paths:
+            if counter is not None:
+                counter.begin(str(path))
             with open_text(path) as stream:
-                self._read(stream, path, corpus)
+                self._read(stream, path, corpus, counter)
         return corpus.finished()
 
     def tokenize_texts(self, texts: Iterable[tuple[str | Path, bytes]]) -> TokenizedText:
@@ -136,8 +150,14 @@ class StreamTokenizer:
             self._read(io.BytesIO(text), name, corpus)
         return corpus.finished()
 
-    def _read(self, stream: IO[bytes], path: str | Path, corpus: _Corpus) -> None:
-        """Feed a file to the kernel in blocks of whole lines."""
+    def _read(
+        self,
+        stream: IO[bytes],
+        path: str | Path,
+        corpus: _Corpus,
+        counter: TextCounter | None = None,
+    ) -> None:
+        """Feed a file to the kernel in blocks of whole lines, and then to the counter."""
         line_number = 1
         offset = 0  # in the file, of the first byte of the buffer
         buffer = bytearray(CHUNK + _SLACK)
@@ -157,6 +177,10 @@ class StreamTokenizer:
                 lines = _count_lines(buffer, end)
                 self._read_lines(buffer, end, lines, corpus, _Place(path, line_number, offset))
                 line_number += lines
+            if counter is not None:
+                # What is kept comes again; a line end that was added is not the file's.
+                with memoryview(buffer) as block:
+                    counter.feed(block[: end if count else filled])
             if not count:
                 return
             kept = filled - end
@@ -208,7 +232,7 @@ class StreamTokenizer:
                 raise place.not_utf8(buffer, begin) from error
             ids = self._python.ids(self._python.tokenize(text))
             known = np.array(ids, self.dtype), bool(text.strip())
-            if len(self._hard_words) < 1 << 16:
+            if len(self._hard_words) < 1 << 16 and len(word) < _SCRATCH:
                 self._hard_words[word] = known
         ids_of_word, solid = known
         written = int(progress[wordpiece_kernel.TOKENS])
@@ -290,6 +314,11 @@ class _Corpus:
         return TokenizedText(
             self.tokens, _offsets([self.sentence_ends[:sentence_count]]), _offsets([document_ends])
         )
+
+
+def _room_for(longest_word: int) -> int:
+    """Bytes of the longest word, with the text of the character that makes it too long."""
+    return max(_SCRATCH, 4 * longest_word + 256 + _SLACK)
 
 
 def _differs(

@@ -15,13 +15,16 @@ class TokenCounter:
     Args:
         vocab: the vocabulary.
         normalisation: what happens to text first.
+        word_length: letters of the longest word that is not [UNK]; None: 200.
 
     Attributes:
         tokens, unknown: so far.
     """
 
-    def __init__(self, vocab: Vocab, normalisation: Normalisation) -> None:
-        self._stream = StreamTokenizer(vocab, normalisation)
+    def __init__(
+        self, vocab: Vocab, normalisation: Normalisation, word_length: int | None = None
+    ) -> None:
+        self._stream = StreamTokenizer(vocab, normalisation, word_length=word_length)
         self._unk = vocab.unk_id
         self.tokens = self.unknown = 0
 

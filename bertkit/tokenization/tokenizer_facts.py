@@ -17,6 +17,7 @@ from typing import Any
 from bertkit import log
 from bertkit.errors import ConfigError, DataError
 from bertkit.manifest import Manifest
+from bertkit.tokenization import word_length
 from bertkit.tokenization.normalisation import FLAGS, Normalisation, from_settings, guessed
 from bertkit.tokenization.vocabulary import Vocab
 from bertkit.tokenization.wordpiece_variants import treatment_of
@@ -36,6 +37,8 @@ class TokenizerFacts:
             `vocab_sha256` for a file that `train-vocab` wrote; other line ends do not change it.
         vocab_size: tokens.
         normalisation: how text is treated; None where nothing says so.
+        word_length: letters of the longest word that is not [UNK]; 0 (`word_length.USUAL`): the
+            limit that the program has of its own; None where nothing says so.
         model_max_length: positions of the model; None if unknown.
         source: where this was read, for messages.
     """
@@ -44,6 +47,7 @@ class TokenizerFacts:
     tokens_sha256: str = ""
     vocab_size: int = 0
     normalisation: Normalisation | None = None
+    word_length: int | None = None
     model_max_length: int | None = None
     source: str = dataclasses.field(default="", compare=False)
 
@@ -60,7 +64,10 @@ class TokenizerFacts:
     def rows(self) -> list[tuple[str, str]]:
         """(what, value) of what is recorded, for people."""
         rows = [("tokens", self.vocabulary())] if self.names_vocabulary else []
-        return rows + ([("text", self.normalisation.text())] if self.normalisation else [])
+        rows += [("text", self.normalisation.text())] if self.normalisation else []
+        return rows + (
+            [("words", word_length.in_words(self.word_length))] if self.word_length else []
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """What is recorded, for JSON; `from_dict` reads it."""
@@ -68,6 +75,7 @@ class TokenizerFacts:
             "vocab_sha256": self.vocab_sha256,
             "tokens_sha256": self.tokens_sha256,
             "vocab_size": self.vocab_size,
+            word_length.NAME: self.word_length,
             "model_max_length": self.model_max_length,
         }
         kept = {name: value for name, value in values.items() if value}
@@ -92,18 +100,22 @@ def from_dict(values: Mapping[str, Any], source: str) -> TokenizerFacts:
         tokens_sha256=str(values.get("tokens_sha256") or ""),
         vocab_size=size,
         normalisation=from_settings(values, source),
+        word_length=word_length.from_settings(values, source),
         model_max_length=int(length) if known and length else None,
         source=source,
     )
 
 
-def of_vocab(vocab: Vocab, normalisation: Normalisation | None = None) -> TokenizerFacts:
-    """The facts of a loaded vocabulary, with a treatment of text if it is known."""
+def of_vocab(
+    vocab: Vocab, normalisation: Normalisation | None = None, longest: int | None = None
+) -> TokenizerFacts:
+    """The facts of a loaded vocabulary, with treatment of text and `word_length` if known."""
     return TokenizerFacts(
         vocab_sha256=vocab.sha256,
         tokens_sha256=vocab.tokens_sha256,
         vocab_size=len(vocab),
         normalisation=normalisation,
+        word_length=longest,
         source=vocab.path or "the vocabulary",
     )
 
@@ -115,14 +127,21 @@ def of_records(manifest: Manifest, folder: object) -> TokenizerFacts:
         ConfigError: a value of the wrong type.
     """
     if manifest.tokenizer:
-        return from_dict(manifest.tokenizer, str(folder))
+        return _of_tokens(from_dict(manifest.tokenizer, str(folder)))
     # bertkit 0.1.0 has the same among its settings.
     config = manifest.config
     facts = from_dict(config, str(folder))
     if facts.normalisation:
         name = str(config.get("tokenizer") or config.get("style"))
         facts = replace(facts, normalisation=treatment_of(name, facts.normalisation))
-    return facts
+    return _of_tokens(facts)
+
+
+def _of_tokens(facts: TokenizerFacts) -> TokenizerFacts:
+    """The facts of tokens that were made: with no word length of their own, it was the usual."""
+    if facts.normalisation is None or facts.word_length is not None:
+        return facts
+    return replace(facts, word_length=word_length.USUAL)
 
 
 def of_run(state: Mapping[str, Any], source: str) -> TokenizerFacts:
@@ -136,14 +155,14 @@ def of_run(state: Mapping[str, Any], source: str) -> TokenizerFacts:
     """
     recorded = state.get("tokenizer")
     if isinstance(recorded, Mapping) and recorded:
-        return from_dict(recorded, source)
+        return _of_tokens(from_dict(recorded, source))
     config = state.get("config")
     if not isinstance(config, Mapping):
         return TokenizerFacts(source=source)
     records = config.get("records")
     if config.get("text") and isinstance(records, Mapping):
-        return TokenizerFacts(normalisation=from_settings(records, source), source=source)
-    return TokenizerFacts(normalisation=from_settings(config, source), source=source)
+        config = records
+    return _of_tokens(TokenizerFacts(normalisation=from_settings(config, source), source=source))
 
 
 def merged(parts: Sequence[TokenizerFacts], source: str) -> TokenizerFacts:
@@ -159,7 +178,9 @@ def merged(parts: Sequence[TokenizerFacts], source: str) -> TokenizerFacts:
         missing = {
             item.name: getattr(part, item.name)
             for item in dataclasses.fields(TokenizerFacts)
-            if item.name != "source" and not getattr(whole, item.name)
+            if item.name != "source"
+            and not getattr(whole, item.name)
+            and getattr(part, item.name) is not None
         }
         whole = replace(whole, **missing)
     return whole
@@ -194,6 +215,12 @@ def require_same(first: TokenizerFacts, second: TokenizerFacts, hint: str) -> No
         raise DataError(
             f"{first.source} is of text that is {ours.text()}; {second.source}: {theirs.text()}",
             hint,
+        )
+    if word_length.differ(first.word_length, second.word_length):
+        lengths = [word_length.in_words(part.word_length or 0) for part in (first, second)]
+        raise DataError(
+            f"{first.source} has words of {lengths[0]}; {second.source}: {lengths[1]}",
+            f"{hint}; {word_length.FLAG} sets the limit where text becomes tokens",
         )
 
 
@@ -245,6 +272,19 @@ def settled(
     if vocab and "do_lower_case" not in flags:
         _say_once(facts.source, chosen)
     return chosen
+
+
+def settled_word_length(facts: TokenizerFacts, given: Mapping[str, Any]) -> int | None:
+    """Letters of the longest word that is not [UNK]; None: the limit of each program's own.
+
+    Args:
+        facts: of the artefact that decides.
+        given: setting → value of the user's flag; absent or None where there is none.
+
+    Raises:
+        ConfigError: the flag contradicts what is recorded.
+    """
+    return word_length.settled(facts.word_length, given.get(word_length.NAME), facts.source)
 
 
 @functools.lru_cache(maxsize=256)

@@ -20,6 +20,7 @@ from typing import Any
 
 from bertkit import files
 from bertkit.errors import DataError
+from bertkit.tokenization import tokenizer_export, word_length
 from bertkit.tokenization.normalisation import FLAGS, from_settings
 from bertkit.tokenization.tokenizer_facts import (
     TokenizerFacts,
@@ -30,7 +31,7 @@ from bertkit.tokenization.tokenizer_facts import (
     require_same,
 )
 from bertkit.tokenization.tokenizer_json import NAME as TOKENIZER
-from bertkit.tokenization.tokenizer_json import tokens_of
+from bertkit.tokenization.tokenizer_json import tokens_of, word_length_of
 from bertkit.tokenization.vocabulary import (
     VOCAB,
     Vocab,
@@ -106,15 +107,28 @@ def write_config(folder: str | Path, facts: TokenizerFacts) -> None:
 
     Args:
         folder: of the checkpoint and its `vocab.txt`.
-        facts: with the treatment of text.
+        facts: with the treatment of text. A word length of their own needs `write_tokenizer`
+            as well: transformers' BertTokenizer cannot have one, the class that reads
+            `tokenizer.json` as it is can.
     """
     assert facts.normalisation is not None
     usual = facts.normalisation.usual().as_dict()
-    values: dict[str, Any] = {"tokenizer_class": "BertTokenizer", **usual}
+    name = "PreTrainedTokenizerFast" if facts.word_length else "BertTokenizer"
+    values: dict[str, Any] = {"tokenizer_class": name, **usual}
+    if facts.word_length:
+        values[word_length.NAME] = facts.word_length
     if facts.model_max_length:
         values["model_max_length"] = facts.model_max_length
     text = json.dumps(values | SPECIAL_TOKENS, indent=2) + "\n"
     files.write_text(Path(folder) / CONFIG, text)
+
+
+def write_tokenizer(folder: str | Path, facts: TokenizerFacts) -> None:
+    """Write a `tokenizer.json` beside the `vocab.txt` of a folder, where `facts` need one."""
+    if facts.word_length and facts.normalisation:
+        tokens = load_vocab(Path(folder) / VOCAB, "last").tokens
+        values = tokenizer_export.document(tokens, facts.normalisation, facts.word_length)
+        files.write_text(Path(folder) / TOKENIZER, json.dumps(values, ensure_ascii=False) + "\n")
 
 
 def write_sidecar(vocab: str | Path, facts: TokenizerFacts) -> str:
@@ -127,7 +141,7 @@ def write_sidecar(vocab: str | Path, facts: TokenizerFacts) -> str:
 def _of_config(path: Path) -> TokenizerFacts:
     """A `tokenizer_config.json`; a casing that it leaves out is not recorded."""
     values = _read(path)
-    names = ("model_max_length", *FLAGS)
+    names = ("model_max_length", word_length.NAME, *FLAGS)
     return from_dict({name: values.get(name) for name in names}, str(path))
 
 
@@ -147,6 +161,7 @@ def _of_tokenizer(path: Path) -> TokenizerFacts:
         tokens_sha256=sha256_of_tokens(tokens),
         vocab_size=len(tokens),
         normalisation=normalisation,
+        word_length=word_length_of(path),
         source=str(path),
     )
 

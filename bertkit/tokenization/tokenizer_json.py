@@ -9,10 +9,13 @@ from typing import Any, TypeGuard
 
 from bertkit import files
 from bertkit.errors import DataError
+from bertkit.tokenization import word_length
 
 NAME = "tokenizer.json"
 _PREFIX = "##"
 _UNKNOWN = "[UNK]"
+WORD_LENGTH = "max_input_chars_per_word"
+_USUAL_WORD_LENGTH = 100  # every export has it: nobody chose it
 
 
 def is_tokenizer_json(path: str | Path) -> bool:
@@ -50,6 +53,21 @@ def tokens_of(path: str | Path, with_added: bool = True) -> list[str]:
         if "\n" in token or "\r" in token:
             raise DataError(f"{path}: token {number} ({token!r}) holds a line end")
     return tokens
+
+
+def word_length_of(path: str | Path) -> int | None:
+    """Letters of the longest word that is not [UNK]; None where it is the package's default.
+
+    Raises:
+        DataError: unreadable.
+        ConfigError: not a number of letters.
+    """
+    values = files.read_json(path)
+    model = values.get("model") if isinstance(values, Mapping) else None
+    value = model.get(WORD_LENGTH) if isinstance(model, Mapping) else None
+    if value == _USUAL_WORD_LENGTH:
+        return None
+    return word_length.from_settings({word_length.NAME: value}, f"{path}: {WORD_LENGTH}")
 
 
 def as_vocabulary(path: str | Path) -> bytes:

@@ -33,7 +33,12 @@ from bertkit.tokenization.training.merges import learn_merges
 from bertkit.tokenization.training.text_spans import Opener, count_spans, tasks_of
 from bertkit.tokenization.training.unknown_share import Shares
 from bertkit.tokenization.training.word_counts import WordCounter, WordCounts
-from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, Vocab, save_vocab
+from bertkit.tokenization.vocabulary import (
+    SPECIAL_TOKENS,
+    Vocab,
+    save_vocab,
+    sha256_of_tokens,
+)
 from bertkit.tokenization.wordpiece import MAX_WORD_CHARACTERS
 
 TENSOR_MULTIPLE = 8
@@ -60,7 +65,8 @@ class TrainedVocab:
         unknown_share: [UNK] per token of the text.
         held_out_unknown_share: the same in lines that were held out when the characters were
             chosen for this figure; None where the text is too short for it.
-        long_words: places where a word was cut because it is longer than a tokenizer takes.
+        word_length: letters of the longest word that a tokenizer takes.
+        long_words: places where a word was cut because it is longer.
         text: what the text holds, see `bertkit.summary.report.figures`.
         seconds: of work.
     """
@@ -82,6 +88,7 @@ class TrainedVocab:
     tokens_per_word: float
     unknown_share: float
     held_out_unknown_share: float | None
+    word_length: int
     long_words: int
     text: dict[str, Any]
     seconds: float
@@ -96,6 +103,7 @@ def train_vocab(
     overwrite: bool = False,
     *,
     alphabet: Wanted = Wanted(),  # noqa: B008 - frozen
+    word_length: int | None = None,
     workers: int = 1,
     opener: Opener = files.open_binary,
 ) -> TrainedVocab:
@@ -109,6 +117,8 @@ def train_vocab(
         min_frequency: how often a pair must occur to be merged.
         overwrite: replace an existing file.
         alphabet: how many characters to keep.
+        word_length: letters of the longest word that is not [UNK], noted beside the vocabulary;
+            None: 200, of which nothing is noted.
         workers: processes; 0 for one per core. The result does not depend on it.
         opener: opens an input for reading its text.
 
@@ -117,10 +127,10 @@ def train_vocab(
         DataError: unreadable, not UTF-8, or no text at all.
     """
     started = time.perf_counter()
-    if Path(output).exists() and not overwrite:
+    if Path(output).exists() and not overwrite and not _unfinished(Path(output)):
         raise UsageError(f"{output} exists", "give --overwrite to replace it")
     remove_leftovers(Path(output).parent, name=Path(output).name)
-    longest = MAX_WORD_CHARACTERS
+    longest = word_length or MAX_WORD_CHARACTERS
     words, text = _counted(inputs, normalisation, longest, workers=workers, opener=opener)
     split = normalisation.tokenize_chinese_chars
     pairs = words.characters()
@@ -136,11 +146,12 @@ def train_vocab(
     tokens = learnt_tokens + added
     pieces = unknown_share.pieces_of_words(words, tokens)
     learnt = unknown_share.shares(words.together(), pieces, unknown_share.LEARNT)
-    digest = save_vocab(output, tokens)
-    facts = TokenizerFacts(digest, digest, len(tokens), normalisation)
+    digest = sha256_of_tokens(tokens)
+    facts = TokenizerFacts(digest, digest, len(tokens), normalisation, word_length)
+    digest, facts_file = _written(output, tokens, facts)
     result = TrainedVocab(
         path=str(output),
-        facts=write_sidecar(output, facts),
+        facts=facts_file,
         tokens=len(tokens),
         size=size,
         short_because=_why_short(len(tokens), size, min_frequency),
@@ -158,6 +169,7 @@ def train_vocab(
         held_out_unknown_share=_held_out(
             words, pieces, alphabet, filled=bool(added), size=size, normalisation=normalisation
         ),
+        word_length=longest,
         long_words=words.cut,
         text=_figures(text, learnt, _vocab(tokens, digest), normalisation),
         seconds=time.perf_counter() - started,
@@ -165,6 +177,33 @@ def train_vocab(
     _remark(result, chosen)
     _remark_on_letters(text, normalisation)
     return result
+
+
+def _written(output: str | Path, tokens: list[str], facts: TokenizerFacts) -> tuple[str, str]:
+    """Write the vocabulary and its facts; (its digest, the file of the facts).
+
+    Until both are there, a note says that they belong to a run that has not finished.
+    """
+    note = _note(Path(output))
+    digest = sha256_of_tokens(tokens)
+    files.write_text(note, digest + "\n")
+    save_vocab(output, tokens)
+    place = write_sidecar(output, facts)
+    note.unlink()
+    return digest, place
+
+
+def _unfinished(output: Path) -> bool:
+    """Whether a run that was killed wrote this vocabulary, and not all that belongs to it."""
+    try:
+        noted = _note(output).read_text("utf-8").strip()
+    except OSError:
+        return False
+    return noted == files.sha256_of(output)
+
+
+def _note(output: Path) -> Path:
+    return output.with_name(f".{output.name}.unfinished")
 
 
 def _counted(
@@ -271,8 +310,11 @@ def _remark(result: TrainedVocab, alphabet: Alphabet) -> None:
     say = log.logger.warning
     report.say(result.text, lines_count=False)
     if result.long_words:
-        text = "words of more than %d letters were cut in %d places: in records they are [UNK]"
-        say(text, MAX_WORD_CHARACTERS, result.long_words)
+        text = (
+            "words of more than %d letters were cut in %d places: in records they are [UNK]; for "
+            "sequences that are not sentences give a larger --word-length"
+        )
+        say(text, result.word_length, result.long_words)
     if result.short_because:
         say("%d tokens, not %d: %s", result.tokens, result.size, result.short_because)
     if result.tokens % TENSOR_MULTIPLE:

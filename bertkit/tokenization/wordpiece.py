@@ -63,14 +63,22 @@ class WordPieceTokenizer:
     Args:
         vocab: the vocabulary.
         normalisation: what happens to the text first.
+        word_length: letters of the longest word that is not [UNK]; None: the program's own limit.
 
     Other programs' variants (wordpiece_variants.py) replace single steps of it.
     """
 
-    longest_word = MAX_WORD_CHARACTERS
+    longest_word: int = MAX_WORD_CHARACTERS
 
-    def __init__(self, vocab: Vocab, normalisation: Normalisation = UNCASED) -> None:
+    def __init__(
+        self,
+        vocab: Vocab,
+        normalisation: Normalisation = UNCASED,
+        word_length: int | None = None,
+    ) -> None:
         self.vocab = vocab
+        self.longest_word = word_length or type(self).longest_word
+        self._longest_piece = max(map(len, vocab.ids), default=0)
         self.lower_case = normalisation.do_lower_case
         self.strip_accents = normalisation.strips_accents
         self.split_cjk = normalisation.tokenize_chinese_chars
@@ -95,7 +103,7 @@ class WordPieceTokenizer:
     def wordpiece(self, word: str) -> list[str]:
         """One word as pieces, longest match first; [UNK] if some rest has none.
 
-        A word over 200 characters (`longest_word`) is [UNK].
+        A word over `longest_word` characters (200 by default) is [UNK].
         """
         if len(word) > self.longest_word:
             return [UNK]
@@ -103,7 +111,7 @@ class WordPieceTokenizer:
         start = 0
         while start < len(word):
             prefix = "##" if start else ""
-            for end in range(len(word), start, -1):
+            for end in range(min(len(word), start + self._longest_piece), start, -1):
                 if prefix + word[start:end] in self.vocab.ids:
                     break
             else:
@@ -167,6 +175,8 @@ class WordPieceTokenizer:
         return spaced.split()
 
     def _remember(self, chunk: str, pieces: list[str]) -> None:
+        if len(chunk) > MAX_WORD_CHARACTERS:  # nothing that is met again and again
+            return
         if len(self._pieces) >= _CACHE_LIMIT:
             self._pieces.clear()
         self._pieces[chunk] = pieces

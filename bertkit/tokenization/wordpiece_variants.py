@@ -11,6 +11,7 @@ import unicodedata
 from bertkit.errors import ConfigError, DataError
 from bertkit.tokenization.normalisation import CASED, UNCASED, Normalisation
 from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, UNK, Vocab
+from bertkit.tokenization.word_length import FLAG
 from bertkit.tokenization.wordpiece import (
     WordPieceTokenizer,
     is_punctuation,
@@ -20,7 +21,10 @@ from bertkit.tokenization.wordpiece import (
 
 
 def make_tokenizer(
-    name: str, vocab: Vocab, normalisation: Normalisation = UNCASED
+    name: str,
+    vocab: Vocab,
+    normalisation: Normalisation = UNCASED,
+    word_length: int | None = None,
 ) -> WordPieceTokenizer:
     """The tokenizer of a program.
 
@@ -28,22 +32,46 @@ def make_tokenizer(
         name: `google`, `nvidia`, `cerebras` or `hf`.
         vocab: the vocabulary.
         normalisation: what happens to the text first.
+        word_length: letters of the longest word that is not [UNK]; None: the program's own limit.
 
     Raises:
         DataError: no such tokenizer.
-        ConfigError: the program does not know that treatment of text.
+        ConfigError: the program does not know that treatment of text, or has another limit.
     """
-    kinds = {
+    kinds = _kinds()
+    if name not in kinds:
+        raise DataError(f"no tokenizer {name!r}", f"there are: {', '.join(kinds)}")
+    if not does(name, normalisation):
+        raise refusal(name, normalisation)
+    if problem := word_length_problem(name, word_length):
+        raise ConfigError(problem)
+    return kinds[name](vocab, normalisation, word_length)
+
+
+def _kinds() -> dict[str, type[WordPieceTokenizer]]:
+    return {
         "google": WordPieceTokenizer,
         "nvidia": NvidiaTokenizer,
         "cerebras": CerebrasTokenizer,
         "hf": HuggingFaceTokenizer,
     }
-    if name not in kinds:
-        raise DataError(f"no tokenizer {name!r}", f"there are: {', '.join(kinds)}")
-    if not does(name, normalisation):
-        raise refusal(name, normalisation)
-    return kinds[name](vocab, normalisation)
+
+
+def word_length_problem(name: str, word_length: int | None) -> str:
+    """What is wrong with a limit of letters per word for a program's tokenizer; empty if nothing.
+
+    Google's class and the `tokenizers` package take it as a parameter; NVIDIA's and Cerebras'
+    programs have a fixed one.
+    """
+    if name in ("google", "hf") or word_length is None:
+        return ""
+    own = _kinds()[name].longest_word
+    if word_length == own:
+        return ""
+    return (
+        f"{FLAG} {word_length}: words over {own} letters are always [UNK] in {name}'s tokenizer; "
+        "give --tokenizer google, or hf"
+    )
 
 
 def does(name: str, normalisation: Normalisation) -> bool:
@@ -132,17 +160,24 @@ class CerebrasTokenizer(WordPieceTokenizer):
 class HuggingFaceTokenizer(WordPieceTokenizer):
     """The `tokenizers` package with its BERT normaliser, as Hugging Face runs it.
 
-    Words over 100 characters are [UNK]; Unicode tables are those of the package. Word by
+    Words over 100 characters are [UNK] by default; Unicode tables are those of the package. Word by
     word use (`basic_tokenize`, `wordpiece`) is Google's.
     """
 
     longest_word = 100
 
-    def __init__(self, vocab: Vocab, normalisation: Normalisation = UNCASED) -> None:
+    def __init__(
+        self,
+        vocab: Vocab,
+        normalisation: Normalisation = UNCASED,
+        word_length: int | None = None,
+    ) -> None:
         from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-        super().__init__(vocab, normalisation)
-        model = models.WordPiece(vocab.ids, unk_token=UNK, max_input_chars_per_word=100)
+        super().__init__(vocab, normalisation, word_length)
+        model = models.WordPiece(
+            vocab.ids, unk_token=UNK, max_input_chars_per_word=self.longest_word
+        )
         self._package = Tokenizer(model)
         self._package.normalizer = normalizers.BertNormalizer(
             clean_text=True,

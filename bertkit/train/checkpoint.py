@@ -84,6 +84,7 @@ def save(
             # Without its vocabulary a tokenizer would load and know no word.
             if tokenizer is not None and tokenizer.normalisation:
                 tokenizer_files.write_config(folder, tokenizer)
+                tokenizer_files.write_tokenizer(folder, tokenizer)
         # The last file, because it has the checksums of the others.
         write_state(folder, state)
     if keep_last:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
-from bertkit.files import open_binary, write_text
+from bertkit.errors import BertkitError, DataError
+from bertkit.files import CHUNK, open_binary, write_text
 from bertkit.strict_json import json_text
 from bertkit.train.run_files import METRICS
 
@@ -52,24 +54,55 @@ def perplexity(loss: float) -> float:
 
 
 def read(path: str | Path) -> list[dict[str, Any]]:
+    """All of `lines`, in memory."""
+    return list(lines(path))
+
+
+def lines(path: str | Path) -> Iterator[dict[str, Any]]:
     """The lines of a `metrics.jsonl`; a last line cut off by a crash is passed over.
 
     Numbers that were not finite are None.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, or a line in it is none of ours; names it.
     """
     with open_binary(path) as stream:
-        lines = stream.read().decode("utf-8", errors="replace").split("\n")
-    entries = []
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(entry, dict) and "step" in entry:
-            entries.append(entry)
-    return entries
+        for number, line in enumerate(stream, start=1):
+            if line.endswith(b"\n"):
+                yield _entry(line, f"{path}:{number}")
+            else:  # a whole line without its end, or a piece of one
+                with contextlib.suppress(DataError):
+                    yield _entry(line, "")
+
+
+def last_line(path: str | Path) -> tuple[int, dict[str, Any]]:
+    """How many `lines` there are, and the last one; empty where there is none."""
+    count, entry = 0, {}
+    for entry in lines(path):  # noqa: B007 - the last one is wanted
+        count += 1
+    return count, entry
+
+
+def _entry(line: bytes, place: str) -> dict[str, Any]:
+    """A line of numbers: its `kind`, its `step`, and numbers or null.
+
+    Raises:
+        DataError: it is something else.
+    """
+    hint = "mend or remove the line; what a run measured there is lost with it"
+    try:
+        entry = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{place}: damaged: no JSON", hint) from error
+    if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
+        raise DataError(f"{place}: damaged: no line of a run's numbers", hint)
+    step = entry.get("step")
+    if not isinstance(step, int) or isinstance(step, bool) or step < 0:
+        raise DataError(f"{place}: damaged: step is {step!r}"[:200], hint)
+    for name, value in entry.items():
+        if name != "kind" and not (value is None or isinstance(value, (int, float))):
+            raise DataError(f"{place}: damaged: {name} is no number"[:200], hint)
+    return entry
 
 
 def from_json(numbers: Mapping[str, float | None]) -> dict[str, float]:
@@ -93,13 +126,19 @@ class MetricsFile:
 
     def __init__(self, folder: str | Path, resumed_step: int) -> None:
         self.path = Path(folder) / METRICS
-        kept = read(self.path) if self.path.is_file() and resumed_step else []
-        lines = [json_text(entry) for entry in kept if entry["step"] <= resumed_step]
-        write_text(self.path, "".join(line + "\n" for line in lines))
+        if self.path.is_file() and resumed_step:
+            _cut_back(self.path, resumed_step)
+        else:
+            write_text(self.path, "")
         self._stream = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
 
     def write(self, entry: Mapping[str, Any]) -> None:
-        """Append a line and hand it to the operating system."""
+        """Append a line and hand it to the operating system.
+
+        Raises:
+            BertkitError: the file is not in the run's folder any more.
+        """
+        self._require_its_place()
         self._stream.write(json_text(dict(entry)) + "\n")
         self._stream.flush()
 
@@ -108,6 +147,65 @@ class MetricsFile:
         self._stream.flush()
         os.fsync(self._stream.fileno())
         self._stream.close()
+
+    def _require_its_place(self) -> None:
+        """Notice that somebody removed or replaced the folder: what is saved there has no run."""
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(self._stream.fileno()), self.path.stat()):
+                return
+        raise BertkitError(
+            f"{self.path} is gone: the output folder of this run was removed or replaced",
+            "start the run again; checkpoints that it saved since are below the same name",
+        )
+
+
+def _cut_back(path: Path, step: int) -> None:
+    """Cut off the lines after a step, and what a crash left of a line.
+
+    Steps never fall, so only the end of the file is read.
+    """
+    with open(path, "r+b") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        kept = 0
+        for start, line in _lines_from_the_end(stream, size):
+            whole = line.endswith(b"\n")
+            try:
+                entry = _entry(line, "")
+            except DataError:
+                if whole:
+                    number = _line_number(path, start)
+                    _entry(line, f"{path}:{number}")
+                continue  # what a crash left of the last line
+            if entry["step"] <= step:
+                kept = start + len(line)
+                break
+        stream.truncate(kept)
+        if kept and not whole:  # only the end of the line had not been written
+            stream.seek(kept)
+            stream.write(b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _line_number(path: Path, place: int) -> int:
+    """The number of the line that begins at a byte, from 1."""
+    with open(path, "rb") as stream:
+        return stream.read(place).count(b"\n") + 1
+
+
+def _lines_from_the_end(stream: BinaryIO, end: int) -> Iterator[tuple[int, bytes]]:
+    """(first byte, line with its end) of the lines of a file, the last one first."""
+    rest = b""
+    while end:
+        start = max(0, end - CHUNK)
+        stream.seek(start)
+        lines = (stream.read(end - start) + rest).splitlines(keepends=True)
+        end = start
+        rest = lines.pop(0) if start else b""
+        place = start + len(rest) + sum(map(len, lines))
+        for line in reversed(lines):
+            place -= len(line)
+            yield place, line
 
 
 class Tracker(Protocol):

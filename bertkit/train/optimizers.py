@@ -58,13 +58,22 @@ def parameter_groups(
     return list(groups.values())
 
 
-def make_optimizer(model: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:
+def make_optimizer(
+    model: nn.Module, spec: OptimizerSpec, fused: bool = True
+) -> torch.optim.Optimizer:
     """The named optimizer over a model's parameters.
+
+    Args:
+        model: on its device.
+        spec: name, rates and weight decay.
+        fused: AdamW's whole step by one kernel, which not every device has.
 
     Raises:
         ConfigError: no such optimizer.
     """
     kind, options = optimizer_kind(spec)
+    if "fused" in options:
+        options["fused"] = fused
     optimizer: torch.optim.Optimizer = kind(
         parameter_groups(model.named_parameters(), spec), **options
     )

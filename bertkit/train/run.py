@@ -26,7 +26,7 @@ from torch import nn
 
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper
-from bertkit.config import as_dict, dump_yaml
+from bertkit.config import as_dict, dump_whole_yaml
 from bertkit.data.prefetch import StepRange
 from bertkit.data.step_batch import StepBatch
 from bertkit.files import write_text
@@ -191,7 +191,7 @@ class TrainingRun:
         """Settings and machine, by the main process alone, which makes way for them."""
         if self.adapter.process_group.topology.is_main:
             make_way(self.folder, point, self.task.outputs)
-            write_text(self.folder / CONFIG, dump_yaml(as_dict(self.config)))
+            write_text(self.folder / CONFIG, dump_whole_yaml(as_dict(self.config)))
             facts = json_text(machine_facts(self.adapter), indent=1)
             write_text(self.folder / MACHINE, facts + "\n")
 

@@ -174,3 +174,21 @@ def test_a_job_of_habanas_program_runs_as_it_is(bertkit, place, monkeypatch):
     plan = bertkit("finetune-squad", "--config", place / "job.sh", "--backend", "cpu", "--dry-run")
     assert re.search(r"weight_decay +0\.0 +default of run_squad\.py", plan.out)
     assert re.search(r"--warmup_proportion +0\.1 +default of run_squad\.py: warmup", plan.out)
+
+
+def test_seeds_are_trained_scored_and_summed_up(bertkit, place):
+    done = bertkit(*words(place, "--max-steps", 2, "--seeds", 2, "--json"))
+    assert done.status == 0, done.err
+    cells = done.result["rows"][0]["cells"]
+    names = [column["metric"] for column in done.result["columns"]]
+    assert names == ["exact_match", "f1"] and cells[1]["seeds"] == [1, 2]
+    assert [result["step"] for result in done.result["results"]] == [2, 2]
+    again = bertkit(*words(place, "--max-steps", 2, "--seeds", 2))
+    assert again.status == 0 and "seed 2 was scored before" in again.err
+    assert "deviation" in again.out
+    compared = bertkit("compare", place / "run", "--json")
+    assert compared.result["rows"][0]["cells"][0]["scores"] == cells[1]["scores"]
+    assert compared.result["rows"][0]["encoder_digest"]
+    shown = bertkit(*words(place, "--seeds", 2, "--dry-run"))
+    assert shown.status == 0 and "seed-1" in shown.out
+    assert bertkit(*words(place, "--seeds", 2, "--seed", 3)).status == 2

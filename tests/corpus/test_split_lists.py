@@ -202,3 +202,18 @@ def test_parts_are_gathered_by_the_block_size_of_the_benchmark(tmp_path, monkeyp
         result = split([str(tmp_path / "docs")], str(tmp_path / f"out{parts}"), config)
         assert result.splits["train"]["files"] == parts
     assert read_manifest(tmp_path / "out2").config["part_megabytes"] == 26.92
+
+
+def test_sizes_of_many_parts_parse_their_manifest_once(tmp_path, monkeypatch):
+    from bertkit import manifest_cache
+    from bertkit.manifest import Manifest, read_manifest
+
+    names = [f"part-{number}.txt" for number in range(50)]
+    inputs = [{"path": "x", "bytes": number, "sha256": ""} for number in range(50)]
+    Manifest("extract", {}, inputs, {name: {} for name in names}, state="complete").write(tmp_path)
+    parsed = []
+    monkeypatch.setattr(
+        manifest_cache, "read_manifest", lambda folder: parsed.append(1) or read_manifest(folder)
+    )
+    sizes = [split_lists.original_size(str(tmp_path / name)) for name in names]
+    assert sizes == list(range(50)) and len(parsed) == 1

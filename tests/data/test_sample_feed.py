@@ -54,6 +54,19 @@ def test_a_feed_resumes_at_a_position_and_scales_by_the_step():
     assert "span_weights" in named.micro_batches[0].arrays
 
 
+@pytest.mark.parametrize("world", [1, 2])
+def test_samples_of_several_cases_share_the_mean_of_a_step(world):
+    cases = [float(len(tokens)) for tokens in SAMPLES]
+    for number in range(3):
+        steps = [list(feed(rank, world, cases=cases).steps(0, 3))[number] for rank in range(world)]
+        batches = [part for step in steps for part in step.micro_batches]
+        total = sum(float(batch.lengths.sum()) for batch in batches)
+        for batch in batches:
+            assert batch.arrays["weights"] == pytest.approx(1 / total)
+    empty = next(iter(feed(cases=[0.0] * 7).steps(0, 1)))
+    assert empty.micro_batches[0].arrays["weights"].tolist() == [1.0] * 2
+
+
 @pytest.mark.parametrize("world", [2, 4])
 def test_processes_share_every_step_and_every_evaluation(world):
     whole = list(feed(micro=1).steps(0, 5))

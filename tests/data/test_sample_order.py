@@ -49,3 +49,25 @@ def test_epoch_of_a_position():
 def test_nothing_to_order():
     with pytest.raises(ValueError, match="at least one"):
         SampleOrder(0, seed=0)
+
+
+@pytest.mark.parametrize("count", [1, 2, 100, 5000])
+def test_the_order_is_numpys_permutation(count):
+    words = np.array([7, 0, 3], np.uint32)
+    plain = np.random.RandomState(words).permutation(count)
+    found = SampleOrder(count, seed=7).take(3 * count, count)
+    assert np.array_equal(found, plain) and found.dtype == np.int64
+
+
+def test_a_shared_order_is_the_same(monkeypatch, tmp_path):
+    count, seed = 200_000, 5
+    plain = SampleOrder(count, seed).take(count - 1000, 3000)
+    monkeypatch.setattr("bertkit.data.sample_order.SHARED_FROM", 1000)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for _ in range(2):  # made, then mapped
+        order = SampleOrder(count, seed)
+        assert np.array_equal(order.take(count - 1000, 3000), plain)
+        assert np.array_equal(order.take(0, 10), SampleOrder(count, seed).take(0, 10))
+    assert len(list(tmp_path.rglob("*.u32"))) == 2
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
+    assert np.array_equal(SampleOrder(count, seed).take(count - 1000, 3000), plain)

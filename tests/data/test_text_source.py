@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bertkit.data import text_source
 from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
 from bertkit.data.sample_order import SampleOrder
@@ -82,6 +83,32 @@ def test_a_second_start_reads_the_cache(texts, vocab, tmp_path, monkeypatch):
         np.testing.assert_array_equal(again.batch(every)[name], values)
 
 
+def test_caches_hold_nothing_but_what_was_written(texts, vocab, tmp_path, monkeypatch):
+    """Whatever memory held before: the same bytes in every run."""
+    empty = np.empty
+    for fill in (3, 7):
+
+        def filled(*shape, fill=fill, **options):
+            array = empty(*shape, **options)
+            array.view(np.uint8).fill(fill) if array.dtype.names else array.fill(fill)
+            return array
+
+        monkeypatch.setattr(np, "empty", filled)
+        TextSource([str(texts)], config(), vocab, tmp_path / str(fill))
+    one, two = (sorted((tmp_path / name).rglob("*.npy")) for name in "37")
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two] != []
+
+
+def test_a_cache_that_is_cut_off_is_named(texts, vocab, tmp_path):
+    TextSource([str(texts)], config(), vocab, tmp_path / "cache")
+    for path in sorted((tmp_path / "cache").rglob("*-00000/*.npy")):
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(DataError, match=f"damaged: {path.name}"):
+            TextSource([str(texts)], config(), vocab, tmp_path / "cache").batch(np.arange(3))
+        path.write_bytes(whole)
+
+
 def test_the_fingerprint_tells_texts_settings_and_vocabularies_apart(texts, vocab, tmp_path):
     def of(**changes):
         return TextSource([str(texts)], config(**changes), vocab).fingerprint
@@ -141,3 +168,21 @@ def test_text_that_was_not_split_into_sentences_is_said(texts, vocab, caplog, ra
         path.write_text("\n\n".join(text.replace("\n", " ") if raw else text for text in lines))
     TextSource([str(texts)], config(), vocab)
     assert ("not split yet" in caplog.text) == raw
+
+
+def test_workers_plan_and_the_batches_do_not_depend_on_them(texts, vocab, tmp_path, monkeypatch):
+    monkeypatch.setattr(text_source, "_SMALL_BYTES", 0)
+    asked = []
+
+    def run(function, tasks, workers):
+        asked.append(workers)
+        return map(function, tasks)
+
+    monkeypatch.setattr(text_source, "run_tasks", run)
+    sources = [
+        TextSource([str(texts)], config(), vocab, tmp_path / str(n), workers=n) for n in (1, 3)
+    ]
+    assert asked == [1, 3]
+    first, second = (source.batch(np.arange(5))["input_ids"] for source in sources)
+    assert sources[0].fingerprint == sources[1].fingerprint
+    np.testing.assert_array_equal(first, second)

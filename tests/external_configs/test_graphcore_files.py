@@ -271,6 +271,7 @@ def test_glue_goes_to_its_command(vendor, name):
     wanted = {
         "optimizer": "adamw",
         "task": "classify",
+        "glue": "mrpc",
         "max_seq_length": 512,
         "global_batch_size": 30,  # 1 x 1 x 30
         "micro_batch_size": 1,
@@ -289,7 +290,7 @@ def test_glue_goes_to_its_command(vendor, name):
     compare(config, {**own, **wanted})
     assert origins["task"] == origins["max_seq_length"] == NESTED
     told = {key.key: key.text for key in found.with_outcome("ignored")}
-    assert "--train-file" in told["dataset_dir"]
+    assert "--data-dir" in told["dataset_dir"]
     with pytest.raises(ConfigError, match="is for `bertkit finetune`"):
         vendor(f"graphcore_v341/{name}", "finetune-squad")
 
@@ -300,7 +301,7 @@ def test_glue_goes_to_its_command(vendor, name):
 def test_the_task_of_glue(shared, read, task, ours):
     values = json.loads((shared / "data/vendor_configs/graphcore_v341/glue_base.json").read_text())
     found, _ = read({**values, "glue_task": task, "do_test": True}, command="finetune")
-    assert found.values["task"] == ours
+    assert (found.values["task"], found.values["glue"]) == (ours, task)
     assert found.values["do_predict"] is True
     with pytest.raises(ConfigError, match=r"glue_task \(snli\): their program knows cola"):
         read({**values, "glue_task": "snli"}, command="finetune")

@@ -86,3 +86,16 @@ def test_thirty_two_places_at_once():
     alphabet = (string.ascii_letters + string.digits).encode()
     assert letters == sum(1 << k for k in range(32) if text[3 + k] in alphabet)
     assert large == sum(1 << k for k in range(32) if words[k] >= limit)
+
+
+@numba.njit(_nrt=False)
+def word_elsewhere(like, address, size, offset):
+    array = memory.array_at(like, uint64(address), size)
+    return len(array), array[offset], memory.load_u64(array, uint64(offset))
+
+
+def test_an_array_of_memory_elsewhere():
+    like, at = np.zeros(1, np.uint8), 17
+    found = word_elsewhere(like, BYTES.ctypes.data + 5, 150, at)
+    word = int.from_bytes(BYTES[5 + at : 13 + at].tobytes(), "little")
+    assert found == (150, BYTES[5 + at], word)

@@ -30,3 +30,19 @@ def planned(kind: str, words: tuple[str, ...], **given: Any) -> str:
 def kubernetes(words=TRAIN, **changes):
     given = {"backend": "hpu", "devices": 8, "image": "registry/bertkit:1", "mount": ("/d:/data",)}
     return yaml.safe_load(planned("kubernetes", words, **{**given, **changes}))
+
+
+def as_kubernetes_reads(text, **variables):
+    """Arguments as a container gets them: third_party/forked/golang/expansion of Kubernetes."""
+    out, place = "", 0
+    while place < len(text):
+        rest = text[place:]
+        end = rest.find(")")
+        if rest.startswith("$$"):
+            out, place = out + "$", place + 2
+        elif rest.startswith("$(") and end > 0:
+            name = rest[2:end]
+            out, place = out + variables.get(name, f"$({name})"), place + end + 1
+        else:
+            out, place = out + rest[0], place + 1
+    return out

@@ -157,12 +157,19 @@ def test_the_mode_of_gaudi_is_set_before_its_package_can_be_imported(sets, value
 
 
 def test_variables_stay_variables_and_nothing_else_does(tmp_path):
-    words = ["$A/x", "${A}", "a $A`id`$(id)\\\"'", "$1", "b\nc $A"]
+    words = ["$A/x", "${A}", "a $A`id`$(id)\\\"'", "$1", "b\nc $A", "a!b#%c $A;$A"]
     done = subprocess.run(
         ["bash", "-c", f"printf '%s\\0' {text(words)}"], env={"A": "1"}, cwd=tmp_path,
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout.split("\0")[:-1] == ["1/x", "1", "a 1`id`$(id)\\\"'", "$1", "b\nc 1"]
+    assert done.stdout.split("\0")[:-1] == [
+        "1/x",
+        "1",
+        "a 1`id`$(id)\\\"'",
+        "$1",
+        "b\nc 1",
+        "a!b#%c 1;1",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import yaml
 
 from bertkit.errors import ConfigError, UsageError
 from bertkit.launch import kubernetes_rules
-from launch.planned import TRAIN, kubernetes, planned
+from launch.planned import TRAIN, as_kubernetes_reads, kubernetes, planned
 
 
 @pytest.mark.parametrize("cards", [8, 32])
@@ -92,9 +92,26 @@ def test_setup_of_a_pod_stays_in_its_shell(setup):
         kubernetes(devices=1, setup="echo 'x")
 
 
+def test_setup_may_nest_commands():
+    setup = 'A=$(echo "$(echo $(HOME) || echo in)$$"); test -n "$A"'
+    (container,) = kubernetes(devices=1, setup=setup)["spec"]["containers"]
+    assert setup in as_kubernetes_reads(container["args"][0], HOME="expanded")
+
+
 def test_hostile_values_stay_what_they_are(tmp_path):
     """Names that mean something to the shell, to YAML or to Kubernetes."""
-    names = ["$(touch bad)", "`touch bad`", "a'b\"c", "two\nlines", "a;b&c|d", "$$(HOME)", "#x: y"]
+    names = [
+        "$(touch $(HOME))",
+        "$$$(A)$",
+        "100%!",
+        "$(touch bad)",
+        "`touch bad`",
+        "a'b\"c",
+        "two\nlines",
+        "a;b&c|d",
+        "$$(HOME)",
+        "#x: y",
+    ]
     words = (
         "make-records",
         "--output",
@@ -106,13 +123,22 @@ def test_hostile_values_stay_what_they_are(tmp_path):
     pod = yaml.safe_load(planned("kubernetes", words, backend="cpu", image="i"))
     assert kubernetes_rules.problems(pod) == []
     (script,) = pod["spec"]["containers"][0]["args"]
-    # Kubernetes makes `$` of `$$`.
-    script = script.replace("$$", "$").replace("bertkit ", "printf '%s\\0' ", 1)
+    script = as_kubernetes_reads(script, HOME="expanded")
+    script = script.replace("bertkit ", "printf '%s\\0' ", 1)
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stdout.split("\0")[:-1] == list(words)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_gpus_of_amd_are_asked_for_by_their_own_name():
+    pod = kubernetes(devices=2, backend="cuda", resource="amd.com/gpu")
+    assert kubernetes_rules.problems(pod) == []
+    limits = pod["spec"]["containers"][0]["resources"]["limits"]
+    assert limits["amd.com/gpu"] == 2 and "nvidia.com/gpu" not in limits
+    with pytest.raises(UsageError, match=r"--resource nvidia\.com/gpus is not a resource of"):
+        kubernetes(devices=2, backend="cuda", resource="nvidia.com/gpus")
 
 
 def test_memory_claims_and_nodes_can_be_chosen():

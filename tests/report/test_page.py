@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.backends import registry
+from bertkit.errors import DataError
 from bertkit.report.curves import draw_report
 from bertkit.tasks.pretraining.pretrain import pretrain
 
@@ -77,3 +78,12 @@ def test_the_tables_tell_numbers_differences_and_machines(page):
     head = reader.rows[0]
     shares = [row[head.index("of measured peak")] for row in reader.rows[1:3]]
     assert shares[0] == "-" and 0 < float(shares[1].rstrip("%")) < 100
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "3", '{"a": 1' + "0" * 5000 + "}", "\0"])
+def test_a_damaged_record_of_the_machine_is_named(tmp_path, content):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "metrics.jsonl").write_text('{"kind": "train", "step": 1, "loss": 2}\n')
+    (tmp_path / "run" / "machine.json").write_text(content)
+    with pytest.raises(DataError, match=r"machine\.json"):
+        draw_report([str(tmp_path / "run")], str(tmp_path / "page.html"))

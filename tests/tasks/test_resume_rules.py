@@ -13,6 +13,7 @@ from bertkit.tasks.finetuning.config import FinetuneConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.squad.config import SquadConfig
 from bertkit.tasks.summarise.config import SummariseConfig
+from bertkit.tasks.tag.config import TagConfig
 
 # Where things are, when the loop does something, and how the same numbers are computed.
 OF_ALL = {
@@ -33,7 +34,8 @@ OF_FINETUNING = OF_ALL - {"json_summary"} | {
 FREE_OF = {
     PretrainConfig: OF_ALL
     | {
-        "input", "text", "text_cache", "eval_input", "mlperf_log", "target_mlm_accuracy",
+        "input", "text", "text_cache", "workers", "eval_input", "mlperf_log",
+        "target_mlm_accuracy",
         # Facts of the vocabulary, and the shape: they are compared as such.
         "records.do_lower_case", "records.strip_accents", "records.tokenize_chinese_chars",
         "model_config",
@@ -52,7 +54,7 @@ FREE_OF = {
         "predict_batch_size", "n_best_size", "max_answer_length", "null_score_diff_threshold",
     },
     FinetuneConfig: OF_FINETUNING,
-    ClassifyConfig: OF_FINETUNING | {"header"},
+    TagConfig: OF_FINETUNING | {"strict_entities", "predictions"},
     SummariseConfig: OF_FINETUNING | {"block_trigrams"},
     ClassifyConfig: OF_FINETUNING | {"header", "data_dir"},
     RegressConfig: OF_FINETUNING | {"header", "data_dir"},
@@ -64,6 +66,7 @@ ROUNDING_OF = {
     SquadConfig: {"backend", "layout", "micro_batch_size"},
     FinetuneConfig: {"backend", "layout", "micro_batch_size"},
     ClassifyConfig: {"backend", "layout", "micro_batch_size"},
+    TagConfig: {"backend", "layout", "micro_batch_size"},
     SummariseConfig: {"backend", "layout", "micro_batch_size"},
     RegressConfig: {"backend", "layout", "micro_batch_size"},
 }  # fmt: skip

@@ -22,6 +22,7 @@ from bertkit.tokenization.tokenizer_facts import (
     settled,
 )
 from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, load_vocab, save_vocab
+from bertkit.tokenization.word_length import USUAL
 
 WORDS = ["the", "king", "##s"]
 CASED, UNCASED = Normalisation(do_lower_case=False), Normalisation()
@@ -85,7 +86,7 @@ def test_facts_go_through_json(vocab):
 def test_manifests_of_0_1_0_are_read():
     config = {"do_lower_case": False, "vocab_sha256": "abc", "vocab_size": 7, "seed": 1}
     old = of_records(Manifest("make-records", config), "data/train")
-    assert old == TokenizerFacts("abc", "", 7, CASED)
+    assert old == TokenizerFacts("abc", "", 7, CASED, USUAL)
     assert old.source == "data/train"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.errors import DataError, UsageError
+from bertkit.tokenization import vocabulary_training
 from bertkit.tokenization.normalisation import CASED, UNCASED
 from bertkit.tokenization.training.alphabet import Wanted
 from bertkit.tokenization.vocabulary import load_vocab
@@ -100,6 +101,34 @@ def test_errors(text, tmp_path):
     assert out.read_text() == "mine"
     train_vocab([text], out, 600, overwrite=True)
     assert len(load_vocab(out)) == 600
+
+
+@pytest.mark.parametrize("stopped", ["save_vocab", "write_sidecar"])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_run_that_was_killed_between_its_files_goes_on(
+    text, tmp_path, monkeypatch, stopped, after
+):
+    """The vocabulary has its name already: it is this run's own, and nobody else's."""
+    train_vocab([text], tmp_path / "whole.txt", 400)
+    out = tmp_path / "v.txt"
+    work = getattr(vocabulary_training, stopped)
+
+    def killed(*arguments):
+        if after:
+            work(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vocabulary_training, stopped, killed)
+        with pytest.raises(KeyboardInterrupt):
+            train_vocab([text], out, 400)
+    train_vocab([text], out, 400)
+    assert out.read_bytes() == (tmp_path / "whole.txt").read_bytes()
+    names = ["v.txt", "v.txt.json", "whole.txt", "whole.txt.json"]
+    assert sorted(path.name for path in tmp_path.iterdir() if "txt" in path.name)[-4:] == names
+    assert not list(tmp_path.glob(".*"))
+    with pytest.raises(UsageError, match="exists"):
+        train_vocab([text], out, 400)
 
 
 @pytest.mark.parametrize("normalisation", [UNCASED, CASED])

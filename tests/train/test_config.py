@@ -54,6 +54,7 @@ def test_contradictions_name_their_flags():
 # What could change between the calls of a run before these rules stood beside the settings.
 PRETRAINING_FREE = {
     "input", "text", "text_cache", "output", "eval_input", "vocab", "init_checkpoint", "resume",
+    "workers",  # came later
     "model_config",  # came later; the sizes themselves are compared
     "save_every", "keep_last", "keep_every", "background_save", "eval_every", "eval_first",
     "eval_every_samples",

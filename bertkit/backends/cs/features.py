@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from bertkit.data.step_batch import MicroBatch, StepBatch
-from bertkit.errors import DataError
+from bertkit.errors import ConfigError, DataError
 
 Features = dict[str, np.ndarray]
 Batches = Callable[[], Iterator[StepBatch]]
@@ -38,7 +38,11 @@ NAMES = {
     "starts": "start_positions",
     "ends": "end_positions",
     "span_weights": "span_weights",
+    "labels": "labels",
+    "label_weights": "label_weights",
 }
+# They say which rows are tokens, and become features of their own.
+_GRIDS = ("mask", "sequence_numbers")
 # Numbers of rows, and the weights that say which of them are used; without, all are.
 LOCAL = {
     "masked_lm_positions": "masked_lm_weights",
@@ -57,7 +61,16 @@ def features(batch: MicroBatch, length: int, segment_padding: int = 0) -> Featur
         batch: with the arrays of `bertkit.data.fixed_shapes`.
         length: tokens per row to pad to.
         segment_padding: segment of padding.
+
+    Raises:
+        ConfigError: the task has inputs that Cerebras' BERT has no feature for.
     """
+    unknown = sorted(batch.arrays.keys() - NAMES.keys() - {*_GRIDS})
+    if unknown:
+        raise ConfigError(
+            f"this task does not work on cs: there is no feature for {', '.join(unknown)}",
+            "use --backend cpu, cuda or hpu",
+        )
     grid = _grid(batch)
     rows, width = grid.shape
     real = grid != 0
@@ -223,7 +236,7 @@ def _grid(batch: MicroBatch) -> np.ndarray:
     Raises:
         ValueError: the batch has no rows of one length.
     """
-    for name in ("mask", "sequence_numbers"):
+    for name in _GRIDS:
         if name in batch.arrays:
             return batch.arrays[name]
     raise ValueError("the batch has no rows of one length")

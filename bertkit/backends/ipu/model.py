@@ -155,7 +155,12 @@ def _keep_output(layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:
 
 
 def _parts(model: Any) -> dict[str, Any]:
-    head = model.cls.predictions.transform if hasattr(model, "cls") else model.qa_outputs
+    if hasattr(model, "cls"):
+        head = model.cls.predictions.transform
+    elif model.bert.pooler is not None:
+        head = model.bert.pooler
+    else:
+        head = model.qa_outputs if hasattr(model, "qa_outputs") else model.classifier
     return {
         "embeddings": model.bert.embeddings,
         "layers": model.bert.encoder.layer,

@@ -1,4 +1,7 @@
-"""The adapter for NVIDIA GPUs, through PyTorch; one process per GPU."""
+"""The adapter for NVIDIA's and AMD's GPUs, through PyTorch; one process per GPU.
+
+PyTorch's ROCm builds call AMD's GPUs cuda, and so does this.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from bertkit.train.optimizers import NAMES
 
 _HAS_BF16 = 8  # compute capability
 _WORTH_COMPILING = 1000  # steps
+_VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 
 
 class CudaAdapter(TorchAdapter):
@@ -49,9 +53,9 @@ class CudaAdapter(TorchAdapter):
 
     def best_precision(self, hidden_size: int) -> str:
         """bf16 where the GPU has units for it, and where there is no GPU to be asked."""
-        if torch.cuda.is_available() and torch.cuda.get_device_capability()[0] < _HAS_BF16:
-            return "fp32"
-        return "bf16"
+        if torch.version.hip is not None or not torch.cuda.is_available():
+            return "bf16"
+        return "fp32" if torch.cuda.get_device_capability()[0] < _HAS_BF16 else "bf16"
 
     def settled_options(self, options: CudaOptions, steps: int) -> CudaOptions:
         """The settings, saying whether the model is compiled: where that pays in so many steps."""
@@ -71,24 +75,27 @@ class CudaAdapter(TorchAdapter):
     def probe(self) -> Probe:
         """Whether a GPU can be used, and why not."""
         version = f"torch {torch.__version__}"
-        if torch.version.cuda is None:
+        if torch.version.cuda is None and torch.version.hip is None:
             return Probe(
                 "cuda",
                 False,
-                f"{version} was built without CUDA",
-                hint="install a CUDA build of torch, see https://pytorch.org/get-started",
+                f"{version} was built without CUDA and without ROCm",
+                hint="install a build of torch for your GPU, see https://pytorch.org/get-started",
             )
+        amd = torch.version.hip is not None
+        library = f"ROCm {torch.version.hip}" if amd else f"CUDA {torch.version.cuda}"
         if not torch.cuda.is_available():
+            tool = "rocm-smi" if amd else "nvidia-smi"
             return Probe(
                 "cuda",
                 False,
-                f"{version} with CUDA {torch.version.cuda} finds no usable GPU",
-                hint="`nvidia-smi` says whether the driver sees one",
+                f"{version} with {library} finds no usable GPU",
+                hint=f"`{tool}` says whether the driver sees one",
             )
         names = tuple(
             torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())
         )
-        found = f"{len(names)} x {names[0]}, CUDA {torch.version.cuda}"
+        found = f"{len(names)} x {names[0]}, {library}"
         return Probe("cuda", True, found, version=version, devices=names)
 
     def start(
@@ -143,8 +150,8 @@ def _require_device(index: int) -> None:
     """
     count = torch.cuda.device_count()
     if index >= count:
-        seen = os.environ.get("CUDA_VISIBLE_DEVICES")
-        limit = f" (CUDA_VISIBLE_DEVICES={seen})" if seen is not None else ""
+        seen = [f"{name}={os.environ[name]}" for name in _VISIBLE if name in os.environ]
+        limit = f" ({', '.join(seen)})" if seen else ""
         raise MissingDependencyError(
             f"LOCAL_RANK is {index}, but this process sees {count}"
             f" {'GPU' if count == 1 else 'GPUs'}{limit}",

@@ -30,6 +30,6 @@ def explained(error: BaseException) -> BertkitError | None:
         return BertkitError(
             f"the device failed: {line}",
             "a later operation may be named than the one that failed: CUDA_LAUNCH_BLOCKING=1 tells;"
-            " `nvidia-smi` and the system's log say whether the hardware is at fault",
+            " `nvidia-smi` (or `rocm-smi`) and the system log say whether it is the hardware",
         )
     return None

@@ -9,7 +9,7 @@ from bertkit.config import setting
 
 @dataclass(frozen=True)
 class CudaOptions:
-    """NVIDIA GPUs."""
+    """NVIDIA's and AMD's GPUs."""
 
     compile: bool | None = setting(
         None,

@@ -93,6 +93,8 @@ class TorchStepper:
         scaler: loss scaling for fp16.
         working: half precision copies of the weights to compute with; None: operators make
             their own where the precision is half, see `torch.autocast`.
+        pins: batches go to the device from pinned memory, which lets the copy overlap with
+            computation; not every device knows it.
     """
 
     model: nn.Module
@@ -104,6 +106,7 @@ class TorchStepper:
     process_group: ProcessGroup = field(default_factory=ProcessGroup)
     scaler: torch.amp.GradScaler | None = None
     working: WorkingWeights | None = None
+    pins: bool = True
 
     def train(self, batch: StepBatch, step: int) -> Ticket:
         """Exactly one update; see `bertkit.backends.base.Stepper`."""
@@ -219,7 +222,8 @@ class TorchStepper:
         tensor = torch.from_numpy(np.ascontiguousarray(values))
         if self.device.type == "cpu":
             return tensor
-        # Pinned memory lets the copy overlap with computation.
+        if not self.pins:
+            return tensor.to(self.device)
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
     def _update(self, optimizer: torch.optim.Optimizer) -> Tensor:

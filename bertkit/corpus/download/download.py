@@ -129,8 +129,8 @@ def _fetch_all(
         if isinstance(facts, BertkitError):
             failures.append(facts)
             continue
-        manifest.outputs[name] = {**facts, "kind": source.kind, "checked": name in checked}
-        manifest.write(output)
+        facts = {**facts, "kind": source.kind, "checked": name in checked}
+        manifest.record(output, {name: facts})
     if failures:
         raise _combined(failures, len(chosen))
     # In the order of the source, whatever the order of arrival.

@@ -28,11 +28,11 @@ from bertkit.model.checkpoints.contents import (
 )
 from bertkit.model.checkpoints.model_card import facts_beside, model_card
 from bertkit.model.checkpoints.model_class import ModelClass, model_class
-from bertkit.model.checkpoints.tokenizer import facts_with
+from bertkit.model.checkpoints.tokenizer import facts_with, treatment_settings
 from bertkit.model.checkpoints.vocabulary_padding import require_safe_cut, resize, rounded
 from bertkit.model.config import BertConfig, read_config
 from bertkit.model.parameter_names import WORD_EMBEDDINGS
-from bertkit.tokenization.normalisation import UNCASED
+from bertkit.tokenization import tokenizer_files
 from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts
 from bertkit.tokenization.vocabulary import VOCAB, find_vocab, load_vocab, vocabulary_bytes
 
@@ -188,11 +188,11 @@ def convert(
         raise UsageError("--output is the folder of the checkpoint itself")
     # A finished folder of the same conversion is left as it is.
     planned = _manifest(contents, config, options, vocab)
-    planned.config |= _treatment(tokenizer)
+    planned.config |= treatment_settings(tokenizer)
     planned.tokenizer = tokenizer.as_dict()
     with manifest.working_folder(folder, planned, overwrite) as entry:
         if not entry.complete:
-            checkpoint = _checkpoint(folder.name, contents, config, kind, options, tokenizer)
+            checkpoint = _checkpoint(contents, config, kind, options, tokenizer)
             _write(folder, entry, checkpoint, options.to, vocab)
             entry.state = "complete"
             entry.write(folder)
@@ -240,15 +240,6 @@ def _vocab(
         allow_other=options.allow_other_vocab,
     )
     return vocabulary_bytes(path), facts
-
-
-def _treatment(tokenizer: TokenizerFacts) -> dict[str, Any]:
-    """The treatment of text for the manifest, the newer settings where not the default."""
-    found = tokenizer.normalisation or UNCASED
-    usual, default = found.usual().as_dict(), UNCASED.as_dict()
-    newer = {name: value for name, value in usual.items() if value != default[name]}
-    newer.pop("do_lower_case", None)
-    return {"lower_case": found.do_lower_case, **newer}
 
 
 def _token_count(vocab: bytes | None) -> int:
@@ -340,7 +331,6 @@ def _weight_files(contents: CheckpointContents) -> list[str]:
 
 
 def _checkpoint(
-    name: str,
     contents: CheckpointContents,
     config: BertConfig,
     kind: ModelClass,
@@ -352,7 +342,7 @@ def _checkpoint(
     if facts.step is None:
         facts.step = contents.step
     card = model_card(
-        name=name,
+        name=f"{kind.name} of {contents.path.name}",
         architecture=kind.name,
         config=config,
         source=f"{contents.path.name} ({contents.format})",
@@ -388,6 +378,8 @@ def _write(
     if vocab is not None:
         with atomic_write(folder / VOCAB) as stream:
             stream.write(vocab)
+        if (folder / tokenizer_files.CONFIG).is_file():
+            tokenizer_files.write_tokenizer(folder, checkpoint.tokenizer)
     # List what the format's writer made, whatever the names are.
     for path in sorted(folder.iterdir()):
         known = path.name == manifest.NAME or path.name.startswith(".")

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bertkit.model.checkpoints import formats
 from bertkit.model.checkpoints.loading import folder_of, vocab_beside
-from bertkit.tokenization import tokenizer_files
+from bertkit.tokenization import tokenizer_files, word_length
+from bertkit.tokenization.normalisation import UNCASED
 from bertkit.tokenization.tokenizer_facts import (
     NOT_RECORDED,
     TokenizerFacts,
     require_fitting,
     same_vocabulary,
     settled,
+    settled_word_length,
 )
 from bertkit.tokenization.vocabulary import Vocab
 
@@ -62,4 +65,16 @@ def facts_with(
         recorded = own
     length = min(recorded.model_max_length or positions, positions)
     treatment = settled(recorded, vocab, flags)
-    return replace(own, normalisation=treatment, model_max_length=length)
+    longest = settled_word_length(recorded if recorded.word_length else own, flags)
+    return replace(own, normalisation=treatment, word_length=longest, model_max_length=length)
+
+
+def treatment_settings(tokenizer: TokenizerFacts) -> dict[str, Any]:
+    """The treatment of text for a manifest, the newer settings where they are not the default."""
+    found = tokenizer.normalisation or UNCASED
+    usual, default = found.usual().as_dict(), UNCASED.as_dict()
+    newer = {name: value for name, value in usual.items() if value != default[name]}
+    newer.pop("do_lower_case", None)
+    if tokenizer.word_length:
+        newer[word_length.NAME] = tokenizer.word_length
+    return {"lower_case": found.do_lower_case, **newer}

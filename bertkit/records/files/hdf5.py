@@ -18,6 +18,7 @@ import numpy as np
 from bertkit import files
 from bertkit.errors import DataError
 from bertkit.records.files.compressed_file import open_unpacked, unpacked
+from bertkit.records.files.hdf5_columns import unpacked_columns
 from bertkit.records.files.hdf5_safety import h5py, hdf5_errors, own_dataset
 from bertkit.records.files.instance import checked_indices
 from bertkit.records.files.record_values import checked, within_32_bits
@@ -44,6 +45,7 @@ PACKED = {
     "next_sentence_weights": "i1",
 }
 _CHUNK_BYTES = 1 << 16
+_SPARSE = 30  # of so many rows or more one is asked for: nearly a chunk of its own for each
 
 
 class Hdf5Writer:
@@ -230,7 +232,7 @@ class Datasets:
     """Rows of several datasets of a file.
 
     Compressed chunks make reading at random slow. Files are therefore kept in memory,
-    in their stored types, as far as `MEMORY` goes.
+    in their stored types, as far as `MEMORY` goes, or unpacked in the cache.
 
     Args:
         path: the file.
@@ -240,12 +242,14 @@ class Datasets:
     def __init__(self, path: str, kinds: Mapping[str, str]) -> None:
         self._path = path
         file = open_file(path)
+        self._at_hand = False
         with hdf5_errors(path):
             self._data: dict[str, Any] = {name: own_dataset(file, name, path) for name in kinds}
             size = sum(int(data.nbytes) for data in self._data.values())
         if MEMORY.take(self, size):
             self._data = self.rows(slice(None))
             file.close()
+            self._at_hand = True
 
     def rows(self, which: np.ndarray | slice) -> dict[str, np.ndarray]:
         """Rows by ascending numbers.
@@ -253,10 +257,20 @@ class Datasets:
         Raises:
             DataError: a damaged part of the file.
         """
-        if not isinstance(which, slice) and len(which) and np.ptp(which) + 1 == len(which):
-            which = slice(int(which[0]), int(which[-1]) + 1)
+        if not isinstance(which, slice) and len(which):
+            span = int(np.ptp(which)) + 1
+            if span == len(which):
+                which = slice(int(which[0]), int(which[-1]) + 1)
+            elif span > _SPARSE * len(which) and not self._at_hand:
+                self._unpack()
         with hdf5_errors(self._path, "damaged"):
             return {name: np.asarray(data[which]) for name, data in self._data.items()}
+
+    def _unpack(self) -> None:
+        """Read from unpacked arrays from now on, if there is room for them."""
+        self._at_hand = True  # or not to be had
+        with hdf5_errors(self._path, "damaged"):
+            self._data = unpacked_columns(self._path, self._data) or self._data
 
 
 def is_hdf5(path: str) -> bool:

@@ -43,6 +43,9 @@ class Column(Protocol):
     def all(self) -> np.ndarray:
         """All numbers, int64."""
 
+    def addresses(self) -> Addresses:
+        """Where the numbers are in memory, for as long as the column lives."""
+
 
 @dataclass(frozen=True)
 class RecordIndex:
@@ -51,7 +54,8 @@ class RecordIndex:
     Attributes:
         facts: about the file and its records, as plain values.
         columns: `offsets`: int64[n + 1], where each record begins, and the end of the last;
-            `ends`: int64[n], sequences in packs up to and with each.
+            `ends`: int64[n], sequences in packs up to and with each; `crc32`: int64[n], CRC-32 of
+            each line of JSON.
         path: of the index; None where it is in memory only.
     """
 
@@ -68,11 +72,23 @@ class RecordIndex:
         return all(name in self.columns or name in self.facts for name in names)
 
 
+class Addresses(NamedTuple):
+    """Where kernels find a column, see `kernels.parse.OpenFiles`.
+
+    Attributes:
+        numbers: address of the first number.
+        checked: address of a bool for each block; 0 where the column has no blocks.
+    """
+
+    numbers: int
+    checked: int
+
+
 class InMemory:
     """A column that was just made."""
 
     def __init__(self, values: np.ndarray) -> None:
-        self._values = np.asarray(values, np.int64)
+        self._values = np.ascontiguousarray(values, np.int64)
 
     def __len__(self) -> int:
         return len(self._values)
@@ -85,6 +101,10 @@ class InMemory:
     def all(self) -> np.ndarray:
         """See `Column.all`."""
         return self._values
+
+    def addresses(self) -> Addresses:
+        """See `Column.addresses`."""
+        return Addresses(self._values.ctypes.data, 0)
 
 
 class Stored:
@@ -122,6 +142,10 @@ class Stored:
     def all(self) -> np.ndarray:
         """See `Column.all`."""
         return self.take(np.arange(self._count))
+
+    def addresses(self) -> Addresses:
+        """See `Column.addresses`."""
+        return Addresses(self._mapped().ctypes.data, self._checked.ctypes.data)
 
     def _mapped(self) -> np.ndarray:
         if self._blocks is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bertkit import files, log
 from bertkit.errors import DataError
-from bertkit.manifest import manifest_path, read_manifest
+from bertkit.manifest_cache import Stamp, cached_manifest, stamp_of
 from bertkit.records.files import hdf5
 from bertkit.records.files.compressed_file import open_unpacked
 from bertkit.records.files.external_records import ExternalFile
@@ -115,19 +115,17 @@ def _first_payload(path: str) -> bytes:
 
 def _sizes_in_manifest(path: str) -> tuple[int, int] | None:
     """(L, P) of a file that make-records wrote."""
-    folder = Path(path).parent
-    place = manifest_path(folder)
-    if place is None:
+    stamp = stamp_of(Path(path).parent)
+    if stamp is None:
         return None
-    changed = place.stat().st_mtime_ns
-    names, sizes = _names_and_sizes(folder, changed)
+    names, sizes = _names_and_sizes(stamp)
     return sizes if Path(path).name in names else None
 
 
 @functools.lru_cache(maxsize=16)
-def _names_and_sizes(folder: Path, changed: int) -> tuple[frozenset[str], tuple[int, int] | None]:
+def _names_and_sizes(stamp: Stamp) -> tuple[frozenset[str], tuple[int, int] | None]:
     """Files that a folder's manifest lists, and (L, P); read once for all files of the folder."""
-    manifest = read_manifest(folder)
+    manifest = cached_manifest(stamp.folder)
     if manifest is None:
         return frozenset(), None
     length = manifest.config.get("max_seq_length")

@@ -44,6 +44,8 @@ class TfRecordFile:
 
     Attributes:
         path: the file.
+        view: uint8[:], its bytes.
+        offsets: where its records begin, see `index_file.RecordIndex`.
 
     Raises:
         DataError: no such file, no records, or a damaged file.
@@ -52,9 +54,9 @@ class TfRecordFile:
     def __init__(self, path: str | os.PathLike[str], index: RecordIndex | None = None) -> None:
         self.path = os.fspath(path)
         local = unpacked(self.path)
-        self._data = _map(local)
+        self.view = _map(local)
         self.index = index or open_index(local, self._scan)
-        self._offsets = self.index.columns[OFFSETS]
+        self.offsets = self.index.columns[OFFSETS]
 
     def __len__(self) -> int:
         return len(self.index)
@@ -66,10 +68,10 @@ class TfRecordFile:
         """The serialised Example of one record, checksum checked."""
         number = range(len(self))[index]
         start, length = self._place(number)
-        state = parse.check_frame(self._data, start, length)
+        state = parse.check_frame(self.view, start, length)
         if state != parse.FINE:
-            raise self._broken(number, state)
-        return self._data[start : start + length].tobytes()
+            raise self.broken(number, state)
+        return self.view[start : start + length].tobytes()
 
     def first_record(self) -> bytes:
         """The first record, without touching the mapped file, of which the system reads ahead."""
@@ -94,14 +96,10 @@ class TfRecordFile:
         wanted = parse.wanted(kinds, len(which))
         out = np.empty(len(which) * int(wanted.widths.sum()), np.int32)
         starts, lengths = self._places(which)
-        done, state = parse.read_examples(self._data, starts, lengths, wanted, out)
+        done, state = parse.read_examples(self.view, starts, lengths, wanted, out)
         if state != parse.FINE:
-            raise self._broken(int(which[done]), state)
-        found: dict[str, np.ndarray] = {}
-        for first, (name, (width, floats)) in zip(wanted.firsts, kinds.items(), strict=True):
-            values = out[first : first + len(which) * width].reshape(len(which), width)
-            found[name] = values.view(np.float32) if floats else values
-        return found
+            raise self.broken(int(which[done]), state)
+        return by_name(out, wanted, kinds)
 
     def place_of(self, number: int) -> str:
         """File, number and byte of a record, for messages."""
@@ -109,14 +107,14 @@ class TfRecordFile:
 
     def _places(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(starts, lengths) int64 of the payloads of records."""
-        begins, ends = self._offsets.take(np.array((which, which + 1)))
+        begins, ends = self.offsets.take(np.array((which, which + 1)))
         return begins + parse.HEADER, ends - begins - parse.FRAME
 
     def _place(self, number: int) -> tuple[int, int]:
         starts, lengths = self._places(np.array([number]))
         return int(starts[0]), int(lengths[0])
 
-    def _broken(self, number: int, state: int) -> DataError:
+    def broken(self, number: int, state: int) -> DataError:
         """The error for what a kernel found wrong with a record."""
         offset = self._place(number)[0] - parse.HEADER
         if state == parse.WRONG_PLACE and self.index.path is not None:
@@ -130,7 +128,7 @@ class TfRecordFile:
 
     def _scan(self) -> Scanned:
         """What an index of this file holds, from the headers of all frames."""
-        offsets = _frame_offsets(self.path, self._data)
+        offsets = _frame_offsets(self.path, self.view)
         return {"records": len(offsets) - 1}, {OFFSETS: offsets}
 
 
@@ -144,6 +142,7 @@ class SchemaFile(TfRecordFile):
         features: that its records must have.
         max_seq_length: L, from the first record; all others must agree.
         max_predictions_per_seq: P, likewise.
+        kinds: feature → (values per record, floats or not).
 
     Raises:
         DataError: as for TfRecordFile, or records of another kind.
@@ -168,7 +167,7 @@ class SchemaFile(TfRecordFile):
             **{name: (predictions, name == "masked_lm_weights") for name in PER_PREDICTION},
             "next_sentence_labels": (1, False),
         }
-        self._kinds = {name: kinds[name] for name in self.features}
+        self.kinds = {name: kinds[name] for name in self.features}
         wrong = [
             name for name, kind in kinds_of(first, self.features).items() if kind != kinds[name]
         ]
@@ -179,11 +178,12 @@ class SchemaFile(TfRecordFile):
                 "tokens, masks and segments have one length, predictions another",
             )
 
-    def _broken(self, number: int, state: int) -> DataError:
+    def broken(self, number: int, state: int) -> DataError:
+        """See `TfRecordFile.broken`."""
         if state not in (parse.MISSING, parse.WRONG_SIZE):
-            return super()._broken(number, state)
+            return super().broken(number, state)
         start, length = self._place(number)
-        record = decode_example(self._data[start : start + length].tobytes())
+        record = decode_example(self.view[start : start + length].tobytes())
         expected = f"{self.max_seq_length} tokens and {self.max_predictions_per_seq} predictions"
         return DataError(
             f"{self.place_of(number)} is not of the same kind as the first ({expected}):"
@@ -209,7 +209,7 @@ class RecordFile(SchemaFile):
             IndexError: an index outside -len .. len - 1.
         """
         which = checked_indices(self.path, len(self), indices)
-        batch = self.columns(which, self._kinds)
+        batch = self.columns(which, self.kinds)
         batch["next_sentence_labels"] = batch["next_sentence_labels"].reshape(-1)
         return checked(batch, lambda row: self.place_of(int(which[row])))
 
@@ -222,7 +222,7 @@ class MaskedOnlyFile(SchemaFile):
     def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """Records as the seven features; see `RecordFile.batch`."""
         which = checked_indices(self.path, len(self), indices)
-        batch = self.columns(which, self._kinds)
+        batch = self.columns(which, self.kinds)
         batch["segment_ids"] = np.zeros_like(batch["input_ids"])
         batch["next_sentence_labels"] = np.full(len(which), NO_LABEL, np.int32)
         return checked(batch, lambda row: self.place_of(int(which[row])))
@@ -258,6 +258,18 @@ def _map(path: str) -> np.ndarray:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     raise DataError(f"{path}: the file is empty", "make or fetch it again")
+
+
+def by_name(
+    out: np.ndarray, wanted: parse.Wanted, kinds: Mapping[str, tuple[int, bool]]
+) -> dict[str, np.ndarray]:
+    """What a kernel has read: int32[B, n] or float32[B, n] per feature, views of `out`."""
+    size = len(out) // max(1, int(wanted.widths.sum()))
+    found: dict[str, np.ndarray] = {}
+    for first, (name, (width, floats)) in zip(wanted.firsts, kinds.items(), strict=True):
+        values = out[first : first + size * width].reshape(size, width)
+        found[name] = values.view(np.float32) if floats else values
+    return found
 
 
 def frame_offsets(path: str) -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 
 from bertkit.codecs.protobuf import message_fields
 from bertkit.errors import DataError
-from bertkit.manifest import read_manifest
+from bertkit.manifest_cache import cached_manifest
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.instance import NO_LABEL, checked_indices
 from bertkit.records.files.sequence_example import TOKENS, TokenFile, decode_tokens
@@ -146,7 +146,7 @@ def _short_messages(payload: bytes, at: int, end: int) -> list[tuple[int, int]]:
 
 def _noted(path: Path) -> dict[str, Any]:
     """The sizes that make-records' manifest or Cerebras' data_params.json tell of a file."""
-    manifest = read_manifest(path.parent)
+    manifest = cached_manifest(path.parent)
     if manifest is not None and path.name in manifest.outputs:
         return manifest.config
     params = path.with_name(_PARAMS)

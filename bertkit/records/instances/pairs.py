@@ -252,10 +252,11 @@ def work_space(config: RecordsConfig, rules: pair_plan.Rules) -> pair_plan.Scrat
 
 def new_instances(rows: int, config: RecordsConfig, rules: pair_plan.Rules) -> pair_plan.Instances:
     """Room for a plan of so many instances."""
+    # Zeros: what a plan does not use is written into caches too, the same in every run.
     return pair_plan.Instances(
-        np.empty(rows, pair_plan.PAIR),
-        np.empty((rows, config.predictions), np.uint16),
-        np.empty((rows, config.predictions), rules.draw_ids.dtype),
+        np.zeros(rows, pair_plan.PAIR),
+        np.zeros((rows, config.predictions), np.uint16),
+        np.zeros((rows, config.predictions), rules.draw_ids.dtype),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -67,12 +67,14 @@ class _Survey(NamedTuple):
 
     Attributes:
         records: how many.
-        sizes: name → number of values, or of steps, in each record that has the feature.
+        sizes: name → least and greatest number of values, or of steps, of those that have it.
+        having: name → how many of the records have the feature.
         types: name → the types that occur.
     """
 
     records: int
-    sizes: dict[str, list[int]]
+    sizes: dict[str, tuple[int, int]]
+    having: Counter[str]
     types: dict[str, set[str]]
 
     def type_of(self, name: str) -> str:
@@ -80,24 +82,27 @@ class _Survey(NamedTuple):
 
     def sizes_of(self, name: str) -> tuple[str, str]:
         """(how many values, in how many of the records) as text."""
-        low, high = min(self.sizes[name]), max(self.sizes[name])
-        share = len(self.sizes[name]) / self.records
+        low, high = self.sizes[name]
+        share = self.having[name] / self.records
         size = str(low) if low == high else f"{low} to {high}"
         return size, "all" if share == 1 else f"{share:.1%}"
 
 
 def _survey(sources: Sequence[ExternalFile], limit: int) -> _Survey:
     """Look at up to `limit` records of each file, evenly spaced."""
-    sizes: defaultdict[str, list[int]] = defaultdict(list)
+    sizes: dict[str, tuple[int, int]] = {}
+    having: Counter[str] = Counter()
     types: defaultdict[str, set[str]] = defaultdict(set)
     records = 0
     for source in sources:
         for number in np.linspace(0, len(source) - 1, min(limit, len(source))).astype(int):
             records += 1
             for name, (kind, size) in _kinds(source.read(int(number))).items():
-                sizes[name].append(size)
+                low, high = sizes.get(name, (size, size))
+                sizes[name] = (min(low, size), max(high, size))
+                having[name] += 1
                 types[name].add(kind)
-    return _Survey(records, sizes, types)
+    return _Survey(records, sizes, having, types)
 
 
 def kind_of(values: Feature) -> str:

@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import files, log
+from bertkit.engine import Engine
 from bertkit.errors import DataError
 from bertkit.input_files import expand_inputs
 from bertkit.manifest import Manifest, manifest_path, read_manifest
+from bertkit.manifest_inputs import total_bytes
 from bertkit.records import styles
 from bertkit.records.files.external_records import ExternalFile
 from bertkit.records.files.find import JSON, find_record_files, is_tfrecord
 from bertkit.records.files.instance import RecordReader
 from bertkit.records.files.jsonl import begins_with_record
-from bertkit.records.files.open import SUFFIXES, open_any_records, open_records
+from bertkit.records.files.open import SUFFIXES, open_any_records
 from bertkit.records.files.pack_metadata import read_average
-from bertkit.records.files.packed import PackFile
 from bertkit.records.files.sequence_example import TOKENS, TokenFile
 from bertkit.records.tools.external_features import describe_external
 from bertkit.records.tools.record_statistics import RecordStatistics, measure_records
@@ -44,6 +45,7 @@ def inspect_records(
     count: int = 3,
     start: int = 0,
     limit: int = 100_000,
+    engine: Engine | None = None,
 ) -> tuple[dict[str, Any], str]:
     """What record files hold: numbers over them, and some records token by token.
 
@@ -55,6 +57,7 @@ def inspect_records(
         count: records to show of the first file.
         start: number of the first one shown.
         limit: records to measure per file.
+        engine: where they are measured.
 
     Returns:
         (plain values, text).
@@ -70,24 +73,16 @@ def inspect_records(
     if isinstance(first, ExternalFile):
         external = [first, *map(ExternalFile, paths[1:])]
         return describe_external(external, count=count, start=start, limit=limit)
-    sources = [first, *map(open_records, paths[1:])]
-    measured = measure_records(sources, limit)
+    counts = measure_records(paths, limit, engine)
+    measured, packs = counts.statistics(), counts.sequences_per_pack
     words = vocabulary(vocab, paths[0])
-    numbers = range(len(sources[0]))[start : start + count]
-    shown = [show_record(sources[0], number, words, measured.mask_id) for number in numbers]
-    packs = _sequences_per_pack(sources)
+    numbers = range(len(first))[start : start + count]
+    shown = [show_record(first, number, words, measured.mask_id) for number in numbers]
     stated = read_average(Path(paths[0]).parent) if packs else None
     overview = _overview(measured, len(paths), packs, stated)
     text = "\n\n".join([overview, LEGEND, *shown] if shown else [overview])
     facts = {"sequences_per_pack": packs, "stated_sequences_per_pack": stated} if packs else {}
     return {"files": len(paths), **asdict(measured), **facts}, text
-
-
-def _sequences_per_pack(sources: Sequence[RecordReader]) -> float | None:
-    """Instances per record of packed files; None for others."""
-    packed = [source for source in sources if isinstance(source, PackFile)]
-    packs = sum(source.packs for source in packed)
-    return round(sum(map(len, packed)) / packs, 4) if packs else None
 
 
 def show_record(source: RecordReader, number: int, vocab: Vocab | None, mask_id: int) -> str:
@@ -174,7 +169,7 @@ def _manifest_text(folder: Path, manifest: Manifest) -> str:
         name: {key: fact for key, fact in found.items() if key != "examples"}
         for name, found in stats.pop("criteria", {}).items()
     }
-    read = sum(entry.get("bytes", 0) for entry in manifest.inputs)
+    read = total_bytes(manifest.inputs)
     facts = [
         ("made by", f"bertkit {manifest.command} (bertkit {manifest.versions.get('bertkit')})"),
         ("state", manifest.state),

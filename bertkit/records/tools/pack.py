@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from bertkit import log
 from bertkit.errors import DataError, UsageError
+from bertkit.listed_files import require_listed
 from bertkit.manifest import Manifest, describe_inputs, working_folder
 from bertkit.pool import run_tasks, worker_count
 from bertkit.records.config import RecordsConfig
@@ -97,6 +98,7 @@ def pack_records(
     config = _config(names, options)
     settings = _deciding(config, tokenizer)
     inputs_read = describe_inputs(names, worker_count(workers, len(names)))
+    require_listed(inputs_read)
     planned = Manifest(
         "pack-records", settings, inputs_read, tokenizer=tokenizer, hidden=opens_all(config)
     )
@@ -177,15 +179,19 @@ def _pack_missing(
     if manifest.complete and len(kept) == len(manifest.outputs):
         log.logger.info("%s is complete already; nothing to do", place)
         return 0
+    was_complete = manifest.complete
     manifest.outputs, manifest.state = kept, "incomplete"
+    if was_complete:  # a run that is killed here resumes from the manifest
+        manifest.write(place)
     tasks = [
         Task(name, place / target, config)
         for name, target in zip(names, targets, strict=True)
         if target not in kept
     ]
     for done, facts in run_tasks(pack_file, tasks, workers=workers):
-        manifest.outputs = dict(sorted({**manifest.outputs, done.target.name: facts}.items()))
-        manifest.write(place)
+        manifest.record(place, {done.target.name: facts})
+    # Files are packed in any order, and the manifest must not depend on it.
+    manifest.outputs = dict(sorted(manifest.outputs.items()))
     return len(tasks)
 
 

@@ -12,13 +12,14 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from bertkit import log
+from bertkit.engine import Engine
 from bertkit.errors import ConfigError
 from bertkit.manifest import require_complete
 from bertkit.records.files.external_records import ExternalFile, ExternalRecord
@@ -35,6 +36,7 @@ from bertkit.tokenization.vocabulary import Vocab
 
 FILES, DEALT, ANY = ORDERS = ("files", "dealt", "any")
 _BLOCK = 1024
+_PART = 1 << 17  # instances of a task
 # An instance, the tokens of an unmasked window, or values of other features.
 Record = Instance | list[str] | ExternalRecord
 
@@ -62,7 +64,11 @@ class Verification:
 
 
 def verify(
-    first: str, second: str, vocab: str | Path | None = None, order: str = FILES
+    first: str,
+    second: str,
+    vocab: str | Path | None = None,
+    order: str = FILES,
+    engine: Engine | None = None,
 ) -> Verification:
     """Compare two record sets.
 
@@ -73,6 +79,7 @@ def verify(
         order: of the instances that are compared one by one. `files`: file after file,
             sorted by name; `dealt`: one of each file in turn, as records distributed to several
             files were made; `any`: in whatever order.
+        engine: where the records are read; memory holds 32 bytes for each.
 
     Raises:
         DataError: unreadable, damaged or unfinished sets.
@@ -85,14 +92,17 @@ def verify(
     if same_vocabulary(sets[0].tokenizer, sets[1].tokenizer) is False:
         texts = [f"{found.name} has {found.tokenizer.vocabulary()}" for found in sets]
         log.logger.warning("%s: equal numbers are other tokens", ", ".join(texts))
-    sums = [found.instance_digests() for found in sets]
-    counts = [Counter(hashes) for hashes in sums]
-    same_in_any_order = counts[0] == counts[1]
-    same = same_in_any_order if order == ANY else sums[0] == sums[1]
-    difference = "" if same else _difference(sets, sums, counts, order, vocab)
-    if order == ANY:
-        sums = [sorted(hashes) for hashes in sums]
-    digests = [hashlib.sha256(b"".join(hashes)).hexdigest() for hashes in sums]
+    sums = [found.instance_digests(engine or Engine()) for found in sets]
+    same = np.array_equal(sums[0], sums[1])
+    ordered = sums if same and order != ANY else [_sorted(hashes) for hashes in sums]
+    same_in_any_order = same or np.array_equal(ordered[0], ordered[1])
+    same = same_in_any_order if order == ANY else same
+    difference = ""
+    if not same:
+        lists = [[row.tobytes() for row in hashes] for hashes in sums]
+        difference = _difference(sets, lists, list(map(Counter, lists)), order, vocab)
+    compared = ordered if order == ANY else sums
+    digests = [hashlib.sha256(hashes.tobytes()).hexdigest() for hashes in compared]
     return Verification(
         same=same,
         same_in_any_order=same_in_any_order,
@@ -114,36 +124,36 @@ class _Set:
         self.name = name
         self.paths = sorted(find_record_files(here), key=_natural)
         self.files = [open_any_records(path) for path in self.paths]
-        sizes = [len(file) for file in self.files]
-        # (file, number in it) of every instance, in the order of comparison.
-        places = [(which, n) for which, size in enumerate(sizes) for n in range(size)]
+        sizes = np.array([len(file) for file in self.files], np.int64)
+        self._ends = np.cumsum(sizes)
+        self._starts = self._ends - sizes
+        # Which instance, counted through the files, stands at each place of the comparison.
+        self._order = None
         if dealt:
-            places.sort(key=lambda place: (place[1], place[0]))
-        self.places = places
-        self._dealt = dealt
+            files = np.repeat(np.arange(len(sizes)), sizes)
+            numbers = np.arange(int(sizes.sum())) - self._starts[files]
+            self._order = np.lexsort((files, numbers))
 
-    def instance_digests(self) -> list[bytes]:
-        """SHA-256 of the meaning of every instance."""
-        found = [list(self._of_file(which)) for which in range(len(self.files))]
-        return [found[which][number] for which, number in self.places]
+    def instance_digests(self, engine: Engine) -> np.ndarray:
+        """SHA-256 of the meaning of every instance, in the order of comparison; uint8 [n, 32]."""
+        engine = engine.for_bytes(sum(map(os.path.getsize, self.paths)))
+        tasks = [
+            (engine.path(path), start, min(start + _PART, len(file)))
+            for path, file in zip(self.paths, self.files, strict=True)
+            for start in range(0, len(file), _PART)
+        ]
+        found = np.concatenate(list(engine.in_order(_digests, tasks)))
+        return found if self._order is None else found[self._order]
 
-    def _of_file(self, which: int) -> Iterator[bytes]:
-        file = self.files[which]
-        for start in range(0, len(file), _BLOCK):
-            numbers = range(start, min(start + _BLOCK, len(file)))
-            if isinstance(file, TokenFile):
-                for number in numbers:
-                    text = "\0".join(file.tokens(number))
-                    yield hashlib.sha256(text.encode("utf-8")).digest()
-            elif isinstance(file, ExternalFile):
-                for number in numbers:
-                    yield _external_digest(file.read(number))
-            else:
-                yield from map(_instance_digest, instances_of(file.batch(numbers)))
+    def _place(self, index: int) -> tuple[int, int]:
+        """(file, number in it) of an instance at a place of the comparison."""
+        number = index if self._order is None else int(self._order[index])
+        which = int(np.searchsorted(self._ends, number, side="right"))
+        return which, number - int(self._starts[which])
 
     def record(self, index: int) -> Record:
         """One instance; of an unmasked window its tokens."""
-        which, number = self.places[index]
+        which, number = self._place(index)
         file = self.files[which]
         if isinstance(file, TokenFile):
             return file.tokens(number)
@@ -153,7 +163,7 @@ class _Set:
 
     def shown(self, index: int, vocab: Vocab | None) -> str:
         """One instance as text, and where it is."""
-        which, number = self.places[index]
+        which, number = self._place(index)
         file = self.files[which]
         if isinstance(file, TokenFile):
             text = f"Record {number}: {' '.join(file.tokens(number))}"
@@ -162,6 +172,30 @@ class _Set:
         else:
             text = show_record(file, number, vocab, vocab.mask_id if vocab else -1)
         return f"{self.paths[which]}\n{text}"
+
+
+def _digests(task: tuple[str, int, int]) -> np.ndarray:
+    """SHA-256 of the meaning of some instances of a file; uint8 [n, 32]."""
+    path, start, stop = task
+    file = open_any_records(path)
+    found: list[bytes] = []
+    for begin in range(start, stop, _BLOCK):
+        numbers = range(begin, min(begin + _BLOCK, stop))
+        if isinstance(file, TokenFile):
+            texts = ("\0".join(file.tokens(number)) for number in numbers)
+            found += [hashlib.sha256(text.encode("utf-8")).digest() for text in texts]
+        elif isinstance(file, ExternalFile):
+            found += [_external_digest(file.read(number)) for number in numbers]
+        else:
+            found += map(_instance_digest, instances_of(file.batch(numbers)))
+    return np.frombuffer(b"".join(found), np.uint8).reshape(-1, hashlib.sha256().digest_size)
+
+
+def _sorted(digests: np.ndarray) -> np.ndarray:
+    """Digests in ascending order."""
+    # Big-endian words compare as the bytes do.
+    words = np.ascontiguousarray(digests).view(">u8")
+    return digests[np.lexsort(words.T[::-1])]
 
 
 def _natural(path: str) -> tuple[str, list[tuple[int, int | str]]]:

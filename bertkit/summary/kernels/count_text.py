@@ -40,7 +40,7 @@ DOCUMENTS = 7
 ONE_SENTENCE = 8  # documents of one sentence
 EMPTY = 9  # blank lines that end no document
 OVERLONG_LINES = 10
-LINES_USED = 11  # slots of each table
+LINES_USED = 11  # hashes of each kind
 DOCUMENTS_USED = 12
 LINE_BREAKS = 13
 HELD = 14  # bytes of the line that wait in `hashes` until they are eight
@@ -56,8 +56,7 @@ class Tables(NamedTuple):
         pairs: uint32[0x10000], occurrences of two ASCII bytes in a row, the first in the low
             bits: characters that are not in `characters` yet.
         histogram: int64[BUCKETS], lines by the bits of their number of characters.
-        line_keys, document_keys: uint64[2**b], hashes, 0 where empty; line_counts,
-            document_counts: int32[2**b].
+        lines, texts: uint64[n], hashes of lines and of documents in their order.
         levels: int64[2]: of a hash so many first bits must be 0 to be kept.
         hashes: uint64[3], of the line and the document so far, and bytes that wait.
         state: int64[STATE].
@@ -67,10 +66,8 @@ class Tables(NamedTuple):
     characters: np.ndarray
     pairs: np.ndarray
     histogram: np.ndarray
-    line_keys: np.ndarray
-    line_counts: np.ndarray
-    document_keys: np.ndarray
-    document_counts: np.ndarray
+    lines: np.ndarray
+    texts: np.ndarray
     levels: np.ndarray
     hashes: np.ndarray
     state: np.ndarray
@@ -108,19 +105,6 @@ def _appended(value: Any, held: Any, waiting: Any, word: Any, count: Any) -> Any
     return _mixed(value, together), rest, left
 
 
-@kernel
-def insert(keys: Any, counts: Any, key: Any, count: Any) -> Any:
-    """Add to a hash's count; whether it is new. The table must have room."""
-    last = uint64(len(keys) - 1)
-    slot = ((key * MIX) >> uint64(20)) & last
-    while keys[slot] != uint64(0) and keys[slot] != key:
-        slot = (slot + uint64(1)) & last
-    new = keys[slot] == uint64(0)
-    keys[slot] = key
-    counts[slot] += count
-    return new
-
-
 @inlined
 def _kept(key: Any, level: Any) -> Any:
     return level == 0 or key >> uint64(64 - level) == uint64(0)
@@ -128,7 +112,7 @@ def _kept(key: Any, level: Any) -> Any:
 
 @kernel
 def end_document(tables: Any) -> None:
-    """End the document, if there is one; its table must have room."""
+    """End the document, if there is one; there must be room for its hash."""
     state = tables.state
     if state[DOCUMENT_LINES] == 0:
         return
@@ -136,15 +120,15 @@ def end_document(tables: Any) -> None:
     state[ONE_SENTENCE] += int64(state[DOCUMENT_LINES] == 1)
     key = _finished(tables.hashes[1])
     if _kept(key, tables.levels[1]):
-        new = insert(tables.document_keys, tables.document_counts, key, 1)
-        state[DOCUMENTS_USED] += int64(new)
+        tables.texts[state[DOCUMENTS_USED]] = key
+        state[DOCUMENTS_USED] += 1
     state[DOCUMENT_LINES] = 0
     tables.hashes[1] = FIRST
 
 
 @kernel
 def end_line(tables: Any) -> None:
-    """End the line; the tables must have room."""
+    """End the line; there must be room for hashes."""
     state = tables.state
     if state[SOLID] == 0:
         if state[DOCUMENT_LINES] == 0:
@@ -165,8 +149,8 @@ def end_line(tables: Any) -> None:
         # With the length, because zeros fill up the last bytes.
         key = _finished(value ^ (uint64(state[LINE_CHARACTERS]) * PRIME))
         if _kept(key, tables.levels[0]):
-            new = insert(tables.line_keys, tables.line_counts, key, 1)
-            state[LINES_USED] += int64(new)
+            tables.lines[state[LINES_USED]] = key
+            state[LINES_USED] += 1
         tables.hashes[1] = (tables.hashes[1] ^ key) * PRIME
         tables.hashes[1] ^= tables.hashes[1] >> uint64(31)
         state[DOCUMENT_LINES] += 1
@@ -238,9 +222,8 @@ def count_text(data: Any, end: Any, tables: Any) -> Any:
                     at += rest
                 continue
         if data[at] == 10:
-            if 2 * (state[LINES_USED] + 2) > len(tables.line_keys) or 2 * (
-                state[DOCUMENTS_USED] + 2
-            ) > len(tables.document_keys):
+            lines, documents = state[LINES_USED], state[DOCUMENTS_USED]
+            if lines >= len(tables.lines) or documents >= len(tables.texts):
                 status = NEEDS_ROOM
                 break
             tables.hashes[0], tables.hashes[2], state[HELD] = value, waiting, int64(held)
@@ -280,15 +263,3 @@ def count_text(data: Any, end: Any, tables: Any) -> Any:
     state[WORDS] += words
     state[AT] = int64(at)
     return status
-
-
-@kernel
-def move(old_keys: Any, old_counts: Any, keys: Any, counts: Any, level: Any) -> Any:
-    """Enter what `level` keeps of a table into an empty one; returns how many."""
-    used = 0
-    for slot in range(len(old_keys)):
-        key = old_keys[slot]
-        if key != uint64(0) and _kept(key, level):
-            insert(keys, counts, key, old_counts[slot])
-            used += 1
-    return used

@@ -58,10 +58,10 @@ class TextEncoder:
     def sample(self, example: Example, target: Any = None) -> Sample:
         """An example as tokens."""
         first = self._ids(example.text)
-        if example.pair is None:
+        second = self._ids(example.pair or "")
+        if not second:
             ids = [self._cls, *first[: self._max_length - 2], self._sep]
             return Sample(np.array(ids, np.int64), len(ids), target)
-        second = self._ids(example.pair)
         one, other = fitting(len(first), len(second), self._max_length - 3)
         ids = [self._cls, *first[:one], self._sep, *second[:other], self._sep]
         return Sample(np.array(ids, np.int64), one + 2, target)

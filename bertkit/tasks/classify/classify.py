@@ -14,7 +14,12 @@ from bertkit.tasks.classify.config import ClassifyConfig
 from bertkit.tasks.classify.examples import Example
 from bertkit.tasks.classify.glue import GLUE
 from bertkit.tasks.classify.labels import class_weights, given_labels, numbers, settled_labels
-from bertkit.tasks.classify.metrics import label_scores, several_label_scores
+from bertkit.tasks.classify.metrics import (
+    SCORES,
+    SCORES_OF_SEVERAL,
+    label_scores,
+    several_label_scores,
+)
 from bertkit.tasks.classify.text_task import TextTask
 from bertkit.tasks.finetuning.samples import Sample
 
@@ -38,6 +43,8 @@ class ClassifyTask(TextTask[ClassifyConfig]):
         self.width = len(self.labels)
         self.problem_type = MULTI if config.multi_label else SINGLE
         self.metric = "f1_micro" if config.multi_label else "accuracy"
+        single = SCORES if self.width == 2 else tuple(name for name in SCORES if name != "f1")
+        self.metrics = SCORES_OF_SEVERAL if config.multi_label else single
         self._weights = class_weights(config, self.labels, self._training_targets())
 
     def _known_labels(self) -> list[str]:

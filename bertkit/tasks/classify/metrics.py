@@ -7,6 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
+# Names of what the functions below give; `f1` only of two labels.
+SCORES = ("accuracy", "f1", "f1_macro", "matthews")
+SCORES_OF_SEVERAL = ("accuracy", "f1_micro", "f1_macro")
+CORRELATIONS = ("pearson", "spearman", "mse")
+
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, labels: int) -> np.ndarray:
     """int64 [C, C]: how often a label of the row was predicted as that of the column."""

@@ -12,7 +12,7 @@ from bertkit.errors import ConfigError, DataError
 from bertkit.model.classification import REGRESSION
 from bertkit.tasks.classify.config import RegressConfig
 from bertkit.tasks.classify.examples import Example
-from bertkit.tasks.classify.metrics import correlations
+from bertkit.tasks.classify.metrics import CORRELATIONS, correlations
 from bertkit.tasks.classify.text_task import TextTask
 from bertkit.tasks.finetuning.samples import Sample
 
@@ -24,6 +24,7 @@ class RegressTask(TextTask[RegressConfig]):
 
     name = "regress"
     metric = "pearson"
+    metrics = CORRELATIONS
     problem_type = REGRESSION
     width = 1
 

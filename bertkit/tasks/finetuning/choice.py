@@ -76,19 +76,19 @@ def own_options(given: Mapping[str, Any], kind: type[FinetuneConfig]) -> dict[st
 
 
 def predicting_config(
-    task: str, given: Mapping[str, Any]
+    model: Mapping[str, Any], given: Mapping[str, Any]
 ) -> tuple[type[FinetuneConfig], list[Layer]]:
     """The settings' class for `bertkit predict`, and the settings of the run behind the model.
 
     Args:
-        task: that the model was fine-tuned for; empty where it was not.
+        model: its settings, see `bertkit.tasks.finetuning.predict.settings_of_model`.
         given: the command's keyword arguments.
 
     Raises:
         ConfigError: it was not fine-tuned.
         UsageError: an option of question answering.
     """
-    place = given.get("init_checkpoint")
+    place, task = given.get("init_checkpoint"), str(model.get("task") or "")
     if not task:
         raise ConfigError(
             f"{place} was not fine-tuned to label texts" if place else "no model is given",
@@ -101,7 +101,7 @@ def predicting_config(
             flag = "--" + option.replace("_", "-")
             raise UsageError(f"{flag} is for models that answer questions, this one is of {task}")
     # Nothing is written, and what is to be predicted does not come from a file.
-    here = Layer("predict", {"task": task, "output": ".", "predict_file": ["standard input"]})
+    here = Layer("model", {**model, "output": ".", "predict_file": ["standard input"]})
     return kind, [here, *settings_of_run(place, kind.of_the_run)]
 
 

@@ -11,6 +11,7 @@ from bertkit.backends import registry
 from bertkit.backends.sections import BackendSections
 from bertkit.config import Layer, load_yaml, setting
 from bertkit.settings import FREE, override
+from bertkit.tasks.comparison.seeds_file import seeds_setting
 from bertkit.tasks.registry import finetuning_names
 from bertkit.train.config import ComputeConfig, TrainingConfig, allow_other_vocab
 from bertkit.train.run_files import CONFIG
@@ -91,6 +92,7 @@ class FinetuneConfig(EncoderConfig, TrainingConfig):
         None, help="Predict; by default if there is a file to predict.", on_resume=FREE
     )
     limit: int = setting(0, help="Use only the first N examples of each file; 0: all.", minimum=0)
+    seeds: str = seeds_setting()
     metric: str | None = setting(
         None,
         help="Score that tells which evaluation of the training is the best; by default the"

@@ -22,6 +22,8 @@ from bertkit.tasks.finetuning.task import FinetuneTask, Line
 from bertkit.tasks.registry import FINETUNING, finetuning_row
 from bertkit.train.step_settings import refuse
 
+LONGEST = 512  # positions of BERT
+
 
 @dataclass
 class PredictResult:
@@ -40,8 +42,10 @@ class PredictResult:
     seconds: float
 
 
-def task_of_model(place: str) -> str:
-    """The task that a model was fine-tuned for; empty where nothing tells.
+def settings_of_model(place: str) -> dict[str, Any]:
+    """`task` and `max_seq_length` of a fine-tuned model; nothing where no task is told.
+
+    Those of the run that trained it; of another program's model what its config.json says.
 
     Args:
         place: a run, or a checkpoint in any format.
@@ -49,17 +53,19 @@ def task_of_model(place: str) -> str:
     Raises:
         DataError: there is none.
     """
-    for layer in settings_of_run(place, ("task",)):
-        return str(layer.values.get("task", ""))
+    for layer in settings_of_run(place, ("task", "max_seq_length")):
+        return dict(layer.values) if "task" in layer.values else {}
     beside = config_beside(starting_point(place, place, trains=False))
     facts = read_config(beside) if beside else {}
-    rows = [row for row in FINETUNING if row.model == class_of_config(facts)]
-    if len(rows) < 2:
-        return rows[0].name if rows else ""
+    names = [row.name for row in FINETUNING if row.model and row.model == class_of_config(facts)]
+    if not names:
+        return {}
     # One output is a score to transformers, too, where it is not told otherwise.
     labels = facts.get("id2label")
     score = len(labels if isinstance(labels, dict) else ("0", "1")) == 1
-    return "regress" if score or facts.get("problem_type") == "regression" else "classify"
+    regresses = score or facts.get("problem_type") == "regression"
+    name = "regress" if "regress" in names and regresses else names[0]
+    return {"task": name, "max_seq_length": facts.get("max_position_embeddings", LONGEST)}
 
 
 def read_lines(lines: Iterable[str], source: str) -> list[Line]:

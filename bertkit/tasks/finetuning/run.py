@@ -11,11 +11,14 @@ from torch import nn
 
 from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Problem, Stepper
+from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
+from bertkit.errors import ConfigError
 from bertkit.files import write_text
 from bertkit.model.checkpoints.run_state import STATE
 from bertkit.report.trackers import make_trackers
 from bertkit.strict_json import json_text
+from bertkit.tasks.comparison.scored_facts import begun_from, content_of
 from bertkit.tasks.finetuning.best import FOLDER, read_best
 from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.finetuning.open import open_run
@@ -114,6 +117,9 @@ def finetune(config: FinetuneConfig, adapter: Adapter, overwrite: bool = False) 
         DataError, ConfigError: see `prepare`; or the folder belongs to another run.
         StoppedError: stopped by a signal or `steps_this_run`, everything saved.
     """
+    found = finetuning_row(config.task).task_class().scores_of_predictions(config)
+    if found is not None:  # which needs no device
+        return _score_predictions(config, found)
     adapter.start(
         options_of(config, adapter.caps.name),
         distributed=True,
@@ -132,6 +138,21 @@ def finetune(config: FinetuneConfig, adapter: Adapter, overwrite: bool = False) 
             # Some backends can stop after compilation; there is nothing to score then.
             log.logger.info("%s; nothing was %s", done, "trained" if config.trains else "predicted")
     result.seconds = time.perf_counter() - begin
+    return result
+
+
+def _score_predictions(config: FinetuneConfig, scores: dict[str, float]) -> FinetuneResult:
+    """Keep the scores of what others predicted.
+
+    Raises:
+        ConfigError: several processes are at it.
+    """
+    if Topology.from_environment().world > 1:
+        raise ConfigError("scoring runs in one process", "start it without torchrun")
+    metric = config.metric or next(name for name in ("f1", *scores) if name in scores)
+    result = FinetuneResult(task=config.task, output=config.output, scores=scores, metric=metric)
+    Path(config.output).mkdir(parents=True, exist_ok=True)
+    _write_scores(config, result, {"predictions": getattr(config, "predictions", None)})
     return result
 
 
@@ -230,22 +251,35 @@ def _score(
         found = task.scores_of(examples, task.encode(examples), stepper, adapter)
         name = "" if number == 0 else f"{Path(path).name.partition('.')[0]}/"
         result.scores |= {name + score: value for score, value in found.items()}
-    if not adapter.process_group.topology.is_main:
-        return
+    if adapter.process_group.topology.is_main:
+        more = {"examples": counts[0] if len(counts) == 1 else counts}
+        _write_scores(config, result, more, task.start)
+
+
+def _write_scores(
+    config: FinetuneConfig,
+    result: FinetuneResult,
+    more: dict[str, Any],
+    start: Path | None = None,
+) -> None:
+    """Write `scores.json`: the scores, and what they are of; `start` is the model's checkpoint."""
+    shas = [content_of(path) for path in config.eval_file]
     # Of the run that trained the model, where this call did not.
     trained = {"encoder": config.init_checkpoint, "seed": config.seed}
-    if not config.trains:
-        for layer in settings_of_run(str(task.start), ("init_checkpoint", "seed")):
+    if not config.trains and start is not None:
+        for layer in settings_of_run(str(start), ("init_checkpoint", "seed")):
             values = layer.values
             trained = {"encoder": values.get("init_checkpoint"), "seed": values.get("seed")}
     facts = {
-        "task": task.name,
+        "task": result.task,
         "metric": result.metric,
         "eval_file": config.eval_file[0] if len(config.eval_file) == 1 else config.eval_file,
-        "examples": counts[0] if len(counts) == 1 else counts,
+        **more,
         "scores": result.scores,
         **trained,
         "checkpoint": result.checkpoint,
         "step": result.step,
+        "eval_sha256": shas[0] if len(shas) == 1 else shas,
+        **(begun_from(result.checkpoint) if result.checkpoint else {}),
     }
     write_text(Path(config.output) / SCORES, json_text(facts, indent=1) + "\n")

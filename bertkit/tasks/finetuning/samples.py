@@ -159,6 +159,7 @@ def _outputs(stepper: Stepper, own: _Parts, batches: Iterable[StepBatch]) -> dic
         part = numbers[done : batch.next_position]
         sizes = own.batcher.rows([own.samples[number] for number in part])
         ends = np.cumsum(sizes)
+        outputs = outputs.reshape(int(ends[-1]), -1)  # some engines hand over flat arrays
         for number, size, end in zip(part, sizes, ends.tolist(), strict=True):
             found.setdefault(number, outputs[end - size : end])
         bar.update(len(part))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -54,6 +54,7 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
     Attributes:
         name: of `--task`.
         metric: name of the score that decides what is best, where `--metric` does not say.
+        metrics: names of all scores, once they are known; empty where only `score` knows.
         head: prefixes of the parameters that an encoder alone lacks.
         batcher: makes batches, in the run's layout.
         train_examples: read from `train_file`.
@@ -62,6 +63,7 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
 
     name: ClassVar[str] = ""
     metric: str = ""
+    metrics: Sequence[str] = ()
     head: ClassVar[Sequence[str]] = ("classifier.",)
     optional_weights = ("bert.pooler.",)
     command = "finetune"
@@ -161,6 +163,11 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
         """How often a sample counts in the mean loss of a step: its labels."""
         return 1.0
 
+    @classmethod
+    def scores_of_predictions(cls, config: C) -> dict[str, float] | None:
+        """Scores of what some system has predicted, which needs no model; None: not asked for."""
+        return None
+
     def predict_lines(self, lines: Sequence[Line]) -> list[E]:
         """Examples of JSON lines, for `bertkit predict`.
 
@@ -205,6 +212,8 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
         if self.config.trains:
             self.train_examples = self.read(str(self.config.train_file), "train")
         self.settle()
+        if self.metrics:
+            self.require_metric(self.metrics)
         if self.config.trains:
             parts = (self.digest_of(str(self.config.train_file)), self.opened.vocab.sha256)
             self.fingerprint = hashlib.sha256(" ".join(parts).encode()).hexdigest()
@@ -228,7 +237,7 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
             rank=topology.rank,
             world=topology.world,
             weights=WEIGHTS,
-            cases=self.cases,
+            cases=[self.cases(sample) for sample in samples],
         )
         count = len(self.train_examples)
         summary = f"{count:,} examples"
@@ -283,7 +292,7 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
         first, *_ = adapter.process_group.gather(scores)
         return dict(first)
 
-    def require_metric(self, scores: Mapping[str, float]) -> None:
+    def require_metric(self, scores: Iterable[str]) -> None:
         """Refuse a `--metric` that the task does not compute.
 
         Raises:

@@ -26,6 +26,7 @@ RECORD_OPTIONS = (
     "do_lower_case",
     "strip_accents",
     "tokenize_chinese_chars",
+    "word_length",
     "whole_word_mask",
     "style",
 )
@@ -75,6 +76,13 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
     text_cache: str | None = setting(
         None,
         help="Folder for intermediate files of --text; by default inside --output.",
+        on_resume=FREE,
+    )
+    workers: int = setting(
+        0,
+        help="Processes that read and plan --text; 0 starts one per core. The samples do not "
+        "depend on it.",
+        minimum=0,
         on_resume=FREE,
     )
     mask: str = setting(

@@ -247,6 +247,7 @@ def _open_source(config: PretrainConfig, dry_run: bool) -> tuple[PretrainConfig,
         new_pairs=config.new_pairs,
         leave_out=[config.output, cache],
         fetch=not dry_run,
+        workers=config.workers,
     )
     return replace(config, records=source.config), source
 

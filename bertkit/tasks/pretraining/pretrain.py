@@ -88,6 +88,7 @@ class PretrainingTask(TrainingTask):
         "input",
         "text",
         "text_cache",
+        "workers",
         "eval_input",
         "vocab",
         "model_config",

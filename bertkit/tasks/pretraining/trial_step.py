@@ -177,6 +177,7 @@ def _step_flops(ready: Prepared) -> float:
 
 
 def _peak_memory() -> int:
-    on_gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    present = torch.accelerator.is_available()
+    on_gpu = torch.accelerator.max_memory_allocated() if present else 0
     unit = 1 if sys.platform == "darwin" else 1024
     return on_gpu or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -24,6 +24,7 @@ from bertkit.tokenization.tokenizer_facts import (
     require_same,
     same_vocabulary,
     settled,
+    settled_word_length,
 )
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab, vocabulary_bytes
 
@@ -56,7 +57,10 @@ def treated_as_before(config: PretrainConfig, vocab: str) -> RecordsConfig:
         return rules
     start = tokenizer_facts(config.init_checkpoint)
     words = load_vocab(find_vocab(vocab), rules.duplicates)
-    if start.normalisation is None or tokenizer_files.of_vocabulary(words).normalisation:
+    own = tokenizer_files.of_vocabulary(words)
+    if own.word_length is None and start.word_length:
+        rules = replace(rules, word_length=settled_word_length(start, vars(rules)))
+    if start.normalisation is None or own.normalisation:
         return rules
     return replace(rules, **settled(start, words, vars(rules)).as_dict())
 
@@ -88,7 +92,9 @@ def fit_vocabulary(
         given = replace(tokenizer_files.of_vocabulary(vocab), source=f"--vocab {config.vocab}")
         # The records alone know how their text was treated.
         require_same(
-            tokens, replace(given, normalisation=None), "give the vocabulary of make-records"
+            tokens,
+            replace(given, normalisation=None, word_length=None),
+            "give the vocabulary of make-records",
         )
         content = vocabulary_bytes(place)
     start = TokenizerFacts()
@@ -118,11 +124,15 @@ def _treatment(
     flags = vars(config.records)
     if says is None and vocab is None:
         # Records from elsewhere and no vocabulary: only a flag can tell.
-        return config, replace(facts, normalisation=from_settings(flags, "the settings"))
+        found = from_settings(flags, "the settings")
+        longest = config.records.word_length
+        return config, replace(facts, normalisation=found, word_length=longest)
     chosen = settled(says or parts[2], vocab, flags)
-    records = replace(config.records, **chosen.as_dict())
+    longest = settled_word_length(says or parts[2], flags)
+    records = replace(config.records, **chosen.as_dict(), word_length=longest)
     effect = records.normalisation if config.text else chosen
-    return replace(config, records=records), replace(facts, normalisation=effect)
+    facts = replace(facts, normalisation=effect, word_length=longest)
+    return replace(config, records=records), facts
 
 
 def _with_size(config: PretrainConfig, origins: Mapping[str, str], size: int) -> PretrainConfig:

@@ -71,7 +71,7 @@ def _windows_per_second(
             "memory" not in str(error)
         ):
             raise
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        if torch.accelerator.is_available():
+            torch.accelerator.empty_cache()
         return None
     return rate

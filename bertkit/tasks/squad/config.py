@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bertkit.config import Layer, setting
 from bertkit.settings import FREE, override
+from bertkit.tasks.comparison.seeds_file import seeds_setting
 from bertkit.tasks.finetuning import config as finetuning
 from bertkit.tasks.finetuning.config import EncoderConfig
 from bertkit.train.config import TrainingConfig
@@ -104,6 +105,7 @@ class SquadConfig(AnswerConfig, TrainingConfig):
         on_resume=FREE,
     )
     limit: int = setting(0, help="Use only the first N questions of each file; 0: all.", minimum=0)
+    seeds: str = seeds_setting()
     json_summary: str | None = setting(
         None,
         help="File to log the run to in the format of NVIDIA's dllogger (JSON lines), with the"

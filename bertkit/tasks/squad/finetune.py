@@ -22,6 +22,8 @@ from bertkit.files import sha256_of
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.report.dllogger import JsonSummary, TrainingSummary, log_answers
 from bertkit.report.trackers import make_trackers
+from bertkit.tasks.comparison.scored_facts import write_scored
+from bertkit.tasks.comparison.scored_run import SCORED
 from bertkit.tasks.squad.answer_files import (
     ANSWERS,
     NBEST,
@@ -43,6 +45,7 @@ from bertkit.tasks.squad.review import NAME as REVIEW
 from bertkit.tasks.squad.review import PICTURE
 from bertkit.tasks.squad.score import score
 from bertkit.tokenization.vocabulary import vocabulary_bytes
+from bertkit.train import checkpoint
 from bertkit.train.agreement import held_by_main
 from bertkit.train.dry_run import DryRun
 from bertkit.train.metrics import Tracker, left_out_text
@@ -119,7 +122,7 @@ class SquadTask(TrainingTask):
         "model_config",
         "json_summary",
     )
-    outputs = (ANSWERS, NBEST, NULL_ODDS, SCORES, REVIEW, PICTURE)
+    outputs = (ANSWERS, NBEST, NULL_ODDS, SCORES, SCORED, REVIEW, PICTURE)
 
     def __init__(self, ready: Prepared) -> None:
         assert ready.shape is not None and ready.vocab is not None
@@ -194,7 +197,8 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
     """Train, answer and score, as the settings say.
 
     Beside the files of `bertkit.train.run`, the run's folder gets `predictions.json`,
-    `nbest_predictions.json`, `null_odds.json` (v2.0), `scores.json` and `review.json`.
+    `nbest_predictions.json`, `null_odds.json` (v2.0), `scores.json`, `scored.json` (what the
+    scores belong to) and `review.json`.
     Several processes share every step and the questions; the main one writes, and scores
     come to it alone. The same call on the same folder resumes.
 
@@ -248,6 +252,14 @@ def _work(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: boo
         if adapter.process_group.topology.is_main:
             version_2 = config.version_2_with_negative
             result.scores = score_folder(config.output, ready.predict_questions, version_2)
+            write_scored(
+                config.output,
+                result.checkpoint or checkpoint.latest(config.output),
+                str(config.predict_file),
+                task="squad",
+                metric="f1",
+                examples=len(ready.predict_questions),
+            )
     if config.json_summary and adapter.process_group.topology.is_main:
         log_answers(
             config.json_summary,

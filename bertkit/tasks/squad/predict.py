@@ -122,7 +122,7 @@ def predict(
     adapter.start(options)
     model = BertForQuestionAnswering(shape)
     load_span_weights(model, start)
-    tokenizer = WordPieceTokenizer(vocab, facts.normalisation)
+    tokenizer = WordPieceTokenizer(vocab, facts.normalisation, facts.word_length)
     maker = WindowMaker(
         tokenizer, config.max_seq_length, config.doc_stride, config.max_query_length
     )

@@ -25,6 +25,7 @@ from bertkit.tasks.squad.config import AnswerConfig, SquadConfig
 from bertkit.tasks.squad.features import Window, WindowMaker
 from bertkit.tasks.squad.questions import Question, read_questions
 from bertkit.tasks.squad.window_cache import cached_windows
+from bertkit.tokenization import word_length
 from bertkit.tokenization.normalisation import FLAGS
 from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts
 from bertkit.tokenization.vocabulary import Vocab
@@ -97,6 +98,8 @@ class Prepared:
         assert self.vocab is not None
         facts = {name: getattr(config, name) for name in _DECIDES_WINDOWS}
         facts |= {"file": sha256_of(path), "training": training}
+        if self.facts.word_length:
+            facts[word_length.NAME] = self.facts.word_length
         return cached_windows(
             config.cache, facts, questions, self.vocab, lambda: self.windows(questions, training)
         )
@@ -105,7 +108,7 @@ class Prepared:
     def tokenizer(self) -> WordPieceTokenizer:
         """Of the vocabulary."""
         assert self.vocab is not None and self.facts.normalisation is not None
-        return WordPieceTokenizer(self.vocab, self.facts.normalisation)
+        return WordPieceTokenizer(self.vocab, self.facts.normalisation, self.facts.word_length)
 
     @property
     def batcher(self) -> WindowBatcher:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -94,11 +94,17 @@ class DocumentReader:
                 )
         return found
 
-    def of_lines(self, lines: Sequence[Any], source: str) -> list[Document]:
-        """Documents of JSON objects without summaries, for prediction."""
-        names = list(dict.fromkeys(name for line in lines for name in line))
-        rows = [Row(n, [line.get(name) for name in names]) for n, line in enumerate(lines, 1)]
-        return self._of_table(Table(source, names, len(names), rows), rows)
+    def of_lines(self, lines: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Document]:
+        """Documents of (place, JSON object), for prediction."""
+        wanted = DOCUMENTS if self._columns[0] is None else (self._columns[0], *DOCUMENTS)
+        found = []
+        for place, line in lines:
+            name = next((name for name in wanted if name in line), None)
+            if name is None:
+                raise DataError(f"{place}: no {wanted[0]}", f"one of {', '.join(wanted)} is needed")
+            sentences = self._sentences(place, name, line[name])
+            found.append(Document(place, sentences, name=line.get(NAME)))
+        return found
 
     def _of_table(self, table: Table, rows: Sequence[Row], needs: str = "") -> list[Document]:
         text = _column(table, self._columns[0], DOCUMENTS, "--document-column")

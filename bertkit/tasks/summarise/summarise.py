@@ -16,7 +16,7 @@ from bertkit.files import sha256_of, write_text
 from bertkit.model.sentence_head import BertForSentenceExtraction
 from bertkit.strict_json import json_text
 from bertkit.tasks.finetuning.samples import Sample
-from bertkit.tasks.finetuning.task import FinetuneTask
+from bertkit.tasks.finetuning.task import FinetuneTask, Line
 from bertkit.tasks.summarise.batches import DocumentBatcher, SentenceObjective
 from bertkit.tasks.summarise.choose import choose
 from bertkit.tasks.summarise.config import SummariseConfig
@@ -150,9 +150,9 @@ class SummariseTask(FinetuneTask[SummariseConfig, Document]):
         write_text(target, "".join(f"{line}\n" for line in lines))
         return [target]
 
-    def predict_lines(self, lines: Sequence[Mapping[str, Any]], source: str) -> list[Document]:
-        """Documents of JSON objects."""
-        return self._reader.of_lines(lines, source)
+    def predict_lines(self, lines: Sequence[Line]) -> list[Document]:
+        """Documents of JSON objects: a text, or a list of sentences."""
+        return self._reader.of_lines(lines)
 
     def answers(
         self, examples: Sequence[Document], samples: Sequence[Sample], outputs: Sequence[np.ndarray]

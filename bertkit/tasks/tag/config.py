@@ -20,49 +20,60 @@ class TagConfig(FinetuneConfig):
         *FinetuneConfig.of_the_run,
         "word_column",
         "tag_column",
+        "tag_scheme",
+        "label_pieces",
         "window_overlap",
     )
 
     task: str = override(FinetuneConfig, "task", "tag")
+    labels: list[str] = setting(
+        factory=list,
+        help="The tags in their order, or @FILE with one a line; by default those of the training"
+        " file, sorted; repeatable.",
+    )
     word_column: str | None = setting(
         None,
-        help="tag: column of the words, by its number from 1 (from -1 at the end) in CoNLL files,"
-        " by its name in JSON lines; by default the first, or the second where the first numbers"
-        " the words; words or tokens.",
-        on_resume=FREE,
+        help="Column of the words: in CoNLL files its number from 1, or from -1 at the end, by"
+        " default the first, or the second where the first numbers the words; in JSON lines its"
+        " name, by default words or tokens.",
     )
     tag_column: str | None = setting(
         None,
-        help="tag: column of the tags, in the same way; by default the last; tags, ner_tags or"
-        " labels.",
-        on_resume=FREE,
+        help="Column of the tags: in CoNLL files its number, by default the last; in JSON lines"
+        " its name, by default tags, ner_tags or labels.",
     )
     tag_scheme: str = setting(
         AUTO,
-        help="tag: what the letters of tags mean; none: every tag is a label of its own, and only"
-        " words are counted; auto: as the tags of the training file are.",
+        help="What the letters of tags mean; none: every tag is a label of its own, and only words"
+        " are counted; auto: as the tags of the training file are.",
         choices=(AUTO, *SCHEMES, NONE),
     )
     strict_entities: bool = setting(
         False,
-        help="tag: count only what keeps to the scheme as an entity, as seqeval's strict mode"
-        " does; by default as CoNLL's conlleval does.",
+        help="Count only what keeps to the scheme as an entity, as seqeval's strict mode does; by"
+        " default all that CoNLL's conlleval counts.",
         on_resume=FREE,
     )
     label_pieces: str = setting(
-        "first",
-        help="tag: pieces of a word that learn its tag.",
-        choices=("first", "all"),
+        "first", help="Pieces of a word that learn its tag.", choices=("first", "all")
     )
     window_overlap: int = setting(
         32,
-        help="tag: pieces that two windows of a sentence longer than --max-seq-length share.",
+        help="Pieces that two windows of a sentence longer than --max-seq-length share, at most.",
         minimum=0,
-        on_resume=FREE,
     )
     predictions: str | None = setting(
         None,
-        help="tag: score the tags in this file, of any system, against --eval-file; no model is"
-        " needed.",
+        help="Score the tags of this file, of any system, against the first --eval-file; no model"
+        " is needed.",
         on_resume=FREE,
     )
+
+    def problems(self) -> list[str]:
+        """Settings that contradict each other, each naming its flags."""
+        found = super().problems()
+        if self.predictions and not self.eval_file:
+            found.append("--predictions needs --eval-file, the right tags")
+        if self.predictions and (self.trains or self.predicts):
+            found.append("--predictions only scores; leave --train-file and --predict-file out")
+        return found

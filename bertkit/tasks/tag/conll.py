@@ -47,6 +47,11 @@ class ConllFile:
     sentences: list[Sentence] = field(default_factory=list)
     fillers: dict[int, str] = field(default_factory=dict)
 
+    def cut(self, limit: int) -> None:
+        """Leave out all that comes after so many sentences."""
+        del self.lines[self.sentences[limit].lines[0] - 1 :], self.sentences[limit:]
+        self.fillers = {n: tag for n, tag in self.fillers.items() if n <= len(self.lines)}
+
     def with_tags(self, tags: Sequence[Sequence[str]]) -> str:
         """The same lines with one more column: the tags of each sentence's words."""
         added = dict(self.fillers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,8 @@ from bertkit.tasks.tag.sentence import Columns, Sentence
 
 PREDICTED = "predicted_tags"
 # Names that such files have for words and for tags, where none is given.
-_WORDS = ("words", "tokens")
-_TAGS = ("tags", "ner_tags", "labels")
+WORD_FIELDS = ("words", "tokens")
+_TAG_FIELDS = ("tags", "ner_tags", "labels")
 _HINT = 'one object per line: {"words": ["A", "word"], "tags": ["O", "B-X"]}'
 
 
@@ -31,6 +31,11 @@ class JsonFile:
     name: str
     entries: list[dict[str, Any] | None] = field(default_factory=list)
     sentences: list[Sentence] = field(default_factory=list)
+
+    def cut(self, limit: int) -> None:
+        """Leave out all that comes after so many sentences."""
+        numbers = [number for number, entry in enumerate(self.entries) if entry is not None]
+        del self.entries[numbers[limit] :], self.sentences[limit:]
 
     def with_tags(self, tags: Sequence[Sequence[str]]) -> str:
         """The same objects with one more field: the tags of each sentence's words."""
@@ -73,10 +78,10 @@ def read_json_words(name: str, text: str, columns: Columns, tagged: bool) -> Jso
             raise DataError(f"{place}: not JSON: {error}", _HINT) from error
         if not isinstance(entry, dict):
             raise DataError(f"{place}: not an object", _HINT)
-        words = _texts(entry, (columns.words,) if columns.words else _WORDS, place)
+        words = texts_of(entry, (columns.words,) if columns.words else WORD_FIELDS, place)
         tags = None
         if tagged:
-            tags = _texts(entry, (columns.tags,) if columns.tags else _TAGS, place)
+            tags = texts_of(entry, (columns.tags,) if columns.tags else _TAG_FIELDS, place)
             if len(tags) != len(words):
                 raise DataError(f"{place}: {len(words)} words and {len(tags)} tags", _HINT)
         found.entries.append(entry)
@@ -88,12 +93,18 @@ def read_json_words(name: str, text: str, columns: Columns, tagged: bool) -> Jso
     return found
 
 
-def _texts(entry: dict[str, Any], names: Sequence[str], place: str) -> list[str]:
-    """The list of texts in the first of some fields that is there."""
+def texts_of(
+    entry: Mapping[str, Any], names: Sequence[str], place: str, hint: str = _HINT
+) -> list[str]:
+    """The list of texts in the first of some fields that is there.
+
+    Raises:
+        DataError: there is none, or it is something else.
+    """
     name = next((name for name in names if name in entry), None)
     if name is None:
-        raise DataError(f"{place}: has no field {' or '.join(map(repr, names))}", _HINT)
+        raise DataError(f"{place}: has no field {' or '.join(map(repr, names))}", hint)
     found = entry[name]
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
-        raise DataError(f"{place}: {name!r} is not a list of texts", _HINT)
+        raise DataError(f"{place}: {name!r} is not a list of texts", hint)
     return found

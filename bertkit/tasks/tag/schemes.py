@@ -90,7 +90,8 @@ def entities(tags: Tags) -> list[Entity]:
 
     The rules are those of CoNLL's conlleval and of seqeval: an entity also starts where a type
     does, so that `I-PER` after `O` is one. `L`, `U` and `M`, which both do not know, count as
-    `E`, `S` and `I`; conlleval does not know `S`.
+    `E`, `S` and `I`. conlleval knows BIO, IOB1 and IOE: to it `S` says nothing, and `B` after
+    `E` begins no entity.
     """
     found: list[Entity] = []
     before, kind, first = OUTSIDE, "_", 0

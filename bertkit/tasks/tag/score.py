@@ -25,23 +25,21 @@ def score_tags(
 
     Returns:
         `precision`, `recall` and `f1` over all entities, the same for each type under its name
-        (`person_f1`), and `accuracy` of words; 0 where there is nothing to count. `entities` is
-        how many there are in `gold`, `words` how many words.
+        (`person_f1`), and `accuracy` of words; 0 where there is nothing to count.
     """
     pairs = list(zip(gold, found, strict=True))
     words = sum(map(len, gold))
     right = sum(a == b for one, other in pairs for a, b in zip(one, other, strict=True))
-    scores: dict[str, float] = {"accuracy": right / words if words else 0.0, "words": words}
+    accuracy = {"accuracy": right / words if words else 0.0}
     if scheme == NONE:
-        return scores
+        return accuracy
     wanted, guessed, correct = Counter[str](), Counter[str](), Counter[str]()
     for one, other in pairs:
         ours, theirs = (_entities(tags, scheme, strict) for tags in (one, other))
         wanted.update(kind for kind, _, _ in ours)
         guessed.update(kind for kind, _, _ in theirs)
         correct.update(kind for kind, _, _ in ours & theirs)
-    total = _rates(correct.total(), guessed.total(), wanted.total())
-    scores = {**total, **scores, "entities": wanted.total()}
+    scores = _rates(*(sum(counts.values()) for counts in (correct, guessed, wanted))) | accuracy
     for kind in sorted(wanted | guessed):
         own = _rates(correct[kind], guessed[kind], wanted[kind])
         scores |= {f"{kind}_{name}": value for name, value in own.items()}

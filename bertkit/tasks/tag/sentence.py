@@ -32,12 +32,16 @@ class Sentence:
         tags: one for each word; None where they are not known or not asked for.
         file: they come from.
         lines: of the file, from 1, one for each word.
+        text: that the words were found in; empty where they were given as words.
+        spans: first character in `text` of each word, and the one after its last.
     """
 
     words: Sequence[str]
     tags: Sequence[str] | None
     file: str
     lines: Sequence[int]
+    text: str = ""
+    spans: Sequence[tuple[int, int]] = ()
 
     def place(self, word: int) -> str:
         """File and line of a word."""

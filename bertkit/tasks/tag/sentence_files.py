@@ -18,7 +18,7 @@ _ENDINGS = (".json", ".jsonl", ".ndjson")
 
 
 def read_sentences(
-    path: str | Path, columns: Columns = BY_DEFAULT, tagged: bool = True
+    path: str | Path, columns: Columns = BY_DEFAULT, tagged: bool = True, limit: int = 0
 ) -> ConllFile | JsonFile:
     """Take a file of words apart: JSON lines where its name or first line says so, else CoNLL.
 
@@ -26,6 +26,7 @@ def read_sentences(
         path: of the file, also compressed.
         columns: where words and tags are.
         tagged: tags are needed.
+        limit: leave out what follows so many sentences; 0: nothing.
 
     Raises:
         DataError: not UTF-8, or not of these forms; names file and line.
@@ -34,7 +35,10 @@ def read_sentences(
     text = _text_of(path)
     named = any(suffix in _ENDINGS for suffix in Path(path).suffixes)
     read = read_json_words if named or is_json(text) else read_conll
-    return read(str(path), text, columns, tagged)
+    found = read(str(path), text, columns, tagged)
+    if 0 < limit < len(found.sentences):
+        found.cut(limit)
+    return found
 
 
 def read_predicted(path: str | Path, gold: Sequence[Sentence]) -> list[list[str]]:

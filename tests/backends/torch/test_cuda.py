@@ -30,9 +30,27 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GP
 def test_probe_tells_a_cpu_build_from_a_missing_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", None)
-    assert "built without CUDA" in CudaAdapter().probe().reason
+    assert "built without CUDA and without ROCm" in CudaAdapter().probe().reason
     monkeypatch.setattr(torch.version, "cuda", "13.0")
-    assert "finds no usable GPU" in CudaAdapter().probe().reason
+    assert "with CUDA 13.0 finds no usable GPU" in CudaAdapter().probe().reason
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr(torch.version, "hip", "7.0")
+    probe = CudaAdapter().probe()
+    assert "with ROCm 7.0 finds no usable GPU" in probe.reason and "rocm-smi" in probe.hint
+
+
+def test_a_rocm_build_is_a_gpu_like_another(monkeypatch):
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr(torch.version, "hip", "7.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "AMD Instinct MI300X")
+    # AMD's numbers are those of its architectures, not of compute capabilities.
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 4))
+    adapter = CudaAdapter()
+    probe = adapter.probe()
+    assert probe.present and probe.reason == "1 x AMD Instinct MI300X, ROCm 7.0"
+    assert adapter.best_precision(1024) == "bf16"
 
 
 @pytest.mark.filterwarnings("ignore:.*GradScaler is enabled")

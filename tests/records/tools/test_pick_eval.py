@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import numpy as np
 import pytest
 
 from bertkit.errors import DataError
-from bertkit.manifest import Manifest, begin, read_manifest
+from bertkit.manifest import Manifest, begin, describe_inputs, read_manifest
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.external_records import decode_external
 from bertkit.records.files.find import find_record_files
@@ -18,7 +19,7 @@ from bertkit.records.files.jsonl import encode_line
 from bertkit.records.files.open import open_records
 from bertkit.records.files.schema import digest
 from bertkit.records.files.tfrecord import decode_example, read_records, write_records
-from bertkit.records.files.tfrecord_reader import RecordFile
+from bertkit.records.files.tfrecord_reader import RecordFile, checksums_digest
 from bertkit.records.make import make_records
 from bertkit.records.tools.pick_eval import NAME, pick_eval, picked_numbers
 from records.conftest import unmasked
@@ -202,3 +203,28 @@ def test_records_with_other_features_are_copied_as_they_are(sample, tmp_path):
     write_records(tmp_path / "tokens.tfrecord", [unmasked(["a"])])
     with pytest.raises(DataError, match="unmasked tokens"):
         pick_eval([str(tmp_path / "tokens.tfrecord")], tmp_path / "tokens", 1)
+
+
+def test_records_whose_manifest_tells_a_hash_are_not_read_for_one(tmp_path, sample, monkeypatch):
+    source, out = tmp_path / "records", tmp_path / "out"
+    source.mkdir()
+    shutil.copy(sample, source / "a.tfrecord")
+    facts = {"bytes": sample.stat().st_size, "crc_sha256": checksums_digest(str(sample))}
+    manifest = Manifest("make-records", {}, outputs={"a.tfrecord": facts}, state="complete")
+    manifest.write(source)
+    with monkeypatch.context() as patch:
+        patch.setattr("bertkit.manifest_inputs.sha256_of", lambda path: 1 / 0)
+        pick_eval([str(source)], out, 7)
+    (entry,) = read_manifest(out).inputs
+    assert entry["crc_sha256"] == facts["crc_sha256"] and "sha256" not in entry
+    # A copy that is younger than its manifest is looked at, and is the same run.
+    os.utime(source / "a.tfrecord")
+    pick_eval([str(source)], out, 7)
+    # So is the folder of an earlier version.
+    before = read_manifest(out)
+    before.inputs = describe_inputs([str(source / "a.tfrecord")])
+    before.write(out)
+    pick_eval([str(source)], out, 7)
+    (source / "a.tfrecord").write_bytes(sample.read_bytes()[: facts["bytes"]])
+    with pytest.raises(DataError, match="made by another run"):
+        pick_eval([str(source)], out, 8)

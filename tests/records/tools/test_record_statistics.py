@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
+import numpy as np
 import pytest
 
+from bertkit.engine import Engine
 from bertkit.records.files.tfrecord import decode_example, read_records
-from bertkit.records.files.tfrecord_reader import RecordFile
-from bertkit.records.tools.record_statistics import measure_records
+from bertkit.records.tools.record_statistics import RecordCounts, measure_records
 
 
 @pytest.mark.parametrize(
@@ -17,7 +20,7 @@ from bertkit.records.tools.record_statistics import measure_records
 def test_numbers_are_those_of_a_plain_count(name, shared):
     path = shared / name
     records = [decode_example(payload) for payload in read_records(path)]
-    found = measure_records([RecordFile(path)], 10**6)
+    found = measure_records([str(path)], 10**6).statistics()
     size = len(records[0]["input_ids"])
     lengths = [int(sum(record["input_mask"])) for record in records]
     kinds = {"masked": 0, "kept": 0, "replaced": 0}
@@ -49,7 +52,51 @@ def test_numbers_are_those_of_a_plain_count(name, shared):
 
 
 def test_a_limit_reads_evenly_spaced_records(shared):
-    source = RecordFile(shared / "goldens" / "records" / "google_sample_128.tfrecord")
-    found = measure_records([source, source], 10)
+    source = str(shared / "goldens" / "records" / "google_sample_128.tfrecord")
+    found = measure_records([source, source], 10).statistics()
     assert (found.records, found.measured) == (120, 20)
-    assert measure_records([source], 1).measured == 1
+    assert measure_records([source], 1).statistics().measured == 1
+
+
+def batches(random, count):
+    """Decoded records, each a view into a large buffer, as readers give them."""
+    for _ in range(count):
+        whole = random.integers(5, 500, (512, 700)).astype(np.int32)
+        yield {
+            "input_ids": whole[:, :128],
+            "input_mask": (whole[:, 128:256] > 50).astype(np.int32),
+            "masked_lm_positions": whole[:, 300:320] % 128,
+            "masked_lm_ids": whole[:, 320:340],
+            "masked_lm_weights": (whole[:, 340:360] > 100).astype(np.float32),
+            "next_sentence_labels": whole[:, 360] % 2,
+        }
+
+
+def test_memory_does_not_grow_with_the_records():
+    counts = RecordCounts()
+    counts.max_seq_length = 128
+    random = np.random.default_rng(1)
+    tracemalloc.start()
+    peaks = []
+    for _ in range(2):
+        tracemalloc.reset_peak()
+        for batch in batches(random, 12):
+            counts.add_batch(batch)
+        del batch
+        peaks.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert counts.statistics().measured == 2 * 12 * 512
+    assert peaks[1] - peaks[0] < 100_000, "a batch of 1.4 MB or a part of one is kept"
+
+
+def test_counts_of_files_are_those_of_all_of_them(shared):
+    """Whoever counts them, and in whatever order."""
+    places = [shared / "goldens" / "records" / f"google_sample_{size}.tfrecord" for size in (128,)]
+    places += [shared / "goldens" / "records" / "mlperf_sample_512.tfrecord"]
+    paths = [str(place) for place in places]
+    together = measure_records(paths, 10**6)
+    other = measure_records(paths[::-1], 10**6, Engine(workers=2))
+    assert together.statistics() == other.statistics()
+    assert together.statistics().records == sum(
+        measure_records([path], 10**6).records for path in paths
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 
 from bertkit.errors import ConfigError, DataError
 from bertkit.manifest import Manifest
-from bertkit.records.files.instance import instance_of
+from bertkit.records.files.instance import instance_of, instances_of
 from bertkit.records.files.jsonl import encode_line
 from bertkit.records.files.tfrecord import (
     decode_example,
@@ -15,6 +17,8 @@ from bertkit.records.files.tfrecord import (
     read_records,
     write_records,
 )
+from bertkit.records.files.tfrecord_reader import RecordFile
+from bertkit.records.tools import verify as verifying
 from bertkit.records.tools.verify import verify
 from records import references
 from records.conftest import unmasked
@@ -165,3 +169,17 @@ def test_sequences_are_compared_step_by_step(tmp_path):
     found = verify(str(one), str(write_sequences(tmp_path / "b.tfrecord", 2)))
     assert (found.same, found.records) == (False, (3, 2))
     assert "the first 2 are the same" in found.difference
+
+
+def test_whoever_reads_and_in_whatever_parts_the_digests_are_the_same(golden, records, monkeypatch):
+    plain = {order: verify(str(golden), str(golden), order=order) for order in verifying.ORDERS}
+    hashes = [
+        verifying._instance_digest(one)
+        for one in instances_of(RecordFile(golden).batch(range(len(records))))
+    ]
+    assert plain["files"].digests[0] == hashlib.sha256(b"".join(hashes)).hexdigest()
+    assert plain["any"].digests[0] == hashlib.sha256(b"".join(sorted(hashes))).hexdigest()
+    monkeypatch.setattr(verifying, "_PART", 7)
+    for order, expected in plain.items():
+        found = verify(str(golden), str(golden), order=order)
+        assert (found.digests, found.records) == (expected.digests, expected.records)

@@ -83,7 +83,7 @@ def test_loss_and_gradients_of_a_step(models, padded, loss_weight):
         global_batch_size=4,
         micro_batch_size=2,
         weights=WEIGHTS,
-        cases=cases,
+        cases=[cases(document) for document in documents],
     )
     (step,) = feed.steps(0, 1)
     total, count = 0.0, 0.0

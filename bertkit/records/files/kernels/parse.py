@@ -16,7 +16,7 @@ from numba import int64, uint64
 
 from bertkit.kernels.crc32c import masked_crc
 from bertkit.kernels.jit import inlined, kernel
-from bertkit.kernels.memory import load_u32, load_u64
+from bertkit.kernels.memory import array_at, load_u32, load_u64
 from bertkit.kernels.protobuf import (
     TAG_MESSAGE_1,
     TAG_MESSAGE_2,
@@ -32,6 +32,7 @@ FRAME = 16  # bytes around a payload
 # What a kernel found wrong.
 FINE, TRUNCATED, WRONG_LENGTH_CRC, WRONG_DATA_CRC, NOT_EXAMPLE, MISSING, WRONG_SIZE = range(7)
 WRONG_PLACE = 7  # no frame of such a length begins there
+UNCHECKED = 8  # a block of an index that was not looked at yet
 
 SHORTEST_NAME, LONGEST_NAME = 8, 32
 
@@ -50,6 +51,25 @@ class Wanted(NamedTuple):
     widths: np.ndarray
     firsts: np.ndarray
     floats: np.ndarray
+
+
+class OpenFiles(NamedTuple):
+    """Where the bytes of F mapped files and of their indexes are in memory.
+
+    Attributes:
+        data, sizes: uint64[F] address and int64[F] bytes of each file.
+        offsets: uint64[F], address of the places of its records, int64; 0 while it is not mapped.
+        checked: uint64[F], address of a bool for each block of places, or 0 where there are none.
+        per_block: int64[F], places in a block, behind which stands a checksum.
+        like: uint8[:], an array of the kind that the bytes are looked at as.
+    """
+
+    data: np.ndarray
+    sizes: np.ndarray
+    offsets: np.ndarray
+    checked: np.ndarray
+    per_block: np.ndarray
+    like: np.ndarray
 
 
 def wanted(kinds: Mapping[str, tuple[int, bool]], records: int) -> Wanted:
@@ -239,3 +259,55 @@ def read_examples(data: Any, starts: Any, lengths: Any, features: Any, out: Any)
         if state != FINE:
             return row, state
     return len(starts), FINE
+
+
+@inlined
+def _place_of(files: Any, owner: Any, number: Any) -> Any:
+    """Where record `number` of a file begins in it, or -1 where that is to be looked at first."""
+    at = uint64(files.offsets[owner])
+    if at == uint64(0):
+        return int64(-1)
+    place = uint64(number)
+    if files.checked[owner] != uint64(0):
+        block = uint64(number // files.per_block[owner])
+        flags = array_at(files.like, uint64(files.checked[owner]), int64(block) + 1)
+        if flags[block] == 0:
+            return int64(-1)
+        place += block  # a checksum for each block before this one
+    numbers = array_at(files.like, at, int64(8) * (int64(place) + int64(1)))
+    return int64(load_u64(numbers, place * uint64(8)))
+
+
+@kernel
+def read_examples_of(
+    files: Any, owners: Any, numbers: Any, first: Any, features: Any, out: Any
+) -> Any:
+    """Check and decode features of records of several files, from row `first` on.
+
+    Args:
+        files: OpenFiles, which their owners keep.
+        owners, numbers: int64[:], file of each record and its number there, both valid.
+        first: row to begin with.
+        features: Wanted, for as many records.
+        out: int32[:], gets the values of all features; floats as their bits.
+
+    Returns:
+        (rows decoded, FINE or what is wrong with the row behind them).
+    """
+    for row in range(first, len(owners)):
+        owner = owners[row]
+        begin = _place_of(files, owner, numbers[row])
+        end = _place_of(files, owner, numbers[row] + 1)
+        if begin < 0 or end < 0:
+            return row, UNCHECKED
+        data = array_at(files.like, uint64(files.data[owner]), files.sizes[owner])
+        start = begin + int64(HEADER)
+        length = end - begin - int64(FRAME)
+        state = check_frame(data, start, length)
+        if state != FINE:
+            return row, state
+        at = uint64(start)
+        state = _read_example(data, at, at + uint64(length), row, features, out)
+        if state != FINE:
+            return row, state
+    return len(owners), FINE

@@ -1,0 +1,1 @@
+"""Scores of several seeds and encoders, side by side."""

@@ -1,0 +1,1 @@
+"""A long test under fire: `make soak`, or `python -m soak --help` in the folder tests."""

@@ -1,0 +1,244 @@
+"""The task from files to files: training, resuming, scoring, predicting, and its bad inputs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from seqeval import metrics
+
+from bertkit.backends.torch.cpu import CpuAdapter
+from bertkit.errors import ConfigError, DataError, StoppedError
+from bertkit.model.checkpoints.hf import load_weights
+from bertkit.tasks.finetuning.run import prepare
+from bertkit.tasks.finetuning.samples import outputs_of
+from bertkit.tasks.tag.config import TagConfig
+from bertkit.tasks.tag.sentence_files import read_predicted, read_sentences
+
+from .conftest import TRAIN
+
+
+def columns(text):
+    return [line.split() for line in text.split("\n")]
+
+
+def test_what_was_learnt_is_scored_and_predicted_in_the_form_of_the_input(run, settings, tmp_path):
+    words = tmp_path / "words.jsonl"
+    words.write_text('{"id": 1, "tokens": ["Otto", "saw", "New", "York"]}\n\n{"tokens": []}\n')
+    found = run(predict_file=[*settings["eval_file"], str(words)])
+    assert found.scores["f1"] == found.scores["LOC_f1"] == found.scores["accuracy"] == 1.0
+    kept = json.loads((tmp_path / "run/scores.json").read_text())
+    assert (kept["task"], kept["metric"], kept["examples"]) == ("tag", "f1", 3)
+    assert kept["scores"] == found.scores
+    conll, lines = map(Path, found.predictions)
+    assert conll.read_text() == "".join(
+        f"{line} {line.split()[-1]}\n" if line else "\n" for line in TRAIN.splitlines()
+    )
+    first, second, third = lines.read_text().splitlines()
+    assert json.loads(first)["predicted_tags"] == ["B-PER", "O", "B-LOC", "I-LOC"]
+    assert (second, json.loads(third)) == ("", {"tokens": [], "predicted_tags": []})
+
+
+def test_a_poor_model_scores_as_seqeval_scores_its_predictions(run, settings, tmp_path):
+    found = run(max_steps=2, predict_file=settings["eval_file"])
+    gold = read_sentences(settings["eval_file"][0]).sentences
+    guess = read_predicted(found.predictions[0], gold)
+    tags = [list(one.tags) for one in gold]
+    assert 0 < metrics.accuracy_score(tags, guess) < 1
+    assert found.scores["f1"] == pytest.approx(metrics.f1_score(tags, guess), abs=1e-12)
+    assert found.scores["accuracy"] == pytest.approx(metrics.accuracy_score(tags, guess))
+    again = run(train_file=None, predictions=found.predictions[0], output=str(tmp_path / "other"))
+    assert again.scores == found.scores
+    assert json.loads((tmp_path / "other/scores.json").read_text())["scores"] == found.scores
+
+
+def test_a_run_stopped_and_resumed_has_the_same_weights_bit_for_bit(run, tmp_path):
+    whole = run(max_steps=6, global_batch_size=2, output=str(tmp_path / "whole"))
+    with pytest.raises(StoppedError):
+        run(max_steps=6, global_batch_size=2, steps_this_run=3)
+    again = run(max_steps=6, global_batch_size=2)
+    before, after = load_weights(whole.checkpoint), load_weights(again.checkpoint)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert again.scores == whole.scores
+
+
+def test_the_best_evaluation_is_kept_with_its_labels(run, tmp_path):
+    run(eval_every=10)
+    facts = json.loads((tmp_path / "run/best/best.json").read_text())
+    assert (facts["metric"], facts["value"]) == ("f1", 1.0)
+    values = json.loads((tmp_path / "run/best/config.json").read_text())
+    assert values["id2label"] == {"0": "B-LOC", "1": "B-PER", "2": "I-LOC", "3": "O"}
+    assert values["architectures"] == ["BertForTokenClassification"]
+
+
+@pytest.mark.parametrize("pieces", ["first", "all"])
+def test_layouts_and_micro_batches_give_one_loss_that_of_transformers(settings, pieces):
+    Path(settings["train_file"]).write_text(TRAIN)
+    settings |= {"label_pieces": pieces, "global_batch_size": 3, "max_steps": 1}
+    found = []
+    for more in ({}, {"layout": "padded"}, {"micro_batch_size": 1}):
+        task = prepare(TagConfig(**{**settings, **more}), CpuAdapter())
+        torch.manual_seed(3)
+        model = task.make_model()
+        feed = task.training_data(CpuAdapter()).feed
+        (step,) = feed.steps(0, 1)
+        loss, count = 0.0, 0
+        for batch in step.micro_batches:
+            tensors = {name: torch.as_tensor(value) for name, value in batch.arrays.items()}
+            own, sums = task.objective.losses(model, tensors, batch)
+            loss, count = loss + own, count + sums["tag_count"]
+        loss.backward()
+        found.append((loss.detach(), count, model.classifier.weight.grad))
+    words = sum(len(one.words) for one in task.train_examples)
+    assert [count for _, count, _ in found] == [words + 2 * (pieces == "all")] * 3  # un ##der ##s
+    for loss, _, gradient in found[1:]:
+        torch.testing.assert_close(loss, found[0][0])
+        torch.testing.assert_close(gradient, found[0][2])
+    # The mean over all labels, as transformers computes it.
+    encoded = task.encode(task.train_examples)
+    ids = torch.zeros(len(encoded), 12, dtype=torch.long)
+    labels = torch.full_like(ids, -100)
+    for row, sample in enumerate(encoded):
+        ids[row, : sample.length] = torch.as_tensor(sample.ids)
+        labels[row, sample.target.rows] = torch.as_tensor(sample.target.labels)
+    shape = transformers.BertConfig(**{**task.shape.to_dict(), "num_labels": 4})
+    theirs = transformers.BertForTokenClassification(shape)
+    theirs.load_state_dict(model.state_dict())
+    mask = torch.arange(12)[None] < torch.tensor([[one.length] for one in encoded])
+    torch.testing.assert_close(theirs(ids, mask.long(), labels=labels).loss, found[0][0])
+
+
+def test_pieces_after_the_first_are_inside_of_what_it_begins(settings):
+    text = TRAIN.replace("unders O", "unders B-LOC").replace("from O", "unders B-PER")
+    Path(settings["train_file"]).write_text(text)
+    task = prepare(TagConfig(**settings, label_pieces="all"), CpuAdapter())
+    names = [
+        [task.labels[n] for n in one.target.labels] for one in task.encode(task.train_examples)
+    ]
+    assert names[1][2:5] == ["B-LOC", "I-LOC", "I-LOC"]
+    assert names[2][2:5] == ["B-PER", "B-PER", "B-PER"]  # there is no I-PER
+
+
+def answers(task, entries, model):
+    examples = task.predict_lines([(f"input:{n}", entry) for n, entry in enumerate(entries, 1)])
+    samples = task.encode(examples)
+    adapter = CpuAdapter()
+    adapter.start(None)
+    stepper = adapter.build(model, task.objective, task.opened.predicting_plan())
+    outputs = outputs_of(adapter, stepper, task.batcher, samples, 2)
+    return task.answers(examples, samples, outputs)
+
+
+def test_the_pipeline_of_transformers_finds_the_same_entities(trained, settings):
+    task = prepare(replace(TagConfig(**settings), max_seq_length=32), CpuAdapter())
+    model = task.load_trained(task.start)
+    texts = [
+        "Otto saw New York.",
+        "  Maria,Anna and un\u200dders\tfrom London... ",
+        "Zzz went to Paris-London \u200d .",
+    ]
+    found = answers(task, [{"text": text} for text in texts], model)
+    place = str(task.start)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(place)
+    theirs = transformers.AutoModelForTokenClassification.from_pretrained(place)
+    pipeline = transformers.TokenClassificationPipeline(
+        model=theirs, tokenizer=tokenizer, aggregation_strategy="first"
+    )
+    count = 0
+    for text, own in zip(texts, found, strict=True):
+        wanted = pipeline(text)
+        assert own["text"] == text
+        assert [(e["type"], e["start"], e["end"]) for e in own["entities"]] == [
+            (e["entity_group"], e["start"], e["end"]) for e in wanted
+        ]
+        assert [e["text"] for e in own["entities"]] == [text[e["start"] : e["end"]] for e in wanted]
+        for one, other in zip(own["entities"], wanted, strict=True):
+            assert one["probability"] == pytest.approx(float(other["score"]), abs=1e-5)
+        count += len(wanted)
+    assert count >= 6
+
+
+def test_words_are_answered_one_by_one(trained, settings):
+    task = prepare(TagConfig(**settings), CpuAdapter())
+    entries = [{"words": ["New", "York", "", "Otto"]}, {"tokens": []}, {"text": ""}]
+    first, *empty = answers(task, entries, task.load_trained(task.start))
+    assert first["tags"][:2] == ["B-LOC", "I-LOC"] and len(first["tag_probabilities"]) == 4
+    assert first["entities"][0] | {"probability": 0} == {
+        "type": "LOC", "text": "New York", "start": 0, "end": 2, "probability": 0,
+    }  # fmt: skip
+    assert [one["entities"] for one in empty] == [[], []]
+    with pytest.raises(DataError, match="input:1: 'text' is not a text"):
+        task.predict_lines([("input:1", {"text": 3})])
+    with pytest.raises(DataError, match="input:2: has no field 'words' or 'tokens'"):
+        task.predict_lines([("input:1", {"text": ""}), ("input:2", {})])
+
+
+def test_no_word_of_a_long_sentence_is_lost(trained, run, tmp_path, caplog):
+    words = ["Otto", "saw", ""] * 15 + ["un" + "," * 30, "\u200d", "New", "York"]
+    (tmp_path / "long.txt").write_bytes("".join(f"{word}\tx\r\n" for word in words).encode())
+    found = run(predict_file=[str(tmp_path / "long.txt")], eval_file=[])
+    lines = Path(found.predictions[0]).read_bytes().decode().split("\r\n")
+    assert [line.split("\t")[:2] for line in lines[:-1]] == [[word, "x"] for word in words]
+    tags = [line.split("\t")[2] for line in lines[:-1]]
+    assert tags[:45:3] == ["B-PER"] * 15 and tags[-2:] == ["B-LOC", "I-LOC"]
+    assert (
+        "long.txt:46: the word has more pieces than a window of --max-seq-length 12 has room for"
+        in caplog.text
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Otto B-PER\nsaw PER\n", "train.conll:2: the tag 'PER' no tag scheme explains"),
+        ("Otto B-PER\nsaw b-per\n", "train.conll:2: the tag 'b-per' no tag scheme explains"),
+        ("a B-X\nb E-X\nc U-X\n", "train.conll:3: the tag 'U-X' no tag scheme explains"),
+        ("Otto B-PER\nsaw\n", "train.conll:2: 1 column where most lines have 2"),
+    ],
+)
+def test_tags_that_cannot_be_learnt_are_told_with_their_place(settings, text, said):
+    Path(settings["train_file"]).write_text(text)
+    with pytest.raises(DataError) as error:
+        prepare(TagConfig(**settings), CpuAdapter())
+    assert said in error.value.message and error.value.hint
+
+
+def test_a_tag_unknown_in_evaluation_is_told_with_its_place(settings):
+    Path(settings["eval_file"][0]).write_text("Otto B-PER\n\nsaw B-ORG\n")
+    with pytest.raises(DataError, match=r"eval.conll:3: the tag 'B-ORG' is not known") as error:
+        prepare(TagConfig(**settings), CpuAdapter())
+    assert "B-LOC, B-PER, I-LOC, O" in error.value.hint
+    labels = ["O", "B-PER", "B-LOC", "I-LOC", "B-ORG"]
+    assert prepare(TagConfig(**settings, labels=labels), CpuAdapter()).labels == labels
+    with pytest.raises(DataError, match=r"train.conll:5: the tag 'B-LOC' is not known"):
+        prepare(TagConfig(**settings, labels=["O", "B-PER", "B-ORG"]), CpuAdapter())
+
+
+def test_a_scheme_that_is_asked_for_must_explain_all_tags(settings):
+    said = r"train.conll:1: the tag 'B-PER' the scheme ioe2 does not explain"
+    with pytest.raises(DataError, match=said):
+        prepare(TagConfig(**settings, tag_scheme="ioe2"), CpuAdapter())
+    task = prepare(TagConfig(**settings, tag_scheme="none"), CpuAdapter())
+    assert task.deciding_metric == "accuracy"
+
+
+def test_parts_of_speech_are_counted_by_words(run, settings):
+    text = "Otto NNP\nsaw VBD\n. .\n\n-LRB- -LRB-\nAnna NNP\n"
+    Path(settings["train_file"]).write_text(text)
+    Path(settings["eval_file"][0]).write_text(text)
+    assert run().scores == {"accuracy": 1.0}
+
+
+def test_a_checkpoint_without_tags_is_told(settings):
+    settings["train_file"] = None
+    with pytest.raises(ConfigError, match="encoder has no tags: it was not fine-tuned"):
+        prepare(TagConfig(**settings), CpuAdapter())
+
+
+def test_settings_that_contradict_each_other_are_told(settings):
+    found = TagConfig(**{**settings, "predictions": "x", "eval_file": []}).problems()
+    assert len([text for text in found if "--predictions" in text]) == 2
