@@ -62,7 +62,7 @@ def _loader(numbers: bool) -> Any:
             self._sizes: dict[str, int] = {}
 
         def compose_node(self, parent: Any, index: Any) -> Any:
-            event = self.peek_event()
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
             before = self._values
             self._depth += 1
             if isinstance(event, yaml.AliasEvent):
