@@ -1,9 +1,10 @@
 """Corpora: dumps to text beside WikiExtractor, MLPerf's clean-up beside its own seds, duplicates.
 
-Run: python benchmarks/corpus.py [extraction] [cleaning] [duplicates] [--dump SLICE.bz2]
-         [--clean wiki_00] [--processes 1 2] [--rounds 3]
+Run: python benchmarks/corpus.py [extraction] [cleaning] [duplicates] [summary] [growth]
+         [--dump SLICE.bz2] [--clean wiki_00] [--processes 1 2] [--rounds 3] [--sizes 10 30 100]
 
-`duplicates` compares with datatrove and text-dedup (duplicates.py). Without arguments it takes
+`duplicates` compares with datatrove and text-dedup (duplicates.py); `summary` and `growth` are
+about the text summary (text_summary.py). Without arguments it takes
 the reference data beside the repository and prints every other ratio of the section on corpora
 in RESULTS.md. The slice of a dump (one <mediawiki> document, .bz2) is
 repeated as the streams of a multi-stream dump. WikiExtractor is installed into a temporary
@@ -29,6 +30,7 @@ from bertkit.corpus.mlperf import strip_markup, strip_titles
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.duplicates import duplicates
+from benchmarks.text_summary import growth, summary
 from tests.corpus.test_mlperf import build_pipeline
 
 WIKIEXTRACTOR = "wikiextractor==3.1.0"
@@ -171,7 +173,7 @@ def processor_seconds(work: Callable[[], object], times: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parts = ("extraction", "cleaning", "duplicates")
+    parts = ("extraction", "cleaning", "duplicates", "summary", "growth")
     parser.add_argument("parts", nargs="*", default=parts[:2], help=f"{', '.join(parts)}")
     data = Path(__file__).resolve().parents[2] / "shared/data"
     name = "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
@@ -181,7 +183,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repeat", type=int, default=6)
     text = data / "corpus/openstax_ccby_paragraphs.txt.xz"
-    parser.add_argument("--text", type=Path, default=text, help="paragraphs, for duplicates")
+    parser.add_argument(
+        "--text", type=Path, default=text, help="paragraphs, for duplicates and summary"
+    )
+    parser.add_argument("--sizes", type=float, nargs="+", default=[10, 30, 100], help="MB, growth")
     parser.add_argument("--megabytes", type=float, default=8.0, help="of text with duplicates")
     parser.add_argument("--environments", type=Path, help="where other programs are installed")
     parser.add_argument("--python", default="python3.12", help="for text-dedup")
@@ -201,6 +206,10 @@ def main() -> None:
                 rounds=given.rounds,
                 python=given.python,
             )
+        if "summary" in given.parts:
+            summary(given.text, folder, given.rounds)
+        if "growth" in given.parts:
+            growth(folder, sorted(given.sizes))
     if "cleaning" in given.parts:
         cleaning(given.clean, given.rounds)
 

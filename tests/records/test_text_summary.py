@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+from dataclasses import replace
 
 import pytest
 
 from bertkit.manifest import read_manifest
+from bertkit.records import text_summary
 from bertkit.records.config import RecordsConfig
 from bertkit.records.make import make_records
 from bertkit.records.text_summary import TOKENS, UNKNOWN
+from bertkit.summary.counter import count_files
 
 VOCAB = "bertkit-uncased-8k"
 CONFIG = RecordsConfig(max_seq_length=32, dupe_factor=1)
@@ -51,3 +56,45 @@ def test_of_older_folders_tokens_are_not_known(corpus, tmp_path):
     (tmp_path / "out" / "1.tfrecord").unlink()
     again = make_records(CONFIG, corpus, tmp_path / "out", VOCAB, workers=1)
     assert again.text["sentences"] == 120 and "unknown" not in again.text
+
+
+STYLES = (
+    ({}, True),
+    ({"style": "nvidia"}, True),
+    ({"style": "cerebras"}, True),
+    ({"tokenizer": "cerebras"}, True),
+    ({"tokenizer": "hf"}, False),  # the package is slow: a second pass does not matter
+)
+
+
+@pytest.mark.parametrize(("settings", "once"), STYLES, ids=str)
+def test_text_is_counted_while_it_is_read(settings, once, tmp_path, monkeypatch):
+    """Every byte once, whatever the file ends in and is packed in."""
+    bodies = {
+        "plain.txt": "The whale dives.\nIt turns.\n\nThe ship sails.\nIt turns.\n",
+        "open.txt": "No line end.\nIt is cut off",
+        "return.txt": "It is \rodd.\r\nIt turns.\r\n\r",
+        "empty.txt": "",
+        "long.txt": "The sea is wide and deep 漢.\n" * 40_000,
+        "packed.txt.gz": "The whale dives again.\nIt turns.\n\nIt ends.\nHere.\n",
+    }
+    places = []
+    for name, body in bodies.items():
+        place = tmp_path / name
+        blob = body.encode()
+        place.write_bytes(gzip.compress(blob) if name.endswith(".gz") else blob)
+        places.append(str(place))
+    wanted = count_files((name, io.BytesIO(body.encode())) for name, body in bodies.items())
+    read_again = []
+    counts_of = text_summary._counts_of
+    monkeypatch.setattr(
+        text_summary,
+        "_counts_of",
+        lambda paths, level: read_again.extend(paths) or counts_of(paths, level),
+    )
+    config = replace(CONFIG, **settings, shards="one-corpus")
+    found = make_records(config, places, tmp_path / "out", VOCAB, workers=1).text
+    for name in ("bytes", "documents", "sentences", "words"):
+        assert found[name] == getattr(wanted, name), name
+    assert found["duplicate_lines"] == round(wanted.lines.repeated_share, 6)
+    assert sorted(read_again) == ([] if once else sorted(places))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 from bertkit.summary.plain import count_plainly
 from bertkit.summary.report import figures, rows, warnings
@@ -49,3 +50,12 @@ def test_no_text():
     found = figures(count_plainly(""))
     assert found["sentences"] == 0 and warnings(found) == []
     assert rows(found)
+
+
+def test_the_docs_explain_every_figure():
+    page = (Path(__file__).parents[2] / "docs" / "text-summary.md").read_text("utf-8")
+    found = figures(replace(count_plainly("a b"), tokens=1, unknown=0), lambda character: True)
+    for name in found:
+        assert f"`{name}`" in page, name
+    for what, _ in rows(found):
+        assert f"`{what}`" in page, what
