@@ -65,7 +65,8 @@ def _loader(numbers: bool) -> Any:
             event: Any = self.peek_event()  # type: ignore[no-untyped-call]
             before = self._values
             self._depth += 1
-            if isinstance(event, yaml.AliasEvent):
+            is_alias = type(event) is yaml.AliasEvent
+            if is_alias:
                 if event.anchor in self.anchors and event.anchor not in self._sizes:
                     what = f"&{event.anchor} holds itself"
                     raise yaml.composer.ComposerError(None, None, what, event.start_mark)
