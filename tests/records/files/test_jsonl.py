@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bertkit.errors import DataError
-from bertkit.manifest import read_manifest
+from bertkit.manifest import Manifest, read_manifest
+from bertkit.records.files.find import find_record_files
 from bertkit.records.files.index_file import read_index, write_index
 from bertkit.records.files.instance import instances_of
 from bertkit.records.files.jsonl import JsonLinesFile, encode_line
@@ -112,3 +113,19 @@ def test_an_index_without_checksums_is_good_enough(folders, tmp_path):
     columns = {name: index.columns[name].all() for name in ("offsets",)}
     write_index(index_path(path), index.facts, columns)
     assert len(open_records(path).batch([0, 1])["input_ids"]) == 2
+
+
+@pytest.mark.parametrize("name", ["b.json", "part-00000"])
+def test_a_file_whose_first_record_is_damaged_is_not_left_out(folders, tmp_path, name):
+    """Beside others of its kind it would not be missed: the manifest says that it has records."""
+    kind = "jsonl" if name == "b.json" else "tfrecord"
+    content = Path(only_file(folders / kind)).read_bytes()
+    names = [f"other{name[1:]}" if kind == "jsonl" else "part-00001", name]
+    for each in names:
+        (tmp_path / each).write_bytes(content)
+    outputs = {each: {"records": 1, "bytes": len(content)} for each in names}
+    Manifest("make-records", {}, outputs=outputs, state="complete").write(tmp_path)
+    (tmp_path / name).write_bytes(content[:9] + b"x" + content[10:])
+    assert len(find_record_files([tmp_path])) == 2
+    with pytest.raises(DataError):
+        open_records(tmp_path / name).batch([0])
