@@ -145,7 +145,8 @@ def require_same(
         raise DataError(
             f"the run was made with other records (fingerprint {saved.data_fingerprint[:12]},"
             f" now {fingerprint[:12]})",
-            "give the same --input, or start a new run from its weights with --init-checkpoint",
+            "give the same training data, or start a new run from its weights with"
+            " --init-checkpoint",
         )
     before = default_values(type(config)) | flatten(saved.config)
     now = flatten(as_dict(config))

@@ -36,6 +36,7 @@ class TextTask(FinetuneTask[T, Example]):
     """
 
     local_settings = (*FinetuneTask.local_settings, "data_dir")
+    takes_pairs = True
     problem_type: str
     width: int
 

@@ -109,6 +109,7 @@ def predict(config: FinetuneConfig, lines: Sequence[Line], adapter: Adapter) -> 
     )
     config = task.config
     task.settle()
+    _require_single(task, lines)
     examples = task.predict_lines(lines)
     plan = task.opened.predicting_plan()
     refuse(adapter.validate(plan, OptimizerSpec()))
@@ -128,3 +129,13 @@ def predict(config: FinetuneConfig, lines: Sequence[Line], adapter: Adapter) -> 
     except CompiledOnly as done:
         log.logger.info("%s; nothing was predicted", done)
     return PredictResult(task.name, str(task.start), answers, round(time.perf_counter() - begin, 3))
+
+
+def _require_single(task: FinetuneTask[Any, Any], lines: Sequence[Line]) -> None:
+    """Refuse the second text of a pair where the task has no use for it."""
+    for place, line in () if task.takes_pairs else lines:
+        if "text" in line and line.get("pair") is not None:
+            raise DataError(
+                f"{place}: 'pair' is given, but a model of --task {task.name} takes single texts",
+                "leave the pair out",
+            )

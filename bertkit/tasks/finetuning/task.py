@@ -56,6 +56,7 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
         metric: name of the score that decides what is best, where `--metric` does not say.
         metrics: names of all scores, once they are known; empty where only `score` knows.
         head: prefixes of the parameters that an encoder alone lacks.
+        takes_pairs: `predict` may be given two texts.
         batcher: makes batches, in the run's layout.
         train_examples: read from `train_file`.
         step: gives the updates done so far.
@@ -65,6 +66,7 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
     metric: str = ""
     metrics: Sequence[str] = ()
     head: ClassVar[Sequence[str]] = ("classifier.",)
+    takes_pairs: ClassVar[bool] = False
     optional_weights = ("bert.pooler.",)
     command = "finetune"
     # The same files may lie elsewhere on each machine.

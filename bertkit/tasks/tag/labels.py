@@ -81,6 +81,19 @@ def require_known(sentences: Sequence[Sentence], labels: Collection[str]) -> Non
         )
 
 
+def require_several(labels: Sequence[str], path: str) -> None:
+    """Refuse a file whose words have one tag only.
+
+    Raises:
+        DataError: names the file.
+    """
+    if len(labels) < 2:
+        raise DataError(
+            f"{path}: all words have the tag {labels[0]}",
+            "there is nothing to tell apart: see --tag-column for the column of the tags",
+        )
+
+
 def _first_place(sentences: Sequence[Sentence], tags: Collection[str]) -> str:
     """Where one of some tags is met first, and which."""
     return next(

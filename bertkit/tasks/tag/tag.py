@@ -20,7 +20,7 @@ from bertkit.tasks.tag.batches import TagObjective, Target, WindowBatcher
 from bertkit.tasks.tag.config import TagConfig
 from bertkit.tasks.tag.conll import ConllFile
 from bertkit.tasks.tag.json_words import JsonFile
-from bertkit.tasks.tag.labels import given_labels, require_known, settled_scheme
+from bertkit.tasks.tag.labels import given_labels, require_known, require_several, settled_scheme
 from bertkit.tasks.tag.schemes import AUTO, NONE
 from bertkit.tasks.tag.score import score_tags
 from bertkit.tasks.tag.sentence import Columns, Sentence
@@ -50,6 +50,7 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
             self.scheme = settled_scheme(examples, config.tag_scheme)
             self.labels = self.labels or sorted({t for one in examples for t in one.tags or ()})
             require_known(examples, self.labels)
+            require_several(self.labels, f"{config.train_file}")
         else:
             self._take_labels_of_start()
         self.metric = "accuracy" if self.scheme == NONE else "f1"

@@ -14,6 +14,7 @@ from seqeval import metrics
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.errors import ConfigError, DataError, StoppedError
 from bertkit.model.checkpoints.hf import load_weights
+from bertkit.tasks.finetuning.predict import predict
 from bertkit.tasks.finetuning.run import prepare
 from bertkit.tasks.finetuning.samples import outputs_of
 from bertkit.tasks.tag.config import TagConfig
@@ -216,6 +217,19 @@ def test_a_tag_unknown_in_evaluation_is_told_with_its_place(settings):
     assert prepare(TagConfig(**settings, labels=labels), CpuAdapter()).labels == labels
     with pytest.raises(DataError, match=r"train.conll:5: the tag 'B-LOC' is not known"):
         prepare(TagConfig(**settings, labels=["O", "B-PER", "B-ORG"]), CpuAdapter())
+
+
+def test_words_of_one_tag_only_are_refused(settings):
+    Path(settings["train_file"]).write_text("Otto O\nsaw O\n")
+    with pytest.raises(DataError, match=r"train.conll: all words have the tag O") as error:
+        prepare(TagConfig(**settings), CpuAdapter())
+    assert "--tag-column" in error.value.hint
+
+
+def test_the_second_text_of_a_pair_is_refused(trained, settings):
+    config = replace(TagConfig(**settings), init_checkpoint=trained, train_file=None)
+    with pytest.raises(DataError, match="--text: 'pair' is given"):
+        predict(config, [("--text", {"text": "Otto", "pair": "saw"})], CpuAdapter())
 
 
 def test_a_scheme_that_is_asked_for_must_explain_all_tags(settings):
