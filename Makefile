@@ -51,6 +51,13 @@ $(CEREBRAS_READY): setup.cfg tests/backends/cs/requirements.txt
 	$(CEREBRAS)/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
+# Everything at once on a command and its files: crashes, damage, full disks. Under an hour on two
+# cores; a stopped run goes on with the same command. SOAK holds fixtures and results.
+SOAK ?= soak
+.PHONY: soak
+soak: $(READY)
+	cd tests && PYTHONPATH=. OMP_NUM_THREADS=1 $(abspath $(BIN))/python -m soak $(abspath $(SOAK)) --write-docs
+
 lint: $(READY)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
@@ -66,5 +73,5 @@ bench: $(READY)
 	$(BIN)/python benchmarks/startup.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-tensorflow $(VENV)-cs $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-tensorflow $(VENV)-cs $(DEMO) $(SOAK) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,9 +5,10 @@ Run: python benchmarks/finetune.py cola|wnut17|qnli --encoder FOLDER --data FOLD
 
 --data holds, for cola, in_domain_train.tsv and in_domain_dev.tsv; for wnut17, wnut17train.conll
 and emerging.test.annotated; for qnli, train.tsv and dev.tsv of benchmarks/qnli.py. Every run is a
-process of its own; the arms take turns within each seed. Examples a second count the training loop alone,
-without start-up, encoding and scoring. With --steps only so many steps are taken, for the speed.
-`hf` pads each batch to its longest row, `hf-max` all rows to 128, as run_glue.py does by default.
+process of its own; the arms take turns within each seed. Examples a second count the training loop
+alone, without start-up, encoding and scoring. With --steps only so many steps are taken, for the
+speed. `hf` pads each batch to its longest row, `hf-max` all rows to 128, as run_glue.py does by
+default.
 The last lines are those of benchmarks/RESULTS.md.
 """
 

@@ -43,6 +43,16 @@ def write_error(error: BaseException, path: str | Path) -> OSError | None:
     return OSError(number, os.strerror(number), str(path)) if number else None
 
 
+def interruption(error: BaseException) -> BaseException | None:
+    """What interrupted the process, where a library raised an error of its own on the way out."""
+    if not isinstance(error, Exception):
+        return None
+    current: BaseException | None = error
+    while current is not None and isinstance(current, Exception):
+        current = current.__cause__ or current.__context__
+    return current
+
+
 def _errno_of(error: BaseException) -> int | None:
     """The errno of the error, of one that led to it, or in its text."""
     current: BaseException | None = error

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from bertkit.disk_errors import write_error
+from bertkit.disk_errors import interruption, write_error
 from bertkit.errors import BertkitError, DataError, MissingDependencyError
 from bertkit.temporary import REPLACED, temporary_path
 
@@ -159,14 +159,20 @@ def atomic_write(path: str | Path, sync: bool = True) -> Iterator[IO[bytes]]:
                 sync_path(temporary)
             os.replace(temporary, target)
         except BaseException as error:
-            explained = write_error(error, temporary)
+            explained = interruption(error) or write_error(error, temporary)
             temporary.unlink(missing_ok=True)
             if explained is not None:  # "disk full" comes without a name, or from a library
-                explained.filename = str(target)
-                raise explained from error
+                raise _named(explained, target) from error
             raise
     if sync:
         sync_path(target.parent)
+
+
+def _named(error: BaseException, target: Path) -> BaseException:
+    """An error of the system with the name of the file that was to be written."""
+    if isinstance(error, OSError):
+        error.filename = str(target)
+    return error
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -200,11 +206,10 @@ def atomic_folder(path: str | Path, sync: bool = True) -> Iterator[Path]:
                 sync_path(temporary)
             _put_in_place(temporary, target)
         except BaseException as error:
-            explained = write_error(error, temporary)
+            explained = interruption(error) or write_error(error, temporary)
             shutil.rmtree(temporary, ignore_errors=True)
             if explained is not None:
-                explained.filename = str(target)
-                raise explained from error
+                raise _named(explained, target) from error
             raise
     if sync:
         sync_path(target.parent)

@@ -13,6 +13,7 @@ import contextlib
 import itertools
 import platform
 import re
+import time
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -37,6 +38,8 @@ _BEGINNING = re.compile(rb'\s*\{\s*"command"\s*:\s*"[a-z-]+"\s*,\s*"config"\s*:\
 _HEAD = 200
 # A manifest that lists so many files is kept by a journal.
 _JOURNALED = 100
+# Seconds of finished files that a power failure may cost.
+_SYNCED_EVERY = 1.0
 HIDDEN_FOLDER = ".bertkit"
 
 __all__ = ["JOURNAL", "Manifest", "describe_inputs"]
@@ -78,6 +81,9 @@ class Manifest:
     )
     hidden: bool = False
 
+    def __post_init__(self) -> None:
+        self._synced = 0.0
+
     def as_dict(self) -> dict[str, Any]:
         """What is written down, as plain values."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
@@ -111,7 +117,11 @@ class Manifest:
             return
         place = _places(folder)[self.hidden]
         entry = {"outputs": dict(outputs), "empty": list(empty)}
-        manifest_journal.append(folder, place, entry)
+        now = time.monotonic()
+        wait = now - self._synced >= _SYNCED_EVERY
+        manifest_journal.append(folder, place, entry, wait)
+        if wait:
+            self._synced = now
 
     def write(self, folder: str | Path) -> None:
         """Write `manifest.json` into the folder, atomically; one in the other place goes."""

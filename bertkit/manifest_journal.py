@@ -19,13 +19,14 @@ from bertkit.strict_json import json_text
 JOURNAL = ".manifest.journal"
 
 
-def append(folder: str | Path, manifest: Path, entry: dict[str, Any]) -> None:
-    """Add a line and wait until it is on the disk; the first one begins the journal.
+def append(folder: str | Path, manifest: Path, entry: dict[str, Any], wait: bool = True) -> None:
+    """Add a line; the first one begins the journal.
 
     Args:
         folder: where the journal lies.
         manifest: the file that it adds to.
         entry: plain data.
+        wait: until it is on the disk; without, it outlives the process, and no power failure.
     """
     path = Path(folder) / JOURNAL
     begins = not path.exists()
@@ -33,7 +34,8 @@ def append(folder: str | Path, manifest: Path, entry: dict[str, Any]) -> None:
     with open(path, "ab") as stream:
         stream.write(b"".join(map(_line, [*first, entry])))
         stream.flush()
-        os.fsync(stream.fileno())
+        if wait or begins:
+            os.fsync(stream.fileno())
     if begins:
         sync_path(folder)
 

@@ -62,10 +62,11 @@ def _loader(numbers: bool) -> Any:
             self._sizes: dict[str, int] = {}
 
         def compose_node(self, parent: Any, index: Any) -> Any:
-            event = self.peek_event()
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
             before = self._values
             self._depth += 1
-            if isinstance(event, yaml.AliasEvent):
+            is_alias = type(event) is yaml.AliasEvent
+            if is_alias:
                 if event.anchor in self.anchors and event.anchor not in self._sizes:
                     what = f"&{event.anchor} holds itself"
                     raise yaml.composer.ComposerError(None, None, what, event.start_mark)

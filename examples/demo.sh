@@ -1,6 +1,6 @@
 #!/bin/sh
 # The main job end to end on the built-in sample: no GPU, no download, minutes on two cores.
-# Usage: sh examples/demo.sh [FOLDER]      (more flags for pretrain and finetune-squad in $FLAGS)
+# Usage: sh examples/demo.sh [FOLDER]      (more flags for pretrain and finetune in $FLAGS)
 # The same commands take your own text: replace the first one.
 set -eu
 out=${1:-demo}
@@ -42,10 +42,21 @@ run bertkit finetune-squad --init-checkpoint "$out/phase2" --vocab "$out/vocab.t
     --epochs 60 --learning-rate 1e-3 --train-file "$out/raw/squad/train.json" --predict-file "$out/raw/squad/dev.json" \
     --do-train --do-predict --do-eval --backend "$backend" --output "$out/squad" ${FLAGS:-}
 
+# What the encoder has learnt, on another task: which topic a paragraph belongs to.
+run bertkit finetune --task classify --init-checkpoint "$out/phase2" --vocab "$out/vocab.txt" \
+    --train-file "$out/raw/topics/train.tsv" --eval-file "$out/raw/topics/dev.tsv" --max-seq-length 64 \
+    --epochs 8 --learning-rate 1e-3 --global-batch-size 32 --backend "$backend" --output "$out/topics" ${FLAGS:-}
+accuracy=$(sed -n 's/^ *"accuracy": *\([0-9.]*\).*/\1/p' "$out/topics/scores.json")
+# The share of the most frequent topic: what answering without reading would score.
+majority=$(tail -n +2 "$out/raw/topics/dev.tsv" | cut -f 2 | sort | uniq -c | sort -rn |
+    awk '{ all += $1 } NR == 1 { most = $1 } END { print most / all }')
+
 # A hundred questions teach a small model those questions, and little beyond them.
 run bertkit finetune-squad --init-checkpoint "$out/squad" --vocab "$out/vocab.txt" \
     --predict-file "$out/raw/squad/train.json" --backend "$backend" --output "$out/squad-seen"
 
+printf '\nTopics of paragraphs not seen before: %.0f %% right; the most frequent topic each time: %.0f %%.' \
+    "$(echo "$accuracy" | awk '{ print 100 * $1 }')" "$(echo "$majority" | awk '{ print 100 * $1 }')"
 printf '\nDone in %s seconds. The curves are in %s/curves.png, the answers in %s.\n' \
     "$(($(date +%s) - begin))" "$out" "$out/squad/predictions.json"
 printf 'Now your own text: bertkit extract --input YOUR.txt --output my/docs, then as above.\n'

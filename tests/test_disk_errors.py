@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import resource
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 
 from bertkit.disk_errors import write_error
 from bertkit.files import atomic_folder, atomic_write
+from bertkit.termination import Terminated
 
 LIMIT = 1_000_000
 TENSORS = {"a": torch.zeros(LIMIT)}
@@ -80,3 +82,26 @@ def test_an_input_that_is_missing_is_named_not_the_output(tmp_path):
     with pytest.raises(FileNotFoundError) as caught, atomic_write(tmp_path / "out"):
         (tmp_path / "input").read_bytes()
     assert caught.value.filename == str(tmp_path / "input")
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, Terminated(15)])
+@pytest.mark.parametrize("at", [1, 3, 5])
+def test_an_interruption_inside_a_library_stays_one(tmp_path, interruption, at):
+    """PyTorch ends its archive on the way out, and says that this failed."""
+
+    class Interrupted(io.FileIO):
+        writes = 0
+
+        def write(self, data):
+            self.writes += 1
+            if self.writes == at:
+                raise interruption
+            return super().write(data)
+
+    with (
+        pytest.raises((KeyboardInterrupt, Terminated)),
+        atomic_folder(tmp_path / "out") as folder,
+        Interrupted(folder / "a.pt", "w") as stream,
+    ):
+        torch.save({str(number): torch.zeros(99) for number in range(9)}, stream)
+    assert list(tmp_path.iterdir()) == []

@@ -300,6 +300,23 @@ def test_more_than_a_hundred_finished_files_go_to_the_journal(tmp_path, monkeypa
     assert (tmp_path / JOURNAL).read_bytes().count(b"\n") == 1 + 300 - len(written)
 
 
+def test_the_journal_of_very_many_files_waits_for_the_disk_now_and_then(tmp_path, monkeypatch):
+    synced: list[int] = []
+    manifest = Manifest("extract", {}, inputs=[{}] * 100)
+    manifest.write(tmp_path)
+    monkeypatch.setattr("bertkit.manifest_journal.sync_path", lambda path: None)
+    monkeypatch.setattr("bertkit.manifest_journal.os.fsync", synced.append)
+    monkeypatch.setattr("bertkit.manifest.time.monotonic", lambda: 1000.0)
+    for number in range(20):
+        manifest.record(tmp_path, {f"a{number}": {"bytes": number}})
+        # Each is there for another process all the same.
+        assert (tmp_path / JOURNAL).read_bytes().count(b"\n") == number + 2  # with its head
+    assert len(synced) == 1
+    monkeypatch.setattr("bertkit.manifest.time.monotonic", lambda: 1002.0)
+    manifest.record(tmp_path, {"b": {"bytes": 1}})
+    assert len(synced) == 2
+
+
 def test_a_manifest_goes_round_under_a_locale_of_ascii(tmp_path):
     program = """
 import sys

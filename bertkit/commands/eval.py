@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bertkit.commands import options
+from bertkit.commands import copy_plan, options
 from bertkit.remote_copy import local_checkpoints
 from bertkit.tasks.pretraining.config import EvalConfig
 
@@ -30,11 +30,13 @@ from bertkit.tasks.pretraining.config import EvalConfig
     help="Training records: also report the accuracy of guessing by word frequency; repeatable.",
 )
 @options.config_options(EvalConfig)
+@copy_plan.dry_run_option
 @options.common_options
 def command(
     inputs: tuple[str, ...],
     checkpoints: tuple[str, ...],
     baseline: tuple[str, ...],
+    dry_run: bool,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -47,6 +49,9 @@ def command(
         --min-mlm-accuracy 0.72
     """
     config = options.resolved(EvalConfig, given).config
+    if dry_run:
+        copy_plan.finish((*inputs, *baseline), as_json)
+        return
     checkpoints = tuple(local_checkpoints(checkpoints))
     from bertkit.backends import registry
     from bertkit.tasks.pretraining.evaluate import evaluate_checkpoints, require_target

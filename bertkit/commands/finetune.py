@@ -56,14 +56,13 @@ def command(
     resolved = options.with_local_checkpoint(resolved)
     from bertkit.backends import registry
     from bertkit.tasks.comparison import seeds
-    from bertkit.tasks.finetuning.run import FinetuneResult, finetune, prepare, rehearse
+    from bertkit.tasks.finetuning.run import FinetuneResult, finetune, planned
 
     if dry_run:
         resolved = seeds.first_of_seeds(resolved)
         with registry.for_planning(resolved.config.backend) as adapter:
-            task = prepare(resolved.config, adapter)
-            plan = rehearse(task, adapter, overwrite)
-        settings = log.table(("setting", "value", "from"), resolved.rows(task.config))
+            settled, plan = planned(resolved.config, adapter, overwrite)
+        settings = log.table(("setting", "value", "from"), resolved.rows(settled))
         if resolved.external:
             became = log.table(("their key", "value", "became"), resolved.external)
             settings = f"{became}\n\n{settings}"

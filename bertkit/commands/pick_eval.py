@@ -6,7 +6,7 @@ import dataclasses
 
 import click
 
-from bertkit.commands import options
+from bertkit.commands import copy_plan, options
 
 
 @click.command()
@@ -14,9 +14,15 @@ from bertkit.commands import options
 @options.output_option("Folder for eval.tfrecord and manifest.json.")
 @options.count_option("--count", 10_000, "Records to pick, evenly spaced.", minimum=1)
 @options.overwrite_option
+@copy_plan.dry_run_option
 @options.common_options
 def command(
-    inputs: tuple[str, ...], output: str, count: int, overwrite: bool, as_json: bool
+    inputs: tuple[str, ...],
+    output: str,
+    count: int,
+    overwrite: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Pick evenly spaced records as a fixed evaluation set.
 
@@ -29,6 +35,9 @@ def command(
     Example:
       bertkit pick-eval --input data/records-eval --output data/eval --count 10000
     """
+    if dry_run:
+        copy_plan.finish(inputs, as_json)
+        return
     from bertkit import files
     from bertkit.records.tools.pick_eval import pick_eval
 

@@ -22,6 +22,7 @@ from bertkit.corpus.config import SplitConfig
 @options.prefix_option("--metadata")
 @options.output_option("Folder for train/part-0000i-of-0000N.txt, valid.txt, test.txt.")
 @options.config_options(SplitConfig)
+@options.pool_options
 @options.write_options
 def command(
     inputs: tuple[str, ...],
@@ -46,13 +47,21 @@ def command(
     """
     from bertkit import log
     from bertkit.corpus import split as work
+    from bertkit.engine import Engine
 
     settings = options.resolved(SplitConfig, given)
     if dry_run:
         plan = work.plan(inputs, output, settings.config, prefix=input_prefix)
         options.finish_dry_run(settings, plan, as_json)
         return
-    result = work.split(inputs, output, settings.config, overwrite=overwrite, prefix=input_prefix)
+    result = work.split(
+        inputs,
+        output,
+        settings.config,
+        overwrite=overwrite,
+        prefix=input_prefix,
+        engine=Engine(**given),
+    )
     columns = ("split", "files", "documents", "sentences", "bytes")
     rows = [(name, *facts.values()) for name, facts in result.splits.items()]
     state = "up to date" if result.up_to_date else f"{result.seconds:.1f} s"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from typing import Any
 
 import click
 
-from bertkit.commands import options
+from bertkit.commands import copy_plan, options
 from bertkit.tokenization.word_length import LONGEST
 
 
@@ -51,8 +52,9 @@ from bertkit.tokenization.word_length import LONGEST
     help="Letters of the longest word that is not [UNK], for sequences such as DNA, proteins or "
     "code; noted beside the vocabulary for all who use it.  [default: 200]",
 )
-@options.workers_option
+@options.pool_options
 @options.overwrite_option
+@copy_plan.dry_run_option
 @options.common_options
 def command(
     inputs: tuple[str, ...],
@@ -64,9 +66,10 @@ def command(
     min_frequency: int,
     alphabet: str | None,
     word_length: int | None,
-    workers: int,
     overwrite: bool,
+    dry_run: bool,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Train a WordPiece vocabulary on text.
 
@@ -80,6 +83,9 @@ def command(
     Example:
       bertkit train-vocab --input data/split/train --output vocab.txt --size 30528
     """
+    if dry_run:
+        copy_plan.finish(inputs, as_json)
+        return
     from bertkit import files
     from bertkit.corpus.raw_file import open_source
     from bertkit.input_files import expand_inputs
@@ -98,8 +104,8 @@ def command(
         overwrite=overwrite,
         alphabet=parse_wanted(alphabet) if alphabet else Wanted(),
         word_length=word_length,
-        workers=workers,
         opener=open_source,
+        **given,
     )
     text = (
         f"{result.tokens:,} tokens from {files.human_bytes(result.bytes_read)} of text "

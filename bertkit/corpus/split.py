@@ -9,13 +9,14 @@ them stay together too. split_lists.py has the methods that others prescribe.
 from __future__ import annotations
 
 import collections
-import hashlib
 import time
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any
+
+import numpy as np
 
 from bertkit import log
 from bertkit.corpus.config import SplitConfig
@@ -26,9 +27,21 @@ from bertkit.corpus.output_folder import OutputFolder, open_output_folder
 from bertkit.corpus.sentences import splitter_rate
 from bertkit.corpus.split_lists import by_lists, by_mlperf, lists_of
 from bertkit.corpus.split_names import by_names
+from bertkit.corpus.split_result import SplitResult, result_of
+from bertkit.corpus.split_tasks import (
+    PartTask,
+    in_order,
+    part_tasks,
+    sides_of,
+    survey_file,
+    worth_it,
+    write_part,
+)
+from bertkit.engine import Engine
 from bertkit.errors import DataError, UsageError
-from bertkit.files import atomic_write, free_bytes, shard_name, size_of
+from bertkit.files import atomic_write, free_bytes, is_remote, shard_name, size_of
 from bertkit.manifest import Manifest, describe_inputs, working_folder
+from bertkit.manifest_inputs import total_bytes
 from bertkit.pool import worker_count
 from bertkit.unsplit_text import warn_if_unsplit
 
@@ -37,37 +50,19 @@ SPLITS = ("train", "valid", "test")
 _RATE = 25e6
 # The note of the first pass: all hashes, then all sizes, 8 bytes each.
 _SURVEY = "survey"
-
-
-@dataclass(frozen=True)
-class SplitResult:
-    """What a run did.
-
-    Attributes:
-        documents, sentences, bytes: totals over all splits.
-        splits: per split its documents, sentences, bytes and files.
-        duplicates: documents that repeat an earlier one; both are kept.
-        across: distinct documents that stand on more than one side; by hash there are none.
-        seconds: 0 for a folder that was complete already.
-    """
-
-    output: str
-    documents: int
-    sentences: int
-    bytes: int
-    splits: dict[str, dict[str, int]]
-    duplicates: int
-    across: int
-    seconds: float
-    up_to_date: bool
+_DOCUMENTS = "documents"
 
 
 @dataclass
 class _Survey:
-    """What the first pass learns: per document 16 bytes, per split its bytes."""
+    """What the first pass learns: per document 16 bytes, per split its bytes.
+
+    `documents` has the number in each file; empty in a run that an older version began.
+    """
 
     hashes: array[int] = field(default_factory=lambda: array("Q"))
     sizes: array[int] = field(default_factory=lambda: array("Q"))
+    documents: array[int] = field(default_factory=lambda: array("Q"))
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
     bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
 
@@ -79,6 +74,7 @@ def split(
     *,
     overwrite: bool = False,
     prefix: str = "",
+    engine: Engine | None = None,
 ) -> SplitResult:
     """Divide documents into `train/part-…txt`, `valid.txt` and `test.txt`.
 
@@ -93,14 +89,19 @@ def split(
         config: the settings.
         overwrite: replace what another run left in the folder.
         prefix: with the method `lists` and without inputs, folder to which the names are relative.
+        engine: what looks at files and writes parts, with the method `hash`.
 
     Raises:
+        UsageError: a cluster for a remote folder.
         DataError: bad or empty input, a split that would be empty, or fewer train
             documents than parts.
     """
     config = config or SplitConfig()
+    engine = engine or Engine()
+    if engine.executor == "dask" and is_remote(output):
+        raise UsageError("--executor dask needs a folder for --output that all workers see")
     with open_output_folder(output) as target:
-        result = _split(inputs, target, config, overwrite=overwrite, prefix=prefix)
+        result = _split(inputs, target, config, overwrite=overwrite, prefix=prefix, engine=engine)
     return replace(result, output=output)
 
 
@@ -111,6 +112,7 @@ def _split(
     *,
     overwrite: bool,
     prefix: str,
+    engine: Engine,
 ) -> SplitResult:
     started = time.perf_counter()
     # The same steps for every method: plan, resume, write, record the totals.
@@ -121,14 +123,18 @@ def _split(
     planned = Manifest("split", settings, describe_inputs(files, worker_count(0, len(files))))
     with working_folder(target.folder, planned, overwrite) as manifest:
         if manifest.complete:
-            return _result(manifest, target.folder, 0.0)
+            return result_of(manifest, target.folder, 0.0)
         if inputs:
             warn_if_unsplit(files)
         journal = Journal(manifest, target)
-        repeated, across = _divide(files, config, prefix, journal, from_extract=bool(inputs))
+        if config.method == "hash":
+            engine = engine.for_bytes(total_bytes(manifest.inputs))
+            repeated, across = _by_hash(files, config, journal, engine), 0
+        else:
+            repeated, across = _divide(files, config, prefix, journal, from_extract=bool(inputs))
         journal.close()
         manifest.stats = {"duplicates": repeated, "across": across}
-        return _result(manifest, target.folder, time.perf_counter() - started)
+        return result_of(manifest, target.folder, time.perf_counter() - started)
 
 
 def _divide(
@@ -140,8 +146,6 @@ def _divide(
     from_extract: bool,
 ) -> tuple[int, int]:
     """Write all splits; (documents that repeat an earlier one, those on more than one side)."""
-    if config.method == "hash":
-        return _by_hash(files, config, journal), 0
     if config.method == "mlperf":
         sides = by_mlperf(files, config, journal)
     elif from_extract:
@@ -154,14 +158,43 @@ def _divide(
     return repeated, across
 
 
-def _by_hash(files: Sequence[str], config: SplitConfig, journal: Journal) -> int:
+def _by_hash(files: Sequence[str], config: SplitConfig, journal: Journal, engine: Engine) -> int:
     """Write all splits; the number of documents that repeat an earlier one."""
-    survey = _survey(files, config, journal)
+    survey = _survey(files, config, journal, engine)
     _check(survey, config, len(files))
+    if engine != Engine() and survey.documents:
+        _write_together(files, config, survey=survey, journal=journal, engine=engine)
+    # In order, what is left: all of it, with one process.
     for name in SPLITS:
         if survey.counts[name]:
             _write_split(name, files, config=config, survey=survey, journal=journal)
     return _duplicates(survey.hashes)
+
+
+def _write_together(
+    files: Sequence[str],
+    config: SplitConfig,
+    *,
+    survey: _Survey,
+    journal: Journal,
+    engine: Engine,
+) -> None:
+    """Write the files of all splits by tasks, but for those that are finished."""
+    chosen = sides_of(survey.hashes, config)
+    tasks: list[PartTask] = []
+    for name in reversed(SPLITS):  # what is read from all files begins first
+        if survey.counts[name]:
+            names = _names_of(name, config, survey)
+            parts = list(zip(names, _ends(name, len(names), config, survey), strict=True))
+            tasks += part_tasks(
+                files, survey.documents, chosen[name], parts, folder=str(journal.folder),
+                engine=engine,
+            )  # fmt: skip
+    tasks = [task for task in tasks if not journal.finished(task.name)]
+    if worth_it(tasks, files):
+        for name, facts in engine.run(write_part, tasks, "write"):
+            journal.record(name, facts)
+        journal.manifest.outputs = in_order(journal.manifest.outputs, SPLITS)
 
 
 def _inputs(inputs: Sequence[str], config: SplitConfig, prefix: str, output: str) -> list[str]:
@@ -195,14 +228,6 @@ def plan(
     }
 
 
-def _hash(document: Document, seed: int) -> int:
-    digest = hashlib.blake2b(digest_size=8, key=str(seed).encode())
-    for sentence in document.sentences:
-        # Case and spacing do not count, see the module's docstring.
-        digest.update(" ".join(sentence.casefold().split()).encode("utf-8") + b"\n")
-    return int.from_bytes(digest.digest(), "big")
-
-
 def _side(value: int, config: SplitConfig) -> str:
     # The hash as a number from 0 to 1: test first, then valid, the rest is train.
     place = value / 2**64
@@ -216,7 +241,7 @@ def _documents(files: Sequence[str]) -> Iterator[Document]:
         yield from read_documents(path)
 
 
-def _survey(files: Sequence[str], config: SplitConfig, journal: Journal) -> _Survey:
+def _survey(files: Sequence[str], config: SplitConfig, journal: Journal, engine: Engine) -> _Survey:
     """What is known of each document: from an earlier run's note, else by reading all."""
     survey = _Survey()
     # An interrupted run has left its hashes and sizes: no first pass is needed.
@@ -225,11 +250,14 @@ def _survey(files: Sequence[str], config: SplitConfig, journal: Journal) -> _Sur
         middle = len(noted) // 2
         survey.hashes.frombytes(noted[:middle])
         survey.sizes.frombytes(noted[middle:])
+        survey.documents.frombytes(journal.note(_DOCUMENTS) or b"")
     else:
-        bar = log.progress(_documents(files), unit="doc", description="choose", scale=True)
-        for document in bar:
-            survey.hashes.append(_hash(document, config.seed))
-            survey.sizes.append(len(document.encode()))
+        tasks = [(engine.path(path), config.seed) for path in files]
+        for found in engine.in_order(survey_file, tasks, "choose"):
+            survey.hashes.frombytes(found.hashes)
+            survey.sizes.frombytes(found.sizes)
+            survey.documents.append(len(found.hashes) // 8)
+        journal.record_note(_DOCUMENTS, survey.documents.tobytes())
         journal.record_note(_SURVEY, survey.hashes.tobytes() + survey.sizes.tobytes())
     # Totals per split, for the number and the sizes of the parts.
     for value, size in zip(survey.hashes, survey.sizes, strict=True):
@@ -263,12 +291,7 @@ def _write_split(
     name: str, files: Sequence[str], *, config: SplitConfig, survey: _Survey, journal: Journal
 ) -> None:
     """Write the files of one split, but for those that are finished."""
-    count = _part_count(config, survey) if name == "train" else 1
-    outputs = (
-        [f"train/{shard_name('part', index, count, '.txt')}" for index in range(count)]
-        if name == "train"
-        else [f"{name}.txt"]
-    )
+    outputs = _names_of(name, config, survey)
     if all(map(journal.finished, outputs)):
         return
     bar = log.progress(total=survey.counts[name], unit="doc", description=name, scale=True)
@@ -278,7 +301,7 @@ def _write_split(
         for document, value in zip(_documents(files), survey.hashes, strict=True)
         if _side(value, config) == name
     )
-    ends = _ends(name, count, config, survey)
+    ends = _ends(name, len(outputs), config, survey)
     for file, length in zip(outputs, ends, strict=True):
         if journal.finished(file):
             # Pass over its documents.
@@ -287,6 +310,14 @@ def _write_split(
             _write_part(file, length, chosen, journal)
         bar.update(length)
     bar.close()
+
+
+def _names_of(name: str, config: SplitConfig, survey: _Survey) -> list[str]:
+    """The files of a split."""
+    if name != "train":
+        return [f"{name}.txt"]
+    count = _part_count(config, survey)
+    return [f"train/{shard_name('part', index, count, '.txt')}" for index in range(count)]
 
 
 def _part_count(config: SplitConfig, survey: _Survey) -> int:
@@ -323,38 +354,5 @@ def _write_part(file: str, length: int, chosen: Iterator[Document], journal: Jou
 
 
 def _duplicates(hashes: array[int]) -> int:
-    import numpy as np
-
     values = np.frombuffer(hashes, dtype=np.uint64)
     return int(len(values) - len(np.unique(values)))
-
-
-def _result(manifest: Manifest, output: str, seconds: float) -> SplitResult:
-    """The result of a run; one that was complete before is not written again."""
-    fresh = not manifest.complete
-    splits: dict[str, dict[str, int]] = {}
-    for file, facts in manifest.outputs.items():
-        if "documents" not in facts:
-            continue
-        name = file.partition("/")[0].removesuffix(".txt")
-        into = splits.setdefault(name, {"files": 0, "documents": 0, "sentences": 0, "bytes": 0})
-        into["files"] += 1
-        for key in ("documents", "sentences", "bytes"):
-            into[key] += int(facts[key])
-    totals: dict[str, Any] = {
-        key: sum(into[key] for into in splits.values())
-        for key in ("documents", "sentences", "bytes")
-    }
-    if fresh:
-        manifest.stats |= {**totals, "splits": splits, "seconds": round(seconds, 3)}
-        manifest.state = "complete"
-        manifest.write(output)
-    return SplitResult(
-        output=output,
-        **totals,
-        splits=splits,
-        duplicates=int(manifest.stats["duplicates"]),
-        across=int(manifest.stats.get("across", 0)),
-        seconds=round(seconds, 3) if fresh else 0.0,
-        up_to_date=not fresh,
-    )

@@ -104,7 +104,7 @@ class SampleFeed(Generic[Sample]):
         """Cases of all samples of a step; at least 1."""
         if self.cases is None:
             return self.global_batch_size
-        return max(1.0, sum(self.cases[number] for number in numbers))
+        return max(1.0, float(sum(self.cases[number] for number in numbers)))
 
     def _weighted(self, samples: Sequence[Sample], total: float) -> MicroBatch:
         batch = self.make_batch(samples)

@@ -106,9 +106,8 @@ def poprun(job: Job, instances: int = 1) -> list[str]:
     trains = job.settings is not None and job.words[0] in tasks.commands()
     ipu = options_of(job.settings, "ipu") if trains else None
     if ipu is None:
-        raise UsageError(
-            "poprun starts `pretrain` and `finetune-squad`", "other commands need one process"
-        )
+        names = ", ".join(f"`{name}`" for name in tasks.commands())
+        raise UsageError(f"poprun starts {names}", "other commands need one process")
     # A pipeline ends on the IPU where it began: its stages are more than its IPUs.
     mapping = ipu.device_mapping or range(len(ipu.pipeline_stages))
     each = ipu.ipus_per_replica or max(len(ipu.layers_per_ipu), max(mapping, default=0) + 1)

@@ -19,6 +19,17 @@ _ALL = (1 << 64) - 1
 _IDEOGRAPHS = ("CJK UNIFIED IDEOGRAPH", "CJK COMPATIBILITY IDEOGRAPH")
 
 
+class _Kinds(dict[str, int]):
+    """What each character does, once it was asked for: a text asks for few, very often."""
+
+    def __missing__(self, character: str) -> int:
+        self[character] = found = kind_of(character)
+        return found
+
+
+_KINDS = _Kinds()
+
+
 def kind_of(character: str) -> int:
     """What a character does: part of a word, white space, a word of its own, or a mark."""
     if character.isspace():
@@ -40,8 +51,8 @@ def count_plainly(text: str, level: int = 0) -> TextCounts:
     rows = text.replace("\r", "").split("\n")
     last = len(rows) - 1
     for number, row in enumerate(rows):
-        kinds = [kind_of(character) for character in row]
-        if any(kind != SPACE for kind in kinds):
+        kinds = list(map(_KINDS.__getitem__, row))
+        if not row.isspace() and row:
             totals["sentences"] += 1
             before = [0, *kinds]
             totals["words"] += sum(
@@ -57,7 +68,7 @@ def count_plainly(text: str, level: int = 0) -> TextCounts:
             held += 1
         elif number < last and not held:
             totals["empty"] += 1
-        if held and (number == last or all(kind == SPACE for kind in kinds)):
+        if held and (number == last or not row or row.isspace()):
             documents[_finished(value)] += 1
             totals["one_sentence"] += held == 1
             value, held = _FIRST, 0

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bertkit.codecs.packed_stream import decompression_errors, unpacked
 from bertkit.errors import DataError
 from bertkit.files import open_binary
 from bertkit.optional import require
+from bertkit.tables.csv_rows import Damaged, cut_rows
 
 Header = bool | Callable[[Sequence[str]], bool]
 QUOTINGS = ("auto", "csv", "none")
 _PACKED = (".gz", ".bz2", ".xz", ".zst")
 _DELIMITERS = ",;|"
 _SHOWN = 12
-_LARGEST = 1 << 27  # characters of a field
+_HEAD = 1 << 16
+_LARGEST = 1 << 27  # bytes of a row
 
 
 @dataclass(frozen=True)
@@ -164,16 +165,27 @@ def _cut(path: str, text: str, delimiter: str, plain: bool) -> Iterator[tuple[in
             if row:
                 yield number, row.split(delimiter)
         return
-    csv.field_size_limit(max(csv.field_size_limit(), _LARGEST))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    begun = 1
-    try:
-        for fields in reader:
-            if fields:
-                yield begun, fields
-            begun = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"{path}:{begun}: not a row: {error}", "see --quoting") from error
+    blob = text.encode()
+    for found in cut_rows(_lines(blob), blob[:_HEAD], _LARGEST):
+        if isinstance(found, Damaged):
+            raise DataError(
+                f"{path}:{found.number}: {found.reason or 'too large'}", "see --quoting"
+            )
+        yield found.number, found.fields
+
+
+class _Line(NamedTuple):
+    number: int
+    blob: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.blob)
+
+
+def _lines(blob: bytes) -> Iterator[_Line]:
+    for number, line in enumerate(io.BytesIO(blob), 1):
+        yield _Line(number, line)
 
 
 def _require_names(path: str, names: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import os
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -44,7 +45,16 @@ class Vocab:
 
     def __len__(self) -> int:
         """Rows an embedding table needs: the largest id + 1."""
+        return self._rows
+
+    @cached_property
+    def _rows(self) -> int:
         return max(self.ids.values()) + 1
+
+    @cached_property
+    def numbers(self) -> array[int]:
+        """The row of each token, in the order of `tokens`."""
+        return array("q", map(self.ids.__getitem__, self.tokens))
 
     def token(self, number: int) -> str:
         """The token of an id; `<n>` where there is none (records of another vocabulary)."""

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from bertkit import files, log
+from bertkit.engine import Engine
 from bertkit.errors import DataError, UsageError
 from bertkit.pool import map_in_order, worker_count
 from bertkit.summary import report
@@ -105,6 +106,8 @@ def train_vocab(
     alphabet: Wanted = Wanted(),  # noqa: B008 - frozen
     word_length: int | None = None,
     workers: int = 1,
+    executor: str = "processes",
+    scheduler: str = "",
     opener: Opener = files.open_binary,
 ) -> TrainedVocab:
     """Learn a vocabulary and write it: special tokens, characters, then merged pieces.
@@ -120,18 +123,21 @@ def train_vocab(
         word_length: letters of the longest word that is not [UNK], noted beside the vocabulary;
             None: 200, of which nothing is noted.
         workers: processes; 0 for one per core. The result does not depend on it.
+        executor: `processes` here, or `dask`; see `bertkit.pool.run_tasks`.
+        scheduler: address of the Dask cluster, whose workers see the same files.
         opener: opens an input for reading its text.
 
     Raises:
         UsageError: the output exists, or the size leaves no room for the alphabet.
         DataError: unreadable, not UTF-8, or no text at all.
     """
+    engine = Engine(workers, executor, scheduler)
     started = time.perf_counter()
     if Path(output).exists() and not overwrite and not _unfinished(Path(output)):
         raise UsageError(f"{output} exists", "give --overwrite to replace it")
     remove_leftovers(Path(output).parent, name=Path(output).name)
     longest = word_length or MAX_WORD_CHARACTERS
-    words, text = _counted(inputs, normalisation, longest, workers=workers, opener=opener)
+    words, text = _counted(inputs, normalisation, longest, engine=engine, opener=opener)
     split = normalisation.tokenize_chinese_chars
     pairs = words.characters()
     if not pairs:
@@ -211,17 +217,20 @@ def _counted(
     normalisation: Normalisation,
     longest: int,
     *,
-    workers: int,
+    engine: Engine,
     opener: Opener,
 ) -> tuple[WordCounts, TextCounts]:
     """The words of all inputs, merged in their order, and what else is counted in them."""
     level = level_for(sum(map(files.size_of, inputs)))
     settings = {"normalisation": normalisation, "longest": longest, "level": level}
-    tasks = list(tasks_of(inputs, opener, **settings))
+    tasks = list(tasks_of(list(map(engine.path, inputs)), opener, **settings))
     counter = WordCounter(normalisation, longest)
     text = CountsSum()
     with log.progress(total=len(tasks), unit="part", description="train-vocab") as bar:
-        results = map_in_order(count_spans, tasks, worker_count(workers, len(tasks)))
+        if engine.executor == "dask":
+            results = engine.in_order(count_spans, tasks)
+        else:  # which holds fewer results at a time
+            results = map_in_order(count_spans, tasks, worker_count(engine.workers, len(tasks)))
         for words, counts in results:
             counter.add(words)
             text.add(counts)

@@ -26,6 +26,7 @@ from bertkit.train.nonfinite import STOP, LeftOut, NonFiniteSteps
 from bertkit.train.stop_signals import StopSignals
 
 LINE_SECONDS = 10.0
+_SCORES = 4  # shown of an evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -359,6 +360,8 @@ def _short(numbers: Mapping[str, float]) -> str:
             texts.append(f"{name.removesuffix('_accuracy').upper()} acc {value:.3f}")
         elif name.endswith("_loss") and "loss" not in numbers:
             texts.append(f"{name.removesuffix('_loss').upper()} loss {value:.3f}")
+    if not texts:  # scores of a fine-tuning
+        texts = [f"{name} {value:.4f}" for name, value in list(numbers.items())[:_SCORES]]
     if "learning_rate" in numbers:
         texts.append(f"lr {numbers['learning_rate']:.2e}")
     if "tokens_per_second" in numbers:

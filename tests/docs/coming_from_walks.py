@@ -37,6 +37,11 @@ HABANA = f"{DATA}/vendor_configs/habana_1.23/readme_commands.txt"
 TF1 = f"{DATA}/checkpoints/keras_bert_tiny_tf1"
 TF2 = f"{DATA}/checkpoints/keras_bert_tiny_tf2"
 
+BASE = (
+    "--output {out} --dry-run --init-checkpoint {w}/base --vocab {vocab} --backend cs"
+    " --set epochs=0"
+)
+
 GOOGLE = {
     "`download_and_uncompress.sh`": [
         "download enwiki-20200101 --output {out} --dry-run",
@@ -192,11 +197,22 @@ CEREBRAS_ROWS = {
         " --train-file {w}/squad.json --predict-file {w}/squad.json"
         " --init-checkpoint {w}/base --vocab {vocab} --backend cs",
     ],
-    "classifiers, token classifiers": [
-        f"3: pretrain --config {R170}/params_bert_base_mnli.yaml --output {{out}} {PLAN}",
-        f"3: finetune-squad --config {R170}/params_bert_base_ner_bc5cdr-chem.yaml"
-        " --output {out} --train-file {w}/squad.json --init-checkpoint {w}/run",
+    "`fine_tuning/classifier`": [
+        f"finetune --config {R170}/params_bert_base_mnli.yaml --data-dir {{w}}/glue/MNLI {BASE}",
+        f"finetune --config {R170}/params_bert_base_sst2.yaml {BASE}"
+        " --train-file {w}/glue/SST-2/train.tsv --eval-file {w}/glue/SST-2/dev.tsv",
     ],
+    "`fine_tuning/token_classifier`": [
+        f"finetune --config {R170}/params_bert_base_ner_bc5cdr-chem.yaml"
+        f" --train-file {{w}}/train.conll --eval-file {{w}}/train.conll {BASE}",
+    ],
+    "`fine_tuning/extractive_summarization`": [
+        f"3: finetune --config {{w}}/bertsum.yaml --train-file {{w}}/stories {BASE}",
+        "finetune --config {w}/bertsum.yaml --train-file {w}/stories --eval-file {w}/stories"
+        " --output {out} --init-checkpoint {w}/run --vocab {vocab} --backend cpu --precision fp32"
+        " --msl 128 --max-steps 2 --set stage=[] --layout padded",
+    ],
+    "Linformer": ["3: pretrain --config {w}/linformer.yaml --output {out} --input {w}/records"],
     "the same `model_dir` for phase 2": [
         f"{TRAIN} --input {{w}}/records --init-checkpoint {{w}}/run/step-0000002",
     ],
@@ -282,8 +298,12 @@ GRAPHCORE_ROWS = {
         " --train-file {w}/squad.json"
         " --predict-file {w}/squad.json --init-checkpoint {w}/large --vocab {vocab} --backend ipu",
     ],
-    "`run_seq_classification.py`": [
-        f"3: pretrain --config {GRAPHCORE}/glue_base.json --output {{out}} {PLAN}",
+    "`run_seq_classification.py": [
+        f"finetune --config {GRAPHCORE}/glue_base.json --output {{out}} --dry-run --set log_to=[]"
+        " --data-dir {w}/glue/MRPC --init-checkpoint {w}/base --vocab {vocab} --backend ipu",
+        f"finetune --config {GRAPHCORE}/glue_base.json --output {{out}} --dry-run --set log_to=[]"
+        " --glue stsb --task regress --data-dir {w}/glue/STS-B --init-checkpoint {w}/base"
+        " --vocab {vocab} --backend ipu",
     ],
     "`--name`, wandb settings": [f"4: {PRETRAIN} --log-to wandb --dry-run"],
     "`create_pretraining_data.py`": [

@@ -64,6 +64,47 @@ def write_texts(place: Path) -> None:
     (place / "squad.json").write_text(json.dumps({"version": "1.1", "data": data}))
 
 
+def write_examples(place: Path) -> None:
+    """GLUE's files, tagged words and stories for fine-tuning, and files that ask for it."""
+    pair = f"{SENTENCES[0]}\t{SENTENCES[1]}"
+    glue = {
+        "SST-2": ("sentence\tlabel", [f"{SENTENCES[0]}\t1", f"{SENTENCES[1]}\t0"]),
+        "MRPC": (
+            "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String",
+            [f"{n % 2}\t1\t2\t{pair}" for n in range(30)],
+        ),
+        "STS-B": ("sentence1\tsentence2\tscore", [f"{pair}\t{n / 10}" for n in range(30)]),
+        "MNLI": (
+            "sentence1\tsentence2\tgold_label",
+            [f"{pair}\t{label}" for label in ("entailment", "neutral", "contradiction")],
+        ),
+    }
+    for task, (head, lines) in glue.items():
+        folder = place / "glue" / task
+        folder.mkdir(parents=True)
+        names = ["dev_matched.tsv", "dev_mismatched.tsv"] if task == "MNLI" else ["dev.tsv"]
+        for name in ["train.tsv", *names]:
+            (folder / name).write_text("\n".join([head, *lines * 8]) + "\n")
+    words = "".join(f"{word} O\n" for word in SENTENCES[1].split())
+    (place / "train.conll").write_text(f"King B-Chemical\n{words}\n" * 8)
+    (place / "stories").mkdir()
+    story = "\n\n".join([*SENTENCES, "@highlight", SENTENCES[1], "@highlight", SENTENCES[3]])
+    for number in range(12):
+        (place / "stories" / f"{number}.story").write_text(story)
+    (place / "bertsum.yaml").write_text(
+        "train_input: {data_dir: tfrecords/, data_processor: BertSumTfRecordsProcessor,\n"
+        "  vocab_file: v.txt, max_sequence_length: 512, max_cls_tokens: 50, batch_size: 10}\n"
+        "model: {mixed_precision: true, loss_weight: 0.0625, tf_summary: false}\n"
+        "optimizer: {optimizer_type: adam, learning_rate:\n"
+        "  [{steps: 9, scheduler: Linear, initial_learning_rate: 0, end_learning_rate: 4.e-5}]}\n"
+        "runconfig: {max_steps: 40, save_checkpoints_steps: 10}\n"
+    )
+    (place / "linformer.yaml").write_text(
+        "train_input: {data_processor: BertCSVDataProcessor, batch_size: 4}\n"
+        "model: {attention_style: linformer-shared-heads}\n"
+    )
+
+
 def write_openwebtext(shared: Path, place: Path) -> Path:
     """OpenWebText's miniature, unpacked, and a list of three of its documents."""
     owt = place / "owt"
@@ -133,6 +174,7 @@ def filled(shared: Path, place: Path) -> SimpleNamespace:
 
     vocab = shared / "data/vocab/bert-base-uncased-vocab.txt"
     write_texts(place)
+    write_examples(place)
     owt = write_openwebtext(shared, place)
     write_models(place, vocab)
 

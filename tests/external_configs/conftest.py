@@ -37,8 +37,6 @@ def _taken(name, command):
     kind, needed = _NEEDED[command]
     values = found.all_values()
     if command == "finetune":
-        if values["task"] not in kinds():
-            pytest.skip(f"there is no --task {values['task']} yet")
         kind = kinds()[values["task"]]
         needed = {"train_file": "x", **needed}
         needed = {name: value for name, value in needed.items() if name not in values}

@@ -57,7 +57,7 @@ def test_poprun_counts_replicas_and_their_ipus():
         assert line[line.index("--ipus-per-replica") + 1] == "4"
         assert line[line.index("--num-instances") + 1] == "4"
         assert line[line.index("bertkit") + 1 :] == [*words, "--backend", "ipu"]
-    with pytest.raises(UsageError, match="starts `pretrain` and `finetune-squad`"):
+    with pytest.raises(UsageError, match="starts `pretrain`, `finetune-squad`, `finetune`"):
         planned("poprun", ("eval", "--input", "x"))
     with pytest.raises(UsageError, match="replica"):
         planned("poprun", ("finetune-squad", "--set", "ipu.replica=2"))

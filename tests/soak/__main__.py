@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from soak.campaign import Campaign
 
 # Before anything imports numpy: sums must be the same in all forks, and threads are few.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -14,9 +19,42 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main() -> int:
     """Returns 1 where anything was not as it should be."""
-    from soak import crash_points, damage, disk, hostile, kills, pairs
-    from soak.campaign import PARTS, Campaign
+    from soak.campaign import Campaign
     from soak.table import table, write_into
+
+    given = _arguments()
+    campaign = Campaign(
+        given.folder, given.seed, given.share, given.job, lambda text: print(text, flush=True)
+    )
+    if given.job:
+        _work(campaign, given)
+        return 0
+    campaign.prepare()
+    campaign.forget_claims()
+    # Each job takes the groups that no other has taken.
+    words = [sys.executable, "-m", "soak", *sys.argv[1:]]
+    jobs = [subprocess.Popen([*words, "--job", str(n)]) for n in range(1, given.jobs + 1)]
+    try:
+        statuses = [job.wait() for job in jobs]
+    finally:
+        for job in jobs:
+            job.terminate()
+    outcomes = campaign.outcomes()
+    text = table(outcomes)
+    (campaign.folder / "table.md").write_text(text, "utf-8")
+    if given.write_docs and not any(statuses):
+        write_into(ROOT / "docs" / "reliability.md", text)
+    bad = [problem for row in outcomes for problem in row["problems"]]
+    print(text)
+    for problem in bad:
+        print("!", problem)
+    cases = sum(row["cases"] for row in outcomes)
+    print(f"{cases:,} cases, {len(bad)} problems; jobs ended with {statuses}")
+    return 1 if bad or any(statuses) else 0
+
+
+def _arguments() -> argparse.Namespace:
+    from soak.campaign import PARTS
 
     parser = argparse.ArgumentParser(prog="python -m soak", description=__doc__)
     parser.add_argument("folder", type=Path, help="for fixtures, scratch space and results")
@@ -25,10 +63,15 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=1.0, help="of the full size, 0 to 1")
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--faults", default="", help="of crash points, by commas")
+    parser.add_argument("--jobs", type=int, default=2, help="processes that work at once")
+    parser.add_argument("--job", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--write-docs", action="store_true", help="table into docs/reliability.md")
-    given = parser.parse_args()
-    campaign = Campaign(given.folder, given.seed, given.share, lambda text: print(text, flush=True))
-    campaign.prepare()
+    return parser.parse_args()
+
+
+def _work(campaign: Campaign, given: argparse.Namespace) -> None:
+    from soak import crash_points, damage, disk, hostile, kills, pairs
+
     faults = tuple(given.faults.split(",")) if given.faults else crash_points.FAULTS
     runs = {
         "points": lambda: crash_points.run(campaign, given.only, faults),
@@ -41,17 +84,6 @@ def main() -> int:
     }
     for part in given.parts.split(","):
         runs[part]()
-    outcomes = campaign.outcomes()
-    text = table(outcomes)
-    (campaign.folder / "table.md").write_text(text, "utf-8")
-    if given.write_docs:
-        write_into(ROOT / "docs" / "reliability.md", text)
-    bad = [problem for row in outcomes for problem in row["problems"]]
-    print(text)
-    for problem in bad:
-        print("!", problem)
-    print(f"{sum(row['cases'] for row in outcomes):,} cases, {len(bad)} problems")
-    return 1 if bad else 0
 
 
 if __name__ == "__main__":

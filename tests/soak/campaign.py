@@ -52,17 +52,24 @@ class Campaign:
         folder: for fixtures, scratch space and results.
         seed: of all that is random.
         share: of the full size, from 0 to 1.
+        job: number of this process among those that share the folder.
         say: takes lines of progress.
     """
 
     def __init__(
-        self, folder: Path, seed: int = 17, share: float = 1.0, say: Callable[[str], None] = print
+        self,
+        folder: Path,
+        seed: int = 17,
+        share: float = 1.0,
+        job: int = 0,
+        say: Callable[[str], None] = print,
     ) -> None:
         self.folder, self.seed, self.share, self.say = folder.resolve(), seed, share, say
         self.fixtures, self.results = self.folder / "fixtures", self.folder / "results"
+        self.scratch = self.folder / f"scratch-{job}"
         self.results.mkdir(parents=True, exist_ok=True)
+        self.scratch.mkdir(exist_ok=True)
         self._references: dict[str, tuple[dict[str, str], float]] = {}
-        self._groups = self._finished = 0
         self.begun = time.monotonic()
 
     def prepare(self) -> None:
@@ -81,7 +88,7 @@ class Campaign:
 
     def place(self, name: str) -> Path:
         """An empty folder for one case."""
-        place = self.folder / "scratch" / name.replace(" ", "-").replace("/", "-")
+        place = self.scratch / name.replace(" ", "-").replace("/", "-")
         remove(place)
         place.mkdir(parents=True)
         return place
@@ -105,13 +112,15 @@ class Campaign:
         return self._references[stage.name]
 
     def group(self, part: str, name: str, run: Callable[[], Outcome]) -> None:
-        """Run a group of cases, unless an earlier call has finished it, and keep what came of it."""
-        self._finished += 1
+        """Run a group of cases and keep what came of it, unless an earlier call has done so."""
         path = self.results / f"{part}-{name.replace(' ', '_').replace('/', '_')}.json"
-        if path.exists():
+        if path.exists() or not self._claimed(path.with_suffix(".claim")):
             return
         begun = time.monotonic()
-        outcome = run()
+        try:
+            outcome = run()
+        except Exception as error:  # of a run that nothing disturbed, or of the driver
+            outcome = Outcome(1, problems=[f"{part} {name}: {error!r}"])
         seconds = time.monotonic() - begun
         values = {"part": part, "name": name, "seconds": round(seconds, 1), **vars(outcome)}
         temporary = path.with_suffix(".new")
@@ -124,6 +133,19 @@ class Campaign:
         )
         for problem in outcome.problems[:6]:
             self.say(f"    ! {problem}")
+
+    def _claimed(self, path: Path) -> bool:
+        """Whether this job takes a group: another one may have done so."""
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return False
+        return True
+
+    def forget_claims(self) -> None:
+        """For whoever begins: groups that jobs of an earlier call had taken are free again."""
+        for path in self.results.glob("*.claim"):
+            path.unlink()
 
     def outcomes(self) -> list[dict[str, Any]]:
         """All finished groups."""

@@ -10,7 +10,8 @@ from soak.hooks import FAULTS, Events
 from soak.stages import Stage
 from soak.trees import differences, half_written, remove, tree
 
-MOST = 120  # points of a stage and fault
+# Points of a stage, for kills and for each of the other faults; of trainings a third.
+MOST_KILLS, MOST = 200, 50
 # Exit statuses that a fault may end with; 0 where the event did not matter.
 _STATUSES = {
     "kill": {-9},
@@ -28,9 +29,8 @@ def run(campaign: Campaign, names: str = "", faults: tuple[str, ...] = FAULTS) -
         if stage.workers > 1:  # whose workers are not watched
             continue
         for fault in faults:
-            campaign.group(
-                "points", f"{stage.name}, {fault}", lambda s=stage, f=fault: _stage(campaign, s, f)
-            )
+            name = f"{stage.name}, {fault}"
+            campaign.group("points", name, lambda s=stage, f=fault: _stage(campaign, s, f))
 
 
 def _stage(campaign: Campaign, stage: Stage, fault: str) -> Outcome:
@@ -38,7 +38,8 @@ def _stage(campaign: Campaign, stage: Stage, fault: str) -> Outcome:
     total = len(events_of(campaign, stage))
     outcome = Outcome()
     outcome.counts["events"] = total
-    points = campaign.some(list(range(1, total + 1)), min(total, MOST), f"{stage.name} {fault}")
+    most = (MOST_KILLS if fault == "kill" else MOST) // (3 if stage.torch else 1)
+    points = campaign.some(list(range(1, total + 1)), min(total, most), f"{stage.name} {fault}")
     for at in points:
         problems = []
         place = campaign.place("case")
@@ -49,7 +50,7 @@ def _stage(campaign: Campaign, stage: Stage, fault: str) -> Outcome:
             watched.install()
             events.append(watched)
 
-        log = campaign.folder / "scratch" / "log"
+        log = campaign.scratch / "log"
         result = run_words(stage.command(place / "out"), campaign.fixtures, log, arm)
         problems += _judged(result, fault)
         found = tree(place)
@@ -58,7 +59,8 @@ def _stage(campaign: Campaign, stage: Stage, fault: str) -> Outcome:
             problems += [f"left behind: {name}" for name in found if ".partial-" in name]
         if result.status == 0 and fault != "kill" and (wrong := differences(wanted, found)):
             problems.append(f"status 0, but {wrong[:3]}")
-        problems += again(campaign, stage, place, wanted)
+        stopped = fault == "terminate"
+        problems += again(campaign, stage, place, wanted, stopped=stopped)
         where = f"{stage.name}, {fault} at event {at} of {total}"
         outcome.note([f"{where}: {text}" for text in problems], f"status {result.status}")
         remove(place)
@@ -68,8 +70,8 @@ def _stage(campaign: Campaign, stage: Stage, fault: str) -> Outcome:
 def events_of(campaign: Campaign, stage: Stage) -> list[str]:
     """The names of all events of an undisturbed run."""
     place = campaign.place("events")
-    record = campaign.folder / "scratch" / "events.txt"
-    log = campaign.folder / "scratch" / "log"
+    record = campaign.scratch / "events.txt"
+    log = campaign.scratch / "log"
 
     def arm() -> None:
         import atexit
@@ -93,16 +95,36 @@ def events_of(campaign: Campaign, stage: Stage) -> list[str]:
     return record.read_text("utf-8").split("\n")
 
 
-def again(campaign: Campaign, stage: Stage, place: Path, wanted: dict[str, str]) -> list[str]:
-    """What is wrong after the same command, which now nothing disturbs."""
-    log = campaign.folder / "scratch" / "log"
+def again(
+    campaign: Campaign,
+    stage: Stage,
+    place: Path,
+    wanted: dict[str, str],
+    stopped: bool = False,
+) -> list[str]:
+    """What is wrong after the same command, which now nothing disturbs.
+
+    Args:
+        stopped: a training may have saved where it was stopped, so that other checkpoints are
+            left beside the last one.
+    """
+    log = campaign.scratch / "log"
     result = run_words(stage.command(place / "out"), campaign.fixtures, log)
     if result.fault:
         return [f"again: {result.fault}"]
     if result.status:
         return [f"again: status {result.status}: {result.text.strip()[-200:]!r}"]
-    wrong = differences(wanted, tree(place))
+    found = tree(place)
+    if stopped:
+        wanted, found = _with_last_checkpoint(wanted), _with_last_checkpoint(found)
+    wrong = differences(wanted, found)
     return [f"again: differs: {wrong[:4]}"] if wrong else []
+
+
+def _with_last_checkpoint(files: dict[str, str]) -> dict[str, str]:
+    steps = sorted({name.split("/")[1] for name in files if name.startswith("out/step-")})
+    old = tuple(f"out/{step}/" for step in steps[:-1])
+    return {name: digest for name, digest in files.items() if not name.startswith(old)}
 
 
 def _judged(result: Result, fault: str) -> list[str]:

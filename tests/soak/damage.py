@@ -39,76 +39,194 @@ class Kind:
 
 
 _PICK = "pick-eval -i {} --count 300 -o out"
-_TRAIN = ("pretrain --preset tiny --vocab vocab.txt --gbs 16 --micro-batch-size 16 --msl 32"
-          " --max-steps 2 --save-every 0 --log-every 1 --backend cpu --output out")  # fmt: skip
-_RESUME = ("pretrain --preset tiny --vocab vocab.txt --gbs 4 --micro-batch-size 4 --msl 32"
-           " --max-steps 6 --save-every 2 --keep-last 2 --log-every 1 --backend cpu"
-           " --output out --input rec")  # fmt: skip
+_TRAIN = (
+    "pretrain --preset tiny --vocab vocab.txt --gbs 16 --micro-batch-size 16 --msl 32"
+    " --max-steps 2 --save-every 0 --log-every 1 --backend cpu --output out"
+)
+_RESUME = (
+    "pretrain --preset tiny --vocab vocab.txt --gbs 4 --micro-batch-size 4 --msl 32"
+    " --max-steps 6 --save-every 2 --keep-last 2 --log-every 1 --backend cpu"
+    " --output out --input rec"
+)
 _VOCAB = ("vocab.txt", "vocab.txt")
 _NOTE = ("vocab.txt.json", "vocab.txt.json")
 _REC = ("rec", "rec")
-_RUN = (_VOCAB, _NOTE, _REC, ("run/step-0000004", "out/step-0000004"),
-        ("run/metrics.jsonl", "out/metrics.jsonl"), ("run/config.yaml", "out/config.yaml"))  # fmt: skip
+_RUN = (
+    _VOCAB,
+    _NOTE,
+    _REC,
+    ("run/step-0000004", "out/step-0000004"),
+    ("run/metrics.jsonl", "out/metrics.jsonl"),
+    ("run/config.yaml", "out/config.yaml"),
+)
 
 KINDS = [
     Kind("tfrecord, pick-eval", "rec/s0.tfrecord", _PICK.format("rec"), (_REC,), checksum=True),
-    Kind("its index, pick-eval", "rec/.bertkit-index/s0.tfrecord.index", _PICK.format("rec"),
-         (_REC,), checksum=True),
-    Kind("hdf5, pick-eval", "rec5/s0.hdf5", _PICK.format("rec5"), (("rec5", "rec5"),), checksum=True),
-    Kind("jsonl, pick-eval", "recj/s0.json", _PICK.format("recj"), (("recj", "recj"),),
-         checksum=True),
-    Kind("packs, pick-eval", "recp/s0.tfrecord", _PICK.format("recp"), (("recp", "recp"),),
-         checksum=True),
+    Kind(
+        "its index, pick-eval",
+        "rec/.bertkit-index/s0.tfrecord.index",
+        _PICK.format("rec"),
+        (_REC,),
+        checksum=True,
+    ),
+    Kind(
+        "hdf5, pick-eval",
+        "rec5/s0_training.hdf5",
+        _PICK.format("rec5"),
+        (("rec5", "rec5"),),
+        checksum=True,
+    ),
+    Kind(
+        "jsonl, pick-eval", "recj/s0.json", _PICK.format("recj"), (("recj", "recj"),), checksum=True
+    ),
+    Kind(
+        "packs, pick-eval",
+        "recp/s0.tfrecord",
+        _PICK.format("recp"),
+        (("recp", "recp"),),
+        checksum=True,
+    ),
     Kind("manifest, pick-eval", "rec/manifest.json", _PICK.format("rec"), (_REC,), checksum=True),
-    Kind("manifest, split again", "out/manifest.json", "split -i docs -o out --valid 0.2 --parts 3",
-         (("docs", "docs"), ("split", "out")), checksum=True),
-    Kind("manifest, make-records again", "out/manifest.json",
-         "make-records -i sents --vocab vocab.txt --msl 32 --dupe-factor 1 -o out --workers 1",
-         (("sents", "sents"), ("rec", "out"), _VOCAB, _NOTE), checksum=True),
-    Kind("vocabulary, make-records", "vocab.txt",
-         "make-records -i sents --vocab vocab.txt --msl 32 --dupe-factor 1 -o out --workers 1",
-         (("sents", "sents"), _VOCAB, _NOTE), checksum=True),
-    Kind("vocabulary's note, make-records", "vocab.txt.json",
-         "make-records -i sents --vocab vocab.txt --msl 32 --dupe-factor 1 -o out --workers 1",
-         (("sents", "sents"), _VOCAB, _NOTE)),
-    Kind("text, make-records", "sents/s0.txt",
-         "make-records -i sents --vocab vocab.txt --msl 32 --dupe-factor 1 -o out --workers 1",
-         (("sents", "sents"), _VOCAB, _NOTE)),
-    Kind("tar.gz, extract", "texts.tar.gz",
-         "extract -i texts.tar.gz --splitter lines -o out --workers 1",
-         (("texts.tar.gz", "texts.tar.gz"),), checksum=True),
-    Kind("tfrecord, pretrain", "rec/s0.tfrecord", f"{_TRAIN} --input rec", (_REC, _VOCAB, _NOTE),
-         checksum=True, torch=True),
-    Kind("jsonl, pretrain", "recj/s0.json", f"{_TRAIN} --input recj",
-         (("recj", "recj"), _VOCAB, _NOTE), checksum=True, torch=True),
-    Kind("state.json, resume", "out/step-0000004/state.json", _RESUME, _RUN, checksum=True,
-         torch=True),
-    Kind("model.safetensors, resume", "out/step-0000004/model.safetensors", _RESUME, _RUN,
-         checksum=True, torch=True),
-    Kind("optimizer.pt, resume", "out/step-0000004/optimizer.pt", _RESUME, _RUN, checksum=True,
-         torch=True),
+    Kind(
+        "manifest, split again",
+        "out/manifest.json",
+        "split -i docs -o out --valid 0.2 --parts 3",
+        (("docs", "docs"), ("split", "out")),
+        checksum=True,
+    ),
+    Kind(
+        "manifest, make-records again",
+        "out/manifest.json",
+        "make-records -i sents --vocab vocab.txt --msl 32 --dupe-factor 1 -o out --workers 1",
+        (("sents", "sents"), ("rec", "out"), _VOCAB, _NOTE),
+        checksum=True,
+    ),
+    Kind(
+        "vocabulary, make-records",
+        "vocab.txt",
+        "make-records -i sents --vocab vocab.txt --msl 32 --dupe-factor 1 -o out --workers 1",
+        (("sents", "sents"), _VOCAB, _NOTE),
+        checksum=True,
+    ),
+    Kind(
+        "vocabulary's note, make-records",
+        "vocab.txt.json",
+        "make-records -i sents --vocab vocab.txt --msl 32 --dupe-factor 1 -o out --workers 1",
+        (("sents", "sents"), _VOCAB, _NOTE),
+    ),
+    Kind(
+        "text, make-records",
+        "sents/s0.txt",
+        "make-records -i sents --vocab vocab.txt --msl 32 --dupe-factor 1 -o out --workers 1",
+        (("sents", "sents"), _VOCAB, _NOTE),
+    ),
+    Kind(
+        "tar.gz, extract",
+        "texts.tar.gz",
+        "extract -i texts.tar.gz --splitter lines -o out --workers 1",
+        (("texts.tar.gz", "texts.tar.gz"),),
+        checksum=True,
+    ),
+    Kind(
+        "tfrecord, pretrain",
+        "rec/s0.tfrecord",
+        f"{_TRAIN} --input rec",
+        (_REC, _VOCAB, _NOTE),
+        checksum=True,
+        torch=True,
+    ),
+    Kind(
+        "jsonl, pretrain",
+        "recj/s0.json",
+        f"{_TRAIN} --input recj",
+        (("recj", "recj"), _VOCAB, _NOTE),
+        checksum=True,
+        torch=True,
+    ),
+    Kind(
+        "state.json, resume",
+        "out/step-0000004/state.json",
+        _RESUME,
+        _RUN,
+        checksum=True,
+        torch=True,
+    ),
+    Kind(
+        "model.safetensors, resume",
+        "out/step-0000004/model.safetensors",
+        _RESUME,
+        _RUN,
+        checksum=True,
+        torch=True,
+    ),
+    Kind(
+        "optimizer.pt, resume",
+        "out/step-0000004/optimizer.pt",
+        _RESUME,
+        _RUN,
+        checksum=True,
+        torch=True,
+    ),
     Kind("metrics.jsonl, resume", "out/metrics.jsonl", _RESUME, _RUN, torch=True),
     Kind("metrics.jsonl, report", "run/metrics.jsonl", "report run -o out.html", (("run", "run"),)),
     Kind("machine.json, report", "run/machine.json", "report run -o out.html", (("run", "run"),)),
     Kind("config.yaml, report", "run/config.yaml", "report run -o out.html", (("run", "run"),)),
-    Kind("config.yaml, --config", "config.yaml",
-         "pretrain --config config.yaml --output out --max-steps 1",
-         (("run/config.yaml", "config.yaml"), _REC, _VOCAB, _NOTE), torch=True),
-    Kind("model.safetensors, convert", "hf/model.safetensors", "convert hf -o out",
-         (("hf", "hf"),), checksum=True, torch=True),
-    Kind("config.json, convert", "hf/config.json", "convert hf -o out", (("hf", "hf"),),
-         checksum=True, torch=True),
-    Kind("nvidia .pt, convert", "nv/ckpt_6.pt", "convert nv -o out", (("nv", "nv"),),
-         checksum=True, torch=True),
-    Kind("tf1 index, convert", "tf/bert_model.ckpt.index", "convert tf/bert_model.ckpt -o out",
-         (("tf", "tf"),), checksum=True, torch=True),
-    Kind("tf1 data, convert", "tf/bert_model.ckpt.data-00000-of-00001",
-         "convert tf/bert_model.ckpt -o out", (("tf", "tf"),), checksum=True, torch=True),
-    Kind("SQuAD file, finetune-squad", "squad.json",
-         "finetune-squad --init-checkpoint run --predict-file squad.json --msl 64 --doc-stride 32"
-         " --backend cpu --output out --do-predict",
-         (("squad.json", "squad.json"), ("run", "run")), torch=True),
-]  # fmt: skip
+    Kind(
+        "config.yaml, --config",
+        "config.yaml",
+        "pretrain --config config.yaml --output out --max-steps 1",
+        (("run/config.yaml", "config.yaml"), _REC, _VOCAB, _NOTE),
+        torch=True,
+    ),
+    Kind(
+        "model.safetensors, convert",
+        "hf/model.safetensors",
+        "convert hf -o out",
+        (("hf", "hf"),),
+        checksum=True,
+        torch=True,
+    ),
+    Kind(
+        "config.json, convert",
+        "hf/config.json",
+        "convert hf -o out",
+        (("hf", "hf"),),
+        checksum=True,
+        torch=True,
+    ),
+    Kind(
+        "nvidia .pt, convert",
+        "nv/ckpt_6.pt",
+        "convert nv -o out",
+        (("nv", "nv"),),
+        checksum=True,
+        torch=True,
+    ),
+    Kind(
+        "tf1 index, convert",
+        "tf/bert_model.ckpt.index",
+        "convert tf/bert_model.ckpt -o out",
+        (("tf", "tf"),),
+        checksum=True,
+        torch=True,
+    ),
+    Kind(
+        "tf1 data, convert",
+        "tf/bert_model.ckpt.data-00000-of-00001",
+        "convert tf/bert_model.ckpt -o out",
+        (("tf", "tf"),),
+        checksum=True,
+        torch=True,
+    ),
+    Kind(
+        "SQuAD file, finetune-squad",
+        "squad.json",
+        "finetune-squad --init-checkpoint run --predict-file squad.json --msl 64 --doc-stride 32"
+        " --backend cpu --output out --do-predict",
+        (("squad.json", "squad.json"), ("run", "run")),
+        torch=True,
+    ),
+]
 
 
 def run(campaign: Campaign, names: str = "") -> None:
@@ -128,8 +246,11 @@ def mutated(draw: random.Random, blob: bytes) -> tuple[bytes, str]:
     elif what == "byte":
         content[at] = (content[at] + draw.randrange(1, 256)) % 256
     elif what == "digit":
-        digits = [place for place in range(max(0, at - 300), min(size, at + 300))
-                  if 48 <= content[place] <= 57]  # fmt: skip
+        digits = [
+            place
+            for place in range(max(0, at - 300), min(size, at + 300))
+            if 48 <= content[place] <= 57
+        ]
         at = draw.choice(digits) if digits else at
         content[at] = 48 + (content[at] - 47) % 10
     elif what == "cut":
@@ -149,9 +270,9 @@ def mutated(draw: random.Random, blob: bytes) -> tuple[bytes, str]:
 def _kind(campaign: Campaign, kind: Kind) -> Outcome:
     outcome = Outcome()
     draw = campaign.random(kind.name)
-    log = campaign.folder / "scratch" / "log"
+    log = campaign.scratch / "log"
     words = kind.line.split()
-    wanted, facts = _undisturbed(campaign, kind, words)
+    wanted = _undisturbed(campaign, kind, words)
     for _ in range(max(4, round(CASES * campaign.share))):
         case = _filled(campaign, kind)
         path = case / kind.file
@@ -179,12 +300,12 @@ def _kind(campaign: Campaign, kind: Kind) -> Outcome:
     return outcome
 
 
-def _undisturbed(campaign: Campaign, kind: Kind, words: list[str]) -> tuple[dict[str, str], None]:
+def _undisturbed(campaign: Campaign, kind: Kind, words: list[str]) -> dict[str, str]:
     case = _filled(campaign, kind)
-    warm(words, case, campaign.folder / "scratch" / "warm.log")
+    warm(words, case, campaign.scratch / "warm.log")
     case = _filled(campaign, kind)
-    warm(words, case, campaign.folder / "scratch" / "warm.log")
-    return _outputs(case, kind), None
+    warm(words, case, campaign.scratch / "warm.log")
+    return _outputs(case, kind)
 
 
 def _filled(campaign: Campaign, kind: Kind) -> Path:
@@ -202,10 +323,10 @@ def _filled(campaign: Campaign, kind: Kind) -> Path:
 
 
 def _split(campaign: Campaign, target: Path) -> None:
-    made = campaign.folder / "split"
+    made = campaign.scratch / "split made"
     if not made.exists():
         words = ["split", "-i", "docs", "-o", str(made), "--valid", "0.2", "--parts", "3"]
-        run_words(words, campaign.fixtures, campaign.folder / "scratch" / "log")
+        run_words(words, campaign.fixtures, campaign.scratch / "log")
     shutil.copytree(made, target)
 
 

@@ -24,7 +24,7 @@ def run(campaign: Campaign, names: str = "") -> None:
 def _stage(campaign: Campaign, stage: Stage) -> Outcome:
     wanted, _ = campaign.reference(stage)
     outcome = Outcome()
-    log = campaign.folder / "scratch" / "log"
+    log = campaign.scratch / "log"
     for size in campaign.some(list(SIZES), len(SIZES), f"disk {stage.name}"):
         place = campaign.place("disk")
         mounted = mount(place, size)

@@ -58,7 +58,7 @@ class Events:
         """An event happens now."""
         if self._busy or os.getpid() != self._pid:
             return
-        name = os.path.abspath(os.fsdecode(path)) if path else ""
+        name = _absolute(path) if path else ""
         if name and not name.startswith(self.under):
             return
         self.count += 1
@@ -107,11 +107,7 @@ class Events:
         writes = any(sign in mode for sign in "wax+")
         if not writes or isinstance(file, int) or os.getpid() != self._pid:
             return self._open(file, mode, buffering, *rest, **more)
-        if (
-            not os.path.abspath(os.fsdecode(file)).startswith(self.under)
-            or rest
-            or "opener" in more
-        ):
+        if not _absolute(file).startswith(self.under) or rest or "opener" in more:
             return self._open(file, mode, buffering, *rest, **more)
         raw = _WatchedFile(file, mode.replace("b", "").replace("t", ""))
         raw.events = self
@@ -134,3 +130,8 @@ class _WatchedFile(io.FileIO):
     def write(self, data: Any) -> int:
         self.events.event("write", self.name)
         return super().write(data) or 0
+
+
+def _absolute(path: Any) -> str:
+    # Without a look at links, as the events tell them.
+    return os.path.abspath(os.fsdecode(path))  # noqa: PTH100

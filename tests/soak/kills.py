@@ -37,7 +37,7 @@ def _stage(campaign: Campaign, stage: Stage, signals: list[signal.Signals]) -> O
     wanted, seconds = campaign.reference(stage)
     outcome = Outcome()
     draw = campaign.random(f"{stage.name} {signals}")
-    log = campaign.folder / "scratch" / "log"
+    log = campaign.scratch / "log"
     for chain in range(max(1, round(CHAINS * campaign.share))):
         place = campaign.place("chain")
         problems: list[str] = []
@@ -61,7 +61,8 @@ def _stage(campaign: Campaign, stage: Stage, signals: list[signal.Signals]) -> O
                 problems.append(f"status {result.status}: {result.text.strip()[-200:]!r}")
             found = tree(place)
             problems += [f"not whole: {name}" for name in half_written(wanted, found)]
-        problems += again(campaign, stage, place, wanted)
+        stopped = signal.SIGTERM in signals
+        problems += again(campaign, stage, place, wanted, stopped=stopped)
         where = f"{stage.name}, chain {chain}, {'; '.join(told)}"
         outcome.note([f"{where}: {text}" for text in problems])
         remove(place)

@@ -20,7 +20,7 @@ def run(campaign: Campaign, names: str = "") -> None:
 def _stage(campaign: Campaign, stage: Stage) -> Outcome:
     wanted, _ = campaign.reference(stage)
     outcome = Outcome()
-    logs = [campaign.folder / "scratch" / f"log{number}" for number in range(2)]
+    logs = [campaign.scratch / f"log{number}" for number in range(2)]
     for _ in range(max(1, round(TIMES * campaign.share))):
         place = campaign.place("pair")
         words = stage.command(place / "out")

@@ -53,13 +53,21 @@ STAGES = {
     stage.name: stage
     for stage in (
         _stage("sample", "download sample -o {out}"),
-        _stage("extract", "extract -i texts --splitter lines -o {out} --part-megabytes 1 --workers 1"),
-        _stage("extract tar, 2 workers", "extract -i texts.tar.gz --splitter lines -o {out} --workers 2",
-               workers=2),
+        _stage(
+            "extract", "extract -i texts --splitter lines -o {out} --part-megabytes 1 --workers 1"
+        ),
+        _stage(
+            "extract tar, 2 workers",
+            "extract -i texts.tar.gz --splitter lines -o {out} --workers 2",
+            workers=2,
+        ),
         _stage("clean", "clean -i docs -o {out} --drop exact,lines --workers 1"),
         _stage("split", "split -i docs -o {out} --valid 0.2 --parts 3"),
-        _stage("train-vocab", "train-vocab -i sents -o {out} --size 256 --workers 1",
-               beside=("out.json",)),
+        _stage(
+            "train-vocab",
+            "train-vocab -i sents -o {out} --size 256 --workers 1",
+            beside=("out.json",),
+        ),
         _stage("records tfrecord", f"{_RECORDS} --workers 1"),
         _stage("records tfrecord, 2 workers", f"{_RECORDS} --workers 2", workers=2),
         _stage("records hdf5", f"{_RECORDS} --style nvidia --workers 1"),
@@ -68,15 +76,23 @@ STAGES = {
         _stage("pack-records", "pack-records -i rec -o {out} --packing habana --workers 1"),
         _stage("pick-eval", "pick-eval -i rec -o {out} --count 10"),
         _stage("pretrain", f"{_TRAIN} --input rec", torch=True),
-        _stage("pretrain --text", f"{_TRAIN} --text sents --cache {{out}}.cache", torch=True,
-               beside=("out.cache",)),
-        _stage("finetune-squad", f"{_SQUAD} --cache {{out}}.cache", torch=True, beside=("out.cache",)),
+        _stage(
+            "pretrain --text",
+            f"{_TRAIN} --text sents --text-cache {{out}}.cache",
+            torch=True,
+            beside=("out.cache",),
+        ),
+        _stage(
+            "finetune-squad", f"{_SQUAD} --cache {{out}}.cache", torch=True, beside=("out.cache",)
+        ),
         _stage("convert", "convert run -o {out}", torch=True),
-        _stage("convert to nvidia", "convert run --to nvidia --keep-optimizer -o {out}", torch=True),
+        _stage(
+            "convert to nvidia", "convert run --to nvidia --keep-optimizer -o {out}", torch=True
+        ),
         _stage("convert to tf1", "convert run --to tf1 -o {out}", torch=True),
         _stage("report", "report run -o {out}.html", beside=("out.html",)),
     )
-}  # fmt: skip
+}
 
 
 def make_fixtures(root: Path) -> None:

@@ -29,7 +29,7 @@ OF_FINETUNING = OF_ALL - {"json_summary"} | {
     # Facts of the vocabulary: they are compared as such.
     "do_lower_case", "strip_accents", "tokenize_chinese_chars",
     # Of what is done with the model, not of the model.
-    "metric", "keep_best", "predict_batch_size",
+    "metric", "keep_best", "predict_batch_size", "seeds",
 }  # fmt: skip
 FREE_OF = {
     PretrainConfig: OF_ALL
@@ -38,6 +38,7 @@ FREE_OF = {
         "target_mlm_accuracy",
         # Facts of the vocabulary, and the shape: they are compared as such.
         "records.do_lower_case", "records.strip_accents", "records.tokenize_chinese_chars",
+        "records.word_length",
         "model_config",
         # What the log says of who ran the benchmark.
         "submission.org", "submission.platform", "submission.division", "submission.status",
@@ -47,7 +48,7 @@ FREE_OF = {
     },
     SquadConfig: OF_ALL
     | {
-        "train_file", "predict_file", "cache", "do_train", "do_predict", "do_eval",
+        "train_file", "predict_file", "cache", "do_train", "do_predict", "do_eval", "seeds",
         # Facts of the vocabulary: they are compared as such.
         "do_lower_case", "strip_accents", "tokenize_chinese_chars",
         # Of answering, which comes after training.

@@ -202,3 +202,21 @@ def test_long_words_are_said(tmp_path, caplog):
     result = train_vocab([str(path)], tmp_path / "v.txt", 48)
     assert result.long_words == 19
     assert "words of more than 200 letters" in caplog.text
+
+
+def test_a_cluster_counts_the_same_words(text, tmp_path, monkeypatch):
+    from bertkit.engine import Engine
+
+    sent = []
+
+    def in_order(self, work, tasks, name=""):
+        sent.extend(span.path for task in tasks for span in task.spans)
+        return map(work, tasks)
+
+    monkeypatch.setattr(Engine, "in_order", in_order)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.txt").write_bytes(Path(text).read_bytes())
+    cluster = {"executor": "dask", "scheduler": "tcp://x:1"}
+    one = train_vocab([text], tmp_path / "one.txt", 600)
+    two = train_vocab(["here.txt"], tmp_path / "two.txt", 600, **cluster)
+    assert one.sha256 == two.sha256 and sent == [str(tmp_path / "here.txt")]

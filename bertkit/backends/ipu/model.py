@@ -108,7 +108,7 @@ def place_stages(model: nn.Module, pipeline: Pipeline, recomputation: bool) -> N
     """Mark where each stage begins, and what is kept for the backward pass.
 
     Args:
-        model: bertkit's, for pretraining or for questions; may be marked already.
+        model: bertkit's, for pretraining or with another head; may be marked already.
         pipeline: of the model.
         recomputation: keep the output of every layer only, and compute the rest again.
     """

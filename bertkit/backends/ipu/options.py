@@ -23,8 +23,8 @@ class IpuOptions:
     )
     pipeline_stages: list[str] = setting(
         factory=list,
-        help="Blocks of each stage (emb, hid, enc_out, pool, heads, qa_head), instead of "
-        "layers_per_ipu.",
+        help="Blocks of each stage (emb, hid, enc_out, pool, heads, qa_head, glue_head), instead"
+        " of layers_per_ipu.",
     )
     device_mapping: list[int] = setting(
         factory=list, help="The IPU of each pipeline stage; by default stage i is on IPU i."

@@ -14,7 +14,7 @@ from bertkit.backends.ipu.options import IpuOptions
 # Names of model parts in the settings of Graphcore's TensorFlow 2 programs.
 # `pool` may stand with the last layers, as in their files; it is computed with the heads, which
 # changes no result.
-_HEADS = {"heads", "qa_head"}
+_HEADS = {"heads", "qa_head", "glue_head"}
 _PARTS = {"emb", "hid", "enc_out", "pool", *_HEADS}
 
 

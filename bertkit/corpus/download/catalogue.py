@@ -50,11 +50,14 @@ class Source:
     """A corpus, vocabulary or question set.
 
     Attributes:
-        kind: text, dump, archive, questions, vocab or checkpoint.
+        kind: text, dump, archive, questions, examples (labelled, for fine-tuning), vocab or
+            checkpoint.
         state: a key of `STATES`.
         note: what else is known, in a line or two.
         command: another program's command that fetches all of it.
         checksums: URL of a list of MD5 sums, `md5  name` per line, or empty.
+        unpack: what is made of the files, see `bertkit.corpus.download.unpack`; or empty.
+        used_by: the bertkit command that takes the files, with {output}; or empty.
     """
 
     name: str
@@ -66,6 +69,8 @@ class Source:
     note: str = ""
     checksums: str = ""
     command: str = ""
+    unpack: str = ""
+    used_by: str = ""
     files: tuple[RemoteFile, ...] = ()
 
     @property

@@ -12,6 +12,7 @@ from typing import Any
 
 from bertkit.corpus.download.catalogue import STATES, RemoteFile, Source
 from bertkit.corpus.download.http import Settings, fetch, fetch_text, verify
+from bertkit.corpus.download.unpack import unpack
 from bertkit.errors import BertkitError, DataError, MissingDependencyError, UsageError
 from bertkit.files import atomic_write, free_bytes, human_bytes
 from bertkit.manifest import Manifest, working_folder
@@ -24,6 +25,7 @@ class DownloadResult:
 
     Attributes:
         files: name → bytes, md5, sha256 and url (empty where nothing was fetched).
+        following: a bertkit command that takes the files, or empty.
         fetched_bytes: how much came over the network this time.
     """
 
@@ -35,6 +37,7 @@ class DownloadResult:
     fetched_bytes: int
     seconds: float
     up_to_date: bool
+    following: str = ""
 
 
 def download(
@@ -87,6 +90,10 @@ def download(
                 settings=settings,
                 workers=workers,
             )
+            made = unpack(source.unpack, output, [item.name for item in chosen])
+            for name, facts in made.items():
+                own = {"kind": source.kind, "checked": True, "fetched_bytes": 0, "url": ""}
+                manifest.outputs[name] = {**facts, **own}
             seconds = round(time.perf_counter() - started, 3)
             manifest.stats = {"seconds": seconds, "licence": source.licence, "title": source.title}
             manifest.state = "complete"
@@ -105,6 +112,7 @@ def _result(source: Source, output: str, manifest: Manifest, fresh: bool) -> Dow
         fetched_bytes=sum(facts["fetched_bytes"] for facts in files.values()) if fresh else 0,
         seconds=manifest.stats["seconds"] if fresh else 0.0,
         up_to_date=not fresh,
+        following=source.used_by.replace("{output}", output),
     )
 
 

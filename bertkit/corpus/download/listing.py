@@ -71,7 +71,8 @@ def sample_text(result: SampleResult) -> tuple[str, str]:
     )
     text = (
         f"{result.documents} documents, {result.bytes:,} bytes; {result.train_questions} train "
-        f"and {result.dev_questions} dev questions under {result.output}{left_out}"
+        f"and {result.dev_questions} dev questions, {result.train_paragraphs} train and "
+        f"{result.dev_paragraphs} dev paragraphs with their topic under {result.output}{left_out}"
     )
     return text, f"bertkit extract --input {result.output} --output data/docs"
 
@@ -92,6 +93,8 @@ def download_text(result: DownloadResult) -> tuple[str, str]:
 
 def _after(result: DownloadResult) -> str:
     """The next command of the main job, for what was downloaded."""
+    if result.following:
+        return f"bertkit {result.following} --init-checkpoint ..."
     if result.kind == "questions":
         train = next((name for name in result.files if "train" in name), next(iter(result.files)))
         return f"bertkit finetune-squad --train-file {result.output}/{train} --vocab vocab.txt ..."

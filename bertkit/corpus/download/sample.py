@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bertkit.corpus.clean import one_line, paragraphs
+from bertkit.corpus.download.sample_task import topic_files
 from bertkit.errors import BertkitError
 from bertkit.files import package_file, read_json, write_text
 from bertkit.manifest import Manifest, working_folder
@@ -31,7 +32,12 @@ _MARKS = "\"'`‘’“”"
 
 @dataclass(frozen=True)
 class SampleResult:
-    """What was written; `questions_left_out` are those this Python's text does not answer."""
+    """What was written.
+
+    Attributes:
+        questions_left_out: those that this Python's text does not answer.
+        train_paragraphs: with their topic, to classify.
+    """
 
     output: str
     documents: int
@@ -41,6 +47,8 @@ class SampleResult:
     questions_left_out: int
     seconds: float
     up_to_date: bool
+    train_paragraphs: int = 0
+    dev_paragraphs: int = 0
 
 
 @dataclass(frozen=True)
@@ -132,9 +140,10 @@ def squad_file(questions: list[Question]) -> dict[str, Any]:
 
 
 def write_sample(output: str, overwrite: bool = False) -> SampleResult:
-    """Write `text/TOPIC.txt`, `squad/train.json` and `squad/dev.json` under a folder.
+    """Write `text/TOPIC.txt`, and `squad/` and `topics/` with train and dev files, to a folder.
 
-    Every fourth question goes to the dev file.
+    Every fourth question goes to the dev file. `topics/` has paragraphs to classify, see
+    `bertkit.corpus.download.sample_task`.
 
     Raises:
         BertkitError: this Python was built without the topics.
@@ -148,7 +157,8 @@ def write_sample(output: str, overwrite: bool = False) -> SampleResult:
     described["sha256"] = hashlib.sha256(content).hexdigest()
     planned = Manifest("download", config, [described])
     with working_folder(output, planned, overwrite) as manifest:
-        fresh = not manifest.complete
+        # Folders of earlier releases have no paragraphs to classify.
+        fresh = not manifest.complete or "train_paragraphs" not in manifest.stats
         if fresh:
             _write(manifest, output, topics)
             manifest.stats["seconds"] = round(time.perf_counter() - started, 3)
@@ -164,6 +174,8 @@ def write_sample(output: str, overwrite: bool = False) -> SampleResult:
         questions_left_out=stats["questions_left_out"],
         seconds=stats["seconds"] if fresh else 0.0,
         up_to_date=not fresh,
+        train_paragraphs=stats["train_paragraphs"],
+        dev_paragraphs=stats["dev_paragraphs"],
     )
 
 
@@ -177,12 +189,17 @@ def _write(manifest: Manifest, output: str, topics: dict[str, str]) -> None:
     for part, items in (("train", train), ("dev", dev)):
         text = json.dumps(squad_file(items), ensure_ascii=False, indent=1) + "\n"
         _note(manifest, output, f"squad/{part}.json", text, "questions")
+    classified = topic_files(topics)
+    for name, content in classified.items():
+        _note(manifest, output, f"topics/{name}", content, "examples")
     manifest.stats = {
         "documents": len(topics),
         "bytes": sum(facts["bytes"] for name, facts in manifest.outputs.items() if "text/" in name),
         "train_questions": len(train),
         "dev_questions": len(dev),
         "questions_left_out": len(asked) - len(train) - len(dev),
+        "train_paragraphs": classified["train.tsv"].count("\n") - 1,
+        "dev_paragraphs": classified["dev.tsv"].count("\n") - 1,
     }
 
 

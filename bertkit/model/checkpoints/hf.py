@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bertkit.errors import DataError
 from bertkit.files import atomic_write, is_utf8, read_json, refuse_lfs_pointer, write_text
+from bertkit.listed_files import require_as_written
 from bertkit.model.checkpoints.contents import (
     CheckpointContents,
     CheckpointToWrite,
@@ -142,6 +143,7 @@ def _read_all(path: Path) -> dict[str, Tensor]:
     files = _weight_files(path)
     beside = [file.name for file in files]
     require_intact(files[0].parent, [*beside, NAME, "vocab.txt"])
+    require_as_written(files[0].parent, [*beside, NAME])
     for file in files:
         tensors.update(_read_file(file))
     return tensors

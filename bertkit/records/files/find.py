@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bertkit.errors import DataError
 from bertkit.input_files import expand_inputs
+from bertkit.manifest_cache import cached_manifest
 from bertkit.records.files.jsonl import begins_with_record
 from bertkit.records.files.open import SUFFIXES
 from bertkit.records.files.tfrecord import read_records
@@ -38,7 +39,11 @@ def _files_of(name: str, leave_out: Sequence[str | Path]) -> list[str]:
     if not os.path.isdir(name):
         return expand_inputs([name], SUFFIXES)
     found = _ending_in(name, (*SUFFIXES, JSON), leave_out)
-    found = [file for file in found if not file.endswith(JSON) or begins_with_record(file)]
+    found = [
+        file
+        for file in found
+        if not file.endswith(JSON) or begins_with_record(file) or _is_listed(file)
+    ]
     # Without any: an error that names the endings.
     return found or _without_ending(name, leave_out) or expand_inputs([name], SUFFIXES)
 
@@ -52,7 +57,15 @@ def _ending_in(folder: str, suffixes: Sequence[str], leave_out: Sequence[str | P
 
 def _without_ending(folder: str, leave_out: Sequence[str | Path]) -> list[str]:
     names = _ending_in(folder, (), leave_out)
-    return [name for name in names if not Path(name).suffix and is_tfrecord(name)]
+    return [
+        name for name in names if not Path(name).suffix and (is_tfrecord(name) or _is_listed(name))
+    ]
+
+
+def _is_listed(path: str) -> bool:
+    """Whether the manifest beside a file says that it has records, whatever it holds by now."""
+    manifest = cached_manifest(Path(path).parent)
+    return manifest is not None and "records" in manifest.outputs.get(Path(path).name, {})
 
 
 def is_tfrecord(path: str) -> bool:

@@ -54,7 +54,8 @@ class RecordIndex:
     Attributes:
         facts: about the file and its records, as plain values.
         columns: `offsets`: int64[n + 1], where each record begins, and the end of the last;
-            `ends`: int64[n], sequences in packs up to and with each.
+            `ends`: int64[n], sequences in packs up to and with each; `crc32`: int64[n], CRC-32 of
+            each line of JSON.
         path: of the index; None where it is in memory only.
     """
 

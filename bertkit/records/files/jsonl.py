@@ -10,6 +10,7 @@ import functools
 import json
 import operator
 import os
+import zlib
 from collections.abc import Callable, Sequence
 from typing import IO, Any
 
@@ -19,7 +20,14 @@ from bertkit import files
 from bertkit.errors import DataError
 from bertkit.records.files.compressed_file import unpacked
 from bertkit.records.files.instance import NO_LABEL, Instance, checked_indices, to_batch
-from bertkit.records.files.record_index import LENGTH, OFFSETS, PREDICTIONS, Scanned, open_index
+from bertkit.records.files.record_index import (
+    CHECKSUMS,
+    LENGTH,
+    OFFSETS,
+    PREDICTIONS,
+    Scanned,
+    open_index,
+)
 from bertkit.records.files.record_values import checked, within_32_bits
 
 KEYS = ("input_ids", "attention_mask", "token_type_ids", "labels", "next_sentence_label")
@@ -75,6 +83,7 @@ class JsonLinesFile:
         self._local = unpacked(self.path)
         self.index = open_index(self._local, self._scan, needs)
         self._offsets = self.index.columns[OFFSETS]
+        self._checksums = self.index.columns.get(CHECKSUMS)  # absent in older indexes
         facts = self.index.facts
         self.max_seq_length, self.max_predictions_per_seq = sizes or (
             int(facts[LENGTH]),
@@ -91,10 +100,11 @@ class JsonLinesFile:
         """Records as the seven features; see `RecordFile.batch`."""
         which = checked_indices(self.path, len(self), indices)
         begins, ends = self._offsets.take(which), self._offsets.take(which + 1)
+        wanted = self._checksums.take(which).tolist() if self._checksums else [None] * len(which)
         instances = []
         with files.open_binary(self._local) as stream:
-            for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
-                instance = self._read(stream, begin, end)
+            for begin, end, crc in zip(begins.tolist(), ends.tolist(), wanted, strict=True):
+                instance = self._read(stream, begin, end, crc)
                 if instance.length > self.max_seq_length:
                     raise self._wrong(
                         self._line_at(begin), f"{instance.length} tokens, not {self.max_seq_length}"
@@ -107,8 +117,8 @@ class JsonLinesFile:
         batch = to_batch(instances, self.max_seq_length, self.max_predictions_per_seq)
         return checked(batch, lambda row: f"{self.path}:{self._line_at(int(begins[row]))}")
 
-    def _read(self, stream: IO[bytes], begin: int, end: int) -> Instance:
-        """The record between two bytes, which must begin a line."""
+    def _read(self, stream: IO[bytes], begin: int, end: int, crc: int | None) -> Instance:
+        """The record between two bytes, which must begin a line and have this CRC-32."""
         stream.seek(max(0, begin - 1))
         before = stream.read(1) if begin else b"\n"
         line = stream.read(max(0, end - begin))
@@ -118,16 +128,23 @@ class JsonLinesFile:
                 f" {self.index.path} says one does",
                 "remove the index and run again: the file is then read once to make it anew",
             )
+        if crc is not None and zlib.crc32(line) != crc:
+            raise DataError(
+                f"{self.path}:{self._line_at(begin)}: damaged: not the line whose CRC-32 its index"
+                f" {self.index.path} has",
+                "make or fetch it again; or, if it is right, remove the index",
+            )
         return self._parse(line, lambda: self._line_at(begin))
 
     def _scan(self) -> Scanned:
         """What an index of this file holds: where records begin, and their largest sizes."""
-        begins, at = [], 0
+        begins, checksums, at = [], [], 0
         longest, most = 0, 1
         with files.open_binary(self._local) as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
                     begins.append(at)
+                    checksums.append(zlib.crc32(line))
                     if self._given is None:
                         instance = self._parse(line, functools.partial(int, number))
                         longest = max(longest, instance.length)
@@ -136,7 +153,8 @@ class JsonLinesFile:
         if not begins:
             raise DataError(f"{self.path}: no records", "make or fetch it again")
         sizes = {} if self._given else {LENGTH: longest, PREDICTIONS: most}
-        return {"records": len(begins), **sizes}, {OFFSETS: np.array([*begins, at])}
+        columns = {OFFSETS: np.array([*begins, at]), CHECKSUMS: np.array(checksums, np.int64)}
+        return {"records": len(begins), **sizes}, columns
 
     def _line_at(self, offset: int) -> int:
         """Number of the line that begins at a byte, for messages."""

@@ -32,6 +32,7 @@ from bertkit.shared_cache import cache_folder, is_writable_folder, one_process_a
 
 FOLDER = ".bertkit-index"
 OFFSETS, ENDS = "offsets", "ends"
+CHECKSUMS = "crc32"  # of each record, where its file has none
 INSTANCES = "instances"
 LENGTH, PREDICTIONS = "max_seq_length", "max_predictions_per_seq"
 # What a scan of a file gives: facts, and columns of numbers.

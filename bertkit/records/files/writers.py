@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from bertkit.records.files.formats import HDF5, JSONL, TFRECORD
 from bertkit.records.files.hdf5 import PACKED, PLAIN, Hdf5Writer
 from bertkit.records.files.instance import InstancePlan, instances_of
 from bertkit.records.files.jsonl import encode_line
-from bertkit.records.files.record_index import OFFSETS
+from bertkit.records.files.record_index import CHECKSUMS, OFFSETS
 from bertkit.records.files.tfrecord import Written, frame
 from bertkit.records.terms import UNMASKED
 
@@ -96,11 +97,21 @@ class _Payloads(RecordWriter):
 
 
 class _JsonLines(_Payloads):
-    """JSON lines."""
+    """JSON lines; their index has the checksums that they themselves have no room for."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__(stream)
+        self._checksums: list[int] = []
 
     def encode(self, plan: InstancePlan, which: Sequence[int] | np.ndarray) -> Iterator[bytes]:
         for batch in _batches(plan, which):
-            yield from map(encode_line, instances_of(batch))
+            for instance in instances_of(batch):
+                line = encode_line(instance)
+                self._checksums.append(zlib.crc32(line))
+                yield line
+
+    def columns(self) -> dict[str, np.ndarray]:
+        return {**super().columns(), CHECKSUMS: np.array(self._checksums, np.int64)}
 
 
 class _Tokens(_Payloads):

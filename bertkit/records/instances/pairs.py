@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -170,6 +171,16 @@ def predictions_for(length: int, probability: float, maximum: int) -> int:
     return min(maximum, max(1, round(length * probability)))
 
 
+@functools.lru_cache(maxsize=4)
+def _wanted(longest: int, probability: float, maximum: int) -> np.ndarray:
+    """int64[longest + 1]: `predictions_for` each length, so that kernels need not round.
+
+    Kept: a folder of small files has a plan for each of them.
+    """
+    lengths = range(longest + 1)
+    return np.array([predictions_for(length, probability, maximum) for length in lengths])
+
+
 def plan_rules(config: RecordsConfig, vocab: Vocab, never: np.ndarray) -> pair_plan.Rules:
     """The settings as kernels need them.
 
@@ -187,11 +198,6 @@ def plan_rules(config: RecordsConfig, vocab: Vocab, never: np.ndarray) -> pair_p
         raise ConfigError(
             f"{len(vocab):,} tokens in the vocabulary; at most 2,097,151 are supported"
         )
-    lengths = range(config.max_seq_length + 1)
-    # A table by length, so that kernels need no floating point rounding.
-    wanted = [predictions_for(n, config.masked_lm_prob, config.predictions) for n in lengths]
-    # Random replacements are drawn by line of the vocabulary, duplicates included.
-    draw_ids = [vocab.ids[token] for token in vocab.tokens]
     return pair_plan.Rules(
         room=config.room,
         passes=config.dupe_factor,
@@ -201,8 +207,9 @@ def plan_rules(config: RecordsConfig, vocab: Vocab, never: np.ndarray) -> pair_p
         mask=mersenne.threshold(0.8),
         whole_words=config.whole_word_mask,
         mask_id=vocab.mask_id,
-        wanted=np.array(wanted),
-        draw_ids=np.array(draw_ids, token_dtype(vocab)),
+        wanted=_wanted(config.max_seq_length, config.masked_lm_prob, config.predictions),
+        # Random replacements are drawn by line of the vocabulary, duplicates included.
+        draw_ids=np.array(vocab.numbers, token_dtype(vocab)),
         never=never,
         pieces=_pieces(vocab) if len(never) else never,
     )

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from bertkit import log
 from bertkit.errors import DataError, UsageError
+from bertkit.listed_files import require_listed
 from bertkit.manifest import Manifest, describe_inputs, working_folder
 from bertkit.pool import run_tasks, worker_count
 from bertkit.records.config import RecordsConfig
@@ -97,6 +98,7 @@ def pack_records(
     config = _config(names, options)
     settings = _deciding(config, tokenizer)
     inputs_read = describe_inputs(names, worker_count(workers, len(names)))
+    require_listed(inputs_read)
     planned = Manifest(
         "pack-records", settings, inputs_read, tokenizer=tokenizer, hidden=opens_all(config)
     )

@@ -14,6 +14,7 @@ from typing import Any
 
 from bertkit import log
 from bertkit.errors import DataError
+from bertkit.listed_files import require_listed
 from bertkit.manifest import (
     Manifest,
     describe_inputs,
@@ -98,10 +99,13 @@ def pick_eval(
     ends = list(itertools.accumulate(len(source) for source in sources))
     _check_number(ends[-1], count, names)
     known = {key: value for key, value in tokenizer.items() if key in _VOCABULARY}
+    described = described_records(names, read_manifest(output))
+    # Records with checksums of their own are compared with those while they are copied.
+    require_listed(entry for entry in described if "sha256" in entry)
     planned = Manifest(
         "pick-eval",
         {"count": count, **known},
-        inputs=described_records(names, read_manifest(output)),
+        inputs=described,
         tokenizer=tokenizer,
     )
     with working_folder(output, planned, overwrite) as manifest:

@@ -156,6 +156,23 @@ def _score_predictions(config: FinetuneConfig, scores: dict[str, float]) -> Fine
     return result
 
 
+def planned(
+    config: FinetuneConfig, adapter: Adapter, overwrite: bool
+) -> tuple[FinetuneConfig, dict[str, Any]]:
+    """Check everything that a run needs, and write nothing.
+
+    Returns:
+        The settings, all of them settled, and the run in numbers.
+
+    Raises:
+        DataError, ConfigError: as `finetune`, before its first step.
+    """
+    if finetuning_row(config.task).task_class().scores_of_predictions(config) is not None:
+        return config, {"task": config.task, "scores": getattr(config, "predictions", "")}
+    task = prepare(config, adapter)
+    return task.config, rehearse(task, adapter, overwrite)
+
+
 def rehearse(task: FinetuneTask[Any, Any], adapter: Adapter, overwrite: bool) -> dict[str, Any]:
     """Check the checkpoint that a run would start, resume or predict from; writes nothing.
 

@@ -32,6 +32,7 @@ from bertkit.tasks.summarise.oracle import ORACLES
 from bertkit.tasks.summarise.rouge import require_rouge, rouge
 from bertkit.tasks.summarise.sentences import DocumentTokens, Limits, candidates, tokens_of
 
+_WITHOUT = ("ipu", "cs")
 _NEEDS = {"train": LABELS, "eval": SUMMARY}
 
 
@@ -67,6 +68,12 @@ class SummariseTask(FinetuneTask[SummariseConfig, Document]):
     def settle(self) -> None:
         """What batches look like; summaries are scored with a package that must be there."""
         config = self.config
+        if self.opened.backend in _WITHOUT:
+            raise ConfigError(
+                f"--task summarise does not work on {self.opened.backend}, whose batches have no"
+                " place for the sentences of a sequence",
+                "give --backend cpu, cuda or hpu",
+            )
         if self.shape.type_vocab_size < 2:
             raise ConfigError(
                 f"{self.start} has one segment vector; sentences alternate between two",

@@ -50,7 +50,10 @@ class WindowBatcher(Batcher):
         return {ROWS: np.concatenate([sample.target.rows + first for sample, first in pairs])}
 
     def targets(self, samples: Sequence[Sample], batch: MicroBatch) -> dict[str, np.ndarray]:
-        """`tag_labels` int64, one for each row looked at, and `tag_owners`, whose it is."""
+        """`tag_labels` int64, one for each row looked at.
+
+        Where rows are not padded, `tag_owners` int64 [R] has the number of each one's window.
+        """
         labels = [sample.target.labels for sample in samples]
         if not self.padded_length:
             sizes = [len(own) for own in labels]
@@ -58,8 +61,7 @@ class WindowBatcher(Batcher):
         table = np.full((len(samples), self.padded_length), IGNORED, np.int64)
         for row, sample in zip(table, samples, strict=True):
             row[sample.target.rows] = sample.target.labels
-        owners = np.repeat(np.arange(len(samples)), self.padded_length)
-        return {LABELS: table.reshape(-1), OWNERS: owners}
+        return {LABELS: table.reshape(-1)}
 
     def rows(self, samples: Sequence[Sample]) -> list[int]:
         """Those looked at, or all of them."""
@@ -88,7 +90,11 @@ class TagObjective:
         if LABELS not in tensors:
             outputs = model(tokens, rows)
             return outputs["outputs"].new_zeros(()), outputs
-        weights = tensors[WEIGHTS].index_select(0, tensors[OWNERS])
-        sums = model(tokens, rows, tensors[LABELS], weights)
+        labels, weights = tensors[LABELS], tensors[WEIGHTS]
+        if rows is not None:
+            weights = weights.index_select(0, tensors[OWNERS])
+        else:  # equally many rows of each
+            weights = weights[:, None].expand(-1, len(labels) // len(weights)).reshape(-1)
+        sums = model(tokens, rows, labels, weights)
         loss = sums.pop("loss")
         return loss, {name: value.detach() for name, value in sums.items()}

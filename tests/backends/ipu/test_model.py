@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import synthetic
@@ -11,8 +13,10 @@ from bertkit.backends.ipu.options import IpuOptions
 from bertkit.backends.ipu.pipeline import make_pipeline
 from bertkit.data.batch_layouts import Layout
 from bertkit.data.step_batch import weighted
+from bertkit.model.classification import BertForSequenceClassification
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
+from bertkit.model.sentence_head import BertForSentenceExtraction
 
 from .copies import engine
 
@@ -51,7 +55,12 @@ def test_missing_sequences_are_empty_and_weigh_nothing():
 
 @pytest.mark.parametrize(
     ("kind", "head"),
-    [(BertForPreTraining, "cls.predictions.transform"), (BertForQuestionAnswering, "qa_outputs")],
+    [
+        (BertForPreTraining, "cls.predictions.transform"),
+        (BertForQuestionAnswering, "qa_outputs"),
+        (partial(BertForSequenceClassification, labels=2), "bert.pooler"),
+        (BertForSentenceExtraction, "classifier"),
+    ],
 )
 def test_stages_begin_where_the_settings_say(kind, head):
     model = kind(SHAPE)

@@ -26,6 +26,18 @@ def test_every_row_is_complete():
                 assert checked or source.state == "browser", f"{item.name} could not be checked"
 
 
+def test_every_task_of_glue_names_its_preset_and_its_folder():
+    from bertkit.config import preset_names
+    from bertkit.corpus.download.unpack import KINDS
+
+    tasks = {source.name: source for source in catalogue() if source.name.startswith("glue-")}
+    assert set(tasks) == {name for name in preset_names() if name.startswith("glue-")}
+    for name, source in tasks.items():
+        assert f"--preset {name} --data-dir {{output}}/" in source.used_by
+        assert all(item.size and item.sha256 and item.urls for item in source.files)
+    assert all(source.unpack in KINDS for source in catalogue())
+
+
 def test_facts_about_squad_agree_with_the_real_file(shared):
     dev = find_source("squad-v1.1").files[1]
     blob = (shared / "data/squad/dev-v1.1.json").read_bytes()

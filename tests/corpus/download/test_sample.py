@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pydoc_data.topics
+import shutil
 import sys
 from types import ModuleType
 
@@ -15,6 +16,7 @@ from bertkit.corpus.download.sample import (
     write_sample,
 )
 from bertkit.errors import BertkitError, DataError
+from bertkit.manifest import read_manifest
 
 
 def test_topics_are_what_help_shows():
@@ -141,3 +143,17 @@ def test_python_without_topics_is_one_clear_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydoc_data.topics", empty)
     with pytest.raises(BertkitError, match="holds no topics"):
         load_topics()
+
+
+def test_a_folder_of_an_earlier_release_gets_the_paragraphs(tmp_path):
+    out = tmp_path / "raw"
+    made = write_sample(str(out))
+    assert made.dev_paragraphs > 30
+    manifest = read_manifest(out)
+    for name in ("train_paragraphs", "dev_paragraphs"):
+        del manifest.stats[name]
+    manifest.write(out)
+    shutil.rmtree(out / "topics")
+    again = write_sample(str(out))
+    assert not again.up_to_date and (out / "topics/dev.tsv").is_file()
+    assert write_sample(str(out)).up_to_date

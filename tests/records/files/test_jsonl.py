@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
 from bertkit.errors import DataError
-from bertkit.manifest import read_manifest
+from bertkit.manifest import Manifest, read_manifest
+from bertkit.records.files.find import find_record_files
+from bertkit.records.files.index_file import read_index, write_index
 from bertkit.records.files.instance import instances_of
 from bertkit.records.files.jsonl import JsonLinesFile, encode_line
 from bertkit.records.files.open import open_records
+from bertkit.records.files.record_index import index_path
 from records.conftest import only_file
 
 
@@ -79,3 +84,48 @@ def test_lines_that_outgrow_their_manifest_are_named(folders, tmp_path, plain):
     reader = open_records(only_file(folder))
     with pytest.raises(DataError, match=r"story.jsonl:\d+: \d+ tokens, not 9"):
         reader.batch(range(len(reader)))
+
+
+@pytest.mark.parametrize("indexed", ["by its writer", "by a scan"])
+def test_a_digit_that_changes_is_noticed(folders, tmp_path, indexed):
+    """Also where size, ends and time of the file stay what they were."""
+    shutil.copytree(folders / "jsonl", tmp_path / "out")
+    path = Path(only_file(tmp_path / "out"))
+    if indexed == "by a scan":
+        shutil.rmtree(tmp_path / "out" / ".bertkit-index")
+    before = path.stat()
+    assert len(open_records(path).batch([0, 1, 2])["input_ids"]) == 3
+    content = bytearray(path.read_bytes())
+    at = content.index(b"\n", len(content) // 2) + len(b'{"input_ids":[1') + 1
+    content[at] = ord("1") + (content[at] == ord("1"))
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    number = content.count(b"\n", 0, at) + 1
+    with pytest.raises(DataError, match=rf":{number}: damaged: not the line whose CRC-32"):
+        open_records(path).batch(range(len(open_records(path))))
+    assert len(open_records(path).batch([0])["input_ids"]) == 1
+
+
+def test_an_index_without_checksums_is_good_enough(folders, tmp_path):
+    shutil.copytree(folders / "jsonl", tmp_path / "out")
+    path = only_file(tmp_path / "out")
+    index = read_index(index_path(path))
+    columns = {name: index.columns[name].all() for name in ("offsets",)}
+    write_index(index_path(path), index.facts, columns)
+    assert len(open_records(path).batch([0, 1])["input_ids"]) == 2
+
+
+@pytest.mark.parametrize("name", ["b.json", "part-00000"])
+def test_a_file_whose_first_record_is_damaged_is_not_left_out(folders, tmp_path, name):
+    """Beside others of its kind it would not be missed: the manifest says that it has records."""
+    kind = "jsonl" if name == "b.json" else "tfrecord"
+    content = Path(only_file(folders / kind)).read_bytes()
+    names = [f"other{name[1:]}" if kind == "jsonl" else "part-00001", name]
+    for each in names:
+        (tmp_path / each).write_bytes(content)
+    outputs = {each: {"records": 1, "bytes": len(content)} for each in names}
+    Manifest("make-records", {}, outputs=outputs, state="complete").write(tmp_path)
+    (tmp_path / name).write_bytes(content[:9] + b"x" + content[10:])
+    assert len(find_record_files([tmp_path])) == 2
+    with pytest.raises(DataError):
+        open_records(tmp_path / name).batch([0])

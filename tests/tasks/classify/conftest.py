@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tasks.finetuning.conftest import place, words
+from tasks.finetuning.conftest import ask, place, words
 
-__all__ = ["place", "words"]
+__all__ = ["ask", "place", "words"]

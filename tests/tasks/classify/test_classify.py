@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 
-import numpy as np
 import pytest
 
-from bertkit.tables.table import read_table
-from bertkit.tasks.classify.batches import fitting
-from bertkit.tasks.classify.config import ClassifyConfig
-from bertkit.tasks.classify.examples import Example
-from bertkit.tasks.classify.labels import class_weights, settled_labels
-from tasks.finetuning.world import texts, write_table
+from tasks.finetuning.world import answers_of, texts, write_table
 
 ONE = ("--max-steps", 1, "--lr", "1e-3")
-
-
-def answers_of(run):
-    return [json.loads(line) for line in (run / "predictions.jsonl").open()]
-
-
-@pytest.fixture
-def ask(bertkit, monkeypatch):
-    """`bertkit predict` with objects on standard input."""
-
-    def function(*words, lines=()):
-        text = "\n".join(json.dumps(line) for line in lines)
-        stream = io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8")
-        monkeypatch.setattr("sys.stdin", stream)
-        return bertkit("predict", "--backend", "cpu", *words)
-
-    return function
 
 
 def test_a_model_answers_alone_and_in_transformers_alike(bertkit, ask, words, place):
@@ -110,29 +86,6 @@ def test_columns_of_zero_and_one_are_several_labels(bertkit, words, place):
     assert wrong.status == 3 and "dev.tsv:2: nasty is '2', not 0 or 1" in wrong.err
 
 
-def test_scores_are_learnt_and_predicted(bertkit, ask, words, place):
-    transformers = pytest.importorskip("transformers")
-    for name, seed in (("train", 0), ("dev", 1)):
-        rows = [(text, 1.0 if label == "good" else -0.5) for text, label in texts(40, seed)]
-        write_table(place / f"{name}.tsv", rows, ("text", "score"))
-    words[words.index("classify")] = "regress"
-    given = ("--predict-file", place / "dev.tsv", "--lr", "3e-3", "--max-steps", 40)
-    run = bertkit(*words, *given, "--output", place / "run")
-    assert run.status == 0, run.err
-    assert run.result["scores"]["pearson"] > 0.5 and run.result["scores"]["spearman"] > 0.5
-    kept = answers_of(place / "run")
-    pipeline = transformers.pipeline(
-        "text-classification", str(place / "run/step-0000040"), device="cpu"
-    )
-    theirs = pipeline([text for text, _ in texts(40, 1)], function_to_apply="none")
-    assert [a["score"] for a in kept] == pytest.approx([t["score"] for t in theirs], abs=1e-5)
-    (told,) = ask("--init-checkpoint", place / "run", "--text", texts(1, 1)[0][0]).out.splitlines()
-    assert json.loads(told)["score"] == pytest.approx(kept[0]["score"], abs=1e-6)
-    write_table(place / "dev.tsv", [("a film", "four")], ("text", "score"))
-    wrong = bertkit(*words, "--output", place / "other")
-    assert wrong.status == 3 and "dev.tsv:2: the score 'four' is no number" in wrong.err
-
-
 # (rows of the training file, rows of the file to score, what is said)
 GOOD_ROWS = [("a film", "good"), ("a book", "bad")]
 WRONG = {
@@ -205,52 +158,3 @@ def test_a_model_without_such_a_head_is_refused(bertkit, ask, place):
     assert run.status == 3 and "was not fine-tuned for --task classify" in run.err
     asked = ask("--init-checkpoint", encoder, "--text", "a film")
     assert asked.status == 3 and "was not fine-tuned to label texts" in asked.err
-
-
-def test_balanced_weights_of_labels_are_those_of_scikit_learn():
-    labels, targets = ["a", "b", "c"], np.repeat(np.arange(3), (3, 1, 6))
-    # sklearn.utils.class_weight.compute_class_weight("balanced", ...) of these targets.
-    wanted = [1.1111111111111112, 3.3333333333333335, 0.5555555555555556]
-    config = ClassifyConfig(class_weights=["balanced"])
-    assert class_weights(config, labels, targets) == pytest.approx(wanted)
-    assert class_weights(ClassifyConfig(class_weights=["b=2.5"]), labels, targets) == [1, 2.5, 1]
-    assert class_weights(ClassifyConfig(), labels, targets) == []
-
-
-def test_labels_are_sorted_as_numbers_where_all_are():
-    def labels(*names):
-        return settled_labels([Example("f:1", "t", None, name) for name in names], ClassifyConfig())
-
-    assert labels("10", 9, "2") == ["2", "9", "10"]
-    assert labels("b", "10", "a", "9") == ["10", "9", "a", "b"]
-    assert labels(True, False) == ["false", "true"]
-
-
-def test_pairs_are_cut_as_google_cuts_them():
-    """Token by token, the longer one first; of equal ones the second."""
-    random = np.random.default_rng(0)
-    for first, second, room in random.integers(0, 30, (300, 3)).tolist():
-        one, other = first, second
-        while one + other > room:
-            if one > other:
-                one -= 1
-            else:
-                other -= 1
-        assert fitting(first, second, room) == (one, other)
-
-
-def test_tables_of_all_forms_are_the_same(place):
-    parquet = pytest.importorskip("pyarrow.parquet")
-    arrow = pytest.importorskip("pyarrow")
-    rows = [('He said "no", twice', "1"), ("line\nbreak", "0"), ("tab\there", "1")]
-    table = arrow.table({"text": [row[0] for row in rows], "label": [row[1] for row in rows]})
-    parquet.write_table(table, place / "t.parquet")
-    lines = [json.dumps({"text": text, "label": label}) for text, label in rows]
-    (place / "t.jsonl").write_text("\n".join(lines) + "\n\n")
-    (place / "t.json").write_text(f"[{','.join(lines)}]")
-    pytest.importorskip("pyarrow.csv").write_csv(table, place / "t.csv")
-    for ending in ("parquet", "jsonl", "json", "csv"):
-        found = read_table(str(place / f"t.{ending}"))
-        assert list(found.names) == ["text", "label"], ending
-        assert [tuple(row.values) for row in found.rows] == rows, ending
-    assert [row.line for row in read_table(str(place / "t.csv")).rows] == [2, 3, 5]

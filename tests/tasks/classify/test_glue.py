@@ -9,11 +9,8 @@ import pytest
 from bertkit.config import Layer, preset_layer, resolve
 from bertkit.errors import DataError
 from bertkit.tasks import registry
-from bertkit.tasks.classify.batches import TextEncoder
-from bertkit.tasks.classify.examples import Example, ExampleReader
+from bertkit.tasks.classify.examples import ExampleReader
 from bertkit.tasks.classify.glue import GLUE
-from bertkit.tokenization.vocabulary import load_vocab
-from bertkit.tokenization.wordpiece import WordPieceTokenizer
 
 # Headers as in the files; columns that run_classifier.py, and transformers' processors for what
 # it does not have, take by number: (header and row to train on, header and row to predict).
@@ -158,23 +155,6 @@ def test_rows_that_everybody_leaves_out_are_counted(tmp_path, caplog):
         ExampleReader(config).read(config.eval_file[0], "eval")
     (folder / "test.tsv").write_text("id\tquestion1\tquestion2\n0\twhat is\t\n")
     assert ExampleReader(config).read(config.predict_file[0], "predict")[0].pair == ""
-
-
-def test_samples_are_those_of_run_classifier(place):
-    """[CLS] A [SEP] B [SEP]; an empty second text is none."""
-    tokenizer = WordPieceTokenizer(load_vocab(str(place / "words.txt")))
-    encoder = TextEncoder(tokenizer, 8)
-    tokens = list(tokenizer.vocab.ids)
-
-    def shown(*texts):
-        sample = encoder.sample(Example("f:1", *texts))
-        return " ".join(tokens[number] for number in sample.ids), sample.segments.sum()
-
-    assert shown("a film") == ("[CLS] a film [SEP]", 0)
-    assert shown("a film", "") == ("[CLS] a film [SEP]", 0)
-    assert shown("a film", "it was") == ("[CLS] a film [SEP] it was [SEP]", 3)
-    assert shown("a film it was good", "it") == ("[CLS] a film it was [SEP] it [SEP]", 2)
-    assert shown("the a film book it was is good") == ("[CLS] the a film book it was [SEP]", 0)
 
 
 def test_real_cola_is_read_whole(shared):

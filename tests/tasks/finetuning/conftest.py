@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+
 import pytest
 
 from tasks.finetuning.world import make_encoder, texts, write_table
@@ -25,3 +28,16 @@ def words(place):
         "--eval-file", place / "dev.tsv", "--gbs", 8, "--max-steps", 20, "--lr", "1e-2",
         "--log-every", 4, "--json",
     ]  # fmt: skip
+
+
+@pytest.fixture
+def ask(bertkit, monkeypatch):
+    """`bertkit predict` with objects on standard input."""
+
+    def function(*words, lines=()):
+        text = "\n".join(json.dumps(line) for line in lines)
+        stream = io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8")
+        monkeypatch.setattr("sys.stdin", stream)
+        return bertkit("predict", "--backend", "cpu", *words)
+
+    return function

@@ -59,6 +59,7 @@ def test_the_best_evaluation_is_kept_and_used(bertkit, words, place):
     lines = [json.loads(line) for line in (place / "run/metrics.jsonl").open()]
     values = {line["step"]: line["f1_macro"] for line in lines if line["kind"] == "eval"}
     assert list(values) == [5, 10, 15, 20]
+    assert f"evaluation at step 20: accuracy {lines[-1]['accuracy']:.4f}, f1 " in run.err
     best = max(values, key=lambda step: (values[step], -step))
     assert values[best] > values[20], "the last one is not the best"
     facts = json.loads((place / "run/best/best.json").read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -51,3 +52,8 @@ def write_table(path: Path, rows: list[tuple], names: tuple[str, ...] = ("text",
     lines = ["\t".join(names), *("\t".join(map(str, row)) for row in rows)]
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def answers_of(run: Path) -> list[dict]:
+    """What a run predicted."""
+    return [json.loads(line) for line in (run / "predictions.jsonl").open()]

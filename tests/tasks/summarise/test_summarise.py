@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from io import BytesIO
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -134,3 +137,35 @@ def test_transformers_reads_the_encoder(command, tmp_path, bertkit):
     theirs = transformers.BertModel.from_pretrained(place, add_pooling_layer=False)
     ours = load_file(place / "model.safetensors")
     assert all(torch.equal(v, ours[f"bert.{k}"]) for k, v in theirs.state_dict().items())
+
+
+def test_predict_answers_from_the_command_line(command, tmp_path, bertkit, monkeypatch):
+    file = command[command.index("--train-file") + 1]
+    bertkit(*command, "--max-steps", 1, "--predict-file", file)
+    wanted = lines(tmp_path / "run/predictions.jsonl")
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=file.open("rb"), isatty=bool))
+    found = bertkit("predict", "--init-checkpoint", tmp_path / "run", "--backend", "cpu")
+    answers = [json.loads(line) for line in found.out.splitlines()]
+    assert [(a["id"], a["selected"], a["summary"]) for a in answers] == [
+        (w["id"], w["selected"], w["summary"]) for w in wanted
+    ]
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=BytesIO(b'{"x": 1}'), isatty=bool))
+    bad = bertkit("predict", "--init-checkpoint", tmp_path / "run", "--backend", "cpu")
+    assert (bad.status, "standard input:1: no document" in bad.err) == (3, True)
+
+
+@pytest.mark.parametrize("backend", ["ipu", "cs"])
+def test_machines_without_a_place_for_sentences_are_refused(command, bertkit, backend):
+    found = bertkit(*command, "--backend", backend, "--dry-run", "--precision", "fp16")
+    assert found.status == 3
+    assert f"--task summarise does not work on {backend}" in found.err
+
+
+def test_a_missing_package_is_told_before_any_work(command, tmp_path, bertkit, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rouge_score", None)
+    monkeypatch.delitem(sys.modules, "rouge_score.rouge_scorer", raising=False)
+    file = command[command.index("--train-file") + 1]
+    found = bertkit(*command, "--eval-file", file)
+    assert found.status == 4
+    assert "pip install 'bertkit[summarise]'" in found.err
+    assert not (tmp_path / "run").exists()

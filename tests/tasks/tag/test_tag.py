@@ -242,3 +242,25 @@ def test_a_checkpoint_without_tags_is_told(settings):
 def test_settings_that_contradict_each_other_are_told(settings):
     found = TagConfig(**{**settings, "predictions": "x", "eval_file": []}).problems()
     assert len([text for text in found if "--predictions" in text]) == 2
+
+
+def test_the_command_predicts_with_the_settings_of_the_run(bertkit, trained):
+    text = "Otto saw " + "the " * 40 + "New York."
+    run = bertkit("predict", "--init-checkpoint", trained, "--text", text, "--backend", "cpu")
+    assert run.status == 0, run.err
+    found = json.loads(run.out)
+    assert found["text"] == text and len(found["words"]) == len(found["tags"]) == 45
+    assert [one["text"] for one in found["entities"]] == ["Otto", "New York"]
+    assert [text[one["start"] : one["end"]] for one in found["entities"]] == ["Otto", "New York"]
+
+
+def test_a_dry_run_of_scoring_predictions_says_so(bertkit, settings):
+    file = settings["eval_file"][0]
+    words = ["finetune", "--task", "tag", "--predictions", file, "--eval-file", file]
+    run = bertkit(*words, "--output", settings["output"], "--dry-run")
+    assert run.status == 0, run.err
+    assert not Path(settings["output"]).exists()
+    scored = bertkit(*words, "--output", settings["output"], "--json")
+    assert scored.status == 0, scored.err
+    assert scored.result["scores"]["f1"] == 1.0
+    assert "bertkit predict" not in scored.err

@@ -1,12 +1,8 @@
-"""Cuts the rows out of a table, as each of the programs that write tables quotes its fields."""
+"""Cuts the rows out of a raw file that is a table; see `bertkit.tables.csv_rows`."""
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from bertkit.corpus.document import Rejected
@@ -14,7 +10,9 @@ from bertkit.corpus.forms.form import ReadOptions
 from bertkit.corpus.forms.text import too_large
 from bertkit.corpus.lines import DocumentBytes, lines
 from bertkit.corpus.raw_file import RawFile
+from bertkit.tables.csv_rows import Damaged, cut_rows, rows_of
 
+<<<<<<< HEAD
 _DELIMITERS = ",;|"
 _LOOKED_AT = 20
 # A file of so few bytes is whole in its head.
@@ -31,6 +29,9 @@ _MARK = "\ufdd0"
 
 class _TooLargeError(Exception):
     """A row that is larger than a document may be."""
+=======
+__all__ = ["Row", "read_rows", "rows_of"]
+>>>>>>> main
 
 
 class Row(NamedTuple):
@@ -40,6 +41,7 @@ class Row(NamedTuple):
     fields: list[str]
 
 
+<<<<<<< HEAD
 def without_named_delimiter(head: bytes) -> bytes:
     """The first bytes of a table without the line `sep=;` that Excel reads before its header."""
     found = _NAMED.match(head)
@@ -64,17 +66,17 @@ def rows_of(head: bytes) -> list[list[str]]:
     return rows if whole or len(rows) < 2 else rows[:-1]
 
 
+=======
+>>>>>>> main
 def read_rows(file: RawFile, options: ReadOptions, head: bytes) -> Iterator[Row | Rejected]:
     """The rows of a file; one that is too large or damaged costs itself.
-
-    A quotation that is never closed, or goes on behind its closing mark, is none: such a row
-    is its line, as programs write it that do not quote.
 
     Args:
         file: the table.
         options: the size of the largest row.
         head: its first bytes, as UTF-8.
     """
+<<<<<<< HEAD
     csv.field_size_limit(max(csv.field_size_limit(), options.max_bytes))
     source = _Lines(file, options)
     escaped = _is_escaped(head.decode("utf-8", "ignore"))
@@ -196,25 +198,25 @@ class _Lines:
             line = self._again.popleft()
         elif self._next is None:
             raise StopIteration
+=======
+    for row in cut_rows(_whole(file, options.max_bytes), head, options.max_bytes):
+        name = f"{file}:{row.number}"
+        if not isinstance(row, Damaged):
+            yield Row(name, row.fields)
+        elif row.reason:
+            yield Rejected(name, row.reason)
+>>>>>>> main
         else:
-            line, self._next = self._next, next(self._lines, None)
-        if not self.taken:
-            self.begun = line.number
-        self._size += line.size
-        self.taken.append(line)
-        if self._size > self._options.max_bytes:
-            raise _TooLargeError
-        return line.blob.decode("utf-8")
+            yield too_large(name, options)
 
-    def _whole(self, file: RawFile) -> Iterator[DocumentBytes]:
-        held = DocumentBytes(self._options.max_bytes)
-        for line in lines(file):
-            if line.begins and held.size:
-                yield held
-                held = DocumentBytes(self._options.max_bytes)
-            held.add(line)
-        if held.size:
+
+def _whole(file: RawFile, max_bytes: int) -> Iterator[DocumentBytes]:
+    """The lines of a file, whose pieces are put together."""
+    held = DocumentBytes(max_bytes)
+    for line in lines(file):
+        if line.begins and held.size:
             yield held
+<<<<<<< HEAD
 
 
 def _reader(
@@ -240,3 +242,9 @@ def _delimiter(head: bytes) -> str:
     if "\t" in line:
         return "\t"
     return max(_DELIMITERS, key=lambda mark: (line.count(mark), mark == ","))
+=======
+            held = DocumentBytes(max_bytes)
+        held.add(line)
+    if held.size:
+        yield held
+>>>>>>> main

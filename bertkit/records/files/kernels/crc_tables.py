@@ -43,6 +43,7 @@ class ConstantParts(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=4)  # as many files have records of one shape
 def constant_parts(
     length: int,
     predictions: int,

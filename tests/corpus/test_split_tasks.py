@@ -1,0 +1,83 @@
+import contextlib
+import random
+
+import pytest
+
+from bertkit import engine as engines
+from bertkit.corpus import split as module
+from bertkit.corpus.config import SplitConfig
+from bertkit.corpus.split import split
+from bertkit.engine import Engine
+from bertkit.errors import UsageError
+from bertkit.manifest import read_manifest
+
+CONFIG = SplitConfig(valid=0.15, test=0.1, parts=7)
+
+
+@pytest.fixture(autouse=True)
+def little_is_much(monkeypatch):
+    monkeypatch.setattr(engines, "SMALL_BYTES", 0)
+    # Tasks in this process, so that the test is quick; the last is finished first.
+    monkeypatch.setattr(engines, "run_tasks", lambda work, tasks, **_: map(work, list(tasks)[::-1]))
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    chance = random.Random(1)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    number = 0
+    for name, count in (("a", 40), ("b", 0), ("c", 3), ("d", 90)):
+        documents = []
+        for _ in range(count):
+            number += 1
+            lines = [f"Line {n} of {number}." for n in range(chance.randrange(1, 9))]
+            documents.append("\n".join(lines) + "\n")
+        (folder / f"{name}.txt").write_text("\n".join(documents) or "\n")
+    return str(folder)
+
+
+def content(folder):
+    manifest = read_manifest(folder)
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.txt")}, list(
+        manifest.outputs.items()
+    )
+
+
+def test_tasks_write_what_one_process_writes(corpus, tmp_path):
+    split([corpus], str(tmp_path / "one"), CONFIG)
+    split([corpus], str(tmp_path / "many"), CONFIG, engine=Engine(workers=2))
+    one, many = content(tmp_path / "one"), content(tmp_path / "many")
+    assert one == many and len(one[0]) == 9
+    assert not list((tmp_path / "many").glob(".*"))
+
+
+def test_an_interrupted_run_goes_on_with_any_number_of_workers(corpus, tmp_path, monkeypatch):
+    split([corpus], str(tmp_path / "one"), CONFIG)
+    real, written = module.Journal.record, []
+
+    def record(self, name, facts, note=None):
+        real(self, name, facts, note)
+        written.append(name)
+        if len(written) in (3, 5):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module.Journal, "record", record)
+    for workers in (2, 1, 2):
+        with contextlib.suppress(KeyboardInterrupt):
+            split([corpus], str(tmp_path / "out"), CONFIG, engine=Engine(workers=workers))
+    assert len(written) == len(set(written)) == 9, "no part is written twice"
+    assert content(tmp_path / "one")[0] == content(tmp_path / "out")[0]
+
+
+def test_the_parts_of_one_huge_file_are_written_in_order(corpus, tmp_path, monkeypatch):
+    """A task for each would read the file from its beginning to where the part begins."""
+    monkeypatch.setattr(module, "write_part", lambda task: 1 / 0)
+    split([f"{corpus}/d.txt"], str(tmp_path / "out"), CONFIG, engine=Engine(workers=2))
+    assert len(content(tmp_path / "out")[0]) == 9
+
+
+def test_a_cluster_needs_a_folder_that_its_workers_see(corpus):
+    engine = Engine(executor="dask", scheduler="tcp://x:1")
+    with pytest.raises(UsageError, match="that all workers see"):
+        split([corpus], "s3://bucket/x", CONFIG, engine=engine)

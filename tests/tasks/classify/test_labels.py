@@ -1,0 +1,29 @@
+"""Labels in their order, and how much each counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bertkit.tasks.classify.config import ClassifyConfig
+from bertkit.tasks.classify.examples import Example
+from bertkit.tasks.classify.labels import class_weights, settled_labels
+
+
+def test_balanced_weights_of_labels_are_those_of_scikit_learn():
+    labels, targets = ["a", "b", "c"], np.repeat(np.arange(3), (3, 1, 6))
+    # sklearn.utils.class_weight.compute_class_weight("balanced", ...) of these targets.
+    wanted = [1.1111111111111112, 3.3333333333333335, 0.5555555555555556]
+    config = ClassifyConfig(class_weights=["balanced"])
+    assert class_weights(config, labels, targets) == pytest.approx(wanted)
+    assert class_weights(ClassifyConfig(class_weights=["b=2.5"]), labels, targets) == [1, 2.5, 1]
+    assert class_weights(ClassifyConfig(), labels, targets) == []
+
+
+def test_labels_are_sorted_as_numbers_where_all_are():
+    def labels(*names):
+        return settled_labels([Example("f:1", "t", None, name) for name in names], ClassifyConfig())
+
+    assert labels("10", 9, "2") == ["2", "9", "10"]
+    assert labels("b", "10", "a", "9") == ["10", "9", "a", "b"]
+    assert labels(True, False) == ["false", "true"]
