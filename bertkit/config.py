@@ -17,7 +17,7 @@ from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from bertkit import safe_yaml
+from bertkit import log, safe_yaml
 from bertkit.declined import accelerator
 from bertkit.errors import ConfigError, UsageError
 from bertkit.files import open_binary, package_file
@@ -187,6 +187,7 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cut off: its last line is not {_END!r}")
     loaded = safe_yaml.parse(blob, path)
     if loaded is None:
+        log.logger.warning("%s is empty: no setting is taken from it", path)
         return {}
     if not isinstance(loaded, dict):
         raise ConfigError(f"{path}: expected `key: value` lines, found {type(loaded).__name__}")

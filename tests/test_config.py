@@ -127,3 +127,11 @@ def test_settings_of_a_run_that_are_cut_off_are_noticed(tmp_path):
             load_yaml(path)
     path.write_text(text.replace("c: 2", "c: 2  # changed") + "\n")
     assert load_yaml(path)["b"]["c"] == 2
+
+
+def test_an_empty_file_of_settings_is_said(tmp_path, caplog):
+    for number, text in enumerate(("", "# nothing\n")):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(text)
+        assert load_yaml(path) == {}
+        assert f"{path} is empty: no setting is taken from it" in caplog.text

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from bertkit.corpus.raw_file import open_source
 from bertkit.errors import DataError
+from bertkit.text_encoding import not_utf8
 
 # A sentence of this size is a file that is not in the form.
 MAX_LINE = 16 << 20
@@ -230,7 +231,7 @@ def read_documents(path: str) -> Iterator[Document]:
                     f"{path}:{number}: the line is longer than {MAX_LINE:,} bytes",
                     "a file of one sentence per line is expected; `bertkit extract` makes such",
                 )
-            sentence = decode_sentences(blob, path, offset).strip()
+            sentence = decode_sentences(blob, path, number, offset).strip()
             offset += len(blob)
             if sentence:
                 if not sentences:
@@ -243,17 +244,14 @@ def read_documents(path: str) -> Iterator[Document]:
         yield Document(f"{path}:{first_line}", "", tuple(sentences))
 
 
-def decode_sentences(blob: bytes, path: str, offset: int) -> str:
-    """Bytes of a sentence file as text; `offset` is where they begin in it.
+def decode_sentences(blob: bytes, path: str, line: int, offset: int) -> str:
+    """Bytes of a sentence file as text; `line` and `offset` are where they begin in it.
 
     Raises:
-        DataError: not UTF-8; names the byte.
+        DataError: not UTF-8; names line and byte, and what the file seems to be.
     """
     try:
         return blob.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: not UTF-8 at byte {offset + error.start}",
-            "convert the file, for example with iconv, or run `bertkit extract` on it, "
-            "which leaves bad documents out",
-        ) from error
+        line += blob.count(b"\n", 0, error.start)
+        raise not_utf8(path, line, offset + error.start, blob, offset) from error

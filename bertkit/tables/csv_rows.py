@@ -17,6 +17,8 @@ _WHOLE = 16_000
 _ESCAPED = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
 # One that is doubled, and is no empty field.
 _DOUBLED = re.compile(r'[^,\t;|\r\n\\]""|(?<!\\)""[^,\t;|\r\n]')
+# Excel's own first line, which names the delimiter.
+_NAMED = re.compile(rb"(?:\xef\xbb\xbf)?\"?sep=([^\"\r\n\x80-\xff])\"?\r?\n")
 # Stands for an escaped one while the row is cut; no text has this code point.
 _MARK = "\ufdd0"
 
@@ -58,9 +60,15 @@ class Damaged(NamedTuple):
     reason: str
 
 
+def without_named_delimiter(head: bytes) -> bytes:
+    """The first bytes of a table without the line `sep=;` that Excel reads before its header."""
+    found = _NAMED.match(head)
+    return head[found.end() :] if found else head
+
+
 def rows_of(head: bytes) -> list[list[str]]:
     """The first rows that are whole in these bytes."""
-    text = head.decode("utf-8", "ignore")
+    text = without_named_delimiter(head).decode("utf-8", "ignore")
     delimiter, escaped = _delimiter(head), _is_escaped(text)
     rows: list[list[str]] = []
     try:
@@ -90,6 +98,8 @@ def cut_rows(lines: Iterator[SizedLine], head: bytes, max_bytes: int) -> Iterato
     source = _Lines(lines, max_bytes)
     escaped = _is_escaped(head.decode("utf-8", "ignore"))
     cut = _Cut(source, _delimiter(source.peek()), escaped)
+    if _NAMED.match(source.peek()):
+        next(source)
     while not source.ended:
         source.next_row()
         try:
@@ -232,7 +242,9 @@ def _is_escaped(text: str) -> bool:
 
 
 def _delimiter(head: bytes) -> str:
-    """What stands between the fields of the first line: a tab, else what it has most of."""
+    """What stands between fields: as named, else a tab, else what the first line has most of."""
+    if named := _NAMED.match(head):
+        return named[1].decode("ascii")
     line = head.partition(b"\n")[0].decode("utf-8", "ignore")
     if "\t" in line:
         return "\t"

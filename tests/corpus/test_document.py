@@ -93,9 +93,22 @@ def test_real_one_sentence_file(shared):
 def test_bad_utf8_names_file_and_byte(tmp_path):
     path = tmp_path / "d.txt"
     path.write_bytes(b"good\n\nbad \xff here\n")
-    with pytest.raises(DataError, match=r"d\.txt: not UTF-8 at byte 10") as caught:
+    with pytest.raises(DataError, match=r"d\.txt:\d+: not UTF-8 at byte 10") as caught:
         list(read_documents(str(path)))
     assert caught.value.exit_code == 3
+    assert str(caught.value).startswith(f"{path}:3:")
+
+
+def test_bytes_of_another_kind_are_named_and_no_hint_makes_junk(tmp_path):
+    path = tmp_path / "d.txt"
+    for blob, what in (
+        (b"PK\x03\x04\x14\0\xff\xfe", "zip"),
+        (b"PAR1\xff", "parquet"),
+    ):
+        path.write_bytes(blob)
+        with pytest.raises(DataError, match=f"the file is .*{what}") as caught:
+            list(read_documents(str(path)))
+        assert "LATIN1" not in caught.value.hint
 
 
 def test_endless_line_is_refused(tmp_path, monkeypatch):

@@ -82,4 +82,4 @@ def _check(blob: bytes, path: str, lines: int, offset: int, *, whole: bool = Tru
                     "a file of one sentence per line is expected; `bertkit extract` makes such",
                 )
     if whole:
-        decode_sentences(blob, path, offset)
+        decode_sentences(blob, path, lines + 1, offset)

@@ -1,4 +1,4 @@
-"""Reads JSON lines: one object per line, its text under a key."""
+"""Reads JSON lines: one object per line, its text under a key, or one string per line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bertkit.corpus.raw_file import RawFile
 
 
 def read_jsonl(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
-    """A file with one JSON object per line: a text, optionally `id` and `title`.
+    """A file with one JSON object per line: a text, optionally `id` and `title`; or one string.
 
     The outputs of WikiExtractor's `--json`, datatrove and NeMo Curator are such files.
     """
@@ -38,9 +38,7 @@ def _document(
     blob = held.blob.strip(b" \t\r\n\f\v\x1e")  # \x1e: of a JSON text sequence
     if not blob:
         return RawDocument(name, "", "")
-    if not blob.startswith(b'"'):
-        return json_document(blob, name, keys)
-    return Rejected(name, 'no text: expected an object with a "text" string')
+    return json_document(blob, name, keys)
 
 
 FORM = Form(

@@ -60,3 +60,10 @@ def test_a_first_line_that_is_an_object():
     assert FORM.signature(b' {"text": "x"}\n')
     for line in (b"{broken\n", b"[1]\n", b"5\n", b"", b"{" * 100_000):
         assert not FORM.signature(line)
+
+
+def test_each_line_may_be_a_string(tmp_path):
+    texts = ["Cats sleep.", 'They say "hi".', "", "二つ"]
+    path = write(tmp_path, "a.ndjson", "".join(json.dumps(t) + "\n" for t in texts).encode())
+    assert detect(RawFile.of(path)).form is FORM
+    assert [item.text for item in read(FORM, path)] == texts

@@ -17,6 +17,7 @@ def test_facts_of_a_runs_checkpoint_and_of_another(tmp_path):
         "encoder": "other", "encoder_digest": "d", "train_digest": "f", "seed": 7, "step": 9,
     }  # fmt: skip
     assert begun_from(step) == known
+    (step / "model.safetensors").touch()
     (tmp_path / "best").mkdir()
     assert begun_from(tmp_path / "best") == {k: v for k, v in known.items() if k != "step"}
     assert begun_from(tmp_path) == begun_from(None) == begun_from("") == {}

@@ -10,6 +10,7 @@ from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.forms.keyed.csv_rows import read_rows, rows_of
 from bertkit.corpus.forms.keyed.keys import TextKeys, column_of, find_text_key
 from bertkit.corpus.raw_file import RawFile, as_utf8
+from bertkit.tables.csv_rows import without_named_delimiter
 
 # Names of columns in a file that is not named like a table; that of an index may be empty.
 _NAME = re.compile(r"[^\W\d][\w .:/()#-]{0,39}")
@@ -29,22 +30,25 @@ def is_table(head: bytes) -> bool:
     Names alone make no table: a known name of the text must be among them, or there are
     three rows at least.
     """
-    line, end, rest = head[:_LONGEST_HEADER].partition(b"\n")
+    line, end, rest = without_named_delimiter(head[:_LONGEST_HEADER]).partition(b"\n")
     if end and _ONLY_TEXT.fullmatch(line):
         return b'"' in rest and all(len(row) == 1 for row in rows_of(head))
-    if not end or not _HEADER.search(line):  # nearly all text ends here
+    named = not head.startswith(line)
+    if not end or not (named or _HEADER.search(line)):  # nearly all text ends here
         return False
-    if not _may_be_names(line):
+    if not (named or _may_be_names(line)):
         return False
     rows = rows_of(head)
     names = [name.strip() for name in rows[0]] if rows else []
-    named = names[1:] if names[:1] == [""] else names  # pandas' index
-    if len(rows) < 2 or len(names) < 2 or not all(map(_NAME.fullmatch, named)):
+    columns = names[1:] if names[:1] == [""] else names  # pandas' index
+    if len(rows) < 2 or len(names) < 2 or not all(map(_NAME.fullmatch, columns)):
         return False
     if len(set(names)) < len(names) or any(len(row) != len(names) for row in rows):
         return False
-    # In prose a space follows a comma.
-    return bool(find_text_key(names)) or (names == rows[0] and len(rows) > _ROWS)
+    # In prose a space follows a comma; no prose begins by naming a delimiter.
+    if named or find_text_key(names):
+        return True
+    return names == rows[0] and len(rows) > _ROWS
 
 
 def _may_be_names(line: bytes) -> bool:

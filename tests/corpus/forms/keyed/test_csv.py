@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import tracemalloc
 
 import pytest
@@ -89,3 +90,14 @@ def test_pandas_index_and_other_names_of_columns_make_a_table_of_any_name(tmp_pa
     rows = b"Unnamed: 0,Review text\n" + b'1,"long, text"\n' * 4
     with pytest.raises(NotTextError, match="It has Unnamed: 0, Review text"):
         detect(RawFile.of(write(tmp_path, "c", rows)))
+
+
+@pytest.mark.parametrize("mark", [";", ",", "^", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_line_that_names_the_delimiter_is_no_header(mark, end):
+    """As Excel reads and writes it."""
+    rows = ["sep=" + mark, mark.join(("id", "text")), mark.join(("1", '"Cats, and dogs; sleep."'))]
+    blob = (end.join(rows) + end).encode()
+    form = detect(RawFile.of_stream(io.BytesIO(blob), "a", "utf-8")).form
+    (found,) = form.documents(RawFile.of_stream(io.BytesIO(blob), "a", "utf-8"))
+    assert (form.name, found.text) == ("csv", "Cats, and dogs; sleep.")

@@ -1,0 +1,77 @@
+"""Tells structured text, such as YAML, mail or bibliographies, from prose."""
+
+from __future__ import annotations
+
+import re
+
+from bertkit.codecs.packed_stream import without_ending
+
+_FIELD = rb"[!-9;-~]{1,60}:[^\n]*\n(?:[ \t][^\n]+\n)*"
+_MAIL = (
+    rb"(?:Return-Path|Received|Delivered-To|From|To|Cc|Subject|Date|Message-ID|MIME-Version|"
+    rb"Reply-To|Sender|X-[\w-]+|DKIM-Signature|Content-Type)"
+)
+_DAY = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} [ \d]\d "
+# The beginning of a file, carriage returns left out → what it is.
+_BEGINNINGS = (
+    (rb"(?:[ \t]*%[^\n]*\n|\s)*@[A-Za-z]+\s*\{\s*[^\s,{}\"]*\s*[,=]", "BibTeX"),
+    (rb"(?:[ \t]*%[^\n]*\n|\s)*@(?:string|comment|preamble)\s*[{(]", "BibTeX"),
+    (rb"(?:#[^\n]*\n)*1(?:-\d+)?\t[^\t\n]+(?:\t[^\t\n]*){8}\n", "CoNLL-U"),
+    (rb"# (?:newdoc|global\.columns|sent_id = )[^\n]*\n(?:#[^\n]*\n)*", "CoNLL-U"),
+    (rb"-DOCSTART-[ \t]", "a CoNLL file"),
+    (rb">?From \S+ +" + _DAY, "a mailbox"),
+    # Three fields of a mail's head, or two and the blank line behind them.
+    (rb"(?i:" + _MAIL + rb":[ \t][^\n]*\n(?:[ \t][^\n]+\n)*(?:" + _FIELD + rb"){0,40}?"
+     + _MAIL + rb":[ \t][^\n]*\n(?:[ \t][^\n]+\n)*(?:" + _FIELD + rb"){0,60}\n)", "a mail"),
+    (rb"(?:(?:#[^\n]*)?\n)*%YAML ", "YAML"),
+    # Not the front matter of Markdown: behind its second mark stands text.
+    (rb"(?:(?:#[^\n]*)?\n)*---[ \t]*(?:#[^\n]*)?\n"
+     rb"(?![\s\S]*?\n---[ \t]*\n\s*(?!\S+:\s)\S)"
+     rb"(?:#[^\n]*\n)*[\"']?[\w.-]+[\"']?:[ \t\n]", "YAML"),
+    (rb"TY  - [A-Z]{3,6}\s", "a bibliography (RIS)"),
+    (rb"BEGIN:V(?:CARD|CALENDAR)\n", "a vCard or calendar"),
+    (rb"(?:#[^\n]*\n|\n)*msgid \"", "translations (gettext)"),
+)  # fmt: skip
+_KNOWN = tuple((re.compile(mark), what) for mark, what in _BEGINNINGS)
+_ENDINGS = {
+    ".yaml": "YAML",
+    ".yml": "YAML",
+    ".bib": "BibTeX",
+    ".conllu": "CoNLL-U",
+    ".conll": "a CoNLL file",
+    ".mbox": "a mailbox",
+    ".eml": "a mail",
+    ".ris": "a bibliography (RIS)",
+}
+# Lines of YAML without its mark: comments, keys with or without a value, items of lists.
+_KEY = rb"(?:[A-Za-z_][\w.-]*|\"[^\"\n]*\"):"
+_LINE = re.compile(rb"[ \t]*(?:#[^\n]*|(?:- +)*" + _KEY + rb"(?: [^\n]*)?|-(?: [^\n]*)?)?")
+_OPEN = re.compile(rb"(?m)^(?P<indent> *)(?:- )?" + _KEY + rb" *\n(?P=indent)(?: +| *- )\S")
+_LOOKED_AT = 4096
+_LEAST = 4
+
+
+def structured_kind(name: str, text: bytes) -> str:
+    """What kind of structured text a file is; empty for prose.
+
+    Args:
+        name: of the file; its ending counts where the content tells nothing.
+        text: its first bytes, as UTF-8.
+    """
+    head = text[: 4 * _LOOKED_AT].replace(b"\r\n", b"\n").removeprefix(b"\xef\xbb\xbf")
+    for mark, what in _KNOWN:
+        if mark.match(head):
+            return what
+    if _is_yaml(head[:_LOOKED_AT]):
+        return "YAML"
+    bare = without_ending(name)
+    return next((what for end, what in _ENDINGS.items() if bare.endswith(end)), "")
+
+
+def _is_yaml(head: bytes) -> bool:
+    """Whether all lines are those of YAML, and one opens a deeper level: a dialogue has none."""
+    if not _OPEN.search(head):  # all prose ends here
+        return False
+    lines = head.split(b"\n")[: -1 if len(head) == _LOOKED_AT else None]
+    solid = [line for line in lines if line.strip()]
+    return len(solid) >= _LEAST and all(map(_LINE.fullmatch, solid))
