@@ -119,7 +119,9 @@ def test_a_file_of_a_hundred_times_the_size_is_opened_alike(small, tmp_path, nam
         sizes.append(copy.stat().st_size)
         read.append(touched)
     assert counts[1] == 100 * counts[0] and sizes[1] > 9 * sizes[0]
-    assert read[1] < read[0] + 1000 < sizes[1] / 4
+    # HDF5 keeps a list of its chunks, which is read to see whether they can hold what it claims.
+    more = 8000 if path.suffix == ".hdf5" else 1000
+    assert read[1] < read[0] + more < sizes[1] / 4
     assert mapped_bytes(copy) == 0
     source.batch(np.arange(3))
     assert path.suffix != ".tfrecord" or mapped_bytes(copy) > 0

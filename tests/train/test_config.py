@@ -103,7 +103,8 @@ def test_sections_of_machines_change_last_bits_and_those_of_the_model_decide(kin
             assert rule == ROUNDING, name
         if name.startswith(("records.", "model.")):
             # How text is treated is compared as a fact of the vocabulary, not as a setting.
-            assert rule == (FREE if name.removeprefix("records.") in FLAGS else FIXED), name
+            facts = (*FLAGS, "word_length")
+            assert rule == (FREE if name.removeprefix("records.") in facts else FIXED), name
     assert {name.partition(".")[0] + "." for name in rules} >= set(SECTIONS)
 
 

@@ -255,7 +255,7 @@ def test_the_card_tells_data_settings_numbers_and_licence(tmp_path, tiny, vocab)
     assert text.startswith('---\nlibrary_name: "transformers"\npipeline_tag: "fill-mask"\n')
     for part in (
         'license: "apache-2.0"',
-        "# my-bert",
+        f" of {step.name}",
         "at step 7",
         "| learning_rate | 0.001 |",
         "| eval.mlm_accuracy | 0.4321 |",
