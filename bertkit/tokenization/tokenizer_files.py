@@ -102,6 +102,20 @@ def of_vocabulary(vocab: Vocab) -> TokenizerFacts:
     return _with_known_case(merged(parts, vocab.path))
 
 
+def write_vocabulary(folder: str | Path, vocab: bytes, facts: TokenizerFacts) -> None:
+    """Write a checkpoint's `vocab.txt`, and what makes the same tokens of it where that is known.
+
+    Args:
+        folder: of the checkpoint.
+        vocab: content of the vocabulary file.
+        facts: what is known about the tokens.
+    """
+    (Path(folder) / VOCAB).write_bytes(vocab)
+    if facts.normalisation:
+        write_config(folder, facts)
+        write_tokenizer(folder, facts)
+
+
 def write_config(folder: str | Path, facts: TokenizerFacts) -> None:
     """Write a `tokenizer_config.json` with which transformers makes the same tokens.
 

@@ -31,7 +31,7 @@ from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.checkpoints.run_state import OPTIMIZER, STATE, WEIGHTS, require_intact
 from bertkit.temporary import PARTIAL, remove_leftovers, temporary_path
 from bertkit.tokenization import tokenizer_files
-from bertkit.tokenization.tokenizer_facts import TokenizerFacts
+from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts
 from bertkit.train.run_state import RunState, write_state
 
 VOCAB = "vocab.txt"
@@ -80,11 +80,8 @@ def save(
         with open(folder / OPTIMIZER, "wb") as stream:
             torch.save(dict(stepper_state), stream)
         if vocab is not None:
-            (folder / VOCAB).write_bytes(vocab)
             # Without its vocabulary a tokenizer would load and know no word.
-            if tokenizer is not None and tokenizer.normalisation:
-                tokenizer_files.write_config(folder, tokenizer)
-                tokenizer_files.write_tokenizer(folder, tokenizer)
+            tokenizer_files.write_vocabulary(folder, vocab, tokenizer or NOT_RECORDED)
         # The last file, because it has the checksums of the others.
         write_state(folder, state)
     if keep_last:

@@ -100,7 +100,7 @@ def _by_file(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     rest = dict(found["scores"])
     each = []
     for number, file in reversed([*enumerate(files)]):
-        prefix = f"{scores_prefix(file)}" if number else ""
+        prefix = scores_prefix(file) if number else ""
         own = {name: value for name, value in rest.items() if name.startswith(prefix)}
         rest = {name: value for name, value in rest.items() if name not in own}
         facts = {**found, "eval_file": file}

@@ -19,6 +19,7 @@ from bertkit.errors import DataError
 from bertkit.files import atomic_folder, read_json, write_text
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.strict_json import json_text
+from bertkit.tasks.comparison.scored_run import SMALLER_IS_BETTER
 from bertkit.tokenization import tokenizer_files
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 
@@ -52,7 +53,7 @@ class BestModel:
 
     Args:
         run: folder of the run.
-        metric: name of the score that decides; the higher, the better.
+        metric: name of the score that decides; the higher, the better, but for errors.
         goes_on: the run was begun before this call: what it kept counts.
     """
 
@@ -60,13 +61,14 @@ class BestModel:
         self._run, self._metric = Path(run), metric
         if not goes_on and (self._run / FOLDER).is_dir():
             shutil.rmtree(self._run / FOLDER)
+        self._sign = -1.0 if SMALLER_IS_BETTER.search(metric) else 1.0
         before = read_best(run)
         known = before is not None and before["metric"] == metric
-        self._value = float(before["value"]) if before and known else -math.inf
+        self._best = self._sign * float(before["value"]) if before and known else -math.inf
 
     def is_better(self, scores: Mapping[str, float]) -> bool:
         """Whether these scores are the best so far; ones that are not numbers never are."""
-        return scores[self._metric] > self._value
+        return self._sign * scores[self._metric] > self._best
 
     def keep(
         self,
@@ -88,13 +90,12 @@ class BestModel:
             vocab: content of the vocabulary file.
             tokenizer: what is known about the tokens.
         """
-        self._value = scores[self._metric]
+        value = scores[self._metric]
+        self._best = self._sign * value
         model.load_state_dict(dict(weights), assign=True)
-        facts = {"step": step, "metric": self._metric, "value": self._value, "scores": dict(scores)}
+        facts = {"step": step, "metric": self._metric, "value": value, "scores": dict(scores)}
         with atomic_folder(self._run / FOLDER) as folder:
             save_pretrained(model, folder)
-            (folder / "vocab.txt").write_bytes(vocab)
-            if tokenizer.normalisation:
-                tokenizer_files.write_config(folder, tokenizer)
+            tokenizer_files.write_vocabulary(folder, vocab, tokenizer)
             write_text(folder / FACTS, json_text(facts, indent=1) + "\n")
-        log.logger.info("best so far: %s %.4f at step %d", self._metric, self._value, step)
+        log.logger.info("best so far: %s %.4f at step %d", self._metric, value, step)

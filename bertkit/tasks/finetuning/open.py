@@ -51,7 +51,7 @@ class Opened(Generic[C]):
     def tokenizer(self) -> WordPieceTokenizer:
         """Of the vocabulary; a new one, with an empty memory of words."""
         assert self.facts.normalisation is not None
-        return WordPieceTokenizer(self.vocab, self.facts.normalisation)
+        return WordPieceTokenizer(self.vocab, self.facts.normalisation, self.facts.word_length)
 
     @property
     def padded_length(self) -> int:

@@ -19,6 +19,7 @@ from bertkit.model.checkpoints.run_state import STATE
 from bertkit.report.trackers import make_trackers
 from bertkit.strict_json import json_text
 from bertkit.tasks.comparison.scored_facts import begun_from, content_of
+from bertkit.tasks.comparison.scored_run import scores_prefix
 from bertkit.tasks.finetuning.best import FOLDER, read_best
 from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.finetuning.open import open_run
@@ -266,7 +267,7 @@ def _score(
         examples = task.examples(path, "eval")
         counts.append(len(examples))
         found = task.scores_of(examples, task.encode(examples), stepper, adapter)
-        name = "" if number == 0 else f"{Path(path).name.partition('.')[0]}/"
+        name = scores_prefix(path) if number else ""
         result.scores |= {name + score: value for score, value in found.items()}
     if adapter.process_group.topology.is_main:
         more = {"examples": counts[0] if len(counts) == 1 else counts}

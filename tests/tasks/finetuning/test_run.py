@@ -93,6 +93,27 @@ def test_a_run_goes_on_bit_for_bit_and_keeps_its_best(bertkit, words, place):
         assert mine.replace("/run/", "/whole/") == theirs
 
 
+def test_the_length_of_words_is_that_of_the_encoder(bertkit, ask, words, place):
+    """A word of 250 letters is [UNK] to most encoders, and not to one of such sequences."""
+    word, facts = "good" + "great" * 50, {"word_length": 300, "do_lower_case": True}
+    (place / "encoder/tokenizer_config.json").write_text(json.dumps(facts))
+    vocab = (place / "encoder/vocab.txt").read_text().splitlines()
+    vocab[-1] = "##great"
+    (place / "encoder/vocab.txt").write_text("\n".join(vocab) + "\n")
+    words = [*words, "--eval-every", 1, "--max-steps", 1, "--output", place / "run"]
+    run = bertkit(*words)
+    assert run.status == 0, run.err
+    for folder in ("run/step-0000001", "run/best"):
+        config = json.loads((place / folder / "tokenizer_config.json").read_text())
+        assert config["word_length"] == 300 and (place / folder / "tokenizer.json").is_file()
+    answers = ask(
+        "--init-checkpoint", place / "run", "--json", lines=[{"text": word}, {"text": "[UNK]"}]
+    )
+    assert answers.status == 0, answers.err
+    known, unknown = (answer["probabilities"] for answer in answers.result["answers"])
+    assert known != unknown, "the word was read as [UNK]"
+
+
 def test_layouts_and_micro_batches_give_the_same_weights(bertkit, words, place):
     words = [*words, "--optimizer", "sgd", "--lr", "0.1"]
     ways = {"unpadded": (), "padded": ("--layout", "padded"), "small": ("--micro-batch-size", 2)}
