@@ -7,7 +7,7 @@ few numbers, and comparing with the processor.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,6 @@ from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.step import HALF, TorchStepper
-from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.errors import ConfigError, MissingDependencyError
 from bertkit.train.optimizers import NAMES, make_optimizer
 
@@ -36,6 +35,7 @@ class AccelAdapter(TorchAdapter):
     scale; both are offered where products and their gradients come out right in them.
     """
 
+    working_copies = True
     caps = Caps(
         name="accel",
         fixed_shapes=False,
@@ -63,7 +63,9 @@ class AccelAdapter(TorchAdapter):
                     name for name in self.caps.precisions if _computes(found.type, name)
                 ),
                 optimizers=frozenset(
-                    name for name in self.caps.optimizers if _updates(found.type, name)
+                    name
+                    for name in self.caps.optimizers
+                    if _updates(found.type, name, fused=name != "adamw")
                 ),
             )
 
@@ -130,7 +132,7 @@ class AccelAdapter(TorchAdapter):
 
     def optimizer(self, model: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:
         """The named optimizer; AdamW step by step where the device has no kernel for all of it."""
-        if spec.name == "adamw" and not spec.shard and not _updates(self.device, "fused adamw"):
+        if spec.name == "adamw" and not spec.shard and not _updates(self.device, spec.name):
             return make_optimizer(model, spec, fused=False)
         return super().optimizer(model, spec)
 
@@ -142,10 +144,8 @@ class AccelAdapter(TorchAdapter):
         optimizer: torch.optim.Optimizer | None = None,
         schedule: Schedule | None = None,
     ) -> TorchStepper:
-        """Steps over a placed model."""
-        working = WorkingWeights(model) if plan.precision == "bf16" else None
+        """Steps over a placed model, with pinned memory where the device knows it."""
         stepper = super().build(model, task, plan, optimizer, schedule)
-        stepper.working = working
         stepper.pins = _works(lambda: torch.ones(1).pin_memory().to(self.device))
         return stepper
 
@@ -164,8 +164,8 @@ def _computes(device: str, precision: str) -> bool:
     grain = 1e-4 if kind == torch.float32 else 0.05
 
     def action() -> bool:
-        with _generator_kept():
-            inputs, weight = torch.randn(16, 32), torch.randn(8, 32)
+        source = torch.Generator().manual_seed(1)  # the random numbers of a run stay as they are
+        inputs, weight = (torch.randn(rows, 32, generator=source) for rows in (16, 8))
         found = [
             _layer(inputs, weight, "cpu", torch.float32),
             _layer(inputs, weight, device, kind),
@@ -193,30 +193,18 @@ def _layer(inputs: Tensor, weight: Tensor, device: str, kind: torch.dtype) -> li
     return [result.detach().float().cpu(), own.grad.float().cpu()]
 
 
-def _updates(device: str, name: str) -> bool:
-    """Whether an optimizer does a step on the device; `fused adamw` is AdamW in one kernel."""
+def _updates(device: str, name: str, fused: bool = True) -> bool:
+    """Whether an optimizer does a step on the device; `fused`: AdamW by one kernel."""
 
     def action() -> bool:
         model = nn.Linear(4, 4, device="meta").to_empty(device=device)
         for parameter in model.parameters():
             parameter.data = torch.ones(parameter.shape).to(device)
             parameter.grad = torch.ones(parameter.shape).to(device)
-        spec = OptimizerSpec(name=name.removeprefix("fused "))
-        optimizer = make_optimizer(model, spec, fused=name != "adamw")
+        optimizer = make_optimizer(model, OptimizerSpec(name=name), fused=fused)
         for group in optimizer.param_groups:
             group["lr"] = 0.1
         optimizer.step()
         return all(bool((item.detach().cpu() < 1).all()) for item in model.parameters())
 
     return _works(action)
-
-
-@contextlib.contextmanager
-def _generator_kept() -> Iterator[None]:
-    """Leaves the random numbers of a run as they are; inside, they start from a seed."""
-    state = torch.get_rng_state()
-    torch.default_generator.manual_seed(1)
-    try:
-        yield
-    finally:
-        torch.set_rng_state(state)

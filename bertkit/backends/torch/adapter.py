@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from bertkit.backends.torch.distributed import wrap
 from bertkit.backends.torch.machine_errors import explained
 from bertkit.backends.torch.matmul_speed import matrix_flops
 from bertkit.backends.torch.step import TorchStepper, make_scaler, plain_weights, setting_problems
+from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.prefetch import Prefetch
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import BertkitError
@@ -25,11 +27,13 @@ class TorchAdapter(Adapter):
     Attributes:
         caps: what the backend can do.
         device: the type of the torch device.
+        working_copies: bf16 computes with half precision copies of the weights, not by autocast.
         process_group: the processes of the run, once it has started.
     """
 
     caps: Caps
     device: str
+    working_copies: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.process_group = ProcessGroup()
@@ -70,6 +74,8 @@ class TorchAdapter(Adapter):
     ) -> TorchStepper:
         """Steps over a placed model, with a loss scale where fp16 needs one."""
         scaler = None
+        copies = self.working_copies and plan.precision == "bf16"
+        working = WorkingWeights(model) if copies else None
         if optimizer is not None:
             if plan.precision == "fp16" and "none" not in self.caps.loss_scaling:
                 scaler = make_scaler(self.device, plan)
@@ -83,6 +89,7 @@ class TorchAdapter(Adapter):
             schedule=schedule,
             process_group=self.process_group,
             scaler=scaler,
+            working=working,
         )
 
     def weights(self, model: nn.Module) -> dict[str, Tensor]:

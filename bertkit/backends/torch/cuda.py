@@ -18,7 +18,6 @@ from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.backends.torch.step import TorchStepper
-from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.errors import MissingDependencyError
 from bertkit.train.optimizers import NAMES
 
@@ -35,6 +34,7 @@ class CudaAdapter(TorchAdapter):
     """
 
     device = "cuda"
+    working_copies = True
     caps = Caps(
         name="cuda",
         fixed_shapes=False,
@@ -136,10 +136,7 @@ class CudaAdapter(TorchAdapter):
             from bertkit.backends.torch.compiled import compile_parts
 
             compile_parts(model, dynamic=plan.layout == "unpadded" and not plan.options.totals)
-        working = WorkingWeights(model) if plan.precision == "bf16" else None
-        stepper = super().build(model, task, plan, optimizer, schedule)
-        stepper.working = working
-        return stepper
+        return super().build(model, task, plan, optimizer, schedule)
 
 
 def _require_device(index: int) -> None:
