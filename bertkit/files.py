@@ -27,10 +27,16 @@ def is_remote(path: str | Path) -> bool:
     return "://" in str(path)
 
 
-def is_utf8(path: str | Path) -> bool:
-    """False for names in another encoding, which some libraries cannot open."""
+def is_utf8(text: str | Path) -> bool:
+    """Whether a name or text can be written as UTF-8.
+
+    Names in another encoding cannot, and some libraries cannot open them; nor can the halves of
+    characters that JSON can hold.
+    """
+    if str(text).isascii():
+        return True
     try:
-        str(path).encode("utf-8")
+        str(text).encode("utf-8")
     except UnicodeEncodeError:
         return False
     return True

@@ -61,7 +61,17 @@ class EncoderConfig(ComputeConfig, BackendSections):
 
 
 @dataclass(frozen=True)
-class FinetuneConfig(EncoderConfig, TrainingConfig):
+class RunConfig(EncoderConfig, TrainingConfig):
+    """Settings of an encoder's run that may train; `finetune` and `finetune-squad` have these."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether to train."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class FinetuneConfig(RunConfig):
     """What every task of `bertkit finetune` depends on; a task inherits it and adds its own.
 
     Attributes:

@@ -15,7 +15,7 @@ from bertkit.model.checkpoints.tokenizer import facts_with
 from bertkit.model.config import BertConfig
 from bertkit.report.trackers import require_trackers
 from bertkit.tasks.finetuning.best import best_of
-from bertkit.tasks.finetuning.config import EncoderConfig, FinetuneConfig
+from bertkit.tasks.finetuning.config import EncoderConfig, FinetuneConfig, RunConfig
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
@@ -24,7 +24,8 @@ from bertkit.train.starting_point import StartingPoint, opened
 from bertkit.train.starting_weights import require_outside
 from bertkit.train.step_settings import chosen_precision, make_step_plan, micro_batch_size
 
-C = TypeVar("C", bound=FinetuneConfig)
+C = TypeVar("C", bound=RunConfig)
+F = TypeVar("F", bound=FinetuneConfig)
 
 
 @dataclass(frozen=True)
@@ -60,17 +61,9 @@ class Opened(Generic[C]):
 
     def step_plan(self) -> StepPlan:
         """What decides one step's numbers."""
-        config, world = self.config, Topology.from_environment().world
-        shape = StepShape(
-            micro_batch_size=config.micro_size,
-            accumulation=config.global_batch_size // (config.micro_size * world),
-            sequence_length=config.max_seq_length,
-            world=world,
-        )
-        plan = make_step_plan(config, shape, self.shape, options_of(config, self.backend))
-        return replace(plan, training=config.trains)
+        return step_plan_of(self.config, self.shape, self.backend)
 
-    def predicting_plan(self) -> StepPlan:
+    def predicting_plan(self: Opened[F]) -> StepPlan:
         """That of a forward pass which evaluates or predicts."""
         return without_training(self.step_plan(), self.config, self.config.predict_batch_size)
 
@@ -83,12 +76,27 @@ def open_run(config: C, adapter: Adapter) -> Opened[C]:
         ConfigError: the vocabulary or the length does not fit the checkpoint, or the machine
             the batch.
     """
+    return open_settled(settled(config, adapter), adapter)
+
+
+def settled(config: C, adapter: Adapter) -> C:
+    """The settings with the layout and the micro-batch that the machine and the processes take.
+
+    Raises:
+        ConfigError: the batch cannot be divided.
+        MissingDependencyError: a tracker's package is not installed.
+    """
     config = replace(config, layout=adapter.caps.layout(config.layout))
     if config.trains:
         require_trackers(config.log_to)
         world = Topology.from_environment().world
         size = micro_batch_size(config.global_batch_size, config.micro_batch_size, world)
         config = replace(config, micro_batch_size=size)
+    return config
+
+
+def open_settled(config: C, adapter: Adapter) -> Opened[C]:
+    """As `open_run`, for settings that are `settled`."""
     start = starting_point(config.init_checkpoint, config.output, config.trains)
     if config.trains:
         require_outside(start, config.output)
@@ -123,6 +131,19 @@ def open_encoder(config: EncoderConfig, start: Path) -> tuple[BertConfig, Vocab,
             f"give --max-seq-length {shape.max_position_embeddings} or less",
         )
     return shape, vocab, facts
+
+
+def step_plan_of(config: RunConfig, shape: BertConfig | None, backend: str) -> StepPlan:
+    """What decides one step's numbers."""
+    world = Topology.from_environment().world
+    step = StepShape(
+        micro_batch_size=config.micro_size,
+        accumulation=config.global_batch_size // (config.micro_size * world),
+        sequence_length=config.max_seq_length,
+        world=world,
+    )
+    plan = make_step_plan(config, step, shape, options_of(config, backend))
+    return replace(plan, training=config.trains)
 
 
 def without_training(plan: StepPlan, config: EncoderConfig, size: int) -> StepPlan:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from bertkit import log
 from bertkit.backends.base import Adapter, Stepper
 from bertkit.data.sample_feed import side_by_side
-from bertkit.data.step_batch import MicroBatch, StepBatch
+from bertkit.data.step_batch import MicroBatch
+from bertkit.tasks.finetuning.outputs import Forward, by_length, fetch
 
 # What an objective calls its output where it is asked for no loss.
 OUTPUTS = "outputs"
@@ -84,30 +85,6 @@ class Batcher:
         return [self.padded_length or sample.length for sample in samples]
 
 
-def by_length(samples: Sequence[Sample]) -> list[Sample]:
-    """Longest first; equal ones keep their order."""
-    return sorted(samples, key=lambda sample: -sample.length)
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """Batches without targets, one micro-batch each time; its length is their number."""
-
-    parts: Sequence[Sequence[int]]
-    samples: Sequence[Sample]
-    batcher: Batcher
-
-    def __call__(self) -> Iterator[StepBatch]:
-        position = 0
-        for part in self.parts:
-            position += len(part)
-            chosen = [self.samples[number] for number in part]
-            yield StepBatch([self.batcher.batch(chosen, labelled=False)], position)
-
-    def __len__(self) -> int:
-        return len(self.parts)
-
-
 def outputs_of(
     adapter: Adapter,
     stepper: Stepper,
@@ -115,54 +92,19 @@ def outputs_of(
     samples: Sequence[Sample],
     batch_size: int,
 ) -> list[np.ndarray]:
-    """What the model says about every sample.
-
-    Several processes take the batches in turn, and the main one gets all outputs. A batch
-    holds the same samples however many processes there are.
+    """What the model says about every sample, see `bertkit.tasks.finetuning.outputs.fetch`.
 
     Args:
-        adapter: of the machine; where it wants one shape, batches are padded with copies.
+        adapter: of the machine.
         stepper: of an objective that gives `OUTPUTS` where there are no targets.
         batcher: makes batches.
         samples: any number of them.
-        batch_size: samples per forward pass; samples of like length go together.
+        batch_size: samples per forward pass.
 
     Returns:
         Per sample float32 [rows, C], as many rows as `batcher.rows` says; nothing in the
         processes beside the main one.
     """
-    place = adapter.process_group.topology
-    order = sorted(range(len(samples)), key=lambda number: -samples[number].length)
-    parts = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
-    if adapter.caps.fixed_shapes and parts:
-        parts[-1] = [*parts[-1], *parts[-1][-1:] * (batch_size - len(parts[-1]))]
-        while len(parts) % place.world:
-            parts.append(parts[-1])  # engines that join processes want as many calls of each
-    own = _Parts(parts[place.rank :: place.world], samples, batcher)
-    found: dict[int, np.ndarray] = {}
-    if len(own):
-        with adapter.loader(own, training=False) as batches:
-            found = _outputs(stepper, own, batches)
-    everything = adapter.process_group.collect(found)
-    whole = {number: rows for part in everything for number, rows in part.items()}
-    return [whole[number] for number in range(len(samples))] if place.is_main else []
-
-
-def _outputs(stepper: Stepper, own: _Parts, batches: Iterable[StepBatch]) -> dict[int, np.ndarray]:
-    """The outputs of some batches, which the machine's loader may have put together anew."""
-    numbers = [number for part in own.parts for number in part]
-    found: dict[int, np.ndarray] = {}
-    done = 0
-    bar = log.progress(total=len(numbers), unit="example", description="predicting")
-    for batch in batches:
-        outputs = stepper.predict(batch)[OUTPUTS]
-        part = numbers[done : batch.next_position]
-        sizes = own.batcher.rows([own.samples[number] for number in part])
-        ends = np.cumsum(sizes)
-        outputs = outputs.reshape(int(ends[-1]), -1)  # some engines hand over flat arrays
-        for number, size, end in zip(part, sizes, ends.tolist(), strict=True):
-            found.setdefault(number, outputs[end - size : end])
-        bar.update(len(part))
-        done = batch.next_position
-    bar.close()
-    return found
+    make_batch = partial(batcher.batch, labelled=False)
+    forward = Forward(make_batch=make_batch, rows=batcher.rows, batch_size=batch_size)
+    return [outputs[OUTPUTS] for outputs in fetch(adapter, stepper, samples, forward)]

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper
-from bertkit.data.step_batch import StepBatch
 from bertkit.errors import ConfigError, DataError
-from bertkit.files import read_json, write_text
+from bertkit.files import is_utf8, read_json, write_text
 from bertkit.model.checkpoints.loading import load_into, load_weights
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.strict_json import json_text
+from bertkit.tasks.finetuning.outputs import Forward, fetch
 from bertkit.tasks.squad.auto_batch_size import find_batch_size
-from bertkit.tasks.squad.batches import AnswerBatches, WindowBatcher, by_length
+from bertkit.tasks.squad.batches import WindowBatcher
 from bertkit.tasks.squad.config import AnswerConfig
 from bertkit.tasks.squad.decode import Decoder, Predictions, Scores
 from bertkit.tasks.squad.features import Window
-from bertkit.tasks.squad.questions import Question, is_writable
+from bertkit.tasks.squad.questions import Question
 from bertkit.tasks.squad.review import review, write_review
 from bertkit.tasks.squad.score import score
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
@@ -104,11 +102,10 @@ def score_windows(
 ) -> dict[int, Scores]:
     """Start and end scores of every window's tokens.
 
-    Several processes take the batches in turn, and the main one gets all scores. A batch holds
-    the same windows however many processes there are.
+    See `bertkit.tasks.finetuning.outputs.fetch`.
 
     Args:
-        adapter: of the machine; where it wants one shape, batches are padded with copies.
+        adapter: of the machine.
         stepper: of a span model and `SpanObjective`.
         batcher: makes batches.
         windows: any number of them.
@@ -118,50 +115,19 @@ def score_windows(
         unique id → (start scores, end scores), float32, one per token; nothing in the
         processes beside the main one.
     """
-    place = adapter.process_group.topology
+    forward = Forward(
+        make_batch=batcher.batch,
+        rows=batcher.rows,
+        batch_size=batch_size,
+        unit="window",
+        doing="answering",
+    )
     found: dict[int, Scores] = {}
-    fixed = adapter.caps.fixed_shapes
-    parts = _parts(by_length(windows), batch_size, fixed)
-    while fixed and len(parts) % place.world:
-        parts.append(parts[-1])  # engines that join processes want as many calls of each
-    own = AnswerBatches(parts[place.rank :: place.world], batcher)
-    if len(own):
-        with adapter.loader(own, training=False) as batches:
-            found = _scores(stepper, own, batches)
-    return {
-        name: pair for part in adapter.process_group.collect(found) for name, pair in part.items()
-    }
-
-
-def _scores(
-    stepper: Stepper, own: AnswerBatches, batches: Iterable[StepBatch]
-) -> dict[int, Scores]:
-    """The scores of some batches, which the machine's loader may have put together anew."""
-    windows = [window for part in own.parts for window in part]
-    found: dict[int, Scores] = {}
-    done = 0
-    bar = log.progress(total=len(windows), unit="window", description="answering")
-    for batch in batches:
-        scores = stepper.predict(batch)
-        part = windows[done : batch.next_position]
-        sizes = own.batcher.rows(part)
-        for window, first in zip(part, (np.cumsum(sizes) - sizes).tolist(), strict=True):
-            rows = slice(first, first + window.length)
-            pair = scores["start_scores"][rows], scores["end_scores"][rows]
-            found.setdefault(window.unique_id, pair)
-        bar.update(len(part))
-        done = batch.next_position
-    bar.close()
+    # Several processes: the main one has all outputs, the others none.
+    for window, outputs in zip(windows, fetch(adapter, stepper, windows, forward), strict=False):
+        first, last = (outputs[name][: window.length, 0] for name in ("start_scores", "end_scores"))
+        found[window.unique_id] = (first, last)
     return found
-
-
-def _parts(windows: list[Window], size: int, padded: bool) -> list[list[Window]]:
-    """Windows of each batch; the last one padded with copies of its last window where wanted."""
-    parts = [windows[first : first + size] for first in range(0, len(windows), size)]
-    if padded and parts:
-        last = parts[-1]
-        parts[-1] = [*last, *last[-1:] * (size - len(last))]
-    return parts
 
 
 def write_predictions(folder: str | Path, predictions: Predictions, version_2: bool) -> None:
@@ -207,7 +173,7 @@ def read_answers(path: str | Path) -> dict[str, str]:
     if not isinstance(values, dict):
         raise DataError(f"{path}: expected an object of question ids and texts")
     for name, text in values.items():
-        if not isinstance(text, str) or not is_writable(text):
+        if not isinstance(text, str) or not is_utf8(text):
             raise DataError(f"{path}: the answer to {name!r} is not a text")
     return values
 

@@ -11,7 +11,8 @@ from bertkit import log
 from bertkit.backends.base import Stepper
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import BertkitError
-from bertkit.tasks.squad.batches import WindowBatcher, by_length
+from bertkit.tasks.finetuning.outputs import by_length
+from bertkit.tasks.squad.batches import WindowBatcher
 from bertkit.tasks.squad.features import Window
 
 LARGEST = 1024

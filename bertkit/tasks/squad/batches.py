@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bertkit.data.sample_feed import side_by_side
-from bertkit.data.step_batch import MicroBatch, StepBatch
+from bertkit.data.step_batch import MicroBatch
+from bertkit.tasks.finetuning.outputs import by_length
 from bertkit.tasks.squad.features import Window
 
 
@@ -44,31 +45,3 @@ class WindowBatcher:
         """Rows that each window takes in a batch, padding included, int64 [N]."""
         lengths = [self.padded_length or window.length for window in windows]
         return np.array(lengths, np.int64)
-
-
-def by_length(windows: Sequence[Window]) -> list[Window]:
-    """Longest first; equal ones keep their order."""
-    return sorted(windows, key=lambda window: -window.length)
-
-
-@dataclass(frozen=True)
-class AnswerBatches:
-    """Windows to be answered, one micro-batch each time; its length is their number.
-
-    Attributes:
-        parts: windows of each batch, longest first.
-        batcher: makes batches.
-    """
-
-    parts: Sequence[Sequence[Window]]
-    batcher: WindowBatcher
-
-    def __call__(self) -> Iterator[StepBatch]:
-        """The batches; `next_position` counts windows."""
-        position = 0
-        for part in self.parts:
-            position += len(part)
-            yield StepBatch([self.batcher.batch(part)], position)
-
-    def __len__(self) -> int:
-        return len(self.parts)

@@ -8,7 +8,7 @@ from bertkit.config import Layer, setting
 from bertkit.settings import FREE, override
 from bertkit.tasks.comparison.seeds_file import seeds_setting
 from bertkit.tasks.finetuning import config as finetuning
-from bertkit.tasks.finetuning.config import EncoderConfig
+from bertkit.tasks.finetuning.config import EncoderConfig, RunConfig
 from bertkit.train.config import TrainingConfig
 
 AUTO = "auto"
@@ -78,7 +78,7 @@ class PredictConfig(AnswerConfig):
 
 
 @dataclass(frozen=True)
-class SquadConfig(AnswerConfig, TrainingConfig):
+class SquadConfig(AnswerConfig, RunConfig):
     """Everything a SQuAD run depends on; sizes and rates default to those of run_squad.py."""
 
     train_file: str | None = setting(

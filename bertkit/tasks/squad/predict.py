@@ -12,6 +12,7 @@ from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec, StepPlan
 from bertkit.backends.sections import options_of
 from bertkit.errors import DataError
+from bertkit.files import is_utf8
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.tasks.finetuning.open import open_encoder
 from bertkit.tasks.squad.answer_files import answer_windows, load_span_weights
@@ -21,7 +22,7 @@ from bertkit.tasks.squad.decode import Predictions
 from bertkit.tasks.squad.features import WindowMaker
 from bertkit.tasks.squad.objective import SpanObjective
 from bertkit.tasks.squad.prepare import answering_plan, answering_problems
-from bertkit.tasks.squad.questions import Passage, Question, is_writable
+from bertkit.tasks.squad.questions import Passage, Question
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.train import checkpoint
 from bertkit.train.step_settings import chosen_precision, refuse
@@ -86,7 +87,7 @@ def read_question_lines(lines: Iterable[str], source: str) -> list[Question]:
 
 def _text(entry: dict[str, Any], names: Sequence[str], place: str) -> str:
     found = next((entry[name] for name in names if name in entry), None)
-    if not isinstance(found, str) or not is_writable(found):
+    if not isinstance(found, str) or not is_utf8(found):
         raise DataError(f"{place}: {names[0]!r} is missing or not a text", _FORM)
     return found
 

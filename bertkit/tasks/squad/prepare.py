@@ -8,18 +8,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from bertkit.backends.base import Adapter, Problem, StepPlan, StepShape
-from bertkit.backends.process_group import Topology
-from bertkit.backends.sections import options_of
+from bertkit.backends.base import Adapter, Problem, StepPlan
 from bertkit.files import sha256_of
 from bertkit.model.config import BertConfig
-from bertkit.report.trackers import require_trackers
-from bertkit.tasks.finetuning.open import (
-    open_encoder,
-    starting_point,
-    there_or_begun,
-    without_training,
-)
+from bertkit.tasks.finetuning.open import open_settled, settled, step_plan_of, without_training
 from bertkit.tasks.squad.batches import WindowBatcher
 from bertkit.tasks.squad.config import AnswerConfig, SquadConfig
 from bertkit.tasks.squad.features import Window, WindowMaker
@@ -30,14 +22,7 @@ from bertkit.tokenization.normalisation import FLAGS
 from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts
 from bertkit.tokenization.vocabulary import Vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
-from bertkit.train.starting_weights import require_outside
-from bertkit.train.step_settings import (
-    chosen_precision,
-    make_step_plan,
-    micro_batch_size,
-    optimizer_spec,
-    refuse,
-)
+from bertkit.train.step_settings import optimizer_spec, refuse
 
 # Questions looked at to tell how many windows all of them will have.
 _SAMPLE = 500
@@ -120,16 +105,7 @@ class Prepared:
     @cached_property
     def step_plan(self) -> StepPlan:
         """What decides one step's numbers."""
-        config = self.config
-        world = Topology.from_environment().world
-        shape = StepShape(
-            micro_batch_size=config.micro_size,
-            accumulation=config.global_batch_size // (config.micro_size * world),
-            sequence_length=config.max_seq_length,
-            world=world,
-        )
-        plan = make_step_plan(config, shape, self.shape, options_of(config, self.backend))
-        return replace(plan, training=config.trains)
+        return step_plan_of(self.config, self.shape, self.backend)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -169,12 +145,7 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Prepared:
         ConfigError: the vocabulary or the lengths do not fit the checkpoint, or the
             machine the settings.
     """
-    config = replace(config, layout=adapter.caps.layout(config.layout))
-    if config.trains:
-        require_trackers(config.log_to)
-        world = Topology.from_environment().world
-        size = micro_batch_size(config.global_batch_size, config.micro_batch_size, world)
-        config = replace(config, micro_batch_size=size)
+    config = settled(config, adapter)
     version_2, limit = config.version_2_with_negative, config.limit
     to_train, to_predict = [], []
     if config.trains:
@@ -194,21 +165,15 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Prepared:
     )
     if not (config.trains or config.predicts):
         return ready
-    start = starting_point(config.init_checkpoint, config.output, config.trains)
-    if config.trains:
-        require_outside(start, config.output)
-    place = there_or_begun(start, config.output, config.trains)
-    shape, vocab, facts = open_encoder(config, place)
-    assert facts.normalisation is not None
-    precision = chosen_precision(adapter, config.precision, shape.hidden_size)
+    opened = open_settled(config, adapter)
     ready = replace(
         ready,
-        config=replace(config, precision=precision, **facts.normalisation.as_dict()),
-        start=start,
-        shape=shape,
-        vocab=vocab,
-        facts=facts,
-        backend=adapter.caps.name,
+        config=opened.config,
+        start=opened.start,
+        shape=opened.shape,
+        vocab=opened.vocab,
+        facts=opened.facts,
+        backend=opened.backend,
     )
     _check(ready, adapter, answered)
     return ready

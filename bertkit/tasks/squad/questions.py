@@ -15,7 +15,7 @@ from typing import Any
 
 from bertkit import log
 from bertkit.errors import DataError
-from bertkit.files import read_json
+from bertkit.files import is_utf8, read_json
 
 # What separates the words of a passage: exactly these, so that no-break spaces and other
 # Unicode spaces stay inside a word, as in Google's run_squad.py.
@@ -227,17 +227,6 @@ def _get(value: Any, key: str, kind: type, place: str) -> Any:
     found = value[key]
     if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
         raise DataError(f"{place}: {key!r} is not {names[kind]}")
-    if isinstance(found, str) and not is_writable(found):
+    if isinstance(found, str) and not is_utf8(found):
         raise DataError(f"{place}: {key!r} holds half a character (a lone surrogate)")
     return found
-
-
-def is_writable(text: str) -> bool:
-    """Whether a text can be written as UTF-8; JSON can hold halves of characters, which cannot."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

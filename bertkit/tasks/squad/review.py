@@ -9,10 +9,10 @@ from typing import Any
 
 from bertkit import log
 from bertkit.errors import DataError
-from bertkit.files import atomic_write, read_json, write_text
+from bertkit.files import atomic_write, is_utf8, read_json, write_text
 from bertkit.optional import require
 from bertkit.strict_json import json_text
-from bertkit.tasks.squad.questions import Question, is_writable, split_words
+from bertkit.tasks.squad.questions import Question, split_words
 from bertkit.tasks.squad.score import best_of_each, exact_match, f1, f1_version_2
 
 NAME = "review.json"
@@ -113,7 +113,7 @@ def _checked(
     """The row itself; raises what `read_review` expects where these are not what they are."""
     written = [row[name] for name in texts]
     written += [text for name in lists for text in row[name]]
-    if not all(isinstance(text, str) and is_writable(text) for text in written):
+    if not all(isinstance(text, str) and is_utf8(text) for text in written):
         raise TypeError(texts)
     if not all(isinstance(row[name], (int, float)) for name in numbers):
         raise TypeError(numbers)

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bertkit.tasks.squad.batches import AnswerBatches, WindowBatcher, by_length
+from bertkit.tasks.finetuning.outputs import Parts, by_length
+from bertkit.tasks.squad.batches import WindowBatcher
 from bertkit.tasks.squad.features import WindowMaker
 from bertkit.tasks.squad.questions import read_questions
 from tasks.squad.world import PEOPLE, RIVERS, squad
@@ -39,7 +40,7 @@ def test_rows_positions_and_segments(windows, tokenizer):
 def test_batches_to_answer_count_their_windows(windows, tokenizer):
     batcher = WindowBatcher(tokenizer.vocab.cls_id, tokenizer.vocab.sep_id, 40)
     parts = [by_length(windows)[:3], by_length(windows)[3:]]
-    batches = AnswerBatches(parts, batcher)
+    batches = Parts(parts, batcher.batch)
     assert len(batches) == 2
     assert [batch.next_position for batch in batches()] == [3, 5]
     assert list(batcher.rows(windows)) == [40] * 5
