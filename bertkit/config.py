@@ -109,6 +109,14 @@ class Resolved(Generic[C]):
             for key, value in flatten(as_dict(used or self.config)).items()
         ]
 
+    def table(self, used: Any = None) -> str:
+        """`rows` for people, below what another system's file became."""
+        found = log.table(("setting", "value", "from"), self.rows(used))
+        if not self.external:
+            return found
+        became = log.table(("their key", "value", "became"), self.external)
+        return f"{became}\n\n{found}"
+
     def _origin(self, key: str) -> str:
         return self.origins.get(key, "default")
 
@@ -182,14 +190,22 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         DataError: cannot be read.
     """
     with open_binary(path) as stream:
-        blob = stream.read()
+        found = parse_yaml(stream.read(), path)
+    if found is None:
+        log.logger.warning("%s is empty: no setting is taken from it", path)
+    return found or {}
+
+
+def parse_yaml(blob: bytes, path: str | Path) -> dict[str, Any] | None:
+    """The mapping in a YAML file's bytes; None where it is empty.
+
+    Raises:
+        ConfigError: as `load_yaml`.
+    """
     if blob.startswith(_BEGIN.encode()) and not blob.rstrip().endswith(_END.encode()):
         raise ConfigError(f"{path}: cut off: its last line is not {_END!r}")
     loaded = safe_yaml.parse(blob, path)
-    if loaded is None:
-        log.logger.warning("%s is empty: no setting is taken from it", path)
-        return {}
-    if not isinstance(loaded, dict):
+    if loaded is not None and not isinstance(loaded, dict):
         raise ConfigError(f"{path}: expected `key: value` lines, found {type(loaded).__name__}")
     return loaded
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from bertkit import config, log
 from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
 from bertkit.tasks.finetuning import choice
@@ -41,18 +40,16 @@ def command(
     """
     options.fetch_checkpoint(given)
     translate = functools.partial(translate_file, command="finetune")
-    file = given.get("config_file")
-    external = translate(file) if file else None
-    found = external.layers() if external else []
-    values: dict[str, Any] = {} if external or not file else config.load_yaml(file)
-    for layer in found:
+    file = options.file_layers(given.get("config_file"), translate)
+    values: dict[str, Any] = {}
+    for layer in file[0]:
         values |= layer.values
     kind = choice.chosen_config(given, preset, values)
     given = choice.own_options(given, kind)
     trains = given.get("do_train") or given.get("train_file") or values.get("train_file")
     place = given.get("init_checkpoint") or given.get("output")
     below = [] if trains or preset else settings_of_run(place, kind.of_the_run)
-    resolved = options.resolved(kind, given, preset, translate, below)
+    resolved = options.resolved(kind, given, preset, below=below, file=file)
     resolved = options.with_local_checkpoint(resolved)
     from bertkit.backends import registry
     from bertkit.tasks.comparison import seeds
@@ -62,12 +59,8 @@ def command(
         resolved = seeds.first_of_seeds(resolved)
         with registry.for_planning(resolved.config.backend) as adapter:
             settled, plan = planned(resolved.config, adapter, overwrite)
-        settings = log.table(("setting", "value", "from"), resolved.rows(settled))
-        if resolved.external:
-            became = log.table(("their key", "value", "became"), resolved.external)
-            settings = f"{became}\n\n{settings}"
         lines = "\n".join(f"{name:<20} {value}" for name, value in plan.items())
-        options.finish(plan, as_json, f"{settings}\n\n{lines}")
+        options.finish(plan, as_json, f"{resolved.table(settled)}\n\n{lines}")
         return
 
     def run(config: FinetuneConfig) -> FinetuneResult:

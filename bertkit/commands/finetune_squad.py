@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from bertkit import log
 from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.translation import FINETUNE_SQUAD
@@ -59,12 +58,8 @@ def command(
             ready = prepare(resolved.config, adapter)
             rehearse(ready, adapter, overwrite)
             plan = ready.estimate()
-        settings = log.table(("setting", "value", "from"), resolved.rows(ready.config))
-        if resolved.external:
-            became = log.table(("their key", "value", "became"), resolved.external)
-            settings = f"{became}\n\n{settings}"
         lines = "\n".join(f"{name:<20} {value}" for name, value in plan.items())
-        options.finish(plan, as_json, f"{settings}\n\n{lines}")
+        options.finish(plan, as_json, f"{resolved.table(ready.config)}\n\n{lines}")
         return
 
     def run(config: SquadConfig) -> SquadResult:

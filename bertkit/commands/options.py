@@ -26,6 +26,8 @@ from bertkit.strict_json import json_text
 from bertkit.train.config import with_fitting_micro_batch
 
 C = TypeVar("C")
+# Layers of settings, lowest first; and another system's file translated, or None.
+File = tuple[list[configuration.Layer], Any]
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
@@ -265,12 +267,13 @@ def resolved(
     translate_file: Callable[[str], Any] | None = None,
     below: Sequence[configuration.Layer] = (),
     whole: bool = True,
+    file: File | None = None,
 ) -> configuration.Resolved[C]:
     """The configuration from a command's keyword arguments.
 
     Args: as `layers`; and `whole`: another system's file must say all that its program needs.
     """
-    found, external = layers(kind, given, preset, translate_file, below)
+    found, external = layers(kind, given, preset, translate_file, below, file)
     resolved = configuration.resolve(kind, found)
     if external is None:
         return resolved
@@ -288,11 +291,11 @@ def fetch_checkpoint(given: dict[str, Any]) -> None:
 def with_local_checkpoint(found: configuration.Resolved[C]) -> configuration.Resolved[C]:
     """The same with a remote `init_checkpoint` copied to this machine."""
     place = getattr(found.config, "init_checkpoint", None)
-    if not place or place == local_checkpoint(place):
+    here = local_checkpoint(place) if place else place
+    if here == place:
         return found
     config: Any = found.config
-    changed = dataclasses.replace(config, init_checkpoint=local_checkpoint(place))
-    return dataclasses.replace(found, config=changed)
+    return dataclasses.replace(found, config=dataclasses.replace(config, init_checkpoint=here))
 
 
 def layers(
@@ -301,8 +304,9 @@ def layers(
     preset: str | None = None,
     translate_file: Callable[[str], Any] | None = None,
     below: Sequence[configuration.Layer] = (),
-) -> tuple[list[configuration.Layer], Any]:
-    """The layers of settings, lowest first; and another system's file translated, or None.
+    file: File | None = None,
+) -> File:
+    """The layers of settings.
 
     Args:
         kind: the configuration dataclass.
@@ -312,25 +316,29 @@ def layers(
         translate_file: reads configuration files of other systems, see
             `bertkit.external_configs.detect.translate_file`.
         below: layers between the defaults and the preset.
+        file: `--config`, where `file_layers` has read it.
     """
     config_file, assignments = given.pop("config_file", None), given.pop("assignments", ())
     environment, command_line = _typed_values(kind, given)
-    found = list(below)
-    if preset:
-        found.append(configuration.preset_layer(preset))
-    external = translate_file(config_file) if translate_file and config_file else None
-    if external:
-        found += external.layers()
-        for line in external.warnings():
-            log.logger.warning("%s", line)
-    elif config_file:
-        found.append(configuration.Layer(config_file, configuration.load_yaml(config_file)))
+    lowest = [configuration.preset_layer(preset)] if preset else []
+    own, external = file or file_layers(config_file, translate_file)
+    found = [*below, *lowest, *own]
     # Of a key that both give, click has kept the typed value: their order decides nothing.
     found.append(configuration.Layer("environment", environment))
     found.append(configuration.Layer(configuration.COMMAND_LINE, command_line))
-    assigned = configuration.parse_assignments(assignments)
-    found.append(configuration.Layer(configuration.ASSIGNMENT, assigned))
+    values = configuration.parse_assignments(assignments)
+    found.append(configuration.Layer(configuration.ASSIGNMENT, values))
     return with_fitting_micro_batch(found), external
+
+
+def file_layers(name: str | None, translate_file: Callable[[str], Any] | None) -> File:
+    """The layers of a `--config` file, as `layers` gives them; none without one."""
+    external = translate_file(name) if name and translate_file else None
+    if not external:
+        return [configuration.Layer(name, configuration.load_yaml(name))] if name else [], None
+    for line in external.warnings():
+        log.logger.warning("%s", line)
+    return external.layers(), external
 
 
 def _typed_values(kind: type, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from bertkit import log
 from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
 from bertkit.tasks.pretraining.config import PretrainConfig
@@ -68,12 +67,9 @@ def command(
             ready = prepare(resolved.config, adapter, resolved.origins, dry_run=True)
             rehearse(ready, adapter, overwrite)
             found = run_trial_step(ready, adapter, mock)
-        text = log.table(("setting", "value", "from"), resolved.rows(ready.config))
-        if resolved.external:
-            became = log.table(("their key", "value", "became"), resolved.external)
-            text = f"{became}\n\n{text}"
         plan = {**asdict(ready.estimate), **(asdict(found) if found else {})}
-        parts = (text, "", ready.estimate.text(), *([found.text()] if found else []))
+        trial = [found.text()] if found else []
+        parts = (resolved.table(ready.config), "", ready.estimate.text(), *trial)
         options.finish(plan, as_json, "\n".join(parts))
         return
     with registry.get(resolved.config.backend) as adapter:

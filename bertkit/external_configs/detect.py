@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bertkit.config import load_yaml
+from bertkit.config import parse_yaml
 from bertkit.errors import ConfigError
 from bertkit.external_configs import (
     cerebras,
@@ -112,14 +112,15 @@ def translate_file(name: str, command: str = PRETRAIN) -> Translation | None:
 def _translate_file(name: str) -> Translation | None:
     path, preset = _split(name)
     with open_binary(path) as stream:
-        text = stream.read().decode("utf-8-sig", errors="replace")
+        blob = stream.read()
+    text = blob.decode("utf-8-sig", errors="replace")
     # Scripts first: nothing else is looked for in a file that runs Habana's program.
     found = _translate("text", path, text, preset)
     if found is not None:
         return found
     if text.lstrip().startswith("{"):
         return _translate("json", path, _json(path, text), preset)
-    found = _translate("yaml", path, load_yaml(path), preset)
+    found = _translate("yaml", path, parse_yaml(blob, path) or {}, preset)
     if found is None and preset:
         raise ConfigError(f"{path} has no presets", f"give --config {path}")
     return found

@@ -15,29 +15,38 @@ from bertkit.config import preset_names
 from bertkit.errors import UsageError
 
 
-@dataclass(frozen=True)
-class TaskRow:
-    """What can be said of a task without importing it.
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    """What can be said of any task without importing it.
 
     Attributes:
-        name: of its package.
-        command: of bertkit, that trains it.
-        help: what the command does, in one sentence.
+        name: of its package, or for `--task`.
+        help: what the command does, or what the task learns.
         config: `module:class` of its settings, a `bertkit.train.config.TrainingConfig`.
-        run: `module:function` of (settings, adapter), which starts the adapter and trains.
         presets: what the names of its presets begin with; all others are of pretraining.
     """
 
     name: str
-    command: str
     help: str
     config: str
-    run: str
     presets: tuple[str, ...] = ()
 
     def config_class(self) -> Any:
-        """The dataclass of its settings."""
+        """The dataclass of its settings; imports no torch."""
         return _load(self.config)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRow(_Row):
+    """A task with a command of its own.
+
+    Attributes:
+        command: of bertkit, that trains it.
+        run: `module:function` of (settings, adapter), which starts the adapter and trains.
+    """
+
+    command: str
+    run: str
 
     def runner(self) -> Any:
         """The function that trains."""
@@ -70,29 +79,17 @@ TASKS = (
 )
 
 
-@dataclass(frozen=True)
-class FinetuningRow:
-    """What can be said of a task of `bertkit finetune` without importing it.
+@dataclass(frozen=True, kw_only=True)
+class FinetuningRow(_Row):
+    """A task of `bertkit finetune`; its settings are a `FinetuneConfig`.
 
     Attributes:
-        name: for `--task`.
-        help: what it learns, in a few words.
-        config: `module:class` of its settings, a `bertkit.tasks.finetuning.config.FinetuneConfig`.
         task: `module:class` of the task, a `bertkit.tasks.finetuning.task.FinetuneTask`.
         model: class of its model, as config.json names it.
-        presets: what the names of its presets begin with.
     """
 
-    name: str
-    help: str
-    config: str
     task: str
     model: str = ""
-    presets: tuple[str, ...] = ()
-
-    def config_class(self) -> Any:
-        """The dataclass of its settings; imports no torch."""
-        return _load(self.config)
 
     def task_class(self) -> Any:
         """The class of the task."""
