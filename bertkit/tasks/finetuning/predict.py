@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec
 from bertkit.backends.sections import options_of
 from bertkit.errors import DataError
+from bertkit.json_lines import json_objects
 from bertkit.model.checkpoints.loading import config_beside
 from bertkit.model.config import read_config
 from bertkit.model.model_types import class_of_config
@@ -74,17 +74,9 @@ def read_lines(lines: Iterable[str], source: str) -> list[Line]:
     Raises:
         DataError: a line is no object, or there is none; names the line.
     """
-    found: list[Line] = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{source}:{number}: not JSON: {error}") from error
-        if not isinstance(entry, dict):
-            raise DataError(f"{source}:{number}: not an object")
-        found.append((f"{source}:{number}", entry))
+    found: list[Line] = [
+        (f"{source}:{number}", entry) for number, entry in json_objects(lines, source)
+    ]
     if not found:
         raise DataError(f"{source}: holds nothing to predict", "one JSON object per line")
     return found

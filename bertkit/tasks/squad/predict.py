@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec, StepPlan
 from bertkit.backends.sections import options_of
 from bertkit.errors import DataError
 from bertkit.files import is_utf8
+from bertkit.json_lines import json_objects
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.tasks.finetuning.open import open_encoder
 from bertkit.tasks.squad.answer_files import answer_windows, load_span_weights
@@ -65,15 +65,7 @@ def read_question_lines(lines: Iterable[str], source: str) -> list[Question]:
     """
     questions: dict[str, Question] = {}
     passages: dict[str, Passage] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{source}:{number}: not JSON: {error}", _FORM) from error
-        if not isinstance(entry, dict):
-            raise DataError(f"{source}:{number}: not an object", _FORM)
+    for number, entry in json_objects(lines, source, _FORM):
         text = _text(entry, ("question",), f"{source}:{number}")
         passage = _text(entry, ("passage", "context"), f"{source}:{number}")
         name = str(entry.get("id", number))

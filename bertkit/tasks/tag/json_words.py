@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bertkit.errors import DataError
+from bertkit.json_lines import json_object
 from bertkit.strict_json import json_text
 from bertkit.tasks.tag.sentence import Columns, Sentence
 
@@ -72,12 +73,7 @@ def read_json_words(name: str, text: str, columns: Columns, tagged: bool) -> Jso
             found.entries.append(None)
             continue
         place = f"{name}:{number}"
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{place}: not JSON: {error}", _HINT) from error
-        if not isinstance(entry, dict):
-            raise DataError(f"{place}: not an object", _HINT)
+        entry = json_object(line, place, _HINT)
         words = texts_of(entry, (columns.words,) if columns.words else WORD_FIELDS, place)
         tags = None
         if tagged:
