@@ -235,9 +235,13 @@ def _put_in_place(new: Path, target: Path) -> None:
 def remove_folder(path: str | Path) -> None:
     """Remove a folder, if it is there, with all it holds: cut short, it is gone all the same."""
     target = Path(path)
-    with temporary_path(target) as going, contextlib.suppress(FileNotFoundError):
-        target.rename(going)
-        shutil.rmtree(going)
+    with temporary_path(target) as going:
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                target.rename(going)
+                shutil.rmtree(going)
+        finally:  # a signal may have come in between
+            shutil.rmtree(going, ignore_errors=True)
 
 
 def sync_path(path: str | Path) -> None:

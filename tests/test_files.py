@@ -2,6 +2,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,18 @@ def test_a_folder_whose_removal_is_cut_short_is_gone(tmp_path, monkeypatch):
     remove_leftovers(tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
     files.remove_folder(place)  # there is none
+
+
+def test_a_folder_whose_removal_is_interrupted_once_is_removed_all_the_same(tmp_path, monkeypatch):
+    place = tmp_path / "out" / "notes"
+    place.mkdir(parents=True)
+    (place / "a").write_text("x")
+    ways = [raise_interrupt, shutil.rmtree]
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", lambda *words, **more: ways.pop(0)(*words, **more))
+        with pytest.raises(KeyboardInterrupt):
+            files.remove_folder(place)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def raise_interrupt(*arguments, **options):

@@ -164,6 +164,8 @@ def world(shared, tmp_path_factory):
     place = tmp_path_factory.mktemp("world")
     shutil.copytree(shared / "data/punkt/punkt_tab", place / "nltk/tokenizers/punkt_tab")
     with pytest.MonkeyPatch.context() as patch:
+        # In this process, which may have imported NLTK before, and in others.
+        patch.setattr(pytest.importorskip("nltk").data, "path", [str(place / "nltk")])
         patch.setenv("NLTK_DATA", str(place / "nltk"))
         yield filled(shared, place)
 
