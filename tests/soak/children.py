@@ -17,6 +17,7 @@ from pathlib import Path
 SECONDS = 60
 MEGABYTES = 2048
 HANG, MEMORY = -998, -999  # statuses of commands that were ended for it
+_ASKING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1}
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,11 @@ def start(words: list[str], cwd: Path, log: Path, before: Callable[[], None] | N
         log: takes its output.
         before: called in the child first.
     """
+    # A signal sent in the child's first moments waits until the command can take it.
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, _ASKING)
     pid = os.fork()
     if pid:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         return pid
     status = 98
     try:
@@ -79,7 +83,14 @@ def start(words: list[str], cwd: Path, log: Path, before: Callable[[], None] | N
 
         if before is not None:
             before()
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         status = cli.main(words)
+    except KeyboardInterrupt as error:
+        frames = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+        if frames in (["start"], ["start", "main"]):
+            status = 130  # before the command or after it: the interpreter's own end
+        else:
+            traceback.print_exc()
     except BaseException:
         traceback.print_exc()
     finally:
