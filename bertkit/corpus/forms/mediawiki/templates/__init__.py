@@ -4,8 +4,12 @@ A file maps a pattern (`patterns`) or the name of a function (`=convert`, see `f
 the templates that it renders; `nothing` lists those that show nothing in a sentence, and
 names that end in `*` there stand for all that begin so. `common.yaml` holds the names of
 the English Wikipedia, which most others have taken over. A wiki's own language comes first,
-then the common names, then those of the other languages (but for names of one letter,
-which mean something else in each).
+then its families of names (`names`), the common names, and those of the other languages (but
+for names of one letter, which mean something else in each).
+
+What is in the tables of languages was compared with what there is of these wikis: dumps,
+lists of redirects (which tell what a short name stands for), programs and tests that handle
+their pages.
 """
 
 from __future__ import annotations
@@ -16,7 +20,8 @@ from typing import Any
 
 import yaml
 
-from bertkit.corpus.forms.mediawiki.templates.functions import FUNCTIONS, NAMES
+from bertkit.corpus.forms.mediawiki.templates.functions import FUNCTIONS
+from bertkit.corpus.forms.mediawiki.templates.names import by_form
 from bertkit.corpus.forms.mediawiki.templates.patterns import Handler, compiled
 from bertkit.files import package_file
 
@@ -43,6 +48,7 @@ class Templates:
     def __init__(self, language: str) -> None:
         self.language = language
         self._handlers: dict[str, Handler] = {}
+        self._own: set[str] = set()
         self._beginnings: tuple[str, ...] = ()
         # What comes first wins.
         order = [language, COMMON, *LANGUAGES]
@@ -54,7 +60,9 @@ class Templates:
     def _add(self, name: str, own: bool) -> None:
         beginnings = list(self._beginnings)
         for pattern, names in _rows(name).items():
-            handler = _handler(pattern, name if name != COMMON else self.language or "en")
+            # Months have the names of the wiki's language, whoever's table the template is in.
+            spoken = self.language if name == COMMON or self.language in LANGUAGES else name
+            handler = _handler(pattern, spoken or "en")
             for template in names:
                 key = key_of(str(template))
                 if pattern == NOTHING and key.endswith("*"):
@@ -62,6 +70,8 @@ class Templates:
                     key = key[:-1]
                 if own or len(key) > 1:
                     self._handlers.setdefault(key, handler)
+                if name == self.language:
+                    self._own.add(key)
         self._beginnings = tuple(beginnings)
 
     def find(self, name: str) -> Handler | None:
@@ -80,14 +90,11 @@ class Templates:
 
     def _search(self, name: str) -> Handler | None:
         key = key_of(name)
-        found = self._handlers.get(key)
+        found = None if key in self._own else by_form(name, key, self.language)
+        found = found or self._handlers.get(key)
         if found is None and key.startswith(self._beginnings):
-            found = nothing
-        if found is None:
-            for language, pattern, handler in NAMES:
-                if language in ("", self.language) and pattern.fullmatch(key):
-                    return functools.partial(handler, name.strip())
-        return found
+            return nothing
+        return found or by_form(name, key, "")
 
     def __len__(self) -> int:
         return len(self._handlers)

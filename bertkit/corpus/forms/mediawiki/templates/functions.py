@@ -1,4 +1,4 @@
-"""Renders the templates for which a pattern does not do: measures, dates, numbers, names."""
+"""Renders the templates for which a pattern does not do: measures, dates, numbers, links."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from bertkit.corpus.forms.mediawiki.templates.dates import any_date, date
+from bertkit.corpus.forms.mediawiki.templates.local import LOCAL
 from bertkit.corpus.forms.mediawiki.templates.patterns import positional, roman
 
 Values = Mapping[str, str]
 
 _NUMBER = re.compile(r"[\d.,/+−–-]+(?:e[-+]?\d+)?")
+# 5+1/2 and 5-1/2 are written 5 1/2.
+_MIXED = re.compile(r"(\d)[+](\d+/)")
 _RANGES = {
     "-": "–",
     "–": "–",
     "to": " to ",
-    "to(-)": " to ",
     "till": " till ",
     "and": " and ",
     "or": " or ",
+    ", and": ", and ",
+    ", or": ", or ",
+    ",": ", ",
     "à": " à ",
     "et": " et ",
     "ou": " ou ",
@@ -52,10 +57,11 @@ def convert(language: str, values: Values) -> str:
     given = positional(values)
     out = ""
     for place, value in enumerate(given):
-        if value.lower() in _RANGES and out:
-            out += _RANGES[value.lower()]
+        word = value.lower().removesuffix("(-)")
+        if word in _RANGES and out:
+            out += _RANGES[word]
         elif _NUMBER.fullmatch(value):
-            out += value
+            out += _MIXED.sub(r"\1 \2", value)
         else:
             return f"{out} {value}{_smaller(value, given[place + 1 :])}" if out else ""
     return out
@@ -151,12 +157,6 @@ def as_of(language: str, values: Values) -> str:
     return f"{begin} {date(year, month, day, 'en', first)}"
 
 
-def life(language: str, values: Values) -> str:
-    """`1920年5月3日－1990年5月6日` of bd|1920年|5月3日|1990年|5月6日."""
-    born, on, died, then = (*positional(values), "", "", "", "")[:4]
-    return f"{born}{on}－{died}{then}"
-
-
 def fraction(language: str, values: Values) -> str:
     """`1/2`, `3 1/2`."""
     given = positional(values)
@@ -186,73 +186,77 @@ def ordinal(language: str, values: Values) -> str:
     return number + {"1": "st", "2": "nd", "3": "rd"}.get(number[-1], "th")
 
 
-def height(language: str, values: Values) -> str:
-    """`6 ft 2 in`, `1.85 m`."""
-    named = [f"{values[name]} {name}" for name in ("m", "cm", "ft", "in") if values.get(name)]
-    return " ".join(named) or convert(language, values)
-
-
-_RUPEES = {
-    "c": " crore",
-    "l": " lakh",
-    "lc": " lakh crore",
-    "t": " trillion",
-    "b": " billion",
-    "m": " million",
-    "k": " thousand",
+_LENGTHS = {
+    "m": ("m", "metre", "metres", "meter", "meters"),
+    "cm": ("cm", "centimetre", "centimetres", "centimeter", "centimeters"),
+    "ft": ("ft", "foot", "feet"),
+    "in": ("in", "inch", "inches"),
 }
 
 
-def rupees(language: str, values: Values) -> str:
-    """`₹5 crore` of INRConvert|5|c."""
-    number, scale = (*positional(values), "", "")[:2]
-    return f"₹{number}{_RUPEES.get(scale.lower(), '')}" if number else ""
+def height(language: str, values: Values) -> str:
+    """`6 ft 2 in`, `1.85 m`."""
+    named = [
+        f"{values[name]} {symbol}"
+        for symbol, names in _LENGTHS.items()
+        for name in names
+        if values.get(name)
+    ]
+    return " ".join(named) or convert(language, values)
+
+
+_WEIGHTS = ("kg", "g", "st", "lb", "oz")
+
+
+def weight(language: str, values: Values) -> str:
+    """`75 kg`, `11 st 4 lb`."""
+    named = [f"{values[name]} {name}" for name in _WEIGHTS if values.get(name)]
+    return " ".join(named) or convert(language, values)
+
+
+def playing_time(language: str, values: Values) -> str:
+    """`1:20:32` of duration|h=1|m=20|s=32 or duration|1|20|32."""
+    given = (*positional(values), "", "", "")
+    named = [values.get(name) or given[place] for place, name in enumerate(("h", "m", "s"))]
+    first = next((place for place, value in enumerate(named) if value), 3)
+    parts = named[first:]
+    return ":".join([*parts[:1], *(value.zfill(2) for value in parts[1:])])
 
 
 def about(language: str, values: Values) -> str:
-    """`c. 1850`, `c. 1850 – c. 1860`."""
-    return " – ".join(f"c. {value}" for value in positional(values)[:2] if value)
+    """`c. 1850`, `c. 1850 – c. 1860`, or `c.` before what the sentence goes on with."""
+    return " – ".join(f"c. {value}" for value in positional(values)[:2] if value) or "c."
 
 
-def above_sea(language: str, values: Values) -> str:
-    """`512 m ü. NN` of Höhe|512|DE-NN."""
-    number, reference = (*positional(values), "", "")[:2]
-    levels = {
-        "DE-NN": "m ü. NN",
-        "DE-NHN": "m ü. NHN",
-        "DE-HN": "m ü. HN",
-        "DE": "m ü. NHN",
-        "AT": "m ü. A.",
-        "CH": "m ü. M.",
-        "LI": "m ü. M.",
-        "IT": "m s.l.m.",
-    }
-    level = levels.get(reference.upper(), "m" if not reference else "m ü. d. M.")
-    return f"{number} {level}" if number else ""
+def flourished(language: str, values: Values) -> str:
+    """`fl. 1507`, `fl. 1507–1520`, or `fl.` before what the sentence goes on with."""
+    return " ".join(filter(None, ("fl.", "–".join(filter(None, positional(values)[:2])))))
 
 
-def century(language: str, values: Values) -> str:
-    """`XIX`, or the number as it is where it is Roman already."""
-    number, end = (*positional(values), "", "")[:2]
-    return f"{roman(number)}{end if end in ('e', 'er', 'ème') else ''}"
+_LANGUAGE_CODE = re.compile(r"[a-z]{2,3}(?:-[a-z]+)?|wd", re.IGNORECASE)
 
 
-def french_century(language: str, values: Values) -> str:
-    """`XIXe siècle` of s-|XIX|e."""
-    number, end = (*positional(values), "", "")[:2]
-    number = roman(number)
-    return f"{number}{end or ('er' if number == 'I' else 'e')} siècle" if number else ""
+def link_elsewhere(language: str, values: Values) -> str:
+    """The local name, which stands before or behind the code of the other wiki's language."""
+    named = values.get("label") or values.get("lt") or values.get("d")
+    first, second = (*positional(values), "", "")[:2]
+    code_first = second and _LANGUAGE_CODE.fullmatch(first) and not _LANGUAGE_CODE.fullmatch(second)
+    return named or (second if code_first else first)
 
 
-def french_centuries(language: str, values: Values) -> str:
-    """`XIXe au XXe siècle` of sp-|XIX|e|au|XX|e."""
-    given = positional(values)
-    if len(given) < 4:
-        return french_century(language, values)
-    if len(given) == 4:  # s2|XIX|e|XX|e
-        return f"{given[0]}{given[1] or 'e'} et {given[2]}{given[3] or 'e'} siècles"
-    first, end, word, second, last = given[:5]
-    return f"{first}{end or 'e'} {word} {second}{last or 'e'} siècle"
+_ACCIDENTALS = {
+    **dict.fromkeys(("flat", "b"), "♭"),
+    **dict.fromkeys(("sharp", "#"), "♯"),
+    **dict.fromkeys(("natural", "n"), "♮"),
+}
+
+
+def music(language: str, values: Values) -> str:
+    """`♭`, `3/4`."""
+    sign, upper, lower = (*positional(values), "", "", "")[:3]
+    if sign == "time":
+        return f"{upper}/{lower}" if upper and lower else ""
+    return _ACCIDENTALS.get(sign.lower(), "")
 
 
 def clock(language: str, values: Values) -> str:
@@ -282,23 +286,13 @@ def hours_of_arc(language: str, values: Values) -> str:
     return " ".join(f"{value}{sign}" for value, sign in zip(given, "hms", strict=False) if value)
 
 
-def japanese_year(language: str, values: Values) -> str:
-    """`1990年`, `平成2年`."""
-    first, second = (*positional(values), "", "")[:2]
-    return f"{first}年" if first.isdigit() else f"{first}{second}年" if first else ""
-
-
-def bar_or_first(language: str, values: Values) -> str:
-    """A bar; on Chinese wikis also a rare character with a note."""
-    return values.get("1") or "&#124;"
-
-
 def roman_number(language: str, values: Values) -> str:
     """`XIX` of 19."""
     return roman(values.get("1", ""))
 
 
 FUNCTIONS: dict[str, Callable[[str, Values], str]] = {
+    **LOCAL,
     "convert": convert,
     "unit": unit,
     "val": val,
@@ -307,51 +301,19 @@ FUNCTIONS: dict[str, Callable[[str, Values], str]] = {
     "first date": first_date,
     "second date": second_date,
     "as of": as_of,
-    "life": life,
     "fraction": fraction,
     "percentage": percentage,
     "ordinal": ordinal,
     "height": height,
-    "rupees": rupees,
     "about": about,
-    "above sea": above_sea,
-    "century": century,
-    "french century": french_century,
-    "french centuries": french_centuries,
+    "flourished": flourished,
+    "link elsewhere": link_elsewhere,
+    "music": music,
+    "weight": weight,
+    "playing time": playing_time,
     "clock": clock,
     "duration": duration,
     "degrees": degrees,
     "hours of arc": hours_of_arc,
-    "japanese year": japanese_year,
-    "bar or first": bar_or_first,
     "roman": roman_number,
 }
-
-
-def _the_name(name: str, values: Values) -> str:
-    """Renders a template whose name is its words."""
-    return name
-
-
-def _before_christ(name: str, values: Values) -> str:
-    return f"{name.lstrip('-')} av. J.-C."
-
-
-def _link_helper(name: str, values: Values) -> str:
-    return values.get("3") or values.get("1", "")
-
-
-def _first(name: str, values: Values) -> str:
-    return values.get("1", "")
-
-
-# Families of names, in lower case, and the wikis that they are looked for on ("" for all).
-NAMES: tuple[tuple[str, re.Pattern[str], Callable[[str, Values], str]], ...] = (
-    ("", re.compile(r"(?:\d+|[ivxlcdm]+)(?:er|re|e|ère|ème) (?:siècle|millénaire)"), _the_name),
-    ("fr", re.compile(r"(?:\d+|[ivxlcdm]+)(?:er|re|e|ère|ème|nd|nde)"), _the_name),
-    # Louis XIV, Élisabeth II
-    ("fr", re.compile(r"[a-zà-ÿ-]{4,} (?:x{0,2}(?:ix|iv|v?i{1,3}|v)|x{1,2})"), _the_name),
-    ("fr", re.compile(r"-\d{1,4}"), _before_christ),
-    ("", re.compile(r"(?:link-|internal link helper/)[a-z]{2,3}"), _link_helper),
-    ("", re.compile(r"lang-[a-z-]+\d?"), _first),
-)

@@ -38,6 +38,11 @@ def sentence(call: str, language: str) -> str:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_calls_of_real_articles(language):
+    templates = templates_of(language)
+    named = {re.search(r"\{\{([^{}|]+)", call)[1] for call, _ in calls()[language]}
+    unknown = [name for name in named if ":" not in name and templates.find(name) is None]
+    # A variable, and a name that only looks like one of a family.
+    assert not set(unknown) - {"SEITENNAME", "Vnd"}
     wrong = [
         (call, words, shown)
         for call, words in calls()[language]
@@ -62,6 +67,16 @@ ARGUMENTS = {
     "=height": ("ft=6|in=3", "6 3"),
     "=rupees": ("17|c", "17"),
     "=about": ("1850|1860", "1850 1860"),
+    "=flourished": ("1850|1860", "1850 1860"),
+    "=french centuries before Christ": ("IX|e|et|VII|e|s", "IX VII"),
+    "=spanish century": ("19|a|s", "XIX"),
+    "=aside": ("17", "17"),
+    "=japanese": ("11|12|13", "11 12 13"),
+    "=old style": ("14|января|1915|22|декабря|1914", "14 1915 22 1914"),
+    "=link elsewhere": ("17|en|18", "17"),
+    "=weight": ("kg=75", "75"),
+    "=playing time": ("12|34|56", "12 34 56"),
+    "=music": ("time|3|4", "3/4"),
     "=above sea": ("512|DE-NN", "512"),
     "=french century": ("XIX|e", "XIX"),
     "=french centuries": ("XIX|e|au|XX|e", "XIX XX"),
@@ -129,6 +144,12 @@ def test_own_names_come_before_those_of_others():
     assert sentence("{{s|XIX}}", "fr") == "XIXe siècle"
     assert sentence("{{s|XIX}}", "nn") == ""  # one letter: nobody's but the wiki's own
     assert sentence("{{unité|5|km}}", "nn") == sentence("{{unité|5|km}}", "") == "5 km"
+
+
+def test_a_date_is_written_in_the_language_of_the_wiki_whoever_knows_the_template():
+    assert sentence("{{fecha|3|5|1920}}", "pl") == "3 maja 1920"
+    assert sentence("{{Datum|3|5|1920}}", "sv") == "3 maj 1920"
+    assert sentence("{{fecha|3|5|1920}}", "ast") == "3 de mayo de 1920"
 
 
 def test_all_names_of_a_table_are_text_and_stand_once():
