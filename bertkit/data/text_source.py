@@ -36,7 +36,7 @@ from bertkit.records.instances.pairs import PairPlan, new_batch, plan_pairs
 from bertkit.records.instances.windows import WindowPlan
 from bertkit.records.shards import Shard, plan_shards
 from bertkit.records.vocabulary import facts_of, opened
-from bertkit.remote_files import local_inputs
+from bertkit.remote.copies import local_inputs
 from bertkit.shared_cache import one_process_at_a_time
 from bertkit.temporary import remove_leftovers
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText
