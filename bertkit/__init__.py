@@ -1,3 +1,3 @@
 """bertkit: pretrain BERT encoders on your own text, on any accelerator."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
