@@ -191,7 +191,8 @@ class TrainingRun:
         """Settings and machine, by the main process alone, which makes way for them."""
         if self.adapter.process_group.topology.is_main:
             make_way(self.folder, point, self.task.outputs)
-            write_text(self.folder / CONFIG, dump_whole_yaml(as_dict(self.config)))
+            settings = with_names(as_dict(self.config))
+            write_text(self.folder / CONFIG, dump_whole_yaml(settings))
             facts = json_text(machine_facts(self.adapter), indent=1)
             write_text(self.folder / MACHINE, facts + "\n")
 
@@ -214,7 +215,7 @@ class TrainingRun:
         if not self.adapter.process_group.topology.is_main:
             return Recorder()
         lines = MetricsFile(self.folder, self.first_step)
-        settings = as_dict(self.config)
+        settings = with_names(as_dict(self.config))
         trackers = self._make_trackers(
             self.config.log_to, self.config.output, settings, self.first_step
         )

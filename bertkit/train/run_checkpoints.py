@@ -63,7 +63,7 @@ class RunCheckpoints:
                 epoch=progress.position / self._samples,
                 seed=self._config.seed,
                 data_fingerprint=self._task.fingerprint,
-                config=as_dict(self._config),
+                config=with_names(as_dict(self._config)),
                 seconds=progress.seconds,
                 finished=progress.finished,
                 metrics={"train": progress.train, "eval": progress.evaluation},

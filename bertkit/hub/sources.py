@@ -1,0 +1,89 @@
+"""Remembers which commit of which model a local folder is, for what is written of its origin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bertkit.hub.names import HubName
+
+# A file or folder in the cache of huggingface_hub.
+_SNAPSHOT = re.compile(
+    r"(?P<root>.*[/\\]models--(?P<repo>[^/\\]+)[/\\]snapshots[/\\](?P<commit>[0-9a-f]{40}))"
+    r"(?:[/\\](?P<inside>.*))?"
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where files come from.
+
+    Attributes:
+        name: as the user named it, with its branch or tag.
+        commit: which that was.
+    """
+
+    name: HubName
+    commit: str
+
+    @property
+    def exact(self) -> str:
+        """The name with the commit, which never moves."""
+        return str(self.name.at(self.commit))
+
+    def facts(self) -> dict[str, str]:
+        """For what is written."""
+        found = {"name": self.name.repo, "revision": self.name.revision, "commit": self.commit}
+        return found | ({"folder": self.name.folder} if self.name.folder else {})
+
+
+_noted: dict[str, Source] = {}
+
+
+def note_source(folder: str | Path, source: Source) -> None:
+    """Remember, for this process, what a folder of the cache was fetched as."""
+    _noted[str(folder)] = source
+
+
+def source_of(path: str | Path) -> Source | None:
+    """The model on the hub that a local file or folder is of; None for any other path."""
+    text = str(path)
+    for place in (text, str(Path(text).parent)):
+        if place in _noted:
+            return _noted[place]
+    found = _SNAPSHOT.fullmatch(text)
+    if found is None:
+        return None
+    commit = found["commit"]
+    if found["root"] in _noted:
+        return _noted[found["root"]]
+    return Source(HubName(found["repo"].replace("--", "/", 1), commit), commit)
+
+
+def origin(path: str | Path) -> str:
+    """A path as it is written into artefacts: of the hub's files the name, commit and file."""
+    source, found = source_of(path), _SNAPSHOT.fullmatch(str(path))
+    if source is None or found is None:
+        return str(path)
+    repo = HubName(source.name.repo, source.commit)
+    return "/".join(filter(None, (str(repo), (found["inside"] or "").replace("\\", "/"))))
+
+
+def with_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they can be used on any machine: with names in place of the cache's paths.
+
+    Args:
+        values: plain settings; those of sections are mappings.
+    """
+    named: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            named[key] = with_names(value)
+        elif isinstance(value, str) and (source := source_of(value)) is not None:
+            named[key] = source.exact
+        else:
+            named[key] = value
+    return named

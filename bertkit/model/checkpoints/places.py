@@ -1,0 +1,40 @@
+"""Finds checkpoints wherever they are named: on this machine, in storage, on the model hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bertkit import remote_copy
+from bertkit.hub.fetch import fetch_model
+from bertkit.hub.names import hub_name
+from bertkit.model.model_types import require_bert, type_of_config
+
+
+def local_checkpoint(place: str) -> str:
+    """The local path of a checkpoint; one that is elsewhere is copied here first.
+
+    Args:
+        place: a path; a URL; or a model of the hub, as `hub.names.hub_name` takes it.
+
+    Raises:
+        DataError: nothing is there, it is no BERT, or it cannot be read.
+        MissingDependencyError: what it needs is not installed.
+    """
+    name = hub_name(place)
+    if name is None:
+        return remote_copy.local_checkpoint(place)
+    return str(fetch_model(name, _require_bert))
+
+
+def local_checkpoints(places: Sequence[str]) -> list[str]:
+    """`local_checkpoint` of each; of storage's globs, of each of the matches."""
+    found = []
+    for place in places:
+        here = [local_checkpoint(place)] if hub_name(place) else None
+        found += here or remote_copy.local_checkpoints([place])
+    return found
+
+
+def _require_bert(config: Mapping[str, Any], where: str) -> None:
+    require_bert(type_of_config(config), where)
