@@ -107,6 +107,14 @@ Example:
     metavar="TEXT",
     help="Licence of the training text for the model card.",
 )
+@click.option(
+    "--language",
+    "languages",
+    multiple=True,
+    metavar="CODE",
+    help="Language of the training text for the model card, such as tr; repeatable.  [default: as"
+    " the manifests of the records tell]",
+)
 @options.overwrite_option
 @options.common_options
 def command(

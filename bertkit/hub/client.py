@@ -12,7 +12,7 @@ from bertkit.hub.names import HubName
 from bertkit.optional import require
 
 EXTRA = "hub"
-_LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
+LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
 
 
 class UnreachableError(DataError):
@@ -111,7 +111,7 @@ def _explained(name: HubName, error: Exception, doing: str) -> DataError:
     if isinstance(error, errors.GatedRepoError):
         return DataError(
             f"{name.repo} is gated: its owner wants its terms accepted first",
-            f"accept them at {page}, then {_LOG_IN}",
+            f"accept them at {page}, then {LOG_IN}",
         )
     # Who is not logged in learns no more than that about models that are private or not there.
     hidden = status == 401 and not get_token()
@@ -121,7 +121,7 @@ def _explained(name: HubName, error: Exception, doing: str) -> DataError:
             f" {constants.ENDPOINT}, or it is private"
             if doing == "read"
             else f"there is no model {name.repo} at {constants.ENDPOINT} that you may write to",
-            f"check the spelling; for a private model {_LOG_IN}",
+            f"check the spelling; for a private model {LOG_IN}",
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return DataError(
@@ -133,17 +133,17 @@ def _explained(name: HubName, error: Exception, doing: str) -> DataError:
     if status == 401:
         return DataError(
             f"{constants.ENDPOINT} does not know your token",
-            "make a new one (https://huggingface.co/settings/tokens), then " + _LOG_IN,
+            "make a new one (https://huggingface.co/settings/tokens), then " + LOG_IN,
         )
     if status == 403:
         return DataError(
             f"your token may not {doing} {name.repo}: {_reason(error)}",
-            f"give a token with that permission: {_LOG_IN}",
+            f"give a token with that permission: {LOG_IN}",
         )
     if status == 429:
         return DataError(
             f"{constants.ENDPOINT} has had too many requests from you",
-            f"wait some minutes; or {_LOG_IN}, which allows more",
+            f"wait some minutes; or {LOG_IN}, which allows more",
         )
     if status is not None and status >= 500:
         return UnreachableError(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bertkit import log
-from bertkit.errors import DataError
+from bertkit.errors import DataError, MissingDependencyError
 from bertkit.files import free_bytes, human_bytes
 from bertkit.hub import files
 from bertkit.hub.client import UnreachableError, hub_errors, package
@@ -43,6 +43,16 @@ def fetch_vocabulary(name: HubName) -> Path:
         DataError, MissingDependencyError: as for `fetch_model`; or there is no vocabulary.
     """
     return _once(name, None)
+
+
+def cached_vocabulary(name: HubName) -> Path | None:
+    """The folder of a model's vocabulary in the cache; None where it is not there."""
+    try:
+        hub = package(name)
+    except MissingDependencyError:
+        return None
+    found = _cached(hub, name, files.VOCABULARIES)
+    return found[0].parent if found else None
 
 
 def _once(name: HubName, check: Check | None) -> Path:
@@ -92,7 +102,7 @@ class _Fetch:
             self._check(check)
             wanted += files.configuration(self._sizes)
             wanted += files.weights(self._sizes, self._content, self._where)
-        here = [name for name in wanted if self._cached(name)]
+        here = {path.name for path in _cached(self._hub, self._name.at(self._commit), wanted)}
         missing = [name for name in wanted if name not in here]
         size = sum(self._sizes[name] for name in missing)
         cache = str(self._hub.constants.HF_HUB_CACHE)
@@ -143,12 +153,6 @@ class _Fetch:
     def _path(self, name: str) -> str:
         return posixpath.join(self._name.folder, name)
 
-    def _cached(self, name: str) -> bool:
-        found = self._hub.try_to_load_from_cache(
-            self._name.repo, self._path(name), revision=self._commit
-        )
-        return isinstance(found, str)
-
     def _fetch(self, name: str) -> Path:
         with hub_errors(self._name):
             return Path(
@@ -174,35 +178,32 @@ def _require_vocabulary(wanted: list[str], where: str, names: list[str]) -> None
         )
 
 
+def _cached(hub: Any, name: HubName, wanted: Sequence[str]) -> list[Path]:
+    """Those of the wanted files that the cache has."""
+    asked = (posixpath.join(name.folder, file) for file in wanted)
+    found = [hub.try_to_load_from_cache(name.repo, file, revision=name.revision) for file in asked]
+    return [Path(path) for path in found if isinstance(path, str)]
+
+
 def _from_cache(hub: Any, name: HubName, check: Check | None, error: UnreachableError) -> Path:
     """The folder in the cache, where all that is needed was fetched before.
 
     Raises:
         UnreachableError: it was not.
     """
-    wanted = files.CONFIGS if check else files.VOCABULARIES
-    paths = [
-        found
-        for file in wanted
-        if isinstance(
-            found := hub.try_to_load_from_cache(
-                name.repo, posixpath.join(name.folder, file), revision=name.revision
-            ),
-            str,
-        )
-    ]
+    paths = _cached(hub, name, files.CONFIGS if check else files.VOCABULARIES)
     if not paths:
         raise UnreachableError(
             f"{error.message}; nothing of it is in the cache {hub.constants.HF_HUB_CACHE}",
             error.hint,
         ) from error
-    folder = Path(paths[0]).parent
+    folder = paths[0].parent
     # The folder of the commit, which may hold that of the model.
     commit = (folder, *folder.parents)[len(Path(name.folder).parts)]
     names = [path.name for path in folder.iterdir() if path.is_file()]
     try:
         if check is not None:
-            values = files.json_object(Path(paths[0]).read_bytes(), paths[0])
+            values = files.json_object(paths[0].read_bytes(), str(paths[0]))
             check(values, str(name))
             files.weights(names, lambda file: (folder / file).read_bytes(), str(name))
     except DataError as incomplete:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from bertkit import log
+from bertkit.errors import UsageError
 
 SCHEME = "hf://"
 MAIN = "main"
@@ -81,6 +82,22 @@ def hub_name(place: str) -> HubName | None:
     if os.path.exists(place.partition("/")[0]) and not found["revision"]:
         return None  # a path with a mistake in its last part
     return _made(found.groupdict())
+
+
+def target_name(text: str) -> HubName:
+    """The model on the hub that is to be written, whatever has that name here.
+
+    Raises:
+        UsageError: it is no `owner/name` or `owner/name@branch`.
+    """
+    pattern = _LINK if text.startswith(SCHEME) else _NAME
+    found = pattern.fullmatch(text.rstrip("/"))
+    if found is None or "/" not in found["repo"]:
+        raise UsageError(
+            f"{text!r} is no name of a model on the hub",
+            "give OWNER/NAME, where OWNER is your name there or that of your organisation",
+        )
+    return HubName(found["repo"], found["revision"] or MAIN, found.groupdict().get("folder") or "")
 
 
 def _made(parts: dict[str, str | None]) -> HubName:

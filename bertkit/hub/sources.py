@@ -72,6 +72,28 @@ def origin(path: str | Path) -> str:
     return "/".join(filter(None, (str(repo), (found["inside"] or "").replace("\\", "/"))))
 
 
+def name_of(path: str | Path) -> str:
+    """A path as it can be given again on any machine: of the hub's files the name with commit."""
+    source = source_of(path)
+    return source.exact if source else str(path)
+
+
+def moved(before: Any, now: Source | None) -> str:
+    """How a branch of the hub has moved since something was made from it; empty if it has not.
+
+    Args:
+        before: what `Source.facts` gave then; None where nothing of the hub was used.
+        now: what the same name is now.
+    """
+    if not isinstance(before, Mapping) or now is None or before.get("name") != now.name.repo:
+        return ""
+    then = str(before.get("commit"))
+    if then == now.commit:
+        return ""
+    branch = f"{now.name.revision} of " if now.name.revision == before.get("revision") else ""
+    return f"{branch}{now.name.repo} was commit {then[:12]} then, and is {now.commit[:12]} now"
+
+
 def with_names(values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as they can be used on any machine: with names in place of the cache's paths.
 
@@ -82,8 +104,6 @@ def with_names(values: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in values.items():
         if isinstance(value, Mapping):
             named[key] = with_names(value)
-        elif isinstance(value, str) and (source := source_of(value)) is not None:
-            named[key] = source.exact
         else:
-            named[key] = value
+            named[key] = name_of(value) if isinstance(value, str) else value
     return named

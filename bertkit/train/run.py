@@ -30,6 +30,7 @@ from bertkit.config import as_dict, dump_whole_yaml
 from bertkit.data.prefetch import StepRange
 from bertkit.data.step_batch import StepBatch
 from bertkit.files import write_text
+from bertkit.hub.sources import with_names
 from bertkit.strict_json import json_text
 from bertkit.train import checkpoint
 from bertkit.train.agreement import held_by_main, together

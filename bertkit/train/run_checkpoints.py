@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bertkit.backends.base import Adapter, Stepper
 from bertkit.config import as_dict
+from bertkit.hub.sources import with_names
 from bertkit.train import checkpoint
 from bertkit.train.background_save import BackgroundSaver
 from bertkit.train.resume import discard_replaced

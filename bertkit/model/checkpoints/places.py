@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bertkit import remote_copy
-from bertkit.hub.fetch import fetch_model
+from bertkit.hub.fetch import fetch_model, fetch_vocabulary
 from bertkit.hub.names import hub_name
+from bertkit.hub.sources import name_of
 from bertkit.model.model_types import require_bert, type_of_config
 
 
@@ -34,6 +35,16 @@ def local_checkpoints(places: Sequence[str]) -> list[str]:
         here = [local_checkpoint(place)] if hub_name(place) else None
         found += here or remote_copy.local_checkpoints([place])
     return found
+
+
+def pinned_vocabulary(place: str) -> str:
+    """A vocabulary as it was named; of a model of the hub the name with the commit of now.
+
+    Raises:
+        DataError, MissingDependencyError: it cannot be had from the hub.
+    """
+    name = hub_name(place)
+    return place if name is None else name_of(fetch_vocabulary(name))
 
 
 def _require_bert(config: Mapping[str, Any], where: str) -> None:
