@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bertkit import log
+from bertkit.config import Resolved
 from bertkit.errors import DataError
 from bertkit.files import is_remote, missing_protocol
 from bertkit.inner_names import require_inner_names
 from bertkit.shared_cache import cache_folder
 from bertkit.temporary import temporary_path
 
+C = TypeVar("C")
 # What a checkpoint of one file, or of files with a common prefix, has beside it.
 _BESIDE = ("config.json", "bert_config.json", "vocab.txt", "tokenizer_config.json", "checkpoint")
 
@@ -75,6 +78,16 @@ def local_checkpoint(place: str) -> str:
 def local_checkpoints(places: Sequence[str]) -> list[str]:
     """`local_checkpoint` of each."""
     return [local_checkpoint(place) for place in places]
+
+
+def with_local_checkpoint(found: Resolved[C]) -> Resolved[C]:
+    """The same settings with a remote `init_checkpoint` copied to this machine."""
+    place = getattr(found.config, "init_checkpoint", None)
+    here = local_checkpoint(place) if place else place
+    if here == place:
+        return found
+    config: Any = found.config
+    return replace(found, config=replace(config, init_checkpoint=here))
 
 
 def _files(system: Any, root: str) -> list[str]:

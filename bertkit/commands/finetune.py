@@ -10,6 +10,8 @@ import click
 
 from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
+from bertkit.external_configs.layers import file_layers
+from bertkit.remote_copy import with_local_checkpoint
 from bertkit.tasks.finetuning import choice
 from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.registry import presets_of
@@ -40,7 +42,7 @@ def command(
     """
     options.fetch_checkpoint(given)
     translate = functools.partial(translate_file, command="finetune")
-    file = options.file_layers(given.get("config_file"), translate)
+    file = file_layers(given.get("config_file"), translate)
     values: dict[str, Any] = {}
     for layer in file[0]:
         values |= layer.values
@@ -50,7 +52,7 @@ def command(
     place = given.get("init_checkpoint") or given.get("output")
     below = [] if trains or preset else settings_of_run(place, kind.of_the_run)
     resolved = options.resolved(kind, given, preset, below=below, file=file)
-    resolved = options.with_local_checkpoint(resolved)
+    resolved = with_local_checkpoint(resolved)
     from bertkit.backends import registry
     from bertkit.tasks.comparison import seeds
     from bertkit.tasks.finetuning.run import FinetuneResult, finetune, planned

@@ -11,6 +11,7 @@ import click
 from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.translation import FINETUNE_SQUAD
+from bertkit.remote_copy import with_local_checkpoint
 from bertkit.tasks.registry import presets_of
 from bertkit.tasks.squad.config import SquadConfig, settings_of_run
 
@@ -46,7 +47,7 @@ def command(
     below = [] if trains else settings_of_run(given.get("init_checkpoint") or given.get("output"))
     translate = functools.partial(translate_file, command=FINETUNE_SQUAD)
     resolved = options.resolved(SquadConfig, given, preset, translate, below)
-    resolved = options.with_local_checkpoint(resolved)
+    resolved = with_local_checkpoint(resolved)
     from bertkit.backends import registry
     from bertkit.tasks.comparison import seeds
     from bertkit.tasks.squad.finetune import SquadResult, finetune, rehearse

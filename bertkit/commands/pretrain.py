@@ -9,6 +9,7 @@ import click
 
 from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
+from bertkit.remote_copy import with_local_checkpoint
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.registry import presets_of
 
@@ -56,7 +57,7 @@ def command(
     """
     options.fetch_checkpoint(given)
     resolved = options.resolved(PretrainConfig, given, preset, translate_file)
-    resolved = options.with_local_checkpoint(resolved)
+    resolved = with_local_checkpoint(resolved)
     from bertkit.backends import registry
     from bertkit.tasks.pretraining.prepare import prepare
     from bertkit.tasks.pretraining.pretrain import pretrain, rehearse

@@ -138,7 +138,7 @@ def model_card(
         license_name: of the weights, an identifier such as `apache-2.0`; empty if unknown.
         data_license: of the training text, in words; empty if unknown.
     """
-    task = _TASK[architecture]
+    task = _TASK.get(architecture, "feature-extraction")
     front = {
         "library_name": "transformers",
         "pipeline_tag": task,

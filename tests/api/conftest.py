@@ -1,0 +1,1 @@
+"""A folder of small artefacts, made once by the public functions' own examples."""
