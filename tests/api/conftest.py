@@ -1,1 +1,0 @@
-"""A folder of small artefacts, made once by the public functions' own examples."""
