@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,22 +60,40 @@ def register() -> None:
             return _joined(args, incomplete)
 
     class Zsh(click_completion.ZshComplete):
-        def format_completion(self, item: Any) -> str:
-            return super().format_completion(_plain(item))
+        def get_completions(self, args: list[str], incomplete: str) -> list[Any]:
+            return _whole_words(super().get_completions(args, incomplete), incomplete)
 
     class Fish(click_completion.FishComplete):
-        def format_completion(self, item: Any) -> str:
-            return super().format_completion(_plain(item))
+        def get_completions(self, args: list[str], incomplete: str) -> list[Any]:
+            return _whole_words(super().get_completions(args, incomplete), incomplete)
 
     for kind in (Bash, Zsh, Fish):
         click_completion.add_completion_class(kind)
 
 
-def _plain(item: Any) -> Any:
-    """A path for shells whose scripts know plain items only."""
-    if item.type == "path":
-        item.type = "plain"
-    return item
+def _whole_words(items: list[Any], word: str) -> list[Any]:
+    """Items for shells that do not part words: what stands before "=" belongs to each of them.
+
+    Paths are plain items there, and behind "=" the shell's own completion of files finds none.
+    """
+    from click.shell_completion import CompletionItem
+
+    name, equals, begin = word.partition("=")
+    before = name + equals if equals and name.startswith("-") else ""
+    found: list[Any] = []
+    for item in items:
+        if item.type in ("file", "dir") and not before:
+            found.append(item)
+            continue
+        values = [item.value] if item.type in ("plain", "path") else _paths(begin, item.type)
+        found += [CompletionItem(before + value, help=item.help) for value in values]
+    return found
+
+
+def _paths(begin: str, kind: str) -> list[str]:
+    """Files and folders, or folders alone, whose path begins so."""
+    paths = sorted(glob.glob(glob.escape(begin) + "*"))
+    return [path for path in paths if kind == "file" or os.path.isdir(path)]
 
 
 def _joined(args: list[str], incomplete: str) -> tuple[list[str], str]:
