@@ -7,7 +7,7 @@ from typing import Any
 
 from bertkit.commands import copy_plan, options
 from bertkit.option_groups import EVALUATION, MODEL
-from bertkit.remote_copy import local_checkpoints
+from bertkit.remote.checkpoints import local_checkpoints
 from bertkit.tasks.pretraining.config import EvalConfig
 
 

@@ -21,7 +21,7 @@ from bertkit.command_line.config_flags import config_options as config_options
 from bertkit.command_line.config_flags import option as option
 from bertkit.command_line.config_flags import preset_option as preset_option
 from bertkit.option_groups import DATA, MACHINE, OTHERS, OUTPUT, TEXT
-from bertkit.remote_copy import local_checkpoint
+from bertkit.remote.checkpoints import local_checkpoint
 from bertkit.standard_output import takes_unicode, write_line
 from bertkit.strict_json import json_text
 from bertkit.train.config import with_fitting_micro_batch
