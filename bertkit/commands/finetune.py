@@ -6,8 +6,6 @@ import functools
 from dataclasses import asdict
 from typing import Any
 
-import click
-
 from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.layers import file_layers
@@ -17,10 +15,8 @@ from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.registry import presets_of
 
 
-@click.command()
-@click.option(
-    "--preset", type=click.Choice(presets_of("finetune")), help="Start from a shipped recipe."
-)
+@options.command()
+@options.preset_option(presets_of("finetune"))
 @options.config_options(choice.all_settings())
 @options.write_options
 def command(

@@ -6,8 +6,6 @@ import functools
 from dataclasses import asdict
 from typing import Any
 
-import click
-
 from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.translation import FINETUNE_SQUAD
@@ -18,8 +16,8 @@ from bertkit.tasks.squad.config import SquadConfig, settings_of_run
 PRESETS = presets_of("finetune-squad")
 
 
-@click.command()
-@click.option("--preset", type=click.Choice(PRESETS), help="Start from a shipped recipe.")
+@options.command()
+@options.preset_option(PRESETS)
 @options.config_options(SquadConfig)
 @options.write_options
 def command(

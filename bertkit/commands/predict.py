@@ -12,6 +12,7 @@ import click
 from bertkit import files, log
 from bertkit.commands import options
 from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
+from bertkit.option_groups import DATA
 from bertkit.strict_json import json_text
 from bertkit.tasks.finetuning.choice import predicting_config
 from bertkit.tasks.squad.config import PredictConfig
@@ -20,13 +21,39 @@ from bertkit.tasks.squad.config import settings_of_run as settings_of_squad
 _SHOWN = 5
 
 
-@click.command()
-@click.option("--question", metavar="TEXT", help="Question to answer.")
-@click.option(
-    "--passage", metavar="TEXT", help="Text to find the answer in; @FILE reads it from a file."
+@options.command()
+@options.option(
+    "--question",
+    metavar="TEXT",
+    help="Question to answer.",
+    group=DATA,
+    first=True,
+    example="Who built the bridge?",
 )
-@click.option("--text", metavar="TEXT", help="Text to label; @FILE reads it from a file.")
-@click.option("--pair", metavar="TEXT", help="Second text of a pair; @FILE reads it from a file.")
+@options.option(
+    "--passage",
+    metavar="TEXT",
+    help="Text to find the answer in; @FILE reads it from a file.",
+    group=DATA,
+    first=True,
+    example="@passage.txt",
+)
+@options.option(
+    "--text",
+    metavar="TEXT",
+    help="Text to label; @FILE reads it from a file.",
+    group=DATA,
+    first=True,
+    example="What a film!",
+)
+@options.option(
+    "--pair",
+    metavar="TEXT",
+    help="Second text of a pair; @FILE reads it from a file.",
+    group=DATA,
+    first=True,
+    example="@second.txt",
+)
 @options.config_options(PredictConfig)
 @options.common_options
 def command(
