@@ -21,7 +21,8 @@ from bertkit.tasks.pretraining.config import EvalConfig
     multiple=True,
     required=True,
     metavar="PATH",
-    help="Folder of a checkpoint or of a run (all its checkpoints), or a glob; repeatable.",
+    help="Folder of a checkpoint or of a run (all its checkpoints), a glob, or a model's name on "
+    "the hub; repeatable.",
 )
 @click.option(
     "--baseline",

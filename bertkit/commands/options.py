@@ -102,7 +102,7 @@ def count_option(
     )
 
 
-_VOCAB = "WordPiece vocabulary: one token per line, a tokenizer.json, or the folder of a model."
+_VOCAB = "WordPiece vocabulary: a token a line, tokenizer.json, a model or its name on the hub."
 vocab_option = click.option("--vocab", required=True, metavar="PATH", help=_VOCAB)
 _TOKENS = "Vocabulary, to show tokens instead of ids."
 token_option = click.option("--vocab", metavar="PATH", help=_TOKENS)

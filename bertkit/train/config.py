@@ -107,7 +107,8 @@ class TrainingConfig(ComputeConfig):
     output: str = setting("", help="Output folder of the run.", flags=("-o",), on_resume=FREE)
     init_checkpoint: str | None = setting(
         None,
-        help="Start from the weights of this checkpoint; nothing else is taken from it.",
+        help="Start from the weights of this checkpoint, also a URL or NAME@REVISION on the hub; "
+        "nothing else is taken from it.",
         on_resume=FREE,
     )
     resume: str = setting(

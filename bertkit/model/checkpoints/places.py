@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bertkit import remote_copy
 from bertkit.hub.fetch import fetch_model, fetch_vocabulary
 from bertkit.hub.names import hub_name
 from bertkit.hub.sources import name_of
 from bertkit.model.model_types import require_bert, type_of_config
+from bertkit.remote import checkpoints
 
 
 def local_checkpoint(place: str) -> str:
@@ -24,7 +24,7 @@ def local_checkpoint(place: str) -> str:
     """
     name = hub_name(place)
     if name is None:
-        return remote_copy.local_checkpoint(place)
+        return checkpoints.local_checkpoint(place)
     return str(fetch_model(name, _require_bert))
 
 
@@ -33,7 +33,7 @@ def local_checkpoints(places: Sequence[str]) -> list[str]:
     found = []
     for place in places:
         here = [local_checkpoint(place)] if hub_name(place) else None
-        found += here or remote_copy.local_checkpoints([place])
+        found += here or checkpoints.local_checkpoints([place])
     return found
 
 
