@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bertkit.commands import copy_plan, options
+from bertkit.hub.sources import name_of
 from bertkit.model.checkpoints.places import local_checkpoints
 from bertkit.tasks.pretraining.config import EvalConfig
 
@@ -64,7 +65,7 @@ def command(
     if not result.checkpoints:  # compiled only
         options.finish(asdict(result), as_json)
         return
-    best = result.checkpoints[-1].checkpoint
+    best = name_of(result.checkpoints[-1].checkpoint)
     options.finish(
         asdict(result),
         as_json,
