@@ -95,6 +95,7 @@ def model_hub(monkeypatch, tmp_path):
     def forget() -> None:
         """What a new process does not know."""
         fetch._fetched.clear()
+        fetch._commits.clear()
         sources._noted.clear()
         names._said.clear()
 

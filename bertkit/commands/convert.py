@@ -22,12 +22,13 @@ _MULTIPLES = ", ".join(
 _HELP = f"""Convert a checkpoint for transformers, TensorFlow or NVIDIA's programs.
 
 INPUT: a checkpoint, or a folder that holds one, in one of these formats. {_READABLE}. A
-TensorFlow checkpoint is named by its prefix or by any of its files.
+TensorFlow checkpoint is named by its prefix or by any of its files, a model of the hub by its name.
 
 \b
 Example:
   bertkit convert uncased_L-12_H-768_A-12/bert_model.ckpt --check
   bertkit convert uncased_L-12_H-768_A-12/bert_model.ckpt --output models/bert-base
+  bertkit convert google-bert/bert-base-uncased --output models/bert-base
   bertkit convert runs/phase2/step-0001000 --to nvidia --output models/for-habana
   bertkit convert runs/phase2/step-0001000 --to tf1 --output models/for-google
 """

@@ -115,7 +115,7 @@ def count_option(
     )
 
 
-_VOCAB = "WordPiece vocabulary: one token per line, a tokenizer.json, or the folder of a model."
+_VOCAB = "WordPiece vocabulary: a token a line, tokenizer.json, a model or its name on the hub."
 vocab_option = option("--vocab", required=True, metavar="VOCAB", help=_VOCAB, group=TEXT)
 _TOKENS = "Vocabulary, to show tokens instead of ids."
 token_option = option("--vocab", metavar="VOCAB", help=_TOKENS, group=TEXT)
