@@ -19,6 +19,7 @@ PACKAGE = ROOT / "bertkit"
 LAYERS = {
     "bertkit": 0,
     "bertkit.codecs": 0,
+    "bertkit.hub": 0,
     "bertkit.kernels": 0,
     "bertkit.summary": 0,
     "bertkit.corpus": 1,
@@ -37,6 +38,7 @@ LAYERS = {
     "bertkit.report": 8,
     "bertkit.launch": 8,
     "bertkit.external_configs": 8,
+    "bertkit.command_line": 9,
     "bertkit.commands": 9,
     "bertkit.cli": 10,
     "bertkit.__main__": 10,
