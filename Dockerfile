@@ -9,7 +9,7 @@ ARG PYTHON=3.13
 FROM python:${PYTHON}-slim AS build
 # cpu (1 GB) or cuda (6 GB: CUDA's libraries come with it, the driver from the machine).
 ARG TORCH=cpu
-ARG EXTRAS=plot,tensorboard,hdf5,remote,dask,drive,parquet,zstd,wiki,punkt,summarise,kubernetes
+ARG EXTRAS=plot,tensorboard,hdf5,remote,hub,dask,drive,parquet,zstd,wiki,punkt,summarise,kubernetes
 RUN python -m venv /opt/bertkit
 ENV PATH=/opt/bertkit/bin:$PATH PIP_NO_CACHE_DIR=1
 WORKDIR /source
