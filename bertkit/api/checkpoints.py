@@ -43,7 +43,7 @@ def convert(
     from bertkit.errors import ConfigError
     from bertkit.model.checkpoints.convert import ConvertOptions
     from bertkit.model.checkpoints.convert import convert as work
-    from bertkit.remote_copy import local_checkpoint
+    from bertkit.model.checkpoints.places import local_checkpoint
 
     values = values_of(layers_of(ConvertOptions, config)[0]) | settings
     known = {item.name for item in fields(ConvertOptions)}

@@ -72,7 +72,7 @@ def finetune(
     """
     from bertkit.backends import registry
     from bertkit.external_configs.detect import translate_file
-    from bertkit.remote_copy import local_checkpoint, with_local_checkpoint
+    from bertkit.model.checkpoints.places import local_checkpoint, with_local_checkpoint
     from bertkit.tasks.finetuning import choice
     from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
     from bertkit.tasks.finetuning.run import finetune as work
@@ -141,7 +141,7 @@ def finetune_squad(
     from bertkit.backends import registry
     from bertkit.external_configs.detect import translate_file
     from bertkit.external_configs.translation import FINETUNE_SQUAD
-    from bertkit.remote_copy import local_checkpoint, with_local_checkpoint
+    from bertkit.model.checkpoints.places import local_checkpoint, with_local_checkpoint
     from bertkit.tasks.squad.config import SquadConfig, settings_of_run
     from bertkit.tasks.squad.finetune import finetune as work
 
@@ -206,7 +206,7 @@ def predict(
         ['answer', 'id', 'nbest', 'probability', 'question']
     """
     from bertkit.backends import registry
-    from bertkit.remote_copy import local_checkpoint
+    from bertkit.model.checkpoints.places import local_checkpoint
     from bertkit.strict_json import json_text
     from bertkit.tasks.finetuning.choice import predicting_config
     from bertkit.tasks.finetuning.predict import predict as label

@@ -173,7 +173,7 @@ def _is_vocabulary(place: str) -> bool:
 
 
 def _checkpoint(place: str) -> Path:
-    from bertkit.remote_copy import local_checkpoint
+    from bertkit.model.checkpoints.places import local_checkpoint
     from bertkit.tasks.finetuning.open import starting_point
 
     local = local_checkpoint(place)

@@ -63,7 +63,7 @@ def pretrain(
     """
     from bertkit.backends import registry
     from bertkit.external_configs.detect import translate_file
-    from bertkit.remote_copy import with_local_checkpoint
+    from bertkit.model.checkpoints.places import with_local_checkpoint
     from bertkit.tasks.pretraining.config import PretrainConfig
     from bertkit.tasks.pretraining.pretrain import pretrain as work
 
@@ -113,7 +113,7 @@ def evaluate(
         ([20], 100)
     """
     from bertkit.backends import registry
-    from bertkit.remote_copy import local_checkpoints
+    from bertkit.model.checkpoints.places import local_checkpoints
     from bertkit.tasks.pretraining.config import EvalConfig
     from bertkit.tasks.pretraining.evaluate import evaluate_checkpoints, require_target
 

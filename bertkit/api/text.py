@@ -186,7 +186,7 @@ def train_vocab(
     """
     from bertkit.corpus.raw_file import open_source
     from bertkit.input_files import expand_inputs
-    from bertkit.remote_files import local_inputs
+    from bertkit.remote.copies import local_inputs
     from bertkit.tokenization import vocabulary_training as work
     from bertkit.tokenization.normalisation import Normalisation
     from bertkit.tokenization.training.alphabet import Wanted, parse_wanted

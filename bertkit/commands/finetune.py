@@ -11,7 +11,7 @@ import click
 from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.layers import file_layers
-from bertkit.remote_copy import with_local_checkpoint
+from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
 from bertkit.tasks.finetuning import choice
 from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.registry import presets_of
@@ -40,7 +40,7 @@ def command(
         --train-file train.csv --eval-file dev.csv --text-column review --label-column stars
       bertkit finetune --predict-file new.csv --output runs/reviews
     """
-    options.fetch_checkpoint(given)
+    fetch_checkpoint(given)
     translate = functools.partial(translate_file, command="finetune")
     file = file_layers(given.get("config_file"), translate)
     values: dict[str, Any] = {}

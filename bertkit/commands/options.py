@@ -20,7 +20,6 @@ from bertkit import config as configuration
 from bertkit import log
 from bertkit.declined import accelerator
 from bertkit.external_configs.layers import File, file_layers, resolve_with
-from bertkit.remote_copy import local_checkpoint
 from bertkit.settings import ordered_fields
 from bertkit.standard_output import takes_unicode, write_line
 from bertkit.strict_json import json_text
@@ -274,12 +273,6 @@ def resolved(
     """
     found, external = layers(kind, given, preset, translate_file, below, file)
     return resolve_with(kind, found, external, whole)
-
-
-def fetch_checkpoint(given: dict[str, Any]) -> None:
-    """Copy a remote `init_checkpoint` of the command line here, before its facts are read."""
-    if given.get("init_checkpoint"):
-        given["init_checkpoint"] = local_checkpoint(given["init_checkpoint"])
 
 
 def layers(

@@ -11,7 +11,7 @@ import click
 
 from bertkit import files, log
 from bertkit.commands import options
-from bertkit.remote_copy import with_local_checkpoint
+from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
 from bertkit.strict_json import json_text
 from bertkit.tasks.finetuning.choice import predicting_config
 from bertkit.tasks.squad.config import PredictConfig
@@ -52,7 +52,7 @@ def command(
       bertkit predict --init-checkpoint runs/reviews --text "What a film!"
       bertkit predict --init-checkpoint runs/reviews < texts.jsonl > labels.jsonl
     """
-    options.fetch_checkpoint(given)
+    fetch_checkpoint(given)
     if (question is None) != (passage is None):
         raise click.UsageError("--question and --passage must be given together")
     if pair is not None and text is None:
