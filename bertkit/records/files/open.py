@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from bertkit import files, log
+from bertkit.codecs.packed_stream import ENDINGS
 from bertkit.errors import DataError
 from bertkit.manifest_cache import Stamp, cached_manifest, stamp_of
 from bertkit.records.files import hdf5
@@ -24,7 +25,7 @@ from bertkit.records.files.tfrecord_reader import MaskedOnlyFile, RecordFile
 from bertkit.records.files.unmasked import UnmaskedFile, UnmaskedRules
 
 PLAIN_SUFFIXES = (".tfrecord", ".tfrecords", ".hdf5", ".h5", ".jsonl")
-SUFFIXES = (*PLAIN_SUFFIXES, *(f"{suffix}.gz" for suffix in PLAIN_SUFFIXES))
+SUFFIXES = (*PLAIN_SUFFIXES, *(plain + ending for plain in PLAIN_SUFFIXES for ending in ENDINGS))
 MASKED_ONLY = frozenset(MaskedOnlyFile.features)
 
 

@@ -1,0 +1,70 @@
+"""Knows files that are no text to read, such as images and programs, by their first bytes."""
+
+from __future__ import annotations
+
+import re
+
+_UNPACK = "unpack it, then give the folder"
+_TEXT_OF_IT = "take its text out first"
+_RECORDS = "these are records or arrays, not text; see `bertkit inspect`"
+# First bytes → what the file is, and what to do.
+_MARKS: tuple[tuple[bytes, str, str], ...] = (
+    (rb"%PDF-", "a PDF document", f"{_TEXT_OF_IT}, for example with pdftotext"),
+    (rb"\xd0\xcf\x11\xe0", "an Office document of before 2007", _TEXT_OF_IT),
+    (rb"\{\\rtf", "an RTF document", _TEXT_OF_IT),
+    (rb"%!PS", "PostScript", _TEXT_OF_IT),
+    (rb"AT&TFORM", "a DjVu document", _TEXT_OF_IT),
+    (rb".{60}(?:BOOKMOBI|TEXtREAd)", "a Mobipocket book", _TEXT_OF_IT),
+    (rb"\x89PNG", "a PNG image", ""),
+    (rb"\xff\xd8\xff", "a JPEG image", ""),
+    (rb"GIF8[79]a", "a GIF image", ""),
+    (rb"II\*\0|MM\0\*", "a TIFF image", ""),
+    (rb"BM.{4}\0\0\0\0", "a BMP image", ""),
+    (rb"RIFF.{4}(?:WAVE|WEBP|AVI )", "audio, a film or an image", ""),
+    (rb"ID3|OggS|fLaC", "audio", ""),
+    (rb".{4}ftyp|\x1aE\xdf\xa3", "a film, or audio", ""),
+    (rb"\x7fELF|\xfe\xed\xfa[\xce\xcf]|[\xce\xcf]\xfa\xed\xfe", "a program", ""),
+    (rb"MZ.{0,58}\0", "a Windows program", ""),
+    (rb"\xca\xfe\xba\xbe|\0asm", "a compiled program", ""),
+    (rb"SQLite format 3\0", "an SQLite database", "export a table to CSV first"),
+    (rb"\x89HDF\r\n", "an HDF5 file", _RECORDS),
+    (rb"\x93NUMPY", "a NumPy array", _RECORDS),
+    (rb"\x80[\x02-\x05][\x8a\x95c}(\]KX]", "a Python pickle", "write its text as JSON lines"),
+    (rb".{7}\0\{\"", "a safetensors file", "these are weights, not text"),
+    (rb"GGUF", "a GGUF model", "these are weights, not text"),
+    (rb"MMIDIDX\0", "an index of Megatron's records", _RECORDS),
+    (rb"PARE", "an encrypted Parquet file", "write it without encryption"),
+    (rb"FEA1", "a Feather file of version 1", "write it again with pyarrow.feather"),
+    (rb"Obj\x01", "an Avro file", "convert it to Parquet or JSON lines"),
+    (rb"ORC", "an ORC file", "convert it to Parquet or JSON lines"),
+    (rb"SEQ[\x04-\x06]", "a Hadoop sequence file", "convert it to Parquet or JSON lines"),
+    (
+        rb"-- (?:MySQL|MariaDB) dump |--\n-- PostgreSQL database",
+        "an SQL dump",
+        "export a table to CSV",
+    ),
+    (rb"WEBVTT\s", "subtitles", _TEXT_OF_IT),
+    (rb"1\r?\n\d\d:\d\d:\d\d[,.]\d{3} -->", "subtitles", _TEXT_OF_IT),
+    (rb"PMID- ?\d+\r?\n", "PubMed's text format", "fetch the XML files instead"),
+    (rb"HTTP/\d[.\d]* \d{3} ?", "an HTTP response", _TEXT_OF_IT),
+    (rb"(?:\d+:\d+:[^\n]+\n){2}", "the index of a MediaWiki dump", "the dump is the other file"),
+    (rb"7z\xbc\xaf", "a 7z archive", _UNPACK),
+    (rb"Rar!", "a RAR archive", _UNPACK),
+    (rb"!<arch>\n|07070[127]|MSCF\0", "an archive of files", _UNPACK),
+)
+_KNOWN = tuple((re.compile(mark, re.DOTALL), what, hint) for mark, what, hint in _MARKS)
+_ANY_MARK = re.compile(b"|".join(mark for mark, _, _ in _MARKS), re.DOTALL)
+LONGEST_MARK = 80
+
+
+def known_file(head: bytes) -> tuple[str, str] | None:
+    """What a file is that begins so, with its article, and what to do, or nothing; None if unknown.
+
+    Args:
+        head: at least the first `LONGEST_MARK` bytes, or all.
+    """
+    # One search tells that there is nothing to do, as for nearly all text.
+    for mark, what, hint in _KNOWN if _ANY_MARK.match(head) else ():
+        if mark.match(head):
+            return what, hint
+    return None
