@@ -14,7 +14,6 @@ _NOT_TEXT = (
     (b"\x28\xb5\x2f\xfd", "compressed with zstd", "unpack it: zstd -dc FILE > NEW"),
     (b"PK\x03\x04", "a zip archive", "unpack it: unzip FILE"),
     (b"PAR1", "parquet", "`bertkit extract` makes text files"),
-    (b"\x89HDF", "HDF5", "give text files"),
     (b"\xff\xfe\0\0", "UTF-32", "convert it: iconv -f UTF-32 -t UTF-8 FILE > NEW"),
     (b"\0\0\xfe\xff", "UTF-32", "convert it: iconv -f UTF-32 -t UTF-8 FILE > NEW"),
     (b"\xff\xfe", "UTF-16", "convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW"),
@@ -33,6 +32,14 @@ def decode_utf8(blob: bytes, path: str | Path) -> str:
     except UnicodeDecodeError as error:
         line = blob.count(b"\n", 0, error.start) + 1
         raise not_utf8(path, line, error.start, blob) from error
+
+
+def _other_kind(path: str | Path) -> DataError | None:
+    """The error for a file that is no text at all, and known: records, weights, an image."""
+    from bertkit.kinds.misplaced import misplaced  # which reads files by way of this module
+    from bertkit.kinds.recognise import TEXT
+
+    return misplaced(path, TEXT)
 
 
 def not_utf8(path: str | Path, line: int, offset: int, blob: bytes, begin: int = 0) -> DataError:
@@ -54,6 +61,8 @@ def not_utf8(path: str | Path, line: int, offset: int, blob: bytes, begin: int =
     for magic, kind, remedy in _NOT_TEXT:
         if head.startswith(magic):
             return DataError(f"{where}: the file is {kind}", remedy)
+    if other := _other_kind(path):
+        return other
     around = blob[max(0, at - _SAMPLE) : at + _SAMPLE]
     if around.count(b"\0") * 4 > len(around):
         wide = "UTF-32" if around.count(b"\0") * 2 > len(around) * 1.2 else "UTF-16"

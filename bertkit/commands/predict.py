@@ -12,7 +12,7 @@ import click
 from bertkit import files, log
 from bertkit.commands import options
 from bertkit.strict_json import json_text
-from bertkit.tasks.finetuning.choice import predicting_config
+from bertkit.tasks.finetuning.choice import predicting_config, require_answers
 from bertkit.tasks.squad.config import PredictConfig
 from bertkit.tasks.squad.config import settings_of_run as settings_of_squad
 
@@ -60,6 +60,8 @@ def command(
         raise click.UsageError("--text and --question exclude each other")
     typed = {"question": question, "passage": passage, "text": text, "pair": pair}
     words = {name: _word(name, word) for name, word in typed.items() if word is not None}
+    if question is not None and given.get("init_checkpoint"):
+        require_answers(given["init_checkpoint"])
     model = _model(given) if question is None else {}
     if not model and text is None:
         _answer(words, as_json, given)
