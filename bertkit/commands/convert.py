@@ -10,7 +10,7 @@ import click
 from bertkit.commands import options
 from bertkit.errors import UsageError
 from bertkit.model.checkpoints import formats
-from bertkit.remote_copy import local_checkpoint
+from bertkit.remote.checkpoints import local_checkpoint
 
 _READABLE = "; ".join(row.title for row in formats.all_formats())
 _TARGETS = "; ".join(f"{row.name}: {row.target}" for row in formats.targets())

@@ -19,7 +19,7 @@ from click.core import ParameterSource
 from bertkit import config as configuration
 from bertkit import log
 from bertkit.declined import accelerator
-from bertkit.remote_copy import local_checkpoint
+from bertkit.remote.checkpoints import local_checkpoint
 from bertkit.settings import ordered_fields
 from bertkit.standard_output import takes_unicode, write_line
 from bertkit.strict_json import json_text
