@@ -21,6 +21,7 @@ import click
 from bertkit import __version__, log
 from bertkit.declined import require_supported
 from bertkit.errors import BertkitError
+from bertkit.spawned import leave_if_importing
 from bertkit.standard_output import displayable
 from bertkit.termination import Terminated, raised_on_termination
 
@@ -170,6 +171,7 @@ def main_group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; errors become one line on stderr."""
+    leave_if_importing()
     words = list(sys.argv[1:] if arguments is None else arguments)
     # Threads that wait by spinning slow down those that work as soon as the machine has
     # other things to do. OpenMP reads this when torch is imported.

@@ -88,6 +88,19 @@ def check_sentence_files(paths: Sequence[str]) -> None:
         )
 
 
+def is_raw(paths: Sequence[str]) -> bool:
+    """Whether files seem to need `bertkit extract`: no sentence per line, or JSON and the like."""
+    parts = []
+    for path in [path for path in paths if not is_remote(path)][:_FILES]:
+        with open_text(path) as stream:
+            blob = stream.read(_BYTES // min(len(paths), _FILES))
+        found = kind_of_bytes(blob)
+        if blob.strip() and (found is None or found.name != TEXT):
+            return True
+        parts.append(blob.decode("utf-8", "replace"))
+    return bool(looks_unsplit("\n".join(parts)))
+
+
 def _refuse_other_kinds(path: str, blob: bytes) -> None:
     found = kind_of_bytes(blob)
     if found and found.name in (VOCABULARY, QUESTIONS, SETTINGS):

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bertkit.commands import copy_plan, options
+from bertkit.commands import copy_plan, next_step, options
 from bertkit.remote.checkpoints import local_checkpoints
 from bertkit.tasks.pretraining.config import EvalConfig
 
@@ -68,7 +68,6 @@ def command(
         asdict(result),
         as_json,
         result.text(),
-        f"bertkit finetune-squad --init-checkpoint {best} --train-file TRAIN.json"
-        " --predict-file DEV.json --output runs/squad",
+        next_step.after_pretraining(best),
     )
     require_target(result, config.min_mlm_accuracy)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bertkit.commands import options
+from bertkit.commands import next_step, options
 from bertkit.external_configs.detect import translate_file
 from bertkit.tasks.finetuning import choice
 from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
@@ -72,5 +72,6 @@ def command(
         return
     result = run(resolved.config)
     done = result.predictions or not result.checkpoint
-    following = "" if done else f"bertkit predict --init-checkpoint {result.output}"
+    ask = ["predict", "--init-checkpoint", result.output, "--text", "A sentence of your own."]
+    following = "" if done else next_step.command(*ask)
     options.finish(asdict(result), as_json, result.text(), following)

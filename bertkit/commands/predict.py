@@ -132,8 +132,7 @@ def _answer(words: dict[str, str], as_json: bool, given: dict[str, Any]) -> None
             for row in result.answers
         ]
         text = log.table(("id", "probability", "answer"), several)
-    following = f"bertkit finetune-squad --output {config.init_checkpoint} --predict-file DEV.json"
-    options.finish(asdict(result), as_json, text, following)
+    options.finish(asdict(result), as_json, text)
 
 
 def _word(name: str, text: str) -> str:
