@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from bertkit.commands import copy_plan, options
+from bertkit.commands import copy_plan, next_step, options
 from bertkit.hub.sources import name_of
 from bertkit.model.checkpoints.places import local_checkpoints
 from bertkit.option_groups import EVALUATION, MODEL
@@ -73,7 +73,6 @@ def command(
         asdict(result),
         as_json,
         result.text(),
-        f"bertkit finetune-squad --init-checkpoint {best} --train-file TRAIN.json"
-        " --predict-file DEV.json --output runs/squad",
+        next_step.after_pretraining(best),
     )
     require_target(result, config.min_mlm_accuracy)

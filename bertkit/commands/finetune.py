@@ -6,7 +6,7 @@ import functools
 from dataclasses import asdict
 from typing import Any
 
-from bertkit.commands import options
+from bertkit.commands import next_step, options
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.layers import file_layers
 from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
@@ -70,5 +70,6 @@ def command(
         return
     result = run(resolved.config)
     done = result.predictions or not result.checkpoint
-    following = "" if done else f"bertkit predict --init-checkpoint {result.output}"
+    ask = ["predict", "--init-checkpoint", result.output, "--text", "A sentence of your own."]
+    following = "" if done else next_step.command(*ask)
     options.finish(asdict(result), as_json, result.text(), following)
