@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from typing import Any
 
 import click
 
-from bertkit import config
 from bertkit.command_line import completion, help_page
 from bertkit.command_line.option import PRESET, Option, listed_flags
 from bertkit.command_line.words import last_repeatable
@@ -68,6 +66,8 @@ class Command(Pages):
 
     def no_such_option(self, ctx: click.Context, name: str) -> click.NoSuchOption:
         """The error that there is no such option, with the listed one that is nearest."""
+        import difflib
+
         known = [flag for option in self.options(ctx) for flag in listed_flags(option)]
         near = difflib.get_close_matches(name, known, n=1)
         return click.NoSuchOption(name, possibilities=near, ctx=ctx)
@@ -93,7 +93,7 @@ class Command(Pages):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options in groups; what a preset sets; and how many there are beside."""
         preset = self._preset(ctx)
-        ctx.meta[PRESET] = config.flatten(config.load_preset(preset)) if preset else {}
+        ctx.meta[PRESET] = _settings(preset) if preset else {}
         shown = self.shown(ctx)
         if preset:
             told = {option.setting for option in shown if isinstance(option, Option)}
@@ -117,6 +117,13 @@ class Command(Pages):
             given = {}
         value = given.get("preset") or option.value_from_envvar(ctx)
         return str(option.type_cast_value(ctx, value)) if isinstance(value, str) else ""
+
+
+def _settings(preset: str) -> dict[str, Any]:
+    """Dotted key → value of all that a preset sets."""
+    from bertkit import config
+
+    return config.flatten(config.load_preset(preset))
 
 
 def _told(preset: str, values: dict[str, Any], told: set[str]) -> str:
