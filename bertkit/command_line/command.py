@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any
 
@@ -21,20 +22,14 @@ _SHOW_ALL = "bertkit.all"
 class Pages(click.Command):
     """What commands and the group of them have in common: `--help-all`, and lines that fit."""
 
-    _help: Option | None = None  # one object, by which click sorts what was given
-
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The parameters, with `--help-all` behind `--help`."""
-        return [*super().get_params(ctx), _HELP_ALL]
+        return [*super().get_params(ctx), _help_flag((ALL,), True, "Show all options.")]
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """`-h`, `--help`, listed with `--help-all`."""
-        found = super().get_help_option(ctx)
-        if found is None:
-            return None
-        if self._help is None:
-            self._help = _help_flag(found.opts, found.callback, "Show this page and end.")
-        return self._help
+        names = tuple(sorted(self.get_help_option_names(ctx), key=len))
+        return _help_flag(names, False, "Show this page and end.") if names else None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """The options that begin so, whether typed with hyphens or underscores."""
@@ -133,24 +128,23 @@ def _told(preset: str, values: dict[str, Any], told: set[str]) -> str:
     return f"{text}, which also sets {', '.join(others)}." if others else f"{text}."
 
 
-def _show_all(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+def _show(whole: bool, ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        ctx.meta[_SHOW_ALL] = True
+        ctx.meta[_SHOW_ALL] = whole
         click.echo(ctx.get_help(), color=ctx.color)
         ctx.exit()
 
 
-def _help_flag(names: list[str], callback: Any, text: str) -> Option:
+@functools.cache  # one object, by which click sorts what was given
+def _help_flag(names: tuple[str, ...], whole: bool, text: str) -> Option:
+    """A flag that shows the page, with all options or those that people need first."""
     return Option(
-        names,
+        list(names),
         group=HELP,
         first=True,
         is_flag=True,
         is_eager=True,
         expose_value=False,
-        callback=callback,
+        callback=functools.partial(_show, whole),
         help=text,
     )
-
-
-_HELP_ALL = _help_flag([ALL], _show_all, "Show all options.")
