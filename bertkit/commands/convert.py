@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
 
 from bertkit.command_line.values import Place
-from bertkit.commands import options
+from bertkit.commands import next_step, options
 from bertkit.errors import UsageError
 from bertkit.model.checkpoints import formats
+from bertkit.model.checkpoints.places import local_checkpoint
 from bertkit.option_groups import MODEL, OUTPUT, TEXT
-from bertkit.remote.checkpoints import local_checkpoint
 
 _READABLE = "; ".join(row.title for row in formats.all_formats())
 _TARGETS = "; ".join(f"{row.name}: {row.target}" for row in formats.targets())
@@ -22,12 +23,13 @@ _MULTIPLES = ", ".join(
 _HELP = f"""Convert a checkpoint for transformers, TensorFlow or NVIDIA's programs.
 
 INPUT: a checkpoint, or a folder that holds one, in one of these formats. {_READABLE}. A
-TensorFlow checkpoint is named by its prefix or by any of its files.
+TensorFlow checkpoint is named by its prefix or by any of its files, a model of the hub by its name.
 
 \b
 Example:
   bertkit convert uncased_L-12_H-768_A-12/bert_model.ckpt --check
   bertkit convert uncased_L-12_H-768_A-12/bert_model.ckpt --output models/bert-base
+  bertkit convert google-bert/bert-base-uncased --output models/bert-base
   bertkit convert runs/phase2/step-0001000 --to nvidia --output models/for-habana
   bertkit convert runs/phase2/step-0001000 --to tf1 --output models/for-google
 """
@@ -154,6 +156,16 @@ Example:
     group=OUTPUT,
     example="CC BY-SA 4.0",
 )
+@options.option(
+    "--language",
+    "languages",
+    multiple=True,
+    metavar="CODE",
+    help="Language of the training text for the model card, such as tr; repeatable.  [default: as"
+    " the manifests of the records tell]",
+    group=OUTPUT,
+    example="tr",
+)
 @options.overwrite_option
 @options.common_options
 def command(
@@ -166,14 +178,20 @@ def command(
     from bertkit.backends.sections import section_names
     from bertkit.model.checkpoints import convert
     from bertkit.model.checkpoints.completeness import require_complete_checkpoint
+    from bertkit.model.config import NAME, read_config
+    from bertkit.model.model_types import class_of_config
 
     # The options left are fields of `ConvertOptions`, by name.
     wanted = convert.ConvertOptions(**given, backends=section_names())
     if output:
         result = convert.convert(source, output, wanted, overwrite)
-        following = f"bertkit finetune-squad --init-checkpoint {output} --help"
-        next_step = following if wanted.to == "hf" else ""
-        options.finish(asdict(result), as_json, result.text(check), next_step)
+        following = next_step.command("convert", output, "--check")
+        kind = class_of_config(read_config(Path(output, NAME))) if wanted.to == "hf" else ""
+        if kind == "BertForQuestionAnswering":
+            following = next_step.questions(output)
+        elif kind == "BertForPreTraining":
+            following = next_step.after_pretraining(output)
+        options.finish(asdict(result), as_json, result.text(check), following)
         return
     result, found = convert.check(source, wanted)
     options.finish(asdict(result), as_json, result.text(True))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from bertkit.commands import copy_plan, options
+from bertkit.commands import copy_plan, next_step, options
+from bertkit.hub.sources import name_of
+from bertkit.model.checkpoints.places import local_checkpoints
 from bertkit.option_groups import EVALUATION, MODEL
-from bertkit.remote.checkpoints import local_checkpoints
 from bertkit.tasks.pretraining.config import EvalConfig
 
 
@@ -20,7 +21,8 @@ from bertkit.tasks.pretraining.config import EvalConfig
     multiple=True,
     required=True,
     metavar="RUN",
-    help="Folder of a checkpoint or of a run (all its checkpoints), or a glob; repeatable.",
+    help="Folder of a checkpoint or of a run (all its checkpoints), a glob, or a model's name on "
+    "the hub; repeatable.",
     group=MODEL,
     first=True,
 )
@@ -66,12 +68,11 @@ def command(
     if not result.checkpoints:  # compiled only
         options.finish(asdict(result), as_json)
         return
-    best = result.checkpoints[-1].checkpoint
+    best = name_of(result.checkpoints[-1].checkpoint)
     options.finish(
         asdict(result),
         as_json,
         result.text(),
-        f"bertkit finetune-squad --init-checkpoint {best} --train-file TRAIN.json"
-        " --predict-file DEV.json --output runs/squad",
+        next_step.after_pretraining(best),
     )
     require_target(result, config.min_mlm_accuracy)

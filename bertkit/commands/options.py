@@ -20,15 +20,13 @@ from bertkit.command_line.config_flags import command as command
 from bertkit.command_line.config_flags import config_options as config_options
 from bertkit.command_line.config_flags import option as option
 from bertkit.command_line.config_flags import preset_option as preset_option
+from bertkit.external_configs.layers import File, file_layers, resolve_with
 from bertkit.option_groups import DATA, MACHINE, OTHERS, OUTPUT, TEXT
-from bertkit.remote.checkpoints import local_checkpoint
 from bertkit.standard_output import takes_unicode, write_line
 from bertkit.strict_json import json_text
 from bertkit.train.config import with_fitting_micro_batch
 
 C = TypeVar("C")
-# Layers of settings, lowest first; and another system's file translated, or None.
-File = tuple[list[configuration.Layer], Any]
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
@@ -117,7 +115,7 @@ def count_option(
     )
 
 
-_VOCAB = "WordPiece vocabulary: one token per line, a tokenizer.json, or the folder of a model."
+_VOCAB = "WordPiece vocabulary: a token a line, tokenizer.json, a model or its name on the hub."
 vocab_option = option("--vocab", required=True, metavar="VOCAB", help=_VOCAB, group=TEXT)
 _TOKENS = "Vocabulary, to show tokens instead of ids."
 token_option = option("--vocab", metavar="VOCAB", help=_TOKENS, group=TEXT)
@@ -196,28 +194,7 @@ def resolved(
     Args: as `layers`; and `whole`: another system's file must say all that its program needs.
     """
     found, external = layers(kind, given, preset, translate_file, below, file)
-    resolved = configuration.resolve(kind, found)
-    if external is None:
-        return resolved
-    if whole:
-        external.require_given(resolved.origins)
-    return dataclasses.replace(resolved, external=tuple(external.rows()))
-
-
-def fetch_checkpoint(given: dict[str, Any]) -> None:
-    """Copy a remote `init_checkpoint` of the command line here, before its facts are read."""
-    if given.get("init_checkpoint"):
-        given["init_checkpoint"] = local_checkpoint(given["init_checkpoint"])
-
-
-def with_local_checkpoint(found: configuration.Resolved[C]) -> configuration.Resolved[C]:
-    """The same with a remote `init_checkpoint` copied to this machine."""
-    place = getattr(found.config, "init_checkpoint", None)
-    here = local_checkpoint(place) if place else place
-    if here == place:
-        return found
-    config: Any = found.config
-    return dataclasses.replace(found, config=dataclasses.replace(config, init_checkpoint=here))
+    return resolve_with(kind, found, external, whole)
 
 
 def layers(
@@ -251,16 +228,6 @@ def layers(
     values = configuration.parse_assignments(assignments)
     found.append(configuration.Layer(configuration.ASSIGNMENT, values))
     return with_fitting_micro_batch(found), external
-
-
-def file_layers(name: str | None, translate_file: Callable[[str], Any] | None) -> File:
-    """The layers of a `--config` file, as `layers` gives them; none without one."""
-    external = translate_file(name) if name and translate_file else None
-    if not external:
-        return [configuration.Layer(name, configuration.load_yaml(name))] if name else [], None
-    for line in external.warnings():
-        log.logger.warning("%s", line)
-    return external.layers(), external
 
 
 def _typed_values(kind: type, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

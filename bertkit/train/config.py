@@ -132,7 +132,8 @@ class TrainingConfig(ComputeConfig):
     )
     init_checkpoint: str | None = setting(
         None,
-        help="Start from the weights of this checkpoint; nothing else is taken from it.",
+        help="Start from the weights of this checkpoint, also a URL or NAME@REVISION on the hub; "
+        "nothing else is taken from it.",
         on_resume=FREE,
         group=MODEL,
         first=True,

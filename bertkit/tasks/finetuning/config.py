@@ -24,7 +24,8 @@ class EncoderConfig(ComputeConfig, BackendSections):
 
     init_checkpoint: str | None = setting(
         None,
-        help="Model to start from: a run, or a checkpoint in any format that convert reads.",
+        help="Model to start from: a run, a checkpoint in any format that convert reads, or "
+        "NAME@REVISION on the model hub.",
         on_resume=FREE,
         group=MODEL,
         first=True,

@@ -130,8 +130,8 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
     init_checkpoint: str | None = override(
         TrainingConfig,
         "init_checkpoint",
-        help="Start from the weights of this checkpoint (as phase 2 does), which also gives the "
-        "shape of the model.",
+        help="Start from the weights of this checkpoint (as phase 2 does), also a URL or "
+        "NAME@REVISION on the hub; it also gives the shape of the model.",
     )
     model_config: str | None = setting(
         None,
