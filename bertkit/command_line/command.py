@@ -10,7 +10,7 @@ import click
 
 from bertkit.command_line import completion, help_page
 from bertkit.command_line.option import PRESET, Option, listed_flags
-from bertkit.command_line.words import last_repeatable
+from bertkit.command_line.words import hyphens, last_repeatable
 from bertkit.option_groups import HELP
 
 ALL = "--help-all"
@@ -57,14 +57,19 @@ class Command(Pages):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            raise self.no_such_option(ctx, error.option_name) from None
+            # Of `-max_steps` click tells no more than -m.
+            begin = error.option_name if len(error.option_name) == 2 else "--"
+            words = [word for word in ctx.meta[WORDS] if word.startswith(begin)]
+            long = [word for word in words if len(word) > 3 and not word.startswith("--")]
+            name = long[0].partition("=")[0] if long else error.option_name
+            raise self.no_such_option(ctx, name) from None
 
     def no_such_option(self, ctx: click.Context, name: str) -> click.NoSuchOption:
         """The error that there is no such option, with the listed one that is nearest."""
         import difflib
 
         known = [flag for option in self.options(ctx) for flag in listed_flags(option)]
-        near = difflib.get_close_matches(name, known, n=1)
+        near = difflib.get_close_matches("--" + hyphens(name).lstrip("-"), known, n=1)
         return click.NoSuchOption(name, possibilities=near, ctx=ctx)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
