@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.errors import BertkitError
+from bertkit.spawned import leave_if_importing
 from bertkit.system.processes import is_alive, start_time
 
 NAME = ".bertkit.lock"
@@ -45,6 +46,7 @@ def locked_folder(folder: str | Path, command: str) -> Iterator[None]:
     Raises:
         BertkitError: another process holds it; says which.
     """
+    leave_if_importing()  # before it takes the lock of its own parent for another's
     place = Path(folder)
     key = str(place.resolve())
     if key in _HELD:

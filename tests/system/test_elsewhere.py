@@ -89,10 +89,18 @@ def test_text_files_are_written_alike_on_every_system():
     for name, node in calls("open", "fdopen", "write_text"):
         modes = [value for value in ast.walk(node) if isinstance(value, ast.Constant)]
         text = any(re.fullmatch(r"[wax]\+?t?", str(mode.value)) for mode in modes)
-        of_path = ast.unparse(node.func) not in ("files.write_text", "write_text")
+        # Not `bertkit.files.write_text`, which writes bytes, nor click's, which writes a page.
+        called = ast.unparse(node.func)
+        of_path = called not in (
+            "files.write_text",
+            "write_text",
+            "formatter.write_text",
+            "help_page.write_text",
+        )
         if "newline" in {keyword.arg for keyword in node.keywords}:
             continue
-        if text or ("write_text" in ast.unparse(node.func) and of_path):
+        if text or ("write_text" in called and of_path):
             wrong.add(name)
     # Notes that only bertkit reads, whatever ends their lines.
-    assert wrong == {"corpus/download/partial_file.py", "folder_lock.py", "shared_cache.py"}
+    notes = {"corpus/download/partial_file.py", "folder_lock.py", "hub/fetch.py", "shared_cache.py"}
+    assert wrong <= notes, wrong - notes
