@@ -38,6 +38,7 @@ LAYERS = {
     "bertkit.report": 8,
     "bertkit.launch": 8,
     "bertkit.external_configs": 8,
+    "bertkit.command_line": 9,
     "bertkit.commands": 9,
     "bertkit.api": 9,
     "bertkit.cli": 10,
