@@ -20,6 +20,7 @@ LAYERS = {
     "bertkit": 0,
     "bertkit.codecs": 0,
     "bertkit.kernels": 0,
+    "bertkit.screen": 0,
     "bertkit.summary": 0,
     "bertkit.corpus": 1,
     "bertkit.tokenization": 1,

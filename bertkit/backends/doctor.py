@@ -115,7 +115,7 @@ def describe(found: dict[str, Any]) -> str:
         (
             entry["name"],
             "ready" if entry["present"] else "missing",
-            entry["reason"] + (f"; {entry['hint']}" if entry["hint"] else ""),
+            "\n".join(filter(None, (entry["reason"], entry["hint"]))),
         )
         for entry in found["backends"]
     ]

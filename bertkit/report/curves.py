@@ -13,10 +13,8 @@ from bertkit.errors import DataError
 from bertkit.files import atomic_write
 from bertkit.optional import require
 from bertkit.report.page import write_page
-from bertkit.report.run_numbers import RunNumbers, envelope, smooth, thinned
+from bertkit.report.run_numbers import RunNumbers, envelope, read_run, smooth, thinned
 from bertkit.temporary import remove_leftovers
-from bertkit.train import metrics
-from bertkit.train.run_files import METRICS
 
 # Panels: (number in metrics.jsonl, title, unit), for pretraining and for question answering.
 _PRETRAINING = (
@@ -68,21 +66,6 @@ def _shown(run: Mapping[str, Any], kind: str, *names: str) -> str:
     numbers = run.get(kind, {})
     found = (numbers[name] for name in names if numbers.get(name) is not None)
     return next((f"{number:.4f}" for number in found), "-")
-
-
-def read_run(run: str) -> RunNumbers:
-    """The numbers of a run's metrics.jsonl.
-
-    Raises:
-        DataError: the folder has none, or it is empty.
-    """
-    path = Path(run) / METRICS
-    if not path.is_file():
-        raise DataError(f"{run} is not a run: it has no {METRICS}")
-    numbers = RunNumbers(metrics.lines(path))
-    if not numbers:
-        raise DataError(f"{path} has no line yet", "wait for the run's first log line")
-    return numbers
 
 
 def draw_report(runs: Sequence[str], output: str, sections: Sequence[str] = ()) -> Report:
