@@ -63,6 +63,10 @@ class RunNumbers:
         numbers = np.frombuffer(lines, np.float64).astype(np.int64)
         return places[numbers], np.frombuffer(values, np.float64)
 
+    def has_numbers(self, kind: str, name: str) -> bool:
+        """Whether a line of a kind held such a number."""
+        return (kind, name) in self._columns
+
     def has(self, axis: str) -> bool:
         """Whether the run tells where on an axis it stood."""
         return {"step": True, "tokens": self.tokens > 0, "seconds": self.seconds > 0}[axis]

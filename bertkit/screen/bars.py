@@ -41,7 +41,7 @@ def _bar_class() -> type:
 
         @property
         def format_dict(self) -> dict[str, Any]:
-            found: dict[str, Any] = super().format_dict
+            found: dict[str, Any] = dict(super().format_dict)
             columns, numbers = found["ncols"], found["postfix"]
             # Without a width the bar itself has ten cells.
             while columns and numbers and self._length(found, numbers) > columns:

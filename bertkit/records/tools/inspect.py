@@ -85,7 +85,9 @@ def inspect_records(
     return {"files": len(paths), **asdict(measured), **facts}, text
 
 
-def show_record(source: RecordReader, number: int, vocab: Vocab | None, mask_id: int) -> str:
+def show_record(
+    source: RecordReader, number: int, vocab: Vocab | None, mask_id: int, columns: int = 0
+) -> str:
     """One record: both segments with what is masked, and the answer to the pair question.
 
     Args:
@@ -93,7 +95,9 @@ def show_record(source: RecordReader, number: int, vocab: Vocab | None, mask_id:
         number: of the record.
         vocab: gives the tokens; without it ids are shown.
         mask_id: id of [MASK].
+        columns: to wrap lines at; 0 for those of the terminal.
     """
+    columns = columns or log.width()
     record = {name: values[0] for name, values in source.batch([number]).items()}
     words = [_word(int(i), vocab) for i in record["input_ids"]]
     predictions = (
@@ -110,14 +114,14 @@ def show_record(source: RecordReader, number: int, vocab: Vocab | None, mask_id:
         f"{int((record['masked_lm_weights'] > 0).sum())} predicted, "
         + _PAIRS.get(int(record["next_sentence_labels"]), "no pair")
     )
-    parts = [_part("A", words[:cut])]
+    parts = [_part("A", words[:cut], columns)]
     if cut < real:
-        parts.append(_part("B", words[cut:real]))
+        parts.append(_part("B", words[cut:real], columns))
     return "\n".join([title, *parts])
 
 
-def _part(name: str, words: Sequence[str]) -> str:
-    return log.wrapped(f"{name}: {' '.join(words)}", log.width(), 2, 5)
+def _part(name: str, words: Sequence[str], columns: int) -> str:
+    return log.wrapped(f"{name}: {' '.join(words)}", columns, 2, 5)
 
 
 def inspect_manifest(folder: str | Path) -> tuple[dict[str, Any], str]:
