@@ -38,6 +38,8 @@ PACKAGES = {
     "h5py": "hdf5",
     "tensorboard": "tensorboard",
     "wandb": "wandb",
+    "mlflow": "mlflow",
+    "trackio": "trackio",
     "aiohttp": "remote",
     "s3fs": "remote",
     "gcsfs": "remote",

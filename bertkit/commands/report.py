@@ -16,8 +16,8 @@ from bertkit.commands import options
     "--output",
     "-o",
     metavar="FILE",
-    help="Page or picture to write: .html (curves, numbers, records, answers, settings that differ, "
-    "hardware), .png, .svg or .pdf.  [default: report.html in the first run]",
+    help="Page or picture to write: .html (curves, numbers, records, answers, settings that "
+    "differ, hardware), .png, .svg or .pdf.  [default: report.html in the first run]",
 )
 @click.option(
     "--over",

@@ -22,7 +22,8 @@ p { margin: .4rem 0; } .quiet { color: var(--quiet); }
 .legend li { list-style: none; } .legend i { display: inline-block; width: 1.4rem; height: 0;
   border-top: 3px solid; margin-right: .45rem; vertical-align: middle; }
 .axes { display: inline-block; margin: 0 1rem .3rem .3rem; cursor: pointer; }
-.grid { display: none; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); }
+.grid { display: none; gap: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); }
 #axis-step:checked ~ .step, #axis-tokens:checked ~ .tokens,
 #axis-seconds:checked ~ .seconds { display: grid; }
 .grid svg { width: 100%; height: auto; } .grid svg text { fill: currentColor; }

@@ -33,7 +33,7 @@ OPTIMIZERS = (
 SCHEDULES = ("linear", "polynomial", "constant", "up_down")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16", "fp16")
 LAYOUTS = ("auto", "unpadded", "padded")
-TRACKERS = ("tensorboard", "wandb")
+TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
 ON_NONFINITE = ("stop", "skip")
 
 
@@ -242,7 +242,23 @@ class TrainingConfig(ComputeConfig):
         10, help="Steps between lines in metrics.jsonl.", minimum=1, on_resume=FREE
     )
     log_to: list[str] = setting(
-        factory=list, help="Also log to tensorboard or wandb; repeatable.", on_resume=FREE
+        factory=list,
+        help="Also log to tensorboard, wandb, mlflow or trackio; repeatable.",
+        on_resume=FREE,
+    )
+    log_project: str | None = setting(
+        None,
+        help="Project, or MLflow's experiment, of --log-to.  [default: that of the environment, "
+        "else bertkit]",
+        on_resume=FREE,
+    )
+    log_name: str | None = setting(
+        None,
+        help="Name of the run for --log-to.  [default: that of the output folder]",
+        on_resume=FREE,
+    )
+    log_tag: list[str] = setting(
+        factory=list, help="A tag of the run for --log-to; repeatable.", on_resume=FREE
     )
     process_timeout: float = setting(
         PROCESS_TIMEOUT,
@@ -314,5 +330,5 @@ class TrainingConfig(ComputeConfig):
             found.append("--eval-every and --eval-every-samples exclude each other")
         unknown = sorted(set(self.log_to) - set(TRACKERS))
         if unknown:
-            found.append(f"--log-to {', '.join(unknown)}: there are {' and '.join(TRACKERS)}")
+            found.append(f"--log-to {', '.join(unknown)}: there are {', '.join(TRACKERS)}")
         return found
