@@ -198,6 +198,7 @@ def leveldb_records(blob):
 def test_an_offline_run_of_wandb_holds_the_numbers(tmp_path, monkeypatch):
     pytest.importorskip("wandb")
     from wandb.proto import wandb_internal_pb2
+
     monkeypatch.setenv("WANDB_MODE", "offline")
     noted_runs(tmp_path, CONFIG, "wandb")
     found, ids, tags = {}, set(), set()
