@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from bertkit.disk_errors import interruption, write_error
-from bertkit.errors import BertkitError, DataError, MissingDependencyError
+from bertkit.errors import DataError
+from bertkit.kinds.missing import hint_for_missing
+from bertkit.remote.errors import remote_errors
 from bertkit.temporary import REPLACED, temporary_path
 
 CHUNK = 1 << 20
@@ -42,14 +44,6 @@ def is_utf8(text: str | Path) -> bool:
     return True
 
 
-def missing_protocol(place: str, error: ImportError) -> MissingDependencyError:
-    """The error for a URL whose protocol needs a package that fsspec did not find."""
-    extra = "parquet" if place.startswith(("hdfs://", "viewfs://")) else "remote"
-    return MissingDependencyError(
-        f"cannot open {place}: {error}", f"pip install 'bertkit[{extra}]'"
-    )
-
-
 def open_binary(path: str | Path) -> IO[bytes]:
     """Open a local file, or a remote one through fsspec, for reading bytes.
 
@@ -68,12 +62,20 @@ def open_binary(path: str | Path) -> IO[bytes]:
                 raise
             return local
         except OSError as error:
-            raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+            raise _unreadable(path, error) from error
     import fsspec
 
     with remote_errors(path):
         stream: IO[bytes] = fsspec.open(str(path), "rb").open()
     return stream
+
+
+def _unreadable(path: str | Path, error: OSError) -> DataError:
+    missing = isinstance(error, FileNotFoundError)
+    return DataError(
+        f"cannot read {path}: {error.strerror or error}",
+        hint_for_missing(path) if missing else "",
+    )
 
 
 def read_small(path: str, size: int) -> bytes | None:
@@ -89,7 +91,7 @@ def read_small(path: str, size: int) -> bytes | None:
                 return None
             blob = stream.readall()
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+        raise _unreadable(path, error) from error
     if _is_lfs_pointer(blob):
         refuse_lfs_pointer(path)
     return blob
@@ -120,19 +122,6 @@ def refuse_lfs_pointer(path: str | Path) -> None:
             f"{path}: a Git LFS pointer, not the file{bytes_there} itself",
             "fetch it with `git lfs pull`, or download the file",
         )
-
-
-@contextlib.contextmanager
-def remote_errors(path: str | Path) -> Iterator[None]:
-    """Turn fsspec's errors into ours."""
-    try:
-        yield
-    except ImportError as error:
-        raise missing_protocol(str(path), error) from error
-    except BertkitError:
-        raise
-    except Exception as error:  # of the protocol's own kinds, such as missing credentials
-        raise DataError(f"cannot read {path}: {error}") from error
 
 
 @contextlib.contextmanager

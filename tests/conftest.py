@@ -16,6 +16,9 @@ from hypothesis import HealthCheck, settings
 # torch has one thread in every test and in every process that a test starts.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# No test asks the model hub on the internet: a name that is no path here fails at once.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 # A shell's background jobs ignore SIGINT, and so would every process that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -53,7 +56,12 @@ def openwebtext(shared, tmp_path) -> Path:
 
 @pytest.fixture
 def bertkit(capsys):
-    """Run a command in this process: `bertkit("split", ...)` → status, out, err, result."""
+    """Run a command in this process: `bertkit("split", ...)` → status, out, err, result.
+
+    What it says to do is checked: the `Next:` line runs, and a hint names flags that there are.
+    """
+    from spoken_lines import check_spoken
+
     from bertkit.cli import main
     from bertkit.log import logger
 
@@ -62,11 +70,46 @@ def bertkit(capsys):
         capsys.readouterr()
         status = main([str(word) for word in words])
         captured = capsys.readouterr()
+        check_spoken(captured.err, [str(word) for word in words])
         lines = captured.out.strip().splitlines()
         result = json.loads(lines[-1]) if "--json" in words and status == 0 and lines else None
         return SimpleNamespace(status=status, out=captured.out, err=captured.err, result=result)
 
     return run
+
+
+@pytest.fixture
+def model_hub(monkeypatch, tmp_path):
+    """A model hub on loopback that huggingface_hub's client talks to, with an empty cache."""
+    from hub.server import Hub
+    from huggingface_hub import constants
+
+    from bertkit.hub import fetch, names, sources
+
+    server = Hub()
+    cache = tmp_path / "hub-cache"
+    monkeypatch.setattr(constants, "ENDPOINT", server.url)
+    template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    server.cache = cache
+
+    def forget() -> None:
+        """What a new process does not know."""
+        fetch._fetched.clear()
+        fetch._commits.clear()
+        sources._noted.clear()
+        names._said.clear()
+
+    server.new_process = forget
+    forget()
+    yield server
+    forget()
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""`bertkit report`: draws the curves of runs as a picture or an HTML page."""
+"""`bertkit report`: makes an HTML page of runs, or a picture of their curves."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ from pathlib import Path
 
 import click
 
+from bertkit.command_line.values import Place
 from bertkit.commands import options
+from bertkit.option_groups import OUTPUT
 
 
-@click.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
-@click.option(
+@options.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=Place("RUN"))
+@options.option(
     "--output",
     "-o",
     metavar="FILE",
     help="Page or picture to write: .html (curves, numbers, records, answers, settings that "
     "differ, hardware), .png, .svg or .pdf.  [default: report.html in the first run]",
+    group=OUTPUT,
 )
-@click.option(
+@options.option(
     "--over",
     type=click.Choice(["step", "tokens", "seconds"]),
     default="step",
     help="What a picture's curves are drawn over; a page has all three.  [default: step]",
+    group=OUTPUT,
 )
 @options.common_options
 def command(runs: tuple[str, ...], output: str | None, over: str, as_json: bool) -> None:

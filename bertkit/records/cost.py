@@ -18,7 +18,7 @@ from bertkit.records.shards import Shard, plan_shards
 from bertkit.records.terms import ONE_CORPUS
 from bertkit.records.vocabulary import opened
 from bertkit.records.write_shard import write_shard
-from bertkit.remote_files import fetch_plan
+from bertkit.remote.copies import fetch_plan
 from bertkit.text_files import open_text
 from bertkit.tokenization.vocabulary import Vocab
 
@@ -69,7 +69,7 @@ def estimate_records(
     """
     names = list_inputs(inputs, prefix, leave_out=[output, vocab], fetch=False)
     copied = fetch_plan(inputs)
-    words, config = opened(vocab, config)
+    words, config = opened(vocab, config, names)
     shards = plan_shards(names, config)
     total = sum(map(files.size_of, names))
     sample = _sample(names, config, words)

@@ -21,13 +21,18 @@ p { margin: .4rem 0; } .quiet { color: var(--quiet); }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin: .6rem 0; padding: 0; }
 .legend li { list-style: none; } .legend i { display: inline-block; width: 1.4rem; height: 0;
   border-top: 3px solid; margin-right: .45rem; vertical-align: middle; }
-.axes { display: inline-block; margin: 0 1rem .3rem .3rem; cursor: pointer; }
+input[name=axis] { position: absolute; opacity: 0; }
+.axes { display: inline-block; margin: 0 .4rem .3rem 0; padding: .15rem .7rem; cursor: pointer;
+  border: 1px solid var(--line); border-radius: 1rem; color: var(--quiet); }
+input:checked + .axes { color: var(--text); border-color: var(--text); font-weight: 600; }
+input:focus-visible + .axes { outline: 2px solid; outline-offset: 2px; }
 .grid { display: none; gap: 1rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); }
 #axis-step:checked ~ .step, #axis-tokens:checked ~ .tokens,
 #axis-seconds:checked ~ .seconds { display: grid; }
 .grid svg { width: 100%; height: auto; } .grid svg text { fill: currentColor; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; }
+.scroll { overflow-x: auto; margin-bottom: 1.2rem; }
+table { border-collapse: collapse; font-size: .9rem; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem 1.1rem .3rem 0; text-align: left;
   vertical-align: top; overflow-wrap: normal; min-width: 4rem; }
 th { color: var(--quiet); font-weight: 600; }

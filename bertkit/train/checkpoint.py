@@ -25,6 +25,9 @@ from torch import Tensor, nn
 
 from bertkit.errors import BertkitError, DataError
 from bertkit.files import atomic_folder, refuse_lfs_pointer
+from bertkit.kinds.misplaced import refuse_misplaced
+from bertkit.kinds.missing import hint_for_missing
+from bertkit.kinds.recognise import CHECKPOINT
 from bertkit.model.checkpoints import formats
 from bertkit.model.checkpoints.finite import named, not_finite
 from bertkit.model.checkpoints.hf import save_pretrained
@@ -185,10 +188,8 @@ def find(patterns: Sequence[str]) -> list[tuple[int | None, Path]]:
             elif formats.detect(place):
                 found.append((None, place))
             else:
-                raise DataError(
-                    f"no checkpoint in {place}",
-                    f"bertkit reads: {'; '.join(row.title for row in formats.all_formats())}",
-                )
+                refuse_misplaced(place, CHECKPOINT)
+                raise DataError(f"no checkpoint in {place}", _what_instead(place))
     runs = list(dict.fromkeys(path.parent for _, path in found))
     return sorted(
         found,
@@ -196,10 +197,19 @@ def find(patterns: Sequence[str]) -> list[tuple[int | None, Path]]:
     )
 
 
+def _what_instead(place: Path) -> str:
+    """What to give instead of a folder without a checkpoint: one of the runs in it, if any."""
+    below = sorted(place.iterdir()) if place.is_dir() else []
+    runs = [str(path) for path in below if path.is_dir() and in_run(path)]
+    if runs:
+        return f"it holds runs, give one of them: {', '.join(runs[:5])}"
+    return f"bertkit reads: {'; '.join(row.title for row in formats.all_formats())}"
+
+
 def _matching_folders(pattern: str) -> list[str]:
     names = sorted(name for name in glob.glob(pattern) if not name.endswith(PARTIAL))
     if not names:
-        raise DataError(f"no such checkpoint: {pattern}", "list the run's folder to see its steps")
+        raise DataError(f"no such checkpoint: {pattern}", hint_for_missing(pattern))
     return names
 
 
