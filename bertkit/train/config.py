@@ -296,8 +296,11 @@ class TrainingConfig(ComputeConfig):
     log_every: int = setting(
         10, help="Steps between lines in metrics.jsonl.", minimum=1, on_resume=FREE, group=OUTPUT
     )
-    log_to: list[str] = _tracking(
+    log_to: list[str] = setting(
         factory=list,
+        on_resume=FREE,
+        group=OUTPUT,
+        metavar="NAME",
         help="Also log to tensorboard, wandb, mlflow or trackio; repeatable.",
         example="tensorboard",
     )
@@ -312,8 +315,13 @@ class TrainingConfig(ComputeConfig):
         help="Name of the run for --log-to.  [default: that of the output folder]",
         example="tiny-lr-1e-3",
     )
-    log_tag: list[str] = _tracking(
-        factory=list, help="A tag of the run for --log-to; repeatable.", example="baseline"
+    log_tag: list[str] = setting(
+        factory=list,
+        on_resume=FREE,
+        group=OUTPUT,
+        metavar="NAME",
+        help="A tag of the run for --log-to; repeatable.",
+        example="baseline",
     )
     process_timeout: float = _machine(
         PROCESS_TIMEOUT,
