@@ -45,6 +45,8 @@ COMMANDS = {
     "predict": "Answer a question, or label a text, with a fine-tuned model.",
     "convert": "Convert a checkpoint for transformers, TensorFlow or NVIDIA's programs.",
     "launch": "Print or write what starts a bertkit command on many devices.",
+    "schema": "Print the JSON schema of a command's settings, by which editors check and complete "
+    "them.",
     "doctor": "Report what this machine can do and what is missing.",
 }
 

@@ -37,6 +37,7 @@ LAYERS = {
     "bertkit.report": 8,
     "bertkit.launch": 8,
     "bertkit.external_configs": 8,
+    "bertkit.config_schema": 8,
     "bertkit.commands": 9,
     "bertkit.cli": 10,
     "bertkit.__main__": 10,

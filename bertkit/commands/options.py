@@ -8,7 +8,6 @@ the precedence command line > environment > --config > preset > default.
 from __future__ import annotations
 
 import dataclasses
-import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -20,7 +19,7 @@ from bertkit import config as configuration
 from bertkit import log
 from bertkit.declined import accelerator
 from bertkit.remote_copy import local_checkpoint
-from bertkit.settings import ordered_fields
+from bertkit.settings import ordered_fields, value_type
 from bertkit.standard_output import takes_unicode, write_line
 from bertkit.strict_json import json_text
 from bertkit.train.config import with_fitting_micro_batch
@@ -227,7 +226,7 @@ def _option(item: dataclasses.Field[Any], hint: Any) -> Decorator:
     name = "--" + item.name.replace("_", "-")
     extra = list(item.metadata.get("flags", ()))
     text = item.metadata.get("help", "")
-    hint, repeated = _plain_type(hint)
+    hint, repeated, _ = value_type(hint)
     default = item.default if item.default is not dataclasses.MISSING else None
     choices = item.metadata.get("choices") or ()
     keywords: dict[str, Any] = {"default": None, "help": text + _default_text(default, hint)}
@@ -241,15 +240,6 @@ def _option(item: dataclasses.Field[Any], hint: Any) -> Decorator:
     if repeated:
         keywords["multiple"] = True
     return click.option(*extra, name, item.name, **keywords)
-
-
-def _plain_type(hint: Any) -> tuple[Any, bool]:
-    """(element type, whether the option may be repeated) of a field's type."""
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        hint = next(part for part in typing.get_args(hint) if part is not type(None))
-    if typing.get_origin(hint) is list:
-        return typing.get_args(hint)[0], True
-    return hint, False
 
 
 def _default_text(default: Any, hint: Any) -> str:
@@ -335,7 +325,7 @@ def file_layers(name: str | None, translate_file: Callable[[str], Any] | None) -
     """The layers of a `--config` file, as `layers` gives them; none without one."""
     external = translate_file(name) if name and translate_file else None
     if not external:
-        return [configuration.Layer(name, configuration.load_yaml(name))] if name else [], None
+        return [configuration.Layer(name, configuration.load_settings(name))] if name else [], None
     for line in external.warnings():
         log.logger.warning("%s", line)
     return external.layers(), external
