@@ -44,6 +44,7 @@ COMMANDS = {
     "compare": "Compare encoders by the scores of their fine-tuning runs, over seeds and tasks.",
     "predict": "Answer a question, or label a text, with a fine-tuned model.",
     "convert": "Convert a checkpoint for transformers, TensorFlow or NVIDIA's programs.",
+    "push": "Upload the model of a run, with its card, to the model hub.",
     "launch": "Print or write what starts a bertkit command on many devices.",
     "schema": "Print the JSON schema of a command's settings, by which editors check and complete "
     "them.",

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from bertkit.disk_errors import interruption, write_error
-from bertkit.errors import BertkitError, DataError, MissingDependencyError
+from bertkit.errors import DataError
+from bertkit.remote.errors import remote_errors
 from bertkit.temporary import REPLACED, temporary_path
 
 CHUNK = 1 << 20
@@ -40,14 +41,6 @@ def is_utf8(text: str | Path) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def missing_protocol(place: str, error: ImportError) -> MissingDependencyError:
-    """The error for a URL whose protocol needs a package that fsspec did not find."""
-    extra = "parquet" if place.startswith(("hdfs://", "viewfs://")) else "remote"
-    return MissingDependencyError(
-        f"cannot open {place}: {error}", f"pip install 'bertkit[{extra}]'"
-    )
 
 
 def open_binary(path: str | Path) -> IO[bytes]:
@@ -120,19 +113,6 @@ def refuse_lfs_pointer(path: str | Path) -> None:
             f"{path}: a Git LFS pointer, not the file{bytes_there} itself",
             "fetch it with `git lfs pull`, or download the file",
         )
-
-
-@contextlib.contextmanager
-def remote_errors(path: str | Path) -> Iterator[None]:
-    """Turn fsspec's errors into ours."""
-    try:
-        yield
-    except ImportError as error:
-        raise missing_protocol(str(path), error) from error
-    except BertkitError:
-        raise
-    except Exception as error:  # of the protocol's own kinds, such as missing credentials
-        raise DataError(f"cannot read {path}: {error}") from error
 
 
 @contextlib.contextmanager

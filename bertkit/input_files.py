@@ -9,9 +9,10 @@ from pathlib import Path
 
 from bertkit import log
 from bertkit.errors import DataError
-from bertkit.files import is_remote, names_in_list, remote_errors
+from bertkit.files import is_remote, names_in_list
 from bertkit.folder_walk import FoundFile, has_hidden_part, key_of, once, walk_folder
 from bertkit.manifest import NAME, is_own_manifest
+from bertkit.remote.listing import is_http, list_remote
 
 # So many files that were given twice are named.
 _NAMED = 5
@@ -94,26 +95,16 @@ def _remote_files(pattern: str, suffixes: Sequence[str]) -> list[str]:
 
     A web server's folder is what the page at a URL that ends in / links to below it.
     """
-    http = pattern.startswith(("http://", "https://"))
-    if http and not pattern.endswith("/"):
+    if is_http(pattern) and not pattern.endswith("/"):
         return [pattern]
-    import fsspec
-
-    with remote_errors(pattern):
-        filesystem, place = fsspec.core.url_to_fs(pattern)
-        if glob.has_magic(place) and not http:
-            names = filesystem.glob(place)
-        else:
-            names = filesystem.find(place) if filesystem.isdir(place) else [place]
-    if names == [place]:
+    listed = list_remote(pattern)
+    if listed.kind == "file":
         return [pattern]
-    root = place.rstrip("/") + "/" if not glob.has_magic(place) else ""
     found = [
-        str(filesystem.unstrip_protocol(name))
-        for name in sorted(names)
-        if not has_hidden_part(name.removeprefix(root) if root else os.path.basename(name))
-        and os.path.basename(name) != NAME
-        and "?" not in os.path.basename(name)
+        listed.url(name)
+        for name in listed.found
+        if not has_hidden_part(inner := listed.inner(name))
+        and os.path.basename(inner) != NAME
         and (not suffixes or name.endswith(tuple(suffixes)))
     ]
     if not found:

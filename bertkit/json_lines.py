@@ -1,4 +1,8 @@
-"""Reads JSON lines that are objects, each error with the place of its line."""
+"""Reads JSON lines that are objects, each error with the place of its line.
+
+A key that stands twice in an object is refused: other readers keep one of the two without a word,
+and not all the same one.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,37 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bertkit.errors import DataError
+
+
+def parse_json(text: str, place: str, hint: str = "") -> Any:
+    """The value of a JSON text, whose objects have each key once.
+
+    Args:
+        text: a line or a whole file.
+        place: for messages.
+        hint: what is expected.
+
+    Raises:
+        DataError: not JSON, nested too deeply, or a key twice in an object.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{place}: not JSON: {error}", hint) from error
+    except _TwiceError as error:
+        raise DataError(f"{place}: the key {error.args[0]!r} is there twice", hint) from error
+
+
+class _TwiceError(Exception):
+    """A key that an object has twice."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for name in names if names.count(name) > 1))
+    return found
 
 
 def json_object(line: str, place: str, hint: str = "") -> dict[str, Any]:
@@ -18,12 +53,9 @@ def json_object(line: str, place: str, hint: str = "") -> dict[str, Any]:
         hint: what such a line looks like.
 
     Raises:
-        DataError: not JSON, or not an object.
+        DataError: not JSON, not an object, or a key twice.
     """
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{place}: not JSON: {error}", hint) from error
+    found = parse_json(line, place, hint)
     if not isinstance(found, dict):
         raise DataError(f"{place}: not an object", hint)
     return found

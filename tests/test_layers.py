@@ -19,6 +19,7 @@ PACKAGE = ROOT / "bertkit"
 LAYERS = {
     "bertkit": 0,
     "bertkit.codecs": 0,
+    "bertkit.hub": 0,
     "bertkit.kernels": 0,
     "bertkit.summary": 0,
     "bertkit.corpus": 1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import os
 import subprocess
 import sys
@@ -27,15 +28,17 @@ def bertkit_process(*words: object) -> dict:
     return result
 
 
-@pytest.fixture(scope="module")
-def vocab(shared) -> Path:
-    return shared / "data" / "vocab" / "bert-base-uncased-vocab.txt"
+def test_from_wikipedia_to_an_encoder_that_answers_questions(shared, tmp_path):
+    # One test: two would train the encoder twice where they run in processes of their own.
+    vocab = shared / "data" / "vocab" / "bert-base-uncased-vocab.txt"
+    run = pretrained(shared, vocab, tmp_path / "wiki")
+    every_stage_has_something_to_show(run)
+    the_loss_falls_and_the_encoder_beats_word_frequencies(run)
+    questions_are_answered(run, shared, vocab, tmp_path)
 
 
-@pytest.fixture(scope="module")
-def run(shared, vocab, tmp_path_factory) -> dict[str, dict]:
+def pretrained(shared: Path, vocab: Path, out: Path) -> dict[str, dict]:
     """Wikipedia articles from the extractor's form to an evaluated encoder."""
-    out = tmp_path_factory.mktemp("wiki")
     wiki = shared / "data" / "mlperf_sample" / "wiki_00"
     results = {"out": out}
     results["extract"] = bertkit_process("extract", "--input", wiki, "--output", out / "docs")
@@ -63,14 +66,14 @@ def run(shared, vocab, tmp_path_factory) -> dict[str, dict]:
     return results
 
 
-def test_every_stage_has_something_to_show(run):
+def every_stage_has_something_to_show(run: dict) -> None:
     assert run["extract"]["documents"] > 30
     assert run["train"]["records"] > 5_000
     assert run["pick"]["records"] == 200
     assert run["pretrain"]["step"] == 300
 
 
-def test_the_loss_falls_and_the_encoder_beats_word_frequencies(run):
+def the_loss_falls_and_the_encoder_beats_word_frequencies(run: dict) -> None:
     lines = (run["out"] / "run" / "metrics.jsonl").read_text().splitlines()
     losses = [line["loss"] for line in map(json.loads, lines) if line["kind"] == "train"]
     assert losses[-1] < losses[0] - 2
@@ -78,9 +81,8 @@ def test_the_loss_falls_and_the_encoder_beats_word_frequencies(run):
     assert last["mlm_accuracy"] > run["eval"]["baseline"]["accuracy"]
 
 
-def test_questions_on_a_slice_of_squad(run, shared, vocab, tmp_path):
-    import lzma
-
+def questions_are_answered(run: dict, shared: Path, vocab: Path, tmp_path: Path) -> None:
+    """A slice of SQuAD."""
     data = shared / "data" / "squad"
     with lzma.open(data / "train-v1.1.reconstructed.json.xz") as stream:
         train = json.load(stream)

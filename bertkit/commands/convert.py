@@ -10,7 +10,7 @@ import click
 from bertkit.commands import options
 from bertkit.errors import UsageError
 from bertkit.model.checkpoints import formats
-from bertkit.remote_copy import local_checkpoint
+from bertkit.model.checkpoints.places import local_checkpoint
 
 _READABLE = "; ".join(row.title for row in formats.all_formats())
 _TARGETS = "; ".join(f"{row.name}: {row.target}" for row in formats.targets())
@@ -106,6 +106,14 @@ Example:
     default="",
     metavar="TEXT",
     help="Licence of the training text for the model card.",
+)
+@click.option(
+    "--language",
+    "languages",
+    multiple=True,
+    metavar="CODE",
+    help="Language of the training text for the model card, such as tr; repeatable.  [default: as"
+    " the manifests of the records tell]",
 )
 @options.overwrite_option
 @options.common_options

@@ -21,7 +21,7 @@ def finish(inputs: Sequence[str], as_json: bool) -> None:
     Raises:
         DataError: a remote input is not there, or cannot be read.
     """
-    from bertkit.remote_files import fetch_plan
+    from bertkit.remote.copies import fetch_plan
 
     plan: dict[str, Any] = {"input": list(inputs), "to_copy": ""}
     rows = [("input", " ".join(inputs))]

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from bertkit.commands import copy_plan, options
-from bertkit.remote_copy import local_checkpoints
+from bertkit.model.checkpoints.places import local_checkpoints
 from bertkit.tasks.pretraining.config import EvalConfig
 
 

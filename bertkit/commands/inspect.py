@@ -44,7 +44,7 @@ def command(
     """
     from bertkit.engine import Engine
     from bertkit.records.tools import inspect as work
-    from bertkit.remote_files import local_inputs
+    from bertkit.remote.copies import local_inputs
     from bertkit.train.run_files import METRICS
 
     names = local_inputs([*paths, *inputs])

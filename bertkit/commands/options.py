@@ -18,7 +18,7 @@ from click.core import ParameterSource
 from bertkit import config as configuration
 from bertkit import log
 from bertkit.declined import accelerator
-from bertkit.remote_copy import local_checkpoint
+from bertkit.model.checkpoints.places import local_checkpoint, pinned_vocabulary
 from bertkit.settings import ordered_fields, value_type
 from bertkit.standard_output import takes_unicode, write_line
 from bertkit.strict_json import json_text
@@ -274,18 +274,18 @@ def resolved(
 
 def fetch_checkpoint(given: dict[str, Any]) -> None:
     """Copy a remote `init_checkpoint` of the command line here, before its facts are read."""
-    if given.get("init_checkpoint"):
-        given["init_checkpoint"] = local_checkpoint(given["init_checkpoint"])
+    for name, fetch in (("init_checkpoint", local_checkpoint), ("vocab", pinned_vocabulary)):
+        if given.get(name):
+            given[name] = fetch(given[name])
 
 
 def with_local_checkpoint(found: configuration.Resolved[C]) -> configuration.Resolved[C]:
     """The same with a remote `init_checkpoint` copied to this machine."""
-    place = getattr(found.config, "init_checkpoint", None)
-    here = local_checkpoint(place) if place else place
-    if here == place:
-        return found
+    places = {name: getattr(found.config, name, None) for name in ("init_checkpoint", "vocab")}
+    fetch_checkpoint(here := dict(places))
     config: Any = found.config
-    return dataclasses.replace(found, config=dataclasses.replace(config, init_checkpoint=here))
+    changes: Any = {name: place for name, place in here.items() if place != places[name]}
+    return dataclasses.replace(found, config=dataclasses.replace(config, **changes))
 
 
 def layers(

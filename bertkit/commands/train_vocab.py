@@ -89,7 +89,7 @@ def command(
     from bertkit import files
     from bertkit.corpus.raw_file import open_source
     from bertkit.input_files import expand_inputs
-    from bertkit.remote_files import local_inputs
+    from bertkit.remote.copies import local_inputs
     from bertkit.tokenization.normalisation import Normalisation
     from bertkit.tokenization.training.alphabet import Wanted, parse_wanted
     from bertkit.tokenization.vocabulary_training import train_vocab

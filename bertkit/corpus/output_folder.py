@@ -11,8 +11,9 @@ from typing import Any
 
 from bertkit.corpus.document_names import names_beside
 from bertkit.errors import DataError
-from bertkit.files import is_remote, missing_protocol, remove_folder
+from bertkit.files import is_remote, remove_folder
 from bertkit.manifest import NAME, Manifest, read_manifest, require_complete
+from bertkit.remote.errors import missing_protocol
 
 
 class OutputFolder:

@@ -19,7 +19,7 @@ from bertkit.records.files.record_index import content_digest
 from bertkit.records.files.record_set import RecordSet
 from bertkit.records.files.tfrecord_reader import checksums_digest
 from bertkit.records.files.unmasked import UnmaskedRules
-from bertkit.remote_files import local_inputs
+from bertkit.remote.copies import local_inputs
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records
 
 # Files up to this size are hashed whole; of larger ones evenly spaced blocks are.

@@ -16,6 +16,7 @@ from typing import Any
 
 from bertkit.errors import DataError
 from bertkit.files import read_json, sha256_of, write_text
+from bertkit.remote.facts import require_as_fetched
 from bertkit.shared_cache import one_process_at_a_time
 
 NAME = "digests.json"
@@ -30,10 +31,10 @@ def remembered_digests(paths: Sequence[str], folder: str | Path | None) -> list[
         folder: of the cache, where the digests are kept; None computes all of them.
 
     Raises:
-        DataError: a file cannot be read.
+        DataError: a file cannot be read, or is a damaged copy of a remote one.
     """
     if folder is None:
-        return [(path, sha256_of(path)) for path in paths]
+        return [(path, _digest(path)) for path in paths]
     place = Path(folder) / NAME
     with one_process_at_a_time(Path(folder)):
         before = _read(place)
@@ -44,7 +45,7 @@ def remembered_digests(paths: Sequence[str], folder: str | Path | None) -> list[
             key, state = os.path.realpath(path), _state(path)
             entry = before.get(key)
             if not isinstance(entry, dict) or entry.get("state") != state:
-                entry = {"state": state, "sha256": sha256_of(path)}
+                entry = {"state": state, "sha256": _digest(path)}
             found[path] = str(entry["sha256"])
             renewed.add(key)
             if time.time_ns() - state[2] > _SETTLED_NS and _state(path) == state:
@@ -53,6 +54,12 @@ def remembered_digests(paths: Sequence[str], folder: str | Path | None) -> list[
         if kept != before:
             write_text(place, json.dumps(kept, indent=1))
     return [(path, found[path]) for path in paths]
+
+
+def _digest(path: str) -> str:
+    digest = sha256_of(path)
+    require_as_fetched(path, digest)
+    return digest
 
 
 def _state(path: str) -> list[int]:

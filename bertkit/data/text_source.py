@@ -21,9 +21,10 @@ from typing import NamedTuple
 import numpy as np
 
 from bertkit import log
+from bertkit.data.array_folder import map_arrays, save_arrays
 from bertkit.data.text_digests import remembered_digests
 from bertkit.errors import ConfigError, DataError
-from bertkit.files import atomic_folder, remove_folder
+from bertkit.files import remove_folder
 from bertkit.pool import run_tasks
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.instance import NO_LABEL
@@ -35,7 +36,7 @@ from bertkit.records.instances.pairs import PairPlan, new_batch, plan_pairs
 from bertkit.records.instances.windows import WindowPlan
 from bertkit.records.shards import Shard, plan_shards
 from bertkit.records.vocabulary import facts_of, opened
-from bertkit.remote_files import local_inputs
+from bertkit.remote.copies import local_inputs
 from bertkit.shared_cache import one_process_at_a_time
 from bertkit.temporary import remove_leftovers
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText
@@ -248,11 +249,11 @@ def _make(task: _Task) -> None:
         length = task.config.word_length
         tokenizer = StreamTokenizer(vocab, task.config.normalisation, word_length=length)
         text = tokenizer.tokenize_files(task.shard.inputs)
-        _save(task.text, {name: getattr(text, name) for name in _TEXT})
-    text = TokenizedText(**{name: _map(task.text, name) for name in _TEXT})
+        save_arrays(task.text, {name: getattr(text, name) for name in _TEXT})
+    text = TokenizedText(*map_arrays(task.text, _TEXT))
     if not text.document_count:
         log.logger.warning("%s holds no sentences", ", ".join(task.shard.inputs))
-        _save(task.plan, {})
+        save_arrays(task.plan, {})
         return
     plan: PairPlan | WindowPlan | None = (
         plan_pairs(text, task.config, vocab)
@@ -263,32 +264,16 @@ def _make(task: _Task) -> None:
     shuffled = plan.order if isinstance(plan, PairPlan) else np.arange(len(plan), dtype=np.uint32)
     files = len(task.shard.outputs)
     order = np.concatenate([shuffled[first::files] for first in range(files)])
-    _save(task.plan, {**plan.instances._asdict(), "order": order})
-
-
-def _save(folder: str, arrays: dict[str, np.ndarray]) -> None:
-    with atomic_folder(folder, sync=False) as place:
-        for name, values in arrays.items():
-            np.save(place / f"{name}.npy", values)
-
-
-def _map(folder: str, name: str) -> np.ndarray:
-    # Copy-on-write: kernels are compiled for writable arrays, and none of them writes.
-    try:
-        return np.asarray(np.load(os.path.join(folder, f"{name}.npy"), mmap_mode="c"))
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(
-            f"{folder}: damaged: {name}.npy: {error}", "remove this folder: it is made again"
-        ) from error
+    save_arrays(task.plan, {**plan.instances._asdict(), "order": order})
 
 
 def _open(task: _Task, vocab: Vocab) -> PairPlan | _Windows | None:
     if not os.path.exists(os.path.join(task.plan, "order.npy")):
         return None
-    text = TokenizedText(**{name: _map(task.text, name) for name in _TEXT})
-    instances = Instances(*(_map(task.plan, name) for name in Instances._fields))
+    text = TokenizedText(*map_arrays(task.text, _TEXT))
+    *parts, order = map_arrays(task.plan, [*Instances._fields, "order"])
+    instances = Instances(*parts)
     length, predictions = task.config.max_seq_length, task.config.predictions
-    order = _map(task.plan, "order")
     if not task.config.pairs:
         return _Windows(WindowPlan(text.tokens, vocab, length, predictions, instances), order)
     return PairPlan(text, vocab, length, predictions, instances, order)

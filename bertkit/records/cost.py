@@ -18,7 +18,7 @@ from bertkit.records.shards import Shard, plan_shards
 from bertkit.records.terms import ONE_CORPUS
 from bertkit.records.vocabulary import opened
 from bertkit.records.write_shard import write_shard
-from bertkit.remote_files import fetch_plan
+from bertkit.remote.copies import fetch_plan
 from bertkit.text_files import open_text
 from bertkit.tokenization.vocabulary import Vocab
 

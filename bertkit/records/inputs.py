@@ -10,7 +10,7 @@ from bertkit import files
 from bertkit.errors import UsageError
 from bertkit.input_files import expand_inputs
 from bertkit.manifest import require_complete
-from bertkit.remote_files import local_inputs
+from bertkit.remote.copies import local_inputs
 
 
 def list_inputs(
@@ -25,7 +25,7 @@ def list_inputs(
         inputs: files, globs, folders or `@list.txt`.
         prefix: folder of the names in lists.
         leave_out: what the command writes, and its vocabulary: no text even in a folder.
-        fetch: give local copies of remote files, see `remote_files.local_inputs`; else URLs.
+        fetch: give local copies of remote files, see `remote.copies.local_inputs`; else URLs.
 
     Raises:
         DataError: nothing there, or a folder that a run left unfinished.

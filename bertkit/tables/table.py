@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 from bertkit.codecs.packed_stream import decompression_errors, unpacked
 from bertkit.errors import DataError
 from bertkit.files import open_binary
+from bertkit.json_lines import parse_json
 from bertkit.optional import require
 from bertkit.tables.csv_rows import Damaged, cut_rows
 
@@ -113,7 +113,9 @@ def _text(path: str) -> str:
         blob = stream.read()
     coding = "utf-16" if blob[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
-        return blob.decode(coding)
+        text = blob.decode(coding)
+        # Old Macs end lines with a carriage return alone.
+        return text if "\n" in text else text.replace("\r", "\n")
     except UnicodeDecodeError as error:
         line = blob.count(b"\n", 0, error.start) + 1
         raise DataError(f"{path}:{line}: not UTF-8 at byte {error.start}") from error
@@ -197,10 +199,7 @@ def _require_names(path: str, names: Sequence[str]) -> None:
 def _json(path: str, text: str) -> Table:
     """Objects, one to a line, or in an array."""
     if text.lstrip()[:1] == "[":
-        try:
-            records = list(enumerate(json.loads(text), 1))
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}: not JSON: {error}") from error
+        records = list(enumerate(parse_json(text, path), 1))
     else:
         records = list(_json_lines(path, text))
     names: dict[str, int] = {}
@@ -218,10 +217,7 @@ def _json(path: str, text: str) -> Table:
 def _json_lines(path: str, text: str) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            try:
-                yield number, json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise DataError(f"{path}:{number}: not JSON: {error}") from error
+            yield number, parse_json(line, f"{path}:{number}")
 
 
 def _parquet(path: str) -> Table:

@@ -185,15 +185,21 @@ def find(patterns: Sequence[str]) -> list[tuple[int | None, Path]]:
             elif formats.detect(place):
                 found.append((None, place))
             else:
-                raise DataError(
-                    f"no checkpoint in {place}",
-                    f"bertkit reads: {'; '.join(row.title for row in formats.all_formats())}",
-                )
+                raise DataError(f"no checkpoint in {place}", _what_instead(place))
     runs = list(dict.fromkeys(path.parent for _, path in found))
     return sorted(
         found,
         key=lambda item: (runs.index(item[1].parent), item[0] is None, item[0] or 0, str(item[1])),
     )
+
+
+def _what_instead(place: Path) -> str:
+    """What to give instead of a folder without a checkpoint: one of the runs in it, if any."""
+    below = sorted(place.iterdir()) if place.is_dir() else []
+    runs = [str(path) for path in below if path.is_dir() and in_run(path)]
+    if runs:
+        return f"it holds runs, give one of them: {', '.join(runs[:5])}"
+    return f"bertkit reads: {'; '.join(row.title for row in formats.all_formats())}"
 
 
 def _matching_folders(pattern: str) -> list[str]:

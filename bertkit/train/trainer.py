@@ -27,6 +27,7 @@ from bertkit.train.stop_signals import StopSignals
 
 LINE_SECONDS = 10.0
 _SCORES = 4  # shown of an evaluation
+_ABBREVIATIONS = {"mlm", "nsp", "sop"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -350,6 +351,12 @@ def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
+def _head(name: str, ending: str) -> str:
+    """What a number is of, abbreviations in capitals."""
+    word = name.removesuffix(ending)
+    return word.upper() if word in _ABBREVIATIONS else word
+
+
 def _short(numbers: Mapping[str, float]) -> str:
     """The numbers that fit a progress line."""
     texts = []
@@ -357,9 +364,9 @@ def _short(numbers: Mapping[str, float]) -> str:
         texts.append(f"loss {numbers['loss']:.3f}")
     for name, value in numbers.items():
         if name.endswith("_accuracy"):
-            texts.append(f"{name.removesuffix('_accuracy').upper()} acc {value:.3f}")
+            texts.append(f"{_head(name, '_accuracy')} acc {value:.3f}")
         elif name.endswith("_loss") and "loss" not in numbers:
-            texts.append(f"{name.removesuffix('_loss').upper()} loss {value:.3f}")
+            texts.append(f"{_head(name, '_loss')} loss {value:.3f}")
     if not texts:  # scores of a fine-tuning
         texts = [f"{name} {value:.4f}" for name, value in list(numbers.items())[:_SCORES]]
     if "learning_rate" in numbers:

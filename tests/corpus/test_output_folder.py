@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from storage_server import s3_server
 
 from bertkit.corpus import extract as extraction
 from bertkit.corpus import split as division
@@ -30,30 +27,9 @@ def s3(tmp_path_factory):
     pytest.importorskip("moto.server")
     import fsspec
 
-    patch = pytest.MonkeyPatch()
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        patch.setenv(name, "testing")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    address = ""
-    for line in server.stderr:
-        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-            address = found.group()
-            break
-    assert address
-    patch.setenv("AWS_ENDPOINT_URL", address)
-    # A file system opened before, by another test, would go on asking another server.
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
-    fsspec.filesystem("s3").mkdir("corpora")
-    yield "s3://corpora"
-    server.kill()
-    server.wait()
-    server.stderr.close()
-    patch.undo()
+    with s3_server():
+        fsspec.filesystem("s3").mkdir("corpora")
+        yield "s3://corpora"
 
 
 @pytest.fixture(params=["s3", "memory"])

@@ -50,6 +50,17 @@ def test_quotation_is_that_of_the_program_that_wrote_the_table(tmp_path):
     assert values(plain, quoting="csv") == [["x", "y"]]
 
 
+def test_lines_may_end_with_a_carriage_return_alone(tmp_path):
+    for name, mark in (("t.csv", ","), ("t.tsv", "\t")):
+        text = "\r".join(mark.join(row) for row in ("ab", "xy", "zw")) + "\r"
+        (tmp_path / name).write_bytes(text.encode())
+        table = read_table(str(tmp_path / name))
+        assert (list(table.names), [list(row.values) for row in table.rows]) == (
+            ["a", "b"],
+            [["x", "y"], ["z", "w"]],
+        )
+
+
 def test_packed_tables_and_columns_by_name_or_number(tmp_path):
     file = tmp_path / "t.tsv.gz"
     file.write_bytes(gzip.compress(b"a\tb\nx, y\t1\n"))
@@ -73,6 +84,12 @@ def test_packed_tables_and_columns_by_name_or_number(tmp_path):
         ("t.csv", b"a,b\nx,\xff\n", "t.csv:2: not UTF-8 at byte 6"),
         ("t.jsonl", b'{"a": 1}\n[1]\n', "t.jsonl:2: not an object"),
         ("t.jsonl", b'{"a": 1}\n{"a"\n', "t.jsonl:2: not JSON"),
+        (
+            "t.jsonl",
+            b'{"a": 1}\n{"a": 1, "a": 3}\n',
+            "t.jsonl:2: the key 'a' is there twice",
+        ),
+        ("t.json", b'[{"a": 1, "a": 3}]', "t.json: the key 'a' is there twice"),
         ("t.jsonl", b"\n", "t.jsonl: holds no rows"),
         ("t.parquet", b"PAR1", "t.parquet: not a complete Parquet file"),
     ],

@@ -44,7 +44,8 @@ from bertkit.records.files.tfrecord_reader import (
     checksums_digest,
     frame_offsets,
 )
-from bertkit.remote_files import local_inputs, url_of
+from bertkit.remote.copies import local_inputs
+from bertkit.remote.facts import url_of
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records, require_same
 
 NAME = "eval.tfrecord"

@@ -30,7 +30,7 @@ from bertkit.records.files.sequence_example import TokenFile
 from bertkit.records.files.tfrecord import Feature
 from bertkit.records.tools.external_features import show_external
 from bertkit.records.tools.inspect import show_record, vocabulary
-from bertkit.remote_files import local_inputs
+from bertkit.remote.copies import local_inputs
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records, same_vocabulary
 from bertkit.tokenization.vocabulary import Vocab
 

@@ -13,7 +13,7 @@ from bertkit.model.classification import MULTI, REGRESSION, SINGLE
 from bertkit.tasks.classify.config import ClassifyConfig
 from bertkit.tasks.classify.examples import Example
 from bertkit.tasks.classify.glue import GLUE
-from bertkit.tasks.classify.labels import class_weights, given_labels, numbers, settled_labels
+from bertkit.tasks.classify.labels import class_weights, numbers, require_several, settled_labels
 from bertkit.tasks.classify.metrics import (
     SCORES,
     SCORES_OF_SEVERAL,
@@ -21,6 +21,7 @@ from bertkit.tasks.classify.metrics import (
     several_label_scores,
 )
 from bertkit.tasks.classify.text_task import TextTask
+from bertkit.tasks.finetuning.labels import given_labels
 from bertkit.tasks.finetuning.samples import Sample
 
 
@@ -35,9 +36,12 @@ class ClassifyTask(TextTask[ClassifyConfig]):
 
     def settle(self) -> None:
         """The labels: given, GLUE's, of the training file, or of the checkpoint."""
-        self.labels = given_labels(self.config)
+        given = self.config.labels
+        self.labels = given_labels(given, at_least=1 if self.config.multi_label else 2)
         if not self.labels:
             self.labels = self._known_labels()
+        elif self.config.trains:
+            require_several(self.train_examples, self.config)
         config = self.config
         self._ids = {name: number for number, name in enumerate(self.labels)}
         self.width = len(self.labels)

@@ -9,11 +9,11 @@ from typing import Any
 
 from bertkit import log
 from bertkit.errors import DataError
-from bertkit.files import is_utf8
 from bertkit.tables.table import Header, Row, Table, read_table
 from bertkit.tasks.classify import glue
 from bertkit.tasks.classify.config import TableConfig
 from bertkit.tasks.classify.glue import GLUE
+from bertkit.tasks.finetuning.texts import fault_of_text
 
 NONE = "none"
 # Usual names of the text and of its partner; the first pair or text that is there is taken.
@@ -73,20 +73,48 @@ def columns_of(table: Table, config: TableConfig) -> Columns:
     if known and text is None:
         text, pair = known[:2]
         labels = labels or [known[2]]
+    usual = {name.lower(): name for name in table.names}
     if text is None:
-        pairs = next((names for names in PAIRS if set(names) <= set(table.names)), None)
-        single = next((name for name in TEXTS if name in table.names), None)
-        if pairs and pair in (None, pairs[1]):
-            text, pair = pairs
+        pairs = next((names for names in PAIRS if usual.keys() >= set(names)), None)
+        single = next((name for name in TEXTS if name in usual), None)
+        if pairs and pair in (None, usual[pairs[1]]):
+            text, pair = usual[pairs[0]], usual[pairs[1]]
         elif single:
-            text = single
+            text = usual[single]
         else:
             raise DataError(
                 f"{table.path}: which column is the text? It has {table.shown()}",
                 "name it: --text-column",
             )
-    labels = labels or [name for name in LABELS if name in table.names][:1]
+    labels = labels or [usual[name] for name in LABELS if name in usual][:1]
     return Columns(text, "" if pair in (None, NONE) else str(pair), labels)
+
+
+def _require_names(table: Table, columns: Columns) -> None:
+    """Refuse a first row of data that would be lost as names of columns.
+
+    Columns that are given by number may be of a file without a header. The first row is data
+    where its label is a number, or the label of another row.
+    """
+    for name in columns.labels if table.names else ():
+        if name in table.names or not name.isdecimal() or int(name) > table.width:
+            continue
+        number = int(name) - 1
+        first = table.names[number]
+        if _is_number(first) or any(str(row.values[number]).strip() == first for row in table.rows):
+            raise DataError(
+                f"{table.path}:1: the first row is no header: its column {name} is {first!r},"
+                " a label",
+                "give --no-header",
+            )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 class ExampleReader:
@@ -127,6 +155,7 @@ class ExampleReader:
         # GLUE's files to predict have other columns than those to train on.
         columns = self.columns if self.columns and not own else columns_of(table, config)
         self.columns = self.columns or columns
+        _require_names(table, columns)
         labelled = use != "predict"
         if labelled and not columns.labels:
             raise DataError(
@@ -164,12 +193,12 @@ class _Cut:
         return Example(place, text, pair, self._label(row, place) if self._labels else None)
 
     def _text_in(self, value: Any, name: str, place: str) -> str:
-        if not isinstance(value, str) or not is_utf8(value):
-            what = "missing" if value is None else "not a text"
-            raise DataError(f"{place}: {name} is {what}", "every row needs one")
-        if not value.strip() and not self._empty:
-            raise DataError(f"{place}: {name} is empty", "remove the row, or fill it in")
-        return value
+        fault = fault_of_text(value)
+        empty = fault.startswith("empty")
+        if fault and not (empty and self._empty):
+            hint = "remove the row, or fill it in" if empty else "every row needs a text"
+            raise DataError(f"{place}: {name} is {fault}", hint)
+        return str(value)
 
     def _label(self, row: Row, place: str) -> Any:
         """The value of the one column, or the names of the columns that hold 1."""

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from bertkit.errors import ConfigError, DataError
-from bertkit.files import names_in_list
 from bertkit.tasks.classify.config import BALANCED, ClassifyConfig
 from bertkit.tasks.classify.examples import Example
 
@@ -57,42 +56,31 @@ def _has_fraction(name: str) -> bool:
     return any(mark in name for mark in ".eE")
 
 
-def settled_labels(examples: Sequence[Example], config: ClassifyConfig) -> list[str]:
-    """The labels in their order: those given, or those of the training file, sorted.
+def require_several(examples: Sequence[Example], config: ClassifyConfig) -> Counter[str]:
+    """How often each label occurs in the training file.
 
     Raises:
-        DataError: only one class to learn.
-        ConfigError: a list with a label twice.
+        DataError: there is only one class to learn.
     """
-    given = given_labels(config)
     counts = Counter(name for example in examples for name in label_names(example, config))
-    if given:
-        return given
     if len(counts) < (1 if config.multi_label else 2):
         only = ", ".join(counts) or "none"
         raise DataError(
             f"{config.train_file}: all {len(examples):,} examples have the label {only}",
             "there is nothing to tell apart: give examples of two labels at least",
         )
-    whole = all(name.lstrip("+-").isdecimal() for name in counts)
-    return sorted(counts, key=int) if whole else sorted(counts)
+    return counts
 
 
-def given_labels(config: ClassifyConfig) -> list[str]:
-    """The labels of `--labels`, from the command line or a file.
+def settled_labels(examples: Sequence[Example], config: ClassifyConfig) -> list[str]:
+    """The labels of the training file, sorted.
 
     Raises:
-        ConfigError: one of them twice, or only one.
+        DataError: see `require_several`.
     """
-    names: list[str] = []
-    for word in config.labels:
-        names += names_in_list(word[1:]) if word.startswith("@") else [word]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise ConfigError(f"--labels has {twice[0]!r} twice")
-    if len(names) == 1 and not config.multi_label:
-        raise ConfigError(f"--labels has one label only: {names[0]!r}")
-    return names
+    counts = require_several(examples, config)
+    whole = all(name.lstrip("+-").isdecimal() for name in counts)
+    return sorted(counts, key=int) if whole else sorted(counts)
 
 
 def numbers(example: Example, ids: Mapping[str, int], config: ClassifyConfig) -> int | np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bertkit import log
 from bertkit.errors import ConfigError, DataError
 from bertkit.model.classification import REGRESSION
 from bertkit.tasks.classify.config import RegressConfig
@@ -71,7 +72,12 @@ class RegressTask(TextTask[RegressConfig]):
     ) -> dict[str, float]:
         """Pearson's and Spearman's correlation, and the mean squared error."""
         truth = np.array([sample.target for sample in samples])
-        return correlations(truth, np.concatenate(outputs)[:, 0])
+        found = np.concatenate(outputs)[:, 0]
+        for what, values in (("scores of the file", truth), ("predicted scores", found)):
+            if np.ptp(values) == 0:
+                text = "all %d %s are the same: correlations mean nothing, and are told as 0"
+                log.logger.warning(text, len(values), what)
+        return correlations(truth, found)
 
     def answer(self, outputs: np.ndarray) -> dict[str, Any]:
         """`score`."""

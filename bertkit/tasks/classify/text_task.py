@@ -12,7 +12,7 @@ import numpy as np
 from torch import nn
 
 from bertkit.errors import DataError
-from bertkit.files import is_utf8, write_text
+from bertkit.files import write_text
 from bertkit.model.classification import BertForSequenceClassification
 from bertkit.strict_json import json_text
 from bertkit.tasks.classify import glue
@@ -22,6 +22,7 @@ from bertkit.tasks.classify.examples import NONE, Example, ExampleReader
 from bertkit.tasks.finetuning.open import Opened
 from bertkit.tasks.finetuning.samples import Sample
 from bertkit.tasks.finetuning.task import FinetuneTask, Line
+from bertkit.tasks.finetuning.texts import fault_of_text
 
 T = TypeVar("T", bound=TableConfig)
 _FORM = 'one object per line: {"text": "..."}, or {"text": "...", "pair": "..."}'
@@ -121,13 +122,19 @@ class TextTask(FinetuneTask[T, Example]):
         """Texts under `text` and `pair`, or under the names of the columns of the training."""
         names = {"text": self.config.text_column, "pair": self.config.pair_column}
         paired = names["pair"] not in (None, NONE)
+        single = not paired and names["text"] is not None  # the run tells, see `read`
         found = []
         for place, line in lines:
             text, pair = (line.get(word, line.get(str(name))) for word, name in names.items())
+            if single and pair is not None:
+                raise DataError(
+                    f"{place}: 'pair' is given, but the model was trained on single texts",
+                    "leave the pair out",
+                )
             wanted = [("text", text)] + ([("pair", pair)] if paired or pair is not None else [])
             for word, value in wanted:
-                if not isinstance(value, str) or not value.strip() or not is_utf8(value):
-                    raise DataError(f"{place}: {word!r} is missing or not a text", _FORM)
+                if fault := fault_of_text(value):
+                    raise DataError(f"{place}: {word!r} is {fault}", _FORM)
             found.append(Example(place, text, pair))
         return found
 

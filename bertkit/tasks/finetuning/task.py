@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -300,8 +301,15 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
         Raises:
             ConfigError: lists those it does.
         """
-        if self.deciding_metric not in scores:
-            raise ConfigError(f"--metric {self.deciding_metric}: there are {', '.join(scores)}")
+        known = list(scores)
+        if self.deciding_metric not in known:
+            asked = self.deciding_metric.lower().replace("-", "_")
+            near = [name for name in known if name.startswith(asked)]
+            near = near or get_close_matches(asked, known, n=1)
+            raise ConfigError(
+                f"--metric {self.deciding_metric}: there are {', '.join(known)}",
+                f"did you mean {near[0]}?" if near else "",
+            )
 
     def load_weights(self, model: nn.Module, checkpoint: Path, resuming: bool) -> LoadReport:
         """Fill the model; a new run takes the head of a checkpoint only where it fits."""

@@ -13,6 +13,7 @@ from bertkit.files import is_utf8
 from bertkit.input_files import expand_inputs
 from bertkit.sentence_splitter import Splitter, rule_splitter
 from bertkit.tables.table import Row, Table, read_table
+from bertkit.tasks.finetuning.texts import is_blank
 from bertkit.text_files import open_text
 
 STORY = ".story"
@@ -137,7 +138,7 @@ class DocumentReader:
             found = [" ".join(v) if _are_texts(v) else v for v in value]
         if not all(isinstance(text, str) and is_utf8(text) for text in found):
             raise DataError(f"{place}: the {what} is neither a text nor a list of sentences")
-        if not any(text.strip() for text in found):
+        if all(map(is_blank, found)):
             raise DataError(f"{place}: the {what} is empty", "remove it, or fill it in")
         return found
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bertkit.errors import DataError
+from bertkit.tasks.finetuning.texts import fault_of_text
 from bertkit.tasks.tag.json_words import WORD_FIELDS, texts_of
 from bertkit.tasks.tag.schemes import NONE, entities
 from bertkit.tasks.tag.sentence import Sentence
@@ -34,8 +35,9 @@ def sentence_of(entry: Mapping[str, Any], place: str, tokenizer: WordPieceTokeni
         words = texts_of(entry, WORD_FIELDS, place, _HINT)
         return Sentence(words, None, place, [])
     text = entry["text"]
-    if not isinstance(text, str):
-        raise DataError(f"{place}: 'text' is not a text", _HINT)
+    fault = fault_of_text(text)
+    if fault and not fault.startswith("empty"):  # an empty one has no words
+        raise DataError(f"{place}: 'text' is {fault}", _HINT)
     spans = word_spans(text, tokenizer)
     return Sentence([text[a:b] for a, b in spans], None, place, [], text, spans)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bertkit.errors import DataError
+from bertkit.files import is_utf8
 from bertkit.json_lines import json_object
 from bertkit.strict_json import json_text
 from bertkit.tasks.tag.sentence import Columns, Sentence
@@ -103,4 +104,6 @@ def texts_of(
     found = entry[name]
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
         raise DataError(f"{place}: {name!r} is not a list of texts", hint)
+    if not all(map(is_utf8, found)):
+        raise DataError(f"{place}: {name!r} holds half of a character (a lone surrogate)", hint)
     return found

@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Sequence
 
-from bertkit.errors import ConfigError, DataError
-from bertkit.files import names_in_list
+from bertkit.errors import DataError
 from bertkit.tasks.tag.schemes import AUTO, NONE, SCHEMES, is_tag, scheme_of
 from bertkit.tasks.tag.sentence import Sentence
 
 _SHOWN = 8
 _OF_A_SCHEME = re.compile(r"O|[BIESLUM]-.+")
-
-
-def given_labels(words: Sequence[str]) -> list[str]:
-    """The labels of `--labels`, from the command line or a file.
-
-    Raises:
-        ConfigError: one of them twice, or only one.
-    """
-    names: list[str] = []
-    for word in words:
-        names += names_in_list(word[1:]) if word.startswith("@") else [word]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise ConfigError(f"--labels has {twice[0]!r} twice")
-    if len(names) == 1:
-        raise ConfigError(f"--labels has one label only: {names[0]!r}")
-    return names
 
 
 def settled_scheme(sentences: Sequence[Sentence], asked: str) -> str:
@@ -49,9 +30,11 @@ def settled_scheme(sentences: Sequence[Sentence], asked: str) -> str:
     name = scheme_of([sentence.tags or () for sentence in sentences]) if asked == AUTO else asked
     if name == NONE and not any(map(_OF_A_SCHEME.fullmatch, tags)):
         return NONE
-    # Of several schemes that do not do, the one with the fewest tags left over.
+    # Of several schemes that do not do, the one with the fewest tags left over. One that has all
+    # the letters and yet explains no entities is not meant.
     tries = SCHEMES if name == NONE else (name,)
-    left = min(([tag for tag in tags if not _explains(scheme, tag)] for scheme in tries), key=len)
+    each = [[tag for tag in tags if not _explains(scheme, tag)] for scheme in tries]
+    left = min((found for found in each if found), key=len, default=[])
     if left:
         which = "no tag scheme explains" if name == NONE else f"the scheme {name} does not explain"
         raise DataError(
@@ -81,15 +64,19 @@ def require_known(sentences: Sequence[Sentence], labels: Collection[str]) -> Non
         )
 
 
-def require_several(labels: Sequence[str], path: str) -> None:
+def require_several(tags: Collection[str], path: str) -> None:
     """Refuse a file whose words have one tag only.
+
+    Args:
+        tags: all different ones.
+        path: of the file.
 
     Raises:
         DataError: names the file.
     """
-    if len(labels) < 2:
+    if len(tags) < 2:
         raise DataError(
-            f"{path}: all words have the tag {labels[0]}",
+            f"{path}: all words have the tag {', '.join(tags)}",
             "there is nothing to tell apart: see --tag-column for the column of the tags",
         )
 

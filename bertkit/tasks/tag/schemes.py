@@ -58,6 +58,9 @@ SCHEMES = {
 }
 
 
+_OF_MORE_LETTERS = ("bioes", "bilou", "bmes")
+
+
 def is_tag(tag: str) -> bool:
     """Whether it is of the form that all schemes have."""
     return _TAG.fullmatch(tag) is not None
@@ -75,7 +78,11 @@ def scheme_of(sentences: Iterable[Tags]) -> str:
     letters = {tag[0] for tag in tags}
     found = [name for name, scheme in SCHEMES.items() if letters <= set(scheme.letters)]
     losses = {name: _unexplained(kept, name) for name in found}
-    return min(found, key=losses.__getitem__) if found else NONE
+    best = min(found, key=losses.__getitem__, default=NONE)
+    # One stray letter does not make another scheme of a file: its entities must keep to it.
+    if best in _OF_MORE_LETTERS and 2 * losses[best] > sum(map(len, map(entities, kept))):
+        return NONE
+    return best
 
 
 def _unexplained(sentences: Iterable[Tags], name: str) -> int:

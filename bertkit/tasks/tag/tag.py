@@ -13,6 +13,7 @@ from bertkit import log
 from bertkit.errors import ConfigError
 from bertkit.files import write_text
 from bertkit.model.token_classification import BertForTokenClassification
+from bertkit.tasks.finetuning.labels import given_labels
 from bertkit.tasks.finetuning.samples import Sample
 from bertkit.tasks.finetuning.task import FinetuneTask, Line
 from bertkit.tasks.tag.answers import answer, sentence_of
@@ -20,7 +21,7 @@ from bertkit.tasks.tag.batches import TagObjective, Target, WindowBatcher
 from bertkit.tasks.tag.config import TagConfig
 from bertkit.tasks.tag.conll import ConllFile
 from bertkit.tasks.tag.json_words import JsonFile
-from bertkit.tasks.tag.labels import given_labels, require_known, require_several, settled_scheme
+from bertkit.tasks.tag.labels import require_known, require_several, settled_scheme
 from bertkit.tasks.tag.schemes import AUTO, NONE
 from bertkit.tasks.tag.score import score_tags
 from bertkit.tasks.tag.sentence import Columns, Sentence
@@ -48,9 +49,10 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
         self.labels = given_labels(config.labels)
         if config.trains:
             self.scheme = settled_scheme(examples, config.tag_scheme)
-            self.labels = self.labels or sorted({t for one in examples for t in one.tags or ()})
+            used = {tag for one in examples for tag in one.tags or ()}
+            self.labels = self.labels or sorted(used)
             require_known(examples, self.labels)
-            require_several(self.labels, f"{config.train_file}")
+            require_several(used, f"{config.train_file}")
         else:
             self._take_labels_of_start()
         self.metric = "accuracy" if self.scheme == NONE else "f1"

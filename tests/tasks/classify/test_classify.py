@@ -92,6 +92,7 @@ WRONG = {
     "unknown label": (GOOD_ROWS, [("a", "good"), ("it", "odd")], "dev.tsv:3: the label 'odd'"),
     "empty text": ([*GOOD_ROWS, ("", "bad")], [], "train.tsv:4: text is empty"),
     "blank text": (GOOD_ROWS, [("  ", "bad")], "dev.tsv:2: text is empty"),
+    "unseen text": (GOOD_ROWS, [("\u200b \ufeff", "bad")], "dev.tsv:2: text is empty but for char"),
     "empty label": ([*GOOD_ROWS, ("it", "")], [], "train.tsv:4: label is empty"),
     "one class": ([("a", "good"), ("it", "good")], [], "all 2 examples have the label good"),
     "fractions": ([("a", "1.5"), ("it", "2.0")], [], "train.tsv:2: the label 1.5 is a number"),
@@ -108,6 +109,54 @@ def test_what_is_wrong_in_a_file_is_one_line(bertkit, words, place, kind):
     run = bertkit(*words, "--output", place / "run")
     assert run.status == 3 and said in run.err, run.err
     assert "Traceback" not in run.err and not (place / "run").exists()
+
+
+def test_labels_that_are_given_do_not_make_one_class_two(bertkit, words, place):
+    write_table(place / "train.tsv", [("a", "good"), ("it", "good")])
+    run = bertkit(*words, "--labels", "good", "bad", "--output", place / "run")
+    assert run.status == 3 and "all 2 examples have the label good" in run.err
+
+
+def test_a_first_row_of_data_is_no_header(bertkit, words, place):
+    numbered = ("--text-column", 1, "--label-column", 2, "--output", place / "run")
+    for rows, said in (
+        ([("a film", "good"), ("it is", "bad"), ("a book", "good")], "2 is 'good'"),
+        ([("a film", "1"), ("it is", "0"), ("a book", "2")], "2 is '1'"),
+    ):
+        write_table(place / "train.tsv", rows[1:], rows[0])
+        run = bertkit(*words, *numbered)
+        assert (
+            run.status == 3
+            and f"train.tsv:1: the first row is no header: its column {said}" in (run.err)
+        )
+        assert "--no-header" in run.err
+    write_table(place / "train.tsv", GOOD_ROWS, ("words", "mood"))
+    assert bertkit(*words, *numbered, "--eval-file", place / "train.tsv", *ONE).status == 0
+
+
+def test_usual_names_of_columns_count_in_any_case(bertkit, words, place):
+    for name in ("train", "dev"):
+        write_table(place / f"{name}.tsv", texts(8), ("Text", "LABEL"))
+    run = bertkit(*words, *ONE, "--output", place / "run")
+    assert run.status == 0, run.err
+
+
+def test_a_pair_for_a_model_of_single_texts_is_refused(bertkit, ask, words, place):
+    assert bertkit(*words, *ONE, "--output", place / "run").status == 0
+    asked = ask("--init-checkpoint", place / "run", lines=[{"text": "a", "pair": "b"}])
+    assert asked.status == 3
+    assert "standard input:1: 'pair' is given, but the model was trained on single" in asked.err
+    asked = ask("--init-checkpoint", place / "run", lines=[{"text": "a\ud800"}])
+    assert asked.status == 3 and "half of a character" in asked.err
+
+
+def test_a_folder_of_runs_names_them(bertkit, ask, words, place):
+    for name in ("one", "two"):
+        assert bertkit(*words, *ONE, "--output", place / "runs" / name).status == 0
+    asked = ask("--init-checkpoint", place / "runs", "--text", "a film")
+    assert asked.status == 3 and f"no checkpoint in {place / 'runs'}" in asked.err
+    flat = " ".join(asked.err.split())
+    assert f"give one of them: {place / 'runs/one'}, {place / 'runs/two'}" in flat
 
 
 def test_columns_that_are_not_there_and_halves_of_pairs_are_named(bertkit, words, place):
@@ -131,6 +180,9 @@ def test_columns_that_are_not_there_and_halves_of_pairs_are_named(bertkit, words
 def test_settings_that_do_not_go_together_are_refused(bertkit, words, place):
     for given, status, said in (
         (("--metric", "f2"), 3, "--metric f2: there are accuracy, f1"),
+        (("--metric", "acc"), 3, "did you mean accuracy?"),
+        (("--metric", "F1-Macro"), 3, "did you mean f1_macro?"),
+        (("--labels", "good,bad"), 3, "--labels good --labels bad"),
         (("--task", "clasify"), 2, "clasify"),
         (("--glue", "stsb"), 3, "--glue stsb is not for --task classify"),
         (("--data-dir", place), 3, "--data-dir needs --glue"),

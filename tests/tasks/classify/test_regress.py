@@ -30,3 +30,14 @@ def test_scores_are_learnt_and_predicted(bertkit, ask, words, place):
     write_table(place / "dev.tsv", [("a film", "four")], ("text", "score"))
     wrong = bertkit(*words, "--output", place / "other")
     assert wrong.status == 3 and "dev.tsv:2: the score 'four' is no number" in wrong.err
+
+
+def test_correlations_of_scores_that_are_all_the_same_are_said_to_mean_nothing(
+    bertkit, words, place
+):
+    write_table(place / "train.tsv", [("a film", "1"), ("it is", "2")], ("text", "score"))
+    write_table(place / "dev.tsv", [("a film", "3"), ("it is", "3")], ("text", "score"))
+    words[words.index("classify")] = "regress"
+    run = bertkit(*words, "--max-steps", 1, "--output", place / "run")
+    assert run.status == 0 and run.result["scores"]["pearson"] == 0
+    assert "all 2 scores of the file are the same" in " ".join(run.err.split())

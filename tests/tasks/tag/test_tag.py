@@ -198,6 +198,10 @@ def test_no_word_of_a_long_sentence_is_lost(trained, run, tmp_path, caplog):
         ("Otto B-PER\nsaw PER\n", "train.conll:2: the tag 'PER' no tag scheme explains"),
         ("Otto B-PER\nsaw b-per\n", "train.conll:2: the tag 'b-per' no tag scheme explains"),
         ("a B-X\nb E-X\nc U-X\n", "train.conll:3: the tag 'U-X' no tag scheme explains"),
+        (
+            "Otto B-PER\nSaw I-PER\nsaw O\nRio B-LOC\nde I-LOC\n\nX S-PER\nin O\n",
+            "train.conll:7: the tag 'S-PER' no tag scheme explains",
+        ),
         ("Otto B-PER\nsaw\n", "train.conll:2: 1 column where most lines have 2"),
     ],
 )
@@ -224,6 +228,12 @@ def test_words_of_one_tag_only_are_refused(settings):
     with pytest.raises(DataError, match=r"train.conll: all words have the tag O") as error:
         prepare(TagConfig(**settings), CpuAdapter())
     assert "--tag-column" in error.value.hint
+
+
+def test_words_of_one_tag_only_are_refused_whatever_labels_are_given(settings):
+    Path(settings["train_file"]).write_text("Otto O\nsaw O\n")
+    with pytest.raises(DataError, match=r"train.conll: all words have the tag O"):
+        prepare(TagConfig(**settings, labels=["O", "B-PER"]), CpuAdapter())
 
 
 def test_the_second_text_of_a_pair_is_refused(trained, settings):

@@ -1,0 +1,1 @@
+"""Files in storage and on web servers: their errors, listings and copies on this machine."""

@@ -1,0 +1,33 @@
+"""Reads the labels that `--labels` gives, for the tasks that have labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from bertkit.errors import ConfigError
+from bertkit.files import names_in_list
+
+
+def given_labels(words: Sequence[str], *, at_least: int = 2) -> list[str]:
+    """The labels of `--labels`, from the command line or a file.
+
+    Args:
+        words: of the flag: a label each, or @FILE with one a line.
+        at_least: so many labels are needed.
+
+    Raises:
+        ConfigError: one of them twice, or too few.
+    """
+    names: list[str] = []
+    for word in words:
+        names += names_in_list(word[1:]) if word.startswith("@") else [word]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ConfigError(f"--labels has {twice[0]!r} twice")
+    if names and len(names) < at_least:
+        parts = [part.strip() for part in names[0].split(",")]
+        each = " ".join(f"--labels {part}" for part in parts) if len(parts) > 1 else ""
+        hint = f"each label has a flag of its own: {each}" if each else "name all of them"
+        raise ConfigError(f"--labels has one label only: {names[0]!r}", hint)
+    return names
