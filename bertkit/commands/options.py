@@ -18,15 +18,13 @@ from click.core import ParameterSource
 from bertkit import config as configuration
 from bertkit import log
 from bertkit.declined import accelerator
-from bertkit.model.checkpoints.places import local_checkpoint, pinned_vocabulary
+from bertkit.external_configs.layers import File, file_layers, resolve_with
 from bertkit.settings import ordered_fields, value_type
 from bertkit.standard_output import takes_unicode, write_line
 from bertkit.strict_json import json_text
 from bertkit.train.config import with_fitting_micro_batch
 
 C = TypeVar("C")
-# Layers of settings, lowest first; and another system's file translated, or None.
-File = tuple[list[configuration.Layer], Any]
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
@@ -264,28 +262,7 @@ def resolved(
     Args: as `layers`; and `whole`: another system's file must say all that its program needs.
     """
     found, external = layers(kind, given, preset, translate_file, below, file)
-    resolved = configuration.resolve(kind, found)
-    if external is None:
-        return resolved
-    if whole:
-        external.require_given(resolved.origins)
-    return dataclasses.replace(resolved, external=tuple(external.rows()))
-
-
-def fetch_checkpoint(given: dict[str, Any]) -> None:
-    """Copy a remote `init_checkpoint` of the command line here, before its facts are read."""
-    for name, fetch in (("init_checkpoint", local_checkpoint), ("vocab", pinned_vocabulary)):
-        if given.get(name):
-            given[name] = fetch(given[name])
-
-
-def with_local_checkpoint(found: configuration.Resolved[C]) -> configuration.Resolved[C]:
-    """The same with a remote `init_checkpoint` copied to this machine."""
-    places = {name: getattr(found.config, name, None) for name in ("init_checkpoint", "vocab")}
-    fetch_checkpoint(here := dict(places))
-    config: Any = found.config
-    changes: Any = {name: place for name, place in here.items() if place != places[name]}
-    return dataclasses.replace(found, config=dataclasses.replace(config, **changes))
+    return resolve_with(kind, found, external, whole)
 
 
 def layers(
@@ -319,16 +296,6 @@ def layers(
     values = configuration.parse_assignments(assignments)
     found.append(configuration.Layer(configuration.ASSIGNMENT, values))
     return with_fitting_micro_batch(found), external
-
-
-def file_layers(name: str | None, translate_file: Callable[[str], Any] | None) -> File:
-    """The layers of a `--config` file, as `layers` gives them; none without one."""
-    external = translate_file(name) if name and translate_file else None
-    if not external:
-        return [configuration.Layer(name, configuration.load_settings(name))] if name else [], None
-    for line in external.warnings():
-        log.logger.warning("%s", line)
-    return external.layers(), external
 
 
 def _typed_values(kind: type, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

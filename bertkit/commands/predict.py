@@ -11,6 +11,7 @@ import click
 
 from bertkit import files, log
 from bertkit.commands import options
+from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
 from bertkit.strict_json import json_text
 from bertkit.tasks.finetuning.choice import predicting_config
 from bertkit.tasks.squad.config import PredictConfig
@@ -51,7 +52,7 @@ def command(
       bertkit predict --init-checkpoint runs/reviews --text "What a film!"
       bertkit predict --init-checkpoint runs/reviews < texts.jsonl > labels.jsonl
     """
-    options.fetch_checkpoint(given)
+    fetch_checkpoint(given)
     if (question is None) != (passage is None):
         raise click.UsageError("--question and --passage must be given together")
     if pair is not None and text is None:
@@ -88,7 +89,7 @@ def _predict(
     """Say what a model of a task of `finetune` says."""
     kind, below = predicting_config(model, given)
     found = options.resolved(kind, given, below=below)
-    config = options.with_local_checkpoint(found).config
+    config = with_local_checkpoint(found).config
     from bertkit.backends import registry
     from bertkit.tasks.finetuning.predict import predict, read_lines
 
@@ -109,7 +110,7 @@ def _answer(words: dict[str, str], as_json: bool, given: dict[str, Any]) -> None
     """Answer questions."""
     below = settings_of_squad(given.get("init_checkpoint"))
     found = options.resolved(PredictConfig, given, below=below)
-    config = options.with_local_checkpoint(found).config
+    config = with_local_checkpoint(found).config
     from bertkit.backends import registry
     from bertkit.tasks.squad.predict import one_question, predict, read_question_lines
 

@@ -9,6 +9,7 @@ import click
 
 from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
+from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.registry import presets_of
 
@@ -54,9 +55,9 @@ def command(
       bertkit pretrain --preset base-phase2 --input data/512 --output runs/phase2 \\
         --init-checkpoint runs/phase1/step-0900000
     """
-    options.fetch_checkpoint(given)
+    fetch_checkpoint(given)
     resolved = options.resolved(PretrainConfig, given, preset, translate_file)
-    resolved = options.with_local_checkpoint(resolved)
+    resolved = with_local_checkpoint(resolved)
     from bertkit.backends import registry
     from bertkit.tasks.pretraining.prepare import prepare
     from bertkit.tasks.pretraining.pretrain import pretrain, rehearse
