@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
-from stand_ins import BATCH, SHAPE, World, as_flags
+from stand_ins import BATCH, SETTINGS_NAME, SHAPE, World, as_flags
 
 # Commands by their beginning, and why they are not run.
 LEFT_OUT = {
@@ -15,7 +17,7 @@ LEFT_OUT = {
     "kubectl ": "needs a Kubernetes cluster",
     "dask ": "starts a cluster; a small one in this process takes its place",
 }
-LAUNCHERS = {"torchrun": "starts several processes", "mpirun": "starts several processes"}
+LAUNCHERS = {"torchrun": "starts several processes"}
 DEVICES = ("accel", "cs", "cuda", "hpu", "ipu")
 SCHEDULER = "tcp://scheduler:8786"
 
@@ -27,6 +29,19 @@ SMALLER = {
 }
 _WORKERS = ("extract", "clean", "split", "train-vocab", "make-records", "inspect", "verify")
 _COMPUTE = ("pretrain", "eval", "finetune", "finetune-squad", "predict")
+
+
+def left_out(words: Sequence[str]) -> str:
+    """Why a command cannot be run on this machine; empty if it can."""
+    if words[1] in ("extract", "split") and "mlperf" in words and not _has_punkt():
+        return "needs NLTK's punkt_tab, which is not on this machine"
+    return ""
+
+
+def _has_punkt() -> bool:
+    """Whether NLTK's sentence models lie where it looks for them."""
+    places = [*os.environ.get("NLTK_DATA", "").split(os.pathsep), str(Path.home() / "nltk_data")]
+    return any((Path(place) / "tokenizers/punkt_tab").is_dir() for place in places if place)
 
 
 def planned(words: Sequence[str], world: World) -> str:
@@ -46,6 +61,8 @@ def inputs(words: Sequence[str]) -> list[str]:
     if words[1] == "launch" and words[2] != "check":
         return []
     flags = ("-o", "--output")
+    if "settings.yaml" in words:
+        words = [*words, *SETTINGS_NAME]
     return [
         word.removeprefix("@")
         for before, word in itertools.pairwise(words)
@@ -87,8 +104,7 @@ def smaller(words: Sequence[str], *, plan: bool, world: World) -> list[str]:
         settings = [*BATCH, "max_steps=2", "epochs=null"]
     if name == "pretrain":
         settings += ["warmup_steps=0", "save_every=1"]
-        if "--init-checkpoint" not in found:
-            settings += [f"model.{key}={value}" for key, value in SHAPE.items()]
+        settings += [f"model.{key}={value}" for key, value in SHAPE.items()]
     if "--seeds" in found:
         found += ["--seeds", "2"]
     if name in _COMPUTE and "--backend" not in found:

@@ -146,6 +146,10 @@ def _command(page: str, line: int, text: str) -> Command:
 def prepare(command: Command, world: stand_ins.World) -> None:
     """Make what the command names, and add the flags that make it small."""
     words = command.words
+    command.reason = docs_rules.left_out(words)
+    if command.reason:
+        command.how = "left out"
+        return
     reason = docs_rules.planned(words, world)
     if reason and command.how == "run":
         command.how, command.reason = "planned", reason
@@ -191,7 +195,7 @@ def _inside(words: list[str], source: str | None) -> tuple[int, str, str]:
 
     logger.handlers.clear()  # as in a new process
     out, err = io.StringIO(), io.StringIO()
-    given = io.StringIO(Path(source).read_text(encoding="utf-8") if source else "")
+    given = io.TextIOWrapper(io.BytesIO(Path(source).read_bytes() if source else b""), "utf-8")
     before, sys.stdin = sys.stdin, given
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -224,6 +228,8 @@ def run_page(
             if command.how == "left out":
                 continue
             prepare(command, world)
+            if command.how == "left out":
+                continue
             run(command, program)
             mark = "FAILED" if command.failed() else command.how
             sys.stderr.write(f"{command.seconds:6.1f} s  {mark:8}  {command.page}:{command.line}\n")

@@ -164,6 +164,14 @@ def _written(text: str) -> Callable[[World, Path], None]:
     return make
 
 
+def _stories(world: World, path: Path) -> None:
+    """Stories of CNN/DailyMail."""
+    path.mkdir()
+    story = "\n\n".join([*_TEXT.strip().split(". "), "@highlight", "The king built the bridge"])
+    for number in range(8):
+        (path / f"{number}.story").write_text(story, encoding="utf-8")
+
+
 def _cola(world: World, path: Path) -> None:
     path.mkdir()
     rows = "".join(f"s\t{n % 2}\t\tThe bridge was built {n} years ago.\n" for n in range(8))
@@ -239,6 +247,7 @@ _ROWS = "review,stars\n" + "What a film!,good\nWe left early.,bad\n" * 4
 _CONLL = "Otto B-PER\nsaw O\nNew B-LOC\nYork I-LOC\n. O\n\n" * 4
 _TEXT = "The king built the bridge. It is made of stone. People cross it every day. It is old. "
 _STORY = json.dumps({"document": _TEXT * 3, "summary": "The king built the bridge."}) + "\n"
+SETTINGS_NAME = ("data/train", "vocab.txt")
 _SETTINGS = "input: [data/train]\nvocab: vocab.txt\noutput: runs/mine\nmax_steps: 20000\n"
 
 _MAKERS: dict[str, Callable[[World, Path], None]] = {
@@ -263,7 +272,7 @@ _MAKERS: dict[str, Callable[[World, Path], None]] = {
     "texts.jsonl": _written('{"text": "What a film!"}\n'),
     "words.conll": _written(_CONLL),
     "story.jsonl": _written(_STORY * 8),
-    "stories": lambda world, path: (path.mkdir(), (path / "a.jsonl").write_text(_STORY * 8)),
+    "stories": _stories,
     "page.txt": _written(_TEXT),
     "settings.yaml": _written(_SETTINGS),
     "cola": _cola,
