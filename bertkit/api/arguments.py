@@ -29,7 +29,7 @@ def paths(inputs: Inputs) -> list[str]:
         UsageError: something else was given, such as an open file.
     """
     several = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
-    if not isinstance(several, Iterable):
+    if not isinstance(several, Iterable) or hasattr(several, "read"):
         raise _not_paths(inputs)
     return [path(item) for item in several]
 

@@ -92,7 +92,7 @@ def load_model(
         >>> model.architecture
         'BertForPreTraining'
         >>> model(**model.tokenizer("A statement")).logits.shape
-        torch.Size([1, 5, 1024])
+        torch.Size([1, 4, 1024])
         >>> len(model.fill_mask("The [MASK] statement.", count=3)[0])
         3
     """

@@ -6,9 +6,7 @@ import functools
 from dataclasses import asdict
 from typing import Any
 
-import click
-
-from bertkit.commands import options
+from bertkit.commands import next_step, options
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.layers import file_layers
 from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
@@ -17,10 +15,8 @@ from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.registry import presets_of
 
 
-@click.command()
-@click.option(
-    "--preset", type=click.Choice(presets_of("finetune")), help="Start from a shipped recipe."
-)
+@options.command()
+@options.preset_option(presets_of("finetune"))
 @options.config_options(choice.all_settings())
 @options.write_options
 def command(
@@ -74,5 +70,6 @@ def command(
         return
     result = run(resolved.config)
     done = result.predictions or not result.checkpoint
-    following = "" if done else f"bertkit predict --init-checkpoint {result.output}"
+    ask = ["predict", "--init-checkpoint", result.output, "--text", "A sentence of your own."]
+    following = "" if done else next_step.command(*ask)
     options.finish(asdict(result), as_json, result.text(), following)

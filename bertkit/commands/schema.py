@@ -7,12 +7,15 @@ import click
 from bertkit.commands import options
 from bertkit.config_schema.commands import COMMANDS, settings_of
 from bertkit.files import atomic_write
+from bertkit.option_groups import OUTPUT
 from bertkit.strict_json import json_text
 
 
-@click.command()
+@options.command()
 @click.argument("name", metavar="COMMAND", type=click.Choice(COMMANDS))
-@click.option("--output", "-o", metavar="FILE", help="File to write; by default stdout.")
+@options.option(
+    "--output", "-o", metavar="FILE", help="File to write; by default stdout.", group=OUTPUT
+)
 @options.common_options
 def command(name: str, output: str | None, as_json: bool) -> None:
     """Print the JSON schema of a command's settings, by which editors check and complete them.

@@ -13,12 +13,14 @@ from bertkit.files import free_bytes, human_bytes
 from bertkit.hub import files
 from bertkit.hub.client import UnreachableError, hub_errors, package
 from bertkit.hub.names import HubName
-from bertkit.hub.sources import Source, note_source
+from bertkit.hub.sources import Source, note_source, source_of
 
 # Refuses what a configuration says not to be the model that is wanted; its place for messages.
 Check = Callable[[Mapping[str, Any], str], None]
-# What this process has fetched: one call of bertkit sees one commit, whenever it looks.
+# What this process has fetched, and the commit of each branch: one call of bertkit sees one
+# commit, whenever it looks.
 _fetched: dict[tuple[HubName, bool, str], Path] = {}
+_commits: dict[tuple[str, str, str], str] = {}
 
 
 def fetch_model(name: HubName, check: Check) -> Path:
@@ -57,7 +59,8 @@ def cached_vocabulary(name: HubName) -> Path | None:
 
 def _once(name: HubName, check: Check | None) -> Path:
     hub = package(name)
-    key = (name, check is not None, hub.constants.ENDPOINT + str(hub.constants.HF_HUB_CACHE))
+    server = f"{hub.constants.ENDPOINT} {hub.constants.HF_HUB_CACHE}"
+    key = (name, check is not None, server)
     if key not in _fetched:
         try:
             with hub_errors(name):
@@ -65,7 +68,9 @@ def _once(name: HubName, check: Check | None) -> Path:
             folder = fetch.run(check)
         except UnreachableError as error:
             folder = _from_cache(hub, name, check, error)
-        _fetched[key] = folder
+        source = source_of(folder)
+        for same in (name, name.at(source.commit) if source else name):
+            _fetched[same, check is not None, server] = folder
     return _fetched[key]
 
 
@@ -78,8 +83,11 @@ class _Fetch:
     """
 
     def __init__(self, hub: Any, name: HubName) -> None:
-        info = hub.HfApi().model_info(name.repo, revision=name.revision, files_metadata=True)
+        branch = (hub.constants.ENDPOINT, name.repo, name.revision)
+        revision = _commits.get(branch, name.revision)
+        info = hub.HfApi().model_info(name.repo, revision=revision, files_metadata=True)
         self._hub, self._name, self._commit = hub, name, str(info.sha)
+        _commits[branch] = self._commit
         inside = f"{name.folder}/" if name.folder else ""
         paths = {item.rfilename: int(item.size or 0) for item in info.siblings or ()}
         below = {

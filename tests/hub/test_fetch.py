@@ -71,12 +71,21 @@ def test_main_moves(model_hub, commit):
     assert source_of(first).facts()["revision"] == commit
 
 
+def test_one_call_sees_one_commit(model_hub, commit):
+    vocabulary = fetch.fetch_vocabulary(NAME)
+    model_hub.add("lab/bert", FILES | {"vocab.txt": b"other"})
+    assert model() == vocabulary and model().name == commit
+    before = len(model_hub.asked)
+    assert model(NAME.at(commit)) == vocabulary and len(model_hub.asked) == before
+
+
 def test_branches_tags_and_folders(model_hub, commit):
     repo = model_hub.repos["lab/bert"]
     repo.refs["v1"] = repo.refs["refs/pr/2"] = commit
     model_hub.add("lab/bert", {f"small/{name}": blob for name, blob in FILES.items()})
     assert names_in(model(NAME.at("v1"))) == NEEDED
     assert model(NAME.at("refs/pr/2")).name == commit
+    model_hub.new_process()
     inside = model(HubName("lab/bert", folder="small"))
     assert inside.name == "small" and names_in(inside) == NEEDED
     assert source_of(inside).exact == f"hf://lab/bert@{source_of(inside).commit}/small"

@@ -90,9 +90,11 @@ class Tokenizer:
         """
         first, second = self.tokenize(text), self.tokenize(pair) if pair is not None else []
         special = 2 if pair is None else 3
+        if max_length is not None and max_length <= special:
+            raise UsageError(
+                f"max_length {max_length} leaves no room for a token beside {special} marks"
+            )
         most = max_length or self.facts.model_max_length or len(first) + len(second) + special
-        if most <= special:
-            raise UsageError(f"max_length {most} leaves no room for a token beside {special} marks")
         one, other = fitting(len(first), len(second), most - special)
         cls, sep = (self.vocab.token(number) for number in (self.vocab.cls_id, self.vocab.sep_id))
         tokens = [cls, *first[:one], sep]

@@ -181,16 +181,12 @@ def test_new_masks_in_every_epoch(settings, tmp_path):
     (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n")
     config = settings(mask="dynamic", vocab=str(tmp_path / "vocab.txt"), epochs=2.0)
     batches = list(TrainingDataset(config, padding="max_length"))
-    seen = [
-        {
-            tuple(torch.where(b["labels"] >= 0, b["labels"], b["input_ids"])[row].tolist()): b[
-                "labels"
-            ][row]
-            for b in part
-            for row in range(8)
-        }
-        for part in (batches[:5], batches[5:])
-    ]
+    # The sequences of each epoch as they were before masking, and what is asked of each.
+    seen: list[dict[tuple[int, ...], torch.Tensor]] = [{}, {}]
+    for number, batch in enumerate(batches):
+        whole = torch.where(batch["labels"] >= 0, batch["labels"], batch["input_ids"])
+        for row, labels in zip(whole.tolist(), batch["labels"], strict=True):
+            seen[number // 5][tuple(row)] = labels
     assert seen[0].keys() == seen[1].keys()
     assert any(not torch.equal(seen[0][key], seen[1][key]) for key in seen[0])
 
