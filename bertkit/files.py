@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -247,9 +248,13 @@ def remove_folder(path: str | Path) -> None:
 
 def sync_path(path: str | Path) -> None:
     """Wait until a file's bytes, or the names in a folder, are on the disk."""
-    if os.name != "posix":  # elsewhere folders cannot be opened
-        return
-    handle = os.open(path, os.O_RDONLY)
+    if sys.platform == "win32":  # syncs only what is open for writing, and no folders
+        if Path(path).is_dir():
+            return
+        flags = os.O_RDWR
+    else:
+        flags = os.O_RDONLY
+    handle = os.open(path, flags)
     try:
         os.fsync(handle)
     except OSError as error:
@@ -262,9 +267,9 @@ def sync_path(path: str | Path) -> None:
 
 def allow_open_files(count: int) -> None:
     """Raise this process's own limit of open files, if need be, to so many more than usual."""
-    if count < 256:
+    if count < 256 or sys.platform == "win32":  # which has no such limit
         return
-    with contextlib.suppress(ImportError, ValueError, OSError):
+    with contextlib.suppress(ValueError, OSError):
         import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

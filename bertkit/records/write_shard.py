@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bertkit.files import allow_open_files, file_state
-from bertkit.memory import keep_freed_memory
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.instance import InstancePlan
 from bertkit.records.files.open import open_any_records
@@ -30,6 +29,7 @@ from bertkit.records.files.writers import RecordWriter, open_writer
 from bertkit.records.read_text import TextReader
 from bertkit.records.shards import Shard
 from bertkit.summary.counts import TextCounts
+from bertkit.system.allocator import keep_freed_memory
 from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.vocabulary import load_vocab
 

@@ -15,7 +15,7 @@ from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.step import TorchStepper
-from bertkit.memory import keep_freed_memory
+from bertkit.system.allocator import keep_freed_memory
 from bertkit.train.optimizers import NAMES
 
 _LARGE = 512  # hidden size; below, making half precision costs more than its products save
