@@ -52,6 +52,8 @@ COMMANDS = {
     "convert": "Convert a checkpoint for transformers, TensorFlow or NVIDIA's programs.",
     "push": "Upload the model of a run, with its card, to the model hub.",
     "launch": "Print or write what starts a bertkit command on many devices.",
+    "schema": "Print the JSON schema of a command's settings, by which editors check and complete "
+    "them.",
     "doctor": "Report what this machine can do and what is missing.",
 }
 

@@ -206,6 +206,11 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     return found or {}
 
 
+def load_settings(path: str | Path) -> dict[str, Any]:
+    """`load_yaml` without the `description` that presets have."""
+    return {key: value for key, value in load_yaml(path).items() if key != "description"}
+
+
 def _refuse_other_kind(path: str | Path) -> None:
     """Refuse a vocabulary, records and the like by their name, where settings were expected."""
     from bertkit.kinds.misplaced import misplaced  # which needs manifests, and they this module
@@ -298,9 +303,7 @@ def load_preset(name: str) -> dict[str, Any]:
     path = package_file("presets", f"{name}.yaml")
     if not path.is_file():
         raise ConfigError(f"no preset {name!r}", f"presets: {', '.join(preset_names())}")
-    values = load_yaml(path)
-    values.pop("description", None)
-    return values
+    return load_settings(path)
 
 
 def _leaf_fields(kind: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:

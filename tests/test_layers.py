@@ -39,6 +39,7 @@ LAYERS = {
     "bertkit.report": 8,
     "bertkit.launch": 8,
     "bertkit.external_configs": 8,
+    "bertkit.config_schema": 8,
     "bertkit.command_line": 9,
     "bertkit.commands": 9,
     "bertkit.api": 9,
