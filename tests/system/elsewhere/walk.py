@@ -18,7 +18,7 @@ pretrain --preset tiny --gbs 8 --max-steps 4 --steps-this-run 2 --input train --
     --vocab bertkit-uncased-8k --output run
 pretrain --preset tiny --gbs 8 --max-steps 4 --input train --eval-input valid
     --vocab bertkit-uncased-8k --output run
-eval --checkpoint run --input valid --max-records 8
+eval --checkpoint run --input valid
 convert run --output model
 """
 
