@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from bertkit.disk_errors import interruption, write_error
 from bertkit.errors import DataError
+from bertkit.kinds.missing import hint_for_missing
 from bertkit.remote.errors import remote_errors
 from bertkit.temporary import REPLACED, temporary_path
 
@@ -61,12 +62,20 @@ def open_binary(path: str | Path) -> IO[bytes]:
                 raise
             return local
         except OSError as error:
-            raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+            raise _unreadable(path, error) from error
     import fsspec
 
     with remote_errors(path):
         stream: IO[bytes] = fsspec.open(str(path), "rb").open()
     return stream
+
+
+def _unreadable(path: str | Path, error: OSError) -> DataError:
+    missing = isinstance(error, FileNotFoundError)
+    return DataError(
+        f"cannot read {path}: {error.strerror or error}",
+        hint_for_missing(path) if missing else "",
+    )
 
 
 def read_small(path: str, size: int) -> bytes | None:
@@ -82,7 +91,7 @@ def read_small(path: str, size: int) -> bytes | None:
                 return None
             blob = stream.readall()
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+        raise _unreadable(path, error) from error
     if _is_lfs_pointer(blob):
         refuse_lfs_pointer(path)
     return blob

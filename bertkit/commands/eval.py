@@ -5,31 +5,34 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import click
-
-from bertkit.commands import copy_plan, options
+from bertkit.commands import copy_plan, next_step, options
 from bertkit.hub.sources import name_of
 from bertkit.model.checkpoints.places import local_checkpoints
+from bertkit.option_groups import EVALUATION, MODEL
 from bertkit.tasks.pretraining.config import EvalConfig
 
 
-@click.command()
+@options.command()
 @options.input_option("Evaluation records.")
-@click.option(
+@options.option(
     "--checkpoint",
     "-c",
     "checkpoints",
     multiple=True,
     required=True,
-    metavar="PATH",
+    metavar="RUN",
     help="Folder of a checkpoint or of a run (all its checkpoints), a glob, or a model's name on "
     "the hub; repeatable.",
+    group=MODEL,
+    first=True,
 )
-@click.option(
+@options.option(
     "--baseline",
     multiple=True,
     metavar="PATH",
     help="Training records: also report the accuracy of guessing by word frequency; repeatable.",
+    group=EVALUATION,
+    first=True,
 )
 @options.config_options(EvalConfig)
 @copy_plan.dry_run_option
@@ -70,7 +73,6 @@ def command(
         asdict(result),
         as_json,
         result.text(),
-        f"bertkit finetune-squad --init-checkpoint {best} --train-file TRAIN.json"
-        " --predict-file DEV.json --output runs/squad",
+        next_step.after_pretraining(best),
     )
     require_target(result, config.min_mlm_accuracy)

@@ -7,17 +7,20 @@ from typing import Any
 
 import click
 
-from bertkit.commands import options
+from bertkit.commands import next_step, options
+from bertkit.option_groups import OUTPUT
 from bertkit.records.config import RecordsConfig
 
 
-@click.command()
+@options.command()
 @options.input_option("Text, one sentence per line, blank lines between documents.")
 @options.prefix_option("@list.txt")
 @options.output_option("Folder for the record files and manifest.json.")
 @options.vocab_option
 @options.config_options(RecordsConfig)
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N records.")
+@options.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N records.", group=OUTPUT
+)
 @options.pool_options
 @options.write_options
 def command(
@@ -75,5 +78,5 @@ def command(
         f"{result.output} "
         f"({result.made} made now, {result.seconds:.1f} s)"
     )
-    following = f"bertkit inspect {result.output} --vocab {vocab}"
+    following = next_step.command("inspect", result.output, "--vocab", vocab)
     options.finish(asdict(result), as_json, text, following)

@@ -11,21 +11,49 @@ import click
 
 from bertkit import files, log
 from bertkit.commands import options
+from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
+from bertkit.option_groups import DATA
 from bertkit.strict_json import json_text
-from bertkit.tasks.finetuning.choice import predicting_config
+from bertkit.tasks.finetuning.choice import predicting_config, require_answers
 from bertkit.tasks.squad.config import PredictConfig
 from bertkit.tasks.squad.config import settings_of_run as settings_of_squad
 
 _SHOWN = 5
 
 
-@click.command()
-@click.option("--question", metavar="TEXT", help="Question to answer.")
-@click.option(
-    "--passage", metavar="TEXT", help="Text to find the answer in; @FILE reads it from a file."
+@options.command()
+@options.option(
+    "--question",
+    metavar="TEXT",
+    help="Question to answer.",
+    group=DATA,
+    first=True,
+    example="Who built the bridge?",
 )
-@click.option("--text", metavar="TEXT", help="Text to label; @FILE reads it from a file.")
-@click.option("--pair", metavar="TEXT", help="Second text of a pair; @FILE reads it from a file.")
+@options.option(
+    "--passage",
+    metavar="TEXT",
+    help="Text to find the answer in; @FILE reads it from a file.",
+    group=DATA,
+    first=True,
+    example="@passage.txt",
+)
+@options.option(
+    "--text",
+    metavar="TEXT",
+    help="Text to label; @FILE reads it from a file.",
+    group=DATA,
+    first=True,
+    example="What a film!",
+)
+@options.option(
+    "--pair",
+    metavar="TEXT",
+    help="Second text of a pair; @FILE reads it from a file.",
+    group=DATA,
+    first=True,
+    example="@second.txt",
+)
 @options.config_options(PredictConfig)
 @options.common_options
 def command(
@@ -51,7 +79,7 @@ def command(
       bertkit predict --init-checkpoint runs/reviews --text "What a film!"
       bertkit predict --init-checkpoint runs/reviews < texts.jsonl > labels.jsonl
     """
-    options.fetch_checkpoint(given)
+    fetch_checkpoint(given)
     if (question is None) != (passage is None):
         raise click.UsageError("--question and --passage must be given together")
     if pair is not None and text is None:
@@ -60,6 +88,8 @@ def command(
         raise click.UsageError("--text and --question exclude each other")
     typed = {"question": question, "passage": passage, "text": text, "pair": pair}
     words = {name: _word(name, word) for name, word in typed.items() if word is not None}
+    if question is not None and given.get("init_checkpoint"):
+        require_answers(given["init_checkpoint"])
     model = _model(given) if question is None else {}
     if not model and text is None:
         _answer(words, as_json, given)
@@ -88,7 +118,7 @@ def _predict(
     """Say what a model of a task of `finetune` says."""
     kind, below = predicting_config(model, given)
     found = options.resolved(kind, given, below=below)
-    config = options.with_local_checkpoint(found).config
+    config = with_local_checkpoint(found).config
     from bertkit.backends import registry
     from bertkit.tasks.finetuning.predict import predict, read_lines
 
@@ -109,7 +139,7 @@ def _answer(words: dict[str, str], as_json: bool, given: dict[str, Any]) -> None
     """Answer questions."""
     below = settings_of_squad(given.get("init_checkpoint"))
     found = options.resolved(PredictConfig, given, below=below)
-    config = options.with_local_checkpoint(found).config
+    config = with_local_checkpoint(found).config
     from bertkit.backends import registry
     from bertkit.tasks.squad.predict import one_question, predict, read_question_lines
 
@@ -130,8 +160,7 @@ def _answer(words: dict[str, str], as_json: bool, given: dict[str, Any]) -> None
             for row in result.answers
         ]
         text = log.table(("id", "probability", "answer"), several)
-    following = f"bertkit finetune-squad --output {config.init_checkpoint} --predict-file DEV.json"
-    options.finish(asdict(result), as_json, text, following)
+    options.finish(asdict(result), as_json, text)
 
 
 def _word(name: str, text: str) -> str:

@@ -6,49 +6,86 @@ from dataclasses import asdict
 
 import click
 
+from bertkit.command_line.values import Place
 from bertkit.commands import options
 from bertkit.model.checkpoints.places import local_checkpoint
+from bertkit.option_groups import MODEL, OUTPUT
 
 
-@click.command()
-@click.argument("run", metavar="RUN")
-@click.option(
+@options.command()
+@click.argument("run", metavar="RUN", type=Place("RUN"))
+@options.option(
     "--to",
     required=True,
     metavar="OWNER/NAME",
     help="Model on the hub; it is made if it is not there. OWNER is you or your organisation.",
+    group=OUTPUT,
+    first=True,
+    example="my-name/bert-base-turkish",
 )
-@click.option(
-    "--revision", default="", metavar="BRANCH", help="Branch to upload to.  [default: main]"
+@options.option(
+    "--revision",
+    default="",
+    metavar="BRANCH",
+    help="Branch to upload to.  [default: main]",
+    group=OUTPUT,
+    first=True,
+    example="main",
 )
-@click.option("--private", is_flag=True, help="Make a new model private.")
-@click.option(
-    "--unfinished", is_flag=True, help="Also upload the model of a run that has not ended yet."
+@options.option(
+    "--private", is_flag=True, help="Make a new model private.", group=OUTPUT, first=True
 )
-@click.option("--message", default="", metavar="TEXT", help="Message of the commit.")
-@click.option(
+@options.option(
+    "--unfinished",
+    is_flag=True,
+    help="Also upload the model of a run that has not ended yet.",
+    group=OUTPUT,
+)
+@options.option(
+    "--message",
+    default="",
+    metavar="TEXT",
+    help="Message of the commit.",
+    group=OUTPUT,
+    example="Phase 2",
+)
+@options.option(
     "--license",
     "license_name",
     default="",
     metavar="ID",
     help="Licence of the weights for the model card, such as apache-2.0.",
+    group=OUTPUT,
+    example="apache-2.0",
 )
-@click.option(
+@options.option(
     "--data-license",
     default="",
     metavar="TEXT",
     help="Licence of the training text for the model card.",
+    group=OUTPUT,
+    example="CC BY-SA 4.0",
 )
-@click.option(
+@options.option(
     "--language",
     "languages",
     multiple=True,
     metavar="CODE",
     help="Language of the training text for the model card, such as tr; repeatable.  [default: as"
     " the manifests of the records tell]",
+    group=OUTPUT,
+    example="tr",
 )
-@click.option("--vocab", metavar="PATH", help="Vocabulary, if none lies beside the checkpoint.")
-@click.option("--dry-run", is_flag=True, help="List the files with their sizes; upload nothing.")
+@options.option(
+    "--vocab", metavar="PATH", help="Vocabulary, if none lies beside the checkpoint.", group=MODEL
+)
+@options.option(
+    "--dry-run",
+    is_flag=True,
+    help="List the files with their sizes; upload nothing.",
+    group=OUTPUT,
+    first=True,
+)
 @options.common_options
 def command(
     run: str,

@@ -158,8 +158,9 @@ def _is_same(path: Path, known: Any) -> bool:
     if known.size is not None and known.size != path.stat().st_size:
         return False
     if known.lfs is not None:
-        large = known.lfs["sha256"] if isinstance(known.lfs, dict) else known.lfs.sha256
-        return sha256_of(path) == str(large)
+        large = known.lfs
+        digest = large["sha256"] if isinstance(large, dict) else large.sha256
+        return sha256_of(path) == str(digest)
     blob = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(blob) + blob).hexdigest() == str(known.blob_id)
 

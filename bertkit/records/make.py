@@ -29,7 +29,7 @@ from bertkit.records.shards import Shard, text_bytes
 from bertkit.records.styles.style import FinishedFolder, RecordStyle
 from bertkit.records.vocabulary import facts_of, opened
 from bertkit.tokenization.vocabulary import Vocab
-from bertkit.unsplit_text import warn_if_unsplit
+from bertkit.unsplit_text import check_sentence_files
 
 if TYPE_CHECKING:
     from bertkit.records.text_summary import RunText
@@ -137,9 +137,9 @@ def make_records(
     place = Path(output)
     # Check everything that needs no record making first, so that errors come early.
     names = list_inputs(inputs, prefix, leave_out=[output, vocab])
-    words, config = opened(vocab, config)
+    words, config = opened(vocab, config, names)
     if config.sentences == "line" and not config.word_length:  # sequences have long lines
-        warn_if_unsplit(names)
+        check_sentence_files(names)
     if remark := config.record_style.remark(inputs, config):
         log.logger.warning("%s", remark)
     # The manifest identifies the run: the same settings and text resume, others are refused.

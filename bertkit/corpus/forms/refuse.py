@@ -12,59 +12,12 @@ from bertkit.corpus.forms.structured import structured_kind
 from bertkit.corpus.forms.xml.source import root_element
 from bertkit.corpus.raw_file import RawFile, is_utf8, marked_encoding
 from bertkit.errors import NotTextError
+from bertkit.kinds.marks import marked
+from bertkit.kinds.vocabulary_lines import holds_vocabulary
+from bertkit.text_encoding import iconv_command, wide_encoding
 
 _INSIST = "--form text takes it as it is"
-_UNPACK = "unpack it, then give the folder"
 _TEXT_OF_IT = "take its text out first"
-_RECORDS = "these are records or arrays, not text; see `bertkit inspect`"
-# First bytes → what the file is, and what to do.
-_MARKS: tuple[tuple[bytes, str, str], ...] = (
-    (rb"%PDF-", "a PDF document", f"{_TEXT_OF_IT}, for example with pdftotext"),
-    (rb"\xd0\xcf\x11\xe0", "an Office document of before 2007", _TEXT_OF_IT),
-    (rb"\{\\rtf", "an RTF document", _TEXT_OF_IT),
-    (rb"%!PS", "PostScript", _TEXT_OF_IT),
-    (rb"AT&TFORM", "a DjVu document", _TEXT_OF_IT),
-    (rb".{60}(?:BOOKMOBI|TEXtREAd)", "a Mobipocket book", _TEXT_OF_IT),
-    (rb"\x89PNG", "a PNG image", ""),
-    (rb"\xff\xd8\xff", "a JPEG image", ""),
-    (rb"GIF8[79]a", "a GIF image", ""),
-    (rb"II\*\0|MM\0\*", "a TIFF image", ""),
-    (rb"BM.{4}\0\0\0\0", "a BMP image", ""),
-    (rb"RIFF.{4}(?:WAVE|WEBP|AVI )", "audio, a film or an image", ""),
-    (rb"ID3|OggS|fLaC", "audio", ""),
-    (rb".{4}ftyp|\x1aE\xdf\xa3", "a film, or audio", ""),
-    (rb"\x7fELF|\xfe\xed\xfa[\xce\xcf]|[\xce\xcf]\xfa\xed\xfe", "a program", ""),
-    (rb"MZ.{0,58}\0", "a Windows program", ""),
-    (rb"\xca\xfe\xba\xbe|\0asm", "a compiled program", ""),
-    (rb"SQLite format 3\0", "an SQLite database", "export a table to CSV first"),
-    (rb"\x89HDF\r\n", "an HDF5 file", _RECORDS),
-    (rb"\x93NUMPY", "a NumPy array", _RECORDS),
-    (rb"\x80[\x02-\x05][\x8a\x95c}(\]KX]", "a Python pickle", "write its text as JSON lines"),
-    (rb".{7}\0\{\"", "a safetensors file", "these are weights, not text"),
-    (rb"GGUF", "a GGUF model", "these are weights, not text"),
-    (rb"MMIDIDX\0", "an index of Megatron's records", _RECORDS),
-    (rb"PARE", "an encrypted Parquet file", "write it without encryption"),
-    (rb"FEA1", "a Feather file of version 1", "write it again with pyarrow.feather"),
-    (rb"Obj\x01", "an Avro file", "convert it to Parquet or JSON lines"),
-    (rb"ORC", "an ORC file", "convert it to Parquet or JSON lines"),
-    (rb"SEQ[\x04-\x06]", "a Hadoop sequence file", "convert it to Parquet or JSON lines"),
-    (
-        rb"-- (?:MySQL|MariaDB) dump |--\n-- PostgreSQL database",
-        "an SQL dump",
-        "export a table to CSV",
-    ),
-    (rb"WEBVTT\s", "subtitles", _TEXT_OF_IT),
-    (rb"1\r?\n\d\d:\d\d:\d\d[,.]\d{3} -->", "subtitles", _TEXT_OF_IT),
-    (rb"PMID- ?\d+\r?\n", "PubMed's text format", "fetch the XML files instead"),
-    (rb"HTTP/\d[.\d]* \d{3} ?", "an HTTP response", _TEXT_OF_IT),
-    (rb"(?:\d+:\d+:[^\n]+\n){2}", "the index of a MediaWiki dump", "the dump is the other file"),
-    (rb"7z\xbc\xaf", "a 7z archive", _UNPACK),
-    (rb"Rar!", "a RAR archive", _UNPACK),
-    (rb"!<arch>\n|07070[127]|MSCF\0", "an archive of files", _UNPACK),
-)
-_KNOWN = tuple((re.compile(mark, re.DOTALL), what, hint) for mark, what, hint in _MARKS)
-_ANY_MARK = re.compile(b"|".join(mark for mark, _, _ in _MARKS), re.DOTALL)
-_LONGEST_MARK = 80
 # Members that tell what else a zip archive is.
 _ZIPPED = (
     (rb"word/|xl/|ppt/|_rels/|\[Content_Types\]", "an Office document"),
@@ -120,15 +73,13 @@ def refuse_foreign(file: RawFile, head: bytes, text: bytes) -> None:
     Raises:
         NotTextError: says what it looks like and what to do.
     """
-    for begin in {head[:_LONGEST_MARK], text[:_LONGEST_MARK]}:
-        # One search tells that there is nothing to do, as for nearly all text.
-        for mark, what, hint in _KNOWN if _ANY_MARK.match(begin) else ():
-            if mark.match(begin):
-                raise _refused(file, what, hint)
-    if _is_tfrecord(head):
-        raise _refused(file, "a TFRecord file", _RECORDS)
+    for begin in (head, text) if text != head else (head,):
+        if found := marked(begin):
+            raise _refused(file, *found)
     if is_tar_header(head):
         raise _refused(file, "a tar archive", "is it damaged? Unpack it, then give the folder")
+    if holds_vocabulary(text):
+        raise _refused(file, "a WordPiece vocabulary", "give the text that it was made from")
     _refuse_encoding(file, head, text)
     _refuse_markup(file, text)
     if kind := structured_kind(file.name, text):
@@ -149,20 +100,12 @@ def _refused(file: RawFile, what: str, hint: str) -> NotTextError:
     return NotTextError(f"{file} looks like {what}", f"{hint}; {_INSIST}" if hint else _INSIST)
 
 
-def _is_tfrecord(head: bytes) -> bool:
-    if len(head) < 16 or not head[:8].strip(b"\0") or head[6:8] != b"\0\0":
-        return False
-    from bertkit.codecs.checksum import masked_crc32c
-
-    return masked_crc32c(head[:8]) == int.from_bytes(head[8:12], "little")
-
-
 def _refuse_encoding(file: RawFile, head: bytes, text: bytes) -> None:
     """Refuse UTF-16 and UTF-32 without a mark, and bytes that are no text at all."""
-    if is_utf8(file.encoding) and not marked_encoding(head)[0] and (coding := _wide(head)):
+    if is_utf8(file.encoding) and not marked_encoding(head)[0] and (coding := wide_encoding(head)):
         raise NotTextError(
             f"{file} looks like {coding.upper()} without a byte order mark, not {file.encoding}",
-            f"give --encoding {coding}, or convert it: iconv -f {coding.upper()} -t UTF-8",
+            f"give --encoding {coding}, or convert it: {iconv_command(coding)}",
         )
     controls = len(text) - len(text.translate(None, _CONTROL))
     if controls * 50 <= len(text) or controls < 2:
@@ -172,32 +115,6 @@ def _refuse_encoding(file: RawFile, head: bytes, text: bytes) -> None:
     named = next((end for end in ENDINGS if file.name.lower().endswith(end)), "")
     hint = f"its name ends in {named}, but it is not packed so, or is damaged" if named else ""
     raise _refused(file, f"{kind} in its first {len(text):,})", hint)
-
-
-def _wide(head: bytes) -> str:
-    """The encoding of two or four bytes per character that these bytes are in; empty for none."""
-    if head.count(0) < 3:
-        return ""
-    even = head[: len(head) // 4 * 4]
-    zeros = [even[place::4].count(0) for place in range(4)]
-    count = len(even) // 4
-    if sum(zeros) < 3 or not count:
-        return ""
-    if min(zeros[2:]) > 0.9 * count and zeros[0] < 0.1 * count:
-        found = "utf-32-le"
-    elif min(zeros[:2]) > 0.9 * count and zeros[3] < 0.1 * count:
-        found = "utf-32-be"
-    else:
-        low, high = zeros[0] + zeros[2], zeros[1] + zeros[3]
-        if max(low, high) < 0.01 * len(even) or min(low, high) * 20 > max(low, high):
-            return ""
-        found = "utf-16-le" if high > low else "utf-16-be"
-    try:
-        text = even[: len(even) - 4].decode(found) if len(even) > 64 else even.decode(found)
-    except UnicodeDecodeError:
-        return ""
-    strange = sum(not (char.isprintable() or char.isspace()) for char in text)
-    return found if strange * 20 <= len(text) else ""
 
 
 def _refuse_markup(file: RawFile, text: bytes) -> None:

@@ -182,7 +182,7 @@ def model_card(
     """
     head = front_matter(
         name,
-        _TASK[architecture],
+        _TASK.get(architecture, "feature-extraction"),
         license_name=license_name,
         languages=languages or facts.languages,
         base_model=facts.base.partition("@")[0].removeprefix(SCHEME),
