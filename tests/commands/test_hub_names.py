@@ -108,9 +108,7 @@ def test_convert_reads_it_and_tells_where_it_is_from(bertkit, model_hub, commit,
 
 def test_eval_and_predict(bertkit, model_hub, commit, trained, folder):
     words = ["--input", trained.valid, "--json", "--checkpoint"]
-    run = bertkit("eval", *words, "lab/bert")
-    assert f"finetune-squad --init-checkpoint lab/bert@{commit} " in run.err
-    (row,) = run.result["checkpoints"]
+    (row,) = bertkit("eval", *words, "lab/bert").result["checkpoints"]
     (own,) = bertkit("eval", *words, folder).result["checkpoints"]
     assert row["mlm_loss"] == own["mlm_loss"]
     run = bertkit("predict", "--init-checkpoint", "lab/bert", "--text", "the whale")
