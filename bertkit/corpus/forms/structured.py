@@ -47,6 +47,12 @@ _ENDINGS = {
 _KEY = rb"(?:[A-Za-z_][\w.-]*|\"[^\"\n]*\"):"
 _LINE = re.compile(rb"[ \t]*(?:#[^\n]*|(?:- +)*" + _KEY + rb"(?: [^\n]*)?|-(?: [^\n]*)?)?")
 _OPEN = re.compile(rb"(?m)^(?P<indent> *)(?:- )?" + _KEY + rb" *\n(?P=indent)(?: +| *- )\S")
+# A key of YAML without a value, which prose hardly has.
+_BARE_KEY = re.compile(rb": *\n")
+# Words, as prose begins with: no beginning above, which would have a colon or a tab.
+_WORDS = re.compile(
+    rb"(?!From |TY  - |msgid |BEGIN:)[A-Za-z\x80-\xff]+(?:,? [A-Za-z\x80-\xff(]|[.\n])"
+)
 _LOOKED_AT = 4096
 _LEAST = 4
 
@@ -59,7 +65,7 @@ def structured_kind(name: str, text: bytes) -> str:
         text: its first bytes, as UTF-8.
     """
     head = text[: 4 * _LOOKED_AT].replace(b"\r\n", b"\n").removeprefix(b"\xef\xbb\xbf")
-    for mark, what in _KNOWN:
+    for mark, what in _KNOWN if not _WORDS.match(head) else ():  # nearly all text ends here
         if mark.match(head):
             return what
     if _is_yaml(head[:_LOOKED_AT]):
@@ -70,7 +76,7 @@ def structured_kind(name: str, text: bytes) -> str:
 
 def _is_yaml(head: bytes) -> bool:
     """Whether all lines are those of YAML, and one opens a deeper level: a dialogue has none."""
-    if not _OPEN.search(head):  # all prose ends here
+    if not _BARE_KEY.search(head) or not _OPEN.search(head):  # all prose ends here
         return False
     lines = head.split(b"\n")[: -1 if len(head) == _LOOKED_AT else None]
     solid = [line for line in lines if line.strip()]
