@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import click
-
 from bertkit import log
 from bertkit.commands import options
+from bertkit.option_groups import OUTPUT
 
-dry_run_option = click.option(
+dry_run_option = options.option(
     "--dry-run",
     is_flag=True,
     help="Look for the input, show what of it would be copied; do nothing.",
+    group=OUTPUT,
+    first=True,
 )
 
 

@@ -7,13 +7,11 @@ import shlex
 from dataclasses import asdict
 from typing import Any
 
-import click
-
 from bertkit.commands import options
 from bertkit.corpus.config import SplitConfig
 
 
-@click.command()
+@options.command()
 @options.input_option(
     "Documents, one sentence per line (--method lists also takes unpacked files instead, by "
     "--input-prefix).",
