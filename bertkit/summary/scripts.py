@@ -26,8 +26,8 @@ A840 PhagsPa A880 Saurashtra A8E0 Devanagari A900 KayahLi A930 Rejang A960 Hangu
 A9E0 Myanmar AA00 Cham AA60 Myanmar AA80 TaiViet AAE0 Meetei AB01 Ethiopic AB30 Latin
 AB70 Cherokee ABC0 Meetei AC00 Hangul F900 Han FB00 Latin FB13 Armenian FB1D Hebrew FB50 Arabic
 FE00 Other FE70 Arabic FF21 Latin FF65 Katakana FFA0 Hangul 10000 Other 10780 Latin 107C0 Other
-16F00 Miao 17000 Tangut 1AFF0 Katakana 1B001 Hiragana 1B120 Katakana 1B170 Other 1D400 Latin 1E000 Other 1E900 Adlam 1EC00 Other
-1EE00 Arabic 1F000 Other 20000 Han E0000 Other
+16F00 Miao 17000 Tangut 1AFF0 Katakana 1B001 Hiragana 1B120 Katakana 1B170 Other
+1D400 Latin 1E000 Other 1E900 Adlam 1EC00 Other 1EE00 Arabic 1F000 Other 20000 Han E0000 Other
 """
 _WORDS = _STARTS.split()
 _FIRST = [int(word, 16) for word in _WORDS[::2]]
