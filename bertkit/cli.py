@@ -26,6 +26,7 @@ from bertkit.command_line.suggestions import unknown_command
 from bertkit.command_line.words import hyphens, plain_flags, repeat_flags
 from bertkit.declined import require_supported
 from bertkit.errors import BertkitError
+from bertkit.spawned import leave_if_importing
 from bertkit.standard_output import displayable
 from bertkit.termination import Terminated, raised_on_termination
 
@@ -149,6 +150,7 @@ def main_group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; errors become one line on stderr."""
+    leave_if_importing()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if "_BERTKIT_COMPLETE" in os.environ:
         completion.register()
@@ -172,6 +174,7 @@ def _run(words: list[str]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
+        log.close_bars()
         click.echo("\nInterrupted.", err=True)
         return 130
     except Terminated as stop:
@@ -241,6 +244,7 @@ def _report(message: str, hint: str, status: int, words: Sequence[str]) -> int:
     number = log.rank() or Topology.from_environment().rank
     where = f" (process {number})" if number else ""
     lines = [f"Error{where}: {message}", *([f"Hint: {hint}"] if hint else [])]
+    log.close_bars()
     for line in lines:
         click.echo(displayable(line), err=True)
     if any(word == "--verbose" or _VERBOSE.fullmatch(word) for word in words):

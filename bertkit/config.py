@@ -115,7 +115,7 @@ class Resolved(Generic[C]):
         """
         given = flatten(as_dict(self.config))
         return [
-            (key, str(value), self._origin(key) if given.get(key) == value else "derived")
+            (key, log.shown(value), self._origin(key) if given.get(key) == value else "derived")
             for key, value in flatten(as_dict(used or self.config)).items()
         ]
 
@@ -206,6 +206,16 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     return found or {}
 
 
+def _refuse_other_kind(path: str | Path) -> None:
+    """Refuse a vocabulary, records and the like by their name, where settings were expected."""
+    from bertkit.kinds.misplaced import misplaced  # which needs manifests, and they this module
+    from bertkit.kinds.recognise import SETTINGS, TEXT, kind_of
+
+    found = kind_of(path)
+    if found and found.name != TEXT and (error := misplaced(path, SETTINGS)):
+        raise error
+
+
 def parse_yaml(blob: bytes, path: str | Path) -> dict[str, Any] | None:
     """The mapping in a YAML file's bytes; None where it is empty.
 
@@ -214,7 +224,11 @@ def parse_yaml(blob: bytes, path: str | Path) -> dict[str, Any] | None:
     """
     if blob.startswith(_BEGIN.encode()) and not blob.rstrip().endswith(_END.encode()):
         raise ConfigError(f"{path}: cut off: its last line is not {_END!r}")
-    loaded = safe_yaml.parse(blob, path)
+    try:
+        loaded = safe_yaml.parse(blob, path)
+    except ConfigError:
+        _refuse_other_kind(path)
+        raise
     if loaded is not None and not isinstance(loaded, dict):
         raise ConfigError(f"{path}: expected `key: value` lines, found {type(loaded).__name__}")
     return loaded

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from bertkit.disk_errors import interruption, write_error
 from bertkit.errors import DataError
+from bertkit.kinds.missing import hint_for_missing
 from bertkit.remote.errors import remote_errors
 from bertkit.temporary import REPLACED, temporary_path
 
@@ -26,6 +27,18 @@ _LFS_POINTER_BYTES = 1024  # a pointer is smaller, says its specification
 def is_remote(path: str | Path) -> bool:
     """True for a URL such as `s3://bucket/key` or `https://host/file`."""
     return "://" in str(path)
+
+
+def file_state(path: str | Path) -> tuple[str, int, int]:
+    """Full path, time of the last change and size: by these what was read of a file is kept.
+
+    Of remote files, and of those that are not there, the name alone.
+    """
+    try:
+        facts = Path(path).stat()
+    except OSError:
+        return str(path), 0, 0
+    return os.path.abspath(path), facts.st_mtime_ns, facts.st_size  # noqa: PTH100
 
 
 def is_utf8(text: str | Path) -> bool:
@@ -61,12 +74,20 @@ def open_binary(path: str | Path) -> IO[bytes]:
                 raise
             return local
         except OSError as error:
-            raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+            raise _unreadable(path, error) from error
     import fsspec
 
     with remote_errors(path):
         stream: IO[bytes] = fsspec.open(str(path), "rb").open()
     return stream
+
+
+def _unreadable(path: str | Path, error: OSError) -> DataError:
+    missing = isinstance(error, FileNotFoundError)
+    return DataError(
+        f"cannot read {path}: {error.strerror or error}",
+        hint_for_missing(path) if missing else "",
+    )
 
 
 def read_small(path: str, size: int) -> bytes | None:
@@ -82,7 +103,7 @@ def read_small(path: str, size: int) -> bytes | None:
                 return None
             blob = stream.readall()
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+        raise _unreadable(path, error) from error
     if _is_lfs_pointer(blob):
         refuse_lfs_pointer(path)
     return blob

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.errors import BertkitError
+from bertkit.spawned import leave_if_importing
 from bertkit.temporary import process_is_alive
 
 NAME = ".bertkit.lock"
@@ -44,6 +45,7 @@ def locked_folder(folder: str | Path, command: str) -> Iterator[None]:
     Raises:
         BertkitError: another process holds it; says which.
     """
+    leave_if_importing()  # before it takes the lock of its own parent for another's
     place = Path(folder)
     key = str(place.resolve())
     if key in _HELD:

@@ -11,6 +11,7 @@ from bertkit import log
 from bertkit.errors import DataError
 from bertkit.files import is_remote, names_in_list
 from bertkit.folder_walk import FoundFile, has_hidden_part, key_of, once, walk_folder
+from bertkit.kinds.missing import hint_for_missing
 from bertkit.manifest import NAME, is_own_manifest
 from bertkit.remote.listing import is_http, list_remote
 
@@ -87,7 +88,7 @@ def _matching(pattern: str) -> list[FoundFile]:
         raise DataError(f"{pattern} is a link to {Path(pattern).readlink()}, which is not there")
     if matches:
         raise DataError(f"{pattern} matches no files, only folders", "give the folders themselves")
-    raise DataError(f"no such file: {pattern}", "check the path; globs must be quoted")
+    raise DataError(f"no such file: {pattern}", hint_for_missing(pattern))
 
 
 def _remote_files(pattern: str, suffixes: Sequence[str]) -> list[str]:
@@ -108,7 +109,7 @@ def _remote_files(pattern: str, suffixes: Sequence[str]) -> list[str]:
         and (not suffixes or name.endswith(tuple(suffixes)))
     ]
     if not found:
-        raise DataError(f"no files at {pattern}", "check the path; globs must be quoted")
+        raise DataError(f"no files at {pattern}", "check the address")
     return found
 
 

@@ -15,12 +15,16 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Any, TypeVar
 
+from bertkit import log
 from bertkit.errors import BertkitError, UsageError
 from bertkit.optional import require
+from bertkit.spawned import UNGUARDED, leave_if_importing
 
 EXECUTORS = ("processes", "dask")
 _CONNECT_SECONDS = 15  # how long to wait for a Dask scheduler
 _CLOSE_SECONDS = 5
+_LOOK_SECONDS = 2  # how often the workers of a cluster are counted
+_KILLED = 9  # SIGKILL, which Windows has no name for
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -125,21 +129,51 @@ def _until_error(tasks: Iterable[T], failure: list[Exception]) -> Iterator[T]:
 @contextlib.contextmanager
 def _processes(count: int, forked: bool = False) -> Iterator[ProcessPoolExecutor]:
     """A pool of processes that end with the block; after an error their work is dropped."""
+    leave_if_importing()
     context = multiprocessing.get_context("fork" if forked else "spawn")
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker)
     try:
         yield pool
     except BrokenProcessPool as error:
-        raise BertkitError(
-            "a worker process was killed, most likely because memory ran out",
-            "run the same command with fewer --workers; finished parts are kept",
-        ) from error
+        ended = list((getattr(pool, "_processes", None) or {}).values())
+        raise _broken([process.exitcode for process in ended]) from error
     except BaseException:
         # The running tasks' results are dropped anyway: do not wait for them.
         _stop_at_once(pool)
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _broken(statuses: Sequence[int | None]) -> BertkitError:
+    """The error for a pool that broke, by the exit statuses of its processes.
+
+    None is a process that has not ended yet; the pool itself sends SIGTERM to the others.
+    """
+    ended = [status for status in statuses if status is not None]
+    if UNGUARDED in ended:
+        return BertkitError(
+            'the script that calls bertkit has no `if __name__ == "__main__":`, and every worker'
+            " process imports it",
+            'put its calls under `if __name__ == "__main__":`, or give workers=1',
+        )
+    if failed := [status for status in ended if status > 0]:
+        return BertkitError(
+            f"a worker process ended by itself, with status {failed[0]}: what it imports fails, or"
+            " ends it",
+            'what it printed tells why; a script needs `if __name__ == "__main__":` around its'
+            " calls",
+        )
+    crashes = [status for status in ended if -status not in (signal.SIGTERM, _KILLED)]
+    if crashes:
+        return BertkitError(
+            f"a worker process crashed ({signal.Signals(-crashes[0]).name})",
+            "run the same command with --workers 1 to see where; finished parts are kept",
+        )
+    return BertkitError(
+        "a worker process was killed, most likely because memory ran out",
+        "run the same command with fewer --workers; finished parts are kept",
+    )
 
 
 def _stop_at_once(pool: ProcessPoolExecutor) -> None:
@@ -211,6 +245,8 @@ def _client_of(client: Any, scheduler: str) -> Iterator[None]:
     """Close a client with the block, and say what happened to the cluster."""
     import distributed
 
+    ended = threading.Event()
+    threading.Thread(target=_watch_workers, args=(client.nthreads, ended), daemon=True).start()
     lost = (distributed.client.FutureCancelledError, distributed.comm.core.CommClosedError)
     try:
         yield
@@ -225,8 +261,38 @@ def _client_of(client: Any, scheduler: str) -> Iterator[None]:
             "start the cluster and run the same command again: finished parts are kept",
         ) from error
     finally:
+        ended.set()
         with contextlib.suppress(*lost, OSError, TimeoutError):
             client.close(timeout=_CLOSE_SECONDS)
+
+
+def _watch_workers(
+    workers: Callable[[], Iterable[str]], ended: threading.Event, seconds: float = _LOOK_SECONDS
+) -> None:
+    """Say in the log which workers of a cluster are gone, and when none is left.
+
+    Args:
+        workers: gives the addresses of those that are there.
+        ended: set when the work is done.
+        seconds: between two looks.
+    """
+    with contextlib.suppress(Exception):  # the cluster is gone, which others say
+        known = set(workers())
+        if not known:
+            log.logger.warning("the cluster has no workers yet: start some with `dask worker`")
+        while not ended.wait(seconds):
+            now = set(workers())
+            if gone := sorted(known - now):
+                log.logger.warning(
+                    "the cluster lost %s (%s): their tasks are done again elsewhere",
+                    log.counted(len(gone), "worker"),
+                    ", ".join(gone[:3]),
+                )
+                if not now:
+                    log.logger.warning(
+                        "no worker is left on the cluster: waiting; start some with `dask worker`"
+                    )
+            known = now
 
 
 def _as_they_finish(

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from bertkit.errors import DataError
-from bertkit.known_files import known_file
+from bertkit.kinds.marks import marked
 from bertkit.text_files import open_text
 
 _SAMPLE = 512  # bytes that are looked at
@@ -38,6 +38,14 @@ def decode_utf8(blob: bytes, path: str | Path) -> str:
         raise not_utf8(path, line, error.start, blob) from error
 
 
+def _other_kind(path: str | Path) -> DataError | None:
+    """The error for a file that is no text at all, and known: records, weights, an image."""
+    from bertkit.kinds.misplaced import misplaced  # which reads files by way of this module
+    from bertkit.kinds.recognise import TEXT
+
+    return misplaced(path, TEXT)
+
+
 def not_utf8(path: str | Path, line: int, offset: int, blob: bytes, begin: int = 0) -> DataError:
     """The error for a text file that is not UTF-8: where, which byte, what to do.
 
@@ -57,9 +65,11 @@ def not_utf8(path: str | Path, line: int, offset: int, blob: bytes, begin: int =
     for magic, kind, remedy in _NOT_TEXT:
         if head.startswith(magic):
             return DataError(f"{where}: the file is {kind}", remedy)
-    if found := known_file(head):
+    if found := marked(head):
         what, remedy = found
         return DataError(f"{where}: the file looks like {what}", remedy or _GIVE_TEXT)
+    if other := _other_kind(path):
+        return other
     around = blob[max(0, at - _SAMPLE) : at + _SAMPLE]
     if coding := wide_encoding(head):
         name = coding[:6].upper()

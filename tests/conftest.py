@@ -56,7 +56,12 @@ def openwebtext(shared, tmp_path) -> Path:
 
 @pytest.fixture
 def bertkit(capsys):
-    """Run a command in this process: `bertkit("split", ...)` → status, out, err, result."""
+    """Run a command in this process: `bertkit("split", ...)` → status, out, err, result.
+
+    What it says to do is checked: the `Next:` line runs, and a hint names flags that there are.
+    """
+    from spoken_lines import check_spoken
+
     from bertkit.cli import main
     from bertkit.log import logger
 
@@ -65,6 +70,7 @@ def bertkit(capsys):
         capsys.readouterr()
         status = main([str(word) for word in words])
         captured = capsys.readouterr()
+        check_spoken(captured.err, [str(word) for word in words])
         lines = captured.out.strip().splitlines()
         result = json.loads(lines[-1]) if "--json" in words and status == 0 and lines else None
         return SimpleNamespace(status=status, out=captured.out, err=captured.err, result=result)

@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from bertkit.unsplit_text import looks_unsplit, warn_if_unsplit
+from bertkit.unsplit_text import check_sentence_files, looks_unsplit
 
 SENTENCES = [
     "The whale dives deep into the cold northern sea at night.",
@@ -34,5 +34,5 @@ def test_carriage_returns_alone_end_no_line():
 def test_the_warning_says_what_to_do(tmp_path, caplog):
     path = tmp_path / "a.txt.gz"
     path.write_bytes(gzip.compress(" ".join(SENTENCES * 9).encode()))
-    warn_if_unsplit([str(path)])
+    check_sentence_files([str(path)])
     assert "bertkit extract" in caplog.text and "a.txt.gz" in caplog.text

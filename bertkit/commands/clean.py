@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from bertkit.command_line import next_step
 from bertkit.commands import options
 from bertkit.corpus.cleaning.config import CleanConfig
 from bertkit.option_groups import MACHINE, OUTPUT
@@ -72,7 +73,6 @@ def command(
         return
     # What is left of `given`: examples, listing, scratch, workers, executor, scheduler, overwrite.
     result = work.clean_corpus(inputs, output, settings.config, prefix=input_prefix, **given)
-    following = f"bertkit split --input {output} --output {output.rstrip('/')}-split"
-    if not output:
-        following = "the same with --drop exact,near,... --output FOLDER"
+    found = any(facts["documents"] for facts in result.criteria.values())
+    following = next_step.after_clean(inputs, output, found)
     options.finish(asdict(result), as_json, report_text(result), following)

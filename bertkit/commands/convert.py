@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
 
+from bertkit.command_line import next_step
 from bertkit.command_line.values import Place
 from bertkit.commands import options
 from bertkit.errors import UsageError
@@ -177,14 +179,20 @@ def command(
     from bertkit.backends.sections import section_names
     from bertkit.model.checkpoints import convert
     from bertkit.model.checkpoints.completeness import require_complete_checkpoint
+    from bertkit.model.config import NAME, read_config
+    from bertkit.model.model_types import class_of_config
 
     # The options left are fields of `ConvertOptions`, by name.
     wanted = convert.ConvertOptions(**given, backends=section_names())
     if output:
         result = convert.convert(source, output, wanted, overwrite)
-        following = f"bertkit finetune-squad --init-checkpoint {output} --help"
-        next_step = following if wanted.to == "hf" else ""
-        options.finish(asdict(result), as_json, result.text(check), next_step)
+        following = next_step.command("convert", output, "--check")
+        kind = class_of_config(read_config(Path(output, NAME))) if wanted.to == "hf" else ""
+        if kind == "BertForQuestionAnswering":
+            following = next_step.questions(output)
+        elif kind == "BertForPreTraining":
+            following = next_step.after_pretraining(output)
+        options.finish(asdict(result), as_json, result.text(check), following)
         return
     result, found = convert.check(source, wanted)
     options.finish(asdict(result), as_json, result.text(True))

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bertkit.command_line import next_step
 from bertkit.commands import options
 from bertkit.option_groups import DATA, MACHINE, OUTPUT
 
@@ -122,12 +123,14 @@ def command(
         raise UsageError("--output is required", f"bertkit download {name} --output data/{name}")
     if source.name == "sample":
         made = sample.write_sample(output, overwrite)
-        result, text, following = dataclasses.asdict(made), *describe.sample_text(made)
+        result, text = dataclasses.asdict(made), describe.sample_text(made)
+        following = next_step.after_download("text", output, [], "")
     else:
         settings = http.Settings(retries, timeout)
         # What is left of `given`: from_files and workers.
         got = download.download(
             source, output, names, settings=settings, overwrite=overwrite, **given
         )
-        result, text, following = dataclasses.asdict(got), *describe.download_text(got)
+        result, text = dataclasses.asdict(got), describe.download_text(got)
+        following = next_step.after_download(got.kind, output, list(got.files), got.following)
     options.finish(result, as_json, text, following)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from bertkit.command_line import next_step
 from bertkit.commands import copy_plan, options
 from bertkit.hub.sources import name_of
 from bertkit.model.checkpoints.places import local_checkpoints
@@ -73,7 +74,6 @@ def command(
         asdict(result),
         as_json,
         result.text(),
-        f"bertkit finetune-squad --init-checkpoint {best} --train-file TRAIN.json"
-        " --predict-file DEV.json --output runs/squad",
+        next_step.after_pretraining(best),
     )
     require_target(result, config.min_mlm_accuracy)

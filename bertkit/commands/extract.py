@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from bertkit.command_line import next_step
 from bertkit.commands import options
 from bertkit.corpus.config import ExtractConfig
 from bertkit.option_groups import OUTPUT
@@ -82,6 +83,7 @@ def command(
             write_text(report_templates, table)
     if result.left_out:
         text += f"; {log.counted(result.left_out, 'file')} left out"
-    method = "--method mlperf " if settings.config.chain == "mlperf" else ""
-    following = f"bertkit split {method}--input {output} --output {output.rstrip('/')}-split"
+    method = ["--method", "mlperf"] if settings.config.chain == "mlperf" else []
+    parts = next_step.split_folder(output)
+    following = next_step.command("split", *method, "--input", output, "--output", parts)
     options.finish(facts, as_json, text, following)

@@ -6,6 +6,7 @@ import functools
 from dataclasses import asdict
 from typing import Any
 
+from bertkit.command_line import next_step
 from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.layers import file_layers
@@ -70,5 +71,6 @@ def command(
         return
     result = run(resolved.config)
     done = result.predictions or not result.checkpoint
-    following = "" if done else f"bertkit predict --init-checkpoint {result.output}"
+    ask = ["predict", "--init-checkpoint", result.output, "--text", "A sentence of your own."]
+    following = "" if done else next_step.command(*ask)
     options.finish(asdict(result), as_json, result.text(), following)

@@ -6,6 +6,7 @@ import functools
 from dataclasses import asdict
 from typing import Any
 
+from bertkit.command_line import next_step
 from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.translation import FINETUNE_SQUAD
@@ -69,7 +70,5 @@ def command(
         options.finish(*seeds.run_seeds(resolved, run).shown(as_json))
         return
     result = run(resolved.config)
-    more = "" if resolved.config.predicts else " --predict-file dev-v1.1.json"
-    following = f"bertkit finetune-squad --output {result.output}{more}"
-    done = result.scores or not (result.step or result.predictions)
-    options.finish(asdict(result), as_json, result.text(), "" if done else following)
+    following = next_step.questions(result.output) if result.step else ""
+    options.finish(asdict(result), as_json, result.text(), following)

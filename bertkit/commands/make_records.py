@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bertkit.command_line import next_step
 from bertkit.commands import options
 from bertkit.option_groups import OUTPUT
 from bertkit.records.config import RecordsConfig
@@ -78,5 +79,5 @@ def command(
         f"{result.output} "
         f"({result.made} made now, {result.seconds:.1f} s)"
     )
-    following = f"bertkit inspect {result.output} --vocab {vocab}"
+    following = next_step.command("inspect", result.output, "--vocab", vocab)
     options.finish(asdict(result), as_json, text, following)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bertkit.command_line import next_step
 from bertkit.commands import options
 from bertkit.option_groups import OUTPUT, RECORDS
 from bertkit.records.files.formats import HDF5, TFRECORD
@@ -63,4 +64,4 @@ def command(
         f"{log.counted(result.files, 'file')} in {result.output} "
         f"({result.made} made now, {result.seconds:.1f} s)"
     )
-    options.finish(asdict(result), as_json, text, f"bertkit inspect {result.output}")
+    options.finish(asdict(result), as_json, text, next_step.command("inspect", result.output))

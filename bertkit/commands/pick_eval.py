@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from bertkit.command_line import next_step
 from bertkit.commands import copy_plan, options
 from bertkit.option_groups import DATA
 
@@ -45,8 +46,5 @@ def command(
         f"{result.records:,} records, picked from {result.available:,}, "
         f"{files.human_bytes(result.bytes)}, in {result.output}\ndigest {result.digest}"
     )
-    following = (
-        f"bertkit pretrain --preset tiny --input data/records --eval-input {output} "
-        "--vocab bertkit-uncased-8k --output runs/tiny"
-    )
+    following = next_step.after_pick_eval(inputs, output)
     options.finish(dataclasses.asdict(result), as_json, text, following)

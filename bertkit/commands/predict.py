@@ -14,7 +14,7 @@ from bertkit.commands import options
 from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
 from bertkit.option_groups import DATA
 from bertkit.strict_json import json_text
-from bertkit.tasks.finetuning.choice import predicting_config
+from bertkit.tasks.finetuning.choice import predicting_config, require_answers
 from bertkit.tasks.squad.config import PredictConfig
 from bertkit.tasks.squad.config import settings_of_run as settings_of_squad
 
@@ -88,6 +88,8 @@ def command(
         raise click.UsageError("--text and --question exclude each other")
     typed = {"question": question, "passage": passage, "text": text, "pair": pair}
     words = {name: _word(name, word) for name, word in typed.items() if word is not None}
+    if question is not None and given.get("init_checkpoint"):
+        require_answers(given["init_checkpoint"])
     model = _model(given) if question is None else {}
     if not model and text is None:
         _answer(words, as_json, given)
@@ -158,8 +160,7 @@ def _answer(words: dict[str, str], as_json: bool, given: dict[str, Any]) -> None
             for row in result.answers
         ]
         text = log.table(("id", "probability", "answer"), several)
-    following = f"bertkit finetune-squad --output {config.init_checkpoint} --predict-file DEV.json"
-    options.finish(asdict(result), as_json, text, following)
+    options.finish(asdict(result), as_json, text)
 
 
 def _word(name: str, text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from bertkit.command_line import next_step
 from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
 from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
@@ -75,10 +76,11 @@ def command(
         return
     with registry.get(resolved.config.backend) as adapter:
         result = pretrain(resolved.config, adapter, resolved.origins, overwrite)
-    records = " ".join(resolved.config.eval_input) or "EVAL_RECORDS"
+    records = next_step.repeated("--input", resolved.config.eval_input)
+    measure = next_step.command("eval", *records, "--checkpoint", result.output)
     options.finish(
         {**asdict(result), "records": result.plan.records},
         as_json,
         result.text(),
-        f"bertkit eval --input {records} --checkpoint {result.output}",
+        measure if records else next_step.after_pretraining(result.output),
     )

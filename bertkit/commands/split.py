@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from dataclasses import asdict
 from typing import Any
 
+from bertkit.command_line import next_step
 from bertkit.commands import options
 from bertkit.corpus.config import SplitConfig
 
@@ -68,14 +67,5 @@ def command(
         f"\n{result.duplicates} documents are duplicates, "
         f"{result.across} of them in more than one part ({state})"
     )
-    # Lists may be of held-out documents alone.
-    made = "train" if "train" in result.splits else f"{next(iter(result.splits), 'train')}.txt"
-    settings_of = {"mlperf": "--style mlperf --msl 512", "lists": "--style cerebras --msl 128"}
-    source = shlex.quote(f"{output.rstrip('/')}/{made}")
-    following = (
-        f"bertkit make-records --input {source} --output data/records "
-        f"--vocab vocab.txt {settings_of.get(settings.config.method, '--msl 128')}"
-    )
-    if settings.config.method not in settings_of and not os.path.exists("vocab.txt"):
-        following = f"bertkit train-vocab --input {source} --output vocab.txt"
+    following = next_step.after_split(output, list(result.splits), settings.config.method)
     options.finish(asdict(result), as_json, text, following)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from typing import Any
 
 import click
 
+from bertkit.command_line import next_step
 from bertkit.commands import copy_plan, options
 from bertkit.option_groups import TEXT
 from bertkit.tokenization.word_length import LONGEST
@@ -113,6 +113,7 @@ def command(
     from bertkit.tokenization.normalisation import Normalisation
     from bertkit.tokenization.training.alphabet import Wanted, parse_wanted
     from bertkit.tokenization.vocabulary_training import train_vocab
+    from bertkit.unsplit_text import is_raw
 
     names = expand_inputs(local_inputs(inputs), leave_out=[output])
     result = train_vocab(
@@ -127,6 +128,5 @@ def command(
         opener=open_source,
         **given,
     )
-    named = " ".join(f"--input {shlex.quote(name)}" for name in inputs)
-    following = f"bertkit make-records {named} --output data/records --vocab {shlex.quote(output)}"
+    following = next_step.after_train_vocab(inputs, output, raw=is_raw(names))
     options.finish(dataclasses.asdict(result), as_json, result.summary, following)

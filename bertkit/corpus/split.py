@@ -43,7 +43,7 @@ from bertkit.files import atomic_write, free_bytes, is_remote, shard_name, size_
 from bertkit.manifest import Manifest, describe_inputs, working_folder
 from bertkit.manifest_inputs import total_bytes
 from bertkit.pool import worker_count
-from bertkit.unsplit_text import warn_if_unsplit
+from bertkit.unsplit_text import check_sentence_files
 
 SPLITS = ("train", "valid", "test")
 # Bytes per second through both passes on one core, for estimates.
@@ -125,7 +125,7 @@ def _split(
         if manifest.complete:
             return result_of(manifest, target.folder, 0.0)
         if inputs:
-            warn_if_unsplit(files)
+            check_sentence_files(files)
         journal = Journal(manifest, target)
         if config.method == "hash":
             engine = engine.for_bytes(total_bytes(manifest.inputs))

@@ -42,7 +42,7 @@ from bertkit.temporary import remove_leftovers
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.vocabulary import Vocab, load_vocab
-from bertkit.unsplit_text import warn_if_unsplit
+from bertkit.unsplit_text import check_sentence_files
 
 # Below this much text, starting worker processes takes longer than the work.
 _SMALL_BYTES = 64 << 20
@@ -128,9 +128,9 @@ class TextSource(Shards):
             )
         here = local_inputs(inputs, fetch)
         names = list_inputs(here, leave_out=[*leave_out, vocab])
-        words, config = opened(vocab, config)
+        words, config = opened(vocab, config, names)
         if not config.word_length:  # sequences have long lines
-            warn_if_unsplit(names)
+            check_sentence_files(names)
         self.max_seq_length = config.max_seq_length
         self.max_predictions_per_seq = config.predictions
         self.tokenizers: Sequence[TokenizerFacts] = [facts_of(config, words)]

@@ -69,7 +69,7 @@ def estimate_records(
     """
     names = list_inputs(inputs, prefix, leave_out=[output, vocab], fetch=False)
     copied = fetch_plan(inputs)
-    words, config = opened(vocab, config)
+    words, config = opened(vocab, config, names)
     shards = plan_shards(names, config)
     total = sum(map(files.size_of, names))
     sample = _sample(names, config, words)

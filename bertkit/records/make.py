@@ -30,7 +30,7 @@ from bertkit.records.shards import Shard, text_bytes
 from bertkit.records.styles.style import FinishedFolder, RecordStyle
 from bertkit.records.vocabulary import facts_of, opened
 from bertkit.tokenization.vocabulary import Vocab
-from bertkit.unsplit_text import warn_if_unsplit
+from bertkit.unsplit_text import check_sentence_files
 
 if TYPE_CHECKING:
     from bertkit.records.text_summary import RunText
@@ -134,8 +134,8 @@ def make_records(
     place = Path(output)
     # Check everything that needs no record making first, so that errors come early.
     names = list_inputs(inputs, prefix, leave_out=[output, vocab])
-    words, config = opened(vocab, config)
-    _remark_on_text(config, inputs, names)
+    words, config = opened(vocab, config, names)
+    _check_text(config, inputs, names)
     # The manifest identifies the run: the same settings and text resume, others are refused.
     planned = _planned(config, words, limit, names, workers)
     with working_folder(place, planned, overwrite) as manifest:
@@ -156,10 +156,10 @@ def make_records(
     return _result(manifest, place, config=config, vocab_size=len(words), made=made, seconds=spent)
 
 
-def _remark_on_text(config: RecordsConfig, inputs: Sequence[str], names: Sequence[str]) -> None:
-    """Warn of text that does not look like what the settings need."""
+def _check_text(config: RecordsConfig, inputs: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse files that are no text, and warn of text that does not look as the settings need."""
     if config.sentences == "line" and not config.word_length:  # sequences have long lines
-        warn_if_unsplit(names)
+        check_sentence_files(names)
     if remark := config.record_style.remark(inputs, config):
         log.logger.warning("%s", remark)
 

@@ -15,6 +15,8 @@ from bertkit import files
 from bertkit.errors import DataError
 from bertkit.hub.fetch import fetch_vocabulary
 from bertkit.hub.names import hub_name
+from bertkit.kinds.misplaced import refuse_misplaced
+from bertkit.kinds.recognise import VOCABULARY
 from bertkit.text_encoding import decode_utf8
 from bertkit.tokenization.tokenizer_json import NAME as TOKENIZER_JSON
 from bertkit.tokenization.tokenizer_json import as_vocabulary, is_tokenizer_json, tokens_of
@@ -116,6 +118,8 @@ def load_vocab(path: str | Path, duplicates: str = "refuse") -> Vocab:
         lines.pop()
     if not lines:
         raise DataError(f"{path}: the vocabulary is empty", "expected one token per line")
+    if not any(text.strip() in SPECIAL_TOKENS for text in lines):
+        refuse_misplaced(path, VOCABULARY)
     ids: dict[str, int] = {}
     line_of: dict[str, int] = {}
     for line, text in enumerate(lines, start=1):

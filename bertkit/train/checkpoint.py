@@ -25,6 +25,9 @@ from torch import Tensor, nn
 
 from bertkit.errors import BertkitError, DataError
 from bertkit.files import atomic_folder, refuse_lfs_pointer
+from bertkit.kinds.misplaced import refuse_misplaced
+from bertkit.kinds.missing import hint_for_missing
+from bertkit.kinds.recognise import CHECKPOINT
 from bertkit.model.checkpoints import formats
 from bertkit.model.checkpoints.finite import named, not_finite
 from bertkit.model.checkpoints.hf import save_pretrained
@@ -185,6 +188,7 @@ def find(patterns: Sequence[str]) -> list[tuple[int | None, Path]]:
             elif formats.detect(place):
                 found.append((None, place))
             else:
+                refuse_misplaced(place, CHECKPOINT)
                 raise DataError(f"no checkpoint in {place}", _what_instead(place))
     runs = list(dict.fromkeys(path.parent for _, path in found))
     return sorted(
@@ -205,7 +209,7 @@ def _what_instead(place: Path) -> str:
 def _matching_folders(pattern: str) -> list[str]:
     names = sorted(name for name in glob.glob(pattern) if not name.endswith(PARTIAL))
     if not names:
-        raise DataError(f"no such checkpoint: {pattern}", "list the run's folder to see its steps")
+        raise DataError(f"no such checkpoint: {pattern}", hint_for_missing(pattern))
     return names
 
 

@@ -22,7 +22,7 @@ def test_records_are_evenly_spaced_as_in_mlperf(bertkit, trained, tmp_path):
     assert (done.result["records"], done.result["available"]) == (7, 20)
     every = frames(trained.train)
     assert frames(tmp_path / "e" / "eval.tfrecord") == [every[int(i * (20 / 7))] for i in range(7)]
-    assert "--eval-input" in done.err  # the next step
+    assert f"Next: bertkit inspect {tmp_path / 'e'}" in done.err  # no training records beside it
 
 
 def test_the_digest_is_that_of_the_instances(bertkit, trained, tmp_path):

@@ -45,7 +45,7 @@ def test_lower_case_and_cased(bertkit, text, tmp_path):
     assert {"W", "S", "C", "é"} <= letters
     # The next command tokenizes as the vocabulary was made, without being told.
     for done in (lower, cased):
-        assert "make-records" in done.err and "--cased" not in done.err
+        assert "Next: bertkit extract" in done.err and "--cased" not in done.err
     facts = json.loads((tmp_path / "cased.txt.json").read_text())
     assert facts["do_lower_case"] is False
     assert of_vocabulary(load_vocab(tmp_path / "cased.txt")).normalisation == CASED
@@ -116,4 +116,7 @@ def test_how_many_characters(bertkit, text, tmp_path):
 
 def test_next_step_names_the_text_that_was_read(bertkit, text, tmp_path):
     done = bertkit("train-vocab", "--input", text, "--size", 40, "--output", tmp_path / "a.txt")
-    assert f"Next: bertkit make-records --input {text} --output" in done.err
+    assert f"Next: bertkit extract --input {text} --output" in done.err  # it is one long line
+    text.write_text("The whale dives.\nIt breathes.\n\nThe ship sails.\n" * 20)
+    words = ["train-vocab", "--input", text, "--size", 40, "--output", tmp_path / "b.txt"]
+    assert f"Next: bertkit make-records --input {text} --output" in bertkit(*words).err

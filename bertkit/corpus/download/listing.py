@@ -13,13 +13,7 @@ from bertkit.files import free_bytes, human_bytes
 
 
 def listing(sources: Sequence[Source]) -> tuple[dict[str, Any], str]:
-    """Every source as plain values and as a table."""
-    rows = [
-        (item.name, item.kind, _size(item.size), item.state, item.title, item.licence)
-        for item in sources
-    ]
-    legend = "; ".join(f"{name}: {text}" for name, text in STATES.items())
-    table = log.table(("name", "kind", "size", "links", "what", "licence"), rows)
+    """Every source as plain values and as a list by kind."""
     values = [
         {
             "name": item.name,
@@ -32,7 +26,26 @@ def listing(sources: Sequence[Source]) -> tuple[dict[str, Any], str]:
         }
         for item in sources
     ]
-    return {"sources": values}, f"{table}\nlinks: {legend}"
+    return {"sources": values}, f"{_by_kind(sources)}\n\n{log.table(('links', ''), STATES.items())}"
+
+
+def _by_kind(sources: Sequence[Source]) -> str:
+    """Name, size and links of every source; below that what it is, and its licence."""
+    kinds = dict.fromkeys(item.kind for item in sources)
+    names = max(len(item.name) for item in sources) + 2
+    sizes = max(len(_size(item.size)) for item in sources)
+    parts = []
+    for kind in kinds:
+        lines = [kind]
+        for item in sources:
+            if item.kind != kind:
+                continue
+            name, size = f"  {item.name}".ljust(names), _size(item.size).rjust(sizes)
+            lines.append(f"{name}   {size}   {item.state}")
+            lines.append(log.wrapped(f"{item.title} ({item.licence})", log.width(), 6))
+        parts.append("\n".join(lines))
+    links = f"{'name'.ljust(names)}   {'size'.rjust(sizes)}   links"
+    return "\n\n".join([f"{links}\n{'─' * (len(links) + 3)}", *parts]).replace("\n\n", "\n", 1)
 
 
 def plan(source: Source, names: Sequence[str], output: str | None) -> tuple[dict[str, Any], str]:
@@ -61,24 +74,23 @@ def plan(source: Source, names: Sequence[str], output: str | None) -> tuple[dict
     return values, text
 
 
-def sample_text(result: SampleResult) -> tuple[str, str]:
-    """The sample for people, and the next command."""
+def sample_text(result: SampleResult) -> str:
+    """The sample for people."""
     left_out = (
         f"; {result.questions_left_out} questions left out, as this Python's text "
         "does not answer them"
         if result.questions_left_out
         else ""
     )
-    text = (
+    return (
         f"{result.documents} documents, {result.bytes:,} bytes; {result.train_questions} train "
         f"and {result.dev_questions} dev questions, {result.train_paragraphs} train and "
         f"{result.dev_paragraphs} dev paragraphs with their topic under {result.output}{left_out}"
     )
-    return text, f"bertkit extract --input {result.output} --output data/docs"
 
 
-def download_text(result: DownloadResult) -> tuple[str, str]:
-    """A download for people, and the next command."""
+def download_text(result: DownloadResult) -> str:
+    """A download for people."""
     state = "up to date" if result.up_to_date else f"{result.seconds:.1f} s"
     text = (
         f"{len(result.files)} files, {result.bytes:,} bytes of {result.source} checked "
@@ -88,24 +100,8 @@ def download_text(result: DownloadResult) -> tuple[str, str]:
     open_ones = sum(not facts.get("checked", True) for facts in result.files.values())
     if open_ones:
         text += f"; {open_ones} of them by their size alone or not at all, as no sum is published"
-    return text, _after(result)
-
-
-def _after(result: DownloadResult) -> str:
-    """The next command of the main job, for what was downloaded."""
-    if result.following:
-        return f"bertkit {result.following} --init-checkpoint ..."
-    if result.kind == "questions":
-        train = next((name for name in result.files if "train" in name), next(iter(result.files)))
-        return f"bertkit finetune-squad --train-file {result.output}/{train} --vocab vocab.txt ..."
-    if result.kind == "vocab":
-        return (
-            f"bertkit make-records --vocab {result.output}/vocab.txt --input data/split/train ..."
-        )
-    if result.kind == "checkpoint":
-        return f"bertkit pretrain --init-checkpoint {result.output} ..."
-    return f"bertkit extract --input {result.output} --output data/docs"
+    return text
 
 
 def _size(count: int | None) -> str:
-    return "?" if count is None else human_bytes(count)
+    return "unknown" if count is None else human_bytes(count)

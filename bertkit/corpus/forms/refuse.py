@@ -12,12 +12,12 @@ from bertkit.corpus.forms.structured import structured_kind
 from bertkit.corpus.forms.xml.source import root_element
 from bertkit.corpus.raw_file import RawFile, is_utf8, marked_encoding
 from bertkit.errors import NotTextError
-from bertkit.known_files import LONGEST_MARK, known_file
+from bertkit.kinds.marks import marked
+from bertkit.kinds.vocabulary_lines import holds_vocabulary
 from bertkit.text_encoding import iconv_command, wide_encoding
 
 _INSIST = "--form text takes it as it is"
 _TEXT_OF_IT = "take its text out first"
-_RECORDS = "these are records or arrays, not text; see `bertkit inspect`"
 # Members that tell what else a zip archive is.
 _ZIPPED = (
     (rb"word/|xl/|ppt/|_rels/|\[Content_Types\]", "an Office document"),
@@ -73,13 +73,13 @@ def refuse_foreign(file: RawFile, head: bytes, text: bytes) -> None:
     Raises:
         NotTextError: says what it looks like and what to do.
     """
-    for begin in {head[:LONGEST_MARK], text[:LONGEST_MARK]}:
-        if found := known_file(begin):
+    for begin in (head, text) if text != head else (head,):
+        if found := marked(begin):
             raise _refused(file, *found)
-    if _is_tfrecord(head):
-        raise _refused(file, "a TFRecord file", _RECORDS)
     if is_tar_header(head):
         raise _refused(file, "a tar archive", "is it damaged? Unpack it, then give the folder")
+    if holds_vocabulary(text):
+        raise _refused(file, "a WordPiece vocabulary", "give the text that it was made from")
     _refuse_encoding(file, head, text)
     _refuse_markup(file, text)
     if kind := structured_kind(file.name, text):
@@ -98,14 +98,6 @@ def is_tar_header(head: bytes) -> bool:
 
 def _refused(file: RawFile, what: str, hint: str) -> NotTextError:
     return NotTextError(f"{file} looks like {what}", f"{hint}; {_INSIST}" if hint else _INSIST)
-
-
-def _is_tfrecord(head: bytes) -> bool:
-    if len(head) < 16 or not head[:8].strip(b"\0") or head[6:8] != b"\0\0":
-        return False
-    from bertkit.codecs.checksum import masked_crc32c
-
-    return masked_crc32c(head[:8]) == int.from_bytes(head[8:12], "little")
 
 
 def _refuse_encoding(file: RawFile, head: bytes, text: bytes) -> None:

@@ -11,9 +11,12 @@ from torch import Tensor, nn
 
 from bertkit import log
 from bertkit.errors import ConfigError, DataError
+from bertkit.kinds.misplaced import refuse_misplaced
+from bertkit.kinds.recognise import CHECKPOINT
 from bertkit.model.checkpoints import formats, hf
 from bertkit.model.checkpoints.contents import CheckpointContents, infer_config
 from bertkit.model.checkpoints.finite import require_finite
+from bertkit.model.checkpoints.purpose import head_of, purpose_of
 from bertkit.model.checkpoints.vocabulary_padding import fitted, is_rounding
 from bertkit.model.config import NAME, RATES, BertConfig, read_config
 from bertkit.model.model_types import require_bert, type_of_config, type_of_tensors
@@ -52,6 +55,7 @@ def read(path: str | Path, moments: bool = False) -> CheckpointContents:
     """
     found = formats.detect(path)
     if found is None:
+        refuse_misplaced(path, CHECKPOINT)
         titles = "; ".join(row.title for row in formats.all_formats())
         raise DataError(f"no checkpoint at {path}", f"bertkit reads: {titles}")
     row, place = found
@@ -246,6 +250,12 @@ def load_into(
     if surplus:
         problems.append(f"{len(surplus)} tensors have no place: {shortened(surplus)}")
     if problems:
+        purpose = purpose_of(weights)
+        if missing and purpose and not any(name.startswith(purpose.prefix) for name in targets):
+            raise ConfigError(
+                f"{source} is a model {purpose.words}: it has no {head_of(missing)}",
+                purpose.hint,
+            )
         raise ConfigError(
             f"{source} does not fit the model: {'; '.join(problems)}",
             "give the configuration the checkpoint was made with",

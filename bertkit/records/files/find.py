@@ -8,6 +8,8 @@ from pathlib import Path
 
 from bertkit.errors import DataError
 from bertkit.input_files import expand_inputs
+from bertkit.kinds.misplaced import refuse_misplaced
+from bertkit.kinds.recognise import RECORDS
 from bertkit.manifest_cache import cached_manifest
 from bertkit.records.files.jsonl import begins_with_record
 from bertkit.records.files.open import SUFFIXES
@@ -44,8 +46,10 @@ def _files_of(name: str, leave_out: Sequence[str | Path]) -> list[str]:
         for file in found
         if not file.endswith(JSON) or begins_with_record(file) or _is_listed(file)
     ]
-    # Without any: an error that names the endings.
-    return found or _without_ending(name, leave_out) or expand_inputs([name], SUFFIXES)
+    if found := found or _without_ending(name, leave_out):
+        return found
+    refuse_misplaced(name, RECORDS)
+    return expand_inputs([name], SUFFIXES)  # an error that names the endings
 
 
 def _ending_in(folder: str, suffixes: Sequence[str], leave_out: Sequence[str | Path]) -> list[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from bertkit import files, log
 from bertkit.codecs.packed_stream import ENDINGS
 from bertkit.errors import DataError
+from bertkit.kinds.misplaced import refuse_misplaced
+from bertkit.kinds.recognise import RECORDS
 from bertkit.manifest_cache import Stamp, cached_manifest, stamp_of
 from bertkit.records.files import hdf5
 from bertkit.records.files.compressed_file import open_unpacked
@@ -49,6 +51,7 @@ def open_records(
             packed = pack_format_of(file)
         return PackFile(name) if packed else hdf5.Hdf5File(name)
     if kind == JSONL:
+        refuse_misplaced(name, RECORDS)
         return JsonLinesFile(name, _sizes_in_manifest(name))
     first = _first_payload(name)
     if is_tokens(first):

@@ -21,6 +21,8 @@ from bertkit.codecs.protobuf import message_field, message_fields
 from bertkit.errors import DataError
 from bertkit.kernels import protobuf
 from bertkit.kernels.crc32c import masked_crc32c
+from bertkit.kinds.misplaced import misplaced
+from bertkit.kinds.recognise import RECORDS
 from bertkit.records.files.compressed_file import open_unpacked
 
 Feature = np.ndarray | list[bytes]
@@ -180,5 +182,10 @@ def read_records(path: str | os.PathLike[str]) -> Iterator[bytes]:
 
 
 def damaged(path: str | os.PathLike[str], number: int, offset: int, problem: str) -> DataError:
-    """The error for a broken record: where it is, what is wrong, what to do."""
+    """The error for a broken record: where it is, what is wrong, what to do.
+
+    Of a file that is something else from its first byte on, the error says what it is.
+    """
+    if not number and (other := misplaced(os.fspath(path), RECORDS)):
+        return other
     return DataError(f"{os.fspath(path)}: record {number} at byte {offset}: {problem}", _HINT)

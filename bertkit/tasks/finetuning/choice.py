@@ -105,5 +105,19 @@ def predicting_config(
     return kind, [here, *settings_of_run(place, kind.of_the_run)]
 
 
+def require_answers(place: str) -> None:
+    """Refuse a run of `finetune` as a model that answers questions.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    for layer in settings_of_run(place, ("task",)):
+        if task := layer.values.get("task"):
+            raise ConfigError(
+                f"{place} was fine-tuned for --task {task}, not to answer questions",
+                "give --text instead, or a model of `bertkit finetune-squad`",
+            )
+
+
 def _nested(kind: type, option: str) -> bool:
     return any(option in item.metadata.get("options", ()) for item in dataclasses.fields(kind))

@@ -49,7 +49,7 @@ def load_span_weights(model: BertForQuestionAnswering, place: Path) -> None:
     if report.missing:
         raise ConfigError(
             f"{place} has no span head: it was not fine-tuned on SQuAD",
-            "fine-tune it first: bertkit finetune-squad --train-file",
+            "fine-tune it first, with `bertkit finetune-squad`",
         )
     log.logger.info("weights from %s", place)
 

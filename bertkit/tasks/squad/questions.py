@@ -16,6 +16,8 @@ from typing import Any
 from bertkit import log
 from bertkit.errors import DataError
 from bertkit.files import is_utf8, read_json
+from bertkit.kinds.misplaced import misplaced
+from bertkit.kinds.recognise import QUESTIONS
 
 # What separates the words of a passage: exactly these, so that no-break spaces and other
 # Unicode spaces stay inside a word, as in Google's run_squad.py.
@@ -137,7 +139,10 @@ def read_questions(
         DataError: not JSON, not of SQuAD's form, empty, or not fit for what it is to be
             used for; names file, article, paragraph and question.
     """
-    content = read_json(path)
+    try:
+        content = read_json(path)
+    except DataError as error:
+        raise misplaced(path, QUESTIONS) or error from error
     questions: list[Question] = []
     seen: set[str] = set()
     contradicted: list[str] = []

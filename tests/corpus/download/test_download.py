@@ -137,7 +137,7 @@ def test_folder_of_another_downloader_is_taken_as_it_is(tmp_path):
     result = download(source, str(tmp_path / "out"), from_files=[str(tmp_path / "got")])
     assert (tmp_path / "out/b/model.index").read_bytes() == TWO
     assert [facts["checked"] for facts in result.files.values()] == [True, True, False]
-    text, _ = download_text(result)
+    text = download_text(result)
     assert "1 of them by their size alone or not at all, as no sum is published" in text
     with pytest.raises(UsageError, match="none of a/model"):
         download(source, str(tmp_path / "o2"), from_files=[str(tmp_path / "got/a")])

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import pytest
-
 from bertkit.corpus.download.catalogue import catalogue, find_source
 from bertkit.corpus.download.download import DownloadResult
 from bertkit.corpus.download.listing import download_text, listing, plan, sample_text
@@ -13,20 +11,8 @@ def result(kind: str, *names: str) -> DownloadResult:
     return DownloadResult("out", "x", kind, dict.fromkeys(names, facts), 5, 5, 1.0, False)
 
 
-@pytest.mark.parametrize(
-    ("kind", "names", "following"),
-    [
-        ("questions", ("dev.json", "train.json"), "finetune-squad --train-file out/train.json"),
-        ("questions", ("dev.json",), "finetune-squad --train-file out/dev.json"),
-        ("vocab", ("vocab.txt",), "make-records --vocab out/vocab.txt"),
-        ("checkpoint", ("a",), "pretrain --init-checkpoint out"),
-        ("dump", ("a",), "extract --input out"),
-    ],
-)
-def test_next_command_fits_what_was_fetched(kind, names, following):
-    text, after = download_text(result(kind, *names))
-    assert following in after
-    assert f"{len(names)} files" in text
+def test_files_are_counted():
+    assert "2 files" in download_text(result("questions", "dev.json", "train.json"))
 
 
 def test_listing_has_a_line_per_source():
@@ -45,7 +31,18 @@ def test_plan_names_checksum_link_and_free_space(tmp_path):
 
 
 def test_left_out_questions_are_told():
-    text, _ = sample_text(SampleResult("out", 79, 1, 60, 20, 3, 0.1, False))
+    text = sample_text(SampleResult("out", 79, 1, 60, 20, 3, 0.1, False))
     assert "3 questions left out" in text
-    text, _ = sample_text(SampleResult("out", 79, 1, 60, 20, 0, 0.1, False))
+    text = sample_text(SampleResult("out", 79, 1, 60, 20, 0, 0.1, False))
     assert "left out" not in text
+
+
+def test_the_list_fits_80_columns_and_keeps_every_fact(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, text = listing(catalogue())
+    assert max(map(len, text.splitlines())) <= 80
+    words = " ".join(text.split())
+    for source in catalogue():
+        assert f"{source.title} ({source.licence})" in words
+        (row,) = [line for line in text.splitlines() if line.split()[:1] == [source.name]]
+        assert row.split()[-1] == source.state

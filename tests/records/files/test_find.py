@@ -43,8 +43,9 @@ def test_folder_without_records_is_named(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "text").mkdir()
     (tmp_path / "text/part-00000-of-00500").write_text("Sentences of a corpus.\n")
-    for name in ("empty", "text"):
-        with pytest.raises(DataError, match=r"no files ending in .tfrecord or .* in folder .*"):
-            find_record_files([str(tmp_path / name)])
+    with pytest.raises(DataError, match=r"no files ending in .tfrecord or .* in folder .*"):
+        find_record_files([str(tmp_path / "empty")])
+    with pytest.raises(DataError, match="text holds text, not record files"):
+        find_record_files([str(tmp_path / "text")])
     with pytest.raises(DataError, match="no such file"):
         find_record_files([str(tmp_path / "missing")])

@@ -1,12 +1,13 @@
-"""Knows files that are no text to read, such as images and programs, by their first bytes."""
+"""Tells by its first bytes what a file is that is no text: one table for all who refuse it."""
 
 from __future__ import annotations
 
 import re
 
-_UNPACK = "unpack it, then give the folder"
 _TEXT_OF_IT = "take its text out first"
+_UNPACK = "unpack it, then give the folder"
 _RECORDS = "these are records or arrays, not text; see `bertkit inspect`"
+_WEIGHTS = "these are weights, not text"
 # First bytes → what the file is, and what to do.
 _MARKS: tuple[tuple[bytes, str, str], ...] = (
     (rb"%PDF-", "a PDF document", f"{_TEXT_OF_IT}, for example with pdftotext"),
@@ -30,8 +31,8 @@ _MARKS: tuple[tuple[bytes, str, str], ...] = (
     (rb"\x89HDF\r\n", "an HDF5 file", _RECORDS),
     (rb"\x93NUMPY", "a NumPy array", _RECORDS),
     (rb"\x80[\x02-\x05][\x8a\x95c}(\]KX]", "a Python pickle", "write its text as JSON lines"),
-    (rb".{7}\0\{\"", "a safetensors file", "these are weights, not text"),
-    (rb"GGUF", "a GGUF model", "these are weights, not text"),
+    (rb".{7}\0\{\"", "a safetensors file", _WEIGHTS),
+    (rb"GGUF", "a GGUF model", _WEIGHTS),
     (rb"MMIDIDX\0", "an index of Megatron's records", _RECORDS),
     (rb"PARE", "an encrypted Parquet file", "write it without encryption"),
     (rb"FEA1", "a Feather file of version 1", "write it again with pyarrow.feather"),
@@ -54,17 +55,27 @@ _MARKS: tuple[tuple[bytes, str, str], ...] = (
 )
 _KNOWN = tuple((re.compile(mark, re.DOTALL), what, hint) for mark, what, hint in _MARKS)
 _ANY_MARK = re.compile(b"|".join(mark for mark, _, _ in _MARKS), re.DOTALL)
-LONGEST_MARK = 80
+_LONGEST_MARK = 80
 
 
-def known_file(head: bytes) -> tuple[str, str] | None:
-    """What a file is that begins so, with its article, and what to do, or nothing; None if unknown.
+def marked(head: bytes) -> tuple[str, str] | None:
+    """(what a file is, what to do where text is wanted), if it begins with a known mark.
 
     Args:
-        head: at least the first `LONGEST_MARK` bytes, or all.
+        head: its first bytes, unpacked; some 80 are enough.
     """
+    begin = head[:_LONGEST_MARK]
     # One search tells that there is nothing to do, as for nearly all text.
-    for mark, what, hint in _KNOWN if _ANY_MARK.match(head) else ():
-        if mark.match(head):
+    for mark, what, hint in _KNOWN if _ANY_MARK.match(begin) else ():
+        if mark.match(begin):
             return what, hint
-    return None
+    return ("a TFRecord file", _RECORDS) if is_tfrecord(head) else None
+
+
+def is_tfrecord(head: bytes) -> bool:
+    """Whether the first 16 bytes are the frame of a TFRecord, its length proved by a checksum."""
+    if len(head) < 16 or not head[:8].strip(b"\0") or head[6:8] != b"\0\0":
+        return False
+    from bertkit.codecs.checksum import masked_crc32c
+
+    return masked_crc32c(head[:8]) == int.from_bytes(head[8:12], "little")

@@ -1,0 +1,53 @@
+"""Says of a path that is not there how far it leads, and which name near it there is."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+
+_NAMES = 5  # so many of a folder are listed
+
+
+def hint_for_missing(path: str | Path) -> str:
+    """What to do about a local path, or a pattern, at which nothing is.
+
+    Names that look like it are proposed; else the part of it that is there, and what that holds.
+    """
+    place = Path(path)
+    above = place.parent
+    if glob.has_magic(str(path)):
+        return f"no name matches this pattern; {_contents(above)}"
+    if not above.is_dir():
+        gone = above
+        while not gone.parent.is_dir():
+            gone = gone.parent
+        return f"check the path: there is no folder {gone}"
+    near = _near(place.name, _names(above))
+    if near:
+        return f"did you mean {' or '.join(str(above / name) for name in near)}?"
+    return f"check the path; {_contents(above)}"
+
+
+def _near(name: str, names: list[str]) -> list[str]:
+    import difflib
+
+    return difflib.get_close_matches(name, names, n=2, cutoff=0.75)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return []
+    return sorted(name for name in names if not name.startswith("."))
+
+
+def _contents(folder: Path) -> str:
+    where = "this folder" if str(folder) == "." else str(folder)
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    names = _names(folder)
+    if not names:
+        return f"{where} is empty"
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return f"{where} has {', '.join(names[:_NAMES])}{more}"

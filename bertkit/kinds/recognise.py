@@ -1,0 +1,126 @@
+"""Recognises what a path holds: records, text, a vocabulary, a checkpoint, questions."""
+
+from __future__ import annotations
+
+import codecs
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from bertkit.errors import BertkitError
+from bertkit.files import is_remote
+from bertkit.kinds.marks import marked
+from bertkit.kinds.vocabulary_lines import holds_vocabulary
+from bertkit.manifest import read_manifest
+from bertkit.text_files import open_text
+
+RECORDS, TEXT, VOCABULARY, CHECKPOINT = "records", "text", "vocabulary", "checkpoint"
+QUESTIONS, SETTINGS, OTHER = "questions", "settings", "other"
+_HEAD = 1 << 16
+_LOOKED_AT = 10  # files of a folder
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json")
+_METRICS = "metrics.jsonl"
+# What the folders hold that bertkit's commands write.
+_WRITTEN = {
+    "make-records": RECORDS,
+    "pack-records": RECORDS,
+    "pick-eval": RECORDS,
+    "extract": TEXT,
+    "clean": TEXT,
+    "split": TEXT,
+    "convert": CHECKPOINT,
+}
+_WORDS = {RECORDS: "records", TEXT: "text", CHECKPOINT: "a model"}
+# What file marks stand for.
+_MARKED = {
+    "a TFRecord file": RECORDS,
+    "an HDF5 file": RECORDS,
+    "a safetensors file": CHECKPOINT,
+}
+# Bytes that stand in no text.
+_CONTROL = bytes([*range(9), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F])
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a path holds.
+
+    Attributes:
+        name: one of the names of this module.
+        words: for messages, such as `a TFRecord file`; they follow `is` or `holds`.
+    """
+
+    name: str
+    words: str
+
+
+def kind_of(path: str | Path) -> Kind | None:
+    """What a file or folder holds; None where it cannot be told, or read. Raises nothing."""
+    place = str(path)
+    if is_remote(place):
+        return None
+    try:
+        if os.path.isdir(place):
+            return _kind_of_folder(Path(place))
+        with open_text(place) as stream:
+            return kind_of_bytes(stream.read(_HEAD))
+    except (BertkitError, OSError, ValueError):
+        return None
+
+
+def kind_of_bytes(head: bytes) -> Kind | None:
+    """What a file holds that begins with these bytes, unpacked; None where it cannot be told."""
+    if found := marked(head):
+        return Kind(_MARKED.get(found[0], OTHER), found[0])
+    if head.startswith(b"PK\x03\x04"):
+        if b"data.pkl" in head[:200]:
+            return Kind(CHECKPOINT, "a PyTorch checkpoint")
+        return Kind(OTHER, "a zip archive")
+    if not head.strip() or not _is_text(head):
+        return None
+    if head.lstrip().startswith((b"{", b"[")) and (found_json := _kind_of_json(head)):
+        return found_json
+    if holds_vocabulary(head):
+        return Kind(VOCABULARY, "a vocabulary")
+    return Kind(TEXT, "text")
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # the last character may be cut off
+    except UnicodeDecodeError:
+        return False
+    return len(head.translate(None, _CONTROL)) * 50 > len(head) * 49
+
+
+def _kind_of_json(head: bytes) -> Kind | None:
+    if b'"paragraphs"' in head and b'"qas"' in head:
+        return Kind(QUESTIONS, "a SQuAD file of questions")
+    first = head.lstrip().partition(b"\n")[0]
+    if b'"input_ids"' in first:
+        return Kind(RECORDS, "records as JSON lines")
+    if b'"hidden_size"' in head:
+        return Kind(SETTINGS, "the configuration of a model")
+    return None
+
+
+def _kind_of_folder(folder: Path) -> Kind | None:
+    if any((folder / name).is_file() for name in _WEIGHTS):
+        return Kind(CHECKPOINT, "a model")
+    if (folder / _METRICS).is_file() or any(folder.glob("step-*/state.json")):
+        return Kind(CHECKPOINT, "a training run")
+    manifest = read_manifest(folder)
+    written = _WRITTEN.get(manifest.command) if manifest else None
+    if written:
+        return Kind(written, _WORDS[written])
+    # Of other programs' folders: what the first files hold, if they agree.
+    kinds = {kind_of(file) for file in islice(_files_below(folder), _LOOKED_AT)}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _files_below(folder: Path) -> Iterator[str]:
+    for above, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (f"{above}/{name}" for name in sorted(names) if not name.startswith("."))

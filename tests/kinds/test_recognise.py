@@ -1,0 +1,94 @@
+"""What a path holds is told by its content, its manifest and its folder."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import struct
+
+import numpy as np
+import pytest
+
+from bertkit.cli import main
+from bertkit.kinds.recognise import (
+    CHECKPOINT,
+    OTHER,
+    QUESTIONS,
+    RECORDS,
+    SETTINGS,
+    TEXT,
+    VOCABULARY,
+    Kind,
+    kind_of,
+    kind_of_bytes,
+)
+from bertkit.tokenization.vocabulary import find_vocab
+
+SQUAD = {"data": [{"title": "t", "paragraphs": [{"context": "c", "qas": []}]}], "version": "1.1"}
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"The whale dives.\nIt breathes.\n", TEXT),
+        ("鯨は深く潜る。".encode()[:-1], TEXT),
+        (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\n##s\n", VOCABULARY),
+        (b"He wrote [CLS], [SEP] and [MASK] into\nthe text of this article.\n", TEXT),
+        (json.dumps(SQUAD).encode(), QUESTIONS),
+        (json.dumps(SQUAD, indent=4).encode(), QUESTIONS),
+        (b'{"input_ids": [1, 2], "attention_mask": [1, 1]}\n', RECORDS),
+        (b'{\n  "hidden_size": 128,\n  "vocab_size": 5\n}', SETTINGS),
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), RECORDS),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), OTHER),
+    ],
+)
+def test_beginnings(head, kind):
+    assert kind_of_bytes(head).name == kind
+
+
+@pytest.mark.parametrize("head", [b"", b" \n ", bytes(40), b'{"text": "The whale."}', b"\xff\xfea"])
+def test_what_cannot_be_told_is_not_guessed(head):
+    assert kind_of_bytes(head) is None
+
+
+def test_files_of_other_programs_writers(tmp_path):
+    """Written by numpy, safetensors and torch themselves."""
+    import torch
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.zeros(3)}, tmp_path / "w.bin")
+    torch.save({"a": torch.zeros(3)}, tmp_path / "w.pt")
+    blob = io.BytesIO()
+    np.save(blob, np.zeros(3))
+    assert kind_of(tmp_path / "w.bin").name == CHECKPOINT
+    assert kind_of(tmp_path / "w.pt").name == CHECKPOINT
+    assert kind_of_bytes(blob.getvalue()).name == OTHER
+
+
+def test_folders_and_compressed_files(tmp_path):
+    assert kind_of(find_vocab("bertkit-uncased-8k")) == Kind(VOCABULARY, "a vocabulary")
+    (tmp_path / "texts").mkdir()
+    for name in "ab":
+        blob = gzip.compress(b"The whale dives.\n")
+        (tmp_path / f"texts/{name}.txt.gz").write_bytes(blob)
+    assert kind_of(tmp_path / "texts") == Kind(TEXT, "text")
+    (tmp_path / "texts/c.json").write_text(json.dumps(SQUAD))
+    assert kind_of(tmp_path / "texts") is None  # they do not agree
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/metrics.jsonl").write_text("{}\n")
+    assert kind_of(tmp_path / "run") == Kind(CHECKPOINT, "a training run")
+    assert kind_of(tmp_path / "nowhere") is None and kind_of("s3://bucket/key") is None
+
+
+def test_what_bertkit_wrote_is_told_by_its_manifest(tmp_path):
+    text = tmp_path / "a.txt"
+    text.write_text("The whale dives.\nIt breathes.\n\nThe ship sails.\nIt turns.\n")
+    words = ["-i", str(text), "-o", str(tmp_path / "r"), "--vocab", "bertkit-uncased-8k", "-q"]
+    assert main(["make-records", *words, "--workers", "1"]) == 0
+    assert kind_of(tmp_path / "r") == Kind(RECORDS, "records")
+    assert kind_of(tmp_path / "r/a.tfrecord") == Kind(RECORDS, "a TFRecord file")
+    # A damaged one stays what its reader says of it.
+    blob = (tmp_path / "r/a.tfrecord").read_bytes()
+    (tmp_path / "damaged.tfrecord").write_bytes(struct.pack("<Q", 5) + blob[8:])
+    assert kind_of(tmp_path / "damaged.tfrecord") is None
