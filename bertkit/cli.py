@@ -15,10 +15,15 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from bertkit import __version__, log
+from bertkit.command_line import completion
+from bertkit.command_line.command import Pages
+from bertkit.command_line.suggestions import unknown_command
+from bertkit.command_line.words import hyphens, plain_flags, repeat_flags
 from bertkit.declined import require_supported
 from bertkit.errors import BertkitError
 from bertkit.spawned import leave_if_importing
@@ -45,6 +50,7 @@ COMMANDS = {
     "compare": "Compare encoders by the scores of their fine-tuning runs, over seeds and tasks.",
     "predict": "Answer a question, or label a text, with a fine-tuned model.",
     "convert": "Convert a checkpoint for transformers, TensorFlow or NVIDIA's programs.",
+    "push": "Upload the model of a run, with its card, to the model hub.",
     "launch": "Print or write what starts a bertkit command on many devices.",
     "doctor": "Report what this machine can do and what is missing.",
 }
@@ -70,7 +76,7 @@ torchrun exits with 1 for all but 0; bertkit then prints its own status on stder
 """
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Pages, click.Group):
     """A group that knows its commands by name and imports one when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -90,61 +96,34 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, and let its repeatable flags take several values at once."""
+        if args and not ctx.resilient_parsing and not self._knows(args[0]):
+            raise click.UsageError(unknown_command(args[0], list(COMMANDS)), ctx)
         name, command, rest = super().resolve_command(ctx, args)
         require_supported(name or "", rest)
         if command is None:
             return name, command, rest
         return name, command, repeat_flags(command, plain_flags(command, rest))
 
+    def _knows(self, word: str) -> bool:
+        """Whether a word may stand for a command; click itself refuses options."""
+        return word.startswith("-") or hyphens(word) in COMMANDS
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Commands from the table, without importing them; and the options."""
+        from click.shell_completion import CompletionItem
+
+        begin = hyphens(incomplete)
+        found = [
+            CompletionItem(name, help=text)
+            for name, text in COMMANDS.items()
+            if name.startswith(begin)
+        ]
+        return found + Pages.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table, without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
-
-
-def plain_flags(command: click.Command, words: Sequence[str]) -> list[str]:
-    """`--do_lower_case=True` as `--do-lower-case`, and `=False` as the flag that says no."""
-    flags = {
-        name: option
-        for option in command.params
-        if isinstance(option, click.Option) and option.is_flag and option.secondary_opts
-        for name in option.opts
-    }
-    plain: list[str] = []
-    for number, word in enumerate(words):
-        if word == "--":
-            return [*plain, *words[number:]]
-        name, _, value = word.partition("=")
-        option = flags.get(_hyphens(name)) if value.lower() in ("true", "false") else None
-        if option is None:
-            plain.append(word)
-        else:
-            plain.append(name if value.lower() == "true" else option.secondary_opts[0])
-    return plain
-
-
-def repeat_flags(command: click.Command, words: Sequence[str]) -> list[str]:
-    """`--input a b` as `--input a --input b`, so that unquoted globs work."""
-    repeatable = {
-        flag
-        for option in command.params
-        if isinstance(option, click.Option) and option.multiple
-        for flag in option.opts
-    }
-    spread: list[str] = []
-    flag = ""
-    for word in words:
-        if word.startswith("-") and word != "-":
-            flag = word if _hyphens(word) in repeatable else ""
-        elif flag and spread[-1] != flag:
-            spread.append(flag)
-        spread.append(word)
-    return spread
-
-
-def _hyphens(name: str) -> str:
-    """Accept `--max_seq_length` for `--max-seq-length`."""
-    return name.replace("_", "-")
 
 
 @click.group(
@@ -153,7 +132,7 @@ def _hyphens(name: str) -> str:
     context_settings={
         "help_option_names": ["-h", "--help"],
         "auto_envvar_prefix": "BERTKIT",
-        "token_normalize_func": _hyphens,
+        "token_normalize_func": hyphens,
         "max_content_width": 100,
     },
 )
@@ -173,6 +152,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; errors become one line on stderr."""
     leave_if_importing()
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if "_BERTKIT_COMPLETE" in os.environ:
+        completion.register()
     # Threads that wait by spinning slow down those that work as soon as the machine has
     # other things to do. OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
@@ -18,9 +17,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from bertkit import log, safe_yaml
-from bertkit.declined import accelerator
 from bertkit.errors import ConfigError, UsageError
 from bertkit.files import open_binary, package_file
+from bertkit.setting_values import convert
 from bertkit.settings import FIXED, ordered_fields
 
 C = TypeVar("C")
@@ -30,7 +29,6 @@ COMMAND_LINE = "command line"
 ASSIGNMENT = "--set"
 # Around the settings of a run.
 _BEGIN, _END = "# The settings of a run, to the line '# end'.", "# end"
-_SHOWN = 80  # characters of a wrong value in a message
 _PRESET = "preset "  # begins the origin of a preset's values
 
 
@@ -45,6 +43,10 @@ def setting(
     minimum: float | None = None,
     maximum: float | None = None,
     on_resume: str = FIXED,
+    group: str = "",
+    first: bool = False,
+    metavar: str = "",
+    example: str = "",
 ) -> Any:
     """A dataclass field that is also a command-line option.
 
@@ -59,6 +61,10 @@ def setting(
         maximum: largest allowed number.
         on_resume: whether it may change between the calls of a run: `FREE`, `ROUNDING` or
             `FIXED` of `bertkit.settings`.
+        group: of the help page, see `bertkit.option_groups`.
+        first: whether `--help` shows it; `--help-all` shows all.
+        metavar: the word for its value, such as `PATH`, see `bertkit.command_line.values`.
+        example: a value, where its form is not plain.
     """
     metadata = {
         "help": help,
@@ -68,6 +74,10 @@ def setting(
         "minimum": minimum,
         "maximum": maximum,
         "on_resume": on_resume,
+        "group": group,
+        "first": first,
+        "metavar": metavar,
+        "example": example,
     }
     if factory is not MISSING:
         return field(default_factory=factory, metadata=metadata)
@@ -310,7 +320,7 @@ def _take(key: str, value: Any, known: Mapping[str, tuple[Any, Any]]) -> tuple[A
     if key not in known:
         return None, f"unknown setting{_suggest(key, known)}"
     try:
-        return _convert(value, *known[key]), ""
+        return convert(value, *known[key]), ""
     except ValueError as error:
         return None, str(error)
 
@@ -334,72 +344,6 @@ def _all_problems(config: Any) -> list[str]:
         if dataclasses.is_dataclass(value):
             found += _all_problems(value)
     return found
-
-
-def _convert(value: Any, hint: Any, item: Any) -> Any:
-    """Turn a YAML, environment or command-line value into the type of its field.
-
-    Raises:
-        ValueError: says what was expected.
-    """
-    origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        if value is None or (isinstance(value, str) and value.lower() in ("none", "null")):
-            return None
-        hint = next(part for part in typing.get_args(hint) if part is not type(None))
-        origin = typing.get_origin(hint)
-    if origin is list:
-        texts = value if isinstance(value, (list, tuple)) else [value]
-        return [_scalar(text, typing.get_args(hint)[0]) for text in texts]
-    converted = _scalar(value, hint)
-    _check_range(converted, item.metadata)
-    return converted
-
-
-def _scalar(value: Any, hint: Any) -> Any:
-    if hint is bool:
-        if isinstance(value, bool):
-            return value
-        if str(value).lower() in ("true", "yes", "on", "1"):
-            return True
-        if str(value).lower() in ("false", "no", "off", "0"):
-            return False
-        raise ValueError(f"expected true or false, not {_short(value)}")
-    if hint is int:
-        if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
-            raise ValueError(f"expected a whole number, not {_short(value)}")
-        try:
-            return int(value.replace("_", "") if isinstance(value, str) else value)
-        except (TypeError, ValueError):
-            raise ValueError(f"expected a whole number, not {_short(value)}") from None
-    if hint is float:
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            raise ValueError(f"expected a number, not {_short(value)}") from None
-    if hint is str:
-        if isinstance(value, (list, dict)) or value is None:
-            raise ValueError(f"expected text, not {_short(value)}")
-        return str(value)
-    return value
-
-
-def _check_range(value: Any, metadata: Mapping[str, Any]) -> None:
-    choices = metadata.get("choices") or ()
-    if choices and value not in choices:
-        declined = accelerator(str(value)) if "cpu" in choices else ""
-        raise ValueError(declined or f"{_short(value)} is not one of {', '.join(choices)}")
-    low, high = metadata.get("minimum"), metadata.get("maximum")
-    if low is not None and value < low:
-        raise ValueError(f"{value} is below the smallest allowed value {low}")
-    if high is not None and value > high:
-        raise ValueError(f"{value} is above the largest allowed value {high}")
-
-
-def _short(value: Any) -> str:
-    """A value for a message, which may be a whole file in the wrong place."""
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
 def _suggest(key: str, known: Mapping[str, Any]) -> str:

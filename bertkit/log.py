@@ -34,6 +34,13 @@ def setup(verbosity: int = 0) -> None:
     logger.setLevel(level)
 
 
+def reset() -> None:
+    """Undo `setup`: warnings alone are told, in the way that the importing program chose."""
+    logger.handlers.clear()
+    logger.propagate = True
+    logger.setLevel(logging.NOTSET)
+
+
 def set_rank(number: int) -> None:
     """Say that this process has joined a process group; of a group, only rank 0 prints.
 

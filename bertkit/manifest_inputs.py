@@ -18,6 +18,7 @@ from typing import IO, Any, overload
 
 from bertkit.errors import DataError
 from bertkit.files import CHUNK, atomic_write, sha256_of, size_of
+from bertkit.hub.sources import origin
 from bertkit.remote.facts import require_as_fetched, url_of
 from bertkit.strict_json import json_text
 
@@ -165,7 +166,7 @@ def _described(paths: Sequence[str], threads: int) -> Iterator[dict[str, Any]]:
             block = paths[start : start + _BLOCK]
             for path, digest in zip(block, pool.map(sha256_of, block), strict=True):
                 require_as_fetched(path, digest)
-                yield {"path": url_of(path), "bytes": size_of(path), "sha256": digest}
+                yield {"path": origin(url_of(path)), "bytes": size_of(path), "sha256": digest}
 
 
 def total_bytes(inputs: Sequence[Input]) -> int:

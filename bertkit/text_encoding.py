@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from bertkit.errors import DataError
+from bertkit.kinds.marks import marked
+from bertkit.text_files import open_text
 
 _SAMPLE = 512  # bytes that are looked at
+_GIVE_TEXT = "give text files"
 _NOT_TEXT = (
     (b"\x1f\x8b", "compressed with gzip", "unpack it: gzip -dc FILE > NEW"),
     (b"BZh", "compressed with bzip2", "unpack it: bzip2 -dc FILE > NEW"),
@@ -57,18 +61,21 @@ def not_utf8(path: str | Path, line: int, offset: int, blob: bytes, begin: int =
     """
     at = offset - begin
     where = f"{path}:{line}: not UTF-8 at byte {offset} (0x{blob[at]:02x})"
-    head = blob[:_SAMPLE] if not begin else b""
+    head = _beginning(path) if begin else blob[:_SAMPLE]
     for magic, kind, remedy in _NOT_TEXT:
         if head.startswith(magic):
             return DataError(f"{where}: the file is {kind}", remedy)
     if other := _other_kind(path):
         return other
+    if found := marked(head):
+        what, remedy = found
+        return DataError(f"{where}: the file looks like {what}", remedy or _GIVE_TEXT)
     around = blob[max(0, at - _SAMPLE) : at + _SAMPLE]
-    if around.count(b"\0") * 4 > len(around):
-        wide = "UTF-32" if around.count(b"\0") * 2 > len(around) * 1.2 else "UTF-16"
+    if coding := wide_encoding(head):
+        name = coding[:6].upper()
         return DataError(
-            f"{where}: every other byte is 0, as in {wide} without a mark, or it is no text",
-            f"if it is text: iconv -f {wide}LE -t UTF-8 FILE > NEW (or {wide}BE)",
+            f"{where}: every other byte is 0, as in {name} without a mark",
+            f"convert it: {iconv_command(coding)}",
         )
     if blob[at] == 0xED and blob[at + 1 : at + 2] >= b"\xa0":
         return DataError(
@@ -77,9 +84,57 @@ def not_utf8(path: str | Path, line: int, offset: int, blob: bytes, begin: int =
         )
     controls = sum(byte < 9 or 13 < byte < 32 for byte in around)
     if controls * 20 > len(around):
-        return DataError(f"{where}: it looks like no text", "give text files")
+        return DataError(f"{where}: it looks like no text", _GIVE_TEXT)
     return DataError(
         where,
         "if the text is in an encoding of one byte per letter, name it: iconv -f LATIN1 -t UTF-8"
         " FILE > NEW",
     )
+
+
+def iconv_command(encoding: str) -> str:
+    """The command that converts a file; iconv writes UTF-16LE where Python has utf-16-le."""
+    name = re.sub(r"-([LB]E)$", r"\1", encoding.upper())
+    return f"iconv -f {name} -t UTF-8 FILE > NEW"
+
+
+def _beginning(path: str | Path) -> bytes:
+    """The first bytes of a file, unpacked; none of what is no file."""
+    try:
+        with open_text(path) as stream:
+            return stream.read(_SAMPLE)
+    except (DataError, OSError):
+        return b""
+
+
+def wide_encoding(head: bytes) -> str:
+    """The encoding of two or four bytes per character, without a mark, that bytes seem to be in.
+
+    Args:
+        head: the first bytes of a file.
+
+    Returns:
+        `utf-16-le`, `utf-16-be`, `utf-32-le`, `utf-32-be`; empty for none of them.
+    """
+    if head.count(0) < 3:
+        return ""
+    even = head[: len(head) // 4 * 4]
+    zeros = [even[place::4].count(0) for place in range(4)]
+    count = len(even) // 4
+    if sum(zeros) < 3 or not count:
+        return ""
+    if min(zeros[2:]) > 0.9 * count and zeros[0] < 0.1 * count:
+        found = "utf-32-le"
+    elif min(zeros[:2]) > 0.9 * count and zeros[3] < 0.1 * count:
+        found = "utf-32-be"
+    else:
+        low, high = zeros[0] + zeros[2], zeros[1] + zeros[3]
+        if max(low, high) < 0.01 * len(even) or min(low, high) * 20 > max(low, high):
+            return ""
+        found = "utf-16-le" if high > low else "utf-16-be"
+    try:
+        text = even[: len(even) - 4].decode(found) if len(even) > 64 else even.decode(found)
+    except UnicodeDecodeError:
+        return ""
+    strange = sum(not (char.isprintable() or char.isspace()) for char in text)
+    return found if strange * 20 <= len(text) else ""

@@ -36,6 +36,8 @@ def looks_unsplit(text: str) -> str:
     lines = [line for line in map(str.strip, text.split("\n")) if line]
     if not lines:
         return ""
+    if text.count("\r") - text.count("\r\n") > text.count("\n"):
+        return "lines end in carriage returns alone, which end no line here"
     mean = sum(map(len, lines)) / len(lines)
     several = sum(len(_INSIDE.findall(line)) >= 1 for line in lines) / len(lines)
     if mean > _LONG:

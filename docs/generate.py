@@ -6,12 +6,16 @@ Run: python docs/generate.py [--check]
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from pathlib import Path
 
 import click
 
 from bertkit.cli import COMMANDS, main_group
+from bertkit.command_line.command import Command
+from bertkit.command_line.help_page import in_groups
+from bertkit.command_line.option import Option
 from bertkit.external_configs import program_defaults
 from bertkit.external_configs.detect import SYSTEMS
 
@@ -39,13 +43,27 @@ of processes.
 """
 HEAD = """# The command line
 
-Generated from the program by `make docs`; do not edit. Every flag may also be written with
-underscores (`--max_seq_length`), and every flag can be set from the environment:
-`BERTKIT_<COMMAND>_<FLAG>`, for example `BERTKIT_PRETRAIN_MAX_STEPS=100`. The command line wins
-over the environment, that over `--config`, that over the preset, that over the default.
+Generated from the program by `make docs`; do not edit. `bertkit COMMAND --help` shows the options
+that people need first, set in bold here, `--help-all` all of them, and `--preset NAME --help` the
+defaults under that preset.
 
-Commands, flags and their choices complete with the Tab key after
-`eval "$(_BERTKIT_COMPLETE=bash_source bertkit)"` (`zsh_source` and `fish_source` for those shells).
+Flags may be written with underscores (`--max_seq_length`), and so may words among which an option
+chooses (`max-weight-norm` is `max_weight_norm`). A flag without a value may have one, as other
+programs want it: `--nsp=False` is `--no-nsp`. A repeatable flag takes several values at once
+(`--input a.txt b.txt`), except for words that the command itself is waiting for
+(`download --file train-v1.1.json squad-v1.1`).
+
+Every flag can be set from the environment: `BERTKIT_<COMMAND>_<FLAG>`, for example
+`BERTKIT_PRETRAIN_MAX_STEPS=100`. The command line wins over the environment, that over `--config`,
+that over the preset, that over the default.
+
+The Tab key completes commands, flags, choices, presets, backends, sources of `download`, files, and
+the folders of runs and checkpoints, once the shell has read one of these lines (in `~/.bashrc`,
+`~/.zshrc`, `~/.config/fish/completions/bertkit.fish`):
+
+    eval "$(_BERTKIT_COMPLETE=bash_source bertkit)"
+    eval "$(_BERTKIT_COMPLETE=zsh_source bertkit)"
+    _BERTKIT_COMPLETE=fish_source bertkit | source
 """
 
 
@@ -57,8 +75,41 @@ def page() -> str:
             command = main_group.get_command(top, name)
             assert command is not None
             with click.Context(command, info_name=name, parent=top, **_settings()) as ctx:
-                parts.append(_block(f"bertkit {name}", command.get_help(ctx)))
+                parts.append(_command(f"bertkit {name}", command, ctx))
     return "\n".join(parts)
+
+
+def _command(title: str, command: click.Command, ctx: click.Context) -> str:
+    """Usage, description and examples as text; a table of options for every group."""
+    assert isinstance(command, Command), f"{title} is made by options.command()"
+    formatter = ctx.make_formatter()
+    command.format_usage(ctx, formatter)
+    command.format_help_text(ctx, formatter)
+    parts = [_block(title, formatter.getvalue())]
+    for group, options in in_groups(command.options(ctx)):
+        rows = "\n".join(_row(option, ctx) for option in options if isinstance(option, Option))
+        parts.append(f"### {group}\n\n| option | what it does |\n|---|---|\n{rows}\n")
+    return "\n".join(parts)
+
+
+def _row(option: Option, ctx: click.Context) -> str:
+    mark = "**" if option.first else ""
+    text = option.text(ctx)
+    if option.example:
+        flag = max(option.opts, key=len)
+        value = shlex.quote(option.example)
+        text += f" Example: `{flag} {value}`"
+    return f"| {mark}{_code(option.flags(ctx))}{mark} | {_cell(text)} |"
+
+
+def _code(text: str) -> str:
+    return f"`{text}`".replace("|", r"\|")
+
+
+def _cell(text: str) -> str:
+    """Text in a table: nothing of it is markup, but for the example's code."""
+    found = re.sub(r"([|*_<])", r"\\\1", re.sub(r"\s+", " ", text))
+    return re.sub(r"`[^`]*`", lambda code: re.sub(r"\\([*_<])", r"\1", code.group()), found)
 
 
 def keys_page() -> str:

@@ -16,6 +16,9 @@ from hypothesis import HealthCheck, settings
 # torch has one thread in every test and in every process that a test starts.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# No test asks the model hub on the internet: a name that is no path here fails at once.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 # A shell's background jobs ignore SIGINT, and so would every process that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -73,6 +76,40 @@ def bertkit(capsys):
         return SimpleNamespace(status=status, out=captured.out, err=captured.err, result=result)
 
     return run
+
+
+@pytest.fixture
+def model_hub(monkeypatch, tmp_path):
+    """A model hub on loopback that huggingface_hub's client talks to, with an empty cache."""
+    from hub.server import Hub
+    from huggingface_hub import constants
+
+    from bertkit.hub import fetch, names, sources
+
+    server = Hub()
+    cache = tmp_path / "hub-cache"
+    monkeypatch.setattr(constants, "ENDPOINT", server.url)
+    template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    server.cache = cache
+
+    def forget() -> None:
+        """What a new process does not know."""
+        fetch._fetched.clear()
+        fetch._commits.clear()
+        sources._noted.clear()
+        names._said.clear()
+
+    server.new_process = forget
+    forget()
+    yield server
+    forget()
+    server.close()
 
 
 @pytest.fixture(scope="session")

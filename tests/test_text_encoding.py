@@ -29,6 +29,12 @@ TEXT = "Grüße aus dem Süden.\nNoch ein Satz über Bäume.\n"
         (b"Emoji \xed\xa0\xbd\xed\xb8\x80.\n", "half a character", "other text"),
         (bytes(range(1, 32)) * 9 + b"\xff", "looks like no text", "give text files"),
         (b"PAR1\x15\xe4", "parquet", "bertkit extract"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40) + b"\xff", "a PNG image", "give text files"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", "a PDF document", "pdftotext"),
+        (b"\x7fELF\2\1\1" + bytes(500) + b"\xff\xfe", "a program", "give text files"),
+        (b"SQLite format 3\0\x10\0\2\2\0@ \xff", "an SQLite database", "CSV"),
+        (bytes(600) + b"\xff" + bytes(99), "looks like no text", "give text files"),
+        (b"\1\0\0\0\xc8\0\0\0" * 80, "looks like no text", "give text files"),
     ],
 )
 def test_what_the_file_is_and_not_iconv_from_latin_1(tmp_path, content, says, hint):

@@ -26,6 +26,11 @@ def test_paragraphs_are_not(glue):
     assert "characters on average" in looks_unsplit(glue.join(SENTENCES * 5))
 
 
+def test_carriage_returns_alone_end_no_line():
+    for end, said in (("\r", True), ("\r\n", False), ("\n", False)):
+        assert ("carriage returns" in looks_unsplit(end.join(SENTENCES * 3) + end)) is said
+
+
 def test_the_warning_says_what_to_do(tmp_path, caplog):
     path = tmp_path / "a.txt.gz"
     path.write_bytes(gzip.compress(" ".join(SENTENCES * 9).encode()))

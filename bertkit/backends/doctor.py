@@ -41,7 +41,7 @@ PACKAGES = {
     "aiohttp": "remote",
     "s3fs": "remote",
     "gcsfs": "remote",
-    "huggingface_hub": "remote",
+    "huggingface_hub": "hub",
     "distributed": "dask",
     "gdown": "drive",
     "pyarrow": "parquet",

@@ -10,6 +10,7 @@ from dataclasses import field
 from typing import Any
 
 from bertkit.backends import registry
+from bertkit.option_groups import MACHINE
 from bertkit.settings import ROUNDING
 
 
@@ -28,7 +29,7 @@ class BackendSections:
             row = registry.row(name)
             kind = row.options_class()
             cls.__annotations__[name] = kind
-            facts = {"options": row.flags, "on_resume": ROUNDING}
+            facts = {"options": row.flags, "on_resume": ROUNDING, "group": MACHINE}
             setattr(cls, name, field(default_factory=kind, metadata=facts))
 
 

@@ -7,9 +7,7 @@ have no mark, needs its ending too.
 
 from __future__ import annotations
 
-import bz2
 import contextlib
-import gzip
 import io
 import lzma
 import re
@@ -18,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, NamedTuple
 
 from bertkit.codecs import zstd_stream
+from bertkit.codecs.chained_streams import open_bzip2, open_gzip, open_xz
 from bertkit.errors import DataError
 
 PIECE = 1 << 20
@@ -29,7 +28,7 @@ LAYERS = 2
 # So many bytes tell the compression.
 MARK = 16
 ENDINGS = (".gz", ".bz2", ".xz", ".lzma", ".zst", ".zstd")
-_BROKEN = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, zstd_stream.DamagedError)
+_BROKEN = (EOFError, lzma.LZMAError, zlib.error, zstd_stream.DamagedError)
 
 
 class _Compression(NamedTuple):
@@ -37,17 +36,19 @@ class _Compression(NamedTuple):
 
     name: str
     mark: re.Pattern[bytes]
-    opener: Callable[[Any], Any] | None
+    opener: Callable[[IO[bytes], str], io.BufferedReader] | None
     hint: str = ""
 
 
+def _open_zstd(raw: IO[bytes], name: str) -> io.BufferedReader:
+    return zstd_stream.open_zstd(raw)
+
+
 _KINDS = (
-    _Compression("gzip", re.compile(rb"\x1f\x8b\x08"), lambda raw: gzip.GzipFile(fileobj=raw)),
-    _Compression("bzip2", re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), bz2.BZ2File),
-    _Compression("xz", re.compile(rb"\xfd7zXZ\0"), lzma.LZMAFile),
-    _Compression(
-        "zstd", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), zstd_stream.open_zstd
-    ),
+    _Compression("gzip", re.compile(rb"\x1f\x8b\x08"), open_gzip),
+    _Compression("bzip2", re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), open_bzip2),
+    _Compression("xz", re.compile(rb"\xfd7zXZ\0"), open_xz),
+    _Compression("zstd", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), _open_zstd),
     _Compression("compress (.Z)", re.compile(rb"\x1f\x9d"), None, "uncompress FILE"),
     _Compression("lz4", re.compile(rb"\x04\x22\x4d\x18"), None, "lz4 -d FILE"),
     _Compression("snappy", re.compile(rb"\xff\x06\0\0sNaPpY"), None, "python -m snappy -d FILE"),
@@ -56,7 +57,7 @@ _KINDS = (
 )
 _ANY_MARK = re.compile(b"|".join(kind.mark.pattern for kind in _KINDS))
 # These have no mark, so that a name and bytes that are no text must do.
-_LZMA = _Compression("lzma", re.compile(rb"\x5d\0\0"), lzma.LZMAFile)
+_LZMA = _Compression("lzma", re.compile(rb"\x5d\0\0"), open_xz)
 _BROTLI = _Compression("brotli", re.compile(rb""), None, "brotli -d FILE")
 
 
@@ -119,7 +120,7 @@ def unpacked(raw: IO[bytes], name: str, piece: int = PIECE) -> io.BufferedReader
             )
         if layer == LAYERS:
             break
-        guarded = _Guarded(kind.opener(io.BufferedReader(stream)), stream, name)
+        guarded = _Guarded(kind.opener(io.BufferedReader(stream), name), stream, name)
         stream = PeekedStream(io.BufferedReader(guarded, piece), MARK)
         name = name[: name.rfind(".")] if name.lower().endswith(ENDINGS) else name
     raise DataError(
@@ -144,7 +145,7 @@ def decompression_errors(name: str) -> Iterator[None]:
     except IsADirectoryError as error:
         raise DataError(f"{name} is a folder, not a file") from error
     except OSError as error:
-        # bz2 reports damage this way; a real read error carries a number.
+        # bz2 and `ChainedStreams` report damage this way; a real read error carries a number.
         if error.errno is not None:
             raise
         raise DataError(f"{name}: the compressed data are damaged ({error})") from error

@@ -5,36 +5,40 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import click
-
 from bertkit.commands import next_step, options
 from bertkit.corpus.cleaning.config import CleanConfig
+from bertkit.option_groups import MACHINE, OUTPUT
 
 
-@click.command()
+@options.command()
 @options.input_option("Documents, one sentence per line, as extract writes them.")
 @options.prefix_option("@list.txt")
-@click.option(
+@options.option(
     "--output",
     "-o",
     default="",
     metavar="PATH",
     help="With --drop: folder for what is kept, part-00000-of-0000N.txt, and manifest.json.",
+    group=OUTPUT,
+    first=True,
 )
 @options.config_options(CleanConfig)
-@options.count_option("--examples", 3, "Documents to name per criterion.")
-@click.option(
+@options.count_option("--examples", 3, "Documents to name per criterion.", group=OUTPUT, first=True)
+@options.option(
     "--listing",
     default="",
     metavar="FILE",
     help="File to write: a JSON line for each document that falls under a criterion.",
+    group=OUTPUT,
+    first=True,
 )
-@click.option(
+@options.option(
     "--scratch",
     default="",
     metavar="DIR",
     help="Folder for signatures, about 850 bytes per document; kept, so that a report and the "
     "--drop that follows compute them once. By default in --output, or a temporary folder.",
+    group=MACHINE,
 )
 @options.pool_options
 @options.write_options

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import click
 
+from bertkit.command_line.values import Place
 from bertkit.commands import options
+from bertkit.option_groups import EVALUATION, OUTPUT
 
 
-@click.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
-@click.option(
+@options.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=Place("RUN"))
+@options.option(
     "--metric",
     "metrics",
     multiple=True,
     metavar="NAME",
     help="Score to compare instead of the one that each task is judged by; repeatable.",
+    group=EVALUATION,
+    example="f1",
 )
-@click.option(
+@options.option(
     "--format",
     "form",
     type=click.Choice(["text", "markdown", "latex", "json"]),
     default="text",
     help="Form of the table; json has every seed's score and run.  [default: text]",
+    group=OUTPUT,
 )
 @options.common_options
 def command(runs: tuple[str, ...], metrics: tuple[str, ...], form: str, as_json: bool) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
+from bertkit.command_line.values import Place
 from bertkit.commands import next_step, options
 from bertkit.errors import UsageError
 from bertkit.model.checkpoints import formats
-from bertkit.remote.checkpoints import local_checkpoint
+from bertkit.model.checkpoints.places import local_checkpoint
+from bertkit.option_groups import MODEL, OUTPUT, TEXT
 
 _READABLE = "; ".join(row.title for row in formats.all_formats())
 _TARGETS = "; ".join(f"{row.name}: {row.target}" for row in formats.targets())
@@ -21,92 +23,148 @@ _MULTIPLES = ", ".join(
 _HELP = f"""Convert a checkpoint for transformers, TensorFlow or NVIDIA's programs.
 
 INPUT: a checkpoint, or a folder that holds one, in one of these formats. {_READABLE}. A
-TensorFlow checkpoint is named by its prefix or by any of its files.
+TensorFlow checkpoint is named by its prefix or by any of its files, a model of the hub by its name.
 
 \b
 Example:
   bertkit convert uncased_L-12_H-768_A-12/bert_model.ckpt --check
   bertkit convert uncased_L-12_H-768_A-12/bert_model.ckpt --output models/bert-base
+  bertkit convert google-bert/bert-base-uncased --output models/bert-base
   bertkit convert runs/phase2/step-0001000 --to nvidia --output models/for-habana
   bertkit convert runs/phase2/step-0001000 --to tf1 --output models/for-google
 """
 
 
-@click.command(help=_HELP)
-@click.argument("source", metavar="INPUT")
-@click.option("--output", "-o", metavar="PATH", help="Folder to write; not needed with --check.")
-@click.option(
+@options.command(help=_HELP)
+@click.argument("source", metavar="INPUT", type=Place("RUN"))
+@options.option(
+    "--output",
+    "-o",
+    metavar="PATH",
+    help="Folder to write; not needed with --check.",
+    group=OUTPUT,
+    first=True,
+)
+@options.option(
     "--to",
     type=click.Choice([row.name for row in formats.targets()]),
     default="hf",
     show_default=True,
     help=f"{_TARGETS}.",
+    group=OUTPUT,
+    first=True,
 )
-@click.option(
-    "--check", is_flag=True, help="List every tensor: name, shape, where it goes and why."
+@options.option(
+    "--check",
+    is_flag=True,
+    help="List every tensor: name, shape, where it goes and why.",
+    group=OUTPUT,
+    first=True,
 )
-@click.option(
-    "--model-config", metavar="FILE", help="bert_config.json, if there is none beside INPUT."
+@options.option(
+    "--model-config",
+    metavar="FILE",
+    help="bert_config.json, if there is none beside INPUT.",
+    group=MODEL,
+    first=True,
 )
-@click.option("--vocab", metavar="FILE", help="Vocabulary, if there is no vocab.txt beside INPUT.")
-@click.option(
+@options.option(
+    "--vocab",
+    metavar="VOCAB",
+    help="Vocabulary, if there is no vocab.txt beside INPUT.",
+    group=TEXT,
+    first=True,
+)
+@options.option(
     "--do-lower-case/--cased",
     default=None,
     help="Whether the tokenizer lower-cases text.  [default: as INPUT records]",
+    group=TEXT,
+    first=True,
 )
-@click.option(
+@options.option(
     "--strip-accents/--keep-accents",
     default=None,
     help="Whether it strips accents.  [default: as INPUT records]",
+    group=TEXT,
 )
-@click.option(
+@options.option(
     "--tokenize-chinese-chars/--no-tokenize-chinese-chars",
     default=None,
     help="Whether every CJK ideograph is a word of its own.  [default: as INPUT records]",
+    group=TEXT,
 )
-@click.option(
+@options.option(
     "--allow-other-vocab",
     is_flag=True,
     help="Take a vocabulary that is not INPUT's, whose tokens were changed on purpose.",
+    group=TEXT,
 )
-@click.option("--keep-optimizer", is_flag=True, help="Also convert the moments of Adam or LAMB.")
+@options.option(
+    "--keep-optimizer",
+    is_flag=True,
+    help="Also convert the moments of Adam or LAMB.",
+    group=MODEL,
+    first=True,
+)
 @options.count_option(
     "--vocab-size",
     0,
     "Rows of the word embedding to write: cuts off padding, or adds it.  [default: as they are]",
     show=False,
+    group=MODEL,
 )
 @options.count_option(
     "--pad-vocab",
     0,
     f"Round the rows up to a multiple of N; 0: {_MULTIPLES}, no padding for others.",
     show=False,
+    group=MODEL,
 )
-@click.option(
+@options.option(
     "--allow-missing",
     multiple=True,
     metavar="PATTERN",
     help="Tensors that may be absent, such as 'cls.seq_relationship.*'; repeatable.",
+    group=MODEL,
+    first=True,
+    example="cls.seq_relationship.*",
 )
-@click.option(
+@options.option(
     "--allow-unexpected",
     multiple=True,
     metavar="PATTERN",
     help="Tensors that may be left out: unknown ones of INPUT, and those that --to has no place "
     "for; repeatable.",
+    group=MODEL,
+    example="cls.predictions.*",
 )
-@click.option(
+@options.option(
     "--license",
     "license_name",
     default="",
     metavar="ID",
     help="Licence of the weights for the model card, such as apache-2.0.",
+    group=OUTPUT,
+    example="apache-2.0",
 )
-@click.option(
+@options.option(
     "--data-license",
     default="",
     metavar="TEXT",
     help="Licence of the training text for the model card.",
+    group=OUTPUT,
+    example="CC BY-SA 4.0",
+)
+@options.option(
+    "--language",
+    "languages",
+    multiple=True,
+    metavar="CODE",
+    help="Language of the training text for the model card, such as tr; repeatable.  [default: as"
+    " the manifests of the records tell]",
+    group=OUTPUT,
+    example="tr",
 )
 @options.overwrite_option
 @options.common_options

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import click
-
 from bertkit import log
 from bertkit.commands import options
+from bertkit.option_groups import OUTPUT
 
-dry_run_option = click.option(
-    "--dry-run", is_flag=True, help="Show what remote input would be copied; do nothing."
+dry_run_option = options.option(
+    "--dry-run",
+    is_flag=True,
+    help="Look for the input, show what of it would be copied; do nothing.",
+    group=OUTPUT,
+    first=True,
 )
 
 
@@ -19,12 +22,15 @@ def finish(inputs: Sequence[str], as_json: bool) -> None:
     """End a dry run: the input, and what of it would be copied first, and where to.
 
     Raises:
-        DataError: a remote input is not there, or cannot be read.
+        DataError: an input is not there, or cannot be read.
     """
-    from bertkit.remote.copies import fetch_plan
+    from bertkit.files import is_remote
+    from bertkit.input_files import expand_inputs
+    from bertkit.remote.copies import fetch_plan, named_inputs
 
-    plan: dict[str, Any] = {"input": list(inputs), "to_copy": ""}
-    rows = [("input", " ".join(inputs))]
+    here = expand_inputs([name for name in named_inputs(inputs) if not is_remote(name)])
+    plan: dict[str, Any] = {"input": list(inputs), "files": len(here), "to_copy": ""}
+    rows = [("input", " ".join(inputs)), ("files on this machine", f"{len(here):,}")]
     copied = fetch_plan(inputs)
     if copied is not None:
         plan |= {

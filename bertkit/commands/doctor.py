@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import click
-
-from bertkit.commands.options import common_options, finish
+from bertkit.commands import options
 
 
-@click.command()
-@common_options
+@options.command()
+@options.common_options
 def command(as_json: bool) -> None:
     """Report what this machine can do and what is missing.
 
@@ -23,4 +21,4 @@ def command(as_json: bool) -> None:
     from bertkit.backends.doctor import describe, examine
 
     found = examine()
-    finish(found, as_json, describe(found), "bertkit download --list")
+    options.finish(found, as_json, describe(found), "bertkit download --list")

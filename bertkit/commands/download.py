@@ -8,35 +8,76 @@ from typing import Any
 import click
 
 from bertkit.commands import next_step, options
+from bertkit.option_groups import DATA, MACHINE, OUTPUT
 
 
-@click.command()
-@click.argument("name", required=False)
-@click.option("--output", "-o", metavar="DIR", help="Folder for the files and manifest.json.")
-@click.option("--list", "listing", is_flag=True, help="Show what can be downloaded.")
-@click.option("--language", default="en", help="Language of the Wikipedia dump.  [default: en]")
-@click.option("--date", default="latest", help="Date of the dump, YYYYMMDD.  [default: latest]")
-@click.option(
-    "--file", "names", multiple=True, help="Download only this file of the source; repeatable."
+def _sources(ctx: click.Context, parameter: click.Parameter, begin: str) -> list[str]:
+    """The names in the catalogue that begin so, for the shell."""
+    from bertkit.corpus.download.catalogue import catalogue
+
+    return [source.name for source in catalogue() if source.name.startswith(begin)]
+
+
+@options.command()
+@click.argument("name", required=False, shell_complete=_sources)
+@options.option(
+    "--output", "-o", metavar="DIR", help="Folder for the files and manifest.json.", group=OUTPUT
 )
-@click.option(
+@options.option("--list", "listing", is_flag=True, help="Show what can be downloaded.", group=DATA)
+@options.option(
+    "--language",
+    default="en",
+    help="Language of the Wikipedia dump.  [default: en]",
+    group=DATA,
+    metavar="CODE",
+    example="de",
+)
+@options.option(
+    "--date",
+    default="latest",
+    help="Date of the dump, YYYYMMDD.  [default: latest]",
+    group=DATA,
+    metavar="DATE",
+    example="20260101",
+)
+@options.option(
+    "--file",
+    "names",
+    multiple=True,
+    help="Download only this file of the source; repeatable.",
+    group=DATA,
+    metavar="NAME",
+    example="train-v1.1.json",
+)
+@options.option(
     "--from-file",
     "from_files",
     multiple=True,
     metavar="PATH",
     help="Use a file downloaded by other means; its checksum is verified. Repeatable.",
+    group=DATA,
 )
-@click.option(
+@options.option(
     "--retries",
     default=5,
     type=click.IntRange(min=0),
+    metavar="N",
     help="Give up after this many attempts without progress.",
+    group=MACHINE,
 )
-@click.option(
-    "--timeout", default=30.0, help="Seconds without data after which a connection is closed."
+@options.option(
+    "--timeout",
+    default=30.0,
+    help="Seconds without data after which a connection is closed.",
+    group=MACHINE,
 )
 @options.count_option(
-    "--workers", 1, "Files fetched at the same time.  [default: 1]", minimum=1, show=False
+    "--workers",
+    1,
+    "Files fetched at the same time.  [default: 1]",
+    minimum=1,
+    show=False,
+    group=MACHINE,
 )
 @options.write_options
 def command(

@@ -5,29 +5,34 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import click
-
 from bertkit.commands import copy_plan, next_step, options
-from bertkit.remote.checkpoints import local_checkpoints
+from bertkit.hub.sources import name_of
+from bertkit.model.checkpoints.places import local_checkpoints
+from bertkit.option_groups import EVALUATION, MODEL
 from bertkit.tasks.pretraining.config import EvalConfig
 
 
-@click.command()
+@options.command()
 @options.input_option("Evaluation records.")
-@click.option(
+@options.option(
     "--checkpoint",
     "-c",
     "checkpoints",
     multiple=True,
     required=True,
-    metavar="PATH",
-    help="Folder of a checkpoint or of a run (all its checkpoints), or a glob; repeatable.",
+    metavar="RUN",
+    help="Folder of a checkpoint or of a run (all its checkpoints), a glob, or a model's name on "
+    "the hub; repeatable.",
+    group=MODEL,
+    first=True,
 )
-@click.option(
+@options.option(
     "--baseline",
     multiple=True,
     metavar="PATH",
     help="Training records: also report the accuracy of guessing by word frequency; repeatable.",
+    group=EVALUATION,
+    first=True,
 )
 @options.config_options(EvalConfig)
 @copy_plan.dry_run_option
@@ -63,7 +68,7 @@ def command(
     if not result.checkpoints:  # compiled only
         options.finish(asdict(result), as_json)
         return
-    best = result.checkpoints[-1].checkpoint
+    best = name_of(result.checkpoints[-1].checkpoint)
     options.finish(
         asdict(result),
         as_json,

@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import click
-
 from bertkit.commands import next_step, options
 from bertkit.corpus.config import ExtractConfig
+from bertkit.option_groups import OUTPUT
 
 
-@click.command()
+@options.command()
 @options.input_option("Raw corpus.")
 @options.prefix_option("@list.txt")
 @options.output_option("Folder for part-00000-of-0000N.txt and manifest.json.")
 @options.config_options(ExtractConfig)
 @options.pool_options
 @options.write_options
-@click.option(
+@options.option(
     "--report-templates",
     metavar="FILE",
     is_flag=False,
     flag_value="-",
     help="Write a table of the templates within sentences that bertkit knows nothing of, the most "
     "frequent first: to FILE, or to stdout without one.",
+    group=OUTPUT,
 )
 def command(
     inputs: tuple[str, ...],

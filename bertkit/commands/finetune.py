@@ -6,19 +6,17 @@ import functools
 from dataclasses import asdict
 from typing import Any
 
-import click
-
 from bertkit.commands import next_step, options
 from bertkit.external_configs.detect import translate_file
+from bertkit.external_configs.layers import file_layers
+from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
 from bertkit.tasks.finetuning import choice
 from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.registry import presets_of
 
 
-@click.command()
-@click.option(
-    "--preset", type=click.Choice(presets_of("finetune")), help="Start from a shipped recipe."
-)
+@options.command()
+@options.preset_option(presets_of("finetune"))
 @options.config_options(choice.all_settings())
 @options.write_options
 def command(
@@ -38,9 +36,9 @@ def command(
         --train-file train.csv --eval-file dev.csv --text-column review --label-column stars
       bertkit finetune --predict-file new.csv --output runs/reviews
     """
-    options.fetch_checkpoint(given)
+    fetch_checkpoint(given)
     translate = functools.partial(translate_file, command="finetune")
-    file = options.file_layers(given.get("config_file"), translate)
+    file = file_layers(given.get("config_file"), translate)
     values: dict[str, Any] = {}
     for layer in file[0]:
         values |= layer.values
@@ -50,7 +48,7 @@ def command(
     place = given.get("init_checkpoint") or given.get("output")
     below = [] if trains or preset else settings_of_run(place, kind.of_the_run)
     resolved = options.resolved(kind, given, preset, below=below, file=file)
-    resolved = options.with_local_checkpoint(resolved)
+    resolved = with_local_checkpoint(resolved)
     from bertkit.backends import registry
     from bertkit.tasks.comparison import seeds
     from bertkit.tasks.finetuning.run import FinetuneResult, finetune, planned

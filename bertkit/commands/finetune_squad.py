@@ -6,19 +6,18 @@ import functools
 from dataclasses import asdict
 from typing import Any
 
-import click
-
 from bertkit.commands import next_step, options
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.translation import FINETUNE_SQUAD
+from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
 from bertkit.tasks.registry import presets_of
 from bertkit.tasks.squad.config import SquadConfig, settings_of_run
 
 PRESETS = presets_of("finetune-squad")
 
 
-@click.command()
-@click.option("--preset", type=click.Choice(PRESETS), help="Start from a shipped recipe.")
+@options.command()
+@options.preset_option(PRESETS)
 @options.config_options(SquadConfig)
 @options.write_options
 def command(
@@ -40,13 +39,13 @@ def command(
         --train-file train-v1.1.json --predict-file dev-v1.1.json --output runs/squad
       bertkit finetune-squad --predict-file questions.json --output runs/squad
     """
-    options.fetch_checkpoint(given)
+    fetch_checkpoint(given)
     # A run that only answers takes its settings from the run that trained the model.
     trains = given.get("do_train") or given.get("train_file")
     below = [] if trains else settings_of_run(given.get("init_checkpoint") or given.get("output"))
     translate = functools.partial(translate_file, command=FINETUNE_SQUAD)
     resolved = options.resolved(SquadConfig, given, preset, translate, below)
-    resolved = options.with_local_checkpoint(resolved)
+    resolved = with_local_checkpoint(resolved)
     from bertkit.backends import registry
     from bertkit.tasks.comparison import seeds
     from bertkit.tasks.squad.finetune import SquadResult, finetune, rehearse

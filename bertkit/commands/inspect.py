@@ -7,16 +7,20 @@ from typing import Any
 
 import click
 
+from bertkit.command_line.values import Place
 from bertkit.commands import options
+from bertkit.option_groups import DATA
 
 
-@click.command()
-@click.argument("paths", nargs=-1, metavar="PATH...")
+@options.command()
+@click.argument("paths", nargs=-1, metavar="PATH...", type=Place("PATH"))
 @options.input_option("The same as PATH.", required=False)
 @options.token_option
-@options.count_option("--count", 3, "Records to show.")
-@options.count_option("--start", 0, "Number of the first record to show.")
-@options.count_option("--limit", 100_000, "Records to measure per file, evenly spaced.", minimum=1)
+@options.count_option("--count", 3, "Records to show.", group=DATA)
+@options.count_option("--start", 0, "Number of the first record to show.", group=DATA)
+@options.count_option(
+    "--limit", 100_000, "Records to measure per file, evenly spaced.", minimum=1, group=DATA
+)
 @options.pool_options
 @options.common_options
 def command(

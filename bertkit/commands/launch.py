@@ -11,14 +11,46 @@ import click
 
 from bertkit.backends import registry
 from bertkit.backends.sections import BackendSections, section_prefixes
+from bertkit.command_line.choice import Choice
+from bertkit.command_line.command import ALL, Command
+from bertkit.command_line.completion import command_line
+from bertkit.command_line.values import Place
 from bertkit.commands import options
 from bertkit.config import Layer, flatten, is_preset, resolve, setting
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.translation import PRETRAIN
 from bertkit.launch.job import COMPUTING
 from bertkit.launch.launch import LAUNCHERS, check_files, plan
+from bertkit.option_groups import KUBERNETES, MACHINE, OUTPUT, SLURM
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.registry import commands as training_commands
+
+
+def require_no_option(word: str, ctx: click.Context | None) -> None:
+    """Refuse an unknown option where a kind or a command belongs; later ones are the command's."""
+    if word.startswith("-") and ctx is not None and isinstance(ctx.command, Command):
+        raise ctx.command.no_such_option(ctx, word.partition("=")[0])
+
+
+class Kind(Choice):
+    """A launcher, or `check`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """One of them."""
+        require_no_option(str(value), ctx)
+        return super().convert(value, param, ctx)
+
+
+class CommandLine(click.types.UnprocessedParamType):
+    """The command to launch and its arguments, or the files to check."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[Any]:
+        """What the command itself would complete; file names for `check`."""
+        if ctx.params.get("kind") == "check":
+            return Place("FILE").shell_complete(ctx, param, incomplete)
+        return command_line(ctx, ctx.params.get("words") or (), incomplete)
 
 
 @dataclass(frozen=True)
@@ -28,76 +60,204 @@ class SharedSettings(BackendSections):
     backend: str = setting(registry.AUTO)
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("kind", type=click.Choice([*LAUNCHERS, "check"]))
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
-@click.option(
-    "--backend", default="", metavar="NAME", help=f"One of {', '.join(registry.names())}."
+def _backends(ctx: click.Context, parameter: click.Parameter, begin: str) -> list[str]:
+    """The names of backends that begin so, for the shell."""
+    return [name for name in registry.names() if name.startswith(begin)]
+
+
+@options.command(context_settings={"ignore_unknown_options": True})
+@click.argument("kind", type=Kind([*LAUNCHERS, "check"]), metavar="KIND")
+@click.argument("words", nargs=-1, type=CommandLine(), metavar="[-- COMMAND ...]")
+@options.option(
+    "--backend",
+    default="",
+    metavar="NAME",
+    shell_complete=_backends,
+    help=f"One of {', '.join(registry.names())}.",
+    example="cuda",
+    group=MACHINE,
+    first=True,
 )
-@click.option(
-    "--devices", type=click.IntRange(min=1), default=1, metavar="N", help="Total number of devices."
+@options.option(
+    "--devices",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Total number of devices.",
+    group=MACHINE,
+    first=True,
 )
-@click.option("--per-node", type=int, default=0, metavar="N", help="Devices per node.")
-@click.option("--name", default="bertkit", help="Name of the job.", show_default=True)
-@click.option(
-    "--env", multiple=True, metavar="NAME=VALUE", help="Variable for every process; repeatable."
+@options.option(
+    "--per-node",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Devices per node.",
+    group=MACHINE,
+    first=True,
 )
-@click.option(
+@options.option(
+    "--name",
+    default="bertkit",
+    help="Name of the job.",
+    show_default=True,
+    group=OUTPUT,
+    first=True,
+    metavar="NAME",
+    example="phase1",
+)
+@options.option(
+    "--env",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Variable for every process; repeatable.",
+    group=MACHINE,
+    first=True,
+    example="NCCL_DEBUG=INFO",
+)
+@options.option(
     "--rendezvous",
     default="",
     metavar="HOST:PORT",
     help="torchrun: address of the first of several nodes.",
+    group=MACHINE,
+    first=True,
+    example="node1:29500",
 )
-@click.option(
-    "--instances", type=int, default=1, metavar="N", help="poprun: number of host processes."
+@options.option(
+    "--instances",
+    type=int,
+    default=1,
+    metavar="N",
+    help="poprun: number of host processes.",
+    group=MACHINE,
 )
-@click.option("--address", default="", metavar="HOST", help="csrun: address of the system.")
-@click.option("--image", default="", help="kubernetes: container image that has bertkit.")
-@click.option("--namespace", default="default", help="kubernetes: namespace of the job.")
-@click.option(
+@options.option(
+    "--address",
+    default="",
+    metavar="HOST",
+    help="csrun: address of the system.",
+    group=MACHINE,
+    example="10.0.0.1:9000",
+)
+@options.option(
+    "--image",
+    default="",
+    help="Container image that has bertkit.",
+    group=KUBERNETES,
+    first=True,
+    metavar="NAME",
+    example="registry/bertkit:1",
+)
+@options.option(
+    "--namespace",
+    default="default",
+    help="Namespace of the job.",
+    group=KUBERNETES,
+    metavar="NAME",
+    example="training",
+)
+@options.option(
     "--mount",
     multiple=True,
     metavar="/HOST:/CONTAINER",
-    help="kubernetes: host folder to mount; repeatable.",
+    help="Host folder to mount; repeatable.",
+    group=KUBERNETES,
+    first=True,
+    example="/data:/data",
 )
-@click.option("--cpu", default="", help="kubernetes: cores per container.")
-@click.option("--memory", default="", help="kubernetes: memory per container, such as 64Gi.")
-@click.option(
-    "--huge-pages", default="", help="kubernetes: 2 MiB pages per container, such as 95000Mi."
+@options.option(
+    "--cpu",
+    default="",
+    help="Cores per container.",
+    group=KUBERNETES,
+    metavar="N",
+    example="16",
 )
-@click.option(
+@options.option(
+    "--memory",
+    default="",
+    help="Memory per container, such as 64Gi.",
+    group=KUBERNETES,
+    metavar="SIZE",
+    example="64Gi",
+)
+@options.option(
+    "--huge-pages",
+    default="",
+    help="2 MiB pages per container, such as 95000Mi.",
+    group=KUBERNETES,
+    metavar="SIZE",
+    example="95000Mi",
+)
+@options.option(
     "--pvc",
     multiple=True,
     metavar="CLAIM:/CONTAINER",
-    help="kubernetes: persistent volume claim to mount; repeatable.",
+    help="Persistent volume claim to mount; repeatable.",
+    group=KUBERNETES,
+    example="corpus:/data",
 )
-@click.option(
+@options.option(
     "--shm",
     default="",
     metavar="SIZE",
-    help="kubernetes: size of a Pod's /dev/shm, such as 16Gi; for several devices by default"
+    help="Size of a Pod's /dev/shm, such as 16Gi; for several devices by default"
     " as much as the memory.",
+    group=KUBERNETES,
+    example="16Gi",
 )
-@click.option(
+@options.option(
     "--node-selector",
     multiple=True,
     metavar="KEY=VALUE",
-    help="kubernetes: label that a node must have; repeatable.",
+    help="Label that a node must have; repeatable.",
+    group=KUBERNETES,
+    example="gpu=h100",
 )
-@click.option(
+@options.option(
     "--resource",
     default="",
     metavar="NAME",
-    help="kubernetes: what a container asks for its devices; by default the backend's,"
+    help="What a container asks for its devices; by default the backend's,"
     " nvidia.com/gpu for cuda. For AMD's GPUs: amd.com/gpu.",
+    group=KUBERNETES,
+    example="amd.com/gpu",
 )
-@click.option("--setup", default="", help="kubernetes: shell commands that every node runs first.")
-@click.option(
-    "--hours", type=int, default=24, help="slurm: time limit in hours.", show_default=True
+@options.option(
+    "--setup",
+    default="",
+    help="Shell commands that every node runs first.",
+    group=KUBERNETES,
+    metavar="COMMANDS",
+    example="pip install bertkit",
 )
-@click.option("--partition", default="", help="slurm: partition of the cluster.")
-@click.option(
-    "--output", "-o", default="", metavar="FILE", help="File to write; by default stdout."
+@options.option(
+    "--hours",
+    type=int,
+    default=24,
+    help="Time limit in hours.",
+    show_default=True,
+    group=SLURM,
+    first=True,
+)
+@options.option(
+    "--partition",
+    default="",
+    help="Partition of the cluster.",
+    group=SLURM,
+    first=True,
+    metavar="NAME",
+    example="gpu",
+)
+@options.option(
+    "--output",
+    "-o",
+    default="",
+    metavar="FILE",
+    help="File to write; by default stdout.",
+    group=OUTPUT,
+    first=True,
 )
 @options.common_options
 def command(kind: str, words: tuple[str, ...], as_json: bool, **given: Any) -> None:
@@ -127,7 +287,10 @@ def command(kind: str, words: tuple[str, ...], as_json: bool, **given: Any) -> N
             {"checked": checked}, as_json, "\n".join(f"{name}: fits" for name in checked)
         )
         return
-    settings = read_settings(click.get_current_context().find_root(), words)
+    ctx = click.get_current_context()
+    if words:
+        require_no_option(words[0], ctx)
+    settings = read_settings(ctx.find_root(), words)
     found = plan(kind, words, settings=settings, **given)
     options.finish(
         {"kind": kind, "text": found, "output": given["output"]},
@@ -156,7 +319,7 @@ def read_settings(root: click.Context, words: Sequence[str]) -> Any:
     group: Any = root.command
     name, command, rest = group.resolve_command(root, list(words))
     # The command's help is for the machine that runs it, not for this one.
-    rest = [word for word in rest if word not in root.help_option_names]
+    rest = [word for word in rest if word not in (*root.help_option_names, ALL)]
     title = f"bertkit {name}"
     try:
         # Without a parent there is no prefix of environment variables.

@@ -8,16 +8,19 @@ from typing import Any
 import click
 
 from bertkit.commands import next_step, options
+from bertkit.option_groups import OUTPUT
 from bertkit.records.config import RecordsConfig
 
 
-@click.command()
+@options.command()
 @options.input_option("Text, one sentence per line, blank lines between documents.")
 @options.prefix_option("@list.txt")
 @options.output_option("Folder for the record files and manifest.json.")
 @options.vocab_option
 @options.config_options(RecordsConfig)
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N records.")
+@options.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N records.", group=OUTPUT
+)
 @options.pool_options
 @options.write_options
 def command(

@@ -8,8 +8,6 @@ the precedence command line > environment > --config > preset > default.
 from __future__ import annotations
 
 import dataclasses
-import types
-import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -18,23 +16,24 @@ from click.core import ParameterSource
 
 from bertkit import config as configuration
 from bertkit import log
-from bertkit.declined import accelerator
-from bertkit.remote.checkpoints import local_checkpoint
-from bertkit.settings import ordered_fields
+from bertkit.command_line.config_flags import command as command
+from bertkit.command_line.config_flags import config_options as config_options
+from bertkit.command_line.config_flags import option as option
+from bertkit.command_line.config_flags import preset_option as preset_option
+from bertkit.external_configs.layers import File, file_layers, resolve_with
+from bertkit.option_groups import DATA, MACHINE, OTHERS, OUTPUT, TEXT
 from bertkit.standard_output import takes_unicode, write_line
 from bertkit.strict_json import json_text
 from bertkit.train.config import with_fitting_micro_batch
 
 C = TypeVar("C")
-# Layers of settings, lowest first; and another system's file translated, or None.
-File = tuple[list[configuration.Layer], Any]
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
 
 def common_options(function: Command) -> Command:
     """`--json`, `-v` and `-q`, on every command."""
-    function = click.option(
+    function = option(
         "-q",
         "--quiet",
         is_flag=True,
@@ -42,8 +41,9 @@ def common_options(function: Command) -> Command:
         callback=_quiet,
         is_eager=True,
         help="Show warnings and errors only.",
+        group=OUTPUT,
     )(function)
-    function = click.option(
+    function = option(
         "-v",
         "--verbose",
         count=True,
@@ -51,12 +51,14 @@ def common_options(function: Command) -> Command:
         callback=_verbose,
         is_eager=True,
         help="Show more; errors with their traceback.",
+        group=OUTPUT,
     )(function)
-    return click.option(
+    return option(
         "--json",
         "as_json",
         is_flag=True,
         help="Print the result as one JSON object on the last line.",
+        group=OUTPUT,
     )(function)
 
 
@@ -72,7 +74,7 @@ def _quiet(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
 
 def input_option(help: str, required: bool = True) -> Decorator:
     """`--input`, repeatable: names, globs, folders or `@list.txt`."""
-    return click.option(
+    return option(
         "--input",
         "-i",
         "inputs",
@@ -80,20 +82,31 @@ def input_option(help: str, required: bool = True) -> Decorator:
         required=required,
         metavar="PATH",
         help=f"{help} Files, globs, folders or @list.txt; repeatable.",
+        group=DATA,
+        first=True,
     )
 
 
 def output_option(help: str) -> Decorator:
     """`--output`: a file or folder to write."""
-    return click.option("--output", "-o", required=True, metavar="PATH", help=help)
+    return option("--output", "-o", required=True, metavar="PATH", help=help, group=OUTPUT)
 
 
 def count_option(
-    flag: str, default: int, help: str, *, minimum: int = 0, show: bool = True
+    flag: str,
+    default: int,
+    help: str,
+    *,
+    group: str = OTHERS,
+    first: bool = False,
+    minimum: int = 0,
+    show: bool = True,
 ) -> Decorator:
     """A whole number with a smallest value, such as `--count`; `show` tells the default."""
-    return click.option(
+    return option(
         flag,
+        group=group,
+        first=first,
         type=click.IntRange(min=minimum),
         default=default,
         show_default=show,
@@ -102,49 +115,58 @@ def count_option(
     )
 
 
-_VOCAB = "WordPiece vocabulary: one token per line, a tokenizer.json, or the folder of a model."
-vocab_option = click.option("--vocab", required=True, metavar="PATH", help=_VOCAB)
+_VOCAB = "WordPiece vocabulary: a token a line, tokenizer.json, a model or its name on the hub."
+vocab_option = option("--vocab", required=True, metavar="VOCAB", help=_VOCAB, group=TEXT)
 _TOKENS = "Vocabulary, to show tokens instead of ids."
-token_option = click.option("--vocab", metavar="PATH", help=_TOKENS)
+token_option = option("--vocab", metavar="VOCAB", help=_TOKENS, group=TEXT)
 _WORKERS = "Worker processes; 0 starts one per core. The output does not depend on it."
-workers_option = count_option("--workers", 0, _WORKERS, show=False)
+workers_option = count_option("--workers", 0, _WORKERS, group=MACHINE, first=True, show=False)
 
 
 def prefix_option(place: str) -> Decorator:
     """`--input-prefix`: the folder of the names in `place`."""
-    return click.option(
+    return option(
         "--input-prefix",
         default="",
         metavar="DIR",
         help=f"Folder to which the names in {place} are relative.",
+        group=DATA,
     )
 
 
 def executor_options(function: Command) -> Command:
     """`--executor` and `--scheduler`: this machine's processes, or a Dask cluster."""
-    function = click.option(
+    function = option(
         "--scheduler",
         default="",
         metavar="URL",
         help="With --executor dask: address of the scheduler, such as tcp://host:8786.",
+        group=MACHINE,
+        example="tcp://host:8786",
     )(function)
-    return click.option(
+    return option(
         "--executor",
         type=click.Choice(["processes", "dask"]),
         default="processes",
         help="Where the work runs: processes on this machine, or the workers of a Dask cluster "
         "that see the same files.  [default: processes]",
+        group=MACHINE,
     )(function)
 
 
-overwrite_option = click.option(
+overwrite_option = option(
     "--overwrite",
     is_flag=True,
     help="Replace the output of an earlier, different run in --output; it goes when the new one "
     "is there.",
+    group=OUTPUT,
 )
-dry_run_option = click.option(
-    "--dry-run", is_flag=True, help="Show the plan and the estimates; write nothing."
+dry_run_option = option(
+    "--dry-run",
+    is_flag=True,
+    help="Show the plan and the estimates; write nothing.",
+    group=OUTPUT,
+    first=True,
 )
 
 
@@ -156,108 +178,6 @@ def pool_options(function: Command) -> Command:
 def write_options(function: Command) -> Command:
     """`--overwrite`, `--dry-run` and the common options, of commands that write much."""
     return overwrite_option(dry_run_option(common_options(function)))
-
-
-def config_options(kind: type, skip: Sequence[str] = ()) -> Decorator:
-    """Flags for every field of a configuration dataclass, and `--config`, `--set`.
-
-    The command receives them as keyword arguments; pass those on to `resolved`.
-    """
-
-    def decorate(function: Command) -> Command:
-        hints = typing.get_type_hints(kind)
-        function = click.option(
-            "--set",
-            "assignments",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Set any key of the configuration, nested keys included; repeatable.",
-        )(function)
-        function = click.option(
-            "--config", "config_file", metavar="FILE", help="YAML file with settings by name."
-        )(function)
-        for item in reversed(ordered_fields(kind)):
-            if item.name in skip:
-                continue
-            if dataclasses.is_dataclass(hints[item.name]):
-                function = _nested_options(item, hints[item.name])(function)
-            else:
-                function = _option(item, hints[item.name])(function)
-        return function
-
-    return decorate
-
-
-def _nested_options(item: dataclasses.Field[Any], kind: Any) -> Decorator:
-    """Flags for those settings of a nested dataclass that its metadata names as `options`."""
-
-    def decorate(function: Command) -> Command:
-        hints = typing.get_type_hints(kind)
-        by_name = {inner.name: inner for inner in dataclasses.fields(kind)}
-        for name in reversed(item.metadata.get("options", ())):
-            function = _option(by_name[name], hints[name])(function)
-        return function
-
-    return decorate
-
-
-class _Choice(click.Choice[str]):
-    """A choice among words of which more may be registered after the command was made."""
-
-    def __init__(self, words: Sequence[str]) -> None:
-        self._words = words
-        super().__init__(words)
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        return tuple(self._words)
-
-    @choices.setter
-    def choices(self, words: Sequence[str]) -> None:
-        """Ignored: `_words` is what counts."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """One of the words; an accelerator that bertkit declines is named."""
-        if "cpu" in self._words and value not in self._words and accelerator(str(value)):
-            self.fail(accelerator(str(value)), param, ctx)
-        return super().convert(value, param, ctx)
-
-
-def _option(item: dataclasses.Field[Any], hint: Any) -> Decorator:
-    name = "--" + item.name.replace("_", "-")
-    extra = list(item.metadata.get("flags", ()))
-    text = item.metadata.get("help", "")
-    hint, repeated = _plain_type(hint)
-    default = item.default if item.default is not dataclasses.MISSING else None
-    choices = item.metadata.get("choices") or ()
-    keywords: dict[str, Any] = {"default": None, "help": text + _default_text(default, hint)}
-    if hint is bool:
-        off = item.metadata.get("off") or "--no-" + item.name.replace("_", "-")
-        return click.option(*extra, f"{name}/{off}", item.name, **keywords)
-    if choices:
-        keywords["type"] = _Choice(choices)
-    else:
-        keywords["type"] = {int: click.INT, float: click.FLOAT}.get(hint, click.STRING)
-    if repeated:
-        keywords["multiple"] = True
-    return click.option(*extra, name, item.name, **keywords)
-
-
-def _plain_type(hint: Any) -> tuple[Any, bool]:
-    """(element type, whether the option may be repeated) of a field's type."""
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        hint = next(part for part in typing.get_args(hint) if part is not type(None))
-    if typing.get_origin(hint) is list:
-        return typing.get_args(hint)[0], True
-    return hint, False
-
-
-def _default_text(default: Any, hint: Any) -> str:
-    if default is None or default == "":
-        return ""
-    if hint is bool:
-        return f"  [default: {'on' if default else 'off'}]"
-    return f"  [default: {default}]"
 
 
 def resolved(
@@ -274,28 +194,7 @@ def resolved(
     Args: as `layers`; and `whole`: another system's file must say all that its program needs.
     """
     found, external = layers(kind, given, preset, translate_file, below, file)
-    resolved = configuration.resolve(kind, found)
-    if external is None:
-        return resolved
-    if whole:
-        external.require_given(resolved.origins)
-    return dataclasses.replace(resolved, external=tuple(external.rows()))
-
-
-def fetch_checkpoint(given: dict[str, Any]) -> None:
-    """Copy a remote `init_checkpoint` of the command line here, before its facts are read."""
-    if given.get("init_checkpoint"):
-        given["init_checkpoint"] = local_checkpoint(given["init_checkpoint"])
-
-
-def with_local_checkpoint(found: configuration.Resolved[C]) -> configuration.Resolved[C]:
-    """The same with a remote `init_checkpoint` copied to this machine."""
-    place = getattr(found.config, "init_checkpoint", None)
-    here = local_checkpoint(place) if place else place
-    if here == place:
-        return found
-    config: Any = found.config
-    return dataclasses.replace(found, config=dataclasses.replace(config, init_checkpoint=here))
+    return resolve_with(kind, found, external, whole)
 
 
 def layers(
@@ -329,16 +228,6 @@ def layers(
     values = configuration.parse_assignments(assignments)
     found.append(configuration.Layer(configuration.ASSIGNMENT, values))
     return with_fitting_micro_batch(found), external
-
-
-def file_layers(name: str | None, translate_file: Callable[[str], Any] | None) -> File:
-    """The layers of a `--config` file, as `layers` gives them; none without one."""
-    external = translate_file(name) if name and translate_file else None
-    if not external:
-        return [configuration.Layer(name, configuration.load_yaml(name))] if name else [], None
-    for line in external.warnings():
-        log.logger.warning("%s", line)
-    return external.layers(), external
 
 
 def _typed_values(kind: type, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

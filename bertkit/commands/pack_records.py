@@ -8,26 +8,31 @@ from typing import Any
 import click
 
 from bertkit.commands import next_step, options
+from bertkit.option_groups import OUTPUT, RECORDS
 from bertkit.records.files.formats import HDF5, TFRECORD
 
 
-@click.command()
+@options.command()
 @options.input_option("Record files, of any format and program.")
 @options.output_option("Folder for the files of packs.")
-@click.option(
+@options.option(
     "--packing",
     type=click.Choice(["habana", "graphcore"]),
     default="habana",
     show_default=True,
     help="Whose packs: habana ([CLS] before each sequence), graphcore ([CLS] at the end).",
+    group=RECORDS,
 )
-@click.option(
+@options.option(
     "--format",
     type=click.Choice([HDF5, TFRECORD]),
     default=None,
     help="File format.  [default: hdf5 for habana, tfrecord for graphcore]",
+    group=OUTPUT,
 )
-@options.count_option("--sequences-per-pack", 3, "Maximum number of sequences per pack.", minimum=2)
+@options.count_option(
+    "--sequences-per-pack", 3, "Maximum number of sequences per pack.", minimum=2, group=RECORDS
+)
 @options.workers_option
 @options.overwrite_option
 @options.common_options

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
-import click
-
 from bertkit.commands import copy_plan, next_step, options
+from bertkit.option_groups import DATA
 
 
-@click.command()
+@options.command()
 @options.input_option("Record files, of any format.")
 @options.output_option("Folder for eval.tfrecord and manifest.json.")
-@options.count_option("--count", 10_000, "Records to pick, evenly spaced.", minimum=1)
+@options.count_option("--count", 10_000, "Records to pick, evenly spaced.", minimum=1, group=DATA)
 @options.overwrite_option
 @copy_plan.dry_run_option
 @options.common_options

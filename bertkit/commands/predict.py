@@ -11,6 +11,8 @@ import click
 
 from bertkit import files, log
 from bertkit.commands import options
+from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
+from bertkit.option_groups import DATA
 from bertkit.strict_json import json_text
 from bertkit.tasks.finetuning.choice import predicting_config, require_answers
 from bertkit.tasks.squad.config import PredictConfig
@@ -19,13 +21,39 @@ from bertkit.tasks.squad.config import settings_of_run as settings_of_squad
 _SHOWN = 5
 
 
-@click.command()
-@click.option("--question", metavar="TEXT", help="Question to answer.")
-@click.option(
-    "--passage", metavar="TEXT", help="Text to find the answer in; @FILE reads it from a file."
+@options.command()
+@options.option(
+    "--question",
+    metavar="TEXT",
+    help="Question to answer.",
+    group=DATA,
+    first=True,
+    example="Who built the bridge?",
 )
-@click.option("--text", metavar="TEXT", help="Text to label; @FILE reads it from a file.")
-@click.option("--pair", metavar="TEXT", help="Second text of a pair; @FILE reads it from a file.")
+@options.option(
+    "--passage",
+    metavar="TEXT",
+    help="Text to find the answer in; @FILE reads it from a file.",
+    group=DATA,
+    first=True,
+    example="@passage.txt",
+)
+@options.option(
+    "--text",
+    metavar="TEXT",
+    help="Text to label; @FILE reads it from a file.",
+    group=DATA,
+    first=True,
+    example="What a film!",
+)
+@options.option(
+    "--pair",
+    metavar="TEXT",
+    help="Second text of a pair; @FILE reads it from a file.",
+    group=DATA,
+    first=True,
+    example="@second.txt",
+)
 @options.config_options(PredictConfig)
 @options.common_options
 def command(
@@ -51,7 +79,7 @@ def command(
       bertkit predict --init-checkpoint runs/reviews --text "What a film!"
       bertkit predict --init-checkpoint runs/reviews < texts.jsonl > labels.jsonl
     """
-    options.fetch_checkpoint(given)
+    fetch_checkpoint(given)
     if (question is None) != (passage is None):
         raise click.UsageError("--question and --passage must be given together")
     if pair is not None and text is None:
@@ -90,7 +118,7 @@ def _predict(
     """Say what a model of a task of `finetune` says."""
     kind, below = predicting_config(model, given)
     found = options.resolved(kind, given, below=below)
-    config = options.with_local_checkpoint(found).config
+    config = with_local_checkpoint(found).config
     from bertkit.backends import registry
     from bertkit.tasks.finetuning.predict import predict, read_lines
 
@@ -111,7 +139,7 @@ def _answer(words: dict[str, str], as_json: bool, given: dict[str, Any]) -> None
     """Answer questions."""
     below = settings_of_squad(given.get("init_checkpoint"))
     found = options.resolved(PredictConfig, given, below=below)
-    config = options.with_local_checkpoint(found).config
+    config = with_local_checkpoint(found).config
     from bertkit.backends import registry
     from bertkit.tasks.squad.predict import one_question, predict, read_question_lines
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import click
-
 from bertkit.commands import next_step, options
 from bertkit.external_configs.detect import translate_file
+from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
+from bertkit.option_groups import OUTPUT
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.registry import presets_of
 
 PRESETS = presets_of("pretrain")
 
 
-@click.command()
-@click.option("--preset", type=click.Choice(PRESETS), help="Start from a shipped recipe.")
+@options.command()
+@options.preset_option(PRESETS)
 @options.config_options(PretrainConfig)
 @options.overwrite_option
 @options.dry_run_option
-@click.option(
+@options.option(
     "--mock/--no-mock",
+    group=OUTPUT,
     default=None,
     help="With --dry-run: run one batch of the largest shape and report its memory and time;"
     " by default where that takes less than about 20 seconds.",
@@ -54,9 +55,9 @@ def command(
       bertkit pretrain --preset base-phase2 --input data/512 --output runs/phase2 \\
         --init-checkpoint runs/phase1/step-0900000
     """
-    options.fetch_checkpoint(given)
+    fetch_checkpoint(given)
     resolved = options.resolved(PretrainConfig, given, preset, translate_file)
-    resolved = options.with_local_checkpoint(resolved)
+    resolved = with_local_checkpoint(resolved)
     from bertkit.backends import registry
     from bertkit.tasks.pretraining.prepare import prepare
     from bertkit.tasks.pretraining.pretrain import pretrain, rehearse

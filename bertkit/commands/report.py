@@ -7,17 +7,20 @@ from pathlib import Path
 
 import click
 
+from bertkit.command_line.values import Place
 from bertkit.commands import options
+from bertkit.option_groups import OUTPUT
 
 
-@click.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
-@click.option(
+@options.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=Place("RUN"))
+@options.option(
     "--output",
     "-o",
     metavar="FILE",
     help="Page or picture to write: .html (curves, numbers, settings that differ, hardware), .png, "
     ".svg or .pdf.  [default: report.png in the first run]",
+    group=OUTPUT,
 )
 @options.common_options
 def command(runs: tuple[str, ...], output: str | None, as_json: bool) -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import click
-
 from bertkit.commands import next_step, options
 from bertkit.corpus.config import SplitConfig
 
 
-@click.command()
+@options.command()
 @options.input_option(
     "Documents, one sentence per line (--method lists also takes unpacked files instead, by "
     "--input-prefix).",

@@ -8,48 +8,69 @@ from typing import Any
 import click
 
 from bertkit.commands import copy_plan, next_step, options
+from bertkit.option_groups import TEXT
 from bertkit.tokenization.word_length import LONGEST
 
 
-@click.command()
+@options.command()
 @options.input_option(
     "Text in UTF-8, also compressed or remote; its line structure does not matter."
 )
 @options.output_option("Vocabulary file to write, one token per line.")
 @options.count_option(
-    "--size", 30_528, "Tokens; a multiple of 8 is fastest on accelerators.", minimum=16
+    "--size",
+    30_528,
+    "Tokens; a multiple of 8 is fastest on accelerators.",
+    minimum=16,
+    group=TEXT,
+    first=True,
 )
-@click.option(
+@options.option(
     "--do-lower-case/--cased",
     default=True,
     help="Lower-case the text, and strip its accents unless --keep-accents is given.  "
     "[default: on]",
+    group=TEXT,
+    first=True,
 )
-@click.option(
+@options.option(
     "--strip-accents/--keep-accents",
     default=None,
     help="Strip accents.  [default: with lower-casing]",
+    group=TEXT,
+    first=True,
 )
-@click.option(
+@options.option(
     "--tokenize-chinese-chars/--no-tokenize-chinese-chars",
     default=True,
     help="Make every CJK ideograph a word of its own.  [default: on]",
+    group=TEXT,
+    first=True,
 )
 @options.count_option(
-    "--min-frequency", 2, "Merge only pairs that occur at least this often.", minimum=1
+    "--min-frequency",
+    2,
+    "Merge only pairs that occur at least this often.",
+    minimum=1,
+    group=TEXT,
+    first=True,
 )
-@click.option(
+@options.option(
     "--alphabet",
     metavar="N|SHARE%",
     help="Characters to keep: the N most frequent, or as many as make up a share of the text. "
     "Words with other characters become [UNK].  [default: 99.95%, and at least 1,000]",
+    group=TEXT,
+    first=True,
+    example="99.9%",
 )
-@click.option(
+@options.option(
     "--word-length",
     type=click.IntRange(min=1, max=LONGEST),
     metavar="N",
     help="Letters of the longest word that is not [UNK], for sequences such as DNA, proteins or "
     "code; noted beside the vocabulary for all who use it.  [default: 200]",
+    group=TEXT,
 )
 @options.pool_options
 @options.overwrite_option

@@ -7,32 +7,37 @@ from typing import Any
 
 import click
 
+from bertkit.command_line.values import Place
 from bertkit.commands import options
+from bertkit.option_groups import DATA
 
 
-@click.command()
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B", required=False)
+@options.command()
+@click.argument("first", metavar="A", type=Place("PATH"))
+@click.argument("second", metavar="B", required=False, type=Place("PATH"))
 @options.token_option
-@click.option(
+@options.option(
     "--order",
     type=click.Choice(["files", "dealt", "any"]),
     default="files",
     show_default=True,
     help="files: file after file; dealt: one record of each file in turn (round-robin); any: in "
     "any order.",
+    group=DATA,
 )
-@click.option(
+@options.option(
     "--reference",
     type=click.Choice(["mlperf"]),
     help="Instead compare the text files in folder A with the sizes and MD5 sums that are "
     "published: mlperf has eval.txt, eval.md5 and six of the 500 parts.",
+    group=DATA,
 )
-@click.option(
+@options.option(
     "--sums",
     metavar="FILE",
     help="With --reference: a list of further MD5 sums, `md5  name` per line, such as the one "
     "that MLCommons' downloader brings.",
+    group=DATA,
 )
 @options.pool_options
 @options.common_options

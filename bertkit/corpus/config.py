@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bertkit.config import setting
 from bertkit.corpus import forms
 from bertkit.corpus.forms.mediawiki.variants import CODES
+from bertkit.option_groups import DATA, OUTPUT, TEXT
 
 # Block size of MLPerf's do_gather.py for the 500 published parts, in MiB of raw text.
 MLPERF_PART = 26.92
@@ -20,17 +21,33 @@ _NO_ENCODINGS = {"punycode", "idna", "unicode_escape", "raw_unicode_escape", "un
 class ExtractConfig:
     """How a raw corpus becomes documents of one sentence per line."""
 
-    form: str = setting(forms.AUTO, forms.help_text(), choices=forms.CHOICES)
+    form: str = setting(
+        forms.AUTO, forms.help_text(), choices=forms.CHOICES, group=TEXT, first=True
+    )
     text_key: str | None = setting(
         None,
         "Key, column or path of keys (page.text) of the text in JSON, tables, Parquet and Arrow; "
         "by default text, or the only one of content, body, article, ... .",
+        group=DATA,
+        first=True,
+        metavar="NAME",
+        example="body",
     )
-    title_key: str | None = setting(None, "Key or column of the title; by default title.")
+    title_key: str | None = setting(
+        None,
+        "Key or column of the title; by default title.",
+        group=DATA,
+        metavar="NAME",
+        example="headline",
+    )
     encoding: str | None = setting(
         None,
         "Encoding of the text, such as cp1252 or gb18030; by default UTF-8. A byte order mark, or "
         "what XML declares, counts before it.",
+        group=DATA,
+        first=True,
+        metavar="NAME",
+        example="cp1252",
     )
     chain: str = setting(
         "own",
@@ -39,6 +56,8 @@ class ExtractConfig:
         "MLPerf's commit 3162bb6 needs Python 3.7 to 3.10), or cerebras (PubMed as Cerebras' "
         "scripts format it, one article per line, byte for byte).",
         choices=("own", "mlperf", "cerebras"),
+        group=TEXT,
+        first=True,
     )
     splitter: str = setting(
         "rule",
@@ -46,36 +65,56 @@ class ExtractConfig:
         "the language's marks), unicode (Unicode's rules for all scripts), lines (each line is a "
         "sentence), spacy:MODEL (an installed pipeline, such as spacy:de_core_news_sm), punkt "
         "(NLTK).",
+        group=TEXT,
+        first=True,
+        metavar="NAME",
+        example="spacy:de_core_news_sm",
     )
     language: str = setting(
-        "en", "Language of the text, an ISO 639-1 code such as de or zh; xx for several."
+        "en",
+        "Language of the text, an ISO 639-1 code such as de or zh; xx for several.",
+        group=TEXT,
+        first=True,
+        metavar="CODE",
+        example="de",
     )
     part_megabytes: float = setting(
         16.0,
         "Target size of an output part: small input files are combined, a larger file becomes a "
         "part of its own.",
         minimum=0.01,
+        group=OUTPUT,
     )
     max_document_megabytes: int = setting(
-        64, "Reject documents larger than this, to limit memory.", minimum=1
+        64, "Reject documents larger than this, to limit memory.", minimum=1, group=DATA
     )
     namespaces: str = setting(
-        "0", "Namespaces of a MediaWiki dump to extract, separated by commas; 0 is articles."
+        "0",
+        "Namespaces of a MediaWiki dump to extract, separated by commas; 0 is articles.",
+        group=DATA,
+        metavar="NUMBERS",
+        example="0,14",
     )
     variant: str = setting(
         "",
         "Which variant a wiki shows that is written in several, such as zh-hant or sr-el; by "
         "default the usual one (zh-hans, sr-ec, ...). Text outside of -{ }- stays as it is.",
+        group=TEXT,
+        metavar="CODE",
+        example="zh-hant",
     )
     unknown_templates: str = setting(
         "drop",
         "What a template within a sentence leaves that bertkit knows nothing of: drop (nothing; "
         "it is counted, see --report-templates) or last (its last argument).",
         choices=("drop", "last"),
+        group=TEXT,
     )
-    limit: int | None = setting(None, "Extract only the first N documents.", minimum=1)
+    limit: int | None = setting(
+        None, "Extract only the first N documents.", minimum=1, group=DATA, first=True
+    )
     strict: bool = setting(
-        False, "Stop at the first bad document instead of skipping it.", off="--lenient"
+        False, "Stop at the first bad document instead of skipping it.", off="--lenient", group=DATA
     )
 
     def problems(self) -> list[str]:
@@ -138,33 +177,60 @@ class SplitConfig:
         "(Cerebras' metadata files list the documents of each part, by the names that they had "
         "for extract, or have as unpacked files under --input-prefix).",
         choices=("hash", "mlperf", "lists"),
+        group=DATA,
+        first=True,
     )
     num_test_articles: int = setting(
-        10000, "With --method mlperf: articles that go to eval.txt.", minimum=1
+        10000, "With --method mlperf: articles that go to eval.txt.", minimum=1, group=DATA
     )
     metadata: list[str] = setting(
         help="With --method lists: a file that lists documents; its own name begins with train, "
         "val or test. Repeatable.",
         factory=list,
+        group=DATA,
+        metavar="FILE",
     )
     splitter: str = setting(
         "rule",
         "With --method lists and unpacked files: their sentence splitter, as of extract; lines "
         "if each line is a sentence already.",
+        group=TEXT,
+        first=True,
+        metavar="NAME",
+        example="spacy:de_core_news_sm",
     )
     valid: float = setting(
-        0.05, "Fraction of the documents for valid.txt.", minimum=0.0, maximum=1.0
+        0.05,
+        "Fraction of the documents for valid.txt.",
+        minimum=0.0,
+        maximum=1.0,
+        group=DATA,
+        first=True,
     )
-    test: float = setting(0.0, "Fraction of the documents for test.txt.", minimum=0.0, maximum=1.0)
-    parts: int = setting(0, "Number of training parts; 0: --part-megabytes decides.", minimum=0)
+    test: float = setting(
+        0.0,
+        "Fraction of the documents for test.txt.",
+        minimum=0.0,
+        maximum=1.0,
+        group=DATA,
+        first=True,
+    )
+    parts: int = setting(
+        0,
+        "Number of training parts; 0: --part-megabytes decides.",
+        minimum=0,
+        group=OUTPUT,
+        first=True,
+    )
     part_megabytes: float | None = setting(
         None,
         "Size of a training part, unless --parts is given; by default 25. With --method mlperf: "
         "MiB of WikiExtractor's files, as its do_gather.py counts; by default 26.92, which gives "
         "the 500 published parts.",
         minimum=0.01,
+        group=OUTPUT,
     )
-    seed: int = setting(12345, "Seed of the split.")
+    seed: int = setting(12345, "Seed of the split.", group=DATA, first=True)
 
     @property
     def part_size(self) -> float:

@@ -289,7 +289,9 @@ def _nothing_found(manifest: Manifest, parts: Sequence[Part], folder: Path) -> D
     count = len({name for part in parts for name in part.paths})
     return DataError(
         f"no document with text in {count} files" + (f"; {first}" if first else ""),
-        "check --form, --text-key and --encoding",
+        "name the encoding of the text, for example --encoding latin-1"
+        if "not UTF-8" in first
+        else "check --form, --text-key and --encoding",
     )
 
 

@@ -66,7 +66,7 @@ class RecordFeed:
         """
         for _ in range(limit):
             share = self.global_batch_size // self.world
-            records = self._records(position + self.rank * share, share)
+            records = self.records(position + self.rank * share, share)
             position += self.global_batch_size
             batches = self._micro_batches(records, self.normalisation, self.world)
             masked = int((records["masked_lm_weights"] > 0).sum())
@@ -106,7 +106,12 @@ class RecordFeed:
             self.stretches,
         )
 
-    def _records(self, position: int, size: int) -> dict[str, np.ndarray]:
+    def records(self, position: int, size: int) -> dict[str, np.ndarray]:
+        """The seven features of the samples at consecutive positions of the order, [size, ...].
+
+        Raises:
+            DataError: one holds a token that is not known.
+        """
         parts = []
         for epoch, numbers in self.order.by_epoch(position, size):
             records = self.source.at_epoch(epoch).batch(numbers)

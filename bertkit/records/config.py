@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from bertkit.config import as_dict, setting
+from bertkit.option_groups import DATA, OUTPUT, RECORDS, TEXT
 from bertkit.records import styles
 from bertkit.records.files.formats import FORMATS, JSONL, TFRECORD
 from bertkit.records.styles.style import RecordStyle
@@ -32,24 +33,32 @@ class RecordsConfig:
         flags=["--msl"],
         minimum=SHORTEST,
         maximum=LONGEST,
+        group=RECORDS,
+        first=True,
     )
     max_predictions_per_seq: int | None = setting(
         None,
         "Maximum number of masked tokens per record; by default max-seq-length x masked-lm-prob, "
         "rounded to a multiple of 4 (20 at 128, 56 at 384, 76 at 512).",
         minimum=1,
+        group=RECORDS,
     )
     masked_lm_prob: float = setting(
-        0.15, "Fraction of the tokens to mask and predict.", minimum=0.0, maximum=1.0
+        0.15, "Fraction of the tokens to mask and predict.", minimum=0.0, maximum=1.0, group=RECORDS
     )
     short_seq_prob: float = setting(
         0.1,
         "Probability that a document is cut into shorter sequences of random length.",
         minimum=0.0,
         maximum=1.0,
+        group=RECORDS,
     )
     dupe_factor: int = setting(
-        10, "Number of passes over the text, each with different masks.", minimum=1
+        10,
+        "Number of passes over the text, each with different masks.",
+        minimum=1,
+        group=RECORDS,
+        first=True,
     )
     do_lower_case: bool | None = setting(
         None,
@@ -57,17 +66,21 @@ class RecordsConfig:
         "as the vocabulary was made.",
         off="--cased",
         on_resume=FREE,
+        group=TEXT,
+        first=True,
     )
     strip_accents: bool | None = setting(
         None,
         "Strip accents; by default as the vocabulary was made, or with lower-casing.",
         off="--keep-accents",
         on_resume=FREE,
+        group=TEXT,
     )
     tokenize_chinese_chars: bool | None = setting(
         None,
         "Make every CJK ideograph a word of its own; by default as the vocabulary was made, or on.",
         on_resume=FREE,
+        group=TEXT,
     )
     word_length: int | None = setting(
         None,
@@ -77,19 +90,25 @@ class RecordsConfig:
         minimum=1,
         maximum=LONGEST_WORD,
         on_resume=FREE,
+        group=TEXT,
     )
-    whole_word_mask: bool = setting(False, "Mask all pieces of a word together.")
-    style: str = setting(styles.GOOGLE.name, styles.help_text(), choices=styles.CHOICES)
+    whole_word_mask: bool = setting(False, "Mask all pieces of a word together.", group=RECORDS)
+    style: str = setting(
+        styles.GOOGLE.name, styles.help_text(), choices=styles.CHOICES, group=RECORDS, first=True
+    )
     format: str | None = setting(
         None,
         "File format: tfrecord, hdf5 or jsonl; by default that of --style.",
         choices=FORMATS,
+        group=OUTPUT,
+        first=True,
     )
     tokenizer: str | None = setting(
         None,
         "Whose WordPiece tokenizer, where they differ: google, nvidia, cerebras, or hf (the "
         "tokenizers package); by default that of --style (google's for hf).",
         choices=TOKENIZERS,
+        group=TEXT,
     )
     objective: str = setting(
         NSP,
@@ -98,60 +117,89 @@ class RecordsConfig:
         "text, a single segment, without any such prediction (tfrecord); unmasked: the same "
         "windows, to be masked during training (needs --style cerebras).",
         choices=OBJECTIVES,
+        group=RECORDS,
+        first=True,
     )
     packing: str = setting(
         "none",
         "Pack several short sequences into one record: none; graphcore ([CLS] at the end of the "
         "pack, tfrecord); habana ([CLS] before each sequence, hdf5 or tfrecord).",
         choices=PACKINGS,
+        group=RECORDS,
     )
-    sequences_per_pack: int = setting(3, "Maximum number of sequences per pack.", minimum=2)
+    sequences_per_pack: int = setting(
+        3, "Maximum number of sequences per pack.", minimum=2, group=RECORDS
+    )
     shards: str | None = setting(
         None,
         "per-file: each input file is a separate corpus and gives one record file, as in MLPerf; "
         "one-corpus: all files are one corpus and are mixed. By default per-file; with --style "
         "cerebras, one-corpus.",
         choices=SHARDS,
+        group=OUTPUT,
     )
     outputs: int = setting(
-        1, "Number of record files per corpus; records are distributed round-robin.", minimum=1
+        1,
+        "Number of record files per corpus; records are distributed round-robin.",
+        minimum=1,
+        group=OUTPUT,
     )
     allow_duplicates: bool = setting(
-        False, "Accept a vocabulary with duplicate lines and read it as --style says."
+        False, "Accept a vocabulary with duplicate lines and read it as --style says.", group=TEXT
     )
-    seed: int = setting(12345, "Random seed, the same for every corpus.", minimum=0)
+    seed: int = setting(
+        12345, "Random seed, the same for every corpus.", minimum=0, group=RECORDS, first=True
+    )
     documents: str = setting(
         "blank-line",
         "cerebras: documents are separated by a blank-line, or each file is one document.",
         choices=("blank-line", "file"),
+        group=DATA,
     )
     sentences: str = setting(
         "line",
         "cerebras: sentence splitter: line (each line is a sentence), rule (spaCy's sentencizer "
         "on the whole document), or the name of a trained spaCy model.",
+        group=TEXT,
+        metavar="NAME",
+        example="en_core_web_sm",
     )
     split_files: int = setting(
-        1000, "cerebras, nsp: number of files to read and shuffle together; 0: all.", minimum=0
+        1000,
+        "cerebras, nsp: number of files to read and shuffle together; 0: all.",
+        minimum=0,
+        group=DATA,
     )
     min_short_seq_length: int | None = setting(
         None,
         "cerebras: minimum random target length; by default 2, with mlm and unmasked 2 + overlap.",
         minimum=2,
+        group=RECORDS,
     )
     overlap: int | None = setting(
         None,
         "cerebras, mlm and unmasked: tokens by which windows overlap; by default a "
         "quarter of max-seq-length.",
         minimum=0,
+        group=RECORDS,
     )
     cross_documents: bool = setting(
-        False, "cerebras, mlm and unmasked: let windows continue into the next document."
+        False,
+        "cerebras, mlm and unmasked: let windows continue into the next document.",
+        group=RECORDS,
     )
     document_separator: str = setting(
-        "[SEP]", "cerebras: token between two documents in one window."
+        "[SEP]",
+        "cerebras: token between two documents in one window.",
+        group=RECORDS,
+        metavar="TOKEN",
+        example="[unused0]",
     )
     buffer_tokens: int = setting(
-        1_000_000, "cerebras, mlm and unmasked: size of the shuffle buffer, in tokens.", minimum=1
+        1_000_000,
+        "cerebras, mlm and unmasked: size of the shuffle buffer, in tokens.",
+        minimum=1,
+        group=RECORDS,
     )
 
     @property

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bertkit import files, log
 from bertkit.errors import DataError, UsageError
+from bertkit.hub.sources import name_of
 from bertkit.manifest import Manifest, describe_inputs, working_folder
 from bertkit.manifest_inputs import total_bytes
 from bertkit.pool import check_executor, run_tasks, worker_count
@@ -372,7 +373,7 @@ def _finish(manifest: Manifest, place: Path, names: Sequence[str], vocab: Vocab)
         )
     if not manifest.complete:
         total = sum(facts["bytes"] for facts in manifest.outputs.values())
-        manifest.stats.update(records=records, bytes=total, vocab=vocab.path)
+        manifest.stats.update(records=records, bytes=total, vocab=name_of(vocab.path))
         manifest.state = "complete"
         manifest.write(place)
 

@@ -88,7 +88,7 @@ def local_inputs(inputs: Sequence[str | Path], fetch: bool = True) -> list[str]:
         MissingDependencyError: the protocol needs a package that is not installed.
     """
     found: list[str] = []
-    for name in _with_lists(inputs):
+    for name in named_inputs(inputs):
         if not is_remote(name):
             found.append(name)
             continue
@@ -102,7 +102,7 @@ def local_inputs(inputs: Sequence[str | Path], fetch: bool = True) -> list[str]:
 
 def fetch_plan(inputs: Sequence[str | Path]) -> FetchPlan | None:
     """What `local_inputs` would copy; None where nothing is remote."""
-    urls = [name for name in _with_lists(inputs) if is_remote(name)]
+    urls = [name for name in named_inputs(inputs) if is_remote(name)]
     if not urls:
         return None
     files = {file.copy: file for url in urls for file in _listed(url)[1]}
@@ -147,8 +147,8 @@ def local_copies(url: str, lister: Lister, fetch: bool = True) -> tuple[bool, li
     return is_folder, copies
 
 
-def _with_lists(inputs: Sequence[str | Path]) -> Iterator[str]:
-    """The inputs; lists that name remote files give way to the names in them."""
+def named_inputs(inputs: Sequence[str | Path]) -> Iterator[str]:
+    """The inputs of a command; lists that name remote files give way to the names in them."""
     for name in map(str, inputs):
         if name.startswith("@"):
             names = names_in_list(name[1:])

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from bertkit import files
 from bertkit.errors import DataError
+from bertkit.hub.fetch import fetch_vocabulary
+from bertkit.hub.names import hub_name
 from bertkit.kinds.misplaced import refuse_misplaced
 from bertkit.kinds.recognise import VOCABULARY
 from bertkit.text_encoding import decode_utf8
@@ -174,12 +176,14 @@ def find_vocab(name_or_path: str | Path) -> str:
 
     Args:
         name_or_path: a file, a folder with `vocab.txt` or `tokenizer.json` such as that of a
-            model, a URL, or a shipped name.
+            model, a URL, a shipped name, or a model of the hub, whose files are fetched.
 
     Raises:
         DataError: none of these; lists the shipped names.
     """
     text = str(name_or_path)
+    if (name := hub_name(text)) is not None:
+        text = str(fetch_vocabulary(name))
     if files.is_remote(text) or os.path.isfile(text):
         return text
     if os.path.isdir(text):

@@ -12,6 +12,7 @@ from torch import nn
 from bertkit import log
 from bertkit.backends.base import Adapter
 from bertkit.errors import BertkitError
+from bertkit.hub.sources import moved, name_of, source_of
 from bertkit.model.checkpoints import formats
 from bertkit.train import checkpoint
 from bertkit.train.agreement import require_agreement, settings_to_compare, told_by_main
@@ -46,8 +47,9 @@ class Beginning:
         self._adapter = adapter
         self._overwrite = overwrite
         self._folder = Path(task.config.output)
-        # Path and digest of the weights the run began from; None where that is not recorded.
-        self._start: dict[str, str | None] | None = None
+        # Path, digest and place on the hub of the weights the run began from; None where that is
+        # not recorded.
+        self._start: dict[str, Any] | None = None
         self._newest: Path | None = None
 
     def look(self) -> ResumePoint:
@@ -108,6 +110,7 @@ class Beginning:
             return Progress()
         # Fixed settings must match; `changed` lists differences that only alter rounding.
         state = load_state(resumed)
+        self._say_moved(state)
         changed = self._require_same(state)
         world = self._adapter.process_group.topology.world
         # Another number of processes changes the order of sums, and so their rounding.
@@ -146,8 +149,17 @@ class Beginning:
         report = self._task.load_weights(model, start, resuming=False)
         self._task.warn_of_missing(report, start)
         digest = digest_of(model.state_dict(), report.loaded)
-        self._start = {"path": str(start), "digest": digest}
-        log.logger.info("weights from %s", start)
+        self._start = {"path": name_of(start), "digest": digest}
+        if (source := source_of(start)) is not None:
+            self._start["hub"] = source.facts()
+        log.logger.info("weights from %s", name_of(start))
+
+    def _say_moved(self, state: RunState) -> None:
+        """Say that the branch of the hub's model is another commit than when the run began."""
+        start = self._task.start
+        text = moved((state.start or {}).get("hub"), source_of(start) if start else None)
+        if text:
+            log.logger.warning("--init-checkpoint: %s", text)
 
     def _compare_start(self, model: nn.Module, state: RunState) -> None:
         """Refuse other starting weights than the run's; they need not be there any more."""
@@ -159,7 +171,7 @@ class Beginning:
             if state.start:
                 self._task.config = replace(self._task.config, init_checkpoint=before)
             return
-        if str(start) == before and formats.detect(start) is None:
+        if name_of(start) == before and formats.detect(start) is None:
             log.logger.info("%s, which the run began from, is not needed any more", start)
             return
         report = self._task.load_weights(model, start, resuming=False)

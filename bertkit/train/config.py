@@ -6,6 +6,7 @@ defaults that differ for it, see `bertkit.settings.override`.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,15 @@ from bertkit.backends.process_group import PROCESS_TIMEOUT
 from bertkit.config import Layer, flatten, is_preset, setting
 from bertkit.declined import remote_output
 from bertkit.files import is_remote
+from bertkit.option_groups import (
+    CHECKPOINTS,
+    EVALUATION,
+    MACHINE,
+    MODEL,
+    OPTIMIZATION,
+    OUTPUT,
+    TEXT,
+)
 from bertkit.settings import FREE, ROUNDING
 
 # AdamW without bias correction, as in Google's, MLPerf's and Cerebras' programs.
@@ -35,6 +45,11 @@ PRECISIONS = ("auto", "fp32", "tf32", "bf16", "fp16")
 LAYOUTS = ("auto", "unpadded", "padded")
 TRACKERS = ("tensorboard", "wandb")
 ON_NONFINITE = ("stop", "skip")
+
+_optimization = functools.partial(setting, group=OPTIMIZATION)
+_checkpoints = functools.partial(setting, group=CHECKPOINTS)
+_evaluation = functools.partial(setting, group=EVALUATION)
+_machine = functools.partial(setting, group=MACHINE)
 
 
 def largest_divisor(number: int, most: int) -> int:
@@ -71,6 +86,7 @@ def allow_other_vocab() -> Any:
         help="Take tokens of another vocabulary, or of text treated differently, than the "
         "checkpoint's; for vocabularies that were changed on purpose.",
         on_resume=FREE,
+        group=TEXT,
     )
 
 
@@ -78,18 +94,19 @@ def allow_other_vocab() -> Any:
 class ComputeConfig:
     """Where and how a model computes: in training, in evaluation and in prediction."""
 
-    backend: str = setting(
+    backend: str = _machine(
         "auto",
         help="Hardware to run on; auto: the best device that is present.",
         on_resume=ROUNDING,
+        first=True,
     )
-    precision: str = setting(
+    precision: str = _machine(
         "auto",
         help="Number format of matrix products; weights stay fp32. auto: bf16 on GPUs that "
         "have it, otherwise fp32.",
         choices=PRECISIONS,
     )
-    layout: str = setting(
+    layout: str = _machine(
         "auto",
         help="unpadded: no padding; padded: rows of one length; auto: the best of the backend.",
         choices=LAYOUTS,
@@ -104,59 +121,77 @@ class TrainingConfig(ComputeConfig):
     A setting that says nothing of `on_resume` cannot change between the calls of a run.
     """
 
-    output: str = setting("", help="Output folder of the run.", flags=("-o",), on_resume=FREE)
+    output: str = setting(
+        "",
+        help="Output folder of the run.",
+        flags=("-o",),
+        on_resume=FREE,
+        group=OUTPUT,
+        first=True,
+        metavar="DIR",
+    )
     init_checkpoint: str | None = setting(
         None,
-        help="Start from the weights of this checkpoint; nothing else is taken from it.",
+        help="Start from the weights of this checkpoint, also a URL or NAME@REVISION on the hub; "
+        "nothing else is taken from it.",
         on_resume=FREE,
+        group=MODEL,
+        first=True,
+        metavar="RUN",
     )
-    resume: str = setting(
+    resume: str = _checkpoints(
         "auto",
         help="auto: resume from the run's last intact checkpoint; never; or a checkpoint folder, "
         "to roll back to (later checkpoints are set aside) or to branch off from.",
         on_resume=FREE,
+        metavar="WORD|RUN",
+        example="never",
     )
-    global_batch_size: int = setting(
-        32, help="Sequences per optimizer step.", flags=("--gbs",), minimum=1
+    global_batch_size: int = _optimization(
+        32, help="Sequences per optimizer step.", flags=("--gbs",), minimum=1, first=True
     )
-    micro_batch_size: int = setting(
+    micro_batch_size: int = _machine(
         0,
         help="Sequences per forward pass; reduce it if memory runs out. 0: on GPUs as many as "
         "their memory holds in pretraining, otherwise the global batch.",
         minimum=0,
         on_resume=ROUNDING,
     )
-    recompute: bool = setting(
+    recompute: bool = _machine(
         False,
         help="Keep only the activations between layers and recompute the rest in the backward "
         "pass: the same numbers, less memory, about a third more work.",
         on_resume=FREE,
     )
-    max_steps: int = setting(
+    max_steps: int = _optimization(
         0,
         help="Optimizer steps of the run; overrides --epochs. More than before prolong a run.",
         minimum=0,
     )
-    epochs: float | None = setting(3.0, help="Passes over the training data.", minimum=0.0)
-    steps_this_run: int = setting(
+    epochs: float | None = _optimization(3.0, help="Passes over the training data.", minimum=0.0)
+    steps_this_run: int = _checkpoints(
         0,
         help="Save and exit with status 75 after this many steps in this call; 0: no limit.",
         on_resume=FREE,
     )
-    optimizer: str = setting(
+    optimizer: str = _optimization(
         "adamw",
         help="AdamW; without bias correction, as in Google's, MLPerf's and Cerebras' programs; one "
         "of six variants of LAMB; plain SGD (for comparisons); or SGD with beta1 as momentum.",
         choices=OPTIMIZERS,
     )
-    shard_optimizer: bool = setting(
+    shard_optimizer: bool = _machine(
         False,
         help="Shard the optimizer state over the processes to save memory (ZeRO stage 1).",
         on_resume=FREE,
     )
-    learning_rate: float = setting(1e-4, help="Peak learning rate.", flags=("--lr",), minimum=0.0)
-    end_learning_rate: float = setting(0.0, help="Learning rate at the last step.", minimum=0.0)
-    schedule: str = setting(
+    learning_rate: float = _optimization(
+        1e-4, help="Peak learning rate.", flags=("--lr",), minimum=0.0, first=True
+    )
+    end_learning_rate: float = _optimization(
+        0.0, help="Learning rate at the last step.", minimum=0.0
+    )
+    schedule: str = _optimization(
         "linear",
         help="Decay of the learning rate after the warm-up; polynomial counts from step 0, as in "
         "Google's program.",
@@ -166,91 +201,117 @@ class TrainingConfig(ComputeConfig):
         factory=list,
         help="KIND:STEPS:FROM:TO, such as linear:10000:0:1e-4: stages of the learning rate, "
         "instead of --schedule (constant, linear, exponential); repeatable.",
+        metavar="KIND:STEPS:FROM:TO",
+        example="linear:10000:0:1e-4",
+        group=OPTIMIZATION,
     )
-    power: float = setting(
+    power: float = _optimization(
         1.0, help="Power of the polynomial schedule; 0.5 in NVIDIA's recipes.", minimum=0.0
     )
-    warmup_proportion: float = setting(
+    warmup_proportion: float = _optimization(
         0.1, help="Fraction of the steps used for the warm-up.", minimum=0.0, maximum=1.0
     )
-    warmup_steps: int | None = setting(
+    warmup_steps: int | None = _optimization(
         None, help="Steps of the warm-up; overrides --warmup-proportion."
     )
-    start_warmup_step: int = setting(
+    start_warmup_step: int = _optimization(
         0, help="Step at which the warm-up starts; may be negative (MLPerf)."
     )
-    beta1: float = setting(0.9, help="Decay rate of the first moment.", minimum=0.0, maximum=1.0)
-    beta2: float = setting(0.999, help="Decay rate of the second moment.", minimum=0.0, maximum=1.0)
-    eps: float = setting(1e-6, help="Epsilon, added to the root of the second moment.", minimum=0.0)
-    weight_decay: float = setting(
+    beta1: float = _optimization(
+        0.9, help="Decay rate of the first moment.", minimum=0.0, maximum=1.0
+    )
+    beta2: float = _optimization(
+        0.999, help="Decay rate of the second moment.", minimum=0.0, maximum=1.0
+    )
+    eps: float = _optimization(
+        1e-6, help="Epsilon, added to the root of the second moment.", minimum=0.0
+    )
+    weight_decay: float = _optimization(
         0.01, help="Decoupled weight decay; not on biases and LayerNorm.", minimum=0.0
     )
-    max_grad_norm: float = setting(
+    max_grad_norm: float = _optimization(
         1.0, help="Clip gradients to this global norm; 0: no clipping.", minimum=0.0
     )
-    clip: str = setting(
+    clip: str = _optimization(
         "after",
         help="Clip after the gradients of all processes are averaged, or before, as MLPerf does.",
         choices=("after", "before"),
     )
-    loss_scale: float = setting(
+    loss_scale: float = _machine(
         0.0, help="Loss scale with --precision fp16; 0: dynamic.", minimum=0.0
     )
-    on_nonfinite: str = setting(
+    on_nonfinite: str = _optimization(
         "stop",
         help="When a loss or gradient is not finite: stop before the update, or skip the update "
         "and go on (up to 50 times in a row). fp16's overflows are always skipped.",
         choices=ON_NONFINITE,
         on_resume=FREE,
     )
-    save_every: int = setting(
-        500, help="Steps between checkpoints; 0: only at the end.", minimum=0, on_resume=FREE
+    save_every: int = _checkpoints(
+        500,
+        help="Steps between checkpoints; 0: only at the end.",
+        minimum=0,
+        on_resume=FREE,
+        first=True,
     )
-    keep_last: int = setting(
+    keep_last: int = _checkpoints(
         3, help="Number of latest checkpoints to keep; 0: all.", minimum=0, on_resume=FREE
     )
-    keep_every: int = setting(
+    keep_every: int = _checkpoints(
         0,
         help="Also keep the checkpoint of every N-th step for good; 0: none.",
         minimum=0,
         on_resume=FREE,
     )
-    background_save: bool = setting(
-        True,
-        help="Write checkpoints in the background, from a copy in memory.",
-        on_resume=FREE,
+    background_save: bool = _checkpoints(
+        True, help="Write checkpoints in the background, from a copy in memory.", on_resume=FREE
     )
-    eval_every: int = setting(
+    eval_every: int = _evaluation(
         0, help="Steps between evaluations; 0: none during training.", minimum=0, on_resume=FREE
     )
-    eval_first: bool = setting(False, help="Also evaluate before the first step.", on_resume=FREE)
-    eval_every_samples: str | None = setting(
-        None, help="Samples between evaluations, instead of --eval-every.", on_resume=FREE
+    eval_first: bool = _evaluation(
+        False, help="Also evaluate before the first step.", on_resume=FREE
     )
-    measure_peak: bool = setting(
+    eval_every_samples: str | None = _evaluation(
+        None,
+        help="Samples between evaluations, instead of --eval-every.",
+        on_resume=FREE,
+        metavar="N",
+        example="150000",
+    )
+    measure_peak: bool = _machine(
         False,
         help="First measure the peak speed of matrix products (one second), and report the "
         "fraction of it that training reaches.",
         on_resume=FREE,
     )
-    profile_steps: str | None = setting(
+    profile_steps: str | None = _machine(
         None,
         help="FIRST:LAST: write a trace of the operations of these steps, for a trace viewer.",
         on_resume=FREE,
+        metavar="FIRST:LAST",
+        example="10:20",
     )
     log_every: int = setting(
-        10, help="Steps between lines in metrics.jsonl.", minimum=1, on_resume=FREE
+        10, help="Steps between lines in metrics.jsonl.", minimum=1, on_resume=FREE, group=OUTPUT
     )
     log_to: list[str] = setting(
-        factory=list, help="Also log to tensorboard or wandb; repeatable.", on_resume=FREE
+        factory=list,
+        help="Also log to tensorboard or wandb; repeatable.",
+        on_resume=FREE,
+        group=OUTPUT,
+        metavar="NAME",
+        example="tensorboard",
     )
-    process_timeout: float = setting(
+    process_timeout: float = _machine(
         PROCESS_TIMEOUT,
         help="Minutes to wait in a step for a process that does not answer.",
         minimum=0.01,
         on_resume=FREE,
     )
-    seed: int = setting(12345, help="Seed for new weights, sample order and dropout.", minimum=0)
+    seed: int = _optimization(
+        12345, help="Seed for new weights, sample order and dropout.", minimum=0
+    )
 
     @property
     def micro_size(self) -> int:

@@ -30,6 +30,7 @@ from bertkit.config import as_dict, dump_whole_yaml
 from bertkit.data.prefetch import StepRange
 from bertkit.data.step_batch import StepBatch
 from bertkit.files import write_text
+from bertkit.hub.sources import with_names
 from bertkit.strict_json import json_text
 from bertkit.train import checkpoint
 from bertkit.train.agreement import held_by_main, together
@@ -191,7 +192,8 @@ class TrainingRun:
         """Settings and machine, by the main process alone, which makes way for them."""
         if self.adapter.process_group.topology.is_main:
             make_way(self.folder, point, self.task.outputs)
-            write_text(self.folder / CONFIG, dump_whole_yaml(as_dict(self.config)))
+            settings = with_names(as_dict(self.config))
+            write_text(self.folder / CONFIG, dump_whole_yaml(settings))
             facts = json_text(machine_facts(self.adapter), indent=1)
             write_text(self.folder / MACHINE, facts + "\n")
 
@@ -214,7 +216,7 @@ class TrainingRun:
         if not self.adapter.process_group.topology.is_main:
             return Recorder()
         lines = MetricsFile(self.folder, self.first_step)
-        settings = as_dict(self.config)
+        settings = with_names(as_dict(self.config))
         trackers = self._make_trackers(
             self.config.log_to, self.config.output, settings, self.first_step
         )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bertkit.backends.base import Adapter, Stepper
 from bertkit.config import as_dict
+from bertkit.hub.sources import with_names
 from bertkit.train import checkpoint
 from bertkit.train.background_save import BackgroundSaver
 from bertkit.train.resume import discard_replaced
@@ -63,7 +64,7 @@ class RunCheckpoints:
                 epoch=progress.position / self._samples,
                 seed=self._config.seed,
                 data_fingerprint=self._task.fingerprint,
-                config=as_dict(self._config),
+                config=with_names(as_dict(self._config)),
                 seconds=progress.seconds,
                 finished=progress.finished,
                 metrics={"train": progress.train, "eval": progress.evaluation},

@@ -51,7 +51,7 @@ class RunState:
         versions: of bertkit, torch and Python that wrote it.
         world: processes that trained together.
         start: `path` and `digest` of the weights the run started from, both None for new
-            weights.
+            weights; `hub`, where they came from the model hub: name, revision and commit.
         resumed_from: `step` and `checkpoint` that `--resume` named, where one did.
         overwrote: the run began with `--overwrite`.
         tokenizer: what is known about the tokens, see `bertkit.tokenization.tokenizer_facts`.
@@ -69,7 +69,7 @@ class RunState:
     metrics: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=versions)
     world: int = 1
-    start: dict[str, str | None] | None = None
+    start: dict[str, Any] | None = None
     resumed_from: dict[str, Any] | None = None
     overwrote: bool = False
     tokenizer: dict[str, Any] = field(default_factory=dict)

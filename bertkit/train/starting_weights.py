@@ -11,6 +11,7 @@ from torch import Tensor
 
 from bertkit import log
 from bertkit.errors import ConfigError
+from bertkit.hub.sources import moved, name_of, source_of
 from bertkit.train.run_state import RunState
 
 
@@ -66,18 +67,22 @@ def require_same_start(saved: RunState, start: Path | None, digest: str | None) 
         return
     if saved.start is None:
         before = saved.config.get("init_checkpoint")
-        if before != str(start):
+        if before != name_of(start):
             log.logger.warning(
                 "the run began from %s; whether --init-checkpoint %s has the same weights, its"
                 " checkpoint does not tell",
                 before or "new weights",
-                start,
+                name_of(start),
             )
         return
     if saved.start["digest"] != digest:
         theirs = saved.start["digest"]
         began = f"{saved.start['path']} (weights {theirs[:12]})" if theirs else "new weights"
+        which = "the checkpoint it began from"
+        if moved(saved.start.get("hub"), source_of(start)):
+            which = f"--init-checkpoint {saved.start['path']}"
         raise ConfigError(
-            f"the run began from {began}, --init-checkpoint {start} has weights {digest[:12]}",
-            "give the checkpoint it began from, another --output, or --overwrite to start again",
+            f"the run began from {began}, --init-checkpoint {name_of(start)} has weights"
+            f" {digest[:12]}",
+            f"give {which}, another --output, or --overwrite to start again",
         )

@@ -7,8 +7,7 @@ import pytest
 
 from bertkit.cli import main
 
-
-@pytest.mark.parametrize(
+every_command = pytest.mark.parametrize(
     "words",
     [
         ["pick-eval", "--output", "{tmp}/out"],
@@ -17,6 +16,20 @@ from bertkit.cli import main
     ],
     ids=lambda words: words[0],
 )
+
+
+@every_command
+def test_a_dry_run_looks_for_the_input(words, tmp_path, capsys):
+    given = [word.format(tmp=tmp_path) for word in words]
+    given += ["--input", str(tmp_path / "a.txt"), "--dry-run", "--json"]
+    assert main(given) == 3
+    assert f"no such file: {tmp_path / 'a.txt'}" in capsys.readouterr().err
+    (tmp_path / "a.txt").write_text("Hello.\n")
+    assert main(given) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["files"] == 1
+
+
+@every_command
 def test_a_dry_run_says_what_would_be_copied(words, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     system = fsspec.filesystem("memory")

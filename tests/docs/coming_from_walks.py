@@ -118,11 +118,12 @@ HUGGING_FACE = {
     "`create_pretraining_data.py": [f"{MAKE} --style hf --whole-word-mask --seed 7"],
     "`--train_file data/train_128.json`": "tests/records/test_foreign_readers.py",
     "`run_bert.py": [f"{PRETRAIN} --eval-input {{w}}/eval"],
-    "`--model_name_or_path FOLDER`": [
+    "`--model_name_or_path FOLDER_OR_NAME`": [
         f"{TRAIN} --input {{w}}/records --init-checkpoint {{w}}/model",
         f"{TRAIN} --input {{w}}/records --config {{w}}/model/config.json",
     ],
     "`--tokenizer_name`": NOTHING,
+    "`--model_revision`": "tests/commands/test_hub_names.py",
     "`--per_device_train_batch_size`": [f"{PRETRAIN} --micro-batch-size 2 --global-batch-size 8"],
     "`--per_device_eval_batch_size`": NOTHING,
     "`--num_train_epochs`": [f"{PRETRAIN} --epochs 0.5", f"{PRETRAIN} --max-steps 1 --overwrite"],
@@ -398,7 +399,7 @@ HUGGING_FACE_CHECKPOINTS = {
     "an untied decoder": "tests/commands/test_starting_points.py",
     "`tokenizer.json` without": "tests/tokenization/test_tokenizer_json.py",
     "`from_pretrained(FOLDER)`": "tests/commands/test_convert.py",
-    "names on the model hub": ["3: convert google-bert/bert-base-uncased --check"],
+    "names on the model hub": "tests/commands/test_hub_names.py",
 }
 
 # Heading of a table → the commands of its rows, by the beginning of the left cell.

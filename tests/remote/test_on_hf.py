@@ -79,7 +79,8 @@ class _Hub(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(monkeypatch):
     """The files of the repositories, by name."""
-    pytest.importorskip("huggingface_hub")
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
     server.daemon_threads = True
     server.block_on_close = False  # the client keeps its connections

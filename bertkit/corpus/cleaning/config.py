@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bertkit.config import setting
+from bertkit.option_groups import DATA, QUALITY
 
 # What a document can be dropped for, in the order of the report; `lines` are lines, not documents.
 CRITERIA = {
@@ -31,75 +32,101 @@ class CleanConfig:
         "along), short, long, density, repetition, symbols, overlap, lines. Without it nothing "
         "is written, only reported.",
         factory=list,
+        group=QUALITY,
+        first=True,
+        metavar="NAMES",
+        example="exact,near",
     )
     near: float = setting(
         0.8,
         "Documents are near duplicates from this Jaccard similarity of their word n-grams on.",
         minimum=0.1,
         maximum=1.0,
+        group=QUALITY,
+        first=True,
     )
     ngram: int = setting(
         5,
         "Words per n-gram of near duplicates; in scripts without spaces between words, characters.",
         minimum=1,
+        group=QUALITY,
     )
     permutations: int = setting(
-        128, "Numbers of a MinHash signature, 4 bytes each.", minimum=8, maximum=4096
+        128,
+        "Numbers of a MinHash signature, 4 bytes each.",
+        minimum=8,
+        maximum=4096,
+        group=QUALITY,
     )
     compare: str = setting(
         "estimate",
         "How candidates for near duplicates are compared: estimate (by their signatures), or "
         "exact (by their n-grams, which takes 4 more bytes of disk per word).",
         choices=("estimate", "exact"),
+        group=QUALITY,
     )
-    seed: int = setting(12345, "Seed of the permutations.", minimum=0)
+    seed: int = setting(12345, "Seed of the permutations.", minimum=0, group=QUALITY)
     against: list[str] = setting(
         help="Evaluation text that no document should hold: SQuAD files (passages and "
         "questions), text, JSON lines, sentence files; files, globs or folders. Repeatable.",
         factory=list,
+        group=DATA,
+        first=True,
+        metavar="PATH",
     )
     against_words: int = setting(
         13,
         "Words in a row that a document and --against share if they overlap; a text of fewer "
         "words counts as a whole, if it has 8 or more.",
         minimum=1,
+        group=QUALITY,
     )
-    min_words: int = setting(5, "Shortest document, in words.", minimum=0)
-    max_words: int = setting(100_000, "Longest document, in words.", minimum=1)
+    min_words: int = setting(
+        5, "Shortest document, in words.", minimum=0, group=QUALITY, first=True
+    )
+    max_words: int = setting(
+        100_000, "Longest document, in words.", minimum=1, group=QUALITY, first=True
+    )
     min_words_per_character: float = setting(
         0.05,
         "Fewest words per character of a document; text in scripts without spaces is not judged.",
         minimum=0.0,
+        group=QUALITY,
     )
     max_words_per_character: float = setting(
-        0.35, "Most words per character of a document.", minimum=0.0
+        0.35, "Most words per character of a document.", minimum=0.0, group=QUALITY
     )
     max_duplicate_lines: float = setting(
-        0.3, "Largest share of lines that repeat one of the same document (Gopher).", minimum=0.0
+        0.3,
+        "Largest share of lines that repeat one of the same document (Gopher).",
+        minimum=0.0,
+        group=QUALITY,
     )
     max_duplicate_line_characters: float = setting(
-        0.2, "Largest share of characters in such lines (Gopher).", minimum=0.0
+        0.2, "Largest share of characters in such lines (Gopher).", minimum=0.0, group=QUALITY
     )
     max_top_ngram: float = setting(
         0.2,
         "Largest share of characters in the most frequent pair of words; 0.9 and 0.8 of it for 3 "
         "and 4 words (Gopher).",
         minimum=0.0,
+        group=QUALITY,
     )
     max_duplicate_ngrams: float = setting(
         0.15,
         "Largest share of characters in 5-grams that occurred before in the document; a 15th "
         "of it less for every further word, up to 10 (Gopher).",
         minimum=0.0,
+        group=QUALITY,
     )
     max_symbols_per_word: float = setting(
-        0.1, "Most hash signs and ellipses per word (Gopher).", minimum=0.0
+        0.1, "Most hash signs and ellipses per word (Gopher).", minimum=0.0, group=QUALITY
     )
     max_wordless: float = setting(
-        0.2, "Largest share of words without a letter (Gopher).", minimum=0.0
+        0.2, "Largest share of words without a letter (Gopher).", minimum=0.0, group=QUALITY
     )
     line_words: int = setting(
-        5, "With `lines`: shorter lines may occur as often as they like.", minimum=1
+        5, "With `lines`: shorter lines may occur as often as they like.", minimum=1, group=QUALITY
     )
 
     @property

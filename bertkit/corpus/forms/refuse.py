@@ -14,6 +14,7 @@ from bertkit.corpus.raw_file import RawFile, is_utf8, marked_encoding
 from bertkit.errors import NotTextError
 from bertkit.kinds.marks import marked
 from bertkit.kinds.vocabulary_lines import holds_vocabulary
+from bertkit.text_encoding import iconv_command, wide_encoding
 
 _INSIST = "--form text takes it as it is"
 _TEXT_OF_IT = "take its text out first"
@@ -101,10 +102,10 @@ def _refused(file: RawFile, what: str, hint: str) -> NotTextError:
 
 def _refuse_encoding(file: RawFile, head: bytes, text: bytes) -> None:
     """Refuse UTF-16 and UTF-32 without a mark, and bytes that are no text at all."""
-    if is_utf8(file.encoding) and not marked_encoding(head)[0] and (coding := _wide(head)):
+    if is_utf8(file.encoding) and not marked_encoding(head)[0] and (coding := wide_encoding(head)):
         raise NotTextError(
             f"{file} looks like {coding.upper()} without a byte order mark, not {file.encoding}",
-            f"give --encoding {coding}, or convert it: iconv -f {coding.upper()} -t UTF-8",
+            f"give --encoding {coding}, or convert it: {iconv_command(coding)}",
         )
     controls = len(text) - len(text.translate(None, _CONTROL))
     if controls * 50 <= len(text) or controls < 2:
@@ -114,32 +115,6 @@ def _refuse_encoding(file: RawFile, head: bytes, text: bytes) -> None:
     named = next((end for end in ENDINGS if file.name.lower().endswith(end)), "")
     hint = f"its name ends in {named}, but it is not packed so, or is damaged" if named else ""
     raise _refused(file, f"{kind} in its first {len(text):,})", hint)
-
-
-def _wide(head: bytes) -> str:
-    """The encoding of two or four bytes per character that these bytes are in; empty for none."""
-    if head.count(0) < 3:
-        return ""
-    even = head[: len(head) // 4 * 4]
-    zeros = [even[place::4].count(0) for place in range(4)]
-    count = len(even) // 4
-    if sum(zeros) < 3 or not count:
-        return ""
-    if min(zeros[2:]) > 0.9 * count and zeros[0] < 0.1 * count:
-        found = "utf-32-le"
-    elif min(zeros[:2]) > 0.9 * count and zeros[3] < 0.1 * count:
-        found = "utf-32-be"
-    else:
-        low, high = zeros[0] + zeros[2], zeros[1] + zeros[3]
-        if max(low, high) < 0.01 * len(even) or min(low, high) * 20 > max(low, high):
-            return ""
-        found = "utf-16-le" if high > low else "utf-16-be"
-    try:
-        text = even[: len(even) - 4].decode(found) if len(even) > 64 else even.decode(found)
-    except UnicodeDecodeError:
-        return ""
-    strange = sum(not (char.isprintable() or char.isspace()) for char in text)
-    return found if strange * 20 <= len(text) else ""
 
 
 def _refuse_markup(file: RawFile, text: bytes) -> None:

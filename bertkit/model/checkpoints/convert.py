@@ -12,6 +12,7 @@ from bertkit import log, manifest
 from bertkit.config import as_dict
 from bertkit.errors import ConfigError, UsageError
 from bertkit.files import atomic_write, sha256_of
+from bertkit.hub.sources import source_of
 from bertkit.model.checkpoints import formats, loading
 from bertkit.model.checkpoints.completeness import (
     Completeness,
@@ -58,6 +59,7 @@ class ConvertOptions:
             model card lists those of the run's own.
         license_name: of the weights.
         data_license: of the training text.
+        languages: of the training text, codes of ISO 639.
     """
 
     to: str = "hf"
@@ -75,6 +77,7 @@ class ConvertOptions:
     backends: Sequence[str] = ()
     license_name: str = ""
     data_license: str = ""
+    languages: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -310,6 +313,8 @@ def _manifest(
         "license": options.license_name,
         "data_license": options.data_license,
     }
+    if options.languages:
+        settings["languages"] = list(options.languages)
     inputs = manifest.describe_inputs(_weight_files(contents))
     return manifest.Manifest("convert", settings, inputs)
 
@@ -341,14 +346,16 @@ def _checkpoint(
     facts = facts_beside(contents.folder, options.backends)
     if facts.step is None:
         facts.step = contents.step
+    shown = source.exact if (source := source_of(contents.path)) else contents.path.name
     card = model_card(
-        name=f"{kind.name} of {contents.path.name}",
+        name=f"{kind.name} of {shown}",
         architecture=kind.name,
         config=config,
-        source=f"{contents.path.name} ({contents.format})",
+        source=f"{shown} ({contents.format})",
         facts=facts,
         license_name=options.license_name,
         data_license=options.data_license,
+        languages=options.languages,
     )
     return CheckpointToWrite(
         weights={name: value.contiguous() for name, value in contents.weights.items()},

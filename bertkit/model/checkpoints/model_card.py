@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,15 @@ from typing import Any
 from bertkit import __version__
 from bertkit.config import flatten
 from bertkit.files import read_json
+from bertkit.hub.names import SCHEME
+from bertkit.hub.sources import source_of
 from bertkit.manifest import read_manifest
+from bertkit.model.checkpoints.card_metadata import (
+    file_name,
+    front_matter,
+    languages_of,
+    scores_of,
+)
 from bertkit.model.checkpoints.run_state import STATE
 from bertkit.model.config import BertConfig
 from bertkit.model.model_types import (
@@ -26,6 +33,7 @@ from bertkit.model.model_types import (
 )
 
 _SCORES = "scores.json"
+_BEST = "best.json"
 _TASK = {
     QUESTION_ANSWERING: "question-answering",
     PRETRAINING: "fill-mask",
@@ -48,6 +56,9 @@ class ModelFacts:
         data: one mapping per folder of records: name, records, inputs.
         fingerprint: of the training data.
         step: updates done; None if unknown.
+        scores, scored_on: of its evaluation, and the file they were measured on.
+        base: name on the hub, with the commit, of the weights the run began from.
+        languages: of the training text, codes.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -55,6 +66,10 @@ class ModelFacts:
     data: list[dict[str, Any]] = field(default_factory=list)
     fingerprint: str = ""
     step: int | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    scored_on: str = ""
+    base: str = ""
+    languages: list[str] = field(default_factory=list)
 
 
 def facts_beside(folder: Path, backends: Sequence[str] = ()) -> ModelFacts:
@@ -66,16 +81,33 @@ def facts_beside(folder: Path, backends: Sequence[str] = ()) -> ModelFacts:
             those of the run's own are listed.
     """
     facts = ModelFacts()
-    if (folder / STATE).is_file():
-        state = read_json(folder / STATE)
+    if (source := source_of(folder)) is not None:
+        facts.base = source.exact
+    if (place := _state_of(folder)) is not None:
+        state = read_json(place)
         if isinstance(state, dict):
             _take_state(facts, state, backends)
+            facts.step = facts.step if place.parent == folder else _step_of_best(folder)
     for place in (folder, folder.parent):
         if (place / _SCORES).is_file():
             scores = read_json(place / _SCORES)
-            facts.metrics |= _numbers(scores if isinstance(scores, dict) else {})
+            found, file = scores_of(scores if isinstance(scores, dict) else {})
+            facts.metrics |= found
+            facts.scores, facts.scored_on = found, file or facts.scored_on
             break
     return facts
+
+
+def _state_of(folder: Path) -> Path | None:
+    """The state of a checkpoint; for a run's best model, which has none, that of its last one."""
+    if (folder / STATE).is_file() or not (folder / _BEST).is_file():
+        return folder / STATE if (folder / STATE).is_file() else None
+    return max(folder.parent.glob(f"step-*/{STATE}"), default=None)
+
+
+def _step_of_best(folder: Path) -> int | None:
+    values = read_json(folder / _BEST)
+    return values.get("step") if isinstance(values, dict) else None
 
 
 def _take_state(facts: ModelFacts, state: Mapping[str, Any], backends: Sequence[str]) -> None:
@@ -92,11 +124,19 @@ def _take_state(facts: ModelFacts, state: Mapping[str, Any], backends: Sequence[
     facts.step = state.get("step")
     metrics = state.get("metrics")
     facts.metrics = _numbers(flatten(metrics) if isinstance(metrics, dict) else {})
+    evaluation = metrics.get("eval") if isinstance(metrics, dict) else None
+    facts.scores = _numbers(evaluation if isinstance(evaluation, dict) else {})
+    names = ("eval_file", "predict_file", "eval_input")
+    facts.scored_on = next((file_name(settings[key]) for key in names if settings.get(key)), "")
+    start = state.get("start")
+    hub = start.get("hub") if isinstance(start, dict) else None
+    facts.base = str(start["path"]) if hub and isinstance(start, dict) else facts.base
     inputs = config.get("input") if isinstance(config, dict) else None
     for name in inputs if isinstance(inputs, list) else [inputs] if inputs else []:
         manifest = read_manifest(str(name)) if Path(str(name)).is_dir() else None
         if manifest is None:
             continue
+        facts.languages += [one for one in languages_of(manifest) if one not in facts.languages]
         facts.data.append(
             {
                 "name": Path(str(name)).name,
@@ -126,6 +166,7 @@ def model_card(
     facts: ModelFacts,
     license_name: str,
     data_license: str,
+    languages: Sequence[str] = (),
 ) -> str:
     """The text of README.md: front matter that the model hub reads, then prose and tables.
 
@@ -137,19 +178,23 @@ def model_card(
         facts: of the run.
         license_name: of the weights, an identifier such as `apache-2.0`; empty if unknown.
         data_license: of the training text, in words; empty if unknown.
+        languages: of the training text; by default those that its manifests tell.
     """
-    task = _TASK[architecture]
-    front = {
-        "library_name": "transformers",
-        "pipeline_tag": task,
-        "license": license_name or "unknown",
-        "tags": ["bert", "bertkit", task],
-    }
-    head = "\n".join(f"{key}: {json.dumps(value)}" for key, value in front.items())
+    head = front_matter(
+        name,
+        _TASK.get(architecture, "feature-extraction"),
+        license_name=license_name,
+        languages=languages or facts.languages,
+        base_model=facts.base.partition("@")[0].removeprefix(SCHEME),
+        scores=facts.scores,
+        scored_on=facts.scored_on,
+    )
+    begun = {"weights it began from": facts.base} if facts.base else {}
     shape = {
         "class": architecture,
         "parameters of the encoder and pretraining heads": f"{config.parameter_count():,}",
         **{key: value for key, value in vars(config).items() if key != "initializer"},
+        **begun,
     }
     steps = "" if facts.step is None else f" at step {facts.step:,}"
     rights = {

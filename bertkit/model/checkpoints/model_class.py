@@ -39,6 +39,12 @@ class ModelClass:
     other_keys: Mapping[str, Any] = field(default_factory=dict)
 
 
+def beyond_shape(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a `config.json` says beyond the shape and the class."""
+    shape = {item.name for item in fields(BertConfig)}
+    return {key: value for key, value in values.items() if key not in shape | _OWN_KEYS}
+
+
 def model_class(
     values: Mapping[str, Any], weights: Mapping[str, Tensor], guess: str, origin: object
 ) -> ModelClass:
@@ -55,8 +61,7 @@ def model_class(
     """
     name = class_of_config(values) or guess
     require_convertible(name, origin)
-    shape = {item.name for item in fields(BertConfig)}
-    others = {key: value for key, value in values.items() if key not in shape | _OWN_KEYS}
+    others = beyond_shape(values)
     if name == MULTIPLE_CHOICE:
         return ModelClass(name, 1, others)
     known = others.get("id2label")

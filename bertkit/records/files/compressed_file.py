@@ -1,15 +1,17 @@
-"""Gives record files that are compressed whole (gzip, zlib) as plain ones.
+"""Gives record files that are compressed whole as plain ones.
 
-TensorFlow's `TFRecordOptions("GZIP")` and `("ZLIB")` write such files. Records are read in random
-order, which a compressed file cannot be. So it is unpacked once into the user's cache, and again
-when it changes; what is only read from its beginning is unpacked on the way.
+TensorFlow's `TFRecordOptions("GZIP")` and `("ZLIB")` write such files, and people use zstd, bzip2
+and xz (packed_stream.py). zlib is told here only, because text may begin as it does.
+
+Records are read in random order, which a compressed file cannot be. So it is unpacked once into
+the user's cache, and again when it changes; what is only read from its beginning is unpacked on
+the way.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import os
 import shutil
 import struct
@@ -18,20 +20,16 @@ from pathlib import Path
 from typing import IO
 
 from bertkit import files, log
-from bertkit.codecs.inflate import InflatedStream, is_deflated
+from bertkit.codecs import packed_stream
+from bertkit.codecs.chained_streams import is_zlib, open_zlib
+from bertkit.codecs.packed_stream import decompression_errors
 from bertkit.errors import DataError
 from bertkit.kernels.crc32c import masked_crc32c
 from bertkit.shared_cache import cache_folder, one_process_at_a_time
 
-_PROBED = 12  # bytes of a TFRecord's header
-# First bytes of other compressions, by name; TensorFlow writes none of them.
-_OTHERS = {
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\0": "xz",
-    b"\x04\x22\x4d\x18": "lz4",
-    b"PK\x03\x04": "zip",
-}
+_PROBED = 16
+_HEADER = 12  # bytes of a TFRecord's: its length and the checksum of that
+_ZIP = b"PK\x03\x04"
 
 
 @contextlib.contextmanager
@@ -45,10 +43,11 @@ def open_unpacked(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     with files.open_binary(name) as stream:
         head = stream.read(_PROBED)
         stream.seek(0)
-        if _is_compressed(name, head):
-            yield io.BufferedReader(InflatedStream(stream, lambda text: _damaged(name, text)))
-        else:
+        if not _is_compressed(name, head):
             yield stream
+            return
+        with decompression_errors(name):
+            yield open_zlib(stream, name) if is_zlib(head) else packed_stream.unpacked(stream, name)
 
 
 def unpacked(path: str) -> str:
@@ -75,15 +74,12 @@ def _is_compressed(path: str, head: bytes) -> bool:
 
     The length in front of a TFRecord can look like one, but has its checksum behind it.
     """
-    if len(head) == _PROBED and masked_crc32c(head[:8]) == struct.unpack("<I", head[8:])[0]:
+    length, checksum = head[:8], head[8:_HEADER]
+    if len(checksum) == 4 and masked_crc32c(length) == struct.unpack("<I", checksum)[0]:
         return False
-    for magic, kind in _OTHERS.items():
-        if head.startswith(magic):
-            raise DataError(
-                f"{path}: compressed with {kind}, which is not read here",
-                "unpack it first; gzip and zlib, as TensorFlow writes them, are read",
-            )
-    return is_deflated(head)
+    if head.startswith(_ZIP):
+        raise DataError(f"{path} is a zip archive", "unpack it first; gzip and others are read")
+    return is_zlib(head) or bool(packed_stream.compression_of(head, path))
 
 
 def _place(path: str) -> Path:
@@ -114,7 +110,3 @@ def _unpack(path: str, place: Path) -> None:
         place.parent,
         files.human_bytes(place.stat().st_size),
     )
-
-
-def _damaged(path: str, text: str) -> DataError:
-    return DataError(f"{path}: {text}", "make or fetch it again")

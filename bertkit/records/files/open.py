@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from bertkit import files, log
+from bertkit.codecs.packed_stream import ENDINGS
 from bertkit.errors import DataError
 from bertkit.kinds.misplaced import refuse_misplaced
 from bertkit.kinds.recognise import RECORDS
@@ -26,7 +27,7 @@ from bertkit.records.files.tfrecord_reader import MaskedOnlyFile, RecordFile
 from bertkit.records.files.unmasked import UnmaskedFile, UnmaskedRules
 
 PLAIN_SUFFIXES = (".tfrecord", ".tfrecords", ".hdf5", ".h5", ".jsonl")
-SUFFIXES = (*PLAIN_SUFFIXES, *(f"{suffix}.gz" for suffix in PLAIN_SUFFIXES))
+SUFFIXES = (*PLAIN_SUFFIXES, *(plain + ending for plain in PLAIN_SUFFIXES for ending in ENDINGS))
 MASKED_ONLY = frozenset(MaskedOnlyFile.features)
 
 

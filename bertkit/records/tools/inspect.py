@@ -13,6 +13,8 @@ from typing import Any
 from bertkit import files, log
 from bertkit.engine import Engine
 from bertkit.errors import DataError
+from bertkit.hub.fetch import cached_vocabulary
+from bertkit.hub.names import hub_name
 from bertkit.input_files import expand_inputs
 from bertkit.manifest import Manifest, manifest_path, read_manifest
 from bertkit.manifest_inputs import total_bytes
@@ -28,7 +30,7 @@ from bertkit.records.tools.external_features import describe_external
 from bertkit.records.tools.record_statistics import RecordStatistics, measure_records
 from bertkit.summary import report
 from bertkit.tokenization.tokenizer_facts import of_records
-from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
+from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab, vocab_in
 
 METRICS = "metrics.jsonl"
 JSONL_ENDING = ".jsonl"
@@ -259,7 +261,12 @@ def vocabulary(vocab: str | Path | None, path: str) -> Vocab | None:
         return load_vocab(find_vocab(vocab), "first")
     manifest = read_manifest(Path(path).parent)
     name = manifest.stats.get("vocab") if manifest else None
-    if manifest is None or name is None or not os.path.isfile(name):
+    if manifest is None or name is None:
+        return None
+    if (on_hub := hub_name(name)) is not None:
+        folder = cached_vocabulary(on_hub)
+        name = vocab_in(folder) if folder else ""
+    if not name or not os.path.isfile(name):
         return None
     style = {style.name: style for style in styles.TABLE}.get(str(manifest.config.get("style")))
     found = load_vocab(name, (style and style.duplicate_lines) or "first")

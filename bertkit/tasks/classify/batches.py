@@ -12,6 +12,7 @@ from bertkit.data.step_batch import MicroBatch
 from bertkit.tasks.classify.examples import Example
 from bertkit.tasks.finetuning.samples import Batcher, Sample
 from bertkit.tasks.finetuning.task import WEIGHTS
+from bertkit.tokenization.truncation import fitting
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.train.token_batch import token_batch
 
@@ -68,13 +69,3 @@ class TextEncoder:
 
     def _ids(self, text: str) -> list[int]:
         return self._tokenizer.ids(self._tokenizer.tokenize(text))
-
-
-def fitting(first: int, second: int, room: int) -> tuple[int, int]:
-    """How many tokens of two texts fit: the longer one (or the second) is cut token by token."""
-    if first + second <= room:
-        return first, second
-    short = min(first, second)
-    if 2 * short <= room:  # only the longer one is cut
-        return (short, room - short) if first < second else (room - short, short)
-    return room - room // 2, room // 2

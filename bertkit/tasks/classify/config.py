@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bertkit.config import setting
+from bertkit.option_groups import DATA, OPTIMIZATION, TASK
 from bertkit.settings import FREE, override
 from bertkit.tables.table import QUOTINGS
 from bertkit.tasks.classify.glue import GLUE, files_in
@@ -33,37 +34,53 @@ class TableConfig(FinetuneConfig):
         None,
         help="Task of GLUE whose own files are read; the presets glue-* set it.",
         choices=tuple(GLUE),
+        group=TASK,
     )
     data_dir: str | None = setting(
         None,
         help="Folder of the task in GLUE's download: it has the files that are not given.",
         on_resume=FREE,
+        group=DATA,
+        metavar="DIR",
     )
     text_column: str | None = setting(
         None,
         help="Column of the text, by its name in the header or by its number from 1; by default"
         " one of the usual names, such as sentence, text, sentence1 or question.",
+        group=DATA,
+        first=True,
+        metavar="NAME",
+        example="review",
     )
     pair_column: str | None = setting(
         None,
         help="Column of the second text, for pairs; none: single texts. By default the partner of"
         " the usual names.",
+        group=DATA,
+        metavar="NAME",
+        example="hypothesis",
     )
     label_column: list[str] = setting(
         factory=list,
         help="Column of the label or score; by default label, labels or score. classify: several"
         " columns of 0 and 1 are several labels; repeatable.",
+        group=DATA,
+        first=True,
+        metavar="NAME",
+        example="stars",
     )
     header: bool = setting(
         True,
         help="The first row of CSV and TSV files has the names of the columns.",
         on_resume=FREE,
+        group=DATA,
     )
     quoting: str = setting(
         "auto",
         help="csv: fields may stand in quotation marks; none: every character counts; auto: none"
         " where tabs stand between the fields.",
         choices=QUOTINGS,
+        group=DATA,
     )
 
     def __post_init__(self) -> None:
@@ -104,15 +121,25 @@ class ClassifyConfig(TableConfig):
         factory=list,
         help="The labels in their order, or @FILE with one a line; by default those of the"
         " training file, sorted. The second of two is the positive one of F1; repeatable.",
+        group=TASK,
+        metavar="NAME",
+        example="positive",
     )
-    multi_label: bool = setting(False, help="A text has any number of labels.")
+    multi_label: bool = setting(False, help="A text has any number of labels.", group=TASK)
     label_separator: str = setting(
-        ",", help="What stands between the labels of a text, with --multi-label."
+        ",",
+        help="What stands between the labels of a text, with --multi-label.",
+        group=TASK,
+        metavar="TEXT",
+        example=";",
     )
     class_weights: list[str] = setting(
         factory=list,
         help="Factor of each label in the loss, LABEL=NUMBER; or balanced: by how rare it is in"
         " the training file (as scikit-learn computes it); repeatable.",
+        group=OPTIMIZATION,
+        metavar="LABEL=NUMBER",
+        example="rare=4",
     )
 
 

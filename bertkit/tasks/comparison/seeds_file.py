@@ -10,6 +10,7 @@ from typing import Any
 from bertkit.config import setting
 from bertkit.errors import BertkitError
 from bertkit.files import read_json, write_text
+from bertkit.option_groups import TASK
 from bertkit.settings import FREE
 from bertkit.strict_json import json_text
 
@@ -23,6 +24,9 @@ def seeds_setting() -> Any:
         help="Train and score N seeds one after another, 1 to N (or those of a list, 7,11), each in"
         " a sub-folder seed-1, ... of --output; then show mean, deviation, median and best.",
         on_resume=FREE,
+        group=TASK,
+        metavar="N|LIST",
+        example="3",
     )
 
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 from bertkit.backends import registry
 from bertkit.backends.sections import BackendSections
 from bertkit.config import Layer, load_yaml, setting
+from bertkit.option_groups import CHECKPOINTS, DATA, EVALUATION, MACHINE, MODEL, TASK, TEXT
 from bertkit.settings import FREE, override
 from bertkit.tasks.comparison.seeds_file import seeds_setting
 from bertkit.tasks.registry import finetuning_names
@@ -23,17 +24,25 @@ class EncoderConfig(ComputeConfig, BackendSections):
 
     init_checkpoint: str | None = setting(
         None,
-        help="Model to start from: a run, or a checkpoint in any format that convert reads.",
+        help="Model to start from: a run, a checkpoint in any format that convert reads, or "
+        "NAME@REVISION on the model hub.",
         on_resume=FREE,
+        group=MODEL,
+        first=True,
+        metavar="RUN",
     )
     vocab: str | None = setting(
         None,
         help="WordPiece vocabulary; by default the one beside the checkpoint.",
         on_resume=FREE,
+        group=TEXT,
+        metavar="VOCAB",
     )
     model_config: str | None = setting(
         None,
         help="config.json with the shape of the model, where none lies beside the checkpoint.",
+        group=MODEL,
+        metavar="FILE",
     )
     allow_other_vocab: bool = allow_other_vocab()
     do_lower_case: bool | None = setting(
@@ -42,20 +51,28 @@ class EncoderConfig(ComputeConfig, BackendSections):
         "default as the checkpoint's was.",
         off="--cased",
         on_resume=FREE,
+        group=TEXT,
     )
     strip_accents: bool | None = setting(
         None,
         help="Strip accents; by default as of the checkpoint's text.",
         off="--keep-accents",
         on_resume=FREE,
+        group=TEXT,
     )
     tokenize_chinese_chars: bool | None = setting(
         None,
         help="Make every CJK ideograph a word of its own; by default as in the checkpoint's text.",
         on_resume=FREE,
+        group=TEXT,
     )
     max_seq_length: int = setting(
-        128, help="Tokens per sequence; what is longer is cut off.", flags=("--msl",), minimum=8
+        128,
+        help="Tokens per sequence; what is longer is cut off.",
+        flags=("--msl",),
+        minimum=8,
+        group=TEXT,
+        first=True,
     )
     backend: str = override(ComputeConfig, "backend", choices=registry.choices())
 
@@ -81,27 +98,41 @@ class FinetuneConfig(RunConfig):
 
     of_the_run: ClassVar[Sequence[str]] = ("task", "max_seq_length")
 
-    task: str = setting("", help="What is learnt.", choices=finetuning_names())
-    train_file: str | None = setting(None, help="Examples to train on.", on_resume=FREE)
+    task: str = setting(
+        "", help="What is learnt.", choices=finetuning_names(), group=TASK, first=True
+    )
+    train_file: str | None = setting(
+        None, help="Examples to train on.", on_resume=FREE, group=DATA, first=True, metavar="FILE"
+    )
     eval_file: list[str] = setting(
         factory=list,
         help="Examples to score the model on; repeatable: the first one decides which checkpoint"
         " is the best.",
         on_resume=FREE,
+        group=DATA,
+        first=True,
+        metavar="FILE",
     )
     predict_file: list[str] = setting(
-        factory=list, help="Examples to predict; repeatable.", on_resume=FREE
+        factory=list,
+        help="Examples to predict; repeatable.",
+        on_resume=FREE,
+        group=DATA,
+        first=True,
+        metavar="FILE",
     )
     do_train: bool | None = setting(
-        None, help="Train; by default if there is a file to train on.", on_resume=FREE
+        None, help="Train; by default if there is a file to train on.", on_resume=FREE, group=TASK
     )
     do_eval: bool | None = setting(
-        None, help="Score; by default if there is a file to score on.", on_resume=FREE
+        None, help="Score; by default if there is a file to score on.", on_resume=FREE, group=TASK
     )
     do_predict: bool | None = setting(
-        None, help="Predict; by default if there is a file to predict.", on_resume=FREE
+        None, help="Predict; by default if there is a file to predict.", on_resume=FREE, group=TASK
     )
-    limit: int = setting(0, help="Use only the first N examples of each file; 0: all.", minimum=0)
+    limit: int = setting(
+        0, help="Use only the first N examples of each file; 0: all.", minimum=0, group=DATA
+    )
     seeds: str = seeds_setting()
     metric: str | None = setting(
         None,
@@ -109,37 +140,48 @@ class FinetuneConfig(RunConfig):
         " task's own. With --eval-every the model of that evaluation is kept in best/, and the"
         " final scores and predictions are its.",
         on_resume=FREE,
+        group=EVALUATION,
+        metavar="NAME",
+        example="accuracy",
     )
     keep_best: bool = setting(
-        True, help="Keep the model of the best evaluation in best/.", on_resume=FREE
+        True,
+        help="Keep the model of the best evaluation in best/.",
+        on_resume=FREE,
+        group=CHECKPOINTS,
     )
     classifier_dropout: float | None = setting(
         None,
         help="Dropout before the head; by default the encoder's.",
         minimum=0.0,
         maximum=0.9,
+        group=MODEL,
     )
     predict_batch_size: int = setting(
         64,
         help="Sequences per forward pass in evaluation and prediction.",
         minimum=1,
         on_resume=FREE,
+        group=MACHINE,
     )
     global_batch_size: int = override(
-        TrainingConfig, "global_batch_size", flags=("--gbs", "--train-batch-size")
+        TrainingConfig, "global_batch_size", flags=("--gbs", "--train-batch-size"), first=False
     )
     micro_batch_size: int = override(
         TrainingConfig,
         "micro_batch_size",
         help="Sequences per forward pass; reduce it if memory runs out. 0: the global batch.",
     )
-    epochs: float | None = override(TrainingConfig, "epochs", flags=("--num-train-epochs",))
+    epochs: float | None = override(
+        TrainingConfig, "epochs", flags=("--num-train-epochs",), first=True
+    )
     learning_rate: float = override(TrainingConfig, "learning_rate", 5e-5)
-    save_every: int = override(TrainingConfig, "save_every", 1000)
+    save_every: int = override(TrainingConfig, "save_every", 1000, first=False)
     keep_last: int = override(TrainingConfig, "keep_last", 1)
     eval_every: int = override(
         TrainingConfig,
         "eval_every",
+        first=True,
         help="Steps between evaluations on the first --eval-file; 0: none during training.",
     )
 

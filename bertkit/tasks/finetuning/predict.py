@@ -30,9 +30,10 @@ class PredictResult:
     """What a model predicted.
 
     Attributes:
-        task: that it was fine-tuned for.
+        task: that it was fine-tuned for; `squad` for answers to questions.
         checkpoint: the model.
-        answers: an object per line; with the line's `id`, where it has one.
+        answers: an object per line; with the line's `id`, where it has one. Empty where the
+            settings asked to compile only.
         seconds: of work, without start-up.
     """
 

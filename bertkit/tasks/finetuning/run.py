@@ -15,6 +15,7 @@ from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.errors import ConfigError
 from bertkit.files import write_text
+from bertkit.hub.sources import name_of
 from bertkit.model.checkpoints.run_state import STATE
 from bertkit.report.trackers import make_trackers
 from bertkit.strict_json import json_text
@@ -283,7 +284,7 @@ def _write_scores(
     """Write `scores.json`: the scores, and what they are of; `start` is the model's checkpoint."""
     shas = [content_of(path) for path in config.eval_file]
     # Of the run that trained the model, where this call did not.
-    trained = {"encoder": config.init_checkpoint, "seed": config.seed}
+    trained = {"encoder": name_of(config.init_checkpoint or "") or None, "seed": config.seed}
     if not config.trains and start is not None:
         for layer in settings_of_run(str(start), ("init_checkpoint", "seed")):
             values = layer.values

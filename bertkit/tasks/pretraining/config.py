@@ -9,6 +9,7 @@ from bertkit.backends import registry
 from bertkit.backends.sections import BackendSections
 from bertkit.config import setting
 from bertkit.model.config import BertConfig
+from bertkit.option_groups import DATA, EVALUATION, MACHINE, MODEL, OPTIMIZATION, OUTPUT, RECORDS
 from bertkit.records.config import RecordsConfig
 from bertkit.settings import FREE, ROUNDING, override
 from bertkit.tasks.pretraining.submission import Submission
@@ -48,12 +49,16 @@ class RecordBatchConfig(ComputeConfig):
         factory=list,
         help="Row lengths of the bucketed layout, ascending; by default a few, evenly spaced.",
         on_resume=ROUNDING,
+        group=MACHINE,
+        metavar="N",
+        example="64",
     )
     sequences_per_pack: int = setting(
         3,
         help="Maximum number of sequences in a row of the packed layout.",
         minimum=1,
         on_resume=ROUNDING,
+        group=MACHINE,
     )
 
 
@@ -66,17 +71,25 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         help="Training records: files, globs, folders or @list.txt; repeatable.",
         flags=("-i",),
         on_resume=FREE,
+        group=DATA,
+        first=True,
+        metavar="PATH",
     )
     text: list[str] = setting(
         factory=list,
         help="Sentence files to train on instead of records; makes on the fly the instances that "
         "make-records would write. Repeatable.",
         on_resume=FREE,
+        group=DATA,
+        first=True,
+        metavar="PATH",
     )
     text_cache: str | None = setting(
         None,
         help="Folder for intermediate files of --text; by default inside --output.",
         on_resume=FREE,
+        group=DATA,
+        metavar="DIR",
     )
     workers: int = setting(
         0,
@@ -84,40 +97,57 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         "depend on it.",
         minimum=0,
         on_resume=FREE,
+        group=MACHINE,
     )
     mask: str = setting(
         "static",
         help="static: the masks of the records; dynamic: new masks in every epoch.",
         choices=("static", "dynamic"),
+        group=RECORDS,
     )
     new_pairs: bool = setting(
-        False, help="With --text: new pairs and masks in every epoch, from seed + epoch."
+        False,
+        help="With --text: new pairs and masks in every epoch, from seed + epoch.",
+        group=RECORDS,
     )
     eval_input: list[str] = setting(
         factory=list,
         help="Records to evaluate on during training, see --eval-every; repeatable.",
         on_resume=FREE,
+        group=EVALUATION,
+        first=True,
+        metavar="PATH",
     )
     vocab: str | None = setting(
         None,
         help="Vocabulary of the records; it is copied into every checkpoint.",
         on_resume=FREE,
+        group=DATA,
+        first=True,
+        metavar="VOCAB",
     )
     allow_other_vocab: bool = allow_other_vocab()
     init_checkpoint: str | None = override(
         TrainingConfig,
         "init_checkpoint",
-        help="Start from the weights of this checkpoint (as phase 2 does), which also gives the "
-        "shape of the model.",
+        help="Start from the weights of this checkpoint (as phase 2 does), also a URL or "
+        "NAME@REVISION on the hub; it also gives the shape of the model.",
     )
     model_config: str | None = setting(
         None,
         help="config.json or bert_config.json with the model's shape; not needed where one lies "
         "beside --init-checkpoint.",
         on_resume=FREE,
+        group=MODEL,
+        metavar="FILE",
     )
     max_steps: int = override(
-        TrainingConfig, "max_steps", 1000, help="Optimizer steps of the whole run.", minimum=1
+        TrainingConfig,
+        "max_steps",
+        1000,
+        help="Optimizer steps of the whole run.",
+        minimum=1,
+        first=True,
     )
     # The run remembers the steps that follow from these two.
     epochs: float | None = override(
@@ -143,21 +173,29 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         "global_step",
         help="Average the masked LM loss over the step, or over each micro-batch as MLPerf does.",
         choices=("global_step", "micro_batch"),
+        group=OPTIMIZATION,
     )
     bucket_window: int = setting(
         0,
         help="Bucketed layout: steps among whose sequences each step's are chosen by length; 0: "
         "a step takes those that come. By default 64 on cs, whose step is one batch.",
         minimum=0,
+        group=MACHINE,
     )
-    nsp: bool = setting(True, help="Also train next sentence prediction.")
+    nsp: bool = setting(True, help="Also train next sentence prediction.", group=MODEL)
     mlperf_log: str | None = setting(
-        None, help="File to log the run to in MLPerf's format (:::MLLOG lines).", on_resume=FREE
+        None,
+        help="File to log the run to in MLPerf's format (:::MLLOG lines).",
+        on_resume=FREE,
+        group=OUTPUT,
+        metavar="FILE",
     )
     json_summary: str | None = setting(
         None,
         help="File to log the run to in the format of NVIDIA's dllogger (JSON lines).",
         on_resume=FREE,
+        group=OUTPUT,
+        metavar="FILE",
     )
     target_mlm_accuracy: float | None = setting(
         None,
@@ -165,6 +203,7 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         minimum=0.0,
         maximum=1.0,
         on_resume=FREE,
+        group=EVALUATION,
     )
     records: RecordsConfig = field(
         default_factory=RecordsConfig, metadata={"options": RECORD_OPTIONS}
@@ -248,27 +287,43 @@ class EvalConfig(RecordBatchConfig, BackendSections):
     """How checkpoints are evaluated."""
 
     vocab: str | None = setting(
-        None, help="Vocabulary of the checkpoints; by default the one beside each of them."
+        None,
+        help="Vocabulary of the checkpoints; by default the one beside each of them.",
+        group=DATA,
+        first=True,
+        metavar="VOCAB",
     )
     model_config: str | None = setting(
-        None, help="config.json with the shape of the model, where none lies beside a checkpoint."
+        None,
+        help="config.json with the shape of the model, where none lies beside a checkpoint.",
+        group=MODEL,
+        metavar="FILE",
     )
-    batch_size: int = setting(32, help="Sequences per forward pass.", minimum=1)
+    batch_size: int = setting(
+        32, help="Sequences per forward pass.", minimum=1, group=MACHINE, first=True
+    )
     allow_other_vocab: bool = allow_other_vocab()
     mlm_only: bool = setting(
-        False, help="Measure only masked LM and its perplexity, not next sentence prediction."
+        False,
+        help="Measure only masked LM and its perplexity, not next sentence prediction.",
+        group=EVALUATION,
     )
     process_timeout: float = override(TrainingConfig, "process_timeout")
-    limit: int = setting(0, help="Evaluate only on the first N records; 0: all.", minimum=0)
+    limit: int = setting(
+        0, help="Evaluate only on the first N records; 0: all.", minimum=0, group=DATA, first=True
+    )
     wait: float = setting(
         0.0,
         help="After the last checkpoint, wait up to this many seconds for another one, again and "
         "again: evaluates a run while it trains.",
         minimum=0.0,
+        group=EVALUATION,
     )
     min_mlm_accuracy: float | None = setting(
         None,
         help="Exit with status 5 if the accuracy of the latest checkpoint is below this.",
         minimum=0.0,
         maximum=1.0,
+        group=EVALUATION,
+        first=True,
     )

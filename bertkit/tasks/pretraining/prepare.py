@@ -17,18 +17,16 @@ from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.pack_formats import HABANA, PackShape, pack_shape
-from bertkit.records.files.unmasked import UnmaskedRules
 from bertkit.report.trackers import require_trackers
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size
+from bertkit.tasks.pretraining.samples import masking_of, open_samples
 from bertkit.tasks.pretraining.start import require_known_words, shaped, starting_point
 from bertkit.tasks.pretraining.vocabulary import (
     fit_vocabulary,
     rows_for_start,
-    treated_as_before,
 )
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
-from bertkit.tokenization.vocabulary import find_vocab, load_vocab
 from bertkit.train.starting_weights import require_outside
 from bertkit.train.step_settings import (
     check_steps,
@@ -111,7 +109,13 @@ def prepare(
     if start:
         config = rows_for_start(config, origins, start.shape.vocab_size)
     config = shaped(config, origins, start)
-    config, source = _open_source(config, dry_run)
+    cache = config.text_cache or str(Path(config.output) / "text-cache")
+    config, source = open_samples(
+        config,
+        cache=None if dry_run else cache,
+        leave_out=[config.output, *([cache] if config.text else [])],
+        fetch=not dry_run,
+    )
     eval_source = None
     if config.eval_input:
         eval_source = RecordSource(config.eval_input, leave_out=[config.output], fetch=not dry_run)
@@ -139,7 +143,7 @@ def prepare(
         vocab=vocabulary.content,
         tokenizer=vocabulary.facts,
         step_plan=step_plan,
-        masking=_masking(config),
+        masking=masking_of(config),
         tokens=min(rows.trained if rows else config.model.vocab_size, config.model.vocab_size),
     )
 
@@ -221,44 +225,6 @@ def check_lengths(source: SampleSource, shape: BertConfig) -> None:
             f" max_position_embeddings is {shape.max_position_embeddings}",
             "make records with a smaller --max-seq-length, or a model with more positions",
         )
-
-
-def _open_source(config: PretrainConfig, dry_run: bool) -> tuple[PretrainConfig, SampleSource]:
-    """The samples, and the settings with what the vocabulary of a text settles."""
-    if not config.text:
-        unmasked = None
-        if config.mask == "dynamic" and config.vocab:
-            vocab = load_vocab(find_vocab(config.vocab), config.records.duplicates)
-            unmasked = UnmaskedRules(vocab, config.records.masked_lm_prob)
-        return config, RecordSource(
-            config.input, unmasked, leave_out=[config.output], fetch=not dry_run
-        )
-    from bertkit.data.text_source import TextSource  # loads the record kernels
-
-    assert config.vocab is not None
-    cache = config.text_cache or str(Path(config.output) / "text-cache")
-    place = None if dry_run else cache
-    rules = treated_as_before(config, config.vocab)
-    source = TextSource(
-        config.text,
-        rules,
-        config.vocab,
-        place,
-        new_pairs=config.new_pairs,
-        leave_out=[config.output, cache],
-        fetch=not dry_run,
-        workers=config.workers,
-    )
-    return replace(config, records=source.config), source
-
-
-def _masking(config: PretrainConfig) -> DynamicMasking | None:
-    if config.mask == "static":
-        return None
-    assert config.vocab is not None
-    rules = config.records
-    vocab = load_vocab(find_vocab(config.vocab), rules.duplicates)
-    return DynamicMasking(vocab, rules.masked_lm_prob, config.seed, rules.whole_word_mask)
 
 
 def step_shape(config: PretrainConfig, sources: Sequence[SampleSource], world: int) -> StepShape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bertkit.config import Layer, setting
+from bertkit.option_groups import DATA, MACHINE, OUTPUT, TASK
 from bertkit.settings import FREE, override
 from bertkit.tasks.comparison.seeds_file import seeds_setting
 from bertkit.tasks.finetuning import config as finetuning
@@ -18,11 +19,14 @@ AUTO = "auto"
 class AnswerConfig(EncoderConfig):
     """What answering questions depends on; sizes default to those of run_squad.py."""
 
-    version_2_with_negative: bool = setting(False, help="SQuAD 2.0: some questions have no answer.")
+    version_2_with_negative: bool = setting(
+        False, help="SQuAD 2.0: some questions have no answer.", group=TASK, first=True
+    )
     null_score_diff_threshold: float = setting(
         0.0,
         help="SQuAD 2.0: predict no answer if its score minus the best answer's is above this.",
         on_resume=FREE,
+        group=TASK,
     )
     max_seq_length: int = override(
         EncoderConfig,
@@ -31,21 +35,28 @@ class AnswerConfig(EncoderConfig):
         help="Tokens per sequence; longer passages are divided into overlapping windows.",
     )
     doc_stride: int = setting(
-        128, help="Stride between the starts of two windows, in tokens.", minimum=1
+        128, help="Stride between the starts of two windows, in tokens.", minimum=1, group=TASK
     )
     max_query_length: int = setting(
-        64, help="Maximum tokens of a question; the rest is cut off.", minimum=1
+        64, help="Maximum tokens of a question; the rest is cut off.", minimum=1, group=TASK
     )
     n_best_size: int = setting(
-        20, help="Number of best answers listed per question.", minimum=1, on_resume=FREE
+        20,
+        help="Number of best answers listed per question.",
+        minimum=1,
+        on_resume=FREE,
+        group=TASK,
     )
     max_answer_length: int = setting(
-        30, help="Maximum tokens of an answer.", minimum=1, on_resume=FREE
+        30, help="Maximum tokens of an answer.", minimum=1, on_resume=FREE, group=TASK
     )
     predict_batch_size: str = setting(
         "32",
         help="Windows per forward pass in prediction; auto: the fastest of several sizes.",
         on_resume=FREE,
+        group=MACHINE,
+        metavar="N",
+        example="auto",
     )
 
     @property
@@ -82,41 +93,62 @@ class SquadConfig(AnswerConfig, RunConfig):
     """Everything a SQuAD run depends on; sizes and rates default to those of run_squad.py."""
 
     train_file: str | None = setting(
-        None, help="Questions to train on, SQuAD JSON.", on_resume=FREE
+        None,
+        help="Questions to train on, SQuAD JSON.",
+        on_resume=FREE,
+        group=DATA,
+        first=True,
+        metavar="FILE",
     )
     predict_file: str | None = setting(
-        None, help="Questions to answer, SQuAD JSON.", on_resume=FREE
+        None,
+        help="Questions to answer, SQuAD JSON.",
+        on_resume=FREE,
+        group=DATA,
+        first=True,
+        metavar="FILE",
     )
     do_train: bool | None = setting(
-        None, help="Train; by default if --train-file is given.", on_resume=FREE
+        None, help="Train; by default if --train-file is given.", on_resume=FREE, group=TASK
     )
     do_predict: bool | None = setting(
-        None, help="Predict answers; by default if --predict-file is given.", on_resume=FREE
+        None,
+        help="Predict answers; by default if --predict-file is given.",
+        on_resume=FREE,
+        group=TASK,
     )
     do_eval: bool | None = setting(
         None,
         help="Score the predictions against --predict-file; by default if it contains answers.",
         on_resume=FREE,
+        group=TASK,
     )
     cache: str | None = setting(
         None,
         help="Folder to cache the windows of question files in, for later runs with the same file,"
         " vocabulary and lengths; by default they are not cached.",
         on_resume=FREE,
+        group=DATA,
+        metavar="DIR",
     )
-    limit: int = setting(0, help="Use only the first N questions of each file; 0: all.", minimum=0)
+    limit: int = setting(
+        0, help="Use only the first N questions of each file; 0: all.", minimum=0, group=DATA
+    )
     seeds: str = seeds_setting()
     json_summary: str | None = setting(
         None,
         help="File to log the run to in the format of NVIDIA's dllogger (JSON lines), with the"
         " scores and the speed of answering.",
         on_resume=FREE,
+        group=OUTPUT,
+        metavar="FILE",
     )
     global_batch_size: int = override(
         TrainingConfig,
         "global_batch_size",
         help="Windows per optimizer step.",
         flags=("--gbs", "--train-batch-size"),
+        first=False,
     )
     micro_batch_size: int = override(
         TrainingConfig,
@@ -128,13 +160,15 @@ class SquadConfig(AnswerConfig, RunConfig):
         "epochs",
         help="Passes over the training questions.",
         flags=("--num-train-epochs",),
+        first=True,
     )
     learning_rate: float = override(TrainingConfig, "learning_rate", 5e-5)
-    save_every: int = override(TrainingConfig, "save_every", 1000)
+    save_every: int = override(TrainingConfig, "save_every", 1000, first=False)
     keep_last: int = override(TrainingConfig, "keep_last", 1)
     eval_every: int = override(
         TrainingConfig,
         "eval_every",
+        first=True,
         help="Steps between evaluations on --predict-file; 0: none during training.",
     )
 

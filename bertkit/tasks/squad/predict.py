@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from bertkit import log
@@ -15,6 +15,7 @@ from bertkit.files import is_utf8
 from bertkit.json_lines import json_objects
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.tasks.finetuning.open import open_encoder
+from bertkit.tasks.finetuning.predict import PredictResult
 from bertkit.tasks.squad.answer_files import answer_windows, load_span_weights
 from bertkit.tasks.squad.batches import WindowBatcher
 from bertkit.tasks.squad.config import PredictConfig
@@ -27,24 +28,8 @@ from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.train import checkpoint
 from bertkit.train.step_settings import chosen_precision, refuse
 
+TASK = "squad"
 _FORM = 'one object per line: {"question": "...", "passage": "..."}'
-
-
-@dataclass
-class PredictResult:
-    """What a model answered.
-
-    Attributes:
-        checkpoint: the model.
-        answers: per question its `id`, `question`, `answer` (empty for "no answer"),
-            `probability` among the listed answers, `nbest` as in nbest_predictions.json,
-            and `null_odds` for v2.0. Empty where the settings asked to compile only.
-        seconds: of work, without start-up.
-    """
-
-    checkpoint: str
-    answers: list[dict[str, Any]]
-    seconds: float
 
 
 def one_question(question: str, passage: str) -> Question:
@@ -88,6 +73,9 @@ def predict(
     config: PredictConfig, questions: Sequence[Question], adapter: Adapter
 ) -> PredictResult:
     """Answer questions with a fine-tuned model.
+
+    Of each question it tells `id`, `question`, `answer` (empty for "no answer"), `probability`
+    among the listed answers, `nbest` as in nbest_predictions.json, and `null_odds` for v2.0.
 
     Args:
         config: the settings; `init_checkpoint` is a checkpoint or a run, whose last
@@ -135,9 +123,9 @@ def predict(
         )
     except CompiledOnly as done:
         log.logger.info("%s; nothing was answered", done)
-        return PredictResult(str(start), [], round(time.perf_counter() - begin, 3))
+        return PredictResult(TASK, str(start), [], round(time.perf_counter() - begin, 3))
     answers = [_entry(question, found) for question in questions]
-    return PredictResult(str(start), answers, round(time.perf_counter() - begin, 3))
+    return PredictResult(TASK, str(start), answers, round(time.perf_counter() - begin, 3))
 
 
 def _entry(question: Question, found: Predictions) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bertkit.config import setting
+from bertkit.option_groups import DATA, OPTIMIZATION, TASK
 from bertkit.settings import FREE, override
 from bertkit.tasks.finetuning.config import FinetuneConfig
 from bertkit.tasks.summarise.oracle import ORACLES
@@ -45,14 +46,24 @@ class SummariseConfig(FinetuneConfig):
         None,
         help="Column of the document, a text or a list of sentences; by default document, article,"
         " src, text or sentences.",
+        group=DATA,
+        metavar="NAME",
+        example="article",
     )
     summary_column: str | None = setting(
         None,
         help="Column of the summary, a text or a list of sentences; by default summary,"
         " highlights, tgt or abstract.",
+        group=DATA,
+        metavar="NAME",
+        example="highlights",
     )
     language: str = setting(
-        "en", help="Language whose rules split texts into sentences, as spaCy knows it; xx: any."
+        "en",
+        help="Language whose rules split texts into sentences, as spaCy knows it; xx: any.",
+        group=TASK,
+        metavar="CODE",
+        example="de",
     )
     oracle: str = setting(
         "greedy",
@@ -60,31 +71,42 @@ class SummariseConfig(FinetuneConfig):
         " the other by ROUGE-1 + ROUGE-2 against the summary; combination: the best set of all,"
         " which takes minutes for a thousand documents.",
         choices=tuple(ORACLES),
+        group=TASK,
     )
     summary_sentences: int = setting(
-        3, help="Sentences of a summary at most, learnt and chosen.", minimum=1
+        3, help="Sentences of a summary at most, learnt and chosen.", minimum=1, group=TASK
     )
     block_trigrams: bool = setting(
         True,
         help="Do not choose a sentence that has three words in a row which a better one has too.",
         on_resume=FREE,
+        group=TASK,
     )
     min_sentence_words: int = setting(
-        5, help="A sentence has more words than this, or is left out.", minimum=0
+        5, help="A sentence has more words than this, or is left out.", minimum=0, group=TASK
     )
-    max_sentence_words: int = setting(200, help="Words of a sentence that are read.", minimum=1)
+    max_sentence_words: int = setting(
+        200, help="Words of a sentence that are read.", minimum=1, group=TASK
+    )
     min_sentences: int = setting(
-        3, help="A document to train on has so many sentences, or is left out.", minimum=1
+        3,
+        help="A document to train on has so many sentences, or is left out.",
+        minimum=1,
+        group=TASK,
     )
-    max_sentences: int = setting(100, help="Sentences of a document that are read.", minimum=1)
+    max_sentences: int = setting(
+        100, help="Sentences of a document that are read.", minimum=1, group=TASK
+    )
     max_cls_tokens: int = setting(
         0,
         help="Sentences of a document that are learnt and scored; 0: all that are read.",
         minimum=0,
+        group=TASK,
     )
     loss_weight: float | None = setting(
         None,
         help="The loss of a step is the sum over sentences times this, divided by the documents; by"
         " default it is the mean over sentences.",
         minimum=0.0,
+        group=OPTIMIZATION,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import logging
+import lzma
 import os
 import pickle
 import shutil
@@ -64,6 +65,12 @@ def test_json_lines_and_hdf5(folders, tmp_path, plain):
     ]
 
 
+@pytest.mark.parametrize("pack", [bz2.compress, lzma.compress, zlib.compress])
+def test_other_compressions(tmp_path, plain, pack):
+    (tmp_path / "a.tfrecord").write_bytes(pack(plain.read_bytes()))
+    same(open_records(tmp_path / "a.tfrecord"), open_records(plain))
+
+
 def test_other_features(shared, tmp_path):
     (path,) = sorted((shared / "data/tfrecord_samples").rglob("*.tfrecord*"))[:1]
     other = packed(tmp_path / "other.tfrecord", path.read_bytes())
@@ -90,11 +97,12 @@ def test_it_is_unpacked_once_until_it_changes(tmp_path, plain, caplog):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda content: gzip.compress(content)[:-9], "cut off"),
-        (lambda content: zlib.compress(content)[:-9], "cut off"),
+        (lambda content: gzip.compress(content)[:-9], "truncated"),
+        (lambda content: zlib.compress(content)[:-9], "truncated"),
         (lambda content: gzip.compress(content)[:99] + b"\0" * 99, "damaged"),
-        (lambda content: gzip.compress(content) + b"more", "other bytes at its end"),
-        (bz2.compress, "compressed with bzip2"),
+        (lambda content: gzip.compress(content) + b"?" + gzip.compress(b""), "between two streams"),
+        (lambda content: b"\x04\x22\x4d\x18" + content, "compressed with lz4"),
+        (lambda content: b"PK\x03\x04" + content, "a zip archive"),
         (lambda content: gzip.compress(content[:-5]), "the file ends inside the record"),
         (lambda content: b"\x78\x9c" + content[2:], "damaged"),
     ],

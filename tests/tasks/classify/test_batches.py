@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from bertkit.tasks.classify.batches import TextEncoder, fitting
+from bertkit.tasks.classify.batches import TextEncoder
 from bertkit.tasks.classify.examples import Example
 from bertkit.tokenization.vocabulary import load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
-
-
-def test_pairs_are_cut_as_google_cuts_them():
-    """Token by token, the longer one first; of equal ones the second."""
-    random = np.random.default_rng(0)
-    for first, second, room in random.integers(0, 30, (300, 3)).tolist():
-        one, other = first, second
-        while one + other > room:
-            if one > other:
-                one -= 1
-            else:
-                other -= 1
-        assert fitting(first, second, room) == (one, other)
 
 
 def test_samples_are_those_of_run_classifier(place):

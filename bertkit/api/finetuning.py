@@ -1,0 +1,257 @@
+"""Public functions that fine-tune an encoder and predict with it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from bertkit.api.arguments import (
+    Config,
+    Place,
+    layers_of,
+    path,
+    refuse_seeds,
+    resolved,
+    values_of,
+)
+
+if TYPE_CHECKING:
+    from bertkit.tasks.finetuning.predict import PredictResult
+    from bertkit.tasks.finetuning.run import FinetuneResult
+    from bertkit.tasks.squad.finetune import SquadResult
+
+# A text, a pair of texts, or an object in the form of the task.
+Example = str | tuple[str, str] | Mapping[str, Any]
+
+
+def finetune(
+    inputs: Place | None,
+    output: Place,
+    config: Config = None,
+    *,
+    task: str | None = None,
+    preset: str | None = None,
+    overwrite: bool = False,
+    **settings: Any,
+) -> FinetuneResult:
+    """Fine-tune an encoder on your own examples; score it, predict with it.
+
+    The same call on the same folder resumes.
+
+    Args:
+        inputs: File of examples to train on; None: only score or predict, with the model that
+            was trained in `output` or that the setting `init_checkpoint` names.
+        output: The run's folder: settings, metrics, checkpoints, scores and predictions.
+        config: Settings: a mapping, a YAML file, or the dataclass of the task, such as
+            `ClassifyConfig`.
+        task: `classify`, `regress`, `tag` or `summarise`; not needed where `config`, the preset
+            or the model says it.
+        preset: A shipped recipe to start from, see `presets("finetune")`.
+        overwrite: Replace what another run left in the folder.
+        **settings: Single settings by name: `init_checkpoint`, `eval_file`, `predict_file`,
+            `text_column`, `epochs` and so on.
+
+    Returns:
+        The scores, and the files that were written.
+
+    Raises:
+        DataError: Missing or broken files, or the folder belongs to another run.
+        ConfigError: A wrong, unknown or contradicting setting.
+        UsageError: No task is named, or there is no such one.
+        StoppedError: Stopped by a signal or `steps_this_run`; everything is saved.
+
+    Example:
+        >>> result = bertkit.finetune(
+        ...     "data/raw/topics/train.tsv", "runs/topics", task="classify",
+        ...     init_checkpoint="runs/tiny", eval_file="data/raw/topics/dev.tsv",
+        ...     max_seq_length=32, epochs=0.2,
+        ... )
+        >>> sorted(result.scores)[0], result.output
+        ('accuracy', 'runs/topics')
+    """
+    from bertkit.backends import registry
+    from bertkit.external_configs.detect import translate_file
+    from bertkit.model.checkpoints.places import local_checkpoint, with_local_checkpoint
+    from bertkit.tasks.finetuning import choice
+    from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
+    from bertkit.tasks.finetuning.run import finetune as work
+
+    translate = functools.partial(translate_file, command="finetune")
+    if settings.get("init_checkpoint"):
+        settings["init_checkpoint"] = local_checkpoint(path(settings["init_checkpoint"]))
+    own = {"output": path(output), **({} if inputs is None else {"train_file": path(inputs)})}
+    own |= {} if task is None else {"task": task}
+    values = values_of(
+        layers_of(FinetuneConfig, config, preset=preset, translate_file=translate)[0]
+    )
+    kind = type(config) if isinstance(config, FinetuneConfig) else None
+    kind = kind or choice.chosen_config({**settings, **own}, preset, values)
+    trains = inputs is not None or values.get("train_file")
+    place = settings.get("init_checkpoint") or values.get("init_checkpoint") or own["output"]
+    below = [] if trains or preset else settings_of_run(place, kind.of_the_run)
+    found = with_local_checkpoint(
+        resolved(kind, config, settings, own, preset=preset, below=below, translate_file=translate)
+    )
+    refuse_seeds(found.config)
+    with registry.get(found.config.backend) as adapter:
+        return work(found.config, adapter, overwrite)
+
+
+def finetune_squad(
+    inputs: Place | None,
+    output: Place,
+    config: Config = None,
+    *,
+    preset: str | None = None,
+    overwrite: bool = False,
+    **settings: Any,
+) -> SquadResult:
+    """Train, predict and score question answering on SQuAD files.
+
+    The same call on the same folder resumes.
+
+    Args:
+        inputs: Questions to train on, SQuAD JSON; None: only answer, with the model that was
+            trained in `output` or that the setting `init_checkpoint` names.
+        output: The run's folder: settings, metrics, checkpoints, answers and scores.
+        config: Settings: a mapping, a YAML file, another system's file, or a `SquadConfig`.
+        preset: A shipped recipe to start from, see `presets("finetune-squad")`.
+        overwrite: Replace what another run left in the folder.
+        **settings: Single settings by name: `init_checkpoint`, `predict_file`, `epochs` and so
+            on.
+
+    Returns:
+        The scores, and the files that were written.
+
+    Raises:
+        DataError: Missing or broken files, or the folder belongs to another run.
+        ConfigError: A wrong, unknown or contradicting setting.
+        StoppedError: Stopped by a signal or `steps_this_run`; everything is saved.
+
+    Example:
+        >>> result = bertkit.finetune_squad(
+        ...     "data/raw/squad/train.json", "runs/squad", init_checkpoint="runs/tiny",
+        ...     predict_file="data/raw/squad/dev.json", max_seq_length=128, max_query_length=24,
+        ...     epochs=1,
+        ... )
+        >>> sorted(result.scores)[:2]
+        ['exact_match', 'f1']
+    """
+    from bertkit.backends import registry
+    from bertkit.external_configs.detect import translate_file
+    from bertkit.external_configs.translation import FINETUNE_SQUAD
+    from bertkit.model.checkpoints.places import local_checkpoint, with_local_checkpoint
+    from bertkit.tasks.squad.config import SquadConfig, settings_of_run
+    from bertkit.tasks.squad.finetune import finetune as work
+
+    translate = functools.partial(translate_file, command=FINETUNE_SQUAD)
+    if settings.get("init_checkpoint"):
+        settings["init_checkpoint"] = local_checkpoint(path(settings["init_checkpoint"]))
+    own = {"output": path(output), **({} if inputs is None else {"train_file": path(inputs)})}
+    values = values_of(layers_of(SquadConfig, config, preset=preset, translate_file=translate)[0])
+    trains = inputs is not None or values.get("train_file")
+    place = settings.get("init_checkpoint") or values.get("init_checkpoint") or own["output"]
+    below = [] if trains else settings_of_run(place)
+    found = with_local_checkpoint(
+        resolved(
+            SquadConfig,
+            config,
+            settings,
+            own,
+            preset=preset,
+            below=below,
+            translate_file=translate,
+        )
+    )
+    refuse_seeds(found.config)
+    with registry.get(found.config.backend) as adapter:
+        return work(found.config, adapter, overwrite)
+
+
+def predict(
+    inputs: Example | Iterable[Example],
+    checkpoint: Place,
+    config: Config = None,
+    **settings: Any,
+) -> PredictResult:
+    """Label texts, or answer questions, with a fine-tuned model.
+
+    What it does is decided by the model. Sequence lengths and other settings are those of the
+    run that fine-tuned it, if bertkit did.
+
+    Args:
+        inputs: A text, a pair of texts, or a mapping, or several of these. Mappings have `text`
+            and, for pairs, `pair`; or `question` and `passage`; or the names of the training
+            file's columns; and `id` if wanted.
+        checkpoint: A fine-tuned model: a run, or a checkpoint in any format.
+        config: Settings: a mapping, a YAML file, or the dataclass of the task.
+        **settings: Single settings by name, such as `max_seq_length=64`.
+
+    Returns:
+        An answer per input, in `answers`.
+
+    Raises:
+        DataError: No such model, or inputs of another form; numbers the input.
+        ConfigError: The model was not fine-tuned, or a wrong setting.
+
+    Example:
+        >>> result = bertkit.predict(["The if statement.", "A class."], "runs/topics")
+        >>> [sorted(answer) for answer in result.answers]
+        [['label', 'probabilities'], ['label', 'probabilities']]
+        >>> result = bertkit.predict(
+        ...     {"question": "What is it?", "passage": "It is a list."}, "runs/squad",
+        ... )
+        >>> sorted(result.answers[0])
+        ['answer', 'id', 'nbest', 'probability', 'question']
+    """
+    from bertkit.backends import registry
+    from bertkit.model.checkpoints.places import local_checkpoint
+    from bertkit.strict_json import json_text
+    from bertkit.tasks.finetuning.choice import predicting_config
+    from bertkit.tasks.finetuning.predict import predict as label
+    from bertkit.tasks.finetuning.predict import read_lines, settings_of_model
+
+    several = [inputs] if isinstance(inputs, (str, tuple, Mapping)) else list(inputs)
+    entries = [_entry(item) for item in several]
+    lines = [json_text(entry) for entry in entries]
+    place = local_checkpoint(path(checkpoint))
+    model = settings_of_model(place)
+    own = {"init_checkpoint": place}
+    if not model and any("question" in entry for entry in entries):
+        return _answers(lines, own, config, settings)
+    kind, below = predicting_config(model, {**settings, **own})
+    found = resolved(kind, config, settings, own, below=below).config
+    with registry.get(found.backend) as adapter:
+        return label(found, read_lines(lines, "inputs"), adapter)
+
+
+def _answers(
+    lines: list[str], own: dict[str, Any], config: Config, settings: dict[str, Any]
+) -> PredictResult:
+    """Questions, with a model that finds answers in passages."""
+    from bertkit.backends import registry
+    from bertkit.tasks.squad.config import PredictConfig, settings_of_run
+    from bertkit.tasks.squad.predict import predict as answer
+    from bertkit.tasks.squad.predict import read_question_lines
+
+    below = settings_of_run(own["init_checkpoint"])
+    found = resolved(PredictConfig, config, settings, own, below=below).config
+    with registry.get(found.backend) as adapter:
+        return answer(found, read_question_lines(lines, "inputs"), adapter)
+
+
+def _entry(item: Example) -> dict[str, Any]:
+    """An input as the object of a line of `bertkit predict`."""
+    from bertkit.errors import UsageError
+
+    if isinstance(item, str):
+        return {"text": item}
+    if isinstance(item, Mapping):
+        return dict(item)
+    if isinstance(item, tuple) and len(item) == 2:
+        return {"text": item[0], "pair": item[1]}
+    raise UsageError(
+        f"cannot predict a {type(item).__name__}",
+        'give a text, a pair of texts, or a mapping such as {"question": "...", "passage": "..."}',
+    )

@@ -1,0 +1,149 @@
+"""A command: its help pages, its flags as other programs write them, its completion."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from typing import Any
+
+import click
+
+from bertkit import config
+from bertkit.command_line import completion, help_page
+from bertkit.command_line.option import PRESET, Option, listed_flags
+from bertkit.command_line.words import last_repeatable
+from bertkit.option_groups import HELP
+
+ALL = "--help-all"
+# Where a context keeps the words of its command, and whether all options are asked for.
+WORDS = "bertkit.words"
+_SHOW_ALL = "bertkit.all"
+
+
+class Pages(click.Command):
+    """What commands and the group of them have in common: `--help-all`, and lines that fit."""
+
+    _help: Option | None = None  # one object, by which click sorts what was given
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The parameters, with `--help-all` behind `--help`."""
+        return [*super().get_params(ctx), _HELP_ALL]
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """`-h`, `--help`, listed with `--help-all`."""
+        found = super().get_help_option(ctx)
+        if found is None:
+            return None
+        if self._help is None:
+            self._help = _help_flag(found.opts, found.callback, "Show this page and end.")
+        return self._help
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """The options that begin so, whether typed with hyphens or underscores."""
+        return completion.options(self, ctx, incomplete)
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What the command does, and examples."""
+        formatter.write_paragraph()
+        with formatter.indentation():
+            help_page.write_text(formatter, inspect.cleandoc(self.help or ""))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What stands at the end."""
+        if self.epilog:
+            formatter.write_paragraph()
+            help_page.write_text(formatter, inspect.cleandoc(self.epilog))
+
+
+class Command(Pages):
+    """A command of bertkit."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words, and keep them for the help page and the shell's completion."""
+        ctx.meta[WORDS] = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise self.no_such_option(ctx, error.option_name) from None
+
+    def no_such_option(self, ctx: click.Context, name: str) -> click.NoSuchOption:
+        """The error that there is no such option, with the listed one that is nearest."""
+        known = [flag for option in self.options(ctx) for flag in listed_flags(option)]
+        near = difflib.get_close_matches(name, known, n=1)
+        return click.NoSuchOption(name, possibilities=near, ctx=ctx)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """A further value of a repeatable option, or the options that begin so."""
+        option = last_repeatable(self, ctx.meta.get(WORDS, ()))
+        if option is not None and not incomplete.startswith("-"):
+            return option.shell_complete(ctx, incomplete)
+        return super().shell_complete(ctx, incomplete)
+
+    def options(self, ctx: click.Context) -> list[click.Option]:
+        """All options, `--help` and `--help-all` last."""
+        return [item for item in self.get_params(ctx) if isinstance(item, click.Option)]
+
+    def shown(self, ctx: click.Context) -> list[click.Option]:
+        """The options of the page that is asked for."""
+        found = self.options(ctx)
+        if ctx.meta.get(_SHOW_ALL) or len(found) <= help_page.FEW:
+            return found
+        return [option for option in found if not isinstance(option, Option) or option.first]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options in groups; what a preset sets; and how many there are beside."""
+        preset = self._preset(ctx)
+        ctx.meta[PRESET] = config.flatten(config.load_preset(preset)) if preset else {}
+        shown = self.shown(ctx)
+        if preset:
+            told = {option.setting for option in shown if isinstance(option, Option)}
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_text(_told(preset, ctx.meta[PRESET], told))
+        help_page.write_options(formatter, ctx, shown)
+        more = len(self.options(ctx)) - len(shown)
+        if more:
+            formatter.write_paragraph()
+            formatter.write_text(f"{more} more options: {ctx.command_path} {ALL}")
+
+    def _preset(self, ctx: click.Context) -> str:
+        """The preset that the command line or the environment names; empty where none does."""
+        option = next((item for item in self.params if item.name == "preset"), None)
+        if option is None:
+            return ""
+        try:
+            given, _, _ = self.make_parser(ctx).parse_args(list(ctx.meta.get(WORDS, ())))
+        except click.UsageError:
+            given = {}
+        value = given.get("preset") or option.value_from_envvar(ctx)
+        return str(option.type_cast_value(ctx, value)) if isinstance(value, str) else ""
+
+
+def _told(preset: str, values: dict[str, Any], told: set[str]) -> str:
+    """That defaults are a preset's, and what it sets beside those that the page shows."""
+    others = [f"{key} {value}" for key, value in values.items() if key not in told]
+    text = f"The defaults below are those with --preset {preset}"
+    return f"{text}, which also sets {', '.join(others)}." if others else f"{text}."
+
+
+def _show_all(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        ctx.meta[_SHOW_ALL] = True
+        click.echo(ctx.get_help(), color=ctx.color)
+        ctx.exit()
+
+
+def _help_flag(names: list[str], callback: Any, text: str) -> Option:
+    return Option(
+        names,
+        group=HELP,
+        first=True,
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=callback,
+        help=text,
+    )
+
+
+_HELP_ALL = _help_flag([ALL], _show_all, "Show all options.")

@@ -1,0 +1,1 @@
+"""The model hub: names of models there, their files on this machine, and uploads."""

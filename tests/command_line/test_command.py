@@ -1,0 +1,67 @@
+"""A command's pages: defaults under a preset; suggestions; what is asked for in the environment."""
+
+from __future__ import annotations
+
+import pytest
+
+from bertkit import cli, config
+from bertkit.tasks.registry import presets_of
+from tests.command_line.every import command
+
+WITH_PRESETS = ("pretrain", "finetune", "finetune-squad")
+
+
+def shown_default(page, flag):
+    """The default that a page shows of an option."""
+    text = " ".join(page.split())
+    return text.partition(f"{flag} ")[2].partition("[default: ")[2].partition("]")[0]
+
+
+@pytest.mark.parametrize(
+    "order", ["--preset tiny --help", "--help --preset tiny", "-h --preset=tiny"]
+)
+def test_defaults_are_those_of_the_preset(bertkit, order):
+    page = bertkit("pretrain", *order.split()).out
+    assert shown_default(page, "--global-batch-size INTEGER") == "64"
+    assert shown_default(page, "--learning-rate FLOAT") == "0.001"
+    assert "model.hidden_size 128" in " ".join(page.split())
+    assert shown_default(bertkit("pretrain", "--help").out, "--global-batch-size INTEGER") == "32"
+
+
+def test_a_preset_of_the_environment_counts(bertkit, monkeypatch):
+    monkeypatch.setenv("BERTKIT_PRETRAIN_PRESET", "tiny")
+    page = bertkit("pretrain", "--help").out
+    assert shown_default(page, "--global-batch-size INTEGER") == "64"
+
+
+@pytest.mark.parametrize("name", WITH_PRESETS)
+def test_all_that_a_preset_sets_is_told(name, bertkit):
+    for preset in presets_of(name):
+        page = " ".join(bertkit(name, "--preset", preset, "--help-all").out.split())
+        assert f"with --preset {preset}" in page
+        shown = {o.setting: o for o in command(name).params if getattr(o, "setting", "")}
+        for key, value in config.flatten(config.load_preset(preset)).items():
+            if key not in shown:
+                assert f"{key} {value}" in page
+            elif key not in ("task", "glue"):
+                flag = shown[key].opts[-1]
+                assert shown_default(page, flag) == str(value), f"{preset} {key}"
+
+
+def test_an_unknown_preset_is_named(bertkit):
+    run = bertkit("pretrain", "--preset", "tinny", "--help")
+    assert run.status == 2 and "Did you mean 'tiny'?" in run.err
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_unknown_options_suggest_the_near_one(name, bertkit):
+    flags = [max(o.opts, key=len) for o in command(name).params if o.opts[0].startswith("-")]
+    flag = max(flags, key=len)
+    run = bertkit(name, flag[:-2] + flag[-1] + flag[-2] + "x")
+    assert run.status == 2 and f"Did you mean '{flag}'?" in run.err
+    assert "Did you mean" not in bertkit(name, "--qqqqqqqqqqqqqq").err
+
+
+def test_hidden_opposites_are_never_suggested(bertkit):
+    assert "'--no-json'" not in bertkit("doctor", "--no-jsno").err
+    assert "Did you mean '--no-nsp'?" in bertkit("pretrain", "--no-npss").err

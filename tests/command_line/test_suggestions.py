@@ -1,0 +1,31 @@
+"""Commands that do not exist."""
+
+from __future__ import annotations
+
+import pytest
+
+from bertkit import cli
+from bertkit.command_line import suggestions
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("pretrian", "pretrain"), ("make_record", "make-records"), ("train", "pretrain"),
+        ("run_squad", "finetune-squad"), ("Doctor", "doctor"), ("help", "--help"),
+    ],
+)  # fmt: skip
+def test_the_near_command_is_suggested(word, meant, bertkit):
+    run = bertkit(word)
+    assert run.status == 2 and run.out == ""
+    assert f"No such command '{word}'." in run.err and f"'bertkit {meant}'" in run.err
+
+
+def test_nothing_is_suggested_where_nothing_is_near(bertkit):
+    assert bertkit("qqqqq").err.splitlines()[-1] == "Error: No such command 'qqqqq'."
+
+
+def test_what_is_suggested_exists():
+    for command in suggestions._ELSEWHERE.values():
+        assert command.startswith("--") or command.split()[0] in cli.COMMANDS
+    assert not set(suggestions._ELSEWHERE) & set(cli.COMMANDS)
