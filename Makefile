@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DEMO ?= demo
 TENSORFLOW := $(VENV)-tensorflow/bin/python
 
-.PHONY: setup demo test test-slow lint types docs bench clean
+.PHONY: setup demo test test-slow lint types docs site bench clean
 
 setup: $(READY)
 
@@ -14,7 +14,7 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 10) else "Python 3.10 or newer is needed, this is %d.%d; try: make PYTHON=python3.11" % v[:2])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	@touch $@
 
 demo: $(READY)
@@ -64,14 +64,20 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/python -m mypy
+	$(BIN)/python -m mypy --platform win32 --cache-dir .mypy_cache/win32
 
 docs: $(READY)
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/backends.py
 
+# The documentation as a site in SITE; a dead link or a page without a place is an error.
+SITE ?= site
+site: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --site-dir $(abspath $(SITE))
+
 bench: $(READY)
 	$(BIN)/python benchmarks/startup.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-tensorflow $(VENV)-cs $(DEMO) $(SOAK) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-tensorflow $(VENV)-cs $(DEMO) $(SOAK) $(SITE) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -228,7 +228,7 @@ def run_hugging_face(
     from transformers.trainer_callback import TrainerCallback
 
     if keep_memory and device == "cpu":
-        from bertkit.memory import keep_freed_memory
+        from bertkit.system.allocator import keep_freed_memory
 
         keep_freed_memory()
     torch.manual_seed(1)

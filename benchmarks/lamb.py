@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from training import machine
 
 from bertkit.backends.base import OptimizerSpec
-from bertkit.memory import keep_freed_memory
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
+from bertkit.system.allocator import keep_freed_memory
 from bertkit.train.lamb import LAMB_VARIANTS
 from bertkit.train.optimizers import make_optimizer, parameter_groups
 

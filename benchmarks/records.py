@@ -44,11 +44,11 @@ def stages(text: Path, vocab_path: str, folder: Path, rounds: int) -> dict[str, 
     """Median processor seconds of each stage of the fast path, from the second part on."""
     import numpy as np
 
-    from bertkit.memory import keep_freed_memory
     from bertkit.records.config import RecordsConfig
     from bertkit.records.files.example_writer import write_plan
     from bertkit.records.files.tfrecord_reader import RecordFile
     from bertkit.records.instances.pairs import plan_pairs
+    from bertkit.system.allocator import keep_freed_memory
     from bertkit.tokenization.corpus_tokens import StreamTokenizer
     from bertkit.tokenization.vocabulary import load_vocab
 

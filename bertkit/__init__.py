@@ -82,7 +82,7 @@ if TYPE_CHECKING:
     from bertkit.tasks.tag.config import TagConfig as TagConfig
     from bertkit.tokenization.vocabulary_training import TrainedVocab as TrainedVocab
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Module → its public names. A module is imported when one of its names is first used (PEP 562),
 # so that `import bertkit` costs nothing. A test compares this with the imports above.

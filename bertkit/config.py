@@ -115,7 +115,7 @@ class Resolved(Generic[C]):
         """
         given = flatten(as_dict(self.config))
         return [
-            (key, str(value), self._origin(key) if given.get(key) == value else "derived")
+            (key, log.shown(value), self._origin(key) if given.get(key) == value else "derived")
             for key, value in flatten(as_dict(used or self.config)).items()
         ]
 
@@ -204,6 +204,11 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     if found is None:
         log.logger.warning("%s is empty: no setting is taken from it", path)
     return found or {}
+
+
+def load_settings(path: str | Path) -> dict[str, Any]:
+    """`load_yaml` without the `description` that presets have."""
+    return {key: value for key, value in load_yaml(path).items() if key != "description"}
 
 
 def _refuse_other_kind(path: str | Path) -> None:
@@ -298,9 +303,7 @@ def load_preset(name: str) -> dict[str, Any]:
     path = package_file("presets", f"{name}.yaml")
     if not path.is_file():
         raise ConfigError(f"no preset {name!r}", f"presets: {', '.join(preset_names())}")
-    values = load_yaml(path)
-    values.pop("description", None)
-    return values
+    return load_settings(path)
 
 
 def _leaf_fields(kind: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
+import sys
 from pathlib import Path
 
-try:
+if sys.platform != "win32":  # which has no such limits
     import resource
-except ImportError:  # Windows has no such limits
-    resource = None  # type: ignore[assignment]
 
 # What safetensors (Rust) and HDF5 put into their texts.
 _NUMBER = re.compile(r"os error (\d+)|errno = (\d+)")
@@ -71,15 +71,23 @@ def _why_torch_failed(path: Path) -> int:
     """The likely errno of a failed write, from the state of the disk and the limits."""
     place = path if path.is_dir() else path.parent
     try:
-        system = os.statvfs(place)
-    except (OSError, AttributeError):  # also Windows
+        full = shutil.disk_usage(place).free < _FULL or not _takes_files(place)
+    except OSError:
         return errno.EIO
-    if system.f_bavail * system.f_frsize < _FULL or (system.f_files and not system.f_favail):
+    if full:
         return errno.ENOSPC
-    if resource is not None:
+    if sys.platform != "win32":
         limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
         sizes = [file.stat().st_size for file in place.iterdir() if file.is_file()]
         # PyTorch writes in blocks, so the file ends a block before the limit at the earliest.
         if limit != resource.RLIM_INFINITY and max(sizes, default=0) > limit - _FULL:
             return errno.EFBIG
     return errno.EIO
+
+
+def _takes_files(place: Path) -> bool:
+    """Whether the file system has numbers left for new files; some have as many as they need."""
+    if sys.platform == "win32":
+        return True
+    system = os.statvfs(place)
+    return not system.f_files or system.f_favail > 0

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +28,18 @@ _LFS_POINTER_BYTES = 1024  # a pointer is smaller, says its specification
 def is_remote(path: str | Path) -> bool:
     """True for a URL such as `s3://bucket/key` or `https://host/file`."""
     return "://" in str(path)
+
+
+def file_state(path: str | Path) -> tuple[str, int, int]:
+    """Full path, time of the last change and size: by these what was read of a file is kept.
+
+    Of remote files, and of those that are not there, the name alone.
+    """
+    try:
+        facts = Path(path).stat()
+    except OSError:
+        return str(path), 0, 0
+    return os.path.abspath(path), facts.st_mtime_ns, facts.st_size  # noqa: PTH100
 
 
 def is_utf8(text: str | Path) -> bool:
@@ -235,9 +248,13 @@ def remove_folder(path: str | Path) -> None:
 
 def sync_path(path: str | Path) -> None:
     """Wait until a file's bytes, or the names in a folder, are on the disk."""
-    if os.name != "posix":  # elsewhere folders cannot be opened
-        return
-    handle = os.open(path, os.O_RDONLY)
+    if sys.platform == "win32":  # syncs only what is open for writing, and no folders
+        if Path(path).is_dir():
+            return
+        flags = os.O_RDWR
+    else:
+        flags = os.O_RDONLY
+    handle = os.open(path, flags)
     try:
         os.fsync(handle)
     except OSError as error:
@@ -250,9 +267,9 @@ def sync_path(path: str | Path) -> None:
 
 def allow_open_files(count: int) -> None:
     """Raise this process's own limit of open files, if need be, to so many more than usual."""
-    if count < 256:
+    if count < 256 or sys.platform == "win32":  # which has no such limit
         return
-    with contextlib.suppress(ImportError, ValueError, OSError):
+    with contextlib.suppress(ValueError, OSError):
         import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -14,6 +14,7 @@ import errno
 import json
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from typing import Any
 
 from bertkit.errors import BertkitError
 from bertkit.spawned import leave_if_importing
-from bertkit.temporary import process_is_alive
+from bertkit.system.processes import is_alive, start_time
 
 NAME = ".bertkit.lock"
 FILE_NAME = ".bertkit.lock-file"  # where the file system has no locks
@@ -73,10 +74,10 @@ def locked_folder(folder: str | Path, command: str) -> Iterator[None]:
 
 def _take(path: Path, command: str) -> Callable[[], None]:
     """Take the lock; returns the function that gives it back."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
+    if sys.platform == "win32":
         return _take_file(path.with_name(FILE_NAME), command)
+    import fcntl
+
     while True:
         try:
             stream = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - as long as it locks
@@ -154,7 +155,7 @@ def _holder(command: str) -> str:
         "command": command,
         "host": socket.gethostname(),
         "process": os.getpid(),
-        "started": _start_time(os.getpid()),
+        "started": start_time(os.getpid()),
         "since": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
     return json.dumps(facts) + "\n"
@@ -173,7 +174,7 @@ def _is_stale(path: Path) -> bool:
     facts = _read(path)
     number = facts.get("process")
     if facts.get("host") == socket.gethostname() and isinstance(number, int):
-        return not process_is_alive(number) or _start_time(number) != facts.get("started")
+        return not is_alive(number) or start_time(number) != facts.get("started")
     try:
         return time.time() - path.stat().st_mtime > STALE
     except FileNotFoundError:
@@ -192,13 +193,3 @@ def _in_use(path: Path) -> BertkitError:
         f"{path.parent} is in use by {who}",
         f"wait for it, stop it, or give another --output; if it is gone, remove {path}",
     )
-
-
-def _start_time(number: int) -> str:
-    """When a process started, in ticks since the machine did; empty where that is not known."""
-    try:
-        with open(f"/proc/{number}/stat", encoding="utf-8", errors="replace") as stream:
-            # The name, in brackets, may hold anything; the start is field 22 of all.
-            return stream.read().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""

@@ -26,6 +26,7 @@ from bertkit.strict_json import json_text
 MANY = 20_000
 _BEGINNING, _END = ".manifest.inputs-", ".jsonl"
 _BLOCK = 1024
+_SPOOL = "inputs.jsonl"
 _KEYS = ("count", "bytes", "hashes_sha256", "lines_sha256")
 
 _FORMS = {int: re.compile(r"\d+"), str: re.compile("[0-9a-f]{64}")}
@@ -51,16 +52,17 @@ class ManyInputs(Sequence[dict[str, Any]]):
     @classmethod
     def collect(cls, described: Iterable[Input]) -> ManyInputs:
         """Take descriptions from an iterable, one after the other, into a temporary file."""
-        spool = tempfile.NamedTemporaryFile(prefix="bertkit-")  # noqa: SIM115 - goes with the object
+        # A folder, not a file: it goes with the object, and Windows opens no file twice.
+        spool = tempfile.TemporaryDirectory(prefix="bertkit-")
         count, size, hashes, lines = 0, 0, hashlib.sha256(), hashlib.sha256()
-        for entry in described:
-            line = json_text(entry, compact=True).encode() + b"\n"
-            spool.write(line)
-            lines.update(line)
-            hashes.update(_hash_line(entry))
-            count += 1
-            size += int(entry["bytes"])
-        spool.flush()
+        with open(Path(spool.name) / _SPOOL, "wb") as stream:
+            for entry in described:
+                line = json_text(entry, compact=True).encode() + b"\n"
+                stream.write(line)
+                lines.update(line)
+                hashes.update(_hash_line(entry))
+                count += 1
+                size += int(entry["bytes"])
         values = (count, size, hashes.hexdigest(), lines.hexdigest())
         return cls(dict(zip(_KEYS, values, strict=True)), spool=spool)
 
@@ -142,7 +144,7 @@ class ManyInputs(Sequence[dict[str, Any]]):
 
     def _opened(self) -> IO[bytes]:
         if self._spool is not None:
-            return open(self._spool.name, "rb")
+            return open(Path(self._spool.name) / _SPOOL, "rb")
         path = (self._place or Path()) / self.file
         try:
             return open(path, "rb")

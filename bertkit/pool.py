@@ -19,6 +19,7 @@ from bertkit import log
 from bertkit.errors import BertkitError, UsageError
 from bertkit.optional import require
 from bertkit.spawned import UNGUARDED, leave_if_importing
+from bertkit.system.processes import MOST_WORKERS, core_count
 
 EXECUTORS = ("processes", "dask")
 _CONNECT_SECONDS = 15  # how long to wait for a Dask scheduler
@@ -32,14 +33,7 @@ R = TypeVar("R")
 
 def worker_count(workers: int, tasks: int) -> int:
     """Number of processes: `workers`, or one per core for 0; never more than tasks."""
-    return max(1, min(workers or _cores(), tasks))
-
-
-def _cores() -> int:
-    # Containers often allow fewer cores than the machine has.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return max(1, min(workers or core_count(), tasks, MOST_WORKERS))
 
 
 def run_tasks(
@@ -101,7 +95,7 @@ def map_in_order(function: Callable[[T], R], tasks: Iterable[T], workers: int = 
         tasks: its arguments, any number.
         workers: processes on this machine; 0 for one per core.
     """
-    count = workers or _cores()
+    count = min(workers or core_count(), MOST_WORKERS)
     if count == 1:
         yield from map(function, tasks)
         return

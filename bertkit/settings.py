@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import types
 import typing
 from collections.abc import Sequence
 from dataclasses import MISSING, field
@@ -76,6 +77,16 @@ def union(name: str, kinds: Sequence[type]) -> Any:
                 copy = field(default=item.default, metadata=item.metadata)
             found.setdefault(item.name, (item.name, hints[item.name], copy))
     return dataclasses.make_dataclass(name, found.values(), frozen=True)
+
+
+def value_type(hint: Any) -> tuple[Any, bool, bool]:
+    """(type of one value, whether it is a list of them, whether None is allowed)."""
+    optional = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    if optional:
+        hint = next(part for part in typing.get_args(hint) if part is not type(None))
+    if typing.get_origin(hint) is list:
+        return typing.get_args(hint)[0], True, optional
+    return hint, False, optional
 
 
 def resume_rules(kind: Any) -> dict[str, str]:

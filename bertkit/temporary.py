@@ -18,6 +18,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from bertkit.system.processes import is_alive
+
 PARTIAL = ".partial"
 REPLACED = ".replaced"
 # Host and random part are absent from names of earlier versions.
@@ -89,18 +91,7 @@ def _is_dead(match: re.Match[str], entry: str, owned: bool) -> bool:
     # Containers begin to count anew: a name with our own number need not be ours.
     if owned or number == os.getpid():
         return owned or host in (None, _host())
-    return host in (None, _host()) and not process_is_alive(number)
-
-
-def process_is_alive(number: int) -> bool:
-    """Whether there is a process of this number on this machine."""
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
+    return host in (None, _host()) and not is_alive(number)
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Write docs/cli.md and docs/config-keys.md from the program; `--check` only compares.
+"""Write the pages, or tables in them, that are made from the program; `--check` only compares.
 
 Run: python docs/generate.py [--check]
 """
@@ -6,6 +6,7 @@ Run: python docs/generate.py [--check]
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ from bertkit.external_configs import program_defaults
 from bertkit.external_configs.detect import SYSTEMS
 
 FOLDER = Path(__file__).parent
+configuration = runpy.run_path(str(FOLDER / "configuration_page.py"))["page"]
+questions = runpy.run_path(str(FOLDER / "memory_table.py"))["page"]
 KEYS_HEAD = """# What the keys of other systems' configuration files become
 
 Generated from the program by `make docs`; do not edit. `bertkit pretrain --config FILE` takes
@@ -142,7 +145,13 @@ def _block(title: str, text: str) -> str:
 def main() -> int:
     """Write the pages, or say whether they are up to date."""
     status = 0
-    for name, text in (("cli.md", page()), ("config-keys.md", keys_page())):
+    pages = {
+        "cli.md": page(),
+        "config-keys.md": keys_page(),
+        "configuration.md": configuration(),
+        "faq.md": questions(),
+    }
+    for name, text in pages.items():
         place = FOLDER / name
         if "--check" not in sys.argv[1:]:
             place.write_text(text, encoding="utf-8")

@@ -54,7 +54,8 @@ import sys
 from bertkit.cli import COMMANDS, main
 assert main(["--help"]) == 0
 for name in COMMANDS:
-    assert main([name, "--help"]) == 0, name
+    for flag in ("--help", "--help-all"):
+        assert main([name, flag]) == 0, name
     found = set(sys.modules) & set(sys.argv[1:])
     assert not found, f"{name} imports {sorted(found)}"
 """
@@ -190,7 +191,15 @@ def test_version(bertkit):
     assert bertkit("--version").out.strip() == f"bertkit, version {__version__}"
 
 
-@pytest.mark.parametrize(("name", "made"), [("cli.md", "page"), ("config-keys.md", "keys_page")])
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("cli.md", "page"),
+        ("config-keys.md", "keys_page"),
+        ("configuration.md", "configuration"),
+        ("faq.md", "questions"),
+    ],
+)
 def test_generated_documentation_is_current(name, made):
     module = runpy.run_path(str(ROOT / "docs" / "generate.py"))
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == module[made]()

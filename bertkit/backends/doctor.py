@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import time
 import unicodedata
 from dataclasses import asdict
@@ -17,6 +18,8 @@ from bertkit import __version__
 from bertkit.backends.registry import probe_all
 from bertkit.files import free_bytes, human_bytes
 from bertkit.log import table
+from bertkit.system import memory
+from bertkit.system.processes import core_count
 
 # Distribution name → the extra of bertkit that installs it; empty where it always belongs.
 PACKAGES = {
@@ -38,6 +41,8 @@ PACKAGES = {
     "h5py": "hdf5",
     "tensorboard": "tensorboard",
     "wandb": "wandb",
+    "mlflow": "mlflow",
+    "trackio": "trackio",
     "aiohttp": "remote",
     "s3fs": "remote",
     "gcsfs": "remote",
@@ -76,16 +81,15 @@ def examine(folder: str | Path = ".") -> dict[str, Any]:
         for name, entry in packages.items()
         if entry["version"] is None and not entry["extra"]
     ]
-    total, available = _memory()
     cache, warning = _kernel_cache()
     return {
         "bertkit": __version__,
         "python": platform.python_version(),
         "unicode": unicodedata.unidata_version,
         "platform": platform.platform(),
-        "cores": _cores(),
-        "memory_bytes": total,
-        "available_bytes": available,
+        "cores": core_count(),
+        "memory_bytes": memory.of_machine(),
+        "available_bytes": memory.available(),
         "disk_free_bytes": free_bytes(folder),
         "packages": packages,
         "backends": [asdict(probe) for probe in probe_all()],
@@ -115,7 +119,7 @@ def describe(found: dict[str, Any]) -> str:
         (
             entry["name"],
             "ready" if entry["present"] else "missing",
-            entry["reason"] + (f"; {entry['hint']}" if entry["hint"] else ""),
+            "\n".join(filter(None, (entry["reason"], _on_lines(entry["hint"])))),
         )
         for entry in found["backends"]
     ]
@@ -128,13 +132,18 @@ def describe(found: dict[str, Any]) -> str:
         table(
             ["data", "state", "what for, and how to get it"],
             [
-                (name, "here" if entry["present"] else "missing", entry["text"])
+                (name, "here" if entry["present"] else "missing", _on_lines(entry["text"]))
                 for name, entry in found["data"].items()
             ],
         )
     )
     ending = found["problems"] or ["No problem found."]
     return "\n\n".join([*parts, "\n".join(ending)])
+
+
+def _on_lines(hint: str) -> str:
+    """A hint with its command on a line of its own, which a narrow terminal does not wrap."""
+    return re.sub(r": (?=(pip|bash|python) )", ":\n", hint)
 
 
 def _package(name: str, extra: str) -> dict[str, str | None]:
@@ -182,22 +191,6 @@ def _kernel_cache() -> tuple[str | None, str]:
         return None, ""
     folder, warning = jit.choose_cache()
     return folder or (os.environ["NUMBA_CACHE_DIR"] if folder == "" else None), warning
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _memory() -> tuple[int | None, int | None]:
-    """(all, still available) in bytes; None where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None, None
-    sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if "kB" in line}
-    return sizes.get("MemTotal"), sizes.get("MemAvailable")
 
 
 def _size(total: int | None, available: int | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import types
 import typing
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from bertkit.command_line.choice import Choice
 from bertkit.command_line.command import Command
 from bertkit.command_line.option import Option
 from bertkit.option_groups import OTHERS, RECIPE
-from bertkit.settings import ordered_fields
+from bertkit.settings import ordered_fields, value_type
 
 Function = Callable[..., Any]
 Decorator = Callable[[Function], Function]
@@ -109,7 +108,7 @@ def _option(
     facts = item.metadata
     name = "--" + item.name.replace("_", "-")
     extra = list(facts.get("flags", ()))
-    hint, repeated = _plain_type(hint)
+    hint, repeated, _ = value_type(hint)
     default = item.default if item.default is not dataclasses.MISSING else None
     keywords: dict[str, Any] = {
         "default": None,
@@ -132,12 +131,3 @@ def _option(
     if repeated:
         keywords["multiple"] = True
     return option(*extra, name, item.name, group=group, **keywords)
-
-
-def _plain_type(hint: Any) -> tuple[Any, bool]:
-    """(element type, whether the option may be repeated) of a field's type."""
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        hint = next(part for part in typing.get_args(hint) if part is not type(None))
-    if typing.get_origin(hint) is list:
-        return typing.get_args(hint)[0], True
-    return hint, False

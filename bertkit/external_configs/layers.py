@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from bertkit import log
-from bertkit.config import Layer, Resolved, load_yaml, resolve
+from bertkit.config import Layer, Resolved, load_settings, resolve
 
 C = TypeVar("C")
 # Layers of settings, lowest first; and another system's file translated, or None.
@@ -24,7 +24,7 @@ def file_layers(name: str | None, translate_file: Callable[[str], Any] | None) -
     """
     external = translate_file(name) if name and translate_file else None
     if not external:
-        return [Layer(name, load_yaml(name))] if name else [], None
+        return [Layer(name, load_settings(name))] if name else [], None
     for line in external.warnings():
         log.logger.warning("%s", line)
     return external.layers(), external

@@ -11,6 +11,7 @@ import hashlib
 import inspect
 import multiprocessing
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -62,10 +63,12 @@ def choose_cache() -> tuple[str | None, str]:
     if not chosen and _usable(folder):
         return str(folder), ""
     wanted = chosen or str(folder)
+    if sys.platform == "win32":  # where nobody else can write to the user's folders
+        return None, f"no folder to keep compiled kernels: cannot write {wanted}"
     try:
         owner = str(os.getuid())
         temporary = Path(tempfile.gettempdir()) / f"bertkit-{owner}" / folder.name
-    except (AttributeError, FileNotFoundError):  # Windows; no temporary folder at all
+    except FileNotFoundError:  # no temporary folder at all
         return None, f"no folder to keep compiled kernels: cannot write {wanted}"
     if _usable(temporary) and _is_ours(temporary.parent):
         return str(temporary), f"cannot write {wanted}: compiled kernels are kept in {temporary}"
@@ -86,6 +89,8 @@ def _usable(folder: Path) -> bool:
 
 def _is_ours(folder: Path) -> bool:
     """Nobody else may put machine code there."""
+    if sys.platform == "win32":
+        return False
     found = folder.lstat()
     return found.st_uid == os.getuid() and not found.st_mode & 0o022 and folder.is_dir()
 

@@ -21,7 +21,8 @@ class LogFile:
 
     def __init__(self, path: str) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self._stream: IO[str] = open(path, "a", encoding="utf-8")  # noqa: SIM115 - see close()
+        # Closed by `close`.
+        self._stream: IO[str] = open(path, "a", encoding="utf-8", newline="\n")  # noqa: SIM115
 
     def write(self, prefix: str, entry: Mapping[str, Any]) -> None:
         """Append a line: a prefix and a JSON object."""

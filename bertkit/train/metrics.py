@@ -130,7 +130,8 @@ class MetricsFile:
             _cut_back(self.path, resumed_step)
         else:
             write_text(self.path, "")
-        self._stream = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
+        # Closed by `close`; lines end alike on every system.
+        self._stream = open(self.path, "a", encoding="utf-8", newline="\n")  # noqa: SIM115
 
     def write(self, entry: Mapping[str, Any]) -> None:
         """Append a line and hand it to the operating system.

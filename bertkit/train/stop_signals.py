@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -57,4 +56,4 @@ class StopSignals:
         elif now - self._time >= SAME_WISH:
             # Whoever asks again does not want to wait for the step or the save.
             signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)

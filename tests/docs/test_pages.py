@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PATH = re.compile(r"`((?:bertkit|tests|docs|benchmarks|examples|vocab)/[\w./{},*-]*)`")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[\w-]+)?\)")
 
 
 def tree() -> list[str]:
-    """Paths of the tree at the end of the README, from the indentation of its lines."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Where things are\n")[2]
+    """Paths of the tree in docs/architecture.md, from the indentation of its lines."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    text = page.partition("## Where things are\n\n")[2]
     folders: list[str] = []
     found = []
     for line in text.split("\n\n")[0].splitlines():
@@ -37,11 +38,11 @@ def braces(path: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", tree())
-def test_the_tree_in_the_readme_is_that_of_the_repository(path):
+def test_the_tree_is_that_of_the_repository(path):
     assert (ROOT / path).is_dir() if path.endswith("/") else (ROOT / path).is_file()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_paths_and_links_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")
     paths = [path for found in PATH.findall(text) for path in braces(found)]

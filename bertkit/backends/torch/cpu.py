@@ -15,7 +15,7 @@ from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.step import TorchStepper
-from bertkit.memory import keep_freed_memory
+from bertkit.system.allocator import keep_freed_memory
 from bertkit.train.optimizers import NAMES
 
 _LARGE = 512  # hidden size; below, making half precision costs more than its products save
@@ -54,7 +54,7 @@ class CpuAdapter(TorchAdapter):
         threads = torch.get_num_threads()
         capability = torch.backends.cpu.get_cpu_capability()
         bf16 = "bf16 in hardware" if has_bf16() else "no bf16 instructions"
-        found = f"{threads} threads, {capability}, {bf16}"
+        found = f"{log.counted(threads, 'thread')}, {capability}, {bf16}"
         name = platform.processor() or platform.machine()
         return Probe(
             self.caps.name, True, found, version=f"torch {torch.__version__}", devices=(name,)

@@ -33,7 +33,7 @@ def write_state(folder: Path, values: Mapping[str, Any]) -> None:
         values: where the run stands.
     """
     content = sealed({**values, FILES: folder_facts(folder)})
-    (folder / STATE).write_text(json_text(content, indent=1) + "\n", encoding="utf-8")
+    (folder / STATE).write_bytes((json_text(content, indent=1) + "\n").encode())
 
 
 def read_state(folder: Path) -> dict[str, Any]:

@@ -131,10 +131,15 @@ def _variants(runs: Sequence[ScoredRun], encoders: Mapping[str, Encoder]) -> dic
         keys = [key for key in every[0] if len({str(one.get(key)) for one in every}) > 1]
         others = (encoder, task, True) in families
         for run, settings in zip(same, every, strict=True):
-            found[run.folder] = tuple((key, settings[key]) for key in keys)
+            found[run.folder] = tuple((key, _listed(settings[key])) for key in keys)
             if not known and others:
                 found[run.folder] = (("settings", "not recorded"),)
     return found
+
+
+def _listed(value: Any) -> Any:
+    """A value of a setting as part of a key: a list as text."""
+    return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _kept_apart(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from bertkit.data.record_source import SampleSource
 from bertkit.data.step_batch import sequence_lengths
 from bertkit.files import human_bytes
 from bertkit.model.config import BertConfig
+from bertkit.system import memory
 from bertkit.tasks.pretraining.config import PretrainConfig
 
 _SAMPLE = 2048
@@ -55,7 +55,7 @@ class Estimate:
 
     def text(self) -> str:
         """The estimate for people."""
-        machine = machine_memory()
+        machine = memory.of_machine()
         here = self.backend in ("cpu", "auto")  # others have memory of their own
         of_machine = f" (this machine has {human_bytes(machine)})" if machine and here else ""
         return "\n".join(
@@ -195,11 +195,3 @@ def _bytes_per_token(config: PretrainConfig) -> float:
     if config.recompute:
         layers = layer + shape.num_hidden_layers * size * shape.hidden_size
     return layers + 0.16 * 18 * shape.vocab_size
-
-
-def machine_memory() -> int:
-    """Bytes of main memory, 0 where the system does not tell."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from dataclasses import dataclass
 
@@ -18,6 +16,7 @@ from bertkit.data.batch_layouts import Layout
 from bertkit.data.step_batch import Records, StepBatch, sequence_lengths, weighted
 from bertkit.errors import ConfigError, MissingDependencyError
 from bertkit.files import human_bytes
+from bertkit.system.memory import peak_of_process
 from bertkit.tasks.pretraining.batches import training_feed
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.prepare import Prepared, make_model
@@ -179,5 +178,4 @@ def _step_flops(ready: Prepared) -> float:
 def _peak_memory() -> int:
     present = torch.accelerator.is_available()
     on_gpu = torch.accelerator.max_memory_allocated() if present else 0
-    unit = 1 if sys.platform == "darwin" else 1024
-    return on_gpu or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return on_gpu or peak_of_process()

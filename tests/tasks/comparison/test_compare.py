@@ -82,6 +82,16 @@ def test_other_settings_are_rows_of_their_own(runs):
     assert names[-1] == "base, settings not recorded"
 
 
+def test_settings_that_are_lists_are_compared_too(runs):
+    for number, columns in enumerate((["stars"], ["plot", "stars"], ["stars"])):
+        config = {"train_file": "a", "label_column": columns, "seed": number}
+        runs.scored(f"all/{number}", seed=number, config=config)
+    found = compare([str(runs.root / "all")])
+    assert [(row.name, row.cells[0].n) for row in found.rows] == [
+        ("base, label_column stars", 2), ("base, label_column plot,stars", 1),
+    ]  # fmt: skip
+
+
 def test_other_training_data_is_not_another_seed(runs):
     for name, digest in (("1", "a" * 64), ("2", "b" * 64)):
         runs.scored(f"all/{name}", seed=int(name), train_digest=digest)

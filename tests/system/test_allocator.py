@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from bertkit import memory
+from bertkit.system import allocator
 
 # Pages that a second buffer of the size of the first costs, with and without the setting.
 PROGRAM = """
 import resource, sys
-from bertkit.memory import keep_freed_memory
+from bertkit.system.allocator import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory() is True
 def fill():
@@ -40,4 +40,4 @@ def test_a_second_buffer_takes_the_pages_of_the_first():
 
 def test_other_c_libraries_are_left_alone(monkeypatch):
     monkeypatch.setattr(platform, "libc_ver", lambda: ("musl", "1.2"))
-    assert memory.keep_freed_memory() is False
+    assert allocator.keep_freed_memory() is False

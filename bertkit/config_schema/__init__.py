@@ -1,0 +1,1 @@
+"""JSON schemas of the files that `--config` takes, for editors."""
