@@ -44,7 +44,7 @@ COMMANDS = {
     "verify": "Check that two record sets hold the same instances, whatever program wrote them.",
     "pretrain": "Pretrain a BERT encoder with masked LM and next sentence prediction.",
     "eval": "Measure the masked LM and next sentence accuracy of checkpoints.",
-    "report": "Draw the curves of one or several runs.",
+    "report": "Make a page of one or several runs, or a picture of their curves.",
     "finetune": "Fine-tune an encoder on your own examples; score it, predict with it.",
     "finetune-squad": "Train, predict and score question answering on SQuAD files.",
     "compare": "Compare encoders by the scores of their fine-tuning runs, over seeds and tasks.",
