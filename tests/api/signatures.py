@@ -1,7 +1,8 @@
 """Writes down the public names and how each is called: `python -m api.signatures` in tests/.
 
 What it writes, public_names.txt, is compared with the package by a test, so that no change of a
-stable name goes unseen. Settings of the `...Config` and `...Options` classes are held by docs/config-keys.md.
+stable name goes unseen. Settings, which are fields of the `...Config` and `...Options` classes,
+are held by docs/cli.md.
 """
 
 from __future__ import annotations
