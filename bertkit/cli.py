@@ -176,6 +176,7 @@ def _run(words: list[str]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
+        log.close_bars()
         click.echo("\nInterrupted.", err=True)
         return 130
     except Terminated as stop:
@@ -245,6 +246,7 @@ def _report(message: str, hint: str, status: int, words: Sequence[str]) -> int:
     number = log.rank() or Topology.from_environment().rank
     where = f" (process {number})" if number else ""
     lines = [f"Error{where}: {message}", *([f"Hint: {hint}"] if hint else [])]
+    log.close_bars()
     for line in lines:
         click.echo(displayable(line), err=True)
     if any(word == "--verbose" or _VERBOSE.fullmatch(word) for word in words):

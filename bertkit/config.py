@@ -115,7 +115,7 @@ class Resolved(Generic[C]):
         """
         given = flatten(as_dict(self.config))
         return [
-            (key, str(value), self._origin(key) if given.get(key) == value else "derived")
+            (key, log.shown(value), self._origin(key) if given.get(key) == value else "derived")
             for key, value in flatten(as_dict(used or self.config)).items()
         ]
 

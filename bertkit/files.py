@@ -29,6 +29,18 @@ def is_remote(path: str | Path) -> bool:
     return "://" in str(path)
 
 
+def file_state(path: str | Path) -> tuple[str, int, int]:
+    """Full path, time of the last change and size: by these what was read of a file is kept.
+
+    Of remote files, and of those that are not there, the name alone.
+    """
+    try:
+        facts = Path(path).stat()
+    except OSError:
+        return str(path), 0, 0
+    return os.path.abspath(path), facts.st_mtime_ns, facts.st_size  # noqa: PTH100
+
+
 def is_utf8(text: str | Path) -> bool:
     """Whether a name or text can be written as UTF-8.
 

@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
+from bertkit.screen import bars
+from bertkit.screen.tables import shown, table, width, wrapped
 from bertkit.standard_output import displayable
+
+__all__ = [
+    "bars_wanted", "close_bars", "counted", "logger", "progress", "rank", "set_rank", "setup",
+    "shown", "table", "width", "wrapped",
+]  # fmt: skip
 
 T = TypeVar("T")
 
@@ -65,8 +72,10 @@ class _Stderr(logging.Handler):
                 return
             # Not every stream that stands for stderr shows names that are not UTF-8.
             encoding = getattr(stream, "encoding", None) or "utf-8"
-            stream.write(displayable(self.format(record), encoding) + "\n")
-            stream.flush()
+            text = displayable(self.format(record), encoding) + "\n"
+            with bars.cleared():
+                stream.write(text)
+                stream.flush()
         except Exception:
             self.handleError(record)
 
@@ -80,9 +89,17 @@ class _Formatter(logging.Formatter):
 
 
 def bars_wanted() -> bool:
-    """True if progress bars are to be shown: on a terminal, in rank 0, without `-q`."""
+    """True if progress bars are to be shown: where somebody watches, in rank 0, without `-q`.
+
+    Somebody watches a terminal, and a notebook. Python code that did not set this log up has
+    bars unless it has silenced the logger "bertkit".
+    """
     terminal = sys.stderr is not None and sys.stderr.isatty()  # None where it was closed
-    return _rank == 0 and terminal and logger.getEffectiveLevel() <= logging.INFO
+    return _rank == 0 and _talks() and (terminal or bars.in_notebook())
+
+
+def _talks() -> bool:
+    return logger.level <= logging.INFO  # NOTSET is 0
 
 
 def progress(
@@ -92,8 +109,9 @@ def progress(
     unit: str = "it",
     description: str = "",
     scale: bool = False,
+    lines: bool = True,
 ) -> Any:
-    """A tqdm progress bar on stderr, shown only where `bars_wanted`.
+    """A tqdm progress bar, shown only where `bars_wanted`; elsewhere a log line every minute.
 
     Args:
         items: what to iterate over; None for a bar that `update(n)` moves.
@@ -101,73 +119,28 @@ def progress(
         unit: name of one step.
         description: text before the bar.
         scale: abbreviate large counts, such as 1.2M.
+        lines: False for work that logs lines of its own.
     """
+    settings: dict[str, Any] = {
+        "total": total,
+        "unit": unit,
+        "desc": description or None,
+        "unit_scale": scale,
+    }
+    if bars_wanted():
+        return bars.draw(items, **settings)
+    if lines and _rank == 0 and logger.isEnabledFor(logging.INFO):
+        return bars.Lines(items, **settings)
     from tqdm import tqdm
 
-    return tqdm(
-        items,
-        total=total,
-        unit=unit,
-        desc=description or None,
-        unit_scale=scale,
-        disable=not bars_wanted(),
-        file=sys.stderr,
-        dynamic_ncols=True,
-        leave=False,
-    )
+    return tqdm(items, disable=True, **settings)
+
+
+def close_bars() -> None:
+    """Remove the bars of work that an error ended."""
+    bars.close_all()
 
 
 def counted(number: int, what: str) -> str:
     """A number with its noun: 1 file, 2,000 files."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def shown(value: object) -> str:
-    """A plain value of a manifest or a plan as people write it, without quotes and brackets."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_inner(item)}" for key, item in value.items()) or "-"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(_inner, value)) or "-"
-    return str(value)
-
-
-def _inner(value: object) -> str:
-    nested = isinstance(value, (dict, list, tuple)) and len(value) > 0
-    return f"({shown(value)})" if nested else shown(value)
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> str:
-    """Rows as an aligned text table, with numbers right-aligned.
-
-    Args:
-        columns: headings.
-        rows: their cells; `shown` turns each into text.
-        title: a line above the table; may be empty.
-    """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    body = [[shown(cell) for cell in row] for row in rows]
-    view = Table(
-        title=title or None,
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-    )
-    for index, name in enumerate(columns):
-        numeric = bool(body) and all(_is_number(row[index]) for row in body)
-        view.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in body:
-        view.add_row(*[cell.replace("[", r"\[") for cell in row])
-    terminal = sys.stdout is not None and sys.stdout.isatty()  # None where it was closed
-    width = None if terminal else 200
-    console = Console(width=width, no_color=True, highlight=False, emoji=False)
-    with console.capture() as capture:
-        console.print(view)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()).strip("\n")
-
-
-def _is_number(text: str) -> bool:
-    return text.replace(",", "").replace(".", "").replace("%", "").strip().lstrip("-").isdigit()

@@ -65,11 +65,11 @@ def not_utf8(path: str | Path, line: int, offset: int, blob: bytes, begin: int =
     for magic, kind, remedy in _NOT_TEXT:
         if head.startswith(magic):
             return DataError(f"{where}: the file is {kind}", remedy)
-    if other := _other_kind(path):
-        return other
     if found := marked(head):
         what, remedy = found
         return DataError(f"{where}: the file looks like {what}", remedy or _GIVE_TEXT)
+    if other := _other_kind(path):
+        return other
     around = blob[max(0, at - _SAMPLE) : at + _SAMPLE]
     if coding := wide_encoding(head):
         name = coding[:6].upper()

@@ -54,7 +54,8 @@ import sys
 from bertkit.cli import COMMANDS, main
 assert main(["--help"]) == 0
 for name in COMMANDS:
-    assert main([name, "--help"]) == 0, name
+    for flag in ("--help", "--help-all"):
+        assert main([name, flag]) == 0, name
     found = set(sys.modules) & set(sys.argv[1:])
     assert not found, f"{name} imports {sorted(found)}"
 """

@@ -21,6 +21,7 @@ LAYERS = {
     "bertkit.codecs": 0,
     "bertkit.hub": 0,
     "bertkit.kernels": 0,
+    "bertkit.screen": 0,
     "bertkit.summary": 0,
     "bertkit.corpus": 1,
     "bertkit.tokenization": 1,

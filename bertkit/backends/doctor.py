@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import time
 import unicodedata
 from dataclasses import asdict
@@ -38,6 +39,8 @@ PACKAGES = {
     "h5py": "hdf5",
     "tensorboard": "tensorboard",
     "wandb": "wandb",
+    "mlflow": "mlflow",
+    "trackio": "trackio",
     "aiohttp": "remote",
     "s3fs": "remote",
     "gcsfs": "remote",
@@ -115,7 +118,7 @@ def describe(found: dict[str, Any]) -> str:
         (
             entry["name"],
             "ready" if entry["present"] else "missing",
-            entry["reason"] + (f"; {entry['hint']}" if entry["hint"] else ""),
+            "\n".join(filter(None, (entry["reason"], _on_lines(entry["hint"])))),
         )
         for entry in found["backends"]
     ]
@@ -128,13 +131,18 @@ def describe(found: dict[str, Any]) -> str:
         table(
             ["data", "state", "what for, and how to get it"],
             [
-                (name, "here" if entry["present"] else "missing", entry["text"])
+                (name, "here" if entry["present"] else "missing", _on_lines(entry["text"]))
                 for name, entry in found["data"].items()
             ],
         )
     )
     ending = found["problems"] or ["No problem found."]
     return "\n\n".join([*parts, "\n".join(ending)])
+
+
+def _on_lines(hint: str) -> str:
+    """A hint with its command on a line of its own, which a narrow terminal does not wrap."""
+    return re.sub(r": (?=(pip|bash|python) )", ":\n", hint)
 
 
 def _package(name: str, extra: str) -> dict[str, str | None]:

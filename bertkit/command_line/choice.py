@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,6 +54,8 @@ class Choice(click.Choice[str]):
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
         """All words, and the one that is nearest."""
+        import difflib
+
         near = difflib.get_close_matches(str(value), self._words, n=1)
         message = f"{value!r} is not one of {', '.join(map(repr, self._words))}."
         return f"{message} Did you mean {near[0]!r}?" if near else message

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
+import functools
 import inspect
 from typing import Any
 
 import click
 
-from bertkit import config
 from bertkit.command_line import completion, help_page
 from bertkit.command_line.option import PRESET, Option, listed_flags
-from bertkit.command_line.words import last_repeatable
+from bertkit.command_line.words import hyphens, last_repeatable
 from bertkit.option_groups import HELP
 
 ALL = "--help-all"
@@ -23,20 +22,14 @@ _SHOW_ALL = "bertkit.all"
 class Pages(click.Command):
     """What commands and the group of them have in common: `--help-all`, and lines that fit."""
 
-    _help: Option | None = None  # one object, by which click sorts what was given
-
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The parameters, with `--help-all` behind `--help`."""
-        return [*super().get_params(ctx), _HELP_ALL]
+        return [*super().get_params(ctx), _help_flag((ALL,), True, "Show all options.")]
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """`-h`, `--help`, listed with `--help-all`."""
-        found = super().get_help_option(ctx)
-        if found is None:
-            return None
-        if self._help is None:
-            self._help = _help_flag(found.opts, found.callback, "Show this page and end.")
-        return self._help
+        names = tuple(sorted(self.get_help_option_names(ctx), key=len))
+        return _help_flag(names, False, "Show this page and end.") if names else None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """The options that begin so, whether typed with hyphens or underscores."""
@@ -64,12 +57,19 @@ class Command(Pages):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            raise self.no_such_option(ctx, error.option_name) from None
+            # Of `-max_steps` click tells no more than -m.
+            begin = error.option_name if len(error.option_name) == 2 else "--"
+            words = [word for word in ctx.meta[WORDS] if word.startswith(begin)]
+            long = [word for word in words if len(word) > 3 and not word.startswith("--")]
+            name = long[0].partition("=")[0] if long else error.option_name
+            raise self.no_such_option(ctx, name) from None
 
     def no_such_option(self, ctx: click.Context, name: str) -> click.NoSuchOption:
         """The error that there is no such option, with the listed one that is nearest."""
+        import difflib
+
         known = [flag for option in self.options(ctx) for flag in listed_flags(option)]
-        near = difflib.get_close_matches(name, known, n=1)
+        near = difflib.get_close_matches("--" + hyphens(name).lstrip("-"), known, n=1)
         return click.NoSuchOption(name, possibilities=near, ctx=ctx)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
@@ -93,7 +93,7 @@ class Command(Pages):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options in groups; what a preset sets; and how many there are beside."""
         preset = self._preset(ctx)
-        ctx.meta[PRESET] = config.flatten(config.load_preset(preset)) if preset else {}
+        ctx.meta[PRESET] = _settings(preset) if preset else {}
         shown = self.shown(ctx)
         if preset:
             told = {option.setting for option in shown if isinstance(option, Option)}
@@ -119,6 +119,13 @@ class Command(Pages):
         return str(option.type_cast_value(ctx, value)) if isinstance(value, str) else ""
 
 
+def _settings(preset: str) -> dict[str, Any]:
+    """Dotted key → value of all that a preset sets."""
+    from bertkit import config
+
+    return config.flatten(config.load_preset(preset))
+
+
 def _told(preset: str, values: dict[str, Any], told: set[str]) -> str:
     """That defaults are a preset's, and what it sets beside those that the page shows."""
     others = [f"{key} {value}" for key, value in values.items() if key not in told]
@@ -126,24 +133,23 @@ def _told(preset: str, values: dict[str, Any], told: set[str]) -> str:
     return f"{text}, which also sets {', '.join(others)}." if others else f"{text}."
 
 
-def _show_all(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+def _show(whole: bool, ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        ctx.meta[_SHOW_ALL] = True
+        ctx.meta[_SHOW_ALL] = whole
         click.echo(ctx.get_help(), color=ctx.color)
         ctx.exit()
 
 
-def _help_flag(names: list[str], callback: Any, text: str) -> Option:
+@functools.cache  # one object, by which click sorts what was given
+def _help_flag(names: tuple[str, ...], whole: bool, text: str) -> Option:
+    """A flag that shows the page, with all options or those that people need first."""
     return Option(
-        names,
+        list(names),
         group=HELP,
         first=True,
         is_flag=True,
         is_eager=True,
         expose_value=False,
-        callback=callback,
+        callback=functools.partial(_show, whole),
         help=text,
     )
-
-
-_HELP_ALL = _help_flag([ALL], _show_all, "Show all options.")

@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 import click
-from click.formatting import wrap_text
 
 from bertkit.command_line.option import Option
 from bertkit.option_groups import ORDER, OTHERS
@@ -53,14 +52,19 @@ def write_options(
 def _write_row(formatter: click.HelpFormatter, flags: str, text: str, column: int) -> None:
     indent = " " * formatter.current_indent
     room = formatter.width - formatter.current_indent
-    lines = textwrap.wrap(flags, room, subsequent_indent="    ", break_on_hyphens=False)
-    whole = _FACT.sub(lambda found: found.group().replace(" ", "\xa0"), text)
-    texts = wrap_text(whole, max(room - column - _GAP, 10)).replace("\xa0", " ").splitlines()
-    texts = texts or [""]
+    lines = wrapped(flags, room, "    ")
+    texts = wrapped(text, max(room - column - _GAP, 10)) or [""]
     if len(lines) == 1 and len(flags) <= column:
         lines = [f"{flags:{column}}{' ' * _GAP}{texts.pop(0)}".rstrip()]
     lines += [" " * (column + _GAP) + line for line in texts if line]
     formatter.write("".join(f"{indent}{line}\n" for line in lines))
+
+
+def wrapped(text: str, width: int, after: str = "") -> list[str]:
+    """Lines of a text; names such as `--max-steps` and short defaults are not parted."""
+    whole = _FACT.sub(lambda found: found.group().replace(" ", "\xa0"), text)
+    lines = textwrap.wrap(whole, width, subsequent_indent=after, break_on_hyphens=False)
+    return [line.replace("\xa0", " ") for line in lines]
 
 
 def write_text(formatter: click.HelpFormatter, text: str) -> None:
@@ -72,7 +76,8 @@ def write_text(formatter: click.HelpFormatter, text: str) -> None:
 
 def _paragraph(text: str, width: int) -> str:
     first, *lines = text.split("\n")
-    return "\n".join([first, *folded(lines, width)]) if first == "\b" else text
+    lines = folded(lines, width) if first == "\b" else wrapped(text, width)
+    return "\n".join(["\b", *lines])
 
 
 def folded(lines: Sequence[str], width: int) -> list[str]:
@@ -95,7 +100,7 @@ def _folded(lines: Sequence[str], width: int) -> list[str]:
         return _folded_command(text, begin, width)
     column = re.match(r"\s*\S+\s{2,}", first)
     after = " " * len(column.group() if column else begin + "  ")
-    return textwrap.wrap(begin + first.strip(), width, subsequent_indent=after)
+    return wrapped(begin + first.strip(), width, after)
 
 
 def _folded_command(text: str, begin: str, width: int) -> list[str]:

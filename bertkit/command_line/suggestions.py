@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from bertkit.command_line.words import hyphens
@@ -38,6 +37,8 @@ _ELSEWHERE = {
 
 def unknown_command(word: str, commands: Sequence[str]) -> str:
     """That there is no such command, and the one that is nearest or that does this here."""
+    import difflib
+
     name = hyphens(word.lower())
     near = [_ELSEWHERE[name]] if name in _ELSEWHERE else difflib.get_close_matches(name, commands)
     meant = " or ".join(f"'bertkit {command}'" for command in near)

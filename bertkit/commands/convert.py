@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from bertkit.command_line import next_step
 from bertkit.command_line.values import Place
-from bertkit.commands import next_step, options
+from bertkit.commands import options
 from bertkit.errors import UsageError
 from bertkit.model.checkpoints import formats
 from bertkit.model.checkpoints.places import local_checkpoint

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from bertkit.commands import copy_plan, next_step, options
+from bertkit.command_line import next_step
+from bertkit.commands import copy_plan, options
 from bertkit.hub.sources import name_of
 from bertkit.model.checkpoints.places import local_checkpoints
 from bertkit.option_groups import EVALUATION, MODEL

@@ -6,7 +6,8 @@ import functools
 from dataclasses import asdict
 from typing import Any
 
-from bertkit.commands import next_step, options
+from bertkit.command_line import next_step
+from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.layers import file_layers
 from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint

@@ -35,7 +35,7 @@ def command(
 ) -> None:
     """Show records, manifests and runs as text, and what text files hold.
 
-    PATH is a record file, a folder that bertkit wrote, the folder of a pretraining run, or text:
+    PATH is a record file, a folder that bertkit wrote, the folder of a run, or text:
     sentence files, or raw files in any form that extract reads. Of text it counts documents,
     sentences and words, repeats, scripts and lengths; with --vocab also tokens and [UNK]. What is
     unusual is said, with what to do.
@@ -59,11 +59,10 @@ def command(
     texts: list[str] = []
     for name in names:
         if os.path.isfile(os.path.join(name, METRICS)):
-            from bertkit.train import metrics
+            from bertkit.report.run_view import view_run
 
-            lines, result["run"] = metrics.last_line(os.path.join(name, METRICS))
-            last = ", ".join(f"{key} {value}" for key, value in result["run"].items())
-            parts.append(f"{name}: {lines} lines of metrics; the last: {last or 'none'}")
+            result["run"], text = view_run(name)
+            parts.append(text)
         elif os.path.isdir(name) and work.has_manifest(name):
             result["manifest"], text = work.inspect_manifest(name)
             parts.append(text)

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from bertkit.commands import next_step, options
+from bertkit.command_line import next_step
+from bertkit.commands import options
 from bertkit.option_groups import OUTPUT, RECORDS
 from bertkit.records.files.formats import HDF5, TFRECORD
 

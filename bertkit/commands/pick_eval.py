@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from bertkit.commands import copy_plan, next_step, options
+from bertkit.command_line import next_step
+from bertkit.commands import copy_plan, options
 from bertkit.option_groups import DATA
 
 

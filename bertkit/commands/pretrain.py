@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from bertkit.commands import next_step, options
+from bertkit.command_line import next_step
+from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
 from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
 from bertkit.option_groups import OUTPUT

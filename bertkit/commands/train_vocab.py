@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from bertkit.commands import copy_plan, next_step, options
+from bertkit.command_line import next_step
+from bertkit.commands import copy_plan, options
 from bertkit.option_groups import TEXT
 from bertkit.tokenization.word_length import LONGEST
 

@@ -22,7 +22,7 @@ class ExtractConfig:
     """How a raw corpus becomes documents of one sentence per line."""
 
     form: str = setting(
-        forms.AUTO, forms.help_text(), choices=forms.CHOICES, group=TEXT, first=True
+        forms.AUTO, forms.help_text(), choices=forms.CHOICES, group=DATA, first=True
     )
     text_key: str | None = setting(
         None,

@@ -19,7 +19,7 @@ from bertkit.corpus import forms
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.extract_part import detection_of
 from bertkit.errors import DataError, NotTextError, UsageError
-from bertkit.files import is_remote, read_json
+from bertkit.files import file_state, is_remote, read_json
 
 # Files that stand beside the text of a data set.
 _BESIDE = re.compile(
@@ -138,19 +138,23 @@ def _left_out_by_name(path: str, found: InputForms) -> bool:
     if _BESIDE.fullmatch(name):
         found.leave_out(path, METADATA, "describes a data set")
         return True
-    listed = _listed(path.rpartition("/")[0]) if name.endswith(".arrow") else None
+    listed = _listed_beside(path.rpartition("/")[0]) if name.endswith(".arrow") else None
     if listed is not None and name not in listed:
         found.leave_out(path, STALE, "the data set's state.json does not list it")
         return True
     return False
 
 
-@functools.lru_cache(maxsize=64)
-def _listed(folder: str) -> frozenset[str] | None:
+def _listed_beside(folder: str) -> frozenset[str] | None:
     """The files that make up a data set of `save_to_disk`; None where there is none."""
     path = os.path.join(folder, "state.json")
     if is_remote(folder) or not os.path.isfile(path):
         return None
+    return _listed(path, file_state(path))
+
+
+@functools.lru_cache(maxsize=64)
+def _listed(path: str, state: tuple[str, int, int]) -> frozenset[str] | None:
     try:
         return frozenset(str(entry["filename"]) for entry in read_json(path)["_data_files"])
     except (DataError, LookupError, TypeError):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bertkit.files import allow_open_files
+from bertkit.files import allow_open_files, file_state
 from bertkit.memory import keep_freed_memory
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.instance import InstancePlan
@@ -168,6 +168,7 @@ def shard_plans(
 def _reader(vocab: str, config: RecordsConfig) -> TextReader:
     return _kept_reader(
         vocab,
+        file_state(vocab),
         config.duplicates,
         config.tokenizer_name,
         normalisation=config.normalisation,
@@ -178,12 +179,13 @@ def _reader(vocab: str, config: RecordsConfig) -> TextReader:
 @functools.lru_cache(maxsize=1)
 def _kept_reader(
     path: str,
+    state: tuple[str, int, int],
     duplicates: str,
     tokenizer: str,
     *,
     normalisation: Normalisation,
     word_length: int | None,
 ) -> TextReader:
-    """The reader of a worker, with its tables, kept between shards."""
+    """The reader of a worker, with its tables, kept between shards as long as the file stays."""
     keep_freed_memory()  # the next shard takes as much
     return TextReader(load_vocab(path, duplicates), tokenizer, normalisation, word_length)

@@ -1,8 +1,7 @@
-"""Draws the curves of runs, as a picture or an HTML page."""
+"""Makes the report of runs: a page with everything, or a picture of their curves."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,28 +10,11 @@ from typing import Any
 from bertkit import log
 from bertkit.errors import DataError
 from bertkit.files import atomic_write
-from bertkit.optional import require
-from bertkit.report.page import write_page
-from bertkit.report.run_numbers import RunNumbers, envelope, smooth, thinned
+from bertkit.report.drawing import make_figure
+from bertkit.report.measures import text_of
+from bertkit.report.page import Page, write_page
+from bertkit.report.run_numbers import AXES, RunNumbers, read_run
 from bertkit.temporary import remove_leftovers
-from bertkit.train import metrics
-from bertkit.train.run_files import METRICS
-
-# Panels: (number in metrics.jsonl, title, unit), for pretraining and for question answering.
-_PRETRAINING = (
-    ("loss", "Training loss (masked LM + next sentence)", "nats"),
-    ("mlm_accuracy", "Masked LM accuracy", "share of masked tokens"),
-)
-_ANSWERING = (
-    ("loss", "Training loss (start and end of the answer)", "nats"),
-    ("span_accuracy", "Answers found, both ends right", "share of windows"),
-)
-_ANY = (
-    ("learning_rate", "Learning rate", "per step"),
-    ("tokens_per_second", "Throughput", "real tokens per second"),
-)
-# Curves of at least so many points are averaged; one average spans this share of them.
-_SMOOTH_FROM, _SMOOTH_SHARE = 60, 0.03
 
 
 @dataclass(frozen=True)
@@ -53,48 +35,36 @@ class Report:
         rows = [
             (
                 run["run"],
-                run["step"],
-                _shown(run, "train", "loss"),
-                _shown(run, "train", "mlm_accuracy", "span_accuracy"),
-                _shown(run, "eval", "mlm_accuracy"),
+                f"{run['step']:,}",
+                text_of("loss", run.get("train", {}).get("loss")),
+                text_of("accuracy", _accuracy(run.get("train", {}))),
+                text_of("accuracy", _accuracy(run.get("eval", {}))),
             )
             for run in self.runs
         ]
-        return f"{log.table(columns, rows)}\n\n{self.output}"
+        return "\n\n".join([*([log.table(columns, rows)] if rows else []), self.output])
 
 
-def _shown(run: Mapping[str, Any], kind: str, *names: str) -> str:
-    """The first of these numbers that a run has, else a dash."""
-    numbers = run.get(kind, {})
-    found = (numbers[name] for name in names if numbers.get(name) is not None)
-    return next((f"{number:.4f}" for number in found), "-")
+def _accuracy(numbers: Mapping[str, Any]) -> float | None:
+    """That of masked LM, else of what the run predicts."""
+    found = [name for name in numbers if name.endswith("accuracy") and name != "nsp_accuracy"]
+    return next((numbers[name] for name in found if numbers[name] is not None), None)
 
 
-def read_run(run: str) -> RunNumbers:
-    """The numbers of a run's metrics.jsonl.
-
-    Raises:
-        DataError: the folder has none, or it is empty.
-    """
-    path = Path(run) / METRICS
-    if not path.is_file():
-        raise DataError(f"{run} is not a run: it has no {METRICS}")
-    numbers = RunNumbers(metrics.lines(path))
-    if not numbers:
-        raise DataError(f"{path} has no line yet", "wait for the run's first log line")
-    return numbers
-
-
-def draw_report(runs: Sequence[str], output: str, sections: Sequence[str] = ()) -> Report:
-    """Draw loss, accuracy, learning rate and throughput of runs over their steps.
+def draw_report(
+    runs: Sequence[str], output: str, sections: Sequence[str] = (), axis: str = "step"
+) -> Report:
+    """Draw what runs measured over steps, tokens or time.
 
     Args:
-        runs: folders of runs; each becomes a line in every panel.
+        runs: folders of runs; each becomes a line in every panel of what it measures.
         output: HTML page, PNG, SVG or PDF to write.
         sections: further parts of the page, as HTML; a page may hold these alone.
+        axis: what a picture is drawn over, of `AXES`; where a page begins, which has all.
 
     Raises:
-        DataError: a folder is no run; or the name's ending is none of those.
+        DataError: a folder is no run; the name's ending is none of those; or a run does not
+            tell its tokens or time.
         MissingDependencyError: matplotlib is not installed.
     """
     ending = Path(output).suffix.lower().lstrip(".")
@@ -103,94 +73,28 @@ def draw_report(runs: Sequence[str], output: str, sections: Sequence[str] = ()) 
     remove_leftovers(Path(output).parent, name=Path(output).name)
     names = _short_names(runs)
     curves = {name: read_run(run) for name, run in zip(names, runs, strict=True)}
-    figure = make_figure(curves) if curves else None
+    _require_axis(curves, axis)
     last = [{"run": name, "step": run.step, **run.last} for name, run in curves.items()]
     if ending == "html":
-        picture = _svg(figure) if figure else ""
-        write_page(output, dict(zip(names, runs, strict=True)), last, picture, sections)
+        folders = dict(zip(names, runs, strict=True))
+        axes = [name for name in AXES if all(run.has(name) for run in curves.values())]
+        write_page(output, Page(folders, curves, axes, axis, tuple(sections)))
         return Report(output, last)
-    if figure is None:
+    if not curves:
         raise DataError("there are no curves to draw", "give a name ending in .html")
     with atomic_write(output) as stream:
-        figure.savefig(stream, format=ending, dpi=130)
+        make_figure(curves, axis).savefig(stream, format=ending, dpi=130)
     return Report(output, last)
 
 
-def panels(curves: Mapping[str, RunNumbers]) -> tuple[tuple[str, str, str], ...]:
-    """(number, title, unit) of each panel; pretraining and question answering have their own.
-
-    Args:
-        curves: name → numbers of a run.
-    """
-    names = {name for run in curves.values() for name in run.names}
-    answers = "span_accuracy" in names and "mlm_accuracy" not in names
-    return (_ANSWERING if answers else _PRETRAINING) + _ANY
-
-
-def _svg(figure: Any) -> str:
-    """A figure as an SVG element to stand inside a page."""
-    stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None})
-    text = stream.getvalue()
-    return text[text.index("<svg") :]
-
-
-def make_figure(curves: Mapping[str, RunNumbers]) -> Any:
-    """A matplotlib figure with one panel for each of `panels`.
-
-    Args:
-        curves: name → numbers of a run.
-
-    Raises:
-        MissingDependencyError: matplotlib is not installed.
-    """
-    figures = require("matplotlib.figure", "drawing", extra="plot")
-    canvas = require("matplotlib.backends.backend_agg", "drawing", extra="plot")
-    figure = figures.Figure(figsize=(12, 7.5), layout="constrained")
-    canvas.FigureCanvasAgg(figure)
-    axes = figure.subplots(2, 2).flat
-    for axis, (key, title, unit) in zip(axes, panels(curves), strict=True):
-        for index, (name, run) in enumerate(curves.items()):
-            _curve(axis, run, key, name, f"C{index}")
-        axis.set_title(title, fontsize=11)
-        axis.set_xlabel("optimizer step")
-        axis.set_ylabel(unit)
-        axis.grid(alpha=0.25)
-        axis.margins(x=0.01)
-        axis.spines[["top", "right"]].set_visible(False)
-        if key in ("tokens_per_second", "mlm_accuracy", "span_accuracy"):
-            axis.set_ylim(bottom=0)
-        if key == "learning_rate":
-            axis.ticklabel_format(axis="y", style="sci", scilimits=(-3, 3))
-        else:
-            axis.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
-    _legend(figure, curves)
-    return figure
-
-
-def _legend(figure: Any, curves: Mapping[str, Any]) -> None:
-    axes = figure.axes
-    handles, labels = axes[1].get_legend_handles_labels()
-    if len(curves) == 1 and len(handles) < 2:
-        figure.suptitle(next(iter(curves)), fontsize=12)
-        return
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
-
-
-def _curve(axis: Any, run: RunNumbers, key: str, name: str, colour: str) -> None:
-    for kind, style in (("train", "-"), ("eval", "o--")):
-        steps, values = run.column(kind, key)
-        if not len(steps):
-            continue
-        label = name if kind == "train" else f"{name}, evaluation"
-        # The learning rate is exact as it is; the others are noisy.
-        noisy = kind == "train" and key != "learning_rate"
-        if noisy and len(values) >= _SMOOTH_FROM:
-            pale = envelope(steps, values)
-            axis.plot(*pale, style, color=colour, alpha=0.22, linewidth=0.8)
-            values = smooth(values, max(2, int(len(values) * _SMOOTH_SHARE)))
-        line = thinned(steps, values)
-        axis.plot(*line, style, color=colour, label=label, linewidth=1.6, markersize=5)
+def _require_axis(curves: Mapping[str, RunNumbers], axis: str) -> None:
+    for name, run in curves.items():
+        if not run.has(axis):
+            raise DataError(
+                f"{name} does not tell its {axis}: its metrics.jsonl has no tokens_per_second or"
+                " seconds",
+                "draw over steps",
+            )
 
 
 def _short_names(runs: Sequence[str]) -> list[str]:

@@ -1,93 +1,134 @@
-"""Writes the report as one HTML page: curves, numbers, settings and hardware."""
+"""Writes the report as one HTML page: curves, numbers, records, settings and hardware."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bertkit.config import flatten, load_yaml
 from bertkit.errors import DataError
 from bertkit.files import read_json, write_text
+from bertkit.report.drawing import colours, panel_svg
+from bertkit.report.html_parts import document, html_table
+from bertkit.report.measures import in_order, name_of, text_of
+from bertkit.report.panels import panels
+from bertkit.report.record_samples import samples_section
+from bertkit.report.run_numbers import RunNumbers
+from bertkit.report.run_view import read_scores
+from bertkit.screen.tables import shown
 from bertkit.train.run_files import CONFIG, MACHINE
 
-_STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; color: #222; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-svg { width: 100%; height: auto; }
-table { border-collapse: collapse; font-size: 0.9rem; }
-th, td { border-bottom: 1px solid #ddd; padding: 0.25rem 0.8rem 0.25rem 0; text-align: left; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
-.scroll { overflow-x: auto; }
-"""
-# (kind of line, name in metrics.jsonl, heading, format)
-_NUMBERS = (
-    ("train", "loss", "loss", ".4f"),
-    ("train", "mlm_accuracy", "MLM accuracy", ".4f"),
-    ("train", "nsp_accuracy", "NSP accuracy", ".4f"),
-    ("train", "span_accuracy", "both ends right", ".4f"),
-    ("eval", "mlm_loss", "eval. MLM loss", ".4f"),
-    ("eval", "mlm_accuracy", "eval. MLM accuracy", ".4f"),
-    ("eval", "perplexity", "eval. perplexity", ",.2f"),
-    ("train", "tokens_per_second", "real tokens/s", ",.0f"),
-    ("train", "peak_share", "of measured peak", ".1%"),
-    ("train", "seconds", "hours", ".2f"),
-)
+_OVER = {"step": "steps", "tokens": "real tokens", "seconds": "training time"}
+_HOURS = 3600.0
+_LEFT_OUT = ("position", "seconds")  # shown as tokens and hours
 
 
-def write_page(
-    output: str,
-    runs: Mapping[str, str],
-    last: Sequence[Mapping[str, Any]],
-    picture: str,
-    sections: Sequence[str] = (),
-) -> None:
-    """Write the page.
+@dataclass(frozen=True)
+class Page:
+    """What a page shows.
 
-    Args:
-        output: HTML file.
-        runs: short name → folder.
-        last: per run its name, last step and last numbers, as in `Report.runs`.
-        picture: the curves as an SVG element; may be empty.
-        sections: further parts of the page, as HTML.
+    Attributes:
+        folders: short name of a run → its folder.
+        curves: short name → its numbers.
+        axes: what curves can be drawn over, of `run_numbers.AXES`.
+        axis: the one shown first.
+        sections: further parts, as HTML.
     """
-    title = f"Runs: {', '.join(runs)}" if runs else "Answers"
+
+    folders: Mapping[str, str]
+    curves: Mapping[str, RunNumbers]
+    axes: Sequence[str]
+    axis: str = "step"
+    sections: tuple[str, ...] = ()
+
+
+def write_page(output: str, page: Page) -> None:
+    """Write a page.
+
+    Raises:
+        DataError: a file of a run is damaged.
+        MissingDependencyError: matplotlib is not installed, and there are curves.
+    """
+    title = f"Runs: {', '.join(page.folders)}" if page.folders else "Answers"
+    configs = {name: _config(folder) for name, folder in page.folders.items()}
     parts = [
         f"<h1>{html.escape(title)}</h1>",
-        picture,
-        *(["<h2>Last numbers</h2>", _last_numbers(last)] if last else []),
-        *sections,
-        *_settings({name: _config(folder) for name, folder in runs.items()}),
-        *_machines({name: _machine(folder) for name, folder in runs.items()}),
+        *(_curves(page) if page.curves else []),
+        *(["<h2>Last numbers</h2>", _last_numbers(page.curves)] if page.curves else []),
+        *_scores(page.folders),
+        *page.sections,
+        *(samples_section(name, config) for name, config in configs.items()),
+        *_settings(configs),
+        *_machines({name: _machine(folder) for name, folder in page.folders.items()}),
     ]
-    body = "\n".join(parts)
-    write_text(
-        output,
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
-        f"<body>\n{body}\n</body>\n</html>\n",
+    write_text(output, document(title, parts))
+
+
+def _curves(page: Page) -> list[str]:
+    """A legend, a choice of what the curves are drawn over, and the panels for each."""
+    colour = colours(list(page.curves))
+    entries = "".join(
+        f'<li><i style="border-color: {colour[name]}"></i>{html.escape(name)}</li>'
+        for name in page.curves
+    )
+    parts = [f'<ul class="legend">{entries}</ul>', "<div>"]
+    for axis in page.axes:
+        chosen = " checked" if axis == page.axis else ""
+        parts.append(
+            f'<input type="radio" name="axis" id="axis-{axis}"{chosen}>'
+            f'<label class="axes" for="axis-{axis}">over {_OVER[axis]}</label>'
+        )
+    parts.append('<p class="quiet">Lines are of training, dots of evaluations.</p>')
+    for axis in page.axes:
+        pictures = [panel_svg(panel, page.curves, axis) for panel in panels(page.curves)]
+        parts.append(f'<div class="grid {axis}">{"".join(pictures)}</div>')
+    return [*parts, "</div>"]
+
+
+def _last_numbers(curves: Mapping[str, RunNumbers]) -> str:
+    kinds = {"train": "", "eval": "evaluation: "}
+    columns = [
+        (kind, name)
+        for kind in kinds
+        for name in in_order(name for run in curves.values() for name in run.last.get(kind, {}))
+        if name not in _LEFT_OUT
+    ]
+    rows = [
+        [
+            name,
+            f"{run.step:,}",
+            f"{run.tokens:,.0f}" if run.tokens else "-",
+            f"{run.seconds / _HOURS:.3f}" if run.seconds else "-",
+            *(text_of(number, run.last.get(kind, {}).get(number)) for kind, number in columns),
+        ]
+        for name, run in curves.items()
+    ]
+    heads = [f"{kinds[kind]}{name_of(name)}" for kind, name in columns]
+    # A column for each run: few runs have many numbers.
+    head = ("", *(row[0] for row in rows))
+    names = ("step", "real tokens", "hours", *heads)
+    return html_table(
+        head, [[name, *(row[place] for row in rows)] for place, name in enumerate(names, start=1)]
     )
 
 
-def _last_numbers(last: Sequence[Mapping[str, Any]]) -> str:
-    shown = [item for item in _NUMBERS if any(item[1] in run.get(item[0], {}) for run in last)]
-    rows = []
-    for run in last:
-        cells = [str(run["run"]), f"{run['step']:,}"]
-        for kind, key, _, form in shown:
-            value = run.get(kind, {}).get(key)
-            if key == "seconds" and value is not None:
-                value /= 3600
-            cells.append("-" if value is None else format(value, form))
-        rows.append(cells)
-    return html_table(("run", "step", *(item[2] for item in shown)), rows)
+def _scores(folders: Mapping[str, str]) -> list[str]:
+    """What fine-tuned runs scored on their evaluation files."""
+    found = {name: scores for name, folder in folders.items() if (scores := read_scores(folder))}
+    names = list(dict.fromkeys(name for scores in found.values() for name in scores))
+    if not found:
+        return []
+    rows = [[run, *(scores.get(name, "-") for name in names)] for run, scores in found.items()]
+    return ["<h2>Scores</h2>", html_table(("run", *names), rows)]
 
 
 def _settings(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Settings that differ between the runs, and all of them folded away."""
     keys = list(dict.fromkeys(key for config in configs.values() for key in config))
-    rows = [[key, *(str(config.get(key, "-")) for config in configs.values())] for key in keys]
+    rows = [[key, *(shown(config.get(key)) for config in configs.values())] for key in keys]
     other = [row for row in rows if len(set(row[1:])) > 1 and row[0] != "output"]
     head = ("setting", *configs)
     parts = []
@@ -101,26 +142,8 @@ def _settings(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def _machines(machines: Mapping[str, Mapping[str, Any]]) -> list[str]:
     keys = list(dict.fromkeys(key for machine in machines.values() for key in machine))
-    rows = [[key, *(str(machine.get(key, "-")) for machine in machines.values())] for key in keys]
+    rows = [[key, *(shown(machine.get(key)) for machine in machines.values())] for key in keys]
     return ["<h2>Hardware and software</h2>", html_table(("", *machines), rows)] if rows else []
-
-
-def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows of plain text as an HTML table; numbers are aligned right."""
-    top = "".join(f"<th>{html.escape(text)}</th>" for text in head)
-    body = "\n".join(
-        "<tr>" + "".join(_cell(number, text) for number, text in enumerate(row)) + "</tr>"
-        for row in rows
-    )
-    return (
-        f'<div class="scroll"><table><thead><tr>{top}</tr></thead>\n'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def _cell(number: int, text: str) -> str:
-    numeric = number > 0 and text.replace(",", "").replace(".", "").rstrip("%").isdecimal()
-    return f"<td{' class=number' if numeric else ''}>{html.escape(text)}</td>"
 
 
 def _config(folder: str) -> dict[str, Any]:

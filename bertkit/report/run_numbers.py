@@ -5,28 +5,44 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bertkit.errors import DataError
+from bertkit.train import metrics
+from bertkit.train.run_files import METRICS
+
+# What curves can be drawn over.
+AXES = ("step", "tokens", "seconds")
 # A curve is drawn with at most about so many points; a page is a thousand or two wide.
 DRAWN = 10_000
 
 
 class RunNumbers:
-    """The lines of a `metrics.jsonl`: 16 bytes for each number, whatever else is in a line.
+    """The lines of a `metrics.jsonl`: 24 bytes for each, and 16 for each number in it.
 
     Attributes:
         names: of all numbers in any line.
         step: the last step.
         last: kind of line → its last numbers, as they stood there.
+        last_step: kind of line → its last step.
+        position: samples seen.
+        seconds: of training.
+        tokens: real ones trained on, of the lines that tell their speed; 0 where none does.
     """
 
     def __init__(self, entries: Iterable[Mapping[str, Any]]) -> None:
         self.names: set[str] = set()
         self.step = 0
         self.last: dict[str, dict[str, Any]] = {}
+        self.last_step: dict[str, int] = {}
+        self.position, self.seconds, self.tokens = 0, 0.0, 0.0
+        # (kind, number) → the line that it stood in, and its value.
         self._columns: dict[tuple[str, str], tuple[array[float], array[float]]] = {}
+        # Of every line: steps, tokens and seconds up to it.
+        self._places = {name: array("d") for name in AXES}
         self._count = 0
         for entry in entries:
             self._add(entry)
@@ -34,15 +50,32 @@ class RunNumbers:
     def __bool__(self) -> bool:
         return self._count > 0
 
-    def column(self, kind: str, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """(steps, values) float64 [n] of a number, where it is there and finite."""
-        steps, values = self._columns.get((kind, name), (array("d"), array("d")))
-        return np.frombuffer(steps, np.float64), np.frombuffer(values, np.float64)
+    def column(self, kind: str, name: str, axis: str = "step") -> tuple[np.ndarray, np.ndarray]:
+        """(places, values) float64 [n] of a number, where it is there and finite.
+
+        Args:
+            kind: of line, train or eval.
+            name: of the number.
+            axis: what the places are, of `AXES`.
+        """
+        lines, values = self._columns.get((kind, name), (array("d"), array("d")))
+        places = np.frombuffer(self._places[axis], np.float64)
+        numbers = np.frombuffer(lines, np.float64).astype(np.int64)
+        return places[numbers], np.frombuffer(values, np.float64)
+
+    def has_numbers(self, kind: str, name: str) -> bool:
+        """Whether a line of a kind held such a number."""
+        return (kind, name) in self._columns
+
+    def has(self, axis: str) -> bool:
+        """Whether the run tells where on an axis it stood."""
+        return {"step": True, "tokens": self.tokens > 0, "seconds": self.seconds > 0}[axis]
 
     def _add(self, entry: Mapping[str, Any]) -> None:
-        self._count += 1
         step, kind = entry["step"], entry["kind"]
+        self._move(entry)
         self.step = max(self.step, step)
+        self.last_step[kind] = step
         self.last[kind] = {
             key: value for key, value in entry.items() if key not in ("kind", "step")
         }
@@ -51,8 +84,35 @@ class RunNumbers:
             # Numbers that were not finite are null.
             if isinstance(value, (int, float)) and math.isfinite(value):
                 columns = self._columns.setdefault((kind, name), (array("d"), array("d")))
-                columns[0].append(step)
+                columns[0].append(self._count)
                 columns[1].append(value)
+        self._count += 1
+
+    def _move(self, entry: Mapping[str, Any]) -> None:
+        """Go to the place of a line: a log line tells the time and the speed since the last."""
+        seconds, speed = entry.get("seconds"), entry.get("tokens_per_second")
+        if isinstance(seconds, (int, float)) and math.isfinite(seconds):
+            if isinstance(speed, (int, float)) and math.isfinite(speed):
+                self.tokens += speed * max(0.0, seconds - self.seconds)
+            self.seconds = seconds
+        self.position = entry.get("position") or self.position
+        for name, place in zip(AXES, (entry["step"], self.tokens, self.seconds), strict=True):
+            self._places[name].append(place)
+
+
+def read_run(run: str) -> RunNumbers:
+    """The numbers of a run's metrics.jsonl.
+
+    Raises:
+        DataError: the folder has none, or it is empty.
+    """
+    path = Path(run) / METRICS
+    if not path.is_file():
+        raise DataError(f"{run} is not a run: it has no {METRICS}")
+    numbers = RunNumbers(metrics.lines(path))
+    if not numbers:
+        raise DataError(f"{path} has no line yet", "wait for the run's first log line")
+    return numbers
 
 
 def smooth(values: np.ndarray, span: int) -> np.ndarray:

@@ -21,7 +21,7 @@ from bertkit.folder_lock import locked_folder
 T = TypeVar("T")
 # Settings that name places or tell what the main process alone does with them: each process
 # may have its own. What is found at these places is compared instead.
-PLACES = ("output", "init_checkpoint", "resume", "log_to")
+PLACES = ("output", "init_checkpoint", "resume", "log_to", "log_project", "log_name", "log_tag")
 
 
 def together(process_group: ProcessGroup, work: Callable[[], T]) -> T:

@@ -43,13 +43,14 @@ OPTIMIZERS = (
 SCHEDULES = ("linear", "polynomial", "constant", "up_down")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16", "fp16")
 LAYOUTS = ("auto", "unpadded", "padded")
-TRACKERS = ("tensorboard", "wandb")
+TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
 ON_NONFINITE = ("stop", "skip")
 
 _optimization = functools.partial(setting, group=OPTIMIZATION)
 _checkpoints = functools.partial(setting, group=CHECKPOINTS)
 _evaluation = functools.partial(setting, group=EVALUATION)
 _machine = functools.partial(setting, group=MACHINE)
+_tracking = functools.partial(setting, group=OUTPUT, on_resume=FREE, metavar="NAME")
 
 
 def largest_divisor(number: int, most: int) -> int:
@@ -297,11 +298,30 @@ class TrainingConfig(ComputeConfig):
     )
     log_to: list[str] = setting(
         factory=list,
-        help="Also log to tensorboard or wandb; repeatable.",
         on_resume=FREE,
         group=OUTPUT,
         metavar="NAME",
+        help="Also log to tensorboard, wandb, mlflow or trackio; repeatable.",
         example="tensorboard",
+    )
+    log_project: str | None = _tracking(
+        None,
+        help="Project, or MLflow's experiment, of --log-to.  [default: that of the environment, "
+        "else bertkit]",
+        example="my-bert",
+    )
+    log_name: str | None = _tracking(
+        None,
+        help="Name of the run for --log-to.  [default: that of the output folder]",
+        example="tiny-lr-1e-3",
+    )
+    log_tag: list[str] = setting(
+        factory=list,
+        on_resume=FREE,
+        group=OUTPUT,
+        metavar="NAME",
+        help="A tag of the run for --log-to; repeatable.",
+        example="baseline",
     )
     process_timeout: float = _machine(
         PROCESS_TIMEOUT,
@@ -375,5 +395,5 @@ class TrainingConfig(ComputeConfig):
             found.append("--eval-every and --eval-every-samples exclude each other")
         unknown = sorted(set(self.log_to) - set(TRACKERS))
         if unknown:
-            found.append(f"--log-to {', '.join(unknown)}: there are {' and '.join(TRACKERS)}")
+            found.append(f"--log-to {', '.join(unknown)}: there are {', '.join(TRACKERS)}")
         return found

@@ -155,7 +155,7 @@ class Trainer:
         first = progress.step
         left = self.settings.steps - first
         end = first + min(left, self.settings.steps_this_run or left)
-        self._bar = log.progress(total=self.settings.steps, unit="step")
+        self._bar = log.progress(total=self.settings.steps, unit="step", lines=False)
         # A resumed run continues its bar where the last call stopped.
         self._bar.update(first)
         self._clock = time.perf_counter()

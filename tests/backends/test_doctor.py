@@ -62,3 +62,17 @@ def test_every_extra_for_users_is_reported():
         for line in extras[extra].split()
     }
     assert wanted == {name: extra for name, extra in doctor.PACKAGES.items() if extra}
+
+
+def test_at_80_columns_commands_and_names_stay_whole(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    found = doctor.examine()
+    lines = doctor.describe(found).splitlines()
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    assert all(name in text for name in found["packages"])
+    commands = [entry["install"] for entry in found["data"].values() if not entry["present"]]
+    for entry in found["backends"]:
+        if not entry["present"]:
+            commands += re.findall(r": (pip install \S+)", entry["hint"])
+    assert commands and all(command in text for command in commands)

@@ -25,21 +25,3 @@ def options() -> list[tuple[str, Option]]:
                 assert isinstance(option, Option), f"{name} {option.opts}: use options.option()"
                 found.append((name, option))
     return found
-
-
-def identity(row: tuple[str, Option]) -> str:
-    """Name of a test's case."""
-    return f"{row[0]} {row[1].opts[-1]}"
-
-
-def parsed(name: str, *words: str) -> dict:
-    """The parameters that a command takes from words, as the command line gives them to it.
-
-    Required options that are missing are no error here.
-    """
-    root = click.Context(cli.main_group, **cli.main_group.context_settings)
-    _, found, rest = cli.main_group.resolve_command(root, [name, *words])
-    for option in found.params:
-        assert option.name
-    context = found.make_context(name, rest, parent=root, resilient_parsing=False)
-    return context.params

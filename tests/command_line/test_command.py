@@ -65,3 +65,10 @@ def test_unknown_options_suggest_the_near_one(name, bertkit):
 def test_hidden_opposites_are_never_suggested(bertkit):
     assert "'--no-json'" not in bertkit("doctor", "--no-jsno").err
     assert "Did you mean '--no-nsp'?" in bertkit("pretrain", "--no-npss").err
+
+
+@pytest.mark.parametrize("word", ["-max_steps", "-max-steps=5", "--max_stesp=5"])
+def test_long_options_behind_one_hyphen_are_told(bertkit, word):
+    run = bertkit("pretrain", word, "5")
+    assert run.status == 2 and "Did you mean '--max-steps'?" in run.err
+    assert f"No such option '{word.partition('=')[0].replace('--max_', '--max-')}'" in run.err

@@ -102,6 +102,11 @@ def test_download_takes_the_file_of_the_source_that_is_named(bertkit):
     assert run.status == 0 and [f["name"] for f in run.result["files"]] == ["train-v1.1.json"]
 
 
+def test_sources_are_named_with_hyphens_or_underscores(bertkit):
+    run = bertkit("download", "squad_v1.1", "--dry-run", "--json")
+    assert run.status == 0 and run.result["name"] == "squad-v1.1"
+
+
 def test_launch_takes_variables_before_its_kind(bertkit):
     run = bertkit("launch", "--env", "A=1", "torchrun", "--backend", "cpu", "--", "doctor")
     assert run.status == 0 and "A=1" in run.out and "doctor" in run.out

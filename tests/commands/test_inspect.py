@@ -48,7 +48,11 @@ def test_records_are_shown_token_by_token(bertkit, trained, vocab):
 def test_a_run_ends_with_its_last_metrics(bertkit, trained):
     last = json.loads((trained.run / "metrics.jsonl").read_text().splitlines()[-1])
     assert bertkit("inspect", trained.run, "--json").result["run"] == last
-    assert f"mlm_loss {last['mlm_loss']}" in bertkit("inspect", trained.run).out
+    shown = bertkit("inspect", trained.run).out
+    (row,) = [line for line in shown.splitlines() if line.startswith("masked LM loss")]
+    assert row.split()[-1] == f"{last['mlm_loss']:.4f}"
+    assert f"step            {last['step']} of {last['step']}" in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_a_folder_with_a_manifest_and_its_records(bertkit, trained, tmp_path):

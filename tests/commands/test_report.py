@@ -44,10 +44,10 @@ def test_pictures_by_ending(bertkit, trained, tmp_path, name, begin):
     assert (tmp_path / name).read_bytes().startswith(begin)
 
 
-def test_without_output_the_picture_goes_into_the_first_run(bertkit, pair):
+def test_without_output_a_page_goes_into_the_first_run(bertkit, pair):
     whole, shorter = pair
     assert bertkit("report", shorter, whole).status == 0
-    assert (shorter / "report.png").is_file() and not (whole / "report.png").exists()
+    assert (shorter / "report.html").is_file() and not (whole / "report.html").exists()
 
 
 def test_a_page_names_every_run_and_what_differs(bertkit, pair, tmp_path):

@@ -7,7 +7,10 @@ import sys
 import pytest
 
 from bertkit.errors import DataError, MissingDependencyError
-from bertkit.report.curves import draw_report, make_figure, panels, read_run
+from bertkit.report.curves import draw_report
+from bertkit.report.drawing import make_figure
+from bertkit.report.panels import panels
+from bertkit.report.run_numbers import read_run
 
 
 @pytest.fixture
@@ -49,9 +52,10 @@ def test_every_panel_has_its_curves_labelled_with_units(run):
     curves = {"one": read_run(run("one")), "two": read_run(run("two"))}
     figure = make_figure(curves)
     assert len(figure.axes) == len(panels(curves)) == 4
-    for axis, (key, title, unit) in zip(figure.axes, panels(curves), strict=True):
-        assert axis.get_title() == title
-        assert axis.get_ylabel() == unit
+    for axis, panel in zip(figure.axes, panels(curves), strict=True):
+        key = panel.number
+        assert axis.get_title() == panel.title
+        assert axis.get_ylabel() == panel.unit
         assert axis.get_xlabel() == "optimizer step"
         labels = {line.get_label() for line in axis.lines if not line.get_label().startswith("_")}
         expected = {"one", "two"}
@@ -68,11 +72,11 @@ def test_runs_that_learn_to_answer_have_their_own_panels(tmp_path):
         ' "tokens_per_second": 9.0}\n'
     )
     figure = make_figure({"run": read_run(str(tmp_path))})
-    assert figure.axes[1].get_ylabel() == "share of windows"
+    assert figure.axes[1].get_title() == "Answer span accuracy"
     assert all(axis.lines for axis in figure.axes)
     text = draw_report([str(tmp_path)], str(tmp_path / "page.html")).text()
     assert "0.2500" in text and "nan" not in text
-    assert "both ends right" in (tmp_path / "page.html").read_text()
+    assert "answer span accuracy" in (tmp_path / "page.html").read_text()
 
 
 def test_runs_of_the_same_name_stay_apart(run, tmp_path):
@@ -106,6 +110,60 @@ def test_numbers_that_were_not_finite_are_left_out(run, tmp_path):
         stream.write('{"kind": "train", "step": 8, "loss": null, "mlm_accuracy": null}\n')
     report = draw_report([folder], str(tmp_path / "page.html"))
     assert report.runs[0]["step"] == 8
-    assert " - " in report.text()
+    assert report.text().splitlines()[2].split()[2:] == ["-", "-", "-"]
     figure = make_figure({"one": read_run(folder)})
     assert list(figure.axes[0].lines[0].get_xdata()) == [1, 2, 3, 4, 5]
+
+
+def answering(folder, steps=20):
+    """A run that answers questions, with times and speeds: 100 real tokens in each step."""
+    folder.mkdir()
+    numbers = {"span_loss": 1.0, "loss": 1.0, "span_accuracy": 0.5, "tokens_per_second": 50.0}
+    lines = [
+        {"kind": "train", "step": step, "seconds": 2.0 * step, "learning_rate": 1e-3, **numbers}
+        for step in range(1, steps + 1)
+    ]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return str(folder)
+
+
+def test_every_run_is_in_the_legend_and_tasks_share_no_panel_of_losses(run, tmp_path):
+    curves = {"one": read_run(run("one")), "squad": read_run(answering(tmp_path / "squad"))}
+    figure = make_figure(curves)
+    (legend,) = figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert {"one", "squad"} <= set(labels) and len(labels) == len(set(labels))
+    found = {panel.title: panel.runs for panel in panels(curves)}
+    assert found["Training loss"] == ("one",)
+    assert found["Training loss (answer span)"] == ("squad",)
+    assert found["Masked LM accuracy"] == ("one",)
+    assert found["Answer span accuracy"] == ("squad",)
+    assert found["Learning rate"] == ("one", "squad")
+    colours = [handle.get_color() for handle in legend.legend_handles]
+    assert len(set(colours)) == 2
+
+
+def test_curves_over_tokens_and_time(run, tmp_path):
+    squad = answering(tmp_path / "squad")
+    tokens = make_figure({"squad": read_run(squad)}, "tokens").axes[0]
+    assert list(tokens.lines[0].get_xdata())[:3] == [100.0, 200.0, 300.0]
+    assert tokens.get_xlabel() == "real tokens"
+    time = make_figure({"squad": read_run(squad)}, "seconds").axes[0]
+    assert time.get_xlabel() == "training time (seconds)" and time.lines[0].get_xdata()[-1] == 40.0
+    with pytest.raises(DataError, match="one does not tell its tokens"):
+        draw_report([run("one"), squad], str(tmp_path / "x.png"), axis="tokens")
+    assert not (tmp_path / "x.png").exists()
+    page = tmp_path / "p.html"
+    draw_report([run("two"), squad], str(page))  # only the axis that both runs have
+    assert 'id="axis-step"' in page.read_text() and 'id="axis-tokens"' not in page.read_text()
+    draw_report([squad], str(page))
+    text = page.read_text()
+    assert all(f'id="axis-{axis}"' in text for axis in ("step", "tokens", "seconds"))
+    draw_report([squad], str(tmp_path / "again.html"))
+    assert text == (tmp_path / "again.html").read_text()
+
+
+def test_many_runs_have_as_many_colours(run):
+    from bertkit.report.drawing import colours
+
+    assert len(set(colours([str(number) for number in range(25)]).values())) == 25

@@ -22,7 +22,7 @@ class Reader(HTMLParser):
         self.open, self.rows, self.addresses = [], [], []
 
     def handle_starttag(self, tag, attrs):
-        if tag not in ("meta", "br"):
+        if tag not in ("meta", "br", "input"):
             self.open.append(tag)
         if tag == "tr":
             self.rows.append([])
@@ -63,21 +63,43 @@ def test_the_page_is_whole_and_needs_nothing_beside_it(page):
     reader.feed(text)
     assert reader.open == []
     assert all(address.startswith("#") for address in reader.addresses)
-    assert text.count("<svg") == 1 and "b&lt;c" in text and "b<c" not in text
-    # Two runs in four panels: as many coloured curves, and no empty picture.
-    assert len(re.findall(r'<path d="M [^"]+"[^>]*stroke: #1f77b4', text)) >= 4
+    # Five panels over each of steps, tokens and time; no two things of one name.
+    assert text.count("<svg") == 15 and "b&lt;c" in text and "b<c" not in text
+    names = re.findall(r' id="([^"]+)"', text)
+    assert len(names) == len(set(names))
+    used = re.findall(r"url\(#([^)]+)\)", text) + re.findall(r'href="#([^"]+)"', text)
+    assert used and set(used) <= set(names)
+    # Two runs in five panels: as many coloured curves, and no empty picture.
+    assert len(re.findall(r'<path d="M [^"]+"[^>]*stroke: #1f77b4', text)) >= 5
+    assert "#000000" not in text and "prefers-color-scheme: dark" in text
+    legend = text[text.index('class="legend"') : text.index("</ul>")]
+    assert legend.count("<li>") == 2
 
 
 def test_the_tables_tell_numbers_differences_and_machines(page):
     reader = Reader()
-    reader.feed(Path(page).read_text(encoding="utf-8"))
+    text = Path(page).read_text(encoding="utf-8")
+    reader.feed(text)
+    assert text.count("<h2>Records of") == 2 and "Record 0:" in text and "[MASK:" in text
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", text)
+    assert not {"None", "True", "False", "[]", "{}"} & set(cells)
+    assert not [cell for cell in cells if cell.startswith(("[&#x27;", "{&#x27;", "[/"))]
     rows = {row[0]: row[1:] for row in reversed(reader.rows) if row}
     assert rows["learning_rate"] == ["0.01", "0.001"]
     assert rows["backend"] == ["cpu", "cpu"]
-    assert "eval. MLM accuracy" in rows["run"]
-    head = reader.rows[0]
-    shares = [row[head.index("of measured peak")] for row in reader.rows[1:3]]
+    assert rows["evaluation: masked LM accuracy"][0].startswith("0.")
+    shares = rows["share of measured peak"]
     assert shares[0] == "-" and 0 < float(shares[1].rstrip("%")) < 100
+    tokens = [int(text.replace(",", "")) for text in rows["real tokens"]]
+    assert tokens[0] > 0 and abs(tokens[0] - tokens[1]) <= 0.2 * tokens[0]
+
+
+def test_numbers_stand_right_with_their_headings():
+    from bertkit.report.html_parts import html_table
+
+    text = html_table(("run", "F1", "note"), [("a", "1,234", "x"), ("b", "-", "5")])
+    assert "<th class=number>F1</th>" in text and "<td class=number>1,234</td>" in text
+    assert "<td class=number>-</td>" in text and "<th>note</th>" in text and "<td>5</td>" in text
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", "3", '{"a": 1' + "0" * 5000 + "}", "\0"])

@@ -19,7 +19,7 @@ from bertkit.tasks.tag.config import TagConfig
 OF_ALL = {
     "output", "init_checkpoint", "resume", "vocab", "steps_this_run", "save_every", "keep_last",
     "keep_every", "background_save", "eval_every", "eval_first", "eval_every_samples",
-    "log_every", "log_to",
+    "log_every", "log_to", "log_project", "log_name", "log_tag",
     "measure_peak", "profile_steps", "recompute", "shard_optimizer", "json_summary",
     "allow_other_vocab", "on_nonfinite", "process_timeout",
 }  # fmt: skip

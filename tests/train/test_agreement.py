@@ -139,7 +139,8 @@ def test_places_may_differ_and_what_decides_numbers_may_not(task, config):
     local = as_dict(config).keys() - {name.partition(".")[0] for name in compared}
     # All of them tell where something is or goes.
     assert {"output", "init_checkpoint", "resume", "log_to"} < local <= {
-        "output", "init_checkpoint", "resume", "log_to", "input", "text", "text_cache", "workers",
+        "output", "init_checkpoint", "resume", "log_to", "log_project", "log_name", "log_tag",
+        "input", "text", "text_cache", "workers",
         "eval_input", "vocab", "mlperf_log", "json_summary", "train_file", "predict_file", "cache",
         "model_config",
     }  # fmt: skip

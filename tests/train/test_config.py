@@ -45,7 +45,7 @@ def test_contradictions_name_their_flags():
         "--output is required", "not a multiple of --micro-batch-size 4",
         "--end-learning-rate 0.2 is above --learning-rate 0.1", "--warmup-steps -1",
         "--eval-every and --eval-every-samples exclude each other",
-        "--log-to paper: there are tensorboard and wandb",
+        "--log-to paper: there are tensorboard, wandb, mlflow, trackio",
     ):  # fmt: skip
         assert text in found
     assert TrainingConfig(output="x").problems() == []
@@ -59,6 +59,7 @@ PRETRAINING_FREE = {
     "save_every", "keep_last", "keep_every", "background_save", "eval_every", "eval_first",
     "eval_every_samples",
     "mlperf_log", "json_summary", "measure_peak", "log_every", "log_to", "target_mlm_accuracy",
+    "log_project", "log_name", "log_tag",  # came later
     "steps_this_run", "epochs", "warmup_proportion", "shard_optimizer", "recompute",
     "profile_steps", "allow_other_vocab", "on_nonfinite", "process_timeout",
 }  # fmt: skip

@@ -54,7 +54,7 @@ class CpuAdapter(TorchAdapter):
         threads = torch.get_num_threads()
         capability = torch.backends.cpu.get_cpu_capability()
         bf16 = "bf16 in hardware" if has_bf16() else "no bf16 instructions"
-        found = f"{threads} threads, {capability}, {bf16}"
+        found = f"{log.counted(threads, 'thread')}, {capability}, {bf16}"
         name = platform.processor() or platform.machine()
         return Probe(
             self.caps.name, True, found, version=f"torch {torch.__version__}", devices=(name,)

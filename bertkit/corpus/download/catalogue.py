@@ -13,6 +13,7 @@ from typing import Any
 
 from bertkit.errors import UsageError
 from bertkit.files import package_file
+from bertkit.setting_values import spelling
 
 _WIKI = re.compile(r"([a-z][a-z_-]*?)wiki(?:-(\d{8}|latest))?")
 # What the states of catalogue.yaml mean for someone whose download failed.
@@ -100,6 +101,7 @@ def find_source(name: str, language: str = "en", date: str = "latest") -> Source
         UsageError: no such source.
     """
     known = {source.name: source for source in catalogue()}
+    name = spelling(name, list(known))
     if name in known and name != "wikipedia":
         return known[name]
     wiki = _WIKI.fullmatch(name)

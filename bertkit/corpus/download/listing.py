@@ -13,13 +13,7 @@ from bertkit.files import free_bytes, human_bytes
 
 
 def listing(sources: Sequence[Source]) -> tuple[dict[str, Any], str]:
-    """Every source as plain values and as a table."""
-    rows = [
-        (item.name, item.kind, _size(item.size), item.state, item.title, item.licence)
-        for item in sources
-    ]
-    legend = "; ".join(f"{name}: {text}" for name, text in STATES.items())
-    table = log.table(("name", "kind", "size", "links", "what", "licence"), rows)
+    """Every source as plain values and as a list by kind."""
     values = [
         {
             "name": item.name,
@@ -32,7 +26,26 @@ def listing(sources: Sequence[Source]) -> tuple[dict[str, Any], str]:
         }
         for item in sources
     ]
-    return {"sources": values}, f"{table}\nlinks: {legend}"
+    return {"sources": values}, f"{_by_kind(sources)}\n\n{log.table(('links', ''), STATES.items())}"
+
+
+def _by_kind(sources: Sequence[Source]) -> str:
+    """Name, size and links of every source; below that what it is, and its licence."""
+    kinds = dict.fromkeys(item.kind for item in sources)
+    names = max(len(item.name) for item in sources) + 2
+    sizes = max(len(_size(item.size)) for item in sources)
+    parts = []
+    for kind in kinds:
+        lines = [kind]
+        for item in sources:
+            if item.kind != kind:
+                continue
+            name, size = f"  {item.name}".ljust(names), _size(item.size).rjust(sizes)
+            lines.append(f"{name}   {size}   {item.state}")
+            lines.append(log.wrapped(f"{item.title} ({item.licence})", log.width(), 6))
+        parts.append("\n".join(lines))
+    links = f"{'name'.ljust(names)}   {'size'.rjust(sizes)}   links"
+    return "\n\n".join([f"{links}\n{'─' * (len(links) + 3)}", *parts]).replace("\n\n", "\n", 1)
 
 
 def plan(source: Source, names: Sequence[str], output: str | None) -> tuple[dict[str, Any], str]:
@@ -91,4 +104,4 @@ def download_text(result: DownloadResult) -> str:
 
 
 def _size(count: int | None) -> str:
-    return "?" if count is None else human_bytes(count)
+    return "unknown" if count is None else human_bytes(count)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -35,10 +34,9 @@ from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab, vocab
 METRICS = "metrics.jsonl"
 JSONL_ENDING = ".jsonl"
 BAR = 40
-WIDTH = 100
 _LISTED = 20
 _PAIRS = {0: "B follows A", 1: "B does not follow A"}
-LEGEND = "[MASK:token] hidden   {token} predicted but shown   {other:token} replaced by another"
+LEGEND = "[MASK:token] hidden; {token} predicted but shown; {other:token} replaced by another"
 
 
 def inspect_records(
@@ -82,12 +80,16 @@ def inspect_records(
     shown = [show_record(first, number, words, measured.mask_id) for number in numbers]
     stated = read_average(Path(paths[0]).parent) if packs else None
     overview = _overview(measured, len(paths), packs, stated)
-    text = "\n\n".join([overview, LEGEND, *shown] if shown else [overview])
+    text = "\n\n".join(
+        [overview, log.wrapped(LEGEND, log.width()), *shown] if shown else [overview]
+    )
     facts = {"sequences_per_pack": packs, "stated_sequences_per_pack": stated} if packs else {}
     return {"files": len(paths), **asdict(measured), **facts}, text
 
 
-def show_record(source: RecordReader, number: int, vocab: Vocab | None, mask_id: int) -> str:
+def show_record(
+    source: RecordReader, number: int, vocab: Vocab | None, mask_id: int, columns: int = 0
+) -> str:
     """One record: both segments with what is masked, and the answer to the pair question.
 
     Args:
@@ -95,7 +97,9 @@ def show_record(source: RecordReader, number: int, vocab: Vocab | None, mask_id:
         number: of the record.
         vocab: gives the tokens; without it ids are shown.
         mask_id: id of [MASK].
+        columns: to wrap lines at; 0 for those of the terminal.
     """
+    columns = columns or log.width()
     record = {name: values[0] for name, values in source.batch([number]).items()}
     words = [_word(int(i), vocab) for i in record["input_ids"]]
     predictions = (
@@ -112,10 +116,14 @@ def show_record(source: RecordReader, number: int, vocab: Vocab | None, mask_id:
         f"{int((record['masked_lm_weights'] > 0).sum())} predicted, "
         + _PAIRS.get(int(record["next_sentence_labels"]), "no pair")
     )
-    parts = [_wrapped("  A: ", words[:cut])]
+    parts = [_part("A", words[:cut], columns)]
     if cut < real:
-        parts.append(_wrapped("  B: ", words[cut:real]))
+        parts.append(_part("B", words[cut:real], columns))
     return "\n".join([title, *parts])
+
+
+def _part(name: str, words: Sequence[str], columns: int) -> str:
+    return log.wrapped(f"{name}: {' '.join(words)}", columns, 2, 5)
 
 
 def inspect_manifest(folder: str | Path) -> tuple[dict[str, Any], str]:
@@ -242,17 +250,6 @@ def _marked(shown: int, truth: int, vocab: Vocab | None, mask_id: int) -> str:
 
 def _word(number: int, vocab: Vocab | None) -> str:
     return vocab.token(number) if vocab else str(number)
-
-
-def _wrapped(lead: str, words: Sequence[str]) -> str:
-    return textwrap.fill(
-        " ".join(words),
-        WIDTH,
-        initial_indent=lead,
-        subsequent_indent=" " * len(lead),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def vocabulary(vocab: str | Path | None, path: str) -> Vocab | None:

@@ -35,3 +35,14 @@ def test_left_out_questions_are_told():
     assert "3 questions left out" in text
     text = sample_text(SampleResult("out", 79, 1, 60, 20, 0, 0.1, False))
     assert "left out" not in text
+
+
+def test_the_list_fits_80_columns_and_keeps_every_fact(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, text = listing(catalogue())
+    assert max(map(len, text.splitlines())) <= 80
+    words = " ".join(text.split())
+    for source in catalogue():
+        assert f"{source.title} ({source.licence})" in words
+        (row,) = [line for line in text.splitlines() if line.split()[:1] == [source.name]]
+        assert row.split()[-1] == source.state

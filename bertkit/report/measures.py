@@ -1,0 +1,95 @@
+"""Says what the numbers of metrics.jsonl measure: their names for people, units and formats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+# What a task's predictions are called: the beginning of a number's name → for people.
+_PREDICTIONS = {
+    "mlm": "masked LM",
+    "nsp": "next sentence",
+    "span": "answer span",
+    "label": "label",
+    "tag": "tag",
+    "sentence": "sentence",
+}
+_NAMES = {
+    "loss": "loss",
+    "perplexity": "perplexity",
+    "learning_rate": "learning rate",
+    "grad_norm": "gradient norm",
+    "tokens_per_second": "real tokens/s",
+    "sequences_per_second": "sequences/s",
+    "peak_share": "share of measured peak",
+    "loss_scale": "loss scale",
+    "overflow_steps": "steps lost to overflow",
+    "skipped_steps": "steps skipped",
+    "exact_match": "exact match",
+    "exact": "exact match",
+    "f1": "F1",
+    "f1_macro": "F1, mean over labels",
+    "matthews": "Matthews correlation",
+    "pearson": "Pearson correlation",
+    "spearman": "Spearman correlation",
+}
+# In this order; what is not here comes after the losses and accuracies.
+_FIRST, _LAST = (
+    ("loss",),
+    ("perplexity", "learning_rate", "grad_norm", "tokens_per_second", "sequences_per_second"),
+)
+
+
+def name_of(number: str) -> str:
+    """A number's name for people: `mlm_accuracy` is the masked LM accuracy."""
+    if number in _NAMES:
+        return _NAMES[number]
+    prefix, _, kind = number.rpartition("_")
+    if kind in ("loss", "accuracy"):
+        return f"{_PREDICTIONS.get(prefix, prefix.replace('_', ' '))} {kind}"
+    return number.replace("_", " ")
+
+
+def prediction_of(number: str) -> str:
+    """What a loss or accuracy is of: `masked LM`; empty for other numbers."""
+    prefix, _, kind = number.rpartition("_")
+    return _PREDICTIONS.get(prefix, prefix) if kind in ("loss", "accuracy") else ""
+
+
+def unit_of(number: str) -> str:
+    """The unit of a number, for an axis; empty where there is none."""
+    if number.endswith("loss"):
+        return "nats"
+    if number.endswith("accuracy"):
+        return "share that is right"
+    return {"tokens_per_second": "real tokens per second", "learning_rate": "per step"}.get(
+        number, ""
+    )
+
+
+def text_of(number: str, value: float | None) -> str:
+    """A number as text, with the digits that people compare; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    if number == "learning_rate":
+        return f"{value:.2e}"
+    if number == "peak_share":
+        return f"{value:.1%}"
+    if number.endswith(("_per_second", "_steps", "_scale")):
+        return f"{value:,.0f}"
+    return f"{value:,.2f}" if number == "perplexity" else f"{value:,.4f}"
+
+
+def in_order(numbers: Iterable[str]) -> list[str]:
+    """Names of numbers as a table shows them: loss, losses, accuracies, scores, the rest."""
+    ends = ("loss", "accuracy")
+
+    def place(number: str) -> tuple[int, int]:
+        if number in _FIRST:
+            return 0, 0
+        if number in _LAST:
+            return 9, _LAST.index(number)
+        ending = number.rpartition("_")[2]
+        return (1, ends.index(ending)) if ending in ends else (2, 0)
+
+    return sorted(dict.fromkeys(numbers), key=place)  # those of one place stay in their order

@@ -1,0 +1,84 @@
+"""Shows where a run stands as text: its state, and its last numbers side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bertkit import log
+from bertkit.config import load_yaml
+from bertkit.errors import DataError
+from bertkit.files import read_json
+from bertkit.report.measures import in_order, name_of, text_of
+from bertkit.report.run_numbers import read_run
+from bertkit.train import metrics
+from bertkit.train.run_files import CONFIG, METRICS
+
+SCORES = "scores.json"
+_PLACES = ("position", "seconds")  # of a line; not what it measured
+
+
+def view_run(folder: str) -> tuple[dict[str, Any], str]:
+    """The last line of a run's metrics.jsonl, and two tables for people.
+
+    Args:
+        folder: of the run; one without a line yet says so.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    count, last = metrics.last_line(Path(folder) / METRICS)
+    if not count:
+        return last, f"{folder}: a run without numbers yet; the first come with its first log line"
+    run = read_run(folder)
+    steps = _planned_steps(folder)
+    facts = [
+        ("step", f"{run.step:,}" + (f" of {steps:,}" if steps else "")),
+        ("training time", duration(run.seconds)),
+        ("sequences", f"{run.position:,}" if run.position else "-"),
+        ("real tokens", f"about {run.tokens:,.0f}" if run.tokens else "-"),
+        ("log lines", f"{count:,}"),
+    ]
+    kinds = [kind for kind in ("train", "eval") if kind in run.last]
+    heads = {"train": "training", "eval": "evaluation"}
+    names = in_order(name for kind in kinds for name in run.last[kind] if name not in _PLACES)
+    rows = [
+        (name_of(name), *(text_of(name, run.last[kind].get(name)) for kind in kinds))
+        for name in names
+    ]
+    columns = [f"{heads[kind]}, step {run.last_step[kind]:,}" for kind in kinds]
+    parts = [log.table(("run", folder), facts), log.table(("measured", *columns), rows)]
+    scores = read_scores(folder)
+    if scores:
+        parts.append(log.table(("score", "value"), scores.items()))
+    return last, "\n\n".join(parts)
+
+
+def read_scores(folder: str) -> dict[str, str]:
+    """The scores that a fine-tuning wrote into its folder: name for people → number as text."""
+    path = Path(folder) / SCORES
+    found = read_json(path) if path.is_file() else {}
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: not scores", "score the run again")
+    scores = found.get("scores", found)
+    return {
+        name_of(name): text_of(name, value)
+        for name, value in (scores.items() if isinstance(scores, dict) else ())
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _planned_steps(folder: str) -> int:
+    """The steps that the run was asked for, where its settings say so."""
+    path = Path(folder) / CONFIG
+    steps = load_yaml(path).get("max_steps") if path.is_file() else None
+    return steps if isinstance(steps, int) else 0

@@ -1,0 +1,176 @@
+"""Formats tables as text that fits the terminal and breaks no word, name, number or path."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Iterable, Sequence
+
+_GAP = 3  # spaces between columns
+_READABLE = 24  # a column of sentences is not made narrower than this
+_INDENT = 4
+
+
+def width() -> int:
+    """Columns of the terminal: COLUMNS if that is set, and 80 where nobody watches."""
+    return max(20, shutil.get_terminal_size((80, 24)).columns)
+
+
+def shown(value: object) -> str:
+    """A plain value of a manifest or a plan as people write it, without quotes and brackets."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_inner(item)}" for key, item in value.items()) or "-"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_inner, value)) or "-"
+    return str(value)
+
+
+def _inner(value: object) -> str:
+    nested = isinstance(value, (dict, list, tuple)) and len(value) > 0
+    return f"({shown(value)})" if nested else shown(value)
+
+
+def wrapped(text: str, columns: int, indent: int = 0, later: int | None = None) -> str:
+    """Text in lines of at most so many columns, if its longest word allows that.
+
+    Args:
+        text: paragraphs, one per line.
+        columns: of the terminal.
+        indent: spaces before the first line.
+        later: spaces before the other lines; as many as before the first by default.
+    """
+    follow = indent if later is None else later
+    lines = _lines(text, columns - max(indent, follow))
+    margins = [" " * indent, *[" " * follow] * (len(lines) - 1)]
+    return "\n".join((margin + line).rstrip() for margin, line in zip(margins, lines, strict=True))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> str:
+    """Rows as an aligned text table, with numbers right-aligned.
+
+    Where the terminal is too narrow, long texts are wrapped between words; where even that is
+    not enough, each row becomes a block of `heading  value` lines.
+
+    Args:
+        columns: headings.
+        rows: their cells; `shown` turns each into text.
+        title: a line above the table; may be empty.
+    """
+    body = [[shown(cell) for cell in row] for row in rows]
+    head = [*([title] if title else [])]
+    widths = _widths(columns, body, width())
+    if widths is None:
+        return "\n".join([*head, _blocks(columns, body)])
+    numeric = [
+        bool(body) and all(is_number(row[index]) for row in body) for index in range(len(columns))
+    ]
+    total = sum(widths) + _GAP * (len(widths) - 1)
+    lines = [*_row(columns, widths, numeric), "─" * total]
+    for row in body:
+        lines += _row(row, widths, numeric)
+    return "\n".join([*head, *lines])
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number as people write it: 1,234 or 5.0% or 1e-05; or stands for none."""
+    plain = text.replace(",", "").rstrip("%").strip()
+    if plain in ("", "-"):
+        return plain == "-"
+    try:
+        float(plain)
+    except ValueError:
+        return False
+    return plain[-1].isdigit()
+
+
+def _size(text: str) -> int:
+    """Columns that a text takes; letters of East Asia take two."""
+    from rich.cells import cell_len
+
+    return max(map(cell_len, text.split("\n")))
+
+
+def _lines(text: str, columns: int) -> list[str]:
+    """A text wrapped between words; scripts that write none between letters wrap anywhere."""
+    if _size(text) <= columns:
+        return text.split("\n")
+    if len(text) < _size(text):
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(width=columns, color_system=None)
+        return [line.plain.rstrip() for line in Text(text).wrap(console, columns)] or [""]
+    wrapper = textwrap.TextWrapper(columns, break_long_words=False, break_on_hyphens=False)
+    return [line for part in text.split("\n") for line in wrapper.wrap(part) or [""]]
+
+
+def _longest_word(text: str) -> int:
+    words = text.split()
+    if any(len(word) < _size(word) for word in words):
+        return min(_READABLE, _size(text))
+    return max((_size(word) for word in words), default=0)
+
+
+def _widths(columns: Sequence[str], body: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """The width of each column; None where the rows do not fit beside each other."""
+    cells = [[name, *(row[index] for row in body)] for index, name in enumerate(columns)]
+    natural = [max(map(_size, column)) for column in cells]
+    room -= _GAP * (len(columns) - 1)
+    if sum(natural) <= room:
+        return natural
+    least = [
+        max(min(full, _READABLE), *map(_longest_word, column))
+        for full, column in zip(natural, cells, strict=True)
+    ]
+    # What is too long for the last column, such as a checksum, stands below its row.
+    left = room - sum(least[:-1])
+    if left >= min(natural[-1], _READABLE):
+        least[-1] = min(least[-1], left)
+    if sum(least) > room:
+        return None
+    found = list(least)
+    # The rest goes to the columns that are still too narrow, the least narrow ones first.
+    spare = room - sum(found)
+    for index in sorted(range(len(found)), key=lambda index: natural[index] - least[index]):
+        more = min(spare, natural[index] - found[index])
+        found[index] += more
+        spare -= more
+    return found
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> list[str]:
+    """The lines of one row."""
+    below = ""
+    if _longest_word(cells[-1]) > widths[-1]:
+        cells, below = [*cells[:-1], ""], cells[-1]
+    parts = [_lines(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    lines = []
+    for number in range(max(map(len, parts))):
+        texts = [part[number] if number < len(part) else "" for part in parts]
+        padded = [
+            " " * (width - _size(text)) + text if right else text + " " * (width - _size(text))
+            for text, width, right in zip(texts, widths, numeric, strict=True)
+        ]
+        lines.append((" " * _GAP).join(padded).rstrip())
+    return [*lines, *([wrapped(below, width(), _INDENT)] if below else [])]
+
+
+def _blocks(columns: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """Each row as lines of heading and value, below its first cell."""
+    label = max(map(_size, columns[1:]), default=0)
+    blocks = []
+    for row in body:
+        lines = [f"{columns[0]} {row[0]}".strip()]
+        for name, cell in zip(columns[1:], row[1:], strict=True):
+            text = f"  {name}{' ' * (label - _size(name))}   "
+            room = width() - len(text)
+            if _longest_word(cell) > room:
+                lines += [text.rstrip(), wrapped(cell, width(), _INDENT)]
+            else:
+                lines.append(text + ("\n" + " " * len(text)).join(_lines(cell, room)))
+        blocks.append("\n".join(line.rstrip() for line in lines))
+    return "\n\n".join(blocks)
