@@ -74,7 +74,7 @@ Exit status:
   75  stopped by a signal; run the same command again to resume
   130 interrupted
   143 stopped by a signal; nothing to resume
-torchrun exits with 1 for all but 0; bertkit then prints its own status on stderr.
+torchrun ends with 1 for all but 0; bertkit then prints its own status.
 """
 
 

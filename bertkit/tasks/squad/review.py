@@ -102,8 +102,7 @@ def read_review(folder: str | Path) -> dict[str, Any]:
         }
     except (AttributeError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path}: not a review of answers",
-            "score the answers again with bertkit finetune-squad",
+            f"{path}: not a review of answers", "score them again with bertkit finetune-squad"
         ) from error
 
 
