@@ -44,7 +44,7 @@ COMMANDS = {
     "verify": "Check that two record sets hold the same instances, whatever program wrote them.",
     "pretrain": "Pretrain a BERT encoder with masked LM and next sentence prediction.",
     "eval": "Measure the masked LM and next sentence accuracy of checkpoints.",
-    "report": "Draw the curves of one or several runs.",
+    "report": "Make a page of one or several runs, or a picture of their curves.",
     "finetune": "Fine-tune an encoder on your own examples; score it, predict with it.",
     "finetune-squad": "Train, predict and score question answering on SQuAD files.",
     "compare": "Compare encoders by the scores of their fine-tuning runs, over seeds and tasks.",
@@ -74,7 +74,7 @@ Exit status:
   75  stopped by a signal; run the same command again to resume
   130 interrupted
   143 stopped by a signal; nothing to resume
-torchrun exits with 1 for all but 0; bertkit then prints its own status on stderr.
+torchrun ends with 1 for all but 0; bertkit then prints its own status.
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,13 @@ from bertkit import log
 from bertkit.errors import UsageError
 from bertkit.manifest import NAME, Manifest, is_own_manifest, read_manifest, require_complete
 
+# Files that stand beside the text of a data set, and what they are counted as.
+METADATA = "metadata"
+_BESIDE = re.compile(
+    r"_success|_(common_)?metadata|dataset_infos?\.json|dataset_dict\.json|state\.json"
+    r"|(md5|sha\d+)sums?(\.txt)?|.*\.(md5|sha1|sha256|sha512|crc|sig|asc)",
+    re.IGNORECASE,
+)
 # So many files that are left out are named, of each kind.
 _NAMED = 5
 # What systems and their archivers leave in folders, beside names that begin with a dot.
@@ -40,6 +48,11 @@ def is_hidden(name: str) -> bool:
         name: without the folders above it.
     """
     return name.startswith(".") or name.lower() in _OF_SYSTEMS
+
+
+def describes_data_set(name: str) -> bool:
+    """Whether a file, by its bare name, stands beside the text of a data set, such as checksums."""
+    return _BESIDE.fullmatch(name) is not None
 
 
 def has_hidden_part(path: str) -> bool:

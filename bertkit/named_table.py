@@ -73,4 +73,7 @@ class NamedTable(Generic[R]):
         Raises:
             KeyError: there is none.
         """
-        return {row.name: row for row in self.rows}[name]
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise KeyError(name)

@@ -146,9 +146,8 @@ def _command(page: str, line: int, text: str) -> Command:
 def prepare(command: Command, world: stand_ins.World) -> None:
     """Make what the command names, and add the flags that make it small."""
     words = command.words
-    command.reason = docs_rules.left_out(words)
-    if command.reason:
-        command.how = "left out"
+    if reason := docs_rules.left_out(words):
+        command.how, command.reason = "left out", reason
         return
     reason = docs_rules.planned(words, world)
     if reason and command.how == "run":

@@ -308,6 +308,7 @@ TABLE = {
     "runs/mine": "run",
     "runs/phase1": "run",
     "runs/phase2/step-0001000": "step",
+    "google-bert/bert-base-uncased": "hf",  # a local folder wins over the hub
     "bert-base-uncased": "hf",
     "bert-base-cased": "hf",
     "uncased_L-12_H-768_A-12": "tf1",

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from bertkit.cli import COMMANDS, main_group, plain_flags, repeat_flags
+from bertkit.hub.names import hub_name
 from bertkit.tokenization.vocabulary import shipped_vocabs
 
 # Parameters that name files or folders which must be there.
@@ -60,7 +61,8 @@ def check_next(line: str) -> None:
     if words[1] == "predict":
         del given["text"]
     for path in _paths(given):
-        there = Path(path).exists() or path in shipped_vocabs() or "://" in path or "*" in path
+        elsewhere = path in shipped_vocabs() or "://" in path or "*" in path
+        there = Path(path).exists() or elsewhere or hub_name(path) is not None
         assert there, f"{path} is not there, which the next step reads: {line}"
 
 

@@ -107,7 +107,6 @@ def command(
     if dry_run:
         copy_plan.finish(inputs, as_json)
         return
-    from bertkit import files
     from bertkit.corpus.raw_file import open_source
     from bertkit.input_files import expand_inputs
     from bertkit.remote.copies import local_inputs
@@ -129,13 +128,5 @@ def command(
         opener=open_source,
         **given,
     )
-    text = (
-        f"{result.tokens:,} tokens from {files.human_bytes(result.bytes_read)} of text "
-        f"in {result.path} ({result.seconds:.1f} s); {result.characters:,} of "
-        f"{result.different_characters:,} different characters; {result.tokens_per_word:.2f} "
-        f"tokens per word; [UNK]: {result.unknown_share:.2%} of the tokens"
-    )
-    if result.held_out_unknown_share is not None:
-        text += f", {result.held_out_unknown_share:.2%} in held-out lines"
     following = next_step.after_train_vocab(inputs, output, raw=is_raw(names))
-    options.finish(dataclasses.asdict(result), as_json, text, following)
+    options.finish(dataclasses.asdict(result), as_json, result.summary, following)

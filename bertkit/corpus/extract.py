@@ -34,7 +34,7 @@ from bertkit.files import (
 from bertkit.inner_names import remove_files
 from bertkit.manifest import Manifest, working_folder
 from bertkit.manifest_inputs import total_bytes
-from bertkit.pool import check_executor, run_tasks, worker_count
+from bertkit.pool import check_executor, worker_count
 from bertkit.summary.sketch import level_for
 
 # So many rejected documents are named in the log.
@@ -111,27 +111,17 @@ def extract(
     with open_output_folder(output) as target:
         # Plan which files make which part, and hash the input.
         taken = _taken(inputs, prefix, config, output)
-        files = taken.paths
         groups = _groups(taken, config, part_bytes)
         engine = Engine(workers, executor, scheduler)
         planned = Manifest("extract", asdict(config), described(groups, engine))
         record_model(planned, config)
         # Refuses a folder of another run; gives the manifest of an interrupted one.
-        with working_folder(target.folder, planned, overwrite, files) as manifest:
+        with working_folder(target.folder, planned, overwrite, taken.paths) as manifest:
             fresh = not manifest.complete
             record_model(manifest, config)
             if fresh:
                 taken.log()
-                level = level_for(total_bytes(manifest.inputs))
-                parts = _parts(groups, target.folder, config, level)
-                if executor == "dask":  # whose workers have another working directory
-                    parts = [_absolute(part) for part in parts]
-                # Resume: make only the parts that are missing.
-                left = [part for part in parts if not _finished(manifest, part, target)]
-                results = _made(left, manifest, workers, executor, scheduler)
-                text = WrittenText(level)
-                done = len(parts) - len(left)
-                _record(manifest, parts, results, done=done, target=target, text=text)
+                text = _fill(groups, manifest, target, config, engine)
                 manifest.stats["text"] = text.figures(manifest.outputs, _place(target, output))
                 warn_of_scripts(scripts_of(manifest), config)
             spent = time.perf_counter() - started
@@ -139,6 +129,26 @@ def extract(
     if result.text:
         say(result.text)
     return replace(result, output=output)
+
+
+def _fill(
+    groups: Sequence[Group],
+    manifest: Manifest,
+    target: OutputFolder,
+    config: ExtractConfig,
+    engine: Engine,
+) -> WrittenText:
+    """Make the parts that are missing; gives the counts of what was written."""
+    level = level_for(total_bytes(manifest.inputs))
+    parts = _parts(groups, target.folder, config, level)
+    if engine.executor == "dask":  # whose workers have another working directory
+        parts = [_absolute(part) for part in parts]
+    left = [part for part in parts if not _finished(manifest, part, target)]
+    results = _made(left, manifest, engine)
+    text = WrittenText(level)
+    done = len(parts) - len(left)
+    _record(manifest, parts, results, done=done, target=target, text=text)
+    return text
 
 
 def _taken(inputs: Sequence[str], prefix: str, config: ExtractConfig, output: str) -> InputForms:
@@ -227,17 +237,15 @@ def _absolute(part: Part) -> Part:
 
 
 def _made(
-    left: Sequence[Part], manifest: Manifest, workers: int, executor: str, scheduler: str
+    left: Sequence[Part], manifest: Manifest, engine: Engine
 ) -> Iterator[tuple[str, PartFacts]]:
     """Make these parts and yield each as it is finished."""
-    if executor == "processes" and _worth_sharing(left, manifest, workers):
+    if engine.executor == "processes" and _worth_sharing(left, manifest, engine.workers):
         # Fewer parts than workers, so all of them work on one part after the other.
         for part in left:
-            yield make_part_together(part, workers)
+            yield make_part_together(part, engine.workers)
     else:
-        yield from run_tasks(
-            make_part, left, workers=workers, executor=executor, scheduler=scheduler
-        )
+        yield from engine.run(make_part, left)
 
 
 def _worth_sharing(left: Sequence[Part], manifest: Manifest, workers: int) -> bool:
@@ -289,7 +297,7 @@ def _nothing_found(manifest: Manifest, parts: Sequence[Part], folder: Path) -> D
     count = len({name for part in parts for name in part.paths})
     return DataError(
         f"no document with text in {count} files" + (f"; {first}" if first else ""),
-        "name the encoding of the text, for example --encoding latin-1"
+        "name its encoding: --encoding cp1252 for Western Europe, cp1251, gb18030, shift_jis, ..."
         if "not UTF-8" in first
         else "check --form, --text-key and --encoding",
     )

@@ -20,18 +20,13 @@ from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.extract_part import detection_of
 from bertkit.errors import DataError, NotTextError, UsageError
 from bertkit.files import file_state, is_remote, read_json
+from bertkit.folder_walk import METADATA, describes_data_set
 
-# Files that stand beside the text of a data set.
-_BESIDE = re.compile(
-    r"_success|_(common_)?metadata|dataset_infos?\.json|dataset_dict\.json|state\.json"
-    r"|(md5|sha\d+)sums?(\.txt)?|.*\.(md5|sha1|sha256|sha512|crc|sig|asc)",
-    re.IGNORECASE,
-)
 # These are documents, unless other files show that the folder is a data set.
 _ABOUT = re.compile(
     r"(readme|licen[cs]e|notice|copying|changelog|citation|authors)(\.\w+)?", re.IGNORECASE
 )
-METADATA, NOT_TEXT, STALE = "metadata", "not text", "not in state.json"
+NOT_TEXT, STALE = "not text", "not in state.json"
 # (place, form, reason) → files.
 Kinds = dict[tuple[str, str, str], int]
 # So many lines are logged, so many files are named.
@@ -135,7 +130,7 @@ def take_inputs(files: Sequence[str], inputs: Sequence[str], config: ExtractConf
 
 def _left_out_by_name(path: str, found: InputForms) -> bool:
     name = os.path.basename(path)
-    if _BESIDE.fullmatch(name):
+    if describes_data_set(name):
         found.leave_out(path, METADATA, "describes a data set")
         return True
     listed = _listed_beside(path.rpartition("/")[0]) if name.endswith(".arrow") else None

@@ -85,7 +85,9 @@ class _Fetch:
     def __init__(self, hub: Any, name: HubName) -> None:
         branch = (hub.constants.ENDPOINT, name.repo, name.revision)
         revision = _commits.get(branch, name.revision)
-        info = hub.HfApi().model_info(name.repo, revision=revision, files_metadata=True)
+        info = hub.HfApi(endpoint=hub.constants.ENDPOINT).model_info(
+            name.repo, revision=revision, files_metadata=True
+        )
         self._hub, self._name, self._commit = hub, name, str(info.sha)
         _commits[branch] = self._commit
         inside = f"{name.folder}/" if name.folder else ""
@@ -163,9 +165,14 @@ class _Fetch:
 
     def _fetch(self, name: str) -> Path:
         with hub_errors(self._name):
-            return Path(
-                self._hub.hf_hub_download(self._name.repo, self._path(name), revision=self._commit)
+            path = self._hub.hf_hub_download(
+                self._name.repo,
+                self._path(name),
+                revision=self._commit,
+                endpoint=self._hub.constants.ENDPOINT,
+                cache_dir=self._hub.constants.HF_HUB_CACHE,
             )
+        return Path(path)
 
     def _note_revision(self, path: Path) -> None:
         """Tell the cache which commit the branch or tag is now, for calls without a network."""
@@ -189,7 +196,11 @@ def _require_vocabulary(wanted: list[str], where: str, names: list[str]) -> None
 def _cached(hub: Any, name: HubName, wanted: Sequence[str]) -> list[Path]:
     """Those of the wanted files that the cache has."""
     asked = (posixpath.join(name.folder, file) for file in wanted)
-    found = [hub.try_to_load_from_cache(name.repo, file, revision=name.revision) for file in asked]
+    cache = hub.constants.HF_HUB_CACHE
+    found = [
+        hub.try_to_load_from_cache(name.repo, file, cache_dir=cache, revision=name.revision)
+        for file in asked
+    ]
     return [Path(path) for path in found if isinstance(path, str)]
 
 

@@ -103,7 +103,7 @@ def plan_upload(folder: Path, name: HubName, private: bool = False) -> UploadPla
         DataError: the hub cannot be asked, or the model is there and public, against `private`.
     """
     hub = package(name)
-    api, found = hub.HfApi(), None
+    api, found = hub.HfApi(endpoint=hub.constants.ENDPOINT), None
     with hub_errors(name):
         branch_exists = exists = True
         try:
@@ -178,7 +178,7 @@ def upload(folder: Path, plan: UploadPlan, message: str, private: bool = False) 
         DataError: no permission, no network, or somebody else wrote in between.
     """
     name, hub = plan.name, package(plan.name)
-    api = hub.HfApi()
+    api = hub.HfApi(endpoint=hub.constants.ENDPOINT)
     page = f"{api.endpoint}/{name.repo}"
     if plan.branch_exists and not plan.changes:
         return Uploaded(plan.commit, f"{page}/commit/{plan.commit}", made=False)

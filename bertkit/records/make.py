@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bertkit import files, log
+from bertkit.engine import Engine
 from bertkit.errors import DataError, UsageError
 from bertkit.hub.sources import name_of
 from bertkit.manifest import Manifest, describe_inputs, working_folder
@@ -126,50 +127,51 @@ def make_records(
         UsageError: executor, scheduler and limit do not go together.
     """
     from bertkit.records.files.record_index import remove_orphans
-    from bertkit.records.text_summary import RunText, say
+    from bertkit.records.text_summary import RunText
 
     started = time.perf_counter()
-    _check_executor(executor, scheduler, limit)
-    if executor == "dask" and any(map(files.is_remote, inputs)):
-        raise UsageError(
-            "--executor dask needs text in a folder that all workers see", "copy it there first"
-        )
+    _check_executor(executor, scheduler, limit, inputs)
     place = Path(output)
     # Check everything that needs no record making first, so that errors come early.
     names = list_inputs(inputs, prefix, leave_out=[output, vocab])
     words, config = opened(vocab, config, names)
-    if config.sentences == "line" and not config.word_length:  # sequences have long lines
-        check_sentence_files(names)
-    if remark := config.record_style.remark(inputs, config):
-        log.logger.warning("%s", remark)
+    _check_text(config, inputs, names)
     # The manifest identifies the run: the same settings and text resume, others are refused.
     planned = _planned(config, words, limit, names, workers)
     with working_folder(place, planned, overwrite) as manifest:
         # Make the missing shards, then the totals, then the files beside them.
         text = RunText(total_bytes(manifest.inputs))
         tasks = _missing_tasks(manifest, place, names, config=config, words=words, level=text.level)
-        made = _run(
-            tasks,
-            manifest,
-            place,
-            limit=limit,
-            workers=workers,
-            executor=(executor, scheduler),
-            text=text,
-        )
+        engine = Engine(workers, executor, scheduler)
+        made = _run(tasks, manifest, place, limit=limit, engine=engine, text=text)
         if not manifest.complete and manifest.outputs:
             shards = shards_of_run(manifest, names, config)
             manifest.stats["text"] = text.figures(shards, manifest, words, config)
         _finish(manifest, place, names, words)
         beside = {"inputs": inputs, "text_files": len(names), "vocab": words.path, "prefix": prefix}
         _write_beside(manifest, config, place, **beside)
+    _say(manifest, config)
+    remove_orphans(place)
+    spent = time.perf_counter() - started
+    return _result(manifest, place, config=config, vocab_size=len(words), made=made, seconds=spent)
+
+
+def _check_text(config: RecordsConfig, inputs: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse files that are no text, and warn of text that does not look as the settings need."""
+    if config.sentences == "line" and not config.word_length:  # sequences have long lines
+        check_sentence_files(names)
+    if remark := config.record_style.remark(inputs, config):
+        log.logger.warning("%s", remark)
+
+
+def _say(manifest: Manifest, config: RecordsConfig) -> None:
+    """Log what the text holds, and what other programs will not read."""
+    from bertkit.records.text_summary import say
+
     if "text" in manifest.stats:
         say(manifest.stats["text"], config)
     for remark in reader_remarks(manifest.outputs, config):
         log.logger.warning("%s", remark)
-    remove_orphans(place)
-    spent = time.perf_counter() - started
-    return _result(manifest, place, config=config, vocab_size=len(words), made=made, seconds=spent)
 
 
 def _planned(
@@ -207,8 +209,14 @@ def _result(
     )
 
 
-def _check_executor(executor: str, scheduler: str, limit: int | None) -> None:
+def _check_executor(
+    executor: str, scheduler: str, limit: int | None, inputs: Sequence[str]
+) -> None:
     check_executor(executor, scheduler)
+    if executor == "dask" and any(map(files.is_remote, inputs)):
+        raise UsageError(
+            "--executor dask needs text in a folder that all workers see", "copy it there first"
+        )
     if executor == "dask" and limit is not None:
         raise UsageError(
             "--limit makes one shard after another, on this machine only",
@@ -298,8 +306,7 @@ def _run(
     place: Path,
     *,
     limit: int | None,
-    workers: int,
-    executor: tuple[str, str],
+    engine: Engine,
     text: RunText,
 ) -> int:
     """Build shards, noting each in the manifest once it is complete; returns files made."""
@@ -311,16 +318,15 @@ def _run(
     else:
         # The largest first, so that no worker is late with one at the end.
         tasks = sorted(tasks, key=lambda task: -text_bytes(task.shard))
-        kind, scheduler = executor
-        if kind == "dask":
+        if engine.executor == "dask":
             # Dask workers have another working directory.
             tasks = [_from_anywhere(task) for task in tasks]
         results = run_tasks(
             build_shard,
             tasks,
-            workers=workers,
-            executor=kind,
-            scheduler=scheduler,
+            workers=engine.workers,
+            executor=engine.executor,
+            scheduler=engine.scheduler,
             prepare=functools.partial(_warm_up, tasks[0]),
         )
     # Until _finish: a run that is killed here resumes from the manifest.

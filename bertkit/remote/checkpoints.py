@@ -49,7 +49,7 @@ def _matching(place: str) -> list[str]:
         system, pattern = fsspec.core.url_to_fs(place)
         found = sorted(system.glob(pattern))
     if not found:
-        raise DataError(f"nothing at {place}", "check the path; globs must be quoted")
+        raise DataError(f"nothing at {place}", "check the address")
     return [url_in(system, name) for name in found]
 
 

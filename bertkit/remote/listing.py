@@ -107,7 +107,7 @@ def list_remote(url: str) -> Listing:
         and not (is_http(url) and kind == "folder" and "?" in posixpath.basename(name))
     }
     if not files:
-        raise DataError(f"no files at {url}", "check the path; globs must be quoted")
+        raise DataError(f"no files at {url}", "check the address")
     return Listing(system, place, kind, files)
 
 

@@ -12,9 +12,8 @@ MOST_WORKERS = 61 if sys.platform == "win32" else sys.maxsize
 
 def core_count() -> int:
     """Cores that this process may use: containers often allow fewer than the machine has."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    allowed = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def is_alive(number: int) -> bool:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -94,6 +94,19 @@ class TrainedVocab:
     text: dict[str, Any]
     seconds: float
 
+    @property
+    def summary(self) -> str:
+        """In one line, for people."""
+        found = (
+            f"{self.tokens:,} tokens from {files.human_bytes(self.bytes_read)} of text "
+            f"in {self.path} ({self.seconds:.1f} s); {self.characters:,} of "
+            f"{self.different_characters:,} different characters; {self.tokens_per_word:.2f} "
+            f"tokens per word; [UNK]: {self.unknown_share:.2%} of the tokens"
+        )
+        if self.held_out_unknown_share is None:
+            return found
+        return f"{found}, {self.held_out_unknown_share:.2%} in held-out lines"
+
 
 def train_vocab(
     inputs: Sequence[str],
@@ -131,62 +144,104 @@ def train_vocab(
         UsageError: the output exists, or the size leaves no room for the alphabet.
         DataError: unreadable, not UTF-8, or no text at all.
     """
-    engine = Engine(workers, executor, scheduler)
     started = time.perf_counter()
-    if Path(output).exists() and not overwrite and not _unfinished(Path(output)):
-        raise UsageError(f"{output} exists", "give --overwrite to replace it")
-    remove_leftovers(Path(output).parent, name=Path(output).name)
+    _require_free(Path(output), overwrite)
     longest = word_length or MAX_WORD_CHARACTERS
+    engine = Engine(workers, executor, scheduler)
     words, text = _counted(inputs, normalisation, longest, engine=engine, opener=opener)
+    learnt = _learn(words, alphabet, normalisation, size=size, min_frequency=min_frequency)
+    digest = sha256_of_tokens(learnt.tokens)
+    facts = TokenizerFacts(digest, digest, len(learnt.tokens), normalisation, word_length)
+    held_out = _held_out(words, learnt, alphabet, size=size, normalisation=normalisation)
+    result = TrainedVocab(
+        **_written(output, learnt.tokens, facts),
+        **_measured(words, text, learnt, normalisation),
+        size=size,
+        short_because=_why_short(len(learnt.tokens), size, min_frequency),
+        held_out_unknown_share=held_out,
+        word_length=longest,
+        seconds=time.perf_counter() - started,
+    )
+    _remark(result, learnt.chosen)
+    _remark_on_letters(text, normalisation)
+    return result
+
+
+class _Learnt(NamedTuple):
+    """A vocabulary before it is written.
+
+    Attributes:
+        chosen: its characters.
+        tokens: all of it.
+        added: those of the tokens that are common characters and not in the text.
+        pieces: int64[n], how many of its tokens make up each word of the text; 0 for [UNK].
+    """
+
+    chosen: Alphabet
+    tokens: list[str]
+    added: list[str]
+    pieces: np.ndarray
+
+
+def _learn(
+    words: WordCounts,
+    wanted: Wanted,
+    normalisation: Normalisation,
+    *,
+    size: int,
+    min_frequency: int,
+) -> _Learnt:
+    """Choose characters and merge pieces.
+
+    Raises:
+        DataError: there are no words.
+        UsageError: the size leaves no room for the alphabet.
+    """
     split = normalisation.tokenize_chinese_chars
     pairs = words.characters()
     if not pairs:
         raise DataError("the input holds no text", "give files with text in --input")
     occurrences = {character: int(pair.sum()) for character, pair in pairs.items()}
-    chosen = choose_alphabet(occurrences, alphabet, size=size, split_cjk=split)
+    chosen = choose_alphabet(occurrences, wanted, size=size, split_cjk=split)
     first = chosen.tokens(split)
-    learnt_tokens = _in_usual_order(first, learn_merges(words, first, size, min_frequency))
-    added = []
-    if alphabet.count is None:
-        added = fill_up(learnt_tokens, occurrences, size, normalisation)
-    tokens = learnt_tokens + added
-    pieces = unknown_share.pieces_of_words(words, tokens)
-    learnt = unknown_share.shares(words.together(), pieces, unknown_share.LEARNT)
-    digest = sha256_of_tokens(tokens)
-    facts = TokenizerFacts(digest, digest, len(tokens), normalisation, word_length)
-    digest, facts_file = _written(output, tokens, facts)
-    result = TrainedVocab(
-        path=str(output),
-        facts=facts_file,
-        tokens=len(tokens),
-        size=size,
-        short_because=_why_short(len(tokens), size, min_frequency),
-        added_characters=len([token for token in added if len(token) == 1]),
-        sha256=digest,
-        bytes_read=words.bytes,
-        words=learnt.words,
-        different_words=len(words),
-        dropped_words=int(words.dropped.sum()),
-        characters=len(chosen.characters),
-        different_characters=chosen.seen,
-        character_coverage=round(chosen.coverage, 6),
-        tokens_per_word=round(learnt.tokens / max(1, text.words), 4),
-        unknown_share=round(learnt.unknown_share, 6),
-        held_out_unknown_share=_held_out(
-            words, pieces, alphabet, filled=bool(added), size=size, normalisation=normalisation
-        ),
-        word_length=longest,
-        long_words=words.cut,
-        text=_figures(text, learnt, _vocab(tokens, digest), normalisation),
-        seconds=time.perf_counter() - started,
-    )
-    _remark(result, chosen)
-    _remark_on_letters(text, normalisation)
-    return result
+    tokens = _in_usual_order(first, learn_merges(words, first, size, min_frequency))
+    added = fill_up(tokens, occurrences, size, normalisation) if wanted.count is None else []
+    tokens += added
+    return _Learnt(chosen, tokens, added, unknown_share.pieces_of_words(words, tokens))
 
 
-def _written(output: str | Path, tokens: list[str], facts: TokenizerFacts) -> tuple[str, str]:
-    """Write the vocabulary and its facts; (its digest, the file of the facts).
+def _measured(
+    words: WordCounts, text: TextCounts, learnt: _Learnt, normalisation: Normalisation
+) -> dict[str, Any]:
+    """What a vocabulary makes of its text: attributes of `TrainedVocab`."""
+    shares = unknown_share.shares(words.together(), learnt.pieces, unknown_share.LEARNT)
+    vocab = _vocab(learnt.tokens, sha256_of_tokens(learnt.tokens))
+    return {
+        "tokens": len(learnt.tokens),
+        "added_characters": len([token for token in learnt.added if len(token) == 1]),
+        "bytes_read": words.bytes,
+        "words": shares.words,
+        "different_words": len(words),
+        "dropped_words": int(words.dropped.sum()),
+        "characters": len(learnt.chosen.characters),
+        "different_characters": learnt.chosen.seen,
+        "character_coverage": round(learnt.chosen.coverage, 6),
+        "tokens_per_word": round(shares.tokens / max(1, text.words), 4),
+        "unknown_share": round(shares.unknown_share, 6),
+        "long_words": words.cut,
+        "text": _figures(text, shares, vocab, normalisation),
+    }
+
+
+def _require_free(output: Path, overwrite: bool) -> None:
+    """Refuse a file that is there, unless a killed run left it."""
+    if output.exists() and not overwrite and not _unfinished(output):
+        raise UsageError(f"{output} exists", "give --overwrite to replace it")
+    remove_leftovers(output.parent, name=output.name)
+
+
+def _written(output: str | Path, tokens: list[str], facts: TokenizerFacts) -> dict[str, Any]:
+    """Write the vocabulary and its facts; gives where, as attributes of `TrainedVocab`.
 
     Until both are there, a note says that they belong to a run that has not finished.
     """
@@ -196,7 +251,7 @@ def _written(output: str | Path, tokens: list[str], facts: TokenizerFacts) -> tu
     save_vocab(output, tokens)
     place = write_sidecar(output, facts)
     note.unlink()
-    return digest, place
+    return {"path": str(output), "sha256": digest, "facts": place}
 
 
 def _unfinished(output: Path) -> bool:
@@ -240,10 +295,9 @@ def _counted(
 
 def _held_out(
     words: WordCounts,
-    pieces: np.ndarray,
+    learnt: _Learnt,
     wanted: Wanted,
     *,
-    filled: bool,
     size: int,
     normalisation: Normalisation,
 ) -> float | None:
@@ -261,9 +315,9 @@ def _held_out(
         return None
     # What fills the room is what it would be, as far as the standards have it.
     known = chosen.characters
-    if filled:
+    if learnt.added:
         known = known + fill_up(chosen.tokens(split), counts, size, normalisation)
-    changed = unknown_share.without_characters(words, pieces, known)
+    changed = unknown_share.without_characters(words, learnt.pieces, known)
     found = unknown_share.shares(words, changed, unknown_share.HELD_OUT)
     return round(found.unknown_share, 6) if found.words else None
 

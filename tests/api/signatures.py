@@ -1,7 +1,8 @@
 """Writes down the public names and how each is called: `python -m api.signatures` in tests/.
 
 What it writes, public_names.txt, is compared with the package by a test, so that no change of a
-stable name goes unseen. Settings of the `...Config` classes are held by docs/config-keys.md.
+stable name goes unseen. Settings, which are fields of the `...Config` and `...Options` classes,
+are held by docs/cli.md.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def lines() -> list[str]:
 def _of_class(name: str, kind: type) -> list[str]:
     base = next((b.__name__ for b in kind.__bases__ if b.__module__.startswith("bertkit")), "")
     found = [f"class {name}({base})" if base else f"class {name}"]
-    if dataclasses.is_dataclass(kind) and not name.endswith("Config"):
+    if dataclasses.is_dataclass(kind) and not name.endswith(("Config", "Options")):
         found += [f"{name}.{item.name}: {item.type}" for item in dataclasses.fields(kind)]
     for member, value in vars(kind).items():
         if member.startswith("_") and member not in ("__call__", "__len__", "__getitem__"):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,9 +108,7 @@ def test_convert_reads_it_and_tells_where_it_is_from(bertkit, model_hub, commit,
 
 def test_eval_and_predict(bertkit, model_hub, commit, trained, folder):
     words = ["--input", trained.valid, "--json", "--checkpoint"]
-    run = bertkit("eval", *words, "lab/bert")
-    assert f"finetune-squad --init-checkpoint lab/bert@{commit} " in run.err
-    (row,) = run.result["checkpoints"]
+    (row,) = bertkit("eval", *words, "lab/bert").result["checkpoints"]
     (own,) = bertkit("eval", *words, folder).result["checkpoints"]
     assert row["mlm_loss"] == own["mlm_loss"]
     run = bertkit("predict", "--init-checkpoint", "lab/bert", "--text", "the whale")
@@ -230,3 +231,29 @@ def test_a_local_folder_wins_and_says_so(bertkit, model_hub, commit, folder, tmp
     )
     assert model_hub.asked == []
     assert bertkit("convert", "hf://lab/bert", "--check").status == 0 and model_hub.asked
+
+
+@pytest.mark.slow
+def test_the_variables_of_huggingface_hub_in_processes_of_their_own(model_hub, folder, tmp_path):
+    commit = model_hub.add("lab/secret", folder, private=True)
+    unset = ("HF_HUB_OFFLINE", "HF_HOME", "HF_HUB_CACHE", "HF_TOKEN")
+    usual = {name: value for name, value in os.environ.items() if name not in unset}
+    usual |= {"HF_ENDPOINT": model_hub.url, "HF_HOME": str(tmp_path / "home")}
+
+    def check(**more):
+        words = [sys.executable, "-m", "bertkit", "convert", "lab/secret", "--check"]
+        found = subprocess.run(
+            words, env=usual | more, capture_output=True, text=True, cwd=tmp_path, check=False
+        )
+        assert "Traceback" not in found.stderr
+        return found
+
+    assert check().returncode == 3
+    assert check(HF_TOKEN=TOKEN).returncode == 0
+    assert (tmp_path / "home/hub/models--lab--secret/snapshots" / commit).is_dir()
+    asked = len(model_hub.asked)
+    offline = check(HF_HUB_OFFLINE="1")
+    assert offline.returncode == 0 and "HF_HUB_OFFLINE is set" in offline.stderr
+    assert len(model_hub.asked) == asked
+    away = check(HF_ENDPOINT="http://127.0.0.1:1", HF_HOME=str(tmp_path / "empty"))
+    assert away.returncode == 3 and "http://127.0.0.1:1 does not answer" in away.stderr

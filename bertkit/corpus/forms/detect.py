@@ -107,7 +107,7 @@ def read_member(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
 
 
 def _by_signature(head: bytes, text: bytes) -> Detection | None:
-    recoded = text != head
+    recoded = text is not head and text != head
     for first in (True, False):
         for form in forms.TABLE:
             begins = form.signature if form.container is first else None
@@ -120,9 +120,10 @@ def _by_writer(file: RawFile) -> tuple[Detection | None, bool]:
     """By the manifest of its folder, or of the folder above; and whether that lists the file."""
     if not file.path or is_remote(file.path):
         return None, False
-    above, name = os.path.split(file.path)
-    path = os.path.join(_absolute(above, str(Path.cwd())), name)
-    folder = path
+    above, slash, name = file.path.rpartition(os.sep)
+    if not above.startswith(os.sep):
+        above = _absolute(above + slash, str(Path.cwd()))
+    path = folder = f"{above}{os.sep}{name}"
     for _ in range(2):
         folder = folder.rpartition(os.sep)[0]
         manifest = _manifest_of(folder)

@@ -19,6 +19,7 @@ _BEGINNINGS = (
     (rb"(?:#[^\n]*\n)*1(?:-\d+)?\t[^\t\n]+(?:\t[^\t\n]*){8}\n", "CoNLL-U"),
     (rb"# (?:newdoc|global\.columns|sent_id = )[^\n]*\n(?:#[^\n]*\n)*", "CoNLL-U"),
     (rb"-DOCSTART-[ \t]", "a CoNLL file"),
+    (rb"(?:[ \t]*%[^\n]*\n|\s)*\\(?:documentclass|documentstyle|begin\{document\})", "LaTeX"),
     (rb">?From \S+ +" + _DAY, "a mailbox"),
     # Three fields of a mail's head, or two and the blank line behind them.
     (rb"(?i:" + _MAIL + rb":[ \t][^\n]*\n(?:[ \t][^\n]+\n)*(?:" + _FIELD + rb"){0,40}?"
@@ -42,11 +43,21 @@ _ENDINGS = {
     ".mbox": "a mailbox",
     ".eml": "a mail",
     ".ris": "a bibliography (RIS)",
+    ".tex": "LaTeX",
 }
 # Lines of YAML without its mark: comments, keys with or without a value, items of lists.
 _KEY = rb"(?:[A-Za-z_][\w.-]*|\"[^\"\n]*\"):"
 _LINE = re.compile(rb"[ \t]*(?:#[^\n]*|(?:- +)*" + _KEY + rb"(?: [^\n]*)?|-(?: [^\n]*)?)?")
 _OPEN = re.compile(rb"(?m)^(?P<indent> *)(?:- )?" + _KEY + rb" *\n(?P=indent)(?: +| *- )\S")
+# A key of YAML without a value, which prose hardly has.
+_BARE_KEY = re.compile(rb": *\n")
+# Words, as prose begins with: no beginning above, which would have a colon or a tab.
+_WORDS = re.compile(
+    rb"(?!From |TY  - |msgid |BEGIN:)[A-Za-z\x80-\xff]+(?:,? [A-Za-z\x80-\xff(]|[.\n])"
+)
+# Tags of names: where one begins in a line, and a line that ends in one, or in none of them.
+_TAG_OF_NAME = re.compile(rb"[ \t][BISU]-[A-Za-z][\w-]*\s*\n")
+_TAGGED = re.compile(rb"\S+(?:[ \t]+\S+){0,3}[ \t]+(?:O|[BIESLU]-[A-Za-z][\w-]*)\s*")
 _LOOKED_AT = 4096
 _LEAST = 4
 
@@ -59,19 +70,30 @@ def structured_kind(name: str, text: bytes) -> str:
         text: its first bytes, as UTF-8.
     """
     head = text[: 4 * _LOOKED_AT].replace(b"\r\n", b"\n").removeprefix(b"\xef\xbb\xbf")
-    for mark, what in _KNOWN:
+    for mark, what in _KNOWN if not _WORDS.match(head) else ():  # nearly all text ends here
         if mark.match(head):
             return what
     if _is_yaml(head[:_LOOKED_AT]):
         return "YAML"
+    if _is_tagged(head[:_LOOKED_AT]):
+        return "a CoNLL file"
     bare = without_ending(name)
     return next((what for end, what in _ENDINGS.items() if bare.endswith(end)), "")
 
 
 def _is_yaml(head: bytes) -> bool:
     """Whether all lines are those of YAML, and one opens a deeper level: a dialogue has none."""
-    if not _OPEN.search(head):  # all prose ends here
+    if not _BARE_KEY.search(head) or not _OPEN.search(head):  # all prose ends here
         return False
     lines = head.split(b"\n")[: -1 if len(head) == _LOOKED_AT else None]
     solid = [line for line in lines if line.strip()]
     return len(solid) >= _LEAST and all(map(_LINE.fullmatch, solid))
+
+
+def _is_tagged(head: bytes) -> bool:
+    """Whether all lines are tokens with the tag of a name, or with `O`."""
+    if not _TAG_OF_NAME.search(head):  # all prose ends here
+        return False
+    lines = head[: head.rfind(b"\n") + 1].splitlines()
+    solid = [line for line in lines if line.strip()]
+    return len(solid) > 2 and all(map(_TAGGED.fullmatch, solid))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.lines import lines
-from bertkit.corpus.raw_file import RawFile, as_utf8, is_utf8
+from bertkit.corpus.raw_file import RawFile, as_utf8, is_utf8, marked_encoding
 
 _BLOCKS = "if it holds many documents with blank lines between them, give --form documents"
 
@@ -42,9 +42,10 @@ def decoded(blob: bytes, name: str, file: RawFile, start: int) -> RawDocument | 
         return RawDocument(name, "", blob.decode("utf-8"))
     except UnicodeDecodeError as error:
         where = f"at byte {start + error.start} of {file}"
-        if is_utf8(file.encoding):
+        coding = marked_encoding(file.head(4))[0] or file.encoding
+        if is_utf8(coding):
             return Rejected(name, f"not UTF-8 {where}")
-        return Rejected(name, f"not {file.encoding}: damaged {where}, counted in UTF-8")
+        return Rejected(name, f"not {coding}: damaged {where}, counted in UTF-8")
 
 
 def too_large(name: str, options: ReadOptions) -> Rejected:

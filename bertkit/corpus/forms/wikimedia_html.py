@@ -15,6 +15,8 @@ _BODY = re.compile(rb'"article_body"\s*:\s*\{\s*"(?:html|wikitext)"')
 
 def begins_with_article(head: bytes) -> bool:
     """True if the first bytes of an (unpacked) file begin an article of such a dump."""
+    if head[:1].isalnum():  # nearly all text ends here
+        return False
     line = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]
     if not line.startswith(b"{"):
         return False

@@ -59,8 +59,8 @@ def open_records(
             return UnmaskedFile(name, unmasked)
         raise DataError(
             f"{name}: unmasked tokens, which are to be masked in training",
-            "train on them with pretrain --mask dynamic --vocab FILE; everything else needs "
-            "masked records, made with --objective nsp or mlm",
+            "`bertkit pretrain --mask dynamic --vocab FILE` trains on them; everything else needs "
+            "masked records, as `bertkit make-records --objective nsp` writes them",
         )
     features = decode_example(first)
     if pack_format_of(features):

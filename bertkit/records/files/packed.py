@@ -192,7 +192,7 @@ class _Examples:
         if missing:
             raise DataError(
                 f"{path}: not a pack: no feature {', '.join(missing)} (found {', '.join(first)})",
-                "`bertkit make-records --pack` writes packs of the right kind",
+                "`bertkit make-records --packing` writes packs of the right kind",
             )
         self._kinds = kinds_of(first, features)
         wrong = [

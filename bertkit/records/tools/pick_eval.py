@@ -103,12 +103,8 @@ def pick_eval(
     described = described_records(names, read_manifest(output))
     # Records with checksums of their own are compared with those while they are copied.
     require_listed(entry for entry in described if "sha256" in entry)
-    planned = Manifest(
-        "pick-eval",
-        {"count": count, **known},
-        inputs=described,
-        tokenizer=tokenizer,
-    )
+    settings = {"count": count, **known}
+    planned = Manifest("pick-eval", settings, inputs=described, tokenizer=tokenizer)
     with working_folder(output, planned, overwrite) as manifest:
         target = Path(output) / NAME
         if manifest.complete and target.is_file():
@@ -121,15 +117,18 @@ def pick_eval(
             manifest.stats = {"available": ends[-1], "records": facts["records"]}
             manifest.state = "complete"
             manifest.write(output)
-    facts = manifest.outputs[NAME]
+    return _result(target, ends[-1], manifest.outputs[NAME], time.perf_counter() - started)
+
+
+def _result(target: Path, available: int, facts: dict[str, Any], seconds: float) -> PickResult:
     return PickResult(
         output=str(target),
-        available=ends[-1],
+        available=available,
         records=facts["records"],
         bytes=facts["bytes"],
         sha256=facts["sha256"],
         digest=facts["digest"],
-        seconds=round(time.perf_counter() - started, 3),
+        seconds=round(seconds, 3),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -54,7 +55,7 @@ class SeedsResult:
     def shown(self, as_json: bool) -> tuple[dict[str, Any], bool, str, str]:
         """What the command ends with: values, `--json`, text, and the next command."""
         text = as_seeds(self.comparison) if self.comparison else ""
-        following = f"bertkit compare {self.output} OTHER..."
+        following = f"bertkit compare {shlex.quote(str(self.output))}"
         return self.as_dict(), as_json, text, following
 
 

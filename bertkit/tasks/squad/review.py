@@ -9,14 +9,13 @@ from typing import Any
 
 from bertkit import log
 from bertkit.errors import DataError
-from bertkit.files import atomic_write, is_utf8, read_json, write_text
-from bertkit.optional import require
+from bertkit.files import is_utf8, read_json, write_text
 from bertkit.strict_json import json_text
 from bertkit.tasks.squad.questions import Question, split_words
 from bertkit.tasks.squad.score import best_of_each, exact_match, f1, f1_version_2
 
 NAME = "review.json"
-PICTURE = "answers.png"
+PICTURE = "answers.png"  # that earlier versions drew
 EXAMPLES = 5
 _WORD = re.compile(
     r"\b(how many|how much|how|what|which|who|whom|whose|when|where|why)\b", re.IGNORECASE
@@ -103,7 +102,7 @@ def read_review(folder: str | Path) -> dict[str, Any]:
         }
     except (AttributeError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path}: not a review of answers", "score the answers again: --do-eval"
+            f"{path}: not a review of answers", "score them again with bertkit finetune-squad"
         ) from error
 
 
@@ -139,32 +138,6 @@ def as_text(found: Mapping[str, Any]) -> str:
         if lines:
             parts.append("\n".join([title, *lines]))
     return "\n\n".join(parts)
-
-
-def draw_review(folder: str | Path) -> str:
-    """Draw a review's F1 by group; returns the picture's path.
-
-    Raises:
-        MissingDependencyError: matplotlib is not installed.
-    """
-    figures = require("matplotlib.figure", "drawing", extra="plot")
-    canvas = require("matplotlib.backends.backend_agg", "drawing", extra="plot")
-    found = read_review(folder)
-    figure = figures.Figure(figsize=(12, 4.2), layout="constrained")
-    canvas.FigureCanvasAgg(figure)
-    axes = figure.subplots(1, len(found["groups"]), sharex=True)
-    for axis, (name, groups) in zip(axes, found["groups"].items(), strict=True):
-        labels = [f"{row['group']} ({row['questions']:,})" for row in groups]
-        bars = axis.barh(labels, [row["f1"] for row in groups])
-        axis.bar_label(bars, fmt="%.0f", padding=2, fontsize=8)
-        axis.invert_yaxis()
-        axis.set_title(f"F1 by {name}", fontsize=11)
-        axis.set_xlim(0, 108)
-        axis.spines[["top", "right"]].set_visible(False)
-    path = Path(folder) / PICTURE
-    with atomic_write(path) as stream:
-        figure.savefig(stream, format="png", dpi=130)
-    return str(path)
 
 
 def _groups(

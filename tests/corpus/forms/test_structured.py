@@ -45,7 +45,12 @@ KINDS = {
     ],
     "BibTeX": ["@article{cat,\n  title = {Cats}\n}\n", "% ours\n\n@string{j = {Nature}}\n"],
     "CoNLL-U": [CONLLU, CONLLU.replace("\n", "\r\n"), CONLLU[CONLLU.index("1\tD") :]],
-    "a CoNLL file": ["-DOCSTART- -X- O O\n\nDogs NNS B-NP O\n"],
+    "a CoNLL file": [
+        "-DOCSTART- -X- O O\n\nDogs NNS B-NP O\n",
+        "Hello O\nWorld B-LOC\n. O\n\nBye O\n",
+        "EU\tNNP\tB-ORG\nrejects\tVBZ\tO\ncalls\tNNS\tO\n",
+    ],
+    "LaTeX": ["% ours\n\n\\documentclass[12pt]{article}\n\\begin{document}\nHi.\n"],
     "a mail": [str(mail()), "Received: from x\n\tby y\nSubject: Cats\nFrom: a@b.org\n\nHello.\n"],
     "a bibliography (RIS)": ["TY  - JOUR\nTI  - Cats\nER  - \n"],
     "a vCard or calendar": ["BEGIN:VCARD\r\nVERSION:3.0\r\nEND:VCARD\r\n"],
@@ -59,6 +64,8 @@ PROSE = (
     "From here to there is a long way.\nTo be or not to be.\n",
     "From: a friend\nI got this.\n\nIt was nice.\n",
     "@misc the cat sat down.\n",
+    "Type O\nblood is rare.\nVitamin B-Complex\nis not.\n",
+    "\\o/ she said.\n",
     "# A heading\n\nThe text: it begins.\n",
     "---\n\nA chapter begins.\n",
 )

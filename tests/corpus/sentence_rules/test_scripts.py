@@ -5,7 +5,7 @@ import lzma
 
 import pytest
 
-from bertkit.corpus.sentence_rules.scripts import main_script, script_of
+from bertkit.corpus.sentence_rules.scripts import main_script
 
 XQUAD = {"ar": "Arabic", "el": "Greek", "en": "Latin", "hi": "Devanagari", "ru": "Cyrillic",
          "th": "Thai", "vi": "Latin", "zh": "Han"}  # fmt: skip
@@ -25,20 +25,3 @@ def test_japanese_is_told_from_chinese(shared):
     assert main_script(text) == "Kana"
     assert main_script("漢字漢字漢字") == "Han"
     assert main_script("1, 2 (3)") == main_script("") == ""
-
-
-NAMES = (
-    "Latin Greek Cyrillic Armenian Hebrew Arabic Devanagari Thai Tibetan Myanmar Georgian Hangul "
-    "Ethiopic Khmer Han"
-)
-
-
-def test_same_scripts_as_the_regex_package():
-    regex = pytest.importorskip("regex")
-    codes = (*range(0x1D00), *range(0x1E00, 0xD800), *range(0xE000, 0x10000))  # not phonetic signs
-    letters = [chr(code) for code in codes if chr(code).isalpha()]
-    wrong = []
-    for name in NAMES.split():
-        found = regex.compile(rf"\p{{Script={name}}}").findall("".join(letters))
-        wrong += [hex(ord(letter)) for letter in found if script_of(letter) != name]
-    assert len(wrong) < 40, wrong  # single letters in blocks of another script

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import IO
@@ -12,6 +13,7 @@ from bertkit.codecs.packed_stream import MARK, PeekedStream, compression_of
 from bertkit.corpus.document import Found, Piece, Rejected, Unparsed, parsed
 from bertkit.corpus.forms.form import ReadOptions
 from bertkit.corpus.raw_file import SMALL, RawFile
+from bertkit.folder_walk import describes_data_set
 
 # Archives inside archives inside archives are a trap, not a corpus.
 DEPTH = 4
@@ -43,6 +45,11 @@ class PackedMember(Unparsed):
     def documents(self) -> Iterator[Found]:
         """Its documents; damage costs what follows in it, no more."""
         return parsed(_read(io.BytesIO(self.blob), self.place, self.options))
+
+
+def is_metadata(name: str, options: ReadOptions) -> bool:
+    """Whether a member describes a data set; where `--form` says what members are, none does."""
+    return not options.form and describes_data_set(posixpath.basename(name))
 
 
 def read_content(

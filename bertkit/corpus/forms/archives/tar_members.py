@@ -13,12 +13,18 @@ from collections.abc import Iterator
 from typing import IO
 
 from bertkit.corpus.document import Piece, Rejected, Skipped
-from bertkit.corpus.forms.archives.members import HIDDEN, read_content, read_small, too_deep
+from bertkit.corpus.forms.archives.members import (
+    HIDDEN,
+    is_metadata,
+    read_content,
+    read_small,
+    too_deep,
+)
 from bertkit.corpus.forms.archives.tar_header import BLOCK
 from bertkit.corpus.forms.form import ReadOptions
 from bertkit.corpus.raw_file import SMALL, RawFile
 from bertkit.errors import DataError
-from bertkit.folder_walk import has_hidden_part
+from bertkit.folder_walk import METADATA, has_hidden_part
 
 # Kinds of members that lie in the archive as they are, unless they are sparse.
 _PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
@@ -74,6 +80,8 @@ def _member(
         return
     if has_hidden_part(member.name):
         yield Skipped(HIDDEN)
+    elif is_metadata(member.name, options):
+        yield Skipped(METADATA)
     elif member.islnk():
         if has_hidden_part(member.linkname):
             yield Rejected(place, f"a hard link to {member.linkname}, which is left out")

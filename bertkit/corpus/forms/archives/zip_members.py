@@ -11,11 +11,11 @@ from typing import IO
 
 from bertkit.codecs.packed_stream import refuse_bomb
 from bertkit.corpus.document import Piece, Rejected, Skipped
-from bertkit.corpus.forms.archives.members import HIDDEN, read_content, too_deep
+from bertkit.corpus.forms.archives.members import HIDDEN, is_metadata, read_content, too_deep
 from bertkit.corpus.forms.form import ReadOptions
 from bertkit.corpus.raw_file import RawFile
 from bertkit.errors import DataError
-from bertkit.folder_walk import has_hidden_part
+from bertkit.folder_walk import METADATA, has_hidden_part
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 # First members of documents that are zips; what is in them is not one file per text.
@@ -65,6 +65,9 @@ def _member(
         return
     if has_hidden_part(entry.filename):
         yield Skipped(HIDDEN)
+        return
+    if is_metadata(entry.filename, options):
+        yield Skipped(METADATA)
         return
     if stat.S_ISLNK(entry.external_attr >> 16):
         yield Skipped("a link to another member")

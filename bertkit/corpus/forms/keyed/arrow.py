@@ -21,8 +21,10 @@ def is_arrow(head: bytes) -> bool:
     """True if the first bytes of a file begin an Arrow file (Feather) or an Arrow stream."""
     if head.startswith(b"ARROW1"):
         return True
+    if not head.startswith(b"\xff\xff\xff\xff"):
+        return False
     size = int.from_bytes(head[4:8], "little")
-    return head.startswith(b"\xff\xff\xff\xff") and 0 < size < _LARGEST_SCHEMA and size % 8 == 0
+    return 0 < size < _LARGEST_SCHEMA and size % 8 == 0
 
 
 def read_parquet(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rejected]:

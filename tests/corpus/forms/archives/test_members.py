@@ -35,6 +35,8 @@ def folder(tmp_path_factory):
     (root / "d/e.txt.gz").write_bytes(gzip.compress(b"Mice squeak.\n"))
     for name in ("._a.txt", ".DS_Store", "d/__MACOSX/._x", "d/.hidden"):
         (root / name).write_bytes(b"\0\1Mac OS X")
+    (root / "d/dataset_info.json").write_text('{"features": {}}\n')
+    (root / "SHA256SUMS.txt").write_text("0123 a.txt\n")
     os.link(root / "a.txt", root / "z.txt")
     (root / "y.txt").symlink_to("a.txt")
     return root, text_of(root, root.parent / "out")
