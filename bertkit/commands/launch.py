@@ -19,6 +19,7 @@ from bertkit.commands import options
 from bertkit.config import Layer, flatten, is_preset, resolve, setting
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.translation import PRETRAIN
+from bertkit.launch.command_lines import CPU_BINDINGS
 from bertkit.launch.job import COMPUTING
 from bertkit.launch.launch import LAUNCHERS, check_files, plan
 from bertkit.option_groups import KUBERNETES, MACHINE, OUTPUT, SLURM
@@ -125,6 +126,25 @@ def _backends(ctx: click.Context, parameter: click.Parameter, begin: str) -> lis
     example="node1:29500",
 )
 @options.option(
+    "--max-restarts",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="torchrun, slurm: start all processes again so many times where one ends with an error;"
+    " the run goes on from its last checkpoint.",
+    group=MACHINE,
+)
+@options.option(
+    "--cpu-binding",
+    type=click.Choice(["", *CPU_BINDINGS]),
+    default="",
+    metavar="WORD",
+    help="torchrun, slurm: keep each process on cores near its GPU, by PyTorch's rules: one of"
+    f" {', '.join(CPU_BINDINGS)}.",
+    group=MACHINE,
+    example="node",
+)
+@options.option(
     "--instances",
     type=int,
     default=1,
@@ -169,8 +189,9 @@ def _backends(ctx: click.Context, parameter: click.Parameter, begin: str) -> lis
 @options.option(
     "--cpu",
     default="",
-    help="Cores per container.",
-    group=KUBERNETES,
+    help="kubernetes: cores per container; slurm: cores of a node, by default all where all its"
+    " devices are used.",
+    group=MACHINE,
     metavar="N",
     example="16",
 )

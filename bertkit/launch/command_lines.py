@@ -20,17 +20,24 @@ PORT = 15566
 _VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})")
 _SAFE = re.compile(r"[\w@%+=:,./-]*", re.ASCII)
 SOCKETS = 2
+# As torchrun names them: near cores of the GPU's memory node, of its socket, no core of another
+# process, or one complex of cores.
+CPU_BINDINGS = ("node", "socket", "exclusive", "core-complex")
 
 
-def torchrun(job: Job, rendezvous: str = "") -> list[str]:
+def torchrun(
+    job: Job, rendezvous: str = "", max_restarts: int = 0, cpu_binding: str = ""
+) -> list[str]:
     """One process per device by PyTorch's launcher; run it on every node.
 
     Args:
         job: what to start.
         rendezvous: host:port of one node, where there are several.
+        max_restarts: how often all processes are started again where one ends with an error.
+        cpu_binding: one of `CPU_BINDINGS`: which cores near its GPU a process may use.
 
     Raises:
-        UsageError: several nodes without a rendezvous.
+        UsageError: several nodes without a rendezvous; cores near devices that are no GPUs.
     """
     if job.nodes > 1 and not rendezvous:
         raise UsageError(
@@ -49,9 +56,18 @@ def torchrun(job: Job, rendezvous: str = "") -> list[str]:
         "--nproc-per-node",
         str(job.per_node),
         *meeting,
+        *_elastic(job, max_restarts, cpu_binding),
         "--module",
         *job.command,
     ]
+
+
+def _elastic(job: Job, max_restarts: int, cpu_binding: str) -> list[str]:
+    """torchrun's flags for restarts and for cores; it asks NVIDIA's driver which are near."""
+    if cpu_binding and job.backend != "cuda":
+        raise UsageError(f"--cpu-binding is for cuda, not for {job.backend}", "leave it out")
+    restarts = ["--max-restarts", str(max_restarts)] if max_restarts else []
+    return [*restarts, *(["--numa-binding", cpu_binding] if cpu_binding else [])]
 
 
 def mpirun(job: Job, master: str = "$MASTER_ADDR") -> list[str]:
@@ -219,21 +235,41 @@ def _passed_on(config: PretrainConfig, params: str) -> list[str]:
     return [word for name in changed for word in (_CSRUN_FLAGS[name], str(now[name]))]
 
 
-def slurm(job: Job, hours: int = 24, partition: str = "") -> str:
+def slurm(
+    job: Job,
+    *,
+    hours: int = 24,
+    partition: str = "",
+    cpu: str = "",
+    max_restarts: int = 0,
+    cpu_binding: str = "",
+) -> str:
     """A batch script: one torchrun per node; queued again where time ran out before the end.
 
     Args:
         job: what to start.
         hours: time limit.
         partition: of the cluster; empty for its default.
+        cpu: cores of a node; empty: all of a node whose devices are all used, else Slurm's default.
+        max_restarts: see `torchrun`.
+        cpu_binding: see `torchrun`.
+
+    Raises:
+        UsageError: cores near devices that are no GPUs.
     """
-    kind = registry.row(job.backend).slurm_resource
+    row = registry.row(job.backend)
+    # The one task of a node starts all processes: Slurm would give it one core.
+    whole = job.per_node >= row.devices_per_node > 1
+    cores = [f"#SBATCH --cpus-per-task={cpu}"] if cpu else ["#SBATCH --exclusive"] * whole
+    extra = "".join(f"{word} " for word in _elastic(job, max_restarts, cpu_binding))
+    kind = row.slurm_resource
     lines = [
         "#!/bin/bash",
         f"#SBATCH --job-name={job.name}",
         f"#SBATCH --nodes={job.nodes}",
         "#SBATCH --ntasks-per-node=1",
         *([f"#SBATCH --gres={kind}:{job.per_node}"] if kind else []),
+        *cores,
         *([f"#SBATCH --partition={partition}"] if partition else []),
         f"#SBATCH --time={hours}:00:00",
         "#SBATCH --signal=B:TERM@120",
@@ -245,9 +281,10 @@ def slurm(job: Job, hours: int = 24, partition: str = "") -> str:
         'stop() { again=1; scancel --signal=TERM "$SLURM_JOB_ID"; }',
         "trap stop TERM",
         'first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
-        f"srun torchrun --nnodes {job.nodes} --nproc-per-node {job.per_node} \\",
+        # Its cores are divided by torchrun and the processes, not by Slurm.
+        f"srun --cpu-bind=none torchrun --nnodes {job.nodes} --nproc-per-node {job.per_node} \\",
         f'  --rdzv-backend c10d --rdzv-endpoint "$first:{PORT}" --rdzv-id "$SLURM_JOB_ID" \\',
-        f"  --module {text(job.command)} &",
+        f"  {extra}--module {text(job.command)} &",
         'wait "$!"',
         "status=$?",
         'if [ -n "$again" ]; then',

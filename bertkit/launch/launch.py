@@ -27,7 +27,7 @@ class Details:
         image: kubernetes: the container's.
         namespace: kubernetes: of the job.
         mount: kubernetes: /HOST:/CONTAINER, each.
-        cpu: kubernetes: cores of a container.
+        cpu: kubernetes: cores of a container; slurm: of a node.
         memory: kubernetes: of a container.
         setup: kubernetes: shell commands that every node runs first.
         huge_pages: kubernetes: of 2 MiB, per container.
@@ -37,6 +37,8 @@ class Details:
         resource: kubernetes: what a container asks for its devices; empty: the backend's.
         hours: slurm: time limit.
         partition: slurm: of the cluster.
+        max_restarts: torchrun, slurm: restarts after an error.
+        cpu_binding: torchrun, slurm: cores of a process, one of `CPU_BINDINGS`.
     """
 
     rendezvous: str = ""
@@ -55,6 +57,8 @@ class Details:
     resource: str = ""
     hours: int = 24
     partition: str = ""
+    max_restarts: int = 0
+    cpu_binding: str = ""
 
 
 def plan(
@@ -125,7 +129,9 @@ def check_files(names: Sequence[str]) -> list[str]:
 
 
 def _torchrun(job: Job, details: Details) -> str:
-    return _line(command_lines.torchrun(job, details.rendezvous))
+    return _line(
+        command_lines.torchrun(job, details.rendezvous, details.max_restarts, details.cpu_binding)
+    )
 
 
 def _mpirun(job: Job, details: Details) -> str:
@@ -145,7 +151,16 @@ def _slurm(job: Job, details: Details) -> str:
     for flag, word in (("--name", job.name), ("--partition", details.partition)):
         if not re.fullmatch(r"[\w.,@+-]*", word):
             raise UsageError(f"{flag} {word!r}: only letters, digits and . , @ + - _ can be used")
-    return command_lines.slurm(job, details.hours, details.partition)
+    if details.cpu and not details.cpu.isdecimal():
+        raise UsageError(f"--cpu {details.cpu!r}: Slurm counts whole cores", "such as --cpu 96")
+    return command_lines.slurm(
+        job,
+        hours=details.hours,
+        partition=details.partition,
+        cpu=details.cpu,
+        max_restarts=details.max_restarts,
+        cpu_binding=details.cpu_binding,
+    )
 
 
 def _kubernetes(job: Job, details: Details) -> str:

@@ -103,6 +103,30 @@ def test_slurm_script_queues_itself_again(tmp_path):
     ]  # fmt: skip
 
 
+def test_restarts_and_cores_are_torchruns_own_flags(tmp_path):
+    from torch.distributed.run import get_args_parser
+
+    given = {"max_restarts": 3, "cpu_binding": "node"}
+    words = shlex.split(planned("torchrun", TRAIN, backend="cuda", devices=8, **given))
+    found = get_args_parser().parse_args(words[words.index("torchrun") + 1 :])
+    assert (found.max_restarts, found.numa_binding) == (3, "node")
+    assert found.module and found.training_script == "bertkit"
+    script = planned("slurm", TRAIN, backend="cuda", devices=16, **given)
+    line = script.replace("\\\n", "").partition("srun --cpu-bind=none torchrun ")[2]
+    found = get_args_parser().parse_args(shlex.split(line.partition(" &\n")[0]))
+    assert (found.max_restarts, found.numa_binding) == (3, "node")
+    with pytest.raises(UsageError, match="--cpu-binding is for cuda, not for hpu"):
+        planned("torchrun", TRAIN, backend="hpu", devices=8, cpu_binding="node")
+
+
+def test_slurm_gives_the_one_task_of_a_node_more_than_a_core():
+    assert "#SBATCH --exclusive\n" in planned("slurm", TRAIN, backend="cuda", devices=16)
+    some = planned("slurm", TRAIN, backend="cuda", devices=2, cpu="24")
+    assert "#SBATCH --cpus-per-task=24\n" in some and "exclusive" not in some
+    with pytest.raises(UsageError, match="whole cores"):
+        planned("slurm", TRAIN, backend="cuda", devices=2, cpu="500m")
+
+
 def test_poprun_takes_the_devices_that_it_is_given_or_none():
     words = ("pretrain", "--input", "x", "--output", "y", "--set", "ipu.layers_per_ipu=[6, 6]")
     line = shlex.split(planned("poprun", (*words, "--set", "ipu.replicas=4"), devices=8))
