@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 _GAP = 3  # spaces between columns
 _READABLE = 24  # a column of sentences is not made narrower than this
 _INDENT = 4
+# Of so many cells of a column one may stand below its row, the fewest that make the others fit.
+_OUTLIERS = (32, 16, 8, 4)
 
 
 def width() -> int:
@@ -52,8 +54,9 @@ def wrapped(text: str, columns: int, indent: int = 0, later: int | None = None) 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> str:
     """Rows as an aligned text table, with numbers right-aligned.
 
-    Where the terminal is too narrow, long texts are wrapped between words; where even that is
-    not enough, each row becomes a block of `heading  value` lines.
+    Where the terminal is too narrow, long texts are wrapped between words; a few cells that are
+    too wide for their column, such as paths, stand below their rows; where even that is not
+    enough, each row becomes a block of `heading  value` lines.
 
     Args:
         columns: headings.
@@ -117,7 +120,22 @@ def _longest_word(text: str) -> int:
 
 def _widths(columns: Sequence[str], body: Sequence[Sequence[str]], room: int) -> list[int] | None:
     """The width of each column; None where the rows do not fit beside each other."""
-    cells = [[name, *(row[index] for row in body)] for index, name in enumerate(columns)]
+    cells = [[row[index] for row in body] for index in range(len(columns))]
+    found = _fitting(columns, cells, room)
+    for part in _OUTLIERS:
+        if found is None:
+            found = _fitting(columns, [cells[0], *(_usual(c, part) for c in cells[1:])], room)
+    return found
+
+
+def _usual(column: Sequence[str], part: int) -> list[str]:
+    """The cells of a column without those with the longest words, one in so many."""
+    return sorted(column, key=_longest_word)[: len(column) - len(column) // part]
+
+
+def _fitting(columns: Sequence[str], body: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """The width of each column for its cells; None where they do not fit beside each other."""
+    cells = [[name, *column] for name, column in zip(columns, body, strict=True)]
     natural = [max(map(_size, column)) for column in cells]
     room -= _GAP * (len(columns) - 1)
     if sum(natural) <= room:
@@ -144,9 +162,9 @@ def _widths(columns: Sequence[str], body: Sequence[Sequence[str]], room: int) ->
 
 def _row(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> list[str]:
     """The lines of one row."""
-    below = ""
-    if _longest_word(cells[-1]) > widths[-1]:
-        cells, below = [*cells[:-1], ""], cells[-1]
+    wide = [_longest_word(cell) > width for cell, width in zip(cells, widths, strict=True)]
+    below = [cell for cell, is_wide in zip(cells, wide, strict=True) if is_wide]
+    cells = ["" if is_wide else cell for cell, is_wide in zip(cells, wide, strict=True)]
     parts = [_lines(cell, width) for cell, width in zip(cells, widths, strict=True)]
     lines = []
     for number in range(max(map(len, parts))):
@@ -156,7 +174,7 @@ def _row(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -
             for text, width, right in zip(texts, widths, numeric, strict=True)
         ]
         lines.append((" " * _GAP).join(padded).rstrip())
-    return [*lines, *([wrapped(below, width(), _INDENT)] if below else [])]
+    return [*lines, *(wrapped(cell, width(), _INDENT) for cell in below)]
 
 
 def _blocks(columns: Sequence[str], body: Sequence[Sequence[str]]) -> str:

@@ -10,7 +10,7 @@ import pytest
 from spoken_lines import check_next, flags_of_hint, known_flags
 
 from bertkit.cli import COMMANDS
-from bertkit.commands import next_step
+from bertkit.command_line import next_step
 
 FLAG = re.compile(r"(?<![\\w-])--[a-z][a-z0-9-]+(?![\\w*])")
 
