@@ -187,7 +187,7 @@ def _run(words: list[str]) -> int:
     except BertkitError as error:
         return _report(error.message, error.hint, error.exit_code, words)
     except MemoryError:
-        return _report("out of memory", "use fewer --workers or smaller shards", 1, words)
+        return _report("out of memory", "use fewer workers or smaller shards", 1, words)
     except OSError as error:
         return _report(*_explain(error), 1, words)
 

@@ -41,7 +41,7 @@ def test_the_last_layer_wins_and_origins_are_kept():
     assert (config.model.hidden_size, config.model.act) == (64, "relu")
     assert resolved.origins["name"] == "command line"
     rows = {key: (value, origin) for key, value, origin in resolved.rows()}
-    assert rows["nsp"] == ("True", "default")
+    assert rows["nsp"] == ("true", "default")
     assert rows["model.hidden_size"] == ("64", "preset tiny")
 
 

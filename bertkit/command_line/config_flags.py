@@ -32,7 +32,8 @@ def option(*names: str, group: str, **keywords: Any) -> Decorator:
         group: of `bertkit.option_groups`.
         keywords: as of click, and of `bertkit.command_line.option.Option`.
     """
-    if isinstance(keywords.get("type"), click.Choice):
+    kind = keywords.get("type")
+    if isinstance(kind, click.Choice) and not isinstance(kind, Choice):
         keywords["type"] = Choice(keywords["type"].choices)
     return click.option(*names, cls=Option, group=group, **keywords)
 

@@ -73,6 +73,6 @@ def command(
         return
     # What is left of `given`: examples, listing, scratch, workers, executor, scheduler, overwrite.
     result = work.clean_corpus(inputs, output, settings.config, prefix=input_prefix, **given)
-    found = any(facts["documents"] for facts in result.criteria.values())
+    found = any(facts.get("documents", 0) for facts in result.criteria.values())
     following = next_step.after_clean(inputs, output, found)
     options.finish(asdict(result), as_json, report_text(result), following)

@@ -80,8 +80,8 @@ def kind_of_bytes(head: bytes) -> Kind | None:
         return Kind(OTHER, "a zip archive")
     if not head.strip() or not _is_text(head):
         return None
-    if head.lstrip().startswith((b"{", b"[")) and (found_json := _kind_of_json(head)):
-        return found_json
+    if head.lstrip().startswith((b"{", b"[")):
+        return _kind_of_json(head)
     if holds_vocabulary(head):
         return Kind(VOCABULARY, "a vocabulary")
     return Kind(TEXT, "text")

@@ -220,7 +220,7 @@ def require_same(first: TokenizerFacts, second: TokenizerFacts, hint: str) -> No
         lengths = [word_length.in_words(part.word_length or 0) for part in (first, second)]
         raise DataError(
             f"{first.source} has words of {lengths[0]}; {second.source}: {lengths[1]}",
-            f"{hint}; {word_length.FLAG} sets the limit where text becomes tokens",
+            f"{hint}; `bertkit make-records {word_length.FLAG} N` sets the limit",
         )
 
 

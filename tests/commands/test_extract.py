@@ -26,7 +26,7 @@ def test_dry_run_shows_where_values_come_from(bertkit, tmp_path, monkeypatch):
     )
     assert shown.status == 0
     rows = {line.split()[0]: line.split() for line in shown.out.splitlines() if line.split()}
-    assert rows["strict"][1:] == ["True", "command", "line"]
+    assert rows["strict"][1:] == ["true", "command", "line"]
     assert rows["language"][1:] == ["de", "environment"]
     assert rows["splitter"][1:] == ["rule", "default"]
     assert rows["input_bytes"][1] == "5"

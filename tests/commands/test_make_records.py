@@ -126,7 +126,7 @@ def test_pick_eval(bertkit, records, tmp_path):
     assert run.status == 0
     assert run.result["records"] == 9
     assert len(list(read_records(tmp_path / "eval" / "eval.tfrecord"))) == 9
-    assert "bertkit pretrain" in run.err
+    assert "bertkit inspect" in run.err
     run = bertkit("pick-eval", "-i", records, "-o", tmp_path / "more", "--count", "400", "--json")
     assert (run.status, run.result["records"]) == (0, 400)
     assert "warning: " in run.err and "repeat" in run.err
@@ -150,8 +150,8 @@ def test_inspect_a_run(bertkit, tmp_path):
         '{"kind": "train", "step": 10, "loss": 9.5}\n{"kind": "train", "step": 20, "loss": 8.25}\n'
     )
     run = bertkit("inspect", tmp_path)
-    assert "step 20" in run.out
-    assert "loss 8.25" in run.out
+    assert "training, step 20" in run.out
+    assert "8.2500" in run.out
     assert bertkit("inspect", tmp_path, "--json").result["run"]["step"] == 20
 
 

@@ -49,7 +49,7 @@ def test_train_evaluate_and_report(words, bertkit, tmp_path):
 
     drawn = bertkit("report", tmp_path / "run", "--json")
     assert drawn.status == 0, drawn.err
-    assert Path(drawn.result["output"]).read_bytes().startswith(b"\x89PNG")
+    assert Path(drawn.result["output"]).read_bytes().startswith(b"<!doctype html>")
 
 
 def test_tables_for_people(words, bertkit, tmp_path):

@@ -75,7 +75,7 @@ def test_what_is_no_checkpoint(tmp_path):
     with pytest.raises(DataError, match="no such checkpoint: /nope/x"):
         open_start("/nope/x")
     (tmp_path / "config.json").write_text(json.dumps(SHAPE.to_dict()))
-    with pytest.raises(DataError, match="no checkpoint in"):
+    with pytest.raises(DataError, match="is the configuration of a model, not a checkpoint"):
         open_start(str(tmp_path / "config.json"))
 
 

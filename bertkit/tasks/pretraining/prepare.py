@@ -223,7 +223,8 @@ def check_lengths(source: SampleSource, shape: BertConfig) -> None:
         raise ConfigError(
             f"the records have max_seq_length {source.max_seq_length}, the model's"
             f" max_position_embeddings is {shape.max_position_embeddings}",
-            "make records with a smaller --max-seq-length, or a model with more positions",
+            "make shorter records (`bertkit make-records --max-seq-length N`), or take a model with"
+            " more positions",
         )
 
 

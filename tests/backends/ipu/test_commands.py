@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,7 +80,7 @@ def test_pretrain_and_eval(bertkit, poptorch, tmp_path):
 def test_a_dry_run_compiles_nothing_and_tells_every_problem(bertkit, poptorch, tmp_path):
     good = bertkit(*words(tmp_path, "ipu", *ipu("layers_per_ipu=[1, 1]"), "--dry-run"))
     assert good.status == 0, good.err
-    assert "ipu.layers_per_ipu" in good.out and "[1, 1]" in good.out
+    assert re.search(r"ipu.layers_per_ipu +1, 1 ", good.out)
     assert poptorch.DEVICE.compiled == []
     bad = bertkit(
         *words(
@@ -175,7 +176,7 @@ def test_doctor_lists_it_and_auto_wants_a_device(bertkit, poptorch, monkeypatch)
     assert "ready" in line() and "IPU Mk2" in line()
     assert registry.get("auto").caps.name in ("hpu", "ipu")
     monkeypatch.setattr(poptorch.DEVICE, "ipus", 0)
-    assert "missing" in line() and "finds no IPU" in line() and "gc-info" in line()
+    assert "missing" in line() and "finds no IPU" in line() and "gc-info" in bertkit("doctor").out
     assert registry.get("auto").caps.name != "ipu"
     monkeypatch.setenv("POPTORCH_IPU_MODEL", "1")
     assert "ready" in line() and "IPU Model" in line()

@@ -12,7 +12,7 @@ from bertkit.tasks.pretraining.objective import PretrainingObjective
 def test_it_is_always_present():
     probe = cpu.CpuAdapter().probe()
     assert probe.present
-    assert "threads" in probe.reason and "bf16" in probe.reason
+    assert "thread" in probe.reason and "bf16" in probe.reason
 
 
 @pytest.mark.parametrize(("hardware", "warned"), [(False, True), (True, False)])

@@ -150,5 +150,5 @@ def test_errors(tmp_path):
     with pytest.raises(DataError, match="no records"):
         inspect_records([str(tmp_path / "empty.tfrecord")])
     (tmp_path / "text.tfrecord").write_text("this is no record file at all")
-    with pytest.raises(DataError, match="record 0 at byte 0"):
+    with pytest.raises(DataError, match="holds text, not record files"):
         inspect_records([str(tmp_path / "text.tfrecord")])
