@@ -80,10 +80,10 @@ def kind_of_bytes(head: bytes) -> Kind | None:
         return Kind(OTHER, "a zip archive")
     if not head.strip() or not _is_text(head):
         return None
-    if head.lstrip().startswith((b"{", b"[")):
-        return _kind_of_json(head)
     if holds_vocabulary(head):
         return Kind(VOCABULARY, "a vocabulary")
+    if head.lstrip().startswith((b"{", b"[")):
+        return _kind_of_json(head)
     return Kind(TEXT, "text")
 
 
