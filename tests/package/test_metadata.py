@@ -24,6 +24,8 @@ MODULES = {
     "rouge-score": "rouge_score",
     "kubernetes-validate": "kubernetes_validate",
 }
+# Extras for those who work on bertkit, not with it.
+TOOLS = ("dev", "bench", "docs")
 # In no `import` of ours: fsspec finds these by the scheme of an address.
 BY_SCHEME = {"aiohttp", "s3fs", "gcsfs", "huggingface_hub"}
 
@@ -72,9 +74,7 @@ def requirements(setup, extra: str = "") -> list[Requirement]:
 
 def test_the_base_install_brings_nothing_that_bertkit_does_not_import(setup):
     source = "\n".join(path.read_text("utf-8") for path in (ROOT / "bertkit").rglob("*.py"))
-    extras = [
-        name for name in setup["options.extras_require"] if name not in ("dev", "bench", "docs")
-    ]
+    extras = [name for name in setup["options.extras_require"] if name not in TOOLS]
     for extra in ("", *extras):
         for wanted in requirements(setup, extra):
             name = MODULES.get(wanted.name, wanted.name)
@@ -130,7 +130,7 @@ def test_the_image_is_built_from_files_and_extras_that_exist(setup):
     text = (ROOT / "Dockerfile").read_text("utf-8")
     extras = re.search(r"^ARG EXTRAS=(\S+)", text, re.MULTILINE)[1].split(",")
     # Of all, what has no use in a finished image, and a service that not everybody has.
-    known = set(setup["options.extras_require"]) - {"dev", "bench", "wandb"}
+    known = set(setup["options.extras_require"]) - {*TOOLS, "wandb"}
     assert set(extras) <= known
     for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines():
         if line.startswith("!"):

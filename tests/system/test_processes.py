@@ -28,8 +28,12 @@ def test_the_living_and_the_dead(system):
     ended.wait()
     assert processes.is_alive(os.getpid()) and not processes.is_alive(ended.pid)
     assert processes.start_time(os.getpid()) == processes.start_time(os.getpid()) != ""
-    assert processes.start_time(os.getpid()) != processes.start_time(os.getppid())
     assert processes.start_time(ended.pid) == ""
+    waiting = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:  # this process began long before
+        assert processes.start_time(waiting.pid) != processes.start_time(os.getpid())
+    finally:
+        waiting.communicate(b"\n")
 
 
 def test_cores(system):
