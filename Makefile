@@ -23,8 +23,10 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
+# Which tests: `make test-slow SLOW="slow and not long"` leaves out those of minutes each.
+SLOW ?= slow
 test-slow: $(READY) tensorflow
-	$(if $(wildcard $(TENSORFLOW)),BERTKIT_TENSORFLOW_PYTHON=$(abspath $(TENSORFLOW))) $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+	$(if $(wildcard $(TENSORFLOW)),BERTKIT_TENSORFLOW_PYTHON=$(abspath $(TENSORFLOW))) $(BIN)/python -m pytest -n 2 --dist worksteal -m "$(SLOW)"
 
 # TensorFlow reads and writes what the slow tests compare with; it lives apart from everything else.
 # Where it has no build for this Python, those tests skip and say so.

@@ -6,9 +6,10 @@ import shutil
 import textwrap
 from collections.abc import Iterable, Sequence
 
-_GAP = 3  # spaces between columns
+_GAPS = (3, 2)  # spaces between columns; the narrow ones where the wide ones do not fit
 _READABLE = 24  # a column of sentences is not made narrower than this
 _INDENT = 4
+_SHORT = 12  # words as short as this never stand below their row
 # Of so many cells of a column one may stand below its row, the fewest that make the others fit.
 _OUTLIERS = (32, 16, 8, 4)
 
@@ -56,7 +57,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str =
 
     Where the terminal is too narrow, long texts are wrapped between words; a few cells that are
     too wide for their column, such as paths, stand below their rows; where even that is not
-    enough, each row becomes a block of `heading  value` lines.
+    enough, the names of rows with numbers stand above them, and else each row becomes a block of
+    `heading  value` lines.
 
     Args:
         columns: headings.
@@ -65,17 +67,46 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str =
     """
     body = [[shown(cell) for cell in row] for row in rows]
     head = [*([title] if title else [])]
-    widths = _widths(columns, body, width())
-    if widths is None:
-        return "\n".join([*head, _blocks(columns, body)])
-    numeric = [
-        bool(body) and all(is_number(row[index]) for row in body) for index in range(len(columns))
-    ]
-    total = sum(widths) + _GAP * (len(widths) - 1)
-    lines = [*_row(columns, widths, numeric), "─" * total]
-    for row in body:
-        lines += _row(row, widths, numeric)
-    return "\n".join([*head, *lines])
+    numeric = [bool(body) and all(map(is_number, cells)) for cells in _columns(columns, body)]
+    laid = _laid(columns, body, width())
+    if laid:
+        gap, widths = laid
+        lines = [*_row(columns, widths, numeric, gap), _rule(widths, gap)]
+        for row in body:
+            lines += _row(row, widths, numeric, gap)
+        return "\n".join([*head, *lines])
+    # Numbers stay below each other where the names of the rows alone are too wide.
+    inner = [row[1:] for row in body]
+    laid = _laid(columns[1:], inner, width() - _INDENT) if any(numeric[1:]) else None
+    if laid:
+        gap, widths = laid
+        lines = [columns[0], *_indented(_row(columns[1:], widths, numeric[1:], gap))]
+        lines.append("─" * _INDENT + _rule(widths, gap))
+        for row, cells in zip(body, inner, strict=True):
+            lines += [row[0], *_indented(_row(cells, widths, numeric[1:], gap))]
+        return "\n".join([*head, *lines])
+    return "\n".join([*head, _blocks(columns, body)])
+
+
+def _columns(columns: Sequence[str], body: Sequence[Sequence[str]]) -> list[list[str]]:
+    return [[row[index] for row in body] for index in range(len(columns))]
+
+
+def _laid(
+    columns: Sequence[str], body: Sequence[Sequence[str]], room: int
+) -> tuple[int, list[int]] | None:
+    """Spaces between columns and the width of each; None where they do not fit."""
+    between = len(columns) - 1
+    tries = ((gap, _widths(columns, body, room - gap * between)) for gap in _GAPS)
+    return next(((gap, found) for gap, found in tries if found), None)
+
+
+def _rule(widths: Sequence[int], gap: int) -> str:
+    return "─" * (sum(widths) + gap * (len(widths) - 1))
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [" " * _INDENT + line for line in lines]
 
 
 def is_number(text: str) -> bool:
@@ -120,7 +151,7 @@ def _longest_word(text: str) -> int:
 
 def _widths(columns: Sequence[str], body: Sequence[Sequence[str]], room: int) -> list[int] | None:
     """The width of each column; None where the rows do not fit beside each other."""
-    cells = [[row[index] for row in body] for index in range(len(columns))]
+    cells = _columns(columns, body)
     found = _fitting(columns, cells, room)
     for part in _OUTLIERS:
         if found is None:
@@ -130,14 +161,15 @@ def _widths(columns: Sequence[str], body: Sequence[Sequence[str]], room: int) ->
 
 def _usual(column: Sequence[str], part: int) -> list[str]:
     """The cells of a column without those with the longest words, one in so many."""
-    return sorted(column, key=_longest_word)[: len(column) - len(column) // part]
+    ordered = sorted(column, key=_longest_word)
+    count = len(column) - len(column) // part
+    return ordered[:count] + [cell for cell in ordered[count:] if _longest_word(cell) <= _SHORT]
 
 
 def _fitting(columns: Sequence[str], body: Sequence[Sequence[str]], room: int) -> list[int] | None:
     """The width of each column for its cells; None where they do not fit beside each other."""
     cells = [[name, *column] for name, column in zip(columns, body, strict=True)]
     natural = [max(map(_size, column)) for column in cells]
-    room -= _GAP * (len(columns) - 1)
     if sum(natural) <= room:
         return natural
     least = [
@@ -160,7 +192,9 @@ def _fitting(columns: Sequence[str], body: Sequence[Sequence[str]], room: int) -
     return found
 
 
-def _row(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> list[str]:
+def _row(
+    cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool], gap: int
+) -> list[str]:
     """The lines of one row."""
     wide = [_longest_word(cell) > width for cell, width in zip(cells, widths, strict=True)]
     below = [cell for cell, is_wide in zip(cells, wide, strict=True) if is_wide]
@@ -173,7 +207,7 @@ def _row(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -
             " " * (width - _size(text)) + text if right else text + " " * (width - _size(text))
             for text, width, right in zip(texts, widths, numeric, strict=True)
         ]
-        lines.append((" " * _GAP).join(padded).rstrip())
+        lines.append((" " * gap).join(padded).rstrip())
     return [*lines, *(wrapped(cell, width(), _INDENT) for cell in below)]
 
 

@@ -100,6 +100,7 @@ def test_no_stand_in_is_left_over(run_docs):
     assert unused == []
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_every_command_of_the_pages_runs(run_docs, capsys, tmp_path, monkeypatch):
     if SHARED.is_dir():  # else these commands are left out, and listed

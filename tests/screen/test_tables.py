@@ -36,10 +36,32 @@ def test_words_are_never_broken_and_lines_fit(columns):
 
 def test_a_row_that_does_not_fit_becomes_a_block(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
-    text = table(("name", "size", "what"), [("x" * 38, 7, LONG), ("y", 8, "short")])
+    text = table(("name", "kind", "what"), [("x" * 38, "a", LONG), ("y", "b", "short")])
     assert "x" * 38 in text and widest(text) <= 45
-    assert text.splitlines()[1:2] == ["  size   7"]
-    assert "\n\nname y\n  size   8\n  what   short" in text
+    assert text.splitlines()[1:2] == ["  kind   a"]
+    assert "\n\nname y\n  kind   b\n  what   short" in text
+
+
+def test_numbers_stay_below_each_other_where_the_names_are_too_wide(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    rows = [("a/" * 14, 7.25, 10), ("y", 118.5, "-")]
+    assert table(("name", "loss", "size"), rows).splitlines() == [
+        "name",
+        "     loss   size",
+        "────────────────",
+        "a/" * 14,
+        "     7.25     10",
+        "y",
+        "    118.5      -",
+    ]
+
+
+def test_a_few_wide_cells_stand_below_their_rows(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    rows = [("input", "x/" * 16, "default"), *((f"setting {n}", n, "file") for n in range(5))]
+    lines = table(("setting", "value", "from"), rows).splitlines()
+    assert lines[2:4] == ["input" + " " * 16 + "default", "    " + "x/" * 16]
+    assert lines[4].split() == ["setting", "0", "0", "file"]
 
 
 def test_a_checksum_stands_below_its_row(monkeypatch):

@@ -95,6 +95,7 @@ def test_the_page_has_the_marks():
     assert text.index(BEGIN) < text.index(END)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_short_form_finds_nothing(tmp_path):
     """A few cases of each part; `make soak` has all of them."""
