@@ -60,7 +60,7 @@ def test_a_few_wide_cells_stand_below_their_rows(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     rows = [("input", "x/" * 16, "default"), *((f"setting {n}", n, "file") for n in range(5))]
     lines = table(("setting", "value", "from"), rows).splitlines()
-    assert lines[2:4] == ["input" + " " * 16 + "default", "    " + "x/" * 16]
+    assert (lines[2].split(), lines[3]) == (["input", "default"], "    " + "x/" * 16)
     assert lines[4].split() == ["setting", "0", "0", "file"]
 
 
