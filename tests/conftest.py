@@ -18,7 +18,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 # No test asks the model hub on the internet: a name that is no path here fails at once.
 os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["COLUMNS"] = "200"  # paths of tests are long: rows stay lines
+os.environ["COLUMNS"] = "400"  # paths of tests are long: rows stay lines
 
 # A shell's background jobs ignore SIGINT, and so would every process that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -73,6 +73,9 @@ def what_is_loaded(number: int) -> list[int]:
 def test_workers_share_what_was_prepared(monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "loaded", [])
     monkeypatch.delitem(sys.modules, "torch", raising=False)
+    # Servers of other tests may have left a thread that waits.
+    main = threading.main_thread()
+    monkeypatch.setattr(threading, "enumerate", lambda: [main])
     found = list(
         run_tasks(what_is_loaded, [1, 2, 3], 2, prepare=lambda: loaded.append(os.getpid()))
     )

@@ -136,11 +136,8 @@ def _backends(ctx: click.Context, parameter: click.Parameter, begin: str) -> lis
 )
 @options.option(
     "--cpu-binding",
-    type=click.Choice(["", *CPU_BINDINGS]),
-    default="",
-    metavar="WORD",
-    help="torchrun, slurm: keep each process on cores near its GPU, by PyTorch's rules: one of"
-    f" {', '.join(CPU_BINDINGS)}.",
+    type=click.Choice(CPU_BINDINGS),
+    help="torchrun, slurm: keep each process on cores near its GPU, by PyTorch's rules.",
     group=MACHINE,
     example="node",
 )

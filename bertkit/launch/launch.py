@@ -58,7 +58,7 @@ class Details:
     hours: int = 24
     partition: str = ""
     max_restarts: int = 0
-    cpu_binding: str = ""
+    cpu_binding: str | None = None
 
 
 def plan(
@@ -130,7 +130,9 @@ def check_files(names: Sequence[str]) -> list[str]:
 
 def _torchrun(job: Job, details: Details) -> str:
     return _line(
-        command_lines.torchrun(job, details.rendezvous, details.max_restarts, details.cpu_binding)
+        command_lines.torchrun(
+            job, details.rendezvous, details.max_restarts, details.cpu_binding or ""
+        )
     )
 
 
@@ -159,7 +161,7 @@ def _slurm(job: Job, details: Details) -> str:
         partition=details.partition,
         cpu=details.cpu,
         max_restarts=details.max_restarts,
-        cpu_binding=details.cpu_binding,
+        cpu_binding=details.cpu_binding or "",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import shlex
 from pathlib import Path
@@ -36,7 +37,9 @@ def test_the_generated_page_has_the_groups_and_the_examples():
     sections = {part.partition("\n")[0]: part for part in page.split("\n## bertkit ")[1:]}
     for name, option in options():
         group = sections[name].partition(f"### {option.group}\n")[2].partition("\n### ")[0]
-        row = next(line for line in group.splitlines() if f"{option.opts[-1]}" in line)
+        row = next(
+            line for line in group.splitlines() if re.search(rf"{option.opts[-1]}(?![\w-])", line)
+        )
         if option.example:
             assert shlex.quote(option.example).replace("|", "\\|") in row
 
