@@ -140,33 +140,7 @@ Example:
     group=MODEL,
     example="cls.predictions.*",
 )
-@options.option(
-    "--license",
-    "license_name",
-    default="",
-    metavar="ID",
-    help="Licence of the weights for the model card, such as apache-2.0.",
-    group=OUTPUT,
-    example="apache-2.0",
-)
-@options.option(
-    "--data-license",
-    default="",
-    metavar="TEXT",
-    help="Licence of the training text for the model card.",
-    group=OUTPUT,
-    example="CC BY-SA 4.0",
-)
-@options.option(
-    "--language",
-    "languages",
-    multiple=True,
-    metavar="CODE",
-    help="Language of the training text for the model card, such as tr; repeatable.  [default: as"
-    " the manifests of the records tell]",
-    group=OUTPUT,
-    example="tr",
-)
+@options.card_options
 @options.overwrite_option
 @options.common_options
 def command(

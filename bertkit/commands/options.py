@@ -266,6 +266,37 @@ def finish_dry_run(
     finish({"dry_run": True, **plan}, as_json, text)
 
 
+def card_options(function: Command) -> Command:
+    """`--license`, `--data-license` and `--language`, of the commands that write a model card."""
+    function = option(
+        "--language",
+        "languages",
+        multiple=True,
+        metavar="CODE",
+        help="Language of the training text for the model card, such as tr; repeatable.  [default:"
+        " as the manifests of the records tell]",
+        group=OUTPUT,
+        example="tr",
+    )(function)
+    function = option(
+        "--data-license",
+        default="",
+        metavar="TEXT",
+        help="Licence of the training text for the model card.",
+        group=OUTPUT,
+        example="CC BY-SA 4.0",
+    )(function)
+    return option(
+        "--license",
+        "license_name",
+        default="",
+        metavar="ID",
+        help="Licence of the weights for the model card, such as apache-2.0.",
+        group=OUTPUT,
+        example="apache-2.0",
+    )(function)
+
+
 def finish(result: dict[str, Any], as_json: bool, text: str = "", next_step: str = "") -> None:
     """End a command: its result on stdout, the next command to try on stderr.
 

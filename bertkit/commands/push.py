@@ -49,33 +49,7 @@ from bertkit.option_groups import MODEL, OUTPUT
     group=OUTPUT,
     example="Phase 2",
 )
-@options.option(
-    "--license",
-    "license_name",
-    default="",
-    metavar="ID",
-    help="Licence of the weights for the model card, such as apache-2.0.",
-    group=OUTPUT,
-    example="apache-2.0",
-)
-@options.option(
-    "--data-license",
-    default="",
-    metavar="TEXT",
-    help="Licence of the training text for the model card.",
-    group=OUTPUT,
-    example="CC BY-SA 4.0",
-)
-@options.option(
-    "--language",
-    "languages",
-    multiple=True,
-    metavar="CODE",
-    help="Language of the training text for the model card, such as tr; repeatable.  [default: as"
-    " the manifests of the records tell]",
-    group=OUTPUT,
-    example="tr",
-)
+@options.card_options
 @options.option(
     "--vocab", metavar="PATH", help="Vocabulary, if none lies beside the checkpoint.", group=MODEL
 )
