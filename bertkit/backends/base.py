@@ -53,6 +53,8 @@ class Caps:
         skips_nonfinite: a step whose gradient is not finite changes no weight.
         one_batch: a step is computed as one batch, whatever micro-batches it comes in, so only
             a step of sequences of similar length saves padding.
+        copies_out: weights and state come from the machine as copies, which no later step
+            changes.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Caps:
     profiles: bool = False
     skips_nonfinite: bool = False
     one_batch: bool = False
+    copies_out: bool = False
 
     def layout(self, wanted: str) -> str:
         """The batch layout asked for; the machine's best where it is `auto`."""

@@ -102,7 +102,16 @@ class Embeddings(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Query, key and value projections and the attention between rows."""
+    """Query, key and value projections and the attention between rows.
+
+    Attributes:
+        joined_weight: [3H, H], the three weights one above the other, where somebody keeps
+            them so (`bertkit.backends.torch.working_weights`); None: they are joined here.
+        joined_bias: [3H], likewise.
+    """
+
+    joined_weight: Tensor | None = None
+    joined_bias: Tensor | None = None
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -115,9 +124,11 @@ class SelfAttention(nn.Module):
 
     def forward(self, rows: Tensor, layout: Layout) -> Tensor:
         """Rows [T, H] mixed within each sequence; the three projections are one product."""
-        parts = (self.query, self.key, self.value)
-        weight = torch.cat([part.weight for part in parts])
-        bias = torch.cat([part.bias for part in parts])
+        weight, bias = self.joined_weight, self.joined_bias
+        if weight is None or bias is None:
+            parts = (self.query, self.key, self.value)
+            weight = torch.cat([part.weight for part in parts])
+            bias = torch.cat([part.bias for part in parts])
         projected = functional.linear(rows, weight, bias)
         return attention(projected, self.heads, layout, self.rate if self.training else 0.0)
 

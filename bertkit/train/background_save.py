@@ -30,6 +30,8 @@ class BackgroundSaver:
         write: writes a checkpoint, so that a reader sees all of it or nothing.
         background: False writes before `save` returns.
         check: raises where the copy must not be saved; called in the caller's thread.
+        copies: what `weights` and `save` are given are copies already, which nobody changes;
+            no further ones are made.
     """
 
     def __init__(
@@ -39,12 +41,14 @@ class BackgroundSaver:
         write: Write,
         background: bool = True,
         check: Check = lambda model, state: None,
+        copies: bool = False,
     ) -> None:
         self._model = model
         self._weights = weights
         self._write = write
         self._background = background
         self._check = check
+        self._copies = copies
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
@@ -52,7 +56,7 @@ class BackgroundSaver:
         """Write a checkpoint of the model as it is now.
 
         Args:
-            stepper_state: from `Stepper.state`; copied.
+            stepper_state: from `Stepper.state`; copied unless it is a copy.
             state: where the run stands.
 
         Raises:
@@ -65,7 +69,7 @@ class BackgroundSaver:
         if not self._background:
             self._write(self._model, stepper_state, state)
             return
-        moments = copied(stepper_state)
+        moments = stepper_state if self._copies else copied(stepper_state)
         self._thread = threading.Thread(
             target=self._run, args=(moments, state), name="bertkit-saver"
         )
@@ -86,6 +90,11 @@ class BackgroundSaver:
 
     def _fill(self) -> None:
         now = self._weights()
+        if self._copies:
+            self._model.load_state_dict(
+                {name: now[name] for name in self._model.state_dict()}, assign=True
+            )
+            return
         with torch.no_grad():
             for name, value in self._model.state_dict().items():
                 value.copy_(now[name])

@@ -7,7 +7,7 @@ checked against the model before anything is overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -155,16 +155,36 @@ def step_unless(left_out: Tensor, optimizer: torch.optim.Optimizer) -> None:
         del kernels.found_inf, kernels.grad_scale  # type: ignore[attr-defined]
 
 
-def named_state(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
+def on_cpu(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Tensors in main memory."""
+    return [tensor.detach().cpu() for tensor in tensors]
+
+
+def named_state(
+    optimizer: torch.optim.Optimizer,
+    fetch: Callable[[Sequence[Tensor]], Sequence[Tensor]] = on_cpu,
+) -> dict[str, dict[str, Tensor]]:
     """Moments and step counts by parameter name, as tensors on the CPU.
 
     Of an optimizer that is sharded over processes, those that this one keeps.
+
+    Args:
+        optimizer: has taken any number of steps.
+        fetch: brings tensors into main memory, all at once.
     """
-    return {
-        name: {key: value.detach().cpu() for key, value in states.items() if value is not None}
+    places = [
+        (name, key, value)
         for name, _, states in _named_states(optimizer)
-        if states is not None
+        for key, value in (states or {}).items()
+        if value is not None
+    ]
+    found: dict[str, dict[str, Tensor]] = {
+        name: {} for name, _, states in _named_states(optimizer) if states is not None
     }
+    values = fetch([value for _, _, value in places])
+    for (name, key, _), value in zip(places, values, strict=True):
+        found[name][key] = value
+    return found
 
 
 def load_named_state(

@@ -49,8 +49,14 @@ class RunCheckpoints:
         self._process_group = adapter.process_group
         self._stepper = stepper
         self._samples = samples
-        background = task.config.background_save
-        self._saver = BackgroundSaver(copy_to_save, weights, self._write, background, self._check)
+        self._saver = BackgroundSaver(
+            copy_to_save,
+            weights,
+            self._write,
+            background=task.config.background_save,
+            check=self._check,
+            copies=adapter.caps.copies_out,
+        )
 
     def save(self, progress: Progress) -> Path:
         """Begin to write the checkpoint of where the run stands; returns its folder."""

@@ -56,6 +56,28 @@ def test_what_is_written_is_the_moment_of_the_call():
         assert torch.equal(weight, their_weight)
 
 
+def test_copies_are_written_as_they_are():
+    """Those that a device has been read into; a second copy would cost as much again."""
+    written = []
+    saver = BackgroundSaver(
+        torch.nn.Linear(2, 2),
+        lambda: found,
+        lambda model, state, step: written.append(
+            (model.weight.data_ptr(), model.weight.requires_grad, state["weight"]["step"], step)
+        ),
+        copies=True,
+    )
+    for step in (1, 2):
+        found = {"weight": torch.full((2, 2), float(step)), "bias": torch.zeros(2)}
+        moments = {"weight": {"step": torch.tensor(float(step))}}
+        saver.save(moments, step)
+        saver.wait()
+        assert written[-1] == (
+            found["weight"].data_ptr(), True, moments["weight"]["step"], step
+        )  # fmt: skip
+        assert written[-1][2] is moments["weight"]["step"]
+
+
 def test_an_error_of_the_thread_is_raised_once():
     def write(model, state, step):
         raise OSError(28, "No space left on device")

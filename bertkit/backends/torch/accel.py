@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bertkit.backends.base import Caps, OptimizerSpec, Probe, Schedule, StepPlan, Task
+from bertkit.backends.base import Caps, OptimizerSpec, Probe
 from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
-from bertkit.backends.torch.step import HALF, TorchStepper
+from bertkit.backends.torch.step import HALF
 from bertkit.errors import ConfigError, MissingDependencyError
 from bertkit.train.optimizers import NAMES, make_optimizer
 
@@ -49,6 +49,7 @@ class AccelAdapter(TorchAdapter):
         constant_totals=True,
         recomputes=True,
         skips_nonfinite=True,
+        copies_out=True,
     )
 
     def __init__(self) -> None:
@@ -57,6 +58,7 @@ class AccelAdapter(TorchAdapter):
         found = torch.accelerator.current_accelerator() if present else None
         self.device = found.type if found is not None else "cpu"
         if found is not None:
+            self.pins = _works(lambda: torch.ones(1).pin_memory().to(found.type))
             self.caps = replace(
                 self.caps,
                 precisions=tuple(
@@ -135,19 +137,6 @@ class AccelAdapter(TorchAdapter):
         if spec.name == "adamw" and not spec.shard and not _updates(self.device, spec.name):
             return make_optimizer(model, spec, fused=False)
         return super().optimizer(model, spec)
-
-    def build(
-        self,
-        model: nn.Module,
-        task: Task,
-        plan: StepPlan,
-        optimizer: torch.optim.Optimizer | None = None,
-        schedule: Schedule | None = None,
-    ) -> TorchStepper:
-        """Steps over a placed model, with pinned memory where the device knows it."""
-        stepper = super().build(model, task, plan, optimizer, schedule)
-        stepper.pins = _works(lambda: torch.ones(1).pin_memory().to(self.device))
-        return stepper
 
 
 def _works(action: Callable[[], Any]) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bertkit.backends.base import Adapter, Caps, OptimizerSpec, Problem, Schedule, StepPlan, Task
 from bertkit.backends.process_group import ProcessGroup
 from bertkit.backends.torch.distributed import wrap
+from bertkit.backends.torch.host_buffers import staged
 from bertkit.backends.torch.machine_errors import explained
 from bertkit.backends.torch.matmul_speed import matrix_flops
 from bertkit.backends.torch.step import TorchStepper, make_scaler, plain_weights, setting_problems
@@ -28,12 +29,14 @@ class TorchAdapter(Adapter):
         caps: what the backend can do.
         device: the type of the torch device.
         working_copies: bf16 computes with half precision copies of the weights, not by autocast.
+        pins: batches and weights travel through pinned memory, in few copies.
         process_group: the processes of the run, once it has started.
     """
 
     caps: Caps
     device: str
     working_copies: ClassVar[bool] = False
+    pins: bool = False
 
     def __init__(self) -> None:
         self.process_group = ProcessGroup()
@@ -61,8 +64,8 @@ class TorchAdapter(Adapter):
     def loader(
         self, batches: Callable[[], Iterator[StepBatch]], training: bool = True
     ) -> Prefetch[StepBatch]:
-        """The batches, prepared by a thread."""
-        return Prefetch(batches())
+        """The batches, prepared by a thread; where memory is pinned, each for a single copy."""
+        return Prefetch(staged(batches()) if self.pins else batches())
 
     def build(
         self,
@@ -90,11 +93,12 @@ class TorchAdapter(Adapter):
             process_group=self.process_group,
             scaler=scaler,
             working=working,
+            pins=self.pins,
         )
 
     def weights(self, model: nn.Module) -> dict[str, Tensor]:
         """Plain CPU tensors."""
-        return plain_weights(model)
+        return plain_weights(model, self.pins)
 
     def explained(self, error: BaseException) -> BertkitError | None:
         """Too little memory, or a device that fails."""

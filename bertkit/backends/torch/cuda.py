@@ -35,6 +35,7 @@ class CudaAdapter(TorchAdapter):
 
     device = "cuda"
     working_copies = True
+    pins = True
     caps = Caps(
         name="cuda",
         fixed_shapes=False,
@@ -49,6 +50,7 @@ class CudaAdapter(TorchAdapter):
         recomputes=True,
         profiles=True,
         skips_nonfinite=True,
+        copies_out=True,
     )
 
     def best_precision(self, hidden_size: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from bertkit.backends.base import Caps, OptimizerSpec, Problem, Schedule, StepPlan, Task, Ticket
 from bertkit.backends.process_group import ProcessGroup
 from bertkit.backends.torch.distributed import reduce_gradients
+from bertkit.backends.torch.host_buffers import on_device, on_host
 from bertkit.backends.torch.lost_process import explain_lost_process
 from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.step_batch import MicroBatch, StepBatch, rescaled
@@ -93,8 +95,8 @@ class TorchStepper:
         scaler: loss scaling for fp16.
         working: half precision copies of the weights to compute with; None: operators make
             their own where the precision is half, see `torch.autocast`.
-        pins: batches go to the device from pinned memory, which lets the copy overlap with
-            computation; not every device knows it.
+        pins: batches and weights travel through pinned memory, which lets the copy overlap
+            with computation; not every device knows it.
     """
 
     model: nn.Module
@@ -162,10 +164,13 @@ class TorchStepper:
     def state(self) -> dict[str, Any]:
         """Optimizer moments by parameter name, and the loss scale.
 
-        Where processes share the moments, the main one gets all of them and the others none.
+        The main process gets the moments, the others, which write nothing, get none.
         """
-        moments = named_state(self.optimizer) if self.optimizer else {}
-        if self.optimizer and is_sharded(self.optimizer):
+        moments = {}
+        shared = self.optimizer is not None and is_sharded(self.optimizer)
+        if self.optimizer and (shared or self.process_group.topology.is_main):
+            moments = named_state(self.optimizer, partial(on_host, pin=self.pins))
+        if shared:
             # All processes must call this, although only the main one writes.
             moments = self.process_group.collect_union(moments)
         return {"optimizer": moments, "scaler": self.scaler.state_dict() if self.scaler else {}}
@@ -198,7 +203,7 @@ class TorchStepper:
         return self.working.applied() if self.working else contextlib.nullcontext()
 
     def _forward(self, micro: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        tensors = {name: self._to_device(values) for name, values in micro.arrays.items()}
+        tensors = on_device(micro, self.device, self.pins)
         # Working copies are half precision already and need no autocast.
         half = HALF.get(self.plan.precision) if self.working is None else None
         with torch.autocast(self.device.type, half) if half else contextlib.nullcontext():
@@ -217,14 +222,6 @@ class TorchStepper:
         # 1, or NaN: so the other processes hear of it by the exchange of gradients.
         start = None if total is None else 1.0 + (total - total)
         torch.autograd.backward(self.scaler.scale(whole) if self.scaler else whole, start)
-
-    def _to_device(self, values: np.ndarray) -> Tensor:
-        tensor = torch.from_numpy(np.ascontiguousarray(values))
-        if self.device.type == "cpu":
-            return tensor
-        if not self.pins:
-            return tensor.to(self.device)
-        return tensor.pin_memory().to(self.device, non_blocking=True)
 
     def _update(self, optimizer: torch.optim.Optimizer) -> Tensor:
         """One update, or none where the gradients are not finite; returns their norm."""
@@ -277,12 +274,16 @@ def _accumulate(sums: dict[str, Tensor], parts: Mapping[str, Tensor]) -> None:
         sums[name] = sums[name] + value if name in sums else value
 
 
-def plain_weights(model: nn.Module) -> dict[str, Tensor]:
-    """Weights as CPU tensors under plain names, without what wrappers put in front."""
-    return {
-        name.removeprefix("module.").removeprefix("_orig_mod."): value.detach().cpu()
-        for name, value in model.state_dict().items()
-    }
+def plain_weights(model: nn.Module, pin: bool = False) -> dict[str, Tensor]:
+    """Weights as CPU tensors under plain names, without what wrappers put in front.
+
+    Args:
+        model: on any device.
+        pin: those of a device come through pinned memory.
+    """
+    weights = model.state_dict()
+    names = (name.removeprefix("module.").removeprefix("_orig_mod.") for name in weights)
+    return dict(zip(names, on_host(list(weights.values()), pin), strict=True))
 
 
 def setting_problems(caps: Caps, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:

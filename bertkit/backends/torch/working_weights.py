@@ -3,17 +3,40 @@
 The parameters stay in float32, where the optimizer updates them and gradients are added
 up. For the time of a step the model's layers hold copies in half precision, made by one
 call per layer; autocast would make each copy again in every micro-batch, by a kernel of its
-own, and widen the rows between layers to float32 for every layer norm.
+own, and widen the rows between layers to float32 for every layer norm. Query, key and value
+are copied side by side, so that no micro-batch has to join them.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from bertkit.model.bert import SelfAttention
+
+_PROJECTIONS = ("query", "key", "value")
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """Where a copy goes, and what it is made of.
+
+    Attributes:
+        holder: of the module's attributes or parameters, by name.
+        name: in it.
+        parameters: one, or several that stand one above the other in the copy.
+        rest: what the holder has when no copies are applied.
+    """
+
+    holder: dict[str, Any]
+    name: str
+    parameters: tuple[nn.Parameter, ...]
+    rest: nn.Parameter | None
 
 
 class WorkingWeights:
@@ -30,13 +53,21 @@ class WorkingWeights:
 
     def __init__(self, model: nn.Module, kind: torch.dtype = torch.bfloat16) -> None:
         self.kind = kind
-        groups: dict[str, list[tuple[nn.Module, str, nn.Parameter]]] = {}
+        groups: dict[str, list[_Slot]] = {}
+        joined: set[nn.Parameter] = set()
         for place, module in model.named_modules():
-            for name, parameter in module.named_parameters(recurse=False):
-                if _stays(f"{place}.{name}") or parameter.dtype != torch.float32:
-                    continue
-                groups.setdefault(_group(place), []).append((module, name, parameter))
-        self._groups = list(groups.values())
+            slots = groups.setdefault(_group(place), [])
+            if isinstance(module, SelfAttention):
+                slots += _side_by_side(module)
+                joined.update(part for slot in slots for part in slot.parameters)
+            slots += [
+                _Slot(module._parameters, name, (parameter,), parameter)
+                for name, parameter in module.named_parameters(recurse=False)
+                if parameter.dtype == torch.float32
+                and parameter not in joined
+                and not _stays(f"{place}.{name}")
+            ]
+        self._groups = [slots for slots in groups.values() if slots]
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
@@ -46,14 +77,29 @@ class WorkingWeights:
         """
         try:
             for group in self._groups:
-                copies = _Copies.apply(self.kind, *(item[2] for item in group))  # type: ignore[no-untyped-call]
-                for (module, name, _), copy in zip(group, copies, strict=True):
-                    module._parameters[name] = copy
+                counts = tuple(len(slot.parameters) for slot in group)
+                parameters = (part for slot in group for part in slot.parameters)
+                copies = _Copies.apply(self.kind, counts, *parameters)  # type: ignore[no-untyped-call]
+                for slot, copy in zip(group, copies, strict=True):
+                    slot.holder[slot.name] = copy
             yield
         finally:
             for group in self._groups:
-                for module, name, parameter in group:
-                    module._parameters[name] = parameter
+                for slot in group:
+                    slot.holder[slot.name] = slot.rest
+
+
+def _side_by_side(module: SelfAttention) -> list[_Slot]:
+    """Slots for the weights and the biases of query, key and value as one matrix and one row."""
+    parts = [getattr(module, name) for name in _PROJECTIONS]
+    weights, biases = tuple(part.weight for part in parts), tuple(part.bias for part in parts)
+    if any(value.dtype != torch.float32 for value in (*weights, *biases)):
+        return []
+    holder = module.__dict__
+    return [
+        _Slot(holder, "joined_weight", weights, None),
+        _Slot(holder, "joined_bias", biases, None),
+    ]
 
 
 class _Copies(torch.autograd.Function):
@@ -63,17 +109,30 @@ class _Copies(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, kind: torch.dtype, *values: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, kind: torch.dtype, counts: tuple[int, ...], *values: Tensor
+    ) -> tuple[Tensor, ...]:
         ctx.kinds = [value.dtype for value in values]
         ctx.set_materialize_grads(False)
-        copies = tuple(torch.empty_like(value, dtype=kind) for value in values)
-        torch._foreach_copy_(list(copies), list(values))
-        return copies
+        copies, targets, ctx.rows = [], list[Tensor](), []
+        rest = iter(values)
+        for count in counts:
+            parts = [next(rest) for _ in range(count)]
+            rows = [len(part) for part in parts]
+            copy = parts[0].new_empty((sum(rows), *parts[0].shape[1:]), dtype=kind)
+            copies.append(copy)
+            targets += torch.split(copy, rows)
+            ctx.rows.append(rows)
+        torch._foreach_copy_(targets, list(values))
+        return tuple(copies)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        found = [item for item in gradients if item is not None]
-        kinds = [kind for kind, item in zip(ctx.kinds, gradients, strict=True) if item is not None]
+        parts: list[Tensor | None] = []
+        for gradient, rows in zip(gradients, ctx.rows, strict=True):
+            parts += [None] * len(rows) if gradient is None else torch.split(gradient, rows)
+        found = [item for item in parts if item is not None]
+        kinds = [kind for kind, item in zip(ctx.kinds, parts, strict=True) if item is not None]
         wide = [
             torch.empty(item.shape, dtype=kind, device=item.device)
             for item, kind in zip(found, kinds, strict=True)
@@ -81,7 +140,7 @@ class _Copies(torch.autograd.Function):
         if found:
             torch._foreach_copy_(wide, found)
         rest = iter(wide)
-        return None, *(None if item is None else next(rest) for item in gradients)
+        return None, None, *(None if item is None else next(rest) for item in parts)
 
 
 def _stays(name: str) -> bool:

@@ -1,0 +1,120 @@
+"""Carries arrays to a device and weights from it, through pinned memory, by few copies.
+
+Pinned memory is what a device can read and write by itself, so that copies are fast and the
+host need not wait for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bertkit.data.step_batch import MicroBatch, StepBatch
+
+# Bytes to which every array begins: of the widest loads of compiled kernels, and more.
+_GRAIN = 64
+
+
+@dataclass(frozen=True)
+class StagedMicroBatch(MicroBatch):
+    """A micro-batch whose arrays lie in one buffer.
+
+    Attributes:
+        buffer: uint8, pinned where it is to go to a device.
+        places: by name, the array in the buffer and where it begins, in bytes. Arrays that
+            have been replaced since travel by themselves.
+    """
+
+    buffer: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.uint8))
+    places: Mapping[str, tuple[np.ndarray, int]] = field(default_factory=dict)
+
+
+def staged(batches: Iterable[StepBatch], pin: bool = True) -> Iterator[StepBatch]:
+    """The batches with the arrays of each micro-batch in one buffer; for the loader's thread.
+
+    Args:
+        batches: of a loop.
+        pin: the buffers; False where no device is there to read them.
+    """
+    for batch in batches:
+        parts: list[MicroBatch] = [_staged(micro, pin) for micro in batch.micro_batches]
+        yield replace(batch, micro_batches=parts)
+
+
+def _staged(micro: MicroBatch, pin: bool) -> StagedMicroBatch:
+    starts, end = {}, 0
+    for name, values in micro.arrays.items():
+        starts[name] = end
+        end += -(-values.nbytes // _GRAIN) * _GRAIN
+    buffer = torch.empty(end, dtype=torch.uint8, pin_memory=pin)
+    memory = buffer.numpy()
+    arrays, places = {}, {}
+    for name, values in micro.arrays.items():
+        start = starts[name]
+        target = memory[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
+        np.copyto(target, values)
+        arrays[name], places[name] = target, (target, start)
+    known = {item.name: getattr(micro, item.name) for item in fields(MicroBatch)}
+    return StagedMicroBatch(**{**known, "arrays": arrays}, buffer=buffer, places=places)
+
+
+def on_device(micro: MicroBatch, device: torch.device, pin: bool = True) -> dict[str, Tensor]:
+    """The arrays of a micro-batch as tensors on a device.
+
+    Those of a `StagedMicroBatch` are views of one copy of its buffer.
+
+    Args:
+        micro: the batch.
+        device: on a CPU the tensors share the arrays' memory.
+        pin: arrays that travel by themselves go through pinned memory.
+    """
+    whole: Tensor | None = None
+    tensors = {}
+    for name, values in micro.arrays.items():
+        place = micro.places.get(name) if isinstance(micro, StagedMicroBatch) else None
+        if device.type == "cpu" or place is None or place[0] is not values:
+            tensors[name] = _by_itself(values, device, pin)
+            continue
+        if whole is None:
+            assert isinstance(micro, StagedMicroBatch)
+            whole = micro.buffer.to(device, non_blocking=True)
+        part = whole[place[1] : place[1] + values.nbytes]
+        tensors[name] = part.view(_kind(values.dtype)).view(values.shape)
+    return tensors
+
+
+def _by_itself(values: np.ndarray, device: torch.device, pin: bool) -> Tensor:
+    tensor = torch.from_numpy(np.ascontiguousarray(values))
+    if device.type == "cpu":
+        return tensor
+    if not pin:
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def _kind(dtype: np.dtype) -> torch.dtype:
+    return torch.from_numpy(np.empty(0, dtype)).dtype
+
+
+def on_host(tensors: Sequence[Tensor], pin: bool = True) -> list[Tensor]:
+    """Tensors in main memory: of a device as copies, for which the host waits once.
+
+    Args:
+        tensors: of any devices; those on a CPU come back as they are.
+        pin: the copies.
+    """
+    found, devices = [], set()
+    for tensor in tensors:
+        own = tensor.detach()
+        if own.device.type != "cpu":
+            devices.add(own.device)
+            room = torch.empty(own.shape, dtype=own.dtype, pin_memory=pin)
+            own = room.copy_(own, non_blocking=pin)
+        found.append(own)
+    for device in devices if pin else ():
+        torch.accelerator.current_stream(device).synchronize()
+    return found
