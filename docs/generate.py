@@ -23,6 +23,7 @@ from bertkit.external_configs.detect import SYSTEMS
 FOLDER = Path(__file__).parent
 configuration = runpy.run_path(str(FOLDER / "configuration_page.py"))["page"]
 questions = runpy.run_path(str(FOLDER / "memory_table.py"))["page"]
+gpus = runpy.run_path(str(FOLDER / "gpu_plan.py"))["page"]
 KEYS_HEAD = """# What the keys of other systems' configuration files become
 
 Generated from the program by `make docs`; do not edit. `bertkit pretrain --config FILE` takes
@@ -150,6 +151,7 @@ def main() -> int:
         "config-keys.md": keys_page(),
         "configuration.md": configuration(),
         "faq.md": questions(),
+        "gpus.md": gpus(),
     }
     for name, text in pages.items():
         place = FOLDER / name

@@ -62,7 +62,8 @@ class StepBatch:
         next_position: samples drawn from the order once this step is done; resuming
             from there gives the following step.
         counts: cases of this process by the name of a loss; where several processes share
-            a step, its weights are to be multiplied by own / all cases, see `rescaled`.
+            a step, its weights are to be multiplied by own / all cases, see
+            `counted_together`; empty where that is done.
     """
 
     micro_batches: list[MicroBatch]
@@ -197,6 +198,20 @@ def rescaled(batch: MicroBatch, factors: Mapping[str, float]) -> MicroBatch:
     }
     scales = {name: value * factors.get(name, 1.0) for name, value in batch.scales.items()}
     return replace(batch, arrays={**batch.arrays, **weights}, scales=scales)
+
+
+def counted_together(batch: StepBatch, sums: Mapping[str, float]) -> StepBatch:
+    """A step of this process with weights for the cases of all processes that share it.
+
+    Args:
+        batch: counted by itself.
+        sums: its counts, added up over the processes.
+    """
+    if not batch.counts:
+        return batch
+    factors = {name: own / max(1.0, sums[name]) for name, own in batch.counts.items()}
+    parts = [rescaled(micro, factors) for micro in batch.micro_batches]
+    return replace(batch, micro_batches=parts, counts={})
 
 
 def multiplied(batch: MicroBatch, factor: float) -> MicroBatch:

@@ -119,9 +119,22 @@ def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
     """
     gradients = [item.grad for item in parameters if item.grad is not None]
     norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-    if max_norm > 0 and not (norm.device.type == "cpu" and bool(norm <= max_norm)):
-        torch._foreach_mul_(gradients, max_norm / norm.clamp(min=max_norm))
+    scale_gradients(gradients, norm, max_norm)
     return norm
+
+
+def scale_gradients(gradients: Sequence[Tensor], norm: Tensor, max_norm: float) -> None:
+    """Multiply gradients by max_norm / norm where the norm is above max_norm.
+
+    Args:
+        gradients: some or all of those that the norm was taken of.
+        norm: 0-dim.
+        max_norm: 0 leaves the gradients as they are.
+    """
+    if not gradients:
+        return
+    if max_norm > 0 and not (norm.device.type == "cpu" and bool(norm <= max_norm)):
+        torch._foreach_mul_(list(gradients), max_norm / norm.clamp(min=max_norm))
 
 
 def not_finite(norm: Tensor) -> Tensor:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from types import FrameType, TracebackType
 from typing import Any
+
+from bertkit.backends.process_group import ProcessGroup
 
 # SIGTERM from schedulers; SIGUSR1 as the early warning of some (`--signal=USR1@60`); SIGHUP
 # when the terminal is gone. Not every system has all three.
@@ -48,6 +51,24 @@ class StopSignals:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def shared(
+        self, process_group: ProcessGroup, counts: Mapping[str, float] | None = None
+    ) -> dict[str, float]:
+        """Tell all processes of a signal that one of them received, by one exchange.
+
+        Args:
+            process_group: every process calls this at the same place.
+            counts: numbers of this process that travel along, by the same names everywhere.
+
+        Returns:
+            The counts added up over all processes.
+        """
+        own = counts or {}
+        signals, *sums = process_group.sum([self.number, *own.values()])
+        if signals and not self.number:
+            self.number = signal.SIGTERM
+        return dict(zip(own, sums, strict=True))
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from bertkit import log
 from bertkit.backends.base import Stepper, Ticket
 from bertkit.backends.process_group import ProcessGroup
-from bertkit.data.step_batch import StepBatch
+from bertkit.data.step_batch import StepBatch, counted_together
 from bertkit.errors import StoppedError
 from bertkit.train import metrics
 from bertkit.train.metrics import Recorder
@@ -187,10 +187,30 @@ class Trainer:
         steps = self._pause(progress, end) - before
         with self.batches(progress.position, steps) as batches:
             for batch in batches:
-                self._step(batch, progress)
-                if progress.finished or self._stops():
+                shared = self._shared(batch)
+                if shared is None:
                     return False
-        return progress.step > before
+                self._step(shared, progress)
+                if progress.finished or (not self._several and self._signals.number):
+                    return False
+        if self._several:
+            self._signals.shared(self.process_group)
+        return progress.step > before and not self._signals.number
+
+    @property
+    def _several(self) -> bool:
+        return self.process_group.topology.world > 1
+
+    def _shared(self, batch: StepBatch) -> StepBatch | None:
+        """The batch with weights for the cases of all processes; None where the run stops.
+
+        What processes tell each other in a step, they tell by one exchange: all of them stop
+        after the same step, whichever of them a signal has reached.
+        """
+        if not self._several:
+            return batch
+        sums = self._signals.shared(self.process_group, batch.counts)
+        return None if self._signals.number else counted_together(batch, sums)
 
     def _pause(self, progress: Progress, end: int) -> int:
         """The step after which the next evaluation comes, or `end` if that is sooner."""
@@ -204,13 +224,6 @@ class Trainer:
             left = settings.eval_every_samples - progress.position % settings.eval_every_samples
             end = min(end, step + math.ceil(left / settings.samples_per_step))
         return end
-
-    def _stops(self) -> bool:
-        """Whether a signal has come, to any process: all of them stop after the same step."""
-        # The sum tells a process of a signal that only another process received.
-        if self.process_group.sum([self._signals.number])[0] and not self._signals.number:
-            self._signals.number = signal.SIGTERM
-        return self._signals.number != 0
 
     def _step(self, batch: StepBatch, progress: Progress) -> None:
         settings = self.settings

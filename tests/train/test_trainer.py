@@ -8,12 +8,13 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bertkit.backends.base import Ticket
-from bertkit.backends.process_group import ProcessGroup
+from bertkit.backends.process_group import ProcessGroup, Topology
 from bertkit.data.prefetch import Prefetch
-from bertkit.data.step_batch import StepBatch
+from bertkit.data.step_batch import MicroBatch, StepBatch
 from bertkit.errors import BertkitError, StoppedError
 from bertkit.log import logger
 from bertkit.train.metrics import MetricsFile, Recorder, read
@@ -195,6 +196,66 @@ def test_a_signal_finishes_the_step_and_saves(loop, name):
         trainer.run(Progress())
     assert trainer.checkpoints.steps == [4]
     assert signal.getsignal(number) is before
+
+
+class Two(ProcessGroup):
+    """This process and one that has three cases in every step, and a signal before one."""
+
+    def __init__(self, signal_at=0):
+        super().__init__(Topology(world=2))
+        self.asked, self.signal_at = [], signal_at
+
+    def sum(self, values):
+        self.asked.append(list(values))
+        sent = signal.SIGTERM if len(self.asked) == self.signal_at else 0
+        return [values[0] + sent, *(value + 3.0 for value in values[1:])]
+
+    def gather(self, item):
+        return [item, item]
+
+
+def test_processes_exchange_once_per_step(loop):
+    """Counts of the step and a wish to stop travel together."""
+    seen = []
+    weights = np.array([2.0, 0.0], np.float32)
+
+    class Looking(Counting):
+        def train(self, batch, step):
+            seen.append((batch.counts, batch.micro_batches[0].arrays["mlm_weights"].tolist()))
+            return super().train(batch, step)
+
+    def steps(position, count):
+        micro = MicroBatch({"mlm_weights": weights}, np.array([2]))
+        items = (StepBatch([micro], position + 2 * n + 2, {"mlm": 1.0}) for n in range(count))
+        return Prefetch(items)
+
+    trainer = loop(Looking(), steps=4, log_every=4)
+    trainer.batches, trainer.process_group = steps, Two()
+    trainer.run(Progress())
+    assert seen == [({}, [0.5, 0.0])] * 4 and weights[0] == 2.0
+    # Then what a log line exchanges, and the wait at the end.
+    assert trainer.process_group.asked[:4] == [[0, 1.0]] * 4
+    assert all(len(values) != 2 for values in trainer.process_group.asked[4:])
+
+
+@pytest.mark.parametrize("signal_at", [1, 4])
+def test_another_process_s_signal_stops_before_the_next_step(loop, signal_at):
+    stepper = Counting()
+    trainer = loop(stepper, steps=10, log_every=100)
+    trainer.process_group = Two(signal_at)
+    with pytest.raises(StoppedError, match=f"SIGTERM at step {signal_at - 1} of 10"):
+        trainer.run(Progress())
+    assert stepper.trained == list(range(signal_at - 1))
+    assert trainer.checkpoints.steps == ([signal_at - 1] if signal_at > 1 else [])
+
+
+def test_a_signal_during_an_evaluation_stops_all_before_the_next_stretch(loop):
+    trainer = loop(Counting(), dict, steps=10, eval_every=3, log_every=100)
+    trainer.process_group = Two(
+        signal_at=5
+    )  # after three steps and their log line: the end of the stretch
+    with pytest.raises(StoppedError, match="SIGTERM at step 3 of 10"):
+        trainer.run(Progress())
 
 
 def test_sigterm_in_the_last_step_is_a_finished_run(loop):

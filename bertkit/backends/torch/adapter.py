@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bertkit.backends.base import Adapter, Caps, OptimizerSpec, Problem, Schedule, StepPlan, Task
 from bertkit.backends.process_group import ProcessGroup
 from bertkit.backends.torch.distributed import wrap
+from bertkit.backends.torch.gradient_exchange import exchange_hook
 from bertkit.backends.torch.host_buffers import staged
 from bertkit.backends.torch.machine_errors import explained
 from bertkit.backends.torch.matmul_speed import matrix_flops
@@ -19,7 +20,7 @@ from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.prefetch import Prefetch
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import BertkitError
-from bertkit.train.optimizers import make_optimizer
+from bertkit.train.optimizers import is_sharded, make_optimizer
 
 
 class TorchAdapter(Adapter):
@@ -76,13 +77,18 @@ class TorchAdapter(Adapter):
         schedule: Schedule | None = None,
     ) -> TorchStepper:
         """Steps over a placed model, with a loss scale where fp16 needs one."""
-        scaler = None
+        scaler, owners = None, None
         copies = self.working_copies and plan.precision == "bf16"
         working = WorkingWeights(model) if copies else None
         if optimizer is not None:
             if plan.precision == "fp16" and "none" not in self.caps.loss_scaling:
                 scaler = make_scaler(self.device, plan)
-            model = wrap(model, self.process_group, unused=not task.trains_all)
+            # With clip "before" the gradients travel all at once, see `TorchStepper`.
+            if is_sharded(optimizer) and plan.clip != "before":
+                owners = optimizer.owners  # type: ignore[attr-defined]
+            half = getattr(plan.options, "gradient_exchange", "fp32") == "bf16"
+            hook = exchange_hook(owners, half)
+            model = wrap(model, self.process_group, unused=not task.trains_all, hook=hook)
         return TorchStepper(
             model=model,
             task=task,
@@ -94,6 +100,7 @@ class TorchAdapter(Adapter):
             scaler=scaler,
             working=working,
             pins=self.pins,
+            owners=owners,
         )
 
     def weights(self, model: nn.Module) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from bertkit import log
 from bertkit.backends.process_group import PROCESS_TIMEOUT, ProcessGroup, Topology
+from bertkit.backends.torch.gradient_exchange import Hook
 from bertkit.backends.torch.lost_process import (
     LostProcessError,
     close_notes,
@@ -161,20 +162,26 @@ def start_group(
     return TorchProcessGroup(topology, process_timeout)
 
 
-def wrap(model: nn.Module, process_group: ProcessGroup, unused: bool) -> nn.Module:
+def wrap(
+    model: nn.Module, process_group: ProcessGroup, unused: bool, hook: Hook | None = None
+) -> nn.Module:
     """The model with its gradients averaged over all processes.
 
     Args:
         model: on its device, the same in every process.
         process_group: alone, the model itself is returned.
         unused: some parameters get no gradient, such as a head that is not trained.
+        hook: how gradients travel, see `bertkit.backends.torch.gradient_exchange`.
     """
     if process_group.topology.world == 1:
         return model
     with explain_lost_process():
-        return DistributedDataParallel(
+        wrapped = DistributedDataParallel(
             model, gradient_as_bucket_view=True, find_unused_parameters=unused
         )
+    if hook is not None:
+        wrapped.register_comm_hook(None, hook)
+    return wrapped
 
 
 def reduce_gradients(

@@ -21,6 +21,12 @@ class CudaOptions:
         help="On cuda: use only deterministic kernels, so that steps repeat and runs resume bit "
         "for bit; slower.",
     )
+    gradient_exchange: str = setting(
+        "fp32",
+        help="On cuda, in several processes: the number format in which gradients travel; bf16 "
+        "is half as much to send and rounds their sums.",
+        choices=("fp32", "bf16"),
+    )
     totals: int = setting(
         0,
         help="With --compile: number of token totals that unpadded micro-batches are padded to. "

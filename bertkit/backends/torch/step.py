@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from bertkit.backends.base import Caps, OptimizerSpec, Problem, Schedule, StepPlan, Task, Ticket
 from bertkit.backends.process_group import ProcessGroup
 from bertkit.backends.torch.distributed import reduce_gradients
+from bertkit.backends.torch.gradient_exchange import shared_norm
 from bertkit.backends.torch.host_buffers import on_device, on_host
 from bertkit.backends.torch.lost_process import explain_lost_process
 from bertkit.backends.torch.working_weights import WorkingWeights
-from bertkit.data.step_batch import MicroBatch, StepBatch, rescaled
+from bertkit.data.step_batch import MicroBatch, StepBatch, counted_together
 from bertkit.errors import ConfigError
 from bertkit.train.optimizers import (
     clip_gradients,
@@ -26,6 +27,7 @@ from bertkit.train.optimizers import (
     load_named_state,
     named_state,
     not_finite,
+    scale_gradients,
     step_unless,
 )
 
@@ -97,6 +99,8 @@ class TorchStepper:
             their own where the precision is half, see `torch.autocast`.
         pins: batches and weights travel through pinned memory, which lets the copy overlap
             with computation; not every device knows it.
+        owners: the process that alone has the gradient of a parameter after the exchange;
+            None: all have all.
     """
 
     model: nn.Module
@@ -109,6 +113,7 @@ class TorchStepper:
     scaler: torch.amp.GradScaler | None = None
     working: WorkingWeights | None = None
     pins: bool = True
+    owners: Mapping[Tensor, int] | None = None
 
     def train(self, batch: StepBatch, step: int) -> Ticket:
         """Exactly one update; see `bertkit.backends.base.Stepper`."""
@@ -229,7 +234,7 @@ class TorchStepper:
         if self.scaler:
             self.scaler.unscale_(optimizer)
         parameters = [item for group in optimizer.param_groups for item in group["params"]]
-        norm = clip_gradients(parameters, self.plan.max_grad_norm)
+        norm = self._clip(parameters)
         if self.plan.clip == "before" and self.process_group.topology.world > 1:
             # From here on the norm is the same number in every process: the mean.
             norm = reduce_gradients(parameters, self.process_group.topology.world, norm)
@@ -240,15 +245,30 @@ class TorchStepper:
         optimizer.zero_grad(set_to_none=True)
         return norm
 
+    def _clip(self, parameters: Sequence[Tensor]) -> Tensor:
+        """Scale gradients to the largest norm allowed; returns the norm before."""
+        if self.owners is None:
+            return clip_gradients(parameters, self.plan.max_grad_norm)
+        rank = self.process_group.topology.rank
+        present = [item for item in parameters if item.grad is not None]
+        own = [self.owners[item] == rank for item in present]
+        gradients = [cast(Tensor, item.grad) for item in present]
+        norm = shared_norm(gradients, own)
+        kept = [item for item, owned in zip(gradients, own, strict=True) if owned]
+        scale_gradients(kept, norm, self.plan.max_grad_norm)
+        return norm
+
 
 def shared_scales(batch: StepBatch, process_group: ProcessGroup) -> list[MicroBatch]:
-    """The micro-batches of a step, with weights that count the cases of all processes."""
+    """The micro-batches of a step, with weights that count the cases of all processes.
+
+    A trainer has asked the other processes already, together with what else it asks them.
+    """
     if not batch.counts or process_group.topology.world == 1:
         return batch.micro_batches
-    own = batch.counts
-    sums = dict(zip(own, process_group.sum(list(own.values())), strict=True))
-    factors = {name: own[name] / max(1.0, sums[name]) for name in own}
-    return [rescaled(micro, factors) for micro in batch.micro_batches]
+    sums = process_group.sum(list(batch.counts.values()))
+    named = dict(zip(batch.counts, sums, strict=True))
+    return counted_together(batch, named).micro_batches
 
 
 def step_facts(batch: StepBatch, rate: float) -> dict[str, float]:

@@ -35,6 +35,15 @@ def test_where_one_process_overflows_all_leave_the_step_out(ranks, clip, scaled)
     assert norms[0][::2] == norms[1][::2], "the norm is one number of all processes"
 
 
+def test_a_step_left_out_is_so_with_a_sharded_optimizer_too(ranks):
+    found = [rank["overflow sharded"] for rank in ranks]
+    for own in found:
+        assert [step["changed"] for step in own["steps"]] == [True, False, True]
+        assert own["scale"] == 2.0**9
+    for name, value in found[0]["weights"].items():
+        assert torch.equal(value, found[1]["weights"][name]) and value.isfinite().all()
+
+
 def test_a_loss_that_is_no_number_leaves_the_step_out_everywhere(ranks):
     """Although all gradients are finite, and the other process's loss is."""
     for rank in ranks:

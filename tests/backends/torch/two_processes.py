@@ -5,6 +5,7 @@ Run by the test, with torchrun's environment: python two_processes.py FOLDER
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import sys
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import synthetic
 import torch
+from torch import distributed as dist
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 
 from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan
+from bertkit.backends.torch.options import CudaOptions
 from bertkit.data.record_feed import RecordFeed
 from bertkit.data.sample_order import SampleOrder
 from bertkit.model.config import BertConfig
@@ -122,9 +125,33 @@ def sharded(adapter, name):
     return {"whole": found[False], "sharded": found[True], "resumed": weights(model)}
 
 
-def one_overflows(adapter, clip, scaled):
+def exchanged(adapter, shard, half):
+    """Clipped steps of two micro-batches; what travelled by calls that are seen, in bytes."""
+    options = CudaOptions(gradient_exchange="bf16" if half else "fp32")
+    model, _, stepper = make(adapter, "adamw", 1e-2, shard, max_grad_norm=CLIP, options=options)
+    sent, norms = [], []
+    real = {name: getattr(dist, name) for name in ("all_reduce", "reduce", "broadcast")}
+
+    def seen(name, tensor, *words, **more):
+        if tensor.numel() > 100:  # not the norms
+            sent.append((name, tensor.numel() * tensor.element_size()))
+        return real[name](tensor, *words, **more)
+
+    for name in real:
+        setattr(dist, name, functools.partial(seen, name))
+    try:
+        for step, batch in enumerate(batches(adapter.process_group.topology, "global_step")):
+            (numbers,) = stepper.read([stepper.train(batch, step)])
+            norms.append(numbers["grad_norm"])
+    finally:
+        for name, function in real.items():
+            setattr(dist, name, function)
+    return {"weights": weights(model), "norms": norms, "sent": sent}
+
+
+def one_overflows(adapter, clip, scaled, shard=False):
     """Three steps; in the second the gradient of process 1 alone is not finite."""
-    model, _, stepper = make(adapter, "adamw", 1e-2, max_grad_norm=1.0, clip=clip)
+    model, _, stepper = make(adapter, "adamw", 1e-2, shard, max_grad_norm=1.0, clip=clip)
     if scaled:
         stepper.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
     topology, found = adapter.process_group.topology, []
@@ -179,6 +206,12 @@ def everything(adapter):
             f"overflow {clip} {scaled}": one_overflows(adapter, clip, scaled)
             for clip in ("before", "after")
             for scaled in (True, False)
+        },
+        "overflow sharded": one_overflows(adapter, "after", True, shard=True),
+        **{
+            f"exchange {shard} {half}": exchanged(adapter, shard, half)
+            for shard in (False, True)
+            for half in (False, True)
         },
         "loss is none": one_loss_is_none(adapter),
         **{f"plain {kind}": plain(adapter, kind) for kind in ("global_step", "micro_batch")},
