@@ -209,6 +209,7 @@ def test_every_character(tmp_path, pair):
     pair.check(path)
 
 
+@pytest.mark.slow
 def test_many_words_enlarge_the_table(tmp_path, uncased):
     path = tmp_path / "text"
     numbers = np.random.default_rng(0).integers(0, 10**12, 60_000)
