@@ -202,6 +202,7 @@ def test_assigned_characters_and_a_sample_of_the_rest(tmp_path, pair):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_character(tmp_path, pair):
     codes = [code for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
     path = tmp_path / "text"
