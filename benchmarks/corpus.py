@@ -1,4 +1,4 @@
-"""Corpora: dumps to text beside other extractors, MLPerf's clean-up beside its own seds, duplicates.
+"""Corpora: dumps to text beside other extractors, MLPerf's clean-up beside its seds, duplicates.
 
 Run: python benchmarks/corpus.py [extraction] [cleaning] [duplicates] [summary] [growth]
          [--dump SLICE.bz2] [--clean wiki_00] [--processes 1 2] [--rounds 3] [--sizes 10 30 100]
