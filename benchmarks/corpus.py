@@ -1,4 +1,4 @@
-"""Corpora: dumps to text beside WikiExtractor, MLPerf's clean-up beside its own seds, duplicates.
+"""Corpora: dumps to text beside other extractors, MLPerf's clean-up beside its seds, duplicates.
 
 Run: python benchmarks/corpus.py [extraction] [cleaning] [duplicates] [summary] [growth]
          [--dump SLICE.bz2] [--clean wiki_00] [--processes 1 2] [--rounds 3] [--sizes 10 30 100]
@@ -7,9 +7,9 @@ Run: python benchmarks/corpus.py [extraction] [cleaning] [duplicates] [summary] 
 about the text summary (text_summary.py). Without arguments it takes
 the reference data beside the repository and prints every other ratio of the section on corpora
 in RESULTS.md. The slice of a dump (one <mediawiki> document, .bz2) is
-repeated as the streams of a multi-stream dump. WikiExtractor is installed into a temporary
-environment; bertkit does not depend on it. Both programs are timed as commands, in pairs,
-start-up included.
+repeated as the streams of a multi-stream dump. WikiExtractor and gensim's segment_wiki are
+installed into a temporary environment; bertkit depends on neither. All are timed as commands, in
+turn, start-up included.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from benchmarks.text_summary import growth, summary
 from tests.corpus.test_mlperf import build_pipeline
 
 WIKIEXTRACTOR = "wikiextractor==3.1.0"
+GENSIM = "gensim==4.4.0"
 
 
 def multistream(source: Path, target: Path, repeat: int) -> tuple[int, int]:
@@ -58,76 +59,76 @@ def command_seconds(command: Sequence[str]) -> tuple[float, float]:
     return time.perf_counter() - begin, used - before.children_user - before.children_system
 
 
+def programs(
+    python: Path, dump: Path, folder: Path, count: int, number: int
+) -> dict[str, list[str]]:
+    """Name → command line of each program that turns the dump into text.
+
+    Args:
+        python: of the environment that has the other programs.
+        count: processes that do the work; segment_wiki has one that reads beside them.
+        number: of the round, so that no output is in the way.
+    """
+    output = [str(folder / f"{name}{count}-{number}") for name in ("ours", "theirs", "gensim.gz")]
+    return {
+        "bertkit": [
+            sys.executable, "-m", "bertkit", "extract", "--input", str(dump), "--output",
+            output[0], "--splitter", "lines", "-q", "--part-megabytes", "1",
+            "--workers", str(count),
+        ],
+        "wikiextractor": [
+            str(python.with_name("wikiextractor")), str(dump), "-q", "--no-templates",
+            "-o", output[1], "--processes", str(count),
+        ],
+        "segment_wiki": [
+            str(python), "-m", "gensim.scripts.segment_wiki", "-f", str(dump), "-o", output[2],
+            "-w", str(count),
+        ],
+    }  # fmt: skip
+
+
 def extraction(
     dump: Path, folder: Path, processes: Sequence[int], rounds: int, repeat: int
 ) -> None:
-    """Time both extractors on one dump, each with the same numbers of processes."""
+    """Time the extractors on one dump in turn, each with the same numbers of processes."""
     target = folder / "multistream.xml.bz2"
     pages, size = multistream(dump, target, repeat)
     environment = folder / "environment"
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-    pip = [str(environment / "bin/python"), "-m", "pip", "install", "-q", WIKIEXTRACTOR]
-    subprocess.run(pip, check=True)
-    print(f"{pages} pages, {size / 1e6:.0f} MB of XML, {rounds} pairs")
+    python = environment / "bin/python"
+    subprocess.run([str(python), "-m", "pip", "install", "-q", WIKIEXTRACTOR, GENSIM], check=True)
+    print(f"{pages} pages, {size / 1e6:.0f} MB of XML, {rounds} rounds")
     blob = dump.read_bytes()
     unpacking = min(processor_seconds(lambda: bz2.decompress(blob), 1) for _ in range(5)) * repeat
     print(f"unpacking bzip2 alone: {unpacking:.2f} s of a processor, the best of five")
     for count in processes:
-        pairs = []
+        times: dict[str, list[tuple[float, float]]] = {}
         for number in range(rounds):
-            ours = command_seconds(
-                [
-                    sys.executable,
-                    "-m",
-                    "bertkit",
-                    "extract",
-                    "--input",
-                    str(target),
-                    "--output",
-                    str(folder / f"ours{count}-{number}"),
-                    "--splitter",
-                    "lines",
-                    "-q",
-                    "--part-megabytes",
-                    "1",
-                    "--workers",
-                    str(count),
-                ]
-            )
-            theirs = command_seconds(
-                [
-                    str(environment / "bin/wikiextractor"),
-                    str(target),
-                    "-q",
-                    "--no-templates",
-                    "-o",
-                    str(folder / f"theirs{count}-{number}"),
-                    "--processes",
-                    str(count),
-                ]
-            )
-            pairs.append((*ours, *theirs))
+            commands = programs(python, target, folder, count, number)
+            for name in list(commands)[:: 1 if number % 2 == 0 else -1]:
+                times.setdefault(name, []).append(command_seconds(commands[name]))
         print(f"--processes {count}")
-        report(pairs, pages, size)
+        report(times, pages, size)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
-    print(f"largest process of either program: {peak:.0f} MB")
+    print(f"largest process of any program: {peak:.0f} MB")
 
 
-def report(pairs: Sequence[tuple[float, ...]], pages: int, size: int) -> None:
-    """Medians and ratios of pairs (wall, processor, wall, processor); rates of processor time."""
-    for name, at in (("bertkit", 0), ("wikiextractor", 2)):
-        wall = statistics.median(row[at] for row in pairs)
-        used = statistics.median(row[at + 1] for row in pairs)
+def report(times: dict[str, list[tuple[float, float]]], pages: int, size: int) -> None:
+    """Medians of (wall, processor) seconds, rates of processor time, ratios to bertkit's rounds."""
+    for name, rows in times.items():
+        wall, used = (statistics.median(column) for column in zip(*rows, strict=True))
         print(
             f"{name:14} {wall:6.2f} s wall, {used:6.2f} s of processors, "
             f"{pages / used:6.0f} pages/s, {size / used / 1e6:5.2f} MB/s"
         )
-    for name, at in (("wall", 0), ("processor", 1)):
-        ratios = sorted(row[at + 2] / row[at] for row in pairs)
-        print(
-            f"ratio of {name} seconds: median {statistics.median(ratios):.2f}, "
-            f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
-        )
+    for name in [name for name in times if name != "bertkit"]:
+        for what, at in (("wall", 0), ("processor", 1)):
+            both = zip(times["bertkit"], times[name], strict=True)
+            ratios = sorted(theirs[at] / ours[at] for ours, theirs in both)
+            print(
+                f"{name}, ratio of {what} seconds: median {statistics.median(ratios):.2f}, "
+                f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
+            )
 
 
 def cleaning(source: Path, rounds: int) -> None:

@@ -84,6 +84,7 @@ def parts(folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in sorted(folder.glob("part-*"))]
 
 
+@pytest.mark.slow
 def test_extract_writes_the_same_bytes_on_a_cluster(cluster, tmp_path):
     source = documents(tmp_path / "in")
     config = ExtractConfig(splitter="lines", part_megabytes=1)

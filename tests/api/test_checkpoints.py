@@ -23,6 +23,7 @@ def checkpoint(tmp_path):
     return api.new_model(SHAPE).save(tmp_path / "checkpoint")
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_same(checkpoint, tmp_path, bertkit):
     report = api.convert(checkpoint, tmp_path / "ours", {"license_name": "mit"}, to="nvidia")
     words = ("convert", checkpoint, "--to", "nvidia", "--license", "mit")

@@ -52,6 +52,7 @@ def test_train_evaluate_and_report(words, bertkit, tmp_path):
     assert Path(drawn.result["output"]).read_bytes().startswith(b"<!doctype html>")
 
 
+@pytest.mark.slow
 def test_tables_for_people(words, bertkit, tmp_path):
     done = bertkit(*words)
     assert "train mlm_accuracy" in done.out and "step-0000006" in done.out

@@ -47,7 +47,14 @@ def both(path: str, tmp_path, config: ExtractConfig):
     return alone[1]
 
 
-@pytest.mark.parametrize("config", [LINES, SMALL, ExtractConfig(splitter="lines", limit=17)])
+@pytest.mark.parametrize(
+    "config",
+    [
+        SMALL,
+        pytest.param(LINES, marks=pytest.mark.slow),
+        pytest.param(ExtractConfig(splitter="lines", limit=17), marks=pytest.mark.slow),
+    ],
+)
 def test_single_stream_gives_the_same_part(tmp_path, small_batches, config):
     path = single_stream(tmp_path)
     assert len(list(batches_of(Part("p", "", (path,), config)))) > 5

@@ -95,6 +95,7 @@ def test_nothing_is_uploaded_by_a_failed_run(storage):
     assert not filesystem.exists(place)
 
 
+@pytest.mark.slow
 def test_interrupted_run_keeps_its_finished_parts(storage, tmp_path, monkeypatch):
     import fsspec
 

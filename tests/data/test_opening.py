@@ -89,11 +89,11 @@ def small(tmp_path_factory):
     ("name", "own"),
     [
         ("tfrecord", True),
-        ("tfrecord", False),
-        ("jsonl", True),
+        pytest.param("tfrecord", False, marks=pytest.mark.slow),
+        pytest.param("jsonl", True, marks=pytest.mark.slow),
         ("hdf5", False),
-        ("packs", False),
-        ("hdf5-packs", True),
+        pytest.param("packs", False, marks=pytest.mark.slow),
+        pytest.param("hdf5-packs", True, marks=pytest.mark.slow),
     ],
 )
 def test_a_file_of_a_hundred_times_the_size_is_opened_alike(small, tmp_path, name, own):

@@ -64,6 +64,7 @@ def test_every_length_and_alignment():
     check_lengths_and_alignments()
 
 
+@pytest.mark.slow
 def test_the_portable_way_gives_the_same():
     code = "import test_crc32c as t; assert not t.crc32c.HAS_INSTRUCTION; "
     subprocess.run(

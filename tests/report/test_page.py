@@ -74,12 +74,11 @@ def test_the_page_is_whole_and_needs_nothing_beside_it(page):
     assert "#000000" not in text and "prefers-color-scheme: dark" in text
     legend = text[text.index('class="legend"') : text.index("</ul>")]
     assert legend.count("<li>") == 2
+    check_tables(text, reader)
 
 
-def test_the_tables_tell_numbers_differences_and_machines(page):
-    reader = Reader()
-    text = Path(page).read_text(encoding="utf-8")
-    reader.feed(text)
+def check_tables(text: str, reader: Reader) -> None:
+    """The tables tell numbers, differences and machines."""
     assert text.count("<h2>Records of") == 2 and "Record 0:" in text and "[MASK:" in text
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", text)
     assert not {"None", "True", "False", "[]", "{}"} & set(cells)

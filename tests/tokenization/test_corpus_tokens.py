@@ -202,6 +202,7 @@ def test_assigned_characters_and_a_sample_of_the_rest(tmp_path, pair):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_character(tmp_path, pair):
     codes = [code for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
     path = tmp_path / "text"
@@ -209,6 +210,7 @@ def test_every_character(tmp_path, pair):
     pair.check(path)
 
 
+@pytest.mark.slow
 def test_many_words_enlarge_the_table(tmp_path, uncased):
     path = tmp_path / "text"
     numbers = np.random.default_rng(0).integers(0, 10**12, 60_000)

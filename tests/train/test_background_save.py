@@ -106,6 +106,7 @@ def test_every_so_many_checkpoints_stay(settings):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_killed_while_saving_the_checkpoint_before_is_whole(settings, tmp_path):
     """Kill -9 at ten places of a save; what is there goes on to the bits of a whole run."""
     config = settings(max_steps=120, save_every=4, log_every=50)

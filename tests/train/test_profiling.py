@@ -11,6 +11,7 @@ from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.train.profiling import steps_to_profile
 
 
+@pytest.mark.slow
 def test_the_trace_has_the_operations_of_its_steps(settings):
     config = settings(max_steps=4, profile_steps="2:3")
     pretrain(config, registry.get("cpu"))

@@ -92,6 +92,7 @@ def test_resuming_continues_bit_for_bit(cstorch, cs_settings, tmp_path):
             assert torch.equal(tensor, second[name][what]), (name, what)
 
 
+@pytest.mark.slow
 def test_evaluations_on_the_way_change_nothing(cstorch, cs_settings, cs_records, tmp_path):
     plain = cs_settings(output=str(tmp_path / "plain"))
     pretrain(plain, CsAdapter())
@@ -127,6 +128,7 @@ def test_evaluation_is_the_cpu_backends(cstorch, cs_settings, cs_records, tmp_pa
             assert mine == pytest.approx(theirs, rel=1e-5), (layout, name)
 
 
+@pytest.mark.slow
 def test_the_next_phase_takes_weights_and_nothing_else(cstorch, cs_settings, tmp_path):
     first = cs_settings(output=str(tmp_path / "first"))
     pretrain(first, CsAdapter())

@@ -299,6 +299,7 @@ OVER_TIME = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BREAKAGES)
 def test_a_broken_rule_is_noticed(path, expected, monkeypatch, name):
     kind, breaks, rule = BREAKAGES[name]
@@ -354,7 +355,13 @@ def test_a_broken_rule_is_refused(path, monkeypatch, name):
         gaudi.run(path, **RUNS[kind][0])
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", UNCORRECTED, "nvlamb", "sgd"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        "sgd",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("adamw", UNCORRECTED, "nvlamb")),
+    ],
+)
 def test_a_resumed_run_is_the_uninterrupted_one(path, optimizer, monkeypatch):
     settings = {"optimizer": optimizer, "clip": 1.0}
 

@@ -165,6 +165,7 @@ OTHER_RUNS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BREAKS)
 def test_each_demand_of_the_engine_matters(settings, on_cpu, poptorch, name):
     """A run by an adapter with one line changed fails, or is another run."""

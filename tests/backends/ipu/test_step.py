@@ -64,6 +64,7 @@ def test_resumed_equals_uninterrupted_with_dropout(settings, poptorch, tmp_path)
     assert distance(trained(quiet).checkpoint, whole.checkpoint) > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [

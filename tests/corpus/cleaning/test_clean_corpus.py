@@ -116,6 +116,7 @@ def test_repeated_lines_go_and_documents_that_go_do_not_take_them_along(tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_output_is_the_same_for_any_number_of_workers(families, monkeypatch):
     folder, _ = families
     monkeypatch.setattr(results, "_SHARED_DOCUMENTS", 0)

@@ -224,7 +224,7 @@ def test_one_document_and_one_token(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("whole_words", [False, True])
+@pytest.mark.parametrize("whole_words", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_large_vocabularies(tmp_path, whole_words):
     documents, text, vocab = made_up([[30, 20, 9], [100, 4], [7] * 20], 200_000)
     assert text.tokens.dtype == np.uint32

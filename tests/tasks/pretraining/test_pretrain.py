@@ -95,7 +95,9 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(settings, whole,
 
 
 # Forty records, batches of eight: an epoch is five steps, step 7 lies inside the second.
-@pytest.mark.parametrize("cut", [1, 7, 10, 19])
+@pytest.mark.parametrize(
+    "cut", [7, *(pytest.param(cut, marks=pytest.mark.slow) for cut in (1, 10, 19))]
+)
 @pytest.mark.parametrize("optimizer", ["adamw", "nvlamb"])
 def test_resuming_continues_bit_for_bit(settings, tmp_path, cut, optimizer):
     whole = run(settings(output=str(tmp_path / "whole"), optimizer=optimizer))

@@ -77,6 +77,7 @@ def one_error(act):
         return None
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(st.data())
 def test_question_files_of_another_form(folder, words, data):

@@ -35,6 +35,7 @@ def test_two_processes_train_and_score_as_one_does(command, tmp_path, bertkit):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_that_is_killed_goes_on_bit_for_bit(command, tmp_path, bertkit):
     words = [*command, "--max-steps", 400, "--save-every", 20, "--log-every", 1]
     killed = tmp_path / "killed"

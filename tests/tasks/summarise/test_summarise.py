@@ -100,6 +100,7 @@ def test_what_is_left_out_and_cut_is_counted(command, write, bertkit):
     assert "sentences are not read" in err
 
 
+@pytest.mark.slow
 def test_documents_without_a_word_in_common_are_told(command, write, bertkit):
     strange = [{**record, "summary": "дождь и снег"} for record in documents(4)]
     one = bertkit(*command, "--train-file", write("some.jsonl", documents(4) + strange[:1]))

@@ -43,6 +43,7 @@ def test_two_processes_train_score_and_predict_as_one_does(bertkit, words, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_run_goes_on_bit_for_bit(bertkit, words, tmp_path):
     words = [*words, "--max-steps", 400, "--save-every", 20, "--keep-last", 0]
     whole = bertkit(*words, "--output", tmp_path / "whole")

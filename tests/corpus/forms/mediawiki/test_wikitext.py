@@ -169,7 +169,14 @@ def steps_of(function, *arguments) -> int:
     return count
 
 
-@pytest.mark.parametrize("pieces", [*((piece, "") for piece in HOSTILE), *MISMATCHED])
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        *((piece, "") for piece in HOSTILE[:6]),
+        *(pytest.param((piece, ""), marks=pytest.mark.slow) for piece in HOSTILE[6:]),
+        *(pytest.param(pieces, marks=pytest.mark.slow) for pieces in MISMATCHED),
+    ],
+)
 def test_work_grows_with_the_length_only(pieces):
     """Twice the text may take twice the steps and a little more, not four times."""
     first, second = pieces
