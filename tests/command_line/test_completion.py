@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import select
 import shutil
 import sys
@@ -160,6 +159,7 @@ class Terminal:
     """A bash in a pseudo-terminal, as a person uses it."""
 
     def __init__(self, folder: Path) -> None:
+        pty = pytest.importorskip("pty", reason="no such terminals on this system")
         self.process, self.terminal = pty.fork()
         if not self.process:
             os.chdir(folder)
