@@ -8,7 +8,7 @@ from typing import Any
 from bertkit.errors import DataError
 from bertkit.tasks.comparison.encoders import Encoder, encoders_of
 from bertkit.tasks.comparison.find import scored_runs
-from bertkit.tasks.comparison.names import eval_names
+from bertkit.tasks.comparison.names import eval_names, row_name, run_places
 from bertkit.tasks.comparison.over_seeds import summary
 from bertkit.tasks.comparison.results import Column, Comparison, Row
 from bertkit.tasks.comparison.scored_run import ScoredRun, is_share
@@ -73,9 +73,12 @@ def _comparison(scored: _Scored, left_out: list[tuple[str, str]]) -> Comparison:
             same.append(run)
         else:
             notes.append(f"{run.folder} has seed {run.seed}, as {twin.folder}: counted once")
+    places = run_places([run.folder for run in runs])
     rows = [
         Row(
-            name=encoder.name + "".join(f", {key} {value}" for key, value in variant),
+            name=row_name(encoder.name, variant, _places(found, places))
+            if variant
+            else encoder.name,
             encoder=encoder.path,
             encoder_digest=encoder.digest,
             settings=dict(variant),
@@ -90,6 +93,10 @@ def _comparison(scored: _Scored, left_out: list[tuple[str, str]]) -> Comparison:
     ]
     notes += _kept_apart(list(columns.values()), rows)
     return Comparison(list(columns.values()), rows, list(dict.fromkeys(notes)), left_out)
+
+
+def _places(found: Mapping[_Key, Sequence[ScoredRun]], places: Mapping[str, str]) -> list[str]:
+    return [places[run.folder] for same in found.values() for run in same]
 
 
 def _same_seed(one: ScoredRun, other: ScoredRun) -> bool:

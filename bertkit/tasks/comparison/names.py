@@ -1,12 +1,16 @@
-"""Short names of checkpoints and evaluation files, for the heads of tables."""
+"""Short names of checkpoints, runs and evaluation files, for the heads and rows of tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
+from typing import Any
 
+from bertkit.screen.tables import shown
 from bertkit.tasks.comparison.scored_run import ScoredRun
 
+_SEED = re.compile(r"seed-\d+")
 # Names of files that say which part of a data set they are, not which data set.
 _PARTS = {"dev", "valid", "validation", "val", "test", "eval", "train"}
 
@@ -23,6 +27,35 @@ def short_names(paths: Sequence[str]) -> list[str]:
         )
         names.append(str(PurePath(*parts[-count:])))
     return names
+
+
+def row_name(encoder: str, settings: Iterable[tuple[str, Any]], folders: Iterable[str]) -> str:
+    """The name of a row of an encoder that has several: what is set in it, and its runs.
+
+    Args:
+        encoder: its short name.
+        settings: in which its rows differ; what is off (0, nothing) goes without saying.
+        folders: of the runs of the row, by short names.
+    """
+    told = [f"{key} {shown(value)}" for key, value in settings if not _is_off(value)]
+    places = list(dict.fromkeys(folders))
+    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+    return f"{', '.join([encoder, *told])} ({places[0]}{more})"
+
+
+def run_places(folders: Sequence[str]) -> dict[str, str]:
+    """Folder of a run → what to call it; the runs of `--seeds` are called as their folder."""
+    places = {
+        folder: str(PurePath(folder).parent) if _SEED.fullmatch(PurePath(folder).name) else folder
+        for folder in folders
+    }
+    distinct = list(dict.fromkeys(places.values()))
+    short = dict(zip(distinct, short_names(distinct), strict=True))
+    return {folder: short[place] for folder, place in places.items()}
+
+
+def _is_off(value: Any) -> bool:
+    return not isinstance(value, bool) and value in (0, None, "")
 
 
 def eval_names(runs: Sequence[ScoredRun]) -> list[str]:

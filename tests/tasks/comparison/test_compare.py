@@ -4,6 +4,7 @@ import pytest
 
 from bertkit.errors import DataError
 from bertkit.tasks.comparison.compare import compare
+from bertkit.tasks.comparison.tables import as_latex, as_markdown, as_text
 
 
 def table(found):
@@ -73,13 +74,29 @@ def test_other_settings_are_rows_of_their_own(runs):
         runs.scored(f"all/{rate}-{seed}", rate * 1e4, seed=seed, config=config)
     found = compare([str(runs.root / "all")])
     assert table(found) == {
-        "base, learning_rate 1e-05": [10.0], "base, learning_rate 3e-05": [30.0],
-    }  # fmt: skip
+        "base, learning_rate 1e-05 (1e-05-1 and 1 more)": [10.0],
+        "base, learning_rate 3e-05 (3e-05-1)": [30.0],
+    }
     assert found.rows[0].settings == {"learning_rate": 1e-05}
     assert [row.cells[0].n for row in found.rows] == [2, 1]
     runs.scored("all/bare", 0.5, seed=9)
     names = [row.name for row in compare([str(runs.root / "all")]).rows]
-    assert names[-1] == "base, settings not recorded"
+    assert names[-1] == "base, settings not recorded (bare)"
+
+
+def test_what_is_off_goes_without_saying_and_rows_name_their_runs(runs):
+    """`max_steps 0` means that epochs decide, and says nothing to who reads the table."""
+    for name, steps in (("by-epochs", 0), ("by-steps", 500)):
+        for seed in (1, 2):
+            config = {"train_file": "a", "max_steps": steps, "seed": seed}
+            runs.scored(f"all/{name}/seed-{seed}", 0.5, seed=seed, config=config)
+    found = compare([str(runs.root / "all")])
+    names = ["base (by-epochs)", "base, max_steps 500 (by-steps)"]
+    assert [row.name for row in found.rows] == names
+    assert [row.settings for row in found.rows] == [{"max_steps": 0}, {"max_steps": 500}]
+    for write in (as_text, as_markdown):
+        assert all(name in write(found) for name in names)
+    assert r"base, max\_steps 500 (by-steps)" in as_latex(found)
 
 
 def test_settings_that_are_lists_are_compared_too(runs):
@@ -88,15 +105,16 @@ def test_settings_that_are_lists_are_compared_too(runs):
         runs.scored(f"all/{number}", seed=number, config=config)
     found = compare([str(runs.root / "all")])
     assert [(row.name, row.cells[0].n) for row in found.rows] == [
-        ("base, label_column stars", 2), ("base, label_column plot,stars", 1),
-    ]  # fmt: skip
+        ("base, label_column stars (0 and 1 more)", 2),
+        ("base, label_column plot,stars (1)", 1),
+    ]
 
 
 def test_other_training_data_is_not_another_seed(runs):
     for name, digest in (("1", "a" * 64), ("2", "b" * 64)):
         runs.scored(f"all/{name}", seed=int(name), train_digest=digest)
     names = [row.name for row in compare([str(runs.root / "all")]).rows]
-    assert names == ["base, training data aaaaaaa", "base, training data bbbbbbb"]
+    assert names == ["base, training data aaaaaaa (1)", "base, training data bbbbbbb (2)"]
 
 
 def test_the_same_seed_counts_once(runs):

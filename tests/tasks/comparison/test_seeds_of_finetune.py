@@ -44,8 +44,8 @@ def test_seeds_are_scored_and_compared_with_another_run(bertkit, words, tmp_path
     assert other.status == 0, other.err
     found = bertkit("compare", tmp_path / "runs", "--json").result
     assert {row["name"]: row["cells"][0]["n"] for row in found["rows"]} == {
-        "encoder, learning_rate 0.003": 4,
-        "encoder, learning_rate 0.001": 1,
+        "encoder, learning_rate 0.003 (alone and 1 more)": 4,
+        "encoder, learning_rate 0.001 (other)": 1,
     }
 
 
