@@ -23,7 +23,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bertkit.api.checkpoints import convert as convert
+    from bertkit.api.checkpoints import push as push
+    from bertkit.api.cleaning import clean as clean
+    from bertkit.api.comparing import compare as compare
+    from bertkit.api.comparing import make_report as make_report
+    from bertkit.api.comparing import verify as verify
+    from bertkit.api.comparing import verify_text as verify_text
     from bertkit.api.finetuning import finetune as finetune
+    from bertkit.api.finetuning import finetune_seeds as finetune_seeds
     from bertkit.api.finetuning import finetune_squad as finetune_squad
     from bertkit.api.finetuning import predict as predict
     from bertkit.api.loops import data_loader as data_loader
@@ -37,15 +44,20 @@ if TYPE_CHECKING:
     from bertkit.api.progress import show_progress as show_progress
     from bertkit.api.records import make_records as make_records
     from bertkit.api.records import open_records as open_records
+    from bertkit.api.records import pack_records as pack_records
+    from bertkit.api.records import pick_eval as pick_eval
     from bertkit.api.text import download as download
     from bertkit.api.text import extract as extract
     from bertkit.api.text import split as split
     from bertkit.api.text import train_vocab as train_vocab
+    from bertkit.corpus.cleaning.config import CleanConfig as CleanConfig
+    from bertkit.corpus.cleaning.results import CleanResult as CleanResult
     from bertkit.corpus.config import ExtractConfig as ExtractConfig
     from bertkit.corpus.config import SplitConfig as SplitConfig
     from bertkit.corpus.download.download import DownloadResult as DownloadResult
     from bertkit.corpus.download.sample import SampleResult as SampleResult
     from bertkit.corpus.extract import ExtractResult as ExtractResult
+    from bertkit.corpus.mlperf_reference import ReferenceComparison as ReferenceComparison
     from bertkit.corpus.split_result import SplitResult as SplitResult
     from bertkit.data.records import Record as Record
     from bertkit.data.records import Records as Records
@@ -66,8 +78,14 @@ if TYPE_CHECKING:
     from bertkit.model.standalone.tokenizer import Tokenizer as Tokenizer
     from bertkit.records.config import RecordsConfig as RecordsConfig
     from bertkit.records.make import RecordsResult as RecordsResult
+    from bertkit.records.tools.pack import PackResult as PackResult
+    from bertkit.records.tools.pick_eval import PickResult as PickResult
+    from bertkit.records.tools.verify import Verification as Verification
+    from bertkit.report.whole import RunsReport as RunsReport
     from bertkit.tasks.classify.config import ClassifyConfig as ClassifyConfig
     from bertkit.tasks.classify.config import RegressConfig as RegressConfig
+    from bertkit.tasks.comparison.results import Comparison as Comparison
+    from bertkit.tasks.comparison.seeds import SeedsResult as SeedsResult
     from bertkit.tasks.finetuning.predict import PredictResult as PredictResult
     from bertkit.tasks.finetuning.run import FinetuneResult as FinetuneResult
     from bertkit.tasks.pretraining.config import EvalConfig as EvalConfig
@@ -76,6 +94,7 @@ if TYPE_CHECKING:
     from bertkit.tasks.pretraining.evaluate import CheckpointQuality as CheckpointQuality
     from bertkit.tasks.pretraining.evaluate import EvalResult as EvalResult
     from bertkit.tasks.pretraining.pretrain import PretrainResult as PretrainResult
+    from bertkit.tasks.push import PushResult as PushResult
     from bertkit.tasks.squad.config import SquadConfig as SquadConfig
     from bertkit.tasks.squad.finetune import SquadResult as SquadResult
     from bertkit.tasks.summarise.config import SummariseConfig as SummariseConfig
@@ -88,21 +107,28 @@ __version__ = "0.2.0"
 # so that `import bertkit` costs nothing. A test compares this with the imports above.
 _PUBLIC = {
     "bertkit.api.text": ("download", "extract", "split", "train_vocab"),
-    "bertkit.api.records": ("make_records", "open_records"),
+    "bertkit.api.cleaning": ("clean",),
+    "bertkit.api.records": ("make_records", "open_records", "pack_records", "pick_eval"),
     "bertkit.api.loops": ("data_loader", "training_dataset"),
     "bertkit.api.models": ("load_model", "load_tokenizer", "new_model"),
     "bertkit.api.pretraining": ("pretrain", "evaluate"),
-    "bertkit.api.finetuning": ("finetune", "finetune_squad", "predict"),
-    "bertkit.api.checkpoints": ("convert",),
+    "bertkit.api.finetuning": ("finetune", "finetune_seeds", "finetune_squad", "predict"),
+    "bertkit.api.checkpoints": ("convert", "push"),
+    "bertkit.api.comparing": ("compare", "make_report", "verify", "verify_text"),
     "bertkit.api.presets": ("presets",),
     "bertkit.api.progress": ("show_progress",),
     # What the functions give back.
     "bertkit.corpus.download.download": ("DownloadResult",),
     "bertkit.corpus.download.sample": ("SampleResult",),
     "bertkit.corpus.extract": ("ExtractResult",),
+    "bertkit.corpus.cleaning.results": ("CleanResult",),
     "bertkit.corpus.split_result": ("SplitResult",),
+    "bertkit.corpus.mlperf_reference": ("ReferenceComparison",),
     "bertkit.tokenization.vocabulary_training": ("TrainedVocab",),
     "bertkit.records.make": ("RecordsResult",),
+    "bertkit.records.tools.pick_eval": ("PickResult",),
+    "bertkit.records.tools.pack": ("PackResult",),
+    "bertkit.records.tools.verify": ("Verification",),
     "bertkit.data.records": ("Record", "Records"),
     "bertkit.tasks.pretraining.dataset": ("TrainingDataset",),
     "bertkit.model.standalone.heads": ("ModelOutput",),
@@ -113,7 +139,12 @@ _PUBLIC = {
     "bertkit.tasks.finetuning.run": ("FinetuneResult",),
     "bertkit.tasks.finetuning.predict": ("PredictResult",),
     "bertkit.tasks.squad.finetune": ("SquadResult",),
+    "bertkit.tasks.comparison.results": ("Comparison",),
+    "bertkit.tasks.comparison.seeds": ("SeedsResult",),
+    "bertkit.tasks.push": ("PushResult",),
+    "bertkit.report.whole": ("RunsReport",),
     # Settings.
+    "bertkit.corpus.cleaning.config": ("CleanConfig",),
     "bertkit.corpus.config": ("ExtractConfig", "SplitConfig"),
     "bertkit.records.config": ("RecordsConfig",),
     "bertkit.model.config": ("BertConfig",),
@@ -139,10 +170,15 @@ __all__ = [  # noqa: RUF022 - in the order of a whole job
     # Text.
     "download",
     "extract",
+    "clean",
     "split",
+    "verify_text",
     "train_vocab",
     # Records.
     "make_records",
+    "pick_eval",
+    "pack_records",
+    "verify",
     "open_records",
     # A training loop of your own.
     "training_dataset",
@@ -156,12 +192,18 @@ __all__ = [  # noqa: RUF022 - in the order of a whole job
     "evaluate",
     "finetune",
     "finetune_squad",
+    "finetune_seeds",
+    "compare",
     "predict",
+    "make_report",
     "convert",
+    "push",
     "presets",
     "show_progress",
     # What they give back.
     "CheckpointQuality",
+    "CleanResult",
+    "Comparison",
     "ConvertReport",
     "DownloadResult",
     "Encoding",
@@ -171,20 +213,28 @@ __all__ = [  # noqa: RUF022 - in the order of a whole job
     "Guess",
     "Model",
     "ModelOutput",
+    "PackResult",
+    "PickResult",
     "PredictResult",
     "PretrainResult",
+    "PushResult",
     "Record",
     "Records",
     "RecordsResult",
+    "ReferenceComparison",
+    "RunsReport",
     "SampleResult",
+    "SeedsResult",
     "SplitResult",
     "SquadResult",
     "Tokenizer",
     "TrainedVocab",
     "TrainingDataset",
+    "Verification",
     # Settings.
     "BertConfig",
     "ClassifyConfig",
+    "CleanConfig",
     "ConvertOptions",
     "EvalConfig",
     "ExtractConfig",

@@ -135,14 +135,13 @@ def values_of(layers: Iterable[Layer]) -> dict[str, Any]:
 
 
 def refuse_seeds(config: Any) -> None:
-    """Several seeds give several results: the caller's loop is the place for them.
+    """Several seeds give several results, which `finetune_seeds` returns.
 
     Raises:
         UsageError: `seeds` is set.
     """
     if config.seeds:
         raise UsageError(
-            "seeds is for the command line",
-            "call the function once per seed, each with seed=N and an output folder of its own;"
-            " `bertkit compare` sums their scores up",
+            "seeds is no setting of a single run",
+            "bertkit.finetune_seeds trains and scores once per seed, and sums the scores up",
         )

@@ -17,10 +17,13 @@ from bertkit.api.arguments import (
 )
 
 if TYPE_CHECKING:
+    from bertkit.config import Resolved
+    from bertkit.tasks.comparison.seeds import SeedsResult
     from bertkit.tasks.finetuning.predict import PredictResult
     from bertkit.tasks.finetuning.run import FinetuneResult
     from bertkit.tasks.squad.finetune import SquadResult
 
+SQUAD = "squad"  # what `finetune_seeds` calls question answering
 # A text, a pair of texts, or an object in the form of the task.
 Example = str | tuple[str, str] | Mapping[str, Any]
 
@@ -71,28 +74,9 @@ def finetune(
         ('accuracy', 'runs/topics')
     """
     from bertkit.backends import registry
-    from bertkit.external_configs.detect import translate_file
-    from bertkit.model.checkpoints.places import local_checkpoint, with_local_checkpoint
-    from bertkit.tasks.finetuning import choice
-    from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
     from bertkit.tasks.finetuning.run import finetune as work
 
-    translate = functools.partial(translate_file, command="finetune")
-    if settings.get("init_checkpoint"):
-        settings["init_checkpoint"] = local_checkpoint(path(settings["init_checkpoint"]))
-    own = {"output": path(output), **({} if inputs is None else {"train_file": path(inputs)})}
-    own |= {} if task is None else {"task": task}
-    values = values_of(
-        layers_of(FinetuneConfig, config, preset=preset, translate_file=translate)[0]
-    )
-    kind = type(config) if isinstance(config, FinetuneConfig) else None
-    kind = kind or choice.chosen_config({**settings, **own}, preset, values)
-    trains = inputs is not None or values.get("train_file")
-    place = settings.get("init_checkpoint") or values.get("init_checkpoint") or own["output"]
-    below = [] if trains or preset else settings_of_run(place, kind.of_the_run)
-    found = with_local_checkpoint(
-        resolved(kind, config, settings, own, preset=preset, below=below, translate_file=translate)
-    )
+    found = _settings(inputs, output, config, task=task, preset=preset, settings=settings)
     refuse_seeds(found.config)
     with registry.get(found.config.backend) as adapter:
         return work(found.config, adapter, overwrite)
@@ -139,34 +123,76 @@ def finetune_squad(
         ['exact_match', 'f1']
     """
     from bertkit.backends import registry
-    from bertkit.external_configs.detect import translate_file
-    from bertkit.external_configs.translation import FINETUNE_SQUAD
-    from bertkit.model.checkpoints.places import local_checkpoint, with_local_checkpoint
-    from bertkit.tasks.squad.config import SquadConfig, settings_of_run
     from bertkit.tasks.squad.finetune import finetune as work
 
-    translate = functools.partial(translate_file, command=FINETUNE_SQUAD)
-    if settings.get("init_checkpoint"):
-        settings["init_checkpoint"] = local_checkpoint(path(settings["init_checkpoint"]))
-    own = {"output": path(output), **({} if inputs is None else {"train_file": path(inputs)})}
-    values = values_of(layers_of(SquadConfig, config, preset=preset, translate_file=translate)[0])
-    trains = inputs is not None or values.get("train_file")
-    place = settings.get("init_checkpoint") or values.get("init_checkpoint") or own["output"]
-    below = [] if trains else settings_of_run(place)
-    found = with_local_checkpoint(
-        resolved(
-            SquadConfig,
-            config,
-            settings,
-            own,
-            preset=preset,
-            below=below,
-            translate_file=translate,
-        )
-    )
+    found = _squad_settings(inputs, output, config, preset=preset, settings=settings)
     refuse_seeds(found.config)
     with registry.get(found.config.backend) as adapter:
         return work(found.config, adapter, overwrite)
+
+
+def finetune_seeds(
+    inputs: Place,
+    output: Place,
+    config: Config = None,
+    *,
+    seeds: int | Iterable[int] = 5,
+    task: str | None = None,
+    preset: str | None = None,
+    overwrite: bool = False,
+    **settings: Any,
+) -> SeedsResult:
+    """Fine-tune and score once per seed, and sum the scores up.
+
+    The same call on the same folder goes on with the seeds that are missing.
+
+    Args:
+        inputs: File of examples to train on.
+        output: Folder with one run per seed, `seed-N`, and `seeds.json`.
+        config: Settings: a mapping, a YAML file, or the dataclass of the task.
+        seeds: How many, 1, 2, 3, ...; or the seeds themselves.
+        task: As of `finetune`; or `squad`, which learns as `finetune_squad` does.
+        preset: A shipped recipe to start from, see `presets("finetune")`.
+        overwrite: Replace what another run left in the folder.
+        **settings: Single settings by name; a file to score on is needed: `eval_file`, or
+            `predict_file` of questions.
+
+    Returns:
+        The result of each run, None for those that were scored before; and in `comparison`
+        mean, deviation, median, best and worst of each score.
+
+    Raises:
+        DataError: Missing or broken files, or a folder belongs to another run.
+        ConfigError: A wrong, unknown or contradicting setting, or the folder holds a single run.
+        UsageError: No seed is named, or nothing to score on.
+        StoppedError: Stopped by a signal or `steps_this_run`; everything is saved.
+
+    Example:
+        >>> found = bertkit.finetune_seeds(
+        ...     "data/raw/topics/train.tsv", "runs/seeds", seeds=[3, 4], task="classify",
+        ...     init_checkpoint="runs/tiny", eval_file="data/raw/topics/dev.tsv",
+        ...     max_seq_length=32, max_steps=2,
+        ... )
+        >>> found.seeds, found.comparison.rows[0].cells[0].n
+        ([3, 4], 2)
+    """
+    from bertkit.backends import registry
+    from bertkit.tasks.comparison.seeds import run_seeds
+    from bertkit.tasks.finetuning.run import finetune as learn
+    from bertkit.tasks.squad.finetune import finetune as learn_answers
+
+    given = {**settings, "seeds": _seeds(seeds)}
+    answers = task == SQUAD
+    if answers:
+        found = _squad_settings(inputs, output, config, preset=preset, settings=given)
+    else:
+        found = _settings(inputs, output, config, task=task, preset=preset, settings=given)
+
+    def run(one: Any) -> Any:
+        with registry.get(one.backend) as adapter:
+            return (learn_answers if answers else learn)(one, adapter, overwrite)
+
+    return run_seeds(found, run)
 
 
 def predict(
@@ -255,3 +281,82 @@ def _entry(item: Example) -> dict[str, Any]:
         f"cannot predict a {type(item).__name__}",
         'give a text, a pair of texts, or a mapping such as {"question": "...", "passage": "..."}',
     )
+
+
+def _settings(
+    inputs: Place | None,
+    output: Place,
+    config: Config,
+    *,
+    task: str | None,
+    preset: str | None,
+    settings: dict[str, Any],
+) -> Resolved[Any]:
+    """The settings of a task of `finetune`, as the command of that name settles them."""
+    from bertkit.external_configs.detect import translate_file
+    from bertkit.model.checkpoints.places import with_local_checkpoint
+    from bertkit.tasks.finetuning import choice
+    from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
+
+    translate = functools.partial(translate_file, command="finetune")
+    own = _own(inputs, output, settings) | ({} if task is None else {"task": task})
+    values = values_of(
+        layers_of(FinetuneConfig, config, preset=preset, translate_file=translate)[0]
+    )
+    kind = type(config) if isinstance(config, FinetuneConfig) else None
+    kind = kind or choice.chosen_config({**settings, **own}, preset, values)
+    trains = inputs is not None or values.get("train_file")
+    place = settings.get("init_checkpoint") or values.get("init_checkpoint") or own["output"]
+    below = [] if trains or preset else settings_of_run(place, kind.of_the_run)
+    return with_local_checkpoint(
+        resolved(kind, config, settings, own, preset=preset, below=below, translate_file=translate)
+    )
+
+
+def _squad_settings(
+    inputs: Place | None,
+    output: Place,
+    config: Config,
+    *,
+    preset: str | None,
+    settings: dict[str, Any],
+) -> Resolved[Any]:
+    """The settings of question answering, as `finetune-squad` settles them."""
+    from bertkit.external_configs.detect import translate_file
+    from bertkit.external_configs.translation import FINETUNE_SQUAD
+    from bertkit.model.checkpoints.places import with_local_checkpoint
+    from bertkit.tasks.squad.config import SquadConfig, settings_of_run
+
+    translate = functools.partial(translate_file, command=FINETUNE_SQUAD)
+    own = _own(inputs, output, settings)
+    values = values_of(layers_of(SquadConfig, config, preset=preset, translate_file=translate)[0])
+    trains = inputs is not None or values.get("train_file")
+    place = settings.get("init_checkpoint") or values.get("init_checkpoint") or own["output"]
+    below = [] if trains else settings_of_run(place)
+    found = resolved(
+        SquadConfig, config, settings, own, preset=preset, below=below, translate_file=translate
+    )
+    return with_local_checkpoint(found)
+
+
+def _own(inputs: Place | None, output: Place, settings: dict[str, Any]) -> dict[str, Any]:
+    """What the arguments themselves say; a checkpoint that lies elsewhere is fetched."""
+    from bertkit.model.checkpoints.places import local_checkpoint
+
+    if settings.get("init_checkpoint"):
+        settings["init_checkpoint"] = local_checkpoint(path(settings["init_checkpoint"]))
+    return {"output": path(output), **({} if inputs is None else {"train_file": path(inputs)})}
+
+
+def _seeds(given: int | Iterable[int]) -> str:
+    """Seeds as the setting has them: a number of seeds, or a list with a comma in it."""
+    from bertkit.errors import UsageError
+
+    if isinstance(given, int) and not isinstance(given, bool):
+        return str(given)
+    several = [] if isinstance(given, (str, bool)) else list(given)
+    if not several or not all(isinstance(seed, int) for seed in several):
+        raise UsageError(
+            f"seeds: {given!r} is neither a number nor a list", "seeds=5, seeds=[7, 11]"
+        )
+    return "".join(f"{seed}," for seed in several)

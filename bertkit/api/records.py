@@ -1,4 +1,4 @@
-"""Public functions for records: made from text, and opened to be read."""
+"""Public functions for records: made from text, picked, packed, and opened to be read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from bertkit.records.config import RecordsConfig
 if TYPE_CHECKING:
     from bertkit.data.records import Records
     from bertkit.records.make import RecordsResult
+    from bertkit.records.tools.pack import PackResult
+    from bertkit.records.tools.pick_eval import PickResult
 
 
 def make_records(
@@ -94,3 +96,70 @@ def open_records(inputs: Inputs) -> Records:
     from bertkit.data.records import Records
 
     return Records(paths(inputs))
+
+
+def pick_eval(
+    inputs: Inputs, output: Place, *, count: int = 10_000, overwrite: bool = False
+) -> PickResult:
+    """Pick evenly spaced records as a fixed evaluation set, as MLPerf does.
+
+    Args:
+        inputs: Record files, of any format.
+        output: Folder for `eval.tfrecord` and `manifest.json`.
+        count: Records to pick; where there are fewer, they are repeated, with a warning.
+        overwrite: Replace what another run left in the folder.
+
+    Returns:
+        From how many records how many were picked, and their digest.
+
+    Raises:
+        DataError: Nothing there, a broken file, or the folder holds something else.
+
+    Example:
+        >>> bertkit.pick_eval("data/records", "data/picked", count=50).records
+        50
+    """
+    from bertkit.records.tools.pick_eval import pick_eval as work
+
+    return work(paths(inputs), path(output), count, overwrite=overwrite)
+
+
+def pack_records(
+    inputs: Inputs,
+    output: Place,
+    *,
+    packing: str = "habana",
+    format: str = "",
+    sequences_per_pack: int = 3,
+    workers: int = 1,
+    overwrite: bool = False,
+) -> PackResult:
+    """Pack existing record files, several sequences to a record.
+
+    Args:
+        inputs: Record files, of any format and program.
+        output: Folder for the files of packs.
+        packing: Whose packs: `habana` or `graphcore`.
+        format: `hdf5` or `tfrecord`; empty: hdf5 for habana, tfrecord for graphcore.
+        sequences_per_pack: Most sequences of a pack.
+        workers: Processes; 0 starts one per core. More than 1 needs `if __name__ == "__main__":`
+            in a script. The output does not depend on it.
+        overwrite: Replace what another run left in the folder.
+
+    Returns:
+        Counts of sequences, packs and files.
+
+    Raises:
+        DataError: Nothing there, a broken file, or records that cannot be packed.
+        ConfigError: No such packing or format.
+
+    Example:
+        >>> packed = bertkit.pack_records("data/records", "data/packed", packing="graphcore")
+        >>> packed.records < packed.instances
+        True
+    """
+    from bertkit.records.tools.pack import PackOptions
+    from bertkit.records.tools.pack import pack_records as work
+
+    options = PackOptions(packing, format, sequences_per_pack)
+    return work(paths(inputs), path(output), options, workers=workers, overwrite=overwrite)

@@ -13,7 +13,8 @@ from bertkit.command_line.option import listed_flags
 from bertkit.command_line.words import hyphens
 
 # As click's, and: items of the type `path` are file names, which readline quotes and to which it
-# adds a slash where they are folders; words that bash parts at "=" are joined by `_joined`.
+# adds a slash where they are folders; no space comes after those of the type `key`; words that
+# bash parts at "=" are joined by `_joined`.
 _BASH = """\
 %(complete_func)s() {
     local IFS=$'\\n'
@@ -33,6 +34,9 @@ _BASH = """\
         elif [[ $type == 'path' ]]; then
             COMPREPLY+=("$value")
             compopt -o filenames
+        elif [[ $type == 'key' ]]; then
+            COMPREPLY+=("$value")
+            compopt -o nospace
         elif [[ $type == 'plain' ]]; then
             COMPREPLY+=("$value")
         fi
@@ -78,14 +82,16 @@ def _whole_words(items: list[Any], word: str) -> list[Any]:
     """
     from click.shell_completion import CompletionItem
 
-    name, equals, begin = word.partition("=")
-    before = name + equals if equals and name.startswith("-") else ""
+    flag = word.partition("=")[0] + "=" if word.startswith("-") and "=" in word else ""
     found: list[Any] = []
     for item in items:
+        # The value of a `--set KEY=VALUE` stands behind its key, too.
+        before = word[: word.rindex("=") + 1] if item.behind else flag
         if item.type in ("file", "dir") and not before:
             found.append(item)
             continue
-        values = [item.value] if item.type in ("plain", "path") else _paths(begin, item.type)
+        named = item.type in ("file", "dir")
+        values = _paths(word[len(before) :], item.type) if named else [item.value]
         found += [CompletionItem(before + value, help=item.help) for value in values]
     return found
 
@@ -97,12 +103,25 @@ def _paths(begin: str, kind: str) -> list[str]:
 
 
 def _joined(args: list[str], incomplete: str) -> tuple[list[str], str]:
-    """`--preset`, `=`, `ti`, into which bash parts `--preset=ti`, as an option and its value."""
-    if incomplete == "=" and args:
-        return args, ""
-    if args and args[-1] == "=":
-        return args[:-1], incomplete
-    return args, incomplete
+    """The words before the cursor and the one at it, where bash parted them at "=".
+
+    `--preset`, `=`, `ti` become an option and its value; `model.hidden_act`, `=`, `ge` one word.
+    """
+    words: list[str] = []
+    inside = False  # the next word belongs to the last one
+    for word in [*args, incomplete]:
+        if word == "=" and words:
+            if words[-1].startswith("-"):
+                words.append("")
+            else:
+                words[-1] += "="
+            inside = True
+        elif inside:
+            words[-1] += word
+            inside = False
+        else:
+            words.append(word)
+    return words[:-1], words[-1]
 
 
 def options(command: click.Command, ctx: click.Context, incomplete: str) -> list[Any]:

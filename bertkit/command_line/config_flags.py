@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from bertkit.command_line.assignments import Assignment
 from bertkit.command_line.choice import Choice
 from bertkit.command_line.command import Command
 from bertkit.command_line.option import Option
@@ -59,6 +60,7 @@ def config_options(kind: type, skip: Sequence[str] = ()) -> Decorator:
             group=RECIPE,
             multiple=True,
             metavar="KEY=VALUE",
+            type=Assignment(kind),
             example=_assignment(kind),
             help="Set any key of the configuration, nested keys included; repeatable.",
         )(function)

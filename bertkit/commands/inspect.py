@@ -1,4 +1,4 @@
-"""`bertkit inspect`: shows records, manifests, runs and what text holds."""
+"""`bertkit inspect`: shows records, manifests, runs, models and what text holds."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import click
 
 from bertkit.command_line.values import Place
 from bertkit.commands import options
+from bertkit.hub.names import hub_name
+from bertkit.model.checkpoints.places import local_checkpoint
 from bertkit.option_groups import DATA
 
 
@@ -33,30 +35,38 @@ def command(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Show records, manifests and runs as text, and what text files hold.
+    """Show records, manifests, runs and models as text, and what text files hold.
 
-    PATH is a record file, a folder that bertkit wrote, the folder of a run, or text:
-    sentence files, or raw files in any form that extract reads. Of text it counts documents,
-    sentences and words, repeats, scripts and lengths; with --vocab also tokens and [UNK]. What is
-    unusual is said, with what to do.
+    PATH is a record file, a folder that bertkit wrote, the folder of a run, a checkpoint of any
+    format, a model's name on the hub, or text: sentence files, or raw files in any form that
+    extract reads. Of text it counts documents, sentences and words, repeats, scripts and lengths;
+    with --vocab also tokens and [UNK]. What is unusual is said, with what to do.
 
     \b
     Example:
       bertkit inspect data/records --vocab bertkit-uncased-8k --count 2
       bertkit inspect runs/tiny
+      bertkit inspect google-bert/bert-base-uncased
       bertkit inspect corpus.txt --vocab bertkit-uncased-8k
     """
     from bertkit.engine import Engine
+    from bertkit.kinds.recognise import is_model
     from bertkit.records.tools import inspect as work
     from bertkit.remote.copies import local_inputs
     from bertkit.train.run_files import METRICS
 
-    names = local_inputs([*paths, *inputs])
+    places = [*paths, *inputs]
+    on_hub = [name for name in places if hub_name(name)]
+    names = [
+        *map(local_checkpoint, on_hub),
+        *local_inputs([name for name in places if name not in on_hub]),
+    ]
     if not names:
         raise click.UsageError("give a record file or a folder, for example data/records")
     result: dict[str, Any] = {}
     parts: list[str] = []
     texts: list[str] = []
+    models: list[str] = []
     for name in names:
         if os.path.isfile(os.path.join(name, METRICS)):
             from bertkit.report.run_view import view_run
@@ -67,9 +77,18 @@ def command(
             result["manifest"], text = work.inspect_manifest(name)
             parts.append(text)
             texts += [name] if vocab and work.holds_text(result["manifest"]) else []
+            models += [name] if is_model(name) else []
+        elif is_model(name):
+            models.append(name)
         elif _is_text(name):
             texts.append(name)
-    found = work.record_files([name for name in names if name not in texts])
+    if models:
+        from bertkit.report.model_view import view_model
+
+        shown = [view_model(name) for name in models]
+        result["models"] = [facts for facts, _ in shown]
+        parts += [text for _, text in shown]
+    found = work.record_files([name for name in names if name not in (*texts, *models)])
     if found:
         result["records"], text = work.inspect_records(
             found, vocab, count=count, start=start, limit=limit, engine=Engine(**given)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
-
 import click
 
 from bertkit.command_line.values import Place
@@ -37,7 +34,8 @@ def command(runs: tuple[str, ...], output: str | None, over: str, as_json: bool)
     runs measure, one line per run, over steps, tokens or training time; the last numbers and
     scores; records that the runs learnt from; settings that differ; and the hardware. For a run
     that answered SQuAD questions it breaks the scores down by kind of question, with right and
-    wrong answers. Runs that are still training can be drawn, too.
+    wrong answers; for runs of finetune it shows the wrong labels, tags, scores and summaries.
+    Runs that are still training can be drawn, too.
 
     \b
     Example:
@@ -46,17 +44,7 @@ def command(runs: tuple[str, ...], output: str | None, over: str, as_json: bool)
       bertkit report runs/tiny runs/mini --over tokens --output curves.png
       bertkit report runs/squad
     """
-    from bertkit.report.curves import draw_report
-    from bertkit.report.squad_review import review_section
-    from bertkit.tasks.squad import review
-    from bertkit.train.run_files import METRICS
+    from bertkit.report.whole import report_runs
 
-    answered = [run for run in runs if Path(run, review.NAME).is_file()]
-    reviews = {run: review.read_review(run) for run in answered}
-    texts = [f"{run}\n\n{review.as_text(found)}" for run, found in reviews.items()]
-    trained = [run for run in runs if run not in reviews or Path(run, METRICS).is_file()]
-    sections = [review_section(run, found) for run, found in reviews.items()]
-    page = output or str(Path(runs[0]) / "report.html")
-    report = draw_report(trained, page, sections, over)
-    texts.append(report.text())
-    options.finish({**asdict(report), "answers": reviews}, as_json, "\n\n".join(texts))
+    report = report_runs(runs, output or "", over)
+    options.finish(report.as_dict(), as_json, report.shown)

@@ -25,7 +25,12 @@ _BARE = re.compile(
 _BARE_OWNER = "google-bert"
 _NOT_MODELS = ("datasets/", "spaces/", "buckets/", "kernels/")
 # Files, which are never models of the hub: a missing one is a path with a mistake.
-_FILES = (".txt", ".json", ".safetensors", ".bin", ".pt", ".ckpt", ".mdl", ".index", ".tar", ".gz")
+_FILES = (
+    *(".safetensors", ".bin", ".pt", ".ckpt", ".mdl", ".index", ".npz", ".onnx"),
+    *(".tfrecord", ".tfrecords", ".hdf5", ".h5", ".json", ".jsonl", ".ndjson"),
+    *(".txt", ".csv", ".tsv", ".parquet", ".arrow", ".xml", ".html", ".md", ".yaml", ".yml"),
+    *(".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".zip"),
+)
 _COMMIT = re.compile("[0-9a-f]{40}")
 # What bertkit writes into a folder: whoever names such a one means it.
 _OWN_MARKS = ("manifest.json", "state.json", "metrics.jsonl")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import glob
 from pathlib import Path
 
+from bertkit.hub.names import hub_name
+
 _NAMES = 5  # so many of a folder are listed
 
 
@@ -21,7 +23,12 @@ def hint_for_missing(path: str | Path) -> str:
         gone = above
         while not gone.parent.is_dir():
             gone = gone.parent
-        return f"check the path: there is no folder {gone}"
+        model = hub_name(str(path))
+        other = (
+            f"; {model} as the name of a model on the hub is for `bertkit inspect`, and for where"
+            " a checkpoint or a vocabulary is asked for"
+        )
+        return f"check the path: there is no folder {gone}{other if model else ''}"
     near = _near(place.name, _names(above))
     if near:
         return f"did you mean {' or '.join(str(above / name) for name in near)}?"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import glob
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -21,6 +23,8 @@ QUESTIONS, SETTINGS, OTHER = "questions", "settings", "other"
 _HEAD = 1 << 16
 _LOOKED_AT = 10  # files of a folder
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json")
+# Names of other programs' checkpoints: TensorFlow's, NVIDIA's and Cerebras'.
+_OTHERS = re.compile(r".+\.ckpt[^/]*\.index|ckpt[-_]\d+\.pt|.+\.mdl")
 _METRICS = "metrics.jsonl"
 # What the folders hold that bertkit's commands write.
 _WRITTEN = {
@@ -64,10 +68,18 @@ def kind_of(path: str | Path) -> Kind | None:
     try:
         if os.path.isdir(place):
             return _kind_of_folder(Path(place))
+        if _is_tensorflow(place):
+            return Kind(CHECKPOINT, "a TensorFlow checkpoint")
         with open_text(place) as stream:
             return kind_of_bytes(stream.read(_HEAD))
     except (BertkitError, OSError, ValueError):
         return None
+
+
+def is_model(path: str | Path) -> bool:
+    """Whether a path is of a checkpoint of any program. Raises nothing."""
+    found = kind_of(path)
+    return found is not None and found.name == CHECKPOINT
 
 
 def kind_of_bytes(head: bytes) -> Kind | None:
@@ -106,8 +118,17 @@ def _kind_of_json(head: bytes) -> Kind | None:
     return None
 
 
+def _is_tensorflow(place: str) -> bool:
+    """Whether a path is the prefix of a TensorFlow checkpoint, or one of its files."""
+    prefix = re.sub(r"\.(?:index|meta|data-\d+-of-\d+)$", "", place)
+    return os.path.isfile(f"{prefix}.index") and bool(
+        glob.glob(f"{glob.escape(prefix)}.data-*-of-*")
+    )
+
+
 def _kind_of_folder(folder: Path) -> Kind | None:
-    if any((folder / name).is_file() for name in _WEIGHTS):
+    others = any(_OTHERS.fullmatch(entry.name) for entry in folder.iterdir())
+    if others or any((folder / name).is_file() for name in _WEIGHTS):
         return Kind(CHECKPOINT, "a model")
     if (folder / _METRICS).is_file() or any(folder.glob("step-*/state.json")):
         return Kind(CHECKPOINT, "a training run")

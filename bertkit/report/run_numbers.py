@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bertkit.errors import DataError
+from bertkit.kinds.missing import hint_for_missing
 from bertkit.train import metrics
 from bertkit.train.run_files import METRICS
 
@@ -18,6 +19,7 @@ from bertkit.train.run_files import METRICS
 AXES = ("step", "tokens", "seconds")
 # A curve is drawn with at most about so many points; a page is a thousand or two wide.
 DRAWN = 10_000
+_RUNS = 5  # so many inside of a folder are named
 
 
 class RunNumbers:
@@ -107,8 +109,16 @@ def read_run(run: str) -> RunNumbers:
         DataError: the folder has none, or it is empty.
     """
     path = Path(run) / METRICS
+    if not Path(run).exists():
+        raise DataError(f"no such run: {run}", hint_for_missing(run))
     if not path.is_file():
-        raise DataError(f"{run} is not a run: it has no {METRICS}")
+        inner = [inside.parent.name for inside in sorted(Path(run).glob(f"*/{METRICS}"))[:_RUNS]]
+        raise DataError(
+            f"{run} is not a run: it has no {METRICS}",
+            f"it holds runs: {', '.join(inner)}; give these"
+            if inner
+            else "give the folder that `bertkit pretrain`, `finetune` or `finetune-squad` wrote",
+        )
     numbers = RunNumbers(metrics.lines(path))
     if not numbers:
         raise DataError(f"{path} has no line yet", "wait for the run's first log line")

@@ -1,8 +1,9 @@
-"""`bertkit.convert` against the command of the same name."""
+"""`bertkit.convert` and `bertkit.push` against the commands of the same names."""
 
 from __future__ import annotations
 
 import pytest
+from hub.server import TOKEN
 
 import bertkit as api
 from bertkit.errors import ConfigError
@@ -37,3 +38,16 @@ def test_an_unknown_setting(checkpoint, tmp_path):
         api.convert(checkpoint, tmp_path / "out", too="nvidia")
     assert "to, " in caught.value.hint
     assert not (tmp_path / "out").exists()
+
+
+def test_push_uploads_what_the_command_would(checkpoint, bertkit, model_hub, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    plan = api.push(checkpoint, "me/model", {"license_name": "mit"}, dry_run=True)
+    assert plan.commit == "" and "me/model" not in model_hub.repos
+    done = api.push(checkpoint, "me/model", {"license_name": "mit"})
+    assert [file.name for file in done.files] == [file.name for file in plan.files]
+    assert done.made and 'license: "mit"' in model_hub.files("me/model")["README.md"].decode()
+    again = bertkit("push", checkpoint, "--to", "me/model", "--license", "mit", "--json").result
+    assert again["commit"] == done.commit and not again["made"]
+    with pytest.raises(ConfigError, match="unknown setting: licence"):
+        api.push(checkpoint, "me/model", licence="mit")

@@ -48,6 +48,7 @@ assert "pretrain" in dir(bertkit)
 bertkit.make_records, bertkit.ConfigError, bertkit.RecordsConfig
 assert not {"torch", "click", "numba"} & sys.modules.keys(), "make_records"
 bertkit.pretrain, bertkit.load_model, bertkit.finetune, bertkit.predict, bertkit.convert
+bertkit.clean, bertkit.verify, bertkit.make_report, bertkit.push, bertkit.finetune_seeds
 assert "torch" not in sys.modules, "functions"
 try:
     bertkit.no_such_name
@@ -97,9 +98,15 @@ def test_inputs_come_first_then_what_is_written_or_used_then_settings():
         ]
         for name in FUNCTIONS
     }
-    for name in ("extract", "split", "make_records", "pretrain", "finetune", "finetune_squad"):
+    for name in (
+        *("extract", "clean", "split", "make_records", "pretrain"),
+        *("finetune", "finetune_squad", "finetune_seeds"),
+    ):
         assert order[name] == ["inputs", "output", "config"]
     assert order["convert"] == ["checkpoint", "output", "config"]
+    assert order["push"] == ["checkpoint", "to", "config"]
+    assert order["pick_eval"] == order["pack_records"] == ["inputs", "output"]
+    assert order["make_report"] == ["runs", "output"]
     assert order["evaluate"] == ["inputs", "checkpoints", "config"]
     assert order["predict"] == ["inputs", "checkpoint", "config"]
     assert order["training_dataset"] == order["data_loader"] == ["inputs", "config"]

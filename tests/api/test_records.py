@@ -68,3 +68,16 @@ def test_what_is_wrong_is_said_as_the_command_says_it(text, tmp_path, bertkit):
     assert f"Error: {caught.value.message}\n" in done.err
     assert f"Hint: {caught.value.hint}\n" in done.err
     assert done.status == caught.value.exit_code == 3
+
+
+def test_picked_and_packed_as_by_the_commands(text, tmp_path, bertkit):
+    api.make_records(text, tmp_path / "made", RULES, vocab="bertkit-uncased-8k")
+    picked = api.pick_eval(tmp_path / "made", tmp_path / "picked", count=3)
+    bertkit("pick-eval", "-i", tmp_path / "made", "-o", tmp_path / "theirs", "--count", 3)
+    name = "eval.tfrecord"
+    assert picked.records == 3
+    assert (tmp_path / "picked" / name).read_bytes() == (tmp_path / "theirs" / name).read_bytes()
+    packed = api.pack_records(tmp_path / "made", tmp_path / "packed", packing="graphcore")
+    assert packed.instances == len(ids(tmp_path / "made"))
+    found = api.verify(tmp_path / "made", tmp_path / "packed", order="any")
+    assert found.same and found.records == (packed.instances, packed.instances)

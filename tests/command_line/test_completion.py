@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import select
 import shutil
 import sys
@@ -18,6 +17,7 @@ from bertkit.command_line.values import Place
 from tests.command_line.every import options
 
 ROOT = Path(__file__).resolve().parents[2]
+NOTHING = [("", "")]
 
 
 @pytest.fixture
@@ -68,6 +68,21 @@ def asked(monkeypatch, capsys):
         ("bertkit download squad-v1", [("plain", "squad-v1.1")]),
         ("bertkit pretrain --vocab bertkit-u", [("plain", "bertkit-uncased-8k")]),
         ("bertkit pretrain --max_st", [("plain", "--max-steps")]),
+        ("bertkit pretrain --set mod", [("key", "model_config="), ("key", "model.")]),
+        ("bertkit pretrain --set model.hidden-s", [("key", "model.hidden_size=")]),
+        ("bertkit pretrain --set model.hidden_act = gelu_", [("plain", "gelu_new")]),
+        ("bertkit pretrain --set=model.hidden_act=r", [("plain", "relu")]),
+        ("bertkit pretrain --set nsp = ", [("plain", "true"), ("plain", "false")]),
+        ("bertkit pretrain --set config.seed = 1", NOTHING),
+        ("bertkit pretrain --set model = ", NOTHING),
+        ("bertkit pretrain --set vocab = vo", [("file", "vo")]),
+        ("bertkit pretrain --set seed = 1 --preset ti", [("plain", "tiny")]),
+        ("bertkit finetune --set text_c", [("key", "text_column=")]),
+        ("bertkit extract --set langu", [("key", "language=")]),
+        (
+            "bertkit launch torchrun -- pretrain --set model.num_h",
+            [("key", "model.num_hidden_layers=")],
+        ),
         ("bertkit inspect d", [("file", "d")]),
         ("bertkit verify a b", [("file", "b")]),
         ("bertkit extract --input a b", [("file", "b")]),  # a second value
@@ -100,6 +115,15 @@ def test_other_shells_are_told_whole_words(shell, folder, asked):
     assert asked("bertkit pretrain --preset=ti", shell) == [("plain", "--preset=tiny")]
     assert asked("bertkit pretrain --config=vo", shell) == [("plain", "--config=vocab.txt")]
     assert asked("bertkit pretrain --output=r", shell) == [("plain", "--output=runs")]
+    assert asked("bertkit pretrain --set=see", shell) == [("plain", "--set=seed=")]
+    assert asked("bertkit pretrain --set model.hidden_s", shell) == [
+        ("plain", "model.hidden_size=")
+    ]
+    value = "model.hidden_act=relu"
+    for begin, word in (("--set ", value), ("--set=", f"--set={value}")):
+        typed = f"bertkit pretrain {begin}{value[:-3]}"
+        assert asked(typed, shell) == [("plain", word)]
+    assert asked("bertkit pretrain --set vocab=vo", shell) == [("plain", "vocab=vocab.txt")]
     assert asked("bertkit report runs/t", shell) == [("plain", "runs/tiny")]
     assert asked("bertkit inspect d", shell) == [("file", "d")]
 
@@ -121,7 +145,11 @@ def test_each_shell_has_a_script(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("parted", "whole"),
     [((["--preset"], "="), (["--preset"], "")), ((["--preset", "="], "ti"), (["--preset"], "ti")),
-     ((["a"], "b"), (["a"], "b")), (([], "="), ([], "="))],
+     ((["a"], "b"), (["a"], "b")), (([], "="), ([], "=")), (([], ""), ([], "")),
+     ((["--set", "a.b"], "="), (["--set"], "a.b=")),
+     ((["--set", "a.b", "="], "c"), (["--set"], "a.b=c")),
+     ((["--set", "=", "a.b", "="], "c"), (["--set"], "a.b=c")),
+     ((["--set", "a", "=", "1", "--preset", "="], "t"), (["--set", "a=1", "--preset"], "t"))],
 )  # fmt: skip
 def test_what_bash_parts_is_joined(parted, whole):
     assert completion._joined(*parted) == whole
@@ -131,6 +159,7 @@ class Terminal:
     """A bash in a pseudo-terminal, as a person uses it."""
 
     def __init__(self, folder: Path) -> None:
+        pty = pytest.importorskip("pty", reason="no such terminals on this system")
         self.process, self.terminal = pty.fork()
         if not self.process:
             os.chdir(folder)
@@ -174,6 +203,7 @@ def test_the_tab_key_in_a_real_bash(folder):
             ("bertkit inspect data/w\t", "data/with\\ space/"),
             ("bertkit pretrain --preset=ti\t", "--preset=tiny "),
             ("bertkit report runs/ti\t", "runs/tiny/"),
+            ("bertkit pretrain --set model.hidden_a\tgelu_\t", "model.hidden_act=gelu_new "),
             ("bertkit extract --input data vo\t", "vocab.txt "),
         ):
             bash.type(typed)

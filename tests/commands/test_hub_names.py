@@ -133,6 +133,26 @@ def test_a_vocabulary(bertkit, model_hub, commit, folder, tmp_path):
     assert "whale" in bertkit("inspect", "b/" + made[0], "--vocab", "lab/bert").out
 
 
+def test_inspect_shows_what_it_is(bertkit, model_hub, commit, folder):
+    (found,) = bertkit("inspect", "lab/bert", "--json").result["models"]
+    (own,) = bertkit("inspect", folder, "--json").result["models"]
+    assert found.pop("hub") == {"name": "lab/bert", "revision": "main", "commit": commit}
+    assert found == own
+    assert (found["architecture"], found["shape"]["hidden_size"]) == ("BertForPreTraining", 16)
+    shown = bertkit("inspect", f"hf://lab/bert@{commit}").out
+    assert f"lab/bert@{commit}" in shown and "64 tokens" in shown
+
+
+@pytest.mark.parametrize("command", [["verify", "lab/bert"], ["report"], ["compare"], ["extract"]])
+def test_where_no_model_belongs(bertkit, model_hub, commit, command):
+    """What takes data or runs asks no hub, and says where such a name goes."""
+    words = ["--input", "lab/bert", "--output", "o"] if command == ["extract"] else ["lab/bert"]
+    run = bertkit(*command, *words)
+    assert run.status == 3 and model_hub.asked == []
+    assert "lab/bert" in run.err.splitlines()[-2]
+    assert "there is no folder lab; lab/bert as the name of a model on the hub" in run.err
+
+
 def test_pretrain_from_new_weights_with_its_vocabulary(bertkit, model_hub, commit, trained):
     words = ["--input", trained.train, "--output", "run", "--backend", "cpu", "--max-steps", "1"]
     words += ["--gbs", "4", "--micro-batch-size", "4", *TINY_MODEL]
@@ -189,10 +209,15 @@ def test_fine_tuning(bertkit, model_hub, commit, tmp_path, monkeypatch):
         ["finetune-squad", "--output", "o", "--init-checkpoint", "lab/bret"],
         ["predict", "--init-checkpoint", "lab/bret", "--text", "x"],
         ["make-records", "--input", "x", "--output", "o", "--vocab", "lab/bret"],
+        ["inspect", "lab/bret"],
+        ["inspect", "x", "--vocab", "lab/bret"],
+        ["verify", "x", "y", "--vocab", "lab/bret"],
+        ["push", "lab/bret", "--to", "me/bert"],
     ],
 )
 def test_a_wrong_name_at_every_door(words, bertkit, model_hub, commit, trained):
-    words = [str(trained.train) if word == "x" else word for word in words]
+    places = {"x": str(trained.train), "y": str(trained.valid)}
+    words = [places.get(word, word) for word in words]
     run = bertkit(*words)
     assert run.status == 3
     (line,) = [line for line in run.err.splitlines() if line.startswith("Error")]

@@ -140,3 +140,16 @@ def test_manifests_of_extract_clean_and_records_are_shown_as_text(bertkit, vocab
         shown = bertkit("inspect", folder, "--count", 0)
         assert "{'" not in shown.out and "['" not in shown.out and "{}" not in shown.out
     assert "words on average" in shown.out
+
+
+def test_a_model_of_any_format(bertkit, trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(trained.run)
+    checkpoint = trained.run / "step-0000060"
+    bertkit("convert", checkpoint, "--to", "nvidia", "--output", tmp_path / "nvidia")
+    found = bertkit("inspect", checkpoint, tmp_path / "nvidia", "--json").result["models"]
+    assert [facts["format"] for facts in found] == ["hf", "nvidia"]
+    assert [facts["step"] for facts in found] == [60, 60]
+    assert found[0]["shape"] == found[1]["shape"] and found[0]["parameters"] > 1000
+    shown = bertkit("inspect", "step-0000060").out
+    assert "BertForPreTraining" in shown and "no vocabulary beside it" in shown
+    assert max(map(len, shown.splitlines())) <= 80

@@ -13,7 +13,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from docs.coming_from_walks import NOTHING, SHAPE, STEP, TF1, TINY, WALKS
+from docs.coming_from_walks import WALKS
+from docs.coming_from_words import NOTHING, SHAPE, STEP, TF1, TINY
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "coming-from.md"

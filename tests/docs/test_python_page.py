@@ -19,8 +19,9 @@ SHOWN = re.compile(r"^(?P<code>.*?)  # → (?P<value>.*)$", re.S)
 FUNCTIONS = [name for name in bertkit.__all__ if inspect.isfunction(getattr(bertkit, name))]
 # In the order in which their examples build on one another.
 ORDER = (
-    "download extract split train_vocab make_records open_records training_dataset data_loader "
-    "load_tokenizer new_model pretrain load_model evaluate finetune finetune_squad predict convert "
+    "download extract clean split verify_text train_vocab make_records pick_eval pack_records "
+    "verify open_records training_dataset data_loader load_tokenizer new_model pretrain load_model "
+    "evaluate finetune finetune_squad finetune_seeds compare predict make_report convert push "
     "presets show_progress"
 ).split()
 
@@ -59,7 +60,8 @@ def test_a_wrong_value_is_seen():
 def test_the_page_has_every_function_and_kind_of_error():
     code = "".join(BLOCK.findall(PAGE))
     lacking = [name for name in FUNCTIONS if f"bertkit.{name}(" not in code]
-    assert set(lacking) <= {"show_progress", "training_dataset"}
+    # To push needs an account.
+    assert set(lacking) <= {"show_progress", "training_dataset", "push"}
     assert [name for name in FUNCTIONS if f"{name}" not in PAGE] == []
     assert [name for name in bertkit.__all__ if name.endswith("Error") and name not in PAGE] == []
     assert sorted(ORDER) == sorted(FUNCTIONS)

@@ -22,6 +22,13 @@ def folder(tmp_path, monkeypatch):
         ("nothing", "check the path; this folder has data"),
         ("data/split/x", "check the path; data/split has train, valid.txt"),
         ("data/splitt/train/x", "check the path: there is no folder data/splitt"),
+        ("lab/train.tfrecord", "check the path: there is no folder lab"),
+        ("lab/train.csv.zst", "check the path: there is no folder lab"),
+        (
+            "lab/bert",
+            "check the path: there is no folder lab; lab/bert as the name of a model on the hub is"
+            " for `bertkit inspect`, and for where a checkpoint or a vocabulary is asked for",
+        ),
         ("data/split/*.json", "no name matches this pattern; data/split has train, valid.txt"),
         ("data/split/train/x", "check the path; data/split/train is empty"),
     ],

@@ -20,6 +20,7 @@ from bertkit.kinds.recognise import (
     TEXT,
     VOCABULARY,
     Kind,
+    is_model,
     kind_of,
     kind_of_bytes,
 )
@@ -79,6 +80,23 @@ def test_folders_and_compressed_files(tmp_path):
     (tmp_path / "run/metrics.jsonl").write_text("{}\n")
     assert kind_of(tmp_path / "run") == Kind(CHECKPOINT, "a training run")
     assert kind_of(tmp_path / "nowhere") is None and kind_of("s3://bucket/key") is None
+
+
+@pytest.mark.parametrize("prefix", ["model.ckpt-0", "bert_model.ckpt"])
+def test_checkpoints_of_tensorflow_by_folder_prefix_and_file(tmp_path, prefix):
+    for ending in ("index", "data-00000-of-00001"):
+        (tmp_path / f"{prefix}.{ending}").write_bytes(b"\0\1")
+    (tmp_path / "vocab.txt").write_text("[PAD]\n")
+    for place in ("", prefix, f"{prefix}.index", f"{prefix}.data-00000-of-00001"):
+        assert is_model(tmp_path / place)
+    assert not is_model(tmp_path / "vocab.txt") and not is_model(tmp_path / "other.ckpt")
+
+
+@pytest.mark.parametrize("name", ["ckpt_8601.pt", "checkpoint_500.mdl"])
+def test_folders_of_other_programs(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\0\1")
+    (tmp_path / "bert_config.json").write_text('{"hidden_size": 8}')
+    assert kind_of(tmp_path) == Kind(CHECKPOINT, "a model")
 
 
 def test_what_bertkit_wrote_is_told_by_its_manifest(tmp_path):

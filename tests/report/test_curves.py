@@ -85,8 +85,16 @@ def test_runs_of_the_same_name_stay_apart(run, tmp_path):
 
 
 def test_what_is_no_run(tmp_path, run):
-    with pytest.raises(DataError, match="is not a run"):
+    with pytest.raises(DataError, match="is not a run") as caught:
         draw_report([str(tmp_path)], str(tmp_path / "x.png"))
+    assert "give the folder that `bertkit pretrain`" in caught.value.hint
+    run("several/seed-1", 3)
+    with pytest.raises(DataError, match="several is not a run") as caught:
+        draw_report([str(tmp_path / "several")], str(tmp_path / "x.png"))
+    assert caught.value.hint == "it holds runs: seed-1; give these"
+    with pytest.raises(DataError, match="no such run") as caught:
+        draw_report([str(tmp_path / "severall")], str(tmp_path / "x.png"))
+    assert f"did you mean {tmp_path / 'several'}?" in caught.value.hint
     with pytest.raises(DataError, match="no line yet"):
         draw_report([run("empty", 0)], str(tmp_path / "x.png"))
     with pytest.raises(DataError, match="cannot draw"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 from pathlib import Path
 
@@ -31,6 +30,8 @@ def _stage(campaign: Campaign, stage: Stage) -> Outcome:
         outcome.count("tmpfs" if mounted else "limits")
 
         def limit(size: int = size) -> None:
+            import resource  # which only Unix has
+
             resource.setrlimit(resource.RLIMIT_FSIZE, (max(1, size) << 10, resource.RLIM_INFINITY))
 
         try:

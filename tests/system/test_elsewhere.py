@@ -104,3 +104,12 @@ def test_text_files_are_written_alike_on_every_system():
     # Notes that only bertkit reads, whatever ends their lines.
     notes = {"corpus/download/partial_file.py", "folder_lock.py", "hub/fetch.py", "shared_cache.py"}
     assert wrong <= notes, wrong - notes
+
+
+def test_no_test_needs_at_its_top_what_only_unix_has():
+    """Else all tests of a file are lost elsewhere: they import it where they need it, or skip."""
+    only = re.compile(r"^(?:import|from) (?:fcntl|grp|pty|pwd|resource|syslog|termios|tty)\b", re.M)
+    texts = {path: path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py")}
+    # A program for another process may stand in a text.
+    found = [str(path) for path, text in texts.items() if only.search(text.partition("\n\n\n")[0])]
+    assert found == []

@@ -10,6 +10,7 @@ import numpy as np
 
 from bertkit.errors import ConfigError
 from bertkit.model.classification import MULTI, REGRESSION, SINGLE
+from bertkit.tasks.classify import reviews
 from bertkit.tasks.classify.config import ClassifyConfig
 from bertkit.tasks.classify.examples import Example
 from bertkit.tasks.classify.glue import GLUE
@@ -22,6 +23,7 @@ from bertkit.tasks.classify.metrics import (
 )
 from bertkit.tasks.classify.text_task import TextTask
 from bertkit.tasks.finetuning.labels import given_labels
+from bertkit.tasks.finetuning.review import Tables
 from bertkit.tasks.finetuning.samples import Sample
 
 
@@ -114,6 +116,17 @@ class ClassifyTask(TextTask[ClassifyConfig]):
             shares = powers / powers.sum()
             found = {"label": self.labels[int(logits.argmax())]}
         return {**found, "probabilities": dict(zip(self.labels, shares.tolist(), strict=True))}
+
+    def review(
+        self, examples: Sequence[Example], samples: Sequence[Sample], outputs: Sequence[np.ndarray]
+    ) -> Tables:
+        """What each label is taken for, and the wrong labels of which the model is surest."""
+        answers = self.answers(examples, samples, outputs)
+        if self.config.multi_label:
+            truth = np.array([sample.target for sample in samples]) > 0
+            return reviews.several_labels(examples, truth, answers)
+        targets = np.array([sample.target for sample in samples])
+        return reviews.single_labels(examples, targets, answers, self.labels)
 
     def submitted(self, answer: Mapping[str, Any]) -> str:
         """The name of the label."""

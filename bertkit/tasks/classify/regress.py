@@ -11,10 +11,12 @@ import numpy as np
 from bertkit import log
 from bertkit.errors import ConfigError, DataError
 from bertkit.model.classification import REGRESSION
+from bertkit.tasks.classify import reviews
 from bertkit.tasks.classify.config import RegressConfig
 from bertkit.tasks.classify.examples import Example
 from bertkit.tasks.classify.metrics import CORRELATIONS, correlations
 from bertkit.tasks.classify.text_task import TextTask
+from bertkit.tasks.finetuning.review import Tables
 from bertkit.tasks.finetuning.samples import Sample
 
 LARGEST = 5.0  # GLUE's leaderboard takes scores from 0 to this
@@ -82,6 +84,13 @@ class RegressTask(TextTask[RegressConfig]):
     def answer(self, outputs: np.ndarray) -> dict[str, Any]:
         """`score`."""
         return {"score": float(outputs[0])}
+
+    def review(
+        self, examples: Sequence[Example], samples: Sequence[Sample], outputs: Sequence[np.ndarray]
+    ) -> Tables:
+        """The scores that are furthest off."""
+        truth = np.array([sample.target for sample in samples])
+        return reviews.numbers(examples, truth, np.concatenate(outputs)[:, 0])
 
     def submitted(self, answer: Mapping[str, Any]) -> str:
         """The score, within those that the leaderboard takes."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bertkit.config import load_yaml
 from bertkit.errors import BertkitError, DataError
+from bertkit.kinds.missing import hint_for_missing
 from bertkit.tasks.comparison.scored_run import SCORES, NotScoredError, ScoredRun, read_scored
 from bertkit.tasks.comparison.seeds_file import missing_seeds
 from bertkit.train.run_files import ABANDONED, CONFIG, DAMAGED, REPLACED
@@ -29,6 +30,8 @@ def scored_runs(places: Sequence[str]) -> tuple[list[ScoredRun], list[tuple[str,
     runs: dict[Path, list[ScoredRun]] = {}
     left_out: dict[str, str] = {}
     for place in places:
+        if not Path(place).exists():
+            raise DataError(f"no such folder: {place}", hint_for_missing(place))
         if not Path(place).is_dir():
             raise DataError(f"{place} is not a folder", "give folders of runs that were scored")
         folders = list(_folders(Path(place), _DEPTH))

@@ -60,16 +60,17 @@ class SeedsResult:
 
 
 def seeds_of(text: str) -> list[int]:
-    """`--seeds` as numbers: 3 is 1, 2, 3; 7,11 is 7 and 11.
+    """`--seeds` as numbers: 3 is 1, 2, 3; 7,11 is 7 and 11; a comma behind makes 7, a list of one.
 
     Raises:
         UsageError: neither a number nor a list of them.
     """
-    words = [word.strip() for word in text.split(",")]
+    words = [word.strip() for word in text.strip().removesuffix(",").split(",")]
     numbers = [int(word) for word in words if word.isdecimal()]
-    if len(numbers) < len(words) or (len(words) == 1 and numbers[0] < 1):
+    listed = "," in text
+    if len(numbers) < len(words) or (not listed and numbers[0] < 1):
         raise UsageError(f"--seeds {text}: neither a number nor a list", "--seeds 5, --seeds 7,11")
-    return list(dict.fromkeys(numbers)) if len(words) > 1 else list(range(1, numbers[0] + 1))
+    return list(dict.fromkeys(numbers)) if listed else list(range(1, numbers[0] + 1))
 
 
 def first_of_seeds(resolved: Resolved[C]) -> Resolved[C]:
@@ -126,7 +127,7 @@ def run_seeds(resolved: Resolved[C], run: Callable[[C], Any]) -> SeedsResult:
 
 def _checked(resolved: Resolved[Any]) -> list[int]:
     config = resolved.config
-    if resolved.origins.get("seed") in ("command line", "--set"):
+    if resolved.origins.get("seed") in ("command line", "--set", "arguments"):
         raise UsageError("--seed and --seeds contradict each other", "--seeds 7,11 names seeds")
     scored = getattr(config, "eval_file", None) or config.predict_file
     if not (config.trains and scored):

@@ -24,6 +24,7 @@ from bertkit.tasks.comparison.scored_run import scores_prefix
 from bertkit.tasks.finetuning.best import FOLDER, read_best
 from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.finetuning.open import open_run
+from bertkit.tasks.finetuning.review import Tables, write_review
 from bertkit.tasks.finetuning.samples import outputs_of
 from bertkit.tasks.finetuning.task import SCORES, FinetuneTask
 from bertkit.tasks.registry import finetuning_row
@@ -106,7 +107,7 @@ def prepare(config: FinetuneConfig, adapter: Adapter) -> FinetuneTask[Any, Any]:
 def finetune(config: FinetuneConfig, adapter: Adapter, overwrite: bool = False) -> FinetuneResult:
     """Train, score and predict, as the settings say.
 
-    Beside the files of `bertkit.train.run`, the run's folder gets `scores.json`,
+    Beside the files of `bertkit.train.run`, the run's folder gets `scores.json`, `review.json`,
     `predictions.*` and, with `--eval-every`, `best/`. Several processes share every step and
     the examples; the main one writes. The same call on the same folder resumes.
 
@@ -262,15 +263,21 @@ def _use(
 def _score(
     task: FinetuneTask[Any, Any], adapter: Adapter, stepper: Stepper, result: FinetuneResult
 ) -> None:
-    """Score every file, and write `scores.json`."""
+    """Score every file, and write `scores.json` and `review.json`."""
     config, counts = task.config, []
+    main = adapter.process_group.topology.is_main
+    reviews: dict[str, Tables] = {}
     for number, path in enumerate(config.eval_file):
         examples = task.examples(path, "eval")
         counts.append(len(examples))
-        found = task.scores_of(examples, task.encode(examples), stepper, adapter)
+        samples = task.encode(examples)
+        found, outputs = task.scores_of(examples, samples, stepper, adapter)
+        if main:
+            reviews[path] = task.review(examples, samples, outputs)
         name = scores_prefix(path) if number else ""
         result.scores |= {name + score: value for score, value in found.items()}
-    if adapter.process_group.topology.is_main:
+    if main:
+        write_review(config.output, task.name, reviews)
         more = {"examples": counts[0] if len(counts) == 1 else counts}
         _write_scores(config, result, more, task.start)
 

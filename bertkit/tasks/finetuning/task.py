@@ -34,6 +34,7 @@ from bertkit.model.config import read_config
 from bertkit.tasks.finetuning.best import FOLDER, BestModel
 from bertkit.tasks.finetuning.config import FinetuneConfig
 from bertkit.tasks.finetuning.open import Opened
+from bertkit.tasks.finetuning.review import Tables
 from bertkit.tasks.finetuning.samples import Batcher, Sample, outputs_of
 from bertkit.tokenization.vocabulary import vocabulary_bytes
 from bertkit.train.task import Evaluate, TrainingData, TrainingTask
@@ -140,6 +141,18 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
             samples: made of them.
             outputs: of each sample, see `outputs_of`.
         """
+
+    def review(
+        self, examples: Sequence[E], samples: Sequence[Sample], outputs: Sequence[np.ndarray]
+    ) -> Tables:
+        """What is wrong in the predictions for a file, as tables to look at; see `review`.
+
+        Args:
+            examples: of the file, with labels.
+            samples: made of them.
+            outputs: of each sample.
+        """
+        return {}
 
     @abstractmethod
     def write_predictions(
@@ -263,7 +276,7 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
                 copy = self.make_model()
 
         def evaluate() -> dict[str, float]:
-            scores = self.scores_of(examples, samples, stepper, adapter)
+            scores, _ = self.scores_of(examples, samples, stepper, adapter)
             if best and best.is_better(scores):
                 best.keep(
                     copy,
@@ -283,8 +296,12 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
         samples: Sequence[Sample],
         stepper: Stepper,
         adapter: Adapter,
-    ) -> dict[str, float]:
-        """The scores of a model on some examples; the same in all processes."""
+    ) -> tuple[dict[str, float], Sequence[np.ndarray]]:
+        """The scores of a model on some examples, the same in all processes; and its outputs.
+
+        Returns:
+            Scores; and outputs of each sample, none in the processes beside the main one.
+        """
         size = self.config.predict_batch_size
         outputs = outputs_of(adapter, stepper, self.batcher, samples, size)
         scores: dict[str, float] = {}
@@ -293,7 +310,7 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
             self.require_metric(scores)
         # The main process comes first: all others take over its scores.
         first, *_ = adapter.process_group.gather(scores)
-        return dict(first)
+        return dict(first), outputs
 
     def require_metric(self, scores: Iterable[str]) -> None:
         """Refuse a `--metric` that the task does not compute.

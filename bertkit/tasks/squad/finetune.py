@@ -24,6 +24,7 @@ from bertkit.report.dllogger import JsonSummary, TrainingSummary, log_answers
 from bertkit.report.trackers import make_trackers
 from bertkit.tasks.comparison.scored_facts import write_scored
 from bertkit.tasks.comparison.scored_run import SCORED
+from bertkit.tasks.finetuning.review import NAME as REVIEW
 from bertkit.tasks.squad.answer_files import (
     ANSWERS,
     NBEST,
@@ -41,7 +42,6 @@ from bertkit.tasks.squad.decode import Predictions
 from bertkit.tasks.squad.features import Window
 from bertkit.tasks.squad.objective import SpanObjective
 from bertkit.tasks.squad.prepare import Prepared, answering_plan, prepare
-from bertkit.tasks.squad.review import NAME as REVIEW
 from bertkit.tasks.squad.review import PICTURE
 from bertkit.tasks.squad.score import score
 from bertkit.tokenization.vocabulary import vocabulary_bytes

@@ -11,10 +11,10 @@ from bertkit import log
 from bertkit.errors import DataError
 from bertkit.files import is_utf8, read_json, write_text
 from bertkit.strict_json import json_text
+from bertkit.tasks.finetuning.review import NAME
 from bertkit.tasks.squad.questions import Question, split_words
 from bertkit.tasks.squad.score import best_of_each, exact_match, f1, f1_version_2
 
-NAME = "review.json"
 PICTURE = "answers.png"  # that earlier versions drew
 EXAMPLES = 5
 _WORD = re.compile(

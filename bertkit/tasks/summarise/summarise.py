@@ -15,6 +15,7 @@ from bertkit.errors import ConfigError, DataError
 from bertkit.files import sha256_of, write_text
 from bertkit.model.sentence_head import BertForSentenceExtraction
 from bertkit.strict_json import json_text
+from bertkit.tasks.finetuning.review import ROWS, Tables, excerpt
 from bertkit.tasks.finetuning.samples import Sample
 from bertkit.tasks.finetuning.task import FinetuneTask, Line
 from bertkit.tasks.summarise.batches import DocumentBatcher, SentenceObjective
@@ -32,6 +33,7 @@ from bertkit.tasks.summarise.oracle import ORACLES
 from bertkit.tasks.summarise.rouge import require_rouge, rouge
 from bertkit.tasks.summarise.sentences import DocumentTokens, Limits, candidates, tokens_of
 
+_REVIEWED = 500  # documents of which the summaries are looked at one by one
 _WITHOUT = ("ipu", "cs")
 _NEEDS = {"train": LABELS, "eval": SUMMARY}
 
@@ -143,6 +145,23 @@ class SummariseTask(FinetuneTask[SummariseConfig, Document]):
         lead = [d.sentences[:most] for d in examples]
         scores = rouge(zip(made, given, strict=True))
         return scores | {f"lead_{k}": v for k, v in rouge(zip(lead, given, strict=True)).items()}
+
+    def review(
+        self, examples: Sequence[Document], samples: Sequence[Sample], outputs: Sequence[np.ndarray]
+    ) -> Tables:
+        """The summaries that are least like the given ones."""
+        some, title = examples[:_REVIEWED], f"Lowest {self.metric}"
+        title += f" of the first {_REVIEWED} documents" if len(examples) > _REVIEWED else ""
+        rows: list[tuple[float, dict[str, Any]]] = []
+        chosen = self._chosen(some, samples[:_REVIEWED], outputs[:_REVIEWED])
+        for number, (document, numbers) in enumerate(zip(some, chosen, strict=True), start=1):
+            made, given = [document.sentences[n] for n in numbers], document.summary or ()
+            value = rouge([(made, given)])[self.metric]
+            row = {"document": str(document.name or number), self.metric: value}
+            row |= {"chosen": excerpt(" ".join(made)), "wanted": excerpt(" ".join(given))}
+            rows.append((value, row))
+        rows.sort(key=lambda pair: pair[0])
+        return {title: [row for _, row in rows[:ROWS]]}
 
     def write_predictions(
         self,

@@ -14,6 +14,7 @@ from bertkit.errors import ConfigError
 from bertkit.files import write_text
 from bertkit.model.token_classification import BertForTokenClassification
 from bertkit.tasks.finetuning.labels import given_labels
+from bertkit.tasks.finetuning.review import Tables
 from bertkit.tasks.finetuning.samples import Sample
 from bertkit.tasks.finetuning.task import FinetuneTask, Line
 from bertkit.tasks.tag.answers import answer, sentence_of
@@ -22,6 +23,7 @@ from bertkit.tasks.tag.config import TagConfig
 from bertkit.tasks.tag.conll import ConllFile
 from bertkit.tasks.tag.json_words import JsonFile
 from bertkit.tasks.tag.labels import require_known, require_several, settled_scheme
+from bertkit.tasks.tag.review import review_tags
 from bertkit.tasks.tag.schemes import AUTO, NONE
 from bertkit.tasks.tag.score import score_tags
 from bertkit.tasks.tag.sentence import Columns, Sentence
@@ -179,6 +181,12 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
         tags = [[tag for tag, _ in own] for own in found]
         gold = [sentence.tags or () for sentence in examples]
         return score_tags(gold, tags, self.scheme, self.config.strict_entities)
+
+    def review(
+        self, examples: Sequence[Sentence], samples: Sequence[Sample], outputs: Sequence[np.ndarray]
+    ) -> Tables:
+        """Which tags are mistaken for which, and the wrong ones of which the model is surest."""
+        return review_tags(examples, self._predicted(examples, samples, outputs))
 
     @classmethod
     def scores_of_predictions(cls, config: TagConfig) -> dict[str, float] | None:

@@ -45,5 +45,8 @@ def test_seeds_that_were_not_begun_are_told(runs):
 
 
 def test_a_place_that_is_not_there(tmp_path):
-    with pytest.raises(DataError, match="nix is not a folder"):
+    with pytest.raises(DataError, match="no such folder"):
         scored_runs([str(tmp_path / "nix")])
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="file is not a folder"):
+        scored_runs([str(tmp_path / "file")])

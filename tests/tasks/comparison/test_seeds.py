@@ -53,13 +53,14 @@ class Trainer:
 
 
 @pytest.mark.parametrize(
-    ("text", "seeds"), [("3", [1, 2, 3]), ("7,11", [7, 11]), ("5,5, 6", [5, 6]), ("1", [1])]
+    ("text", "seeds"),
+    [("3", [1, 2, 3]), ("7,11", [7, 11]), ("7,", [7]), ("5,5, 6", [5, 6]), ("1", [1])],
 )
 def test_a_number_or_a_list(text, seeds):
     assert seeds_of(text) == seeds
 
 
-@pytest.mark.parametrize("text", ["0", "x", "1,", "-2", "1.5", "1 2"])
+@pytest.mark.parametrize("text", ["0", "x", ",", "1,,", "-2", "1.5", "1 2"])
 def test_what_is_neither_is_refused(text):
     with pytest.raises(UsageError, match="neither a number nor a list"):
         seeds_of(text)

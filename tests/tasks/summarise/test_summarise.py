@@ -46,6 +46,11 @@ def test_marked_sentences_are_learnt_chosen_and_scored(command, write, tmp_path,
         mean = 100 * sum(scores[kind].fmeasure for scores in each) / len(each)
         assert found["scores"][kind] == pytest.approx(mean, abs=1e-9)
     assert found["scores"]["rougeLsum"] > found["scores"]["lead_rougeLsum"] + 20
+    tables = json.loads((tmp_path / "run/review.json").read_text())["files"][str(file)]
+    rows = tables["Lowest rougeLsum"]
+    lowest = sorted(100 * scores["rougeLsum"].fmeasure for scores in each)[: len(rows)]
+    assert [row["rougeLsum"] for row in rows] == pytest.approx(lowest) and len(rows) == 10
+    assert {row["document"] for row in rows} <= {document["id"] for document in known}
     first = [scorer.score("\n".join(d["summary"]), "\n".join(d["document"][:2])) for d in known]
     mean = 100 * sum(scores["rouge2"].fmeasure for scores in first) / len(first)
     assert found["scores"]["lead_rouge2"] == pytest.approx(mean, abs=1e-9)

@@ -15,6 +15,7 @@ from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.errors import ConfigError, DataError, StoppedError
 from bertkit.model.checkpoints.hf import load_weights
 from bertkit.tasks.finetuning.predict import predict
+from bertkit.tasks.finetuning.review import read_review
 from bertkit.tasks.finetuning.run import prepare
 from bertkit.tasks.finetuning.samples import outputs_of
 from bertkit.tasks.tag.config import TagConfig
@@ -55,6 +56,10 @@ def test_a_poor_model_scores_as_seqeval_scores_its_predictions(run, settings, tm
     again = run(train_file=None, predictions=found.predictions[0], output=str(tmp_path / "other"))
     assert again.scores == found.scores
     assert json.loads((tmp_path / "other/scores.json").read_text())["scores"] == found.scores
+    # As many words are wrong as its accuracy says.
+    (tables,) = read_review(tmp_path / "run")["files"].values()
+    wrong = sum(row["words"] for row in tables["Tags taken for others"])
+    assert found.scores["accuracy"] == pytest.approx(1 - wrong / sum(len(s.words) for s in gold))
 
 
 def test_a_run_stopped_and_resumed_has_the_same_weights_bit_for_bit(run, tmp_path):
