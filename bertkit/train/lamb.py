@@ -69,7 +69,8 @@ class Lamb(torch.optim.Optimizer):
     that one pass over memory does what a loop over operations would take many for.
 
     As with PyTorch's fused optimizers, an attribute `found_inf` of 1 leaves a step out on
-    devices that are not read (`bertkit.train.optimizers.step_unless`).
+    devices that are not read, and `grad_scale` divides gradients
+    (`bertkit.train.optimizers.step_unless`).
 
     Args:
         groups: from `parameter_groups`, with `params`, `weight_decay` and `adapt`.
@@ -189,6 +190,7 @@ class Lamb(torch.optim.Optimizer):
             [item["exp_avg_sq"] for item in states],
             [],
             steps,
+            grad_scale=getattr(self, "grad_scale", None),
             found_inf=left_out,
             **self.adam,
         )

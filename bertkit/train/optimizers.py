@@ -104,6 +104,13 @@ def optimizer_kind(spec: OptimizerSpec) -> tuple[Any, dict[str, Any]]:
     return Lamb, {"spec": spec, "variant": LAMB_VARIANTS[spec.name]}
 
 
+def gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
+    """The global norm of the gradients that there are, 0-dim, on their device."""
+    gradients = [item.grad for item in parameters if item.grad is not None]
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    return norm
+
+
 def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
     """Scale all gradients by max_norm / norm where their global norm is above max_norm.
 
@@ -117,9 +124,8 @@ def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
     Returns:
         The norm before clipping, 0-dim; not read here, so that no device has to wait.
     """
-    gradients = [item.grad for item in parameters if item.grad is not None]
-    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-    scale_gradients(gradients, norm, max_norm)
+    norm = gradient_norm(parameters)
+    scale_gradients([item.grad for item in parameters if item.grad is not None], norm, max_norm)
     return norm
 
 
@@ -146,22 +152,34 @@ def not_finite(norm: Tensor) -> Tensor:
     return ((norm - norm) != 0).float()
 
 
-def step_unless(left_out: Tensor, optimizer: torch.optim.Optimizer) -> None:
+def reads_flags(optimizer: torch.optim.Optimizer, device: torch.device) -> bool:
+    """Whether the kernels of an update read numbers for it themselves.
+
+    Those of an accelerator, of optimizers that PyTorch marks by `_step_supports_amp_scaling`.
+    """
+    kernels = own_part(optimizer)
+    return device.type != "cpu" and getattr(kernels, "_step_supports_amp_scaling", False)
+
+
+def step_unless(
+    left_out: Tensor, optimizer: torch.optim.Optimizer, divisor: Tensor | None = None
+) -> None:
     """One update, or none where the flag is 1: weights, moments and step counts stay.
 
-    On an accelerator the kernels of optimizers that can do so read the flag themselves
-    (`_step_supports_amp_scaling`, as PyTorch marks them), so that the host need not wait.
+    Kernels that can do so read the flag themselves, so that the host need not wait.
 
     Args:
         left_out: from `not_finite`, the same in all processes that share the optimizer.
         optimizer: its gradients are ready.
+        divisor: of the gradients, float32, 0-dim; for kernels that read it (`reads_flags`),
+            which spares a pass over all gradients.
     """
     kernels = own_part(optimizer)
-    if left_out.device.type == "cpu" or not getattr(kernels, "_step_supports_amp_scaling", False):
+    if not reads_flags(optimizer, left_out.device):
         if not bool(left_out):
             optimizer.step()
         return
-    kernels.found_inf, kernels.grad_scale = left_out, None  # type: ignore[attr-defined]
+    kernels.found_inf, kernels.grad_scale = left_out, divisor  # type: ignore[attr-defined]
     try:
         optimizer.step()
     finally:

@@ -12,6 +12,7 @@ from bertkit.train.lamb import Lamb, LambVariant
 from bertkit.train.optimizers import (
     NAMES,
     clip_gradients,
+    gradient_norm,
     load_named_state,
     make_optimizer,
     named_state,
@@ -296,6 +297,32 @@ def test_kernels_that_read_the_flag_themselves(name):
         ends.append((model.state_dict(), named_state(optimizer)))
     assert same(*[end[0] for end in ends])
     assert same(*[end[1] for end in ends])
+
+
+@pytest.mark.parametrize("name", ["adamw", *EXPECTED])
+def test_kernels_that_clip_themselves(name):
+    """The way of accelerators: gradients are divided where they are read anyway."""
+    ends, limit = [], 0.5
+    for folded in (True, False):
+        model = Small()
+        optimizer = make_optimizer(model, OptimizerSpec(name, weight_decay=0.1))
+        for step in range(3):
+            for key, value in gradients(step).items():
+                model.get_parameter(key).grad = value
+            norm = gradient_norm(list(model.parameters()))
+            assert norm > 2 * limit
+            if folded:
+                optimizer.found_inf = torch.tensor(0.0)
+                optimizer.grad_scale = norm.clamp(min=limit) / limit
+            else:
+                clip_gradients(list(model.parameters()), limit)
+            update(optimizer)
+        ends.append((model.state_dict(), named_state(optimizer)))
+    for own, other in zip(*[end[0].values() for end in ends], strict=True):
+        assert torch.allclose(own, other, rtol=1e-5, atol=1e-6)
+    for key, states in ends[0][1].items():
+        for kind, value in states.items():
+            assert torch.allclose(value, ends[1][1][key][kind], rtol=1e-5, atol=1e-9)
 
 
 def update(optimizer):

@@ -23,10 +23,12 @@ from bertkit.data.step_batch import MicroBatch, StepBatch, counted_together
 from bertkit.errors import ConfigError
 from bertkit.train.optimizers import (
     clip_gradients,
+    gradient_norm,
     is_sharded,
     load_named_state,
     named_state,
     not_finite,
+    reads_flags,
     scale_gradients,
     step_unless,
 )
@@ -132,6 +134,9 @@ class TorchStepper:
         with self._copies():
             for number, micro in enumerate(micro_batches):
                 last = number == len(micro_batches) - 1
+                if self.working:
+                    # What several processes exchange, they hear of as PyTorch adds it.
+                    self.working.adds = not last or self.process_group.topology.world == 1
                 with self._exchange(number, last):
                     loss, parts = self._forward(micro)
                     # Sums stay on the device; `read` fetches them later.
@@ -234,29 +239,38 @@ class TorchStepper:
         if self.scaler:
             self.scaler.unscale_(optimizer)
         parameters = [item for group in optimizer.param_groups for item in group["params"]]
-        norm = self._clip(parameters)
+        most, divisor = self.plan.max_grad_norm, None
         if self.plan.clip == "before" and self.process_group.topology.world > 1:
+            norm = clip_gradients(parameters, most)
             # From here on the norm is the same number in every process: the mean.
             norm = reduce_gradients(parameters, self.process_group.topology.world, norm)
+        elif most > 0 and reads_flags(optimizer, parameters[0].device):
+            norm = self._norm(parameters)
+            divisor = norm.clamp(min=most) / most
+        else:
+            norm = self._norm(parameters)
+            scale_gradients(self._own_gradients(parameters), norm, most)
         left_out = not_finite(norm)
-        step_unless(left_out, optimizer)
+        step_unless(left_out, optimizer, divisor)
         if self.scaler:
             update_loss_scale(self.scaler, optimizer, left_out)
         optimizer.zero_grad(set_to_none=True)
         return norm
 
-    def _clip(self, parameters: Sequence[Tensor]) -> Tensor:
-        """Scale gradients to the largest norm allowed; returns the norm before."""
+    def _norm(self, parameters: Sequence[Tensor]) -> Tensor:
+        """The global norm of the gradients, whichever process has them."""
         if self.owners is None:
-            return clip_gradients(parameters, self.plan.max_grad_norm)
-        rank = self.process_group.topology.rank
+            return gradient_norm(parameters)
         present = [item for item in parameters if item.grad is not None]
-        own = [self.owners[item] == rank for item in present]
         gradients = [cast(Tensor, item.grad) for item in present]
-        norm = shared_norm(gradients, own)
-        kept = [item for item, owned in zip(gradients, own, strict=True) if owned]
-        scale_gradients(kept, norm, self.plan.max_grad_norm)
-        return norm
+        return shared_norm(gradients, [self._owned(item) for item in present])
+
+    def _own_gradients(self, parameters: Sequence[Tensor]) -> list[Tensor]:
+        """The gradients that this process has."""
+        return [item.grad for item in parameters if item.grad is not None and self._owned(item)]
+
+    def _owned(self, parameter: Tensor) -> bool:
+        return self.owners is None or (self.owners[parameter] == self.process_group.topology.rank)
 
 
 def shared_scales(batch: StepBatch, process_group: ProcessGroup) -> list[MicroBatch]:

@@ -49,10 +49,16 @@ class WorkingWeights:
     Args:
         model: its modules, under the names of `transformers`' BERT.
         kind: of the copies.
+
+    Attributes:
+        adds: gradients are added by one call per layer to those that are there, not tensor by
+            tensor by PyTorch. Not for those that DistributedDataParallel exchanges: it
+            counts on PyTorch's adding.
     """
 
     def __init__(self, model: nn.Module, kind: torch.dtype = torch.bfloat16) -> None:
         self.kind = kind
+        self.adds = False
         groups: dict[str, list[_Slot]] = {}
         joined: set[nn.Parameter] = set()
         for place, module in model.named_modules():
@@ -79,7 +85,7 @@ class WorkingWeights:
             for group in self._groups:
                 counts = tuple(len(slot.parameters) for slot in group)
                 parameters = (part for slot in group for part in slot.parameters)
-                copies = _Copies.apply(self.kind, counts, *parameters)  # type: ignore[no-untyped-call]
+                copies = _Copies.apply(self, counts, *parameters)  # type: ignore[no-untyped-call]
                 for slot, copy in zip(group, copies, strict=True):
                     slot.holder[slot.name] = copy
             yield
@@ -110,16 +116,16 @@ class _Copies(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, kind: torch.dtype, counts: tuple[int, ...], *values: Tensor
+        ctx: Any, owner: WorkingWeights, counts: tuple[int, ...], *values: Tensor
     ) -> tuple[Tensor, ...]:
-        ctx.kinds = [value.dtype for value in values]
+        ctx.owner, ctx.parameters = owner, values
         ctx.set_materialize_grads(False)
         copies, targets, ctx.rows = [], list[Tensor](), []
         rest = iter(values)
         for count in counts:
             parts = [next(rest) for _ in range(count)]
             rows = [len(part) for part in parts]
-            copy = parts[0].new_empty((sum(rows), *parts[0].shape[1:]), dtype=kind)
+            copy = parts[0].new_empty((sum(rows), *parts[0].shape[1:]), dtype=owner.kind)
             copies.append(copy)
             targets += torch.split(copy, rows)
             ctx.rows.append(rows)
@@ -132,13 +138,15 @@ class _Copies(torch.autograd.Function):
         for gradient, rows in zip(gradients, ctx.rows, strict=True):
             parts += [None] * len(rows) if gradient is None else torch.split(gradient, rows)
         found = [item for item in parts if item is not None]
-        kinds = [kind for kind, item in zip(ctx.kinds, parts, strict=True) if item is not None]
-        wide = [
-            torch.empty(item.shape, dtype=kind, device=item.device)
-            for item, kind in zip(found, kinds, strict=True)
+        with_one = [
+            own for own, item in zip(ctx.parameters, parts, strict=True) if item is not None
         ]
+        wide = [torch.empty_like(own) for own in with_one]
         if found:
             torch._foreach_copy_(wide, found)
+        if found and ctx.owner.adds and all(own.grad is not None for own in with_one):
+            torch._foreach_add_([own.grad for own in with_one], wide)
+            return None, None, *(None for _ in parts)
         rest = iter(wide)
         return None, None, *(None if item is None else next(rest) for item in parts)
 

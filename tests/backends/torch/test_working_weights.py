@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 
 from backends.torch.operators import Operators
 from bertkit.backends.base import OptimizerSpec, StepPlan
+from bertkit.backends.process_group import ProcessGroup, Topology
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.step_batch import StepBatch, unpadded, weighted
@@ -97,6 +99,49 @@ def test_query_key_and_value_are_joined_once_per_step():
         counts[copies] = seen.counts["cat"]
     # One in each micro-batch for the rows that the heads read; without copies two a layer more.
     assert counts == {True: 4, False: 4 + 4 * 2 * SHAPE.num_hidden_layers}
+
+
+def test_gradients_are_added_by_layers_with_the_same_bits():
+    found, counts = {}, {}
+    for adds in (False, True):
+        step = stepper(made())
+        if not adds:
+            step.working.__class__ = Never
+        kept = {}
+        step._update = lambda optimizer, kept=kept, step=step: kept.update(
+            {name: item.grad.clone() for name, item in step.model.named_parameters()}
+        ) or torch.zeros(())  # fmt: skip
+        with Operators() as seen:
+            step.train(batches(4), 0)
+        found[adds], counts[adds] = kept, seen.counts
+    assert all(torch.equal(value, found[True][name]) for name, value in found[False].items())
+    layer = len(list(made().bert.encoder.layer[0].parameters()))
+    spared = counts[False]["add_"] - counts[True]["add_"]
+    assert spared >= 3 * SHAPE.num_hidden_layers * layer, "of all micro-batches but the first"
+
+
+class Never(WorkingWeights):
+    """As before an exchange: PyTorch adds gradients, and tells of each."""
+
+    adds = property(lambda self: False, lambda self, value: None)
+
+
+@pytest.mark.parametrize(("world", "expected"), [(1, [True] * 3), (2, [True, True, False])])
+def test_gradients_that_are_exchanged_are_added_by_pytorch(monkeypatch, world, expected):
+    """DistributedDataParallel counts on it."""
+    step, seen = stepper(made()), []
+    step.process_group = ProcessGroup(Topology(world=world))
+    step._exchange = lambda number, last: contextlib.nullcontext()
+    step._update = lambda optimizer: torch.zeros(())
+    losses = PretrainingObjective.losses
+
+    def watched(self, *words):
+        seen.append(step.working.adds)
+        return losses(self, *words)
+
+    monkeypatch.setattr(PretrainingObjective, "losses", watched)
+    step.train(batches(3), 0)
+    assert seen == expected
 
 
 @pytest.mark.parametrize("recompute", [False, True])
