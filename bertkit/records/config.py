@@ -134,7 +134,7 @@ class RecordsConfig:
         None,
         "What one corpus is, of which record files are made (--outputs says how many). per-file: "
         "each input file is a corpus and gives one record file, as in MLPerf; one-corpus: all "
-        "files are one corpus and are mixed. By default per-file; with --style cerebras, one-corpus.",
+        "files are one corpus and mixed. By default per-file; with --style cerebras, one-corpus.",
         choices=SHARDS,
         group=OUTPUT,
     )
