@@ -132,9 +132,9 @@ class RecordsConfig:
     )
     shards: str | None = setting(
         None,
-        "per-file: each input file is a separate corpus and gives one record file, as in MLPerf; "
-        "one-corpus: all files are one corpus and are mixed. By default per-file; with --style "
-        "cerebras, one-corpus.",
+        "What one corpus is, of which record files are made (--outputs says how many). per-file: "
+        "each input file is a corpus and gives one record file, as in MLPerf; one-corpus: all "
+        "files are one corpus and mixed. By default per-file; with --style cerebras, one-corpus.",
         choices=SHARDS,
         group=OUTPUT,
     )

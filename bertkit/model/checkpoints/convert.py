@@ -356,6 +356,7 @@ def _checkpoint(
         license_name=options.license_name,
         data_license=options.data_license,
         languages=options.languages,
+        has_vocab=tokenizer.names_vocabulary,
     )
     return CheckpointToWrite(
         weights={name: value.contiguous() for name, value in contents.weights.items()},

@@ -44,6 +44,15 @@ _TASK = {
     TOKEN_CLASSIFICATION: "token-classification",
     ENCODER: "feature-extraction",
 }
+# How bertkit uses what was fine-tuned, and what guesses words.
+_PREDICT = "bertkit predict --init-checkpoint MODEL"
+_USE = {
+    QUESTION_ANSWERING: f'{_PREDICT} --question "..." --passage "..."',
+    CLASSIFICATION: f'{_PREDICT} --text "..."',
+    TOKEN_CLASSIFICATION: f'{_PREDICT} --text "..."',
+    PRETRAINING: 'bertkit.load_model(MODEL).fill_mask("A [MASK] of names.")',
+    MASKED_LM: 'bertkit.load_model(MODEL).fill_mask("A [MASK] of names.")',
+}
 
 
 @dataclass
@@ -167,6 +176,7 @@ def model_card(
     license_name: str,
     data_license: str,
     languages: Sequence[str] = (),
+    has_vocab: bool = True,
 ) -> str:
     """The text of README.md: front matter that the model hub reads, then prose and tables.
 
@@ -179,6 +189,7 @@ def model_card(
         license_name: of the weights, an identifier such as `apache-2.0`; empty if unknown.
         data_license: of the training text, in words; empty if unknown.
         languages: of the training text; by default those that its manifests tell.
+        has_vocab: whether a vocabulary lies beside the weights.
     """
     head = front_matter(
         name,
@@ -205,6 +216,7 @@ def model_card(
         f"---\n{head}\n---\n\n# {name}\n",
         f"A BERT encoder ({architecture}), from {source}{steps};"
         f" written by bertkit {__version__}.\n",
+        f"## How to load it\n\n{_loading(architecture, has_vocab)}",
         f"## Shape\n\n{_table(shape)}",
         f"## Training data\n\n{_data(facts)}",
         "## Hyper-parameters\n\n" + (_table(facts.settings) or "Not recorded.\n"),
@@ -212,6 +224,23 @@ def model_card(
         f"## Licence\n\n{_table(rights)}",
     ]
     return "\n".join(parts)
+
+
+def _loading(architecture: str, has_vocab: bool) -> str:
+    """Lines that load the model in transformers and, with a vocabulary, use it in bertkit."""
+    kind = architecture if architecture in _TASK else "AutoModel"
+    names = f"AutoTokenizer, {kind}" if has_vocab else kind
+    lines = [
+        'MODEL = "."  # this folder; or the name of the model on the hub',
+        "",
+        f"from transformers import {names}",
+        "",
+        f"model = {kind}.from_pretrained(MODEL)",
+        *(["tokenizer = AutoTokenizer.from_pretrained(MODEL)"] if has_vocab else []),
+    ]
+    text = "```python\n" + "\n".join(lines) + "\n```\n"
+    use = _USE.get(architecture, "") if has_vocab else ""
+    return f"{text}\nIn bertkit: `{use}`\n" if use else text
 
 
 def _data(facts: ModelFacts) -> str:

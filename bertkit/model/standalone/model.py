@@ -200,6 +200,7 @@ class Model(nn.Module):
             facts=ModelFacts(),
             license_name="",
             data_license="",
+            has_vocab=self.tokenizer is not None,
         )
         content = CheckpointToWrite(
             weights=weights,
