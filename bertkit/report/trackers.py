@@ -98,7 +98,7 @@ class WeightsAndBiases:
                 id=run.noted("wandb-run-id", lambda: secrets.token_hex(4)),
                 resume="allow",
             )
-        except wandb.errors.Error as error:
+        except Exception as error:  # of its service too, which has classes of its own
             reason = str(error).partition("\n")[0]
             raise BertkitError(
                 f"Weights & Biases did not start: {reason}",
