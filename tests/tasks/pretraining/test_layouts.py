@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,8 @@ import synthetic
 import torch
 
 from bertkit.backends.torch.compiled import compile_parts
+from bertkit.backends.torch.host_buffers import on_device, staged
+from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import RecordSource
 from bertkit.data.sample_order import SampleOrder
@@ -118,13 +121,17 @@ def test_constant_totals_give_the_same_numbers(source, normalisation):
     require_same(plain, found)
 
 
-def graphs_after_each_step(source, rate, steps, budget, parts=False):
-    """Compiled graphs so far, on the way of CUDA: `meta` tensors have shapes only."""
+def graphs_after_each_step(source, rate, steps, budget, parts=False, copies=False):
+    """Compiled graphs so far, on the way of CUDA: `meta` tensors have shapes only.
+
+    `copies`: as there, with half precision copies of the weights and one buffer a batch.
+    """
     shape = replace(
         SHAPE, hidden_dropout_prob=rate, attention_probs_dropout_prob=rate, hidden_size=64,
         num_hidden_layers=3 if parts else 1,
     )  # fmt: skip
-    model = BertForPreTraining(shape).to("meta", torch.bfloat16)
+    model = BertForPreTraining(shape).to("meta", torch.float32 if copies else torch.bfloat16)
+    working = WorkingWeights(model) if copies else None
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
     compiled = model
@@ -137,13 +144,13 @@ def graphs_after_each_step(source, rate, steps, budget, parts=False):
         source, order, 12, 4, "unpadded", "global_step", synthetic.VOCAB, budget=budget
     )
     task, lengths, graphs = PretrainingObjective(), set(), []
-    for step in feed.steps(0, steps):
-        for micro in step.micro_batches:
-            lengths.add(tuple(micro.lengths))
-            tensors = {
-                name: torch.from_numpy(values).to("meta") for name, values in micro.arrays.items()
-            }
-            task.losses(compiled, tensors, micro)[0].backward()
+    batches = feed.steps(0, steps)
+    for step in staged(batches, pin=False) if copies else batches:
+        with working.applied() if working else contextlib.nullcontext():
+            for micro in step.micro_batches:
+                lengths.add(tuple(micro.lengths))
+                tensors = on_device(micro, torch.device("meta"), pin=False)
+                task.losses(compiled, tensors, micro)[0].backward()
         graphs.append(torch._dynamo.utils.counters["stats"]["unique_graphs"])
     assert len(lengths) > steps, "batches that are all alike would tell nothing"
     return graphs
@@ -166,6 +173,15 @@ def test_parts_compile_once_for_any_total_or_once_for_each(source):
     few = Budget(24, tokens=(64, 100), predictions=(19, 20), sequences=4)
     found = graphs_after_each_step(source, 0.1, 6, few, parts=True)
     assert found[-1] == 8 and found[0] < 8
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:aten..nll_loss")
+def test_half_precision_copies_and_views_of_one_buffer_compile_no_more_often(source):
+    """Although copies are new tensors in every step, and arrays begin elsewhere in every batch."""
+    budget = budget_for(source, 12, 4)
+    found = graphs_after_each_step(source, 0.1, 3, budget, parts=True, copies=True)
+    assert found == [4, 4, 4]
 
 
 @pytest.mark.slow
