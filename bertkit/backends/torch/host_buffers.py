@@ -112,8 +112,11 @@ def on_host(tensors: Sequence[Tensor], pin: bool = True) -> list[Tensor]:
         own = tensor.detach()
         if own.device.type != "cpu":
             devices.add(own.device)
-            room = torch.empty(own.shape, dtype=own.dtype, pin_memory=pin)
-            own = room.copy_(own, non_blocking=pin)
+            if pin:
+                room = torch.empty(own.shape, dtype=own.dtype, pin_memory=True)
+                own = room.copy_(own, non_blocking=True)
+            else:  # in the way that every device knows
+                own = own.cpu()
         found.append(own)
     for device in devices if pin else ():
         torch.accelerator.current_stream(device).synchronize()
