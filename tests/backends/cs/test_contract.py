@@ -6,6 +6,7 @@ also plays a system, can be trusted where the package has none.
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from bertkit.errors import StoppedError
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.train import checkpoint
 from bertkit.train.schedule import make_schedule
+from bertkit.train.stop_signals import StopSignals
 
 from . import runs
 from .runs import REAL, far, train
@@ -172,11 +174,11 @@ def test_a_signal_between_announced_steps_cannot_save(cstorch, cs_settings, tmp_
     )
     adapter = CsAdapter()
 
-    def stop(values):
-        """A signal that comes in step 5."""
-        return [float(adapter._snapshots.step == 5)] * len(values)
+    def signal_in_step_5(_):
+        return signal.SIGTERM if adapter._snapshots.step == 5 else 0
 
-    adapter.process_group.sum = stop
+    came = property(signal_in_step_5, lambda signals, number: None)
+    monkeypatch.setattr(StopSignals, "number", came, raising=False)
     with pytest.raises(StoppedError):
         pretrain(config, adapter)
     assert [step for step, _ in checkpoint.in_run(config.output)] == [4]
