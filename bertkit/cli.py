@@ -40,7 +40,7 @@ COMMANDS = {
     "make-records": "Write the masked, paired training instances of BERT as record files.",
     "pack-records": "Pack existing record files, several sequences to a record.",
     "pick-eval": "Pick evenly spaced records as a fixed evaluation set.",
-    "inspect": "Show records, manifests and runs as text, and what text files hold.",
+    "inspect": "Show records, manifests, runs and models as text, and what text files hold.",
     "verify": "Check that two record sets hold the same instances, whatever program wrote them.",
     "pretrain": "Pretrain a BERT encoder with masked LM and next sentence prediction.",
     "eval": "Measure the masked LM and next sentence accuracy of checkpoints.",

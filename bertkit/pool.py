@@ -8,11 +8,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
+from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from bertkit import log
@@ -130,13 +132,27 @@ def _processes(count: int, forked: bool = False) -> Iterator[ProcessPoolExecutor
         yield pool
     except BrokenProcessPool as error:
         ended = list((getattr(pool, "_processes", None) or {}).values())
-        raise _broken([process.exitcode for process in ended]) from error
+        raise _broken(_statuses(ended)) from error
     except BaseException:
         # The running tasks' results are dropped anyway: do not wait for them.
         _stop_at_once(pool)
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _statuses(processes: Sequence[BaseProcess], seconds: float = 5.0) -> list[int | None]:
+    """The exit statuses of processes that are ending; None of one that does not in this time.
+
+    The pool's own thread collects them too: a status that it has taken from the system and not
+    yet written down cannot be seen for a moment.
+    """
+    until = time.monotonic() + seconds
+    while (
+        None in (found := [process.exitcode for process in processes]) and time.monotonic() < until
+    ):
+        time.sleep(0.01)
+    return found
 
 
 def _broken(statuses: Sequence[int | None]) -> BertkitError:
