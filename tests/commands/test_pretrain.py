@@ -214,6 +214,7 @@ def test_a_run_is_planned_for_a_machine_that_is_elsewhere(words, bertkit, backen
     assert refused.status == 3 and "--optimizer" in refused.err
 
 
+@pytest.mark.slow
 def test_a_folder_whose_name_is_not_utf8(bertkit, trained, tmp_path):
     place = tmp_path / os.fsdecode(b"J\xf6rg")
     place.mkdir()

@@ -30,6 +30,7 @@ def make_files(folder: Path, count: int, size: int = 1000) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_real_wikiextractor_files(shared, tmp_path):
     folder = shared / "data/mlperf_sample"
     pattern = str(folder / "wiki_01*")

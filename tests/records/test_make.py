@@ -220,6 +220,7 @@ def test_an_empty_corpus_is_an_error(tmp_path):
     assert not (tmp_path / "out").exists(), "another try need not say --overwrite"
 
 
+@pytest.mark.slow
 def test_bad_text_in_a_worker_process_names_the_byte(corpus, tmp_path):
     (tmp_path / "text" / "part-1.txt").write_bytes(b"fine\nnot \xff fine\n")
     for workers in (1, 2):

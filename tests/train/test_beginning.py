@@ -154,6 +154,7 @@ def test_a_second_run_in_the_folder_is_refused(short):
     assert run(replace(short, max_steps=1)).step == 1
 
 
+@pytest.mark.slow
 def test_a_run_can_be_prolonged_and_says_how_the_schedule_changes(short, tmp_path, caplog):
     first = run(short)
     longer = run(replace(short, max_steps=9))

@@ -136,7 +136,9 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(
+    "name", [*[*RUNS][:2], *(pytest.param(name, marks=pytest.mark.slow) for name in [*RUNS][2:])]
+)
 def test_the_adapter_keeps_the_rules(path, expected, name):
     settings, rules = RUNS[name]
     with gaudi.machine():

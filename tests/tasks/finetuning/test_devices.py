@@ -61,6 +61,7 @@ def test_cerebras_systems_learn_and_predict_as_the_cpu_does(bertkit, words, plac
     assert not (place / "refused").exists()
 
 
+@pytest.mark.slow
 def test_gaudis_learn_and_predict_as_the_cpu_does(bertkit, words, place, monkeypatch):
     theirs = end_of(bertkit, words, place, "cpu")
     words[words.index("cpu")] = "hpu"

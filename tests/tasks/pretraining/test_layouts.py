@@ -94,7 +94,9 @@ def test_every_layout_gives_the_numbers_of_the_unpadded_one(
 REAL = ["google_sample_128", "cerebras_sample_mlmonly_128_dupe2_seed0", "mlperf_sample_512"]
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize(
+    "name", [REAL[0], *(pytest.param(name, marks=pytest.mark.slow) for name in REAL[1:])]
+)
 def test_layouts_agree_on_records_that_tensorflow_wrote(shared, name):
     """One of them has 512 tokens, one no sentence pairs."""
     source = RecordSource([str(shared / "goldens" / "records" / f"{name}.tfrecord")])

@@ -109,6 +109,7 @@ def test_cut_or_changed_question_files(folder, data):
     one_error(lambda: read_questions(path))
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(st.data())
 def test_prediction_files_of_another_form(folder, data):

@@ -49,6 +49,7 @@ def test_ipus_learn_and_predict_as_the_cpu_does(bertkit, words, tmp_path):
     require_same(ours, theirs)
 
 
+@pytest.mark.slow
 def test_gaudis_learn_and_predict_as_the_cpu_does(bertkit, words, tmp_path, monkeypatch):
     theirs = end_of(bertkit, words, tmp_path / "cpu")
     words[words.index("cpu")] = "hpu"
