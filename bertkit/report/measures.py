@@ -46,7 +46,7 @@ def name_of(number: str) -> str:
         return _NAMES[number]
     prefix, _, kind = number.rpartition("_")
     if kind in ("loss", "accuracy"):
-        return f"{_PREDICTIONS.get(prefix, prefix.replace('_', ' '))} {kind}"
+        return f"{_PREDICTIONS.get(prefix, prefix.replace('_', ' '))} {kind}".lstrip()
     return number.replace("_", " ")
 
 

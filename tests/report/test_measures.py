@@ -1,0 +1,36 @@
+"""Names, texts and order of numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from bertkit.report.measures import in_order, name_of, prediction_of, text_of
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        ("loss", "loss"),
+        ("accuracy", "accuracy"),
+        ("mlm_accuracy", "masked LM accuracy"),
+        ("f1_macro", "F1, mean over labels"),
+        ("corporation_precision", "corporation precision"),
+    ],
+)
+def test_names_for_people(number, name):
+    assert name_of(number) == name
+
+
+def test_what_a_loss_is_of():
+    assert prediction_of("mlm_loss") == "masked LM" and prediction_of("grad_norm") == ""
+
+
+def test_texts_have_the_digits_that_are_compared():
+    assert text_of("learning_rate", 1.234e-5) == "1.23e-05"
+    assert text_of("tokens_per_second", 12345.6) == "12,346"
+    assert text_of("accuracy", None) == text_of("accuracy", float("nan")) == "-"
+
+
+def test_the_loss_comes_first_and_speed_last():
+    numbers = ["tokens_per_second", "accuracy", "mlm_loss", "matthews", "loss"]
+    assert in_order(numbers) == ["loss", "mlm_loss", "accuracy", "matthews", "tokens_per_second"]
