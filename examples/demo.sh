@@ -8,7 +8,12 @@ backend=${BACKEND:-auto}
 begin=$(date +%s)
 
 run() {
-    printf '\n\033[1m$ %s\033[0m\n' "$*"
+    local word line=""
+    for word in "$@"; do # quoted where a shell needs it, so that the line can be copied
+        [[ $word =~ ^[][A-Za-z0-9_./=:,@%+*-]+$ ]] || word="\"$word\""
+        line+=" $word"
+    done
+    printf '\n\033[1m$%s\033[0m\n' "$line"
     "$@"
 }
 
