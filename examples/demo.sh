@@ -7,11 +7,14 @@ out=${1:-demo}
 backend=${BACKEND:-auto}
 begin=$(date +%s)
 
+# Shows a command, with quotes where a shell needs them to take it again, and runs it.
 run() {
-    local word line=""
-    for word in "$@"; do # quoted where a shell needs it, so that the line can be copied
-        [[ $word =~ ^[][A-Za-z0-9_./=:,@%+*-]+$ ]] || word="\"$word\""
-        line+=" $word"
+    line=
+    for word in "$@"; do
+        case $word in
+        *[!A-Za-z0-9_./=:,@%+-]*) word="\"$word\"" ;;
+        esac
+        line="$line $word"
     done
     printf '\n\033[1m$%s\033[0m\n' "$line"
     "$@"
