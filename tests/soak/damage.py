@@ -222,7 +222,7 @@ KINDS = [
         "SQuAD file, finetune-squad",
         "squad.json",
         "finetune-squad --init-checkpoint run --predict-file squad.json --msl 64 --doc-stride 32"
-        " --backend cpu --output out --do-predict",
+        " --max-query-length 24 --backend cpu --output out --do-predict",
         (("squad.json", "squad.json"), ("run", "run")),
         torch=True,
     ),

@@ -46,8 +46,8 @@ _TRAIN = (
 )
 _SQUAD = (
     "finetune-squad --init-checkpoint run --train-file squad.json --predict-file squad.json"
-    " --msl 64 --doc-stride 32 --gbs 4 --max-steps 4 --save-every 2 --log-every 1 --backend cpu"
-    " --output {out}"
+    " --msl 64 --doc-stride 32 --max-query-length 24 --gbs 4 --max-steps 4 --save-every 2"
+    " --log-every 1 --backend cpu --output {out}"
 )
 STAGES = {
     stage.name: stage
