@@ -2,7 +2,8 @@
 
 A file or folder `NAME` is written as `.NAME.partial-HOST-PID-RANDOM` and then renamed; an old
 folder that a new one replaces is `.NAME.replaced-…` for that moment. HOST is a digest of the
-machine and of the container: the same number of a process means another one elsewhere.
+machine and of the container: the same number of a process means another one elsewhere. What dead
+processes left goes when a process first writes into the folder.
 """
 
 from __future__ import annotations
@@ -29,11 +30,17 @@ _LEFTOVER = re.compile(
 )
 # Names that this process is writing now.
 _ACTIVE: set[str] = set()
+# (process, folder) where leftovers were looked for; a fork begins anew.
+_LOOKED_AT: set[tuple[int, Path]] = set()
 
 
 @contextlib.contextmanager
 def temporary_path(target: Path, kind: str = PARTIAL) -> Iterator[Path]:
     """A name beside `target` that no other writer has; whoever asks for it makes the file."""
+    looked_at = os.getpid(), target.parent
+    if looked_at not in _LOOKED_AT:
+        _LOOKED_AT.add(looked_at)
+        remove_leftovers(target.parent)
     token = f"{_host()}-{os.getpid()}-{secrets.token_hex(4)}"
     path = target.with_name(f".{target.name}{kind}-{token}")
     _ACTIVE.add(path.name)
@@ -48,9 +55,7 @@ def is_temporary(name: str) -> bool:
     return _LEFTOVER.fullmatch(name) is not None
 
 
-def remove_leftovers(
-    folder: str | Path, *, owned: bool = False, recursive: bool = False, name: str = ""
-) -> None:
+def remove_leftovers(folder: str | Path, *, owned: bool = False, recursive: bool = False) -> None:
     """Delete what dead processes left half written; files of live ones stay.
 
     A folder whose replacement was cut short gets its name back.
@@ -60,13 +65,13 @@ def remove_leftovers(
         owned: the caller holds the folder's lock and has no workers yet: all others that
             wrote here are dead, or the orphans of a dead process.
         recursive: also in the folders below it.
-        name: only leftovers of this file or folder.
     """
     for place, folders, names in os.walk(folder):
         for entry in (*folders, *names):
             match = _LEFTOVER.fullmatch(entry)
-            if match and name in ("", match["name"]) and _is_dead(match, entry, owned):
-                _remove(Path(place), entry, match)
+            if match and _is_dead(match, entry, owned):
+                with contextlib.suppress(OSError):  # another user's, or a disk that refuses
+                    _remove(Path(place), entry, match)
         if not recursive:
             return
         folders[:] = [entry for entry in folders if not is_temporary(entry)]
@@ -75,8 +80,7 @@ def remove_leftovers(
 def _remove(place: Path, entry: str, match: re.Match[str]) -> None:
     path = place / entry
     if match["kind"] == REPLACED and not (place / match["name"]).exists():
-        with contextlib.suppress(OSError):
-            path.rename(place / match["name"])
+        path.rename(place / match["name"])
     elif path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

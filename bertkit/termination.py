@@ -12,6 +12,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 # SIGHUP comes when the terminal is gone; under nohup it is ignored, and stays so.
 _NAMES = ("SIGTERM", "SIGHUP")
@@ -54,6 +55,30 @@ def raised_on_termination() -> Iterator[None]:
     finally:
         for number in before:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Signals that end a command come after the block: within are calls that none may leave.
+
+    Only in the main thread, where alone they arrive. For short blocks.
+    """
+    before: dict[int, Any] = {}
+    came: list[int] = []
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", *_NAMES):
+            number = getattr(signal, name, None)
+            # What ignores a signal, or dies of it without Python, is left as it is.
+            if number is not None and callable(handler := signal.getsignal(number)):
+                before[number] = handler
+                signal.signal(number, lambda arrived, frame: came.append(arrived))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _raise(number: int, frame: FrameType | None) -> None:

@@ -70,16 +70,40 @@ def test_leftovers_of_the_dead_go_and_those_of_the_living_stay(tmp_path):
         living.communicate(b"\n")
 
 
-def test_only_leftovers_of_a_name_or_of_the_folders_below_too(tmp_path):
+def test_leftovers_of_the_folders_below_too(tmp_path):
     dead = dead_process()
     (tmp_path / "below").mkdir()
-    other, inner = left(tmp_path, dead, "b.txt"), left(tmp_path / "below", dead)
+    inner = left(tmp_path / "below", dead)
     left(tmp_path, dead)
-    remove_leftovers(tmp_path, name="a.txt")
-    assert names(tmp_path) == [other, "below"] and names(tmp_path / "below") == [inner]
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == ["below"] and names(tmp_path / "below") == [inner]
     remove_leftovers(tmp_path, recursive=True)
     assert names(tmp_path) == ["below"] and names(tmp_path / "below") == []
     remove_leftovers(tmp_path / "never-made")
+
+
+def test_who_writes_first_into_a_folder_removes_what_the_dead_left(tmp_path):
+    dead = dead_process()
+    left(tmp_path, dead, "other.json")
+    left(tmp_path, dead, ".vocab.txt.unfinished")
+    with atomic_write(tmp_path / "a.txt") as stream:
+        stream.write(b"whole")
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_what_cannot_be_removed_is_in_nobodys_way(tmp_path, monkeypatch):
+    dead = dead_process()
+    other, mine = left(tmp_path, dead, "of-another-user"), left(tmp_path, dead)
+    unlink = Path.unlink
+
+    def refuse(path, missing_ok=False):
+        if path.name == other:
+            raise PermissionError(1, "not yours", str(path))
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == [other] and mine not in names(tmp_path)
 
 
 def test_a_folder_whose_replacement_was_cut_short_comes_back(tmp_path):

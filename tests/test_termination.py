@@ -12,7 +12,7 @@ import pytest
 
 from bertkit import cli
 from bertkit.files import atomic_write
-from bertkit.termination import Terminated, raised_on_termination
+from bertkit.termination import Terminated, held_back, raised_on_termination
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
@@ -80,3 +80,33 @@ def test_ctrl_c_during_the_first_imports_is_answered(tmp_path):
         env={**os.environ, "PYTHONPATH": path},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (130, "\nInterrupted.\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("SIGTERM", Terminated), ("SIGHUP", Terminated), ("SIGINT", KeyboardInterrupt)],
+)
+def test_signals_wait_for_the_end_of_what_nothing_may_leave(name, error):
+    reached = []
+
+    def work():
+        with held_back():
+            signal.raise_signal(getattr(signal, name))
+            reached.append("end of the block")
+        reached.append("behind it")
+
+    before = signal.getsignal(getattr(signal, name))
+    with raised_on_termination(), pytest.raises(error):
+        work()
+    assert reached == ["end of the block"]
+    assert signal.getsignal(getattr(signal, name)) is before
+
+
+def test_what_is_ignored_is_not_held_back():
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with held_back():
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -14,7 +14,6 @@ from bertkit.report.drawing import make_figure
 from bertkit.report.measures import text_of
 from bertkit.report.page import Page, write_page
 from bertkit.report.run_numbers import AXES, RunNumbers, read_run
-from bertkit.temporary import remove_leftovers
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,6 @@ def draw_report(
     ending = Path(output).suffix.lower().lstrip(".")
     if ending not in ("html", "png", "svg", "pdf"):
         raise DataError(f"cannot draw to {output}", "give a name ending in .html, .png, .svg, .pdf")
-    remove_leftovers(Path(output).parent, name=Path(output).name)
     names = _short_names(runs)
     curves = {name: read_run(run) for name, run in zip(names, runs, strict=True)}
     _require_axis(curves, axis)

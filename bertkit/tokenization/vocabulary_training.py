@@ -23,7 +23,6 @@ from bertkit.summary import report
 from bertkit.summary.counts import CountsSum, TextCounts
 from bertkit.summary.scripts import script_of, stripped_letters
 from bertkit.summary.sketch import level_for
-from bertkit.temporary import remove_leftovers
 from bertkit.tokenization.known_characters import knows_characters
 from bertkit.tokenization.normalisation import UNCASED, Normalisation
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
@@ -237,7 +236,6 @@ def _require_free(output: Path, overwrite: bool) -> None:
     """Refuse a file that is there, unless a killed run left it."""
     if output.exists() and not overwrite and not _unfinished(output):
         raise UsageError(f"{output} exists", "give --overwrite to replace it")
-    remove_leftovers(output.parent, name=output.name)
 
 
 def _written(output: str | Path, tokens: list[str], facts: TokenizerFacts) -> dict[str, Any]:

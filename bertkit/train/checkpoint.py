@@ -87,15 +87,22 @@ def save(
             tokenizer_files.write_vocabulary(folder, vocab, tokenizer or NOT_RECORDED)
         # The last file, because it has the checksums of the others.
         write_state(folder, state)
-    if keep_last:
-        _remove_oldest(Path(run), state, keep_last, keep_every)
+    remove_oldest(run, state, keep_last, keep_every)
     return target
 
 
-def _remove_oldest(run: Path, state: RunState, keep_last: int, keep_every: int) -> None:
-    # The one that --resume names: the same command again may still name it.
+def remove_oldest(run: str | Path, state: RunState, keep_last: int, keep_every: int) -> None:
+    """Remove the oldest checkpoints of a run.
+
+    Args:
+        run: its folder.
+        state: of the last checkpoint. The one that it was resumed from by name stays: the same
+            command again may still name it.
+        keep_last: how many stay; 0 keeps all.
+        keep_every: those of steps that this divides stay too; 0 for none.
+    """
     kept = (state.resumed_from or {}).get("checkpoint")
-    for step, old in in_run(run)[:-keep_last]:
+    for step, old in in_run(run)[:-keep_last] if keep_last else ():
         if not (keep_every and step % keep_every == 0) and old.name != kept:
             # Under a name that no reader takes for a checkpoint while it shrinks.
             with temporary_path(old) as going:

@@ -117,6 +117,10 @@ class TrainingRun:
         self._write_facts(point)
         if self.progress.finished:
             log.logger.info("%s is finished at step %d", self.folder, self.progress.step)
+            if group.topology.is_main and beginning.state:
+                # A run that was killed right at its end has not done this.
+                keeping = self.config.keep_last, self.config.keep_every
+                checkpoint.remove_oldest(self.folder, beginning.state, *keeping)
             return self.progress
         data = self.task.training_data(self.adapter)
         # --epochs becomes a number of steps here, once the number of samples is known.

@@ -84,6 +84,16 @@ def test_a_finished_run_asks_for_no_data(settings, monkeypatch):
     assert again.model is not None
 
 
+def test_a_run_that_was_killed_at_its_very_end_keeps_no_more_than_others(settings, monkeypatch):
+    config = settings(max_steps=6, save_every=2, keep_last=1, keep_every=4)
+    with monkeypatch.context() as killed:
+        killed.setattr(checkpoint, "remove_oldest", lambda *given: None)
+        make(config).train()
+    assert [step for step, _ in checkpoint.in_run(config.output)] == [2, 4, 6]
+    assert make(config).train().finished
+    assert [step for step, _ in checkpoint.in_run(config.output)] == [4, 6]
+
+
 def test_what_an_earlier_run_left_incomplete_is_removed(settings):
     config = settings(max_steps=1)
     left = Path(config.output, "step-0000001.partial")

@@ -22,6 +22,7 @@ from bertkit.records.files.hdf5_columns import unpacked_columns
 from bertkit.records.files.hdf5_safety import h5py, hdf5_errors, own_dataset
 from bertkit.records.files.instance import checked_indices
 from bertkit.records.files.record_values import checked, within_32_bits
+from bertkit.termination import held_back
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # Dataset → stored type of plain records, and of Habana's packed ones.
@@ -61,7 +62,8 @@ class Hdf5Writer:
         self._kinds = kinds
         self._sink = _Sink(path)
         # Old, and without times: a file that every HDF5 reads, with the same bytes each time.
-        self._file = h5py().File(self._sink, "w", libver="earliest")
+        with held_back():
+            self._file = h5py().File(self._sink, "w", libver="earliest")
 
     def add(self, batch: Mapping[str, np.ndarray]) -> None:
         """Append stacked records, some thousand at a time; they hold all datasets.
@@ -69,11 +71,10 @@ class Hdf5Writer:
         Raises:
             OSError: the file cannot be written.
         """
-        try:
+        with held_back():
             for name, kind in self._kinds.items():
                 self._append(name, batch[name].astype(kind))
-        finally:
-            self._sink.check()
+        self._sink.check()
         self.records += len(batch["input_ids"])
 
     def _append(self, name: str, values: np.ndarray) -> None:
@@ -100,8 +101,9 @@ class Hdf5Writer:
             OSError: the file cannot be written.
         """
         self._sink.quiet = not complete
-        self._file.close()
-        self._sink.close()
+        with held_back():
+            self._file.close()
+            self._sink.close()
         if complete:
             self._sink.check()
 
@@ -109,12 +111,13 @@ class Hdf5Writer:
 class _Sink:
     """A file for h5py, which crashes where a write fails, at the latest when Python exits.
 
-    After the first error nothing is written any more; `check` raises it.
+    h5py calls it from code that no exception passes. After the first error nothing is written
+    any more; `check` raises it. Signals are held back meanwhile.
     """
 
     def __init__(self, path: str) -> None:
         self._file = open(path, "w+b", buffering=0)  # noqa: SIM115 - closed with the HDF5 file
-        self._error: OSError | None = None
+        self._error: BaseException | None = None
         self.quiet = False
 
     def write(self, data: Any) -> int:
@@ -155,7 +158,7 @@ class _Sink:
         if self._error is None and not self.quiet:
             try:
                 return work() or 0
-            except OSError as error:
+            except BaseException as error:
                 self._error = error
         return 0
 

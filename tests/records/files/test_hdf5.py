@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import io
+import signal
 import sys
 from pathlib import Path
 
@@ -11,11 +13,13 @@ import numpy as np
 import pytest
 
 from bertkit.errors import DataError, MissingDependencyError
+from bertkit.files import atomic_write
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files import hdf5
 from bertkit.records.files.hdf5 import Hdf5File, Hdf5Writer
 from bertkit.records.files.open import open_records
 from bertkit.records.make import make_records
+from bertkit.termination import Terminated, raised_on_termination
 from records import references
 from records.conftest import VOCAB, only_file
 
@@ -107,6 +111,48 @@ def test_hdf5_of_another_kind_is_refused(tmp_path):
     with pytest.raises(DataError, match="no dataset input_mask") as caught:
         Hdf5File(tmp_path / "other.h5")
     assert "found input_ids" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("stop", "error"),
+    [
+        (lambda: signal.raise_signal(signal.SIGTERM), Terminated),
+        (lambda: signal.raise_signal(signal.SIGINT), KeyboardInterrupt),
+        (lambda: (_ for _ in ()).throw(MemoryError), MemoryError),
+        (lambda: (_ for _ in ()).throw(OSError(28, "full")), OSError),
+    ],
+    ids=["SIGTERM", "SIGINT", "MemoryError", "OSError"],
+)
+@pytest.mark.parametrize("at", [1, 2, 4])
+def test_what_stops_a_write_gets_through_h5py(tmp_path, monkeypatch, capfd, stop, error, at):
+    class Stopping(io.FileIO):
+        writes = 0
+
+        def write(self, data):
+            Stopping.writes += 1
+            if Stopping.writes == at:
+                stop()
+            return super().write(data)
+
+    monkeypatch.setattr(hdf5, "open", lambda path, mode, buffering: Stopping(path, "w+"), False)
+
+    def write():
+        with atomic_write(tmp_path / "a.h5") as stream:
+            stream.close()
+            writer = Hdf5Writer(stream.name, {"input_ids": "i4"})
+            try:
+                for _ in range(3):
+                    writer.add({"input_ids": np.zeros((9, 4))})
+            except BaseException:
+                writer.close(complete=False)
+                raise
+            writer.close()
+
+    with raised_on_termination(), pytest.raises(error):
+        write()
+    assert Stopping.writes >= at
+    # Cython would say `Exception ignored` and go on.
+    assert capfd.readouterr().err == "" and list(tmp_path.iterdir()) == []
 
 
 def test_without_h5py_one_line_says_what_to_install(bertkit, text, tmp_path, monkeypatch, folders):
