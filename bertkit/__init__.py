@@ -99,7 +99,7 @@ if TYPE_CHECKING:
     from bertkit.tasks.squad.finetune import SquadResult as SquadResult
     from bertkit.tasks.summarise.config import SummariseConfig as SummariseConfig
     from bertkit.tasks.tag.config import TagConfig as TagConfig
-    from bertkit.tokenization.vocabulary_training import TrainedVocab as TrainedVocab
+    from bertkit.tokenization.training.trained import TrainedVocab as TrainedVocab
 
 __version__ = "0.2.0"
 
@@ -124,7 +124,7 @@ _PUBLIC = {
     "bertkit.corpus.cleaning.results": ("CleanResult",),
     "bertkit.corpus.split_result": ("SplitResult",),
     "bertkit.corpus.mlperf_reference": ("ReferenceComparison",),
-    "bertkit.tokenization.vocabulary_training": ("TrainedVocab",),
+    "bertkit.tokenization.training.trained": ("TrainedVocab",),
     "bertkit.records.make": ("RecordsResult",),
     "bertkit.records.tools.pick_eval": ("PickResult",),
     "bertkit.records.tools.pack": ("PackResult",),

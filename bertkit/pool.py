@@ -180,6 +180,11 @@ def _broken(statuses: Sequence[int | None]) -> BertkitError:
             f"a worker process crashed ({signal.Signals(-crashes[0]).name})",
             "run the same command with --workers 1 to see where; finished parts are kept",
         )
+    if ended and -_KILLED not in ended:
+        return BertkitError(
+            "a worker process was ended by SIGTERM, from outside",
+            "run the same command again; finished parts are kept",
+        )
     return BertkitError(
         "a worker process was killed, most likely because memory ran out",
         "run the same command with fewer --workers; finished parts are kept",

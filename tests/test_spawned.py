@@ -55,6 +55,7 @@ def test_a_process_that_does_not_import_its_script_goes_on(monkeypatch):
         ([-15, -11], r"crashed \(SIGSEGV\)"),
         ([-15, -9, None], "memory ran out"),
         ([], "memory ran out"),
+        ([-15, -15], "ended by SIGTERM, from outside"),
     ],
 )
 def test_how_workers_ended_is_told(statuses, message):

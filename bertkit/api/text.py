@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bertkit.corpus.download.sample import SampleResult
     from bertkit.corpus.extract import ExtractResult
     from bertkit.corpus.split_result import SplitResult
-    from bertkit.tokenization.vocabulary_training import TrainedVocab
+    from bertkit.tokenization.training.trained import TrainedVocab
 
 
 def download(

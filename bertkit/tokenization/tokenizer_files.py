@@ -145,10 +145,18 @@ def write_tokenizer(folder: str | Path, facts: TokenizerFacts) -> None:
         files.write_text(Path(folder) / TOKENIZER, json.dumps(values, ensure_ascii=False) + "\n")
 
 
-def write_sidecar(vocab: str | Path, facts: TokenizerFacts) -> str:
-    """Write the file that tells the facts of a vocabulary beside it; returns its path."""
+def write_sidecar(
+    vocab: str | Path, facts: TokenizerFacts, more: Mapping[str, Any] | None = None
+) -> str:
+    """Write the file that tells the facts of a vocabulary beside it; returns its path.
+
+    Args:
+        vocab: the vocabulary's file.
+        facts: what is known of its tokens.
+        more: what else to keep there.
+    """
     beside = f"{vocab}{SIDECAR}"
-    files.write_text(beside, json.dumps(facts.as_dict(), indent=1) + "\n")
+    files.write_text(beside, json.dumps(facts.as_dict() | dict(more or {}), indent=1) + "\n")
     return beside
 
 

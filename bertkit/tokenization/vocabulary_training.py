@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,10 +27,11 @@ from bertkit.tokenization.known_characters import knows_characters
 from bertkit.tokenization.normalisation import UNCASED, Normalisation
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.tokenizer_files import write_sidecar
-from bertkit.tokenization.training import unknown_share
+from bertkit.tokenization.training import trained, unknown_share
 from bertkit.tokenization.training.alphabet import Alphabet, Wanted, choose_alphabet, fill_up
 from bertkit.tokenization.training.merges import learn_merges
 from bertkit.tokenization.training.text_spans import Opener, count_spans, tasks_of
+from bertkit.tokenization.training.trained import TrainedVocab
 from bertkit.tokenization.training.unknown_share import Shares
 from bertkit.tokenization.training.word_counts import WordCounter, WordCounts
 from bertkit.tokenization.vocabulary import (
@@ -44,67 +45,6 @@ from bertkit.tokenization.wordpiece import MAX_WORD_CHARACTERS
 TENSOR_MULTIPLE = 8
 # Above this share of letters that are lost, something is said.
 _MANY_LOST = 0.001
-
-
-@dataclass(frozen=True)
-class TrainedVocab:
-    """A vocabulary that was written, and what it makes of its text.
-
-    Attributes:
-        path, sha256: the file; `facts` is the one beside it that says how its text was treated.
-        tokens, size: how many it has, and how many were asked for.
-        short_because: why it has fewer; empty where it has all.
-        added_characters: common characters of the text's scripts that are not in the text, which
-            filled the room that was left.
-        bytes_read: of text, unpacked.
-        words, different_words: in the text, punctuation marks and ideographs included.
-        dropped_words: occurrences of rare words beyond the limit of memory.
-        characters, different_characters: kept, and in the text.
-        character_coverage: share of the text's characters that are kept.
-        tokens_per_word: in the text.
-        unknown_share: [UNK] per token of the text.
-        held_out_unknown_share: the same in lines that were held out when the characters were
-            chosen for this figure; None where the text is too short for it.
-        word_length: letters of the longest word that a tokenizer takes.
-        long_words: places where a word was cut because it is longer.
-        text: what the text holds, see `bertkit.summary.report.figures`.
-        seconds: of work.
-    """
-
-    path: str
-    facts: str
-    tokens: int
-    size: int
-    short_because: str
-    added_characters: int
-    sha256: str
-    bytes_read: int
-    words: int
-    different_words: int
-    dropped_words: int
-    characters: int
-    different_characters: int
-    character_coverage: float
-    tokens_per_word: float
-    unknown_share: float
-    held_out_unknown_share: float | None
-    word_length: int
-    long_words: int
-    text: dict[str, Any]
-    seconds: float
-
-    @property
-    def summary(self) -> str:
-        """In one line, for people."""
-        found = (
-            f"{self.tokens:,} tokens from {files.human_bytes(self.bytes_read)} of text "
-            f"in {self.path} ({self.seconds:.1f} s); {self.characters:,} of "
-            f"{self.different_characters:,} different characters; {self.tokens_per_word:.2f} "
-            f"tokens per word; [UNK]: {self.unknown_share:.2%} of the tokens"
-        )
-        if self.held_out_unknown_share is None:
-            return found
-        return f"{found}, {self.held_out_unknown_share:.2%} in held-out lines"
 
 
 def train_vocab(
@@ -130,7 +70,8 @@ def train_vocab(
         size: tokens to end with; small texts may not have that many.
         normalisation: what happens to the text first; it is noted beside the vocabulary.
         min_frequency: how often a pair must occur to be merged.
-        overwrite: replace an existing file.
+        overwrite: replace an existing file. Without it one that the same text and settings made is
+            left as it is.
         alphabet: how many characters to keep.
         word_length: letters of the longest word that is not [UNK], noted beside the vocabulary;
             None: 200, of which nothing is noted.
@@ -144,23 +85,32 @@ def train_vocab(
         DataError: unreadable, not UTF-8, or no text at all.
     """
     started = time.perf_counter()
-    _require_free(Path(output), overwrite)
     longest = word_length or MAX_WORD_CHARACTERS
+    settings = {
+        "size": size,
+        "min_frequency": min_frequency,
+        "word_length": word_length,
+        **asdict(alphabet),
+        **normalisation.as_dict(),
+    }
+    if _is_whole(Path(output)) and not overwrite:
+        return trained.again(output, trained.made_from(inputs, settings, workers))
     engine = Engine(workers, executor, scheduler)
     words, text = _counted(inputs, normalisation, longest, engine=engine, opener=opener)
     learnt = _learn(words, alphabet, normalisation, size=size, min_frequency=min_frequency)
     digest = sha256_of_tokens(learnt.tokens)
     facts = TokenizerFacts(digest, digest, len(learnt.tokens), normalisation, word_length)
     held_out = _held_out(words, learnt, alphabet, size=size, normalisation=normalisation)
-    result = TrainedVocab(
-        **_written(output, learnt.tokens, facts),
+    found = {
+        "sha256": digest,
         **_measured(words, text, learnt, normalisation),
-        size=size,
-        short_because=_why_short(len(learnt.tokens), size, min_frequency),
-        held_out_unknown_share=held_out,
-        word_length=longest,
-        seconds=time.perf_counter() - started,
-    )
+        "size": size,
+        "short_because": _why_short(len(learnt.tokens), size, min_frequency),
+        "held_out_unknown_share": held_out,
+        "word_length": longest,
+    }
+    _write(output, learnt.tokens, facts, trained.note(inputs, settings, workers, found))
+    result = trained.result_of(output, found, time.perf_counter() - started)
     _remark(result, learnt.chosen)
     _remark_on_letters(text, normalisation)
     return result
@@ -232,24 +182,23 @@ def _measured(
     }
 
 
-def _require_free(output: Path, overwrite: bool) -> None:
-    """Refuse a file that is there, unless a killed run left it."""
-    if output.exists() and not overwrite and not _unfinished(output):
-        raise UsageError(f"{output} exists", "give --overwrite to replace it")
+def _is_whole(output: Path) -> bool:
+    """Whether a vocabulary is there, other than what a killed run left."""
+    return output.exists() and not _unfinished(output)
 
 
-def _written(output: str | Path, tokens: list[str], facts: TokenizerFacts) -> dict[str, Any]:
-    """Write the vocabulary and its facts; gives where, as attributes of `TrainedVocab`.
+def _write(
+    output: str | Path, tokens: list[str], facts: TokenizerFacts, more: dict[str, Any]
+) -> None:
+    """Write the vocabulary and its facts.
 
     Until both are there, a note says that they belong to a run that has not finished.
     """
     note = _note(Path(output))
-    digest = sha256_of_tokens(tokens)
-    files.write_text(note, digest + "\n")
+    files.write_text(note, sha256_of_tokens(tokens) + "\n")
     save_vocab(output, tokens)
-    place = write_sidecar(output, facts)
+    write_sidecar(output, facts, more)
     note.unlink()
-    return {"path": str(output), "sha256": digest, "facts": place}
 
 
 def _unfinished(output: Path) -> bool:

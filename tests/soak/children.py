@@ -87,7 +87,7 @@ def start(words: list[str], cwd: Path, log: Path, before: Callable[[], None] | N
         status = cli.main(words)
     except KeyboardInterrupt as error:
         frames = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
-        if frames in (["start"], ["start", "main"]):
+        if frames in (["start"], ["start", "pthread_sigmask"], ["start", "main"]):
             status = 130  # before the command or after it: the interpreter's own end
         else:
             traceback.print_exc()

@@ -127,8 +127,33 @@ def test_a_run_that_was_killed_between_its_files_goes_on(
     names = ["v.txt", "v.txt.json", "whole.txt", "whole.txt.json"]
     assert sorted(path.name for path in tmp_path.iterdir() if "txt" in path.name)[-4:] == names
     assert not list(tmp_path.glob(".*"))
+
+
+def test_the_same_training_again_finds_its_vocabulary(text, tmp_path, monkeypatch):
+    out = tmp_path / "v.txt"
+    first = train_vocab([text], out, 400)
+    other = tmp_path / "other.txt"
+    other.write_bytes(Path(text).read_bytes())
+    with monkeypatch.context() as patch:
+        patch.setattr(vocabulary_training, "_counted", lambda *given, **more: pytest.fail("read"))
+        # Names of files do not count, their content does.
+        assert train_vocab([str(other)], out, 400) == replace(first, seconds=0.0)
+        other.write_text("other words\n")
+        for words, more in (
+            ([str(other)], {}),
+            ([text, text], {}),
+            ([text], {"size": 401}),
+            ([text], {"min_frequency": 3}),
+            ([text], {"normalisation": CASED}),
+            ([text], {"alphabet": Wanted(coverage=0.9)}),
+            ([text], {"word_length": 300}),
+        ):
+            with pytest.raises(UsageError, match="exists"):
+                train_vocab(words, out, **{"size": 400, **more})
+    (tmp_path / "v.txt.json").unlink()
     with pytest.raises(UsageError, match="exists"):
         train_vocab([text], out, 400)
+    assert train_vocab([text], out, 400, overwrite=True).seconds > 0
 
 
 @pytest.mark.parametrize("normalisation", [UNCASED, CASED])

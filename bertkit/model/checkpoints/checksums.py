@@ -16,6 +16,7 @@ from crc32c import crc32c
 
 from bertkit.files import is_utf8, open_binary
 from bertkit.inner_names import is_inner_name
+from bertkit.termination import held_back
 
 FILES = "files"
 _BLOCK = 16 << 20
@@ -73,7 +74,7 @@ def broken_container(path: Path) -> str:
         if not is_utf8(path):  # which the package cannot open
             return ""
         try:
-            with safe_open(path, "pt"):
+            with held_back(), safe_open(path, "pt"):
                 return ""
         except (SafetensorError, OSError) as error:
             return f"{path.name}: not a complete safetensors file ({error})"

@@ -35,6 +35,7 @@ from bertkit.model.parameter_names import (
     WORD_EMBEDDINGS,
     from_pytorch_name,
 )
+from bertkit.termination import held_back
 from bertkit.tokenization import tokenizer_files
 
 PICKLED = "pytorch_model.bin"
@@ -209,7 +210,8 @@ def _read_file(path: Path) -> dict[str, Tensor]:
             refuse_lfs_pointer(path)
             if not is_utf8(path):  # which the package cannot open
                 return dict(load(path.read_bytes()))
-            return dict(load_file(path))
+            with held_back():  # the package takes an interruption for a damaged file
+                return dict(load_file(path))
         except (SafetensorError, OSError, ValueError) as error:
             raise DataError(f"{path}: not a complete safetensors file: {error}") from error
     loaded = load_tensors(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import signal
 
 import pytest
 import torch
@@ -11,11 +12,12 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from bertkit.errors import ConfigError, DataError
-from bertkit.model.checkpoints import loading
+from bertkit.model.checkpoints import hf, loading
 from bertkit.model.checkpoints.hf import load_weights, save_pretrained
 from bertkit.model.checkpoints.loading import load_into
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
+from bertkit.termination import Terminated, raised_on_termination
 from model.checkpoints.common import same
 
 BOTH = [BertForPreTraining, BertForQuestionAnswering]
@@ -177,3 +179,19 @@ def test_one_tensor_under_two_wrappings_must_be_equal(tmp_path, small):
     save_file({**weights, f"module.{bias}": weights[bias] + 1}, tmp_path / "model.safetensors")
     with pytest.raises(DataError, match=rf"two tensors for {bias}; \S+ is the second"):
         load_weights(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_who_is_stopped_while_weights_are_read_is_not_told_of_damage(tmp_path, monkeypatch, name):
+    save_file({"weight": torch.zeros(2)}, tmp_path / "model.safetensors")
+    item = torch.UntypedStorage.__getitem__
+
+    def stopped(storage, which):
+        if which == 0:
+            signal.raise_signal(getattr(signal, name))
+        return item(storage, which)
+
+    # PyTorch calls it from C++, and makes an error of its own of whatever it raises.
+    monkeypatch.setattr(torch.UntypedStorage, "__getitem__", stopped)
+    with raised_on_termination(), pytest.raises((Terminated, KeyboardInterrupt)):
+        hf._read_file(tmp_path / "model.safetensors")
