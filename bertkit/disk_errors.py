@@ -29,8 +29,8 @@ _WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 def write_error(error: BaseException, path: str | Path) -> OSError | None:
     """The `OSError` that says why writing failed; None where the error says so itself.
 
-    Call it while the partly written file still exists: PyTorch's and numpy's errors name no reason, so
-    that the disk and the limits of the process are looked at.
+    Call it while the partly written file still exists: PyTorch's and numpy's errors name no
+    reason, so that the disk and the limits of the process are looked at.
 
     Args:
         error: what was raised while `path` was written.
