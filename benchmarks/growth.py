@@ -2,8 +2,8 @@
 
 Run: python benchmarks/growth.py FOLDER [--sizes 4 8 16] [--stages split inspect] [--checkout DIR]
 
-Every stage runs in a new process for each of three sizes, and for next to nothing, which is taken
-off as its start. Reported are the exponent of size in the fitted law (1 is linear; none where the
+Every stage runs in a new process for each of three sizes, each the same multiple of the one
+before. Reported are the exponent e of the law cost = start + a size^e (1 is linear; none where the
 stage costs nothing to speak of), the cost and the memory of one more unit, and what that makes of
 English Wikipedia (16 GB of text), OpenWebText (40 GB, 8 million files) and 1 TB. Processor seconds
 are those of all processes of a stage, peak memory that of the largest one. --checkout measures
@@ -239,29 +239,28 @@ def measured(stage: Stage, folder: Path, checkout: Path, size: int) -> tuple[flo
 
 
 def exponent(sizes: Sequence[int], costs: Sequence[float]) -> float:
-    """Slope of log cost over log size, by least squares."""
-    points = [
-        (math.log(size), math.log(max(cost, 1e-3))) for size, cost in zip(sizes, costs, strict=True)
-    ]
-    x, y = (sum(column) / len(points) for column in zip(*points, strict=True))
-    return sum((a - x) * (b - y) for a, b in points) / sum((a - x) ** 2 for a, _ in points)
+    """The exponent of a power law that begins anywhere, by three sizes of one ratio.
+
+    (c3 - c2) / (c2 - c1) is that ratio to the power of e, whatever the start costs.
+    """
+    first, second = costs[1] - costs[0], costs[2] - costs[1]
+    return math.log(max(second, 1e-3) / max(first, 1e-3)) / math.log(sizes[2] / sizes[1])
 
 
 def row(name: str, stage: Stage, sizes: Sequence[int], found: Sequence[tuple[float, float]]) -> str:
-    """A line of the table; the first of `found` is for next to nothing."""
-    start, *rest = found
-    costs = [cpu - start[0] for cpu, _ in rest]
+    """A line of the table."""
+    costs = [cpu for cpu, _ in found]
     each = (costs[-1] - costs[0]) / (sizes[-1] - sizes[0])
-    memory = (rest[-1][1] - rest[0][1]) / (sizes[-1] - sizes[0])
+    memory = (found[-1][1] - found[0][1]) / (sizes[-1] - sizes[0])
     shown = ", ".join(
         f"{size:,} {cpu:.1f} s {peak:,.0f} MB"
-        for size, (cpu, peak) in zip(sizes, rest, strict=True)
+        for size, (cpu, peak) in zip(sizes, found, strict=True)
     )
     hours = [
         f"{each * corpus[stage.unit] / 3600:,.2f} h" if stage.unit in corpus else "-"
         for corpus in CORPORA.values()
     ]
-    law = f"{exponent(sizes, costs):.2f}" if costs[-1] > _LITTLE else "-"
+    law = f"{exponent(sizes, costs):.2f}" if costs[1] - costs[0] > _LITTLE else "-"
     cells = [name, stage.unit, shown, law, f"{each * 1e6:,.1f} us",
              f"{memory * 1e3:+.2f} kB", *hours]  # fmt: skip
     return f"| {' | '.join(cells)} |"
@@ -274,6 +273,9 @@ def main() -> None:
     parser.add_argument("--stages", nargs="*", default=list(STAGES), choices=list(STAGES))
     parser.add_argument("--checkout", type=Path, default=ROOT)
     given = parser.parse_args()
+    small, middle, large = given.sizes
+    if not small < middle < large or middle * middle != small * large:
+        parser.error("three sizes, each the same multiple of the one before")
     os.environ["XDG_CACHE_HOME"] = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     columns = ["stage", "unit", "size, processor, peak", "exponent", "a unit", "memory a unit"]
     print(f"| {' | '.join([*columns, *CORPORA])} |\n{'|---' * (len(columns) + len(CORPORA))}|")
@@ -282,7 +284,7 @@ def main() -> None:
         sizes = [size * stage.scale for size in given.sizes]
         smallest = max(1, sizes[0] // 50)
         measured(stage, given.folder, given.checkout, smallest)  # compiles kernels, fills caches
-        found = [measured(stage, given.folder, given.checkout, n) for n in (smallest, *sizes)]
+        found = [measured(stage, given.folder, given.checkout, n) for n in sizes]
         print(row(name, stage, sizes, found), flush=True)
     print(f"\n{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {given.checkout}")
 
