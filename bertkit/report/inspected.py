@@ -1,0 +1,102 @@
+"""Tells what each input of `bertkit inspect` is, and shows what is no text and no records."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from bertkit import files
+from bertkit.errors import DataError
+from bertkit.kinds.recognise import SETTINGS, VOCABULARY, is_model, kind_of
+from bertkit.records.tools import inspect as work
+from bertkit.report.run_numbers import require_run, runs_within
+from bertkit.train.run_files import METRICS
+
+RUN, FOLDER, MODEL = "run", "folder", "model"
+SHAPE, WORDS = "shape", "words"  # a configuration, a vocabulary
+TEXT, RECORDS = "text", "records"
+VIEWS = {
+    RUN: "run",
+    FOLDER: "manifest",
+    MODEL: "models",
+    SHAPE: "configurations",
+    WORDS: "vocabularies",
+}  # → name in the JSON object
+LISTED = {"models", "configurations", "vocabularies"}
+
+
+def kind_of_input(name: str) -> str:
+    """What a local path is: one of the words of this module.
+
+    Raises:
+        DataError: a folder of several runs, or a file of a run or of no known kind; says what
+            to give.
+    """
+    if os.path.isfile(os.path.join(name, METRICS)):
+        return RUN
+    if os.path.isdir(name):
+        if work.has_manifest(name):
+            return FOLDER
+        if is_model(name):
+            return MODEL
+        if runs_within(name):
+            require_run(name)
+    elif is_model(name):
+        return MODEL
+    elif (found := kind_of(name)) and found.name in (SETTINGS, VOCABULARY):
+        return SHAPE if found.name == SETTINGS else WORDS
+    if _is_text(name):
+        return TEXT
+    _refuse_file_of_run(name)
+    return RECORDS
+
+
+def view(kind: str, name: str) -> tuple[str, Any, str]:
+    """(name in JSON, plain values, text) of what is neither text nor records.
+
+    Args:
+        kind: a key of `VIEWS`.
+        name: a local path.
+
+    Raises:
+        DataError, ConfigError: it is damaged, or of another kind of model.
+    """
+    if kind == RUN:
+        from bertkit.report.run_view import view_run
+
+        return VIEWS[kind], *view_run(name)
+    if kind == FOLDER:
+        return VIEWS[kind], *work.inspect_manifest(name)
+    if kind == WORDS:
+        from bertkit.report.vocabulary_view import view_vocabulary
+
+        return VIEWS[kind], *view_vocabulary(name)
+    from bertkit.report.model_view import view_config, view_model
+
+    return VIEWS[kind], *(view_config if kind == SHAPE else view_model)(name)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is of text files: not of records, and of a form that is known."""
+    from bertkit.corpus.forms.detect import detect_form
+    from bertkit.input_files import expand_inputs
+
+    if os.path.isdir(name) and work.record_files([name]):
+        return False
+    first = expand_inputs([name])[0]
+    if not files.is_remote(first) and work.holds_records(first):
+        return False
+    try:
+        detect_form(first)
+    except DataError:
+        return os.path.isdir(name)  # which says what is wrong with the file
+    return True
+
+
+def _refuse_file_of_run(name: str) -> None:
+    """Files of a run are shown with it."""
+    place = Path(name)
+    folder = next((f for f in (place.parent, place.parent.parent) if (f / METRICS).is_file()), None)
+    if folder and place.is_file() and not work.holds_records(name):
+        raise DataError(f"{name} is a file of a run", f"`bertkit inspect {folder}` shows the run")
