@@ -38,9 +38,10 @@ def command(
     """Show records, manifests, runs and models as text, and what text files hold.
 
     PATH is a record file, a folder that bertkit wrote, the folder of a run, a checkpoint of any
-    format, a model's name on the hub, a config.json, a vocabulary, or text: sentence files, or raw
-    files in any form that extract reads. Of text it counts documents, sentences and words, repeats, scripts and lengths;
-    with --vocab also tokens and [UNK]. What is unusual is said, with what to do.
+    format, a model's name on the hub, a config.json, a vocabulary, or text: sentence files, or
+    raw files in any form that extract reads. Of text it counts documents, sentences and words,
+    repeats, scripts and lengths; with --vocab also tokens and [UNK]. What is unusual is said, with
+    what to do.
 
     \b
     Example:
@@ -50,13 +51,15 @@ def command(
       bertkit inspect corpus.txt --vocab bertkit-uncased-8k
     """
     from bertkit.engine import Engine
+    from bertkit.kinds.recognise import is_model
     from bertkit.records.tools import inspect as work
     from bertkit.remote.copies import local_inputs
     from bertkit.report import inspected
 
     names: list[str] = []
-    for on_hub, places in groupby([*paths, *inputs], key=lambda name: bool(hub_name(name))):
-        names += map(local_checkpoint, places) if on_hub else local_inputs(list(places))
+    for on_hub, group in groupby([*paths, *inputs], key=lambda name: bool(hub_name(name))):
+        places = list(group)
+        names += map(local_checkpoint, places) if on_hub else local_inputs(places)
     if not names:
         raise click.UsageError("give a record file or a folder, for example data/records")
     result: dict[str, Any] = {}
@@ -71,7 +74,7 @@ def command(
             parts.append(text)
         if kind == inspected.FOLDER:
             texts += [name] if vocab and work.holds_text(result["manifest"]) else []
-            if inspected.is_model(name):
+            if is_model(name):
                 _, facts, text = inspected.view(inspected.MODEL, name)
                 result.setdefault("models", []).append(facts)
                 parts.append(text)

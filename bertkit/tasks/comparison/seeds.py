@@ -134,7 +134,8 @@ def _checked(resolved: Resolved[Any]) -> list[int]:
     if not (config.trains and scored):
         raise UsageError(
             "--seeds trains and scores: it needs a file for each",
-            f"give --train-file, and {'--eval-file' if hasattr(config, 'eval_file') else '--predict-file'}",
+            "give --train-file and "
+            + ("--eval-file" if hasattr(config, "eval_file") else "--predict-file"),
         )
     return seeds_of(config.seeds)
 
