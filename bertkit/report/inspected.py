@@ -9,6 +9,7 @@ from typing import Any
 from bertkit import files
 from bertkit.errors import DataError
 from bertkit.kinds.recognise import SETTINGS, VOCABULARY, is_model, kind_of
+from bertkit.kinds.recognise import TEXT as IS_TEXT
 from bertkit.records.tools import inspect as work
 from bertkit.report.run_numbers import require_run, runs_within
 from bertkit.train.run_files import METRICS
@@ -89,14 +90,27 @@ def _is_text(name: str) -> bool:
         return False
     try:
         detect_form(first)
-    except DataError:
+    except DataError as error:
+        found = None if os.path.isdir(name) else kind_of(name)
+        if found and found.name == IS_TEXT and not _run_around(name):
+            raise DataError(
+                error.message,
+                f"for `bertkit extract`: {error.hint}; what `bertkit finetune` reads in a table, its"
+                " --dry-run shows",
+            ) from error
         return os.path.isdir(name)  # which says what is wrong with the file
     return True
 
 
+def _run_around(name: str) -> Path | None:
+    """The run that a file lies in, or in a checkpoint of."""
+    place = Path(name)
+    above = (place.parent, place.parent.parent) if place.is_file() else ()
+    return next((folder for folder in above if (folder / METRICS).is_file()), None)
+
+
 def _refuse_file_of_run(name: str) -> None:
     """Files of a run are shown with it."""
-    place = Path(name)
-    folder = next((f for f in (place.parent, place.parent.parent) if (f / METRICS).is_file()), None)
-    if folder and place.is_file() and not work.holds_records(name):
+    folder = _run_around(name)
+    if folder and not work.holds_records(name):
         raise DataError(f"{name} is a file of a run", f"`bertkit inspect {folder}` shows the run")
