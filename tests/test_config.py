@@ -159,7 +159,7 @@ class Named:
 )
 def test_a_flag_or_a_part_of_a_key_names_the_setting(key, meant):
     with pytest.raises(ConfigError, match=f"unknown setting .did you mean '{meant}'"):
-        resolve(Named, [Layer("--set", {key: 2})])
+        resolve(Named, [Layer("a.yaml", {key: 2})])
 
 
 def test_a_number_among_words_was_meant_for_something_else():

@@ -95,8 +95,7 @@ def _is_text(name: str) -> bool:
         if found and found.name == IS_TEXT and not _run_around(name):
             raise DataError(
                 error.message,
-                f"for `bertkit extract`: {error.hint}; what `bertkit finetune` reads in a table, its"
-                " --dry-run shows",
+                "`bertkit extract` and `bertkit finetune` have options that say what to read in it",
             ) from error
         return os.path.isdir(name)  # which says what is wrong with the file
     return True

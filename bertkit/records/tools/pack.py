@@ -151,9 +151,7 @@ def _require_known(options: PackOptions) -> None:
         ("format", options.format or TFRECORD, list(FORMATS)),
     ):
         if word not in known:
-            raise ConfigError(
-                f"--{flag} {word}: there is no such one", f"one of {', '.join(known)}"
-            )
+            raise ConfigError(f"--{flag} {word}: no such {flag}", f"one of {', '.join(known)}")
     if options.sequences_per_pack < 2:
         raise ConfigError(
             f"--sequences-per-pack {options.sequences_per_pack}: a pack holds several",

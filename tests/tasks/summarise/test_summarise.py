@@ -186,7 +186,7 @@ def test_a_converted_summariser_says_the_same(command, tmp_path, bertkit, monkey
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=file.open("rb"), isatty=bool))
     found = bertkit(
         *("predict", "--init-checkpoint", tmp_path / "model", "--backend", "cpu"),
-        *("--summary-sentences", 2),
+        *("--set", "summary_sentences=2"),
     )
     answers = [json.loads(line) for line in found.out.splitlines()]
     wanted = lines(tmp_path / "run/predictions.jsonl")
