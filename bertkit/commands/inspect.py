@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import groupby
 from typing import Any
 
@@ -66,7 +67,7 @@ def command(
     parts: list[str] = []
     texts: list[str] = []
     records: list[str] = []
-    for name, kind in [(name, inspected.kind_of_input(name)) for name in names]:
+    for name, kind in [(name, inspected.kind_of_input(name, _is_text)) for name in names]:
         if kind in inspected.VIEWS:
             key, facts, text = inspected.view(kind, name)
             # Several runs or folders: the last one, as JSON has it since the beginning.
@@ -94,6 +95,34 @@ def command(
         result["text"], text = _describe(texts, vocab)
         parts.append(text)
     options.finish(result, as_json, "\n\n".join(parts))
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is of text files: not of records, and of a form that is known."""
+    from bertkit import files
+    from bertkit.corpus.forms.detect import detect_form
+    from bertkit.errors import DataError
+    from bertkit.input_files import expand_inputs
+    from bertkit.kinds.recognise import TEXT, kind_of
+    from bertkit.records.tools import inspect as work
+
+    folder = os.path.isdir(name)
+    if folder and work.record_files([name]):
+        return False
+    first = expand_inputs([name])[0]
+    if not files.is_remote(first) and work.holds_records(first):
+        return False
+    try:
+        detect_form(first)
+    except DataError as error:
+        found = None if folder else kind_of(first)
+        if found and found.name == TEXT:
+            hint = (
+                "`bertkit extract` and `bertkit finetune` have options that say what to read in it"
+            )
+            raise DataError(error.message, hint) from error
+        return folder  # which says what is wrong with the file
+    return True
 
 
 def _describe(names: list[str], vocab: str | None) -> tuple[dict[str, Any], str]:

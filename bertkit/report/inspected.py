@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bertkit import files
 from bertkit.errors import DataError
 from bertkit.kinds.recognise import SETTINGS, VOCABULARY, is_model, kind_of
-from bertkit.kinds.recognise import TEXT as IS_TEXT
 from bertkit.records.tools import inspect as work
 from bertkit.report.run_numbers import require_run, runs_within
 from bertkit.train.run_files import METRICS
@@ -24,11 +23,16 @@ VIEWS = {
     SHAPE: "configurations",
     WORDS: "vocabularies",
 }  # → name in the JSON object
+_OWN = (".json", ".jsonl", ".yaml")  # endings of the files of a run
 LISTED = {"models", "configurations", "vocabularies"}
 
 
-def kind_of_input(name: str) -> str:
+def kind_of_input(name: str, is_text: Callable[[str], bool]) -> str:
     """What a local path is: one of the words of this module.
+
+    Args:
+        name: the path.
+        is_text: tells text files of a known form.
 
     Raises:
         DataError: a folder of several runs, or a file of a run or of no known kind; says what
@@ -47,10 +51,8 @@ def kind_of_input(name: str) -> str:
         return MODEL
     elif (found := kind_of(name)) and found.name in (SETTINGS, VOCABULARY):
         return SHAPE if found.name == SETTINGS else WORDS
-    if _is_text(name):
-        return TEXT
     _refuse_file_of_run(name)
-    return RECORDS
+    return TEXT if is_text(name) else RECORDS
 
 
 def view(kind: str, name: str) -> tuple[str, Any, str]:
@@ -78,33 +80,11 @@ def view(kind: str, name: str) -> tuple[str, Any, str]:
     return VIEWS[kind], *(view_config if kind == SHAPE else view_model)(name)
 
 
-def _is_text(name: str) -> bool:
-    """Whether a name is of text files: not of records, and of a form that is known."""
-    from bertkit.corpus.forms.detect import detect_form
-    from bertkit.input_files import expand_inputs
-
-    if os.path.isdir(name) and work.record_files([name]):
-        return False
-    first = expand_inputs([name])[0]
-    if not files.is_remote(first) and work.holds_records(first):
-        return False
-    try:
-        detect_form(first)
-    except DataError as error:
-        found = None if os.path.isdir(name) else kind_of(name)
-        if found and found.name == IS_TEXT and not _run_around(name):
-            raise DataError(
-                error.message,
-                "`bertkit extract` and `bertkit finetune` have options that say what to read in it",
-            ) from error
-        return os.path.isdir(name)  # which says what is wrong with the file
-    return True
-
-
 def _run_around(name: str) -> Path | None:
-    """The run that a file lies in, or in a checkpoint of."""
+    """The run that a file of settings or numbers lies in, or in a checkpoint of."""
     place = Path(name)
-    above = (place.parent, place.parent.parent) if place.is_file() else ()
+    own = place.suffix in _OWN and place.is_file()
+    above = (place.parent, place.parent.parent) if own else ()
     return next((folder for folder in above if (folder / METRICS).is_file()), None)
 
 
