@@ -10,10 +10,11 @@ def entry_point() -> None:
     """Console script."""
     try:
         from bertkit import cli
+
+        cli.entry_point()
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted.\n")
         sys.exit(130)
-    cli.entry_point()
 
 
 if __name__ == "__main__":

@@ -152,6 +152,13 @@ def main_group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; errors become one line on stderr."""
+    try:
+        return _prepared(arguments)
+    except KeyboardInterrupt:  # before the command, or behind it
+        return _interrupted()
+
+
+def _prepared(arguments: Sequence[str] | None) -> int:
     leave_if_importing()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if "_BERTKIT_COMPLETE" in os.environ:
@@ -176,9 +183,7 @@ def _run(words: list[str]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
-        log.close_bars()
-        click.echo("\nInterrupted.", err=True)
-        return 130
+        return _interrupted()
     except Terminated as stop:
         return _terminated(stop, words)
     except click.ClickException as error:
@@ -190,6 +195,12 @@ def _run(words: list[str]) -> int:
         return _report("out of memory", "use fewer workers or smaller shards", 1, words)
     except OSError as error:
         return _report(*_explain(error), 1, words)
+
+
+def _interrupted() -> int:
+    log.close_bars()
+    click.echo("\nInterrupted.", err=True)
+    return 130
 
 
 def _terminated(stop: Terminated, words: list[str]) -> int:

@@ -18,6 +18,8 @@ if sys.platform != "win32":  # which has no such limits
 
 # What safetensors (Rust) and HDF5 put into their texts.
 _NUMBER = re.compile(r"os error (\d+)|errno = (\d+)")
+# What numpy says of a stream that took less than it was given, and no more.
+_NUMPY = re.compile(r"\d+ requested and \d+ written")
 # What PyTorch's archive writer says, whatever the reason.
 _TORCH = ("inline_container", "PytorchStreamWriter", "iostream error")
 _FULL = 1 << 20  # bytes; a disk with less left is called full
@@ -27,8 +29,8 @@ _WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 def write_error(error: BaseException, path: str | Path) -> OSError | None:
     """The `OSError` that says why writing failed; None where the error says so itself.
 
-    Call it while the partly written file still exists: PyTorch's errors name no reason, so
-    that the disk and the limits of the process are looked at.
+    Call it while the partly written file still exists: PyTorch's and numpy's errors name no
+    reason, so that the disk and the limits of the process are looked at.
 
     Args:
         error: what was raised while `path` was written.
@@ -37,9 +39,8 @@ def write_error(error: BaseException, path: str | Path) -> OSError | None:
     if isinstance(error, OSError) and error.filename is not None:
         return None
     number = _errno_of(error)
-    if number is None and isinstance(error, RuntimeError):
-        torch_failed = any(word in str(error) for word in _TORCH)
-        number = _why_torch_failed(Path(path)) if torch_failed else None
+    if number is None and _says_no_reason(error):
+        number = _likely_reason(Path(path))
     return OSError(number, os.strerror(number), str(path)) if number else None
 
 
@@ -67,7 +68,13 @@ def _errno_of(error: BaseException) -> int | None:
     return number
 
 
-def _why_torch_failed(path: Path) -> int:
+def _says_no_reason(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return _NUMPY.search(str(error)) is not None
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in _TORCH)
+
+
+def _likely_reason(path: Path) -> int:
     """The likely errno of a failed write, from the state of the disk and the limits."""
     place = path if path.is_dir() else path.parent
     try:

@@ -51,7 +51,13 @@ def by_hdf5(place):
         file.create_dataset("a", data=np.zeros(LIMIT))
 
 
-@pytest.mark.parametrize("write", [by_torch_stream, by_torch_path, by_safetensors, by_hdf5])
+def by_numpy(place):
+    np.save(place / "x.npy", np.zeros(LIMIT))
+
+
+@pytest.mark.parametrize(
+    "write", [by_torch_stream, by_torch_path, by_safetensors, by_hdf5, by_numpy]
+)
 def test_a_library_that_cannot_write_becomes_the_system_error(write, tmp_path):
     raises = pytest.raises(OSError, match="File too large")
     with small_files(), raises as caught, atomic_folder(tmp_path / "step") as folder:

@@ -45,6 +45,15 @@ def test_a_command_cleans_up_and_says_what_ended_it(
     assert signal.getsignal(number) is signal.SIG_DFL
 
 
+def test_ctrl_c_beside_the_command_is_answered_like_one_within(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "leave_if_importing", interrupted)
+    assert cli.main(["inspect"]) == 130
+    assert capsys.readouterr().err.strip() == "Interrupted."
+
+
 def test_handlers_of_others_and_ignored_signals_stay(monkeypatch):
     def mine(number, frame):
         seen.append(number)

@@ -221,8 +221,8 @@ KINDS = [
     Kind(
         "SQuAD file, finetune-squad",
         "squad.json",
-        "finetune-squad --init-checkpoint run --predict-file squad.json --msl 64 --doc-stride 32"
-        " --max-query-length 24 --backend cpu --output out --do-predict",
+        "finetune-squad --init-checkpoint run --train-file squad.json --msl 64 --doc-stride 32"
+        " --max-query-length 24 --gbs 4 --max-steps 1 --backend cpu --output out",
         (("squad.json", "squad.json"), ("run", "run")),
         torch=True,
     ),

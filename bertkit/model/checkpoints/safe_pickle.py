@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from bertkit.errors import DataError
 from bertkit.files import refuse_lfs_pointer
+from bertkit.model.checkpoints.checksums import damaged_entry
 
 
 class _StandIn:
@@ -31,7 +33,7 @@ def load_tensors(path: str | Path) -> Any:
     Raises:
         DataError: damaged, or it needs code to be opened.
     """
-    _refuse_pointer(path)
+    _require_whole(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds here, all meaning the same
@@ -48,7 +50,7 @@ def load_with_stand_ins(path: str | Path) -> Any:
     Raises:
         DataError: damaged, or it holds what even PyTorch's guarded reader refuses.
     """
-    _refuse_pointer(path)
+    _require_whole(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # decided below, with the names it wants
@@ -62,9 +64,13 @@ def load_with_stand_ins(path: str | Path) -> Any:
         raise _refusal(path, error) from error
 
 
-def _refuse_pointer(path: str | Path) -> None:
-    with contextlib.suppress(OSError):  # torch says what cannot be read
+def _require_whole(path: str | Path) -> None:
+    """Refuse what stands for a file, and one that was damaged."""
+    # Torch says what cannot be read; files of before its version 1.6 are no zip files.
+    with contextlib.suppress(OSError, EOFError, zipfile.BadZipFile, NotImplementedError):
         refuse_lfs_pointer(path)
+        if bad := damaged_entry(path):
+            raise DataError(f"{path}: its entry {bad} is damaged", "copy or fetch the file again")
 
 
 def _stand_in(name: str) -> type:

@@ -59,3 +59,26 @@ def test_absent_and_damaged_files(tmp_path):
             load(tmp_path / "absent.pt")
         with pytest.raises(DataError, match="not a file of plain tensors"):
             load(tmp_path / "x.pt")
+
+
+def test_damage_that_pytorch_does_not_see_is_named(tmp_path):
+    torch.save({"a": torch.arange(1000.0)}, tmp_path / "x.pt")
+    blob = bytearray((tmp_path / "x.pt").read_bytes())
+    at = blob.index(torch.arange(500.0, 1000.0).numpy().tobytes())
+    blob[at] ^= 1
+    (tmp_path / "x.pt").write_bytes(blob)
+    for load in (load_tensors, load_with_stand_ins):
+        with pytest.raises(DataError, match=r"x\.pt: its entry x/data/0 is damaged"):
+            load(tmp_path / "x.pt")
+
+
+def test_files_without_checksums_are_read(tmp_path):
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save({"a": torch.ones(2)}, tmp_path / "x.pt")
+    finally:
+        torch.serialization.set_crc32_options(before)
+    torch.save({"a": torch.ones(2)}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    for name in ("x.pt", "old.pt"):
+        assert torch.equal(load_tensors(tmp_path / name)["a"], torch.ones(2))
