@@ -52,10 +52,8 @@ def command(
       bertkit inspect corpus.txt --vocab bertkit-uncased-8k
     """
     from bertkit.engine import Engine
-    from bertkit.kinds.recognise import is_model
     from bertkit.records.tools import inspect as work
     from bertkit.remote.copies import local_inputs
-    from bertkit.report import inspected
 
     names: list[str] = []
     for on_hub, group in groupby([*paths, *inputs], key=lambda name: bool(hub_name(name))):
@@ -63,6 +61,27 @@ def command(
         names += map(local_checkpoint, places) if on_hub else local_inputs(places)
     if not names:
         raise click.UsageError("give a record file or a folder, for example data/records")
+    result, parts, texts, records = _views(names, vocab)
+    found = work.record_files([name for name in records if name not in texts])
+    if found:
+        result["records"], text = work.inspect_records(
+            found, vocab, count=count, start=start, limit=limit, engine=Engine(**given)
+        )
+        parts.append(text)
+    if texts:
+        result["text"], text = _describe(texts, vocab)
+        parts.append(text)
+    options.finish(result, as_json, "\n\n".join(parts))
+
+
+def _views(
+    names: list[str], vocab: str | None
+) -> tuple[dict[str, Any], list[str], list[str], list[str]]:
+    """What is neither text nor records, as plain values and texts; names of text and of records."""
+    from bertkit.kinds.recognise import is_model
+    from bertkit.records.tools import inspect as work
+    from bertkit.report import inspected
+
     result: dict[str, Any] = {}
     parts: list[str] = []
     texts: list[str] = []
@@ -85,16 +104,7 @@ def command(
             texts.append(name)
         elif kind == inspected.RECORDS:
             records.append(name)
-    found = work.record_files([name for name in records if name not in texts])
-    if found:
-        result["records"], text = work.inspect_records(
-            found, vocab, count=count, start=start, limit=limit, engine=Engine(**given)
-        )
-        parts.append(text)
-    if texts:
-        result["text"], text = _describe(texts, vocab)
-        parts.append(text)
-    options.finish(result, as_json, "\n\n".join(parts))
+    return result, parts, texts, records
 
 
 def _is_text(name: str) -> bool:
