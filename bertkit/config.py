@@ -47,6 +47,7 @@ def setting(
     first: bool = False,
     metavar: str = "",
     example: str = "",
+    mistaken: str = "",
 ) -> Any:
     """A dataclass field that is also a command-line option.
 
@@ -65,6 +66,7 @@ def setting(
         first: whether `--help` shows it; `--help-all` shows all.
         metavar: the word for its value, such as `PATH`, see `bertkit.command_line.values`.
         example: a value, where its form is not plain.
+        mistaken: of choices: what to say to a number, `{0}`, meant for another setting.
     """
     metadata = {
         "help": help,
@@ -78,6 +80,7 @@ def setting(
         "first": first,
         "metavar": metavar,
         "example": example,
+        "mistaken": mistaken,
     }
     if factory is not MISSING:
         return field(default_factory=factory, metadata=metadata)
@@ -262,7 +265,8 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise UsageError(
-                f"--set {text!r} is not key=value", "example: --set model.hidden_size=256"
+                f"--set {text!r} is not key=value",
+                "example: --set seed=7; `bertkit schema COMMAND` lists the keys of a command",
             )
         try:
             values[key.strip()] = safe_yaml.parse(value, f"--set {key.strip()}")
@@ -349,7 +353,14 @@ def _all_problems(config: Any) -> list[str]:
     return found
 
 
-def _suggest(key: str, known: Mapping[str, Any]) -> str:
+def _suggest(key: str, known: Mapping[str, tuple[Any, Any]]) -> str:
+    flag = "--" + key.replace("_", "-")
+    named = [name for name, (_, item) in known.items() if flag in item.metadata.get("flags", ())]
+    # The last part of a dotted key, or a key without its section.
+    last = key.rpartition(".")[2]
+    named = named or [name for name in known if name != key and name.rpartition(".")[2] == last]
+    if len(named) == 1:
+        return f" (did you mean {named[0]!r}?)"
     close = difflib.get_close_matches(key, list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 

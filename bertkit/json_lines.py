@@ -26,6 +26,10 @@ def parse_json(text: str, place: str, hint: str = "") -> Any:
     """
     try:
         return json.loads(text, object_pairs_hook=_once)
+    except json.JSONDecodeError as error:
+        # Of a line the place is told already; a whole file has lines of its own.
+        where = f"{error.msg} at character {error.pos + 1}" if "\n" not in text.strip() else error
+        raise DataError(f"{place}: not JSON: {where}", hint) from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{place}: not JSON: {error}", hint) from error
     except _TwiceError as error:

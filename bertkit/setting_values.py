@@ -77,12 +77,19 @@ def _check_range(value: Any, metadata: Mapping[str, Any]) -> None:
     choices = metadata.get("choices") or ()
     if choices and value not in choices:
         declined = accelerator(str(value)) if "cpu" in choices else ""
-        raise ValueError(declined or f"{_short(value)} is not one of {', '.join(choices)}")
+        more = meant(value, metadata.get("mistaken", ""))
+        text = f"{_short(value)} is not one of {', '.join(choices)}{more}"
+        raise ValueError(declined or text)
     low, high = metadata.get("minimum"), metadata.get("maximum")
     if low is not None and value < low:
         raise ValueError(f"{value} is below the smallest allowed value {low}")
     if high is not None and value > high:
         raise ValueError(f"{value} is above the largest allowed value {high}")
+
+
+def meant(value: Any, mistaken: str) -> str:
+    """What to add about a value that is none of the choices: a number may be of something else."""
+    return f"; {mistaken.format(value)}" if mistaken and str(value).isdecimal() else ""
 
 
 def _short(value: Any) -> str:

@@ -135,3 +135,36 @@ def test_an_empty_file_of_settings_is_said(tmp_path, caplog):
         path.write_text(text)
         assert load_yaml(path) == {}
         assert f"{path} is empty: no setting is taken from it" in caplog.text
+
+
+@dataclass(frozen=True)
+class Inner:
+    width: int = setting(4, "")
+
+
+@dataclass(frozen=True)
+class Named:
+    learning_rate: float = setting(1.0, "", flags=("--lr",))
+    shards: str = setting("one", "", choices=("one", "all"), mistaken="{0} files: --outputs {0}")
+    inner: Inner = field(default_factory=Inner)
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("lr", "learning_rate"),
+        ("optimizer.learning_rate", "learning_rate"),
+        ("width", "inner.width"),
+    ],
+)
+def test_a_flag_or_a_part_of_a_key_names_the_setting(key, meant):
+    with pytest.raises(ConfigError, match=f"unknown setting .did you mean '{meant}'"):
+        resolve(Named, [Layer("a.yaml", {key: 2})])
+
+
+def test_a_number_among_words_was_meant_for_something_else():
+    with pytest.raises(ConfigError, match="not one of one, all; 8 files: --outputs 8"):
+        resolve(Named, [Layer("a.yaml", {"shards": "8"})])
+    with pytest.raises(ConfigError) as caught:
+        resolve(Named, [Layer("a.yaml", {"shards": "each"})])
+    assert "--outputs" not in str(caught.value)

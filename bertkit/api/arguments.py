@@ -30,7 +30,10 @@ def paths(inputs: Inputs) -> list[str]:
     """
     several = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
     if not isinstance(several, Iterable) or hasattr(several, "read"):
-        raise _not_paths(inputs)
+        raise UsageError(
+            f"expected a path or several, not {type(inputs).__name__}",
+            "give text such as 'data/records', a pathlib.Path, or a list of them",
+        )
     return [path(item) for item in several]
 
 
@@ -41,15 +44,11 @@ def path(place: Place) -> str:
         UsageError: it is neither text nor a path.
     """
     if not isinstance(place, (str, os.PathLike)):
-        raise _not_paths(place)
+        raise UsageError(
+            f"expected one path, not {type(place).__name__}",
+            "give text such as 'data/records', or a pathlib.Path",
+        )
     return os.fsdecode(place)
-
-
-def _not_paths(given: object) -> UsageError:
-    return UsageError(
-        f"expected a path or several, not {type(given).__name__}",
-        "give text such as 'data/records', a pathlib.Path, or a list of them",
-    )
 
 
 def resolved(

@@ -74,8 +74,13 @@ def finetune(
         ('accuracy', 'runs/topics')
     """
     from bertkit.backends import registry
+    from bertkit.errors import UsageError
     from bertkit.tasks.finetuning.run import finetune as work
 
+    if task == SQUAD:
+        raise UsageError(
+            "questions are learnt by a function of their own", "bertkit.finetune_squad"
+        )
     found = _settings(inputs, output, config, task=task, preset=preset, settings=settings)
     refuse_seeds(found.config)
     with registry.get(found.config.backend) as adapter:
@@ -125,7 +130,7 @@ def finetune_squad(
     from bertkit.backends import registry
     from bertkit.tasks.squad.finetune import finetune as work
 
-    found = _squad_settings(inputs, output, config, preset=preset, settings=settings)
+    found = _settings(inputs, output, config, task=SQUAD, preset=preset, settings=settings)
     refuse_seeds(found.config)
     with registry.get(found.config.backend) as adapter:
         return work(found.config, adapter, overwrite)
@@ -182,15 +187,12 @@ def finetune_seeds(
     from bertkit.tasks.squad.finetune import finetune as learn_answers
 
     given = {**settings, "seeds": _seeds(seeds)}
-    answers = task == SQUAD
-    if answers:
-        found = _squad_settings(inputs, output, config, preset=preset, settings=given)
-    else:
-        found = _settings(inputs, output, config, task=task, preset=preset, settings=given)
+    found = _settings(inputs, output, config, task=task, preset=preset, settings=given)
+    work = learn_answers if task == SQUAD else learn
 
     def run(one: Any) -> Any:
         with registry.get(one.backend) as adapter:
-            return (learn_answers if answers else learn)(one, adapter, overwrite)
+            return work(one, adapter, overwrite)
 
     return run_seeds(found, run)
 
@@ -292,51 +294,34 @@ def _settings(
     preset: str | None,
     settings: dict[str, Any],
 ) -> Resolved[Any]:
-    """The settings of a task of `finetune`, as the command of that name settles them."""
-    from bertkit.external_configs.detect import translate_file
-    from bertkit.model.checkpoints.places import with_local_checkpoint
-    from bertkit.tasks.finetuning import choice
-    from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
-
-    translate = functools.partial(translate_file, command="finetune")
-    own = _own(inputs, output, settings) | ({} if task is None else {"task": task})
-    values = values_of(
-        layers_of(FinetuneConfig, config, preset=preset, translate_file=translate)[0]
-    )
-    kind = type(config) if isinstance(config, FinetuneConfig) else None
-    kind = kind or choice.chosen_config({**settings, **own}, preset, values)
-    trains = inputs is not None or values.get("train_file")
-    place = settings.get("init_checkpoint") or values.get("init_checkpoint") or own["output"]
-    below = [] if trains or preset else settings_of_run(place, kind.of_the_run)
-    return with_local_checkpoint(
-        resolved(kind, config, settings, own, preset=preset, below=below, translate_file=translate)
-    )
-
-
-def _squad_settings(
-    inputs: Place | None,
-    output: Place,
-    config: Config,
-    *,
-    preset: str | None,
-    settings: dict[str, Any],
-) -> Resolved[Any]:
-    """The settings of question answering, as `finetune-squad` settles them."""
+    """The settings of a task, or of question answering, as its command settles them."""
     from bertkit.external_configs.detect import translate_file
     from bertkit.external_configs.translation import FINETUNE_SQUAD
     from bertkit.model.checkpoints.places import with_local_checkpoint
-    from bertkit.tasks.squad.config import SquadConfig, settings_of_run
+    from bertkit.tasks.finetuning import choice
+    from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
+    from bertkit.tasks.squad.config import SquadConfig
+    from bertkit.tasks.squad.config import settings_of_run as settings_of_answers
 
-    translate = functools.partial(translate_file, command=FINETUNE_SQUAD)
-    own = _own(inputs, output, settings)
-    values = values_of(layers_of(SquadConfig, config, preset=preset, translate_file=translate)[0])
+    answers = task == SQUAD
+    command = FINETUNE_SQUAD if answers else "finetune"
+    translate = functools.partial(translate_file, command=command)
+    own = _own(inputs, output, settings) | ({} if answers or task is None else {"task": task})
+    known: Any = SquadConfig if answers else FinetuneConfig
+    values = values_of(layers_of(known, config, preset=preset, translate_file=translate)[0])
+    kind: Any = type(config) if isinstance(config, known) else None
+    if kind is None:
+        kind = known if answers else choice.chosen_config({**settings, **own}, preset, values)
     trains = inputs is not None or values.get("train_file")
     place = settings.get("init_checkpoint") or values.get("init_checkpoint") or own["output"]
-    below = [] if trains else settings_of_run(place)
-    found = resolved(
-        SquadConfig, config, settings, own, preset=preset, below=below, translate_file=translate
+    # A preset of `finetune` says the task's settings; those of questions only how to learn.
+    said = trains or (preset and not answers)
+    below: list[Any] = []
+    if not said:
+        below = settings_of_answers(place) if answers else settings_of_run(place, kind.of_the_run)
+    return with_local_checkpoint(
+        resolved(kind, config, settings, own, preset=preset, below=below, translate_file=translate)
     )
-    return with_local_checkpoint(found)
 
 
 def _own(inputs: Place | None, output: Place, settings: dict[str, Any]) -> dict[str, Any]:

@@ -8,16 +8,21 @@ from typing import Any
 import click
 
 from bertkit.declined import accelerator
-from bertkit.setting_values import spelling
+from bertkit.setting_values import meant, spelling
 
 _WIDEST = 26  # characters of choices that stand beside their option; more stand in its text
 
 
 class Choice(click.Choice[str]):
-    """One of several words, of which more may be registered after the command was made."""
+    """One of several words, of which more may be registered after the command was made.
 
-    def __init__(self, words: Sequence[str]) -> None:
-        self._words = words
+    Args:
+        words: to choose from.
+        mistaken: what to say to a number, which was meant for another option.
+    """
+
+    def __init__(self, words: Sequence[str], mistaken: str = "") -> None:
+        self._words, self._mistaken = words, mistaken
         super().__init__(words)
 
     @property
@@ -57,7 +62,8 @@ class Choice(click.Choice[str]):
         import difflib
 
         near = difflib.get_close_matches(str(value), self._words, n=1)
-        message = f"{value!r} is not one of {', '.join(map(repr, self._words))}."
+        message = f"{value!r} is not one of {', '.join(map(repr, self._words))}"
+        message += f"{meant(value, self._mistaken)}."
         return f"{message} Did you mean {near[0]!r}?" if near else message
 
     def shell_complete(

@@ -128,7 +128,7 @@ def _option(
     if facts.get("metavar"):
         keywords["metavar"] = facts["metavar"]
     if facts.get("choices"):
-        keywords["type"] = Choice(facts["choices"])
+        keywords["type"] = Choice(facts["choices"], facts.get("mistaken", ""))
     elif hint in (int, float):
         keywords["type"] = {int: click.INT, float: click.FLOAT}[hint]
     if repeated:

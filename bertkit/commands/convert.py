@@ -15,6 +15,7 @@ from bertkit.errors import UsageError
 from bertkit.model.checkpoints import formats
 from bertkit.model.checkpoints.places import local_checkpoint
 from bertkit.option_groups import MODEL, OUTPUT, TEXT
+from bertkit.tasks.registry import FINETUNING
 
 _READABLE = "; ".join(row.title for row in formats.all_formats())
 _TARGETS = "; ".join(f"{row.name}: {row.target}" for row in formats.targets())
@@ -166,6 +167,9 @@ def command(
             following = next_step.questions(output)
         elif kind == "BertForPreTraining":
             following = next_step.after_pretraining(output)
+        elif any(row.model == kind for row in FINETUNING):
+            ask = ["--init-checkpoint", output, "--text", "A sentence of your own."]
+            following = next_step.command("predict", *ask)
         options.finish(asdict(result), as_json, result.text(check), following)
         return
     result, found = convert.check(source, wanted)

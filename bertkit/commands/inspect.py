@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import groupby
 from typing import Any
 
 import click
@@ -38,9 +39,10 @@ def command(
     """Show records, manifests, runs and models as text, and what text files hold.
 
     PATH is a record file, a folder that bertkit wrote, the folder of a run, a checkpoint of any
-    format, a model's name on the hub, or text: sentence files, or raw files in any form that
-    extract reads. Of text it counts documents, sentences and words, repeats, scripts and lengths;
-    with --vocab also tokens and [UNK]. What is unusual is said, with what to do.
+    format, a model's name on the hub, a config.json, a vocabulary, or text: sentence files, or
+    raw files in any form that extract reads. Of text it counts documents, sentences and words,
+    repeats, scripts and lengths; with --vocab also tokens and [UNK]. What is unusual is said, with
+    what to do.
 
     \b
     Example:
@@ -50,45 +52,17 @@ def command(
       bertkit inspect corpus.txt --vocab bertkit-uncased-8k
     """
     from bertkit.engine import Engine
-    from bertkit.kinds.recognise import is_model
     from bertkit.records.tools import inspect as work
     from bertkit.remote.copies import local_inputs
-    from bertkit.train.run_files import METRICS
 
-    places = [*paths, *inputs]
-    on_hub = [name for name in places if hub_name(name)]
-    names = [
-        *map(local_checkpoint, on_hub),
-        *local_inputs([name for name in places if name not in on_hub]),
-    ]
+    names: list[str] = []
+    for on_hub, group in groupby([*paths, *inputs], key=lambda name: bool(hub_name(name))):
+        places = list(group)
+        names += map(local_checkpoint, places) if on_hub else local_inputs(places)
     if not names:
         raise click.UsageError("give a record file or a folder, for example data/records")
-    result: dict[str, Any] = {}
-    parts: list[str] = []
-    texts: list[str] = []
-    models: list[str] = []
-    for name in names:
-        if os.path.isfile(os.path.join(name, METRICS)):
-            from bertkit.report.run_view import view_run
-
-            result["run"], text = view_run(name)
-            parts.append(text)
-        elif os.path.isdir(name) and work.has_manifest(name):
-            result["manifest"], text = work.inspect_manifest(name)
-            parts.append(text)
-            texts += [name] if vocab and work.holds_text(result["manifest"]) else []
-            models += [name] if is_model(name) else []
-        elif is_model(name):
-            models.append(name)
-        elif _is_text(name):
-            texts.append(name)
-    if models:
-        from bertkit.report.model_view import view_model
-
-        shown = [view_model(name) for name in models]
-        result["models"] = [facts for facts, _ in shown]
-        parts += [text for _, text in shown]
-    found = work.record_files([name for name in names if name not in (*texts, *models)])
+    result, parts, texts, records = _views(names, vocab)
+    found = work.record_files([name for name in records if name not in texts])
     if found:
         result["records"], text = work.inspect_records(
             found, vocab, count=count, start=start, limit=limit, engine=Engine(**given)
@@ -100,23 +74,64 @@ def command(
     options.finish(result, as_json, "\n\n".join(parts))
 
 
+def _views(
+    names: list[str], vocab: str | None
+) -> tuple[dict[str, Any], list[str], list[str], list[str]]:
+    """What is neither text nor records, as plain values and texts; names of text and of records."""
+    from bertkit.kinds.recognise import is_model
+    from bertkit.records.tools import inspect as work
+    from bertkit.report import inspected
+
+    result: dict[str, Any] = {}
+    parts: list[str] = []
+    texts: list[str] = []
+    records: list[str] = []
+    for name, kind in [(name, inspected.kind_of_input(name, _is_text)) for name in names]:
+        if kind in inspected.VIEWS:
+            key, facts, text = inspected.view(kind, name)
+            # Several runs or folders: the last one, as JSON has it since the beginning.
+            result[key] = [*result.get(key, []), facts] if key in inspected.LISTED else facts
+            parts.append(text)
+        if kind == inspected.FOLDER:
+            texts += [name] if vocab and work.holds_text(result["manifest"]) else []
+            if is_model(name):
+                _, facts, text = inspected.view(inspected.MODEL, name)
+                result.setdefault("models", []).append(facts)
+                parts.append(text)
+            else:
+                records.append(name)
+        elif kind == inspected.TEXT:
+            texts.append(name)
+        elif kind == inspected.RECORDS:
+            records.append(name)
+    return result, parts, texts, records
+
+
 def _is_text(name: str) -> bool:
     """Whether a name is of text files: not of records, and of a form that is known."""
     from bertkit import files
     from bertkit.corpus.forms.detect import detect_form
     from bertkit.errors import DataError
     from bertkit.input_files import expand_inputs
+    from bertkit.kinds.recognise import TEXT, kind_of
     from bertkit.records.tools import inspect as work
 
-    if os.path.isdir(name) and work.record_files([name]):
+    folder = os.path.isdir(name)
+    if folder and work.record_files([name]):
         return False
     first = expand_inputs([name])[0]
     if not files.is_remote(first) and work.holds_records(first):
         return False
     try:
         detect_form(first)
-    except DataError:
-        return os.path.isdir(name)  # which says what is wrong with the file
+    except DataError as error:
+        found = None if folder else kind_of(first)
+        if found and found.name == TEXT:
+            hint = (
+                "`bertkit extract` and `bertkit finetune` have options that say what to read in it"
+            )
+            raise DataError(error.message, hint) from error
+        return folder  # which says what is wrong with the file
     return True
 
 

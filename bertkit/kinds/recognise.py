@@ -70,7 +70,7 @@ def kind_of(path: str | Path) -> Kind | None:
             return _kind_of_folder(Path(place))
         if _is_tensorflow(place):
             return Kind(CHECKPOINT, "a TensorFlow checkpoint")
-        with open_text(place) as stream:
+        with open_text(place, _HEAD) as stream:
             return kind_of_bytes(stream.read(_HEAD))
     except (BertkitError, OSError, ValueError):
         return None

@@ -18,6 +18,8 @@ CLASSIFICATION = "BertForSequenceClassification"
 MULTIPLE_CHOICE = "BertForMultipleChoice"
 TOKEN_CLASSIFICATION = "BertForTokenClassification"
 ENCODER = "BertModel"
+# Of bertkit: a score per sentence. transformers has no such class; its BertModel reads the encoder.
+SENTENCES = "BertForSentenceExtraction"
 # Class → what it has beyond the layers and embeddings; the pooler of BertModel may be absent.
 PARTS = {
     PRETRAINING: ("bert.pooler.", "cls.predictions.", "cls.seq_relationship."),
@@ -27,6 +29,7 @@ PARTS = {
     CLASSIFICATION: ("bert.pooler.", "classifier."),
     MULTIPLE_CHOICE: ("bert.pooler.", "classifier."),
     TOKEN_CLASSIFICATION: ("classifier.",),
+    SENTENCES: ("classifier.",),
     ENCODER: ("bert.pooler.",),
 }
 UNTIED = (

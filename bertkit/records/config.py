@@ -136,6 +136,7 @@ class RecordsConfig:
         "each input file is a corpus and gives one record file, as in MLPerf; one-corpus: all "
         "files are one corpus and mixed. By default per-file; with --style cerebras, one-corpus.",
         choices=SHARDS,
+        mistaken="{0} record files are made by --shards one-corpus --outputs {0}",
         group=OUTPUT,
     )
     outputs: int = setting(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from bertkit import log
@@ -10,7 +11,7 @@ from bertkit.config import as_dict
 from bertkit.hub.sources import name_of, source_of
 from bertkit.model.checkpoints import formats, loading
 from bertkit.model.checkpoints.completeness import architecture_of
-from bertkit.model.config import read_config
+from bertkit.model.config import BertConfig, read_config
 from bertkit.model.model_types import class_of_config
 from bertkit.tokenization import tokenizer_files
 
@@ -60,11 +61,10 @@ def view_model(place: str) -> tuple[dict[str, Any], str]:
     source = source_of(place)
     if source:
         found["hub"] = source.facts()
-    sizes = [(title, shape[name]) for name, title in _SHAPE.items()]
     rows = [
         ("class", found["architecture"]),
         ("format", formats.get(contents.format).title),
-        *((title, f"{size:,}" if isinstance(size, int) else size) for title, size in sizes),
+        *_sizes(shape),
         ("parameters", f"{parameters:,} of {', '.join(dtypes)}"),
         *([("labels", _shown(labels))] if labels else []),
         *([("step", f"{contents.step:,}")] if contents.step is not None else []),
@@ -72,6 +72,35 @@ def view_model(place: str) -> tuple[dict[str, Any], str]:
         *([("other tensors", loading.shortened(contents.unknown))] if contents.unknown else []),
     ]
     return found, log.table(("model", name_of(place)), rows)
+
+
+def view_config(path: str) -> tuple[dict[str, Any], str]:
+    """What a model's configuration says without its weights, and a table of it for people.
+
+    Args:
+        path: a local `config.json` or `bert_config.json`.
+
+    Raises:
+        DataError, ConfigError: it is not JSON, or not of BERT.
+    """
+    values = read_config(Path(path))
+    config = BertConfig.from_dict(values, path)
+    shape, labels = as_dict(config), _labels(values)
+    found = {"architecture": class_of_config(values), "shape": shape, "labels": labels}
+    rows = [
+        ("class", found["architecture"] or "not named"),
+        *_sizes(shape),
+        ("parameters", f"{config.parameter_count():,} with the pretraining heads"),
+        *([("labels", _shown(labels))] if labels else []),
+        ("weights", f"none in this file; `bertkit inspect {Path(path).parent}` looks beside it"),
+    ]
+    return found, log.table(("model configuration", path), rows)
+
+
+def _sizes(shape: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The sizes that people look for."""
+    sizes = [(title, shape[name]) for name, title in _SHAPE.items()]
+    return [(title, f"{size:,}" if isinstance(size, int) else size) for title, size in sizes]
 
 
 def _labels(values: Mapping[str, Any]) -> list[str]:

@@ -102,23 +102,38 @@ class RunNumbers:
             self._places[name].append(place)
 
 
-def read_run(run: str) -> RunNumbers:
-    """The numbers of a run's metrics.jsonl.
+def runs_within(folder: str) -> list[str]:
+    """Names of the first runs in a folder."""
+    return [inside.parent.name for inside in sorted(Path(folder).glob(f"*/{METRICS}"))[:_RUNS]]
+
+
+def require_run(run: str) -> Path:
+    """The metrics.jsonl of a run.
 
     Raises:
-        DataError: the folder has none, or it is empty.
+        DataError: the folder has none; names the runs that it holds.
     """
     path = Path(run) / METRICS
     if not Path(run).exists():
         raise DataError(f"no such run: {run}", hint_for_missing(run))
     if not path.is_file():
-        inner = [inside.parent.name for inside in sorted(Path(run).glob(f"*/{METRICS}"))[:_RUNS]]
+        inner = runs_within(run)
         raise DataError(
             f"{run} is not a run: it has no {METRICS}",
             f"it holds runs: {', '.join(inner)}; give these"
             if inner
             else "give the folder that `bertkit pretrain`, `finetune` or `finetune-squad` wrote",
         )
+    return path
+
+
+def read_run(run: str) -> RunNumbers:
+    """The numbers of a run's metrics.jsonl.
+
+    Raises:
+        DataError: the folder has none, or it is empty.
+    """
+    path = require_run(run)
     numbers = RunNumbers(metrics.lines(path))
     if not numbers:
         raise DataError(f"{path} has no line yet", "wait for the run's first log line")

@@ -14,12 +14,14 @@ from bertkit.files import open_binary
 from bertkit.json_lines import parse_json
 from bertkit.optional import require
 from bertkit.tables.csv_rows import Damaged, cut_rows
+from bertkit.text_encoding import not_utf8
 
 Header = bool | Callable[[Sequence[str]], bool]
 QUOTINGS = ("auto", "csv", "none")
 _PACKED = (".gz", ".bz2", ".xz", ".zst")
 _DELIMITERS = ",;|"
 _SHOWN = 12
+_OBJECTS = "one object per line is expected"
 _HEAD = 1 << 16
 _LARGEST = 1 << 27  # bytes of a row
 
@@ -117,8 +119,10 @@ def _text(path: str) -> str:
         # Old Macs end lines with a carriage return alone.
         return text if "\n" in text else text.replace("\r", "\n")
     except UnicodeDecodeError as error:
+        if coding == "utf-16":
+            raise DataError(f"{path}: not UTF-16: {error.reason}", "write it as UTF-8") from error
         line = blob.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}:{line}: not UTF-8 at byte {error.start}") from error
+        raise not_utf8(path, line, error.start, blob) from error
 
 
 def _delimited(
@@ -140,14 +144,26 @@ def _delimited(
             if ragged is None:
                 raise DataError(
                     f"{path}:{line}: {len(fields)} fields, not {width} as the first row",
-                    "see --quoting" if '"' in "".join(fields) else "",
+                    "see --quoting" if '"' in "".join(fields) else _width_hint(plain, delimiter),
                 )
             ragged.append(f"{path}:{line}")
             continue
         rows.append(Row(line, fields))
     if not rows:
-        raise DataError(f"{path}: holds no rows")
+        raise _no_rows(path, "below its header" if names else "")
     return Table(path, names, width, rows)
+
+
+def _width_hint(plain: bool, delimiter: str) -> str:
+    """What to do about a row of more or fewer fields than the first."""
+    name = {"\t": "a tab", ",": "a comma", ";": "a semicolon"}.get(delimiter, repr(delimiter))
+    if plain:
+        return f"fields are parted by {name}; none may stand within a field"
+    return f"a field with {name} in it stands in quotation marks"
+
+
+def _no_rows(path: str, where: str = "") -> DataError:
+    return DataError(f"{path}: holds no rows {where}".rstrip(), "give a file with examples in it")
 
 
 def _delimiter(path: str, head: str) -> str:
@@ -205,11 +221,11 @@ def _json(path: str, text: str) -> Table:
     names: dict[str, int] = {}
     for line, record in records:
         if not isinstance(record, dict):
-            raise DataError(f"{path}:{line}: not an object", "one object per line is expected")
+            raise DataError(f"{path}:{line}: not an object", _OBJECTS)
         for name in record:
             names.setdefault(str(name), len(names))
     if not records:
-        raise DataError(f"{path}: holds no rows")
+        raise _no_rows(path)
     rows = [Row(line, [record.get(name) for name in names]) for line, record in records]
     return Table(path, list(names), len(names), rows)
 
@@ -217,7 +233,7 @@ def _json(path: str, text: str) -> Table:
 def _json_lines(path: str, text: str) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            yield number, parse_json(line, f"{path}:{number}")
+            yield number, parse_json(line, f"{path}:{number}", _OBJECTS)
 
 
 def _parquet(path: str) -> Table:
@@ -232,5 +248,5 @@ def _parquet(path: str) -> Table:
     columns = [column.to_pylist() for column in table.columns]
     rows = [Row(number, values) for number, values in enumerate(zip(*columns, strict=True), 1)]
     if not rows:
-        raise DataError(f"{path}: holds no rows")
+        raise _no_rows(path)
     return Table(path, list(table.column_names), len(columns), rows)

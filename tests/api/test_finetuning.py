@@ -52,3 +52,15 @@ def test_a_single_run_says_where_several_seeds_go(tmp_path):
             init_checkpoint=str(encoder), eval_file=str(file),
         )  # fmt: skip
     assert "bertkit.finetune_seeds" in caught.value.hint
+
+
+def test_what_a_single_run_cannot_be(tmp_path):
+    encoder = make_encoder(tmp_path)
+    settings = SETTINGS | {"init_checkpoint": str(encoder)}
+    with pytest.raises(api.UsageError) as caught:
+        api.finetune("train.json", tmp_path / "r", settings, task="squad")
+    assert caught.value.hint == "bertkit.finetune_squad"
+    with pytest.raises(api.UsageError, match="expected one path, not list"):
+        api.finetune(["a.csv", "b.csv"], tmp_path / "r", settings, task="classify")
+    with pytest.raises(api.UsageError, match="is no run of `bertkit finetune`"):
+        api.finetune(None, tmp_path / "none", predict_file="new.csv")

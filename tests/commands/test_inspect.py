@@ -153,3 +153,39 @@ def test_a_model_of_any_format(bertkit, trained, tmp_path, monkeypatch):
     shown = bertkit("inspect", "step-0000060").out
     assert "BertForPreTraining" in shown and "no vocabulary beside it" in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_configuration_and_a_vocabulary_alone(bertkit, trained, vocab):
+    (step,) = sorted(trained.run.glob("step-*"))[-1:]
+    shown = bertkit("inspect", step / "config.json")
+    assert shown.status == 0, shown.err
+    wanted = json.loads((step / "config.json").read_text())
+    assert wanted["architectures"][0] in shown.out and "layers" in shown.out
+    found = bertkit("inspect", vocab, step / "config.json", "--json").result
+    assert found["configurations"][0]["shape"]["hidden_size"] == wanted["hidden_size"]
+    assert found["vocabularies"][0]["tokens"] == synthetic.VOCAB
+    assert found["vocabularies"][0]["special"]["[MASK]"] == 4
+
+
+def test_what_belongs_to_a_run_and_folders_of_runs(bertkit, trained):
+    for name in ("metrics.jsonl", "config.yaml"):
+        shown = bertkit("inspect", trained.run / name)
+        assert shown.status == 3 and f"bertkit inspect {trained.run}" in shown.err
+    above = bertkit("inspect", trained.run.parent)
+    assert above.status == 3 and f"it holds runs: {trained.run.name}" in above.err
+
+
+def test_a_table_of_examples_is_no_records(bertkit, tmp_path):
+    (tmp_path / "train.csv").write_text("review,stars\ngood,1\nbad one,2\n")
+    shown = bertkit("inspect", tmp_path / "train.csv")
+    assert shown.status == 3 and "which column is the text" in shown.err
+    assert "finetune" in shown.err and "make-records" not in shown.err
+
+
+def test_things_are_shown_in_the_order_given(bertkit, trained, vocab):
+    (step,) = sorted(trained.run.glob("step-*"))[-1:]
+    for order in ([vocab, trained.run, step], [step, vocab, trained.run]):
+        shown = " ".join(bertkit("inspect", *order).out.split())
+        heads = {vocab: "vocabulary ", trained.run: "run ", step: "model "}
+        places = [shown.index(f"{heads[place]}{str(place)[:9]}") for place in order]
+        assert places == sorted(places)

@@ -101,3 +101,20 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path, name, blob, said):
     with pytest.raises(DataError) as error:
         read_table(str(tmp_path / name))
     assert said in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "blob", "hint"),
+    [
+        ("t.csv", b"a,b\n1,2,3\n", "a field with a comma in it stands in quotation marks"),
+        ("t.tsv", b"a\tb\n1\t2\t3\n", "none may stand within a field"),
+        ("t.csv", "a,b\ncaf\u00e9,2\n".encode("latin-1"), "iconv -f LATIN1"),
+        ("t.csv", b"a,b\n", "with examples in it"),
+        ("t.jsonl", b'{"a": 1}\n{oops\n', "one object per line"),
+    ],
+)
+def test_what_to_do_about_it_is_said(tmp_path, name, blob, hint):
+    (tmp_path / name).write_bytes(blob)
+    with pytest.raises(DataError) as error:
+        read_table(str(tmp_path / name))
+    assert hint in error.value.hint

@@ -173,8 +173,10 @@ def convert(
             the folder belongs to another run.
         ConfigError: tensors are missing or surplus, the shape is not known, the class cannot
             be written, or a flag contradicts what is recorded of the text.
+        UsageError: `to` is not written.
     """
     start = time.perf_counter()
+    formats.require_target(options.to)
     # Read, and refuse what is incomplete, before anything is written.
     contents = loading.read(source, options.keep_optimizer)
     config = loading.config_of(contents, options.model_config)
@@ -284,14 +286,14 @@ def _held(
     contents: CheckpointContents, kind: ModelClass, options: ConvertOptions
 ) -> tuple[CheckpointContents, ModelClass]:
     """What the written format can hold; anything else is named by the user or an error."""
-    unheld = formats.get(options.to).unheld(contents.weights)
+    unheld = formats.get(options.to).unheld(contents.weights, kind.name)
     refused = [name for name in unheld if not matches(name, options.allow_unexpected)]
     if refused:
         modules = sorted({name.rpartition(".")[0] for name in refused})
         flags = " ".join(f"--allow-unexpected '{module}.*'" for module in modules)
         raise ConfigError(
             f"--to {options.to} has no place for {', '.join(modules)}",
-            f"{flags} leaves that out; other forms hold it",
+            f"{flags} leaves that out; other forms hold it, such as --to hf",
         )
     if not unheld:
         return contents, kind

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from bertkit.errors import UsageError
+from bertkit.model.model_types import SENTENCES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,14 +67,23 @@ class CheckpointFormat:
         """Its module."""
         return cast(FormatModule, importlib.import_module(self.module))
 
-    def unheld(self, weights: Mapping[str, Tensor]) -> list[str]:
-        """The weights, by our names, that the format has no place for."""
+    def unheld(self, weights: Mapping[str, Tensor], architecture: str = "") -> list[str]:
+        """The weights, by our names, that the format has no place for.
+
+        Args:
+            weights: of the model.
+            architecture: its class.
+        """
         module = self.load()
         found: list[str] = getattr(module, "unheld", lambda weights: [])(weights)
-        return found
+        if architecture == SENTENCES and self.name != _NAMES_CLASSES:
+            # Where no class is named, this head would be read as that of another task.
+            found = [*found, *(name for name in weights if name.startswith("classifier."))]
+        return list(dict.fromkeys(found))
 
 
 _PACKAGE = "bertkit.model.checkpoints"
+_NAMES_CLASSES = "hf"  # the format whose configuration names the class of the model
 
 # In the order of trial: Graphcore's folders hold files of transformers, too.
 _FORMATS = [
@@ -130,6 +140,21 @@ def all_formats() -> Sequence[CheckpointFormat]:
 def targets() -> list[CheckpointFormat]:
     """The formats that `convert --to` writes."""
     return [row for row in _FORMATS if row.target]
+
+
+def require_target(name: str) -> None:
+    """Refuse a format that is not written.
+
+    Raises:
+        UsageError: there is none of that name, or it is only read; names those that are written.
+    """
+    names = [row.name for row in targets()]
+    if name not in names:
+        read = any(row.name == name for row in all_formats())
+        what = (
+            f"--to {name}: this format is only read" if read else f"no checkpoint format {name!r}"
+        )
+        raise UsageError(what, f"formats that are written: {', '.join(names)}")
 
 
 def register(row: CheckpointFormat) -> None:

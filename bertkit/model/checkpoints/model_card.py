@@ -29,6 +29,7 @@ from bertkit.model.model_types import (
     NEXT_SENTENCE,
     PRETRAINING,
     QUESTION_ANSWERING,
+    SENTENCES,
     TOKEN_CLASSIFICATION,
 )
 
@@ -50,6 +51,7 @@ _USE = {
     QUESTION_ANSWERING: f'{_PREDICT} --question "..." --passage "..."',
     CLASSIFICATION: f'{_PREDICT} --text "..."',
     TOKEN_CLASSIFICATION: f'{_PREDICT} --text "..."',
+    SENTENCES: f"{_PREDICT} < documents.jsonl",
     PRETRAINING: 'bertkit.load_model(MODEL).fill_mask("A [MASK] of names.")',
     MASKED_LM: 'bertkit.load_model(MODEL).fill_mask("A [MASK] of names.")',
 }

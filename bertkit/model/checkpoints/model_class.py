@@ -12,6 +12,7 @@ from bertkit.model.config import BertConfig
 from bertkit.model.model_types import (
     CLASSIFICATION,
     MULTIPLE_CHOICE,
+    SENTENCES,
     TOKEN_CLASSIFICATION,
     class_of_config,
     require_convertible,
@@ -62,7 +63,7 @@ def model_class(
     name = class_of_config(values) or guess
     require_convertible(name, origin)
     others = beyond_shape(values)
-    if name == MULTIPLE_CHOICE:
+    if name in (MULTIPLE_CHOICE, SENTENCES):
         return ModelClass(name, 1, others)
     known = others.get("id2label")
     if isinstance(known, Mapping) and known:

@@ -19,7 +19,7 @@ from bertkit.model.checkpoints.loading import (
     load_weights,
     vocab_beside,
 )
-from bertkit.model.checkpoints.model_class import ModelClass, beyond_shape, model_class
+from bertkit.model.checkpoints.model_class import ModelClass, model_class
 from bertkit.model.checkpoints.tokenizer import facts_with
 from bertkit.model.classification import REGRESSION, SINGLE, BertForSequenceClassification
 from bertkit.model.config import BertConfig, read_config
@@ -32,8 +32,8 @@ from bertkit.model.model_types import (
     NEXT_SENTENCE,
     PRETRAINING,
     QUESTION_ANSWERING,
+    SENTENCES,
     TOKEN_CLASSIFICATION,
-    class_of_config,
 )
 from bertkit.model.sentence_head import BertForSentenceExtraction
 from bertkit.model.standalone.heads import Encoder
@@ -42,7 +42,6 @@ from bertkit.model.standalone.tokenizer import Tokenizer
 from bertkit.model.token_classification import BertForTokenClassification
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
 
-_SENTENCES = "BertForSentenceExtraction"
 # Parts that a class of transformers need not have although ours has them.
 _OPTIONAL = {
     PRETRAINING: ("bert.pooler.", "cls.seq_relationship."),
@@ -130,8 +129,6 @@ def _class_of(path: Path, model_config: str | None, weights: Mapping[str, Tensor
     """The class that the configuration names, or that the tensors make."""
     file = Path(model_config) if model_config else config_beside(path)
     values = read_config(file) if file else {}
-    if class_of_config(values) == _SENTENCES:
-        return ModelClass(_SENTENCES, 1, beyond_shape(values))
     return model_class(values, weights, architecture_of(weights), file or path)
 
 
@@ -151,7 +148,7 @@ def _network(kind: ModelClass, shape: BertConfig, weights: Mapping[str, Tensor])
         )
     if kind.name == TOKEN_CLASSIFICATION:
         return BertForTokenClassification(shape, kind.labels, classifier_dropout=dropout)
-    if kind.name == _SENTENCES:
+    if kind.name == SENTENCES:
         return BertForSentenceExtraction(shape)
     if kind.name == ENCODER:
         return Encoder(shape, any(name.startswith("bert.pooler.") for name in weights))

@@ -51,8 +51,7 @@ def open_records(
             packed = pack_format_of(file)
         return PackFile(name) if packed else hdf5.Hdf5File(name)
     if kind == JSONL:
-        if not _begins_as_object(name):
-            refuse_misplaced(name, RECORDS)
+        refuse_misplaced(name, RECORDS)
         return JsonLinesFile(name, _sizes_in_manifest(name))
     first = _first_payload(name)
     if is_tokens(first):
@@ -137,9 +136,3 @@ def _names_and_sizes(stamp: Stamp) -> tuple[frozenset[str], tuple[int, int] | No
     predictions = manifest.config.get("max_predictions_per_seq")
     sizes = (int(length), int(predictions)) if length and predictions else None
     return frozenset(manifest.outputs), sizes
-
-
-def _begins_as_object(name: str) -> bool:
-    """Whether the first bytes of a local file are those of a JSON line; nothing more is read."""
-    with open(name, "rb", buffering=0) as stream:
-        return stream.read(16).lstrip().startswith(b"{")

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertkit import log
-from bertkit.errors import DataError, UsageError
+from bertkit.errors import ConfigError, DataError, UsageError
 from bertkit.listed_files import require_listed
 from bertkit.manifest import Manifest, describe_inputs, working_folder
 from bertkit.pool import run_tasks, worker_count
-from bertkit.records.config import RecordsConfig
+from bertkit.records.config import PACKINGS, RecordsConfig
 from bertkit.records.files.find import find_record_files
-from bertkit.records.files.formats import HDF5, TFRECORD
+from bertkit.records.files.formats import FORMATS, HDF5, TFRECORD
 from bertkit.records.files.names import TRAINING, is_held_out, opens_all, reader_remarks
 from bertkit.records.files.open import open_records
 from bertkit.records.files.pack_formats import HABANA, pack_shape
@@ -90,7 +90,9 @@ def pack_records(
         DataError: unreadable records, of different shapes or without sentence pairs, or a
             folder that belongs to another run.
         UsageError: the format does not go with the packing.
+        ConfigError: no such packing or format.
     """
+    _require_known(options)
     started = time.perf_counter()
     place = Path(output)
     tokenizer = tokenizer_of(inputs)
@@ -139,6 +141,22 @@ def _deciding(config: RecordsConfig, tokenizer: Mapping[str, Any]) -> dict[str, 
         "max_predictions_per_seq": config.predictions,
         **{key: value for key, value in tokenizer.items() if key in _VOCABULARY},
     }
+
+
+def _require_known(options: PackOptions) -> None:
+    """Refuse words that nothing is made of; the command offers no others."""
+    packings = [name for name in PACKINGS if name != "none"]
+    for flag, word, known in (
+        ("packing", options.packing, packings),
+        ("format", options.format or TFRECORD, list(FORMATS)),
+    ):
+        if word not in known:
+            raise ConfigError(f"--{flag} {word}: no such {flag}", f"one of {', '.join(known)}")
+    if options.sequences_per_pack < 2:
+        raise ConfigError(
+            f"--sequences-per-pack {options.sequences_per_pack}: a pack holds several",
+            "give 2 or more",
+        )
 
 
 def _config(names: Sequence[str], options: PackOptions) -> RecordsConfig:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import log
-from bertkit.errors import DataError
+from bertkit.errors import DataError, UsageError
 from bertkit.listed_files import require_listed
 from bertkit.manifest import (
     Manifest,
@@ -91,6 +91,8 @@ def pick_eval(
     Raises:
         DataError: no records, records with and without pairs, or a broken file.
     """
+    if count < 1:
+        raise UsageError(f"--count {count}: there is nothing to pick", "give 1 or more")
     started = time.perf_counter()
     inputs = local_inputs(inputs)
     tokenizer = tokenizer_of(inputs)

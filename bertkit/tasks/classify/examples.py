@@ -206,7 +206,10 @@ class _Cut:
         if len(names) == 1:
             value = row.values[self._labels[0]]
             if value is None or value == "":
-                raise DataError(f"{place}: {names[0]} is empty: there is no label")
+                raise DataError(
+                    f"{place}: {names[0]} is empty: there is no label",
+                    "remove the row, or fill it in",
+                )
             return value
         chosen = []
         for column, name in zip(self._labels, names, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from bertkit.tasks.classify.text_task import TextTask
 from bertkit.tasks.finetuning.review import Tables
 from bertkit.tasks.finetuning.samples import Sample
 
+# What tables hold where a number is missing.
+_NO_VALUE = {"", "-", "?", "na", "n/a", "nan", "none", "null", "inf", "-inf"}
 LARGEST = 5.0  # GLUE's leaderboard takes scores from 0 to this
 
 
@@ -61,9 +64,17 @@ class RegressTask(TextTask[RegressConfig]):
         if not math.isfinite(value) or isinstance(example.label, bool):
             raise DataError(
                 f"{example.place}: the score {str(example.label)[:40]!r} is no number",
-                "learn names with --task classify",
+                self._hint(str(example.label)),
             )
         return np.float32(value)
+
+    def _hint(self, label: str) -> str:
+        """What to do about a score that is no number."""
+        if re.fullmatch(r"\s*[+-]?\d+,\d+\s*", label):
+            return "write decimals with a point: 4.5, not 4,5"
+        if any(mark.isdigit() for mark in label) or label.strip().lower() in _NO_VALUE:
+            return "remove the row, or write its score as a number"
+        return "remove the row if it has none; names are learnt with --task classify"
 
     def head_facts(self) -> dict[str, Any]:
         """One output without a name, as transformers calls it."""

@@ -134,9 +134,18 @@ class TextTask(FinetuneTask[T, Example]):
             wanted = [("text", text)] + ([("pair", pair)] if paired or pair is not None else [])
             for word, value in wanted:
                 if fault := fault_of_text(value):
-                    raise DataError(f"{place}: {word!r} is {fault}", _FORM)
+                    raise DataError(f"{place}: {word!r} is {fault}", self._form(place))
             found.append(Example(place, text, pair))
         return found
+
+    def _form(self, place: str) -> str:
+        """What is to be given at a place: on the command line a text, else an object."""
+        if place.startswith("--"):
+            return "give some text"
+        column = str(self.config.text_column)
+        if column in ("None", "text") or column.isdecimal():
+            return _FORM
+        return f"{_FORM}; {column!r}, as in the training, may stand for 'text'"
 
     def answers(
         self, examples: Sequence[Example], samples: Sequence[Sample], outputs: Sequence[np.ndarray]

@@ -11,18 +11,21 @@ from bertkit.screen.tables import shown
 from bertkit.tasks.comparison.scored_run import ScoredRun
 
 _SEED = re.compile(r"seed-\d+")
+# Folders within a run, whose names alone do not tell which run.
+_WITHIN = re.compile(r"step-\d{7,}|checkpoint-\d+|best")
 # Names of files that say which part of a data set they are, not which data set.
 _PARTS = {"dev", "valid", "validation", "val", "test", "eval", "train"}
 
 
 def short_names(paths: Sequence[str]) -> list[str]:
-    """The last parts of each path, as many as tell it from the others."""
+    """The last parts of each path: of which run, and as many as tell it from the others."""
     whole = [PurePath(path).parts or ("?",) for path in paths]
     names = []
     for path, parts in zip(paths, whole, strict=True):
         others = [other for place, other in zip(paths, whole, strict=True) if place != path]
+        least = 2 if _WITHIN.fullmatch(parts[-1]) else 1
         count = next(
-            (n for n in range(1, len(parts)) if all(o[-n:] != parts[-n:] for o in others)),
+            (n for n in range(least, len(parts)) if all(o[-n:] != parts[-n:] for o in others)),
             len(parts),
         )
         names.append(str(PurePath(*parts[-count:])))

@@ -21,6 +21,8 @@ SCORES = "scores.json"
 # What the scores of `finetune-squad` belong to; its scores.json has the official script's form.
 SCORED = "scored.json"
 SQUAD = "squad"
+# Tasks whose scores are written in percent: those of the official scripts, and ROUGE.
+_IN_PERCENT = {SQUAD, "summarise"}
 _STATE = "state.json"
 _STEP = re.compile(r"step-\d{7,}")
 # Never the same for two runs, or told by digests instead.
@@ -154,13 +156,13 @@ def _squad_facts(
 
 
 def _percent(task: str, scores: Mapping[str, Any]) -> dict[str, float]:
-    """The scores that are numbers; shares in percent, as those of SQuAD are already."""
+    """The scores that are numbers; shares in percent, as those of some tasks are already."""
     numbers = {
         name: float(value)
         for name, value in scores.items()
         if isinstance(value, (int, float)) and math.isfinite(value)
     }
-    if task == SQUAD:
+    if task in _IN_PERCENT:
         return numbers
     return {
         name: value if _NO_SHARES.search(name) else 100 * value for name, value in numbers.items()

@@ -69,7 +69,8 @@ def seeds_of(text: str) -> list[int]:
     numbers = [int(word) for word in words if word.isdecimal()]
     listed = "," in text
     if len(numbers) < len(words) or (not listed and numbers[0] < 1):
-        raise UsageError(f"--seeds {text}: neither a number nor a list", "--seeds 5, --seeds 7,11")
+        wrong = "neither a number nor a list of seeds: a number is 1 or more, a seed 0 or more"
+        raise UsageError(f"--seeds {text}: {wrong}", "--seeds 5, --seeds 7,11")
     return list(dict.fromkeys(numbers)) if listed else list(range(1, numbers[0] + 1))
 
 
@@ -131,7 +132,11 @@ def _checked(resolved: Resolved[Any]) -> list[int]:
         raise UsageError("--seed and --seeds contradict each other", "--seeds 7,11 names seeds")
     scored = getattr(config, "eval_file", None) or config.predict_file
     if not (config.trains and scored):
-        raise UsageError("--seeds trains and scores: it needs a file for each")
+        raise UsageError(
+            "--seeds trains and scores: it needs a file for each",
+            "give --train-file and "
+            + ("--eval-file" if hasattr(config, "eval_file") else "--predict-file"),
+        )
     return seeds_of(config.seeds)
 
 

@@ -51,6 +51,13 @@ def chosen_config(
     for place in (given.get("init_checkpoint"), given.get("output")):
         for layer in () if name else settings_of_run(place, ("task",)):
             name = layer.values.get("task")
+    trains = given.get("train_file") or file_values.get("train_file")
+    if not (name or trains) and (place := given.get("init_checkpoint") or given.get("output")):
+        raise UsageError(
+            f"{place} is no run of `bertkit finetune`, and --task is missing",
+            "--init-checkpoint names the model to predict with; --train-file trains one; tasks: "
+            + ", ".join(finetuning_names()),
+        )
     if not name:
         raise UsageError("--task is missing", f"tasks: {', '.join(finetuning_names())}")
     kind: type[FinetuneConfig] = finetuning_row(str(name)).config_class()

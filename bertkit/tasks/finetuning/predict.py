@@ -23,6 +23,10 @@ from bertkit.tasks.registry import FINETUNING, finetuning_row
 from bertkit.train.step_settings import refuse
 
 LONGEST = 512  # positions of BERT
+_LINES = (
+    'one JSON object per line, such as {"text": "..."}; tables are predicted by'
+    " `bertkit finetune --output RUN --predict-file FILE`"
+)
 
 
 @dataclass
@@ -76,10 +80,10 @@ def read_lines(lines: Iterable[str], source: str) -> list[Line]:
         DataError: a line is no object, or there is none; names the line.
     """
     found: list[Line] = [
-        (f"{source}:{number}", entry) for number, entry in json_objects(lines, source)
+        (f"{source}:{number}", entry) for number, entry in json_objects(lines, source, _LINES)
     ]
     if not found:
-        raise DataError(f"{source}: holds nothing to predict", "one JSON object per line")
+        raise DataError(f"{source}: holds nothing to predict", _LINES)
     return found
 
 

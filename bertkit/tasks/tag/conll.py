@@ -21,6 +21,7 @@ _BREAK = "-DOCSTART-"
 _COMMENT = re.compile(r"#(?:\s+\S|(?:begin|end) document\b)")
 _NO_WORD = re.compile(r"\d+[-.]\d+")
 _HINT = "a line is a word and its columns, in every line as many; sentences end with an empty line"
+_TABLE = "a row of a table, with a text in it, is for --task classify; here " + _HINT
 
 
 @dataclass
@@ -146,7 +147,8 @@ def _blocks(found: ConllFile, bodies: Sequence[str]) -> list[_Block]:
         else:
             wrong = f"{len(fields)} column{'s' * (len(fields) > 1)}"
             raise DataError(
-                f"{found.name}:{number}: {wrong} where most lines have {found.width}", _HINT
+                f"{found.name}:{number}: {wrong} where most lines have {found.width}",
+                _TABLE if number == 1 and len(fields) == 1 and "," in body else _HINT,
             )
     return [block for block in blocks if block]
 

@@ -13,7 +13,7 @@ from bertkit.errors import ConfigError
 from bertkit.model.checkpoints import convert
 from bertkit.model.checkpoints.convert import ConvertOptions
 from bertkit.model.checkpoints.model_class import model_class
-from bertkit.model.model_types import PARTS
+from bertkit.model.model_types import PARTS, SENTENCES
 
 SIZES = {
     "vocab_size": 40,
@@ -32,7 +32,8 @@ MORE = {
     },
     "BertForTokenClassification": {"num_labels": 7, "task_specific_params": {"ner": {"top": 3}}},
 }
-HEADS = ["BertForPreTraining", "BertForMaskedLM", *(set(PARTS) - {"BertModel"})]
+# transformers has no class for the sentences of a summary.
+HEADS = ["BertForPreTraining", "BertForMaskedLM", *(set(PARTS) - {"BertModel", SENTENCES})]
 
 
 def outputs(model) -> list[torch.Tensor]:

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from bertkit.errors import DataError, UsageError
+from bertkit.errors import ConfigError, DataError, UsageError
 from bertkit.manifest import read_manifest
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.open import open_records
@@ -167,3 +167,19 @@ def test_what_cannot_be_packed_is_refused(nvidia, tmp_path, text):
         file["input_mask"][5, 1] = 0
     with pytest.raises(DataError, match=r"training_1.hdf5: record 5: padding between"):
         pack_records([str(folder)], tmp_path / "gap", PackOptions(), workers=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (PackOptions("zzz"), "--packing zzz: no such packing"),
+        (PackOptions("none"), "--packing none: no such packing"),
+        (PackOptions("habana", "csv"), "--format csv: no such format"),
+        (PackOptions(sequences_per_pack=1), "--sequences-per-pack 1"),
+    ],
+)
+def test_words_that_nothing_is_made_of(nvidia, tmp_path, options, said):
+    folder, _ = nvidia
+    with pytest.raises(ConfigError, match=said):
+        pack_records([str(folder)], tmp_path / "out", options)
+    assert not (tmp_path / "out").exists()

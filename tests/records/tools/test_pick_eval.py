@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
-from bertkit.errors import DataError
+from bertkit.errors import DataError, UsageError
 from bertkit.manifest import Manifest, begin, describe_inputs, read_manifest
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.external_records import decode_external
@@ -228,3 +228,9 @@ def test_records_whose_manifest_tells_a_hash_are_not_read_for_one(tmp_path, samp
     (source / "a.tfrecord").write_bytes(sample.read_bytes()[: facts["bytes"]])
     with pytest.raises(DataError, match="made by another run"):
         pick_eval([str(source)], out, 8)
+
+
+@pytest.mark.parametrize("count", [0, -3])
+def test_nothing_to_pick(tmp_path, count):
+    with pytest.raises(UsageError, match="nothing to pick"):
+        pick_eval([str(tmp_path)], tmp_path / "out", count)

@@ -18,6 +18,9 @@ def run(file: str, **facts) -> ScoredRun:
         (["runs/base/step-10", "runs/tiny/step-10"], ["base/step-10", "tiny/step-10"]),
         (["a/x", "b/y"], ["x", "y"]),
         (["x", "a/x"], ["x", "a/x"]),
+        (["../runs/tiny/step-0000003"], ["tiny/step-0000003"]),
+        (["runs/tiny/best"], ["tiny/best"]),
+        (["step-0000003"], ["step-0000003"]),
         (["a/b", "a/b"], ["b", "b"]),
     ],
 )

@@ -102,3 +102,10 @@ def test_several_files_have_scores_of_their_own(runs):
     assert (first.scores, first.examples) == ({"accuracy": 50.0, "loss": 2.0}, 7)
     assert (second.scores, second.examples) == ({"accuracy": 25.0}, 8)
     assert (second.eval_file, second.eval_sha256) == ("mnli/dev_mismatched.tsv", "b")
+
+
+@pytest.mark.parametrize(("task", "metric"), [("summarise", "rougeLsum"), ("squad", "f1")])
+def test_what_is_written_in_percent_stays(runs, task, metric):
+    # rouge-score's F1 of a summary that is the given one, as `finetune` writes it.
+    run = only(runs.scored("a", 75.0, task=task, metric=metric))
+    assert run.scores[metric] == 75.0 and is_share(metric)

@@ -175,3 +175,34 @@ def test_a_missing_package_is_told_before_any_work(command, tmp_path, bertkit, m
     assert found.status == 4
     assert "pip install 'bertkit[summarise]'" in found.err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_converted_summariser_says_the_same(command, tmp_path, bertkit, monkeypatch):
+    file = command[command.index("--train-file") + 1]
+    bertkit(*command, "--max-steps", 1, "--predict-file", file)
+    made = bertkit("convert", tmp_path / "run", "--output", tmp_path / "model")
+    assert made.status == 0, made.err
+    assert "`bertkit predict --init-checkpoint MODEL" in (tmp_path / "model/README.md").read_text()
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=file.open("rb"), isatty=bool))
+    found = bertkit(
+        *("predict", "--init-checkpoint", tmp_path / "model", "--backend", "cpu"),
+        *("--set", "summary_sentences=2"),
+    )
+    answers = [json.loads(line) for line in found.out.splitlines()]
+    wanted = lines(tmp_path / "run/predictions.jsonl")
+    assert [(a["id"], a["selected"]) for a in answers] == [(w["id"], w["selected"]) for w in wanted]
+    encoder = transformers.AutoModel.from_pretrained(tmp_path / "model")
+    ours = load_file(tmp_path / "model/model.safetensors")
+    theirs = {k: v for k, v in encoder.state_dict().items() if "pooler" not in k}
+    assert all(torch.equal(v, ours[f"bert.{k}"]) for k, v in theirs.items())
+
+
+def test_other_forms_take_the_encoder_of_a_summariser_alone(command, tmp_path, bertkit):
+    bertkit(*command, "--max-steps", 1)
+    to = ("convert", tmp_path / "run", "--to", "tf1", "--output", tmp_path / "tf")
+    refused = bertkit(*to)
+    assert refused.status == 3 and "no place for classifier" in refused.err
+    assert "--to hf" in refused.err and "--allow-unexpected" in refused.err
+    assert bertkit(*to, "--allow-unexpected", "classifier.*").status == 0
+    read = bertkit("convert", tmp_path / "tf", "--check")
+    assert "BertModel" in read.out

@@ -1,0 +1,95 @@
+"""Tells what each input of `bertkit inspect` is, and shows what is no text and no records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bertkit.errors import DataError
+from bertkit.kinds.recognise import SETTINGS, VOCABULARY, is_model, kind_of
+from bertkit.records.tools import inspect as work
+from bertkit.report.run_numbers import require_run, runs_within
+from bertkit.train.run_files import METRICS
+
+RUN, FOLDER, MODEL = "run", "folder", "model"
+SHAPE, WORDS = "shape", "words"  # a configuration, a vocabulary
+TEXT, RECORDS = "text", "records"
+VIEWS = {
+    RUN: "run",
+    FOLDER: "manifest",
+    MODEL: "models",
+    SHAPE: "configurations",
+    WORDS: "vocabularies",
+}  # → name in the JSON object
+_OWN = (".json", ".jsonl", ".yaml")  # endings of the files of a run
+LISTED = {"models", "configurations", "vocabularies"}
+
+
+def kind_of_input(name: str, is_text: Callable[[str], bool]) -> str:
+    """What a local path is: one of the words of this module.
+
+    Args:
+        name: the path.
+        is_text: tells text files of a known form.
+
+    Raises:
+        DataError: a folder of several runs, or a file of a run or of no known kind; says what
+            to give.
+    """
+    if os.path.isfile(os.path.join(name, METRICS)):
+        return RUN
+    if os.path.isdir(name):
+        if work.has_manifest(name):
+            return FOLDER
+        if is_model(name):
+            return MODEL
+        if runs_within(name):
+            require_run(name)
+    elif is_model(name):
+        return MODEL
+    elif (found := kind_of(name)) and found.name in (SETTINGS, VOCABULARY):
+        return SHAPE if found.name == SETTINGS else WORDS
+    _refuse_file_of_run(name)
+    return TEXT if is_text(name) else RECORDS
+
+
+def view(kind: str, name: str) -> tuple[str, Any, str]:
+    """(name in JSON, plain values, text) of what is neither text nor records.
+
+    Args:
+        kind: a key of `VIEWS`.
+        name: a local path.
+
+    Raises:
+        DataError, ConfigError: it is damaged, or of another kind of model.
+    """
+    if kind == RUN:
+        from bertkit.report.run_view import view_run
+
+        return VIEWS[kind], *view_run(name)
+    if kind == FOLDER:
+        return VIEWS[kind], *work.inspect_manifest(name)
+    if kind == WORDS:
+        from bertkit.report.vocabulary_view import view_vocabulary
+
+        return VIEWS[kind], *view_vocabulary(name)
+    from bertkit.report.model_view import view_config, view_model
+
+    return VIEWS[kind], *(view_config if kind == SHAPE else view_model)(name)
+
+
+def _run_around(name: str) -> Path | None:
+    """The run that a file of settings or numbers lies in, or in a checkpoint of."""
+    place = Path(name)
+    own = place.suffix in _OWN and place.is_file()
+    above = (place.parent, place.parent.parent) if own else ()
+    return next((folder for folder in above if (folder / METRICS).is_file()), None)
+
+
+def _refuse_file_of_run(name: str) -> None:
+    """Files of a run are shown with it."""
+    folder = _run_around(name)
+    if folder and not work.holds_records(name):
+        raise DataError(f"{name} is a file of a run", f"`bertkit inspect {folder}` shows the run")
