@@ -131,15 +131,20 @@ def spans_of(file: str | RawFile, size: int, options: ReadOptions | None = None)
     with open(raw.path, "rb") as stream:
         total = stream.seek(0, 2)
         with contextlib.suppress(ValueError), mmap.mmap(stream.fileno(), 0, access=1) as view:
-            packed = raw.compression()
-            if packed == "bzip2":
-                with bz2.BZ2File(raw.path) as first:
-                    head = first.read(MARK)
-                if head[:2] not in UTF16 and not compression_of(head):
-                    return spans_between(_packed_starts(view, size), total)
-            elif not packed and view[:2] not in UTF16:
+            head = _unpacked_once(raw)
+            if head and head[:2] not in UTF16 and not compression_of(head):
+                return spans_between(_packed_starts(view, size), total)
+            if not raw.compression() and view[:2] not in UTF16:
                 return spans_between(range(0, total, size), total)
     return [Span(0, total)]
+
+
+def _unpacked_once(file: RawFile) -> bytes:
+    """The first bytes in a .bz2, which may be packed themselves; none where it is no .bz2."""
+    if file.compression() != "bzip2":
+        return b""
+    with decompression_errors(file.path), open_binary(file.path) as raw, bz2.BZ2File(raw) as first:
+        return first.read(MARK)
 
 
 def _packed_starts(view: mmap.mmap, size: int) -> Iterator[int]:
@@ -174,7 +179,8 @@ class _Bounds:
         self.cut = span is not None
         self.begin = span.start if span else 0
         self.length: float = span.stop - span.start if span else math.inf
-        self.packed = file.compression() == "bzip2"
+        head = _unpacked_once(file)
+        self.packed = bool(head) and not compression_of(head)
         self.end: float = math.inf if self.packed else self.length
 
 
