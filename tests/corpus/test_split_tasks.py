@@ -5,6 +5,7 @@ import pytest
 
 from bertkit import engine as engines
 from bertkit.corpus import split as module
+from bertkit.corpus import split_tasks
 from bertkit.corpus.config import SplitConfig
 from bertkit.corpus.split import split
 from bertkit.engine import Engine
@@ -72,7 +73,7 @@ def test_an_interrupted_run_goes_on_with_any_number_of_workers(corpus, tmp_path,
 
 def test_the_parts_of_one_huge_file_are_written_in_order(corpus, tmp_path, monkeypatch):
     """A task for each would read the file from its beginning to where the part begins."""
-    monkeypatch.setattr(module, "write_part", lambda task: 1 / 0)
+    monkeypatch.setattr(split_tasks, "write_part", lambda task: 1 / 0)
     split([f"{corpus}/d.txt"], str(tmp_path / "out"), CONFIG, engine=Engine(workers=2))
     assert len(content(tmp_path / "out")[0]) == 9
 
