@@ -14,8 +14,9 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any, overload
+from typing import IO, Any, TypeGuard, overload
 
+from bertkit.engine import Engine
 from bertkit.errors import DataError
 from bertkit.files import CHUNK, atomic_write, sha256_of, size_of
 from bertkit.hub.sources import origin
@@ -26,6 +27,8 @@ from bertkit.strict_json import json_text
 MANY = 20_000
 _BEGINNING, _END = ".manifest.inputs-", ".jsonl"
 _BLOCK = 1024
+# Files that are hashed by one task of a cluster.
+_HASHED = 32
 _SPOOL = "inputs.jsonl"
 _KEYS = ("count", "bytes", "hashes_sha256", "lines_sha256")
 
@@ -155,20 +158,47 @@ class ManyInputs(Sequence[dict[str, Any]]):
             ) from error
 
 
-def describe_inputs(paths: Sequence[str], threads: int = 1) -> Sequence[dict[str, Any]]:
-    """Path, size and sha256 of input files in the given order; `threads` are hashed at a time."""
-    described = _described(paths, threads)
+def describe_inputs(
+    paths: Sequence[str], threads: int = 1, engine: Engine | None = None
+) -> Sequence[dict[str, Any]]:
+    """Path, size and sha256 of input files in the given order.
+
+    `threads` are hashed at a time, or a cluster hashes them where the engine has one.
+    """
+    digests = _by_cluster(paths, engine) if _is_cluster(engine) else _by_threads(paths, threads)
+    described = (described_by(path, digest) for path, digest in zip(paths, digests, strict=True))
     return ManyInputs.collect(described) if len(paths) > MANY else list(described)
 
 
-def _described(paths: Sequence[str], threads: int) -> Iterator[dict[str, Any]]:
+def described_by(path: str, digest: str) -> dict[str, Any]:
+    """What a manifest says of an input with this sha256.
+
+    Raises:
+        DataError: it was fetched from a URL that said another one.
+    """
+    require_as_fetched(path, digest)
+    return {"path": origin(url_of(path)), "bytes": size_of(path), "sha256": digest}
+
+
+def _by_threads(paths: Sequence[str], threads: int) -> Iterator[str]:
     with ThreadPoolExecutor(threads) as pool:
         # By blocks, so that not every file waits in the pool.
         for start in range(0, len(paths), _BLOCK):
-            block = paths[start : start + _BLOCK]
-            for path, digest in zip(block, pool.map(sha256_of, block), strict=True):
-                require_as_fetched(path, digest)
-                yield {"path": origin(url_of(path)), "bytes": size_of(path), "sha256": digest}
+            yield from pool.map(sha256_of, paths[start : start + _BLOCK])
+
+
+def _is_cluster(engine: Engine | None) -> TypeGuard[Engine]:
+    return engine is not None and engine.executor != "processes"
+
+
+def _by_cluster(paths: Sequence[str], engine: Engine) -> Iterator[str]:
+    here = [engine.path(path) for path in paths]
+    tasks = [here[start : start + _HASHED] for start in range(0, len(here), _HASHED)]
+    return itertools.chain.from_iterable(engine.in_order(_sha256_of_all, tasks))
+
+
+def _sha256_of_all(paths: Sequence[str]) -> list[str]:
+    return [sha256_of(path) for path in paths]
 
 
 def total_bytes(inputs: Sequence[Input]) -> int:
@@ -193,11 +223,18 @@ def difference(found: Sequence[Input], planned: Sequence[Input]) -> str:
     if len(found) == len(planned) and digest_of(found) == digest_of(planned):
         return ""
     counts = f"{len(found)} inputs, now {len(planned)}"
+    if len(found) != len(planned) and total_bytes(found) == total_bytes(planned) and _cut(planned):
+        return f"{counts}, of the same bytes: this version of bertkit cuts large files otherwise"
     if not all(inputs.is_there() for inputs in (found, planned) if isinstance(inputs, ManyInputs)):
         return counts
     pairs = zip(found, planned, strict=False)
     changed = sum(_hash_line(a) != _hash_line(b) for a, b in pairs)
     return f"{counts}; {changed} of them changed"
+
+
+def _cut(inputs: Sequence[Input]) -> bool:
+    """Whether some of the inputs are parts of files."""
+    return any("from_byte" in entry for entry in inputs)
 
 
 def stated(inputs: Sequence[Input]) -> Any:

@@ -14,9 +14,12 @@ import pytest
 from corpus.cleaning import readable
 
 from bertkit.corpus.cleaning.clean_corpus import clean_corpus
-from bertkit.corpus.config import ExtractConfig
+from bertkit.corpus.config import ExtractConfig, SplitConfig
 from bertkit.corpus.extract import extract
+from bertkit.corpus.split import split
+from bertkit.engine import Engine
 from bertkit.errors import BertkitError, DataError, MissingDependencyError, UsageError
+from bertkit.manifest import read_manifest
 from bertkit.pool import run_tasks
 from bertkit.records.config import RecordsConfig
 from bertkit.records.make import make_records
@@ -42,7 +45,8 @@ def cluster(tmp_path_factory):
     pytest.importorskip("distributed")
     folder = tmp_path_factory.mktemp("cluster")
     (folder / "dask_task.py").write_text(TASK)
-    environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+    paths = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     started = PROCESSES
 
     def start(*command: str) -> subprocess.Popen[str]:
@@ -193,3 +197,27 @@ def test_a_lost_scheduler_is_one_clear_error(cluster):
     with pytest.raises(BertkitError, match="connection to the Dask scheduler at") as caught:
         list(results)
     assert "finished parts are kept" in caught.value.hint
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["mlperf", "lists"])
+def test_split_writes_the_same_bytes_on_a_cluster(cluster, tmp_path, monkeypatch, method):
+    documents(tmp_path / "in")
+    (tmp_path / "train.txt").write_text("in/0.txt\nin/2.txt\nin/4.txt\nin/5.txt\n")
+    (tmp_path / "val.txt").write_text("in/3.txt\n")
+    monkeypatch.chdir(tmp_path)  # the workers stand elsewhere
+    if method == "mlperf":
+        inputs, config = ["in"], SplitConfig(method=method, num_test_articles=3, parts=3)
+    else:
+        lists = ["train.txt", "val.txt"]
+        inputs = []
+        config = SplitConfig(method=method, metadata=lists, part_megabytes=1, splitter="lines")
+    prefix = "" if inputs else "."
+    split(inputs, "here", config, prefix=prefix)
+    engine = Engine(executor="dask", scheduler=cluster)
+    split(inputs, "there", config, prefix=prefix, engine=engine)
+    found = [read_manifest(name) for name in ("here", "there")]
+    assert found[0].outputs == found[1].outputs
+    assert found[0].inputs == found[1].inputs
+    for name in found[0].outputs:
+        assert Path("here", name).read_bytes() == Path("there", name).read_bytes()

@@ -99,7 +99,12 @@ def open_records(inputs: Inputs) -> Records:
 
 
 def pick_eval(
-    inputs: Inputs, output: Place, *, count: int = 10_000, overwrite: bool = False
+    inputs: Inputs,
+    output: Place,
+    *,
+    count: int = 10_000,
+    workers: int = 1,
+    overwrite: bool = False,
 ) -> PickResult:
     """Pick evenly spaced records as a fixed evaluation set, as MLPerf does.
 
@@ -107,6 +112,8 @@ def pick_eval(
         inputs: Record files, of any format.
         output: Folder for `eval.tfrecord` and `manifest.json`.
         count: Records to pick; where there are fewer, they are repeated, with a warning.
+        workers: Processes that read files which nothing is known of; 0 starts one per core.
+            More than 1 needs `if __name__ == "__main__":` in a script.
         overwrite: Replace what another run left in the folder.
 
     Returns:
@@ -119,9 +126,11 @@ def pick_eval(
         >>> bertkit.pick_eval("data/records", "data/picked", count=50).records
         50
     """
+    from bertkit.engine import Engine
     from bertkit.records.tools.pick_eval import pick_eval as work
 
-    return work(paths(inputs), path(output), count, overwrite=overwrite)
+    engine = Engine(workers)
+    return work(paths(inputs), path(output), count, overwrite=overwrite, engine=engine)
 
 
 def pack_records(

@@ -5,6 +5,7 @@ libbz2 waits for memory at every byte.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -21,8 +22,11 @@ _UNIT = 100_000  # bytes of a block, times the level
 
 
 class _Block(NamedTuple):
-    """A block that was read: its bytes, where its walk starts, and their stored checksum."""
+    """A block that was read: where it begins in what is packed, its bytes, where its walk
+    starts, and their stored checksum.
+    """
 
+    place: int
     size: int
     start: int
     checksum: int
@@ -33,17 +37,30 @@ class Bzip2Blocks:
 
     Attributes:
         packed: bytes that the blocks read so far were unpacked from.
+        place: the packed byte in which the block given last begins.
     """
 
-    def __init__(self, read: Callable[[int], bytes]) -> None:
-        """Of a file that `read` gives up to so many bytes of, and none at its end."""
-        self.packed = 0
+    def __init__(
+        self, read: Callable[[int], bytes], bit: int | None = None, stop: int = sys.maxsize
+    ) -> None:
+        """Of a file that `read` gives up to so many bytes of, and none at its end.
+
+        With a `bit`, a block in the middle of a stream begins at it; otherwise a stream begins.
+        Blocks that begin at or behind the packed byte `stop` are read one at a time.
+        """
+        self.packed = self.place = 0
+        self._stop = stop
         self._read = read
         self._held = np.zeros(_PADDING, np.uint8)
         self._end = self._bit = self._before = 0
         self._all_read = False
         self._limit = 0  # of the stream's blocks; 0 between streams
         self._combined = 0
+        # The checksum of a stream is that of all its blocks; where some of them are not read,
+        # it cannot be compared, and the checksums of the blocks tell damage.
+        self._begun = bit is not None
+        if bit is not None:
+            self._bit, self._limit = bit, 9 * _UNIT
         self._work = bzip2.new_work()
         self._tables = np.empty((BLOCKS, 9 * _UNIT), np.uint32)
         self._out = np.empty((BLOCKS, 9 * _UNIT), np.uint8)
@@ -60,15 +77,21 @@ class Bzip2Blocks:
             found: list[_Block] = []
             error: Exception | None = None
             try:
-                while len(found) < BLOCKS and (block := self._next(len(found))):
-                    found.append(block)
-                going = len(found) == BLOCKS
+                while going and not self._enough(len(found)):
+                    block = self._next(len(found))
+                    going = block is not None
+                    found += [block] if block else []
             except (OSError, EOFError) as failure:
                 error = failure
             self.packed = self._before + self._bit // 8
             yield from self._walked(found)
             if error:
                 raise error
+
+    def _enough(self, blocks: int) -> bool:
+        """Whether so many blocks were read that they are walked before the next is read."""
+        behind = self._before + self._bit // 8 >= self._stop
+        return blocks == BLOCKS or (behind and blocks > 0)
 
     def _next(self, row: int) -> _Block | None:
         """Read the next block into a row of the tables; None at the end."""
@@ -98,15 +121,17 @@ class Bzip2Blocks:
                 raise OSError("randomised blocks, as bzip2 before 0.9.5 wrote them, are not read")
             if state == bzip2.DAMAGED:
                 raise OSError("invalid data stream")
+            place = self._before + self._bit // 8
             self._bit = int(found[bzip2.NEXT])
             checksum = int(found[bzip2.CHECKSUM])
             if state == bzip2.BLOCK:
                 turned = self._combined << 1 | self._combined >> 31
                 self._combined = (turned ^ checksum) & 0xFFFFFFFF
-                return _Block(int(found[bzip2.SIZE]), int(found[bzip2.START]), checksum)
-            if checksum != self._combined:
+                size, start = int(found[bzip2.SIZE]), int(found[bzip2.START])
+                return _Block(place, size, start, checksum)
+            if checksum != self._combined and not self._begun:
                 raise OSError("invalid data stream: a checksum differs")
-            self._limit = 0
+            self._limit, self._begun = 0, False
 
     def _begin_stream(self) -> bool:
         """Read the head of a stream, at the end of the one before; False at the end of all."""
@@ -151,7 +176,7 @@ class Bzip2Blocks:
             np.array([found[row].start for row in order], np.uint64),
             self._out,
         )
-        for row, (size, _, checksum) in enumerate(found):
+        for row, (place, size, _, checksum) in enumerate(found):
             block = self._out[row, :size]
             total = bzip2_walk.size_of_runs(block)
             if total < 0:
@@ -160,4 +185,5 @@ class Bzip2Blocks:
             bzip2_walk.unpack_runs(block, whole)
             if bzip2_walk.checksum(whole, bzip2_walk.TABLES) != checksum:
                 raise OSError("invalid data stream: a checksum differs")
+            self.place = place
             yield whole.tobytes()

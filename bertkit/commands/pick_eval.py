@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from bertkit.command_line import next_step
 from bertkit.commands import copy_plan, options
@@ -13,6 +14,7 @@ from bertkit.option_groups import DATA
 @options.input_option("Record files, of any format.")
 @options.output_option("Folder for eval.tfrecord and manifest.json.")
 @options.count_option("--count", 10_000, "Records to pick, evenly spaced.", minimum=1, group=DATA)
+@options.pool_options
 @options.overwrite_option
 @copy_plan.dry_run_option
 @options.common_options
@@ -23,6 +25,7 @@ def command(
     overwrite: bool,
     dry_run: bool,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Pick evenly spaced records as a fixed evaluation set.
 
@@ -30,6 +33,7 @@ def command(
     N, they are repeated, with a warning. TFRecords are copied,
     whatever their features; HDF5, JSON lines and packs become TFRecords. The manifest holds
     a digest of the records, so that evaluation sets can be compared whatever their format.
+    Files that no manifest of bertkit tells a checksum of are read by --workers processes first.
 
     \b
     Example:
@@ -39,9 +43,10 @@ def command(
         copy_plan.finish(inputs, as_json)
         return
     from bertkit import files
+    from bertkit.engine import Engine
     from bertkit.records.tools.pick_eval import pick_eval
 
-    result = pick_eval(inputs, output, count, overwrite=overwrite)
+    result = pick_eval(inputs, output, count, overwrite=overwrite, engine=Engine(**given))
     text = (
         f"{result.records:,} records, picked from {result.available:,}, "
         f"{files.human_bytes(result.bytes)}, in {result.output}\ndigest {result.digest}"

@@ -80,8 +80,8 @@ class ExtractConfig:
     )
     part_megabytes: float = setting(
         16.0,
-        "Target size of an output part: small input files are combined, a larger file becomes a "
-        "part of its own.",
+        "Target size of an output part: small input files are combined, a larger file is cut "
+        "where its form allows it, or else becomes a part of its own.",
         minimum=0.01,
         group=OUTPUT,
     )

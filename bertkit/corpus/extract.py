@@ -15,7 +15,14 @@ from bertkit.corpus.chain_inputs import check_chain_input
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document_names import names_beside, remove_others
 from bertkit.corpus.extract_parallel import make_part_together
-from bertkit.corpus.extract_part import Part, PartFacts, make_part, splitter_of
+from bertkit.corpus.extract_part import (
+    Part,
+    PartFacts,
+    make_part,
+    raw_file,
+    read_options,
+    splitter_of,
+)
 from bertkit.corpus.extract_summary import WrittenText, say
 from bertkit.corpus.input_forms import InputForms, take_inputs
 from bertkit.corpus.input_groups import Group, described
@@ -194,18 +201,20 @@ def _groups(taken: InputForms, config: ExtractConfig, part_bytes: int = 0) -> li
     # A group of one file may be larger than a part; cut it if its form allows.
     pairs = list(zip(files, names, strict=True))
     for gathered in gather(pairs, [size_of(name) for name in files], size):
-        group = Group(*map(tuple, zip(*gathered, strict=True)))
-        groups += _cut(group, size) if len(gathered) == 1 else [group]
+        group = Group(tuple(name for name, _ in gathered), tuple(form for _, form in gathered))
+        groups += _cut(group, size, config) if len(gathered) == 1 else [group]
     return groups
 
 
-def _cut(group: Group, size: int) -> list[Group]:
-    """A group of a large file as spans, so that workers share it, where its form can be cut."""
+def _cut(group: Group, size: int, config: ExtractConfig) -> list[Group]:
+    """A group of a large file as spans, each a part of its own, where its form can be cut."""
     name = group.paths[0]
     if is_remote(name) or size_of(name) <= size:
         return [group]
     form = forms.form_named(group.forms[0])
-    spans = form.spans(name, size) if form.spans is not None else []
+    if form.spans is None:
+        return [group]
+    spans = form.spans(raw_file(name, config), size, read_options(config))
     return [group._replace(span=span) for span in spans] if len(spans) > 1 else [group]
 
 

@@ -1,7 +1,7 @@
 """Makes one output file with several workers; this process only reads and writes.
 
-A dump in a single bzip2 stream, or one archive of a whole corpus, cannot be cut into
-spans; its pages and documents are handed out as they are read. What is written is what
+A dump in gzip, or an archive that is compressed as a whole, cannot be cut into spans;
+its pages and documents are handed out as they are read. What is written is what
 `extract_part.make_part` writes, since the same functions work on the same pieces in
 their order.
 """

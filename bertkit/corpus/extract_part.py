@@ -190,7 +190,7 @@ def open_pieces(
         MissingDependencyError: the form needs a package that is not installed.
     """
     form = forms.form_named(form_name) if form_name else form_of(path, config)
-    return form, form.read(_raw_file(path, config), read_options(config, span))
+    return form, form.read(raw_file(path, config), read_options(config, span))
 
 
 def documents_of(
@@ -237,7 +237,7 @@ def detection_of(path: str, config: ExtractConfig) -> Detection:
         NotTextError: it looks like nothing that is known.
         DataError: it cannot be read.
     """
-    file = _raw_file(path, config)
+    file = raw_file(path, config)
     if config.form == forms.AUTO:
         return detect(file, read_options(config))
     form = given_form(file, config.form)
@@ -262,7 +262,8 @@ def read_options(config: ExtractConfig, span: Span | None = None) -> ReadOptions
     )
 
 
-def _raw_file(path: str, config: ExtractConfig) -> RawFile:
+def raw_file(path: str, config: ExtractConfig) -> RawFile:
+    """The raw file at a path, with the encoding of the settings."""
     return RawFile(path, path=path, encoding=config.encoding or UTF8).loaded()
 
 

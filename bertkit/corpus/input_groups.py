@@ -45,7 +45,7 @@ def _input_facts(group: Group) -> dict[str, Any]:
     """Path, count, size and one hash of the input of a part."""
     digest = hashlib.sha256()
     size = 0
-    start, stop = group.span or (0, sys.maxsize)
+    start, stop = group.span[:2] if group.span else (0, sys.maxsize)
     for name in group.paths:
         for block in _blocks(name, start, stop):
             digest.update(block)

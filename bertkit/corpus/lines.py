@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from bertkit.codecs.packed_stream import PIECE
-from bertkit.corpus.raw_file import RawFile, open_source
+from bertkit.corpus.raw_file import RawFile, marked_encoding, open_source
+
+if TYPE_CHECKING:
+    from bertkit.corpus.forms.form import Span
 
 
 class Line(NamedTuple):
@@ -60,19 +64,46 @@ class DocumentBytes:
         return b"".join(self._kept)
 
 
-def lines(place: str | RawFile) -> Iterator[Line]:
+def lines(place: str | RawFile, span: Span | None = None) -> Iterator[Line]:
     """The lines of a file; a line longer than a megabyte comes in pieces.
+
+    Args:
+        place: the file.
+        span: those of a span (forms/line_spans.py), with the numbers that they have in the file.
 
     Raises:
         DataError: as `open_source`.
     """
-    number, offset, begins = 1, 0, True
-    with open_source(place) as stream:
-        while blob := stream.readline(PIECE):
-            yield Line(number, offset, blob, begins)
-            offset += len(blob)
-            begins = blob.endswith(b"\n")
-            number += begins
+    with open_source(place) if span is None else _opened(RawFile.of(place), span) as stream:
+        yield from lines_of(stream, *_begin(RawFile.of(place), span))
+
+
+def lines_of(stream: IO[bytes], number: int = 1, offset: int = 0) -> Iterator[Line]:
+    """The lines of an open stream, the first of which has this number and offset."""
+    begins = True
+    while blob := stream.readline(PIECE):
+        yield Line(number, offset, blob, begins)
+        offset += len(blob)
+        begins = blob.endswith(b"\n")
+        number += begins
+
+
+def _begin(file: RawFile, span: Span | None) -> tuple[int, int]:
+    """Number of the first line of a span, and where it is behind the mark of the encoding."""
+    if span is None or not span.start:
+        return 1, 0
+    return span.line, span.start - _mark(file)
+
+
+@contextlib.contextmanager
+def _opened(file: RawFile, span: Span) -> Iterator[IO[bytes]]:
+    start = span.start or _mark(file)
+    with file.open_between(start, span.stop) as stream:
+        yield stream
+
+
+def _mark(file: RawFile) -> int:
+    return marked_encoding(file.head(4))[1]
 
 
 def first_line(place: str | RawFile) -> bytes:

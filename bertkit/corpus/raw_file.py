@@ -174,6 +174,13 @@ class RawFile:
             copy.seek(0)
             yield copy
 
+    @contextlib.contextmanager
+    def open_between(self, start: int, stop: int) -> Iterator[io.BufferedReader]:
+        """Some bytes of the file at the path, as they are."""
+        with open_binary(self.path) as stream:
+            stream.seek(start)
+            yield io.BufferedReader(_Limited(stream, stop - start), PIECE)
+
     def _unpacked(self) -> PeekedStream:
         if self._peeked is None:
             assert self._packed is not None, f"{self.name} has neither path nor stream"
@@ -260,6 +267,22 @@ class _Kept(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         return self._stream.readinto(buffer)
+
+
+class _Limited(io.RawIOBase):
+    """So many bytes of a stream."""
+
+    def __init__(self, stream: IO[bytes], size: int) -> None:
+        self._stream, self._left = stream, size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._stream.read(min(len(buffer), self._left))
+        buffer[: len(block)] = block
+        self._left -= len(block)
+        return len(block)
 
 
 class _Recoded(io.RawIOBase):

@@ -30,12 +30,10 @@ from bertkit.corpus.split_names import by_names
 from bertkit.corpus.split_result import SplitResult, result_of
 from bertkit.corpus.split_tasks import (
     PartTask,
-    in_order,
     part_tasks,
     sides_of,
     survey_file,
-    worth_it,
-    write_part,
+    write_together,
 )
 from bertkit.engine import Engine
 from bertkit.errors import DataError, UsageError
@@ -89,7 +87,7 @@ def split(
         config: the settings.
         overwrite: replace what another run left in the folder.
         prefix: with the method `lists` and without inputs, folder to which the names are relative.
-        engine: what looks at files and writes parts, with the method `hash`.
+        engine: what looks at files and writes parts.
 
     Raises:
         UsageError: a cluster for a remote folder.
@@ -120,38 +118,46 @@ def _split(
     settings = {**asdict(config), "part_megabytes": config.part_size}
     if config.method != "lists" or inputs:
         del settings["splitter"]  # decides nothing
-    planned = Manifest("split", settings, describe_inputs(files, worker_count(0, len(files))))
+    planned = Manifest("split", settings, _described(files, engine))
     with working_folder(target.folder, planned, overwrite) as manifest:
         if manifest.complete:
             return result_of(manifest, target.folder, 0.0)
         if inputs:
             check_sentence_files(files)
         journal = Journal(manifest, target)
+        engine = engine.for_bytes(total_bytes(manifest.inputs))
         if config.method == "hash":
-            engine = engine.for_bytes(total_bytes(manifest.inputs))
             repeated, across = _by_hash(files, config, journal, engine), 0
         else:
-            repeated, across = _divide(files, config, prefix, journal, from_extract=bool(inputs))
+            source = None if inputs else prefix
+            repeated, across = _divide(files, config, source, journal=journal, engine=engine)
         journal.close()
         manifest.stats = {"duplicates": repeated, "across": across}
         return result_of(manifest, target.folder, time.perf_counter() - started)
 
 
+def _described(files: Sequence[str], engine: Engine) -> Sequence[dict[str, Any]]:
+    return describe_inputs(files, worker_count(0, len(files)), engine)
+
+
 def _divide(
     files: Sequence[str],
     config: SplitConfig,
-    prefix: str,
-    journal: Journal,
+    prefix: str | None,
     *,
-    from_extract: bool,
+    journal: Journal,
+    engine: Engine,
 ) -> tuple[int, int]:
-    """Write all splits; (documents that repeat an earlier one, those on more than one side)."""
+    """Write all splits; (documents that repeat an earlier one, those on more than one side).
+
+    The prefix is that of the names of unpacked files; None for what `extract` wrote.
+    """
     if config.method == "mlperf":
-        sides = by_mlperf(files, config, journal)
-    elif from_extract:
-        sides = by_names(files, config, journal)
+        sides = by_mlperf(files, config, journal, engine)
+    elif prefix is None:
+        sides = by_names(files, config, journal, engine)
     else:
-        sides = by_lists(config, prefix, journal)
+        sides = by_lists(config, prefix, journal, engine)
     repeated, across = sides.duplicates()
     if across:
         log.logger.warning("%d documents are in more than one part (train, valid, test)", across)
@@ -190,11 +196,7 @@ def _write_together(
                 files, survey.documents, chosen[name], parts, folder=str(journal.folder),
                 engine=engine,
             )  # fmt: skip
-    tasks = [task for task in tasks if not journal.finished(task.name)]
-    if worth_it(tasks, files):
-        for name, facts in engine.run(write_part, tasks, "write"):
-            journal.record(name, facts)
-        journal.manifest.outputs = in_order(journal.manifest.outputs, SPLITS)
+    write_together(tasks, files, journal, engine, SPLITS)
 
 
 def _inputs(inputs: Sequence[str], config: SplitConfig, prefix: str, output: str) -> list[str]:

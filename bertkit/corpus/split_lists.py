@@ -8,13 +8,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
-import json
-from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bertkit import log
 from bertkit.corpus import mlperf
 from bertkit.corpus.clean import clean_document
 from bertkit.corpus.config import SplitConfig
@@ -23,6 +20,8 @@ from bertkit.corpus.inputs import gather, list_inputs, read_list
 from bertkit.corpus.journal import Journal
 from bertkit.corpus.raw_file import open_source
 from bertkit.corpus.sentences import make_splitter
+from bertkit.corpus.split_notes import Note, Sides, Written, hash_of, written_parts
+from bertkit.engine import Engine
 from bertkit.errors import DataError, UsageError
 from bertkit.files import atomic_write, shard_name, size_of
 from bertkit.manifest_cache import Stamp, cached_manifest, stamp_of
@@ -32,36 +31,7 @@ _SIDES = {"train": "train", "val": "valid", "test": "test"}
 _PARTS = 500
 
 
-class Sides:
-    """Hashes of the documents of each side, to find those that stand on more than one."""
-
-    def __init__(self) -> None:
-        self._hashes: dict[str, array[int]] = {}
-
-    def add(self, side: str, hashes: Sequence[int]) -> None:
-        """Note documents by `hash_of`."""
-        self._hashes.setdefault(side, array("Q")).extend(hashes)
-
-    def duplicates(self) -> tuple[int, int]:
-        """(documents that repeat another, distinct documents on more than one side)."""
-        import numpy as np
-
-        sides = [np.frombuffer(hashes, dtype=np.uint64) for hashes in self._hashes.values()]
-        total = sum(len(side) for side in sides)
-        distinct = [np.unique(side) for side in sides]
-        if not distinct:
-            return 0, 0
-        values, counts = np.unique(np.concatenate(distinct), return_counts=True)
-        return int(total - len(values)), int((counts > 1).sum())
-
-
-def hash_of(text: str) -> int:
-    """64 bits that two documents share if they differ in case and spacing at most."""
-    same = " ".join(text.casefold().split()).encode("utf-8")
-    return int.from_bytes(hashlib.blake2b(same, digest_size=8).digest(), "big")
-
-
-def by_mlperf(files: Sequence[str], config: SplitConfig, journal: Journal) -> Sides:
+def by_mlperf(files: Sequence[str], config: SplitConfig, journal: Journal, engine: Engine) -> Sides:
     """MLPerf's stage 4 and gathering: `eval.txt`, `eval.md5` and `train/part-0000i-of-00500`.
 
     A part is filled until the sizes of the ORIGINAL WikiExtractor files, which the
@@ -72,6 +42,7 @@ def by_mlperf(files: Sequence[str], config: SplitConfig, journal: Journal) -> Si
         files: output of `extract --chain mlperf`, in order.
         config: `num_test_articles`, `seed`, `part_size` or `parts`.
         journal: gets every finished file.
+        engine: what writes parts.
 
     Raises:
         DataError: not UTF-8, or more test articles than articles.
@@ -79,18 +50,23 @@ def by_mlperf(files: Sequence[str], config: SplitConfig, journal: Journal) -> Si
     sides = Sides()
     chosen: list[str] = []
     groups = _mlperf_groups(files, config)
-    number = 0
     count = max(_PARTS, len(groups))
-    for index, group in enumerate(log.progress(groups, unit="part", description="split")):
-        name = f"train/{shard_name('part', index, count)}"
-        note = _note_of(journal, name)
-        if note is None:
-            note = _write_gathered(
-                name, group, first=number, files=len(files), config=config, journal=journal
-            )
+    firsts = itertools.accumulate(map(len, groups), initial=0)
+    tasks = [
+        _Gathered(
+            name=f"train/{shard_name('part', index, count)}",
+            folder=engine.path(str(journal.folder)),
+            paths=tuple(map(engine.path, group)),
+            first=first,
+            files=len(files),
+            articles=config.num_test_articles,
+            seed=config.seed,
+        )
+        for index, (group, first) in enumerate(zip(groups, firsts, strict=False))
+    ]
+    for _, note in written_parts(_write_gathered, tasks, journal, engine):
         chosen += note.held
         sides.add("train", note.hashes)
-        number += len(group)
     whole = "".join(f"{article}\n\n" for article in chosen)
     sides.add("eval", [hash_of(article) for article in mlperf.articles(whole)])
     hashes = "".join(f"{mlperf.article_md5(article)}\n" for article in chosen)
@@ -99,7 +75,7 @@ def by_mlperf(files: Sequence[str], config: SplitConfig, journal: Journal) -> Si
     return sides
 
 
-def by_lists(config: SplitConfig, prefix: str, journal: Journal) -> Sides:
+def by_lists(config: SplitConfig, prefix: str, journal: Journal, engine: Engine) -> Sides:
     """Cerebras' metadata lists: every listed file is one document of its list's side.
 
     Writes `train/part-…txt`, `valid.txt` and `test.txt`; finished files are kept.
@@ -109,6 +85,7 @@ def by_lists(config: SplitConfig, prefix: str, journal: Journal) -> Sides:
             `part_size`.
         prefix: folder to which the names in the lists are relative.
         journal: gets every finished file.
+        engine: what writes parts.
 
     Raises:
         UsageError: two lists of a side, or a list whose side its name does not tell.
@@ -116,6 +93,8 @@ def by_lists(config: SplitConfig, prefix: str, journal: Journal) -> Sides:
         MissingDependencyError: the splitter needs something that is not installed.
     """
     sides = Sides()
+    tasks: list[_Listed] = []
+    side_of: dict[str, str] = {}
     for side, files in lists_of(config, prefix).items():
         size = int(config.part_size * 1_000_000)
         groups = gather(files, [size_of(name) for name in files], size)
@@ -123,8 +102,17 @@ def by_lists(config: SplitConfig, prefix: str, journal: Journal) -> Sides:
         for index, group in enumerate(groups):
             part = shard_name("part", index, len(groups), ".txt")
             name = f"train/{part}" if side == "train" else f"{side}.txt"
-            note = _note_of(journal, name) or _write_listed(name, group, config.splitter, journal)
-            sides.add(side, note.hashes)
+            side_of[name] = side
+            tasks.append(
+                _Listed(
+                    name=name,
+                    folder=engine.path(str(journal.folder)),
+                    paths=tuple(map(engine.path, group)),
+                    splitter=config.splitter,
+                )
+            )
+    for name, note in written_parts(_write_listed, tasks, journal, engine):
+        sides.add(side_of[name], note.hashes)
     return sides
 
 
@@ -173,72 +161,59 @@ def _exclusive(found: dict[str, tuple[str, list[str]]]) -> dict[str, list[str]]:
     return {side: names for side, (_, names) in found.items()}
 
 
-class _Note(NamedTuple):
-    """What the end of the run must know of a finished part.
+class _Gathered(NamedTuple):
+    """A part of MLPerf's training text to write, without the test articles.
 
     Attributes:
-        hashes: of its documents, by `hash_of`.
-        held: the test articles that were taken out of its files.
-    """
-
-    hashes: list[int]
-    held: list[str]
-
-
-def _note_of(journal: Journal, name: str) -> _Note | None:
-    """The note of a part that is finished; None for one that is still to be made."""
-    blob = journal.note(name) if journal.finished(name) else None
-    return _Note(**json.loads(blob)) if blob is not None else None
-
-
-def _record(journal: Journal, name: str, writer: DocumentWriter, note: _Note) -> _Note:
-    blob = json.dumps(note._asdict(), ensure_ascii=False).encode("utf-8")
-    journal.record(name, writer.facts, blob)
-    return note
-
-
-def _write_gathered(
-    name: str,
-    group: Sequence[str],
-    *,
-    first: int,
-    files: int,
-    config: SplitConfig,
-    journal: Journal,
-) -> _Note:
-    """A part of MLPerf's training text, without the test articles.
-
-    Args:
-        name: of the part.
-        group: its files.
+        name: of the part, relative to `folder`.
+        paths: its files.
         first: number of the first of them among all files.
         files: number of all files.
-        config: `num_test_articles`, `seed`.
-        journal: gets the finished part.
+        articles: test articles to take out of all of them.
+        seed: of the choice.
     """
-    note = _Note([], [])
-    with atomic_write(journal.folder / name) as stream:
+
+    name: str
+    folder: str
+    paths: tuple[str, ...]
+    first: int
+    files: int
+    articles: int
+    seed: int
+
+
+def _write_gathered(task: _Gathered) -> Written:
+    note = Note([], [])
+    with atomic_write(Path(task.folder) / task.name) as stream:
         writer = DocumentWriter(stream)
-        for number, path in enumerate(group, start=first):
-            wanted = mlperf.quota(number, files, config.num_test_articles)
-            text, articles = mlperf.hold_out(_text(path), wanted, config.seed + 13 * number)
+        for number, path in enumerate(task.paths, start=task.first):
+            wanted = mlperf.quota(number, task.files, task.articles)
+            text, articles = mlperf.hold_out(_text(path), wanted, task.seed + 13 * number)
             note.held.extend(articles)
             note.hashes.extend(hash_of(article) for article in mlperf.articles(text))
             # MLPerf's gathering leaves out the second of two line ends at the end of a file.
             blob = (text[:-1] if text.endswith("\n\n") else text).encode("utf-8")
             writer.write_bytes(blob, **mlperf.counts(text))
-    return _record(journal, name, writer, note)
+    return Written(task.name, writer.facts, note)
 
 
-def _write_listed(name: str, files: Sequence[str], splitter: str, journal: Journal) -> _Note:
-    """A part of listed files, one document each, cut into sentences."""
-    note = _Note([], [])
-    with atomic_write(journal.folder / name) as stream:
+class _Listed(NamedTuple):
+    """A part of listed files to write: one document each, cut into sentences."""
+
+    name: str
+    folder: str
+    paths: tuple[str, ...]
+    splitter: str
+
+
+def _write_listed(task: _Listed) -> Written:
+    note = Note([], [])
+    with atomic_write(Path(task.folder) / task.name) as stream:
         writer = DocumentWriter(stream)
-        for document in _listed(files, splitter):
+        for document in _listed(task.paths, task.splitter):
             writer.write(document)
             note.hashes.append(hash_of("\n".join(document.sentences)))
-    return _record(journal, name, writer, note)
+    return Written(task.name, writer.facts, note)
 
 
 def _write_whole(name: str, text: str, counts: dict[str, int], journal: Journal) -> None:
@@ -252,9 +227,13 @@ def _write_whole(name: str, text: str, counts: dict[str, int], journal: Journal)
     journal.record(name, {"bytes": len(blob), **counts, "sha256": digest})
 
 
+# Loading a model takes seconds: once per process.
+_splitter = functools.lru_cache(maxsize=1)(make_splitter)
+
+
 def _listed(files: Sequence[str], splitter: str) -> Iterator[Document]:
     """The files as documents, cleaned and cut as `extract` does it."""
-    split = make_splitter(splitter)
+    split = _splitter(splitter)
     for path in files:
         sentences = tuple(split(clean_document(RawDocument(path, "", _text(path)))))
         if sentences:

@@ -13,6 +13,7 @@ import numpy as np
 
 from bertkit.corpus.config import SplitConfig
 from bertkit.corpus.document import Document, DocumentWriter, read_documents
+from bertkit.corpus.journal import Journal
 from bertkit.engine import Engine
 from bertkit.files import atomic_write, is_remote, size_of
 
@@ -111,6 +112,21 @@ def part_tasks(
             chosen=np.packbits(chosen[first : last + 1]).tobytes(),
             documents=last + 1 - first,
         )
+
+
+def write_together(
+    tasks: Sequence[PartTask],
+    files: Sequence[str],
+    journal: Journal,
+    engine: Engine,
+    sides: Sequence[str],
+) -> None:
+    """Write the files that are not finished by tasks, if that is worth it."""
+    left = [task for task in tasks if not journal.finished(task.name)]
+    if worth_it(left, files):
+        for name, facts in engine.run(write_part, left, "write"):
+            journal.record(name, facts)
+        journal.manifest.outputs = in_order(journal.manifest.outputs, sides)
 
 
 def worth_it(tasks: Sequence[PartTask], files: Sequence[str]) -> bool:

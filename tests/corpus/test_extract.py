@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bertkit.corpus import extract as extraction
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import read_documents
 from bertkit.corpus.extract import extract, plan
@@ -240,3 +241,21 @@ def test_plan_estimates_and_writes_nothing(tmp_path):
     assert values["parts"] == 1
     json.dumps(values)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_a_version_that_did_not_cut_the_file_is_told_as_such(tmp_path, monkeypatch):
+    """Parts of two divisions are never mixed; the finished ones stay until --overwrite."""
+    path = tmp_path / "a.jsonl"
+    rows = (json.dumps({"text": f"Text {n}. " * 20}) for n in range(300))
+    path.write_text("\n".join(rows))
+    with monkeypatch.context() as before:
+        before.setattr(extraction, "_cut", lambda group, size, config: [group])
+        extract([str(path)], str(tmp_path / "out"), LINES, workers=1, part_bytes=9_000)
+    old = bytes_of(tmp_path / "out")
+    with pytest.raises(DataError, match=r"1 inputs, now [5-9], of the same bytes: this version"):
+        extract([str(path)], str(tmp_path / "out"), LINES, workers=1, part_bytes=9_000)
+    assert bytes_of(tmp_path / "out") == old
+    again = extract(
+        [str(path)], str(tmp_path / "out"), LINES, workers=1, part_bytes=9_000, overwrite=True
+    )
+    assert len(bytes_of(tmp_path / "out")) == again.parts > 4

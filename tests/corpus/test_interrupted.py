@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,30 @@ def dump(folder) -> str:
     return str(path)
 
 
+def one_stream(folder) -> str:
+    """The same dump in a single stream of bzip2."""
+    path = folder / "dump.xml.bz2"
+    path.write_bytes(bz2.compress(bz2.decompress(Path(dump(folder)).read_bytes()), 1))
+    return str(path)
+
+
+def one_archive(folder) -> str:
+    """A plain tar of packed members, larger than parts."""
+    path = folder / "all.tar"
+    with tarfile.open(path, "w") as archive:
+        for number in range(40):
+            add(archive, f"{number}.txt", random.Random(number).randbytes(50_000).hex())
+    return str(path)
+
+
+def one_list(folder) -> str:
+    """JSON lines, larger than parts."""
+    path = folder / "all.jsonl"
+    texts = (random.Random(number).randbytes(50_000).hex() for number in range(40))
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    return str(path)
+
+
 def archives(folder) -> str:
     """Archives of archives like OpenWebText's, each a part of its own."""
     (folder / "owt").mkdir()
@@ -84,6 +109,9 @@ def add(archive: tarfile.TarFile, name: str, body: bytes | str) -> None:
     ("corpus", "hit"),
     [
         pytest.param(dump, signal.SIGKILL, marks=pytest.mark.slow),
+        pytest.param(one_stream, signal.SIGKILL, marks=pytest.mark.slow),
+        pytest.param(one_archive, signal.SIGKILL, marks=pytest.mark.slow),
+        (one_list, signal.SIGKILL),
         (archives, signal.SIGKILL),
         (archives, signal.SIGINT),
     ],

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from bertkit.codecs.packed_stream import PIECE
+from bertkit.corpus.forms.form import Span
 from bertkit.corpus.lines import DocumentBytes, Line, first_line, lines
 from bertkit.corpus.raw_file import head_of, open_source
 from bertkit.errors import DataError
@@ -129,3 +130,12 @@ def test_bytes_of_a_document_are_kept_up_to_a_size():
     held.add(Line(6, 31, b"y", True))
     assert (held.blob, held.too_large, held.size) == (b"", True, 12)
     assert (held.number, held.offset) == (3, 20)
+
+
+def test_lines_of_a_span_have_the_numbers_of_the_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\xef\xbb\xbfone\ntwo\nthree\nfour")
+    whole = list(lines(str(path)))
+    first, second = Span(0, 11), Span(11, 21, line=3)
+    assert [*lines(str(path), first), *lines(str(path), second)] == whole
+    assert [line.number for line in whole] == [1, 2, 3, 4]

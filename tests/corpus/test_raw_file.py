@@ -100,3 +100,12 @@ def test_a_pointer_of_git_lfs_is_refused_when_it_is_read_at_once(tmp_path):
     place.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n")
     with pytest.raises(DataError, match="Git LFS pointer"):
         RawFile.of(str(place)).loaded()
+
+
+def test_some_bytes_of_a_file(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(range(256)) * 9000)
+    file = RawFile.of(str(path))
+    for start, stop in ((0, 10), (5, 2_000_000), (2_303_000, 2_304_000), (7, 7)):
+        with file.open_between(start, stop) as stream:
+            assert stream.read() == path.read_bytes()[start:stop]

@@ -12,6 +12,7 @@ so that `bertkit extract --help`, which shows the table, starts quickly.
     xml/          XML of any size and encoding, and PubMed's records and articles in it
     keyed/        texts under keys and in columns: JSON, tables, Parquet, Arrow
     refuse        what is no text, by name
+    line_spans    where large files of lines can be cut
     fasta         sequences of letters
     wikiextractor, wikimedia_html, text, documents, jsonl, sentences, warc
 """

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bertkit.corpus.document import Found, Piece, Treatment, parsed
 from bertkit.corpus.raw_file import UTF8, RawFile
 
-Span = tuple[int, int]
+
+class Span(NamedTuple):
+    """Some bytes of a file that are read by themselves.
+
+    Attributes:
+        start, stop: in the file as it is.
+        line: number of the line that begins at `start`, for forms that name lines.
+    """
+
+    start: int
+    stop: int
+    line: int = 1
+
+
+def spans_between(starts: Iterable[int], total: int) -> list[Span]:
+    """The spans that begin at these places, the first of which is 0, of a file of `total` bytes."""
+    ends = [*starts, total]
+    return [Span(start, stop) for start, stop in itertools.pairwise(ends)]
 
 
 @dataclass(frozen=True)
@@ -17,7 +36,7 @@ class ReadOptions:
 
     Attributes:
         max_bytes: a larger document is rejected, not kept in memory.
-        span: (start, stop) in bytes, one of `Form.spans`; None for the whole file.
+        span: one of `Form.spans`; None for the whole file.
         namespaces: numbers of the namespaces to take from a MediaWiki dump.
         variant: of the language of a wiki that is written in several; "" takes the usual one.
         unknown_templates: what those within a sentence leave: `drop`, nothing; `last`, their
@@ -72,8 +91,10 @@ class Form:
         titled: the text repeats the document's title as its first line.
         escaped: the text spells < > & as entities.
         chains: the exact chains of `--chain` that begin with such files.
-        spans: (path, bytes) → consecutive spans of a local file that can be read each by
-            itself; None where files are read as a whole.
+        spans: (raw file with a local path, bytes, options) → consecutive spans of about so many
+            bytes that can be read each by itself, one for a file that cannot be cut; what they
+            give one after the other is what the whole file gives. None where files of the form
+            are read as a whole.
         require: raises MissingDependencyError where a package to read it is missing.
     """
 
@@ -92,7 +113,7 @@ class Form:
     titled: bool = False
     escaped: bool = False
     chains: tuple[str, ...] = ()
-    spans: Callable[[str, int], list[Span]] | None = None
+    spans: Callable[[RawFile, int, ReadOptions], list[Span]] | None = None
     require: Callable[[], object] | None = None
 
     @property

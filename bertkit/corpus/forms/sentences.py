@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bertkit.corpus.forms.documents import read_blocks
+from bertkit.corpus.forms.documents import read_blocks, spans_of
 from bertkit.corpus.forms.form import Form
 
 FORM = Form(
@@ -11,4 +11,5 @@ FORM = Form(
     read=read_blocks,
     written_by=("extract", "clean", "split"),
     one_sentence_per_line=True,
+    spans=spans_of,
 )

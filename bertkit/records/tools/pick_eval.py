@@ -13,17 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import log
+from bertkit.engine import Engine
 from bertkit.errors import DataError, UsageError
 from bertkit.listed_files import require_listed
-from bertkit.manifest import (
-    Manifest,
-    describe_inputs,
-    read_manifest,
-    require_complete,
-    working_folder,
-)
-from bertkit.manifest_cache import cached_manifest, stamp_of
-from bertkit.pool import worker_count
+from bertkit.manifest import Manifest, read_manifest, require_complete, working_folder
 from bertkit.records.files.external_records import ExternalFile, decode_external
 from bertkit.records.files.find import find_record_files
 from bertkit.records.files.instance import NO_LABEL, RecordReader, instances_of, to_batch
@@ -41,15 +34,13 @@ from bertkit.records.files.tfrecord import (
 from bertkit.records.files.tfrecord_reader import (
     MaskedOnlyFile,
     RecordFile,
-    checksums_digest,
     frame_offsets,
 )
+from bertkit.records.tools.described_records import described_records
 from bertkit.remote.copies import local_inputs
-from bertkit.remote.facts import url_of
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records, require_same
 
 NAME = "eval.tfrecord"
-_CRCS = "crc_sha256"  # of all checksums of a file's records, as manifests tell it
 _VOCABULARY = ("vocab_sha256", "vocab_size")
 _BLOCK = 1024
 # (files, (file, number in it) of the picked records) → their payloads.
@@ -70,7 +61,11 @@ class PickResult:
 
 
 def pick_eval(
-    inputs: Sequence[str], output: str | Path, count: int, overwrite: bool = False
+    inputs: Sequence[str],
+    output: str | Path,
+    count: int,
+    overwrite: bool = False,
+    engine: Engine | None = None,
 ) -> PickResult:
     """Copy records number `int(i * (available / count))`, i = 0 … count - 1, to a new file.
 
@@ -87,6 +82,7 @@ def pick_eval(
             what the picked records mean.
         count: how many to pick.
         overwrite: replace what another run left in the folder.
+        engine: what reads files for their checksums and indexes, where those are not known.
 
     Raises:
         DataError: no records, records with and without pairs, or a broken file.
@@ -97,12 +93,12 @@ def pick_eval(
     inputs = local_inputs(inputs)
     tokenizer = tokenizer_of(inputs)
     names = find_record_files(inputs, leave_out=[output])
+    described = described_records(names, read_manifest(output), engine)
     sources = [_open(name) for name in names]
     payloads = _way(sources)
     ends = list(itertools.accumulate(len(source) for source in sources))
     _check_number(ends[-1], count, names)
     known = {key: value for key, value in tokenizer.items() if key in _VOCABULARY}
-    described = described_records(names, read_manifest(output))
     # Records with checksums of their own are compared with those while they are copied.
     require_listed(entry for entry in described if "sha256" in entry)
     settings = {"count": count, **known}
@@ -132,37 +128,6 @@ def _result(target: Path, available: int, facts: dict[str, Any], seconds: float)
         digest=facts["digest"],
         seconds=round(seconds, 3),
     )
-
-
-def described_records(names: Sequence[str], found: Manifest | None = None) -> Sequence[Any]:
-    """Path, size and a hash of record files; those that a manifest tells are not read.
-
-    Args:
-        names: of the files.
-        found: of the folder, in which a run may have described them before, perhaps otherwise.
-    """
-    before = list(found.inputs) if found is not None and len(found.inputs) == len(names) else []
-    kinds = ["sha256" if "sha256" in entry else _CRCS for entry in before] or [""] * len(names)
-    if kinds[0] == "sha256" and len(set(kinds)) == 1:
-        return describe_inputs(names, worker_count(0, len(names)))
-    return [_described(name, kind) for name, kind in zip(names, kinds, strict=True)]
-
-
-def _described(name: str, kind: str) -> dict[str, Any]:
-    """A record file by a kind of hash; by the one that its manifest tells, if none is asked for.
-
-    A file that is younger than its manifest need not be the one that it means.
-    """
-    stamp = stamp_of(Path(name).parent)
-    manifest = cached_manifest(Path(name).parent) if stamp else None
-    facts = manifest.outputs.get(Path(name).name, {}) if manifest else {}
-    here = Path(name).stat()
-    told = stamp is not None and _CRCS in facts and facts["bytes"] == here.st_size
-    told = told and stamp is not None and here.st_mtime_ns <= stamp.changed
-    if kind == "sha256" or not (told or kind):
-        return dict(describe_inputs([name])[0])
-    crcs = facts[_CRCS] if told else checksums_digest(name)
-    return {"path": url_of(name), "bytes": here.st_size, _CRCS: crcs}
 
 
 def _check_number(available: int, count: int, names: Sequence[str]) -> None:

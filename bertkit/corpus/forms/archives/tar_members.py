@@ -35,6 +35,7 @@ def read_tar(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
 
     Left out as in folders: hidden members, those of systems, and other names of a file. What
     follows the end of one archive in the same file, as `cat a.tar b.tar` makes it, is read too.
+    Of a span (tar_spans.py) the members in it.
 
     Yields:
         Documents with ids that begin with `PATH!MEMBER`; `Rejected` for what cannot be read:
@@ -47,7 +48,8 @@ def read_tar(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
     if deep := too_deep(file, options):
         yield deep
         return
-    with file.open() as stream:
+    span = options.span
+    with file.open_between(span.start, span.stop) if span else file.open() as stream:
         try:
             yield from _members(stream, str(file), options)
         except (tarfile.TarError, ValueError) as error:

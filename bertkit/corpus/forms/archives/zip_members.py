@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import lzma
 import stat
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -12,12 +14,14 @@ from typing import IO
 from bertkit.codecs.packed_stream import refuse_bomb
 from bertkit.corpus.document import Piece, Rejected, Skipped
 from bertkit.corpus.forms.archives.members import HIDDEN, is_metadata, read_content, too_deep
-from bertkit.corpus.forms.form import ReadOptions
+from bertkit.corpus.forms.form import ReadOptions, Span, spans_between
 from bertkit.corpus.raw_file import RawFile
 from bertkit.errors import DataError
+from bertkit.files import open_binary, size_of
 from bertkit.folder_walk import METADATA, has_hidden_part
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+_MOST_SPANS = 64
 # First members of documents that are zips; what is in them is not one file per text.
 _DOCUMENTS = {"[Content_Types].xml": "a Microsoft Office document", "mimetype": "an e-book"}
 
@@ -41,20 +45,46 @@ def read_zip(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
         yield from _members(stream, str(file), options)
 
 
-def _members(stream: IO[bytes], name: str, options: ReadOptions) -> Iterator[Piece]:
+def spans_of(file: RawFile, size: int) -> list[Span]:
+    """Spans of about `size` bytes of a local zip, between its members; few, if it is huge.
+
+    Every span is read with the index of the whole archive, which takes 10 µs a member.
+    """
+    total = size_of(file.path)
+    whole = [Span(0, total)]
+    if file.compression():
+        return whole
+    with open_binary(file.path) as stream, _opened(stream, str(file)) as archive:
+        places = [entry.header_offset for entry in archive.infolist()]
+    if any(after <= before for before, after in itertools.pairwise(places)):
+        return whole  # they are read in the order of the index
+    size = max(size, total // _MOST_SPANS)
+    starts = [0]
+    for place in places:
+        if place - starts[-1] >= size:
+            starts.append(place)
+    return spans_between(starts, total)
+
+
+def _opened(stream: IO[bytes], name: str) -> zipfile.ZipFile:
     try:
-        archive = zipfile.ZipFile(stream)
+        return zipfile.ZipFile(stream)
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise DataError(
             f"{name}: the zip archive is truncated or damaged ({error})", "fetch it again"
         ) from error
-    with archive:
+
+
+def _members(stream: IO[bytes], name: str, options: ReadOptions) -> Iterator[Piece]:
+    with _opened(stream, name) as archive:
         entries = archive.infolist()
         kind = _DOCUMENTS.get(entries[0].filename) if entries else None
         if kind:
             raise DataError(f"{name} is {kind}", "save it as plain text first")
+        start, stop = options.span[:2] if options.span else (0, sys.maxsize)
         for entry in entries:
-            yield from _member(archive, entry, f"{name}!{entry.filename}", options)
+            if start <= entry.header_offset < stop:
+                yield from _member(archive, entry, f"{name}!{entry.filename}", options)
 
 
 def _member(

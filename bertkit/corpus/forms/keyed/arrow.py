@@ -53,11 +53,11 @@ def describe_rows(file: RawFile, head: bytes, options: ReadOptions) -> str:
     return arrow_tables.describe(file, is_parquet(head), options) if file.path else ""
 
 
-def spans_of(path: str, size: int) -> list[Span]:
+def spans_of(file: str | RawFile, size: int, options: ReadOptions | None = None) -> list[Span]:
     """Spans of a Parquet file of some row groups each; see `arrow_tables.spans_of`."""
     from bertkit.corpus.forms.keyed import arrow_tables
 
-    return arrow_tables.spans_of(path, size)
+    return arrow_tables.spans_of(RawFile.of(file), size)
 
 
 def require_pyarrow() -> object:

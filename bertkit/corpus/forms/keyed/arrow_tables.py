@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 from bertkit.codecs.packed_stream import decompression_errors
 from bertkit.corpus.document import RawDocument, Rejected
-from bertkit.corpus.forms.form import ReadOptions, Span
+from bertkit.corpus.forms.form import ReadOptions, Span, spans_between
 from bertkit.corpus.forms.keyed.keys import TextKeys, column_of
 from bertkit.corpus.forms.text import too_large
 from bertkit.corpus.raw_file import RawFile
 from bertkit.errors import DataError
-from bertkit.files import is_remote
+from bertkit.files import is_remote, size_of
 from bertkit.optional import require
 
 # So many rows are made Python strings at a time.
@@ -34,12 +35,12 @@ def read_parquet(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | 
         text = _column(schema, options, file)
         first = 0
         wanted = []
-        start, stop = options.span or (0, None)
+        span = options.span or Span(0, sys.maxsize)
         for group in range(table.num_row_groups):
             begin = _begin(table, group)
-            if begin < start:
+            if begin < span.start:
                 first += table.metadata.row_group(group).num_rows
-            elif stop is None or begin < stop:
+            elif begin < span.stop:
                 wanted.append(group)
         names = _needed(schema, text, options)
         batches = table.iter_batches(batch_size=_ROWS, row_groups=wanted, columns=names)
@@ -80,18 +81,17 @@ def describe(file: RawFile, parquet: bool, options: ReadOptions) -> str:
     return f'text in column "{text}"'
 
 
-def spans_of(path: str, size: int) -> list[Span]:
+def spans_of(file: RawFile, size: int) -> list[Span]:
     """Spans of about `size` bytes of a local Parquet file, cut between its row groups."""
-    file = RawFile.of(path)
+    total = size_of(file.path)
     if file.compression():
-        return []
-    with _parquet(file) as table, open(path, "rb") as raw:
-        total = raw.seek(0, 2)
-        ends = [0]
+        return [Span(0, total)]
+    starts = [0]
+    with _parquet(file) as table:
         for group in range(1, table.num_row_groups):
-            if (begin := _begin(table, group)) - ends[-1] >= size:
-                ends.append(begin)
-    return list(zip(ends, [*ends[1:], total], strict=True))
+            if (begin := _begin(table, group)) - starts[-1] >= size:
+                starts.append(begin)
+    return spans_between(starts, total)
 
 
 def _documents(

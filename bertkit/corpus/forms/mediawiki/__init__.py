@@ -42,11 +42,11 @@ def read_mediawiki(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
     return read_pages(file, options)
 
 
-def spans_of(path: str, size: int) -> list[Span]:
+def spans_of(file: str | RawFile, size: int, options: ReadOptions | None = None) -> list[Span]:
     """Spans of a dump that can be read each by itself; see `dump.spans_of`."""
     from bertkit.corpus.forms.mediawiki import dump
 
-    return dump.spans_of(path, size)
+    return dump.spans_of(file, size, options)
 
 
 def require_parser() -> None:

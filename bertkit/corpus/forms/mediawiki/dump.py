@@ -1,9 +1,9 @@
 """Reads MediaWiki XML dumps page by page, each page parsed by itself.
 
 A page that is damaged, too large or never closed costs that page alone, whatever the
-rest of the dump looks like; memory holds one page. A span of a large dump (some streams
-of a multi-stream .bz2, some bytes of a plain .xml) can be read by itself, so that workers
-share one file.
+rest of the dump looks like; memory holds one page. A span of a large dump (some bytes of a
+plain .xml, some blocks of a .bz2) can be read by itself, so that workers share one file: it
+has the pages that begin in it, and reads on to the end of the last one.
 """
 
 from __future__ import annotations
@@ -11,18 +11,24 @@ from __future__ import annotations
 import bz2
 import codecs
 import contextlib
+import math
 import mmap
 import re
-import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
 from bertkit.codecs.bzip2_stream import unpacked_streams
-from bertkit.codecs.packed_stream import PIECE, decompression_errors, refuse_bomb
+from bertkit.codecs.packed_stream import (
+    MARK,
+    PIECE,
+    compression_of,
+    decompression_errors,
+    refuse_bomb,
+)
 from bertkit.corpus.document import Found, Noticed, RawDocument, Rejected, Skipped, Unparsed
-from bertkit.corpus.forms.form import ReadOptions, Span
+from bertkit.corpus.forms.form import ReadOptions, Span, spans_between
 from bertkit.corpus.forms.mediawiki import UTF16
 from bertkit.corpus.forms.mediawiki.site import Site, is_redirect, site_of
 from bertkit.corpus.forms.mediawiki.wikitext import plain_text
@@ -35,6 +41,8 @@ from bertkit.files import open_binary
 # A stream of bzip2 begins with its level and the digits of pi.
 _STREAM = re.compile(rb"BZh[1-9]1AY&SY")
 _HEAD = 1 << 16
+# The next stream is looked for so far, at least, before a stream is cut between its blocks.
+_NEAR = 1 << 20
 _PASS = "surrogatepass"
 
 
@@ -102,44 +110,56 @@ def read_pages(file: str | RawFile, options: ReadOptions) -> Iterator[Page | Not
         yield Noticed(WIKI, site.name)
     dump = Dump(site, frozenset(map(str, options.namespaces)))
     span = options.span
-    within = f" from byte {span[0]}" if span else ""
+    within = f" from byte {span.start}" if span else ""
     for number, blob in enumerate(_pages(raw, options.max_bytes, span), start=1):
         yield Page(f"{file}, page {number}{within}", blob, dump)
 
 
-def spans_of(path: str, size: int) -> list[Span]:
+def spans_of(file: str | RawFile, size: int, options: ReadOptions | None = None) -> list[Span]:
     """Spans of about `size` bytes of a local dump that can be read each by itself.
 
     Args:
-        path: a dump.
+        file: a dump with a path.
         size: in bytes of the file as it is.
+        options: count for nothing here.
 
     Returns:
-        Consecutive spans from 0 to the end of the file; one for a file that cannot be cut.
+        Consecutive spans from 0 to the end of the file, in its bytes as it is; one for a file
+        that cannot be cut.
     """
-    with open(path, "rb") as raw:
-        total = raw.seek(0, 2)
-        with contextlib.suppress(ValueError), mmap.mmap(raw.fileno(), 0, access=1) as view:
-            packed = RawFile.of(path).compression()
-            if packed == "bzip2":
-                with bz2.BZ2File(path) as first:
-                    coded = first.read(2) in UTF16
-                starts = [] if coded else [found.start() for found in _STREAM.finditer(view)]
-            elif not packed and view[:2] not in UTF16:
-                starts = list(range(0, total, size))
-            else:
-                starts = []
-            return _spans_between(starts, size, total)
-    return [(0, total)]
+    raw = RawFile.of(file)
+    with open(raw.path, "rb") as stream:
+        total = stream.seek(0, 2)
+        with contextlib.suppress(ValueError), mmap.mmap(stream.fileno(), 0, access=1) as view:
+            head = _unpacked_once(raw)
+            if head and head[:2] not in UTF16 and not compression_of(head):
+                return spans_between(_packed_starts(view, size), total)
+            if not raw.compression() and view[:2] not in UTF16:
+                return spans_between(range(0, total, size), total)
+    return [Span(0, total)]
 
 
-def _spans_between(starts: Sequence[int], size: int, total: int) -> list[Span]:
-    """Spans that begin at some of these places, each at least `size` long."""
-    ends = [0]
-    for start in starts:
-        if start - ends[-1] >= size:
-            ends.append(start)
-    return list(zip(ends, [*ends[1:], total], strict=True))
+def _unpacked_once(file: RawFile) -> bytes:
+    """The first bytes in a .bz2, which may be packed themselves; none where it is no .bz2."""
+    if file.compression() != "bzip2":
+        return b""
+    with decompression_errors(file.path), open_binary(file.path) as raw, bz2.BZ2File(raw) as first:
+        return first.read(MARK)
+
+
+def _packed_starts(view: mmap.mmap, size: int) -> Iterator[int]:
+    """Where spans of a .bz2 begin: at the next stream, or else at the next block.
+
+    The bytes of a span say which: the head of a stream, or the mark of a block.
+    """
+    from bertkit.codecs.bzip2_places import next_block
+
+    start: int | None = 0
+    while start is not None:
+        yield start
+        wanted = start + size
+        stream = _STREAM.search(view, wanted, wanted + max(size, _NEAR))
+        start = stream.start() if stream else next_block(view, wanted)
 
 
 def _site(file: RawFile, variant: str = "", unknown: str = "drop") -> Site:
@@ -149,21 +169,33 @@ def _site(file: RawFile, variant: str = "", unknown: str = "drop") -> Site:
     return site_of(text, variant, unknown)
 
 
-@contextlib.contextmanager
-def _opened(file: RawFile, span: Span | None) -> Iterator[IO[bytes]]:
-    if span is None:
-        with file.open() as stream:
-            yield stream
-        return
-    with open_binary(file.path) as plain:
-        plain.seek(span[0])
-        yield plain
+class _Bounds:
+    """Where a span ends in the bytes that are read for it: once that is known, if they are packed.
+
+    Pages that begin before it are the span's; what follows is read for the last one's end.
+    """
+
+    def __init__(self, file: RawFile, span: Span | None) -> None:
+        self.cut = span is not None
+        self.begin = span.start if span else 0
+        self.length: float = span.stop - span.start if span else math.inf
+        head = _unpacked_once(file)
+        self.packed = bool(head) and not compression_of(head)
+        self.end: float = math.inf if self.packed else self.length
 
 
-def _blocks(file: RawFile, span: Span | None) -> Iterator[bytes]:
+def _pages(file: RawFile, max_bytes: int, span: Span | None) -> Iterator[bytes | None]:
+    """The bytes of each page; None for one too large or without an end."""
+    bounds = _Bounds(file, span)
+    return elements(_blocks(file, bounds), ("page",), max_bytes, lambda: bounds.end)
+
+
+def _blocks(file: RawFile, bounds: _Bounds) -> Iterator[bytes]:
     """The dump as UTF-8, in blocks of any size."""
-    packed = file.compression() == "bzip2"
-    raw = _unpacked_streams(file.path, span) if packed else _plain_blocks(file, span)
+    raw = _unpacked(file, bounds) if bounds.packed else _plain(file, bounds)
+    if bounds.cut:  # which no dump in UTF-16 is
+        yield from raw
+        return
     decoder, first = None, True
     for block in raw:
         if first and block[:2] in UTF16:
@@ -173,38 +205,37 @@ def _blocks(file: RawFile, span: Span | None) -> Iterator[bytes]:
         yield decoder.decode(block).encode("utf-8", _PASS) if decoder else block
 
 
-def _plain_blocks(file: RawFile, span: Span | None) -> Iterator[bytes]:
-    with _opened(file, span) as stream:
+def _plain(file: RawFile, bounds: _Bounds) -> Iterator[bytes]:
+    with open_binary(file.path) if bounds.cut else file.open() as stream:
+        if bounds.cut:
+            stream.seek(bounds.begin)
         while block := stream.read(PIECE):
             yield block
 
 
-def _unpacked_streams(path: str, span: Span | None) -> Iterator[bytes]:
-    """All streams of a .bz2, or those of a span."""
-    with decompression_errors(path), open_binary(path) as raw:
-        start, stop = span or (0, sys.maxsize)
-        if start:
-            raw.seek(start)
-        left = stop - start
-
-        def read(size: int) -> bytes:
-            nonlocal left
-            packed = raw.read(min(left, size))
-            left -= len(packed)
-            return packed
-
+def _unpacked(file: RawFile, bounds: _Bounds) -> Iterator[bytes]:
+    """All streams of a .bz2, or from a span's beginning on."""
+    with decompression_errors(file.path), open_binary(file.path) as raw:
         size = 0
-        for block, packed in unpacked_streams(read):
-            yield block
+        for block, packed, place in _packed_blocks(raw, bounds):
+            if place >= bounds.length:
+                bounds.end = min(bounds.end, size)
             size += len(block)
-            refuse_bomb(path, packed, size)
+            yield block
+            refuse_bomb(file.path, packed, size)
 
 
-def _pages(file: RawFile, max_bytes: int, span: Span | None) -> Iterator[bytes | None]:
-    """The bytes of each page; None for one too large or without an end."""
-    # Of a plain file only what begins before the end of the span belongs to it.
-    stop = span[1] - span[0] if span and not file.compression() else None
-    return elements(_blocks(file, span), ("page",), max_bytes, stop)
+def _packed_blocks(raw: IO[bytes], bounds: _Bounds) -> Iterator[tuple[bytes, int, int]]:
+    """Blocks, what they and those before were packed in, and where in that each one begins."""
+    if not bounds.cut:
+        yield from ((block, packed, 0) for block, packed in unpacked_streams(raw.read))
+        return
+    from bertkit.codecs.bzip2_places import blocks_from
+
+    raw.seek(bounds.begin)
+    blocks = blocks_from(raw.read, int(bounds.length))
+    for block in blocks:
+        yield block, blocks.packed, blocks.place
 
 
 def _document(place: str, page: bytes, dump: Dump) -> Sequence[Found]:

@@ -7,15 +7,19 @@ text, a tag in the bytes is a tag.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 # White space behind the name in a tag; with more it is taken for no tag.
 _SPACE = 64
 
 
 def elements(
-    blocks: Iterable[bytes], names: Sequence[str], max_bytes: int, stop: int | None = None
+    blocks: Iterable[bytes],
+    names: Sequence[str],
+    max_bytes: int,
+    stop: Callable[[], float] | None = None,
 ) -> Iterator[bytes | None]:
     """The elements of these names, from `<name ...>` to `</name>`; they do not nest.
 
@@ -23,14 +27,15 @@ def elements(
         blocks: the file in pieces of any size, in UTF-8 or another encoding that keeps ASCII.
         names: of elements; an empty one (`<name/>`) is passed over.
         max_bytes: of an element that is kept.
-        stop: take only elements that begin before this offset.
+        stop: gives the offset before which elements are taken; asked again for each block, since
+            that of packed text is known only once it is reached. No more is read than they need.
 
     Yields:
         The bytes of an element; None for one that is too large or has no end.
     """
     either = "|".join(map(re.escape, names))
     marker = re.compile(
-        rf"</(?:{either})\s{{0,{_SPACE}}}>|<(?:{either})(?:>|\s{{1,{_SPACE}}}[^\s/])".encode()
+        rf"</(?:{either})\s{{0,{_SPACE}}}>|<(?:{either})(?:>|\s{{1,{_SPACE}}}[^\s/<])".encode()
     )
     # What may be the beginning of a marker that the next block ends.
     longest = max(len(name) for name in names) + 4 + _SPACE
@@ -39,12 +44,13 @@ def elements(
     inside = False
     for block in blocks:
         held += block
+        end = stop() if stop else math.inf
         while found := marker.search(held, scan):
             start, scan = found.span()
             if held[start + 1 : start + 2] != b"/":
                 if inside:
                     yield None
-                if stop is not None and base + start >= stop:
+                if base + start >= end:
                     return
                 place, inside = start, True
             elif inside:
@@ -57,5 +63,7 @@ def elements(
         cut = place if inside else scan
         del held[:cut]
         base, place, scan = base + cut, 0, scan - cut
+        if not inside and base + scan >= end:
+            return
     if inside:
         yield None

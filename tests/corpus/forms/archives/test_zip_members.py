@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from bertkit.corpus.document import RawDocument, Rejected, Skipped
+from bertkit.corpus.extract import extract
 from bertkit.corpus.forms.zip import FORM, is_zip
 from bertkit.errors import DataError
+from corpus.forms.dividing import found_in, spans_of
 from corpus.forms.reading import read
 
 from .test_tar_members import tar_of
@@ -62,3 +66,48 @@ def test_what_is_not_read_is_named(tmp_path):
 def test_signature(tmp_path):
     assert is_zip(zip_of(tmp_path / "a", {"a": b"b"}).read_bytes()[:64])
     assert is_zip(zip_of(tmp_path / "b", {}).read_bytes()) and not is_zip(b"PK")
+
+
+def plain_zip(path, count: int = 9) -> str:
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(count):
+            body = random.Random(number).randbytes(300).hex()
+            packing = zipfile.ZIP_DEFLATED if number % 2 else zipfile.ZIP_STORED
+            archive.writestr(f"{number}.txt", body, packing)
+        archive.writestr("empty.txt", "")
+        archive.writestr(".hidden", "x")
+    return str(path)
+
+
+@pytest.mark.parametrize("size", [1, 600, 10**9])
+def test_spans_hold_every_member_once(tmp_path, size):
+    path = plain_zip(tmp_path / "a.zip")
+    spans = spans_of(FORM, path, size)
+    assert len(spans) == {1: 10, 600: 6, 10**9: 1}[size]
+    assert found_in(FORM, path, spans) == found_in(FORM, path, [None])
+    with open(path, "r+b") as stream:  # of the fourth
+        stream.seek(zipfile.ZipFile(path).infolist()[3].header_offset + 60)
+        stream.write(b"\xff\xff\xff\xff")
+    whole = found_in(FORM, path, [None])
+    assert [item for item in whole[0] if isinstance(item, Rejected)]
+    assert found_in(FORM, path, spans) == whole
+
+
+def test_an_index_in_another_order_is_not_cut(tmp_path):
+    path = plain_zip(tmp_path / "a.zip")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.filelist.reverse()
+        archive.writestr("last.txt", "x")
+    assert len(spans_of(FORM, path, 1)) == 1
+
+
+def test_a_huge_index_is_read_a_few_times(tmp_path):
+    path = plain_zip(tmp_path / "a.zip", 700)
+    assert 30 < len(spans_of(FORM, path, 1)) <= 64
+
+
+def test_one_cut_off_is_told_at_once(tmp_path):
+    path = Path(plain_zip(tmp_path / "a.zip"))
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(DataError, match="truncated or damaged"):
+        extract([str(path)], str(tmp_path / "out"), part_bytes=100, workers=1)

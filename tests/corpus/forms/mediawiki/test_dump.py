@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import hashlib
 import subprocess
 import sys
@@ -217,6 +218,14 @@ def test_utf16_is_never_cut(tmp_path):
         assert len(spans_of(path, 1000)) == 1
         assert len(read(path)) == 200
         assert detect_form(path).name == "mediawiki"
+
+
+@pytest.mark.parametrize("inner", [bz2.compress, gzip.compress])
+def test_packed_twice(tmp_path, inner):
+    path = tmp_path / "dump.xml.bz2"
+    path.write_bytes(bz2.compress(inner((HEAD + page("One.")).encode())))
+    assert [item.text for item in read(str(path))] == ["One."]
+    assert len(spans_of(str(path), 1)) == 1
 
 
 def test_cut_off_bz2_is_one_clear_error(tmp_path):
