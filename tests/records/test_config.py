@@ -52,7 +52,7 @@ CEREBRAS = {"style": "cerebras"}
         ({"max_seq_len": 3}, "did you mean 'max_seq_length'"),
         ({"objective": "unmasked"}, "--objective needs --style cerebras"),
         ({"objective": "mlm", "format": "hdf5"}, "mlm is written as tfrecord or jsonl"),
-        ({"style": "cerebras", "objective": "unmasked", "format": "jsonl"}, "is written as tfrecord"),
+        ({**CEREBRAS, "objective": "unmasked", "format": "jsonl"}, "is written as tfrecord"),
         ({"overlap": 3, "split_files": 5}, "--split-files, --overlap needs --style cerebras"),
         ({**CEREBRAS, "allow_duplicates": True}, "does not define how to read duplicate"),
         ({**CEREBRAS, "min_short_seq_length": 126}, "126 is not between 2 and 125"),

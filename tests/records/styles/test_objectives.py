@@ -97,7 +97,7 @@ def test_each_objective_in_each_style(style, objective, texts, vocab, tmp_path):
             continue
         first, second = parts if objective == NSP or label == 0 else parts[::-1]
         same = first[0] // PER_DOCUMENT == second[0] // PER_DOCUMENT
-        if objective == SOP:  # 1 where they are swapped; a lone rest gets a foreign one, as in ALBERT
+        if objective == SOP:  # 1: swapped. A lone rest gets a foreign one, as in ALBERT
             assert first[-1] < second[0] if same else label == 1
             swapped += same and label == 1
         else:  # 1 where the second is of another document
