@@ -24,13 +24,6 @@ _SQL = (
     rb"INSERT\s+INTO\s|LOCK\s+TABLES\s|PRAGMA\s+\w+\s*=|BEGIN(?:\s+TRANSACTION)?\s*;|"
     rb"SET\s+[@\w.]+\s*=[^\n]*;|USE\s+[`\"\w]+\s*;)"
 )
-_ROWS = 8
-_MOST = 0.8  # of the lines are of a kind; messages of logs go on in further lines
-_TIME = rb"\d\d:\d\d:\d\d"
-_SQL = (
-    rb"(?:CREATE\s+(?:DATABASE|SCHEMA|(?:TEMP\w*\s+)?TABLE)\s|DROP\s+(?:TABLE|DATABASE)\s|INSERT\s+INTO\s|"
-    rb"LOCK\s+TABLES\s|PRAGMA\s+\w+\s*=|BEGIN(?:\s+TRANSACTION)?\s*;|SET\s+[@\w.]+\s*=[^\n]*;|USE\s+[`\"\w]+\s*;)"
-)
 _ROWS = re.compile(
     rb"(?i)INSERT\s+INTO\s[^\n]*\bVALUES\b|[ \t]*\([^\n]*\)[,;]\s*$|COPY\s[^\n]+FROM stdin;"
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import inspect
 import io
 import queue
@@ -34,7 +33,7 @@ PROSE = (
 )
 
 
-@pytest.mark.parametrize("module", [bisect, inspect, queue])
+@pytest.mark.parametrize("module", [inspect, queue])
 def test_modules_of_python_are_code(module):
     blob = Path(module.__file__).read_bytes()
     assert is_code(blob[:65_536])
