@@ -7,7 +7,7 @@ import re
 _LOOKED_AT = 4096
 _LEAST = 3
 _SHARE = 8  # one of so many lines
-_ENDS = (b":\n", b";\n", b"{\n", b")\n", b"}\n")
+_ENDS = frozenset((b":", b";", b"{", b")", b"}"))
 _BEGINS = re.compile(rb"#!\s*/|<\?php\b|#\s*include\s*[<\"]|package [\w.]+;?\n")
 # Whole lines, or their beginnings, of Python, C and its kin, Java, JavaScript, Go and Rust.
 _LINES = (
@@ -30,7 +30,8 @@ def is_code(text: bytes) -> bool:
     head = text[:_LOOKED_AT]
     if _BEGINS.match(head):
         return True
-    if sum(map(head.count, _ENDS)) < _LEAST:  # prose ends here
+    lines = head.split(b"\n")
+    if len([line for line in lines if line[-1:] in _ENDS]) < _LEAST:  # prose ends here
         return False
     found = len(_LINE.findall(head))
-    return found >= _LEAST and found * _SHARE >= head.count(b"\n")
+    return found >= _LEAST and found * _SHARE >= len(lines)

@@ -46,12 +46,11 @@ _ENDINGS = {
     ".ris": "a bibliography (RIS)",
     ".tex": "LaTeX",
 }
+_ANY_ENDING = tuple(_ENDINGS)
 # Lines of YAML without its mark: comments, keys with or without a value, items of lists.
 _KEY = rb"(?:[A-Za-z_][\w.-]*|\"[^\"\n]*\"):"
 _LINE = re.compile(rb"[ \t]*(?:#[^\n]*|(?:- +)*" + _KEY + rb"(?: [^\n]*)?|-(?: [^\n]*)?)?")
 _OPEN = re.compile(rb"(?m)^(?P<indent> *)(?:- )?" + _KEY + rb" *\n(?P=indent)(?: +| *- )\S")
-# A key of YAML without a value, which prose hardly has.
-_BARE_KEY = re.compile(rb": *\n")
 # Words, as prose begins with: no beginning above, which would have a colon or a tab.
 _WORDS = re.compile(
     rb"(?!From |TY  - |msgid |BEGIN:)[A-Za-z\x80-\xff]+(?:,? [A-Za-z\x80-\xff(]|[.\n])"
@@ -79,7 +78,9 @@ def structured_kind(name: str, text: bytes) -> str:
         name: of the file; its ending counts where the content tells nothing.
         text: its first bytes, as UTF-8.
     """
-    head = text[: 4 * _LOOKED_AT].replace(b"\r\n", b"\n").removeprefix(b"\xef\xbb\xbf")
+    head = text[: 4 * _LOOKED_AT].removeprefix(b"\xef\xbb\xbf")
+    if b"\r" in head:
+        head = head.replace(b"\r\n", b"\n")
     for mark, what in _KNOWN if not _WORDS.match(head) else ():  # nearly all text ends here
         if mark.match(head):
             return what
@@ -90,14 +91,16 @@ def structured_kind(name: str, text: bytes) -> str:
     if _is_latex(head):
         return "LaTeX"
     bare = without_ending(name)
-    return next((what for end, what in _ENDINGS.items() if bare.endswith(end)), "")
+    if not bare.endswith(_ANY_ENDING):
+        return ""
+    return next(what for end, what in _ENDINGS.items() if bare.endswith(end))
 
 
 def _is_yaml(head: bytes) -> bool:
     """Whether all lines are those of YAML, and one opens a deeper level: a dialogue has none."""
     if _ITEMS.match(head):
         return True
-    if not _BARE_KEY.search(head) or not _OPEN.search(head):  # all prose ends here
+    if not _LINE.fullmatch(_first_line(head)) or not _OPEN.search(head):  # all prose ends here
         return False
     lines = head.split(b"\n")[: -1 if len(head) == _LOOKED_AT else None]
     solid = [line for line in lines if line.strip()]
@@ -113,10 +116,15 @@ def _is_latex(head: bytes) -> bool:
     return often and len(_LATEX_LINE.findall(head)) >= _LATEX_LINES
 
 
+def _first_line(head: bytes) -> bytes:
+    """The first line that is not blank: where all lines must be of a kind, it tells soon."""
+    return head.lstrip().partition(b"\n")[0]
+
+
 def _is_tagged(head: bytes) -> bool:
     """Whether all lines are tokens with the tag of a name, or with `O`."""
-    if not _TAG_OF_NAME.search(head):  # all prose ends here
-        return False
+    if not _TAGGED.fullmatch(_first_line(head)) or not _TAG_OF_NAME.search(head):
+        return False  # all prose ends here
     lines = head[: head.rfind(b"\n") + 1].splitlines()
     solid = [line for line in lines if line.strip()]
     return len(solid) > 2 and all(map(_TAGGED.fullmatch, solid))
