@@ -92,10 +92,7 @@ def split_lines(text: str) -> list[str]:
     """Each line that is not blank."""
     while "  " in text:
         text = text.replace("  ", " ")
-    lines = text.split("\n")
-    if not text.replace("\n", " ").isprintable():
-        lines = [_with_plain_spaces(line) for line in lines]
-    return [line for line in [line.strip(" ") for line in lines] if line]
+    return [line for line in map(_with_plain_spaces, text.split("\n")) if line]
 
 
 def _with_plain_spaces(line: str) -> str:
@@ -104,7 +101,7 @@ def _with_plain_spaces(line: str) -> str:
         line = _ODD_SPACES.sub(" ", line)
         while "  " in line:
             line = line.replace("  ", " ")
-    return line
+    return line.strip(" ")
 
 
 def _by_paragraph(split: Splitter) -> Splitter:

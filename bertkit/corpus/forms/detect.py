@@ -115,12 +115,16 @@ def read_member(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
 
 def _by_signature(head: bytes, text: bytes) -> Detection | None:
     recoded = text is not head and text != head
-    for first in (True, False):
-        for form in forms.TABLE:
-            begins = form.signature if form.container is first else None
-            if begins is not None and (begins(head) or (recoded and begins(text))):
-                return Detection(form, form.reason or "by its first bytes")
-    return None
+    found = None
+    for form in forms.TABLE:
+        begins = form.signature
+        if begins is None or (found and not form.container):
+            continue
+        if begins(head) or (recoded and begins(text)):
+            found = form
+            if form.container:  # whose first member could begin as another form does
+                break
+    return Detection(found, found.reason or "by its first bytes") if found else None
 
 
 def _by_writer(file: RawFile) -> tuple[Detection | None, bool]:

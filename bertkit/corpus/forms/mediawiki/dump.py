@@ -24,7 +24,6 @@ from bertkit.codecs.packed_stream import PIECE, decompression_errors, refuse_bom
 from bertkit.corpus.document import Found, Noticed, RawDocument, Rejected, Skipped, Unparsed
 from bertkit.corpus.forms.form import ReadOptions, Span
 from bertkit.corpus.forms.mediawiki import UTF16
-from bertkit.corpus.forms.mediawiki.page_text import split_page
 from bertkit.corpus.forms.mediawiki.site import Site, is_redirect, site_of
 from bertkit.corpus.forms.mediawiki.wikitext import plain_text
 from bertkit.corpus.forms.mediawiki.wikitext_fallback import parser
@@ -210,8 +209,7 @@ def _pages(file: RawFile, max_bytes: int, span: Span | None) -> Iterator[bytes |
 
 def _document(place: str, page: bytes, dump: Dump) -> Sequence[Found]:
     # No DOCTYPE can stand inside a page, so no entity is ever defined.
-    frame, body = split_page(page)
-    root = ElementTree.fromstring(frame)
+    root = ElementTree.fromstring(page)
     if root.find("redirect") is not None:
         return (Skipped("redirect"),)
     if (root.findtext("ns") or "0").strip() not in dump.wanted:
@@ -220,8 +218,6 @@ def _document(place: str, page: bytes, dump: Dump) -> Sequence[Found]:
     if not revisions:
         return (Rejected(place, "a page without a revision"),)
     text = revisions[-1].findtext("text") or ""
-    if body is not None and revisions[-1].find("text") is not None:
-        text = body
     if is_redirect(text):
         return (Skipped("redirect"),)
     if (revisions[-1].findtext("model") or "wikitext").strip() != "wikitext":
