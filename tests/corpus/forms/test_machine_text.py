@@ -158,6 +158,7 @@ PROSE = (
     "2026-11-27 16:05\nA diary. The ERROR was mine.\n\n2026-11-28 09:00\nWe slept.\n" * 3,
     # Texts about such files.
     "The log says:\n\n    " + ACCESS + "\n\nwhich means that somebody came.\n",
+    (ACCESS + "\n") * 3 + "These lines say that somebody came.\nHe asked for a page.\n" * 3,
     "How to read a key: it begins so.\n\n-----BEGIN PUBLIC KEY-----\n" + BASE64[:200],
     "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA1\n\nDear all, cats sleep.\n",
     "Insert into each cup a spoon of sugar. Values count.\nSet it aside; drop table talk.\n",
