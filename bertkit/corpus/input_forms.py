@@ -18,6 +18,7 @@ from bertkit import log
 from bertkit.corpus import forms
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.extract_part import detection_of
+from bertkit.corpus.forms.detect import CODE
 from bertkit.errors import DataError, NotTextError, UsageError
 from bertkit.files import file_state, is_remote, read_json
 from bertkit.folder_walk import METADATA, describes_data_set
@@ -44,6 +45,7 @@ class InputForms:
         lines: what was taken as which form and why, a line for files of one place and kind.
         left_out: kind of what is not read → how many files.
         named: the first of them, each with the reason.
+        code: how many files of program code a splitter of sentences would cut.
     """
 
     paths: list[str] = field(default_factory=list)
@@ -51,6 +53,7 @@ class InputForms:
     lines: list[str] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
     named: list[str] = field(default_factory=list)
+    code: int = 0
 
     def leave_out(self, path: str, kind: str, reason: str) -> None:
         """Count a file that is not read."""
@@ -72,6 +75,12 @@ class InputForms:
         for kind, count in self.left_out.items():
             level = log.logger.info if kind == METADATA else log.logger.warning
             level("left out: %d %s (%s)", count, "file" if count == 1 else "files", kind)
+        if self.code:
+            log.logger.warning(
+                "%d %s like program code, which has no sentences: --splitter lines keeps its lines",
+                self.code,
+                "file looks" if self.code == 1 else "files look",
+            )
         for text in self.named[: _LINES // 2]:
             log.logger.info("left out: %s", text)
 
@@ -124,6 +133,8 @@ def take_inputs(files: Sequence[str], inputs: Sequence[str], config: ExtractConf
     if refused is not None and not found.paths:
         raise refused
     _check_keys(found, config)
+    if config.splitter != "lines":
+        found.code = sum(count for (_, _, reason), count in kinds.items() if reason == CODE)
     found.lines = [_line(*key, count) for key, count in kinds.items()]
     return found
 

@@ -26,6 +26,7 @@ from bertkit.data.text_digests import remembered_digests
 from bertkit.errors import ConfigError, DataError
 from bertkit.files import remove_folder
 from bertkit.pool import run_tasks
+from bertkit.records import styles
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.instance import NO_LABEL
 from bertkit.records.inputs import list_inputs
@@ -122,10 +123,7 @@ class TextSource(Shards):
         workers: int = 0,
     ) -> None:
         if not config.in_memory:
-            raise ConfigError(
-                "instances from --text are Google's and MLPerf's",
-                "write other records with `bertkit make-records` and give them with --input",
-            )
+            raise ConfigError(*_not_in_memory(config))
         here = local_inputs(inputs, fetch)
         names = list_inputs(here, leave_out=[*leave_out, vocab])
         words, config = opened(vocab, config, names)
@@ -162,6 +160,16 @@ class TextSource(Shards):
             self._current = (epoch, Shards(plans, self._sizes))
             self._cache.forget(epoch)
         return self._current[1]
+
+
+def _not_in_memory(config: RecordsConfig) -> tuple[str, str]:
+    """Why instances are made as files only, and what to do."""
+    able = " or ".join(style.name for style in styles.TABLE if style.in_memory)
+    if not config.record_style.in_memory:
+        what = f"--style {config.style} makes record files only; --text needs --style {able}"
+    else:
+        what = f"--text makes plain tfrecords of --style {able} and their tokenizer only"
+    return what, "or write the records with `bertkit make-records` and give them with --input"
 
 
 class _Windows:

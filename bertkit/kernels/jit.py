@@ -8,6 +8,7 @@ digest of all kernel sources.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import inspect
 import multiprocessing
 import os
@@ -25,6 +26,29 @@ from numba.core.options import DefaultOptions
 from bertkit import shared_cache
 from bertkit.log import logger
 
+
+def _without_linear_algebra() -> None:
+    """Load what every kernel needs of numba without scipy's linear algebra, which none needs.
+
+    numba asks whether there is BLAS by importing that, for as long as it takes to load itself.
+    That scipy is installed answers it: who multiplies matrices in kernels of their own still
+    gets it then.
+    """
+    from numba.np import linalg
+
+    found = getattr(linalg, "ensure_blas", None)
+    name = "numba.np.arraymath"
+    if found is None or name in sys.modules or importlib.util.find_spec("scipy") is None:
+        return
+    linalg.ensure_blas = lambda: None
+    try:
+        importlib.import_module(name)
+    finally:
+        linalg.ensure_blas = found
+    sys.modules[name].ensure_blas = found  # type: ignore[attr-defined]
+
+
+_without_linear_algebra()
 F = TypeVar("F", bound=Callable[..., Any])
 
 # `BERTKIT_PORTABLE=1` compiles without instructions that only some processors have.

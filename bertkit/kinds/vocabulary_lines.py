@@ -13,7 +13,7 @@ def holds_vocabulary(head: bytes) -> bool:
     Args:
         head: first bytes; some thousand tokens are enough, the special ones stand among them.
     """
-    if sum(token in head for token in _SPECIAL) < _ENOUGH:
+    if b"[" not in head or sum(token in head for token in _SPECIAL) < _ENOUGH:
         return False
     lines = [line.strip() for line in head.split(b"\n")]
     if sum(token in lines for token in _SPECIAL) < _ENOUGH:

@@ -10,7 +10,7 @@ from bertkit.option_groups import DATA, OUTPUT, RECORDS, TEXT
 from bertkit.records import styles
 from bertkit.records.files.formats import FORMATS, JSONL, TFRECORD
 from bertkit.records.styles.style import RecordStyle
-from bertkit.records.terms import NSP, OBJECTIVES, ONE_CORPUS, SHARDS, SOP
+from bertkit.records.terms import MLM, NSP, OBJECTIVES, ONE_CORPUS, SHARDS, SOP
 from bertkit.settings import FREE
 from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.word_length import LONGEST as LONGEST_WORD
@@ -114,7 +114,7 @@ class RecordsConfig:
         NSP,
         "nsp: next sentence prediction, where half of the pairs have a random B; sop: sentence "
         "order prediction, where half of the pairs are swapped; mlm: masked windows of running "
-        "text, a single segment, without any such prediction (tfrecord); unmasked: the same "
+        "text, a single segment, without any such prediction (tfrecord, jsonl); unmasked: the same "
         "windows, to be masked during training (needs --style cerebras).",
         choices=OBJECTIVES,
         group=RECORDS,
@@ -226,10 +226,20 @@ class RecordsConfig:
 
     @property
     def file_format(self) -> str:
-        """The format as given, or that of the style; windows are written as tfrecord."""
-        if self.format is None and not self.pairs:
-            return TFRECORD
-        return self.format or self.record_style.default_format
+        """The format as given, or that of the style; tfrecord where that does not hold windows."""
+        found = self.format or self.record_style.default_format
+        return found if self.format or found in self._able_formats else TFRECORD
+
+    @property
+    def _able_formats(self) -> tuple[str, ...]:
+        """The formats that hold such instances.
+
+        Those that mask windows in training get tokens, which only tfrecord has. NVIDIA's HDF5
+        files have a label of the pair for every record, and its programs need one.
+        """
+        if self.pairs:
+            return FORMATS
+        return (TFRECORD, JSONL) if self.objective == MLM else (TFRECORD,)
 
     @property
     def suffix(self) -> str:
@@ -353,8 +363,9 @@ class RecordsConfig:
     def _format_problems(self) -> list[str]:
         """What the file formats and packed records cannot hold."""
         found = []
-        if not self.pairs and self.file_format != TFRECORD:
-            found.append(f"--objective {self.objective} is written as tfrecord only")
+        if self.file_format not in self._able_formats:
+            able = " or ".join(self._able_formats)
+            found.append(f"--objective {self.objective} is written as {able}")
         if self.packing != "none" and not self.pairs:
             found.append("--packing packs sentence pairs; it needs --objective nsp or sop")
         if self.packing == "graphcore" and self.file_format != TFRECORD:

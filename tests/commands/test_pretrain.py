@@ -256,14 +256,66 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_stays(bertkit, trained, tm
     assert (run.status, run.result["resumed_from"], run.result["step"]) == (0, 2, 4)
 
 
-def test_unmasked_windows_are_masked_in_training(bertkit, shared, tmp_path):
-    """Cerebras' dynamic masking: create_tfrecords_mlm_only.py --disable_masking, then training."""
-    torch.set_num_threads(1)
-    vocab = tmp_path / "vocab.txt"
+def write_sea(folder: Path) -> Path:
+    """`text.txt`, and the vocabulary of its words."""
+    vocab = folder / "vocab.txt"
     words = ["the", "sea", "##s", "ship", "sails", "on", "and", "far", ".", "a"]
     vocab.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]))
     text = "the seas and a ship .\nthe ship sails on .\nthe sea and a ship far on .\n\n"
-    (tmp_path / "text.txt").write_text(text * 12)
+    (folder / "text.txt").write_text(text * 12)
+    return vocab
+
+
+def losses_of(run: Path) -> list[dict[str, float]]:
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [row for row in rows if row["kind"] == "train"]
+
+
+@pytest.mark.parametrize("objective", ["mlm", "sop"])
+def test_text_trains_as_its_records_do_with_each_objective(bertkit, tmp_path, objective):
+    """The same losses, step by step; without a loss of the pair where there is none."""
+    torch.set_num_threads(1)
+    vocab = write_sea(tmp_path)
+    record_words = ["--msl", "32", "--dupe-factor", "3", "--objective", objective]
+    made = bertkit(
+        "make-records", "-i", tmp_path / "text.txt", "-o", tmp_path / "records",
+        "--vocab", vocab, *record_words,
+    )  # fmt: skip
+    assert made.status == 0, made.err
+    words = [
+        "--vocab", vocab, "--max-steps", "3", "--gbs", "4", "--log-every", "1", "--backend", "cpu",
+        *(word for pair in zip(TINY_MODEL[::2], TINY_MODEL[1::2], strict=True)
+          if "vocab_size" not in pair[1] for word in pair),
+    ]  # fmt: skip
+    sources = {"text": ["--text", tmp_path / "text.txt", *record_words],
+               "files": ["--input", tmp_path / "records"]}  # fmt: skip
+    for name, source in sources.items():
+        done = bertkit("pretrain", *source, "--output", tmp_path / name, *words)
+        assert done.status == 0, done.err
+    ours, theirs = losses_of(tmp_path / "text"), losses_of(tmp_path / "files")
+    assert [row["step"] for row in ours] == [1, 2, 3]
+    assert [row["loss"] for row in ours] == [row["loss"] for row in theirs]
+    for row in ours:
+        assert 0 < row["mlm_loss"] < 10
+        assert ("nsp_loss" in row or "nsp_accuracy" in row) == (objective == "sop")
+        if objective == "mlm":
+            assert row["loss"] == pytest.approx(row["mlm_loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize("style", ["nvidia", "hf", "cerebras"])
+def test_text_of_a_style_that_needs_files_is_refused_in_one_line(bertkit, tmp_path, style):
+    done = bertkit(
+        "pretrain", "--text", tmp_path / "text.txt", "--vocab", write_sea(tmp_path),
+        "--output", tmp_path / "run", "--style", style, "--objective", "mlm", *TINY_MODEL,
+    )  # fmt: skip
+    assert done.status == 3 and not (tmp_path / "run").exists()
+    assert f"--style {style} makes record files only; --text needs --style google" in done.err
+
+
+def test_unmasked_windows_are_masked_in_training(bertkit, shared, tmp_path):
+    """Cerebras' dynamic masking: create_tfrecords_mlm_only.py --disable_masking, then training."""
+    torch.set_num_threads(1)
+    vocab = write_sea(tmp_path)
     made = bertkit(
         "make-records", "--style", "cerebras", "--objective", "unmasked", "--msl", "32",
         "-i", tmp_path / "text.txt", "-o", tmp_path / "records", "--vocab", vocab,

@@ -152,7 +152,7 @@ def test_a_resumed_feed_gives_what_the_whole_one_gave(texts, vocab, tmp_path):
 
 
 def test_what_it_cannot_make_is_refused(texts, vocab, tmp_path):
-    with pytest.raises(ConfigError, match="Google's and MLPerf's"):
+    with pytest.raises(ConfigError, match="nvidia makes record files only; --text needs"):
         TextSource([str(texts)], RecordsConfig(style="nvidia"), vocab)
     (tmp_path / "empty.txt").write_text("\n")
     with pytest.raises(DataError, match="no sentences"):

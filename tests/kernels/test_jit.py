@@ -37,6 +37,23 @@ def run(**environment):
     return Path(done.stdout.strip())
 
 
+LINEAR = """
+import sys
+import numba, numpy as np
+from bertkit.kernels import jit
+assert "numba.np.arraymath" in sys.modules and "scipy.linalg" not in sys.modules
+numbers = np.arange(9.0).reshape(3, 3)
+product = numba.njit(lambda a: np.dot(a, a))(numbers)
+assert (product == numbers @ numbers).all() and "scipy.linalg" in sys.modules
+"""
+
+
+def test_kernels_load_without_linear_algebra_which_others_still_get():
+    pytest.importorskip("scipy")
+    done = subprocess.run([sys.executable, "-c", LINEAR], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.slow
 def test_machine_code_is_kept_in_the_cache_folder_and_used_again(tmp_path):
     folder = run(XDG_CACHE_HOME=str(tmp_path))

@@ -16,6 +16,7 @@ from bertkit.codecs.packed_stream import without_ending
 from bertkit.corpus import forms
 from bertkit.corpus.document import Noticed, Piece, Rejected, Treatment, treated
 from bertkit.corpus.forms.form import Form, ReadOptions
+from bertkit.corpus.forms.program_code import is_code
 from bertkit.corpus.forms.refuse import refuse_foreign, refuse_zipped_document
 from bertkit.corpus.noticed import MEMBER
 from bertkit.corpus.raw_file import RawFile, as_utf8
@@ -25,6 +26,8 @@ from bertkit.manifest import NAME as MANIFEST
 from bertkit.manifest import Manifest, read_manifest
 
 HEAD = 1 << 16
+# The reason why a file of program code is taken as text.
+CODE = "it looks like program code"
 
 
 class Detection(NamedTuple):
@@ -59,13 +62,17 @@ def detect(file: RawFile, options: ReadOptions | None = None) -> Detection:
     )
     if found is None:
         refuse_foreign(file, head, text)
-        found = _by_ending(file) or Detection(
-            forms.FALLBACK, "it looks like nothing else" if text.strip() else "it is empty"
-        )
+        found = _by_ending(file) or Detection(forms.FALLBACK, _looks_like(text))
     if found.form.describe is not None and text.strip():
         more = found.form.describe(file, text, options or ReadOptions())
         return Detection(found.form, ", ".join(filter(None, (found.reason, more))))
     return found
+
+
+def _looks_like(text: bytes) -> str:
+    if not text.strip():
+        return "it is empty"
+    return CODE if is_code(text) else "it looks like nothing else"
 
 
 def detect_form(path: str) -> Form:
@@ -108,12 +115,16 @@ def read_member(file: RawFile, options: ReadOptions) -> Iterator[Piece]:
 
 def _by_signature(head: bytes, text: bytes) -> Detection | None:
     recoded = text is not head and text != head
-    for first in (True, False):
-        for form in forms.TABLE:
-            begins = form.signature if form.container is first else None
-            if begins is not None and (begins(head) or (recoded and begins(text))):
-                return Detection(form, form.reason or "by its first bytes")
-    return None
+    found = None
+    for form in forms.TABLE:
+        begins = form.signature
+        if begins is None or (found and not form.container):
+            continue
+        if begins(head) or (recoded and begins(text)):
+            found = form
+            if form.container:  # whose first member could begin as another form does
+                break
+    return Detection(found, found.reason or "by its first bytes") if found else None
 
 
 def _by_writer(file: RawFile) -> tuple[Detection | None, bool]:

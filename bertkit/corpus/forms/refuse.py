@@ -8,6 +8,7 @@ import re
 
 from bertkit.codecs.packed_stream import ENDINGS, without_ending
 from bertkit.corpus.forms.keyed.csv import TABLES, lacks_header
+from bertkit.corpus.forms.machine_text import machine_kind
 from bertkit.corpus.forms.structured import structured_kind
 from bertkit.corpus.forms.xml.source import root_element
 from bertkit.corpus.raw_file import RawFile, is_utf8, marked_encoding
@@ -84,6 +85,8 @@ def refuse_foreign(file: RawFile, head: bytes, text: bytes) -> None:
     _refuse_markup(file, text)
     if kind := structured_kind(file.name, text):
         raise _refused(file, kind, _TEXT_OF_IT)
+    if found := machine_kind(text):
+        raise _refused(file, *found)
     _refuse_data(file, text)
 
 

@@ -19,7 +19,8 @@ _BEGINNINGS = (
     (rb"(?:#[^\n]*\n)*1(?:-\d+)?\t[^\t\n]+(?:\t[^\t\n]*){8}\n", "CoNLL-U"),
     (rb"# (?:newdoc|global\.columns|sent_id = )[^\n]*\n(?:#[^\n]*\n)*", "CoNLL-U"),
     (rb"-DOCSTART-[ \t]", "a CoNLL file"),
-    (rb"(?:[ \t]*%[^\n]*\n|\s)*\\(?:documentclass|documentstyle|begin\{document\})", "LaTeX"),
+    (rb"(?:[ \t]*%[^\n]*\n|\s)*\\(?:documentclass|documentstyle|begin\{document\}|"
+     rb"(?:part|chapter|section|title|usepackage|newcommand)\*?[\[{])", "LaTeX"),
     (rb">?From \S+ +" + _DAY, "a mailbox"),
     # Three fields of a mail's head, or two and the blank line behind them.
     (rb"(?i:" + _MAIL + rb":[ \t][^\n]*\n(?:[ \t][^\n]+\n)*(?:" + _FIELD + rb"){0,40}?"
@@ -45,12 +46,11 @@ _ENDINGS = {
     ".ris": "a bibliography (RIS)",
     ".tex": "LaTeX",
 }
+_ANY_ENDING = tuple(_ENDINGS)
 # Lines of YAML without its mark: comments, keys with or without a value, items of lists.
 _KEY = rb"(?:[A-Za-z_][\w.-]*|\"[^\"\n]*\"):"
 _LINE = re.compile(rb"[ \t]*(?:#[^\n]*|(?:- +)*" + _KEY + rb"(?: [^\n]*)?|-(?: [^\n]*)?)?")
 _OPEN = re.compile(rb"(?m)^(?P<indent> *)(?:- )?" + _KEY + rb" *\n(?P=indent)(?: +| *- )\S")
-# A key of YAML without a value, which prose hardly has.
-_BARE_KEY = re.compile(rb": *\n")
 # Words, as prose begins with: no beginning above, which would have a colon or a tab.
 _WORDS = re.compile(
     rb"(?!From |TY  - |msgid |BEGIN:)[A-Za-z\x80-\xff]+(?:,? [A-Za-z\x80-\xff(]|[.\n])"
@@ -58,6 +58,15 @@ _WORDS = re.compile(
 # Tags of names: where one begins in a line, and a line that ends in one, or in none of them.
 _TAG_OF_NAME = re.compile(rb"[ \t][BISU]-[A-Za-z][\w-]*\s*\n")
 _TAGGED = re.compile(rb"\S+(?:[ \t]+\S+){0,3}[ \t]+(?:O|[BIESLU]-[A-Za-z][\w-]*)\s*")
+# Commands that only the source of a document has; formulas in Markdown have others.
+_LATEX = re.compile(
+    rb"\\(?:(?:part|chapter|(?:sub)*section|cite[pt]?|ref|eqref|label|footnote|textbf|textit|emph|"
+    rb"caption|title|author|input|usepackage)\*?[\[{]|item\b|begin\{|end\{)"
+)
+_LATEX_LINE = re.compile(rb"(?m)^[ \t]*\\(?:part|chapter|(?:sub)*section|begin|end|item|label)\b")
+_LATEX_MANY, _LATEX_OFTEN, _LATEX_LINES = 6, 250, 2
+# Items of a list that begin with the same key, with keys below it.
+_ITEMS = re.compile(rb"- ([A-Za-z_][\w-]*): ?[^\n]*\n(?:  [A-Za-z_][\w-]*:[^\n]*\n)+- \1:[ \n]")
 _LOOKED_AT = 4096
 _LEAST = 4
 
@@ -69,7 +78,9 @@ def structured_kind(name: str, text: bytes) -> str:
         name: of the file; its ending counts where the content tells nothing.
         text: its first bytes, as UTF-8.
     """
-    head = text[: 4 * _LOOKED_AT].replace(b"\r\n", b"\n").removeprefix(b"\xef\xbb\xbf")
+    head = text[: 4 * _LOOKED_AT].removeprefix(b"\xef\xbb\xbf")
+    if b"\r" in head:
+        head = head.replace(b"\r\n", b"\n")
     for mark, what in _KNOWN if not _WORDS.match(head) else ():  # nearly all text ends here
         if mark.match(head):
             return what
@@ -77,23 +88,43 @@ def structured_kind(name: str, text: bytes) -> str:
         return "YAML"
     if _is_tagged(head[:_LOOKED_AT]):
         return "a CoNLL file"
+    if _is_latex(head):
+        return "LaTeX"
     bare = without_ending(name)
-    return next((what for end, what in _ENDINGS.items() if bare.endswith(end)), "")
+    if not bare.endswith(_ANY_ENDING):
+        return ""
+    return next(what for end, what in _ENDINGS.items() if bare.endswith(end))
 
 
 def _is_yaml(head: bytes) -> bool:
     """Whether all lines are those of YAML, and one opens a deeper level: a dialogue has none."""
-    if not _BARE_KEY.search(head) or not _OPEN.search(head):  # all prose ends here
+    if _ITEMS.match(head):
+        return True
+    if not _LINE.fullmatch(_first_line(head)) or not _OPEN.search(head):  # all prose ends here
         return False
     lines = head.split(b"\n")[: -1 if len(head) == _LOOKED_AT else None]
     solid = [line for line in lines if line.strip()]
     return len(solid) >= _LEAST and all(map(_LINE.fullmatch, solid))
 
 
+def _is_latex(head: bytes) -> bool:
+    """Whether commands of LaTeX's documents are many and often."""
+    if b"\\" not in head:  # nearly all prose ends here
+        return False
+    count = len(_LATEX.findall(head))
+    often = count >= _LATEX_MANY and count * _LATEX_OFTEN >= len(head)
+    return often and len(_LATEX_LINE.findall(head)) >= _LATEX_LINES
+
+
+def _first_line(head: bytes) -> bytes:
+    """The first line that is not blank: where all lines must be of a kind, it tells soon."""
+    return head.lstrip().partition(b"\n")[0]
+
+
 def _is_tagged(head: bytes) -> bool:
     """Whether all lines are tokens with the tag of a name, or with `O`."""
-    if not _TAG_OF_NAME.search(head):  # all prose ends here
-        return False
+    if not _TAGGED.fullmatch(_first_line(head)) or not _TAG_OF_NAME.search(head):
+        return False  # all prose ends here
     lines = head[: head.rfind(b"\n") + 1].splitlines()
     solid = [line for line in lines if line.strip()]
     return len(solid) > 2 and all(map(_TAGGED.fullmatch, solid))

@@ -1,7 +1,7 @@
 """Reads and writes JSON lines for Hugging Face's Trainer: one instance per line, without padding.
 
 Keys: input_ids, attention_mask, token_type_ids, labels (-100 where nothing is predicted)
-and next_sentence_label; the collator pads.
+and, of pairs, next_sentence_label; the collator pads.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from bertkit.records.files.record_index import (
 )
 from bertkit.records.files.record_values import checked, within_32_bits
 
-KEYS = ("input_ids", "attention_mask", "token_type_ids", "labels", "next_sentence_label")
+KEYS = ("input_ids", "attention_mask", "token_type_ids", "labels")
+PAIR_KEY = "next_sentence_label"  # which records of masked LM alone lack
 IGNORED = -100
 _LONGEST_LINE = 1 << 22  # a record of 16,384 tokens has 400 kB
 
@@ -44,8 +45,9 @@ def encode_line(instance: Instance) -> bytes:
         "attention_mask": [1] * instance.length,
         "token_type_ids": instance.segments.tolist(),
         "labels": labels.tolist(),
-        "next_sentence_label": instance.next_label,
     }
+    if instance.next_label != NO_LABEL:  # a model for masked LM takes no such argument
+        values[PAIR_KEY] = instance.next_label
     return json.dumps(values, separators=(",", ":")).encode("ascii") + b"\n"
 
 
@@ -168,9 +170,9 @@ class JsonLinesFile:
     def _parse(self, line: bytes, number: Callable[[], int]) -> Instance:
         try:
             values = json.loads(line)
-            lists = [_whole_numbers(values[name]) for name in KEYS[:4]]
+            lists = [_whole_numbers(values[name]) for name in KEYS]
             ids, mask, segments, labels = lists
-            label = operator.index(values["next_sentence_label"])
+            label = operator.index(values.get(PAIR_KEY, NO_LABEL))
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise self._wrong(number(), f"not a record: {error!r}") from error
         if any(values.shape != (len(ids),) for values in lists) or not len(ids):
@@ -187,7 +189,8 @@ class JsonLinesFile:
 
     def _wrong(self, number: int, problem: str) -> DataError:
         return DataError(
-            f"{self.path}:{number}: {problem}", f"each line needs the keys {', '.join(KEYS)}"
+            f"{self.path}:{number}: {problem}",
+            f"each line needs the keys {', '.join(KEYS)}, and {PAIR_KEY} where it is a pair",
         )
 
 

@@ -44,7 +44,9 @@ def plan_full_windows(
     ]
     if not passes:
         return None
-    order = np.arange(sum(map(len, passes)), dtype=np.uint32)
+    lengths = np.concatenate([plan.instances.pairs["first_length"] for plan in passes])
+    # A document that ends with a full window leaves an empty one behind it.
+    order = np.flatnonzero(lengths).astype(np.uint32)
     mersenne.shuffle(source, order)
     joined = (
         np.concatenate([getattr(plan.instances, name) for plan in passes])[order]

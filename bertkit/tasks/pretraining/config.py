@@ -30,6 +30,7 @@ RECORD_OPTIONS = (
     "word_length",
     "whole_word_mask",
     "style",
+    "objective",
 )
 
 

@@ -41,6 +41,7 @@ KINDS = {
         yaml.safe_dump(TREE, explicit_start=True),
         "# settings\n" + yaml.safe_dump(TREE),
         "%YAML 1.2\n---\na: 1\n",
+        yaml.safe_dump([{"name": "a", "legs": 4}, {"name": "b", "legs": 2}], sort_keys=False),
         yaml.safe_dump_all([{"a": 1}, {"b": 2}], explicit_start=True),
     ],
     "BibTeX": ["@article{cat,\n  title = {Cats}\n}\n", "% ours\n\n@string{j = {Nature}}\n"],
@@ -50,7 +51,13 @@ KINDS = {
         "Hello O\nWorld B-LOC\n. O\n\nBye O\n",
         "EU\tNNP\tB-ORG\nrejects\tVBZ\tO\ncalls\tNNS\tO\n",
     ],
-    "LaTeX": ["% ours\n\n\\documentclass[12pt]{article}\n\\begin{document}\nHi.\n"],
+    "LaTeX": [
+        "% ours\n\n\\documentclass[12pt]{article}\n\\begin{document}\nHi.\n",
+        "\\chapter{Cats}\n\nThey sleep.\n",
+        "\\section*{Cats}\\label{cats}\n\nThey sleep \\cite{cat}.\n",
+        "We show that cats sleep~\\cite{cat}, see \\ref{s}.\n\\begin{itemize}\n\\item They\n"
+        "\\emph{sleep}.\n\\item They \\textbf{do}.\n\\end{itemize}\n",
+    ],
     "a mail": [str(mail()), "Received: from x\n\tby y\nSubject: Cats\nFrom: a@b.org\n\nHello.\n"],
     "a bibliography (RIS)": ["TY  - JOUR\nTI  - Cats\nER  - \n"],
     "a vCard or calendar": ["BEGIN:VCARD\r\nVERSION:3.0\r\nEND:VCARD\r\n"],
@@ -66,6 +73,11 @@ PROSE = (
     "@misc the cat sat down.\n",
     "Type O\nblood is rare.\nVitamin B-Complex\nis not.\n",
     "\\o/ she said.\n",
+    "# Sums\n\nThus $$\\frac{a}{b} = \\mathbf{c}\\sqrt{d}$$ and $\\sum_i x_i$ too.\n" * 5,
+    "In LaTeX, \\section{Cats} makes a heading and \\emph{cats} leans, \\textbf{too}; \\ref{a} and "
+    "\\cite{b} refer, and \\label{a} names, she wrote; \\footnote{so} says more.\n",
+    "- Tom: hello\n- Ann: hi\n- Tom: bye\n",
+    "- name: Tom said so\n  and went.\n- name: Ann did not.\n",
     "# A heading\n\nThe text: it begins.\n",
     "---\n\nA chapter begins.\n",
 )

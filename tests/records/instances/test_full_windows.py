@@ -36,7 +36,7 @@ def test_every_token_is_in_one_window_per_pass(corpus, tmp_path, style):
     assert config(style).problems() == []
     result = make_records(config(style), [corpus], tmp_path / "out", VOCAB, workers=1)
     vocab = load_vocab(find_vocab(VOCAB))
-    records = open_records(tmp_path / "out" / "text.tfrecord")
+    records = open_records(tmp_path / "out" / ("text.json" if style == "hf" else "text.tfrecord"))
     assert len(records) == result.records
     batch = records.batch(range(len(records)))
     assert (batch["next_sentence_labels"] == -1).all() and not batch["segment_ids"].any()
@@ -56,6 +56,18 @@ def test_every_token_is_in_one_window_per_pass(corpus, tmp_path, style):
     assert np.array_equal(counts, 2 * np.bincount(text.tokens, minlength=len(vocab)))
     # Windows are full but for the last of each document.
     assert sum(len(row) == 30 for row in rows) >= len(rows) - 10
+
+
+@pytest.mark.parametrize("windows", [1, 3])
+def test_a_document_of_full_windows_leaves_no_empty_one(tmp_path, windows):
+    """[CLS] [SEP] alone, with nothing to predict."""
+    line = " ".join(["the"] * 10)
+    (tmp_path / "text.txt").write_text("\n".join([line] * 3 * windows) + "\n")
+    vocab = load_vocab(find_vocab(VOCAB))
+    text = TextReader(vocab, "google", UNCASED).corpus([str(tmp_path / "text.txt")])
+    plan = plan_full_windows(text, config(), vocab)
+    assert len(plan) == 2 * windows
+    assert (plan.batch(range(len(plan)))["input_mask"] == 1).all()
 
 
 def test_order_and_masks_follow_the_seed(corpus):

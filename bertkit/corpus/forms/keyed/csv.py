@@ -55,8 +55,16 @@ def _may_be_names(line: bytes) -> bool:
     """False for a first line that is no header, where that is plain without parsing rows."""
     if b'"' in line or b"\r" in line[:-1]:
         return True
-    first = _HEADER.split(line, maxsplit=1)[0].decode("utf-8", "ignore").strip()
-    return not first or _NAME.fullmatch(first) is not None
+    text = line.decode("utf-8", "ignore")
+    return any(mark in text and _are_names(text.split(mark)) for mark in "\t,;|")
+
+
+def _are_names(fields: list[str]) -> bool:
+    """Whether these may be names of columns; the first one, of an index, may be empty."""
+    first = fields[0].strip()
+    if first and not _NAME.fullmatch(first):
+        return False
+    return all(_NAME.fullmatch(field.strip()) for field in fields[1:])
 
 
 def lacks_header(head: bytes) -> bool:

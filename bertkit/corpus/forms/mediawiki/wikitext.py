@@ -169,7 +169,7 @@ def _flattened(
             if shown is None:
                 shown = _of_unknown(text, begin, place, site, [] if stack else unknown)
             out[start:] = [shown]
-        else:
+        elif stack or kind == "|}":
             slips += 1
             level = next((i for i in range(len(stack) - 1, -1, -1) if stack[i][0] == kind), -1)
             # A bracket may be plain text within a template, not the other way round.
@@ -177,6 +177,7 @@ def _flattened(
                 start = stack[level][1]
                 del stack[level:]
                 out[start:] = [_rendered(kind, "".join(out[start:]), title, site) or ""]
+        # Else it ends nothing: the parser would leave it too, and marks go with the rest.
     out.append(pieces[-1])
     return "".join(out), slips + len(stack)
 

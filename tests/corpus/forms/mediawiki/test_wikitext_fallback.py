@@ -35,9 +35,21 @@ def test_unmatched_markers_are_taken_apart_by_the_second_parser(monkeypatch):
     assert len(seen) == 1
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["Good }} text.", "A ]] and }} [[b|c]] so.", "{{x}} a }}\n\n== H ==\nb {{y|}}}} c.",
+     "}}\n* a\n}} b",     "{{nowrap|a [[b]]}}}} c ]]", "[[File:x.jpg|thumb|a {{b}}]]]] c."],
+)  # fmt: skip
+def test_marks_that_end_nothing_need_no_second_parser(source, monkeypatch):
+    """What it would make of them is the same: they go."""
+    flat = wikitext._DOUBLE.sub("", wikitext_fallback.flatten(source, "Title", Site()))
+    monkeypatch.setattr(wikitext_fallback, "flatten", None)
+    assert plain_text(source, "Title") == wikitext._paragraphs(flat)
+
+
 def test_missing_parser_is_one_clear_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "mwparserfromhell", None)
     with pytest.raises(MissingDependencyError) as caught:
-        plain_text("a }} b")
+        plain_text("a {{ b")
     assert "bertkit[wiki]" in caught.value.hint
     assert caught.value.exit_code == 4
