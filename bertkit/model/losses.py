@@ -14,6 +14,7 @@ from bertkit.model.cpu_loss import blocked_loss
 
 # rows [M, H], matrix [V, H], bias [V] to [M, V], as `functional.linear`.
 Projection = Callable[[Tensor, Tensor, Tensor], Tensor]
+_MANY = 1 << 24  # logits; the kernels of fewer take longer to start than to run
 
 
 class LossSums(NamedTuple):
@@ -42,9 +43,10 @@ def vocabulary_loss(
 ) -> LossSums:
     """Cross entropy of softmax(hidden weightᵀ + bias), summed over rows.
 
-    Not all logits are held at a time: on a CPU see `bertkit.model.cpu_loss`, on CUDA
-    `bertkit.model.chunked_loss`, but for float16 and where PyTorch compiles this, which makes
-    few kernels of the whole. On CUDA the vocabulary is padded, see `wide_projection`.
+    Not all logits are held at a time: on a CPU see `bertkit.model.cpu_loss`; on CUDA, where
+    they are many, `bertkit.model.chunked_loss`, but for float16 and where PyTorch compiles
+    this, which makes few kernels of the whole. On CUDA the vocabulary is padded, see
+    `wide_projection`.
 
     Args:
         hidden: [M, H], in the compute type.
@@ -106,6 +108,7 @@ def _in_chunks(hidden: Tensor, weight: Tensor) -> bool:
         and _compute_type(hidden) != torch.float16
         and weight.dtype in (torch.float32, torch.float64)
         and not torch.compiler.is_compiling()
+        and len(hidden) * len(weight) >= _MANY
     )
 
 

@@ -120,17 +120,20 @@ def test_a_gradient_that_is_not_a_number_spreads_to_all_weights():
     assert hidden.isnan().all() and weight.isnan().all() and bias.isnan().all()
 
 
-def test_gpus_take_chunks_where_no_loss_scale_is_needed():
+@pytest.mark.parametrize(
+    ("rows", "kind", "chunks"),
+    [(1 << 19, torch.bfloat16, True), (1 << 19, torch.float32, True),
+     (1 << 10, torch.bfloat16, False), (1 << 19, torch.float16, False)],
+)  # fmt: skip
+def test_gpus_take_chunks_of_many_logits_without_a_loss_scale(rows, kind, chunks):
     """Tensors on meta take the way of CUDA."""
-    tensors, labels, factors = problem(8, torch.bfloat16)
-    sums = vocabulary_loss(
-        *(item.to("meta").requires_grad_() for item in tensors),
-        *(item.to("meta") for item in (labels, factors)),
-    )
-    assert "ChunkedLoss" in sums.loss.grad_fn.name()
-    tensors[0] = tensors[0].half()
-    sums = vocabulary_loss(
-        *(item.to("meta").requires_grad_() for item in tensors),
-        *(item.to("meta") for item in (labels, factors)),
-    )
-    assert "ChunkedLoss" not in sums.loss.grad_fn.name()
+    with torch.device("meta"):
+        hidden = torch.empty(rows, WIDTH, dtype=kind, requires_grad=True)
+        weight, bias = torch.empty(WORDS, WIDTH, requires_grad=True), torch.empty(WORDS)
+        labels, factors = torch.empty(rows, dtype=torch.int64), torch.empty(rows)
+    found = []
+    step = vocabulary_loss(hidden, weight, bias, labels, factors).loss.grad_fn
+    while step is not None:
+        found.append(step.name())
+        step = step.next_functions[0][0] if step.next_functions else None
+    assert ("_ChunkedLossBackward" in found) == chunks
