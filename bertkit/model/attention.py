@@ -223,7 +223,7 @@ def _ragged(projected: Tensor, heads: int, layout: UnpaddedLayout, dropout_rate:
     width = projected.shape[1] // 3
     size = width // heads
     query, key, value = (
-        part.unflatten(1, (heads, size)) for part in torch.split(projected, width, dim=1)
+        part.view(-1, heads, size) for part in torch.split(projected, width, dim=1)
     )
     starts, longest = layout.cumulative, layout.longest
     half = projected.dtype in (torch.float16, torch.bfloat16)
