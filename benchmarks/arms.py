@@ -125,6 +125,7 @@ def build_bertkit(
     from bertkit.tasks.pretraining.config import PretrainConfig
     from bertkit.tasks.pretraining.objective import PretrainingObjective
     from bertkit.tasks.pretraining.prepare import Prepared, step_shape
+    from bertkit.tokenization.tokenizer_facts import NOT_RECORDED
     from bertkit.train.schedule import make_schedule
     from bertkit.train.step_settings import make_step_plan, optimizer_spec
 
@@ -145,7 +146,15 @@ def build_bertkit(
     )
     shape = step_shape(config, [source], 1)
     plan = make_step_plan(config, shape, config.model, options_of(config, device))
-    ready = Prepared(config=config, source=source, eval_source=None, vocab=None, step_plan=plan)
+    ready = Prepared(
+        config=config,
+        source=source,
+        eval_source=None,
+        vocab=None,
+        tokenizer=NOT_RECORDED,
+        step_plan=plan,
+        tokens=config.model.vocab_size,
+    )
     feed = training_feed(ready, adapter)
     feed = replace(feed, order=SampleOrder(case.records, 1, shuffle=False))
     adapter.start(options_of(config, device))

@@ -27,6 +27,7 @@ class RecordFeed:
         micro_batch_size: sequences per forward pass.
         layout: name of a `Layout`.
         normalisation: of the masked LM loss, see `weighted`.
+        group: sequences that it counts as a micro-batch; 0: those of a forward pass.
         tokens: that the model has weights for; records with a larger number are refused.
         masking: new masks per epoch; None keeps those of the records.
         rank: of this process; it takes the rank-th part of every step, or of all
@@ -56,6 +57,7 @@ class RecordFeed:
     cls_place: str = "own_position"
     budget: Budget | None = None
     stretches: bool = False
+    group: int = 0
 
     def steps(self, position: int, limit: int) -> Iterator[StepBatch]:
         """The step batches from a position of the order on.
@@ -124,7 +126,7 @@ class RecordFeed:
     def _micro_batches(
         self, records: Mapping[str, np.ndarray], normalisation: str, world: int
     ) -> list[MicroBatch]:
-        records = weighted(records, normalisation, self.micro_batch_size, world)
+        records = weighted(records, normalisation, self.group or self.micro_batch_size, world)
         return self.arrangement.micro_batches(records)
 
     def _require_known(self, records: Mapping[str, np.ndarray], numbers: np.ndarray) -> None:

@@ -222,7 +222,9 @@ def _ragged(projected: Tensor, heads: int, layout: UnpaddedLayout, dropout_rate:
     """
     width = projected.shape[1] // 3
     size = width // heads
-    query, key, value = projected.view(-1, 3, heads, size).unbind(1)
+    query, key, value = (
+        part.view(-1, heads, size) for part in torch.split(projected, width, dim=1)
+    )
     starts, longest = layout.cumulative, layout.longest
     half = projected.dtype in (torch.float16, torch.bfloat16)
     if half and size % 8 == 0 and size <= 256:

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bertkit.model.chunked_loss import chunked_loss, padded_copy, padded_size
 from bertkit.model.cpu_loss import blocked_loss
 
 # rows [M, H], matrix [V, H], bias [V] to [M, V], as `functional.linear`.
 Projection = Callable[[Tensor, Tensor, Tensor], Tensor]
-_ROUND = 64
+_MANY = 1 << 24  # logits; the kernels of fewer take longer to start than to run
 
 
 class LossSums(NamedTuple):
@@ -42,8 +43,10 @@ def vocabulary_loss(
 ) -> LossSums:
     """Cross entropy of softmax(hidden weightᵀ + bias), summed over rows.
 
-    On a CPU not all logits are held at a time, see `bertkit.model.cpu_loss`. On CUDA the
-    vocabulary is padded, see `wide_projection`.
+    Not all logits are held at a time: on a CPU see `bertkit.model.cpu_loss`; on CUDA, where
+    they are many, `bertkit.model.chunked_loss`, but for float16 and where PyTorch compiles
+    this, which makes few kernels of the whole. On CUDA the vocabulary is padded, see
+    `wide_projection`.
 
     Args:
         hidden: [M, H], in the compute type.
@@ -60,6 +63,10 @@ def vocabulary_loss(
         unlike = hidden.dtype != weight.dtype and (
             device != "meta" and not torch.is_autocast_enabled(device)
         )
+        if project is None and _in_chunks(hidden, weight):
+            factors, labels = _weights_of_rows(labels, row_weights, weight.dtype)
+            hidden = hidden.to(_compute_type(hidden))
+            return LossSums(*chunked_loss(hidden, weight, bias, labels, factors))
         if project is None and (device == "cuda" or unlike):
             project = wide_projection
         logits = (project or functional.linear)(hidden, weight, bias)
@@ -87,14 +94,30 @@ def wide_projection(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         [M, V rounded up to 64], in the compute type; the logits of padding are so low that
         their probability is exactly 0, as is their gradient.
     """
-    device = hidden.device.type
-    kind = hidden.dtype
-    if device != "meta" and torch.is_autocast_enabled(device):
-        kind = torch.get_autocast_dtype(device)
-    rows = -(-len(weight) // _ROUND) * _ROUND
+    kind = _compute_type(hidden)
+    rows = padded_size(len(weight))
     wide = _padded(weight, rows, kind, 0.0)
     floor = _padded(bias, rows, kind, torch.finfo(kind).min)
     return functional.linear(hidden.to(kind), wide, floor)
+
+
+def _in_chunks(hidden: Tensor, weight: Tensor) -> bool:
+    """Whether `chunked_loss` is for these tensors."""
+    return (
+        hidden.device.type in ("cuda", "meta")  # which takes the way of CUDA
+        and _compute_type(hidden) != torch.float16
+        and weight.dtype in (torch.float32, torch.float64)
+        and not torch.compiler.is_compiling()
+        and len(hidden) * len(weight) >= _MANY
+    )
+
+
+def _compute_type(hidden: Tensor) -> torch.dtype:
+    """Of products with these rows."""
+    device = hidden.device.type
+    if device != "meta" and torch.is_autocast_enabled(device):
+        return torch.get_autocast_dtype(device)
+    return hidden.dtype
 
 
 def _padded(values: Tensor, rows: int, kind: torch.dtype, fill: float) -> Tensor:
@@ -112,10 +135,7 @@ class _Padded(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, rows: int, kind: torch.dtype, fill: float) -> Tensor:
         ctx.count, ctx.kind = len(values), values.dtype
-        result = values.new_empty((rows, *values.shape[1:]), dtype=kind)
-        result[: len(values)].copy_(values)
-        result[len(values) :].fill_(fill)
-        return result
+        return padded_copy(values, rows, kind, fill)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
@@ -134,9 +154,7 @@ def weighted_cross_entropy(
             not count (their labels may be anything from 0 to C - 1). None: weight 1.
     """
     logits = at_least_float(logits)
-    if row_weights is None:
-        row_weights = (labels >= 0).to(logits.dtype)
-        labels = labels.clamp(min=0)
+    row_weights, labels = _weights_of_rows(labels, row_weights, logits.dtype)
     rows = functional.cross_entropy(logits, labels, reduction="none")
     counts = (row_weights > 0).to(rows.dtype)
     right = (logits.argmax(-1) == labels).to(rows.dtype)
@@ -146,6 +164,15 @@ def weighted_cross_entropy(
         (rows.detach() * counts).sum(),
         counts.sum(),
     )
+
+
+def _weights_of_rows(
+    labels: Tensor, row_weights: Tensor | None, kind: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Weights, and labels that a table can be read at."""
+    if row_weights is not None:
+        return row_weights, labels
+    return (labels >= 0).to(kind), labels.clamp(min=0)
 
 
 def at_least_float(values: Tensor) -> Tensor:

@@ -121,7 +121,8 @@ def require_same(
     """Refuse to resume with other data, or with other settings that decide numbers.
 
     Which settings these are, their fields say (`bertkit.config.setting`, `on_resume`). A
-    setting that the checkpoint does not know is newer than it, and had its default's effect.
+    setting that the checkpoint does not know is newer than it, and had its default's effect,
+    if `config` has no method `completed` that knows better.
     A run may be prolonged, see `length_before`.
 
     Args:
@@ -148,7 +149,8 @@ def require_same(
             "give the same training data, or start a new run from its weights with"
             " --init-checkpoint",
         )
-    before = default_values(type(config)) | flatten(saved.config)
+    completed = getattr(config, "completed", dict)
+    before = default_values(type(config)) | completed(flatten(saved.config))
     now = flatten(as_dict(config))
     rules = resume_rules(type(config))
     longer = _prolonged(before, now)

@@ -14,7 +14,13 @@ from bertkit.train.profiling import steps_to_profile
 from bertkit.train.schedule import Schedule, make_schedule, staged
 
 
-def micro_batch_size(global_batch_size: int, wanted: int, world: int, yields: bool = False) -> int:
+def micro_batch_size(
+    global_batch_size: int,
+    wanted: int,
+    world: int,
+    yields: bool = False,
+    flag: str = "--micro-batch-size",
+) -> int:
     """Sequences per forward pass, so that all processes have the same work in every step.
 
     Args:
@@ -22,6 +28,7 @@ def micro_batch_size(global_batch_size: int, wanted: int, world: int, yields: bo
         wanted: the setting; 0 for all that a process has in a step.
         world: processes that train together.
         yields: take fewer than `wanted` where that many do not fit, as for a preset's number.
+        flag: of the setting, for the message.
 
     Raises:
         ConfigError: the processes cannot share the global batch evenly.
@@ -32,7 +39,7 @@ def micro_batch_size(global_batch_size: int, wanted: int, world: int, yields: bo
     if global_batch_size % (size * world):
         raise ConfigError(
             f"--global-batch-size {global_batch_size} is not a multiple of"
-            f" --micro-batch-size {size} x {world} processes"
+            f" {flag} {size} x {world} processes"
         )
     return size
 

@@ -80,6 +80,8 @@ class TorchAdapter(Adapter):
         scaler, owners = None, None
         copies = self.working_copies and plan.precision == "bf16"
         working = WorkingWeights(model) if copies else None
+        if working:
+            working.compiled = bool(getattr(plan.options, "compile", False))
         if optimizer is not None:
             if plan.precision == "fp16" and "none" not in self.caps.loss_scaling:
                 scaler = make_scaler(self.device, plan)

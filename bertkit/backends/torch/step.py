@@ -296,11 +296,22 @@ def step_facts(batch: StepBatch, rate: float) -> dict[str, float]:
 
 
 def read_tickets(tickets: Sequence[Ticket]) -> list[dict[str, float]]:
-    """The numbers of tickets; waits for the device that holds them."""
-    return [
-        {**{name: float(value) for name, value in ticket.sums.items()}, **ticket.facts}
-        for ticket in tickets
-    ]
+    """The numbers of tickets; waits once for the device that holds them."""
+    numbers = iter(_numbers([value for ticket in tickets for value in ticket.sums.values()]))
+    return [{**{name: next(numbers) for name in ticket.sums}, **ticket.facts} for ticket in tickets]
+
+
+def _numbers(values: Sequence[Tensor]) -> list[float]:
+    """Tensors of one element as numbers; all of one type come from their device by one copy."""
+    places: dict[tuple[torch.device, torch.dtype], list[int]] = {}
+    for place, value in enumerate(values):
+        places.setdefault((value.device, value.dtype), []).append(place)
+    numbers = [0.0] * len(values)
+    for alike in places.values():
+        together = torch.stack([values[place].detach().reshape(()) for place in alike]).tolist()
+        for place, number in zip(alike, together, strict=True):
+            numbers[place] = float(number)
+    return numbers
 
 
 def _accumulate(sums: dict[str, Tensor], parts: Mapping[str, Tensor]) -> None:

@@ -54,11 +54,13 @@ class WorkingWeights:
         adds: gradients are added by one call per layer to those that are there, not tensor by
             tensor by PyTorch. Not for those that DistributedDataParallel exchanges: it
             counts on PyTorch's adding.
+        compiled: `torch.compile` is told that the copies' sizes never change, as those of
+            parameters; it would make kernels for any number of columns.
     """
 
     def __init__(self, model: nn.Module, kind: torch.dtype = torch.bfloat16) -> None:
         self.kind = kind
-        self.adds = False
+        self.adds = self.compiled = False
         groups: dict[str, list[_Slot]] = {}
         joined: set[nn.Parameter] = set()
         for place, module in model.named_modules():
@@ -87,6 +89,8 @@ class WorkingWeights:
                 parameters = (part for slot in group for part in slot.parameters)
                 copies = _Copies.apply(self, counts, *parameters)  # type: ignore[no-untyped-call]
                 for slot, copy in zip(group, copies, strict=True):
+                    if self.compiled and slot.rest is None:
+                        torch._dynamo.mark_static(copy)
                     slot.holder[slot.name] = copy
             yield
         finally:

@@ -27,6 +27,7 @@ def training_feed(ready: Prepared, adapter: Adapter) -> RecordFeed:
         micro_batch_size=config.micro_size,
         layout=config.layout,
         normalisation=config.mlm_normalisation,
+        group=config.mlm_group,
         tokens=ready.tokens,
         masking=ready.masking,
         rank=topology.rank,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from bertkit.backends import registry
 from bertkit.backends.sections import BackendSections
@@ -176,6 +178,13 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         choices=("global_step", "micro_batch"),
         group=OPTIMIZATION,
     )
+    mlm_group: int = setting(
+        0,
+        help="With --mlm-normalisation micro_batch: sequences of each mean, whatever a forward "
+        "pass holds; 0: --micro-batch-size.",
+        minimum=0,
+        group=OPTIMIZATION,
+    )
     bucket_window: int = setting(
         0,
         help="Bucketed layout: steps among whose sequences each step's are chosen by length; 0: "
@@ -231,6 +240,14 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         if self.target_mlm_accuracy is None:
             return None
         return "mlm_accuracy", self.target_mlm_accuracy
+
+    @staticmethod
+    def completed(saved: Mapping[str, Any]) -> dict[str, Any]:
+        """The saved settings of a run, with what they meant before there was `mlm_group`."""
+        values = dict(saved)
+        if values.get("mlm_normalisation") == "micro_batch":
+            values["mlm_group"] = values.get("mlm_group") or values.get("micro_batch_size")
+        return values
 
     def problems(self) -> list[str]:
         """Settings that contradict each other, each naming its flags."""

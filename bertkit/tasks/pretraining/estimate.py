@@ -34,6 +34,7 @@ class Estimate:
         eval_every_samples: the same in samples, where they are asked for so.
         evaluates: there are records to evaluate on.
         backend: name of it.
+        device_memory: bytes of the device that the micro-batch was chosen for; 0: for none.
         memory_bytes: weights, gradients, moments and activations of one micro-batch.
         checkpoint_bytes: of one checkpoint.
         disk_bytes: of all checkpoints that are kept.
@@ -52,16 +53,19 @@ class Estimate:
     eval_every_samples: int = 0
     evaluates: bool = False
     backend: str = "cpu"
+    device_memory: int = 0
 
     def text(self) -> str:
         """The estimate for people."""
         machine = memory.of_machine()
+        room = human_bytes(self.device_memory) if self.device_memory else ""
+        chosen = f" (as many at once as are good for {room})" if room else ""
         here = self.backend in ("cpu", "auto")  # others have memory of their own
         of_machine = f" (this machine has {human_bytes(machine)})" if machine and here else ""
         return "\n".join(
             (
                 f"parameters   {self.parameters:,}",
-                f"batch        {self.batch_equation}",
+                f"batch        {self.batch_equation}{chosen}",
                 f"steps        {self.steps:,}, the first {self.warmup_steps:,} warming up",
                 *([f"evaluation   {self._evaluation()}"] if self.evaluates else []),
                 f"epochs       {self.epochs:.2f} of {self.records:,} records",
@@ -91,7 +95,13 @@ def warming_up(config: PretrainConfig, steps: int) -> int:
     return min(rising, steps)
 
 
-def estimate(config: PretrainConfig, records: int, max_seq_length: int, world: int = 1) -> Estimate:
+def estimate(
+    config: PretrainConfig,
+    records: int,
+    max_seq_length: int,
+    world: int = 1,
+    device_memory: int = 0,
+) -> Estimate:
     """What a run will need, before it starts.
 
     Args:
@@ -99,6 +109,7 @@ def estimate(config: PretrainConfig, records: int, max_seq_length: int, world: i
         records: in the source.
         max_seq_length: of the records.
         world: processes that train together; memory is that of one.
+        device_memory: bytes of the device that the micro-batch was chosen for; 0: for none.
     """
     parameters = config.model.parameter_count()
     steps = config.steps(records)
@@ -123,6 +134,7 @@ def estimate(config: PretrainConfig, records: int, max_seq_length: int, world: i
         eval_every_samples=config.eval_samples,
         evaluates=bool(config.eval_input),
         backend=config.backend,
+        device_memory=device_memory,
     )
 
 

@@ -56,6 +56,7 @@ class Prepared:
         masking: new masks for every epoch, or None.
         tokens: numbers of tokens that may occur; rows of the word embedding beyond them are
             padding.
+        device_memory: bytes of the device that the micro-batch was chosen for; 0: for none.
     """
 
     config: PretrainConfig
@@ -66,6 +67,7 @@ class Prepared:
     step_plan: StepPlan
     masking: DynamicMasking | None = None
     tokens: int = 0
+    device_memory: int = 0
 
     @property
     def estimate(self) -> Estimate:
@@ -77,6 +79,7 @@ class Prepared:
             records=len(self.source),
             max_seq_length=self.source.max_seq_length,
             world=shape.world,
+            device_memory=self.device_memory,
         )
 
 
@@ -130,7 +133,7 @@ def prepare(
     _warn_of_phase_2(config, origins, source)
     steps = config.steps(len(source))
     config = _settled(config, adapter, steps, origins)
-    config = _with_micro_batch(config, adapter, source, origins)
+    config, memory = _with_micro_batch(config, adapter, source, origins)
     check_steps(config, steps)
     step_plan = make_step_plan(
         config, step_shape(config, sources, world), config.model, options_of(config, config.backend)
@@ -145,6 +148,7 @@ def prepare(
         step_plan=step_plan,
         masking=masking_of(config),
         tokens=min(rows.trained if rows else config.model.vocab_size, config.model.vocab_size),
+        device_memory=memory,
     )
 
 
@@ -170,15 +174,25 @@ def _warn_of_phase_2(
 
 def _with_micro_batch(
     config: PretrainConfig, adapter: Adapter, source: SampleSource, origins: Mapping[str, str]
-) -> PretrainConfig:
-    """The configuration with a micro-batch that fits memory, batch and processes."""
-    world = Topology.from_environment().world
-    wanted = config.micro_batch_size
-    if not wanted:
-        wanted = fitting_size(config, source, world, adapter.device_memory())
-    yields = is_preset(origins.get("micro_batch_size"))
-    size = micro_batch_size(config.global_batch_size, wanted, world, yields)
-    return replace(config, micro_batch_size=size)
+) -> tuple[PretrainConfig, int]:
+    """The configuration with a micro-batch that fits memory, batch and processes.
+
+    A preset's size is for devices whose memory is not known. Where it is, as many sequences
+    as it holds are computed at once; the means of the recipe are still those of its groups.
+
+    Returns:
+        (the configuration, bytes of the device that decided; 0: none did).
+    """
+    world, whole = Topology.from_environment().world, config.global_batch_size
+    wanted, yields = config.micro_batch_size, is_preset(origins.get("micro_batch_size"))
+    memory = adapter.device_memory() if yields or not wanted else 0
+    wanted = fitting_size(config, source, world, memory) or wanted
+    size = micro_batch_size(whole, wanted, world, yields)
+    group = 0
+    if config.mlm_normalisation == "micro_batch":
+        yields = is_preset(origins.get("mlm_group"))
+        group = micro_batch_size(whole, config.mlm_group or size, world, yields, "--mlm-group")
+    return replace(config, micro_batch_size=size, mlm_group=group), memory
 
 
 def _settled(

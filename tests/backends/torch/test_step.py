@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from bertkit.backends.base import OptimizerSpec, StepPlan
+from backends.torch.operators import Operators
+from bertkit.backends.base import OptimizerSpec, StepPlan, Ticket
 from bertkit.backends.process_group import ProcessGroup, Topology
-from bertkit.backends.torch.step import TorchStepper, make_scaler, plain_weights, step_seed
+from bertkit.backends.torch.step import (
+    TorchStepper,
+    make_scaler,
+    plain_weights,
+    read_tickets,
+    step_seed,
+)
 from bertkit.data.step_batch import MicroBatch, StepBatch
 from bertkit.train.optimizers import make_optimizer
 
@@ -164,3 +171,19 @@ def test_a_static_loss_scale_stays_also_after_an_overflow():
     scaled.train(step_batch([math.inf, 2.0]), 3)
     assert torch.equal(before, scaled.model.weight)
     assert scaled.state()["scaler"]["scale"] == 128.0
+
+
+def test_numbers_of_many_steps_come_by_one_copy_of_each_type():
+    tickets = [
+        Ticket({"loss": torch.tensor(0.5 + step), "right": torch.tensor(3 + step)}, {"tokens": 7.0})
+        for step in range(4)
+    ]
+    tickets[2].sums["scale"] = torch.tensor([2.0**20], dtype=torch.float64)
+    with Operators() as seen:
+        found = read_tickets(tickets)
+    assert found[3] == {"loss": 3.5, "right": 6.0, "tokens": 7.0}
+    assert found[2] == {"loss": 2.5, "right": 5.0, "scale": 2.0**20, "tokens": 7.0}
+    assert all(type(value) is float for row in found for value in row.values())
+    assert seen.counts["stack"] == 3, "one of each type"
+    assert not seen.counts["_local_scalar_dense"], "a number by itself"
+    assert read_tickets([]) == []

@@ -16,6 +16,7 @@ from bertkit.backends.process_group import ProcessGroup, Topology
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.step_batch import StepBatch, unpadded, weighted
+from bertkit.model.attention import UnpaddedLayout
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.objective import PretrainingObjective
@@ -192,3 +193,30 @@ def test_a_head_that_is_not_trained_gets_no_gradient():
     step.train(batches(2), 0)
     assert model.cls.seq_relationship.weight.grad is None
     assert model.bert.pooler.dense.weight.grad is None
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_compiled_layers_know_the_sizes_of_joined_copies(compiled):
+    """A batch's rows change, weights do not; only told so does the compiler see a number."""
+    with torch.device("meta"):
+        model = BertForPreTraining(SHAPE)
+    working = WorkingWeights(model)
+    working.compiled = compiled
+    seen = []
+
+    def compiler(graph, examples):
+        inputs = graph.graph.find_nodes(op="placeholder")
+        values = [node.meta["example_value"] for node in inputs]
+        seen.extend(value.shape for value in values if isinstance(value, torch.Tensor))
+        return graph.forward
+
+    layer = model.bert.encoder.layer[0]
+    layer.compile(dynamic=True, backend=compiler)
+    rows = torch.empty(9, 32, dtype=torch.bfloat16, device="meta")
+    with working.applied():
+        layer(rows, UnpaddedLayout([4, 5]).to("meta"))
+    fixed = [all(type(size) is int for size in shape) for shape in seen]
+    assert not all(fixed), "rows are no constant"
+    constant = {tuple(shape) for shape, known in zip(seen, fixed, strict=True) if known}
+    assert (48, 32) in constant, "a weight of the feed-forward block"
+    assert ((96, 32) in constant) == ((96,) in constant) == compiled

@@ -7,6 +7,7 @@ from bertkit.config import Layer, resolve
 from bertkit.errors import ConfigError
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.registry import presets_of
+from bertkit.train.run_state import RunState, require_same
 
 GIVEN = {"input": ["a"], "output": "b"}
 
@@ -76,3 +77,26 @@ def test_preset_sizes_are_the_published_ones(name, parameters):
     """Counted on Hugging Face's BertForPreTraining of the same shape."""
     layers = [Layer(name, configuration.load_preset(name)), Layer("test", GIVEN)]
     assert resolve(PretrainConfig, layers).config.model.parameter_count() == parameters
+
+
+def test_a_run_of_before_had_its_micro_batch_as_group():
+    """Saved without `mlm_group`: what a resume must find the same is what it meant then."""
+    config = made(mlm_normalisation="micro_batch", micro_batch_size=64, mlm_group=8,
+                  global_batch_size=64)  # fmt: skip
+    before = configuration.as_dict(config)
+    del before["mlm_group"]
+
+    def differences(size, group):
+        state = RunState(
+            step=1, position=64, epoch=0.0, seed=1, data_fingerprint="f",
+            config={**before, "micro_batch_size": size, **({"mlm_group": group} if group else {})},
+        )  # fmt: skip
+        return require_same(state, config, "f")
+
+    assert differences(8, None) == ["micro_batch_size 8, now 64"], "last bits alone"
+    assert differences(64, 8) == []
+    with pytest.raises(ConfigError, match="mlm_group 64, now 8"):
+        differences(64, None)
+    assert PretrainConfig.completed({"mlm_normalisation": "global_step"}) == {
+        "mlm_normalisation": "global_step"
+    }

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bertkit.backends import registry
 from bertkit.config import Resolved
+from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.estimate import (
     activation_bytes,
@@ -84,6 +87,34 @@ def test_a_device_with_memory_decides_the_size_that_nobody_gave(settings, monkey
     monkeypatch.setattr(adapter, "device_memory", lambda: 1, raising=False)
     assert prepare(settings(micro_batch_size=0), adapter).config.micro_batch_size == 1
     assert prepare(settings(micro_batch_size=4), adapter).config.micro_batch_size == 4
+
+
+def test_a_presets_size_yields_to_the_memory_but_its_means_do_not(settings, monkeypatch):
+    """Eight sequences of a preset cannot fill a GPU; its recipe's means are those of eight."""
+    adapter = registry.get("cpu")
+    config = settings(micro_batch_size=2, mlm_group=2, mlm_normalisation="micro_batch")
+    preset = {"micro_batch_size": "preset large-phase2", "mlm_group": "preset large-phase2"}
+    given = {**preset, "micro_batch_size": "command line"}
+
+    def sizes(memory, origins):
+        monkeypatch.setattr(adapter, "device_memory", lambda: memory, raising=False)
+        ready = prepare(config, adapter, origins)
+        assert ready.config.mlm_group == 2
+        assert ("good for" in ready.estimate.text()) == (ready.device_memory > 0)
+        return ready.config.micro_batch_size, ready.device_memory
+
+    assert sizes(10**10, preset) == (8, 10**10), "all of a step"
+    assert sizes(0, preset) == (2, 0), "nothing is known of the memory"
+    assert sizes(10**10, given) == (2, 0), "what the user said"
+
+
+def test_groups_of_means_must_divide_a_step(settings):
+    config = settings(mlm_normalisation="micro_batch", mlm_group=3, micro_batch_size=4)
+    with pytest.raises(ConfigError, match=r"8 is not a multiple of --mlm-group 3 x 1"):
+        prepare(config, registry.get("cpu"))
+    assert prepare(replace(config, mlm_group=0), registry.get("cpu")).config.mlm_group == 4
+    exact = replace(config, mlm_normalisation="global_step")
+    assert prepare(exact, registry.get("cpu")).config.mlm_group == 0
 
 
 def test_preparing_tells_what_it_derived_and_writes_nothing(settings, tmp_path):

@@ -155,6 +155,20 @@ def test_micro_batch_normalisation_is_another_number(settings, tmp_path):
     assert distance(results[0].checkpoint, results[1].checkpoint) > 1e-4
 
 
+def test_groups_of_means_stay_when_passes_are_larger(settings, tmp_path):
+    shape = replace(settings().model, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    whole = {"mlm_normalisation": "micro_batch", "model": shape, "max_steps": 3,
+             "optimizer": "sgd", "learning_rate": 1.0}  # fmt: skip
+    plain, *others = [
+        run(settings(output=str(tmp_path / f"{size}"), micro_batch_size=size, mlm_group=2, **whole))
+        for size in (2, 8, 1)
+    ]
+    for other in others:
+        assert distance(plain.checkpoint, other.checkpoint) < 1e-6
+    eights = run(settings(output=str(tmp_path / "8s"), micro_batch_size=8, **whole))
+    assert distance(plain.checkpoint, eights.checkpoint) > 1e-4
+
+
 def test_layouts_are_the_same_run(settings, tmp_path):
     shape = replace(settings().model, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     results = [
