@@ -126,7 +126,7 @@ def build_bertkit(
     from bertkit.tasks.pretraining.objective import PretrainingObjective
     from bertkit.tasks.pretraining.prepare import Prepared, step_shape
     from bertkit.tokenization.tokenizer_facts import NOT_RECORDED
-    from bertkit.train.schedule import make_schedule
+    from bertkit.train.optimization.schedule import make_schedule
     from bertkit.train.step_settings import make_step_plan, optimizer_spec
 
     torch.manual_seed(1)

@@ -26,12 +26,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bertkit.corpus.mlperf import strip_markup, strip_titles
+from bertkit.corpus.chains.mlperf import strip_markup, strip_titles
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.duplicates import duplicates
 from benchmarks.text_summary import growth, summary
-from tests.corpus.test_mlperf import build_pipeline
+from tests.corpus.chains.test_mlperf import build_pipeline
 
 WIKIEXTRACTOR = "wikiextractor==3.1.0"
 GENSIM = "gensim==4.4.0"

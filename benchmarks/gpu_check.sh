@@ -80,7 +80,7 @@ tests= warm=
 if wants pytest; then # its records are not needed by anything, so the sample is made beside it
   phase pytest 90 "$PYTHON" -m pytest -p no:cacheprovider -q -m "not slow" \
     tests/backends/torch/test_cuda.py tests/backends/torch/test_step.py \
-    tests/model/test_attention.py tests/model/test_heads.py tests/train/test_optimizers.py &
+    tests/model/test_attention.py tests/model/test_heads.py tests/train/optimization/test_optimizers.py &
   tests=$!
 fi
 wants sample && check sample 90

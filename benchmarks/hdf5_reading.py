@@ -20,7 +20,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from bertkit.records.files import hdf5
+from bertkit.records.files.hdf5 import files as hdf5
 
 LENGTH, PREDICTIONS, BATCH = 512, 76, 256
 VOCAB_SIZE = 30_522

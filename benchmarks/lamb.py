@@ -26,8 +26,8 @@ from bertkit.backends.base import OptimizerSpec
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.system.allocator import keep_freed_memory
-from bertkit.train.lamb import LAMB_VARIANTS
-from bertkit.train.optimizers import make_optimizer, parameter_groups
+from bertkit.train.optimization.lamb import LAMB_VARIANTS
+from bertkit.train.optimization.optimizers import make_optimizer, parameter_groups
 
 RATE = 1e-4
 

@@ -31,7 +31,7 @@ from bertkit.data.record_source import RecordSource, SampleSource
 from bertkit.data.sample_order import SampleOrder
 from bertkit.data.text_source import TextSource
 from bertkit.records.config import RecordsConfig
-from bertkit.records.files.tfrecord import encode_example, write_records
+from bertkit.records.files.tfrecord.frames import encode_example, write_records
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
 
 H200_BASE = 0.9e6  # tokens/s, see TRAINING in RESULTS.md

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bertkit.engine import Engine
-from bertkit.manifest import Manifest, read_manifest, working_folder
+from bertkit.manifests.manifest import Manifest, read_manifest, working_folder
+from bertkit.workers.engine import Engine
 
 FACTS = {"bytes": 27_000_000, "documents": 9_000, "sentences": 200_000, "sha256": "0" * 64}
 

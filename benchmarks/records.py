@@ -45,8 +45,8 @@ def stages(text: Path, vocab_path: str, folder: Path, rounds: int) -> dict[str, 
     import numpy as np
 
     from bertkit.records.config import RecordsConfig
-    from bertkit.records.files.example_writer import write_plan
-    from bertkit.records.files.tfrecord_reader import RecordFile
+    from bertkit.records.files.tfrecord.example_writer import write_plan
+    from bertkit.records.files.tfrecord.reader import RecordFile
     from bertkit.records.instances.pairs import plan_pairs
     from bertkit.system.allocator import keep_freed_memory
     from bertkit.tokenization.corpus_tokens import StreamTokenizer
@@ -93,7 +93,7 @@ def stages(text: Path, vocab_path: str, folder: Path, rounds: int) -> dict[str, 
 def readable(text: Path, vocab_path: str, folder: Path) -> dict[str, float]:
     """Processor seconds of the readable code, by stage."""
     from bertkit.records.config import RecordsConfig
-    from bertkit.records.files.tfrecord import encode_example, write_records
+    from bertkit.records.files.tfrecord.frames import encode_example, write_records
     from bertkit.tokenization.sentence_files import read_documents
     from bertkit.tokenization.vocabulary import load_vocab
     from bertkit.tokenization.wordpiece import WordPieceTokenizer

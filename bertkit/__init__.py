@@ -50,15 +50,15 @@ if TYPE_CHECKING:
     from bertkit.api.text import extract as extract
     from bertkit.api.text import split as split
     from bertkit.api.text import train_vocab as train_vocab
+    from bertkit.corpus.chains.mlperf_reference import ReferenceComparison as ReferenceComparison
     from bertkit.corpus.cleaning.config import CleanConfig as CleanConfig
     from bertkit.corpus.cleaning.results import CleanResult as CleanResult
     from bertkit.corpus.config import ExtractConfig as ExtractConfig
     from bertkit.corpus.config import SplitConfig as SplitConfig
     from bertkit.corpus.download.download import DownloadResult as DownloadResult
     from bertkit.corpus.download.sample import SampleResult as SampleResult
-    from bertkit.corpus.extract import ExtractResult as ExtractResult
-    from bertkit.corpus.mlperf_reference import ReferenceComparison as ReferenceComparison
-    from bertkit.corpus.split_result import SplitResult as SplitResult
+    from bertkit.corpus.extraction.extract import ExtractResult as ExtractResult
+    from bertkit.corpus.splitting.result import SplitResult as SplitResult
     from bertkit.data.records import Record as Record
     from bertkit.data.records import Records as Records
     from bertkit.errors import BertkitError as BertkitError
@@ -120,10 +120,10 @@ _PUBLIC = {
     # What the functions give back.
     "bertkit.corpus.download.download": ("DownloadResult",),
     "bertkit.corpus.download.sample": ("SampleResult",),
-    "bertkit.corpus.extract": ("ExtractResult",),
+    "bertkit.corpus.extraction.extract": ("ExtractResult",),
     "bertkit.corpus.cleaning.results": ("CleanResult",),
-    "bertkit.corpus.split_result": ("SplitResult",),
-    "bertkit.corpus.mlperf_reference": ("ReferenceComparison",),
+    "bertkit.corpus.splitting.result": ("SplitResult",),
+    "bertkit.corpus.chains.mlperf_reference": ("ReferenceComparison",),
     "bertkit.tokenization.training.trained": ("TrainedVocab",),
     "bertkit.records.make": ("RecordsResult",),
     "bertkit.records.tools.pick_eval": ("PickResult",),

@@ -26,9 +26,9 @@ from bertkit.command_line.suggestions import unknown_command
 from bertkit.command_line.words import hyphens, plain_flags, repeat_flags
 from bertkit.declined import require_supported
 from bertkit.errors import BertkitError
-from bertkit.spawned import leave_if_importing
 from bertkit.standard_output import displayable
-from bertkit.termination import Terminated, raised_on_termination
+from bertkit.workers.spawned import leave_if_importing
+from bertkit.workers.termination import Terminated, raised_on_termination
 
 # In the order of a whole job. A test compares the texts with the first line of each help.
 COMMANDS = {

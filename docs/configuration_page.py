@@ -10,7 +10,7 @@ import typing
 from typing import Any
 
 from bertkit.config_schema.commands import COMMANDS, settings_of
-from bertkit.settings import default_values, ordered_fields, value_type
+from bertkit.configuration.settings import (default_values, ordered_fields, value_type)
 
 HEAD = """# Configuration
 

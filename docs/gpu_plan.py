@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bertkit import config as configuration
+from bertkit.configuration import config as configuration
 from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 

@@ -10,7 +10,7 @@ import functools
 import re
 from pathlib import Path
 
-from bertkit import config as configuration
+from bertkit.configuration import config as configuration
 from bertkit.tasks.pretraining import estimate as estimates
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.registry import presets_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bertkit.records.files.tfrecord import encode_example, write_records
+from bertkit.records.files.tfrecord.frames import encode_example, write_records
 
 VOCAB = 64
 PAD, CLS, SEP, MASK = 0, 2, 3, 4

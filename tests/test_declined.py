@@ -6,7 +6,7 @@ import pytest
 
 from bertkit.backends import registry
 from bertkit.cli import main
-from bertkit.config import Layer, resolve
+from bertkit.configuration.config import Layer, resolve
 from bertkit.declined import accelerator, require_supported
 from bertkit.errors import ConfigError, UsageError
 from bertkit.tasks.pretraining.config import PretrainConfig

@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from bertkit.config import Layer, Resolved, as_dict, flatten, preset_layer
+from bertkit.configuration.config import Layer, Resolved, as_dict, flatten, preset_layer
+from bertkit.configuration.settings import default_values
 from bertkit.errors import UsageError
 from bertkit.external_configs.layers import file_layers, resolve_with
-from bertkit.settings import default_values
 from bertkit.train.config import with_fitting_micro_batch
 
 C = TypeVar("C")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bertkit.api.arguments import Inputs, Place, path, paths
 
 if TYPE_CHECKING:
-    from bertkit.corpus.mlperf_reference import ReferenceComparison
+    from bertkit.corpus.chains.mlperf_reference import ReferenceComparison
     from bertkit.records.tools.verify import Verification
     from bertkit.report.whole import RunsReport
     from bertkit.tasks.comparison.results import Comparison
@@ -43,8 +43,8 @@ def verify(
         >>> bertkit.verify("data/records", "data/records").same
         True
     """
-    from bertkit.engine import Engine
     from bertkit.records.tools.verify import verify as work
+    from bertkit.workers.engine import Engine
 
     words = None if vocab is None else path(vocab)
     return work(path(first), path(second), words, order=order, engine=Engine(workers))
@@ -74,7 +74,7 @@ def verify_text(
         ...     print("eval.txt" in str(error) or "data/docs" in str(error))
         True
     """
-    from bertkit.corpus.mlperf_reference import compare_with_reference
+    from bertkit.corpus.chains.mlperf_reference import compare_with_reference
 
     return compare_with_reference(path(inputs), reference, None if sums is None else path(sums))
 

@@ -17,7 +17,7 @@ from bertkit.api.arguments import (
 )
 
 if TYPE_CHECKING:
-    from bertkit.config import Resolved
+    from bertkit.configuration.config import Resolved
     from bertkit.tasks.comparison.seeds import SeedsResult
     from bertkit.tasks.finetuning.predict import PredictResult
     from bertkit.tasks.finetuning.run import FinetuneResult
@@ -234,8 +234,8 @@ def predict(
         ['answer', 'id', 'nbest', 'probability', 'question']
     """
     from bertkit.backends import registry
+    from bertkit.codecs.strict_json import json_text
     from bertkit.model.checkpoints.places import local_checkpoint
-    from bertkit.strict_json import json_text
     from bertkit.tasks.finetuning.choice import predicting_config
     from bertkit.tasks.finetuning.predict import predict as label
     from bertkit.tasks.finetuning.predict import read_lines, settings_of_model

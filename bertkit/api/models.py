@@ -138,7 +138,7 @@ def new_model(
         >>> model.config.hidden_size, model.config.vocab_size
         (128, 1024)
     """
-    from bertkit.config import Layer, load_preset
+    from bertkit.configuration.config import Layer, load_preset
     from bertkit.errors import ConfigError
     from bertkit.model.config import BertConfig
     from bertkit.model.standalone.opening import make_model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bertkit.api.arguments import Config, Inputs, Place, path, paths, resolved
-from bertkit.config import Layer
+from bertkit.configuration.config import Layer
 
 if TYPE_CHECKING:
     from bertkit.tasks.pretraining.evaluate import EvalResult

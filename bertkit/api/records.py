@@ -126,8 +126,8 @@ def pick_eval(
         >>> bertkit.pick_eval("data/records", "data/picked", count=50).records
         50
     """
-    from bertkit.engine import Engine
     from bertkit.records.tools.pick_eval import pick_eval as work
+    from bertkit.workers.engine import Engine
 
     engine = Engine(workers)
     return work(paths(inputs), path(output), count, overwrite=overwrite, engine=engine)

@@ -11,8 +11,8 @@ from bertkit.corpus.config import ExtractConfig, SplitConfig
 if TYPE_CHECKING:
     from bertkit.corpus.download.download import DownloadResult
     from bertkit.corpus.download.sample import SampleResult
-    from bertkit.corpus.extract import ExtractResult
-    from bertkit.corpus.split_result import SplitResult
+    from bertkit.corpus.extraction.extract import ExtractResult
+    from bertkit.corpus.splitting.result import SplitResult
     from bertkit.tokenization.training.trained import TrainedVocab
 
 
@@ -92,7 +92,7 @@ def extract(
         >>> bertkit.extract("data/raw/text", "data/docs").documents > 50
         True
     """
-    from bertkit.corpus import extract as work
+    from bertkit.corpus.extraction import extract as work
 
     found = resolved(ExtractConfig, config, settings)
     return work.extract(
@@ -132,8 +132,8 @@ def split(
         >>> sorted(found.splits)
         ['train', 'valid']
     """
-    from bertkit.corpus import split as work
-    from bertkit.engine import Engine
+    from bertkit.corpus.splitting import split as work
+    from bertkit.workers.engine import Engine
 
     found = resolved(SplitConfig, config, settings)
     return work.split(
@@ -185,8 +185,8 @@ def train_vocab(
         1024
     """
     from bertkit.corpus.raw_file import open_source
-    from bertkit.input_files import expand_inputs
     from bertkit.remote.copies import local_inputs
+    from bertkit.storage.input_files import expand_inputs
     from bertkit.tokenization import vocabulary_training as work
     from bertkit.tokenization.normalisation import Normalisation
     from bertkit.tokenization.training.alphabet import Wanted, parse_wanted

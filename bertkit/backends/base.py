@@ -183,7 +183,7 @@ class OptimizerSpec:
     """An optimizer by name.
 
     Attributes:
-        name: one of `bertkit.train.optimizers.NAMES`.
+        name: one of `bertkit.train.optimization.optimizers.NAMES`.
         beta1: decay of the first moment.
         beta2: decay of the second moment.
         eps: added to the root of the second moment.

@@ -16,8 +16,8 @@ from typing import Any
 
 from bertkit import __version__
 from bertkit.backends.registry import probe_all
-from bertkit.files import free_bytes, human_bytes
 from bertkit.log import table
+from bertkit.storage.files import free_bytes, human_bytes
 from bertkit.system import memory
 from bertkit.system.processes import core_count
 

@@ -37,7 +37,7 @@ class Backend:
         help: the devices, in a few words.
         adapter: `module:class` of its adapter, see `bertkit.backends.base.Adapter`.
         options: `module:class` of the dataclass of its own settings, made of
-            `bertkit.config.setting` fields; empty where it has none.
+            `bertkit.configuration.config.setting` fields; empty where it has none.
         flags: settings among them that are command-line flags too; all of them go by
             `--set NAME.SETTING=VALUE`.
         launchers: programs that start it on many devices, see `bertkit launch`.

@@ -10,8 +10,8 @@ from dataclasses import field
 from typing import Any
 
 from bertkit.backends import registry
-from bertkit.option_groups import MACHINE
-from bertkit.settings import ROUNDING
+from bertkit.configuration.option_groups import MACHINE
+from bertkit.configuration.settings import ROUNDING
 
 
 class BackendSections:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bertkit.command_line.values import PLACES, Place
-from bertkit.settings import ordered_fields, value_type
+from bertkit.configuration.settings import ordered_fields, value_type
 
 KEY = "key"  # a completion after which more is to be typed, so that no space follows
 

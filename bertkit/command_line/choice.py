@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from bertkit.configuration.setting_values import meant, spelling
 from bertkit.declined import accelerator
-from bertkit.setting_values import meant, spelling
 
 _WIDEST = 26  # characters of choices that stand beside their option; more stand in its text
 

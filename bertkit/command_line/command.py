@@ -11,7 +11,7 @@ import click
 from bertkit.command_line import completion, help_page
 from bertkit.command_line.option import PRESET, Option, listed_flags
 from bertkit.command_line.words import hyphens, last_repeatable
-from bertkit.option_groups import HELP
+from bertkit.configuration.option_groups import HELP
 
 ALL = "--help-all"
 # Where a context keeps the words of its command, and whether all options are asked for.
@@ -121,7 +121,7 @@ class Command(Pages):
 
 def _settings(preset: str) -> dict[str, Any]:
     """Dotted key → value of all that a preset sets."""
-    from bertkit import config
+    from bertkit.configuration import config
 
     return config.flatten(config.load_preset(preset))
 

@@ -13,8 +13,8 @@ from bertkit.command_line.assignments import Assignment
 from bertkit.command_line.choice import Choice
 from bertkit.command_line.command import Command
 from bertkit.command_line.option import Option
-from bertkit.option_groups import OTHERS, RECIPE
-from bertkit.settings import ordered_fields, value_type
+from bertkit.configuration.option_groups import OTHERS, RECIPE
+from bertkit.configuration.settings import ordered_fields, value_type
 
 Function = Callable[..., Any]
 Decorator = Callable[[Function], Function]
@@ -30,7 +30,7 @@ def option(*names: str, group: str, **keywords: Any) -> Decorator:
 
     Args:
         names: as of click.
-        group: of `bertkit.option_groups`.
+        group: of `bertkit.configuration.option_groups`.
         keywords: as of click, and of `bertkit.command_line.option.Option`.
     """
     kind = keywords.get("type")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from bertkit.command_line.option import Option
-from bertkit.option_groups import ORDER, OTHERS
+from bertkit.configuration.option_groups import ORDER, OTHERS
 
 FEW = 16  # a command with no more options than these shows them all at once
 _WIDEST = 26  # of the column of flags

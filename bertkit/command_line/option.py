@@ -10,7 +10,7 @@ import click
 
 from bertkit.command_line.choice import Choice
 from bertkit.command_line.values import PLACES, Place
-from bertkit.option_groups import OTHERS
+from bertkit.configuration.option_groups import OTHERS
 
 # Where a context keeps what the preset of its command sets: dotted key → value.
 PRESET = "bertkit.preset"
@@ -20,7 +20,7 @@ class Option(click.Option):
     """An option that knows where help pages list it, and what else they tell of it.
 
     Attributes:
-        group: of `bertkit.option_groups`.
+        group: of `bertkit.configuration.option_groups`.
         first: whether `--help` shows it, not only `--help-all`.
         example: a value, where the form of its values is not plain.
         setting: dotted key of the setting that it gives; empty where it gives none.

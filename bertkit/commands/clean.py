@@ -7,8 +7,8 @@ from typing import Any
 
 from bertkit.command_line import next_step
 from bertkit.commands import options
+from bertkit.configuration.option_groups import MACHINE, OUTPUT
 from bertkit.corpus.cleaning.config import CleanConfig
-from bertkit.option_groups import MACHINE, OUTPUT
 
 
 @options.command()

@@ -6,7 +6,7 @@ import click
 
 from bertkit.command_line.values import Place
 from bertkit.commands import options
-from bertkit.option_groups import EVALUATION, OUTPUT
+from bertkit.configuration.option_groups import EVALUATION, OUTPUT
 
 
 @options.command()

@@ -11,10 +11,10 @@ import click
 from bertkit.command_line import next_step
 from bertkit.command_line.values import Place
 from bertkit.commands import options
+from bertkit.configuration.option_groups import MODEL, OUTPUT, TEXT
 from bertkit.errors import UsageError
 from bertkit.model.checkpoints import formats
 from bertkit.model.checkpoints.places import local_checkpoint
-from bertkit.option_groups import MODEL, OUTPUT, TEXT
 from bertkit.tasks.registry import FINETUNING
 
 _READABLE = "; ".join(row.title for row in formats.all_formats())

@@ -7,7 +7,7 @@ from typing import Any
 
 from bertkit import log
 from bertkit.commands import options
-from bertkit.option_groups import OUTPUT
+from bertkit.configuration.option_groups import OUTPUT
 
 dry_run_option = options.option(
     "--dry-run",
@@ -24,9 +24,9 @@ def finish(inputs: Sequence[str], as_json: bool) -> None:
     Raises:
         DataError: an input is not there, or cannot be read.
     """
-    from bertkit.files import is_remote
-    from bertkit.input_files import expand_inputs
     from bertkit.remote.copies import fetch_plan, named_inputs
+    from bertkit.storage.files import is_remote
+    from bertkit.storage.input_files import expand_inputs
 
     here = expand_inputs([name for name in named_inputs(inputs) if not is_remote(name)])
     plan: dict[str, Any] = {"input": list(inputs), "files": len(here), "to_copy": ""}

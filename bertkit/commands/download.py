@@ -9,7 +9,7 @@ import click
 
 from bertkit.command_line import next_step
 from bertkit.commands import options
-from bertkit.option_groups import DATA, MACHINE, OUTPUT
+from bertkit.configuration.option_groups import DATA, MACHINE, OUTPUT
 
 
 def _sources(ctx: click.Context, parameter: click.Parameter, begin: str) -> list[str]:

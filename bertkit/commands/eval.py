@@ -7,9 +7,9 @@ from typing import Any
 
 from bertkit.command_line import next_step
 from bertkit.commands import copy_plan, options
+from bertkit.configuration.option_groups import EVALUATION, MODEL
 from bertkit.hub.sources import name_of
 from bertkit.model.checkpoints.places import local_checkpoints
-from bertkit.option_groups import EVALUATION, MODEL
 from bertkit.tasks.pretraining.config import EvalConfig
 
 

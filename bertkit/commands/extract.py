@@ -7,8 +7,8 @@ from typing import Any
 
 from bertkit.command_line import next_step
 from bertkit.commands import options
+from bertkit.configuration.option_groups import OUTPUT
 from bertkit.corpus.config import ExtractConfig
-from bertkit.option_groups import OUTPUT
 
 
 @options.command()
@@ -48,10 +48,10 @@ def command(
       bertkit extract --input 'extracted/*/wiki_*' --output data/wiki --workers 8
     """
     from bertkit import log
-    from bertkit.corpus import extract as work
     from bertkit.corpus import noticed
-    from bertkit.files import write_text
+    from bertkit.corpus.extraction import extract as work
     from bertkit.standard_output import write_line
+    from bertkit.storage.files import write_text
 
     settings = options.resolved(ExtractConfig, given)
     if dry_run:

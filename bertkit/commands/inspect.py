@@ -10,9 +10,9 @@ import click
 
 from bertkit.command_line.values import Place
 from bertkit.commands import options
+from bertkit.configuration.option_groups import DATA
 from bertkit.hub.names import hub_name
 from bertkit.model.checkpoints.places import local_checkpoint
-from bertkit.option_groups import DATA
 
 
 @options.command()
@@ -51,9 +51,9 @@ def command(
       bertkit inspect google-bert/bert-base-uncased
       bertkit inspect corpus.txt --vocab bertkit-uncased-8k
     """
-    from bertkit.engine import Engine
     from bertkit.records.tools import inspect as work
     from bertkit.remote.copies import local_inputs
+    from bertkit.workers.engine import Engine
 
     names: list[str] = []
     for on_hub, group in groupby([*paths, *inputs], key=lambda name: bool(hub_name(name))):
@@ -109,12 +109,12 @@ def _views(
 
 def _is_text(name: str) -> bool:
     """Whether a name is of text files: not of records, and of a form that is known."""
-    from bertkit import files
     from bertkit.corpus.forms.detect import detect_form
     from bertkit.errors import DataError
-    from bertkit.input_files import expand_inputs
     from bertkit.kinds.recognise import TEXT, kind_of
     from bertkit.records.tools import inspect as work
+    from bertkit.storage import files
+    from bertkit.storage.input_files import expand_inputs
 
     folder = os.path.isdir(name)
     if folder and work.record_files([name]):

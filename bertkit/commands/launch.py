@@ -16,13 +16,13 @@ from bertkit.command_line.command import ALL, Command
 from bertkit.command_line.completion import command_line
 from bertkit.command_line.values import Place
 from bertkit.commands import options
-from bertkit.config import Layer, flatten, is_preset, resolve, setting
+from bertkit.configuration.config import Layer, flatten, is_preset, resolve, setting
+from bertkit.configuration.option_groups import KUBERNETES, MACHINE, OUTPUT, SLURM
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.translation import PRETRAIN
 from bertkit.launch.command_lines import CPU_BINDINGS
 from bertkit.launch.job import COMPUTING
 from bertkit.launch.launch import LAUNCHERS, check_files, plan
-from bertkit.option_groups import KUBERNETES, MACHINE, OUTPUT, SLURM
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.registry import commands as training_commands
 

@@ -9,7 +9,7 @@ import click
 
 from bertkit.command_line import next_step
 from bertkit.commands import options
-from bertkit.option_groups import OUTPUT
+from bertkit.configuration.option_groups import OUTPUT
 from bertkit.records.config import RecordsConfig
 
 
@@ -49,7 +49,8 @@ def command(
         --input @metadata/val_files.txt --input-prefix openwebtext --seed 0 --outputs 10 \\
         --output data/val-msl128 --vocab vocab.txt --msl 128
     """
-    from bertkit import files, log
+    from bertkit import log
+    from bertkit.storage import files
 
     settings = options.resolved(RecordsConfig, given)
     if dry_run:

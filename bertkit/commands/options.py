@@ -14,16 +14,16 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from bertkit import config as configuration
 from bertkit import log
+from bertkit.codecs.strict_json import json_text
 from bertkit.command_line.config_flags import command as command
 from bertkit.command_line.config_flags import config_options as config_options
 from bertkit.command_line.config_flags import option as option
 from bertkit.command_line.config_flags import preset_option as preset_option
+from bertkit.configuration import config as configuration
+from bertkit.configuration.option_groups import DATA, MACHINE, OTHERS, OUTPUT, TEXT
 from bertkit.external_configs.layers import File, file_layers, resolve_with
-from bertkit.option_groups import DATA, MACHINE, OTHERS, OUTPUT, TEXT
 from bertkit.standard_output import takes_unicode, write_line
-from bertkit.strict_json import json_text
 from bertkit.train.config import with_fitting_micro_batch
 
 C = TypeVar("C")

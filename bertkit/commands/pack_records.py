@@ -9,7 +9,7 @@ import click
 
 from bertkit.command_line import next_step
 from bertkit.commands import options
-from bertkit.option_groups import OUTPUT, RECORDS
+from bertkit.configuration.option_groups import OUTPUT, RECORDS
 from bertkit.records.files.formats import HDF5, TFRECORD
 
 
@@ -51,8 +51,9 @@ def command(
       bertkit pack-records --input hdf5_lower_case_1_seq_len_128/wikicorpus_en \\
         --output packed/wikicorpus_en
     """
-    from bertkit import files, log
+    from bertkit import log
     from bertkit.records.tools.pack import PackOptions, pack_records
+    from bertkit.storage import files
 
     given["format"] = given["format"] or ""
     result = pack_records(

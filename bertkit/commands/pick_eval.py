@@ -7,7 +7,7 @@ from typing import Any
 
 from bertkit.command_line import next_step
 from bertkit.commands import copy_plan, options
-from bertkit.option_groups import DATA
+from bertkit.configuration.option_groups import DATA
 
 
 @options.command()
@@ -42,9 +42,9 @@ def command(
     if dry_run:
         copy_plan.finish(inputs, as_json)
         return
-    from bertkit import files
-    from bertkit.engine import Engine
     from bertkit.records.tools.pick_eval import pick_eval
+    from bertkit.storage import files
+    from bertkit.workers.engine import Engine
 
     result = pick_eval(inputs, output, count, overwrite=overwrite, engine=Engine(**given))
     text = (

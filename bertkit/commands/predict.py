@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 
-from bertkit import files, log
+from bertkit import log
+from bertkit.codecs.strict_json import json_text
 from bertkit.commands import options
+from bertkit.configuration.option_groups import DATA
 from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
-from bertkit.option_groups import DATA
-from bertkit.strict_json import json_text
+from bertkit.storage import files
 from bertkit.tasks.finetuning.choice import predicting_config, require_answers
 from bertkit.tasks.squad.config import PredictConfig
 from bertkit.tasks.squad.config import settings_of_run as settings_of_squad

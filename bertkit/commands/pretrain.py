@@ -7,9 +7,9 @@ from typing import Any
 
 from bertkit.command_line import next_step
 from bertkit.commands import options
+from bertkit.configuration.option_groups import OUTPUT
 from bertkit.external_configs.detect import translate_file
 from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
-from bertkit.option_groups import OUTPUT
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.registry import presets_of
 

@@ -8,8 +8,8 @@ import click
 
 from bertkit.command_line.values import Place
 from bertkit.commands import options
+from bertkit.configuration.option_groups import MODEL, OUTPUT
 from bertkit.model.checkpoints.places import local_checkpoint
-from bertkit.option_groups import MODEL, OUTPUT
 
 
 @options.command()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
+from bertkit.codecs.strict_json import json_text
 from bertkit.commands import options
 from bertkit.config_schema.commands import COMMANDS, settings_of
-from bertkit.files import atomic_write
-from bertkit.option_groups import OUTPUT
-from bertkit.strict_json import json_text
+from bertkit.configuration.option_groups import OUTPUT
+from bertkit.storage.files import atomic_write
 
 
 @options.command()

@@ -43,8 +43,8 @@ def command(
           --input data/docs --output data/owt
     """
     from bertkit import log
-    from bertkit.corpus import split as work
-    from bertkit.engine import Engine
+    from bertkit.corpus.splitting import split as work
+    from bertkit.workers.engine import Engine
 
     settings = options.resolved(SplitConfig, given)
     if dry_run:

@@ -9,7 +9,7 @@ import click
 
 from bertkit.command_line import next_step
 from bertkit.commands import copy_plan, options
-from bertkit.option_groups import TEXT
+from bertkit.configuration.option_groups import TEXT
 from bertkit.tokenization.word_length import LONGEST
 
 
@@ -108,12 +108,12 @@ def command(
         copy_plan.finish(inputs, as_json)
         return
     from bertkit.corpus.raw_file import open_source
-    from bertkit.input_files import expand_inputs
     from bertkit.remote.copies import local_inputs
+    from bertkit.storage.input_files import expand_inputs
+    from bertkit.text.unsplit import is_raw
     from bertkit.tokenization.normalisation import Normalisation
     from bertkit.tokenization.training.alphabet import Wanted, parse_wanted
     from bertkit.tokenization.vocabulary_training import train_vocab
-    from bertkit.unsplit_text import is_raw
 
     names = expand_inputs(local_inputs(inputs), leave_out=[output])
     result = train_vocab(

@@ -9,7 +9,7 @@ import click
 
 from bertkit.command_line.values import Place
 from bertkit.commands import options
-from bertkit.option_groups import DATA
+from bertkit.configuration.option_groups import DATA
 
 
 @options.command()
@@ -86,8 +86,8 @@ def command(
 def _verify_records(
     first: str, second: str, vocab: str | None, order: str, as_json: bool, **given: Any
 ) -> bool:
-    from bertkit.engine import Engine
     from bertkit.records.tools.verify import verify
+    from bertkit.workers.engine import Engine
 
     found = verify(first, second, vocab, order=order, engine=Engine(**given))
     rows = zip("AB", found.records, found.digests, (first, second), strict=True)
@@ -99,7 +99,7 @@ def _verify_records(
 
 def _verify_text(folder: str, reference: str, sums: str | None, as_json: bool) -> bool:
     from bertkit import log
-    from bertkit.corpus.mlperf_reference import UNPUBLISHED, compare_with_reference
+    from bertkit.corpus.chains.mlperf_reference import UNPUBLISHED, compare_with_reference
 
     found = compare_with_reference(folder, reference, sums)
     known = [file for file in found.files if file.result != UNPUBLISHED]

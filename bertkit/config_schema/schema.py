@@ -10,7 +10,7 @@ import dataclasses
 import typing
 from typing import Any
 
-from bertkit.settings import default_values, ordered_fields, value_type
+from bertkit.configuration.settings import default_values, ordered_fields, value_type
 
 # The draft that YAML's language servers know best.
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -23,7 +23,7 @@ def json_schema(kind: Any, command: str) -> dict[str, Any]:
     """The schema of a command's configuration files.
 
     Args:
-        kind: the dataclass of its settings, made with `bertkit.config.setting`.
+        kind: the dataclass of its settings, made with `bertkit.configuration.config.setting`.
         command: of bertkit, for the title.
     """
     schema = _section(kind)

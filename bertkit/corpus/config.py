@@ -5,10 +5,10 @@ from __future__ import annotations
 import codecs
 from dataclasses import dataclass
 
-from bertkit.config import setting
+from bertkit.configuration.config import setting
+from bertkit.configuration.option_groups import DATA, OUTPUT, TEXT
 from bertkit.corpus import forms
 from bertkit.corpus.forms.mediawiki.variants import CODES
-from bertkit.option_groups import DATA, OUTPUT, TEXT
 
 # Block size of MLPerf's do_gather.py for the 500 published parts, in MiB of raw text.
 MLPERF_PART = 26.92

@@ -9,7 +9,7 @@ from bertkit.corpus.forms.detect import detect
 from bertkit.corpus.forms.form import ReadOptions
 from bertkit.corpus.inputs import list_inputs
 from bertkit.corpus.raw_file import RawFile, open_source
-from bertkit.files import size_of
+from bertkit.storage.files import size_of
 from bertkit.summary.counter import TextCounter
 from bertkit.summary.counts import TextCounts
 from bertkit.summary.sketch import level_for

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from bertkit.corpus.raw_file import open_source
 from bertkit.errors import DataError
-from bertkit.text_encoding import not_utf8
+from bertkit.text.encoding import not_utf8
 
 # A sentence of this size is a file that is not in the form.
 MAX_LINE = 16 << 20

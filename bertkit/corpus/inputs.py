@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from bertkit.corpus.output_folder import require_finished
 from bertkit.errors import DataError, UsageError
-from bertkit.files import is_remote, names_in_list
-from bertkit.input_files import expand_inputs
-from bertkit.manifest import require_complete
+from bertkit.manifests.manifest import require_complete
+from bertkit.storage.files import is_remote, names_in_list
+from bertkit.storage.input_files import expand_inputs
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.corpus.output_folder import OutputFolder
-from bertkit.files import atomic_write
-from bertkit.manifest import Manifest
+from bertkit.manifests.manifest import Manifest
+from bertkit.storage.files import atomic_write
 
 NOTES = ".notes"
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from bertkit.corpus.document_names import names_beside
 from bertkit.errors import DataError
-from bertkit.files import is_remote, remove_folder
-from bertkit.manifest import NAME, Manifest, read_manifest, require_complete
+from bertkit.manifests.manifest import NAME, Manifest, read_manifest, require_complete
 from bertkit.remote.errors import missing_protocol
+from bertkit.storage.files import is_remote, remove_folder
 
 
 class OutputFolder:

@@ -25,7 +25,7 @@ from bertkit.codecs.packed_stream import (
     unpacked,
 )
 from bertkit.errors import DataError
-from bertkit.files import is_remote, open_binary, read_small
+from bertkit.storage.files import is_remote, open_binary, read_small
 
 UTF8 = "utf-8"
 # Smaller files, and members of archives, are read at once.

@@ -29,7 +29,7 @@ from bertkit.corpus.sentence_rules.languages import ANY, check_language, rule_of
 from bertkit.corpus.sentence_rules.unicode_rules import unicode_splitter
 from bertkit.errors import DataError, MissingDependencyError, UsageError
 from bertkit.optional import require
-from bertkit.sentence_splitter import Splitter, model_facts, model_splitter, rule_splitter
+from bertkit.text.sentence_splitter import Splitter, model_facts, model_splitter, rule_splitter
 
 _RATES = {"lines": 30e6, "unicode": 2.4e6, "rule": 0.9e6, "punkt": 2e6, "spacy": 15e3}
 # White space but the blank and the line feed.

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from crc32c import crc32c
 
+from bertkit.codecs.sealed_json import require_sealed, sealed
+from bertkit.codecs.strict_json import json_text
 from bertkit.errors import DataError
-from bertkit.files import atomic_folder, read_json, write_text
-from bertkit.sealed_json import require_sealed, sealed
-from bertkit.strict_json import json_text
+from bertkit.storage.files import atomic_folder, read_json, write_text
 
 CHECKSUMS = "checksums.json"
 _BLOCK = 1 << 20

@@ -15,7 +15,7 @@ import numpy as np
 from bertkit.data.fixed_shapes import fixed_packed, fixed_padded, pack_records
 from bertkit.data.step_batch import MicroBatch, Records, sequence_lengths, split, unpadded
 from bertkit.data.token_budget import Budget, budgeted
-from bertkit.records.files.pack_formats import PackShape
+from bertkit.records.files.packs.formats import PackShape
 
 QUARTERS = 4  # buckets where no boundaries are given
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from bertkit.data.step_batch import MicroBatch, Records, checked_positions, sequence_lengths
-from bertkit.records.files.pack_formats import HABANA, PackShape, pack_shape
+from bertkit.records.files.packs.formats import HABANA, PackShape, pack_shape
 
 
 def fixed_padded(records: Records, rows: int) -> MicroBatch:

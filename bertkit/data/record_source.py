@@ -11,15 +11,15 @@ from typing import Protocol
 import numpy as np
 
 from bertkit.errors import DataError
-from bertkit.files import allow_open_files, sha256_of
-from bertkit.manifest import Manifest, manifest_path, require_complete
+from bertkit.manifests.manifest import Manifest, manifest_path, require_complete
 from bertkit.records.files.find import find_record_files
 from bertkit.records.files.open import open_records
 from bertkit.records.files.record_index import content_digest
 from bertkit.records.files.record_set import RecordSet
-from bertkit.records.files.tfrecord_reader import checksums_digest
+from bertkit.records.files.tfrecord.reader import checksums_digest
 from bertkit.records.files.unmasked import UnmaskedRules
 from bertkit.remote.copies import local_inputs
+from bertkit.storage.files import allow_open_files, sha256_of
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records
 
 # Files up to this size are hashed whole; of larger ones evenly spaced blocks are.

@@ -20,8 +20,8 @@ import numpy as np
 
 from bertkit import log
 from bertkit.errors import DataError
-from bertkit.files import atomic_write, free_bytes
-from bertkit.shared_cache import cache_folder, one_process_at_a_time
+from bertkit.storage.files import atomic_write, free_bytes
+from bertkit.storage.shared_cache import cache_folder, one_process_at_a_time
 
 _FOLDER = "orders"
 _PER_BLOCK = 1 << 16

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.errors import DataError
-from bertkit.files import read_json, sha256_of, write_text
 from bertkit.remote.facts import require_as_fetched
-from bertkit.shared_cache import one_process_at_a_time
+from bertkit.storage.files import read_json, sha256_of, write_text
+from bertkit.storage.shared_cache import one_process_at_a_time
 
 NAME = "digests.json"
 _SETTLED_NS = 2_000_000_000

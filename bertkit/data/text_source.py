@@ -24,8 +24,6 @@ from bertkit import log
 from bertkit.data.array_folder import map_arrays, save_arrays
 from bertkit.data.text_digests import remembered_digests
 from bertkit.errors import ConfigError, DataError
-from bertkit.files import remove_folder
-from bertkit.pool import run_tasks
 from bertkit.records import styles
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.instance import NO_LABEL
@@ -38,12 +36,14 @@ from bertkit.records.instances.windows import WindowPlan
 from bertkit.records.shards import Shard, plan_shards
 from bertkit.records.vocabulary import facts_of, opened
 from bertkit.remote.copies import local_inputs
-from bertkit.shared_cache import one_process_at_a_time
-from bertkit.temporary import remove_leftovers
+from bertkit.storage.files import remove_folder
+from bertkit.storage.shared_cache import one_process_at_a_time
+from bertkit.storage.temporary import remove_leftovers
+from bertkit.text.unsplit import check_sentence_files
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.vocabulary import Vocab, load_vocab
-from bertkit.unsplit_text import check_sentence_files
+from bertkit.workers.pool import run_tasks
 
 # Below this much text, starting worker processes takes longer than the work.
 _SMALL_BYTES = 64 << 20

@@ -8,20 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bertkit.config import parse_yaml
+from bertkit.configuration.config import parse_yaml
 from bertkit.errors import ConfigError
-from bertkit.external_configs import (
-    cerebras,
-    cerebras_keys,
-    google,
-    graphcore,
-    graphcore_keys,
-    habana,
-    habana_squad,
-)
+from bertkit.external_configs import google
+from bertkit.external_configs.cerebras import keys as cerebras_keys
+from bertkit.external_configs.cerebras import params as cerebras
+from bertkit.external_configs.graphcore import configs as graphcore
+from bertkit.external_configs.graphcore import keys as graphcore_keys
+from bertkit.external_configs.habana import pretraining as habana
+from bertkit.external_configs.habana import squad as habana_squad
 from bertkit.external_configs.translation import PRETRAIN, Rule, Translation
 from bertkit.external_configs.unread import refuse_unread
-from bertkit.files import open_binary
+from bertkit.storage.files import open_binary
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from bertkit.codecs.safe_yaml import parse_all
 from bertkit.errors import ConfigError
 from bertkit.external_configs.shell import SimpleCommand, arithmetic, commands
-from bertkit.safe_yaml import parse_all
 
 _MPI = ("mpirun", "mpiexec", "orterun", "prterun", "mpiexec.hydra", "srun")
 _TORCH = ("torchrun", "torch.distributed.run", "torch.distributed.launch")

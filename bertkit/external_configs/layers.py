@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from bertkit import log
-from bertkit.config import Layer, Resolved, load_settings, resolve
+from bertkit.configuration.config import Layer, Resolved, load_settings, resolve
 
 C = TypeVar("C")
 # Layers of settings, lowest first; and another system's file translated, or None.

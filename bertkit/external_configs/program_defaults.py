@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bertkit.external_configs import (
-    cerebras_keys,
-    cerebras_programs,
-    graphcore_keys,
-    graphcore_programs,
-    habana,
-)
+from bertkit.configuration.settings import default_values
+from bertkit.external_configs.cerebras import keys as cerebras_keys
+from bertkit.external_configs.cerebras import programs as cerebras_programs
+from bertkit.external_configs.graphcore import keys as graphcore_keys
+from bertkit.external_configs.graphcore import programs as graphcore_programs
+from bertkit.external_configs.habana import pretraining as habana
 from bertkit.external_configs.translation import Rule, Translation
-from bertkit.settings import default_values
 from bertkit.tasks.pretraining.config import PretrainConfig
 
 # What a default may depend on: two files that say all of it, differently.

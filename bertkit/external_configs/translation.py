@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bertkit.config import ExternalOrigin, Layer
+from bertkit.configuration.config import ExternalOrigin, Layer
 from bertkit.errors import ConfigError
 
 MAPPED, IGNORED, REFUSED = "mapped", "ignored", "refused"

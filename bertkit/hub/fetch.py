@@ -9,11 +9,11 @@ from typing import Any
 
 from bertkit import log
 from bertkit.errors import DataError, MissingDependencyError
-from bertkit.files import free_bytes, human_bytes
 from bertkit.hub import files
 from bertkit.hub.client import UnreachableError, hub_errors, package
 from bertkit.hub.names import HubName
 from bertkit.hub.sources import Source, note_source, source_of
+from bertkit.storage.files import free_bytes, human_bytes
 
 # Refuses what a configuration says not to be the model that is wanted; its place for messages.
 Check = Callable[[Mapping[str, Any], str], None]

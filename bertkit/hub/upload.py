@@ -10,10 +10,10 @@ from typing import Any
 
 from bertkit import log
 from bertkit.errors import DataError, UsageError
-from bertkit.files import human_bytes, sha256_of
 from bertkit.hub import files
 from bertkit.hub.client import LOG_IN, hub_errors, package
 from bertkit.hub.names import HubName
+from bertkit.storage.files import human_bytes, sha256_of
 
 NEW, CHANGED, SAME, REMOVED = "new", "changed", "same", "removed"
 _CONFLICT = 412  # HTTP's "precondition failed": the branch is not where it was

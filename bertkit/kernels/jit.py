@@ -23,8 +23,8 @@ from llvmlite import binding
 from numba.core import config as numba_config
 from numba.core.options import DefaultOptions
 
-from bertkit import shared_cache
 from bertkit.log import logger
+from bertkit.storage import shared_cache
 
 
 def _without_linear_algebra() -> None:

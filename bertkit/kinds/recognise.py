@@ -12,11 +12,11 @@ from itertools import islice
 from pathlib import Path
 
 from bertkit.errors import BertkitError
-from bertkit.files import is_remote
 from bertkit.kinds.marks import marked
 from bertkit.kinds.vocabulary_lines import holds_vocabulary
-from bertkit.manifest import read_manifest
-from bertkit.text_files import open_text
+from bertkit.manifests.manifest import read_manifest
+from bertkit.storage.files import is_remote
+from bertkit.text.files import open_text
 
 RECORDS, TEXT, VOCABULARY, CHECKPOINT = "records", "text", "vocabulary", "checkpoint"
 QUESTIONS, SETTINGS, OTHER = "questions", "settings", "other"

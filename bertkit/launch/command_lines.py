@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from bertkit.backends import registry
 from bertkit.backends.sections import options_of
-from bertkit.config import Layer, as_dict, flatten, load_yaml, resolve
+from bertkit.configuration.config import Layer, as_dict, flatten, load_yaml, resolve
 from bertkit.errors import UsageError
 from bertkit.external_configs.detect import translate_file
 from bertkit.launch.job import Job

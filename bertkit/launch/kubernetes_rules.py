@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bertkit.backends import registry
-from bertkit.config import flatten, load_preset
+from bertkit.configuration.config import flatten, load_preset
 from bertkit.errors import ConfigError
-from bertkit.external_configs import habana, jobs
+from bertkit.external_configs import jobs
+from bertkit.external_configs.habana import pretraining as habana
 from bertkit.launch.mpijob_schema import MPI_JOB
 from bertkit.optional import require
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bertkit.backends import registry
-from bertkit.config import dump_yaml
+from bertkit.codecs.safe_yaml import parse_all
+from bertkit.configuration.config import dump_yaml
 from bertkit.errors import ConfigError, UsageError
-from bertkit.files import open_binary, write_text
 from bertkit.launch import command_lines, kubernetes, kubernetes_rules
 from bertkit.launch.job import Job, make_job
-from bertkit.safe_yaml import parse_all
+from bertkit.storage.files import open_binary, write_text
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from bertkit.config import Layer, as_dict, resolve, setting
+from bertkit.codecs.strict_json import json_text
+from bertkit.configuration.config import Layer, as_dict, resolve, setting
 from bertkit.errors import ConfigError
-from bertkit.files import read_json, write_text
 from bertkit.model.model_types import (
     UNTIED,
     class_of_config,
@@ -17,7 +17,7 @@ from bertkit.model.model_types import (
     require_bert,
     type_of_config,
 )
-from bertkit.strict_json import json_text
+from bertkit.storage.files import read_json, write_text
 
 NAME = "config.json"
 

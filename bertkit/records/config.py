@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from bertkit.config import as_dict, setting
-from bertkit.option_groups import DATA, OUTPUT, RECORDS, TEXT
+from bertkit.configuration.config import as_dict, setting
+from bertkit.configuration.option_groups import DATA, OUTPUT, RECORDS, TEXT
+from bertkit.configuration.settings import FREE
 from bertkit.records import styles
 from bertkit.records.files.formats import FORMATS, JSONL, TFRECORD
 from bertkit.records.styles.style import RecordStyle
 from bertkit.records.terms import MLM, NSP, OBJECTIVES, ONE_CORPUS, SHARDS, SOP
-from bertkit.settings import FREE
 from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.word_length import LONGEST as LONGEST_WORD
 from bertkit.tokenization.wordpiece_variants import treatment_of, word_length_problem

@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bertkit import files
 from bertkit.errors import DataError
-from bertkit.pool import worker_count
 from bertkit.records.config import RecordsConfig
 from bertkit.records.inputs import list_inputs
 from bertkit.records.shards import Shard, plan_shards
@@ -19,8 +17,10 @@ from bertkit.records.terms import ONE_CORPUS
 from bertkit.records.vocabulary import opened
 from bertkit.records.write_shard import write_shard
 from bertkit.remote.copies import fetch_plan
-from bertkit.text_files import open_text
+from bertkit.storage import files
+from bertkit.text.files import open_text
 from bertkit.tokenization.vocabulary import Vocab
+from bertkit.workers.pool import worker_count
 
 SAMPLE_BYTES = 200_000
 

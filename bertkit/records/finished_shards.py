@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bertkit import log
-from bertkit.manifest import Manifest
+from bertkit.manifests.manifest import Manifest
 from bertkit.records.config import RecordsConfig
 from bertkit.records.shards import Shard, plan_shards, shards_of_0_1
 

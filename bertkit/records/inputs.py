@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from bertkit import files
 from bertkit.errors import UsageError
-from bertkit.input_files import expand_inputs
-from bertkit.manifest import require_complete
+from bertkit.manifests.manifest import require_complete
 from bertkit.remote.copies import local_inputs
+from bertkit.storage import files
+from bertkit.storage.input_files import expand_inputs
 
 
 def list_inputs(

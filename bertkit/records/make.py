@@ -14,13 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bertkit import files, log
-from bertkit.engine import Engine
+from bertkit import log
 from bertkit.errors import DataError, UsageError
 from bertkit.hub.sources import name_of
-from bertkit.manifest import Manifest, describe_inputs, working_folder
-from bertkit.manifest_inputs import total_bytes
-from bertkit.pool import check_executor, run_tasks, worker_count
+from bertkit.manifests.inputs import total_bytes
+from bertkit.manifests.manifest import Manifest, describe_inputs, working_folder
 from bertkit.records import styles
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.names import opens_all, reader_remarks
@@ -29,8 +27,11 @@ from bertkit.records.inputs import list_inputs
 from bertkit.records.shards import Shard, text_bytes
 from bertkit.records.styles.style import FinishedFolder, RecordStyle
 from bertkit.records.vocabulary import facts_of, opened
+from bertkit.storage import files
+from bertkit.text.unsplit import check_sentence_files
 from bertkit.tokenization.vocabulary import Vocab
-from bertkit.unsplit_text import check_sentence_files
+from bertkit.workers.engine import Engine
+from bertkit.workers.pool import check_executor, run_tasks, worker_count
 
 if TYPE_CHECKING:
     from bertkit.records.text_summary import RunText
@@ -116,7 +117,7 @@ def make_records(
         workers: processes, one per core for 0; the bytes do not depend on it.
         overwrite: replace what another run left in the folder.
         limit: stop after this many records, taking the shards in order.
-        executor: `processes` here, or `dask`; see `bertkit.pool.run_tasks`.
+        executor: `processes` here, or `dask`; see `bertkit.workers.pool.run_tasks`.
         scheduler: address of the Dask cluster, whose workers see the same files.
         prefix: folder to which the names in lists are relative.
 
@@ -259,7 +260,7 @@ def _write_beside(manifest: Manifest, config: RecordsConfig, place: Path, **fact
     folder = FinishedFolder(path=place, records=records, **facts)
     config.record_style.write_beside(folder, config)
     if config.packing != "none":
-        from bertkit.records.files.pack_metadata import write_beside_packs
+        from bertkit.records.files.packs.metadata import write_beside_packs
 
         write_beside_packs(place, manifest.outputs, config)
 

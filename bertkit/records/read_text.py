@@ -9,10 +9,10 @@ from itertools import accumulate, chain
 import numpy as np
 
 from bertkit.records.config import RecordsConfig
-from bertkit.sentence_splitter import Splitter, model_splitter, rule_splitter
 from bertkit.summary.counter import TextCounter
-from bertkit.text_encoding import decode_utf8
-from bertkit.text_files import open_text
+from bertkit.text.encoding import decode_utf8
+from bertkit.text.files import open_text
+from bertkit.text.sentence_splitter import Splitter, model_splitter, rule_splitter
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText, token_dtype
 from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.sentence_files import (

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bertkit.codecs.packed_stream import without_ending
-from bertkit.files import shard_name
 from bertkit.records.config import RecordsConfig
+from bertkit.storage.files import shard_name
 
 
 class Shard(NamedTuple):

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bertkit.manifest import Manifest
+from bertkit.manifests.manifest import Manifest
 from bertkit.records.config import RecordsConfig
 from bertkit.records.shards import Shard
 from bertkit.summary import report
 from bertkit.summary.counter import count_files
 from bertkit.summary.counts import CountsSum, TextCounts
 from bertkit.summary.sketch import level_for
-from bertkit.text_files import open_text
+from bertkit.text.files import open_text
 from bertkit.tokenization.known_characters import knows_characters
 from bertkit.tokenization.vocabulary import Vocab
 

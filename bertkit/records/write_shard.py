@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bertkit.files import allow_open_files, file_state
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.instance import InstancePlan
 from bertkit.records.files.open import open_any_records
@@ -28,6 +27,7 @@ from bertkit.records.files.record_index import (
 from bertkit.records.files.writers import RecordWriter, open_writer
 from bertkit.records.read_text import TextReader
 from bertkit.records.shards import Shard
+from bertkit.storage.files import allow_open_files, file_state
 from bertkit.summary.counts import TextCounts
 from bertkit.system.allocator import keep_freed_memory
 from bertkit.tokenization.normalisation import Normalisation
@@ -155,7 +155,7 @@ def shard_plans(
     if config.packing == "none":
         yield from filter(len, plans)
         return
-    from bertkit.records.files.pack_formats import pack_shape
+    from bertkit.records.files.packs.formats import pack_shape
     from bertkit.records.instances.packing import Packs
 
     shape = pack_shape(

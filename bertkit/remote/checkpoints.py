@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from bertkit.errors import DataError
-from bertkit.files import is_remote
 from bertkit.remote.copies import local_copies
 from bertkit.remote.errors import remote_errors
 from bertkit.remote.facts import place_of_copy
 from bertkit.remote.listing import RemoteFile, files_to_copy, is_http, remote_file, url_in
+from bertkit.storage.files import is_remote
 
 # What a checkpoint of one file, or of files with a common prefix, has beside it.
 _BESIDE = ("config.json", "bert_config.json", "vocab.txt", "tokenizer_config.json", "checkpoint")

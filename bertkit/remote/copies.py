@@ -18,17 +18,6 @@ from typing import NamedTuple
 
 from bertkit import log
 from bertkit.errors import DataError
-from bertkit.files import (
-    atomic_write,
-    free_bytes,
-    human_bytes,
-    is_remote,
-    names_in_list,
-    read_json,
-    sha256_of,
-    sync_path,
-    write_text,
-)
 from bertkit.remote.errors import UnreachableError, remote_errors
 from bertkit.remote.facts import (
     copies_below,
@@ -44,8 +33,19 @@ from bertkit.remote.listing import (
     RemoteFile,
     files_to_copy,
 )
-from bertkit.shared_cache import one_process_at_a_time
-from bertkit.temporary import remove_leftovers, temporary_path
+from bertkit.storage.files import (
+    atomic_write,
+    free_bytes,
+    human_bytes,
+    is_remote,
+    names_in_list,
+    read_json,
+    sha256_of,
+    sync_path,
+    write_text,
+)
+from bertkit.storage.shared_cache import one_process_at_a_time
+from bertkit.storage.temporary import remove_leftovers, temporary_path
 
 _AT_ONCE = 8
 _AGAIN = "run the same command again: it keeps what is complete"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.errors import DataError
-from bertkit.shared_cache import cache_folder
+from bertkit.storage.shared_cache import cache_folder
 
 _ENDING = ".fetched"
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import log
-from bertkit.files import write_text
 from bertkit.model.parameter_names import pretraining_parameters
 from bertkit.report.dllogger import LogFile
+from bertkit.storage.files import write_text
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.train.metrics import losses_are_finite
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from bertkit.strict_json import json_text
+from bertkit.codecs.strict_json import json_text
 from bertkit.train.config import TrainingConfig
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import log
-from bertkit.config import as_dict
+from bertkit.configuration.config import as_dict
 from bertkit.hub.sources import name_of, source_of
 from bertkit.model.checkpoints import formats, loading
 from bertkit.model.checkpoints.completeness import architecture_of

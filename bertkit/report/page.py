@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bertkit.config import flatten, load_yaml
+from bertkit.configuration.config import flatten, load_yaml
 from bertkit.errors import DataError
-from bertkit.files import read_json, write_text
 from bertkit.report.drawing import colours, panel_svg
 from bertkit.report.html_parts import document, html_table
 from bertkit.report.measures import in_order, name_of, text_of
@@ -19,6 +18,7 @@ from bertkit.report.record_samples import samples_section
 from bertkit.report.run_numbers import RunNumbers
 from bertkit.report.run_view import read_scores
 from bertkit.screen.tables import shown
+from bertkit.storage.files import read_json, write_text
 from bertkit.train.run_files import CONFIG, MACHINE
 
 _OVER = {"step": "steps", "tokens": "real tokens", "seconds": "training time"}

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import log
-from bertkit.config import load_yaml
+from bertkit.configuration.config import load_yaml
 from bertkit.errors import DataError
-from bertkit.files import read_json
 from bertkit.report.measures import in_order, name_of, text_of
 from bertkit.report.run_numbers import read_run
+from bertkit.storage.files import read_json
 from bertkit.train import metrics
 from bertkit.train.run_files import CONFIG, METRICS
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import log
-from bertkit.config import flatten
+from bertkit.configuration.config import flatten
 from bertkit.errors import BertkitError, StoppedError
-from bertkit.files import write_text
 from bertkit.optional import require
+from bertkit.storage.files import write_text
 from bertkit.train.metrics import Tracker
 
 _BATCH = 100  # settings that MLflow takes at once

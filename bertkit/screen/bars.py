@@ -135,7 +135,7 @@ class Lines:
             logging.getLogger("bertkit").info("%s: %s", self._text, self._counts())
 
     def _counts(self) -> str:
-        from bertkit.files import human_bytes
+        from bertkit.storage.files import human_bytes
 
         plural = "es" if self._unit.endswith("ch") else "s"
         unit = "" if self._unit in ("it", "B") else f" {self._unit}{plural}"

@@ -11,7 +11,7 @@ import numpy as np
 from bertkit.summary.counts import TextCounts
 from bertkit.summary.plain import count_plainly, kind_of
 from bertkit.summary.sketch import LIMIT, Sketch, of_counts, of_hashes
-from bertkit.text_encoding import not_utf8
+from bertkit.text.encoding import not_utf8
 
 # Text up to here is counted in Python: loading the kernel takes longer.
 SMALL = 1 << 15

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bertkit import log
-from bertkit.files import human_bytes
+from bertkit.storage.files import human_bytes
 from bertkit.summary.counts import TextCounts
 from bertkit.summary.scripts import script_of
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bertkit.codecs.json_lines import parse_json
 from bertkit.codecs.packed_stream import decompression_errors, unpacked
 from bertkit.errors import DataError
-from bertkit.files import open_binary
-from bertkit.json_lines import parse_json
 from bertkit.optional import require
+from bertkit.storage.files import open_binary
 from bertkit.tables.csv_rows import Damaged, cut_rows
-from bertkit.text_encoding import not_utf8
+from bertkit.text.encoding import not_utf8
 
 Header = bool | Callable[[Sequence[str]], bool]
 QUOTINGS = ("auto", "csv", "none")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from bertkit import __version__, log
 from bertkit.errors import ConfigError, DataError, UsageError
-from bertkit.files import human_bytes
 from bertkit.hub.client import UnreachableError
 from bertkit.hub.names import HubName, target_name
 from bertkit.hub.upload import (
@@ -20,13 +19,14 @@ from bertkit.hub.upload import (
     require_login,
     upload,
 )
-from bertkit.manifest import NAME as MANIFEST
-from bertkit.manifest import read_manifest
+from bertkit.manifests.manifest import NAME as MANIFEST
+from bertkit.manifests.manifest import read_manifest
 from bertkit.model.checkpoints.convert import ConvertOptions, convert
 from bertkit.model.checkpoints.run_state import STATE
+from bertkit.storage.files import human_bytes
 from bertkit.tasks.finetuning.best import best_of, read_best
-from bertkit.train import checkpoint
-from bertkit.train.run_state import load_state
+from bertkit.train.checkpoints import checkpoint
+from bertkit.train.checkpoints.run_state import load_state
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
-from bertkit.config import preset_names
+from bertkit.configuration.config import preset_names
 from bertkit.errors import UsageError
 
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from bertkit.errors import DataError
 from bertkit.summary.counter import TextCounter
-from bertkit.text_encoding import not_utf8
-from bertkit.text_files import open_text
+from bertkit.text.encoding import not_utf8
+from bertkit.text.files import open_text
 from bertkit.tokenization.kernels import wordpiece_kernel
 from bertkit.tokenization.kernels.characters import CharacterTable, byte_classes
 from bertkit.tokenization.kernels.trie import build_trie

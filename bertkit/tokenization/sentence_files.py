@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from bertkit.text_encoding import decode_utf8, not_utf8
-from bertkit.text_files import open_text
+from bertkit.text.encoding import decode_utf8, not_utf8
+from bertkit.text.files import open_text
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 
 Sentence = list[str]

@@ -16,7 +16,7 @@ from typing import Any
 
 from bertkit import log
 from bertkit.errors import ConfigError, DataError
-from bertkit.manifest import Manifest
+from bertkit.manifests.manifest import Manifest
 from bertkit.tokenization import word_length
 from bertkit.tokenization.normalisation import FLAGS, Normalisation, from_settings, guessed
 from bertkit.tokenization.vocabulary import Vocab

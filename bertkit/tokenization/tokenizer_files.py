@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bertkit import files
 from bertkit.errors import DataError
+from bertkit.storage import files
 from bertkit.tokenization import tokenizer_export, word_length
 from bertkit.tokenization.normalisation import FLAGS, from_settings
 from bertkit.tokenization.tokenizer_facts import (

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from bertkit import files
 from bertkit.errors import DataError
+from bertkit.storage import files
 from bertkit.tokenization import word_length
 
 NAME = "tokenizer.json"

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from bertkit import files
 from bertkit.errors import DataError
 from bertkit.hub.fetch import fetch_vocabulary
 from bertkit.hub.names import hub_name
 from bertkit.kinds.misplaced import refuse_misplaced
 from bertkit.kinds.recognise import VOCABULARY
-from bertkit.text_encoding import decode_utf8
+from bertkit.storage import files
+from bertkit.text.encoding import decode_utf8
 from bertkit.tokenization.tokenizer_json import NAME as TOKENIZER_JSON
 from bertkit.tokenization.tokenizer_json import as_vocabulary, is_tokenizer_json, tokens_of
 

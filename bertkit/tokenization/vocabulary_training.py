@@ -15,10 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bertkit import files, log
-from bertkit.engine import Engine
+from bertkit import log
 from bertkit.errors import DataError, UsageError
-from bertkit.pool import map_in_order, worker_count
+from bertkit.storage import files
 from bertkit.summary import report
 from bertkit.summary.counts import CountsSum, TextCounts
 from bertkit.summary.scripts import script_of, stripped_letters
@@ -34,13 +33,10 @@ from bertkit.tokenization.training.text_spans import Opener, count_spans, tasks_
 from bertkit.tokenization.training.trained import TrainedVocab
 from bertkit.tokenization.training.unknown_share import Shares
 from bertkit.tokenization.training.word_counts import WordCounter, WordCounts
-from bertkit.tokenization.vocabulary import (
-    SPECIAL_TOKENS,
-    Vocab,
-    save_vocab,
-    sha256_of_tokens,
-)
+from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, Vocab, save_vocab, sha256_of_tokens
 from bertkit.tokenization.wordpiece import MAX_WORD_CHARACTERS
+from bertkit.workers.engine import Engine
+from bertkit.workers.pool import map_in_order, worker_count
 
 TENSOR_MULTIPLE = 8
 # Above this share of letters that are lost, something is said.
@@ -76,7 +72,7 @@ def train_vocab(
         word_length: letters of the longest word that is not [UNK], noted beside the vocabulary;
             None: 200, of which nothing is noted.
         workers: processes; 0 for one per core. The result does not depend on it.
-        executor: `processes` here, or `dask`; see `bertkit.pool.run_tasks`.
+        executor: `processes` here, or `dask`; see `bertkit.workers.pool.run_tasks`.
         scheduler: address of the Dask cluster, whose workers see the same files.
         opener: opens an input for reading its text.
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bertkit.backends.process_group import ProcessGroup
-from bertkit.config import as_dict, flatten
+from bertkit.configuration.config import as_dict, flatten
 from bertkit.errors import BertkitError, ConfigError
-from bertkit.folder_lock import locked_folder
+from bertkit.storage.folder_lock import locked_folder
 
 T = TypeVar("T")
 # Settings that name places or tell what the main process alone does with them: each process

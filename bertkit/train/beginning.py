@@ -14,13 +14,19 @@ from bertkit.backends.base import Adapter
 from bertkit.errors import BertkitError
 from bertkit.hub.sources import moved, name_of, source_of
 from bertkit.model.checkpoints import formats
-from bertkit.train import checkpoint
 from bertkit.train.agreement import require_agreement, settings_to_compare, told_by_main
+from bertkit.train.checkpoints import checkpoint
+from bertkit.train.checkpoints.resume import AUTO, NEVER, ResumePoint, find_resume_point, recover
+from bertkit.train.checkpoints.run_state import (
+    RunState,
+    length_before,
+    load_state,
+    require_same,
+    versions,
+)
+from bertkit.train.checkpoints.starting_weights import digest_of, require_same_start
 from bertkit.train.metrics import from_json
 from bertkit.train.nonfinite import LeftOut
-from bertkit.train.resume import AUTO, NEVER, ResumePoint, find_resume_point, recover
-from bertkit.train.run_state import RunState, length_before, load_state, require_same, versions
-from bertkit.train.starting_weights import digest_of, require_same_start
 from bertkit.train.step_settings import learning_rates
 from bertkit.train.task import TrainingTask
 from bertkit.train.trainer import Progress

@@ -1,7 +1,7 @@
 """Defines the settings that all training tasks share. Imports no torch.
 
 A task's configuration inherits `TrainingConfig`, adds its own settings, and overrides the
-defaults that differ for it, see `bertkit.settings.override`.
+defaults that differ for it, see `bertkit.configuration.settings.override`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bertkit.backends.process_group import PROCESS_TIMEOUT
-from bertkit.config import Layer, flatten, is_preset, setting
-from bertkit.declined import remote_output
-from bertkit.files import is_remote
-from bertkit.option_groups import (
+from bertkit.configuration.config import Layer, flatten, is_preset, setting
+from bertkit.configuration.option_groups import (
     CHECKPOINTS,
     EVALUATION,
     MACHINE,
@@ -24,7 +22,9 @@ from bertkit.option_groups import (
     OUTPUT,
     TEXT,
 )
-from bertkit.settings import FREE, ROUNDING
+from bertkit.configuration.settings import FREE, ROUNDING
+from bertkit.declined import remote_output
+from bertkit.storage.files import is_remote
 
 # AdamW without bias correction, as in Google's, MLPerf's and Cerebras' programs.
 UNCORRECTED = "adamw_no_bias_correction"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bertkit.train import checkpoint
 from bertkit.train.beginning import Beginning
+from bertkit.train.checkpoints import checkpoint
 
 
 class DryRun(Beginning):

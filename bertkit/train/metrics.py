@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from bertkit.codecs.strict_json import json_text
 from bertkit.errors import BertkitError, DataError
-from bertkit.files import CHUNK, open_binary, write_text
-from bertkit.strict_json import json_text
+from bertkit.storage.files import CHUNK, open_binary, write_text
 from bertkit.train.run_files import METRICS
 
 

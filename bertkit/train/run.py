@@ -5,7 +5,7 @@ The same for every task: what differs comes as a `TrainingTask`. The folder gets
     config.yaml      the resolved settings
     machine.json     the hardware and software of the last call
     metrics.jsonl    the numbers of log lines and evaluations
-    step-0001000/    checkpoints, see `bertkit.train.checkpoint`
+    step-0001000/    checkpoints, see `bertkit.train.checkpoints.checkpoint`
 
 The same call on the same folder resumes: bit for bit on CPUs, and on GPUs where all kernels are
 deterministic (`--deterministic`).
@@ -26,21 +26,21 @@ from torch import nn
 
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper
-from bertkit.config import as_dict, dump_whole_yaml
+from bertkit.codecs.strict_json import json_text
+from bertkit.configuration.config import as_dict, dump_whole_yaml
 from bertkit.data.prefetch import StepRange
 from bertkit.data.step_batch import StepBatch
-from bertkit.files import write_text
 from bertkit.hub.sources import with_names
-from bertkit.strict_json import json_text
-from bertkit.train import checkpoint
+from bertkit.storage.files import write_text
 from bertkit.train.agreement import held_by_main, together
 from bertkit.train.beginning import Beginning
+from bertkit.train.checkpoints import checkpoint
+from bertkit.train.checkpoints.resume import ResumePoint, make_way
+from bertkit.train.checkpoints.run_checkpoints import RunCheckpoints
 from bertkit.train.config import TrainingConfig
 from bertkit.train.metrics import MetricsFile, Recorder, Tracker
 from bertkit.train.nonfinite import warn_of_no_update
 from bertkit.train.profiling import ProfiledStepper, steps_to_profile
-from bertkit.train.resume import ResumePoint, make_way
-from bertkit.train.run_checkpoints import RunCheckpoints
 from bertkit.train.run_files import CONFIG, MACHINE
 from bertkit.train.step_settings import learning_rates, optimizer_spec
 from bertkit.train.task import TrainingData, TrainingTask

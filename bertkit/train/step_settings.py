@@ -10,8 +10,8 @@ from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
 from bertkit.train.config import TrainingConfig, largest_divisor
 from bertkit.train.nonfinite import SKIP
+from bertkit.train.optimization.schedule import Schedule, make_schedule, staged
 from bertkit.train.profiling import steps_to_profile
-from bertkit.train.schedule import Schedule, make_schedule, staged
 
 
 def micro_batch_size(

@@ -14,7 +14,7 @@ import synthetic
 
 from bertkit.backends.cs.options import CsOptions
 from bertkit.backends.sections import BackendSections, options_of, section_names, section_prefixes
-from bertkit.config import Layer, resolve, setting
+from bertkit.configuration.config import Layer, resolve, setting
 from bertkit.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]

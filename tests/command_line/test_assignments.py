@@ -9,10 +9,10 @@ import click
 import pytest
 
 from bertkit.command_line.assignments import Assignment
-from bertkit.config import Layer, parse_assignments, resolve
+from bertkit.configuration.config import Layer, parse_assignments, resolve
+from bertkit.configuration.settings import default_values
 from bertkit.corpus.config import ExtractConfig
 from bertkit.errors import ConfigError
-from bertkit.settings import default_values
 from bertkit.tasks.classify.config import ClassifyConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 

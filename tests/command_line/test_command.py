@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bertkit import cli, config
+from bertkit import cli
+from bertkit.configuration import config
 from bertkit.tasks.registry import presets_of
 from tests.command_line.every import command
 

@@ -8,8 +8,8 @@ import click
 
 from bertkit.command_line.choice import Choice
 from bertkit.command_line.config_flags import command, config_options, option
-from bertkit.config import setting
-from bertkit.option_groups import DATA, MACHINE, MODEL, OTHERS
+from bertkit.configuration.config import setting
+from bertkit.configuration.option_groups import DATA, MACHINE, MODEL, OTHERS
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 
 from bertkit import cli
 from bertkit.command_line.help_page import FEW, folded, in_groups
-from bertkit.option_groups import ORDER, OTHERS
+from bertkit.configuration.option_groups import ORDER, OTHERS
 from tests.command_line.every import command, options
 
 TITLES = [f"{group}:" for group in ORDER]

@@ -12,7 +12,7 @@ from bertkit.errors import DataError
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
-from bertkit.train import checkpoint
+from bertkit.train.checkpoints import checkpoint
 
 
 @pytest.fixture

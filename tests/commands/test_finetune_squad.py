@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 
-from bertkit.config import load_preset
+from bertkit.configuration.config import load_preset
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining

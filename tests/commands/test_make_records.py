@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bertkit.records.files.tfrecord import read_records
+from bertkit.records.files.tfrecord.frames import read_records
 
 VOCAB = "bertkit-uncased-8k"
 

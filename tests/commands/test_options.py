@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from bertkit import log
 from bertkit.commands import options
-from bertkit.config import setting
+from bertkit.configuration.config import setting
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ import synthetic
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from storage.test_files import LFS_POINTER
 from tasks.squad.world import PEOPLE, RIVERS, WORDS, squad
-from test_files import LFS_POINTER
 
 from bertkit.model.config import BertConfig
-from bertkit.records.files.tfrecord import encode_example, write_records
+from bertkit.records.files.tfrecord.frames import encode_example, write_records
 from bertkit.tokenization.vocabulary import save_vocab
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

@@ -12,7 +12,7 @@ from tasks.squad.world import paragraph, squad
 from transformers import AutoTokenizer
 
 from bertkit.errors import DataError
-from bertkit.manifest import read_manifest
+from bertkit.manifests.manifest import read_manifest
 from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.tokenizer_files import of_folder
 from bertkit.tokenization.vocabulary import load_vocab, save_vocab

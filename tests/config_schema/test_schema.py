@@ -7,11 +7,11 @@ import dataclasses
 import jsonschema
 import pytest
 
-from bertkit import config
 from bertkit.config_schema.commands import COMMANDS, settings_of
 from bertkit.config_schema.schema import json_schema
+from bertkit.configuration import config
 from bertkit.errors import UsageError
-from bertkit.files import package_file
+from bertkit.storage.files import package_file
 from bertkit.tasks.registry import TASKS, presets_of
 
 TRAINING = [row.command for row in TASKS]

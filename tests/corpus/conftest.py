@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.corpus import mlperf
+from bertkit.corpus.chains import mlperf
 
 Behaviour = Callable[["Handler"], None]
 

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from bertkit.files import atomic_write
+from bertkit.storage.files import atomic_write
 
 _CODE = """
 import importlib, sys

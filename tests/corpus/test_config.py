@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bertkit.config import COMMAND_LINE, Layer, resolve
+from bertkit.configuration.config import COMMAND_LINE, Layer, resolve
 from bertkit.corpus.config import ExtractConfig, SplitConfig
 from bertkit.errors import ConfigError, UsageError
 

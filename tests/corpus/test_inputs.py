@@ -7,7 +7,7 @@ from bertkit.corpus.download.sample import write_sample
 from bertkit.corpus.forms.text import FORM
 from bertkit.corpus.inputs import gather, list_inputs
 from bertkit.errors import DataError, UsageError
-from bertkit.manifest import Manifest
+from bertkit.manifests.manifest import Manifest
 from corpus.forms.reading import read, write
 
 

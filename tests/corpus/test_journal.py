@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from bertkit.corpus.journal import NOTES, Journal
 from bertkit.corpus.output_folder import OutputFolder
-from bertkit.manifest import Manifest, read_manifest
+from bertkit.manifests.manifest import Manifest, read_manifest
 
 
 def test_recorded_file_is_finished_for_the_next_run_and_its_note_is_there(tmp_path):

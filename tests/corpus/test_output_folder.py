@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from storage_server import s3_server
 
-from bertkit.corpus import extract as extraction
-from bertkit.corpus import split as division
 from bertkit.corpus.config import ExtractConfig, SplitConfig
 from bertkit.corpus.document import read_documents
-from bertkit.corpus.extract import extract, plan
-from bertkit.corpus.split import split
+from bertkit.corpus.extraction import extract as extraction
+from bertkit.corpus.extraction.extract import extract, plan
+from bertkit.corpus.splitting import split as division
+from bertkit.corpus.splitting.split import split
 from bertkit.errors import DataError, UsageError
-from bertkit.manifest import read_manifest
+from bertkit.manifests.manifest import read_manifest
 from corpus.stopping import noted_writes
 
 LINES = ExtractConfig(splitter="lines", part_megabytes=1)

@@ -17,12 +17,12 @@ from bertkit.data import record_source
 from bertkit.data.record_source import RecordSource
 from bertkit.data.text_source import TextSource
 from bertkit.errors import DataError
-from bertkit.manifest import Manifest, read_manifest
+from bertkit.manifests.manifest import Manifest, read_manifest
 from bertkit.records.config import RecordsConfig
-from bertkit.records.files.hdf5 import PACKED, PLAIN, Datasets, Hdf5Writer, open_file
+from bertkit.records.files.hdf5.files import PACKED, PLAIN, Datasets, Hdf5Writer, open_file
 from bertkit.records.files.open import open_any_records
 from bertkit.records.files.record_index import FOLDER, index_path, write_own_index
-from bertkit.records.files.tfrecord import read_records, write_records
+from bertkit.records.files.tfrecord.frames import read_records, write_records
 from bertkit.records.make import make_records
 
 VOCAB = "bertkit-uncased-8k"

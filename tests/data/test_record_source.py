@@ -6,7 +6,7 @@ import synthetic
 
 from bertkit.data.record_source import RecordSource
 from bertkit.errors import DataError
-from bertkit.manifest import Manifest
+from bertkit.manifests.manifest import Manifest
 
 
 @pytest.fixture

@@ -68,13 +68,13 @@ PYTORCH = {
 GRAPHCORE_CHECKPOINTS = {
     "`step_N/`": ["convert {w}/graphcore --output {out}"],
     "`--pretrained-checkpoint`": [f"{TRAIN} --input {{w}}/records --init-checkpoint {{w}}/model"],
-    "`optimizer_state_dict`": "tests/model/checkpoints/test_graphcore.py",
+    "`optimizer_state_dict`": "tests/model/checkpoints/vendors/test_graphcore.py",
 }
 
 CEREBRAS_CHECKPOINTS = {
-    "`checkpoint_N.mdl`": "tests/model/checkpoints/test_cerebras.py",
-    "BERT with both heads": "tests/model/checkpoints/test_cerebras.py",
-    "optimizer state": "tests/model/checkpoints/test_cerebras_moments.py",
+    "`checkpoint_N.mdl`": "tests/model/checkpoints/vendors/test_cerebras.py",
+    "BERT with both heads": "tests/model/checkpoints/vendors/test_cerebras.py",
+    "optimizer state": "tests/model/checkpoints/vendors/test_cerebras_moments.py",
     "TensorFlow estimator checkpoints": "tests/model/checkpoints/tensorflow/test_checkpoint.py",
     "continuing phase 2": [f"{TRAIN} --input {{w}}/records --init-checkpoint {{w}}/run"],
 }

@@ -7,7 +7,7 @@ import json
 import pytest
 from tasks.pretraining.conftest import records
 
-from bertkit.config import Layer, resolve
+from bertkit.configuration.config import Layer, resolve
 from bertkit.external_configs.detect import translate_file
 from bertkit.tasks.finetuning.config import FinetuneConfig
 from bertkit.tasks.pretraining.config import PretrainConfig

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bertkit.config import as_dict, flatten
+from bertkit.configuration.config import as_dict, flatten
 from bertkit.train.step_settings import learning_rates
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bertkit.config import as_dict, dump_yaml
+from bertkit.configuration.config import as_dict, dump_yaml
 from bertkit.errors import ConfigError
 from bertkit.external_configs.detect import SYSTEMS, translate_file
 from bertkit.tasks.pretraining.config import PretrainConfig

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bertkit.config import dump_yaml
+from bertkit.configuration.config import dump_yaml
 from bertkit.errors import ConfigError
 from bertkit.external_configs.detect import translate_file
 

@@ -9,11 +9,11 @@ import shutil
 import pytest
 
 from bertkit.errors import ConfigError, DataError, MissingDependencyError
-from bertkit.files import human_bytes
 from bertkit.hub import fetch
 from bertkit.hub.client import UnreachableError
 from bertkit.hub.names import HubName
 from bertkit.hub.sources import source_of
+from bertkit.storage.files import human_bytes
 from hub.server import OTHER_TOKEN, TOKEN
 
 CONFIG = json.dumps({"model_type": "bert"}).encode()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bertkit.records.files.instance import Instance
-from bertkit.records.files.pack_formats import FEATURES, GRAPHCORE, HABANA, PackShape
+from bertkit.records.files.packs.formats import FEATURES, GRAPHCORE, HABANA, PackShape
 from bertkit.records.instances.packing import Class, pack_kinds
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bertkit.records.config import RecordsConfig
-from bertkit.records.files.sequence_example import encode_token, wrap_tokens
-from bertkit.records.files.tfrecord_reader import RecordFile
+from bertkit.records.files.tfrecord.reader import RecordFile
+from bertkit.records.files.tfrecord.sequence_example import encode_token, wrap_tokens
 from bertkit.records.make import make_records
 
 VOCAB = "bertkit-uncased-8k"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bertkit.config import Layer, resolve
+from bertkit.configuration.config import Layer, resolve
 from bertkit.errors import ConfigError
 from bertkit.records.config import RecordsConfig
 from bertkit.tokenization.normalisation import UNCASED

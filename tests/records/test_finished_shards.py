@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bertkit.manifest import Manifest
+from bertkit.manifests.manifest import Manifest
 from bertkit.records.finished_shards import is_done, verify
 from bertkit.records.shards import Shard
 

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from bertkit.data.record_source import RecordSource
-from bertkit.manifest import HIDDEN_FOLDER, Manifest, read_manifest
+from bertkit.manifests.manifest import HIDDEN_FOLDER, Manifest, read_manifest
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.find import find_record_files
 from bertkit.records.make import make_records

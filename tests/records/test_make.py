@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 
 from bertkit.errors import BertkitError, ConfigError, DataError, UsageError
-from bertkit.manifest import read_manifest
+from bertkit.manifests.manifest import read_manifest
 from bertkit.records.config import RecordsConfig
 from bertkit.records.cost import estimate_records
-from bertkit.records.files.example_writer import ExampleWriter
 from bertkit.records.files.open import open_records
 from bertkit.records.files.record_index import FOLDER
 from bertkit.records.files.schema import digest
-from bertkit.records.files.tfrecord import decode_example, read_records
+from bertkit.records.files.tfrecord.example_writer import ExampleWriter
+from bertkit.records.files.tfrecord.frames import decode_example, read_records
 from bertkit.records.make import make_records
 from bertkit.tokenization.normalisation import CASED, Normalisation
 from bertkit.tokenization.tokenizer_facts import of_records, of_vocab

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from bertkit.manifest import read_manifest
+from bertkit.manifests.manifest import read_manifest
 from bertkit.records import text_summary
 from bertkit.records.config import RecordsConfig
 from bertkit.records.make import make_records

@@ -13,7 +13,7 @@ import pytest
 
 from bertkit.data.text_digests import remembered_digests
 from bertkit.errors import DataError
-from bertkit.manifest import Manifest, describe_inputs
+from bertkit.manifests.manifest import Manifest, describe_inputs
 from bertkit.remote.copies import fetch_plan, local_inputs
 from bertkit.remote.errors import UnreachableError
 from bertkit.remote.facts import url_of

@@ -24,7 +24,7 @@ def test_a_watched_process_fails_at_the_event_that_was_chosen(tmp_path):
         pid = os.fork()
         if pid:
             return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        from bertkit.files import write_text
+        from bertkit.storage.files import write_text
 
         events = Events(str(place), at, fault, record)
         events.install()

@@ -19,9 +19,9 @@ import pytest
 FOLDER = Path(__file__).parent / "elsewhere"
 ROOT = Path(__file__).parents[2]
 # Where files of Linux are read, each with another way where they are missing.
-READS_PROC = {"system/memory.py", "system/processes.py", "temporary.py"}
+READS_PROC = {"system/memory.py", "system/processes.py", "storage/temporary.py"}
 # Where processes are made; `fork` is asked for on Linux only.
-MAKES_PROCESSES = {"pool.py"}
+MAKES_PROCESSES = {"workers/pool.py"}
 
 
 def run(system: str, program: str, folder: Path) -> str:
@@ -89,7 +89,7 @@ def test_text_files_are_written_alike_on_every_system():
     for name, node in calls("open", "fdopen", "write_text"):
         modes = [value for value in ast.walk(node) if isinstance(value, ast.Constant)]
         text = any(re.fullmatch(r"[wax]\+?t?", str(mode.value)) for mode in modes)
-        # Not `bertkit.files.write_text`, which writes bytes, nor click's, which writes a page.
+        # Not `storage.files.write_text`, which writes bytes, nor click's, which writes a page.
         called = ast.unparse(node.func)
         of_path = called not in (
             "files.write_text",
@@ -102,7 +102,8 @@ def test_text_files_are_written_alike_on_every_system():
         if text or ("write_text" in called and of_path):
             wrong.add(name)
     # Notes that only bertkit reads, whatever ends their lines.
-    notes = {"corpus/download/partial_file.py", "folder_lock.py", "hub/fetch.py", "shared_cache.py"}
+    storage = {"storage/folder_lock.py", "storage/shared_cache.py"}
+    notes = {"corpus/download/partial_file.py", "hub/fetch.py", *storage}
     assert wrong <= notes, wrong - notes
 
 

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bertkit import pool
 from bertkit.system import processes
+from bertkit.workers import pool
 
 
 @pytest.fixture(params=["linux", "win32"])

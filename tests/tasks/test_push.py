@@ -13,8 +13,8 @@ from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.push import PushOptions, next_step, push
-from bertkit.train import checkpoint
-from bertkit.train.run_state import RunState
+from bertkit.train.checkpoints import checkpoint
+from bertkit.train.checkpoints.run_state import RunState
 
 SHAPE = BertConfig(
     vocab_size=8,

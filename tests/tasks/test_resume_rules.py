@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from bertkit.settings import FIXED, FREE, ROUNDING, resume_rules
+from bertkit.configuration.settings import FIXED, FREE, ROUNDING, resume_rules
 from bertkit.tasks import registry
 from bertkit.tasks.classify.config import ClassifyConfig, RegressConfig
 from bertkit.tasks.finetuning.config import FinetuneConfig

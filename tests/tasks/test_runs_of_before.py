@@ -20,7 +20,7 @@ from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.tasks.squad.config import SquadConfig
 from bertkit.tasks.squad.finetune import finetune
-from bertkit.train import checkpoint
+from bertkit.train.checkpoints import checkpoint
 from tasks.squad.world import PEOPLE, RIVERS, WORDS, squad
 
 # The settings that state.json held then.

@@ -22,7 +22,8 @@ from torch import nn
 from bertkit.backends import registry
 from bertkit.backends.base import StepShape
 from bertkit.backends.sections import BackendSections, options_of
-from bertkit.config import as_dict, setting
+from bertkit.configuration.config import as_dict, setting
+from bertkit.configuration.settings import FREE, override
 from bertkit.data.sample_feed import SampleFeed, side_by_side
 from bertkit.data.sample_order import SampleOrder
 from bertkit.data.step_batch import MicroBatch
@@ -33,8 +34,7 @@ from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.model.losses import weighted_cross_entropy
 from bertkit.report.trackers import make_trackers
-from bertkit.settings import FREE, override
-from bertkit.train import checkpoint
+from bertkit.train.checkpoints import checkpoint
 from bertkit.train.config import ComputeConfig, TrainingConfig
 from bertkit.train.evaluation import measure
 from bertkit.train.run import TrainingRun

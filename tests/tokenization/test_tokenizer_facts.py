@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from bertkit.errors import ConfigError, DataError
-from bertkit.manifest import Manifest
+from bertkit.manifests.manifest import Manifest
 from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.tokenizer_facts import (
     TokenizerFacts,

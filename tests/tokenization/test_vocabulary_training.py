@@ -230,7 +230,7 @@ def test_long_words_are_said(tmp_path, caplog):
 
 
 def test_a_cluster_counts_the_same_words(text, tmp_path, monkeypatch):
-    from bertkit.engine import Engine
+    from bertkit.workers.engine import Engine
 
     sent = []
 

@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from bertkit.backends.process_group import ProcessGroup, Topology
-from bertkit.config import as_dict, dump_yaml
+from bertkit.configuration.config import as_dict, dump_yaml
 from bertkit.errors import ConfigError, DataError
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.pretrain import PretrainingTask

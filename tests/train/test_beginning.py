@@ -21,8 +21,8 @@ from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.prepare import prepare
 from bertkit.tasks.pretraining.pretrain import pretrain
-from bertkit.train import checkpoint
-from bertkit.train.run_state import load_state
+from bertkit.train.checkpoints import checkpoint
+from bertkit.train.checkpoints.run_state import load_state
 
 CPU = registry.get("cpu")
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from bertkit.config import Layer, resolve
+from bertkit.configuration.config import Layer, resolve
+from bertkit.configuration.settings import FIXED, FREE, ROUNDING, resume_rules
 from bertkit.errors import ConfigError
-from bertkit.settings import FIXED, FREE, ROUNDING, resume_rules
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.squad.config import SquadConfig
 from bertkit.tokenization.normalisation import FLAGS
-from bertkit.train import optimizers, schedule
 from bertkit.train.config import (
     OPTIMIZERS,
     SCHEDULES,
     TrainingConfig,
     with_fitting_micro_batch,
 )
+from bertkit.train.optimization import optimizers, schedule
 
 
 def test_the_names_here_are_those_of_the_code():

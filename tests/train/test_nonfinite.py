@@ -18,7 +18,7 @@ from bertkit.errors import BertkitError
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.pretrain import pretrain
-from bertkit.train import checkpoint
+from bertkit.train.checkpoints import checkpoint
 from bertkit.train.metrics import read
 from bertkit.train.nonfinite import MOST_IN_A_ROW, LeftOut, NonFiniteSteps, warn_of_no_update
 

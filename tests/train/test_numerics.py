@@ -19,7 +19,7 @@ from bertkit.model.checkpoints.tensorflow.tf1 import our_name
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.objective import PretrainingObjective, token_batch
-from bertkit.train.schedule import make_schedule
+from bertkit.train.optimization.schedule import make_schedule
 
 # The reference computes in fp32 as well, in another order of summation.
 RELATIVE = 2e-5

@@ -10,14 +10,14 @@ import pytest
 import yaml
 
 from bertkit.backends import registry
-from bertkit.config import as_dict
+from bertkit.configuration.config import as_dict
 from bertkit.errors import StoppedError
 from bertkit.tasks.pretraining.prepare import prepare
 from bertkit.tasks.pretraining.pretrain import PretrainingTask
-from bertkit.train import checkpoint
-from bertkit.train.resume import ResumePoint
+from bertkit.train.checkpoints import checkpoint
+from bertkit.train.checkpoints.resume import ResumePoint
+from bertkit.train.checkpoints.run_state import load_state
 from bertkit.train.run import TrainingRun, machine_facts
-from bertkit.train.run_state import load_state
 
 CPU = registry.get("cpu")
 

@@ -33,8 +33,8 @@ from bertkit.backends.process_group import PROCESS_TIMEOUT, ProcessGroup, Topolo
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import ConfigError
 from bertkit.train.config import UNCORRECTED
-from bertkit.train.optimizers import parameter_groups
-from bertkit.train.schedule import Schedule as PiecewiseSchedule
+from bertkit.train.optimization.optimizers import parameter_groups
+from bertkit.train.optimization.schedule import Schedule as PiecewiseSchedule
 
 _PACKAGE = "cerebras-pytorch"
 _INSTALL = "with Python 3.11: pip install 'cerebras-pytorch==2.10.0' (it brings torch 2.4)"

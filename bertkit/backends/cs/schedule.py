@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from bertkit.train.schedule import Piece, Schedule
+from bertkit.train.optimization.schedule import Piece, Schedule
 
 
 class EngineSchedule:

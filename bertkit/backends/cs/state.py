@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from bertkit.backends.torch.step import plain_weights
-from bertkit.train.optimizers import named_state
+from bertkit.train.optimization.optimizers import named_state
 
 
 class Snapshots:

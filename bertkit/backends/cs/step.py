@@ -23,7 +23,7 @@ from bertkit.backends.cs.state import Snapshots
 from bertkit.backends.torch.step import step_seed
 from bertkit.data.step_batch import MicroBatch, StepBatch
 from bertkit.errors import ConfigError
-from bertkit.train.optimizers import load_named_state
+from bertkit.train.optimization.optimizers import load_named_state
 
 # Where shapes are constant, tasks take nothing from the host's side of a batch.
 _NO_HOST = MicroBatch({}, np.zeros(0, np.int64))
@@ -51,7 +51,7 @@ def tensors(features: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
-    """The rule of `bertkit.train.optimizers.clip_gradients` in operations that every engine has.
+    """The rule of `train.optimization.optimizers.clip_gradients`, in operations of every engine.
 
     Returns:
         The norm before, 0-dim.

@@ -16,7 +16,12 @@ from torch import Tensor, nn
 from bertkit.backends.base import OptimizerSpec
 from bertkit.errors import ConfigError
 from bertkit.train.config import UNCORRECTED
-from bertkit.train.optimizers import load_named_state, named_state, own_part, parameter_groups
+from bertkit.train.optimization.optimizers import (
+    load_named_state,
+    named_state,
+    own_part,
+    parameter_groups,
+)
 
 NAMES = ("adamw", UNCORRECTED, "nvlamb", "sgd")
 _FUSED = "habana_frameworks.torch.hpex.optimizers"

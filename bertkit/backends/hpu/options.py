@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bertkit.config import setting
+from bertkit.configuration.config import setting
 
 AUTO = "auto"
 

@@ -26,7 +26,7 @@ from bertkit.backends.torch.lost_process import explain_lost_process
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.data.step_batch import MicroBatch, StepBatch, multiplied
 from bertkit.errors import ConfigError
-from bertkit.train.optimizers import is_sharded
+from bertkit.train.optimization.optimizers import is_sharded
 
 # Fact of a ticket: by what its loss was multiplied.
 _LOSS_FACTOR = "loss_factor"

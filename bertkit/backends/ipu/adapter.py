@@ -36,7 +36,7 @@ from bertkit.backends.torch.step import plain_weights
 from bertkit.data.prefetch import Prefetch
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import MissingDependencyError
-from bertkit.train.optimizers import NAMES
+from bertkit.train.optimization.optimizers import NAMES
 
 _INSTALL = (
     "install the Poplar SDK and source its enable.sh, then:"

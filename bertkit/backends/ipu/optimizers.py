@@ -14,8 +14,8 @@ from bertkit.backends.ipu.options import IpuOptions
 from bertkit.backends.ipu.rules import automatic_loss_scale, half_accumulation
 from bertkit.errors import ConfigError
 from bertkit.train.config import UNCORRECTED
-from bertkit.train.lamb import LAMB_VARIANTS
-from bertkit.train.optimizers import parameter_groups
+from bertkit.train.optimization.lamb import LAMB_VARIANTS
+from bertkit.train.optimization.optimizers import parameter_groups
 
 # The engine's own "no limit" of a weight norm: the largest fp16 number.
 _NO_LIMIT = 65500.0

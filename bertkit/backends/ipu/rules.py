@@ -11,7 +11,7 @@ from bertkit.backends.base import Caps, OptimizerSpec, Problem, StepPlan, StepSh
 from bertkit.backends.ipu.options import IpuOptions
 from bertkit.backends.ipu.pipeline import Pipeline, make_pipeline, pipeline_problems
 from bertkit.backends.torch.step import setting_problems
-from bertkit.train.lamb import LAMB_VARIANTS
+from bertkit.train.optimization.lamb import LAMB_VARIANTS
 
 
 def problems(caps: Caps, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:

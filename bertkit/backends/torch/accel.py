@@ -20,7 +20,7 @@ from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.step import HALF
 from bertkit.errors import ConfigError, MissingDependencyError
-from bertkit.train.optimizers import NAMES, make_optimizer
+from bertkit.train.optimization.optimizers import NAMES, make_optimizer
 
 _PACKAGES = (
     "install the build of PyTorch for your device, or the package that brings it"

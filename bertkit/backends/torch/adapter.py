@@ -20,7 +20,7 @@ from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.prefetch import Prefetch
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import BertkitError
-from bertkit.train.optimizers import is_sharded, make_optimizer
+from bertkit.train.optimization.optimizers import is_sharded, make_optimizer
 
 
 class TorchAdapter(Adapter):

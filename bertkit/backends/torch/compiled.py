@@ -17,7 +17,7 @@ from torch import nn
 
 from bertkit.model.bert import Embeddings, EncoderLayer
 from bertkit.model.heads import BertForPreTraining
-from bertkit.shared_cache import cache_folder
+from bertkit.storage.shared_cache import cache_folder
 
 # Shapes that one part may be compiled for: totals, with and without gradients, last layer.
 _SHAPES = 64

@@ -16,7 +16,7 @@ from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.system.allocator import keep_freed_memory
-from bertkit.train.optimizers import NAMES
+from bertkit.train.optimization.optimizers import NAMES
 
 _LARGE = 512  # hidden size; below, making half precision costs more than its products save
 

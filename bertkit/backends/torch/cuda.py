@@ -19,7 +19,7 @@ from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.errors import MissingDependencyError
-from bertkit.train.optimizers import NAMES
+from bertkit.train.optimization.optimizers import NAMES
 
 _HAS_BF16 = 8  # compute capability
 _WORTH_COMPILING = 1000  # steps

@@ -14,7 +14,7 @@ from torch.distributed.optim import ZeroRedundancyOptimizer
 
 from bertkit.backends.base import OptimizerSpec
 from bertkit.backends.torch.lost_process import explain_lost_process
-from bertkit.train.optimizers import optimizer_kind, parameter_groups
+from bertkit.train.optimization.optimizers import optimizer_kind, parameter_groups
 
 
 class ShardedOptimizer(ZeroRedundancyOptimizer):

@@ -21,7 +21,7 @@ from bertkit.backends.torch.lost_process import explain_lost_process
 from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.step_batch import MicroBatch, StepBatch, counted_together
 from bertkit.errors import ConfigError
-from bertkit.train.optimizers import (
+from bertkit.train.optimization.optimizers import (
     clip_gradients,
     gradient_norm,
     is_sharded,

@@ -18,7 +18,7 @@ from bertkit.corpus.cleaning.kernels.scan import FIRST_WORD, WORDS, room_for, sc
 from bertkit.corpus.cleaning.scratch import Scratch
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import Document, Rejected
-from bertkit.corpus.extract_part import documents_of, form_of
+from bertkit.corpus.extraction.part import documents_of, form_of
 from bertkit.corpus.raw_file import head_of, open_source
 from bertkit.corpus.sentences import split_lines
 from bertkit.errors import DataError

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from bertkit.codecs.strict_json import json_text
 from bertkit.corpus.cleaning.banding import choose_banding
 from bertkit.corpus.cleaning.config import CRITERIA, CleanConfig
 from bertkit.corpus.cleaning.facts import facts_of
@@ -22,13 +23,19 @@ from bertkit.corpus.document_names import names_beside, remove_others
 from bertkit.corpus.inputs import list_inputs
 from bertkit.corpus.journal import NOTES
 from bertkit.corpus.output_folder import OutputFolder, open_output_folder
-from bertkit.corpus.split_lists import original_size
+from bertkit.corpus.splitting.lists import original_size
 from bertkit.errors import UsageError
-from bertkit.files import atomic_write, free_bytes, is_remote, sha256_of, shard_name, size_of
-from bertkit.folder_lock import locked_folder
-from bertkit.manifest import Manifest, describe_inputs, working_folder
-from bertkit.pool import check_executor, worker_count
-from bertkit.strict_json import json_text
+from bertkit.manifests.manifest import Manifest, describe_inputs, working_folder
+from bertkit.storage.files import (
+    atomic_write,
+    free_bytes,
+    is_remote,
+    sha256_of,
+    shard_name,
+    size_of,
+)
+from bertkit.storage.folder_lock import locked_folder
+from bertkit.workers.pool import check_executor, worker_count
 
 # Bytes per second through the survey on one core, for estimates (measured).
 _RATE = 30e6

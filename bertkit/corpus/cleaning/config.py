@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bertkit.config import setting
-from bertkit.option_groups import DATA, QUALITY
+from bertkit.configuration.config import setting
+from bertkit.configuration.option_groups import DATA, QUALITY
 
 # What a document can be dropped for, in the order of the report; `lines` are lines, not documents.
 CRITERIA = {

@@ -9,8 +9,8 @@ from typing import Any
 
 from bertkit.corpus.cleaning.config import CleanConfig
 from bertkit.corpus.config import SplitConfig
-from bertkit.files import is_remote
-from bertkit.manifest import read_manifest
+from bertkit.manifests.manifest import read_manifest
+from bertkit.storage.files import is_remote
 
 # Settings of a command that say how its work was done, not what its text is.
 _WORK = {

@@ -18,7 +18,7 @@ from bertkit.corpus.cleaning.survey import Piece, SurveyTask, survey_file
 from bertkit.corpus.cleaning.verdicts import LineVerdicts, Verdicts, flags_named, join
 from bertkit.corpus.cleaning.write import WriteTask
 from bertkit.errors import DataError
-from bertkit.files import sha256_of
+from bertkit.storage.files import sha256_of
 
 # Raised when the files of a survey change their meaning.
 _FORMAT = 1

@@ -19,7 +19,7 @@ from bertkit.corpus.cleaning.verdicts import found_overlaps
 from bertkit.corpus.document_names import names_beside
 from bertkit.corpus.lines import lines
 from bertkit.errors import DataError
-from bertkit.files import is_remote
+from bertkit.storage.files import is_remote
 
 _SHOWN = 200  # characters of an n-gram
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from bertkit import log
-from bertkit.pool import run_tasks
+from bertkit.workers.pool import run_tasks
 
 T = TypeVar("T")
 R = TypeVar("R")

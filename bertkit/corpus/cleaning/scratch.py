@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bertkit.files import atomic_write, read_json
+from bertkit.storage.files import atomic_write, read_json
 
 # Smaller files are read as a whole; of larger ones only the part that is asked for.
 _MAPPED = 1 << 16

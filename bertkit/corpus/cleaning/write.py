@@ -21,7 +21,7 @@ from bertkit.corpus.document_names import names_beside
 from bertkit.corpus.lines import lines
 from bertkit.corpus.raw_file import open_source
 from bertkit.errors import DataError
-from bertkit.files import atomic_write
+from bertkit.storage.files import atomic_write
 
 
 @dataclass(frozen=True)

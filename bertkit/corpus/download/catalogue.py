@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bertkit.configuration.setting_values import spelling
 from bertkit.errors import UsageError
-from bertkit.files import package_file
-from bertkit.setting_values import spelling
+from bertkit.storage.files import package_file
 
 _WIKI = re.compile(r"([a-z][a-z_-]*?)wiki(?:-(\d{8}|latest))?")
 # What the states of catalogue.yaml mean for someone whose download failed.

@@ -14,9 +14,9 @@ from bertkit.corpus.download.catalogue import STATES, RemoteFile, Source
 from bertkit.corpus.download.http import Settings, fetch, fetch_text, verify
 from bertkit.corpus.download.unpack import unpack
 from bertkit.errors import BertkitError, DataError, MissingDependencyError, UsageError
-from bertkit.files import atomic_write, free_bytes, human_bytes
-from bertkit.manifest import Manifest, working_folder
-from bertkit.pool import run_tasks
+from bertkit.manifests.manifest import Manifest, working_folder
+from bertkit.storage.files import atomic_write, free_bytes, human_bytes
+from bertkit.workers.pool import run_tasks
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from bertkit.corpus.download.catalogue import RemoteFile
 from bertkit.corpus.download.google_drive import fetch_from_drive, is_drive
 from bertkit.corpus.download.partial_file import BLOCK, PartialFile
 from bertkit.errors import BertkitError, DataError, MissingDependencyError
-from bertkit.temporary import PARTIAL
+from bertkit.storage.temporary import PARTIAL
 
 _CHANGED = "the source has changed or the transfer was tampered with; nothing was kept"
 # Statuses that another attempt may cure; every other error status means a dead link.

@@ -9,7 +9,7 @@ from bertkit import log
 from bertkit.corpus.download.catalogue import STATES, Source
 from bertkit.corpus.download.download import DownloadResult
 from bertkit.corpus.download.sample import SampleResult
-from bertkit.files import free_bytes, human_bytes
+from bertkit.storage.files import free_bytes, human_bytes
 
 
 def listing(sources: Sequence[Source]) -> tuple[dict[str, Any], str]:

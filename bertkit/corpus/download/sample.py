@@ -22,8 +22,8 @@ from typing import Any
 from bertkit.corpus.clean import one_line, paragraphs
 from bertkit.corpus.download.sample_task import topic_files
 from bertkit.errors import BertkitError
-from bertkit.files import package_file, read_json, write_text
-from bertkit.manifest import Manifest, working_folder
+from bertkit.manifests.manifest import Manifest, working_folder
+from bertkit.storage.files import package_file, read_json, write_text
 
 # Of four questions one is kept for the dev file.
 DEV_EVERY = 4

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from bertkit.errors import DataError
-from bertkit.files import CHUNK, atomic_write
+from bertkit.storage.files import CHUNK, atomic_write
 
 # GLUE's names of the files that its MRPC is made of, and the head of its test file.
 _TRAIN, _TEST, _DEV_IDS = (

@@ -21,9 +21,9 @@ from bertkit.corpus.forms.refuse import refuse_foreign, refuse_zipped_document
 from bertkit.corpus.noticed import MEMBER
 from bertkit.corpus.raw_file import RawFile, as_utf8
 from bertkit.errors import DataError
-from bertkit.files import is_remote
-from bertkit.manifest import NAME as MANIFEST
-from bertkit.manifest import Manifest, read_manifest
+from bertkit.manifests.manifest import NAME as MANIFEST
+from bertkit.manifests.manifest import Manifest, read_manifest
+from bertkit.storage.files import is_remote
 
 HEAD = 1 << 16
 # The reason why a file of program code is taken as text.

@@ -12,7 +12,7 @@ from bertkit.corpus.forms.line_spans import line_spans
 from bertkit.corpus.forms.text import too_large
 from bertkit.corpus.lines import DocumentBytes, lines
 from bertkit.corpus.raw_file import RawFile
-from bertkit.files import size_of
+from bertkit.storage.files import size_of
 
 # A record that begins so far from the beginning, at most, tells the key of the text.
 _NEAR = 1_000_000

@@ -14,7 +14,7 @@ from bertkit.codecs.packed_stream import PIECE
 from bertkit.corpus.forms.form import Span
 from bertkit.corpus.lines import Line, lines_of
 from bertkit.corpus.raw_file import RawFile, is_utf8, marked_encoding
-from bertkit.files import open_binary, size_of
+from bertkit.storage.files import open_binary, size_of
 
 
 def line_spans(

@@ -15,7 +15,7 @@ from bertkit.corpus.raw_file import RawFile, is_utf8, marked_encoding
 from bertkit.errors import NotTextError
 from bertkit.kinds.marks import marked
 from bertkit.kinds.vocabulary_lines import holds_vocabulary
-from bertkit.text_encoding import iconv_command, wide_encoding
+from bertkit.text.encoding import iconv_command, wide_encoding
 
 _INSIST = "--form text takes it as it is"
 _TEXT_OF_IT = "take its text out first"

@@ -1,8 +1,8 @@
 """Computes and compares the checksums that a run's checkpoint keeps of its files.
 
 `state.json` lists every other file of its folder with size and CRC-32C, and carries a checksum
-of itself (`bertkit.sealed_json`). CRC-32C runs at several GB/s: less than the disk takes, and
-enough to notice damage.
+of itself (`bertkit.codecs.sealed_json`). CRC-32C runs at several GB/s: less than the disk takes,
+and enough to notice damage.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 
 from crc32c import crc32c
 
-from bertkit.files import is_utf8, open_binary
-from bertkit.inner_names import is_inner_name
-from bertkit.termination import held_back
+from bertkit.storage.files import is_utf8, open_binary
+from bertkit.storage.inner_names import is_inner_name
+from bertkit.workers.termination import held_back
 
 FILES = "files"
 _BLOCK = 16 << 20

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bertkit.codecs.strict_json import json_text
 from bertkit.errors import ConfigError, DataError
-from bertkit.files import write_text
 from bertkit.model.config import BertConfig
 from bertkit.model.model_types import UNTIED
 from bertkit.model.parameter_names import (
@@ -25,7 +25,7 @@ from bertkit.model.parameter_names import (
     is_parameter,
     layer_number,
 )
-from bertkit.strict_json import json_text
+from bertkit.storage.files import write_text
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bertkit import log, manifest
-from bertkit.config import as_dict
+from bertkit import log
+from bertkit.configuration.config import as_dict
 from bertkit.errors import ConfigError, UsageError
-from bertkit.files import atomic_write, sha256_of
 from bertkit.hub.sources import source_of
+from bertkit.manifests import manifest
 from bertkit.model.checkpoints import formats, loading
+from bertkit.model.checkpoints.card.model_card import facts_beside, model_card
 from bertkit.model.checkpoints.completeness import (
     Completeness,
     architecture_of,
@@ -27,12 +28,12 @@ from bertkit.model.checkpoints.contents import (
     TensorRecord,
     infer_config,
 )
-from bertkit.model.checkpoints.model_card import facts_beside, model_card
 from bertkit.model.checkpoints.model_class import ModelClass, model_class
 from bertkit.model.checkpoints.tokenizer import facts_with, treatment_settings
 from bertkit.model.checkpoints.vocabulary_padding import require_safe_cut, resize, rounded
 from bertkit.model.config import BertConfig, read_config
 from bertkit.model.parameter_names import WORD_EMBEDDINGS
+from bertkit.storage.files import atomic_write, sha256_of
 from bertkit.tokenization import tokenizer_files
 from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts
 from bertkit.tokenization.vocabulary import VOCAB, find_vocab, load_vocab, vocabulary_bytes

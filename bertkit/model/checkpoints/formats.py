@@ -90,7 +90,7 @@ _FORMATS = [
     CheckpointFormat(
         name="graphcore",
         title="Graphcore step folder",
-        module=f"{_PACKAGE}.graphcore",
+        module=f"{_PACKAGE}.vendors.graphcore",
     ),
     CheckpointFormat(
         name="hf",
@@ -106,14 +106,14 @@ _FORMATS = [
     CheckpointFormat(
         name="nvidia",
         title="NVIDIA or Habana ckpt_N.pt",
-        module=f"{_PACKAGE}.nvidia",
+        module=f"{_PACKAGE}.vendors.nvidia",
         target="ckpt_N.pt for NVIDIA's and Habana's programs",
         vocab_multiple=8,
     ),
     CheckpointFormat(
         name="cerebras",
         title="Cerebras .mdl",
-        module=f"{_PACKAGE}.cerebras",
+        module=f"{_PACKAGE}.vendors.cerebras",
     ),
     CheckpointFormat(
         name="tf1",

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bertkit.errors import DataError
-from bertkit.files import atomic_write, is_utf8, read_json, refuse_lfs_pointer, write_text
-from bertkit.listed_files import require_as_written
+from bertkit.manifests.listed_files import require_as_written
 from bertkit.model.checkpoints.contents import (
     CheckpointContents,
     CheckpointToWrite,
@@ -25,7 +24,7 @@ from bertkit.model.checkpoints.run_state import (
     add_run_state,
     require_intact,
 )
-from bertkit.model.checkpoints.safe_pickle import load_tensors
+from bertkit.model.checkpoints.vendors.safe_pickle import load_tensors
 from bertkit.model.config import NAME, BertConfig
 from bertkit.model.parameter_names import (
     CONSTANTS,
@@ -35,8 +34,9 @@ from bertkit.model.parameter_names import (
     WORD_EMBEDDINGS,
     from_pytorch_name,
 )
-from bertkit.termination import held_back
+from bertkit.storage.files import atomic_write, is_utf8, read_json, refuse_lfs_pointer, write_text
 from bertkit.tokenization import tokenizer_files
+from bertkit.workers.termination import held_back
 
 PICKLED = "pytorch_model.bin"
 # Checkpoints in a run of bertkit's, and of transformers' Trainer.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from bertkit.config import Resolved
+from bertkit.configuration.config import Resolved
 from bertkit.hub.fetch import fetch_model, fetch_vocabulary
 from bertkit.hub.names import hub_name
 from bertkit.hub.sources import name_of

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bertkit.codecs.sealed_json import require_sealed, sealed
+from bertkit.codecs.strict_json import json_text
 from bertkit.errors import DataError
-from bertkit.files import read_json
 from bertkit.model.checkpoints.checksums import (
     FILES,
     broken_container,
@@ -15,10 +16,9 @@ from bertkit.model.checkpoints.checksums import (
     folder_facts,
 )
 from bertkit.model.checkpoints.contents import CheckpointContents, no_optimizer_state
-from bertkit.model.checkpoints.safe_pickle import load_tensors
+from bertkit.model.checkpoints.vendors.safe_pickle import load_tensors
 from bertkit.model.parameter_names import MOMENTS
-from bertkit.sealed_json import require_sealed, sealed
-from bertkit.strict_json import json_text
+from bertkit.storage.files import read_json
 
 STATE = "state.json"
 OPTIMIZER = "optimizer.pt"

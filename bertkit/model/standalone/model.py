@@ -11,16 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from bertkit.errors import ConfigError, UsageError
-from bertkit.files import atomic_folder
+from bertkit.model.checkpoints.card.model_card import ModelFacts, model_card
 from bertkit.model.checkpoints.contents import CheckpointToWrite
 from bertkit.model.checkpoints.finite import require_finite
 from bertkit.model.checkpoints.hf import write
-from bertkit.model.checkpoints.model_card import ModelFacts, model_card
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.model.standalone.flat_rows import flat_rows
 from bertkit.model.standalone.heads import ModelOutput, Targets, outputs
 from bertkit.model.standalone.tokenizer import Tokenizer
+from bertkit.storage.files import atomic_folder
 from bertkit.tokenization import tokenizer_files
 from bertkit.tokenization.tokenizer_facts import NOT_RECORDED
 from bertkit.tokenization.vocabulary import MASK

@@ -19,13 +19,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from bertkit import files, log
+from bertkit import log
 from bertkit.codecs import packed_stream
 from bertkit.codecs.chained_streams import is_zlib, open_zlib
 from bertkit.codecs.packed_stream import decompression_errors
 from bertkit.errors import DataError
 from bertkit.kernels.crc32c import masked_crc32c
-from bertkit.shared_cache import cache_folder, one_process_at_a_time
+from bertkit.storage import files
+from bertkit.storage.shared_cache import cache_folder, one_process_at_a_time
 
 _PROBED = 16
 _HEADER = 12  # bytes of a TFRecord's: its length and the checksum of that

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bertkit.errors import DataError
-from bertkit.input_files import expand_inputs
 from bertkit.kinds.misplaced import refuse_misplaced
 from bertkit.kinds.recognise import RECORDS
-from bertkit.manifest_cache import cached_manifest
+from bertkit.manifests.cache import cached_manifest
 from bertkit.records.files.jsonl import begins_with_record
 from bertkit.records.files.open import SUFFIXES
-from bertkit.records.files.tfrecord import read_records
+from bertkit.records.files.tfrecord.frames import read_records
+from bertkit.storage.input_files import expand_inputs
 
 JSON = ".json"
 

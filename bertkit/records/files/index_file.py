@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from bertkit.errors import DataError
-from bertkit.files import atomic_write
+from bertkit.storage.files import atomic_write
 
 PAGE = 4096
 PER_BLOCK = PAGE // 8 - 1

@@ -16,7 +16,6 @@ from typing import IO, Any
 
 import numpy as np
 
-from bertkit import files
 from bertkit.errors import DataError
 from bertkit.records.files.compressed_file import unpacked
 from bertkit.records.files.instance import NO_LABEL, Instance, checked_indices, to_batch
@@ -29,6 +28,7 @@ from bertkit.records.files.record_index import (
     open_index,
 )
 from bertkit.records.files.record_values import checked, within_32_bits
+from bertkit.storage import files
 
 KEYS = ("input_ids", "attention_mask", "token_type_ids", "labels")
 PAIR_KEY = "next_sentence_label"  # which records of masked LM alone lack

@@ -6,25 +6,26 @@ import functools
 import os
 from pathlib import Path
 
-from bertkit import files, log
+from bertkit import log
 from bertkit.codecs.packed_stream import ENDINGS
 from bertkit.errors import DataError
 from bertkit.kinds.misplaced import refuse_misplaced
 from bertkit.kinds.recognise import RECORDS
-from bertkit.manifest_cache import Stamp, cached_manifest, stamp_of
-from bertkit.records.files import hdf5
+from bertkit.manifests.cache import Stamp, cached_manifest, stamp_of
 from bertkit.records.files.compressed_file import open_unpacked
-from bertkit.records.files.external_records import ExternalFile
 from bertkit.records.files.formats import HDF5, JSONL, TFRECORD
-from bertkit.records.files.hdf5_safety import hdf5_errors
+from bertkit.records.files.hdf5 import files as hdf5
+from bertkit.records.files.hdf5.safety import hdf5_errors
 from bertkit.records.files.instance import RecordReader
 from bertkit.records.files.jsonl import JsonLinesFile
-from bertkit.records.files.pack_formats import pack_format_of
-from bertkit.records.files.packed import PackFile
-from bertkit.records.files.sequence_example import TokenFile, is_tokens
-from bertkit.records.files.tfrecord import decode_example, read_records
-from bertkit.records.files.tfrecord_reader import MaskedOnlyFile, RecordFile
+from bertkit.records.files.packs.formats import pack_format_of
+from bertkit.records.files.packs.packed import PackFile
+from bertkit.records.files.tfrecord.external_records import ExternalFile
+from bertkit.records.files.tfrecord.frames import decode_example, read_records
+from bertkit.records.files.tfrecord.reader import MaskedOnlyFile, RecordFile
+from bertkit.records.files.tfrecord.sequence_example import TokenFile, is_tokens
 from bertkit.records.files.unmasked import UnmaskedFile, UnmaskedRules
+from bertkit.storage import files
 
 PLAIN_SUFFIXES = (".tfrecord", ".tfrecords", ".hdf5", ".h5", ".jsonl")
 SUFFIXES = (*PLAIN_SUFFIXES, *(plain + ending for plain in PLAIN_SUFFIXES for ending in ENDINGS))

@@ -28,7 +28,7 @@ from bertkit.records.files.index_file import (
     read_index,
     write_index,
 )
-from bertkit.shared_cache import cache_folder, is_writable_folder, one_process_at_a_time
+from bertkit.storage.shared_cache import cache_folder, is_writable_folder, one_process_at_a_time
 
 FOLDER = ".bertkit-index"
 OFFSETS, ENDS = "offsets", "ends"

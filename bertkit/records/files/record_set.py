@@ -10,7 +10,7 @@ import numpy as np
 from bertkit.records.files.index_file import PER_BLOCK
 from bertkit.records.files.kernels import parse
 from bertkit.records.files.record_values import checked
-from bertkit.records.files.tfrecord_reader import RecordFile, by_name
+from bertkit.records.files.tfrecord.reader import RecordFile, by_name
 
 
 class RecordSet:

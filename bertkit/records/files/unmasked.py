@@ -17,10 +17,10 @@ import numpy as np
 
 from bertkit.codecs.protobuf import message_fields
 from bertkit.errors import DataError
-from bertkit.manifest_cache import cached_manifest
+from bertkit.manifests.cache import cached_manifest
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.instance import NO_LABEL, checked_indices
-from bertkit.records.files.sequence_example import TOKENS, TokenFile, decode_tokens
+from bertkit.records.files.tfrecord.sequence_example import TOKENS, TokenFile, decode_tokens
 from bertkit.tokenization.vocabulary import Vocab
 
 _PARAMS = "data_params.json"

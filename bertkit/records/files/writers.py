@@ -13,16 +13,16 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from bertkit import files
 from bertkit.records.config import RecordsConfig
-from bertkit.records.files.example_writer import ExampleWriter
 from bertkit.records.files.formats import HDF5, JSONL, TFRECORD
-from bertkit.records.files.hdf5 import PACKED, PLAIN, Hdf5Writer
+from bertkit.records.files.hdf5.files import PACKED, PLAIN, Hdf5Writer
 from bertkit.records.files.instance import InstancePlan, instances_of
 from bertkit.records.files.jsonl import encode_line
 from bertkit.records.files.record_index import CHECKSUMS, OFFSETS
-from bertkit.records.files.tfrecord import Written, frame
+from bertkit.records.files.tfrecord.example_writer import ExampleWriter
+from bertkit.records.files.tfrecord.frames import Written, frame
 from bertkit.records.terms import UNMASKED
+from bertkit.storage import files
 
 if TYPE_CHECKING:
     from bertkit.records.instances.windows import WindowPlan

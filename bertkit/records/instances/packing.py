@@ -16,7 +16,7 @@ from itertools import accumulate
 import numpy as np
 
 from bertkit.records.files.instance import checked_indices
-from bertkit.records.files.pack_formats import FEATURES, GRAPHCORE, HABANA, PackShape
+from bertkit.records.files.packs.formats import FEATURES, GRAPHCORE, HABANA, PackShape
 from bertkit.records.instances.kernels import pack_rows
 from bertkit.records.instances.pairs import PairPlan
 

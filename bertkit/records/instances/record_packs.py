@@ -9,7 +9,7 @@ import numpy as np
 
 from bertkit.errors import DataError
 from bertkit.records.files.instance import NO_LABEL, RecordReader
-from bertkit.records.files.pack_formats import PackShape
+from bertkit.records.files.packs.formats import PackShape
 from bertkit.records.instances.packing import PackTable, plan_packs
 
 _BLOCK = 1024

@@ -11,7 +11,7 @@ from bertkit.errors import DataError
 from bertkit.kernels import mersenne
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.instance import checked_indices
-from bertkit.records.files.sequence_example import encode_token, wrap_tokens
+from bertkit.records.files.tfrecord.sequence_example import encode_token, wrap_tokens
 from bertkit.records.instances import pairs
 from bertkit.records.instances.kernels import pair_plan, sliding
 from bertkit.records.terms import UNMASKED

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bertkit.files import write_text
+from bertkit.codecs.strict_json import json_text
 from bertkit.records.files.formats import TFRECORD
 from bertkit.records.styles.style import FinishedFolder, RecordStyle
 from bertkit.records.terms import OBJECTIVES, ONE_CORPUS, UNMASKED
-from bertkit.strict_json import json_text
+from bertkit.storage.files import write_text
 
 if TYPE_CHECKING:
     from bertkit.records.config import RecordsConfig

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from bertkit import files
 from bertkit.records.files.formats import TFRECORD
 from bertkit.records.files.names import for_nvidia, training_stem
 from bertkit.records.terms import MLM, NSP, PER_FILE, SOP
+from bertkit.storage import files
 
 if TYPE_CHECKING:
     from bertkit.records.config import RecordsConfig

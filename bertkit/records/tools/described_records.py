@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bertkit.engine import Engine
-from bertkit.files import sha256_of, size_of
-from bertkit.manifest import Manifest, describe_inputs
-from bertkit.manifest_cache import cached_manifest, stamp_of
-from bertkit.manifest_inputs import described_by
-from bertkit.pool import worker_count
+from bertkit.manifests.cache import cached_manifest, stamp_of
+from bertkit.manifests.inputs import described_by
+from bertkit.manifests.manifest import Manifest, describe_inputs
 from bertkit.records.files.open import open_any_records
-from bertkit.records.files.tfrecord_reader import checksums_digest
+from bertkit.records.files.tfrecord.reader import checksums_digest
 from bertkit.remote.facts import url_of
+from bertkit.storage.files import sha256_of, size_of
+from bertkit.workers.engine import Engine
+from bertkit.workers.pool import worker_count
 
 _CRCS = "crc_sha256"  # of all checksums of a file's records, as manifests tell it
 _SHA = "sha256"

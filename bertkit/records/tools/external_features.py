@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bertkit import log
-from bertkit.records.files.external_records import ExternalFile, ExternalRecord
-from bertkit.records.files.tfrecord import Feature
+from bertkit.records.files.tfrecord.external_records import ExternalFile, ExternalRecord
+from bertkit.records.files.tfrecord.frames import Feature
 
 _SHOWN = 8  # values of a feature
 _SHOWN_BYTES = 40  # of a byte string

@@ -9,27 +9,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bertkit import files, log
-from bertkit.engine import Engine
+from bertkit import log
 from bertkit.errors import DataError
 from bertkit.hub.fetch import cached_vocabulary
 from bertkit.hub.names import hub_name
-from bertkit.input_files import expand_inputs
-from bertkit.manifest import Manifest, manifest_path, read_manifest
-from bertkit.manifest_inputs import total_bytes
+from bertkit.manifests.inputs import total_bytes
+from bertkit.manifests.manifest import Manifest, manifest_path, read_manifest
 from bertkit.records import styles
-from bertkit.records.files.external_records import ExternalFile
 from bertkit.records.files.find import JSON, find_record_files, is_tfrecord
 from bertkit.records.files.instance import RecordReader
 from bertkit.records.files.jsonl import begins_with_record
 from bertkit.records.files.open import SUFFIXES, open_any_records
-from bertkit.records.files.pack_metadata import read_average
-from bertkit.records.files.sequence_example import TOKENS, TokenFile
+from bertkit.records.files.packs.metadata import read_average
+from bertkit.records.files.tfrecord.external_records import ExternalFile
+from bertkit.records.files.tfrecord.sequence_example import TOKENS, TokenFile
 from bertkit.records.tools.external_features import describe_external
 from bertkit.records.tools.record_statistics import RecordStatistics, measure_records
+from bertkit.storage import files
+from bertkit.storage.input_files import expand_inputs
 from bertkit.summary import report
 from bertkit.tokenization.tokenizer_facts import of_records
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab, vocab_in
+from bertkit.workers.engine import Engine
 
 METRICS = "metrics.jsonl"
 JSONL_ENDING = ".jsonl"

@@ -14,19 +14,19 @@ from typing import Any, NamedTuple
 
 from bertkit import log
 from bertkit.errors import ConfigError, DataError, UsageError
-from bertkit.listed_files import require_listed
-from bertkit.manifest import Manifest, describe_inputs, working_folder
-from bertkit.pool import run_tasks, worker_count
+from bertkit.manifests.listed_files import require_listed
+from bertkit.manifests.manifest import Manifest, describe_inputs, working_folder
 from bertkit.records.config import PACKINGS, RecordsConfig
 from bertkit.records.files.find import find_record_files
 from bertkit.records.files.formats import FORMATS, HDF5, TFRECORD
 from bertkit.records.files.names import TRAINING, is_held_out, opens_all, reader_remarks
 from bertkit.records.files.open import open_records
-from bertkit.records.files.pack_formats import HABANA, pack_shape
-from bertkit.records.files.pack_metadata import write_beside_packs
+from bertkit.records.files.packs.formats import HABANA, pack_shape
+from bertkit.records.files.packs.metadata import write_beside_packs
 from bertkit.records.files.record_index import INSTANCES, remove_orphans
 from bertkit.records.shards import distinct
 from bertkit.records.tools.pick_eval import tokenizer_of
+from bertkit.workers.pool import run_tasks, worker_count
 
 _VOCABULARY = ("vocab_sha256", "vocab_size")
 

@@ -13,32 +13,28 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import log
-from bertkit.engine import Engine
 from bertkit.errors import DataError, UsageError
-from bertkit.listed_files import require_listed
-from bertkit.manifest import Manifest, read_manifest, require_complete, working_folder
-from bertkit.records.files.external_records import ExternalFile, decode_external
+from bertkit.manifests.listed_files import require_listed
+from bertkit.manifests.manifest import Manifest, read_manifest, require_complete, working_folder
 from bertkit.records.files.find import find_record_files
 from bertkit.records.files.instance import NO_LABEL, RecordReader, instances_of, to_batch
 from bertkit.records.files.open import open_any_records, open_records
 from bertkit.records.files.record_index import OFFSETS, write_own_index
 from bertkit.records.files.schema import DTYPES, digest
-from bertkit.records.files.sequence_example import TokenFile
-from bertkit.records.files.tfrecord import (
+from bertkit.records.files.tfrecord.external_records import ExternalFile, decode_external
+from bertkit.records.files.tfrecord.frames import (
     Feature,
     decode_example,
     encode_example,
     read_records,
     write_records,
 )
-from bertkit.records.files.tfrecord_reader import (
-    MaskedOnlyFile,
-    RecordFile,
-    frame_offsets,
-)
+from bertkit.records.files.tfrecord.reader import MaskedOnlyFile, RecordFile, frame_offsets
+from bertkit.records.files.tfrecord.sequence_example import TokenFile
 from bertkit.records.tools.described_records import described_records
 from bertkit.remote.copies import local_inputs
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records, require_same
+from bertkit.workers.engine import Engine
 
 NAME = "eval.tfrecord"
 _VOCABULARY = ("vocab_sha256", "vocab_size")

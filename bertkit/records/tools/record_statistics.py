@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertkit.engine import Engine
-from bertkit.files import size_of
 from bertkit.records.files.instance import RecordReader
 from bertkit.records.files.open import open_records
-from bertkit.records.files.packed import PackFile
+from bertkit.records.files.packs.packed import PackFile
+from bertkit.storage.files import size_of
+from bertkit.workers.engine import Engine
 
 _CHUNK = 4096
 _SMALL = 1 << 18

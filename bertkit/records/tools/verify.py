@@ -19,20 +19,20 @@ from pathlib import Path
 import numpy as np
 
 from bertkit import log
-from bertkit.engine import Engine
 from bertkit.errors import ConfigError
-from bertkit.manifest import require_complete
-from bertkit.records.files.external_records import ExternalFile, ExternalRecord
+from bertkit.manifests.manifest import require_complete
 from bertkit.records.files.find import find_record_files
 from bertkit.records.files.instance import Instance, instances_of
 from bertkit.records.files.open import open_any_records
-from bertkit.records.files.sequence_example import TokenFile
-from bertkit.records.files.tfrecord import Feature
+from bertkit.records.files.tfrecord.external_records import ExternalFile, ExternalRecord
+from bertkit.records.files.tfrecord.frames import Feature
+from bertkit.records.files.tfrecord.sequence_example import TokenFile
 from bertkit.records.tools.external_features import show_external
 from bertkit.records.tools.inspect import show_record, vocabulary
 from bertkit.remote.copies import local_inputs
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records, same_vocabulary
 from bertkit.tokenization.vocabulary import Vocab
+from bertkit.workers.engine import Engine
 
 FILES, DEALT, ANY = ORDERS = ("files", "dealt", "any")
 _BLOCK = 1024

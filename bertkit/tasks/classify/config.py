@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bertkit.config import setting
-from bertkit.option_groups import DATA, OPTIMIZATION, TASK
-from bertkit.settings import FREE, override
+from bertkit.configuration.config import setting
+from bertkit.configuration.option_groups import DATA, OPTIMIZATION, TASK
+from bertkit.configuration.settings import FREE, override
 from bertkit.tables.table import QUOTINGS
 from bertkit.tasks.classify.glue import GLUE, files_in
 from bertkit.tasks.finetuning.config import FinetuneConfig

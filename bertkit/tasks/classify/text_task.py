@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import numpy as np
 from torch import nn
 
+from bertkit.codecs.strict_json import json_text
 from bertkit.errors import DataError
-from bertkit.files import write_text
 from bertkit.model.classification import BertForSequenceClassification
-from bertkit.strict_json import json_text
+from bertkit.storage.files import write_text
 from bertkit.tasks.classify import glue
 from bertkit.tasks.classify.batches import TextBatcher, TextEncoder, TextObjective
 from bertkit.tasks.classify.config import TableConfig

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bertkit.files import is_remote
+from bertkit.storage.files import is_remote
 from bertkit.tasks.comparison.names import short_names
 from bertkit.tasks.comparison.scored_run import ScoredRun
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bertkit.config import load_yaml
+from bertkit.configuration.config import load_yaml
 from bertkit.errors import BertkitError, DataError
 from bertkit.kinds.missing import hint_for_missing
 from bertkit.tasks.comparison.scored_run import SCORES, NotScoredError, ScoredRun, read_scored

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bertkit.files import is_remote, sha256_of, write_text
+from bertkit.codecs.strict_json import json_text
 from bertkit.model.checkpoints.run_state import STATE, read_state
-from bertkit.strict_json import json_text
+from bertkit.storage.files import is_remote, sha256_of, write_text
 from bertkit.tasks.comparison.scored_run import SCORED
-from bertkit.train.checkpoint import latest
+from bertkit.train.checkpoints.checkpoint import latest
 
 
 def content_of(file: str) -> str:

@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bertkit.config import flatten, load_yaml
+from bertkit.configuration.config import flatten, load_yaml
+from bertkit.configuration.settings import FIXED, default_values, resume_rules
 from bertkit.errors import BertkitError, DataError
-from bertkit.files import is_remote, read_json, sha256_of
-from bertkit.settings import FIXED, default_values, resume_rules
+from bertkit.storage.files import is_remote, read_json, sha256_of
 from bertkit.tasks import registry
 from bertkit.train.run_files import CONFIG
 

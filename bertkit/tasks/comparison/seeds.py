@@ -12,17 +12,17 @@ from typing import Any, TypeVar
 
 from bertkit import log
 from bertkit.backends.process_group import Topology
-from bertkit.config import Resolved, as_dict
+from bertkit.codecs.strict_json import json_text
+from bertkit.configuration.config import Resolved, as_dict
 from bertkit.errors import BertkitError, ConfigError, UsageError
-from bertkit.files import sha256_of
-from bertkit.folder_lock import locked_folder
-from bertkit.strict_json import json_text
+from bertkit.storage.files import sha256_of
+from bertkit.storage.folder_lock import locked_folder
 from bertkit.tasks.comparison.compare import compare_runs
 from bertkit.tasks.comparison.results import Comparison
 from bertkit.tasks.comparison.scored_run import NotScoredError, ScoredRun, read_scored
 from bertkit.tasks.comparison.seeds_file import read_inputs, seed_folder, write_seeds
 from bertkit.tasks.comparison.tables import as_seeds
-from bertkit.train import checkpoint
+from bertkit.train.checkpoints import checkpoint
 from bertkit.train.run_files import CONFIG
 
 C = TypeVar("C")

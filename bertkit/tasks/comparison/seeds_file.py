@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bertkit.config import setting
+from bertkit.codecs.strict_json import json_text
+from bertkit.configuration.config import setting
+from bertkit.configuration.option_groups import TASK
+from bertkit.configuration.settings import FREE
 from bertkit.errors import BertkitError
-from bertkit.files import read_json, write_text
-from bertkit.option_groups import TASK
-from bertkit.settings import FREE
-from bertkit.strict_json import json_text
+from bertkit.storage.files import read_json, write_text
 
 SEEDS = "seeds.json"
 

@@ -15,10 +15,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from bertkit import log
+from bertkit.codecs.strict_json import json_text
 from bertkit.errors import DataError
-from bertkit.files import atomic_folder, read_json, write_text
 from bertkit.model.checkpoints.hf import save_pretrained
-from bertkit.strict_json import json_text
+from bertkit.storage.files import atomic_folder, read_json, write_text
 from bertkit.tasks.comparison.scored_run import SMALLER_IS_BETTER
 from bertkit.tokenization import tokenizer_files
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bertkit.config import Layer, load_preset, parse_assignments
+from bertkit.configuration.config import Layer, load_preset, parse_assignments
+from bertkit.configuration.settings import override, union
 from bertkit.errors import ConfigError, UsageError
-from bertkit.settings import override, union
 from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.registry import FINETUNING, finetuning_names, finetuning_row
 

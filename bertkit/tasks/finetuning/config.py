@@ -9,9 +9,17 @@ from typing import ClassVar
 
 from bertkit.backends import registry
 from bertkit.backends.sections import BackendSections
-from bertkit.config import Layer, load_yaml, setting
-from bertkit.option_groups import CHECKPOINTS, DATA, EVALUATION, MACHINE, MODEL, TASK, TEXT
-from bertkit.settings import FREE, override
+from bertkit.configuration.config import Layer, load_yaml, setting
+from bertkit.configuration.option_groups import (
+    CHECKPOINTS,
+    DATA,
+    EVALUATION,
+    MACHINE,
+    MODEL,
+    TASK,
+    TEXT,
+)
+from bertkit.configuration.settings import FREE, override
 from bertkit.tasks.comparison.seeds_file import seeds_setting
 from bertkit.tasks.registry import finetuning_names
 from bertkit.train.config import ComputeConfig, TrainingConfig, allow_other_vocab

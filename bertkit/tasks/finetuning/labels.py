@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bertkit.errors import ConfigError
-from bertkit.files import names_in_list
+from bertkit.storage.files import names_in_list
 
 
 def given_labels(words: Sequence[str], *, at_least: int = 2) -> list[str]:

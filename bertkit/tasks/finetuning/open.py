@@ -19,9 +19,9 @@ from bertkit.tasks.finetuning.config import EncoderConfig, FinetuneConfig, RunCo
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
-from bertkit.train import checkpoint
-from bertkit.train.starting_point import StartingPoint, opened
-from bertkit.train.starting_weights import require_outside
+from bertkit.train.checkpoints import checkpoint
+from bertkit.train.checkpoints.starting_point import StartingPoint, opened
+from bertkit.train.checkpoints.starting_weights import require_outside
 from bertkit.train.step_settings import chosen_precision, make_step_plan, micro_batch_size
 
 C = TypeVar("C", bound=RunConfig)

@@ -10,8 +10,8 @@ from typing import Any
 from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec
 from bertkit.backends.sections import options_of
+from bertkit.codecs.json_lines import json_objects
 from bertkit.errors import DataError
-from bertkit.json_lines import json_objects
 from bertkit.model.checkpoints.loading import config_beside
 from bertkit.model.config import read_config
 from bertkit.model.model_types import class_of_config

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import log
+from bertkit.codecs.strict_json import json_text
 from bertkit.errors import DataError
-from bertkit.files import is_utf8, read_json, write_text
-from bertkit.strict_json import json_text
+from bertkit.storage.files import is_utf8, read_json, write_text
 
 NAME = "review.json"
 ROWS = 10  # of a table of examples

@@ -13,12 +13,12 @@ from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Problem, Stepper
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
+from bertkit.codecs.strict_json import json_text
 from bertkit.errors import ConfigError
-from bertkit.files import write_text
 from bertkit.hub.sources import name_of
 from bertkit.model.checkpoints.run_state import STATE
 from bertkit.report.trackers import make_trackers
-from bertkit.strict_json import json_text
+from bertkit.storage.files import write_text
 from bertkit.tasks.comparison.scored_facts import begun_from, content_of
 from bertkit.tasks.comparison.scored_run import scores_prefix
 from bertkit.tasks.finetuning.best import FOLDER, read_best
@@ -29,10 +29,10 @@ from bertkit.tasks.finetuning.samples import outputs_of
 from bertkit.tasks.finetuning.task import SCORES, FinetuneTask
 from bertkit.tasks.registry import finetuning_row
 from bertkit.train.agreement import held_by_main
+from bertkit.train.checkpoints.run_state import load_state
 from bertkit.train.dry_run import DryRun
 from bertkit.train.metrics import left_out_text
 from bertkit.train.run import TrainingRun
-from bertkit.train.run_state import load_state
 from bertkit.train.step_settings import optimizer_spec, refuse
 
 

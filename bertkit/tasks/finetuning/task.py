@@ -28,9 +28,9 @@ from bertkit.backends.base import Adapter, Stepper
 from bertkit.data.sample_feed import SampleFeed
 from bertkit.data.sample_order import SampleOrder
 from bertkit.errors import ConfigError
-from bertkit.files import sha256_of
 from bertkit.model.checkpoints.loading import LoadReport, config_beside, load_into, load_weights
 from bertkit.model.config import read_config
+from bertkit.storage.files import sha256_of
 from bertkit.tasks.finetuning.best import FOLDER, BestModel
 from bertkit.tasks.finetuning.config import FinetuneConfig
 from bertkit.tasks.finetuning.open import Opened

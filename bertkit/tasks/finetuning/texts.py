@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-from bertkit.files import is_utf8
+from bertkit.storage.files import is_utf8
 
 
 def is_blank(text: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from bertkit.errors import DataError
-from bertkit.train import checkpoint
+from bertkit.train.checkpoints import checkpoint
 
 Found = list[tuple[int | None, Path]]
 POLL = 2.0  # seconds between two looks
@@ -17,7 +17,7 @@ def named_checkpoints(patterns: Sequence[str], wait: float = 0.0) -> Found:
     """Checkpoints in the order in which they are named; those of a run or a glob by step.
 
     Args:
-        patterns: as for `bertkit.train.checkpoint.find`.
+        patterns: as for `bertkit.train.checkpoints.checkpoint.find`.
         wait: seconds to wait for the first one.
 
     Returns:

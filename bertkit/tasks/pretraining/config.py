@@ -9,11 +9,19 @@ from typing import Any
 
 from bertkit.backends import registry
 from bertkit.backends.sections import BackendSections
-from bertkit.config import setting
+from bertkit.configuration.config import setting
+from bertkit.configuration.option_groups import (
+    DATA,
+    EVALUATION,
+    MACHINE,
+    MODEL,
+    OPTIMIZATION,
+    OUTPUT,
+    RECORDS,
+)
+from bertkit.configuration.settings import FREE, ROUNDING, override
 from bertkit.model.config import BertConfig
-from bertkit.option_groups import DATA, EVALUATION, MACHINE, MODEL, OPTIMIZATION, OUTPUT, RECORDS
 from bertkit.records.config import RecordsConfig
-from bertkit.settings import FREE, ROUNDING, override
 from bertkit.tasks.pretraining.submission import Submission
 from bertkit.train.config import ComputeConfig, TrainingConfig, allow_other_vocab
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from bertkit.data.record_source import SampleSource
 from bertkit.data.step_batch import sequence_lengths
-from bertkit.files import human_bytes
 from bertkit.model.config import BertConfig
+from bertkit.storage.files import human_bytes
 from bertkit.system import memory
 from bertkit.tasks.pretraining.config import PretrainConfig
 

@@ -44,8 +44,8 @@ from bertkit.tokenization import tokenizer_files
 from bertkit.tokenization.tokenizer_facts import require_fitting
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
 from bertkit.train import metrics
+from bertkit.train.checkpoints.starting_point import opened
 from bertkit.train.evaluation import measure
-from bertkit.train.starting_point import opened
 from bertkit.train.step_settings import chosen_precision, refuse
 
 

@@ -10,13 +10,13 @@ from bertkit import log
 from bertkit.backends.base import Adapter, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
-from bertkit.config import is_preset
+from bertkit.configuration.config import is_preset
 from bertkit.data.dynamic_masking import DynamicMasking
 from bertkit.data.record_source import RecordSource, SampleSource
 from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
-from bertkit.records.files.pack_formats import HABANA, PackShape, pack_shape
+from bertkit.records.files.packs.formats import HABANA, PackShape, pack_shape
 from bertkit.report.trackers import require_trackers
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size
@@ -27,7 +27,7 @@ from bertkit.tasks.pretraining.vocabulary import (
     rows_for_start,
 )
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
-from bertkit.train.starting_weights import require_outside
+from bertkit.train.checkpoints.starting_weights import require_outside
 from bertkit.train.step_settings import (
     check_steps,
     chosen_precision,

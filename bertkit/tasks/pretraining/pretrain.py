@@ -14,7 +14,7 @@ from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Stepper
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
-from bertkit.config import as_dict
+from bertkit.configuration.config import as_dict
 from bertkit.errors import TargetNotReachedError
 from bertkit.report.benchmark_logs import MlperfLog
 from bertkit.report.dllogger import JsonSummary, TrainingSummary

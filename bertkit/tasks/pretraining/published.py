@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bertkit.data.record_source import RecordSource
-from bertkit.files import digest_of
 from bertkit.model.checkpoints.tensorflow.checkpoint import find
+from bertkit.storage.files import digest_of
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from bertkit.model.checkpoints.vocabulary_padding import Rows, require_rows
 from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tokenization.vocabulary import find_vocab, load_vocab
-from bertkit.train import checkpoint
-from bertkit.train.starting_point import StartingPoint, opened, settled_shape
+from bertkit.train.checkpoints import checkpoint
+from bertkit.train.checkpoints.starting_point import StartingPoint, opened, settled_shape
 
 # Without these a checkpoint that has no configuration cannot be read.
 _NEEDED = ("model.hidden_size", "model.num_hidden_layers", "model.num_attention_heads")

@@ -15,7 +15,7 @@ from bertkit.backends.sections import options_of
 from bertkit.data.batch_layouts import Layout
 from bertkit.data.step_batch import Records, StepBatch, sequence_lengths, weighted
 from bertkit.errors import ConfigError, MissingDependencyError
-from bertkit.files import human_bytes
+from bertkit.storage.files import human_bytes
 from bertkit.system.memory import peak_of_process
 from bertkit.tasks.pretraining.batches import training_feed
 from bertkit.tasks.pretraining.objective import PretrainingObjective

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bertkit import log
 from bertkit.backends.sections import options_of
-from bertkit.config import ExternalOrigin
+from bertkit.configuration.config import ExternalOrigin
 from bertkit.data.record_source import SampleSource
 from bertkit.errors import ConfigError
 from bertkit.model.checkpoints.loading import vocab_beside

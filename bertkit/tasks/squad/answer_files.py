@@ -8,11 +8,11 @@ from typing import Any
 
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper
+from bertkit.codecs.strict_json import json_text
 from bertkit.errors import ConfigError, DataError
-from bertkit.files import is_utf8, read_json, write_text
 from bertkit.model.checkpoints.loading import load_into, load_weights
 from bertkit.model.heads import BertForQuestionAnswering
-from bertkit.strict_json import json_text
+from bertkit.storage.files import is_utf8, read_json, write_text
 from bertkit.tasks.finetuning.outputs import Forward, fetch
 from bertkit.tasks.squad.auto_batch_size import find_batch_size
 from bertkit.tasks.squad.batches import WindowBatcher

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bertkit.config import Layer, setting
-from bertkit.option_groups import DATA, MACHINE, OUTPUT, TASK
-from bertkit.settings import FREE, override
+from bertkit.configuration.config import Layer, setting
+from bertkit.configuration.option_groups import DATA, MACHINE, OUTPUT, TASK
+from bertkit.configuration.settings import FREE, override
 from bertkit.tasks.comparison.seeds_file import seeds_setting
 from bertkit.tasks.finetuning import config as finetuning
 from bertkit.tasks.finetuning.config import EncoderConfig, RunConfig

@@ -14,14 +14,14 @@ from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Stepper
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
-from bertkit.config import as_dict
+from bertkit.configuration.config import as_dict
 from bertkit.data.sample_feed import SampleFeed
 from bertkit.data.sample_order import SampleOrder
 from bertkit.errors import ConfigError
-from bertkit.files import sha256_of
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.report.dllogger import JsonSummary, TrainingSummary, log_answers
 from bertkit.report.trackers import make_trackers
+from bertkit.storage.files import sha256_of
 from bertkit.tasks.comparison.scored_facts import write_scored
 from bertkit.tasks.comparison.scored_run import SCORED
 from bertkit.tasks.finetuning.review import NAME as REVIEW
@@ -45,8 +45,8 @@ from bertkit.tasks.squad.prepare import Prepared, answering_plan, prepare
 from bertkit.tasks.squad.review import PICTURE
 from bertkit.tasks.squad.score import score
 from bertkit.tokenization.vocabulary import vocabulary_bytes
-from bertkit.train import checkpoint
 from bertkit.train.agreement import held_by_main
+from bertkit.train.checkpoints import checkpoint
 from bertkit.train.dry_run import DryRun
 from bertkit.train.metrics import Tracker, left_out_text
 from bertkit.train.run import TrainingRun

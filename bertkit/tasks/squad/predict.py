@@ -10,10 +10,10 @@ from typing import Any
 from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec, StepPlan
 from bertkit.backends.sections import options_of
+from bertkit.codecs.json_lines import json_objects
 from bertkit.errors import DataError
-from bertkit.files import is_utf8
-from bertkit.json_lines import json_objects
 from bertkit.model.heads import BertForQuestionAnswering
+from bertkit.storage.files import is_utf8
 from bertkit.tasks.finetuning.open import open_encoder
 from bertkit.tasks.finetuning.predict import PredictResult
 from bertkit.tasks.squad.answer_files import answer_windows, load_span_weights
@@ -25,7 +25,7 @@ from bertkit.tasks.squad.objective import SpanObjective
 from bertkit.tasks.squad.prepare import answering_plan, answering_problems
 from bertkit.tasks.squad.questions import Passage, Question
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
-from bertkit.train import checkpoint
+from bertkit.train.checkpoints import checkpoint
 from bertkit.train.step_settings import chosen_precision, refuse
 
 TASK = "squad"

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 from bertkit.backends.base import Adapter, Problem, StepPlan
-from bertkit.files import sha256_of
 from bertkit.model.config import BertConfig
+from bertkit.storage.files import sha256_of
 from bertkit.tasks.finetuning.open import open_settled, settled, step_plan_of, without_training
 from bertkit.tasks.squad.batches import WindowBatcher
 from bertkit.tasks.squad.config import AnswerConfig, SquadConfig

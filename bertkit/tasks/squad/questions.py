@@ -15,9 +15,9 @@ from typing import Any
 
 from bertkit import log
 from bertkit.errors import DataError
-from bertkit.files import is_utf8, read_json
 from bertkit.kinds.misplaced import misplaced
 from bertkit.kinds.recognise import QUESTIONS
+from bertkit.storage.files import is_utf8, read_json
 
 # What separates the words of a passage: exactly these, so that no-break spaces and other
 # Unicode spaces stay inside a word, as in Google's run_squad.py.

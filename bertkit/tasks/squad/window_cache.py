@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from bertkit import log
-from bertkit.files import atomic_write
+from bertkit.storage.files import atomic_write
 from bertkit.tasks.squad.features import FIRST_ID, PassageTokens, Window
 from bertkit.tasks.squad.questions import Question, collector_paused
 from bertkit.tokenization.vocabulary import Vocab

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.errors import DataError
-from bertkit.files import is_utf8
-from bertkit.input_files import expand_inputs
-from bertkit.sentence_splitter import Splitter, rule_splitter
+from bertkit.storage.files import is_utf8
+from bertkit.storage.input_files import expand_inputs
 from bertkit.tables.table import Row, Table, read_table
 from bertkit.tasks.finetuning.texts import is_blank
-from bertkit.text_files import open_text
+from bertkit.text.files import open_text
+from bertkit.text.sentence_splitter import Splitter, rule_splitter
 
 STORY = ".story"
 _HIGHLIGHT = "@highlight"

@@ -11,10 +11,10 @@ import numpy as np
 from torch import nn
 
 from bertkit import log
+from bertkit.codecs.strict_json import json_text
 from bertkit.errors import ConfigError, DataError
-from bertkit.files import sha256_of, write_text
 from bertkit.model.sentence_head import BertForSentenceExtraction
-from bertkit.strict_json import json_text
+from bertkit.storage.files import sha256_of, write_text
 from bertkit.tasks.finetuning.review import ROWS, Tables, excerpt
 from bertkit.tasks.finetuning.samples import Sample
 from bertkit.tasks.finetuning.task import FinetuneTask, Line

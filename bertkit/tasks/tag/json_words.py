@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bertkit.codecs.json_lines import json_object
+from bertkit.codecs.strict_json import json_text
 from bertkit.errors import DataError
-from bertkit.files import is_utf8
-from bertkit.json_lines import json_object
-from bertkit.strict_json import json_text
+from bertkit.storage.files import is_utf8
 from bertkit.tasks.tag.sentence import Columns, Sentence
 
 PREDICTED = "predicted_tags"

@@ -11,8 +11,8 @@ from bertkit.errors import DataError
 from bertkit.tasks.tag.conll import ConllFile, read_conll
 from bertkit.tasks.tag.json_words import PREDICTED, JsonFile, is_json, read_json_words
 from bertkit.tasks.tag.sentence import BY_DEFAULT, Columns, Sentence
-from bertkit.text_encoding import decode_utf8
-from bertkit.text_files import open_text
+from bertkit.text.encoding import decode_utf8
+from bertkit.text.files import open_text
 
 _ENDINGS = (".json", ".jsonl", ".ndjson")
 

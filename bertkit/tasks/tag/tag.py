@@ -11,8 +11,8 @@ from torch import nn
 
 from bertkit import log
 from bertkit.errors import ConfigError
-from bertkit.files import write_text
 from bertkit.model.token_classification import BertForTokenClassification
+from bertkit.storage.files import write_text
 from bertkit.tasks.finetuning.labels import given_labels
 from bertkit.tasks.finetuning.review import Tables
 from bertkit.tasks.finetuning.samples import Sample

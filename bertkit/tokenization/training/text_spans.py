@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import IO, Any
 
-from bertkit import files
+from bertkit.storage import files
 from bertkit.summary.counter import TextCounter
 from bertkit.summary.counts import TextCounts
 from bertkit.tokenization.normalisation import Normalisation

@@ -13,12 +13,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from bertkit import files, log
+from bertkit import log
 from bertkit.errors import UsageError
-from bertkit.manifest import describe_inputs
-from bertkit.manifest_inputs import digest_of
-from bertkit.pool import worker_count
+from bertkit.manifests.inputs import digest_of
+from bertkit.manifests.manifest import describe_inputs
+from bertkit.storage import files
 from bertkit.tokenization.tokenizer_files import SIDECAR
+from bertkit.workers.pool import worker_count
 
 _KEY, _DIGEST, _RESULT = "training", "made_from", "result"
 # What says where and how long, not what.

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from bertkit.errors import DataError
-from bertkit.text_encoding import not_utf8
+from bertkit.text.encoding import not_utf8
 from bertkit.tokenization.kernels.characters import CharacterTable, byte_classes
 from bertkit.tokenization.normalisation import Normalisation
 from bertkit.tokenization.training.kernels import word_counts as kernels

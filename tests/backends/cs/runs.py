@@ -30,10 +30,10 @@ from bertkit.data.record_source import RecordSource
 from bertkit.data.sample_order import SampleOrder
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
-from bertkit.records.files.tfrecord import encode_example
-from bertkit.records.files.tfrecord import write_records as write_records_file
+from bertkit.records.files.tfrecord.frames import encode_example
+from bertkit.records.files.tfrecord.frames import write_records as write_records_file
 from bertkit.tasks.pretraining.objective import PretrainingObjective
-from bertkit.train.schedule import make_schedule
+from bertkit.train.optimization.schedule import make_schedule
 
 REAL = os.environ.get("BERTKIT_CEREBRAS") == "1"
 FAKES = Path(__file__).parents[1] / "fakes"

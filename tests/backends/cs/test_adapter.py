@@ -24,9 +24,10 @@ from bertkit.errors import ConfigError, MissingDependencyError, StoppedError
 from bertkit.tasks.pretraining.config import EvalConfig
 from bertkit.tasks.pretraining.evaluate import evaluate_checkpoints
 from bertkit.tasks.pretraining.pretrain import pretrain
-from bertkit.train import checkpoint, metrics
+from bertkit.train import metrics
+from bertkit.train.checkpoints import checkpoint
 from bertkit.train.config import UNCORRECTED
-from bertkit.train.schedule import make_schedule
+from bertkit.train.optimization.schedule import make_schedule
 
 from .runs import REAL, SHAPE, far, tiny, train
 

@@ -23,8 +23,8 @@ from bertkit.backends.cs.schedule import EngineSchedule
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.errors import StoppedError
 from bertkit.tasks.pretraining.pretrain import pretrain
-from bertkit.train import checkpoint
-from bertkit.train.schedule import make_schedule
+from bertkit.train.checkpoints import checkpoint
+from bertkit.train.optimization.schedule import make_schedule
 from bertkit.train.stop_signals import StopSignals
 
 from . import runs

@@ -8,7 +8,7 @@ import torch
 from bertkit.backends.cs.adapter import CsAdapter
 from bertkit.backends.cs.options import CsOptions
 from bertkit.backends.cs.schedule import EngineSchedule
-from bertkit.train.schedule import make_schedule, staged
+from bertkit.train.optimization.schedule import make_schedule, staged
 
 SCHEDULES = {
     "linear": make_schedule("linear", learning_rate=1e-3, max_steps=40, warmup_steps=7),

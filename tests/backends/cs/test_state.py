@@ -12,7 +12,7 @@ from bertkit.backends.cs.options import CsOptions
 from bertkit.backends.cs.state import Snapshots
 from bertkit.model.checkpoints.loading import load_weights, read
 from bertkit.tasks.pretraining.pretrain import pretrain
-from bertkit.train import checkpoint
+from bertkit.train.checkpoints import checkpoint
 
 from .runs import far
 

@@ -11,7 +11,7 @@ from bertkit.backends.cs.step import clip_gradients, tensors
 from bertkit.data.step_batch import MicroBatch
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.objective import PretrainingObjective
-from bertkit.train import optimizers
+from bertkit.train.optimization import optimizers
 
 from .runs import LENGTH, SHAPE, feed
 

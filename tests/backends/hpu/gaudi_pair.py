@@ -25,7 +25,7 @@ from bertkit.backends.torch import step as plain_step
 from bertkit.backends.torch.distributed import reduce_gradients
 from bertkit.data.record_feed import RecordFeed
 from bertkit.tasks.pretraining.objective import PretrainingObjective
-from bertkit.train.optimizers import own_part
+from bertkit.train.optimization.optimizers import own_part
 
 STEPS = 3
 # So far below the gradients' norm that eps makes LAMB feel it.

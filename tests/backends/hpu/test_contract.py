@@ -22,7 +22,7 @@ from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.hpu.step import HpuStepper
 from bertkit.data.step_batch import MicroBatch
 from bertkit.train.config import UNCORRECTED
-from bertkit.train.optimizers import load_named_state, make_optimizer
+from bertkit.train.optimization.optimizers import load_named_state, make_optimizer
 
 GRAPHS = HpuOptions(graphs=True)
 

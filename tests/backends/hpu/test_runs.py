@@ -18,7 +18,7 @@ from tasks.squad.world import PEOPLE, RIVERS, WORDS, squad
 
 from backends.hpu import gaudi, gaudi_pair
 from bertkit.backends.hpu import adapter
-from bertkit.train import checkpoint
+from bertkit.train.checkpoints import checkpoint
 
 HERE = Path(__file__).parent
 PLACES = (HERE.parents[1], HERE.parents[2], HERE.parent / "fakes")

@@ -19,7 +19,7 @@ from bertkit.backends import registry
 from bertkit.backends.base import Adapter
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.pretrain import PretrainResult, pretrain
-from bertkit.train import checkpoint
+from bertkit.train.checkpoints import checkpoint
 
 FAKES = Path(__file__).parents[1] / "fakes"
 # In the order of their imports.

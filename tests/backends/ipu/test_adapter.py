@@ -14,7 +14,7 @@ from bertkit.backends import registry
 from bertkit.backends.ipu.options import IpuOptions
 from bertkit.errors import MissingDependencyError
 from bertkit.tasks.pretraining.pretrain import pretrain
-from bertkit.train import checkpoint
+from bertkit.train.checkpoints import checkpoint
 
 from .conftest import SHAPE, TWO
 from .copies import changed_adapter, distance, require_same, trained

@@ -13,7 +13,7 @@ from bertkit.backends import registry
 from bertkit.backends.ipu.options import IpuOptions
 from bertkit.backends.ipu.step import AttachedModel
 from bertkit.errors import DataError, StoppedError
-from bertkit.records.files.tfrecord import encode_example, write_records
+from bertkit.records.files.tfrecord.frames import encode_example, write_records
 from bertkit.tasks.pretraining.pretrain import pretrain
 
 from .conftest import SHAPE, TWO

@@ -9,7 +9,7 @@ from torch import distributed as dist
 from backends.torch.two_processes import STEPS
 from bertkit.backends.torch.gradient_exchange import exchange_hook, shared_norm, spans
 from bertkit.backends.torch.sharded_optimizer import divided
-from bertkit.train.optimizers import clip_gradients
+from bertkit.train.optimization.optimizers import clip_gradients
 
 
 def test_plain_exchange_is_left_to_pytorch():

@@ -14,7 +14,7 @@ from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.backends.torch.host_buffers import StagedMicroBatch, on_device, on_host, staged
 from bertkit.backends.torch.step import plain_weights
 from bertkit.data.step_batch import MicroBatch, StepBatch, rescaled, unpadded, weighted
-from bertkit.train.optimizers import make_optimizer, named_state
+from bertkit.train.optimization.optimizers import make_optimizer, named_state
 
 META = torch.device("meta")
 

@@ -19,7 +19,7 @@ from bertkit.backends.torch.step import (
     step_seed,
 )
 from bertkit.data.step_batch import MicroBatch, StepBatch
-from bertkit.train.optimizers import make_optimizer
+from bertkit.train.optimization.optimizers import make_optimizer
 
 
 class Line(torch.nn.Module):

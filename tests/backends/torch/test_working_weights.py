@@ -20,7 +20,7 @@ from bertkit.model.attention import UnpaddedLayout
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.objective import PretrainingObjective
-from bertkit.train.optimizers import make_optimizer
+from bertkit.train.optimization.optimizers import make_optimizer
 
 SHAPE = BertConfig(
     vocab_size=synthetic.VOCAB, hidden_size=32, num_hidden_layers=3, num_attention_heads=2,

@@ -24,7 +24,7 @@ from bertkit.data.sample_order import SampleOrder
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.objective import PretrainingObjective
-from bertkit.train.background_save import copied
+from bertkit.train.checkpoints.background_save import copied
 from bertkit.train.config import UNCORRECTED
 
 SHAPE = BertConfig(

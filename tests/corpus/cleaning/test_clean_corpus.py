@@ -11,7 +11,7 @@ from bertkit.corpus.cleaning import clean_corpus, duplicates, results, survey
 from bertkit.corpus.cleaning.clean_corpus import clean_corpus as clean
 from bertkit.corpus.cleaning.config import CleanConfig
 from bertkit.errors import DataError, UsageError
-from bertkit.manifest import read_manifest
+from bertkit.manifests.manifest import read_manifest
 from corpus.cleaning import readable
 from corpus.cleaning.readable import plain
 from corpus.stopping import blobs, identities, noted_writes

@@ -8,11 +8,11 @@ from bertkit.corpus.cleaning.clean_corpus import clean_corpus
 from bertkit.corpus.cleaning.config import CleanConfig
 from bertkit.corpus.cleaning.facts import facts_of
 from bertkit.corpus.config import ExtractConfig, SplitConfig
-from bertkit.corpus.extract import extract
+from bertkit.corpus.extraction.extract import extract
 from bertkit.corpus.forms.detect import detect_form
-from bertkit.corpus.split import split
-from bertkit.corpus.split_lists import original_size
-from bertkit.manifest import read_manifest
+from bertkit.corpus.splitting.lists import original_size
+from bertkit.corpus.splitting.split import split
+from bertkit.manifests.manifest import read_manifest
 
 DROP = CleanConfig(drop=["exact"], min_words=0)
 

@@ -27,7 +27,7 @@ def test_every_row_is_complete():
 
 
 def test_every_task_of_glue_names_its_preset_and_its_folder():
-    from bertkit.config import preset_names
+    from bertkit.configuration.config import preset_names
     from bertkit.corpus.download.unpack import KINDS
 
     tasks = {source.name: source for source in catalogue() if source.name.startswith("glue-")}

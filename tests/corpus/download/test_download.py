@@ -9,7 +9,7 @@ from bertkit.corpus.download.download import download
 from bertkit.corpus.download.http import Settings
 from bertkit.corpus.download.listing import download_text
 from bertkit.errors import BertkitError, DataError, UsageError
-from bertkit.manifest import read_manifest
+from bertkit.manifests.manifest import read_manifest
 from corpus.conftest import fail, ranged, send
 
 ONE, TWO = b"one" * 1000, b"two" * 1000

@@ -16,7 +16,7 @@ from bertkit.corpus.download.sample import (
     write_sample,
 )
 from bertkit.errors import BertkitError, DataError
-from bertkit.manifest import read_manifest
+from bertkit.manifests.manifest import read_manifest
 
 
 def test_topics_are_what_help_shows():

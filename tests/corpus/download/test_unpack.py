@@ -12,7 +12,7 @@ from bertkit.corpus.download.http import Settings
 from bertkit.corpus.download.listing import download_text
 from bertkit.corpus.download.unpack import unpack
 from bertkit.errors import DataError
-from bertkit.manifest import read_manifest
+from bertkit.manifests.manifest import read_manifest
 from corpus.conftest import send
 
 HEAD = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"

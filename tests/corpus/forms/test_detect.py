@@ -11,7 +11,7 @@ from bertkit.corpus.forms.detect import detect, detect_form, given_form, read_me
 from bertkit.corpus.forms.form import ReadOptions
 from bertkit.corpus.raw_file import RawFile
 from bertkit.errors import NotTextError
-from bertkit.manifest import Manifest
+from bertkit.manifests.manifest import Manifest
 from corpus.forms.reading import write
 
 

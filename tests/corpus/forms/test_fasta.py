@@ -7,7 +7,7 @@ import gzip
 import pytest
 
 from bertkit.corpus.config import ExtractConfig
-from bertkit.corpus.extract import extract
+from bertkit.corpus.extraction.extract import extract
 from bertkit.corpus.forms.fasta import FORM, begins_fasta
 
 RECORDS = b">chr1 a name\nACGTACGTNN\nGGCCAT\n\n;note\n>sp|P1 protein\nMKVL*\nAA-T\n>empty\n"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bertkit.corpus.config import ExtractConfig
-from bertkit.corpus.extract import extract
+from bertkit.corpus.extraction.extract import extract
 from bertkit.corpus.forms import documents, jsonl, sentences
 from corpus.forms.dividing import found_in, joined, spans_of
 

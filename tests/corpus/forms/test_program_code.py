@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bertkit.corpus.config import ExtractConfig
+from bertkit.corpus.extraction.input_forms import take_inputs
 from bertkit.corpus.forms.detect import CODE, detect
 from bertkit.corpus.forms.program_code import is_code
-from bertkit.corpus.input_forms import take_inputs
 from bertkit.corpus.raw_file import RawFile
 
 OTHERS = (

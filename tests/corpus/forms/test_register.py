@@ -9,9 +9,9 @@ import pytest
 
 from bertkit.corpus import forms
 from bertkit.corpus.config import ExtractConfig
-from bertkit.corpus.extract import extract
+from bertkit.corpus.extraction.extract import extract
 from bertkit.corpus.forms.detect import detect_form
-from bertkit.manifest import read_manifest
+from bertkit.manifests.manifest import read_manifest
 from corpus.forms.haiku import FILE, HAIKU
 
 TEXT = (

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bertkit.model.checkpoints import graphcore
 from bertkit.model.checkpoints.hf import save_pretrained
+from bertkit.model.checkpoints.vendors import graphcore
 from bertkit.model.heads import BertForPreTraining
 from model.checkpoints.common import SAMPLE_WITH_MOMENTS, sample
 

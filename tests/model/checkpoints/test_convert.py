@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from bertkit import manifest
 from bertkit.errors import ConfigError, DataError
+from bertkit.manifests import manifest
 from bertkit.model.checkpoints import convert, loading
 from bertkit.model.checkpoints.convert import ConvertOptions
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
 from bertkit.model.parameter_names import WORD_EMBEDDINGS
-from bertkit.train import checkpoint
-from bertkit.train.run_state import RunState
+from bertkit.train.checkpoints import checkpoint
+from bertkit.train.checkpoints.run_state import RunState
 from model.checkpoints.common import poptorch_state
 
 TOKENS = [

@@ -17,7 +17,7 @@ from bertkit.model.checkpoints.hf import load_weights, save_pretrained
 from bertkit.model.checkpoints.loading import load_into
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
-from bertkit.termination import Terminated, raised_on_termination
+from bertkit.workers.termination import Terminated, raised_on_termination
 from model.checkpoints.common import same
 
 BOTH = [BertForPreTraining, BertForQuestionAnswering]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from test_files import LFS_POINTER
+from storage.test_files import LFS_POINTER
 
 from bertkit.errors import DataError
 from bertkit.model.checkpoints import loading

@@ -12,9 +12,9 @@ from bertkit.model.checkpoints import loading
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.model.parameter_names import MOMENTS
-from bertkit.train import checkpoint
-from bertkit.train.optimizers import make_optimizer, named_state
-from bertkit.train.run_state import RunState
+from bertkit.train.checkpoints import checkpoint
+from bertkit.train.checkpoints.run_state import RunState
+from bertkit.train.optimization.optimizers import make_optimizer, named_state
 
 
 def own_checkpoint(folder, optimizer="adamw"):

@@ -22,7 +22,7 @@ from bertkit.records.files.find import find_record_files
 from bertkit.records.files.instance import instance_of
 from bertkit.records.files.jsonl import encode_line
 from bertkit.records.files.open import open_any_records, open_records
-from bertkit.records.files.tfrecord import decode_example, read_records
+from bertkit.records.files.tfrecord.frames import decode_example, read_records
 from records.conftest import only_file
 
 
@@ -119,7 +119,7 @@ def test_what_is_wrong_is_named(tmp_path, plain, change, says):
 
 def test_a_length_that_looks_compressed_is_no_compression(tmp_path):
     """The first record has 0x8b1f bytes, which begins a file as gzip does."""
-    from bertkit.records.files.tfrecord import write_records
+    from bertkit.records.files.tfrecord.frames import write_records
 
     path = tmp_path / "a.tfrecord"
     write_records(path, [b"x" * 0x8B1F, b"y"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.errors import DataError
-from bertkit.manifest import Manifest, read_manifest
+from bertkit.manifests.manifest import Manifest, read_manifest
 from bertkit.records.files.find import find_record_files
 from bertkit.records.files.index_file import read_index, write_index
 from bertkit.records.files.instance import instances_of

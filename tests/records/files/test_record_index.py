@@ -15,11 +15,10 @@ import pytest
 
 from bertkit.errors import DataError
 from bertkit.records.files import record_index
-from bertkit.records.files.external_records import ExternalFile
 from bertkit.records.files.index_file import read_index
 from bertkit.records.files.jsonl import JsonLinesFile
 from bertkit.records.files.open import open_any_records, open_records
-from bertkit.records.files.packed import PackFile
+from bertkit.records.files.packs.packed import PackFile
 from bertkit.records.files.record_index import (
     FOLDER,
     OFFSETS,
@@ -28,8 +27,9 @@ from bertkit.records.files.record_index import (
     open_index,
     write_own_index,
 )
-from bertkit.records.files.tfrecord import encode_example, frame
-from bertkit.records.files.tfrecord_reader import TfRecordFile, frame_offsets
+from bertkit.records.files.tfrecord.external_records import ExternalFile
+from bertkit.records.files.tfrecord.frames import encode_example, frame
+from bertkit.records.files.tfrecord.reader import TfRecordFile, frame_offsets
 
 
 def write(path: Path, *numbers: int) -> Path:
@@ -211,7 +211,7 @@ def test_processes_scan_a_file_once_together(tmp_path):
     path = write(tmp_path / "a.tfrecord", *range(200))
     program = (
         "import sys, time\n"
-        "from bertkit.records.files.tfrecord_reader import TfRecordFile\n"
+        "from bertkit.records.files.tfrecord.reader import TfRecordFile\n"
         "scan = TfRecordFile._scan\n"
         "def slow(self):\n"
         "    print('scan', flush=True)\n"

@@ -5,7 +5,7 @@ import synthetic
 from bertkit.errors import DataError
 from bertkit.records.files.record_index import index_path
 from bertkit.records.files.record_set import RecordSet
-from bertkit.records.files.tfrecord_reader import RecordFile
+from bertkit.records.files.tfrecord.reader import RecordFile
 
 SIZES = (3, 1, 600, 40)
 

@@ -11,7 +11,7 @@ import pytest
 from oracle.instances import Instance, to_features
 
 from bertkit.records.files.schema import DTYPES, FEATURES, digest
-from bertkit.records.files.tfrecord import decode_example, encode_example, read_records
+from bertkit.records.files.tfrecord.frames import decode_example, encode_example, read_records
 from bertkit.tokenization.vocabulary import Vocab
 from records import references
 

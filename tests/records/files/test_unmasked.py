@@ -11,7 +11,7 @@ from bertkit.data.record_source import RecordSource
 from bertkit.errors import DataError
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.open import open_any_records, open_records
-from bertkit.records.files.tfrecord import write_records
+from bertkit.records.files.tfrecord.frames import write_records
 from bertkit.records.files.unmasked import UnmaskedFile, UnmaskedRules
 from bertkit.records.make import make_records
 from bertkit.tokenization.vocabulary import load_vocab

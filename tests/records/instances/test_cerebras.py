@@ -16,8 +16,8 @@ from bertkit.errors import DataError
 from bertkit.records import read_text
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.schema import digest
-from bertkit.records.files.sequence_example import decode_tokens, is_tokens
-from bertkit.records.files.tfrecord import decode_example, read_records
+from bertkit.records.files.tfrecord.frames import decode_example, read_records
+from bertkit.records.files.tfrecord.sequence_example import decode_tokens, is_tokens
 from bertkit.records.instances import cerebras, pairs
 from bertkit.records.make import make_records
 from bertkit.tokenization.normalisation import UNCASED

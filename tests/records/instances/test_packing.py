@@ -11,10 +11,7 @@ from oracle.packs import PACKERS
 
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.instance import instances_of
-from bertkit.records.files.pack_formats import (
-    PackShape,
-    pack_shape,
-)
+from bertkit.records.files.packs.formats import PackShape, pack_shape
 from bertkit.records.instances.packing import Packs, plan_packs
 from bertkit.records.instances.pairs import plan_pairs
 from records.instances.test_pairs import made_up

@@ -14,10 +14,10 @@ from oracle.instances import create_instances, to_features
 
 from bertkit.errors import ConfigError, DataError
 from bertkit.records.config import RecordsConfig
-from bertkit.records.files.example_writer import write_plan
 from bertkit.records.files.schema import digest
-from bertkit.records.files.tfrecord import decode_example, encode_example, read_records
-from bertkit.records.files.tfrecord_reader import RecordFile
+from bertkit.records.files.tfrecord.example_writer import write_plan
+from bertkit.records.files.tfrecord.frames import decode_example, encode_example, read_records
+from bertkit.records.files.tfrecord.reader import RecordFile
 from bertkit.records.instances import pairs
 from bertkit.records.instances.pairs import plan_pairs
 from bertkit.tokenization.corpus_tokens import StreamTokenizer, TokenizedText

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bertkit.corpus.config import ExtractConfig
-from bertkit.corpus.extract import extract
+from bertkit.corpus.extraction.extract import extract
 from bertkit.records.config import RecordsConfig
 from bertkit.records.read_text import TextReader, as_arrays
 from bertkit.tokenization.normalisation import Normalisation

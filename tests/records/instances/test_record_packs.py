@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bertkit.records.files.instance import instances_of
-from bertkit.records.files.pack_formats import pack_shape, unpack
+from bertkit.records.files.packs.formats import pack_shape, unpack
 from bertkit.records.instances.record_packs import RecordPacks, _before
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from bertkit.errors import DataError
 from bertkit.records.files.open import open_records
-from bertkit.records.files.sequence_example import decode_tokens, is_tokens
-from bertkit.records.files.tfrecord import decode_example, read_records, write_records
+from bertkit.records.files.tfrecord.frames import decode_example, read_records, write_records
+from bertkit.records.files.tfrecord.sequence_example import decode_tokens, is_tokens
 from records.conftest import unmasked
 
 

@@ -7,14 +7,14 @@ import shutil
 
 import pytest
 
-from bertkit import engine as engines
-from bertkit.engine import Engine
 from bertkit.errors import DataError
-from bertkit.manifest import Manifest, read_manifest
+from bertkit.manifests.manifest import Manifest, read_manifest
 from bertkit.records.files.record_index import FOLDER
-from bertkit.records.files.tfrecord_reader import checksums_digest
+from bertkit.records.files.tfrecord.reader import checksums_digest
 from bertkit.records.tools.described_records import described_records
 from bertkit.records.tools.pick_eval import pick_eval
+from bertkit.workers import engine as engines
+from bertkit.workers.engine import Engine
 
 from .test_pick_eval import sample as sample
 

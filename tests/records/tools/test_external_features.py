@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bertkit.errors import DataError
-from bertkit.records.files.tfrecord import encode_example, write_records
+from bertkit.records.files.tfrecord.frames import encode_example, write_records
 from bertkit.records.tools.external_features import preview
 from bertkit.records.tools.inspect import inspect_records
 from records.external import write_examples, write_sequences

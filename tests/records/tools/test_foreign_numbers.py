@@ -12,8 +12,8 @@ import synthetic
 
 from bertkit.records.files.instance import instance_of
 from bertkit.records.files.jsonl import encode_line
-from bertkit.records.files.tfrecord import decode_example, encode_example, read_records
-from bertkit.records.files.tfrecord import write_records as write_file
+from bertkit.records.files.tfrecord.frames import decode_example, encode_example, read_records
+from bertkit.records.files.tfrecord.frames import write_records as write_file
 
 # File of data/reports/08-records → the record that is named, and what of it.
 REPORTS = {

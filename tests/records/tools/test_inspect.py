@@ -7,8 +7,8 @@ import pytest
 
 from bertkit.errors import DataError
 from bertkit.records.config import RecordsConfig
-from bertkit.records.files.tfrecord import encode_example, write_records
-from bertkit.records.files.tfrecord_reader import RecordFile
+from bertkit.records.files.tfrecord.frames import encode_example, write_records
+from bertkit.records.files.tfrecord.reader import RecordFile
 from bertkit.records.make import make_records
 from bertkit.records.tools.inspect import (
     histogram,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bertkit.errors import ConfigError, DataError, UsageError
-from bertkit.manifest import read_manifest
+from bertkit.manifests.manifest import read_manifest
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.open import open_records
 from bertkit.records.make import make_records

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from bertkit.errors import DataError, UsageError
-from bertkit.manifest import Manifest, begin, describe_inputs, read_manifest
+from bertkit.manifests.manifest import Manifest, begin, describe_inputs, read_manifest
 from bertkit.records.config import RecordsConfig
-from bertkit.records.files.external_records import decode_external
 from bertkit.records.files.find import find_record_files
 from bertkit.records.files.instance import instances_of
 from bertkit.records.files.jsonl import encode_line
 from bertkit.records.files.open import open_records
 from bertkit.records.files.schema import digest
-from bertkit.records.files.tfrecord import decode_example, read_records, write_records
-from bertkit.records.files.tfrecord_reader import RecordFile, checksums_digest
+from bertkit.records.files.tfrecord.external_records import decode_external
+from bertkit.records.files.tfrecord.frames import decode_example, read_records, write_records
+from bertkit.records.files.tfrecord.reader import RecordFile, checksums_digest
 from bertkit.records.make import make_records
 from bertkit.records.tools.pick_eval import NAME, pick_eval, picked_numbers
 from records.conftest import unmasked
@@ -213,7 +213,7 @@ def test_records_whose_manifest_tells_a_hash_are_not_read_for_one(tmp_path, samp
     manifest = Manifest("make-records", {}, outputs={"a.tfrecord": facts}, state="complete")
     manifest.write(source)
     with monkeypatch.context() as patch:
-        patch.setattr("bertkit.manifest_inputs.sha256_of", lambda path: 1 / 0)
+        patch.setattr("bertkit.manifests.inputs.sha256_of", lambda path: 1 / 0)
         pick_eval([str(source)], out, 7)
     (entry,) = read_manifest(out).inputs
     assert entry["crc_sha256"] == facts["crc_sha256"] and "sha256" not in entry

@@ -7,9 +7,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from bertkit.engine import Engine
-from bertkit.records.files.tfrecord import decode_example, read_records
+from bertkit.records.files.tfrecord.frames import decode_example, read_records
 from bertkit.records.tools.record_statistics import RecordCounts, measure_records
+from bertkit.workers.engine import Engine
 
 
 @pytest.mark.parametrize(

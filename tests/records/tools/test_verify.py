@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from bertkit.errors import ConfigError, DataError
-from bertkit.manifest import Manifest
+from bertkit.manifests.manifest import Manifest
 from bertkit.records.files.instance import instance_of, instances_of
 from bertkit.records.files.jsonl import encode_line
-from bertkit.records.files.tfrecord import (
+from bertkit.records.files.tfrecord.frames import (
     decode_example,
     encode_example,
     read_records,
     write_records,
 )
-from bertkit.records.files.tfrecord_reader import RecordFile
+from bertkit.records.files.tfrecord.reader import RecordFile
 from bertkit.records.tools import verify as verifying
 from bertkit.records.tools.verify import verify
 from records import references

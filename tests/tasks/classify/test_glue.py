@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from bertkit.config import Layer, preset_layer, resolve
+from bertkit.configuration.config import Layer, preset_layer, resolve
 from bertkit.errors import DataError
 from bertkit.tasks import registry
 from bertkit.tasks.classify.examples import ExampleReader

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.config import Resolved
+from bertkit.configuration.config import Resolved
 from bertkit.errors import BertkitError, ConfigError, StoppedError, UsageError
 from bertkit.tasks.comparison.seeds import first_of_seeds, run_seeds, seeds_of
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bertkit.strict_json import json_text
+from bertkit.codecs.strict_json import json_text
 from bertkit.tasks.comparison.compare import compare
 from bertkit.tasks.comparison.tables import as_latex, as_markdown, as_seeds, as_text
 

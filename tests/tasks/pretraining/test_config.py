@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from bertkit import config as configuration
-from bertkit.config import Layer, resolve
+from bertkit.configuration import config as configuration
+from bertkit.configuration.config import Layer, resolve
 from bertkit.errors import ConfigError
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.registry import presets_of
-from bertkit.train.run_state import RunState, require_same
+from bertkit.train.checkpoints.run_state import RunState, require_same
 
 GIVEN = {"input": ["a"], "output": "b"}
 

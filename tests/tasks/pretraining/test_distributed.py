@@ -18,14 +18,14 @@ from checksums_forgotten import forget_checksums
 from safetensors.torch import load_file
 
 from bertkit.backends import registry
-from bertkit.config import as_dict, dump_yaml
+from bertkit.configuration.config import as_dict, dump_yaml
 from bertkit.errors import ConfigError, StoppedError
-from bertkit.files import write_text
 from bertkit.model.config import BertConfig
+from bertkit.storage.files import write_text
 from bertkit.tasks.pretraining.prepare import prepare
 from bertkit.tasks.pretraining.pretrain import pretrain
-from bertkit.train import checkpoint
-from bertkit.train.run_state import load_state
+from bertkit.train.checkpoints import checkpoint
+from bertkit.train.checkpoints.run_state import load_state
 
 # The second process of a run dies after so many steps, however busy the machine is.
 STRUCK = """

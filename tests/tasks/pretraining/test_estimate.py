@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bertkit.backends import registry
-from bertkit.config import Resolved
+from bertkit.configuration.config import Resolved
 from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.estimate import (

@@ -7,9 +7,9 @@ import pytest
 import synthetic
 
 from bertkit.backends import registry
-from bertkit.config import ExternalOrigin
+from bertkit.configuration.config import ExternalOrigin
 from bertkit.errors import ConfigError, DataError
-from bertkit.manifest import Manifest
+from bertkit.manifests.manifest import Manifest
 from bertkit.tasks.pretraining.batches import training_feed
 from bertkit.tasks.pretraining.prepare import prepare
 

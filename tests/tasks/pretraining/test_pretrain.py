@@ -20,8 +20,8 @@ from safetensors.torch import load_file
 from bertkit.backends import registry
 from bertkit.errors import BertkitError, ConfigError, DataError, StoppedError, TargetNotReachedError
 from bertkit.tasks.pretraining.pretrain import pretrain
-from bertkit.train import checkpoint
-from bertkit.train.run_state import load_state
+from bertkit.train.checkpoints import checkpoint
+from bertkit.train.checkpoints.run_state import load_state
 
 CPU = registry.get("cpu")
 

@@ -15,7 +15,7 @@ from bertkit.records.config import RecordsConfig
 from bertkit.records.make import make_records
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.tokenization.vocabulary import SPECIAL_TOKENS, save_vocab
-from bertkit.train.run_state import load_state
+from bertkit.train.checkpoints.run_state import load_state
 
 CPU = registry.get("cpu")
 RULES = RecordsConfig(max_seq_length=32, dupe_factor=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bertkit.config import Layer, as_dict, dump_yaml, resolve
+from bertkit.configuration.config import Layer, as_dict, dump_yaml, resolve
 from bertkit.tasks.squad.config import SquadConfig, settings_of_run
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bertkit.errors import DataError
-from bertkit.files import read_json
+from bertkit.storage.files import read_json
 from bertkit.tasks.squad import review
 from bertkit.tasks.squad.answer_files import ANSWERS, NBEST, NULL_ODDS, score_folder
 from bertkit.tasks.squad.features import WindowMaker

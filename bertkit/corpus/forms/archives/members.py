@@ -13,7 +13,7 @@ from bertkit.codecs.packed_stream import MARK, PeekedStream, compression_of
 from bertkit.corpus.document import Found, Piece, Rejected, Unparsed, parsed
 from bertkit.corpus.forms.form import ReadOptions
 from bertkit.corpus.raw_file import SMALL, RawFile
-from bertkit.folder_walk import describes_data_set
+from bertkit.storage.folder_walk import describes_data_set
 
 # Archives inside archives inside archives are a trap, not a corpus.
 DEPTH = 4

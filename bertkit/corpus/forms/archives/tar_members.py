@@ -24,7 +24,7 @@ from bertkit.corpus.forms.archives.tar_header import BLOCK
 from bertkit.corpus.forms.form import ReadOptions
 from bertkit.corpus.raw_file import SMALL, RawFile
 from bertkit.errors import DataError
-from bertkit.folder_walk import METADATA, has_hidden_part
+from bertkit.storage.folder_walk import METADATA, has_hidden_part
 
 # Kinds of members that lie in the archive as they are, unless they are sparse.
 _PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from bertkit.corpus.forms.form import Span, spans_between
 from bertkit.corpus.raw_file import RawFile
-from bertkit.files import open_binary, size_of
+from bertkit.storage.files import open_binary, size_of
 
 # What a header for all members behind it may say without a change to how they are read: `git
 # archive` writes a comment. Behind one that gives names, sizes or encodings nothing is cut,

@@ -17,8 +17,8 @@ from bertkit.corpus.forms.archives.members import HIDDEN, is_metadata, read_cont
 from bertkit.corpus.forms.form import ReadOptions, Span, spans_between
 from bertkit.corpus.raw_file import RawFile
 from bertkit.errors import DataError
-from bertkit.files import open_binary, size_of
-from bertkit.folder_walk import METADATA, has_hidden_part
+from bertkit.storage.files import open_binary, size_of
+from bertkit.storage.folder_walk import METADATA, has_hidden_part
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 _MOST_SPANS = 64

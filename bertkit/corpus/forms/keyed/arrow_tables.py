@@ -14,8 +14,8 @@ from bertkit.corpus.forms.keyed.keys import TextKeys, column_of
 from bertkit.corpus.forms.text import too_large
 from bertkit.corpus.raw_file import RawFile
 from bertkit.errors import DataError
-from bertkit.files import is_remote, size_of
 from bertkit.optional import require
+from bertkit.storage.files import is_remote, size_of
 
 # So many rows are made Python strings at a time.
 _ROWS = 256

@@ -36,7 +36,7 @@ from bertkit.corpus.forms.mediawiki.wikitext_fallback import parser
 from bertkit.corpus.forms.xml.elements import elements
 from bertkit.corpus.noticed import UNKNOWN_TEMPLATE, WIKI
 from bertkit.corpus.raw_file import RawFile
-from bertkit.files import open_binary
+from bertkit.storage.files import open_binary
 
 # A stream of bzip2 begins with its level and the digits of pi.
 _STREAM = re.compile(rb"BZh[1-9]1AY&SY")

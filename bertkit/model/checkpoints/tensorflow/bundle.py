@@ -19,8 +19,8 @@ from torch import Tensor
 from bertkit.codecs.checksum import masked_crc32c
 from bertkit.codecs.protobuf import read_fields
 from bertkit.errors import DataError
-from bertkit.files import open_binary, shard_name
 from bertkit.model.checkpoints.tensorflow.sstable import read_table
+from bertkit.storage.files import open_binary, shard_name
 
 # DataType of tensorflow/core/framework/types.proto → ours.
 TYPES = {

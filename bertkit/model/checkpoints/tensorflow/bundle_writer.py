@@ -20,9 +20,9 @@ from torch import Tensor
 
 from bertkit.codecs.checksum import masked, masked_crc32c
 from bertkit.codecs.protobuf import encode_varint, fixed32_field, message_field, varint_field
-from bertkit.files import atomic_write, shard_name, write_text
 from bertkit.model.checkpoints.tensorflow.bundle import STRING, TYPES
 from bertkit.model.checkpoints.tensorflow.sstable_writer import table
+from bertkit.storage.files import atomic_write, shard_name, write_text
 
 _KINDS = {kind: number for number, kind in TYPES.items()}
 _HEADER = varint_field(1, 1) + message_field(3, varint_field(1, 1))  # one file, of version 1

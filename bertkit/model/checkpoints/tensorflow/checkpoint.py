@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 from bertkit.errors import DataError
-from bertkit.files import open_binary
 from bertkit.model.checkpoints.contents import CheckpointContents
 from bertkit.model.checkpoints.tensorflow import tf1, tf2
 from bertkit.model.checkpoints.tensorflow.bundle import Bundle
+from bertkit.storage.files import open_binary
 
 # Where MLPerf's folder has its checkpoints; configuration and vocabulary lie beside them.
 FOLDERS = ("tf1_ckpt", "tf2_ckpt")

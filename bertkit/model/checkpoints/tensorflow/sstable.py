@@ -15,7 +15,7 @@ from bertkit.codecs.checksum import masked_crc32c
 from bertkit.codecs.compression import decompress_snappy
 from bertkit.codecs.protobuf import read_varint
 from bertkit.errors import DataError
-from bertkit.files import open_binary
+from bertkit.storage.files import open_binary
 
 FOOTER = 48
 MAGIC = 0xDB4775248B80FB57

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from bertkit.corpus.config import ExtractConfig
-from bertkit.corpus.extract import extract
+from bertkit.corpus.extraction.extract import extract
 
 LINES = ExtractConfig(splitter="lines")
 KINDS = ("v7", "gnu", "ustar", "pax")

@@ -10,7 +10,7 @@ import pytest
 
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import RawDocument, Rejected
-from bertkit.corpus.extract import extract
+from bertkit.corpus.extraction.extract import extract
 from bertkit.corpus.forms.archives.members import DEPTH
 from bertkit.corpus.forms.form import ReadOptions
 from bertkit.corpus.forms.tar import FORM

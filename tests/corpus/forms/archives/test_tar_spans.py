@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import RawDocument, Rejected
-from bertkit.corpus.extract import extract
+from bertkit.corpus.extraction.extract import extract
 from bertkit.corpus.forms.archives import tar_spans
 from bertkit.corpus.forms.tar import FORM
 from bertkit.corpus.raw_file import RawFile

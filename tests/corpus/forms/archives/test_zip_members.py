@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.corpus.document import RawDocument, Rejected, Skipped
-from bertkit.corpus.extract import extract
+from bertkit.corpus.extraction.extract import extract
 from bertkit.corpus.forms.zip import FORM, is_zip
 from bertkit.errors import DataError
 from corpus.forms.dividing import found_in, spans_of

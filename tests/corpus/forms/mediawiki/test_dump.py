@@ -12,7 +12,7 @@ import pytest
 
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import RawDocument, Rejected, Skipped
-from bertkit.corpus.extract import extract
+from bertkit.corpus.extraction.extract import extract
 from bertkit.corpus.forms.detect import detect_form
 from bertkit.corpus.forms.mediawiki import FORM, is_mediawiki, spans_of
 from bertkit.errors import DataError

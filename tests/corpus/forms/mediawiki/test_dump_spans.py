@@ -15,7 +15,7 @@ import pytest
 from bertkit.codecs.bzip2_blocks import Bzip2Blocks
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import Rejected
-from bertkit.corpus.extract import extract
+from bertkit.corpus.extraction.extract import extract
 from bertkit.corpus.forms.form import Span
 from bertkit.corpus.forms.mediawiki import FORM, dump, spans_of
 from bertkit.errors import DataError

@@ -9,7 +9,7 @@ import pytest
 
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import Noticed, RawDocument, Rejected, Skipped
-from bertkit.corpus.extract import extract
+from bertkit.corpus.extraction.extract import extract
 from bertkit.corpus.forms.detect import detect_form
 from bertkit.corpus.forms.wikimedia_html import FORM, begins_with_article
 from corpus.forms import reading

@@ -6,7 +6,7 @@ import pytest
 
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import RawDocument, Rejected, Skipped
-from bertkit.corpus.extract import extract
+from bertkit.corpus.extraction.extract import extract
 from bertkit.corpus.forms.detect import detect_form
 from bertkit.corpus.forms.pubmed import FORM as PUBMED
 from bertkit.errors import DataError
@@ -148,7 +148,7 @@ def test_an_unknown_encoding_is_named(tmp_path):
 
 
 def test_real_samples_keep_more_than_the_reference(shared):
-    from bertkit.corpus.cerebras_pubmed import read_reference
+    from bertkit.corpus.chains.cerebras_pubmed import read_reference
 
     for path in sorted((shared / "data/pubmed").rglob("pubmed*.xml*")):
         if path.suffix == ".md5":

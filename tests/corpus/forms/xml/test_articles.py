@@ -5,7 +5,7 @@ import tarfile
 
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import RawDocument, Rejected
-from bertkit.corpus.extract import extract
+from bertkit.corpus.extraction.extract import extract
 from bertkit.corpus.forms.pmc import FORM as PMC
 from bertkit.corpus.forms.xml.articles import pmc_article
 from corpus.forms.reading import read

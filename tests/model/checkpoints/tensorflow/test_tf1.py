@@ -16,7 +16,7 @@ from bertkit.model.checkpoints.tensorflow import tf1
 from bertkit.model.checkpoints.tensorflow.bundle import Bundle
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
-from bertkit.records.files.tfrecord_reader import RecordFile
+from bertkit.records.files.tfrecord.reader import RecordFile
 from model.checkpoints.tensorflow import bundles
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bertkit.records.files.kernels import frame_examples
-from bertkit.records.files.tfrecord import encode_example, frame
+from bertkit.records.files.tfrecord.frames import encode_example, frame
 
 # Widths and values of each feature: small, of two and three bytes, any, negative ones too.
 FEATURES = {

@@ -7,7 +7,7 @@ import pytest
 from tfrecord.writer import TFRecordWriter
 
 from bertkit.records.files.kernels import parse
-from bertkit.records.files.tfrecord import frame
+from bertkit.records.files.tfrecord.frames import frame
 
 KINDS = {"the_first_ids": (3, False), "the_floats": (2, True)}
 

@@ -23,7 +23,7 @@ import yaml
 from bertkit.corpus.forms.mediawiki.templates.functions import FUNCTIONS
 from bertkit.corpus.forms.mediawiki.templates.names import by_form
 from bertkit.corpus.forms.mediawiki.templates.patterns import Handler, compiled
-from bertkit.files import package_file
+from bertkit.storage.files import package_file
 
 COMMON = "common"
 # In this order a name that stands in several files is looked up.

@@ -1,0 +1,1 @@
+"""Settings: from defaults, files, environment and flags, with the origin of each."""

@@ -1,0 +1,1 @@
+"""The exact text of others: MLPerf's Wikipedia, Cerebras' PubMed."""

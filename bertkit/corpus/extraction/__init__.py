@@ -1,0 +1,1 @@
+"""`bertkit extract`: raw files to documents of one sentence per line."""

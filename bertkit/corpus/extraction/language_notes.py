@@ -1,0 +1,96 @@
+"""Says where the language that a splitter works for does not fit the script of the text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from bertkit import log
+from bertkit.corpus.config import ExtractConfig
+from bertkit.corpus.sentence_rules.languages import ANY, MARKLESS, fits, languages_of
+from bertkit.corpus.sentences import splitter_facts
+from bertkit.errors import DataError
+from bertkit.manifests.manifest import Manifest
+
+# Warn where the documents that do not fit are this share of all.
+SHARE = 0.05
+# So many languages are named for a script.
+_NAMED = 6
+_WORDS = {"Kana": "Japanese", "Han": "Chinese characters", "Myanmar": "Burmese", "Nko": "N'Ko"}
+
+
+def record_model(manifest: Manifest, config: ExtractConfig) -> None:
+    """Keep the version of a trained model in the manifest; refuse to mix two in one folder.
+
+    Raises:
+        DataError: parts of the folder were made with another version.
+    """
+    facts = splitter_facts(config.splitter) if config.chain == "own" else {}
+    for name in ("spacy", facts["name"]) if facts else ():
+        version = facts["spacy" if name == "spacy" else "version"]
+        before = manifest.versions.setdefault(name, version)
+        if before != version and manifest.outputs and not manifest.complete:
+            raise DataError(
+                f"the folder holds parts made with {name} {before}, installed is {version}",
+                f"install {name} {before} to go on, or give --overwrite",
+            )
+
+
+def scripts_of(manifest: Manifest) -> dict[str, int]:
+    """Script → documents of all parts that are mostly written in it, the most frequent first."""
+    found: Counter[str] = Counter()
+    for facts in manifest.outputs.values():
+        found.update(facts.get("scripts", {}))
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def warn_of_scripts(scripts: dict[str, int], config: ExtractConfig) -> None:
+    """Warn once where many documents are in a script that the language does not use."""
+    for text in language_problems(scripts, config):
+        log.logger.warning("%s", text)
+
+
+def language_problems(scripts: dict[str, int], config: ExtractConfig) -> list[str]:
+    """What to say of these scripts; nothing where the splitter knows their marks."""
+    total = sum(scripts.values())
+    enough = max(1, SHARE * total)
+    kind = config.splitter.partition(":")[0]
+    language, who = config.language, f"--language {config.language}"
+    if kind == "spacy":
+        facts = splitter_facts(config.splitter)
+        language = {"multilingual": ANY}.get(facts["language"], facts["language"])
+        who = f"the model {facts['name']} (of the language {language})"
+    found = []
+    strange = {name: count for name, count in scripts.items() if not fits(language, name)}
+    # Unicode's rules know every script's marks.
+    if kind in ("rule", "punkt", "spacy") and sum(strange.values()) >= enough:
+        found.append(
+            f"{sum(strange.values()):,} of {total:,} documents are mostly in {_listed(strange)}, "
+            f"where {who} may not know the ends of sentences: {_advice(strange, scripts, kind)}"
+        )
+    markless = {name: count for name, count in scripts.items() if name in MARKLESS}
+    if kind in ("rule", "unicode") and sum(markless.values()) >= enough:
+        found.append(
+            f"{sum(markless.values()):,} of {total:,} documents are mostly in {_listed(markless)}, "
+            "which has no marks for the ends of sentences: a paragraph became one sentence. Cut "
+            "such text with a tool for the language, one sentence per line, and give --splitter "
+            "lines; or give --splitter spacy:MODEL"
+        )
+    return found
+
+
+def _advice(strange: dict[str, int], scripts: dict[str, int], kind: str) -> str:
+    if kind == "spacy":
+        return "give a model of the text's language, or --splitter unicode"
+    names = languages_of(max(strange, key=lambda name: strange[name]))
+    if len(strange) > 1 or max(scripts.values()) != max(strange.values()):
+        return f"for text in several scripts give --splitter unicode (or --language {names[0]})"
+    others = f" (or {', '.join(names[1:_NAMED])})" if names[1:] else ""
+    return f"give --language {names[0]}{others}"
+
+
+def _listed(scripts: dict[str, Any]) -> str:
+    ordered = sorted(scripts, key=lambda name: (-scripts[name], name))
+    if len(ordered) == 1:
+        return _WORDS.get(ordered[0], ordered[0])
+    return ", ".join(f"{_WORDS.get(name, name)} ({scripts[name]:,})" for name in ordered[:_NAMED])

@@ -1,0 +1,1 @@
+"""`bertkit split`: documents to train, valid and test."""

@@ -1,0 +1,1 @@
+"""Cerebras params files (YAML)."""

@@ -1,0 +1,224 @@
+"""The table of Cerebras params: what each key becomes; the rules of optimizer and run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bertkit.external_configs.cerebras.model_keys import (
+    AHEAD,
+    INPUT,
+    MODEL,
+    MULTIREPLICA,
+    SUMMARY,
+    names,
+)
+from bertkit.external_configs.cerebras.rates import schedulers
+from bertkit.external_configs.translation import (
+    ALWAYS,
+    Ignore,
+    Refuse,
+    Rule,
+    ignored,
+    one_of,
+    only,
+    part,
+    to,
+)
+
+_TRAINING = ignored("evaluation uses the settings of training and all of --eval-input")
+_CLUSTER = ignored("the system's address is set in its own software")
+
+
+def _betas(value: Any) -> Mapping[str, Any]:
+    first, second = value
+    return {"beta1": float(first), "beta2": float(second)}
+
+
+def _loss_scale(value: Any) -> Mapping[str, Any]:
+    # tf_dynamic is TensorFlow's own rule for the same.
+    return {"loss_scale": 0.0 if "dynamic" in str(value).lower() else float(value or 1)}
+
+
+def _mode(value: Any) -> Mapping[str, Any]:
+    if value not in ("train", "train_and_eval"):
+        raise Refuse("`bertkit pretrain` trains; use `bertkit eval` for the others")
+    return {"_mode": value}
+
+
+def _seed(value: Any) -> Mapping[str, Any]:
+    if value is None:
+        raise Ignore("another seed in every run there; here --seed decides")
+    return {"seed": int(value)}
+
+
+def _save_every(value: Any) -> Mapping[str, Any]:
+    return {"save_every": int(value or 0)}
+
+
+def _keep_last(value: Any) -> Mapping[str, Any]:
+    return {"keep_last": int(value or 0)}
+
+
+def _steps(value: Any) -> Mapping[str, Any]:
+    if value is None:
+        raise Ignore("no end there; here --max-steps decides")
+    return {"max_steps": int(value)}
+
+
+def _cbfloat16(value: Any) -> Mapping[str, Any]:
+    if not value:
+        raise Ignore("16-bit numbers are those of model.mixed_precision")
+    return {"_half": "cbfloat16", "_mixed_precision": True}
+
+
+def _decay_excluded(value: Any) -> Mapping[str, Any]:
+    if sorted({str(item).lower() for item in value or ()}) != ["bias", "layer_norm", "layernorm"]:
+        raise Refuse("biases and LayerNorm never decay here, and all else does")
+    raise Ignore(ALWAYS)
+
+
+OPTIMIZER: dict[str, Rule] = {
+    "optimizer_type": part(
+        "_optimizer",
+        "`optimizer` (adamw, without bias correction unless asked for; adam: adamw without decay;"
+        " sgd; momentum; lamb: no_debias_clamp10)",
+        lambda value: str(value).lower(),
+    ),
+    "use_bias_correction": part("_bias_correction", "adamw or adamw-no-bias-correction", bool),
+    "correct_bias": part("_bias_correction", "adamw or adamw-no-bias-correction", bool),
+    "momentum": part("_momentum", "`beta1`, of optimizer_type momentum or sgd", float),
+    "use_nesterov": only(False, because="momentum is not Nesterov's"),
+    "weight_decay_rate": to("weight_decay", convert=float),
+    "weight_decay": to("weight_decay", convert=float),
+    "epsilon": to("eps", convert=float),
+    "eps": to("eps", convert=float),
+    "beta1": to("beta1", convert=float),
+    "beta2": to("beta2", convert=float),
+    "betas": Rule("`beta1`, `beta2`", _betas),
+    "amsgrad": only(False, because="there is no AMSGrad"),
+    "max_gradient_norm": to("max_grad_norm", convert=lambda value: float(value or 0)),
+    "max_gradient_value": only(None, 0, because="gradients are clipped by their norm"),
+    "learning_rate": part("_schedulers", "`stage`, one per scheduler", schedulers),
+    "disable_lr_steps_reset": part(
+        "_overlap", "`stage`: schedulers count from the start of the run", bool
+    ),
+    "loss_scaling_factor": Rule("`loss_scale` (dynamic: 0)", _loss_scale),
+    "grad_accum_steps": part("_accumulation", "multiplies `global_batch_size`", int),
+    **dict.fromkeys(("log_summaries", "log_grads", "log_hists", "ws_summary"), SUMMARY),
+    "exclude_from_weight_decay": Rule(
+        "only what never decays here, biases and LayerNorm", _decay_excluded
+    ),
+    **dict.fromkeys(("beta_1", "beta_2"), ignored("their program reads beta1 and beta2")),
+    **dict.fromkeys(
+        ("rmsprop_decay", "rmsprop_momentum"), ignored("of an optimizer that is not used")
+    ),
+    **dict.fromkeys(
+        (
+            "initial_loss_scale",
+            "steps_per_increase",
+            "min_loss_scale",
+            "max_loss_scale",
+            "overflow_tolerance",
+        ),
+        ignored("the dynamic loss scale has PyTorch's own rule"),
+    ),
+}
+
+RUN: dict[str, Rule] = {
+    "max_steps": Rule("`max_steps`", _steps),
+    "num_epochs": to("epochs", convert=float),
+    "num_steps": to("steps_this_run", convert=int),
+    "steps": to("steps_this_run", convert=int),
+    "log_steps": to("log_every", convert=int),
+    "save_summary_steps": to("log_every", convert=int),
+    "checkpoint_steps": Rule("`save_every`", _save_every),
+    "save_checkpoints_steps": Rule("`save_every`", _save_every),
+    "keep_checkpoint_max": Rule("`keep_last`", _keep_last),
+    "max_checkpoints": Rule("`keep_last`", _keep_last),
+    "eval_frequency": to("eval_every", convert=int),
+    "seed": Rule("`seed`", _seed),
+    "tf_random_seed": Rule("`seed`", _seed),
+    "model_dir": to("output", convert=str),
+    "checkpoint_path": to("init_checkpoint"),
+    "target_device": one_of("backend", {"csx": "cs", "cs": "cs", "cpu": "cpu", "gpu": "cuda"}),
+    "num_csx": to("cs.systems", convert=int),
+    "num_workers_per_csx": to("cs.workers_per_system", convert=int),
+    "validate_only": to("cs.validate_only", convert=bool),
+    "compile_only": to("cs.compile_only", convert=bool),
+    "precision_opt_level": to("cs.precision_level", convert=int),
+    "mode": Rule(
+        "train: no `eval_input`; train_and_eval: `eval_every`; others: see `bertkit eval`", _mode
+    ),
+    "eval_steps": ignored("all of --eval-input is evaluated; see eval --limit"),
+    "throttle_secs": ignored("evaluations come by steps"),
+    "save_initial_checkpoint": ignored("the weights at step 0 follow from --seed"),
+    "log_step_count_steps": SUMMARY,
+    "enable_distributed": ignored("several GPUs: start with torchrun"),
+    "multiple_workers": AHEAD,
+    "multireplica": MULTIREPLICA,
+    "num_replicas": MULTIREPLICA,
+    "use_cs_grad_accum": ignored("see cs.micro_batch"),
+    "is_pretrained_checkpoint": ignored("a run with --init-checkpoint starts at step 0"),
+    "device": ignored("give --backend"),
+    **dict.fromkeys(("mount_dirs", "python_paths"), _CLUSTER),
+    **dict.fromkeys(
+        (
+            "show_debug_metrics",
+            "save_losses",
+            "check_loss_values",
+            "enable_summaries",
+            "disable_standard_logs",
+            "predict_steps",
+            "logging",
+        ),
+        SUMMARY,
+    ),
+    **dict.fromkeys(
+        (
+            "cs_ip",
+            "mgmt_address",
+            "mgmt_namespace",
+            "credentials_path",
+            "job_labels",
+            "job_time_sec",
+            "num_wgt_servers",
+            "num_act_servers",
+            "compile_dir",
+            "debug_args_path",
+            "appliance",
+            "execution_strategy",
+            "compile_crd_memory_gi",
+            "execute_crd_memory_gi",
+            "wrk_memory_gi",
+        ),
+        _CLUSTER,
+    ),
+    **dict.fromkeys(
+        ("ir_mode", "autogen_policy", "enable_gpu_optimizations", "drop_data"),
+        ignored("concerns their compiler only"),
+    ),
+}
+
+CONFIG: dict[str, Rule] = {"use_cbfloat16": Rule("`precision` bf16 and `cs.half`", _cbfloat16)}
+
+_EVAL: dict[str, Rule] = {"data_dir": to("eval_input", convert=names)}
+
+TABLE: dict[str, Rule] = {
+    **{f"train_input.{key}": rule for key, rule in INPUT.items()},
+    **{f"eval_input.{key}": rule for key, rule in _EVAL.items()},
+    "eval_input.*": _TRAINING,
+    "predict_input.*": _TRAINING,
+    "initializer.name": one_of(
+        "model.initializer", {"truncated_normal": "truncated_normal", "normal": "normal"}
+    ),
+    "initializer.mean": only(0, because="new weights have mean 0"),
+    "initializer.stddev": to("model.initializer_range", convert=float),
+    **{f"model.{key}": rule for key, rule in MODEL.items()},
+    **{f"optimizer.{key}": rule for key, rule in OPTIMIZER.items()},
+    **{f"runconfig.{key}": rule for key, rule in RUN.items()},
+    **{f"csconfig.{key}": rule for key, rule in CONFIG.items()},
+    "validate.*": _TRAINING,
+    "validate_all.*": _TRAINING,
+    "callbacks.*": ignored("the loop logs, saves and evaluates by its own settings"),
+}

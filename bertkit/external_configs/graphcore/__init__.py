@@ -1,0 +1,1 @@
+"""Graphcore's configuration files (JSON, YAML)."""

@@ -1,0 +1,1 @@
+"""Habana's programs in job files and shell scripts."""

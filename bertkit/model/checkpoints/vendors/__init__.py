@@ -1,0 +1,1 @@
+"""Checkpoints of Cerebras, Graphcore, NVIDIA and Habana."""

@@ -1,0 +1,1 @@
+"""HDF5 files of NVIDIA's and Habana's BERT."""

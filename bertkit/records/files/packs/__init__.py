@@ -1,0 +1,1 @@
+"""Files of packs: several sequences per record."""

@@ -1,0 +1,1 @@
+"""Files and folders: read, written whole or not at all, found, locked, named."""

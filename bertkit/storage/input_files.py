@@ -1,0 +1,124 @@
+"""Finds the files that names, globs, folders, lists and URLs stand for, in a fixed order."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from bertkit import log
+from bertkit.errors import DataError
+from bertkit.kinds.missing import hint_for_missing
+from bertkit.manifests.manifest import NAME, is_own_manifest
+from bertkit.remote.listing import is_http, list_remote
+from bertkit.storage.files import is_remote, names_in_list
+from bertkit.storage.folder_walk import FoundFile, has_hidden_part, key_of, once, walk_folder
+
+# So many files that were given twice are named.
+_NAMED = 5
+
+
+def expand_inputs(
+    patterns: Sequence[str | Path],
+    suffixes: Sequence[str] = (),
+    prefix: str = "",
+    leave_out: Sequence[str | Path] = (),
+) -> list[str]:
+    """Expand names, globs, folders and `@list.txt` into a list of files in a fixed order.
+
+    A file that is found again, under whatever name, is taken once, in its first place, and
+    said in the log.
+
+    Args:
+        patterns: as given on the command line, kept in their order; the files of one
+            glob or folder are sorted by name.
+        suffixes: in folders, only names with one of these endings (all names if empty).
+            What else is left out in folders: see `folder_walk.walk_folder`.
+        prefix: folder to which the names in lists are relative.
+        leave_out: files and folders that the command writes: no input of it in folders.
+
+    Raises:
+        DataError: a name does not exist or a pattern matches nothing.
+        UsageError: an input folder is also in `leave_out`.
+    """
+    again: list[str] = []
+    found = once(_expanded(patterns, suffixes, prefix, leave_out), again.append)
+    if again:
+        more = f" and {len(again) - _NAMED} more" if len(again) > _NAMED else ""
+        log.logger.warning(
+            "given more than once, taken once: %s%s", ", ".join(again[:_NAMED]), more
+        )
+    return found
+
+
+def _expanded(
+    patterns: Sequence[str | Path],
+    suffixes: Sequence[str],
+    prefix: str,
+    leave_out: Sequence[str | Path],
+) -> list[FoundFile]:
+    found: list[FoundFile] = []
+    for pattern in map(str, patterns):
+        if pattern.startswith("@"):
+            listed = [os.path.join(prefix, name) for name in names_in_list(pattern[1:])]
+            found += _expanded(listed, suffixes, "", leave_out)
+        elif is_remote(pattern):
+            found += (FoundFile(name, name) for name in _remote_files(pattern, suffixes))
+        elif os.path.isdir(pattern):
+            found += _folder_files(pattern, suffixes, leave_out)
+        elif os.path.exists(pattern):
+            found.append(FoundFile(pattern, key_of(pattern)))
+        else:
+            found += _matching(pattern)
+    return found
+
+
+def _matching(pattern: str) -> list[FoundFile]:
+    """The files that match a glob; bertkit's own manifests are none."""
+    matches = sorted(glob.glob(pattern))
+    names = [
+        name
+        for name in matches
+        if os.path.isfile(name) and not (os.path.basename(name) == NAME and is_own_manifest(name))
+    ]
+    if names:
+        return [FoundFile(name, key_of(name)) for name in names]
+    if Path(pattern).is_symlink():
+        raise DataError(f"{pattern} is a link to {Path(pattern).readlink()}, which is not there")
+    if matches:
+        raise DataError(f"{pattern} matches no files, only folders", "give the folders themselves")
+    raise DataError(f"no such file: {pattern}", hint_for_missing(pattern))
+
+
+def _remote_files(pattern: str, suffixes: Sequence[str]) -> list[str]:
+    """The files that a URL names: one, or those of a glob or folder where storage has them.
+
+    A web server's folder is what the page at a URL that ends in / links to below it.
+    """
+    if is_http(pattern) and not pattern.endswith("/"):
+        return [pattern]
+    listed = list_remote(pattern)
+    if listed.kind == "file":
+        return [pattern]
+    found = [
+        listed.url(name)
+        for name in listed.found
+        if not has_hidden_part(inner := listed.inner(name))
+        and os.path.basename(inner) != NAME
+        and (not suffixes or name.endswith(tuple(suffixes)))
+    ]
+    if not found:
+        raise DataError(f"no files at {pattern}", "check the address")
+    return found
+
+
+def _folder_files(
+    folder: str, suffixes: Sequence[str], leave_out: Sequence[str | Path]
+) -> list[FoundFile]:
+    """Files below a local folder, sorted by path."""
+    found = walk_folder(folder, suffixes, leave_out)
+    if not found:
+        kind = f" ending in {' or '.join(suffixes)}" if suffixes else ""
+        raise DataError(f"no files{kind} in folder {folder}")
+    return found

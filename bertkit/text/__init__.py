@@ -1,0 +1,1 @@
+"""Text as it lies on the disk: opened, decoded, split into sentences."""

@@ -1,0 +1,109 @@
+"""Notices text that was never split into sentences where one sentence per line is expected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from bertkit import log
+from bertkit.kinds.misplaced import refuse_misplaced
+from bertkit.kinds.recognise import QUESTIONS, SETTINGS, TEXT, VOCABULARY, kind_of_bytes
+from bertkit.storage.files import is_remote
+from bertkit.text.files import open_text
+
+# So much is looked at: the beginnings of the first files.
+_FILES = 20
+_BYTES = 200_000
+# Sentences of encyclopaedias have some 130 characters, of laws some 200.
+_LONG = 250
+# Lines of a list begin with small letters, too, but they are few.
+_WRAPPED = 0.2
+_ENDS = ".!?:;\u2026\"'\u201d\u2019)]。！？।۔"
+# A sentence ends inside a line: a mark, white space, and what begins the next; or a mark of
+# East Asia, which needs no space.
+_INSIDE = re.compile(
+    r"""[.!?]["'\u201d\u2019)\]]*\s+["'\u201c(]?[A-Z\u00c0-\u00de\u0410-\u042f]|[。！？।۔]['"”’」』）]*\s*[^\s'"”’」』）]"""
+)
+
+
+def looks_unsplit(text: str) -> str:
+    """Why text seems not to have one sentence per line; empty where it may have.
+
+    Args:
+        text: its beginning, some hundred thousand characters.
+    """
+    lines = [line for line in map(str.strip, text.split("\n")) if line]
+    if not lines:
+        return ""
+    if text.count("\r") - text.count("\r\n") > text.count("\n"):
+        return "lines end in carriage returns alone, which end no line here"
+    mean = sum(map(len, lines)) / len(lines)
+    several = sum(len(_INSIDE.findall(line)) >= 1 for line in lines) / len(lines)
+    if mean > _LONG:
+        return f"lines have {mean:,.0f} characters on average"
+    if several > 0.5 and mean > 60:
+        return f"{several:.0%} of the lines hold several sentences"
+    if (wrapped := _wrapped_share(text)) > _WRAPPED:
+        return f"{wrapped:.0%} of the lines go on in the next line"
+    return ""
+
+
+def _wrapped_share(text: str) -> float:
+    """The share of lines that break inside a sentence, as lines of a fixed width do.
+
+    The line ends without a mark, and the next one begins with a small letter. Text that is
+    lower-cased as a whole tells nothing.
+    """
+    lines = [line.strip() for line in text.split("\n")]
+    filled = sum(map(bool, lines))
+    if sum(line[:1].isupper() for line in lines) * 10 < filled:
+        return 0.0
+    broken = (
+        line and line[-1] not in _ENDS and following[:1].islower()
+        for line, following in pairwise(lines)
+    )
+    return sum(map(bool, broken)) / max(1, filled)
+
+
+def check_sentence_files(paths: Sequence[str]) -> None:
+    """Refuse what is no text, and say so in the log if text seems raw: pairs need sentences.
+
+    Args:
+        paths: of sentence files, local; the first few are looked at.
+
+    Raises:
+        DataError: a vocabulary, questions or the like, which would be read as text.
+    """
+    parts = []
+    for path in [path for path in paths if not is_remote(path)][:_FILES]:
+        with open_text(path) as stream:
+            blob = stream.read(_BYTES // min(len(paths), _FILES))
+        _refuse_other_kinds(path, blob)
+        parts.append(blob.decode("utf-8", "replace"))
+    if reason := looks_unsplit("\n".join(parts)):
+        log.logger.warning(
+            "%s: %s. One sentence per line is expected, and a blank line between documents: is"
+            " this text that was not split yet? `bertkit extract` makes such files of it",
+            paths[0] if len(paths) == 1 else f"{paths[0]} and others",
+            reason,
+        )
+
+
+def is_raw(paths: Sequence[str]) -> bool:
+    """Whether files seem to need `bertkit extract`: no sentence per line, or JSON and the like."""
+    parts = []
+    for path in [path for path in paths if not is_remote(path)][:_FILES]:
+        with open_text(path) as stream:
+            blob = stream.read(_BYTES // min(len(paths), _FILES))
+        found = kind_of_bytes(blob)
+        if blob.strip() and (found is None or found.name != TEXT):
+            return True
+        parts.append(blob.decode("utf-8", "replace"))
+    return bool(looks_unsplit("\n".join(parts)))
+
+
+def _refuse_other_kinds(path: str, blob: bytes) -> None:
+    found = kind_of_bytes(blob)
+    if found and found.name in (VOCABULARY, QUESTIONS, SETTINGS):
+        refuse_misplaced(path, TEXT)

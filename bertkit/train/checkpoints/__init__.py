@@ -1,0 +1,1 @@
+"""A run's checkpoints: written, found, resumed from."""

@@ -1,0 +1,75 @@
+"""YAML that is meant to harm, or is broken in ways that PyYAML has no error for."""
+
+from __future__ import annotations
+
+import pytest
+
+from bertkit.codecs import safe_yaml
+from bertkit.codecs.safe_yaml import parse
+from bertkit.configuration.config import load_yaml, parse_assignments, resolve
+from bertkit.errors import ConfigError, UsageError
+from bertkit.launch.launch import check_files
+from bertkit.tasks.pretraining.config import PretrainConfig
+
+
+def laughs(depth):
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    for number in range(1, depth):
+        before = ", ".join([f"*a{number - 1}"] * 10)
+        lines.append(f"a{number}: &a{number} [{before}]")
+    return "\n".join([*lines, f"output: *a{depth - 1}"])
+
+
+BAD = {
+    "alias bomb": (laughs(12), "too large"),
+    "merge bomb": (laughs(9).replace("output:", "<<:"), "too large"),
+    "recursive": ("a: &a [*a]", "&a holds itself"),
+    "deep lists": ("a: " + "[" * 5000, "nested deeper than 64"),
+    "deep maps": ("a: " + "{b: " * 5000, "nested deeper than 64"),
+    "deep blocks": ("\n".join(" " * n + "a:" for n in range(300)), "nested deeper than 64"),
+    "long": ("a: [" + "1," * 1001 + "]", "too large"),
+    "date": ("a: 2020-99-99", "cannot be read"),
+    "tag": ("a: !!bool maybe", "cannot be read"),
+    "time": ("a: !!timestamp soon", "cannot be read"),
+    "number": ("a: " + "1" * 5000, "cannot be read"),
+    "code": ("a: !!python/object/apply:os.system [true]", "not YAML"),
+    "two": ("a: 1\n---\nb: 2\n", "2 documents"),
+    "bytes": (b"a: \xff", "not YAML"),
+    "cut": ("a: [1, 2", "not YAML"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_yaml_is_refused_at_once(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(safe_yaml, "MOST_VALUES", 1000)
+    text, message = BAD[name]
+    path = tmp_path / "a.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_yaml(path)
+    assert str(path) in caught.value.message
+    assert len(caught.value.message) < 500
+    if name != "two":
+        with pytest.raises(ConfigError):
+            check_files([str(path)])
+    if isinstance(text, str) and "\n" not in text and text.startswith("a: "):
+        with pytest.raises(UsageError):
+            parse_assignments([f"a={text[3:]}"])
+
+
+def test_aliases_of_ordinary_size_are_read():
+    assert parse(laughs(3), "x")["output"][9][9][9] == "x"
+    assert parse("base: &b {x: 1e-4}\nmore:\n  <<: *b\n  y: 2\n", "f")["more"] == {
+        "x": 1e-4,
+        "y": 2,
+    }
+
+
+@pytest.mark.parametrize("key", ["max_steps", "learning_rate", "output", "resume", "deterministic"])
+def test_a_value_of_any_size_makes_a_short_message(key):
+    from bertkit.configuration.config import Layer
+
+    layers = [Layer("f", {"input": "x", "output": "y", key: [["x"] * 1000] * 100})]
+    with pytest.raises(ConfigError) as caught:
+        resolve(PretrainConfig, layers)
+    assert len(caught.value.message) < 400

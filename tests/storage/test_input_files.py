@@ -1,0 +1,72 @@
+"""Names, globs, folders and lists become files, each once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bertkit.errors import DataError
+from bertkit.storage.input_files import expand_inputs
+
+
+def test_expand_inputs_keeps_the_order_given_and_sorts_within(tmp_path):
+    for name in ("b.txt", "a.txt", "c.json", "d/e.txt", "d/.hidden", "d/manifest.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    listing = tmp_path / "list"
+    listing.write_text(f"{tmp_path}/c.json\n\n{tmp_path}/a.txt\n")
+    names = expand_inputs([f"{tmp_path}/b.txt", f"@{listing}", f"{tmp_path}/*.txt", tmp_path / "d"])
+    assert [Path(name).name for name in names] == [
+        "b.txt",
+        "c.json",
+        "a.txt",
+        "e.txt",
+    ]
+
+
+@pytest.mark.parametrize("pattern", ["missing.txt", "none*.txt", "@missing"])
+def test_expand_inputs_names_what_is_missing(tmp_path, pattern):
+    prefix = "@" if pattern.startswith("@") else ""
+    with pytest.raises(DataError, match=pattern.lstrip("@").replace("*", r"\*")):
+        expand_inputs([f"{prefix}{tmp_path}/{pattern.lstrip('@')}"])
+
+
+def test_an_empty_folder_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"no files ending in \.txt"):
+        expand_inputs([tmp_path], suffixes=[".txt"])
+
+
+def test_a_list_may_begin_with_a_byte_order_mark_and_name_any_bytes(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.txt")
+    path.write_text("x")
+    listing = tmp_path / "list.txt"
+    listing.write_bytes(b"\xef\xbb\xbf" + os.fsencode(path) + b"\n")
+    assert expand_inputs([f"@{listing}"]) == [str(path)]
+
+
+def test_a_file_that_is_found_again_is_taken_once_and_said(tmp_path, caplog):
+    (tmp_path / "a.txt").write_text("x")
+    (tmp_path / "b.txt").symlink_to("a.txt")
+    found = expand_inputs([tmp_path / "a.txt", f"{tmp_path}/*.txt", tmp_path])
+    assert found == [str(tmp_path / "a.txt")]
+    assert "given more than once, taken once" in caplog.text
+
+
+def test_what_matches_no_file_says_why(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "gone.txt").symlink_to("/nonexistent/x")
+    with pytest.raises(DataError, match="only folders"):
+        expand_inputs([f"{tmp_path}/s*"])
+    with pytest.raises(DataError, match="a link to /nonexistent/x"):
+        expand_inputs([tmp_path / "gone.txt"])
+
+
+def test_a_manifest_of_another_program_is_input_only_by_its_name(tmp_path, caplog):
+    (tmp_path / "manifest.json").write_text('{"text": "Mine."}\n')
+    (tmp_path / "a.txt").write_text("x")
+    assert expand_inputs([tmp_path]) == [str(tmp_path / "a.txt")]
+    assert "manifest.json" in caplog.text
+    for pattern in ("manifest.json", "*.json"):
+        assert expand_inputs([f"{tmp_path}/{pattern}"]) == [str(tmp_path / "manifest.json")]
