@@ -59,7 +59,7 @@ def test_results_and_files_of_runs_are_written_by_this_function_alone():
     package = Path(bertkit.__file__).parent
     places = [package / name for name in ("train", "report", "commands", "tasks")]
     paths = [path for place in places for path in place.rglob("*.py")]
-    paths += [package / "manifest.py", *(package / "model").rglob("run_state.py")]
+    paths += [*(package / "manifests").rglob("*.py"), *(package / "model").rglob("run_state.py")]
     found = {
         path.relative_to(package).as_posix()
         for path in paths

@@ -160,7 +160,8 @@ def test_train_vocab(bertkit, text, tmp_path):
     words = ("train-vocab", "-i", text.parent, "-o", out, "--size", "80")
     result = bertkit(*words, "--json").result
     assert result["tokens"] == len(out.read_text(encoding="utf-8").splitlines()) == 80
-    run = bertkit(*words)
+    assert "is complete already" in bertkit(*words).err
+    run = bertkit(*words[:-1], "81")
     assert run.status == 2
     assert "--overwrite" in run.err
     run = bertkit(*words, "--overwrite")

@@ -33,8 +33,15 @@ def words_of(seed: int, size: int) -> str:
 
 
 EXTRACT = ["extract", "--splitter", "lines", "--part-megabytes", "1"]
+LETTERS = str.maketrans("0123456789", "ghijklmnop")
 WRITER = "bertkit.corpus.document:DocumentWriter"
 VOCABULARY = [hashlib.md5(bytes([i])).hexdigest()[: 2 + i % 7] for i in range(200)]
+
+
+def words(seed: int, size: int) -> str:
+    """Words that no compression makes smaller than so many bytes."""
+    letters = random.Random(seed).randbytes(size).hex().translate(LETTERS)
+    return " ".join(letters[at : at + 7] for at in range(0, len(letters), 7))
 
 
 def dump(folder) -> str:
@@ -67,7 +74,7 @@ def one_archive(folder) -> str:
     path = folder / "all.tar"
     with tarfile.open(path, "w") as archive:
         for number in range(40):
-            add(archive, f"{number}.txt", random.Random(number).randbytes(50_000).hex())
+            add(archive, f"{number}.txt", words(number, 50_000))
     return str(path)
 
 
@@ -88,7 +95,7 @@ def archives(folder) -> str:
             out = io.BytesIO()
             with tarfile.open(fileobj=out, mode="w") as archive:
                 for page in range(2):
-                    add(archive, f"{page}.txt", random.Random(page).randbytes(100_000).hex())
+                    add(archive, f"{page}.txt", words(page, 100_000))
             members[f"subset{outer}-{inner}_data.xz"] = lzma.compress(out.getvalue(), preset=0)
         with tarfile.open(folder / f"owt/{outer}.tar", "w") as archive:
             for name, blob in members.items():
