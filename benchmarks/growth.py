@@ -42,7 +42,7 @@ WEIGHTS = [1 / (n + 10) for n in range(len(WORDS))]
 # Programs for what no command does alone: the size is the first argument, the folder the second.
 PARTS = """
 import sys
-from bertkit.manifest import Manifest, begin
+from bertkit.manifests.manifest import Manifest, begin
 planned = Manifest("extract", {}, [{"path": "x", "bytes": 1, "sha256": "0" * 64}])
 found = begin(sys.argv[2], planned)
 facts = {"bytes": 27000000, "documents": 9000, "sentences": 200000, "sha256": "0" * 64}
@@ -53,7 +53,7 @@ found.write(sys.argv[2])
 """
 TASKS = """
 import sys, time
-from bertkit.pool import run_tasks
+from bertkit.workers.pool import run_tasks
 done = sum(1 for _ in run_tasks(abs, range(int(sys.argv[1])), workers=2))
 assert done == int(sys.argv[1])
 """

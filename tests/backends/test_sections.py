@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 from bertkit import log
 from bertkit.backends.registry import Backend
-from bertkit.config import setting
+from bertkit.configuration.config import setting
 
 BACKEND = Backend(
     name="toy", help="a processor in disguise", adapter="toy_adapter:ToyAdapter",

@@ -320,7 +320,7 @@ def test_the_journal_of_very_many_files_waits_for_the_disk_now_and_then(tmp_path
 def test_a_manifest_goes_round_under_a_locale_of_ascii(tmp_path):
     program = """
 import sys
-from bertkit.manifest import Manifest, read_manifest
+from bertkit.manifests.manifest import Manifest, read_manifest
 assert sys.flags.utf8_mode == 0
 path = "K\\u00f6ln/" + b"\\xf6.txt".decode("utf-8", "surrogateescape")
 Manifest("extract", {"language": "T\\u00fcrk\\u00e7e"}, [{"path": path}]).write(sys.argv[1])

@@ -340,7 +340,7 @@ def test_several_inputs_and_outputs_as_the_reference(shared, tmp_path):
 def test_a_second_run_into_the_same_folder_is_refused(corpus, tmp_path):
     program = """
 import sys
-from bertkit.folder_lock import locked_folder
+from bertkit.storage.folder_lock import locked_folder
 with locked_folder(sys.argv[1], "make-records"):
     print("held", flush=True)
     input()

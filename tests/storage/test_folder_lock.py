@@ -17,7 +17,7 @@ from bertkit.storage.folder_lock import FILE_NAME, NAME, locked_folder
 
 HOLDER = """
 import sys
-from bertkit import folder_lock
+from bertkit.storage import folder_lock
 {patch}
 with folder_lock.locked_folder(sys.argv[1], "pretrain"):
     print("held", flush=True)

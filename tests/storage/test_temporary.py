@@ -130,7 +130,7 @@ def test_a_folder_whose_replacement_was_cut_short_comes_back(tmp_path):
 def test_a_killed_writer_leaves_what_the_next_one_removes(tmp_path):
     program = """
 import os, sys
-from bertkit.files import atomic_folder
+from bertkit.storage.files import atomic_folder
 with atomic_folder(sys.argv[1]) as folder:
     (folder / "file").write_text("half")
     os._exit(9)

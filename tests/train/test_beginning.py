@@ -137,7 +137,7 @@ def test_a_start_below_the_output_is_refused_before_anything_is_touched(short, b
 
 HOLDER = """
 import sys
-from bertkit.folder_lock import locked_folder
+from bertkit.storage.folder_lock import locked_folder
 with locked_folder(sys.argv[1], "finetune-squad"):
     print("held", flush=True)
     input()

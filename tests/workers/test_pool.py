@@ -17,7 +17,7 @@ from bertkit.workers.pool import _stop_at_once, map_in_order, run_tasks, worker_
 
 PROGRAM = """
 import os, signal, sys
-from bertkit.pool import run_tasks
+from bertkit.workers.pool import run_tasks
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
     from pool_task import tell
@@ -160,7 +160,7 @@ def test_errors_keep_message_hint_and_status():
 
 LARGE = """
 import sys, time
-from bertkit.pool import map_in_order
+from bertkit.workers.pool import map_in_order
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
     from large_task import large

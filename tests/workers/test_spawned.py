@@ -18,7 +18,7 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {root!r})
 from bertkit.errors import BertkitError
-from bertkit.pool import run_tasks
+from bertkit.workers.pool import run_tasks
 print("once")
 try:
     print(sum(run_tasks(abs, [-1, -2, -3], workers=2)))

@@ -340,7 +340,7 @@ sys.exit(main(sys.argv[1:]))
 # The signal comes while the run continues after its n-th checkpoint, however busy the machine is.
 STRUCK = """
 import os
-from bertkit.train import checkpoint
+from bertkit.train.checkpoints import checkpoint
 write, left = checkpoint.save, {after}
 def save(*given, **named):
     global left

@@ -65,7 +65,7 @@ def test_more_epochs_prolong_a_run(settings, caplog):
 
 HOLDER = """
 import sys
-from bertkit.folder_lock import locked_folder
+from bertkit.storage.folder_lock import locked_folder
 with locked_folder(sys.argv[1], "finetune-squad"):
     print("held", flush=True)
     input()
