@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bertkit.codecs.packed_stream import PIECE
 from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import Form, ReadOptions, Span
 from bertkit.corpus.forms.keyed.json import describe_json, is_json_lines, json_document
@@ -52,6 +53,8 @@ def _first_key(file: RawFile, options: ReadOptions) -> tuple[str, int]:
     behind = 0
     for line in lines(file) if not keys.text else ():
         behind = line.offset + len(line.blob)
+        if len(line.blob) == PIECE and not line.blob.endswith(b"\n"):
+            break  # a piece of a line, which may read as a record where the line is none
         held = DocumentBytes(options.max_bytes)
         held.add(line)
         _document(file, held, options, keys)

@@ -7,7 +7,9 @@ and enough to notice damage.
 
 from __future__ import annotations
 
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -80,7 +82,7 @@ def broken_container(path: Path) -> str:
             return f"{path.name}: not a complete safetensors file ({error})"
     try:
         bad = damaged_entry(path)
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, EOFError, OSError) as error:
         return f"{path.name}: not a complete file of tensors ({error})"
     return f"{path.name}: its entry {bad} is damaged" if bad else ""
 
@@ -92,8 +94,12 @@ def damaged_entry(path: str | Path) -> str | None:
     of them are 0 and say nothing.
 
     Raises:
-        BadZipFile, EOFError, OSError, NotImplementedError: not a complete zip file.
+        BadZipFile, EOFError, OSError: not a complete zip file.
     """
-    with zipfile.ZipFile(path) as archive:
-        known = any(entry.CRC for entry in archive.infolist())
-        return archive.testzip() if known else None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            known = any(entry.CRC for entry in archive.infolist())
+            return archive.testzip() if known else None
+    # A damaged index may call an entry encrypted, or by a name that is no text.
+    except (RuntimeError, ValueError, LookupError, struct.error, zlib.error) as error:
+        raise zipfile.BadZipFile(str(error)) from error

@@ -84,6 +84,15 @@ def test_lines_longer_than_a_piece(tmp_path):
     assert agree(jsonl.FORM, write(tmp_path, "a.jsonl", blob), (1, 100_000)) == 3
 
 
+@pytest.mark.parametrize("behind", [b"", b"broken"])
+def test_the_beginning_of_a_long_line_tells_no_key(tmp_path, behind):
+    """It may read as a record, with text under a key, where the line is none."""
+    first = b'{"text": "One."}' + b" " * 1_100_000 + behind
+    rows = [{"content": "Two."}, {"content": "Three.", "text": "no"}] * 9
+    blob = b"".join(line + b"\n" for line in [first, *(json.dumps(row).encode() for row in rows)])
+    agree(jsonl.FORM, write(tmp_path, "a.jsonl", blob), (1, 1_100_100))
+
+
 @pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "cp1252", "shift_jis"])
 def test_other_encodings_are_not_cut(tmp_path, coding):
     path = write(tmp_path, "a.txt", ("One.\n\nTwo.\n\n" * 20).encode(coding))

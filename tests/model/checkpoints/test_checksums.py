@@ -52,3 +52,16 @@ def test_files_without_a_checksum_tell_what_they_can(tmp_path):
     assert "not a complete file of tensors" in broken_container(optimizer)
     optimizer.unlink()
     assert broken_container(optimizer) == "optimizer.pt is missing"
+
+
+def test_whatever_the_index_of_a_file_of_tensors_says_costs_no_traceback(tmp_path):
+    path = tmp_path / "pytorch_model.bin"
+    torch.save({"ä": torch.ones(3)}, path)
+    blob = path.read_bytes()
+    assert broken_container(path) == ""
+    found = 0
+    for place in range(blob.index(b"PK\x01\x02"), len(blob)):
+        for value in (0, 0x83, 0xFF):
+            path.write_bytes(blob[:place] + bytes([value]) + blob[place + 1 :])
+            found += bool(broken_container(path))
+    assert found > 100

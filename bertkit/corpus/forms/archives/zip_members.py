@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import lzma
 import stat
+import struct
 import sys
 import zipfile
 import zlib
@@ -20,7 +22,10 @@ from bertkit.errors import DataError
 from bertkit.storage.files import open_binary, size_of
 from bertkit.storage.folder_walk import METADATA, has_hidden_part
 
-_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+_BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError),
+    *(struct.error, IndexError, OverflowError),  # of numbers in damaged headers
+)
 _MOST_SPANS = 64
 # First members of documents that are zips; what is in them is not one file per text.
 _DOCUMENTS = {"[Content_Types].xml": "a Microsoft Office document", "mimetype": "an e-book"}
@@ -56,8 +61,9 @@ def spans_of(file: RawFile, size: int) -> list[Span]:
         return whole
     with open_binary(file.path) as stream, _opened(stream, str(file)) as archive:
         places = [entry.header_offset for entry in archive.infolist()]
-    if any(after <= before for before, after in itertools.pairwise(places)):
-        return whole  # they are read in the order of the index
+    # They are read in the order of the index; where that is damaged, places may be anywhere.
+    if any(after <= before for before, after in itertools.pairwise([-1, *places, total])):
+        return whole
     size = max(size, total // _MOST_SPANS)
     starts = [0]
     for place in places:
@@ -69,7 +75,9 @@ def spans_of(file: RawFile, size: int) -> list[Span]:
 def _opened(stream: IO[bytes], name: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(stream)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except (*_BROKEN, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the file cannot be read; EINVAL: the index says that it is before its beginning
         raise DataError(
             f"{name}: the zip archive is truncated or damaged ({error})", "fetch it again"
         ) from error
@@ -81,7 +89,7 @@ def _members(stream: IO[bytes], name: str, options: ReadOptions) -> Iterator[Pie
         kind = _DOCUMENTS.get(entries[0].filename) if entries else None
         if kind:
             raise DataError(f"{name} is {kind}", "save it as plain text first")
-        start, stop = options.span[:2] if options.span else (0, sys.maxsize)
+        start, stop = options.span[:2] if options.span else (-sys.maxsize, sys.maxsize)
         for entry in entries:
             if start <= entry.header_offset < stop:
                 yield from _member(archive, entry, f"{name}!{entry.filename}", options)
@@ -91,7 +99,7 @@ def _member(
     archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: str, options: ReadOptions
 ) -> Iterator[Piece]:
     """What one member holds."""
-    if entry.is_dir():
+    if entry.filename.endswith("/"):
         return
     if has_hidden_part(entry.filename):
         yield Skipped(HIDDEN)

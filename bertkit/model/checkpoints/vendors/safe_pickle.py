@@ -67,7 +67,7 @@ def load_with_stand_ins(path: str | Path) -> Any:
 def _require_whole(path: str | Path) -> None:
     """Refuse what stands for a file, and one that was damaged."""
     # Torch says what cannot be read; files of before its version 1.6 are no zip files.
-    with contextlib.suppress(OSError, EOFError, zipfile.BadZipFile, NotImplementedError):
+    with contextlib.suppress(OSError, EOFError, zipfile.BadZipFile):
         refuse_lfs_pointer(path)
         if bad := damaged_entry(path):
             raise DataError(f"{path}: its entry {bad} is damaged", "copy or fetch the file again")

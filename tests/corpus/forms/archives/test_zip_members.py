@@ -10,6 +10,7 @@ import pytest
 
 from bertkit.corpus.document import RawDocument, Rejected, Skipped
 from bertkit.corpus.extraction.extract import extract
+from bertkit.corpus.forms.form import Span
 from bertkit.corpus.forms.zip import FORM, is_zip
 from bertkit.errors import DataError
 from corpus.forms.dividing import found_in, spans_of
@@ -111,3 +112,37 @@ def test_one_cut_off_is_told_at_once(tmp_path):
     path.write_bytes(path.read_bytes()[:-500])
     with pytest.raises(DataError, match="truncated or damaged"):
         extract([str(path)], str(tmp_path / "out"), part_bytes=100, workers=1)
+
+
+def test_places_outside_of_the_archive_are_in_no_gap(tmp_path):
+    """A member that the index puts behind the end is rejected once."""
+    path = zip_of(tmp_path / "a.zip", {f"{number}.txt": b"Text. " * 30 for number in range(5)})
+    blob = path.read_bytes()
+    place = blob.rindex(b"PK\x01\x02") + 42  # of the last member, in the index
+    path.write_bytes(blob[:place] + (10**9).to_bytes(4, "little") + blob[place + 4 :])
+    whole = found_in(FORM, str(path), [None])
+    assert sum(isinstance(item, Rejected) for item in whole[0]) == 1
+    assert found_in(FORM, str(path), as_read(str(path))) == whole
+    done = extract([str(path)], str(tmp_path / "out"), part_bytes=100, workers=1)
+    assert done.rejected == 1
+
+
+def test_whatever_the_index_says_costs_no_traceback(tmp_path):
+    """Each of its bytes is changed in turn; what can be read is the same in spans."""
+    path = zip_of(tmp_path / "a.zip", {"ä.txt": b"A.", "b.txt": b"B.", "ö.txt": b"C."})
+    blob = path.read_bytes()
+    refused = 0
+    for place in range(blob.index(b"PK\x01\x02"), len(blob)):
+        for value in (0, 0x83, 0xFF):
+            path.write_bytes(blob[:place] + bytes([value]) + blob[place + 1 :])
+            found, error = found_in(FORM, str(path), [None])
+            refused += bool(error)
+            if not error:
+                assert found_in(FORM, str(path), as_read(str(path)))[0] == found
+    assert refused > 20
+
+
+def as_read(path: str) -> list[Span | None]:
+    """The smallest spans; none for an archive that is not cut, as `extract` reads it."""
+    spans = spans_of(FORM, path, 1)
+    return list(spans) if len(spans) > 1 else [None]
