@@ -2,7 +2,7 @@
 
 A dump in gzip, or an archive that is compressed as a whole, cannot be cut into spans;
 its pages and documents are handed out as they are read. What is written is what
-`extract_part.make_part` writes, since the same functions work on the same pieces in
+`part.make_part` writes, since the same functions work on the same pieces in
 their order.
 """
 
@@ -49,7 +49,7 @@ class Batch:
 
 
 def make_part_together(part: Part, workers: int) -> tuple[str, PartFacts]:
-    """Write one part with the help of several processes; as `extract_part.make_part`.
+    """Write one part with the help of several processes; as `part.make_part`.
 
     Args:
         part: of the chain `own`.

@@ -3,7 +3,7 @@
 By default a hash of a document's text decides where it goes: the choice needs no list,
 stays the same when the corpus grows or its files are reordered, and puts two copies of a
 document on the same side. Case and spacing do not count, so that copies differing only in
-them stay together too. split_lists.py has the methods that others prescribe.
+them stay together too. lists.py has the methods that others prescribe.
 """
 
 from __future__ import annotations

@@ -204,7 +204,7 @@ def complete(found: Translation, task: str, program: Program, given: Mapping[str
 
     Args:
         found: the translation, with the program's defaults for all tasks.
-        task: of `cerebras_tasks`.
+        task: of `tasks`.
         program: that the file is for.
         given: key in the table → value of the file.
     """

@@ -2,7 +2,7 @@
 
 Read are the words that follow the program's name, and the number of cards that the launcher
 before it asks for. Flags and defaults are those of Model-References 1.11 and 1.23. The flags of
-`run_squad.py` are in `habana_squad`.
+`run_squad.py` are in `squad.py`.
 """
 
 from __future__ import annotations

@@ -8,5 +8,5 @@
     frame_examples   rows of numbers → framed tf.train.Examples of any features
     parse            frames of a file, and named features of many records → arrays
 
-The readable code for the same bytes is `records/files/tfrecord.py`.
+The readable code for the same bytes is `records/files/tfrecord/frames.py`.
 """

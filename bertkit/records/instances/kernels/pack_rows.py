@@ -1,6 +1,6 @@
 """Writes planned sentence pairs as packs: several in one row, in Habana's format or Graphcore's.
 
-Both are described in `records/files/pack_formats.py`; they differ only in where a [CLS] and
+Both are described in `records/files/packs/formats.py`; they differ only in where a [CLS] and
 the next sentence label of a sequence stand.
 """
 
