@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import stat
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from checksums_forgotten import forget_checksums
 from safetensors.torch import load_file, save_file
 
-from bertkit.backends import registry
 from bertkit.errors import ConfigError, DataError, StoppedError
-from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.train.checkpoints import checkpoint
 from bertkit.train.checkpoints.run_state import load_state
-
-CPU = registry.get("cpu")
-
-
-def run(config, **more):
-    return pretrain(config, CPU, **more)
-
-
-def steps(folder):
-    return [step for step, _ in checkpoint.in_run(folder)]
-
-
-def names(folder):
-    return sorted(path.name for path in Path(folder).iterdir())
-
-
-def logged(folder):
-    lines = (Path(folder) / "metrics.jsonl").read_text().splitlines()
-    return [json.loads(line)["step"] for line in lines]
-
-
-def assert_same_bits(one, two):
-    for name in ("model.safetensors",):
-        first, second = (load_file(Path(place) / name) for place in (one, two))
-        assert [key for key in first if not torch.equal(first[key], second[key])] == []
+from train.runs import assert_same_bits, logged, names, run, steps
 
 
 @pytest.fixture
