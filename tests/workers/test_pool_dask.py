@@ -142,6 +142,30 @@ def test_clean_writes_the_same_bytes_on_a_cluster(cluster, tmp_path, monkeypatch
     assert report.criteria["near"]["documents"] == here.criteria["near"]["documents"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["mlperf", "lists"])
+def test_split_writes_the_same_bytes_on_a_cluster(cluster, tmp_path, monkeypatch, method):
+    documents(tmp_path / "in")
+    (tmp_path / "train.txt").write_text("in/0.txt\nin/2.txt\nin/4.txt\nin/5.txt\n")
+    (tmp_path / "val.txt").write_text("in/3.txt\n")
+    monkeypatch.chdir(tmp_path)  # the workers stand elsewhere
+    if method == "mlperf":
+        inputs, config = ["in"], SplitConfig(method=method, num_test_articles=3, parts=3)
+    else:
+        lists = ["train.txt", "val.txt"]
+        inputs = []
+        config = SplitConfig(method=method, metadata=lists, part_megabytes=1, splitter="lines")
+    prefix = "" if inputs else "."
+    split(inputs, "here", config, prefix=prefix)
+    engine = Engine(executor="dask", scheduler=cluster)
+    split(inputs, "there", config, prefix=prefix, engine=engine)
+    found = [read_manifest(name) for name in ("here", "there")]
+    assert found[0].outputs == found[1].outputs
+    assert found[0].inputs == found[1].inputs
+    for name in found[0].outputs:
+        assert Path("here", name).read_bytes() == Path("there", name).read_bytes()
+
+
 def test_errors_of_a_task_arrive_with_their_hint(cluster):
     import dask_task
 
@@ -197,27 +221,3 @@ def test_a_lost_scheduler_is_one_clear_error(cluster):
     with pytest.raises(BertkitError, match="connection to the Dask scheduler at") as caught:
         list(results)
     assert "finished parts are kept" in caught.value.hint
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("method", ["mlperf", "lists"])
-def test_split_writes_the_same_bytes_on_a_cluster(cluster, tmp_path, monkeypatch, method):
-    documents(tmp_path / "in")
-    (tmp_path / "train.txt").write_text("in/0.txt\nin/2.txt\nin/4.txt\nin/5.txt\n")
-    (tmp_path / "val.txt").write_text("in/3.txt\n")
-    monkeypatch.chdir(tmp_path)  # the workers stand elsewhere
-    if method == "mlperf":
-        inputs, config = ["in"], SplitConfig(method=method, num_test_articles=3, parts=3)
-    else:
-        lists = ["train.txt", "val.txt"]
-        inputs = []
-        config = SplitConfig(method=method, metadata=lists, part_megabytes=1, splitter="lines")
-    prefix = "" if inputs else "."
-    split(inputs, "here", config, prefix=prefix)
-    engine = Engine(executor="dask", scheduler=cluster)
-    split(inputs, "there", config, prefix=prefix, engine=engine)
-    found = [read_manifest(name) for name in ("here", "there")]
-    assert found[0].outputs == found[1].outputs
-    assert found[0].inputs == found[1].inputs
-    for name in found[0].outputs:
-        assert Path("here", name).read_bytes() == Path("there", name).read_bytes()
