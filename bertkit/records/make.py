@@ -138,12 +138,12 @@ def make_records(
     words, config = opened(vocab, config, names)
     _check_text(config, inputs, names)
     # The manifest identifies the run: the same settings and text resume, others are refused.
-    planned = _planned(config, words, limit, names, workers)
+    engine = Engine(workers, executor, scheduler)
+    planned = _planned(config, words, limit, names, engine)
     with working_folder(place, planned, overwrite) as manifest:
         # Make the missing shards, then the totals, then the files beside them.
         text = RunText(total_bytes(manifest.inputs))
         tasks = _missing_tasks(manifest, place, names, config=config, words=words, level=text.level)
-        engine = Engine(workers, executor, scheduler)
         made = _run(tasks, manifest, place, limit=limit, engine=engine, text=text)
         if not manifest.complete and manifest.outputs:
             shards = shards_of_run(manifest, names, config)
@@ -176,12 +176,12 @@ def _say(manifest: Manifest, config: RecordsConfig) -> None:
 
 
 def _planned(
-    config: RecordsConfig, words: Vocab, limit: int | None, names: Sequence[str], workers: int
+    config: RecordsConfig, words: Vocab, limit: int | None, names: Sequence[str], engine: Engine
 ) -> Manifest:
     return Manifest(
         "make-records",
         _deciding(config, words, limit),
-        inputs=describe_inputs(names, worker_count(workers, len(names))),
+        inputs=describe_inputs(names, worker_count(engine.workers, len(names)), engine),
         tokenizer=facts_of(config, words).as_dict(),
         hidden=opens_all(config),
     )

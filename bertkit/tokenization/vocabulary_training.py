@@ -89,9 +89,9 @@ def train_vocab(
         **asdict(alphabet),
         **normalisation.as_dict(),
     }
-    if _is_whole(Path(output)) and not overwrite:
-        return trained.again(output, trained.made_from(inputs, settings, workers))
     engine = Engine(workers, executor, scheduler)
+    if _is_whole(Path(output)) and not overwrite:
+        return trained.again(output, inputs, settings, engine)
     words, text = _counted(inputs, normalisation, longest, engine=engine, opener=opener)
     learnt = _learn(words, alphabet, normalisation, size=size, min_frequency=min_frequency)
     digest = sha256_of_tokens(learnt.tokens)
@@ -105,7 +105,7 @@ def train_vocab(
         "held_out_unknown_share": held_out,
         "word_length": longest,
     }
-    _write(output, learnt.tokens, facts, trained.note(inputs, settings, workers, found))
+    _write(output, learnt.tokens, facts, trained.note(inputs, settings, engine, found))
     result = trained.result_of(output, found, time.perf_counter() - started)
     _remark(result, learnt.chosen)
     _remark_on_letters(text, normalisation)

@@ -16,7 +16,7 @@ from bertkit.corpus.cleaning.config import CRITERIA, CleanConfig
 from bertkit.corpus.cleaning.facts import facts_of
 from bertkit.corpus.cleaning.findings import Findings
 from bertkit.corpus.cleaning.report import listed, result_of
-from bertkit.corpus.cleaning.results import CleanResult, Pool
+from bertkit.corpus.cleaning.results import CleanResult
 from bertkit.corpus.cleaning.scratch import Scratch
 from bertkit.corpus.cleaning.write import WriteTask, write_part
 from bertkit.corpus.document_names import names_beside, remove_others
@@ -35,6 +35,7 @@ from bertkit.storage.files import (
     size_of,
 )
 from bertkit.storage.folder_lock import locked_folder
+from bertkit.workers.engine import Engine
 from bertkit.workers.pool import check_executor, worker_count
 
 # Bytes per second through the survey on one core, for estimates (measured).
@@ -86,7 +87,7 @@ def clean_corpus(
     own = [place for place in (output, scratch, listing) if place]
     files = list_inputs(inputs, prefix, leave_out=own)
     against = list_inputs(config.against) if config.against else []
-    work = _Work(files, against, config, Pool(workers, executor, scheduler), examples, listing)
+    work = _Work(files, against, config, Engine(workers, executor, scheduler), examples, listing)
     if not config.dropped:
         return work.report(scratch)
     with open_output_folder(output) as target:
@@ -158,7 +159,7 @@ class _Work:
         files: Sequence[str],
         against: Sequence[str],
         config: CleanConfig,
-        pool: Pool,
+        pool: Engine,
         examples: int,
         listing: str,
     ) -> None:
@@ -182,7 +183,7 @@ class _Work:
     def write(self, target: OutputFolder, scratch: str, overwrite: bool) -> CleanResult:
         """Find and write, resumed where an earlier call was interrupted."""
         threads = worker_count(self._pool.workers, len(self._files))
-        described = describe_inputs(self._files, threads)
+        described = describe_inputs(self._files, threads, self._pool)
         settings = {**asdict(self._config), "drop": sorted(self._config.dropped)}
         settings["against"] = [sha256_of(name) for name in self._against]
         planned = Manifest("clean", {**facts_of(self._files), **settings}, described)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -12,16 +12,18 @@ from bertkit.corpus.cleaning.against import collect_ngrams, save_ngrams
 from bertkit.corpus.cleaning.banding import choose_banding
 from bertkit.corpus.cleaning.config import CleanConfig
 from bertkit.corpus.cleaning.duplicates import EXACT, LINES, NEAR, find_pairs, pair_tasks, starts_of
-from bertkit.corpus.cleaning.results import Pool
 from bertkit.corpus.cleaning.scratch import Scratch, key_of
 from bertkit.corpus.cleaning.survey import Piece, SurveyTask, survey_file
 from bertkit.corpus.cleaning.verdicts import LineVerdicts, Verdicts, flags_named, join
 from bertkit.corpus.cleaning.write import WriteTask
 from bertkit.errors import DataError
 from bertkit.storage.files import sha256_of
+from bertkit.workers.engine import Engine
 
 # Raised when the files of a survey change their meaning.
 _FORMAT = 1
+# Fewer documents are not worth a pool of processes.
+_SHARED_DOCUMENTS = 50_000
 
 
 class Findings:
@@ -47,7 +49,7 @@ class Findings:
         *,
         scratch: Scratch,
         hashes: Sequence[str],
-        pool: Pool,
+        pool: Engine,
         examples: int,
     ) -> None:
         self.files, self.config, self.scratch = list(files), config, scratch
@@ -61,7 +63,7 @@ class Findings:
                 f"no documents in {len(files)} files",
                 "the input should come from `bertkit extract`",
             )
-        small = pool.for_documents(total)
+        small = _for_documents(pool, total)
         self.verdicts = self._judge(small, total, examples)
         self.lines = self._judge_lines(small, examples)
 
@@ -71,7 +73,7 @@ class Findings:
         settings["against"] = [sha256_of(name) for name in against]
         return [key_of(_FORMAT, __version__, settings, each) for each in hashes]
 
-    def _survey(self, against: Sequence[str], pool: Pool) -> list[Piece]:
+    def _survey(self, against: Sequence[str], pool: Engine) -> list[Piece]:
         """A row, a signature and keys of every document."""
         if against:
             found = collect_ngrams(against, self.config.against_words)
@@ -85,7 +87,7 @@ class Findings:
         results = dict(pool.run(survey_file, tasks, "survey"))
         return [piece for number in range(len(tasks)) for piece in results[number]]
 
-    def _judge(self, pool: Pool, total: int, examples: int) -> Verdicts:
+    def _judge(self, pool: Engine, total: int, examples: int) -> Verdicts:
         """Clusters of copies and of similar documents, and what is dropped."""
         key = key_of(self.keys)
         tasks = pair_tasks(EXACT, [0], self.pieces, key, self.scratch)
@@ -105,7 +107,7 @@ class Findings:
         roots["near"] = join(self.scratch, "near_roots", near, roots["exact"])
         return Verdicts(self.scratch, self.pieces, roots, self.config, examples)
 
-    def _judge_lines(self, pool: Pool, examples: int) -> LineVerdicts:
+    def _judge_lines(self, pool: Engine, examples: int) -> LineVerdicts:
         """Lines that occurred before in a document that stays."""
         found = LineVerdicts(self.scratch, self.pieces)
         found.exclude(self.verdicts)
@@ -157,3 +159,9 @@ class Findings:
         )
         rows = self.scratch.load(f"{piece.name}.rows")
         return document - first, piece, rows[document - starts[index]]
+
+
+def _for_documents(engine: Engine, count: int) -> Engine:
+    """The engine for work on so many documents: of one process if they are few."""
+    small = count < _SHARED_DOCUMENTS and engine.executor == "processes"
+    return replace(engine, workers=1) if small else engine

@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
-
-from bertkit import log
-from bertkit.workers.pool import run_tasks
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-# Fewer documents are not worth a pool of processes.
-_SHARED_DOCUMENTS = 50_000
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -50,23 +40,3 @@ class CleanResult:
     scratch_bytes: int
     seconds: float
     up_to_date: bool
-
-
-class Pool(NamedTuple):
-    """Where the work runs, see `pool.run_tasks`."""
-
-    workers: int = 0
-    executor: str = "processes"
-    scheduler: str = ""
-
-    def run(self, work: Callable[[T], R], tasks: Sequence[T], name: str) -> Iterator[R]:
-        """The results of tasks, in the order of completion, with a bar."""
-        results = run_tasks(
-            work, tasks, workers=self.workers, executor=self.executor, scheduler=self.scheduler
-        )
-        yield from log.progress(results, total=len(tasks), description=name)
-
-    def for_documents(self, count: int) -> Pool:
-        """The pool for work on so many documents: of one process if they are few."""
-        small = count < _SHARED_DOCUMENTS and self.executor == "processes"
-        return self._replace(workers=1) if small else self

@@ -19,6 +19,7 @@ from bertkit.manifests.inputs import digest_of
 from bertkit.manifests.manifest import describe_inputs
 from bertkit.storage import files
 from bertkit.tokenization.tokenizer_files import SIDECAR
+from bertkit.workers.engine import Engine
 from bertkit.workers.pool import worker_count
 
 _KEY, _DIGEST, _RESULT = "training", "made_from", "result"
@@ -87,24 +88,25 @@ class TrainedVocab:
         return f"{found}, {self.held_out_unknown_share:.2%} in held-out lines"
 
 
-def made_from(inputs: Sequence[str], settings: Mapping[str, Any], workers: int) -> str:
+def made_from(inputs: Sequence[str], settings: Mapping[str, Any], engine: Engine) -> str:
     """SHA-256 of all that decides a vocabulary.
 
     Args:
         inputs: files, whose content counts and whose names do not.
         settings: of the training, as JSON values.
-        workers: files that are read at once; 0 for one per core.
+        engine: what reads the files.
     """
-    described = describe_inputs(inputs, worker_count(workers, max(1, len(inputs))))
+    threads = worker_count(engine.workers, max(1, len(inputs)))
+    described = describe_inputs(inputs, threads, engine)
     values = [digest_of(described), dict(settings)]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def note(
-    inputs: Sequence[str], settings: Mapping[str, Any], workers: int, result: Mapping[str, Any]
+    inputs: Sequence[str], settings: Mapping[str, Any], engine: Engine, result: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What is added to the facts of a vocabulary; `result` as for `result_of`."""
-    return {_KEY: {_DIGEST: made_from(inputs, settings, workers), _RESULT: dict(result)}}
+    return {_KEY: {_DIGEST: made_from(inputs, settings, engine), _RESULT: dict(result)}}
 
 
 def result_of(output: str | Path, found: Mapping[str, Any], seconds: float) -> TrainedVocab:
@@ -112,12 +114,15 @@ def result_of(output: str | Path, found: Mapping[str, Any], seconds: float) -> T
     return TrainedVocab(path=str(output), facts=f"{output}{SIDECAR}", seconds=seconds, **found)
 
 
-def again(output: str | Path, digest: str) -> TrainedVocab:
+def again(
+    output: str | Path, inputs: Sequence[str], settings: Mapping[str, Any], engine: Engine
+) -> TrainedVocab:
     """The result of the training that wrote a vocabulary, if it was just this one.
 
     Args:
         output: the vocabulary, which is there.
-        digest: from `made_from`, of what is asked for now.
+        inputs, settings, engine: as for `made_from`, of what is asked for now. Files are read
+            only if it is known what made the vocabulary.
 
     Raises:
         UsageError: it was another training, or it is not known what made the vocabulary.
@@ -131,8 +136,8 @@ def again(output: str | Path, digest: str) -> TrainedVocab:
         isinstance(noted, dict)
         and isinstance(found, dict)
         and set(found) == names
-        and noted.get(_DIGEST) == digest
         and found["sha256"] == files.sha256_of(output)
+        and noted.get(_DIGEST) == made_from(inputs, settings, engine)
     ):
         log.logger.info("%s is complete already; nothing to do", output)
         return result_of(output, found, 0.0)

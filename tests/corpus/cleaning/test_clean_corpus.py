@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.corpus.cleaning import clean_corpus, duplicates, results, survey
+from bertkit.corpus.cleaning import clean_corpus, duplicates, findings, survey
 from bertkit.corpus.cleaning.clean_corpus import clean_corpus as clean
 from bertkit.corpus.cleaning.config import CleanConfig
 from bertkit.errors import DataError, UsageError
@@ -119,7 +119,7 @@ def test_repeated_lines_go_and_documents_that_go_do_not_take_them_along(tmp_path
 @pytest.mark.long
 def test_output_is_the_same_for_any_number_of_workers(families, monkeypatch):
     folder, _ = families
-    monkeypatch.setattr(results, "_SHARED_DOCUMENTS", 0)
+    monkeypatch.setattr(findings, "_SHARED_DOCUMENTS", 0)
     monkeypatch.setattr(duplicates, "RANGE", 50)
     monkeypatch.setattr(duplicates, "SMALL", 0)
     found = []

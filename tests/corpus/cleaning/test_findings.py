@@ -4,16 +4,16 @@ import pytest
 
 from bertkit.corpus.cleaning.config import CleanConfig
 from bertkit.corpus.cleaning.findings import Findings
-from bertkit.corpus.cleaning.results import Pool
 from bertkit.corpus.cleaning.scratch import Scratch
 from bertkit.errors import DataError
+from bertkit.workers.engine import Engine
 from corpus.cleaning import readable
 
 
 def findings(tmp_path, files, config=CleanConfig(min_words=0)):  # noqa: B008
     return Findings(
         files, [], config, scratch=Scratch(str(tmp_path / "scratch")), hashes=[""] * len(files),
-        pool=Pool(1), examples=1,
+        pool=Engine(1), examples=1,
     )  # fmt: skip
 
 

@@ -16,18 +16,11 @@ import synthetic
 import torch
 import yaml
 from safetensors.torch import load_file
+from train.runs import run
 
-from bertkit.backends import registry
 from bertkit.errors import BertkitError, ConfigError, DataError, StoppedError, TargetNotReachedError
-from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.train.checkpoints import checkpoint
 from bertkit.train.checkpoints.run_state import load_state
-
-CPU = registry.get("cpu")
-
-
-def run(config, **more):
-    return pretrain(config, CPU, **more)
 
 
 def everything(folder):
