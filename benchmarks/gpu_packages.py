@@ -17,7 +17,7 @@ from gpu_common import Findings, Settings
 SETUP = Path(__file__).resolve().parents[1] / "setup.cfg"
 # Declared, but for commands that nothing here calls: rules for sentences, other programs' records.
 NOT_CALLED = {"spacy", "tfrecord"}
-OTHERS = "triton transformers accelerate pytest hypothesis h5py flash-attn torchao".split()
+OTHERS = ("triton", "transformers", "accelerate", "pytest", "hypothesis", "h5py", "torchao")
 
 
 def packages(settings: Settings, findings: Findings) -> None:

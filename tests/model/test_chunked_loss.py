@@ -132,7 +132,7 @@ def test_gpus_take_chunks_of_many_logits_without_a_loss_scale(rows, kind, chunks
         weight, bias = torch.empty(WORDS, WIDTH, requires_grad=True), torch.empty(WORDS)
         labels, factors = torch.empty(rows, dtype=torch.int64), torch.empty(rows)
     loss = vocabulary_loss(hidden, weight, bias, labels, factors).loss
-    # `loss` has to stay: until PyTorch 2.12, steps of a Function in Python do not live by themselves.
+    # `loss` has to stay: in PyTorch 2.11, the step of a Function in Python goes with it.
     found, step = [], loss.grad_fn
     while step is not None:
         found.append(step.name())
