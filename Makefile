@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo
+BACKEND ?= auto
 TENSORFLOW := $(VENV)-tensorflow/bin/python
 
 .PHONY: setup demo test test-slow lint types docs site bench clean
@@ -17,8 +18,9 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	@touch $@
 
+# On which device: `make demo BACKEND=cuda`.
 demo: $(READY)
-	PATH="$(abspath $(BIN)):$$PATH" sh examples/demo.sh $(DEMO)
+	PATH="$(abspath $(BIN)):$$PATH" BACKEND="$(BACKEND)" sh examples/demo.sh $(DEMO)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"

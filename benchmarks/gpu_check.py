@@ -15,22 +15,17 @@ import platform
 import re
 import subprocess
 import sys
-from importlib import metadata
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from gpu_common import Findings, Settings
-from gpu_kernels import kernels, profile, profile_compiled, repeat
-from gpu_runs import compare, runs
-
-PACKAGES = """
-    numpy numba triton transformers accelerate tokenizers safetensors click rich pyyaml fsspec tqdm
-    pytest hypothesis spacy tfrecord h5py flash-attn torchao
-"""
+from gpu_runs import failed
 
 
 def env(settings: Settings, findings: Findings) -> None:
-    """The machine and the versions of what runs on it."""
+    """The machine, its driver and its PyTorch."""
     import torch
 
     cuda = settings.device == "cuda"
@@ -46,20 +41,12 @@ def env(settings: Settings, findings: Findings) -> None:
         "memory_gib": round(memory / 2**30, 1),
     }
     findings.put("env", facts)
-    findings.put("packages", {name: _version(name) for name in PACKAGES.split()})
     if cuda:
         query = "name,driver_version,clocks.max.sm,power.limit,memory.total"
         words = ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"]
         findings.attempt(
             "nvidia-smi", lambda: subprocess.run(words, capture_output=True, text=True).stdout
         )
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def sample(settings: Settings, findings: Findings) -> None:
@@ -88,15 +75,24 @@ def _bertkit(*words: Any) -> None:
 
 def summary(settings: Settings, findings: Findings) -> None:
     """Everything that was found, as one object on standard output."""
-    work, whole = settings.work, dict[str, Any]()
+    work, found = settings.work, dict[str, Any]()
+    for path in sorted((work / "results").glob("*.json")):
+        found.update(json.loads(path.read_text()))
+    # What explains the rest comes first.
+    whole = {"missing": found.pop("missing")} if "missing" in found else {}
+    whole["failed small runs"] = {
+        name: last_words(work / "log" / f"{name}.log")
+        for key, status in found.items()
+        if key.startswith("status ") and failed(status)
+        for name in [key.removeprefix("status ")]
+    }
     lines = (work / "phases.jsonl").read_text().splitlines()
     whole["phases"] = [json.loads(line) for line in lines]
     for phase in whole["phases"]:
         log = work / "log" / f"{phase['phase']}.log"
-        if phase["status"] not in (0, "no time left") and log.is_file():
+        if phase["status"] != 0 and phase["phase"] != "packages" and log.is_file():
             phase["tail"] = log.read_text(errors="replace")[-700:]
-    for path in sorted((work / "results").glob("*.json")):
-        whole.update(json.loads(path.read_text()))
+    whole.update(found)
     for path in sorted((work / "log").glob("bench-*.log")):
         whole[path.stem] = _objects(path.read_text(errors="replace"))
     log = work / "log" / "pytest.log"
@@ -105,6 +101,14 @@ def summary(settings: Settings, findings: Findings) -> None:
         found = [line[:200] for line in log.read_text().split("\n") if ends.match(line)]
         whole["pytest"] = found[-12:]
     print(json.dumps(whole, indent=1))
+
+
+def last_words(log: Path) -> str:
+    """The line that a log ends with; a hint comes with the error before it."""
+    text = log.read_text(errors="replace") if log.is_file() else ""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    count = 2 if lines and lines[-1].startswith("Hint:") else 1
+    return " ".join(lines[-count:])[-400:] or "nothing in its log"
 
 
 def _objects(text: str) -> list[dict[str, Any]]:
@@ -119,15 +123,25 @@ def _objects(text: str) -> list[dict[str, Any]]:
     return found
 
 
+def _of(module: str, name: str) -> Callable[[Settings, Findings], None]:
+    """A phase whose module is imported when it runs: it needs packages that may be missing."""
+
+    def phase(settings: Settings, findings: Findings) -> None:
+        getattr(import_module(module), name)(settings, findings)
+
+    return phase
+
+
 PHASES = {
+    "packages": _of("gpu_packages", "packages"),
     "env": env,
     "sample": sample,
-    "runs": runs,
-    "compare": compare,
-    "kernels": kernels,
-    "repeat": repeat,
-    "profile": profile,
-    "profile-compiled": profile_compiled,
+    "runs": _of("gpu_runs", "runs"),
+    "compare": _of("gpu_runs", "compare"),
+    "kernels": _of("gpu_kernels", "kernels"),
+    "repeat": _of("gpu_kernels", "repeat"),
+    "profile": _of("gpu_kernels", "profile"),
+    "profile-compiled": _of("gpu_kernels", "profile_compiled"),
     "summary": summary,
 }
 

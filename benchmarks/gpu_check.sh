@@ -6,7 +6,7 @@
 # It leaves $OUT/summary.json (also printed), $OUT/profile.txt and $OUT/logs.txt.
 #
 # Groups, which ONLY="env runs ..." chooses from:
-#   env       the card, versions of the driver and of all packages
+#   env       the card, versions of the driver and of PyTorch
 #   pytest    the tests that run on a GPU, and those of the model
 #   sample    records from the built-in sample; the groups below need them
 #   runs      200 steps in every layout and precision, beside the same run on the CPU
@@ -20,8 +20,9 @@
 # Settings: PYTHON=python3, DEVICE=cuda|cpu, SIZE=full|small (small: what a CPU can do),
 #   LIMIT=525 seconds in all, SLOW=1 (times as long for every phase), JOBS small runs at once
 #   (one per core), CASES="large-512 base-512 base-128" of benchmarks/gpu.py.
-# Needs torch, numpy, numba, click, fsspec, pyyaml, rich, safetensors, tokenizers and tqdm;
-#   transformers and accelerate for Hugging Face's arm; pytest and hypothesis for pytest.
+# Needs what setup.cfg says that bertkit needs, but for spacy and tfrecord: without, it says which
+#   package is missing, and runs env alone. transformers and accelerate for Hugging Face's arm;
+#   pytest and hypothesis for pytest.
 set -u
 begin=$(date +%s)
 PYTHON=${PYTHON:-python3} DEVICE=${DEVICE:-cuda} SIZE=${SIZE:-full}
@@ -46,14 +47,17 @@ elapsed() { echo $(( $(date +%s) - begin )); }
 wants() { case " $ONLY " in *" $1 "*) return 0 ;; esac; return 1; }
 compiles() { wants compiled && [ "$DEVICE" = cuda ]; }
 
-# phase NAME SECONDS COMMAND...: with its own log and limit; notes status and seconds.
+not_run() { # NAME WHY
+  echo "{\"phase\": \"$1\", \"status\": \"$2\"}" >> "$work/phases.jsonl"
+}
+# phase NAME SECONDS COMMAND...: with its own log and limit; notes and returns status, notes seconds.
 phase() {
   local name=$1 seconds=$(( $2 * SLOW )) left=$(( LIMIT - $(elapsed) )) started status
   shift 2
   [ "$left" -lt "$seconds" ] && seconds=$left
   if [ "$seconds" -lt 8 ]; then
-    echo "{\"phase\": \"$name\", \"status\": \"no time left\"}" >> "$work/phases.jsonl"
-    return
+    not_run "$name" "no time left"
+    return 1
   fi
   started=$(date +%s)
   timeout --kill-after=5 "$seconds" "$@" > "$work/log/$name.log" 2>&1
@@ -61,6 +65,7 @@ phase() {
   echo "{\"phase\": \"$name\", \"status\": $status, \"seconds\": $(( $(date +%s) - started ))}" \
     >> "$work/phases.jsonl"
   echo "[$(elapsed) s] $name: status $status"
+  return "$status"
 }
 check() { # PHASE SECONDS [OPTION...]: a phase of gpu_check.py
   local name=$1 seconds=$2
@@ -75,6 +80,7 @@ bench() { # NAME SECONDS CASE ARM [OPTION...]: one arm of benchmarks/gpu.py
     --arm "$arm" "$@"
 }
 
+check packages 20 || ONLY=env
 wants env && check env 40
 tests= warm=
 if wants pytest; then # its records are not needed by anything, so the sample is made beside it
@@ -83,7 +89,8 @@ if wants pytest; then # its records are not needed by anything, so the sample is
     tests/model/test_attention.py tests/model/test_heads.py tests/train/optimization/test_optimizers.py &
   tests=$!
 fi
-wants sample && check sample 90
+records=
+wants sample && check sample 90 && records=yes
 [ -n "$tests" ] && wait "$tests"
 
 # What has to be compiled is compiled while only small runs use the GPU.
@@ -92,7 +99,9 @@ if compiles && { wants bench || wants profile; }; then
   done &
   warm=$!
 fi
-if wants runs || wants resume || wants compiled; then
+if ! wants runs && ! wants resume && ! wants compiled; then :
+elif [ -z "$records" ]; then not_run runs "not run: sample made no records"
+else
   check runs 170 --jobs "$JOBS" --seconds $(( 160 * SLOW )) --only "$ONLY"
 fi
 [ -n "$warm" ] && wait "$warm"

@@ -164,6 +164,16 @@ def _resumed_runs(settings: Settings) -> dict[str, Script]:
     }
 
 
+def failed(status: Any) -> bool:
+    """True unless a run's status, or each of several, is one that its script means to have.
+
+    75 is that of a run which stops after a part of its steps; only the first of several may
+    have been killed.
+    """
+    *earlier, last = status if isinstance(status, list) else [status]
+    return last not in (0, 75) or any(code not in (0, 75, -signal.SIGKILL) for code in earlier)
+
+
 def _logged(folder: Path) -> list[Mapping[str, Any]]:
     """The training lines of a run's metrics, also while it is written."""
     path = folder / "metrics.jsonl"

@@ -1,6 +1,8 @@
 #!/bin/sh
 # The main job end to end on the built-in sample: no GPU, no download, minutes on two cores.
-# Usage: sh examples/demo.sh [FOLDER]      (more flags for pretrain and finetune in $FLAGS)
+# Usage: sh examples/demo.sh [FOLDER]
+# Settings: BACKEND=cuda (a device; by default the best that is there), FLAGS (more flags for
+# pretrain and finetune), BERTKIT_EXTRACT_SPLITTER=unicode (sentences without spaCy).
 # The same commands take your own text: replace the first one.
 set -eu
 out=${1:-demo}

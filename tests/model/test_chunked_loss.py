@@ -131,8 +131,9 @@ def test_gpus_take_chunks_of_many_logits_without_a_loss_scale(rows, kind, chunks
         hidden = torch.empty(rows, WIDTH, dtype=kind, requires_grad=True)
         weight, bias = torch.empty(WORDS, WIDTH, requires_grad=True), torch.empty(WORDS)
         labels, factors = torch.empty(rows, dtype=torch.int64), torch.empty(rows)
-    found = []
-    step = vocabulary_loss(hidden, weight, bias, labels, factors).loss.grad_fn
+    loss = vocabulary_loss(hidden, weight, bias, labels, factors).loss
+    # `loss` has to stay: in PyTorch 2.11, the step of a Function in Python goes with it.
+    found, step = [], loss.grad_fn
     while step is not None:
         found.append(step.name())
         step = step.next_functions[0][0] if step.next_functions else None
