@@ -112,7 +112,7 @@ def build_bertkit(
     """Model, batches and stepper as `bertkit pretrain` makes them; `threads` 0 leaves torch's.
 
     Args:
-        settings: further ones of `PretrainConfig`, and `totals` of its section `cuda`.
+        settings: further ones of `PretrainConfig`, and `fused` and `totals` of its section `cuda`.
     """
     import torch
 
@@ -141,7 +141,11 @@ def build_bertkit(
         layout=adapter.caps.layout("auto"),
         global_batch_size=case.batch,
         model=BertConfig(**case.sizes()),
-        cuda=CudaOptions(compile=compiled, totals=settings.pop("totals", 0)),
+        cuda=CudaOptions(
+            compile=compiled,
+            fused=settings.pop("fused", False),
+            totals=settings.pop("totals", 0),
+        ),
         **settings,
     )
     shape = step_shape(config, [source], 1)

@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="per round")
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--compile", action="store_true", help="bertkit compiles the model")
+    parser.add_argument("--fused", action="store_true", help="bertkit's own kernels, cuda.fused")
     parser.add_argument("--totals", type=int, default=0, help="see cuda.totals; with --compile")
     parser.add_argument("--batch", type=int, default=0, help="sequences per step; 0: the case's")
     parser.add_argument("--micro", type=int, default=0, help="bertkit's per pass; 0: the batch")
@@ -67,6 +68,7 @@ def main() -> None:
                 "processor": False,
                 "compiled": given.compile,
                 "settings": {
+                    "fused": given.fused,
                     "totals": given.totals,
                     "micro_batch_size": given.micro,
                     "optimizer": given.optimizer,
@@ -85,6 +87,7 @@ def main() -> None:
                 "arm": arm,
                 "batch": case.batch,
                 "compiled": given.compile,
+                "fused": given.fused,
                 "sequences_per_second": round(rate / length, 1),
                 "tokens_per_second": round(rate),
                 "share_of_measured": round(rate * per_token / peak, 3),

@@ -45,6 +45,11 @@ def _point(case: str, batch: int = 0, profile: bool = False, **settings: Any) ->
 
 
 POINTS = (
+    _point("large-512", profile=True, fused=True),
+    _point("large-512", batch=128, profile=True, fused=True),
+    _point("base-128", profile=True, fused=True),
+    _point("base-512", fused=True),
+    _point("base-128", batch=1024, fused=True),
     _point("large-512", profile=True, compiled=True),
     _point("large-512", profile=True),
     _point("large-512", batch=128, compiled=True),

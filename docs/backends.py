@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bertkit import log
 from bertkit.backends import registry
+from bertkit.backends.torch import compiled
 from bertkit.cli import main as bertkit
 from bertkit.tasks.registry import presets_of
 
@@ -36,6 +37,8 @@ _MACHINE = re.compile(r" \(this machine has [^)]*\)")
 def plans() -> str:
     """The generated part of the page."""
     parts = []
+    # A machine with a GPU has what compiles for it; this one may not.
+    compiled.can_compile = lambda: True
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from bertkit.model.attention import Layout, attention
+from bertkit.model.attention import Layout, UnpaddedLayout, attention
 from bertkit.model.config import BertConfig
 from bertkit.model.dropout import dropout
+from bertkit.model.fused.dispatch import is_fused, run_fused
 
 
 @dataclass(frozen=True)
@@ -124,13 +125,16 @@ class SelfAttention(nn.Module):
 
     def forward(self, rows: Tensor, layout: Layout) -> Tensor:
         """Rows [T, H] mixed within each sequence; the three projections are one product."""
-        weight, bias = self.joined_weight, self.joined_bias
-        if weight is None or bias is None:
-            parts = (self.query, self.key, self.value)
-            weight = torch.cat([part.weight for part in parts])
-            bias = torch.cat([part.bias for part in parts])
-        projected = functional.linear(rows, weight, bias)
+        projected = functional.linear(rows, *self.joined())
         return attention(projected, self.heads, layout, self.rate if self.training else 0.0)
+
+    def joined(self) -> tuple[Tensor, Tensor]:
+        """The weights [3H, H] and biases [3H] of query, key and value."""
+        if self.joined_weight is not None and self.joined_bias is not None:
+            return self.joined_weight, self.joined_bias
+        parts = (self.query, self.key, self.value)
+        weight = torch.cat([part.weight for part in parts])
+        return weight, torch.cat([part.bias for part in parts])
 
 
 class AddAndNorm(nn.Module):
@@ -180,7 +184,14 @@ class Intermediate(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Attention, then the feed-forward block."""
+    """Attention, then the feed-forward block.
+
+    Attributes:
+        fused: kernels made for this layer compute it where they can, see
+            `bertkit.model.fused`.
+    """
+
+    fused: bool = False
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -190,6 +201,8 @@ class EncoderLayer(nn.Module):
 
     def forward(self, rows: Tensor, layout: Layout, keep: Tensor | None = None) -> Tensor:
         """Rows [T, H] to [T, H], or to the rows numbered `keep` only."""
+        if is_fused(self, rows, layout):
+            return run_fused(self, rows, cast(UnpaddedLayout, layout), keep)
         rows = self.attention(rows, layout, keep)
         normed: Tensor = self.output(self.intermediate(rows), rows)
         return normed

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,11 +17,14 @@ import torch
 from torch import nn
 
 from bertkit.model.bert import Embeddings, EncoderLayer
+from bertkit.model.fused.dispatch import gpu_has_kernels
 from bertkit.model.heads import BertForPreTraining
 from bertkit.storage.shared_cache import cache_folder
 
 # Shapes that one part may be compiled for: totals, with and without gradients, last layer.
 _SHAPES = 64
+# Warnings of PyTorch's compiler: --precision decides about TF32, and nobody chooses kernels.
+_NOT_FOR_USERS = ("TensorFloat32 tensor cores", r"\nOnline softmax is disabled")
 
 
 def can_compile() -> bool:
@@ -43,9 +47,12 @@ def compile_parts(model: nn.Module, dynamic: bool, backend: str = "inductor") ->
     cache = cache_folder()
     if _writable(cache):
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / "inductor"))
+    for text in _NOT_FOR_USERS:
+        warnings.filterwarnings("ignore", message=text, category=UserWarning)
     torch._dynamo.config.recompile_limit = max(_SHAPES, torch._dynamo.config.recompile_limit)
     for module in model.modules():
-        if isinstance(module, (Embeddings, EncoderLayer)):
+        layer = isinstance(module, EncoderLayer) and not (module.fused and gpu_has_kernels())
+        if layer or isinstance(module, Embeddings):
             module.compile(dynamic=dynamic, backend=backend)
     if isinstance(model, BertForPreTraining):
         compiled = torch.compile(model.scored, dynamic=dynamic, backend=backend)

@@ -12,13 +12,22 @@ from typing import Any
 import torch
 from torch import nn
 
-from bertkit.backends.base import Caps, Probe, Schedule, StepPlan, Task
+from bertkit.backends.base import (
+    Caps,
+    OptimizerSpec,
+    Probe,
+    Problem,
+    Schedule,
+    StepPlan,
+    Task,
+)
 from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.errors import MissingDependencyError
+from bertkit.model.bert import EncoderLayer
 from bertkit.train.optimization.optimizers import NAMES
 
 _HAS_BF16 = 8  # compute capability
@@ -52,6 +61,17 @@ class CudaAdapter(TorchAdapter):
         skips_nonfinite=True,
         copies_out=True,
     )
+
+    def validate(self, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
+        """Settings that the backend does not support."""
+        found = super().validate(plan, optimizer)
+        if getattr(plan.options, "fused", False) and plan.precision != "bf16":
+            text = (
+                "cuda.fused is for --precision bf16, in which layers compute with half precision"
+                " copies of the weights; leave it out"
+            )
+            found.append(Problem("cuda.fused", text))
+        return found
 
     def best_precision(self, hidden_size: int) -> str:
         """bf16 where the GPU has units for it, and where there is no GPU to be asked."""
@@ -134,6 +154,9 @@ class CudaAdapter(TorchAdapter):
     ) -> TorchStepper:
         """Steps over a placed model, its parts compiled if wanted."""
         _allow_tf32(plan.precision)
+        for module in model.modules():
+            if isinstance(module, EncoderLayer):
+                module.fused = getattr(plan.options, "fused", False)
         if getattr(plan.options, "compile", False):
             from bertkit.backends.torch.compiled import compile_parts
 

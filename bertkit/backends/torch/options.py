@@ -21,6 +21,11 @@ class CudaOptions:
         help="On cuda: use only deterministic kernels, so that steps repeat and runs resume bit "
         "for bit; slower.",
     )
+    fused: bool = setting(
+        False,
+        help="On cuda, in bf16: compute encoder layers with bertkit's own kernels (Triton) "
+        "instead of PyTorch's operators; NVIDIA GPUs since Ampere.",
+    )
     gradient_exchange: str = setting(
         "fp32",
         help="On cuda, in several processes: the number format in which gradients travel; bf16 "

@@ -19,11 +19,16 @@ from bertkit.backends.torch.cuda import CudaAdapter
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.errors import MissingDependencyError, StoppedError
 from bertkit.model.config import BertConfig
+from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.train.step_settings import chosen_precision
 
+SMALL = BertConfig(
+    vocab_size=synthetic.VOCAB, hidden_size=128, num_hidden_layers=2, num_attention_heads=2,
+    intermediate_size=256, max_position_embeddings=32,
+)  # fmt: skip
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 
 
@@ -93,6 +98,25 @@ def test_every_layout_can_be_compiled_in_every_precision(precision, layout):
     assert CudaAdapter().validate(plan, OptimizerSpec()) == []
 
 
+def test_fused_layers_are_for_bf16():
+    plan = StepPlan("fp32", options=CudaOptions(fused=True))
+    (problem,) = CudaAdapter().validate(plan, OptimizerSpec())
+    assert problem.flag == "cuda.fused" and "--precision bf16" in problem.text
+    assert CudaAdapter().validate(replace(plan, precision="bf16"), OptimizerSpec()) == []
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_layers_are_told_whether_they_are_fused(monkeypatch, wanted):
+    """Such layers are not compiled where the kernels run."""
+    monkeypatch.setattr("bertkit.backends.torch.compiled.gpu_has_kernels", lambda: True)
+    model = BertForPreTraining(SMALL)
+    plan = StepPlan("bf16", options=CudaOptions(fused=wanted, compile=True))
+    CudaAdapter().build(model, PretrainingObjective(), plan)
+    for layer in model.bert.encoder.layer:
+        assert layer.fused == wanted and (layer._compiled_call_impl is None) == wanted
+    assert model.bert.embeddings._compiled_call_impl is not None
+
+
 def test_half_precision_is_the_default_where_there_is_any(monkeypatch):
     adapter = CudaAdapter()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -150,11 +174,23 @@ def test_precisions_differ_by_their_rounding_alone(run):
 
 
 @needs_gpu
+@pytest.mark.parametrize("layout", ["unpadded", "padded", "bucketed", "packed"])
+def test_fused_layers_give_the_numbers_of_others(run, layout):
+    plain, fused = (
+        run(dropout=0.0, layout=layout, cuda=CudaOptions(fused=wanted)).train["loss"]
+        for wanted in (False, True)
+    )
+    assert fused == pytest.approx(plain, rel=1e-3)
+
+
+@needs_gpu
+@pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("optimizer", ["adamw", "nvlamb", "no_debias_clamp10"])
 @pytest.mark.parametrize("recompute", [False, True])
-def test_a_stopped_run_goes_on_with_the_same_bits(run, tmp_path, optimizer, recompute):
+def test_a_stopped_run_goes_on_with_the_same_bits(run, tmp_path, optimizer, recompute, fused):
     options = {
-        "cuda": CudaOptions(deterministic=True), "optimizer": optimizer, "recompute": recompute,
+        "cuda": CudaOptions(deterministic=True, fused=fused),
+        "optimizer": optimizer, "recompute": recompute,
     }  # fmt: skip
     whole = run(**options).checkpoint
     with pytest.raises(StoppedError):

@@ -1,0 +1,80 @@
+"""Says which encoder layers run with the kernels of this package, and runs them so.
+
+Imports no Triton until a layer does.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from bertkit.model.attention import Layout, UnpaddedLayout
+
+if TYPE_CHECKING:
+    from bertkit.model.bert import EncoderLayer
+
+_SIZES = (16, 32, 64, 128)  # of a head
+_ACTIVATIONS = ("gelu", "gelu_new")
+_CAPABILITY = 8  # of NVIDIA's GPUs: bf16, and copies that go past registers
+
+
+@lru_cache
+def gpu_has_kernels() -> bool:
+    """Whether the kernels run here: one of NVIDIA's GPUs since Ampere, and Triton."""
+    return (
+        torch.version.hip is None
+        and torch.cuda.is_available()
+        and torch.cuda.get_device_capability()[0] >= _CAPABILITY
+        and find_spec("triton") is not None
+    )
+
+
+def is_fused(layer: EncoderLayer, rows: Tensor, layout: Layout) -> bool:
+    """Whether this call of a layer is for the kernels.
+
+    They take half precision rows and weights of ragged sequences. What `torch.compile`
+    compiles stays with PyTorch's operators.
+    """
+    half = rows.dtype in (torch.bfloat16, torch.float16)
+    if not (layer.fused and half and rows.device.type == "cuda"):
+        return False
+    width, heads = rows.shape[1], layer.attention.self.heads
+    return (
+        isinstance(layout, UnpaddedLayout)
+        and width // heads in _SIZES
+        and layer.intermediate.kind in _ACTIVATIONS
+        and layer.output.dense.weight.dtype == rows.dtype
+        and not torch.compiler.is_compiling()
+        and not torch.is_autocast_enabled("cuda")
+        and gpu_has_kernels()
+    )
+
+
+def run_fused(
+    layer: EncoderLayer, rows: Tensor, layout: UnpaddedLayout, keep: Tensor | None
+) -> Tensor:
+    """What `layer(rows, layout, keep)` gives, up to rounding and the choice of dropout."""
+    from bertkit.model.fused.layer import LayerFacts, fused_layer
+
+    mixing, last = layer.attention.output, layer.output
+    training = layer.training
+    facts = LayerFacts(
+        heads=layer.attention.self.heads,
+        activation=layer.intermediate.kind,
+        epsilon=last.LayerNorm.eps,
+        attention_rate=layer.attention.self.rate if training else 0.0,
+        hidden_rate=last.rate if training else 0.0,
+        starts=layout.cumulative,
+        longest=layout.longest,
+    )
+    weights = (
+        *layer.attention.self.joined(),
+        *(mixing.dense.weight, mixing.dense.bias, mixing.LayerNorm.weight, mixing.LayerNorm.bias),
+        *(layer.intermediate.dense.weight, layer.intermediate.dense.bias),
+        *(last.dense.weight, last.dense.bias, last.LayerNorm.weight, last.LayerNorm.bias),
+    )
+    return fused_layer(rows, keep, facts, weights)

@@ -1,0 +1,168 @@
+"""Kernels over rows in Triton: dropout, residual and layer norm at once; GELU; sums of columns.
+
+Backward kernels also sum what biases and norms get, each program over rows of its own, so
+that a second, small kernel has few numbers left to add, always in the same order.
+"""
+
+# No `from __future__ import annotations`: Triton reads annotations as they are.
+import triton
+import triton.language as tl
+
+from bertkit.model.fused.random_bits import keeps, line_words
+
+# sqrt(1 / 2), sqrt(2 / pi) and 1 / sqrt(2 pi).
+HALF_ROOT = tl.constexpr(0.7071067811865476)
+TANH_FACTOR = tl.constexpr(0.7978845608028654)
+NORMAL = tl.constexpr(0.3989422804014327)
+
+
+@triton.jit(do_not_specialize=["seed_rows", "seed_columns", "threshold"])
+def add_and_norm_forward(
+    projected, bias, residual, gain, shift, summed, normed, means, deviations, seed_rows,
+    seed_columns, threshold, grow, epsilon, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
+    DROPS: tl.constexpr,
+):  # fmt: skip
+    """summed = dropout(projected + bias) + residual and normed = its layer norm; one row a program.
+
+    means and deviations float32[T] are the mean and 1 / the standard deviation of each row.
+    """
+    row = tl.program_id(0)
+    columns = tl.arange(0, BLOCK)
+    inside = columns < WIDTH
+    places = tl.cast(row, tl.int64) * WIDTH + columns
+    value = tl.load(projected + places, mask=inside, other=0.0).to(tl.float32)
+    value += tl.load(bias + columns, mask=inside, other=0.0).to(tl.float32)
+    if DROPS:
+        words = line_words(columns, seed_columns)
+        stays = keeps(line_words(row, seed_rows), words, threshold)
+        value = tl.where(stays, value * grow, 0.0)
+    value += tl.load(residual + places, mask=inside, other=0.0).to(tl.float32)
+    # Rounded first, so that the backward pass sees the row that was normalised.
+    stored = value.to(summed.dtype.element_ty)
+    tl.store(summed + places, stored, mask=inside)
+    value = stored.to(tl.float32)
+    mean = tl.sum(value, 0) / WIDTH
+    centred = tl.where(inside, value - mean, 0.0)
+    deviation = tl.rsqrt(tl.sum(centred * centred, 0) / WIDTH + epsilon)
+    tl.store(means + row, mean)
+    tl.store(deviations + row, deviation)
+    factor = tl.load(gain + columns, mask=inside, other=0.0).to(tl.float32)
+    offset = tl.load(shift + columns, mask=inside, other=0.0).to(tl.float32)
+    result = centred * deviation * factor + offset
+    tl.store(normed + places, result.to(normed.dtype.element_ty), mask=inside)
+
+
+@triton.jit(do_not_specialize=["rows", "seed_rows", "seed_columns", "threshold"])
+def add_and_norm_backward(
+    given, summed, means, deviations, gain, to_residual, to_projected, sums, rows, seed_rows,
+    seed_columns, threshold, grow, WIDTH: tl.constexpr, BLOCK: tl.constexpr, DROPS: tl.constexpr,
+):  # fmt: skip
+    """Gradients of residual and projected rows; sums float32[programs, 3, WIDTH] for gain, shift
+    and bias. Without dropout both gradients are the same, and only the first is written."""
+    columns = tl.arange(0, BLOCK)
+    inside = columns < WIDTH
+    factor = tl.load(gain + columns, mask=inside, other=0.0).to(tl.float32)
+    to_gain = tl.zeros([BLOCK], tl.float32)
+    to_shift = tl.zeros([BLOCK], tl.float32)
+    to_bias = tl.zeros([BLOCK], tl.float32)
+    words = line_words(columns, seed_columns)
+    kind = to_residual.dtype.element_ty
+    for row in range(tl.program_id(0), rows, tl.num_programs(0)):
+        places = tl.cast(row, tl.int64) * WIDTH + columns
+        gradient = tl.load(given + places, mask=inside, other=0.0).to(tl.float32)
+        value = tl.load(summed + places, mask=inside, other=0.0).to(tl.float32)
+        deviation = tl.load(deviations + row)
+        plain = tl.where(inside, (value - tl.load(means + row)) * deviation, 0.0)
+        to_gain += gradient * plain
+        to_shift += gradient
+        scaled = gradient * factor
+        common = tl.sum(scaled, 0) / WIDTH
+        along = tl.sum(scaled * plain, 0) / WIDTH
+        change = (scaled - common - plain * along) * deviation
+        stored = change.to(kind)
+        tl.store(to_residual + places, stored, mask=inside)
+        if DROPS:
+            stays = keeps(line_words(row, seed_rows), words, threshold)
+            change = tl.where(stays, change * grow, 0.0)
+            tl.store(to_projected + places, change.to(kind), mask=inside)
+        to_bias += change
+    places = tl.program_id(0) * (3 * WIDTH) + columns
+    tl.store(sums + places, to_gain, mask=inside)
+    tl.store(sums + places + WIDTH, to_shift, mask=inside)
+    tl.store(sums + places + 2 * WIDTH, to_bias, mask=inside)
+
+
+@triton.jit
+def _tanh(value):
+    return 1.0 - 2.0 / (1.0 + tl.exp(2.0 * value))
+
+
+@triton.jit(do_not_specialize=["rows"])
+def activation_forward(
+    values, result, rows, WIDTH: tl.constexpr, BLOCK: tl.constexpr, TANH: tl.constexpr
+):
+    """GELU, exact or by tanh (Hendrycks and Gimpel, https://arxiv.org/abs/1606.08415)."""
+    count = tl.cast(rows, tl.int64) * WIDTH
+    places = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    value = tl.load(values + places, mask=places < count, other=0.0).to(tl.float32)
+    if TANH:
+        share = 0.5 + 0.5 * _tanh((value + 0.044715 * value * value * value) * TANH_FACTOR)
+    else:
+        share = 0.5 + 0.5 * tl.erf(value * HALF_ROOT)
+    tl.store(result + places, (value * share).to(result.dtype.element_ty), mask=places < count)
+
+
+@triton.jit(do_not_specialize=["rows", "per_program"])
+def activation_backward(
+    given, values, sums, rows, per_program, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
+    TANH: tl.constexpr,
+):  # fmt: skip
+    """Puts the gradient of `values` in the place of `given`; and sums float32[groups, WIDTH]."""
+    columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = columns < WIDTH
+    total = tl.zeros([BLOCK], tl.float32)
+    first = tl.program_id(0) * per_program
+    for row in range(first, min(first + per_program, rows)):
+        places = tl.cast(row, tl.int64) * WIDTH + columns
+        gradient = tl.load(given + places, mask=inside, other=0.0).to(tl.float32)
+        value = tl.load(values + places, mask=inside, other=0.0).to(tl.float32)
+        if TANH:
+            inner = (value + 0.044715 * value * value * value) * TANH_FACTOR
+            bent = _tanh(inner)
+            steep = (1.0 - bent * bent) * TANH_FACTOR * (1.0 + 3 * 0.044715 * value * value)
+            slope = 0.5 + 0.5 * bent + 0.5 * value * steep
+        else:
+            share = 0.5 + 0.5 * tl.erf(value * HALF_ROOT)
+            slope = share + value * NORMAL * tl.exp(-0.5 * value * value)
+        change = gradient * slope
+        total += change
+        tl.store(given + places, change.to(given.dtype.element_ty), mask=inside)
+    tl.store(sums + tl.program_id(0) * WIDTH + columns, total, mask=inside)
+
+
+@triton.jit(do_not_specialize=["rows", "per_program"])
+def column_sums(values, sums, rows, per_program, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
+    """sums float32[groups, WIDTH] of so many rows each."""
+    columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = columns < WIDTH
+    total = tl.zeros([BLOCK], tl.float32)
+    first = tl.program_id(0) * per_program
+    for row in range(first, min(first + per_program, rows)):
+        places = tl.cast(row, tl.int64) * WIDTH + columns
+        total += tl.load(values + places, mask=inside, other=0.0).to(tl.float32)
+    tl.store(sums + tl.program_id(0) * WIDTH + columns, total, mask=inside)
+
+
+@triton.jit(do_not_specialize=["groups"])
+def add_groups(sums, result, groups, WIDTH: tl.constexpr, TALL: tl.constexpr, BLOCK: tl.constexpr):
+    """result [WIDTH] = sums of sums float32[groups, WIDTH]; BLOCK columns a program."""
+    columns = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    lines = tl.arange(0, TALL)
+    total = tl.zeros([TALL, BLOCK], tl.float32)
+    for first in range(0, groups, TALL):
+        rows = first + lines
+        inside = (rows[:, None] < groups) & (columns[None, :] < WIDTH)
+        places = rows[:, None] * WIDTH + columns[None, :]
+        total += tl.load(sums + places, mask=inside, other=0.0)
+    kind = result.dtype.element_ty
+    tl.store(result + columns, tl.sum(total, 0).to(kind), mask=columns < WIDTH)

@@ -1,0 +1,193 @@
+"""Calls the kernels over rows: see `row_kernels`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from bertkit.model.fused import row_kernels as kernels
+from bertkit.model.fused.launch import Kernel
+from bertkit.model.fused.random_bits import keep_threshold
+
+_NORM = Kernel(kernels.add_and_norm_forward)
+_NORM_BACKWARD = Kernel(kernels.add_and_norm_backward)
+_ACTIVATION = Kernel(kernels.activation_forward)
+_ACTIVATION_BACKWARD = Kernel(kernels.activation_backward)
+_SUMS = Kernel(kernels.column_sums)
+_GROUPS = Kernel(kernels.add_groups)
+
+ACTIVATIONS = ("gelu", "gelu_new")
+_SUM_BLOCK = 1024  # columns per program
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """A rate, and two words that say which elements go, see `random_bits.draw_seed`."""
+
+    rate: float
+    seed: tuple[int, int]
+
+    def words(self) -> tuple[int, int, int, float]:
+        """Seeds, threshold and the factor of what stays, as kernels take them."""
+        return (*self.seed, keep_threshold(self.rate), 1.0 / (1.0 - self.rate))
+
+
+@dataclass(frozen=True)
+class Normed:
+    """What layer norm keeps for its backward pass.
+
+    Attributes:
+        summed: [T, H], the rows that were normalised.
+        means: float32[T].
+        deviations: float32[T], 1 / the standard deviation.
+    """
+
+    summed: Tensor
+    means: Tensor
+    deviations: Tensor
+
+
+def add_and_norm_forward(
+    projected: Tensor,
+    bias: Tensor,
+    residual: Tensor,
+    gain: Tensor,
+    shift: Tensor,
+    epsilon: float,
+    drop: Dropout,
+) -> tuple[Tensor, Normed]:
+    """Layer norm of dropout(projected + bias) + residual.
+
+    Args:
+        projected: [T, H]; its memory is used again for the sum.
+        bias: [H].
+        residual: [T, H].
+        gain: [H], and `shift` [H], of the norm.
+        epsilon: added to the variance.
+        drop: of the projected rows.
+
+    Returns:
+        [T, H], and what the backward pass needs.
+    """
+    rows, width = projected.shape
+    normed = torch.empty_like(projected)
+    means = projected.new_empty((rows,), dtype=torch.float32)
+    deviations = torch.empty_like(means)
+    if rows:
+        _NORM.launch(
+            (rows, 1, 1),
+            (
+                *(projected, bias, residual, gain, shift, projected, normed, means, deviations),
+                *drop.words(),
+                epsilon,
+            ),
+            {"WIDTH": width, "BLOCK": _power(width), "DROPS": drop.rate > 0},
+            _warps(width),
+        )
+    return normed, Normed(projected, means, deviations)
+
+
+def add_and_norm_backward(
+    given: Tensor, normed: Normed, gain: Tensor, drop: Dropout
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of what `add_and_norm_forward` took.
+
+    Args:
+        given: [T, H], the gradient of its result.
+        normed: what it kept.
+        gain: [H].
+        drop: as there.
+
+    Returns:
+        [T, H] of the residual; [T, H] of the projected rows (the same tensor without
+        dropout); [3, H] of gain, shift and bias.
+    """
+    rows, width = given.shape
+    to_residual = torch.empty_like(given)
+    to_projected = torch.empty_like(given) if drop.rate > 0 else to_residual
+    programs = max(1, min(rows, 6 * _multiprocessors(given.device)))
+    sums = given.new_empty((programs, 3 * width), dtype=torch.float32)
+    _NORM_BACKWARD.launch(
+        (programs, 1, 1),
+        (
+            *(given, normed.summed, normed.means, normed.deviations, gain),
+            *(to_residual, to_projected, sums, rows),
+            *drop.words(),
+        ),
+        {"WIDTH": width, "BLOCK": _power(width), "DROPS": drop.rate > 0},
+        _warps(width),
+    )
+    return to_residual, to_projected, _added(sums, gain.dtype).view(3, width)
+
+
+def activation_forward(values: Tensor, kind: str) -> Tensor:
+    """GELU of every element; `kind` as in the configuration, among ACTIVATIONS."""
+    result, block = torch.empty_like(values), 2048
+    programs = -(-values.numel() // block)
+    if programs:
+        rows, width = values.shape
+        constants = {"WIDTH": width, "BLOCK": block, "TANH": kind == "gelu_new"}
+        _ACTIVATION.launch((programs, 1, 1), (values, result, rows), constants, warps=8)
+    return result
+
+
+def activation_backward(given: Tensor, values: Tensor, kind: str) -> Tensor:
+    """Turns `given` [T, W], the gradient of the activation, into that of `values` in place.
+
+    Returns:
+        [W]: its sum over rows, the gradient of a bias.
+    """
+    rows, width = values.shape
+    groups, per_program, blocks = _groups(rows, width, given.device)
+    sums = given.new_empty((groups, width), dtype=torch.float32)
+    constants = {"WIDTH": width, "BLOCK": _SUM_BLOCK, "TANH": kind == "gelu_new"}
+    _ACTIVATION_BACKWARD.launch(
+        (groups, blocks, 1), (given, values, sums, rows, per_program), constants, warps=4
+    )
+    return _added(sums, given.dtype)
+
+
+def column_sums(values: Tensor) -> Tensor:
+    """[W] of values [T, W], added in float32 in an order that depends on the shape alone."""
+    rows, width = values.shape
+    groups, per_program, blocks = _groups(rows, width, values.device)
+    sums = values.new_empty((groups, width), dtype=torch.float32)
+    constants = {"WIDTH": width, "BLOCK": _SUM_BLOCK}
+    _SUMS.launch((groups, blocks, 1), (values, sums, rows, per_program), constants, warps=4)
+    return _added(sums, values.dtype)
+
+
+def _added(sums: Tensor, kind: torch.dtype) -> Tensor:
+    groups, width = sums.shape
+    result = sums.new_empty((width,), dtype=kind)
+    constants = {"WIDTH": width, "TALL": 64, "BLOCK": 32}
+    _GROUPS.launch((-(-width // 32), 1, 1), (sums, result, groups), constants, warps=8)
+    return result
+
+
+def _groups(rows: int, width: int, device: torch.device) -> tuple[int, int, int]:
+    """(groups of rows, rows of each, blocks of columns): some programs for each processor."""
+    blocks = -(-width // _SUM_BLOCK)
+    wanted = max(1, 8 * _multiprocessors(device) // blocks)
+    per_program = max(1, -(-rows // wanted))
+    return max(1, -(-rows // per_program)), per_program, blocks
+
+
+def _power(width: int) -> int:
+    """The power of 2 that holds a row."""
+    return 1 << (width - 1).bit_length()
+
+
+def _warps(width: int) -> int:
+    """So many that each thread has 8 elements of a row."""
+    return min(16, max(1, _power(width) // 256))
+
+
+@lru_cache
+def _multiprocessors(device: torch.device) -> int:
+    if device.type != "cuda":  # Triton's interpreter
+        return 4
+    return torch.cuda.get_device_properties(device).multi_processor_count
