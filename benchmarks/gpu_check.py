@@ -93,13 +93,15 @@ def summary(settings: Settings, findings: Findings) -> None:
         if phase["status"] != 0 and phase["phase"] != "packages" and log.is_file():
             phase["tail"] = log.read_text(errors="replace")[-700:]
     whole.update(found)
-    for path in sorted((work / "log").glob("bench-*.log")):
-        whole[path.stem] = _objects(path.read_text(errors="replace"))
-    log = work / "log" / "pytest.log"
-    if log.is_file():
-        ends = re.compile(r"(FAILED|ERROR) |=+ .*\b(passed|failed|error)|\d+ (passed|failed)")
-        found = [line[:200] for line in log.read_text().split("\n") if ends.match(line)]
-        whole["pytest"] = found[-12:]
+    if (work / "tiles.json").is_file():
+        whole["best tiles"] = json.loads((work / "tiles.json").read_text())
+    for log in sorted((work / "log").glob("*.log")):
+        text = log.read_text(errors="replace")
+        if log.stem.startswith(("bench-", "tiles")):
+            whole[log.stem] = _objects(text)
+        elif log.stem.startswith("pytest"):
+            ends = re.compile(r"(FAILED|ERROR) |=+ .*\b(passed|failed|error)|\d+ (passed|failed)")
+            whole[log.stem] = [line[:200] for line in text.split("\n") if ends.match(line)][-24:]
     print(json.dumps(whole, indent=1))
 
 
@@ -140,8 +142,9 @@ PHASES = {
     "compare": _of("gpu_runs", "compare"),
     "kernels": _of("gpu_kernels", "kernels"),
     "repeat": _of("gpu_kernels", "repeat"),
-    "profile": _of("gpu_kernels", "profile"),
-    "profile-compiled": _of("gpu_kernels", "profile_compiled"),
+    "profile": _of("gpu_profile", "profile"),
+    "profile-compiled": _of("gpu_profile", "profile_compiled"),
+    "profile-fused": _of("gpu_profile", "profile_fused"),
     "summary": summary,
 }
 
@@ -155,11 +158,14 @@ def main() -> None:
     parser.add_argument("--size", default="full", choices=("full", "small"))
     parser.add_argument("--jobs", type=int, default=1, help="small runs at the same time")
     parser.add_argument("--seconds", type=float, default=600, help="for the small runs together")
-    parser.add_argument("--only", default="runs resume compiled", help="groups of small runs")
+    parser.add_argument("--only", default="runs resume compiled fused", help="groups of small runs")
+    parser.add_argument("--tiles", default="", help="file of gpu_tiles.py, for fused layers")
     given = parser.parse_args()
     small = given.size == "small"
     only = tuple(given.only.split())
-    settings = Settings(given.work, given.device, small, given.jobs, given.seconds, only)
+    settings = Settings(
+        given.work, given.device, small, given.jobs, given.seconds, only, given.tiles
+    )
     PHASES[given.phase](settings, Findings(given.work, given.phase))
 
 
