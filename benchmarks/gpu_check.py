@@ -100,8 +100,7 @@ def summary(settings: Settings, findings: Findings) -> None:
         if log.stem.startswith(("bench-", "tiles")):
             whole[log.stem] = _objects(text)
         elif log.stem.startswith("pytest"):
-            ends = re.compile(r"(FAILED|ERROR) |=+ .*\b(passed|failed|error)|\d+ (passed|failed)")
-            whole[log.stem] = [line[:200] for line in text.split("\n") if ends.match(line)][-24:]
+            whole[log.stem] = tests_of(text)
     print(json.dumps(whole, indent=1))
 
 
@@ -111,6 +110,20 @@ def last_words(log: Path) -> str:
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     count = 2 if lines and lines[-1].startswith("Hint:") else 1
     return " ".join(lines[-count:])[-400:] or "nothing in its log"
+
+
+def tests_of(log: str) -> list[str]:
+    """How tests ended, by the log of `pytest -v`: its last lines, or counts where it has none."""
+    ends = re.compile(r"(FAILED|ERROR) |=+ .*\b(passed|failed|error)|\d+ (passed|failed)")
+    lines = log.split("\n")
+    found = [line[:200] for line in lines if ends.match(line)][-24:]
+    if found:
+        return found
+    words = ("PASSED", "FAILED", "ERROR")
+    ended = {word: [line for line in lines if f" {word} " in f"{line} "] for word in words}
+    counts = ", ".join(f"{len(ended[word])} {word}" for word in words)
+    wrong = [line[:200] for word in words[1:] for line in ended[word]]
+    return [f"cut off after {counts}", *wrong[-24:]]
 
 
 def _objects(text: str) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@
 #   OUT=/empty/folder bash benchmarks/gpu_check.sh        # in the root of the repository
 #
 # What decides most comes first, so that less time gives less, but not nothing. Where a GPU is
-# to be had for minutes only:
+# to be had for minutes only, records are made before (see SAMPLE), and:
 #
 #   LIMIT=200 ONLY="env sample fused tiles bench profile" CASES="large-512 base-128"
 #       fused layers: are they right, do steps repeat, how fast are they, which tiles are best
@@ -38,7 +38,9 @@
 #   LIMIT=525 seconds in all, SLOW=1 (times as long for every phase), JOBS small runs at once
 #   (one per core), CASES="large-512 base-512 base-128" of benchmarks/gpu.py,
 #   TILES=FILE of gpu_tiles.py for fused layers (tiles makes one, which is used then),
-#   FEW=0 variants of tiles (all).
+#   FEW=0 variants of tiles (all), SAMPLE=FOLDER that keeps the records of sample: made at the
+#   first call, which may be on another machine (DEVICE=cpu ONLY=sample), taken from it later.
+#   Making them takes 20 to 45 seconds, which small runs wait for.
 # Needs what setup.cfg says that bertkit needs, but for spacy and tfrecord: without, it says which
 #   package is missing, and runs env alone. transformers and accelerate for Hugging Face's arm;
 #   pytest and hypothesis for pytest and fused, triton for fused and tiles.
@@ -51,7 +53,7 @@ JOBS=${JOBS:-$(env -u OMP_NUM_THREADS nproc)}
 CASES=${CASES:-"large-512 base-512 base-128"}
 [ "$SIZE" = small ] && CASES=test
 ONLY=${ONLY:-"env pytest sample runs resume compiled fused tiles bench profile kernels"}
-TILES=${TILES:-} FEW=${FEW:-0}
+TILES=${TILES:-} FEW=${FEW:-0} SAMPLE=${SAMPLE:-}
 OUT=${OUT:-$(mktemp -d)}
 mkdir -p "$OUT" && OUT=$(cd "$OUT" && pwd)
 work=$(mktemp -d /tmp/gpu_check.XXXXXX)
@@ -112,7 +114,7 @@ summary() {
 tests() { # NAME SECONDS WORD...: pytest, on some cores where it can
   local name=$1 seconds=$2
   shift 2
-  phase "$name" "$seconds" "$PYTHON" -m pytest -p no:cacheprovider -q --tb=short -m "not slow" \
+  phase "$name" "$seconds" "$PYTHON" -m pytest -p no:cacheprovider -v --tb=short -m "not slow" \
     $workers "$@"
 }
 
@@ -124,7 +126,7 @@ whole=$ends ends=$(( LIMIT * 4 / 10 ))
 [ "$SLOW" -gt 1 ] && ends=$whole
 workers=
 "$PYTHON" -c "import sys, importlib.util as u; sys.exit(not u.find_spec('xdist'))" 2> /dev/null &&
-  workers="-n $(( JOBS > 8 ? 4 : 1 ))"
+  workers="-n $(( (JOBS + 2) / 3 ))"
 waiting=
 later() { waiting="$waiting $!"; }
 if wants env; then check env 40 & later; fi
@@ -142,7 +144,15 @@ if wants pytest; then
     tests/model/test_attention.py tests/model/test_heads.py tests/train/optimization/test_optimizers.py & later
 fi
 records=
-wants sample && check sample 90 && records=yes
+if wants sample; then
+  if [ -n "$SAMPLE" ] && [ -e "$SAMPLE/valid-128/manifest.json" ]; then
+    cp -r "$SAMPLE"/. "$work" && records=yes
+  elif check sample 90; then
+    records=yes
+    [ -n "$SAMPLE" ] && mkdir -p "$SAMPLE" &&
+      cp -r "$work"/{vocab.txt,train-128,valid-128} "$SAMPLE"
+  fi
+fi
 if compiles && { wants bench || wants profile; }; then
   for case in $CASES; do
     bench "warm-$case" 90 "$case" "bertkit bf16" --compile --rounds 1 --steps 1

@@ -2,10 +2,10 @@
 
 Run: PYTHONPATH=. python benchmarks/gpu_tiles.py [--output best.json] [--jobs 16]
 
-Variants are compiled by `--jobs` processes first. Prints one line of JSON for each kernel and batch:
-the milliseconds of the fastest variants beside PyTorch's flash attention, and which variants
-give other numbers than the chosen tiles. gpu.py, gpu_sweep.py and gpu_check.sh can use
-`best.json`. In two parts, where something else uses the GPU at first:
+Variants are compiled by `--jobs` processes first. Prints one line of JSON for each kernel and
+batch: the milliseconds of the fastest variants beside PyTorch's flash attention, and which
+variants give other numbers than the chosen tiles. gpu.py, gpu_sweep.py and gpu_check.sh can
+use `best.json`. In two parts, where something else uses the GPU at first:
 
     python benchmarks/gpu_tiles.py --only-compile --compiled list.jsonl --jobs 16
     python benchmarks/gpu_tiles.py --compiled list.jsonl --output best.json
