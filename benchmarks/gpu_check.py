@@ -101,7 +101,9 @@ def summary(settings: Settings, findings: Findings) -> None:
             whole[log.stem] = _objects(text)
         elif log.stem.startswith("pytest"):
             whole[log.stem] = tests_of(text)
-    print(json.dumps(whole, indent=1))
+    # A line for each, so that all of it can be read where only some thousand letters are shown.
+    lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in whole.items()]
+    print("{" + ",\n ".join(lines) + "}")
 
 
 def last_words(log: Path) -> str:
@@ -115,12 +117,12 @@ def last_words(log: Path) -> str:
 def tests_of(log: str) -> list[str]:
     """How tests ended, by the log of `pytest -v`: its last lines, or counts where it has none."""
     ends = re.compile(r"(FAILED|ERROR) |=+ .*\b(passed|failed|error)|\d+ (passed|failed)")
-    lines = log.split("\n")
+    lines = [" ".join(line.split()) for line in log.split("\n")]
     found = [line[:200] for line in lines if ends.match(line)][-24:]
     if found:
         return found
     words = ("PASSED", "FAILED", "ERROR")
-    ended = {word: [line for line in lines if f" {word} " in f"{line} "] for word in words}
+    ended = {word: [line for line in lines if word in line.split()] for word in words}
     counts = ", ".join(f"{len(ended[word])} {word}" for word in words)
     wrong = [line[:200] for word in words[1:] for line in ended[word]]
     return [f"cut off after {counts}", *wrong[-24:]]

@@ -63,7 +63,7 @@ mkdir -p "$work/log" "$work/results" "$work/run"
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 export TORCHINDUCTOR_CACHE_DIR=$work/inductor TRITON_CACHE_DIR=$work/triton
 export NUMBA_CACHE_DIR=${NUMBA_CACHE_DIR:-$work/numba} HF_HUB_OFFLINE=1
-export TQDM_DISABLE=1 TOKENIZERS_PARALLELISM=false
+export COLUMNS=100 TQDM_DISABLE=1 TOKENIZERS_PARALLELISM=false
 
 elapsed() { echo $(( $(date +%s) - begin )); }
 wants() { case " $ONLY " in *" $1 "*) return 0 ;; esac; return 1; }

@@ -274,8 +274,13 @@ def _beside(folder: Path, other: Path) -> dict[str, Any]:
     }
     if pairs:
         found[f"loss of {other.name} there"] = round(pairs[-1][1], 4)
-        found["largest relative difference"] = round(max(abs(a - b) / b for a, b in pairs), 5)
+        found["largest relative difference"] = round(max(_apart(*pair) for pair in pairs), 5)
     return found
+
+
+def _apart(one: float, other: float) -> float:
+    """The difference of two losses, relative to the second; endless beside a loss of 0."""
+    return abs(one - other) / other if other else float("inf")
 
 
 def _same_weights(one: Path, other: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ network, a folder of less than 50 MB is made of the three, carried there, and us
 
 `unpack packed --output FOLDER` only writes the three. `run` leaves report.json (also printed),
 metrics, scores and the log of `bertkit finetune-squad` in its --output, the checkpoint nowhere.
+A run that fails, or is stopped after --seconds, is reported as far as it came.
 `--questions 64 --backend cpu` shows in minutes on a CPU that it runs.
 """
 
@@ -46,21 +47,31 @@ def run(given: argparse.Namespace) -> int:
         report: dict[str, Any] = {"seconds to unpack": round(time.perf_counter() - begin, 1)}
         words, log = command(given, places, work / "run"), given.output / "finetune.log"
         begin = time.perf_counter()
-        with open(log, "w") as errors:
-            done = subprocess.run(words, stdout=subprocess.PIPE, stderr=errors, text=True)
-        report |= {"status": done.returncode, "command": shlex.join(words[1:])}
+        status, last = _finished(words, log, given.seconds)
+        report |= {"status": status, "command": shlex.join(words[1:])}
         report["command seconds"] = round(time.perf_counter() - begin, 1)
-        if done.returncode:
+        if status:
             report["tail"] = log.read_text(errors="replace")[-2000:]
-        else:
-            report |= facts(json.loads(done.stdout.splitlines()[-1]), work / "run")
+        report |= facts(json.loads(last or "{}"), work / "run")
         for name in KEPT:
             if (work / "run" / name).is_file():
                 shutil.copyfile(work / "run" / name, given.output / name)
     text = json.dumps(report, indent=1)
     (given.output / "report.json").write_text(text + "\n")
     print(text)
-    return done.returncode
+    return status
+
+
+def _finished(words: list[str], log: Path, seconds: float) -> tuple[int, str]:
+    """Status of a command, and its last line; it is asked to stop after `seconds`, if not 0."""
+    with open(log, "w") as errors:
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, text=True)
+        try:
+            out, _ = process.communicate(timeout=seconds or None)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            out, _ = process.communicate()
+    return process.returncode, (out.splitlines() or [""])[-1] if process.returncode == 0 else ""
 
 
 def _places(given: argparse.Namespace, work: Path) -> dict[str, Path]:
@@ -106,13 +117,21 @@ def command(given: argparse.Namespace, places: dict[str, Path], output: Path) ->
 
 
 def facts(result: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Scores, times and speeds from the command's last line and the run's metrics."""
-    lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
-    train = [line for line in lines if line.get("kind") == "train"]
+    """Scores, times and speeds from the command's last line and the run's metrics.
+
+    Args:
+        result: of the command; empty where it did not come to its end.
+        folder: of the run.
+    """
+    found: dict[str, Any] = {**result.get("scores", {})}
+    found |= {name: result[name] for name in RESULTS if name in result}
+    metrics = folder / "metrics.jsonl"
+    lines = metrics.read_text().split("\n")[:-1] if metrics.is_file() else []
+    train = [line for line in map(json.loads, lines) if line.get("kind") == "train"]
+    if not train:
+        return found
     first, last = train[0], train[-1]
-    found: dict[str, Any] = {**result["scores"], "steps": result["step"]}
-    found |= {name: result[name] for name in RESULTS}
-    found["training seconds"] = round(last["seconds"], 1)
+    found |= {"steps": last["step"], "training seconds": round(last["seconds"], 1)}
     found["windows per second"] = round(last["position"] / last["seconds"], 1)
     if last["seconds"] > first["seconds"]:  # without the first steps, which warm up
         windows = last["position"] - first["position"]
@@ -143,6 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--compile", action=BooleanOptionalAction, default=False)
     runs.add_argument("--fused", action=BooleanOptionalAction, default=False, help="cuda.fused")
     runs.add_argument("--questions", type=int, default=0, help="of each file; 0: all")
+    runs.add_argument("--seconds", type=float, default=0, help="stop it then; 0: never")
     runs.add_argument("--log-every", type=int, default=100)
     runs.add_argument("--more", type=shlex.split, default=[], help="more flags, in quotes")
     return parser

@@ -109,6 +109,24 @@ def test_facts_are_those_of_result_and_metrics(module, tmp_path):
     assert found["first loss"] == 5.5 and found["last loss"] == 1.25
 
 
+def test_a_run_that_came_to_no_end_has_its_speeds(module, tmp_path):
+    assert module.facts({}, tmp_path) == {}
+    line = {"kind": "train", "step": 2, "position": 20, "seconds": 10.0, "loss": 5.5}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(line) + '\n{"kind": "tra')
+    found = module.facts({}, tmp_path)
+    assert found["steps"] == 2 and found["windows per second"] == 2.0
+
+
+def test_a_command_is_stopped_after_its_seconds(module, tmp_path):
+    """It has time to save; what it says last counts only where it came to its end."""
+    saving = "import signal, sys, time; signal.signal(15, lambda *_: (print('s'), sys.exit(75)))"
+    words = [sys.executable, "-uc", f"{saving}; print('begun', file=sys.stderr); time.sleep(600)"]
+    assert module._finished(words, tmp_path / "log", 2.0) == (75, "")
+    assert (tmp_path / "log").read_text() == "begun\n"
+    words = [sys.executable, "-c", "print('a'); print('last')"]
+    assert module._finished(words, tmp_path / "log", 0) == (0, "last")
+
+
 def test_flags_are_known_to_the_command(module, tmp_path):
     from bertkit.commands.finetune_squad import command as finetune
 
@@ -180,4 +198,4 @@ def test_a_run_that_fails_reports_why(model, questions, tmp_path):
     files += ("--predict-file", questions[1], "--backend", "cpu")
     report = ran("run", *files, "--output", tmp_path / "out")
     assert report["code"] == report["status"] != 0
-    assert "Error" in report["tail"]
+    assert "Error" in report["tail"] and "steps" not in report
