@@ -139,7 +139,8 @@ if wants tiles && [ "$DEVICE" = cuda ]; then
     --compiled "$work/tiles.jsonl" --jobs $(( (JOBS + 1) / 2 )) --few "$FEW" & later
 fi
 if wants pytest; then
-  tests pytest 90 \
+  wants fused && others="not fused and not stopped_run" || others=
+  tests pytest 90 -k "$others" \
     tests/backends/torch/test_cuda.py tests/backends/torch/test_step.py \
     tests/model/test_attention.py tests/model/test_heads.py tests/train/optimization/test_optimizers.py & later
 fi
