@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from cases import Case, InMemory
+from gpu_tile_file import use as use_tiles
 
 from bertkit.data.sample_order import SampleOrder
 
@@ -107,11 +108,13 @@ def build_bertkit(
     *,
     compiled: bool = False,
     threads: int = 0,
+    tiles: str = "",
     **settings: Any,
 ) -> BertkitArm:
     """Model, batches and stepper as `bertkit pretrain` makes them; `threads` 0 leaves torch's.
 
     Args:
+        tiles: a file of gpu_tiles.py, whose tiles fused layers use from now on in this process.
         settings: further ones of `PretrainConfig`, and `fused` and `totals` of its section `cuda`.
     """
     import torch
@@ -129,6 +132,8 @@ def build_bertkit(
     from bertkit.train.optimization.schedule import make_schedule
     from bertkit.train.step_settings import make_step_plan, optimizer_spec
 
+    if tiles:
+        use_tiles(tiles, f"{case.shape}-{case.length}")
     torch.manual_seed(1)
     adapter = registry.get(device)
     source = InMemory(records)

@@ -18,6 +18,7 @@ import tempfile
 from dataclasses import replace
 
 import cases
+import gpu_tile_file
 import torch
 from cases import Case
 from training import counted, machine, measure, ratios
@@ -43,12 +44,15 @@ def main() -> None:
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--compile", action="store_true", help="bertkit compiles the model")
     parser.add_argument("--fused", action="store_true", help="bertkit's own kernels, cuda.fused")
+    parser.add_argument("--tiles", default="", help="file of gpu_tiles.py, with --fused")
     parser.add_argument("--totals", type=int, default=0, help="see cuda.totals; with --compile")
     parser.add_argument("--batch", type=int, default=0, help="sequences per step; 0: the case's")
     parser.add_argument("--micro", type=int, default=0, help="bertkit's per pass; 0: the batch")
     parser.add_argument("--optimizer", default="adamw", help="bertkit's")
     parser.add_argument("--datasheet", type=float, default=989e12, help="operations per second")
     given = parser.parse_args()
+    if given.tiles:
+        gpu_tile_file.read(given.tiles)  # a bad file ends here, not in the process of an arm
     histogram = cases.load_histogram(given.lengths)
     device = torch.device(given.device)
     peak = matrix_flops(device, "bf16")
@@ -69,6 +73,7 @@ def main() -> None:
                 "compiled": given.compile,
                 "settings": {
                     "fused": given.fused,
+                    "tiles": given.tiles,
                     "totals": given.totals,
                     "micro_batch_size": given.micro,
                     "optimizer": given.optimizer,
@@ -88,6 +93,7 @@ def main() -> None:
                 "batch": case.batch,
                 "compiled": given.compile,
                 "fused": given.fused,
+                "tiles": given.tiles,
                 "sequences_per_second": round(rate / length, 1),
                 "tokens_per_second": round(rate),
                 "share_of_measured": round(rate * per_token / peak, 3),

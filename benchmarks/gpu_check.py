@@ -93,14 +93,17 @@ def summary(settings: Settings, findings: Findings) -> None:
         if phase["status"] != 0 and phase["phase"] != "packages" and log.is_file():
             phase["tail"] = log.read_text(errors="replace")[-700:]
     whole.update(found)
-    for path in sorted((work / "log").glob("bench-*.log")):
-        whole[path.stem] = _objects(path.read_text(errors="replace"))
-    log = work / "log" / "pytest.log"
-    if log.is_file():
-        ends = re.compile(r"(FAILED|ERROR) |=+ .*\b(passed|failed|error)|\d+ (passed|failed)")
-        found = [line[:200] for line in log.read_text().split("\n") if ends.match(line)]
-        whole["pytest"] = found[-12:]
-    print(json.dumps(whole, indent=1))
+    if (work / "tiles.json").is_file():
+        whole["best tiles"] = json.loads((work / "tiles.json").read_text())
+    for log in sorted((work / "log").glob("*.log")):
+        text = log.read_text(errors="replace")
+        if log.stem.startswith(("bench-", "tiles")):
+            whole[log.stem] = _objects(text)
+        elif log.stem.startswith("pytest"):
+            whole[log.stem] = tests_of(text)
+    # A line for each, so that all of it can be read where only some thousand letters are shown.
+    lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in whole.items()]
+    print("{" + ",\n ".join(lines) + "}")
 
 
 def last_words(log: Path) -> str:
@@ -109,6 +112,20 @@ def last_words(log: Path) -> str:
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     count = 2 if lines and lines[-1].startswith("Hint:") else 1
     return " ".join(lines[-count:])[-400:] or "nothing in its log"
+
+
+def tests_of(log: str) -> list[str]:
+    """How tests ended, by the log of `pytest -v`: its last lines, or counts where it has none."""
+    ends = re.compile(r"(FAILED|ERROR) |=+ .*\b(passed|failed|error)|\d+ (passed|failed)")
+    lines = [" ".join(line.split()) for line in log.split("\n")]
+    found = [line[:200] for line in lines if ends.match(line)][-24:]
+    if found:
+        return found
+    words = ("PASSED", "FAILED", "ERROR")
+    ended = {word: [line for line in lines if word in line.split()] for word in words}
+    counts = ", ".join(f"{len(ended[word])} {word}" for word in words)
+    wrong = [line[:200] for word in words[1:] for line in ended[word]]
+    return [f"cut off after {counts}", *wrong[-24:]]
 
 
 def _objects(text: str) -> list[dict[str, Any]]:
@@ -140,8 +157,9 @@ PHASES = {
     "compare": _of("gpu_runs", "compare"),
     "kernels": _of("gpu_kernels", "kernels"),
     "repeat": _of("gpu_kernels", "repeat"),
-    "profile": _of("gpu_kernels", "profile"),
-    "profile-compiled": _of("gpu_kernels", "profile_compiled"),
+    "profile": _of("gpu_profile", "profile"),
+    "profile-compiled": _of("gpu_profile", "profile_compiled"),
+    "profile-fused": _of("gpu_profile", "profile_fused"),
     "summary": summary,
 }
 
@@ -155,11 +173,14 @@ def main() -> None:
     parser.add_argument("--size", default="full", choices=("full", "small"))
     parser.add_argument("--jobs", type=int, default=1, help="small runs at the same time")
     parser.add_argument("--seconds", type=float, default=600, help="for the small runs together")
-    parser.add_argument("--only", default="runs resume compiled", help="groups of small runs")
+    parser.add_argument("--only", default="runs resume compiled fused", help="groups of small runs")
+    parser.add_argument("--tiles", default="", help="file of gpu_tiles.py, for fused layers")
     given = parser.parse_args()
     small = given.size == "small"
     only = tuple(given.only.split())
-    settings = Settings(given.work, given.device, small, given.jobs, given.seconds, only)
+    settings = Settings(
+        given.work, given.device, small, given.jobs, given.seconds, only, given.tiles
+    )
     PHASES[given.phase](settings, Findings(given.work, given.phase))
 
 

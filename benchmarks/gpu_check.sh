@@ -3,7 +3,18 @@
 #
 #   OUT=/empty/folder bash benchmarks/gpu_check.sh        # in the root of the repository
 #
-# It leaves $OUT/summary.json (also printed), $OUT/profile.txt and $OUT/logs.txt.
+# What decides most comes first, so that less time gives less, but not nothing. Where a GPU is
+# to be had for minutes only, records are made before (see SAMPLE), and:
+#
+#   LIMIT=200 ONLY="env sample fused tiles bench profile" CASES="large-512 base-128"
+#       fused layers: are they right, do steps repeat, how fast are they, which tiles are best
+#   LIMIT=300 ONLY="env pytest sample runs resume fused tiles bench profile" CASES="large-512 base-128"
+#       and the other tests, small runs in all layouts, more arms of benchmarks/gpu.py
+#   LIMIT=525   all groups and cases, which is what happens without settings
+#
+# It leaves $OUT/summary.json (also printed), $OUT/profile.txt, $OUT/tiles.json, $OUT/logs.txt and
+# the logs of the tests. The summary is written anew after every phase: it is there, too, when the
+# machine goes away before the end.
 #
 # Groups, which ONLY="env runs ..." chooses from:
 #   env       the card, versions of the driver and of PyTorch
@@ -12,17 +23,27 @@
 #   runs      200 steps in every layout and precision, beside the same run on the CPU
 #   resume    stopped, killed and resumed runs: are the weights those of an uninterrupted one?
 #   compiled  the same with torch.compile, and compiled arms in bench and profile
-#   bench     benchmarks/gpu.py: Hugging Face, eager, compiled; one after the other, since
+#   fused     bertkit's own kernels (cuda.fused): their tests, small runs beside the CPU, resumed
+#             runs, profiled steps, and arms in bench
+#   tiles     benchmarks/gpu_tiles.py: which tiles are fastest. What comes after uses them
+#   bench     benchmarks/gpu.py: fused, eager, compiled, Hugging Face; one after the other, since
 #             two of them do not fit one GPU together
 #   profile   where the time of a step of BERT-large goes
 #   kernels   attention and matrix products by themselves, bit equality of repeated steps
 #
+# Tests, small runs and compilers share the first part, at most 0.4 of the time; from then on
+# each phase has the GPU alone.
+#
 # Settings: PYTHON=python3, DEVICE=cuda|cpu, SIZE=full|small (small: what a CPU can do),
 #   LIMIT=525 seconds in all, SLOW=1 (times as long for every phase), JOBS small runs at once
-#   (one per core), CASES="large-512 base-512 base-128" of benchmarks/gpu.py.
+#   (one per core), CASES="large-512 base-512 base-128" of benchmarks/gpu.py,
+#   TILES=FILE of gpu_tiles.py for fused layers (tiles makes one, which is used then),
+#   FEW=0 variants of tiles (all), SAMPLE=FOLDER that keeps the records of sample: made at the
+#   first call, which may be on another machine (DEVICE=cpu ONLY=sample), taken from it later.
+#   Making them takes 20 to 45 seconds, which small runs wait for.
 # Needs what setup.cfg says that bertkit needs, but for spacy and tfrecord: without, it says which
 #   package is missing, and runs env alone. transformers and accelerate for Hugging Face's arm;
-#   pytest and hypothesis for pytest.
+#   pytest and hypothesis for pytest and fused, triton for fused and tiles.
 set -u
 begin=$(date +%s)
 PYTHON=${PYTHON:-python3} DEVICE=${DEVICE:-cuda} SIZE=${SIZE:-full}
@@ -31,7 +52,8 @@ LIMIT=${LIMIT:-525} SLOW=${SLOW:-1}
 JOBS=${JOBS:-$(env -u OMP_NUM_THREADS nproc)}
 CASES=${CASES:-"large-512 base-512 base-128"}
 [ "$SIZE" = small ] && CASES=test
-ONLY=${ONLY:-"env pytest sample runs resume compiled bench profile kernels"}
+ONLY=${ONLY:-"env pytest sample runs resume compiled fused tiles bench profile kernels"}
+TILES=${TILES:-} FEW=${FEW:-0} SAMPLE=${SAMPLE:-}
 OUT=${OUT:-$(mktemp -d)}
 mkdir -p "$OUT" && OUT=$(cd "$OUT" && pwd)
 work=$(mktemp -d /tmp/gpu_check.XXXXXX)
@@ -41,18 +63,20 @@ mkdir -p "$work/log" "$work/results" "$work/run"
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 export TORCHINDUCTOR_CACHE_DIR=$work/inductor TRITON_CACHE_DIR=$work/triton
 export NUMBA_CACHE_DIR=${NUMBA_CACHE_DIR:-$work/numba} HF_HUB_OFFLINE=1
-export TQDM_DISABLE=1 TOKENIZERS_PARALLELISM=false
+export COLUMNS=100 TQDM_DISABLE=1 TOKENIZERS_PARALLELISM=false
 
 elapsed() { echo $(( $(date +%s) - begin )); }
 wants() { case " $ONLY " in *" $1 "*) return 0 ;; esac; return 1; }
 compiles() { wants compiled && [ "$DEVICE" = cuda ]; }
+fuses() { wants fused && [ "$DEVICE" = cuda ]; }
+ends=$(( LIMIT - 12 )) # of phases; what is left is for the summary
 
 not_run() { # NAME WHY
   echo "{\"phase\": \"$1\", \"status\": \"$2\"}" >> "$work/phases.jsonl"
 }
 # phase NAME SECONDS COMMAND...: with its own log and limit; notes and returns status, notes seconds.
 phase() {
-  local name=$1 seconds=$(( $2 * SLOW )) left=$(( LIMIT - $(elapsed) )) started status
+  local name=$1 seconds=$(( $2 * SLOW )) left=$(( ends - $(elapsed) )) started status
   shift 2
   [ "$left" -lt "$seconds" ] && seconds=$left
   if [ "$seconds" -lt 8 ]; then
@@ -65,6 +89,7 @@ phase() {
   echo "{\"phase\": \"$name\", \"status\": $status, \"seconds\": $(( $(date +%s) - started ))}" \
     >> "$work/phases.jsonl"
   echo "[$(elapsed) s] $name: status $status"
+  [ -n "$alone" ] && summary
   return "$status"
 }
 check() { # PHASE SECONDS [OPTION...]: a phase of gpu_check.py
@@ -80,32 +105,90 @@ bench() { # NAME SECONDS CASE ARM [OPTION...]: one arm of benchmarks/gpu.py
     --arm "$arm" "$@"
 }
 
+summary() {
+  cp "$work/tiles.json" "$work"/log/pytest*.log "$OUT" 2> /dev/null
+  cp "$work/results/profile.txt" "$OUT" 2> /dev/null
+  "$PYTHON" benchmarks/gpu_check.py summary --work "$work" > "$OUT/summary.part" &&
+    mv "$OUT/summary.part" "$OUT/summary.json"
+}
+tests() { # NAME SECONDS WORD...: pytest, on some cores where it can
+  local name=$1 seconds=$2
+  shift 2
+  phase "$name" "$seconds" "$PYTHON" -m pytest -p no:cacheprovider -v --tb=short -m "not slow" \
+    $workers "$@"
+}
+
+alone= # set once phases have the GPU alone
 check packages 20 || ONLY=env
-wants env && check env 40
-tests= warm=
-if wants pytest; then # its records are not needed by anything, so the sample is made beside it
-  phase pytest 90 "$PYTHON" -m pytest -p no:cacheprovider -q -m "not slow" \
+
+# The part in which only tests, small runs and compilers use the GPU, all at once.
+whole=$ends ends=$(( LIMIT * 4 / 10 ))
+[ "$SLOW" -gt 1 ] && ends=$whole
+workers=
+"$PYTHON" -c "import sys, importlib.util as u; sys.exit(not u.find_spec('xdist'))" 2> /dev/null &&
+  workers="-n $(( (JOBS + 2) / 3 ))"
+waiting=
+later() { waiting="$waiting $!"; }
+if wants env; then check env 40 & later; fi
+if wants fused; then
+  tests pytest-fused 90 -k "fused or stopped_run" tests/model/fused \
+    tests/backends/torch/test_cuda.py & later
+fi
+if wants tiles && [ "$DEVICE" = cuda ]; then
+  phase tiles-compile 150 "$PYTHON" benchmarks/gpu_tiles.py --only-compile \
+    --compiled "$work/tiles.jsonl" --jobs $(( (JOBS + 1) / 2 )) --few "$FEW" & later
+fi
+if wants pytest; then
+  wants fused && others="not fused and not stopped_run" || others=
+  tests pytest 90 -k "$others" \
     tests/backends/torch/test_cuda.py tests/backends/torch/test_step.py \
-    tests/model/test_attention.py tests/model/test_heads.py tests/train/optimization/test_optimizers.py &
-  tests=$!
+    tests/model/test_attention.py tests/model/test_heads.py tests/train/optimization/test_optimizers.py & later
 fi
 records=
-wants sample && check sample 90 && records=yes
-[ -n "$tests" ] && wait "$tests"
-
-# What has to be compiled is compiled while only small runs use the GPU.
-if compiles && { wants bench || wants profile; }; then
-  for case in $CASES; do bench "warm-$case" 90 "$case" "bertkit bf16" --compile --rounds 1 --steps 1
-  done &
-  warm=$!
+if wants sample; then
+  if [ -n "$SAMPLE" ] && [ -e "$SAMPLE/valid-128/manifest.json" ]; then
+    cp -r "$SAMPLE"/. "$work" && records=yes
+  elif check sample 90; then
+    records=yes
+    [ -n "$SAMPLE" ] && mkdir -p "$SAMPLE" &&
+      cp -r "$work"/{vocab.txt,train-128,valid-128} "$SAMPLE"
+  fi
 fi
-if ! wants runs && ! wants resume && ! wants compiled; then :
+if compiles && { wants bench || wants profile; }; then
+  for case in $CASES; do
+    bench "warm-$case" 90 "$case" "bertkit bf16" --compile --rounds 1 --steps 1
+    fuses && bench "warm-$case-fused" 90 "$case" "bertkit bf16" --compile --fused --rounds 1 --steps 1
+  done & later
+fi
+if ! wants runs && ! wants resume && ! wants compiled && ! wants fused; then :
 elif [ -z "$records" ]; then not_run runs "not run: sample made no records"
 else
-  check runs 170 --jobs "$JOBS" --seconds $(( 160 * SLOW )) --only "$ONLY"
+  check runs 170 --jobs "$JOBS" --seconds $(( ends - $(elapsed) - 5 )) --only "$ONLY"
 fi
-[ -n "$warm" ] && wait "$warm"
+for job in $waiting; do wait "$job"; done
+ends=$whole alone=yes
+check compare 30
 
+fuses && wants profile && check profile-fused 60 ${TILES:+--tiles "$TILES"}
+if wants tiles && [ -s "$work/tiles.jsonl" ]; then
+  phase tiles 60 "$PYTHON" benchmarks/gpu_tiles.py --compiled "$work/tiles.jsonl" \
+    --output "$work/tiles.json"
+  [ -s "$work/tiles.json" ] && TILES=$work/tiles.json
+fi
+if fuses && wants bench; then
+  for case in $CASES; do
+    fused="--fused --rounds 2 ${TILES:+--tiles $TILES}"
+    bench "bench-$case-fused" 45 "$case" "bertkit bf16" $fused
+    compiles && bench "bench-$case-fused-compiled" 60 "$case" "bertkit bf16" $fused --compile
+  done
+fi
+if wants bench; then
+  for case in $CASES; do
+    bench "bench-$case-eager" 50 "$case" "bertkit bf16" --rounds 2 --steps 5
+    compiles && bench "bench-$case-compiled" 60 "$case" "bertkit bf16" --compile --rounds 2
+    bench "bench-$case-hf" 60 "$case" "hf bf16" --rounds 2 --steps 5
+  done
+fi
 if wants profile; then
   check profile 50
   compiles && check profile-compiled 90
@@ -114,21 +197,11 @@ if wants kernels; then
   check kernels 60
   CUBLAS_WORKSPACE_CONFIG=:4096:8 check repeat 50 # which cuBLAS needs to be deterministic
 fi
-if wants bench; then
-  for case in $CASES; do
-    compiles && bench "bench-$case-compiled" 60 "$case" "bertkit bf16" --compile --rounds 2
-    bench "bench-$case-eager" 50 "$case" "bertkit bf16" --rounds 2 --steps 5
-    bench "bench-$case-hf" 60 "$case" "hf bf16" --rounds 2 --steps 5
-  done
-fi
 
-LIMIT=$(( LIMIT + 20 )) # what was found is written in any case
-check compare 20
-cat "$work/results/profile.txt" > "$OUT/profile.txt" 2> /dev/null
+summary
 for log in "$work"/log/*.log; do
   echo "===== $log"
   tail -c 4000 "$log"
 done > "$OUT/logs.txt"
-"$PYTHON" benchmarks/gpu_check.py summary --work "$work" > "$OUT/summary.json"
 cat "$OUT/summary.json"
 echo "[$(elapsed) s in all] results in $OUT, runs in $work"

@@ -21,6 +21,7 @@ class Settings:
         jobs: small runs at the same time.
         seconds: for the small runs together.
         only: groups of small runs.
+        tiles: file of gpu_tiles.py for fused layers; empty: the chosen tiles.
     """
 
     work: Path
@@ -29,6 +30,7 @@ class Settings:
     jobs: int
     seconds: float
     only: tuple[str, ...]
+    tiles: str = ""
 
     @property
     def precision(self) -> str:

@@ -16,6 +16,15 @@ from typing import Any
 from gpu_common import Findings, Settings
 
 LAYOUTS = ("unpadded", "padded", "bucketed", "packed")
+FUSED = ["--set", "cuda.fused=true"]
+# Runs that are not compared with the CPU's, and with which instead; one with other dropout is
+# as far off as another seed is. "": with none.
+REFERENCES = {
+    "fused-dropout": "dropout",
+    "dropout": "",
+    "dropout-lamb": "",
+    "compiled-recompute": "",
+}
 NO_DROPOUT = [
     *("--set", "model.hidden_dropout_prob=0"),
     *("--set", "model.attention_probs_dropout_prob=0"),
@@ -25,7 +34,13 @@ NO_DROPOUT = [
 def runs(settings: Settings, findings: Findings) -> None:
     """Small pretraining runs, `jobs` at a time, each with its own log; one bad run stops none."""
     end = time.monotonic() + settings.seconds
-    groups = {"runs": _layout_runs, "resume": _resumed_runs, "compiled": _compiled_runs}
+    # In the order in which they begin; the CPU, which others are compared with, takes longest.
+    groups = {
+        "fused": _fused_runs,
+        "runs": _layout_runs,
+        "resume": _resumed_runs,
+        "compiled": _compiled_runs,
+    }
     wanted = {
         name: script
         for group, scripts in groups.items()
@@ -97,6 +112,16 @@ def _once(words: Sequence[str]) -> Script:
     return lambda log: log.finish(log.start(words))
 
 
+def _stopped(words: Sequence[str]) -> Script:
+    """A run that stops after 35 steps, and goes on."""
+
+    def script(log: RunLog) -> list[int | str]:
+        first = log.finish(log.start([*words, "--steps-this-run", "35"]))
+        return [first, log.finish(log.start(words))]
+
+    return script
+
+
 def _layout_runs(settings: Settings) -> dict[str, Script]:
     """All layouts and precisions beside one run on the CPU, without dropout."""
     full = ["--max-steps", str(settings.steps)]
@@ -105,7 +130,7 @@ def _layout_runs(settings: Settings) -> dict[str, Script]:
     part = ["--steps-this-run", str(settings.steps // 2)]  # the schedule is that of all steps
     precision = ["--precision", settings.precision]
     wanted = {
-        "cpu": [*full, *NO_DROPOUT, "--backend", "cpu", "--precision", "fp32"],
+        "cpu": _on_the_cpu(settings),
         **{layout: [*calm, *precision, "--layout", layout] for layout in LAYOUTS},
         "fp32-padded": [*calm, "--precision", "fp32", "--layout", "padded"],
         "fp32-unpadded": [*calm, *part, "--precision", "fp32", "--layout", "unpadded"],
@@ -115,6 +140,37 @@ def _layout_runs(settings: Settings) -> dict[str, Script]:
     if settings.device == "cuda":
         wanted["fp16"] = [*calm, "--precision", "fp16"]
     return {name: _once(_pretrain(settings, *words)) for name, words in wanted.items()}
+
+
+def _on_the_cpu(settings: Settings) -> list[str]:
+    """What other runs without dropout are compared with."""
+    steps = ["--max-steps", str(settings.steps)]
+    return [*steps, *NO_DROPOUT, "--backend", "cpu", "--precision", "fp32"]
+
+
+def _fused_runs(settings: Settings) -> dict[str, Script]:
+    """Fused layers beside the CPU, with dropout beside PyTorch's layers, and resumed; CUDA only."""
+    if settings.device != "cuda":
+        return {}
+    base = ["--backend", "cuda", "--precision", "bf16"]
+    full = [*base, "--max-steps", str(settings.steps)]
+    wanted = {
+        "cpu": _on_the_cpu(settings),
+        **{
+            f"fused-{layout}": [*full, *FUSED, *NO_DROPOUT, "--layout", layout]
+            for layout in ("unpadded", "padded")
+        },
+        "fused-dropout": [*full, *FUSED],
+        "dropout": full,
+    }
+    kept = [*base, *FUSED, "--max-steps", "60", "--save-every", "10"]
+    whole = _pretrain(settings, *kept)
+    return {
+        **{name: _once(_pretrain(settings, *words)) for name, words in wanted.items()},
+        "resume-fused": _once(whole),
+        "resume-fused-again": _once(whole),
+        "resume-fused-stopped": _stopped(whole),
+    }
 
 
 def _compiled_runs(settings: Settings) -> dict[str, Script]:
@@ -145,10 +201,6 @@ def _resumed_runs(settings: Settings) -> dict[str, Script]:
     words += ["--precision", settings.precision]
     whole = _pretrain(settings, *words)
 
-    def stopped(log: RunLog) -> list[int | str]:
-        first = log.finish(log.start([*whole, "--steps-this-run", "35"]))
-        return [first, log.finish(log.start(whole))]
-
     def killed(log: RunLog) -> list[int | str]:
         process = log.start(whole)
         while process.poll() is None and not log.out_of_time and _last_step(log.folder) < 20:
@@ -159,7 +211,7 @@ def _resumed_runs(settings: Settings) -> dict[str, Script]:
     return {
         "resume-whole": _once(whole),
         "resume-again": _once(whole),
-        "resume-stopped": stopped,
+        "resume-stopped": _stopped(whole),
         "resume-killed": killed,
     }
 
@@ -189,17 +241,17 @@ def _last_step(folder: Path) -> int:
 def compare(settings: Settings, findings: Findings) -> None:
     """Losses of all runs beside the CPU's, and weights of resumed runs bit by bit."""
     place = settings.work / "run"
-    reference = {line["step"]: line["loss"] for line in _logged(place / "cpu")}
     for folder in sorted(path for path in place.glob("*") if path.name != "cpu"):
         if not folder.name.startswith("resume-"):
-            compared = folder.name not in ("dropout-lamb", "compiled-recompute")
-            known = reference if compared else {}
-            findings.attempt(f"run {folder.name}", lambda f=folder, k=known: _beside(f, k))
+            other = place / REFERENCES.get(folder.name, "cpu")
+            findings.attempt(f"run {folder.name}", lambda f=folder, o=other: _beside(f, o))
     for first, second in (
         ("resume-whole", "resume-again"),
         ("resume-whole", "resume-stopped"),
         ("resume-whole", "resume-killed"),
         ("resume-compiled", "resume-compiled-again"),
+        ("resume-fused", "resume-fused-again"),
+        ("resume-fused", "resume-fused-stopped"),
     ):
         if (place / first).is_dir():
             findings.attempt(
@@ -208,8 +260,9 @@ def compare(settings: Settings, findings: Findings) -> None:
             )
 
 
-def _beside(folder: Path, reference: Mapping[int, float]) -> dict[str, Any]:
+def _beside(folder: Path, other: Path) -> dict[str, Any]:
     lines = _logged(folder)
+    reference = {line["step"]: line["loss"] for line in _logged(other)}
     if not lines:
         return {"failed": "no step was logged"}
     pairs = [(line["loss"], reference[line["step"]]) for line in lines if line["step"] in reference]
@@ -220,9 +273,14 @@ def _beside(folder: Path, reference: Mapping[int, float]) -> dict[str, Any]:
         "tokens per second": round(lines[-1]["tokens_per_second"]),
     }
     if pairs:
-        found["the CPU's loss there"] = round(pairs[-1][1], 4)
-        found["largest relative difference"] = round(max(abs(a - b) / b for a, b in pairs), 5)
+        found[f"loss of {other.name} there"] = round(pairs[-1][1], 4)
+        found["largest relative difference"] = round(max(_apart(*pair) for pair in pairs), 5)
     return found
+
+
+def _apart(one: float, other: float) -> float:
+    """The difference of two losses, relative to the second; endless beside a loss of 0."""
+    return abs(one - other) / other if other else float("inf")
 
 
 def _same_weights(one: Path, other: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Training speed of many cases on one GPU in one process, so that a short session measures much.
 
 Run: PYTHONPATH=. python benchmarks/gpu_sweep.py [--output FOLDER] [--seconds 300]
+         [--fused | --no-fused] [--points 5] [--tiles best.json]
 
 One line of JSON per case: sequences and real tokens per second, computed tokens per real one,
 the share of the measured speed of matrix products, peak memory. `profile.txt` in the folder
@@ -15,12 +16,15 @@ import json
 import statistics
 import time
 import traceback
+from argparse import BooleanOptionalAction
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import arms
 import cases
+import gpu_tile_file
 import torch
 from gpu import CASES
 
@@ -44,32 +48,50 @@ def _point(case: str, batch: int = 0, profile: bool = False, **settings: Any) ->
     return Point(case, batch, profile, settings)
 
 
-POINTS = (
+POINTS = (  # what decides most comes first
     _point("large-512", profile=True, fused=True),
-    _point("large-512", batch=128, profile=True, fused=True),
     _point("base-128", profile=True, fused=True),
+    _point("large-512", batch=128, profile=True, fused=True),
+    _point("large-512", profile=True),
+    _point("base-128"),
     _point("base-512", fused=True),
     _point("base-128", batch=1024, fused=True),
-    _point("large-512", profile=True, compiled=True),
-    _point("large-512", profile=True),
-    _point("large-512", batch=128, compiled=True),
+    # Embeddings and heads compiled, layers fused: what long runs would do.
+    _point("large-512", batch=128, fused=True, compiled=True),
+    _point("large-512", batch=128, profile=True, compiled=True),
+    _point("base-128", fused=True, compiled=True),
     _point("base-128", compiled=True),
+    _point("large-512", batch=128, fused=True, optimizer="nvlamb"),
     _point("base-512", compiled=True),
-    _point("base-128"),
     _point("base-512"),
+    _point("large-512", compiled=True),
+    _point("base-128", batch=1024, compiled=True),
     _point("large-512", compiled=True, totals=2),
     _point("large-512", batch=128, compiled=True, optimizer="nvlamb"),
     _point("large-512", batch=192, compiled=True),
-    _point("base-128", batch=1024, compiled=True),
     _point("base-512", compiled=True, totals=2),
 )
+
+
+def chosen(
+    points: Sequence[Point] = POINTS, fused: bool | None = None, count: int = 0
+) -> list[Point]:
+    """The points to measure.
+
+    Args:
+        points: to choose from.
+        fused: only those with fused layers, or only those without; None: both.
+        count: only the first so many of them; 0: all.
+    """
+    left = [p for p in points if fused is None or p.settings.get("fused", False) == fused]
+    return left[: count or None]
 
 
 class Sweep:
     """Measures points one after the other; see the module."""
 
-    def __init__(self, device: str, steps: int, output: Path) -> None:
-        self.device, self.steps, self.output = device, steps, output
+    def __init__(self, device: str, steps: int, output: Path, tiles: str = "") -> None:
+        self.device, self.steps, self.output, self.tiles = device, steps, output, tiles
         self.histogram = cases.load_histogram(cases.LENGTHS)
         self.peak = matrix_flops(torch.device(device), "bf16")
 
@@ -90,7 +112,9 @@ class Sweep:
 
     def _numbers(self, point: Point, case: cases.Case) -> dict[str, Any]:
         records = cases.make_records(case, self.histogram)
-        arm = arms.build_bertkit(case, records, "bf16", self.device, **point.settings)
+        arm = arms.build_bertkit(
+            case, records, "bf16", self.device, tiles=self.tiles, **point.settings
+        )
         if self.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
         self._steps(arm, 0, WARM)
@@ -165,13 +189,21 @@ def main() -> None:
     parser.add_argument("--case", action="append", choices=CASES, help="repeatable; default: all")
     parser.add_argument("--steps", type=int, default=10, help="per round")
     parser.add_argument("--seconds", type=float, default=300, help="no point begins after these")
+    parser.add_argument("--fused", action=BooleanOptionalAction, help="only points with, without")
+    parser.add_argument("--tiles", default="", help="file of gpu_tiles.py, for fused layers")
+    parser.add_argument("--points", type=int, default=0, help="only the first so many")
     parser.add_argument("--output", type=Path, default=Path(), help="folder of profile.txt")
     given = parser.parse_args()
     begin = time.monotonic()
-    sweep = Sweep(given.device, given.steps, given.output)
+    if given.tiles:
+        gpu_tile_file.read(given.tiles)
+    points = POINTS
+    if given.case:
+        points = tuple(_point(name, fused=bool(given.fused)) for name in given.case)
+    given.output.mkdir(parents=True, exist_ok=True)
+    sweep = Sweep(given.device, given.steps, given.output, given.tiles)
     print(json.dumps({"measured_tflops": round(sweep.peak / 1e12)}), flush=True)
-    points = POINTS if not given.case else [_point(name) for name in given.case]
-    for point in points:
+    for point in chosen(points, given.fused, given.points):
         if time.monotonic() - begin < given.seconds:
             print(json.dumps(sweep.measure(point)), flush=True)
 

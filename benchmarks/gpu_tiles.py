@@ -2,8 +2,15 @@
 
 Run: PYTHONPATH=. python benchmarks/gpu_tiles.py [--output best.json] [--jobs 16]
 
-Variants are compiled by `--jobs` processes first. Prints, for each kernel and batch, the
-milliseconds of every variant, fastest first, beside PyTorch's flash attention.
+Variants are compiled by `--jobs` processes first. Prints one line of JSON for each kernel and
+batch: the milliseconds of the fastest variants beside PyTorch's flash attention, and which
+variants give other numbers than the chosen tiles. gpu.py, gpu_sweep.py and gpu_check.sh can
+use `best.json`. In two parts, where something else uses the GPU at first:
+
+    python benchmarks/gpu_tiles.py --only-compile --compiled list.jsonl --jobs 16
+    python benchmarks/gpu_tiles.py --compiled list.jsonl --output best.json
+
+The second tries only what the first has listed, also when that was stopped early.
 """
 
 from __future__ import annotations
@@ -12,7 +19,8 @@ import argparse
 import itertools
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import astuple
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,6 +29,7 @@ from typing import Any
 import cases
 import numpy as np
 import torch
+from gpu_tile_file import PARTS
 
 from bertkit.model.fused import attention as attention_calls
 from bertkit.model.fused import rows as row_calls
@@ -28,11 +37,16 @@ from bertkit.model.fused.attention import Ragged, TileChoice, Tiles
 
 # Name: (sequences, tokens at most, heads of 64).
 BATCHES = {"large-512": (64, 512, 16), "base-128": (512, 128, 12)}
-PARTS = ("forward", "query", "key_value")
+ROWS = "rows"  # stands for the kernels over rows, which have no tiles to choose
+NEAR = 0.02  # of the largest number: bf16 keeps 8 bits
+# What is compiled: name of a batch, part, tiles.
+Variant = tuple[str, str, tuple[int, ...]]
 
 
 def variants(part: str) -> Iterator[Tiles]:
-    """Tiles worth trying for one kernel."""
+    """Tiles worth trying for one kernel, those chosen today first."""
+    chosen = getattr(attention_calls.chosen_tiles(64), part)
+    yield chosen
     depths = (1, 2) if part == "key_value" else (2, 3)
     for queries, keys, warps, stages in itertools.product(
         (32, 64, 128), (32, 64, 128), (4, 8), depths
@@ -42,7 +56,23 @@ def variants(part: str) -> Iterator[Tiles]:
             continue
         if queries * keys > 8192 and warps == 4:
             continue
-        yield Tiles(queries, keys, warps, stages)
+        if (tiles := Tiles(queries, keys, warps, stages)) != chosen:
+            yield tiles
+
+
+def wanted(few: int = 0) -> list[Variant]:
+    """All variants, so that a part of the list has some of each kernel and batch.
+
+    Args:
+        few: of each kernel and batch; 0: all.
+    """
+    columns = [
+        [(name, part, astuple(tiles)) for tiles in variants(part)][: few or None]
+        for name in BATCHES
+        for part in PARTS
+    ]
+    mixed = itertools.chain.from_iterable(itertools.zip_longest(*columns))
+    return [*((name, ROWS, ()) for name in BATCHES), *filter(None, mixed)]
 
 
 class Batch:
@@ -65,22 +95,25 @@ class Batch:
         """bf16 numbers."""
         return torch.randn(*shape, device="cuda", dtype=torch.bfloat16)
 
-    def attention(self, part: str, tiles: Tiles) -> Callable[[], Any]:
+    def attention(self, part: str, tiles: Tiles) -> Callable[[], torch.Tensor]:
         """One kernel, or for the backward pass both, of which the other has its usual tiles."""
         if part == "forward":
-            return lambda: attention_calls.attention_forward(self.projected, self.ragged, tiles)
+            return lambda: attention_calls.attention_forward(self.projected, self.ragged, tiles)[0]
         usual = attention_calls.chosen_tiles(64)
-        choice = TileChoice(
-            usual.forward,
+        return self.backward(
             tiles if part == "query" else usual.query,
             tiles if part == "key_value" else usual.key_value,
         )
+
+    def backward(self, query: Tiles, key_value: Tiles) -> Callable[[], torch.Tensor]:
+        """Both kernels of the backward pass."""
+        choice = TileChoice(attention_calls.chosen_tiles(64).forward, query, key_value)
         return lambda: attention_calls.attention_backward(
             self.projected, self.out, self.lse, self.given, self.ragged, choice
         )
 
     def flash(self) -> dict[str, float]:
-        """PyTorch's kernels."""
+        """Milliseconds of PyTorch's kernels."""
         aten, ragged = torch.ops.aten, self.ragged
         query, key, value = self.projected.view(-1, 3, ragged.heads, 64).unbind(1)
         common = (ragged.starts, ragged.starts, ragged.longest, ragged.longest, ragged.rate, False)
@@ -95,6 +128,32 @@ class Batch:
                 )
             ),
         }
+
+    def row_jobs(self) -> dict[str, tuple[float, Callable[[], Any]]]:
+        """The kernels over rows: how many of [T, H] in bf16 each must move, and its call."""
+        rows, width = len(self.out), self.width
+        drop = row_calls.Dropout(0.1, (1, 2))
+        one = self.random(rows, width)
+        residual, bias, gain = self.random(rows, width), self.random(width), self.random(width)
+        wide, given = self.random(rows, 4 * width), self.random(rows, 4 * width)
+        add_and_norm = row_calls.add_and_norm_forward
+        normed = add_and_norm(one.clone(), bias, residual, gain, bias, 1e-12, drop)[1]
+        return {
+            "add and norm": (
+                4, lambda: add_and_norm(one, bias, residual, gain, bias, 1e-12, drop)
+            ),
+            "its backward": (
+                4, lambda: row_calls.add_and_norm_backward(residual, normed, gain, drop)
+            ),
+            "gelu": (8, lambda: row_calls.activation_forward(wide, "gelu")),
+            "its backward ": (12, lambda: row_calls.activation_backward(given, wide, "gelu")),
+            "column sums": (3, lambda: row_calls.column_sums(self.projected)),
+            "torch layer norm": (
+                2, lambda: torch.nn.functional.layer_norm(one, (width,), gain, bias, 1e-12)
+            ),
+            "torch gelu": (8, lambda: torch.nn.functional.gelu(wide)),
+            "torch column sums": (3, lambda: self.projected.sum(0)),
+        }  # fmt: skip
 
 
 def milliseconds(job: Callable[[], Any], times: int = 20) -> float:
@@ -115,87 +174,119 @@ def _batch(name: str) -> Batch:
     return Batch(name)
 
 
-def _compile(name: str, part: str, tiles: Tiles) -> None:
-    """Compile one variant for one batch, in a process of a pool."""
+def _compile(variant: Variant) -> str:
+    """Compile one variant and run it once, in a process of a pool; the error, if there is one."""
+    name, part, tiles = variant
     try:
-        _batch(name).attention(part, tiles)()
+        if part == ROWS:
+            for _, job in _batch(name).row_jobs().values():
+                job()
+        else:
+            _batch(name).attention(part, Tiles(*tiles))()
+        torch.cuda.synchronize()
     except Exception as error:
-        print(name, part, tiles, type(error).__name__, flush=True)
+        return f"{type(error).__name__}: {str(error)[:200]}"
+    return ""
 
 
-def _tried(batch: Batch, part: str, tiles: Tiles) -> float:
-    """Milliseconds, endless where a variant does not fit the GPU."""
-    try:
-        return milliseconds(batch.attention(part, tiles))
-    except Exception as error:
-        print(part, tiles, type(error).__name__, flush=True)
-        return float("inf")
+def compile_all(work: list[Variant], jobs: int, listed: Path | None) -> list[Variant]:
+    """Compile variants into Triton's cache; those that ran are returned, and listed in a file."""
+    ready = []
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        waiting = {pool.submit(_compile, variant): variant for variant in work}
+        for done in as_completed(waiting):
+            variant, problem = waiting[done], done.result()
+            if problem:
+                print(json.dumps({"not compiled": variant, "error": problem}), flush=True)
+                continue
+            ready.append(variant)
+            if listed:
+                with listed.open("a") as out:
+                    out.write(json.dumps(variant) + "\n")
+    return ready
 
 
-def row_times(batch: Batch) -> dict[str, float]:
-    """Milliseconds of the kernels over rows, with what they move in GB/s beside."""
-    rows, width = len(batch.out), batch.width
-    drop = row_calls.Dropout(0.1, (1, 2))
-    one = batch.random(rows, width)
-    residual, bias, gain = batch.random(rows, width), batch.random(width), batch.random(width)
-    wide, given = batch.random(rows, 4 * width), batch.random(rows, 4 * width)
-    normed = row_calls.add_and_norm_forward(one.clone(), bias, residual, gain, bias, 1e-12, drop)[1]
-    unit = rows * width * 2 / 1e6  # MB, which over milliseconds are GB/s
-    jobs: dict[str, tuple[float, Callable[[], Any]]] = {
-        "add and norm": (
-            4,
-            lambda: row_calls.add_and_norm_forward(one, bias, residual, gain, bias, 1e-12, drop),
-        ),
-        "its backward": (
-            4, lambda: row_calls.add_and_norm_backward(residual, normed, gain, drop)
-        ),
-        "gelu": (8, lambda: row_calls.activation_forward(wide, "gelu")),
-        "its backward ": (12, lambda: row_calls.activation_backward(given, wide, "gelu")),
-        "column sums": (3, lambda: row_calls.column_sums(batch.projected)),
-        "torch layer norm": (
-            2, lambda: torch.nn.functional.layer_norm(one, (width,), gain, bias, 1e-12)
-        ),
-        "torch gelu": (8, lambda: torch.nn.functional.gelu(wide)),
-        "torch column sums": (3, lambda: batch.projected.sum(0)),
-    }  # fmt: skip
-    found = {}
-    for name, (units, job) in jobs.items():
+def read_list(path: Path) -> list[Variant]:
+    """What `compile_all` listed; a last line that was cut off is left out."""
+    lines = path.read_text().split("\n")[:-1]
+    return [(name, part, tuple(tiles)) for name, part, tiles in map(json.loads, lines)]
+
+
+def tried(batch: Batch, part: str, candidates: list[tuple[int, ...]]) -> list[list[float]]:
+    """[queries, keys, warps, stages, milliseconds] of variants that are right, fastest first."""
+    exact = batch.attention(part, getattr(attention_calls.chosen_tiles(64), part))().float()
+    near = NEAR * float(exact.abs().max())
+    right, wrong = [], []
+    for values in candidates:
+        job = batch.attention(part, Tiles(*values))
+        try:
+            distance = float((job().float() - exact).abs().max())
+            if distance <= near:
+                right.append([*values, milliseconds(job)])
+            else:  # also when it is not a number
+                wrong.append([*values, distance])
+        except Exception as error:
+            wrong.append([*values, f"{type(error).__name__}: {str(error)[:100]}"])
+    if wrong:
+        print(json.dumps({"part": part, "other numbers": wrong}), flush=True)
+    return sorted(right, key=lambda row: row[-1])
+
+
+def time_batch(name: str, ready: list[Variant], top: int) -> dict[str, list[int]]:
+    """Print what the variants of one batch take; its fastest tiles by part."""
+    batch, best = Batch(name), {}
+    for part in PARTS:
+        candidates = [tiles for case, which, tiles in ready if (case, which) == (name, part)]
+        order = tried(batch, part, candidates)
+        print(json.dumps({"batch": name, "part": part, "fastest": order[:top]}), flush=True)
+        # Where nothing else was right, the tiles chosen today.
+        chosen = getattr(attention_calls.chosen_tiles(64), part)
+        best[part] = order[0][:4] if order else list(astuple(chosen))
+    query, key_value = Tiles(*best["query"]), Tiles(*best["key_value"])
+    facts = {
+        "batch": name,
+        "tokens": len(batch.out),
+        "best forward": milliseconds(batch.attention("forward", Tiles(*best["forward"]))),
+        "best backward": milliseconds(batch.backward(query, key_value)),
+        "flash": batch.flash(),
+    }
+    print(json.dumps(facts), flush=True)
+    return best
+
+
+def row_times(name: str) -> dict[str, Any]:
+    """Milliseconds of the kernels over rows, with what they must move in GB/s beside."""
+    batch = Batch(name)
+    unit = len(batch.out) * batch.width * 2 / 1e6  # MB, which over milliseconds are GB/s
+    found: dict[str, Any] = {"batch": name}
+    for job_name, (units, job) in batch.row_jobs().items():
         taken = milliseconds(job)
-        found[name] = taken
-        found[f"{name}, GB/s"] = round(units * unit / taken)
+        found[job_name] = [taken, round(units * unit / max(taken, 1e-6))]
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, help="JSON of the fastest variants")
-    parser.add_argument("--jobs", type=int, default=16, help="0: all is compiled already")
+    parser.add_argument("--jobs", type=int, default=16, help="processes that compile")
     parser.add_argument("--only-compile", action="store_true", help="into Triton's cache")
+    parser.add_argument("--compiled", type=Path, help="list of what is compiled already")
+    parser.add_argument("--few", type=int, default=0, help="variants of each kernel; 0: all")
     parser.add_argument("--top", type=int, default=5, help="variants to print")
     given = parser.parse_args()
-    wanted = [(name, part, tiles) for name in BATCHES for part in PARTS for tiles in variants(part)]
-    if given.jobs:
-        with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
-            list(pool.map(_compile, *zip(*wanted, strict=True)))
+    if given.only_compile or not given.compiled:
+        ready = compile_all(wanted(given.few), given.jobs, given.compiled)
+    else:
+        ready = read_list(given.compiled)
     if given.only_compile:
         return
     best: dict[str, dict[str, list[int]]] = {}
     for name in BATCHES:
-        batch = Batch(name)
-        print(name, json.dumps({"tokens": len(batch.out), "flash": batch.flash()}), flush=True)
-        for part in PARTS:
-            times = {}
-            for tiles in variants(part):
-                times[tiles] = _tried(batch, part, tiles)
-            order = sorted(times, key=times.__getitem__)
-            fastest = order[0]
-            values = [fastest.queries, fastest.keys, fastest.warps, fastest.stages]
-            best.setdefault(name, {})[part] = values
-            for tiles in order[: given.top]:
-                print(name, part, tiles, times[tiles], flush=True)
-        print(name, json.dumps(row_times(batch)), flush=True)
-    if given.output:
-        given.output.write_text(json.dumps(best))
+        best[name] = time_batch(name, ready, given.top)
+        if given.output:
+            given.output.write_text(json.dumps(best))
+    for name in BATCHES:
+        print(json.dumps({"milliseconds, GB/s": row_times(name)}), flush=True)
 
 
 if __name__ == "__main__":
