@@ -23,8 +23,9 @@ class CudaOptions:
     )
     fused: bool = setting(
         False,
-        help="On cuda, in bf16: compute encoder layers with bertkit's own kernels (Triton) "
-        "instead of PyTorch's operators; NVIDIA GPUs since Ampere.",
+        help="On cuda, in bf16, unpadded: compute encoder layers with bertkit's own kernels "
+        "(Triton) instead of PyTorch's operators; NVIDIA GPUs since Ampere. No GPU has run "
+        "them yet.",
     )
     gradient_exchange: str = setting(
         "fp32",
