@@ -180,6 +180,7 @@ def test_what_computes_no_gradients_and_copies(layer, layout, rows):
         assert other.fused and torch.equal(run_fused(other, rows, layout, None), exact)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the interpreter
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
 def test_what_is_not_finite_stays_so(layer, layout, rows, wrong):
     """And in its own sequence: a step with it is left out because of what arrives."""
