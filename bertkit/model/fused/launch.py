@@ -1,9 +1,9 @@
 """Starts Triton kernels without Triton's look at every argument, which takes longer than they do.
 
 Triton compiles a kernel anew for types of arguments, constants, and numbers that are 1 or
-divide by 16. Kernels here are declared so that their numbers make no difference; then one
-compiled form serves all calls that have the same constants and types, and whose tensors begin
-at multiples of 16 bytes alike.
+divide by 16. Kernels here are declared so that their numbers make no difference, and their
+tensors begin at multiples of 16 bytes; then one compiled form serves all calls that
+have the same constants.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Kernel:
         """
         values = tuple(constants.values())
         tensors = [item for item in arguments if isinstance(item, Tensor)]
-        kinds = tuple((item.dtype, item.data_ptr() % 16 == 0) for item in tensors)
+        kinds = tuple(item.dtype for item in tensors)
         key = (tensors[0].device, kinds, warps, stages, values)
         compiled = self._compiled.get(key)
         if compiled is not None:

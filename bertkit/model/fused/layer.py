@@ -121,11 +121,13 @@ class _Layer(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # create_graph=True: kernels would be constants in it
             raise RuntimeError("layers of cuda.fused have no second derivatives; leave it out")
+        # Hooks may have sent them away and put them elsewhere.
+        saved: Any = (None if tensor is None else aligned(tensor) for tensor in ctx.saved_tensors)
         (
             rows, keep, projected, mixed, lse, kept, summed, means, deviations,
             middle, wide, bent, last_summed, last_means, last_deviations,
             joined, mixing, gain, widening, narrowing, last_gain,
-        ) = ctx.saved_tensors  # fmt: skip
+        ) = saved  # fmt: skip
         to_middle, narrow, last_sums = add_and_norm_backward(
             aligned(gradients[0]), Normed(last_summed, last_means, last_deviations), last_gain,
             ctx.drops[1],

@@ -12,12 +12,12 @@ import re
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
 import torch
 import triton
 from triton.backends.compiler import GPUTarget
+from triton.backends.nvidia.compiler import get_ptxas
 from triton.compiler import ASTSource
 
 from bertkit.model.fused.attention import Ragged, attention_backward, attention_forward
@@ -82,14 +82,12 @@ def source(function: Any, arguments: tuple[Any, ...], constants: dict[str, Any])
 
 def assembled(text: str, capability: int) -> str:
     """What NVIDIA's assembler says about a kernel."""
-    folder = Path(triton.__file__).parent / "backends/nvidia/bin"
-    program = folder / ("ptxas-blackwell" if capability >= 100 else "ptxas")
-    program = program if program.exists() else folder / "ptxas"
+    program = get_ptxas(capability).path  # of two, the one that Triton takes
     architecture = f"sm_{capability}" + ("a" if capability >= 90 else "")
     with tempfile.NamedTemporaryFile("w", suffix=".ptx") as file:
         file.write(text)
         file.flush()
-        line = [str(program), "-v", f"-arch={architecture}", file.name, "-o", "/dev/null"]
+        line = [program, "-v", f"-arch={architecture}", file.name, "-o", "/dev/null"]
         return subprocess.run(line, capture_output=True, text=True, check=True).stderr
 
 

@@ -122,9 +122,7 @@ def test_layers_computed_again(layer, layout, rows, reentrant):
     for again in (False, True):
         torch.manual_seed(3)
         if again:
-            result = checkpoint(
-                run_fused, layer, rows, layout, None, use_reentrant=reentrant
-            )
+            result = checkpoint(run_fused, layer, rows, layout, None, use_reentrant=reentrant)
         else:
             result = run_fused(layer, rows, layout, None)
         layer.zero_grad()
