@@ -100,7 +100,11 @@ def main() -> None:
                     made = triton.compile(
                         source(function, arguments, constants),
                         target=GPUTarget("cuda", capability, 32),
-                        options={"num_warps": warps, "num_stages": stages},
+                        options={
+                            "num_warps": warps,
+                            "num_stages": stages,
+                            "enable_fp_fusion": True,
+                        },
                     )
                     said = assembled(made.asm["ptx"], capability)
                     (spilled,) = re.findall(r"(\d+) bytes spill stores", said)
