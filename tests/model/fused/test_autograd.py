@@ -12,6 +12,7 @@ from model.fused.test_layer import SHAPE, made
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.model.attention import UnpaddedLayout
 from bertkit.model.bert import EncoderLayer
 from bertkit.model.fused.dispatch import run_fused
@@ -198,3 +199,22 @@ def test_rows_kept_none_several_times_and_all(layer, layout, rows, device, poiso
     exact, found = layer(rows, layout, chosen), run_fused(layer, rows, layout, chosen)
     assert found.shape == exact.shape
     close(gradients(found, wanted), gradients(exact, wanted), near(device))
+
+
+def test_half_precision_copies_of_a_step(layer, layout, rows, device):
+    """As training has them: query, key and value joined, gradients added over two passes."""
+    kind = torch.bfloat16 if device.type == "cuda" else torch.float16
+    for _ in range(2):
+        layer(rows, layout).square().sum().backward()
+    exact = [weight.grad.clone() for weight in layer.parameters()]
+    layer.zero_grad()
+    copies = WorkingWeights(layer, kind)
+    copies.adds = True
+    with copies.applied():
+        for _ in range(2):
+            found = run_fused(layer, rows.detach().to(kind), layout, None)
+            assert found.dtype == kind
+            found.float().square().sum().backward()
+    for weight, other in zip(layer.parameters(), exact, strict=True):
+        assert weight.grad.dtype == torch.float32
+        assert float((weight.grad - other).abs().max()) < 0.05 * float(other.abs().max() + 1)
