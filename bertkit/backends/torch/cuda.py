@@ -28,6 +28,7 @@ from bertkit.backends.torch.options import CudaOptions
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.errors import MissingDependencyError
 from bertkit.model.bert import EncoderLayer
+from bertkit.model.fused.dispatch import gpu_has_kernels, what_does_not_fit
 from bertkit.train.optimization.optimizers import NAMES
 
 _HAS_BF16 = 8  # compute capability
@@ -65,12 +66,9 @@ class CudaAdapter(TorchAdapter):
     def validate(self, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
         """Settings that the backend does not support."""
         found = super().validate(plan, optimizer)
-        if getattr(plan.options, "fused", False) and plan.precision != "bf16":
-            text = (
-                "cuda.fused is for --precision bf16, in which layers compute with half precision"
-                " copies of the weights; leave it out"
-            )
-            found.append(Problem("cuda.fused", text))
+        reason = _against_fused(plan) if getattr(plan.options, "fused", False) else None
+        if reason:
+            found.append(Problem("cuda.fused", f"{reason}; leave it out"))
         return found
 
     def best_precision(self, hidden_size: int) -> str:
@@ -162,6 +160,21 @@ class CudaAdapter(TorchAdapter):
 
             compile_parts(model, dynamic=plan.layout == "unpadded" and not plan.options.totals)
         return super().build(model, task, plan, optimizer, schedule)
+
+
+def _against_fused(plan: StepPlan) -> str | None:
+    """Why no layer of a run would use the kernels of `bertkit.model.fused`."""
+    misfit = what_does_not_fit(plan.model) if plan.model else None
+    if plan.precision != "bf16":
+        return (
+            "cuda.fused is for --precision bf16, in which layers compute with half precision"
+            " copies of the weights"
+        )
+    if misfit:
+        return f"cuda.fused has no kernels for {misfit}"
+    if torch.cuda.is_available() and not gpu_has_kernels():
+        return "cuda.fused needs one of NVIDIA's GPUs since Ampere (A100) and the package triton"
+    return None
 
 
 def _require_device(index: int) -> None:

@@ -24,7 +24,7 @@ class CudaOptions:
     fused: bool = setting(
         False,
         help="On cuda, in bf16: compute encoder layers with bertkit's own kernels (Triton) "
-        "instead of PyTorch's operators; NVIDIA GPUs since Ampere.",
+        "instead of PyTorch's operators; NVIDIA GPUs since Ampere. No GPU has run them yet.",
     )
     gradient_exchange: str = setting(
         "fp32",

@@ -53,7 +53,7 @@ class Ragged:
         longest: rows of the longest sequence, at least.
         heads: of attention.
         rate: of dropout on the probabilities.
-        seed: two words, see `random_bits.draw_seed`.
+        seed: two words, see `random_bits.draw_seeds`.
     """
 
     starts: Tensor

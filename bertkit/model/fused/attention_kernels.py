@@ -14,7 +14,7 @@ import triton.language as tl
 
 from bertkit.model.fused.random_bits import keeps, line_words
 
-HUGE = tl.constexpr(1e30)
+HUGE = tl.constexpr(3e38)
 NUMBERS = ["blocks", "rows_in_all", "seed_rows", "seed_columns", "threshold"]
 
 
@@ -98,11 +98,12 @@ def _query_block(
     key = _tile(base + WIDTH, keys, length, 3 * WIDTH, SIZE)
     value = _tile(base + 2 * WIDTH, keys, length, 3 * WIDTH, SIZE)
     chances = tl.exp2(tl.dot(query, tl.trans(key)) * scale - log_sum[:, None])
+    # Where all scores are far below 0, those of keys beyond the sequence, 0, give infinities.
+    chances = tl.where(keys[None, :] < length, chances, 0.0)
     change = tl.dot(given, tl.trans(value)) * grow
     if DROPS:
         columns = line_words(begin + keys, seed)
         change = tl.where(keeps(words[:, None], columns[None, :], threshold), change, 0.0)
-    # Keys beyond the sequence are rows of zeros here and add nothing.
     change = chances * (change - delta[:, None])
     return tl.dot(change.to(key.dtype), key, gradient)
 

@@ -16,6 +16,7 @@ from bertkit.model.attention import Layout, UnpaddedLayout
 
 if TYPE_CHECKING:
     from bertkit.model.bert import EncoderLayer
+    from bertkit.model.config import BertConfig
 
 _SIZES = (16, 32, 64, 128)  # of a head
 _ACTIVATIONS = ("gelu", "gelu_new")
@@ -33,6 +34,16 @@ def gpu_has_kernels() -> bool:
     )
 
 
+def what_does_not_fit(config: BertConfig) -> str | None:
+    """What of a model the kernels do not compute, in words."""
+    size = config.hidden_size // config.num_attention_heads
+    if size not in _SIZES:
+        return f"attention heads of {size} numbers (they take {', '.join(map(str, _SIZES))})"
+    if config.hidden_act not in _ACTIVATIONS:
+        return f"hidden_act {config.hidden_act} (they take {' and '.join(_ACTIVATIONS)})"
+    return None
+
+
 def is_fused(layer: EncoderLayer, rows: Tensor, layout: Layout) -> bool:
     """Whether this call of a layer is for the kernels.
 
@@ -45,6 +56,8 @@ def is_fused(layer: EncoderLayer, rows: Tensor, layout: Layout) -> bool:
     width, heads = rows.shape[1], layer.attention.self.heads
     return (
         isinstance(layout, UnpaddedLayout)
+        # Triton starts kernels on the GPU that is PyTorch's current one.
+        and rows.device.index == torch.cuda.current_device()
         and width // heads in _SIZES
         and layer.intermediate.kind in _ACTIVATIONS
         and layer.output.dense.weight.dtype == rows.dtype

@@ -50,9 +50,10 @@ class Kernel:
         if compiled is not None:
             compiled[programs](*arguments, *values)
             return
+        # Products are added to sums in one operation; Triton 3.10 does that only where it is told.
         # Triton's interpreter, which runs on CPUs, returns nothing.
         compiled = self._function[programs](
-            *arguments, **constants, num_warps=warps, num_stages=stages
+            *arguments, **constants, num_warps=warps, num_stages=stages, enable_fp_fusion=True
         )
         if compiled is not None:
             self._compiled[key] = compiled

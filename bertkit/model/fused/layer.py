@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from bertkit.model.fused.attention import Ragged, attention_backward, attention_forward
-from bertkit.model.fused.random_bits import draw_seed
+from bertkit.model.fused.random_bits import draw_seeds
 from bertkit.model.fused.rows import (
     Dropout,
     Normed,
@@ -90,8 +90,11 @@ class _Layer(torch.autograd.Function):
             joined, joined_bias, mixing, mixing_bias, gain, shift,
             widening, widening_bias, narrowing, narrowing_bias, last_gain, last_shift,
         ) = weights  # fmt: skip
-        ragged = Ragged(facts.starts, facts.longest, facts.heads, facts.attention_rate, draw_seed())
-        drops = (Dropout(facts.hidden_rate, draw_seed()), Dropout(facts.hidden_rate, draw_seed()))
+        # Where nothing is dropped, nothing is drawn: evaluating moves no generator.
+        drawn = facts.attention_rate > 0 or facts.hidden_rate > 0
+        own, *others = draw_seeds(3) if drawn else [(0, 0)] * 3
+        ragged = Ragged(facts.starts, facts.longest, facts.heads, facts.attention_rate, own)
+        drops = tuple(Dropout(facts.hidden_rate, seed) for seed in others)
         projected = torch.addmm(joined_bias, rows, joined.t())
         mixed, lse = attention_forward(projected, ragged)
         kept, residual = mixed, rows
@@ -116,11 +119,15 @@ class _Layer(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # create_graph=True: kernels would be constants in it
+            raise RuntimeError("layers of cuda.fused have no second derivatives; leave it out")
+        # Hooks may have sent them away and put them elsewhere.
+        saved: Any = (None if tensor is None else aligned(tensor) for tensor in ctx.saved_tensors)
         (
             rows, keep, projected, mixed, lse, kept, summed, means, deviations,
             middle, wide, bent, last_summed, last_means, last_deviations,
             joined, mixing, gain, widening, narrowing, last_gain,
-        ) = ctx.saved_tensors  # fmt: skip
+        ) = saved  # fmt: skip
         to_middle, narrow, last_sums = add_and_norm_backward(
             aligned(gradients[0]), Normed(last_summed, last_means, last_deviations), last_gain,
             ctx.drops[1],

@@ -12,14 +12,14 @@ import triton.language as tl
 _BITS = 31  # of each of the two words of a seed, so that they are never negative
 
 
-def draw_seed() -> tuple[int, int]:
-    """Two words from PyTorch's default generator: what `torch.manual_seed` decides.
+def draw_seeds(count: int) -> list[tuple[int, int]]:
+    """Pairs of words from PyTorch's default generator: what `torch.manual_seed` decides.
 
     `torch.utils.checkpoint` sets that generator back before it computes again, so that
     dropout is then the same.
     """
-    word = int(torch.randint(1 << 62, ()))
-    return word >> _BITS, word & ((1 << _BITS) - 1)
+    words = torch.randint(1 << _BITS, (count, 2), device="cpu").tolist()
+    return [(first, second) for first, second in words]
 
 
 def keep_threshold(rate: float) -> int:

@@ -41,7 +41,8 @@ def add_and_norm_forward(
     stored = value.to(summed.dtype.element_ty)
     tl.store(summed + places, stored, mask=inside)
     value = stored.to(tl.float32)
-    mean = tl.sum(value, 0) / WIDTH
+    # Rounded as IEEE 754 has it, so that a row of equal numbers deviates by 0 from its mean.
+    mean = tl.div_rn(tl.sum(value, 0), tl.cast(WIDTH, tl.float32))
     centred = tl.where(inside, value - mean, 0.0)
     deviation = tl.rsqrt(tl.sum(centred * centred, 0) / WIDTH + epsilon)
     tl.store(means + row, mean)

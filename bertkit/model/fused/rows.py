@@ -19,13 +19,12 @@ _ACTIVATION_BACKWARD = Kernel(kernels.activation_backward)
 _SUMS = Kernel(kernels.column_sums)
 _GROUPS = Kernel(kernels.add_groups)
 
-ACTIVATIONS = ("gelu", "gelu_new")
 _SUM_BLOCK = 1024  # columns per program
 
 
 @dataclass(frozen=True)
 class Dropout:
-    """A rate, and two words that say which elements go, see `random_bits.draw_seed`."""
+    """A rate, and two words that say which elements go, see `random_bits.draw_seeds`."""
 
     rate: float
     seed: tuple[int, int]
@@ -124,7 +123,7 @@ def add_and_norm_backward(
 
 
 def activation_forward(values: Tensor, kind: str) -> Tensor:
-    """GELU of every element; `kind` as in the configuration, among ACTIVATIONS."""
+    """GELU of every element; `kind` as in the configuration, gelu or gelu_new."""
     result, block = torch.empty_like(values), 2048
     programs = -(-values.numel() // block)
     if programs:

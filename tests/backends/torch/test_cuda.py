@@ -105,6 +105,28 @@ def test_fused_layers_are_for_bf16():
     assert CudaAdapter().validate(replace(plan, precision="bf16"), OptimizerSpec()) == []
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"model": replace(SMALL, num_attention_heads=16)}, "heads of 8 numbers"),
+        ({"model": replace(SMALL, hidden_act="relu")}, "hidden_act relu"),
+        ({"model": SMALL}, None),
+    ],
+)
+def test_what_cannot_be_fused_is_said_and_not_computed_otherwise(changed, said):
+    plan = replace(StepPlan("bf16", options=CudaOptions(fused=True)), **changed)
+    texts = [problem.text for problem in CudaAdapter().validate(plan, OptimizerSpec())]
+    assert said in texts[0] if said else not texts
+
+
+def test_a_gpu_without_kernels_is_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("bertkit.backends.torch.cuda.gpu_has_kernels", lambda: False)
+    plan = StepPlan("bf16", options=CudaOptions(fused=True))
+    (problem,) = CudaAdapter().validate(plan, OptimizerSpec())
+    assert "Ampere" in problem.text
+
+
 @pytest.mark.parametrize("wanted", [True, False])
 def test_layers_are_told_whether_they_are_fused(monkeypatch, wanted):
     """Such layers are not compiled where the kernels run."""

@@ -92,23 +92,6 @@ def test_the_gradient_is_that_of_the_layer_with_its_dropout(device):
     assert rise == pytest.approx(float((gradient * step).sum()), rel=near)
 
 
-def test_computing_again_draws_the_same_dropout(device):
-    layer = made(device).train()
-    layout = UnpaddedLayout(LENGTHS).to(device)
-    rows = torch.randn(sum(LENGTHS), 32, device=device, requires_grad=True)
-    found = []
-    for again in (False, True):
-        torch.manual_seed(3)
-        if again:
-            result = torch.utils.checkpoint.checkpoint(
-                run_fused, layer, rows, layout, None, use_reentrant=False
-            )
-        else:
-            result = run_fused(layer, rows, layout, None)
-        found.append((result, *torch.autograd.grad(result.sum(), rows)))
-    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
-
-
 def test_only_half_precision_rows_of_a_gpu_are_for_the_kernels():
     layer = made("cpu", torch.bfloat16)
     layout = UnpaddedLayout(LENGTHS)
