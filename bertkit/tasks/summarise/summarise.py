@@ -157,7 +157,7 @@ class SummariseTask(FinetuneTask[SummariseConfig, Document]):
         for number, (document, numbers) in enumerate(zip(some, chosen, strict=True), start=1):
             made, given = [document.sentences[n] for n in numbers], document.summary or ()
             value = rouge([(made, given)])[self.metric]
-            row = {"document": str(document.name or number), self.metric: value}
+            row = {"document": str(document.name or number), f"{self.metric} (%)": value}
             row |= {"chosen": excerpt(" ".join(made)), "wanted": excerpt(" ".join(given))}
             rows.append((value, row))
         rows.sort(key=lambda pair: pair[0])

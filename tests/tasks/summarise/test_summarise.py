@@ -49,7 +49,7 @@ def test_marked_sentences_are_learnt_chosen_and_scored(command, write, tmp_path,
     tables = json.loads((tmp_path / "run/review.json").read_text())["files"][str(file)]
     rows = tables["Lowest rougeLsum"]
     lowest = sorted(100 * scores["rougeLsum"].fmeasure for scores in each)[: len(rows)]
-    assert [row["rougeLsum"] for row in rows] == pytest.approx(lowest) and len(rows) == 10
+    assert [row["rougeLsum (%)"] for row in rows] == pytest.approx(lowest) and len(rows) == 10
     assert {row["document"] for row in rows} <= {document["id"] for document in known}
     first = [scorer.score("\n".join(d["summary"]), "\n".join(d["document"][:2])) for d in known]
     mean = 100 * sum(scores["rouge2"].fmeasure for scores in first) / len(first)
