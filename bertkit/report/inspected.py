@@ -38,8 +38,8 @@ def kind_of_input(name: str, is_text: Callable[[str], bool]) -> str:
         is_text: tells text files of a known form.
 
     Raises:
-        DataError: a folder of several runs that differ in more than seeds, or a file of a run or of no known kind; says what
-            to give.
+        DataError: a folder of several runs that `--seeds` did not write, or a file of a run or of
+            no known kind; says what to give.
     """
     if os.path.isfile(os.path.join(name, METRICS)):
         return RUN

@@ -27,16 +27,16 @@ class RunsReport:
         output: the page or picture.
         runs: of each run its name, last step, and last numbers of training and evaluation.
         answers: folder of a run → what its predictions got right and wrong.
+        shown: the same for people.
         seeds: folder that `--seeds` wrote → the scores of its runs and what they come to; None
             while none is scored.
-        shown: the same for people.
     """
 
     output: str
     runs: list[dict[str, Any]]
     answers: dict[str, dict[str, Any]]
-    seeds: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     shown: str = ""
+    seeds: dict[str, dict[str, Any] | None] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -80,7 +80,7 @@ def report_runs(runs: Sequence[str], output: str = "", over: str = "step") -> Ru
     trained = [run for run in every if run not in found or Path(run, METRICS).is_file()]
     drawn = draw_report(trained, output or str(Path(runs[0]) / PAGE), sections, over)
     shown = "\n\n".join([*texts, drawn.text()])
-    return RunsReport(drawn.output, drawn.runs, found, seeds, shown)
+    return RunsReport(drawn.output, drawn.runs, found, shown, seeds)
 
 
 def _review(run: str) -> tuple[str, str, dict[str, Any]]:

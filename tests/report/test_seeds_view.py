@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from tasks.comparison.conftest import Runs
 
 from bertkit.report.inspected import SEEDS, kind_of_input, view
-from tasks.comparison.conftest import Runs
 
 
 @pytest.fixture

@@ -111,7 +111,10 @@ class SummariseTask(FinetuneTask[SummariseConfig, Document]):
         model = BertForSentenceExtraction(
             self.shape,
             classifier_dropout=self.config.classifier_dropout or 0.0,
-            facts={"classifier_dropout": self.config.classifier_dropout},
+            facts={
+                "classifier_dropout": self.config.classifier_dropout,
+                **self.facts_of_use(),
+            },
         )
         model.bert.encoder.recompute = self.config.recompute
         return model
