@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.errors import DataError
-from bertkit.kinds.recognise import SETTINGS, VOCABULARY, is_model, kind_of
+from bertkit.kinds.recognise import CHECKPOINT, SETTINGS, VOCABULARY, is_model, kind_of
 from bertkit.records.tools import inspect as work
 from bertkit.report.run_numbers import require_run, runs_within
 from bertkit.tasks.comparison.seed_runs import seeds_within
@@ -26,6 +26,7 @@ VIEWS = {
     SHAPE: "configurations",
     WORDS: "vocabularies",
 }  # → name in the JSON object
+_SINGLE_FILES = {CHECKPOINT: MODEL, SETTINGS: SHAPE, VOCABULARY: WORDS}
 _OWN = (".json", ".jsonl", ".yaml")  # endings of the files of a run
 LISTED = {"seeds", "models", "configurations", "vocabularies"}
 
@@ -52,10 +53,8 @@ def kind_of_input(name: str, is_text: Callable[[str], bool]) -> str:
             return SEEDS
         if runs_within(name):
             require_run(name)
-    elif is_model(name):
-        return MODEL
-    elif (found := kind_of(name)) and found.name in (SETTINGS, VOCABULARY):
-        return SHAPE if found.name == SETTINGS else WORDS
+    elif (found := kind_of(name)) and found.name in _SINGLE_FILES:
+        return _SINGLE_FILES[found.name]
     _refuse_file_of_run(name)
     return TEXT if is_text(name) else RECORDS
 
