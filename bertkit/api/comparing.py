@@ -83,12 +83,14 @@ def make_report(runs: Inputs, output: Place | None = None, *, over: str = "step"
     """Make a page of one or several runs, or a picture of their curves.
 
     Args:
-        runs: Folders of runs, also of such that are still training.
+        runs: Folders of runs, also of such that are still training; or those that
+            `finetune_seeds` wrote, for the runs in them.
         output: Page or picture: .html, .png, .svg or .pdf; None: `report.html` in the first run.
         over: What a picture's curves are drawn over: `step`, `tokens` or `seconds`.
 
     Returns:
-        The last numbers of each run, what predictions got wrong, and where the page is.
+        The last numbers of each run as it wrote them, what predictions got wrong, the scores of
+        seeds with mean and deviation, and where the page is.
 
     Raises:
         DataError: A folder is no run, a file of it is damaged, or the name's ending is none of

@@ -35,7 +35,8 @@ def command(runs: tuple[str, ...], output: str | None, over: str, as_json: bool)
     scores; records that the runs learnt from; settings that differ; and the hardware. For a run
     that answered SQuAD questions it breaks the scores down by kind of question, with right and
     wrong answers; for runs of finetune it shows the wrong labels, tags, scores and summaries.
-    Runs that are still training can be drawn, too.
+    Runs that are still training can be drawn, too. The folder that --seeds wrote stands for its
+    runs; their scores are shown with mean and deviation.
 
     \b
     Example:
@@ -43,6 +44,7 @@ def command(runs: tuple[str, ...], output: str | None, over: str, as_json: bool)
       bertkit report runs/tiny runs/mini --output report.html
       bertkit report runs/tiny runs/mini --over tokens --output curves.png
       bertkit report runs/squad
+      bertkit report runs/cola-seeds
     """
     from bertkit.report.whole import report_runs
 

@@ -217,11 +217,11 @@ def load_settings(path: str | Path) -> dict[str, Any]:
 
 def _refuse_other_kind(path: str | Path) -> None:
     """Refuse a vocabulary, records and the like by their name, where settings were expected."""
-    from bertkit.kinds.misplaced import misplaced  # which needs manifests, and they this module
+    from bertkit.kinds.misplaced import misplaced_kind  # which needs manifests, they this module
     from bertkit.kinds.recognise import SETTINGS, TEXT, kind_of
 
     found = kind_of(path)
-    if found and found.name != TEXT and (error := misplaced(path, SETTINGS)):
+    if found and found.name != TEXT and (error := misplaced_kind(path, found, SETTINGS)):
         raise error
 
 

@@ -13,6 +13,7 @@ from bertkit.kinds.recognise import (
     SETTINGS,
     TEXT,
     VOCABULARY,
+    Kind,
     kind_of,
 )
 
@@ -57,7 +58,11 @@ def misplaced(path: str | Path, needed: str) -> DataError | None:
     Returns:
         None where what it holds cannot be told, or is what is needed.
     """
-    found = kind_of(path)
+    return misplaced_kind(path, kind_of(path), needed)
+
+
+def misplaced_kind(path: str | Path, found: Kind | None, needed: str) -> DataError | None:
+    """`misplaced` for a path of which is known what it holds."""
     if found is None or found.name == needed:
         return None
     single = found.words.startswith(("a ", "an ", "the ")) and not os.path.isdir(path)

@@ -7,7 +7,7 @@ import glob
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from bertkit.text.files import open_text
 
 RECORDS, TEXT, VOCABULARY, CHECKPOINT = "records", "text", "vocabulary", "checkpoint"
 QUESTIONS, SETTINGS, OTHER = "questions", "settings", "other"
-_HEAD = 1 << 16
+HEAD = 1 << 16  # bytes that tell what a file is
 _LOOKED_AT = 10  # files of a folder
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json")
 # Names of other programs' checkpoints: TensorFlow's, NVIDIA's and Cerebras'.
@@ -54,10 +54,13 @@ class Kind:
     Attributes:
         name: one of the names of this module.
         words: for messages, such as `a TFRecord file`; they follow `is` or `holds`.
+        remedy: what to do where text is wanted, of a file that its first bytes mark; may be
+            empty. None: it is told by something else.
     """
 
     name: str
     words: str
+    remedy: str | None = field(default=None, compare=False)
 
 
 def kind_of(path: str | Path) -> Kind | None:
@@ -70,10 +73,17 @@ def kind_of(path: str | Path) -> Kind | None:
             return _kind_of_folder(Path(place))
         if _is_tensorflow(place):
             return Kind(CHECKPOINT, "a TensorFlow checkpoint")
-        with open_text(place, _HEAD) as stream:
-            return kind_of_bytes(stream.read(_HEAD))
+        with open_text(place, HEAD) as stream:
+            return kind_of_bytes(stream.read(HEAD))
     except (BertkitError, OSError, ValueError):
         return None
+
+
+def kind_of_opened(path: str | Path, head: bytes) -> Kind | None:
+    """`kind_of` a file whose first `HEAD` bytes, unpacked, were read already."""
+    if _is_tensorflow(str(path)):
+        return Kind(CHECKPOINT, "a TensorFlow checkpoint")
+    return kind_of_bytes(head[:HEAD])
 
 
 def is_model(path: str | Path) -> bool:
@@ -85,7 +95,7 @@ def is_model(path: str | Path) -> bool:
 def kind_of_bytes(head: bytes) -> Kind | None:
     """What a file holds that begins with these bytes, unpacked; None where it cannot be told."""
     if found := marked(head):
-        return Kind(_MARKED.get(found[0], OTHER), found[0])
+        return Kind(_MARKED.get(found[0], OTHER), *found)
     if head.startswith(b"PK\x03\x04"):
         if b"data.pkl" in head[:200]:
             return Kind(CHECKPOINT, "a PyTorch checkpoint")

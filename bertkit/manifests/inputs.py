@@ -22,6 +22,7 @@ from bertkit.hub.sources import origin
 from bertkit.remote.facts import require_as_fetched, url_of
 from bertkit.storage.files import CHUNK, atomic_write, sha256_of, size_of
 from bertkit.workers.engine import Engine
+from bertkit.workers.pool import worker_count
 
 # More inputs than these go to a side file.
 MANY = 20_000
@@ -158,14 +159,18 @@ class ManyInputs(Sequence[dict[str, Any]]):
             ) from error
 
 
-def describe_inputs(
-    paths: Sequence[str], threads: int = 1, engine: Engine | None = None
-) -> Sequence[dict[str, Any]]:
+def describe_inputs(paths: Sequence[str], engine: Engine | None = None) -> Sequence[dict[str, Any]]:
     """Path, size and sha256 of input files in the given order.
 
-    `threads` are hashed at a time, or a cluster hashes them where the engine has one.
+    Args:
+        paths: of the files.
+        engine: hashes as many at a time as it has workers, by threads, or by its cluster; None:
+            one after the other.
     """
-    digests = _by_cluster(paths, engine) if _is_cluster(engine) else _by_threads(paths, threads)
+    if _is_cluster(engine):
+        digests = _by_cluster(paths, engine)
+    else:
+        digests = _by_threads(paths, worker_count(engine.workers if engine else 1, len(paths)))
     described = (described_by(path, digest) for path, digest in zip(paths, digests, strict=True))
     return ManyInputs.collect(described) if len(paths) > MANY else list(described)
 

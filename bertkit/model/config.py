@@ -20,6 +20,9 @@ from bertkit.model.model_types import (
 from bertkit.storage.files import read_json, write_text
 
 NAME = "config.json"
+# Key of a fine-tuned model's config.json: the settings of its task that it is used with, so that
+# they are where the model is, without the folder of its run.
+USED_WITH = "bertkit_settings"
 
 # Fields that do not decide whether weights fit.
 RATES = frozenset(

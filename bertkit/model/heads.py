@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -169,11 +170,17 @@ class BertForPreTraining(nn.Module):
 
 
 class BertForQuestionAnswering(nn.Module):
-    """Encoder with a start and an end score per token (SQuAD)."""
+    """Encoder with a start and an end score per token (SQuAD).
 
-    def __init__(self, config: BertConfig) -> None:
+    Args:
+        config: the encoder's shape.
+        facts: further entries of the checkpoint's config.json.
+    """
+
+    def __init__(self, config: BertConfig, facts: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.config = config
+        self.facts = dict(facts or {})
         self.bert = BertModel(config, pooler=False)
         self.qa_outputs = nn.Linear(config.hidden_size, 2)
         initialise(self, config)

@@ -31,7 +31,7 @@ from bertkit.storage import files
 from bertkit.text.unsplit import check_sentence_files
 from bertkit.tokenization.vocabulary import Vocab
 from bertkit.workers.engine import Engine
-from bertkit.workers.pool import check_executor, run_tasks, worker_count
+from bertkit.workers.pool import check_executor, run_tasks
 
 if TYPE_CHECKING:
     from bertkit.records.text_summary import RunText
@@ -181,7 +181,7 @@ def _planned(
     return Manifest(
         "make-records",
         _deciding(config, words, limit),
-        inputs=describe_inputs(names, worker_count(engine.workers, len(names)), engine),
+        inputs=describe_inputs(names, engine),
         tokenizer=facts_of(config, words).as_dict(),
         hidden=opens_all(config),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bertkit import log
 from bertkit.errors import DataError
@@ -29,25 +29,41 @@ class Report:
     runs: list[dict[str, Any]]
 
     def text(self) -> str:
-        """The runs' last losses and accuracies, and where the picture is."""
-        columns = ("run", "step", "loss", "accuracy", "accuracy, evaluation")
-        rows = [
-            (
-                run["run"],
-                f"{run['step']:,}",
-                text_of("loss", run.get("train", {}).get("loss")),
-                text_of("accuracy", _accuracy(run.get("train", {}))),
-                text_of("accuracy", _accuracy(run.get("eval", {}))),
-            )
-            for run in self.runs
-        ]
-        return "\n\n".join([*([log.table(columns, rows)] if rows else []), self.output])
+        """The runs' last losses and accuracies, and where the picture is.
+
+        A column that no run has a number for is left out.
+        """
+        train = [run.get("train", {}) for run in self.runs]
+        evaluated = [run.get("eval", {}) for run in self.runs]
+        losses = [_Found("loss" in found, found.get("loss")) for found in train]
+        numbers = (
+            ("loss", "loss", losses),
+            ("accuracy (%)", "accuracy", list(map(_accuracy, train))),
+            ("accuracy, evaluation (%)", "accuracy", list(map(_accuracy, evaluated))),
+        )
+        columns = {
+            "run": [run["run"] for run in self.runs],
+            "step": [f"{run['step']:,}" for run in self.runs],
+        }
+        for head, name, cells in numbers:
+            if any(cell.measured for cell in cells):
+                columns[head] = [text_of(name, cell.value) for cell in cells]
+        rows = zip(*columns.values(), strict=True)
+        return "\n\n".join([*([log.table(list(columns), rows)] if self.runs else []), self.output])
 
 
-def _accuracy(numbers: Mapping[str, Any]) -> float | None:
+class _Found(NamedTuple):
+    """A number of a run: whether it was measured, and its value where that was finite."""
+
+    measured: bool
+    value: float | None
+
+
+def _accuracy(numbers: Mapping[str, Any]) -> _Found:
     """That of masked LM, else of what the run predicts."""
     found = [name for name in numbers if name.endswith("accuracy") and name != "nsp_accuracy"]
-    return next((numbers[name] for name in found if numbers[name] is not None), None)
+    values = (numbers[name] for name in found if numbers[name] is not None)
+    return _Found(bool(found), next(values, None))
 
 
 def draw_report(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bertkit.optional import require
+from bertkit.report.measures import to_unit
 from bertkit.report.panels import Panel, panels
 from bertkit.report.run_numbers import RunNumbers, envelope, smooth, thinned
 
@@ -130,7 +131,7 @@ def _curve(
         places, values = run.column(kind, key, axis[0])
         if not len(places):
             continue
-        places = places / axis[1]
+        places, values = places / axis[1], values * to_unit(key, run.task)
         label = name if kind == "train" else f"{name}, evaluation"
         # The learning rate is exact as it is; the others are noisy.
         noisy = kind == "train" and key != "learning_rate"

@@ -8,23 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.errors import DataError
-from bertkit.kinds.recognise import SETTINGS, VOCABULARY, is_model, kind_of
+from bertkit.kinds.recognise import CHECKPOINT, SETTINGS, VOCABULARY, is_model, kind_of
 from bertkit.records.tools import inspect as work
 from bertkit.report.run_numbers import require_run, runs_within
+from bertkit.tasks.comparison.seed_runs import seeds_within
 from bertkit.train.run_files import METRICS
 
 RUN, FOLDER, MODEL = "run", "folder", "model"
+SEEDS = "seeds"  # the runs of one command with --seeds
 SHAPE, WORDS = "shape", "words"  # a configuration, a vocabulary
 TEXT, RECORDS = "text", "records"
 VIEWS = {
     RUN: "run",
+    SEEDS: "seeds",
     FOLDER: "manifest",
     MODEL: "models",
     SHAPE: "configurations",
     WORDS: "vocabularies",
 }  # → name in the JSON object
+_SINGLE_FILES = {CHECKPOINT: MODEL, SETTINGS: SHAPE, VOCABULARY: WORDS}
 _OWN = (".json", ".jsonl", ".yaml")  # endings of the files of a run
-LISTED = {"models", "configurations", "vocabularies"}
+LISTED = {"seeds", "models", "configurations", "vocabularies"}
 
 
 def kind_of_input(name: str, is_text: Callable[[str], bool]) -> str:
@@ -35,8 +39,8 @@ def kind_of_input(name: str, is_text: Callable[[str], bool]) -> str:
         is_text: tells text files of a known form.
 
     Raises:
-        DataError: a folder of several runs, or a file of a run or of no known kind; says what
-            to give.
+        DataError: a folder of several runs that `--seeds` did not write, or a file of a run or of
+            no known kind; says what to give.
     """
     if os.path.isfile(os.path.join(name, METRICS)):
         return RUN
@@ -45,12 +49,12 @@ def kind_of_input(name: str, is_text: Callable[[str], bool]) -> str:
             return FOLDER
         if is_model(name):
             return MODEL
+        if seeds_within(name):
+            return SEEDS
         if runs_within(name):
             require_run(name)
-    elif is_model(name):
-        return MODEL
-    elif (found := kind_of(name)) and found.name in (SETTINGS, VOCABULARY):
-        return SHAPE if found.name == SETTINGS else WORDS
+    elif (found := kind_of(name)) and found.name in _SINGLE_FILES:
+        return _SINGLE_FILES[found.name]
     _refuse_file_of_run(name)
     return TEXT if is_text(name) else RECORDS
 
@@ -69,6 +73,10 @@ def view(kind: str, name: str) -> tuple[str, Any, str]:
         from bertkit.report.run_view import view_run
 
         return VIEWS[kind], *view_run(name)
+    if kind == SEEDS:
+        from bertkit.report.seeds_view import view_seeds
+
+        return VIEWS[kind], *view_seeds(name)
     if kind == FOLDER:
         return VIEWS[kind], *work.inspect_manifest(name)
     if kind == WORDS:

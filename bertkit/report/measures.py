@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from bertkit.tasks.comparison.units import is_measured_share, to_percent
+
 # What a task's predictions are called: the beginning of a number's name → for people.
 _PREDICTIONS = {
     "mlm": "masked LM",
@@ -56,26 +58,49 @@ def prediction_of(number: str) -> str:
     return _PREDICTIONS.get(prefix, prefix) if kind in ("loss", "accuracy") else ""
 
 
+def heading_of(number: str) -> str:
+    """A number's name for people with the unit of `text_of`, where that is percent."""
+    return f"{name_of(number)} (%)" if is_measured_share(number) else name_of(number)
+
+
 def unit_of(number: str) -> str:
     """The unit of a number, for an axis; empty where there is none."""
     if number.endswith("loss"):
         return "nats"
-    if number.endswith("accuracy"):
-        return "share that is right"
+    if is_measured_share(number):
+        return "percent"
     return {"tokens_per_second": "real tokens per second", "learning_rate": "per step"}.get(
         number, ""
     )
 
 
-def text_of(number: str, value: float | None) -> str:
-    """A number as text, with the digits that people compare; a dash where there is none."""
+def to_unit(number: str, task: str = "") -> float:
+    """What a number of a log line is multiplied by to be in its unit.
+
+    Args:
+        number: its name.
+        task: of the run; some write their scores in percent, the others as shares of 1.
+    """
+    return to_percent(number, task) if is_measured_share(number) else 1.0
+
+
+def text_of(number: str, value: float | None, task: str = "") -> str:
+    """A number as text, with the digits that people compare; a dash where there is none.
+
+    Args:
+        number: its name.
+        value: as the run wrote it.
+        task: of the run.
+    """
     if value is None or not math.isfinite(value):
         return "-"
+    if is_measured_share(number):
+        return f"{value * to_unit(number, task):.2f}"
     if number == "learning_rate":
         return f"{value:.2e}"
     if number == "peak_share":
         return f"{value:.1%}"
-    if number.endswith(("_per_second", "_steps", "_scale")):
+    if number.endswith(("_per_second", "_steps", "_scale", "_total")) or number == "total":
         return f"{value:,.0f}"
     return f"{value:,.2f}" if number == "perplexity" else f"{value:,.4f}"
 

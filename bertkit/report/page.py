@@ -12,7 +12,7 @@ from bertkit.configuration.config import flatten, load_yaml
 from bertkit.errors import DataError
 from bertkit.report.drawing import colours, panel_svg
 from bertkit.report.html_parts import document, html_table
-from bertkit.report.measures import in_order, name_of, text_of
+from bertkit.report.measures import heading_of, in_order, text_of
 from bertkit.report.panels import panels
 from bertkit.report.record_samples import samples_section
 from bertkit.report.run_numbers import RunNumbers
@@ -89,30 +89,23 @@ def _curves(page: Page) -> list[str]:
 
 
 def _last_numbers(curves: Mapping[str, RunNumbers]) -> str:
-    kinds = {"train": "", "eval": "evaluation: "}
-    columns = [
-        (kind, name)
-        for kind in kinds
-        for name in in_order(name for run in curves.values() for name in run.last.get(kind, {}))
-        if name not in _LEFT_OUT
-    ]
-    rows = [
-        [
-            name,
-            f"{run.step:,}",
-            f"{run.tokens:,.0f}" if run.tokens else "-",
-            f"{run.seconds / _HOURS:.3f}" if run.seconds else "-",
-            *(text_of(number, run.last.get(kind, {}).get(number)) for kind, number in columns),
-        ]
-        for name, run in curves.items()
-    ]
-    heads = [f"{kinds[kind]}{name_of(name)}" for kind, name in columns]
-    # A column for each run: few runs have many numbers.
-    head = ("", *(row[0] for row in rows))
-    names = ("step", "real tokens", "hours", *heads)
-    return html_table(
-        head, [[name, *(row[place] for row in rows)] for place, name in enumerate(names, start=1)]
-    )
+    """A column for each run: few runs have many numbers. What no run tells has no row."""
+    runs = list(curves.values())
+    lines = [["step", *(f"{run.step:,}" for run in runs)]]
+    if any(run.tokens for run in runs):
+        lines.append(
+            ["real tokens", *(f"{run.tokens:,.0f}" if run.tokens else "-" for run in runs)]
+        )
+    if any(run.seconds for run in runs):
+        hours = (f"{run.seconds / _HOURS:.3f}" if run.seconds else "-" for run in runs)
+        lines.append(["hours", *hours])
+    for kind, prefix in (("train", ""), ("eval", "evaluation: ")):
+        last = [(run.last.get(kind, {}), run.task) for run in runs]
+        for name in in_order(name for numbers, _ in last for name in numbers):
+            if name not in _LEFT_OUT:
+                texts = (text_of(name, numbers.get(name), task) for numbers, task in last)
+                lines.append([f"{prefix}{heading_of(name)}", *texts])
+    return html_table(("", *curves), lines)
 
 
 def _scores(folders: Mapping[str, str]) -> list[str]:
@@ -143,6 +136,7 @@ def _settings(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def _machines(machines: Mapping[str, Mapping[str, Any]]) -> list[str]:
     keys = list(dict.fromkeys(key for machine in machines.values() for key in machine))
     rows = [[key, *(shown(machine.get(key)) for machine in machines.values())] for key in keys]
+    rows = [row for row in rows if set(row[1:]) != {"-"}]
     return ["<h2>Hardware and software</h2>", html_table(("", *machines), rows)] if rows else []
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bertkit.configuration.config import load_yaml
 from bertkit.errors import DataError
 from bertkit.kinds.missing import hint_for_missing
+from bertkit.tasks.comparison.units import SQUAD
 from bertkit.train import metrics
-from bertkit.train.run_files import METRICS
+from bertkit.train.run_files import CONFIG, METRICS
 
 # What curves can be drawn over.
 AXES = ("step", "tokens", "seconds")
@@ -33,9 +35,11 @@ class RunNumbers:
         position: samples seen.
         seconds: of training.
         tokens: real ones trained on, of the lines that tell their speed; 0 where none does.
+        task: what the run learns, where it is known; in which unit scores are depends on it.
     """
 
     def __init__(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        self.task = ""
         self.names: set[str] = set()
         self.step = 0
         self.last: dict[str, dict[str, Any]] = {}
@@ -135,9 +139,18 @@ def read_run(run: str) -> RunNumbers:
     """
     path = require_run(run)
     numbers = RunNumbers(metrics.lines(path))
+    numbers.task = _task(run, numbers.names)
     if not numbers:
         raise DataError(f"{path} has no line yet", "wait for the run's first log line")
     return numbers
+
+
+def _task(run: str, names: Collection[str]) -> str:
+    """The name of what a run learns: the settings of `finetune` have it, scores tell SQuAD."""
+    path = Path(run) / CONFIG
+    settings = load_yaml(path) if path.is_file() else {}
+    answers = "exact" in names or "exact_match" in names
+    return str(settings.get("task") or (SQUAD if answers else ""))
 
 
 def smooth(values: np.ndarray, span: int) -> np.ndarray:

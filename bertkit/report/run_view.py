@@ -8,9 +8,10 @@ from typing import Any
 from bertkit import log
 from bertkit.configuration.config import load_yaml
 from bertkit.errors import DataError
-from bertkit.report.measures import in_order, name_of, text_of
+from bertkit.report.measures import heading_of, in_order, name_of, text_of
 from bertkit.report.run_numbers import read_run
 from bertkit.storage.files import read_json
+from bertkit.tasks.comparison.units import SQUAD, is_share, scores_in_percent
 from bertkit.train import metrics
 from bertkit.train.run_files import CONFIG, METRICS
 
@@ -31,19 +32,19 @@ def view_run(folder: str) -> tuple[dict[str, Any], str]:
     if not count:
         return last, f"{folder}: a run without numbers yet; the first come with its first log line"
     run = read_run(folder)
-    steps = _planned_steps(folder)
+    steps = planned_steps(folder)
     facts = [
         ("step", f"{run.step:,}" + (f" of {steps:,}" if steps else "")),
         ("training time", duration(run.seconds)),
-        ("sequences", f"{run.position:,}" if run.position else "-"),
-        ("real tokens", f"about {run.tokens:,.0f}" if run.tokens else "-"),
+        *([("sequences", f"{run.position:,}")] if run.position else []),
+        *([("real tokens", f"about {run.tokens:,.0f}")] if run.tokens else []),
         ("log lines", f"{count:,}"),
     ]
     kinds = [kind for kind in ("train", "eval") if kind in run.last]
     heads = {"train": "training", "eval": "evaluation"}
     names = in_order(name for kind in kinds for name in run.last[kind] if name not in _PLACES)
     rows = [
-        (name_of(name), *(text_of(name, run.last[kind].get(name)) for kind in kinds))
+        (heading_of(name), *(text_of(name, run.last[kind].get(name), run.task) for kind in kinds))
         for name in names
     ]
     columns = [f"{heads[kind]}, step {run.last_step[kind]:,}" for kind in kinds]
@@ -55,16 +56,23 @@ def view_run(folder: str) -> tuple[dict[str, Any], str]:
 
 
 def read_scores(folder: str) -> dict[str, str]:
-    """The scores that a fine-tuning wrote into its folder: name for people → number as text."""
+    """The scores that a fine-tuning wrote into its folder: name and unit → number as text.
+
+    Raises:
+        DataError: the file is of another form.
+    """
     path = Path(folder) / SCORES
     found = read_json(path) if path.is_file() else {}
     if not isinstance(found, dict):
         raise DataError(f"{path}: not scores", "score the run again")
     scores = found.get("scores", found)
+    task = str(found.get("task") or "") if "scores" in found else SQUAD
+    numbers = scores_in_percent(task, scores) if isinstance(scores, dict) else {}
     return {
-        name_of(name): text_of(name, value)
-        for name, value in (scores.items() if isinstance(scores, dict) else ())
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
+        f"{name_of(name)} (%)" if is_share(name) else name_of(name): (
+            f"{value:.2f}" if is_share(name) else text_of(name, value)
+        )
+        for name, value in numbers.items()
     }
 
 
@@ -77,7 +85,7 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
-def _planned_steps(folder: str) -> int:
+def planned_steps(folder: str) -> int:
     """The steps that the run was asked for, where its settings say so."""
     path = Path(folder) / CONFIG
     steps = load_yaml(path).get("max_steps") if path.is_file() else None

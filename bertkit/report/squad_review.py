@@ -24,7 +24,7 @@ def review_section(run: str, found: Mapping[str, Any]) -> str:
             [row["group"], f"{row['questions']:,}", f"{row['exact']:.1f}", f"{row['f1']:.1f}"]
             for row in groups
         ]
-        parts.append(html_table((name, "questions", "exact", "F1"), rows))
+        parts.append(html_table((name, "questions", "exact match (%)", "F1 (%)"), rows))
     for kind, title in _EXAMPLES:
         rows = [
             [

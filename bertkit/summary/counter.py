@@ -178,6 +178,8 @@ class _Kernel:
         for axis in (0, 1):
             self._tables.characters[:256] += pairs.sum(axis, dtype=np.int64)
         pairs[:] = 0
+        self._tables.characters[0] -= self._tables.state[self._work.PADDING]
+        self._tables.state[self._work.PADDING] = 0
         self._in_pairs = 0
 
     def end(self, rest: bytearray, name: str) -> None:

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 from bertkit.errors import DataError
-from bertkit.kinds.marks import marked
 from bertkit.text.files import open_text
 
 _SAMPLE = 512  # bytes that are looked at
@@ -38,14 +37,6 @@ def decode_utf8(blob: bytes, path: str | Path) -> str:
         raise not_utf8(path, line, error.start, blob) from error
 
 
-def _other_kind(path: str | Path) -> DataError | None:
-    """The error for a file that is no text at all, and known: records, weights, an image."""
-    from bertkit.kinds.misplaced import misplaced  # which reads files by way of this module
-    from bertkit.kinds.recognise import TEXT
-
-    return misplaced(path, TEXT)
-
-
 def not_utf8(path: str | Path, line: int, offset: int, blob: bytes, begin: int = 0) -> DataError:
     """The error for a text file that is not UTF-8: where, which byte, what to do.
 
@@ -59,19 +50,24 @@ def not_utf8(path: str | Path, line: int, offset: int, blob: bytes, begin: int =
         blob: the file, or a part of it.
         begin: where that part begins in the file.
     """
+    from bertkit.kinds.misplaced import misplaced_kind  # which reads files by way of this module
+    from bertkit.kinds.recognise import HEAD, OTHER, TEXT, kind_of_opened
+
     at = offset - begin
     where = f"{path}:{line}: not UTF-8 at byte {offset} (0x{blob[at]:02x})"
-    head = _beginning(path) if begin else blob[:_SAMPLE]
+    head = _beginning(path) if begin else blob
     for magic, kind, remedy in _NOT_TEXT:
         if head.startswith(magic):
             return DataError(f"{where}: the file is {kind}", remedy)
-    if found := marked(head):
-        what, remedy = found
-        return DataError(f"{where}: the file looks like {what}", remedy or _GIVE_TEXT)
-    if other := _other_kind(path):
+    # A part of the beginning, such as a line, may be too short to tell what the file is.
+    short = not begin and len(blob) < HEAD
+    found = kind_of_opened(path, (_beginning(path) or blob) if short else head)
+    if found and found.name == OTHER and found.remedy is not None:
+        return DataError(f"{where}: the file looks like {found.words}", found.remedy or _GIVE_TEXT)
+    if other := misplaced_kind(path, found, TEXT):
         return other
     around = blob[max(0, at - _SAMPLE) : at + _SAMPLE]
-    if coding := wide_encoding(head):
+    if coding := wide_encoding(head[:_SAMPLE]):
         name = coding[:6].upper()
         return DataError(
             f"{where}: every other byte is 0, as in {name} without a mark",
@@ -100,9 +96,11 @@ def iconv_command(encoding: str) -> str:
 
 def _beginning(path: str | Path) -> bytes:
     """The first bytes of a file, unpacked; none of what is no file."""
+    from bertkit.kinds.recognise import HEAD
+
     try:
         with open_text(path) as stream:
-            return stream.read(_SAMPLE)
+            return stream.read(HEAD)
     except (DataError, OSError):
         return b""
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from bertkit import log
-from bertkit.kinds.misplaced import refuse_misplaced
+from bertkit.kinds.misplaced import misplaced_kind
 from bertkit.kinds.recognise import QUESTIONS, SETTINGS, TEXT, VOCABULARY, kind_of_bytes
 from bertkit.storage.files import is_remote
 from bertkit.text.files import open_text
@@ -105,5 +105,6 @@ def is_raw(paths: Sequence[str]) -> bool:
 
 def _refuse_other_kinds(path: str, blob: bytes) -> None:
     found = kind_of_bytes(blob)
-    if found and found.name in (VOCABULARY, QUESTIONS, SETTINGS):
-        refuse_misplaced(path, TEXT)
+    other = found and found.name in (VOCABULARY, QUESTIONS, SETTINGS)
+    if other and (error := misplaced_kind(path, found, TEXT)):
+        raise error

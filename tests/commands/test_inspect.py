@@ -145,7 +145,8 @@ def test_manifests_of_extract_clean_and_records_are_shown_as_text(bertkit, vocab
 def test_a_model_of_any_format(bertkit, trained, tmp_path, monkeypatch):
     monkeypatch.chdir(trained.run)
     checkpoint = trained.run / "step-0000060"
-    bertkit("convert", checkpoint, "--to", "nvidia", "--output", tmp_path / "nvidia")
+    made = bertkit("convert", checkpoint, "--to", "nvidia", "--output", tmp_path / "nvidia")
+    assert made.status == 0 and "earlier version" not in made.err  # it has no task's settings
     found = bertkit("inspect", checkpoint, tmp_path / "nvidia", "--json").result["models"]
     assert [facts["format"] for facts in found] == ["hf", "nvidia"]
     assert [facts["step"] for facts in found] == [60, 60]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from bertkit.configuration.config import load_yaml
 from bertkit.errors import DataError
 from bertkit.kinds import recognise
 from bertkit.kinds.misplaced import misplaced, refuse_misplaced
+from bertkit.report.inspected import kind_of_input
+from bertkit.text.unsplit import check_sentence_files
 from bertkit.tokenization.vocabulary import find_vocab
 
 
@@ -38,3 +41,29 @@ def test_a_file_is_what_it_is():
     vocab = find_vocab("bertkit-uncased-8k")
     with pytest.raises(DataError, match="is a vocabulary, not text"):
         refuse_misplaced(vocab, recognise.TEXT)
+
+
+def test_settings_and_sentences_of_another_kind_are_looked_at_once(tmp_path, monkeypatch):
+    """The error is made of what was found; the file is not read again for it."""
+    (tmp_path / "vocab.txt").write_text(
+        "".join(
+            f"{word}\n" for word in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##b", "c")
+        )
+    )
+    looked = []
+    true = recognise.kind_of_bytes
+
+    def counted(head):
+        looked.append(len(head))
+        return true(head)
+
+    monkeypatch.setattr(recognise, "kind_of_bytes", counted)
+    monkeypatch.setattr("bertkit.text.unsplit.kind_of_bytes", counted)
+    vocab = str(tmp_path / "vocab.txt")
+    for call in (lambda: check_sentence_files([vocab]), lambda: load_yaml(vocab)):
+        del looked[:]
+        with pytest.raises(DataError, match="is a vocabulary, not"):
+            call()
+        assert len(looked) == 1
+    del looked[:]
+    assert kind_of_input(vocab, lambda name: False) == "words" and len(looked) == 1

@@ -1,4 +1,5 @@
 import json
+import threading
 
 import pytest
 
@@ -12,6 +13,8 @@ from bertkit.manifests.manifest import (
     read_manifest,
     working_folder,
 )
+from bertkit.storage.files import sha256_of
+from bertkit.workers.engine import Engine
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +35,7 @@ def side_files(folder):
 
 def test_many_inputs_go_to_a_side_file_and_read_as_the_list_did(tmp_path, monkeypatch):
     names, out = texts(tmp_path), tmp_path / "out"
-    many = describe_inputs(names, threads=2)
+    many = describe_inputs(names, Engine(workers=2))
     monkeypatch.setattr(manifest_inputs, "MANY", 1000)
     plain = describe_inputs(names)
     assert isinstance(many, ManyInputs) and list(many) == plain and len(many) == 5
@@ -42,6 +45,40 @@ def test_many_inputs_go_to_a_side_file_and_read_as_the_list_did(tmp_path, monkey
     stated = json.loads((out / "manifest.json").read_text())["inputs"]
     assert stated["count"] == 5 and [stated["file"]] == side_files(out)
     assert list(read_manifest(out).inputs) == plain
+
+
+@pytest.mark.parametrize(("engine", "at_once"), [(None, 1), (Engine(workers=3), 3)])
+def test_as_many_files_are_hashed_at_once_as_the_engine_has_workers(
+    tmp_path, monkeypatch, engine, at_once
+):
+    names = texts(tmp_path, 3 * at_once)
+    together = threading.Barrier(at_once, timeout=20)  # broken where fewer meet
+    running, most = [], []
+
+    def hashed(path):
+        running.append(path)
+        most.append(len(running))
+        together.wait()
+        running.remove(path)
+        return sha256_of(path)
+
+    monkeypatch.setattr(manifest_inputs, "sha256_of", hashed)
+    found = describe_inputs(names, engine)
+    assert [entry["path"] for entry in found] == names and max(most) == at_once
+
+
+def test_a_cluster_hashes_where_the_engine_has_one(tmp_path, monkeypatch):
+    names, asked = texts(tmp_path), []
+
+    def run(work, tasks, **where):
+        asked.append(where)
+        return map(work, reversed(tasks))  # in any order
+
+    monkeypatch.setattr("bertkit.workers.engine.run_tasks", run)
+    monkeypatch.setattr(manifest_inputs, "_HASHED", 2)
+    found = describe_inputs(names, Engine(executor="dask", scheduler="tcp://one:1"))
+    assert list(found) == list(describe_inputs(names))
+    assert asked == [{"workers": 1, "executor": "dask", "scheduler": "tcp://one:1"}]
 
 
 def test_a_folder_of_before_resumes_with_its_list_of_inputs(tmp_path, monkeypatch):

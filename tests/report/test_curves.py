@@ -75,7 +75,12 @@ def test_runs_that_learn_to_answer_have_their_own_panels(tmp_path):
     assert figure.axes[1].get_title() == "Answer span accuracy"
     assert all(axis.lines for axis in figure.axes)
     text = draw_report([str(tmp_path)], str(tmp_path / "page.html")).text()
-    assert "0.2500" in text and "nan" not in text
+    # The share is percent, and a column that no run has a number for is not there.
+    head, _, row = text.splitlines()[:3]
+    assert head.split() == ["run", "step", "loss", "accuracy", "(%)"]
+    assert row.split()[1:] == ["3", "4.5000", "25.00"]
+    (drawn,) = figure.axes[1].lines
+    assert list(drawn.get_ydata()) == [25.0] and figure.axes[1].get_ylabel() == "percent"
     assert "answer span accuracy" in (tmp_path / "page.html").read_text()
 
 
@@ -88,10 +93,10 @@ def test_what_is_no_run(tmp_path, run):
     with pytest.raises(DataError, match="is not a run") as caught:
         draw_report([str(tmp_path)], str(tmp_path / "x.png"))
     assert "give the folder that `bertkit pretrain`" in caught.value.hint
-    run("several/seed-1", 3)
+    run("several/first", 3)
     with pytest.raises(DataError, match="several is not a run") as caught:
         draw_report([str(tmp_path / "several")], str(tmp_path / "x.png"))
-    assert caught.value.hint == "it holds runs: seed-1; give these"
+    assert caught.value.hint == "it holds runs: first; give these"
     with pytest.raises(DataError, match="no such run") as caught:
         draw_report([str(tmp_path / "severall")], str(tmp_path / "x.png"))
     assert f"did you mean {tmp_path / 'several'}?" in caught.value.hint
@@ -118,7 +123,9 @@ def test_numbers_that_were_not_finite_are_left_out(run, tmp_path):
         stream.write('{"kind": "train", "step": 8, "loss": null, "mlm_accuracy": null}\n')
     report = draw_report([folder], str(tmp_path / "page.html"))
     assert report.runs[0]["step"] == 8
-    assert report.text().splitlines()[2].split()[2:] == ["-", "-", "-"]
+    # What was not finite was measured: it has a column. Nothing was evaluated.
+    assert report.text().splitlines()[0].split()[2:] == ["loss", "accuracy", "(%)"]
+    assert report.text().splitlines()[2].split()[2:] == ["-", "-"]
     figure = make_figure({"one": read_run(folder)})
     assert list(figure.axes[0].lines[0].get_xdata()) == [1, 2, 3, 4, 5]
 

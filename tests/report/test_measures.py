@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bertkit.report.measures import in_order, name_of, prediction_of, text_of
+from bertkit.report.measures import heading_of, in_order, name_of, prediction_of, text_of, unit_of
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,14 @@ def test_texts_have_the_digits_that_are_compared():
     assert text_of("learning_rate", 1.234e-5) == "1.23e-05"
     assert text_of("tokens_per_second", 12345.6) == "12,346"
     assert text_of("accuracy", None) == text_of("accuracy", float("nan")) == "-"
+
+
+def test_scores_are_percent_and_say_so_whatever_the_run_wrote():
+    assert heading_of("f1") == "F1 (%)" and heading_of("loss") == "loss"
+    assert unit_of("f1") == unit_of("mlm_accuracy") == "percent" and unit_of("loss") == "nats"
+    assert text_of("f1", 0.5) == text_of("f1", 0.5, "tag") == text_of("f1", 50.0, "squad")
+    assert text_of("f1", 0.5) == "50.00" and text_of("span_accuracy", 0.5, "squad") == "50.00"
+    assert text_of("loss", 0.5) == "0.5000" and text_of("HasAns_total", 5928.0) == "5,928"
 
 
 def test_the_loss_comes_first_and_speed_last():

@@ -11,6 +11,7 @@ import pytest
 from bertkit.backends import registry
 from bertkit.errors import DataError
 from bertkit.report.curves import draw_report
+from bertkit.report.run_numbers import read_run
 from bertkit.tasks.pretraining.pretrain import pretrain
 
 
@@ -74,10 +75,10 @@ def test_the_page_is_whole_and_needs_nothing_beside_it(page):
     assert "#000000" not in text and "prefers-color-scheme: dark" in text
     legend = text[text.index('class="legend"') : text.index("</ul>")]
     assert legend.count("<li>") == 2
-    check_tables(text, reader)
+    check_tables(page, text, reader)
 
 
-def check_tables(text: str, reader: Reader) -> None:
+def check_tables(page: Path, text: str, reader: Reader) -> None:
     """The tables tell numbers, differences and machines."""
     assert text.count("<h2>Records of") == 2 and "Record 0:" in text and "[MASK:" in text
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", text)
@@ -86,7 +87,10 @@ def check_tables(text: str, reader: Reader) -> None:
     rows = {row[0]: row[1:] for row in reversed(reader.rows) if row}
     assert rows["learning_rate"] == ["0.01", "0.001"]
     assert rows["backend"] == ["cpu", "cpu"]
-    assert rows["evaluation: masked LM accuracy"][0].startswith("0.")
+    last = [read_run(run).last for run in (page.parent / "a", page.parent / "b<c")]
+    for kind, prefix in (("train", ""), ("eval", "evaluation: ")):
+        shares = [f"{100 * numbers[kind]['mlm_accuracy']:.2f}" for numbers in last]
+        assert rows[f"{prefix}masked LM accuracy (%)"] == shares
     shares = rows["share of measured peak"]
     assert shares[0] == "-" and 0 < float(shares[1].rstrip("%")) < 100
     tokens = [int(text.replace(",", "")) for text in rows["real tokens"]]
@@ -99,6 +103,14 @@ def test_numbers_stand_right_with_their_headings():
     text = html_table(("run", "F1", "note"), [("a", "1,234", "x"), ("b", "-", "5")])
     assert "<th class=number>F1</th>" in text and "<td class=number>1,234</td>" in text
     assert "<td class=number>-</td>" in text and "<th>note</th>" in text and "<td>5</td>" in text
+
+
+def test_facts_of_the_machine_that_no_run_has_take_no_row(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"kind": "train", "step": 1, "loss": 2}\n')
+    (tmp_path / "machine.json").write_text('{"cores": 2, "driver": null}')
+    draw_report([str(tmp_path)], str(tmp_path / "page.html"))
+    page = (tmp_path / "page.html").read_text()
+    assert "<td>cores</td>" in page and "driver" not in page
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", "3", '{"a": 1' + "0" * 5000 + "}", "\0"])

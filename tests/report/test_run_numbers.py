@@ -1,7 +1,10 @@
+import json
+
 import numpy as np
+import pytest
 
 from bertkit.report import run_numbers
-from bertkit.report.run_numbers import RunNumbers, envelope, smooth, thinned
+from bertkit.report.run_numbers import RunNumbers, envelope, read_run, smooth, thinned
 
 
 def test_the_numbers_of_a_run_are_columns_by_kind():
@@ -19,6 +22,23 @@ def test_the_numbers_of_a_run_are_columns_by_kind():
     assert not len(found.column("eval", "more")[0])
     assert found.step == 4 and found.last == {"train": {"loss": 1.0}, "eval": {"loss": 1.5}}
     assert "more" in found.names and found and not RunNumbers([])
+
+
+@pytest.mark.parametrize(
+    ("settings", "numbers", "task"),
+    [
+        ("task: summarise\n", {"rougeL": 40.0}, "summarise"),
+        ("doc_stride: 128\n", {"f1": 50.0, "exact": 40.0}, "squad"),
+        ("task: own\n", {"f1": 0.5, "exact_match": 0.4}, "own"),
+        (None, {"mlm_accuracy": 0.5}, ""),
+    ],
+)
+def test_what_a_run_learns_is_told_by_its_settings_or_its_scores(tmp_path, settings, numbers, task):
+    line = {"kind": "eval", "step": 1, **numbers}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    if settings:
+        (tmp_path / "config.yaml").write_text(settings)
+    assert read_run(str(tmp_path)).task == task
 
 
 def plain(values, span):

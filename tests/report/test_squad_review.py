@@ -27,6 +27,8 @@ FOUND = {
 def test_scores_and_examples_stand_in_tables():
     text = review_section("runs/a&b", FOUND)
     assert "<h2>Answers of runs/a&amp;b</h2>" in text
+    heads = [cell.partition(">")[2].partition("<")[0] for cell in text.split("<th ")[1:]]
+    assert heads[:3] == ["questions", "exact match (%)", "F1 (%)"]
     cells = [cell.partition(">")[2].partition("<")[0] for cell in text.split("<td")[1:]]
     assert cells[:4] == ["who", "1,200", "51.2", "60.0"]
     assert cells[4:8] == ["why &amp; how", "3", "0.0", "12.5"]

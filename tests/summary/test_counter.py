@@ -79,6 +79,13 @@ def test_any_text_in_long_lines(parts, size):
         module.SMALL = before
 
 
+@pytest.mark.parametrize("line", ["* " * 20, " " * 40, "\t!" + " " * 40, "\0" * 9, "-" * 33 + "a"])
+def test_lines_that_begin_without_a_word(kernel_at_once, line):
+    """Of signs, of white space alone, of zeros; the last line has no end."""
+    text = f"{line}\n\n{line}x\n{line}\n" * 3 + line
+    same(by_kernel(text, 1000), count_plainly(text))
+
+
 def test_zeros_at_the_end_make_another_line():
     assert count_plainly("a\na\0\na\0\0\n").lines.repeated_share == 0
 

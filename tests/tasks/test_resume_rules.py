@@ -56,7 +56,7 @@ FREE_OF = {
     },
     FinetuneConfig: OF_FINETUNING,
     TagConfig: OF_FINETUNING | {"strict_entities", "predictions"},
-    SummariseConfig: OF_FINETUNING | {"block_trigrams"},
+    SummariseConfig: OF_FINETUNING | {"block_trigrams", "cache"},
     ClassifyConfig: OF_FINETUNING | {"header", "data_dir"},
     RegressConfig: OF_FINETUNING | {"header", "data_dir"},
 }  # fmt: skip

@@ -10,7 +10,11 @@ import subprocess
 import pytest
 
 from bertkit.errors import DataError
-from bertkit.text.encoding import decode_utf8
+from bertkit.kinds.marks import marked
+from bertkit.kinds.recognise import HEAD
+from bertkit.records.files.tfrecord.frames import frame
+from bertkit.text.encoding import decode_utf8, not_utf8
+from bertkit.text.files import open_text
 from bertkit.tokenization.sentence_files import read_lines
 
 TEXT = "Grüße aus dem Süden.\nNoch ein Satz über Bäume.\n"
@@ -60,3 +64,45 @@ def test_the_hint_for_latin_1_gives_the_text(tmp_path):
     command = caught.value.hint.partition(": ")[2].replace("FILE > NEW", str(path))
     done = subprocess.run(command.split(), capture_output=True, check=True)
     assert done.stdout.decode() == "First.\n" + TEXT
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"GGUF" + bytes(70) + b"\xff", "looks like a GGUF model"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(20), "a.txt is an HDF5 file, not text"),
+        (b"A line.\n" * 9000 + b"\xff\n", "not UTF-8 at byte 72000"),
+        (b'{"hidden_size": 4}\n' * 4000 + b"\xff\n", "the configuration of a model, not text"),
+    ],
+)
+@pytest.mark.parametrize("part", [False, True])
+def test_what_a_file_is_is_asked_once(tmp_path, monkeypatch, content, says, part):
+    """Also where only the part around the wrong byte is at hand; and of a file by its beginning."""
+    asked, opened = [], []
+
+    def counted(head):
+        asked.append(head[:80])
+        return marked(head)
+
+    def counted_opening(*words):
+        opened.append(words)
+        return open_text(*words)
+
+    for module in ("kinds.recognise", "text.encoding"):
+        monkeypatch.setattr(f"bertkit.{module}.open_text", counted_opening)
+    monkeypatch.setattr("bertkit.kinds.recognise.marked", counted)
+    (tmp_path / "a.txt").write_bytes(content)
+    at = len(content) - 2
+    blob, begin = (content[at:], at) if part else (content, 0)
+    error = not_utf8(tmp_path / "a.txt", 1, at, blob, begin)
+    assert says in error.message and asked == [content[:80]]
+    assert len(opened) == (part or len(content) < HEAD)
+
+
+def test_a_short_piece_does_not_tell_what_a_file_is(tmp_path):
+    """The first line of a TFRecord ends anywhere: the file tells."""
+    record = frame(b"\xff" * 300)
+    (tmp_path / "a").write_bytes(record)
+    error = not_utf8(tmp_path / "a", 1, 8, record[:9])
+    assert error.message == f"{tmp_path / 'a'} is a TFRecord file, not text"
+    assert "bertkit inspect" in error.hint

@@ -36,7 +36,7 @@ from bertkit.storage.files import (
 )
 from bertkit.storage.folder_lock import locked_folder
 from bertkit.workers.engine import Engine
-from bertkit.workers.pool import check_executor, worker_count
+from bertkit.workers.pool import check_executor
 
 # Bytes per second through the survey on one core, for estimates (measured).
 _RATE = 30e6
@@ -182,8 +182,7 @@ class _Work:
 
     def write(self, target: OutputFolder, scratch: str, overwrite: bool) -> CleanResult:
         """Find and write, resumed where an earlier call was interrupted."""
-        threads = worker_count(self._pool.workers, len(self._files))
-        described = describe_inputs(self._files, threads, self._pool)
+        described = describe_inputs(self._files, self._pool)
         settings = {**asdict(self._config), "drop": sorted(self._config.dropped)}
         settings["against"] = [sha256_of(name) for name in self._against]
         planned = Manifest("clean", {**facts_of(self._files), **settings}, described)

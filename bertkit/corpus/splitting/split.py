@@ -41,7 +41,6 @@ from bertkit.manifests.manifest import Manifest, describe_inputs, working_folder
 from bertkit.storage.files import atomic_write, free_bytes, is_remote, shard_name, size_of
 from bertkit.text.unsplit import check_sentence_files
 from bertkit.workers.engine import Engine
-from bertkit.workers.pool import worker_count
 
 SPLITS = ("train", "valid", "test")
 # Bytes per second through both passes on one core, for estimates.
@@ -118,7 +117,7 @@ def _split(
     settings = {**asdict(config), "part_megabytes": config.part_size}
     if config.method != "lists" or inputs:
         del settings["splitter"]  # decides nothing
-    planned = Manifest("split", settings, _described(files, engine))
+    planned = Manifest("split", settings, describe_inputs(files, engine))
     with working_folder(target.folder, planned, overwrite) as manifest:
         if manifest.complete:
             return result_of(manifest, target.folder, 0.0)
@@ -134,10 +133,6 @@ def _split(
         journal.close()
         manifest.stats = {"duplicates": repeated, "across": across}
         return result_of(manifest, target.folder, time.perf_counter() - started)
-
-
-def _described(files: Sequence[str], engine: Engine) -> Sequence[dict[str, Any]]:
-    return describe_inputs(files, worker_count(0, len(files)), engine)
 
 
 def _divide(

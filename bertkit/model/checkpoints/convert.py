@@ -19,7 +19,6 @@ from bertkit.model.checkpoints.completeness import (
     Completeness,
     architecture_of,
     compare_with_model,
-    matches,
     require_complete_checkpoint,
 )
 from bertkit.model.checkpoints.contents import (
@@ -28,6 +27,7 @@ from bertkit.model.checkpoints.contents import (
     TensorRecord,
     infer_config,
 )
+from bertkit.model.checkpoints.held import held, tell_what_stays_behind
 from bertkit.model.checkpoints.model_class import ModelClass, model_class
 from bertkit.model.checkpoints.tokenizer import facts_with, treatment_settings
 from bertkit.model.checkpoints.vocabulary_padding import require_safe_cut, resize, rounded
@@ -187,7 +187,7 @@ def convert(
     vocab, tokenizer = _vocab(contents, config, options)
     # Add or cut rows of the word embedding as asked.
     contents, config = _resized(contents, config, options, vocab)
-    contents, kind = _held(contents, kind, options)
+    contents, kind = held(contents, kind, options.to, options.allow_unexpected)
     folder = Path(output)
     # Writing into the source folder would mix two checkpoints.
     if folder.resolve() == contents.folder.resolve():
@@ -283,27 +283,6 @@ def _resized(
     return replace(contents, weights=weights, moments=moments), replace(config, vocab_size=rows)
 
 
-def _held(
-    contents: CheckpointContents, kind: ModelClass, options: ConvertOptions
-) -> tuple[CheckpointContents, ModelClass]:
-    """What the written format can hold; anything else is named by the user or an error."""
-    unheld = formats.get(options.to).unheld(contents.weights, kind.name)
-    refused = [name for name in unheld if not matches(name, options.allow_unexpected)]
-    if refused:
-        modules = sorted({name.rpartition(".")[0] for name in refused})
-        flags = " ".join(f"--allow-unexpected '{module}.*'" for module in modules)
-        raise ConfigError(
-            f"--to {options.to} has no place for {', '.join(modules)}",
-            f"{flags} leaves that out; other forms hold it, such as --to hf",
-        )
-    if not unheld:
-        return contents, kind
-    weights = {name: value for name, value in contents.weights.items() if name not in unheld}
-    moments = {name: value for name, value in contents.moments.items() if name not in unheld}
-    kind = ModelClass(architecture_of(weights), other_keys=kind.other_keys)
-    return replace(contents, weights=weights, moments=moments), kind
-
-
 def _manifest(
     contents: CheckpointContents, config: BertConfig, options: ConvertOptions, vocab: bytes | None
 ) -> manifest.Manifest:
@@ -349,6 +328,7 @@ def _checkpoint(
     facts = facts_beside(contents.folder, options.backends)
     if facts.step is None:
         facts.step = contents.step
+    tell_what_stays_behind(contents.path, kind, facts.settings)
     shown = source.exact if (source := source_of(contents.path)) else contents.path.name
     card = model_card(
         name=f"{kind.name} of {shown}",

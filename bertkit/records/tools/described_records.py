@@ -18,7 +18,6 @@ from bertkit.records.files.tfrecord.reader import checksums_digest
 from bertkit.remote.facts import url_of
 from bertkit.storage.files import sha256_of, size_of
 from bertkit.workers.engine import Engine
-from bertkit.workers.pool import worker_count
 
 _CRCS = "crc_sha256"  # of all checksums of a file's records, as manifests tell it
 _SHA = "sha256"
@@ -41,7 +40,7 @@ def described_records(
     before = list(found.inputs) if found is not None and len(found.inputs) == len(names) else []
     kinds = [_SHA if _SHA in entry else _CRCS for entry in before] or [""] * len(names)
     if kinds[0] == _SHA and len(set(kinds)) == 1:
-        return describe_inputs(names, worker_count(0, len(names)), engine)
+        return describe_inputs(names, engine)
     told = [_told(name) if kind != _SHA else "" for name, kind in zip(names, kinds, strict=True)]
     unknown = [
         (name, kind) for name, kind, hashed in zip(names, kinds, told, strict=True) if not hashed

@@ -26,7 +26,8 @@ from bertkit.records.files.packs.metadata import write_beside_packs
 from bertkit.records.files.record_index import INSTANCES, remove_orphans
 from bertkit.records.shards import distinct
 from bertkit.records.tools.pick_eval import tokenizer_of
-from bertkit.workers.pool import run_tasks, worker_count
+from bertkit.workers.engine import Engine
+from bertkit.workers.pool import run_tasks
 
 _VOCABULARY = ("vocab_sha256", "vocab_size")
 
@@ -99,7 +100,7 @@ def pack_records(
     names = find_record_files(inputs, leave_out=[output])
     config = _config(names, options)
     settings = _deciding(config, tokenizer)
-    inputs_read = describe_inputs(names, worker_count(workers, len(names)))
+    inputs_read = describe_inputs(names, Engine(workers))
     require_listed(inputs_read)
     planned = Manifest(
         "pack-records", settings, inputs_read, tokenizer=tokenizer, hidden=opens_all(config)

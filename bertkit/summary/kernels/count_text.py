@@ -44,7 +44,8 @@ LINES_USED = 11  # hashes of each kind
 DOCUMENTS_USED = 12
 LINE_BREAKS = 13
 HELD = 14  # bytes of the line that wait in `hashes` until they are eight
-STATE = 15
+PADDING = 15  # zeros in `pairs` that are none of the text's
+STATE = 16
 
 
 class Tables(NamedTuple):
@@ -187,7 +188,7 @@ def count_text(data: Any, end: Any, tables: Any) -> Any:
     at, stop = uint64(state[AT]), uint64(end)
     characters, classes, pairs = tables.characters, tables.classes, tables.pairs
     value, waiting, held = tables.hashes[0], tables.hashes[2], uint64(state[HELD])
-    words, size = int64(0), state[LINE_CHARACTERS]
+    words, size, padding = int64(0), state[LINE_CHARACTERS], int64(0)
     in_word, solid = uint64(state[IN_WORD]), state[SOLID]
     status = DONE
     while at < stop:
@@ -199,7 +200,8 @@ def count_text(data: Any, end: Any, tables: Any) -> Any:
                 words += int64(ones(parts & ~((parts << uint64(1)) | in_word)))
                 in_word = parts >> (count - uint64(1))
                 if solid == 0:
-                    solid = _has_solid(data, at, count, classes)
+                    # Nearly all lines begin with a word.
+                    solid = int64(1) if parts > uint64(0) else _has_solid(data, at, count, classes)
                 size += int64(count)
                 last = at + (count & ~uint64(7))
                 while at < last:
@@ -213,11 +215,13 @@ def count_text(data: Any, end: Any, tables: Any) -> Any:
                     at += uint64(8)
                 rest = count & uint64(7)
                 if rest > uint64(0):
-                    word = uint64(0)
-                    for k in range(rest):
-                        byte = uint64(data[at + k])
-                        characters[byte] += 1
-                        word |= byte << (uint64(8) * k)
+                    # As eight bytes, of which those beyond are 0: they are taken off again later.
+                    word = load_u64(data, at) & ((uint64(1) << (uint64(8) * rest)) - uint64(1))
+                    pairs[word & uint64(0xFFFF)] += np.uint32(1)
+                    pairs[(word >> uint64(16)) & uint64(0xFFFF)] += np.uint32(1)
+                    pairs[(word >> uint64(32)) & uint64(0xFFFF)] += np.uint32(1)
+                    pairs[word >> uint64(48)] += np.uint32(1)
+                    padding += int64(uint64(8) - rest)
                     value, held, waiting = _appended(value, held, waiting, word, rest)
                     at += rest
                 continue
@@ -261,5 +265,6 @@ def count_text(data: Any, end: Any, tables: Any) -> Any:
     tables.hashes[0], tables.hashes[2], state[HELD] = value, waiting, int64(held)
     state[LINE_CHARACTERS], state[IN_WORD], state[SOLID] = size, int64(in_word), solid
     state[WORDS] += words
+    state[PADDING] += padding
     state[AT] = int64(at)
     return status

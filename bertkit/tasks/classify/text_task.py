@@ -109,7 +109,7 @@ class TextTask(FinetuneTask[T, Example]):
             self.problem_type,
             classifier_dropout=dropout,
             class_weights=self.class_weights(),
-            facts={**facts, "classifier_dropout": dropout},
+            facts={**facts, "classifier_dropout": dropout, **self.facts_of_use()},
         )
         model.bert.encoder.recompute = self.config.recompute
         return model

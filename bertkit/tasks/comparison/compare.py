@@ -11,7 +11,8 @@ from bertkit.tasks.comparison.find import scored_runs
 from bertkit.tasks.comparison.names import eval_names, row_name, run_places
 from bertkit.tasks.comparison.over_seeds import summary
 from bertkit.tasks.comparison.results import Column, Comparison, Row
-from bertkit.tasks.comparison.scored_run import ScoredRun, is_share
+from bertkit.tasks.comparison.scored_run import ScoredRun
+from bertkit.tasks.comparison.units import is_share
 
 _Key = tuple[Any, ...]
 _Scored = Sequence[tuple[ScoredRun, str]]  # runs and names of scores

@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Sequence
 
 from bertkit.tasks.comparison.results import Summary
-from bertkit.tasks.comparison.scored_run import SMALLER_IS_BETTER, ScoredRun
+from bertkit.tasks.comparison.scored_run import ScoredRun
+from bertkit.tasks.comparison.units import smaller_is_better
 
 
 def summary(scored: Sequence[tuple[ScoredRun, float]], metric: str) -> Summary:
@@ -18,7 +19,7 @@ def summary(scored: Sequence[tuple[ScoredRun, float]], metric: str) -> Summary:
     """
     scores = [score for _, score in scored]
     best, worst = max(scores), min(scores)
-    if SMALLER_IS_BETTER.search(metric):
+    if smaller_is_better(metric):
         best, worst = worst, best
     return Summary(
         n=len(scores),

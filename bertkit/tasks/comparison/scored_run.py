@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,21 +14,16 @@ from bertkit.configuration.settings import FIXED, default_values, resume_rules
 from bertkit.errors import BertkitError, DataError
 from bertkit.storage.files import is_remote, read_json, sha256_of
 from bertkit.tasks import registry
+from bertkit.tasks.comparison.units import SQUAD, scores_in_percent
 from bertkit.train.run_files import CONFIG
 
 SCORES = "scores.json"
 # What the scores of `finetune-squad` belong to; its scores.json has the official script's form.
 SCORED = "scored.json"
-SQUAD = "squad"
-# Tasks whose scores are written in percent: those of the official scripts, and ROUGE.
-_IN_PERCENT = {SQUAD, "summarise"}
 _STATE = "state.json"
 _STEP = re.compile(r"step-\d{7,}")
 # Never the same for two runs, or told by digests instead.
 _NOT_COMPARED = {"seed", "output", "train_file", "eval_file", "predict_file", "init_checkpoint"}
-# Scores that are not shares of 1, and those of which less is better.
-_NO_SHARES = re.compile(r"loss|perplexity|mse|rmse|mae|total|examples|count|thresh")
-SMALLER_IS_BETTER = re.compile(r"loss|perplexity|mse|rmse|mae")
 
 
 class NotScoredError(DataError):
@@ -129,7 +123,7 @@ def _run(
         folder=str(place),
         task=task,
         metric=str(found["metric"]),
-        scores=_percent(task, found["scores"]),
+        scores=scores_in_percent(task, found["scores"]),
         eval_file=eval_file,
         eval_sha256=found.get("eval_sha256") or _digest(eval_file),
         examples=found.get("examples"),
@@ -153,25 +147,6 @@ def _squad_facts(
         raise NotScoredError(f"neither {SCORED} nor {CONFIG} tells what its scores belong to")
     own = {"eval_file": config.get("predict_file") or "", "examples": scores.get("total")}
     return {"task": SQUAD, "metric": "f1", **own, **beside, "scores": scores}
-
-
-def _percent(task: str, scores: Mapping[str, Any]) -> dict[str, float]:
-    """The scores that are numbers; shares in percent, as those of some tasks are already."""
-    numbers = {
-        name: float(value)
-        for name, value in scores.items()
-        if isinstance(value, (int, float)) and math.isfinite(value)
-    }
-    if task in _IN_PERCENT:
-        return numbers
-    return {
-        name: value if _NO_SHARES.search(name) else 100 * value for name, value in numbers.items()
-    }
-
-
-def is_share(metric: str) -> bool:
-    """Whether a score is in percent."""
-    return not _NO_SHARES.search(metric)
 
 
 def _deciding(task: str, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from bertkit.configuration.config import Resolved, as_dict
 from bertkit.errors import BertkitError, ConfigError, UsageError
 from bertkit.storage.files import sha256_of
 from bertkit.storage.folder_lock import locked_folder
-from bertkit.tasks.comparison.compare import compare_runs
 from bertkit.tasks.comparison.results import Comparison
 from bertkit.tasks.comparison.scored_run import NotScoredError, ScoredRun, read_scored
+from bertkit.tasks.comparison.seed_runs import compare_seeds
 from bertkit.tasks.comparison.seeds_file import read_inputs, seed_folder, write_seeds
 from bertkit.tasks.comparison.tables import as_seeds
 from bertkit.train.checkpoints import checkpoint
@@ -167,6 +167,6 @@ def _sum_up(output: Path, seeds: Sequence[int], inputs: dict[int, str]) -> Compa
     runs = [run for seed in seeds for run in _scored(output / seed_folder(seed))]
     if not runs:
         raise BertkitError(f"nothing was scored in {output}", "give a file with labels to score")
-    found = compare_runs(runs, [name for name in runs[0].scores if name != "total"])
+    found = compare_seeds(runs)
     write_seeds(output, seeds, inputs, found.as_dict())
     return found

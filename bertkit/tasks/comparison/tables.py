@@ -111,11 +111,19 @@ def _one_n(found: Comparison) -> int | None:
 
 def _legend(found: Comparison) -> str:
     number = _one_n(found)
-    percent = ", in percent" if all(column.percent for column in found.columns) else ""
+    percent = _percent(found.columns)
     if number == 1:
         return f"Scores of one seed each (n = 1){percent}."
     count = f"n = {number} seeds" if number else "number of seeds n in parentheses"
     return f"Mean ± sample deviation, {count}{percent}."
+
+
+def _percent(columns: Sequence[Column]) -> str:
+    """In which unit the scores stand, as the end of a sentence."""
+    others = dict.fromkeys(column.metric for column in columns if not column.percent)
+    if len(others) == len({column.metric for column in columns}):
+        return ""
+    return ", in percent" + (f" but for {', '.join(others)}" if others else "")
 
 
 def _details(found: Comparison) -> Iterable[list[str]]:
@@ -167,6 +175,16 @@ def _latex_score(cell: str) -> str:
 
 def as_seeds(found: Comparison) -> str:
     """The scores of one encoder and task over seeds: each seed's, then what they come to."""
+    return "\n\n".join([log.table(*seeds_table(found)), *notes_of_seeds(found)])
+
+
+def notes_of_seeds(found: Comparison) -> list[str]:
+    """What belongs below `seeds_table`: unit and number of seeds; what was left out."""
+    return [_legend(found), *_remarks(found)]
+
+
+def seeds_table(found: Comparison) -> tuple[list[str], list[list[str]]]:
+    """The headings and rows of `as_seeds`."""
     seeds = list(
         dict.fromkeys(seed for row in found.rows for c in row.cells if c for seed in c.seeds)
     )
@@ -178,8 +196,10 @@ def as_seeds(found: Comparison) -> str:
             for row in found.rows[:1]
             for cell, column in zip(row.cells, found.columns, strict=True)
         ]
-        rows.append([name, *(_value(cell, column, name) for cell, column in cells)])
-    return "\n\n".join([log.table(heads, rows), _legend(found), *_remarks(found)])
+        row = [_value(cell, column, name) for cell, column in cells]
+        if set(row) != {"-"}:  # the deviation of one seed
+            rows.append([name, *row])
+    return heads, rows
 
 
 def _of_seed(found: Comparison, seed: int | None) -> list[str]:

@@ -19,7 +19,7 @@ from bertkit.codecs.strict_json import json_text
 from bertkit.errors import DataError
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.storage.files import atomic_folder, read_json, write_text
-from bertkit.tasks.comparison.scored_run import SMALLER_IS_BETTER
+from bertkit.tasks.comparison.units import smaller_is_better
 from bertkit.tokenization import tokenizer_files
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 
@@ -61,7 +61,7 @@ class BestModel:
         self._run, self._metric = Path(run), metric
         if not goes_on and (self._run / FOLDER).is_dir():
             shutil.rmtree(self._run / FOLDER)
-        self._sign = -1.0 if SMALLER_IS_BETTER.search(metric) else 1.0
+        self._sign = -1.0 if smaller_is_better(metric) else 1.0
         before = read_best(run)
         known = before is not None and before["metric"] == metric
         self._best = self._sign * float(before["value"]) if before and known else -math.inf

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from bertkit.backends import registry
 from bertkit.backends.sections import BackendSections
-from bertkit.configuration.config import Layer, load_yaml, setting
+from bertkit.configuration.config import Layer, as_dict, load_yaml, setting
 from bertkit.configuration.option_groups import (
     CHECKPOINTS,
     DATA,
@@ -20,8 +21,11 @@ from bertkit.configuration.option_groups import (
     TEXT,
 )
 from bertkit.configuration.settings import FREE, override
+from bertkit.errors import BertkitError
+from bertkit.model.config import USED_WITH, read_config
+from bertkit.model.model_types import QUESTION_ANSWERING, class_of_config
 from bertkit.tasks.comparison.seeds_file import seeds_setting
-from bertkit.tasks.registry import finetuning_names
+from bertkit.tasks.registry import FINETUNING, finetuning_names
 from bertkit.train.config import ComputeConfig, TrainingConfig, allow_other_vocab
 from bertkit.train.run_files import CONFIG
 
@@ -245,4 +249,46 @@ def settings_of_run(checkpoint: str | None, names: Sequence[str]) -> list[Layer]
             values = load_yaml(path)
             known = {name: values[name] for name in names if name in values}
             return [Layer(str(path), known)]
+    return _settings_of_model(checkpoint, names) if checkpoint else []
+
+
+def _settings_of_model(checkpoint: str, names: Sequence[str]) -> list[Layer]:
+    """Some settings that a model without its run is used with, as its config.json has them.
+
+    Where another program trained the model on, with a head of another class, they are of no use.
+    """
+    from bertkit.model.checkpoints.loading import config_beside  # which needs torch
+
+    # What is wrong with a checkpoint is told where it is opened.
+    with contextlib.suppress(BertkitError):
+        path = config_beside(checkpoint) if Path(checkpoint).exists() else None
+        values = read_config(path) if path else {}
+        kept = values.get(USED_WITH)
+        if not isinstance(kept, dict):
+            return []
+        if _class_of(kept.get("task")) not in ("", class_of_config(values)):
+            return []
+        known = {name: kept[name] for name in names if name in kept}
+        return [Layer(str(path), known)] if known else []
     return []
+
+
+def _class_of(task: object) -> str | None:
+    """The class of a task's models, empty where it names none; None: there is no such task.
+
+    Without a task they answer questions.
+    """
+    if task is None:
+        return QUESTION_ANSWERING
+    return next((row.model for row in FINETUNING if row.name == task), None)
+
+
+def used_with(config: object, names: Sequence[str]) -> dict[str, Any]:
+    """The entry of a model's config.json with the settings that it is used with.
+
+    Args:
+        config: of its run.
+        names: of the settings; those without a value are left out.
+    """
+    values = as_dict(config)
+    return {USED_WITH: {name: values[name] for name in names if values[name] is not None}}

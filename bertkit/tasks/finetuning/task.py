@@ -32,7 +32,7 @@ from bertkit.model.checkpoints.loading import LoadReport, config_beside, load_in
 from bertkit.model.config import read_config
 from bertkit.storage.files import sha256_of
 from bertkit.tasks.finetuning.best import FOLDER, BestModel
-from bertkit.tasks.finetuning.config import FinetuneConfig
+from bertkit.tasks.finetuning.config import FinetuneConfig, used_with
 from bertkit.tasks.finetuning.open import Opened
 from bertkit.tasks.finetuning.review import Tables
 from bertkit.tasks.finetuning.samples import Batcher, Sample, outputs_of
@@ -128,7 +128,7 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
 
     @abstractmethod
     def make_model(self) -> nn.Module:
-        """The model with new weights; its `facts` go into config.json."""
+        """The model with new weights; its `facts`, with `facts_of_use`, go into config.json."""
 
     @abstractmethod
     def score(
@@ -235,6 +235,10 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
             self.fingerprint = hashlib.sha256(" ".join(parts).encode()).hexdigest()
         if self.config.evaluates:
             self.eval_fingerprint = self.digest_of(self.config.eval_file[0])
+
+    def facts_of_use(self) -> dict[str, Any]:
+        """The entry of config.json with the settings that the model is used with."""
+        return used_with(self.config, self.config.of_the_run)
 
     def digest_of(self, path: str) -> str:
         """Digest of what a file of examples holds."""

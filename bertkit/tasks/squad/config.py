@@ -205,7 +205,7 @@ class SquadConfig(AnswerConfig, RunConfig):
 
 
 # What a model was fine-tuned with, and so is to answer with; casing is beside the vocabulary.
-_OF_THE_RUN = (
+OF_THE_RUN = (
     "version_2_with_negative",
     "max_seq_length",
     "doc_stride",
@@ -222,4 +222,4 @@ def settings_of_run(checkpoint: str | None) -> list[Layer]:
     Args:
         checkpoint: a run's folder, or a checkpoint in it.
     """
-    return finetuning.settings_of_run(checkpoint, _OF_THE_RUN)
+    return finetuning.settings_of_run(checkpoint, OF_THE_RUN)

@@ -24,6 +24,7 @@ from bertkit.report.trackers import make_trackers
 from bertkit.storage.files import sha256_of
 from bertkit.tasks.comparison.scored_facts import write_scored
 from bertkit.tasks.comparison.scored_run import SCORED
+from bertkit.tasks.finetuning.config import used_with
 from bertkit.tasks.finetuning.review import NAME as REVIEW
 from bertkit.tasks.squad.answer_files import (
     ANSWERS,
@@ -37,7 +38,7 @@ from bertkit.tasks.squad.answer_files import (
     score_folder,
     write_predictions,
 )
-from bertkit.tasks.squad.config import SquadConfig
+from bertkit.tasks.squad.config import OF_THE_RUN, SquadConfig
 from bertkit.tasks.squad.decode import Predictions
 from bertkit.tasks.squad.features import Window
 from bertkit.tasks.squad.objective import SpanObjective
@@ -141,7 +142,7 @@ class SquadTask(TrainingTask):
 
     def make_model(self) -> nn.Module:
         """The encoder with a new span head."""
-        model = BertForQuestionAnswering(self.shape)
+        model = BertForQuestionAnswering(self.shape, used_with(self.config, OF_THE_RUN))
         model.bert.encoder.recompute = self.config.recompute
         return model
 

@@ -127,7 +127,7 @@ def as_text(found: Mapping[str, Any]) -> str:
             (row["group"], f"{row['questions']:,}", f"{row['exact']:.1f}", f"{row['f1']:.1f}")
             for row in groups
         ]
-        parts.append(log.table((name, "questions", "exact", "F1"), rows))
+        parts.append(log.table((name, "questions", "exact match (%)", "F1 (%)"), rows))
     for kind, title in (("right", "Right, for example:"), ("wrong", "Wrong, the surest first:")):
         lines = [
             f"  {entry['question']}\n    answered: {entry['answer'] or '(nothing)'}"

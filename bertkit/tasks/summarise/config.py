@@ -73,6 +73,14 @@ class SummariseConfig(FinetuneConfig):
         choices=tuple(ORACLES),
         group=TASK,
     )
+    cache: str | None = setting(
+        None,
+        help="Folder to keep the sentences that the oracle found in, for later runs on the same"
+        " documents; by default the run's own, for when it goes on.",
+        on_resume=FREE,
+        group=DATA,
+        metavar="DIR",
+    )
     summary_sentences: int = setting(
         3, help="Sentences of a summary at most, learnt and chosen.", minimum=1, group=TASK
     )

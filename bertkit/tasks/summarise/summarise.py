@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ import numpy as np
 from torch import nn
 
 from bertkit import log
+from bertkit.backends.base import Adapter
 from bertkit.codecs.strict_json import json_text
 from bertkit.errors import ConfigError, DataError
 from bertkit.model.sentence_head import BertForSentenceExtraction
@@ -30,8 +31,10 @@ from bertkit.tasks.summarise.documents import (
     story_files,
 )
 from bertkit.tasks.summarise.oracle import ORACLES
+from bertkit.tasks.summarise.oracle_cache import NAME, kept_labels, key
 from bertkit.tasks.summarise.rouge import require_rouge, rouge
 from bertkit.tasks.summarise.sentences import DocumentTokens, Limits, candidates, tokens_of
+from bertkit.train.task import TrainingData
 
 _REVIEWED = 500  # documents of which the summaries are looked at one by one
 _WITHOUT = ("ipu", "cs")
@@ -44,6 +47,8 @@ class SummariseTask(FinetuneTask[SummariseConfig, Document]):
     name = "summarise"
     metric = "rougeLsum"
     objective = SentenceObjective()
+    local_settings = (*FinetuneTask.local_settings, "cache")
+    _found: Sequence[Sequence[int]] | None = None  # of the training documents, once looked for
 
     def read(self, path: str, use: str) -> list[Document]:
         """The documents of a file; to train on, those with enough sentences."""
@@ -89,7 +94,10 @@ class SummariseTask(FinetuneTask[SummariseConfig, Document]):
     def encode(self, examples: Sequence[Document]) -> list[Sample]:
         """One sequence for each document."""
         tokenizer, limits = self.opened.tokenizer, self._limits
-        labels = self._labels(examples) if examples is self.train_examples else None
+        labels = None
+        if examples is self.train_examples:
+            labels = self._found or self._labels(examples, write=False)
+            self._require_labels(labels)
         found = []
         for number, document in enumerate(examples):
             own = labels[number] if labels else None
@@ -111,7 +119,10 @@ class SummariseTask(FinetuneTask[SummariseConfig, Document]):
         model = BertForSentenceExtraction(
             self.shape,
             classifier_dropout=self.config.classifier_dropout or 0.0,
-            facts={"classifier_dropout": self.config.classifier_dropout},
+            facts={
+                "classifier_dropout": self.config.classifier_dropout,
+                **self.facts_of_use(),
+            },
         )
         model.bert.encoder.recompute = self.config.recompute
         return model
@@ -157,7 +168,7 @@ class SummariseTask(FinetuneTask[SummariseConfig, Document]):
         for number, (document, numbers) in enumerate(zip(some, chosen, strict=True), start=1):
             made, given = [document.sentences[n] for n in numbers], document.summary or ()
             value = rouge([(made, given)])[self.metric]
-            row = {"document": str(document.name or number), self.metric: value}
+            row = {"document": str(document.name or number), f"{self.metric} (%)": value}
             row |= {"chosen": excerpt(" ".join(made)), "wanted": excerpt(" ".join(given))}
             rows.append((value, row))
         rows.sort(key=lambda pair: pair[0])
@@ -212,17 +223,41 @@ class SummariseTask(FinetuneTask[SummariseConfig, Document]):
             found.append([read[number] for number in best])
         return found
 
-    def _labels(self, documents: Sequence[Document]) -> list[Sequence[int]]:
+    def training_data(self, adapter: Adapter) -> TrainingData:
+        """The training samples; where there are several processes, the main one finds labels."""
+        self._found = adapter.process_group.in_turn(
+            lambda main: self._labels(self.train_examples, write=main)
+        )
+        return super().training_data(adapter)
+
+    def _labels(self, documents: Sequence[Document], write: bool) -> list[Sequence[int]]:
         """Of every sentence of documents whether it is to be chosen: as given, or by the oracle."""
+        config = self.config
+        left = [document for document in documents if document.labels is None]
+        found: Iterator[Sequence[int]] = iter(())
+        if left:
+            own = key(left, config.oracle, config.summary_sentences)
+            name = f"oracle-{own}.npz" if config.cache else NAME
+            path = Path(config.cache or config.output) / name
+            counts = [len(document.sentences) for document in left]
+            found = iter(kept_labels(path, own, counts, lambda: self._by_oracle(left), write))
+        return [next(found) if d.labels is None else d.labels for d in documents]
+
+    def _by_oracle(self, documents: Sequence[Document]) -> list[list[int]]:
         oracle, most = ORACLES[self.config.oracle], self.config.summary_sentences
-        found: list[Sequence[int]] = []
+        found = []
         for document in documents:
-            if document.labels is not None:
-                found.append(document.labels)
-                continue
             words = [_lowered(words) for words in document.words]
             best = oracle(words, [_lowered(s.split()) for s in document.summary or ()], most)
             found.append([int(number in best) for number in range(len(words))])
+        return found
+
+    def _require_labels(self, found: Sequence[Sequence[int]]) -> None:
+        """Warn of documents in which nothing is to be chosen.
+
+        Raises:
+            DataError: all are so.
+        """
         without = sum(not any(marks) for marks in found)
         if without == len(found):
             raise DataError(
@@ -237,7 +272,6 @@ class SummariseTask(FinetuneTask[SummariseConfig, Document]):
                 without,
                 len(found),
             )
-        return found
 
     @property
     def _limits(self) -> Limits:

@@ -139,7 +139,7 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
             self.shape,
             len(self.labels),
             classifier_dropout=self.config.classifier_dropout,
-            facts=self._facts(),
+            facts={**self._facts(), **self.facts_of_use()},
         )
         model.bert.encoder.recompute = self.config.recompute
         return model

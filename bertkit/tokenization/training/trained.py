@@ -20,7 +20,6 @@ from bertkit.manifests.manifest import describe_inputs
 from bertkit.storage import files
 from bertkit.tokenization.tokenizer_files import SIDECAR
 from bertkit.workers.engine import Engine
-from bertkit.workers.pool import worker_count
 
 _KEY, _DIGEST, _RESULT = "training", "made_from", "result"
 # What says where and how long, not what.
@@ -96,8 +95,7 @@ def made_from(inputs: Sequence[str], settings: Mapping[str, Any], engine: Engine
         settings: of the training, as JSON values.
         engine: what reads the files.
     """
-    threads = worker_count(engine.workers, max(1, len(inputs)))
-    described = describe_inputs(inputs, threads, engine)
+    described = describe_inputs(inputs, engine)
     values = [digest_of(described), dict(settings)]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from bertkit.tasks.comparison.scored_run import NotScoredError, is_share, read_scored
+from bertkit.tasks.comparison.scored_run import NotScoredError, read_scored
 
 
 def only(folder):
@@ -19,7 +19,6 @@ def test_shares_become_percent_and_losses_stay(runs):
     assert (run.task, run.metric, run.examples, run.seed, run.step) == (
         "classify", "matthews", 527, 1, 9,
     )  # fmt: skip
-    assert is_share("matthews") and not is_share("loss") and not is_share("eval_perplexity")
 
 
 def test_the_evaluation_file_is_known_by_its_content(runs):
@@ -108,4 +107,4 @@ def test_several_files_have_scores_of_their_own(runs):
 def test_what_is_written_in_percent_stays(runs, task, metric):
     # rouge-score's F1 of a summary that is the given one, as `finetune` writes it.
     run = only(runs.scored("a", 75.0, task=task, metric=metric))
-    assert run.scores[metric] == 75.0 and is_share(metric)
+    assert run.scores[metric] == 75.0

@@ -37,6 +37,14 @@ def test_seeds_are_scored_and_compared_with_another_run(bertkit, words, tmp_path
     cell = done.result["rows"][0]["cells"][columns.index("accuracy")]
     assert cell["scores"] == pytest.approx(accuracies)
     assert cell["deviation"] == pytest.approx(statistics.stdev(accuracies))
+    # What the command ended with is what both of these show of its folder.
+    plain = [word for word in scored if word != "--json"]
+    again = bertkit(*plain, "--seeds", 3, "--output", tmp_path / "runs/seeds").out
+    table = again[: again.index("n = 3 seeds")]
+    shown = bertkit("inspect", tmp_path / "runs/seeds")
+    assert shown.status == 0 and table in shown.out and "3 of 3" in shown.out
+    drawn = bertkit("report", tmp_path / "runs/seeds", "--output", tmp_path / "page.html")
+    assert drawn.status == 0 and table in drawn.out and "seed-3" in drawn.out
     # A seed by itself is the same run, and fits in with the others; so does no other rate.
     alone = bertkit(*scored, "--seed", 4, "--output", tmp_path / "runs/alone")
     assert alone.status == 0, alone.err

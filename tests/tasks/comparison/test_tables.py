@@ -78,6 +78,23 @@ def test_no_average_of_scores_that_are_not_alike(runs):
     assert "average" not in as_text(compare([str(runs.root / "a")], ["matthews", "loss"]))
 
 
+def test_the_deviation_of_one_seed_has_no_row(runs):
+    runs.scored("a/1", 0.25, seed=1)
+    rows = [line.split() for line in as_seeds(compare([str(runs.root / "a")])).splitlines()]
+    assert ["mean", "25.00"] in rows and ["deviation", "-"] not in rows
+
+
+@pytest.mark.parametrize(
+    ("metrics", "unit"),
+    [(["matthews"], ", in percent."), (["loss"], "seeds."), ([], ", in percent but for loss.")],
+)
+def test_the_unit_is_named(runs, metrics, unit):
+    for seed in (1, 2):
+        runs.scored(f"a/{seed}", 0.25, seed=seed)
+    text = as_seeds(compare([str(runs.root / "a")], metrics or ["matthews", "loss"]))
+    assert text.splitlines()[-1].endswith(unit)
+
+
 def test_seeds_and_what_they_come_to(runs):
     for seed, score in ((1, 0.25), (2, 0.75)):
         runs.scored(f"a/{seed}", score, seed=seed)

@@ -9,10 +9,12 @@ import torch
 
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.errors import ConfigError, DataError
+from bertkit.model.checkpoints.convert import ConvertOptions, convert
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForQuestionAnswering
-from bertkit.tasks.squad.config import PredictConfig
+from bertkit.tasks.squad.config import PredictConfig, SquadConfig, settings_of_run
+from bertkit.tasks.squad.finetune import finetune
 from bertkit.tasks.squad.predict import one_question, predict, read_question_lines
 from tasks.squad.world import PEOPLE, SIZES
 
@@ -103,3 +105,17 @@ def test_blank_questions_and_passages_are_answered_as_those_of_files(config, cap
     assert "1 of 2 questions have an empty passage" in caplog.text
     alone = predict(config, [one_question("Who?", "")], CpuAdapter()).answers
     assert [answer["answer"] for answer in alone] == [""]
+
+
+@pytest.mark.parametrize("form", ["hf", "nvidia", "tf1"])
+def test_a_converted_model_answers_with_the_settings_of_its_run(settings, tmp_path, form):
+    """In every form that holds its head; also where it is converted back."""
+    changed = {"max_steps": 1, "max_answer_length": 7, "predict_file": None}
+    run = finetune(SquadConfig(**settings | changed), CpuAdapter())
+    wanted = {"max_seq_length": 48, "doc_stride": 16, "max_query_length": 12}
+    wanted |= {"max_answer_length": 7, "version_2_with_negative": False}
+    convert(run.output, str(tmp_path / "model"), ConvertOptions(to=form))
+    convert(str(tmp_path / "model"), str(tmp_path / "back"), ConvertOptions())
+    for place in ("model", "back"):
+        (layer,) = settings_of_run(str(tmp_path / place))
+        assert wanted.items() <= layer.values.items()

@@ -13,6 +13,7 @@ import transformers
 from rouge_score.rouge_scorer import RougeScorer
 from safetensors.torch import load_file, save_file
 
+from bertkit.model.config import USED_WITH
 from tasks.summarise.conftest import documents
 
 
@@ -49,7 +50,7 @@ def test_marked_sentences_are_learnt_chosen_and_scored(command, write, tmp_path,
     tables = json.loads((tmp_path / "run/review.json").read_text())["files"][str(file)]
     rows = tables["Lowest rougeLsum"]
     lowest = sorted(100 * scores["rougeLsum"].fmeasure for scores in each)[: len(rows)]
-    assert [row["rougeLsum"] for row in rows] == pytest.approx(lowest) and len(rows) == 10
+    assert [row["rougeLsum (%)"] for row in rows] == pytest.approx(lowest) and len(rows) == 10
     assert {row["document"] for row in rows} <= {document["id"] for document in known}
     first = [scorer.score("\n".join(d["summary"]), "\n".join(d["document"][:2])) for d in known]
     mean = 100 * sum(scores["rouge2"].fmeasure for scores in first) / len(first)
@@ -184,10 +185,8 @@ def test_a_converted_summariser_says_the_same(command, tmp_path, bertkit, monkey
     assert made.status == 0, made.err
     assert "`bertkit predict --init-checkpoint MODEL" in (tmp_path / "model/README.md").read_text()
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=file.open("rb"), isatty=bool))
-    found = bertkit(
-        *("predict", "--init-checkpoint", tmp_path / "model", "--backend", "cpu"),
-        *("--set", "summary_sentences=2"),
-    )
+    # Its settings went with it: two sentences for a summary, where the default are three.
+    found = bertkit("predict", "--init-checkpoint", tmp_path / "model", "--backend", "cpu")
     answers = [json.loads(line) for line in found.out.splitlines()]
     wanted = lines(tmp_path / "run/predictions.jsonl")
     assert [(a["id"], a["selected"]) for a in answers] == [(w["id"], w["selected"]) for w in wanted]
@@ -203,6 +202,11 @@ def test_other_forms_take_the_encoder_of_a_summariser_alone(command, tmp_path, b
     refused = bertkit(*to)
     assert refused.status == 3 and "no place for classifier" in refused.err
     assert "--to hf" in refused.err and "--allow-unexpected" in refused.err
-    assert bertkit(*to, "--allow-unexpected", "classifier.*").status == 0
+    made = bertkit(*to, "--allow-unexpected", "classifier.*")
+    assert made.status == 0
+    (lost,) = [line for line in made.err.splitlines() if "which are left out" in line]
+    assert "task summarise" in lost and "summary_sentences 2" in lost and "language en" in lost
+    config = json.loads((tmp_path / "tf/bert_config.json").read_text())
+    assert USED_WITH not in config
     read = bertkit("convert", tmp_path / "tf", "--check")
     assert "BertModel" in read.out

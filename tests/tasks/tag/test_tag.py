@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from seqeval import metrics
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.errors import ConfigError, DataError, StoppedError
 from bertkit.model.checkpoints.hf import load_weights
+from bertkit.tasks.finetuning.config import settings_of_run
 from bertkit.tasks.finetuning.predict import predict
 from bertkit.tasks.finetuning.review import read_review
 from bertkit.tasks.finetuning.run import prepare
@@ -281,6 +283,13 @@ def test_the_command_predicts_with_the_settings_of_the_run(bertkit, trained):
     assert found["text"] == text and len(found["words"]) == len(found["tags"]) == 45
     assert [one["text"] for one in found["entities"]] == ["Otto", "New York"]
     assert [text[one["start"] : one["end"]] for one in found["entities"]] == ["Otto", "New York"]
+
+
+def test_a_checkpoint_by_itself_keeps_the_settings_of_its_run(bertkit, trained, tmp_path):
+    shutil.copytree(sorted(trained.glob("step-*"))[-1], tmp_path / "moved")
+    (layer,) = settings_of_run(str(tmp_path / "moved"), TagConfig.of_the_run)
+    wanted = {"task": "tag", "max_seq_length": 12, "window_overlap": 4, "label_pieces": "first"}
+    assert wanted.items() <= layer.values.items()
 
 
 def test_a_dry_run_of_scoring_predictions_says_so(bertkit, settings):
