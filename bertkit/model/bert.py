@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from bertkit.model.attention import Layout, attention
+from bertkit.model.attention import Layout, attention, cpu_runs
 from bertkit.model.config import BertConfig
+from bertkit.model.cpu_half.attention import projected_attention
+from bertkit.model.cpu_half.blocks import activated, added_and_normed, computes
 from bertkit.model.dropout import dropout
 
 
@@ -129,8 +131,11 @@ class SelfAttention(nn.Module):
             parts = (self.query, self.key, self.value)
             weight = torch.cat([part.weight for part in parts])
             bias = torch.cat([part.bias for part in parts])
-        projected = functional.linear(rows, weight, bias)
-        return attention(projected, self.heads, layout, self.rate if self.training else 0.0)
+        rate = self.rate if self.training else 0.0
+        runs = cpu_runs(layout) if computes(rows, weight) else None
+        if runs is not None:
+            return projected_attention(rows, weight, bias, self.heads, runs, rate)
+        return attention(functional.linear(rows, weight, bias), self.heads, layout, rate)
 
 
 class AddAndNorm(nn.Module):
@@ -144,8 +149,13 @@ class AddAndNorm(nn.Module):
 
     def forward(self, rows: Tensor, residual: Tensor) -> Tensor:
         """Rows [T, inputs] and residual [T, H] to [T, H]."""
+        weight, norm = self.dense.weight, self.LayerNorm
+        if computes(rows, weight) and residual.dtype == rows.dtype:
+            rate = self.rate if self.training else 0.0
+            outer = norm.weight.float(), norm.bias.float(), norm.eps
+            return added_and_normed(rows, weight, self.dense.bias, residual, *outer, rate)
         projected: Tensor = self.dense(rows)
-        normed: Tensor = self.LayerNorm(dropout(projected, self.rate, self.training) + residual)
+        normed: Tensor = norm(dropout(projected, self.rate, self.training) + residual)
         return normed
 
 
@@ -176,6 +186,8 @@ class Intermediate(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Rows [T, H] to [T, intermediate_size]."""
+        if computes(rows, self.dense.weight):
+            return activated(rows, self.dense.weight, self.dense.bias, self.kind)
         return activation(self.dense(rows), self.kind)
 
 

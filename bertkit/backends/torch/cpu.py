@@ -34,6 +34,7 @@ class CpuAdapter(TorchAdapter):
     """Trains on the processor's cores, through oneDNN and OpenMP."""
 
     device = "cpu"
+    working_copies = True
     caps = Caps(
         name="cpu",
         fixed_shapes=False,

@@ -1,0 +1,142 @@
+"""Bias, dropout, the residual and layer norm, and the way back."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import float32, uint16, uint32, uint64
+
+from bertkit.kernels.jit import arithmetic
+from bertkit.model.cpu_half.kernels.numbers import drawn, narrow, wide
+from bertkit.model.cpu_half.kernels.transposed import SIDE, transpose_strip
+
+
+@arithmetic
+def add_and_norm(
+    begin: int,
+    end: int,
+    scratch: np.ndarray,
+    projected: np.ndarray,
+    bias: np.ndarray,
+    residual: np.ndarray,
+    gain: np.ndarray,
+    offset: np.ndarray,
+    epsilon: float,
+    key: np.ndarray,
+    threshold: int,
+    summed: np.ndarray,
+    normed: np.ndarray,
+    spread: np.ndarray,
+) -> None:
+    """Layer norm of dropout(projected + bias) + residual, for blocks of 64 rows.
+
+    Args:
+        begin: first block.
+        end: behind the last.
+        scratch: float32[H].
+        projected: uint16[T, H].
+        bias: uint16[H].
+        residual: uint16[T, H].
+        gain: float32[H].
+        offset: float32[H].
+        epsilon: added to the variance.
+        key: uint32[2], of the random numbers.
+        threshold: how many of 65,536 are dropped.
+        summed: uint16[T, H], filled with what is normalised.
+        normed: uint16[T, H], filled.
+        spread: float32[T, 2], filled with mean and 1 / deviation.
+    """
+    width = projected.shape[1]
+    scale = float32(65536.0 / (65536.0 - threshold))
+    limit, one, two = uint32(threshold), key[0], key[1]
+    for row in range(64 * begin, min(64 * end, projected.shape[0])):
+        place = uint32(row * width)
+        total = float32(0)
+        for at in range(width):
+            value = float32(wide(projected[row, at]) + wide(bias[at]))
+            kept = drawn(uint32(place + uint32(at)), one, two) >= limit
+            value = float32(value * scale) if kept else float32(0)
+            value = float32(value + wide(residual[row, at]))
+            total += value
+            scratch[at] = value
+            summed[row, at] = narrow(value)
+        mean = float32(total / float32(width))
+        squares = float32(0)
+        for at in range(width):
+            difference = float32(scratch[at] - mean)
+            squares += difference * difference
+        inverse = float32(1.0 / math.sqrt(squares / width + epsilon))
+        spread[row, 0], spread[row, 1] = mean, inverse
+        for at in range(width):
+            value = float32(float32(scratch[at] - mean) * inverse)
+            normed[row, at] = narrow(float32(value * gain[at] + offset[at]))
+
+
+@arithmetic
+def add_and_norm_back(
+    begin: int,
+    end: int,
+    scratch: np.ndarray,
+    gradient: np.ndarray,
+    summed: np.ndarray,
+    spread: np.ndarray,
+    gain: np.ndarray,
+    key: np.ndarray,
+    threshold: int,
+    to_residual: np.ndarray,
+    to_projected: np.ndarray,
+    across: np.ndarray,
+    sums: np.ndarray,
+) -> None:
+    """Gradients of `add_and_norm`, for blocks of 64 rows.
+
+    Args:
+        begin: first block.
+        end: behind the last.
+        scratch: float32[2 H].
+        gradient: uint16[T, H].
+        summed: from `add_and_norm`.
+        spread: likewise.
+        gain: float32[H].
+        key: as there.
+        threshold: as there.
+        to_residual: uint16[T, H], filled.
+        to_projected: uint16[T, H], filled.
+        across: uint16[H, T or more], filled with `to_projected` transposed.
+        sums: float32[3, blocks, H], filled with the gradients of gain, offset and bias.
+    """
+    width = gradient.shape[1]
+    scale = float32(65536.0 / (65536.0 - threshold))
+    limit, one, two = uint32(threshold), key[0], key[1]
+    for block in range(begin, end):
+        for at in range(width):
+            sums[0, block, at] = sums[1, block, at] = sums[2, block, at] = float32(0)
+        last = min(64 * block + 64, gradient.shape[0])
+        for first in range(64 * block, last, SIDE):
+            stop = min(first + SIDE, last)
+            for row in range(first, stop):
+                mean, inverse = spread[row, 0], spread[row, 1]
+                place = uint32(row * width)
+                direct, along = float32(0), float32(0)
+                for at in range(width):
+                    given = wide(gradient[row, at])
+                    normal = float32(float32(wide(summed[row, at]) - mean) * inverse)
+                    sums[0, block, at] += given * normal
+                    sums[1, block, at] += given
+                    given = float32(given * gain[at])
+                    scratch[at] = given
+                    scratch[uint64(width + at)] = normal
+                    direct += given
+                    along += given * normal
+                direct = float32(direct / float32(width))
+                along = float32(along / float32(width))
+                for at in range(width):
+                    normal = scratch[uint64(width + at)]
+                    value = float32(scratch[at] - direct - normal * along)
+                    value = float32(value * inverse)
+                    to_residual[row, at] = narrow(value)
+                    kept = drawn(uint32(place + uint32(at)), one, two) >= limit
+                    value = float32(value * scale) if kept else float32(0)
+                    to_projected[row, at] = narrow(value)
+            transpose_strip(to_projected, first, stop, across, sums[2], block)
