@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from bertkit.model.attention import Layout, attention, cpu_runs
+from bertkit.model.attention import Layout, attention
 from bertkit.model.config import BertConfig
-from bertkit.model.cpu_half.attention import projected_attention
-from bertkit.model.cpu_half.blocks import activated, added_and_normed, computes
+from bertkit.model.cpu_half import layers as cpu_half
 from bertkit.model.dropout import dropout
 
 
@@ -126,16 +125,16 @@ class SelfAttention(nn.Module):
 
     def forward(self, rows: Tensor, layout: Layout) -> Tensor:
         """Rows [T, H] mixed within each sequence; the three projections are one product."""
-        weight, bias = self.joined_weight, self.joined_bias
-        if weight is None or bias is None:
-            parts = (self.query, self.key, self.value)
-            weight = torch.cat([part.weight for part in parts])
-            bias = torch.cat([part.bias for part in parts])
-        rate = self.rate if self.training else 0.0
-        runs = cpu_runs(layout) if computes(rows, weight) else None
-        if runs is not None:
-            return projected_attention(rows, weight, bias, self.heads, runs, rate)
-        return attention(functional.linear(rows, weight, bias), self.heads, layout, rate)
+        projected = functional.linear(rows, *self.joined())
+        return attention(projected, self.heads, layout, self.rate if self.training else 0.0)
+
+    def joined(self) -> tuple[Tensor, Tensor]:
+        """The weights [3H, H] of the three projections one above the other, and biases [3H]."""
+        if self.joined_weight is not None and self.joined_bias is not None:
+            return self.joined_weight, self.joined_bias
+        parts = (self.query, self.key, self.value)
+        weight = torch.cat([part.weight for part in parts])
+        return weight, torch.cat([part.bias for part in parts])
 
 
 class AddAndNorm(nn.Module):
@@ -149,13 +148,8 @@ class AddAndNorm(nn.Module):
 
     def forward(self, rows: Tensor, residual: Tensor) -> Tensor:
         """Rows [T, inputs] and residual [T, H] to [T, H]."""
-        weight, norm = self.dense.weight, self.LayerNorm
-        if computes(rows, weight) and residual.dtype == rows.dtype:
-            rate = self.rate if self.training else 0.0
-            outer = norm.weight.float(), norm.bias.float(), norm.eps
-            return added_and_normed(rows, weight, self.dense.bias, residual, *outer, rate)
         projected: Tensor = self.dense(rows)
-        normed: Tensor = norm(dropout(projected, self.rate, self.training) + residual)
+        normed: Tensor = self.LayerNorm(dropout(projected, self.rate, self.training) + residual)
         return normed
 
 
@@ -186,8 +180,6 @@ class Intermediate(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Rows [T, H] to [T, intermediate_size]."""
-        if computes(rows, self.dense.weight):
-            return activated(rows, self.dense.weight, self.dense.bias, self.kind)
         return activation(self.dense(rows), self.kind)
 
 
@@ -228,11 +220,17 @@ class Encoder(nn.Module):
         return first.output.dense.weight.dtype
 
     def forward(self, rows: Tensor, layout: Layout, keep: Tensor | None = None) -> Tensor:
-        """Rows [T, H] to [T, H], or to the rows numbered `keep` only.
+        """Rows [T, H] to [T, H] in the type of the weights, or to the rows numbered `keep` only.
+
+        The rows can be of another type than the weights: the gradients of embeddings are sums
+        over many rows and stay in float32, see `bertkit.backends.torch.working_weights`.
 
         Every row is a key in the last attention; after it, rows that nobody reads are left
         out: three quarters of the layer's products are made for the others alone.
         """
+        if cpu_half.computes(rows.device, self.kind):
+            return cpu_half.encoded(self, rows, layout, keep)
+        rows = rows.to(self.kind)
         last = len(self.layer) - 1
         for number, layer in enumerate(self.layer):
             if self.recompute and self.training and number < last:
@@ -266,17 +264,8 @@ class BertModel(nn.Module):
 
     def forward(self, tokens: TokenBatch) -> Tensor:
         """Hidden rows [T, H] of the last layer."""
-        rows: Tensor = self.encoder(self._embedded(tokens), tokens.layout)
+        rows: Tensor = self.encoder(self.embeddings(tokens), tokens.layout)
         return rows
-
-    def _embedded(self, tokens: TokenBatch) -> Tensor:
-        """Rows [T, H] that enter the encoder, in the type of its weights.
-
-        It can be another than that of the embeddings, whose gradients are sums over many
-        rows and stay in float32, see `bertkit.backends.torch.working_weights`.
-        """
-        rows: Tensor = self.embeddings(tokens)
-        return rows.to(self.encoder.kind)
 
     def at(self, tokens: TokenBatch, places: Sequence[Tensor]) -> list[Tensor]:
         """Some hidden rows of the last layer, for each of several `where` of `picked`.
@@ -287,7 +276,7 @@ class BertModel(nn.Module):
             hidden = self(tokens)
             return [picked(hidden, where) for where in places]
         wanted = torch.cat(list(places))
-        rows: Tensor = self.encoder(self._embedded(tokens), tokens.layout, wanted)
+        rows: Tensor = self.encoder(self.embeddings(tokens), tokens.layout, wanted)
         ends = [sum(map(len, places[: number + 1])) for number in range(len(places))]
         return [rows[end - len(where) : end] for where, end in zip(places, ends, strict=True)]
 

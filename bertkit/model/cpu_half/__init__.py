@@ -4,7 +4,8 @@ Units for bf16 matrices make products five times as fast as in float32. What sta
 the products then costs more than they do, most of it conversions. Here it is one pass each,
 in float32 inside, from bf16 rows to bf16 rows:
 
-    blocks      what the layers of `bertkit.model.bert` are made of, with their gradients
+    layers      the stack of layers
+    blocks      what a layer is made of, with gradients
     attention   attention within each sequence
     loss        cross entropy over the vocabulary
     rows        PyTorch's tensors as the kernels see them, and rows divided among threads

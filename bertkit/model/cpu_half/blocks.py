@@ -1,12 +1,13 @@
 """The steps of a BERT layer in bf16 on a CPU, each with its gradients.
 
 A step is one product with a weight and what follows it: bias, dropout, residual and layer
-norm, or bias and activation. Rows, weights and biases are bf16; those of layer norms float32.
+norm, or bias and activation. Rows that are multiplied, weights and biases are bf16; residuals
+and what belongs to layer norms float32.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,13 +17,16 @@ from bertkit.model.cpu_half.rows import bits, blocks, new_key, spread, turned
 from bertkit.model.dropout import drop_threshold
 
 
-def computes(rows: Tensor, weight: Tensor) -> bool:
-    """Whether this package is for such rows and such a weight, both matrices."""
-    return (
-        rows.device.type == "cpu"
-        and rows.dtype == weight.dtype == torch.bfloat16
-        and not torch.compiler.is_compiling()
-    )
+class Rows(NamedTuple):
+    """Rows twice.
+
+    Attributes:
+        half: bfloat16[T, H], for products.
+        full: float32[T, H], to be added to.
+    """
+
+    half: Tensor
+    full: Tensor
 
 
 def activated(rows: Tensor, weight: Tensor, bias: Tensor, kind: str) -> Tensor:
@@ -50,26 +54,23 @@ def added_and_normed(
     offset: Tensor,
     epsilon: float,
     rate: float,
-) -> Tensor:
+) -> Rows:
     """Layer norm of a projection's dropout and the residual.
 
     Args:
         rows: [T, N].
         weight: [H, N].
         bias: [H].
-        residual: [T, H].
+        residual: float32[T, H].
         gain: float32[H].
         offset: float32[H].
         epsilon: added to the variance.
         rate: of dropout, taken to the nearest 1/65,536.
-
-    Returns:
-        [T, H].
     """
-    result: Tensor = _AddedAndNormed.apply(  # type: ignore[no-untyped-call]
+    half, full = _AddedAndNormed.apply(  # type: ignore[no-untyped-call]
         rows, weight, bias, residual, gain, offset, epsilon, drop_threshold(rate)
     )
-    return result
+    return Rows(half, full)
 
 
 def to_rows_and_weight(
@@ -127,35 +128,38 @@ class _AddedAndNormed(torch.autograd.Function):
         offset: Tensor,
         epsilon: float,
         threshold: int,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         from bertkit.model.cpu_half.kernels import norm
 
+        ctx.set_materialize_grads(False)
         ctx.threshold = threshold
         ctx.key = new_key() if threshold else np.zeros(2, np.uint32)
         projected = torch.mm(rows, weight.t())
-        summed, normed = torch.empty_like(projected), torch.empty_like(projected)
-        moments = torch.empty(len(rows), 2)
-        given = bits(projected), bits(bias), bits(residual), bits(gain), bits(offset), epsilon
-        made = bits(summed), bits(normed), bits(moments)
+        half, moments = torch.empty_like(projected), torch.empty(len(rows), 2)
+        summed, full = torch.empty(projected.shape), torch.empty(projected.shape)
+        own = bits(projected), bits(bias), bits(residual.contiguous())
+        given = *own, bits(gain), bits(offset), epsilon
+        made = bits(summed), bits(half), bits(full), bits(moments)
         spread(
             norm.add_and_norm,
             blocks(len(rows)),
             *(*given, ctx.key, threshold, *made),
-            scratch=projected.shape[1],
         )
         ctx.save_for_backward(rows, weight, gain, summed, moments)
-        return normed
+        return half, full
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, half: Tensor | None, full: Tensor | None) -> tuple[Tensor | None, ...]:
         from bertkit.model.cpu_half.kernels import norm
 
         rows, weight, gain, summed, moments = ctx.saved_tensors
         count, width = summed.shape
-        to_residual, to_projected = torch.empty_like(summed), torch.empty_like(summed)
+        half = rows.new_zeros(summed.shape) if half is None else half.contiguous()
+        full = torch.zeros_like(summed) if full is None else full.contiguous()
+        to_residual, to_projected = torch.empty_like(summed), torch.empty_like(half)
         across = turned(count, width)
         sums = np.empty((3, blocks(count), width), np.float32)
-        given = bits(gradient.contiguous()), bits(summed), bits(moments), bits(gain)
+        given = bits(half), bits(full), bits(summed), bits(moments), bits(gain)
         made = bits(to_residual), bits(to_projected), bits(across), sums
         spread(
             norm.add_and_norm_back,

@@ -108,10 +108,10 @@ def _gradients(
     from bertkit.model.cpu_half.kernels import words
 
     across = turned(len(rows), len(matrix))
-    sums, ignored = torch.empty_like(bias), torch.empty_like(bias)
+    sums = torch.empty_like(bias)
     given = bits(exponentials), shares.contiguous().numpy()
     blocks = -(-len(matrix) // words.WORDS)
-    spread(words.words_back, blocks, *given, bits(across), bits(sums), bits(ignored))
+    spread(words.words_back, blocks, *given, bits(across), bits(sums))
     scaled = (rows * shares[:, None]).to(rows.dtype)
     return torch.mm(across[:, : len(rows)], scaled), sums
 

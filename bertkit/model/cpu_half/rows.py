@@ -31,8 +31,13 @@ def blocks(count: int) -> int:
 
 
 def turned(rows: int, columns: int) -> Tensor:
-    """Memory for bf16 rows [rows, columns] transposed: [columns, rows up to a round number]."""
-    return torch.empty(columns, -(-rows // SIDE) * SIDE, dtype=torch.bfloat16)
+    """Memory for bf16 rows [rows, columns] transposed: [columns, rows up to a round number].
+
+    Zeros behind the rows: oneDNN 3.12 reads them with AMX, and NaN times its zeros is NaN.
+    """
+    across = torch.empty(columns, -(-rows // SIDE) * SIDE, dtype=torch.bfloat16)
+    across[:, rows:] = 0
+    return across
 
 
 def new_key() -> np.ndarray:

@@ -16,7 +16,6 @@ from bertkit.model.cpu_half.kernels.transposed import SIDE, transpose_strip
 def add_and_norm(
     begin: int,
     end: int,
-    scratch: np.ndarray,
     projected: np.ndarray,
     bias: np.ndarray,
     residual: np.ndarray,
@@ -26,7 +25,8 @@ def add_and_norm(
     key: np.ndarray,
     threshold: int,
     summed: np.ndarray,
-    normed: np.ndarray,
+    half: np.ndarray,
+    full: np.ndarray,
     spread: np.ndarray,
 ) -> None:
     """Layer norm of dropout(projected + bias) + residual, for blocks of 64 rows.
@@ -34,17 +34,17 @@ def add_and_norm(
     Args:
         begin: first block.
         end: behind the last.
-        scratch: float32[H].
         projected: uint16[T, H].
         bias: uint16[H].
-        residual: uint16[T, H].
+        residual: float32[T, H].
         gain: float32[H].
         offset: float32[H].
         epsilon: added to the variance.
         key: uint32[2], of the random numbers.
         threshold: how many of 65,536 are dropped.
-        summed: uint16[T, H], filled with what is normalised.
-        normed: uint16[T, H], filled.
+        summed: float32[T, H], filled with what is normalised.
+        half: uint16[T, H], filled with the result.
+        full: float32[T, H], filled with the same.
         spread: float32[T, 2], filled with mean and 1 / deviation.
     """
     width = projected.shape[1]
@@ -57,20 +57,21 @@ def add_and_norm(
             value = float32(wide(projected[row, at]) + wide(bias[at]))
             kept = drawn(uint32(place + uint32(at)), one, two) >= limit
             value = float32(value * scale) if kept else float32(0)
-            value = float32(value + wide(residual[row, at]))
+            value = float32(value + residual[row, at])
             total += value
-            scratch[at] = value
-            summed[row, at] = narrow(value)
+            summed[row, at] = value
         mean = float32(total / float32(width))
         squares = float32(0)
         for at in range(width):
-            difference = float32(scratch[at] - mean)
+            difference = float32(summed[row, at] - mean)
             squares += difference * difference
         inverse = float32(1.0 / math.sqrt(squares / width + epsilon))
         spread[row, 0], spread[row, 1] = mean, inverse
         for at in range(width):
-            value = float32(float32(scratch[at] - mean) * inverse)
-            normed[row, at] = narrow(float32(value * gain[at] + offset[at]))
+            value = float32(float32(summed[row, at] - mean) * inverse)
+            value = float32(value * gain[at] + offset[at])
+            half[row, at] = narrow(value)
+            full[row, at] = value
 
 
 @arithmetic
@@ -78,7 +79,8 @@ def add_and_norm_back(
     begin: int,
     end: int,
     scratch: np.ndarray,
-    gradient: np.ndarray,
+    half: np.ndarray,
+    full: np.ndarray,
     summed: np.ndarray,
     spread: np.ndarray,
     gain: np.ndarray,
@@ -95,24 +97,25 @@ def add_and_norm_back(
         begin: first block.
         end: behind the last.
         scratch: float32[2 H].
-        gradient: uint16[T, H].
+        half: uint16[T, H], the gradient of `half` there.
+        full: float32[T, H], that of `full`, which is added.
         summed: from `add_and_norm`.
         spread: likewise.
         gain: float32[H].
         key: as there.
         threshold: as there.
-        to_residual: uint16[T, H], filled.
+        to_residual: float32[T, H], filled.
         to_projected: uint16[T, H], filled.
         across: uint16[H, T or more], filled with `to_projected` transposed.
         sums: float32[3, blocks, H], filled with the gradients of gain, offset and bias.
     """
-    width = gradient.shape[1]
+    width = half.shape[1]
     scale = float32(65536.0 / (65536.0 - threshold))
     limit, one, two = uint32(threshold), key[0], key[1]
     for block in range(begin, end):
         for at in range(width):
             sums[0, block, at] = sums[1, block, at] = sums[2, block, at] = float32(0)
-        last = min(64 * block + 64, gradient.shape[0])
+        last = min(64 * block + 64, half.shape[0])
         for first in range(64 * block, last, SIDE):
             stop = min(first + SIDE, last)
             for row in range(first, stop):
@@ -120,8 +123,8 @@ def add_and_norm_back(
                 place = uint32(row * width)
                 direct, along = float32(0), float32(0)
                 for at in range(width):
-                    given = wide(gradient[row, at])
-                    normal = float32(float32(wide(summed[row, at]) - mean) * inverse)
+                    given = float32(wide(half[row, at]) + full[row, at])
+                    normal = float32(float32(summed[row, at] - mean) * inverse)
                     sums[0, block, at] += given * normal
                     sums[1, block, at] += given
                     given = float32(given * gain[at])
@@ -135,7 +138,7 @@ def add_and_norm_back(
                     normal = scratch[uint64(width + at)]
                     value = float32(scratch[at] - direct - normal * along)
                     value = float32(value * inverse)
-                    to_residual[row, at] = narrow(value)
+                    to_residual[row, at] = value
                     kept = drawn(uint32(place + uint32(at)), one, two) >= limit
                     value = float32(value * scale) if kept else float32(0)
                     to_projected[row, at] = narrow(value)

@@ -7,7 +7,7 @@ of 32 rows: products of such matrices are fast, and there are few of them.
 from __future__ import annotations
 
 import numpy as np
-from numba import float32, int32, int64, uint16, uint32, uint64
+from numba import float32, int32, uint16, uint32, uint64
 
 from bertkit.kernels.jit import arithmetic, kernel
 from bertkit.model.cpu_half.kernels.numbers import (
@@ -19,7 +19,6 @@ from bertkit.model.cpu_half.kernels.numbers import (
     wide,
 )
 
-_LANES = 16
 _DROPPED = 0x8000  # the sign of a probability says that it was dropped
 
 
@@ -48,12 +47,13 @@ def gather_heads(
     """
     heads, longest, size = parts.shape[1:]
     for number in range(begin, end):
-        first, length = starts[number], lengths[number]
+        first, length = uint64(starts[number]), lengths[number]
         for head in range(heads):
-            left = column + head * size
+            left = uint64(column + head * size)
             for row in range(length):
+                line = first + uint64(row)
                 for at in range(size):
-                    value = float32(wide(rows[first + row, left + at]) + wide(bias[head, at]))
+                    value = float32(wide(rows[line, left + uint64(at)]) + wide(bias[head, at]))
                     parts[number, head, row, at] = narrow(value)
             for row in range(length, longest):
                 for at in range(size):
@@ -83,12 +83,13 @@ def scatter_heads(
     """
     heads, size = parts.shape[1], parts.shape[3]
     for number in range(begin, end):
-        first = starts[number]
+        first = uint64(starts[number])
         for row in range(lengths[number]):
+            line = first + uint64(row)
             for head in range(heads):
-                left = column + head * size
+                left = uint64(column + head * size)
                 for at in range(size):
-                    rows[first + row, left + at] = parts[number, head, row, at]
+                    rows[line, left + uint64(at)] = parts[number, head, row, at]
 
 
 @arithmetic
@@ -124,44 +125,38 @@ def probabilities(
     limit = uint32(threshold)
     for number in range(begin, end):
         length = lengths[number]
-        # Behind the end only up to whole vectors: a loop of constant length has no rest.
-        groups = (length + _LANES - 1) // _LANES
         one, two = keys[number, 0], keys[number, 1]
         for head in range(heads):
             for row in range(length):
+                # All loops but the shortest have one length, so that none leaves a long rest.
+                for at in range(longest):
+                    scratch[at] = float32(wide(scores[number, head, row, at]) * factor)
+                for at in range(longest - length):
+                    scratch[uint64(length + at)] = float32(-np.inf)
                 largest = int32(-0x80000000)
-                for at in range(length):
-                    value = float32(wide(scores[number, head, row, at]) * factor)
-                    scratch[at] = value
-                    largest = max(largest, ordered(value))
+                for at in range(longest):
+                    largest = max(largest, ordered(scratch[at]))
                 top = of_ordered(largest)
-                for at in range(length, groups * _LANES):
-                    scratch[at] = float32(-np.inf)
                 total = float32(0)
-                for group in range(groups):
-                    for lane in range(_LANES):
-                        at = uint64(group * _LANES + lane)
-                        value = exponential(float32(scratch[at] - top))
-                        value = value if int64(at) < length else float32(0)
-                        scratch[at] = value
-                        total += value
+                for at in range(longest):
+                    value = exponential(float32(scratch[at] - top))
+                    scratch[at] = value
+                    total += value
+                for at in range(length, longest):
+                    scratch[at] = float32(0)
                 inverse = float32(float32(1.0) / total)
-                place = uint32((head * longest + row) * longest)
                 if threshold == 0:
-                    for at in range(groups * _LANES):
+                    for at in range(longest):
                         scores[number, head, row, at] = narrow(float32(scratch[at] * inverse))
-                else:
-                    for at in range(groups * _LANES):
-                        value = float32(scratch[at] * inverse)
-                        share = narrow(value)
-                        kept = drawn(uint32(place + uint32(at)), one, two) >= limit
-                        marked[number, head, row, at] = share if kept else share | uint16(_DROPPED)
-                        value = float32(value * enlarged) if kept else float32(0)
-                        scores[number, head, row, at] = narrow(value)
-                    for at in range(groups * _LANES, longest):
-                        marked[number, head, row, at] = uint16(0)
-                for at in range(groups * _LANES, longest):
-                    scores[number, head, row, at] = uint16(0)
+                    continue
+                place = uint32((head * longest + row) * longest)
+                for at in range(longest):
+                    value = float32(scratch[at] * inverse)
+                    share = narrow(value)
+                    kept = drawn(uint32(place + uint32(at)), one, two) >= limit
+                    marked[number, head, row, at] = share if kept else share | uint16(_DROPPED)
+                    value = float32(value * enlarged) if kept else float32(0)
+                    scores[number, head, row, at] = narrow(value)
             for row in range(length, longest):
                 for at in range(longest):
                     scores[number, head, row, at] = uint16(0)

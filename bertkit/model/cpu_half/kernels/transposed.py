@@ -6,6 +6,7 @@ oneDNN takes twice as long for such a side as for a transposed copy.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from bertkit.kernels.memory import byte_address
 from bertkit.model.cpu_half.kernels.numbers import wide
 
 SIDE = 32  # rows and columns of a tile: what the registers of AVX-512 hold
+_ONES = np.ones(SIDE, np.float32)
 
 
 def _swapped(builder: Any, one: Any, other: Any, distance: int) -> tuple[Any, Any]:
@@ -46,17 +48,32 @@ def _swapped(builder: Any, one: Any, other: Any, distance: int) -> tuple[Any, An
     )
 
 
-def _add_columns(context: Any, builder: Any, kind: Any, place: Any, rows: list[Any]) -> None:
-    """Add rows of bf16 to the 32 sums at `place` = (array, byte)."""
+def _add_columns(
+    context: Any, builder: Any, kinds: Any, places: Any, rows: Sequence[Any]
+) -> None:
+    """Add rows of bf16, each times its factor, to 32 sums.
+
+    Args:
+        kinds: of the arrays in `places`.
+        places: array and byte of the factors, then of the sums.
+    """
     floats = ir.VectorType(ir.FloatType(), SIDE)
     words = ir.VectorType(ir.IntType(32), SIDE)
-    address = byte_address(context, builder, kind, place, floats)
+    everywhere = ir.Constant(words, [0] * SIDE)
+    address = byte_address(context, builder, kinds[2], places[2:], floats)
     total = builder.load(address)
     total.align = 4
     shift = ir.Constant(words, [16] * SIDE)
+    place = places[1]
     for row in rows:
+        where = byte_address(context, builder, kinds[0], (places[0], place), ir.FloatType())
+        factor = builder.insert_element(
+            ir.Constant(floats, None), builder.load(where), ir.Constant(ir.IntType(32), 0)
+        )
+        factor = builder.shuffle_vector(factor, factor, everywhere)
         value = builder.bitcast(builder.shl(builder.zext(row, words), shift), floats)
-        total = builder.fadd(total, value)
+        total = builder.fadd(total, builder.fmul(value, factor, ("contract",)), ("contract",))
+        place = builder.add(place, ir.Constant(ir.IntType(64), 4))
     builder.store(total, address).align = 4
 
 
@@ -69,13 +86,16 @@ def transpose_tile(
     target: Any,
     to: Any,
     stride: Any,
+    factors: Any,
+    first: Any,
     sums: Any,
     place: Any,
 ) -> Any:
-    """Write 32 x 32 bf16 numbers to `target`, rows as columns, and add up their columns.
+    """Write 32 x 32 bf16 numbers to `target`, rows as columns, and sum their columns.
 
     Args: array, byte of the tile in it, bytes from row to row; the same of the target; array
-    of float32 and byte of the first of 32 sums there.
+    of float32 and byte of the first of 32 factors of the rows in the sums; array of float32
+    and byte of the first of the 32 sums, which are added to what is there.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -88,7 +108,7 @@ def transpose_tile(
             row.align = 2
             rows.append(row)
             place = builder.add(place, arguments[2])
-        _add_columns(context, builder, kinds[6], arguments[6:], rows)
+        _add_columns(context, builder, kinds[6:], arguments[6:], rows)
         for distance in (16, 8, 4, 2, 1):
             for number in range(SIDE):
                 if not number & distance:
@@ -102,7 +122,8 @@ def transpose_tile(
         return context.get_dummy_value()
 
     size = types.uint64
-    return types.void(source, size, size, target, size, size, sums, size), generate
+    tile = (source, size, size, target, size, size)
+    return types.void(*tile, factors, size, sums, size), generate
 
 
 @inlined
@@ -130,6 +151,8 @@ def transpose_strip(
                 target,
                 uint64((at * target.shape[1] + first) * 2),
                 uint64(target.shape[1] * 2),
+                _ONES,
+                uint64(0),
                 sums,
                 uint64((block * width + at) * 4),
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import float32, int32, int64, uint64
+from numba import float32, int32, uint64
 
 from bertkit.kernels.jit import arithmetic
 from bertkit.model.cpu_half.kernels.numbers import (
@@ -15,8 +15,7 @@ from bertkit.model.cpu_half.kernels.numbers import (
 )
 from bertkit.model.cpu_half.kernels.transposed import SIDE, transpose_tile
 
-_PART = 1024  # words whose largest logit is looked for at a time
-WORDS = 256  # of a block of `words_back`
+WORDS = 1024  # of a block of `words_back`
 
 
 @arithmetic
@@ -45,26 +44,24 @@ def exponentials(
     """
     words = logits.shape[1]
     for row in range(begin, end):
-        largest, best = int32(-0x80000000), int64(0)
-        for first in range(0, words, _PART):
-            last = min(first + _PART, words)
-            most = int32(-0x80000000)
-            for at in range(first, last):
-                value = float32(wide(logits[row, at]) + bias[at])
-                scratch[at] = value
-                most = max(most, ordered(value))
-            if most > largest:
-                largest, best = most, int64(first)
-        top = of_ordered(largest)
+        for at in range(words):
+            scratch[at] = float32(wide(logits[row, at]) + bias[at])
+        largest = int32(-0x80000000)
+        for at in range(words):
+            largest = max(largest, ordered(scratch[at]))
+        top, label = of_ordered(largest), labels[row]
+        own = scratch[label]
         total = float32(0)
         for at in range(words):
             value = exponential(float32(scratch[at] - top))
             total += value
             logits[row, at] = narrow(value)
-        while best < words - 1 and scratch[best] != top:
-            best += 1
-        found[row, 0], found[row, 1], found[row, 2] = top, total, scratch[labels[row]]
-        wins[row] = best == labels[row]
+        earlier = 0
+        if own == top:
+            for at in range(label):
+                earlier += scratch[at] == top
+        found[row, 0], found[row, 1], found[row, 2] = top, total, own
+        wins[row] = own == top and earlier == 0
 
 
 @arithmetic
@@ -75,7 +72,6 @@ def words_back(
     shares: np.ndarray,
     across: np.ndarray,
     sums: np.ndarray,
-    ignored: np.ndarray,
 ) -> None:
     """Transpose exponentials, and sum them over rows with a factor for each.
 
@@ -86,7 +82,6 @@ def words_back(
         shares: float32[M], the factors.
         across: uint16[V, M or more], filled.
         sums: float32[V], filled.
-        ignored: float32[V], written to.
     """
     count, words = logits.shape
     for block in range(begin, end):
@@ -96,10 +91,6 @@ def words_back(
             sums[at] = float32(0)
         for top in range(0, count, SIDE):
             stop = min(top + SIDE, count)
-            for row in range(top, stop):
-                share = shares[row]
-                for at in range(first, last):
-                    sums[at] += share * wide(logits[row, at])
             done = first
             if stop - top == SIDE:
                 for at in range(first, tiles, SIDE):
@@ -110,10 +101,13 @@ def words_back(
                         across,
                         uint64((at * across.shape[1] + top) * 2),
                         uint64(across.shape[1] * 2),
-                        ignored,
+                        shares,
+                        uint64(top * 4),
+                        sums,
                         uint64(at * 4),
                     )
                 done = tiles
             for row in range(top, stop):
                 for at in range(done, last):
                     across[at, row] = logits[row, at]
+                    sums[at] += shares[row] * wide(logits[row, at])
