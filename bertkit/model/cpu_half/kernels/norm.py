@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import float32, uint16, uint32, uint64
+from numba import float32, uint32, uint64
 
 from bertkit.kernels.jit import arithmetic
 from bertkit.model.cpu_half.kernels.numbers import drawn, narrow, wide

@@ -32,12 +32,8 @@ def _swapped(builder: Any, one: Any, other: Any, distance: int) -> tuple[Any, An
             return ir.Constant(words, [value] * (SIDE // 2))
 
         left, right = builder.bitcast(one, words), builder.bitcast(other, words)
-        lower = builder.or_(
-            builder.and_(left, all_of(0xFFFF)), builder.shl(right, all_of(16))
-        )
-        upper = builder.or_(
-            builder.lshr(left, all_of(16)), builder.and_(right, all_of(0xFFFF0000))
-        )
+        lower = builder.or_(builder.and_(left, all_of(0xFFFF)), builder.shl(right, all_of(16)))
+        upper = builder.or_(builder.lshr(left, all_of(16)), builder.and_(right, all_of(0xFFFF0000)))
         return builder.bitcast(lower, one.type), builder.bitcast(upper, one.type)
     kind = ir.VectorType(number, SIDE)
     first = [SIDE + lane - distance if lane & distance else lane for lane in lanes]
@@ -48,9 +44,7 @@ def _swapped(builder: Any, one: Any, other: Any, distance: int) -> tuple[Any, An
     )
 
 
-def _add_columns(
-    context: Any, builder: Any, kinds: Any, places: Any, rows: Sequence[Any]
-) -> None:
+def _add_columns(context: Any, builder: Any, kinds: Any, places: Any, rows: Sequence[Any]) -> None:
     """Add rows of bf16, each times its factor, to 32 sums.
 
     Args:
