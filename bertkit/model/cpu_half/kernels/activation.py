@@ -66,11 +66,11 @@ def _slope(value: Any) -> Any:
 @fused
 def _gate(value: Any) -> Any:
     """(1 + tanh(u)) / 2 of the u in the other form of GELU, and its derivative."""
-    square = float32(value * value)
-    inner = float32(value * float32(_ROOT) * float32(float32(1.0) + float32(_CUBE) * square))
-    # Beyond 40 nothing changes; NaN goes on.
-    if inner < float32(-40.0):
-        inner = float32(-40.0)
+    # Beyond 10 nothing changes; NaN goes on.
+    near = float32(10.0) if value > float32(10.0) else value
+    near = float32(-10.0) if near < float32(-10.0) else near
+    square = float32(near * near)
+    inner = float32(near * float32(_ROOT) * float32(float32(1.0) + float32(_CUBE) * square))
     share = float32(float32(1.0) / float32(float32(1.0) + exponential(float32(-2.0) * inner)))
     slope = float32(float32(_ROOT) * float32(float32(1.0) + float32(3 * _CUBE) * square))
     return share, float32(float32(2.0) * share * float32(float32(1.0) - share) * slope)

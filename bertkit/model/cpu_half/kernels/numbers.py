@@ -77,4 +77,6 @@ def drawn(place: Any, first: Any, second: Any) -> Any:
     value = uint32(value * uint32(0x7FEB352D))
     value = uint32(value ^ uint32(second))
     value = uint32(value ^ uint32(value >> uint32(15)))
-    return uint32(uint32(value * uint32(0x846CA68B)) >> uint32(16))
+    value = uint32(value * uint32(0x846CA68B))
+    value = uint32(value ^ uint32(value >> uint32(15)))
+    return uint32(uint32(value * uint32(0x7FEB352D)) >> uint32(16))
