@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import float32, uint32, uint64
@@ -75,6 +76,28 @@ def add_and_norm(
 
 
 @arithmetic
+def _row_sums(given: Any, to_gain: np.ndarray, to_offset: np.ndarray, scratch: np.ndarray) -> Any:
+    """The means of a row's gradient, and of it times the normalised row.
+
+    Adds to the gradients of gain and offset, and leaves gradient and row in `scratch`.
+    """
+    half, full, summed, spread, gain = given
+    width = len(half)
+    direct, along = float32(0), float32(0)
+    for at in range(width):
+        value = float32(wide(half[at]) + full[at])
+        normal = float32(float32(summed[at] - spread[0]) * spread[1])
+        to_gain[at] += value * normal
+        to_offset[at] += value
+        value = float32(value * gain[at])
+        scratch[at] = value
+        scratch[uint64(width + at)] = normal
+        direct += value
+        along += value * normal
+    return float32(direct / float32(width)), float32(along / float32(width))
+
+
+@arithmetic
 def add_and_norm_back(
     begin: int,
     end: int,
@@ -119,21 +142,9 @@ def add_and_norm_back(
         for first in range(64 * block, last, SIDE):
             stop = min(first + SIDE, last)
             for row in range(first, stop):
-                mean, inverse = spread[row, 0], spread[row, 1]
-                place = uint32(row * width)
-                direct, along = float32(0), float32(0)
-                for at in range(width):
-                    given = float32(wide(half[row, at]) + full[row, at])
-                    normal = float32(float32(summed[row, at] - mean) * inverse)
-                    sums[0, block, at] += given * normal
-                    sums[1, block, at] += given
-                    given = float32(given * gain[at])
-                    scratch[at] = given
-                    scratch[uint64(width + at)] = normal
-                    direct += given
-                    along += given * normal
-                direct = float32(direct / float32(width))
-                along = float32(along / float32(width))
+                inverse, place = spread[row, 1], uint32(row * width)
+                given = half[row], full[row], summed[row], spread[row], gain
+                direct, along = _row_sums(given, sums[0, block], sums[1, block], scratch)
                 for at in range(width):
                     normal = scratch[uint64(width + at)]
                     value = float32(scratch[at] - direct - normal * along)

@@ -6,6 +6,8 @@ of 32 rows: products of such matrices are fast, and there are few of them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import float32, int32, uint16, uint32, uint64
 
@@ -93,6 +95,31 @@ def scatter_heads(
 
 
 @arithmetic
+def _row_exponentials(scores: np.ndarray, length: int, factor: Any, scratch: np.ndarray) -> Any:
+    """Exponentials of a row of scores less the largest; returns 1 / their sum.
+
+    All loops but the shortest have one length, a multiple of 32, so that none leaves a rest.
+    """
+    longest = len(scores)
+    for at in range(longest):
+        scratch[at] = float32(wide(scores[at]) * factor)
+    for at in range(longest - length):
+        scratch[uint64(length + at)] = float32(-np.inf)
+    largest = int32(-0x80000000)
+    for at in range(longest):
+        largest = max(largest, ordered(scratch[at]))
+    top = of_ordered(largest)
+    total = float32(0)
+    for at in range(longest):
+        value = exponential(float32(scratch[at] - top))
+        scratch[at] = value
+        total += value
+    for at in range(longest - length):
+        scratch[uint64(length + at)] = float32(0)
+    return float32(float32(1.0) / total)
+
+
+@arithmetic
 def probabilities(
     begin: int,
     end: int,
@@ -128,23 +155,7 @@ def probabilities(
         one, two = keys[number, 0], keys[number, 1]
         for head in range(heads):
             for row in range(length):
-                # All loops but the shortest have one length, so that none leaves a long rest.
-                for at in range(longest):
-                    scratch[at] = float32(wide(scores[number, head, row, at]) * factor)
-                for at in range(longest - length):
-                    scratch[uint64(length + at)] = float32(-np.inf)
-                largest = int32(-0x80000000)
-                for at in range(longest):
-                    largest = max(largest, ordered(scratch[at]))
-                top = of_ordered(largest)
-                total = float32(0)
-                for at in range(longest):
-                    value = exponential(float32(scratch[at] - top))
-                    scratch[at] = value
-                    total += value
-                for at in range(length, longest):
-                    scratch[at] = float32(0)
-                inverse = float32(float32(1.0) / total)
+                inverse = _row_exponentials(scores[number, head, row], length, factor, scratch)
                 if threshold == 0:
                     for at in range(longest):
                         scores[number, head, row, at] = narrow(float32(scratch[at] * inverse))
