@@ -151,12 +151,25 @@ def inlined(function: F) -> F:
     return _compiled(function, forceinline=True)
 
 
-def _compiled(function: F, forceinline: bool) -> F:
+def fused(function: F) -> F:
+    """As `inlined`; a product and a sum may become one instruction, which rounds once."""
+    return _compiled(function, forceinline=True, fastmath={"contract", "nsz"})
+
+
+def arithmetic(function: F) -> F:
+    """A kernel that may add floats in any order, so that sums use vector instructions.
+
+    The order is fixed when it is compiled: the same machine code gives the same numbers.
+    """
+    return _compiled(function, forceinline=False, fastmath={"reassoc", "contract", "nsz"})
+
+
+def _compiled(function: F, forceinline: bool, fastmath: set[str] | bool = False) -> F:
     before = numba_config.CACHE_DIR
     try:
         if _CACHE:
             numba_config.CACHE_DIR = _CACHE  # read once, while the cache is attached below
-        compiled: F = numba.njit(forceinline=forceinline, **_OPTIONS)(function)
+        compiled: F = numba.njit(forceinline=forceinline, fastmath=fastmath, **_OPTIONS)(function)
         return compiled
     finally:
         numba_config.CACHE_DIR = before

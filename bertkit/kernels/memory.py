@@ -20,7 +20,7 @@ _WORD = ir.IntType(64)
 _FIRST = ir.Constant(ir.IntType(32), 0)
 
 
-def _address(context: Any, builder: Any, kind: Any, place: Any, element: Any) -> Any:
+def byte_address(context: Any, builder: Any, kind: Any, place: Any, element: Any) -> Any:
     """Pointer to `element` at `place` = (array, offset in bytes)."""
     array, offset = place
     data = context.make_array(kind)(context, builder, array).data
@@ -32,7 +32,7 @@ def _loader(element: Any, result: Any) -> Any:
     @intrinsic
     def load(typing_context: Any, array: Any, offset: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            place = _address(context, builder, signature.args[0], arguments, element)
+            place = byte_address(context, builder, signature.args[0], arguments, element)
             value = builder.load(place)
             value.align = 1
             return value
@@ -46,7 +46,7 @@ def _storer(element: Any, operand: Any) -> Any:
     @intrinsic
     def store(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            place = _address(context, builder, signature.args[0], arguments[:2], element)
+            place = byte_address(context, builder, signature.args[0], arguments[:2], element)
             builder.store(arguments[2], place).align = 1
             return context.get_dummy_value()
 
@@ -92,9 +92,9 @@ def copy_32_bytes(typing_context: Any, target: Any, to: Any, source: Any, at: An
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         block = ir.VectorType(_BYTE, 32)
         kinds = signature.args
-        value = builder.load(_address(context, builder, kinds[2], arguments[2:], block))
+        value = builder.load(byte_address(context, builder, kinds[2], arguments[2:], block))
         value.align = 1
-        place = _address(context, builder, kinds[0], arguments[:2], block)
+        place = byte_address(context, builder, kinds[0], arguments[:2], block)
         builder.store(value, place).align = 1
         return context.get_dummy_value()
 
@@ -153,7 +153,7 @@ def put_eight_varints(
         eight, sixteen = ir.VectorType(number_type, 8), ir.VectorType(_BYTE, 16)
 
         def load(kind: Any, place: Any, element: Any) -> Any:
-            value = builder.load(_address(context, builder, kind, place, element))
+            value = builder.load(byte_address(context, builder, kind, place, element))
             value.align = 1
             return value
 
@@ -184,7 +184,7 @@ def put_eight_varints(
             four = builder.bitcast(chosen(spread, spread, lanes), sixteen)
             packed = builder.call(function, [four, load(kinds[2], place, sixteen)])
             to = (arguments[3], builder.add(arguments[4], size))
-            builder.store(packed, _address(context, builder, kinds[3], to, sixteen)).align = 1
+            builder.store(packed, byte_address(context, builder, kinds[3], to, sixteen)).align = 1
             size = builder.add(size, builder.add(ir.Constant(_WORD, 4), builder.ctpop(row)))
         return size
 
@@ -196,7 +196,7 @@ def prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
     """Ask for the cache line at a byte offset; never faults."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = _address(context, builder, signature.args[0], arguments, _BYTE)
+        place = byte_address(context, builder, signature.args[0], arguments, _BYTE)
         number = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
@@ -264,7 +264,7 @@ def letters_and_digits(typing_context: Any, data: Any, offset: Any) -> Any:
             distance = builder.sub(values, all_of(ord(first)))
             return builder.icmp_unsigned("<", distance, all_of(count))
 
-        values = builder.load(_address(context, builder, signature.args[0], arguments, block))
+        values = builder.load(byte_address(context, builder, signature.args[0], arguments, block))
         values.align = 1
         lower = builder.or_(values, all_of(0x20))
         found = builder.or_(within(lower, "a", 26), within(values, "0", 10))
@@ -283,7 +283,7 @@ def line_ends_and_wide(typing_context: Any, data: Any, offset: Any) -> Any:
         def all_of(value: int) -> Any:
             return ir.Constant(block, [value] * 32)
 
-        values = builder.load(_address(context, builder, signature.args[0], arguments, block))
+        values = builder.load(byte_address(context, builder, signature.args[0], arguments, block))
         values.align = 1
         ends = builder.or_(
             builder.icmp_unsigned("==", values, all_of(ord("\n"))),
@@ -301,7 +301,7 @@ def large_words(typing_context: Any, words: Any, offset: Any, limit: Any) -> Any
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         block = ir.VectorType(ir.IntType(32), 32)
-        place = _address(context, builder, signature.args[0], arguments[:2], block)
+        place = byte_address(context, builder, signature.args[0], arguments[:2], block)
         values = builder.load(place)
         values.align = 4
         first = builder.insert_element(ir.Constant(block, None), arguments[2], _FIRST)

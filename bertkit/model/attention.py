@@ -163,9 +163,19 @@ def attention(projected: Tensor, heads: int, layout: Layout, dropout_rate: float
     return _run_by_run(projected, heads, layout, dropout_rate)
 
 
+def cpu_runs(layout: Layout) -> tuple[tuple[int, int], ...] | None:
+    """(sequences, length) of neighbours without padding, or None for a layout with a mask."""
+    if isinstance(layout, UnpaddedLayout):
+        return layout.runs
+    if isinstance(layout, PaddedLayout) and layout.mask is None:
+        return ((layout.batch, layout.length),)
+    return None
+
+
 def _padded(projected: Tensor, heads: int, layout: PaddedLayout, dropout_rate: float) -> Tensor:
-    if projected.device.type == "cpu" and layout.mask is None:
-        return run_attention(projected, heads, ((layout.batch, layout.length),), dropout_rate)
+    runs = cpu_runs(layout)
+    if projected.device.type == "cpu" and runs is not None:
+        return run_attention(projected, heads, runs, dropout_rate)
     return _dense(projected, heads, layout.batch, layout.key_mask, dropout_rate)
 
 

@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from bertkit.model.attention import Layout, UnpaddedLayout, attention
 from bertkit.model.config import BertConfig
+from bertkit.model.cpu_half import layers as cpu_half
 from bertkit.model.dropout import dropout
 from bertkit.model.fused.dispatch import is_fused, run_fused
 
@@ -129,7 +130,7 @@ class SelfAttention(nn.Module):
         return attention(projected, self.heads, layout, self.rate if self.training else 0.0)
 
     def joined(self) -> tuple[Tensor, Tensor]:
-        """The weights [3H, H] and biases [3H] of query, key and value."""
+        """The weights [3H, H] of the three projections one above the other, and biases [3H]."""
         if self.joined_weight is not None and self.joined_bias is not None:
             return self.joined_weight, self.joined_bias
         parts = (self.query, self.key, self.value)
@@ -229,11 +230,17 @@ class Encoder(nn.Module):
         return first.output.dense.weight.dtype
 
     def forward(self, rows: Tensor, layout: Layout, keep: Tensor | None = None) -> Tensor:
-        """Rows [T, H] to [T, H], or to the rows numbered `keep` only.
+        """Rows [T, H] to [T, H] in the type of the weights, or to the rows numbered `keep` only.
+
+        The rows can be of another type than the weights: the gradients of embeddings are sums
+        over many rows and stay in float32, see `bertkit.backends.torch.working_weights`.
 
         Every row is a key in the last attention; after it, rows that nobody reads are left
         out: three quarters of the layer's products are made for the others alone.
         """
+        if cpu_half.computes(rows.device, self.kind):
+            return cpu_half.encoded(self, rows, layout, keep)
+        rows = rows.to(self.kind)
         last = len(self.layer) - 1
         for number, layer in enumerate(self.layer):
             if self.recompute and self.training and number < last:
@@ -267,17 +274,8 @@ class BertModel(nn.Module):
 
     def forward(self, tokens: TokenBatch) -> Tensor:
         """Hidden rows [T, H] of the last layer."""
-        rows: Tensor = self.encoder(self._embedded(tokens), tokens.layout)
+        rows: Tensor = self.encoder(self.embeddings(tokens), tokens.layout)
         return rows
-
-    def _embedded(self, tokens: TokenBatch) -> Tensor:
-        """Rows [T, H] that enter the encoder, in the type of its weights.
-
-        It can be another than that of the embeddings, whose gradients are sums over many
-        rows and stay in float32, see `bertkit.backends.torch.working_weights`.
-        """
-        rows: Tensor = self.embeddings(tokens)
-        return rows.to(self.encoder.kind)
 
     def at(self, tokens: TokenBatch, places: Sequence[Tensor]) -> list[Tensor]:
         """Some hidden rows of the last layer, for each of several `where` of `picked`.
@@ -288,7 +286,7 @@ class BertModel(nn.Module):
             hidden = self(tokens)
             return [picked(hidden, where) for where in places]
         wanted = torch.cat(list(places))
-        rows: Tensor = self.encoder(self._embedded(tokens), tokens.layout, wanted)
+        rows: Tensor = self.encoder(self.embeddings(tokens), tokens.layout, wanted)
         ends = [sum(map(len, places[: number + 1])) for number in range(len(places))]
         return [rows[end - len(where) : end] for where, end in zip(places, ends, strict=True)]
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from bertkit.model.chunked_loss import chunked_loss, padded_copy, padded_size
+from bertkit.model.cpu_half.loss import words_loss
 from bertkit.model.cpu_loss import blocked_loss
 
 # rows [M, H], matrix [V, H], bias [V] to [M, V], as `functional.linear`.
@@ -43,7 +44,8 @@ def vocabulary_loss(
 ) -> LossSums:
     """Cross entropy of softmax(hidden weightᵀ + bias), summed over rows.
 
-    Not all logits are held at a time: on a CPU see `bertkit.model.cpu_loss`; on CUDA, where
+    Not all logits are held at a time: on a CPU see `bertkit.model.cpu_loss`, or in bfloat16
+    `bertkit.model.cpu_half.loss`; on CUDA, where
     they are many, `bertkit.model.chunked_loss`, but for float16 and where PyTorch compiles
     this, which makes few kernels of the whole. On CUDA the vocabulary is padded, see
     `wide_projection`.
@@ -75,7 +77,9 @@ def vocabulary_loss(
         hidden = hidden.to(torch.get_autocast_dtype("cpu"))
     if row_weights is None:
         row_weights = (labels >= 0).to(weight.dtype)
-    return LossSums(*blocked_loss(hidden, weight, bias, labels, row_weights))
+    half = hidden.dtype == torch.bfloat16 and weight.dtype == torch.float32
+    sums = (words_loss if half else blocked_loss)(hidden, weight, bias, labels, row_weights)
+    return LossSums(*sums)
 
 
 def wide_projection(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

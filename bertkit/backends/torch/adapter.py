@@ -79,7 +79,8 @@ class TorchAdapter(Adapter):
         """Steps over a placed model, with a loss scale where fp16 needs one."""
         scaler, owners = None, None
         copies = self.working_copies and plan.precision == "bf16"
-        working = WorkingWeights(model) if copies else None
+        # Kernels of processors take layer norms' weights in float32.
+        working = WorkingWeights(model, norms=self.device != "cpu") if copies else None
         if working:
             working.compiled = bool(getattr(plan.options, "compile", False))
         if optimizer is not None:

@@ -49,6 +49,7 @@ class WorkingWeights:
     Args:
         model: its modules, under the names of `transformers`' BERT.
         kind: of the copies.
+        norms: layer norms get copies, too.
 
     Attributes:
         adds: gradients are added by one call per layer to those that are there, not tensor by
@@ -58,7 +59,9 @@ class WorkingWeights:
             parameters; it would make kernels for any number of columns.
     """
 
-    def __init__(self, model: nn.Module, kind: torch.dtype = torch.bfloat16) -> None:
+    def __init__(
+        self, model: nn.Module, kind: torch.dtype = torch.bfloat16, norms: bool = True
+    ) -> None:
         self.kind = kind
         self.adds = self.compiled = False
         groups: dict[str, list[_Slot]] = {}
@@ -74,6 +77,7 @@ class WorkingWeights:
                 if parameter.dtype == torch.float32
                 and parameter not in joined
                 and not _stays(f"{place}.{name}")
+                and (norms or not isinstance(module, nn.LayerNorm))
             ]
         self._groups = [slots for slots in groups.values() if slots]
 

@@ -1,12 +1,52 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import synthetic
 import torch
 
-from bertkit.backends.base import StepPlan
+from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.backends.torch import cpu
+from bertkit.data.step_batch import StepBatch, unpadded, weighted
 from bertkit.log import logger
+from bertkit.model.config import BertConfig
+from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.objective import PretrainingObjective
+from bertkit.train.optimization.schedule import make_schedule
+from bertkit.train.step_settings import chosen_precision
+
+SHAPE = {
+    "vocab_size": synthetic.VOCAB, "hidden_size": 64, "num_hidden_layers": 2,
+    "num_attention_heads": 2, "intermediate_size": 128, "max_position_embeddings": 24,
+    "initializer_range": 0.1,
+}  # fmt: skip
+
+
+def stepper(precision, rate):
+    """A fresh model's, with dropout at a rate."""
+    torch.manual_seed(1)
+    rates = {"hidden_dropout_prob": rate, "attention_probs_dropout_prob": rate}
+    adapter = cpu.CpuAdapter()
+    model = adapter.place(BertForPreTraining(BertConfig(**SHAPE, **rates)))
+    schedule = make_schedule("constant", learning_rate=2e-3, max_steps=100, warmup_steps=0)
+    optimizer = adapter.optimizer(model, OptimizerSpec())
+    plan = StepPlan(precision, max_grad_norm=1.0, seed=3)
+    return adapter.build(model, PretrainingObjective(), plan, optimizer, schedule)
+
+
+def batches(count, parts=2, rows=16):
+    made = []
+    for number in range(count):
+        records = weighted(synthetic.batch(rows, seed=number), "global_step", rows)
+        cuts = np.array_split(np.arange(rows), parts)
+        cut = [{name: values[own] for name, values in records.items()} for own in cuts]
+        made.append(StepBatch([unpadded(part) for part in cut]))
+    return made
+
+
+def losses(step, given, first=0):
+    tickets = [step.train(batch, first + number) for number, batch in enumerate(given)]
+    return [row["loss"] for row in step.read(tickets)]
 
 
 def test_it_is_always_present():
@@ -34,3 +74,55 @@ def test_starting_twice_does_no_harm():
     # A block above the usual threshold of mmap, made, used and freed again.
     for _ in range(3):
         assert float(torch.ones(1 << 22).sum()) == 1 << 22
+
+
+@pytest.mark.parametrize(
+    ("tiles", "hidden", "expected"),
+    [
+        (True, 1024, "bf16"),
+        (True, 768, "bf16"),
+        (True, 128, "bf16"),
+        (True, 64, "fp32"),
+        (False, 768, "fp32"),
+    ],
+)
+def test_auto_takes_what_is_faster(monkeypatch, tiles, hidden, expected):
+    """Measured, see benchmarks/RESULTS.md: bf16 with AMX and from 128 columns on."""
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    assert chosen_precision(cpu.CpuAdapter(), "auto", hidden) == expected
+    assert chosen_precision(cpu.CpuAdapter(), "fp32", hidden) == "fp32"
+
+
+def test_auto_is_fp32_where_pytorch_does_not_know(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported", raising=False)
+    assert cpu.CpuAdapter().best_precision(768) == "fp32"
+
+
+def test_bf16_learns_what_float32_learns():
+    given = batches(8)
+    exact, half = (losses(stepper(precision, 0.0), given) for precision in ("fp32", "bf16"))
+    assert exact[-1] < 0.97 * exact[0]
+    assert half != exact
+    np.testing.assert_allclose(half, exact, rtol=2e-3)
+
+
+def test_bf16_of_a_step_does_not_depend_on_its_parts():
+    whole, cut = (losses(stepper("bf16", 0.0), batches(4, parts)) for parts in (1, 4))
+    np.testing.assert_allclose(whole, cut, rtol=1e-3)
+
+
+def test_a_resumed_run_in_bf16_is_the_uninterrupted_one_bit_for_bit():
+    given = batches(4)
+    straight = stepper("bf16", 0.1)
+    straight_losses = losses(straight, given)
+    before = stepper("bf16", 0.1)
+    losses(before, given[:2])
+    weights = {name: value.clone() for name, value in before.model.state_dict().items()}
+    after = stepper("bf16", 0.1)
+    after.model.load_state_dict(weights)
+    after.load_state(before.state())
+    assert losses(after, given[2:], 2) == straight_losses[2:]
+    for name, value in straight.model.state_dict().items():
+        assert torch.equal(value, after.model.state_dict()[name]), name
+    assert {value.dtype for value in straight.model.parameters()} == {torch.float32}
