@@ -16,6 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import torch
+
 from bertkit import log
 from bertkit.backends import registry
 from bertkit.backends.torch import compiled
@@ -37,8 +39,9 @@ _MACHINE = re.compile(r" \(this machine has [^)]*\)")
 def plans() -> str:
     """The generated part of the page."""
     parts = []
-    # A machine with a GPU has what compiles for it; this one may not.
+    # A machine with a GPU has what compiles for it, and most processors have no AMX.
     compiled.can_compile = lambda: True
+    torch.cpu._is_amx_tile_supported = lambda: False
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
