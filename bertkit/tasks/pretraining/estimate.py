@@ -16,6 +16,8 @@ from bertkit.tasks.pretraining.config import PretrainConfig
 
 _SAMPLE = 2048
 _SHARE = 0.8  # of a device's memory; what is cut up and cannot be used is in the rest
+# Backends that compute in bf16 with half precision copies of weights and their gradients.
+_WITH_COPIES = ("cpu", "cuda", "accel")
 _ENOUGH = 65_536  # tokens in a pass, from which on more of them are not faster
 
 
@@ -116,6 +118,8 @@ def estimate(
     # fp32 weights and gradients, two moments.
     moments = 0 if config.optimizer == "sgd" else 2
     copies = 2 + moments / (world if config.shard_optimizer else 1)
+    if config.precision == "bf16" and config.backend in _WITH_COPIES:
+        copies += 1  # 2 bytes each of weights and gradients
     checkpoint_bytes = (1 + moments) * 4 * parameters
     written = 1 + ((steps - 1) // config.save_every if config.save_every else 0)
     # One more than is kept exists for a moment, while the new one is written.
