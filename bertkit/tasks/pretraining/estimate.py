@@ -37,7 +37,8 @@ class Estimate:
         evaluates: there are records to evaluate on.
         backend: name of it.
         device_memory: bytes of the device that the micro-batch was chosen for; 0: for none.
-        memory_bytes: weights, gradients, moments and activations of one micro-batch.
+        memory_bytes: weights, gradients, moments, copies in half precision, and activations of
+            one micro-batch.
         checkpoint_bytes: of one checkpoint.
         disk_bytes: of all checkpoints that are kept.
     """
