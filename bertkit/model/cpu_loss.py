@@ -120,11 +120,21 @@ class _BlockedLoss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        parts = ctx.saved_tensors
-        if float(gradient) != 1.0:  # the usual factor is in the weights of the rows
-            parts = tuple(part * gradient for part in parts)
-        hidden, weight, bias = parts
-        return hidden.to(ctx.half), weight, bias, None, None, None, None
+        return *kept_gradients(ctx, gradient), None, None, None, None
+
+
+def kept_gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of hidden rows, weight and bias that a forward pass has computed already.
+
+    Args:
+        ctx: has them saved in this order, and as `half` the type of the hidden rows.
+        gradient: of the loss, a number.
+    """
+    parts = ctx.saved_tensors
+    if float(gradient) != 1.0:  # the usual factor is in the weights of the rows
+        parts = tuple(part * gradient for part in parts)
+    hidden, weight, bias = parts
+    return hidden.to(ctx.half), weight, bias
 
 
 def _logits(

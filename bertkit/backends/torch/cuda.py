@@ -164,7 +164,10 @@ class CudaAdapter(TorchAdapter):
 
 def _against_fused(plan: StepPlan) -> str | None:
     """Why no layer of a run would use the kernels of `bertkit.model.fused`."""
-    misfit = what_does_not_fit(plan.model) if plan.model else None
+    shape, misfit = plan.model, None
+    if shape:
+        size = shape.hidden_size // shape.num_attention_heads
+        misfit = what_does_not_fit(size, shape.hidden_act)
     if plan.precision != "bf16":
         return (
             "cuda.fused is for --precision bf16, in which layers compute with half precision"

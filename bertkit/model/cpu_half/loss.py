@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from bertkit.model.cpu_half.rows import bits, spread, turned
+from bertkit.model.cpu_loss import kept_gradients
 
 ROWS = 512  # of a block: 31 MB of logits over 30,522 words
 
@@ -90,15 +91,12 @@ class _WordsLoss(torch.autograd.Function):
             to_weight.index_add_(0, labels, hidden.float() * row_weights[:, None], alpha=-1)
             to_bias.index_add_(0, labels, row_weights, alpha=-1)
             ctx.save_for_backward(to_hidden, to_weight, to_bias)
+            ctx.half = hidden.dtype
         return _sums(ctx, torch.from_numpy(found), torch.from_numpy(wins), row_weights)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        parts = ctx.saved_tensors
-        if float(gradient) != 1.0:  # the usual factor is in the weights of the rows
-            parts = tuple(part * gradient for part in parts)
-        hidden, weight, bias = parts
-        return hidden.to(torch.bfloat16), weight, bias, None, None, None, None
+        return *kept_gradients(ctx, gradient), None, None, None, None
 
 
 def _gradients(

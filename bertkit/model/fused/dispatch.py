@@ -16,7 +16,6 @@ from bertkit.model.attention import Layout, UnpaddedLayout
 
 if TYPE_CHECKING:
     from bertkit.model.bert import EncoderLayer
-    from bertkit.model.config import BertConfig
 
 _SIZES = (16, 32, 64, 128)  # of a head
 _ACTIVATIONS = ("gelu", "gelu_new")
@@ -34,13 +33,17 @@ def gpu_has_kernels() -> bool:
     )
 
 
-def what_does_not_fit(config: BertConfig) -> str | None:
-    """What of a model the kernels do not compute, in words."""
-    size = config.hidden_size // config.num_attention_heads
+def what_does_not_fit(size: int, activation: str) -> str | None:
+    """What of a model the kernels do not compute, in words.
+
+    Args:
+        size: of an attention head.
+        activation: `hidden_act` of the configuration.
+    """
     if size not in _SIZES:
         return f"attention heads of {size} numbers (they take {', '.join(map(str, _SIZES))})"
-    if config.hidden_act not in _ACTIVATIONS:
-        return f"hidden_act {config.hidden_act} (they take {' and '.join(_ACTIVATIONS)})"
+    if activation not in _ACTIVATIONS:
+        return f"hidden_act {activation} (they take {' and '.join(_ACTIVATIONS)})"
     return None
 
 
@@ -58,8 +61,7 @@ def is_fused(layer: EncoderLayer, rows: Tensor, layout: Layout) -> bool:
         isinstance(layout, UnpaddedLayout)
         # Triton starts kernels on the GPU that is PyTorch's current one.
         and rows.device.index == torch.cuda.current_device()
-        and width // heads in _SIZES
-        and layer.intermediate.kind in _ACTIVATIONS
+        and what_does_not_fit(width // heads, layer.intermediate.kind) is None
         and layer.output.dense.weight.dtype == rows.dtype
         and not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled("cuda")
