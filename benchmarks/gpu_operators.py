@@ -45,7 +45,7 @@ NO_KERNEL = {
 class Shapes(TorchAdapter):
     """The adapter for CUDA, on tensors without numbers."""
 
-    device, working_copies, caps = "meta", True, CudaAdapter.caps
+    device, caps = "meta", CudaAdapter.caps
 
 
 class Operators(TorchDispatchMode):

@@ -10,6 +10,7 @@ import functools
 import re
 from pathlib import Path
 
+from bertkit.backends.torch.cuda import CudaAdapter
 from bertkit.configuration import config as configuration
 from bertkit.tasks.pretraining import estimate as estimates
 from bertkit.tasks.pretraining.config import PretrainConfig
@@ -70,4 +71,5 @@ def _memory(preset: str, precision: str, size: int, length: int, recompute: bool
     found = dataclasses.replace(
         found, micro_batch_size=size, global_batch_size=size, recompute=recompute
     )
-    return estimates.estimate(found, 1000, length).memory_bytes
+    copies = CudaAdapter.caps.working_copies
+    return estimates.estimate(found, 1000, length, working_copies=copies).memory_bytes

@@ -55,6 +55,8 @@ class Caps:
             a step of sequences of similar length saves padding.
         copies_out: weights and state come from the machine as copies, which no later step
             changes.
+        working_copies: bf16 computes with half precision copies of the weights, whose gradients
+            are in half precision too, and not by autocast.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Caps:
     skips_nonfinite: bool = False
     one_batch: bool = False
     copies_out: bool = False
+    working_copies: bool = False
 
     def layout(self, wanted: str) -> str:
         """The batch layout asked for; the machine's best where it is `auto`."""

@@ -35,7 +35,6 @@ class AccelAdapter(TorchAdapter):
     scale; both are offered where products and their gradients come out right in them.
     """
 
-    working_copies = True
     caps = Caps(
         name="accel",
         fixed_shapes=False,
@@ -50,6 +49,7 @@ class AccelAdapter(TorchAdapter):
         recomputes=True,
         skips_nonfinite=True,
         copies_out=True,
+        working_copies=True,
     )
 
     def __init__(self) -> None:

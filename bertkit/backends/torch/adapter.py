@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,14 +28,12 @@ class TorchAdapter(Adapter):
     Attributes:
         caps: what the backend can do.
         device: the type of the torch device.
-        working_copies: bf16 computes with half precision copies of the weights, not by autocast.
         pins: batches and weights travel through pinned memory, in few copies.
         process_group: the processes of the run, once it has started.
     """
 
     caps: Caps
     device: str
-    working_copies: ClassVar[bool] = False
     pins: bool = False
 
     def __init__(self) -> None:
@@ -78,7 +75,7 @@ class TorchAdapter(Adapter):
     ) -> TorchStepper:
         """Steps over a placed model, with a loss scale where fp16 needs one."""
         scaler, owners = None, None
-        copies = self.working_copies and plan.precision == "bf16"
+        copies = self.caps.working_copies and plan.precision == "bf16"
         # Kernels of processors take layer norms' weights in float32.
         working = WorkingWeights(model, norms=self.device != "cpu") if copies else None
         if working:

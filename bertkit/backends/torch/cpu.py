@@ -36,7 +36,6 @@ class CpuAdapter(TorchAdapter):
     """Trains on the processor's cores, through oneDNN and OpenMP."""
 
     device = "cpu"
-    working_copies = True
     caps = Caps(
         name="cpu",
         fixed_shapes=False,
@@ -50,6 +49,7 @@ class CpuAdapter(TorchAdapter):
         recomputes=True,
         profiles=True,
         skips_nonfinite=True,
+        working_copies=True,
     )
 
     def probe(self) -> Probe:

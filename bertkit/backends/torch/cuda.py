@@ -44,7 +44,6 @@ class CudaAdapter(TorchAdapter):
     """
 
     device = "cuda"
-    working_copies = True
     pins = True
     caps = Caps(
         name="cuda",
@@ -61,6 +60,7 @@ class CudaAdapter(TorchAdapter):
         profiles=True,
         skips_nonfinite=True,
         copies_out=True,
+        working_copies=True,
     )
 
     def validate(self, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:

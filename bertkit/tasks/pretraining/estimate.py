@@ -16,8 +16,6 @@ from bertkit.tasks.pretraining.config import PretrainConfig
 
 _SAMPLE = 2048
 _SHARE = 0.8  # of a device's memory; what is cut up and cannot be used is in the rest
-# Backends that compute in bf16 with half precision copies of weights and their gradients.
-_WITH_COPIES = ("cpu", "cuda", "accel")
 _ENOUGH = 65_536  # tokens in a pass, from which on more of them are not faster
 
 
@@ -104,6 +102,7 @@ def estimate(
     max_seq_length: int,
     world: int = 1,
     device_memory: int = 0,
+    working_copies: bool = False,
 ) -> Estimate:
     """What a run will need, before it starts.
 
@@ -113,13 +112,14 @@ def estimate(
         max_seq_length: of the records.
         world: processes that train together; memory is that of one.
         device_memory: bytes of the device that the micro-batch was chosen for; 0: for none.
+        working_copies: of weights and gradients are there in bf16, see `backends.base.Caps`.
     """
     parameters = config.model.parameter_count()
     steps = config.steps(records)
     # fp32 weights and gradients, two moments.
     moments = 0 if config.optimizer == "sgd" else 2
     copies = 2 + moments / (world if config.shard_optimizer else 1)
-    if config.precision == "bf16" and config.backend in _WITH_COPIES:
+    if config.precision == "bf16" and working_copies:
         copies += 1  # 2 bytes each of weights and gradients
     checkpoint_bytes = (1 + moments) * 4 * parameters
     written = 1 + ((steps - 1) // config.save_every if config.save_every else 0)

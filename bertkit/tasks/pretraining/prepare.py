@@ -57,6 +57,7 @@ class Prepared:
         tokens: numbers of tokens that may occur; rows of the word embedding beyond them are
             padding.
         device_memory: bytes of the device that the micro-batch was chosen for; 0: for none.
+        working_copies: the machine has them in bf16, see `bertkit.backends.base.Caps`.
     """
 
     config: PretrainConfig
@@ -68,6 +69,7 @@ class Prepared:
     masking: DynamicMasking | None = None
     tokens: int = 0
     device_memory: int = 0
+    working_copies: bool = False
 
     @property
     def estimate(self) -> Estimate:
@@ -80,6 +82,7 @@ class Prepared:
             max_seq_length=self.source.max_seq_length,
             world=shape.world,
             device_memory=self.device_memory,
+            working_copies=self.working_copies,
         )
 
 
@@ -149,6 +152,7 @@ def prepare(
         masking=masking_of(config),
         tokens=min(rows.trained if rows else config.model.vocab_size, config.model.vocab_size),
         device_memory=memory,
+        working_copies=adapter.caps.working_copies,
     )
 
 
