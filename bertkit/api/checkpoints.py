@@ -23,7 +23,8 @@ def convert(
     """Convert a checkpoint for transformers, TensorFlow or NVIDIA's programs.
 
     Args:
-        checkpoint: In any format that bertkit reads, or a folder that holds one.
+        checkpoint: In any format that bertkit reads, or a folder that holds one; of a run the
+            best model is taken where one was kept, or else the last checkpoint.
         output: Folder to write.
         config: Settings: a mapping, a YAML file or `ConvertOptions`.
         overwrite: Replace what another run left in the folder.

@@ -26,6 +26,7 @@ _HELP = f"""Convert a checkpoint for transformers, TensorFlow or NVIDIA's progra
 
 INPUT: a checkpoint, or a folder that holds one, in one of these formats. {_READABLE}. A
 TensorFlow checkpoint is named by its prefix or by any of its files, a model of the hub by its name.
+Of a run the best model is taken (best/) where fine-tuning kept one, or else the last checkpoint.
 
 \b
 Example:

@@ -8,6 +8,7 @@ from typing import Any
 from bertkit import log
 from bertkit.configuration.config import load_yaml
 from bertkit.errors import DataError
+from bertkit.model.checkpoints.run_state import BEST, read_best
 from bertkit.report.measures import heading_of, in_order, name_of, text_of
 from bertkit.report.run_numbers import read_run
 from bertkit.storage.files import read_json
@@ -40,6 +41,8 @@ def view_run(folder: str) -> tuple[dict[str, Any], str]:
         *([("real tokens", f"about {run.tokens:,.0f}")] if run.tokens else []),
         ("log lines", f"{count:,}"),
     ]
+    if best := read_best(folder):
+        facts.append(("best model", f"step {best['step']:,}, by {best['metric']} ({BEST}/)"))
     kinds = [kind for kind in ("train", "eval") if kind in run.last]
     heads = {"train": "training", "eval": "evaluation"}
     names = in_order(name for kind in kinds for name in run.last[kind] if name not in _PLACES)

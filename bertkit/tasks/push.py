@@ -22,9 +22,8 @@ from bertkit.hub.upload import (
 from bertkit.manifests.manifest import NAME as MANIFEST
 from bertkit.manifests.manifest import read_manifest
 from bertkit.model.checkpoints.convert import ConvertOptions, convert
-from bertkit.model.checkpoints.run_state import STATE
+from bertkit.model.checkpoints.run_state import STATE, read_best
 from bertkit.storage.files import human_bytes
-from bertkit.tasks.finetuning.best import best_of, read_best
 from bertkit.train.checkpoints import checkpoint
 from bertkit.train.checkpoints.run_state import load_state
 
@@ -124,20 +123,17 @@ def push(source: str, options: PushOptions) -> PushResult:
 
 def _model_of(source: str, unfinished: bool) -> tuple[Path, int | None]:
     """The checkpoint to publish, and its step if that is known."""
-    best = best_of(source)
-    step, place = (None, best) if best else checkpoint.find([source])[-1]
-    if best:
-        step = (read_best(source) or {}).get("step")
+    place, best = checkpoint.find_one(source), read_best(source)
     last = checkpoint.latest(source) if best else place
     if last is None or not (last / STATE).is_file():
-        return place, step  # of another program, which says nothing of its end
+        return place, best["step"] if best else None  # nothing says whether it has ended
     state = load_state(last)
     if not state.finished and not unfinished:
         raise ConfigError(
             f"{last} is of a run that is not finished: it stands at step {state.step:,}",
             "finish it, or publish it as it is with --unfinished",
         )
-    return place, state.step if step is None else step
+    return place, best["step"] if best else state.step
 
 
 def _is_converted(place: Path) -> bool:

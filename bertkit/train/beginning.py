@@ -14,6 +14,7 @@ from bertkit.backends.base import Adapter
 from bertkit.errors import BertkitError
 from bertkit.hub.sources import moved, name_of, source_of
 from bertkit.model.checkpoints import formats
+from bertkit.model.checkpoints.loading import place_of
 from bertkit.train.agreement import require_agreement, settings_to_compare, told_by_main
 from bertkit.train.checkpoints import checkpoint
 from bertkit.train.checkpoints.resume import AUTO, NEVER, ResumePoint, find_resume_point, recover
@@ -158,7 +159,7 @@ class Beginning:
         self._start = {"path": name_of(start), "digest": digest}
         if (source := source_of(start)) is not None:
             self._start["hub"] = source.facts()
-        log.logger.info("weights from %s", name_of(start))
+        log.logger.info("weights from %s", name_of(place_of(start)))
 
     def _say_moved(self, state: RunState) -> None:
         """Say that the branch of the hub's model is another commit than when the run began."""

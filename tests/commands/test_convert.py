@@ -35,7 +35,9 @@ def test_check_prints_every_tensor_and_writes_nothing(bertkit, tiny_tf1, tmp_pat
     assert run.status == 0
     lines = run.out.splitlines()
     assert sum("left out: optimizer slot" in line for line in lines) == 92
-    assert lines[-1] == "tf1 → BertForPreTraining: 46 of 139 tensors taken"
+    assert lines[-1] == (
+        f"tf1 → BertForPreTraining: 46 of 139 tensors taken from {tiny_tf1 / 'bert_model.ckpt'}"
+    )
     result = bertkit("convert", tiny_tf1, "--check", "--json").result
     assert len(result["rows"]) == 139
     assert result["command"] == "convert"

@@ -208,9 +208,18 @@ def require_tied(decoder: Tensor, words: Tensor, path: Path) -> None:
         )
 
 
-def no_optimizer_state(path: Path, why: str = "holds no optimizer state") -> DataError:
-    """The error where moments were asked for and cannot be had."""
-    return DataError(f"{path}: {why}", "leave --keep-optimizer out")
+def no_optimizer_state(
+    path: Path, why: str = "holds no optimizer state", instead: str = ""
+) -> DataError:
+    """The error where moments were asked for and cannot be had.
+
+    Args:
+        path: of the checkpoint.
+        why: they cannot.
+        instead: what could be given instead of it; may be empty.
+    """
+    also = f"give {instead}, or " if instead else ""
+    return DataError(f"{path}: {why}", f"{also}leave --keep-optimizer out")
 
 
 def infer_config(weights: Mapping[str, Tensor], heads: int, path: Path) -> BertConfig:

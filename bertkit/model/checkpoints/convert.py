@@ -11,7 +11,7 @@ from typing import Any
 from bertkit import log
 from bertkit.configuration.config import as_dict
 from bertkit.errors import ConfigError, UsageError
-from bertkit.hub.sources import source_of
+from bertkit.hub.sources import name_of, source_of
 from bertkit.manifests import manifest
 from bertkit.model.checkpoints import formats, loading
 from bertkit.model.checkpoints.card.model_card import facts_beside, model_card
@@ -87,6 +87,7 @@ class ConvertReport:
 
     Attributes:
         form: name of the format that was read.
+        checkpoint: what was read; of a run, which of its checkpoints.
         architecture: class of transformers.
         output: folder written; empty when only checked.
         step: of the checkpoint; None if it does not say.
@@ -97,6 +98,7 @@ class ConvertReport:
     """
 
     form: str
+    checkpoint: str
     architecture: str
     output: str
     step: int | None
@@ -108,7 +110,10 @@ class ConvertReport:
     def text(self, every: bool) -> str:
         """A line for people, below a table of every tensor where wanted."""
         taken = sum(bool(row.target) for row in self.rows)
-        line = f"{self.form} → {self.architecture}: {taken} of {len(self.rows)} tensors taken"
+        line = (
+            f"{self.form} → {self.architecture}: {taken} of {len(self.rows)} tensors taken"
+            f" from {self.checkpoint}"
+        )
         if self.missing:
             line += f", {len(self.missing)} missing"
         if not every:
@@ -217,6 +222,7 @@ def _report(
         rows = 0 if words is None else words.shape[0]
     return ConvertReport(
         form=contents.format,
+        checkpoint=name_of(contents.path),
         architecture=found.architecture,
         output=output,
         step=contents.step,

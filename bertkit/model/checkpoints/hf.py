@@ -22,6 +22,7 @@ from bertkit.model.checkpoints.run_state import (
     OPTIMIZER,
     WEIGHTS,
     add_run_state,
+    best_of,
     require_intact,
 )
 from bertkit.model.checkpoints.vendors.safe_pickle import load_tensors
@@ -44,12 +45,14 @@ _STEP_FOLDER = re.compile(r"(?:step|checkpoint)-(\d+)")
 
 
 def find(path: Path) -> Path | None:
-    """A folder or file of weights; of the folder of a run, its newest checkpoint."""
+    """A folder or file of weights; of a run its best model, or else its last checkpoint."""
     if path.is_file():
         return path if path.suffix in (".safetensors", ".bin") else None
     if not path.is_dir():
         return None
-    return path if _has_weights(path) else newest(path, _STEP_FOLDER, _has_weights)
+    if _has_weights(path):
+        return path
+    return best_of(path) or newest(path, _STEP_FOLDER, _has_weights)
 
 
 def _has_weights(folder: Path) -> bool:

@@ -109,7 +109,7 @@ def load_config(path: str | Path, given: str | Path | None = None) -> BertConfig
         DataError, ConfigError: there is none, as for `config_of`; or the two differ.
     """
     beside = config_beside(path)
-    if beside and beside.name == NAME and _place(path).is_dir():
+    if beside and beside.name == NAME and place_of(path).is_dir():
         own = BertConfig.from_file(beside)
         _require_agreeing(own, given, path)
         return own
@@ -205,15 +205,15 @@ def vocab_beside(path: str | Path) -> Path | None:
     return next((found for folder in folders if (found := vocab_in(folder))), None)
 
 
-def _place(path: str | Path) -> Path:
-    """What is read of a checkpoint: a folder, a file or a prefix."""
+def place_of(path: str | Path) -> Path:
+    """What is read of a checkpoint or a run: a folder, a file or a prefix."""
     found = formats.detect(path)
     return found[1] if found else Path(path)
 
 
 def folder_of(path: str | Path) -> Path:
     """The folder that a checkpoint lies in."""
-    place = _place(path)
+    place = place_of(path)
     return place if place.is_dir() else place.parent
 
 

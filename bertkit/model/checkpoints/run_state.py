@@ -1,4 +1,9 @@
-"""Reads a bertkit run's step and optimizer moments, stored beside a checkpoint's weights."""
+"""Reads what a bertkit run wrote beside a checkpoint's weights: step, moments, its best model.
+
+Where a run is named and a checkpoint is wanted, its best model is meant where it kept one, and
+otherwise its last checkpoint: `best_of` and `hf.find`. Only a run that goes on looks for the last
+one itself, since the best model has no optimizer state.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +28,8 @@ from bertkit.storage.files import read_json
 STATE = "state.json"
 OPTIMIZER = "optimizer.pt"
 WEIGHTS = "model.safetensors"
+BEST = "best"  # folder of the model of the best evaluation, in the folder of the run
+BEST_FACTS = "best.json"
 
 
 def write_state(folder: Path, values: Mapping[str, Any]) -> None:
@@ -48,6 +55,27 @@ def read_state(folder: Path) -> dict[str, Any]:
         raise DataError(f"{path}: not the state of a run")
     require_sealed(values, path)
     return values
+
+
+def best_of(run: str | Path) -> Path | None:
+    """The folder of a run's best model; None where none was kept."""
+    place = Path(run) / BEST
+    return place if (place / BEST_FACTS).is_file() else None
+
+
+def read_best(run: str | Path) -> dict[str, Any] | None:
+    """`step`, `metric`, `value` and `scores` of the best evaluation; None where none was kept.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    place = best_of(run)
+    if place is None:
+        return None
+    found = read_json(place / BEST_FACTS)
+    if not isinstance(found, dict) or not {"step", "metric", "value"} <= found.keys():
+        raise DataError(f"{place / BEST_FACTS}: not the facts of a best model", f"remove {place}")
+    return found
 
 
 def find_damage(folder: Path, names: Iterable[str] | None = None) -> str:
@@ -101,11 +129,15 @@ def add_run_state(contents: CheckpointContents, folder: Path, moments: bool) -> 
     Raises:
         DataError: no moments by parameter name there, or of other weights; or damaged files.
     """
-    if (folder / STATE).is_file():
-        step = read_state(folder).get("step")
-        contents.step = step if isinstance(step, int) else None
+    best = read_best(folder.parent) if folder.name == BEST else None
+    state = read_state(folder) if (folder / STATE).is_file() else best
+    step = state.get("step") if state else None
+    contents.step = step if isinstance(step, int) else None
     if not moments:
         return
+    if best is not None:
+        why = "the best model of a run is kept without its optimizer state"
+        raise no_optimizer_state(contents.path, why, f"a checkpoint of it, {folder.parent}/step-*")
     if not (folder / OPTIMIZER).is_file():
         raise no_optimizer_state(contents.path)
     require_intact(folder, [OPTIMIZER])

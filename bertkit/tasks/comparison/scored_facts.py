@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.codecs.strict_json import json_text
-from bertkit.model.checkpoints.run_state import STATE, read_state
+from bertkit.model.checkpoints.run_state import BEST, STATE, read_state
 from bertkit.storage.files import is_remote, sha256_of, write_text
 from bertkit.tasks.comparison.scored_run import SCORED
 from bertkit.train.checkpoints.checkpoint import latest
@@ -28,7 +28,7 @@ def begun_from(checkpoint: str | Path | None) -> dict[str, Any]:
         `step`, the updates done, unless it is `best/`.
     """
     place = Path(checkpoint or "")
-    best = place.name == "best"
+    best = place.name == BEST
     last = latest(place.parent) if checkpoint and best else place
     if not checkpoint or last is None or not (last / STATE).is_file():
         return {}

@@ -10,42 +10,17 @@ import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
 from bertkit import log
 from bertkit.codecs.strict_json import json_text
-from bertkit.errors import DataError
 from bertkit.model.checkpoints.hf import save_pretrained
-from bertkit.storage.files import atomic_folder, read_json, write_text
+from bertkit.model.checkpoints.run_state import BEST, BEST_FACTS, read_best
+from bertkit.storage.files import atomic_folder, write_text
 from bertkit.tasks.comparison.units import smaller_is_better
 from bertkit.tokenization import tokenizer_files
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
-
-FOLDER = "best"
-FACTS = "best.json"
-
-
-def best_of(run: str | Path) -> Path | None:
-    """The folder of a run's best model; None where none was kept."""
-    place = Path(run) / FOLDER
-    return place if (place / FACTS).is_file() else None
-
-
-def read_best(run: str | Path) -> dict[str, Any] | None:
-    """`step`, `metric`, `value` and `scores` of the best evaluation; None where none was kept.
-
-    Raises:
-        DataError: the file is damaged.
-    """
-    place = best_of(run)
-    if place is None:
-        return None
-    found = read_json(place / FACTS)
-    if not isinstance(found, dict) or not {"step", "metric", "value"} <= found.keys():
-        raise DataError(f"{place / FACTS}: not the facts of a best model", f"remove {place}")
-    return found
 
 
 class BestModel:
@@ -59,8 +34,8 @@ class BestModel:
 
     def __init__(self, run: str | Path, metric: str, goes_on: bool) -> None:
         self._run, self._metric = Path(run), metric
-        if not goes_on and (self._run / FOLDER).is_dir():
-            shutil.rmtree(self._run / FOLDER)
+        if not goes_on and (self._run / BEST).is_dir():
+            shutil.rmtree(self._run / BEST)
         self._sign = -1.0 if smaller_is_better(metric) else 1.0
         before = read_best(run)
         known = before is not None and before["metric"] == metric
@@ -94,8 +69,8 @@ class BestModel:
         self._best = self._sign * value
         model.load_state_dict(dict(weights), assign=True)
         facts = {"step": step, "metric": self._metric, "value": value, "scores": dict(scores)}
-        with atomic_folder(self._run / FOLDER) as folder:
+        with atomic_folder(self._run / BEST) as folder:
             save_pretrained(model, folder)
             tokenizer_files.write_vocabulary(folder, vocab, tokenizer)
-            write_text(folder / FACTS, json_text(facts, indent=1) + "\n")
+            write_text(folder / BEST_FACTS, json_text(facts, indent=1) + "\n")
         log.logger.info("best so far: %s %.4f at step %d", self._metric, value, step)

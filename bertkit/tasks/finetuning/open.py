@@ -11,10 +11,10 @@ from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.errors import ConfigError, DataError
 from bertkit.model.checkpoints import formats
+from bertkit.model.checkpoints.run_state import best_of
 from bertkit.model.checkpoints.tokenizer import facts_with
 from bertkit.model.config import BertConfig
 from bertkit.report.trackers import require_trackers
-from bertkit.tasks.finetuning.best import best_of
 from bertkit.tasks.finetuning.config import EncoderConfig, FinetuneConfig, RunConfig
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
@@ -171,7 +171,7 @@ def starting_point(given: str | None, output: str, trains: bool) -> Path:
     # Whether it is needed at all, the run's folder tells; see `there_or_begun`.
     if trains and not _exists(Path(given)) and checkpoint.latest(output):
         return Path(given)
-    return (None if trains else best_of(given)) or checkpoint.find([given])[-1][1]
+    return checkpoint.find_one(given)
 
 
 def there_or_begun(start: Path, output: str, trains: bool) -> Path:

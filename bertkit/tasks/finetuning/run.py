@@ -16,12 +16,11 @@ from bertkit.backends.sections import options_of
 from bertkit.codecs.strict_json import json_text
 from bertkit.errors import ConfigError
 from bertkit.hub.sources import name_of
-from bertkit.model.checkpoints.run_state import STATE
+from bertkit.model.checkpoints.run_state import BEST, STATE, read_best
 from bertkit.report.trackers import make_trackers
 from bertkit.storage.files import write_text
 from bertkit.tasks.comparison.scored_facts import begun_from, content_of
 from bertkit.tasks.comparison.scored_run import scores_prefix
-from bertkit.tasks.finetuning.best import FOLDER, read_best
 from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.finetuning.open import open_run
 from bertkit.tasks.finetuning.review import Tables, write_review
@@ -215,7 +214,7 @@ def _train(
     config = task.config
     best = read_best(config.output) if config.evaluates and config.keep_best else None
     if best is not None:
-        result.checkpoint, result.step = str(Path(config.output) / FOLDER), int(best["step"])
+        result.checkpoint, result.step = str(Path(config.output) / BEST), int(best["step"])
         return task.load_trained(Path(result.checkpoint))
     assert run.model is not None
     return run.model
@@ -232,7 +231,7 @@ def _load(task: FinetuneTask[Any, Any], result: FinetuneResult) -> nn.Module:
 
 def step_of(place: Path) -> int:
     """The updates behind a checkpoint, or behind a run's best model; 0 where it is not told."""
-    best = read_best(place.parent) if place.name == FOLDER else None
+    best = read_best(place.parent) if place.name == BEST else None
     if best is not None:
         return int(best["step"])
     return load_state(place).step if (place / STATE).is_file() else 0

@@ -29,9 +29,10 @@ from bertkit.data.sample_feed import SampleFeed
 from bertkit.data.sample_order import SampleOrder
 from bertkit.errors import ConfigError
 from bertkit.model.checkpoints.loading import LoadReport, config_beside, load_into, load_weights
+from bertkit.model.checkpoints.run_state import BEST
 from bertkit.model.config import read_config
 from bertkit.storage.files import sha256_of
-from bertkit.tasks.finetuning.best import FOLDER, BestModel
+from bertkit.tasks.finetuning.best import BestModel
 from bertkit.tasks.finetuning.config import FinetuneConfig, used_with
 from bertkit.tasks.finetuning.open import Opened
 from bertkit.tasks.finetuning.review import Tables
@@ -79,7 +80,7 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
         "vocab",
         "model_config",
     )
-    outputs = (SCORES, FOLDER)
+    outputs = (SCORES, BEST)
     config: C
     batcher: Batcher
 

@@ -34,7 +34,7 @@ def starting_point(config: PretrainConfig, origins: Mapping[str, str]) -> Starti
     own = checkpoint.latest(config.output)
     if own is not None and formats.detect(config.init_checkpoint) is None:
         return opened(own)
-    path = checkpoint.find([config.init_checkpoint])[-1][1]
+    path = checkpoint.find_one(config.init_checkpoint)
     told = config.model_config or config_beside(path)
     if not told and all(key in origins for key in _NEEDED):
         return StartingPoint(path, config.model)  # loading says where the two differ

@@ -78,8 +78,8 @@ def predict(
     among the listed answers, `nbest` as in nbest_predictions.json, and `null_odds` for v2.0.
 
     Args:
-        config: the settings; `init_checkpoint` is a checkpoint or a run, whose last
-            checkpoint is taken.
+        config: the settings; `init_checkpoint` is a checkpoint or a run, see
+            `checkpoint.find_one`.
         questions: with different ids.
         adapter: of the machine.
 
@@ -89,7 +89,7 @@ def predict(
             the machine cannot do.
     """
     begin = time.perf_counter()
-    start = checkpoint.find([str(config.init_checkpoint)])[-1][1]
+    start = checkpoint.find_one(str(config.init_checkpoint))
     shape, vocab, facts = open_encoder(config, start)
     assert facts.normalisation is not None
     config = replace(config, layout=adapter.caps.layout(config.layout))

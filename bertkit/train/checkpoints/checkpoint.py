@@ -30,7 +30,13 @@ from bertkit.kinds.recognise import CHECKPOINT
 from bertkit.model.checkpoints import formats
 from bertkit.model.checkpoints.finite import named, not_finite
 from bertkit.model.checkpoints.hf import save_pretrained
-from bertkit.model.checkpoints.run_state import OPTIMIZER, STATE, WEIGHTS, require_intact
+from bertkit.model.checkpoints.run_state import (
+    OPTIMIZER,
+    STATE,
+    WEIGHTS,
+    best_of,
+    require_intact,
+)
 from bertkit.storage.files import atomic_folder, refuse_lfs_pointer
 from bertkit.storage.temporary import PARTIAL, remove_leftovers, temporary_path
 from bertkit.tokenization import tokenizer_files
@@ -202,6 +208,18 @@ def find(patterns: Sequence[str]) -> list[tuple[int | None, Path]]:
         found,
         key=lambda item: (runs.index(item[1].parent), item[0] is None, item[0] or 0, str(item[1])),
     )
+
+
+def find_one(given: str) -> Path:
+    """The checkpoint that a name stands for: of a run its best model, or else its last one.
+
+    Args:
+        given: as for `find`.
+
+    Raises:
+        DataError: it is missing or no checkpoint.
+    """
+    return best_of(given) or find([given])[-1][1]
 
 
 def _what_instead(place: Path) -> str:

@@ -19,7 +19,7 @@ class StartingPoint:
     """A checkpoint, of any form that bertkit reads, and what its folder says of it.
 
     Attributes:
-        path: of the checkpoint; of a run, its last one.
+        path: of the checkpoint.
         shape: of its encoder.
         vocab_file: the vocabulary that lies with it; None without one.
     """
@@ -60,14 +60,14 @@ def open_start(given: str, model_config: str | None = None) -> StartingPoint:
     """Find a checkpoint, its shape and its vocabulary.
 
     Args:
-        given: a run, of which the last checkpoint is taken, or a checkpoint.
+        given: a checkpoint, or a run: its best model, or else its last checkpoint.
         model_config: a file with the shape, where none lies beside the checkpoint.
 
     Raises:
         DataError: none there, or damaged files.
         ConfigError: the shape is not known, not that of BERT, or `model_config` is of another.
     """
-    return opened(checkpoint.find([given])[-1][1], model_config)
+    return opened(checkpoint.find_one(given), model_config)
 
 
 def opened(path: Path, model_config: str | None = None) -> StartingPoint:

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from bertkit.model.checkpoints.run_state import BEST, BEST_FACTS, read_best
 from bertkit.model.heads import BertForPreTraining
-from bertkit.tasks.finetuning.best import FACTS, FOLDER, BestModel, read_best
+from bertkit.tasks.finetuning.best import BestModel
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from tasks.finetuning.world import SIZES, WORDS, BertConfig
 
@@ -35,5 +36,5 @@ def test_more_is_better_but_of_errors_less(tmp_path, metric, values, kept):
             )
             steps.append(step)
     assert steps == kept and read_best(tmp_path)["step"] == kept[-1]
-    assert json.loads((tmp_path / FOLDER / FACTS).read_text())["value"] == values[kept[-1] - 1]
+    assert json.loads((tmp_path / BEST / BEST_FACTS).read_text())["value"] == values[kept[-1] - 1]
     assert not found.is_better({metric: float("nan")})

@@ -8,7 +8,9 @@ import shutil
 import pytest
 from safetensors.torch import load_file
 
+from bertkit import load_model
 from bertkit.model.checkpoints.hf import load_weights
+from bertkit.train.checkpoints.starting_point import open_start
 from tasks.finetuning.world import texts, write_table
 
 
@@ -72,6 +74,33 @@ def test_the_best_evaluation_is_kept_and_used(bertkit, words, place):
     other = bertkit(*words, "--eval-every", 5, "--no-keep-best", "--output", place / "other")
     assert other.result["scores"]["f1_macro"] == pytest.approx(values[20])
     assert not (place / "other/best").exists() and same(weights(place / "other/step-0000020"), last)
+
+
+def test_a_run_stands_for_its_best_model_wherever_it_is_named(bertkit, words, place):
+    # With the labels the other way round, training makes it worse: the best is not the last.
+    flip = {"bad": "good", "good": "bad"}
+    rows = [(text, flip[label]) for text, label in texts(20, seed=1)]
+    write_table(place / "dev.tsv", rows)
+    run, last = place / "run", place / "run/step-0000020"
+    assert bertkit(*words, "--eval-every", 5, "--output", run).status == 0
+    step = json.loads((run / "best/best.json").read_text())["step"]
+    assert step < 20 and not same(weights(run / "best"), weights(last))
+
+    for given, taken, at in ((run, run / "best", step), (last, last, 20)):
+        out = place / f"model-{at}"
+        told = bertkit("convert", given, "--output", out)
+        assert told.status == 0 and f"taken from {taken}, in {out}\n" in told.out, told.err
+        assert same(weights(out), weights(taken))
+        checked = bertkit("convert", given, "--check", "--json").result
+        assert (checked["checkpoint"], checked["step"]) == (str(taken), at)
+        assert same(load_model(given).state_dict(), load_model(taken).state_dict())
+        assert open_start(str(given)).path == taken
+        again = [given if word == place / "encoder" else word for word in words]
+        after = bertkit(*again, "--max-steps", 1, "--output", place / f"further-{at}")
+        assert after.status == 0 and f"weights from {taken}\n" in after.err
+    assert f"best model      step {step}, by accuracy (best/)\n" in bertkit("inspect", run).out
+    moments = bertkit("convert", run, "--keep-optimizer", "--output", place / "moments")
+    assert moments.status == 3 and f"give a checkpoint of it, {run}/step-*" in moments.err
 
 
 def test_a_run_goes_on_bit_for_bit_and_keeps_its_best(bertkit, words, place):

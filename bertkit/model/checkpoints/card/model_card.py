@@ -13,7 +13,7 @@ from bertkit.hub.names import SCHEME
 from bertkit.hub.sources import source_of
 from bertkit.manifests.manifest import read_manifest
 from bertkit.model.checkpoints.card.metadata import file_name, front_matter, languages_of, scores_of
-from bertkit.model.checkpoints.run_state import STATE
+from bertkit.model.checkpoints.run_state import BEST_FACTS, STATE
 from bertkit.model.config import BertConfig
 from bertkit.model.model_types import (
     CLASSIFICATION,
@@ -29,7 +29,6 @@ from bertkit.model.model_types import (
 from bertkit.storage.files import read_json
 
 _SCORES = "scores.json"
-_BEST = "best.json"
 _TASK = {
     QUESTION_ANSWERING: "question-answering",
     PRETRAINING: "fill-mask",
@@ -106,13 +105,13 @@ def facts_beside(folder: Path, backends: Sequence[str] = ()) -> ModelFacts:
 
 def _state_of(folder: Path) -> Path | None:
     """The state of a checkpoint; for a run's best model, which has none, that of its last one."""
-    if (folder / STATE).is_file() or not (folder / _BEST).is_file():
+    if (folder / STATE).is_file() or not (folder / BEST_FACTS).is_file():
         return folder / STATE if (folder / STATE).is_file() else None
     return max(folder.parent.glob(f"step-*/{STATE}"), default=None)
 
 
 def _step_of_best(folder: Path) -> int | None:
-    values = read_json(folder / _BEST)
+    values = read_json(folder / BEST_FACTS)
     return values.get("step") if isinstance(values, dict) else None
 
 
