@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from bertkit.tasks.comparison.units import is_measured_share, to_percent
+from bertkit.tasks.comparison.units import (
+    is_measured_share,
+    is_share,
+    scores_in_percent,
+    to_percent,
+)
 
 # What a task's predictions are called: the beginning of a number's name → for people.
 _PREDICTIONS = {
@@ -43,12 +49,20 @@ _FIRST, _LAST = (
 
 
 def name_of(number: str) -> str:
-    """A number's name for people: `mlm_accuracy` is the masked LM accuracy."""
+    """A number's name for people: `mlm_accuracy` is the masked LM accuracy.
+
+    What stands before it is kept: the name of a file (`dev_2/f1`), or of a tag (`LOC_f1`).
+    """
+    file, slash, own = number.rpartition("/")
+    if slash:
+        return f"{file}/{name_of(own)}"
     if number in _NAMES:
         return _NAMES[number]
     prefix, _, kind = number.rpartition("_")
     if kind in ("loss", "accuracy"):
         return f"{_PREDICTIONS.get(prefix, prefix.replace('_', ' '))} {kind}".lstrip()
+    if prefix and kind in _NAMES:
+        return f"{prefix} {_NAMES[kind]}"
     return number.replace("_", " ")
 
 
@@ -103,6 +117,22 @@ def text_of(number: str, value: float | None, task: str = "") -> str:
     if number.endswith(("_per_second", "_steps", "_scale", "_total")) or number == "total":
         return f"{value:,.0f}"
     return f"{value:,.2f}" if number == "perplexity" else f"{value:,.4f}"
+
+
+def scores_as_text(task: str, scores: Mapping[str, Any]) -> dict[str, str]:
+    """The scores of a fine-tuned model for people: name with unit → number.
+
+    Args:
+        task: that wrote them; some write them in percent, the others as shares of 1.
+        scores: by name; what is no number is left out, what is not finite is a dash.
+    """
+    finite, found = scores_in_percent(task, scores), {}
+    for name, value in scores.items():
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            share, number = is_share(name), finite.get(name)
+            text = f"{number:.2f}" if share and number is not None else text_of(name, number)
+            found[f"{name_of(name)} (%)" if share else name_of(name)] = text
+    return found
 
 
 def in_order(numbers: Iterable[str]) -> list[str]:

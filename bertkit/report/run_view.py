@@ -9,10 +9,10 @@ from bertkit import log
 from bertkit.configuration.config import load_yaml
 from bertkit.errors import DataError
 from bertkit.model.checkpoints.run_state import BEST, read_best
-from bertkit.report.measures import heading_of, in_order, name_of, text_of
+from bertkit.report.measures import heading_of, in_order, scores_as_text, text_of
 from bertkit.report.run_numbers import read_run
 from bertkit.storage.files import read_json
-from bertkit.tasks.comparison.units import SQUAD, is_share, scores_in_percent
+from bertkit.tasks.comparison.units import SQUAD
 from bertkit.train import metrics
 from bertkit.train.run_files import CONFIG, METRICS
 
@@ -70,13 +70,7 @@ def read_scores(folder: str) -> dict[str, str]:
         raise DataError(f"{path}: not scores", "score the run again")
     scores = found.get("scores", found)
     task = str(found.get("task") or "") if "scores" in found else SQUAD
-    numbers = scores_in_percent(task, scores) if isinstance(scores, dict) else {}
-    return {
-        f"{name_of(name)} (%)" if is_share(name) else name_of(name): (
-            f"{value:.2f}" if is_share(name) else text_of(name, value)
-        )
-        for name, value in numbers.items()
-    }
+    return scores_as_text(task, scores) if isinstance(scores, dict) else {}
 
 
 def duration(seconds: float) -> str:

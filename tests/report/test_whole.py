@@ -64,7 +64,7 @@ def test_scores_that_tasks_write_in_percent_and_as_shares_stand_in_one_unit(tmp_
     assert last["answer span accuracy (%)"] == ["50.00", "50.00"]
     assert "hours" not in last and "real tokens" not in last  # neither run tells them
     head, *rows = tables["Scores"]
-    assert head == ["run", "exact match (%)", "F1 (%)", "country f1 (%)", "loss"]
+    assert head == ["run", "exact match (%)", "F1 (%)", "country F1 (%)", "loss"]
     assert rows == [
         ["squad", "40.00", "50.00", "-", "-"],
         ["tags", "-", "25.00", "50.00", "1.5000"],

@@ -17,6 +17,7 @@ from bertkit.codecs.strict_json import json_text
 from bertkit.errors import ConfigError
 from bertkit.hub.sources import name_of
 from bertkit.model.checkpoints.run_state import BEST, STATE, read_best
+from bertkit.report.measures import scores_as_text
 from bertkit.report.trackers import make_trackers
 from bertkit.storage.files import write_text
 from bertkit.tasks.comparison.scored_facts import begun_from, content_of
@@ -67,7 +68,7 @@ class FinetuneResult:
         """The result for people."""
         shown = {"step": f"{self.step:,}"} if self.step else {}
         shown |= {f"train {name}": f"{self.train[name]:.4f}" for name in ("loss",) if self.train}
-        shown |= {name: f"{value:.4f}" for name, value in self.scores.items()}
+        shown |= scores_as_text(self.task, self.scores)
         shown |= left_out_text(self.train)
         places = {"checkpoint": self.checkpoint, "predictions": ", ".join(self.predictions)}
         shown |= {name: value for name, value in places.items() if value}

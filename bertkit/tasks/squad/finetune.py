@@ -20,10 +20,12 @@ from bertkit.data.sample_order import SampleOrder
 from bertkit.errors import ConfigError
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.report.dllogger import JsonSummary, TrainingSummary, log_answers
+from bertkit.report.measures import scores_as_text
 from bertkit.report.trackers import make_trackers
 from bertkit.storage.files import sha256_of
 from bertkit.tasks.comparison.scored_facts import write_scored
 from bertkit.tasks.comparison.scored_run import SCORED
+from bertkit.tasks.comparison.units import SQUAD
 from bertkit.tasks.finetuning.config import used_with
 from bertkit.tasks.finetuning.review import NAME as REVIEW
 from bertkit.tasks.squad.answer_files import (
@@ -90,10 +92,7 @@ class SquadResult:
         """The result for people."""
         shown = {"step": f"{self.step:,}"} if self.step else {}
         shown |= {f"train {name}": f"{self.train[name]:.4f}" for name in ("loss",) if self.train}
-        shown |= {
-            name: f"{value:,}" if name.endswith("total") else f"{value:.2f}"
-            for name, value in self.scores.items()
-        }
+        shown |= scores_as_text(SQUAD, self.scores)
         shown |= left_out_text(self.train)
         places = {"checkpoint": self.checkpoint, "predictions": self.predictions}
         shown |= {name: value for name, value in places.items() if value}
@@ -257,7 +256,7 @@ def _work(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: boo
                 config.output,
                 result.checkpoint or checkpoint.latest(config.output),
                 str(config.predict_file),
-                task="squad",
+                task=SQUAD,
                 metric="f1",
                 examples=len(ready.predict_questions),
             )

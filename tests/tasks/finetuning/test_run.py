@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
@@ -10,6 +11,7 @@ from safetensors.torch import load_file
 
 from bertkit import load_model
 from bertkit.model.checkpoints.hf import load_weights
+from bertkit.report.run_view import read_scores
 from bertkit.train.checkpoints.starting_point import open_start
 from tasks.finetuning.world import texts, write_table
 
@@ -39,6 +41,11 @@ def test_trains_scores_and_predicts(bertkit, words, place):
     config = json.loads((place / "run/step-0000020/config.json").read_text())
     assert config["architectures"] == ["BertForSequenceClassification"]
     assert config["id2label"] == {"0": "bad", "1": "good"} and config["label2id"]["good"] == 1
+    # Its lines are those of `inspect`.
+    told = bertkit(*words[:-1], "--output", place / "run", "--predict-file", new)
+    shown = dict(re.split("  +", line) for line in told.out.splitlines())
+    assert read_scores(str(place / "run")).items() <= shown.items()
+    assert shown["accuracy (%)"] == f"{100 * run.result['scores']['accuracy']:.2f}"
     # A finished run is scored again, with its own settings, and nothing is trained.
     again = bertkit(
         "finetune", "--eval-file", place / "dev.tsv", "--output", place / "run", "--json",
