@@ -17,6 +17,8 @@ _QUESTIONS = (
     ("data/raw/squad/train.json", "data/raw/squad/dev.json"),
 )
 VOCAB = "vocab.txt"
+# What nearly everybody drops of a corpus, where there is any of it.
+_DROPPED = ("exact", "near", "repetition", "overlap")
 
 
 def command(*words: object) -> str:
@@ -108,14 +110,24 @@ def after_pick_eval(inputs: Sequence[str], output: str) -> str:
     return command("inspect", output)
 
 
-def after_clean(inputs: Sequence[str], output: str, found: bool) -> str:
-    """Parts of what was kept; after a report, dropping what it found, or parts of it all."""
+def after_clean(
+    inputs: Sequence[str], output: str, found: Sequence[str], against: Sequence[str] = ()
+) -> str:
+    """Parts of what was kept; after a report, dropping what it found, or parts of it all.
+
+    Args:
+        inputs: that were read.
+        output: the folder of what was kept; empty after a report.
+        found: criteria under which the report has documents.
+        against: the texts that overlap was looked for with.
+    """
     if output:
         return command("split", "--input", output, "--output", split_folder(output))
     read = repeated("--input", inputs)
-    if found:
+    if drop := ",".join(name for name in _DROPPED if name in found):
         kept = f"{inputs[0].rstrip('/')}-clean" if len(inputs) == 1 else "data/clean"
-        return command("clean", *read, "--drop", "exact,near,repetition,overlap", "--output", kept)
+        known = repeated("--against", against)
+        return command("clean", *read, *known, "--drop", drop, "--output", kept)
     return command("split", *read, "--output", "data/split")
 
 

@@ -73,6 +73,6 @@ def command(
         return
     # What is left of `given`: examples, listing, scratch, workers, executor, scheduler, overwrite.
     result = work.clean_corpus(inputs, output, settings.config, prefix=input_prefix, **given)
-    found = any(facts.get("documents", 0) for facts in result.criteria.values())
-    following = next_step.after_clean(inputs, output, found)
+    found = [name for name, facts in result.criteria.items() if facts.get("documents", 0)]
+    following = next_step.after_clean(inputs, output, found, settings.config.against)
     options.finish(asdict(result), as_json, report_text(result), following)

@@ -60,12 +60,15 @@ def command(
         engine=Engine(**given),
     )
     columns = ("split", "files", "documents", "sentences", "bytes")
-    rows = [(name, *facts.values()) for name, facts in result.splits.items()]
+    rows = [
+        (name, *(f"{number:,}" for number in facts.values()))
+        for name, facts in result.splits.items()
+    ]
     state = "up to date" if result.up_to_date else f"{result.seconds:.1f} s"
     text = log.table(columns, rows)
     text += (
-        f"\n{result.duplicates} documents are duplicates, "
-        f"{result.across} of them in more than one part ({state})"
+        f"\n{log.counted(result.duplicates, 'duplicate document')}, "
+        f"{result.across:,} in more than one part ({state})"
     )
     following = next_step.after_split(output, list(result.splits), settings.config.method)
     options.finish(asdict(result), as_json, text, following)

@@ -237,7 +237,8 @@ class _Cache:
             missing = [task for task in tasks if not os.path.isdir(task.plan)]
             size = sum(os.path.getsize(name) for task in missing for name in task.shard.inputs)
             if missing:
-                log.logger.info("planning %d text files for epoch %d", len(missing), epoch)
+                many = log.counted(len(missing), "text file")
+                log.logger.info("planning %s for epoch %d", many, epoch)
             done = run_tasks(_make, missing, 1 if size < _SMALL_BYTES else self._workers)
             for _ in log.progress(done, total=len(missing), unit="file", description="planning"):
                 pass

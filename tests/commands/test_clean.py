@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
 
@@ -45,6 +46,25 @@ def test_the_next_command_is_named(bertkit, docs, tmp_path):
     assert f"bertkit split --input {tmp_path / 'out'}" in shown.err
     assert "20 documents" not in shown.err and "kept in 1 part " in shown.out
     assert "(up to date)" in bertkit(*words).out
+
+
+@pytest.mark.parametrize("against", [False, True])
+def test_the_command_that_a_report_names_drops_what_it_found(bertkit, docs, tmp_path, against):
+    """`overlap` needs the texts again; without them it was not looked for."""
+    test = tmp_path / "test.txt"
+    test.write_text("a b c d e f g h i j k l m\n")
+    docs.write_text(f"{docs.read_text()}\n{test.read_text()}")
+    words = ["clean", "-i", docs, "--workers", 1, *(["--against", test] if against else [])]
+    (line,) = (line for line in bertkit(*words).err.splitlines() if line.startswith("Next: "))
+    followed = bertkit(*shlex.split(line)[2:])
+    assert followed.status == 0, followed.err
+    kept = (tmp_path / "docs.txt-clean/part-00000-of-00001.txt").read_text()
+    assert ("a b c d" in kept) != against and kept.count("Document 3 says") == 1
+
+
+def test_nothing_found_is_not_dropped(bertkit, docs):
+    docs.write_text("A document of its own kind.\nIt has two sentences.\n\nToo short.\n")
+    assert "Next: bertkit split" in bertkit("clean", "-i", docs, "--workers", 1).err
 
 
 def test_the_listing_is_json_lines(bertkit, docs, tmp_path):

@@ -15,8 +15,17 @@ def test_table_and_next_step(bertkit, docs, tmp_path):
     assert shown.status == 0
     rows = {line.split()[0]: line.split() for line in shown.out.splitlines() if line.split()}
     assert sum(int(rows[name][2]) for name in ("train", "valid", "test")) == 60
+    assert "\n0 duplicate documents, 0 in more than one part (" in shown.out
     assert (tmp_path / "out/train/part-00000-of-00001.txt").is_file()
     assert f"Next: bertkit train-vocab --input {tmp_path}/out/train --output" in shown.err
+
+
+def test_large_numbers_have_separators_and_one_is_no_plural(bertkit, tmp_path):
+    path = tmp_path / "docs.txt"
+    path.write_text("\n\n".join(f"Document {max(n, 1)}.\nMore." for n in range(1100)) + "\n")
+    shown = bertkit("split", "-i", path, "-o", tmp_path / "out", "--valid", 0)
+    assert ["train", "1", "1,100", "2,200"] in [line.split()[:4] for line in shown.out.splitlines()]
+    assert "\n1 duplicate document, 0 in" in shown.out
 
 
 def test_next_step_names_a_vocabulary_that_is_there(bertkit, docs, tmp_path, monkeypatch):
