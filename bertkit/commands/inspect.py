@@ -117,7 +117,7 @@ def _is_text(name: str) -> bool:
     from bertkit.storage.input_files import expand_inputs
 
     folder = os.path.isdir(name)
-    if folder and work.record_files([name]):
+    if folder and any(map(work.holds_records, work.record_files([name]))):
         return False
     first = expand_inputs([name])[0]
     if not files.is_remote(first) and work.holds_records(first):
@@ -140,7 +140,7 @@ def _describe(names: list[str], vocab: str | None) -> tuple[dict[str, Any], str]
     from dataclasses import replace
 
     from bertkit import log
-    from bertkit.corpus.describe import describe_text
+    from bertkit.corpus.describe import describe_text, forms_of
     from bertkit.summary import report
 
     knows = tokens = None
@@ -153,10 +153,12 @@ def _describe(names: list[str], vocab: str | None) -> tuple[dict[str, Any], str]
         words, config = opened(vocab, RecordsConfig(allow_duplicates=True))
         knows = knows_characters(words, config.normalisation)
         tokens = TokenCounter(words, config.normalisation, config.word_length)
-    counts = describe_text(names, tokens.feed if tokens else None)
+    taken = forms_of(names)
+    taken.log()
+    counts = describe_text(taken.paths, tokens.feed if tokens else None)
     if tokens:
         counts = replace(counts, tokens=tokens.tokens, unknown=tokens.unknown)
-    found = report.figures(counts, knows)
+    found = report.figures(counts, knows) | taken.facts
     for text in report.warnings(found):
         log.logger.warning("%s", text)
     return found, log.table(("text", ", ".join(names)), report.rows(found))

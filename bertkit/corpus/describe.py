@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import RawDocument, parsed
+from bertkit.corpus.extraction.input_forms import InputForms, take_inputs
 from bertkit.corpus.forms.detect import detect
 from bertkit.corpus.forms.form import ReadOptions
 from bertkit.corpus.inputs import list_inputs
@@ -17,6 +19,18 @@ from bertkit.summary.sketch import level_for
 BLOCK = 1 << 20
 # Forms whose bytes are the text itself.
 _AS_THEY_ARE = ("text", "documents", "sentences")
+
+
+def forms_of(inputs: Sequence[str]) -> InputForms:
+    """In which form `extract` reads each file of text, and what it leaves out of a folder.
+
+    Args:
+        inputs: files, globs, folders or `@list.txt`.
+
+    Raises:
+        DataError: a file that cannot be read; a named one, or all of them, that is no text.
+    """
+    return take_inputs(list_inputs(inputs), inputs, ExtractConfig(splitter="lines"))
 
 
 def describe_text(

@@ -55,6 +55,25 @@ def test_a_run_ends_with_its_last_metrics(bertkit, trained):
     assert max(map(len, shown.splitlines())) <= 80
 
 
+def test_a_folder_of_raw_text_is_read_in_the_forms_of_extract(bertkit, tmp_path):
+    """And what `extract` leaves out of it is left out, where a whole folder was refused."""
+    place = tmp_path / "corpus"
+    place.mkdir()
+    (place / "a.txt").write_text("One sentence here.\nAnother one.\n")
+    (place / "b.jsonl").write_text('{"text": "A second document."}\n' * 1200)
+    (place / "c.bin").write_bytes(bytes(range(256)) * 10)
+    shown = bertkit("inspect", place)
+    assert shown.status == 0, shown.err
+    made = bertkit("extract", "--input", place, "--output", tmp_path / "docs", "--workers", 1)
+    forms = [line for line in made.err.splitlines() if line.startswith((f"{place}/", "left out"))]
+    assert len(forms) == 3 and all(line in shown.err.splitlines() for line in forms)
+    found = bertkit("inspect", place, "--json").result["text"]
+    assert found["documents"] == 1201 and found["taken_as"] == forms[:2]
+    assert found["left_out"] == {"not text": 1}
+    told = bertkit("inspect", tmp_path / "docs").out.splitlines()
+    assert ["documents", "1,201"] in [line.split() for line in told]
+
+
 def test_a_folder_with_a_manifest_and_its_records(bertkit, trained, tmp_path):
     bertkit("pick-eval", "--input", trained.train, "--output", tmp_path / "picked", "--count", 5)
     found = bertkit("inspect", tmp_path / "picked", "--json").result

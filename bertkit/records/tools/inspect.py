@@ -185,7 +185,7 @@ def _manifest_text(folder: Path, manifest: Manifest) -> str:
         ("made by", f"bertkit {manifest.command} (bertkit {manifest.versions.get('bertkit')})"),
         ("state", manifest.state),
         ("inputs", f"{log.counted(len(manifest.inputs), 'file')}, {files.human_bytes(read)}"),
-        *((key, value) for key, value in stats.items() if value not in ({}, [], None)),
+        *((key, _counted(value)) for key, value in stats.items() if value not in ({}, [], None)),
         *of_records(manifest, folder).rows(),
     ]
     parts = [
@@ -200,12 +200,17 @@ def _manifest_text(folder: Path, manifest: Manifest) -> str:
         hidden = ("sha256", "crc_sha256", "digest", "index_bytes", "index_sha256")
         columns = [key for key in columns if key not in hidden]
         rows = [
-            (name, *(manifest.outputs[name].get(key, "") for key in columns))
+            (name, *(_counted(manifest.outputs[name].get(key, "")) for key in columns))
             for name in names[:_LISTED]
         ]
         more = f" (the first {_LISTED} of {len(names)})" if len(names) > _LISTED else ""
         parts.append(log.table(("file" + more, *columns), rows))
     return "\n\n".join(parts)
+
+
+def _counted(value: Any) -> Any:
+    """A number with separators of thousands; anything else as it is."""
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _overview(
