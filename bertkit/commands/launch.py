@@ -11,6 +11,7 @@ import click
 
 from bertkit.backends import registry
 from bertkit.backends.sections import BackendSections, section_prefixes
+from bertkit.command_line import next_step
 from bertkit.command_line.choice import Choice
 from bertkit.command_line.command import ALL, Command
 from bertkit.command_line.completion import command_line
@@ -310,10 +311,12 @@ def command(kind: str, words: tuple[str, ...], as_json: bool, **given: Any) -> N
         require_no_option(words[0], ctx)
     settings = read_settings(ctx.find_root(), words)
     found = plan(kind, words, settings=settings, **given)
+    written = given["output"]
     options.finish(
-        {"kind": kind, "text": found, "output": given["output"]},
+        {"kind": kind, "text": found, "output": written},
         as_json,
-        "" if given["output"] else found.rstrip("\n"),
+        written or found.rstrip("\n"),
+        next_step.command("launch", "check", written) if written and kind == "kubernetes" else "",
     )
 
 

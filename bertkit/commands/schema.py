@@ -37,4 +37,4 @@ def command(name: str, output: str | None, as_json: bool) -> None:
         with atomic_write(output) as stream:
             stream.write(f"{text}\n".encode())
     result = {"of": name, "output": output} if output else {"of": name, "schema": schema}
-    options.finish(result, as_json, "" if output else text)
+    options.finish(result, as_json, output or text)

@@ -27,6 +27,13 @@ def test_dry_run_shows_files_sizes_and_links_without_output(bertkit, tmp_path, m
     assert "dewiki-20260901-pages-articles-multistream.xml.bz2" in shown.out
 
 
+def test_many_files_of_which_only_the_place_is_known_are_one_row(bertkit):
+    shown = bertkit("download", "mlperf-text", "--dry-run")
+    assert "part-00003-of-00500 to part-00496-of-00500: 494 files" in shown.out
+    assert "\npart-00497-of-00500 " in shown.out and len(shown.out.splitlines()) < 40
+    assert len(bertkit("download", "mlperf-text", "--dry-run", "--json").result["files"]) == 502
+
+
 @pytest.mark.slow
 def test_sample_to_documents_to_split(bertkit, tmp_path):
     raw, docs, parts = tmp_path / "raw", tmp_path / "docs", tmp_path / "split"

@@ -102,6 +102,10 @@ def test_command_writes_the_checked_document(bertkit, tmp_path):
     run = bertkit("launch", "kubernetes", "--backend", "hpu", "--devices", 8, "--image", "i:1",
                   "--output", place, "--json", "--", *TRAIN)  # fmt: skip
     assert run.status == 0, run.err
+    assert f"Next: bertkit launch check {place}\n" in run.err
+    script = tmp_path / "job.sbatch"
+    told = bertkit("launch", "slurm", "--backend", "cuda", "--output", script, "--", *TRAIN)
+    assert told.out == f"{script}\n" and script.is_file()
     assert yaml.safe_load(place.read_text())["kind"] == "MPIJob" and run.result["kind"]
     assert bertkit("launch", "check", place).out.strip() == f"{place}: fits"
     bad = bertkit("launch", "kubernetes", "--backend", "hpu", "--devices", 8, "--", *TRAIN)

@@ -30,6 +30,7 @@ def test_every_command_with_settings_has_one():
 def test_a_file_is_written_and_named(bertkit, tmp_path):
     place = tmp_path / "schema.json"
     assert bertkit("schema", "split", "--output", place, "--json").result["output"] == str(place)
+    assert bertkit("schema", "split", "--output", place).out == f"{place}\n"
     assert json.loads(place.read_text())["properties"]["valid"]["default"] == 0.05
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from bertkit import log
-from bertkit.corpus.download.catalogue import STATES, Source
+from bertkit.corpus.download.catalogue import STATES, RemoteFile, Source
 from bertkit.corpus.download.download import DownloadResult
 from bertkit.corpus.download.sample import SampleResult
 from bertkit.storage.files import free_bytes, human_bytes
@@ -51,17 +52,13 @@ def _by_kind(sources: Sequence[Source]) -> str:
 def plan(source: Source, names: Sequence[str], output: str | None) -> tuple[dict[str, Any], str]:
     """What a download would fetch, without asking the network."""
     files = [item for item in source.files if not names or item.name in names]
-    rows = [
-        (item.name, _size(item.size), item.sha256 or item.md5 or "-", " ".join(item.urls) or "-")
-        for item in files
-    ]
     free = free_bytes(output or ".")
     text = "\n".join(
         [
             f"{source.name}: {source.title} ({source.licence})",
             f"links: {STATES[source.state]}" + (f"; {source.note}" if source.note else ""),
             *([f"its own downloader: {source.command}"] if source.command else []),
-            log.table(("file", "size", "checksum", "from"), rows) if rows else "",
+            log.table(("file", "size", "checksum", "from"), _rows(files)) if files else "",
             f"free at {output or '.'}: {human_bytes(free)}",
         ]
     )
@@ -72,6 +69,21 @@ def plan(source: Source, names: Sequence[str], output: str | None) -> tuple[dict
         "free_bytes": free,
     }
     return values, text
+
+
+def _rows(files: Sequence[RemoteFile]) -> list[tuple[str, str, str, str]]:
+    """A row for each file; one for many in a row of which nothing but the place is known."""
+
+    def facts(item: RemoteFile) -> tuple[str, str, str]:
+        return _size(item.size), item.sha256 or item.md5 or "-", " ".join(item.urls) or "-"
+
+    rows = []
+    for known, items in groupby(files, facts):
+        names = [item.name for item in items]
+        if len(names) > 2:
+            names = [f"{names[0]} to {names[-1]}: {log.counted(len(names), 'file')}"]
+        rows += [(name, *known) for name in names]
+    return rows
 
 
 def sample_text(result: SampleResult) -> str:
