@@ -11,6 +11,7 @@ from bertkit.commands import options
 from bertkit.external_configs.detect import translate_file
 from bertkit.external_configs.layers import file_layers
 from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
+from bertkit.tasks.classify.config import takes_pairs
 from bertkit.tasks.finetuning import choice
 from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.registry import presets_of
@@ -72,5 +73,8 @@ def command(
     result = run(resolved.config)
     done = result.predictions or not result.checkpoint
     ask = ["predict", "--init-checkpoint", result.output, "--text", "A sentence of your own."]
+    below = [] if done else settings_of_run(result.output, ("glue", "pair_column"))
+    if any(takes_pairs(layer.values) for layer in below):
+        ask += ["--pair", "Another one."]
     following = "" if done else next_step.command(*ask)
     options.finish(asdict(result), as_json, result.text(), following)

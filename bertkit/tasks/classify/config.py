@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from bertkit.configuration.config import setting
 from bertkit.configuration.option_groups import DATA, OPTIMIZATION, TASK
@@ -14,6 +14,7 @@ from bertkit.tasks.classify.glue import GLUE, files_in
 from bertkit.tasks.finetuning.config import FinetuneConfig
 
 BALANCED = "balanced"
+NONE = "none"  # as a column: there is none
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,19 @@ class TableConfig(FinetuneConfig):
         if self.glue and (self.glue == "stsb") != (self.task == "regress"):
             found.append(f"--glue {self.glue} is not for --task {self.task}")
         return found
+
+
+def takes_pairs(run: Mapping[str, Any]) -> bool | None:
+    """Whether a model is of pairs of texts; None where its settings do not tell.
+
+    Args:
+        run: `glue`, `text_column` and `pair_column` of the run that trained it.
+    """
+    if run.get("glue"):
+        return bool(GLUE[run["glue"]].pair)
+    if run.get("pair_column") is not None:
+        return bool(run["pair_column"] != NONE)
+    return False if run.get("text_column") is not None else None
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,10 @@ from bertkit import log
 from bertkit.errors import DataError
 from bertkit.tables.table import Header, Row, Table, read_table
 from bertkit.tasks.classify import glue
-from bertkit.tasks.classify.config import TableConfig
+from bertkit.tasks.classify.config import NONE, TableConfig
 from bertkit.tasks.classify.glue import GLUE
 from bertkit.tasks.finetuning.texts import fault_of_text
 
-NONE = "none"
 # Usual names of the text and of its partner; the first pair or text that is there is taken.
 PAIRS = (
     ("sentence1", "sentence2"),

@@ -17,8 +17,8 @@ from bertkit.model.classification import BertForSequenceClassification
 from bertkit.storage.files import write_text
 from bertkit.tasks.classify import glue
 from bertkit.tasks.classify.batches import TextBatcher, TextEncoder, TextObjective
-from bertkit.tasks.classify.config import TableConfig
-from bertkit.tasks.classify.examples import NONE, Example, ExampleReader
+from bertkit.tasks.classify.config import NONE, TableConfig, takes_pairs
+from bertkit.tasks.classify.examples import Example, ExampleReader
 from bertkit.tasks.finetuning.open import Opened
 from bertkit.tasks.finetuning.samples import Sample
 from bertkit.tasks.finetuning.task import FinetuneTask, Line
@@ -121,27 +121,26 @@ class TextTask(FinetuneTask[T, Example]):
     def predict_lines(self, lines: Sequence[Line]) -> list[Example]:
         """Texts under `text` and `pair`, or under the names of the columns of the training."""
         names = {"text": self.config.text_column, "pair": self.config.pair_column}
-        paired = names["pair"] not in (None, NONE)
-        single = not paired and names["text"] is not None  # the run tells, see `read`
+        pairs = takes_pairs(vars(self.config))  # the run tells, see `read`
         found = []
         for place, line in lines:
             text, pair = (line.get(word, line.get(str(name))) for word, name in names.items())
-            if single and pair is not None:
+            if pairs is False and pair is not None:
                 raise DataError(
                     f"{place}: 'pair' is given, but the model was trained on single texts",
                     "leave the pair out",
                 )
-            wanted = [("text", text)] + ([("pair", pair)] if paired or pair is not None else [])
+            wanted = [("text", text)] + ([("pair", pair)] if pairs or pair is not None else [])
             for word, value in wanted:
                 if fault := fault_of_text(value):
-                    raise DataError(f"{place}: {word!r} is {fault}", self._form(place))
+                    raise DataError(f"{place}: {word!r} is {fault}", self._form(place, word))
             found.append(Example(place, text, pair))
         return found
 
-    def _form(self, place: str) -> str:
+    def _form(self, place: str, word: str) -> str:
         """What is to be given at a place: on the command line a text, else an object."""
         if place.startswith("--"):
-            return "give some text"
+            return "give --pair, the second text" if word == "pair" else "give some text"
         column = str(self.config.text_column)
         if column in ("None", "text") or column.isdecimal():
             return _FORM

@@ -135,6 +135,12 @@ def test_a_preset_trains_scores_and_writes_for_the_leaderboard(bertkit, place, n
             assert told in LABELS[name][0]
     if name == "mnli":
         assert (place / "run/predictions-test_mismatched.jsonl").is_file()
+    # Of a pair both texts are asked for, of a single text one.
+    ask = ["predict", "--init-checkpoint", place / "run", "--text", "a film", "--backend", "cpu"]
+    one, two = bertkit(*ask), bertkit(*ask, "--pair", "a book")
+    assert (one.status, two.status) == ((0, 3) if name == "cola" else (3, 0))
+    told = "trained on single texts" if name == "cola" else "Hint: give --pair, the second text"
+    assert told in one.err + two.err
     shutil.rmtree(folder)
     again = bertkit("finetune", "--eval-file", "x.tsv", "--output", place / "run")
     assert again.status == 3 and "cannot read x.tsv" in again.err
