@@ -38,6 +38,11 @@ def section_names() -> list[str]:
     return [name for name, row in registry.backends().items() if row.options]
 
 
+def other_sections(backend: str) -> list[str]:
+    """The beginnings of the keys of settings that matter on other backends alone."""
+    return [f"{name}." for name in section_names() if name != backend]
+
+
 def section_prefixes() -> tuple[str, ...]:
     """What the dotted names of those settings begin with: `cuda.`, `hpu.`, ..."""
     return tuple(f"{name}." for name in section_names())

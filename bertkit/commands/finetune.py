@@ -52,15 +52,17 @@ def command(
     resolved = options.resolved(kind, given, preset, below=below, file=file)
     resolved = with_local_checkpoint(resolved)
     from bertkit.backends import registry
+    from bertkit.backends.sections import other_sections
     from bertkit.tasks.comparison import seeds
+    from bertkit.tasks.finetuning.plan_text import plan_text
     from bertkit.tasks.finetuning.run import FinetuneResult, finetune, planned
 
     if dry_run:
         resolved = seeds.first_of_seeds(resolved)
         with registry.for_planning(resolved.config.backend) as adapter:
             settled, plan = planned(resolved.config, adapter, overwrite)
-        lines = "\n".join(f"{name:<20} {value}" for name, value in plan.items())
-        options.finish(plan, as_json, f"{resolved.table(settled)}\n\n{lines}")
+        table = resolved.table(settled, other_sections(adapter.caps.name))
+        options.finish(plan, as_json, f"{table}\n\n{plan_text(plan)}")
         return
 
     def run(config: FinetuneConfig) -> FinetuneResult:

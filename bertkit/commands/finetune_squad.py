@@ -48,7 +48,9 @@ def command(
     resolved = options.resolved(SquadConfig, given, preset, translate, below)
     resolved = with_local_checkpoint(resolved)
     from bertkit.backends import registry
+    from bertkit.backends.sections import other_sections
     from bertkit.tasks.comparison import seeds
+    from bertkit.tasks.finetuning.plan_text import plan_text
     from bertkit.tasks.squad.finetune import SquadResult, finetune, rehearse
     from bertkit.tasks.squad.prepare import prepare
 
@@ -58,8 +60,8 @@ def command(
             ready = prepare(resolved.config, adapter)
             rehearse(ready, adapter, overwrite)
             plan = ready.estimate()
-        lines = "\n".join(f"{name:<20} {value}" for name, value in plan.items())
-        options.finish(plan, as_json, f"{resolved.table(ready.config)}\n\n{lines}")
+        table = resolved.table(ready.config, other_sections(adapter.caps.name))
+        options.finish(plan, as_json, f"{table}\n\n{plan_text(plan)}")
         return
 
     def run(config: SquadConfig) -> SquadResult:

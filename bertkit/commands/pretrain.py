@@ -60,6 +60,7 @@ def command(
     resolved = options.resolved(PretrainConfig, given, preset, translate_file)
     resolved = with_local_checkpoint(resolved)
     from bertkit.backends import registry
+    from bertkit.backends.sections import other_sections
     from bertkit.tasks.pretraining.prepare import prepare
     from bertkit.tasks.pretraining.pretrain import pretrain, rehearse
     from bertkit.tasks.pretraining.trial_step import run_trial_step
@@ -71,7 +72,8 @@ def command(
             found = run_trial_step(ready, adapter, mock)
         plan = {**asdict(ready.estimate), **(asdict(found) if found else {})}
         trial = [found.text()] if found else []
-        parts = (resolved.table(ready.config), "", ready.estimate.text(), *trial)
+        settings = resolved.table(ready.config, other_sections(adapter.caps.name))
+        parts = (settings, "", ready.estimate.text(), *trial)
         options.finish(plan, as_json, "\n".join(parts))
         return
     with registry.get(resolved.config.backend) as adapter:

@@ -123,9 +123,21 @@ class Resolved(Generic[C]):
             for key, value in flatten(as_dict(used or self.config)).items()
         ]
 
-    def table(self, used: Any = None) -> str:
-        """`rows` for people, below what another system's file became."""
-        found = log.table(("setting", "value", "from"), self.rows(used))
+    def table(self, used: Any = None, unused: Sequence[str] = ()) -> str:
+        """`rows` for people, below what another system's file became.
+
+        Args:
+            used: as for `rows`.
+            unused: beginnings of keys that decide nothing here; where they are defaults, one
+                row stands for them all.
+        """
+        hidden = tuple(unused)
+        rows = [
+            row for row in self.rows(used) if row[2] != "default" or not row[0].startswith(hidden)
+        ]
+        if hidden:
+            rows.append((", ".join(f"{name}*" for name in hidden), "-", "not used here"))
+        found = log.table(("setting", "value", "from"), rows)
         if not self.external:
             return found
         became = log.table(("their key", "value", "became"), self.external)

@@ -72,7 +72,7 @@ def test_dry_run_shows_settings_and_writes_nothing(bertkit, place):
     assert result.status == 0, result.err
     assert "doc_stride" in result.out
     assert "command line" in result.out
-    assert "training_questions" in result.out
+    assert "training questions" in result.out
     assert not (place / "run").exists()
 
 

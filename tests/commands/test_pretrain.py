@@ -71,6 +71,19 @@ def test_dry_run_writes_nothing(words, bertkit, tmp_path):
     assert plan["steps"] == 6 and plan["memory_bytes"] > 0 and plan["disk_bytes"] > 0
 
 
+@pytest.mark.parametrize(("backend", "own"), [("cpu", ""), ("hpu", "hpu.mode ")])
+def test_a_plan_has_the_settings_of_its_own_backend(words, bertkit, backend, own):
+    """And those of another one that were given."""
+    given = ["--backend", backend, "--set", "ipu.replicas=2", "--no-mock", "--dry-run"]
+    done = bertkit(*words, *given)
+    assert done.status == 0, done.err
+    rows = [line for line in done.out.splitlines() if line.startswith(("cuda.", "hpu.", "ipu."))]
+    (first, *_), (last, replicas) = rows, rows[:-3:-1]
+    assert first.startswith(own or "ipu.replicas ") and replicas.split()[1] == "2"
+    assert last.startswith("cuda.*, ") and ("hpu.*" in last) == (not own)
+    assert last.endswith("not used here") and "cuda.compile" not in done.out
+
+
 def test_a_config_file_and_the_environment(words, bertkit, tmp_path, monkeypatch):
     file = tmp_path / "c.yaml"
     file.write_text("seed: 7\nlearning_rate: 1e-4\nbeta1: 0.8\n")

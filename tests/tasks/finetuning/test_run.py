@@ -189,6 +189,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(bertkit, words, pl
     assert not (place / "run").exists()
     shown = bertkit(*words[:-1], "--output", place / "run", "--dry-run").out
     assert "text_column" in shown and "derived" in shown
+    assert "\ntraining examples   40\n" in shown and "cuda.compile" not in shown
 
 
 def test_report_shows_a_run(bertkit, words, place):
