@@ -9,6 +9,10 @@ out=${1:-demo}
 backend=${BACKEND:-auto}
 begin=$(date +%s)
 
+# Bold where somebody looks, plain in a file.
+bold= plain=
+if [ -t 1 ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); fi
+
 # Shows a command, with quotes where a shell needs them to take it again, and runs it.
 run() {
     line=
@@ -18,7 +22,7 @@ run() {
         esac
         line="$line $word"
     done
-    printf '\n\033[1m$%s\033[0m\n' "$line"
+    printf '\n%s$%s%s\n' "$bold" "$line" "$plain"
     "$@"
 }
 
