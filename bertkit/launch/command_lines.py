@@ -41,7 +41,8 @@ def torchrun(
     """
     if job.nodes > 1 and not rendezvous:
         raise UsageError(
-            f"{job.devices} devices are {job.nodes} nodes", "give --rendezvous HOST:PORT"
+            f"{job.devices} devices are {job.nodes} nodes of {job.per_node}",
+            f"give --rendezvous HOST:PORT; or --per-node {job.devices}, if one node has them all",
         )
     meeting = (
         ["--rdzv-backend", "c10d", "--rdzv-endpoint", rendezvous, "--rdzv-id", job.name]

@@ -31,8 +31,9 @@ def test_torchrun_line_runs(tmp_path):
 
 
 def test_torchrun_on_nodes_needs_a_place_to_meet():
-    with pytest.raises(UsageError, match="2 nodes"):
+    with pytest.raises(UsageError, match="16 devices are 2 nodes of 8") as told:
         planned("torchrun", TRAIN, backend="cuda", devices=16)
+    assert "--per-node 16, if one node has them all" in str(told.value.hint)
     line = planned("torchrun", TRAIN, backend="cuda", devices=16, rendezvous="one:29500")
     assert "--nnodes 2 --nproc-per-node 8" in line and "--rdzv-endpoint one:29500" in line
 
