@@ -87,7 +87,6 @@ class ConvertReport:
 
     Attributes:
         form: name of the format that was read.
-        checkpoint: what was read; of a run, which of its checkpoints.
         architecture: class of transformers.
         output: folder written; empty when only checked.
         step: of the checkpoint; None if it does not say.
@@ -95,10 +94,10 @@ class ConvertReport:
         rows: every tensor of the checkpoint, and what became of it.
         missing: parameters that no tensor gave a value.
         seconds: of work.
+        checkpoint: what was read; of a run, which of its checkpoints.
     """
 
     form: str
-    checkpoint: str
     architecture: str
     output: str
     step: int | None
@@ -106,6 +105,7 @@ class ConvertReport:
     rows: list[TensorRecord] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    checkpoint: str = ""
 
     def text(self, every: bool) -> str:
         """A line for people, below a table of every tensor where wanted."""
@@ -222,7 +222,6 @@ def _report(
         rows = 0 if words is None else words.shape[0]
     return ConvertReport(
         form=contents.format,
-        checkpoint=name_of(contents.path),
         architecture=found.architecture,
         output=output,
         step=contents.step,
@@ -230,6 +229,7 @@ def _report(
         rows=contents.tensors,
         missing=found.missing,
         seconds=time.perf_counter() - start,
+        checkpoint=name_of(contents.path),
     )
 
 
