@@ -28,6 +28,7 @@ from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.model.losses import LossSums
 from bertkit.tasks.pretraining.objective import PretrainingObjective
+from bertkit.train.checkpoints.background_save import copied
 from bertkit.train.config import UNCORRECTED
 from bertkit.train.optimization import optimizers
 from bertkit.train.optimization.lamb import Lamb
@@ -188,13 +189,16 @@ def test_evaluation_and_a_loaded_state_come_between_recorded_steps():
     steps = batches(micro=8)
 
     def through(kind):
-        _, weights, stepper = trained(kind, steps[:4])
-        before = stepper.read([stepper.evaluate(steps[5])])
-        state = stepper.state()
+        _, weights, stepper = trained(kind, steps[:2])
+        state = copied(stepper.state())
+        for number in (2, 3):
+            stepper.train(steps[number], number)
+        found = stepper.read([stepper.evaluate(steps[5])])
+        # Back to the second step: moments of then, at other places in memory.
         stepper.load_state(state)
         stepper.model.load_state_dict(weights)
-        after = stepper.read([stepper.train(step, 4 + n) for n, step in enumerate(steps[4:])])
-        return before + after, stepper.model.state_dict()
+        found += stepper.read([stepper.train(steps[number], number) for number in range(2, 8)])
+        return found, stepper.model.state_dict()
 
     assert_alike(through(TorchStepper), through(graphs.GraphedStepper))
 
