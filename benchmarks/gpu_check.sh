@@ -8,8 +8,9 @@
 #
 #   LIMIT=200 ONLY="env sample fused tiles bench profile" CASES="large-512 base-128"
 #       fused layers: are they right, do steps repeat, how fast are they, which tiles are best
-#   LIMIT=300 ONLY="env pytest sample runs resume fused tiles bench profile" CASES="large-512 base-128"
-#       and the other tests, small runs in all layouts, more arms of benchmarks/gpu.py
+#   LIMIT=300 ONLY="env pytest sample runs resume fused graphs tiles bench profile" CASES="large-512 base-128"
+#       and the other tests, small runs in all layouts, recorded steps of small models, more arms of
+#       benchmarks/gpu.py
 #   LIMIT=525   all groups and cases, which is what happens without settings
 #
 # It leaves $OUT/summary.json (also printed), $OUT/profile.txt, $OUT/tiles.json, $OUT/logs.txt and
