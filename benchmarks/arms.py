@@ -115,7 +115,8 @@ def build_bertkit(
 
     Args:
         tiles: a file of gpu_tiles.py, whose tiles fused layers use from now on in this process.
-        settings: further ones of `PretrainConfig`, and `fused` and `totals` of its section `cuda`.
+        settings: further ones of `PretrainConfig`, and `fused`, `graphs` and `totals` of its
+            section `cuda`.
     """
     import torch
 
@@ -149,6 +150,7 @@ def build_bertkit(
         cuda=CudaOptions(
             compile=compiled,
             fused=settings.pop("fused", False),
+            graphs=settings.pop("graphs", False),
             totals=settings.pop("totals", 0),
         ),
         **settings,

@@ -34,6 +34,7 @@ from gpu_tile_file import PARTS
 from bertkit.model.fused import attention as attention_calls
 from bertkit.model.fused import rows as row_calls
 from bertkit.model.fused.attention import Ragged, TileChoice, Tiles
+from bertkit.model.fused.random_bits import draw_seeds
 
 # Name: (sequences, tokens at most, heads of 64).
 BATCHES = {"large-512": (64, 512, 16), "base-128": (512, 128, 12)}
@@ -85,7 +86,7 @@ class Batch:
         drawn = random.choice(len(chances), sequences, p=chances / chances.sum()) + 1
         lengths = np.minimum(drawn, longest)
         starts = torch.tensor([0, *lengths.cumsum()], dtype=torch.int32, device=device)
-        self.ragged = Ragged(starts, longest, heads, 0.1, (3, 4))
+        self.ragged = Ragged(starts, longest, heads, 0.1, draw_seeds(1, starts.device)[0])
         self.width = heads * 64
         self.projected = self.random(int(lengths.sum()), 3 * self.width)
         self.out, self.lse = attention_calls.attention_forward(self.projected, self.ragged)
@@ -132,7 +133,7 @@ class Batch:
     def row_jobs(self) -> dict[str, tuple[float, Callable[[], Any]]]:
         """The kernels over rows: how many of [T, H] in bf16 each must move, and its call."""
         rows, width = len(self.out), self.width
-        drop = row_calls.Dropout(0.1, (1, 2))
+        drop = row_calls.Dropout(0.1, self.ragged.seed)
         one = self.random(rows, width)
         residual, bias, gain = self.random(rows, width), self.random(width), self.random(width)
         wide, given = self.random(rows, 4 * width), self.random(rows, 4 * width)

@@ -223,6 +223,18 @@ def _run_by_run(
     )
 
 
+def has_ragged_kernel(size: int, kind: torch.dtype) -> bool:
+    """Whether GPUs compute attention over ragged rows by one kernel.
+
+    Args:
+        size: of a head.
+        kind: of the rows.
+    """
+    if kind in (torch.float16, torch.bfloat16):
+        return size % 8 == 0 and size <= 256
+    return kind == torch.float32 and size % 4 == 0
+
+
 def _ragged(projected: Tensor, heads: int, layout: UnpaddedLayout, dropout_rate: float) -> Tensor:
     """Attention over ragged rows by one kernel, with the operators beneath PyTorch's public ones.
 
@@ -236,12 +248,13 @@ def _ragged(projected: Tensor, heads: int, layout: UnpaddedLayout, dropout_rate:
         part.view(-1, heads, size) for part in torch.split(projected, width, dim=1)
     )
     starts, longest = layout.cumulative, layout.longest
-    half = projected.dtype in (torch.float16, torch.bfloat16)
-    if half and size % 8 == 0 and size <= 256:
+    if not has_ragged_kernel(size, projected.dtype):
+        return _run_by_run(projected, heads, layout, dropout_rate)
+    if projected.dtype != torch.float32:
         mixed: Tensor = torch.ops.aten._flash_attention_forward(
             query, key, value, starts, starts, longest, longest, dropout_rate, False, False
         )[0]
-    elif projected.dtype == torch.float32 and size % 4 == 0:
+    else:
         mixed = torch.ops.aten._efficient_attention_forward(
             query[None],
             key[None],
@@ -255,6 +268,4 @@ def _ragged(projected: Tensor, heads: int, layout: UnpaddedLayout, dropout_rate:
             0,
             compute_log_sumexp=projected.requires_grad,
         )[0]
-    else:
-        return _run_by_run(projected, heads, layout, dropout_rate)
     return mixed.reshape(-1, width)

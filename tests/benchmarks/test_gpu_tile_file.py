@@ -76,7 +76,8 @@ def test_kernels_use_the_tiles_of_a_file(module, file, attention, monkeypatch):
         )
         monkeypatch.setattr(getattr(attention, name), "launch", seen)
     assert module.use(file, "base-512") == "large-512"
-    ragged = attention.Ragged(torch.tensor([0, 3, 5], dtype=torch.int32), 3, 2, 0.1, (1, 2))
+    starts, seed = torch.tensor([0, 3, 5], dtype=torch.int32), torch.zeros(4, dtype=torch.int32)
+    ragged = attention.Ragged(starts, 3, 2, 0.1, seed)
     rows = torch.zeros(5, 3 * 128)
     out, lse = attention.attention_forward(rows, ragged)
     attention.attention_backward(rows, out, lse, out, ragged)

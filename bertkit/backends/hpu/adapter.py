@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import distributed as dist
 from torch import nn
 
 from bertkit import log
@@ -28,8 +27,7 @@ from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.hpu.step import Engine, HpuStepper
 from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.adapter import TorchAdapter
-from bertkit.backends.torch.distributed import start_group
-from bertkit.backends.torch.lost_process import explain_lost_process
+from bertkit.backends.torch.distributed import share_weights, start_group
 from bertkit.backends.torch.matmul_speed import matrix_flops
 from bertkit.errors import ConfigError, MissingDependencyError
 
@@ -145,10 +143,7 @@ class HpuAdapter(TorchAdapter):
         has to be tied again after the move.
         """
         placed = model.to("hpu")
-        if self.process_group.topology.world > 1:
-            with explain_lost_process(), torch.no_grad():
-                for parameter in placed.parameters():
-                    dist.broadcast(parameter.data, 0)
+        share_weights(placed, self.process_group)
         self.engine.mark()
         return placed
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bertkit.backends.base import Adapter, Caps, OptimizerSpec, Problem, Schedule, StepPlan, Task
 from bertkit.backends.process_group import ProcessGroup
-from bertkit.backends.torch.distributed import wrap
+from bertkit.backends.torch.distributed import share_weights, wrap
 from bertkit.backends.torch.gradient_exchange import exchange_hook
+from bertkit.backends.torch.graphs.recorder import Recorder
+from bertkit.backends.torch.graphs.step import GraphedStepper
 from bertkit.backends.torch.host_buffers import staged
 from bertkit.backends.torch.machine_errors import explained
 from bertkit.backends.torch.matmul_speed import matrix_flops
@@ -74,12 +77,16 @@ class TorchAdapter(Adapter):
         schedule: Schedule | None = None,
     ) -> TorchStepper:
         """Steps over a placed model, with a loss scale where fp16 needs one."""
+        working = self._working_weights(model, plan)
+        if optimizer is not None and getattr(plan.options, "graphs", False):
+            share_weights(model, self.process_group)
+            return GraphedStepper(
+                **self._parts(task, plan, optimizer, schedule),
+                model=model,
+                working=working,
+                recorder=self.recorder(),
+            )
         scaler, owners = None, None
-        copies = self.caps.working_copies and plan.precision == "bf16"
-        # Kernels of processors take layer norms' weights in float32.
-        working = WorkingWeights(model, norms=self.device != "cpu") if copies else None
-        if working:
-            working.compiled = bool(getattr(plan.options, "compile", False))
         if optimizer is not None:
             if plan.precision == "fp16" and "none" not in self.caps.loss_scaling:
                 scaler = make_scaler(self.device, plan)
@@ -90,18 +97,42 @@ class TorchAdapter(Adapter):
             hook = exchange_hook(owners, half)
             model = wrap(model, self.process_group, unused=not task.trains_all, hook=hook)
         return TorchStepper(
+            **self._parts(task, plan, optimizer, schedule),
             model=model,
-            task=task,
-            plan=plan,
-            device=torch.device(self.device),
-            optimizer=optimizer,
-            schedule=schedule,
-            process_group=self.process_group,
             scaler=scaler,
             working=working,
-            pins=self.pins,
             owners=owners,
         )
+
+    def recorder(self) -> Recorder:
+        """What records steps on the device, for backends that have `graphs` among their options."""
+        raise NotImplementedError
+
+    def _working_weights(self, model: nn.Module, plan: StepPlan) -> WorkingWeights | None:
+        if not self.caps.working_copies or plan.precision != "bf16":
+            return None
+        # Kernels of processors take layer norms' weights in float32.
+        working = WorkingWeights(model, norms=self.device != "cpu")
+        working.compiled = bool(getattr(plan.options, "compile", False))
+        return working
+
+    def _parts(
+        self,
+        task: Task,
+        plan: StepPlan,
+        optimizer: torch.optim.Optimizer | None,
+        schedule: Schedule | None,
+    ) -> dict[str, Any]:
+        """What every kind of stepper takes."""
+        return {
+            "task": task,
+            "plan": plan,
+            "device": torch.device(self.device),
+            "optimizer": optimizer,
+            "schedule": schedule,
+            "process_group": self.process_group,
+            "pins": self.pins,
+        }
 
     def weights(self, model: nn.Module) -> dict[str, Tensor]:
         """Plain CPU tensors."""

@@ -24,6 +24,8 @@ from bertkit.backends.base import (
 from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
+from bertkit.backends.torch.graphs.recorder import CudaRecorder, Recorder
+from bertkit.backends.torch.graphs.rules import against_graphs
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.errors import MissingDependencyError
@@ -69,6 +71,8 @@ class CudaAdapter(TorchAdapter):
         reason = _against_fused(plan) if getattr(plan.options, "fused", False) else None
         if reason:
             found.append(Problem("cuda.fused", f"{reason}; leave it out"))
+        if getattr(plan.options, "graphs", False) and plan.training:
+            found += against_graphs(plan, optimizer)
         return found
 
     def best_precision(self, hidden_size: int) -> str:
@@ -136,6 +140,10 @@ class CudaAdapter(TorchAdapter):
             "nccl", distributed, process_timeout, torch.device("cuda", index)
         )
         return self.process_group.topology
+
+    def recorder(self) -> Recorder:
+        """PyTorch's CUDA graphs on this process's GPU."""
+        return CudaRecorder(torch.device("cuda", torch.cuda.current_device()))
 
     def peak_flops(self, precision: str) -> float:
         """Measured operations per second of large matrix products."""

@@ -184,6 +184,15 @@ def wrap(
     return wrapped
 
 
+@torch.no_grad()
+def share_weights(model: nn.Module, process_group: ProcessGroup) -> None:
+    """Give every process the weights of the main one; what `wrap` does, too."""
+    if process_group.topology.world > 1:
+        with explain_lost_process():
+            for parameter in model.parameters():
+                dist.broadcast(parameter.data, 0)
+
+
 def reduce_gradients(
     parameters: Sequence[Tensor], divisor: int = 1, norm: Tensor | None = None
 ) -> Tensor:

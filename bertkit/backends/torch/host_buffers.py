@@ -46,10 +46,7 @@ def staged(batches: Iterable[StepBatch], pin: bool = True) -> Iterator[StepBatch
 
 
 def _staged(micro: MicroBatch, pin: bool) -> StagedMicroBatch:
-    starts, end = {}, 0
-    for name, values in micro.arrays.items():
-        starts[name] = end
-        end += -(-values.nbytes // _GRAIN) * _GRAIN
+    starts, end = _starts(micro)
     buffer = torch.empty(end, dtype=torch.uint8, pin_memory=pin)
     memory = buffer.numpy()
     arrays, places = {}, {}
@@ -60,6 +57,15 @@ def _staged(micro: MicroBatch, pin: bool) -> StagedMicroBatch:
         arrays[name], places[name] = target, (target, start)
     known = {item.name: getattr(micro, item.name) for item in fields(MicroBatch)}
     return StagedMicroBatch(**{**known, "arrays": arrays}, buffer=buffer, places=places)
+
+
+def _starts(micro: MicroBatch) -> tuple[dict[str, int], int]:
+    """Where each array begins in a buffer for all of them, in bytes; and where the last ends."""
+    starts, end = {}, 0
+    for name, values in micro.arrays.items():
+        starts[name] = end
+        end += -(-values.nbytes // _GRAIN) * _GRAIN
+    return starts, end
 
 
 def on_device(micro: MicroBatch, device: torch.device, pin: bool = True) -> dict[str, Tensor]:
@@ -82,18 +88,58 @@ def on_device(micro: MicroBatch, device: torch.device, pin: bool = True) -> dict
         if whole is None:
             assert isinstance(micro, StagedMicroBatch)
             whole = micro.buffer.to(device, non_blocking=True)
-        part = whole[place[1] : place[1] + values.nbytes]
-        tensors[name] = part.view(_kind(values.dtype)).view(values.shape)
+        tensors[name] = _part(whole, place[1], values)
     return tensors
 
 
+class DeviceInputs:
+    """The arrays of micro-batches of one shape, at places in a device's memory that stay.
+
+    Args:
+        micro: one of them.
+        device: where the arrays go.
+        pin: they go through pinned memory.
+
+    Attributes:
+        tensors: the arrays of the micro-batch that was loaded last.
+    """
+
+    def __init__(self, micro: MicroBatch, device: torch.device, pin: bool = True) -> None:
+        starts, end = _starts(micro)
+        self._pin = pin
+        self._buffer = torch.zeros(end, dtype=torch.uint8, device=device)
+        self.tensors = {
+            name: _part(self._buffer, starts[name], values) for name, values in micro.arrays.items()
+        }
+
+    def load(self, micro: MicroBatch) -> None:
+        """Take over the arrays of a micro-batch, by one copy where it is staged.
+
+        The host does not wait for a copy out of pinned memory.
+        """
+        places = micro.places if isinstance(micro, StagedMicroBatch) else {}
+        if isinstance(micro, StagedMicroBatch):
+            self._buffer.copy_(micro.buffer, non_blocking=True)
+        for name, values in micro.arrays.items():
+            place = places.get(name)
+            if place is None or place[0] is not values:
+                self.tensors[name].copy_(_host(values, self._pin), non_blocking=self._pin)
+
+
+def _part(buffer: Tensor, start: int, like: np.ndarray) -> Tensor:
+    part = buffer[start : start + like.nbytes]
+    return part.view(_kind(like.dtype)).view(like.shape)
+
+
 def _by_itself(values: np.ndarray, device: torch.device, pin: bool) -> Tensor:
-    tensor = torch.from_numpy(np.ascontiguousarray(values))
     if device.type == "cpu":
-        return tensor
-    if not pin:
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
+        return _host(values, pin=False)
+    return _host(values, pin).to(device, non_blocking=pin)
+
+
+def _host(values: np.ndarray, pin: bool) -> Tensor:
+    tensor = torch.from_numpy(np.ascontiguousarray(values))
+    return tensor.pin_memory() if pin else tensor
 
 
 def _kind(dtype: np.dtype) -> torch.dtype:

@@ -26,6 +26,11 @@ class CudaOptions:
         help="On cuda, in bf16: compute encoder layers with bertkit's own kernels (Triton) "
         "instead of PyTorch's operators; NVIDIA GPUs since Ampere. No GPU has run them yet.",
     )
+    graphs: bool = setting(
+        False,
+        help="On cuda, in pretraining: record a step's kernels and start them by a few calls (CUDA "
+        "graphs); for small models, which wait for the host. No GPU has run it yet.",
+    )
     gradient_exchange: str = setting(
         "fp32",
         help="On cuda, in several processes: the number format in which gradients travel; bf16 "
@@ -34,8 +39,8 @@ class CudaOptions:
     )
     totals: int = setting(
         0,
-        help="With --compile: number of token totals that unpadded micro-batches are padded to. "
-        "Each total costs one compilation; fewer totals mean more padding. 0: kernels with "
-        "dynamic shapes, and no padding.",
+        help="With --compile or cuda.graphs: number of token totals that unpadded micro-batches "
+        "are padded to. Each total costs one compilation or recording; fewer totals mean more "
+        "padding. 0: kernels with dynamic shapes, and no padding; with cuda.graphs 8 totals.",
         minimum=0,
     )

@@ -213,7 +213,11 @@ class TorchStepper:
         return self.working.applied() if self.working else contextlib.nullcontext()
 
     def _forward(self, micro: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        tensors = on_device(micro, self.device, self.pins)
+        return self._losses(on_device(micro, self.device, self.pins), micro)
+
+    def _losses(
+        self, tensors: Mapping[str, Tensor], micro: MicroBatch
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         # Working copies are half precision already and need no autocast.
         half = HALF.get(self.plan.precision) if self.working is None else None
         with torch.autocast(self.device.type, half) if half else contextlib.nullcontext():
@@ -254,8 +258,11 @@ class TorchStepper:
         step_unless(left_out, optimizer, divisor)
         if self.scaler:
             update_loss_scale(self.scaler, optimizer, left_out)
-        optimizer.zero_grad(set_to_none=True)
+        self._forget_gradients(optimizer)
         return norm
+
+    def _forget_gradients(self, optimizer: torch.optim.Optimizer) -> None:
+        optimizer.zero_grad(set_to_none=True)
 
     def _norm(self, parameters: Sequence[Tensor]) -> Tensor:
         """The global norm of the gradients, whichever process has them."""

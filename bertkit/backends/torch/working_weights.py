@@ -10,7 +10,7 @@ are copied side by side, so that no micro-batch has to join them.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,7 @@ class WorkingWeights:
         adds: gradients are added by one call per layer to those that are there, not tensor by
             tensor by PyTorch. Not for those that DistributedDataParallel exchanges: it
             counts on PyTorch's adding.
+        replaces: gradients take the place of those that are there instead.
         compiled: `torch.compile` is told that the copies' sizes never change, as those of
             parameters; it would make kernels for any number of columns.
     """
@@ -63,7 +64,7 @@ class WorkingWeights:
         self, model: nn.Module, kind: torch.dtype = torch.bfloat16, norms: bool = True
     ) -> None:
         self.kind = kind
-        self.adds = self.compiled = False
+        self.adds = self.replaces = self.compiled = False
         groups: dict[str, list[_Slot]] = {}
         joined: set[nn.Parameter] = set()
         for place, module in model.named_modules():
@@ -80,18 +81,29 @@ class WorkingWeights:
                 and (norms or not isinstance(module, nn.LayerNorm))
             ]
         self._groups = [slots for slots in groups.values() if slots]
+        self._kept: list[list[Tensor]] = []
+
+    @property
+    def parameters(self) -> set[nn.Parameter]:
+        """Those that have copies."""
+        return {part for group in self._groups for slot in group for part in slot.parameters}
 
     @contextlib.contextmanager
-    def applied(self) -> Iterator[None]:
+    def applied(self, kept: bool = False) -> Iterator[None]:
         """While it lasts, forward and backward passes use copies of the weights of now.
 
         Gradients arrive at the parameters, in float32.
+
+        Args:
+            kept: use the copies that `refresh` has made.
         """
         try:
-            for group in self._groups:
+            for number, group in enumerate(self._groups):
                 counts = tuple(len(slot.parameters) for slot in group)
-                parameters = (part for slot in group for part in slot.parameters)
-                copies = _Copies.apply(self, counts, *parameters)  # type: ignore[no-untyped-call]
+                own = self._kept[number] if kept else None
+                copies = _Copies.apply(  # type: ignore[no-untyped-call]
+                    self, own, counts, *_parameters(group)
+                )
                 for slot, copy in zip(group, copies, strict=True):
                     if self.compiled and slot.rest is None:
                         torch._dynamo.mark_static(copy)
@@ -101,6 +113,17 @@ class WorkingWeights:
             for group in self._groups:
                 for slot in group:
                     slot.holder[slot.name] = slot.rest
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Make the copies that stay at their places in memory, or bring them up to date."""
+        if not self._kept:
+            self._kept = [
+                [_room(slot.parameters, self.kind) for slot in group] for group in self._groups
+            ]
+        for group, copies in zip(self._groups, self._kept, strict=True):
+            rows = [[len(part) for part in slot.parameters] for slot in group]
+            _fill(copies, rows, _parameters(group))
 
 
 def _side_by_side(module: SelfAttention) -> list[_Slot]:
@@ -116,6 +139,23 @@ def _side_by_side(module: SelfAttention) -> list[_Slot]:
     ]
 
 
+def _parameters(group: list[_Slot]) -> list[nn.Parameter]:
+    return [part for slot in group for part in slot.parameters]
+
+
+def _room(parts: Sequence[Tensor], kind: torch.dtype) -> Tensor:
+    """For a copy of tensors that stand one above the other."""
+    return parts[0].new_empty((sum(map(len, parts)), *parts[0].shape[1:]), dtype=kind)
+
+
+def _fill(copies: list[Tensor], rows: list[list[int]], values: Sequence[Tensor]) -> None:
+    """Copy values, so many rows each, into the copies, by one call."""
+    targets = [
+        part for copy, own in zip(copies, rows, strict=True) for part in torch.split(copy, own)
+    ]
+    torch._foreach_copy_(targets, list(values))
+
+
 class _Copies(torch.autograd.Function):
     """All tensors in another type by one call, and their gradients back.
 
@@ -124,20 +164,21 @@ class _Copies(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, owner: WorkingWeights, counts: tuple[int, ...], *values: Tensor
+        ctx: Any,
+        owner: WorkingWeights,
+        kept: list[Tensor] | None,
+        counts: tuple[int, ...],
+        *values: Tensor,
     ) -> tuple[Tensor, ...]:
         ctx.owner, ctx.parameters = owner, values
         ctx.set_materialize_grads(False)
-        copies, targets, ctx.rows = [], list[Tensor](), []
         rest = iter(values)
-        for count in counts:
-            parts = [next(rest) for _ in range(count)]
-            rows = [len(part) for part in parts]
-            copy = parts[0].new_empty((sum(rows), *parts[0].shape[1:]), dtype=owner.kind)
-            copies.append(copy)
-            targets += torch.split(copy, rows)
-            ctx.rows.append(rows)
-        torch._foreach_copy_(targets, list(values))
+        parts = [[next(rest) for _ in range(count)] for count in counts]
+        ctx.rows = [[len(part) for part in own] for own in parts]
+        if kept is not None:
+            return tuple(copy.detach() for copy in kept)
+        copies = [_room(own, owner.kind) for own in parts]
+        _fill(copies, ctx.rows, values)
         return tuple(copies)
 
     @staticmethod
@@ -149,14 +190,19 @@ class _Copies(torch.autograd.Function):
         with_one = [
             own for own, item in zip(ctx.parameters, parts, strict=True) if item is not None
         ]
+        there = bool(found) and all(own.grad is not None for own in with_one)
+        none = (None,) * (3 + len(parts))
+        if there and ctx.owner.replaces:
+            torch._foreach_copy_([own.grad for own in with_one], found)
+            return none
         wide = [torch.empty_like(own) for own in with_one]
         if found:
             torch._foreach_copy_(wide, found)
-        if found and ctx.owner.adds and all(own.grad is not None for own in with_one):
+        if there and ctx.owner.adds:
             torch._foreach_add_([own.grad for own in with_one], wide)
-            return None, None, *(None for _ in parts)
+            return none
         rest = iter(wide)
-        return None, None, *(None if item is None else next(rest) for item in parts)
+        return None, None, None, *(None if item is None else next(rest) for item in parts)
 
 
 def _stays(name: str) -> bool:

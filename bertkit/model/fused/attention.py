@@ -53,14 +53,14 @@ class Ragged:
         longest: rows of the longest sequence, at least.
         heads: of attention.
         rate: of dropout on the probabilities.
-        seed: two words, see `random_bits.draw_seeds`.
+        seed: of the mask, see `random_bits.draw_seeds`; at a rate of 0 it is not read.
     """
 
     starts: Tensor
     longest: int
     heads: int
     rate: float
-    seed: tuple[int, int]
+    seed: Tensor
 
     def blocks(self, rows: int) -> int:
         """Tiles of so many rows that the longest sequence has."""
@@ -106,9 +106,9 @@ def attention_forward(
             out,
             lse,
             ragged.starts,
+            ragged.seed,
             ragged.blocks(tiles.queries),
             len(projected),
-            *ragged.seed,
             keep_threshold(ragged.rate),
             math.log2(math.e) / math.sqrt(size),
             ragged.grow,
@@ -134,14 +134,13 @@ def attention_backward(
     choice = choice or chosen_tiles(size)
     result, deltas = torch.empty_like(projected), torch.empty_like(lse)
     scales = (
-        *ragged.seed,
         keep_threshold(ragged.rate),
         math.log2(math.e) / math.sqrt(size),
         1.0 / math.sqrt(size),
         ragged.grow,
     )
     tiles, rows = choice.query, choice.query.queries
-    common = (ragged.starts, ragged.blocks(rows), len(projected), *scales)
+    common = (ragged.starts, ragged.seed, ragged.blocks(rows), len(projected), *scales)
     _QUERY.launch(
         ragged.programs(rows),
         (projected, out, given, lse, deltas, result, *common),
@@ -150,7 +149,7 @@ def attention_backward(
         tiles.stages,
     )
     tiles, rows = choice.key_value, choice.key_value.keys
-    common = (ragged.starts, ragged.blocks(rows), len(projected), *scales)
+    common = (ragged.starts, ragged.seed, ragged.blocks(rows), len(projected), *scales)
     _KEY_VALUE.launch(
         ragged.programs(rows),
         (projected, given, lse, deltas, result, *common),

@@ -12,10 +12,10 @@ computed as powers of 2, and `lse` is the logarithm of their sums to the base 2.
 import triton
 import triton.language as tl
 
-from bertkit.model.fused.random_bits import keeps, line_words
+from bertkit.model.fused.random_bits import keeps, line_words, load_seed
 
 HUGE = tl.constexpr(3e38)
-NUMBERS = ["blocks", "rows_in_all", "seed_rows", "seed_columns", "threshold"]
+NUMBERS = ["blocks", "rows_in_all", "threshold"]
 
 
 @triton.jit
@@ -60,13 +60,14 @@ def _forward_block(
 
 @triton.jit(do_not_specialize=NUMBERS, do_not_specialize_on_alignment=["starts"])
 def attention_forward(
-    projected, out, lse, starts, blocks, rows_in_all, seed_rows, seed_columns, threshold, scale,
-    grow, HEADS: tl.constexpr, SIZE: tl.constexpr, M: tl.constexpr, N: tl.constexpr,
+    projected, out, lse, starts, seed, blocks, rows_in_all, threshold, scale, grow,
+    HEADS: tl.constexpr, SIZE: tl.constexpr, M: tl.constexpr, N: tl.constexpr,
     DROPS: tl.constexpr,
 ):  # fmt: skip
     """out [T, H] and lse float32[HEADS, T]; M queries of a head per program."""
     WIDTH: tl.constexpr = HEADS * SIZE
     block, head, begin, length = _place(starts, blocks, HEADS)
+    seed_rows, seed_columns = load_seed(seed, DROPS)
     if block * M >= length:
         return
     base = projected + begin.to(tl.int64) * (3 * WIDTH) + head * SIZE
@@ -110,14 +111,15 @@ def _query_block(
 
 @triton.jit(do_not_specialize=NUMBERS, do_not_specialize_on_alignment=["starts"])
 def attention_backward_query(
-    projected, out, given, lse, deltas, result, starts, blocks, rows_in_all, seed_rows,
-    seed_columns, threshold, scale, plain_scale, grow, HEADS: tl.constexpr, SIZE: tl.constexpr,
-    M: tl.constexpr, N: tl.constexpr, DROPS: tl.constexpr,
+    projected, out, given, lse, deltas, result, starts, seed, blocks, rows_in_all, threshold,
+    scale, plain_scale, grow, HEADS: tl.constexpr, SIZE: tl.constexpr, M: tl.constexpr,
+    N: tl.constexpr, DROPS: tl.constexpr,
 ):  # fmt: skip
     """The queries' third of result [T, 3H]; and deltas float32[HEADS, T], the products of
     outputs and their gradients, which the other kernel needs."""
     WIDTH: tl.constexpr = HEADS * SIZE
     block, head, begin, length = _place(starts, blocks, HEADS)
+    seed_rows, seed_columns = load_seed(seed, DROPS)
     if block * M >= length:
         return
     base = projected + begin.to(tl.int64) * (3 * WIDTH) + head * SIZE
@@ -176,13 +178,14 @@ def _key_block(
 
 @triton.jit(do_not_specialize=NUMBERS, do_not_specialize_on_alignment=["starts"])
 def attention_backward_key_value(
-    projected, given, lse, deltas, result, starts, blocks, rows_in_all, seed_rows, seed_columns,
-    threshold, scale, plain_scale, grow, HEADS: tl.constexpr, SIZE: tl.constexpr,
-    M: tl.constexpr, N: tl.constexpr, DROPS: tl.constexpr,
+    projected, given, lse, deltas, result, starts, seed, blocks, rows_in_all, threshold, scale,
+    plain_scale, grow, HEADS: tl.constexpr, SIZE: tl.constexpr, M: tl.constexpr,
+    N: tl.constexpr, DROPS: tl.constexpr,
 ):  # fmt: skip
     """The thirds of result [T, 3H] that belong to keys and values; N of them per program."""
     WIDTH: tl.constexpr = HEADS * SIZE
     block, head, begin, length = _place(starts, blocks, HEADS)
+    seed_rows, seed_columns = load_seed(seed, DROPS)
     if block * N >= length:
         return
     base = projected + begin.to(tl.int64) * (3 * WIDTH) + head * SIZE

@@ -92,7 +92,8 @@ class _Layer(torch.autograd.Function):
         ) = weights  # fmt: skip
         # Where nothing is dropped, nothing is drawn: evaluating moves no generator.
         drawn = facts.attention_rate > 0 or facts.hidden_rate > 0
-        own, *others = draw_seeds(3) if drawn else [(0, 0)] * 3
+        seeds = draw_seeds(3, rows.device) if drawn else rows.new_empty((3, 4), dtype=torch.int32)
+        own, *others = seeds
         ragged = Ragged(facts.starts, facts.longest, facts.heads, facts.attention_rate, own)
         drops = tuple(Dropout(facts.hidden_rate, seed) for seed in others)
         projected = torch.addmm(joined_bias, rows, joined.t())

@@ -8,7 +8,7 @@ that a second, small kernel has few numbers left to add, always in the same orde
 import triton
 import triton.language as tl
 
-from bertkit.model.fused.random_bits import keeps, line_words
+from bertkit.model.fused.random_bits import keeps, line_words, load_seed
 
 # sqrt(1 / 2), sqrt(2 / pi) and 1 / sqrt(2 pi).
 HALF_ROOT = tl.constexpr(0.7071067811865476)
@@ -16,17 +16,17 @@ TANH_FACTOR = tl.constexpr(0.7978845608028654)
 NORMAL = tl.constexpr(0.3989422804014327)
 
 
-@triton.jit(do_not_specialize=["seed_rows", "seed_columns", "threshold"])
+@triton.jit(do_not_specialize=["threshold"])
 def add_and_norm_forward(
-    projected, bias, residual, gain, shift, summed, normed, means, deviations, seed_rows,
-    seed_columns, threshold, grow, epsilon, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
-    DROPS: tl.constexpr,
+    projected, bias, residual, gain, shift, summed, normed, means, deviations, seed, threshold,
+    grow, epsilon, WIDTH: tl.constexpr, BLOCK: tl.constexpr, DROPS: tl.constexpr,
 ):  # fmt: skip
     """summed = dropout(projected + bias) + residual and normed = its layer norm; one row a program.
 
     means and deviations float32[T] are the mean and 1 / the standard deviation of each row.
     """
     row = tl.program_id(0)
+    seed_rows, seed_columns = load_seed(seed, DROPS)
     columns = tl.arange(0, BLOCK)
     inside = columns < WIDTH
     places = tl.cast(row, tl.int64) * WIDTH + columns
@@ -53,13 +53,14 @@ def add_and_norm_forward(
     tl.store(normed + places, result.to(normed.dtype.element_ty), mask=inside)
 
 
-@triton.jit(do_not_specialize=["rows", "seed_rows", "seed_columns", "threshold"])
+@triton.jit(do_not_specialize=["threshold", "rows"])
 def add_and_norm_backward(
-    given, summed, means, deviations, gain, to_residual, to_projected, sums, rows, seed_rows,
-    seed_columns, threshold, grow, WIDTH: tl.constexpr, BLOCK: tl.constexpr, DROPS: tl.constexpr,
+    given, summed, means, deviations, gain, to_residual, to_projected, sums, seed, threshold,
+    grow, rows, WIDTH: tl.constexpr, BLOCK: tl.constexpr, DROPS: tl.constexpr,
 ):  # fmt: skip
     """Gradients of residual and projected rows; sums float32[programs, 3, WIDTH] for gain, shift
     and bias. Without dropout both gradients are the same, and only the first is written."""
+    seed_rows, seed_columns = load_seed(seed, DROPS)
     columns = tl.arange(0, BLOCK)
     inside = columns < WIDTH
     factor = tl.load(gain + columns, mask=inside, other=0.0).to(tl.float32)

@@ -24,14 +24,17 @@ _SUM_BLOCK = 1024  # columns per program
 
 @dataclass(frozen=True)
 class Dropout:
-    """A rate, and two words that say which elements go, see `random_bits.draw_seeds`."""
+    """A rate, and what says which elements go, a seed of `random_bits.draw_seeds`.
+
+    At a rate of 0 the seed is not read.
+    """
 
     rate: float
-    seed: tuple[int, int]
+    seed: Tensor
 
-    def words(self) -> tuple[int, int, int, float]:
-        """Seeds, threshold and the factor of what stays, as kernels take them."""
-        return (*self.seed, keep_threshold(self.rate), 1.0 / (1.0 - self.rate))
+    def words(self) -> tuple[Tensor, int, float]:
+        """Seed, threshold and the factor of what stays, as kernels take them."""
+        return self.seed, keep_threshold(self.rate), 1.0 / (1.0 - self.rate)
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,9 @@ def add_and_norm_backward(
         (programs, 1, 1),
         (
             *(given, normed.summed, normed.means, normed.deviations, gain),
-            *(to_residual, to_projected, sums, rows),
+            *(to_residual, to_projected, sums),
             *drop.words(),
+            rows,
         ),
         {"WIDTH": width, "BLOCK": _power(width), "DROPS": drop.rate > 0},
         _warps(width),

@@ -12,6 +12,8 @@ from bertkit.data.token_budget import budget_for
 from bertkit.tasks.pretraining.config import EvalConfig, PretrainConfig
 from bertkit.tasks.pretraining.prepare import Prepared
 
+_RECORDED = 8  # totals, each a recording of its own
+
 
 def training_feed(ready: Prepared, adapter: Adapter) -> RecordFeed:
     """This process's part of every step of a run."""
@@ -19,7 +21,8 @@ def training_feed(ready: Prepared, adapter: Adapter) -> RecordFeed:
     budget = None
     if _filled(config.layout, adapter):
         share = config.global_batch_size // topology.world
-        budget = budget_for(ready.source, share, config.micro_size, _totals(config, adapter))
+        totals = _totals(config, adapter, training=True)
+        budget = budget_for(ready.source, share, config.micro_size, totals)
     return RecordFeed(
         source=ready.source,
         order=_order(ready),
@@ -32,7 +35,7 @@ def training_feed(ready: Prepared, adapter: Adapter) -> RecordFeed:
         masking=ready.masking,
         rank=topology.rank,
         world=topology.world,
-        fixed=_fixed(config, adapter),
+        fixed=_fixed(config, adapter, training=True),
         boundaries=tuple(config.bucket_boundaries),
         sequences_per_pack=config.sequences_per_pack,
         budget=budget,
@@ -74,7 +77,7 @@ def evaluation_feed(
     topology = adapter.process_group.topology
     budget = None
     if _filled(config.layout, adapter):
-        totals = min(2, _totals(config, adapter))
+        totals = min(2, _totals(config, adapter, training=False))
         budget = budget_for(source, 4 * batch_size, batch_size, totals)
     return RecordFeed(
         source=source,
@@ -86,7 +89,7 @@ def evaluation_feed(
         tokens=tokens,
         rank=topology.rank,
         world=topology.world,
-        fixed=_fixed(config, adapter),
+        fixed=_fixed(config, adapter, training=False),
         boundaries=tuple(config.bucket_boundaries),
         sequences_per_pack=config.sequences_per_pack,
         budget=budget,
@@ -94,22 +97,24 @@ def evaluation_feed(
     )
 
 
-def _fixed(config: PretrainConfig | EvalConfig, adapter: Adapter) -> bool:
-    """Whether a new shape costs a compilation."""
-    compiles = _compiles(config, adapter)
-    return adapter.caps.fixed_shapes or (compiles and config.layout != "unpadded")
+def _fixed(config: PretrainConfig | EvalConfig, adapter: Adapter, training: bool) -> bool:
+    """Whether a new shape costs a compilation or a recording."""
+    constant = _has(config, adapter, "compile") or (training and _has(config, adapter, "graphs"))
+    return adapter.caps.fixed_shapes or (constant and config.layout != "unpadded")
 
 
-def _compiles(config: PretrainConfig | EvalConfig, adapter: Adapter) -> bool:
+def _has(config: PretrainConfig | EvalConfig, adapter: Adapter, option: str) -> bool:
     options = options_of(config, adapter.caps.name)
-    return adapter.caps.constant_totals and bool(getattr(options, "compile", False))
+    return adapter.caps.constant_totals and bool(getattr(options, option, False))
 
 
-def _totals(config: PretrainConfig | EvalConfig, adapter: Adapter) -> int:
-    """How many totals a compiled model is compiled for; 0: no limit."""
-    if not _compiles(config, adapter):
+def _totals(config: PretrainConfig | EvalConfig, adapter: Adapter, training: bool) -> int:
+    """How many totals a model is compiled or recorded for; 0: no limit."""
+    graphs = training and _has(config, adapter, "graphs")
+    if not graphs and not _has(config, adapter, "compile"):
         return 0
-    return int(options_of(config, adapter.caps.name).totals)
+    wanted = int(options_of(config, adapter.caps.name).totals)
+    return wanted or (_RECORDED if graphs else 0)
 
 
 def _filled(layout: str, adapter: Adapter) -> bool:

@@ -162,7 +162,9 @@ def activation_bytes(config: PretrainConfig, max_seq_length: int) -> int:
     return shape.num_hidden_layers * layer
 
 
-def fitting_size(config: PretrainConfig, source: SampleSource, world: int, memory: int) -> int:
+def fitting_size(
+    config: PretrainConfig, source: SampleSource, world: int, memory: int, held: int = 1
+) -> int:
     """Sequences of a forward pass that a device's memory holds with room to spare.
 
     It depends on the size of the memory and not on what is free of it, so that a run that
@@ -173,6 +175,7 @@ def fitting_size(config: PretrainConfig, source: SampleSource, world: int, memor
         source: of the records.
         world: processes that train together.
         memory: bytes of one device; 0: not known.
+        held: passes whose activations have memory of their own.
 
     Returns:
         A divisor of the sequences that a process has in a step, 0 where the memory is not
@@ -188,7 +191,7 @@ def fitting_size(config: PretrainConfig, source: SampleSource, world: int, memor
     shape = config.model
     # Weights, gradients and moments in fp32, copies of the first two in half precision.
     left = _SHARE * memory - 20.0 * shape.parameter_count()
-    tokens = min(_ENOUGH, left / _bytes_per_token(config))
+    tokens = min(_ENOUGH, left / held / _bytes_per_token(config))
 
     def most(size: int) -> float:
         spread = 3.5 * float(lengths.std()) * math.sqrt(size)

@@ -190,7 +190,9 @@ def _with_micro_batch(
     world, whole = Topology.from_environment().world, config.global_batch_size
     wanted, yields = config.micro_batch_size, is_preset(origins.get("micro_batch_size"))
     memory = adapter.device_memory() if yields or not wanted else 0
-    wanted = fitting_size(config, source, world, memory) or wanted
+    # Recorded passes keep their memory, beside that of passes that are run.
+    records = getattr(options_of(config, adapter.caps.name), "graphs", False)
+    wanted = fitting_size(config, source, world, memory, held=2 if records else 1) or wanted
     size = micro_batch_size(whole, wanted, world, yields)
     group = 0
     if config.mlm_normalisation == "micro_batch":

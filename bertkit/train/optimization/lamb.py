@@ -154,15 +154,19 @@ class Lamb(torch.optim.Optimizer):
     def update_together(self, weights: list[Tensor], group: Mapping[str, Any]) -> None:
         """Update tensors of a group with a handful of launches and nothing read from the device.
 
-        The form for GPUs, with gradients disabled by the caller; it runs on a CPU too.
+        The form for GPUs, with gradients disabled by the caller; it runs on a CPU too. The
+        group's rate may be a tensor on the device.
         """
         left_out: Tensor | None = getattr(self, "found_inf", None)
         if not group["adapt"]:
             updates = list(torch._foreach_mul(weights, -group["weight_decay"]))
             self._directions(updates, weights)
+            rate = group["lr"]
             if left_out is not None:
                 torch._foreach_mul_(updates, 1.0 - left_out)
-            torch._foreach_add_(weights, updates, alpha=group["lr"])
+            if isinstance(rate, Tensor):
+                torch._foreach_mul_(updates, rate)
+            torch._foreach_add_(weights, updates, alpha=1 if isinstance(rate, Tensor) else rate)
             return
         flat, updates, owners = self._flat(weights)
         torch._foreach_copy_(updates, weights)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -58,9 +57,7 @@ SCENARIOS = {
         FLAT, lambda patch: patch.setattr(step.HpuStepper, "_exchange", _exchanging)
     ),
     "no broadcast": (
-        FLAT, lambda patch: patch.setattr(
-            hpu, "dist", SimpleNamespace(broadcast=lambda tensor, rank: None)
-        ),
+        FLAT, lambda patch: patch.setattr(hpu, "share_weights", lambda model, group: None)
     ),
     "own counts only": (
         FLAT, lambda patch: patch.setattr(

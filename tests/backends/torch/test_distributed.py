@@ -92,3 +92,20 @@ def test_clipping_before_the_exchange_is_mlperfs(ranks, alone):
     for rank in ranks:
         assert furthest(rank["clip before"], expected) < 1e-6
         assert furthest(rank["clip after"], expected) > 1e-5
+
+
+@pytest.mark.parametrize("clip", ["before", "after"])
+@pytest.mark.parametrize("normalisation", ["global_step", "micro_batch"])
+def test_steps_that_are_recorded_exchange_the_same_gradients(ranks, clip, normalisation):
+    first, second = (rank[f"graphs {clip} {normalisation}"] for rank in ranks)
+    assert [first[name]["kind"] for name in first] == ["TorchStepper", "GraphedStepper"]
+    for found in (first, second):
+        assert found["graphs"]["norms"] == pytest.approx(found["plain"]["norms"], rel=1e-4)
+        assert furthest(found["graphs"]["weights"], found["plain"]["weights"]) < 1e-5
+    for name, value in first["graphs"]["weights"].items():
+        assert torch.equal(value, second["graphs"]["weights"][name]), name
+
+
+def test_steps_that_are_recorded_begin_with_the_main_processs_weights(ranks):
+    first, second = (rank["graphs begin"] for rank in ranks)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())

@@ -11,7 +11,13 @@ from backends.torch.operators import Operators
 from bertkit.backends.base import OptimizerSpec
 from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.cpu import CpuAdapter
-from bertkit.backends.torch.host_buffers import StagedMicroBatch, on_device, on_host, staged
+from bertkit.backends.torch.host_buffers import (
+    DeviceInputs,
+    StagedMicroBatch,
+    on_device,
+    on_host,
+    staged,
+)
 from bertkit.backends.torch.step import plain_weights
 from bertkit.data.step_batch import MicroBatch, StepBatch, rescaled, unpadded, weighted
 from bertkit.train.optimization.optimizers import make_optimizer, named_state
@@ -38,6 +44,26 @@ def test_one_copy_carries_a_whole_micro_batch():
             for key, value in batch.arrays.items()
         }  # fmt: skip
     assert counts == {"staged": 1, "plain": len(batch.arrays)} and len(batch.arrays) == 10
+
+
+def test_places_that_stay_take_every_batch_of_their_shape():
+    batch = micro()
+    (step,) = staged([StepBatch([batch])], pin=False)
+    other = rescaled(step.micro_batches[0], {"mlm": 0.5})  # no longer what was staged
+    inputs = DeviceInputs(batch, torch.device("cpu"), pin=False)
+    places = {name: value.data_ptr() for name, value in inputs.tensors.items()}
+    for item in (batch, step.micro_batches[0], other, batch):
+        inputs.load(item)
+        assert places == {name: value.data_ptr() for name, value in inputs.tensors.items()}
+        for name, value in item.arrays.items():
+            assert np.array_equal(inputs.tensors[name].numpy(), value), name
+    on_meta = DeviceInputs(batch, META, pin=False)
+    counts = []
+    for item in (step.micro_batches[0], other, batch):
+        with Operators() as seen:
+            on_meta.load(item)
+        counts.append(seen.counts["copy_"])
+    assert counts == [1, 2, len(batch.arrays)]
 
 
 def test_the_views_of_the_copy_hold_the_numbers():

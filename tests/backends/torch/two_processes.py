@@ -169,6 +169,42 @@ def one_overflows(adapter, clip, scaled, shard=False):
     return {"steps": found, "weights": weights(model), "scale": scale}
 
 
+class Unrecorded:
+    """A recorder that runs everything; what is recorded is not for CPUs."""
+
+    def run(self, work):
+        work()
+
+    def record(self, work):
+        return work
+
+
+def graphed(adapter, clip, normalisation):
+    """Clipped steps as `cuda.graphs` has them, whose exchange lies between recordings."""
+    adapter.recorder = Unrecorded
+    options = CudaOptions(graphs=True)
+    found = {}
+    for name, chosen in (("plain", CudaOptions()), ("graphs", options)):
+        model, _, stepper = make(adapter, "sgd", max_grad_norm=CLIP, clip=clip, options=chosen)
+        norms = []
+        for step, batch in enumerate(batches(adapter.process_group.topology, normalisation)):
+            (numbers,) = stepper.read([stepper.train(batch, step)])
+            norms.append(numbers["grad_norm"])
+        found[name] = {"weights": weights(model), "norms": norms, "kind": type(stepper).__name__}
+    return found
+
+
+def shared(adapter):
+    """Processes that begin with different weights."""
+    adapter.recorder = Unrecorded
+    torch.manual_seed(adapter.process_group.topology.rank)
+    model = adapter.place(BertForPreTraining(SHAPE))
+    optimizer = adapter.optimizer(model, OptimizerSpec())
+    plan = StepPlan(options=CudaOptions(graphs=True))
+    adapter.build(model, PretrainingObjective(), plan, optimizer, lambda step: RATE)
+    return weights(model)
+
+
 class OnlyTheLossIsNone(PretrainingObjective):
     """A loss of NaN over gradients that are finite, in process 1's second step."""
 
@@ -214,6 +250,12 @@ def everything(adapter):
             for half in (False, True)
         },
         "loss is none": one_loss_is_none(adapter),
+        **{
+            f"graphs {clip} {kind}": graphed(adapter, clip, kind)
+            for clip in ("before", "after")
+            for kind in ("global_step", "micro_batch")
+        },
+        "graphs begin": shared(adapter),
         **{f"plain {kind}": plain(adapter, kind) for kind in ("global_step", "micro_batch")},
         **{f"clip {clip}": clipped(adapter, clip) for clip in ("before", "after")},
         **{f"sharded {name}": sharded(adapter, name) for name in SHARDED},

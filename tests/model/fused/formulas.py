@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,11 @@ import torch
 from torch import Tensor
 
 WORD = 0xFFFFFFFF
+
+
+def seed_of(first: int, second: int, device) -> Tensor:
+    """As kernels take it; the last two numbers are for nothing."""
+    return torch.tensor([first, second, 5, 7], dtype=torch.int32, device=device)
 
 
 def _mix(word: np.ndarray) -> np.ndarray:
@@ -21,7 +27,7 @@ def words(numbers: np.ndarray, seed: int) -> np.ndarray:
     return word ^ (word >> 16)
 
 
-def factors(rows: np.ndarray, columns: np.ndarray, rate: float, seed: tuple[int, int]) -> Tensor:
+def factors(rows: np.ndarray, columns: np.ndarray, rate: float, seed: Sequence[int]) -> Tensor:
     """0 where dropout drops, else 1 / (1 - rate)."""
     if rate == 0.0:
         return torch.ones(len(rows), len(columns), dtype=torch.float64)
@@ -35,14 +41,14 @@ def factors(rows: np.ndarray, columns: np.ndarray, rate: float, seed: tuple[int,
 def mixed(projected: Tensor, ragged) -> Tensor:
     """Attention of ragged rows [T, 3H], with the dropout of a `Ragged`."""
     width = projected.shape[1] // 3
-    pieces = []
+    pieces, seed = [], ragged.seed.tolist()
     for begin, end in pairwise(ragged.starts.tolist()):
         shape = (end - begin, 3, ragged.heads, width // ragged.heads)
         query, key, value = projected[begin:end].view(shape).permute(1, 2, 0, 3)
         scores = query @ key.transpose(-1, -2) / shape[-1] ** 0.5
         own = np.arange(begin, end)
         kept = [
-            factors(own * ragged.heads + head, own, ragged.rate, ragged.seed)
+            factors(own * ragged.heads + head, own, ragged.rate, seed)
             for head in range(ragged.heads)
         ]
         chances = torch.softmax(scores, -1) * torch.stack(kept)
@@ -54,6 +60,6 @@ def added_and_normed(
     projected: Tensor, bias: Tensor, residual: Tensor, gain: Tensor, shift: Tensor, drop
 ) -> Tensor:
     rows, width = projected.shape
-    kept = factors(np.arange(rows), np.arange(width), drop.rate, drop.seed)
+    kept = factors(np.arange(rows), np.arange(width), drop.rate, drop.seed.tolist())
     summed = (projected + bias) * kept + residual
     return torch.nn.functional.layer_norm(summed, (width,), gain, shift, 1e-12)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from model.fused.formulas import mixed
+from model.fused.formulas import mixed, seed_of
 
 from bertkit.model.fused.attention import (
     Ragged,
@@ -22,7 +22,7 @@ NEAR = {torch.float32: 1e-5, torch.float16: 5e-3, torch.bfloat16: 2e-2}
 
 def ragged(device, rate: float = 0.0, heads: int = 2) -> Ragged:
     starts = torch.tensor([0, *np.cumsum(LENGTHS)], dtype=torch.int32, device=device)
-    return Ragged(starts, max(LENGTHS), heads, rate, (12345, 678))
+    return Ragged(starts, max(LENGTHS), heads, rate, seed_of(12345, 678, device))
 
 
 def close(found: torch.Tensor, exact: torch.Tensor, kind: torch.dtype) -> None:
@@ -62,6 +62,26 @@ def test_tiles_change_no_mask(device):
     torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-2)
 
 
+def test_a_launch_done_again_has_the_mask_of_the_words_by_then(device, launches):
+    torch.manual_seed(1)
+    batch, shape = ragged(device, 0.3), tiles(64, 16)
+    rows = torch.randn(sum(LENGTHS), 3 * 32)
+    given = torch.randn(len(rows), 32)
+    here, change = rows.to(device), given.to(device)
+    out, lse = attention_forward(here, batch, shape)
+    gradient = attention_backward(here, out, lse, change, batch, TileChoice(shape, shape, shape))
+    before = out.clone()
+    batch.seed.copy_(seed_of(98, 2**31 - 1, device))
+    for launch in launches:
+        launch()
+    exact_rows = rows.double().requires_grad_()
+    exact = mixed(exact_rows, batch)
+    (exact_gradient,) = torch.autograd.grad(exact, exact_rows, given.double())
+    close(out, exact.detach(), torch.float32)
+    close(gradient, exact_gradient, torch.float32)
+    assert not torch.allclose(out, before, atol=0.1) and len(launches) == 3
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the interpreter, as to keys beyond
 @pytest.mark.parametrize("keys", [16, 64])
 def test_scores_that_are_all_far_below_zero(device, kind, keys):
@@ -98,8 +118,9 @@ def test_rows_beyond_what_32_bits_number(device):
     projected[begin:] = torch.randn(10, 3 * width)
     given[begin:] = torch.randn(10, width)
     starts = torch.tensor([begin, begin + 7, count], dtype=torch.int32, device=device)
-    far = Ragged(starts, 7, heads, 0.0, (1, 2))
-    near = Ragged(starts - begin, 7, heads, 0.0, (1, 2))
+    seed = seed_of(1, 2, device)
+    far = Ragged(starts, 7, heads, 0.0, seed)
+    near = Ragged(starts - begin, 7, heads, 0.0, seed)
     shape, found = tiles(16, 16), []
     for batch, rows, change in (
         (far, projected, given),

@@ -11,6 +11,7 @@ from bertkit.model.bert import EncoderLayer
 from bertkit.model.config import BertConfig
 from bertkit.model.fused.dispatch import is_fused, run_fused
 from bertkit.model.fused.layer import aligned
+from bertkit.model.fused.random_bits import draw_seeds
 
 LENGTHS = [5, 0, 21, 1]
 SHAPE = BertConfig(
@@ -25,6 +26,12 @@ def made(device, kind=torch.float32) -> EncoderLayer:
     for weight in layer.parameters():
         torch.nn.init.normal_(weight, 0, 0.3)
     return layer.to(device, kind)
+
+
+def generators(device) -> list[torch.Tensor]:
+    """States of the generators that a layer could move."""
+    every = [torch.get_rng_state()]
+    return every if device.type == "cpu" else [*every, torch.cuda.get_rng_state(device)]
 
 
 @pytest.mark.parametrize("keep", [None, [3, 7, 8, 9, 25, 26, 3]])
@@ -71,6 +78,54 @@ def test_dropout_hangs_on_the_seed_alone(device):
     first, again, other = step(1), step(1), step(2)
     assert all(torch.equal(one, two) for one, two in zip(first, again, strict=True))
     assert not torch.equal(first[0], other[0])
+    later = run_fused(layer, rows, layout, None)  # what the generator gives next
+    assert not torch.equal(later, other[0])
+
+
+def test_a_layer_draws_once_from_the_generator_of_the_device(device):
+    layer = made(device).train()
+    layout = UnpaddedLayout(LENGTHS).to(device)
+    rows = torch.randn(sum(LENGTHS), 32, device=device, requires_grad=True)
+    torch.manual_seed(3)
+    draw_seeds(3, device)
+    wanted = generators(device)
+    torch.manual_seed(3)
+    run_fused(layer, rows, layout, None).sum().backward()
+    assert all(torch.equal(*pair) for pair in zip(generators(device), wanted, strict=True))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+def test_each_replay_of_a_graph_drops_other_elements(device):
+    layer = made(device).train()
+    layout = UnpaddedLayout(LENGTHS).to(device)
+    rows = torch.randn(sum(LENGTHS), 32, device=device)
+    weights = list(layer.parameters())
+
+    def step() -> tuple[torch.Tensor, ...]:
+        result = run_fused(layer, rows, layout, None)
+        return result, *torch.autograd.grad(result.square().sum(), weights)
+
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        step()  # compiles
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        held = [tensor.detach() for tensor in step()]
+
+    def replayed() -> list[torch.Tensor]:
+        graph.replay()
+        return [tensor.clone() for tensor in held]
+
+    torch.manual_seed(5)
+    first, second = replayed(), replayed()
+    torch.manual_seed(5)
+    again = replayed()
+    assert all(torch.equal(*pair) for pair in zip(first, again, strict=True))
+    assert not torch.equal(first[0], second[0])
+    torch.manual_seed(5)  # nor does a graph draw others than the layer does without one
+    torch.testing.assert_close(first[0], step()[0], rtol=1e-2, atol=1e-2)
 
 
 def test_the_gradient_is_that_of_the_layer_with_its_dropout(device):

@@ -58,13 +58,15 @@ def test_masks_of_seeds_that_are_near_each_other():
         assert abs(deviations(mask(0.1, (1, 2)) * mask(0.1, other), 0.1)) < 4
 
 
-def test_seeds_come_from_the_generator_alone():
+def test_seeds_come_from_the_generator_of_their_device_alone(device):
     torch.manual_seed(1)
-    one, other = draw_seeds(3), draw_seeds(3)
+    one, other = draw_seeds(3, device), draw_seeds(3, device)
     torch.manual_seed(1)
-    assert draw_seeds(3) == one and other != one
-    assert len(set(one + other)) == 6
-    assert all(0 <= word < 2**31 for pair in one + other for word in pair)
+    assert torch.equal(draw_seeds(3, device), one)
+    both = torch.cat([one, other])
+    assert both.device.type == device.type and both.dtype == torch.int32
+    assert len(both.unique()) == 24 and int(both.min()) >= 0
+    assert all(seed.data_ptr() % 16 == 0 for seed in one)
 
 
 def test_thresholds_are_words_of_32_bits():

@@ -39,6 +39,44 @@ def test_cuda_gets_round_totals_and_few_when_it_compiles(settings):
     assert not budget.tokens
 
 
+def test_recorded_steps_get_few_totals_and_their_evaluation_none(settings, records):
+    adapter = CudaAdapter()
+
+    def budget(**more):
+        config = settings(precision="bf16", cuda=CudaOptions(graphs=True, **more))
+        return training_feed(prepare(config, adapter), adapter).budget
+
+    assert 1 < len(budget().tokens) <= 8
+    assert 1 <= len(budget(totals=2).tokens) <= 2
+    source = RecordSource([str(records / "eval.tfrecord")])
+    config = settings(precision="bf16", layout="unpadded", cuda=CudaOptions(graphs=True))
+    assert not evaluation_feed(source, 4, config, 64, adapter).budget.tokens
+
+
+@pytest.mark.parametrize("layout", ["padded", "bucketed", "packed"])
+def test_recorded_steps_get_constant_shapes_and_their_evaluation_does_not(
+    settings, records, layout
+):
+    adapter = CudaAdapter()
+    config = settings(layout=layout, precision="bf16", cuda=CudaOptions(graphs=True))
+    assert training_feed(prepare(config, adapter), adapter).fixed
+    source = RecordSource([str(records / "eval.tfrecord")])
+    assert not evaluation_feed(source, 4, config, 64, adapter).fixed
+
+
+def test_recorded_steps_are_smaller_where_memory_decides(settings, monkeypatch):
+    adapter = CudaAdapter()
+    states = 20 * settings().model.parameter_count()
+    monkeypatch.setattr(adapter, "device_memory", lambda: int((states + 2.5e5) / 0.8))
+    sizes = [
+        prepare(
+            settings(micro_batch_size=0, precision="bf16", cuda=CudaOptions(graphs=graphs)), adapter
+        ).config.micro_batch_size
+        for graphs in (False, True)
+    ]
+    assert sizes[0] > sizes[1]
+
+
 @pytest.mark.parametrize("layout", ["padded", "bucketed", "packed"])
 def test_compiled_models_get_constant_shapes(settings, layout):
     adapter = CudaAdapter()

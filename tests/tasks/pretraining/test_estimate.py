@@ -81,14 +81,15 @@ def test_as_many_sequences_as_the_memory_holds(settings):
     )  # fmt: skip
     source = Lengths(np.random.default_rng(1).integers(16, 512, 300))
 
-    def size(gigabytes, world=1, **more):
+    def size(gigabytes, world=1, held=1, **more):
         wanted = {"layout": "unpadded", "precision": "bf16", "global_batch_size": 4096, **more}
         config = settings(model=large, micro_batch_size=0, **wanted)
-        return fitting_size(config, source, world, int(gigabytes * 1e9))
+        return fitting_size(config, source, world, int(gigabytes * 1e9), held)
 
     assert size(80) == 128, "23 GB were measured for 64 sequences with float32 rows"
     assert size(24) < size(80) and size(24, recompute=True) > size(24)
     assert size(800) == 128, "more than a device is busy with"
+    assert size(40, held=2) <= size(40) / 2, "recorded passes have memory of their own"
     assert size(80, precision="fp32") < size(80) > size(80, layout="padded")
     assert size(1) == 1 and size(0) == 0
     assert size(80, global_batch_size=96) == 96
