@@ -125,7 +125,8 @@ class TrainingRun:
         data = self.task.training_data(self.adapter)
         # --epochs becomes a number of steps here, once the number of samples is known.
         steps = self.config.steps(data.samples)
-        log.logger.info("%s, %s steps, %s", data.summary, f"{steps:,}", self._batch_equation())
+        counted = log.counted(steps, "step")
+        log.logger.info("%s, %s, %s", data.summary, counted, self._batch_equation())
         beginning.say_what_is_longer(data.samples)
         # Checkpoints are written from a copy in main memory, made before the model moves.
         copy_to_save = copy.deepcopy(model)

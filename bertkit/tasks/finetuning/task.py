@@ -261,9 +261,9 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
             cases=[self.cases(sample) for sample in samples],
         )
         count = len(self.train_examples)
-        summary = f"{count:,} examples"
+        summary = log.counted(count, "example")
         if len(samples) != count:
-            summary += f" in {len(samples):,} samples"
+            summary += f" in {log.counted(len(samples), 'sample')}"
         return TrainingData(feed=feed, samples=len(samples), summary=summary)
 
     def evaluator(self, model: nn.Module, stepper: Stepper, adapter: Adapter) -> Evaluate | None:

@@ -119,7 +119,7 @@ class PretrainingTask(TrainingTask):
         return TrainingData(
             feed=training_feed(self.ready, adapter),
             samples=len(source),
-            summary=f"{len(source):,} records of {source.max_seq_length} tokens",
+            summary=f"{log.counted(len(source), 'record')} of {source.max_seq_length} tokens",
         )
 
     def evaluator(self, model: nn.Module, stepper: Stepper, adapter: Adapter) -> Evaluate | None:

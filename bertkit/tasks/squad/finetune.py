@@ -161,11 +161,11 @@ class SquadTask(TrainingTask):
             world=topology.world,
             weights="span_weights",
         )
-        questions = len(ready.train_questions)
+        questions = log.counted(len(ready.train_questions), "question")
         return TrainingData(
             feed=feed,
             samples=len(windows),
-            summary=f"{questions:,} questions in {len(windows):,} windows",
+            summary=f"{questions} in {log.counted(len(windows), 'window')}",
         )
 
     def evaluator(self, model: nn.Module, stepper: Stepper, adapter: Adapter) -> Evaluate | None:

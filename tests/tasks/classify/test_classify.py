@@ -68,6 +68,7 @@ def test_pairs_of_several_labels_from_json_lines(bertkit, ask, words, place):
         shares = {entry["label"]: entry["score"] for entry in theirs}
         assert answer["probabilities"] == pytest.approx(shares, abs=1e-5)
         assert answer["labels"] == [name for name in ("good", "bad") if shares[name] > 0.5]
+    assert "40 examples, 1 step, global batch" in run.err
     assert "--text 'A sentence of your own.' --pair 'Another one.'\n" in run.err
     one = ask("--init-checkpoint", place / "run", lines=[{"premise": "a"}])
     assert one.status == 3 and "standard input:1: 'pair' is missing" in one.err
