@@ -10,6 +10,7 @@ from bertkit.backends.hpu.adapter import HpuAdapter
 from bertkit.backends.torch.accel import AccelAdapter
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.backends.torch.cuda import CudaAdapter
+from bertkit.backends.torch.options import CudaOptions
 from bertkit.configuration.config import Resolved
 from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
@@ -58,6 +59,15 @@ def test_half_precision_copies_need_memory(settings):
     for backend, adapter in adapters.items():
         whole, half = needed(backend, "fp32"), needed(backend, "bf16")
         assert half - whole == (whole // 4 if adapter.working_copies else 0), backend
+
+
+def test_recorded_passes_need_memory_of_their_own(settings):
+    def needed(graphs, backend="cuda"):
+        options = CudaOptions(graphs=graphs)
+        return estimate(settings(max_steps=1, backend=backend, cuda=options), 40, 24).memory_bytes
+
+    assert needed(True) - needed(False) == activation_bytes(settings(), 24)
+    assert needed(True, "cpu") == needed(False, "cpu"), "another backend's setting"
 
 
 class Lengths:
