@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import synthetic
 import torch
@@ -212,6 +213,17 @@ def test_weights_that_another_process_has_scaled_arrive():
     run = trained(TorchStepper, changed)
     assert_alike(run, trained(graphs.GraphedStepper, changed))
     assert run[0] != trained(TorchStepper, steps)[0]
+
+
+def test_lengths_that_kernels_are_told_by_the_host_tell_passes_apart():
+    """5 + 3 tokens have the shapes of 4 + 4; a record of the second would cut the first."""
+    micro = batches()[0].micro_batches[0]
+    keys = {
+        graphs._key(replace(micro, lengths=np.array(lengths), spans=None, longest=longest))
+        for lengths in ((5, 3), (4, 4))
+        for longest in (0, 24)
+    }
+    assert len(keys) == 3  # 5, 4 and 24
 
 
 def test_one_built_to_evaluate_does_not_train():
