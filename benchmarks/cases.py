@@ -17,6 +17,7 @@ PREDICTIONS = {128: 20, 512: 76}
 SHAPES = {  # name: layers, hidden size, heads
     "tiny": (2, 128, 2),
     "mini": (4, 256, 4),
+    "small": (4, 512, 8),
     "base": (12, 768, 12),
     "large": (24, 1024, 16),
     "test": (1, 32, 2),

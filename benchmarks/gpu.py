@@ -30,6 +30,8 @@ CASES = {
     "base-512": Case("base", 512, 128, records=4096),
     "large-128": Case("large", 128, 256, records=8192),
     "large-512": Case("large", 512, 64, records=4096),
+    "mini-128": Case("mini", 128, 256, records=8192),
+    "small-128": Case("small", 128, 256, records=8192),
     "test": Case("test", 128, 4, records=16),
 }
 
@@ -44,8 +46,9 @@ def main() -> None:
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--compile", action="store_true", help="bertkit compiles the model")
     parser.add_argument("--fused", action="store_true", help="bertkit's own kernels, cuda.fused")
+    parser.add_argument("--graphs", action="store_true", help="recorded steps, cuda.graphs")
     parser.add_argument("--tiles", default="", help="file of gpu_tiles.py, with --fused")
-    parser.add_argument("--totals", type=int, default=0, help="see cuda.totals; with --compile")
+    parser.add_argument("--totals", type=int, default=0, help="cuda.totals; --compile or --graphs")
     parser.add_argument("--batch", type=int, default=0, help="sequences per step; 0: the case's")
     parser.add_argument("--micro", type=int, default=0, help="bertkit's per pass; 0: the batch")
     parser.add_argument("--optimizer", default="adamw", help="bertkit's")
@@ -73,6 +76,7 @@ def main() -> None:
                 "compiled": given.compile,
                 "settings": {
                     "fused": given.fused,
+                    "graphs": given.graphs,
                     "tiles": given.tiles,
                     "totals": given.totals,
                     "micro_batch_size": given.micro,
@@ -93,6 +97,7 @@ def main() -> None:
                 "batch": case.batch,
                 "compiled": given.compile,
                 "fused": given.fused,
+                "graphs": given.graphs,
                 "tiles": given.tiles,
                 "sequences_per_second": round(rate / length, 1),
                 "tokens_per_second": round(rate),

@@ -173,7 +173,9 @@ def main() -> None:
     parser.add_argument("--size", default="full", choices=("full", "small"))
     parser.add_argument("--jobs", type=int, default=1, help="small runs at the same time")
     parser.add_argument("--seconds", type=float, default=600, help="for the small runs together")
-    parser.add_argument("--only", default="runs resume compiled fused", help="groups of small runs")
+    parser.add_argument(
+        "--only", default="runs resume compiled fused graphs", help="groups of small runs"
+    )
     parser.add_argument("--tiles", default="", help="file of gpu_tiles.py, for fused layers")
     given = parser.parse_args()
     small = given.size == "small"

@@ -8,8 +8,9 @@
 #
 #   LIMIT=200 ONLY="env sample fused tiles bench profile" CASES="large-512 base-128"
 #       fused layers: are they right, do steps repeat, how fast are they, which tiles are best
-#   LIMIT=300 ONLY="env pytest sample runs resume fused tiles bench profile" CASES="large-512 base-128"
-#       and the other tests, small runs in all layouts, more arms of benchmarks/gpu.py
+#   LIMIT=300 ONLY="env pytest sample runs resume fused graphs tiles bench profile" CASES="large-512 base-128"
+#       and the other tests, small runs in all layouts, recorded steps of small models, more arms of
+#       benchmarks/gpu.py
 #   LIMIT=525   all groups and cases, which is what happens without settings
 #
 # It leaves $OUT/summary.json (also printed), $OUT/profile.txt, $OUT/tiles.json, $OUT/logs.txt and
@@ -25,6 +26,8 @@
 #   compiled  the same with torch.compile, and compiled arms in bench and profile
 #   fused     bertkit's own kernels (cuda.fused): their tests, small runs beside the CPU, resumed
 #             runs, profiled steps, and arms in bench
+#   graphs    recorded steps (cuda.graphs): their tests, small runs beside the CPU, resumed runs, and
+#             small models in bench, run and recorded
 #   tiles     benchmarks/gpu_tiles.py: which tiles are fastest. What comes after uses them
 #   bench     benchmarks/gpu.py: fused, eager, compiled, Hugging Face; one after the other, since
 #             two of them do not fit one GPU together
@@ -52,7 +55,7 @@ LIMIT=${LIMIT:-525} SLOW=${SLOW:-1}
 JOBS=${JOBS:-$(env -u OMP_NUM_THREADS nproc)}
 CASES=${CASES:-"large-512 base-512 base-128"}
 [ "$SIZE" = small ] && CASES=test
-ONLY=${ONLY:-"env pytest sample runs resume compiled fused tiles bench profile kernels"}
+ONLY=${ONLY:-"env pytest sample runs resume compiled fused graphs tiles bench profile kernels"}
 TILES=${TILES:-} FEW=${FEW:-0} SAMPLE=${SAMPLE:-}
 OUT=${OUT:-$(mktemp -d)}
 mkdir -p "$OUT" && OUT=$(cd "$OUT" && pwd)
@@ -69,6 +72,7 @@ elapsed() { echo $(( $(date +%s) - begin )); }
 wants() { case " $ONLY " in *" $1 "*) return 0 ;; esac; return 1; }
 compiles() { wants compiled && [ "$DEVICE" = cuda ]; }
 fuses() { wants fused && [ "$DEVICE" = cuda ]; }
+records_steps() { wants graphs && [ "$DEVICE" = cuda ]; }
 ends=$(( LIMIT - 12 )) # of phases; what is left is for the summary
 
 not_run() { # NAME WHY
@@ -134,12 +138,17 @@ if wants fused; then
   tests pytest-fused 90 -k "fused or stopped_run" tests/model/fused \
     tests/backends/torch/test_cuda.py & later
 fi
+if wants graphs; then
+  tests pytest-graphs 90 -k "record or replay" tests/backends/torch/graphs \
+    tests/backends/torch/test_cuda.py & later
+fi
 if wants tiles && [ "$DEVICE" = cuda ]; then
   phase tiles-compile 150 "$PYTHON" benchmarks/gpu_tiles.py --only-compile \
     --compiled "$work/tiles.jsonl" --jobs $(( (JOBS + 1) / 2 )) --few "$FEW" & later
 fi
 if wants pytest; then
-  wants fused && others="not fused and not stopped_run" || others=
+  wants fused && others="not fused and not stopped_run" || others="not nothing"
+  wants graphs && others="$others and not record and not replay"
   tests pytest 90 -k "$others" \
     tests/backends/torch/test_cuda.py tests/backends/torch/test_step.py \
     tests/model/test_attention.py tests/model/test_heads.py tests/train/optimization/test_optimizers.py & later
@@ -160,7 +169,7 @@ if compiles && { wants bench || wants profile; }; then
     fuses && bench "warm-$case-fused" 90 "$case" "bertkit bf16" --compile --fused --rounds 1 --steps 1
   done & later
 fi
-if ! wants runs && ! wants resume && ! wants compiled && ! wants fused; then :
+if ! wants runs && ! wants resume && ! wants compiled && ! wants fused && ! wants graphs; then :
 elif [ -z "$records" ]; then not_run runs "not run: sample made no records"
 else
   check runs 170 --jobs "$JOBS" --seconds $(( ends - $(elapsed) - 5 )) --only "$ONLY"
@@ -180,6 +189,13 @@ if fuses && wants bench; then
     fused="--fused --rounds 2 ${TILES:+--tiles $TILES}"
     bench "bench-$case-fused" 45 "$case" "bertkit bf16" $fused
     compiles && bench "bench-$case-fused-compiled" 60 "$case" "bertkit bf16" $fused --compile
+  done
+fi
+if records_steps && wants bench; then
+  for case in mini-128 small-128; do
+    bench "bench-$case-graphs" 30 "$case" "bertkit bf16" --graphs --rounds 3 --steps 40
+    bench "bench-$case-eager" 30 "$case" "bertkit bf16" --rounds 2 --steps 40
+    bench "bench-$case-hf" 30 "$case" "hf bf16" --rounds 2 --steps 20
   done
 fi
 if wants bench; then

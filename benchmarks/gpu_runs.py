@@ -17,10 +17,13 @@ from gpu_common import Findings, Settings
 
 LAYOUTS = ("unpadded", "padded", "bucketed", "packed")
 FUSED = ["--set", "cuda.fused=true"]
+GRAPHS = ["--set", "cuda.graphs=true"]
 # Runs that are not compared with the CPU's, and with which instead; one with other dropout is
 # as far off as another seed is. "": with none.
 REFERENCES = {
     "fused-dropout": "dropout",
+    "graphs-dropout": "dropout",
+    "graphs-fused-compiled": "dropout",
     "dropout": "",
     "dropout-lamb": "",
     "compiled-recompute": "",
@@ -37,6 +40,7 @@ def runs(settings: Settings, findings: Findings) -> None:
     # In the order in which they begin; the CPU, which others are compared with, takes longest.
     groups = {
         "fused": _fused_runs,
+        "graphs": _graph_runs,
         "runs": _layout_runs,
         "resume": _resumed_runs,
         "compiled": _compiled_runs,
@@ -173,6 +177,34 @@ def _fused_runs(settings: Settings) -> dict[str, Script]:
     }
 
 
+def _graph_runs(settings: Settings) -> dict[str, Script]:
+    """Recorded steps beside the CPU, with dropout beside steps that are run, resumed; CUDA only."""
+    if settings.device != "cuda":
+        return {}
+    base = ["--backend", "cuda", "--precision", "bf16"]
+    full = [*base, "--max-steps", str(settings.steps)]
+    micro = ["--micro-batch-size", "4" if settings.small else "8"]
+    wanted = {
+        "cpu": _on_the_cpu(settings),
+        **{
+            f"graphs-{layout}": [*full, *GRAPHS, *NO_DROPOUT, "--layout", layout]
+            for layout in ("unpadded", "packed")
+        },
+        "graphs-micro": [*full, *GRAPHS, *NO_DROPOUT, *micro],
+        "graphs-dropout": [*full, *GRAPHS],
+        "graphs-fused-compiled": [*full, *GRAPHS, *FUSED, "--compile"],
+        "dropout": full,
+    }
+    wanted["graphs-unpadded"] += _evaluated(settings)
+    whole = _pretrain(settings, *base, *GRAPHS, "--max-steps", "60", "--save-every", "10")
+    return {
+        **{name: _once(_pretrain(settings, *words)) for name, words in wanted.items()},
+        "resume-graphs": _once(whole),
+        "resume-graphs-again": _once(whole),
+        "resume-graphs-stopped": _stopped(whole),
+    }
+
+
 def _compiled_runs(settings: Settings) -> dict[str, Script]:
     """The layouts with torch.compile, once with activations computed again; CUDA only."""
     if settings.device != "cuda":
@@ -252,6 +284,8 @@ def compare(settings: Settings, findings: Findings) -> None:
         ("resume-compiled", "resume-compiled-again"),
         ("resume-fused", "resume-fused-again"),
         ("resume-fused", "resume-fused-stopped"),
+        ("resume-graphs", "resume-graphs-again"),
+        ("resume-graphs", "resume-graphs-stopped"),
     ):
         if (place / first).is_dir():
             findings.attempt(

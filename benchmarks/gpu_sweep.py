@@ -1,7 +1,7 @@
 """Training speed of many cases on one GPU in one process, so that a short session measures much.
 
 Run: PYTHONPATH=. python benchmarks/gpu_sweep.py [--output FOLDER] [--seconds 300]
-         [--fused | --no-fused] [--points 5] [--tiles best.json]
+         [--fused | --no-fused] [--graphs | --no-graphs] [--points 5] [--tiles best.json]
 
 One line of JSON per case: sequences and real tokens per second, computed tokens per real one,
 the share of the measured speed of matrix products, peak memory. `profile.txt` in the folder
@@ -32,6 +32,7 @@ from bertkit.backends.torch.matmul_speed import matrix_flops
 from bertkit.data.prefetch import StepRange
 
 WARM, ROUNDS = 4, 2
+RECORDED_WARM = 40  # steps after which the usual sizes of passes have been recorded
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,17 @@ POINTS = (  # what decides most comes first
     _point("large-512", batch=128, profile=True, compiled=True),
     _point("base-128", fused=True, compiled=True),
     _point("base-128", compiled=True),
+    # What waits for the host: small models, and compiled parts that are started one by one.
+    _point("mini-128"),
+    _point("mini-128", graphs=True),
+    _point("mini-128", graphs=True, compiled=True),
+    _point("small-128"),
+    _point("small-128", graphs=True),
+    _point("small-128", graphs=True, fused=True, compiled=True),
+    _point("base-128", batch=64),
+    _point("base-128", batch=64, graphs=True),
+    _point("large-512", graphs=True, compiled=True),
+    _point("large-512", batch=128, graphs=True, fused=True, compiled=True),
     _point("large-512", batch=128, fused=True, optimizer="nvlamb"),
     _point("base-512", compiled=True),
     _point("base-512"),
@@ -74,7 +86,10 @@ POINTS = (  # what decides most comes first
 
 
 def chosen(
-    points: Sequence[Point] = POINTS, fused: bool | None = None, count: int = 0
+    points: Sequence[Point] = POINTS,
+    fused: bool | None = None,
+    count: int = 0,
+    graphs: bool | None = None,
 ) -> list[Point]:
     """The points to measure.
 
@@ -82,8 +97,17 @@ def chosen(
         points: to choose from.
         fused: only those with fused layers, or only those without; None: both.
         count: only the first so many of them; 0: all.
+        graphs: likewise for recorded steps.
     """
-    left = [p for p in points if fused is None or p.settings.get("fused", False) == fused]
+    wanted = {"fused": fused, "graphs": graphs}
+    left = [
+        point
+        for point in points
+        if all(
+            value is None or point.settings.get(name, False) == value
+            for name, value in wanted.items()
+        )
+    ]
     return left[: count or None]
 
 
@@ -117,11 +141,12 @@ class Sweep:
         )
         if self.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
-        self._steps(arm, 0, WARM)
+        warm = RECORDED_WARM if point.settings.get("graphs") else WARM
+        self._steps(arm, 0, warm)
         found = []
         for number in range(ROUNDS):
             begin = time.perf_counter()
-            sequences, tokens, computed = self._steps(arm, WARM + number * self.steps, self.steps)
+            sequences, tokens, computed = self._steps(arm, warm + number * self.steps, self.steps)
             found.append(sequences / (time.perf_counter() - begin))
         if point.profile and self.device == "cuda":
             self._profile(arm, point)
@@ -190,6 +215,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="per round")
     parser.add_argument("--seconds", type=float, default=300, help="no point begins after these")
     parser.add_argument("--fused", action=BooleanOptionalAction, help="only points with, without")
+    parser.add_argument("--graphs", action=BooleanOptionalAction, help="likewise")
     parser.add_argument("--tiles", default="", help="file of gpu_tiles.py, for fused layers")
     parser.add_argument("--points", type=int, default=0, help="only the first so many")
     parser.add_argument("--output", type=Path, default=Path(), help="folder of profile.txt")
@@ -199,11 +225,13 @@ def main() -> None:
         gpu_tile_file.read(given.tiles)
     points = POINTS
     if given.case:
-        points = tuple(_point(name, fused=bool(given.fused)) for name in given.case)
+        points = tuple(
+            _point(name, fused=bool(given.fused), graphs=bool(given.graphs)) for name in given.case
+        )
     given.output.mkdir(parents=True, exist_ok=True)
     sweep = Sweep(given.device, given.steps, given.output, given.tiles)
     print(json.dumps({"measured_tflops": round(sweep.peak / 1e12)}), flush=True)
-    for point in chosen(points, given.fused, given.points):
+    for point in chosen(points, given.fused, given.points, given.graphs):
         if time.monotonic() - begin < given.seconds:
             print(json.dumps(sweep.measure(point)), flush=True)
 

@@ -26,7 +26,7 @@ from bertkit.command_line.suggestions import unknown_command
 from bertkit.command_line.words import hyphens, plain_flags, repeat_flags
 from bertkit.declined import require_supported
 from bertkit.errors import BertkitError
-from bertkit.standard_output import displayable
+from bertkit.standard_output import displayable, divert_descriptor
 from bertkit.workers.spawned import leave_if_importing
 from bertkit.workers.termination import Terminated, raised_on_termination
 
@@ -273,7 +273,9 @@ def entry_point() -> None:
     # Imports create hundreds of thousands of objects that stay. Collecting garbage among
     # them costs a tenth of a second while they are created and a third at exit.
     gc.set_threshold(_OBJECTS, 10, 10)
+    divert_descriptor()
     status = main()
+    sys.stdout = sys.stderr  # for what libraries print as the process ends
     for name in ("SIGINT", "SIGTERM"):  # nothing is left to clean up, or to say
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     gc.freeze()

@@ -1,8 +1,52 @@
-"""Writes results to standard output, whatever characters it can show."""
+"""Writes results to standard output, whatever characters it can show, and keeps others off it.
+
+Libraries print what they like: trackio when it starts and ends, NCCL with NCCL_DEBUG set.
+Programs that read results must find nothing else.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+from collections.abc import Iterator
+from typing import TextIO
+
+# Where results go while what others print goes to standard error.
+_results: TextIO | None = None
+
+
+@contextlib.contextmanager
+def results_alone() -> Iterator[None]:
+    """While it lasts, what anybody prints goes to standard error, but for `write_line`."""
+    global _results
+    if _results is not None or sys.stdout is None:
+        yield
+        return
+    _results = before = sys.stdout
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        _results, sys.stdout = None, before
+
+
+def divert_descriptor() -> None:
+    """Send what libraries of C and child processes print to standard error, too.
+
+    For the rest of the process: its descriptor 1 becomes that of standard error, and
+    `sys.stdout` writes to another one, which children do not inherit.
+    """
+    try:
+        own = sys.stdout
+        own.flush()
+        kept = os.dup(own.fileno())
+        os.dup2(sys.stderr.fileno(), own.fileno())
+    except (AttributeError, OSError, ValueError):  # closed, or no file
+        return
+    sys.stdout = open(  # noqa: SIM115
+        kept, "w", encoding=own.encoding, errors=own.errors, newline="", closefd=False
+    )
 
 
 def takes_unicode() -> bool:
@@ -12,12 +56,13 @@ def takes_unicode() -> bool:
 
 def write_line(text: str) -> None:
     """Write a line to standard output; characters that it cannot show become escapes."""
-    if sys.stdout is None:  # closed by the caller
+    stream = _stream()
+    if stream is None:  # closed by the caller
         return
     if not takes_unicode():
         text = text.replace("\u2500", "-")  # the line of tables
-    sys.stdout.write(displayable(text, _encoding()) + "\n")
-    sys.stdout.flush()
+    stream.write(displayable(text, _encoding()) + "\n")
+    stream.flush()
 
 
 def displayable(text: str, encoding: str = "utf-8") -> str:
@@ -30,4 +75,8 @@ def displayable(text: str, encoding: str = "utf-8") -> str:
 
 def _encoding() -> str:
     """Of standard output; a stream in memory has none, and takes every character."""
-    return getattr(sys.stdout, "encoding", None) or "utf-8"
+    return getattr(_stream(), "encoding", None) or "utf-8"
+
+
+def _stream() -> TextIO | None:
+    return _results or sys.stdout

@@ -12,6 +12,7 @@ from bertkit.command_line import completion, help_page
 from bertkit.command_line.option import PRESET, Option, listed_flags
 from bertkit.command_line.words import hyphens, last_repeatable
 from bertkit.configuration.option_groups import HELP
+from bertkit.standard_output import results_alone
 
 ALL = "--help-all"
 # Where a context keeps the words of its command, and whether all options are asked for.
@@ -63,6 +64,11 @@ class Command(Pages):
             long = [word for word in words if len(word) > 3 and not word.startswith("--")]
             name = long[0].partition("=")[0] if long else error.option_name
             raise self.no_such_option(ctx, name) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it; only its results go to standard output."""
+        with results_alone():
+            return super().invoke(ctx)
 
     def no_such_option(self, ctx: click.Context, name: str) -> click.NoSuchOption:
         """The error that there is no such option, with the listed one that is nearest."""

@@ -162,11 +162,24 @@ def test_all_groups_have_compiled_arms_beside_fused_ones(asked):
     assert {"pytest", "pytest-fused", "warm-base-128-fused", "kernels"} < whole["phases"].keys()
     arms = [name for name in whole["phases"] if name.startswith("bench-")]
     words = ("fused", "fused-compiled", "eager", "compiled", "hf")
-    assert arms == [f"bench-base-128-{word}" for word in words]
+    assert [name for name in arms if "base" in name] == [f"bench-base-128-{word}" for word in words]
     (both,) = [
         line for line in lines if "--fused" in line and "--tiles" in line and "--compile" in line
     ]
     assert "--steps 1" not in both
+
+
+@needs_bash
+def test_recorded_steps_have_small_models_run_beside_them(asked):
+    whole, lines = asked(DEVICE="cuda", ONLY="sample pytest graphs bench", CASES="")
+    arms = [name for name in whole["phases"] if name.startswith(("bench-mini", "bench-small"))]
+    models, words = ("mini", "small"), ("graphs", "eager", "hf")
+    assert arms == [f"bench-{model}-128-{word}" for model in models for word in words]
+    recorded = [line for line in lines if "benchmarks/gpu.py" in line and "--graphs" in line]
+    assert len(recorded) == 2
+    chosen = [line for line in lines if " pytest " in line]
+    assert any("-k record or replay" in line for line in chosen)
+    assert any("not record and not replay" in line for line in chosen), "none runs twice"
 
 
 @needs_bash
@@ -181,7 +194,7 @@ def test_a_cpu_runs_nothing_that_needs_a_gpu(asked):
     whole, lines = asked()
     names = " ".join(whole["phases"])
     assert "tiles" not in names and "compiled" not in names and "profile-fused" not in names
-    assert "--fused" not in "".join(lines)
+    assert "--fused" not in "".join(lines) and "--graphs" not in "".join(lines)
 
 
 @needs_bash
@@ -211,6 +224,22 @@ def test_fused_runs_are_those_of_a_gpu_and_have_what_they_are_compared_with(runs
         for words in commands:
             assert ("cuda.fused=true" in words) == ("fused" in name)
             assert ("model.hidden_dropout_prob=0" in words) == (name in CALM)
+
+
+def test_recorded_runs_are_those_of_a_gpu_and_have_what_they_are_compared_with(runs, work):
+    settings = {"work": work, "small": False, "jobs": 1, "seconds": 1.0, "only": ("graphs",)}
+    assert runs._graph_runs(runs.Settings(device="cpu", **settings)) == {}
+    found = runs._graph_runs(runs.Settings(device="cuda", **settings))
+    for name, script in found.items():
+        started = Starts([])
+        script(started)
+        assert len(started.commands) == (2 if name.endswith("-stopped") else 1)
+        for words in started.commands:
+            assert ("cuda.graphs=true" in words) == ("graphs" in name)
+            calm = name in ("cpu", "graphs-unpadded", "graphs-packed", "graphs-micro")
+            assert ("model.hidden_dropout_prob=0" in words) == calm
+        other = runs.REFERENCES.get(name, "cpu")
+        assert name.startswith("resume") or not other or other in found
 
 
 CALM = ("cpu", "fused-unpadded", "fused-padded")

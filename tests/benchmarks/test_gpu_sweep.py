@@ -17,9 +17,13 @@ def test_points_are_chosen_by_fused_layers_and_number(sweep):
     assert sweep.chosen(count=3) == list(sweep.POINTS[:3]) and all(is_fused[:3])
     only, without = sweep.chosen(fused=True), sweep.chosen(fused=False)
     assert len(only) == sum(is_fused) > 4 and len(only) + len(without) == len(sweep.POINTS)
-    assert {point.case for point in only} == {"large-512", "base-128", "base-512"}
+    assert {point.case for point in only} > {"large-512", "base-128", "base-512"}
     assert all(not point.settings.get("fused") for point in without)
     assert sweep.chosen(fused=True, count=2) == only[:2]
+    recorded = sweep.chosen(graphs=True)
+    assert len(recorded) > 4 and all(point.settings["graphs"] for point in recorded)
+    assert len(recorded) + len(sweep.chosen(graphs=False)) == len(sweep.POINTS)
+    assert sweep.chosen(fused=True, graphs=True) == [p for p in recorded if p in only]
 
 
 def test_settings_of_every_point_are_those_of_a_run(sweep, benchmark_module):
@@ -31,6 +35,7 @@ def test_settings_of_every_point_are_those_of_a_run(sweep, benchmark_module):
     for settings in kinds.values():
         arm = arms.build_bertkit(case, records, "fp32", "cpu", **settings)
         assert arm.config.cuda.fused == settings.get("fused", False)
+        assert arm.config.cuda.graphs == settings.get("graphs", False)
 
 
 def test_the_program_measures_the_cases_that_it_is_told(sweep, monkeypatch, tmp_path, capsys):

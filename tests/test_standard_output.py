@@ -1,0 +1,88 @@
+"""Standard output holds results alone, whatever libraries print."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from contextlib import redirect_stdout
+
+import pytest
+
+from bertkit.standard_output import results_alone, write_line
+
+CHATTER = """
+import atexit, os, subprocess, sys
+from bertkit import cli
+import bertkit.commands.doctor as command
+
+
+def loud(function):
+    def wrapper(*words, **more):
+        print("chatter of Python")
+        os.write(1, b"chatter of C\\n")
+        subprocess.run([sys.executable, "-c", "print('chatter of a child')"])
+        atexit.register(print, "chatter at the end")
+        return function(*words, **more)
+    return wrapper
+
+command.command.callback = loud(command.command.callback)
+sys.argv = ["bertkit", *sys.argv[1:]]
+cli.entry_point()
+"""
+SAID = [f"chatter {end}" for end in ("of Python", "of C", "of a child", "at the end")]
+
+
+def run(*words, stdout=subprocess.PIPE):
+    command = [sys.executable, "-c", CHATTER, *words]
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=120)
+
+
+def test_what_libraries_print_goes_to_standard_error():
+    done = run("doctor", "--json")
+    assert json.loads(done.stdout)["command"] == "doctor"
+    assert all(text in done.stderr.splitlines() for text in SAID)
+
+
+def test_help_is_a_result():
+    done = run("doctor", "--help")
+    assert done.stdout.startswith("Usage: bertkit doctor") and "Usage" not in done.stderr
+
+
+def test_a_reader_that_goes_away_leaves_no_traceback():
+    command = [sys.executable, "-m", "bertkit", "schema", "pretrain"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    assert process.wait(60) == 1
+    assert process.stderr.read() == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /dev/full")
+def test_a_full_disk_is_said_once():
+    with open("/dev/full", "w") as full:
+        done = run("doctor", "--json", stdout=full)
+    assert done.returncode == 1
+    assert [line for line in done.stderr.splitlines() if line not in SAID] == [
+        "Error: the disk is full",
+        "Hint: free some space, then run the same command again: it keeps finished files",
+    ]
+
+
+def test_within_a_process_the_stream_comes_back():
+    own, others = io.StringIO(), sys.stderr
+    with redirect_stdout(own):
+        with results_alone():
+            assert sys.stdout is others
+            with results_alone():  # a command that calls another
+                write_line("a result")
+            write_line("and one more")
+        print("afterwards")
+    assert own.getvalue() == "a result\nand one more\nafterwards\n"
+
+
+def test_it_comes_back_after_an_error():
+    before = sys.stdout
+    with pytest.raises(ValueError), results_alone():
+        raise ValueError
+    assert sys.stdout is before
