@@ -176,6 +176,27 @@ def test_a_step_that_is_not_finite_is_left_out_and_the_next_is_not():
         assert torch.equal(value, replayed[1][name]), name
 
 
+class NoNumber(PretrainingObjective):
+    """The loss of some batches is NaN over gradients that are finite."""
+
+    def losses(self, model, tensors, batch):
+        loss, sums = super().losses(model, tensors, batch)
+        return loss + torch.where(tensors["mlm_weights"].max() > 10, math.nan, 0.0), sums
+
+
+def test_a_loss_that_is_no_number_leaves_the_step_out(monkeypatch):
+    monkeypatch.setitem(globals(), "PretrainingObjective", NoNumber)
+    steps = batches(micro=8)
+    steps[4].micro_batches[0].arrays["mlm_weights"][:] = 20.0
+    run, replayed = trained(TorchStepper, steps), trained(graphs.GraphedStepper, steps)
+    for found in (run, replayed):
+        assert [math.isfinite(line["grad_norm"]) for line in found[0]] == [
+            number != 4 for number in range(STEPS)
+        ]
+    for name, value in run[1].items():
+        assert torch.equal(value, replayed[1][name]), name
+
+
 def test_dropout_draws_anew_in_every_replay():
     steps = [batches()[0]] * 6  # the same batch; the rate is 0 and changes no weight
     stepper = trained(graphs.GraphedStepper, steps)[2]
