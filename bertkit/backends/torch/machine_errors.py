@@ -12,6 +12,7 @@ _LESS = (
     "lower --micro-batch-size (eval: --batch-size; answers: --predict-batch-size), give"
     " --recompute, or use a precision or layout that needs less"
 )
+_LESS_ON_DEVICE = f"{_LESS}; leave out cuda.graphs, if it is set"
 
 
 def explained(error: BaseException) -> BertkitError | None:
@@ -21,7 +22,7 @@ def explained(error: BaseException) -> BertkitError | None:
     if isinstance(error, torch.OutOfMemoryError):
         tried = re.search(r"Tried to allocate [\d.]+ \w+", text)
         detail = f" ({tried[0].lower()})" if tried else ""
-        return BertkitError(f"out of memory on the device{detail}", _LESS)
+        return BertkitError(f"out of memory on the device{detail}", _LESS_ON_DEVICE)
     if isinstance(error, MemoryError) or "can't allocate memory" in text:
         tried = re.search(r"tried to allocate (\d+) bytes", text)
         detail = f" (tried to allocate {int(tried[1]):,} bytes)" if tried else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bertkit.backends.sections import options_of
 from bertkit.data.record_source import SampleSource
 from bertkit.data.step_batch import sequence_lengths
 from bertkit.model.config import BertConfig
@@ -36,7 +37,7 @@ class Estimate:
         backend: name of it.
         device_memory: bytes of the device that the micro-batch was chosen for; 0: for none.
         memory_bytes: weights, gradients, moments, copies in half precision, and activations of
-            one micro-batch.
+            one micro-batch; of two where passes are recorded.
         checkpoint_bytes: of one checkpoint.
         disk_bytes: of all checkpoints that are kept.
     """
@@ -122,6 +123,7 @@ def estimate(
     if config.precision == "bf16" and working_copies:
         copies += 1  # 2 bytes each of weights and gradients
     checkpoint_bytes = (1 + moments) * 4 * parameters
+    held = held_passes(config, config.backend)
     written = 1 + ((steps - 1) // config.save_every if config.save_every else 0)
     # One more than is kept exists for a moment, while the new one is written.
     kept = min(written, config.keep_last + 1) if config.keep_last else written
@@ -132,7 +134,7 @@ def estimate(
         epochs=steps * config.global_batch_size / records,
         records=records,
         batch_equation=config.batch_equation(world),
-        memory_bytes=int(copies * 4 * parameters) + activation_bytes(config, max_seq_length),
+        memory_bytes=int(copies * 4 * parameters) + held * activation_bytes(config, max_seq_length),
         checkpoint_bytes=checkpoint_bytes,
         disk_bytes=kept * checkpoint_bytes,
         eval_every=config.eval_every,
@@ -141,6 +143,17 @@ def estimate(
         backend=config.backend,
         device_memory=device_memory,
     )
+
+
+def held_passes(config: PretrainConfig, backend: str) -> int:
+    """Passes whose activations have memory of their own.
+
+    Args:
+        config: settings of a run.
+        backend: name of the one that runs it.
+    """
+    # Recorded passes keep theirs, beside that of passes that are run.
+    return 2 if backend == "cuda" and options_of(config, backend).graphs else 1
 
 
 def activation_bytes(config: PretrainConfig, max_seq_length: int) -> int:

@@ -19,7 +19,7 @@ from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.packs.formats import HABANA, PackShape, pack_shape
 from bertkit.report.trackers import require_trackers
 from bertkit.tasks.pretraining.config import PretrainConfig
-from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size
+from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size, held_passes
 from bertkit.tasks.pretraining.samples import masking_of, open_samples
 from bertkit.tasks.pretraining.start import require_known_words, shaped, starting_point
 from bertkit.tasks.pretraining.vocabulary import (
@@ -190,9 +190,8 @@ def _with_micro_batch(
     world, whole = Topology.from_environment().world, config.global_batch_size
     wanted, yields = config.micro_batch_size, is_preset(origins.get("micro_batch_size"))
     memory = adapter.device_memory() if yields or not wanted else 0
-    # Recorded passes keep their memory, beside that of passes that are run.
-    records = getattr(options_of(config, adapter.caps.name), "graphs", False)
-    wanted = fitting_size(config, source, world, memory, held=2 if records else 1) or wanted
+    held = held_passes(config, adapter.caps.name)
+    wanted = fitting_size(config, source, world, memory, held) or wanted
     size = micro_batch_size(whole, wanted, world, yields)
     group = 0
     if config.mlm_normalisation == "micro_batch":

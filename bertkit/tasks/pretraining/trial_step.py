@@ -18,6 +18,7 @@ from bertkit.errors import ConfigError, MissingDependencyError
 from bertkit.storage.files import human_bytes
 from bertkit.system.memory import peak_of_process
 from bertkit.tasks.pretraining.batches import training_feed
+from bertkit.tasks.pretraining.estimate import held_passes
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.prepare import Prepared, make_model
 from bertkit.train.step_settings import optimizer_spec
@@ -138,8 +139,10 @@ def _run(ready: Prepared, adapter: Adapter, batch: StepBatch) -> TrialStep:
     optimizer = adapter.optimizer(placed, optimizer_spec(config))
     task = PretrainingObjective(nsp=config.nsp)
     stepper = adapter.build(placed, task, ready.step_plan, optimizer, lambda step: 0.0)
+    held = held_passes(config, adapter.caps.name)
     seconds = 0.0
-    for step in range(2):  # the first one also makes what is made once
+    # The first one also makes what is made once; where steps are recorded, the second does that.
+    for step in range(3 if held > 1 else 2):
         begin = time.perf_counter()
         stepper.read([stepper.train(batch, step)])
         seconds = time.perf_counter() - begin
@@ -147,7 +150,7 @@ def _run(ready: Prepared, adapter: Adapter, batch: StepBatch) -> TrialStep:
     return TrialStep(
         tokens=sum(len(part.arrays["ids"]) for part in batch.micro_batches),
         micro_batch_seconds=seconds,
-        peak_memory_bytes=_peak_memory(),
+        peak_memory_bytes=_peak_memory(held),
         run_seconds=seconds * whole * config.max_steps,
     )
 
@@ -175,7 +178,10 @@ def _step_flops(ready: Prepared) -> float:
     )
 
 
-def _peak_memory() -> int:
-    present = torch.accelerator.is_available()
-    on_gpu = torch.accelerator.max_memory_allocated() if present else 0
-    return on_gpu or peak_of_process()
+def _peak_memory(held: int) -> int:
+    """Of a run, in which so many passes have memory of their own; here one had at a time."""
+    if not torch.accelerator.is_available():
+        return peak_of_process()
+    most = torch.accelerator.max_memory_allocated()
+    stays = torch.accelerator.memory_allocated()
+    return stays + held * (most - stays) or peak_of_process()

@@ -20,9 +20,9 @@ def furthest(one, other):
 
 
 @pytest.mark.parametrize("clip", ["before", "after"])
-@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize("scaled", [True, False, "graphs"])
 def test_where_one_process_overflows_all_leave_the_step_out(ranks, clip, scaled):
-    """With fp16's loss scale and without, clipped before and after the exchange."""
+    """With fp16's loss scale, without and as recorded, clipped before and after the exchange."""
     first, second = (rank[f"overflow {clip} {scaled}"] for rank in ranks)
     for name, value in first["weights"].items():
         assert torch.isfinite(value).all()
@@ -30,7 +30,7 @@ def test_where_one_process_overflows_all_leave_the_step_out(ranks, clip, scaled)
     for found in (first, second):
         assert [step["changed"] for step in found["steps"]] == [True, False, True]
         assert [math.isfinite(step["norm"]) for step in found["steps"]] == [True, False, True]
-        assert found["scale"] == (2.0**9 if scaled else None)
+        assert found["scale"] == (2.0**9 if scaled is True else None)
     norms = [[step["norm"] for step in found["steps"]] for found in (first, second)]
     assert norms[0][::2] == norms[1][::2], "the norm is one number of all processes"
 

@@ -18,6 +18,7 @@ def test_too_much_for_a_gpu():
     found = explained(error)
     assert found.message == "out of memory on the device (tried to allocate 2.00 gib)"
     assert "--micro-batch-size" in found.hint and "--recompute" in found.hint
+    assert "cuda.graphs" in found.hint, "what is recorded needs more"
 
 
 @pytest.mark.parametrize("make", [torch.empty, lambda size: np.empty(size, np.float32)])

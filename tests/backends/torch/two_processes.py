@@ -149,9 +149,11 @@ def exchanged(adapter, shard, half):
     return {"weights": weights(model), "norms": norms, "sent": sent}
 
 
-def one_overflows(adapter, clip, scaled, shard=False):
+def one_overflows(adapter, clip, scaled=False, shard=False, graphs=False):
     """Three steps; in the second the gradient of process 1 alone is not finite."""
-    model, _, stepper = make(adapter, "adamw", 1e-2, shard, max_grad_norm=1.0, clip=clip)
+    adapter.recorder = Unrecorded
+    plan = {"max_grad_norm": 1.0, "clip": clip, "options": CudaOptions(graphs=graphs)}
+    model, _, stepper = make(adapter, "adamw", 1e-2, shard, **plan)
     if scaled:
         stepper.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
     topology, found = adapter.process_group.topology, []
@@ -242,6 +244,10 @@ def everything(adapter):
             f"overflow {clip} {scaled}": one_overflows(adapter, clip, scaled)
             for clip in ("before", "after")
             for scaled in (True, False)
+        },
+        **{
+            f"overflow {clip} graphs": one_overflows(adapter, clip, graphs=True)
+            for clip in ("before", "after")
         },
         "overflow sharded": one_overflows(adapter, "after", True, shard=True),
         **{

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bertkit.backends import registry
+from bertkit.backends.torch.options import CudaOptions
 from bertkit.configuration.config import Resolved
 from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
@@ -54,6 +55,15 @@ def test_half_precision_copies_need_memory(settings, backend):
 
     whole, half = needed("fp32"), needed("bf16")
     assert half - whole == (0 if backend == "hpu" else whole // 4)
+
+
+def test_recorded_passes_need_memory_of_their_own(settings):
+    def needed(graphs, backend="cuda"):
+        options = CudaOptions(graphs=graphs)
+        return estimate(settings(max_steps=1, backend=backend, cuda=options), 40, 24).memory_bytes
+
+    assert needed(True) - needed(False) == activation_bytes(settings(), 24)
+    assert needed(True, "cpu") == needed(False, "cpu"), "another backend's setting"
 
 
 class Lengths:

@@ -7,7 +7,11 @@ from dataclasses import replace
 import pytest
 
 from bertkit.backends import registry
+from bertkit.backends.base import Probe
+from bertkit.backends.torch.cuda import CudaAdapter
+from bertkit.backends.torch.options import CudaOptions
 from bertkit.model.config import BertConfig
+from bertkit.tasks.pretraining import trial_step
 from bertkit.tasks.pretraining.prepare import prepare
 from bertkit.tasks.pretraining.trial_step import largest_batch, run_trial_step
 
@@ -64,3 +68,40 @@ def test_several_processes_have_none(settings, monkeypatch):
     ready = prepare(settings(), CPU)
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert run_trial_step(ready, CPU, wanted=True) is None
+
+
+class Clock:
+    """A stepper whose first steps are slow, and the clock that they move on."""
+
+    def __init__(self, seconds):
+        self.seconds, self.now = iter(seconds), 0.0
+
+    def perf_counter(self):
+        return self.now
+
+    def train(self, batch, step):
+        self.now += next(self.seconds)
+
+    def read(self, tickets):
+        return []
+
+
+@pytest.mark.parametrize("graphs", [False, True])
+def test_what_only_the_first_steps_do_is_not_timed(settings, monkeypatch, graphs):
+    """The first makes what is made once; where steps are recorded, the second does that."""
+    config = settings(precision="bf16", cuda=CudaOptions(graphs=graphs))
+    clock = Clock([30.0, 20.0, 1.0] if graphs else [30.0, 1.0])
+    adapter = CudaAdapter()
+    ready = prepare(config, adapter)
+    monkeypatch.setattr(trial_step.time, "perf_counter", clock.perf_counter)
+    monkeypatch.setattr(adapter, "probe", lambda: Probe("cuda", True, ""))
+    monkeypatch.setattr(adapter, "start", lambda options: None)
+    monkeypatch.setattr(adapter, "place", lambda model: model)
+    monkeypatch.setattr(adapter, "build", lambda *_: clock)
+    memory = {"is_available": True, "max_memory_allocated": 90, "memory_allocated": 20}
+    for name, value in memory.items():
+        monkeypatch.setattr(f"torch.accelerator.{name}", lambda value=value: value)
+    found = run_trial_step(ready, adapter, wanted=True)
+    assert found.micro_batch_seconds == 1.0
+    # A run has recorded passes in memory, and at times one that is run.
+    assert found.peak_memory_bytes == (160 if graphs else 90)

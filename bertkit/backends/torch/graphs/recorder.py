@@ -11,6 +11,8 @@ from typing import Protocol
 
 import torch
 
+from bertkit.errors import BertkitError
+
 Work = Callable[[], None]
 # A recording takes memory on the device beside that of its tensors.
 _MOST = 64
@@ -50,14 +52,39 @@ class CudaRecorder:
         current.wait_stream(self._stream)
 
     def record(self, work: Work) -> Work:
-        """See `Recorder`."""
+        """See `Recorder`.
+
+        Raises:
+            BertkitError: the work does something that cannot be recorded.
+        """
         graph = torch.cuda.CUDAGraph()
-        # Meanwhile the loader's thread may ask for pinned memory.
-        with torch.cuda.graph(
-            graph, pool=self._memory, stream=self._stream, capture_error_mode="thread_local"
-        ):
-            work()
+        try:
+            # Meanwhile the loader's thread may ask for pinned memory.
+            with torch.cuda.graph(
+                graph, pool=self._memory, stream=self._stream, capture_error_mode="thread_local"
+            ):
+                work()
+        except RuntimeError as error:
+            told = what_failed(error)
+            if told is error:
+                raise
+            raise told from error
         return graph.replay
+
+
+def what_failed(error: RuntimeError) -> Exception:
+    """The error to tell of where work could not be recorded.
+
+    Args:
+        error: PyTorch's; where it ends a recording that has failed already, the one before it,
+            which says why, is its context.
+    """
+    before = error.__context__
+    first = before if isinstance(before, RuntimeError) else error
+    if isinstance(first, torch.OutOfMemoryError) or "captur" not in str(first):
+        return first
+    line = str(first).strip().partition("\n")[0]
+    return BertkitError(f"the GPU cannot record a step: {line}", "leave out cuda.graphs")
 
 
 class Recordings:

@@ -26,7 +26,10 @@ def against_graphs(plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
             several and getattr(plan.options, "gradient_exchange", "fp32") != "fp32",
             "does not go with cuda.gradient_exchange, gradients travel in fp32",
         ),
-        (not _has_kernel(plan), "needs attention heads of a multiple of 8 numbers (fp32: of 4)"),
+        (
+            not _has_kernel(plan),
+            "needs attention heads of a multiple of 8 numbers, at most 256 (fp32: of 4)",
+        ),
     )
     return [
         Problem("cuda.graphs", f"cuda.graphs {text}; leave out one of them")

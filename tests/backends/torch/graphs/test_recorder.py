@@ -7,7 +7,8 @@ import torch
 
 from backends.torch.graphs.replaying import ReplayingRecorder
 from bertkit.backends.torch.graphs import recorder
-from bertkit.backends.torch.graphs.recorder import Recordings
+from bertkit.backends.torch.graphs.recorder import Recordings, what_failed
+from bertkit.errors import BertkitError
 
 
 def test_work_is_run_once_then_recorded_then_replayed():
@@ -58,3 +59,28 @@ def test_the_stand_in_refuses_reads_and_keeps_numbers_of_python():
     number[0] = 5.0
     replay()
     assert value.tolist() == [3.0, 3.0]
+
+
+def ended(first):
+    """The error by which PyTorch ends a recording in which one has come up before."""
+    error = RuntimeError("CUDA error: operation failed due to a previous error during capture")
+    error.__context__ = first
+    return error
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_cannot_be_recorded_is_told_in_one_line(wrapped):
+    first = RuntimeError("CUDA error: operation not permitted when stream is capturing\nSearch")
+    found = what_failed(ended(first) if wrapped else first)
+    assert isinstance(found, BertkitError) and found.hint == "leave out cuda.graphs"
+    assert found.message == (
+        "the GPU cannot record a step: CUDA error: operation not permitted when stream is capturing"
+    )
+
+
+def test_errors_that_recording_has_no_part_in_stay_what_they_are():
+    shapes, memory = RuntimeError("shapes cannot be multiplied"), torch.OutOfMemoryError("CUDA")
+    assert what_failed(shapes) is shapes and what_failed(memory) is memory
+    assert what_failed(ended(shapes)) is shapes and what_failed(ended(memory)) is memory
+    alone = ended(None)
+    assert isinstance(what_failed(alone), BertkitError)

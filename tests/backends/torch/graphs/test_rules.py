@@ -47,6 +47,7 @@ def test_pretraining_can_be_recorded(precision, layout):
             "cuda.gradient_exchange",
         ),
         ({"model": replace(MODEL, num_attention_heads=16)}, "multiple of 8"),
+        ({"model": replace(MODEL, hidden_size=1056)}, "at most 256"),
     ],
 )
 def test_what_cannot_is_said(changed, said):

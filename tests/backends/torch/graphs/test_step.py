@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import synthetic
 import torch
@@ -175,6 +176,27 @@ def test_a_step_that_is_not_finite_is_left_out_and_the_next_is_not():
         assert torch.equal(value, replayed[1][name]), name
 
 
+class NoNumber(PretrainingObjective):
+    """The loss of some batches is NaN over gradients that are finite."""
+
+    def losses(self, model, tensors, batch):
+        loss, sums = super().losses(model, tensors, batch)
+        return loss + torch.where(tensors["mlm_weights"].max() > 10, math.nan, 0.0), sums
+
+
+def test_a_loss_that_is_no_number_leaves_the_step_out(monkeypatch):
+    monkeypatch.setitem(globals(), "PretrainingObjective", NoNumber)
+    steps = batches(micro=8)
+    steps[4].micro_batches[0].arrays["mlm_weights"][:] = 20.0
+    run, replayed = trained(TorchStepper, steps), trained(graphs.GraphedStepper, steps)
+    for found in (run, replayed):
+        assert [math.isfinite(line["grad_norm"]) for line in found[0]] == [
+            number != 4 for number in range(STEPS)
+        ]
+    for name, value in run[1].items():
+        assert torch.equal(value, replayed[1][name]), name
+
+
 def test_dropout_draws_anew_in_every_replay():
     steps = [batches()[0]] * 6  # the same batch; the rate is 0 and changes no weight
     stepper = trained(graphs.GraphedStepper, steps)[2]
@@ -212,6 +234,17 @@ def test_weights_that_another_process_has_scaled_arrive():
     run = trained(TorchStepper, changed)
     assert_alike(run, trained(graphs.GraphedStepper, changed))
     assert run[0] != trained(TorchStepper, steps)[0]
+
+
+def test_lengths_that_kernels_are_told_by_the_host_tell_passes_apart():
+    """5 + 3 tokens have the shapes of 4 + 4; a record of the second would cut the first."""
+    micro = batches()[0].micro_batches[0]
+    keys = {
+        graphs._key(replace(micro, lengths=np.array(lengths), spans=None, longest=longest))
+        for lengths in ((5, 3), (4, 4))
+        for longest in (0, 24)
+    }
+    assert len(keys) == 3  # 5, 4 and 24
 
 
 def test_one_built_to_evaluate_does_not_train():
