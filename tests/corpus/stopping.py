@@ -26,7 +26,7 @@ def waiting(*args, **more):
     global left
     left -= 1
     if left == 0:
-        print("waiting", flush=True)
+        print("waiting", file=sys.__stdout__, flush=True)
         sys.stdin.read()
     return real(*args, **more)
 
