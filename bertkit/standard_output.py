@@ -44,9 +44,11 @@ def divert_descriptor() -> None:
         os.dup2(sys.stderr.fileno(), own.fileno())
     except (AttributeError, OSError, ValueError):  # closed, or no file
         return
-    sys.stdout = open(  # noqa: SIM115
+    stream = open(  # noqa: SIM115
         kept, "w", encoding=own.encoding, errors=own.errors, newline="", closefd=False
     )
+    # Also the one that is asked for the width of the terminal.
+    sys.stdout = sys.__stdout__ = stream  # type: ignore[misc]
 
 
 def takes_unicode() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from contextlib import redirect_stdout
@@ -48,6 +49,27 @@ def test_what_libraries_print_goes_to_standard_error():
 def test_help_is_a_result():
     done = run("doctor", "--help")
     assert done.stdout.startswith("Usage: bertkit doctor") and "Usage" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_results_in_a_pipe_are_not_as_wide_as_the_terminal_of_errors():
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 200, 0, 0))
+    code = (
+        "import shutil, sys; from bertkit.standard_output import divert_descriptor as d; d();"
+        " sys.stdout.write(str(shutil.get_terminal_size((80, 24)).columns))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, env=environment)
+    os.close(ours)
+    os.close(theirs)
+    assert done.stdout == b"80"
 
 
 def test_a_reader_that_goes_away_leaves_no_traceback():

@@ -99,9 +99,15 @@ def test_after_the_other_commands(tmp_path, monkeypatch):
         Path(name).mkdir(parents=True)
     Path("data/train/manifest.json").touch()
     Path("vocab.txt").touch()
-    check_next(next_step.after_clean(["docs"], "", found=True))
-    check_next(next_step.after_clean(["docs"], "", found=False))
-    assert "split --input kept" in next_step.after_clean(["docs"], "kept", found=True)
+    line = next_step.after_clean(["docs"], "", ["near", "language"])
+    assert "--drop near " in line
+    check_next(line)
+    line = next_step.after_clean(["docs"], "", ["exact", "overlap"], ["test.txt"])
+    assert "--drop exact,overlap " in line and "--against test.txt" in line
+    check_next(line)
+    check_next(next_step.after_clean(["docs"], "", []))
+    assert "split --input docs" in next_step.after_clean(["docs"], "", ["language"])
+    assert "split --input kept" in next_step.after_clean(["docs"], "kept", ["exact"])
     assert "extract" in next_step.after_train_vocab(["docs"], "vocab.txt", raw=True)
     check_next(next_step.after_train_vocab(["docs"], "vocab.txt", raw=False))
     line = next_step.after_pick_eval(["data/valid"], "data/eval")
