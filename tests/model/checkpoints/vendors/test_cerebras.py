@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bertkit.errors import DataError, MissingDependencyError
+from bertkit.errors import ConfigError, DataError, MissingDependencyError
 from bertkit.model.checkpoints import loading
 from bertkit.model.checkpoints.completeness import expected_shapes
 from bertkit.model.checkpoints.vendors import cerebras
