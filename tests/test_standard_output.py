@@ -16,7 +16,7 @@ from bertkit.standard_output import results_alone, write_line
 CHATTER = """
 import atexit, os, subprocess, sys
 from bertkit import cli
-import bertkit.commands.doctor as command
+import bertkit.commands.schema as command
 
 
 def loud(function):
@@ -41,14 +41,14 @@ def run(*words, stdout=subprocess.PIPE):
 
 
 def test_what_libraries_print_goes_to_standard_error():
-    done = run("doctor", "--json")
-    assert json.loads(done.stdout)["command"] == "doctor"
+    done = run("schema", "pretrain")
+    assert "properties" in json.loads(done.stdout)
     assert all(text in done.stderr.splitlines() for text in SAID)
 
 
 def test_help_is_a_result():
-    done = run("doctor", "--help")
-    assert done.stdout.startswith("Usage: bertkit doctor") and "Usage" not in done.stderr
+    done = run("schema", "--help")
+    assert done.stdout.startswith("Usage: bertkit schema") and "Usage" not in done.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
@@ -83,7 +83,7 @@ def test_a_reader_that_goes_away_leaves_no_traceback():
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /dev/full")
 def test_a_full_disk_is_said_once():
     with open("/dev/full", "w") as full:
-        done = run("doctor", "--json", stdout=full)
+        done = run("schema", "pretrain", stdout=full)
     assert done.returncode == 1
     assert [line for line in done.stderr.splitlines() if line not in SAID] == [
         "Error: the disk is full",
