@@ -42,4 +42,5 @@ def test_same_scripts_as_the_regex_package():
     for name in NAMES.split():
         found = regex.compile(rf"\p{{Script={name}}}").findall("".join(letters))
         wrong += [hex(ord(letter)) for letter in found if script_of(letter) != name]
-    assert len(wrong) < 40, wrong  # single letters in blocks of another script
+    # Single letters in blocks of another script; Unicode 15 has more than 14.
+    assert len(wrong) < 60, wrong

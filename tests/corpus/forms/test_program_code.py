@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import calendar
 import io
 import queue
 from pathlib import Path
@@ -33,7 +33,7 @@ PROSE = (
 )
 
 
-@pytest.mark.parametrize("module", [inspect, queue])
+@pytest.mark.parametrize("module", [calendar, queue])
 def test_modules_of_python_are_code(module):
     blob = Path(module.__file__).read_bytes()
     assert is_code(blob[:65_536])

@@ -13,7 +13,9 @@ def test_real_predictions_get_the_official_figures(shared):
     folder = shared / "data/squad"
     predictions = json.loads((folder / "predictions_v1.1_logistic_baseline.json").read_text())
     scores = score(read_questions(folder / "dev-v1.1.json"), predictions)
-    assert scores == {"exact_match": 40.14191106906339, "f1": 50.98153647324461}
+    # Python 3.12 and later add up floats with a smaller error.
+    official = {"exact_match": 40.14191106906339, "f1": 50.98153647324461}
+    assert scores == pytest.approx(official, rel=1e-14)
 
 
 def test_normalising_and_measures():

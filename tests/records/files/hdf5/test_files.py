@@ -7,6 +7,7 @@ import hashlib
 import io
 import signal
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,15 @@ from bertkit.workers.termination import Terminated, raised_on_termination
 from records import references
 from records.conftest import VOCAB, only_file
 
+# NVIDIA's program asks Python for the categories of characters, as ours does in its style.
+of_unicode_14 = pytest.mark.skipif(
+    unicodedata.unidata_version != "14.0.0", reason="the golden was made with Unicode 14"
+)
 
-@pytest.mark.parametrize("name", ["nvidia_eval_128_d5", "nvidia_adv_safe_128_d3"])
+
+@pytest.mark.parametrize(
+    "name", ["nvidia_eval_128_d5", pytest.param("nvidia_adv_safe_128_d3", marks=of_unicode_14)]
+)
 def test_datasets_equal_those_of_nvidia(shared, tmp_path, name):
     """By h5py alone: names, types, compression and every row."""
     import h5py
