@@ -175,7 +175,3 @@ class HpuStepper(TorchStepper):
         optimizer.zero_grad()
         self.engine.mark()
         return norm
-
-    @staticmethod
-    def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
-        return [item for group in optimizer.param_groups for item in group["params"]]

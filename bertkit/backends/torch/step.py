@@ -119,15 +119,7 @@ class TorchStepper:
 
     def train(self, batch: StepBatch, step: int) -> Ticket:
         """Exactly one update; see `bertkit.backends.base.Stepper`."""
-        if self.optimizer is None or self.schedule is None:
-            raise RuntimeError("this stepper was built to evaluate")
-        # Dropout depends on seed, step and rank alone, so that a resumed run draws the same.
-        torch.manual_seed(step_seed(self.plan.seed, step, self.process_group.topology.rank))
-        self.model.train()
-        # The rate is set by hand: schedules are functions of the step, without state.
-        rate = self.schedule(step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        optimizer, rate = self._begin_step(step)
         sums: dict[str, Tensor] = {}
         # Weights of the loss count the predictions of all processes.
         micro_batches = shared_scales(batch, self.process_group)
@@ -145,8 +137,24 @@ class TorchStepper:
         scale = self.scaler._get_scale_async() if self.scaler else None
         if scale is not None:
             sums["loss_scale"] = scale.clone()
-        sums["grad_norm"] = self._update(self.optimizer)
+        sums["grad_norm"] = self._update(optimizer)
         return Ticket(sums, step_facts(batch, rate))
+
+    def _begin_step(self, step: int) -> tuple[torch.optim.Optimizer, float]:
+        """The optimizer, and the learning rate that it has been given."""
+        if self.optimizer is None or self.schedule is None:
+            raise RuntimeError("this stepper was built to evaluate")
+        # Dropout depends on seed, step and rank alone, so that a resumed run draws the same.
+        torch.manual_seed(step_seed(self.plan.seed, step, self.process_group.topology.rank))
+        self.model.train()
+        # The rate is set by hand: schedules are functions of the step, without state.
+        rate = self.schedule(step)
+        self._set_rate(self.optimizer, rate)
+        return self.optimizer, rate
+
+    def _set_rate(self, optimizer: torch.optim.Optimizer, rate: float) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
 
     def evaluate(self, batch: StepBatch) -> Ticket:
         """Sums without an update and without dropout."""
@@ -242,7 +250,7 @@ class TorchStepper:
         # Clipping needs unscaled gradients.
         if self.scaler:
             self.scaler.unscale_(optimizer)
-        parameters = [item for group in optimizer.param_groups for item in group["params"]]
+        parameters = self._parameters(optimizer)
         most, divisor = self.plan.max_grad_norm, None
         if self.plan.clip == "before" and self.process_group.topology.world > 1:
             norm = clip_gradients(parameters, most)
@@ -260,6 +268,10 @@ class TorchStepper:
             update_loss_scale(self.scaler, optimizer, left_out)
         self._forget_gradients(optimizer)
         return norm
+
+    @staticmethod
+    def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+        return [item for group in optimizer.param_groups for item in group["params"]]
 
     def _forget_gradients(self, optimizer: torch.optim.Optimizer) -> None:
         optimizer.zero_grad(set_to_none=True)

@@ -17,27 +17,25 @@ def against_graphs(plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
     """
     shape = plan.shape
     several = shape is not None and shape.world > 1
-    checks = (
-        (shape is not None and not shape.predictions, "is for pretraining"),
-        (plan.precision == "fp16", "does not go with fp16, whose loss scale the host changes"),
-        (plan.recompute, "does not go with --recompute"),
-        (several and optimizer.shard, "does not go with --shard-optimizer"),
+    found = []
+    if shape is not None and not shape.predictions:
+        found.append("is for pretraining; leave it out")
+    conflicts = (
+        (plan.precision == "fp16", "fp16, whose loss scale the host changes"),
+        (plan.recompute, "--recompute"),
+        (several and optimizer.shard, "--shard-optimizer"),
         (
             several and getattr(plan.options, "gradient_exchange", "fp32") != "fp32",
-            "does not go with cuda.gradient_exchange, gradients travel in fp32",
-        ),
-        (
-            not _has_kernel(plan),
-            "needs attention heads of a multiple of 8 numbers, at most 256 (fp32: of 4)",
+            "cuda.gradient_exchange, gradients travel in fp32",
         ),
     )
-    return [
-        Problem("cuda.graphs", f"cuda.graphs {text}; leave out one of them")
-        if "go with" in text
-        else Problem("cuda.graphs", f"cuda.graphs {text}; leave it out")
-        for wrong, text in checks
-        if wrong
+    found += [
+        f"does not go with {other}; leave out one of them" for wrong, other in conflicts if wrong
     ]
+    if not _has_kernel(plan):
+        heads = "attention heads of a multiple of 8 numbers, at most 256 (fp32: of 4)"
+        found.append(f"needs {heads}; leave it out")
+    return [Problem("cuda.graphs", f"cuda.graphs {text}") for text in found]
 
 
 def _has_kernel(plan: StepPlan) -> bool:

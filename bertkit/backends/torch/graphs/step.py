@@ -21,7 +21,7 @@ from bertkit.backends.base import Ticket
 from bertkit.backends.torch.distributed import reduce_gradients
 from bertkit.backends.torch.graphs.recorder import Recorder, Recordings
 from bertkit.backends.torch.host_buffers import DeviceInputs
-from bertkit.backends.torch.step import TorchStepper, shared_scales, step_facts, step_seed
+from bertkit.backends.torch.step import TorchStepper, shared_scales, step_facts
 from bertkit.data.step_batch import MicroBatch, StepBatch
 from bertkit.train.optimization.optimizers import reads_flags
 
@@ -61,38 +61,31 @@ class GraphedStepper(TorchStepper):
         self._sums = torch.zeros(0, device=self.device)
         self._norm_of_step = torch.zeros(1, device=self.device)
         self._rate = torch.zeros((), device=self.device)
-        several = self.process_group.topology.world > 1
-        self._parameters: list[Tensor] = []
         self._records_update = False
         if self.optimizer is None:
             return
-        groups = self.optimizer.param_groups
-        self._parameters = [item for group in groups for item in group["params"]]
         # An update in which processes talk, or that reads a number on the host, stays as it is.
-        talks = several and self.plan.clip == "before"
+        talks = self.process_group.topology.world > 1 and self.plan.clip == "before"
         self._records_update = reads_flags(self.optimizer, self.device) and not talks
         if self._records_update:
-            for group in groups:
+            for group in self.optimizer.param_groups:
                 group["lr"] = self._rate
                 if "capturable" in group:
                     group["capturable"] = True
 
     def train(self, batch: StepBatch, step: int) -> Ticket:
         """Exactly one update; see `bertkit.backends.base.Stepper`."""
-        if self.optimizer is None or self.schedule is None:
-            raise RuntimeError("this stepper was built to evaluate")
-        topology = self.process_group.topology
-        torch.manual_seed(step_seed(self.plan.seed, step, topology.rank))
-        self.model.train()
-        rate = self._set_rate(self.optimizer, self.schedule(step))
+        optimizer, rate = self._begin_step(step)
         for number, micro in enumerate(shared_scales(batch, self.process_group)):
             shape = self._shape(micro)
             shape.inputs.load(micro)
             first = number == 0
-            self._recordings.run((first, _key(micro)), partial(self._pass, shape, first))
-        if topology.world > 1 and self.plan.clip != "before":
-            reduce_gradients(self._parameters, topology.world)
-        update = partial(self._record_norm, self.optimizer)
+            work = partial(self._pass, optimizer, shape, first)
+            self._recordings.run((first, _key(micro)), work)
+        world = self.process_group.topology.world
+        if world > 1 and self.plan.clip != "before":
+            reduce_gradients(self._parameters(optimizer), world)
+        update = partial(self._record_norm, optimizer)
         if self._records_update:
             self._recordings.run("update", update)
         else:
@@ -108,13 +101,11 @@ class GraphedStepper(TorchStepper):
         # Moments lie elsewhere now.
         self._recordings.forget()
 
-    def _set_rate(self, optimizer: torch.optim.Optimizer, rate: float) -> float:
+    def _set_rate(self, optimizer: torch.optim.Optimizer, rate: float) -> None:
         if self._records_update:
             self._rate.fill_(rate)
         else:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-        return rate
+            super()._set_rate(optimizer, rate)
 
     def _shape(self, micro: MicroBatch) -> _Shape:
         key = _key(micro)
@@ -122,11 +113,11 @@ class GraphedStepper(TorchStepper):
             self._shapes[key] = _Shape(DeviceInputs(micro, self.device, self.pins), micro)
         return self._shapes[key]
 
-    def _pass(self, shape: _Shape, first: bool) -> None:
+    def _pass(self, optimizer: torch.optim.Optimizer, shape: _Shape, first: bool) -> None:
         """Forward and backward; gradients of the first pass replace those of the step before."""
         working = self.working
         if first:
-            self._begin()
+            self._begin_pass(optimizer)
         if working:
             working.replaces, working.adds = first, not first
         copies = working.applied(kept=True) if working else contextlib.nullcontext()
@@ -135,13 +126,13 @@ class GraphedStepper(TorchStepper):
             self._add({"loss": loss.detach(), **parts}, first)
             self._backward(loss, self._sums[0])
 
-    def _begin(self) -> None:
+    def _begin_pass(self, optimizer: torch.optim.Optimizer) -> None:
         """Copies of the weights of now; no gradients where they are added one by one."""
         replaced = set()
         if self.working:
             self.working.refresh()
             replaced = self.working.parameters
-        others = [item.grad for item in self._parameters if item not in replaced]
+        others = [item.grad for item in self._parameters(optimizer) if item not in replaced]
         present = [gradient for gradient in others if gradient is not None]
         if present:
             torch._foreach_zero_(present)
