@@ -21,6 +21,7 @@ import cases
 import gpu_tile_file
 import torch
 from cases import Case
+from gpu_trial import is_fused
 from training import counted, machine, measure, ratios
 
 from bertkit.backends.torch.matmul_speed import matrix_flops
@@ -36,7 +37,8 @@ CASES = {
 }
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lengths", default=cases.LENGTHS, help="numbers of sequences by length")
     parser.add_argument("--case", action="append", choices=CASES, help="repeatable; all but test")
@@ -45,7 +47,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="per round")
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--compile", action="store_true", help="bertkit compiles the model")
-    parser.add_argument("--fused", action="store_true", help="bertkit's own kernels, cuda.fused")
+    parser.add_argument(
+        "--fused",
+        action=argparse.BooleanOptionalAction,
+        help="bertkit's own kernels, cuda.fused; left out: what a long run finds by its trial",
+    )
     parser.add_argument("--graphs", action="store_true", help="recorded steps, cuda.graphs")
     parser.add_argument("--tiles", default="", help="file of gpu_tiles.py, with --fused")
     parser.add_argument("--totals", type=int, default=0, help="cuda.totals; --compile or --graphs")
@@ -53,7 +59,11 @@ def main() -> None:
     parser.add_argument("--micro", type=int, default=0, help="bertkit's per pass; 0: the batch")
     parser.add_argument("--optimizer", default="adamw", help="bertkit's")
     parser.add_argument("--datasheet", type=float, default=989e12, help="operations per second")
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    given = arguments()
     if given.tiles:
         gpu_tile_file.read(given.tiles)  # a bad file ends here, not in the process of an arm
     histogram = cases.load_histogram(given.lengths)
@@ -66,6 +76,11 @@ def main() -> None:
         case = replace(case, batch=given.batch or case.batch)
         records = cases.make_records(case, histogram)
         per_token, length = counted(case, records)
+        arm_names = given.arm or ("hf bf16", "bertkit bf16")
+        fused = given.fused
+        if fused is None:
+            tries = device.type == "cuda" and any(name.startswith("bertkit") for name in arm_names)
+            fused = tries and is_fused(case, given.compile, given.totals)
         with tempfile.TemporaryDirectory() as folder:
             options = {
                 "device": device.type,
@@ -75,7 +90,7 @@ def main() -> None:
                 "processor": False,
                 "compiled": given.compile,
                 "settings": {
-                    "fused": given.fused,
+                    "fused": fused,
                     "graphs": given.graphs,
                     "tiles": given.tiles,
                     "totals": given.totals,
@@ -85,7 +100,7 @@ def main() -> None:
             }
             rates: dict[str, list[float]] = {}
             memory: dict[str, float] = {}
-            for name in given.arm or ("hf bf16", "bertkit bf16"):
+            for name in arm_names:
                 found = measure(case, records, [name], given.rounds, given.steps, options)
                 rates |= found[0]
                 memory |= found[1]
@@ -96,7 +111,7 @@ def main() -> None:
                 "arm": arm,
                 "batch": case.batch,
                 "compiled": given.compile,
-                "fused": given.fused,
+                "fused": fused,
                 "graphs": given.graphs,
                 "tiles": given.tiles,
                 "sequences_per_second": round(rate / length, 1),

@@ -97,7 +97,7 @@ def summary(settings: Settings, findings: Findings) -> None:
         whole["best tiles"] = json.loads((work / "tiles.json").read_text())
     for log in sorted((work / "log").glob("*.log")):
         text = log.read_text(errors="replace")
-        if log.stem.startswith(("bench-", "tiles")):
+        if log.stem.startswith(("bench-", "tiles", "trial")):
             whole[log.stem] = _objects(text)
         elif log.stem.startswith("pytest"):
             whole[log.stem] = tests_of(text)

@@ -25,7 +25,7 @@
 #   resume    stopped, killed and resumed runs: are the weights those of an uninterrupted one?
 #   compiled  the same with torch.compile, and compiled arms in bench and profile
 #   fused     bertkit's own kernels (cuda.fused): their tests, small runs beside the CPU, resumed
-#             runs, profiled steps, and arms in bench
+#             runs, what a long run's trial finds, profiled steps, and arms in bench
 #   graphs    recorded steps (cuda.graphs): their tests, small runs beside the CPU, resumed runs, and
 #             small models in bench, run and recorded
 #   tiles     benchmarks/gpu_tiles.py: which tiles are fastest. What comes after uses them
@@ -136,7 +136,7 @@ later() { waiting="$waiting $!"; }
 if wants env; then check env 40 & later; fi
 if wants fused; then
   tests pytest-fused 90 -k "fused or stopped_run" tests/model/fused \
-    tests/backends/torch/test_cuda.py & later
+    tests/backends/torch/test_cuda.py tests/backends/torch/test_fused_trial.py & later
 fi
 if wants graphs; then
   tests pytest-graphs 90 -k "record or replay" tests/backends/torch/graphs \
@@ -165,7 +165,7 @@ if wants sample; then
 fi
 if compiles && { wants bench || wants profile; }; then
   for case in $CASES; do
-    bench "warm-$case" 90 "$case" "bertkit bf16" --compile --rounds 1 --steps 1
+    bench "warm-$case" 90 "$case" "bertkit bf16" --no-fused --compile --rounds 1 --steps 1
     fuses && bench "warm-$case-fused" 90 "$case" "bertkit bf16" --compile --fused --rounds 1 --steps 1
   done & later
 fi
@@ -191,17 +191,20 @@ if fuses && wants bench; then
     compiles && bench "bench-$case-fused-compiled" 60 "$case" "bertkit bf16" $fused --compile
   done
 fi
+if fuses; then # what runs find by themselves; the answers are for this call alone
+  XDG_CACHE_HOME=$work/cache phase trial 60 "$PYTHON" benchmarks/gpu_trial.py --case large-512
+fi
 if records_steps && wants bench; then
   for case in mini-128 small-128; do
-    bench "bench-$case-graphs" 30 "$case" "bertkit bf16" --graphs --rounds 3 --steps 40
-    bench "bench-$case-eager" 30 "$case" "bertkit bf16" --rounds 2 --steps 40
+    bench "bench-$case-graphs" 30 "$case" "bertkit bf16" --no-fused --graphs --rounds 3 --steps 40
+    bench "bench-$case-eager" 30 "$case" "bertkit bf16" --no-fused --rounds 2 --steps 40
     bench "bench-$case-hf" 30 "$case" "hf bf16" --rounds 2 --steps 20
   done
 fi
 if wants bench; then
   for case in $CASES; do
-    bench "bench-$case-eager" 50 "$case" "bertkit bf16" --rounds 2 --steps 5
-    compiles && bench "bench-$case-compiled" 60 "$case" "bertkit bf16" --compile --rounds 2
+    bench "bench-$case-eager" 50 "$case" "bertkit bf16" --no-fused --rounds 2 --steps 5
+    compiles && bench "bench-$case-compiled" 60 "$case" "bertkit bf16" --no-fused --compile --rounds 2
     bench "bench-$case-hf" 60 "$case" "hf bf16" --rounds 2 --steps 5
   done
 fi

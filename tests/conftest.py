@@ -20,9 +20,12 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["COLUMNS"] = "400"  # paths of tests are long: rows stay lines
 
-# A shell's background jobs ignore SIGINT, and so would every process that tests interrupt.
+# A shell's background jobs ignore SIGINT, and those of nohup SIGHUP: what bertkit finds ignored
+# stays so, in every process that tests send these signals to.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # A busy machine is no failure: nothing that hypothesis runs is timed.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -138,7 +138,7 @@ def test_what_decides_most_of_fused_layers_comes_first(asked):
     whole, lines = asked(DEVICE="cuda", ONLY=groups, CASES="large-512 base-128", SIZE="full")
     order = [name for name in whole["phases"] if not name.startswith("bench-")]
     assert order[0] == "packages" and order[order.index("compare") :] == [
-        *("compare", "profile-fused", "tiles", "profile"),
+        *("compare", "profile-fused", "tiles", "trial", "profile"),
     ]
     assert {"env", "sample", "pytest-fused", "tiles-compile", "runs"} < set(order)
     alone = [name for name in whole["phases"] if name.startswith("bench-")]
@@ -152,6 +152,7 @@ def test_what_decides_most_of_fused_layers_comes_first(asked):
     assert [("--fused" in arm, "--tiles /" in arm) for arm in arms] == [(True, True)] * 2 + [
         (False, False)
     ] * 4
+    assert all("--no-fused" in arm for arm in arms[2:] if "bertkit" in arm), "nor by a trial"
     (profile,) = [line for line in lines if " profile-fused " in line]
     assert "--tiles" not in profile, "it comes before they are known"
 

@@ -22,6 +22,7 @@ from bertkit.backends.base import (
     Task,
 )
 from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
+from bertkit.backends.run_size import RunSize
 from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.graphs.recorder import CudaRecorder, Recorder
@@ -31,6 +32,7 @@ from bertkit.backends.torch.step import TorchStepper
 from bertkit.errors import MissingDependencyError
 from bertkit.model.bert import EncoderLayer
 from bertkit.model.fused.dispatch import gpu_has_kernels, what_does_not_fit
+from bertkit.train.agreement import told_by_main
 from bertkit.train.optimization.optimizers import NAMES
 
 _HAS_BF16 = 8  # compute capability
@@ -81,13 +83,27 @@ class CudaAdapter(TorchAdapter):
             return "bf16"
         return "fp32" if torch.cuda.get_device_capability()[0] < _HAS_BF16 else "bf16"
 
-    def settled_options(self, options: CudaOptions, steps: int) -> CudaOptions:
-        """The settings, saying whether the model is compiled: where that pays in so many steps."""
-        if options.compile is not None:
-            return options
-        from bertkit.backends.torch.compiled import can_compile
+    def settled_options(self, options: CudaOptions, size: RunSize) -> CudaOptions:
+        """The settings, saying whether the model is compiled and its layers fused.
 
-        return replace(options, compile=steps >= _WORTH_COMPILING and can_compile())
+        The former is where it pays in so many steps, the latter where a trial on the main
+        process's GPU says so; it stays open where nothing is to be computed now.
+        """
+        if options.compile is None:
+            from bertkit.backends.torch.compiled import can_compile
+
+            compiles = size.steps >= _WORTH_COMPILING and can_compile()
+            options = replace(options, compile=compiles)
+        if options.fused is None:
+            found = told_by_main(self.process_group, lambda: self._choose_fused(options, size))
+            options = replace(options, fused=found)
+        return options
+
+    def _choose_fused(self, options: CudaOptions, size: RunSize) -> bool | None:
+        from bertkit.backends.torch.fused_choice import choose_fused
+
+        index = Topology.from_environment().local_rank
+        return choose_fused(size, bool(options.compile), not options.totals, index)
 
     def device_memory(self) -> int:
         """Bytes of this process's GPU; 0 where there is none."""
@@ -162,7 +178,7 @@ class CudaAdapter(TorchAdapter):
         _allow_tf32(plan.precision)
         for module in model.modules():
             if isinstance(module, EncoderLayer):
-                module.fused = getattr(plan.options, "fused", False)
+                module.fused = bool(getattr(plan.options, "fused", False))
         if getattr(plan.options, "compile", False):
             from bertkit.backends.torch.compiled import compile_parts
 

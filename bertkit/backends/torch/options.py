@@ -21,10 +21,11 @@ class CudaOptions:
         help="On cuda: use only deterministic kernels, so that steps repeat and runs resume bit "
         "for bit; slower.",
     )
-    fused: bool = setting(
-        False,
+    fused: bool | None = setting(
+        None,
         help="On cuda, in bf16: compute encoder layers with bertkit's own kernels (Triton) "
-        "instead of PyTorch's operators; NVIDIA GPUs since Ampere. No GPU has run them yet.",
+        "instead of PyTorch's operators; NVIDIA GPUs since Ampere. By default long pretraining "
+        "runs try them on the GPU at their start, and take them where they are right and faster.",
     )
     graphs: bool = setting(
         False,

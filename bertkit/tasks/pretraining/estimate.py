@@ -9,7 +9,7 @@ import numpy as np
 
 from bertkit.backends.sections import options_of
 from bertkit.data.record_source import SampleSource
-from bertkit.data.step_batch import sequence_lengths
+from bertkit.data.step_batch import Records, sequence_lengths
 from bertkit.model.config import BertConfig
 from bertkit.storage.files import human_bytes
 from bertkit.system import memory
@@ -175,6 +175,43 @@ def activation_bytes(config: PretrainConfig, max_seq_length: int) -> int:
     return shape.num_hidden_layers * layer
 
 
+@dataclass(frozen=True)
+class UsualStep:
+    """What a step of a run computes on average, in all processes together.
+
+    Attributes:
+        rows: tokens, and the padding that is computed with them.
+        operations: of floating point numbers.
+    """
+
+    rows: float
+    operations: float
+
+
+def usual_step(config: PretrainConfig, source: SampleSource) -> UsualStep:
+    """A step's work, from evenly spaced records.
+
+    Args:
+        config: settings of which the layout is final.
+        source: of the records.
+    """
+    records = sampled(source)
+    lengths = sequence_lengths(records["input_mask"]).astype(float)
+    if config.layout == "padded":
+        lengths = np.full_like(lengths, source.max_seq_length)
+    masked = float((records["masked_lm_weights"] > 0).sum(axis=1).mean())
+    count = float(config.global_batch_size)
+    rows = count * float(lengths.mean())
+    pairs = count * float((lengths**2).mean())
+    return UsualStep(rows, config.model.training_flops(rows, pairs, count * masked, count))
+
+
+def sampled(source: SampleSource) -> Records:
+    """Evenly spaced records of the first epoch."""
+    numbers = np.linspace(0, len(source) - 1, min(_SAMPLE, len(source))).astype(np.int64)
+    return source.at_epoch(0).batch(numbers)
+
+
 def fitting_size(
     config: PretrainConfig, source: SampleSource, world: int, memory: int, held: int = 1
 ) -> int:
@@ -197,8 +234,7 @@ def fitting_size(
     share = config.global_batch_size // world
     if not memory or config.global_batch_size % world:
         return 0
-    numbers = np.linspace(0, len(source) - 1, min(_SAMPLE, len(source))).astype(np.int64)
-    lengths = sequence_lengths(source.at_epoch(0).batch(numbers)["input_mask"]).astype(float)
+    lengths = sequence_lengths(sampled(source)["input_mask"]).astype(float)
     if config.layout != "unpadded":
         lengths = np.full_like(lengths, source.max_seq_length)
     shape = config.model

@@ -5,21 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from bertkit import log
 from bertkit.backends.base import Adapter, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
+from bertkit.backends.run_size import RunSize
 from bertkit.backends.sections import options_of
 from bertkit.configuration.config import is_preset
 from bertkit.data.dynamic_masking import DynamicMasking
 from bertkit.data.record_source import RecordSource, SampleSource
-from bertkit.errors import ConfigError
+from bertkit.errors import BertkitError, ConfigError
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.packs.formats import HABANA, PackShape, pack_shape
 from bertkit.report.trackers import require_trackers
 from bertkit.tasks.pretraining.config import PretrainConfig
-from bertkit.tasks.pretraining.estimate import Estimate, estimate, fitting_size, held_passes
+from bertkit.tasks.pretraining.estimate import (
+    Estimate,
+    estimate,
+    fitting_size,
+    held_passes,
+    usual_step,
+)
 from bertkit.tasks.pretraining.samples import masking_of, open_samples
 from bertkit.tasks.pretraining.start import require_known_words, shaped, starting_point
 from bertkit.tasks.pretraining.vocabulary import (
@@ -27,6 +35,9 @@ from bertkit.tasks.pretraining.vocabulary import (
     rows_for_start,
 )
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
+from bertkit.train.checkpoints import checkpoint
+from bertkit.train.checkpoints.resume import AUTO, NEVER
+from bertkit.train.checkpoints.run_state import load_state
 from bertkit.train.checkpoints.starting_weights import require_outside
 from bertkit.train.step_settings import (
     check_steps,
@@ -136,6 +147,7 @@ def prepare(
     _warn_of_phase_2(config, origins, source)
     steps = config.steps(len(source))
     config = _settled(config, adapter, steps, origins)
+    config = _with_chosen_options(config, adapter, source, origins, dry_run)
     config, memory = _with_micro_batch(config, adapter, source, origins)
     check_steps(config, steps)
     step_plan = make_step_plan(
@@ -208,7 +220,7 @@ def _settled(
     window = config.bucket_window
     if adapter.caps.one_batch and origins.get("bucket_window", "default") == "default":
         window = _STEPS_OF_WINDOW
-    config = replace(
+    return replace(
         config,
         max_steps=steps,
         # Stages say themselves how the rate rises.
@@ -219,10 +231,45 @@ def _settled(
         bucket_window=window if layout == "bucketed" else 0,
         precision=chosen_precision(adapter, config.precision, config.model.hidden_size),
     )
+
+
+def _with_chosen_options(
+    config: PretrainConfig,
+    adapter: Adapter,
+    source: SampleSource,
+    origins: Mapping[str, str],
+    dry_run: bool,
+) -> PretrainConfig:
+    """The configuration with what the machine chooses for a run of this size."""
     name, settle = adapter.caps.name, getattr(adapter, "settled_options", None)
     if settle is None:
         return config
-    return replace(config, **{name: settle(options_of(config, name), steps)})
+    world, step = Topology.from_environment().world, usual_step(config, source)
+    share, group = config.global_batch_size / world, config.micro_batch_size
+    # A preset's groups become as large as memory allows, see `_with_micro_batch`.
+    passes = share / group if group and not is_preset(origins.get("micro_batch_size")) else 1.0
+    size = RunSize(
+        steps=config.max_steps,
+        operations=config.max_steps * step.operations / world,
+        rows=round(step.rows / world / max(passes, 1.0)),
+        longest=source.max_seq_length,
+        precision=config.precision,
+        model=config.model,
+        before=_section_before(config, name),
+        planned_only=dry_run,
+    )
+    return replace(config, **{name: settle(options_of(config, name), size)})
+
+
+def _section_before(config: PretrainConfig, name: str) -> Mapping[str, Any]:
+    """A backend's settings in the checkpoint that the run would resume from; empty: none."""
+    if config.resume == NEVER:
+        return {}
+    found = checkpoint.latest(config.output) if config.resume == AUTO else Path(config.resume)
+    try:
+        return load_state(found).config.get(name) or {} if found else {}
+    except (BertkitError, OSError):  # said where the run is looked for
+        return {}
 
 
 def make_model(config: PretrainConfig) -> BertForPreTraining:

@@ -13,17 +13,16 @@ from bertkit.backends.base import Adapter
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.data.batch_layouts import Layout
-from bertkit.data.step_batch import Records, StepBatch, sequence_lengths, weighted
+from bertkit.data.step_batch import StepBatch, weighted
 from bertkit.errors import ConfigError, MissingDependencyError
 from bertkit.storage.files import human_bytes
 from bertkit.system.memory import peak_of_process
 from bertkit.tasks.pretraining.batches import training_feed
-from bertkit.tasks.pretraining.estimate import held_passes
+from bertkit.tasks.pretraining.estimate import held_passes, usual_step
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.prepare import Prepared, make_model
 from bertkit.train.step_settings import optimizer_spec
 
-_SAMPLE = 1024
 # A dry run that was not asked for a mock batch computes no longer than about so many seconds.
 _MOST_SECONDS = 20.0
 # Share of the speed of matrix products that small models reach at least.
@@ -146,7 +145,7 @@ def _run(ready: Prepared, adapter: Adapter, batch: StepBatch) -> TrialStep:
         begin = time.perf_counter()
         stepper.read([stepper.train(batch, step)])
         seconds = time.perf_counter() - begin
-    whole = _step_flops(ready) / _batch_flops(ready, batch)
+    whole = usual_step(config, ready.source).operations / _batch_flops(ready, batch)
     return TrialStep(
         tokens=sum(len(part.arrays["ids"]) for part in batch.micro_batches),
         micro_batch_seconds=seconds,
@@ -161,21 +160,6 @@ def _batch_flops(ready: Prepared, batch: StepBatch) -> float:
     pairs = sum(float((part.lengths**2).sum()) for part in batch.micro_batches)
     masked = sum(float((part.arrays["mlm_weights"] > 0).sum()) for part in batch.micro_batches)
     return ready.config.model.training_flops(tokens, pairs, masked, batch.sequences)
-
-
-def _step_flops(ready: Prepared) -> float:
-    """Of one process's part of a usual step, from evenly spaced records."""
-    config, source = ready.config, ready.source
-    numbers = np.linspace(0, len(source) - 1, min(_SAMPLE, len(source))).astype(np.int64)
-    records: Records = source.at_epoch(0).batch(numbers)
-    lengths = sequence_lengths(records["input_mask"]).astype(float)
-    if config.layout == "padded":
-        lengths = np.full_like(lengths, source.max_seq_length)
-    masked = float((records["masked_lm_weights"] > 0).sum(axis=1).mean())
-    count = float(config.global_batch_size)
-    return config.model.training_flops(
-        count * float(lengths.mean()), count * float((lengths**2).mean()), count * masked, count
-    )
 
 
 def _peak_memory(held: int) -> int:

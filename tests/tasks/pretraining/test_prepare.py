@@ -7,11 +7,14 @@ import pytest
 import synthetic
 
 from bertkit.backends import registry
+from bertkit.backends.torch.options import CudaOptions
 from bertkit.configuration.config import ExternalOrigin
 from bertkit.errors import ConfigError, DataError
 from bertkit.manifests.manifest import Manifest
 from bertkit.tasks.pretraining.batches import training_feed
+from bertkit.tasks.pretraining.estimate import usual_step
 from bertkit.tasks.pretraining.prepare import prepare
+from bertkit.tasks.pretraining.pretrain import pretrain
 
 CPU = registry.get("cpu")
 
@@ -119,3 +122,45 @@ def test_runs_on_cs_make_steps_by_length_and_others_do_not(settings):
     assert window("cs", layout="padded") == 0
     assert window("cpu", layout="bucketed") == 0
     assert settings(bucket_window=3).problems() == ["--bucket-window needs --layout bucketed"]
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """An adapter of CUDA's kind, and the sizes of runs that it has been asked about."""
+    adapter, sizes = registry.make("cuda"), []
+
+    def settled(options, size):
+        sizes.append(size)
+        return replace(options, gradient_exchange="bf16")
+
+    monkeypatch.setattr(adapter, "settled_options", settled)
+    return adapter, sizes
+
+
+def test_the_machine_chooses_by_the_size_of_the_run(settings, asked):
+    adapter, sizes = asked
+    config = settings(backend="cuda", precision="bf16", max_steps=7)
+    ready = prepare(config, adapter, {"micro_batch_size": "--micro-batch-size"}, dry_run=True)
+    assert ready.config.cuda.gradient_exchange == "bf16"
+    prepare(replace(config, micro_batch_size=0), adapter)
+    prepare(config, adapter, {"micro_batch_size": "preset tiny"})
+    prepare(replace(config, layout="padded", micro_batch_size=0), adapter)
+    given, whole, preset, padded = sizes
+    assert (given.steps, given.longest, given.precision) == (7, 24, "bf16")
+    assert given.model == ready.config.model and given.planned_only and not whole.planned_only
+    assert given.rows == pytest.approx(whole.rows / 2, abs=1), "two passes a step"
+    assert preset.rows == whole.rows, "a preset's passes become as large as memory allows"
+    assert padded.rows == 8 * 24 > whole.rows > 0
+    assert given.operations == whole.operations == 7 * usual_step(config, ready.source).operations
+    assert padded.operations > whole.operations
+
+
+def test_what_a_run_began_with_is_known_when_it_goes_on(settings, asked, tmp_path):
+    adapter, sizes = asked
+    began = settings(cuda=CudaOptions(fused=False, totals=3), max_steps=1)
+    pretrain(began, registry.get("cpu"))
+    for resume in ("auto", str(tmp_path / "run/step-0000001"), "never", str(tmp_path / "none")):
+        prepare(replace(began, backend="cuda", resume=resume), adapter)
+    known = [size.before for size in sizes]
+    assert known[0] == known[1] and (known[0]["fused"], known[0]["totals"]) == (False, 3)
+    assert known[2] == known[3] == {}

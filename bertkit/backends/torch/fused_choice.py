@@ -1,0 +1,183 @@
+"""Decides whether a run's layers are fused: by a trial on its GPU, made once.
+
+The trial is a process of its own (`fused_trial`), so that whatever goes wrong in it leaves the
+run as it was. Its answer is kept in the user's cache folder, for this GPU, these versions and
+sizes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bertkit import log
+from bertkit.backends.run_size import RunSize
+from bertkit.backends.torch.fused_trial import Answer, Case
+from bertkit.model.fused.dispatch import gpu_has_kernels, what_does_not_fit
+from bertkit.storage.files import write_text
+from bertkit.storage.shared_cache import cache_folder
+
+# Operations of a process's run from which on a trial pays: some ten minutes of an H100.
+WORTH_TRYING = 2e17
+_GAIN = 0.97  # of the usual time, that fused layers may take at most
+_MOST_ROWS = 1 << 14  # enough to keep a GPU busy
+_LIMIT = 300.0  # seconds of a trial; compilers need most of them
+_STARTER = (sys.executable, "-m", "bertkit.backends.torch.fused_trial")
+
+
+class TrialError(Exception):
+    """A trial that ended without an answer; says how."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A case to try on one of this machine's GPUs.
+
+    Attributes:
+        case: what is tried.
+        index: of the GPU.
+    """
+
+    case: Case
+    index: int
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the answer depends on."""
+        return {
+            "case": asdict(self.case),
+            "device": torch.cuda.get_device_name(self.index),
+            "torch": torch.__version__,
+            "cuda": str(torch.version.cuda),
+            "triton": importlib.metadata.version("triton"),
+            "kernels": _digest_of_kernels(),
+        }
+
+    def kept_in(self, facts: dict[str, Any]) -> Path:
+        """The file with the answer, whether it is there or not."""
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        return cache_folder() / "fused-layers" / f"{digest[:40]}.json"
+
+    def kept(self) -> Answer | None:
+        """The answer that is known."""
+        facts = self.facts
+        try:
+            found = json.loads(self.kept_in(facts).read_text())
+            return Answer(**found["answer"]) if found["facts"] == facts else None
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def made(self) -> Answer:
+        """The answer of a new trial, kept from now on.
+
+        Raises:
+            TrialError: it ended without one.
+        """
+        said = _output_of(json.dumps(asdict(self.case)), str(self.index))
+        try:
+            answer = Answer(**json.loads(said))
+        except (ValueError, TypeError):
+            raise TrialError(f"it wrote '{said[:200]}'") from None
+        facts = self.facts
+        place = self.kept_in(facts)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_text(place, json.dumps({"facts": facts, "answer": asdict(answer)}, indent=2))
+        except OSError as error:
+            log.logger.debug("the answer of the trial is not kept: %s", error)
+        return answer
+
+
+def choose_fused(size: RunSize, compiled: bool, dynamic: bool, index: int) -> bool | None:
+    """Whether fused layers are right and faster on a GPU; None: it has not been tried.
+
+    Args:
+        size: of the run. One that is resumed goes on as it began, and a short one computes as
+            PyTorch does, whatever has been tried.
+        compiled: the layers would be compiled otherwise.
+        dynamic: for any number of rows.
+        index: of the GPU.
+    """
+    head = size.model.hidden_size // size.model.num_attention_heads
+    fits = size.precision == "bf16" and not what_does_not_fit(head, size.model.hidden_act)
+    if not (fits and gpu_has_kernels()):
+        return False
+    if size.before.get("fused") is not None:
+        return bool(size.before["fused"])
+    if size.operations < WORTH_TRYING:
+        return False
+    trial = Trial(case_of(size, compiled, dynamic), index)
+    answer = trial.kept()
+    if answer is None and size.planned_only:
+        return None
+    if answer is None:
+        log.logger.info("trying cuda.fused on this GPU, for this and later runs: up to two minutes")
+        try:
+            answer = trial.made()
+        except TrialError as error:
+            log.logger.warning("cuda.fused=false: its trial on this GPU failed: %s", error)
+            return False
+    return _judged(answer)
+
+
+def _output_of(*words: str) -> str:
+    """The last line that a trial writes.
+
+    Raises:
+        TrialError: it fails, or takes too long.
+    """
+    try:
+        process = subprocess.run(
+            [*_STARTER, *words], capture_output=True, text=True, errors="replace", timeout=_LIMIT
+        )
+    except subprocess.TimeoutExpired:
+        raise TrialError(f"it took more than {_LIMIT:.0f} seconds") from None
+    except OSError as error:
+        raise TrialError(str(error)) from error
+    lines = process.stdout.splitlines()
+    if process.returncode or not lines:
+        said = process.stderr.strip().splitlines()
+        raise TrialError(said[-1] if said else f"it ended with status {process.returncode}")
+    return lines[-1]
+
+
+def _judged(answer: Answer) -> bool:
+    """Whether the kernels are to be used; says why."""
+    if answer.wrong:
+        log.logger.warning("cuda.fused=false: on this GPU %s", answer.wrong)
+        return False
+    faster = answer.fused <= _GAIN * answer.usual
+    log.logger.info(
+        "cuda.fused=%s: on this GPU a layer takes %.3g ms with it and %.3g without",
+        str(faster).lower(), answer.fused, answer.usual,
+    )  # fmt: skip
+    return faster
+
+
+def case_of(size: RunSize, compiled: bool, dynamic: bool) -> Case:
+    """What stands for a run in a trial: the same for runs that differ little."""
+    shape = {item.name for item in fields(size.model)} & {item.name for item in fields(Case)}
+    rows = 1 << max(4, min(size.rows, _MOST_ROWS).bit_length() - 1)
+    return Case(
+        **{name: getattr(size.model, name) for name in shape},
+        rows=rows, longest=size.longest, compiled=compiled, dynamic=dynamic,
+    )  # fmt: skip
+
+
+def _digest_of_kernels() -> str:
+    """Of the program text of fused layers: other kernels are tried anew."""
+    digest = hashlib.sha256()
+    folder = resources.files("bertkit.model.fused")
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".py"):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,148 @@
+"""Tries fused layers on this process's GPU: are they right, and are they faster?
+
+Run: python -m bertkit.backends.torch.fused_trial CASE, with a `Case` as JSON. The last line
+of standard output is the `Answer` as JSON. `fused_choice` starts it, as a process of its own:
+kernels that nobody has tried on a GPU may crash, hang or damage its state.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bertkit.backends.torch.compiled import compile_parts
+from bertkit.model.attention import UnpaddedLayout
+from bertkit.model.bert import EncoderLayer, initialise
+from bertkit.model.config import BertConfig
+from bertkit.model.fused.dispatch import run_fused
+
+_ROUNDS, _CALLS = 3, 10
+_SHORTEST = 0.3  # of the longest sequence
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is tried.
+
+    Attributes:
+        hidden_size: and the next five: as in `BertConfig`.
+        rows: of a forward pass, about.
+        longest: rows of the longest sequence.
+        compiled: what the layer is compared with is compiled.
+        dynamic: for any number of rows.
+    """
+
+    hidden_size: int
+    num_attention_heads: int
+    intermediate_size: int
+    hidden_act: str
+    hidden_dropout_prob: float
+    attention_probs_dropout_prob: float
+    rows: int
+    longest: int
+    compiled: bool
+    dynamic: bool
+
+    def layer(self) -> EncoderLayer:
+        """A layer of these sizes with new weights."""
+        known = {item.name for item in fields(BertConfig)}
+        sizes = {name: value for name, value in asdict(self).items() if name in known}
+        config = BertConfig(**sizes, vocab_size=8, num_hidden_layers=1)
+        layer = EncoderLayer(config)
+        initialise(layer, config)
+        return layer
+
+    def layout(self) -> UnpaddedLayout:
+        """Sequences of many lengths, about `rows` long together."""
+        mean = (1 + _SHORTEST) / 2 * self.longest
+        count = max(1, round(self.rows / mean))
+        shares = np.linspace(_SHORTEST, 1.0, count + 1)[1:]
+        return UnpaddedLayout(np.maximum(1, np.round(shares * self.longest)).astype(int))
+
+    def odd_layout(self) -> UnpaddedLayout:
+        """Sequences that end within tiles and fill them, are short, and have no rows at all."""
+        lengths = (1, 0, self.longest, 3, self.longest - 1, 65, 64, 0, 17, 16, 2)
+        return UnpaddedLayout(min(length, self.longest) for length in lengths)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a trial has found.
+
+    Attributes:
+        wrong: what is not right with the kernels, in words; empty: nothing.
+        usual: milliseconds of a layer's forward and backward pass by PyTorch; 0 where the
+            kernels are wrong.
+        fused: the same by the kernels.
+    """
+
+    wrong: str = ""
+    usual: float = 0.0
+    fused: float = 0.0
+
+
+def tried(case: Case, device: torch.device, kind: torch.dtype = torch.bfloat16) -> Answer:
+    """Check and time a layer.
+
+    Args:
+        case: its sizes.
+        device: of the kernels.
+        kind: half precision.
+    """
+    from bertkit.model.fused.self_check import what_is_wrong  # loads Triton
+
+    torch.manual_seed(0)
+    layer = case.layer().to(device, kind)
+    for made in (case.odd_layout(), case.layout()):
+        layout = made.to(device)
+        rows = torch.randn(layout.rows, case.hidden_size).to(device, kind)
+        if wrong := what_is_wrong(layer, rows, layout):
+            return Answer(wrong)
+    layer.train()
+    fused = milliseconds(lambda rows: run_fused(layer, rows, layout, None), layer, rows)
+    if case.compiled:
+        compile_parts(layer, dynamic=case.dynamic)
+    return Answer("", milliseconds(lambda rows: layer(rows, layout), layer, rows), fused)
+
+
+def milliseconds(call: Callable[[Tensor], Tensor], layer: EncoderLayer, rows: Tensor) -> float:
+    """Of a forward and a backward pass, the host's work included; the best of some rounds.
+
+    Args:
+        call: rows to rows.
+        layer: whose weights get gradients.
+        rows: that get one, too.
+    """
+    rows = rows.detach().requires_grad_()
+    wanted, given = [rows, *layer.parameters()], torch.randn_like(rows)
+    best = float("inf")
+    for number in range(_ROUNDS + 1):  # the first one compiles
+        begin = time.perf_counter()
+        for _ in range(_CALLS if number else 2):
+            torch.autograd.grad(call(rows), wanted, given)
+        if rows.device.type != "cpu":
+            torch.accelerator.synchronize(rows.device)
+        if number:
+            best = min(best, (time.perf_counter() - begin) / _CALLS)
+    return round(1e3 * best, 4)
+
+
+def main() -> None:
+    """Try the case on the command line on the GPU whose number stands behind it."""
+    text, index = sys.argv[1:]
+    device = torch.device("cuda", int(index))
+    torch.cuda.set_device(device)
+    torch.backends.cuda.enable_cudnn_sdp(False)  # as runs have it
+    answer = tried(Case(**json.loads(text)), device)
+    sys.stdout.write(json.dumps(asdict(answer)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""A trial of fused layers: what is tried, and what is made of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from bertkit.backends.torch import fused_trial
+from bertkit.backends.torch.fused_trial import Answer, Case, milliseconds, tried
+
+CASE = Case(
+    hidden_size=32, num_attention_heads=2, intermediate_size=64, hidden_act="gelu",
+    hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1, rows=64, longest=16,
+    compiled=False, dynamic=True,
+)  # fmt: skip
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(("rows", "longest"), [(64, 16), (16_384, 512), (16_384, 128), (16, 512)])
+def test_sequences_of_many_lengths_have_about_as_many_rows(rows, longest):
+    layout = replace(CASE, rows=rows, longest=longest).layout()
+    assert max(layout.lengths) == longest
+    assert len(set(layout.lengths)) == len(layout.lengths) or longest < len(layout.lengths)
+    assert rows * 0.8 < layout.rows < rows * 1.25 or layout.rows == longest
+
+
+def test_other_lengths_are_checked_too():
+    lengths = replace(CASE, longest=512).odd_layout().lengths
+    assert {0, 1, 511, 512} < set(lengths)
+    assert max(replace(CASE, longest=16).odd_layout().lengths) == 16
+
+
+def test_the_layer_has_the_sizes_and_rates_of_the_run():
+    layer = replace(CASE, hidden_dropout_prob=0.2, attention_probs_dropout_prob=0.3).layer()
+    assert layer.intermediate.dense.weight.shape == (64, 32)
+    assert (layer.output.rate, layer.attention.self.rate) == (0.2, 0.3)
+    assert layer.attention.self.heads == 2 and layer.intermediate.kind == "gelu"
+
+
+@pytest.fixture
+def kernels(monkeypatch):
+    """Layers whose fused form is PyTorch's, since no kernel runs on a CPU; what was called."""
+    pytest.importorskip("triton", reason="Triton is only made for Linux")
+    from bertkit.model.fused import self_check
+
+    called = []
+    monkeypatch.setattr(self_check, "what_is_wrong", lambda *given: called.append("check"))
+
+    def fused(layer, rows, layout, keep):
+        called.append("training" if layer.training else "evaluating")
+        return layer(rows, layout, keep)
+
+    monkeypatch.setattr(fused_trial, "run_fused", fused)
+    monkeypatch.setattr(
+        fused_trial, "compile_parts", lambda layer, dynamic: called.append(f"dynamic={dynamic}")
+    )
+    return called
+
+
+@pytest.mark.parametrize("dynamic", [True, False])
+def test_both_ways_are_timed_with_dropout(kernels, dynamic):
+    answer = tried(replace(CASE, compiled=True, dynamic=dynamic), CPU, torch.float32)
+    assert not answer.wrong and answer.usual > 0 and answer.fused > 0
+    assert kernels[:2] == ["check", "check"] and kernels[-1] == f"dynamic={dynamic}"
+    assert set(kernels[2:-1]) == {"training"}
+
+
+def test_what_is_wrong_is_not_timed(kernels, monkeypatch):
+    from bertkit.model.fused import self_check
+
+    monkeypatch.setattr(self_check, "what_is_wrong", lambda *given: "rows are 3 off")
+    assert tried(CASE, CPU, torch.float32) == Answer("rows are 3 off", 0.0, 0.0)
+    assert not kernels
+
+
+def test_what_the_first_passes_compile_is_not_counted(monkeypatch):
+    layer, layout = CASE.layer().train(), CASE.layout()
+    rows = torch.randn(layout.rows, 32)
+    seconds = iter([0.0, 50.0, 50.5, 60.0, 60.2, 70.0, 70.3])  # begin and end of each round
+    called = []
+
+    def call(rows):
+        called.append(rows.requires_grad)
+        return layer(rows, layout)
+
+    clock = SimpleNamespace(perf_counter=lambda: next(seconds))
+    monkeypatch.setattr(fused_trial, "time", clock)
+    assert milliseconds(call, layer, rows) == 20.0, "of one pass of the best round"
+    assert called == [True] * (2 + 3 * 10)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+@pytest.mark.parametrize("compiled", [False, True])
+def test_fused_layers_are_right_on_this_gpu(compiled):
+    case = replace(
+        CASE, hidden_size=768, num_attention_heads=12, intermediate_size=3072, rows=4096,
+        longest=128, compiled=compiled,
+    )  # fmt: skip
+    process = subprocess.run(
+        [sys.executable, "-m", "bertkit.backends.torch.fused_trial", json.dumps(asdict(case)), "0"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    answer = Answer(**json.loads(process.stdout.splitlines()[-1]))
+    assert answer.wrong == "" and answer.usual > 0 and answer.fused > 0
