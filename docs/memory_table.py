@@ -71,5 +71,4 @@ def _memory(preset: str, precision: str, size: int, length: int, recompute: bool
     found = dataclasses.replace(
         found, micro_batch_size=size, global_batch_size=size, recompute=recompute
     )
-    copies = CudaAdapter.caps.working_copies
-    return estimates.estimate(found, 1000, length, working_copies=copies).memory_bytes
+    return estimates.estimate(found, 1000, length, caps=CudaAdapter.caps).memory_bytes

@@ -57,6 +57,7 @@ class Caps:
             changes.
         working_copies: bf16 computes with half precision copies of the weights, whose gradients
             are in half precision too, and not by autocast.
+        records_steps: it has an option `graphs`, with which passes are recorded and replayed.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Caps:
     one_batch: bool = False
     copies_out: bool = False
     working_copies: bool = False
+    records_steps: bool = False
 
     def layout(self, wanted: str) -> str:
         """The batch layout asked for; the machine's best where it is `auto`."""

@@ -78,7 +78,11 @@ class TorchAdapter(Adapter):
     ) -> TorchStepper:
         """Steps over a placed model, with a loss scale where fp16 needs one."""
         working = self._working_weights(model, plan)
-        if optimizer is not None and getattr(plan.options, "graphs", False):
+        if (
+            optimizer is not None
+            and self.caps.records_steps
+            and getattr(plan.options, "graphs", False)
+        ):
             share_weights(model, self.process_group)
             return GraphedStepper(
                 **self._parts(task, plan, optimizer, schedule),
@@ -105,7 +109,7 @@ class TorchAdapter(Adapter):
         )
 
     def recorder(self) -> Recorder:
-        """What records steps on the device, for backends that have `graphs` among their options."""
+        """What records steps on the device, for backends whose caps say `records_steps`."""
         raise NotImplementedError
 
     def _working_weights(self, model: nn.Module, plan: StepPlan) -> WorkingWeights | None:

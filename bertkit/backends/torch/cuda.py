@@ -65,6 +65,7 @@ class CudaAdapter(TorchAdapter):
         skips_nonfinite=True,
         copies_out=True,
         working_copies=True,
+        records_steps=True,
     )
 
     def validate(self, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bertkit.backends.base import Caps
 from bertkit.backends.sections import options_of
 from bertkit.data.record_source import SampleSource
 from bertkit.data.step_batch import Records, sequence_lengths
@@ -103,7 +104,7 @@ def estimate(
     max_seq_length: int,
     world: int = 1,
     device_memory: int = 0,
-    working_copies: bool = False,
+    caps: Caps | None = None,
 ) -> Estimate:
     """What a run will need, before it starts.
 
@@ -113,17 +114,17 @@ def estimate(
         max_seq_length: of the records.
         world: processes that train together; memory is that of one.
         device_memory: bytes of the device that the micro-batch was chosen for; 0: for none.
-        working_copies: of weights and gradients are there in bf16, see `backends.base.Caps`.
+        caps: of the backend; None: nothing is kept but what every backend keeps.
     """
     parameters = config.model.parameter_count()
     steps = config.steps(records)
     # fp32 weights and gradients, two moments.
     moments = 0 if config.optimizer == "sgd" else 2
     copies = 2 + moments / (world if config.shard_optimizer else 1)
-    if config.precision == "bf16" and working_copies:
+    if config.precision == "bf16" and caps and caps.working_copies:
         copies += 1  # 2 bytes each of weights and gradients
     checkpoint_bytes = (1 + moments) * 4 * parameters
-    held = held_passes(config, config.backend)
+    held = held_passes(config, caps) if caps else 1
     written = 1 + ((steps - 1) // config.save_every if config.save_every else 0)
     # One more than is kept exists for a moment, while the new one is written.
     kept = min(written, config.keep_last + 1) if config.keep_last else written
@@ -145,15 +146,15 @@ def estimate(
     )
 
 
-def held_passes(config: PretrainConfig, backend: str) -> int:
+def held_passes(config: PretrainConfig, caps: Caps) -> int:
     """Passes whose activations have memory of their own.
 
     Args:
         config: settings of a run.
-        backend: name of the one that runs it.
+        caps: of the backend that runs it.
     """
     # Recorded passes keep theirs, beside that of passes that are run.
-    return 2 if backend == "cuda" and options_of(config, backend).graphs else 1
+    return 2 if caps.records_steps and options_of(config, caps.name).graphs else 1
 
 
 def activation_bytes(config: PretrainConfig, max_seq_length: int) -> int:

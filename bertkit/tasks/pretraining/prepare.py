@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import log
-from bertkit.backends.base import Adapter, StepPlan, StepShape
+from bertkit.backends.base import Adapter, Caps, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
 from bertkit.backends.run_size import RunSize
 from bertkit.backends.sections import options_of
@@ -68,7 +68,7 @@ class Prepared:
         tokens: numbers of tokens that may occur; rows of the word embedding beyond them are
             padding.
         device_memory: bytes of the device that the micro-batch was chosen for; 0: for none.
-        working_copies: the machine has them in bf16, see `bertkit.backends.base.Caps`.
+        caps: of the machine; None where only the data are of interest.
     """
 
     config: PretrainConfig
@@ -80,7 +80,7 @@ class Prepared:
     masking: DynamicMasking | None = None
     tokens: int = 0
     device_memory: int = 0
-    working_copies: bool = False
+    caps: Caps | None = None
 
     @property
     def estimate(self) -> Estimate:
@@ -93,7 +93,7 @@ class Prepared:
             max_seq_length=self.source.max_seq_length,
             world=shape.world,
             device_memory=self.device_memory,
-            working_copies=self.working_copies,
+            caps=self.caps,
         )
 
 
@@ -164,7 +164,7 @@ def prepare(
         masking=masking_of(config),
         tokens=min(rows.trained if rows else config.model.vocab_size, config.model.vocab_size),
         device_memory=memory,
-        working_copies=adapter.caps.working_copies,
+        caps=adapter.caps,
     )
 
 
@@ -202,7 +202,7 @@ def _with_micro_batch(
     world, whole = Topology.from_environment().world, config.global_batch_size
     wanted, yields = config.micro_batch_size, is_preset(origins.get("micro_batch_size"))
     memory = adapter.device_memory() if yields or not wanted else 0
-    held = held_passes(config, adapter.caps.name)
+    held = held_passes(config, adapter.caps)
     wanted = fitting_size(config, source, world, memory, held) or wanted
     size = micro_batch_size(whole, wanted, world, yields)
     group = 0

@@ -138,7 +138,7 @@ def _run(ready: Prepared, adapter: Adapter, batch: StepBatch) -> TrialStep:
     optimizer = adapter.optimizer(placed, optimizer_spec(config))
     task = PretrainingObjective(nsp=config.nsp)
     stepper = adapter.build(placed, task, ready.step_plan, optimizer, lambda step: 0.0)
-    held = held_passes(config, adapter.caps.name)
+    held = held_passes(config, adapter.caps)
     seconds = 0.0
     # The first one also makes what is made once; where steps are recorded, the second does that.
     for step in range(3 if held > 1 else 2):
