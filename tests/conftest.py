@@ -16,6 +16,11 @@ from hypothesis import HealthCheck, settings
 # torch has one thread in every test and in every process that a test starts.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# Triton is imported with the first library that asks for it, transformers among them, and reads
+# then whether its kernels are interpreted: tests/model/fused runs them so without a GPU.
+if not any(Path("/dev").glob("nvidia[0-9]*")):
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
 # No test asks the model hub on the internet: a name that is no path here fails at once.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["COLUMNS"] = "400"  # paths of tests are long: rows stay lines

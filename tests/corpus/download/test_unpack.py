@@ -24,7 +24,7 @@ def archive(**members: str) -> bytes:
         for name, text in members.items():
             file.writestr(name.replace("__", "/").replace("_", "."), text)
         file.writestr("__MACOSX/CoLA/._train.tsv", "junk")
-        file.mkdir("CoLA/empty")
+        file.writestr("CoLA/empty/", "")
     return stream.getvalue()
 
 

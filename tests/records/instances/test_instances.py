@@ -141,6 +141,9 @@ def test_a_pair_in_sequence_comes_from_one_document():
 class Scripted(random.Random):
     """A stream with given values of random()."""
 
+    def __new__(cls, *values: float) -> Scripted:
+        return super().__new__(cls, 0)  # before Python 3.11 it takes one argument
+
     def __init__(self, *values: float) -> None:
         super().__init__(0)
         self.values = list(values)
