@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from bertkit.model.config import BertConfig
@@ -20,7 +20,7 @@ class RunSize:
         longest: tokens of the longest sequence.
         precision: of products, never auto.
         model: its sizes.
-        before: settings of the machine that the run had, where one is to be resumed.
+        before: settings of the machine that the run had so far; None: it begins now.
         planned_only: nothing is to be computed now, as with --dry-run.
     """
 
@@ -30,5 +30,5 @@ class RunSize:
     longest: int
     precision: str
     model: BertConfig
-    before: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, Any] | None = None
     planned_only: bool = False

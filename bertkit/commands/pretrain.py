@@ -67,7 +67,9 @@ def command(
 
     if dry_run:
         with registry.for_planning(resolved.config.backend) as adapter:
-            ready = prepare(resolved.config, adapter, resolved.origins, dry_run=True)
+            ready = prepare(
+                resolved.config, adapter, resolved.origins, dry_run=True, overwrite=overwrite
+            )
             rehearse(ready, adapter, overwrite)
             found = run_trial_step(ready, adapter, mock)
         plan = {**asdict(ready.estimate), **(asdict(found) if found else {})}

@@ -33,8 +33,14 @@ def one_process_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def cache_folder() -> Path:
-    """Where bertkit keeps what can be made again: `bertkit` in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "bertkit"
+    """Where bertkit keeps what can be made again: `bertkit` in the user's cache folder.
+
+    A user without a home, as in containers, has none: it is a place that cannot be written.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "bertkit"
+    except RuntimeError:  # what pathlib raises then
+        return Path(os.devnull) / "bertkit"
 
 
 def is_writable_folder(folder: Path) -> bool:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bertkit.storage.shared_cache import cache_folder, is_writable_folder, one_process_at_a_time
 
 
@@ -15,6 +17,23 @@ def test_the_cache_is_the_users(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert cache_folder() == tmp_path / "home/.cache/bertkit"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="looks for homes elsewhere")
+def test_a_user_without_a_home_has_a_cache_that_keeps_nothing(monkeypatch):
+    import pwd
+
+    def unknown(number):
+        raise KeyError(number)
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    folder = cache_folder() / "anything"
+    with pytest.raises(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    with one_process_at_a_time(folder):  # goes on all the same
+        assert not folder.exists() and not is_writable_folder(folder)
 
 
 def test_a_folder_without_write_permission_takes_nothing_even_from_root(tmp_path):

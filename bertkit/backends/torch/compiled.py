@@ -63,6 +63,6 @@ def _writable(folder: Path) -> bool:
     """Whether the folder is there or can be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):
+    except OSError:
         return False
     return os.access(folder, os.W_OK)

@@ -88,13 +88,15 @@ class CudaAdapter(TorchAdapter):
         """The settings, saying whether the model is compiled and its layers fused.
 
         The former is where it pays in so many steps, the latter where a trial on the main
-        process's GPU says so; it stays open where nothing is to be computed now.
+        process's GPU says so; it stays open where nothing is to be computed now. A run that is
+        resumed goes on as it began, also where it has more steps now.
         """
         if options.compile is None:
             from bertkit.backends.torch.compiled import can_compile
 
-            compiles = size.steps >= _WORTH_COMPILING and can_compile()
-            options = replace(options, compile=compiles)
+            began = (size.before or {}).get("compile")
+            pays = size.steps >= _WORTH_COMPILING if began is None else bool(began)
+            options = replace(options, compile=pays and can_compile())
         if options.fused is None:
             found = told_by_main(self.process_group, lambda: self._choose_fused(options, size))
             options = replace(options, fused=found)

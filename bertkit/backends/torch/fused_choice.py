@@ -2,15 +2,14 @@
 
 The trial is a process of its own (`fused_trial`), so that whatever goes wrong in it leaves the
 run as it was. Its answer is kept in the user's cache folder, for this GPU, these versions and
-sizes.
+sizes; of several runs that begin at once, one tries.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
-import subprocess
+import os
 import sys
 from dataclasses import asdict, dataclass, fields
 from importlib import resources
@@ -19,19 +18,30 @@ from typing import Any
 
 import torch
 
-from bertkit import log
+from bertkit import __version__, log
 from bertkit.backends.run_size import RunSize
+from bertkit.backends.torch import fused_trial
 from bertkit.backends.torch.fused_trial import Answer, Case
+from bertkit.errors import BertkitError
 from bertkit.model.fused.dispatch import gpu_has_kernels, what_does_not_fit
 from bertkit.storage.files import write_text
-from bertkit.storage.shared_cache import cache_folder
+from bertkit.storage.shared_cache import cache_folder, one_process_at_a_time
+from bertkit.system.side_process import run_beside
 
 # Operations of a process's run from which on a trial pays: some ten minutes of an H100.
 WORTH_TRYING = 2e17
+_ANSWER = "answer.json"
 _GAIN = 0.97  # of the usual time, that fused layers may take at most
 _MOST_ROWS = 1 << 14  # enough to keep a GPU busy
 _LIMIT = 300.0  # seconds of a trial; compilers need most of them
-_STARTER = (sys.executable, "-m", "bertkit.backends.torch.fused_trial")
+# Imports what this process does, not what lies in the current folder.
+_PROGRAM = f"""import sys
+sys.path[:] = sys.argv.pop(1).split({os.pathsep!r})
+from bertkit.system.side_process import end_with_parent
+end_with_parent()
+from bertkit.backends.torch.fused_trial import main
+main()"""
+_STARTER = (sys.executable, "-c", _PROGRAM, os.pathsep.join(sys.path))
 
 
 class TrialError(Exception):
@@ -53,28 +63,44 @@ class Trial:
     @property
     def facts(self) -> dict[str, Any]:
         """What the answer depends on."""
+        try:
+            import triton  # the package that it comes in has several names
+
+            version = str(triton.__version__)
+        except ImportError:  # the trial will say what is wrong with it
+            version = ""
         return {
             "case": asdict(self.case),
             "device": torch.cuda.get_device_name(self.index),
+            "bertkit": __version__,
             "torch": torch.__version__,
             "cuda": str(torch.version.cuda),
-            "triton": importlib.metadata.version("triton"),
+            "triton": version,
             "kernels": _digest_of_kernels(),
         }
 
-    def kept_in(self, facts: dict[str, Any]) -> Path:
-        """The file with the answer, whether it is there or not."""
+    def place(self, facts: dict[str, Any]) -> Path:
+        """The folder of the answer, whether it is there or not."""
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        return cache_folder() / "fused-layers" / f"{digest[:40]}.json"
+        return cache_folder() / "fused-layers" / digest[:40]
 
     def kept(self) -> Answer | None:
         """The answer that is known."""
         facts = self.facts
         try:
-            found = json.loads(self.kept_in(facts).read_text())
-            return Answer(**found["answer"]) if found["facts"] == facts else None
+            found = json.loads((self.place(facts) / _ANSWER).read_text())
+            return Answer.read(found["answer"]) if found["facts"] == facts else None
         except (OSError, ValueError, TypeError, KeyError):
             return None
+
+    def found(self) -> Answer:
+        """The answer that is known, by now, or that of a new trial.
+
+        Raises:
+            TrialError: it ended without one.
+        """
+        with one_process_at_a_time(self.place(self.facts)):
+            return self.kept() or self.made()
 
     def made(self) -> Answer:
         """The answer of a new trial, kept from now on.
@@ -84,15 +110,14 @@ class Trial:
         """
         said = _output_of(json.dumps(asdict(self.case)), str(self.index))
         try:
-            answer = Answer(**json.loads(said))
+            answer = Answer.read(json.loads(said))
         except (ValueError, TypeError):
             raise TrialError(f"it wrote '{said[:200]}'") from None
         facts = self.facts
-        place = self.kept_in(facts)
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            write_text(place, json.dumps({"facts": facts, "answer": asdict(answer)}, indent=2))
-        except OSError as error:
+            content = {"facts": facts, "answer": asdict(answer)}
+            write_text(self.place(facts) / _ANSWER, json.dumps(content, indent=2))
+        except (OSError, BertkitError) as error:
             log.logger.debug("the answer of the trial is not kept: %s", error)
         return answer
 
@@ -102,19 +127,22 @@ def choose_fused(size: RunSize, compiled: bool, dynamic: bool, index: int) -> bo
 
     Args:
         size: of the run. One that is resumed goes on as it began, and a short one computes as
-            PyTorch does, whatever has been tried.
+            PyTorch does, whatever has been tried. A plan made where there is no GPU stays open.
         compiled: the layers would be compiled otherwise.
         dynamic: for any number of rows.
         index: of the GPU.
     """
     head = size.model.hidden_size // size.model.num_attention_heads
     fits = size.precision == "bf16" and not what_does_not_fit(head, size.model.hidden_act)
-    if not (fits and gpu_has_kernels()):
+    elsewhere = size.planned_only and not torch.cuda.is_available()
+    if not fits or not (elsewhere or gpu_has_kernels()):
         return False
-    if size.before.get("fused") is not None:
-        return bool(size.before["fused"])
+    if size.before is not None:
+        return bool(size.before.get("fused"))
     if size.operations < WORTH_TRYING:
         return False
+    if elsewhere:
+        return None
     trial = Trial(case_of(size, compiled, dynamic), index)
     answer = trial.kept()
     if answer is None and size.planned_only:
@@ -122,9 +150,13 @@ def choose_fused(size: RunSize, compiled: bool, dynamic: bool, index: int) -> bo
     if answer is None:
         log.logger.info("trying cuda.fused on this GPU, for this and later runs: up to two minutes")
         try:
-            answer = trial.made()
+            answer = trial.found()
         except TrialError as error:
-            log.logger.warning("cuda.fused=false: its trial on this GPU failed: %s", error)
+            log.logger.warning(
+                "cuda.fused=false: its trial on this GPU failed: %s"
+                " (--set cuda.fused=false runs without a trial)",
+                error,
+            )
             return False
     return _judged(answer)
 
@@ -136,17 +168,16 @@ def _output_of(*words: str) -> str:
         TrialError: it fails, or takes too long.
     """
     try:
-        process = subprocess.run(
-            [*_STARTER, *words], capture_output=True, text=True, errors="replace", timeout=_LIMIT
-        )
-    except subprocess.TimeoutExpired:
-        raise TrialError(f"it took more than {_LIMIT:.0f} seconds") from None
+        ended = run_beside([*_STARTER, *words], _LIMIT)
     except OSError as error:
         raise TrialError(str(error)) from error
-    lines = process.stdout.splitlines()
-    if process.returncode or not lines:
-        said = process.stderr.strip().splitlines()
-        raise TrialError(said[-1] if said else f"it ended with status {process.returncode}")
+    log.logger.debug("the trial wrote:\n%s", ended.errors)
+    if ended.status is None:
+        raise TrialError(f"it took more than {_LIMIT:.0f} seconds")
+    lines = ended.output.splitlines()
+    if ended.status or not lines:
+        said = ended.errors.strip().splitlines()
+        raise TrialError(said[-1] if said else f"it ended with status {ended.status}")
     return lines[-1]
 
 
@@ -174,8 +205,8 @@ def case_of(size: RunSize, compiled: bool, dynamic: bool) -> Case:
 
 
 def _digest_of_kernels() -> str:
-    """Of the program text of fused layers: other kernels are tried anew."""
-    digest = hashlib.sha256()
+    """Of the program text of fused layers and of their trial: others are tried anew."""
+    digest = hashlib.sha256(Path(fused_trial.__file__).read_bytes())
     folder = resources.files("bertkit.model.fused")
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
         if file.name.endswith(".py"):

@@ -1,17 +1,21 @@
 """Tries fused layers on this process's GPU: are they right, and are they faster?
 
-Run: python -m bertkit.backends.torch.fused_trial CASE, with a `Case` as JSON. The last line
-of standard output is the `Answer` as JSON. `fused_choice` starts it, as a process of its own:
-kernels that nobody has tried on a GPU may crash, hang or damage its state.
+Run: python -m bertkit.backends.torch.fused_trial CASE 0, with a `Case` as JSON and the number of
+a GPU. The last line of standard output is the `Answer` as JSON. `fused_choice` starts it, as a
+process of its own: kernels that nobody has tried on a GPU may crash, hang or damage its state.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,6 +91,21 @@ class Answer:
     usual: float = 0.0
     fused: float = 0.0
 
+    @classmethod
+    def read(cls, values: Any) -> Answer:
+        """From what JSON has made of one.
+
+        Raises:
+            TypeError, ValueError: it is none.
+        """
+        answer = cls(**values)
+        times = [float(answer.usual), float(answer.fused)]
+        if not isinstance(answer.wrong, str):
+            raise TypeError("a text says what is wrong")
+        if not answer.wrong and not all(math.isfinite(each) and each > 0 for each in times):
+            raise ValueError("times are above 0")
+        return cls(answer.wrong, *times)
+
 
 def tried(case: Case, device: torch.device, kind: torch.dtype = torch.bfloat16) -> Answer:
     """Check and time a layer.
@@ -136,12 +155,21 @@ def milliseconds(call: Callable[[Tensor], Tensor], layer: EncoderLayer, rows: Te
 
 def main() -> None:
     """Try the case on the command line on the GPU whose number stands behind it."""
+    # Whatever libraries print is not the answer.
+    answers = os.dup(1)
+    os.dup2(2, 1)
     text, index = sys.argv[1:]
-    device = torch.device("cuda", int(index))
-    torch.cuda.set_device(device)
-    torch.backends.cuda.enable_cudnn_sdp(False)  # as runs have it
-    answer = tried(Case(**json.loads(text)), device)
-    sys.stdout.write(json.dumps(asdict(answer)) + "\n")
+    try:
+        device = torch.device("cuda", int(index))
+        torch.cuda.set_device(device)
+        torch.backends.cuda.enable_cudnn_sdp(False)  # as runs have it
+        answer = tried(Case(**json.loads(text)), device)
+    except Exception as error:
+        traceback.print_exc()
+        first = str(error).strip().partition("\n")[0]  # PyTorch's go on with advice
+        sys.exit(f"{type(error).__name__}: {first}")
+    os.write(answers, (json.dumps(asdict(answer)) + "\n").encode())
+    os._exit(0)  # the compiler's own processes are not waited for
 
 
 if __name__ == "__main__":

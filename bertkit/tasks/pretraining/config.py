@@ -251,8 +251,10 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
 
     @staticmethod
     def completed(saved: Mapping[str, Any]) -> dict[str, Any]:
-        """The saved settings of a run, with what they meant before there was `mlm_group`."""
+        """The saved settings of a run, with what they meant before there was `mlm_group`, and
+        `cuda.fused`, which a run that was begun does not take up."""
         values = dict(saved)
+        values["cuda.fused"] = bool(values.get("cuda.fused"))
         if values.get("mlm_normalisation") == "micro_batch":
             values["mlm_group"] = values.get("mlm_group") or values.get("micro_batch_size")
         return values

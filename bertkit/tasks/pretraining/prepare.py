@@ -102,6 +102,7 @@ def prepare(
     adapter: Adapter,
     origins: Mapping[str, str] | None = None,
     dry_run: bool = False,
+    overwrite: bool = False,
 ) -> Prepared:
     """Open the data, fill in what follows from it, and check everything.
 
@@ -113,6 +114,7 @@ def prepare(
         origins: where settings came from; a vocabulary size that nobody gave is taken
             from `--vocab` or from the records' manifest.
         dry_run: plan `text` in a temporary folder.
+        overwrite: replace what another run left in the folder.
 
     Raises:
         DataError: missing or broken records, vocabulary or checkpoint.
@@ -147,13 +149,15 @@ def prepare(
     _warn_of_phase_2(config, origins, source)
     steps = config.steps(len(source))
     config = _settled(config, adapter, steps, origins)
-    config = _with_chosen_options(config, adapter, source, origins, dry_run)
     config, memory = _with_micro_batch(config, adapter, source, origins)
     check_steps(config, steps)
-    step_plan = make_step_plan(
-        config, step_shape(config, sources, world), config.model, options_of(config, config.backend)
-    )
-    refuse(adapter.validate(step_plan, optimizer_spec(config)))
+    shape = step_shape(config, sources, world)
+    # What is refused anyway need not be tried for minutes.
+    step_plan = _valid_plan(config, shape, adapter)
+    before = _section_before(config, adapter.caps.name, overwrite)
+    chosen = _with_chosen_options(config, adapter, source, before, dry_run)
+    if chosen is not config:
+        config, step_plan = chosen, _valid_plan(chosen, shape, adapter)
     return Prepared(
         config=config,
         source=source,
@@ -233,43 +237,57 @@ def _settled(
     )
 
 
+def _valid_plan(config: PretrainConfig, shape: StepShape, adapter: Adapter) -> StepPlan:
+    """What one step computes.
+
+    Raises:
+        ConfigError: the machine cannot.
+    """
+    plan = make_step_plan(config, shape, config.model, options_of(config, config.backend))
+    refuse(adapter.validate(plan, optimizer_spec(config)))
+    return plan
+
+
 def _with_chosen_options(
     config: PretrainConfig,
     adapter: Adapter,
     source: SampleSource,
-    origins: Mapping[str, str],
+    before: Mapping[str, Any] | None,
     dry_run: bool,
 ) -> PretrainConfig:
     """The configuration with what the machine chooses for a run of this size."""
     name, settle = adapter.caps.name, getattr(adapter, "settled_options", None)
     if settle is None:
         return config
-    world, step = Topology.from_environment().world, usual_step(config, source)
-    share, group = config.global_batch_size / world, config.micro_batch_size
-    # A preset's groups become as large as memory allows, see `_with_micro_batch`.
-    passes = share / group if group and not is_preset(origins.get("micro_batch_size")) else 1.0
+    step = usual_step(config, source)
+    operations = config.max_steps * step.operations / Topology.from_environment().world
     size = RunSize(
         steps=config.max_steps,
-        operations=config.max_steps * step.operations / world,
-        rows=round(step.rows / world / max(passes, 1.0)),
+        operations=operations,
+        rows=round(step.rows * config.micro_size / config.global_batch_size),
         longest=source.max_seq_length,
         precision=config.precision,
         model=config.model,
-        before=_section_before(config, name),
+        before=before,
         planned_only=dry_run,
     )
     return replace(config, **{name: settle(options_of(config, name), size)})
 
 
-def _section_before(config: PretrainConfig, name: str) -> Mapping[str, Any]:
-    """A backend's settings in the checkpoint that the run would resume from; empty: none."""
+def _section_before(config: PretrainConfig, name: str, overwrite: bool) -> Mapping[str, Any] | None:
+    """A backend's settings in the checkpoint that the run would resume from; None: none."""
     if config.resume == NEVER:
-        return {}
-    found = checkpoint.latest(config.output) if config.resume == AUTO else Path(config.resume)
-    try:
-        return load_state(found).config.get(name) or {} if found else {}
-    except (BertkitError, OSError):  # said where the run is looked for
-        return {}
+        return None
+    newest = [path for _, path in reversed(checkpoint.in_run(config.output))]
+    for path in newest if config.resume == AUTO else [Path(config.resume)]:
+        try:
+            state = load_state(path)
+        except (BertkitError, OSError):  # said, or passed over, where the run is looked for
+            continue
+        if overwrite and config.resume == AUTO and (state.finished or not state.overwrote):
+            return None  # it is replaced
+        return state.config.get(name) or {}
+    return None
 
 
 def make_model(config: PretrainConfig) -> BertForPreTraining:

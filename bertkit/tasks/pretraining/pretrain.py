@@ -177,7 +177,7 @@ def pretrain(
         distributed=True,
         process_timeout=config.process_timeout,
     )
-    ready = prepare(config, adapter, origins)
+    ready = prepare(config, adapter, origins, overwrite=overwrite)
     run = TrainingRun(
         PretrainingTask(ready), adapter, make_trackers=make_trackers, overwrite=overwrite
     )

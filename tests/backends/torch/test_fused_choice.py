@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import sys
+import threading
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,8 +18,9 @@ from bertkit.backends.process_group import ProcessGroup, Topology
 from bertkit.backends.run_size import RunSize
 from bertkit.backends.torch import compiled, fused_choice
 from bertkit.backends.torch.cuda import CudaAdapter
-from bertkit.backends.torch.fused_choice import WORTH_TRYING, case_of, choose_fused
+from bertkit.backends.torch.fused_choice import WORTH_TRYING, TrialError, case_of, choose_fused
 from bertkit.backends.torch.options import CudaOptions
+from bertkit.errors import BertkitError
 from bertkit.model.config import BertConfig
 
 SHAPE = BertConfig(
@@ -33,7 +38,8 @@ def trial(monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(fused_choice, "gpu_has_kernels", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"GPU {index}")
-    monkeypatch.setattr(fused_choice.importlib.metadata, "version", lambda name: "3.6.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setitem(sys.modules, "triton", SimpleNamespace(__version__="3.6.0"))
     ran = tmp_path / "ran"
 
     def choose(program, size=LONG, compiled=True, dynamic=True, index=0):
@@ -87,6 +93,8 @@ def test_kernels_that_are_wrong_are_not_taken_however_fast(trial):
         ("pass", "it ended with status 0"),
         ("print('no answer')", "it wrote 'no answer'"),
         ("print('{\"speed\": 1}')", "it wrote '{\"speed\": 1}'"),
+        ('print(\'{"usual": null, "fused": 1}\')', 'it wrote \'{"usual": null'),
+        ('print(\'{"usual": 0, "fused": 0}\')', 'it wrote \'{"usual": 0'),
         ("import time; time.sleep(60)", "it took more than 1 seconds"),
     ],
 )
@@ -107,6 +115,7 @@ def test_a_trial_that_fails_is_told_and_tried_again(trial, monkeypatch, program,
         {"model": replace(SHAPE, hidden_act="relu")},
         {"model": replace(SHAPE, num_attention_heads=16)},
         {"before": {"fused": False}},
+        {"before": {}},  # of a version that had no such kernels
     ],
 )
 def test_nothing_is_tried_where_it_is_clear(trial, changed):
@@ -132,6 +141,33 @@ def test_a_dry_run_tries_nothing_and_knows_what_is_kept(trial):
 def test_no_gpu_has_no_trial(trial, monkeypatch):
     monkeypatch.setattr(fused_choice, "gpu_has_kernels", lambda: False)
     assert trial(answers()) is False and trial.count() == 0
+    planned = replace(LONG, planned_only=True)
+    assert trial(answers(), planned) is False, "this GPU has no kernels"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert trial(answers(), planned) is None, "the run will have a GPU"
+    assert trial(answers(), replace(planned, operations=0.0)) is False
+    assert trial(answers(), replace(planned, before={"fused": True})) is True
+
+
+def test_of_runs_that_begin_at_once_one_tries(trial):
+    program = f"import time; time.sleep(1); {answers()}"
+    found = []
+    runs = [threading.Thread(target=lambda: found.append(trial(program))) for _ in range(3)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert found == [True] * 3 and trial.count() == 1
+
+
+def test_what_lies_in_the_current_folder_is_not_imported(monkeypatch, tmp_path):
+    """The kernels that are tried are those that the run has."""
+    (tmp_path / "bertkit").mkdir()
+    (tmp_path / "bertkit/__init__.py").write_text("raise ImportError('of this folder')")
+    (tmp_path / "json.py").write_text("raise ImportError('of this folder')")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TrialError, match="ValueError: invalid literal"):
+        fused_choice._output_of("{}", "no number")
 
 
 def test_other_sizes_versions_and_devices_are_tried_anew(trial, monkeypatch):
@@ -171,13 +207,23 @@ def test_passes_of_about_one_size_are_one_case(rows, tried):
 
 def test_answers_that_are_damaged_or_cannot_be_kept_only_cost_time(trial, tmp_path):
     trial(answers())
-    (kept,) = (tmp_path / "cache/bertkit/fused-layers").iterdir()
-    kept.write_text("{")
-    assert trial(answers(fused=9.0)) is False and trial.count() == 2
-    kept.unlink()
-    kept.parent.rmdir()
+    (kept,) = (tmp_path / "cache/bertkit/fused-layers").glob("*/answer.json")
+    whole = json.loads(kept.read_text())
+    damaged = ["{", "[]", json.dumps(whole | {"answer": {"usual": None, "fused": 1.0}})]
+    for number, text in enumerate(damaged, 2):
+        kept.write_text(text)
+        assert trial(answers(fused=9.0)) is False and trial.count() == number
+    shutil.rmtree(kept.parent)
     kept.parent.write_text("no folder")
-    assert trial(answers()) is True and trial(answers()) is True and trial.count() == 4
+    assert trial(answers()) is True and trial(answers()) is True and trial.count() == 6
+
+
+def test_an_answer_that_the_disk_refuses_is_used_all_the_same(trial, monkeypatch):
+    def full(path: Path, text: str) -> None:
+        raise BertkitError(f"no space is left for {path}")
+
+    monkeypatch.setattr(fused_choice, "write_text", full)
+    assert trial(answers()) is True
 
 
 @pytest.fixture
@@ -203,6 +249,14 @@ def test_what_is_left_open_follows_from_the_run_and_a_trial(chosen, options, ste
     settled = CudaAdapter().settled_options(options, size)
     assert settled == replace(options, compile=asked[0], fused=True)
     assert chosen == [(size, *asked, 0)]
+
+
+@pytest.mark.parametrize("began", [True, False])
+def test_a_run_that_has_more_steps_now_is_compiled_as_it_began(chosen, began):
+    size = replace(LONG, steps=1 if began else 10_000, before={"compile": began, "fused": False})
+    assert CudaAdapter().settled_options(CudaOptions(), size).compile is began
+    older = replace(LONG, before={})
+    assert CudaAdapter().settled_options(CudaOptions(), older).compile is True
 
 
 @pytest.mark.parametrize("given", [True, False])

@@ -12,8 +12,6 @@ from bertkit.model.bert import EncoderLayer, initialise
 from bertkit.model.config import BertConfig
 from bertkit.model.fused import layer as fused_layers
 from bertkit.model.fused import self_check
-from bertkit.model.fused.attention import Ragged
-from bertkit.model.fused.random_bits import draw_seeds
 from bertkit.model.fused.rows import Dropout
 
 SHAPE = BertConfig(
@@ -30,82 +28,115 @@ def half(device) -> torch.dtype:
 @pytest.fixture
 def found(device, half):
     """What is said of a small layer."""
-    torch.manual_seed(0)
-    layer = EncoderLayer(SHAPE)
-    initialise(layer, SHAPE)
-    layout = UnpaddedLayout([4, 0, 9]).to(device)
-    rows = torch.randn(layout.rows, SHAPE.hidden_size).to(device, half)
-    return lambda: self_check.what_is_wrong(layer.to(device, half), rows, layout)
 
-
-@pytest.fixture
-def ragged(device):
-    def make(rate: float = 0.1) -> Ragged:
+    def ask(lengths=(4, 0, 9), **changed) -> str | None:
+        shape = replace(SHAPE, **changed)
         torch.manual_seed(0)
-        starts = torch.tensor([0, 12, 12, 30], dtype=torch.int32, device=device)
-        return Ragged(starts, 18, 2, rate, draw_seeds(1, device)[0])
+        layer = EncoderLayer(shape)
+        initialise(layer, shape)
+        layout = UnpaddedLayout(lengths).to(device)
+        rows = torch.randn(layout.rows, shape.hidden_size).to(device, half)
+        return self_check.what_is_wrong(layer.to(device, half), rows, layout)
 
-    return make
-
-
-@pytest.fixture
-def rows(device, half):
-    return torch.randn(30, 32, device=device, dtype=half)
+    return ask
 
 
-def test_right_kernels_pass_and_leave_the_layer_as_it_was(found):
-    assert found() is None
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.5},
+        {"hidden_dropout_prob": 0.5, "attention_probs_dropout_prob": 0.0},
+        *(
+            pytest.param(changed, marks=pytest.mark.slow)
+            for changed in (
+                {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},
+                {"num_attention_heads": 1, "hidden_act": "gelu_new", "layer_norm_eps": 1e-5},
+                {"lengths": (2, 1, 1)},
+            )
+        ),
+    ],
+)
+def test_right_kernels_pass(found, changed):
+    assert found(**changed) is None
 
 
-@pytest.mark.parametrize("factor", [1.1, float("nan")])
-def test_a_gradient_that_is_off_is_named(found, monkeypatch, factor):
-    backward = fused_layers.attention_backward
-    monkeypatch.setattr(
-        fused_layers, "attention_backward", lambda *given: backward(*given) * factor
-    )
+def test_the_layer_stays_as_it_was():
+    layer = EncoderLayer(SHAPE)
+    before = {name: weight.clone() for name, weight in layer.state_dict().items()}
+    other = self_check.with_weights_that_matter(layer).state_dict()
+    assert all(torch.equal(before[name], weight) for name, weight in layer.state_dict().items())
+    assert not any(torch.equal(before[name], weight) for name, weight in other.items())
+    assert float(other["attention.self.query.weight"].std()) == pytest.approx(32**-0.5, rel=0.1)
+
+
+def broken(monkeypatch, name, change):
+    """Let a call of the layer go through `change(call, *arguments)`."""
+    call = getattr(fused_layers, name)
+    monkeypatch.setattr(fused_layers, name, lambda *given: change(call, *given))
+
+
+@pytest.mark.parametrize("factor", [1.2, float("nan")])
+@pytest.mark.parametrize("part", [slice(0, 32), slice(32, 64), slice(64, 96)])
+def test_a_gradient_of_one_part_that_is_off_is_named(found, monkeypatch, part, factor):
+    """Also of queries and keys, whose gradients are small beside others in a new layer."""
+
+    def off(call, *given):
+        gradient = call(*given)
+        gradient[:, part] *= factor
+        return gradient
+
+    broken(monkeypatch, "attention_backward", off)
     said = found()
     assert said.startswith("the gradient of ") and "off, relative to its size" in said
 
 
+@pytest.mark.parametrize("place", [1, 3, 4])
+def test_a_bias_or_weight_of_a_norm_that_is_not_read_is_found(found, monkeypatch, place):
+    def unread(call, *given):
+        plain = torch.ones_like if place == 3 else torch.zeros_like
+        return call(*given[:place], plain(given[place]), *given[place + 1 :])
+
+    broken(monkeypatch, "add_and_norm_forward", unread)
+    assert "the result is" in found()
+
+
+@pytest.mark.parametrize("kernel", ["attention_forward", "attention_backward"])
+@pytest.mark.parametrize("changed", ["seed", "rate"])
+def test_another_dropout_of_attention_is_found(found, monkeypatch, kernel, changed):
+    def other(call, *given):
+        *before, right = given
+        if changed == "seed":
+            return call(*before, replace(right, seed=right.seed + 1))
+        return call(*before, replace(right, rate=2 * right.rate))
+
+    broken(monkeypatch, kernel, other)
+    assert "with dropout is" in found(hidden_dropout_prob=0.0)
+
+
+@pytest.mark.parametrize("kernel", ["add_and_norm_forward", "add_and_norm_backward"])
+@pytest.mark.parametrize("changed", ["seed", "rate", "none"])
+def test_another_dropout_of_rows_is_found(found, monkeypatch, kernel, changed):
+    def other(call, *given):
+        *before, right = given
+        rate = {"seed": right.rate, "rate": 2 * right.rate, "none": 0.0}[changed]
+        return call(*before, Dropout(rate, right.seed + (changed == "seed")))
+
+    broken(monkeypatch, kernel, other)
+    assert "with dropout is" in found(attention_probs_dropout_prob=0.0)
+
+
+def test_what_is_another_number_each_time_is_found(found, monkeypatch):
+    calls = []
+
+    def racing(call, *given):
+        calls.append(1)
+        return call(*given) * (1 + 0.004 * (len(calls) % 2))
+
+    broken(monkeypatch, "column_sums", racing)
+    assert found() == "the gradient of attention's biases is another one when it is computed again"
+
+
 def test_a_device_that_computes_nothing_is_no_reference(found, monkeypatch):
-    def nothing(layer, rows, *_, fused):
-        return {"the result": torch.zeros(3)}
-
-    monkeypatch.setattr(self_check, "_results", nothing)
+    monkeypatch.setattr(self_check, "_results", lambda *given: {"the result": torch.zeros(3)})
     assert found() == "the result is 0 by PyTorch's operators themselves"
-
-
-def test_one_mask_in_all_passes_is_right(rows, ragged, device):
-    drop = Dropout(0.1, draw_seeds(1, device)[0])
-    assert self_check._attention_masks(rows, ragged()) is None
-    assert self_check._row_masks(rows.new_ones(32), rows, drop) is None
-
-
-@pytest.mark.parametrize("part", ["values", "queries"])
-def test_another_mask_in_the_backward_pass_is_found(rows, ragged, monkeypatch, part):
-    backward = self_check.attention_backward
-
-    def half_wrong(projected, out, lse, given, right):
-        gradient = backward(projected, out, lse, given, right)
-        other = backward(projected, out, lse, given, replace(right, seed=right.seed + 1))
-        columns = slice(0, 32) if part == "queries" else slice(32, 96)
-        gradient[:, columns] = other[:, columns]
-        return gradient
-
-    monkeypatch.setattr(self_check, "attention_backward", half_wrong)
-    assert f"off between its passes ({part})" in self_check._attention_masks(rows, ragged(0.3))
-
-
-@pytest.mark.parametrize("changed", [{"seed": 1}, {"rate": 0.3}])
-def test_rows_that_are_dropped_otherwise_are_found(rows, device, monkeypatch, changed):
-    backward, forward = self_check.add_and_norm_backward, self_check.add_and_norm_forward
-    drop = Dropout(0.1, draw_seeds(1, device)[0])
-    other = replace(drop, seed=drop.seed + 1) if "seed" in changed else replace(drop, **changed)
-    monkeypatch.setattr(
-        self_check, "add_and_norm_backward", lambda *given: backward(*given[:3], other)
-    )
-    if "rate" in changed:  # the same in both passes, but not what was asked for
-        monkeypatch.setattr(
-            self_check, "add_and_norm_forward", lambda *given: forward(*given[:6], other)
-        )
-    assert "dropout before a norm drops" in self_check._row_masks(rows.new_ones(32), rows, drop)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from bertkit.backends.torch.options import CudaOptions
 from bertkit.configuration import config as configuration
-from bertkit.configuration.config import Layer, resolve
+from bertkit.configuration.config import Layer, as_dict, flatten, resolve
 from bertkit.errors import ConfigError
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.registry import presets_of
@@ -91,12 +94,22 @@ def test_a_run_of_before_had_its_micro_batch_as_group():
             step=1, position=64, epoch=0.0, seed=1, data_fingerprint="f",
             config={**before, "micro_batch_size": size, **({"mlm_group": group} if group else {})},
         )  # fmt: skip
-        return require_same(state, config, "f")
+        return require_same(state, config, "f", "cpu")
 
     assert differences(8, None) == ["micro_batch_size 8, now 64"], "last bits alone"
     assert differences(64, 8) == []
     with pytest.raises(ConfigError, match="mlm_group 64, now 8"):
         differences(64, None)
-    assert PretrainConfig.completed({"mlm_normalisation": "global_step"}) == {
-        "mlm_normalisation": "global_step"
-    }
+    assert "mlm_group" not in PretrainConfig.completed({"mlm_normalisation": "global_step"})
+
+
+@pytest.mark.parametrize("known", [{}, {"cuda.fused": None}, {"cuda.fused": False}])
+def test_layers_of_a_run_from_before_were_not_fused(known):
+    config = PretrainConfig(backend="cuda", cuda=CudaOptions(fused=False))
+    saved = {name: value for name, value in flatten(as_dict(config)).items() if "fused" not in name}
+    state = RunState(
+        step=1, position=64, epoch=0.0, seed=1, data_fingerprint="f", config={**saved, **known}
+    )
+    assert require_same(state, config, "f", "cuda") == []
+    fused = replace(config, cuda=CudaOptions(fused=True))
+    assert require_same(state, fused, "f", "cuda") == ["cuda.fused False, now True"]

@@ -137,12 +137,13 @@ def asked(monkeypatch):
     return adapter, sizes
 
 
-def test_the_machine_chooses_by_the_size_of_the_run(settings, asked):
+def test_the_machine_chooses_by_the_size_of_the_run(settings, asked, monkeypatch):
     adapter, sizes = asked
     config = settings(backend="cuda", precision="bf16", max_steps=7)
     ready = prepare(config, adapter, {"micro_batch_size": "--micro-batch-size"}, dry_run=True)
     assert ready.config.cuda.gradient_exchange == "bf16"
     prepare(replace(config, micro_batch_size=0), adapter)
+    monkeypatch.setattr(adapter, "device_memory", lambda: 1 << 34)
     prepare(config, adapter, {"micro_batch_size": "preset tiny"})
     prepare(replace(config, layout="padded", micro_batch_size=0), adapter)
     given, whole, preset, padded = sizes
@@ -163,4 +164,25 @@ def test_what_a_run_began_with_is_known_when_it_goes_on(settings, asked, tmp_pat
         prepare(replace(began, backend="cuda", resume=resume), adapter)
     known = [size.before for size in sizes]
     assert known[0] == known[1] and (known[0]["fused"], known[0]["totals"]) == (False, 3)
-    assert known[2] == known[3] == {}
+    assert known[2] is known[3] is None
+
+
+def test_what_is_replaced_or_cannot_be_read_decides_nothing(settings, asked, tmp_path):
+    adapter, sizes = asked
+    began = settings(cuda=CudaOptions(fused=True), max_steps=2, save_every=1)
+    pretrain(began, registry.get("cpu"))
+    on_gpu = replace(began, backend="cuda", cuda=CudaOptions())
+    (tmp_path / "run/step-0000002/state.json").write_text("{")
+    prepare(on_gpu, adapter)
+    prepare(on_gpu, adapter, overwrite=True)
+    first, replaced = (size.before for size in sizes)
+    assert first["fused"] is True, "of the newest checkpoint that can be read"
+    assert replaced is None
+
+
+def test_what_is_refused_is_not_tried_first(settings, asked):
+    adapter, sizes = asked
+    config = settings(backend="cuda", precision="fp32", cuda=CudaOptions(fused=True))
+    with pytest.raises(ConfigError, match="fused is for --precision bf16"):
+        prepare(config, adapter)
+    assert not sizes
