@@ -149,10 +149,8 @@ def test_raw_text_and_folders_of_extract(bertkit, tmp_path):
 
 def test_paragraphs_of_several_sentences_are_not_taken_for_one(bertkit, tmp_path):
     raw = tmp_path / "raw.jsonl"
-    rows = (
-        {"text": f"The whale number {n} dives deep. It comes up to breathe." * 2} for n in range(40)
-    )
-    raw.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    texts = (f"The whale number {n} dives deep. It comes up to breathe. " * 2 for n in range(40))
+    raw.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     found = bertkit("inspect", raw)
     assert "have one sentence" not in found.err and "40, 100.0% of them" in found.out
 
