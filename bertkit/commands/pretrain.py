@@ -75,7 +75,7 @@ def command(
         plan = {**asdict(ready.estimate), **(asdict(found) if found else {})}
         trial = [found.text()] if found else []
         unused = unused_record_settings(flatten(as_dict(ready.config)))
-        settings = resolved.table(ready.config, [*unused, *other_sections(adapter.caps.name)])
+        settings = resolved.table(ready.config, [*other_sections(adapter.caps.name), *unused])
         parts = (settings, "", ready.estimate.text(), *trial)
         options.finish(plan, as_json, "\n".join(parts))
         return
