@@ -184,7 +184,7 @@ def _unknown(found: dict[str, Any]) -> str:
         if outside["share"] < FEW_OUTSIDE:
             return (
                 f"{found['unknown']:.1%} of the tokens are [UNK]{why}; `bertkit train-vocab` keeps "
-                "more of them with --alphabet, and finds more in more text"
+                "more of them with --alphabet or a larger --size, and finds more in more text"
             )
     return (
         f"{found['unknown']:.1%} of the tokens are [UNK]{why}; take a vocabulary of this language, "
