@@ -141,6 +141,15 @@ def close_bars() -> None:
     bars.close_all()
 
 
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
 def counted(number: int, what: str) -> str:
     """A number with its noun: 1 file, 2,000 files."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"

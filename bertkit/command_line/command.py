@@ -10,13 +10,17 @@ import click
 
 from bertkit.command_line import completion, help_page
 from bertkit.command_line.option import PRESET, Option, listed_flags
-from bertkit.command_line.words import hyphens, last_repeatable
+from bertkit.command_line.suggestions import nearest_option
+from bertkit.command_line.words import last_repeatable
 from bertkit.configuration.option_groups import HELP
+from bertkit.errors import BertkitError
 from bertkit.standard_output import results_alone
 
 ALL = "--help-all"
 # Where a context keeps the words of its command, and whether all options are asked for.
 WORDS = "bertkit.words"
+# Where a context keeps the settings, once they are resolved.
+SETTINGS = "bertkit.settings"
 _SHOW_ALL = "bertkit.all"
 
 
@@ -67,16 +71,17 @@ class Command(Pages):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it; only its results go to standard output."""
-        with results_alone():
-            return super().invoke(ctx)
+        try:
+            with results_alone():
+                return super().invoke(ctx)
+        except BertkitError as error:
+            _say_where_from(ctx, error)
+            raise
 
     def no_such_option(self, ctx: click.Context, name: str) -> click.NoSuchOption:
         """The error that there is no such option, with the listed one that is nearest."""
-        import difflib
-
         known = [flag for option in self.options(ctx) for flag in listed_flags(option)]
-        near = difflib.get_close_matches("--" + hyphens(name).lstrip("-"), known, n=1)
-        return click.NoSuchOption(name, possibilities=near, ctx=ctx)
+        return click.NoSuchOption(name, possibilities=nearest_option(name, known), ctx=ctx)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """A further value of a repeatable option, or the options that begin so."""
@@ -159,3 +164,13 @@ def _help_flag(names: tuple[str, ...], whole: bool, text: str) -> Option:
         callback=functools.partial(_show, whole),
         help=text,
     )
+
+
+def _say_where_from(ctx: click.Context, error: BertkitError) -> None:
+    """Add to the hint of an error which file set what it is about."""
+    if (settings := ctx.meta.get(SETTINGS)) is None:
+        return
+    from bertkit.configuration.blame import where_from
+
+    if said := where_from(error.message, settings):
+        error.hint = "; ".join(filter(None, (error.hint, said)))

@@ -40,11 +40,14 @@ def fresh(path: str) -> str:
 
 
 def split_folder(documents: str) -> str:
-    """Where the parts of documents go: data/split for data/docs."""
-    place = Path(documents)
-    if place.name == "docs":
-        return str(place.with_name("split"))
-    return f"{documents.rstrip('/')}-split"
+    """Where the parts of documents go: data/split for data/docs or data/clean."""
+    return _beside(documents, "split", of=("docs", "clean"))
+
+
+def _beside(folder: str, name: str, of: Sequence[str]) -> str:
+    """A folder beside one of the usual names; of another one, that name with an ending."""
+    place = Path(folder)
+    return str(place.with_name(name)) if place.name in of else f"{folder.rstrip('/')}-{name}"
 
 
 def encoder_here() -> str:
@@ -125,10 +128,11 @@ def after_clean(
         return command("split", "--input", output, "--output", split_folder(output))
     read = repeated("--input", inputs)
     if drop := ",".join(name for name in _DROPPED if name in found):
-        kept = f"{inputs[0].rstrip('/')}-clean" if len(inputs) == 1 else "data/clean"
+        kept = _beside(inputs[0], "clean", of=("docs",)) if len(inputs) == 1 else "data/clean"
         known = repeated("--against", against)
         return command("clean", *read, *known, "--drop", drop, "--output", kept)
-    return command("split", *read, "--output", "data/split")
+    parts = split_folder(inputs[0]) if len(inputs) == 1 else "data/split"
+    return command("split", *read, "--output", parts)
 
 
 def after_download(kind: str, output: str, names: Sequence[str], used_by: str) -> str:

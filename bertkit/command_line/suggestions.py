@@ -1,4 +1,4 @@
-"""Says what was probably meant by a command that does not exist."""
+"""Says what was probably meant by a command, or an option, that does not exist."""
 
 from __future__ import annotations
 
@@ -33,6 +33,47 @@ _ELSEWHERE = {
     "help": "--help",
     "version": "--version",
 }
+
+# Flags of other programs whose nearest one in letters means something else, or is not near: the
+# rest of docs/coming-from.md. Flag → the option, where the command has it.
+_FLAGS = {
+    "bert-config-file": "config",
+    "config-name": "config",
+    "do-whole-word-mask": "whole-word-mask",
+    "eval-steps": "eval-every",
+    "gradient-accumulation-steps": "global-batch-size",
+    "input-file": "input",
+    "input-files": "input",
+    "keep-checkpoint-max": "keep-last",
+    "logging-steps": "log-every",
+    "lr-scheduler-type": "schedule",
+    "model-name-or-path": "init-checkpoint",
+    "num-train-steps": "max-steps",
+    "per-device-train-batch-size": "micro-batch-size",
+    "random-seed": "seed",
+    "save-checkpoints-steps": "save-every",
+    "save-steps": "save-every",
+    "save-total-limit": "keep-last",
+    "tokenizer-name": "vocab",
+    "train-batch-size": "global-batch-size",
+    "train-file": "input",
+    "validation-file": "eval-input",
+    "warmup-ratio": "warmup-proportion",
+}
+
+
+def nearest_option(name: str, known: Sequence[str]) -> list[str]:
+    """The option that another program's flag is here, or the one that is nearest; or none.
+
+    Args:
+        name: as it was typed.
+        known: the options of the command, such as `--input`.
+    """
+    import difflib
+
+    word = hyphens(name).lstrip("-")
+    here = f"--{_FLAGS.get(word, '')}"
+    return [here] if here in known else difflib.get_close_matches(f"--{word}", known, n=1)
 
 
 def unknown_command(word: str, commands: Sequence[str]) -> str:

@@ -140,7 +140,7 @@ def _describe(names: list[str], vocab: str | None) -> tuple[dict[str, Any], str]
     from dataclasses import replace
 
     from bertkit import log
-    from bertkit.corpus.describe import describe_text, forms_of
+    from bertkit.corpus.describe import Beginning, describe_text, forms_of
     from bertkit.summary import report
 
     knows = tokens = None
@@ -155,10 +155,17 @@ def _describe(names: list[str], vocab: str | None) -> tuple[dict[str, Any], str]
         tokens = TokenCounter(words, config.normalisation, config.word_length)
     taken = forms_of(names)
     taken.log()
-    counts = describe_text(taken.paths, tokens.feed if tokens else None)
+    beginning = Beginning(taken.names)
+
+    def also(name: str, block: bytes) -> None:
+        beginning.feed(name, block)
+        if tokens:
+            tokens.feed(name, block)
+
+    counts = describe_text(taken.paths, also)
     if tokens:
         counts = replace(counts, tokens=tokens.tokens, unknown=tokens.unknown)
     found = report.figures(counts, knows) | taken.facts
-    for text in report.warnings(found):
+    for text in report.warnings(found, lines_count=beginning.lines_count()):
         log.logger.warning("%s", text)
     return found, log.table(("text", ", ".join(names)), report.rows(found))

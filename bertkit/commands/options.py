@@ -16,6 +16,7 @@ from click.core import ParameterSource
 
 from bertkit import log
 from bertkit.codecs.strict_json import json_text
+from bertkit.command_line.command import SETTINGS
 from bertkit.command_line.config_flags import command as command
 from bertkit.command_line.config_flags import config_options as config_options
 from bertkit.command_line.config_flags import option as option
@@ -194,7 +195,10 @@ def resolved(
     Args: as `layers`; and `whole`: another system's file must say all that its program needs.
     """
     found, external = layers(kind, given, preset, translate_file, below, file)
-    return resolve_with(kind, found, external, whole)
+    result = resolve_with(kind, found, external, whole)
+    if context := click.get_current_context(silent=True):
+        context.meta[SETTINGS] = result
+    return result
 
 
 def layers(

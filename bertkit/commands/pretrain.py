@@ -61,6 +61,8 @@ def command(
     resolved = with_local_checkpoint(resolved)
     from bertkit.backends import registry
     from bertkit.backends.sections import other_sections
+    from bertkit.configuration.config import as_dict, flatten
+    from bertkit.configuration.record_settings import unused_record_settings
     from bertkit.tasks.pretraining.prepare import prepare
     from bertkit.tasks.pretraining.pretrain import pretrain, rehearse
     from bertkit.tasks.pretraining.trial_step import run_trial_step
@@ -74,7 +76,8 @@ def command(
             found = run_trial_step(ready, adapter, mock)
         plan = {**asdict(ready.estimate), **(asdict(found) if found else {})}
         trial = [found.text()] if found else []
-        settings = resolved.table(ready.config, other_sections(adapter.caps.name))
+        unused = unused_record_settings(flatten(as_dict(ready.config)))
+        settings = resolved.table(ready.config, [*other_sections(adapter.caps.name), *unused])
         parts = (settings, "", ready.estimate.text(), *trial)
         options.finish(plan, as_json, "\n".join(parts))
         return

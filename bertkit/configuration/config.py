@@ -128,15 +128,16 @@ class Resolved(Generic[C]):
 
         Args:
             used: as for `rows`.
-            unused: beginnings of keys that decide nothing here; where they are defaults, one
-                row stands for them all.
+            unused: keys, or their beginnings, that decide nothing here; where they are
+                defaults, one row stands for them all.
         """
         hidden = tuple(unused)
         rows = [
             row for row in self.rows(used) if row[2] != "default" or not row[0].startswith(hidden)
         ]
         if hidden:
-            rows.append((", ".join(f"{name}*" for name in hidden), "-", "not used here"))
+            sections = dict.fromkeys(name.partition(".")[0] for name in hidden)
+            rows.append((", ".join(f"{name}.*" for name in sections), "-", "not used here"))
         found = log.table(("setting", "value", "from"), rows)
         if not self.external:
             return found

@@ -15,8 +15,10 @@ from bertkit.storage.files import size_of
 from bertkit.summary.counter import TextCounter
 from bertkit.summary.counts import TextCounts
 from bertkit.summary.sketch import level_for
+from bertkit.text.unsplit import looks_unsplit
 
 BLOCK = 1 << 20
+_BEGINNING = 200_000  # bytes
 # Forms whose bytes are the text itself.
 _AS_THEY_ARE = ("text", "documents", "sentences")
 
@@ -66,8 +68,35 @@ def _blocks(path: str) -> Iterator[bytes]:
         return
     documents = parsed(form.read(file, ReadOptions()))
     yield from whole_lines(
-        f"{found.text}\n\n".encode() for found in documents if isinstance(found, RawDocument)
+        f"{_without_blank_lines(found.text)}\n\n".encode()
+        for found in documents
+        if isinstance(found, RawDocument)
     )
+
+
+def _without_blank_lines(text: str) -> str:
+    """The paragraphs of a document, which blank lines would make documents of."""
+    return "\n".join(line for line in text.split("\n") if line.strip())
+
+
+class Beginning:
+    """Keeps the beginning of text that `describe_text` passes on.
+
+    Args:
+        names: of the forms of the files.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._as_it_stands = all(name in _AS_THEY_ARE for name in names)
+        self._blob = b""
+
+    def feed(self, name: str, block: bytes) -> None:
+        """Keep the block, if there is room."""
+        self._blob += block[: max(0, _BEGINNING - len(self._blob))]
+
+    def lines_count(self) -> bool:
+        """Whether lines may be judged as sentences: not the paragraphs of raw documents."""
+        return self._as_it_stands or not looks_unsplit(self._blob.decode("utf-8", "replace"))
 
 
 def whole_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:

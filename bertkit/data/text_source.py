@@ -34,7 +34,7 @@ from bertkit.records.instances.kernels.pair_plan import Instances
 from bertkit.records.instances.pairs import PairPlan, new_batch, plan_pairs
 from bertkit.records.instances.windows import WindowPlan
 from bertkit.records.shards import Shard, plan_shards
-from bertkit.records.vocabulary import facts_of, opened
+from bertkit.records.vocabulary import facts_of, no_input, opened
 from bertkit.remote.copies import local_inputs
 from bertkit.storage.files import remove_folder
 from bertkit.storage.shared_cache import one_process_at_a_time
@@ -125,7 +125,7 @@ class TextSource(Shards):
         if not config.in_memory:
             raise ConfigError(*_not_in_memory(config))
         here = local_inputs(inputs, fetch)
-        names = list_inputs(here, leave_out=[*leave_out, vocab])
+        names = list_inputs(here, leave_out=[*leave_out, no_input(vocab, here)])
         words, config = opened(vocab, config, names)
         if not config.word_length:  # sequences have long lines
             check_sentence_files(names)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bertkit.external_configs.translation import REFUSED, KeyResult, Refuse, Translation
+from bertkit.external_configs.translation import NOTE, REFUSED, KeyResult, Refuse, Translation
 from bertkit.model.config import BertConfig
 
 TITLE = "bert_config.json"
@@ -14,6 +14,17 @@ TITLE = "bert_config.json"
 _TRAINING = re.compile(
     r"learning_rate|optimi[sz]er|batch_size|(num|max)_(train_)?steps|train_epochs|weight_decay"
     r"|warmup|gradient_acc|loss_scal"
+)
+
+# What transformers' `save_pretrained` writes for every BERT; what would make another model of it
+# (a decoder, an untied one) `BertConfig.from_dict` has refused.
+_NOTES = frozenset(
+    {
+        *("_name_or_path", "add_cross_attention", "architectures", "bos_token_id"),
+        *("classifier_dropout", "dtype", "eos_token_id", "gradient_checkpointing", "is_decoder"),
+        *("model_type", "position_embedding_type", "tie_word_embeddings", "torch_dtype"),
+        *("transformers_version", "use_cache"),
+    }
 )
 
 
@@ -43,7 +54,8 @@ def read(source: str, values: Mapping[str, Any]) -> Translation:
             text = "a setting of training, not of a model: bertkit does not know whose it is"
             found.keys.append(KeyResult(key, value, REFUSED, text))
         else:
-            found.keys.append(KeyResult(key, value, "ignored", "has no effect on plain BERT"))
+            text = NOTE if key in _NOTES else "has no effect on plain BERT"
+            found.keys.append(KeyResult(key, value, "ignored", text))
     return found
 
 

@@ -21,6 +21,7 @@ from bertkit.errors import ConfigError
 MAPPED, IGNORED, REFUSED = "mapped", "ignored", "refused"
 # The reason to ignore what bertkit does whatever a file says: no difference, and no warning.
 ALWAYS = "always so here"
+NOTE = "a note of transformers, which says nothing of the shape"
 PRETRAIN, FINETUNE_SQUAD, FINETUNE = "pretrain", "finetune-squad", "finetune"
 _VARIABLE = re.compile(r"\$[({]?[A-Za-z_]|`")
 _PLACEHOLDER = re.compile(r"<[A-Za-z][\w.-]*>")
@@ -176,7 +177,7 @@ class Translation:
         return [
             f"{self.source}: {key.key} ignored: {key.text}"
             for key in self.with_outcome(IGNORED)
-            if key.text != ALWAYS
+            if key.text not in (ALWAYS, NOTE)
         ]
 
     def with_outcome(self, outcome: str) -> list[KeyResult]:

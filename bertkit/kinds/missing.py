@@ -15,6 +15,8 @@ def hint_for_missing(path: str | Path) -> str:
 
     Names that look like it are proposed; else the part of it that is there, and what that holds.
     """
+    if str(path) == "-":
+        return "standard input is not read here: write it to a file first, and give that"
     place = Path(path)
     above = place.parent
     if glob.has_magic(str(path)):

@@ -14,7 +14,7 @@ from bertkit.records.config import RecordsConfig
 from bertkit.records.inputs import list_inputs
 from bertkit.records.shards import Shard, plan_shards
 from bertkit.records.terms import ONE_CORPUS
-from bertkit.records.vocabulary import opened
+from bertkit.records.vocabulary import no_input, opened
 from bertkit.records.write_shard import write_shard
 from bertkit.remote.copies import fetch_plan
 from bertkit.storage import files
@@ -67,7 +67,7 @@ def estimate_records(
     Raises:
         DataError: as `make_records` would, for what can be seen in the beginning.
     """
-    names = list_inputs(inputs, prefix, leave_out=[output, vocab], fetch=False)
+    names = list_inputs(inputs, prefix, leave_out=[output, no_input(vocab, inputs)], fetch=False)
     copied = fetch_plan(inputs)
     words, config = opened(vocab, config, names)
     shards = plan_shards(names, config)

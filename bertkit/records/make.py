@@ -26,7 +26,7 @@ from bertkit.records.finished_shards import is_done, restore_indexes, shards_of_
 from bertkit.records.inputs import list_inputs
 from bertkit.records.shards import Shard, text_bytes
 from bertkit.records.styles.style import FinishedFolder, RecordStyle
-from bertkit.records.vocabulary import facts_of, opened
+from bertkit.records.vocabulary import facts_of, no_input, opened
 from bertkit.storage import files
 from bertkit.text.unsplit import check_sentence_files
 from bertkit.tokenization.vocabulary import Vocab
@@ -134,7 +134,7 @@ def make_records(
     _check_executor(executor, scheduler, limit, inputs)
     place = Path(output)
     # Check everything that needs no record making first, so that errors come early.
-    names = list_inputs(inputs, prefix, leave_out=[output, vocab])
+    names = list_inputs(inputs, prefix, leave_out=[output, no_input(vocab, inputs)])
     words, config = opened(vocab, config, names)
     _check_text(config, inputs, names)
     # The manifest identifies the run: the same settings and text resume, others are refused.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -60,3 +61,15 @@ def _is_vocabulary(path: str) -> bool:
 def facts_of(config: RecordsConfig, vocab: Vocab) -> TokenizerFacts:
     """What the records of these settings are to carry."""
     return of_vocab(vocab, config.normalisation, config.word_length or USUAL)
+
+
+def no_input(vocab: str | Path, inputs: Sequence[str]) -> str | Path:
+    """What is left out of the inputs for a vocabulary: it, or of a folder of inputs its file.
+
+    Raises:
+        DataError: a folder of inputs that holds no vocabulary.
+    """
+    same = os.path.isdir(vocab) and any(
+        os.path.isdir(name) and Path(name).samefile(vocab) for name in inputs
+    )
+    return find_vocab(vocab) if same else vocab

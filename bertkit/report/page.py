@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.configuration.config import flatten, load_yaml
+from bertkit.configuration.record_settings import unused_record_settings
 from bertkit.errors import DataError
 from bertkit.report.drawing import colours, panel_svg
 from bertkit.report.html_parts import document, html_table
@@ -120,6 +121,11 @@ def _scores(folders: Mapping[str, str]) -> list[str]:
 
 def _settings(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Settings that differ between the runs, and all of them folded away."""
+    configs = {
+        name: {key: value for key, value in config.items() if key not in unused}
+        for name, config in configs.items()
+        for unused in [set(unused_record_settings(config))]
+    }
     keys = list(dict.fromkeys(key for config in configs.values() for key in config))
     rows = [[key, *(shown(config.get(key)) for config in configs.values())] for key in keys]
     other = [row for row in rows if len(set(row[1:])) > 1 and row[0] != "output"]

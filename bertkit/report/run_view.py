@@ -36,7 +36,7 @@ def view_run(folder: str) -> tuple[dict[str, Any], str]:
     steps = planned_steps(folder)
     facts = [
         ("step", f"{run.step:,}" + (f" of {steps:,}" if steps else "")),
-        ("training time", duration(run.seconds)),
+        ("training time", log.duration(run.seconds)),
         *([("sequences", f"{run.position:,}")] if run.position else []),
         *([("real tokens", f"about {run.tokens:,.0f}")] if run.tokens else []),
         ("log lines", f"{count:,}"),
@@ -71,15 +71,6 @@ def read_scores(folder: str) -> dict[str, str]:
     scores = found.get("scores", found)
     task = str(found.get("task") or "") if "scores" in found else SQUAD
     return scores_as_text(task, scores) if isinstance(scores, dict) else {}
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def planned_steps(folder: str) -> int:

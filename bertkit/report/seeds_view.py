@@ -10,7 +10,7 @@ from bertkit import log
 from bertkit.report.html_parts import html_table
 from bertkit.report.measures import text_of
 from bertkit.report.run_numbers import read_run
-from bertkit.report.run_view import duration, planned_steps
+from bertkit.report.run_view import planned_steps
 from bertkit.tasks.comparison.results import Comparison
 from bertkit.tasks.comparison.seed_runs import begun_runs, over_seeds, seeds_within
 from bertkit.tasks.comparison.seeds_file import seed_folder
@@ -36,7 +36,7 @@ def view_seeds(folder: str) -> tuple[dict[str, Any], str]:
         runs.append({"run": name, "step": run.step, **run.last})
         step = f"{run.step:,}" + (f" of {steps:,}" if steps else "")
         loss = run.last.get("train", {}).get("loss")
-        rows.append((name, step, duration(run.seconds), text_of("loss", loss)))
+        rows.append((name, step, log.duration(run.seconds), text_of("loss", loss)))
     scores = over_seeds(folder)
     table = log.table(("run", "step", "training time", "loss"), rows, title=folder)
     facts = {"folder": folder, "runs": runs, "scores": scores.as_dict() if scores else None}

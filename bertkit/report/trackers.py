@@ -236,7 +236,8 @@ def require_trackers(names: Sequence[str]) -> None:
         MissingDependencyError: one is not.
     """
     for name in names:
-        require(name, f"--log-to {name}", extra=name)
+        hint = f"pip install 'bertkit[{name}]', or go without it: --set 'log_to=[]'"
+        require(name, f"--log-to {name}", hint=hint)
 
 
 def make_trackers(

@@ -68,10 +68,20 @@ def _expanded(
         elif os.path.isdir(pattern):
             found += _folder_files(pattern, suffixes, leave_out)
         elif os.path.exists(pattern):
+            _refuse_pipe(pattern)
             found.append(FoundFile(pattern, key_of(pattern)))
         else:
             found += _matching(pattern)
     return found
+
+
+def _refuse_pipe(path: str) -> None:
+    """Refuse what can be read once only: inputs are looked at, digested and read."""
+    if not Path(path).is_file():
+        raise DataError(
+            f"{path} is no file but a pipe or a device, and inputs are read several times",
+            "write it to a file first, and give that",
+        )
 
 
 def _matching(pattern: str) -> list[FoundFile]:

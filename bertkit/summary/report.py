@@ -15,6 +15,8 @@ MUCH_UNKNOWN = 0.01
 MANY_REPEATS = 0.10
 MANY_SINGLES = 0.50
 MANY_OVERLONG = 0.01
+# Below this share of the characters a vocabulary is of the text's language, but lacks rare ones.
+FEW_OUTSIDE = 0.05
 # Of so few sentences no share is worth a warning.
 FEW = 20
 _NAMED = 10
@@ -179,6 +181,11 @@ def _unknown(found: dict[str, Any]) -> str:
             f": {outside['different']:,} characters of the text"
             f"{f' ({scripts})' if scripts else ''} are not in the vocabulary"
         )
+        if outside["share"] < FEW_OUTSIDE:
+            return (
+                f"{found['unknown']:.1%} of the tokens are [UNK]{why}; `bertkit train-vocab` keeps "
+                "more of them with --alphabet or a larger --size, and finds more in more text"
+            )
     return (
         f"{found['unknown']:.1%} of the tokens are [UNK]{why}; take a vocabulary of this language, "
         "or make one with `bertkit train-vocab`"

@@ -41,6 +41,8 @@ _NAMES_OF_SCRIPTS = (
     "Tibetan Myanmar Khmer Balinese Javanese Sundanese Newa Hiragana Katakana"
 )
 MARKS_ARE_LETTERS = frozenset(_NAMES_OF_SCRIPTS.split())
+# Letters of alphabets that are written as another one with a mark; marks of stress are none.
+_MARKED_LETTERS = {"Cyrillic": frozenset("ЙйЁёЇїЎўЃѓЌќ")}
 
 
 @functools.lru_cache(maxsize=1 << 16)
@@ -62,6 +64,9 @@ def script_of(character: str) -> str:
 
 def stripped_letters(character: str) -> str:
     """The script whose letter or vowel sign is lost where accents are stripped; or empty."""
+    for script, letters in _MARKED_LETTERS.items():
+        if character in letters:
+            return script
     for part in unicodedata.normalize("NFD", character):
         if unicodedata.category(part) == "Mn" and script_of(part) in MARKS_ARE_LETTERS:
             return script_of(part)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+import shlex
 from collections.abc import Sequence
 from itertools import pairwise
 
 from bertkit import log
+from bertkit.errors import DataError
 from bertkit.kinds.misplaced import misplaced_kind
 from bertkit.kinds.recognise import QUESTIONS, SETTINGS, TEXT, VOCABULARY, kind_of_bytes
 from bertkit.storage.files import is_remote
@@ -15,6 +18,19 @@ from bertkit.text.files import open_text
 # So much is looked at: the beginnings of the first files.
 _FILES = 20
 _BYTES = 200_000
+# Of raw forms the first lines tell.
+_HEAD = 1 << 16
+_ROWS = 20
+_OBJECT = re.compile(rb'\s*\{\s*"[^"\n]{1,200}"\s*:')
+_OBJECTS = re.compile(rb'\[\s*\{\s*"[^"\n]{1,200}"\s*:')
+_MARKUP = {
+    b"<mediawiki": "a dump of MediaWiki",
+    b"<?xml": "XML",
+    b"<doc ": "WikiExtractor's output",
+    b"<!DOCTYPE": "HTML or XML",
+    b"<html": "HTML",
+    b"WARC/": "a WARC file",
+}
 # Sentences of encyclopaedias have some 130 characters, of laws some 200.
 _LONG = 250
 # Lines of a list begin with small letters, too, but they are few.
@@ -73,13 +89,15 @@ def check_sentence_files(paths: Sequence[str]) -> None:
         paths: of sentence files, local; the first few are looked at.
 
     Raises:
-        DataError: a vocabulary, questions or the like, which would be read as text.
+        DataError: a vocabulary, questions or the like, JSON or markup, which would be read as
+            text.
     """
     parts = []
     for path in [path for path in paths if not is_remote(path)][:_FILES]:
         with open_text(path) as stream:
             blob = stream.read(_BYTES // min(len(paths), _FILES))
         _refuse_other_kinds(path, blob)
+        _refuse_raw(path, blob)
         parts.append(blob.decode("utf-8", "replace"))
     if reason := looks_unsplit("\n".join(parts)):
         log.logger.warning(
@@ -108,3 +126,38 @@ def _refuse_other_kinds(path: str, blob: bytes) -> None:
     other = found and found.name in (VOCABULARY, QUESTIONS, SETTINGS)
     if other and (error := misplaced_kind(path, found, TEXT)):
         raise error
+
+
+def refuse_raw_files(paths: Sequence[str]) -> None:
+    """Refuse JSON and markup, whose keys and tags would be read as words.
+
+    Args:
+        paths: of text files; the first few local ones are looked at.
+
+    Raises:
+        DataError: names the file and the command that takes the text out of it.
+    """
+    for path in [path for path in paths if not is_remote(path)][:_FILES]:
+        with open_text(path, _HEAD) as stream:
+            _refuse_raw(path, stream.read(_HEAD))
+
+
+def _refuse_raw(path: str, blob: bytes) -> None:
+    if found := raw_form(blob[:_HEAD]):
+        raise DataError(
+            f"{path} looks like {found}, not like text: its keys or tags would be read as words",
+            f"take the text out of it: bertkit extract --input {shlex.quote(path)} --output DIR",
+        )
+
+
+def raw_form(head: bytes) -> str:
+    """What JSON or markup a file is, in words, by its first bytes; empty for text."""
+    begin = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    for mark, words in _MARKUP.items():
+        if begin.startswith(mark):
+            return words
+    if _OBJECTS.match(begin):
+        return "an array of JSON objects"
+    lines = [line for line in begin.split(b"\n") if line.strip()][:_ROWS]
+    # The last line may be cut off, or the only one.
+    return "JSON lines" if lines and all(map(_OBJECT.match, lines)) else ""

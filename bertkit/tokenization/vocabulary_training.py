@@ -22,6 +22,7 @@ from bertkit.summary import report
 from bertkit.summary.counts import CountsSum, TextCounts
 from bertkit.summary.scripts import script_of, stripped_letters
 from bertkit.summary.sketch import level_for
+from bertkit.text.unsplit import refuse_raw_files
 from bertkit.tokenization.known_characters import knows_characters
 from bertkit.tokenization.normalisation import UNCASED, Normalisation
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
@@ -92,6 +93,7 @@ def train_vocab(
     engine = Engine(workers, executor, scheduler)
     if _is_whole(Path(output)) and not overwrite:
         return trained.again(output, inputs, settings, engine)
+    refuse_raw_files(inputs)
     words, text = _counted(inputs, normalisation, longest, engine=engine, opener=opener)
     learnt = _learn(words, alphabet, normalisation, size=size, min_frequency=min_frequency)
     digest = sha256_of_tokens(learnt.tokens)

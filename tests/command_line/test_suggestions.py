@@ -29,3 +29,12 @@ def test_what_is_suggested_exists():
     for command in suggestions._ELSEWHERE.values():
         assert command.startswith("--") or command.split()[0] in cli.COMMANDS
     assert not set(suggestions._ELSEWHERE) & set(cli.COMMANDS)
+
+
+def test_flags_of_other_programs():
+    known = ["--input", "--input-prefix", "--micro-batch-size", "--global-batch-size", "--seed"]
+    assert suggestions.nearest_option("--input_file", known) == ["--input"]
+    assert suggestions.nearest_option("--train_batch_size", known) == ["--global-batch-size"]
+    assert suggestions.nearest_option("--train_batch_size", known[:3]) == ["--micro-batch-size"]
+    assert suggestions.nearest_option("--sed", known) == ["--seed"]
+    assert suggestions.nearest_option("--qqqq", known) == []

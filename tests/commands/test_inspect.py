@@ -147,6 +147,14 @@ def test_raw_text_and_folders_of_extract(bertkit, tmp_path):
     assert with_vocab.result["text"]["tokens"] > 0
 
 
+def test_paragraphs_of_several_sentences_are_not_taken_for_one(bertkit, tmp_path):
+    raw = tmp_path / "raw.jsonl"
+    texts = (f"The whale number {n} dives deep. It comes up to breathe. " * 2 for n in range(40))
+    raw.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    found = bertkit("inspect", raw)
+    assert "have one sentence" not in found.err and "40, 100.0% of them" in found.out
+
+
 def test_manifests_of_extract_clean_and_records_are_shown_as_text(bertkit, vocab, tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("\n\n".join(f"Word{n} is here.\nIt is {n} long." for n in range(30)) + "\n")

@@ -82,6 +82,7 @@ def test_a_plan_has_the_settings_of_its_own_backend(words, bertkit, backend, own
     assert first.startswith(own or "ipu.replicas ") and replicas.split()[1] == "2"
     assert last.startswith("cuda.*, ") and ("hpu.*" in last) == (not own)
     assert last.endswith("not used here") and "cuda.compile" not in done.out
+    assert "records.*" in last and "records.max_seq_length" not in done.out
 
 
 def test_a_config_file_and_the_environment(words, bertkit, tmp_path, monkeypatch):

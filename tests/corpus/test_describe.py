@@ -28,6 +28,12 @@ def test_forms_and_compressions_hold_the_same(tmp_path):
     assert whole.texts.repeated_share == pytest.approx(4 / 6)
 
 
+def test_paragraphs_of_a_document_are_no_documents(tmp_path):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": "One here.\n\nTwo.\n \n\nThree."}))
+    found = describe_text([str(tmp_path / "a.jsonl")])
+    assert (found.documents, found.sentences, found.one_sentence, found.empty) == (1, 3, 0, 0)
+
+
 def test_blocks_are_whole_lines(tmp_path, monkeypatch):
     monkeypatch.setattr(describe, "BLOCK", 24)
     (tmp_path / "a.txt").write_text(TEXT + "word " * 20 + "漢字" * 20)

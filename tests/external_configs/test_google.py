@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 
 def test_bert_config(read):
     shape = {
@@ -48,3 +50,13 @@ def test_the_command_shows_what_became_of_every_key(bertkit, tmp_path, records):
     assert "mapped: model.hidden_size = 16" in run.out
     assert "directionality ignored" in run.err.replace("\n", " ")
     assert not (tmp_path / "run").exists()
+
+
+def test_what_transformers_writes_is_no_reason_to_warn(read, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    transformers.BertConfig(hidden_size=16, num_attention_heads=2).save_pretrained(tmp_path)
+    values = json.loads((tmp_path / "config.json").read_text())
+    found, _ = read(values | {"pooler_type": "first"})
+    assert "transformers_version" in [key.key for key in found.with_outcome("ignored")]
+    (line,) = found.warnings()
+    assert "pooler_type ignored" in line

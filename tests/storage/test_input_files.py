@@ -70,3 +70,14 @@ def test_a_manifest_of_another_program_is_input_only_by_its_name(tmp_path, caplo
     assert "manifest.json" in caplog.text
     for pattern in ("manifest.json", "*.json"):
         assert expand_inputs([f"{tmp_path}/{pattern}"]) == [str(tmp_path / "manifest.json")]
+
+
+def test_what_can_be_read_only_once_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match=r"pipe is no file but a pipe or a device"):
+        expand_inputs([str(tmp_path / "pipe")])
+    with pytest.raises(DataError, match="/dev/null is no file"):
+        expand_inputs([os.devnull])
+    with pytest.raises(DataError, match="no such file: -") as error:
+        expand_inputs(["-"])
+    assert error.value.hint.startswith("standard input is not read")

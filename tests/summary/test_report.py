@@ -46,6 +46,12 @@ def test_unknown_tokens_are_said_loudly():
     assert any(what == "[UNK]" and "40.00%" in value for what, value in rows(found))
 
 
+def test_a_vocabulary_of_the_language_that_lacks_rare_characters():
+    counts = replace(count_plainly("word " * 50 + "é"), tokens=51, unknown=1)
+    (said,) = warnings(figures(counts, lambda character: character.isascii()))
+    assert "--alphabet" in said and "of this language" not in said
+
+
 def test_no_text():
     found = figures(count_plainly(""))
     assert found["sentences"] == 0 and warnings(found) == []

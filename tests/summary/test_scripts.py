@@ -25,6 +25,8 @@ def test_marks_that_are_letters():
     assert stripped_letters("ु") == "Devanagari"
     assert stripped_letters("ั") == "Thai"
     assert stripped_letters("が") == "Hiragana"
+    assert stripped_letters("й") == stripped_letters("Ї") == "Cyrillic"
+    assert stripped_letters("\u0301") == stripped_letters("ѐ") == stripped_letters("и") == ""
     assert stripped_letters("é") == stripped_letters("a") == stripped_letters("漢") == ""
 
 

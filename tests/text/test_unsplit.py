@@ -6,7 +6,13 @@ import gzip
 
 import pytest
 
-from bertkit.text.unsplit import check_sentence_files, looks_unsplit
+from bertkit.errors import DataError
+from bertkit.text.unsplit import (
+    check_sentence_files,
+    looks_unsplit,
+    raw_form,
+    refuse_raw_files,
+)
 
 SENTENCES = [
     "The whale dives deep into the cold northern sea at night.",
@@ -36,3 +42,30 @@ def test_the_warning_says_what_to_do(tmp_path, caplog):
     path.write_bytes(gzip.compress(" ".join(SENTENCES * 9).encode()))
     check_sentence_files([str(path)])
     assert "bertkit extract" in caplog.text and "a.txt.gz" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        ('{"text": "One."}\n{"text": "Two."}\n', "JSON lines"),
+        ('\ufeff{"id": 3, "text": "' + "A long text. " * 9000, "JSON lines"),
+        ('[\n  {"text": "One."}\n]\n', "an array of JSON objects"),
+        ('<?xml version="1.0"?>\n<PubmedArticleSet>', "XML"),
+        ('<doc id="12" url="x" title="y">\nText.\n</doc>\n', "WikiExtractor's output"),
+        ("{ brackets } are used here.\nIt ends.\n", ""),
+        ('{"key": 1} begins it.\nThen comes prose.\n', ""),
+        ("[1] A note.\n", ""),
+        ("", ""),
+    ],
+)
+def test_json_and_markup_are_no_sentences(tmp_path, head, words):
+    assert raw_form(head.encode()) == words
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress(head.encode()))
+    for check in (check_sentence_files, refuse_raw_files):
+        if words:
+            with pytest.raises(DataError, match=r"a\.txt\.gz looks like") as error:
+                check([str(path)])
+            assert error.value.hint.endswith(f"bertkit extract --input {path} --output DIR")
+        else:
+            check([str(path)])

@@ -35,6 +35,7 @@ from bertkit.storage.files import (
     size_of,
 )
 from bertkit.storage.folder_lock import locked_folder
+from bertkit.text.unsplit import refuse_raw_files
 from bertkit.workers.engine import Engine
 from bertkit.workers.pool import check_executor
 
@@ -86,6 +87,7 @@ def clean_corpus(
     _check_folders(output, scratch, config, executor)
     own = [place for place in (output, scratch, listing) if place]
     files = list_inputs(inputs, prefix, leave_out=own)
+    refuse_raw_files(files)
     against = list_inputs(config.against) if config.against else []
     work = _Work(files, against, config, Engine(workers, executor, scheduler), examples, listing)
     if not config.dropped:
@@ -100,6 +102,7 @@ def plan(
 ) -> dict[str, Any]:
     """What `clean_corpus` would read and need: counts, bytes and estimates."""
     files = list_inputs(inputs, prefix, leave_out=[output] if output else [])
+    refuse_raw_files(files)
     total = sum(map(size_of, files))
     bands, rows = choose_banding(config.near, config.permutations)
     return {

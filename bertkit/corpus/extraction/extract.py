@@ -16,7 +16,12 @@ from bertkit.corpus.document_names import names_beside, remove_others
 from bertkit.corpus.extraction.chain_inputs import check_chain_input
 from bertkit.corpus.extraction.input_forms import InputForms, take_inputs
 from bertkit.corpus.extraction.input_groups import Group, described
-from bertkit.corpus.extraction.language_notes import record_model, scripts_of, warn_of_scripts
+from bertkit.corpus.extraction.language_notes import (
+    record_model,
+    scripts_of,
+    warn_of_scripts,
+    wiki_languages,
+)
 from bertkit.corpus.extraction.parallel import make_part_together
 from bertkit.corpus.extraction.part import (
     Part,
@@ -125,7 +130,7 @@ def extract(
                 taken.log()
                 text = _fill(groups, manifest, target, config, engine)
                 manifest.stats["text"] = text.figures(manifest.outputs, _place(target, output))
-                warn_of_scripts(scripts_of(manifest), config)
+                warn_of_scripts(scripts_of(manifest), config, wiki_languages(manifest))
             spent = time.perf_counter() - started
             result = _result(manifest, target.folder, taken=taken, seconds=spent, fresh=fresh)
     if result.text:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from bertkit import log
+from bertkit.corpus import noticed
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.sentence_rules.languages import ANY, MARKLESS, fits, languages_of
 from bertkit.corpus.sentences import splitter_facts
@@ -44,14 +47,31 @@ def scripts_of(manifest: Manifest) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
-def warn_of_scripts(scripts: dict[str, int], config: ExtractConfig) -> None:
+def wiki_languages(manifest: Manifest) -> list[str]:
+    """The languages that the heads of dumps tell, the wiki with most parts first."""
+    found = noticed.names(manifest.stats.get("noticed", {}), noticed.WIKI)
+    ordered = sorted(found, key=lambda name: (-found[name], name))
+    return [code for name in ordered for code in re.findall(r"\(([\w-]+)\)$", name)]
+
+
+def warn_of_scripts(
+    scripts: dict[str, int], config: ExtractConfig, told: Sequence[str] = ()
+) -> None:
     """Warn once where many documents are in a script that the language does not use."""
-    for text in language_problems(scripts, config):
+    for text in language_problems(scripts, config, told):
         log.logger.warning("%s", text)
 
 
-def language_problems(scripts: dict[str, int], config: ExtractConfig) -> list[str]:
-    """What to say of these scripts; nothing where the splitter knows their marks."""
+def language_problems(
+    scripts: dict[str, int], config: ExtractConfig, told: Sequence[str] = ()
+) -> list[str]:
+    """What to say of these scripts; nothing where the splitter knows their marks.
+
+    Args:
+        scripts: script → documents.
+        config: the splitter and its language.
+        told: languages that the text's own files tell.
+    """
     total = sum(scripts.values())
     enough = max(1, SHARE * total)
     kind = config.splitter.partition(":")[0]
@@ -64,9 +84,10 @@ def language_problems(scripts: dict[str, int], config: ExtractConfig) -> list[st
     strange = {name: count for name, count in scripts.items() if not fits(language, name)}
     # Unicode's rules know every script's marks.
     if kind in ("rule", "punkt", "spacy") and sum(strange.values()) >= enough:
+        advice = _advice(strange, scripts, kind, told)
         found.append(
             f"{sum(strange.values()):,} of {total:,} documents are mostly in {_listed(strange)}, "
-            f"where {who} may not know the ends of sentences: {_advice(strange, scripts, kind)}"
+            f"where {who} may not know the ends of sentences: {advice}"
         )
     markless = {name: count for name, count in scripts.items() if name in MARKLESS}
     if kind in ("rule", "unicode") and sum(markless.values()) >= enough:
@@ -79,10 +100,15 @@ def language_problems(scripts: dict[str, int], config: ExtractConfig) -> list[st
     return found
 
 
-def _advice(strange: dict[str, int], scripts: dict[str, int], kind: str) -> str:
+def _advice(
+    strange: dict[str, int], scripts: dict[str, int], kind: str, told: Sequence[str]
+) -> str:
     if kind == "spacy":
         return "give a model of the text's language, or --splitter unicode"
     names = languages_of(max(strange, key=lambda name: strange[name]))
+    known = [code for code in told if code in names]
+    if len(known) == 1:
+        return f"give --language {known[0]}, the language of the wiki"
     if len(strange) > 1 or max(scripts.values()) != max(strange.values()):
         return f"for text in several scripts give --splitter unicode (or --language {names[0]})"
     others = f" (or {', '.join(names[1:_NAMED])})" if names[1:] else ""

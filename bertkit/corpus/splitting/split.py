@@ -42,6 +42,8 @@ from bertkit.storage.files import atomic_write, free_bytes, is_remote, shard_nam
 from bertkit.text.unsplit import check_sentence_files
 from bertkit.workers.engine import Engine
 
+# Of so few a part is often empty, whatever its share.
+_FEW_DOCUMENTS = 5
 SPLITS = ("train", "valid", "test")
 # Bytes per second through both passes on one core, for estimates.
 _RATE = 25e6
@@ -273,15 +275,27 @@ def _check(survey: _Survey, config: SplitConfig, files: int) -> None:
     wanted = {"train": 1.0, "valid": config.valid, "test": config.test}
     for name, fraction in wanted.items():
         if fraction and not survey.counts[name]:
+            found = log.counted(total, "document")
             raise DataError(
-                f"{name} would be empty: of {total} documents none is assigned to it",
-                f"raise --{name}, or try another --seed" if name != "train" else "give more text",
+                f"{name} would be empty: of {found} none is assigned to it",
+                _more_documents(name, fraction, total),
             )
     if config.parts > survey.counts["train"]:
         raise DataError(
             f"{config.parts} parts for {survey.counts['train']} train documents",
             "lower --parts",
         )
+
+
+def _more_documents(name: str, fraction: float, total: int) -> str:
+    """What to do about a part that is empty."""
+    if total * fraction < 1 or total < _FEW_DOCUMENTS:
+        raised = f", or raise --{name}" if name != "train" else ""
+        return (
+            f"give more documents{raised}; a file of plain text is one document: `bertkit extract "
+            "--form documents` makes one of each block between blank lines"
+        )
+    return f"raise --{name}, or try another --seed" if name != "train" else "give more text"
 
 
 def _write_split(

@@ -36,6 +36,7 @@ METRICS = "metrics.jsonl"
 JSONL_ENDING = ".jsonl"
 BAR = 40
 _LISTED = 20
+_NOTICED = 5  # names of a kind
 _PAIRS = {0: "B follows A", 1: "B does not follow A"}
 LEGEND = "[MASK:token] hidden; {token} predicted but shown; {other:token} replaced by another"
 
@@ -176,6 +177,7 @@ def holds_text(manifest: dict[str, Any]) -> bool:
 def _manifest_text(folder: Path, manifest: Manifest) -> str:
     stats = dict(manifest.stats)
     text = stats.pop("text", None)
+    noticed = stats.pop("noticed", {})
     criteria = {
         name: {key: fact for key, fact in found.items() if key != "examples"}
         for name, found in stats.pop("criteria", {}).items()
@@ -186,6 +188,7 @@ def _manifest_text(folder: Path, manifest: Manifest) -> str:
         ("state", manifest.state),
         ("inputs", f"{log.counted(len(manifest.inputs), 'file')}, {files.human_bytes(read)}"),
         *((key, _counted(value)) for key, value in stats.items() if value not in ({}, [], None)),
+        *((kind, _most_frequent(names)) for kind, names in noticed.items()),
         *of_records(manifest, folder).rows(),
     ]
     parts = [
@@ -211,6 +214,13 @@ def _manifest_text(folder: Path, manifest: Manifest) -> str:
 def _counted(value: Any) -> Any:
     """A number with separators of thousands; anything else as it is."""
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _most_frequent(names: dict[str, list[Any]]) -> str:
+    """The first names of what readers noticed, each with its count."""
+    shown = [f"{name} {entry[0]:,}" for name, entry in list(names.items())[:_NOTICED]]
+    more = [f"and {len(names) - _NOTICED:,} more"] if len(names) > _NOTICED else []
+    return ", ".join([*shown, *more])
 
 
 def _overview(

@@ -71,7 +71,7 @@ class Estimate:
                 f"batch        {self.batch_equation}{chosen}",
                 f"steps        {self.steps:,}, the first {self.warmup_steps:,} warming up",
                 *([f"evaluation   {self._evaluation()}"] if self.evaluates else []),
-                f"epochs       {self.epochs:.2f} of {self.records:,} records",
+                f"epochs       {self.epochs:,.2f} of {self.records:,} records",
                 f"memory       about {human_bytes(self.memory_bytes)}{of_machine}",
                 f"disk         {human_bytes(self.disk_bytes)},"
                 f" {human_bytes(self.checkpoint_bytes)} per checkpoint",

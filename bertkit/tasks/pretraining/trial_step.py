@@ -48,11 +48,11 @@ class TrialStep:
 
     def text(self) -> str:
         """The figures for people, in the form of `Estimate.text`."""
-        hours = self.run_seconds / 3600
         return (
             f"mock batch   {self.tokens:,} tokens in {self.micro_batch_seconds:.3g} s,"
             f" peak memory {human_bytes(self.peak_memory_bytes)}\n"
-            f"time         about {hours:,.1f} hours, without evaluations and checkpoints"
+            f"time         about {log.duration(self.run_seconds)}, "
+            "without evaluations and checkpoints"
         )
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.extraction.extract import extract
-from bertkit.corpus.extraction.language_notes import language_problems
+from bertkit.corpus.extraction.language_notes import language_problems, wiki_languages
 from bertkit.errors import DataError
-from bertkit.manifests.manifest import read_manifest
+from bertkit.manifests.manifest import Manifest, read_manifest
 
 
 def problems(scripts: dict[str, int], splitter: str = "rule", language: str = "en") -> list[str]:
@@ -82,3 +82,15 @@ def test_the_version_of_a_model_is_a_fact_of_the_folder(tmp_path):
     manifest.write(out)
     with pytest.raises(DataError, match=r"de_tiny 1\.2\.2, installed is 1\.2\.3"):
         extract([str(tmp_path / "a.txt")], str(out), config, workers=1)
+
+
+def test_the_language_of_a_wiki_is_the_advice():
+    manifest = Manifest("extract", {}, [])
+    manifest.stats["noticed"] = {"wiki": {"bgwiki (bg)": [2, ""], "enwiki (en)": [1, ""]}}
+    told = wiki_languages(manifest)
+    assert told == ["bg", "en"]
+    (text,) = language_problems({"Cyrillic": 9}, ExtractConfig(language="en"), told)
+    assert text.endswith("give --language bg, the language of the wiki")
+    (text,) = language_problems({"Cyrillic": 9}, ExtractConfig(language="en"))
+    assert "give --language ru (or " in text
+    assert wiki_languages(Manifest("extract", {}, [])) == []

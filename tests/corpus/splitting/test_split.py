@@ -118,6 +118,10 @@ def test_errors_are_clear(tmp_path):
     with pytest.raises(DataError, match="valid would be empty") as caught:
         split([few], str(tmp_path / "a"), SplitConfig(valid=1e-9))
     assert "--valid" in caught.value.hint
+    assert "--form documents" in caught.value.hint
+    one = write(tmp_path / "one.txt", corpus(1))
+    with pytest.raises(DataError, match="of 1 document none"):
+        split([one], str(tmp_path / "e"), SplitConfig(valid=0.5))
     with pytest.raises(DataError, match="50 parts for"):
         split([few], str(tmp_path / "b"), SplitConfig(valid=0.0, parts=50))
     with pytest.raises(DataError, match="no documents"):

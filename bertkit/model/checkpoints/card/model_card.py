@@ -9,6 +9,7 @@ from typing import Any
 
 from bertkit import __version__
 from bertkit.configuration.config import flatten
+from bertkit.configuration.record_settings import unused_record_settings
 from bertkit.hub.names import SCHEME
 from bertkit.hub.sources import source_of
 from bertkit.manifests.manifest import read_manifest
@@ -29,6 +30,11 @@ from bertkit.model.model_types import (
 from bertkit.storage.files import read_json
 
 _SCORES = "scores.json"
+# How records were made, as far as it concerns who uses the model.
+_MADE_WITH = (
+    *("style", "objective", "max_seq_length", "max_predictions_per_seq", "masked_lm_prob"),
+    *("short_seq_prob", "whole_word_mask", "dupe_factor", "packing"),
+)
 _TASK = {
     QUESTION_ANSWERING: "question-answering",
     PRETRAINING: "fill-mask",
@@ -119,10 +125,12 @@ def _take_state(facts: ModelFacts, state: Mapping[str, Any], backends: Sequence[
     config = state.get("config")
     settings = flatten(config) if isinstance(config, dict) else {}
     machine = settings.get("backend")
+    unused = set(unused_record_settings(settings))
     facts.settings = {
         key: value
         for key, value in settings.items()
         if value not in (None, "", [])
+        and key not in unused
         and (key.partition(".")[0] not in backends or key.startswith(f"{machine}."))
     }
     facts.fingerprint = str(state.get("data_fingerprint", ""))
@@ -147,6 +155,7 @@ def _take_state(facts: ModelFacts, state: Mapping[str, Any], backends: Sequence[
                 "name": Path(str(name)).name,
                 "made by": f"bertkit {manifest.command}",
                 **{key: value for key, value in manifest.stats.items() if _is_plain(value)},
+                **{key: manifest.config[key] for key in _MADE_WITH if key in manifest.config},
                 "inputs": [
                     f"{Path(str(item.get('path'))).name} (sha256 {str(item.get('sha256'))[:16]}…)"
                     for item in manifest.inputs
