@@ -7,11 +7,13 @@ import re
 import shlex
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 from bertkit import log
 from bertkit.errors import DataError
 from bertkit.kinds.misplaced import misplaced_kind
 from bertkit.kinds.recognise import QUESTIONS, SETTINGS, TEXT, VOCABULARY, kind_of_bytes
+from bertkit.manifests.manifest import read_manifest
 from bertkit.storage.files import is_remote
 from bertkit.text.files import open_text
 
@@ -115,7 +117,7 @@ def is_raw(paths: Sequence[str]) -> bool:
         with open_text(path) as stream:
             blob = stream.read(_BYTES // min(len(paths), _FILES))
         found = kind_of_bytes(blob)
-        if blob.strip() and (found is None or found.name != TEXT):
+        if blob.strip() and (found is None or found.name != TEXT) and not _is_ours(path):
             return True
         parts.append(blob.decode("utf-8", "replace"))
     return bool(looks_unsplit("\n".join(parts)))
@@ -143,11 +145,21 @@ def refuse_raw_files(paths: Sequence[str]) -> None:
 
 
 def _refuse_raw(path: str, blob: bytes) -> None:
-    if found := raw_form(blob[:_HEAD]):
+    found = raw_form(blob[:_HEAD])
+    if found and not _is_ours(path):
         raise DataError(
             f"{path} looks like {found}, not like text: its keys or tags would be read as words",
-            f"take the text out of it: bertkit extract --input {shlex.quote(path)} --output DIR",
+            f"take the text out of it: bertkit extract --input {shlex.quote(path)} --output DIR"
+            " (--form text takes its lines as they are)",
         )
+
+
+def _is_ours(path: str) -> bool:
+    """Whether bertkit wrote a file: what `extract --form text` was told to take is text."""
+    try:
+        return read_manifest(Path(path).parent) is not None
+    except DataError:  # a damaged one is told where it is read
+        return True
 
 
 def raw_form(head: bytes) -> str:

@@ -7,8 +7,10 @@ import gzip
 import pytest
 
 from bertkit.errors import DataError
+from bertkit.manifests.manifest import Manifest
 from bertkit.text.unsplit import (
     check_sentence_files,
+    is_raw,
     looks_unsplit,
     raw_form,
     refuse_raw_files,
@@ -66,6 +68,16 @@ def test_json_and_markup_are_no_sentences(tmp_path, head, words):
         if words:
             with pytest.raises(DataError, match=r"a\.txt\.gz looks like") as error:
                 check([str(path)])
-            assert error.value.hint.endswith(f"bertkit extract --input {path} --output DIR")
+            assert f"bertkit extract --input {path} --output DIR (--form text" in error.value.hint
         else:
             check([str(path)])
+
+
+def test_lines_that_were_insisted_on_are_text(tmp_path):
+    """What `extract --form text` wrote, as the hint says, and what was made of that."""
+    path = tmp_path / "part-00000-of-00001.txt"
+    path.write_text('{"text": "One."}\n' * 30)
+    Manifest("extract", {}, state="complete").write(tmp_path)
+    check_sentence_files([str(path)])
+    refuse_raw_files([str(path)])
+    assert not is_raw([str(path)])
