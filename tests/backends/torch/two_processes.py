@@ -9,6 +9,7 @@ import functools
 import itertools
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import synthetic
@@ -151,7 +152,7 @@ def exchanged(adapter, shard, half):
 
 def one_overflows(adapter, clip, scaled=False, shard=False, graphs=False):
     """Three steps; in the second the gradient of process 1 alone is not finite."""
-    adapter.recorder = Unrecorded
+    records(adapter)
     plan = {"max_grad_norm": 1.0, "clip": clip, "options": CudaOptions(graphs=graphs)}
     model, _, stepper = make(adapter, "adamw", 1e-2, shard, **plan)
     if scaled:
@@ -181,9 +182,15 @@ class Unrecorded:
         return work
 
 
+def records(adapter):
+    """Let an adapter record steps, as that of CUDA does."""
+    adapter.recorder = Unrecorded
+    adapter.caps = replace(adapter.caps, records_steps=True)
+
+
 def graphed(adapter, clip, normalisation):
     """Clipped steps as `cuda.graphs` has them, whose exchange lies between recordings."""
-    adapter.recorder = Unrecorded
+    records(adapter)
     options = CudaOptions(graphs=True)
     found = {}
     for name, chosen in (("plain", CudaOptions()), ("graphs", options)):
@@ -198,7 +205,7 @@ def graphed(adapter, clip, normalisation):
 
 def shared(adapter):
     """Processes that begin with different weights."""
-    adapter.recorder = Unrecorded
+    records(adapter)
     torch.manual_seed(adapter.process_group.topology.rank)
     model = adapter.place(BertForPreTraining(SHAPE))
     optimizer = adapter.optimizer(model, OptimizerSpec())
