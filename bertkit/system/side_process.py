@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -71,7 +72,7 @@ def end_with_parent() -> None:
     def watch() -> None:
         while os.read(0, 1):
             pass
-        if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        if sys.platform != "win32" and os.getpgrp() == os.getpid():
             os.killpg(0, signal.SIGKILL)
         os._exit(1)
 
@@ -81,9 +82,9 @@ def end_with_parent() -> None:
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """End a process and those that it started."""
     with contextlib.suppress(OSError):  # there is none any more
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
+        if sys.platform == "win32":
             process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_TO_DIE)
