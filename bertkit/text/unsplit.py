@@ -95,7 +95,7 @@ def check_sentence_files(paths: Sequence[str]) -> None:
             text.
     """
     parts = []
-    for path in [path for path in paths if not is_remote(path)][:_FILES]:
+    for path in _first_local(paths):
         with open_text(path) as stream:
             blob = stream.read(_BYTES // min(len(paths), _FILES))
         _refuse_other_kinds(path, blob)
@@ -113,7 +113,7 @@ def check_sentence_files(paths: Sequence[str]) -> None:
 def is_raw(paths: Sequence[str]) -> bool:
     """Whether files seem to need `bertkit extract`: no sentence per line, or JSON and the like."""
     parts = []
-    for path in [path for path in paths if not is_remote(path)][:_FILES]:
+    for path in _first_local(paths):
         with open_text(path) as stream:
             blob = stream.read(_BYTES // min(len(paths), _FILES))
         found = kind_of_bytes(blob)
@@ -121,6 +121,11 @@ def is_raw(paths: Sequence[str]) -> bool:
             return True
         parts.append(blob.decode("utf-8", "replace"))
     return bool(looks_unsplit("\n".join(parts)))
+
+
+def _first_local(paths: Sequence[str]) -> list[str]:
+    """The files that are looked at."""
+    return [path for path in paths if not is_remote(path)][:_FILES]
 
 
 def _refuse_other_kinds(path: str, blob: bytes) -> None:
@@ -139,7 +144,7 @@ def refuse_raw_files(paths: Sequence[str]) -> None:
     Raises:
         DataError: names the file and the command that takes the text out of it.
     """
-    for path in [path for path in paths if not is_remote(path)][:_FILES]:
+    for path in _first_local(paths):
         with open_text(path, _HEAD) as stream:
             _refuse_raw(path, stream.read(_HEAD))
 

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ class Trial:
     case: Case
     index: int
 
-    @property
+    @cached_property
     def facts(self) -> dict[str, Any]:
         """What the answer depends on."""
         try:
@@ -79,17 +80,17 @@ class Trial:
             "kernels": _digest_of_kernels(),
         }
 
-    def place(self, facts: dict[str, Any]) -> Path:
+    @property
+    def place(self) -> Path:
         """The folder of the answer, whether it is there or not."""
-        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(self.facts, sort_keys=True).encode()).hexdigest()
         return cache_folder() / "fused-layers" / digest[:40]
 
     def kept(self) -> Answer | None:
         """The answer that is known."""
-        facts = self.facts
         try:
-            found = json.loads((self.place(facts) / _ANSWER).read_text())
-            return Answer.read(found["answer"]) if found["facts"] == facts else None
+            found = json.loads((self.place / _ANSWER).read_text())
+            return Answer.read(found["answer"]) if found["facts"] == self.facts else None
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
@@ -99,7 +100,7 @@ class Trial:
         Raises:
             TrialError: it ended without one.
         """
-        with one_process_at_a_time(self.place(self.facts)):
+        with one_process_at_a_time(self.place):
             return self.kept() or self.made()
 
     def made(self) -> Answer:
@@ -113,10 +114,9 @@ class Trial:
             answer = Answer.read(json.loads(said))
         except (ValueError, TypeError):
             raise TrialError(f"it wrote '{said[:200]}'") from None
-        facts = self.facts
         try:
-            content = {"facts": facts, "answer": asdict(answer)}
-            write_text(self.place(facts) / _ANSWER, json.dumps(content, indent=2))
+            content = {"facts": self.facts, "answer": asdict(answer)}
+            write_text(self.place / _ANSWER, json.dumps(content, indent=2))
         except (OSError, BertkitError) as error:
             log.logger.debug("the answer of the trial is not kept: %s", error)
         return answer
