@@ -60,12 +60,15 @@ class BertForPreTraining(nn.Module):
         project: how logits over the vocabulary are made; machines with little memory cut
             this product. None: `functional.linear`, looked up at every call, because
             engines with half types of their own replace it.
+        fused: kernels made for the loss over the vocabulary compute it where they can, see
+            `bertkit.model.fused`.
     """
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
         self.config = config
         self.project: Projection | None = None
+        self.fused = False
         self.bert = BertModel(config)
         self.cls = PretrainingHeads(config)
         initialise(self, config)
@@ -130,6 +133,7 @@ class BertForPreTraining(nn.Module):
             mlm_labels,
             row_weights=mlm_weights,
             project=self.project,
+            fused=self.fused,
         )
         sums = {
             "loss": words.loss,

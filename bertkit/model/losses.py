@@ -41,6 +41,7 @@ def vocabulary_loss(
     labels: Tensor,
     row_weights: Tensor | None = None,
     project: Projection | None = None,
+    fused: bool = False,
 ) -> LossSums:
     """Cross entropy of softmax(hidden weightᵀ + bias), summed over rows.
 
@@ -58,6 +59,7 @@ def vocabulary_loss(
         row_weights: float[M], see `weighted_cross_entropy`.
         project: makes the logits; None: as `functional.linear` does, or `wide_projection`; not
             used on a CPU.
+        fused: with the kernels of `bertkit.model.fused`, where they can compute this.
     """
     if hidden.device.type != "cpu" or torch.compiler.is_compiling():
         device = hidden.device.type
@@ -68,7 +70,7 @@ def vocabulary_loss(
         if project is None and _in_chunks(hidden, weight):
             factors, labels = _weights_of_rows(labels, row_weights, weight.dtype)
             hidden = hidden.to(_compute_type(hidden))
-            return LossSums(*chunked_loss(hidden, weight, bias, labels, factors))
+            return LossSums(*chunked_loss(hidden, weight, bias, labels, factors, fused=fused))
         if project is None and (device == "cuda" or unlike):
             project = wide_projection
         logits = (project or functional.linear)(hidden, weight, bias)
