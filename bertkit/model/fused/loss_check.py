@@ -18,7 +18,7 @@ ROWS = 300  # more than a GPU has processors
 _PADDING = 13  # words that do not exist
 # How far numbers may be off, relative to themselves and the second; numbers of float16 that
 # are much smaller than that have few bits.
-_ALWAYS, _SMALL = 1e-4, 3e-5
+_ALWAYS, _SMALL = 1e-4, 1e-4
 
 
 class Found(NamedTuple):
@@ -80,7 +80,7 @@ def what_is_wrong(words: int, device: torch.device, kind: torch.dtype) -> str | 
 
 def _limits(kind: torch.dtype) -> tuple[float, ...]:
     """For each of `Found`, how far it may be off."""
-    rounded = torch.finfo(kind).eps
+    rounded = 2 * torch.finfo(kind).eps
     limits = dict.fromkeys(Found._fields, _ALWAYS)
     # Some biases are small sums of large numbers.
     limits |= {"right": 0.0, "correct": 0.0, "cases": 0.0, "columns": 2e-3}

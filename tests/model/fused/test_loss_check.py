@@ -1,4 +1,4 @@
-"""What a check of the loss's kernels finds: nothing where they are right, and every kind of fault."""
+"""What a check of the kernels of the loss finds: nothing where they are right, else the fault."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ OFF = "off, relative to its size"
         (last_column_left, "the gradient of logits"),
         (labels_not_seen, "the gradient of labels' logits"),
         (last_of_several, "whether the label has the largest logit"),
-        (padding_gets_some, "the gradient of logits that do not count is not 0"),
+        (padding_gets_some, "the gradient of logits"),
         (weights_not_seen, OFF),
         (rows_of_no_weight_count, OFF),
         (always_a_gradient, "without gradients"),

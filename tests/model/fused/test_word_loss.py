@@ -33,7 +33,7 @@ def exact(logits, labels, factors):
 
 
 def cut(kind, device):
-    """Triton's interpreter cuts bfloat16 off where GPUs round it: errors are up to twice as large."""
+    """Triton's interpreter cuts bfloat16 off where GPUs round it, which doubles errors."""
     return 2 if kind == torch.bfloat16 and device.type == "cpu" else 1
 
 
