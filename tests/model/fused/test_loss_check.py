@@ -22,7 +22,7 @@ def half(device) -> torch.dtype:
     return torch.bfloat16 if device.type == "cuda" else torch.float16
 
 
-@pytest.mark.parametrize("words", [64, 192, 1024])
+@pytest.mark.parametrize("words", [64, 192, pytest.param(1024, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("way", [None, Way(64, 2)], ids=["held", "looped"])
 def test_right_kernels_pass(device, half, monkeypatch, words, way):
     monkeypatch.setattr(word_loss, "chosen_way", lambda size: way or Way(1024, 4))
