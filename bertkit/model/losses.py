@@ -47,10 +47,9 @@ def vocabulary_loss(
     """Cross entropy of softmax(hidden weightᵀ + bias), summed over rows.
 
     Not all logits are held at a time: on a CPU see `bertkit.model.cpu_loss`, or in bfloat16
-    `bertkit.model.cpu_half.loss`; on CUDA, where
-    they are many or kernels are there, `bertkit.model.chunked_loss`, but for float16 and where PyTorch compiles
-    this, which makes few kernels of the whole. On CUDA the vocabulary is padded, see
-    `wide_projection`.
+    `bertkit.model.cpu_half.loss`; on CUDA, where they are many or kernels are there,
+    `bertkit.model.chunked_loss`, but for float16 and where PyTorch compiles this, which makes
+    few kernels of the whole. On CUDA the vocabulary is padded, see `wide_projection`.
 
     Args:
         hidden: [M, H], in the compute type.

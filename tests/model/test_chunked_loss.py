@@ -121,17 +121,21 @@ def test_a_gradient_that_is_not_a_number_spreads_to_all_weights():
 
 
 @pytest.mark.parametrize(
-    ("rows", "kind", "chunks"),
-    [(1 << 19, torch.bfloat16, True), (1 << 19, torch.float32, True),
-     (1 << 10, torch.bfloat16, False), (1 << 19, torch.float16, False)],
+    ("rows", "kind", "kernels", "chunks"),
+    [(1 << 19, torch.bfloat16, False, True), (1 << 19, torch.float32, False, True),
+     (1 << 10, torch.bfloat16, False, False), (1 << 10, torch.bfloat16, True, True),
+     (1 << 19, torch.float16, True, False)],
 )  # fmt: skip
-def test_gpus_take_chunks_of_many_logits_without_a_loss_scale(rows, kind, chunks):
-    """Tensors on meta take the way of CUDA."""
+def test_gpus_take_chunks_of_many_logits_without_a_loss_scale(
+    rows, kind, kernels, chunks, monkeypatch
+):
+    """Tensors on meta take the way of CUDA. Where kernels are there, few logits do too."""
+    monkeypatch.setattr("bertkit.model.losses.loss_is_fused", lambda *_: kernels)
     with torch.device("meta"):
         hidden = torch.empty(rows, WIDTH, dtype=kind, requires_grad=True)
         weight, bias = torch.empty(WORDS, WIDTH, requires_grad=True), torch.empty(WORDS)
         labels, factors = torch.empty(rows, dtype=torch.int64), torch.empty(rows)
-    loss = vocabulary_loss(hidden, weight, bias, labels, factors).loss
+    loss = vocabulary_loss(hidden, weight, bias, labels, factors, fused=True).loss
     # `loss` has to stay: in PyTorch 2.11, the step of a Function in Python goes with it.
     found, step = [], loss.grad_fn
     while step is not None:

@@ -11,6 +11,7 @@ from bertkit.model.checkpoints.hf import normalise_names
 from bertkit.model.checkpoints.loading import load_into
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
+from bertkit.model.losses import vocabulary_loss
 
 
 def reference(config: BertConfig, kind: str):
@@ -186,3 +187,19 @@ def test_span_scores_and_loss_equal_transformers(small, sentences, layout):
     wanted = dict(theirs.named_parameters())
     for name, value in ours.named_parameters():
         assert close(value.grad, wanted[name].grad), name
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_the_loss_is_told_whether_it_is_fused(small, sentences, monkeypatch, fused):
+    told = []
+
+    def loss(*given, fused, **named):
+        told.append(fused)
+        return vocabulary_loss(*given, **named)
+
+    monkeypatch.setattr("bertkit.model.heads.vocabulary_loss", loss)
+    model = BertForPreTraining(small)
+    assert model.fused is False
+    model.fused = fused
+    model.losses(sentences.unpadded(), sentences.unpadded_rows, sentences.labels)
+    assert told == [fused]

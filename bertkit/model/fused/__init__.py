@@ -1,1 +1,1 @@
-"""Kernels of a transformer layer for GPUs, in Triton: what PyTorch has slowly or in many pieces."""
+"""Kernels of a layer and of the loss for GPUs, in Triton: what PyTorch has slowly or in pieces."""
