@@ -57,7 +57,8 @@ def held_word_losses(
     best = tl.min(tl.where(value == largest, columns, BLOCK), 0)
     power = tl.exp(value - largest)
     total = tl.sum(power, 0)
-    _store_outcome(losses, right, row, largest + tl.log(total) - own, best == label, factor)
+    loss = tl.log(total) + (largest - own)
+    _store_outcome(losses, right, row, loss, best == label, factor)
     if GRADIENT:
         change = _change(power, columns, 1.0 / total, label, factor)
         tl.store(line + columns, change.to(logits.dtype.element_ty), mask=inside)
@@ -104,7 +105,7 @@ def word_losses(
             top = tl.where(higher, value, top)
         largest = tl.max(top, 0)
         total = tl.sum(sums * tl.exp(top - largest), 0)
-        loss = largest + tl.log(total) - own
+        loss = tl.log(total) + (largest - own)
         _store_outcome(losses, right, row, loss, tl.sum(beats, 0) == 0, factor)
         if GRADIENT:
             inverse = 1.0 / total

@@ -164,7 +164,7 @@ def test_the_whole_loss_is_that_of_operators(device, fused, launches, rows, word
     here = on(device, [*tensors, labels, factors])
     ours = outcome(fused, here[:3], *here[3:], logits, factor=-3.0)
     assert launches
-    theirs = outcome(losses.chunked_loss, tensors, labels, factors, logits, factor=-3.0)
+    theirs = outcome(losses.chunked_loss, here[:3], *here[3:], logits, factor=-3.0)
     exact = outcome(by_pytorch, tensors, labels, factors, factor=-3.0)
     for found, usual, right in zip(ours, theirs, exact, strict=True):
         assert found.dtype == usual.dtype and found.shape == usual.shape
