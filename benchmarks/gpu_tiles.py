@@ -21,7 +21,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import astuple
-from functools import lru_cache
+from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,18 @@ import numpy as np
 import torch
 from gpu_tile_file import PARTS
 
+from bertkit.model import chunked_loss
 from bertkit.model.fused import attention as attention_calls
 from bertkit.model.fused import rows as row_calls
+from bertkit.model.fused import word_loss as loss_calls
 from bertkit.model.fused.attention import Ragged, TileChoice, Tiles
 from bertkit.model.fused.random_bits import draw_seeds
+from bertkit.model.fused.word_loss import Way
 
 # Name: (sequences, tokens at most, heads of 64).
 BATCHES = {"large-512": (64, 512, 16), "base-128": (512, 128, 12)}
+LOGITS = (2752, 30_528)  # of words
+WORD_WAYS = [Way(1 << 15, 16), Way(1 << 15, 32), Way(4096, 8), Way(4096, 16), Way(8192, 16)]
 ROWS = "rows"  # stands for the kernels over rows, which have no tiles to choose
 NEAR = 0.02  # of the largest number: bf16 keeps 8 bits
 # What is compiled: name of a batch, part, tiles.
@@ -152,7 +157,30 @@ class Batch:
             ),
             "torch gelu": (8, lambda: torch.nn.functional.gelu(wide)),
             "torch column sums": (3, lambda: self.projected.sum(0)),
+            **self.loss_jobs(),
         }  # fmt: skip
+
+    def loss_jobs(self) -> dict[str, tuple[float, Callable[[], Any]]]:
+        """The same for the loss over a vocabulary, whose logits are read and written once.
+
+        Every call takes what the one before has made of the logits: no row is special to it.
+        """
+        logits = self.random(*LOGITS)
+        labels = torch.randint(0, LOGITS[1], LOGITS[:1], device="cuda")
+        factors, losses, right = (torch.ones(LOGITS[0], device="cuda") for _ in range(3))
+        unit = logits.numel() / self.out.numel()
+        outcome = (labels, factors, losses, right, True)
+        jobs: dict[str, tuple[float, Callable[[], Any]]] = {
+            "words": (2 * unit, lambda: loss_calls.word_losses(logits, *outcome)),
+            "torch words": (2 * unit, lambda: chunked_loss.rows_by_operators(logits, *outcome)),
+            "columns of words": (unit, lambda: row_calls.column_sums(logits, torch.float32)),
+            "torch columns of words": (unit, lambda: logits.sum(0, dtype=torch.float32)),
+            "sums of words": (0, lambda: loss_calls.loss_sums(losses, right, factors)),
+        }
+        for way in WORD_WAYS:
+            job = partial(loss_calls.word_losses, logits, *outcome, way)
+            jobs[f"words, {way.block} by {way.warps} warps"] = (2 * unit, job)
+        return jobs
 
 
 def milliseconds(job: Callable[[], Any], times: int = 20) -> float:

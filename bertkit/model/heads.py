@@ -13,6 +13,7 @@ from bertkit.model.attention import PackedLayout
 from bertkit.model.bert import BertModel, TokenBatch, activation, initialise
 from bertkit.model.config import BertConfig
 from bertkit.model.losses import (
+    LossSums,
     Projection,
     at_least_float,
     vocabulary_loss,
@@ -60,12 +61,15 @@ class BertForPreTraining(nn.Module):
         project: how logits over the vocabulary are made; machines with little memory cut
             this product. None: `functional.linear`, looked up at every call, because
             engines with half types of their own replace it.
+        fused: kernels made for the loss over the vocabulary compute it where they can, see
+            `bertkit.model.fused`.
     """
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
         self.config = config
         self.project: Projection | None = None
+        self.fused = False
         self.bert = BertModel(config)
         self.cls = PretrainingHeads(config)
         initialise(self, config)
@@ -124,12 +128,13 @@ class BertForPreTraining(nn.Module):
     ) -> dict[str, Tensor]:
         """What `losses` returns, from the rows [M, H] to predict and the rows [N, H] of [CLS]."""
         words = vocabulary_loss(
-            self.cls.predictions.transform(hidden[0]),
+            self.transformed(hidden[0]),
             self._words,
             self.cls.predictions.bias,
             mlm_labels,
             row_weights=mlm_weights,
             project=self.project,
+            fused=self.fused,
         )
         sums = {
             "loss": words.loss,
@@ -140,8 +145,7 @@ class BertForPreTraining(nn.Module):
         if nsp_labels is None:
             none = torch.zeros_like(words.plain)
             return {**sums, "nsp_loss_sum": none, "nsp_correct": none, "nsp_count": none}
-        logits = self._next_sentence(hidden[1])
-        pairs = weighted_cross_entropy(logits, nsp_labels, nsp_weights)
+        pairs = self.pairs(hidden[1], nsp_labels, nsp_weights)
         return {
             **sums,
             "loss": words.loss + pairs.loss,
@@ -150,11 +154,19 @@ class BertForPreTraining(nn.Module):
             "nsp_count": pairs.cases,
         }
 
+    def transformed(self, rows: Tensor) -> Tensor:
+        """Rows [M, H] as the vocabulary's matrix takes them."""
+        found: Tensor = self.cls.predictions.transform(rows)
+        return found
+
+    def pairs(self, rows: Tensor, labels: Tensor, weights: Tensor | None) -> LossSums:
+        """Next sentence prediction's part of the loss, from the rows [N, H] of [CLS]."""
+        return weighted_cross_entropy(self._next_sentence(rows), labels, weights)
+
     def logits(self, tokens: TokenBatch, mlm_rows: Tensor) -> tuple[Tensor, Tensor]:
         """(masked LM logits float32[M, V] of the given rows, next sentence logits [N, 2])."""
         hidden, first = self.bert.at(tokens, [mlm_rows, tokens.cls_rows])
-        transformed = self.cls.predictions.transform(hidden)
-        own = transformed.to(self._words.dtype)
+        own = self.transformed(hidden).to(self._words.dtype)
         words = functional.linear(own, self._words, self.cls.predictions.bias)
         return words.float(), self._next_sentence(first)
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 from bertkit.model.chunked_loss import chunked_loss, padded_copy, padded_size
 from bertkit.model.cpu_half.loss import words_loss
 from bertkit.model.cpu_loss import blocked_loss
+from bertkit.model.fused.dispatch import loss_is_fused
 
 # rows [M, H], matrix [V, H], bias [V] to [M, V], as `functional.linear`.
 Projection = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -41,12 +42,13 @@ def vocabulary_loss(
     labels: Tensor,
     row_weights: Tensor | None = None,
     project: Projection | None = None,
+    fused: bool = False,
 ) -> LossSums:
     """Cross entropy of softmax(hidden weightᵀ + bias), summed over rows.
 
     Not all logits are held at a time: on a CPU see `bertkit.model.cpu_loss`, or in bfloat16
     `bertkit.model.cpu_half.loss`; on CUDA, where
-    they are many, `bertkit.model.chunked_loss`, but for float16 and where PyTorch compiles
+    they are many or kernels are there, `bertkit.model.chunked_loss`, but for float16 and where PyTorch compiles
     this, which makes few kernels of the whole. On CUDA the vocabulary is padded, see
     `wide_projection`.
 
@@ -58,6 +60,7 @@ def vocabulary_loss(
         row_weights: float[M], see `weighted_cross_entropy`.
         project: makes the logits; None: as `functional.linear` does, or `wide_projection`; not
             used on a CPU.
+        fused: with the kernels of `bertkit.model.fused`, where they can compute this.
     """
     if hidden.device.type != "cpu" or torch.compiler.is_compiling():
         device = hidden.device.type
@@ -65,10 +68,10 @@ def vocabulary_loss(
         unlike = hidden.dtype != weight.dtype and (
             device != "meta" and not torch.is_autocast_enabled(device)
         )
-        if project is None and _in_chunks(hidden, weight):
+        if project is None and _in_chunks(hidden, weight, fused):
             factors, labels = _weights_of_rows(labels, row_weights, weight.dtype)
             hidden = hidden.to(_compute_type(hidden))
-            return LossSums(*chunked_loss(hidden, weight, bias, labels, factors))
+            return LossSums(*chunked_loss(hidden, weight, bias, labels, factors, fused=fused))
         if project is None and (device == "cuda" or unlike):
             project = wide_projection
         logits = (project or functional.linear)(hidden, weight, bias)
@@ -105,14 +108,14 @@ def wide_projection(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return functional.linear(hidden.to(kind), wide, floor)
 
 
-def _in_chunks(hidden: Tensor, weight: Tensor) -> bool:
+def _in_chunks(hidden: Tensor, weight: Tensor, fused: bool) -> bool:
     """Whether `chunked_loss` is for these tensors."""
     return (
         hidden.device.type in ("cuda", "meta")  # which takes the way of CUDA
         and _compute_type(hidden) != torch.float16
         and weight.dtype in (torch.float32, torch.float64)
         and not torch.compiler.is_compiling()
-        and len(hidden) * len(weight) >= _MANY
+        and (len(hidden) * len(weight) >= _MANY or (fused and loss_is_fused(hidden, weight)))
     )
 
 

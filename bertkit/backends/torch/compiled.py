@@ -36,6 +36,8 @@ def can_compile() -> bool:
 def compile_parts(model: nn.Module, dynamic: bool, backend: str = "inductor") -> None:
     """Compile embeddings, layers and pretraining heads of a model, in place.
 
+    What is fused and has kernels here stays as it is.
+
     Compiled kernels are kept in the user's cache folder, unless TORCHINDUCTOR_CACHE_DIR
     names another.
 
@@ -55,8 +57,11 @@ def compile_parts(model: nn.Module, dynamic: bool, backend: str = "inductor") ->
         if layer or isinstance(module, Embeddings):
             module.compile(dynamic=dynamic, backend=backend)
     if isinstance(model, BertForPreTraining):
-        compiled = torch.compile(model.scored, dynamic=dynamic, backend=backend)
-        model.scored = compiled  # type: ignore[method-assign]
+        # Kernels of the loss stand between the others.
+        fused = model.fused and gpu_has_kernels()
+        for name in ("transformed", "pairs") if fused else ("scored",):
+            compiled = torch.compile(getattr(model, name), dynamic=dynamic, backend=backend)
+            setattr(model, name, compiled)
 
 
 def _writable(folder: Path) -> bool:

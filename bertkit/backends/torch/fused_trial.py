@@ -25,6 +25,7 @@ from torch import Tensor
 from bertkit.backends.torch.compiled import compile_parts
 from bertkit.model.attention import UnpaddedLayout
 from bertkit.model.bert import EncoderLayer, initialise
+from bertkit.model.chunked_loss import padded_size
 from bertkit.model.config import BertConfig
 from bertkit.model.fused.dispatch import run_fused
 
@@ -42,6 +43,7 @@ class Case:
         longest: rows of the longest sequence.
         compiled: what the layer is compared with is compiled.
         dynamic: for any number of rows.
+        vocab_size: of the loss.
     """
 
     hidden_size: int
@@ -54,12 +56,13 @@ class Case:
     longest: int
     compiled: bool
     dynamic: bool
+    vocab_size: int = 30_522
 
     def layer(self) -> EncoderLayer:
         """A layer of these sizes with new weights."""
         known = {item.name for item in fields(BertConfig)}
         sizes = {name: value for name, value in asdict(self).items() if name in known}
-        config = BertConfig(**sizes, vocab_size=8, num_hidden_layers=1)
+        config = BertConfig(**sizes | {"vocab_size": 8, "num_hidden_layers": 1})
         layer = EncoderLayer(config)
         initialise(layer, config)
         return layer
@@ -116,7 +119,8 @@ def tried(case: Case, device: torch.device, kind: torch.dtype = torch.bfloat16) 
         device: of the kernels.
         kind: half precision.
     """
-    from bertkit.model.fused.self_check import what_is_wrong  # loads Triton
+    from bertkit.model.fused import loss_check  # loads Triton
+    from bertkit.model.fused.self_check import what_is_wrong
 
     torch.manual_seed(0)
     layer = case.layer().to(device, kind)
@@ -125,6 +129,8 @@ def tried(case: Case, device: torch.device, kind: torch.dtype = torch.bfloat16) 
         rows = torch.randn(layout.rows, case.hidden_size).to(device, kind)
         if wrong := what_is_wrong(layer, rows, layout):
             return Answer(wrong)
+    if wrong := loss_check.what_is_wrong(padded_size(case.vocab_size), device, kind):
+        return Answer(wrong)
     plain = copy.deepcopy(layer.train())
     if case.compiled:
         compile_parts(plain, dynamic=case.dynamic)

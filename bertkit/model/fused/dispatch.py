@@ -69,6 +69,30 @@ def is_fused(layer: EncoderLayer, rows: Tensor, layout: Layout) -> bool:
     )
 
 
+def loss_is_fused(hidden: Tensor, weight: Tensor) -> bool:
+    """Whether the kernels compute the loss over a vocabulary.
+
+    Args:
+        hidden: [M, H].
+        weight: [V, H], float32.
+    """
+    return (
+        hidden.dtype in (torch.bfloat16, torch.float16)
+        and weight.dtype == torch.float32
+        and _on_current_gpu(hidden)
+    )
+
+
+def _on_current_gpu(rows: Tensor) -> bool:
+    """Triton starts kernels on the GPU that is PyTorch's current one."""
+    return (
+        rows.device.type == "cuda"
+        and rows.device.index == torch.cuda.current_device()
+        and not torch.compiler.is_compiling()
+        and gpu_has_kernels()
+    )
+
+
 def run_fused(
     layer: EncoderLayer, rows: Tensor, layout: UnpaddedLayout, keep: Tensor | None
 ) -> Tensor:

@@ -159,14 +159,17 @@ def activation_backward(given: Tensor, values: Tensor, kind: str) -> Tensor:
     return _added(sums, given.dtype)
 
 
-def column_sums(values: Tensor) -> Tensor:
-    """[W] of values [T, W], added in float32 in an order that depends on the shape alone."""
+def column_sums(values: Tensor, kind: torch.dtype | None = None) -> Tensor:
+    """[W] of values [T, W], added in float32 in an order that depends on the shape alone.
+
+    Its type is that of the values, or `kind`.
+    """
     rows, width = values.shape
     groups, per_program, blocks = _groups(rows, width, values.device)
     sums = values.new_empty((groups, width), dtype=torch.float32)
     constants = {"WIDTH": width, "BLOCK": _SUM_BLOCK, "TALL": _SUM_TALL}
     _SUMS.launch((groups, blocks, 1), (values, sums, rows, per_program), constants, _SUM_WARPS)
-    return _added(sums, values.dtype)
+    return _added(sums, kind or values.dtype)
 
 
 def _added(sums: Tensor, kind: torch.dtype) -> Tensor:

@@ -140,6 +140,9 @@ def test_layers_are_told_whether_they_are_fused(monkeypatch, wanted):
     for layer in model.bert.encoder.layer:
         assert layer.fused == wanted and (layer._compiled_call_impl is None) == wanted
     assert model.bert.embeddings._compiled_call_impl is not None
+    assert model.fused == wanted
+    compiled = {name for name in ("scored", "transformed", "pairs") if name in vars(model)}
+    assert compiled == ({"transformed", "pairs"} if wanted else {"scored"})
 
 
 def test_half_precision_is_the_default_where_there_is_any(monkeypatch):

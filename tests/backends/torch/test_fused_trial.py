@@ -47,10 +47,13 @@ def test_the_layer_has_the_sizes_and_rates_of_the_run():
 def kernels(monkeypatch):
     """Layers whose fused form is PyTorch's, since no kernel runs on a CPU; what was called."""
     pytest.importorskip("triton", reason="Triton is only made for Linux")
-    from bertkit.model.fused import self_check
+    from bertkit.model.fused import loss_check, self_check
 
     called = []
     monkeypatch.setattr(self_check, "what_is_wrong", lambda *given: called.append("check"))
+    monkeypatch.setattr(
+        loss_check, "what_is_wrong", lambda words, *given: called.append(f"{words} words")
+    )
 
     def fused(layer, rows, layout, keep):
         called.append("training" if layer.training else "evaluating")
@@ -67,16 +70,16 @@ def kernels(monkeypatch):
 def test_both_ways_are_timed_with_dropout(kernels, dynamic):
     answer = tried(replace(CASE, compiled=True, dynamic=dynamic), CPU, torch.float32)
     assert not answer.wrong and answer.usual > 0 and answer.fused > 0
-    assert kernels[:3] == ["check", "check", f"dynamic={dynamic}"]
-    assert kernels[3:] == ["training"] * (2 + 4 * 10)
+    assert kernels[:4] == ["check", "check", "30528 words", f"dynamic={dynamic}"]
+    assert kernels[4:] == ["training"] * (2 + 4 * 10)
 
 
-def test_what_is_wrong_is_not_timed(kernels, monkeypatch):
-    from bertkit.model.fused import self_check
-
-    monkeypatch.setattr(self_check, "what_is_wrong", lambda *given: "rows are 3 off")
+@pytest.mark.parametrize("part", ["self_check", "loss_check"])
+def test_what_is_wrong_is_not_timed(kernels, monkeypatch, part):
+    target = f"bertkit.model.fused.{part}.what_is_wrong"
+    monkeypatch.setattr(target, lambda *given: "rows are 3 off")
     assert tried(CASE, CPU, torch.float32) == Answer("rows are 3 off", 0.0, 0.0)
-    assert not kernels
+    assert not {"training", "evaluating"} & set(kernels)
 
 
 def test_what_the_first_passes_compile_is_not_counted(monkeypatch):

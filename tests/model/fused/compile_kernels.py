@@ -30,8 +30,12 @@ from bertkit.model.fused.rows import (
     add_and_norm_forward,
     column_sums,
 )
+from bertkit.model.fused.word_loss import loss_sums, word_losses
 
-POINTERS = {torch.bfloat16: "*bf16", torch.float32: "*fp32", torch.int32: "*i32"}
+POINTERS = {
+    torch.bfloat16: "*bf16", torch.float32: "*fp32", torch.int32: "*i32", torch.int64: "*i64"
+}  # fmt: skip
+VOCABULARIES = (30_528, 119_552)  # of English, and of many languages
 
 
 def calls(heads: int, size: int, rate: float) -> list[tuple[Any, ...]]:
@@ -58,7 +62,18 @@ def calls(heads: int, size: int, rate: float) -> list[tuple[Any, ...]]:
         activation_forward(wide, name)
         activation_backward(wide, wide, name)
     column_sums(projected)
+    words(kind)
     return asked
+
+
+def words(kind: torch.dtype) -> None:
+    """What the loss over a vocabulary starts."""
+    labels, factors = torch.zeros(1, dtype=torch.int64), torch.zeros(1)
+    for size in VOCABULARIES:
+        for gradient in (True, False):
+            logits = torch.zeros(1, size, dtype=kind)
+            word_losses(logits, labels, factors, factors, factors, gradient)
+    loss_sums(factors, factors, factors)
 
 
 def source(function: Any, arguments: tuple[Any, ...], constants: dict[str, Any]) -> ASTSource:

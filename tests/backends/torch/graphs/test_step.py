@@ -74,7 +74,7 @@ def as_on_a_gpu(monkeypatch):
         mixed = functional.dropout(chances, rate, rate > 0) @ value
         return mixed.transpose(0, 1).reshape(rows, width)
 
-    def vocabulary_loss(hidden, weight, bias, labels, row_weights=None, project=None):
+    def vocabulary_loss(hidden, weight, bias, labels, row_weights=None, project=None, fused=False):
         return LossSums(*chunked_loss(hidden, weight, bias, labels, row_weights))
 
     monkeypatch.setattr("bertkit.model.bert.attention", attention)
