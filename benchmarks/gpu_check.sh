@@ -6,9 +6,9 @@
 # What decides most comes first, so that less time gives less, but not nothing. Where a GPU is
 # to be had for minutes only, records are made before (see SAMPLE), and:
 #
-#   LIMIT=200 ONLY="env sample fused tiles bench profile" CASES="large-512 base-128"
+#   LIMIT=200 ONLY="env sample fused trial tiles bench profile" CASES="large-512 base-128"
 #       fused layers: are they right, do steps repeat, how fast are they, which tiles are best
-#   LIMIT=300 ONLY="env pytest sample runs resume fused graphs tiles bench profile" CASES="large-512 base-128"
+#   LIMIT=300 ONLY="env pytest sample runs resume fused trial graphs tiles bench profile" CASES="large-512 base-128"
 #       and the other tests, small runs in all layouts, recorded steps of small models, more arms of
 #       benchmarks/gpu.py
 #   LIMIT=525   all groups and cases, which is what happens without settings
@@ -25,7 +25,8 @@
 #   resume    stopped, killed and resumed runs: are the weights those of an uninterrupted one?
 #   compiled  the same with torch.compile, and compiled arms in bench and profile
 #   fused     bertkit's own kernels (cuda.fused): their tests, small runs beside the CPU, resumed
-#             runs, what a long run's trial finds, profiled steps, and arms in bench
+#             runs, profiled steps, and arms in bench
+#   trial     what a long run of BERT-large finds when it tries them
 #   graphs    recorded steps (cuda.graphs): their tests, small runs beside the CPU, resumed runs, and
 #             small models in bench, run and recorded
 #   tiles     benchmarks/gpu_tiles.py: which tiles are fastest. What comes after uses them
@@ -55,7 +56,7 @@ LIMIT=${LIMIT:-525} SLOW=${SLOW:-1}
 JOBS=${JOBS:-$(env -u OMP_NUM_THREADS nproc)}
 CASES=${CASES:-"large-512 base-512 base-128"}
 [ "$SIZE" = small ] && CASES=test
-ONLY=${ONLY:-"env pytest sample runs resume compiled fused graphs tiles bench profile kernels"}
+ONLY=${ONLY:-"env pytest sample runs resume compiled fused trial graphs tiles bench profile kernels"}
 TILES=${TILES:-} FEW=${FEW:-0} SAMPLE=${SAMPLE:-}
 OUT=${OUT:-$(mktemp -d)}
 mkdir -p "$OUT" && OUT=$(cd "$OUT" && pwd)
@@ -191,7 +192,7 @@ if fuses && wants bench; then
     compiles && bench "bench-$case-fused-compiled" 60 "$case" "bertkit bf16" $fused --compile
   done
 fi
-if fuses; then # what runs find by themselves; the answers are for this call alone
+if wants trial && [ "$DEVICE" = cuda ]; then # the answers are for this call alone
   XDG_CACHE_HOME=$work/cache phase trial 60 "$PYTHON" benchmarks/gpu_trial.py --case large-512
 fi
 if records_steps && wants bench; then

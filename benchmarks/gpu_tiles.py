@@ -53,15 +53,13 @@ def variants(part: str) -> Iterator[Tiles]:
     """Tiles worth trying for one kernel, those chosen today first."""
     chosen = getattr(attention_calls.chosen_tiles(64), part)
     yield chosen
-    depths = (1, 2) if part == "key_value" else (2, 3)
-    for queries, keys, warps, stages in itertools.product(
-        (32, 64, 128), (32, 64, 128), (4, 8), depths
-    ):
-        long = keys if part == "key_value" else queries  # the side that a program keeps
-        if long < 64 or queries * keys < 2048 or (warps == 8 and long < 128):
+    other = part == "key_value"  # its programs keep keys, and go through queries
+    kept, gone = (64, 128), (16, 32, 64) if other else (32, 64, 128)
+    depths = (1, 2, 3) if other else (2, 3, 4)
+    for long, short, warps, stages in itertools.product(kept, gone, (4, 8), depths):
+        if (warps == 8 and long < 128) or (warps == 4 and long * short > 8192):
             continue
-        if queries * keys > 8192 and warps == 4:
-            continue
+        queries, keys = (short, long) if other else (long, short)
         if (tiles := Tiles(queries, keys, warps, stages)) != chosen:
             yield tiles
 

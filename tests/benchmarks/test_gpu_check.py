@@ -134,7 +134,7 @@ def asked(tmp_path):
 
 @needs_bash
 def test_what_decides_most_of_fused_layers_comes_first(asked):
-    groups = "env sample fused tiles bench profile"
+    groups = "env sample fused trial tiles bench profile"
     whole, lines = asked(DEVICE="cuda", ONLY=groups, CASES="large-512 base-128", SIZE="full")
     order = [name for name in whole["phases"] if not name.startswith("bench-")]
     assert order[0] == "packages" and order[order.index("compare") :] == [

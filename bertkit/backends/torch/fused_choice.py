@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import sys
 from dataclasses import asdict, dataclass, fields
@@ -33,7 +34,7 @@ from bertkit.system.side_process import run_beside
 WORTH_TRYING = 2e17
 _ANSWER = "answer.json"
 _GAIN = 0.97  # of the usual time, that fused layers may take at most
-_MOST_ROWS = 1 << 14  # enough to keep a GPU busy
+_MOST_ROWS = 1 << 15  # enough to keep a GPU busy, and its host ahead of it
 _LIMIT = 300.0  # seconds of a trial; compilers need most of them
 # Imports what this process does, not what lies in the current folder.
 _PROGRAM = f"""import sys
@@ -197,7 +198,7 @@ def _judged(answer: Answer) -> bool:
 def case_of(size: RunSize, compiled: bool, dynamic: bool) -> Case:
     """What stands for a run in a trial: the same for runs that differ little."""
     shape = {item.name for item in fields(size.model)} & {item.name for item in fields(Case)}
-    rows = 1 << max(4, min(size.rows, _MOST_ROWS).bit_length() - 1)
+    rows = 1 << max(4, round(math.log2(max(1, min(size.rows, _MOST_ROWS)))))
     return Case(
         **{name: getattr(size.model, name) for name in shape},
         rows=rows, longest=size.longest, compiled=compiled, dynamic=dynamic,

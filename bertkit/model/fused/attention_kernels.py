@@ -30,9 +30,12 @@ def _place(starts, blocks, HEADS: tl.constexpr):
 
 @triton.jit
 def _tile(base, rows, length, WIDTH, SIZE: tl.constexpr):
-    """Rows of a head [len(rows), SIZE]; those beyond the sequence are 0."""
-    places = base + rows[:, None] * WIDTH + tl.arange(0, SIZE)[None, :]
-    return tl.load(places, mask=rows[:, None] < length, other=0.0)
+    """Rows of a head [len(rows), SIZE]; in the place of those beyond the sequence stands its last.
+
+    So no load has a condition. What is computed of them is made 0, or is not stored.
+    """
+    rows = tl.minimum(rows, length - 1)
+    return tl.load(base + rows[:, None] * WIDTH + tl.arange(0, SIZE)[None, :])
 
 
 @triton.jit
@@ -44,10 +47,11 @@ def _forward_block(
     keys = first + tl.arange(0, N)
     key = _tile(base + WIDTH, keys, length, 3 * WIDTH, SIZE)
     value = _tile(base + 2 * WIDTH, keys, length, 3 * WIDTH, SIZE)
-    scores = tl.dot(query, tl.trans(key)) * scale
-    scores = tl.where(keys[None, :] < length, scores, -HUGE)
-    higher = tl.maximum(top, tl.max(scores, 1))
-    chances = tl.exp2(scores - higher[:, None])
+    scores = tl.dot(query, tl.trans(key))
+    if first + N > length:
+        scores = tl.where(keys[None, :] < length, scores, -HUGE)
+    higher = tl.maximum(top, tl.max(scores, 1) * scale)
+    chances = tl.exp2(scores * scale - higher[:, None])
     shrink = tl.exp2(top - higher)
     total = total * shrink + tl.sum(chances, 1)
     if DROPS:
@@ -92,16 +96,16 @@ def attention_forward(
 @triton.jit
 def _query_block(
     query, given, log_sum, delta, words, gradient, base, first, length, begin, seed, threshold,
-    scale, grow, WIDTH: tl.constexpr, SIZE: tl.constexpr, N: tl.constexpr, DROPS: tl.constexpr,
+    scale, WIDTH: tl.constexpr, SIZE: tl.constexpr, N: tl.constexpr, DROPS: tl.constexpr,
 ):  # fmt: skip
     """What N keys from `first` on add to the gradient of the queries."""
     keys = first + tl.arange(0, N)
     key = _tile(base + WIDTH, keys, length, 3 * WIDTH, SIZE)
     value = _tile(base + 2 * WIDTH, keys, length, 3 * WIDTH, SIZE)
     chances = tl.exp2(tl.dot(query, tl.trans(key)) * scale - log_sum[:, None])
-    # Where all scores are far below 0, those of keys beyond the sequence, 0, give infinities.
-    chances = tl.where(keys[None, :] < length, chances, 0.0)
-    change = tl.dot(given, tl.trans(value)) * grow
+    if first + N > length:
+        chances = tl.where(keys[None, :] < length, chances, 0.0)
+    change = tl.dot(given, tl.trans(value))
     if DROPS:
         columns = line_words(begin + keys, seed)
         change = tl.where(keeps(words[:, None], columns[None, :], threshold), change, 0.0)
@@ -116,7 +120,7 @@ def attention_backward_query(
     N: tl.constexpr, DROPS: tl.constexpr,
 ):  # fmt: skip
     """The queries' third of result [T, 3H]; and deltas float32[HEADS, T], the products of
-    outputs and their gradients, which the other kernel needs."""
+    outputs and their gradients over `grow`, which the other kernel needs."""
     WIDTH: tl.constexpr = HEADS * SIZE
     block, head, begin, length = _place(starts, blocks, HEADS)
     seed_rows, seed_columns = load_seed(seed, DROPS)
@@ -129,7 +133,7 @@ def attention_backward_query(
     query = _tile(base, rows, length, 3 * WIDTH, SIZE)
     gradient_out = _tile(given + flat, rows, length, WIDTH, SIZE)
     mixed = _tile(out + flat, rows, length, WIDTH, SIZE)
-    delta = tl.sum(gradient_out.to(tl.float32) * mixed.to(tl.float32), 1)
+    delta = tl.sum(gradient_out.to(tl.float32) * mixed.to(tl.float32), 1) / grow
     places = head * rows_in_all + begin + rows
     tl.store(deltas + places, delta, mask=inside)
     log_sum = tl.load(lse + places, mask=inside, other=HUGE)
@@ -138,18 +142,18 @@ def attention_backward_query(
     for first in range(0, length, N):
         gradient = _query_block(
             query, gradient_out, log_sum, delta, words, gradient, base, first, length, begin,
-            seed_columns, threshold, scale, grow, WIDTH, SIZE, N, DROPS,
+            seed_columns, threshold, scale, WIDTH, SIZE, N, DROPS,
         )  # fmt: skip
     places = (begin + rows).to(tl.int64)[:, None] * (3 * WIDTH) + head * SIZE
     places += tl.arange(0, SIZE)[None, :]
-    gradient = (gradient * plain_scale).to(result.dtype.element_ty)
+    gradient = (gradient * (plain_scale * grow)).to(result.dtype.element_ty)
     tl.store(result + places, gradient, mask=inside[:, None])
 
 
 @triton.jit
 def _key_block(
     key, value, words, key_gradient, value_gradient, base, given, lse, deltas, first, length,
-    begin, head, seed, threshold, scale, grow, HEADS: tl.constexpr, SIZE: tl.constexpr,
+    begin, head, seed, threshold, scale, HEADS: tl.constexpr, SIZE: tl.constexpr,
     M: tl.constexpr, DROPS: tl.constexpr,
 ):  # fmt: skip
     """What M queries from `first` on add to the gradients of keys and values.
@@ -160,6 +164,7 @@ def _key_block(
     rows = first + tl.arange(0, M)
     query = _tile(base, rows, length, 3 * WIDTH, SIZE)
     gradient_out = _tile(given, rows, length, WIDTH, SIZE)
+    # Beyond the sequence the sum is so large that there are no chances.
     log_sum = tl.load(lse + rows, mask=rows < length, other=HUGE)
     delta = tl.load(deltas + rows, mask=rows < length, other=0.0)
     chances = tl.exp2(tl.dot(key, tl.trans(query)) * scale - log_sum[None, :])
@@ -167,11 +172,9 @@ def _key_block(
     kept = chances
     if DROPS:
         own = line_words((begin + rows) * HEADS + head, seed)
-        stays = keeps(words[:, None], own[None, :], threshold)
-        kept = tl.where(stays, chances, 0.0)
-        change = tl.where(stays, change * grow, 0.0)
+        kept = tl.where(keeps(words[:, None], own[None, :], threshold), chances, 0.0)
     value_gradient = tl.dot(kept.to(query.dtype), gradient_out, value_gradient)
-    change = chances * (change - delta[None, :])
+    change = kept * change - chances * delta[None, :]
     key_gradient = tl.dot(change.to(query.dtype), query, key_gradient)
     return key_gradient, value_gradient
 
@@ -201,11 +204,11 @@ def attention_backward_key_value(
     for first in range(0, length, M):
         key_gradient, value_gradient = _key_block(
             key, value, words, key_gradient, value_gradient, base, given, lse, deltas, first,
-            length, begin, head, seed_rows, threshold, scale, grow, HEADS, SIZE, M, DROPS,
+            length, begin, head, seed_rows, threshold, scale, HEADS, SIZE, M, DROPS,
         )  # fmt: skip
     inside = (keys < length)[:, None]
     places = (begin + keys).to(tl.int64)[:, None] * (3 * WIDTH) + head * SIZE
     places += tl.arange(0, SIZE)[None, :]
     kind = result.dtype.element_ty
-    tl.store(result + WIDTH + places, (key_gradient * plain_scale).to(kind), mask=inside)
+    tl.store(result + WIDTH + places, (key_gradient * (plain_scale * grow)).to(kind), mask=inside)
     tl.store(result + 2 * WIDTH + places, (value_gradient * grow).to(kind), mask=inside)

@@ -30,19 +30,6 @@ def keep_threshold(rate: float) -> int:
 
 
 @triton.jit
-def hashed(word):
-    """A bijection of uint32 whose every output bit hangs on every input bit.
-
-    The multipliers and shifts are those of Wellons' "lowbias32" (2018, public domain).
-    """
-    word = word ^ (word >> 16)
-    word = word * 0x7FEB352D
-    word = word ^ (word >> 15)
-    word = word * 0x846CA68B
-    return word ^ (word >> 16)
-
-
-@triton.jit
 def load_seed(seed, DROPS: tl.constexpr):
     """Its words for rows and for columns; without dropout nothing is read."""
     words = 0, 0
@@ -55,16 +42,22 @@ def load_seed(seed, DROPS: tl.constexpr):
 def line_words(numbers, seed):
     """One word for each row or column: uint32 like `numbers`, which are not negative.
 
+    Every bit hangs on every bit of the number and of the seed, but for the lowest, which is 1.
+    Multipliers and shifts are those of Wellons' "lowbias32" (2018, public domain).
+
     seed: a word of `load_seed`.
     """
-    return hashed(tl.cast(numbers, tl.uint32) + tl.cast(seed, tl.uint32) * 0x9E3779B1)
+    word = tl.cast(numbers, tl.uint32) * 0x7FEB352D + tl.cast(seed, tl.uint32) * 0x9E3779B1
+    word = word ^ (word >> 15)
+    word = word * 0x846CA68B
+    return (word ^ (word >> 16)) | 1
 
 
 @triton.jit
 def keeps(rows, columns, threshold):
-    """Whether elements stay: of words of rows and columns that broadcast against each other."""
-    word = rows ^ columns
-    word = word * 0x7FEB352D
-    word = word ^ (word >> 15)
-    word = word * 0x846CA68B
-    return word.to(tl.int32, bitcast=True) >= threshold
+    """Whether elements stay: of words of rows and columns that broadcast against each other.
+
+    Products of odd words that are drawn at random are random, and independent in pairs; what
+    one multiplication costs is what counts in attention, which does this for every score.
+    """
+    return (rows * columns).to(tl.int32, bitcast=True) >= threshold

@@ -76,16 +76,13 @@ def _dropped(values: Tensor, lines: Tensor, columns: Tensor, rate: float, seed: 
     if rate == 0:
         return values
     one, other = seed[:2].long()
-    word = _words(lines, one)[..., None] ^ _words(columns, other)
-    word = word * 0x7FEB352D & _WORD
-    word = (word ^ (word >> 15)) * 0x846CA68B & _WORD
+    word = _words(lines, one)[..., None] * _words(columns, other) & _WORD
     signed = word - ((word >> 31) << 32)
     return torch.where(signed >= keep_threshold(rate), values / (1.0 - rate), 0.0)
 
 
 def _words(numbers: Tensor, seed: Tensor) -> Tensor:
     """Of rows or columns, as `random_bits.line_words`; what is beyond 64 bits is cut off."""
-    word = (numbers + seed * 0x9E3779B1) & _WORD
-    word = (word ^ (word >> 16)) * 0x7FEB352D & _WORD
+    word = (numbers * 0x7FEB352D + seed * 0x9E3779B1) & _WORD
     word = (word ^ (word >> 15)) * 0x846CA68B & _WORD
-    return word ^ (word >> 16)
+    return (word ^ (word >> 16)) | 1

@@ -20,6 +20,12 @@ _SUMS = Kernel(kernels.column_sums)
 _GROUPS = Kernel(kernels.add_groups)
 
 _SUM_BLOCK = 1024  # columns per program
+_SUM_TALL = 2  # rows that a program takes at once
+_SUM_PROGRAMS = 8  # for each processor
+_SUM_WARPS = 4
+_BENT = 2048  # elements that a program bends
+_BENT_WARPS = 8
+_NORM_PROGRAMS = 6  # for each processor, backward
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ def add_and_norm_backward(
     rows, width = given.shape
     to_residual = torch.empty_like(given)
     to_projected = torch.empty_like(given) if drop.rate > 0 else to_residual
-    programs = max(1, min(rows, 6 * _multiprocessors(given.device)))
+    programs = max(1, min(rows, _NORM_PROGRAMS * _multiprocessors(given.device)))
     sums = given.new_empty((programs, 3 * width), dtype=torch.float32)
     _NORM_BACKWARD.launch(
         (programs, 1, 1),
@@ -128,12 +134,12 @@ def add_and_norm_backward(
 
 def activation_forward(values: Tensor, kind: str) -> Tensor:
     """GELU of every element; `kind` as in the configuration, gelu or gelu_new."""
-    result, block = torch.empty_like(values), 2048
-    programs = -(-values.numel() // block)
+    result = torch.empty_like(values)
+    programs = -(-values.numel() // _BENT)
     if programs:
         rows, width = values.shape
-        constants = {"WIDTH": width, "BLOCK": block, "TANH": kind == "gelu_new"}
-        _ACTIVATION.launch((programs, 1, 1), (values, result, rows), constants, warps=8)
+        constants = {"WIDTH": width, "BLOCK": _BENT, "TANH": kind == "gelu_new"}
+        _ACTIVATION.launch((programs, 1, 1), (values, result, rows), constants, _BENT_WARPS)
     return result
 
 
@@ -146,9 +152,9 @@ def activation_backward(given: Tensor, values: Tensor, kind: str) -> Tensor:
     rows, width = values.shape
     groups, per_program, blocks = _groups(rows, width, given.device)
     sums = given.new_empty((groups, width), dtype=torch.float32)
-    constants = {"WIDTH": width, "BLOCK": _SUM_BLOCK, "TANH": kind == "gelu_new"}
+    constants = {"WIDTH": width, "BLOCK": _SUM_BLOCK, "TALL": _SUM_TALL, "TANH": kind == "gelu_new"}
     _ACTIVATION_BACKWARD.launch(
-        (groups, blocks, 1), (given, values, sums, rows, per_program), constants, warps=4
+        (groups, blocks, 1), (given, values, sums, rows, per_program), constants, _SUM_WARPS
     )
     return _added(sums, given.dtype)
 
@@ -161,8 +167,8 @@ def column_sums(values: Tensor, kind: torch.dtype | None = None) -> Tensor:
     rows, width = values.shape
     groups, per_program, blocks = _groups(rows, width, values.device)
     sums = values.new_empty((groups, width), dtype=torch.float32)
-    constants = {"WIDTH": width, "BLOCK": _SUM_BLOCK}
-    _SUMS.launch((groups, blocks, 1), (values, sums, rows, per_program), constants, warps=4)
+    constants = {"WIDTH": width, "BLOCK": _SUM_BLOCK, "TALL": _SUM_TALL}
+    _SUMS.launch((groups, blocks, 1), (values, sums, rows, per_program), constants, _SUM_WARPS)
     return _added(sums, kind or values.dtype)
 
 
@@ -177,7 +183,7 @@ def _added(sums: Tensor, kind: torch.dtype) -> Tensor:
 def _groups(rows: int, width: int, device: torch.device) -> tuple[int, int, int]:
     """(groups of rows, rows of each, blocks of columns): some programs for each processor."""
     blocks = -(-width // _SUM_BLOCK)
-    wanted = max(1, 8 * _multiprocessors(device) // blocks)
+    wanted = max(1, _SUM_PROGRAMS * _multiprocessors(device) // blocks)
     per_program = max(1, -(-rows // wanted))
     return max(1, -(-rows // per_program)), per_program, blocks
 

@@ -17,23 +17,17 @@ def seed_of(first: int, second: int, device) -> Tensor:
     return torch.tensor([first, second, 5, 7], dtype=torch.int32, device=device)
 
 
-def _mix(word: np.ndarray) -> np.ndarray:
-    word = (word ^ (word >> 16)) * 0x7FEB352D & WORD
-    return (word ^ (word >> 15)) * 0x846CA68B & WORD
-
-
 def words(numbers: np.ndarray, seed: int) -> np.ndarray:
-    word = _mix((numbers.astype(np.uint64) + seed * 0x9E3779B1) & WORD)
-    return word ^ (word >> 16)
+    word = (numbers.astype(np.uint64) * 0x7FEB352D + (seed * 0x9E3779B1 & WORD)) & WORD
+    word = (word ^ (word >> 15)) * 0x846CA68B & WORD
+    return word ^ (word >> 16) | 1
 
 
 def factors(rows: np.ndarray, columns: np.ndarray, rate: float, seed: Sequence[int]) -> Tensor:
     """0 where dropout drops, else 1 / (1 - rate)."""
     if rate == 0.0:
         return torch.ones(len(rows), len(columns), dtype=torch.float64)
-    word = words(rows, seed[0])[:, None] ^ words(columns, seed[1])[None, :]
-    word = word * 0x7FEB352D & WORD
-    word = (word ^ (word >> 15)) * 0x846CA68B & WORD
+    word = words(rows, seed[0])[:, None] * words(columns, seed[1])[None, :] & WORD
     signed = word.astype(np.uint32).view(np.int32)
     return torch.from_numpy(signed >= round(rate * 2**32) - 2**31).double() / (1.0 - rate)
 

