@@ -20,6 +20,7 @@ from torch import distributed as dist
 
 from bertkit.backends.process_group import Topology
 from bertkit.errors import BertkitError
+from bertkit.system.process_end import end_later
 
 _FAILED, _READ = "failed", "read"
 _NOBODY = "-"
@@ -91,6 +92,8 @@ class FailureNotes:
         with contextlib.suppress(Exception):
             self._store.compare_set(_FAILED, "", _NOBODY)
         self._watcher.join(timeout=1.0)
+        if self._watcher.is_alive():
+            end_later(self._watcher)
 
     def _watch(self, store: Any) -> None:
         # It raises where the store goes away, and all notes with it.
@@ -113,6 +116,8 @@ class FailureNotes:
         call = threading.Thread(target=call_roll, daemon=True)
         call.start()
         call.join(_ROLL_CALL + 2.0)
+        if call.is_alive():
+            end_later(call)
         if found is not None:
             return found
         # The store is lost. Of two processes it is the other one that is lost with it.
