@@ -101,7 +101,7 @@ class TorchProcessGroup(ProcessGroup):
 
     def close(self) -> None:
         """Leave the group; the process can then end, or start another one."""
-        close_notes()
+        close_notes(self._orderly)
         groups = [dist.group.WORLD, self._steps, self._work]
         self._steps = self._work = None
         abort = getattr(dist.distributed_c10d, "_abort_process_group", None)
