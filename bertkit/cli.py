@@ -27,6 +27,7 @@ from bertkit.command_line.words import hyphens, plain_flags, repeat_flags
 from bertkit.declined import require_supported
 from bertkit.errors import BertkitError
 from bertkit.standard_output import displayable, divert_descriptor
+from bertkit.system.process_end import end_process
 from bertkit.workers.spawned import leave_if_importing
 from bertkit.workers.termination import Terminated, raised_on_termination
 
@@ -279,7 +280,7 @@ def entry_point() -> None:
     for name in ("SIGINT", "SIGTERM"):  # nothing is left to clean up, or to say
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     gc.freeze()
-    sys.exit(status)
+    end_process(status)
 
 
 if __name__ == "__main__":

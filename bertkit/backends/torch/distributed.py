@@ -21,6 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from bertkit import log
 from bertkit.backends.process_group import PROCESS_TIMEOUT, ProcessGroup, Topology
 from bertkit.backends.torch.gradient_exchange import Hook
+from bertkit.backends.torch.group_end import end_groups, keeps_groups
 from bertkit.backends.torch.lost_process import (
     LostProcessError,
     close_notes,
@@ -50,6 +51,7 @@ class TorchProcessGroup(ProcessGroup):
         super().__init__(topology)
         self._notes = open_notes(topology, minutes)
         self._failed = False
+        self._orderly = True
         work = datetime.timedelta(minutes=max(minutes, _WORK_MINUTES))
         with explain_lost_process():
             # Two groups of the host: in steps, and between them.
@@ -89,6 +91,7 @@ class TorchProcessGroup(ProcessGroup):
         """Leave a note for the other processes, unless they know or do the same."""
         self._failed = True
         ending = isinstance(error, BertkitError) and error.exit_code in _ALIKE
+        self._orderly = ending
         if self._notes is None or ending or isinstance(error, LostProcessError):
             return
         text = str(error).strip().partition("\n")[0][:300]
@@ -98,13 +101,16 @@ class TorchProcessGroup(ProcessGroup):
 
     def close(self) -> None:
         """Leave the group; the process can then end, or start another one."""
-        close_notes()
+        close_notes(self._orderly)
+        groups = [dist.group.WORLD, self._steps, self._work]
+        self._steps = self._work = None
         abort = getattr(dist.distributed_c10d, "_abort_process_group", None)
         if self._failed and abort and dist.get_backend() == "nccl":
             # Its kernels would wait for processes that are gone.
             abort()
         else:
             dist.destroy_process_group()
+        end_groups(groups, self._orderly)
 
 
 def start_group(
@@ -179,6 +185,7 @@ def wrap(
         wrapped = DistributedDataParallel(
             model, gradient_as_bucket_view=True, find_unused_parameters=unused
         )
+    keeps_groups(wrapped)
     if hook is not None:
         wrapped.register_comm_hook(None, hook)
     return wrapped

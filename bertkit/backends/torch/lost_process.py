@@ -20,12 +20,14 @@ from torch import distributed as dist
 
 from bertkit.backends.process_group import Topology
 from bertkit.errors import BertkitError
+from bertkit.system.process_end import end_later
 
-_FAILED, _READ = "failed", "read"
+_FAILED, _READ, _LEFT = "failed", "read", "left"
 _NOBODY = "-"
 _LONG = datetime.timedelta(days=20)  # in milliseconds, 31 bits
 _SHORT = datetime.timedelta(seconds=5)
-# Seconds: for a note to arrive, for the others to say that they are here, and to be read.
+# Seconds: for a note to arrive, for the others to say that they are here, and to be read;
+# also for the others to leave.
 _ARRIVAL, _ROLL_CALL, _READING = 1.0, 3.0, 3.0
 # What errors of lost connections say: gloo's have no class of their own.
 _MARKS = ("gloo", "nccl", "hccl", "pair closure", "by peer", "broken pipe")
@@ -60,12 +62,13 @@ class FailureNotes:
 
     def wait_until_read(self) -> None:
         """Where the store ends with this process, give the others time to read."""
-        own_store = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
-        if not (own_store and self.topology.is_main):
-            return
-        end = time.monotonic() + _READING
-        while time.monotonic() < end and self._store.add(_READ, 0) < self.topology.world:
-            time.sleep(0.02)
+        self._wait_for_all(_READ)
+
+    def leave(self) -> None:
+        """Say that this process is done; where the store ends with it, the others leave first."""
+        with contextlib.suppress(Exception):
+            self._store.add(_LEFT, 1)
+            self._wait_for_all(_LEFT)
 
     def reason(self, timed_out: bool) -> str:
         """Which process is lost and why, as far as this one can learn.
@@ -91,6 +94,17 @@ class FailureNotes:
         with contextlib.suppress(Exception):
             self._store.compare_set(_FAILED, "", _NOBODY)
         self._watcher.join(timeout=1.0)
+        if self._watcher.is_alive():
+            end_later(self._watcher)
+
+    def _wait_for_all(self, what: str) -> None:
+        """Wait a while until every process has counted, where the store is this one's."""
+        own_store = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+        if not (own_store and self.topology.is_main):
+            return
+        end = time.monotonic() + _READING
+        while time.monotonic() < end and self._store.add(what, 0) < self.topology.world:
+            time.sleep(0.02)
 
     def _watch(self, store: Any) -> None:
         # It raises where the store goes away, and all notes with it.
@@ -113,6 +127,8 @@ class FailureNotes:
         call = threading.Thread(target=call_roll, daemon=True)
         call.start()
         call.join(_ROLL_CALL + 2.0)
+        if call.is_alive():
+            end_later(call)
         if found is not None:
             return found
         # The store is lost. Of two processes it is the other one that is lost with it.
@@ -162,11 +178,17 @@ def open_notes(topology: Topology, minutes: float) -> FailureNotes | None:
     return _notes
 
 
-def close_notes() -> None:
-    """Leave the notes."""
+def close_notes(orderly: bool) -> None:
+    """Leave the notes.
+
+    Args:
+        orderly: the processes are done, and leave together.
+    """
     global _notes
     if _notes is not None:
         _notes.close()
+        if orderly:
+            _notes.leave()
     _notes = None
 
 

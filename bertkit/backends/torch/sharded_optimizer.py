@@ -13,6 +13,7 @@ from torch import distributed as dist
 from torch.distributed.optim import ZeroRedundancyOptimizer
 
 from bertkit.backends.base import OptimizerSpec
+from bertkit.backends.torch.group_end import keeps_groups
 from bertkit.backends.torch.lost_process import explain_lost_process
 from bertkit.train.optimization.optimizers import optimizer_kind, parameter_groups
 
@@ -39,6 +40,7 @@ class ShardedOptimizer(ZeroRedundancyOptimizer):
     ) -> None:
         self._owners = divided(order, dist.get_world_size()) if order is not None else None
         super().__init__(groups, **words)
+        keeps_groups(self)
 
     def step(self, closure: Any = None, **words: Any) -> None:  # type: ignore[override]
         """One update of all parameters, in this process and the others."""

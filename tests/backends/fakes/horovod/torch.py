@@ -5,6 +5,9 @@ from typing import Any
 
 import torch.distributed as dist
 
+# Imported behind `init` it would keep the process group, and `shutdown` not end its threads.
+import torch.distributed.nn.functional  # noqa: F401
+
 _STARTED = False
 
 
