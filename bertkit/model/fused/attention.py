@@ -40,7 +40,7 @@ class TileChoice:
 def chosen_tiles(size: int) -> TileChoice:
     """Tiles for heads of this size."""
     if size <= 64:
-        return TileChoice(Tiles(64, 64, 4, 3), Tiles(64, 32, 4, 3), Tiles(32, 64, 4, 1))
+        return TileChoice(Tiles(64, 64, 4, 3), Tiles(64, 32, 4, 4), Tiles(16, 64, 4, 3))
     return TileChoice(Tiles(128, 64, 8, 2), Tiles(64, 64, 4, 2), Tiles(64, 64, 4, 2))
 
 

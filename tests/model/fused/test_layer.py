@@ -140,10 +140,11 @@ def test_the_gradient_is_that_of_the_layer_with_its_dropout(device):
         return (run_fused(layer, values, layout, None) * goal).sum()
 
     (gradient,) = torch.autograd.grad(loss(rows), rows)
-    step = 2e-3 * gradient / gradient.norm()
+    on_gpu = device.type == "cuda"  # where TF32 rounds: a longer step is less of noise
+    step = (5e-2 if on_gpu else 2e-3) * gradient / gradient.norm()
     with torch.no_grad():
         rise = float(loss(rows + step) - loss(rows - step)) / 2
-    near = 0.2 if device.type == "cuda" else 0.02
+    near = 0.1 if on_gpu else 0.02
     assert rise == pytest.approx(float((gradient * step).sum()), rel=near)
 
 
