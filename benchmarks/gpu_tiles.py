@@ -33,6 +33,7 @@ from gpu_tile_file import PARTS
 
 from bertkit.model import chunked_loss
 from bertkit.model.fused import attention as attention_calls
+from bertkit.model.fused import embeddings as embedding_calls
 from bertkit.model.fused import rows as row_calls
 from bertkit.model.fused import word_loss as loss_calls
 from bertkit.model.fused.attention import Ragged, TileChoice, Tiles
@@ -158,6 +159,49 @@ class Batch:
             "torch gelu": (8, lambda: torch.nn.functional.gelu(wide)),
             "torch column sums": (3, lambda: self.projected.sum(0)),
             **self.loss_jobs(),
+            **self.embedding_jobs(),
+        }  # fmt: skip
+
+    def embedding_jobs(self) -> dict[str, tuple[float, Callable[[], Any]]]:
+        """The same for embeddings: most ids are few, one of 9 is [MASK]."""
+        rows, width = len(self.out), self.width
+        starts = self.ragged.starts.long()
+        everyone = torch.arange(rows, device="cuda")
+        sequence = torch.searchsorted(starts, everyone, right=True) - 1
+        ids = (30_000 * torch.rand(rows, device="cuda") ** 4).long()
+        ids[::9] = 103
+        places = embedding_calls.Places(ids, everyone - starts[sequence], everyone % 3 // 2)
+        sizes = ((30_522, width), (512, width), (2, width), (width,), (width,))
+        weights = tuple(torch.randn(size, device="cuda", requires_grad=True) for size in sizes)
+        plain = tuple(weight.detach() for weight in weights)
+        facts = embedding_calls.Facts(1e-12, 0.1, torch.bfloat16)
+        drop = row_calls.Dropout(0.1, self.ragged.seed)
+        kept = embedding_calls.embeddings_forward(places, facts, drop, plain)[1:]
+        given, changes = self.random(rows, width), torch.randn(rows, width, device="cuda")
+
+        def by_operators() -> torch.Tensor:
+            found = [
+                torch.nn.functional.embedding(own, table)
+                for own, table in zip(places.each(), weights, strict=False)
+            ]
+            normed = torch.nn.functional.layer_norm(
+                found[0] + found[1] + found[2], (width,), *weights[3:], 1e-12
+            )
+            return torch.nn.functional.dropout(normed, 0.1).to(torch.bfloat16)
+
+        result = by_operators()
+        backward, by_id = embedding_calls.embeddings_backward, embedding_calls.sums_by_id
+        return {
+            "embeddings": (
+                3, lambda: embedding_calls.embeddings_forward(places, facts, drop, plain)
+            ),
+            "their backward": (10, lambda: backward(given, places, drop, kept, plain)),
+            "sums by word": (2, lambda: by_id(changes, places.ids, plain[0])),
+            "sums by position": (2, lambda: by_id(changes, places.positions, plain[1])),
+            "torch embeddings": (3, by_operators),
+            "torch their backward": (
+                10, lambda: torch.autograd.grad(result, weights, given, retain_graph=True)
+            ),
         }  # fmt: skip
 
     def loss_jobs(self) -> dict[str, tuple[float, Callable[[], Any]]]:

@@ -20,7 +20,12 @@ from bertkit.model.attention import Layout, UnpaddedLayout, attention
 from bertkit.model.config import BertConfig
 from bertkit.model.cpu_half import layers as cpu_half
 from bertkit.model.dropout import dropout
-from bertkit.model.fused.dispatch import is_fused, run_fused
+from bertkit.model.fused.dispatch import (
+    embeddings_are_fused,
+    is_fused,
+    run_fused,
+    run_fused_embeddings,
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,13 @@ def picked(hidden: Tensor, where: Tensor) -> Tensor:
 
 
 class Embeddings(nn.Module):
-    """Sum of word, position and segment vectors, normalised."""
+    """Sum of word, position and segment vectors, normalised.
+
+    Attributes:
+        fused: kernels made for this compute it where they can, see `bertkit.model.fused`.
+    """
+
+    fused: bool = False
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -93,8 +104,15 @@ class Embeddings(nn.Module):
         self.LayerNorm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.rate = config.hidden_dropout_prob
 
-    def forward(self, tokens: TokenBatch) -> Tensor:
-        """Rows [T, H] of the tokens."""
+    def forward(self, tokens: TokenBatch, kind: torch.dtype | None = None) -> Tensor:
+        """Rows [T, H] of the tokens.
+
+        Args:
+            tokens: of a batch.
+            kind: what the rows are wanted in; others may come, of the type of the weights.
+        """
+        if self.fused and embeddings_are_fused(self, tokens.ids, kind):
+            return run_fused_embeddings(self, tokens, cast(torch.dtype, kind))
         rows = self.word_embeddings(tokens.ids) + self.position_embeddings(tokens.positions)
         segments = tokens.segments
         if self.token_type_embeddings.num_embeddings == 1:  # a model that knows no segments
@@ -274,8 +292,13 @@ class BertModel(nn.Module):
 
     def forward(self, tokens: TokenBatch) -> Tensor:
         """Hidden rows [T, H] of the last layer."""
-        rows: Tensor = self.encoder(self.embeddings(tokens), tokens.layout)
+        rows: Tensor = self.encoder(self._embedded(tokens), tokens.layout)
         return rows
+
+    def _embedded(self, tokens: TokenBatch) -> Tensor:
+        if self.embeddings.fused:
+            return cast(Tensor, self.embeddings(tokens, self.encoder.kind))
+        return cast(Tensor, self.embeddings(tokens))
 
     def at(self, tokens: TokenBatch, places: Sequence[Tensor]) -> list[Tensor]:
         """Some hidden rows of the last layer, for each of several `where` of `picked`.
@@ -286,7 +309,7 @@ class BertModel(nn.Module):
             hidden = self(tokens)
             return [picked(hidden, where) for where in places]
         wanted = torch.cat(list(places))
-        rows: Tensor = self.encoder(self.embeddings(tokens), tokens.layout, wanted)
+        rows: Tensor = self.encoder(self._embedded(tokens), tokens.layout, wanted)
         ends = [sum(map(len, places[: number + 1])) for number in range(len(places))]
         return [rows[end - len(where) : end] for where, end in zip(places, ends, strict=True)]
 

@@ -11,11 +11,12 @@ import atexit
 import os
 import sys
 import threading
-from typing import NoReturn
+from typing import IO, NoReturn
 
 # Seconds that a thread has at the end of its process, all together.
 _PATIENCE = 2.0
 _UNWRITTEN = 120  # the status that Python ends with where its output cannot be written
+_STREAMS = (sys.__stdout__, sys.__stderr__)
 _still_at_work: list[threading.Thread] = []
 
 
@@ -49,12 +50,16 @@ def _wait() -> bool:
 
 
 def _flushed() -> bool:
-    written = True
-    for stream in {sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__} - {None}:
-        try:
-            stream.flush()  # type: ignore[union-attr]
-        except ValueError:  # closed by the program: nothing is left in it
-            continue
-        except OSError:
-            written = False
-    return written
+    """Whether what was printed could be written."""
+    return all([_written(stream) for stream in {*_STREAMS, sys.stdout, sys.stderr} - {None}])
+
+
+def _written(stream: IO[str] | None) -> bool:
+    try:
+        if stream is not None:
+            stream.flush()
+    except ValueError:  # closed by the program: nothing is left in it
+        return True
+    except OSError:
+        return False
+    return True

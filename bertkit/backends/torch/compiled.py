@@ -53,8 +53,9 @@ def compile_parts(model: nn.Module, dynamic: bool, backend: str = "inductor") ->
         warnings.filterwarnings("ignore", message=text, category=UserWarning)
     torch._dynamo.config.recompile_limit = max(_SHAPES, torch._dynamo.config.recompile_limit)
     for module in model.modules():
-        layer = isinstance(module, EncoderLayer) and not (module.fused and gpu_has_kernels())
-        if layer or isinstance(module, Embeddings):
+        if not isinstance(module, (EncoderLayer, Embeddings)):
+            continue
+        if not (module.fused and gpu_has_kernels()):
             module.compile(dynamic=dynamic, backend=backend)
     if isinstance(model, BertForPreTraining):
         # Kernels of the loss stand between the others.

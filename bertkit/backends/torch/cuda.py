@@ -30,7 +30,7 @@ from bertkit.backends.torch.graphs.rules import against_graphs
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.errors import MissingDependencyError
-from bertkit.model.bert import EncoderLayer
+from bertkit.model.bert import Embeddings, EncoderLayer
 from bertkit.model.fused.dispatch import gpu_has_kernels, what_does_not_fit
 from bertkit.model.heads import BertForPreTraining
 from bertkit.train.agreement import told_by_main
@@ -181,7 +181,7 @@ class CudaAdapter(TorchAdapter):
         """Steps over a placed model, its parts compiled if wanted."""
         _allow_tf32(plan.precision)
         for module in model.modules():
-            if isinstance(module, (EncoderLayer, BertForPreTraining)):
+            if isinstance(module, (Embeddings, EncoderLayer, BertForPreTraining)):
                 module.fused = bool(getattr(plan.options, "fused", False))
         if getattr(plan.options, "compile", False):
             from bertkit.backends.torch.compiled import compile_parts

@@ -15,7 +15,7 @@ from torch import Tensor
 from bertkit.model.attention import Layout, UnpaddedLayout
 
 if TYPE_CHECKING:
-    from bertkit.model.bert import EncoderLayer
+    from bertkit.model.bert import Embeddings, EncoderLayer, TokenBatch
 
 _SIZES = (16, 32, 64, 128)  # of a head
 _ACTIVATIONS = ("gelu", "gelu_new")
@@ -117,3 +117,45 @@ def run_fused(
         *(last.dense.weight, last.dense.bias, last.LayerNorm.weight, last.LayerNorm.bias),
     )
     return fused_layer(rows, keep, facts, weights)
+
+
+def embeddings_are_fused(embeddings: Embeddings, ids: Tensor, kind: torch.dtype | None) -> bool:
+    """Whether rows of half precision are for the kernels to make.
+
+    Args:
+        embeddings: of a model.
+        ids: of its words.
+        kind: what the rows are wanted in.
+    """
+    return (
+        kind in (torch.bfloat16, torch.float16)
+        and ids.device.type == "cuda"
+        # Triton starts kernels on the GPU that is PyTorch's current one.
+        and ids.device.index == torch.cuda.current_device()
+        and embeddings.word_embeddings.weight.device == ids.device
+        and embeddings.word_embeddings.padding_idx is None
+        and not torch.compiler.is_compiling()
+        and not torch.is_autocast_enabled("cuda")
+        and gpu_has_kernels()
+    )
+
+
+def run_fused_embeddings(embeddings: Embeddings, tokens: TokenBatch, kind: torch.dtype) -> Tensor:
+    """What `embeddings(tokens)` gives in another type, up to rounding and the choice of dropout."""
+    from bertkit.model.fused.embeddings import Facts, Places, fused_embeddings
+
+    tables = (
+        embeddings.word_embeddings.weight,
+        embeddings.position_embeddings.weight,
+        embeddings.token_type_embeddings.weight,
+    )
+    segments = tokens.segments
+    if len(tables[2]) == 1:  # a model that knows no segments
+        segments = torch.zeros_like(segments)
+    norm = embeddings.LayerNorm
+    rate = embeddings.rate if embeddings.training else 0.0
+    return fused_embeddings(
+        Places(tokens.ids, tokens.positions, segments),
+        Facts(norm.eps, rate, kind),
+        (*tables, norm.weight, norm.bias),
+    )

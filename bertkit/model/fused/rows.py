@@ -154,7 +154,12 @@ def activation_backward(given: Tensor, values: Tensor, kind: str) -> Tensor:
     rows, width = values.shape
     groups, per_program, blocks = _groups(rows, width, given.device)
     sums = given.new_empty((groups, width), dtype=torch.float32)
-    constants = {"WIDTH": width, "BLOCK": _SUM_BLOCK, "TALL": _BENT_TALL, "TANH": kind == "gelu_new"}
+    constants = {
+        "WIDTH": width,
+        "BLOCK": _SUM_BLOCK,
+        "TALL": _BENT_TALL,
+        "TANH": kind == "gelu_new",
+    }
     _ACTIVATION_BACKWARD.launch(
         (groups, blocks, 1), (given, values, sums, rows, per_program), constants, _SUM_WARPS
     )

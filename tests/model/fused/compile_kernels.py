@@ -21,6 +21,12 @@ from triton.backends.nvidia.compiler import get_ptxas
 from triton.compiler import ASTSource
 
 from bertkit.model.fused.attention import Ragged, attention_backward, attention_forward
+from bertkit.model.fused.embeddings import (
+    Facts,
+    Places,
+    embeddings_backward,
+    embeddings_forward,
+)
 from bertkit.model.fused.launch import Kernel
 from bertkit.model.fused.rows import (
     Dropout,
@@ -33,8 +39,12 @@ from bertkit.model.fused.rows import (
 from bertkit.model.fused.word_loss import loss_sums, word_losses
 
 POINTERS = {
-    torch.bfloat16: "*bf16", torch.float32: "*fp32", torch.int32: "*i32", torch.int64: "*i64"
-}  # fmt: skip
+    torch.bfloat16: "*bf16",
+    torch.float32: "*fp32",
+    torch.int16: "*i16",
+    torch.int32: "*i32",
+    torch.int64: "*i64",
+}
 VOCABULARIES = (30_528, 119_552)  # of English, and of many languages
 
 
@@ -62,6 +72,7 @@ def calls(heads: int, size: int, rate: float) -> list[tuple[Any, ...]]:
         activation_forward(wide, name)
         activation_backward(wide, wide, name)
     column_sums(projected)
+    embedded(rows, drop)
     words(kind)
     return asked
 
@@ -74,6 +85,17 @@ def words(kind: torch.dtype) -> None:
             logits = torch.zeros(1, size, dtype=kind)
             word_losses(logits, labels, factors, factors, factors, gradient)
     loss_sums(factors, factors, factors)
+
+
+def embedded(rows: torch.Tensor, drop: Dropout) -> None:
+    """What embeddings start."""
+    width = rows.shape[1]
+    places = Places(*(torch.zeros(8, dtype=torch.int64) for _ in range(3)))
+    sizes = ((1 << 16, width), (512, width), (2, width), (width,), (width,))
+    weights = tuple(torch.zeros(size) for size in sizes)
+    facts = Facts(1e-12, drop.rate, rows.dtype)
+    _, *kept = embeddings_forward(places, facts, drop, weights)
+    embeddings_backward(rows, places, drop, (kept[0], kept[1]), weights)
 
 
 def source(function: Any, arguments: tuple[Any, ...], constants: dict[str, Any]) -> ASTSource:

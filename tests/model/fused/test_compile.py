@@ -30,6 +30,6 @@ def test_kernels_compile_and_fit(tmp_path, capability):
     assert done.returncode == 0, done.stderr[-3000:]
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert min(Counter(facts["kernel"] for facts in found).values()) >= 4
-    assert len({facts["kernel"] for facts in found}) == 12
+    assert len({facts["kernel"] for facts in found}) == 16
     for facts in found:
         assert facts["shared"] <= _SHARED and facts["spilled"] <= _SPILLED, facts
