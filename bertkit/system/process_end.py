@@ -51,7 +51,8 @@ def _wait() -> bool:
 
 def _flushed() -> bool:
     """Whether what was printed could be written."""
-    return all([_written(stream) for stream in {*_STREAMS, sys.stdout, sys.stderr} - {None}])
+    every = [_written(stream) for stream in {*_STREAMS, sys.stdout, sys.stderr} - {None}]
+    return all(every)  # each was flushed, also behind one that could not be
 
 
 def _written(stream: IO[str] | None) -> bool:
