@@ -49,12 +49,12 @@ def _wait() -> bool:
 
 
 def _flushed() -> bool:
-    written = True
-    for stream in {sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__} - {None}:
-        try:
-            stream.flush()  # type: ignore[union-attr]
-        except ValueError:  # closed by the program: nothing is left in it
-            continue
-        except OSError:
-            written = False
-    return written
+    """Write what is printed; whether all of it could be written."""
+    streams = (sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__)
+    try:
+        for stream in streams:
+            if stream is not None and not stream.closed:
+                stream.flush()
+    except OSError:
+        return False
+    return True
