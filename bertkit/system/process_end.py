@@ -11,12 +11,11 @@ import atexit
 import os
 import sys
 import threading
-from typing import IO, NoReturn
+from typing import NoReturn
 
 # Seconds that a thread has at the end of its process, all together.
 _PATIENCE = 2.0
 _UNWRITTEN = 120  # the status that Python ends with where its output cannot be written
-_STREAMS = (sys.__stdout__, sys.__stderr__)
 _still_at_work: list[threading.Thread] = []
 
 
@@ -50,17 +49,12 @@ def _wait() -> bool:
 
 
 def _flushed() -> bool:
-    """Whether what was printed could be written."""
-    every = [_written(stream) for stream in {*_STREAMS, sys.stdout, sys.stderr} - {None}]
-    return all(every)  # each was flushed, also behind one that could not be
-
-
-def _written(stream: IO[str] | None) -> bool:
+    """Write what is printed; whether all of it could be written."""
+    streams = (sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__)
     try:
-        if stream is not None:
-            stream.flush()
-    except ValueError:  # closed by the program: nothing is left in it
-        return True
+        for stream in streams:
+            if stream is not None and not stream.closed:
+                stream.flush()
     except OSError:
         return False
     return True

@@ -67,7 +67,8 @@ def _drop(groups: list[Any]) -> None:
 
 def _empty(holder: Any) -> None:
     """Take the groups from an object, and what refers to them from C++."""
-    parts = (dist.ProcessGroup, dist.Reducer, dist.Logger)
+    c10d: Any = dist
+    parts = (c10d.ProcessGroup, c10d.Reducer, c10d.Logger)
     for name, value in list(vars(holder).items()):
         if isinstance(value, parts):
             del vars(holder)[name]

@@ -34,7 +34,8 @@ def attempt(port, ending, rank):
     found, kept = {}, []
     try:
         with registry.get("cpu") as adapter:
-            topology = adapter.start(distributed=True)
+            # Minutes: how long a process waits for one that fails and keeps its connections.
+            topology = adapter.start(distributed=True, process_timeout=0.1)
             # Its optimizer is the first one: PyTorch imports some modules only for that.
             _, _, stepper = make(adapter, "adamw", shard=ending == "sharded")
             kept.append(stepper)
