@@ -181,7 +181,7 @@ def sums_by_id(changes: Tensor, ids: Tensor, table: Tensor) -> Tensor:
         (count, -(-width // _PIECE_BLOCK), 1),
         (changes, order, numbers, result, pieces, rows), constants, warps=2,
     )  # fmt: skip
-    constants |= {"BLOCK": _JOIN_BLOCK, "TALL": _JOIN_TALL}
+    constants = {**constants, "BLOCK": _JOIN_BLOCK, "TALL": _JOIN_TALL}
     _JOIN.launch(
         (count, -(-width // _JOIN_BLOCK), 1), (numbers, result, pieces, rows), constants, warps=4
     )
