@@ -24,7 +24,7 @@ from torch import Tensor
 
 from bertkit.backends.torch.compiled import compile_parts
 from bertkit.model.attention import UnpaddedLayout
-from bertkit.model.bert import EncoderLayer, initialise
+from bertkit.model.bert import Embeddings, EncoderLayer, initialise
 from bertkit.model.chunked_loss import padded_size
 from bertkit.model.config import BertConfig
 from bertkit.model.fused.dispatch import run_fused
@@ -43,7 +43,7 @@ class Case:
         longest: rows of the longest sequence.
         compiled: what the layer is compared with is compiled.
         dynamic: for any number of rows.
-        vocab_size: of the loss.
+        vocab_size: and the next two: of the embeddings; the loss has the first, too.
     """
 
     hidden_size: int
@@ -57,15 +57,26 @@ class Case:
     compiled: bool
     dynamic: bool
     vocab_size: int = 30_522
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+
+    @property
+    def config(self) -> BertConfig:
+        """Of a model with one such layer."""
+        known = {item.name for item in fields(BertConfig)}
+        sizes = {name: value for name, value in asdict(self).items() if name in known}
+        return BertConfig(**sizes | {"num_hidden_layers": 1})
 
     def layer(self) -> EncoderLayer:
         """A layer of these sizes with new weights."""
-        known = {item.name for item in fields(BertConfig)}
-        sizes = {name: value for name, value in asdict(self).items() if name in known}
-        config = BertConfig(**sizes | {"vocab_size": 8, "num_hidden_layers": 1})
-        layer = EncoderLayer(config)
-        initialise(layer, config)
+        layer = EncoderLayer(self.config)
+        initialise(layer, self.config)
         return layer
+
+    def embeddings(self, device: torch.device) -> Embeddings:
+        """Embeddings of these sizes, made there: large tables take long on a CPU."""
+        with device:
+            return Embeddings(self.config)
 
     def layout(self) -> UnpaddedLayout:
         """Sequences of many lengths, about `rows` long together."""
@@ -119,7 +130,7 @@ def tried(case: Case, device: torch.device, kind: torch.dtype = torch.bfloat16) 
         device: of the kernels.
         kind: half precision.
     """
-    from bertkit.model.fused import loss_check  # loads Triton
+    from bertkit.model.fused import embedding_check, loss_check  # loads Triton
     from bertkit.model.fused.self_check import what_is_wrong
 
     torch.manual_seed(0)
@@ -130,6 +141,8 @@ def tried(case: Case, device: torch.device, kind: torch.dtype = torch.bfloat16) 
         if wrong := what_is_wrong(layer, rows, layout):
             return Answer(wrong)
     if wrong := loss_check.what_is_wrong(padded_size(case.vocab_size), device, kind):
+        return Answer(wrong)
+    if wrong := embedding_check.what_is_wrong(case.embeddings(device), kind):
         return Answer(wrong)
     plain = copy.deepcopy(layer.train())
     if case.compiled:

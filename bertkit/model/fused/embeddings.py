@@ -13,12 +13,12 @@ from bertkit.model.fused.launch import Kernel
 from bertkit.model.fused.layer import aligned
 from bertkit.model.fused.random_bits import draw_seeds
 from bertkit.model.fused.rows import (
-    _NORM_PROGRAMS,
+    NORM_PROGRAMS,
     Dropout,
-    _added,
-    _multiprocessors,
-    _power,
-    _warps,
+    add_groups,
+    multiprocessors,
+    row_block,
+    row_warps,
 )
 
 _FORWARD = Kernel(kernels.embeddings_forward)
@@ -26,7 +26,7 @@ _BACKWARD = Kernel(kernels.embeddings_backward)
 _PIECES = Kernel(kernels.add_pieces)
 _JOIN = Kernel(kernels.join_pieces)
 
-_PIECE = 32  # rows that a program adds
+PIECE = 32  # rows that a program adds
 _PIECE_BLOCK = 256  # columns per program
 _JOIN_BLOCK = 128
 _JOIN_TALL = 16  # pieces that a program takes at once
@@ -106,8 +106,8 @@ def embeddings_forward(
                 *(*weights[:3], *places.each(), gain, shift, result, means, deviations),
                 *(*drop.words(), facts.epsilon),
             ),
-            {"WIDTH": width, "BLOCK": _power(width), "DROPS": drop.rate > 0},
-            _warps(width),
+            {"WIDTH": width, "BLOCK": row_block(width), "DROPS": drop.rate > 0},
+            row_warps(width),
         )
     return result, means, deviations
 
@@ -131,7 +131,7 @@ def embeddings_backward(
     words, positions, segments, gain, shift = weights
     rows, width = given.shape
     changes = given.new_empty((rows, width), dtype=torch.float32)
-    programs = max(1, min(rows, _NORM_PROGRAMS * _multiprocessors(given.device)))
+    programs = max(1, min(rows, NORM_PROGRAMS * multiprocessors(given.device)))
     sums = given.new_empty((programs, 4 * width), dtype=torch.float32)
     _BACKWARD.launch(
         (programs, 1, 1),
@@ -139,10 +139,10 @@ def embeddings_backward(
             *(given, *weights[:3], *places.each(), gain, *kept, changes, sums),
             *(*drop.words(), rows),
         ),
-        {"WIDTH": width, "BLOCK": _power(width), "DROPS": drop.rate > 0},
-        2 * _warps(width),  # it adds up more than a norm's alone
+        {"WIDTH": width, "BLOCK": row_block(width), "DROPS": drop.rate > 0},
+        2 * row_warps(width),  # it adds up more than a norm's alone
     )
-    added = _added(sums, torch.float32).view(4, width)
+    added = add_groups(sums, torch.float32).view(4, width)
     kinds = len(segments)
     if kinds <= 2:
         to_segments = added[2 : 2 + kinds].to(segments.dtype)
@@ -174,14 +174,14 @@ def sums_by_id(changes: Tensor, ids: Tensor, table: Tensor) -> Tensor:
     # A sort goes through all bits of a number: the fewer, the faster.
     small = torch.int16 if len(table) <= 1 << 15 else torch.int32
     numbers, order = torch.sort(ids.to(small), stable=True)
-    count = -(-rows // _PIECE)
+    count = -(-rows // PIECE)
     pieces = changes.new_empty((count, 2, width))
-    constants = {"WIDTH": width, "BLOCK": _PIECE_BLOCK, "PIECE": _PIECE}
+    constants = {"WIDTH": width, "BLOCK": _PIECE_BLOCK, "PIECE": PIECE}
     _PIECES.launch(
         (count, -(-width // _PIECE_BLOCK), 1),
         (changes, order, numbers, result, pieces, rows), constants, warps=2,
     )  # fmt: skip
-    joined = {"WIDTH": width, "BLOCK": _JOIN_BLOCK, "PIECE": _PIECE, "TALL": _JOIN_TALL}
+    joined = {"WIDTH": width, "BLOCK": _JOIN_BLOCK, "PIECE": PIECE, "TALL": _JOIN_TALL}
     _JOIN.launch(
         (count, -(-width // _JOIN_BLOCK), 1), (numbers, result, pieces, rows), joined, warps=4
     )

@@ -50,7 +50,7 @@ def _mixed(layer: EncoderLayer, rows: Tensor, layout: UnpaddedLayout, seed: Tens
         parts = projected[begin:end].view(end - begin, 3, heads, size)
         query, key, value = parts.permute(1, 2, 0, 3)
         chances = torch.softmax(query @ key.transpose(1, 2) / size**0.5, -1)
-        chances = _dropped(chances, own[:, begin:end], numbers[begin:end], rate, seed)
+        chances = dropped(chances, own[:, begin:end], numbers[begin:end], rate, seed)
         pieces.append((chances @ value).transpose(0, 1).reshape(-1, width))
     return torch.cat(pieces)
 
@@ -59,11 +59,11 @@ def _added_and_normed(part: AddAndNorm, rows: Tensor, residual: Tensor, seed: Te
     projected: Tensor = part.dense(rows)
     lines, columns = (torch.arange(size, device=rows.device) for size in projected.shape)
     rate = part.rate if part.training else 0.0
-    normed: Tensor = part.LayerNorm(_dropped(projected, lines, columns, rate, seed) + residual)
+    normed: Tensor = part.LayerNorm(dropped(projected, lines, columns, rate, seed) + residual)
     return normed
 
 
-def _dropped(values: Tensor, lines: Tensor, columns: Tensor, rate: float, seed: Tensor) -> Tensor:
+def dropped(values: Tensor, lines: Tensor, columns: Tensor, rate: float, seed: Tensor) -> Tensor:
     """Values [..., R, C] of which those stay, and grow, that `random_bits.keeps` keeps.
 
     Args:

@@ -26,7 +26,7 @@ _SUM_PROGRAMS = 8  # for each processor
 _SUM_WARPS = 4
 _BENT = 2048  # elements that a program bends
 _BENT_WARPS = 4
-_NORM_PROGRAMS = 8  # for each processor, backward
+NORM_PROGRAMS = 8  # for each processor, in backward passes of norms
 _NORM_ELEMENTS = 32  # of a row, for each thread
 
 
@@ -94,8 +94,8 @@ def add_and_norm_forward(
                 *drop.words(),
                 epsilon,
             ),
-            {"WIDTH": width, "BLOCK": _power(width), "DROPS": drop.rate > 0},
-            _warps(width),
+            {"WIDTH": width, "BLOCK": row_block(width), "DROPS": drop.rate > 0},
+            row_warps(width),
         )
     return normed, Normed(projected, means, deviations)
 
@@ -118,7 +118,7 @@ def add_and_norm_backward(
     rows, width = given.shape
     to_residual = torch.empty_like(given)
     to_projected = torch.empty_like(given) if drop.rate > 0 else to_residual
-    programs = max(1, min(rows, _NORM_PROGRAMS * _multiprocessors(given.device)))
+    programs = max(1, min(rows, NORM_PROGRAMS * multiprocessors(given.device)))
     sums = given.new_empty((programs, 3 * width), dtype=torch.float32)
     _NORM_BACKWARD.launch(
         (programs, 1, 1),
@@ -128,10 +128,10 @@ def add_and_norm_backward(
             *drop.words(),
             rows,
         ),
-        {"WIDTH": width, "BLOCK": _power(width), "DROPS": drop.rate > 0},
-        _warps(width),
+        {"WIDTH": width, "BLOCK": row_block(width), "DROPS": drop.rate > 0},
+        row_warps(width),
     )
-    return to_residual, to_projected, _added(sums, gain.dtype).view(3, width)
+    return to_residual, to_projected, add_groups(sums, gain.dtype).view(3, width)
 
 
 def activation_forward(values: Tensor, kind: str) -> Tensor:
@@ -163,7 +163,7 @@ def activation_backward(given: Tensor, values: Tensor, kind: str) -> Tensor:
     _ACTIVATION_BACKWARD.launch(
         (groups, blocks, 1), (given, values, sums, rows, per_program), constants, _SUM_WARPS
     )
-    return _added(sums, given.dtype)
+    return add_groups(sums, given.dtype)
 
 
 def column_sums(values: Tensor, kind: torch.dtype | None = None) -> Tensor:
@@ -176,10 +176,11 @@ def column_sums(values: Tensor, kind: torch.dtype | None = None) -> Tensor:
     sums = values.new_empty((groups, width), dtype=torch.float32)
     constants = {"WIDTH": width, "BLOCK": _SUM_BLOCK, "TALL": _SUM_TALL}
     _SUMS.launch((groups, blocks, 1), (values, sums, rows, per_program), constants, _SUM_WARPS)
-    return _added(sums, kind or values.dtype)
+    return add_groups(sums, kind or values.dtype)
 
 
-def _added(sums: Tensor, kind: torch.dtype) -> Tensor:
+def add_groups(sums: Tensor, kind: torch.dtype) -> Tensor:
+    """[W] of that type: the sum of float32[G, W] over G, always in the same order."""
     groups, width = sums.shape
     result = sums.new_empty((width,), dtype=kind)
     constants = {"WIDTH": width, "TALL": 64, "BLOCK": 32}
@@ -190,23 +191,24 @@ def _added(sums: Tensor, kind: torch.dtype) -> Tensor:
 def _groups(rows: int, width: int, device: torch.device) -> tuple[int, int, int]:
     """(groups of rows, rows of each, blocks of columns): some programs for each processor."""
     blocks = -(-width // _SUM_BLOCK)
-    wanted = max(1, _SUM_PROGRAMS * _multiprocessors(device) // blocks)
+    wanted = max(1, _SUM_PROGRAMS * multiprocessors(device) // blocks)
     per_program = max(1, -(-rows // wanted))
     return max(1, -(-rows // per_program)), per_program, blocks
 
 
-def _power(width: int) -> int:
-    """The power of 2 that holds a row."""
+def row_block(width: int) -> int:
+    """Elements that a program takes at once: the power of 2 that holds a row of `width`."""
     return 1 << (width - 1).bit_length()
 
 
-def _warps(width: int) -> int:
+def row_warps(width: int) -> int:
     """Of 32 threads: one where it holds a row, as then no thread waits for another warp's sum."""
-    return min(16, max(1, _power(width) // (32 * _NORM_ELEMENTS)))
+    return min(16, max(1, row_block(width) // (32 * _NORM_ELEMENTS)))
 
 
 @lru_cache
-def _multiprocessors(device: torch.device) -> int:
-    if device.type != "cuda":  # Triton's interpreter
+def multiprocessors(device: torch.device) -> int:
+    """Of a GPU; a few where Triton's interpreter runs on a CPU."""
+    if device.type != "cuda":
         return 4
     return torch.cuda.get_device_properties(device).multi_processor_count

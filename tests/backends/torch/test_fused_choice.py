@@ -177,6 +177,7 @@ def test_other_sizes_versions_and_devices_are_tried_anew(trial, monkeypatch):
         {"size": replace(LONG, longest=64)},
         {"size": replace(LONG, model=replace(SHAPE, hidden_dropout_prob=0.0))},
         {"size": replace(LONG, model=replace(SHAPE, vocab_size=99))},
+        {"size": replace(LONG, model=replace(SHAPE, type_vocab_size=3))},
     ]  # fmt: skip
     for number, call in enumerate(calls, 1):
         assert trial(answers(), **call) is True and trial.count() == number
@@ -184,7 +185,7 @@ def test_other_sizes_versions_and_devices_are_tried_anew(trial, monkeypatch):
     assert trial(answers()) is True and trial.count() == len(calls) + 1
     monkeypatch.setattr(fused_choice, "_digest_of_kernels", lambda: "other program text")
     assert trial(answers()) is True and trial.count() == len(calls) + 2
-    # What neither a layer nor the loss depends on.
+    # What neither layers, embeddings nor the loss depend on.
     deeper = replace(SHAPE, num_hidden_layers=24)
     assert trial(answers(), replace(LONG, model=deeper, rows=4097, steps=5)) is True
     assert trial.count() == len(calls) + 2
@@ -197,7 +198,7 @@ def test_the_process_is_told_the_case(trial):
             "hidden_size": 128, "num_attention_heads": 2, "intermediate_size": 256,
             "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1,
             "rows": 4096, "longest": 128, "compiled": True, "dynamic": True,
-            "vocab_size": 50,
+            "vocab_size": 50, "max_position_embeddings": 64, "type_vocab_size": 2,
         }
     ]  # fmt: skip
 

@@ -36,6 +36,18 @@ def test_other_lengths_are_checked_too():
     assert max(replace(CASE, longest=16).odd_layout().lengths) == 16
 
 
+def test_the_embeddings_have_the_sizes_and_rate_of_the_run():
+    case = replace(
+        CASE, vocab_size=90, max_position_embeddings=33, type_vocab_size=3, hidden_dropout_prob=0.2
+    )
+    embeddings = case.embeddings(CPU)
+    assert [tuple(weight.shape) for weight in embeddings.parameters()] == [
+        *((90, 32), (33, 32), (3, 32)),
+        *((32,), (32,)),
+    ]
+    assert embeddings.rate == 0.2
+
+
 def test_the_layer_has_the_sizes_and_rates_of_the_run():
     layer = replace(CASE, hidden_dropout_prob=0.2, attention_probs_dropout_prob=0.3).layer()
     assert layer.intermediate.dense.weight.shape == (64, 32)
@@ -47,13 +59,18 @@ def test_the_layer_has_the_sizes_and_rates_of_the_run():
 def kernels(monkeypatch):
     """Layers whose fused form is PyTorch's, since no kernel runs on a CPU; what was called."""
     pytest.importorskip("triton", reason="Triton is only made for Linux")
-    from bertkit.model.fused import loss_check, self_check
+    from bertkit.model.fused import embedding_check, loss_check, self_check
 
     called = []
     monkeypatch.setattr(self_check, "what_is_wrong", lambda *given: called.append("check"))
     monkeypatch.setattr(
         loss_check, "what_is_wrong", lambda words, *given: called.append(f"{words} words")
     )
+
+    def embeddings_wrong(embeddings, kind):
+        called.append([len(table) for table in embedding_check._tables(embeddings)])
+
+    monkeypatch.setattr(embedding_check, "what_is_wrong", embeddings_wrong)
 
     def fused(layer, rows, layout, keep):
         called.append("training" if layer.training else "evaluating")
@@ -70,16 +87,17 @@ def kernels(monkeypatch):
 def test_both_ways_are_timed_with_dropout(kernels, dynamic):
     answer = tried(replace(CASE, compiled=True, dynamic=dynamic), CPU, torch.float32)
     assert not answer.wrong and answer.usual > 0 and answer.fused > 0
-    assert kernels[:4] == ["check", "check", "30528 words", f"dynamic={dynamic}"]
-    assert kernels[4:] == ["training"] * (2 + 4 * 10)
+    sizes = [30522, 512, 2]
+    assert kernels[:5] == ["check", "check", "30528 words", sizes, f"dynamic={dynamic}"]
+    assert kernels[5:] == ["training"] * (2 + 4 * 10)
 
 
-@pytest.mark.parametrize("part", ["self_check", "loss_check"])
+@pytest.mark.parametrize("part", ["self_check", "loss_check", "embedding_check"])
 def test_what_is_wrong_is_not_timed(kernels, monkeypatch, part):
     target = f"bertkit.model.fused.{part}.what_is_wrong"
     monkeypatch.setattr(target, lambda *given: "rows are 3 off")
     assert tried(CASE, CPU, torch.float32) == Answer("rows are 3 off", 0.0, 0.0)
-    assert not {"training", "evaluating"} & set(kernels)
+    assert "training" not in kernels and "evaluating" not in kernels
 
 
 def test_what_the_first_passes_compile_is_not_counted(monkeypatch):
