@@ -16,6 +16,26 @@ def records():
     return weighted(synthetic.batch(22, seed=3), "global_step", 22)
 
 
+@pytest.mark.parametrize("fixed", [True, False])
+@pytest.mark.parametrize("name", ["padded", "bucketed", "packed", "unpadded", "totals"])
+def test_no_number_names_a_row_that_no_table_has(records, name, fixed):
+    """Whatever stands on padding, which readers of records leave alone: kernels for GPUs that
+    look rows up do not ask whether there are such."""
+    padding = records["input_mask"] == 0
+    records["input_ids"][padding], records["segment_ids"][padding] = -100, 7
+    budget = Budget(24, tokens=(400, 600), predictions=(99, 99), sequences=22)
+    unpadded = name in ("unpadded", "totals")
+    layout = Layout(
+        "unpadded" if unpadded else name, 22 if unpadded else 4, fixed, stretches=True,
+        budget=budget if name == "totals" else None,
+    )  # fmt: skip
+    assert padding.any()
+    for batch in layout.micro_batches(records):
+        for table, rows in (("ids", synthetic.VOCAB), ("positions", 24), ("segments", 2)):
+            numbers = batch.arrays[table]
+            assert numbers.min() >= 0 and numbers.max() < rows, table
+
+
 def test_boundaries_ascend_to_the_length_of_the_records():
     assert bucket_boundaries((), 128) == (32, 64, 96, 128)
     assert bucket_boundaries((100, 20, 20, 128, 500), 128) == (20, 100, 128)

@@ -1,4 +1,4 @@
-"""Tries fused layers on this process's GPU: are they right, and are they faster?
+"""Tries what is fused on this process's GPU: is it right, and are layers faster?
 
 Run: python -m bertkit.backends.torch.fused_trial CASE 0, with a `Case` as JSON and the number of
 a GPU. The last line of standard output is the `Answer` as JSON. `fused_choice` starts it, as a

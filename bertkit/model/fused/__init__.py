@@ -1,1 +1,2 @@
-"""Kernels of a layer and of the loss for GPUs, in Triton: what PyTorch has slowly or in pieces."""
+"""Kernels of embeddings, layers and the loss for GPUs, in Triton: what PyTorch has slowly or in
+pieces."""

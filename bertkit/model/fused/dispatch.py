@@ -1,4 +1,4 @@
-"""Says which encoder layers run with the kernels of this package, and runs them so.
+"""Says what runs with the kernels of this package (layers, embeddings, the loss), and runs it so.
 
 Imports no Triton until a layer does.
 """

@@ -268,5 +268,5 @@ def test_a_model_of_compiled_layers(device, launches, monkeypatch):
         tokens = batch(lengths, device)
         found, exact = model(tokens).float(), plain(tokens).float()
         torch.testing.assert_close(found, exact, rtol=0.05, atol=0.05)
-    found.sum().backward()
+    found[:, 0].sum().backward()
     assert model.embeddings.word_embeddings.weight.grad.any() and len(launches) >= 5

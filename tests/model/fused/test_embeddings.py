@@ -58,7 +58,7 @@ def test_rows_and_gradients(device, kind, kinds, trains, monkeypatch):
     half = kind
     seed = seed_of(5, 9, device) if trains else None
     monkeypatch.setattr(calls, "draw_seeds", lambda count, device: seed[None])
-    embeddings, tokens = made(kinds), batch([40, 1, 33, 9], device, kinds)
+    embeddings, tokens = made(kinds), batch([20, 1, 13], device, kinds)  # more than a piece
     exact_tokens = replace(tokens.to("cpu"))
     given = torch.randn(len(tokens.ids), 96).to(half)
     here = made(kinds).to(device).train(trains)
