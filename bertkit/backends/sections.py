@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Any
 
+from bertkit import log
 from bertkit.backends import registry
+from bertkit.configuration.config import ASSIGNMENT, COMMAND_LINE, Resolved
 from bertkit.configuration.option_groups import MACHINE
 from bertkit.configuration.settings import ROUNDING
 
@@ -51,3 +53,21 @@ def section_prefixes() -> tuple[str, ...]:
 def options_of(config: Any, backend: str) -> Any:
     """The section of a configuration that belongs to a backend, or None."""
     return getattr(config, backend) if backend in section_names() else None
+
+
+def warn_of_other_backends(resolved: Resolved[Any], backend: str) -> None:
+    """Say which settings of the command line do nothing, as they are those of another backend.
+
+    Files may have them for several machines, and what turns something off asks for nothing.
+    """
+    for key, origin in resolved.origins.items():
+        section, _, name = key.partition(".")
+        typed = origin in (COMMAND_LINE, ASSIGNMENT)
+        if not typed or section == backend or section not in section_names():
+            continue
+        options = getattr(resolved.config, section)
+        value = getattr(options, name)
+        if value is not False and value != getattr(type(options)(), name):
+            log.logger.warning(
+                "%s=%s does nothing here: the backend is %s", key, log.shown(value), backend
+            )

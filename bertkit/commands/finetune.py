@@ -52,7 +52,7 @@ def command(
     resolved = options.resolved(kind, given, preset, below=below, file=file)
     resolved = with_local_checkpoint(resolved)
     from bertkit.backends import registry
-    from bertkit.backends.sections import other_sections
+    from bertkit.backends.sections import other_sections, warn_of_other_backends
     from bertkit.tasks.comparison import seeds
     from bertkit.tasks.finetuning.plan_text import plan_text
     from bertkit.tasks.finetuning.run import FinetuneResult, finetune, planned
@@ -60,6 +60,7 @@ def command(
     if dry_run:
         resolved = seeds.first_of_seeds(resolved)
         with registry.for_planning(resolved.config.backend) as adapter:
+            warn_of_other_backends(resolved, adapter.caps.name)
             settled, plan = planned(resolved.config, adapter, overwrite)
         table = resolved.table(settled, other_sections(adapter.caps.name))
         options.finish(plan, as_json, f"{table}\n\n{plan_text(plan)}")
@@ -67,6 +68,7 @@ def command(
 
     def run(config: FinetuneConfig) -> FinetuneResult:
         with registry.get(config.backend) as adapter:
+            warn_of_other_backends(resolved, adapter.caps.name)
             return finetune(config, adapter, overwrite)
 
     if resolved.config.seeds:

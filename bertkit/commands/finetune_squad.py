@@ -48,7 +48,7 @@ def command(
     resolved = options.resolved(SquadConfig, given, preset, translate, below)
     resolved = with_local_checkpoint(resolved)
     from bertkit.backends import registry
-    from bertkit.backends.sections import other_sections
+    from bertkit.backends.sections import other_sections, warn_of_other_backends
     from bertkit.tasks.comparison import seeds
     from bertkit.tasks.finetuning.plan_text import plan_text
     from bertkit.tasks.squad.finetune import SquadResult, finetune, rehearse
@@ -57,6 +57,7 @@ def command(
     if dry_run:
         resolved = seeds.first_of_seeds(resolved)
         with registry.for_planning(resolved.config.backend) as adapter:
+            warn_of_other_backends(resolved, adapter.caps.name)
             ready = prepare(resolved.config, adapter)
             rehearse(ready, adapter, overwrite)
             plan = ready.estimate()
@@ -66,6 +67,7 @@ def command(
 
     def run(config: SquadConfig) -> SquadResult:
         with registry.get(config.backend) as adapter:
+            warn_of_other_backends(resolved, adapter.caps.name)
             return finetune(config, adapter, overwrite)
 
     if resolved.config.seeds:

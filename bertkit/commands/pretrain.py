@@ -60,7 +60,7 @@ def command(
     resolved = options.resolved(PretrainConfig, given, preset, translate_file)
     resolved = with_local_checkpoint(resolved)
     from bertkit.backends import registry
-    from bertkit.backends.sections import other_sections
+    from bertkit.backends.sections import other_sections, warn_of_other_backends
     from bertkit.configuration.config import as_dict, flatten
     from bertkit.configuration.record_settings import unused_record_settings
     from bertkit.tasks.pretraining.prepare import prepare
@@ -69,6 +69,7 @@ def command(
 
     if dry_run:
         with registry.for_planning(resolved.config.backend) as adapter:
+            warn_of_other_backends(resolved, adapter.caps.name)
             ready = prepare(
                 resolved.config, adapter, resolved.origins, dry_run=True, overwrite=overwrite
             )
@@ -82,6 +83,7 @@ def command(
         options.finish(plan, as_json, "\n".join(parts))
         return
     with registry.get(resolved.config.backend) as adapter:
+        warn_of_other_backends(resolved, adapter.caps.name)
         result = pretrain(resolved.config, adapter, resolved.origins, overwrite)
     records = next_step.repeated("--input", resolved.config.eval_input)
     measure = next_step.command("eval", *records, "--checkpoint", result.output)

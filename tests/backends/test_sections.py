@@ -129,3 +129,27 @@ def test_doctor_and_checks_know_a_backend_of_another_package(toy):
     assert [probe["name"] for probe in found["backends"]][-2:] == ["toy", "cpu"]
     refused = toy("pretrain", "--backend", "toy", "--set", "toy.x=-1", "--input", "a")
     assert refused.returncode == 2 and "toy.x: -1 is below" in refused.stderr
+
+
+def test_settings_of_another_backend_do_nothing_and_are_named(caplog):
+    from bertkit.backends.sections import warn_of_other_backends
+    from bertkit.configuration.config import ASSIGNMENT, COMMAND_LINE
+
+    @dataclass(frozen=True)
+    class Run(BackendSections):
+        steps: int = setting(1, help="Steps.")
+
+    layers = [
+        Layer("runs/a/config.yaml", {"cuda": {"totals": 3}, "cs": {"systems": 3}}),
+        Layer(COMMAND_LINE, {"steps": 2, "cuda.compile": True, "cuda.deterministic": False}),
+        Layer(ASSIGNMENT, {"cs.workers_per_system": 2, "cuda.gradient_exchange": "fp32"}),
+    ]
+    resolved = resolve(Run, layers)
+    warn_of_other_backends(resolved, "cpu")
+    assert [record.getMessage() for record in caplog.records] == [
+        "cuda.compile=true does nothing here: the backend is cpu",
+        "cs.workers_per_system=2 does nothing here: the backend is cpu",
+    ]
+    caplog.clear()
+    warn_of_other_backends(resolved, "cuda")
+    assert [record.getMessage()[:9] for record in caplog.records] == ["cs.worker"]

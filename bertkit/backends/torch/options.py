@@ -31,7 +31,7 @@ class CudaOptions:
     graphs: bool = setting(
         False,
         help="On cuda, in pretraining: record a step's kernels and start them by a few calls (CUDA "
-        "graphs); for small models, which wait for the host. No GPU has run it yet.",
+        "graphs); for small models, which wait for the host.",
     )
     gradient_exchange: str = setting(
         "fp32",

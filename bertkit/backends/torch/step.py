@@ -146,7 +146,8 @@ class TorchStepper:
             raise RuntimeError("this stepper was built to evaluate")
         # Dropout depends on seed, step and rank alone, so that a resumed run draws the same.
         torch.manual_seed(step_seed(self.plan.seed, step, self.process_group.topology.rank))
-        self.model.train()
+        if not self.model.training:  # it goes through all modules
+            self.model.train()
         # The rate is set by hand: schedules are functions of the step, without state.
         rate = self.schedule(step)
         self._set_rate(self.optimizer, rate)

@@ -148,11 +148,14 @@ def _room(parts: Sequence[Tensor], kind: torch.dtype) -> Tensor:
     return parts[0].new_empty((sum(map(len, parts)), *parts[0].shape[1:]), dtype=kind)
 
 
+def _parts(whole: Tensor, rows: list[int]) -> Sequence[Tensor]:
+    """Parts of a tensor of so many rows each. Most are one, which needs no call."""
+    return torch.split(whole, rows) if len(rows) > 1 else (whole,)
+
+
 def _fill(copies: list[Tensor], rows: list[list[int]], values: Sequence[Tensor]) -> None:
     """Copy values, so many rows each, into the copies, by one call."""
-    targets = [
-        part for copy, own in zip(copies, rows, strict=True) for part in torch.split(copy, own)
-    ]
+    targets = [part for copy, own in zip(copies, rows, strict=True) for part in _parts(copy, own)]
     torch._foreach_copy_(targets, list(values))
 
 
@@ -185,7 +188,7 @@ class _Copies(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         parts: list[Tensor | None] = []
         for gradient, rows in zip(gradients, ctx.rows, strict=True):
-            parts += [None] * len(rows) if gradient is None else torch.split(gradient, rows)
+            parts += [None] * len(rows) if gradient is None else _parts(gradient, rows)
         found = [item for item in parts if item is not None]
         with_one = [
             own for own, item in zip(ctx.parameters, parts, strict=True) if item is not None

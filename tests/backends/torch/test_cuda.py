@@ -139,7 +139,9 @@ def test_layers_are_told_whether_they_are_fused(monkeypatch, wanted):
     CudaAdapter().build(model, PretrainingObjective(), plan)
     for layer in model.bert.encoder.layer:
         assert layer.fused == wanted and (layer._compiled_call_impl is None) == wanted
-    assert (model.bert.embeddings._compiled_call_impl is None) == wanted
+    assert (
+        (model.bert.embeddings._compiled_call_impl is None) == wanted == model.bert.embeddings.fused
+    )
     assert model.fused == wanted
     compiled = {name for name in ("scored", "transformed", "pairs") if name in vars(model)}
     assert compiled == ({"transformed", "pairs"} if wanted else {"scored"})
