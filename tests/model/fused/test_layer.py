@@ -63,6 +63,7 @@ def test_tensors_begin_where_the_kernels_expect_them(device):
     assert aligned(wide) is wide
 
 
+@pytest.mark.slow
 def test_dropout_hangs_on_the_seed_alone(device):
     layer = made(device).train()
     layout = UnpaddedLayout(LENGTHS).to(device)
