@@ -104,6 +104,12 @@ class Embeddings(nn.Module):
         self.LayerNorm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.rate = config.hidden_dropout_prob
 
+    def tables(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Of words, positions and segments, [.., H]."""
+        parts = (self.word_embeddings, self.position_embeddings, self.token_type_embeddings)
+        words, positions, segments = (part.weight for part in parts)
+        return words, positions, segments
+
     def forward(self, tokens: TokenBatch, kind: torch.dtype | None = None) -> Tensor:
         """Rows [T, H] of the tokens.
 

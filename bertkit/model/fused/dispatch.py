@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SIZES = (16, 32, 64, 128)  # of a head
 _ACTIVATIONS = ("gelu", "gelu_new")
+_HALF = (torch.bfloat16, torch.float16)
 _CAPABILITY = 8  # of NVIDIA's GPUs: bf16, and copies that go past registers
 
 
@@ -53,19 +54,16 @@ def is_fused(layer: EncoderLayer, rows: Tensor, layout: Layout) -> bool:
     They take half precision rows and weights of ragged sequences. What `torch.compile`
     compiles stays with PyTorch's operators.
     """
-    half = rows.dtype in (torch.bfloat16, torch.float16)
+    half = rows.dtype in _HALF
     if not (layer.fused and half and rows.device.type == "cuda"):
         return False
     width, heads = rows.shape[1], layer.attention.self.heads
     return (
         isinstance(layout, UnpaddedLayout)
-        # Triton starts kernels on the GPU that is PyTorch's current one.
-        and rows.device.index == torch.cuda.current_device()
         and what_does_not_fit(width // heads, layer.intermediate.kind) is None
         and layer.output.dense.weight.dtype == rows.dtype
-        and not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled("cuda")
-        and gpu_has_kernels()
+        and _on_current_gpu(rows)
     )
 
 
@@ -76,15 +74,11 @@ def loss_is_fused(hidden: Tensor, weight: Tensor) -> bool:
         hidden: [M, H].
         weight: [V, H], float32.
     """
-    return (
-        hidden.dtype in (torch.bfloat16, torch.float16)
-        and weight.dtype == torch.float32
-        and _on_current_gpu(hidden)
-    )
+    return hidden.dtype in _HALF and weight.dtype == torch.float32 and _on_current_gpu(hidden)
 
 
 def _on_current_gpu(rows: Tensor) -> bool:
-    """Triton starts kernels on the GPU that is PyTorch's current one."""
+    """Triton starts kernels on the GPU that is PyTorch's current one; and not while compiling."""
     return (
         rows.device.type == "cuda"
         and rows.device.index == torch.cuda.current_device()
@@ -128,15 +122,11 @@ def embeddings_are_fused(embeddings: Embeddings, ids: Tensor, kind: torch.dtype 
         kind: what the rows are wanted in.
     """
     return (
-        kind in (torch.bfloat16, torch.float16)
-        and ids.device.type == "cuda"
-        # Triton starts kernels on the GPU that is PyTorch's current one.
-        and ids.device.index == torch.cuda.current_device()
+        kind in _HALF
         and embeddings.word_embeddings.weight.device == ids.device
         and embeddings.word_embeddings.padding_idx is None
-        and not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled("cuda")
-        and gpu_has_kernels()
+        and _on_current_gpu(ids)
     )
 
 
@@ -144,11 +134,7 @@ def run_fused_embeddings(embeddings: Embeddings, tokens: TokenBatch, kind: torch
     """What `embeddings(tokens)` gives in another type, up to rounding and the choice of dropout."""
     from bertkit.model.fused.embeddings import Facts, Places, fused_embeddings
 
-    tables = (
-        embeddings.word_embeddings.weight,
-        embeddings.position_embeddings.weight,
-        embeddings.token_type_embeddings.weight,
-    )
+    tables = embeddings.tables()
     segments = tokens.segments
     if len(tables[2]) == 1:  # a model that knows no segments
         segments = torch.zeros_like(segments)

@@ -77,7 +77,7 @@ def _drawn(embeddings: Embeddings) -> TokenBatch:
 
     In the order of their numbers they end where pieces do, within them, and go on over several.
     """
-    piece, (words, places, kinds) = calls.PIECE, (len(table) for table in _tables(embeddings))
+    piece, (words, places, kinds) = calls.PIECE, (len(table) for table in embeddings.tables())
     part = piece // 4
     counts = [1, piece - 1, piece, 2 * piece, piece + part, piece - part]
     counts += [LONGEST * piece + 5, 2, *[1] * SINGLE]
@@ -99,7 +99,7 @@ def _draw_weights(embeddings: Embeddings, tokens: TokenBatch) -> None:
     """Such that every part shows; rows that nobody may read are not a number."""
     generator = torch.Generator().manual_seed(_SEED)
     with torch.no_grad():
-        for table, ids in zip(_tables(embeddings), _places(tokens), strict=True):
+        for table, ids in zip(embeddings.tables(), _places(tokens), strict=True):
             used = torch.unique(ids)
             drawn = torch.randn(len(used), table.shape[1], generator=generator)
             table.fill_(torch.nan)[used] = drawn.to(table.device)
@@ -114,7 +114,7 @@ def _by_operators(embeddings: Embeddings, tokens: TokenBatch, given: Tensor) -> 
     seed = draw_seeds(1, given.device)[0]
     norm = embeddings.LayerNorm
     wanted, rows = [], torch.zeros(given.shape, dtype=torch.float64, device=given.device)
-    for table, ids in zip(_tables(embeddings), _places(tokens), strict=True):
+    for table, ids in zip(embeddings.tables(), _places(tokens), strict=True):
         used, where = torch.unique(ids, return_inverse=True)
         wanted.append(table.detach()[used].double().requires_grad_())
         rows = rows + wanted[-1][where]
@@ -135,7 +135,7 @@ def _by_kernels(embeddings: Embeddings, tokens: TokenBatch, given: Tensor) -> Re
     torch.manual_seed(_SEED)
     rows = run_fused_embeddings(embeddings, tokens, given.dtype)
     norm = embeddings.LayerNorm
-    weights = [*_tables(embeddings), norm.weight, norm.bias]
+    weights = [*embeddings.tables(), norm.weight, norm.bias]
     *tables, gain, shift = torch.autograd.grad(rows, weights, given)
     found = {"rows of embeddings": rows.detach()}
     for name, gradient, ids in zip(_TABLES, tables, _places(tokens), strict=True):
@@ -148,15 +148,6 @@ def _by_kernels(embeddings: Embeddings, tokens: TokenBatch, given: Tensor) -> Re
 
 def _gradient(name: str) -> str:
     return f"the gradient of {name}"
-
-
-def _tables(embeddings: Embeddings) -> tuple[Tensor, Tensor, Tensor]:
-    """Of words, positions and segments."""
-    return (
-        embeddings.word_embeddings.weight,
-        embeddings.position_embeddings.weight,
-        embeddings.token_type_embeddings.weight,
-    )
 
 
 def _places(tokens: TokenBatch) -> tuple[Tensor, Tensor, Tensor]:

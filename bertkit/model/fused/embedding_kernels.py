@@ -10,6 +10,7 @@ import triton
 import triton.language as tl
 
 from bertkit.model.fused.random_bits import keeps, line_words, load_seed
+from bertkit.model.fused.row_kernels import norm_change, normed_row
 
 
 @triton.jit
@@ -41,14 +42,9 @@ def embeddings_forward(
     value = _summed(
         words, positions, segments, ids, places, kinds, row, columns, inside, WIDTH
     )  # fmt: skip
-    mean = tl.div_rn(tl.sum(value, 0), tl.cast(WIDTH, tl.float32))
-    centred = tl.where(inside, value - mean, 0.0)
-    deviation = tl.rsqrt(tl.sum(centred * centred, 0) / WIDTH + epsilon)
-    tl.store(means + row, mean)
-    tl.store(deviations + row, deviation)
-    factor = tl.load(gain + columns, mask=inside, other=0.0).to(tl.float32)
-    offset = tl.load(shift + columns, mask=inside, other=0.0).to(tl.float32)
-    value = centred * deviation * factor + offset
+    value = normed_row(
+        value, inside, means, deviations, row, gain, shift, columns, epsilon, WIDTH
+    )  # fmt: skip
     if DROPS:
         stays = keeps(line_words(row, seed_rows), line_words(columns, seed_columns), threshold)
         value = tl.where(stays, value * grow, 0.0)
@@ -82,14 +78,11 @@ def embeddings_backward(
         value = _summed(
             words, positions, segments, ids, places, kinds, row, columns, inside, WIDTH
         )  # fmt: skip
-        deviation = tl.load(deviations + row)
-        plain = tl.where(inside, (value - tl.load(means + row)) * deviation, 0.0)
+        change, plain = norm_change(
+            gradient, value, inside, means, deviations, row, factor, WIDTH
+        )  # fmt: skip
         to_gain += gradient * plain
         to_shift += gradient
-        scaled = gradient * factor
-        common = tl.sum(scaled, 0) / WIDTH
-        along = tl.sum(scaled * plain, 0) / WIDTH
-        change = (scaled - common - plain * along) * deviation
         tl.store(changes + outcome, change, mask=inside)
         kind = tl.load(kinds + row)
         to_first += tl.where(kind == 0, change, 0.0)

@@ -16,6 +16,33 @@ NORMAL = tl.constexpr(0.3989422804014327)
 HALF_LOG = tl.constexpr(0.7213475204444817)
 
 
+@triton.jit
+def normed_row(
+    value, inside, means, deviations, row, gain, shift, columns, epsilon, WIDTH: tl.constexpr
+):
+    """The layer norm of a row; its mean and 1 / its standard deviation go to their places."""
+    # Rounded as IEEE 754 has it, so that a row of equal numbers deviates by 0 from its mean.
+    mean = tl.div_rn(tl.sum(value, 0), tl.cast(WIDTH, tl.float32))
+    centred = tl.where(inside, value - mean, 0.0)
+    deviation = tl.rsqrt(tl.sum(centred * centred, 0) / WIDTH + epsilon)
+    tl.store(means + row, mean)
+    tl.store(deviations + row, deviation)
+    factor = tl.load(gain + columns, mask=inside, other=0.0).to(tl.float32)
+    offset = tl.load(shift + columns, mask=inside, other=0.0).to(tl.float32)
+    return centred * deviation * factor + offset
+
+
+@triton.jit
+def norm_change(gradient, value, inside, means, deviations, row, factor, WIDTH: tl.constexpr):
+    """(the gradient of the row `value` that was normalised, the row before gain and shift)."""
+    deviation = tl.load(deviations + row)
+    plain = tl.where(inside, (value - tl.load(means + row)) * deviation, 0.0)
+    scaled = gradient * factor
+    common = tl.sum(scaled, 0) / WIDTH
+    along = tl.sum(scaled * plain, 0) / WIDTH
+    return (scaled - common - plain * along) * deviation, plain
+
+
 @triton.jit(do_not_specialize=["threshold"])
 def add_and_norm_forward(
     projected, bias, residual, gain, shift, summed, normed, means, deviations, seed, threshold,
@@ -40,16 +67,9 @@ def add_and_norm_forward(
     # Rounded first, so that the backward pass sees the row that was normalised.
     stored = value.to(summed.dtype.element_ty)
     tl.store(summed + places, stored, mask=inside)
-    value = stored.to(tl.float32)
-    # Rounded as IEEE 754 has it, so that a row of equal numbers deviates by 0 from its mean.
-    mean = tl.div_rn(tl.sum(value, 0), tl.cast(WIDTH, tl.float32))
-    centred = tl.where(inside, value - mean, 0.0)
-    deviation = tl.rsqrt(tl.sum(centred * centred, 0) / WIDTH + epsilon)
-    tl.store(means + row, mean)
-    tl.store(deviations + row, deviation)
-    factor = tl.load(gain + columns, mask=inside, other=0.0).to(tl.float32)
-    offset = tl.load(shift + columns, mask=inside, other=0.0).to(tl.float32)
-    result = centred * deviation * factor + offset
+    result = normed_row(
+        stored.to(tl.float32), inside, means, deviations, row, gain, shift, columns, epsilon, WIDTH
+    )  # fmt: skip
     tl.store(normed + places, result.to(normed.dtype.element_ty), mask=inside)
 
 
@@ -73,14 +93,11 @@ def add_and_norm_backward(
         places = tl.cast(row, tl.int64) * WIDTH + columns
         gradient = tl.load(given + places, mask=inside, other=0.0).to(tl.float32)
         value = tl.load(summed + places, mask=inside, other=0.0).to(tl.float32)
-        deviation = tl.load(deviations + row)
-        plain = tl.where(inside, (value - tl.load(means + row)) * deviation, 0.0)
+        change, plain = norm_change(
+            gradient, value, inside, means, deviations, row, factor, WIDTH
+        )  # fmt: skip
         to_gain += gradient * plain
         to_shift += gradient
-        scaled = gradient * factor
-        common = tl.sum(scaled, 0) / WIDTH
-        along = tl.sum(scaled * plain, 0) / WIDTH
-        change = (scaled - common - plain * along) * deviation
         stored = change.to(kind)
         tl.store(to_residual + places, stored, mask=inside)
         if DROPS:

@@ -137,11 +137,8 @@ def test_layers_are_told_whether_they_are_fused(monkeypatch, wanted):
     model = BertForPreTraining(SMALL)
     plan = StepPlan("bf16", options=CudaOptions(fused=wanted, compile=True))
     CudaAdapter().build(model, PretrainingObjective(), plan)
-    for layer in model.bert.encoder.layer:
-        assert layer.fused == wanted and (layer._compiled_call_impl is None) == wanted
-    assert (
-        (model.bert.embeddings._compiled_call_impl is None) == wanted == model.bert.embeddings.fused
-    )
+    for part in (model.bert.embeddings, *model.bert.encoder.layer):
+        assert part.fused == wanted and (part._compiled_call_impl is None) == wanted
     assert model.fused == wanted
     compiled = {name for name in ("scored", "transformed", "pairs") if name in vars(model)}
     assert compiled == ({"transformed", "pairs"} if wanted else {"scored"})

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from backends.torch.failing_processes import PATIENCE
+from backends.torch.pairs import free_ports, start_pair
 from bertkit.backends.torch.lost_process import (
     LostProcessError,
     explain_lost_process,
@@ -24,30 +19,11 @@ from bertkit.backends.torch.lost_process import (
 pytestmark = pytest.mark.slow
 
 
-HERE = Path(__file__).parent
-
-
 @pytest.fixture(scope="module")
 def ends(tmp_path_factory):
     """How each attempt ended, per process; process 1 of the last one stands still."""
     folder = tmp_path_factory.mktemp("ends")
-    with contextlib.ExitStack() as stack:
-        listeners = [stack.enter_context(socket.socket()) for _ in range(3)]
-        for listener in listeners:
-            listener.bind(("127.0.0.1", 0))
-        ports = [str(listener.getsockname()[1]) for listener in listeners]
-    common = {
-        **os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join(map(str, HERE.parents[1:3])),
-    }  # fmt: skip
-    main, other = (
-        subprocess.Popen(
-            [sys.executable, str(HERE / "failing_processes.py"), str(folder), *ports],
-            stderr=subprocess.PIPE, text=True,
-            env={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-        )
-        for rank in range(2)
-    )  # fmt: skip
+    main, other = start_pair("failing_processes.py", str(folder), *free_ports(3))
     try:
         stderr = main.communicate(timeout=500)[1]
     finally:
