@@ -68,7 +68,7 @@ def kernels(monkeypatch):
     )
 
     def embeddings_wrong(embeddings, kind):
-        called.append([len(table) for table in embedding_check._tables(embeddings)])
+        called.append([len(table) for table in embeddings.tables()])
 
     monkeypatch.setattr(embedding_check, "what_is_wrong", embeddings_wrong)
 
