@@ -225,7 +225,9 @@ class _Copies(torch.autograd.Function):
         there = bool(found) and all(own.grad is not None for own in with_one)
         none = (None,) * (3 + len(parts))
         if ctx.owner.holds:
-            ctx.owner.held.update(zip(with_one, found, strict=True))
+            ctx.owner.held.update(
+                (own, item.contiguous()) for own, item in zip(with_one, found, strict=True)
+            )
             return none
         if there and ctx.owner.replaces:
             torch._foreach_copy_([own.grad for own in with_one], found)
