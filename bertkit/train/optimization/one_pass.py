@@ -96,7 +96,7 @@ class OnePassAdamW:
         if not items:
             return
         steps = [item.step for item in items]
-        torch._foreach_add_(steps, 1 - left_out)
+        _count(steps, left_out)
         common = self._table_of(items, left_out.device), self._corrections(steps), left_out, divisor
         first = 0
         for kind, found in launches.items():
@@ -187,6 +187,12 @@ def can_take(optimizer: torch.optim.Optimizer) -> bool:
         and group["betas"] == optimizer.param_groups[0]["betas"]
         for group in optimizer.param_groups
     )
+
+
+def _count(steps: Sequence[Tensor], left_out: Tensor) -> None:
+    """Add 1, or nothing where the flag is 1; a sum with a number on the device would wait for it."""
+    torch._foreach_add_(steps, 1)
+    torch._foreach_sub_(steps, [left_out] * len(steps))
 
 
 def _sent(values: np.ndarray, device: torch.device) -> Tensor:
