@@ -7,8 +7,6 @@ their copies are made anew at the start of the next step.
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor
 
@@ -48,15 +46,16 @@ class OnePassUpdate:
             The norm before clipping, 0-dim.
         """
         held = self._working.held
-        gradients = {
-            weight: held.get(weight, cast(Tensor, weight.grad))
-            for weight in self._weights
-            if weight in held or weight.grad is not None
-        }
-        norm = norm_of(list(gradients.values()))
+        weights, gradients = [], []
+        for weight in self._weights:
+            gradient = held.get(weight, weight.grad)
+            if gradient is not None:
+                weights.append(weight)
+                gradients.append(gradient)
+        norm = norm_of(gradients)
         divisor = norm.clamp(min=max_norm) / max_norm if max_norm > 0 else None
         self._copies = self._copies or self._working.places()
-        self._steps.step(gradients, self._copies, not_finite(norm), divisor)
+        self._steps.step(weights, gradients, self._copies, not_finite(norm), divisor)
         self._working.are_up_to_date()
         held.clear()
         return norm

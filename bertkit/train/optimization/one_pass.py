@@ -40,18 +40,23 @@ class _Launch(NamedTuple):
     aligned: bool
 
 
-class _Item(NamedTuple):
-    """A tensor to update.
+class _Tensors(NamedTuple):
+    """What stays as it is from step to step, as long as tensors stay where they are.
 
     Attributes:
-        addresses: of weight, moments, gradient and copy (0: none).
-        elements: of each.
-        step: float32, 0-dim: updates that the weight has had.
+        facts: what decides about it, and `copies`, whose identity does, too.
+        states: of the weights in the order of `order`; their step counts are read.
+        order: the numbers of weights, launch by launch.
+        table: int64[tensors, columns], see `update_kernels`, without the gradients' addresses.
+        launches: each with its work, int32[programs, 2], see `update_kernels`.
     """
 
-    addresses: tuple[int, int, int, int, int]
-    elements: int
-    step: Tensor
+    facts: tuple[Any, ...]
+    copies: Mapping[Tensor, Tensor]
+    states: list[dict[str, Tensor]]
+    order: list[int]
+    table: np.ndarray
+    launches: list[tuple[_Launch, Tensor]]
 
 
 class OnePassAdamW:
@@ -64,14 +69,20 @@ class OnePassAdamW:
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
+        self._groups = {
+            id(weight): number
+            for number, group in enumerate(optimizer.param_groups)
+            for weight in group["params"]
+        }
+        self._tensors: _Tensors | None = None
         self._betas: Tensor | None = None
-        self._work: dict[tuple[int, tuple[int, ...]], Tensor] = {}
         self._table: tuple[np.ndarray, Tensor] | None = None
 
     @torch.no_grad()
     def step(
         self,
-        gradients: Mapping[Tensor, Tensor],
+        weights: Sequence[Tensor],
+        gradients: Sequence[Tensor],
         copies: Mapping[Tensor, Tensor],
         left_out: Tensor,
         divisor: Tensor | None = None,
@@ -79,48 +90,74 @@ class OnePassAdamW:
         """One update, or none where the flag is 1: weights, moments and step counts stay.
 
         Args:
-            gradients: by weight; float32 or half precision. Weights without one stay.
-            copies: by weight, of half precision: become those of the new weights.
+            weights: those of the optimizer's that have gradients.
+            gradients: of each, float32 or half precision.
+            copies: by weight, of half precision: become those of the new weights. The same
+                object in every step.
             left_out: float32, 0-dim, 0 or 1.
             divisor: of the gradients, float32, 0-dim.
         """
-        launches: dict[_Launch, list[_Item]] = {}
-        whole = []  # gradients, until the kernels have been started
-        for number, group in enumerate(self._optimizer.param_groups):
-            for weight in group["params"]:
-                if weight in gradients:
-                    whole.append(gradients[weight].contiguous())
-                    kind, item = self._item(number, weight, whole[-1], copies.get(weight))
-                    launches.setdefault(kind, []).append(item)
-        items = [item for found in launches.values() for item in found]
-        if not items:
+        if not weights:
             return
-        steps = [item.step for item in items]
+        whole = [gradient.contiguous() for gradient in gradients]
+        tensors = self._tensors_of(weights, whole, copies)
+        steps = [state["step"] for state in tensors.states]
         _count(steps, left_out)
-        common = self._table_of(items, left_out.device), self._corrections(steps), left_out, divisor
-        first = 0
-        for kind, found in launches.items():
-            work = self._work_of(first, [item.elements for item in found], left_out.device)
-            self._start(kind, work, *common)
-            first += len(found)
+        corrections = self._corrections(steps)
+        table = tensors.table.copy()
+        table[:, 3] = [whole[number].data_ptr() for number in tensors.order]
+        if self._table is None or not np.array_equal(table, self._table[0]):
+            self._table = table, _sent(table, left_out.device)
+        for kind, work in tensors.launches:
+            self._start(kind, work, self._table[1], corrections, left_out, divisor)
         # As PyTorch's own operators do to what they change.
-        torch.autograd.graph.increment_version([weight for weight in gradients])
+        torch.autograd.graph.increment_version(weights)
 
-    def _item(
-        self, group: int, weight: Tensor, gradient: Tensor, copy: Tensor | None
-    ) -> tuple[_Launch, _Item]:
-        state = self._optimizer.state[weight]
+    def _tensors_of(
+        self, weights: Sequence[Tensor], gradients: Sequence[Tensor], copies: Mapping[Tensor, Tensor]
+    ) -> _Tensors:
+        states = [self._state(weight) for weight in weights]
+        places = [weight.data_ptr() for weight in weights]
+        kinds = [(item.dtype, item.data_ptr() % _GRAIN == 0) for item in gradients]
+        facts = places, kinds, list(map(id, states))
+        # States whose identities are compared are kept, so that no others can have the same.
+        known = self._tensors
+        if known is None or known.facts != facts or known.copies is not copies:
+            self._tensors = known = self._found(facts, weights, states, copies)
+        return known
+
+    def _found(
+        self,
+        facts: tuple[Any, ...],
+        weights: Sequence[Tensor],
+        states: Sequence[dict[str, Tensor]],
+        copies: Mapping[Tensor, Tensor],
+    ) -> _Tensors:
+        table = np.zeros((len(weights), kernels.COLUMNS.value), np.int64)
+        launches: dict[_Launch, list[int]] = {}
+        for number, (weight, state) in enumerate(zip(weights, states, strict=True)):
+            copy, (gradient, aligned) = copies.get(weight), facts[1][number]
+            places = [tensor.data_ptr() for tensor in (weight, state["exp_avg"], state["exp_avg_sq"])]
+            table[number, :3] = places
+            table[number, 4:] = 0 if copy is None else copy.data_ptr(), weight.numel()
+            aligned = aligned and not (table[number] % _GRAIN).any()
+            kind = None if copy is None else copy.dtype
+            launch = _Launch(self._groups[id(weight)], gradient, kind, aligned)
+            launches.setdefault(launch, []).append(number)
+        order = [number for numbers in launches.values() for number in numbers]
+        table, first, starts = table[order], 0, []
+        for launch, numbers in launches.items():
+            sizes = table[first : first + len(numbers), 5]
+            starts.append((launch, _sent(_work(first, sizes), weights[0].device)))
+            first += len(numbers)
+        return _Tensors(facts, copies, [states[number] for number in order], order, table, starts)
+
+    def _state(self, weight: Tensor) -> dict[str, Tensor]:
+        state: dict[str, Tensor] = self._optimizer.state[weight]
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32, device=weight.device)
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(weight), torch.zeros_like(weight)
-        addresses = (
-            *(weight.data_ptr(), state["exp_avg"].data_ptr(), state["exp_avg_sq"].data_ptr()),
-            *(gradient.data_ptr(), 0 if copy is None else copy.data_ptr()),
-        )
-        elements = weight.numel()
-        aligned = not any(number % _GRAIN for number in (*addresses, elements))
-        kind = _Launch(group, gradient.dtype, None if copy is None else copy.dtype, aligned)
-        return kind, _Item(addresses, elements, state["step"])
+            state["exp_avg"], state["exp_avg_sq"] = (torch.zeros_like(weight) for _ in range(2))
+        return state
 
     def _corrections(self, steps: Sequence[Tensor]) -> Tensor:
         """float32[tensors, 2], see `update_kernels`; by the powers that PyTorch's step takes."""
@@ -130,23 +167,6 @@ class OnePassAdamW:
         corrections = 1 - self._betas ** torch.stack(steps)[:, None]
         corrections[:, 1].sqrt_()
         return corrections
-
-    def _table_of(self, items: Sequence[_Item], device: torch.device) -> Tensor:
-        """int64[tensors, columns], see `update_kernels`; sent where it is another one."""
-        table = np.array([(*item.addresses, item.elements) for item in items], np.int64)
-        if self._table is None or not np.array_equal(table, self._table[0]):
-            self._table = table, _sent(table, device)
-        return self._table[1]
-
-    def _work_of(self, first: int, sizes: Sequence[int], device: torch.device) -> Tensor:
-        """int32[programs, 2], see `update_kernels`, of tensors that stand together in the table."""
-        key = first, tuple(sizes)
-        if key not in self._work:
-            blocks = [-(-size // _BLOCK) for size in sizes]
-            owners = np.repeat(np.arange(first, first + len(sizes)), blocks)
-            numbers = np.concatenate([np.arange(count) for count in blocks])
-            self._work[key] = _sent(np.stack([owners, numbers], 1).astype(np.int32), device)
-        return self._work[key]
 
     def _start(
         self,
@@ -187,6 +207,14 @@ def can_take(optimizer: torch.optim.Optimizer) -> bool:
         and group["betas"] == optimizer.param_groups[0]["betas"]
         for group in optimizer.param_groups
     )
+
+
+def _work(first: int, sizes: np.ndarray) -> np.ndarray:
+    """int32[programs, 2], see `update_kernels`, of tensors that stand in the table from `first`."""
+    blocks = -(-sizes // _BLOCK)
+    owners = np.repeat(np.arange(first, first + len(sizes)), blocks)
+    numbers = np.arange(len(owners)) - np.repeat(np.cumsum(blocks) - blocks, blocks)
+    return np.stack([owners, numbers], 1).astype(np.int32)
 
 
 def _count(steps: Sequence[Tensor], left_out: Tensor) -> None:

@@ -68,11 +68,8 @@ def what_is_wrong(device: torch.device, kind: torch.dtype) -> str | None:
             group["lr"] = rate
         left_out = torch.full((), float(skipped), device=device)
         divisor = torch.full((), _DIVISOR, device=device) if divided else None
-        given = dict(zip(tensors.mine, gradients, strict=True))
-        one.step(
-            {weight: each for weight, each in given.items() if each is not None},
-            tensors.copies, left_out, divisor,
-        )  # fmt: skip
+        given = [item for item in gradients if item is not None]
+        one.step(tensors.mine[: len(given)], given, tensors.copies, left_out, divisor)
         _step_right(right, tensors.right, gradients, left_out, divisor)
         for name, found, exact in _pairs(tensors, mine, right):
             distance = float(_distance(found, exact))

@@ -58,6 +58,11 @@ def drawn(weights, size=1.0, halves=len(HALF)):
     }
 
 
+def listed(gradients):
+    """Weights, and the gradients of each."""
+    return [*gradients], [*gradients.values()]
+
+
 def numbers(weights, optimizer):
     """Weights and their state."""
     states = [value for weight in weights for value in optimizer.state[weight].values()]
@@ -92,7 +97,7 @@ def test_the_bits_are_those_of_pytorchs_update_on_a_gpu(device, decay, clipped):
         for group in (*one.param_groups, *other.param_groups):
             group["lr"] = rate
         before = [value.clone() for value in numbers(mine, one)]
-        steps.step(gradients, copies, left_out, divisor)
+        steps.step(*listed(gradients), copies, left_out, divisor)
         step_right(right, other, gradients, left_out, divisor)
         assert same(numbers(mine, one), numbers(right, other))
         assert same(before, numbers(mine, one)) == (number == 1)
@@ -110,7 +115,7 @@ def test_the_numbers_are_those_of_pytorchs_fused_update_on_a_cpu():
         gradients = drawn(mine, size=2.0**-number)
         for group in (*one.param_groups, *other.param_groups):
             group["lr"] = 1e-3
-        steps.step(gradients, {}, *flags(device, divisor=2.0))
+        steps.step(*listed(gradients), {}, *flags(device, divisor=2.0))
         for weight, gradient in zip(right, gradients.values(), strict=True):
             weight.grad = gradient.float() / 2
         other.step()
@@ -127,11 +132,11 @@ def test_weights_without_gradients_stay_and_get_no_state(device):
     gradients = drawn(mine)
     del gradients[mine[1]], gradients[mine[-1]]
     one.param_groups[0]["lr"] = one.param_groups[1]["lr"] = 1e-2
-    OnePassAdamW(one).step(gradients, {}, *flags(device))
+    OnePassAdamW(one).step(*listed(gradients), {}, *flags(device))
     moved = [not torch.equal(*pair) for pair in zip(before, mine, strict=True)]
     assert moved == [weight in gradients for weight in mine]
     assert set(one.state) == set(gradients)
-    OnePassAdamW(one).step({}, {}, *flags(device))
+    OnePassAdamW(one).step([], [], {}, *flags(device))
 
 
 def test_state_is_pytorchs_and_goes_to_another_optimizer(device):
@@ -141,7 +146,7 @@ def test_state_is_pytorchs_and_goes_to_another_optimizer(device):
     for _ in range(2):
         gradients = drawn(mine)
         one.param_groups[0]["lr"] = one.param_groups[1]["lr"] = 1e-2
-        steps.step(gradients, {}, *flags(device))
+        steps.step(*listed(gradients), {}, *flags(device))
     reference = copy.deepcopy(one)  # with weights of its own
     saved = named_state(one)
     assert {key for state in saved.values() for key in state} == {"step", "exp_avg", "exp_avg_sq"}
@@ -151,8 +156,8 @@ def test_state_is_pytorchs_and_goes_to_another_optimizer(device):
         for weight, source in zip(right, mine, strict=True):
             weight.copy_(source)
     gradients = drawn(mine)
-    steps.step(gradients, {}, *flags(device))
-    again.step(dict(zip(right, gradients.values(), strict=True)), {}, *flags(device))
+    steps.step(*listed(gradients), {}, *flags(device))
+    again.step(right, [*gradients.values()], {}, *flags(device))
     assert same(numbers(mine, one), numbers(right, other))
     copied = [weight for group in reference.param_groups for weight in group["params"]]
     step_right(copied, reference, gradients, *flags(device))
@@ -164,16 +169,16 @@ def test_moments_that_were_loaded_into_the_same_optimizer_count(device):
     steps = OnePassAdamW(one)
     one.param_groups[0]["lr"] = one.param_groups[1]["lr"] = 1e-2
     gradients = drawn(mine)
-    steps.step(gradients, {}, *flags(device))
+    steps.step(*listed(gradients), {}, *flags(device))
     saved = named_state(one, lambda tensors: [tensor.clone() for tensor in tensors])
     kept = [weight.detach().clone() for weight in mine]
-    steps.step(gradients, {}, *flags(device))
+    steps.step(*listed(gradients), {}, *flags(device))
     after = [value.clone() for value in numbers(mine, one)]
     load_named_state(one, saved)
     with torch.no_grad():
         for weight, value in zip(mine, kept, strict=True):
             weight.copy_(value)
-    steps.step(gradients, {}, *flags(device))
+    steps.step(*listed(gradients), {}, *flags(device))
     assert same(after, numbers(mine, one))
 
 
@@ -184,8 +189,8 @@ def test_a_rate_that_lies_on_the_device_is_read_there(device):
     for group in one.param_groups:
         group["lr"] = rate
     other.param_groups[0]["lr"] = other.param_groups[1]["lr"] = 3e-3
-    OnePassAdamW(one).step(gradients, {}, *flags(device))
-    OnePassAdamW(other).step(dict(zip(right, gradients.values(), strict=True)), {}, *flags(device))
+    OnePassAdamW(one).step(*listed(gradients), {}, *flags(device))
+    OnePassAdamW(other).step(right, [*gradients.values()], {}, *flags(device))
     assert same(numbers(mine, one), numbers(right, other))
 
 
@@ -193,8 +198,8 @@ def test_gradients_that_lie_otherwise_are_read_in_their_order(device):
     (mine, one), (right, other) = made(device), made(device)
     one.param_groups[0]["lr"] = other.param_groups[0]["lr"] = 1e-2
     whole = torch.randn(16, 20).to(device, torch.bfloat16)
-    OnePassAdamW(one).step({mine[0]: whole.t()}, {}, *flags(device))
-    OnePassAdamW(other).step({right[0]: whole.t().contiguous()}, {}, *flags(device))
+    OnePassAdamW(one).step([mine[0]], [whole.t()], {}, *flags(device))
+    OnePassAdamW(other).step([right[0]], [whole.t().contiguous()], {}, *flags(device))
     assert same([mine[0].detach()], [right[0].detach()])
 
 
@@ -204,7 +209,7 @@ def test_pytorch_counts_the_change(device):
     before = [weight._version for weight in mine]
     gradients = drawn(mine)
     del gradients[mine[2]]
-    OnePassAdamW(one).step(gradients, {}, *flags(device))
+    OnePassAdamW(one).step(*listed(gradients), {}, *flags(device))
     changed = [now._version > then for now, then in zip(mine, before, strict=True)]
     assert changed == [number != 2 for number in range(len(mine))]
 
@@ -214,13 +219,13 @@ def test_a_table_that_stays_is_sent_once(device, monkeypatch):
     sent = []
     send = one_pass._sent
     monkeypatch.setattr(one_pass, "_sent", lambda *given: sent.append(given[0]) or send(*given))
-    steps, gradients = OnePassAdamW(one), drawn(mine)
-    steps.step(gradients, {}, *flags(device))
+    steps, gradients, copies = OnePassAdamW(one), drawn(mine), {}
+    steps.step(*listed(gradients), copies, *flags(device))
     first = len(sent)
-    steps.step(gradients, {}, *flags(device))
+    steps.step(*listed(gradients), copies, *flags(device))
     assert len(sent) == first
-    gradients[mine[4]] = gradients[mine[4]].clone()
-    steps.step(gradients, {}, *flags(device))
+    gradients[mine[2]] = gradients[mine[2]].clone()
+    steps.step(*listed(gradients), copies, *flags(device))
     assert len(sent) == first + 1 and sent[-1].dtype == np.int64
 
 

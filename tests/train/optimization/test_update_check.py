@@ -71,15 +71,11 @@ def neighbours(table):
     return table
 
 
-def one_further(size):
-    """Tensors of that size end further behind."""
-
-    def change(table):
-        table = table.clone()
-        table[table[:, 5] == size, 5] += 1
-        return table
-
-    return change
+def copies_elsewhere(table):
+    """Copies are written one element further behind."""
+    table = table.clone()
+    table[table[:, 5] == 33, 4] += 2
+    return table
 
 
 def widened_wrongly(programs, arguments, constants):
@@ -106,8 +102,7 @@ def widened_wrongly(programs, arguments, constants):
         (constant("COPY", None), "the copy of"),
         (a_program_left_out, "a weight of"),
         (argument(TABLE, neighbours), "a weight of"),
-        (argument(TABLE, one_further(33)), "after update 1"),
-        (argument(TABLE, one_further(16)), "memory beside a tensor"),
+        (argument(TABLE, copies_elsewhere), "the copy of"),
         (widened_wrongly, "a weight of"),
     ],
 )
@@ -125,6 +120,20 @@ def test_launches_that_are_wrong_are_found(device, monkeypatch, change, said):
 def test_a_kernel_that_is_not_run_is_found(device, monkeypatch):
     monkeypatch.setattr(Kernel, "launch", lambda *given: None)
     assert "a weight of" in what_is_wrong(device, torch.bfloat16)
+
+
+@pytest.mark.parametrize("place", [0, -1])
+@pytest.mark.parametrize("room", [3, -1])
+def test_what_is_written_beside_a_tensor_is_found(device, monkeypatch, room, place):
+    draw, launch, drawn = update_check._drawn, Kernel.launch, []
+    monkeypatch.setattr(update_check, "_drawn", lambda *of: drawn.append(draw(*of)) or drawn[0])
+
+    def beside(*given):
+        launch(*given)
+        drawn[0].rooms[room][place] = 0.5
+
+    monkeypatch.setattr(Kernel, "launch", beside)
+    assert "memory beside a tensor has changed" in what_is_wrong(device, torch.bfloat16)
 
 
 def test_a_step_that_is_counted_although_it_is_left_out_is_found(device, monkeypatch):
