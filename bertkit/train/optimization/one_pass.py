@@ -114,7 +114,10 @@ class OnePassAdamW:
         torch.autograd.graph.increment_version(weights)
 
     def _tensors_of(
-        self, weights: Sequence[Tensor], gradients: Sequence[Tensor], copies: Mapping[Tensor, Tensor]
+        self,
+        weights: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        copies: Mapping[Tensor, Tensor],
     ) -> _Tensors:
         states = [self._state(weight) for weight in weights]
         places = [weight.data_ptr() for weight in weights]
@@ -137,8 +140,8 @@ class OnePassAdamW:
         launches: dict[_Launch, list[int]] = {}
         for number, (weight, state) in enumerate(zip(weights, states, strict=True)):
             copy, (gradient, aligned) = copies.get(weight), facts[1][number]
-            places = [tensor.data_ptr() for tensor in (weight, state["exp_avg"], state["exp_avg_sq"])]
-            table[number, :3] = places
+            three = weight, state["exp_avg"], state["exp_avg_sq"]
+            table[number, :3] = [tensor.data_ptr() for tensor in three]
             table[number, 4:] = 0 if copy is None else copy.data_ptr(), weight.numel()
             aligned = aligned and not (table[number] % _GRAIN).any()
             kind = None if copy is None else copy.dtype
@@ -159,7 +162,7 @@ class OnePassAdamW:
             state["exp_avg"], state["exp_avg_sq"] = (torch.zeros_like(weight) for _ in range(2))
         return state
 
-    def _corrections(self, steps: Sequence[Tensor]) -> Tensor:
+    def _corrections(self, steps: list[Tensor]) -> Tensor:
         """float32[tensors, 2], see `update_kernels`; by the powers that PyTorch's step takes."""
         if self._betas is None:
             betas = self._optimizer.param_groups[0]["betas"]
@@ -217,8 +220,11 @@ def _work(first: int, sizes: np.ndarray) -> np.ndarray:
     return np.stack([owners, numbers], 1).astype(np.int32)
 
 
-def _count(steps: Sequence[Tensor], left_out: Tensor) -> None:
-    """Add 1, or nothing where the flag is 1; a sum with a number on the device would wait for it."""
+def _count(steps: list[Tensor], left_out: Tensor) -> None:
+    """Add 1, or nothing where the flag is 1.
+
+    As a list: PyTorch would wait for a single number on the device.
+    """
     torch._foreach_add_(steps, 1)
     torch._foreach_sub_(steps, [left_out] * len(steps))
 

@@ -87,7 +87,7 @@ def _drawn(device: torch.device, kind: torch.dtype) -> _Tensors:
     half = (2 * block + 16, block, 32, 33, 1)
     whole = (3 * block, block + 7, 16, 2)
     generator = torch.Generator().manual_seed(_SEED)
-    mine, right, copies, rooms = [], [], {}, []
+    mine, right, rooms = [], [], []
     for count in (*half, *whole):
         drawn = 1e-2 * torch.randn(count, generator=generator)
         room = torch.full((count + 2 * _EDGE,), _FILL, device=device)
@@ -97,8 +97,8 @@ def _drawn(device: torch.device, kind: torch.dtype) -> _Tensors:
         right.append(nn.Parameter(drawn.to(device)))
     # Copies stand side by side, as those of query, key and value do; those of odd ones last.
     room = torch.full((sum(half) + 2 * _EDGE,), _FILL, device=device, dtype=kind)
-    parts = room[_EDGE:-_EDGE].split(half)
-    copies = dict(zip(mine, parts, strict=False))
+    parts = torch.split(room[_EDGE:-_EDGE], list(half))
+    copies: dict[Tensor, Tensor] = dict(zip(mine, parts, strict=False))
     halves = [True] * len(half) + [False] * len(whole)
     # Weights with copies whose gradients were added up in float32.
     halves[1] = False
@@ -106,7 +106,7 @@ def _drawn(device: torch.device, kind: torch.dtype) -> _Tensors:
 
 
 def _optimizer(weights: list[nn.Parameter]) -> torch.optim.AdamW:
-    """Two groups, the second without decay; the last weight has been trained for long."""
+    """Two groups, the second without decay; the last weight but one has been trained for long."""
     groups = [
         {"params": weights[::2], "weight_decay": 0.5},
         {"params": weights[1::2], "weight_decay": 0.0},
@@ -149,9 +149,8 @@ def _step_right(
     """As runs do it without this kernel."""
     for weight, gradient in zip(weights, gradients, strict=True):
         weight.grad = None if gradient is None else gradient.float()
-        if divisor is not None and weight.grad is not None:
-            if not reads_flags(optimizer, weight.device):
-                weight.grad /= divisor
+        if gradient is not None and divisor is not None and weight.grad is not None:
+            weight.grad /= 1 if reads_flags(optimizer, weight.device) else divisor
     step_unless(left_out, optimizer, divisor)
 
 

@@ -211,6 +211,28 @@ def test_fused_layers_give_the_numbers_of_others(run, layout):
 
 
 @needs_gpu
+@pytest.mark.parametrize("passes", [1, 2])
+def test_updates_in_one_pass_have_the_bits_of_pytorchs(run, tmp_path, monkeypatch, passes):
+    from bertkit.backends.torch import cuda
+    from bertkit.backends.torch.one_pass_update import OnePassUpdate
+
+    steps, taken = OnePassUpdate.run, []
+    monkeypatch.setattr(OnePassUpdate, "run", lambda *given: taken.append(1) or steps(*given))
+    options = {
+        "cuda": CudaOptions(deterministic=True, fused=True),
+        "micro_batch_size": 8 // passes,
+    }  # fmt: skip
+    mine = run(into=tmp_path / "mine", **options).checkpoint
+    assert taken
+    monkeypatch.setattr(cuda, "one_pass_update", lambda *given: None)
+    count = len(taken)
+    right = run(into=tmp_path / "right", **options).checkpoint
+    assert len(taken) == count
+    one, other = (load_file(Path(place) / "model.safetensors") for place in (mine, right))
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@needs_gpu
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("optimizer", ["adamw", "nvlamb", "no_debias_clamp10"])
 @pytest.mark.parametrize("recompute", [False, True])

@@ -1,4 +1,4 @@
-"""AdamW by the kernel against PyTorch's: the bits of its GPUs' formulas, the numbers of its CPU's."""
+"""AdamW by the kernel: the bits of PyTorch's on GPUs, by its formulas, and numbers of its CPU's."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import torch
 
 pytest.importorskip("triton", reason="Triton is only made for Linux")
 
-from train.optimization.gpu_rounding import as_gpus_do, by_formulas, same
-
 from bertkit.train.optimization import one_pass
 from bertkit.train.optimization.one_pass import OnePassAdamW, can_take
 from bertkit.train.optimization.optimizers import (
@@ -20,6 +18,7 @@ from bertkit.train.optimization.optimizers import (
     norm_of,
     step_unless,
 )
+from train.optimization.gpu_rounding import as_gpus_do, by_formulas, same
 
 HALF = ((20, 16), (33,), (15, 10), (64,), (1,))  # with copies, gradients in half precision
 WHOLE = ((30, 16), (37,), (16,))
@@ -50,8 +49,9 @@ def made(device, decay=0.01, sizes=(*HALF, *WHOLE)):
     return weights, torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.999), eps=1e-6, fused=True)
 
 
-def drawn(weights, size=1.0, halves=len(HALF)):
-    kinds = [torch.bfloat16 if number < halves else torch.float32 for number in range(len(weights))]
+def drawn(weights, size=1.0, halves=True):
+    count = len(HALF) if halves else 0
+    kinds = [torch.bfloat16 if number < count else torch.float32 for number in range(len(weights))]
     return {
         weight: (size * 10.0**-number * torch.randn(weight.shape)).to(weight.device, kind)
         for number, (weight, kind) in enumerate(zip(weights, kinds, strict=True))
@@ -92,7 +92,7 @@ def test_the_bits_are_those_of_pytorchs_update_on_a_gpu(device, decay, clipped):
     steps = OnePassAdamW(one)
     copies = {weight: torch.zeros_like(weight, dtype=torch.bfloat16) for weight in mine[:5]}
     for number, rate in enumerate((1e-3, 2e-3, 7e-4, 3e-4)):
-        gradients = drawn(mine, size=3.0**number, halves=len(HALF) if number != 2 else 0)
+        gradients = drawn(mine, size=3.0**number, halves=number != 2)
         left_out, divisor = flags(device, float(number == 1), 1.7 - number / 3 if clipped else None)
         for group in (*one.param_groups, *other.param_groups):
             group["lr"] = rate
@@ -123,7 +123,8 @@ def test_the_numbers_are_those_of_pytorchs_fused_update_on_a_cpu():
         torch.testing.assert_close(weight, exact, rtol=2e-6, atol=2e-7)
         for name, value in other.state[exact].items():
             found = one.state[weight][name]
-            torch.testing.assert_close(found, value, rtol=5e-5, atol=2e-6 * float(value.abs().max()))
+            little = 2e-6 * float(value.abs().max())
+            torch.testing.assert_close(found, value, rtol=5e-5, atol=little)
 
 
 def test_weights_without_gradients_stay_and_get_no_state(device):
@@ -231,7 +232,10 @@ def test_a_table_that_stays_is_sent_once(device, monkeypatch):
 
 @pytest.mark.parametrize(
     ("change", "taken"),
-    [({}, True), ({"amsgrad": True}, False), ({"maximize": True}, False), ({"fused": False}, False)],
+    [
+        *(({}, True), ({"fused": False}, False)),
+        *(({"amsgrad": True}, False), ({"maximize": True}, False)),
+    ],
 )
 def test_which_optimizers_it_takes(change, taken):
     _, optimizer = made("cpu")

@@ -8,12 +8,12 @@ import torch
 pytest.importorskip("triton", reason="Triton is only made for Linux")
 
 import triton.language as tl
-from train.optimization.gpu_rounding import as_gpus_do
 
 from bertkit.model.fused.launch import Kernel
 from bertkit.train.optimization import one_pass, update_check
 from bertkit.train.optimization.one_pass import OnePassAdamW
 from bertkit.train.optimization.update_check import what_is_wrong
+from train.optimization.gpu_rounding import as_gpus_do
 
 
 @pytest.fixture
