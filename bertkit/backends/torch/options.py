@@ -28,10 +28,12 @@ class CudaOptions:
         "long pretraining runs try them on the GPU at their start, and take them where they are "
         "right and faster.",
     )
-    graphs: bool = setting(
-        False,
+    graphs: bool | None = setting(
+        None,
         help="On cuda, in pretraining: record a step's kernels and start them by a few calls (CUDA "
-        "graphs); for small models, which wait for the host.",
+        "graphs). By default where the host would take longer to start a pass's kernels than the "
+        "GPU to run them, as with small models; runs of less than some ten minutes are then not "
+        "compiled by default.",
     )
     gradient_exchange: str = setting(
         "fp32",
