@@ -14,7 +14,7 @@ class CudaOptions:
     compile: bool | None = setting(
         None,
         help="On cuda: torch.compile the model's parts; by default in runs of 1,000 steps and "
-        "more.",
+        "more, or, with cuda.graphs, of some ten minutes and more.",
     )
     deterministic: bool = setting(
         False,
@@ -32,8 +32,7 @@ class CudaOptions:
         None,
         help="On cuda, in pretraining: record a step's kernels and start them by a few calls (CUDA "
         "graphs). By default where the host would take longer to start a pass's kernels than the "
-        "GPU to run them, as with small models; runs of less than some ten minutes are then not "
-        "compiled by default.",
+        "GPU to run them, as with small models.",
     )
     gradient_exchange: str = setting(
         "fp32",

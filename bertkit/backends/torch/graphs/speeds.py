@@ -76,7 +76,7 @@ def _copy_speed(device: torch.device) -> float:
 
 
 def _layer_seconds(device: torch.device, kind: torch.dtype) -> float:
-    layer = _LAYER.layer().to(device, kind).train()
+    layer = _LAYER.layer().to(device, kind)
     layout = _LAYER.layout().to(device)
     rows = torch.zeros(layout.rows, _LAYER.hidden_size, dtype=kind, device=device)
 
