@@ -2,7 +2,7 @@
 
 They are where the host would be the limit: where it takes longer to start the kernels of a pass
 than the GPU to run them. Both are estimates, from speeds that are measured when the run begins
-(`speeds`, less than a second) and shares that one H200 showed (benchmarks/RESULTS.md,
+(`speeds`, about a second) and shares that one H200 showed (benchmarks/RESULTS.md,
 2026-11-27 and 28):
 
 - The GPU does the operations of a pass (`BertConfig.training_flops`, attention among them) at 0.60
@@ -92,7 +92,7 @@ def choose_graphs(options: CudaOptions, size: RunSize, memory: int, index: int) 
     except RuntimeError as error:
         log.logger.debug("the GPU was not measured: %s", error)
         return None if size.planned_only else False
-    return _judged(options, size, pass_times(size, speeds, bool(options.fused)), memory)
+    return judged(options, size, pass_times(size, speeds, bool(options.fused)), memory)
 
 
 def pass_times(size: RunSize, speeds: Speeds, fused: bool) -> PassTimes:
@@ -115,18 +115,15 @@ def pass_times(size: RunSize, speeds: Speeds, fused: bool) -> PassTimes:
     return PassTimes(_layers(size) * speeds.layer, gpu)
 
 
-def worth_compiling(size: RunSize) -> bool:
-    """Whether a run is long enough, recorded, for what compiling takes and saves.
+def judged(options: CudaOptions, size: RunSize, times: PassTimes, memory: int) -> bool:
+    """Whether to record; says why.
 
     Args:
-        size: of the run.
+        options: of the machine.
+        size: of the run, its step known.
+        times: of a pass.
+        memory: bytes of the GPU; 0: not known.
     """
-    kernels = _passes(size) * _layers(size) * _KERNELS_A_LAYER
-    return max(kernels * _KERNEL, size.operations / _USUAL_SPEED) >= _WORTH_COMPILING
-
-
-def _judged(options: CudaOptions, size: RunSize, times: PassTimes, memory: int) -> bool:
-    """Whether to record; says why."""
     waits = times.host >= _GAIN * times.gpu
     reason = (
         f"for a pass the host needs about {_milliseconds(times.host)} ms,"
@@ -139,6 +136,16 @@ def _judged(options: CudaOptions, size: RunSize, times: PassTimes, memory: int) 
         waits, reason = False, f"recorded passes may need {needed}, this GPU has {present}"
     log.logger.info("cuda.graphs=%s: %s", str(waits).lower(), reason)
     return waits
+
+
+def worth_compiling(size: RunSize) -> bool:
+    """Whether a run is long enough, recorded, for what compiling takes and saves.
+
+    Args:
+        size: of the run.
+    """
+    kernels = _passes(size) * _layers(size) * _KERNELS_A_LAYER
+    return max(kernels * _KERNEL, size.operations / _USUAL_SPEED) >= _WORTH_COMPILING
 
 
 def _saved(options: CudaOptions, size: RunSize, times: PassTimes) -> float:

@@ -40,10 +40,10 @@ class Speeds:
 
 
 def measured(device: torch.device, precision: str) -> Speeds:
-    """The speeds of a GPU, in less than a second; leaves random numbers and memory as they were.
+    """The speeds of a GPU, in about a second; leaves random numbers and memory as they were.
 
     Args:
-        device: to measure; one without a host of its own gives less to tell apart.
+        device: to measure; a CPU is its own host.
         precision: of products.
 
     Raises:
