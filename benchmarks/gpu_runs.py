@@ -22,6 +22,7 @@ GRAPHS = ["--set", "cuda.graphs=true"]
 # as far off as another seed is. "": with none.
 REFERENCES = {
     "fused-dropout": "dropout",
+    "fp8": "dropout",
     "graphs-dropout": "dropout",
     "graphs-fused-compiled": "dropout",
     "dropout": "",
@@ -167,6 +168,7 @@ def _fused_runs(settings: Settings) -> dict[str, Script]:
             for layout in ("unpadded", "padded")
         },
         "fused-dropout": [*full, *FUSED],
+        "fp8": [*full, "--set", "cuda.fp8=true"],
         "dropout": full,
     }
     kept = [*base, *FUSED, "--max-steps", "60", "--save-every", "10"]

@@ -25,13 +25,13 @@ from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.run_size import RunSize
 from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
+from bertkit.backends.torch.fused_rules import against_fused, require_fp8
 from bertkit.backends.torch.graphs.recorder import CudaRecorder, Recorder
 from bertkit.backends.torch.graphs.rules import against_graphs
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.errors import MissingDependencyError
 from bertkit.model.bert import Embeddings, EncoderLayer
-from bertkit.model.fused.dispatch import gpu_has_kernels, what_does_not_fit
 from bertkit.model.heads import BertForPreTraining
 from bertkit.train.agreement import told_by_main
 from bertkit.train.optimization.optimizers import NAMES
@@ -72,9 +72,7 @@ class CudaAdapter(TorchAdapter):
     def validate(self, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
         """Settings that the backend does not support."""
         found = super().validate(plan, optimizer)
-        reason = _against_fused(plan) if getattr(plan.options, "fused", False) else None
-        if reason:
-            found.append(Problem("cuda.fused", f"{reason}; leave it out"))
+        found += against_fused(plan)
         if getattr(plan.options, "graphs", False) and plan.training:
             found += against_graphs(plan, optimizer)
         return found
@@ -102,6 +100,8 @@ class CudaAdapter(TorchAdapter):
             began = (size.before or {}).get("compile")
             pays = _pays_to_compile(size, bool(options.graphs)) if began is None else bool(began)
             options = replace(options, compile=pays and can_compile())
+        if options.fused is None and options.fp8:
+            options = replace(options, fused=True)
         if options.fused is None:
             found = told_by_main(self.process_group, lambda: self._choose_fused(options, size))
             options = replace(options, fused=found)
@@ -191,9 +191,14 @@ class CudaAdapter(TorchAdapter):
     ) -> TorchStepper:
         """Steps over a placed model, its parts compiled if wanted."""
         _allow_tf32(plan.precision)
+        fp8 = bool(getattr(plan.options, "fp8", False))
         for module in model.modules():
             if isinstance(module, (Embeddings, EncoderLayer, BertForPreTraining)):
                 module.fused = bool(getattr(plan.options, "fused", False))
+            if isinstance(module, EncoderLayer):
+                module.fp8 = fp8
+        if fp8 and plan.model is not None:
+            require_fp8(plan.model, torch.device("cuda", torch.cuda.current_device()))
         if getattr(plan.options, "compile", False):
             from bertkit.backends.torch.compiled import compile_parts
 
@@ -208,24 +213,6 @@ def _pays_to_compile(size: RunSize, recorded: bool) -> bool:
     from bertkit.backends.torch.graphs.choice import worth_compiling
 
     return worth_compiling(size)
-
-
-def _against_fused(plan: StepPlan) -> str | None:
-    """Why no layer of a run would use the kernels of `bertkit.model.fused`."""
-    shape, misfit = plan.model, None
-    if shape:
-        size = shape.hidden_size // shape.num_attention_heads
-        misfit = what_does_not_fit(size, shape.hidden_act)
-    if plan.precision != "bf16":
-        return (
-            "cuda.fused is for --precision bf16, in which layers compute with half precision"
-            " copies of the weights"
-        )
-    if misfit:
-        return f"cuda.fused has no kernels for {misfit}"
-    if torch.cuda.is_available() and not gpu_has_kernels():
-        return "cuda.fused needs one of NVIDIA's GPUs since Ampere (A100) and the package triton"
-    return None
 
 
 def _require_device(index: int) -> None:

@@ -28,6 +28,12 @@ class CudaOptions:
         "long pretraining runs try them on the GPU at their start, and take them where they are "
         "right and faster.",
     )
+    fp8: bool = setting(
+        False,
+        help="On cuda, with cuda.fused: compute most products of encoder layers in 8 bits (E4M3), "
+        "from Ada and Hopper (L40, H100) on. Rounds more than bf16 does; begins with a check of "
+        "its numbers on the GPU.",
+    )
     graphs: bool | None = setting(
         None,
         help="On cuda, in pretraining: record a step's kernels and start them by a few calls (CUDA "

@@ -198,7 +198,7 @@ def test_the_process_is_told_the_case(trial):
             "hidden_size": 128, "num_attention_heads": 2, "intermediate_size": 256,
             "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1,
             "rows": 4096, "longest": 128, "compiled": True, "dynamic": True,
-            "vocab_size": 50, "max_position_embeddings": 64, "type_vocab_size": 2,
+            "vocab_size": 50, "max_position_embeddings": 64, "type_vocab_size": 2, "fp8": False,
         }
     ]  # fmt: skip
 

@@ -245,7 +245,8 @@ def test_a_gpu_that_cannot_be_measured_ends_no_run(gpu):
         assert gpu(replace(TINY, planned_only=True), speeds=error) is None
 
 
-def test_amds_gpus_have_not_been_tried(gpu, monkeypatch):
+def test_amds_gpus_and_products_in_8_bits_have_not_been_tried(gpu, monkeypatch):
+    assert gpu(TINY, CudaOptions(fp8=True)) is False and not gpu.asked
     monkeypatch.setattr(torch.version, "hip", "7.0")
     assert gpu(TINY) is False and not gpu.asked
 
