@@ -138,7 +138,7 @@ def build_bertkit(
     adapter = registry.get(device)
     source = InMemory(records)
     of_cuda = {item.name for item in fields(CudaOptions)} & set(settings)
-    cuda = {"fused": False, **{name: settings.pop(name) for name in of_cuda}}
+    cuda = {"fused": False, "graphs": False, **{name: settings.pop(name) for name in of_cuda}}
     config = PretrainConfig(
         input=["made"],
         output="none",

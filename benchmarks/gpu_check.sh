@@ -28,8 +28,8 @@
 #             runs, profiled steps, and arms in bench
 #   trial     what a long run of BERT-large finds when it tries them
 #   fp8       benchmarks/gpu_fp8.py: what products in 8 bits cost and gain; an arm in bench
-#   graphs    recorded steps (cuda.graphs): their tests, small runs beside the CPU, resumed runs, and
-#             small models in bench, run and recorded
+#   graphs    recorded steps (cuda.graphs): their tests, small runs beside the CPU, resumed runs, which
+#             passes are recorded by default, and small models in bench, run and recorded
 #   tiles     benchmarks/gpu_tiles.py: which tiles are fastest. What comes after uses them
 #   bench     benchmarks/gpu.py: fused, eager, compiled, Hugging Face; one after the other, since
 #             two of them do not fit one GPU together
@@ -200,6 +200,7 @@ fi
 if wants trial && [ "$DEVICE" = cuda ]; then # the answers are for this call alone
   XDG_CACHE_HOME=$work/cache phase trial 60 "$PYTHON" benchmarks/gpu_trial.py --case large-512
 fi
+records_steps && phase graphs-choice 30 "$PYTHON" benchmarks/gpu_graphs.py
 if records_steps && wants bench; then
   for case in mini-128 small-128; do
     bench "bench-$case-graphs" 30 "$case" "bertkit bf16" --no-fused --graphs --rounds 3 --steps 40

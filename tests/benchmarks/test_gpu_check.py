@@ -178,6 +178,7 @@ def test_recorded_steps_have_small_models_run_beside_them(asked):
     assert arms == [f"bench-{model}-128-{word}" for model in models for word in words]
     recorded = [line for line in lines if "benchmarks/gpu.py" in line and "--graphs" in line]
     assert len(recorded) == 2
+    assert "graphs-choice" in whole["phases"] and "benchmarks/gpu_graphs.py" in "".join(lines)
     chosen = [line for line in lines if " pytest " in line]
     assert any("-k record or replay" in line for line in chosen)
     assert any("not record and not replay" in line for line in chosen), "none runs twice"

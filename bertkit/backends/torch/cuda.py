@@ -84,17 +84,21 @@ class CudaAdapter(TorchAdapter):
         return "fp32" if torch.cuda.get_device_capability()[0] < _HAS_BF16 else "bf16"
 
     def settled_options(self, options: CudaOptions, size: RunSize) -> CudaOptions:
-        """The settings, saying whether the model is compiled and its layers fused.
+        """The settings, saying whether passes are recorded, the model compiled, its layers fused.
 
-        The former is where it pays in so many steps, the latter where a trial on the main
-        process's GPU says so; it stays open where nothing is to be computed now. A run that is
-        resumed goes on as it began, also where it has more steps now.
+        Passes are recorded where the main process's host would be the limit, the model is
+        compiled where it pays in so many steps, and layers are fused where a trial on that
+        process's GPU says so; the first and the last stay open where nothing is to be computed
+        now. A run that is resumed goes on as it began, also where it has more steps now.
         """
+        if options.graphs is None:
+            found = told_by_main(self.process_group, lambda: self._choose_graphs(options, size))
+            options = replace(options, graphs=found)
         if options.compile is None:
             from bertkit.backends.torch.compiled import can_compile
 
             began = (size.before or {}).get("compile")
-            pays = size.steps >= _WORTH_COMPILING if began is None else bool(began)
+            pays = _pays_to_compile(size, bool(options.graphs)) if began is None else bool(began)
             options = replace(options, compile=pays and can_compile())
         if options.fused is None and options.fp8:
             options = replace(options, fused=True)
@@ -102,6 +106,13 @@ class CudaAdapter(TorchAdapter):
             found = told_by_main(self.process_group, lambda: self._choose_fused(options, size))
             options = replace(options, fused=found)
         return options
+
+    def _choose_graphs(self, options: CudaOptions, size: RunSize) -> bool | None:
+        from bertkit.backends.torch.graphs.choice import choose_graphs
+
+        _allow_tf32(size.precision)
+        index = Topology.from_environment().local_rank
+        return choose_graphs(options, size, self.device_memory(), index)
 
     def _choose_fused(self, options: CudaOptions, size: RunSize) -> bool | None:
         from bertkit.backends.torch.fused_choice import choose_fused
@@ -193,6 +204,15 @@ class CudaAdapter(TorchAdapter):
 
             compile_parts(model, dynamic=plan.layout == "unpadded" and not plan.options.totals)
         return super().build(model, task, plan, optimizer, schedule)
+
+
+def _pays_to_compile(size: RunSize, recorded: bool) -> bool:
+    """Whether a run is long enough for what the compiler takes."""
+    if not recorded:
+        return size.steps >= _WORTH_COMPILING
+    from bertkit.backends.torch.graphs.choice import worth_compiling
+
+    return worth_compiling(size)
 
 
 def _require_device(index: int) -> None:

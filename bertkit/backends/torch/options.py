@@ -14,7 +14,7 @@ class CudaOptions:
     compile: bool | None = setting(
         None,
         help="On cuda: torch.compile the model's parts; by default in runs of 1,000 steps and "
-        "more.",
+        "more, or, with cuda.graphs, of some ten minutes and more.",
     )
     deterministic: bool = setting(
         False,
@@ -34,10 +34,11 @@ class CudaOptions:
         "from Ada and Hopper (L40, H100) on. Rounds more than bf16 does; begins with a check of "
         "its numbers on the GPU.",
     )
-    graphs: bool = setting(
-        False,
+    graphs: bool | None = setting(
+        None,
         help="On cuda, in pretraining: record a step's kernels and start them by a few calls (CUDA "
-        "graphs); for small models, which wait for the host.",
+        "graphs). By default where the host would take longer to start a pass's kernels than the "
+        "GPU to run them, as with small models.",
     )
     gradient_exchange: str = setting(
         "fp32",
