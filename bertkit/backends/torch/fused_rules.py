@@ -14,12 +14,16 @@ _LONGEST = 128  # rows of a sequence that is tried
 
 
 def against_fused(plan: StepPlan) -> list[Problem]:
-    """Settings that `cuda.fused` and `cuda.fp8` do not go with."""
-    fused, fp8 = (bool(getattr(plan.options, name, False)) for name in ("fused", "fp8"))
-    found = [("cuda.fused", _against_kernels(plan))] if fused else []
-    if fp8:
-        found.append(("cuda.fp8", _against_fp8(plan, fused)))
-    return [Problem(name, f"{name} {text}; leave it out") for name, text in found if text]
+    """Settings that `cuda.fused` and `cuda.fp8`, which brings it along, do not go with."""
+    fused, fp8 = getattr(plan.options, "fused", None), getattr(plan.options, "fp8", False)
+    if not (fused or fp8):
+        return []
+    name = "cuda.fp8" if fp8 else "cuda.fused"
+    if fp8 and fused is False:
+        reason: str | None = "goes with cuda.fused, which is false"
+    else:
+        reason = _against_kernels(plan) or (_against_fp8(plan) if fp8 else None)
+    return [Problem(name, f"{name} {reason}; leave it out")] if reason else []
 
 
 def _against_kernels(plan: StepPlan) -> str | None:
@@ -40,14 +44,11 @@ def _against_kernels(plan: StepPlan) -> str | None:
     return None
 
 
-def _against_fp8(plan: StepPlan, fused: bool) -> str | None:
+def _against_fp8(plan: StepPlan) -> str | None:
     """Why layers with kernels would not multiply in 8 bits."""
-    if not fused:
-        return "goes with cuda.fused, which is false"
-    shape = plan.model
-    sizes = (shape.hidden_size, shape.intermediate_size) if shape else ()
-    if any(size % _FP8_WIDTHS for size in sizes):
-        return f"needs hidden_size and intermediate_size to be multiples of {_FP8_WIDTHS}"
+    # The hidden size is one anyway: so are the heads that have kernels.
+    if plan.model and plan.model.intermediate_size % _FP8_WIDTHS:
+        return f"needs an intermediate_size that is a multiple of {_FP8_WIDTHS}"
     if torch.cuda.is_available() and not gpu_has_fp8():
         return "needs one of NVIDIA's GPUs since Ada and Hopper (L40, H100)"
     return None
