@@ -13,7 +13,7 @@ import functools
 import multiprocessing
 import resource
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +115,7 @@ def build_bertkit(
 
     Args:
         tiles: a file of gpu_tiles.py, whose tiles fused layers use from now on in this process.
-        settings: further ones of `PretrainConfig`, and `fused`, `graphs` and `totals` of its
-            section `cuda`.
+        settings: further ones of `PretrainConfig`, and of its section `cuda`.
     """
     import torch
 
@@ -138,6 +137,8 @@ def build_bertkit(
     torch.manual_seed(1)
     adapter = registry.get(device)
     source = InMemory(records)
+    of_cuda = {item.name for item in fields(CudaOptions)} & set(settings)
+    cuda = {"fused": False, "graphs": False, **{name: settings.pop(name) for name in of_cuda}}
     config = PretrainConfig(
         input=["made"],
         output="none",
@@ -147,12 +148,7 @@ def build_bertkit(
         layout=adapter.caps.layout("auto"),
         global_batch_size=case.batch,
         model=BertConfig(**case.sizes()),
-        cuda=CudaOptions(
-            compile=compiled,
-            fused=settings.pop("fused", False),
-            graphs=settings.pop("graphs", False),
-            totals=settings.pop("totals", 0),
-        ),
+        cuda=CudaOptions(compile=compiled, **cuda),
         **settings,
     )
     shape = step_shape(config, [source], 1)

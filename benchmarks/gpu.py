@@ -52,6 +52,7 @@ def arguments() -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         help="bertkit's own kernels, cuda.fused; left out: what a long run finds by its trial",
     )
+    parser.add_argument("--fp8", action="store_true", help="products in 8 bits, cuda.fp8")
     parser.add_argument("--graphs", action="store_true", help="recorded steps, cuda.graphs")
     parser.add_argument("--tiles", default="", help="file of gpu_tiles.py, with --fused")
     parser.add_argument("--totals", type=int, default=0, help="cuda.totals; --compile or --graphs")
@@ -77,7 +78,7 @@ def main() -> None:
         records = cases.make_records(case, histogram)
         per_token, length = counted(case, records)
         arm_names = given.arm or ("hf bf16", "bertkit bf16")
-        fused = given.fused
+        fused = True if given.fp8 else given.fused
         if fused is None:
             tries = device.type == "cuda" and any(name.startswith("bertkit") for name in arm_names)
             fused = tries and is_fused(case, given.compile, given.totals)
@@ -91,6 +92,7 @@ def main() -> None:
                 "compiled": given.compile,
                 "settings": {
                     "fused": fused,
+                    "fp8": given.fp8,
                     "graphs": given.graphs,
                     "tiles": given.tiles,
                     "totals": given.totals,
@@ -112,6 +114,7 @@ def main() -> None:
                 "batch": case.batch,
                 "compiled": given.compile,
                 "fused": fused,
+                "fp8": given.fp8,
                 "graphs": given.graphs,
                 "tiles": given.tiles,
                 "sequences_per_second": round(rate / length, 1),

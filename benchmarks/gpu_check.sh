@@ -27,8 +27,9 @@
 #   fused     bertkit's own kernels (cuda.fused): their tests, small runs beside the CPU, resumed
 #             runs, profiled steps, and arms in bench
 #   trial     what a long run of BERT-large finds when it tries them
-#   graphs    recorded steps (cuda.graphs): their tests, small runs beside the CPU, resumed runs, and
-#             small models in bench, run and recorded
+#   fp8       benchmarks/gpu_fp8.py: what products in 8 bits cost and gain; an arm in bench
+#   graphs    recorded steps (cuda.graphs): their tests, small runs beside the CPU, resumed runs, which
+#             passes are recorded by default, and small models in bench, run and recorded
 #   tiles     benchmarks/gpu_tiles.py: which tiles are fastest. What comes after uses them
 #   bench     benchmarks/gpu.py: fused, eager, compiled, Hugging Face; one after the other, since
 #             two of them do not fit one GPU together
@@ -56,7 +57,7 @@ LIMIT=${LIMIT:-525} SLOW=${SLOW:-1}
 JOBS=${JOBS:-$(env -u OMP_NUM_THREADS nproc)}
 CASES=${CASES:-"large-512 base-512 base-128"}
 [ "$SIZE" = small ] && CASES=test
-ONLY=${ONLY:-"env pytest sample runs resume compiled fused trial graphs tiles bench profile kernels"}
+ONLY=${ONLY:-"env pytest sample runs resume compiled fused fp8 trial graphs tiles bench profile kernels"}
 TILES=${TILES:-} FEW=${FEW:-0} SAMPLE=${SAMPLE:-}
 OUT=${OUT:-$(mktemp -d)}
 mkdir -p "$OUT" && OUT=$(cd "$OUT" && pwd)
@@ -136,7 +137,7 @@ waiting=
 later() { waiting="$waiting $!"; }
 if wants env; then check env 40 & later; fi
 if wants fused; then
-  tests pytest-fused 90 -k "fused or stopped_run" tests/model/fused \
+  tests pytest-fused 90 -k "fused or stopped_run or 8_bits" tests/model/fused \
     tests/backends/torch/test_cuda.py tests/backends/torch/test_fused_trial.py & later
 fi
 if wants graphs; then
@@ -148,7 +149,7 @@ if wants tiles && [ "$DEVICE" = cuda ]; then
     --compiled "$work/tiles.jsonl" --jobs $(( (JOBS + 1) / 2 )) --few "$FEW" & later
 fi
 if wants pytest; then
-  wants fused && others="not fused and not stopped_run" || others="not nothing"
+  wants fused && others="not fused and not stopped_run and not 8_bits" || others="not nothing"
   wants graphs && others="$others and not record and not replay"
   tests pytest 90 -k "$others" \
     tests/backends/torch/test_cuda.py tests/backends/torch/test_step.py \
@@ -189,12 +190,17 @@ if fuses && wants bench; then
   for case in $CASES; do
     fused="--fused --rounds 2 ${TILES:+--tiles $TILES}"
     bench "bench-$case-fused" 45 "$case" "bertkit bf16" $fused
+    wants fp8 && bench "bench-$case-fp8" 45 "$case" "bertkit bf16" $fused --fp8
     compiles && bench "bench-$case-fused-compiled" 60 "$case" "bertkit bf16" $fused --compile
   done
+fi
+if wants fp8 && [ "$DEVICE" = cuda ]; then
+  phase fp8 40 "$PYTHON" benchmarks/gpu_fp8.py
 fi
 if wants trial && [ "$DEVICE" = cuda ]; then # the answers are for this call alone
   XDG_CACHE_HOME=$work/cache phase trial 60 "$PYTHON" benchmarks/gpu_trial.py --case large-512
 fi
+records_steps && phase graphs-choice 30 "$PYTHON" benchmarks/gpu_graphs.py
 if records_steps && wants bench; then
   for case in mini-128 small-128; do
     bench "bench-$case-graphs" 30 "$case" "bertkit bf16" --no-fused --graphs --rounds 3 --steps 40

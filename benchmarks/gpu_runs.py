@@ -22,6 +22,7 @@ GRAPHS = ["--set", "cuda.graphs=true"]
 # as far off as another seed is. "": with none.
 REFERENCES = {
     "fused-dropout": "dropout",
+    "fp8": "dropout",
     "graphs-dropout": "dropout",
     "graphs-fused-compiled": "dropout",
     "dropout": "",
@@ -98,13 +99,15 @@ class RunLog:
 
 
 def _pretrain(settings: Settings, *more: str) -> list[str]:
-    """The flags that all small runs share."""
+    """The flags that all small runs share; they record steps where that is asked for."""
     batch = "8" if settings.small else "32"
+    run = [] if GRAPHS[1] in more else ["--set", "cuda.graphs=false"]
     return [
         *("--preset", "tiny", "--learning-rate", "5e-4", "--log-every", "10"),
         *("--input", str(settings.work / "train-128")),
         *("--vocab", str(settings.work / "vocab.txt")),
         *("--global-batch-size", batch, "--micro-batch-size", batch),
+        *run,
         *more,
     ]
 
@@ -165,6 +168,7 @@ def _fused_runs(settings: Settings) -> dict[str, Script]:
             for layout in ("unpadded", "padded")
         },
         "fused-dropout": [*full, *FUSED],
+        "fp8": [*full, "--set", "cuda.fp8=true"],
         "dropout": full,
     }
     kept = [*base, *FUSED, "--max-steps", "60", "--save-every", "10"]

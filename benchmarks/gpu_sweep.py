@@ -53,8 +53,13 @@ POINTS = (  # what decides most comes first
     _point("large-512", profile=True, fused=True),
     _point("base-128", profile=True, fused=True),
     _point("large-512", batch=128, profile=True, fused=True),
+    _point("large-512", batch=128, profile=True, fused=True, fp8=True),
+    _point("large-512", batch=256, fused=True),
+    _point("large-512", batch=256, fused=True, fp8=True),
     _point("large-512", profile=True),
     _point("base-128"),
+    _point("base-128", fused=True, fp8=True),
+    _point("base-512", fused=True, fp8=True),
     _point("base-512", fused=True),
     _point("base-128", batch=1024, fused=True),
     # Embeddings and heads compiled, layers fused: what long runs would do.

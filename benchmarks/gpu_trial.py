@@ -2,8 +2,9 @@
 
 Run: PYTHONPATH=. python benchmarks/gpu_trial.py [--case large-512 ...]
 
-One line of JSON for each case, with layers compiled and not: milliseconds of a layer, and
-what is wrong with the kernels, if anything is. Answers are kept, as those of runs are.
+One line of JSON for each case, with layers compiled and not, and with products in 8 bits:
+milliseconds of a layer, and what is wrong with the kernels, if anything is. Answers are kept, as
+those of runs are.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import cases
 from cases import Case
@@ -49,14 +50,15 @@ def main() -> None:
     parser.add_argument("--case", action="append", choices=CASES, help=f"repeatable; {WHOLE}")
     given = parser.parse_args()
     for name in given.case or WHOLE:
-        for compiled in (True, False):
+        for compiled, fp8 in ((True, False), (False, False), (False, True)):
             begin = time.perf_counter()
+            tried = replace(case_of(size_of(CASES[name]), compiled, True), fp8=fp8)
             try:
-                answer = asdict(Trial(case_of(size_of(CASES[name]), compiled, True), 0).made())
+                answer = asdict(Trial(tried, 0).made())
             except TrialError as error:
                 answer = {"failed": str(error)}
             seconds = round(time.perf_counter() - begin, 1)
-            row = {"case": name, "compiled": compiled, **answer, "seconds": seconds}
+            row = {"case": name, "compiled": compiled, "fp8": fp8, **answer, "seconds": seconds}
             print(json.dumps(row), flush=True)
 
 

@@ -17,6 +17,8 @@ import numpy as np
 from bertkit.data.record_source import SampleSource
 from bertkit.data.step_batch import MicroBatch, Records, sequence_lengths, unpadded
 
+# How many totals there are by default where passes are recorded, each total by itself.
+RECORDED_TOTALS = 8
 _SAMPLE = 2048
 _ROWS = 64  # rows of a tile of matrix kernels; totals are multiples of it
 _SMALL = 4096  # below so many rows, tiles are not worth the padding

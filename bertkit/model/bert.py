@@ -214,9 +214,11 @@ class EncoderLayer(nn.Module):
     Attributes:
         fused: kernels made for this layer compute it where they can, see
             `bertkit.model.fused`.
+        fp8: they compute most products in 8 bits.
     """
 
     fused: bool = False
+    fp8: bool = False
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()

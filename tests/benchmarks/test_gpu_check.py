@@ -162,7 +162,7 @@ def test_all_groups_have_compiled_arms_beside_fused_ones(asked):
     whole, lines = asked(DEVICE="cuda", SIZE="full", CASES="base-128")
     assert {"pytest", "pytest-fused", "warm-base-128-fused", "kernels"} < whole["phases"].keys()
     arms = [name for name in whole["phases"] if name.startswith("bench-")]
-    words = ("fused", "fused-compiled", "eager", "compiled", "hf")
+    words = ("fused", "fp8", "fused-compiled", "eager", "compiled", "hf")
     assert [name for name in arms if "base" in name] == [f"bench-base-128-{word}" for word in words]
     (both,) = [
         line for line in lines if "--fused" in line and "--tiles" in line and "--compile" in line
@@ -178,6 +178,7 @@ def test_recorded_steps_have_small_models_run_beside_them(asked):
     assert arms == [f"bench-{model}-128-{word}" for model in models for word in words]
     recorded = [line for line in lines if "benchmarks/gpu.py" in line and "--graphs" in line]
     assert len(recorded) == 2
+    assert "graphs-choice" in whole["phases"] and "benchmarks/gpu_graphs.py" in "".join(lines)
     chosen = [line for line in lines if " pytest " in line]
     assert any("-k record or replay" in line for line in chosen)
     assert any("not record and not replay" in line for line in chosen), "none runs twice"
@@ -214,7 +215,7 @@ def test_fused_runs_are_those_of_a_gpu_and_have_what_they_are_compared_with(runs
     found = runs._fused_runs(runs.Settings(device="cuda", **settings))
     assert next(iter(found)) == "cpu", "the longest begins first"
     assert set(found) == {
-        *("cpu", "dropout", "fused-unpadded", "fused-padded", "fused-dropout"),
+        *("cpu", "dropout", "fused-unpadded", "fused-padded", "fused-dropout", "fp8"),
         *("resume-fused", "resume-fused-again", "resume-fused-stopped"),
     }
     started = {}
@@ -224,6 +225,7 @@ def test_fused_runs_are_those_of_a_gpu_and_have_what_they_are_compared_with(runs
         assert len(commands) == (2 if name.endswith("-stopped") else 1)
         for words in commands:
             assert ("cuda.fused=true" in words) == ("fused" in name)
+            assert ("cuda.fp8=true" in words) == (name == "fp8")
             assert ("model.hidden_dropout_prob=0" in words) == (name in CALM)
 
 

@@ -25,6 +25,7 @@ from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.run_size import RunSize
 from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
+from bertkit.backends.torch.fused_rules import against_fused, require_fp8
 from bertkit.backends.torch.graphs.recorder import CudaRecorder, Recorder
 from bertkit.backends.torch.graphs.rules import against_graphs
 from bertkit.backends.torch.graphs.step import GraphedStepper
@@ -33,7 +34,6 @@ from bertkit.backends.torch.options import CudaOptions
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.errors import MissingDependencyError
 from bertkit.model.bert import Embeddings, EncoderLayer
-from bertkit.model.fused.dispatch import gpu_has_kernels, what_does_not_fit
 from bertkit.model.heads import BertForPreTraining
 from bertkit.train.agreement import told_by_main
 from bertkit.train.optimization.optimizers import NAMES
@@ -74,9 +74,7 @@ class CudaAdapter(TorchAdapter):
     def validate(self, plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
         """Settings that the backend does not support."""
         found = super().validate(plan, optimizer)
-        reason = _against_fused(plan) if getattr(plan.options, "fused", False) else None
-        if reason:
-            found.append(Problem("cuda.fused", f"{reason}; leave it out"))
+        found += against_fused(plan)
         if getattr(plan.options, "graphs", False) and plan.training:
             found += against_graphs(plan, optimizer)
         return found
@@ -88,22 +86,35 @@ class CudaAdapter(TorchAdapter):
         return "fp32" if torch.cuda.get_device_capability()[0] < _HAS_BF16 else "bf16"
 
     def settled_options(self, options: CudaOptions, size: RunSize) -> CudaOptions:
-        """The settings, saying whether the model is compiled and its layers fused.
+        """The settings, saying whether passes are recorded, the model compiled, its layers fused.
 
-        The former is where it pays in so many steps, the latter where a trial on the main
-        process's GPU says so; it stays open where nothing is to be computed now. A run that is
-        resumed goes on as it began, also where it has more steps now.
+        Passes are recorded where the main process's host would be the limit, the model is
+        compiled where it pays in so many steps, and layers are fused where a trial on that
+        process's GPU says so; the first and the last stay open where nothing is to be computed
+        now. A run that is resumed goes on as it began, also where it has more steps now.
         """
+        if options.graphs is None:
+            found = told_by_main(self.process_group, lambda: self._choose_graphs(options, size))
+            options = replace(options, graphs=found)
         if options.compile is None:
             from bertkit.backends.torch.compiled import can_compile
 
             began = (size.before or {}).get("compile")
-            pays = size.steps >= _WORTH_COMPILING if began is None else bool(began)
+            pays = _pays_to_compile(size, bool(options.graphs)) if began is None else bool(began)
             options = replace(options, compile=pays and can_compile())
+        if options.fused is None and options.fp8:
+            options = replace(options, fused=True)
         if options.fused is None:
             found = told_by_main(self.process_group, lambda: self._choose_fused(options, size))
             options = replace(options, fused=found)
         return options
+
+    def _choose_graphs(self, options: CudaOptions, size: RunSize) -> bool | None:
+        from bertkit.backends.torch.graphs.choice import choose_graphs
+
+        _allow_tf32(size.precision)
+        index = Topology.from_environment().local_rank
+        return choose_graphs(options, size, self.device_memory(), index)
 
     def _choose_fused(self, options: CudaOptions, size: RunSize) -> bool | None:
         from bertkit.backends.torch.fused_choice import choose_fused
@@ -182,9 +193,14 @@ class CudaAdapter(TorchAdapter):
     ) -> TorchStepper:
         """Steps over a placed model, its parts compiled if wanted."""
         _allow_tf32(plan.precision)
+        fp8 = bool(getattr(plan.options, "fp8", False))
         for module in model.modules():
             if isinstance(module, (Embeddings, EncoderLayer, BertForPreTraining)):
                 module.fused = bool(getattr(plan.options, "fused", False))
+            if isinstance(module, EncoderLayer):
+                module.fp8 = fp8
+        if fp8 and plan.model is not None:
+            require_fp8(plan.model, torch.device("cuda", torch.cuda.current_device()))
         if getattr(plan.options, "compile", False):
             from bertkit.backends.torch.compiled import compile_parts
 
@@ -196,22 +212,13 @@ class CudaAdapter(TorchAdapter):
         return stepper
 
 
-def _against_fused(plan: StepPlan) -> str | None:
-    """Why no layer of a run would use the kernels of `bertkit.model.fused`."""
-    shape, misfit = plan.model, None
-    if shape:
-        size = shape.hidden_size // shape.num_attention_heads
-        misfit = what_does_not_fit(size, shape.hidden_act)
-    if plan.precision != "bf16":
-        return (
-            "cuda.fused is for --precision bf16, in which layers compute with half precision"
-            " copies of the weights"
-        )
-    if misfit:
-        return f"cuda.fused has no kernels for {misfit}"
-    if torch.cuda.is_available() and not gpu_has_kernels():
-        return "cuda.fused needs one of NVIDIA's GPUs since Ampere (A100) and the package triton"
-    return None
+def _pays_to_compile(size: RunSize, recorded: bool) -> bool:
+    """Whether a run is long enough for what the compiler takes."""
+    if not recorded:
+        return size.steps >= _WORTH_COMPILING
+    from bertkit.backends.torch.graphs.choice import worth_compiling
+
+    return worth_compiling(size)
 
 
 def _require_device(index: int) -> None:

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import sys
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -197,12 +197,8 @@ def _judged(answer: Answer) -> bool:
 
 def case_of(size: RunSize, compiled: bool, dynamic: bool) -> Case:
     """What stands for a run in a trial: the same for runs that differ little."""
-    shape = {item.name for item in fields(size.model)} & {item.name for item in fields(Case)}
     rows = 1 << max(4, round(math.log2(max(1, min(size.rows, _MOST_ROWS)))))
-    return Case(
-        **{name: getattr(size.model, name) for name in shape},
-        rows=rows, longest=size.longest, compiled=compiled, dynamic=dynamic,
-    )  # fmt: skip
+    return Case.of(size.model, rows=rows, longest=size.longest, compiled=compiled, dynamic=dynamic)
 
 
 def _digest_of_kernels() -> str:

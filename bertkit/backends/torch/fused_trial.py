@@ -44,6 +44,7 @@ class Case:
         compiled: what the layer is compared with is compiled.
         dynamic: for any number of rows.
         vocab_size: and the next two: of the embeddings; the loss has the first, too.
+        fp8: the kernels' products are in 8 bits.
     """
 
     hidden_size: int
@@ -59,6 +60,13 @@ class Case:
     vocab_size: int = 30_522
     max_position_embeddings: int = 512
     type_vocab_size: int = 2
+    fp8: bool = False
+
+    @classmethod
+    def of(cls, model: BertConfig, **others: Any) -> Case:
+        """For layers of a model; `others` are what it does not say."""
+        known = {item.name for item in fields(model)} & {item.name for item in fields(cls)}
+        return cls(**{name: getattr(model, name) for name in known}, **others)
 
     @property
     def config(self) -> BertConfig:
@@ -71,6 +79,7 @@ class Case:
         """A layer of these sizes with new weights."""
         layer = EncoderLayer(self.config)
         initialise(layer, self.config)
+        layer.fp8 = self.fp8
         return layer
 
     def embeddings(self, device: torch.device) -> Embeddings:
@@ -131,15 +140,12 @@ def tried(case: Case, device: torch.device, kind: torch.dtype = torch.bfloat16) 
         kind: half precision.
     """
     from bertkit.model.fused import embedding_check, loss_check  # loads Triton
-    from bertkit.model.fused.self_check import what_is_wrong
     from bertkit.train.optimization import update_check
 
     torch.manual_seed(0)
-    layer = case.layer().to(device, kind)
-    for made in (case.odd_layout(), case.layout()):
-        layout = made.to(device)
-        rows = torch.randn(layout.rows, case.hidden_size).to(device, kind)
-        if wrong := what_is_wrong(layer, rows, layout):
+    layer, layout = case.layer().to(device, kind), case.layout().to(device)
+    for lengths in (case.odd_layout().to(device), layout):
+        if wrong := what_is_wrong_with(layer, lengths):
             return Answer(wrong)
     if wrong := loss_check.what_is_wrong(padded_size(case.vocab_size), device, kind):
         return Answer(wrong)
@@ -150,11 +156,21 @@ def tried(case: Case, device: torch.device, kind: torch.dtype = torch.bfloat16) 
     plain = copy.deepcopy(layer.train())
     if case.compiled:
         compile_parts(plain, dynamic=case.dynamic)
+    rows = torch.randn(layout.rows, case.hidden_size).to(device, kind)
     ways = (
         Way(plain, lambda rows: plain(rows, layout)),
         Way(layer, lambda rows: run_fused(layer, rows, layout, None)),
     )
     return Answer("", *milliseconds(ways, rows))
+
+
+def what_is_wrong_with(layer: EncoderLayer, layout: UnpaddedLayout) -> str | None:
+    """What the kernels compute wrongly for a layer in half precision; None: nothing."""
+    from bertkit.model.fused.self_check import what_is_wrong
+
+    weight = layer.output.dense.weight
+    rows = torch.randn(layout.rows, len(weight)).to(weight.device, weight.dtype)
+    return what_is_wrong(layer, rows, layout)
 
 
 class Way(NamedTuple):

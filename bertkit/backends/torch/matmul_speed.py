@@ -28,7 +28,7 @@ def matrix_flops(
         size: rows and columns of the matrices; 0: enough to fill the device.
     """
     size = size or (1024 if device.type == "cpu" else 8192)
-    wait = wait or partial(_wait, device)
+    wait = wait or partial(wait_for, device)
     kind = HALF.get(precision, torch.float32)
     left = torch.full((size, size), 0.5, dtype=kind, device=device)
     right = torch.full((size, size), 1 / size, dtype=kind, device=device)
@@ -46,6 +46,7 @@ def matrix_flops(
     return best
 
 
-def _wait(device: torch.device) -> None:
+def wait_for(device: torch.device) -> None:
+    """Return when the device has done all it was given."""
     if device.type != "cpu":
         torch.accelerator.synchronize(device)

@@ -14,7 +14,7 @@ class CudaOptions:
     compile: bool | None = setting(
         None,
         help="On cuda: torch.compile the model's parts; by default in runs of 1,000 steps and "
-        "more.",
+        "more, or, with cuda.graphs, of some ten minutes and more.",
     )
     deterministic: bool = setting(
         False,
@@ -28,10 +28,17 @@ class CudaOptions:
         "default long pretraining runs try them on the GPU at their start, and take them where "
         "they are right and faster.",
     )
-    graphs: bool = setting(
+    fp8: bool = setting(
         False,
+        help="On cuda, with cuda.fused: compute most products of encoder layers in 8 bits (E4M3), "
+        "from Ada and Hopper (L40, H100) on. Rounds more than bf16 does; begins with a check of "
+        "its numbers on the GPU.",
+    )
+    graphs: bool | None = setting(
+        None,
         help="On cuda, in pretraining: record a step's kernels and start them by a few calls (CUDA "
-        "graphs); for small models, which wait for the host.",
+        "graphs). By default where the host would take longer to start a pass's kernels than the "
+        "GPU to run them, as with small models.",
     )
     gradient_exchange: str = setting(
         "fp32",

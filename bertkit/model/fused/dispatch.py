@@ -21,6 +21,7 @@ _SIZES = (16, 32, 64, 128)  # of a head
 _ACTIVATIONS = ("gelu", "gelu_new")
 _HALF = (torch.bfloat16, torch.float16)
 _CAPABILITY = 8  # of NVIDIA's GPUs: bf16, and copies that go past registers
+_HAS_FP8 = (8, 9)
 
 
 @lru_cache
@@ -32,6 +33,11 @@ def gpu_has_kernels() -> bool:
         and torch.cuda.get_device_capability()[0] >= _CAPABILITY
         and find_spec("triton") is not None
     )
+
+
+def gpu_has_fp8() -> bool:
+    """Whether this GPU has kernels, and units for products in 8 bits."""
+    return gpu_has_kernels() and torch.cuda.get_device_capability() >= _HAS_FP8
 
 
 def what_does_not_fit(size: int, activation: str) -> str | None:
@@ -103,6 +109,7 @@ def run_fused(
         hidden_rate=last.rate if training else 0.0,
         starts=layout.cumulative,
         longest=layout.longest,
+        fp8=layer.fp8,
     )
     weights = (
         *layer.attention.self.joined(),

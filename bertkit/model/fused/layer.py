@@ -2,6 +2,11 @@
 
 Products are cuBLAS'; between them stand few kernels that each read and write what they must,
 see `attention_kernels` and `row_kernels`. Gradients of residuals are added inside products.
+
+With `fp8` those products are in 8 bits whose rows the kernels before them can write so on the way:
+query, key and value, and both of the feed-forward block, forward and to the rows. Of the others,
+that of the mixture and the gradient of the layer's rows would gain less than writing their
+rows takes, and gradients of weights would need their factors transposed.
 """
 
 from __future__ import annotations
@@ -13,6 +18,14 @@ import torch
 from torch import Tensor
 
 from bertkit.model.fused.attention import Ragged, attention_backward, attention_forward
+from bertkit.model.fused.fp8 import (
+    Fp8Rows,
+    activation_backward_fp8,
+    activation_forward_fp8,
+    fp8_product,
+    to_fp8,
+    transposed_to_fp8,
+)
 from bertkit.model.fused.random_bits import draw_seeds
 from bertkit.model.fused.rows import (
     Dropout,
@@ -37,6 +50,7 @@ class LayerFacts:
         hidden_rate: of dropout before the residuals are added.
         starts: int32[N + 1] on the device: where sequences begin, and the end.
         longest: rows of the longest sequence, at least.
+        fp8: compute products in 8 bits; all widths have to be multiples of 16.
     """
 
     heads: int
@@ -46,6 +60,7 @@ class LayerFacts:
     hidden_rate: float
     starts: Tensor
     longest: int
+    fp8: bool = False
 
 
 # The order of a layer's weights and biases in `fused_layer`.
@@ -96,19 +111,21 @@ class _Layer(torch.autograd.Function):
         own, *others = seeds
         ragged = Ragged(facts.starts, facts.longest, facts.heads, facts.attention_rate, own)
         drops = tuple(Dropout(facts.hidden_rate, seed) for seed in others)
-        projected = torch.addmm(joined_bias, rows, joined.t())
+        projected = _linear(rows, joined, joined_bias, to_fp8(rows) if facts.fp8 else None)
         mixed, lse = attention_forward(projected, ragged)
         kept, residual = mixed, rows
         if keep is not None:
             kept, residual = mixed.index_select(0, keep), rows.index_select(0, keep)
+        middle_fp8 = Fp8Rows.room(kept.shape, kept.device) if facts.fp8 else None
         middle, first = add_and_norm_forward(
-            kept @ mixing.t(), mixing_bias, residual, gain, shift, facts.epsilon, drops[0]
-        )
-        wide = torch.addmm(widening_bias, middle, widening.t())
-        bent = activation_forward(wide, facts.activation)
+            kept @ mixing.t(), mixing_bias, residual, gain, shift, facts.epsilon, drops[0],
+            fp8=middle_fp8,
+        )  # fmt: skip
+        wide = _linear(middle, widening, widening_bias, middle_fp8)
+        bent, bent_fp8 = _activated(wide, facts)
         result, second = add_and_norm_forward(
-            bent @ narrowing.t(), narrowing_bias, middle, last_gain, last_shift, facts.epsilon,
-            drops[1],
+            _linear(bent, narrowing, None, bent_fp8), narrowing_bias, middle, last_gain, last_shift,
+            facts.epsilon, drops[1],
         )  # fmt: skip
         ctx.facts, ctx.ragged, ctx.drops = facts, ragged, drops
         ctx.save_for_backward(
@@ -129,17 +146,22 @@ class _Layer(torch.autograd.Function):
             middle, wide, bent, last_summed, last_means, last_deviations,
             joined, mixing, gain, widening, narrowing, last_gain,
         ) = saved  # fmt: skip
+        narrow_fp8 = Fp8Rows.room(middle.shape, middle.device) if ctx.facts.fp8 else None
         to_middle, narrow, last_sums = add_and_norm_backward(
             aligned(gradients[0]), Normed(last_summed, last_means, last_deviations), last_gain,
-            ctx.drops[1],
+            ctx.drops[1], fp8=narrow_fp8,
         )  # fmt: skip
-        to_wide = narrow @ narrowing
+        to_wide = _times(narrow, narrowing, narrow_fp8)
         to_narrowing = narrow.t() @ bent
-        to_widening_bias = activation_backward(to_wide, wide, ctx.facts.activation)
-        to_middle.addmm_(to_wide, widening)
+        to_widening_bias, to_wide_fp8 = _activation_gradient(to_wide, wide, ctx.facts)
+        added = None
+        if to_wide_fp8 is None:
+            to_middle.addmm_(to_wide, widening)
+        else:
+            added = _times(to_wide, widening, to_wide_fp8)
         to_widening = to_wide.t() @ middle
         to_residual, mixture, sums = add_and_norm_backward(
-            to_middle, Normed(summed, means, deviations), gain, ctx.drops[0]
+            to_middle, Normed(summed, means, deviations), gain, ctx.drops[0], added=added
         )
         to_mixed = mixture @ mixing
         to_mixing = mixture.t() @ kept
@@ -154,3 +176,32 @@ class _Layer(torch.autograd.Function):
             to_mixing, sums[2], sums[0], sums[1], to_widening, to_widening_bias,
             to_narrowing, last_sums[2], last_sums[0], last_sums[1],
         )  # fmt: skip
+
+
+def _linear(rows: Tensor, weight: Tensor, bias: Tensor | None, fp8: Fp8Rows | None) -> Tensor:
+    """rows [T, K] @ weight [N, K] transposed + bias [N]; in 8 bits where the rows are."""
+    if fp8 is not None:
+        return fp8_product(fp8, to_fp8(weight), rows.dtype, bias)
+    return rows @ weight.t() if bias is None else torch.addmm(bias, rows, weight.t())
+
+
+def _times(rows: Tensor, weight: Tensor, fp8: Fp8Rows | None) -> Tensor:
+    """rows [T, N] @ weight [N, K]; in 8 bits where the rows are."""
+    if fp8 is not None:
+        return fp8_product(fp8, transposed_to_fp8(weight), rows.dtype)
+    return rows @ weight
+
+
+def _activated(wide: Tensor, facts: LayerFacts) -> tuple[Tensor, Fp8Rows | None]:
+    if facts.fp8:
+        return activation_forward_fp8(wide, facts.activation)
+    return activation_forward(wide, facts.activation), None
+
+
+def _activation_gradient(
+    given: Tensor, wide: Tensor, facts: LayerFacts
+) -> tuple[Tensor, Fp8Rows | None]:
+    """The gradient of the bias; that of `wide` takes the place of `given`."""
+    if facts.fp8:
+        return activation_backward_fp8(given, wide, facts.activation)
+    return activation_backward(given, wide, facts.activation), None

@@ -6,19 +6,25 @@ For comparisons: it keeps every probability of attention.
 from __future__ import annotations
 
 from itertools import accumulate, pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from bertkit.model.attention import UnpaddedLayout
-from bertkit.model.bert import AddAndNorm, EncoderLayer, picked
+from bertkit.model.bert import AddAndNorm, EncoderLayer, activation, picked
 from bertkit.model.fused.random_bits import keep_threshold
 
 _WORD = 0xFFFFFFFF
 
 
 def reference_layer(
-    layer: EncoderLayer, rows: Tensor, layout: UnpaddedLayout, keep: Tensor | None, seeds: Tensor
+    layer: EncoderLayer,
+    rows: Tensor,
+    layout: UnpaddedLayout,
+    keep: Tensor | None,
+    seeds: Tensor,
+    fp8: bool = False,
 ) -> Tensor:
     """Rows [T, H] to [T, H], or to the M rows numbered `keep`, as `fused_layer`.
 
@@ -28,22 +34,70 @@ def reference_layer(
         layout: the sequences of these rows.
         keep: int64[M], or None.
         seeds: int32[3, 4] as the layer draws them: of attention, and of what follows it.
+        fp8: round the factors of products to 8 bits, where the layer does.
     """
-    mixing = layer.attention.output
-    mixed = _mixed(layer, rows, layout, seeds[0])
+    mixing, widening, last = layer.attention.output, layer.intermediate, layer.output
+    joined, joined_bias = layer.attention.self.joined()
+    projected = linear(rows, joined, joined_bias, fp8, False)
+    mixed = _mixed(layer, projected, layout, seeds[0])
     if keep is not None:
         mixed, rows = picked(mixed, keep), picked(rows, keep)
-    middle = _added_and_normed(mixing, mixed, rows, seeds[1])
-    return _added_and_normed(layer.output, layer.intermediate(middle), middle, seeds[2])
+    middle = _added_and_normed(mixing, mixing.dense(mixed), rows, seeds[1])
+    wide = linear(middle, widening.dense.weight, widening.dense.bias, fp8, True)
+    bent = activation(wide, widening.kind)
+    narrow = linear(bent, last.dense.weight, last.dense.bias, fp8, True)
+    return _added_and_normed(last, narrow, middle, seeds[2])
 
 
-def _mixed(layer: EncoderLayer, rows: Tensor, layout: UnpaddedLayout, seed: Tensor) -> Tensor:
+def linear(rows: Tensor, weight: Tensor, bias: Tensor, fp8: bool, back: bool) -> Tensor:
+    """rows [T, K] @ weight [N, K] transposed + bias [N].
+
+    With fp8 its factors are rounded to 8 bits, and with `back` those of the rows' gradient, too.
+    """
+    if not fp8:
+        return torch.nn.functional.linear(rows, weight, bias)
+    product: Tensor = _Rounded.apply(rows, weight, back)  # type: ignore[no-untyped-call]
+    return product + bias
+
+
+class _Rounded(torch.autograd.Function):
+    """A product whose factors are rounded to 8 bits, but for the gradient of the weight."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, back: bool) -> Tensor:
+        ctx.save_for_backward(rows, weight)
+        ctx.back = back
+        return rounded_to_fp8(rows) @ rounded_to_fp8(weight).t()
+
+    @staticmethod
+    def backward(ctx: Any, given: Tensor) -> tuple[Tensor, Tensor, None]:
+        rows, weight = ctx.saved_tensors
+        to_rows = given @ weight
+        if ctx.back:
+            to_rows = rounded_to_fp8(given) @ rounded_to_fp8(weight, True)
+        return to_rows, given.t() @ rows, None
+
+
+def rounded_to_fp8(matrix: Tensor, together: bool = False) -> Tensor:
+    """The nearest numbers in 8 bits to those of a matrix [T, W], of its type.
+
+    Each row is divided by the smallest power of 2 that makes it at most 448; or all are,
+    `together`, by the largest of these.
+    """
+    largest = matrix.abs().amax(-1, keepdim=True).clamp(min=2.0**-90)
+    if together:
+        largest = largest.amax()
+    share, exponent = torch.frexp(largest.float())  # 448 is 0.875 * 2^9
+    scales = torch.ldexp(torch.ones_like(share), exponent - 9 + (share > 0.875).int())
+    return ((matrix / scales).to(torch.float8_e4m3fn).to(matrix.dtype) * scales).to(matrix.dtype)
+
+
+def _mixed(layer: EncoderLayer, projected: Tensor, layout: UnpaddedLayout, seed: Tensor) -> Tensor:
     attention = layer.attention.self
-    heads, width = attention.heads, rows.shape[1]
+    heads, width = attention.heads, projected.shape[1] // 3
     size = width // heads
-    projected = torch.nn.functional.linear(rows, *attention.joined())
-    numbers = torch.arange(len(rows), device=rows.device)
-    own = numbers * heads + torch.arange(heads, device=rows.device)[:, None]
+    numbers = torch.arange(len(projected), device=projected.device)
+    own = numbers * heads + torch.arange(heads, device=projected.device)[:, None]
     rate = attention.rate if layer.training else 0.0
     pieces = []
     for begin, end in pairwise((0, *accumulate(layout.lengths))):
@@ -55,9 +109,10 @@ def _mixed(layer: EncoderLayer, rows: Tensor, layout: UnpaddedLayout, seed: Tens
     return torch.cat(pieces)
 
 
-def _added_and_normed(part: AddAndNorm, rows: Tensor, residual: Tensor, seed: Tensor) -> Tensor:
-    projected: Tensor = part.dense(rows)
-    lines, columns = (torch.arange(size, device=rows.device) for size in projected.shape)
+def _added_and_normed(
+    part: AddAndNorm, projected: Tensor, residual: Tensor, seed: Tensor
+) -> Tensor:
+    lines, columns = (torch.arange(size, device=projected.device) for size in projected.shape)
     rate = part.rate if part.training else 0.0
     normed: Tensor = part.LayerNorm(dropped(projected, lines, columns, rate, seed) + residual)
     return normed

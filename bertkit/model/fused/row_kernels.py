@@ -9,6 +9,7 @@ import triton
 import triton.language as tl
 
 from bertkit.model.fused.random_bits import keeps, line_words, load_seed
+from bertkit.model.fused.row_scales import store_fp8
 
 # sqrt(2 / pi), 1 / sqrt(2 pi) and log2(e) / 2.
 TANH_FACTOR = tl.constexpr(0.7978845608028654)
@@ -45,12 +46,14 @@ def norm_change(gradient, value, inside, means, deviations, row, factor, WIDTH: 
 
 @triton.jit(do_not_specialize=["threshold"])
 def add_and_norm_forward(
-    projected, bias, residual, gain, shift, summed, normed, means, deviations, seed, threshold,
-    grow, epsilon, WIDTH: tl.constexpr, BLOCK: tl.constexpr, DROPS: tl.constexpr,
+    projected, bias, residual, gain, shift, summed, normed, means, deviations, eights, scales, seed,
+    threshold, grow, epsilon, WIDTH: tl.constexpr, BLOCK: tl.constexpr, DROPS: tl.constexpr,
+    FP8: tl.constexpr,
 ):  # fmt: skip
     """summed = dropout(projected + bias) + residual and normed = its layer norm; one row a program.
 
-    means and deviations float32[T] are the mean and 1 / the standard deviation of each row.
+    means and deviations float32[T] are the mean and 1 / the standard deviation of each row; with
+    FP8, eights [T, WIDTH] and scales float32[T] are normed in 8 bits.
     """
     row = tl.program_id(0)
     seed_rows, seed_columns = load_seed(seed, DROPS)
@@ -70,16 +73,23 @@ def add_and_norm_forward(
     result = normed_row(
         stored.to(tl.float32), inside, means, deviations, row, gain, shift, columns, epsilon, WIDTH
     )  # fmt: skip
-    tl.store(normed + places, result.to(normed.dtype.element_ty), mask=inside)
+    rounded = result.to(normed.dtype.element_ty)
+    tl.store(normed + places, rounded, mask=inside)
+    if FP8:
+        store_fp8(rounded.to(tl.float32), inside, eights + places, scales + row)
 
 
 @triton.jit(do_not_specialize=["threshold", "rows"])
 def add_and_norm_backward(
-    given, summed, means, deviations, gain, to_residual, to_projected, sums, seed, threshold,
-    grow, rows, WIDTH: tl.constexpr, BLOCK: tl.constexpr, DROPS: tl.constexpr,
+    given, added, summed, means, deviations, gain, to_residual, to_projected, sums, eights, scales,
+    seed, threshold, grow, rows, WIDTH: tl.constexpr, BLOCK: tl.constexpr, DROPS: tl.constexpr,
+    ADDED: tl.constexpr, FP8: tl.constexpr,
 ):  # fmt: skip
     """Gradients of residual and projected rows; sums float32[programs, 3, WIDTH] for gain, shift
-    and bias. Without dropout both gradients are the same, and only the first is written."""
+    and bias. Without dropout both gradients are the same, and only the first is written.
+
+    The gradient of the normed rows is given, with ADDED given + added; with FP8, eights
+    [T, WIDTH] and scales float32[T] are the gradient of the projected rows in 8 bits."""
     seed_rows, seed_columns = load_seed(seed, DROPS)
     columns = tl.arange(0, BLOCK)
     inside = columns < WIDTH
@@ -92,6 +102,8 @@ def add_and_norm_backward(
     for row in range(tl.program_id(0), rows, tl.num_programs(0)):
         places = tl.cast(row, tl.int64) * WIDTH + columns
         gradient = tl.load(given + places, mask=inside, other=0.0).to(tl.float32)
+        if ADDED:
+            gradient += tl.load(added + places, mask=inside, other=0.0).to(tl.float32)
         value = tl.load(summed + places, mask=inside, other=0.0).to(tl.float32)
         change, plain = norm_change(
             gradient, value, inside, means, deviations, row, factor, WIDTH
@@ -103,7 +115,10 @@ def add_and_norm_backward(
         if DROPS:
             stays = keeps(line_words(row, seed_rows), words, threshold)
             change = tl.where(stays, change * grow, 0.0)
-            tl.store(to_projected + places, change.to(kind), mask=inside)
+            stored = change.to(kind)
+            tl.store(to_projected + places, stored, mask=inside)
+        if FP8:
+            store_fp8(stored.to(tl.float32), inside, eights + places, scales + row)
         to_bias += change
     places = tl.program_id(0) * (3 * WIDTH) + columns
     tl.store(sums + places, to_gain, mask=inside)
@@ -138,7 +153,7 @@ def _normal(value):
 
 
 @triton.jit
-def _bent(value, TANH: tl.constexpr):
+def activated(value, TANH: tl.constexpr):
     """GELU, exact or by tanh (Hendrycks and Gimpel, https://arxiv.org/abs/1606.08415)."""
     if TANH:
         share = 0.5 + 0.5 * _tanh((value + 0.044715 * value * value * value) * TANH_FACTOR)
@@ -148,8 +163,8 @@ def _bent(value, TANH: tl.constexpr):
 
 
 @triton.jit
-def _slope(value, TANH: tl.constexpr):
-    """The derivative of `_bent`."""
+def activation_slope(value, TANH: tl.constexpr):
+    """The derivative of `activated`."""
     if TANH:
         inner = (value + 0.044715 * value * value * value) * TANH_FACTOR
         bent = _tanh(inner)
@@ -169,7 +184,7 @@ def activation_forward(
     count = tl.cast(rows, tl.int64) * WIDTH
     places = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     value = tl.load(values + places, mask=places < count, other=0.0).to(tl.float32)
-    bent = _bent(value, TANH)
+    bent = activated(value, TANH)
     tl.store(result + places, bent.to(result.dtype.element_ty), mask=places < count)
 
 
@@ -191,7 +206,7 @@ def activation_backward(
         places = tl.cast(lines, tl.int64)[:, None] * WIDTH + columns[None, :]
         gradient = tl.load(given + places, mask=inside, other=0.0).to(tl.float32)
         value = tl.load(values + places, mask=inside, other=0.0).to(tl.float32)
-        change = gradient * _slope(value, TANH)
+        change = gradient * activation_slope(value, TANH)
         total += change
         tl.store(given + places, change.to(given.dtype.element_ty), mask=inside)
     places = sums + tl.program_id(0) * WIDTH + columns

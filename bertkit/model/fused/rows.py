@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,6 +12,9 @@ from torch import Tensor
 from bertkit.model.fused import row_kernels as kernels
 from bertkit.model.fused.launch import Kernel
 from bertkit.model.fused.random_bits import keep_threshold
+
+if TYPE_CHECKING:
+    from bertkit.model.fused.fp8 import Fp8Rows
 
 _NORM = Kernel(kernels.add_and_norm_forward)
 _NORM_BACKWARD = Kernel(kernels.add_and_norm_backward)
@@ -68,6 +72,7 @@ def add_and_norm_forward(
     shift: Tensor,
     epsilon: float,
     drop: Dropout,
+    fp8: Fp8Rows | None = None,
 ) -> tuple[Tensor, Normed]:
     """Layer norm of dropout(projected + bias) + residual.
 
@@ -78,6 +83,7 @@ def add_and_norm_forward(
         gain: [H], and `shift` [H], of the norm.
         epsilon: added to the variance.
         drop: of the projected rows.
+        fp8: gets the result, too.
 
     Returns:
         [T, H], and what the backward pass needs.
@@ -91,25 +97,38 @@ def add_and_norm_forward(
             (rows, 1, 1),
             (
                 *(projected, bias, residual, gain, shift, projected, normed, means, deviations),
+                *((fp8.values, fp8.scales) if fp8 else (normed, means)),
                 *drop.words(),
                 epsilon,
             ),
-            {"WIDTH": width, "BLOCK": row_block(width), "DROPS": drop.rate > 0},
+            {
+                "WIDTH": width,
+                "BLOCK": row_block(width),
+                "DROPS": drop.rate > 0,
+                "FP8": fp8 is not None,
+            },
             row_warps(width),
         )
     return normed, Normed(projected, means, deviations)
 
 
 def add_and_norm_backward(
-    given: Tensor, normed: Normed, gain: Tensor, drop: Dropout
+    given: Tensor,
+    normed: Normed,
+    gain: Tensor,
+    drop: Dropout,
+    added: Tensor | None = None,
+    fp8: Fp8Rows | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of what `add_and_norm_forward` took.
 
     Args:
-        given: [T, H], the gradient of its result.
+        given: [T, H], the gradient of its result, or a part of it.
         normed: what it kept.
         gain: [H].
         drop: as there.
+        added: [T, H], the other part.
+        fp8: gets the gradient of the projected rows, too.
 
     Returns:
         [T, H] of the residual; [T, H] of the projected rows (the same tensor without
@@ -123,12 +142,20 @@ def add_and_norm_backward(
     _NORM_BACKWARD.launch(
         (programs, 1, 1),
         (
-            *(given, normed.summed, normed.means, normed.deviations, gain),
+            *(given, given if added is None else added),
+            *(normed.summed, normed.means, normed.deviations, gain),
             *(to_residual, to_projected, sums),
+            *((fp8.values, fp8.scales) if fp8 else (to_projected, sums)),
             *drop.words(),
             rows,
         ),
-        {"WIDTH": width, "BLOCK": row_block(width), "DROPS": drop.rate > 0},
+        {
+            "WIDTH": width,
+            "BLOCK": row_block(width),
+            "DROPS": drop.rate > 0,
+            "ADDED": added is not None,
+            "FP8": fp8 is not None,
+        },
         row_warps(width),
     )
     return to_residual, to_projected, add_groups(sums, gain.dtype).view(3, width)

@@ -8,11 +8,9 @@ from bertkit.data.length_groups import LengthGroups
 from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import SampleSource
 from bertkit.data.sample_order import SampleOrder
-from bertkit.data.token_budget import budget_for
+from bertkit.data.token_budget import RECORDED_TOTALS, budget_for
 from bertkit.tasks.pretraining.config import EvalConfig, PretrainConfig
 from bertkit.tasks.pretraining.prepare import Prepared
-
-_RECORDED = 8  # totals, each a recording of its own
 
 
 def training_feed(ready: Prepared, adapter: Adapter) -> RecordFeed:
@@ -114,7 +112,7 @@ def _totals(config: PretrainConfig | EvalConfig, adapter: Adapter, training: boo
     if not graphs and not _has(config, adapter, "compile"):
         return 0
     wanted = int(options_of(config, adapter.caps.name).totals)
-    return wanted or (_RECORDED if graphs else 0)
+    return wanted or (RECORDED_TOTALS if graphs else 0)
 
 
 def _filled(layout: str, adapter: Adapter) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from bertkit.system import memory
 from bertkit.tasks.pretraining.config import PretrainConfig
 
 _SAMPLE = 2048
+_RECORDED = 2  # passes: recordings keep theirs, beside that of passes that are run
 _SHARE = 0.8  # of a device's memory; what is cut up and cannot be used is in the rest
 _ENOUGH = 65_536  # tokens in a pass, from which on more of them are not faster
 
@@ -146,15 +149,21 @@ def estimate(
     )
 
 
-def held_passes(config: PretrainConfig, caps: Caps) -> int:
+def held_passes(config: PretrainConfig, caps: Caps, before: Mapping[str, Any] | None = None) -> int:
     """Passes whose activations have memory of their own.
 
     Args:
         config: settings of a run.
         caps: of the backend that runs it.
+        before: settings of the machine that the run had so far, where it leaves open now
+            whether passes are recorded.
     """
-    # Recorded passes keep theirs, beside that of passes that are run.
-    return 2 if caps.records_steps and options_of(config, caps.name).graphs else 1
+    if not caps.records_steps:
+        return 1
+    recorded = options_of(config, caps.name).graphs
+    if recorded is None:
+        recorded = (before or {}).get("graphs")
+    return _RECORDED if recorded else 1
 
 
 def activation_bytes(config: PretrainConfig, max_seq_length: int) -> int:
@@ -182,10 +191,12 @@ class UsualStep:
 
     Attributes:
         rows: tokens, and the padding that is computed with them.
+        predictions: masked tokens.
         operations: of floating point numbers.
     """
 
     rows: float
+    predictions: float
     operations: float
 
 
@@ -200,11 +211,11 @@ def usual_step(config: PretrainConfig, source: SampleSource) -> UsualStep:
     lengths = sequence_lengths(records["input_mask"]).astype(float)
     if config.layout == "padded":
         lengths = np.full_like(lengths, source.max_seq_length)
-    masked = float((records["masked_lm_weights"] > 0).sum(axis=1).mean())
     count = float(config.global_batch_size)
+    masked = count * float((records["masked_lm_weights"] > 0).sum(axis=1).mean())
     rows = count * float(lengths.mean())
     pairs = count * float((lengths**2).mean())
-    return UsualStep(rows, config.model.training_flops(rows, pairs, count * masked, count))
+    return UsualStep(rows, masked, config.model.training_flops(rows, pairs, masked, count))
 
 
 def sampled(source: SampleSource) -> Records:
@@ -235,20 +246,42 @@ def fitting_size(
     share = config.global_batch_size // world
     if not memory or config.global_batch_size % world:
         return 0
+    left = _SHARE * memory - _state_bytes(config)
+    tokens = min(_ENOUGH, left / held / _bytes_per_token(config))
+    most = _most_tokens(config, source)
+    fit = [n for n in range(1, share + 1) if share % n == 0 and most(n) <= tokens]
+    return max(fit, default=1)
+
+
+def recorded_memory(config: PretrainConfig, source: SampleSource) -> int:
+    """Bytes of a device that holds recorded passes with the room to spare of `fitting_size`.
+
+    Args:
+        config: resolved settings, with the sequences of a forward pass.
+        source: of the records.
+    """
+    tokens = _most_tokens(config, source)(config.micro_size)
+    needed = _state_bytes(config) + _RECORDED * tokens * _bytes_per_token(config)
+    return int(needed / _SHARE)
+
+
+def _state_bytes(config: PretrainConfig) -> float:
+    """Weights, gradients and moments in fp32, copies of the first two in half precision."""
+    return 20.0 * config.model.parameter_count()
+
+
+def _most_tokens(config: PretrainConfig, source: SampleSource) -> Callable[[int], float]:
+    """Of a number of sequences, with very few exceptions."""
     lengths = sequence_lengths(sampled(source)["input_mask"]).astype(float)
     if config.layout != "unpadded":
         lengths = np.full_like(lengths, source.max_seq_length)
-    shape = config.model
-    # Weights, gradients and moments in fp32, copies of the first two in half precision.
-    left = _SHARE * memory - 20.0 * shape.parameter_count()
-    tokens = min(_ENOUGH, left / held / _bytes_per_token(config))
+    mean, deviation = float(lengths.mean()), float(lengths.std())
 
     def most(size: int) -> float:
-        spread = 3.5 * float(lengths.std()) * math.sqrt(size)
-        return min(size * float(lengths.mean()) + spread, size * source.max_seq_length)
+        spread = 3.5 * deviation * math.sqrt(size)
+        return min(size * mean + spread, size * source.max_seq_length)
 
-    fit = [n for n in range(1, share + 1) if share % n == 0 and most(n) <= tokens]
-    return max(fit, default=1)
+    return most
 
 
 def _bytes_per_token(config: PretrainConfig) -> float:

@@ -26,6 +26,7 @@ from bertkit.tasks.pretraining.estimate import (
     estimate,
     fitting_size,
     held_passes,
+    recorded_memory,
     usual_step,
 )
 from bertkit.tasks.pretraining.samples import masking_of, open_samples
@@ -149,13 +150,14 @@ def prepare(
     _warn_of_phase_2(config, origins, source)
     steps = config.steps(len(source))
     config = _settled(config, adapter, steps, origins)
-    config, memory = _with_micro_batch(config, adapter, source, origins)
+    before = _section_before(config, adapter.caps.name, overwrite)
+    held = held_passes(config, adapter.caps, before)
+    config, memory = _with_micro_batch(config, adapter, source, origins, held)
     check_steps(config, steps)
     shape = step_shape(config, sources, world)
     # What is refused anyway need not be tried for minutes.
     step_plan = _valid_plan(config, shape, adapter)
-    before = _section_before(config, adapter.caps.name, overwrite)
-    chosen = _with_chosen_options(config, adapter, source, before, dry_run)
+    chosen = _with_chosen_options(config, adapter, source, step_plan, before, dry_run)
     if chosen is not config:
         config, step_plan = chosen, _valid_plan(chosen, shape, adapter)
     return Prepared(
@@ -193,12 +195,17 @@ def _warn_of_phase_2(
 
 
 def _with_micro_batch(
-    config: PretrainConfig, adapter: Adapter, source: SampleSource, origins: Mapping[str, str]
+    config: PretrainConfig,
+    adapter: Adapter,
+    source: SampleSource,
+    origins: Mapping[str, str],
+    held: int,
 ) -> tuple[PretrainConfig, int]:
     """The configuration with a micro-batch that fits memory, batch and processes.
 
     A preset's size is for devices whose memory is not known. Where it is, as many sequences
     as it holds are computed at once; the means of the recipe are still those of its groups.
+    Passes are recorded by default where they fit as they are, and make them no smaller.
 
     Returns:
         (the configuration, bytes of the device that decided; 0: none did).
@@ -206,7 +213,6 @@ def _with_micro_batch(
     world, whole = Topology.from_environment().world, config.global_batch_size
     wanted, yields = config.micro_batch_size, is_preset(origins.get("micro_batch_size"))
     memory = adapter.device_memory() if yields or not wanted else 0
-    held = held_passes(config, adapter.caps)
     wanted = fitting_size(config, source, world, memory, held) or wanted
     size = micro_batch_size(whole, wanted, world, yields)
     group = 0
@@ -252,6 +258,7 @@ def _with_chosen_options(
     config: PretrainConfig,
     adapter: Adapter,
     source: SampleSource,
+    plan: StepPlan,
     before: Mapping[str, Any] | None,
     dry_run: bool,
 ) -> PretrainConfig:
@@ -260,16 +267,21 @@ def _with_chosen_options(
     if settle is None:
         return config
     step = usual_step(config, source)
+    share = config.micro_size / config.global_batch_size
     operations = config.max_steps * step.operations / Topology.from_environment().world
     size = RunSize(
         steps=config.max_steps,
         operations=operations,
-        rows=round(step.rows * config.micro_size / config.global_batch_size),
+        rows=round(step.rows * share),
+        predictions=step.predictions * share,
         longest=source.max_seq_length,
         precision=config.precision,
         model=config.model,
         before=before,
         planned_only=dry_run,
+        plan=plan,
+        optimizer=optimizer_spec(config),
+        memory_recorded=recorded_memory(config, source),
     )
     return replace(config, **{name: settle(options_of(config, name), size)})
 

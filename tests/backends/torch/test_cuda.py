@@ -22,6 +22,7 @@ from bertkit.backends.torch.cuda import CudaAdapter
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.errors import MissingDependencyError, StoppedError
 from bertkit.model.config import BertConfig
+from bertkit.model.fused.dispatch import gpu_has_fp8
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.objective import PretrainingObjective
@@ -99,35 +100,6 @@ def test_a_run_on_the_gpu_equals_the_cpu(tmp_path, layout):
 def test_every_layout_can_be_compiled_in_every_precision(precision, layout):
     plan = StepPlan(precision, layout, options=CudaOptions(compile=True))
     assert CudaAdapter().validate(plan, OptimizerSpec()) == []
-
-
-def test_fused_layers_are_for_bf16():
-    plan = StepPlan("fp32", options=CudaOptions(fused=True))
-    (problem,) = CudaAdapter().validate(plan, OptimizerSpec())
-    assert problem.flag == "cuda.fused" and "--precision bf16" in problem.text
-    assert CudaAdapter().validate(replace(plan, precision="bf16"), OptimizerSpec()) == []
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        ({"model": replace(SMALL, num_attention_heads=16)}, "heads of 8 numbers"),
-        ({"model": replace(SMALL, hidden_act="relu")}, "hidden_act relu"),
-        ({"model": SMALL}, None),
-    ],
-)
-def test_what_cannot_be_fused_is_said_and_not_computed_otherwise(changed, said):
-    plan = replace(StepPlan("bf16", options=CudaOptions(fused=True)), **changed)
-    texts = [problem.text for problem in CudaAdapter().validate(plan, OptimizerSpec())]
-    assert said in texts[0] if said else not texts
-
-
-def test_a_gpu_without_kernels_is_named(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr("bertkit.backends.torch.cuda.gpu_has_kernels", lambda: False)
-    plan = StepPlan("bf16", options=CudaOptions(fused=True))
-    (problem,) = CudaAdapter().validate(plan, OptimizerSpec())
-    assert "Ampere" in problem.text
 
 
 @pytest.mark.parametrize("wanted", [True, False])
@@ -208,6 +180,17 @@ def test_fused_layers_give_the_numbers_of_others(run, layout):
         for wanted in (False, True)
     )
     assert fused == pytest.approx(plain, rel=1e-3)
+
+
+needs_fp8 = pytest.mark.skipif(not gpu_has_fp8(), reason="no GPU with products in 8 bits here")
+
+
+@needs_fp8
+@pytest.mark.parametrize("more", [{}, {"cuda": CudaOptions(fp8=True, graphs=True)}])
+def test_products_in_8_bits_learn_what_others_learn(run, more):
+    plain = run(max_steps=30, cuda=CudaOptions(fused=True)).train["loss"]
+    eight = run(max_steps=30, **({"cuda": CudaOptions(fp8=True)} | more)).train["loss"]
+    assert eight == pytest.approx(plain, rel=2e-2) and eight != plain
 
 
 @needs_gpu

@@ -198,7 +198,7 @@ def test_the_process_is_told_the_case(trial):
             "hidden_size": 128, "num_attention_heads": 2, "intermediate_size": 256,
             "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1,
             "rows": 4096, "longest": 128, "compiled": True, "dynamic": True,
-            "vocab_size": 50, "max_position_embeddings": 64, "type_vocab_size": 2,
+            "vocab_size": 50, "max_position_embeddings": 64, "type_vocab_size": 2, "fp8": False,
         }
     ]  # fmt: skip
 
@@ -255,7 +255,7 @@ def chosen(monkeypatch):
 def test_what_is_left_open_follows_from_the_run_and_a_trial(chosen, options, steps, asked):
     size = replace(LONG, steps=steps)
     settled = CudaAdapter().settled_options(options, size)
-    assert settled == replace(options, compile=asked[0], fused=True)
+    assert settled == replace(options, graphs=False, compile=asked[0], fused=True)
     assert chosen == [(size, *asked, 0)]
 
 
@@ -269,7 +269,7 @@ def test_a_run_that_has_more_steps_now_is_compiled_as_it_began(chosen, began):
 
 @pytest.mark.parametrize("given", [True, False])
 def test_settings_that_are_given_stay_and_nothing_is_tried(chosen, given):
-    options = CudaOptions(compile=given, fused=given)
+    options = CudaOptions(compile=given, fused=given, graphs=given)
     assert CudaAdapter().settled_options(options, LONG) == options
     assert not chosen
 

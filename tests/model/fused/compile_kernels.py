@@ -27,6 +27,13 @@ from bertkit.model.fused.embeddings import (
     embeddings_backward,
     embeddings_forward,
 )
+from bertkit.model.fused.fp8 import (
+    Fp8Rows,
+    activation_backward_fp8,
+    activation_forward_fp8,
+    to_fp8,
+    transposed_to_fp8,
+)
 from bertkit.model.fused.launch import Kernel
 from bertkit.model.fused.rows import (
     Dropout,
@@ -40,17 +47,19 @@ from bertkit.model.fused.word_loss import loss_sums, word_losses
 
 POINTERS = {
     torch.bfloat16: "*bf16",
+    torch.float8_e4m3fn: "*fp8e4nv",
     torch.float32: "*fp32",
     torch.int16: "*i16",
     torch.int32: "*i32",
     torch.int64: "*i64",
 }
+HAS_FP8 = 89  # compute capability
 VOCABULARIES = (30_528, 119_552)  # of English, and of many languages
 
 
-def calls(heads: int, size: int, rate: float) -> list[tuple[Any, ...]]:
-    """What a layer of four times that width starts: (function, arguments, constants, warps,
-    stages)."""
+def calls(heads: int, size: int, rate: float, fp8: bool) -> list[tuple[Any, ...]]:
+    """What a layer starts, whose feed-forward block is four times as wide: (function, arguments,
+    constants, warps, stages)."""
     asked: list[tuple[Any, ...]] = []
 
     def launch(kernel, programs, arguments, constants, warps, stages=2):
@@ -74,7 +83,23 @@ def calls(heads: int, size: int, rate: float) -> list[tuple[Any, ...]]:
     column_sums(projected)
     embedded(rows, drop)
     words(kind)
+    if fp8:
+        in_8_bits(rows, wide, drop)
     return asked
+
+
+def in_8_bits(rows: torch.Tensor, wide: torch.Tensor, drop: Dropout) -> None:
+    """What a layer with products in 8 bits starts beside these."""
+    weights, room = rows[0].clone(), Fp8Rows.room(rows.shape, rows.device)
+    _, kept = add_and_norm_forward(rows, weights, rows, weights, weights, 1e-12, drop, fp8=room)
+    add_and_norm_backward(rows, kept, weights, drop, fp8=room)
+    add_and_norm_backward(rows, kept, weights, drop, added=rows)
+    for name in ("gelu", "gelu_new"):
+        activation_forward_fp8(wide, name)
+        activation_backward_fp8(wide, wide, name)
+    for matrix in (rows, wide):
+        to_fp8(matrix)
+        transposed_to_fp8(matrix)
 
 
 def words(kind: torch.dtype) -> None:
@@ -133,8 +158,10 @@ def main() -> None:
     capabilities = [int(word) for word in sys.argv[1:]]
     for heads, size in ((12, 64), (8, 16), (8, 32), (8, 128)):
         for rate in (0.1, 0.0) if size == 64 else (0.1,):
-            for function, arguments, constants, warps, stages in calls(heads, size, rate):
-                for capability in capabilities:
+            for capability in capabilities:
+                for function, arguments, constants, warps, stages in calls(
+                    heads, size, rate, capability >= HAS_FP8
+                ):
                     made = triton.compile(
                         source(function, arguments, constants),
                         target=GPUTarget("cuda", capability, 32),

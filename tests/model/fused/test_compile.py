@@ -17,8 +17,8 @@ _SPILLED = 160  # bytes; 8 a thread's register
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("capability", [80, 90])
-def test_kernels_compile_and_fit(tmp_path, capability):
+@pytest.mark.parametrize(("capability", "kernels"), [(80, 16), (90, 20)])
+def test_kernels_compile_and_fit(tmp_path, capability, kernels):
     script = Path(__file__).with_name("compile_kernels.py")
     root = str(Path(__file__).parents[3])
     surroundings = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
@@ -30,6 +30,6 @@ def test_kernels_compile_and_fit(tmp_path, capability):
     assert done.returncode == 0, done.stderr[-3000:]
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert min(Counter(facts["kernel"] for facts in found).values()) >= 4
-    assert len({facts["kernel"] for facts in found}) == 16
+    assert len({facts["kernel"] for facts in found}) == kernels
     for facts in found:
         assert facts["shared"] <= _SHARED and facts["spilled"] <= _SPILLED, facts

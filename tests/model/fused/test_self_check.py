@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -29,11 +30,12 @@ def half(device) -> torch.dtype:
 def found(device, half):
     """What is said of a small layer."""
 
-    def ask(lengths=(2, 0, 5), **changed) -> str | None:
+    def ask(lengths=(2, 0, 5), fp8=False, **changed) -> str | None:
         shape = replace(SHAPE, **changed)
         torch.manual_seed(0)
         layer = EncoderLayer(shape)
         initialise(layer, shape)
+        layer.fp8 = fp8
         layout = UnpaddedLayout(lengths).to(device)
         rows = torch.randn(layout.rows, shape.hidden_size).to(device, half)
         return self_check.what_is_wrong(layer.to(device, half), rows, layout)
@@ -53,6 +55,8 @@ def found(device, half):
                 {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},
                 {"num_attention_heads": 1, "hidden_act": "gelu_new", "layer_norm_eps": 1e-5},
                 {"lengths": (2, 1, 1)},
+                {"fp8": True, "lengths": (20, 0, 5)},
+                {"fp8": True, "hidden_size": 64, "intermediate_size": 256},
             )
         ),
     ],
@@ -73,7 +77,9 @@ def test_the_layer_stays_as_it_was():
 def broken(monkeypatch, name, change):
     """Let a call of the layer go through `change(call, *arguments)`."""
     call = getattr(fused_layers, name)
-    monkeypatch.setattr(fused_layers, name, lambda *given: change(call, *given))
+    monkeypatch.setattr(
+        fused_layers, name, lambda *given, **named: change(partial(call, **named), *given)
+    )
 
 
 @pytest.mark.parametrize("factor", [1.2, float("nan")])
@@ -145,3 +151,52 @@ def test_what_is_another_number_each_time_is_found(found, monkeypatch):
 def test_a_device_that_computes_nothing_is_no_reference(found, monkeypatch):
     monkeypatch.setattr(self_check, "_results", lambda *given: {"the result": torch.zeros(3)})
     assert found() == "the result is 0 by PyTorch's operators themselves"
+
+
+def in_8_bits(fault):
+    """What writes rows in 8 bits, beside what else it gives."""
+
+    def change(call, *given):
+        found = call(*given)
+        eight = found[-1] if isinstance(found, tuple) else found
+        (eight.scales if fault == "scales" else eight.values.view(torch.uint8)).copy_(
+            eight.scales * 1.5 if fault == "scales" else eight.values.view(torch.uint8).flip(0)
+        )
+        return found
+
+    return change
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["scales", "rows"])
+@pytest.mark.parametrize(
+    "kernel",
+    ["to_fp8", "transposed_to_fp8", "activation_forward_fp8", "activation_backward_fp8"],
+)
+def test_rows_in_8_bits_that_are_others_are_found(found, monkeypatch, kernel, fault):
+    broken(monkeypatch, kernel, in_8_bits(fault))
+    assert "off, relative to its size" in found(fp8=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kernel", "left_out"),
+    [
+        ("add_and_norm_forward", "fp8"),
+        ("add_and_norm_backward", "fp8"),
+        ("add_and_norm_backward", "added"),
+    ],
+)
+def test_what_norms_do_for_8_bits_is_needed(found, monkeypatch, kernel, left_out):
+    call = getattr(fused_layers, kernel)
+
+    def other(*given, **named):
+        if left_out == "added" and named.get("added") is not None:
+            return call(*given, **(named | {"added": torch.zeros_like(named["added"])}))
+        result = call(*given, **named)
+        if left_out == "fp8" and named.get("fp8"):
+            named["fp8"].scales.fill_(1.0)
+        return result
+
+    monkeypatch.setattr(fused_layers, kernel, other)
+    assert "off, relative to its size" in found(fp8=True)

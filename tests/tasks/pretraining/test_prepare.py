@@ -5,16 +5,21 @@ from dataclasses import replace
 
 import pytest
 import synthetic
+import torch
 
 from bertkit.backends import registry
+from bertkit.backends.torch.graphs import choice
+from bertkit.backends.torch.graphs.speeds import Speeds
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.configuration.config import ExternalOrigin
 from bertkit.errors import ConfigError, DataError
 from bertkit.manifests.manifest import Manifest
 from bertkit.tasks.pretraining.batches import training_feed
-from bertkit.tasks.pretraining.estimate import usual_step
+from bertkit.tasks.pretraining.estimate import recorded_memory, usual_step
 from bertkit.tasks.pretraining.prepare import prepare
 from bertkit.tasks.pretraining.pretrain import pretrain
+from bertkit.train.step_settings import optimizer_spec
+from tasks.pretraining.conftest import SHAPE
 
 CPU = registry.get("cpu")
 
@@ -152,6 +157,9 @@ def test_the_machine_chooses_by_the_size_of_the_run(settings, asked, monkeypatch
     assert given.rows == pytest.approx(whole.rows / 2, abs=1), "two passes a step"
     assert preset.rows == whole.rows, "a preset's passes become as large as memory allows"
     assert padded.rows == 8 * 24 > whole.rows > 0
+    assert given.predictions == whole.predictions / 2 > 0
+    assert given.plan == replace(ready.step_plan, options=config.cuda), "before what is chosen"
+    assert given.optimizer == optimizer_spec(config)
     assert given.operations == whole.operations == 7 * usual_step(config, ready.source).operations
     assert padded.operations > whole.operations
 
@@ -186,3 +194,68 @@ def test_what_is_refused_is_not_tried_first(settings, asked):
     with pytest.raises(ConfigError, match="fused is for --precision bf16"):
         prepare(config, adapter)
     assert not sizes
+
+
+@pytest.fixture
+def fast_gpu(settings, monkeypatch):
+    """Plans a long run on a GPU that waits for its host, with memory for everything."""
+    adapter = registry.make("cuda")
+    speeds = Speeds(products=1e15, copies=1e13, layer=2e-3)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(choice, "measured", lambda device, precision: speeds)
+
+    def plan(memory=1 << 40, options=None, origins=None, **changes):
+        monkeypatch.setattr(adapter, "device_memory", lambda: memory)
+        given = {"backend": "cuda", "precision": "bf16", "max_steps": 10_000, **changes}
+        config = settings(cuda=options or CudaOptions(fused=False), **given)
+        return prepare(config, adapter, origins)
+
+    plan.adapter = adapter
+    return plan
+
+
+def test_a_small_model_on_a_fast_gpu_is_recorded(fast_gpu):
+    ready, run = fast_gpu(), fast_gpu(options=CudaOptions(fused=False, graphs=False))
+    assert ready.config.cuda.graphs is ready.step_plan.options.graphs is True
+    assert run.config.cuda.graphs is False
+    assert 1 < len(training_feed(ready, fast_gpu.adapter).budget.tokens) <= 8
+    assert ready.estimate.memory_bytes > run.estimate.memory_bytes, "the plan counts both passes"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"precision": "fp16"},
+        {"recompute": True},
+        {"shard_optimizer": True},
+        {"options": CudaOptions(fused=False, gradient_exchange="bf16")},
+        {"model": replace(SHAPE, num_attention_heads=4)},  # of 4 numbers
+    ],
+)
+def test_what_recordings_do_not_go_with_comes_first(fast_gpu, monkeypatch, changes):
+    """A default that is refused would end runs that have named neither."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert fast_gpu().config.cuda.graphs is True
+    assert fast_gpu(**changes).config.cuda.graphs is False
+
+
+def test_recordings_by_default_make_no_pass_smaller(fast_gpu):
+    """Where memory decides the micro-batch, it has no room for recordings beside it."""
+    whole = {"micro_batch_size": 0, "global_batch_size": 64}
+    enough = recorded_memory(fast_gpu(**whole).config, fast_gpu(**whole).source)
+    for memory, size, graphs in ((enough, 64, True), (enough - 2, 64, False)):
+        config = fast_gpu(memory, **whole).config
+        assert (config.micro_batch_size, config.cuda.graphs) == (size, graphs)
+    asked = CudaOptions(fused=False, graphs=True)
+    assert fast_gpu(enough - 2, asked, **whole).config.micro_batch_size == 32, "what is asked for"
+
+
+@pytest.mark.parametrize("graphs", [True, False])
+def test_a_resumed_runs_passes_are_as_large_as_they_were(settings, fast_gpu, graphs):
+    whole = {"micro_batch_size": 0, "global_batch_size": 64}
+    memory = recorded_memory(fast_gpu(**whole).config, fast_gpu(**whole).source) - 2
+    began = CudaOptions(fused=False, compile=False, graphs=graphs)
+    pretrain(settings(cuda=began, max_steps=1), registry.get("cpu"))
+    for options in (began, CudaOptions()):
+        config = fast_gpu(memory, options, **whole).config
+        assert (config.micro_batch_size, config.cuda) == (32 if graphs else 64, began)

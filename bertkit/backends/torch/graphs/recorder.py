@@ -84,7 +84,7 @@ def what_failed(error: RuntimeError) -> Exception:
     if isinstance(first, torch.OutOfMemoryError) or "captur" not in str(first):
         return first
     line = str(first).strip().partition("\n")[0]
-    return BertkitError(f"the GPU cannot record a step: {line}", "leave out cuda.graphs")
+    return BertkitError(f"the GPU cannot record a step: {line}", "give --set cuda.graphs=false")
 
 
 class Recordings:

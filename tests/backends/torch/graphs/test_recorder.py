@@ -72,7 +72,7 @@ def ended(first):
 def test_what_cannot_be_recorded_is_told_in_one_line(wrapped):
     first = RuntimeError("CUDA error: operation not permitted when stream is capturing\nSearch")
     found = what_failed(ended(first) if wrapped else first)
-    assert isinstance(found, BertkitError) and found.hint == "leave out cuda.graphs"
+    assert isinstance(found, BertkitError) and found.hint == "give --set cuda.graphs=false"
     assert found.message == (
         "the GPU cannot record a step: CUDA error: operation not permitted when stream is capturing"
     )
