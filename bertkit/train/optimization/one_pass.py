@@ -203,11 +203,12 @@ class OnePassAdamW:
 
 
 def can_take(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether an optimizer's steps are those that the kernel takes: AdamW's as bertkit makes it."""
+    """Whether the kernel takes an optimizer's steps: those of AdamW as bertkit makes it."""
     return type(optimizer) is torch.optim.AdamW and all(
         group["fused"]
         and not (group["amsgrad"] or group["maximize"])
         and group["betas"] == optimizer.param_groups[0]["betas"]
+        and all(item.dtype == torch.float32 and item.is_contiguous() for item in group["params"])
         for group in optimizer.param_groups
     )
 

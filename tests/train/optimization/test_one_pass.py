@@ -251,6 +251,8 @@ def test_other_optimizers_are_not_taken():
     _, optimizer = made("cpu")
     optimizer.param_groups[1]["betas"] = (0.8, 0.999)
     assert not can_take(optimizer)
+    for weight in (torch.zeros(2, 3).half(), torch.zeros(2, 3).t()):
+        assert not can_take(torch.optim.AdamW([torch.nn.Parameter(weight)], fused=True))
 
 
 def test_the_norm_of_gradients_in_half_precision(device):
