@@ -28,7 +28,6 @@ from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.fused_rules import against_fused, require_fp8
 from bertkit.backends.torch.graphs.recorder import CudaRecorder, Recorder
 from bertkit.backends.torch.graphs.rules import against_graphs
-from bertkit.backends.torch.graphs.step import GraphedStepper
 from bertkit.backends.torch.one_pass_update import one_pass_update
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.backends.torch.step import TorchStepper
@@ -206,7 +205,7 @@ class CudaAdapter(TorchAdapter):
 
             compile_parts(model, dynamic=plan.layout == "unpadded" and not plan.options.totals)
         stepper = super().build(model, task, plan, optimizer, schedule)
-        if getattr(plan.options, "fused", False) and not isinstance(stepper, GraphedStepper):
+        if getattr(plan.options, "fused", False):
             world = self.process_group.topology.world
             stepper.one_pass = one_pass_update(optimizer, stepper.working, world)
         return stepper

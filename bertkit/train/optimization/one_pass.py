@@ -231,6 +231,14 @@ def _count(steps: list[Tensor], left_out: Tensor) -> None:
 
 
 def _sent(values: np.ndarray, device: torch.device) -> Tensor:
-    """On the device; the host does not wait for it."""
+    """On the device; the host does not wait for it.
+
+    Raises:
+        RuntimeError: in a recording, whose replays would read memory that is others' by then.
+    """
     tensor = torch.from_numpy(values)
-    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
+    if device.type == "cpu":
+        return tensor
+    if torch.cuda.is_current_stream_capturing():
+        raise RuntimeError("tensors of an update that is captured lie elsewhere than before")
+    return tensor.pin_memory().to(device, non_blocking=True)

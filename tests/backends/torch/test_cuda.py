@@ -194,16 +194,16 @@ def test_products_in_8_bits_learn_what_others_learn(run, more):
 
 
 @needs_gpu
-@pytest.mark.parametrize("passes", [1, 2])
-def test_updates_in_one_pass_have_the_bits_of_pytorchs(run, tmp_path, monkeypatch, passes):
+@pytest.mark.parametrize(("passes", "graphs"), [(1, False), (2, False), (1, True)])
+def test_updates_in_one_pass_have_the_bits_of_pytorchs(run, tmp_path, monkeypatch, passes, graphs):
     from bertkit.backends.torch import cuda
     from bertkit.backends.torch.one_pass_update import OnePassUpdate
 
     steps, taken = OnePassUpdate.run, []
     monkeypatch.setattr(OnePassUpdate, "run", lambda *given: taken.append(1) or steps(*given))
     options = {
-        "cuda": CudaOptions(deterministic=True, fused=True),
-        "micro_batch_size": 8 // passes,
+        "cuda": CudaOptions(deterministic=True, fused=True, graphs=graphs),
+        "micro_batch_size": 8 // passes, "max_steps": 12,
     }  # fmt: skip
     mine = run(into=tmp_path / "mine", **options).checkpoint
     assert taken
@@ -287,13 +287,13 @@ def test_every_replay_draws_other_dropout_and_a_steps_seed_decides_it():
 
 
 @needs_gpu
-@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+@pytest.mark.parametrize(("precision", "fused"), [("bf16", False), ("bf16", True), ("fp32", False)])
 @pytest.mark.parametrize("optimizer", ["adamw", "nvlamb", "sgd"])
-def test_nothing_that_a_recording_makes_outlives_it(precision, optimizer):
+def test_nothing_that_a_recording_makes_outlives_it(precision, optimizer, fused):
     """Recordings share the memory of what they make: one would write over another's."""
     with registry.get("cuda") as adapter:
         adapter.start()
-        plan = StepPlan(precision, options=CudaOptions(graphs=True))
+        plan = StepPlan(precision, options=CudaOptions(graphs=True, fused=fused))
         model = adapter.place(BertForPreTraining(SMALL))
         stepper = adapter.build(
             model, PretrainingObjective(), plan,

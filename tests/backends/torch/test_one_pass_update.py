@@ -13,6 +13,7 @@ pytest.importorskip("triton", reason="Triton is only made for Linux")
 
 from train.optimization.gpu_rounding import as_gpus_do, by_formulas, same
 
+from backends.torch.graphs.replaying import ReplayingRecorder
 from backends.torch.operators import Operators
 from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.backends.process_group import ProcessGroup, Topology
@@ -211,6 +212,9 @@ def kernels(monkeypatch):
 class OnCpu(CudaAdapter):
     device, pins = "cpu", False
 
+    def recorder(self):
+        return ReplayingRecorder()
+
 
 def built(optimizer="adamw", precision="bf16", world=1, train=True, **options):
     adapter = OnCpu()
@@ -229,6 +233,7 @@ def test_runs_with_fused_layers_have_it(kernels):
     assert isinstance(step.one_pass, OnePassUpdate)
     step.train(batch(), 0)
     step.train(batch(2), 1)
+    assert isinstance(built(graphs=True).one_pass, OnePassUpdate)
 
 
 @pytest.mark.parametrize(
