@@ -28,6 +28,7 @@ from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.fused_rules import against_fused, require_fp8
 from bertkit.backends.torch.graphs.recorder import CudaRecorder, Recorder
 from bertkit.backends.torch.graphs.rules import against_graphs
+from bertkit.backends.torch.one_pass_update import one_pass_update
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.errors import MissingDependencyError
@@ -203,7 +204,11 @@ class CudaAdapter(TorchAdapter):
             from bertkit.backends.torch.compiled import compile_parts
 
             compile_parts(model, dynamic=plan.layout == "unpadded" and not plan.options.totals)
-        return super().build(model, task, plan, optimizer, schedule)
+        stepper = super().build(model, task, plan, optimizer, schedule)
+        if getattr(plan.options, "fused", False):
+            world = self.process_group.topology.world
+            stepper.one_pass = one_pass_update(optimizer, stepper.working, world)
+        return stepper
 
 
 def _pays_to_compile(size: RunSize, recorded: bool) -> bool:

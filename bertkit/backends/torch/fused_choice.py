@@ -202,10 +202,11 @@ def case_of(size: RunSize, compiled: bool, dynamic: bool) -> Case:
 
 
 def _digest_of_kernels() -> str:
-    """Of the program text of fused layers and of their trial: others are tried anew."""
+    """Of the program text of fused layers and updates and of their trial: others are tried anew."""
     digest = hashlib.sha256(Path(fused_trial.__file__).read_bytes())
-    folder = resources.files("bertkit.model.fused")
-    for file in sorted(folder.iterdir(), key=lambda file: file.name):
-        if file.name.endswith(".py"):
-            digest.update(file.read_bytes())
+    for package in ("bertkit.model.fused", "bertkit.train.optimization"):
+        folder = resources.files(package)
+        for file in sorted(folder.iterdir(), key=lambda file: file.name):
+            if file.name.endswith(".py"):
+                digest.update(file.read_bytes())
     return digest.hexdigest()

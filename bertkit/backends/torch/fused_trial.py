@@ -140,6 +140,7 @@ def tried(case: Case, device: torch.device, kind: torch.dtype = torch.bfloat16) 
         kind: half precision.
     """
     from bertkit.model.fused import embedding_check, loss_check  # loads Triton
+    from bertkit.train.optimization import update_check
 
     torch.manual_seed(0)
     layer, layout = case.layer().to(device, kind), case.layout().to(device)
@@ -149,6 +150,8 @@ def tried(case: Case, device: torch.device, kind: torch.dtype = torch.bfloat16) 
     if wrong := loss_check.what_is_wrong(padded_size(case.vocab_size), device, kind):
         return Answer(wrong)
     if wrong := embedding_check.what_is_wrong(case.embeddings(device), kind):
+        return Answer(wrong)
+    if wrong := update_check.what_is_wrong(device, kind):
         return Answer(wrong)
     plain = copy.deepcopy(layer.train())
     if case.compiled:

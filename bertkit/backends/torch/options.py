@@ -23,10 +23,10 @@ class CudaOptions:
     )
     fused: bool | None = setting(
         None,
-        help="On cuda, in bf16: compute embeddings, encoder layers and the loss with bertkit's own "
-        "kernels (Triton) instead of PyTorch's operators; NVIDIA GPUs since Ampere. By default "
-        "long pretraining runs try them on the GPU at their start, and take them where they are "
-        "right and faster.",
+        help="On cuda, in bf16: compute embeddings, encoder layers, the loss and AdamW's updates "
+        "with bertkit's own kernels (Triton) instead of PyTorch's; NVIDIA GPUs since Ampere. By "
+        "default long pretraining runs try them on the GPU at their start, and take them where "
+        "they are right and faster.",
     )
     fp8: bool = setting(
         False,

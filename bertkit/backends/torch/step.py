@@ -18,6 +18,7 @@ from bertkit.backends.torch.distributed import reduce_gradients
 from bertkit.backends.torch.gradient_exchange import shared_norm
 from bertkit.backends.torch.host_buffers import on_device, on_host
 from bertkit.backends.torch.lost_process import explain_lost_process
+from bertkit.backends.torch.one_pass_update import OnePassUpdate
 from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.step_batch import MicroBatch, StepBatch, counted_together
 from bertkit.errors import ConfigError
@@ -103,6 +104,7 @@ class TorchStepper:
             with computation; not every device knows it.
         owners: the process that alone has the gradient of a parameter after the exchange;
             None: all have all.
+        one_pass: takes the place of the optimizer's own update, with the same bits.
     """
 
     model: nn.Module
@@ -116,6 +118,7 @@ class TorchStepper:
     working: WorkingWeights | None = None
     pins: bool = True
     owners: Mapping[Tensor, int] | None = None
+    one_pass: OnePassUpdate | None = None
 
     def train(self, batch: StepBatch, step: int) -> Ticket:
         """Exactly one update; see `bertkit.backends.base.Stepper`."""
@@ -123,6 +126,8 @@ class TorchStepper:
         sums: dict[str, Tensor] = {}
         # Weights of the loss count the predictions of all processes.
         micro_batches = shared_scales(batch, self.process_group)
+        if self.one_pass:
+            self.one_pass.begin(len(micro_batches))
         with self._copies():
             for number, micro in enumerate(micro_batches):
                 last = number == len(micro_batches) - 1
@@ -219,7 +224,11 @@ class TorchStepper:
             yield
 
     def _copies(self) -> contextlib.AbstractContextManager[None]:
-        return self.working.applied() if self.working else contextlib.nullcontext()
+        if self.working is None:
+            return contextlib.nullcontext()
+        if self.one_pass:  # has made them with the update before, unless weights were loaded since
+            self.working.bring_up_to_date()
+        return self.working.applied(kept=self.one_pass is not None)
 
     def _forward(self, micro: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         return self._losses(on_device(micro, self.device, self.pins), micro)
@@ -248,6 +257,10 @@ class TorchStepper:
 
     def _update(self, optimizer: torch.optim.Optimizer) -> Tensor:
         """One update, or none where the gradients are not finite; returns their norm."""
+        if self.one_pass:
+            norm = self.one_pass.run(self.plan.max_grad_norm)
+            self._forget_gradients(optimizer)
+            return norm
         # Clipping needs unscaled gradients.
         if self.scaler:
             self.scaler.unscale_(optimizer)

@@ -56,6 +56,8 @@ class WorkingWeights:
             tensor by PyTorch. Not for those that DistributedDataParallel exchanges: it
             counts on PyTorch's adding.
         replaces: gradients take the place of those that are there instead.
+        holds: gradients go to `held` as they are, in half precision; for a single backward pass.
+        held: those gradients, by parameter.
         compiled: `torch.compile` is told that the copies' sizes never change, as those of
             parameters; it would make kernels for any number of columns.
     """
@@ -64,7 +66,8 @@ class WorkingWeights:
         self, model: nn.Module, kind: torch.dtype = torch.bfloat16, norms: bool = True
     ) -> None:
         self.kind = kind
-        self.adds = self.replaces = self.compiled = False
+        self.adds = self.replaces = self.holds = self.compiled = False
+        self.held: dict[Tensor, Tensor] = {}
         groups: dict[str, list[_Slot]] = {}
         joined: set[nn.Parameter] = set()
         for place, module in model.named_modules():
@@ -82,6 +85,7 @@ class WorkingWeights:
             ]
         self._groups = [slots for slots in groups.values() if slots]
         self._kept: list[list[Tensor]] = []
+        self._versions: list[int] = []  # of the parameters, when the copies that stay were right
 
     @property
     def parameters(self) -> set[nn.Parameter]:
@@ -124,6 +128,31 @@ class WorkingWeights:
         for group, copies in zip(self._groups, self._kept, strict=True):
             rows = [[len(part) for part in slot.parameters] for slot in group]
             _fill(copies, rows, _parameters(group))
+
+    def bring_up_to_date(self) -> None:
+        """Make the copies that stay anew where something has changed parameters since."""
+        if self._versions != self._versions_now():
+            self.refresh()
+            self.are_up_to_date()
+
+    def are_up_to_date(self) -> None:
+        """Whoever has changed parameters has changed the copies that stay as well."""
+        self._versions = self._versions_now()
+
+    def _versions_now(self) -> list[int]:
+        # PyTorch counts the changes of every tensor.
+        return [part._version for group in self._groups for part in _parameters(group)]
+
+    def places(self) -> dict[Tensor, Tensor]:
+        """By parameter, the copy of it that stays, or its part of one."""
+        return {
+            parameter: part
+            for group, copies in zip(self._groups, self._kept, strict=True)
+            for slot, copy in zip(group, copies, strict=True)
+            for parameter, part in zip(
+                slot.parameters, _parts(copy, [len(own) for own in slot.parameters]), strict=True
+            )
+        }
 
 
 def _side_by_side(module: SelfAttention) -> list[_Slot]:
@@ -195,6 +224,11 @@ class _Copies(torch.autograd.Function):
         ]
         there = bool(found) and all(own.grad is not None for own in with_one)
         none = (None,) * (3 + len(parts))
+        if ctx.owner.holds:
+            ctx.owner.held.update(
+                (own, item.contiguous()) for own, item in zip(with_one, found, strict=True)
+            )
+            return none
         if there and ctx.owner.replaces:
             torch._foreach_copy_([own.grad for own in with_one], found)
             return none

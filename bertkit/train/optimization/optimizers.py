@@ -106,8 +106,23 @@ def optimizer_kind(spec: OptimizerSpec) -> tuple[Any, dict[str, Any]]:
 
 def gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
     """The global norm of the gradients that there are, 0-dim, on their device."""
-    gradients = [item.grad for item in parameters if item.grad is not None]
-    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    return norm_of([item.grad for item in parameters if item.grad is not None])
+
+
+def norm_of(gradients: Sequence[Tensor]) -> Tensor:
+    """The global norm of gradients, float32, 0-dim, on their device.
+
+    Args:
+        gradients: float32, or half precision, which gives the bits of the same numbers in
+            float32: PyTorch's kernels add them in the same order.
+    """
+    norms: dict[int, Tensor] = {}
+    for kind in dict.fromkeys(item.dtype for item in gradients):
+        places = [place for place, item in enumerate(gradients) if item.dtype == kind]
+        alike = [gradients[place] for place in places]
+        wide = torch.float32 if kind.itemsize < torch.float32.itemsize else None
+        norms.update(zip(places, torch._foreach_norm(alike, 2, wide), strict=True))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack([norms[n] for n in range(len(norms))]))
     return norm
 
 

@@ -194,6 +194,28 @@ def test_products_in_8_bits_learn_what_others_learn(run, more):
 
 
 @needs_gpu
+@pytest.mark.parametrize(("passes", "graphs"), [(1, False), (2, False), (1, True)])
+def test_updates_in_one_pass_have_the_bits_of_pytorchs(run, tmp_path, monkeypatch, passes, graphs):
+    from bertkit.backends.torch import cuda
+    from bertkit.backends.torch.one_pass_update import OnePassUpdate
+
+    steps, taken = OnePassUpdate.run, []
+    monkeypatch.setattr(OnePassUpdate, "run", lambda *given: taken.append(1) or steps(*given))
+    options = {
+        "cuda": CudaOptions(deterministic=True, fused=True, graphs=graphs),
+        "micro_batch_size": 8 // passes, "max_steps": 12,
+    }  # fmt: skip
+    mine = run(into=tmp_path / "mine", **options).checkpoint
+    assert taken
+    monkeypatch.setattr(cuda, "one_pass_update", lambda *given: None)
+    count = len(taken)
+    right = run(into=tmp_path / "right", **options).checkpoint
+    assert len(taken) == count
+    one, other = (load_file(Path(place) / "model.safetensors") for place in (mine, right))
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@needs_gpu
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("optimizer", ["adamw", "nvlamb", "no_debias_clamp10"])
 @pytest.mark.parametrize("recompute", [False, True])
@@ -265,13 +287,13 @@ def test_every_replay_draws_other_dropout_and_a_steps_seed_decides_it():
 
 
 @needs_gpu
-@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+@pytest.mark.parametrize(("precision", "fused"), [("bf16", False), ("bf16", True), ("fp32", False)])
 @pytest.mark.parametrize("optimizer", ["adamw", "nvlamb", "sgd"])
-def test_nothing_that_a_recording_makes_outlives_it(precision, optimizer):
+def test_nothing_that_a_recording_makes_outlives_it(precision, optimizer, fused):
     """Recordings share the memory of what they make: one would write over another's."""
     with registry.get("cuda") as adapter:
         adapter.start()
-        plan = StepPlan(precision, options=CudaOptions(graphs=True))
+        plan = StepPlan(precision, options=CudaOptions(graphs=True, fused=fused))
         model = adapter.place(BertForPreTraining(SMALL))
         stepper = adapter.build(
             model, PretrainingObjective(), plan,

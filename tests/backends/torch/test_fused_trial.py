@@ -60,8 +60,12 @@ def kernels(monkeypatch):
     """Layers whose fused form is PyTorch's, since no kernel runs on a CPU; what was called."""
     pytest.importorskip("triton", reason="Triton is only made for Linux")
     from bertkit.model.fused import embedding_check, loss_check, self_check
+    from bertkit.train.optimization import update_check
 
     called = []
+    monkeypatch.setattr(
+        update_check, "what_is_wrong", lambda device, kind: called.append(f"update in {kind}")
+    )
     monkeypatch.setattr(self_check, "what_is_wrong", lambda *given: called.append("check"))
     monkeypatch.setattr(
         loss_check, "what_is_wrong", lambda words, *given: called.append(f"{words} words")
@@ -88,13 +92,20 @@ def test_both_ways_are_timed_with_dropout(kernels, dynamic):
     answer = tried(replace(CASE, compiled=True, dynamic=dynamic), CPU, torch.float32)
     assert not answer.wrong and answer.usual > 0 and answer.fused > 0
     sizes = [30522, 512, 2]
-    assert kernels[:5] == ["check", "check", "30528 words", sizes, f"dynamic={dynamic}"]
-    assert kernels[5:] == ["training"] * (2 + 4 * 10)
+    checks = ["check", "check", "30528 words", sizes, "update in torch.float32"]
+    assert kernels[:6] == [*checks, f"dynamic={dynamic}"]
+    assert kernels[6:] == ["training"] * (2 + 4 * 10)
 
 
-@pytest.mark.parametrize("part", ["self_check", "loss_check", "embedding_check"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("model.fused.self_check", "model.fused.loss_check", "model.fused.embedding_check"),
+        "train.optimization.update_check",
+    ],
+)
 def test_what_is_wrong_is_not_timed(kernels, monkeypatch, part):
-    target = f"bertkit.model.fused.{part}.what_is_wrong"
+    target = f"bertkit.{part}.what_is_wrong"
     monkeypatch.setattr(target, lambda *given: "rows are 3 off")
     assert tried(CASE, CPU, torch.float32) == Answer("rows are 3 off", 0.0, 0.0)
     assert "training" not in kernels and "evaluating" not in kernels

@@ -76,6 +76,8 @@ class GraphedStepper(TorchStepper):
     def train(self, batch: StepBatch, step: int) -> Ticket:
         """Exactly one update; see `bertkit.backends.base.Stepper`."""
         optimizer, rate = self._begin_step(step)
+        if self.one_pass and self.working:
+            self.working.bring_up_to_date()
         for number, micro in enumerate(shared_scales(batch, self.process_group)):
             shape = self._shape(micro)
             shape.inputs.load(micro)
@@ -130,7 +132,8 @@ class GraphedStepper(TorchStepper):
         """Copies of the weights of now; no gradients where they are added one by one."""
         replaced = set()
         if self.working:
-            self.working.refresh()
+            if not self.one_pass:  # whose update has made them
+                self.working.refresh()
             replaced = self.working.parameters
         others = [item.grad for item in self._parameters(optimizer) if item not in replaced]
         present = [gradient for gradient in others if gradient is not None]

@@ -6,10 +6,15 @@ that a step which depends on one gives other results replayed than run.
 
 from __future__ import annotations
 
+from functools import partial
+from unittest import mock
+
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from bertkit.model.fused.launch import Kernel
 
 # What reads a number from the device; a GPU refuses it in a recording.
 _READS = ("_local_scalar_dense", "is_nonzero", "nonzero", "equal")
@@ -76,8 +81,12 @@ class ReplayingRecorder:
     def record(self, work):
         self.records += 1
         state = torch.get_rng_state()
-        mode = _Recording()
-        with mode:
+        mode, launch = _Recording(), Kernel.launch
+
+        def noted(kernel, *given, **named):
+            mode.calls.append((partial(launch, kernel), given, named, None))
+
+        with mode, mock.patch.object(Kernel, "launch", noted):
             work()
         # A GPU computes nothing while it records.
         with torch.no_grad():
