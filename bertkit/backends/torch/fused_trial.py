@@ -151,8 +151,8 @@ def tried(case: Case, device: torch.device, kind: torch.dtype = torch.bfloat16) 
         return Answer(wrong)
     if wrong := embedding_check.what_is_wrong(case.embeddings(device), kind):
         return Answer(wrong)
-    if wrong := update_check.what_is_wrong(device, kind):
-        return Answer(wrong)
+    # A run asks again, and does without it where it is wrong: here it may crash.
+    update_check.what_is_wrong(device, kind)
     plain = copy.deepcopy(layer.train())
     if case.compiled:
         compile_parts(plain, dynamic=case.dynamic)

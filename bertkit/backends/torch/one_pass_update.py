@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bertkit import log
 from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.model.fused.dispatch import gpu_has_kernels
 from bertkit.train.optimization.optimizers import norm_of, not_finite
@@ -64,7 +65,7 @@ class OnePassUpdate:
 def one_pass_update(
     optimizer: torch.optim.Optimizer | None, working: WorkingWeights | None, world: int
 ) -> OnePassUpdate | None:
-    """The update of a run whose layers are fused, where there is a kernel for it.
+    """The update of a run whose layers are fused, where there is a kernel for it that is right.
 
     Args:
         optimizer: of the run; None: it does not train.
@@ -73,6 +74,13 @@ def one_pass_update(
     """
     if optimizer is None or working is None or world > 1 or not gpu_has_kernels():
         return None
+    from bertkit.train.optimization import update_check
     from bertkit.train.optimization.one_pass import can_take
 
-    return OnePassUpdate(optimizer, working) if can_take(optimizer) else None
+    if not can_take(optimizer):
+        return None
+    device = optimizer.param_groups[0]["params"][0].device
+    if wrong := update_check.what_is_wrong(device, working.kind):
+        log.logger.warning("updates are PyTorch's, as with bertkit's kernel on this GPU %s", wrong)
+        return None
+    return OnePassUpdate(optimizer, working)

@@ -97,15 +97,19 @@ def test_both_ways_are_timed_with_dropout(kernels, dynamic):
     assert kernels[6:] == ["training"] * (2 + 4 * 10)
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        *("model.fused.self_check", "model.fused.loss_check", "model.fused.embedding_check"),
-        "train.optimization.update_check",
-    ],
-)
+def test_updates_that_are_wrong_do_not_count_against_layers(kernels, monkeypatch):
+    """Runs ask for themselves; but what crashes there, crashes here first."""
+    target = "bertkit.train.optimization.update_check.what_is_wrong"
+    monkeypatch.setattr(target, lambda *given: "a weight is 3 off")
+    assert not tried(CASE, CPU, torch.float32).wrong
+    monkeypatch.setattr(target, lambda *given: {}["no such instruction"])
+    with pytest.raises(KeyError):
+        tried(CASE, CPU, torch.float32)
+
+
+@pytest.mark.parametrize("part", ["self_check", "loss_check", "embedding_check"])
 def test_what_is_wrong_is_not_timed(kernels, monkeypatch, part):
-    target = f"bertkit.{part}.what_is_wrong"
+    target = f"bertkit.model.fused.{part}.what_is_wrong"
     monkeypatch.setattr(target, lambda *given: "rows are 3 off")
     assert tried(CASE, CPU, torch.float32) == Answer("rows are 3 off", 0.0, 0.0)
     assert "training" not in kernels and "evaluating" not in kernels

@@ -254,3 +254,18 @@ def test_several_processes_and_gpus_without_kernels_do_not(monkeypatch):
     monkeypatch.setattr(module, "gpu_has_kernels", lambda: True)
     assert one_pass_update(optimizer, working, 1) is not None
     assert one_pass_update(optimizer, working, 2) is None
+
+
+def test_a_kernel_that_is_wrong_on_a_gpu_is_left_out(monkeypatch, caplog):
+    model = BertForPreTraining(SHAPE)
+    optimizer, working = make_optimizer(model, OptimizerSpec()), WorkingWeights(model)
+    monkeypatch.setattr(module, "gpu_has_kernels", lambda: True)
+    asked = []
+
+    def wrong(device, kind):
+        asked.append((device, kind))
+        return "a weight is 3 off"
+
+    monkeypatch.setattr("bertkit.train.optimization.update_check.what_is_wrong", wrong)
+    assert one_pass_update(optimizer, working, 1) is None
+    assert asked == [(CPU, torch.bfloat16)] and "a weight is 3 off" in caplog.text
