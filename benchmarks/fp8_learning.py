@@ -5,7 +5,7 @@ Run: PYTHONPATH=. python benchmarks/fp8_learning.py --input TRAIN.tfrecord
          [--steps 400] [--shape mini] [--seeds 1 2]
 
 On a CPU, in float32: the same runs with plain layers and with layers that round where the
-kernels do (`bertkit.model.fused.reference`). Seeds decide weights, order and dropout, and so
+kernels do (`bertkit.model.fused.checks.reference`). Seeds decide weights, order and dropout, and so
 show what a difference is worth. One line of JSON for each run.
 """
 
@@ -27,7 +27,7 @@ from bertkit.backends import registry
 from bertkit.model.attention import Layout, attention
 from bertkit.model.bert import EncoderLayer, activation, dropout, picked
 from bertkit.model.config import BertConfig
-from bertkit.model.fused.reference import linear
+from bertkit.model.fused.checks.reference import linear
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.pretrain import pretrain
 

@@ -138,7 +138,7 @@ later() { waiting="$waiting $!"; }
 if wants env; then check env 40 & later; fi
 if wants fused; then
   tests pytest-fused 90 -k "fused or stopped_run or 8_bits" tests/model/fused \
-    tests/backends/torch/test_cuda.py tests/backends/torch/test_fused_trial.py & later
+    tests/backends/torch/test_cuda.py tests/backends/torch/fused & later
 fi
 if wants graphs; then
   tests pytest-graphs 90 -k "record or replay" tests/backends/torch/graphs \

@@ -18,7 +18,7 @@ import cases
 from cases import Case
 
 from bertkit.backends.run_size import RunSize
-from bertkit.backends.torch.fused_choice import Trial, TrialError, case_of, choose_fused
+from bertkit.backends.torch.fused.choice import Trial, TrialError, case_of, choose_fused
 from bertkit.model.config import BertConfig
 
 WHOLE = ("large-512", "base-512", "base-128")

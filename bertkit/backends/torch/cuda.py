@@ -25,10 +25,10 @@ from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.run_size import RunSize
 from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
-from bertkit.backends.torch.fused_rules import against_fused, require_fp8
+from bertkit.backends.torch.fused.one_pass_update import one_pass_update
+from bertkit.backends.torch.fused.rules import against_fused, require_fp8
 from bertkit.backends.torch.graphs.recorder import CudaRecorder, Recorder
 from bertkit.backends.torch.graphs.rules import against_graphs
-from bertkit.backends.torch.one_pass_update import one_pass_update
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.errors import MissingDependencyError
@@ -116,7 +116,7 @@ class CudaAdapter(TorchAdapter):
         return choose_graphs(options, size, self.device_memory(), index)
 
     def _choose_fused(self, options: CudaOptions, size: RunSize) -> bool | None:
-        from bertkit.backends.torch.fused_choice import choose_fused
+        from bertkit.backends.torch.fused.choice import choose_fused
 
         index = Topology.from_environment().local_rank
         return choose_fused(size, bool(options.compile), not options.totals, index)

@@ -1,6 +1,6 @@
 """Checks on a device that `one_pass` does what PyTorch's fused AdamW does.
 
-As `bertkit.model.fused.self_check` does for layers.
+As `bertkit.model.fused.checks.layer_check` does for layers.
 """
 
 from __future__ import annotations

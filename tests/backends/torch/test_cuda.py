@@ -197,7 +197,7 @@ def test_products_in_8_bits_learn_what_others_learn(run, more):
 @pytest.mark.parametrize(("passes", "graphs"), [(1, False), (2, False), (1, True)])
 def test_updates_in_one_pass_have_the_bits_of_pytorchs(run, tmp_path, monkeypatch, passes, graphs):
     from bertkit.backends.torch import cuda
-    from bertkit.backends.torch.one_pass_update import OnePassUpdate
+    from bertkit.backends.torch.fused.one_pass_update import OnePassUpdate
 
     steps, taken = OnePassUpdate.run, []
     monkeypatch.setattr(OnePassUpdate, "run", lambda *given: taken.append(1) or steps(*given))

@@ -11,10 +11,10 @@ from bertkit.model.attention import UnpaddedLayout
 from bertkit.model.bert import EncoderLayer
 from bertkit.model.config import BertConfig
 from bertkit.model.fused import fp8, rows
+from bertkit.model.fused.checks.reference import reference_layer
 from bertkit.model.fused.dispatch import run_fused
 from bertkit.model.fused.fp8 import Fp8Rows
 from bertkit.model.fused.random_bits import draw_seeds
-from bertkit.model.fused.reference import reference_layer
 
 SHAPE = BertConfig(
     vocab_size=50, hidden_size=32, num_hidden_layers=1, num_attention_heads=2,

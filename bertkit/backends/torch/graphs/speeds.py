@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bertkit.backends.torch.fused_trial import Case, Way, milliseconds
+from bertkit.backends.torch.fused.trial import Case, Way, milliseconds
 from bertkit.backends.torch.matmul_speed import HALF, matrix_flops, wait_for
 
 _PRODUCTS = 4096  # rows and columns

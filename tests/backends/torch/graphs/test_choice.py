@@ -11,8 +11,9 @@ import torch
 from bertkit.backends.base import OptimizerSpec, Problem, StepPlan, StepShape
 from bertkit.backends.process_group import ProcessGroup, Topology
 from bertkit.backends.run_size import RunSize
-from bertkit.backends.torch import compiled, fused_choice
+from bertkit.backends.torch import compiled
 from bertkit.backends.torch.cuda import CudaAdapter
+from bertkit.backends.torch.fused import choice as fused_choice
 from bertkit.backends.torch.graphs import choice
 from bertkit.backends.torch.graphs.choice import choose_graphs, pass_times, worth_compiling
 from bertkit.backends.torch.graphs.speeds import Speeds

@@ -13,8 +13,8 @@ from backends.torch.graphs.replaying import ReplayingRecorder
 from backends.torch.graphs.test_step import RATE, SHAPE, as_on_a_gpu, batches
 from backends.torch.operators import Operators
 from bertkit.backends.base import OptimizerSpec, StepPlan
+from bertkit.backends.torch.fused.one_pass_update import OnePassUpdate
 from bertkit.backends.torch.graphs.step import GraphedStepper
-from bertkit.backends.torch.one_pass_update import OnePassUpdate
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.model.heads import BertForPreTraining

@@ -7,7 +7,8 @@ import time
 import pytest
 import torch
 
-from bertkit.backends.torch import fused_trial, matmul_speed
+from bertkit.backends.torch import matmul_speed
+from bertkit.backends.torch.fused import trial as fused_trial
 from bertkit.backends.torch.graphs import speeds
 
 CPU = torch.device("cpu")

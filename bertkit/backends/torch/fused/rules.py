@@ -67,7 +67,7 @@ def require_fp8(
     Raises:
         BertkitError: they are not, or the device, its driver or PyTorch cannot make them.
     """
-    from bertkit.backends.torch.fused_trial import Case, what_is_wrong_with
+    from bertkit.backends.torch.fused.trial import Case, what_is_wrong_with
 
     case = Case.of(
         model, rows=4 * _LONGEST, longest=_LONGEST, compiled=False, dynamic=True, fp8=True

@@ -12,7 +12,7 @@ from model.fused.formulas import added_and_normed, mixed, seed_of
 from bertkit.model.attention import UnpaddedLayout
 from bertkit.model.bert import EncoderLayer
 from bertkit.model.config import BertConfig
-from bertkit.model.fused.reference import reference_layer
+from bertkit.model.fused.checks.reference import reference_layer
 
 LENGTHS = [5, 0, 21, 1]
 SHAPE = BertConfig(

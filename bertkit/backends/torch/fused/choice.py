@@ -1,6 +1,6 @@
 """Decides whether a run's layers are fused: by a trial on its GPU, made once.
 
-The trial is a process of its own (`fused_trial`), so that whatever goes wrong in it leaves the
+The trial is a process of its own (`trial`), so that whatever goes wrong in it leaves the
 run as it was. Its answer is kept in the user's cache folder, for this GPU, these versions and
 sizes; of several runs that begin at once, one tries.
 """
@@ -22,8 +22,7 @@ import torch
 
 from bertkit import __version__, log
 from bertkit.backends.run_size import RunSize
-from bertkit.backends.torch import fused_trial
-from bertkit.backends.torch.fused_trial import Answer, Case
+from bertkit.backends.torch.fused.trial import Answer, Case
 from bertkit.errors import BertkitError
 from bertkit.model.fused.dispatch import gpu_has_kernels, what_does_not_fit
 from bertkit.storage.files import write_text
@@ -33,6 +32,12 @@ from bertkit.system.side_process import run_beside
 # Operations of a process's run from which on a trial pays: some ten minutes of an H100.
 WORTH_TRYING = 2e17
 _ANSWER = "answer.json"
+_PACKAGES = (
+    "bertkit.backends.torch.fused",
+    "bertkit.model.fused",
+    "bertkit.model.fused.checks",
+    "bertkit.train.optimization",
+)
 _GAIN = 0.97  # of the usual time, that fused layers may take at most
 _MOST_ROWS = 1 << 15  # enough to keep a GPU busy, and its host ahead of it
 _LIMIT = 300.0  # seconds of a trial; compilers need most of them
@@ -41,7 +46,7 @@ _PROGRAM = f"""import sys
 sys.path[:] = sys.argv.pop(1).split({os.pathsep!r})
 from bertkit.system.side_process import end_with_parent
 end_with_parent()
-from bertkit.backends.torch.fused_trial import main
+from bertkit.backends.torch.fused.trial import main
 main()"""
 _STARTER = (sys.executable, "-c", _PROGRAM, os.pathsep.join(sys.path))
 
@@ -202,9 +207,9 @@ def case_of(size: RunSize, compiled: bool, dynamic: bool) -> Case:
 
 
 def _digest_of_kernels() -> str:
-    """Of the program text of fused layers and updates and of their trial: others are tried anew."""
-    digest = hashlib.sha256(Path(fused_trial.__file__).read_bytes())
-    for package in ("bertkit.model.fused", "bertkit.train.optimization"):
+    """Of the program text of kernels and of their trial: others are tried anew."""
+    digest = hashlib.sha256()
+    for package in _PACKAGES:
         folder = resources.files(package)
         for file in sorted(folder.iterdir(), key=lambda file: file.name):
             if file.name.endswith(".py"):

@@ -12,7 +12,7 @@ from bertkit.model.attention import UnpaddedLayout
 from bertkit.model.bert import EncoderLayer, initialise
 from bertkit.model.config import BertConfig
 from bertkit.model.fused import layer as fused_layers
-from bertkit.model.fused import self_check
+from bertkit.model.fused.checks import layer_check
 from bertkit.model.fused.rows import Dropout
 
 SHAPE = BertConfig(
@@ -38,7 +38,7 @@ def found(device, half):
         layer.fp8 = fp8
         layout = UnpaddedLayout(lengths).to(device)
         rows = torch.randn(layout.rows, shape.hidden_size).to(device, half)
-        return self_check.what_is_wrong(layer.to(device, half), rows, layout)
+        return layer_check.what_is_wrong(layer.to(device, half), rows, layout)
 
     return ask
 
@@ -68,7 +68,7 @@ def test_right_kernels_pass(found, changed):
 def test_the_layer_stays_as_it_was():
     layer = EncoderLayer(SHAPE)
     before = {name: weight.clone() for name, weight in layer.state_dict().items()}
-    other = self_check.with_weights_that_matter(layer).state_dict()
+    other = layer_check.with_weights_that_matter(layer).state_dict()
     assert all(torch.equal(before[name], weight) for name, weight in layer.state_dict().items())
     assert not any(torch.equal(before[name], weight) for name, weight in other.items())
     assert float(other["attention.self.query.weight"].std()) == pytest.approx(32**-0.5, rel=0.1)
@@ -149,7 +149,7 @@ def test_what_is_another_number_each_time_is_found(found, monkeypatch):
 
 
 def test_a_device_that_computes_nothing_is_no_reference(found, monkeypatch):
-    monkeypatch.setattr(self_check, "_results", lambda *given: {"the result": torch.zeros(3)})
+    monkeypatch.setattr(layer_check, "_results", lambda *given: {"the result": torch.zeros(3)})
     assert found() == "the result is 0 by PyTorch's operators themselves"
 
 

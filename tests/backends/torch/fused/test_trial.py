@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bertkit.backends.torch import fused_trial
-from bertkit.backends.torch.fused_trial import Answer, Case, Way, milliseconds, tried
+from bertkit.backends.torch.fused import trial as fused_trial
+from bertkit.backends.torch.fused.trial import Answer, Case, Way, milliseconds, tried
 
 CASE = Case(
     hidden_size=32, num_attention_heads=2, intermediate_size=64, hidden_act="gelu",
@@ -59,14 +59,14 @@ def test_the_layer_has_the_sizes_and_rates_of_the_run():
 def kernels(monkeypatch):
     """Layers whose fused form is PyTorch's, since no kernel runs on a CPU; what was called."""
     pytest.importorskip("triton", reason="Triton is only made for Linux")
-    from bertkit.model.fused import embedding_check, loss_check, self_check
+    from bertkit.model.fused.checks import embedding_check, layer_check, loss_check
     from bertkit.train.optimization import update_check
 
     called = []
     monkeypatch.setattr(
         update_check, "what_is_wrong", lambda device, kind: called.append(f"update in {kind}")
     )
-    monkeypatch.setattr(self_check, "what_is_wrong", lambda *given: called.append("check"))
+    monkeypatch.setattr(layer_check, "what_is_wrong", lambda *given: called.append("check"))
     monkeypatch.setattr(
         loss_check, "what_is_wrong", lambda words, *given: called.append(f"{words} words")
     )
@@ -107,9 +107,9 @@ def test_updates_that_are_wrong_do_not_count_against_layers(kernels, monkeypatch
         tried(CASE, CPU, torch.float32)
 
 
-@pytest.mark.parametrize("part", ["self_check", "loss_check", "embedding_check"])
+@pytest.mark.parametrize("part", ["layer_check", "loss_check", "embedding_check"])
 def test_what_is_wrong_is_not_timed(kernels, monkeypatch, part):
-    target = f"bertkit.model.fused.{part}.what_is_wrong"
+    target = f"bertkit.model.fused.checks.{part}.what_is_wrong"
     monkeypatch.setattr(target, lambda *given: "rows are 3 off")
     assert tried(CASE, CPU, torch.float32) == Answer("rows are 3 off", 0.0, 0.0)
     assert "training" not in kernels and "evaluating" not in kernels
@@ -145,7 +145,7 @@ def test_fused_layers_are_right_on_this_gpu(compiled):
         longest=128, compiled=compiled,
     )  # fmt: skip
     process = subprocess.run(
-        [sys.executable, "-m", "bertkit.backends.torch.fused_trial", json.dumps(asdict(case)), "0"],
+        [sys.executable, "-m", "bertkit.backends.torch.fused.trial", json.dumps(asdict(case)), "0"],
         capture_output=True, text=True,
     )  # fmt: skip
     assert process.returncode == 0, process.stderr

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bertkit.model.fused import loss_check, word_loss
+from bertkit.model.fused import word_loss
+from bertkit.model.fused.checks import loss_check
 from bertkit.model.fused.word_loss import Way
 
 

@@ -1,6 +1,6 @@
 """Checks on a device that the kernels of embeddings give the right numbers.
 
-As `self_check` does for those of layers.
+As `layer_check` does for those of layers.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from torch.nn import functional
 from bertkit.model.attention import UnpaddedLayout
 from bertkit.model.bert import Embeddings, TokenBatch
 from bertkit.model.fused import embeddings as calls
+from bertkit.model.fused.checks.reference import dropped
 from bertkit.model.fused.dispatch import run_fused_embeddings
 from bertkit.model.fused.random_bits import draw_seeds
-from bertkit.model.fused.reference import dropped
 
 LONGEST = 100  # pieces, that the rows of one word fill: of [MASK] there are thousands
 SINGLE = 300  # words that occur once

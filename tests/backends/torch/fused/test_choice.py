@@ -16,9 +16,10 @@ import torch
 
 from bertkit.backends.process_group import ProcessGroup, Topology
 from bertkit.backends.run_size import RunSize
-from bertkit.backends.torch import compiled, fused_choice
+from bertkit.backends.torch import compiled
 from bertkit.backends.torch.cuda import CudaAdapter
-from bertkit.backends.torch.fused_choice import WORTH_TRYING, TrialError, case_of, choose_fused
+from bertkit.backends.torch.fused import choice as fused_choice
+from bertkit.backends.torch.fused.choice import WORTH_TRYING, TrialError, case_of, choose_fused
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.errors import BertkitError
 from bertkit.model.config import BertConfig

@@ -17,9 +17,9 @@ from backends.torch.graphs.replaying import ReplayingRecorder
 from backends.torch.operators import Operators
 from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.backends.process_group import ProcessGroup, Topology
-from bertkit.backends.torch import one_pass_update as module
 from bertkit.backends.torch.cuda import CudaAdapter
-from bertkit.backends.torch.one_pass_update import OnePassUpdate, one_pass_update
+from bertkit.backends.torch.fused import one_pass_update as module
+from bertkit.backends.torch.fused.one_pass_update import OnePassUpdate, one_pass_update
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.backends.torch.working_weights import WorkingWeights

@@ -1,6 +1,6 @@
 """Checks on a device that the kernels of the loss over a vocabulary give the right numbers.
 
-As `self_check` does for those of layers.
+As `layer_check` does for those of layers.
 """
 
 from __future__ import annotations

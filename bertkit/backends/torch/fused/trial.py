@@ -1,7 +1,7 @@
 """Tries what is fused on this process's GPU: is it right, and are layers faster?
 
-Run: python -m bertkit.backends.torch.fused_trial CASE 0, with a `Case` as JSON and the number of
-a GPU. The last line of standard output is the `Answer` as JSON. `fused_choice` starts it, as a
+Run: python -m bertkit.backends.torch.fused.trial CASE 0, with a `Case` as JSON and the number of
+a GPU. The last line of standard output is the `Answer` as JSON. `choice` starts it, as a
 process of its own: kernels that nobody has tried on a GPU may crash, hang or damage its state.
 """
 
@@ -139,7 +139,7 @@ def tried(case: Case, device: torch.device, kind: torch.dtype = torch.bfloat16) 
         device: of the kernels.
         kind: half precision.
     """
-    from bertkit.model.fused import embedding_check, loss_check  # loads Triton
+    from bertkit.model.fused.checks import embedding_check, loss_check  # loads Triton
     from bertkit.train.optimization import update_check
 
     torch.manual_seed(0)
@@ -166,7 +166,7 @@ def tried(case: Case, device: torch.device, kind: torch.dtype = torch.bfloat16) 
 
 def what_is_wrong_with(layer: EncoderLayer, layout: UnpaddedLayout) -> str | None:
     """What the kernels compute wrongly for a layer in half precision; None: nothing."""
-    from bertkit.model.fused.self_check import what_is_wrong
+    from bertkit.model.fused.checks.layer_check import what_is_wrong
 
     weight = layer.output.dense.weight
     rows = torch.randn(layout.rows, len(weight)).to(weight.device, weight.dtype)

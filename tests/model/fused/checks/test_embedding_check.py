@@ -10,9 +10,9 @@ import torch
 
 from bertkit.model.bert import Embeddings
 from bertkit.model.config import BertConfig
-from bertkit.model.fused import embedding_check
 from bertkit.model.fused import embeddings as calls
-from bertkit.model.fused.embedding_check import what_is_wrong
+from bertkit.model.fused.checks import embedding_check
+from bertkit.model.fused.checks.embedding_check import what_is_wrong
 
 OFF = "off, relative to its size"
 WIDTH = 24

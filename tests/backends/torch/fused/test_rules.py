@@ -9,8 +9,9 @@ import torch
 
 from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.backends.run_size import RunSize
-from bertkit.backends.torch import fused_rules, fused_trial
 from bertkit.backends.torch.cuda import CudaAdapter
+from bertkit.backends.torch.fused import rules as fused_rules
+from bertkit.backends.torch.fused import trial as fused_trial
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.errors import BertkitError
 from bertkit.model.config import BertConfig
@@ -45,7 +46,7 @@ def test_what_cannot_be_fused_is_said_and_not_computed_otherwise(changed, said):
 
 def test_a_gpu_without_kernels_is_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr("bertkit.backends.torch.fused_rules.gpu_has_kernels", lambda: False)
+    monkeypatch.setattr("bertkit.backends.torch.fused.rules.gpu_has_kernels", lambda: False)
     plan = StepPlan("bf16", options=CudaOptions(fused=True))
     (problem,) = CudaAdapter().validate(plan, OptimizerSpec())
     assert "Ampere" in problem.text

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from bertkit.model.attention import UnpaddedLayout
 from bertkit.model.bert import EncoderLayer
+from bertkit.model.fused.checks.reference import reference_layer
 from bertkit.model.fused.dispatch import run_fused
 from bertkit.model.fused.random_bits import draw_seeds
-from bertkit.model.fused.reference import reference_layer
 
 # A result may be so many times as far from float32 as that of PyTorch's operators in half
 # precision, and so far whatever theirs is. What is computed wrongly is off by tenths. With 8 bits

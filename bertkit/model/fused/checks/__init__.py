@@ -1,0 +1,1 @@
+"""Checks on a device that kernels of fused layers, embeddings and the loss are right."""
