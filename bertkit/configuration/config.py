@@ -158,14 +158,18 @@ def as_dict(config: Any) -> dict[str, Any]:
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one mapping with dotted keys; hyphens in keys become underscores."""
+    """Nested mappings as one mapping with dotted keys; hyphens in keys become underscores.
+
+    Raises:
+        ConfigError: two keys become the same one, such as `max-steps` and `max_steps`.
+    """
     flat: dict[str, Any] = {}
     for key, value in values.items():
         name = prefix + str(key).replace("-", "_")
-        if isinstance(value, Mapping):
-            flat.update(flatten(value, name + "."))
-        else:
-            flat[name] = value
+        inner = flatten(value, name + ".") if isinstance(value, Mapping) else {name: value}
+        if twice := sorted(flat.keys() & inner.keys()):
+            raise ConfigError(f"{twice[0]}: given twice, in two spellings", "remove one of them")
+        flat.update(inner)
     return flat
 
 

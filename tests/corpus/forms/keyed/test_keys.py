@@ -40,3 +40,25 @@ def test_columns():
     assert "--text-key" in caught.value.hint
     with pytest.raises(NotTextError, match="no column y"):
         column_of(["id", "x"], ["x"], ReadOptions(text_key="y"), "a")
+
+
+def test_a_column_that_stands_twice_is_refused():
+    """Its last values were taken, the others lost."""
+    for options in (ReadOptions(), ReadOptions(text_key="text")):
+        with pytest.raises(NotTextError, match="has 2 columns named text"):
+            column_of(["text", "id", "text"], ["text", "id", "text"], options, "a")
+    assert column_of(["x", "x", "text"], ["text"], ReadOptions(), "a") == "text"
+
+
+def test_the_plain_spelling_comes_first():
+    assert find_text_key(["text", "Text"]) == find_text_key(["Text", "text"]) == "text"
+    assert find_text_key(["TEXT", "Text"]) == "TEXT"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(None, "null"), (5, "the number 5"), (True, "true"), (["a"], "a list"), ({}, "an object")],
+)
+def test_a_text_that_is_none_is_told(value, said):
+    rejected = TextKeys(ReadOptions()).document({"text": value}, "n")
+    assert rejected.reason == f'no text: "text" is {said}, not a string'
