@@ -81,10 +81,9 @@ class Command(Pages):
         """Warn of variables of the environment that look like options of this command."""
         if ctx.resilient_parsing or not ctx.auto_envvar_prefix or ctx.parent is None:
             return
-        commands = getattr(ctx.parent.command, "list_commands", lambda _: [])(ctx.parent)
-        for name, meant in environment.unknown(
-            ctx.auto_envvar_prefix, self.options(ctx), list(commands)
-        ):
+        group = ctx.parent.command
+        commands = group.list_commands(ctx.parent) if isinstance(group, click.Group) else []
+        for name, meant in environment.unknown(ctx.auto_envvar_prefix, self.options(ctx), commands):
             more = f"; did you mean {meant}?" if meant else ""
             log.logger.warning("%s sets nothing: no such option%s", name, more)
 

@@ -248,7 +248,7 @@ def parse_yaml(blob: bytes, path: str | Path) -> dict[str, Any] | None:
     Raises:
         ConfigError: as `load_yaml`.
     """
-    if blob.startswith(_BEGIN.encode()) and not blob.rstrip().endswith(_END.encode()):
+    if is_of_a_run(blob) and not blob.rstrip().endswith(_END.encode()):
         raise ConfigError(f"{path}: cut off: its last line is not {_END!r}")
     try:
         loaded = safe_yaml.parse(blob, path)
@@ -258,6 +258,11 @@ def parse_yaml(blob: bytes, path: str | Path) -> dict[str, Any] | None:
     if loaded is not None and not isinstance(loaded, dict):
         raise ConfigError(f"{path}: expected `key: value` lines, found {type(loaded).__name__}")
     return loaded
+
+
+def is_of_a_run(blob: bytes) -> bool:
+    """Whether a file's bytes begin as `dump_whole_yaml` writes them."""
+    return blob.startswith(_BEGIN.encode())
 
 
 def dump_whole_yaml(values: Mapping[str, Any]) -> str:

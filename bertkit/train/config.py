@@ -330,10 +330,7 @@ class TrainingConfig(ComputeConfig):
         on_resume=FREE,
     )
     seed: int = _optimization(
-        12345,
-        help="Seed for new weights, sample order and dropout.",
-        minimum=0,
-        maximum=2**63 - 1,  # of torch
+        12345, help="Seed for new weights, sample order and dropout.", minimum=0, maximum=2**63 - 1
     )
 
     @property

@@ -8,23 +8,8 @@ from typing import Any
 from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import ReadOptions
 from bertkit.errors import NotTextError
+from bertkit.tables.text_column import TEXT, find_text_key
 
-TEXT = "text"
-# Other names for the text, taken where a record has one of them and no `text`.
-OTHERS = (
-    "content",
-    "contents",
-    "body",
-    "article",
-    "document",
-    "passage",
-    "abstract",
-    "raw_content",
-    "page_content",
-    "full_text",
-    "fulltext",
-    "maintext",
-)
 _SHOWN = 12
 
 
@@ -56,19 +41,6 @@ class TextKeys:
             title if isinstance(title, str) else "",
             text,
         )
-
-
-def find_text_key(keys: Iterable[str]) -> str:
-    """The key of these that holds the text: `text`, or the only one of `OTHERS`; else empty."""
-    lower: dict[str, str] = {}
-    for key in keys:
-        plain = key.strip().casefold()
-        if plain not in lower or key == plain:  # `text` rather than `Text`, where both are
-            lower[plain] = key
-    if TEXT in lower:
-        return lower[TEXT]
-    others = [lower[other] for other in OTHERS if other in lower]
-    return others[0] if len(others) == 1 else ""
 
 
 def column_of(names: Iterable[str], texts: Iterable[str], options: ReadOptions, what: str) -> str:

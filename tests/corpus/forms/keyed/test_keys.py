@@ -4,15 +4,8 @@ import pytest
 
 from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import ReadOptions
-from bertkit.corpus.forms.keyed.keys import TextKeys, column_of, find_text_key, value_at
+from bertkit.corpus.forms.keyed.keys import TextKeys, column_of, value_at
 from bertkit.errors import NotTextError
-
-
-def test_the_key_is_text_or_the_only_other_name():
-    assert find_text_key(["id", "content", "text"]) == "text"
-    assert find_text_key(["id", "Content"]) == "Content"
-    assert find_text_key(["content", "body"]) == ""
-    assert find_text_key(["sentence"]) == ""
 
 
 def test_the_first_record_decides_for_the_file():
@@ -48,11 +41,6 @@ def test_a_column_that_stands_twice_is_refused():
         with pytest.raises(NotTextError, match="has 2 columns named text"):
             column_of(["text", "id", "text"], ["text", "id", "text"], options, "a")
     assert column_of(["x", "x", "text"], ["text"], ReadOptions(), "a") == "text"
-
-
-def test_the_plain_spelling_comes_first():
-    assert find_text_key(["text", "Text"]) == find_text_key(["Text", "text"]) == "text"
-    assert find_text_key(["TEXT", "Text"]) == "TEXT"
 
 
 @pytest.mark.parametrize(
