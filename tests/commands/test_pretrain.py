@@ -129,7 +129,7 @@ def test_stopping_and_going_on(words, bertkit):
 def test_a_backend_that_is_not_here(words, bertkit, tmp_path):
     done = bertkit(*words, "--backend", "cuda")
     assert done.status == 4
-    assert done.err.startswith("Error: no backend cuda here: torch")
+    assert "\nError: no backend cuda here: torch" in f"\n{done.err}"
     assert not (tmp_path / "run").exists()
 
 
