@@ -68,6 +68,7 @@ def test_dry_run_writes_nothing(words, bertkit, tmp_path):
     assert "command line" in done.out and "--set" in done.out and "derived" in done.out
     assert not (tmp_path / "run").exists()
     plan = bertkit(*words, "--dry-run", "--json").result
+    assert plan["dry_run"] is True
     assert plan["steps"] == 6 and plan["memory_bytes"] > 0 and plan["disk_bytes"] > 0
 
 
