@@ -139,7 +139,7 @@ class LazyGroup(Pages, click.Group):
         "max_content_width": 100,
     },
 )
-@click.version_option(__version__, prog_name="bertkit")
+@click.version_option(__version__, prog_name="bertkit", allow_from_autoenv=False)
 def main_group() -> None:
     """Take a BERT encoder from a raw dump to a fine-tuned, evaluated model.
 

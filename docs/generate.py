@@ -59,7 +59,9 @@ programs want it: `--nsp=False` is `--no-nsp`. A repeatable flag takes several v
 
 Every flag can be set from the environment: `BERTKIT_<COMMAND>_<FLAG>`, for example
 `BERTKIT_PRETRAIN_MAX_STEPS=100`. The command line wins over the environment, that over `--config`,
-that over the preset, that over the default.
+that over the preset, that over the default. A flag that says no has a variable too
+(`BERTKIT_MAKE_RECORDS_CASED=1`); several values are separated by spaces. Variables of a command that
+name no flag are warned of.
 
 The Tab key completes commands, flags, choices, presets, backends, sources of `download`, files, and
 the folders of runs and checkpoints, once the shell has read one of these lines (in `~/.bashrc`,

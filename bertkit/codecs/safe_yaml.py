@@ -20,11 +20,12 @@ def parse(text: str | bytes, source: str | Path, *, numbers: bool = True) -> Any
     Args:
         text: the document.
         source: what names it in messages.
-        numbers: read `1e-4` as a number, as YAML 1.2 does and PyYAML does not.
+        numbers: read numbers as YAML 1.2 does and PyYAML does not: `1e-4` is one, `010`
+            is ten and not eight, `1:30` is text and not ninety.
 
     Raises:
-        ConfigError: not YAML, or nested too deep, too large, or several
-            documents; names the line.
+        ConfigError: not YAML, or nested too deep, too large, with a key twice in one
+            mapping, or several documents; names the line.
     """
     found = list(parse_all(text, source, numbers=numbers))
     if len(found) > 1:
@@ -77,12 +78,45 @@ def _loader(numbers: bool) -> Any:
                     what = f"nested deeper than {most}" if most == MOST_DEPTH else "too large"
                     raise yaml.composer.ComposerError(None, None, what, event.start_mark)
             node = super().compose_node(parent, index)
+            if isinstance(node, yaml.MappingNode) and not is_alias:
+                _refuse_twice(node)
             if anchor := getattr(event, "anchor", None):
                 self._sizes.setdefault(anchor, self._values - before)
             self._depth -= 1
             return node
 
     if numbers:
+        Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
+        Loader.add_constructor("tag:yaml.org,2002:float", _number)
         pattern = re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$")
         Loader.add_implicit_resolver("tag:yaml.org,2002:float", pattern, list("-+0123456789"))
     return Loader
+
+
+def _refuse_twice(mapping: Any) -> None:
+    """Refuse a mapping that has a key twice: PyYAML takes the last one and says nothing."""
+    import yaml
+
+    seen: dict[str, int] = {}
+    for key, _ in mapping.value:
+        if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+            continue
+        line = key.start_mark.line
+        if key.value in seen:
+            what = f"the key {key.value} stands in line {seen[key.value] + 1} already"
+            raise yaml.composer.ComposerError(None, None, what, key.start_mark)
+        seen[key.value] = line
+
+
+def _whole_number(loader: Any, node: Any) -> Any:
+    """A whole number of YAML 1.2."""
+    if ":" in node.value:
+        return node.value
+    if (digits := node.value.lstrip("+-").replace("_", "")).isdecimal():
+        return -int(digits) if node.value.startswith("-") else int(digits)
+    return loader.construct_yaml_int(node)
+
+
+def _number(loader: Any, node: Any) -> Any:
+    """A number of YAML 1.2."""
+    return node.value if ":" in node.value else loader.construct_yaml_float(node)

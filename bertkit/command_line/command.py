@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from bertkit.command_line import completion, help_page
+from bertkit import log
+from bertkit.command_line import completion, environment, help_page
 from bertkit.command_line.option import PRESET, Option, listed_flags
 from bertkit.command_line.suggestions import nearest_option
-from bertkit.command_line.words import last_repeatable
+from bertkit.command_line.words import given_twice, last_repeatable
 from bertkit.configuration.option_groups import HELP
 from bertkit.errors import BertkitError
 from bertkit.standard_output import results_alone
@@ -59,8 +60,9 @@ class Command(Pages):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the words, and keep them for the help page and the shell's completion."""
         ctx.meta[WORDS] = list(args)
+        twice = [] if ctx.resilient_parsing else given_twice(self, args)
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             # Of `-max_steps` click tells no more than -m.
             begin = error.option_name if len(error.option_name) == 2 else "--"
@@ -68,6 +70,22 @@ class Command(Pages):
             long = [word for word in words if len(word) > 3 and not word.startswith("--")]
             name = long[0].partition("=")[0] if long else error.option_name
             raise self.no_such_option(ctx, name) from None
+        for flag, first, last in twice:
+            log.logger.warning(
+                "%s is given twice, and takes one value: %s counts, %s does not", flag, last, first
+            )
+        self._name_unknown_variables(ctx)
+        return rest
+
+    def _name_unknown_variables(self, ctx: click.Context) -> None:
+        """Warn of variables of the environment that look like options of this command."""
+        if ctx.resilient_parsing or not ctx.auto_envvar_prefix or ctx.parent is None:
+            return
+        group = ctx.parent.command
+        commands = group.list_commands(ctx.parent) if isinstance(group, click.Group) else []
+        for name, meant in environment.unknown(ctx.auto_envvar_prefix, self.options(ctx), commands):
+            more = f"; did you mean {meant}?" if meant else ""
+            log.logger.warning("%s sets nothing: no such option%s", name, more)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it; only its results go to standard output."""
@@ -161,6 +179,7 @@ def _help_flag(names: tuple[str, ...], whole: bool, text: str) -> Option:
         is_flag=True,
         is_eager=True,
         expose_value=False,
+        allow_from_autoenv=False,
         callback=functools.partial(_show, whole),
         help=text,
     )

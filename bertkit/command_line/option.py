@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from bertkit.command_line import environment
 from bertkit.command_line.choice import Choice
 from bertkit.command_line.values import PLACES, Place
 from bertkit.configuration.option_groups import OTHERS
@@ -55,6 +57,25 @@ class Option(click.Option):
     def needs_example(self) -> bool:
         """Whether its value is free text, of which the word for it does not tell the form."""
         return not self.is_flag and isinstance(self.type, click.types.StringParamType)
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """The text of the variable of one of its flags, or of its name in the program."""
+        prefix = ctx.auto_envvar_prefix
+        if not (self.allow_from_autoenv and prefix):
+            return super().resolve_envvar_value(ctx)
+        found = environment.value_of(prefix, self)
+        return super().resolve_envvar_value(ctx) if found is None else found
+
+    def consume_value(self, ctx: click.Context, opts: Any) -> tuple[Any, Any]:
+        """What was given for it, and where; an empty path is refused."""
+        value, source = super().consume_value(ctx, opts)
+        typed = source in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+        if typed and isinstance(self.type, Place) and self.default != "":
+            several = value if isinstance(value, (list, tuple)) else [value]
+            if "" in several:
+                text = "the path is empty (of a variable that is not set?)"
+                raise click.BadParameter(text, ctx=ctx, param=self)
+        return value, source
 
     def flags(self, ctx: click.Context) -> str:
         """The option as it is written, with the word for its value."""

@@ -143,6 +143,25 @@ def _must(option: click.Option) -> bool:
     return not getattr(option, "_flag_needs_value", False)
 
 
+def given_twice(command: click.Command, words: Sequence[str]) -> list[tuple[str, str, str]]:
+    """(flag, a value that does not count, the one that does) of options that take one value."""
+    given: dict[str, tuple[str, list[str]]] = {}
+    for kind, word, option in _parts(command, words):
+        if option is None or option.multiple or option.is_flag or option.count:
+            continue
+        _, equals, value = word.partition("=")
+        flag = max(option.opts, key=len)
+        if kind == VALUE:
+            given.setdefault(option.name or "", (flag, []))[1].append(word)
+        elif kind == FLAG and equals:
+            given.setdefault(option.name or "", (flag, []))[1].append(value)
+    return [
+        (flag, next(value for value in reversed(values) if value != values[-1]), values[-1])
+        for flag, values in given.values()
+        if len(set(values)) > 1
+    ]
+
+
 def last_repeatable(command: click.Command, words: Sequence[str]) -> click.Option | None:
     """The repeatable option whose values the words end with; None where there is none."""
     found: click.Option | None = None

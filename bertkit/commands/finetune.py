@@ -63,7 +63,7 @@ def command(
             warn_of_other_backends(resolved, adapter.caps.name)
             settled, plan = planned(resolved.config, adapter, overwrite)
         table = resolved.table(settled, other_sections(adapter.caps.name))
-        options.finish(plan, as_json, f"{table}\n\n{plan_text(plan)}")
+        options.finish({"dry_run": True, **plan}, as_json, f"{table}\n\n{plan_text(plan)}")
         return
 
     def run(config: FinetuneConfig) -> FinetuneResult:

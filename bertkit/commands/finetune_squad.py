@@ -62,7 +62,7 @@ def command(
             rehearse(ready, adapter, overwrite)
             plan = ready.estimate()
         table = resolved.table(ready.config, other_sections(adapter.caps.name))
-        options.finish(plan, as_json, f"{table}\n\n{plan_text(plan)}")
+        options.finish({"dry_run": True, **plan}, as_json, f"{table}\n\n{plan_text(plan)}")
         return
 
     def run(config: SquadConfig) -> SquadResult:

@@ -34,7 +34,7 @@ _SHOWN = 5
 @options.option(
     "--passage",
     metavar="TEXT",
-    help="Text to find the answer in; @FILE reads it from a file.",
+    help="Text to find the answer in; @FILE reads it from a file, - from standard input.",
     group=DATA,
     first=True,
     example="@passage.txt",
@@ -42,7 +42,7 @@ _SHOWN = 5
 @options.option(
     "--text",
     metavar="TEXT",
-    help="Text to label; @FILE reads it from a file.",
+    help="Text to label; @FILE reads it from a file, - from standard input.",
     group=DATA,
     first=True,
     example="What a film!",
@@ -50,7 +50,7 @@ _SHOWN = 5
 @options.option(
     "--pair",
     metavar="TEXT",
-    help="Second text of a pair; @FILE reads it from a file.",
+    help="Second text of a pair; @FILE reads it from a file, - from standard input.",
     group=DATA,
     first=True,
     example="@second.txt",
@@ -165,7 +165,9 @@ def _answer(words: dict[str, str], as_json: bool, given: dict[str, Any]) -> None
 
 
 def _word(name: str, text: str) -> str:
-    """A word of the command line, or what the file that it names holds."""
+    """A word of the command line, or what the file that it names, or standard input, holds."""
+    if text in ("-", "@-") and name != "question":
+        return sys.stdin.buffer.read().decode("utf-8-sig", "replace")
     if text.startswith("@") and name != "question":
         with files.open_binary(text[1:]) as stream:
             return stream.read().decode("utf-8-sig", "replace")

@@ -80,7 +80,7 @@ def command(
         unused = unused_record_settings(flatten(as_dict(ready.config)))
         settings = resolved.table(ready.config, [*other_sections(adapter.caps.name), *unused])
         parts = (settings, "", ready.estimate.text(), *trial)
-        options.finish(plan, as_json, "\n".join(parts))
+        options.finish({"dry_run": True, **plan}, as_json, "\n".join(parts))
         return
     with registry.get(resolved.config.backend) as adapter:
         warn_of_other_backends(resolved, adapter.caps.name)

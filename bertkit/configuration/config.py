@@ -158,14 +158,18 @@ def as_dict(config: Any) -> dict[str, Any]:
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one mapping with dotted keys; hyphens in keys become underscores."""
+    """Nested mappings as one mapping with dotted keys; hyphens in keys become underscores.
+
+    Raises:
+        ConfigError: two keys become the same one, such as `max-steps` and `max_steps`.
+    """
     flat: dict[str, Any] = {}
     for key, value in values.items():
         name = prefix + str(key).replace("-", "_")
-        if isinstance(value, Mapping):
-            flat.update(flatten(value, name + "."))
-        else:
-            flat[name] = value
+        inner = flatten(value, name + ".") if isinstance(value, Mapping) else {name: value}
+        if twice := sorted(flat.keys() & inner.keys()):
+            raise ConfigError(f"{twice[0]}: given twice, in two spellings", "remove one of them")
+        flat.update(inner)
     return flat
 
 
@@ -244,7 +248,7 @@ def parse_yaml(blob: bytes, path: str | Path) -> dict[str, Any] | None:
     Raises:
         ConfigError: as `load_yaml`.
     """
-    if blob.startswith(_BEGIN.encode()) and not blob.rstrip().endswith(_END.encode()):
+    if is_of_a_run(blob) and not blob.rstrip().endswith(_END.encode()):
         raise ConfigError(f"{path}: cut off: its last line is not {_END!r}")
     try:
         loaded = safe_yaml.parse(blob, path)
@@ -254,6 +258,11 @@ def parse_yaml(blob: bytes, path: str | Path) -> dict[str, Any] | None:
     if loaded is not None and not isinstance(loaded, dict):
         raise ConfigError(f"{path}: expected `key: value` lines, found {type(loaded).__name__}")
     return loaded
+
+
+def is_of_a_run(blob: bytes) -> bool:
+    """Whether a file's bytes begin as `dump_whole_yaml` writes them."""
+    return blob.startswith(_BEGIN.encode())
 
 
 def dump_whole_yaml(values: Mapping[str, Any]) -> str:

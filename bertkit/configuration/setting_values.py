@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -63,9 +64,12 @@ def _scalar(value: Any, hint: Any) -> Any:
             raise ValueError(f"expected a whole number, not {_short(value)}") from None
     if hint is float:
         try:
-            return float(value)
-        except (TypeError, ValueError):
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
             raise ValueError(f"expected a number, not {_short(value)}") from None
+        if not math.isfinite(number):
+            raise ValueError(f"expected a finite number, not {_short(value)}")
+        return number
     if hint is str:
         if isinstance(value, (list, dict)) or value is None:
             raise ValueError(f"expected text, not {_short(value)}")

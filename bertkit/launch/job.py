@@ -87,6 +87,12 @@ def make_job(
     named = any(word.partition("=")[0] == "--backend" for word in words)
     if words[0] in COMPUTING and not named:
         words = [*words, "--backend", backend]
+    own = getattr(settings, "backend", backend)
+    if named and own not in (backend, registry.AUTO):
+        raise UsageError(
+            f"the job is for --backend {backend}, its command says --backend {own}",
+            "give it once, before or behind the --",
+        )
     variables: dict[str, str] = {}
     if words[0] in COMPUTING:
         options = options_of(settings, backend) if settings else None

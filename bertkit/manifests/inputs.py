@@ -233,8 +233,9 @@ def difference(found: Sequence[Input], planned: Sequence[Input]) -> str:
     if not all(inputs.is_there() for inputs in (found, planned) if isinstance(inputs, ManyInputs)):
         return counts
     pairs = zip(found, planned, strict=False)
-    changed = sum(_hash_line(a) != _hash_line(b) for a, b in pairs)
-    return f"{counts}; {changed} of them changed"
+    changed = [b for a, b in pairs if _hash_line(a) != _hash_line(b)]
+    first = f", the first is {changed[0]['path']}" if changed else ""
+    return f"{counts}; {len(changed)} of them changed{first}"
 
 
 def _cut(inputs: Sequence[Input]) -> bool:

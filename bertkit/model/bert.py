@@ -333,7 +333,7 @@ def initialise(model: nn.Module, config: BertConfig) -> None:
     deviation = config.initializer_range
     for module in model.modules():
         if isinstance(module, (nn.Linear, nn.Embedding)):
-            if config.initializer == "truncated_normal":
+            if config.initializer == "truncated_normal" and deviation:
                 cut = 2 * deviation
                 nn.init.trunc_normal_(module.weight, 0.0, deviation, -cut, cut)
             else:

@@ -129,6 +129,13 @@ def _folder_files(
     """Files below a local folder, sorted by path."""
     found = walk_folder(folder, suffixes, leave_out)
     if not found:
-        kind = f" ending in {' or '.join(suffixes)}" if suffixes else ""
+        kind = f" ending in {_in_words(suffixes)}" if suffixes else ""
         raise DataError(f"no files{kind} in folder {folder}")
     return found
+
+
+def _in_words(suffixes: Sequence[str]) -> str:
+    """The endings of names, without those of compressed files of the same kind."""
+    plain = [one for one in suffixes if not any(one.startswith(f"{other}.") for other in suffixes)]
+    more = ", compressed or not" if len(plain) < len(suffixes) else ""
+    return f"{' or '.join(plain)}{more}"

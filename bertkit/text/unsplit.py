@@ -15,6 +15,8 @@ from bertkit.kinds.misplaced import misplaced_kind
 from bertkit.kinds.recognise import QUESTIONS, SETTINGS, TEXT, VOCABULARY, kind_of_bytes
 from bertkit.manifests.manifest import read_manifest
 from bertkit.storage.files import is_remote
+from bertkit.tables.csv_rows import rows_of, without_named_delimiter
+from bertkit.tables.text_column import find_text_key
 from bertkit.text.files import open_text
 
 # So much is looked at: the beginnings of the first files.
@@ -25,6 +27,8 @@ _HEAD = 1 << 16
 _ROWS = 20
 _OBJECT = re.compile(rb'\s*\{\s*"[^"\n]{1,200}"\s*:')
 _OBJECTS = re.compile(rb'\[\s*\{\s*"[^"\n]{1,200}"\s*:')
+_HEADER = re.compile(rb"[\t,;|]")
+_FEW_ROWS = 3
 _MARKUP = {
     b"<mediawiki": "a dump of MediaWiki",
     b"<?xml": "XML",
@@ -136,7 +140,7 @@ def _refuse_other_kinds(path: str, blob: bytes) -> None:
 
 
 def refuse_raw_files(paths: Sequence[str]) -> None:
-    """Refuse JSON and markup, whose keys and tags would be read as words.
+    """Refuse JSON, markup and tables, whose keys, tags and columns would be read as words.
 
     Args:
         paths: of text files; the first few local ones are looked at.
@@ -153,7 +157,7 @@ def _refuse_raw(path: str, blob: bytes) -> None:
     found = raw_form(blob[:_HEAD])
     if found and not _is_ours(path):
         raise DataError(
-            f"{path} looks like {found}, not like text: its keys or tags would be read as words",
+            f"{path} looks like {found}, not like text: keys, tags and columns would become words",
             f"take the text out of it: bertkit extract --input {shlex.quote(path)} --output DIR"
             " (--form text takes its lines as they are)",
         )
@@ -168,7 +172,7 @@ def _is_ours(path: str) -> bool:
 
 
 def raw_form(head: bytes) -> str:
-    """What JSON or markup a file is, in words, by its first bytes; empty for text."""
+    """What JSON, markup or table a file is, in words, by its first bytes; empty for text."""
     begin = head.removeprefix(codecs.BOM_UTF8).lstrip()
     for mark, words in _MARKUP.items():
         if begin.startswith(mark):
@@ -177,4 +181,18 @@ def raw_form(head: bytes) -> str:
         return "an array of JSON objects"
     lines = [line for line in begin.split(b"\n") if line.strip()][:_ROWS]
     # The last line may be cut off, or the only one.
-    return "JSON lines" if lines and all(map(_OBJECT.match, lines)) else ""
+    if lines and all(map(_OBJECT.match, lines)):
+        return "JSON lines"
+    return "a table with a column of text" if _is_table(begin) else ""
+
+
+def _is_table(head: bytes) -> bool:
+    """Whether a header names a column of text, and rows of as many fields follow."""
+    if not _HEADER.search(without_named_delimiter(head).partition(b"\n")[0]):
+        return False  # nearly all text ends here
+    rows = rows_of(head)
+    if len(rows) <= _FEW_ROWS or len(rows[0]) < 2 or len(set(map(len, rows))) > 1:
+        return False
+    # In prose a space follows a comma.
+    apart = not any(name.startswith(" ") for name in rows[0])
+    return apart and bool(find_text_key(rows[0]))

@@ -11,7 +11,8 @@ from torch import nn
 
 from bertkit import log
 from bertkit.backends.base import Adapter
-from bertkit.errors import BertkitError
+from bertkit.configuration.config import is_of_a_run
+from bertkit.errors import BertkitError, DataError
 from bertkit.hub.sources import moved, name_of, source_of
 from bertkit.model.checkpoints import formats
 from bertkit.model.checkpoints.loading import place_of
@@ -28,6 +29,7 @@ from bertkit.train.checkpoints.run_state import (
 from bertkit.train.checkpoints.starting_weights import digest_of, require_same_start
 from bertkit.train.metrics import from_json
 from bertkit.train.nonfinite import LeftOut
+from bertkit.train.run_files import CONFIG, MACHINE
 from bertkit.train.step_settings import learning_rates
 from bertkit.train.task import TrainingTask
 from bertkit.train.trainer import Progress
@@ -68,6 +70,7 @@ class Beginning:
         config, group = self._task.config, self._adapter.process_group
 
         def by_main() -> ResumePoint:
+            _require_no_other_settings(self._folder)
             checkpoint.clean(self._folder)
             recover(self._folder, self._overwrite)
             return self._find()
@@ -232,4 +235,19 @@ class Beginning:
         log.logger.warning(
             f"the run is prolonged from {old:,} to {new:,} steps: the learning rate at step"
             f" {state.step:,} was {rate_before:.3g} and is now {rate_now:.3g}"
+        )
+
+
+def _require_no_other_settings(folder: Path) -> None:
+    """Refuse a folder with a file of settings that somebody wrote, which the run's would replace.
+
+    What an older bertkit wrote has the run's other files beside it.
+    """
+    path = folder / CONFIG
+    if not path.is_file() or (folder / MACHINE).is_file() or checkpoint.latest(folder):
+        return
+    if not is_of_a_run(path.read_bytes()):
+        raise DataError(
+            f"{path} is not of a run, which writes its own settings under this name",
+            "give another --output, or another name to the file",
         )

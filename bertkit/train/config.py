@@ -173,6 +173,7 @@ class TrainingConfig(ComputeConfig):
     steps_this_run: int = _checkpoints(
         0,
         help="Save and exit with status 75 after this many steps in this call; 0: no limit.",
+        minimum=0,
         on_resume=FREE,
     )
     optimizer: str = _optimization(
@@ -219,10 +220,10 @@ class TrainingConfig(ComputeConfig):
         0, help="Step at which the warm-up starts; may be negative (MLPerf)."
     )
     beta1: float = _optimization(
-        0.9, help="Decay rate of the first moment.", minimum=0.0, maximum=1.0
+        0.9, help="Decay rate of the first moment.", minimum=0.0, maximum=0.999999
     )
     beta2: float = _optimization(
-        0.999, help="Decay rate of the second moment.", minimum=0.0, maximum=1.0
+        0.999, help="Decay rate of the second moment.", minimum=0.0, maximum=0.999999
     )
     eps: float = _optimization(
         1e-6, help="Epsilon, added to the root of the second moment.", minimum=0.0
@@ -330,7 +331,7 @@ class TrainingConfig(ComputeConfig):
         on_resume=FREE,
     )
     seed: int = _optimization(
-        12345, help="Seed for new weights, sample order and dropout.", minimum=0
+        12345, help="Seed for new weights, sample order and dropout.", minimum=0, maximum=2**63 - 1
     )
 
     @property

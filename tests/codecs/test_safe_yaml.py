@@ -36,6 +36,8 @@ BAD = {
     "two": ("a: 1\n---\nb: 2\n", "2 documents"),
     "bytes": (b"a: \xff", "not YAML"),
     "cut": ("a: [1, 2", "not YAML"),
+    "key twice": ("a: 1\nb: 2\na: 3\n", ":3: .*the key a stands in line 1 already"),
+    "inner key twice": ("m:\n  a: 1\n  a: 1\n", ":3: .*the key a stands in line 2"),
 }
 
 
@@ -73,3 +75,18 @@ def test_a_value_of_any_size_makes_a_short_message(key):
     with pytest.raises(ConfigError) as caught:
         resolve(PretrainConfig, layers)
     assert len(caught.value.message) < 400
+
+
+def test_numbers_are_those_of_yaml_1_2():
+    """Of YAML 1.1 `010` is eight and `1:30` is ninety; `--seed 010` is ten."""
+    text = "{a: 010, b: -010, c: 1:30, d: 1:30.5, e: 1_000, f: 0x10, g: 1e-4, h: +7, i: 0, j: .5}"
+    assert parse(text, "f") == {
+        "a": 10, "b": -10, "c": "1:30", "d": "1:30.5", "e": 1000, "f": 16, "g": 1e-4, "h": 7,
+        "i": 0, "j": 0.5,
+    }  # fmt: skip
+    assert parse(text, "f", numbers=False)["a"] == 8  # their programs read YAML 1.1
+
+
+def test_keys_of_two_merges_are_not_twice():
+    text = "x: &x {a: 1}\ny: &y {b: 2}\nz: {<<: *x, <<: *y, a: 3}"
+    assert parse(text, "f")["z"] == {"a": 3, "b": 2}

@@ -73,3 +73,15 @@ def test_long_options_behind_one_hyphen_are_told(bertkit, word):
     run = bertkit("pretrain", word, "5")
     assert run.status == 2 and "Did you mean '--max-steps'?" in run.err
     assert f"No such option '{word.partition('=')[0].replace('--max_', '--max-')}'" in run.err
+
+
+def test_a_value_that_does_not_count_is_told(bertkit, tmp_path):
+    """Of two `--config` the first was dropped in silence."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text("limit: 1\n")
+    (tmp_path / "a.txt").write_text("One sentence.\n")
+    words = ("--config", tmp_path / "a.yaml", "--config", tmp_path / "b.yaml")
+    given = ("extract", "--input", tmp_path / "a.txt", "--output", tmp_path / "out", "--dry-run")
+    said = bertkit(*given, *words).err
+    assert f"--config is given twice, and takes one value: {tmp_path / 'b.yaml'} counts" in said
+    assert "is given twice" not in bertkit(*given, *words[:2]).err

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import click
+import pytest
 
 from bertkit.command_line.option import Option, default_text
 from tests.command_line.every import command, options
@@ -54,3 +55,20 @@ def test_a_flag_has_an_opposite_that_no_page_lists():
     option = Option(["--check"], is_flag=True, help="Look.")
     assert option.secondary_opts == ["--no-check"]
     assert option.flags(click.Context(click.Command("x"))) == "--check"
+
+
+@pytest.mark.parametrize("flag", ["--input", "--output", "--config"])
+def test_an_empty_path_is_refused(flag, bertkit, tmp_path, monkeypatch):
+    """As of `--output "$OUT"` where OUT is not set: the folder one is in was taken."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("One sentence.\n")
+    words = ["--input", "a.txt", "--output", "out", flag, ""]
+    done = bertkit("extract", *words)
+    assert done.status == 2 and flag in done.err and "the path is empty" in done.err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_path_that_is_empty_by_default_may_be_given_as_such(bertkit, tmp_path):
+    (tmp_path / "a.txt").write_text("One sentence.\n")
+    words = ("--input", tmp_path / "a.txt", "--output", tmp_path / "out", "--input-prefix", "")
+    assert bertkit("extract", *words).status == 0

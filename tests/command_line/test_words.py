@@ -6,7 +6,12 @@ import click
 import pytest
 
 from bertkit import cli
-from bertkit.command_line.words import last_repeatable, plain_flags, repeat_flags
+from bertkit.command_line.words import (
+    given_twice,
+    last_repeatable,
+    plain_flags,
+    repeat_flags,
+)
 from tests.command_line.every import command, options
 
 FLAGS = [(name, o) for name, o in options() if o.is_flag and o.is_bool_flag]
@@ -131,3 +136,12 @@ def test_the_commands_use_these():
         context, ["pretrain", "--nsp=False", "--input", "a", "b"]
     )
     assert rest == ["--no-nsp", "--input", "a", "--input", "b"]
+
+
+def test_values_that_do_not_count_are_found():
+    schema = command("pretrain")
+    words = "--config a.yaml --lr 1 --config=b.yaml --learning-rate 2 --lr=2 --input x --input y"
+    assert given_twice(schema, [*words.split(), "--seed", "1", "--seed", "1", "-v", "-v"]) == [
+        ("--config", "a.yaml", "b.yaml"),
+        ("--learning-rate", "1", "2"),
+    ]

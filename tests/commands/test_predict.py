@@ -107,3 +107,13 @@ def test_words_of_the_command_line_are_utf8_in_any_locale():
     word = "Jos\u00e9".encode().decode("ascii", "surrogateescape")
     assert predict_command._utf8(word) == "Jos\u00e9"
     assert predict_command._utf8("Jos\u00e9 \U0001f389") == "Jos\u00e9 \U0001f389"
+
+
+def test_the_passage_comes_from_standard_input(bertkit, run, monkeypatch):
+    """`-` was taken for the text itself."""
+    stream = io.TextIOWrapper(io.BytesIO(TEXT.encode("utf-8-sig")), "utf-8")
+    monkeypatch.setattr("sys.stdin", stream)
+    given = ("predict", "--init-checkpoint", run, "--question", "who wrote", "--backend", "cpu")
+    result = bertkit(*given, "--passage", "-")
+    assert result.status == 0, result.err
+    assert result.out.startswith("anna\n")

@@ -68,6 +68,7 @@ def test_dry_run_writes_nothing(words, bertkit, tmp_path):
     assert "command line" in done.out and "--set" in done.out and "derived" in done.out
     assert not (tmp_path / "run").exists()
     plan = bertkit(*words, "--dry-run", "--json").result
+    assert plan["dry_run"] is True
     assert plan["steps"] == 6 and plan["memory_bytes"] > 0 and plan["disk_bytes"] > 0
 
 
@@ -129,7 +130,7 @@ def test_stopping_and_going_on(words, bertkit):
 def test_a_backend_that_is_not_here(words, bertkit, tmp_path):
     done = bertkit(*words, "--backend", "cuda")
     assert done.status == 4
-    assert done.err.startswith("Error: no backend cuda here: torch")
+    assert "\nError: no backend cuda here: torch" in f"\n{done.err}"
     assert not (tmp_path / "run").exists()
 
 

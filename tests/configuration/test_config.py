@@ -7,6 +7,7 @@ import pytest
 from bertkit.configuration.config import (
     Layer,
     dump_whole_yaml,
+    flatten,
     load_yaml,
     parse_assignments,
     resolve,
@@ -175,3 +176,11 @@ def test_a_number_among_words_was_meant_for_something_else():
     with pytest.raises(ConfigError) as caught:
         resolve(Named, [Layer("a.yaml", {"shards": "each"})])
     assert "--outputs" not in str(caught.value)
+
+
+def test_two_spellings_of_one_key_are_refused():
+    """The last one counted, and nobody was told."""
+    for values in ({"max-steps": 1, "max_steps": 2}, {"m": {"a": 1}, "m.a": 2}):
+        with pytest.raises(ConfigError, match="given twice, in two spellings"):
+            flatten(values)
+    assert flatten({"m": {"a": 1}, "m.b": 2}) == {"m.a": 1, "m.b": 2}

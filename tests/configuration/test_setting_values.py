@@ -14,9 +14,10 @@ from bertkit.configuration.setting_values import convert, spelling
 class Config:
     word: str = setting("a_b", choices=("a_b", "c-d"))
     number: int | None = setting(None, minimum=2)
+    real: float | None = setting(None, minimum=0.0, maximum=1.0)
 
 
-WORD, NUMBER = fields(Config)
+WORD, NUMBER, REAL = fields(Config)
 
 
 def test_words_have_one_spelling():
@@ -32,3 +33,10 @@ def test_numbers_are_bounded():
     assert convert("3", int | None, NUMBER) == 3 and convert("none", int | None, NUMBER) is None
     with pytest.raises(ValueError, match="below the smallest"):
         convert(1, int | None, NUMBER)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400", float("nan"), 10**400])
+def test_numbers_are_finite(value):
+    """They pass every bound: nan is not below the smallest value."""
+    with pytest.raises(ValueError, match="number, not"):
+        convert(value, float | None, REAL)

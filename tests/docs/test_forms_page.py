@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.corpus import forms
-from bertkit.corpus.forms.keyed.keys import OTHERS
+from bertkit.tables.text_column import OTHERS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/forms.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| (`.*?) \| (.*?) \| (.*?) \|", PAGE, re.M)

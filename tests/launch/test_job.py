@@ -41,3 +41,13 @@ def test_nodes_are_those_of_the_backend():
         make_job(("doctor",), backend="cuda", devices=12)
     with pytest.raises(UsageError, match="no command to start"):
         make_job((), backend="cuda")
+
+
+def test_a_job_and_its_command_have_one_backend():
+    """The script was one device's, the command another's."""
+    words = (*BATCH, "--backend", "cuda")
+    with pytest.raises(UsageError, match="for --backend hpu, its command says --backend cuda"):
+        make_job(words, backend="hpu", settings=settings_of(*words))
+    assert make_job(words, backend="cuda", settings=settings_of(*words)).backend == "cuda"
+    words = (*BATCH, "--backend", "auto")
+    assert make_job(words, backend="hpu", settings=settings_of(*words)).backend == "hpu"

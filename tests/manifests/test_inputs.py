@@ -96,7 +96,9 @@ def test_changed_inputs_are_counted(tmp_path):
     begin(out, Manifest("split", {}, describe_inputs(names)))
     (tmp_path / "3.txt").write_text("other")
     changed = Manifest("split", {}, describe_inputs(names))
-    with pytest.raises(DataError, match="5 inputs, now 5; 1 of them changed"):
+    with pytest.raises(
+        DataError, match=r"5 inputs, now 5; 1 of them changed, the first is .*3\.txt"
+    ):
         begin(out, changed)
     (out / side_files(out)[0]).unlink()
     with pytest.raises(DataError, match=r"5 inputs, now 5$"):

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from bertkit.model.bert import BertModel, picked
+from bertkit.model.bert import BertModel, initialise, picked
 
 
 @pytest.mark.parametrize("layout", ["padded", "unpadded"])
@@ -83,3 +83,11 @@ def test_a_model_with_one_kind_of_segment_knows_no_other(small, sentences):
     assert tokens.segments.max() == 1
     same = dataclasses.replace(tokens, segments=torch.zeros_like(tokens.segments))
     assert torch.equal(model(tokens), model(same))
+
+
+@pytest.mark.parametrize("initializer", ["truncated_normal", "normal"])
+def test_weights_without_deviation_are_zero(small, initializer):
+    config = dataclasses.replace(small, initializer=initializer, initializer_range=0.0)
+    model = BertModel(config)
+    initialise(model, config)
+    assert not model.get_parameter("embeddings.word_embeddings.weight").any()

@@ -36,6 +36,8 @@ def test_expand_inputs_names_what_is_missing(tmp_path, pattern):
 def test_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"no files ending in \.txt"):
         expand_inputs([tmp_path], suffixes=[".txt"])
+    with pytest.raises(DataError, match=r"ending in \.txt or \.md, compressed or not in folder"):
+        expand_inputs([tmp_path], suffixes=[".txt", ".md", ".txt.gz", ".md.gz"])
 
 
 def test_a_list_may_begin_with_a_byte_order_mark_and_name_any_bytes(tmp_path):

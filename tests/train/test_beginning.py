@@ -144,3 +144,28 @@ def test_a_run_can_be_prolonged_and_says_how_the_schedule_changes(short, tmp_pat
     whole = run(replace(constant, output=str(tmp_path / "whole"), max_steps=9))
     assert_same_bits(cut_run.checkpoint, whole.checkpoint)
     assert first.step == 6
+
+
+def test_settings_that_somebody_wrote_are_not_replaced(short):
+    """`--config exp/config.yaml --output exp`: the run's config.yaml took the place of theirs."""
+    place = Path(short.output)
+    place.mkdir(parents=True)
+    (place / "config.yaml").write_text("# mine\nmax_steps: 6\n")
+    for overwrite in (False, True):
+        with pytest.raises(DataError, match=r"config\.yaml is not of a run"):
+            run(short, overwrite=overwrite)
+    assert [path.name for path in place.iterdir()] == ["config.yaml"]
+    assert (place / "config.yaml").read_text() == "# mine\nmax_steps: 6\n"
+    (place / "config.yaml").unlink()
+    with pytest.raises(StoppedError):
+        run(replace(short, steps_this_run=2))
+    assert run(short).step == 6
+
+
+def test_settings_of_an_older_bertkit_are_those_of_a_run(short):
+    """They had no line around them; a run that was killed before its first checkpoint goes on."""
+    place = Path(short.output)
+    place.mkdir(parents=True)
+    (place / "config.yaml").write_text("max_steps: 6\n")
+    (place / "machine.json").write_text("{}\n")
+    assert run(short).step == 6

@@ -127,3 +127,14 @@ def test_a_presets_micro_batch_yields_to_the_users_global_batch():
         sizes(Layer("a.yaml", {"global_batch_size": "many"}))
     given = [Layer("a.yaml", {"micro_batch_size": 32}), Layer("--set", {"global_batch_size": 16})]
     assert with_fitting_micro_batch(given) == given
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("beta1", 1.0), ("beta2", 1), ("steps_this_run", -2), ("seed", 2**63), ("power", "inf")],
+)
+def test_values_that_no_optimizer_or_generator_takes(key, value):
+    """They ended in tracebacks of torch, or in a run that stopped before its first step."""
+    for kind in (PretrainConfig, SquadConfig):
+        with pytest.raises(ConfigError, match=f"{key}: "):
+            resolve(kind, [Layer("a.yaml", {key: value, "output": "o", "input": ["x"]})])

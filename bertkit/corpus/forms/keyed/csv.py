@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.forms.keyed.csv_rows import read_rows, rows_of
-from bertkit.corpus.forms.keyed.keys import TextKeys, column_of, find_text_key
+from bertkit.corpus.forms.keyed.keys import TextKeys, column_of
 from bertkit.corpus.raw_file import RawFile, as_utf8
 from bertkit.tables.csv_rows import without_named_delimiter
+from bertkit.tables.text_column import find_text_key
 
 # Names of columns in a file that is not named like a table; that of an index may be empty.
 _NAME = re.compile(r"[^\W\d][\w .:/()#-]{0,39}")

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.forms.keyed.json_values import JsonHead, json_head, json_values
-from bertkit.corpus.forms.keyed.keys import TextKeys, find_text_key, value_at
+from bertkit.corpus.forms.keyed.keys import TextKeys, value_at
 from bertkit.corpus.forms.text import too_large
 from bertkit.corpus.raw_file import RawFile, open_source
 from bertkit.errors import NotTextError
+from bertkit.tables.text_column import find_text_key
 
 
 def is_json(head: bytes) -> bool:

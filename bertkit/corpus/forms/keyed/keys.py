@@ -8,23 +8,8 @@ from typing import Any
 from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import ReadOptions
 from bertkit.errors import NotTextError
+from bertkit.tables.text_column import TEXT, find_text_key
 
-TEXT = "text"
-# Other names for the text, taken where a record has one of them and no `text`.
-OTHERS = (
-    "content",
-    "contents",
-    "body",
-    "article",
-    "document",
-    "passage",
-    "abstract",
-    "raw_content",
-    "page_content",
-    "full_text",
-    "fulltext",
-    "maintext",
-)
 _SHOWN = 12
 
 
@@ -47,8 +32,7 @@ class TextKeys:
         text_key = self.text or find_text_key(key for key in record if _is_text(record[key]))
         text = value_at(record, text_key) if text_key else None
         if not isinstance(text, str):
-            expected = f'no text: expected an object with a "{self.text or TEXT}" string'
-            return Rejected(name, f"{expected}{_has(record)}")
+            return Rejected(name, f"no text: {_lacks(record, self.text or TEXT)}")
         self.text = text_key
         title = value_at(record, self.title or "title")
         given = record.get("id")
@@ -57,15 +41,6 @@ class TextKeys:
             title if isinstance(title, str) else "",
             text,
         )
-
-
-def find_text_key(keys: Iterable[str]) -> str:
-    """The key of these that holds the text: `text`, or the only one of `OTHERS`; else empty."""
-    lower = {key.strip().casefold(): key for key in keys}
-    if TEXT in lower:
-        return lower[TEXT]
-    others = [lower[other] for other in OTHERS if other in lower]
-    return others[0] if len(others) == 1 else ""
 
 
 def column_of(names: Iterable[str], texts: Iterable[str], options: ReadOptions, what: str) -> str:
@@ -84,7 +59,7 @@ def column_of(names: Iterable[str], texts: Iterable[str], options: ReadOptions, 
     shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
     if options.text_key:
         if options.text_key in names or options.text_key.partition(".")[0] in names:
-            return options.text_key
+            return _only(options.text_key, names, what)
         raise NotTextError(
             f"{what} has no column {options.text_key}; it has {shown}", "see --text-key"
         )
@@ -94,7 +69,16 @@ def column_of(names: Iterable[str], texts: Iterable[str], options: ReadOptions, 
             f"{what}: which column is the text? It has {shown}",
             "name one with --text-key; --form text takes the file as it is",
         )
-    return found
+    return _only(found, names, what)
+
+
+def _only(name: str, names: list[str], what: str) -> str:
+    """The name of a column, of which there may be one only."""
+    if names.count(name) > 1:
+        raise NotTextError(
+            f"{what} has {names.count(name)} columns named {name}", "rename all but one of them"
+        )
+    return name
 
 
 def value_at(record: Mapping[str, Any], key: str) -> Any:
@@ -111,6 +95,24 @@ def value_at(record: Mapping[str, Any], key: str) -> Any:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
+
+
+def _lacks(record: Mapping[str, Any], key: str) -> str:
+    """Why a record has no text under a key."""
+    if key in record:
+        return f'"{key}" is {_kind(record[key])}, not a string'
+    return f'expected an object with a "{key}" string{_has(record)}'
+
+
+def _kind(value: Any) -> str:
+    """What a value of JSON, or of a column, is."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return f"the number {value}"
+    return "an object" if isinstance(value, Mapping) else "a list"
 
 
 def _has(record: Mapping[str, Any]) -> str:

@@ -4,15 +4,8 @@ import pytest
 
 from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import ReadOptions
-from bertkit.corpus.forms.keyed.keys import TextKeys, column_of, find_text_key, value_at
+from bertkit.corpus.forms.keyed.keys import TextKeys, column_of, value_at
 from bertkit.errors import NotTextError
-
-
-def test_the_key_is_text_or_the_only_other_name():
-    assert find_text_key(["id", "content", "text"]) == "text"
-    assert find_text_key(["id", "Content"]) == "Content"
-    assert find_text_key(["content", "body"]) == ""
-    assert find_text_key(["sentence"]) == ""
 
 
 def test_the_first_record_decides_for_the_file():
@@ -40,3 +33,20 @@ def test_columns():
     assert "--text-key" in caught.value.hint
     with pytest.raises(NotTextError, match="no column y"):
         column_of(["id", "x"], ["x"], ReadOptions(text_key="y"), "a")
+
+
+def test_a_column_that_stands_twice_is_refused():
+    """Its last values were taken, the others lost."""
+    for options in (ReadOptions(), ReadOptions(text_key="text")):
+        with pytest.raises(NotTextError, match="has 2 columns named text"):
+            column_of(["text", "id", "text"], ["text", "id", "text"], options, "a")
+    assert column_of(["x", "x", "text"], ["text"], ReadOptions(), "a") == "text"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(None, "null"), (5, "the number 5"), (True, "true"), (["a"], "a list"), ({}, "an object")],
+)
+def test_a_text_that_is_none_is_told(value, said):
+    rejected = TextKeys(ReadOptions()).document({"text": value}, "n")
+    assert rejected.reason == f'no text: "text" is {said}, not a string'
