@@ -278,6 +278,12 @@ def _backends(ctx: click.Context, parameter: click.Parameter, begin: str) -> lis
     group=OUTPUT,
     first=True,
 )
+@options.option(
+    "--overwrite",
+    is_flag=True,
+    help="Replace the file that --output names, where it has other text.",
+    group=OUTPUT,
+)
 @options.common_options
 def command(kind: str, words: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Print or write what starts a bertkit command on many devices.

@@ -277,8 +277,10 @@ def dump_yaml(values: Mapping[str, Any]) -> str:
     return str(yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True))
 
 
-def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
+def parse_assignments(texts: Sequence[str], quiet: bool = False) -> dict[str, Any]:
     """`["model.hidden_size=256"]` as a mapping; values are read as YAML.
+
+    Of a key that is given twice the last value counts, and a warning says so, unless `quiet`.
 
     Raises:
         UsageError: a text has no `=`, or a value that is no YAML.
@@ -291,10 +293,16 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
                 f"--set {text!r} is not key=value",
                 "example: --set seed=7; `bertkit schema COMMAND` lists the keys of a command",
             )
+        name = key.strip()
         try:
-            values[key.strip()] = safe_yaml.parse(value, f"--set {key.strip()}")
+            found = safe_yaml.parse(value, f"--set {name}")
         except ConfigError as error:
             raise UsageError(error.message) from error
+        if not quiet and name in values and values[name] != found:
+            log.logger.warning(
+                "--set %s is given twice: %s counts, %s does not", name, found, values[name]
+            )
+        values[name] = found
     return values
 
 

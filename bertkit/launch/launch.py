@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bertkit.backends import registry
@@ -72,6 +73,7 @@ def plan(
     name: str = "bertkit",
     env: Sequence[str] = (),
     output: str = "",
+    overwrite: bool = False,
     **details: Any,
 ) -> str:
     """The command line, script or document of a job; written to `output` where that is given.
@@ -86,11 +88,12 @@ def plan(
         name: of the job.
         env: NAME=VALUE for every process.
         output: file to write; empty for none.
+        overwrite: replace a file with other text, which somebody may have changed by hand.
         details: fields of `Details`.
 
     Raises:
         UsageError: something is missing or does not fit.
-        ConfigError: settings or the document contradict each other.
+        ConfigError: settings or the document contradict each other; the file is there already.
     """
     if kind not in LAUNCHERS:
         raise UsageError(f"no launcher {kind!r}", f"launchers: {', '.join(LAUNCHERS)}")
@@ -105,8 +108,18 @@ def plan(
     )
     text = LAUNCHERS[kind](job, Details(**details))
     if output:
-        write_text(output, text)
+        _write(output, text, overwrite)
     return text
+
+
+def _write(output: str, text: str, overwrite: bool) -> None:
+    there = Path(output)
+    if not overwrite and there.is_file() and there.read_bytes() != text.encode():
+        raise ConfigError(
+            f"{output} is there already, with other text",
+            "give --overwrite to replace it, or another --output",
+        )
+    write_text(output, text)
 
 
 def check_files(names: Sequence[str]) -> list[str]:

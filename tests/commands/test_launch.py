@@ -97,6 +97,20 @@ def test_the_environment_here_is_not_that_of_the_job(monkeypatch):
     assert settings_of("pretrain", *FILES).seed == 12345
 
 
+def test_a_script_that_somebody_changed_is_replaced_only_when_asked(bertkit, tmp_path):
+    script = tmp_path / "job.sbatch"
+    words = ("launch", "slurm", "--backend", "cuda", "--output", script)
+    assert bertkit(*words, "--", *TRAIN).status == 0
+    written = script.read_text()
+    assert bertkit(*words, "--", *TRAIN).status == 0, "the same text is no loss"
+    script.write_text(written + "# ours\n")
+    kept = bertkit(*words, "--", *TRAIN)
+    assert kept.status == 3 and f"{script} is there already" in kept.err
+    assert script.read_text().endswith("# ours\n")
+    assert bertkit(*words, "--overwrite", "--", *TRAIN).status == 0
+    assert script.read_text() == written
+
+
 def test_command_writes_the_checked_document(bertkit, tmp_path):
     place = tmp_path / "job.yaml"
     run = bertkit("launch", "kubernetes", "--backend", "hpu", "--devices", 8, "--image", "i:1",

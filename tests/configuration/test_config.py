@@ -124,6 +124,15 @@ def test_assignments():
         parse_assignments(["novalue"])
 
 
+def test_of_a_key_that_is_assigned_twice_the_one_that_counts_is_named(caplog):
+    assert parse_assignments(["a=1", "b=2", "a=1", "a=3"]) == {"a": 3, "b": 2}
+    (said,) = caplog.messages
+    assert said == "--set a is given twice: 3 counts, 1 does not"
+    caplog.clear()
+    parse_assignments(["a=1", "a=3"], quiet=True)
+    assert not caplog.messages
+
+
 def test_settings_of_a_run_that_are_cut_off_are_noticed(tmp_path):
     path = tmp_path / "config.yaml"
     text = dump_whole_yaml({"a": 1, "b": {"c": 2, "d": 3}})

@@ -44,7 +44,7 @@ def chosen_config(
     Raises:
         UsageError: no task is named, there is no such one, or options of another are given.
     """
-    assigned = parse_assignments(given.get("assignments") or ())
+    assigned = parse_assignments(given.get("assignments") or (), quiet=True)
     name = assigned.get("task") or given.get("task") or file_values.get("task")
     if not name and preset:
         name = load_preset(preset).get("task")
