@@ -129,6 +129,7 @@ def prepare(
     if start:
         config = rows_for_start(config, origins, start.shape.vocab_size)
     config = shaped(config, origins, start)
+    _warn_of_two_lengths(config, origins)
     cache = config.text_cache or str(Path(config.output) / "text-cache")
     config, source = open_samples(
         config,
@@ -172,6 +173,14 @@ def prepare(
         device_memory=memory,
         caps=adapter.caps,
     )
+
+
+def _warn_of_two_lengths(config: PretrainConfig, origins: Mapping[str, str]) -> None:
+    """Say which one counts, where somebody gave epochs and steps."""
+    given = origins.get("max_steps", "default")
+    if config.epochs is not None and given != "default" and not is_preset(given):
+        text = "--epochs %g counts, --max-steps %d does not"
+        log.logger.warning(text, config.epochs, config.max_steps)
 
 
 def _warn_of_phase_2(

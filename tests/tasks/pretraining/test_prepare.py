@@ -48,6 +48,19 @@ def test_the_vocabulary_size_follows_from_the_vocabulary(settings, tmp_path):
         prepare(config, CPU, {"model.vocab_size": "--set"})
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [("--max-steps", True), ("run.yaml", True), ("default", False), ("preset tiny", False)],
+)
+def test_of_epochs_and_steps_that_are_both_given_the_one_that_counts_is_named(
+    settings, caplog, given, told
+):
+    config = replace(settings(), epochs=1.5, max_steps=3)
+    found = prepare(config, CPU, {"max_steps": given})
+    assert found.config.max_steps != 3
+    assert ("--epochs 1.5 counts, --max-steps 3 does not" in caplog.text) == told
+
+
 @pytest.mark.parametrize(("pieces", "rows"), [(2, 72), (5, 80), (6, 72)])
 def test_rows_of_another_systems_file_make_room_for_the_tokens(
     settings, tmp_path, caplog, pieces, rows
