@@ -137,19 +137,19 @@ waiting=
 later() { waiting="$waiting $!"; }
 if wants env; then check env 40 & later; fi
 if wants fused; then
-  tests pytest-fused 90 -k "fused or stopped_run or 8_bits" tests/model/fused \
-    tests/backends/torch/test_cuda.py tests/backends/torch/fused & later
+  tests pytest-fused 90 -k "fused or stopped_run or 8_bits or one_pass or update_check" \
+    tests/model/fused tests/backends/torch/test_cuda.py tests/backends/torch/fused \
+    tests/train/optimization/test_one_pass.py tests/train/optimization/test_update_check.py & later
 fi
 if wants graphs; then
-  tests pytest-graphs 90 -k "record or replay" tests/backends/torch/graphs \
-    tests/backends/torch/test_cuda.py & later
+  tests pytest-graphs 90 -k "record or replay" tests/backends/torch/graphs & later
 fi
 if wants tiles && [ "$DEVICE" = cuda ]; then
   phase tiles-compile 150 "$PYTHON" benchmarks/gpu_tiles.py --only-compile \
     --compiled "$work/tiles.jsonl" --jobs $(( (JOBS + 1) / 2 )) --few "$FEW" & later
 fi
 if wants pytest; then
-  wants fused && others="not fused and not stopped_run and not 8_bits" || others="not nothing"
+  wants fused && others="not fused and not stopped_run and not 8_bits and not one_pass" || others="not nothing"
   wants graphs && others="$others and not record and not replay"
   tests pytest 90 -k "$others" \
     tests/backends/torch/test_cuda.py tests/backends/torch/test_step.py \

@@ -13,11 +13,10 @@ from bertkit.model.fused.launch import Kernel
 from bertkit.model.fused.layer import aligned
 from bertkit.model.fused.random_bits import draw_seeds
 from bertkit.model.fused.rows import (
-    NORM_PROGRAMS,
     Dropout,
     add_groups,
-    multiprocessors,
     row_block,
+    row_programs,
     row_warps,
 )
 
@@ -131,7 +130,7 @@ def embeddings_backward(
     words, positions, segments, gain, shift = weights
     rows, width = given.shape
     changes = given.new_empty((rows, width), dtype=torch.float32)
-    programs = max(1, min(rows, NORM_PROGRAMS * multiprocessors(given.device)))
+    programs = row_programs(rows, given.device)
     sums = given.new_empty((programs, 4 * width), dtype=torch.float32)
     _BACKWARD.launch(
         (programs, 1, 1),

@@ -15,7 +15,7 @@ from torch.nn.functional import ScalingType, scaled_mm
 
 from bertkit.model.fused import fp8_kernels as kernels
 from bertkit.model.fused.launch import Kernel
-from bertkit.model.fused.rows import add_groups, multiprocessors, row_block, row_warps
+from bertkit.model.fused.rows import add_groups, row_block, row_programs, row_warps
 
 KIND = torch.float8_e4m3fn
 
@@ -104,7 +104,7 @@ def activation_forward_fp8(values: Tensor, kind: str) -> tuple[Tensor, Fp8Rows]:
             (rows, 1, 1),
             (values, result, fp8.values, fp8.scales),
             _bent(width, kind),
-            _warps(width),
+            row_warps(width, _BENT_ELEMENTS),
         )
     return result, fp8
 
@@ -113,18 +113,14 @@ def activation_backward_fp8(given: Tensor, values: Tensor, kind: str) -> tuple[T
     """What `rows.activation_backward` does, and the gradient [T, W] of `values` in 8 bits."""
     rows, width = values.shape
     fp8 = Fp8Rows.room(values.shape, values.device)
-    programs = max(1, min(rows, _BENT_PROGRAMS * multiprocessors(given.device)))
+    programs = row_programs(rows, given.device, _BENT_PROGRAMS)
     sums = given.new_empty((programs, width), dtype=torch.float32)
     _ACTIVATION_BACKWARD.launch(
         (programs, 1, 1), (given, values, sums, fp8.values, fp8.scales, rows),
-        _bent(width, kind), _warps(width),
+        _bent(width, kind), row_warps(width, _BENT_ELEMENTS),
     )  # fmt: skip
     return add_groups(sums, given.dtype), fp8
 
 
 def _bent(width: int, kind: str) -> dict[str, int | bool]:
     return {"WIDTH": width, "BLOCK": row_block(width), "TANH": kind == "gelu_new"}
-
-
-def _warps(width: int) -> int:
-    return min(16, max(1, row_block(width) // (32 * _BENT_ELEMENTS)))

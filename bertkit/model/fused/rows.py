@@ -30,7 +30,7 @@ _SUM_PROGRAMS = 8  # for each processor
 _SUM_WARPS = 4
 _BENT = 2048  # elements that a program bends
 _BENT_WARPS = 4
-NORM_PROGRAMS = 8  # for each processor, in backward passes of norms
+_NORM_PROGRAMS = 8  # for each processor, in backward passes of norms
 _NORM_ELEMENTS = 32  # of a row, for each thread
 
 
@@ -137,7 +137,7 @@ def add_and_norm_backward(
     rows, width = given.shape
     to_residual = torch.empty_like(given)
     to_projected = torch.empty_like(given) if drop.rate > 0 else to_residual
-    programs = max(1, min(rows, NORM_PROGRAMS * multiprocessors(given.device)))
+    programs = row_programs(rows, given.device)
     sums = given.new_empty((programs, 3 * width), dtype=torch.float32)
     _NORM_BACKWARD.launch(
         (programs, 1, 1),
@@ -228,9 +228,17 @@ def row_block(width: int) -> int:
     return 1 << (width - 1).bit_length()
 
 
-def row_warps(width: int) -> int:
-    """Of 32 threads: one where it holds a row, as then no thread waits for another warp's sum."""
-    return min(16, max(1, row_block(width) // (32 * _NORM_ELEMENTS)))
+def row_warps(width: int, elements: int = _NORM_ELEMENTS) -> int:
+    """Of 32 threads, each with so many elements of a row.
+
+    One where it holds a row, as then no thread waits for another warp's sum.
+    """
+    return min(16, max(1, row_block(width) // (32 * elements)))
+
+
+def row_programs(rows: int, device: torch.device, each: int = _NORM_PROGRAMS) -> int:
+    """That share rows, and add up what they have: so many for each processor."""
+    return max(1, min(rows, each * multiprocessors(device)))
 
 
 @lru_cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -200,32 +201,58 @@ class UsualStep:
     operations: float
 
 
-def usual_step(config: PretrainConfig, source: SampleSource) -> UsualStep:
-    """A step's work, from evenly spaced records.
+@dataclass(frozen=True)
+class UsualRecords:
+    """What records of a source are like; some of them are read once, when that is asked.
+
+    Attributes:
+        source: of the records.
+    """
+
+    source: SampleSource
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest sequence."""
+        return self.source.max_seq_length
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """float64[n], tokens of each."""
+        return sequence_lengths(self._sampled["input_mask"]).astype(float)
+
+    @cached_property
+    def predictions(self) -> float:
+        """Masked tokens of one, on average."""
+        return float((self._sampled["masked_lm_weights"] > 0).sum(axis=1).mean())
+
+    @cached_property
+    def _sampled(self) -> Records:
+        """Evenly spaced records of the first epoch."""
+        count = len(self.source)
+        numbers = np.linspace(0, count - 1, min(_SAMPLE, count)).astype(np.int64)
+        return self.source.at_epoch(0).batch(numbers)
+
+
+def usual_step(config: PretrainConfig, records: UsualRecords) -> UsualStep:
+    """A step's work.
 
     Args:
         config: settings of which the layout is final.
-        source: of the records.
+        records: of the run.
     """
-    records = sampled(source)
-    lengths = sequence_lengths(records["input_mask"]).astype(float)
+    lengths = records.lengths
     if config.layout == "padded":
-        lengths = np.full_like(lengths, source.max_seq_length)
+        lengths = np.full_like(lengths, records.longest)
     count = float(config.global_batch_size)
-    masked = count * float((records["masked_lm_weights"] > 0).sum(axis=1).mean())
+    masked = count * records.predictions
     rows = count * float(lengths.mean())
     pairs = count * float((lengths**2).mean())
     return UsualStep(rows, masked, config.model.training_flops(rows, pairs, masked, count))
 
 
-def sampled(source: SampleSource) -> Records:
-    """Evenly spaced records of the first epoch."""
-    numbers = np.linspace(0, len(source) - 1, min(_SAMPLE, len(source))).astype(np.int64)
-    return source.at_epoch(0).batch(numbers)
-
-
 def fitting_size(
-    config: PretrainConfig, source: SampleSource, world: int, memory: int, held: int = 1
+    config: PretrainConfig, records: UsualRecords, world: int, memory: int, held: int = 1
 ) -> int:
     """Sequences of a forward pass that a device's memory holds with room to spare.
 
@@ -234,7 +261,7 @@ def fitting_size(
 
     Args:
         config: resolved settings but for this one.
-        source: of the records.
+        records: of the run.
         world: processes that train together.
         memory: bytes of one device; 0: not known.
         held: passes whose activations have memory of their own.
@@ -248,19 +275,19 @@ def fitting_size(
         return 0
     left = _SHARE * memory - _state_bytes(config)
     tokens = min(_ENOUGH, left / held / _bytes_per_token(config))
-    most = _most_tokens(config, source)
+    most = _most_tokens(config, records)
     fit = [n for n in range(1, share + 1) if share % n == 0 and most(n) <= tokens]
     return max(fit, default=1)
 
 
-def recorded_memory(config: PretrainConfig, source: SampleSource) -> int:
+def recorded_memory(config: PretrainConfig, records: UsualRecords) -> int:
     """Bytes of a device that holds recorded passes with the room to spare of `fitting_size`.
 
     Args:
         config: resolved settings, with the sequences of a forward pass.
-        source: of the records.
+        records: of the run.
     """
-    tokens = _most_tokens(config, source)(config.micro_size)
+    tokens = _most_tokens(config, records)(config.micro_size)
     needed = _state_bytes(config) + _RECORDED * tokens * _bytes_per_token(config)
     return int(needed / _SHARE)
 
@@ -270,16 +297,16 @@ def _state_bytes(config: PretrainConfig) -> float:
     return 20.0 * config.model.parameter_count()
 
 
-def _most_tokens(config: PretrainConfig, source: SampleSource) -> Callable[[int], float]:
+def _most_tokens(config: PretrainConfig, records: UsualRecords) -> Callable[[int], float]:
     """Of a number of sequences, with very few exceptions."""
-    lengths = sequence_lengths(sampled(source)["input_mask"]).astype(float)
+    lengths = records.lengths
     if config.layout != "unpadded":
-        lengths = np.full_like(lengths, source.max_seq_length)
+        lengths = np.full_like(lengths, records.longest)
     mean, deviation = float(lengths.mean()), float(lengths.std())
 
     def most(size: int) -> float:
         spread = 3.5 * deviation * math.sqrt(size)
-        return min(size * mean + spread, size * source.max_seq_length)
+        return min(size * mean + spread, size * records.longest)
 
     return most
 

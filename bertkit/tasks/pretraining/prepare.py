@@ -23,6 +23,7 @@ from bertkit.report.trackers import require_trackers
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import (
     Estimate,
+    UsualRecords,
     estimate,
     fitting_size,
     held_passes,
@@ -153,12 +154,13 @@ def prepare(
     config = _settled(config, adapter, steps, origins)
     before = _section_before(config, adapter.caps.name, overwrite)
     held = held_passes(config, adapter.caps, before)
-    config, memory = _with_micro_batch(config, adapter, source, origins, held)
+    usual = UsualRecords(source)
+    config, memory = _with_micro_batch(config, adapter, usual, origins, held)
     check_steps(config, steps)
     shape = step_shape(config, sources, world)
     # What is refused anyway need not be tried for minutes.
     step_plan = _valid_plan(config, shape, adapter)
-    chosen = _with_chosen_options(config, adapter, source, step_plan, before, dry_run)
+    chosen = _with_chosen_options(config, adapter, usual, step_plan, before, dry_run)
     if chosen is not config:
         config, step_plan = chosen, _valid_plan(chosen, shape, adapter)
     return Prepared(
@@ -206,7 +208,7 @@ def _warn_of_phase_2(
 def _with_micro_batch(
     config: PretrainConfig,
     adapter: Adapter,
-    source: SampleSource,
+    records: UsualRecords,
     origins: Mapping[str, str],
     held: int,
 ) -> tuple[PretrainConfig, int]:
@@ -222,7 +224,7 @@ def _with_micro_batch(
     world, whole = Topology.from_environment().world, config.global_batch_size
     wanted, yields = config.micro_batch_size, is_preset(origins.get("micro_batch_size"))
     memory = adapter.device_memory() if yields or not wanted else 0
-    wanted = fitting_size(config, source, world, memory, held) or wanted
+    wanted = fitting_size(config, records, world, memory, held) or wanted
     size = micro_batch_size(whole, wanted, world, yields)
     group = 0
     if config.mlm_normalisation == "micro_batch":
@@ -266,7 +268,7 @@ def _valid_plan(config: PretrainConfig, shape: StepShape, adapter: Adapter) -> S
 def _with_chosen_options(
     config: PretrainConfig,
     adapter: Adapter,
-    source: SampleSource,
+    records: UsualRecords,
     plan: StepPlan,
     before: Mapping[str, Any] | None,
     dry_run: bool,
@@ -275,7 +277,7 @@ def _with_chosen_options(
     name, settle = adapter.caps.name, getattr(adapter, "settled_options", None)
     if settle is None:
         return config
-    step = usual_step(config, source)
+    step = usual_step(config, records)
     share = config.micro_size / config.global_batch_size
     operations = config.max_steps * step.operations / Topology.from_environment().world
     size = RunSize(
@@ -283,14 +285,14 @@ def _with_chosen_options(
         operations=operations,
         rows=round(step.rows * share),
         predictions=step.predictions * share,
-        longest=source.max_seq_length,
+        longest=records.longest,
         precision=config.precision,
         model=config.model,
         before=before,
         planned_only=dry_run,
         plan=plan,
         optimizer=optimizer_spec(config),
-        memory_recorded=recorded_memory(config, source),
+        memory_recorded=recorded_memory(config, records),
     )
     return replace(config, **{name: settle(options_of(config, name), size)})
 

@@ -18,7 +18,7 @@ from bertkit.errors import ConfigError, MissingDependencyError
 from bertkit.storage.files import human_bytes
 from bertkit.system.memory import peak_of_process
 from bertkit.tasks.pretraining.batches import training_feed
-from bertkit.tasks.pretraining.estimate import held_passes, usual_step
+from bertkit.tasks.pretraining.estimate import UsualRecords, held_passes, usual_step
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.prepare import Prepared, make_model
 from bertkit.train.step_settings import optimizer_spec
@@ -145,7 +145,7 @@ def _run(ready: Prepared, adapter: Adapter, batch: StepBatch) -> TrialStep:
         begin = time.perf_counter()
         stepper.read([stepper.train(batch, step)])
         seconds = time.perf_counter() - begin
-    whole = usual_step(config, ready.source).operations / _batch_flops(ready, batch)
+    whole = usual_step(config, UsualRecords(ready.source)).operations / _batch_flops(ready, batch)
     return TrialStep(
         tokens=sum(len(part.arrays["ids"]) for part in batch.micro_batches),
         micro_batch_seconds=seconds,

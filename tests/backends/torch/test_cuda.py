@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,29 +133,6 @@ def test_only_tf32_rounds_the_factors_of_products(monkeypatch):
     assert asked == ["highest", "high", "highest", "highest"]
 
 
-@pytest.fixture
-def run(tmp_path):
-    """Trains a small model on the GPU, with dropout if not said otherwise."""
-    path = synthetic.write(tmp_path / "r.tfrecord", 40, seed=1)
-    numbers = iter(range(100))
-
-    def trained(dropout=0.1, into=None, **more):
-        shape = BertConfig(
-            vocab_size=synthetic.VOCAB, hidden_size=128, num_hidden_layers=2,
-            num_attention_heads=2, intermediate_size=256, max_position_embeddings=32,
-            hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout,
-        )  # fmt: skip
-        settings = {
-            "input": [str(path)], "global_batch_size": 8, "micro_batch_size": 4, "max_steps": 6,
-            "learning_rate": 1e-3, "model": shape, "save_every": 3,
-            "output": str(into or tmp_path / f"run{next(numbers)}"), **more,
-        }  # fmt: skip
-        return pretrain(PretrainConfig(**settings), registry.get("cuda"))
-
-    yield trained
-    torch.use_deterministic_algorithms(False)
-
-
 @needs_gpu
 def test_precisions_differ_by_their_rounding_alone(run):
     exact = run(dropout=0.0, precision="fp32").train["loss"]
@@ -240,121 +214,6 @@ def test_compiled_parts_give_the_numbers_of_eager_ones(run, totals):
         plain = run(dropout=0.0, **more).train["loss"]
         compiled = run(dropout=0.0, cuda=CudaOptions(compile=True, totals=totals), **more)
         assert compiled.train["loss"] == pytest.approx(plain, rel=1e-2)
-
-
-@needs_gpu
-@pytest.mark.parametrize(
-    "more",
-    [
-        {"layout": "unpadded"},
-        {"layout": "padded"},
-        {"layout": "packed", "optimizer": "nvlamb"},
-        {"layout": "unpadded", "precision": "fp32"},
-        {"layout": "unpadded", "optimizer": "sgd"},
-    ],
-)
-def test_a_run_from_recordings_is_one_that_is_run(run, more):
-    plain = run(dropout=0.0, max_steps=30, **more).train["loss"]
-    recorded = run(dropout=0.0, max_steps=30, cuda=CudaOptions(graphs=True), **more)
-    assert recorded.train["loss"] == pytest.approx(plain, rel=5e-3)
-
-
-@needs_gpu
-@pytest.mark.parametrize("options", [{"compile": True}, {"fused": True}])
-def test_a_recorded_run_learns_with_dropout_too(run, options):
-    """Masks that stay the same in all replays would be learnt by heart; a loss goes astray."""
-    plain = run(max_steps=60, cuda=CudaOptions(**options)).train["loss"]
-    recorded = run(max_steps=60, cuda=CudaOptions(graphs=True, **options)).train["loss"]
-    assert recorded == pytest.approx(plain, rel=5e-2)
-
-
-@needs_gpu
-def test_every_replay_draws_other_dropout_and_a_steps_seed_decides_it():
-    with registry.get("cuda") as adapter:
-        adapter.start()
-        torch.manual_seed(5)
-        model = adapter.place(BertForPreTraining(SMALL))
-        plan = StepPlan("bf16", options=CudaOptions(graphs=True))
-        stepper = adapter.build(
-            model, PretrainingObjective(), plan, adapter.optimizer(model, OptimizerSpec()),
-            lambda step: 0.0,
-        )  # fmt: skip
-        (batch, *_) = batches(Topology(), "global_step")
-        found = [stepper.read([stepper.train(batch, step)])[0]["loss"] for step in range(6)]
-        assert len(set(found)) == 6
-        again = [stepper.read([stepper.train(batch, step)])[0]["loss"] for step in range(6)]
-        assert again == pytest.approx(found, abs=1e-3)
-
-
-@needs_gpu
-@pytest.mark.parametrize(("precision", "fused"), [("bf16", False), ("bf16", True), ("fp32", False)])
-@pytest.mark.parametrize("optimizer", ["adamw", "nvlamb", "sgd"])
-def test_nothing_that_a_recording_makes_outlives_it(precision, optimizer, fused):
-    """Recordings share the memory of what they make: one would write over another's."""
-    with registry.get("cuda") as adapter:
-        adapter.start()
-        plan = StepPlan(precision, options=CudaOptions(graphs=True, fused=fused))
-        model = adapter.place(BertForPreTraining(SMALL))
-        stepper = adapter.build(
-            model, PretrainingObjective(), plan,
-            adapter.optimizer(model, OptimizerSpec(optimizer)), lambda step: 1e-3,
-        )  # fmt: skip
-        (batch, *_) = batches(Topology(), "global_step")
-        for step in range(4):
-            stepper.train(batch, step)
-        torch.cuda.synchronize()
-        found = [item for item in torch.cuda.memory_snapshot() if any(item["segment_pool_id"])]
-        assert sum(item["total_size"] for item in found) > 0
-        assert sum(item["allocated_size"] for item in found) == 0
-
-
-@needs_gpu
-def test_another_thread_pins_memory_while_a_gpu_records():
-    """As the loader does."""
-    with registry.get("cuda") as adapter:
-        adapter.start()
-        recorder, total = adapter.recorder(), torch.zeros(64, device="cuda")
-        done, failures = threading.Event(), []
-
-        def pin():
-            room = torch.zeros(64, device="cuda")
-            try:
-                while not done.is_set():
-                    for size in range(1, 40):
-                        host = torch.empty(size << 14, pin_memory=True)
-                        room.copy_(host[:64], non_blocking=True)
-            except RuntimeError as error:
-                failures.append(error)
-
-        thread = threading.Thread(target=pin)
-        thread.start()
-        try:
-            for _ in range(10):
-                recorder.record(lambda: [total.add_(1) for _ in range(200)])()
-        finally:
-            done.set()
-            thread.join()
-        assert not failures and total.tolist() == [2000.0] * 64
-
-
-ASKS = """
-import torch
-from bertkit.backends.torch.graphs.recorder import CudaRecorder
-from bertkit.errors import BertkitError
-total = torch.zeros(64, device="cuda")
-try:
-    CudaRecorder(torch.device("cuda", 0)).record(lambda: total.sum().item())
-except BertkitError as error:
-    print(error.message)
-"""
-
-
-@needs_gpu
-def test_work_that_asks_the_gpu_for_a_number_is_refused_in_one_line():
-    """In a process of its own, whose GPU is of no use afterwards."""
-    done = subprocess.run([sys.executable, "-c", ASKS], capture_output=True, text=True)
-    assert done.stdout.startswith("the GPU cannot record a step: CUDA error: operation not perm")
-    assert len(done.stdout.splitlines()) == 1
 
 
 @needs_gpu

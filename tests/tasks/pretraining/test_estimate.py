@@ -11,6 +11,7 @@ from bertkit.configuration.config import Resolved
 from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.estimate import (
+    UsualRecords,
     activation_bytes,
     estimate,
     fitting_size,
@@ -96,7 +97,7 @@ def test_as_many_sequences_as_the_memory_holds(settings):
     def size(gigabytes, world=1, held=1, **more):
         wanted = {"layout": "unpadded", "precision": "bf16", "global_batch_size": 4096, **more}
         config = settings(model=large, micro_batch_size=0, **wanted)
-        return fitting_size(config, source, world, int(gigabytes * 1e9), held)
+        return fitting_size(config, UsualRecords(source), world, int(gigabytes * 1e9), held)
 
     assert size(80) == 128, "23 GB were measured for 64 sequences with float32 rows"
     assert size(24) < size(80) and size(24, recompute=True) > size(24)

@@ -15,7 +15,7 @@ from bertkit.configuration.config import ExternalOrigin
 from bertkit.errors import ConfigError, DataError
 from bertkit.manifests.manifest import Manifest
 from bertkit.tasks.pretraining.batches import training_feed
-from bertkit.tasks.pretraining.estimate import recorded_memory, usual_step
+from bertkit.tasks.pretraining.estimate import UsualRecords, recorded_memory, usual_step
 from bertkit.tasks.pretraining.prepare import prepare
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.train.step_settings import optimizer_spec
@@ -173,7 +173,11 @@ def test_the_machine_chooses_by_the_size_of_the_run(settings, asked, monkeypatch
     assert given.predictions == whole.predictions / 2 > 0
     assert given.plan == replace(ready.step_plan, options=config.cuda), "before what is chosen"
     assert given.optimizer == optimizer_spec(config)
-    assert given.operations == whole.operations == 7 * usual_step(config, ready.source).operations
+    assert (
+        given.operations
+        == whole.operations
+        == 7 * usual_step(config, UsualRecords(ready.source)).operations
+    )
     assert padded.operations > whole.operations
 
 
@@ -255,7 +259,7 @@ def test_what_recordings_do_not_go_with_comes_first(fast_gpu, monkeypatch, chang
 def test_recordings_by_default_make_no_pass_smaller(fast_gpu):
     """Where memory decides the micro-batch, it has no room for recordings beside it."""
     whole = {"micro_batch_size": 0, "global_batch_size": 64}
-    enough = recorded_memory(fast_gpu(**whole).config, fast_gpu(**whole).source)
+    enough = recorded_memory(fast_gpu(**whole).config, UsualRecords(fast_gpu(**whole).source))
     for memory, size, graphs in ((enough, 64, True), (enough - 2, 64, False)):
         config = fast_gpu(memory, **whole).config
         assert (config.micro_batch_size, config.cuda.graphs) == (size, graphs)
@@ -266,7 +270,7 @@ def test_recordings_by_default_make_no_pass_smaller(fast_gpu):
 @pytest.mark.parametrize("graphs", [True, False])
 def test_a_resumed_runs_passes_are_as_large_as_they_were(settings, fast_gpu, graphs):
     whole = {"micro_batch_size": 0, "global_batch_size": 64}
-    memory = recorded_memory(fast_gpu(**whole).config, fast_gpu(**whole).source) - 2
+    memory = recorded_memory(fast_gpu(**whole).config, UsualRecords(fast_gpu(**whole).source)) - 2
     began = CudaOptions(fused=False, compile=False, graphs=graphs)
     pretrain(settings(cuda=began, max_steps=1), registry.get("cpu"))
     for options in (began, CudaOptions()):
