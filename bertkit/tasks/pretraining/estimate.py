@@ -64,11 +64,11 @@ class Estimate:
 
     def text(self) -> str:
         """The estimate for people."""
-        machine = memory.of_machine()
+        allowed = memory.allowed()
         room = human_bytes(self.device_memory) if self.device_memory else ""
         chosen = f" (as many at once as are good for {room})" if room else ""
         here = self.backend in ("cpu", "auto")  # others have memory of their own
-        of_machine = f" (this machine has {human_bytes(machine)})" if machine and here else ""
+        of_machine = f" (this machine has {human_bytes(allowed)})" if allowed and here else ""
         return "\n".join(
             (
                 f"parameters   {self.parameters:,}",
