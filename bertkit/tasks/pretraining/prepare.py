@@ -15,7 +15,7 @@ from bertkit.backends.sections import options_of
 from bertkit.configuration.config import is_preset
 from bertkit.data.dynamic_masking import DynamicMasking
 from bertkit.data.record_source import RecordSource, SampleSource
-from bertkit.errors import BertkitError, ConfigError
+from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.packs.formats import HABANA, PackShape, pack_shape
@@ -37,9 +37,7 @@ from bertkit.tasks.pretraining.vocabulary import (
     rows_for_start,
 )
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
-from bertkit.train.checkpoints import checkpoint
-from bertkit.train.checkpoints.resume import AUTO, NEVER
-from bertkit.train.checkpoints.run_state import load_state
+from bertkit.train.checkpoints.resume import settings_before
 from bertkit.train.checkpoints.starting_weights import require_outside
 from bertkit.train.step_settings import (
     check_steps,
@@ -151,8 +149,9 @@ def prepare(
         check_lengths(records, config.model)
     _warn_of_phase_2(config, origins, source)
     steps = config.steps(len(source))
-    config = _settled(config, adapter, steps, origins)
-    before = _section_before(config, adapter.caps.name, overwrite)
+    begun = settings_before(config.output, config.resume, overwrite)
+    config = _settled(config, adapter, steps, origins, begun)
+    before = None if begun is None else begun.get(adapter.caps.name) or {}
     held = held_passes(config, adapter.caps, before)
     usual = UsualRecords(source)
     config, memory = _with_micro_batch(config, adapter, usual, origins, held)
@@ -234,9 +233,14 @@ def _with_micro_batch(
 
 
 def _settled(
-    config: PretrainConfig, adapter: Adapter, steps: int, origins: Mapping[str, str]
+    config: PretrainConfig,
+    adapter: Adapter,
+    steps: int,
+    origins: Mapping[str, str],
+    begun: Mapping[str, Any] | None,
 ) -> PretrainConfig:
     """The configuration with what follows from the machine and the number of steps."""
+    hidden_size = config.model.hidden_size
     layout = adapter.caps.layout(config.layout)
     window = config.bucket_window
     if adapter.caps.one_batch and origins.get("bucket_window", "default") == "default":
@@ -250,7 +254,7 @@ def _settled(
         backend=adapter.caps.name,
         layout=layout,
         bucket_window=window if layout == "bucketed" else 0,
-        precision=chosen_precision(adapter, config.precision, config.model.hidden_size),
+        precision=chosen_precision(adapter, config.precision, hidden_size, begun),
     )
 
 
@@ -295,22 +299,6 @@ def _with_chosen_options(
         memory_recorded=recorded_memory(config, records),
     )
     return replace(config, **{name: settle(options_of(config, name), size)})
-
-
-def _section_before(config: PretrainConfig, name: str, overwrite: bool) -> Mapping[str, Any] | None:
-    """A backend's settings in the checkpoint that the run would resume from; None: none."""
-    if config.resume == NEVER:
-        return None
-    newest = [path for _, path in reversed(checkpoint.in_run(config.output))]
-    for path in newest if config.resume == AUTO else [Path(config.resume)]:
-        try:
-            state = load_state(path)
-        except (BertkitError, OSError):  # said, or passed over, where the run is looked for
-            continue
-        if overwrite and config.resume == AUTO and (state.finished or not state.overwrote):
-            return None  # it is replaced
-        return state.config.get(name) or {}
-    return None
 
 
 def make_model(config: PretrainConfig) -> BertForPreTraining:
