@@ -154,7 +154,7 @@ def prepare(
     before = None if begun is None else begun.get(adapter.caps.name) or {}
     held = held_passes(config, adapter.caps, before)
     usual = UsualRecords(source)
-    config, memory = _with_micro_batch(config, adapter, usual, origins, held)
+    config, memory = _with_micro_batch(config, adapter, usual, origins, held, begun)
     check_steps(config, steps)
     shape = step_shape(config, sources, world)
     # What is refused anyway need not be tried for minutes.
@@ -210,12 +210,14 @@ def _with_micro_batch(
     records: UsualRecords,
     origins: Mapping[str, str],
     held: int,
+    begun: Mapping[str, Any] | None,
 ) -> tuple[PretrainConfig, int]:
     """The configuration with a micro-batch that fits memory, batch and processes.
 
     A preset's size is for devices whose memory is not known. Where it is, as many sequences
     as it holds are computed at once; the means of the recipe are still those of its groups.
     Passes are recorded by default where they fit as they are, and make them no smaller.
+    A run that goes on keeps the groups of its means, also with another memory.
 
     Returns:
         (the configuration, bytes of the device that decided; 0: none did).
@@ -228,7 +230,9 @@ def _with_micro_batch(
     group = 0
     if config.mlm_normalisation == "micro_batch":
         yields = is_preset(origins.get("mlm_group"))
-        group = micro_batch_size(whole, config.mlm_group or size, world, yields, "--mlm-group")
+        before = (begun or {}).get("mlm_group") if memory else 0
+        wanted = config.mlm_group or before or size
+        group = micro_batch_size(whole, wanted, world, yields, "--mlm-group")
     return replace(config, micro_batch_size=size, mlm_group=group), memory
 
 

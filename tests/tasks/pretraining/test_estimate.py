@@ -8,7 +8,7 @@ import pytest
 from bertkit.backends import registry
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.configuration.config import Resolved
-from bertkit.errors import ConfigError
+from bertkit.errors import ConfigError, StoppedError
 from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.estimate import (
     UsualRecords,
@@ -134,6 +134,21 @@ def test_a_presets_size_yields_to_the_memory_but_its_means_do_not(settings, monk
     assert sizes(10**10, preset) == (8, 10**10), "all of a step"
     assert sizes(0, preset) == (2, 0), "nothing is known of the memory"
     assert sizes(10**10, given) == (2, 0), "what the user said"
+
+
+def test_a_run_keeps_the_groups_of_its_means_on_a_device_with_another_memory(settings, monkeypatch):
+    adapter = registry.get("cpu")
+    config = settings(micro_batch_size=0, mlm_normalisation="micro_batch", save_every=1)
+
+    def sizes(memory):
+        monkeypatch.setattr(adapter, "device_memory", lambda: memory, raising=False)
+        ready = prepare(config, adapter)
+        return ready.config.micro_batch_size, ready.config.mlm_group
+
+    assert sizes(10**10) == (8, 8)
+    with pytest.raises(StoppedError):
+        pretrain(replace(config, steps_this_run=1), adapter)
+    assert sizes(1) == (1, 8)
 
 
 def test_groups_of_means_must_divide_a_step(settings):
