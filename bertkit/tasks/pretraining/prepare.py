@@ -162,7 +162,7 @@ def prepare(
     chosen = _with_chosen_options(config, adapter, usual, step_plan, before, dry_run)
     if chosen is not config:
         config, step_plan = chosen, _valid_plan(chosen, shape, adapter)
-    return Prepared(
+    ready = Prepared(
         config=config,
         source=source,
         eval_source=eval_source,
@@ -174,6 +174,9 @@ def prepare(
         device_memory=memory,
         caps=adapter.caps,
     )
+    if log.rank() == 0:
+        ready.estimate.warn_of_shortage(config.output)
+    return ready
 
 
 def _warn_of_two_lengths(config: PretrainConfig, origins: Mapping[str, str]) -> None:
