@@ -39,7 +39,9 @@ FORMATS = {
 def mapped_bytes(path: Path) -> int:
     """Bytes of a file and its index that this process has mapped and touched."""
     found, inside = 0, False
-    for line in Path("/proc/self/smaps").read_text().splitlines():
+    # Other tests map files whose names are no UTF-8.
+    told = Path("/proc/self/smaps").read_text(encoding="utf-8", errors="surrogateescape")
+    for line in told.splitlines():
         if match := MAPPING.match(line):
             inside = match[1] in (str(path), str(index_path(path)))
         elif inside and line.startswith("Rss:"):
