@@ -11,6 +11,7 @@ from bertkit.errors import DataError
 from bertkit.kinds.recognise import CHECKPOINT, SETTINGS, VOCABULARY, is_model, kind_of
 from bertkit.records.tools import inspect as work
 from bertkit.report.run_numbers import require_run, runs_within
+from bertkit.storage.folder_walk import holds_more_than
 from bertkit.tasks.comparison.seed_runs import seeds_within
 from bertkit.train.run_files import METRICS
 
@@ -31,16 +32,17 @@ _OWN = (".json", ".jsonl", ".yaml")  # endings of the files of a run
 LISTED = {"seeds", "models", "configurations", "vocabularies"}
 
 
-def kind_of_input(name: str, is_text: Callable[[str], bool]) -> str:
+def kind_of_input(name: str, is_text: Callable[[str], bool], most: int = 0) -> str:
     """What a local path is: one of the words of this module.
 
     Args:
         name: the path.
         is_text: tells text files of a known form.
+        most: files and folders below a folder that bertkit did not write; 0: any number.
 
     Raises:
-        DataError: a folder of several runs that `--seeds` did not write, or a file of a run or of
-            no known kind; says what to give.
+        DataError: a folder of several runs that `--seeds` did not write, or with too many files,
+            or a file of a run or of no known kind; says what to give.
     """
     if os.path.isfile(os.path.join(name, METRICS)):
         return RUN
@@ -53,6 +55,12 @@ def kind_of_input(name: str, is_text: Callable[[str], bool]) -> str:
             return SEEDS
         if runs_within(name):
             require_run(name)
+        if most and holds_more_than(name, most):
+            raise DataError(
+                f"{name} is nothing that bertkit wrote and holds more than {most:,} files and"
+                " folders, too many to look into unasked",
+                "give one of its folders or files; --max-files 0 looks into all of them",
+            )
     elif (found := kind_of(name)) and found.name in _SINGLE_FILES:
         return _SINGLE_FILES[found.name]
     _refuse_file_of_run(name)
