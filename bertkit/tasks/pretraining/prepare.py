@@ -30,6 +30,7 @@ from bertkit.tasks.pretraining.estimate import (
     recorded_memory,
     usual_step,
 )
+from bertkit.tasks.pretraining.sample_checks import check_samples, require_predictions
 from bertkit.tasks.pretraining.samples import masking_of, open_samples
 from bertkit.tasks.pretraining.start import require_known_words, shaped, starting_point
 from bertkit.tasks.pretraining.vocabulary import (
@@ -155,6 +156,9 @@ def prepare(
     before = _section_before(config, adapter.caps.name, overwrite)
     held = held_passes(config, adapter.caps, before)
     usual = UsualRecords(source)
+    check_samples(usual, config, vocabulary.words)
+    if eval_source:
+        require_predictions(UsualRecords(eval_source))
     config, memory = _with_micro_batch(config, adapter, usual, origins, held)
     check_steps(config, steps)
     shape = step_shape(config, sources, world)
