@@ -120,8 +120,8 @@ def test_words_that_the_vocabulary_lacks_are_told(plan, tmp_path, caplog, share,
 
 
 def test_records_are_sampled_once(plan, monkeypatch):
-    """With a machine that asks for the usual record too."""
-    _, made = plan()
+    """Also where the machine's memory decides the micro-batch, by their lengths."""
+    _, made = plan(micro_batch_size=0)
     read, batch = [], record_source.RecordSource.batch
 
     def counted(source, indices):
