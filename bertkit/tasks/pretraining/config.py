@@ -9,7 +9,7 @@ from typing import Any
 
 from bertkit.backends import registry
 from bertkit.backends.sections import BackendSections
-from bertkit.configuration.config import setting
+from bertkit.configuration.config import as_dict, flatten, setting
 from bertkit.configuration.option_groups import (
     DATA,
     EVALUATION,
@@ -19,6 +19,7 @@ from bertkit.configuration.option_groups import (
     OUTPUT,
     RECORDS,
 )
+from bertkit.configuration.record_settings import unused_record_settings
 from bertkit.configuration.settings import FREE, ROUNDING, override
 from bertkit.model.config import BertConfig
 from bertkit.records.config import RecordsConfig
@@ -248,6 +249,10 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         if self.target_mlm_accuracy is None:
             return None
         return "mlm_accuracy", self.target_mlm_accuracy
+
+    def unread(self) -> list[str]:
+        """Settings of records that are made already; see `configuration.record_settings`."""
+        return unused_record_settings(flatten(as_dict(self)))
 
     @staticmethod
     def completed(saved: Mapping[str, Any]) -> dict[str, Any]:

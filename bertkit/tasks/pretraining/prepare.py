@@ -31,7 +31,7 @@ from bertkit.tasks.pretraining.estimate import (
     usual_step,
 )
 from bertkit.tasks.pretraining.sample_checks import check_samples, require_predictions
-from bertkit.tasks.pretraining.samples import masking_of, open_samples
+from bertkit.tasks.pretraining.samples import check_unread, masking_of, open_samples
 from bertkit.tasks.pretraining.start import require_known_words, shaped, starting_point
 from bertkit.tasks.pretraining.vocabulary import (
     fit_vocabulary,
@@ -139,6 +139,7 @@ def prepare(
         leave_out=[config.output, *([cache] if config.text else [])],
         fetch=not dry_run,
     )
+    check_unread(config, origins, source)
     eval_source = None
     if config.eval_input:
         eval_source = RecordSource(config.eval_input, leave_out=[config.output], fetch=not dry_run)
