@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bertkit.backends import registry
-from bertkit.backends.sections import BackendSections
+from bertkit.backends.sections import BackendSections, completed_sections
 from bertkit.configuration.config import as_dict, flatten, setting
 from bertkit.configuration.option_groups import (
     DATA,
@@ -256,10 +256,9 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
 
     @staticmethod
     def completed(saved: Mapping[str, Any]) -> dict[str, Any]:
-        """The saved settings of a run, with what they meant before there was `mlm_group`, and
-        `cuda.fused`, which a run that was begun does not take up."""
-        values = dict(saved)
-        values["cuda.fused"] = bool(values.get("cuda.fused"))
+        """The saved settings of a run, with what they meant before there was `mlm_group`, and what
+        its backend says of its own."""
+        values = completed_sections(saved)
         if values.get("mlm_normalisation") == "micro_batch":
             values["mlm_group"] = values.get("mlm_group") or values.get("micro_batch_size")
         return values
