@@ -9,6 +9,7 @@ from typing import Any
 
 from bertkit.errors import DataError
 from bertkit.kinds.recognise import CHECKPOINT, SETTINGS, VOCABULARY, is_model, kind_of
+from bertkit.model.checkpoints.run_state import OPTIMIZER, STATE, WEIGHTS
 from bertkit.records.tools import inspect as work
 from bertkit.report.run_numbers import require_run, runs_within
 from bertkit.storage.folder_walk import holds_more_than
@@ -46,6 +47,7 @@ def kind_of_input(name: str, is_text: Callable[[str], bool], most: int = 0) -> s
     """
     if os.path.isfile(os.path.join(name, METRICS)):
         return RUN
+    _refuse_file_of_checkpoint(Path(name))
     if os.path.isdir(name):
         if work.has_manifest(name):
             return FOLDER
@@ -109,3 +111,13 @@ def _refuse_file_of_run(name: str) -> None:
     folder = _run_around(name)
     if folder and not work.holds_records(name):
         raise DataError(f"{name} is a file of a run", f"`bertkit inspect {folder}` shows the run")
+
+
+def _refuse_file_of_checkpoint(place: Path) -> None:
+    """What a run needs to go on is shown with its checkpoint."""
+    beside = all((place.parent / name).is_file() for name in (STATE, WEIGHTS))
+    if place.name in (STATE, OPTIMIZER) and place.is_file() and beside:
+        raise DataError(
+            f"{place} is a file of a checkpoint",
+            f"`bertkit inspect {place.parent}` shows the checkpoint",
+        )

@@ -13,6 +13,8 @@ from bertkit.errors import DataError
 from bertkit.model.checkpoints.checksums import damaged_entry
 from bertkit.storage.files import refuse_lfs_pointer
 
+_READS_ZIP = "PytorchStreamReader"  # PyTorch's own words begin so where a zip is broken
+
 
 class _StandIn:
     """Takes the place of an object of another program's class; keeps and does nothing."""
@@ -82,6 +84,9 @@ def _refusal(path: str | Path, error: Exception) -> DataError:
     if isinstance(error, FileNotFoundError):
         return DataError(f"no such file: {path}")
     reason = str(error).split("\n", 1)[0][:200]
+    if reason.startswith(_READS_ZIP):
+        reason = reason.partition(". ")[0]
+        return DataError(f"{path}: not a whole file: {reason}", "copy or fetch the file again")
     return DataError(
         f"{path}: not a file of plain tensors: {reason}",
         "bertkit does not open pickle files that run code",
