@@ -61,7 +61,14 @@ def world(trained):
     (folder / "typo.yaml").write_text("learning_rat: 1\n")
     (folder / "empty").mkdir()
     # Of other programs, damaged, or nothing that anybody knows.
-    for name in ("noise.bin", "noise.hdf5", "noise.safetensors", "noise.tfrecord"):
+    for name in (
+        "noise.bin",
+        "noise.hdf5",
+        "noise.safetensors",
+        "noise.tfrecord",
+        "noise.pt",
+        "noise.mdl",
+    ):
         (folder / name).write_bytes(bytes(range(256)) * 5)
     (folder / "broken.pt").write_bytes(b"PK\x03\x04" + bytes(range(99)))
     weights = (folder / "run/step-0000060/model.safetensors").read_bytes()
@@ -177,6 +184,8 @@ MISTAKES = [
     ("inspect run/step-0000060/optimizer.pt", 3, "is a file of a checkpoint", "run/step-0000060"),
     ("inspect cut.safetensors", 3, "not a complete safetensors file", "again"),
     ("convert noise.safetensors --output new", 3, "not a complete safetensors file", "again"),
+    ("convert noise.pt --output new", 3, "not a file of plain tensors", "is it damaged"),
+    ("convert noise.mdl --output new", 3, "not a complete HDF5 checkpoint", "again"),
     ("convert broken.pt --output new", 3, "not a whole file: PytorchStreamReader", "again"),
     ("report run/step-0000060", 3, "is not a run: it has no metrics.jsonl", "it is part of run"),
     (f"{SQUAD_RUN} --init-checkpoint run --vocab vocab.txt --train-file empty",
