@@ -27,7 +27,8 @@ from bertkit.model.checkpoints.places import local_checkpoint
 @options.count_option(
     "--max-files",
     10_000,
-    "Refuse folders that bertkit did not write with more files and folders than this; 0: none.",
+    "Refuse folders that bertkit did not write with more than N files and folders below them; 0: "
+    "no limit.",
     group=DATA,
 )
 @options.pool_options
