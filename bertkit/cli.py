@@ -6,6 +6,7 @@ module is imported when it runs.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import importlib
@@ -255,7 +256,9 @@ def _report(message: str, hint: str, status: int, words: Sequence[str]) -> int:
         return status  # all processes of a run end like this; the first one reports it
     from bertkit.backends.process_group import Topology
 
-    number = log.rank() or Topology.from_environment().rank
+    number = log.rank()
+    with contextlib.suppress(BertkitError):  # a place that no process has may be the error
+        number = number or Topology.from_environment().rank
     where = f" (process {number})" if number else ""
     lines = [f"Error{where}: {message}", *([f"Hint: {hint}"] if hint else [])]
     log.close_bars()

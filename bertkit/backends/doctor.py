@@ -18,7 +18,7 @@ from bertkit import __version__
 from bertkit.backends.registry import probe_all
 from bertkit.log import table
 from bertkit.storage.files import free_bytes, human_bytes
-from bertkit.system import memory
+from bertkit.system import container_limits, memory
 from bertkit.system.processes import core_count
 
 # Distribution name → the extra of bertkit that installs it; empty where it always belongs.
@@ -66,13 +66,14 @@ def examine(folder: str | Path = ".") -> dict[str, Any]:
         folder: where the free disk space is measured.
 
     Returns:
-        Plain values: `bertkit`, `python`, `unicode`, `platform`, `cores`, `memory_bytes`,
-        `available_bytes` (None where unknown), `disk_free_bytes`, `kernel_cache`
-        (folder of compiled record kernels, None where none can be written), `packages` (name
-        → version, or None with the `install` line), `data` (what packages that are installed
-        need for some of their uses → whether it is here, and the `install` line), `backends`
-        (one entry per backend with
-        `present`, `reason`, `hint`), `problems` (texts; empty on a healthy machine).
+        Plain values: `bertkit`, `python`, `unicode`, `platform`, `cores` (that may be used),
+        `core_limit` of a container (None without one), `memory_bytes` (of the machine),
+        `memory_limit_bytes` of a container, `available_bytes` (None where unknown),
+        `disk_free_bytes`, `kernel_cache` (folder of compiled record kernels, None where none can
+        be written), `packages` (name → version, or None with the `install` line), `data` (what
+        packages that are installed need for some of their uses → whether it is here, and the
+        `install` line), `backends` (one entry per backend with `present`, `reason`, `hint`),
+        `problems` (texts; empty on a healthy machine).
     """
     begin = time.perf_counter()
     packages = {name: _package(name, extra) for name, extra in PACKAGES.items()}
@@ -88,7 +89,9 @@ def examine(folder: str | Path = ".") -> dict[str, Any]:
         "unicode": unicodedata.unidata_version,
         "platform": platform.platform(),
         "cores": core_count(),
+        "core_limit": container_limits.cores(),
         "memory_bytes": memory.of_machine(),
+        "memory_limit_bytes": container_limits.memory(),
         "available_bytes": memory.available(),
         "disk_free_bytes": free_bytes(folder),
         "packages": packages,
@@ -106,8 +109,8 @@ def describe(found: dict[str, Any]) -> str:
         ("bertkit", found["bertkit"]),
         ("Python", f"{found['python']} (Unicode {found['unicode']})"),
         ("system", found["platform"]),
-        ("cores", found["cores"]),
-        ("memory", _size(found["memory_bytes"], found["available_bytes"])),
+        ("cores", _cores(found["cores"], found["core_limit"])),
+        ("memory", _size(found)),
         ("disk", f"{human_bytes(found['disk_free_bytes'])} free here"),
         ("compiled kernels", found["kernel_cache"] or "not kept"),
     ]
@@ -193,8 +196,16 @@ def _kernel_cache() -> tuple[str | None, str]:
     return folder or (os.environ["NUMBA_CACHE_DIR"] if folder == "" else None), warning
 
 
-def _size(total: int | None, available: int | None) -> str:
+def _cores(usable: int, limit: float | None) -> str:
+    return str(usable) if limit is None else f"{usable} (a limit of {limit:g} here)"
+
+
+def _size(found: dict[str, Any]) -> str:
+    total, limit, available = (
+        found[f"{name}_bytes"] for name in ("memory", "memory_limit", "available")
+    )
     if total is None:
         return "unknown"
+    most = "" if limit is None else f", a limit of {human_bytes(limit)} here"
     free = f", {human_bytes(available)} available" if available is not None else ""
-    return human_bytes(total) + free
+    return human_bytes(total) + most + free

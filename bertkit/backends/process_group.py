@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from bertkit.errors import ConfigError
+
 T = TypeVar("T")
 
 # Minutes that a process waits in a step for one that does not answer, as NCCL does by default.
@@ -34,12 +36,28 @@ class Topology:
 
     @classmethod
     def from_environment(cls) -> Topology:
-        """What torchrun says in WORLD_SIZE, RANK and LOCAL_RANK; without it one process."""
-        world, rank, local = (
-            int(os.environ.get(name) or default)
-            for name, default in (("WORLD_SIZE", 1), ("RANK", 0), ("LOCAL_RANK", 0))
-        )
-        return cls(world, rank, local) if world > 1 else cls()
+        """What torchrun says in WORLD_SIZE, RANK and LOCAL_RANK; without it one process.
+
+        Raises:
+            ConfigError: they are no numbers, or not those of a process.
+        """
+        world = _number("WORLD_SIZE", 1)
+        if world < 2:
+            return cls()
+        rank, local = _number("RANK", 0), _number("LOCAL_RANK", 0)
+        if rank >= world:
+            raise ConfigError(
+                f"RANK is {rank}, but WORLD_SIZE is {world}", f"ranks are 0 to {world - 1}"
+            )
+        return cls(world, rank, local)
+
+
+def _number(name: str, default: int) -> int:
+    """A number that torchrun put into the environment."""
+    text = os.environ.get(name) or str(default)
+    if not text.isdecimal():
+        raise ConfigError(f"{name} is {text!r} in the environment", "torchrun sets a number there")
+    return int(text)
 
 
 class ProcessGroup:

@@ -58,7 +58,7 @@ def command(
         resolved = seeds.first_of_seeds(resolved)
         with registry.for_planning(resolved.config.backend) as adapter:
             warn_of_other_backends(resolved, adapter.caps.name)
-            ready = prepare(resolved.config, adapter)
+            ready = prepare(resolved.config, adapter, overwrite)
             rehearse(ready, adapter, overwrite)
             plan = ready.estimate()
         table = resolved.table(ready.config, other_sections(adapter.caps.name))

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from bertkit.system import container_limits
+
 
 def of_machine() -> int | None:
     """Bytes of main memory; None where the system does not tell."""
@@ -19,8 +21,13 @@ def of_machine() -> int | None:
         return None
 
 
+def allowed() -> int | None:
+    """Bytes of main memory that this process may use; None where the system does not tell."""
+    return _least(of_machine(), container_limits.memory())
+
+
 def available() -> int | None:
-    """Bytes that programs can still get; None where the system does not tell."""
+    """Bytes that this process can still get; None where the system does not tell."""
     if sys.platform == "win32":
         import psutil
 
@@ -30,7 +37,11 @@ def available() -> int | None:
     except OSError:  # macOS
         return None
     sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if "kB" in line}
-    return sizes.get("MemAvailable")
+    return _least(sizes.get("MemAvailable"), container_limits.memory_left())
+
+
+def _least(*sizes: int | None) -> int | None:
+    return min((size for size in sizes if size is not None), default=None)
 
 
 def peak_of_process() -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+
+from bertkit.system import container_limits
 
 # What Windows can wait for at once, less what the pool itself needs: `ProcessPoolExecutor`
 # refuses more there.
@@ -11,9 +14,14 @@ MOST_WORKERS = 61 if sys.platform == "win32" else sys.maxsize
 
 
 def core_count() -> int:
-    """Cores that this process may use: containers often allow fewer than the machine has."""
+    """Cores that this process may use: containers often allow fewer than the machine has.
+
+    Part of a core counts as one.
+    """
     allowed = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
+    seen = len(allowed(0)) if allowed else os.cpu_count() or 1
+    limit = container_limits.cores()
+    return seen if limit is None else max(1, min(seen, math.ceil(limit)))
 
 
 def is_alive(number: int) -> bool:

@@ -29,10 +29,13 @@ from bertkit.train.checkpoints.run_state import (
 from bertkit.train.checkpoints.starting_weights import digest_of, require_same_start
 from bertkit.train.metrics import from_json
 from bertkit.train.nonfinite import LeftOut
-from bertkit.train.run_files import CONFIG, MACHINE
+from bertkit.train.run_files import CONFIG, MACHINE, METRICS
 from bertkit.train.step_settings import learning_rates
 from bertkit.train.task import TrainingTask
 from bertkit.train.trainer import Progress
+
+# What a run of any version has beside its settings, though it has no checkpoint.
+_BESIDE = (MACHINE, METRICS, "predictions.json", "scores.json")
 
 
 class Beginning:
@@ -244,7 +247,9 @@ def _require_no_other_settings(folder: Path) -> None:
     What an older bertkit wrote has the run's other files beside it.
     """
     path = folder / CONFIG
-    if not path.is_file() or (folder / MACHINE).is_file() or checkpoint.latest(folder):
+    if not path.is_file() or checkpoint.latest(folder):
+        return
+    if any((folder / name).is_file() for name in _BESIDE):
         return
     if not is_of_a_run(path.read_bytes()):
         raise DataError(

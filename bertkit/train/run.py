@@ -14,7 +14,6 @@ deterministic (`--deterministic`).
 from __future__ import annotations
 
 import copy
-import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -33,6 +32,7 @@ from bertkit.data.prefetch import StepRange
 from bertkit.data.step_batch import StepBatch
 from bertkit.hub.sources import with_names
 from bertkit.storage.files import write_text
+from bertkit.system.processes import core_count
 from bertkit.train.agreement import held_by_main, together
 from bertkit.train.beginning import Beginning
 from bertkit.train.checkpoints import checkpoint
@@ -250,7 +250,7 @@ def machine_facts(adapter: Adapter) -> dict[str, str | int]:
         "devices": ", ".join(probe.devices),
         "found": probe.reason,
         "processes": adapter.process_group.topology.world,
-        "cores": os.cpu_count() or 0,
+        "cores": core_count(),
         "software": f"{probe.version}, Python {platform.python_version()}",
         "system": f"{platform.system()} {platform.machine()}",
     }

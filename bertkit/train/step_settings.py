@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bertkit import log
 from bertkit.backends.base import Adapter, OptimizerSpec, Problem, StepPlan, StepShape
 from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
@@ -44,15 +45,29 @@ def micro_batch_size(
     return size
 
 
-def chosen_precision(adapter: Adapter, wanted: str, hidden_size: int) -> str:
+def chosen_precision(
+    adapter: Adapter, wanted: str, hidden_size: int, begun: Mapping[str, Any] | None = None
+) -> str:
     """The precision asked for; what is fastest on the machine where it is `auto`.
+
+    A run that goes on keeps the one it began with, also on another machine.
 
     Args:
         adapter: of the machine.
         wanted: the setting.
         hidden_size: of the model.
+        begun: settings of the checkpoint that the run goes on from; None: it begins.
     """
-    return adapter.best_precision(hidden_size) if wanted == "auto" else wanted
+    if wanted != "auto":
+        return wanted
+    best = adapter.best_precision(hidden_size)
+    before = (begun or {}).get("precision", best)
+    if before == best or before not in adapter.caps.precisions:
+        return best
+    log.logger.info(
+        "precision %s, with which this run began; a new one would take %s here", before, best
+    )
+    return str(before)
 
 
 def make_step_plan(

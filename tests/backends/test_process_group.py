@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bertkit.backends.process_group import ProcessGroup, Topology
+from bertkit.errors import ConfigError
 
 
 class Three(ProcessGroup):
@@ -58,3 +59,22 @@ def test_the_place_is_that_of_the_environment(monkeypatch):
     assert Topology.from_environment() == Topology()
     monkeypatch.setenv("WORLD_SIZE", "")
     assert Topology.from_environment() == Topology()
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE is 'two' in the environment"),
+        ({"WORLD_SIZE": "2", "RANK": "-1"}, "RANK is '-1' in the environment"),
+        ({"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "x"}, "LOCAL_RANK is 'x'"),
+        ({"WORLD_SIZE": "2", "RANK": "2"}, "RANK is 2, but WORLD_SIZE is 2"),
+    ],
+)
+def test_a_place_that_no_process_has_is_refused(place, said, bertkit, monkeypatch):
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=said):
+        Topology.from_environment()
+    done = bertkit("pretrain", "--preset", "tiny", "--input", "r", "--output", "o", "--dry-run")
+    assert (done.status, done.err.count("\n")) == (3, 2)
+    assert said in done.err

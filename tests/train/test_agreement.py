@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import threading
 
 import pytest
+from together import ends_of, free_ports
 
 from bertkit.backends.process_group import ProcessGroup, Topology
 from bertkit.configuration.config import as_dict, dump_yaml
@@ -162,10 +162,8 @@ sys.exit(main(sys.argv[2:]))
 
 def nodes(folder, words, patch="pass"):
     """[(status, stderr)] of two processes with disks of their own, over gloo."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    (port,) = free_ports(1)
+    place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     processes = []
     for rank in range(2):
         (folder / f"node{rank}").mkdir(exist_ok=True)
@@ -177,8 +175,7 @@ def nodes(folder, words, patch="pass"):
                 env={**os.environ, **place, "RANK": str(rank), "LOCAL_RANK": str(rank)},
             )
         )  # fmt: skip
-    ends = [process.communicate(timeout=500) for process in processes]
-    return [(process.returncode, end[1]) for process, end in zip(processes, ends, strict=True)]
+    return [(status, stderr) for status, _, stderr in ends_of(processes)]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import yaml
 from checksums_forgotten import forget_checksums
 from safetensors.torch import load_file
 
+from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.errors import BertkitError, ConfigError, DataError, StoppedError
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.heads import BertForPreTraining
@@ -162,10 +163,31 @@ def test_settings_that_somebody_wrote_are_not_replaced(short):
     assert run(short).step == 6
 
 
-def test_settings_of_an_older_bertkit_are_those_of_a_run(short):
+@pytest.mark.parametrize("beside", ["machine.json", "metrics.jsonl", "predictions.json"])
+def test_settings_of_an_older_bertkit_are_those_of_a_run(beside, short):
     """They had no line around them; a run that was killed before its first checkpoint goes on."""
     place = Path(short.output)
     place.mkdir(parents=True)
     (place / "config.yaml").write_text("max_steps: 6\n")
-    (place / "machine.json").write_text("{}\n")
+    (place / beside).write_text("")
     assert run(short).step == 6
+
+
+def test_a_run_keeps_the_precision_that_was_chosen_when_it_began(short, monkeypatch, caplog):
+    """On a processor with other units `auto` would mean another one: not half way."""
+    caplog.set_level("INFO", "bertkit")
+    automatic = replace(short, precision="auto")
+    monkeypatch.setattr(CpuAdapter, "best_precision", lambda self, size: "fp32")
+    with pytest.raises(StoppedError):
+        run(replace(automatic, steps_this_run=2))
+    whole = run(replace(automatic, output=f"{short.output}-whole"))
+    monkeypatch.setattr(CpuAdapter, "best_precision", lambda self, size: "bf16")
+    resumed = run(automatic)
+    assert (resumed.resumed_from, resumed.step) == (2, 6)
+    assert_same_bits(resumed.checkpoint, whole.checkpoint)
+    assert "precision fp32, with which this run began; a new one would take bf16" in caplog.text
+    # What is asked for by name is another run, and so is one that takes the place of this one.
+    with pytest.raises(ConfigError, match="precision fp32, now bf16"):
+        run(replace(short, precision="bf16"))
+    anew = run(replace(automatic, steps_this_run=0), overwrite=True)
+    assert load_state(anew.checkpoint).config["precision"] == "bf16"

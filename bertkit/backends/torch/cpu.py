@@ -15,12 +15,16 @@ from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.step import TorchStepper
+from bertkit.system import container_limits
 from bertkit.system.allocator import keep_freed_memory
+from bertkit.system.processes import core_count
 from bertkit.train.optimization.optimizers import NAMES
 
 # Hidden size from which on bf16 is faster with tiles: 1.2 times at 128, 2.8 at 768 (0.6 at 32).
 # With AVX-512's instructions alone it is slower at each of these, as oneDNN 3.12 uses them.
 _WORTH = 128
+# Who sets these has chosen the number of threads; torchrun does.
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def has_bf16() -> bool:
@@ -30,6 +34,18 @@ def has_bf16() -> bool:
     return platform.machine() in ("arm64", "aarch64") or any(
         bool(test and test()) for test in checks
     )
+
+
+def limit_threads() -> int:
+    """Start no more threads than a container gives time for; returns their number.
+
+    PyTorch sees the machine's cores. Threads that the container's limit stops in the midst of a
+    product are waited for by all others.
+    """
+    limit = container_limits.cores()
+    if limit is not None and not any(name in os.environ for name in _THREADS):
+        torch.set_num_threads(min(torch.get_num_threads(), core_count()))
+    return torch.get_num_threads()
 
 
 class CpuAdapter(TorchAdapter):
@@ -54,7 +70,7 @@ class CpuAdapter(TorchAdapter):
 
     def probe(self) -> Probe:
         """Always present; reports threads and fast number formats."""
-        threads = torch.get_num_threads()
+        threads = limit_threads()
         capability = torch.backends.cpu.get_cpu_capability()
         bf16 = "bf16 in hardware" if has_bf16() else "no bf16 instructions"
         found = f"{log.counted(threads, 'thread')}, {capability}, {bf16}"
@@ -75,6 +91,7 @@ class CpuAdapter(TorchAdapter):
         process_timeout: float = PROCESS_TIMEOUT,
     ) -> Topology:
         """Keep freed memory in the process, and join the process group."""
+        limit_threads()
         if "GLIBC_TUNABLES" not in os.environ:
             keep_freed_memory()
         self.process_group = start_group("gloo", distributed, process_timeout)

@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
-from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from bertkit import log
@@ -28,6 +27,7 @@ from bertkit.backends.torch.lost_process import (
     explain_lost_process,
     open_notes,
 )
+from bertkit.backends.torch.rendezvous import meet
 from bertkit.errors import BertkitError, ConfigError, StoppedError, TargetNotReachedError
 
 # For what all wait for while one process works: evaluating, reading and preparing data.
@@ -146,6 +146,9 @@ def start_group(
             f"WORLD_SIZE is {topology.world}, but {', '.join(missing)} are not set",
             "start with: torchrun --nproc-per-node N -m bertkit pretrain ...",
         )
+    port = os.environ["MASTER_PORT"]
+    if not (port.isdecimal() and 0 < int(port) < 2**16):
+        raise ConfigError(f"MASTER_PORT is {port}", "give the number of a port, 1 to 65535")
     log.set_rank(topology.rank)
     if not topology.is_main:
         log.setup(-1)
@@ -153,12 +156,12 @@ def start_group(
     limit = datetime.timedelta(minutes=process_timeout + later)
     try:
         # Processes start at different times: that takes longer than a step may.
-        meeting = rendezvous("env://", timeout=datetime.timedelta(minutes=_WORK_MINUTES))
-        store, rank, world = next(iter(meeting))
+        store = meet(topology, _WORK_MINUTES)
         dist.init_process_group(
-            backend, store=store, rank=rank, world_size=world, timeout=limit, device_id=device
-        )
-    except (dist.DistError, ValueError, RuntimeError) as error:
+            backend, store=store, rank=topology.rank, world_size=topology.world, timeout=limit,
+            device_id=device,
+        )  # fmt: skip
+    except (ValueError, RuntimeError, OSError) as error:
         line = str(error).strip().partition("\n")[0][:200]
         place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise BertkitError(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
 import socket
 import threading
 import time
@@ -19,13 +18,14 @@ import torch
 from torch import distributed as dist
 
 from bertkit.backends.process_group import Topology
+from bertkit.backends.torch.rendezvous import keeps_store, listed, notes_store
 from bertkit.errors import BertkitError
 from bertkit.system.process_end import end_later
 
 _FAILED, _READ, _LEFT = "failed", "read", "left"
 _NOBODY = "-"
 _LONG = datetime.timedelta(days=20)  # in milliseconds, 31 bits
-_SHORT = datetime.timedelta(seconds=5)
+_SHORT = 5.0  # seconds
 # Seconds: for a note to arrive, for the others to say that they are here, and to be read;
 # also for the others to leave.
 _ARRIVAL, _ROLL_CALL, _READING = 1.0, 3.0, 3.0
@@ -49,10 +49,12 @@ class FailureNotes:
         self.topology = topology
         self.minutes = minutes
         self._host = socket.gethostname()
-        self._store = _connect()
+        self._store = notes_store(_SHORT)
         self._found = ""
         self._woken = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, args=(_connect(),), daemon=True)
+        self._watcher = threading.Thread(
+            target=self._watch, args=(notes_store(_SHORT),), daemon=True
+        )
         self._watcher.start()
 
     def write(self, text: str) -> None:
@@ -83,7 +85,7 @@ class FailureNotes:
         silent = self._silent()
         if not silent:
             return "the connection between processes of this run was lost"
-        who = f"process {silent[0]}" if len(silent) == 1 else f"processes {_listed(silent)}"
+        who = f"process {silent[0]}" if len(silent) == 1 else f"processes {listed(silent)}"
         verb = "has" if len(silent) == 1 else "have"
         if timed_out:
             return f"{who} of this run {verb} not answered for {self.minutes:g} minutes"
@@ -99,8 +101,7 @@ class FailureNotes:
 
     def _wait_for_all(self, what: str) -> None:
         """Wait a while until every process has counted, where the store is this one's."""
-        own_store = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
-        if not (own_store and self.topology.is_main):
+        if not keeps_store(self.topology):
             return
         end = time.monotonic() + _READING
         while time.monotonic() < end and self._store.add(what, 0) < self.topology.world:
@@ -143,25 +144,6 @@ class FailureNotes:
             missing = [rank for rank in missing if not self._store.check([f"here/{rank}"])]
             time.sleep(0.05)
         return missing
-
-
-def _connect() -> Any:
-    """A connection to the run's store, of its own, under names of this start of the run."""
-    stores: Any = dist
-    store = stores.TCPStore(
-        os.environ["MASTER_ADDR"],
-        int(os.environ["MASTER_PORT"]),
-        is_master=False,
-        wait_for_workers=False,
-        timeout=_SHORT,
-    )
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    return stores.PrefixStore(f"bertkit/{attempt}", store)
-
-
-def _listed(ranks: list[int]) -> str:
-    more = f" and {len(ranks) - 8} more" if len(ranks) > 8 else ""
-    return ", ".join(map(str, ranks[:8])) + more
 
 
 # Of the run that this process is in.

@@ -20,6 +20,7 @@ from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.train.checkpoints import checkpoint
+from bertkit.train.checkpoints.resume import NEVER, settings_before
 from bertkit.train.checkpoints.starting_point import StartingPoint, opened
 from bertkit.train.checkpoints.starting_weights import require_outside
 from bertkit.train.step_settings import chosen_precision, make_step_plan, micro_batch_size
@@ -68,15 +69,20 @@ class Opened(Generic[C]):
         return without_training(self.step_plan(), self.config, self.config.predict_batch_size)
 
 
-def open_run(config: C, adapter: Adapter) -> Opened[C]:
+def open_run(config: C, adapter: Adapter, overwrite: bool = False) -> Opened[C]:
     """Open what a run needs beside its examples; writes nothing.
+
+    Args:
+        config: the settings.
+        adapter: of the machine.
+        overwrite: an earlier run in the folder is replaced.
 
     Raises:
         DataError: missing or broken files.
         ConfigError: the vocabulary or the length does not fit the checkpoint, or the machine
             the batch.
     """
-    return open_settled(settled(config, adapter), adapter)
+    return open_settled(settled(config, adapter), adapter, overwrite)
 
 
 def settled(config: C, adapter: Adapter) -> C:
@@ -95,7 +101,7 @@ def settled(config: C, adapter: Adapter) -> C:
     return config
 
 
-def open_settled(config: C, adapter: Adapter) -> Opened[C]:
+def open_settled(config: C, adapter: Adapter, overwrite: bool = False) -> Opened[C]:
     """As `open_run`, for settings that are `settled`."""
     start = starting_point(config.init_checkpoint, config.output, config.trains)
     if config.trains:
@@ -103,7 +109,9 @@ def open_settled(config: C, adapter: Adapter) -> Opened[C]:
     place = there_or_begun(start, config.output, config.trains)
     shape, vocab, facts = open_encoder(config, place)
     assert facts.normalisation is not None
-    precision = chosen_precision(adapter, config.precision, shape.hidden_size)
+    resume = config.resume if config.trains else NEVER
+    begun = settings_before(config.output, resume, overwrite)
+    precision = chosen_precision(adapter, config.precision, shape.hidden_size, begun)
     config = replace(config, precision=precision, **facts.normalisation.as_dict())
     return Opened(config, start, shape, vocab, facts, adapter.caps.name)
 

@@ -76,15 +76,22 @@ class FinetuneResult:
         return "\n".join(f"{name:<{width}}  {value}" for name, value in shown.items())
 
 
-def prepare(config: FinetuneConfig, adapter: Adapter) -> FinetuneTask[Any, Any]:
+def prepare(
+    config: FinetuneConfig, adapter: Adapter, overwrite: bool = False
+) -> FinetuneTask[Any, Any]:
     """Open the encoder and the examples, and check all settings against them; writes nothing.
+
+    Args:
+        config: the settings, of the class of their task.
+        adapter: of the machine.
+        overwrite: an earlier run in the folder is replaced.
 
     Raises:
         DataError, ConfigError: see `open_run` and the task's `read`; or settings that the
             machine cannot do.
     """
     kind = finetuning_row(config.task).task_class()
-    task: FinetuneTask[Any, Any] = kind(open_run(config, adapter))
+    task: FinetuneTask[Any, Any] = kind(open_run(config, adapter, overwrite))
     task.open_examples()
     config = task.config
     predicting = task.opened.predicting_plan()
@@ -128,7 +135,7 @@ def finetune(config: FinetuneConfig, adapter: Adapter, overwrite: bool = False) 
         distributed=True,
         process_timeout=config.process_timeout,
     )
-    task = prepare(config, adapter)
+    task = prepare(config, adapter, overwrite)
     begin = time.perf_counter()
     result = FinetuneResult(task=task.name, output=config.output, metric=task.deciding_metric)
     with held_by_main(adapter.process_group, config.output, task.command):
@@ -172,7 +179,7 @@ def planned(
     """
     if finetuning_row(config.task).task_class().scores_of_predictions(config) is not None:
         return config, {"task": config.task, "scores": getattr(config, "predictions", "")}
-    task = prepare(config, adapter)
+    task = prepare(config, adapter, overwrite)
     return task.config, rehearse(task, adapter, overwrite)
 
 

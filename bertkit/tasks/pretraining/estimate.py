@@ -6,18 +6,21 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bertkit import log
 from bertkit.backends.base import Caps
 from bertkit.backends.sections import options_of
 from bertkit.data.record_source import SampleSource
 from bertkit.data.step_batch import Records, sequence_lengths
 from bertkit.model.config import BertConfig
-from bertkit.storage.files import human_bytes
+from bertkit.storage.files import free_bytes, human_bytes
 from bertkit.system import memory
 from bertkit.tasks.pretraining.config import PretrainConfig
+from bertkit.train.checkpoints import checkpoint
 
 _SAMPLE = 2048
 _RECORDED = 2  # passes: recordings keep theirs, beside that of passes that are run
@@ -64,11 +67,11 @@ class Estimate:
 
     def text(self) -> str:
         """The estimate for people."""
-        machine = memory.of_machine()
+        allowed = memory.allowed()
         room = human_bytes(self.device_memory) if self.device_memory else ""
         chosen = f" (as many at once as are good for {room})" if room else ""
         here = self.backend in ("cpu", "auto")  # others have memory of their own
-        of_machine = f" (this machine has {human_bytes(machine)})" if machine and here else ""
+        of_machine = f" (this machine has {human_bytes(allowed)})" if allowed and here else ""
         return "\n".join(
             (
                 f"parameters   {self.parameters:,}",
@@ -81,6 +84,32 @@ class Estimate:
                 f" {human_bytes(self.checkpoint_bytes)} per checkpoint",
             )
         )
+
+    def warn_of_shortage(self, output: str | Path) -> None:
+        """Say so where the run needs more memory or disk than there is.
+
+        Args:
+            output: the run's folder; checkpoints that it has make way for new ones.
+        """
+        there = len(checkpoint.in_run(output)) * self.checkpoint_bytes
+        free = free_bytes(output)
+        if self.disk_bytes > free + there:
+            log.logger.warning(
+                "checkpoints of this run take up to %s, and %s are free at %s: keep fewer with"
+                " --keep-last",
+                human_bytes(self.disk_bytes),
+                human_bytes(free + there),
+                output,
+            )
+        # For memory the system kills a process unheard.
+        left = memory.available()
+        if self.backend == "cpu" and left is not None and self.memory_bytes > left:
+            log.logger.warning(
+                "this run needs about %s of memory, and %s are left here: it may be killed; a"
+                " smaller --micro-batch-size or --recompute needs less",
+                human_bytes(self.memory_bytes),
+                human_bytes(left),
+            )
 
     def _evaluation(self) -> str:
         if self.eval_every_samples:

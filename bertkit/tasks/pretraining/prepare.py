@@ -15,7 +15,7 @@ from bertkit.backends.sections import options_of
 from bertkit.configuration.config import is_preset
 from bertkit.data.dynamic_masking import DynamicMasking
 from bertkit.data.record_source import RecordSource, SampleSource
-from bertkit.errors import BertkitError, ConfigError
+from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.packs.formats import HABANA, PackShape, pack_shape
@@ -38,9 +38,7 @@ from bertkit.tasks.pretraining.vocabulary import (
     rows_for_start,
 )
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
-from bertkit.train.checkpoints import checkpoint
-from bertkit.train.checkpoints.resume import AUTO, NEVER
-from bertkit.train.checkpoints.run_state import load_state
+from bertkit.train.checkpoints.resume import settings_before
 from bertkit.train.checkpoints.starting_weights import require_outside
 from bertkit.train.step_settings import (
     check_steps,
@@ -153,14 +151,15 @@ def prepare(
         check_lengths(records, config.model)
     _warn_of_phase_2(config, origins, source)
     steps = config.steps(len(source))
-    config = _settled(config, adapter, steps, origins)
-    before = _section_before(config, adapter.caps.name, overwrite)
+    begun = settings_before(config.output, config.resume, overwrite)
+    config = _settled(config, adapter, steps, origins, begun)
+    before = None if begun is None else begun.get(adapter.caps.name) or {}
     held = held_passes(config, adapter.caps, before)
     usual = UsualRecords(source)
     check_samples(usual, config, vocabulary.words)
     if eval_source:
         require_predictions(UsualRecords(eval_source))
-    config, memory = _with_micro_batch(config, adapter, usual, origins, held)
+    config, memory = _with_micro_batch(config, adapter, usual, origins, held, begun)
     check_steps(config, steps)
     shape = step_shape(config, sources, world)
     # What is refused anyway need not be tried for minutes.
@@ -168,7 +167,7 @@ def prepare(
     chosen = _with_chosen_options(config, adapter, usual, step_plan, before, dry_run)
     if chosen is not config:
         config, step_plan = chosen, _valid_plan(chosen, shape, adapter)
-    return Prepared(
+    ready = Prepared(
         config=config,
         source=source,
         eval_source=eval_source,
@@ -180,6 +179,9 @@ def prepare(
         device_memory=memory,
         caps=adapter.caps,
     )
+    if log.rank() == 0:
+        ready.estimate.warn_of_shortage(config.output)
+    return ready
 
 
 def _warn_of_two_lengths(config: PretrainConfig, origins: Mapping[str, str]) -> None:
@@ -216,12 +218,14 @@ def _with_micro_batch(
     records: UsualRecords,
     origins: Mapping[str, str],
     held: int,
+    begun: Mapping[str, Any] | None,
 ) -> tuple[PretrainConfig, int]:
     """The configuration with a micro-batch that fits memory, batch and processes.
 
     A preset's size is for devices whose memory is not known. Where it is, as many sequences
     as it holds are computed at once; the means of the recipe are still those of its groups.
     Passes are recorded by default where they fit as they are, and make them no smaller.
+    A run that goes on keeps the groups of its means, also with another memory.
 
     Returns:
         (the configuration, bytes of the device that decided; 0: none did).
@@ -234,14 +238,21 @@ def _with_micro_batch(
     group = 0
     if config.mlm_normalisation == "micro_batch":
         yields = is_preset(origins.get("mlm_group"))
-        group = micro_batch_size(whole, config.mlm_group or size, world, yields, "--mlm-group")
+        before = (begun or {}).get("mlm_group") if memory else 0
+        wanted = config.mlm_group or before or size
+        group = micro_batch_size(whole, wanted, world, yields, "--mlm-group")
     return replace(config, micro_batch_size=size, mlm_group=group), memory
 
 
 def _settled(
-    config: PretrainConfig, adapter: Adapter, steps: int, origins: Mapping[str, str]
+    config: PretrainConfig,
+    adapter: Adapter,
+    steps: int,
+    origins: Mapping[str, str],
+    begun: Mapping[str, Any] | None,
 ) -> PretrainConfig:
     """The configuration with what follows from the machine and the number of steps."""
+    hidden_size = config.model.hidden_size
     layout = adapter.caps.layout(config.layout)
     window = config.bucket_window
     if adapter.caps.one_batch and origins.get("bucket_window", "default") == "default":
@@ -255,7 +266,7 @@ def _settled(
         backend=adapter.caps.name,
         layout=layout,
         bucket_window=window if layout == "bucketed" else 0,
-        precision=chosen_precision(adapter, config.precision, config.model.hidden_size),
+        precision=chosen_precision(adapter, config.precision, hidden_size, begun),
     )
 
 
@@ -300,22 +311,6 @@ def _with_chosen_options(
         memory_recorded=recorded_memory(config, records),
     )
     return replace(config, **{name: settle(options_of(config, name), size)})
-
-
-def _section_before(config: PretrainConfig, name: str, overwrite: bool) -> Mapping[str, Any] | None:
-    """A backend's settings in the checkpoint that the run would resume from; None: none."""
-    if config.resume == NEVER:
-        return None
-    newest = [path for _, path in reversed(checkpoint.in_run(config.output))]
-    for path in newest if config.resume == AUTO else [Path(config.resume)]:
-        try:
-            state = load_state(path)
-        except (BertkitError, OSError):  # said, or passed over, where the run is looked for
-            continue
-        if overwrite and config.resume == AUTO and (state.finished or not state.overwrote):
-            return None  # it is replaced
-        return state.config.get(name) or {}
-    return None
 
 
 def make_model(config: PretrainConfig) -> BertForPreTraining:

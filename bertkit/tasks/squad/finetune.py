@@ -222,7 +222,7 @@ def finetune(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> 
     elif Topology.from_environment().world > 1:
         raise ConfigError("scoring runs in one process", "start it without torchrun")
     # Check all settings and files before any work.
-    ready = prepare(config, adapter)
+    ready = prepare(config, adapter, overwrite)
     begin = time.perf_counter()
     result = SquadResult(output=config.output, predict_questions=len(ready.predict_questions))
     with held_by_main(adapter.process_group, config.output, SquadTask.command):

@@ -137,8 +137,13 @@ class Prepared:
         return round(len(self.windows(sample, training=False)) * len(questions) / len(sample))
 
 
-def prepare(config: SquadConfig, adapter: Adapter) -> Prepared:
+def prepare(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> Prepared:
     """Open every file and check that they belong together; writes nothing.
+
+    Args:
+        config: the settings.
+        adapter: of the machine.
+        overwrite: an earlier run in the folder is replaced.
 
     Raises:
         DataError: missing, broken or empty files.
@@ -165,7 +170,7 @@ def prepare(config: SquadConfig, adapter: Adapter) -> Prepared:
     )
     if not (config.trains or config.predicts):
         return ready
-    opened = open_settled(config, adapter)
+    opened = open_settled(config, adapter, overwrite)
     ready = replace(
         ready,
         config=opened.config,

@@ -15,9 +15,10 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from bertkit import log
-from bertkit.errors import ConfigError, DataError
+from bertkit.errors import BertkitError, ConfigError, DataError
 from bertkit.model.checkpoints.checksums import FILES
 from bertkit.model.checkpoints.finite import named, not_finite
 from bertkit.model.checkpoints.hf import load_weights
@@ -49,6 +50,31 @@ class ResumePoint:
     damaged: Sequence[Path] = ()
     abandoned: Sequence[Path] = ()
     replaces: bool = False
+
+
+def settings_before(run: str | Path, resume: str, overwrite: bool) -> dict[str, Any] | None:
+    """The settings of the checkpoint that a call would resume from; None: it begins anew.
+
+    For what the machine chooses, and is not to choose anew; `find_resume_point` decides. What is
+    wrong with a checkpoint is said there.
+
+    Args:
+        run: the run's folder.
+        resume: `auto`, `never`, or the folder of a checkpoint.
+        overwrite: replace an earlier run.
+    """
+    if resume == NEVER:
+        return None
+    newest = [path for _, path in reversed(checkpoint.in_run(run))]
+    for path in newest if resume == AUTO else [Path(resume)]:
+        try:
+            state = load_state(path)
+        except (BertkitError, OSError):
+            continue
+        if overwrite and resume == AUTO and (state.finished or not state.overwrote):
+            return None  # it is replaced
+        return state.config
+    return None
 
 
 def find_resume_point(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ import synthetic
 import torch
 from safetensors.torch import load_file
 from tasks.squad.world import PEOPLE, RIVERS, WORDS, squad
+from together import ends_of, free_ports
 
 from backends.hpu import gaudi, gaudi_pair
 from bertkit.backends.hpu import adapter
@@ -160,9 +160,7 @@ def _save_encoder(place, size, shape):
 
 def start(program, *words, world=2):
     """Start processes as mpirun does; (status, stdout, stderr) of each."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    (port,) = free_ports(1)
     processes = [
         subprocess.Popen(
             [sys.executable, str(HERE / program), *map(str, words)],
@@ -171,14 +169,13 @@ def start(program, *words, world=2):
                 **os.environ, "OMPI_COMM_WORLD_SIZE": str(world), "OMP_NUM_THREADS": "1",
                 "OMPI_COMM_WORLD_RANK": str(rank), "OMPI_COMM_WORLD_LOCAL_RANK": str(rank),
                 "OMPI_COMM_WORLD_LOCAL_SIZE": str(world), "MASTER_ADDR": "127.0.0.1",
-                "MASTER_PORT": str(port),
+                "MASTER_PORT": port,
                 "PYTHONPATH": os.pathsep.join(map(str, PLACES)),
             },
         )
         for rank in range(world)
     ]  # fmt: skip
-    ends = [process.communicate(timeout=900) for process in processes]
-    return [(process.returncode, *end) for process, end in zip(processes, ends, strict=True)]
+    return ends_of(processes, timeout=900)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import pytest
 import synthetic
 import torch
 from safetensors.torch import load_file
+from together import ends_of
 
 from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan
@@ -300,9 +301,9 @@ def test_two_processes_make_the_steps_of_one(bertkit, tmp_path):
     assert bertkit(*words(tmp_path, "cpu", "--backend", "cpu", *more)).status == 0
     line = words(tmp_path, "two", *ipu("layers_per_ipu=[1, 1]"), *more)
     both = [start(tmp_path, rank, line) for rank in (0, 1)]
-    outputs = [process.communicate(timeout=300) for process in both]
-    assert [process.returncode for process in both] == [0, 0], outputs
-    assert "step-0000002" in outputs[0][0] and outputs[1][0] == "", "one of them talks"
+    ends = ends_of(both, timeout=300)
+    assert [status for status, *_ in ends] == [0, 0], ends
+    assert "step-0000002" in ends[0][1] and ends[1][1] == "", "one of them talks"
     mine, theirs = weights(tmp_path / "two"), weights(tmp_path / "cpu")
     for name, value in theirs.items():
         torch.testing.assert_close(mine[name], value, rtol=0, atol=1e-5)
@@ -321,9 +322,9 @@ def test_two_processes_learn_and_answer_as_one(bertkit, squad, tmp_path):
     assert bertkit(*squad("cpu", "--backend", "cpu", "--gbs", 12)).status == 0
     line = squad("two", *ipu("layers_per_ipu=[1, 1]"), "--gbs", 12)
     both = [start(tmp_path, rank, line) for rank in (0, 1)]
-    outputs = [process.communicate(timeout=300) for process in both]
-    assert [process.returncode for process in both] == [0, 0], outputs
-    assert outputs[1][0] == "", "the second talks"
+    ends = ends_of(both, timeout=300)
+    assert [status for status, *_ in ends] == [0, 0], ends
+    assert ends[1][1] == "", "the second talks"
     mine, theirs = (
         load_file(tmp_path / name / "step-0000004/model.safetensors") for name in ("two", "cpu")
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import synthetic
 import torch
+from together import ends_of, free_ports
 
-from backends.torch.pairs import free_ports, start_pair
+from backends.torch.pairs import start_pair
 from bertkit.backends import registry
 from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
@@ -19,8 +20,8 @@ def ranks(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
     (port,) = free_ports(1)
     processes = start_pair("two_processes.py", str(folder), MASTER_PORT=port)
-    ends = [process.communicate(timeout=500)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], ends
+    ends = ends_of(processes)
+    assert [status for status, *_ in ends] == [0, 0], ends
     return [torch.load(folder / f"rank-{rank}.pt") for rank in range(2)]
 
 

@@ -5,6 +5,7 @@ Run by the test with RANK: python ending_processes.py FOLDER PORT PORT PORT PORT
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -22,8 +23,10 @@ from bertkit.system import process_end
 
 def threads() -> list[str]:
     """Names of the threads that carry exchanges, and of those that wait for them."""
-    tasks = Path("/proc/self/task").iterdir()
-    names = [(task / "comm").read_text().strip() for task in tasks]
+    names = []
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            names.append((task / "comm").read_text().strip())
     gloo = [name for name in names if "gloo" in name]
     return sorted(gloo) + [item.name for item in threading.enumerate() if "groups" in item.name]
 

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-
-
-def free_ports(count: int) -> list[str]:
-    """Different ports that nothing listened to."""
-    with contextlib.ExitStack() as stack:
-        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for listener in listeners:
-            listener.bind(("127.0.0.1", 0))
-        return [str(listener.getsockname()[1]) for listener in listeners]
 
 
 def start_pair(program: str, *words: str, **environment: str) -> list[subprocess.Popen[str]]:

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from together import ends_of, free_ports
 
-from backends.torch.pairs import free_ports, start_pair
+from backends.torch.pairs import start_pair
 
 ENDINGS = {"done": None, "sharded": None, "missed": "TargetNotReachedError", "failed": "any"}
 
@@ -23,8 +24,8 @@ def ends(tmp_path_factory):
     """The threads of each process, by the way in which its run ended."""
     folder = tmp_path_factory.mktemp("ends")
     both = start_pair("ending_processes.py", str(folder), *free_ports(len(ENDINGS)))
-    errors = [process.communicate(timeout=500)[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], errors
+    ended = ends_of(both)
+    assert [status for status, *_ in ended] == [0, 0], ended
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
 
 

@@ -6,9 +6,10 @@ import json
 
 import pytest
 import torch
+from together import free_ports
 
 from backends.torch.failing_processes import PATIENCE
-from backends.torch.pairs import free_ports, start_pair
+from backends.torch.pairs import start_pair
 from bertkit.backends.torch.lost_process import (
     LostProcessError,
     explain_lost_process,

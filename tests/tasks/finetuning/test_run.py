@@ -10,6 +10,7 @@ import pytest
 from safetensors.torch import load_file
 
 from bertkit import load_model
+from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.model.checkpoints.hf import load_weights
 from bertkit.report.run_view import read_scores
 from bertkit.train.checkpoints.starting_point import open_start
@@ -204,3 +205,18 @@ def test_half_precision_learns(bertkit, words, place):
     run = bertkit(*words, "--precision", "bf16", "--output", place / "run")
     assert run.status == 0, run.err
     assert run.result["scores"]["accuracy"] >= 0.9
+
+
+def test_a_run_keeps_the_precision_that_was_chosen_when_it_began(
+    bertkit, words, place, monkeypatch
+):
+    words = [*words, "--max-steps", 6, "--output", place / "run"]
+    monkeypatch.setattr(CpuAdapter, "best_precision", lambda self, size: "fp32")
+    assert bertkit(*words, "--steps-this-run", 2).status == 75
+    monkeypatch.setattr(CpuAdapter, "best_precision", lambda self, size: "bf16")
+    again = bertkit(*words)
+    assert again.status == 0, again.err
+    assert "precision fp32, with which this run began" in again.err
+    assert again.result["step"] == 6
+    anew = bertkit(*words, "--overwrite", "--dry-run")
+    assert anew.status == 0 and "with which this run began" not in anew.err

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +15,7 @@ import pytest
 import torch
 from checksums_forgotten import forget_checksums
 from safetensors.torch import load_file
+from together import ends_of, free_ports
 
 from bertkit.backends import registry
 from bertkit.configuration.config import as_dict, dump_yaml
@@ -45,9 +45,7 @@ sys.exit(main(sys.argv[1:]))
 def start(config, folder, *words, world=2, struck=""):
     """Start the processes of a run as torchrun would; returns them by rank."""
     write_text(Path(folder) / "settings.yaml", dump_yaml(as_dict(config)))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    (port,) = free_ports(1)
     program = ["-c", struck] if struck else ["-m", "bertkit"]
     command = [sys.executable, *program, "pretrain", "--config",
                str(Path(folder) / "settings.yaml"), "--backend", "cpu", *words]  # fmt: skip
@@ -56,7 +54,7 @@ def start(config, folder, *words, world=2, struck=""):
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={
                 **os.environ, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world),
-                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
+                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1",
             },
         )
         for rank in range(world)
@@ -65,8 +63,7 @@ def start(config, folder, *words, world=2, struck=""):
 
 def finish(processes):
     """[(status, stdout, stderr)] by rank."""
-    ends = [process.communicate(timeout=900) for process in processes]
-    return [(process.returncode, *end) for process, end in zip(processes, ends, strict=True)]
+    return ends_of(processes, timeout=900)
 
 
 def distance(one, two):

@@ -8,8 +8,10 @@ import pytest
 from bertkit.backends import registry
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.configuration.config import Resolved
-from bertkit.errors import ConfigError
+from bertkit.errors import ConfigError, StoppedError
 from bertkit.model.config import BertConfig
+from bertkit.system import memory
+from bertkit.tasks.pretraining import estimate as estimates
 from bertkit.tasks.pretraining.estimate import (
     UsualRecords,
     activation_bytes,
@@ -136,6 +138,21 @@ def test_a_presets_size_yields_to_the_memory_but_its_means_do_not(settings, monk
     assert sizes(10**10, given) == (2, 0), "what the user said"
 
 
+def test_a_run_keeps_the_groups_of_its_means_on_a_device_with_another_memory(settings, monkeypatch):
+    adapter = registry.get("cpu")
+    config = settings(micro_batch_size=0, mlm_normalisation="micro_batch", save_every=1)
+
+    def sizes(memory):
+        monkeypatch.setattr(adapter, "device_memory", lambda: memory, raising=False)
+        ready = prepare(config, adapter)
+        return ready.config.micro_batch_size, ready.config.mlm_group
+
+    assert sizes(10**10) == (8, 8)
+    with pytest.raises(StoppedError):
+        pretrain(replace(config, steps_this_run=1), adapter)
+    assert sizes(1) == (1, 8)
+
+
 def test_groups_of_means_must_divide_a_step(settings):
     config = settings(mlm_normalisation="micro_batch", mlm_group=3, micro_batch_size=4)
     with pytest.raises(ConfigError, match=r"8 is not a multiple of --mlm-group 3 x 1"):
@@ -184,6 +201,30 @@ def test_the_warm_up_of_stages_is_theirs(settings, stages, steps):
 def test_a_plan_tells_when_it_evaluates(settings, given, text):
     assert text in estimate(settings(eval_input=["x"], **given), 40, 24).text()
     assert "evaluation" not in estimate(settings(), 40, 24).text()
+
+
+def test_too_little_memory_is_told_before_a_run_is_killed_for_it(settings, monkeypatch, caplog):
+    prepare(settings(), registry.get("cpu"))
+    assert not caplog.text
+    monkeypatch.setattr(memory, "available", lambda: 12_345)
+    prepare(settings(), registry.get("cpu"))
+    assert "needs about" in caplog.text and "12.3 kB are left here" in caplog.text
+    caplog.clear()
+    estimate(settings(backend="cs"), 40, 24).warn_of_shortage(".")
+    assert not caplog.text, "the model is elsewhere"
+
+
+def test_too_little_disk_is_told_before_a_checkpoint_fails(settings, monkeypatch, caplog):
+    config = settings(save_every=1, keep_last=0, max_steps=6)
+    needed = prepare(config, registry.get("cpu")).estimate
+    monkeypatch.setattr(estimates, "free_bytes", lambda place: needed.disk_bytes - 1)
+    prepare(config, registry.get("cpu"))
+    assert "checkpoints of this run take up to" in caplog.text and "--keep-last" in caplog.text
+    with pytest.raises(StoppedError):
+        pretrain(replace(config, steps_this_run=1), registry.get("cpu"))
+    caplog.clear()
+    prepare(config, registry.get("cpu"))
+    assert not caplog.text, "a part of them is there"
 
 
 def test_the_memory_of_this_machine_is_told_where_it_is_the_one_used(settings):

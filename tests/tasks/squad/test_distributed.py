@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +12,7 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file
+from together import ends_of, free_ports
 
 from bertkit.backends.base import StepPlan
 from bertkit.backends.process_group import ProcessGroup, Topology
@@ -59,10 +59,8 @@ def words(tmp_path, vocab_file, write):
 
 def start_two(*words):
     """[(status, stdout, stderr)] of two processes, started as torchrun does."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    (port,) = free_ports(1)
+    place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "bertkit", *map(str, words)],
@@ -71,8 +69,7 @@ def start_two(*words):
         )
         for rank in range(2)
     ]  # fmt: skip
-    ends = [process.communicate(timeout=500) for process in processes]
-    return [(process.returncode, *end) for process, end in zip(processes, ends, strict=True)]
+    return ends_of(processes)
 
 
 def result_of(ends):

@@ -17,6 +17,7 @@ from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.squad.config import SquadConfig
 from bertkit.tasks.squad.finetune import finetune
+from bertkit.train.checkpoints.run_state import load_state
 
 
 def run(settings, overwrite=False, **changes):
@@ -82,3 +83,13 @@ def test_answering_in_a_folder_that_is_in_use_is_refused(settings):
         with pytest.raises(BertkitError, match="is in use by `bertkit finetune-squad`"):
             run(settings, **changes)
     holder.communicate("\n")
+
+
+def test_a_run_keeps_the_precision_that_was_chosen_when_it_began(settings, monkeypatch):
+    settings |= {"max_steps": 4, "do_predict": False, "precision": "auto"}
+    monkeypatch.setattr(CpuAdapter, "best_precision", lambda self, size: "fp32")
+    with pytest.raises(StoppedError):
+        run(settings, steps_this_run=2)
+    monkeypatch.setattr(CpuAdapter, "best_precision", lambda self, size: "bf16")
+    done = run(settings)
+    assert (done.step, load_state(done.checkpoint).config["precision"]) == (4, "fp32")
