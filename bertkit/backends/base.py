@@ -148,6 +148,7 @@ class StepPlan:
     Attributes:
         precision: fp32, tf32, bf16 or fp16 for matrix products; weights stay fp32.
         layout: of the micro-batches.
+        masks: padded rows come with a mask on every machine, as in fine-tuning.
         max_grad_norm: global norm to which gradients are clipped; 0 leaves them.
         clip: `after` the gradients of all processes are averaged, or `before` (MLPerf).
         loss_scale: for fp16; 0 is dynamic.
@@ -177,6 +178,7 @@ class StepPlan:
     recompute: bool = False
     profile: bool = False
     skip_nonfinite: bool = False
+    masks: bool = False
 
 
 class CompiledOnly(Exception):

@@ -6,6 +6,7 @@ Light: imports no torch. A section reaches its adapter as the `options` of `Adap
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
@@ -48,6 +49,24 @@ def other_sections(backend: str) -> list[str]:
 def section_prefixes() -> tuple[str, ...]:
     """What the dotted names of those settings begin with: `cuda.`, `hpu.`, ..."""
     return tuple(f"{name}." for name in section_names())
+
+
+def completed_sections(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's saved settings by dotted name, with what the backends say of their own.
+
+    Args:
+        saved: settings of a checkpoint, of whatever version. A class of settings may have a
+            static `completed`: of its settings as they were saved, what they meant in that run,
+            for those that a run keeps, whatever is chosen for others by now.
+    """
+    values = dict(saved)
+    for name in section_names():
+        completed = getattr(registry.row(name).options_class(), "completed", None)
+        if completed is not None:
+            begin = f"{name}."
+            own = {k.removeprefix(begin): v for k, v in saved.items() if k.startswith(begin)}
+            values |= {f"{begin}{key}": value for key, value in completed(own).items()}
+    return values
 
 
 def options_of(config: Any, backend: str) -> Any:

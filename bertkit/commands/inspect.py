@@ -24,6 +24,13 @@ from bertkit.model.checkpoints.places import local_checkpoint
 @options.count_option(
     "--limit", 100_000, "Records to measure per file, evenly spaced.", minimum=1, group=DATA
 )
+@options.count_option(
+    "--max-files",
+    10_000,
+    "Refuse folders that bertkit did not write with more than N files and folders below them; 0: "
+    "no limit.",
+    group=DATA,
+)
 @options.pool_options
 @options.common_options
 def command(
@@ -33,6 +40,7 @@ def command(
     count: int,
     start: int,
     limit: int,
+    max_files: int,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -61,7 +69,7 @@ def command(
         names += map(local_checkpoint, places) if on_hub else local_inputs(places)
     if not names:
         raise click.UsageError("give a record file or a folder, for example data/records")
-    result, parts, texts, records = _views(names, vocab)
+    result, parts, texts, records = _views(names, vocab, max_files)
     found = work.record_files([name for name in records if name not in texts])
     if found:
         result["records"], text = work.inspect_records(
@@ -75,7 +83,7 @@ def command(
 
 
 def _views(
-    names: list[str], vocab: str | None
+    names: list[str], vocab: str | None, most: int
 ) -> tuple[dict[str, Any], list[str], list[str], list[str]]:
     """What is neither text nor records, as plain values and texts; names of text and of records."""
     from bertkit.kinds.recognise import is_model
@@ -86,7 +94,8 @@ def _views(
     parts: list[str] = []
     texts: list[str] = []
     records: list[str] = []
-    for name, kind in [(name, inspected.kind_of_input(name, _is_text)) for name in names]:
+    for name in names:
+        kind = inspected.kind_of_input(name, _is_text, most)
         if kind in inspected.VIEWS:
             key, facts, text = inspected.view(kind, name)
             # Several runs or folders: the last one, as JSON has it since the beginning.

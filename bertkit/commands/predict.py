@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -11,10 +9,10 @@ import click
 
 from bertkit import log
 from bertkit.codecs.strict_json import json_text
+from bertkit.command_line.typed_texts import read_typed, standard_lines
 from bertkit.commands import options
 from bertkit.configuration.option_groups import DATA
 from bertkit.model.checkpoints.places import fetch_checkpoint, with_local_checkpoint
-from bertkit.storage import files
 from bertkit.tasks.finetuning.choice import predicting_config, require_answers
 from bertkit.tasks.squad.config import PredictConfig
 from bertkit.tasks.squad.config import settings_of_run as settings_of_squad
@@ -88,7 +86,8 @@ def command(
     if text is not None and question is not None:
         raise click.UsageError("--text and --question exclude each other")
     typed = {"question": question, "passage": passage, "text": text, "pair": pair}
-    words = {name: _word(name, word) for name, word in typed.items() if word is not None}
+    given_words = {name: word for name, word in typed.items() if word is not None}
+    words = read_typed(given_words, literal=("question",))
     if question is not None and given.get("init_checkpoint"):
         require_answers(given["init_checkpoint"])
     model = _model(given) if question is None else {}
@@ -107,12 +106,6 @@ def _model(given: dict[str, Any]) -> dict[str, Any]:
     return settings_of_model(place)
 
 
-def _lines(wanted: str) -> list[str]:
-    if sys.stdin.isatty():
-        raise click.UsageError(f"give {wanted}, or JSON lines on standard input")
-    return sys.stdin.buffer.read().decode("utf-8-sig", "replace").split("\n")
-
-
 def _predict(
     model: dict[str, Any], words: dict[str, str], as_json: bool, given: dict[str, Any]
 ) -> None:
@@ -124,7 +117,9 @@ def _predict(
     from bertkit.tasks.finetuning.predict import predict, read_lines
 
     single = bool(words)
-    lines = [("--text", words)] if single else read_lines(_lines("--text"), "standard input")
+    lines = (
+        [("--text", words)] if single else read_lines(standard_lines("--text"), "standard input")
+    )
     with registry.get(config.backend) as adapter:
         result = predict(config, lines, adapter)
     shown = [json_text(answer, readable=True) for answer in result.answers]
@@ -148,7 +143,7 @@ def _answer(words: dict[str, str], as_json: bool, given: dict[str, Any]) -> None
         questions = [one_question(words["question"], words["passage"])]
     else:
         wanted = "--question and --passage"
-        questions = read_question_lines(_lines(wanted), "standard input")
+        questions = read_question_lines(standard_lines(wanted), "standard input")
     with registry.get(config.backend) as adapter:
         result = predict(config, questions, adapter)
     if len(result.answers) == 1:
@@ -162,18 +157,3 @@ def _answer(words: dict[str, str], as_json: bool, given: dict[str, Any]) -> None
         ]
         text = log.table(("id", "probability", "answer"), several)
     options.finish(asdict(result), as_json, text)
-
-
-def _word(name: str, text: str) -> str:
-    """A word of the command line, or what the file that it names, or standard input, holds."""
-    if text in ("-", "@-") and name != "question":
-        return sys.stdin.buffer.read().decode("utf-8-sig", "replace")
-    if text.startswith("@") and name != "question":
-        with files.open_binary(text[1:]) as stream:
-            return stream.read().decode("utf-8-sig", "replace")
-    return _utf8(text)
-
-
-def _utf8(text: str) -> str:
-    """A word of the command line as UTF-8, whatever the locale made of its bytes."""
-    return os.fsencode(text).decode("utf-8", "replace") if not files.is_utf8(text) else text

@@ -61,8 +61,6 @@ def command(
     resolved = with_local_checkpoint(resolved)
     from bertkit.backends import registry
     from bertkit.backends.sections import other_sections, warn_of_other_backends
-    from bertkit.configuration.config import as_dict, flatten
-    from bertkit.configuration.record_settings import unused_record_settings
     from bertkit.tasks.pretraining.prepare import prepare
     from bertkit.tasks.pretraining.pretrain import pretrain, rehearse
     from bertkit.tasks.pretraining.trial_step import run_trial_step
@@ -77,8 +75,8 @@ def command(
             found = run_trial_step(ready, adapter, mock)
         plan = {**asdict(ready.estimate), **(asdict(found) if found else {})}
         trial = [found.text()] if found else []
-        unused = unused_record_settings(flatten(as_dict(ready.config)))
-        settings = resolved.table(ready.config, [*other_sections(adapter.caps.name), *unused])
+        unused = [*other_sections(adapter.caps.name), *ready.config.unread()]
+        settings = resolved.table(ready.config, unused)
         parts = (settings, "", ready.estimate.text(), *trial)
         options.finish({"dry_run": True, **plan}, as_json, "\n".join(parts))
         return

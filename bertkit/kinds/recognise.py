@@ -16,12 +16,14 @@ from bertkit.kinds.marks import marked
 from bertkit.kinds.vocabulary_lines import holds_vocabulary
 from bertkit.manifests.manifest import read_manifest
 from bertkit.storage.files import is_remote
+from bertkit.storage.kernel_folders import is_made_by_kernel
 from bertkit.text.files import open_text
 
 RECORDS, TEXT, VOCABULARY, CHECKPOINT = "records", "text", "vocabulary", "checkpoint"
 QUESTIONS, SETTINGS, OTHER = "questions", "settings", "other"
 HEAD = 1 << 16  # bytes that tell what a file is
 _LOOKED_AT = 10  # files of a folder
+_FOLDERS = 1000  # below it, to find them in
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json")
 # Names of other programs' checkpoints: TensorFlow's, NVIDIA's and Cerebras'.
 _OTHERS = re.compile(r".+\.ckpt[^/]*\.index|ckpt[-_]\d+\.pt|.+\.mdl")
@@ -73,6 +75,8 @@ def kind_of(path: str | Path) -> Kind | None:
             return _kind_of_folder(Path(place))
         if _is_tensorflow(place):
             return Kind(CHECKPOINT, "a TensorFlow checkpoint")
+        if not os.path.isfile(place):  # what a pipe brings can be read only once
+            return None
         with open_text(place, HEAD) as stream:
             return kind_of_bytes(stream.read(HEAD))
     except (BertkitError, OSError, ValueError):
@@ -152,6 +156,11 @@ def _kind_of_folder(folder: Path) -> Kind | None:
 
 
 def _files_below(folder: Path) -> Iterator[str]:
-    for above, folders, names in os.walk(folder):
+    """Those of a disk, without hidden ones; few folders are looked at."""
+    for above, folders, names in islice(os.walk(folder), _FOLDERS):
+        if is_made_by_kernel(os.stat(above)):  # noqa: PTH116
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (f"{above}/{name}" for name in sorted(names) if not name.startswith("."))
+        paths = (f"{above}/{name}" for name in sorted(names) if not name.startswith("."))
+        yield from filter(os.path.isfile, paths)

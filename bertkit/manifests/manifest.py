@@ -170,6 +170,8 @@ def manifest_path(folder: str | Path) -> Path | None:
 def is_own_manifest(path: str | Path) -> bool:
     """Whether a file of this name was written by bertkit, from its first bytes."""
     try:
+        if not Path(path).is_file():  # a pipe would wait for a writer
+            return False
         with open(path, "rb") as stream:
             head = stream.read(_HEAD)
     except OSError:

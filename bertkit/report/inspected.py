@@ -9,8 +9,10 @@ from typing import Any
 
 from bertkit.errors import DataError
 from bertkit.kinds.recognise import CHECKPOINT, SETTINGS, VOCABULARY, is_model, kind_of
+from bertkit.model.checkpoints.run_state import OPTIMIZER, STATE, WEIGHTS
 from bertkit.records.tools import inspect as work
 from bertkit.report.run_numbers import require_run, runs_within
+from bertkit.storage.folder_walk import holds_more_than
 from bertkit.tasks.comparison.seed_runs import seeds_within
 from bertkit.train.run_files import METRICS
 
@@ -31,19 +33,21 @@ _OWN = (".json", ".jsonl", ".yaml")  # endings of the files of a run
 LISTED = {"seeds", "models", "configurations", "vocabularies"}
 
 
-def kind_of_input(name: str, is_text: Callable[[str], bool]) -> str:
+def kind_of_input(name: str, is_text: Callable[[str], bool], most: int = 0) -> str:
     """What a local path is: one of the words of this module.
 
     Args:
         name: the path.
         is_text: tells text files of a known form.
+        most: files and folders below a folder that bertkit did not write; 0: any number.
 
     Raises:
-        DataError: a folder of several runs that `--seeds` did not write, or a file of a run or of
-            no known kind; says what to give.
+        DataError: a folder of several runs that `--seeds` did not write, or with too many files,
+            or a file of a run or of no known kind; says what to give.
     """
     if os.path.isfile(os.path.join(name, METRICS)):
         return RUN
+    _refuse_file_of_checkpoint(Path(name))
     if os.path.isdir(name):
         if work.has_manifest(name):
             return FOLDER
@@ -53,6 +57,12 @@ def kind_of_input(name: str, is_text: Callable[[str], bool]) -> str:
             return SEEDS
         if runs_within(name):
             require_run(name)
+        if most and holds_more_than(name, most):
+            raise DataError(
+                f"{name} is nothing that bertkit wrote and holds more than {most:,} files and"
+                " folders, too many to look into unasked",
+                "give one of its folders or files; --max-files 0 looks into all of them",
+            )
     elif (found := kind_of(name)) and found.name in _SINGLE_FILES:
         return _SINGLE_FILES[found.name]
     _refuse_file_of_run(name)
@@ -101,3 +111,13 @@ def _refuse_file_of_run(name: str) -> None:
     folder = _run_around(name)
     if folder and not work.holds_records(name):
         raise DataError(f"{name} is a file of a run", f"`bertkit inspect {folder}` shows the run")
+
+
+def _refuse_file_of_checkpoint(place: Path) -> None:
+    """What a run needs to go on is shown with its checkpoint."""
+    beside = all((place.parent / name).is_file() for name in (STATE, WEIGHTS))
+    if place.name in (STATE, OPTIMIZER) and place.is_file() and beside:
+        raise DataError(
+            f"{place} is a file of a checkpoint",
+            f"`bertkit inspect {place.parent}` shows the checkpoint",
+        )

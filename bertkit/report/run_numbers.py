@@ -122,6 +122,9 @@ def require_run(run: str) -> Path:
         raise DataError(f"no such run: {run}", hint_for_missing(run))
     if not path.is_file():
         inner = runs_within(run)
+        around = next((p for p in Path(run).parents[:2] if (p / METRICS).is_file()), None)
+        if around is not None:
+            raise DataError(f"{run} is not a run: it has no {METRICS}", f"it is part of {around}")
         raise DataError(
             f"{run} is not a run: it has no {METRICS}",
             f"it holds runs: {', '.join(inner)}; give these"

@@ -84,11 +84,12 @@ def open_binary(path: str | Path) -> IO[bytes]:
 
 
 def _unreadable(path: str | Path, error: OSError) -> DataError:
-    missing = isinstance(error, FileNotFoundError)
-    return DataError(
-        f"cannot read {path}: {error.strerror or error}",
-        hint_for_missing(path) if missing else "",
-    )
+    hint = ""
+    if isinstance(error, FileNotFoundError):
+        hint = hint_for_missing(path)
+    elif isinstance(error, IsADirectoryError):
+        hint = "give one of its files"
+    return DataError(f"cannot read {path}: {error.strerror or error}", hint)
 
 
 def read_small(path: str, size: int) -> bytes | None:

@@ -6,11 +6,12 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from bertkit import log
-from bertkit.errors import UsageError
+from bertkit.errors import DataError, UsageError
 from bertkit.manifests.manifest import (
     NAME,
     Manifest,
@@ -18,6 +19,7 @@ from bertkit.manifests.manifest import (
     read_manifest,
     require_complete,
 )
+from bertkit.storage.kernel_folders import is_made_by_kernel
 
 # Files that stand beside the text of a data set, and what they are counted as.
 METADATA = "metadata"
@@ -31,6 +33,8 @@ _NAMED = 5
 # What systems and their archivers leave in folders, beside names that begin with a dot.
 _OF_SYSTEMS = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"}
 _OF_SYSTEMS |= {"system volume information", "lost+found"}
+
+_NO_FILE = "as it is no file but a pipe or a device"
 
 FileKey = tuple[int, int] | str
 
@@ -89,7 +93,7 @@ def walk_folder(
     Left out are hidden files and folders and those of systems (`is_hidden`), manifests, what
     `leave_out` names, and folders that bertkit made from files of this one. Links to files are
     taken; links to folders are followed once, never to a folder above. What else is left out,
-    such as a link to nothing, is said in the log.
+    such as a link to nothing, a pipe or a folder of the kernel's, is said in the log.
 
     Args:
         folder: local.
@@ -97,7 +101,8 @@ def walk_folder(
         leave_out: files and folders that a command writes.
 
     Raises:
-        DataError: a folder below was left incomplete by a bertkit run.
+        DataError: a folder below was left incomplete by a bertkit run; or the folder is one of the
+            kernel's.
         UsageError: the folder itself is in `leave_out`.
     """
     walk = _Walk(folder, suffixes, leave_out)
@@ -106,13 +111,44 @@ def walk_folder(
     return found
 
 
+def holds_more_than(folder: str, most: int) -> bool:
+    """Whether more than so many files and folders lie below a folder, where `walk_folder` looks.
+
+    Args:
+        folder: local.
+        most: of them; no more are looked at.
+
+    Raises:
+        DataError: as `walk_folder`.
+    """
+    try:
+        _Walk(folder, most=most).files()
+    except _TooManyError:
+        return True
+    return False
+
+
+class _TooManyError(Exception):
+    """A walk has seen more than it was to look at."""
+
+
 class _Walk:
     """One walk; `left` collects what was left out, by the reason."""
 
     def __init__(
-        self, folder: str, suffixes: Sequence[str], leave_out: Sequence[str | Path]
+        self,
+        folder: str,
+        suffixes: Sequence[str] = (),
+        leave_out: Sequence[str | Path] = (),
+        most: int = 0,
     ) -> None:
+        if is_made_by_kernel(Path(folder).stat()):
+            raise DataError(
+                f"{folder} holds no files, but what the kernel tells of this machine",
+                "give a folder of a disk",
+            )
         self.folder = folder
+        self._most, self._seen = most, 0
         self._suffixes = tuple(suffixes)
         self.left: dict[str, list[str]] = {}
         self._own = {key_of(place) for place in leave_out if os.path.exists(place)}
@@ -157,11 +193,17 @@ class _Walk:
                         waiting.append(entry.path)
                 elif entry.is_file(follow_symlinks=False):
                     self._take(entry.path, entry.stat(follow_symlinks=False))
+                else:
+                    self._leave_out(entry.path, _NO_FILE)
 
     def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
         try:
             with os.scandir(folder) as entries:
-                for entry in sorted(entries, key=lambda entry: entry.name):
+                some = islice(entries, self._most + 1) if self._most else entries
+                for entry in sorted(some, key=lambda entry: entry.name):
+                    self._seen += 1
+                    if self._most and self._seen > self._most:
+                        raise _TooManyError
                     if entry.name == NAME:
                         if not is_own_manifest(entry.path):
                             self._leave_out(entry.path, "another program's list of files")
@@ -183,6 +225,9 @@ class _Walk:
         """Whether a folder is to be walked; notes that it is."""
         key = key_of(path, facts)
         if key in self._folders or key in self._own:
+            return False
+        if is_made_by_kernel(facts):
+            self._leave_out(path, "as the kernel makes up its files")
             return False
         manifest = read_manifest(path)
         if manifest is not None and self._made_from_here(manifest, path):
@@ -214,7 +259,7 @@ class _Walk:
         if stat.S_ISREG(facts.st_mode):
             self._take(path, facts)
         elif not stat.S_ISDIR(facts.st_mode):
-            return
+            self._leave_out(path, _NO_FILE)
         elif key_of(path, facts) in self._above:
             self._leave_out(path, "a link to a folder above the input")
         elif key_of(path, facts) not in self._folders:

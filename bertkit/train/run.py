@@ -26,7 +26,8 @@ from torch import nn
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper
 from bertkit.codecs.strict_json import json_text
-from bertkit.configuration.config import as_dict, dump_whole_yaml
+from bertkit.configuration.config import dump_whole_yaml
+from bertkit.configuration.record_settings import settings_read
 from bertkit.data.prefetch import StepRange
 from bertkit.data.step_batch import StepBatch
 from bertkit.hub.sources import with_names
@@ -197,7 +198,7 @@ class TrainingRun:
         """Settings and machine, by the main process alone, which makes way for them."""
         if self.adapter.process_group.topology.is_main:
             make_way(self.folder, point, self.task.outputs)
-            settings = with_names(as_dict(self.config))
+            settings = with_names(settings_read(self.config))
             write_text(self.folder / CONFIG, dump_whole_yaml(settings))
             facts = json_text(machine_facts(self.adapter), indent=1)
             write_text(self.folder / MACHINE, facts + "\n")
@@ -221,7 +222,7 @@ class TrainingRun:
         if not self.adapter.process_group.topology.is_main:
             return Recorder()
         lines = MetricsFile(self.folder, self.first_step)
-        settings = with_names(as_dict(self.config))
+        settings = with_names(settings_read(self.config))
         trackers = self._make_trackers(
             self.config.log_to, self.config.output, settings, self.first_step
         )

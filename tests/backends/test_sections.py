@@ -13,7 +13,13 @@ import pytest
 import synthetic
 
 from bertkit.backends.cs.options import CsOptions
-from bertkit.backends.sections import BackendSections, options_of, section_names, section_prefixes
+from bertkit.backends.sections import (
+    BackendSections,
+    completed_sections,
+    options_of,
+    section_names,
+    section_prefixes,
+)
 from bertkit.configuration.config import Layer, resolve, setting
 from bertkit.errors import UsageError
 
@@ -153,3 +159,14 @@ def test_settings_of_another_backend_do_nothing_and_are_named(caplog):
     caplog.clear()
     warn_of_other_backends(resolved, "cuda")
     assert [record.getMessage()[:9] for record in caplog.records] == ["cs.worker"]
+
+
+def test_a_backend_says_what_its_saved_settings_meant(monkeypatch):
+    """Others' settings, and those that it says nothing of, stay as they are."""
+    saved = {"first": 1, "cs.keep": 2, "cs.x": None, "csx.y": 3}
+    assert completed_sections(saved) == {**saved, "cuda.fused": False, "cuda.graphs": False}
+    monkeypatch.setattr(
+        CsOptions, "completed", lambda own: {"x": len(own)} | {"z": "keep" in own}, raising=False
+    )
+    found = completed_sections(saved)
+    assert (found["cs.x"], found["cs.keep"], found["cs.z"], found["csx.y"]) == (2, 2, True, 3)

@@ -114,6 +114,13 @@ def test_a_machine_that_is_elsewhere_can_be_planned_for(bertkit, place):
     assert refused.status == 3 and "--layout unpadded does not work on hpu" in refused.err
 
 
+def test_kernels_that_no_layer_would_use_are_refused_without_a_gpu(bertkit, place):
+    asked = words(place, "--backend", "cuda", "--precision", "bf16", "--dry-run", "--set")
+    assert bertkit(*asked, "cuda.fp8=true").status == 0
+    refused = bertkit(*asked, "cuda.fp8=true", "--layout", "padded")
+    assert refused.status == 3 and "cuda.fp8 has no kernels for the masks" in refused.err
+
+
 def test_a_run_that_only_answers_has_the_lengths_of_the_run_that_trained(bertkit, place):
     assert bertkit(*words(place, "--no-do-predict", "--max-steps", 1)).status == 0
     asked = ("finetune-squad", "--predict-file", place / "q.json", "--backend", "cpu", "--dry-run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -217,3 +218,21 @@ def test_things_are_shown_in_the_order_given(bertkit, trained, vocab):
         heads = {vocab: "vocabulary ", trained.run: "run ", step: "model "}
         places = [shown.index(f"{heads[place]}{str(place)[:9]}") for place in order]
         assert places == sorted(places)
+
+
+def test_large_folders_of_others_are_looked_into_only_if_asked(bertkit, tmp_path):
+    for number in range(4):
+        (tmp_path / "texts" / str(number)).mkdir(parents=True)
+        (tmp_path / "texts" / str(number) / "a.txt").write_text("The whale dives.\n")
+    assert bertkit("inspect", tmp_path / "texts", "--max-files", 8).status == 0
+    refused = bertkit("inspect", tmp_path / "texts", "--max-files", 7)
+    assert refused.status == 3 and "holds more than 7 files and folders" in refused.err
+    assert "--max-files 0" in refused.err
+    shown = bertkit("inspect", tmp_path / "texts", "--max-files", 0, "--json")
+    assert shown.status == 0 and shown.result["text"]["documents"] == 4
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mountinfo"), reason="no /proc here")
+def test_what_the_kernel_tells_is_no_folder_of_files(bertkit):
+    refused = bertkit("inspect", "/proc")
+    assert refused.status == 3 and "/proc holds no files, but what the kernel tells" in refused.err

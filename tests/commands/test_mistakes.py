@@ -60,6 +60,24 @@ def world(trained):
     (folder / "words.yaml").write_text("just words\n")
     (folder / "typo.yaml").write_text("learning_rat: 1\n")
     (folder / "empty").mkdir()
+    # Of other programs, damaged, or nothing that anybody knows.
+    for name in (
+        "noise.bin",
+        "noise.hdf5",
+        "noise.safetensors",
+        "noise.tfrecord",
+        "noise.pt",
+        "noise.mdl",
+    ):
+        (folder / name).write_bytes(bytes(range(256)) * 5)
+    (folder / "broken.pt").write_bytes(b"PK\x03\x04" + bytes(range(99)))
+    weights = (folder / "run/step-0000060/model.safetensors").read_bytes()
+    (folder / "cut.safetensors").write_bytes(weights[: len(weights) // 2])
+    torch.save({"state_dict": {"conv.weight": torch.zeros(3, 3)}}, folder / "other.pt")
+    (folder / "vision").mkdir()
+    torch.save({"conv.weight": torch.zeros(3, 3)}, folder / "vision/pytorch_model.bin")
+    shutil.copy(folder / "run/step-0000060/config.json", folder / "vision/config.json")
+    (folder / "line.json").write_text('{"a": 1}\n')
     torch.manual_seed(0)
     sizes = dict(word.removeprefix("model.").split("=") for word in TINY_MODEL[1::2])
     shape = BertConfig(**{key: int(value) for key, value in sizes.items()})
@@ -153,6 +171,25 @@ MISTAKES = [
      3, "holds text, not a SQuAD", "JSON"),
     (f"{SQUAD_RUN} --init-checkpoint run --vocab vocab.txt --train-file table.csv",
      3, "not a SQuAD", "bertkit finetune"),
+    ("verify run train.tfrecord", 3, "run holds a training run, not record", "make-records"),
+    ("eval --backend cpu --input run --checkpoint run", 3, "a training run, not record", "make-re"),
+    ("verify empty train.tfrecord", 3, "no files ending in .tfrecord", "make-records"),
+    ("inspect noise.bin", 3, "is no record file: it begins neither", "something else"),
+    ("verify noise.hdf5 train.tfrecord", 3, "is no record file: it begins neither", "damaged"),
+    ("inspect noise.tfrecord", 3, "record 0 at byte 0: wrong checksum of its length", "again"),
+    ("inspect line.json", 3, "line.json:1: not a record: it has no 'input_ids'", "keys"),
+    ("inspect vision", 3, "holds no tensor of a BERT encoder, but conv.weight", "another kind"),
+    ("inspect other.pt", 3, "has no `model` dictionary of tensors", "pytorch_model.bin"),
+    ("inspect run/step-0000060/state.json", 3, "is a file of a checkpoint", "run/step-0000060"),
+    ("inspect run/step-0000060/optimizer.pt", 3, "is a file of a checkpoint", "run/step-0000060"),
+    ("inspect cut.safetensors", 3, "not a complete safetensors file", "again"),
+    ("convert noise.safetensors --output new", 3, "not a complete safetensors file", "again"),
+    ("convert noise.pt --output new", 3, "not a file of plain tensors", "is it damaged"),
+    ("convert noise.mdl --output new", 3, "not a complete HDF5 checkpoint", "again"),
+    ("convert broken.pt --output new", 3, "not a whole file: PytorchStreamReader", "again"),
+    ("report run/step-0000060", 3, "is not a run: it has no metrics.jsonl", "it is part of run"),
+    (f"{SQUAD_RUN} --init-checkpoint run --vocab vocab.txt --train-file empty",
+     3, "cannot read empty: Is a directory", "one of its files"),
     # values that cannot be
     ("train-vocab --input texts --output new.txt --size 5", 2, "5 is not in the range", "--size"),
     ("split --input texts --output new --valid 2", 2, "2.0 is above", "--valid"),

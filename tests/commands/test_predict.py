@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 
 import pytest
 
-from bertkit.commands import predict as predict_command
 from commands.test_finetune_squad import TEXT, place, words  # noqa: F401
 
 GOOD = '{"question": "a", "passage": "b"}'
@@ -102,11 +102,20 @@ def test_bad_lines_are_named(bertkit, place, monkeypatch, line, text):  # noqa: 
     assert text in result.err
 
 
-def test_words_of_the_command_line_are_utf8_in_any_locale():
-    """In a locale without UTF-8 Python hands bytes over as lone surrogates."""
-    word = "Jos\u00e9".encode().decode("ascii", "surrogateescape")
-    assert predict_command._utf8(word) == "Jos\u00e9"
-    assert predict_command._utf8("Jos\u00e9 \U0001f389") == "Jos\u00e9 \U0001f389"
+@pytest.mark.parametrize("pair", ["-", "@-", "@/dev/stdin"])
+def test_standard_input_is_asked_for_one_text(bertkit, place, monkeypatch, pair):  # noqa: F811
+    """The second one was empty."""
+    if pair == "@/dev/stdin" and not os.path.exists("/dev/stdin"):
+        pytest.skip("no name for standard input here")
+    ours, theirs = os.pipe()
+    os.close(theirs)
+    with open(ours) as stream, monkeypatch.context() as patch:
+        patch.setattr("sys.stdin", stream)
+        name = pair.replace("/dev/stdin", f"/dev/fd/{ours}")
+        given = ("predict", "--init-checkpoint", place / "encoder", "--backend", "cpu")
+        result = bertkit(*given, "--text", "-", "--pair", name)
+    assert result.status == 2
+    assert "--text and --pair are both to be read from one stream" in result.err
 
 
 def test_the_passage_comes_from_standard_input(bertkit, run, monkeypatch):

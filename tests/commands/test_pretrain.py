@@ -173,7 +173,7 @@ def test_a_damaged_record_is_found_and_nothing_is_lost(words, bertkit, tmp_path)
     path.write_bytes(content)
     done = bertkit(*words)
     assert done.status == 3
-    assert "other records" in done.err
+    assert "wrong checksum of its data" in done.err
     assert (tmp_path / "run" / "step-0000003" / "state.json").is_file()
 
 

@@ -12,6 +12,7 @@ SETTINGS = {
     "records.masked_lm_prob": 0.15,
     "records.max_seq_length": 128,
 }
+STYLE = "records.style"
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,14 @@ SETTINGS = {
     [
         ({"input": ["a"], "mask": "static"}, ["records.masked_lm_prob", "records.max_seq_length"]),
         ({"input": ["a"], "mask": "dynamic"}, ["records.max_seq_length"]),
+        (
+            {"input": ["a"], "vocab": "v.txt", "records.allow_duplicates": False, STYLE: "google"},
+            ["records.masked_lm_prob", "records.max_seq_length", STYLE],
+        ),
+        (
+            {"input": ["a"], "vocab": "v.txt", "records.allow_duplicates": True, STYLE: "google"},
+            ["records.masked_lm_prob", "records.max_seq_length"],
+        ),
         ({"input": [], "text": ["a.txt"]}, []),
         ({"task": "classify"}, []),
     ],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
+import signal
 import struct
 
 import numpy as np
@@ -110,3 +112,26 @@ def test_what_bertkit_wrote_is_told_by_its_manifest(tmp_path):
     blob = (tmp_path / "r/a.tfrecord").read_bytes()
     (tmp_path / "damaged.tfrecord").write_bytes(struct.pack("<Q", 5) + blob[8:])
     assert kind_of(tmp_path / "damaged.tfrecord") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("name", ["a.txt", "manifest.json", "metrics.jsonl", "model.safetensors"])
+def test_nobody_waits_for_what_a_pipe_brings(tmp_path, name):
+    """To open one waits for a writer; and what it brings can be read only once."""
+    os.mkfifo(tmp_path / name)
+    (tmp_path / "text.txt").write_text("The whale dives.\nIt breathes.\n")
+    signal.alarm(60)  # ends the test run rather than wait for ever
+    try:
+        assert kind_of(tmp_path / name) is None
+        assert kind_of(tmp_path) == Kind(TEXT, "text")
+    finally:
+        signal.alarm(0)
+
+
+def test_a_large_tree_is_not_searched_for_its_first_files(tmp_path, monkeypatch):
+    for number in range(5):
+        (tmp_path / str(number)).mkdir()
+    (tmp_path / "4" / "text.txt").write_text("The whale dives.\n")
+    assert kind_of(tmp_path) == Kind(TEXT, "text")
+    monkeypatch.setattr("bertkit.kinds.recognise._FOLDERS", 5)
+    assert kind_of(tmp_path) is None

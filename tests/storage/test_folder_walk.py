@@ -8,7 +8,8 @@ import pytest
 
 from bertkit.errors import DataError, UsageError
 from bertkit.manifests.manifest import Manifest
-from bertkit.storage.folder_walk import has_hidden_part, walk_folder
+from bertkit.storage import folder_walk
+from bertkit.storage.folder_walk import has_hidden_part, holds_more_than, walk_folder
 
 
 def tree(root, *names):
@@ -103,3 +104,40 @@ def test_what_a_run_left_half_done_below_is_refused(tmp_path):
     Manifest("extract", {}, [{"path": "/raw/x"}]).write(tmp_path / "docs")
     with pytest.raises(DataError, match="incomplete"):
         walk_folder(str(tmp_path))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_pipes_are_left_out_and_said(tmp_path, caplog):
+    tree(tmp_path, "a.txt")
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "link.txt").symlink_to("pipe.txt")
+    assert found(tmp_path) == ["a.txt"]
+    text = caplog.text
+    assert "no file but a pipe or a device" in text and "pipe.txt" in text and "link.txt" in text
+
+
+def test_folders_of_the_kernels_are_no_input(tmp_path, caplog, monkeypatch):
+    root = tree(tmp_path, "in/a.txt", "in/proc/1/cmdline") / "in"
+    own = (root / "proc").stat()
+    monkeypatch.setattr(
+        folder_walk, "is_made_by_kernel", lambda facts: os.path.samestat(facts, own)
+    )
+    assert found(root) == ["a.txt"]
+    assert "as the kernel makes up its files" in caplog.text
+    with pytest.raises(DataError, match="holds no files, but what the kernel tells"):
+        walk_folder(str(root / "proc"))
+
+
+def test_no_more_is_looked_at_than_was_asked_for(tmp_path, monkeypatch):
+    """Folders without files count too, and links are followed as ever."""
+    tree(tmp_path, *(f"in/{number}/a.txt" for number in range(5)))
+    root = str(tmp_path / "in")
+    assert holds_more_than(root, 9) and not holds_more_than(root, 10)
+    (tmp_path / "in/more").symlink_to("..")  # above: not followed
+    assert holds_more_than(root, 10) and not holds_more_than(root, 11)
+    looked = []
+    real = os.scandir
+    monkeypatch.setattr(
+        folder_walk.os, "scandir", lambda place: looked.append(place) or real(place)
+    )
+    assert holds_more_than(root, 2) and looked == [root]

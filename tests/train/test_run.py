@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from bertkit.backends import registry
-from bertkit.configuration.config import as_dict
+from bertkit.configuration.record_settings import settings_read
 from bertkit.errors import StoppedError
 from bertkit.tasks.pretraining.prepare import prepare
 from bertkit.tasks.pretraining.pretrain import PretrainingTask
@@ -43,7 +43,7 @@ def test_the_folder_says_what_was_run_and_where(settings):
     run = make(settings(max_steps=2))
     assert (run.model, run.progress.step) == (None, 0)
     run.train()
-    assert yaml.safe_load((run.folder / "config.yaml").read_text()) == as_dict(run.config)
+    assert yaml.safe_load((run.folder / "config.yaml").read_text()) == settings_read(run.config)
     machine = json.loads((run.folder / "machine.json").read_text())
     assert machine == machine_facts(CPU)
     assert (machine["backend"], machine["processes"]) == ("cpu", 1)

@@ -28,7 +28,7 @@ from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.fused.one_pass_update import one_pass_update
 from bertkit.backends.torch.fused.rules import against_fused, require_fp8
 from bertkit.backends.torch.graphs.recorder import CudaRecorder, Recorder
-from bertkit.backends.torch.graphs.rules import against_graphs
+from bertkit.backends.torch.graphs.rules import against_graphs, against_totals
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.errors import MissingDependencyError
@@ -74,8 +74,10 @@ class CudaAdapter(TorchAdapter):
         """Settings that the backend does not support."""
         found = super().validate(plan, optimizer)
         found += against_fused(plan)
-        if getattr(plan.options, "graphs", False) and plan.training:
+        if getattr(plan.options, "graphs", False):
             found += against_graphs(plan, optimizer)
+        if getattr(plan.options, "totals", 0):
+            found += against_totals(plan)
         return found
 
     def best_precision(self, hidden_size: int) -> str:
@@ -193,9 +195,11 @@ class CudaAdapter(TorchAdapter):
         """Steps over a placed model, its parts compiled if wanted."""
         _allow_tf32(plan.precision)
         fp8 = bool(getattr(plan.options, "fp8", False))
+        # Tasks that leave the choice open are not asked for it; 8 bits bring the kernels along.
+        fused = fp8 or bool(getattr(plan.options, "fused", False))
         for module in model.modules():
             if isinstance(module, (Embeddings, EncoderLayer, BertForPreTraining)):
-                module.fused = bool(getattr(plan.options, "fused", False))
+                module.fused = fused
             if isinstance(module, EncoderLayer):
                 module.fp8 = fp8
         if fp8 and plan.model is not None:
@@ -205,7 +209,7 @@ class CudaAdapter(TorchAdapter):
 
             compile_parts(model, dynamic=plan.layout == "unpadded" and not plan.options.totals)
         stepper = super().build(model, task, plan, optimizer, schedule)
-        if getattr(plan.options, "fused", False):
+        if fused:
             world = self.process_group.topology.world
             stepper.one_pass = one_pass_update(optimizer, stepper.working, world)
         return stepper

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bertkit.configuration.config import setting
 
@@ -53,3 +55,12 @@ class CudaOptions:
         "padding. 0: kernels with dynamic shapes, and no padding; with cuda.graphs 8 totals.",
         minimum=0,
     )
+
+    @staticmethod
+    def completed(saved: Mapping[str, Any]) -> dict[str, Any]:
+        """What saved settings meant: a run that was begun takes up neither kernels nor recordings.
+
+        Args:
+            saved: of a checkpoint; earlier versions did not know all of them.
+        """
+        return {name: bool(saved.get(name)) for name in ("fused", "graphs")}

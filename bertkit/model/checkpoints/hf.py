@@ -216,7 +216,8 @@ def _read_file(path: Path) -> dict[str, Tensor]:
             with held_back():  # the package takes an interruption for a damaged file
                 return dict(load_file(path))
         except (SafetensorError, OSError, ValueError) as error:
-            raise DataError(f"{path}: not a complete safetensors file: {error}") from error
+            text = f"{path}: not a complete safetensors file: {error}"
+            raise DataError(text, "copy or fetch the file again") from error
     loaded = load_tensors(path)
     if not isinstance(loaded, Mapping) or not loaded:
         raise DataError(f"{path}: holds no named tensors")

@@ -16,6 +16,7 @@ from bertkit.records.files.tfrecord.frames import read_records
 from bertkit.storage.input_files import expand_inputs
 
 JSON = ".json"
+METRICS = "metrics.jsonl"
 
 
 def find_record_files(
@@ -40,6 +41,8 @@ def find_record_files(
 def _files_of(name: str, leave_out: Sequence[str | Path]) -> list[str]:
     if not os.path.isdir(name):
         return expand_inputs([name], SUFFIXES)
+    if Path(name, METRICS).is_file():  # the folder of a run, whose numbers are JSON lines too
+        refuse_misplaced(name, RECORDS)
     found = _ending_in(name, (*SUFFIXES, JSON), leave_out)
     found = [
         file
@@ -49,7 +52,11 @@ def _files_of(name: str, leave_out: Sequence[str | Path]) -> list[str]:
     if found := found or _without_ending(name, leave_out):
         return found
     refuse_misplaced(name, RECORDS)
-    return expand_inputs([name], SUFFIXES)  # an error that names the endings
+    try:
+        return expand_inputs([name], SUFFIXES)  # an error that names the endings
+    except DataError as error:
+        hint = error.hint or "give the folder that `bertkit make-records` wrote"
+        raise DataError(error.message, hint) from error
 
 
 def _ending_in(folder: str, suffixes: Sequence[str], leave_out: Sequence[str | Path]) -> list[str]:

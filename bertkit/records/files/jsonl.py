@@ -174,7 +174,7 @@ class JsonLinesFile:
             ids, mask, segments, labels = lists
             label = operator.index(values.get(PAIR_KEY, NO_LABEL))
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-            raise self._wrong(number(), f"not a record: {error!r}") from error
+            raise self._wrong(number(), f"not a record: {_reason(error)}") from error
         if any(values.shape != (len(ids),) for values in lists) or not len(ids):
             raise self._wrong(number(), "its lists differ in length or are empty")
         if label not in (NO_LABEL, 0, 1):
@@ -206,3 +206,12 @@ def _whole_numbers(values: list[int]) -> np.ndarray:
             raise ValueError(f"{found.dtype} where whole numbers should be")
         found = np.array(values, np.int64)  # which says what is wrong with it
     return within_32_bits(found).astype(np.int64)
+
+
+def _reason(error: Exception) -> str:
+    """Why a line is no record, for people."""
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]!r}"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return str(error).partition("\n")[0] or type(error).__name__

@@ -16,7 +16,7 @@ from bertkit.hub.names import hub_name
 from bertkit.manifests.inputs import total_bytes
 from bertkit.manifests.manifest import Manifest, manifest_path, read_manifest
 from bertkit.records import styles
-from bertkit.records.files.find import JSON, find_record_files, is_tfrecord
+from bertkit.records.files.find import JSON, METRICS, find_record_files, is_tfrecord
 from bertkit.records.files.instance import RecordReader
 from bertkit.records.files.jsonl import begins_with_record
 from bertkit.records.files.open import SUFFIXES, open_any_records
@@ -32,7 +32,6 @@ from bertkit.tokenization.tokenizer_facts import of_records
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab, vocab_in
 from bertkit.workers.engine import Engine
 
-METRICS = "metrics.jsonl"
 JSONL_ENDING = ".jsonl"
 BAR = 40
 _LISTED = 20

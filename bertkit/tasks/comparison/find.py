@@ -9,6 +9,7 @@ from pathlib import Path
 from bertkit.configuration.config import load_yaml
 from bertkit.errors import BertkitError, DataError
 from bertkit.kinds.missing import hint_for_missing
+from bertkit.storage.kernel_folders import is_made_by_kernel
 from bertkit.tasks.comparison.scored_run import SCORES, NotScoredError, ScoredRun, read_scored
 from bertkit.tasks.comparison.seeds_file import missing_seeds
 from bertkit.train.run_files import ABANDONED, CONFIG, DAMAGED, REPLACED
@@ -57,8 +58,11 @@ def _folders(place: Path, depth: int) -> Iterator[Path]:
     if depth == 0:
         return
     for inner in sorted(place.iterdir(), key=_by_number):
-        if inner.is_dir() and not inner.name.startswith(_SKIPPED):
-            yield from _folders(inner, depth - 1)
+        if inner.name.startswith(_SKIPPED):
+            continue
+        with contextlib.suppress(OSError):  # others' folders may not be readable
+            if inner.is_dir() and not is_made_by_kernel(inner.stat()):
+                yield from _folders(inner, depth - 1)
 
 
 def _by_number(path: Path) -> tuple[str, int, str]:

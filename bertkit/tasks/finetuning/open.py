@@ -151,7 +151,7 @@ def step_plan_of(config: RunConfig, shape: BertConfig | None, backend: str) -> S
         world=world,
     )
     plan = make_step_plan(config, step, shape, options_of(config, backend))
-    return replace(plan, training=config.trains)
+    return replace(plan, training=config.trains, masks=config.layout == "padded")
 
 
 def without_training(plan: StepPlan, config: EncoderConfig, size: int) -> StepPlan:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bertkit.backends import registry
-from bertkit.backends.sections import BackendSections
-from bertkit.configuration.config import setting
+from bertkit.backends.sections import BackendSections, completed_sections
+from bertkit.configuration.config import as_dict, flatten, setting
 from bertkit.configuration.option_groups import (
     DATA,
     EVALUATION,
@@ -19,6 +19,7 @@ from bertkit.configuration.option_groups import (
     OUTPUT,
     RECORDS,
 )
+from bertkit.configuration.record_settings import unused_record_settings
 from bertkit.configuration.settings import FREE, ROUNDING, override
 from bertkit.model.config import BertConfig
 from bertkit.records.config import RecordsConfig
@@ -249,12 +250,15 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
             return None
         return "mlm_accuracy", self.target_mlm_accuracy
 
+    def unread(self) -> list[str]:
+        """Settings of records that are made already; see `configuration.record_settings`."""
+        return unused_record_settings(flatten(as_dict(self)))
+
     @staticmethod
     def completed(saved: Mapping[str, Any]) -> dict[str, Any]:
-        """The saved settings of a run, with what they meant before there was `mlm_group`, and
-        `cuda.fused`, which a run that was begun does not take up."""
-        values = dict(saved)
-        values["cuda.fused"] = bool(values.get("cuda.fused"))
+        """The saved settings of a run, with what they meant before there was `mlm_group`, and what
+        its backend says of its own."""
+        values = completed_sections(saved)
         if values.get("mlm_normalisation") == "micro_batch":
             values["mlm_group"] = values.get("mlm_group") or values.get("micro_batch_size")
         return values

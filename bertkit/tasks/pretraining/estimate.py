@@ -248,19 +248,29 @@ class UsualRecords:
     @cached_property
     def lengths(self) -> np.ndarray:
         """float64[n], tokens of each."""
-        return sequence_lengths(self._sampled["input_mask"]).astype(float)
+        return sequence_lengths(self.sample["input_mask"]).astype(float)
 
     @cached_property
     def predictions(self) -> float:
         """Masked tokens of one, on average."""
-        return float((self._sampled["masked_lm_weights"] > 0).sum(axis=1).mean())
+        return float((self.sample["masked_lm_weights"] > 0).sum(axis=1).mean())
 
     @cached_property
-    def _sampled(self) -> Records:
-        """Evenly spaced records of the first epoch."""
+    def numbers(self) -> np.ndarray:
+        """int64[n], those of evenly spaced records."""
         count = len(self.source)
-        numbers = np.linspace(0, count - 1, min(_SAMPLE, count)).astype(np.int64)
-        return self.source.at_epoch(0).batch(numbers)
+        return np.linspace(0, count - 1, min(_SAMPLE, count)).astype(np.int64)
+
+    @cached_property
+    def sample(self) -> Records:
+        """The records of these numbers in the first epoch, in their order."""
+        return self.source.at_epoch(0).batch(self.numbers)
+
+    def place(self, row: int) -> str:
+        """Where the record of a row of the sample stands, for messages."""
+        number = int(self.numbers[row])
+        found = getattr(self.source, "place", None)
+        return str(found(number)) if found else f"instance {number} of --text"
 
 
 def usual_step(config: PretrainConfig, records: UsualRecords) -> UsualStep:

@@ -205,7 +205,7 @@ def evaluate_checkpoints(
 
 def _plan(config: EvalConfig, adapter: Adapter, source: RecordSource, place: Path) -> StepPlan:
     """What a step computes; the precision may depend on the size of the model."""
-    hidden_size = load_config(place, config.model_config).hidden_size
+    model = load_config(place, config.model_config)
     shape = StepShape(
         micro_batch_size=config.batch_size,
         accumulation=1,
@@ -214,9 +214,10 @@ def _plan(config: EvalConfig, adapter: Adapter, source: RecordSource, place: Pat
         world=Topology.from_environment().world,
     )
     return StepPlan(
-        precision=chosen_precision(adapter, config.precision, hidden_size),
+        precision=chosen_precision(adapter, config.precision, model.hidden_size),
         layout=config.layout,
         shape=shape,
+        model=model,
         options=options_of(config, adapter.caps.name),
         training=False,
     )

@@ -30,7 +30,8 @@ from bertkit.tasks.pretraining.estimate import (
     recorded_memory,
     usual_step,
 )
-from bertkit.tasks.pretraining.samples import masking_of, open_samples
+from bertkit.tasks.pretraining.sample_checks import check_samples, require_predictions
+from bertkit.tasks.pretraining.samples import check_unread, masking_of, open_samples
 from bertkit.tasks.pretraining.start import require_known_words, shaped, starting_point
 from bertkit.tasks.pretraining.vocabulary import (
     fit_vocabulary,
@@ -136,6 +137,7 @@ def prepare(
         leave_out=[config.output, *([cache] if config.text else [])],
         fetch=not dry_run,
     )
+    check_unread(config, origins, source)
     eval_source = None
     if config.eval_input:
         eval_source = RecordSource(config.eval_input, leave_out=[config.output], fetch=not dry_run)
@@ -154,6 +156,9 @@ def prepare(
     before = None if begun is None else begun.get(adapter.caps.name) or {}
     held = held_passes(config, adapter.caps, before)
     usual = UsualRecords(source)
+    check_samples(usual, config, vocabulary.words)
+    if eval_source:
+        require_predictions(UsualRecords(eval_source))
     config, memory = _with_micro_batch(config, adapter, usual, origins, held, begun)
     check_steps(config, steps)
     shape = step_shape(config, sources, world)

@@ -14,7 +14,7 @@ from bertkit import log
 from bertkit.backends.base import Adapter, CompiledOnly, Stepper
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
-from bertkit.configuration.config import as_dict
+from bertkit.configuration.record_settings import settings_read
 from bertkit.errors import TargetNotReachedError
 from bertkit.report.benchmark_logs import MlperfLog
 from bertkit.report.dllogger import JsonSummary, TrainingSummary
@@ -143,7 +143,7 @@ class PretrainingTask(TrainingTask):
             )
             made.append(lines_of_run)
         if config.json_summary:
-            lines = JsonSummary(config.json_summary, as_dict(config))
+            lines = JsonSummary(config.json_summary, settings_read(config))
             world = Topology.from_environment().world
             samples = len(self.ready.source)
             summary = TrainingSummary(

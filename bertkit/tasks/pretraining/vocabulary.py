@@ -37,11 +37,13 @@ class RunVocabulary:
         config: the settings, with the size of the vocabulary and the treatment of text.
         facts: for the run's checkpoints.
         content: bytes of the vocabulary file; None where it is not given.
+        words: its tokens, likewise.
     """
 
     config: PretrainConfig
     facts: TokenizerFacts
     content: bytes | None
+    words: Vocab | None
 
 
 def treated_as_before(config: PretrainConfig, vocab: str) -> RecordsConfig:
@@ -97,7 +99,7 @@ def fit_vocabulary(
             "give the vocabulary of make-records",
         )
         content = vocabulary_bytes(place)
-    start = TokenizerFacts()
+    start, words = TokenizerFacts(), vocab
     if config.init_checkpoint:
         start = tokenizer_facts(config.init_checkpoint)
         allow = config.allow_other_vocab
@@ -109,9 +111,9 @@ def fit_vocabulary(
         # The start's vocabulary goes on with the run, unless the records are of another.
         beside = vocab_beside(config.init_checkpoint) if config.vocab is None else None
         if beside is not None and alike is not False:
-            content = vocabulary_bytes(beside)
+            content, words = vocabulary_bytes(beside), load_vocab(beside, "last")
     config, facts = _treatment(config, [tokens, start, given], vocab)
-    return RunVocabulary(_with_size(config, origins, facts.vocab_size), facts, content)
+    return RunVocabulary(_with_size(config, origins, facts.vocab_size), facts, content, words)
 
 
 def _treatment(

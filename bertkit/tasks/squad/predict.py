@@ -95,10 +95,9 @@ def predict(
     config = replace(config, layout=adapter.caps.layout(config.layout))
     options = options_of(config, adapter.caps.name)
     precision = chosen_precision(adapter, config.precision, shape.hidden_size)
-    plan = answering_plan(
-        StepPlan(precision=precision, layout=config.layout, model=shape, options=options),
-        config,
-    )
+    masks = config.layout == "padded"
+    plan = StepPlan(precision, layout=config.layout, model=shape, options=options, masks=masks)
+    plan = answering_plan(plan, config)
     refuse([*adapter.validate(plan, OptimizerSpec()), *answering_problems(config, adapter)])
     adapter.start(options)
     model = BertForQuestionAnswering(shape)

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from bertkit.backends.base import Adapter, Stepper
-from bertkit.configuration.config import as_dict
+from bertkit.configuration.record_settings import settings_read
 from bertkit.hub.sources import with_names
 from bertkit.train.checkpoints import checkpoint
 from bertkit.train.checkpoints.background_save import BackgroundSaver
@@ -70,7 +70,7 @@ class RunCheckpoints:
                 epoch=progress.position / self._samples,
                 seed=self._config.seed,
                 data_fingerprint=self._task.fingerprint,
-                config=with_names(as_dict(self._config)),
+                config=with_names(settings_read(self._config)),
                 seconds=progress.seconds,
                 finished=progress.finished,
                 metrics={"train": progress.train, "eval": progress.evaluation},

@@ -13,6 +13,7 @@ import torch
 from bertkit import __version__
 from bertkit.codecs.sealed_json import CHECKSUM
 from bertkit.configuration.config import as_dict, flatten
+from bertkit.configuration.record_settings import unread_of
 from bertkit.configuration.settings import FIXED, FREE, ROUNDING, default_values, resume_rules
 from bertkit.errors import ConfigError, DataError
 from bertkit.model.checkpoints import run_state as files
@@ -122,7 +123,8 @@ def require_same(
 
     Which settings these are, their fields say (`configuration.config.setting`, `on_resume`). A
     setting that the checkpoint does not know is newer than it, and had its default's effect,
-    if `config` has no method `completed` that knows better.
+    if `config` has no method `completed` that knows better. What the run does not read (its
+    `unread`) may differ: checkpoints of earlier versions have it.
     A run may be prolonged, see `length_before`.
 
     Args:
@@ -155,7 +157,7 @@ def require_same(
     rules = resume_rules(type(config))
     longer = _prolonged(before, now)
     changed: dict[str, list[str]] = {}
-    for key in sorted((before.keys() | now.keys()) - longer):
+    for key in sorted((before.keys() | now.keys()) - longer - unread_of(config)):
         if before.get(key) != now.get(key):
             rule = _rule(key, rules)
             if backend and rule == ROUNDING and "." in key and not key.startswith(f"{backend}."):

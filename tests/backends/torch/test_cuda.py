@@ -99,6 +99,16 @@ def test_every_layout_can_be_compiled_in_every_precision(precision, layout):
     assert CudaAdapter().validate(plan, OptimizerSpec()) == []
 
 
+def test_8_bits_bring_fused_layers_along_where_nobody_settled_options(monkeypatch):
+    """As in fine-tuning, prediction and `eval`."""
+    monkeypatch.setattr("bertkit.backends.torch.cuda.require_fp8", lambda *_: None)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    model = BertForPreTraining(SMALL)
+    plan = StepPlan("bf16", options=CudaOptions(fp8=True), model=SMALL)
+    CudaAdapter().build(model, PretrainingObjective(), plan)
+    assert all(layer.fp8 and layer.fused for layer in model.bert.encoder.layer)
+
+
 @pytest.mark.parametrize("wanted", [True, False])
 def test_layers_are_told_whether_they_are_fused(monkeypatch, wanted):
     """Such layers are not compiled where the kernels run."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +51,20 @@ def test_a_place_that_is_not_there(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="file is not a folder"):
         scored_runs([str(tmp_path / "file")])
+
+
+def test_folders_that_may_not_be_read_are_passed_over(runs, monkeypatch):
+    runs.scored("all/good")
+    (runs.root / "all" / "others").mkdir()
+    listed = Path.iterdir
+
+    def iterdir(place):
+        if place.name == "others":
+            raise PermissionError(13, "Permission denied", str(place))
+        return listed(place)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    found, _ = scored_runs([str(runs.root / "all")])
+    assert len(found) == 1
+    with pytest.raises(PermissionError):  # somebody asked for this one
+        scored_runs([str(runs.root / "all/others")])

@@ -40,6 +40,17 @@ def require_same(one, other):
         assert mine["probabilities"] == pytest.approx(theirs["probabilities"], abs=1e-5)
 
 
+@pytest.mark.parametrize("name", ["cuda.fp8", "cuda.fused"])
+def test_kernels_that_no_layer_would_use_are_refused_without_a_gpu(bertkit, words, place, name):
+    words[words.index("cpu")] = "cuda"
+    asked = (*words, "-o", place / "run", "--precision", "bf16", "--dry-run")
+    assert bertkit(*asked, "--set", f"{name}=true").status == 0
+    assert bertkit(*asked, "--layout", "padded").status == 0
+    refused = bertkit(*asked, "--set", f"{name}=true", "--layout", "padded")
+    said = f"{name} has no kernels for the masks that layers get with --layout padded"
+    assert refused.status == 3 and f"{said}; leave one of them out" in refused.err
+
+
 def test_ipus_learn_and_predict_as_the_cpu_does(bertkit, words, place):
     theirs = end_of(bertkit, words, place, "cpu")
     words[words.index("cpu")] = "ipu"

@@ -103,13 +103,13 @@ def test_a_run_of_before_had_its_micro_batch_as_group():
     assert "mlm_group" not in PretrainConfig.completed({"mlm_normalisation": "global_step"})
 
 
-@pytest.mark.parametrize("known", [{}, {"cuda.fused": None}, {"cuda.fused": False}])
-def test_layers_of_a_run_from_before_were_not_fused(known):
-    config = PretrainConfig(backend="cuda", cuda=CudaOptions(fused=False))
-    saved = {name: value for name, value in flatten(as_dict(config)).items() if "fused" not in name}
-    state = RunState(
-        step=1, position=64, epoch=0.0, seed=1, data_fingerprint="f", config={**saved, **known}
-    )
+@pytest.mark.parametrize("name", ["fused", "graphs"])
+@pytest.mark.parametrize("known", [{}, {"value": None}, {"value": False}])
+def test_layers_of_a_run_from_before_were_neither_fused_nor_recorded(known, name):
+    config = PretrainConfig(backend="cuda", cuda=CudaOptions(fused=False, graphs=False))
+    saved = {key: value for key, value in flatten(as_dict(config)).items() if name not in key}
+    saved |= {f"cuda.{name}": value for value in known.values()}
+    state = RunState(step=1, position=64, epoch=0.0, seed=1, data_fingerprint="f", config=saved)
     assert require_same(state, config, "f", "cuda") == []
-    fused = replace(config, cuda=CudaOptions(fused=True))
-    assert require_same(state, fused, "f", "cuda") == ["cuda.fused False, now True"]
+    other = replace(config, cuda=replace(config.cuda, **{name: True}))
+    assert require_same(state, other, "f", "cuda") == [f"cuda.{name} False, now True"]

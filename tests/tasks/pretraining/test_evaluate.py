@@ -11,6 +11,8 @@ from checksums_forgotten import forget_checksums
 from safetensors.torch import load_file, save_file
 
 from bertkit.backends import registry
+from bertkit.backends.torch.cuda import CudaAdapter
+from bertkit.backends.torch.options import CudaOptions
 from bertkit.data.record_source import RecordSource
 from bertkit.errors import ConfigError, DataError, TargetNotReachedError
 from bertkit.tasks.pretraining.config import EvalConfig
@@ -147,3 +149,11 @@ def test_the_baseline_is_that_of_word_frequencies(records):
     assert found.accuracy == pytest.approx(asked.count(best) / len(asked))
     losses = [-math.log((seen.count(token) + 1) / (len(seen) + size)) for token in asked]
     assert found.loss == pytest.approx(sum(losses) / len(losses))
+
+
+def test_kernels_that_no_layer_of_the_checkpoint_would_use_are_refused(trained, records):
+    """Also without a GPU; this model's heads have 8 numbers."""
+    inputs = [str(records / "eval.tfrecord")]
+    config = EvalConfig(precision="bf16", cuda=CudaOptions(fused=True))
+    with pytest.raises(ConfigError, match=r"cuda\.fused has no kernels for attention heads of 8"):
+        evaluate_checkpoints(config, inputs, [trained.checkpoint], CudaAdapter())

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from bertkit.backends.torch.cpu import CpuAdapter
+from bertkit.backends.torch.cuda import CudaAdapter
+from bertkit.backends.torch.options import CudaOptions
 from bertkit.errors import ConfigError, DataError
 from bertkit.model.checkpoints.convert import ConvertOptions, convert
 from bertkit.model.checkpoints.hf import save_pretrained
@@ -60,6 +62,9 @@ def test_what_a_machine_cannot_do_is_refused_first(config):
 
     with pytest.raises(ConfigError, match="--precision fp16 does not work on cpu"):
         predict(replace(config, precision="fp16"), [], CpuAdapter())
+    fused = replace(config, precision="bf16", layout="padded", cuda=CudaOptions(fused=True))
+    with pytest.raises(ConfigError, match=r"cuda\.fused has no kernels for the masks"):
+        predict(fused, [], CudaAdapter())
 
 
 def test_lines_become_questions():

@@ -19,11 +19,15 @@ def against_fused(plan: StepPlan) -> list[Problem]:
     if not (fused or fp8):
         return []
     name = "cuda.fp8" if fp8 else "cuda.fused"
+    way = "leave it out"
     if fp8 and fused is False:
         reason: str | None = "goes with cuda.fused, which is false"
     else:
         reason = _against_kernels(plan) or (_against_fp8(plan) if fp8 else None)
-    return [Problem(name, f"{name} {reason}; leave it out")] if reason else []
+    if not reason and plan.masks:
+        reason = f"has no kernels for the masks that layers get with --layout {plan.layout}"
+        way = "leave one of them out"
+    return [Problem(name, f"{name} {reason}; {way}")] if reason else []
 
 
 def _against_kernels(plan: StepPlan) -> str | None:

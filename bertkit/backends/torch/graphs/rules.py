@@ -12,9 +12,11 @@ def against_graphs(plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
     """Settings that `cuda.graphs` does not go with.
 
     Args:
-        plan: of a run that trains.
+        plan: of a run.
         optimizer: of the run.
     """
+    if not plan.training:
+        return [Problem("cuda.graphs", "cuda.graphs is for training; leave it out")]
     shape = plan.shape
     several = shape is not None and shape.world > 1
     found = []
@@ -36,6 +38,17 @@ def against_graphs(plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
         heads = "attention heads of a multiple of 8 numbers, at most 256 (fp32: of 4)"
         found.append(f"needs {heads}; leave it out")
     return [Problem("cuda.graphs", f"cuda.graphs {text}") for text in found]
+
+
+def against_totals(plan: StepPlan) -> list[Problem]:
+    """Why nothing would be padded to `cuda.totals`."""
+    if plan.layout != "unpadded":
+        reason = f"is for --layout unpadded, not {plan.layout}"
+    elif plan.shape is not None and not plan.shape.predictions:
+        reason = "is for pretraining"
+    else:
+        return []
+    return [Problem("cuda.totals", f"cuda.totals {reason}; leave it out")]
 
 
 def _has_kernel(plan: StepPlan) -> bool:

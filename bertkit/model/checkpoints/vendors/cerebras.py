@@ -101,7 +101,8 @@ def read(path: Path, moments: bool = False) -> CheckpointContents:
                 else:
                     contents.skip(name, tuple(data.shape or ()), "not of the model")
     except (OSError, KeyError, RuntimeError, ValueError) as error:
-        raise DataError(f"{path}: not a complete HDF5 checkpoint: {error}") from error
+        text = f"{path}: not a complete HDF5 checkpoint: {error}"
+        raise DataError(text, "copy or fetch the file again") from error
     targets = {name: our_name(name) for name in tensors}
     # A tensor that two names share is stored once, perhaps under the decoder's name.
     if WORD_EMBEDDINGS not in targets.values():

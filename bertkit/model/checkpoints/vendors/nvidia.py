@@ -64,7 +64,10 @@ def read(path: Path, moments: bool = False) -> CheckpointContents:
     file = load_with_stand_ins(path)
     model = file.get("model") if isinstance(file, Mapping) else None
     if not isinstance(model, Mapping) or not model:
-        raise DataError(f"{path}: has no `model` dictionary of tensors")
+        raise DataError(
+            f"{path}: has no `model` dictionary of tensors, as NVIDIA's checkpoints have",
+            "a file of named tensors is read as pytorch_model.bin in a folder with its config.json",
+        )
     for name, value in model.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise DataError(f"{path}: entry {str(name)[:60]!r} of `model` is not a tensor")

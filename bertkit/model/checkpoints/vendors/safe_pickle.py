@@ -13,6 +13,10 @@ from bertkit.errors import DataError
 from bertkit.model.checkpoints.checksums import damaged_entry
 from bertkit.storage.files import refuse_lfs_pointer
 
+# PyTorch's own words where a zip is broken, and where a file is neither zip nor pickle.
+_READS_ZIP = "PytorchStreamReader"
+_NO_PICKLE = "Expected input to be a checkpoint returned by torch.save"
+
 
 class _StandIn:
     """Takes the place of an object of another program's class; keeps and does nothing."""
@@ -82,7 +86,10 @@ def _refusal(path: str | Path, error: Exception) -> DataError:
     if isinstance(error, FileNotFoundError):
         return DataError(f"no such file: {path}")
     reason = str(error).split("\n", 1)[0][:200]
-    return DataError(
-        f"{path}: not a file of plain tensors: {reason}",
-        "bertkit does not open pickle files that run code",
-    )
+    if reason.startswith(_READS_ZIP):
+        reason = reason.partition(". ")[0]
+        return DataError(f"{path}: not a whole file: {reason}", "copy or fetch the file again")
+    hint = "bertkit does not open pickle files that run code"
+    if _NO_PICKLE in reason:
+        hint = "is it damaged, or another program's? Else copy or fetch it again"
+    return DataError(f"{path}: not a file of plain tensors: {reason}", hint)

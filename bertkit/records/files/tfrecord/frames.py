@@ -28,6 +28,7 @@ from bertkit.storage import files
 Feature = np.ndarray | list[bytes]
 
 BYTES_LIST, FLOAT_LIST, INT64_LIST = 1, 2, 3  # field numbers in tf.train.Feature
+_NO_FRAME = "wrong checksum of its length"
 _HINT = "the file is damaged or was not written completely: make or fetch it again"
 
 
@@ -169,7 +170,7 @@ def read_records(path: str | os.PathLike[str]) -> Iterator[bytes]:
                 raise damaged(path, number, offset, "the file ends inside the record's header")
             length, check = struct.unpack("<QI", header)
             if masked_crc32c(header[:8]) != check:
-                raise damaged(path, number, offset, "wrong checksum of its length")
+                raise damaged(path, number, offset, _NO_FRAME)
             body = stream.read(length + 4)
             if len(body) < length + 4:
                 raise damaged(path, number, offset, "the file ends inside the record")
@@ -188,4 +189,16 @@ def damaged(path: str | os.PathLike[str], number: int, offset: int, problem: str
     """
     if not number and (other := misplaced(os.fspath(path), RECORDS)):
         return other
+    if not number and problem == _NO_FRAME and _has_foreign_ending(path):
+        return DataError(
+            f"{os.fspath(path)} is no record file: it begins neither as TFRecord, HDF5 nor JSON"
+            " lines",
+            "give the files that `bertkit make-records` wrote; is it damaged, or something else?",
+        )
     return DataError(f"{os.fspath(path)}: record {number} at byte {offset}: {problem}", _HINT)
+
+
+def _has_foreign_ending(path: str | os.PathLike[str]) -> bool:
+    """Whether a name has an ending that is not of TFRecords; MLPerf's have none."""
+    endings = Path(path).suffixes
+    return bool(endings) and not {".tfrecord", ".tfrecords"} & {end.lower() for end in endings}

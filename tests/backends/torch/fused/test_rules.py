@@ -35,6 +35,8 @@ def test_fused_layers_are_for_bf16():
     [
         ({"model": replace(SMALL, num_attention_heads=16)}, "heads of 8 numbers"),
         ({"model": replace(SMALL, hidden_act="relu")}, "hidden_act relu"),
+        ({"layout": "padded", "masks": True}, "has no kernels for the masks"),
+        ({"layout": "padded"}, None),
         ({"model": SMALL}, None),
     ],
 )
@@ -62,6 +64,10 @@ EIGHT = StepPlan("bf16", options=CudaOptions(fused=True, fp8=True), model=SMALL)
         ({"options": CudaOptions(fused=False, fp8=True)}, "cuda.fp8 goes with cuda.fused"),
         ({"model": replace(SMALL, intermediate_size=250)}, "multiple of 16"),
         ({"options": CudaOptions(fp8=True)}, None),
+        (
+            {"options": CudaOptions(fp8=True), "layout": "padded", "masks": True},
+            "cuda.fp8 has no kernels for the masks that layers get with --layout padded; leave one",
+        ),
         ({"precision": "fp16"}, "cuda.fp8 is for --precision bf16"),
         (
             {"options": CudaOptions(fp8=True), "precision": "fp16"},

@@ -53,10 +53,20 @@ def test_pretraining_can_be_recorded(precision, layout):
 def test_what_cannot_is_said(changed, said):
     (text,) = problems(**changed)
     assert text.startswith("cuda.graphs ") and said in text
-    # Without it, nothing is wrong; nor in an evaluation, which is not recorded.
+    # Without it, nothing is wrong.
     options = replace(changed.get("options", PLAN.options), graphs=False)
     assert problems(**{**changed, "options": options}) == []
-    assert problems(**changed, training=False) == []
+
+
+def test_what_is_not_recorded_or_padded_is_not_asked_for_in_vain():
+    assert problems(training=False) == ["cuda.graphs is for training; leave it out"]
+    totals = CudaOptions(totals=6)
+    assert problems(options=totals) == []
+    for layout in ("padded", "bucketed", "packed"):
+        (text,) = problems(options=totals, layout=layout)
+        assert text == f"cuda.totals is for --layout unpadded, not {layout}; leave it out"
+    (text,) = problems(options=totals, shape=replace(SHAPE, predictions=0))
+    assert text == "cuda.totals is for pretraining; leave it out"
 
 
 def test_a_sharded_optimizer_is_not_recorded():
