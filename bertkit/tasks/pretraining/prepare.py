@@ -124,23 +124,12 @@ def prepare(
     origins = origins or {}
     require_outside(config.init_checkpoint, config.output)
     require_trackers(config.log_to)
-    world = Topology.from_environment().world
     start = starting_point(config, origins)
     if start:
         config = rows_for_start(config, origins, start.shape.vocab_size)
     config = shaped(config, origins, start)
     _warn_of_two_lengths(config, origins)
-    cache = config.text_cache or str(Path(config.output) / "text-cache")
-    config, source = open_samples(
-        config,
-        cache=None if dry_run else cache,
-        leave_out=[config.output, *([cache] if config.text else [])],
-        fetch=not dry_run,
-    )
-    check_unread(config, origins, source)
-    eval_source = None
-    if config.eval_input:
-        eval_source = RecordSource(config.eval_input, leave_out=[config.output], fetch=not dry_run)
+    config, source, eval_source = _opened(config, origins, dry_run)
     sources: list[SampleSource] = [source, eval_source] if eval_source else [source]
     rows = require_known_words(config, start, sources)
     if start:  # the checkpoint decides how many rows there are
@@ -150,23 +139,13 @@ def prepare(
     for records in sources:
         check_lengths(records, config.model)
     _warn_of_phase_2(config, origins, source)
-    steps = config.steps(len(source))
-    begun = settings_before(config.output, config.resume, overwrite)
-    config = _settled(config, adapter, steps, origins, begun)
-    before = None if begun is None else begun.get(adapter.caps.name) or {}
-    held = held_passes(config, adapter.caps, before)
     usual = UsualRecords(source)
     check_samples(usual, config, vocabulary.words)
     if eval_source:
         require_predictions(UsualRecords(eval_source))
-    config, memory = _with_micro_batch(config, adapter, usual, origins, held, begun)
-    check_steps(config, steps)
-    shape = step_shape(config, sources, world)
-    # What is refused anyway need not be tried for minutes.
-    step_plan = _valid_plan(config, shape, adapter)
-    chosen = _with_chosen_options(config, adapter, usual, step_plan, before, dry_run)
-    if chosen is not config:
-        config, step_plan = chosen, _valid_plan(chosen, shape, adapter)
+    begun = settings_before(config.output, config.resume, overwrite)
+    config = _settled(config, adapter, config.steps(len(source)), origins, begun)
+    config, step_plan, memory = _fitted(config, adapter, usual, sources, origins, begun, dry_run)
     ready = Prepared(
         config=config,
         source=source,
@@ -182,6 +161,52 @@ def prepare(
     if log.rank() == 0:
         ready.estimate.warn_of_shortage(config.output)
     return ready
+
+
+def _opened(
+    config: PretrainConfig, origins: Mapping[str, str], dry_run: bool
+) -> tuple[PretrainConfig, SampleSource, RecordSource | None]:
+    """The samples to train on and those to evaluate on, and the settings that follow from them."""
+    cache = config.text_cache or str(Path(config.output) / "text-cache")
+    config, source = open_samples(
+        config,
+        cache=None if dry_run else cache,
+        leave_out=[config.output, *([cache] if config.text else [])],
+        fetch=not dry_run,
+    )
+    check_unread(config, origins, source)
+    if not config.eval_input:
+        return config, source, None
+    evaluated = RecordSource(config.eval_input, leave_out=[config.output], fetch=not dry_run)
+    return config, source, evaluated
+
+
+def _fitted(
+    config: PretrainConfig,
+    adapter: Adapter,
+    usual: UsualRecords,
+    sources: list[SampleSource],
+    origins: Mapping[str, str],
+    begun: Mapping[str, Any] | None,
+    dry_run: bool,
+) -> tuple[PretrainConfig, StepPlan, int]:
+    """The settings that fit the machine, and what one step computes.
+
+    Returns:
+        (the configuration, the plan, bytes of the device that decided the micro-batch or 0).
+    """
+    before = None if begun is None else begun.get(adapter.caps.name) or {}
+    held = held_passes(config, adapter.caps, before)
+    steps = config.max_steps
+    config, memory = _with_micro_batch(config, adapter, usual, origins, held, begun)
+    check_steps(config, steps)
+    shape = step_shape(config, sources, Topology.from_environment().world)
+    # What is refused anyway need not be tried for minutes.
+    plan = _valid_plan(config, shape, adapter)
+    chosen = _with_chosen_options(config, adapter, usual, plan, before, dry_run)
+    if chosen is config:
+        return config, plan, memory
+    return chosen, _valid_plan(chosen, shape, adapter), memory
 
 
 def _warn_of_two_lengths(config: PretrainConfig, origins: Mapping[str, str]) -> None:
