@@ -91,7 +91,7 @@ def bertkit(capsys):
 def model_hub(monkeypatch, tmp_path):
     """A model hub on loopback that huggingface_hub's client talks to, with an empty cache."""
     from hub.server import Hub
-    from huggingface_hub import constants
+    from huggingface_hub import constants, file_download, utils
 
     from bertkit.hub import fetch, names, sources
 
@@ -99,7 +99,8 @@ def model_hub(monkeypatch, tmp_path):
     cache = tmp_path / "hub-cache"
     monkeypatch.setattr(constants, "ENDPOINT", server.url)
     template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    for module in (constants, file_download):  # older releases have a copy of it there
+        monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True, raising=False)
@@ -114,10 +115,18 @@ def model_hub(monkeypatch, tmp_path):
         sources._noted.clear()
         names._said.clear()
 
-    server.new_process = forget
+    def offline() -> None:
+        """As with HF_HUB_OFFLINE=1."""
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        reset_sessions()
+
+    # Older releases decide it once for their connections.
+    reset_sessions = getattr(utils, "reset_sessions", lambda: None)
+    server.new_process, server.offline = forget, offline
     forget()
     yield server
     forget()
+    reset_sessions()
     server.close()
 
 

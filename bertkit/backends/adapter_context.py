@@ -10,7 +10,7 @@ from bertkit.backends.process_group import ProcessGroup
 from bertkit.errors import BertkitError
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing_extensions import Self  # in `typing` since Python 3.11
 
 
 class AdapterContext(Protocol):

@@ -99,7 +99,11 @@ class Command(Pages):
     def no_such_option(self, ctx: click.Context, name: str) -> click.NoSuchOption:
         """The error that there is no such option, with the listed one that is nearest."""
         known = [flag for option in self.options(ctx) for flag in listed_flags(option)]
-        return click.NoSuchOption(name, possibilities=nearest_option(name, known), ctx=ctx)
+        near = nearest_option(name, known)
+        # In our own words: click's differ by version, and since 8.5 it leaves out what is not
+        # near in letters, such as the option that another program calls otherwise.
+        message = f"No such option {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+        return click.NoSuchOption(name, message, ctx=ctx)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """A further value of a repeatable option, or the options that begin so."""

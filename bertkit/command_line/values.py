@@ -22,17 +22,12 @@ _DEPTH = 3  # folders below what is typed in which runs are looked for
 _MOST = 2000  # folders looked at for one press of Tab
 
 
-class Place(click.ParamType[str]):
+# Not of click's `ParamType[str]`: before click 8.4 that class takes no parameter.
+class Place(click.types.UnprocessedParamType):
     """A path as text; nothing is checked here, globs and remote places are taken too."""
-
-    name = "text"
 
     def __init__(self, word: str) -> None:
         self.word = word
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The value as it is."""
-        return str(value)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str

@@ -16,8 +16,8 @@ from pathlib import Path
 if sys.platform != "win32":  # which has no such limits
     import resource
 
-# What safetensors (Rust) and HDF5 put into their texts.
-_NUMBER = re.compile(r"os error (\d+)|errno = (\d+)")
+# What safetensors (Rust; up to 0.5 in other words) and HDF5 put into their texts.
+_NUMBER = re.compile(r"os error (\d+)|Os \{ code: (\d+)|errno = (\d+)")
 # What numpy says of a stream that took less than it was given, and no more.
 _NUMPY = re.compile(r"\d+ requested and \d+ written")
 # What PyTorch's archive writer says, whatever the reason.
@@ -62,7 +62,7 @@ def _errno_of(error: BaseException) -> int | None:
             return current.errno
         current = current.__cause__ or current.__context__
     match = _NUMBER.search(str(error))
-    number = int(match[1] or match[2]) if match else None
+    number = int(match[match.lastindex or 0]) if match else None
     if number is None and isinstance(error, OSError):
         return error.errno
     return number

@@ -38,3 +38,15 @@ def test_flags_of_other_programs():
     assert suggestions.nearest_option("--train_batch_size", known[:3]) == ["--micro-batch-size"]
     assert suggestions.nearest_option("--sed", known) == ["--seed"]
     assert suggestions.nearest_option("--qqqq", known) == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "here"),
+    [("--model_name_or_path", "--init-checkpoint"), ("--tokenizer-name", "--vocab")],
+)
+def test_flags_of_other_programs_are_told_however_far_in_letters(flag, here, bertkit):
+    """click 8.5 suggests only what is near in letters; older ones have another wording."""
+    run = bertkit("pretrain", flag, "x")
+    name = flag.replace("_", "-")
+    assert run.status == 2 and run.out == ""
+    assert run.err.splitlines()[-1] == f"Error: No such option '{name}'. Did you mean '{here}'?"

@@ -234,12 +234,10 @@ def test_other_models_are_refused_before_their_weights(bertkit, model_hub, commi
     assert model_hub.fetched() == ["config.json"]
 
 
-def test_without_a_network(bertkit, model_hub, commit, monkeypatch):
-    from huggingface_hub import constants
-
+def test_without_a_network(bertkit, model_hub, commit):
     assert bertkit("convert", "lab/bert", "--check").status == 0
     model_hub.new_process()
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    model_hub.offline()
     run = bertkit("convert", "lab/bert", "--check")
     assert run.status == 0 and "HF_HUB_OFFLINE is set: what was fetched before is used" in run.err
     run = bertkit("convert", "lab/other", "--check")

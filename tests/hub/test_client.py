@@ -19,13 +19,15 @@ def explained(error):
     return found.value
 
 
-def test_no_network_whatever_library_says_so():
-    import httpx
+@pytest.mark.parametrize("library", ["httpx", "requests"])
+def test_no_network_whatever_library_says_so(library):
+    http = pytest.importorskip(library)  # which one huggingface_hub uses has changed
     from huggingface_hub.errors import LocalEntryNotFoundError
 
+    connection_error = http.ConnectError if library == "httpx" else http.ConnectionError
     late = LocalEntryNotFoundError("An error happened while trying to locate the file.")
-    late.__cause__ = httpx.ConnectError("Name or service not known")
-    for error in (httpx.ReadTimeout("late"), ConnectionResetError("gone"), TimeoutError(), late):
+    late.__cause__ = connection_error("Name or service not known")
+    for error in (http.ReadTimeout("late"), ConnectionResetError("gone"), TimeoutError(), late):
         found = explained(error)
         assert type(found) is UnreachableError and "does not answer, so lab/bert" in found.message
         assert "HF_ENDPOINT" in found.hint

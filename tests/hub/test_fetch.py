@@ -150,7 +150,7 @@ def cut(way, model_hub, monkeypatch):
     from huggingface_hub import constants
 
     if way == "offline":
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        model_hub.offline()
     elif way == "no network":
         monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
     else:

@@ -226,7 +226,9 @@ def test_web_files_and_folders(web, cache):
     (root / "d/a.txt").write_text("D/A.TXT")  # of the same size, and this server has no ETag
     os.utime(root / "d/a.txt", (1e9, 1e9))
     assert Path(local_inputs([f"{url}/d/"])[0], "a.txt").read_text() == "D/A.TXT"
-    assert fetch_plan([f"{url}/d/"]).files == 0
+    # fsspec tells the time since 2025.9; before, what has no ETag is copied anew.
+    told = "Last-Modified" in fsspec.filesystem("http").info(f"{url}/d/a.txt")
+    assert fetch_plan([f"{url}/d/"]).files == (0 if told else 2)
 
 
 def test_a_web_folder_that_cannot_be_read_whole_is_refused(web, cache):

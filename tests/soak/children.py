@@ -40,7 +40,7 @@ class Result:
         if self.status == HANG:
             return f"hang: more than {SECONDS} s"
         if self.status == MEMORY:
-            return f"memory: more than {MEGABYTES} MB"
+            return f"memory: more than {MEGABYTES} MB of its own"
         if "Traceback (most recent call last)" in self.text:
             return f"traceback: {self.text.strip()[-300:]}"
         if "Exception ignored" in self.text:
@@ -103,6 +103,7 @@ def start(words: list[str], cwd: Path, log: Path, before: Callable[[], None] | N
 def finish(pid: int, log: Path, seconds: float = SECONDS) -> Result:
     """Wait for a child, which may take so long and so much memory."""
     end = time.monotonic() + seconds
+    begun = _resident(os.getpid())  # what the fork had from this process
     pause = 0.001
     forced = 0
     while True:
@@ -111,7 +112,7 @@ def finish(pid: int, log: Path, seconds: float = SECONDS) -> Result:
             break
         if time.monotonic() > end:
             forced = HANG
-        elif _resident(pid) > MEGABYTES:
+        elif _resident(pid) - begun > MEGABYTES:
             forced = MEMORY
         if forced:
             kill_group(pid)

@@ -67,6 +67,19 @@ def test_a_library_that_cannot_write_becomes_the_system_error(write, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Error while serializing: IoError(Os { code: 28, kind: StorageFull, message: "No" })',
+        "Error while serializing: I/O error: No space left on device (os error 28)",
+        "Can't write data (file write failed: errno = 28, error message = 'No space left')",
+    ],
+)
+def test_the_number_is_read_from_texts_of_old_and_new_releases(text, tmp_path):
+    found = write_error(RuntimeError(text), tmp_path / "x")
+    assert found is not None and found.errno == errno.ENOSPC
+
+
 def test_a_single_file_keeps_its_name(tmp_path):
     with small_files(), pytest.raises(OSError) as caught, atomic_write(tmp_path / "x.pt") as stream:
         torch.save(TENSORS, stream)

@@ -59,3 +59,19 @@ def nearest_fp8() -> None:
         return found.view(torch.uint8).numpy()
 
     interpreter._convert_float = nearest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def numbers_of_one_element() -> None:
+    """Triton 3.6's interpreter takes arrays of one element for numbers; numpy 2.5 does not."""
+    if torch.cuda.is_available():
+        return
+    from triton.runtime import interpreter
+
+    patch = interpreter._patch_lang_tensor
+
+    def patched(tensor, scope) -> None:
+        patch(tensor, scope)
+        scope.set_attr(tensor, "__index__", lambda self: self.handle.data.item())
+
+    interpreter._patch_lang_tensor = patched

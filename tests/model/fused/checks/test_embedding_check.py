@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -249,7 +250,7 @@ def test_sums_of_tables_that_are_wrong_are_found(device, half, monkeypatch, chan
 
 @pytest.mark.parametrize("kernel", ["_PIECES", "_JOIN"])
 def test_a_kernel_that_is_not_run_is_found(device, half, monkeypatch, kernel):
-    monkeypatch.setattr(getattr(calls, kernel), "launch", lambda *given, **more: None)
+    monkeypatch.setattr(calls, kernel, SimpleNamespace(launch=lambda *given, **more: None))
     assert WORDS in (what_is_wrong(made(device), half) or "nothing")
 
 
