@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 
 # Types of file systems of Linux whose files are the kernel's answers.
 _MADE_UP = {
@@ -39,7 +40,7 @@ def _devices() -> frozenset[int]:
 def _device(line: str) -> int | None:
     """The device of a mount (proc(5)): `id parent major:minor root place options - type ...`."""
     before, dash, after = line.partition(" - ")
-    if not dash or after.split(" ", 1)[0] not in _MADE_UP:
+    if sys.platform == "win32" or not dash or after.split(" ", 1)[0] not in _MADE_UP:
         return None
     major, _, minor = before.split(" ")[2].partition(":")
     return os.makedev(int(major), int(minor))

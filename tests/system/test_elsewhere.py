@@ -20,7 +20,8 @@ FOLDER = Path(__file__).parent / "elsewhere"
 ROOT = Path(__file__).parents[2]
 # Where files of Linux are read, each with another way where they are missing.
 READS_PROC = {
-    "system/container_limits.py", "system/memory.py", "system/processes.py", "storage/temporary.py",
+    "storage/kernel_folders.py", "storage/temporary.py", "system/container_limits.py",
+    "system/memory.py", "system/processes.py",
 }  # fmt: skip
 # Where processes are made; `fork` is asked for on Linux only.
 MAKES_PROCESSES = {"workers/pool.py"}
