@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +37,8 @@ _WORK_MINUTES = 30.0
 _LATER_MINUTES = 2.0
 # Exit statuses that all processes of a run end with together: stopped, target missed.
 _ALIKE = (StoppedError.exit_code, TargetNotReachedError.exit_code)
+# What gloo says of a process that has not left its address.
+_SILENT = re.compile(r"wait timeout after \d+ms, keys: \S*/(\d+)$")
 _NEEDED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -94,9 +97,7 @@ class TorchProcessGroup(ProcessGroup):
         self._orderly = ending
         if self._notes is None or ending or isinstance(error, LostProcessError):
             return
-        text = str(error).strip().partition("\n")[0][:300]
-        plain = isinstance(error, BertkitError)
-        self._notes.write(text if plain else f"{type(error).__name__}: {text}")
+        self._notes.write(_cause(error))
         self._notes.wait_until_read()
 
     def close(self) -> None:
@@ -111,6 +112,18 @@ class TorchProcessGroup(ProcessGroup):
         else:
             dist.destroy_process_group()
         end_groups(groups, self._orderly)
+
+
+def _cause(error: BaseException) -> str:
+    """What the other processes are told of an error."""
+    text = str(error).strip().partition("\n")[0][:300]
+    if isinstance(error, BertkitError):
+        return text
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted (Ctrl-C)"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {text}"
 
 
 def start_group(
@@ -162,7 +175,10 @@ def start_group(
             device_id=device,
         )  # fmt: skip
     except (ValueError, RuntimeError, OSError) as error:
-        line = str(error).strip().partition("\n")[0][:200]
+        line = str(error).strip().partition("\n")[0][:300]
+        silent = _SILENT.search(line)
+        if silent:
+            line = f"process {silent[1]} came, but does not connect (killed, or out of reach?)"
         place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise BertkitError(
             f"the {topology.world} processes of this run do not find each other at {place}: {line}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import re
 import socket
 import threading
 import time
@@ -18,7 +19,9 @@ import torch
 from torch import distributed as dist
 
 from bertkit.backends.process_group import Topology
-from bertkit.backends.torch.rendezvous import keeps_store, listed, notes_store
+from bertkit.backends.torch.limited_call import within
+from bertkit.backends.torch.rendezvous import keeps_store, notes_store
+from bertkit.backends.torch.roll_call import listed
 from bertkit.errors import BertkitError
 from bertkit.system.process_end import end_later
 
@@ -31,6 +34,9 @@ _SHORT = 5.0  # seconds
 _ARRIVAL, _ROLL_CALL, _READING = 1.0, 3.0, 3.0
 # What errors of lost connections say: gloo's have no class of their own.
 _MARKS = ("gloo", "nccl", "hccl", "pair closure", "by peer", "broken pipe")
+
+_SOURCE = re.compile(r"\[\S*/[\w.]+:\d+\] ")
+_MILLISECONDS = re.compile(r"(\d+) ?ms\b")
 
 
 class LostProcessError(BertkitError):
@@ -51,6 +57,7 @@ class FailureNotes:
         self._host = socket.gethostname()
         self._store = notes_store(_SHORT)
         self._found = ""
+        self._answers = True
         self._woken = threading.Event()
         self._watcher = threading.Thread(
             target=self._watch, args=(notes_store(_SHORT),), daemon=True
@@ -60,7 +67,8 @@ class FailureNotes:
     def write(self, text: str) -> None:
         """Tell the others why this process fails; the first note of a run stands."""
         note = f"{self.topology.rank} {self._host} {text}"
-        self._store.compare_set(_FAILED, "", note)
+        with contextlib.suppress(Exception):
+            within(_SHORT, lambda: self._store.compare_set(_FAILED, "", note))
 
     def wait_until_read(self) -> None:
         """Where the store ends with this process, give the others time to read."""
@@ -69,14 +77,14 @@ class FailureNotes:
     def leave(self) -> None:
         """Say that this process is done; where the store ends with it, the others leave first."""
         with contextlib.suppress(Exception):
-            self._store.add(_LEFT, 1)
+            within(_SHORT, lambda: self._store.add(_LEFT, 1))
             self._wait_for_all(_LEFT)
 
-    def reason(self, timed_out: bool) -> str:
+    def reason(self, waited: float | None) -> str:
         """Which process is lost and why, as far as this one can learn.
 
         Args:
-            timed_out: it did not answer; otherwise its connection was closed.
+            waited: seconds, where it did not answer; None where its connection was closed.
         """
         self._woken.wait(_ARRIVAL)
         if self._found and self._found != _NOBODY:
@@ -87,14 +95,15 @@ class FailureNotes:
             return "the connection between processes of this run was lost"
         who = f"process {silent[0]}" if len(silent) == 1 else f"processes {listed(silent)}"
         verb = "has" if len(silent) == 1 else "have"
-        if timed_out:
-            return f"{who} of this run {verb} not answered for {self.minutes:g} minutes"
+        if waited:
+            return f"{who} of this run {verb} not answered for {waited / 60:g} minutes"
         return f"{who} of this run {verb} died without a message (killed?)"
 
     def close(self) -> None:
         """Wake the thread and end it."""
-        with contextlib.suppress(Exception):
-            self._store.compare_set(_FAILED, "", _NOBODY)
+        if self._answers:
+            with contextlib.suppress(Exception):
+                within(_SHORT, lambda: self._store.compare_set(_FAILED, "", _NOBODY))
         self._watcher.join(timeout=1.0)
         if self._watcher.is_alive():
             end_later(self._watcher)
@@ -117,23 +126,11 @@ class FailureNotes:
 
     def _silent(self) -> list[int]:
         """The processes that do not answer a roll call; none where it cannot be held."""
-        found: list[int] | None = None
-
-        def call_roll() -> None:
-            nonlocal found
-            with contextlib.suppress(Exception):
-                found = self._missing()
-
-        # In a thread: a store whose process hangs would make this one hang, too.
-        call = threading.Thread(target=call_roll, daemon=True)
-        call.start()
-        call.join(_ROLL_CALL + 2.0)
-        if call.is_alive():
-            end_later(call)
-        if found is not None:
-            return found
-        # The store is lost. Of two processes it is the other one that is lost with it.
-        return [1 - self.topology.rank] if self.topology.world == 2 else []
+        with contextlib.suppress(Exception):
+            return within(_ROLL_CALL + 2.0, self._missing)
+        # The store is lost, or stands still, with the process that keeps it.
+        self._answers = False
+        return [] if self.topology.is_main else [0]
 
     def _missing(self) -> list[int]:
         """The processes that do not say that they are here."""
@@ -196,11 +193,25 @@ class explain_lost_process:
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         if error is None or not is_lost_connection(error):
             return
-        last = str(error).strip().splitlines()[-1][:200]
-        timed_out = any(mark in str(error).lower() for mark in ("timed out", "timeout"))
-        what = _notes.reason(timed_out) if _notes else "another process of this run is lost"
+        what = "another process of this run is lost"
+        if _notes:
+            what = _notes.reason(_waited(str(error), 60 * _notes.minutes))
         raise LostProcessError(
-            f"{what} [{last}]",
+            f"{what} [{_in_short(str(error))}]",
             "see the output of that process; run the same command again to resume from the last"
             " checkpoint",
         ) from error
+
+
+def _waited(text: str, usual: float) -> float | None:
+    """Seconds that a call has waited, by its error; None where that is no timeout."""
+    if not any(mark in text.lower() for mark in ("timed out", "timeout")):
+        return None
+    found = _MILLISECONDS.search(text)
+    return int(found[1]) / 1000 if found else usual
+
+
+def _in_short(text: str) -> str:
+    """What the library says, without places in its source and advice."""
+    last = text.strip().splitlines()[-1]
+    return _SOURCE.sub("", last).partition(". ")[0][:200]

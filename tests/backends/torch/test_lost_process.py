@@ -24,7 +24,9 @@ pytestmark = pytest.mark.slow
 def ends(tmp_path_factory):
     """How each attempt ended, per process; process 1 of the last one stands still."""
     folder = tmp_path_factory.mktemp("ends")
-    main, other = start_pair("failing_processes.py", str(folder), *free_ports(3))
+    ways = zip(("memory", "bug", "stopped"), free_ports(3), strict=True)
+    words = [f"{way}={port}" for way, port in ways]
+    main, other = start_pair("failing_processes.py", str(folder), *words)
     try:
         stderr = main.communicate(timeout=500)[1]
     finally:
@@ -57,6 +59,22 @@ def test_an_error_of_the_process_that_keeps_the_store_reaches_the_others(ends):
 def test_a_process_that_stands_still_is_named_after_the_timeout(ends):
     message = ends[0]["stopped"]["message"]
     assert f"process 1 of this run has not answered for {PATIENCE} minutes" in message
+
+
+def test_the_process_that_keeps_the_store_may_stand_still(tmp_path):
+    """No call of the store is answered then; the other process waited in one for ever."""
+    (port,) = free_ports(1)
+    main, other = start_pair("failing_processes.py", str(tmp_path), f"stopped-main={port}")
+    try:
+        stderr = other.communicate(timeout=300)[1]
+    finally:
+        for process in (main, other):
+            process.kill()
+            process.communicate()
+    assert other.returncode == 0, stderr
+    message = json.loads((tmp_path / "1.json").read_text())["stopped-main"]["message"]
+    assert f"process 0 of this run has not answered for {PATIENCE} minutes" in message
+    assert "/" not in message, "no places in the library's source"
 
 
 @pytest.mark.parametrize(
