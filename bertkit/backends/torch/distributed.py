@@ -30,6 +30,7 @@ from bertkit.backends.torch.lost_process import (
 )
 from bertkit.backends.torch.rendezvous import meet
 from bertkit.errors import BertkitError, ConfigError, StoppedError, TargetNotReachedError
+from bertkit.system.unheard_signals import UnheardSignals
 
 # For what all wait for while one process works: evaluating, reading and preparing data.
 _WORK_MINUTES = 30.0
@@ -48,10 +49,17 @@ class TorchProcessGroup(ProcessGroup):
     Args:
         topology: this process's place among them.
         minutes: to wait in a step for a process that does not answer.
+        signals: that this process may not hear while it waits; watched until the group is closed.
     """
 
-    def __init__(self, topology: Topology, minutes: float = PROCESS_TIMEOUT) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        minutes: float = PROCESS_TIMEOUT,
+        signals: UnheardSignals | None = None,
+    ) -> None:
         super().__init__(topology)
+        self._signals = signals
         self._notes = open_notes(topology, minutes)
         self._failed = False
         self._orderly = True
@@ -62,6 +70,8 @@ class TorchProcessGroup(ProcessGroup):
                 backend="gloo", timeout=datetime.timedelta(minutes=minutes)
             )
             self._work = dist.new_group(backend="gloo", timeout=work)
+        if signals and self._notes:
+            signals.tell = self._notes.tell
 
     def sum(self, values: Sequence[float]) -> list[float]:
         """Numbers added up over all processes; the same result in each of them."""
@@ -97,8 +107,7 @@ class TorchProcessGroup(ProcessGroup):
         self._orderly = ending
         if self._notes is None or ending or isinstance(error, LostProcessError):
             return
-        self._notes.write(_cause(error))
-        self._notes.wait_until_read()
+        self._notes.tell(_cause(error))
 
     def close(self) -> None:
         """Leave the group; the process can then end, or start another one."""
@@ -112,6 +121,8 @@ class TorchProcessGroup(ProcessGroup):
         else:
             dist.destroy_process_group()
         end_groups(groups, self._orderly)
+        if self._signals:
+            self._signals.stop()
 
 
 def _cause(error: BaseException) -> str:
@@ -165,6 +176,20 @@ def start_group(
     log.set_rank(topology.rank)
     if not topology.is_main:
         log.setup(-1)
+    signals = UnheardSignals()
+    signals.start()
+    try:
+        _join(topology, backend, process_timeout, device)
+        return TorchProcessGroup(topology, process_timeout, signals)
+    except BaseException:
+        signals.stop()
+        raise
+
+
+def _join(
+    topology: Topology, backend: str, process_timeout: float, device: torch.device | None
+) -> None:
+    """Find the other processes, and make PyTorch's default group of them."""
     later = 0.0 if backend == "gloo" else _LATER_MINUTES
     limit = datetime.timedelta(minutes=process_timeout + later)
     try:
@@ -184,7 +209,6 @@ def start_group(
             f"the {topology.world} processes of this run do not find each other at {place}: {line}",
             "check MASTER_ADDR and MASTER_PORT, and that all processes were started",
         ) from error
-    return TorchProcessGroup(topology, process_timeout)
 
 
 def wrap(

@@ -64,15 +64,15 @@ class FailureNotes:
         )
         self._watcher.start()
 
-    def write(self, text: str) -> None:
-        """Tell the others why this process fails; the first note of a run stands."""
+    def tell(self, text: str) -> None:
+        """Tell the others why this process fails; the first note of a run stands.
+
+        Where the store ends with this process, the others get time to read.
+        """
         note = f"{self.topology.rank} {self._host} {text}"
         with contextlib.suppress(Exception):
             within(_SHORT, lambda: self._store.compare_set(_FAILED, "", note))
-
-    def wait_until_read(self) -> None:
-        """Where the store ends with this process, give the others time to read."""
-        self._wait_for_all(_READ)
+            self._wait_for_all(_READ)
 
     def leave(self) -> None:
         """Say that this process is done; where the store ends with it, the others leave first."""
