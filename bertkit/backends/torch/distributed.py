@@ -7,6 +7,7 @@ accelerator has to wait for them.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import re
@@ -29,6 +30,7 @@ from bertkit.backends.torch.lost_process import (
     open_notes,
 )
 from bertkit.backends.torch.rendezvous import meet
+from bertkit.backends.torch.told_waits import ToldWaits
 from bertkit.errors import BertkitError, ConfigError, StoppedError, TargetNotReachedError
 from bertkit.system.unheard_signals import UnheardSignals
 
@@ -70,13 +72,14 @@ class TorchProcessGroup(ProcessGroup):
                 backend="gloo", timeout=datetime.timedelta(minutes=minutes)
             )
             self._work = dist.new_group(backend="gloo", timeout=work)
+        self._waits = ToldWaits(topology, self._notes.store) if self._notes else None
         if signals and self._notes:
             signals.tell = self._notes.tell
 
     def sum(self, values: Sequence[float]) -> list[float]:
         """Numbers added up over all processes; the same result in each of them."""
         tensor = torch.tensor(list(values), dtype=torch.float64)
-        with explain_lost_process():
+        with self._waiting(), explain_lost_process():
             dist.all_reduce(tensor, group=self._steps)
         result: list[float] = tensor.tolist()
         return result
@@ -84,21 +87,24 @@ class TorchProcessGroup(ProcessGroup):
     def gather(self, item: Any) -> list[Any]:
         """Any small object of every process, in the order of their ranks."""
         found: list[Any] = [None] * self.topology.world
-        with explain_lost_process():
+        with self._waiting(), explain_lost_process():
             dist.all_gather_object(found, item, group=self._work)
         return found
 
     def collect(self, item: Any) -> list[Any]:
         """Any object of every process, in the order of ranks; empty but in the main one."""
         found = [None] * self.topology.world if self.topology.is_main else None
-        with explain_lost_process():
+        with self._waiting(), explain_lost_process():
             dist.gather_object(item, found, group=self._work)
         return found or []
 
     def wait(self) -> None:
         """Return once every process has called this."""
-        with explain_lost_process():
+        with self._waiting(), explain_lost_process():
             dist.all_reduce(torch.zeros(1), group=self._work)
+
+    def _waiting(self) -> contextlib.AbstractContextManager[None]:
+        return self._waits.waiting() if self._waits else contextlib.nullcontext()
 
     def report_failure(self, error: BaseException) -> None:
         """Leave a note for the other processes, unless they know or do the same."""
@@ -111,6 +117,8 @@ class TorchProcessGroup(ProcessGroup):
 
     def close(self) -> None:
         """Leave the group; the process can then end, or start another one."""
+        if self._waits:
+            self._waits.close()
         close_notes(self._orderly)
         groups = [dist.group.WORLD, self._steps, self._work]
         self._steps = self._work = None

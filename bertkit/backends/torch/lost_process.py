@@ -18,10 +18,10 @@ from typing import Any
 import torch
 from torch import distributed as dist
 
-from bertkit.backends.process_group import Topology
+from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.limited_call import within
 from bertkit.backends.torch.rendezvous import keeps_store, notes_store
-from bertkit.backends.torch.roll_call import listed
+from bertkit.backends.torch.roll_call import named
 from bertkit.errors import BertkitError
 from bertkit.system.process_end import end_later
 
@@ -49,13 +49,16 @@ class FailureNotes:
     Args:
         topology: this process's place.
         minutes: that a step waits for a process, for messages.
+
+    Attributes:
+        store: of the run, under names of these notes.
     """
 
     def __init__(self, topology: Topology, minutes: float) -> None:
         self.topology = topology
         self.minutes = minutes
         self._host = socket.gethostname()
-        self._store = notes_store(_SHORT)
+        self.store = notes_store(_SHORT)
         self._found = ""
         self._answers = True
         self._woken = threading.Event()
@@ -71,13 +74,13 @@ class FailureNotes:
         """
         note = f"{self.topology.rank} {self._host} {text}"
         with contextlib.suppress(Exception):
-            within(_SHORT, lambda: self._store.compare_set(_FAILED, "", note))
+            within(_SHORT, lambda: self.store.compare_set(_FAILED, "", note))
             self._wait_for_all(_READ)
 
     def leave(self) -> None:
         """Say that this process is done; where the store ends with it, the others leave first."""
         with contextlib.suppress(Exception):
-            within(_SHORT, lambda: self._store.add(_LEFT, 1))
+            within(_SHORT, lambda: self.store.add(_LEFT, 1))
             self._wait_for_all(_LEFT)
 
     def reason(self, waited: float | None) -> str:
@@ -93,7 +96,7 @@ class FailureNotes:
         silent = self._silent()
         if not silent:
             return "the connection between processes of this run was lost"
-        who = f"process {silent[0]}" if len(silent) == 1 else f"processes {listed(silent)}"
+        who = named(silent)
         verb = "has" if len(silent) == 1 else "have"
         if waited:
             return f"{who} of this run {verb} not answered for {waited / 60:g} minutes"
@@ -103,7 +106,7 @@ class FailureNotes:
         """Wake the thread and end it."""
         if self._answers:
             with contextlib.suppress(Exception):
-                within(_SHORT, lambda: self._store.compare_set(_FAILED, "", _NOBODY))
+                within(_SHORT, lambda: self.store.compare_set(_FAILED, "", _NOBODY))
         self._watcher.join(timeout=1.0)
         if self._watcher.is_alive():
             end_later(self._watcher)
@@ -113,7 +116,7 @@ class FailureNotes:
         if not keeps_store(self.topology):
             return
         end = time.monotonic() + _READING
-        while time.monotonic() < end and self._store.add(what, 0) < self.topology.world:
+        while time.monotonic() < end and self.store.add(what, 0) < self.topology.world:
             time.sleep(0.02)
 
     def _watch(self, store: Any) -> None:
@@ -135,10 +138,10 @@ class FailureNotes:
     def _missing(self) -> list[int]:
         """The processes that do not say that they are here."""
         end = time.monotonic() + _ROLL_CALL
-        self._store.set(f"here/{self.topology.rank}", "1")
+        self.store.set(f"here/{self.topology.rank}", "1")
         missing = list(range(self.topology.world))
         while missing and time.monotonic() < end:
-            missing = [rank for rank in missing if not self._store.check([f"here/{rank}"])]
+            missing = [rank for rank in missing if not self.store.check([f"here/{rank}"])]
             time.sleep(0.05)
         return missing
 
@@ -194,12 +197,14 @@ class explain_lost_process:
         if error is None or not is_lost_connection(error):
             return
         what = "another process of this run is lost"
+        waited = _waited(str(error), 60 * (_notes.minutes if _notes else PROCESS_TIMEOUT))
         if _notes:
-            what = _notes.reason(_waited(str(error), 60 * _notes.minutes))
+            what = _notes.reason(waited)
+        more = "" if waited is None else " (if it was at work, raise --process-timeout)"
         raise LostProcessError(
             f"{what} [{_in_short(str(error))}]",
-            "see the output of that process; run the same command again to resume from the last"
-            " checkpoint",
+            f"see the output of that process{more}; run the same command again to resume from the"
+            " last checkpoint",
         ) from error
 
 

@@ -20,7 +20,7 @@ from torch import distributed as dist
 from bertkit import log
 from bertkit.backends.process_group import Topology
 from bertkit.backends.torch.limited_call import within
-from bertkit.backends.torch.roll_call import RollCall, listed
+from bertkit.backends.torch.roll_call import RollCall, named
 
 # Seconds until a wait is told: by the process that all wait for, and by the others, whose
 # output mostly nobody reads.
@@ -63,7 +63,7 @@ def meet(topology: Topology, minutes: float) -> Any:
         roll = within(_ANSWER, lambda: RollCall(store, topology, own_store))
         wait.until(
             lambda: within(_ANSWER, roll.complete),
-            lambda: _named(within(_ANSWER, roll.missing)),
+            lambda: _not_come(within(_ANSWER, roll.missing)),
         )
     except TimeoutError as error:
         if keeps_store(topology):
@@ -184,7 +184,5 @@ def _reachable() -> bool:
     return True
 
 
-def _named(ranks: list[int]) -> str:
-    if len(ranks) == 1:
-        return f"process {ranks[0]} has not come"
-    return f"processes {listed(ranks)} have not come"
+def _not_come(ranks: list[int]) -> str:
+    return f"{named(ranks)} {'has' if len(ranks) == 1 else 'have'} not come"

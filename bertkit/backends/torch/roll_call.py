@@ -145,6 +145,11 @@ def listed(ranks: list[int]) -> str:
     return ", ".join(map(str, ranks[:_NAMED])) + more
 
 
+def named(ranks: list[int]) -> str:
+    """`process 3`, or `processes 1, 2`, the first eight of them."""
+    return f"process{'es' if len(ranks) > 1 else ''} {listed(ranks)}"
+
+
 def _problem(came: list[Arrival]) -> str:
     """Why these cannot be one run; empty where they can."""
     worlds: dict[int, Arrival] = {}
