@@ -210,7 +210,9 @@ def _join(
     except (ValueError, RuntimeError, OSError) as error:
         line = str(error).strip().partition("\n")[0][:300]
         silent = _SILENT.search(line)
-        if silent:
+        if isinstance(error, dist.DistNetworkError) and not topology.is_main:
+            line = "the connection to their store was lost; see the output of process 0"
+        elif silent:
             line = f"process {silent[1]} came, but does not connect (killed, or out of reach?)"
         place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise BertkitError(

@@ -16,11 +16,15 @@ from bertkit.system.process_end import end_later
 T = TypeVar("T")
 
 
+class NoAnswerError(TimeoutError):
+    """A call has not returned in its time."""
+
+
 def within(seconds: float, call: Callable[[], T]) -> T:
     """What a call returns or raises, which is made in a thread and given up after a while.
 
     Raises:
-        TimeoutError: it has not returned in that time.
+        NoAnswerError: it has not returned in that time.
     """
     found: queue.SimpleQueue[tuple[bool, object]] = queue.SimpleQueue()
 
@@ -37,7 +41,7 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     except BaseException as error:  # also Ctrl-C
         end_later(thread)
         if isinstance(error, queue.Empty):
-            raise TimeoutError(f"no answer in {seconds:g} seconds") from None
+            raise NoAnswerError(f"no answer in {seconds:g} seconds") from None
         raise
     if done:
         return cast(T, result)

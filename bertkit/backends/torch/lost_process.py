@@ -13,6 +13,7 @@ import re
 import socket
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,7 +27,8 @@ from bertkit.errors import BertkitError
 from bertkit.system.process_end import end_later
 
 _FAILED, _READ, _LEFT = "failed", "read", "left"
-_NOBODY = "-"
+# No notes of a failure: the run ends; a process asks who is alive.
+_NOBODY, _ASKED = "-", "?"
 _LONG = datetime.timedelta(days=20)  # in milliseconds, 31 bits
 _SHORT = 5.0  # seconds
 # Seconds: for a note to arrive, for the others to say that they are here, and to be read;
@@ -90,10 +92,10 @@ class FailureNotes:
             waited: seconds, where it did not answer; None where its connection was closed.
         """
         self._woken.wait(_ARRIVAL)
-        if self._found and self._found != _NOBODY:
+        if self._found not in ("", _NOBODY, _ASKED):
             rank, host, text = self._found.split(" ", 2)
             return f"process {rank} (on {host}) failed: {text}"
-        silent = self._silent()
+        silent = self._silent("alive" if waited is None else "here")
         if not silent:
             return "the connection between processes of this run was lost"
         who = named(silent)
@@ -124,24 +126,32 @@ class FailureNotes:
         with contextlib.suppress(Exception):
             store.wait([_FAILED], _LONG)
             self._found = store.get(_FAILED).decode("utf-8", "replace")
+            store.set(f"alive/{self.topology.rank}", "1")
             self._woken.set()
             store.add(_READ, 1)
 
-    def _silent(self) -> list[int]:
-        """The processes that do not answer a roll call; none where it cannot be held."""
+    def _silent(self, sign: str) -> list[int]:
+        """The processes that do not answer a roll call; none where it cannot be held.
+
+        Args:
+            sign: `alive`, which also those give that still wait for others; or `here`, which
+                those give that have stopped to wait.
+        """
         with contextlib.suppress(Exception):
-            return within(_ROLL_CALL + 2.0, self._missing)
+            return within(_ROLL_CALL + 2.0, partial(self._missing, sign))
         # The store is lost, or stands still, with the process that keeps it.
         self._answers = False
         return [] if self.topology.is_main else [0]
 
-    def _missing(self) -> list[int]:
-        """The processes that do not say that they are here."""
+    def _missing(self, sign: str) -> list[int]:
+        """The processes that do not give a sign."""
         end = time.monotonic() + _ROLL_CALL
         self.store.set(f"here/{self.topology.rank}", "1")
+        if sign == "alive":
+            self.store.compare_set(_FAILED, "", _ASKED)  # wakes the thread of each
         missing = list(range(self.topology.world))
         while missing and time.monotonic() < end:
-            missing = [rank for rank in missing if not self.store.check([f"here/{rank}"])]
+            missing = [rank for rank in missing if not self.store.check([f"{sign}/{rank}"])]
             time.sleep(0.05)
         return missing
 

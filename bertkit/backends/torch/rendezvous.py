@@ -19,7 +19,7 @@ from torch import distributed as dist
 
 from bertkit import log
 from bertkit.backends.process_group import Topology
-from bertkit.backends.torch.limited_call import within
+from bertkit.backends.torch.limited_call import NoAnswerError, within
 from bertkit.backends.torch.roll_call import RollCall, named
 
 # Seconds until a wait is told: by the process that all wait for, and by the others, whose
@@ -65,6 +65,8 @@ def meet(topology: Topology, minutes: float) -> Any:
             lambda: within(_ANSWER, roll.complete),
             lambda: _not_come(within(_ANSWER, roll.missing)),
         )
+    except NoAnswerError as error:
+        raise TimeoutError(f"{keeper} came, and does not answer") from error
     except TimeoutError as error:
         if keeps_store(topology):
             roll.refuse(str(error))
