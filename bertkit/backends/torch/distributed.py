@@ -22,7 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from bertkit import log
 from bertkit.backends.process_group import PROCESS_TIMEOUT, ProcessGroup, Topology
 from bertkit.backends.torch.gradient_exchange import Hook
-from bertkit.backends.torch.group_end import end_groups, keeps_groups
+from bertkit.backends.torch.group_end import end_groups, keeps_groups, leave_threads
 from bertkit.backends.torch.lost_process import (
     LostProcessError,
     close_notes,
@@ -191,6 +191,8 @@ def start_group(
         return TorchProcessGroup(topology, process_timeout, signals)
     except BaseException:
         signals.stop()
+        if dist.is_initialized():
+            leave_threads()
         raise
 
 
