@@ -243,7 +243,32 @@ def wrap(
     keeps_groups(wrapped)
     if hook is not None:
         wrapped.register_comm_hook(None, hook)
+    if process_group.topology.world > 2:
+        # Of two processes the order of a sum does not matter.
+        constant: Any = _SameBuckets(wrapped.reducer)
+        wrapped.reducer = constant
+        keeps_groups(constant)
     return wrapped
+
+
+class _SameBuckets:
+    """DistributedDataParallel's reducer, with the buckets of the first step in all steps.
+
+    It would sort gradients anew after the first step of each start. Where in a bucket a gradient
+    lies decides in which order its parts of three and more processes are added, and so its bits:
+    a run that was resumed would not be the run that went on.
+    """
+
+    def __init__(self, reducer: Any) -> None:
+        self._reducer = reducer
+
+    def _rebuild_buckets(self) -> bool:
+        return False
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_reducer":  # taken away when the group ends
+            raise AttributeError(name)
+        return getattr(self._reducer, name)
 
 
 @torch.no_grad()
