@@ -168,6 +168,8 @@ def _prepared(arguments: Sequence[str] | None) -> int:
     # Threads that wait by spinning slow down those that work as soon as the machine has
     # other things to do. OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Where a process is lost, PyTorch warns with pages of its own stack; bertkit says who it was.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     status = _run(words)
     launched = "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") == "0"
     if launched and status not in (0, 1):

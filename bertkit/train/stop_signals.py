@@ -10,13 +10,11 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from bertkit.backends.process_group import ProcessGroup
+from bertkit.system.unheard_signals import SAME_WISH, remembered
 
 # SIGTERM from schedulers; SIGUSR1 as the early warning of some (`--signal=USR1@60`); SIGHUP
 # when the terminal is gone. Not every system has all three.
 NAMES = ("SIGTERM", "SIGUSR1", "SIGHUP")
-# A launcher passes on the signal that its processes also get themselves: what comes within so
-# many seconds of the first one is the same wish.
-SAME_WISH = 5.0
 
 
 class StopSignals:
@@ -41,6 +39,7 @@ class StopSignals:
                 number = getattr(signal, name, None)
                 if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._remember)
+                    remembered.add(number)
         return self
 
     def __exit__(
@@ -51,6 +50,7 @@ class StopSignals:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+            remembered.discard(number)
 
     def shared(
         self, process_group: ProcessGroup, counts: Mapping[str, float] | None = None

@@ -7,8 +7,10 @@ accelerator has to wait for them.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from bertkit import log
 from bertkit.backends.process_group import PROCESS_TIMEOUT, ProcessGroup, Topology
 from bertkit.backends.torch.gradient_exchange import Hook
-from bertkit.backends.torch.group_end import end_groups, keeps_groups
+from bertkit.backends.torch.group_end import end_groups, keeps_groups, leave_threads
 from bertkit.backends.torch.lost_process import (
     LostProcessError,
     close_notes,
@@ -28,7 +30,9 @@ from bertkit.backends.torch.lost_process import (
     open_notes,
 )
 from bertkit.backends.torch.rendezvous import meet
+from bertkit.backends.torch.told_waits import ToldWaits
 from bertkit.errors import BertkitError, ConfigError, StoppedError, TargetNotReachedError
+from bertkit.system.unheard_signals import UnheardSignals
 
 # For what all wait for while one process works: evaluating, reading and preparing data.
 _WORK_MINUTES = 30.0
@@ -36,6 +40,8 @@ _WORK_MINUTES = 30.0
 _LATER_MINUTES = 2.0
 # Exit statuses that all processes of a run end with together: stopped, target missed.
 _ALIKE = (StoppedError.exit_code, TargetNotReachedError.exit_code)
+# What gloo says of a process that has not left its address.
+_SILENT = re.compile(r"wait timeout after \d+ms, keys: \S*/(\d+)$")
 _NEEDED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -45,10 +51,17 @@ class TorchProcessGroup(ProcessGroup):
     Args:
         topology: this process's place among them.
         minutes: to wait in a step for a process that does not answer.
+        signals: that this process may not hear while it waits; watched until the group is closed.
     """
 
-    def __init__(self, topology: Topology, minutes: float = PROCESS_TIMEOUT) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        minutes: float = PROCESS_TIMEOUT,
+        signals: UnheardSignals | None = None,
+    ) -> None:
         super().__init__(topology)
+        self._signals = signals
         self._notes = open_notes(topology, minutes)
         self._failed = False
         self._orderly = True
@@ -59,11 +72,14 @@ class TorchProcessGroup(ProcessGroup):
                 backend="gloo", timeout=datetime.timedelta(minutes=minutes)
             )
             self._work = dist.new_group(backend="gloo", timeout=work)
+        self._waits = ToldWaits(topology, self._notes.store) if self._notes else None
+        if signals and self._notes:
+            signals.tell = self._notes.tell
 
     def sum(self, values: Sequence[float]) -> list[float]:
         """Numbers added up over all processes; the same result in each of them."""
         tensor = torch.tensor(list(values), dtype=torch.float64)
-        with explain_lost_process():
+        with self._waiting(), explain_lost_process():
             dist.all_reduce(tensor, group=self._steps)
         result: list[float] = tensor.tolist()
         return result
@@ -71,21 +87,24 @@ class TorchProcessGroup(ProcessGroup):
     def gather(self, item: Any) -> list[Any]:
         """Any small object of every process, in the order of their ranks."""
         found: list[Any] = [None] * self.topology.world
-        with explain_lost_process():
+        with self._waiting(), explain_lost_process():
             dist.all_gather_object(found, item, group=self._work)
         return found
 
     def collect(self, item: Any) -> list[Any]:
         """Any object of every process, in the order of ranks; empty but in the main one."""
         found = [None] * self.topology.world if self.topology.is_main else None
-        with explain_lost_process():
+        with self._waiting(), explain_lost_process():
             dist.gather_object(item, found, group=self._work)
         return found or []
 
     def wait(self) -> None:
         """Return once every process has called this."""
-        with explain_lost_process():
+        with self._waiting(), explain_lost_process():
             dist.all_reduce(torch.zeros(1), group=self._work)
+
+    def _waiting(self) -> contextlib.AbstractContextManager[None]:
+        return self._waits.waiting() if self._waits else contextlib.nullcontext()
 
     def report_failure(self, error: BaseException) -> None:
         """Leave a note for the other processes, unless they know or do the same."""
@@ -94,13 +113,12 @@ class TorchProcessGroup(ProcessGroup):
         self._orderly = ending
         if self._notes is None or ending or isinstance(error, LostProcessError):
             return
-        text = str(error).strip().partition("\n")[0][:300]
-        plain = isinstance(error, BertkitError)
-        self._notes.write(text if plain else f"{type(error).__name__}: {text}")
-        self._notes.wait_until_read()
+        self._notes.tell(_cause(error))
 
     def close(self) -> None:
         """Leave the group; the process can then end, or start another one."""
+        if self._waits:
+            self._waits.close()
         close_notes(self._orderly)
         groups = [dist.group.WORLD, self._steps, self._work]
         self._steps = self._work = None
@@ -111,6 +129,20 @@ class TorchProcessGroup(ProcessGroup):
         else:
             dist.destroy_process_group()
         end_groups(groups, self._orderly)
+        if self._signals:
+            self._signals.stop()
+
+
+def _cause(error: BaseException) -> str:
+    """What the other processes are told of an error."""
+    text = str(error).strip().partition("\n")[0][:300]
+    if isinstance(error, BertkitError):
+        return text
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted (Ctrl-C)"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {text}"
 
 
 def start_group(
@@ -152,6 +184,22 @@ def start_group(
     log.set_rank(topology.rank)
     if not topology.is_main:
         log.setup(-1)
+    signals = UnheardSignals()
+    signals.start()
+    try:
+        _join(topology, backend, process_timeout, device)
+        return TorchProcessGroup(topology, process_timeout, signals)
+    except BaseException:
+        signals.stop()
+        if dist.is_initialized():
+            leave_threads()
+        raise
+
+
+def _join(
+    topology: Topology, backend: str, process_timeout: float, device: torch.device | None
+) -> None:
+    """Find the other processes, and make PyTorch's default group of them."""
     later = 0.0 if backend == "gloo" else _LATER_MINUTES
     limit = datetime.timedelta(minutes=process_timeout + later)
     try:
@@ -162,13 +210,17 @@ def start_group(
             device_id=device,
         )  # fmt: skip
     except (ValueError, RuntimeError, OSError) as error:
-        line = str(error).strip().partition("\n")[0][:200]
+        line = str(error).strip().partition("\n")[0][:300]
+        silent = _SILENT.search(line)
+        if isinstance(error, dist.DistNetworkError) and not topology.is_main:
+            line = "the connection to their store was lost; see the output of process 0"
+        elif silent:
+            line = f"process {silent[1]} came, but does not connect (killed, or out of reach?)"
         place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise BertkitError(
             f"the {topology.world} processes of this run do not find each other at {place}: {line}",
             "check MASTER_ADDR and MASTER_PORT, and that all processes were started",
         ) from error
-    return TorchProcessGroup(topology, process_timeout)
 
 
 def wrap(
@@ -191,7 +243,32 @@ def wrap(
     keeps_groups(wrapped)
     if hook is not None:
         wrapped.register_comm_hook(None, hook)
+    if process_group.topology.world > 2:
+        # Of two processes the order of a sum does not matter.
+        constant: Any = _SameBuckets(wrapped.reducer)
+        wrapped.reducer = constant
+        keeps_groups(constant)
     return wrapped
+
+
+class _SameBuckets:
+    """DistributedDataParallel's reducer, with the buckets of the first step in all steps.
+
+    It would sort gradients anew after the first step of each start. Where in a bucket a gradient
+    lies decides in which order its parts of three and more processes are added, and so its bits:
+    a run that was resumed would not be the run that went on.
+    """
+
+    def __init__(self, reducer: Any) -> None:
+        self._reducer = reducer
+
+    def _rebuild_buckets(self) -> bool:
+        return False
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_reducer":  # taken away when the group ends
+            raise AttributeError(name)
+        return getattr(self._reducer, name)
 
 
 @torch.no_grad()

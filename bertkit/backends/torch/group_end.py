@@ -56,6 +56,16 @@ def end_groups(groups: list[Any], orderly: bool) -> None:
         end_later(ending)
 
 
+def leave_threads() -> None:
+    """Where groups are half made, as after Ctrl-C, nobody has them all to end their threads.
+
+    The process ends without taking the interpreter down, see `bertkit.system.process_end`.
+    """
+    endless = threading.Thread(target=threading.Event().wait, name="bertkit-groups", daemon=True)
+    endless.start()
+    end_later(endless)
+
+
 def _drop(groups: list[Any]) -> None:
     """Drop each group as the last one that refers to it."""
     while groups:

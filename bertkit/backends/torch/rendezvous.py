@@ -9,9 +9,8 @@ from __future__ import annotations
 import datetime
 import math
 import os
-import queue
+import re
 import socket
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +19,8 @@ from torch import distributed as dist
 
 from bertkit import log
 from bertkit.backends.process_group import Topology
-from bertkit.system.process_end import end_later
+from bertkit.backends.torch.limited_call import NoAnswerError, within
+from bertkit.backends.torch.roll_call import RollCall, named
 
 # Seconds until a wait is told: by the process that all wait for, and by the others, whose
 # output mostly nobody reads.
@@ -28,7 +28,11 @@ _TELL_MAIN, _TELL_OTHERS = 20.0, 60.0
 _POLL, _LONGEST_POLL = 0.02, 0.5
 # Seconds for a connection to a store that listens.
 _CONNECT, _SPARE = 60.0, 5.0
-_NAMED = 8  # processes in a message
+# Seconds for an answer of the store; for the others to hear why there is no run.
+_ANSWER, _HEARING = 60.0, 1.5
+_ADDRESS_IN_USE = re.compile("EADDRINUSE|address already in use", re.IGNORECASE)
+# Before the names that this start of the run has in the store, once the processes have met.
+_prefix = "bertkit"
 
 
 def meet(topology: Topology, minutes: float) -> Any:
@@ -39,27 +43,44 @@ def meet(topology: Topology, minutes: float) -> Any:
         minutes: to wait for processes that start later.
 
     Returns:
-        The `torch.distributed.TCPStore` for `init_process_group`.
+        The part of the `torch.distributed.TCPStore` that is this start's, for
+        `init_process_group`.
 
     Raises:
         TimeoutError: a process did not come in that time.
-        RuntimeError: the store cannot be opened or reached.
+        RuntimeError: the store cannot be opened or reached, or those that came cannot be one run.
     """
     wait = _Wait(topology, minutes)
+    own_store = not _agent()
+    keeper = "process 0" if own_store else "torchrun"
     if keeps_store(topology):
         wait.until(_resolved, lambda: f"no address is known for {_place()[0]}")
     else:
-        keeper = "torchrun" if _agent() else "process 0"
         wait.until(_reachable, lambda: f"{keeper} has not come")
     store = _connected(is_master=keeps_store(topology))
     store.set_timeout(datetime.timedelta(minutes=minutes))
-    names = _prefixed(store, "rendezvous")
-    names.set(f"{topology.rank}", socket.gethostname())
-    wait.until(
-        lambda: names.check([f"{rank}" for rank in range(topology.world)]),
-        lambda: _named([rank for rank in range(topology.world) if not names.check([f"{rank}"])]),
-    )
-    return store
+    try:
+        roll = within(_ANSWER, lambda: RollCall(store, topology, own_store))
+        wait.until(
+            lambda: within(_ANSWER, roll.complete),
+            lambda: _not_come(within(_ANSWER, roll.missing)),
+        )
+    except NoAnswerError as error:
+        raise TimeoutError(f"{keeper} came, and does not answer") from error
+    except TimeoutError as error:
+        if keeps_store(topology):
+            roll.refuse(str(error))
+            time.sleep(_HEARING)
+        raise
+    except dist.DistNetworkError as error:
+        raise RuntimeError(f"{keeper} has left; see its output") from error
+    except RuntimeError:
+        if keeps_store(topology):
+            time.sleep(_HEARING)
+        raise
+    global _prefix
+    _prefix = roll.prefix
+    return roll.place
 
 
 def keeps_store(topology: Topology) -> bool:
@@ -73,7 +94,8 @@ def notes_store(timeout: float) -> Any:
     Args:
         timeout: seconds to connect, and of every call that waits.
     """
-    return _prefixed(connect(timeout), "notes")
+    stores: Any = dist
+    return stores.PrefixStore(f"{_prefix}/notes", connect(timeout))
 
 
 def connect(timeout: float, is_master: bool = False) -> Any:
@@ -94,12 +116,6 @@ def connect(timeout: float, is_master: bool = False) -> Any:
         timeout=datetime.timedelta(seconds=timeout),
         use_libuv=os.environ.get("USE_LIBUV", "1") == "1",
     )
-
-
-def listed(ranks: list[int]) -> str:
-    """Numbers of processes for a message, the first eight of them."""
-    more = f" and {len(ranks) - _NAMED} more" if len(ranks) > _NAMED else ""
-    return ", ".join(map(str, ranks[:_NAMED])) + more
 
 
 class _Wait:
@@ -141,32 +157,16 @@ def _agent() -> bool:
 
 def _connected(is_master: bool) -> Any:
     """`connect`, given up where another program listens there and says nothing."""
-    found: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    def attempt() -> None:
-        try:
-            found.put(connect(_CONNECT, is_master))
-        except Exception as error:
-            found.put(error)
-
-    thread = threading.Thread(target=attempt, name="bertkit-rendezvous", daemon=True)
-    thread.start()
     try:
-        store = found.get(timeout=_CONNECT + _SPARE)
-    except BaseException as error:  # also Ctrl-C
-        end_later(thread)
-        if isinstance(error, queue.Empty):
-            raise TimeoutError("what listens there does not answer as the store of a run") from None
+        return within(_CONNECT + _SPARE, lambda: connect(_CONNECT, is_master))
+    except TimeoutError:
+        raise TimeoutError("what listens there does not answer as the store of a run") from None
+    except dist.DistNetworkError as error:
+        if is_master and _ADDRESS_IN_USE.search(str(error)):
+            raise RuntimeError(
+                "another program listens there already (address already in use)"
+            ) from error
         raise
-    if isinstance(store, Exception):
-        raise store
-    return store
-
-
-def _prefixed(store: Any, part: str) -> Any:
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    stores: Any = dist
-    return stores.PrefixStore(f"bertkit/{attempt}/{part}", store)
 
 
 def _resolved() -> bool:
@@ -186,7 +186,5 @@ def _reachable() -> bool:
     return True
 
 
-def _named(ranks: list[int]) -> str:
-    if len(ranks) == 1:
-        return f"process {ranks[0]} has not come"
-    return f"processes {listed(ranks)} have not come"
+def _not_come(ranks: list[int]) -> str:
+    return f"{named(ranks)} {'has' if len(ranks) == 1 else 'have'} not come"

@@ -1,6 +1,6 @@
-"""What one of two processes does for `test_lost_process.py`: one fails, in three ways.
+"""What one of two processes does for `test_lost_process.py`: one fails, in some way.
 
-Run by the test with RANK: python failing_processes.py FOLDER PORT PORT PORT
+Run by the test with RANK: python failing_processes.py FOLDER WAY=PORT...
 """
 
 from __future__ import annotations
@@ -65,19 +65,18 @@ def attempt(port, failing, fails):
     return {}
 
 
+WAYS = {
+    "memory": (1, fail_for_memory),
+    "bug": (0, fail_for_a_bug),
+    "stopped": (1, stand_still),
+    "stopped-main": (0, stand_still),
+}
+
 if __name__ == "__main__":
-    folder, *ports = sys.argv[1:]
+    folder, *wanted = sys.argv[1:]
     rank = int(os.environ["RANK"])
     found = {}
-    for port, (name, failing, fails) in zip(
-        ports,
-        (
-            ("memory", 1, fail_for_memory),
-            ("bug", 0, fail_for_a_bug),
-            ("stopped", 1, stand_still),
-        ),
-        strict=True,
-    ):
-        found[name] = attempt(port, failing, fails)
+    for name, port in (word.split("=") for word in wanted):
+        found[name] = attempt(port, *WAYS[name])
         gc.collect()  # what still holds connections to the other process
         (Path(folder) / f"{rank}.json").write_text(json.dumps(found))

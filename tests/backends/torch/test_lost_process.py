@@ -10,21 +10,24 @@ from together import free_ports
 
 from backends.torch.failing_processes import PATIENCE
 from backends.torch.pairs import start_pair
+from bertkit.backends.process_group import Topology
+from bertkit.backends.torch import lost_process
 from bertkit.backends.torch.lost_process import (
+    FailureNotes,
     LostProcessError,
     explain_lost_process,
     is_lost_connection,
 )
-
-# Two real processes: the slow suite.
-pytestmark = pytest.mark.slow
+from bertkit.backends.torch.rendezvous import connect
 
 
 @pytest.fixture(scope="module")
 def ends(tmp_path_factory):
     """How each attempt ended, per process; process 1 of the last one stands still."""
     folder = tmp_path_factory.mktemp("ends")
-    main, other = start_pair("failing_processes.py", str(folder), *free_ports(3))
+    ways = zip(("memory", "bug", "stopped"), free_ports(3), strict=True)
+    words = [f"{way}={port}" for way, port in ways]
+    main, other = start_pair("failing_processes.py", str(folder), *words)
     try:
         stderr = main.communicate(timeout=500)[1]
     finally:
@@ -34,6 +37,7 @@ def ends(tmp_path_factory):
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
 
 
+@pytest.mark.slow
 def test_too_little_memory_is_named_where_it_is_and_the_others_know(ends):
     main, other = ends
     assert other["memory"]["message"] == (
@@ -46,6 +50,7 @@ def test_too_little_memory_is_named_where_it_is_and_the_others_know(ends):
     assert "failed: out of memory on the device" in main["memory"]["message"]
 
 
+@pytest.mark.slow
 def test_an_error_of_the_process_that_keeps_the_store_reaches_the_others(ends):
     main, other = ends
     assert main["bug"]["kind"] == "RuntimeError", "an error of its own is not a lost process"
@@ -54,9 +59,46 @@ def test_an_error_of_the_process_that_keeps_the_store_reaches_the_others(ends):
     assert "failed: RuntimeError: mat1 and mat2 shapes" in other["bug"]["message"]
 
 
+@pytest.mark.slow
 def test_a_process_that_stands_still_is_named_after_the_timeout(ends):
     message = ends[0]["stopped"]["message"]
     assert f"process 1 of this run has not answered for {PATIENCE} minutes" in message
+
+
+@pytest.mark.slow
+def test_the_process_that_keeps_the_store_may_stand_still(tmp_path):
+    """No call of the store is answered then; the other process waited in one for ever."""
+    (port,) = free_ports(1)
+    main, other = start_pair("failing_processes.py", str(tmp_path), f"stopped-main={port}")
+    try:
+        stderr = other.communicate(timeout=300)[1]
+    finally:
+        for process in (main, other):
+            process.kill()
+            process.communicate()
+    assert other.returncode == 0, stderr
+    message = json.loads((tmp_path / "1.json").read_text())["stopped-main"]["message"]
+    assert f"process 0 of this run has not answered for {PATIENCE} minutes" in message
+    assert "/" not in message, "no places in the library's source"
+
+
+def test_a_process_that_waits_still_is_not_taken_for_dead(monkeypatch):
+    """Of four processes the last one died, and the first one does not know it yet."""
+    (port,) = free_ports(1)
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", port)
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+    monkeypatch.setattr(lost_process, "_ROLL_CALL", 1.0)
+    kept = connect(5.0, is_master=True)
+    notes = [FailureNotes(Topology(4, rank, rank), 7.0) for rank in range(3)]
+    assert notes[1].reason(None) == "process 3 of this run has died without a message (killed?)"
+    assert notes[2].reason(None) == "process 3 of this run has died without a message (killed?)"
+    # After a timeout those are named that did not come to wait, alive or not.
+    text = notes[1].reason(420.0)
+    assert text == "processes 0, 3 of this run have not answered for 7 minutes"
+    for item in notes:
+        item.close()
+    assert kept.num_keys()
 
 
 @pytest.mark.parametrize(

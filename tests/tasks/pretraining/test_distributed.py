@@ -136,6 +136,17 @@ def test_a_killed_process_ends_the_run_and_it_goes_on_bit_for_bit(settings, tmp_
 
 
 @pytest.mark.slow
+def test_three_processes_go_on_bit_for_bit(settings, tmp_path):
+    """The order of a sum of three decides its bits, and must not depend on when a run began."""
+    config = settings(max_steps=12, global_batch_size=6, micro_batch_size=2, save_every=0)
+    for name, words in (("whole", [()]), ("parts", [("--steps-this-run", "5"), ()])):
+        run = replace(config, output=str(tmp_path / name))
+        ends = [finish(start(run, tmp_path, *more, world=3)) for more in words]
+        assert [status for status, *_ in ends[-1]] == [0, 0, 0], ends[-1]
+    assert_same_bits(tmp_path / "whole" / "step-0000012", tmp_path / "parts" / "step-0000012")
+
+
+@pytest.mark.slow
 def test_a_signal_to_one_process_stops_both_after_the_same_step(settings, tmp_path):
     config = settings(max_steps=100_000, save_every=10, output=str(tmp_path / "run"))
     main, other = finish(start(config, tmp_path, struck=STRUCK.format(step=15, name="SIGTERM")))
