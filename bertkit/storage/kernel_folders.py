@@ -9,6 +9,8 @@ import functools
 import os
 import sys
 
+from bertkit.system.mounts import mounts
+
 # Types of file systems of Linux whose files are the kernel's answers.
 _MADE_UP = {
     *("proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "debugfs", "tracefs"),
@@ -30,17 +32,8 @@ def is_made_by_kernel(facts: os.stat_result) -> bool:
 @functools.cache
 def _devices() -> frozenset[int]:
     """Numbers of the devices of such file systems; empty where no list of them is."""
-    try:
-        with open(_MOUNTS, encoding="utf-8", errors="replace") as stream:
-            return frozenset(filter(None, map(_device, stream)))
-    except OSError:
+    if sys.platform == "win32":
         return frozenset()
-
-
-def _device(line: str) -> int | None:
-    """The device of a mount (proc(5)): `id parent major:minor root place options - type ...`."""
-    before, dash, after = line.partition(" - ")
-    if sys.platform == "win32" or not dash or after.split(" ", 1)[0] not in _MADE_UP:
-        return None
-    major, _, minor = before.split(" ")[2].partition(":")
-    return os.makedev(int(major), int(minor))
+    return frozenset(
+        os.makedev(*mount.device) for mount in mounts(_MOUNTS) if mount.kind in _MADE_UP
+    )

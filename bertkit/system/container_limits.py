@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from bertkit.system.mounts import mounts
+
 _PROC = Path("/proc/self")
 
 
@@ -94,15 +96,12 @@ def _within(place: Path, root: str, path: str) -> Path:
 
 def _mounts(proc: Path) -> Iterator[tuple[str, str, Path]]:
     """(controller, or "" for version 2; the group it shows; where) of each mount of groups."""
-    for line in _text(proc / "mountinfo").splitlines():
-        before, _, behind = line.partition(" - ")
-        fields, (kind, _, options) = before.split(" "), behind.split(" ", 2)
-        root, place = fields[3], Path(fields[4])
-        if kind == "cgroup2":
-            yield "", root, place
-        elif kind == "cgroup":
-            for name in options.split(","):
-                yield name, root, place
+    for mount in mounts(proc / "mountinfo"):
+        if mount.kind == "cgroup2":
+            yield "", mount.root, Path(mount.place)
+        elif mount.kind == "cgroup":
+            for name in mount.options:
+                yield name, mount.root, Path(mount.place)
 
 
 def _text(path: Path) -> str:
