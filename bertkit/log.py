@@ -16,12 +16,15 @@ from bertkit.standard_output import displayable
 
 __all__ = [
     "bars_wanted", "close_bars", "counted", "logger", "progress", "rank", "set_rank", "setup",
-    "shown", "table", "width", "wrapped",
+    "shown", "table", "warn_once", "width", "wrapped",
 ]  # fmt: skip
 
 T = TypeVar("T")
 
 logger = logging.getLogger("bertkit")
+
+# Warnings that the command of this process has shown, see `warn_once`; None outside commands.
+_shown: set[str] | None = None
 
 # Of this process in the process group that it has joined, see `set_rank`.
 _rank = 0
@@ -33,6 +36,8 @@ def setup(verbosity: int = 0) -> None:
     Args:
         verbosity: -1 for warnings only, 0 for information, 1 and more for debugging.
     """
+    global _shown
+    _shown = set()
     level = logging.WARNING if verbosity < 0 else logging.INFO if verbosity == 0 else logging.DEBUG
     handler = _Stderr()
     handler.setFormatter(_Formatter())
@@ -43,9 +48,19 @@ def setup(verbosity: int = 0) -> None:
 
 def reset() -> None:
     """Undo `setup`: warnings alone are told, in the way that the importing program chose."""
+    global _shown
+    _shown = None
     logger.handlers.clear()
     logger.propagate = True
     logger.setLevel(logging.NOTSET)
+
+
+def warn_once(text: str) -> None:
+    """Warn; a command that finds the same again, as it looks into a folder twice, is silent."""
+    if _shown is None or text not in _shown:
+        logger.warning("%s", text)
+    if _shown is not None:
+        _shown.add(text)
 
 
 def set_rank(number: int) -> None:

@@ -45,3 +45,19 @@ def test_plain_values_are_shown_without_quotes_and_brackets():
 def test_one_thing_has_no_plural():
     assert log.counted(1, "file") == "1 file"
     assert log.counted(0, "file") == "0 files" and log.counted(2000, "file") == "2,000 files"
+
+
+def test_a_command_warns_of_the_same_thing_once(capfd):
+    for _ in range(2):
+        log.setup()
+        for text in ("left out: a", "left out: b", "left out: a"):
+            log.warn_once(text)
+    lines = ["warning: left out: a", "warning: left out: b"]
+    assert capfd.readouterr().err.splitlines() == lines * 2
+
+
+def test_a_program_that_imports_bertkit_hears_of_it_at_every_call(caplog):
+    log.reset()
+    for _ in range(2):
+        log.warn_once("left out: a")
+    assert caplog.messages == ["left out: a"] * 2

@@ -9,6 +9,7 @@ from bertkit import log
 from bertkit.configuration.config import load_yaml
 from bertkit.errors import DataError
 from bertkit.model.checkpoints.run_state import BEST, read_best
+from bertkit.report.kept_checkpoints import kept_checkpoints, kept_text
 from bertkit.report.measures import heading_of, in_order, scores_as_text, text_of
 from bertkit.report.run_numbers import read_run
 from bertkit.storage.files import read_json
@@ -21,7 +22,7 @@ _PLACES = ("position", "seconds")  # of a line; not what it measured
 
 
 def view_run(folder: str) -> tuple[dict[str, Any], str]:
-    """The last line of a run's metrics.jsonl, and two tables for people.
+    """The last line of a run's metrics.jsonl with its checkpoints, and two tables for people.
 
     Args:
         folder: of the run; one without a line yet says so.
@@ -32,6 +33,7 @@ def view_run(folder: str) -> tuple[dict[str, Any], str]:
     count, last = metrics.last_line(Path(folder) / METRICS)
     if not count:
         return last, f"{folder}: a run without numbers yet; the first come with its first log line"
+    kept = kept_checkpoints(folder)
     run = read_run(folder)
     steps = planned_steps(folder)
     facts = [
@@ -41,6 +43,8 @@ def view_run(folder: str) -> tuple[dict[str, Any], str]:
         *([("real tokens", f"about {run.tokens:,.0f}")] if run.tokens else []),
         ("log lines", f"{count:,}"),
     ]
+    if kept:
+        facts.append(("checkpoints", kept_text(kept)))
     if best := read_best(folder):
         facts.append(("best model", f"step {best['step']:,}, by {best['metric']} ({BEST}/)"))
     kinds = [kind for kind in ("train", "eval") if kind in run.last]
@@ -55,7 +59,7 @@ def view_run(folder: str) -> tuple[dict[str, Any], str]:
     scores = read_scores(folder)
     if scores:
         parts.append(log.table(("score", "value"), scores.items()))
-    return last, "\n\n".join(parts)
+    return {**last, "checkpoints": kept}, "\n\n".join(parts)
 
 
 def read_scores(folder: str) -> dict[str, str]:

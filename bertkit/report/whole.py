@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.report.curves import draw_report
+from bertkit.report.kept_checkpoints import kept_checkpoints
 from bertkit.report.seeds_view import seeds_section, seeds_text
 from bertkit.report.squad_review import review_section
 from bertkit.report.task_review import task_section
@@ -78,6 +79,8 @@ def report_runs(runs: Sequence[str], output: str = "", over: str = "step") -> Ru
             texts += [] if inner else [f"{run}\n\n{text}"]  # of many runs it stands on the page
             sections.append(section)
     trained = [run for run in every if run not in found or Path(run, METRICS).is_file()]
+    for run in trained:
+        kept_checkpoints(run)  # which says what is wrong with them
     drawn = draw_report(trained, output or str(Path(runs[0]) / PAGE), sections, over)
     shown = "\n\n".join([*texts, drawn.text()])
     return RunsReport(drawn.output, drawn.runs, found, shown, seeds)

@@ -175,7 +175,7 @@ class _Walk:
         """Say what was left out."""
         for reason, paths in self.left.items():
             more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
-            log.logger.warning("left out, %s: %s%s", reason, ", ".join(paths[:_NAMED]), more)
+            log.warn_once(f"left out, {reason}: {', '.join(paths[:_NAMED])}{more}")
 
     def _leave_out(self, path: str, reason: str) -> None:
         self.left.setdefault(reason, []).append(path)

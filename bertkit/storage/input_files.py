@@ -46,9 +46,7 @@ def expand_inputs(
     found = once(_expanded(patterns, suffixes, prefix, leave_out), again.append)
     if again:
         more = f" and {len(again) - _NAMED} more" if len(again) > _NAMED else ""
-        log.logger.warning(
-            "given more than once, taken once: %s%s", ", ".join(again[:_NAMED]), more
-        )
+        log.warn_once(f"given more than once, taken once: {', '.join(again[:_NAMED])}{more}")
     return found
 
 

@@ -78,12 +78,13 @@ def read_best(run: str | Path) -> dict[str, Any] | None:
     return found
 
 
-def find_damage(folder: Path, names: Iterable[str] | None = None) -> str:
+def find_damage(folder: Path, names: Iterable[str] | None = None, read: bool = True) -> str:
     """What is wrong with a checkpoint of a run; empty where nothing is.
 
     Args:
         folder: without a `state.json` it is no run's, and nothing is known of its files.
         names: look at these files only, and at `state.json`.
+        read: compare checksums too, for which files are read as a whole, not only sizes.
     """
     if not (folder / STATE).is_file():
         return ""
@@ -96,7 +97,7 @@ def find_damage(folder: Path, names: Iterable[str] | None = None) -> str:
         chosen = [name for name in tensors if names is None or name in names]
         return "; ".join(filter(None, (broken_container(folder / name) for name in chosen)))
     try:
-        return damage(folder, known, names)
+        return damage(folder, known, names, read)
     except (AttributeError, KeyError, TypeError):
         return f"{folder / STATE}: not the state of a run"
 

@@ -126,7 +126,7 @@ def _newest(run: Path, found: Sequence[Path]) -> ResumePoint:
     """The newest intact checkpoint; says what is wrong with newer ones."""
     damaged: dict[Path, str] = {}
     for path in reversed(found):
-        problem = _problem(path)
+        problem = problem_of(path)
         if not problem:
             for broken, why in damaged.items():
                 log.logger.warning("the checkpoint %s is damaged: %s", broken, why)
@@ -185,26 +185,31 @@ def _whole(run: Path, wanted: Path) -> Path:
         names = ", ".join(path.name for _, path in checkpoint.in_run(run)) or "none"
         raise DataError(f"no checkpoint {wanted}; {run} has: {names}")
     load_state(wanted)
-    problem = _problem(wanted)
+    problem = problem_of(wanted)
     if problem:
         raise DataError(f"the checkpoint {wanted} is damaged: {problem}", "name another one")
     return wanted
 
 
-def _problem(path: Path) -> str:
-    """What is wrong with a checkpoint of the run; empty where nothing is."""
+def problem_of(path: Path, read: bool = True) -> str:
+    """What is wrong with a checkpoint of a run; empty where nothing is.
+
+    Args:
+        path: its folder.
+        read: compare checksums too, for which files are read as a whole, not only sizes.
+    """
     if not (path / STATE).is_file():
         return f"{STATE} is missing"
     if not (path / WEIGHTS).is_file():
         return f"{WEIGHTS} is missing"
-    damage = find_damage(path)
+    damage = find_damage(path, read=read)
     if damage:
         return damage
     try:
         load_state(path)
     except DataError as error:
         return error.message
-    return _not_finite(path)
+    return _not_finite(path) if read else ""
 
 
 def _not_finite(path: Path) -> str:
