@@ -55,12 +55,13 @@ class MlperfLog:
         self._evaluates = eval_records > 0
         self._reached = False
         self._over = False
-        self._samples = first_step * self._batch
+        self._samples = self._first = first_step * self._batch
         # Samples at the start of the block that is open; None between blocks.
         self._block: int | None = None
-        goes_on = self._take_up(Path(path)) if first_step else False
+        self._path = Path(path)
+        goes_on = self._take_up() if first_step else False
         if not goes_on:
-            _set_aside(Path(path))
+            _set_aside(self._path)
         self._file = LogFile(path)
         if not goes_on:
             self._head(_facts(config, length, eval_records, world))
@@ -71,6 +72,11 @@ class MlperfLog:
     def begin_evaluation(self, step: int) -> None:
         """Training pauses for an evaluation."""
         self._samples = step * self._batch
+        if self._samples == self._first and step:
+            # The run goes on with an evaluation that a call before was ended in.
+            self._file.close()
+            self._take_up(before_evaluation=True)
+            self._file = LogFile(str(self._path))
         self._stop_block()
         self._event("eval_start", kind="INTERVAL_START", meta=self._place())
 
@@ -143,14 +149,22 @@ class MlperfLog:
     def _place(self) -> dict[str, int]:
         return {"epoch_num": self._samples, "samples_count": self._samples}
 
-    def _take_up(self, path: Path) -> bool:
-        """Keep what the file says of the steps that are done; False where it says nothing."""
+    def _take_up(self, before_evaluation: bool = False) -> bool:
+        """Keep what the file says of the steps that are done; False where it says nothing.
+
+        Args:
+            before_evaluation: keep nothing of the evaluation after these steps.
+        """
+        path = self._path
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         kept = []
         for line in lines:
             event = _event(line)
-            later = event.get("metadata", {}).get("samples_count", 0) > self._samples
-            if event.get("key") == "run_stop" or later:
+            place = event.get("metadata", {}).get("samples_count", 0)
+            again = before_evaluation and place == self._samples
+            if event.get("key") == "run_stop" or place > self._samples:
+                break
+            if again and event.get("key") in ("block_stop", "eval_start"):
                 break
             kept.append(line)
             if event.get("key") in ("block_start", "block_stop"):

@@ -122,12 +122,13 @@ class MetricsFile:
     Args:
         folder: of the run.
         resumed_step: keep lines up to this step; what came after is measured again.
+        evaluation_due: so is the evaluation of this step.
     """
 
-    def __init__(self, folder: str | Path, resumed_step: int) -> None:
+    def __init__(self, folder: str | Path, resumed_step: int, evaluation_due: bool = False) -> None:
         self.path = Path(folder) / METRICS
         if self.path.is_file() and resumed_step:
-            _cut_back(self.path, resumed_step)
+            _cut_back(self.path, resumed_step, evaluation_due)
         else:
             write_text(self.path, "")
         # Closed by `close`; lines end alike on every system.
@@ -160,8 +161,8 @@ class MetricsFile:
         )
 
 
-def _cut_back(path: Path, step: int) -> None:
-    """Cut off the lines after a step, and what a crash left of a line.
+def _cut_back(path: Path, step: int, evaluation_due: bool) -> None:
+    """Cut off the lines after a step (and its evaluation), and what a crash left of a line.
 
     Steps never fall, so only the end of the file is read.
     """
@@ -177,7 +178,8 @@ def _cut_back(path: Path, step: int) -> None:
                     number = _line_number(path, start)
                     _entry(line, f"{path}:{number}")
                 continue  # what a crash left of the last line
-            if entry["step"] <= step:
+            again = evaluation_due and entry["step"] == step and entry["kind"] == "eval"
+            if entry["step"] <= step and not again:
                 kept = start + len(line)
                 break
         stream.truncate(kept)

@@ -221,7 +221,7 @@ class TrainingRun:
         # Other processes keep a recorder that writes nothing.
         if not self.adapter.process_group.topology.is_main:
             return Recorder()
-        lines = MetricsFile(self.folder, self.first_step)
+        lines = MetricsFile(self.folder, self.first_step, self.progress.evaluation_due)
         settings = with_names(settings_read(self.config))
         trackers = self._make_trackers(
             self.config.log_to, self.config.output, settings, self.first_step

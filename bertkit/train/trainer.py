@@ -23,11 +23,10 @@ from bertkit.errors import StoppedError
 from bertkit.train import metrics
 from bertkit.train.metrics import Recorder
 from bertkit.train.nonfinite import STOP, LeftOut, NonFiniteSteps
+from bertkit.train.progress_text import clock_time, in_short
 from bertkit.train.stop_signals import StopSignals
 
 LINE_SECONDS = 10.0
-_SCORES = 4  # shown of an evaluation
-_ABBREVIATIONS = {"mlm", "nsp", "sop"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +69,7 @@ class Progress:
         position: samples taken from the order.
         seconds: of training, over all calls.
         finished: the run is complete.
+        evaluation_due: the evaluation of this step is still to come; the step is saved before.
         train: the last log line's numbers.
         evaluation: the last evaluation's numbers.
         checkpoint: the last one written or resumed from.
@@ -80,6 +80,7 @@ class Progress:
     position: int = 0
     seconds: float = 0.0
     finished: bool = False
+    evaluation_due: bool = False
     train: dict[str, float] = field(default_factory=dict)
     evaluation: dict[str, float] = field(default_factory=dict)
     checkpoint: Path | None = None
@@ -91,6 +92,10 @@ class CheckpointWriter(Protocol):
 
     def save(self, progress: Progress) -> Path:
         """Write a checkpoint, or begin to, and return its folder."""
+        ...
+
+    def complete(self, progress: Progress) -> None:
+        """Add to the last checkpoint what the evaluation of its step has found."""
         ...
 
     def wait_for_saves(self) -> None:
@@ -143,6 +148,7 @@ class Trainer:
         self._clock = 0.0
         self._line_time = -math.inf
         self._signals = StopSignals()
+        self._saved = -1  # the step of the last checkpoint
 
     def run(self, progress: Progress) -> Progress:
         """Train from where `progress` stands; it is updated in place and returned.
@@ -153,6 +159,7 @@ class Trainer:
         """
         self._finite = self._finite_check(progress)
         first = progress.step
+        self._saved = first if progress.checkpoint else -1
         left = self.settings.steps - first
         end = first + min(left, self.settings.steps_this_run or left)
         self._bar = log.progress(total=self.settings.steps, unit="step", lines=False)
@@ -163,6 +170,8 @@ class Trainer:
             with self._signals:
                 if self.settings.eval_first and progress.step == 0 and self.evaluate:
                     self._evaluate(progress)
+                if progress.evaluation_due:
+                    self._evaluate_saved(progress)
                 # One iteration per interval between evaluations.
                 while self._train_until_pause(progress, end):
                     pass
@@ -180,7 +189,7 @@ class Trainer:
 
     def _train_until_pause(self, progress: Progress, end: int) -> bool:
         """Steps up to the next evaluation; True where more are to come."""
-        if progress.step >= end:
+        if progress.finished or self._stops_alone() or progress.step >= end:
             return False
         before = progress.step
         # The loader is opened for exactly the steps up to the next evaluation.
@@ -191,7 +200,7 @@ class Trainer:
                 if shared is None:
                     return False
                 self._step(shared, progress)
-                if progress.finished or (not self._several and self._signals.number):
+                if progress.finished or self._stops_alone():
                     return False
         if self._several:
             self._signals.shared(self.process_group)
@@ -200,6 +209,10 @@ class Trainer:
     @property
     def _several(self) -> bool:
         return self.process_group.topology.world > 1
+
+    def _stops_alone(self) -> bool:
+        """Whether a signal stops the one process; several agree on it first."""
+        return not self._several and self._signals.number > 0
 
     def _shared(self, batch: StepBatch) -> StepBatch | None:
         """The batch with weights for the cases of all processes; None where the run stops.
@@ -237,15 +250,31 @@ class Trainer:
         last = progress.step == settings.steps
         saves = last or _due(progress.step, settings.save_every)
         evaluates = last or reaches or _due(progress.step, settings.eval_every)
+        progress.evaluation_due = evaluates and self.evaluate is not None
+        progress.finished = last and not progress.evaluation_due
         self._bar.update(1)
         # Numbers are also read before a checkpoint: one with NaN in it must not be written.
         failed = settings.check_every_step and self._finite.stops_at(ticket.sums)
         if saves or evaluates or failed or _due(progress.step, settings.log_every):
             self._log(progress)
-        if evaluates and self.evaluate:
-            self._evaluate(progress)
-        progress.finished = last or self._reached(progress)
-        if saves or progress.finished:
+        # Saved first: whatever ends the process while it evaluates, no step is lost.
+        if saves:
+            self._save(progress)
+        if progress.evaluation_due:
+            self._evaluate_saved(progress)
+
+    def _evaluate_saved(self, progress: Progress) -> None:
+        """The evaluation that is due; none where the run is to stop, which then begins with it."""
+        if self._several:
+            self._signals.shared(self.process_group)
+        if self._signals.number:
+            return
+        self._evaluate(progress)
+        progress.evaluation_due = False
+        progress.finished = progress.step == self.settings.steps or self._reached(progress)
+        if self._saved == progress.step:
+            self.checkpoints.complete(progress)
+        elif progress.finished:
             self._save(progress)
 
     def _log(self, progress: Progress) -> None:
@@ -278,13 +307,13 @@ class Trainer:
 
     def _show(self, progress: Progress, seconds_per_step: float) -> None:
         """The last log line's numbers on the progress bar, or now and then as a line."""
-        text = _short(progress.train)
+        text = in_short(progress.train)
         self._bar.set_postfix_str(text)
         total = self.settings.steps
         due = self._clock - self._line_time > LINE_SECONDS or progress.step == total
         if not log.bars_wanted() and due:
             self._line_time = self._clock
-            remaining = _duration(seconds_per_step * (total - progress.step))
+            remaining = clock_time(seconds_per_step * (total - progress.step))
             log.logger.info("step %d/%d: %s, %s left", progress.step, total, text, remaining)
 
     def _finite_check(self, progress: Progress) -> NonFiniteSteps:
@@ -313,7 +342,7 @@ class Trainer:
         numbers = self.evaluate()
         progress.evaluation = numbers
         self._record(progress, "eval", numbers)
-        log.logger.info("evaluation at step %d: %s", progress.step, _short(numbers))
+        log.logger.info("evaluation at step %d: %s", progress.step, in_short(numbers))
         # Evaluation time does not count as training time.
         self._clock = time.perf_counter()
 
@@ -336,6 +365,7 @@ class Trainer:
     def _save(self, progress: Progress) -> None:
         def write() -> None:
             progress.checkpoint = self.checkpoints.save(progress)
+            self._saved = progress.step
             log.logger.debug("saved %s", progress.checkpoint)
 
         self.stepper.at_checkpoint(write)
@@ -346,7 +376,7 @@ class Trainer:
         """Save where a signal or `steps_this_run` ended this call."""
         self._log(progress)
         # The last step may have saved already; do not write the same checkpoint twice.
-        if steps and not _due(progress.step, self.settings.save_every):
+        if steps and self._saved != progress.step:
             self._save(progress)
         self.checkpoints.wait_for_saves()
         # torchrun ends all processes once one has ended; the main one may still be writing.
@@ -362,37 +392,3 @@ class Trainer:
 
 def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
-
-
-def _head(name: str, ending: str) -> str:
-    """What a number is of, abbreviations in capitals."""
-    word = name.removesuffix(ending)
-    return word.upper() if word in _ABBREVIATIONS else word
-
-
-def _short(numbers: Mapping[str, float]) -> str:
-    """The numbers that fit a progress line."""
-    texts = []
-    if "loss" in numbers:
-        texts.append(f"loss {numbers['loss']:.3f}")
-    for name, value in numbers.items():
-        if name.endswith("_accuracy"):
-            texts.append(f"{_head(name, '_accuracy')} acc {value:.3f}")
-        elif name.endswith("_loss") and "loss" not in numbers:
-            texts.append(f"{_head(name, '_loss')} loss {value:.3f}")
-    if not texts:  # scores of a fine-tuning
-        texts = [f"{name} {value:.4f}" for name, value in list(numbers.items())[:_SCORES]]
-    if "learning_rate" in numbers:
-        texts.append(f"lr {numbers['learning_rate']:.2e}")
-    if "tokens_per_second" in numbers:
-        texts.append(f"{numbers['tokens_per_second']:,.0f} tokens/s")
-    texts += [f"{value} {name}" for name, value in metrics.left_out_text(numbers).items()]
-    if "peak_share" in numbers:
-        texts.append(f"{numbers['peak_share']:.0%} of peak")
-    return ", ".join(texts)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"

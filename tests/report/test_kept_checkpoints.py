@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bertkit import log
 from bertkit.backends import registry
 from bertkit.report.kept_checkpoints import kept_checkpoints, kept_text
 from bertkit.report.run_view import view_run
@@ -38,6 +39,7 @@ def test_a_damaged_checkpoint_is_said_as_a_resumed_run_says_it(run, settings, ca
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
     assert str(run / "step-0000003") in caplog.text
     caplog.clear()
+    log.reset()  # another command
     report_runs([str(run)])
     assert third["damage"] in caplog.text
     caplog.clear()

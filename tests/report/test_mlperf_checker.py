@@ -19,6 +19,8 @@ from bertkit.report.benchmark_logs import MlperfLog, tensor_names
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.tasks.pretraining.submission import Submission
+from bertkit.train.checkpoints.run_checkpoints import RunCheckpoints
+from bertkit.train.trainer import Trainer
 
 CPU = registry.get("cpu")
 # All rulesets whose closed division takes BERT. Rules 1.1 to 2.1 ask for the 24 layers of
@@ -119,6 +121,42 @@ def test_a_resumed_run_has_one_log(benchmark, tmp_path, capsys):
     assert verdict(path, "5.0.0", capsys) == ""
     # The first run's log is not lost.
     assert keys(tmp_path / "result_0.txt.1") == expected
+
+
+@pytest.mark.parametrize("place", ["signal", "within", "after"])
+def test_a_run_that_was_killed_in_an_evaluation_has_one_log(
+    benchmark, tmp_path, capsys, monkeypatch, place
+):
+    """The evaluation of the saved step is made again: before, within and after its lines."""
+    config, path = (
+        benchmark(max_steps=20, save_every=5, learning_rate=0.0),
+        tmp_path / "result_0.txt",
+    )
+    with pytest.raises(TargetNotReachedError):
+        pretrain(config, CPU)
+    expected = keys(path)
+    assert expected.count("eval_start") == 4
+
+    def ending(self, *given):
+        if place == "within":
+            self.recorder.begin_evaluation(10)
+        raise RuntimeError("killed")
+
+    owner, name = {
+        "signal": (Trainer, "_evaluate_saved"),
+        "within": (Trainer, "_evaluate"),
+        "after": (RunCheckpoints, "complete"),
+    }[place]
+    real = getattr(owner, name)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            owner, name, lambda self, now: (ending if now.step == 10 else real)(self, now)
+        )
+        with pytest.raises(RuntimeError, match="killed"):
+            pretrain(replace(config, output=str(tmp_path / "other")), CPU)
+    with pytest.raises(TargetNotReachedError):
+        pretrain(replace(config, output=str(tmp_path / "other")), CPU)
+    assert keys(path) == expected
 
 
 def test_lines_of_steps_that_are_done_again_are_dropped(benchmark, tmp_path, capsys):

@@ -60,10 +60,15 @@ class Saved:
     def __init__(self) -> None:
         self.steps: list[int] = []
         self.waits = 0
+        self.completed: list[tuple[int, bool]] = []
 
     def save(self, progress):
         self.steps.append(progress.step)
         return Path(f"step-{progress.step}")
+
+    def complete(self, progress):
+        assert self.steps[-1:] == [progress.step] and not progress.evaluation_due
+        self.completed.append((progress.step, progress.finished))
 
     def wait_for_saves(self):
         self.waits += 1
@@ -121,6 +126,55 @@ def test_saves_and_evaluations_come_when_due(loop):
     trainer.run(Progress())
     assert trainer.checkpoints.steps == [4, 8, 10]
     assert len(evaluated) == 4
+
+
+def test_a_step_is_saved_before_it_is_evaluated(loop):
+    """Whatever ends the process in an evaluation: no step is lost, and it is not finished."""
+    saved = []
+
+    def evaluate():
+        saved.append((list(trainer.checkpoints.steps), progress.finished))
+        return {"mlm_accuracy": 0.1}
+
+    trainer = loop(Counting(), evaluate, steps=10, save_every=4, eval_every=4)
+    progress = Progress()
+    trainer.run(progress)
+    assert saved == [([4], False), ([4, 8], False), ([4, 8, 10], False)]
+    assert trainer.checkpoints.completed == [(4, False), (8, False), (10, True)]
+
+
+@pytest.mark.parametrize(("step", "finished"), [(10, True), (4, False)])
+def test_an_evaluation_that_is_due_comes_first(loop, step, finished):
+    begun = Progress(step=step, position=2 * step, checkpoint=Path("a"), evaluation_due=True)
+    seen = []
+    trainer = loop(
+        Counting(),
+        lambda: seen.append(len(trainer.stepper.trained)) or {"mlm_accuracy": 0.6},
+        steps=10,
+        target=("mlm_accuracy", 0.5) if not finished else None,
+    )
+    trainer.checkpoints.steps.append(step)
+    progress = trainer.run(begun)
+    # At step 10 it was the last evaluation; at step 4 it reaches the target.
+    assert progress.finished and not progress.evaluation_due and seen == [0]
+    assert trainer.checkpoints.completed == [(step, True)] and not trainer.stepper.trained
+
+
+@pytest.mark.parametrize("save_every", [0, 4])
+def test_a_signal_before_an_evaluation_leaves_it_to_the_next_call(loop, save_every):
+    def terminate():
+        os.kill(os.getpid(), signal.SIGTERM)
+        return 1.0
+
+    trainer = loop(
+        Counting({3: terminate}), lambda: pytest.fail("evaluated"),
+        steps=10, eval_every=4, save_every=save_every,
+    )  # fmt: skip
+    progress = Progress()
+    with pytest.raises(StoppedError, match="SIGTERM at step 4 of 10"):
+        trainer.run(progress)
+    assert progress.evaluation_due and trainer.checkpoints.steps == [4]
+    assert not trainer.checkpoints.completed
 
 
 @pytest.mark.parametrize("when", [{"eval_every": 3}, {"eval_every_samples": 5}])
@@ -251,11 +305,23 @@ def test_another_process_s_signal_stops_before_the_next_step(loop, signal_at):
 
 def test_a_signal_during_an_evaluation_stops_all_before_the_next_stretch(loop):
     trainer = loop(Counting(), dict, steps=10, eval_every=3, log_every=100)
-    trainer.process_group = Two(
-        signal_at=5
-    )  # after three steps and their log line: the end of the stretch
+    # After three steps, their log line, and the word before the evaluation: the stretch's end.
+    trainer.process_group = Two(signal_at=6)
+    progress = Progress()
     with pytest.raises(StoppedError, match="SIGTERM at step 3 of 10"):
-        trainer.run(Progress())
+        trainer.run(progress)
+    assert not progress.evaluation_due
+
+
+def test_another_process_s_signal_before_an_evaluation_leaves_it_out(loop):
+    trainer = loop(
+        Counting(), lambda: pytest.fail("evaluated"), steps=10, eval_every=3, log_every=100
+    )
+    trainer.process_group = Two(signal_at=5)
+    progress = Progress()
+    with pytest.raises(StoppedError, match="SIGTERM at step 3 of 10"):
+        trainer.run(progress)
+    assert progress.evaluation_due and trainer.checkpoints.steps == [3]
 
 
 def test_sigterm_in_the_last_step_is_a_finished_run(loop):

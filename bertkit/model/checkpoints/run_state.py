@@ -23,7 +23,7 @@ from bertkit.model.checkpoints.checksums import (
 from bertkit.model.checkpoints.contents import CheckpointContents, no_optimizer_state
 from bertkit.model.checkpoints.vendors.safe_pickle import load_tensors
 from bertkit.model.parameter_names import MOMENTS
-from bertkit.storage.files import read_json
+from bertkit.storage.files import read_json, write_text
 
 STATE = "state.json"
 OPTIMIZER = "optimizer.pt"
@@ -41,6 +41,20 @@ def write_state(folder: Path, values: Mapping[str, Any]) -> None:
     """
     content = sealed({**values, FILES: folder_facts(folder)})
     (folder / STATE).write_bytes((json_text(content, indent=1) + "\n").encode())
+
+
+def amend_state(folder: Path, changes: Mapping[str, Any]) -> None:
+    """Replace values of a `state.json`, so that a reader sees the old ones or the new ones.
+
+    Args:
+        folder: of the checkpoint, whose other files stay as they are.
+        changes: name → value.
+
+    Raises:
+        DataError: as `read_state`.
+    """
+    content = sealed({**read_state(folder), **changes})
+    write_text(folder / STATE, json_text(content, indent=1) + "\n")
 
 
 def read_state(folder: Path) -> dict[str, Any]:

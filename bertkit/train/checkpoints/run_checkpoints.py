@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bertkit.backends.base import Adapter, Stepper
 from bertkit.configuration.record_settings import settings_read
 from bertkit.hub.sources import with_names
+from bertkit.model.checkpoints.run_state import amend_state
 from bertkit.train.checkpoints import checkpoint
 from bertkit.train.checkpoints.background_save import BackgroundSaver
 from bertkit.train.checkpoints.resume import discard_replaced
@@ -73,6 +74,7 @@ class RunCheckpoints:
                 config=with_names(settings_read(self._config)),
                 seconds=progress.seconds,
                 finished=progress.finished,
+                evaluation_due=progress.evaluation_due,
                 metrics={"train": progress.train, "eval": progress.evaluation},
                 world=topology.world,
                 tokenizer=self._task.tokenizer.as_dict(),
@@ -80,6 +82,21 @@ class RunCheckpoints:
             )
             self._saver.save(stepper_state, state)
         return Path(self._config.output) / checkpoint.folder_name(progress.step)
+
+    def complete(self, progress: Progress) -> None:
+        """Add to the last checkpoint what the evaluation of its step has found."""
+        if not self._process_group.topology.is_main:
+            return
+        self._saver.wait()
+        place = Path(self._config.output) / checkpoint.folder_name(progress.step)
+        amend_state(
+            place,
+            {
+                "finished": progress.finished,
+                "evaluation_due": progress.evaluation_due,
+                "metrics": {"train": progress.train, "eval": progress.evaluation},
+            },
+        )
 
     def wait_for_saves(self) -> None:
         """Block until every checkpoint write has finished."""

@@ -48,6 +48,7 @@ class RunState:
         config: the resolved settings.
         seconds: spent in training so far, over all calls.
         finished: the run is complete.
+        evaluation_due: the evaluation of this step is still to come.
         metrics: the numbers of the last log line (`train`) and evaluation (`eval`).
         versions: of bertkit, torch and Python that wrote it.
         world: processes that trained together.
@@ -67,6 +68,7 @@ class RunState:
     config: dict[str, Any]
     seconds: float = 0.0
     finished: bool = False
+    evaluation_due: bool = False
     metrics: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=versions)
     world: int = 1
