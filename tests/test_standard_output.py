@@ -115,7 +115,9 @@ END = """
 import atexit, gc, sys, types
 from bertkit import cli
 {before}
-atexit.register(lambda: sys.stderr.write(f"spared: {{gc.get_freeze_count() > 0}}\\n"))
+freeze, done = gc.freeze, []
+gc.freeze = lambda: done.append(freeze())
+atexit.register(lambda: sys.stderr.write(f"spared: {{bool(done)}}\\n"))
 sys.argv = ["bertkit", "schema", "pretrain"]
 cli.entry_point()
 """
