@@ -159,6 +159,8 @@ class GraphedStepper(TorchStepper):
 def _key(micro: MicroBatch) -> Hashable:
     """What decides which kernels a micro-batch needs."""
     arrays = tuple((name, values.shape, values.dtype.str) for name, values in micro.arrays.items())
+    if "cumulative" not in micro.arrays:  # rows of one length; a mask says what is real
+        return arrays
     spans = micro.lengths if micro.spans is None else micro.spans
     # Kernels are told a bound of the lengths by the host.
     return arrays, len(spans), micro.longest or int(spans.max(initial=0))
