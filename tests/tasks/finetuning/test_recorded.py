@@ -11,6 +11,7 @@ import random
 import pytest
 import torch
 from backends.torch.graphs.as_on_a_gpu import be_a_gpu
+from backends.torch.test_cuda import needs_gpu
 from safetensors.torch import load_file
 
 from bertkit.backends.torch.graphs.step import GraphedStepper
@@ -81,13 +82,12 @@ TASKS = [find_answers, classify, classify_several, regress, tag, summarise]
 def train(bertkit, tmp_path):
     """Train a task as if on a GPU; gives numbers of all steps, weights, and what recorded."""
 
-    def function(make, name, *more, records=True, graphs=True, resumes_at=0):
+    def function(make, name, *more, records=True, graphs=True, resumes_at=0, here=True):
         folder = tmp_path / make.__name__
         if not folder.exists():
             folder.mkdir()
-            make_encoder(
-                folder, hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1, hidden_size=32
-            )
+            rate = 0.1 if here else 0.0
+            make_encoder(folder, hidden_dropout_prob=rate, attention_probs_dropout_prob=rate)
         words = [
             *make(folder), "--backend", "cuda", "--init-checkpoint", folder / "encoder",
             "--train-file", folder / "train", "--output", folder / name, "--msl", 32,
@@ -99,7 +99,7 @@ def train(bertkit, tmp_path):
         elif "--eval-every" in more:
             words += ["--eval-file", folder / "eval"]
         with pytest.MonkeyPatch.context() as patched:
-            made = be_a_gpu(patched, records)
+            made = be_a_gpu(patched, records) if here else []
             if resumes_at:
                 first = bertkit(*words, "--steps-this-run", resumes_at)
                 assert first.status == 75, first.err
@@ -188,3 +188,26 @@ def test_a_step_that_depends_on_the_lengths_of_its_batch_would_be_noticed(train,
 def test_the_stepper_records_only_where_asked(train, monkeypatch):
     monkeypatch.setattr(GraphedStepper, "train", None)
     train(classify, "run", "--precision", "fp32", graphs=False)
+
+
+@needs_gpu
+@pytest.mark.parametrize("make", TASKS)
+@pytest.mark.parametrize("layout", ["unpadded", "padded"])
+def test_a_gpu_replays_what_it_would_run(train, make, layout, monkeypatch):
+    """And keeps no memory of what a recording makes: others would write over it."""
+    left, plain = [], GraphedStepper.train
+
+    def counted(self, batch, step):
+        ticket = plain(self, batch, step)
+        torch.cuda.synchronize()
+        found = [item for item in torch.cuda.memory_snapshot() if any(item["segment_pool_id"])]
+        left.append((sum(f["total_size"] for f in found), sum(f["allocated_size"] for f in found)))
+        return ticket
+
+    monkeypatch.setattr(GraphedStepper, "train", counted)
+    more = ("--precision", "bf16", "--layout", layout, "--micro-batch-size", 6)
+    run = train(make, "run", *more, graphs=False, here=False)
+    recorded = train(make, "recorded", *more, here=False)
+    for one, other in zip(run[0], recorded[0], strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], rel=5e-2, abs=1e-3)
+    assert left[-1][0] > 0 and left[-1][1] == 0

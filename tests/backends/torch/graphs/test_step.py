@@ -21,6 +21,7 @@ from bertkit.backends.torch.host_buffers import staged
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.record_feed import RecordFeed
+from bertkit.data.sample_feed import side_by_side
 from bertkit.data.sample_order import SampleOrder
 from bertkit.data.step_batch import rescaled
 from bertkit.data.token_budget import budget_for
@@ -208,6 +209,15 @@ def test_lengths_that_kernels_are_told_by_the_host_tell_passes_apart():
         for longest in (0, 24)
     }
     assert len(keys) == 3  # 5, 4 and 24
+
+
+def test_lengths_beside_a_mask_tell_no_passes_apart():
+    """Rows of fine-tuning's padded batches: what is real, the device reads from the mask."""
+    made = [
+        side_by_side([np.arange(a), np.arange(b)], [np.zeros(a), np.zeros(b)], 8)
+        for a, b in ((8, 2), (5, 5))
+    ]
+    assert graphs._key(made[0]) == graphs._key(made[1])
 
 
 def test_one_built_to_evaluate_does_not_train():
