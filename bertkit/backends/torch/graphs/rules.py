@@ -39,9 +39,13 @@ def against_graphs(plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
 
 def against_totals(plan: StepPlan) -> list[Problem]:
     """Why nothing would be padded to `cuda.totals`."""
-    if plan.layout == "unpadded":
+    tunes = plan.shape is not None and not plan.shape.predictions
+    if plan.layout != "unpadded":
+        reason = f"is for --layout unpadded, not {plan.layout}"
+    elif tunes and not getattr(plan.options, "graphs", False):
+        reason = "needs cuda.graphs in fine-tuning, which compiles for all sizes at once"
+    else:
         return []
-    reason = f"is for --layout unpadded, not {plan.layout}"
     return [Problem("cuda.totals", f"cuda.totals {reason}; leave it out")]
 
 

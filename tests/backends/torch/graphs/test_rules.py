@@ -75,7 +75,10 @@ def test_what_is_not_recorded_or_padded_is_not_asked_for_in_vain():
     for layout in ("padded", "bucketed", "packed"):
         (text,) = problems(options=totals, layout=layout)
         assert text == f"cuda.totals is for --layout unpadded, not {layout}; leave it out"
-    assert problems(options=totals, shape=replace(SHAPE, predictions=0)) == []
+    tunes = replace(SHAPE, predictions=0)
+    assert problems(options=replace(totals, graphs=True), shape=tunes) == []
+    (text,) = problems(options=totals, shape=tunes)
+    assert text.startswith("cuda.totals needs cuda.graphs in fine-tuning")
 
 
 def test_a_sharded_optimizer_is_not_recorded():
