@@ -129,6 +129,7 @@ def test_recorded_steps_are_those_that_are_run(train, make):
     assert_alike(run, recorded)
     (recorder,) = recorded[2]
     assert recorder.records >= 3, "both passes of a step, and the update"
+    assert recorder.runs <= 5, "of the first pass and of the second two sizes, and the update"
     assert run[2][0].runs == 0
 
 

@@ -211,6 +211,19 @@ def test_lengths_that_kernels_are_told_by_the_host_tell_passes_apart():
     assert len(keys) == 3  # 5, 4 and 24
 
 
+def test_sizes_without_end_are_run_and_told_once(monkeypatch, caplog):
+    steps = batches("bucketed", micro=4)
+    kinds = {graphs._key(micro) for step in steps for micro in step.micro_batches}
+    monkeypatch.setattr(graphs, "_MOST_SHAPES", 2)
+    run, recorder = trained(TorchStepper, steps), ReplayingRecorder()
+    with caplog.at_level("WARNING", "bertkit"):
+        replayed = trained(graphs.GraphedStepper, steps, recorder=recorder)
+    assert_alike(run, replayed)
+    assert len(kinds) > len(replayed[2]._shapes) == 2 and recorder.records >= 2
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("passes come in more than 2 sizes; others are not recorded")
+
+
 def test_lengths_beside_a_mask_tell_no_passes_apart():
     """Rows of fine-tuning's padded batches: what is real, the device reads from the mask."""
     made = [
