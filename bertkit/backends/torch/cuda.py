@@ -167,8 +167,8 @@ class CudaAdapter(TorchAdapter):
             _be_deterministic()
         # cuDNN makes a plan for every new shape of a masked batch, half a second each.
         torch.backends.cuda.enable_cudnn_sdp(False)
-        # In kernels of PyTorch too, products are added to sums in one operation. From 3.10 on Triton
-        # does that only where it is told, and 3.9 warns that nobody has said.
+        # In kernels of PyTorch too, products are added to sums in one operation. From 3.10 on
+        # Triton does that only where it is told, and 3.9 warns that nobody has said.
         os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "1")
         index = Topology.from_environment().local_rank
         _require_device(index)
