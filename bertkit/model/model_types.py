@@ -69,20 +69,22 @@ TITLES = {
 }
 _HINT = "bertkit reads models whose config.json says model_type bert, and older files of BERT"
 
-# How the tensors of files without a configuration begin; TensorFlow's names have slashes.
+# How the tensors of files without a configuration begin; TensorFlow's names have slashes. The first
+# pattern that any of them has decides: heads are shared by several types, so theirs come last.
 _TENSORS = (
-    ("distilbert", r"(?:distilbert[./])?transformer[./]layer[./]|distilbert[./]"),
-    ("xlm-roberta", r"xlm_roberta[./]"),
-    ("roberta", r"roberta[./]|lm_head[./](?:dense|layer_norm)[./]"),
-    ("electra", r"(?:electra|discriminator_predictions|generator_predictions)[./]"),
-    ("albert", r"albert[./]|(?:bert[./])?encoder[./](?:albert_layer_groups|transformer/group_0)"),
+    ("deberta", r"deberta[./]encoder[./]layer[./]\d+[./]attention[./]self[./]in_proj"),
     ("deberta-v2", r"deberta[./]"),
-    ("mobilebert", r"mobilebert[./]"),
-    ("mpnet", r"mpnet[./]"),
-    ("longformer", r"longformer[./]"),
+    *(
+        # transformers names the encoder inside a model after its type.
+        (kind, re.sub("[-_]", "[-_]?", kind) + r"[./](?:embeddings|encoder|transformer)")
+        for kind in TITLES
+    ),
+    ("distilbert", r"transformer[./]layer[./]\d+[./](?:attention|ffn)[./]"),
+    ("roberta", r"lm_head[./](?:dense|layer_norm)[./]"),
+    ("electra", r"(?:discriminator_predictions|generator_predictions)[./]"),
+    ("albert", r"(?:bert[./])?encoder[./](?:albert_layer_groups|transformer/group_0)"),
     ("big_bird", r"bert[./]encoder[./]layer[./]0[./]attention[./]self[./]block_sparse"),
     ("modernbert", r"(?:model[./])?layers[./]0[./]attn[./]Wqkv[./]"),
-    ("roformer", r"roformer[./]"),
 )
 
 # Keys that only these have, of Google's files, which name no type.
@@ -136,12 +138,10 @@ def require_convertible(name: str, origin: object) -> None:
 
 def type_of_tensors(names: Iterable[str]) -> str:
     """The type that the names of tensors show; `bert` where they show no other."""
-    for name in names:
-        plain = re.sub(r"^(?:module\.|_orig_mod\.)+", "", name)
-        for kind, pattern in _TENSORS:
-            if re.match(pattern, plain):
-                return kind
-    return BERT
+    plain = [re.sub(r"^(?:module\.|_orig_mod\.)+", "", name) for name in names]
+    return next(
+        (kind for kind, pattern in _TENSORS if any(re.match(pattern, name) for name in plain)), BERT
+    )
 
 
 def require_bert(kind: str, origin: object) -> None:

@@ -18,6 +18,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from torch.utils.checkpoint import checkpoint as checkpoint_of_torch
 
 from bertkit.backends import registry
 from bertkit.backends.base import StepShape
@@ -215,6 +216,22 @@ def test_layouts_and_accumulation_give_the_same_run(config, tmp_path):
     ]
     for other in runs[1:]:
         assert other.progress.train["loss"] == pytest.approx(runs[0].progress.train["loss"], 1e-5)
+
+
+def test_layers_are_recomputed_though_the_task_says_nothing_of_it(config, tmp_path, monkeypatch):
+    seen = []
+
+    def noted(layer, *rest, **more):
+        seen.append(layer)
+        return checkpoint_of_torch(layer, *rest, **more)
+
+    monkeypatch.setattr("bertkit.model.bert.checkpoint", noted)
+    deep = replace(config, model=replace(config.model, num_hidden_layers=3), max_steps=1)
+    train(deep)
+    assert not seen
+    train(replace(deep, output=str(tmp_path / "again"), recompute=True))
+    # All layers but the last one, in both micro-batches.
+    assert len(seen) == 4 and len(set(seen)) == 2
 
 
 def test_it_starts_from_an_encoder(config, tmp_path):

@@ -16,6 +16,7 @@ from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.configuration.record_settings import settings_read
 from bertkit.errors import TargetNotReachedError
+from bertkit.model.heads import BertForPreTraining
 from bertkit.report.benchmark_logs import MlperfLog
 from bertkit.report.dllogger import JsonSummary, TrainingSummary
 from bertkit.report.trackers import make_trackers
@@ -24,7 +25,7 @@ from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import Estimate
 from bertkit.tasks.pretraining.evaluate import measure_pretraining
 from bertkit.tasks.pretraining.objective import PretrainingObjective
-from bertkit.tasks.pretraining.prepare import Prepared, make_model, prepare
+from bertkit.tasks.pretraining.prepare import Prepared, prepare
 from bertkit.train.dry_run import DryRun
 from bertkit.train.metrics import Tracker, left_out_text, losses_are_finite
 from bertkit.train.run import TrainingRun
@@ -111,7 +112,7 @@ class PretrainingTask(TrainingTask):
 
     def make_model(self) -> nn.Module:
         """A model for pretraining, with new weights."""
-        return make_model(self.config)
+        return BertForPreTraining(self.shape)
 
     def training_data(self, adapter: Adapter) -> TrainingData:
         """This process's part of every step."""

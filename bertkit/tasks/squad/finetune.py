@@ -141,9 +141,7 @@ class SquadTask(TrainingTask):
 
     def make_model(self) -> nn.Module:
         """The encoder with a new span head."""
-        model = BertForQuestionAnswering(self.shape, used_with(self.config, OF_THE_RUN))
-        model.bert.encoder.recompute = self.config.recompute
-        return model
+        return BertForQuestionAnswering(self.shape, used_with(self.config, OF_THE_RUN))
 
     def training_data(self, adapter: Adapter) -> TrainingData:
         """The training windows, of which this process takes its part of every step."""
