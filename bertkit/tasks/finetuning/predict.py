@@ -12,7 +12,7 @@ from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec
 from bertkit.backends.sections import options_of
 from bertkit.codecs.json_lines import json_objects
 from bertkit.errors import DataError
-from bertkit.model.checkpoints.loading import config_beside
+from bertkit.model.checkpoints.loading import config_beside, refuse_other_models
 from bertkit.model.config import read_config
 from bertkit.model.model_types import class_of_config
 from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
