@@ -20,17 +20,24 @@ TOKEN_CLASSIFICATION = "BertForTokenClassification"
 ENCODER = "BertModel"
 # Of bertkit: a score per sentence. transformers has no such class; its BertModel reads the encoder.
 SENTENCES = "BertForSentenceExtraction"
+# The parts beyond the embeddings and layers, by how the names of their parameters begin.
+POOLER = "bert.pooler."
+WORD_HEAD = "cls.predictions."
+PAIR_HEAD = "cls.seq_relationship."
+PRETRAINING_HEADS = "cls."  # both of them
+SPAN_HEAD = "qa_outputs."
+LABEL_HEAD = "classifier."
 # Class → what it has beyond the layers and embeddings; the pooler of BertModel may be absent.
 PARTS = {
-    PRETRAINING: ("bert.pooler.", "cls.predictions.", "cls.seq_relationship."),
-    MASKED_LM: ("cls.predictions.",),
-    NEXT_SENTENCE: ("bert.pooler.", "cls.seq_relationship."),
-    QUESTION_ANSWERING: ("qa_outputs.",),
-    CLASSIFICATION: ("bert.pooler.", "classifier."),
-    MULTIPLE_CHOICE: ("bert.pooler.", "classifier."),
-    TOKEN_CLASSIFICATION: ("classifier.",),
-    SENTENCES: ("classifier.",),
-    ENCODER: ("bert.pooler.",),
+    PRETRAINING: (POOLER, WORD_HEAD, PAIR_HEAD),
+    MASKED_LM: (WORD_HEAD,),
+    NEXT_SENTENCE: (POOLER, PAIR_HEAD),
+    QUESTION_ANSWERING: (SPAN_HEAD,),
+    CLASSIFICATION: (POOLER, LABEL_HEAD),
+    MULTIPLE_CHOICE: (POOLER, LABEL_HEAD),
+    TOKEN_CLASSIFICATION: (LABEL_HEAD,),
+    SENTENCES: (LABEL_HEAD,),
+    ENCODER: (POOLER,),
 }
 UNTIED = (
     "its decoder (cls.predictions.decoder.weight) is a matrix of its own, bertkit's is the word"
@@ -119,7 +126,7 @@ def class_of_config(values: Mapping[str, Any]) -> str:
 
 def may_have_decoder(name: str) -> bool:
     """Whether a class, empty if unknown, may have a masked LM head."""
-    return "cls.predictions." in PARTS.get(name, ("cls.predictions.",))
+    return WORD_HEAD in PARTS.get(name, (WORD_HEAD,))
 
 
 def require_convertible(name: str, origin: object) -> None:

@@ -17,6 +17,7 @@ from bertkit.backends.sections import options_of
 from bertkit.configuration.record_settings import settings_read
 from bertkit.errors import TargetNotReachedError
 from bertkit.model.heads import BertForPreTraining
+from bertkit.model.model_types import LABEL_HEAD, PAIR_HEAD, POOLER, SPAN_HEAD, WORD_HEAD
 from bertkit.report.benchmark_logs import MlperfLog
 from bertkit.report.dllogger import JsonSummary, TrainingSummary
 from bertkit.report.trackers import make_trackers
@@ -81,8 +82,8 @@ class PretrainingTask(TrainingTask):
         ready: settings and data.
     """
 
-    optional_weights = ("cls.seq_relationship.", "bert.pooler.", "cls.predictions.")
-    ignored_weights = ("qa_outputs.", "classifier.")
+    optional_weights = (PAIR_HEAD, POOLER, WORD_HEAD)
+    ignored_weights = (SPAN_HEAD, LABEL_HEAD)
     command = "pretrain"
     # The same data and vocabulary may lie elsewhere on each machine.
     local_settings = (
