@@ -45,7 +45,7 @@ def parameter_groups(model: nn.Module, spec: OptimizerSpec) -> list[dict[str, An
         for parameter in module.parameters()
     }
     for name, parameter in model.named_parameters():
-        bias, norm = name.endswith("bias"), parameter in norms
+        bias, norm = name.endswith("bias"), parameter in norms or "LayerNorm" in name
         decays = not (bias or (norm and not variant.decay_layer_norm))
         adapts = variant.adapt_all or not (bias or (norm and not variant.adapt_layer_norm))
         group = groups.setdefault(
