@@ -234,6 +234,41 @@ def test_layers_are_recomputed_though_the_task_says_nothing_of_it(config, tmp_pa
     assert len(seen) == 4 and len(set(seen)) == 2
 
 
+class OwnShape(BertConfig):
+    """Of a model that is not BERT, as its config.json says."""
+
+    def to_dict(self, architecture="", facts=None):
+        return {"model_type": "modernbert", "architectures": [architecture]}
+
+
+class OwnModel(nn.Module):
+    """Not BERT; names that BERT's files have without `bert.` are its own."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.embeddings = nn.Embedding(config.vocab_size, 8)
+        self.layers = nn.ModuleList([nn.Module()])
+        self.layers[0].attn = nn.Module()
+        self.layers[0].attn.Wqkv = nn.Linear(8, 2)
+
+    def forward(self, tokens):
+        return self.layers[0].attn.Wqkv(self.embeddings(tokens.ids)[tokens.cls_rows])
+
+
+def test_a_model_that_is_not_bert_is_saved_and_goes_on(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(ToyTask, "make_model", lambda self: OwnModel(self.shape))
+    own = replace(config, model=OwnShape(**as_dict(config.model)))
+    whole = train(replace(own, output=str(tmp_path / "whole")))
+    with pytest.raises(StoppedError):
+        train(replace(own, steps_this_run=5))
+    resumed = train(own)
+    one, other = tensors(whole), tensors(resumed)
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+    said = json.loads((resumed.progress.checkpoint / "config.json").read_text())
+    assert said == {"model_type": "modernbert", "architectures": ["OwnModel"]}
+
+
 def test_it_starts_from_an_encoder(config, tmp_path):
     encoder = BertForPreTraining(config.model)
     save_pretrained(encoder, tmp_path / "encoder")

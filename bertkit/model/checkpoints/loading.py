@@ -98,6 +98,21 @@ def load_weights(path: str | Path, vocab_size: int | None = None) -> dict[str, T
     return weights if vocab_size is None else fitted(weights, vocab_size)
 
 
+def load_own_weights(path: Path, vocab_size: int) -> dict[str, Tensor]:
+    """The weights of a run's own checkpoint, of whatever model, under the names it gave them.
+
+    Args:
+        path: folder of the checkpoint.
+        vocab_size: as for `load_weights`.
+
+    Raises:
+        DataError: none there, damaged, or with values that are not finite.
+    """
+    weights = hf.read_tensors(path)
+    require_finite(weights, path)
+    return fitted(weights, vocab_size)
+
+
 def load_config(path: str | Path, given: str | Path | None = None) -> BertConfig:
     """The shape of a checkpoint of any format.
 
