@@ -142,7 +142,8 @@ if wants fused; then
     tests/train/optimization/test_one_pass.py tests/train/optimization/test_update_check.py & later
 fi
 if wants graphs; then
-  tests pytest-graphs 90 -k "record or replay" tests/backends/torch/graphs & later
+  tests pytest-graphs 90 -k "record or replay" tests/backends/torch/graphs \
+    tests/tasks/finetuning/test_recorded.py & later
 fi
 if wants tiles && [ "$DEVICE" = cuda ]; then
   phase tiles-compile 150 "$PYTHON" benchmarks/gpu_tiles.py --only-compile \

@@ -112,6 +112,8 @@ def command(given: argparse.Namespace, places: dict[str, Path], output: Path) ->
     more = ["--compile" if given.compile else "--no-compile", "--json"]
     if given.fused:
         more += ["--set", "cuda.fused=true"]
+    if given.graphs:
+        more += ["--set", "cuda.graphs=true"]
     flags = [word for name, value in words.items() for word in (f"--{name}", str(value))]
     return [sys.executable, "-m", "bertkit", "finetune-squad", *flags, *more, *given.more]
 
@@ -161,6 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--learning-rate", type=float, default=1e-4)
     runs.add_argument("--compile", action=BooleanOptionalAction, default=False)
     runs.add_argument("--fused", action=BooleanOptionalAction, default=False, help="cuda.fused")
+    runs.add_argument("--graphs", action=BooleanOptionalAction, default=False, help="cuda.graphs")
     runs.add_argument("--questions", type=int, default=0, help="of each file; 0: all")
     runs.add_argument("--seconds", type=float, default=0, help="stop it then; 0: never")
     runs.add_argument("--log-every", type=int, default=100)

@@ -284,8 +284,17 @@ def entry_point() -> None:
     sys.stdout = sys.stderr  # for what libraries print as the process ends
     for name in ("SIGINT", "SIGTERM"):  # nothing is left to clean up, or to say
         signal.signal(getattr(signal, name), signal.SIG_DFL)
-    gc.freeze()
+    _spare_last_collection()
     end_process(status)
+
+
+def _spare_last_collection() -> None:
+    """End without a last search for garbage, where nothing counts what it would find.
+
+    Triton does from 3.9 on, and prints a page about "leaked" objects.
+    """
+    if "triton" not in sys.modules:
+        gc.freeze()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import os
@@ -108,3 +109,33 @@ def test_it_comes_back_after_an_error():
     with pytest.raises(ValueError), results_alone():
         raise ValueError
     assert sys.stdout is before
+
+
+END = """
+import atexit, gc, sys, types
+from bertkit import cli
+{before}
+freeze, done = gc.freeze, []
+gc.freeze = lambda: done.append(freeze())
+atexit.register(lambda: sys.stderr.write(f"spared: {{bool(done)}}\\n"))
+sys.argv = ["bertkit", "schema", "pretrain"]
+cli.entry_point()
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "spared"),
+    [("", True), ("sys.modules['triton'] = types.ModuleType('triton')", False)],
+)
+def test_the_last_search_for_garbage_is_spared_where_nobody_counts_it(before, spared):
+    words = [sys.executable, "-c", END.format(before=before)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert done.stderr.splitlines()[-1] == f"spared: {spared}"
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("triton"), reason="no Triton here")
+def test_triton_says_nothing_at_the_end():
+    """From 3.9 on it counts what is left of its objects, and prints it."""
+    words = [sys.executable, "-c", END.format(before="import triton.language")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "leaked" not in done.stderr

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from bertkit.data.sample_filling import Filling
 from bertkit.data.sample_order import SampleOrder
 from bertkit.data.step_batch import MicroBatch, StepBatch
 
@@ -63,6 +64,8 @@ class SampleFeed(Generic[Sample]):
         world: processes that share the work; the order of steps does not depend on it.
         weights: name of the array of weights.
         cases: how many cases each sample holds, such as labelled words; None: one.
+        filling: gives the micro-batches of steps a few sizes; None: they are what they are. An
+            evaluation has outputs for its samples alone, and is never filled.
     """
 
     samples: Sequence[Sample]
@@ -74,6 +77,7 @@ class SampleFeed(Generic[Sample]):
     world: int = 1
     weights: str = "weights"
     cases: Sequence[float] | None = None
+    filling: Filling | None = None
 
     def steps(self, position: int, limit: int) -> Iterator[StepBatch]:
         """The step batches from a position of the order on; `limit` of them."""
@@ -85,7 +89,7 @@ class SampleFeed(Generic[Sample]):
             position += self.global_batch_size
             chosen = [self.samples[number] for number in numbers]
             parts = [chosen[first : first + size] for first in range(0, len(chosen), size)]
-            yield StepBatch([self._weighted(part, total) for part in parts], position)
+            yield StepBatch([m for part in parts for m in self._passes(part, total)], position)
 
     def once(self) -> Iterator[StepBatch]:
         """All samples once in their own order; several processes take the batches in turn."""
@@ -105,6 +109,16 @@ class SampleFeed(Generic[Sample]):
         if self.cases is None:
             return self.global_batch_size
         return max(1.0, float(sum(self.cases[number] for number in numbers)))
+
+    def _passes(self, samples: Sequence[Sample], total: float) -> Iterator[MicroBatch]:
+        """The samples of a micro-batch, in several ones where they have too many tokens."""
+        batch = self._weighted(samples, total)
+        filled = batch if self.filling is None else self.filling.filled(batch)
+        if filled is not None:
+            yield filled
+            return
+        for half in (samples[::2], samples[1::2]):
+            yield from self._passes(half, total)
 
     def _weighted(self, samples: Sequence[Sample], total: float) -> MicroBatch:
         batch = self.make_batch(samples)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,9 +21,11 @@ from bertkit.data.step_batch import MicroBatch, Records, sequence_lengths, unpad
 # How many totals there are by default where passes are recorded, each total by itself.
 RECORDED_TOTALS = 8
 _SAMPLE = 2048
-_ROWS = 64  # rows of a tile of matrix kernels; totals are multiples of it
+TILE_ROWS = 64  # rows of a tile of matrix kernels; totals are multiples of it
 _SMALL = 4096  # below so many rows, tiles are not worth the padding
 _FEW_ROWS = 8  # what half precision kernels need
+# Where an array goes on that is not one of tokens: how long it becomes, and with what.
+Rooms = Mapping[str, tuple[int, float]]
 _PREDICTED = 1.01  # room for a share of predictions above the mean
 _PREDICTED_ROWS = 32
 
@@ -47,7 +50,7 @@ class Budget:
     def sizes(self, tokens: int, predictions: int, sequences: int) -> tuple[int, int, int] | None:
         """(T, M, N) of a micro-batch with so much in it; None where no total holds it."""
         if not self.tokens:
-            return _round(tokens), _up(predictions, _FEW_ROWS), sequences
+            return _round(tokens), up(predictions, _FEW_ROWS), sequences
         for rows, room in zip(self.tokens, self.predictions, strict=True):
             if tokens <= rows and predictions <= room and sequences <= self.sequences:
                 return rows, room, self.sequences
@@ -91,10 +94,14 @@ def budget_for(
     mean = sequences / parts * float(lengths.mean())
     deviation = math.sqrt(sequences) / parts * float(lengths.std())
     count = math.ceil(sequences / parts)
+    # Candidates: multiples of a tile, 3.5 deviations around the mean.
+    places = np.linspace(-3.5, 3.5, 57)
+    sizes = [up(min(max(mean + z * deviation, length), count * length), TILE_ROWS) for z in places]
+    below = [0.5 * (1 + math.erf(z / math.sqrt(2))) for z in places]
     # Totals for tokens, and for each of them room for its predictions.
-    ladder = _ladder(mean, deviation, totals, length, count * length)
+    ladder = best_totals(sizes, below, totals)
     share = _PREDICTED * predicted.sum() / lengths.sum()
-    rooms = (_up(share * rows + most / 2, _PREDICTED_ROWS) for rows in ladder)
+    rooms = (up(share * rows + most / 2, _PREDICTED_ROWS) for rows in ladder)
     predictions = tuple(max(most, min(room, count * most)) for room in rooms)
     return Budget(length, ladder, predictions, count)
 
@@ -120,7 +127,7 @@ def budgeted(records: Records, size: int, budget: Budget) -> list[MicroBatch]:
             continue
         assert sizes is not None, "a record alone is above the budget"
         part = {name: values[rows] for name, values in records.items()}
-        result.append(_filled(unpadded(part), budget, sizes))
+        result.append(_filled_records(unpadded(part), budget, sizes))
     return result
 
 
@@ -155,62 +162,75 @@ def dealt(lengths: np.ndarray, parts: int) -> list[np.ndarray]:
     return [np.array(sorted(members), np.int64) for members in groups if members]
 
 
-def _ladder(mean: float, deviation: float, count: int, least: int, most: int) -> tuple[int, ...]:
-    """So many totals that the expected one, the smallest above a normal number, is small.
+def best_totals(sizes: Sequence[int], below: Sequence[float], count: int) -> tuple[int, ...]:
+    """So many totals, the last size among them, that the expected one is small.
 
-    The last of them leaves out one number in some thousands.
+    Args:
+        sizes: those that are considered, ascending.
+        below: the share of micro-batches that each of them holds.
+        count: how many totals there may be.
     """
-    places = np.linspace(-3.5, 3.5, 57)
-    # Candidates: multiples of a tile, 3.5 deviations around the mean.
-    rows = [_up(min(max(mean + z * deviation, least), most), _ROWS) for z in places]
-    below = np.array([0.5 * (1 + math.erf(z / math.sqrt(2))) for z in places])
     # best[i]: (expected total of the numbers up to place i, totals chosen, i the last of them)
     best: list[tuple[float, tuple[int, ...]]]
-    best = [(below[i] * rows[i], (rows[i],)) for i in range(len(rows))]
+    best = [(share * size, (size,)) for size, share in zip(sizes, below, strict=True)]
     # Dynamic programme: allow one more total, and keep the best choice for each place.
     for _ in range(count - 1):
         best = [
             min(
                 [best[i]]
                 + [
-                    (best[j][0] + (below[i] - below[j]) * rows[i], (*best[j][1], rows[i]))
+                    (best[j][0] + (below[i] - below[j]) * sizes[i], (*best[j][1], sizes[i]))
                     for j in range(i)
                 ]
             )
-            for i in range(len(rows))
+            for i in range(len(sizes))
         ]
     return tuple(sorted(set(best[-1][1])))
 
 
 def _round(tokens: int) -> int:
-    return _up(tokens, _ROWS if tokens >= _SMALL else _FEW_ROWS)
+    return up(tokens, TILE_ROWS if tokens >= _SMALL else _FEW_ROWS)
 
 
-def _up(value: float, grain: int) -> int:
-    """The next multiple."""
+def up(value: float, grain: int) -> int:
+    """The next multiple of a grain."""
     return math.ceil(value / grain) * grain
 
 
-def _filled(batch: MicroBatch, budget: Budget, sizes: tuple[int, int, int]) -> MicroBatch:
-    """The micro-batch with dummy sequences and padding of weight 0."""
-    tokens, predictions, sequences = sizes
+def _filled_records(batch: MicroBatch, budget: Budget, sizes: tuple[int, int, int]) -> MicroBatch:
+    """A micro-batch of records with dummy sequences and padding of weight 0."""
+    # Arrays by the prefix of their name: per prediction, per sequence, or else per token.
+    kinds = {"mlm": sizes[1], "nsp": sizes[2], "cls": sizes[2]}
+    rooms = {name: (kinds[name[:3]], 0.0) for name in batch.arrays if name[:3] in kinds}
+    return filled(batch, budget, sizes[0], rooms)
+
+
+def filled(batch: MicroBatch, budget: Budget, tokens: int, rooms: Rooms) -> MicroBatch:
+    """An unpadded micro-batch with dummy sequences.
+
+    Args:
+        batch: to fill.
+        budget: says how long dummy sequences are, and how many spans there are.
+        tokens: T, the rows that it has then.
+        rooms: of its arrays that are not one number per token: their length then, and what
+            they are filled with.
+    """
     rest = tokens - batch.tokens
+    sequences = len(batch.arrays["cls_rows"])
     # Span lengths: the sequences, then dummies of at most L tokens that use up the rest.
-    spans = np.zeros(budget.spans(tokens, sequences, rest), np.int64)
-    spans[: batch.sequences] = batch.lengths
-    dummies = spans[batch.sequences : batch.sequences + math.ceil(rest / budget.length)]
+    spans = np.zeros(budget.spans(tokens, rooms["cls_rows"][0], rest), np.int64)
+    spans[:sequences] = batch.lengths
+    dummies = spans[sequences : sequences + math.ceil(rest / budget.length)]
     dummies[:] = budget.length
     if len(dummies):
         dummies[-1] -= dummies.sum() - rest
-    # Arrays by the prefix of their name: per prediction, per sequence, or else per token.
-    kinds = {"mlm": predictions, "nsp": sequences, "cls": sequences}
-    arrays = {}
+    arrays = {"cumulative": np.concatenate(([0], np.cumsum(spans))).astype(np.int32)}
     for name, values in batch.arrays.items():
-        filled = np.zeros(kinds.get(name[:3], tokens), values.dtype)
-        filled[: len(values)] = values
-        arrays[name] = filled
+        if name not in arrays:
+            count, fill = rooms.get(name, (tokens, 0.0))
+            arrays[name] = np.full((count, *values.shape[1:]), fill, values.dtype)
+            arrays[name][: len(values)] = values
     # Positions in dummy sequences count from 0 as in all others.
     begins = np.repeat(np.cumsum(dummies) - dummies, dummies)
     arrays["positions"][batch.tokens :] = np.arange(rest) - begins
-    arrays["cumulative"] = np.concatenate(([0], np.cumsum(spans))).astype(np.int32)
     return replace(batch, arrays=arrays, spans=spans, longest=budget.length)

@@ -128,12 +128,22 @@ class UnpaddedLayout:
         moved = self.cumulative.to(device, non_blocking=non_blocking)
         return UnpaddedLayout(self.lengths, moved, self.longest)
 
+    @cached_property
+    def places(self) -> Tensor:
+        """int64[T]: the cell of every row in a table [N, longest], counted along its lines.
+
+        Made of `cumulative`, so that no number is asked of the device or sent to it.
+        """
+        starts = self.cumulative
+        rows = torch.arange(self.rows, dtype=starts.dtype, device=starts.device)
+        owners = torch.searchsorted(starts[1:], rows, right=True)
+        return owners * self.longest + (rows - starts.index_select(0, owners))
+
     def grid(self, values: Tensor, fill: float) -> Tensor:
         """Per-row values [T] as [N, longest], `fill` after each sequence's end."""
-        lengths = torch.tensor(self.lengths, device=values.device)
-        inside = torch.arange(self.longest, device=values.device)[None, :] < lengths[:, None]
-        table = values.new_full(inside.shape, fill)
-        return table.masked_scatter(inside, values)
+        count = len(self.lengths)
+        table = values.new_full((count * self.longest,), fill)
+        return table.index_copy(0, self.places, values).view(count, self.longest)
 
 
 Layout = PaddedLayout | PackedLayout | UnpaddedLayout

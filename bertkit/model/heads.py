@@ -228,9 +228,11 @@ class BertForQuestionAnswering(nn.Module):
         Args:
             tokens: T rows of N sequences.
             starts: int64[N], position of the answer's first token in its sequence; 0
-                ([CLS]) where the window holds no answer; negative is ignored.
+                ([CLS]) where the window holds no answer; negative is ignored where there are
+                no weights. Spans of rows after the first N are padding.
             ends: int64[N], position of its last token.
-            weights: float32[N], the factor of each sequence in the loss; None: weight 1.
+            weights: float32[N], the factor of each sequence in the loss; those of weight 0 are
+                padding. None: weight 1.
 
         Returns:
             Scalars: `loss`, the weighted sum that carries gradients, and for reports
@@ -241,14 +243,20 @@ class BertForQuestionAnswering(nn.Module):
         layout = tokens.layout
         if isinstance(layout, PackedLayout):
             raise TypeError("several windows in a row have no table of their own")
-        first = layout.grid(start_scores, lowest)
-        last = layout.grid(end_scores, lowest)
+        first = _lines(layout.grid(start_scores, lowest), len(starts))
+        last = _lines(layout.grid(end_scores, lowest), len(starts))
         begins = weighted_cross_entropy(first, starts, weights)
         finishes = weighted_cross_entropy(last, ends, weights)
-        right = (first.argmax(-1) == starts) & (last.argmax(-1) == ends)
+        counted = starts >= 0 if weights is None else weights > 0
+        right = (first.argmax(-1) == starts) & (last.argmax(-1) == ends) & counted
         return {
             "loss": torch.stack((begins.loss, finishes.loss)).mean(),
             "span_loss_sum": torch.stack((begins.plain, finishes.plain)).mean(),
             "span_correct": right.sum(),
-            "span_count": (starts >= 0).sum(),
+            "span_count": counted.sum(),
         }
+
+
+def _lines(table: Tensor, count: int) -> Tensor:
+    """The first lines of a table; all of them cost nothing."""
+    return table if len(table) == count else table[:count]

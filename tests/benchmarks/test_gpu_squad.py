@@ -132,7 +132,7 @@ def test_flags_are_known_to_the_command(module, tmp_path):
 
     given = Namespace(
         epochs=2.0, batch=48, learning_rate=1e-4, log_every=100, questions=0, backend="cuda",
-        compile=True, fused=True, more=["--seed", "3"],
+        compile=True, fused=True, graphs=True, more=["--seed", "3"],
     )  # fmt: skip
     places = dict.fromkeys(("checkpoint", "train", "predict"), tmp_path)
     words = module.command(given, places, tmp_path / "run")
@@ -140,6 +140,7 @@ def test_flags_are_known_to_the_command(module, tmp_path):
     known = {name for option in finetune.params for name in (*option.opts, *option.secondary_opts)}
     assert {word for word in words if word.startswith("--")} <= known
     assert words[words.index("--set") + 1] == "cuda.fused=true" and "--compile" in words
+    assert "cuda.graphs=true" in words
 
 
 def test_run_needs_its_files(module, monkeypatch, capsys):

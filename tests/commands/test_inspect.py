@@ -48,7 +48,9 @@ def test_records_are_shown_token_by_token(bertkit, trained, vocab):
 
 def test_a_run_ends_with_its_last_metrics(bertkit, trained):
     last = json.loads((trained.run / "metrics.jsonl").read_text().splitlines()[-1])
-    assert bertkit("inspect", trained.run, "--json").result["run"] == last
+    found = bertkit("inspect", trained.run, "--json").result["run"]
+    kept = found.pop("checkpoints")
+    assert found == last and kept[-1] == {"step": last["step"], "damage": ""}
     shown = bertkit("inspect", trained.run).out
     (row,) = [line for line in shown.splitlines() if line.startswith("masked LM loss")]
     assert row.split()[-1] == f"{last['mlm_loss']:.4f}"

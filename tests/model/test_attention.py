@@ -88,9 +88,35 @@ def test_runs_join_equal_neighbours_and_skip_empty_sequences():
 def test_grid_puts_rows_under_their_sequence():
     layout = UnpaddedLayout([2, 3])
     assert layout.grid(torch.arange(5.0), -1.0).tolist() == [[0, 1, -1], [2, 3, 4]]
+    # Empty sequences have a line, and lines may be longer than any sequence.
+    layout = UnpaddedLayout([0, 2, 0, 1, 0], longest=3)
+    assert layout.places.tolist() == [3, 4, 9]
+    assert layout.grid(torch.arange(3.0), -1.0)[3].tolist() == [2, -1, -1]
     mask = torch.tensor([[1, 1, 0], [1, 1, 1]]).bool()
     padded = PaddedLayout(2, 3, mask).grid(torch.arange(6.0), -1.0)
     assert padded.tolist() == [[0, 1, -1], [3, 4, 5]]
+
+
+def test_grid_is_what_masks_of_lengths_make_with_gradients_bit_for_bit():
+    torch.manual_seed(0)
+    lengths = torch.randint(1, 30, (17,))
+    values = torch.randn(int(lengths.sum()), requires_grad=True)
+    factors = torch.randn(17, int(lengths.max()))
+    inside = torch.arange(int(lengths.max()))[None, :] < lengths[:, None]
+    theirs = torch.full(inside.shape, -5.0).masked_scatter(inside, values)
+    ours = UnpaddedLayout(lengths).grid(values, -5.0)
+    assert torch.equal(ours, theirs)
+    found = [torch.autograd.grad((table * factors).sum(), values)[0] for table in (ours, theirs)]
+    assert torch.equal(*found)
+
+
+def test_grid_asks_no_device_for_numbers():
+    """Tensors on `meta` have none."""
+    layout = UnpaddedLayout([2, 3]).to("meta")
+    values = torch.empty(5, device="meta", requires_grad=True)
+    table = layout.grid(values, 0.0)
+    table.sum().backward()
+    assert table.shape == (2, 3) and values.grad.shape == (5,)
 
 
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float32])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import transformers
 from torch.nn import functional
 
+from bertkit.model.attention import UnpaddedLayout
 from bertkit.model.checkpoints.hf import normalise_names
 from bertkit.model.checkpoints.loading import load_into
 from bertkit.model.config import BertConfig
@@ -187,6 +190,36 @@ def test_span_scores_and_loss_equal_transformers(small, sentences, layout):
     wanted = dict(theirs.named_parameters())
     for name, value in ours.named_parameters():
         assert close(value.grad, wanted[name].grad), name
+
+
+def test_padding_of_an_unpadded_batch_counts_in_no_span(small, sentences):
+    """Sequences without rows and weight, and spans of rows that belong to no sequence."""
+    torch.manual_seed(1)
+    model = BertForQuestionAnswering(small)
+    tokens = sentences.unpadded()
+    starts, ends = torch.tensor([1, 0, 5, 2, 30]), torch.tensor([2, 0, 16, 2, 30])
+    weights = torch.tensor([0.2, 0.1, 0.3, 0.2, 0.2])
+    plain = model(tokens, starts, ends, weights)
+    gradients = torch.autograd.grad(plain["loss"], model.parameters())
+    rows, lengths = tokens.layout.rows, tokens.layout.lengths
+    zeros = torch.zeros(7, dtype=torch.int64)
+    filled = replace(
+        tokens,
+        ids=torch.cat((tokens.ids, zeros)),
+        segments=torch.cat((tokens.segments, zeros)),
+        positions=torch.cat((tokens.positions, torch.tensor([0, 1, 2, 3, 0, 1, 2]))),
+        cls_rows=torch.cat((tokens.cls_rows, zeros[:2])),
+        layout=UnpaddedLayout([*lengths, 4, 3, 0, 0], longest=max(lengths)),
+    )
+    assert filled.layout.rows == rows + 7
+    found = model(filled, *(torch.cat((own, own.new_zeros(2))) for own in (starts, ends, weights)))
+    for name, value in plain.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-6)
+    assert found["span_count"] == 5
+    for one, other in zip(
+        torch.autograd.grad(found["loss"], model.parameters()), gradients, strict=True
+    ):
+        assert close(one, other)
 
 
 @pytest.mark.parametrize("fused", [False, True])

@@ -51,7 +51,9 @@ def deaf():
 
     def start(before=""):
         process = subprocess.Popen(
-            [sys.executable, "-c", DEAF.format(before=before)], stderr=subprocess.PIPE, text=True
+            [sys.executable, "-W", "ignore", "-c", DEAF.format(before=before)],
+            stderr=subprocess.PIPE,
+            text=True,
         )
         started.append(process)
         assert process.stderr.readline() == "deaf\n"

@@ -207,12 +207,18 @@ class CudaAdapter(TorchAdapter):
         if getattr(plan.options, "compile", False):
             from bertkit.backends.torch.compiled import compile_parts
 
-            compile_parts(model, dynamic=plan.layout == "unpadded" and not plan.options.totals)
+            compile_parts(model, dynamic=plan.layout == "unpadded" and not _all_are_filled(plan))
         stepper = super().build(model, task, plan, optimizer, schedule)
         if fused:
             world = self.process_group.topology.world
             stepper.one_pass = one_pass_update(optimizer, stepper.working, world)
         return stepper
+
+
+def _all_are_filled(plan: StepPlan) -> bool:
+    """Whether unpadded passes have few sizes; fine-tuning's predictions have any."""
+    tunes = plan.shape is not None and not plan.shape.predictions
+    return bool(plan.options.totals) and not tunes
 
 
 def _pays_to_compile(size: RunSize, recorded: bool) -> bool:

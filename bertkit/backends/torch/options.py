@@ -38,9 +38,9 @@ class CudaOptions:
     )
     graphs: bool | None = setting(
         None,
-        help="On cuda, in pretraining: record a step's kernels and start them by a few calls (CUDA "
-        "graphs). By default where the host would take longer to start a pass's kernels than the "
-        "GPU to run them, as with small models.",
+        help="On cuda: record a step's kernels and start them by a few calls (CUDA graphs). By "
+        "default in pretraining, where the host would take longer to start a pass's kernels than "
+        "the GPU to run them, as with small models; in fine-tuning where it is asked for.",
     )
     gradient_exchange: str = setting(
         "fp32",

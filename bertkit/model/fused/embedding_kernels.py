@@ -122,11 +122,13 @@ def add_pieces(
         total += tl.load(changes + source, mask=inside, other=0.0)
         ends = following != number
         target = table + tl.cast(number, tl.int64) * WIDTH + columns
-        tl.store(target, total.to(table.dtype.element_ty), mask=inside & ends & (begun == 0))
+        done = tl.where(ends & (begun == 0), inside, False)
+        tl.store(target, total.to(table.dtype.element_ty), mask=done)
         goes_on = (following == number) & (place + 1 == last)
-        kept = (ends | goes_on) & (begun == 1)
-        tl.store(mine, total, mask=inside & kept)
-        tl.store(mine + WIDTH, total, mask=inside & goes_on & (begun == 0))
+        kept = tl.where((ends | goes_on) & (begun == 1), inside, False)
+        tl.store(mine, total, mask=kept)
+        begins = tl.where(goes_on & (begun == 0), inside, False)
+        tl.store(mine + WIDTH, total, mask=begins)
         total = tl.where(ends, 0.0, total)
         begun = tl.where(ends, 0, begun)
 

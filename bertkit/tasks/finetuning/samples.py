@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -48,7 +48,13 @@ class Batcher:
 
     Args:
         padded_length: tokens of every row; 0 keeps real tokens only.
+
+    Attributes:
+        fills: the arrays that have an entry for every one of `rows`, not for every sequence,
+            where rows are not padded; each with the number of an entry that counts nowhere.
     """
+
+    fills: ClassVar[Mapping[str, float]] = {}
 
     def __init__(self, padded_length: int = 0) -> None:
         self.padded_length = padded_length

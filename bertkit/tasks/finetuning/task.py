@@ -35,6 +35,7 @@ from bertkit.model.model_types import LABEL_HEAD, POOLER, PRETRAINING_HEADS
 from bertkit.storage.files import sha256_of
 from bertkit.tasks.finetuning.best import BestModel
 from bertkit.tasks.finetuning.config import FinetuneConfig, used_with
+from bertkit.tasks.finetuning.filling import filling_of
 from bertkit.tasks.finetuning.open import Opened
 from bertkit.tasks.finetuning.review import Tables
 from bertkit.tasks.finetuning.samples import Batcher, Sample, outputs_of
@@ -260,6 +261,13 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
             world=topology.world,
             weights=WEIGHTS,
             cases=[self.cases(sample) for sample in samples],
+            filling=filling_of(
+                self.config,
+                adapter,
+                lengths=[sample.length for sample in samples],
+                fills=self.batcher.fills,
+                looked_at=self.batcher.rows(samples) if self.batcher.fills else None,
+            ),
         )
         count = len(self.train_examples)
         summary = log.counted(count, "example")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bertkit.backends.base import Adapter
-from bertkit.backends.sections import options_of
 from bertkit.data.length_groups import LengthGroups
 from bertkit.data.record_feed import RecordFeed
 from bertkit.data.record_source import SampleSource
 from bertkit.data.sample_order import SampleOrder
-from bertkit.data.token_budget import RECORDED_TOTALS, budget_for
+from bertkit.data.token_budget import budget_for
 from bertkit.tasks.pretraining.config import EvalConfig, PretrainConfig
 from bertkit.tasks.pretraining.prepare import Prepared
+from bertkit.train.pass_totals import machine_option, totals_of
 
 
 def training_feed(ready: Prepared, adapter: Adapter) -> RecordFeed:
@@ -19,7 +19,7 @@ def training_feed(ready: Prepared, adapter: Adapter) -> RecordFeed:
     budget = None
     if _filled(config.layout, adapter):
         share = config.global_batch_size // topology.world
-        totals = _totals(config, adapter, training=True)
+        totals = totals_of(config, adapter, training=True)
         budget = budget_for(ready.source, share, config.micro_size, totals)
     return RecordFeed(
         source=ready.source,
@@ -75,7 +75,7 @@ def evaluation_feed(
     topology = adapter.process_group.topology
     budget = None
     if _filled(config.layout, adapter):
-        totals = min(2, _totals(config, adapter, training=False))
+        totals = min(2, totals_of(config, adapter, training=False))
         budget = budget_for(source, 4 * batch_size, batch_size, totals)
     return RecordFeed(
         source=source,
@@ -97,22 +97,9 @@ def evaluation_feed(
 
 def _fixed(config: PretrainConfig | EvalConfig, adapter: Adapter, training: bool) -> bool:
     """Whether a new shape costs a compilation or a recording."""
-    constant = _has(config, adapter, "compile") or (training and _has(config, adapter, "graphs"))
+    recorded = training and machine_option(config, adapter, "graphs")
+    constant = recorded or machine_option(config, adapter, "compile")
     return adapter.caps.fixed_shapes or (constant and config.layout != "unpadded")
-
-
-def _has(config: PretrainConfig | EvalConfig, adapter: Adapter, option: str) -> bool:
-    options = options_of(config, adapter.caps.name)
-    return adapter.caps.constant_totals and bool(getattr(options, option, False))
-
-
-def _totals(config: PretrainConfig | EvalConfig, adapter: Adapter, training: bool) -> int:
-    """How many totals a model is compiled or recorded for; 0: no limit."""
-    graphs = training and _has(config, adapter, "graphs")
-    if not graphs and not _has(config, adapter, "compile"):
-        return 0
-    wanted = int(options_of(config, adapter.caps.name).totals)
-    return wanted or (RECORDED_TOTALS if graphs else 0)
 
 
 def _filled(layout: str, adapter: Adapter) -> bool:

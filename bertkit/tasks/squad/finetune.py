@@ -28,6 +28,7 @@ from bertkit.tasks.comparison.scored_facts import write_scored
 from bertkit.tasks.comparison.scored_run import SCORED
 from bertkit.tasks.comparison.units import SQUAD
 from bertkit.tasks.finetuning.config import used_with
+from bertkit.tasks.finetuning.filling import filling_of
 from bertkit.tasks.finetuning.review import NAME as REVIEW
 from bertkit.tasks.squad.answer_files import (
     ANSWERS,
@@ -158,6 +159,7 @@ class SquadTask(TrainingTask):
             rank=topology.rank,
             world=topology.world,
             weights="span_weights",
+            filling=filling_of(config, adapter, [window.length for window in windows]),
         )
         questions = log.counted(len(ready.train_questions), "question")
         return TrainingData(

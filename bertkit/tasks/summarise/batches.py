@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 from torch import Tensor, nn
@@ -22,6 +22,13 @@ class DocumentBatcher(Batcher):
         padded_length: tokens of every row; 0 keeps real tokens only.
         room: sentences of every row, where rows are padded.
     """
+
+    fills: ClassVar[Mapping[str, float]] = {
+        "sentence_rows": 0,
+        "sentence_labels": 0,
+        "sentence_real": 0,
+        "sentence_of": 0,
+    }
 
     def __init__(self, padded_length: int = 0, room: int = 0) -> None:
         super().__init__(padded_length)

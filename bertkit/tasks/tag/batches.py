@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from torch import Tensor, nn
@@ -41,6 +42,8 @@ class WindowBatcher(Batcher):
     Where rows are not padded, `tag_rows` int64 [R] has the rows that are looked at; otherwise
     all are, as engines with fixed shapes want it.
     """
+
+    fills: ClassVar[Mapping[str, float]] = {ROWS: 0, LABELS: IGNORED, OWNERS: 0}
 
     def places(self, samples: Sequence[Sample], batch: MicroBatch) -> dict[str, np.ndarray]:
         """`tag_rows`, unless rows are padded."""

@@ -51,6 +51,22 @@ def test_kernels_that_no_layer_would_use_are_refused_without_a_gpu(bertkit, word
     assert refused.status == 3 and f"{said}; leave one of them out" in refused.err
 
 
+def test_what_cannot_be_recorded_is_refused_without_a_gpu(bertkit, words, place):
+    words[words.index("cpu")] = "cuda"
+    asked = (*words, "-o", place / "run", "--dry-run", "--set", "cuda.graphs=true")
+    assert bertkit(*asked).status == 0
+    assert bertkit(*asked, "--layout", "padded").status == 0
+    assert bertkit(*asked, "--set", "cuda.totals=4").status == 0
+    for more, said in (
+        (("--recompute",), "cuda.graphs does not go with --recompute"),
+        (("--precision", "fp16"), "cuda.graphs does not go with fp16"),
+        (("--layout", "padded", "--set", "cuda.totals=4"), "cuda.totals is for --layout unpadded"),
+        (("--set", "cuda.graphs=false", "--set", "cuda.totals=4"), "cuda.totals needs cuda.graphs"),
+    ):
+        refused = bertkit(*asked, *more)
+        assert refused.status == 3 and said in refused.err, refused.err
+
+
 def test_ipus_learn_and_predict_as_the_cpu_does(bertkit, words, place):
     theirs = end_of(bertkit, words, place, "cpu")
     words[words.index("cpu")] = "ipu"

@@ -81,6 +81,8 @@ def choose_graphs(options: CudaOptions, size: RunSize, memory: int, index: int) 
     plan, optimizer = size.plan, size.optimizer
     if plan is None or plan.shape is None or optimizer is None or against_graphs(plan, optimizer):
         return False
+    if not plan.shape.predictions:  # the estimates are of pretraining
+        return False
     if size.before is not None:
         return bool(size.before.get("graphs"))
     if torch.version.hip is not None or options.fp8:  # nobody has recorded these yet

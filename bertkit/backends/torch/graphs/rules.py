@@ -19,9 +19,6 @@ def against_graphs(plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
         return [Problem("cuda.graphs", "cuda.graphs is for training; leave it out")]
     shape = plan.shape
     several = shape is not None and shape.world > 1
-    found = []
-    if shape is not None and not shape.predictions:
-        found.append("is for pretraining; leave it out")
     conflicts = (
         (plan.precision == "fp16", "fp16, whose loss scale the host changes"),
         (plan.recompute, "--recompute"),
@@ -31,7 +28,7 @@ def against_graphs(plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
             "cuda.gradient_exchange, gradients travel in fp32",
         ),
     )
-    found += [
+    found = [
         f"does not go with {other}; leave out one of them" for wrong, other in conflicts if wrong
     ]
     if not _has_kernel(plan):
@@ -42,18 +39,19 @@ def against_graphs(plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
 
 def against_totals(plan: StepPlan) -> list[Problem]:
     """Why nothing would be padded to `cuda.totals`."""
+    tunes = plan.shape is not None and not plan.shape.predictions
     if plan.layout != "unpadded":
         reason = f"is for --layout unpadded, not {plan.layout}"
-    elif plan.shape is not None and not plan.shape.predictions:
-        reason = "is for pretraining"
+    elif tunes and not getattr(plan.options, "graphs", False):
+        reason = "needs cuda.graphs in fine-tuning, which compiles for all sizes at once"
     else:
         return []
     return [Problem("cuda.totals", f"cuda.totals {reason}; leave it out")]
 
 
 def _has_kernel(plan: StepPlan) -> bool:
-    """Whether attention is one kernel: other ways depend on the lengths of each batch."""
-    if plan.model is None:
+    """Whether attention has one shape: beside one kernel, others follow the batch's lengths."""
+    if plan.model is None or plan.masks:
         return True
     size = plan.model.hidden_size // plan.model.num_attention_heads
     kind = torch.bfloat16 if plan.precision == "bf16" else torch.float32

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bertkit import log
 from bertkit.backends.base import Ticket
 from bertkit.backends.torch.distributed import reduce_gradients
 from bertkit.backends.torch.graphs.recorder import Recorder, Recordings
@@ -24,6 +25,10 @@ from bertkit.backends.torch.host_buffers import DeviceInputs
 from bertkit.backends.torch.step import TorchStepper, shared_scales, step_facts
 from bertkit.data.step_batch import MicroBatch, StepBatch
 from bertkit.train.optimization.optimizers import reads_flags
+
+# Sizes of passes that have places on the device; of a task that does not fill its passes there
+# would be ever more.
+_MOST_SHAPES = 256
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class GraphedStepper(TorchStepper):
         self._sums = torch.zeros(0, device=self.device)
         self._norm_of_step = torch.zeros(1, device=self.device)
         self._rate = torch.zeros((), device=self.device)
-        self._records_update = False
+        self._records_update = self._told = False
         if self.optimizer is None:
             return
         # An update in which processes talk, or that reads a number on the host, stays as it is.
@@ -79,11 +84,7 @@ class GraphedStepper(TorchStepper):
         if self.one_pass and self.working:
             self.working.bring_up_to_date()
         for number, micro in enumerate(shared_scales(batch, self.process_group)):
-            shape = self._shape(micro)
-            shape.inputs.load(micro)
-            first = number == 0
-            work = partial(self._pass, optimizer, shape, first)
-            self._recordings.run((first, _key(micro)), work)
+            self._do_pass(optimizer, micro, first=number == 0)
         world = self.process_group.topology.world
         if world > 1 and self.plan.clip != "before":
             reduce_gradients(self._parameters(optimizer), world)
@@ -109,11 +110,28 @@ class GraphedStepper(TorchStepper):
         else:
             super()._set_rate(optimizer, rate)
 
-    def _shape(self, micro: MicroBatch) -> _Shape:
+    def _do_pass(self, optimizer: torch.optim.Optimizer, micro: MicroBatch, first: bool) -> None:
+        """A micro-batch, from its recording where there is one."""
         key = _key(micro)
-        if key not in self._shapes:
-            self._shapes[key] = _Shape(DeviceInputs(micro, self.device, self.pins), micro)
-        return self._shapes[key]
+        shape = self._shapes.get(key)
+        kept = shape is not None or len(self._shapes) < _MOST_SHAPES
+        if shape is None:
+            shape = _Shape(DeviceInputs(micro, self.device, self.pins), micro)
+            if kept:
+                self._shapes[key] = shape
+        shape.inputs.load(micro)
+        work = partial(self._pass, optimizer, shape, first)
+        if kept:
+            self._recordings.run((first, key), work)
+            return
+        if not self._told:
+            self._told = True
+            log.logger.warning(
+                "passes come in more than %d sizes; others are not recorded: give fewer"
+                " cuda.totals, or cuda.graphs=false where the task does not fill its passes",
+                _MOST_SHAPES,
+            )
+        self.recorder.run(work)
 
     def _pass(self, optimizer: torch.optim.Optimizer, shape: _Shape, first: bool) -> None:
         """Forward and backward; gradients of the first pass replace those of the step before."""
@@ -159,6 +177,8 @@ class GraphedStepper(TorchStepper):
 def _key(micro: MicroBatch) -> Hashable:
     """What decides which kernels a micro-batch needs."""
     arrays = tuple((name, values.shape, values.dtype.str) for name, values in micro.arrays.items())
+    if "cumulative" not in micro.arrays:  # rows of one length; a mask says what is real
+        return arrays
     spans = micro.lengths if micro.spans is None else micro.spans
     # Kernels are told a bound of the lengths by the host.
     return arrays, len(spans), micro.longest or int(spans.max(initial=0))

@@ -33,10 +33,20 @@ def test_pretraining_can_be_recorded(precision, layout):
     assert problems(options=options) == []
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp32", "tf32"])
+def test_fine_tuning_can_be_recorded(precision):
+    shape = replace(SHAPE, predictions=0)
+    assert problems(precision=precision, shape=shape) == []
+    # Attention with a mask has one shape, whatever the size of its heads.
+    model = replace(MODEL, num_attention_heads=16)
+    padded = {"layout": "padded", "masks": True, "shape": shape, "model": model}
+    assert problems(precision=precision, **padded) == []
+    assert len(problems(precision="bf16", shape=shape, model=model)) == 1
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"shape": replace(SHAPE, predictions=0)}, "is for pretraining; leave it out"),
         ({"precision": "fp16"}, "fp16"),
         ({"recompute": True}, "--recompute"),
         (
@@ -65,8 +75,10 @@ def test_what_is_not_recorded_or_padded_is_not_asked_for_in_vain():
     for layout in ("padded", "bucketed", "packed"):
         (text,) = problems(options=totals, layout=layout)
         assert text == f"cuda.totals is for --layout unpadded, not {layout}; leave it out"
-    (text,) = problems(options=totals, shape=replace(SHAPE, predictions=0))
-    assert text == "cuda.totals is for pretraining; leave it out"
+    tunes = replace(SHAPE, predictions=0)
+    assert problems(options=replace(totals, graphs=True), shape=tunes) == []
+    (text,) = problems(options=totals, shape=tunes)
+    assert text.startswith("cuda.totals needs cuda.graphs in fine-tuning")
 
 
 def test_a_sharded_optimizer_is_not_recorded():

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import synthetic
 import torch
-from torch.nn import functional
 
+from backends.torch.graphs.as_on_a_gpu import take_operators_of_gpus
 from backends.torch.graphs.replaying import ReplayingRecorder
 from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.backends.torch.graphs import step as graphs
@@ -21,18 +21,15 @@ from bertkit.backends.torch.host_buffers import staged
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.record_feed import RecordFeed
+from bertkit.data.sample_feed import side_by_side
 from bertkit.data.sample_order import SampleOrder
 from bertkit.data.step_batch import rescaled
 from bertkit.data.token_budget import budget_for
-from bertkit.model.chunked_loss import chunked_loss
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
-from bertkit.model.losses import LossSums
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.train.checkpoints.background_save import copied
 from bertkit.train.config import UNCORRECTED
-from bertkit.train.optimization import optimizers
-from bertkit.train.optimization.lamb import Lamb
 from bertkit.train.optimization.optimizers import make_optimizer
 
 SHAPE = BertConfig(
@@ -61,40 +58,7 @@ class Source:
 
 @pytest.fixture(autouse=True)
 def as_on_a_gpu(monkeypatch):
-    """Operators that GPUs compute, in the place of the kernels for CPUs."""
-
-    def attention(projected, heads, layout, rate):
-        rows, width = len(projected), projected.shape[1] // 3
-        ends = layout.cumulative[1:].to(torch.int64)
-        numbers = torch.searchsorted(ends, torch.arange(rows), right=True)
-        apart = numbers[:, None] != numbers[None, :]
-        query, key, value = projected.view(rows, 3, heads, -1).permute(1, 2, 0, 3)
-        scores = (query @ key.transpose(1, 2) / math.sqrt(width / heads)).float()
-        chances = torch.softmax(scores.masked_fill(apart, -1e30), -1).to(value.dtype)
-        mixed = functional.dropout(chances, rate, rate > 0) @ value
-        return mixed.transpose(0, 1).reshape(rows, width)
-
-    def vocabulary_loss(hidden, weight, bias, labels, row_weights=None, project=None, fused=False):
-        return LossSums(*chunked_loss(hidden, weight, bias, labels, row_weights))
-
-    monkeypatch.setattr("bertkit.model.bert.attention", attention)
-    monkeypatch.setattr("bertkit.model.bert.dropout", functional.dropout)
-    monkeypatch.setattr("bertkit.model.bert.cpu_half.computes", lambda *_: False)
-    monkeypatch.setattr("bertkit.model.heads.vocabulary_loss", vocabulary_loss)
-
-    def reads(optimizer, device):
-        return getattr(optimizer, "_step_supports_amp_scaling", False)
-
-    @torch.no_grad()
-    def step(self, closure=None):
-        for group in self.param_groups:
-            weights = [weight for weight in group["params"] if weight.grad is not None]
-            self.update_together(weights, group)
-
-    monkeypatch.setattr(Lamb, "step", step)
-    monkeypatch.setattr(graphs, "reads_flags", reads)
-    monkeypatch.setattr(optimizers, "reads_flags", reads)
-    monkeypatch.setattr("bertkit.backends.torch.step.reads_flags", reads)
+    take_operators_of_gpus(monkeypatch)
 
 
 def batches(layout="unpadded", micro=16, totals=3):
@@ -245,6 +209,28 @@ def test_lengths_that_kernels_are_told_by_the_host_tell_passes_apart():
         for longest in (0, 24)
     }
     assert len(keys) == 3  # 5, 4 and 24
+
+
+def test_sizes_without_end_are_run_and_told_once(monkeypatch, caplog):
+    steps = batches("bucketed", micro=4)
+    kinds = {graphs._key(micro) for step in steps for micro in step.micro_batches}
+    monkeypatch.setattr(graphs, "_MOST_SHAPES", 2)
+    run, recorder = trained(TorchStepper, steps), ReplayingRecorder()
+    with caplog.at_level("WARNING", "bertkit"):
+        replayed = trained(graphs.GraphedStepper, steps, recorder=recorder)
+    assert_alike(run, replayed)
+    assert len(kinds) > len(replayed[2]._shapes) == 2 and recorder.records >= 2
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("passes come in more than 2 sizes; others are not recorded")
+
+
+def test_lengths_beside_a_mask_tell_no_passes_apart():
+    """Rows of fine-tuning's padded batches: what is real, the device reads from the mask."""
+    made = [
+        side_by_side([np.arange(a), np.arange(b)], [np.zeros(a), np.zeros(b)], 8)
+        for a, b in ((8, 2), (5, 5))
+    ]
+    assert graphs._key(made[0]) == graphs._key(made[1])
 
 
 def test_one_built_to_evaluate_does_not_train():
