@@ -35,7 +35,7 @@ RATE = 1e-4
 def loop(model: nn.Module, spec: OptimizerSpec) -> Callable[[], None]:
     """LAMB as its formula reads: every tensor by itself, one operation after the other."""
     variant = LAMB_VARIANTS[spec.name]
-    groups = parameter_groups(model.named_parameters(), spec)
+    groups = parameter_groups(model, spec)
     state = {w: (torch.zeros_like(w), torch.zeros_like(w)) for w in model.parameters()}
     steps = 0
 

@@ -156,7 +156,7 @@ def command(
     from bertkit.model.checkpoints import convert
     from bertkit.model.checkpoints.completeness import require_complete_checkpoint
     from bertkit.model.config import NAME, read_config
-    from bertkit.model.model_types import class_of_config
+    from bertkit.model.model_types import PRETRAINING, QUESTION_ANSWERING, class_of_config
 
     # The options left are fields of `ConvertOptions`, by name.
     wanted = convert.ConvertOptions(**given, backends=section_names())
@@ -164,9 +164,9 @@ def command(
         result = convert.convert(source, output, wanted, overwrite)
         following = next_step.command("convert", output, "--check")
         kind = class_of_config(read_config(Path(output, NAME))) if wanted.to == "hf" else ""
-        if kind == "BertForQuestionAnswering":
+        if kind == QUESTION_ANSWERING:
             following = next_step.questions(output)
-        elif kind == "BertForPreTraining":
+        elif kind == PRETRAINING:
             following = next_step.after_pretraining(output)
         elif any(row.model == kind for row in FINETUNING):
             ask = ["--init-checkpoint", output, "--text", "A sentence of your own."]

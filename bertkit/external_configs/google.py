@@ -29,8 +29,9 @@ _NOTES = frozenset(
 
 
 def recognises(values: Mapping[str, Any]) -> bool:
-    """Whether a JSON object is one."""
-    return {"hidden_size", "num_hidden_layers"} <= values.keys()
+    """Whether a JSON object is one, or transformers' own of any model."""
+    sizes, theirs = {"hidden_size", "num_hidden_layers"}, {"model_type", "transformers_version"}
+    return sizes <= values.keys() or theirs <= values.keys()
 
 
 def read(source: str, values: Mapping[str, Any]) -> Translation:

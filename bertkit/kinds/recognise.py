@@ -127,7 +127,9 @@ def _kind_of_json(head: bytes) -> Kind | None:
     first = head.lstrip().partition(b"\n")[0]
     if b'"input_ids"' in first:
         return Kind(RECORDS, "records as JSON lines")
-    if b'"hidden_size"' in head:
+    # transformers' own have other names for the sizes of other models than BERT.
+    theirs = b'"model_type"' in head and b'"transformers_version"' in head
+    if b'"hidden_size"' in head or theirs:
         return Kind(SETTINGS, "the configuration of a model")
     return None
 

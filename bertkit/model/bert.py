@@ -276,6 +276,13 @@ class Encoder(nn.Module):
         return rows
 
 
+def recompute_layers(model: nn.Module, wanted: bool) -> None:
+    """Have every encoder of a model compute its layers again in the backward pass, or not."""
+    for module in model.modules():
+        if isinstance(module, Encoder):
+            module.recompute = wanted
+
+
 class Pooler(nn.Module):
     """tanh of a projection of [CLS]."""
 

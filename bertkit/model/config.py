@@ -11,6 +11,7 @@ from bertkit.codecs.strict_json import json_text
 from bertkit.configuration.config import Layer, as_dict, resolve, setting
 from bertkit.errors import ConfigError
 from bertkit.model.model_types import (
+    PRETRAINING,
     UNTIED,
     class_of_config,
     may_have_decoder,
@@ -173,7 +174,7 @@ class BertConfig:
         return cls.from_dict(read_config(place), str(place))
 
     def to_dict(
-        self, architecture: str = "BertForPreTraining", facts: Mapping[str, Any] | None = None
+        self, architecture: str = PRETRAINING, facts: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """The mapping that `transformers` reads, naming the given model class.
 
@@ -195,7 +196,7 @@ class BertConfig:
     def to_file(
         self,
         path: str | Path,
-        architecture: str = "BertForPreTraining",
+        architecture: str = PRETRAINING,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         """Write `config.json` (or the given file name), whole or not at all."""

@@ -20,17 +20,24 @@ TOKEN_CLASSIFICATION = "BertForTokenClassification"
 ENCODER = "BertModel"
 # Of bertkit: a score per sentence. transformers has no such class; its BertModel reads the encoder.
 SENTENCES = "BertForSentenceExtraction"
+# The parts beyond the embeddings and layers, by how the names of their parameters begin.
+POOLER = "bert.pooler."
+WORD_HEAD = "cls.predictions."
+PAIR_HEAD = "cls.seq_relationship."
+PRETRAINING_HEADS = "cls."  # both of them
+SPAN_HEAD = "qa_outputs."
+LABEL_HEAD = "classifier."
 # Class → what it has beyond the layers and embeddings; the pooler of BertModel may be absent.
 PARTS = {
-    PRETRAINING: ("bert.pooler.", "cls.predictions.", "cls.seq_relationship."),
-    MASKED_LM: ("cls.predictions.",),
-    NEXT_SENTENCE: ("bert.pooler.", "cls.seq_relationship."),
-    QUESTION_ANSWERING: ("qa_outputs.",),
-    CLASSIFICATION: ("bert.pooler.", "classifier."),
-    MULTIPLE_CHOICE: ("bert.pooler.", "classifier."),
-    TOKEN_CLASSIFICATION: ("classifier.",),
-    SENTENCES: ("classifier.",),
-    ENCODER: ("bert.pooler.",),
+    PRETRAINING: (POOLER, WORD_HEAD, PAIR_HEAD),
+    MASKED_LM: (WORD_HEAD,),
+    NEXT_SENTENCE: (POOLER, PAIR_HEAD),
+    QUESTION_ANSWERING: (SPAN_HEAD,),
+    CLASSIFICATION: (POOLER, LABEL_HEAD),
+    MULTIPLE_CHOICE: (POOLER, LABEL_HEAD),
+    TOKEN_CLASSIFICATION: (LABEL_HEAD,),
+    SENTENCES: (LABEL_HEAD,),
+    ENCODER: (POOLER,),
 }
 UNTIED = (
     "its decoder (cls.predictions.decoder.weight) is a matrix of its own, bertkit's is the word"
@@ -69,20 +76,22 @@ TITLES = {
 }
 _HINT = "bertkit reads models whose config.json says model_type bert, and older files of BERT"
 
-# How the tensors of files without a configuration begin; TensorFlow's names have slashes.
+# How the tensors of files without a configuration begin; TensorFlow's names have slashes. The first
+# pattern that any of them has decides: heads are shared by several types, so theirs come last.
 _TENSORS = (
-    ("distilbert", r"(?:distilbert[./])?transformer[./]layer[./]|distilbert[./]"),
-    ("xlm-roberta", r"xlm_roberta[./]"),
-    ("roberta", r"roberta[./]|lm_head[./](?:dense|layer_norm)[./]"),
-    ("electra", r"(?:electra|discriminator_predictions|generator_predictions)[./]"),
-    ("albert", r"albert[./]|(?:bert[./])?encoder[./](?:albert_layer_groups|transformer/group_0)"),
+    ("deberta", r"deberta[./]encoder[./]layer[./]\d+[./]attention[./]self[./]in_proj"),
     ("deberta-v2", r"deberta[./]"),
-    ("mobilebert", r"mobilebert[./]"),
-    ("mpnet", r"mpnet[./]"),
-    ("longformer", r"longformer[./]"),
+    *(
+        # transformers names the encoder inside a model after its type.
+        (kind, re.sub("[-_]", "[-_]?", kind) + r"[./](?:embeddings|encoder|transformer)")
+        for kind in TITLES
+    ),
+    ("distilbert", r"transformer[./]layer[./]\d+[./](?:attention|ffn)[./]"),
+    ("roberta", r"lm_head[./](?:dense|layer_norm)[./]"),
+    ("electra", r"(?:discriminator_predictions|generator_predictions)[./]"),
+    ("albert", r"(?:bert[./])?encoder[./](?:albert_layer_groups|transformer/group_0)"),
     ("big_bird", r"bert[./]encoder[./]layer[./]0[./]attention[./]self[./]block_sparse"),
     ("modernbert", r"(?:model[./])?layers[./]0[./]attn[./]Wqkv[./]"),
-    ("roformer", r"roformer[./]"),
 )
 
 # Keys that only these have, of Google's files, which name no type.
@@ -117,7 +126,7 @@ def class_of_config(values: Mapping[str, Any]) -> str:
 
 def may_have_decoder(name: str) -> bool:
     """Whether a class, empty if unknown, may have a masked LM head."""
-    return "cls.predictions." in PARTS.get(name, ("cls.predictions.",))
+    return WORD_HEAD in PARTS.get(name, (WORD_HEAD,))
 
 
 def require_convertible(name: str, origin: object) -> None:
@@ -136,12 +145,10 @@ def require_convertible(name: str, origin: object) -> None:
 
 def type_of_tensors(names: Iterable[str]) -> str:
     """The type that the names of tensors show; `bert` where they show no other."""
-    for name in names:
-        plain = re.sub(r"^(?:module\.|_orig_mod\.)+", "", name)
-        for kind, pattern in _TENSORS:
-            if re.match(pattern, plain):
-                return kind
-    return BERT
+    plain = [re.sub(r"^(?:module\.|_orig_mod\.)+", "", name) for name in names]
+    return next(
+        (kind for kind, pattern in _TENSORS if any(re.match(pattern, name) for name in plain)), BERT
+    )
 
 
 def require_bert(kind: str, origin: object) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+ENCODER_PREFIX = "bert."
 WORD_EMBEDDINGS = "bert.embeddings.word_embeddings.weight"
 POSITION_EMBEDDINGS = "bert.embeddings.position_embeddings.weight"
 SEGMENT_EMBEDDINGS = "bert.embeddings.token_type_embeddings.weight"

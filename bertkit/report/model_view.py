@@ -8,7 +8,6 @@ from typing import Any
 
 from bertkit import log
 from bertkit.configuration.config import as_dict
-from bertkit.errors import DataError
 from bertkit.hub.sources import name_of, source_of
 from bertkit.model.checkpoints import formats, loading
 from bertkit.model.checkpoints.completeness import architecture_of
@@ -40,12 +39,6 @@ def view_model(place: str) -> tuple[dict[str, Any], str]:
     """
     contents = loading.read(place)
     config = loading.config_of(contents)
-    if not contents.weights:
-        found_there = loading.shortened(contents.unknown) if contents.unknown else "nothing"
-        raise DataError(
-            f"{place} holds no tensor of a BERT encoder, but {found_there}",
-            "is it another kind of model, or does it name its tensors otherwise?",
-        )
     beside = loading.config_beside(contents.path)
     values = read_config(beside) if beside else {}
     vocab = loading.vocab_beside(contents.path)

@@ -13,6 +13,7 @@ from typing import Any
 
 from bertkit.configuration.config import preset_names
 from bertkit.errors import UsageError
+from bertkit.model.model_types import CLASSIFICATION, SENTENCES, TOKEN_CLASSIFICATION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +103,7 @@ FINETUNING = (
         help="a label, or several, for a text or a pair of texts",
         config="bertkit.tasks.classify.config:ClassifyConfig",
         task="bertkit.tasks.classify.classify:ClassifyTask",
-        model="BertForSequenceClassification",
+        model=CLASSIFICATION,
         presets=("glue-",),
     ),
     FinetuningRow(
@@ -110,7 +111,7 @@ FINETUNING = (
         help="a score for a text or a pair of texts",
         config="bertkit.tasks.classify.config:RegressConfig",
         task="bertkit.tasks.classify.regress:RegressTask",
-        model="BertForSequenceClassification",
+        model=CLASSIFICATION,
         presets=("glue-",),
     ),
     FinetuningRow(
@@ -118,14 +119,14 @@ FINETUNING = (
         help="the sentences of a document that make its summary",
         config="bertkit.tasks.summarise.config:SummariseConfig",
         task="bertkit.tasks.summarise.summarise:SummariseTask",
-        model="BertForSentenceExtraction",
+        model=SENTENCES,
     ),
     FinetuningRow(
         name="tag",
         help="a tag for every word of a sentence, such as the parts of named entities",
         config="bertkit.tasks.tag.config:TagConfig",
         task="bertkit.tasks.tag.tag:TagTask",
-        model="BertForTokenClassification",
+        model=TOKEN_CLASSIFICATION,
         presets=("ner",),
     ),
 )

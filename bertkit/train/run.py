@@ -31,6 +31,7 @@ from bertkit.configuration.record_settings import settings_read
 from bertkit.data.prefetch import StepRange
 from bertkit.data.step_batch import StepBatch
 from bertkit.hub.sources import with_names
+from bertkit.model.bert import recompute_layers
 from bertkit.storage.files import write_text
 from bertkit.system.processes import core_count
 from bertkit.train.agreement import held_by_main, together
@@ -111,6 +112,7 @@ class TrainingRun:
         # New weights depend on the seed alone, so all processes draw the same.
         torch.manual_seed(self.config.seed)
         self.model = model = self.task.make_model()
+        recompute_layers(model, self.config.recompute)
         self.progress = together(group, lambda: beginning.restore(model))
         self.first_step = self.progress.step
         beginning.require_agreement(self.progress)

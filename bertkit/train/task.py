@@ -22,7 +22,7 @@ from torch import nn
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper, StepPlan, Task
 from bertkit.data.prefetch import Feed
-from bertkit.model.checkpoints.loading import LoadReport, load_into, load_weights
+from bertkit.model.checkpoints.loading import LoadReport, load_into, load_own_weights, load_weights
 from bertkit.model.config import BertConfig
 from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts
 from bertkit.train.config import TrainingConfig
@@ -121,17 +121,21 @@ class TrainingTask(ABC):
         Args:
             model: from `make_model`.
             checkpoint: of any form that bertkit reads.
-            resuming: it is the run's own, and so must have every weight.
+            resuming: it is the run's own, and so must have every weight; the model need not
+                be BERT.
 
         Raises:
             DataError: missing or broken files.
             ConfigError: it does not fit the model; lists the tensors.
         """
+        if resuming:
+            own = load_own_weights(checkpoint, self.shape.vocab_size)
+            return load_into(model, own, source=str(checkpoint))
         return load_into(
             model,
             load_weights(checkpoint, self.shape.vocab_size),
-            allow_missing=() if resuming else (*self.new_weights, *self.optional_weights),
-            allow_unexpected=() if resuming else self.ignored_weights,
+            allow_missing=(*self.new_weights, *self.optional_weights),
+            allow_unexpected=self.ignored_weights,
             source=str(checkpoint),
         )
 

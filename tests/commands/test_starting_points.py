@@ -194,38 +194,94 @@ def test_padding_rows_are_padding_and_words_are_words(bertkit, world, tmp_path):
     assert done.status == 3 and "model.vocab_size is 100" in done.err
 
 
+# model_type → as messages call it; and how the tensors alone show it, where that is less.
 KINDS = {
-    "roberta": "RoBERTa (model_type roberta)",
-    "modernbert": "ModernBERT (model_type modernbert)",
-    "distilbert": "DistilBERT (model_type distilbert)",
+    "modernbert": ("ModernBERT (model_type modernbert)", ""),
+    "roberta": ("RoBERTa (model_type roberta)", ""),
+    "distilbert": ("DistilBERT (model_type distilbert)", ""),
+    "electra": ("ELECTRA (model_type electra)", ""),
+    "deberta": ("DeBERTa (model_type deberta)", ""),
+    "albert": ("ALBERT (model_type albert)", ""),
+    "xlm-roberta": ("XLM-RoBERTa (model_type xlm-roberta)", "RoBERTa (model_type roberta)"),
 }
+
+
+def another_model(place, kind, head="MaskedLM"):
+    """Save a model that is not BERT as transformers does, with a vocabulary of BERT's form."""
+    sizes = {"vocab_size": 64, "hidden_size": 16, "num_attention_heads": 2, "pad_token_id": 0}
+    sizes |= {"num_hidden_layers": 1, "intermediate_size": 16, "bos_token_id": 1}
+    sizes |= {"eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2, "n_layers": 1, "dim": 16}
+    config = transformers.AutoConfig.for_model(kind, **sizes)
+    kind_of_model = getattr(transformers, f"AutoModelFor{head}")
+    kind_of_model.from_config(config).save_pretrained(place)
+    save_vocab(place / "vocab.txt", TOKENS)
+    return place
+
+
+def label(world, tmp_path, output, *more):
+    (tmp_path / "texts.csv").write_text("text,label\nthe castle,a\nthe queen,b\n")
+    words = ("finetune", "--task", "classify", "--train-file", tmp_path / "texts.csv")
+    return (*words, "--output", output, "--max-steps", 1, "--gbs", 2, "--msl", 16, *more)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("told", [True, False])
 def test_one_answer_to_models_that_are_not_bert(bertkit, world, tmp_path, kind, told):
-    sizes = {"vocab_size": 64, "hidden_size": 16, "num_attention_heads": 2, "pad_token_id": 0}
-    sizes |= {"num_hidden_layers": 1, "intermediate_size": 16, "bos_token_id": 1}
-    sizes |= {"eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2, "n_layers": 1, "dim": 16}
-    config = transformers.AutoConfig.for_model(kind, **sizes)
-    place = tmp_path / "model"
-    transformers.AutoModelForMaskedLM.from_config(config).save_pretrained(place)
-    save_vocab(place / "vocab.txt", TOKENS)
+    place = another_model(tmp_path / "model", kind)
+    title, shown = KINDS[kind]
     shape = ("--model-config", world.words / "config.json")
     if not told:  # the tensors tell
         (place / "config.json").unlink()
+        title = shown or title
     more = () if told else shape
+    start = ("--init-checkpoint", place, *more)
     for command in (
         ("convert", place, "--check"),
         ("convert", place, "--output", tmp_path / "x"),
-        pretrain(world, tmp_path / "x", "--init-checkpoint", place, *more),
+        ("inspect", place),
+        pretrain(world, tmp_path / "x", *start),
         ("eval", "--input", world.records, "--checkpoint", place, *more),
-        finetune(world, tmp_path / "x", "--init-checkpoint", place, *more),
-        ("predict", "--init-checkpoint", place, *more, "--question", "a", "--passage", "b"),
+        finetune(world, tmp_path / "x", *start),
+        label(world, tmp_path, tmp_path / "x", *start),
+        ("predict", *start, "--question", "a", "--passage", "b"),
     ):
         done = bertkit(*command)
         assert done.status == 3, (command, done.err)
-        assert f"the model is {KINDS[kind]}, not BERT" in done.err, (command, done.err)
+        assert f"the model is {title}, not BERT" in done.err, (command, done.err)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_classifier_or_a_configuration_of_another_model_is_named(bertkit, world, tmp_path, kind):
+    place = another_model(tmp_path / "model", kind, "SequenceClassification")
+    config = place / "config.json"
+    for command in (
+        ("predict", "--init-checkpoint", place, "--text", "the castle"),
+        ("inspect", config),
+        pretrain(world, tmp_path / "x", "--model-config", config),
+        pretrain(world, tmp_path / "x", "--config", config),
+    ):
+        done = bertkit(*command)
+        assert done.status == 3, (command, done.err)
+        assert f"the model is {KINDS[kind][0]}, not BERT" in done.err, (command, done.err)
+        assert done.err.count("Error:") == 1
+    assert not (tmp_path / "x").exists()
+
+
+def test_tensors_of_no_known_model_ask_for_no_configuration(bertkit, world, tmp_path):
+    """They were said to lack a configuration only."""
+    save_file({"net.0.weight": torch.zeros(4, 4)}, tmp_path / "model.safetensors")
+    bare = tmp_path / "model.safetensors"
+    for command in (
+        ("inspect", bare),
+        ("convert", bare, "--output", tmp_path / "x"),
+        pretrain(world, tmp_path / "x", "--init-checkpoint", bare),
+        ("eval", "--input", world.records, "--checkpoint", bare),
+        finetune(world, tmp_path / "x", "--init-checkpoint", bare),
+    ):
+        done = bertkit(*command)
+        assert done.status == 3, (command, done.err)
+        assert "holds no tensor of a BERT encoder, but net.0.weight" in done.err, command
     assert not (tmp_path / "x").exists()
 
 

@@ -51,7 +51,10 @@ def test_types_without_a_title_and_classes_of_old_files():
 
 @pytest.mark.parametrize(
     "kind",
-    ["roberta", "xlm-roberta", "albert", "electra", "distilbert", "modernbert", "deberta-v2"],
+    [
+        *("roberta", "xlm-roberta", "albert", "electra", "distilbert", "modernbert", "deberta"),
+        *("deberta-v2", "mpnet", "longformer", "convbert", "ernie", "rembert"),
+    ],
 )
 def test_tensors_of_real_models_show_their_type(kind):
     sizes = {"vocab_size": 30, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}

@@ -18,6 +18,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from torch.utils.checkpoint import checkpoint as checkpoint_of_torch
 
 from bertkit.backends import registry
 from bertkit.backends.base import StepShape
@@ -215,6 +216,57 @@ def test_layouts_and_accumulation_give_the_same_run(config, tmp_path):
     ]
     for other in runs[1:]:
         assert other.progress.train["loss"] == pytest.approx(runs[0].progress.train["loss"], 1e-5)
+
+
+def test_layers_are_recomputed_though_the_task_says_nothing_of_it(config, tmp_path, monkeypatch):
+    seen = []
+
+    def noted(layer, *rest, **more):
+        seen.append(layer)
+        return checkpoint_of_torch(layer, *rest, **more)
+
+    monkeypatch.setattr("bertkit.model.bert.checkpoint", noted)
+    deep = replace(config, model=replace(config.model, num_hidden_layers=3), max_steps=1)
+    train(deep)
+    assert not seen
+    train(replace(deep, output=str(tmp_path / "again"), recompute=True))
+    # All layers but the last one, in both micro-batches.
+    assert len(seen) == 4 and len(set(seen)) == 2
+
+
+class OwnShape(BertConfig):
+    """Of a model that is not BERT, as its config.json says."""
+
+    def to_dict(self, architecture="", facts=None):
+        return {"model_type": "modernbert", "architectures": [architecture]}
+
+
+class OwnModel(nn.Module):
+    """Not BERT; names that BERT's files have without `bert.` are its own."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.embeddings = nn.Embedding(config.vocab_size, 8)
+        self.layers = nn.ModuleList([nn.Module()])
+        self.layers[0].attn = nn.Module()
+        self.layers[0].attn.Wqkv = nn.Linear(8, 2)
+
+    def forward(self, tokens):
+        return self.layers[0].attn.Wqkv(self.embeddings(tokens.ids)[tokens.cls_rows])
+
+
+def test_a_model_that_is_not_bert_is_saved_and_goes_on(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(ToyTask, "make_model", lambda self: OwnModel(self.shape))
+    own = replace(config, model=OwnShape(**as_dict(config.model)))
+    whole = train(replace(own, output=str(tmp_path / "whole")))
+    with pytest.raises(StoppedError):
+        train(replace(own, steps_this_run=5))
+    resumed = train(own)
+    one, other = tensors(whole), tensors(resumed)
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+    said = json.loads((resumed.progress.checkpoint / "config.json").read_text())
+    assert said == {"model_type": "modernbert", "architectures": ["OwnModel"]}
 
 
 def test_it_starts_from_an_encoder(config, tmp_path):

@@ -136,7 +136,7 @@ class CsAdapter(Adapter):
 
         Its AdamW adds eps before the bias correction, other systems after it.
         """
-        groups = parameter_groups(model.named_parameters(), spec)
+        groups = parameter_groups(model, spec)
         kinds = _cstorch().optim
         betas = (spec.beta1, spec.beta2)
         made: torch.optim.Optimizer

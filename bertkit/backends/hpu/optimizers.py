@@ -47,7 +47,7 @@ def make_fused(
     if spec.name not in NAMES:
         raise ConfigError(f"no optimizer {spec.name!r} on hpu", f"there are {', '.join(NAMES)}")
     vendor: Any = importlib.import_module(_FUSED)
-    groups = parameter_groups(model.named_parameters(), spec)
+    groups = parameter_groups(model, spec)
     options: dict[str, Any] = {"betas": (spec.beta1, spec.beta2), "eps": spec.eps}
     if spec.name == "sgd":
         kind, options = vendor.FusedSGD, {}

@@ -32,7 +32,7 @@ class ChosenOptimizer(torch.optim.Optimizer):
     """
 
     def __init__(self, model: nn.Module, spec: OptimizerSpec) -> None:
-        super().__init__(parameter_groups(model.named_parameters(), spec), {"lr": 0.0})
+        super().__init__(parameter_groups(model, spec), {"lr": 0.0})
         self.spec = spec
 
 

@@ -84,7 +84,7 @@ def shard_optimizer(model: nn.Module, spec: OptimizerSpec) -> ShardedOptimizer:
     The parameters become views of one buffer for each process, which travels as a whole.
     """
     kind, options = optimizer_kind(spec)
-    groups = parameter_groups(model.named_parameters(), spec)
+    groups = parameter_groups(model, spec)
     return ShardedOptimizer(
         groups,
         order=list(model.parameters()),

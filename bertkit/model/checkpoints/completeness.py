@@ -19,12 +19,17 @@ from bertkit.model.heads import BertForPreTraining
 from bertkit.model.model_types import (
     CLASSIFICATION,
     ENCODER,
+    LABEL_HEAD,
     MASKED_LM,
     NEXT_SENTENCE,
+    PAIR_HEAD,
     PARTS,
+    POOLER,
     PRETRAINING,
     QUESTION_ANSWERING,
+    SPAN_HEAD,
     TOKEN_CLASSIFICATION,
+    WORD_HEAD,
 )
 from bertkit.model.parameter_names import layer_number
 
@@ -58,13 +63,13 @@ def architecture_of(weights: Mapping[str, Tensor]) -> str:
     def has(prefix: str) -> bool:
         return any(name.startswith(prefix) for name in weights)
 
-    if has("qa_outputs."):
+    if has(SPAN_HEAD):
         return QUESTION_ANSWERING
-    if has("classifier."):
-        return CLASSIFICATION if has("bert.pooler.") else TOKEN_CLASSIFICATION
-    if has("cls.seq_relationship."):
-        return PRETRAINING if has("cls.predictions.") else NEXT_SENTENCE
-    return MASKED_LM if has("cls.predictions.") else ENCODER
+    if has(LABEL_HEAD):
+        return CLASSIFICATION if has(POOLER) else TOKEN_CLASSIFICATION
+    if has(PAIR_HEAD):
+        return PRETRAINING if has(WORD_HEAD) else NEXT_SENTENCE
+    return MASKED_LM if has(WORD_HEAD) else ENCODER
 
 
 def expected_shapes(
@@ -114,7 +119,7 @@ def compare_with_model(
         )
     kind = kind or ModelClass(architecture_of(contents.weights))
     wanted = expected_shapes(config, kind.name, kind.labels)
-    has_pooler = any(name.startswith("bert.pooler.") for name in contents.weights)
+    has_pooler = any(name.startswith(POOLER) for name in contents.weights)
     if kind.name == ENCODER and not has_pooler:  # add_pooling_layer=False
         wanted = {name: size for name, size in wanted.items() if "pooler" not in name}
     misshapen = [

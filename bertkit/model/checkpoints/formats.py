@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from bertkit.errors import UsageError
-from bertkit.model.model_types import SENTENCES
+from bertkit.model.model_types import LABEL_HEAD, SENTENCES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,7 +78,7 @@ class CheckpointFormat:
         found: list[str] = getattr(module, "unheld", lambda weights: [])(weights)
         if architecture == SENTENCES and self.name != _NAMES_CLASSES:
             # Where no class is named, this head would be read as that of another task.
-            found = [*found, *(name for name in weights if name.startswith("classifier."))]
+            found = [*found, *(name for name in weights if name.startswith(LABEL_HEAD))]
         return list(dict.fromkeys(found))
 
 

@@ -94,7 +94,7 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
     Raises:
         DataError: no weights there, or damaged ones.
     """
-    return normalise_names(_read_all(Path(path)), Path(path))
+    return normalise_names(read_tensors(Path(path)), Path(path))
 
 
 def read(path: Path, moments: bool = False) -> CheckpointContents:
@@ -107,7 +107,7 @@ def read(path: Path, moments: bool = False) -> CheckpointContents:
     Raises:
         DataError: no weights there, or damaged ones; or no moments.
     """
-    tensors = _read_all(path)
+    tensors = read_tensors(path)
     contents = CheckpointContents("hf", path)
     contents.add_pytorch_weights(tensors, {name: from_pytorch_name(name) for name in tensors})
     add_run_state(contents, contents.folder, moments)
@@ -142,7 +142,12 @@ def _write_weights(folder: Path, tensors: dict[str, Tensor]) -> None:
         save_file(tensors, stream.name, metadata={"format": "pt"})
 
 
-def _read_all(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor of a folder or file as it stands there, on the CPU; see `load_weights`.
+
+    Raises:
+        DataError: no weights there, or damaged ones.
+    """
     tensors: dict[str, Tensor] = {}
     files = _weight_files(path)
     beside = [file.name for file in files]

@@ -20,7 +20,7 @@ from bertkit.model.checkpoints.purpose import head_of, purpose_of
 from bertkit.model.checkpoints.vocabulary_padding import fitted, is_rounding
 from bertkit.model.config import NAME, RATES, BertConfig, read_config
 from bertkit.model.model_types import require_bert, type_of_config, type_of_tensors
-from bertkit.model.parameter_names import WORD_EMBEDDINGS, is_parameter
+from bertkit.model.parameter_names import ENCODER_PREFIX, WORD_EMBEDDINGS, is_parameter
 from bertkit.tokenization.vocabulary import vocab_in
 
 _GOOGLE_CONFIG = "bert_config.json"
@@ -59,7 +59,7 @@ def read(path: str | Path, moments: bool = False) -> CheckpointContents:
         titles = "; ".join(row.title for row in formats.all_formats())
         raise DataError(f"no checkpoint at {path}", f"bertkit reads: {titles}")
     row, place = found
-    _refuse_other_models(place)
+    refuse_other_models(place)
     contents = row.load().read(place, moments)
     require_bert(type_of_tensors(contents.unknown), place)
     return contents
@@ -80,7 +80,7 @@ def load_weights(path: str | Path, vocab_size: int | None = None) -> dict[str, T
     # The common case; what transformers leaves out when loading is left out here, too.
     plain = hf.find(Path(path))
     if plain is not None:
-        _refuse_other_models(plain)
+        refuse_other_models(plain)
         weights = hf.load_weights(plain)
         require_bert(type_of_tensors(name for name in weights if not is_parameter(name)), plain)
     else:
@@ -96,6 +96,21 @@ def load_weights(path: str | Path, vocab_size: int | None = None) -> dict[str, T
         weights = contents.weights
     require_finite(weights, path)
     return weights if vocab_size is None else fitted(weights, vocab_size)
+
+
+def load_own_weights(path: Path, vocab_size: int) -> dict[str, Tensor]:
+    """The weights of a run's own checkpoint, of whatever model, under the names it gave them.
+
+    Args:
+        path: folder of the checkpoint.
+        vocab_size: as for `load_weights`.
+
+    Raises:
+        DataError: none there, damaged, or with values that are not finite.
+    """
+    weights = hf.read_tensors(path)
+    require_finite(weights, path)
+    return fitted(weights, vocab_size)
 
 
 def load_config(path: str | Path, given: str | Path | None = None) -> BertConfig:
@@ -148,9 +163,16 @@ def config_of(contents: CheckpointContents, given: str | Path | None = None) -> 
     The vocabulary size is that of the tensors, where the file's differs by rounding only.
 
     Raises:
+        DataError: there is no encoder.
         ConfigError: the number of heads is nowhere to be found, the file is of another
             vocabulary, or the two files differ.
     """
+    if not any(name.startswith(ENCODER_PREFIX) for name in contents.weights):
+        others = shortened(contents.unknown or list(contents.weights)) or "nothing"
+        raise DataError(
+            f"{contents.path} holds no tensor of a BERT encoder, but {others}",
+            "is it another kind of model, or does it name its tensors otherwise?",
+        )
     beside = config_beside(contents.path)
     place = beside or (Path(given) if given else None)
     if place is None and not contents.heads:
@@ -179,8 +201,12 @@ def config_of(contents: CheckpointContents, given: str | Path | None = None) -> 
     return replace(config, vocab_size=rows)
 
 
-def _refuse_other_models(place: Path) -> None:
-    """Refuse what the configuration beside a checkpoint says not to be BERT."""
+def refuse_other_models(place: Path) -> None:
+    """Refuse what the configuration beside a checkpoint says not to be BERT.
+
+    Raises:
+        ConfigError: names the model.
+    """
     file = config_beside(place)
     if file is not None:
         require_bert(type_of_config(read_config(file)), place)

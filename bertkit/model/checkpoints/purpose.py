@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bertkit.model.model_types import LABEL_HEAD, PAIR_HEAD, POOLER, SPAN_HEAD, WORD_HEAD
+
 
 @dataclass(frozen=True)
 class Purpose:
@@ -23,19 +25,19 @@ class Purpose:
 
 _PURPOSES = (
     Purpose(
-        "qa_outputs.",
+        SPAN_HEAD,
         "fine-tuned for question answering",
         "`bertkit predict` and `bertkit finetune-squad` use it; here give a run of"
         " `bertkit pretrain`, or its checkpoint",
     ),
     Purpose(
-        "classifier.",
+        LABEL_HEAD,
         "fine-tuned to label",
         "`bertkit predict` and `bertkit finetune` use it; here give a run of `bertkit pretrain`,"
         " or its checkpoint",
     ),
     Purpose(
-        "cls.predictions.",
+        WORD_HEAD,
         "for masked words, not fine-tuned",
         "fine-tune it first, with `bertkit finetune` or `bertkit finetune-squad`",
     ),
@@ -52,11 +54,11 @@ def purpose_of(names: Iterable[str]) -> Purpose | None:
 
 
 _HEADS = {
-    "cls.predictions.": "masked LM head",
-    "cls.seq_relationship.": "next sentence head",
-    "qa_outputs.": "span head",
-    "classifier.": "head for labels",
-    "bert.pooler.": "pooler",
+    WORD_HEAD: "masked LM head",
+    PAIR_HEAD: "next sentence head",
+    SPAN_HEAD: "span head",
+    LABEL_HEAD: "head for labels",
+    POOLER: "pooler",
 }
 
 

@@ -14,6 +14,7 @@ from bertkit.model.bert import BertModel, initialise
 from bertkit.model.classification import MULTI, REGRESSION, BertForSequenceClassification
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining, BertForQuestionAnswering
+from bertkit.model.model_types import PAIR_HEAD, POOLER, WORD_HEAD
 from bertkit.model.sentence_head import BertForSentenceExtraction
 from bertkit.model.standalone.flat_rows import FlatRows
 from bertkit.model.token_classification import BertForTokenClassification
@@ -93,8 +94,8 @@ def outputs(network: nn.Module, rows: FlatRows, targets: Targets, parts: set[str
 def _pretraining(
     network: BertForPreTraining, rows: FlatRows, targets: Targets, parts: set[str]
 ) -> ModelOutput:
-    words = "cls.predictions." not in parts
-    pairs = not parts & {"cls.seq_relationship.", "bert.pooler."}
+    words = WORD_HEAD not in parts
+    pairs = not parts & {PAIR_HEAD, POOLER}
     known = (["labels"] if words else []) + (["next_sentence_label"] if words and pairs else [])
     targets.require(*known)
     every = torch.arange(len(rows.places), device=rows.places.device)
@@ -180,7 +181,7 @@ def _sentences(
 def _encoder(network: Encoder, rows: FlatRows, targets: Targets, parts: set[str]) -> ModelOutput:
     targets.require()
     hidden = network.bert(rows.tokens)
-    pooler = None if "bert.pooler." in parts else network.bert.pooler
+    pooler = None if POOLER in parts else network.bert.pooler
     pooled = None if pooler is None else pooler(hidden.index_select(0, rows.tokens.cls_rows))
     return ModelOutput(last_hidden_state=rows.table(hidden), pooler_output=pooled)
 

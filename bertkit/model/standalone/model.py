@@ -17,6 +17,7 @@ from bertkit.model.checkpoints.finite import require_finite
 from bertkit.model.checkpoints.hf import write
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
+from bertkit.model.model_types import WORD_HEAD
 from bertkit.model.standalone.flat_rows import flat_rows
 from bertkit.model.standalone.heads import ModelOutput, Targets, outputs
 from bertkit.model.standalone.tokenizer import Tokenizer
@@ -141,7 +142,7 @@ class Model(nn.Module):
             ConfigError: The model has no masked LM head, or no vocabulary is known.
             UsageError: The text has no [MASK] within the model's positions.
         """
-        if not isinstance(self.network, BertForPreTraining) or "cls.predictions." in self._parts:
+        if not isinstance(self.network, BertForPreTraining) or WORD_HEAD in self._parts:
             raise ConfigError(
                 f"a {self.architecture} does not guess words", "give a pretrained model"
             )

@@ -30,10 +30,14 @@ from bertkit.model.model_types import (
     MASKED_LM,
     MULTIPLE_CHOICE,
     NEXT_SENTENCE,
+    PAIR_HEAD,
+    POOLER,
     PRETRAINING,
+    PRETRAINING_HEADS,
     QUESTION_ANSWERING,
     SENTENCES,
     TOKEN_CLASSIFICATION,
+    WORD_HEAD,
 )
 from bertkit.model.sentence_head import BertForSentenceExtraction
 from bertkit.model.standalone.heads import Encoder
@@ -44,13 +48,13 @@ from bertkit.tokenization.vocabulary import find_vocab, load_vocab
 
 # Parts that a class of transformers need not have although ours has them.
 _OPTIONAL = {
-    PRETRAINING: ("bert.pooler.", "cls.seq_relationship."),
-    MASKED_LM: ("bert.pooler.", "cls.seq_relationship."),
-    NEXT_SENTENCE: ("cls.predictions.",),
-    ENCODER: ("bert.pooler.",),
+    PRETRAINING: (POOLER, PAIR_HEAD),
+    MASKED_LM: (POOLER, PAIR_HEAD),
+    NEXT_SENTENCE: (WORD_HEAD,),
+    ENCODER: (POOLER,),
 }
 # Those that it may have although ours has no place for them.
-_UNUSED = ("bert.pooler.", "cls.")
+_UNUSED = (POOLER, PRETRAINING_HEADS)
 
 
 def open_model(
@@ -151,5 +155,5 @@ def _network(kind: ModelClass, shape: BertConfig, weights: Mapping[str, Tensor])
     if kind.name == SENTENCES:
         return BertForSentenceExtraction(shape)
     if kind.name == ENCODER:
-        return Encoder(shape, any(name.startswith("bert.pooler.") for name in weights))
+        return Encoder(shape, any(name.startswith(POOLER) for name in weights))
     raise ConfigError(f"a {kind.name} cannot be loaded", "give a model of another class")

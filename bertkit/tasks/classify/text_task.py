@@ -103,7 +103,7 @@ class TextTask(FinetuneTask[T, Example]):
         """The encoder with a new head."""
         dropout = self.config.classifier_dropout
         facts = {**self.head_facts(), "problem_type": self.problem_type}
-        model = BertForSequenceClassification(
+        return BertForSequenceClassification(
             self.shape,
             self.width,
             self.problem_type,
@@ -111,8 +111,6 @@ class TextTask(FinetuneTask[T, Example]):
             class_weights=self.class_weights(),
             facts={**facts, "classifier_dropout": dropout, **self.facts_of_use()},
         )
-        model.bert.encoder.recompute = self.config.recompute
-        return model
 
     def fits_facts(self, facts: Mapping[str, Any]) -> bool:
         """Whether a head is of the same outputs in the same order."""

@@ -12,7 +12,7 @@ from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec
 from bertkit.backends.sections import options_of
 from bertkit.codecs.json_lines import json_objects
 from bertkit.errors import DataError
-from bertkit.model.checkpoints.loading import config_beside
+from bertkit.model.checkpoints.loading import config_beside, refuse_other_models
 from bertkit.model.config import read_config
 from bertkit.model.model_types import class_of_config
 from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
@@ -57,10 +57,13 @@ def settings_of_model(place: str) -> dict[str, Any]:
 
     Raises:
         DataError: there is none.
+        ConfigError: it is no BERT.
     """
     for layer in settings_of_run(place, ("task", "max_seq_length")):
         return dict(layer.values) if "task" in layer.values else {}
-    beside = config_beside(starting_point(place, place, trains=False))
+    checkpoint = starting_point(place, place, trains=False)
+    refuse_other_models(checkpoint)
+    beside = config_beside(checkpoint)
     facts = read_config(beside) if beside else {}
     names = [row.name for row in FINETUNING if row.model and row.model == class_of_config(facts)]
     if not names:

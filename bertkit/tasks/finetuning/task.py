@@ -31,6 +31,7 @@ from bertkit.errors import ConfigError
 from bertkit.model.checkpoints.loading import LoadReport, config_beside, load_into, load_weights
 from bertkit.model.checkpoints.run_state import BEST
 from bertkit.model.config import read_config
+from bertkit.model.model_types import LABEL_HEAD, POOLER, PRETRAINING_HEADS
 from bertkit.storage.files import sha256_of
 from bertkit.tasks.finetuning.best import BestModel
 from bertkit.tasks.finetuning.config import FinetuneConfig, used_with
@@ -69,9 +70,9 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
     name: ClassVar[str] = ""
     metric: str = ""
     metrics: Sequence[str] = ()
-    head: ClassVar[Sequence[str]] = ("classifier.",)
+    head: ClassVar[Sequence[str]] = (LABEL_HEAD,)
     takes_pairs: ClassVar[bool] = False
-    optional_weights = ("bert.pooler.",)
+    optional_weights = (POOLER,)
     command = "finetune"
     # The same files may lie elsewhere on each machine.
     local_settings: Sequence[str] = (
@@ -388,6 +389,6 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
                 f"{place} has no {absent[0]}: it was not fine-tuned for --task {self.name}",
                 f"fine-tune it first: bertkit finetune --task {self.name} --train-file FILE",
             )
-        load_into(model, weights, allow_unexpected=("cls.", "bert.pooler."), source=str(place))
+        load_into(model, weights, allow_unexpected=(PRETRAINING_HEADS, POOLER), source=str(place))
         log.logger.info("weights from %s", place)
         return model

@@ -34,6 +34,7 @@ from bertkit.model.checkpoints.loading import (
 from bertkit.model.checkpoints.tokenizer import tokenizer_facts
 from bertkit.model.checkpoints.vocabulary_padding import require_rows
 from bertkit.model.heads import BertForPreTraining
+from bertkit.model.model_types import PAIR_HEAD, POOLER
 from bertkit.tasks.pretraining.batches import evaluation_feed
 from bertkit.tasks.pretraining.checkpoint_queue import named_checkpoints, new_checkpoints
 from bertkit.tasks.pretraining.config import EvalConfig
@@ -292,13 +293,11 @@ def _evaluate_one(
         model,
         load_weights(place, shape.vocab_size),
         # Models without next sentence prediction lack these two.
-        allow_missing=("cls.seq_relationship.", "bert.pooler."),
+        allow_missing=(PAIR_HEAD, POOLER),
         source=str(place),
     )
     # Missing weights are random: do not report the accuracy of such a head.
-    has_nsp = not config.mlm_only and not any(
-        name.startswith("cls.seq_relationship.") for name in report.missing
-    )
+    has_nsp = not config.mlm_only and not any(name.startswith(PAIR_HEAD) for name in report.missing)
     plan = replace(plan, model=shape)
     stepper = adapter.build(adapter.place(model), PretrainingObjective(nsp=has_nsp), plan)
     feed = evaluation_feed(source, config.batch_size, config, rows.trained, adapter)

@@ -17,7 +17,6 @@ from bertkit.data.dynamic_masking import DynamicMasking
 from bertkit.data.record_source import RecordSource, SampleSource
 from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
-from bertkit.model.heads import BertForPreTraining
 from bertkit.records.files.packs.formats import HABANA, PackShape, pack_shape
 from bertkit.report.trackers import require_trackers
 from bertkit.tasks.pretraining.config import PretrainConfig
@@ -336,13 +335,6 @@ def _with_chosen_options(
         memory_recorded=recorded_memory(config, records),
     )
     return replace(config, **{name: settle(options_of(config, name), size)})
-
-
-def make_model(config: PretrainConfig) -> BertForPreTraining:
-    """A model with new weights, drawn from PyTorch's generator."""
-    model = BertForPreTraining(config.model)
-    model.bert.encoder.recompute = config.recompute
-    return model
 
 
 def check_lengths(source: SampleSource, shape: BertConfig) -> None:

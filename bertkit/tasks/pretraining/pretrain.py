@@ -16,6 +16,8 @@ from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.configuration.record_settings import settings_read
 from bertkit.errors import TargetNotReachedError
+from bertkit.model.heads import BertForPreTraining
+from bertkit.model.model_types import LABEL_HEAD, PAIR_HEAD, POOLER, SPAN_HEAD, WORD_HEAD
 from bertkit.report.benchmark_logs import MlperfLog
 from bertkit.report.dllogger import JsonSummary, TrainingSummary
 from bertkit.report.trackers import make_trackers
@@ -24,7 +26,7 @@ from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import Estimate
 from bertkit.tasks.pretraining.evaluate import measure_pretraining
 from bertkit.tasks.pretraining.objective import PretrainingObjective
-from bertkit.tasks.pretraining.prepare import Prepared, make_model, prepare
+from bertkit.tasks.pretraining.prepare import Prepared, prepare
 from bertkit.train.dry_run import DryRun
 from bertkit.train.metrics import Tracker, left_out_text, losses_are_finite
 from bertkit.train.run import TrainingRun
@@ -80,8 +82,8 @@ class PretrainingTask(TrainingTask):
         ready: settings and data.
     """
 
-    optional_weights = ("cls.seq_relationship.", "bert.pooler.", "cls.predictions.")
-    ignored_weights = ("qa_outputs.", "classifier.")
+    optional_weights = (PAIR_HEAD, POOLER, WORD_HEAD)
+    ignored_weights = (SPAN_HEAD, LABEL_HEAD)
     command = "pretrain"
     # The same data and vocabulary may lie elsewhere on each machine.
     local_settings = (
@@ -111,7 +113,7 @@ class PretrainingTask(TrainingTask):
 
     def make_model(self) -> nn.Module:
         """A model for pretraining, with new weights."""
-        return make_model(self.config)
+        return BertForPreTraining(self.shape)
 
     def training_data(self, adapter: Adapter) -> TrainingData:
         """This process's part of every step."""

@@ -15,12 +15,14 @@ from bertkit.backends.sections import options_of
 from bertkit.data.batch_layouts import Layout
 from bertkit.data.step_batch import StepBatch, weighted
 from bertkit.errors import ConfigError, MissingDependencyError
+from bertkit.model.bert import recompute_layers
+from bertkit.model.heads import BertForPreTraining
 from bertkit.storage.files import human_bytes
 from bertkit.system.memory import peak_of_process
 from bertkit.tasks.pretraining.batches import training_feed
 from bertkit.tasks.pretraining.estimate import UsualRecords, held_passes, usual_step
 from bertkit.tasks.pretraining.objective import PretrainingObjective
-from bertkit.tasks.pretraining.prepare import Prepared, make_model
+from bertkit.tasks.pretraining.prepare import Prepared
 from bertkit.train.step_settings import optimizer_spec
 
 # A dry run that was not asked for a mock batch computes no longer than about so many seconds.
@@ -134,7 +136,9 @@ def _room(ready: Prepared) -> int:
 def _run(ready: Prepared, adapter: Adapter, batch: StepBatch) -> TrialStep:
     config = ready.config
     torch.manual_seed(config.seed)
-    placed = adapter.place(make_model(config))
+    model = BertForPreTraining(config.model)
+    recompute_layers(model, config.recompute)
+    placed = adapter.place(model)
     optimizer = adapter.optimizer(placed, optimizer_spec(config))
     task = PretrainingObjective(nsp=config.nsp)
     stepper = adapter.build(placed, task, ready.step_plan, optimizer, lambda step: 0.0)

@@ -12,6 +12,7 @@ from bertkit.codecs.strict_json import json_text
 from bertkit.errors import ConfigError, DataError
 from bertkit.model.checkpoints.loading import load_into, load_weights
 from bertkit.model.heads import BertForQuestionAnswering
+from bertkit.model.model_types import LABEL_HEAD, POOLER, PRETRAINING_HEADS, SPAN_HEAD
 from bertkit.storage.files import is_utf8, read_json, write_text
 from bertkit.tasks.finetuning.outputs import Forward, fetch
 from bertkit.tasks.squad.auto_batch_size import find_batch_size
@@ -28,9 +29,8 @@ ANSWERS = "predictions.json"
 NBEST = "nbest_predictions.json"
 NULL_ODDS = "null_odds.json"
 SCORES = "scores.json"
-# What an encoder alone lacks, and what other checkpoints have beside the encoder.
-SPAN_HEAD = ("qa_outputs.",)
-OTHER_HEADS = ("cls.", "bert.pooler.", "classifier.")
+# What other checkpoints have beside the encoder.
+OTHER_HEADS = (PRETRAINING_HEADS, POOLER, LABEL_HEAD)
 
 
 def load_span_weights(model: BertForQuestionAnswering, place: Path) -> None:
@@ -45,7 +45,7 @@ def load_span_weights(model: BertForQuestionAnswering, place: Path) -> None:
         ConfigError: it has no span head.
     """
     weights = load_weights(place, model.config.vocab_size)
-    report = load_into(model, weights, SPAN_HEAD, OTHER_HEADS, str(place))
+    report = load_into(model, weights, (SPAN_HEAD,), OTHER_HEADS, str(place))
     if report.missing:
         raise ConfigError(
             f"{place} has no span head: it was not fine-tuned on SQuAD",

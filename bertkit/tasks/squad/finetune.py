@@ -19,6 +19,7 @@ from bertkit.data.sample_feed import SampleFeed
 from bertkit.data.sample_order import SampleOrder
 from bertkit.errors import ConfigError
 from bertkit.model.heads import BertForQuestionAnswering
+from bertkit.model.model_types import SPAN_HEAD
 from bertkit.report.dllogger import JsonSummary, TrainingSummary, log_answers
 from bertkit.report.measures import scores_as_text
 from bertkit.report.trackers import make_trackers
@@ -35,7 +36,6 @@ from bertkit.tasks.squad.answer_files import (
     NULL_ODDS,
     OTHER_HEADS,
     SCORES,
-    SPAN_HEAD,
     answer_windows,
     load_span_weights,
     score_folder,
@@ -111,7 +111,7 @@ class SquadTask(TrainingTask):
         train_windows: number of training windows, once they have been made.
     """
 
-    new_weights = SPAN_HEAD
+    new_weights = (SPAN_HEAD,)
     ignored_weights = OTHER_HEADS
     command = "finetune-squad"
     # The same files may lie elsewhere on each machine.
@@ -142,9 +142,7 @@ class SquadTask(TrainingTask):
 
     def make_model(self) -> nn.Module:
         """The encoder with a new span head."""
-        model = BertForQuestionAnswering(self.shape, used_with(self.config, OF_THE_RUN))
-        model.bert.encoder.recompute = self.config.recompute
-        return model
+        return BertForQuestionAnswering(self.shape, used_with(self.config, OF_THE_RUN))
 
     def training_data(self, adapter: Adapter) -> TrainingData:
         """The training windows, of which this process takes its part of every step."""

@@ -116,7 +116,7 @@ class SummariseTask(FinetuneTask[SummariseConfig, Document]):
 
     def make_model(self) -> nn.Module:
         """The encoder with a new head."""
-        model = BertForSentenceExtraction(
+        return BertForSentenceExtraction(
             self.shape,
             classifier_dropout=self.config.classifier_dropout or 0.0,
             facts={
@@ -124,8 +124,6 @@ class SummariseTask(FinetuneTask[SummariseConfig, Document]):
                 **self.facts_of_use(),
             },
         )
-        model.bert.encoder.recompute = self.config.recompute
-        return model
 
     def fits_facts(self, facts: Mapping[str, Any]) -> bool:
         """Sentences to be chosen are the same in all files."""

@@ -135,14 +135,12 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
 
     def make_model(self) -> nn.Module:
         """The encoder with a new head."""
-        model = BertForTokenClassification(
+        return BertForTokenClassification(
             self.shape,
             len(self.labels),
             classifier_dropout=self.config.classifier_dropout,
             facts={**self._facts(), **self.facts_of_use()},
         )
-        model.bert.encoder.recompute = self.config.recompute
-        return model
 
     def _facts(self) -> dict[str, Any]:
         return {

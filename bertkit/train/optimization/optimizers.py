@@ -1,6 +1,6 @@
 """Builds optimizers by name, with parameter groups and clipping; saves and loads their state.
 
-All keep their moments in fp32, group parameters by name (no weight decay on biases and
+All keep their moments in fp32, group parameters (no weight decay on biases and
 LayerNorm), and save their state under parameter names, so that a checkpoint can be
 checked against the model before anything is overwritten.
 """
@@ -22,16 +22,14 @@ from bertkit.train.optimization.lamb import LAMB_VARIANTS, Lamb, LambVariant
 NAMES = ("adamw", UNCORRECTED, *LAMB_VARIANTS, "sgd", "momentum")
 
 
-def parameter_groups(
-    named: Iterable[tuple[str, nn.Parameter]], spec: OptimizerSpec
-) -> list[dict[str, Any]]:
+def parameter_groups(model: nn.Module, spec: OptimizerSpec) -> list[dict[str, Any]]:
     """Parameters in groups that are treated alike.
 
     Biases and LayerNorm weights get no weight decay and, in LAMB, no trust ratio, unless
     the variant says otherwise.
 
     Args:
-        named: names and parameters, shared ones once.
+        model: its LayerNorms may have any name.
         spec: name and weight decay.
 
     Returns:
@@ -40,8 +38,14 @@ def parameter_groups(
     variant = LAMB_VARIANTS.get(spec.name, LambVariant())
     always = variant.adapt_all or variant.adapt_layer_norm
     groups: dict[tuple[bool, bool], dict[str, Any]] = {}
-    for name, parameter in named:
-        bias, norm = name.endswith("bias"), "LayerNorm" in name
+    norms = {
+        parameter
+        for module in model.modules()
+        if isinstance(module, nn.LayerNorm)
+        for parameter in module.parameters()
+    }
+    for name, parameter in model.named_parameters():
+        bias, norm = name.endswith("bias"), parameter in norms or "LayerNorm" in name
         decays = not (bias or (norm and not variant.decay_layer_norm))
         adapts = variant.adapt_all or not (bias or (norm and not variant.adapt_layer_norm))
         group = groups.setdefault(
@@ -74,9 +78,7 @@ def make_optimizer(
     kind, options = optimizer_kind(spec)
     if "fused" in options:
         options["fused"] = fused
-    optimizer: torch.optim.Optimizer = kind(
-        parameter_groups(model.named_parameters(), spec), **options
-    )
+    optimizer: torch.optim.Optimizer = kind(parameter_groups(model, spec), **options)
     return optimizer
 
 

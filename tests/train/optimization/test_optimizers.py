@@ -165,12 +165,27 @@ def test_adamw_equals_torch_without_decay_on_bias_and_norm():
 
 
 def test_groups_carry_names():
-    groups = parameter_groups(Small().named_parameters(), OptimizerSpec("nvlamb"))
+    groups = parameter_groups(Small(), OptimizerSpec("nvlamb"))
     found = {name: group["weight_decay"] for group in groups for name in group["names"]}
     assert found == {
         "dense.weight": 0.01, "dense.bias": 0.0, "LayerNorm.weight": 0.0, "LayerNorm.bias": 0.0,
     }  # fmt: skip
     assert [group["adapt"] for group in groups if "dense.weight" in group["names"]] == [True]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_layer_norms_of_any_name_are_treated_alike(name):
+    own, other = Small(), Small()
+    other.closing, other.LayerNorm = other.LayerNorm, None
+    found = [
+        [(sorted(group["names"]), group["weight_decay"], group["adapt"]) for group in groups]
+        for groups in (parameter_groups(model, OptimizerSpec(name)) for model in (own, other))
+    ]
+    renamed = [
+        (sorted(item.replace("LayerNorm", "closing") for item in names), *rest)
+        for names, *rest in found[0]
+    ]
+    assert renamed == found[1]
 
 
 @pytest.mark.parametrize("name", NAMES)
