@@ -260,10 +260,10 @@ def begin(
     place = Path(folder)
     found = read_manifest(place)
     differences = compare(found, planned) if found is not None else []
-    if found is not None and not differences:
-        # A run that itself began with --overwrite goes on; a complete one is made again.
-        if not overwrite or (found.replaces and not found.complete):
-            return _resumed(found, planned, place)
+    same = found is not None and not differences
+    # A run that itself began with --overwrite goes on; a complete one is made again.
+    if found and same and (not overwrite or (found.replaces and not found.complete)):
+        return _resumed(found, planned, place)
     require_room(place, found, planned, differences, overwrite)
     if found is not None:
         planned.replaces = sorted({*found.outputs, *found.replaces})

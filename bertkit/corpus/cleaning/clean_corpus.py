@@ -133,9 +133,7 @@ def plan(
     }
 
 
-def _deciding(
-    config: CleanConfig, files: Sequence[str], against: Sequence[str]
-) -> dict[str, Any]:
+def _deciding(config: CleanConfig, files: Sequence[str], against: Sequence[str]) -> dict[str, Any]:
     """All that decides the bytes beside the content of the files: settings, facts of the text."""
     settings = {**asdict(config), "drop": sorted(config.dropped)}
     settings["against"] = [sha256_of(name) for name in against]

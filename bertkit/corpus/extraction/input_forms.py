@@ -19,6 +19,7 @@ from bertkit.corpus import forms
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.extraction.part import detection_of, raw_file
 from bertkit.corpus.forms.detect import CODE
+from bertkit.corpus.forms.form import Form
 from bertkit.corpus.raw_file import encoding_of
 from bertkit.errors import DataError, NotTextError, UsageError
 from bertkit.storage.files import file_state, is_remote, read_json
@@ -145,7 +146,7 @@ def take_inputs(files: Sequence[str], inputs: Sequence[str], config: ExtractConf
     return found
 
 
-def _is_of_another_encoding(path: str, form: forms.Form, config: ExtractConfig) -> bool:
+def _is_of_another_encoding(path: str, form: Form, config: ExtractConfig) -> bool:
     """Whether `--encoding` names another encoding than the text of a file can be in."""
     if not config.encoding or form.container:
         return False
