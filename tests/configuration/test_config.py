@@ -183,7 +183,7 @@ def test_a_preset_in_a_file_is_told_where_it_is_named():
     kind = make_dataclass("Run", [("max_steps", int, setting(1, "")), ("resume", str, "")])
     with pytest.raises(ConfigError, match=r"preset: unknown setting \(presets are .*--preset NAME"):
         resolve(kind, [Layer("a.yaml", {"preset": "tiny"})])
-    with pytest.raises(ConfigError, match="preset: unknown setting$"):  # no presets there
+    with pytest.raises(ConfigError, match=r"preset: unknown setting$"):  # no presets there
         resolve(Named, [Layer("a.yaml", {"preset": "tiny"})])
 
 
