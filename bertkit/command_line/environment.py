@@ -41,6 +41,11 @@ def value_of(prefix: str, option: click.Option) -> str | None:
     return None
 
 
+def set_variable(prefix: str, option: click.Option) -> str:
+    """The variable of an option that is set; empty where none is."""
+    return next(filter(os.environ.get, variables(prefix, option)), "")
+
+
 def unknown(
     prefix: str, options: Iterable[click.Option], commands: Sequence[str]
 ) -> list[tuple[str, str]]:

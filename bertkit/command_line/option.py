@@ -77,6 +77,20 @@ class Option(click.Option):
                 raise click.BadParameter(text, ctx=ctx, param=self)
         return value, source
 
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """The value in its type; what is wrong with one of the environment names its variable."""
+        try:
+            return super().process_value(ctx, value)
+        except click.BadParameter as error:
+            of_environment = (
+                ctx.get_parameter_source(self.name or "") == ParameterSource.ENVIRONMENT
+            )
+            name = environment.set_variable(ctx.auto_envvar_prefix or "", self)
+            if not (of_environment and name):
+                raise
+            text = f"{error.message} The environment has it: {name}."
+            raise click.BadParameter(text, error.ctx, error.param, error.param_hint) from error
+
     def flags(self, ctx: click.Context) -> str:
         """The option as it is written, with the word for its value."""
         names = ", ".join(sorted(self.opts, key=lambda name: name.startswith("--")))

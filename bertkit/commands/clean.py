@@ -68,7 +68,9 @@ def command(
 
     settings = options.resolved(CleanConfig, given)
     if dry_run:
-        plan = work.plan(inputs, output, settings.config, prefix=input_prefix)
+        plan = work.plan(
+            inputs, output, settings.config, prefix=input_prefix, overwrite=given["overwrite"]
+        )
         options.finish_dry_run(settings, plan, as_json)
         return
     # What is left of `given`: examples, listing, scratch, workers, executor, scheduler, overwrite.

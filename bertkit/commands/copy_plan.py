@@ -18,12 +18,18 @@ dry_run_option = options.option(
 )
 
 
-def finish(inputs: Sequence[str], as_json: bool) -> None:
+def finish(inputs: Sequence[str], as_json: bool, state: str = "") -> None:
     """End a dry run: the input, and what of it would be copied first, and where to.
+
+    Args:
+        inputs: as given.
+        as_json: the `--json` flag.
+        state: what becomes of the output, see `bertkit.manifests.output_state`; empty: not known.
 
     Raises:
         DataError: an input is not there, or cannot be read.
     """
+    from bertkit.manifests.output_state import MEANINGS
     from bertkit.remote.copies import fetch_plan, named_inputs
     from bertkit.storage.files import is_remote
     from bertkit.storage.input_files import expand_inputs
@@ -39,4 +45,7 @@ def finish(inputs: Sequence[str], as_json: bool) -> None:
             "copied_bytes": copied.bytes,
         }
         rows.append(("to copy first", copied.text))
+    if state:
+        plan["output_state"] = state
+        rows.append(("output", MEANINGS[state]))
     options.finish({"dry_run": True, **plan}, as_json, log.table(("plan", "value"), rows))

@@ -116,7 +116,7 @@ def command(
         return
     source = catalogue.find_source(name, language, date)
     if dry_run:
-        result, text = describe.plan(source, names, output)
+        result, text = describe.plan(source, names, output, overwrite)
         options.finish(result, as_json, text)
         return
     if not output:

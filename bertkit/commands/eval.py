@@ -9,7 +9,7 @@ from bertkit.command_line import next_step
 from bertkit.commands import copy_plan, options
 from bertkit.configuration.option_groups import EVALUATION, MODEL
 from bertkit.hub.sources import name_of
-from bertkit.model.checkpoints.places import local_checkpoints
+from bertkit.model.checkpoints.places import is_here, local_checkpoints
 from bertkit.tasks.pretraining.config import EvalConfig
 
 
@@ -56,6 +56,10 @@ def command(
     """
     config = options.resolved(EvalConfig, given).config
     if dry_run:
+        if not config.wait and all(map(is_here, (*inputs, *checkpoints))):
+            from bertkit.tasks.pretraining.evaluate import check_evaluation
+
+            check_evaluation(config, inputs, checkpoints)
         copy_plan.finish((*inputs, *baseline), as_json)
         return
     checkpoints = tuple(local_checkpoints(checkpoints))

@@ -55,7 +55,9 @@ def command(
 
     settings = options.resolved(ExtractConfig, given)
     if dry_run:
-        plan = work.plan(inputs, output, settings.config, prefix=input_prefix)
+        plan = work.plan(
+            inputs, output, settings.config, prefix=input_prefix, overwrite=given["overwrite"]
+        )
         options.finish_dry_run(settings, plan, as_json)
         return
     # What is left of `given`: workers, executor, scheduler and overwrite.

@@ -57,7 +57,14 @@ def command(
         from bertkit.records.cost import estimate_records
 
         plan = estimate_records(
-            settings.config, inputs, output, vocab, workers, limit=limit, prefix=input_prefix
+            settings.config,
+            inputs,
+            output,
+            vocab,
+            workers,
+            limit=limit,
+            prefix=input_prefix,
+            overwrite=given["overwrite"],
         )
         options.finish_dry_run(settings, asdict(plan), as_json, plan.rows())
         return

@@ -40,7 +40,9 @@ def command(
       bertkit pick-eval --input data/records-eval --output data/eval --count 10000
     """
     if dry_run:
-        copy_plan.finish(inputs, as_json)
+        from bertkit.records.tools.pick_eval import state_of_output
+
+        copy_plan.finish(inputs, as_json, state_of_output(inputs, output, count, overwrite))
         return
     from bertkit.records.tools.pick_eval import pick_eval
     from bertkit.storage import files

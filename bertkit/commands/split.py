@@ -48,7 +48,7 @@ def command(
 
     settings = options.resolved(SplitConfig, given)
     if dry_run:
-        plan = work.plan(inputs, output, settings.config, prefix=input_prefix)
+        plan = work.plan(inputs, output, settings.config, input_prefix, overwrite)
         options.finish_dry_run(settings, plan, as_json)
         return
     result = work.split(

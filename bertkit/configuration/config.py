@@ -385,15 +385,15 @@ def _all_problems(config: Any) -> list[str]:
 
 
 def _suggest(key: str, known: Mapping[str, tuple[Any, Any]]) -> str:
+    if key == "preset" and "max_steps" in known:
+        return " (presets are named on the command line: --preset NAME)"
     flag = "--" + key.replace("_", "-")
     named = [name for name, (_, item) in known.items() if flag in item.metadata.get("flags", ())]
     # The last part of a dotted key, or a key without its section.
     last = key.rpartition(".")[2]
     named = named or [name for name in known if name != key and name.rpartition(".")[2] == last]
-    if len(named) == 1:
-        return f" (did you mean {named[0]!r}?)"
-    close = difflib.get_close_matches(key, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    meant = named if len(named) == 1 else difflib.get_close_matches(key, list(known), n=1)
+    return f" (did you mean {meant[0]!r}?)" if meant else ""
 
 
 def _flag(key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterator, Sequence
 
 from bertkit.corpus.config import ExtractConfig
@@ -21,6 +22,7 @@ BLOCK = 1 << 20
 _BEGINNING = 200_000  # bytes
 # Forms whose bytes are the text itself.
 _AS_THEY_ARE = ("text", "documents", "sentences")
+_NOT_UTF8 = "not UTF-8"
 
 
 def forms_of(inputs: Sequence[str]) -> InputForms:
@@ -32,7 +34,50 @@ def forms_of(inputs: Sequence[str]) -> InputForms:
     Raises:
         DataError: a file that cannot be read; a named one, or all of them, that is no text.
     """
-    return take_inputs(list_inputs(inputs), inputs, ExtractConfig(splitter="lines"))
+    found = take_inputs(list_inputs(inputs), inputs, ExtractConfig(splitter="lines"))
+    _leave_out_other_encodings(found, inputs)
+    return found
+
+
+def _leave_out_other_encodings(found: InputForms, inputs: Sequence[str]) -> None:
+    """Leave out files of folders that are not UTF-8, which `extract` skips without --encoding.
+
+    A named one, or where all are such, stays: whoever counts it says what is wrong with it.
+    """
+    pairs = list(zip(found.paths, found.names, strict=True))
+    damage = {
+        path: damaged_at(path)
+        for path, form in pairs
+        if form in _AS_THEY_ARE and path not in inputs
+    }
+    bad = {path: at for path, at in damage.items() if at is not None}
+    if not bad or len(bad) == len(pairs):
+        return
+    for path, at in bad.items():
+        found.leave_out(path, _NOT_UTF8, f"not UTF-8 at byte {at}; extract has --encoding for it")
+    kept = [pair for pair in pairs if pair[0] not in bad]
+    found.paths, found.names = [path for path, _ in kept], [form for _, form in kept]
+
+
+def damaged_at(path: str) -> int | None:
+    """Number of the first byte of a file's text that is not UTF-8; None where all of it is.
+
+    Raises:
+        DataError: unreadable, or broken compression.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    place = 0
+    with open_source(path) as stream:
+        while True:
+            block = stream.read(BLOCK)
+            held = len(decoder.getstate()[0])
+            try:
+                decoder.decode(block, not block)
+            except UnicodeDecodeError as error:
+                return place - held + error.start
+            place += len(block)
+            if not block:
+                return None
 
 
 def describe_text(

@@ -12,6 +12,7 @@ from typing import Any
 from bertkit.corpus.document_names import names_beside
 from bertkit.errors import DataError
 from bertkit.manifests.manifest import NAME, Manifest, read_manifest, require_complete
+from bertkit.manifests.output_state import output_state
 from bertkit.remote.errors import missing_protocol
 from bertkit.storage.files import is_remote, remove_folder
 
@@ -157,6 +158,27 @@ def require_finished(folder: str) -> None:
             require_complete(place)
         except DataError as error:
             raise DataError(error.message.replace(place, folder), error.hint) from error
+
+
+def state_of_output(
+    output: str, planned: Manifest, input_bytes: int | None = None, overwrite: bool = False
+) -> str:
+    """What a run would find in its output, local or remote, see `output_state`.
+
+    Raises:
+        DataError: the run would be refused, or the storage cannot be read.
+        MissingDependencyError: the protocol needs a package that is not installed.
+    """
+    if not is_remote(output):
+        return output_state(output, planned, input_bytes=input_bytes, overwrite=overwrite)
+    with tempfile.TemporaryDirectory(prefix="bertkit-") as place:
+        blob = OutputFolder(place, output).read(NAME)
+        if blob is not None:
+            (Path(place) / NAME).write_bytes(blob)
+        try:
+            return output_state(place, planned, input_bytes=input_bytes, overwrite=overwrite)
+        except DataError as error:
+            raise DataError(error.message.replace(place, output), error.hint) from error
 
 
 def _storage(output: str) -> tuple[Any, str]:

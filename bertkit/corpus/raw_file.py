@@ -2,7 +2,8 @@
 
 Readers of forms get a `RawFile` and open it with `open_source` or `lines` (lines.py), which
 give UTF-8, unpacked. Compression is told by content; so is the encoding, where the file
-begins with a byte order mark, else `encoding` says it.
+begins with a byte order mark, else `encoding` says it; text that can only be UTF-8 is read as
+UTF-8 whatever that says, since one folder may hold both.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ UTF8 = "utf-8"
 # Smaller files, and members of archives, are read at once.
 SMALL = 1_000_000
 _SMALL_PIECE = 1 << 10
+# Where another encoding is named, so much of a file is looked at, whether it is UTF-8.
+_LOOKED_AT = 1 << 16
+# So many characters of several bytes are never valid UTF-8 by chance. In these encodings one is
+# enough: letters with accents before signs, such as "é" for é, are no text.
+_SURE = 8
+_WESTERN = {"cp1252", "iso8859-1", "iso8859-15", "iso8859-9", "cp1254"}
 # UTF-32 first: its mark begins like that of UTF-16.
 _MARKS = (
     (b"\xff\xfe\0\0", "utf-32-le"),
@@ -199,10 +206,11 @@ def open_source(place: str | RawFile) -> Iterator[IO[bytes]]:
         DataError: unreadable, or broken or cut-off compression.
     """
     file = RawFile.of(place)
+    named = encoding_of(file)
     with file.open() as stream:
         coding, mark = marked_encoding(stream.peek(4)[:4])
         stream.read(mark)
-        coding = coding or file.encoding
+        coding = coding or named
         if not is_utf8(coding):
             stream = io.BufferedReader(_Recoded(stream, coding), PIECE)
         yield stream
@@ -215,6 +223,27 @@ def marked_encoding(head: bytes) -> tuple[str, int]:
             if head.startswith(mark):
                 return coding, len(mark)
     return "", 0
+
+
+def encoding_of(file: RawFile) -> str:
+    """What text without a byte order mark is in: `file.encoding`, or UTF-8 where it surely is."""
+    if is_utf8(file.encoding) or not _surely_utf8(file.head(_LOOKED_AT), file.encoding):
+        return file.encoding
+    return UTF8
+
+
+def _surely_utf8(head: bytes, encoding: str) -> bool:
+    """Whether bytes are UTF-8, and not valid UTF-8 by chance, being of another encoding."""
+    if head.isascii():
+        return False
+    try:
+        text = codecs.getincrementaldecoder(UTF8)().decode(head)  # the end may be cut
+    except UnicodeDecodeError:
+        return False
+    if "\0" in text:  # UTF-16 and UTF-32 without a mark
+        return False
+    needed = 1 if codecs.lookup(encoding).name in _WESTERN else _SURE
+    return sum(character > "\x7f" for character in text) >= needed
 
 
 def is_utf8(encoding: str) -> bool:

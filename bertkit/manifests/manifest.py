@@ -23,11 +23,11 @@ from typing import Any
 from bertkit import __version__
 from bertkit.codecs.sealed_json import sealed
 from bertkit.codecs.strict_json import json_text
-from bertkit.configuration.config import flatten
 from bertkit.errors import BertkitError, DataError
 from bertkit.manifests import inputs as manifest_inputs
 from bertkit.manifests import journal as manifest_journal
 from bertkit.manifests import values as manifest_values
+from bertkit.manifests.differences import compare, made_by_another
 from bertkit.manifests.inputs import describe_inputs
 from bertkit.manifests.journal import JOURNAL
 from bertkit.storage.files import atomic_write, read_json, write_text
@@ -259,15 +259,41 @@ def begin(
     """
     place = Path(folder)
     found = read_manifest(place)
-    if found is not None and not compare(found, planned):
-        # A run that itself began with --overwrite goes on; a complete one is made again.
-        if not overwrite or (found.replaces and not found.complete):
-            return _resumed(found, planned, place)
-    elif found is not None and not overwrite:
-        raise DataError(
-            f"{place} was made by another run: {'; '.join(compare(found, planned))}",
-            "give --overwrite to replace it, or another --output",
-        )
+    differences = compare(found, planned) if found is not None else []
+    same = found is not None and not differences
+    # A run that itself began with --overwrite goes on; a complete one is made again.
+    if found and same and (not overwrite or (found.replaces and not found.complete)):
+        return _resumed(found, planned, place)
+    require_room(place, found, planned, differences, overwrite)
+    if found is not None:
+        planned.replaces = sorted({*found.outputs, *found.replaces})
+        _require_inputs_elsewhere(place, planned, reads)
+    place.mkdir(parents=True, exist_ok=True)
+    planned.write(place)
+    return planned
+
+
+def require_room(
+    place: Path,
+    found: Manifest | None,
+    planned: Manifest,
+    differences: list[str],
+    overwrite: bool = False,
+) -> None:
+    """Refuse a folder of another run, of another program, or with files that nobody lists.
+
+    Args:
+        place: the folder.
+        found: its manifest, if it has one.
+        planned: what is to be made there.
+        differences: between the two.
+        overwrite: what another run of bertkit left may be replaced.
+
+    Raises:
+        DataError: the folder is not to be written to.
+    """
+    if differences and found is not None and not overwrite:
+        raise made_by_another(place, found, planned, differences)
     if found is None and not planned.hidden and (place / NAME).exists():
         raise DataError(
             f"{place / NAME} belongs to another program", "give another --output, or remove it"
@@ -276,12 +302,6 @@ def begin(
         raise DataError(
             f"{place} is not empty and has no {NAME}", "give an empty --output, or --overwrite"
         )
-    if found is not None:
-        planned.replaces = sorted({*found.outputs, *found.replaces})
-        _require_inputs_elsewhere(place, planned, reads)
-    place.mkdir(parents=True, exist_ok=True)
-    planned.write(place)
-    return planned
 
 
 def _holds_files(place: Path) -> bool:
@@ -342,22 +362,6 @@ def _remove_replaced(place: Path, manifest: Manifest) -> None:
     manifest.write(place)
 
 
-def compare(found: Manifest, planned: Manifest) -> list[str]:
-    """Differences between two runs that change their output, each as text."""
-    differences = []
-    if found.command != planned.command:
-        differences.append(f"command {found.command}, now {planned.command}")
-    before, after = flatten(found.config), flatten(planned.config)
-    differences += [
-        f"{key} {_short(before.get(key))}, now {_short(after.get(key))}"
-        for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key)
-    ]
-    if changed := manifest_inputs.difference(found.inputs, planned.inputs):
-        differences.append(changed)
-    return differences
-
-
 def require_complete(folder: str | Path) -> Manifest | None:
     """The folder's manifest, if it has one; an unfinished folder is an error.
 
@@ -371,8 +375,3 @@ def require_complete(folder: str | Path) -> Manifest | None:
             f"run the same `bertkit {manifest.command}` command again to resume it",
         )
     return manifest
-
-
-def _short(value: Any) -> str:
-    text = json_text(value, readable=True)
-    return text if len(text) <= 60 else text[:57] + "..."

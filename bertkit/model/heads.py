@@ -63,11 +63,13 @@ class BertForPreTraining(nn.Module):
             engines with half types of their own replace it.
         fused: kernels made for the loss over the vocabulary compute it where they can, see
             `bertkit.model.fused`.
+        facts: further entries of the checkpoint's config.json.
     """
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
         self.config = config
+        self.facts: dict[str, Any] = {}
         self.project: Projection | None = None
         self.fused = False
         self.bert = BertModel(config)

@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertkit.errors import DataError
+from bertkit.manifests.manifest import Manifest
+from bertkit.manifests.output_state import MEANINGS, NEW, output_state
 from bertkit.records.config import RecordsConfig
+from bertkit.records.files.names import opens_all
 from bertkit.records.inputs import list_inputs
+from bertkit.records.make import deciding
 from bertkit.records.shards import Shard, plan_shards
 from bertkit.records.terms import ONE_CORPUS
 from bertkit.records.vocabulary import no_input, opened
@@ -37,6 +41,7 @@ class Estimate:
     estimated_seconds: float
     free_bytes: int
     to_copy: str = ""
+    output_state: str = NEW
 
     def rows(self) -> list[tuple[str, Any]]:
         """(what, value) for people."""
@@ -47,6 +52,7 @@ class Estimate:
             ("disk", f"about {files.human_bytes(self.estimated_bytes)}"),
             ("free disk", files.human_bytes(self.free_bytes)),
             ("time", f"about {self.estimated_seconds:,.0f} s"),
+            ("output", MEANINGS[self.output_state]),
             *([("to copy first", self.to_copy)] if self.to_copy else []),
         ]
 
@@ -59,19 +65,25 @@ def estimate_records(
     workers: int = 0,
     limit: int | None = None,
     prefix: str = "",
+    overwrite: bool = False,
 ) -> Estimate:
     """Make the records of the first 200 kB of text and scale up.
 
     Args: as for `make.make_records`.
 
     Raises:
-        DataError: as `make_records` would, for what can be seen in the beginning.
+        DataError: as `make_records` would, for what can be seen in the beginning and in the
+            output folder.
     """
     names = list_inputs(inputs, prefix, leave_out=[output, no_input(vocab, inputs)], fetch=False)
     copied = fetch_plan(inputs)
     words, config = opened(vocab, config, names)
     shards = plan_shards(names, config)
     total = sum(map(files.size_of, names))
+    planned = Manifest("make-records", deciding(config, words, limit), hidden=opens_all(config))
+    state = output_state(
+        output, planned, input_bytes=None if copied else total, overwrite=overwrite
+    )
     sample = _sample(names, config, words)
     if not sample.records:
         raise DataError(f"no sentences in the first {sample.text_bytes} bytes of {names[0]}")
@@ -87,6 +99,7 @@ def estimate_records(
         estimated_seconds=round(sample.seconds * scale / worker_count(workers, len(shards)), 4),
         free_bytes=files.free_bytes(output),
         to_copy=copied.text if copied else "",
+        output_state=state,
     )
 
 

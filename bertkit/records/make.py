@@ -180,7 +180,7 @@ def _planned(
 ) -> Manifest:
     return Manifest(
         "make-records",
-        _deciding(config, words, limit),
+        deciding(config, words, limit),
         inputs=describe_inputs(names, engine),
         tokenizer=facts_of(config, words).as_dict(),
         hidden=opens_all(config),
@@ -360,7 +360,7 @@ def _up_to(limit: int, tasks: list[Task], manifest: Manifest) -> Iterator[Built]
         yield build_shard(task._replace(limit=room))
 
 
-def _deciding(config: RecordsConfig, vocab: Vocab, limit: int | None) -> dict[str, Any]:
+def deciding(config: RecordsConfig, vocab: Vocab, limit: int | None) -> dict[str, Any]:
     """Everything beside the text that decides the bytes."""
     return {
         **config.stated(),

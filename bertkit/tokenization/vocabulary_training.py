@@ -17,6 +17,7 @@ import numpy as np
 
 from bertkit import log
 from bertkit.errors import DataError, UsageError
+from bertkit.manifests.output_state import COMPLETE, NEW, REPLACED
 from bertkit.storage import files
 from bertkit.summary import report
 from bertkit.summary.counts import CountsSum, TextCounts
@@ -83,13 +84,7 @@ def train_vocab(
     """
     started = time.perf_counter()
     longest = word_length or MAX_WORD_CHARACTERS
-    settings = {
-        "size": size,
-        "min_frequency": min_frequency,
-        "word_length": word_length,
-        **asdict(alphabet),
-        **normalisation.as_dict(),
-    }
+    settings = _settings(size, min_frequency, word_length, alphabet, normalisation)
     engine = Engine(workers, executor, scheduler)
     if _is_whole(Path(output)) and not overwrite:
         return trained.again(output, inputs, settings, engine)
@@ -177,6 +172,51 @@ def _measured(
         "unknown_share": round(shares.unknown_share, 6),
         "long_words": words.cut,
         "text": _figures(text, shares, vocab, normalisation),
+    }
+
+
+def state_of_output(
+    inputs: Sequence[str],
+    output: str | Path,
+    size: int = 30_528,
+    normalisation: Normalisation = UNCASED,
+    min_frequency: int = 2,
+    overwrite: bool = False,
+    *,
+    alphabet: Wanted = Wanted(),  # noqa: B008 - frozen
+    word_length: int | None = None,
+    engine: Engine | None = None,
+) -> str:
+    """What becomes of the output file, see `bertkit.manifests.output_state`.
+
+    Args: as for `train_vocab`. The inputs are read only where a vocabulary is there already.
+
+    Raises:
+        UsageError: the output exists, and another training made it.
+    """
+    if not _is_whole(Path(output)):
+        return NEW
+    if overwrite:
+        return REPLACED
+    settings = _settings(size, min_frequency, word_length, alphabet, normalisation)
+    trained.again(output, inputs, settings, engine or Engine())
+    return COMPLETE
+
+
+def _settings(
+    size: int,
+    min_frequency: int,
+    word_length: int | None,
+    alphabet: Wanted,
+    normalisation: Normalisation,
+) -> dict[str, Any]:
+    """What decides a vocabulary, beside the text."""
+    return {
+        "size": size,
+        "min_frequency": min_frequency,
+        "word_length": word_length,
+        **asdict(alphabet),
+        **normalisation.as_dict(),
     }
 
 

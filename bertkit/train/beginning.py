@@ -14,6 +14,7 @@ from bertkit.backends.base import Adapter
 from bertkit.configuration.config import is_of_a_run
 from bertkit.errors import BertkitError, DataError
 from bertkit.hub.sources import moved, name_of, source_of
+from bertkit.manifests.manifest import read_manifest
 from bertkit.model.checkpoints import formats
 from bertkit.model.checkpoints.loading import place_of
 from bertkit.train.agreement import require_agreement, settings_to_compare, told_by_main
@@ -73,7 +74,7 @@ class Beginning:
         config, group = self._task.config, self._adapter.process_group
 
         def by_main() -> ResumePoint:
-            _require_no_other_settings(self._folder)
+            require_own_folder(self._folder)
             checkpoint.clean(self._folder)
             recover(self._folder, self._overwrite)
             return self._find()
@@ -243,17 +244,25 @@ class Beginning:
         )
 
 
-def _require_no_other_settings(folder: Path) -> None:
-    """Refuse a folder with a file of settings that somebody wrote, which the run's would replace.
+def require_own_folder(folder: Path) -> None:
+    """Refuse a folder that another command filled, or with settings that somebody wrote.
 
-    What an older bertkit wrote has the run's other files beside it.
+    The run's file of settings would replace theirs, and a later `--overwrite` of the other command
+    would not know the run. What an older bertkit wrote has the run's other files beside it.
+
+    Raises:
+        DataError: says what is there.
     """
+    if checkpoint.latest(folder) or any((folder / name).is_file() for name in _BESIDE):
+        return
+    made = read_manifest(folder)
+    if made is not None:
+        raise DataError(
+            f"{folder} holds what `bertkit {made.command}` made",
+            "give the run an --output of its own",
+        )
     path = folder / CONFIG
-    if not path.is_file() or checkpoint.latest(folder):
-        return
-    if any((folder / name).is_file() for name in _BESIDE):
-        return
-    if not is_of_a_run(path.read_bytes()):
+    if path.is_file() and not is_of_a_run(path.read_bytes()):
         raise DataError(
             f"{path} is not of a run, which writes its own settings under this name",
             "give another --output, or another name to the file",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bertkit.train.beginning import Beginning
+from bertkit.train.beginning import Beginning, require_own_folder
 from bertkit.train.checkpoints import checkpoint
 
 
@@ -15,6 +15,7 @@ class DryRun(Beginning):
         Raises:
             DataError, ConfigError: as the run, before its first step.
         """
+        require_own_folder(self._folder)
         self.point = self._find()
         if self.point.checkpoint is None and self._task.start is None:
             return  # new weights, which cannot be wrong

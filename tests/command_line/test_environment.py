@@ -88,3 +88,13 @@ def test_variables_of_a_longer_command_are_its_own(monkeypatch):
         prefix = environment.variable("BERTKIT", name)
         found = environment.unknown(prefix, command(name).params, list(cli.COMMANDS))
         assert [row[0] for row in found] == [f"BERTKIT_{variable}"]
+
+
+def test_a_wrong_value_of_a_variable_names_the_variable(bertkit, monkeypatch):
+    monkeypatch.setenv("BERTKIT_PRETRAIN_MAX_STEPS", "five")
+    wrong = bertkit("pretrain", "--dry-run")
+    assert wrong.status == 2
+    said = "'five' is not a valid integer. The environment has it: BERTKIT_PRETRAIN_MAX_STEPS."
+    assert said in " ".join(wrong.err.split())
+    typed = bertkit("pretrain", "--max-steps", "six", "--dry-run")
+    assert "'six' is not a valid integer." in typed.err and "environment" not in typed.err

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import synthetic
 import torch
+
+from bertkit.tokenization.vocabulary import save_vocab
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
 def by_transformers(checkpoint) -> dict[str, float]:
@@ -107,3 +113,18 @@ def test_checkpoints_come_in_the_order_asked_for(bertkit, trained):
     assert [row["step"] for row in found.result["checkpoints"]] == [60, 30]
     # The target is that of the latest one, which comes first here.
     assert found.result["checkpoints"][1]["mlm_accuracy"] < 0.5 and found.status == 0
+
+
+def test_a_dry_run_looks_for_checkpoints_and_compares_vocabularies(bertkit, trained, tmp_path):
+    call = ["eval", "--checkpoint", trained.run, "--input", trained.valid]
+    assert bertkit(*call, "--dry-run").status == 0
+    missing = bertkit(*call[:2], tmp_path / "nope", *call[3:], "--dry-run")
+    assert missing.status == 3 and "no such checkpoint" in missing.err
+    # A checkpoint that says what its tokens are, and a vocabulary of others.
+    place = shutil.copytree(trained.run / "step-0000030", tmp_path / "model")
+    for path, mark in ((place / "vocab.txt", "a"), (tmp_path / "other.txt", "b")):
+        save_vocab(path, [*SPECIAL, *(f"{mark}{number}" for number in range(59))])
+    other = ["eval", "--checkpoint", place, *call[3:], "--vocab", tmp_path / "other.txt"]
+    dry, real = bertkit(*other, "--dry-run"), bertkit(*other)
+    assert dry.status == real.status == 3
+    assert dry.err == real.err and "has vocabulary" in dry.err

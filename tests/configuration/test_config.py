@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 
 import pytest
 
@@ -177,6 +177,14 @@ class Named:
 def test_a_flag_or_a_part_of_a_key_names_the_setting(key, meant):
     with pytest.raises(ConfigError, match=f"unknown setting .did you mean '{meant}'"):
         resolve(Named, [Layer("a.yaml", {key: 2})])
+
+
+def test_a_preset_in_a_file_is_told_where_it_is_named():
+    kind = make_dataclass("Run", [("max_steps", int, setting(1, "")), ("resume", str, "")])
+    with pytest.raises(ConfigError, match=r"preset: unknown setting \(presets are .*--preset NAME"):
+        resolve(kind, [Layer("a.yaml", {"preset": "tiny"})])
+    with pytest.raises(ConfigError, match=r"preset: unknown setting$"):  # no presets there
+        resolve(Named, [Layer("a.yaml", {"preset": "tiny"})])
 
 
 def test_a_number_among_words_was_meant_for_something_else():

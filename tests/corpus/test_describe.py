@@ -48,3 +48,24 @@ def test_what_is_no_text_is_refused(tmp_path):
     (tmp_path / "x.bin").write_bytes(bytes(range(256)) * 10)
     with pytest.raises(DataError, match=r"x\.bin"):
         describe_text([str(tmp_path / "x.bin")])
+
+
+def test_other_encodings_in_a_folder_are_left_out_as_extract_skips_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(describe, "BLOCK", 7)  # ends within characters
+    (tmp_path / "a.txt").write_text(TEXT + "Größe und Übel.\n" * 9)
+    (tmp_path / "b.txt").write_bytes(b"plain, " * 5 + "Größe".encode("latin-1"))
+    (tmp_path / "c.txt").write_bytes("Größ".encode()[:-1])  # cut off
+    found = describe.forms_of([str(tmp_path)])
+    assert found.paths == [str(tmp_path / "a.txt")]
+    assert found.left_out == {"not UTF-8": 2}
+    assert [line.partition(": ")[2][:21] for line in found.named] == [
+        "not UTF-8 at byte 37;",
+        "not UTF-8 at byte 4; ",
+    ]
+    # Named, or alone, it is what the user asks about.
+    (tmp_path / "a.txt").unlink()
+    (tmp_path / "c.txt").unlink()
+    for given in (tmp_path, tmp_path / "b.txt"):
+        assert describe.forms_of([str(given)]).paths == [str(tmp_path / "b.txt")]
+    with pytest.raises(DataError, match="not UTF-8 at byte 37"):
+        describe_text([str(tmp_path)])

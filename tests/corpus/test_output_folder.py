@@ -65,7 +65,7 @@ def test_extract_and_split_from_storage_to_storage(storage, tmp_path):
         put(f"{storage}/in/{i}.txt", text)
         (tmp_path / f"in/{i}.txt").write_text(text)
     here = extract([str(tmp_path / "in")], str(tmp_path / "docs"), LINES, workers=1)
-    assert plan([f"{storage}/in"], str(tmp_path), LINES)["files"] == 3
+    assert plan([f"{storage}/in"], str(tmp_path / "out"), LINES)["files"] == 3
     for number, source in enumerate((f"{storage}/in", f"{storage}/in/*.txt")):
         there = extract([source], f"{storage}/docs{number}", LINES, workers=1)
         assert there.output == f"{storage}/docs{number}"

@@ -6,7 +6,7 @@ import lzma
 
 import pytest
 
-from bertkit.corpus.raw_file import RawFile, as_utf8, head_of, open_source
+from bertkit.corpus.raw_file import RawFile, as_utf8, encoding_of, head_of, open_source
 from bertkit.errors import DataError
 
 TEXT = "Zwölf Boxkämpfer.\nÄ 世界\n"
@@ -109,3 +109,37 @@ def test_some_bytes_of_a_file(tmp_path):
     for start, stop in ((0, 10), (5, 2_000_000), (2_303_000, 2_304_000), (7, 7)):
         with file.open_between(start, stop) as stream:
             assert stream.read() == path.read_bytes()[start:stop]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Ein Café.\n", "cp1252"),
+        ("Ein Café.\n", "latin-1"),
+        ("Çok güzel bir ığdır şehri.\n", "iso-8859-9"),
+        ("Съешь ещё этих булок\n", "cp1251"),
+        ("这是一个句子。\n" * 3, "gb18030"),
+        ("これは文章です。\n" * 3, "shift_jis"),
+    ],
+)
+def test_utf8_is_not_read_as_another_encoding(tmp_path, text, named):
+    """One --encoding for a folder that holds both; each file is what it was written as."""
+    for coding in ("utf-8", named):
+        blob = text.encode(coding)
+        (tmp_path / "a").write_bytes(blob)
+        for file in (
+            RawFile("a", path=str(tmp_path / "a"), encoding=named),
+            RawFile.of_stream(io.BytesIO(blob), "a", named),
+            RawFile.of_bytes(blob, "a", named),
+        ):
+            assert as_utf8(file.head(100), encoding_of(file)).decode() == text
+            with open_source(file) as stream:
+                assert stream.read().decode() == text
+
+
+def test_few_bytes_that_are_utf8_by_chance_are_what_they_are_said_to_be():
+    blob = b"\xc4\xa3\xd0\xb0"  # two characters in either
+    assert len(blob.decode("gb18030")) == len(blob.decode()) == 2
+    assert encoding_of(RawFile.of_bytes(blob, "a", "gb18030")) == "gb18030"
+    wide = "Plain.".encode("utf-16-le") + "ÿ".encode()
+    assert encoding_of(RawFile.of_bytes(wide, "a", "utf-16-le")) == "utf-16-le"

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.errors import BertkitError, ConfigError, DataError, StoppedError
+from bertkit.manifests.manifest import Manifest, begin
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.heads import BertForPreTraining
 from bertkit.tasks.pretraining.prepare import prepare
@@ -161,6 +162,15 @@ def test_settings_that_somebody_wrote_are_not_replaced(short):
     with pytest.raises(StoppedError):
         run(replace(short, steps_this_run=2))
     assert run(short).step == 6
+
+
+def test_a_folder_that_another_command_filled_is_refused(short):
+    place = Path(short.output)
+    begin(place, Manifest("split", {"valid": 0.1}))
+    for overwrite in (False, True):
+        with pytest.raises(DataError, match="holds what `bertkit split` made"):
+            run(short, overwrite=overwrite)
+    assert [path.name for path in place.iterdir()] == ["manifest.json"]
 
 
 @pytest.mark.parametrize("beside", ["machine.json", "metrics.jsonl", "predictions.json"])

@@ -39,3 +39,20 @@ def test_of_a_run_that_was_begun(settings, tmp_path):
     (step / "optimizer.pt").write_bytes(b"cut")
     with pytest.raises(DataError, match="optimizer"):
         check(settings(max_steps=2, output=str(tmp_path / "new"), resume=str(step)))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("config.yaml", "max_steps: 2\n", "is not of a run"),
+        ("manifest.json", '{"command": "split", "config": {}}', "what `bertkit split` made"),
+    ],
+)
+def test_what_the_run_would_not_write_to_is_refused(settings, tmp_path, name, text, words):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).write_text(text)
+    before = contents(tmp_path)
+    for overwrite in (False, True):
+        with pytest.raises(DataError, match=words):
+            check(settings(max_steps=2), overwrite=overwrite)
+    assert contents(tmp_path) == before

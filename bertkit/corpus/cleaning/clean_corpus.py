@@ -22,7 +22,7 @@ from bertkit.corpus.cleaning.write import WriteTask, write_part
 from bertkit.corpus.document_names import names_beside, remove_others
 from bertkit.corpus.inputs import list_inputs
 from bertkit.corpus.journal import NOTES
-from bertkit.corpus.output_folder import OutputFolder, open_output_folder
+from bertkit.corpus.output_folder import OutputFolder, open_output_folder, state_of_output
 from bertkit.corpus.splitting.lists import original_size
 from bertkit.errors import UsageError
 from bertkit.manifests.manifest import Manifest, describe_inputs, working_folder
@@ -98,12 +98,27 @@ def clean_corpus(
 
 
 def plan(
-    inputs: Sequence[str], output: str, config: CleanConfig, prefix: str = ""
+    inputs: Sequence[str],
+    output: str,
+    config: CleanConfig,
+    prefix: str = "",
+    overwrite: bool = False,
 ) -> dict[str, Any]:
-    """What `clean_corpus` would read and need: counts, bytes and estimates."""
+    """What `clean_corpus` would read and need: counts, bytes and estimates.
+
+    Raises:
+        DataError: bad input, or the run would be refused by its output folder.
+        UsageError: an output without anything to drop, or the reverse.
+    """
+    _check_folders(output, "", config, "processes")
     files = list_inputs(inputs, prefix, leave_out=[output] if output else [])
     refuse_raw_files(files)
     total = sum(map(size_of, files))
+    against = list_inputs(config.against) if config.against else []
+    state = {}
+    if output:
+        planned = Manifest("clean", _deciding(config, files, against))
+        state = {"output_state": state_of_output(output, planned, total, overwrite)}
     bands, rows = choose_banding(config.near, config.permutations)
     return {
         "files": len(files),
@@ -114,7 +129,15 @@ def plan(
         "scratch_bytes_per_document": bytes_per_document(config),
         "free_bytes": free_bytes(output or tempfile.gettempdir()),
         "estimated_core_seconds": round(total / _RATE, 1),
+        **state,
     }
+
+
+def _deciding(config: CleanConfig, files: Sequence[str], against: Sequence[str]) -> dict[str, Any]:
+    """All that decides the bytes beside the content of the files: settings, facts of the text."""
+    settings = {**asdict(config), "drop": sorted(config.dropped)}
+    settings["against"] = [sha256_of(name) for name in against]
+    return {**facts_of(files), **settings}
 
 
 def bytes_per_document(config: CleanConfig) -> int:
@@ -186,9 +209,8 @@ class _Work:
     def write(self, target: OutputFolder, scratch: str, overwrite: bool) -> CleanResult:
         """Find and write, resumed where an earlier call was interrupted."""
         described = describe_inputs(self._files, self._pool)
-        settings = {**asdict(self._config), "drop": sorted(self._config.dropped)}
-        settings["against"] = [sha256_of(name) for name in self._against]
-        planned = Manifest("clean", {**facts_of(self._files), **settings}, described)
+        settings = _deciding(self._config, self._files, self._against)
+        planned = Manifest("clean", settings, described)
         with working_folder(target.folder, planned, overwrite, self._against) as manifest:
             if manifest.complete:
                 stats = {**manifest.stats, "seconds": 0.0, "up_to_date": True}

@@ -72,9 +72,7 @@ def download(
     settings = settings or Settings()
     started = time.perf_counter()
     chosen = _chosen(source, names)
-    config = {"name": source.name, "files": [item.name for item in chosen]}
-    planned = Manifest("download", config)
-    with working_folder(output, planned, overwrite, from_files) as manifest:
+    with working_folder(output, planned(source, names), overwrite, from_files) as manifest:
         fresh = not manifest.complete
         if fresh:
             local = _by_name(from_files, chosen)
@@ -162,6 +160,16 @@ def _combined(failures: Sequence[BertkitError], files: int) -> BertkitError:
     if len(failures) > 1:
         first.message += f" ({len(failures)} of {files} files failed)"
     return first
+
+
+def planned(source: Source, names: Sequence[str]) -> Manifest:
+    """What a download is told by.
+
+    Raises:
+        UsageError: no such file in the source.
+    """
+    files = [item.name for item in _chosen(source, names)]
+    return Manifest("download", {"name": source.name, "files": files})
 
 
 def _chosen(source: Source, names: Sequence[str]) -> list[RemoteFile]:

@@ -7,9 +7,11 @@ from itertools import groupby
 from typing import Any
 
 from bertkit import log
+from bertkit.corpus.download import download, sample
 from bertkit.corpus.download.catalogue import STATES, RemoteFile, Source
 from bertkit.corpus.download.download import DownloadResult
 from bertkit.corpus.download.sample import SampleResult
+from bertkit.manifests.output_state import MEANINGS, output_state
 from bertkit.storage.files import free_bytes, human_bytes
 
 
@@ -49,8 +51,15 @@ def _by_kind(sources: Sequence[Source]) -> str:
     return "\n\n".join([f"{links}\n{'─' * (len(links) + 3)}", *parts]).replace("\n\n", "\n", 1)
 
 
-def plan(source: Source, names: Sequence[str], output: str | None) -> tuple[dict[str, Any], str]:
-    """What a download would fetch, without asking the network."""
+def plan(
+    source: Source, names: Sequence[str], output: str | None, overwrite: bool = False
+) -> tuple[dict[str, Any], str]:
+    """What a download would fetch, without asking the network.
+
+    Raises:
+        DataError: the output folder belongs to another run.
+    """
+    state = _state(source, names, output, overwrite) if output else ""
     files = [item for item in source.files if not names or item.name in names]
     free = free_bytes(output or ".")
     text = "\n".join(
@@ -60,6 +69,7 @@ def plan(source: Source, names: Sequence[str], output: str | None) -> tuple[dict
             *([f"its own downloader: {source.command}"] if source.command else []),
             log.table(("file", "size", "checksum", "from"), _rows(files)) if files else "",
             f"free at {output or '.'}: {human_bytes(free)}",
+            *([f"output: {MEANINGS[state]}"] if state else []),
         ]
     )
     values = {
@@ -67,8 +77,16 @@ def plan(source: Source, names: Sequence[str], output: str | None) -> tuple[dict
         "name": source.name,
         "files": [{"name": item.name, "bytes": item.size, "urls": item.urls} for item in files],
         "free_bytes": free,
+        **({"output_state": state} if state else {}),
     }
     return values, text
+
+
+def _state(source: Source, names: Sequence[str], output: str, overwrite: bool) -> str:
+    if source.name != "sample" and not source.files:
+        return ""  # one that cannot be downloaded by name: its note says what to do
+    wanted = sample.planned() if source.name == "sample" else download.planned(source, names)
+    return output_state(output, wanted, overwrite=overwrite)
 
 
 def _rows(files: Sequence[RemoteFile]) -> list[tuple[str, str, str, str]]:

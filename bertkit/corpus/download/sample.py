@@ -16,6 +16,7 @@ import os
 import platform
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,6 +140,12 @@ def squad_file(questions: list[Question]) -> dict[str, Any]:
     return {"version": "1.1", "data": data}
 
 
+def planned(inputs: Sequence[dict[str, Any]] = ()) -> Manifest:
+    """What the sample of this Python is told by."""
+    config = {"name": "sample", "python": ".".join(platform.python_version_tuple()[:2])}
+    return Manifest("download", config, list(inputs))
+
+
 def write_sample(output: str, overwrite: bool = False) -> SampleResult:
     """Write `text/TOPIC.txt`, and `squad/` and `topics/` with train and dev files, to a folder.
 
@@ -151,12 +158,10 @@ def write_sample(output: str, overwrite: bool = False) -> SampleResult:
     """
     started = time.perf_counter()
     topics = load_topics()
-    config = {"name": "sample", "python": ".".join(platform.python_version_tuple()[:2])}
     content = "\0".join(f"{name}\0{text}" for name, text in topics.items()).encode()
     described = {"path": "pydoc_data.topics", "bytes": len(content)}
     described["sha256"] = hashlib.sha256(content).hexdigest()
-    planned = Manifest("download", config, [described])
-    with working_folder(output, planned, overwrite) as manifest:
+    with working_folder(output, planned([described]), overwrite) as manifest:
         # Folders of earlier releases have no paragraphs to classify.
         fresh = not manifest.complete or "train_paragraphs" not in manifest.stats
         if fresh:

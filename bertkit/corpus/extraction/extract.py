@@ -33,7 +33,7 @@ from bertkit.corpus.extraction.part import (
 )
 from bertkit.corpus.extraction.summary import WrittenText, say
 from bertkit.corpus.inputs import gather, list_inputs
-from bertkit.corpus.output_folder import OutputFolder, open_output_folder
+from bertkit.corpus.output_folder import OutputFolder, open_output_folder, state_of_output
 from bertkit.corpus.sentences import splitter_rate
 from bertkit.errors import DataError, UsageError
 from bertkit.manifests.inputs import total_bytes
@@ -170,11 +170,20 @@ def _taken(inputs: Sequence[str], prefix: str, config: ExtractConfig, output: st
 
 
 def plan(
-    inputs: Sequence[str], output: str, config: ExtractConfig, prefix: str = ""
+    inputs: Sequence[str],
+    output: str,
+    config: ExtractConfig,
+    prefix: str = "",
+    overwrite: bool = False,
 ) -> dict[str, Any]:
-    """What `extract` would do: counts of files, bytes and parts, and estimates."""
+    """What `extract` would do: counts of files, bytes and parts, and estimates.
+
+    Raises:
+        DataError: bad input, or the run would be refused by its output folder.
+    """
     taken = _taken(inputs, prefix, config, output)
     total = sum(map(size_of, taken.paths))
+    state = state_of_output(output, Manifest("extract", asdict(config)), total, overwrite)
     return {
         "files": len(taken.paths),
         "input_bytes": total,
@@ -185,6 +194,7 @@ def plan(
         "estimated_bytes": total,
         "free_bytes": free_bytes(output),
         "estimated_core_seconds": round(total / splitter_rate(config.splitter), 1),
+        "output_state": state,
     }
 
 

@@ -17,8 +17,10 @@ from typing import Any
 from bertkit import log
 from bertkit.corpus import forms
 from bertkit.corpus.config import ExtractConfig
-from bertkit.corpus.extraction.part import detection_of
+from bertkit.corpus.extraction.part import detection_of, raw_file
 from bertkit.corpus.forms.detect import CODE
+from bertkit.corpus.forms.form import Form
+from bertkit.corpus.raw_file import encoding_of
 from bertkit.errors import DataError, NotTextError, UsageError
 from bertkit.storage.files import file_state, is_remote, read_json
 from bertkit.storage.folder_walk import METADATA, describes_data_set
@@ -108,6 +110,7 @@ def take_inputs(files: Sequence[str], inputs: Sequence[str], config: ExtractConf
     kinds: Kinds = {}
     about: list[str] = []
     refused: NotTextError | None = None
+    other = 0
     for path in files:
         inside = path not in named
         if inside and config.form == forms.AUTO and _left_out_by_name(path, found):
@@ -124,6 +127,7 @@ def take_inputs(files: Sequence[str], inputs: Sequence[str], config: ExtractConf
             form.require()
         found.paths.append(path)
         found.names.append(form.name)
+        other += _is_of_another_encoding(path, form, config)
         if inside and form is forms.FALLBACK and _ABOUT.fullmatch(os.path.basename(path)):
             about.append(path)
             continue
@@ -136,7 +140,18 @@ def take_inputs(files: Sequence[str], inputs: Sequence[str], config: ExtractConf
     if config.splitter != "lines":
         found.code = sum(count for (_, _, reason), count in kinds.items() if reason == CODE)
     found.lines = [_line(*key, count) for key, count in kinds.items()]
+    if other:
+        what = "1 file is" if other == 1 else f"{other:,} files are"
+        found.lines.append(f"{what} UTF-8 and read as such, not as {config.encoding}")
     return found
+
+
+def _is_of_another_encoding(path: str, form: Form, config: ExtractConfig) -> bool:
+    """Whether `--encoding` names another encoding than the text of a file can be in."""
+    if not config.encoding or form.container:
+        return False
+    file = raw_file(path, config)
+    return encoding_of(file) != file.encoding
 
 
 def _left_out_by_name(path: str, found: InputForms) -> bool:

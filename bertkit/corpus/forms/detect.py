@@ -19,7 +19,7 @@ from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.forms.program_code import is_code
 from bertkit.corpus.forms.refuse import refuse_foreign, refuse_zipped_document
 from bertkit.corpus.noticed import MEMBER
-from bertkit.corpus.raw_file import RawFile, as_utf8
+from bertkit.corpus.raw_file import RawFile, as_utf8, encoding_of
 from bertkit.errors import DataError
 from bertkit.manifests.manifest import NAME as MANIFEST
 from bertkit.manifests.manifest import Manifest, read_manifest
@@ -54,7 +54,7 @@ def detect(file: RawFile, options: ReadOptions | None = None) -> Detection:
             like and what to do.
     """
     head = file.head(HEAD)
-    text = as_utf8(head, file.encoding)
+    text = as_utf8(head, encoding_of(file))
     refuse_zipped_document(file, head)
     writer, sure = _by_writer(file)
     found = (

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.lines import lines
-from bertkit.corpus.raw_file import RawFile, as_utf8, is_utf8, marked_encoding
+from bertkit.corpus.raw_file import RawFile, as_utf8, encoding_of, is_utf8, marked_encoding
 
 _BLOCKS = "if it holds many documents with blank lines between them, give --form documents"
 
@@ -15,7 +15,7 @@ _BLOCKS = "if it holds many documents with blank lines between them, give --form
 def read_text(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
     """A file that is one document."""
     if file.blob is not None and len(file.blob) <= options.max_bytes // 4:  # grows as UTF-8
-        yield decoded(as_utf8(file.blob, file.encoding, whole=True), str(file), file, 0)
+        yield decoded(as_utf8(file.blob, encoding_of(file), whole=True), str(file), file, 0)
         return
     body: list[bytes] = []
     size = 0
@@ -42,7 +42,7 @@ def decoded(blob: bytes, name: str, file: RawFile, start: int) -> RawDocument | 
         return RawDocument(name, "", blob.decode("utf-8"))
     except UnicodeDecodeError as error:
         where = f"at byte {start + error.start} of {file}"
-        coding = marked_encoding(file.head(4))[0] or file.encoding
+        coding = marked_encoding(file.head(4))[0] or encoding_of(file)
         if is_utf8(coding):
             return Rejected(name, f"not UTF-8 {where}")
         return Rejected(name, f"not {coding}: damaged {where}, counted in UTF-8")

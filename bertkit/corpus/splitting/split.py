@@ -23,7 +23,7 @@ from bertkit.corpus.config import SplitConfig
 from bertkit.corpus.document import Document, DocumentWriter, read_documents
 from bertkit.corpus.inputs import list_inputs
 from bertkit.corpus.journal import Journal
-from bertkit.corpus.output_folder import OutputFolder, open_output_folder
+from bertkit.corpus.output_folder import OutputFolder, open_output_folder, state_of_output
 from bertkit.corpus.sentences import splitter_rate
 from bertkit.corpus.splitting.lists import by_lists, by_mlperf, lists_of
 from bertkit.corpus.splitting.names import by_names
@@ -116,10 +116,7 @@ def _split(
     started = time.perf_counter()
     # The same steps for every method: plan, resume, write, record the totals.
     files = _inputs(inputs, config, prefix, target.place)
-    settings = {**asdict(config), "part_megabytes": config.part_size}
-    if config.method != "lists" or inputs:
-        del settings["splitter"]  # decides nothing
-    planned = Manifest("split", settings, describe_inputs(files, engine))
+    planned = Manifest("split", _deciding(config, inputs), describe_inputs(files, engine))
     with working_folder(target.folder, planned, overwrite) as manifest:
         if manifest.complete:
             return result_of(manifest, target.folder, 0.0)
@@ -135,6 +132,14 @@ def _split(
         journal.close()
         manifest.stats = {"duplicates": repeated, "across": across}
         return result_of(manifest, target.folder, time.perf_counter() - started)
+
+
+def _deciding(config: SplitConfig, inputs: Sequence[str]) -> dict[str, Any]:
+    """The settings that decide the bytes."""
+    settings = {**asdict(config), "part_megabytes": config.part_size}
+    if config.method != "lists" or inputs:
+        del settings["splitter"]
+    return settings
 
 
 def _divide(
@@ -212,18 +217,30 @@ def _inputs(inputs: Sequence[str], config: SplitConfig, prefix: str, output: str
 
 
 def plan(
-    inputs: Sequence[str], output: str, config: SplitConfig | None = None, prefix: str = ""
+    inputs: Sequence[str],
+    output: str,
+    config: SplitConfig | None = None,
+    prefix: str = "",
+    overwrite: bool = False,
 ) -> dict[str, Any]:
-    """What `split` would read and need: counts, bytes and free space."""
-    files = _inputs(inputs, config or SplitConfig(), prefix, output)
+    """What `split` would read and need: counts, bytes and free space.
+
+    Raises:
+        DataError: an input is missing, or the run would be refused by its output folder.
+    """
+    config = config or SplitConfig()
+    files = _inputs(inputs, config, prefix, output)
     total = sum(map(size_of, files))
-    rate = splitter_rate(config.splitter) if config and config.method == "lists" else _RATE
+    planned = Manifest("split", _deciding(config, inputs))
+    state = state_of_output(output, planned, total, overwrite)
+    rate = splitter_rate(config.splitter) if config.method == "lists" else _RATE
     return {
         "files": len(files),
         "input_bytes": total,
         "estimated_bytes": total,
         "free_bytes": free_bytes(output),
         "estimated_seconds": round(total / rate, 1),
+        "output_state": state,
     }
 
 

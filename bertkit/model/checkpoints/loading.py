@@ -224,6 +224,15 @@ def config_beside(path: str | Path) -> Path | None:
     return next((file for file in named if file.is_file()), None)
 
 
+def head_dropout_of(path: str | Path) -> float | None:
+    """The dropout that a checkpoint's configuration wants before a classifier; None: none said."""
+    config = config_beside(path)
+    rate = read_config(config).get("classifier_dropout") if config else None
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate < 1:
+        return None
+    return float(rate)
+
+
 def vocab_beside(path: str | Path) -> Path | None:
     """The vocabulary of a checkpoint: beside it, or beside its configuration; None without one."""
     config = config_beside(path)

@@ -12,8 +12,14 @@ from bertkit.hub.names import hub_name
 from bertkit.hub.sources import name_of
 from bertkit.model.model_types import require_bert, type_of_config
 from bertkit.remote import checkpoints as remote
+from bertkit.storage.files import is_remote
 
 C = TypeVar("C")
+
+
+def is_here(place: str) -> bool:
+    """Whether a place is on this machine, not in storage or on the hub; it need not exist."""
+    return not is_remote(place) and hub_name(place) is None
 
 
 def local_checkpoint(place: str) -> str:

@@ -16,6 +16,7 @@ from bertkit import log
 from bertkit.errors import DataError, UsageError
 from bertkit.manifests.listed_files import require_listed
 from bertkit.manifests.manifest import Manifest, read_manifest, require_complete, working_folder
+from bertkit.manifests.output_state import output_state
 from bertkit.records.files.find import find_record_files
 from bertkit.records.files.instance import NO_LABEL, RecordReader, instances_of, to_batch
 from bertkit.records.files.open import open_any_records, open_records
@@ -33,6 +34,7 @@ from bertkit.records.files.tfrecord.reader import MaskedOnlyFile, RecordFile, fr
 from bertkit.records.files.tfrecord.sequence_example import TokenFile
 from bertkit.records.tools.described_records import described_records
 from bertkit.remote.copies import local_inputs
+from bertkit.storage.files import is_remote
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records, require_same
 from bertkit.workers.engine import Engine
 
@@ -94,11 +96,9 @@ def pick_eval(
     payloads = _way(sources)
     ends = list(itertools.accumulate(len(source) for source in sources))
     _check_number(ends[-1], count, names)
-    known = {key: value for key, value in tokenizer.items() if key in _VOCABULARY}
     # Records with checksums of their own are compared with those while they are copied.
     require_listed(entry for entry in described if "sha256" in entry)
-    settings = {"count": count, **known}
-    planned = Manifest("pick-eval", settings, inputs=described, tokenizer=tokenizer)
+    planned = _planned(count, tokenizer, described)
     with working_folder(output, planned, overwrite) as manifest:
         target = Path(output) / NAME
         if manifest.complete and target.is_file():
@@ -112,6 +112,29 @@ def pick_eval(
             manifest.state = "complete"
             manifest.write(output)
     return _result(target, ends[-1], manifest.outputs[NAME], time.perf_counter() - started)
+
+
+def state_of_output(
+    inputs: Sequence[str], output: str | Path, count: int, overwrite: bool = False
+) -> str:
+    """What becomes of the output folder, see `bertkit.manifests.output_state`.
+
+    Empty where the records would have to be copied first to know.
+
+    Raises:
+        DataError: the folder belongs to another run, or the records do not go together.
+    """
+    if any(map(is_remote, inputs)):
+        return ""
+    return output_state(output, _planned(count, tokenizer_of(inputs)), overwrite=overwrite)
+
+
+def _planned(
+    count: int, tokenizer: dict[str, Any], described: Sequence[dict[str, Any]] = ()
+) -> Manifest:
+    known = {key: value for key, value in tokenizer.items() if key in _VOCABULARY}
+    settings = {"count": count, **known}
+    return Manifest("pick-eval", settings, inputs=described, tokenizer=tokenizer)
 
 
 def _result(target: Path, available: int, facts: dict[str, Any], seconds: float) -> PickResult:

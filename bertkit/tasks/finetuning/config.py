@@ -106,9 +106,11 @@ class FinetuneConfig(RunConfig):
     Attributes:
         of_the_run: settings that a model is used with as it was trained, where a call only
             evaluates or predicts.
+        checkpoint_dropout: the head has the dropout that the starting checkpoint names for it.
     """
 
     of_the_run: ClassVar[Sequence[str]] = ("task", "max_seq_length")
+    checkpoint_dropout: ClassVar[bool] = True
 
     task: str = setting(
         "", help="What is learnt.", choices=finetuning_names(), group=TASK, first=True
@@ -164,7 +166,8 @@ class FinetuneConfig(RunConfig):
     )
     classifier_dropout: float | None = setting(
         None,
-        help="Dropout before the head; by default the encoder's.",
+        help="Dropout before the head; by default what the checkpoint's configuration says, or "
+        "that of the encoder.",
         minimum=0.0,
         maximum=0.9,
         group=MODEL,

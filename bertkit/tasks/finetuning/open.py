@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from bertkit.backends.base import Adapter, StepPlan, StepShape
 from bertkit.backends.process_group import Topology
 from bertkit.backends.sections import options_of
 from bertkit.errors import ConfigError, DataError
 from bertkit.model.checkpoints import formats
+from bertkit.model.checkpoints.loading import head_dropout_of
 from bertkit.model.checkpoints.run_state import best_of
 from bertkit.model.checkpoints.tokenizer import facts_with
 from bertkit.model.config import BertConfig
@@ -113,7 +115,22 @@ def open_settled(config: C, adapter: Adapter, overwrite: bool = False) -> Opened
     begun = settings_before(config.output, resume, overwrite)
     precision = chosen_precision(adapter, config.precision, shape.hidden_size, begun)
     config = replace(config, precision=precision, **facts.normalisation.as_dict())
+    config = _with_head_dropout(config, place, begun)
     return Opened(config, start, shape, vocab, facts, adapter.caps.name)
+
+
+def _with_head_dropout(config: C, start: Path, begun: Mapping[str, Any] | None) -> C:
+    """The settings with the dropout before the head that the checkpoint's configuration wants.
+
+    A run that an earlier version began without it goes on without it.
+    """
+    if not (isinstance(config, FinetuneConfig) and config.trains and config.checkpoint_dropout):
+        return config
+    if config.classifier_dropout is not None:
+        return config
+    if begun is not None and begun.get("classifier_dropout") is None:
+        return config
+    return replace(config, classifier_dropout=head_dropout_of(start))
 
 
 def open_encoder(config: EncoderConfig, start: Path) -> tuple[BertConfig, Vocab, TokenizerFacts]:

@@ -204,6 +204,18 @@ def evaluate_checkpoints(
     )
 
 
+def check_evaluation(config: EvalConfig, inputs: Sequence[str], checkpoints: Sequence[str]) -> None:
+    """Look for the checkpoints, and compare their vocabulary with the records'; for a dry run.
+
+    Args: as for `evaluate_checkpoints`; all on this machine.
+
+    Raises:
+        DataError: as the evaluation, before it begins.
+    """
+    places = [place for _, place in named_checkpoints(checkpoints)]
+    _require_vocabulary(config, RecordSource(inputs), places)
+
+
 def _plan(config: EvalConfig, adapter: Adapter, source: RecordSource, place: Path) -> StepPlan:
     """What a step computes; the precision may depend on the size of the model."""
     model = load_config(place, config.model_config)

@@ -27,6 +27,7 @@ from bertkit.tasks.pretraining.estimate import Estimate
 from bertkit.tasks.pretraining.evaluate import measure_pretraining
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.tasks.pretraining.prepare import Prepared, prepare
+from bertkit.tasks.pretraining.start import facts_kept
 from bertkit.train.dry_run import DryRun
 from bertkit.train.metrics import Tracker, left_out_text, losses_are_finite
 from bertkit.train.run import TrainingRun
@@ -113,7 +114,9 @@ class PretrainingTask(TrainingTask):
 
     def make_model(self) -> nn.Module:
         """A model for pretraining, with new weights."""
-        return BertForPreTraining(self.shape)
+        model = BertForPreTraining(self.shape)
+        model.facts = facts_kept(self.config)
+        return model
 
     def training_data(self, adapter: Adapter) -> TrainingData:
         """This process's part of every step."""

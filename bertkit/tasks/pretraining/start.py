@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bertkit.data.record_source import SampleSource
 from bertkit.model.checkpoints import formats
-from bertkit.model.checkpoints.loading import config_beside
+from bertkit.model.checkpoints.loading import config_beside, head_dropout_of
 from bertkit.model.checkpoints.vocabulary_padding import Rows, require_rows
 from bertkit.model.config import BertConfig
 from bertkit.tasks.pretraining.config import PretrainConfig
@@ -61,6 +62,16 @@ def shaped(
     if makes_tokens and config.vocab is None and start.vocab_file is not None:
         return replace(found, vocab=str(start.vocab_file))
     return found
+
+
+def facts_kept(config: PretrainConfig) -> dict[str, Any]:
+    """What of the starting point's `config.json` only fine-tuning reads, and so goes on."""
+    if config.init_checkpoint is None:
+        return {}
+    own = checkpoint.latest(config.output)
+    if own is not None and formats.detect(config.init_checkpoint) is None:
+        return {"classifier_dropout": head_dropout_of(own)}
+    return {"classifier_dropout": head_dropout_of(checkpoint.find_one(config.init_checkpoint))}
 
 
 def require_known_words(

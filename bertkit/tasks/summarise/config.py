@@ -30,6 +30,8 @@ class SummariseConfig(FinetuneConfig):
         "block_trigrams",
     )
 
+    checkpoint_dropout: ClassVar[bool] = False
+
     task: str = override(FinetuneConfig, "task", "summarise")
     max_seq_length: int = override(
         FinetuneConfig,

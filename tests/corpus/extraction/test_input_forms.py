@@ -131,3 +131,13 @@ def test_encoding_and_keys_are_settings_of_the_run(tmp_path, bertkit):
         "review",
         "name",
     )
+
+
+def test_files_of_another_encoding_than_the_named_one_are_told(tmp_path):
+    write(tmp_path, "set/a.txt", "Größe.\n".encode())
+    write(tmp_path, "set/b.txt", "Größe.\n".encode("cp1252"))
+    write(tmp_path, "set/c.txt", b"plain\n")
+    write(tmp_path, "set/d.csv", "id,text\n1,Größe.\n".encode())
+    said = "2 files are UTF-8 and read as such, not as cp1252"
+    assert said in take(tmp_path / "set", encoding="cp1252").lines
+    assert said not in take(tmp_path / "set").lines

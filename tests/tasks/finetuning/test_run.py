@@ -220,3 +220,24 @@ def test_a_run_keeps_the_precision_that_was_chosen_when_it_began(
     assert again.result["step"] == 6
     anew = bertkit(*words, "--overwrite", "--dry-run")
     assert anew.status == 0 and "with which this run began" not in anew.err
+
+
+@pytest.mark.parametrize(
+    ("given", "rate"), [((), 0.25), (("--classifier-dropout", 0.1), 0.1)], ids=["own", "given"]
+)
+def test_the_head_has_the_dropout_of_the_checkpoints_configuration(
+    bertkit, words, place, given, rate
+):
+    """As transformers, which takes `classifier_dropout` of the configuration."""
+    transformers = pytest.importorskip("transformers")
+    shape = transformers.BertConfig.from_pretrained(place / "encoder", classifier_dropout=0.25)
+    shape.save_pretrained(place / "encoder")
+    assert transformers.BertForSequenceClassification(shape).dropout.p == 0.25
+    call = (*words, *given, "--output", place / "run")
+    first = bertkit(*call, "--steps-this-run", 10)
+    assert first.status == 75, first.err
+    saved = json.loads((place / "run/step-0000010/config.json").read_text())
+    assert saved["classifier_dropout"] == rate
+    assert bertkit(*call).status == 0
+    saved = json.loads((place / "run/step-0000020/config.json").read_text())
+    assert saved["classifier_dropout"] == rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from bertkit.tasks.pretraining.prepare import prepare
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.tasks.pretraining.start import starting_point
 from bertkit.tokenization.vocabulary import save_vocab
+from bertkit.train.checkpoints.checkpoint import latest
 from tasks.pretraining.conftest import SHAPE
 
 CPU = registry.get("cpu")
@@ -81,3 +83,17 @@ def test_a_run_that_was_begun_needs_its_start_no_more(settings, start):
     assert prepare(config, CPU).config.model == SHAPE
     with pytest.raises(DataError, match="no such checkpoint"):
         prepare(replace(config, output=f"{config.output}2"), CPU)
+
+
+def test_the_dropout_that_a_classifier_wants_goes_on(settings, start):
+    """transformers gives a classifier the `classifier_dropout` of the configuration."""
+    place = start / "config.json"
+    place.write_text(json.dumps({**json.loads(place.read_text()), "classifier_dropout": 0.25}))
+    config = settings(init_checkpoint=str(start), max_steps=1, model=BertConfig())
+    pretrain(config, CPU)
+    kept = json.loads((latest(config.output) / "config.json").read_text())
+    assert kept["classifier_dropout"] == 0.25
+    shutil.rmtree(start)
+    pretrain(replace(config, max_steps=2), CPU)
+    kept = json.loads((latest(config.output) / "config.json").read_text())
+    assert kept["classifier_dropout"] == 0.25

@@ -9,7 +9,7 @@ from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.forms.keyed.csv_rows import read_rows, rows_of
 from bertkit.corpus.forms.keyed.keys import TextKeys, column_of
-from bertkit.corpus.raw_file import RawFile, as_utf8
+from bertkit.corpus.raw_file import RawFile, as_utf8, encoding_of
 from bertkit.tables.csv_rows import without_named_delimiter
 from bertkit.tables.text_column import find_text_key
 
@@ -101,7 +101,7 @@ def read_table(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Re
     Raises:
         DataError: no column is known to be the text.
     """
-    head = as_utf8(file.head(_HEAD), file.encoding)
+    head = as_utf8(file.head(_HEAD), encoding_of(file))
     keys = TextKeys(options)
     names: list[str] = []
     for row in read_rows(file, options, head):
