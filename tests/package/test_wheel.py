@@ -65,7 +65,9 @@ def installed(archives, tmp_path_factory) -> Path:
     (Path(place) / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
     (wheel,) = archives.glob("*.whl")
     install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
-    subprocess.run([*install, "--no-deps", "--no-index", str(wheel)], check=True)
+    # Without PYTHONPATH: what stands there would count as installed.
+    surroundings = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    subprocess.run([*install, "--no-deps", "--no-index", str(wheel)], env=surroundings, check=True)
     return folder / "bin"
 
 

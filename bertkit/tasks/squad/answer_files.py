@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -191,11 +192,18 @@ def _read_nbest(path: Path) -> dict[str, list[dict[str, Any]]]:
         return {}
     try:
         return {
-            name: [{"text": g["text"], "probability": float(g["probability"])} for g in guesses]
+            name: [{"text": g["text"], "probability": _share(g["probability"])} for g in guesses]
             for name, guesses in read_json(path).items()
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: expected question ids and lists of guesses") from error
+
+
+def _share(value: Any) -> float:
+    found = float(value)
+    if not math.isfinite(found):
+        raise ValueError(value)
+    return found
 
 
 def _write(path: Path, values: Any) -> None:

@@ -238,5 +238,8 @@ def _best(values: np.ndarray, count: int) -> np.ndarray:
 def _softmax(values: Sequence[float]) -> list[float]:
     largest = max(values)
     powers = [math.exp(value - largest) for value in values]
-    total = sum(powers)
+    # One after the other, as in the reference: from Python 3.12 on `sum` adds more exactly.
+    total = 0.0
+    for power in powers:
+        total += power
     return [power / total for power in powers]

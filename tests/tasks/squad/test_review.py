@@ -77,6 +77,7 @@ def test_version_2_has_a_group_without_answer(write):
         ("nbest_predictions.json", "[]"),
         ("nbest_predictions.json", '{"a": [{"text": "x"}]}'),
         ("nbest_predictions.json", '{"a": 3}'),
+        ("nbest_predictions.json", '{"a": [{"text": "x", "probability": Infinity}]}'),
         ("null_odds.json", '{"a": "b"}'),
         ("null_odds.json", "[1]"),
     ],
