@@ -74,7 +74,7 @@ GOOGLE = {
 HUGGING_FACE = {
     "`create_vocab.py": [
         "train-vocab --input {w}/text --output {out}/vocab.txt --size 300",
-        "download bert-base-uncased-vocab --output {out} --dry-run",
+        "download bert-base-uncased-vocab --output {out}/published --dry-run",
     ],
     "`create_pretraining_data.py": [f"{MAKE} --style hf --whole-word-mask --seed 7"],
     "`--train_file data/train_128.json`": "tests/records/test_foreign_readers.py",
