@@ -156,6 +156,7 @@ def group():
         path.rmdir()
 
 
+@pytest.mark.slow
 def test_a_limited_process_starts_as_many_threads_and_workers_as_it_has_time_for(group):
     places = [
         group("cpu", "cpu.cfs_quota_us", 80000),

@@ -134,6 +134,7 @@ def large_epsilon(call, places, facts, drop, weights):
         ),
     ],
 )
+@pytest.mark.slow
 def test_rows_that_are_wrong_are_found(device, half, monkeypatch, change):
     broken(monkeypatch, "embeddings_forward", change)
     assert what_is_wrong(made(device), half).startswith("rows of embeddings ")
@@ -187,6 +188,7 @@ WORDS = "the gradient of word embeddings"
         ),
     ],
 )
+@pytest.mark.slow
 def test_gradients_that_are_wrong_are_found(device, half, monkeypatch, change, said):
     broken(monkeypatch, "embeddings_backward", change)
     assert said in (what_is_wrong(made(device), half) or "nothing")
