@@ -264,12 +264,16 @@ class Trainer:
             self._evaluate_saved(progress)
 
     def _evaluate_saved(self, progress: Progress) -> None:
-        """The evaluation that is due; none where the run is to stop, which then begins with it."""
+        """The evaluation that is due; none where the run is to stop, which then begins with it.
+
+        A call that was not given what to evaluate goes on without it.
+        """
         if self._several:
             self._signals.shared(self.process_group)
         if self._signals.number:
             return
-        self._evaluate(progress)
+        if self.evaluate:
+            self._evaluate(progress)
         progress.evaluation_due = False
         progress.finished = progress.step == self.settings.steps or self._reached(progress)
         if self._saved == progress.step:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,8 +93,6 @@ def kill_at(patch, step, place):
 
 
 def test_a_run_that_is_made_longer_keeps_the_evaluation_of_its_old_end(evaluated, monkeypatch):
-    from dataclasses import replace
-
     config = evaluated("run")
     with monkeypatch.context() as patch:
         kill_at(patch, 20, "before")
@@ -101,3 +100,17 @@ def test_a_run_that_is_made_longer_keeps_the_evaluation_of_its_old_end(evaluated
             pretrain(config, CPU)
     pretrain(replace(config, max_steps=30), CPU)
     assert [line["step"] for line in lines(config.output) if line["kind"] == "eval"] == [10, 20, 30]
+
+
+def test_a_call_without_evaluations_ends_the_run_without_the_one_that_is_due(
+    evaluated, monkeypatch
+):
+    config = evaluated("run")
+    with monkeypatch.context() as patch:
+        kill_at(patch, 20, "before")
+        with pytest.raises(KilledError):
+            pretrain(config, CPU)
+    pretrain(replace(config, eval_input=[], eval_every=0), CPU)
+    left = read_state(Path(config.output) / "step-0000020")
+    assert left["finished"] and not left["evaluation_due"]
+    assert [line["step"] for line in lines(config.output) if line["kind"] == "eval"] == [10]
