@@ -111,14 +111,13 @@ def command(
     from bertkit.text.unsplit import is_raw
     from bertkit.tokenization.normalisation import Normalisation
     from bertkit.tokenization.training.alphabet import Wanted, parse_wanted
-    from bertkit.tokenization.vocabulary_training import state_of_output, train_vocab
+    from bertkit.tokenization.vocabulary_training import deciding, state_of_output, train_vocab
     from bertkit.workers.engine import Engine
 
     settings: dict[str, Any] = {
         "size": size,
         "normalisation": Normalisation(do_lower_case, strip_accents, tokenize_chinese_chars),
         "min_frequency": min_frequency,
-        "overwrite": overwrite,
         "alphabet": parse_wanted(alphabet) if alphabet else Wanted(),
         "word_length": word_length,
     }
@@ -126,10 +125,12 @@ def command(
         state = ""
         if not any(map(is_remote, inputs)):
             names = expand_inputs(inputs, leave_out=[output])
-            state = state_of_output(names, output, engine=Engine(**given), **settings)
+            state = state_of_output(names, output, deciding(**settings), overwrite, Engine(**given))
         copy_plan.finish(inputs, as_json, state)
         return
     names = expand_inputs(local_inputs(inputs), leave_out=[output])
-    result = train_vocab(names, output, opener=open_source, **settings, **given)
+    result = train_vocab(
+        names, output, overwrite=overwrite, opener=open_source, **settings, **given
+    )
     following = next_step.after_train_vocab(inputs, output, raw=is_raw(names))
     options.finish(dataclasses.asdict(result), as_json, result.summary, following)

@@ -84,7 +84,7 @@ def train_vocab(
     """
     started = time.perf_counter()
     longest = word_length or MAX_WORD_CHARACTERS
-    settings = _settings(size, min_frequency, word_length, alphabet, normalisation)
+    settings = deciding(size, min_frequency, word_length, alphabet, normalisation)
     engine = Engine(workers, executor, scheduler)
     if _is_whole(Path(output)) and not overwrite:
         return trained.again(output, inputs, settings, engine)
@@ -178,18 +178,18 @@ def _measured(
 def state_of_output(
     inputs: Sequence[str],
     output: str | Path,
-    size: int = 30_528,
-    normalisation: Normalisation = UNCASED,
-    min_frequency: int = 2,
-    overwrite: bool = False,
-    *,
-    alphabet: Wanted = Wanted(),  # noqa: B008 - frozen
-    word_length: int | None = None,
-    engine: Engine | None = None,
+    settings: dict[str, Any],
+    overwrite: bool,
+    engine: Engine,
 ) -> str:
     """What becomes of the output file, see `bertkit.manifests.output_state`.
 
-    Args: as for `train_vocab`. The inputs are read only where a vocabulary is there already.
+    The inputs are read only where a vocabulary is there already.
+
+    Args:
+        inputs, output, overwrite: as for `train_vocab`.
+        settings: from `deciding`.
+        engine: reads the inputs.
 
     Raises:
         UsageError: the output exists, and another training made it.
@@ -198,19 +198,18 @@ def state_of_output(
         return NEW
     if overwrite:
         return REPLACED
-    settings = _settings(size, min_frequency, word_length, alphabet, normalisation)
-    trained.again(output, inputs, settings, engine or Engine())
+    trained.again(output, inputs, settings, engine)
     return COMPLETE
 
 
-def _settings(
+def deciding(
     size: int,
     min_frequency: int,
     word_length: int | None,
     alphabet: Wanted,
     normalisation: Normalisation,
 ) -> dict[str, Any]:
-    """What decides a vocabulary, beside the text."""
+    """What decides a vocabulary beside the text: arguments of `train_vocab` as plain values."""
     return {
         "size": size,
         "min_frequency": min_frequency,

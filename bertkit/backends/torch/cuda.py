@@ -28,7 +28,7 @@ from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.fused.one_pass_update import one_pass_update
 from bertkit.backends.torch.fused.rules import against_fused, require_fp8
 from bertkit.backends.torch.graphs.recorder import CudaRecorder, Recorder
-from bertkit.backends.torch.graphs.rules import against_graphs, against_totals
+from bertkit.backends.torch.graphs.rules import against_graphs, against_totals, is_fine_tuning
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.errors import MissingDependencyError
@@ -220,8 +220,7 @@ class CudaAdapter(TorchAdapter):
 
 def _all_are_filled(plan: StepPlan) -> bool:
     """Whether unpadded passes have few sizes; fine-tuning's predictions have any."""
-    tunes = plan.shape is not None and not plan.shape.predictions
-    return bool(plan.options.totals) and not tunes
+    return bool(plan.options.totals) and not is_fine_tuning(plan)
 
 
 def _pays_to_compile(size: RunSize, recorded: bool) -> bool:

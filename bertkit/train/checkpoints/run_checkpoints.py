@@ -73,11 +73,9 @@ class RunCheckpoints:
                 data_fingerprint=self._task.fingerprint,
                 config=with_names(settings_read(self._config)),
                 seconds=progress.seconds,
-                finished=progress.finished,
-                evaluation_due=progress.evaluation_due,
-                metrics={"train": progress.train, "eval": progress.evaluation},
                 world=topology.world,
                 tokenizer=self._task.tokenizer.as_dict(),
+                **_outcome(progress),
                 **self._history,
             )
             self._saver.save(stepper_state, state)
@@ -89,14 +87,7 @@ class RunCheckpoints:
             return
         self._saver.wait()
         place = Path(self._config.output) / checkpoint.folder_name(progress.step)
-        amend_state(
-            place,
-            {
-                "finished": progress.finished,
-                "evaluation_due": progress.evaluation_due,
-                "metrics": {"train": progress.train, "eval": progress.evaluation},
-            },
-        )
+        amend_state(place, _outcome(progress))
 
     def wait_for_saves(self) -> None:
         """Block until every checkpoint write has finished."""
@@ -119,3 +110,12 @@ class RunCheckpoints:
         # The new run has a checkpoint: now the one that it replaces may go.
         discard_replaced(self._config.output)
         return written
+
+
+def _outcome(progress: Progress) -> dict[str, Any]:
+    """The fields of `RunState` that the evaluation of a step may change."""
+    return {
+        "finished": progress.finished,
+        "evaluation_due": progress.evaluation_due,
+        "metrics": {"train": progress.train, "eval": progress.evaluation},
+    }

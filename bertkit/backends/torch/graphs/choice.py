@@ -28,7 +28,7 @@ import torch
 
 from bertkit import log
 from bertkit.backends.run_size import RunSize
-from bertkit.backends.torch.graphs.rules import against_graphs
+from bertkit.backends.torch.graphs.rules import against_graphs, is_fine_tuning
 from bertkit.backends.torch.graphs.speeds import Speeds, measured
 from bertkit.backends.torch.options import CudaOptions
 from bertkit.data.token_budget import RECORDED_TOTALS
@@ -81,7 +81,7 @@ def choose_graphs(options: CudaOptions, size: RunSize, memory: int, index: int) 
     plan, optimizer = size.plan, size.optimizer
     if plan is None or plan.shape is None or optimizer is None or against_graphs(plan, optimizer):
         return False
-    if not plan.shape.predictions:  # the estimates are of pretraining
+    if is_fine_tuning(plan):  # the estimates are of pretraining
         return False
     if size.before is not None:
         return bool(size.before.get("graphs"))

@@ -8,6 +8,11 @@ from bertkit.backends.base import OptimizerSpec, Problem, StepPlan
 from bertkit.model.attention import has_ragged_kernel
 
 
+def is_fine_tuning(plan: StepPlan) -> bool:
+    """Whether a plan is of fine-tuning, which predicts no masked words; False where not known."""
+    return plan.shape is not None and not plan.shape.predictions
+
+
 def against_graphs(plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
     """Settings that `cuda.graphs` does not go with.
 
@@ -39,10 +44,9 @@ def against_graphs(plan: StepPlan, optimizer: OptimizerSpec) -> list[Problem]:
 
 def against_totals(plan: StepPlan) -> list[Problem]:
     """Why nothing would be padded to `cuda.totals`."""
-    tunes = plan.shape is not None and not plan.shape.predictions
     if plan.layout != "unpadded":
         reason = f"is for --layout unpadded, not {plan.layout}"
-    elif tunes and not getattr(plan.options, "graphs", False):
+    elif is_fine_tuning(plan) and not getattr(plan.options, "graphs", False):
         reason = "needs cuda.graphs in fine-tuning, which compiles for all sizes at once"
     else:
         return []
