@@ -20,7 +20,7 @@ import torch
 
 from bertkit import log
 from bertkit.backends import registry
-from bertkit.backends.torch import compiled
+from bertkit.backends.torch import compiled, cpu
 from bertkit.cli import main as bertkit
 from bertkit.tasks.registry import presets_of
 
@@ -39,9 +39,9 @@ _MACHINE = re.compile(r" \(this machine has [^)]*\)")
 def plans() -> str:
     """The generated part of the page."""
     parts = []
-    # A machine with a GPU has what compiles for it, and most processors have no AMX.
+    # A machine with a GPU has what compiles for it, and on most processors bf16 does not pay.
     compiled.can_compile = lambda: True
-    torch.cpu._is_amx_tile_supported = lambda: False
+    cpu.bf16_pays = lambda: False
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)

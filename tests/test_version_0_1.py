@@ -60,11 +60,16 @@ def numbers(line):
     return {row["step"]: row for row in rows if row["kind"] == "eval"}
 
 
-def assert_near(found, wanted):
+# What softmax takes no notice of: its gradient is round-off, which AdamW blows up.
+UNFELT = ("key.bias",)
+UNFELT_BY_SPANS = (*UNFELT, "layer.0.output.LayerNorm.bias", "qa_outputs.bias")
+
+
+def assert_near(found, wanted, unfelt=UNFELT):
     one, other = (load_file(Path(place) / "model.safetensors") for place in (found, wanted))
     assert one.keys() == other.keys()
     for name, value in one.items():
-        if "key.bias" not in name:  # whose gradient is round-off, which AdamW blows up
+        if not name.endswith(unfelt):
             torch.testing.assert_close(value, other[name], rtol=0, atol=1e-5)
 
 
@@ -147,7 +152,7 @@ def test_a_fine_tuned_model_answers_as_it_did(bertkit):
     shutil.rmtree("squad/step-0000003")
     done = bertkit(*TUNING, "--precision", "fp32", "--backend", "cpu", "--json")
     assert done.status == 0, done.err
-    assert_near("squad/step-0000003", MADE / "squad/step-0000003")
+    assert_near("squad/step-0000003", MADE / "squad/step-0000003", UNFELT_BY_SPANS)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from torch.nn import functional
 from bertkit.model.bert import BertModel, TokenBatch, initialise
 from bertkit.model.config import BertConfig
 from bertkit.model.dropout import dropout
-from bertkit.model.losses import at_least_float, weighted_cross_entropy
+from bertkit.model.losses import weighted_cross_entropy
+from bertkit.model.scores import head_scores
 
 # What transformers calls the three kinds of loss.
 SINGLE, MULTI = "single_label_classification", "multi_label_classification"
@@ -67,8 +68,7 @@ class BertForSequenceClassification(nn.Module):
         (first,) = self.bert.at(tokens, [tokens.cls_rows])
         pooler = cast(nn.Module, self.bert.pooler)
         pooled = dropout(pooler(first), self.rate, self.training)
-        scores: Tensor = self.classifier(pooled.to(self.classifier.weight.dtype))
-        return at_least_float(scores)
+        return head_scores(self.classifier, pooled)
 
     def losses(
         self, tokens: TokenBatch, labels: Tensor, weights: Tensor | None = None

@@ -15,10 +15,10 @@ from bertkit.model.config import BertConfig
 from bertkit.model.losses import (
     LossSums,
     Projection,
-    at_least_float,
     vocabulary_loss,
     weighted_cross_entropy,
 )
+from bertkit.model.scores import head_scores
 
 
 class PredictionTransform(nn.Module):
@@ -174,9 +174,7 @@ class BertForPreTraining(nn.Module):
 
     def _next_sentence(self, cls_hidden: Tensor) -> Tensor:
         pooler = cast(nn.Module, self.bert.pooler)
-        head = self.cls.seq_relationship
-        logits: Tensor = head(pooler(cls_hidden).to(head.weight.dtype))
-        return at_least_float(logits)
+        return head_scores(self.cls.seq_relationship, pooler(cls_hidden))
 
     @property
     def _words(self) -> Tensor:
@@ -217,7 +215,7 @@ class BertForQuestionAnswering(nn.Module):
         return {"start_scores": first, "end_scores": last}
 
     def _scores(self, tokens: TokenBatch) -> tuple[Tensor, Tensor]:
-        scores = at_least_float(self.qa_outputs(self.bert(tokens)))
+        scores = head_scores(self.qa_outputs, self.bert(tokens))
         return scores[:, 0], scores[:, 1]
 
     def losses(

@@ -13,6 +13,7 @@ from bertkit.model.chunked_loss import chunked_loss, padded_copy, padded_size
 from bertkit.model.cpu_half.loss import words_loss
 from bertkit.model.cpu_loss import blocked_loss
 from bertkit.model.fused.dispatch import loss_is_fused
+from bertkit.model.scores import at_least_float
 
 # rows [M, H], matrix [V, H], bias [V] to [M, V], as `functional.linear`.
 Projection = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -179,8 +180,3 @@ def _weights_of_rows(
     if row_weights is not None:
         return row_weights, labels
     return (labels >= 0).to(kind), labels.clamp(min=0)
-
-
-def at_least_float(values: Tensor) -> Tensor:
-    """Half precision widened to float32; float32 and float64 as they are."""
-    return values if values.dtype in (torch.float32, torch.float64) else values.float()

@@ -11,7 +11,7 @@ from torch.nn import functional
 from bertkit.model.bert import BertModel, TokenBatch, initialise
 from bertkit.model.config import BertConfig
 from bertkit.model.dropout import dropout
-from bertkit.model.losses import at_least_float
+from bertkit.model.scores import head_scores
 
 
 class BertForSentenceExtraction(nn.Module):
@@ -61,8 +61,7 @@ class BertForSentenceExtraction(nn.Module):
         """
         (hidden,) = self.bert.at(tokens, [rows])
         hidden = dropout(hidden, self.rate, self.training)
-        scores: Tensor = self.classifier(hidden.to(self.classifier.weight.dtype))
-        return at_least_float(scores).squeeze(-1)
+        return head_scores(self.classifier, hidden).squeeze(-1)
 
     def losses(
         self, tokens: TokenBatch, rows: Tensor, labels: Tensor, weights: Tensor | None = None

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from bertkit.model.bert import BertModel, TokenBatch, initialise
 from bertkit.model.config import BertConfig
 from bertkit.model.dropout import dropout
-from bertkit.model.losses import at_least_float, weighted_cross_entropy
+from bertkit.model.losses import weighted_cross_entropy
+from bertkit.model.scores import head_scores
 
 
 class BertForTokenClassification(nn.Module):
@@ -59,9 +60,7 @@ class BertForTokenClassification(nn.Module):
             rows: int64 [M], the rows to look at; None for all T.
         """
         hidden = self.bert(tokens) if rows is None else self.bert.at(tokens, [rows])[0]
-        kept = dropout(hidden, self.rate, self.training)
-        scores: Tensor = self.classifier(kept.to(self.classifier.weight.dtype))
-        return at_least_float(scores)
+        return head_scores(self.classifier, dropout(hidden, self.rate, self.training))
 
     def losses(
         self,

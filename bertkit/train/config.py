@@ -104,7 +104,7 @@ class ComputeConfig:
     precision: str = _machine(
         "auto",
         help="Number format of matrix products; weights stay fp32. auto: bf16 on GPUs that "
-        "have it and on processors with AMX, otherwise fp32.",
+        "have it and on processors it is faster on (AMX, AMD from Zen 4), otherwise fp32.",
         choices=PRECISIONS,
     )
     layout: str = _machine(

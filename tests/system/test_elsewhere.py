@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 # Where files of Linux are read, each with another way where they are missing.
 READS_PROC = {
     "storage/kernel_folders.py", "storage/temporary.py", "system/container_limits.py",
-    "system/memory.py", "system/processes.py",
+    "system/memory.py", "system/processes.py", "system/processor.py",
 }  # fmt: skip
 # Where processes are made; `fork` is asked for on Linux only.
 MAKES_PROCESSES = {"workers/pool.py"}

@@ -15,25 +15,43 @@ from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.adapter import TorchAdapter
 from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.step import TorchStepper
-from bertkit.system import container_limits
+from bertkit.system import container_limits, processor
 from bertkit.system.allocator import keep_freed_memory
 from bertkit.system.processes import core_count
 from bertkit.train.optimization.optimizers import NAMES
 
-# Hidden size from which on bf16 is faster with tiles: 1.2 times at 128, 2.8 at 768 (0.6 at 32).
-# With AVX-512's instructions alone it is slower at each of these, as oneDNN 3.12 uses them.
+# Hidden size from which on bf16 is faster: with Intel's tiles 1.2 times at 128, 2.8 at 768 (0.6
+# at 32), with AMD's units 1.7 and 2.1. Intel's AVX-512 alone makes bf16 slower at each of these.
 _WORTH = 128
 # Who sets these has chosen the number of threads; torchrun does.
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def has_bf16() -> bool:
-    """Whether products of bf16 matrices run in hardware (AVX-512 BF16, AMX, or ARM)."""
-    x86 = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    checks = [getattr(torch.cpu, name, None) for name in x86]
-    return platform.machine() in ("arm64", "aarch64") or any(
-        bool(test and test()) for test in checks
+    """Whether products of bf16 matrices run in hardware (AVX-512 BF16, AMX, or ARM's).
+
+    Of an ARM processor whose system does not list its instructions it is assumed.
+    """
+    if platform.machine() in ("arm64", "aarch64"):
+        return "bf16" in (processor.features() or "bf16")
+    return _has("_is_avx512_bf16_supported") or _has("_is_amx_tile_supported")
+
+
+def bf16_pays() -> bool:
+    """Whether units for bf16 make products that much faster that whole models are.
+
+    Intel's tiles (AMX) make them five times as fast as fp32, AMD's AVX-512 twice; Intel's
+    AVX-512 has as many operations of both.
+    """
+    return _has("_is_amx_tile_supported") or (
+        _has("_is_avx512_bf16_supported") and processor.is_amd()
     )
+
+
+def _has(test: str) -> bool:
+    """What PyTorch says of the processor; False where this PyTorch does not know."""
+    known = getattr(torch.cpu, test, None)
+    return bool(known and known())
 
 
 def limit_threads() -> int:
@@ -80,9 +98,8 @@ class CpuAdapter(TorchAdapter):
         )
 
     def best_precision(self, hidden_size: int) -> str:
-        """bf16 where there are tiles for its matrices (AMX) and the model is not minute."""
-        units = getattr(torch.cpu, "_is_amx_tile_supported", None)
-        return "bf16" if hidden_size >= _WORTH and units and units() else "fp32"
+        """bf16 where the processor's units for it pay and the model is not minute."""
+        return "bf16" if hidden_size >= _WORTH and bf16_pays() else "fp32"
 
     def start(
         self,

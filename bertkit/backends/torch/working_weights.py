@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from bertkit.model.bert import SelfAttention
+from bertkit.model.parameter_names import HEAD_MODULES
 
 _PROJECTIONS = ("query", "key", "value")
 
@@ -44,7 +45,7 @@ class WorkingWeights:
 
     Left as they are: the embeddings, because the gradient of a row is a sum over all its
     occurrences; the vocabulary's bias, see `bertkit.model.losses.wide_projection`; and the
-    head that tells whether sentences follow, which is two rows.
+    heads of few scores, see `bertkit.model.scores`.
 
     Args:
         model: its modules, under the names of `transformers`' BERT.
@@ -244,7 +245,7 @@ class _Copies(torch.autograd.Function):
 
 def _stays(name: str) -> bool:
     """Whether a parameter is used in float32."""
-    return any(part in name for part in ("embeddings.", "predictions.bias", "seq_relationship."))
+    return any(part in name for part in ("embeddings.", "predictions.bias", *HEAD_MODULES))
 
 
 def _group(place: str) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from bertkit.kernels.team import TEAM_FUNCTIONS
+from bertkit.model.cpu_half.kernels import shared
 
 BLOCK = 64  # rows of a block; the kernels know this number
 SIDE = 32  # what the columns of transposed rows are filled up to
@@ -33,11 +37,9 @@ def blocks(count: int) -> int:
 def turned(rows: int, columns: int) -> Tensor:
     """Memory for bf16 rows [rows, columns] transposed: [columns, rows up to a round number].
 
-    Zeros behind the rows: oneDNN 3.12 reads them with AMX, and NaN times its zeros is NaN.
+    Kernels fill it, with zeros behind the rows.
     """
-    across = torch.empty(columns, -(-rows // SIDE) * SIDE, dtype=torch.bfloat16)
-    across[:, rows:] = 0
-    return across
+    return torch.empty(columns, -(-rows // SIDE) * SIDE, dtype=torch.bfloat16)
 
 
 def new_key() -> np.ndarray:
@@ -52,12 +54,36 @@ def spread(kernel: Callable[..., Any], count: int, *arguments: Any, scratch: int
     The result does not depend on their number: no block reads what another one writes.
 
     Args:
-        kernel: takes the first block, the one behind the last, and the arguments.
+        kernel: one of `bertkit.model.cpu_half.kernels.shared`: takes the first block, the one
+            behind the last, and the arguments.
         count: of blocks.
         arguments: for the kernel.
-        scratch: floats of memory for each thread, the first argument; 0: none.
+        scratch: floats of memory for each thread, the argument before the others; 0: none.
     """
-    threads = max(1, min(torch.get_num_threads(), count))
+    threads = torch.get_num_threads()
+    if threads > 1 and (places := team_places()):
+        memory = np.empty(threads * scratch, np.float32) if scratch else None
+        shared.of(kernel)(places, threads, count, memory, arguments)
+    else:
+        _by_python(kernel, count, min(threads, count), scratch, arguments)
+
+
+@cache
+def team_places() -> tuple[int, int, int] | None:
+    """Addresses of what `bertkit.kernels.team` calls; None where PyTorch has no OpenMP like it."""
+    try:
+        found = ctypes.CDLL(torch._C.__file__)
+        functions = (getattr(found, name) for name in TEAM_FUNCTIONS)
+        one, two, three = (ctypes.cast(item, ctypes.c_void_p).value or 0 for item in functions)
+    except (AttributeError, OSError):
+        return None
+    return one, two, three
+
+
+def _by_python(
+    kernel: Callable[..., Any], count: int, threads: int, scratch: int, arguments: tuple[Any, ...]
+) -> None:
+    """The same on threads that Python starts."""
     ends = [count * number // threads for number in range(threads + 1)]
 
     def part(number: int) -> None:

@@ -11,6 +11,7 @@ from bertkit.data.step_batch import StepBatch, unpadded, weighted
 from bertkit.log import logger
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
+from bertkit.system import processor
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.train.optimization.schedule import make_schedule
 from bertkit.train.step_settings import chosen_precision
@@ -77,26 +78,41 @@ def test_starting_twice_does_no_harm():
 
 
 @pytest.mark.parametrize(
-    ("tiles", "hidden", "expected"),
+    ("tiles", "vectors", "amd", "hidden", "expected"),
     [
-        (True, 1024, "bf16"),
-        (True, 768, "bf16"),
-        (True, 128, "bf16"),
-        (True, 64, "fp32"),
-        (False, 768, "fp32"),
+        (True, True, False, 1024, "bf16"),
+        (True, True, False, 768, "bf16"),
+        (True, True, False, 128, "bf16"),
+        (True, True, False, 64, "fp32"),
+        (False, True, False, 768, "fp32"),
+        (False, True, True, 768, "bf16"),
+        (False, True, True, 128, "bf16"),
+        (False, True, True, 64, "fp32"),
+        (False, False, True, 768, "fp32"),
     ],
 )
-def test_auto_takes_what_is_faster(monkeypatch, tiles, hidden, expected):
-    """Measured, see benchmarks/RESULTS.md: bf16 with AMX and from 128 columns on."""
+def test_auto_takes_what_is_faster(monkeypatch, tiles, vectors, amd, hidden, expected):
+    """Measured, see benchmarks/RESULTS.md: bf16 with AMX or AMD's units, from 128 columns on."""
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles, raising=False)
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: vectors, raising=False)
+    monkeypatch.setattr(processor, "is_amd", lambda: amd)
     assert chosen_precision(cpu.CpuAdapter(), "auto", hidden) == expected
     assert chosen_precision(cpu.CpuAdapter(), "fp32", hidden) == "fp32"
 
 
 def test_auto_is_fp32_where_pytorch_does_not_know(monkeypatch):
     monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported", raising=False)
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
     assert cpu.CpuAdapter().best_precision(768) == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"), [({"fp", "asimd"}, False), ({"fp", "bf16"}, True), (set(), True)]
+)
+def test_arm_has_bf16_where_the_system_lists_it_or_lists_nothing(monkeypatch, listed, expected):
+    monkeypatch.setattr(cpu.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(processor, "features", lambda: frozenset(listed))
+    assert cpu.has_bf16() == expected
 
 
 def test_bf16_learns_what_float32_learns():

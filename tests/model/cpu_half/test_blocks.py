@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from bertkit.model.bert import activation
+from bertkit.model.cpu_half import attention, blocks, loss
 from bertkit.model.cpu_half.blocks import activated, added_and_normed
 from bertkit.model.cpu_half.rows import turned
 
@@ -150,10 +151,32 @@ def test_what_is_no_number_stays_none(place):
     assert half[7].isnan().all() and full[7].isnan().all() and not half[8].isnan().any()
 
 
-def test_there_are_zeros_behind_transposed_rows():
+@pytest.mark.parametrize("count", [1, 31, 32, 33, 95])
+def test_there_are_zeros_behind_transposed_rows(monkeypatch, count):
     """What is there is multiplied: memory that held NaN made gradients NaN on AMX."""
-    for _ in range(3):
-        full = torch.full((96, 64), float("nan"), dtype=torch.bfloat16)
-        del full
-        across = turned(33, 96)
-        assert across.shape == (96, 64) and not across[:, 33:].any()
+    made = []
+
+    def of_nan(rows, columns):
+        made.append(turned(rows, columns).fill_(float("nan")))
+        return made[-1]
+
+    for module in (attention, blocks, loss):
+        monkeypatch.setattr(module, "turned", of_nan)
+    rows, weight, bias = drawn(count, 64), drawn(64, 64), drawn(64)
+    rows.requires_grad_()
+    wanted = torch.zeros(count, dtype=torch.long)
+    half, full = added_and_normed(
+        activated(rows, weight, bias, "gelu"), weight, bias,
+        torch.randn(count, 64), torch.ones(64), torch.zeros(64), 1e-12, 0.1,
+    )  # fmt: skip
+    projected = attention.projected_attention(
+        half, drawn(192, 64), drawn(192), 2, ((1, count),), 0.0
+    )
+    words = loss.words_loss(
+        projected, torch.randn(70, 64), torch.zeros(70), wanted, torch.ones(count)
+    )
+    (words[0] + full.sum()).backward()
+    assert len(made) == 4
+    for across in made:
+        assert across.shape[1] % 32 == 0
+        assert not across[:, count:].any() and not across.isnan().any()

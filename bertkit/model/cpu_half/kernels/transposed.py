@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types, uint64
+from numba import types, uint16, uint64
 from numba.extending import intrinsic
 
 from bertkit.kernels.jit import arithmetic, inlined
@@ -131,7 +131,8 @@ def transpose_strip(
 ) -> None:
     """Rows `first` to `last` of `source`, up to 32, become columns of `target`.
 
-    The sums of their columns are added to row `block` of `sums`.
+    The sums of their columns are added to row `block` of `sums`. Behind the last row of all
+    come zeros: oneDNN 3.12 reads them with AMX, and NaN times its zeros is NaN.
     """
     width = source.shape[1]
     whole = 0
@@ -154,6 +155,16 @@ def transpose_strip(
         for at in range(whole, width):
             target[at, row] = source[row, at]
             sums[block, at] += wide(source[row, at])
+    if last == source.shape[0]:
+        zero_behind(target, 0, width, last)
+
+
+@inlined
+def zero_behind(target: np.ndarray, begin: Any, end: Any, count: Any) -> None:
+    """Zeros behind the first `count` numbers of the rows `begin` to `end` of `target`."""
+    for at in range(begin, end):
+        for behind in range(count, target.shape[1]):
+            target[at, behind] = uint16(0)
 
 
 @arithmetic
@@ -166,7 +177,7 @@ def transpose_and_sum(
         begin: first block of 64 rows.
         end: behind the last.
         source: uint16[T, N].
-        target: uint16[N, T or more].
+        target: uint16[N, T or more], filled, with zeros behind T.
         sums: float32[blocks, N], filled.
     """
     for block in range(begin, end):

@@ -13,7 +13,7 @@ from bertkit.model.cpu_half.kernels.numbers import (
     ordered,
     wide,
 )
-from bertkit.model.cpu_half.kernels.transposed import SIDE, transpose_tile
+from bertkit.model.cpu_half.kernels.transposed import SIDE, transpose_tile, zero_behind
 
 WORDS = 1024  # of a block of `words_back`
 
@@ -80,7 +80,7 @@ def words_back(
         end: behind the last.
         logits: uint16[M, V], from `exponentials`.
         shares: float32[M], the factors.
-        across: uint16[V, M or more], filled.
+        across: uint16[V, M or more], filled, with zeros behind M.
         sums: float32[V], filled.
     """
     count, words = logits.shape
@@ -111,3 +111,4 @@ def words_back(
                 for at in range(done, last):
                     across[at, row] = logits[row, at]
                     sums[at] += shares[row] * wide(logits[row, at])
+        zero_behind(across, first, last, count)
