@@ -85,7 +85,7 @@ def _gathered(
     parts = values.new_empty(len(group.lengths), heads, group.longest, size)
     own = bits(bias[column : column + heads * size]).reshape(heads, size)
     given = bits(values), column, own, group.starts, group.lengths
-    spread(softmax.gather_heads, len(parts), *given, bits(parts))
+    spread(softmax.gather_heads, len(parts) * heads, *given, bits(parts))
     return parts.view(-1, group.longest, size)
 
 
@@ -94,7 +94,7 @@ def _scatter(parts: Tensor, group: _Group, heads: int, column: int, rows: Tensor
 
     four = parts.view(-1, heads, group.longest, parts.shape[2])
     given = bits(four), column, group.starts, group.lengths
-    spread(softmax.scatter_heads, len(four), *given, bits(rows))
+    spread(softmax.scatter_heads, len(four) * heads, *given, bits(rows))
 
 
 class _ProjectedAttention(torch.autograd.Function):
@@ -122,7 +122,7 @@ class _ProjectedAttention(torch.autograd.Function):
             shape = (count, heads, group.longest, group.longest)
             given = bits(scores).reshape(shape), group.lengths, ctx.scale, group.keys, threshold
             made = bits(marked).reshape(shape)
-            spread(softmax.probabilities, count, *given, made, scratch=group.longest)
+            spread(softmax.probabilities, count * heads, *given, made, scratch=group.longest)
             _scatter(torch.bmm(scores, value), group, heads, 0, result)
             saved += [query, keys, value, marked]
         ctx.save_for_backward(rows, weight, *saved)
@@ -145,7 +145,7 @@ class _ProjectedAttention(torch.autograd.Function):
             shape = (len(group.lengths), heads, group.longest, group.longest)
             spread(
                 softmax.probabilities_back,
-                len(group.lengths),
+                len(group.lengths) * heads,
                 bits(scores).reshape(shape),
                 bits(marked).reshape(shape),
                 *(group.lengths, ctx.scale, ctx.threshold),

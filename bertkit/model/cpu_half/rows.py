@@ -65,7 +65,7 @@ def spread(kernel: Callable[..., Any], count: int, *arguments: Any, scratch: int
         memory = np.empty(threads * scratch, np.float32) if scratch else None
         shared.of(kernel)(places, threads, count, memory, arguments)
     else:
-        _by_python(kernel, count, min(threads, count), scratch, arguments)
+        _by_python(kernel, count, max(1, min(threads, count)), scratch, arguments)
 
 
 @cache

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bertkit.model.cpu_half import attention
+from bertkit.model.cpu_half import attention, rows
 from bertkit.model.cpu_half.attention import projected_attention
 
 RUNS = ((2, 9), (1, 40), (3, 32), (1, 1), (2, 70), (1, 33))
@@ -106,3 +106,19 @@ def test_sequences_have_random_numbers_of_their_own():
     first, second = projected_attention(rows, weight, bias, 1, ((2, 32),), 0.5).split(32)
     assert not torch.equal(first, second)
     assert abs(float(torch.cat([first, second]).float().mean()) - 1.0) < 0.1
+
+
+def test_heads_of_one_sequence_are_shared_among_threads(monkeypatch):
+    """A long sequence is computed alone: its heads are what threads can share."""
+    shared = []
+
+    def recorded(kernel, count, *arguments, scratch=0):
+        shared.append((kernel.__name__, count))
+        rows.spread(kernel, count, *arguments, scratch=scratch)
+
+    monkeypatch.setattr(attention, "spread", recorded)
+    given = torch.randn(40, 64).bfloat16().requires_grad_()
+    weight, bias = torch.randn(192, 64).bfloat16(), torch.randn(192).bfloat16()
+    projected_attention(given, weight, bias, 4, ((1, 40),), 0.1).sum().backward()
+    of_heads = {name: count for name, count in shared if name != "transpose_and_sum"}
+    assert set(of_heads.values()) == {4} and len(of_heads) == 4

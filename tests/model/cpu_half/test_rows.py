@@ -93,3 +93,14 @@ def test_without_openmps_functions_there_is_no_team(monkeypatch, missing):
         assert rows.team_places() is None
     finally:
         rows.team_places.cache_clear()
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_few_blocks_leave_threads_idle(threads, monkeypatch, count):
+    threads(3)
+    source = np.ones((64 * count, 40), np.uint16)
+    for team in (rows.team_places(), None):
+        monkeypatch.setattr(rows, "team_places", lambda team=team: team)
+        target, sums = np.zeros((40, 64 * count), np.uint16), np.zeros((count, 40), np.float32)
+        rows.spread(transposed.transpose_and_sum, count, source, target, sums)
+        assert target.all()

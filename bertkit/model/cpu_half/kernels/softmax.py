@@ -38,7 +38,7 @@ def gather_heads(
     """Copy columns of rows, a matrix for each sequence and head.
 
     Args:
-        begin: first sequence.
+        begin: first matrix, counted sequence by sequence, head by head.
         end: behind the last.
         rows: uint16[T, N].
         column: the first one.
@@ -48,18 +48,18 @@ def gather_heads(
         parts: uint16[n, heads, L, D], filled, with zeros behind a sequence's end.
     """
     heads, longest, size = parts.shape[1:]
-    for number in range(begin, end):
+    for matrix in range(begin, end):
+        number, head = matrix // heads, matrix % heads
         first, length = uint64(starts[number]), lengths[number]
-        for head in range(heads):
-            left = uint64(column + head * size)
-            for row in range(length):
-                line = first + uint64(row)
-                for at in range(size):
-                    value = float32(wide(rows[line, left + uint64(at)]) + wide(bias[head, at]))
-                    parts[number, head, row, at] = narrow(value)
-            for row in range(length, longest):
-                for at in range(size):
-                    parts[number, head, row, at] = uint16(0)
+        left = uint64(column + head * size)
+        for row in range(length):
+            line = first + uint64(row)
+            for at in range(size):
+                value = float32(wide(rows[line, left + uint64(at)]) + wide(bias[head, at]))
+                parts[number, head, row, at] = narrow(value)
+        for row in range(length, longest):
+            for at in range(size):
+                parts[number, head, row, at] = uint16(0)
 
 
 @kernel
@@ -75,7 +75,7 @@ def scatter_heads(
     """Copy matrices back into the columns of rows that `gather_heads` takes them from.
 
     Args:
-        begin: first sequence.
+        begin: first matrix, as there.
         end: behind the last.
         parts: uint16[n, heads, L, D].
         column: the first one.
@@ -84,14 +84,13 @@ def scatter_heads(
         rows: uint16[T, N], filled in part.
     """
     heads, size = parts.shape[1], parts.shape[3]
-    for number in range(begin, end):
-        first = uint64(starts[number])
+    for matrix in range(begin, end):
+        number, head = matrix // heads, matrix % heads
+        first, left = uint64(starts[number]), uint64(column + head * size)
         for row in range(lengths[number]):
             line = first + uint64(row)
-            for head in range(heads):
-                left = uint64(column + head * size)
-                for at in range(size):
-                    rows[line, left + uint64(at)] = parts[number, head, row, at]
+            for at in range(size):
+                rows[line, left + uint64(at)] = parts[number, head, row, at]
 
 
 @arithmetic
@@ -134,7 +133,7 @@ def probabilities(
     """Softmax over the keys of each query, and dropout.
 
     Args:
-        begin: first sequence.
+        begin: first matrix, as in `gather_heads`.
         end: behind the last.
         scratch: float32[L].
         scores: uint16[n, heads, L, L], queries times keys; then the probabilities, 0 where
@@ -150,30 +149,29 @@ def probabilities(
     factor = float32(scale)
     enlarged = float32(65536.0 / (65536.0 - threshold))
     limit = uint32(threshold)
-    for number in range(begin, end):
-        length = lengths[number]
-        one, two = keys[number, 0], keys[number, 1]
-        for head in range(heads):
-            for row in range(length):
-                inverse = _row_exponentials(scores[number, head, row], length, factor, scratch)
-                if threshold == 0:
-                    for at in range(longest):
-                        scores[number, head, row, at] = narrow(float32(scratch[at] * inverse))
-                    continue
-                place = uint32((head * longest + row) * longest)
+    for matrix in range(begin, end):
+        number, head = matrix // heads, matrix % heads
+        length, one, two = lengths[number], keys[number, 0], keys[number, 1]
+        for row in range(length):
+            inverse = _row_exponentials(scores[number, head, row], length, factor, scratch)
+            if threshold == 0:
                 for at in range(longest):
-                    value = float32(scratch[at] * inverse)
-                    share = narrow(value)
-                    kept = drawn(uint32(place + uint32(at)), one, two) >= limit
-                    marked[number, head, row, at] = share if kept else share | uint16(_DROPPED)
-                    value = float32(value * enlarged) if kept else float32(0)
-                    scores[number, head, row, at] = narrow(value)
-            for row in range(length, longest):
+                    scores[number, head, row, at] = narrow(float32(scratch[at] * inverse))
+                continue
+            place = uint32((head * longest + row) * longest)
+            for at in range(longest):
+                value = float32(scratch[at] * inverse)
+                share = narrow(value)
+                kept = drawn(uint32(place + uint32(at)), one, two) >= limit
+                marked[number, head, row, at] = share if kept else share | uint16(_DROPPED)
+                value = float32(value * enlarged) if kept else float32(0)
+                scores[number, head, row, at] = narrow(value)
+        for row in range(length, longest):
+            for at in range(longest):
+                scores[number, head, row, at] = uint16(0)
+            if threshold:
                 for at in range(longest):
-                    scores[number, head, row, at] = uint16(0)
-                if threshold:
-                    for at in range(longest):
-                        marked[number, head, row, at] = uint16(0)
+                    marked[number, head, row, at] = uint16(0)
 
 
 @arithmetic
@@ -190,7 +188,7 @@ def probabilities_back(
     """Gradients of `probabilities`.
 
     Args:
-        begin: first sequence.
+        begin: first matrix, as there.
         end: behind the last.
         gradient: uint16[n, heads, L, L], of what is left of the probabilities; then of the
             scores.
@@ -203,25 +201,25 @@ def probabilities_back(
     heads, longest = gradient.shape[1], gradient.shape[2]
     factor = float32(scale)
     enlarged = float32(65536.0 / (65536.0 - threshold))
-    for number in range(begin, end):
+    for matrix in range(begin, end):
+        number, head = matrix // heads, matrix % heads
         length = lengths[number]
-        for head in range(heads):
-            for row in range(length):
-                total = float32(0)
-                for at in range(longest):
-                    mark = marked[number, head, row, at]
-                    share = wide(mark & uint16(0x7FFF))
-                    left = float32(share * enlarged) if mark < _DROPPED else float32(0)
-                    dropped[number, head, row, at] = narrow(left)
-                    total += left * wide(gradient[number, head, row, at])
-                for at in range(longest):
-                    mark = marked[number, head, row, at]
-                    share = wide(mark & uint16(0x7FFF))
-                    given = float32(wide(gradient[number, head, row, at]) * enlarged)
-                    given = given if mark < _DROPPED else float32(0)
-                    value = float32(float32(share * float32(given - total)) * factor)
-                    gradient[number, head, row, at] = narrow(value)
-            for row in range(length, longest):
-                for at in range(longest):
-                    gradient[number, head, row, at] = uint16(0)
-                    dropped[number, head, row, at] = uint16(0)
+        for row in range(length):
+            total = float32(0)
+            for at in range(longest):
+                mark = marked[number, head, row, at]
+                share = wide(mark & uint16(0x7FFF))
+                left = float32(share * enlarged) if mark < _DROPPED else float32(0)
+                dropped[number, head, row, at] = narrow(left)
+                total += left * wide(gradient[number, head, row, at])
+            for at in range(longest):
+                mark = marked[number, head, row, at]
+                share = wide(mark & uint16(0x7FFF))
+                given = float32(wide(gradient[number, head, row, at]) * enlarged)
+                given = given if mark < _DROPPED else float32(0)
+                value = float32(float32(share * float32(given - total)) * factor)
+                gradient[number, head, row, at] = narrow(value)
+        for row in range(length, longest):
+            for at in range(longest):
+                gradient[number, head, row, at] = uint16(0)
+                dropped[number, head, row, at] = uint16(0)
