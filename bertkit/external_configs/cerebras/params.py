@@ -104,6 +104,7 @@ def _model(found: Translation, program: Program) -> None:
         found.values["model.hidden_act"] = activation
         for name in ("model.encoder_nonlinearity", "model.mlm_nonlinearity"):
             found.tell(name, f"model.hidden_act = {activation}")
+    _loss_weight(found, program)
     width = found.take("_embedding_size")
     if width is not None:
         same = width == found.values.get("model.hidden_size")
@@ -113,6 +114,18 @@ def _model(found: Translation, program: Program) -> None:
         # Their PyTorch models then have no segment embedding.
         found.values["model.type_vocab_size"] = 1
         found.tell("model.disable_nsp", "nsp = False, model.type_vocab_size = 1")
+
+
+def _loss_weight(found: Translation, program: Program) -> None:
+    """A weight of the masked LM loss, which may stand for the number of masked tokens."""
+    weight, name = found.take("_mlm_weight"), "model.mlm_loss_weight"
+    scaling = next((key.value for key in found.keys if key.name == "model.mlm_loss_scaling"), "")
+    if program is not TENSORFLOW or str(scaling).lower() == "batch_size":
+        found.tell(name, "it stands for 1 / masked tokens, which are counted here", IGNORED)
+    elif weight == 1:
+        found.tell(name, ALWAYS, IGNORED)
+    else:
+        found.tell(name, "the losses of masked tokens and of pairs weigh the same here", REFUSED)
 
 
 def _evaluation(found: Translation) -> None:
