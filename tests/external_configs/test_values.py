@@ -85,6 +85,8 @@ def test_true_and_false_of_cerebras_are_no_text(read, path, value):
         (("optimizer", "learning_rate"), math.nan),
         (("optimizer", "loss_scaling_factor"), "dynamically"),
         (("runconfig", "max_steps"), 0),
+        (("model", "fp16_type"), "fp16"),  # rather than bfloat16
+        (("model", "fp16_type"), True),
     ],
 )
 def test_other_values_of_cerebras(read, path, value):

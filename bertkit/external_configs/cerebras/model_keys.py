@@ -56,6 +56,13 @@ def _buckets(value: Any) -> Any:
     return wholes(value) if isinstance(value, list) else whole(value)
 
 
+def _half_type(value: Any) -> Mapping[str, Any]:
+    names = ("float16", "bfloat16", "cbfloat16")
+    if value not in names:
+        raise Refuse(f"must be {', '.join(names[:-1])} or {names[-1]}")
+    return {"_half": value}
+
+
 INPUT: dict[str, Rule] = {
     "data_processor": Rule("`mask` (static or dynamic, by its name)", _processor),
     "data_dir": to("input", convert=texts),
@@ -126,7 +133,7 @@ MODEL: dict[str, Rule] = {
     "use_vsl": part("_vsl", "`layout` (bucketed or padded)", flag),
     "enable_vts": part("_vsl", "`layout` (bucketed or padded)", flag),
     "mixed_precision": part("_mixed_precision", "`precision`, with fp16_type", flag),
-    "fp16_type": part("_half", "`precision` fp16 or bf16, and `cs.half`"),
+    "fp16_type": Rule("`precision` fp16 or bf16, and `cs.half`", _half_type),
     "use_bfloat16": Rule("`precision` bf16", _bfloat16),
     "use_segment_embedding": Rule(
         "False: `model.type_vocab_size` 1, one vector for all tokens, which their model lacks",
