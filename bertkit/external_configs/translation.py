@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bertkit.configuration.config import ExternalOrigin, Layer
-from bertkit.errors import ConfigError
+from bertkit.errors import ConfigError, listed
 
 MAPPED, IGNORED, REFUSED = "mapped", "ignored", "refused"
 # The reason to ignore what bertkit does whatever a file says: no difference, and no warning.
@@ -194,11 +194,9 @@ class Translation:
         """
         refused = self.with_outcome(REFUSED)
         if refused:
-            texts = "; ".join(
-                f"{key.key} ({_short(key.value)}): {key.text}" for key in refused[:_MOST]
+            texts = listed(
+                [f"{key.key} ({_short(key.value)}): {key.text}" for key in refused], _MOST
             )
-            if len(refused) > _MOST:
-                texts += f"; and {len(refused) - _MOST} more"
             hint = "remove these keys, or change them"
             raise ConfigError(f"{self.source} ({self.title}): {texts}", hint)
 
