@@ -92,6 +92,7 @@ def test_a_model_without_segments_has_one_for_all_tokens(read):
     ("scaling", "weight", "reason"),
     [
         ("num_masked", 1, None),
+        ("batch_size", 1, "here it is their mean"),
         ("batch_size", 0.058, "it stands for 1 / masked tokens"),
         ("num_masked", 0.5, "weigh the same here"),
     ],
