@@ -6,6 +6,8 @@ them on stderr. Every subclass stands for one exit status.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class BertkitError(Exception):
     """An error that the user can understand and act on.
@@ -68,3 +70,9 @@ class StoppedError(BertkitError):
     """A run that saved its state after a signal; the same command resumes it."""
 
     exit_code = 75
+
+
+def listed(texts: Sequence[str], most: int = 8) -> str:
+    """Several faults as one line; of many the first, and how many more there are."""
+    more = f"; and {len(texts) - most} more" if len(texts) > most else ""
+    return "; ".join(texts[:most]) + more

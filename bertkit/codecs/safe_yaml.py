@@ -44,7 +44,8 @@ def parse_all(text: str | bytes, source: str | Path, *, numbers: bool = False) -
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}:{mark.line + 1}" if mark else str(source)
-        raise ConfigError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
+        what = " ".join(str(getattr(error, "problem", error)).split())
+        raise ConfigError(f"{where}: not YAML: {what}") from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         # Of values that PyYAML takes for dates, numbers or its own tags, and cannot make.
         raise ConfigError(f"{source}: a value in it cannot be read: {error}") from error

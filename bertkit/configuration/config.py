@@ -20,7 +20,7 @@ from bertkit import log
 from bertkit.codecs import safe_yaml
 from bertkit.configuration.setting_values import convert
 from bertkit.configuration.settings import FIXED, ordered_fields
-from bertkit.errors import ConfigError, UsageError
+from bertkit.errors import ConfigError, UsageError, listed
 from bertkit.storage.files import open_binary, package_file
 
 C = TypeVar("C")
@@ -205,11 +205,11 @@ def resolve(kind: type[C], layers: Sequence[Layer]) -> Resolved[C]:
     ]
     problems += [f"{_flag(key)} is required" for key in missing]
     if problems:
-        raise (ConfigError if elsewhere else UsageError)("; ".join(problems))
+        raise (ConfigError if elsewhere else UsageError)(listed(problems))
     config = _build(kind, values, "")
     rules = _all_problems(config)
     if rules:
-        raise ConfigError("; ".join(rules))
+        raise ConfigError(listed(rules))
     return Resolved(config, origins)
 
 

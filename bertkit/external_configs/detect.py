@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bertkit.codecs.json_lines import parse_json
 from bertkit.configuration.config import parse_yaml
-from bertkit.errors import ConfigError
+from bertkit.errors import ConfigError, DataError
 from bertkit.external_configs import google
 from bertkit.external_configs.cerebras import keys as cerebras_keys
 from bertkit.external_configs.cerebras import params as cerebras
@@ -135,9 +135,9 @@ def _translate(syntax: str, path: str, content: Any, preset: str) -> Translation
 
 def _json(path: str, text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not JSON: {error}") from error
+        return parse_json(text, path)
+    except DataError as error:
+        raise ConfigError(str(error), error.hint) from error
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -28,10 +30,20 @@ _NOTES = frozenset(
 )
 
 
+# A file with most of these is one, also where a key is misspelt or left out.
+_USUAL = frozenset(
+    {
+        *("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"),
+        *("vocab_size", "type_vocab_size", "max_position_embeddings", "hidden_dropout_prob"),
+    }
+)
+
+
 def recognises(values: Mapping[str, Any]) -> bool:
     """Whether a JSON object is one, or transformers' own of any model."""
     sizes, theirs = {"hidden_size", "num_hidden_layers"}, {"model_type", "transformers_version"}
-    return sizes <= values.keys() or theirs <= values.keys()
+    usual = len(_USUAL & values.keys()) > len(_USUAL) // 2
+    return usual or sizes <= values.keys() or theirs <= values.keys()
 
 
 def read(source: str, values: Mapping[str, Any]) -> Translation:
@@ -42,10 +54,16 @@ def read(source: str, values: Mapping[str, Any]) -> Translation:
         values: its content.
 
     Raises:
-        ConfigError: it describes another kind of model.
+        ConfigError: it describes another kind of model, or a key is misspelt.
     """
-    shape = BertConfig.from_dict(values, source)
     found = Translation(source, TITLE)
+    for key in values:
+        meant = _misspelt(key, values)
+        if meant:
+            text = f"unknown key, did you mean {meant}?"
+            found.keys.append(KeyResult(key, values[key], REFUSED, text))
+    found.require_nothing_refused()
+    shape = BertConfig.from_dict(values, source)
     for key, value in values.items():
         if hasattr(shape, key):
             setting = getattr(shape, key)
@@ -58,6 +76,15 @@ def read(source: str, values: Mapping[str, Any]) -> Translation:
             text = NOTE if key in _NOTES else "has no effect on plain BERT"
             found.keys.append(KeyResult(key, value, "ignored", text))
     return found
+
+
+def _misspelt(key: str, values: Mapping[str, Any]) -> str:
+    """The key of ours that another one stands for, where the file lacks it; empty for none."""
+    names = [item.name for item in dataclasses.fields(BertConfig)]
+    if key in names or key in _NOTES:
+        return ""
+    close = difflib.get_close_matches(key, names, n=1, cutoff=0.88)
+    return close[0] if close and close[0] not in values else ""
 
 
 # Published sizes, by the word that names of models and checkpoints hold.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bertkit.configuration.config import ExternalOrigin, Layer
-from bertkit.errors import ConfigError
+from bertkit.errors import ConfigError, listed
 
 MAPPED, IGNORED, REFUSED = "mapped", "ignored", "refused"
 # The reason to ignore what bertkit does whatever a file says: no difference, and no warning.
@@ -24,6 +24,8 @@ ALWAYS = "always so here"
 NOTE = "a note of transformers, which says nothing of the shape"
 PRETRAIN, FINETUNE_SQUAD, FINETUNE = "pretrain", "finetune-squad", "finetune"
 _VARIABLE = re.compile(r"\$[({]?[A-Za-z_]|`")
+# Refused keys, and letters of a value, that a message shows.
+_MOST, _LONGEST = 5, 60
 _PLACEHOLDER = re.compile(r"<[A-Za-z][\w.-]*>")
 
 
@@ -192,7 +194,9 @@ class Translation:
         """
         refused = self.with_outcome(REFUSED)
         if refused:
-            texts = "; ".join(f"{key.key} ({key.value}): {key.text}" for key in refused)
+            texts = listed(
+                [f"{key.key} ({_short(key.value)}): {key.text}" for key in refused], _MOST
+            )
             hint = "remove these keys, or change them"
             raise ConfigError(f"{self.source} ({self.title}): {texts}", hint)
 
@@ -322,9 +326,15 @@ def _apply(rule: Rule, value: Any) -> tuple[Mapping[str, Any], str, str]:
         settings = rule.apply(value)
     except Ignore as reason:
         return {}, IGNORED, str(reason)
-    except (Refuse, ValueError, TypeError) as reason:
+    except (Refuse, ValueError, TypeError, OverflowError) as reason:
         return {}, REFUSED, str(reason)
     return settings, MAPPED, ", ".join(f"{name} = {given}" for name, given in settings.items())
+
+
+def _short(value: Any) -> str:
+    """A value for people, on one line of a message."""
+    shown = " ".join(str("" if value is None else value).split()) or "no value"
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
 
 
 def _rule(table: Mapping[str, Rule], name: str) -> Rule:
@@ -335,6 +345,8 @@ def _rule(table: Mapping[str, Rule], name: str) -> Rule:
         wide = ".".join(parts[:length]) + ".*"
         if wide in table:
             return table[wide]
+    if any(key.startswith(f"{name}.") for key in table):
+        return refused("this is a section: its settings stand below it, each by its own key")
     close = difflib.get_close_matches(name, list(table), n=1)
     hint = f", did you mean {close[0]}?" if close else ""
     return refused(f"unknown key{hint}")

@@ -154,7 +154,14 @@ class BertConfig:
                 "bertkit trains and converts encoders with absolute positions and a tied decoder",
             )
         known = {item.name for item in fields(cls)}
-        chosen = {key: value for key, value in values.items() if key in known and value is not None}
+        chosen = {key: value for key, value in values.items() if key in known}
+        if chosen.get("pad_token_id", 0) is None:  # transformers': no padding
+            del chosen["pad_token_id"]
+        empty = [key for key, value in chosen.items() if value is None or value == {}]
+        if empty:
+            raise ConfigError(
+                f"{origin}: no value for {', '.join(empty)}", "give one, or leave the key out"
+            )
         activation = chosen.get("hidden_act", "gelu")
         chosen["hidden_act"] = _ACTIVATIONS.get(str(activation), activation)
         return resolve(cls, [Layer(origin, chosen)]).config

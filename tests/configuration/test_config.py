@@ -201,3 +201,9 @@ def test_two_spellings_of_one_key_are_refused():
         with pytest.raises(ConfigError, match="given twice, in two spellings"):
             flatten(values)
     assert flatten({"m": {"a": 1}, "m.b": 2}) == {"m.a": 1, "m.b": 2}
+
+
+def test_of_many_unknown_settings_the_first_are_shown():
+    """A file of another program gave a page."""
+    with pytest.raises(ConfigError, match=r"key7: unknown setting; and 52 more$"):
+        resolve(Named, [Layer("a.yaml", {f"key{number}": number for number in range(60)})])

@@ -6,6 +6,17 @@ import json
 
 import pytest
 
+from bertkit.errors import ConfigError
+
+SHAPE = {
+    "hidden_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 512,
+    "vocab_size": 100,
+    "type_vocab_size": 2,
+}
+
 
 def test_bert_config(read):
     shape = {
@@ -60,3 +71,25 @@ def test_what_transformers_writes_is_no_reason_to_warn(read, tmp_path):
     assert "transformers_version" in [key.key for key in found.with_outcome("ignored")]
     (line,) = found.warnings()
     assert "pooler_type ignored" in line
+
+
+@pytest.mark.parametrize("empty", [None, {}])
+@pytest.mark.parametrize("key", SHAPE)
+def test_a_size_without_a_value_is_not_that_of_bert_base(read, key, empty):
+    with pytest.raises(ConfigError, match=f"no value for {key}|{key} is None|embedding_size"):
+        read({**SHAPE, key: empty})
+
+
+@pytest.mark.parametrize(
+    ("key", "misspelt"),
+    [
+        ("hidden_size", "hiden_size"),
+        ("intermediate_size", "intermedate_size"),
+        ("num_hidden_layers", "num_hiden_layers"),
+        ("type_vocab_size", "typ_vocab_size"),
+    ],
+)
+def test_a_misspelt_size_is_named(read, key, misspelt):
+    values = {(misspelt if name == key else name): value for name, value in SHAPE.items()}
+    with pytest.raises(ConfigError, match=rf"{misspelt} \(.*did you mean {key}\?"):
+        read(values)

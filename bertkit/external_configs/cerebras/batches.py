@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bertkit.backends.process_group import Topology
-from bertkit.external_configs.translation import IGNORED, PRETRAIN, Translation
+from bertkit.external_configs.translation import IGNORED, PRETRAIN, REFUSED, Translation
 
 
 def settle_batches(found: Translation) -> None:
@@ -32,8 +32,11 @@ def settle_batches(found: Translation) -> None:
 def _layout(found: Translation) -> None:
     """Rows without padding, in buckets of similar lengths where boundaries are given."""
     vsl, buckets = found.take("_vsl"), found.take("_buckets")
-    boundaries = _boundaries(buckets, found.values.get("records.max_seq_length"))
-    name = "train_input.buckets"
+    name, length = "train_input.buckets", int(found.values.get("records.max_seq_length", 0))
+    if isinstance(buckets, int) and buckets > max(1, length):
+        found.tell(name, f"more buckets than tokens in a row ({length})", REFUSED)
+        return
+    boundaries = _boundaries(buckets, length)
     if vsl is not None:
         found.values["layout"] = "bucketed" if vsl else "padded"
         for key in ("model.use_vsl", "model.enable_vts"):
@@ -47,10 +50,10 @@ def _layout(found: Translation) -> None:
         found.tell(name, "one bucket", IGNORED)
 
 
-def _boundaries(buckets: Any, length: int | None) -> list[int]:
+def _boundaries(buckets: Any, length: int) -> list[int]:
     """The boundaries given, or of so many buckets of one width; none for one bucket."""
     if buckets is None:
         return []
     if isinstance(buckets, int):
-        return [(number + 1) * (length or 0) // buckets for number in range(buckets - 1)]
-    return [int(item) for item in buckets]
+        return [(number + 1) * length // buckets for number in range(buckets - 1)]
+    return list(buckets)

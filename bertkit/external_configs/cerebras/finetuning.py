@@ -33,6 +33,7 @@ from bertkit.external_configs.translation import (
     part,
     to,
 )
+from bertkit.external_configs.values import flag, number, text, whole
 from bertkit.tasks.classify.glue import GLUE, files_in
 
 _LABELS = ignored("labels are those of --train-file, or of --labels")
@@ -46,7 +47,7 @@ _TFDS = (
 def _dropout(value: Any) -> Mapping[str, Any]:
     if value is None:
         raise Ignore("the encoder's dropout, which is the default here too")
-    return {"classifier_dropout": float(value)}
+    return {"classifier_dropout": number(value)}
 
 
 def _problem(value: Any) -> Mapping[str, Any]:
@@ -78,10 +79,10 @@ _INPUT: dict[str, Rule] = {
     **{key: ignored("of pretraining only") for key in INPUT},
     "data_processor": part("_processor", "`task`, and of GLUE the columns"),
     "data_dir": part("_train_dir", "`train_file`, of GLUE's own files"),
-    "vocab_file": to("vocab", convert=str),
-    "max_sequence_length": to("max_seq_length", convert=int),
-    "batch_size": part("_batch", "a device's `global_batch_size`", int),
-    "do_lower": to("do_lower_case", convert=bool),
+    "vocab_file": to("vocab", convert=text),
+    "max_sequence_length": to("max_seq_length", convert=whole),
+    "batch_size": part("_batch", "a device's `global_batch_size`", whole),
+    "do_lower": to("do_lower_case", convert=flag),
     **{
         key: INPUT[key]
         for key in (
@@ -97,7 +98,7 @@ _INPUT: dict[str, Rule] = {
 }
 _OF_EVALUATION: dict[str, Rule] = {
     "eval_input.data_dir": part("_eval_dir", "`eval_file`, of GLUE's own files"),
-    "eval_input.batch_size": to("predict_batch_size", convert=int),
+    "eval_input.batch_size": to("predict_batch_size", convert=whole),
     "eval_input.*": ignored("--eval-file is scored whole, with the settings of training"),
     "predict_input.*": ignored("--predict-file is predicted with the settings of training"),
     "validate.*": ignored("--eval-file is scored whole, with the settings of training"),
@@ -113,7 +114,7 @@ _MODEL: dict[str, Rule] = {
     "name": ignored("that is what this command does"),
     "pretrain_params_path": SHAPE,
     "embedding_dropout_rate": SHAPE,
-    "vocab_file": to("vocab", convert=str),
+    "vocab_file": to("vocab", convert=text),
     "compute_eval_metrics": ignored("--eval-file is always scored"),
 }
 
@@ -159,9 +160,11 @@ TAG_TABLE = _table(
     },
 )
 SUMMARISE_TABLE = _table(
-    {"max_cls_tokens": to("max_cls_tokens", convert=int)},
+    {"max_cls_tokens": to("max_cls_tokens", convert=whole)},
     {
-        "loss_weight": to("loss_weight", convert=lambda value: float(value or 1.0)),
+        "loss_weight": to(
+            "loss_weight", convert=lambda value: 1.0 if value is None else number(value)
+        ),
         "use_cls_bias": only(True, because="the head always has a bias"),
         "num_labels": only(
             1, 2, because="a sentence is chosen or not: one logit, or two with their difference"

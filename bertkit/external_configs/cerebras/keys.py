@@ -11,7 +11,6 @@ from bertkit.external_configs.cerebras.model_keys import (
     MODEL,
     MULTIREPLICA,
     SUMMARY,
-    names,
 )
 from bertkit.external_configs.cerebras.rates import schedulers
 from bertkit.external_configs.translation import (
@@ -25,19 +24,28 @@ from bertkit.external_configs.translation import (
     part,
     to,
 )
+from bertkit.external_configs.values import flag, number, numbers, positive, text, texts, whole
 
 _TRAINING = ignored("evaluation uses the settings of training and all of --eval-input")
 _CLUSTER = ignored("the system's address is set in its own software")
 
 
 def _betas(value: Any) -> Mapping[str, Any]:
-    first, second = value
-    return {"beta1": float(first), "beta2": float(second)}
+    found = numbers(value)
+    if len(found) != 2:
+        raise Refuse("must be two numbers, beta1 and beta2")
+    return {"beta1": found[0], "beta2": found[1]}
 
 
 def _loss_scale(value: Any) -> Mapping[str, Any]:
-    # tf_dynamic is TensorFlow's own rule for the same.
-    return {"loss_scale": 0.0 if "dynamic" in str(value).lower() else float(value or 1)}
+    if value in ("dynamic", "tf_dynamic"):  # the latter is TensorFlow's own rule for the same
+        return {"loss_scale": 0.0}
+    if value is None or value == 0:
+        return {"loss_scale": 1.0}
+    try:
+        return {"loss_scale": number(value)}
+    except ValueError:
+        raise Refuse("must be dynamic, tf_dynamic or a number") from None
 
 
 def _mode(value: Any) -> Mapping[str, Any]:
@@ -49,25 +57,30 @@ def _mode(value: Any) -> Mapping[str, Any]:
 def _seed(value: Any) -> Mapping[str, Any]:
     if value is None:
         raise Ignore("another seed in every run there; here --seed decides")
-    return {"seed": int(value)}
+    return {"seed": whole(value)}
+
+
+def _or_none(value: Any) -> int:
+    """Of a number of steps or checkpoints, where nothing and 0 mean the same."""
+    return 0 if value is None else whole(value)
 
 
 def _save_every(value: Any) -> Mapping[str, Any]:
-    return {"save_every": int(value or 0)}
+    return {"save_every": _or_none(value)}
 
 
 def _keep_last(value: Any) -> Mapping[str, Any]:
-    return {"keep_last": int(value or 0)}
+    return {"keep_last": _or_none(value)}
 
 
 def _steps(value: Any) -> Mapping[str, Any]:
     if value is None:
         raise Ignore("no end there; here --max-steps decides")
-    return {"max_steps": int(value)}
+    return {"max_steps": positive(value)}
 
 
 def _cbfloat16(value: Any) -> Mapping[str, Any]:
-    if not value:
+    if not flag(value):
         raise Ignore("16-bit numbers are those of model.mixed_precision")
     return {"_half": "cbfloat16", "_mixed_precision": True}
 
@@ -85,26 +98,28 @@ OPTIMIZER: dict[str, Rule] = {
         " sgd; momentum; lamb: no_debias_clamp10)",
         lambda value: str(value).lower(),
     ),
-    "use_bias_correction": part("_bias_correction", "adamw or adamw-no-bias-correction", bool),
-    "correct_bias": part("_bias_correction", "adamw or adamw-no-bias-correction", bool),
-    "momentum": part("_momentum", "`beta1`, of optimizer_type momentum or sgd", float),
+    "use_bias_correction": part("_bias_correction", "adamw or adamw-no-bias-correction", flag),
+    "correct_bias": part("_bias_correction", "adamw or adamw-no-bias-correction", flag),
+    "momentum": part("_momentum", "`beta1`, of optimizer_type momentum or sgd", number),
     "use_nesterov": only(False, because="momentum is not Nesterov's"),
-    "weight_decay_rate": to("weight_decay", convert=float),
-    "weight_decay": to("weight_decay", convert=float),
-    "epsilon": to("eps", convert=float),
-    "eps": to("eps", convert=float),
-    "beta1": to("beta1", convert=float),
-    "beta2": to("beta2", convert=float),
+    "weight_decay_rate": to("weight_decay", convert=number),
+    "weight_decay": to("weight_decay", convert=number),
+    "epsilon": to("eps", convert=number),
+    "eps": to("eps", convert=number),
+    "beta1": to("beta1", convert=number),
+    "beta2": to("beta2", convert=number),
     "betas": Rule("`beta1`, `beta2`", _betas),
     "amsgrad": only(False, because="there is no AMSGrad"),
-    "max_gradient_norm": to("max_grad_norm", convert=lambda value: float(value or 0)),
+    "max_gradient_norm": to(
+        "max_grad_norm", convert=lambda value: 0.0 if value is None else number(value)
+    ),
     "max_gradient_value": only(None, 0, because="gradients are clipped by their norm"),
     "learning_rate": part("_schedulers", "`stage`, one per scheduler", schedulers),
     "disable_lr_steps_reset": part(
-        "_overlap", "`stage`: schedulers count from the start of the run", bool
+        "_overlap", "`stage`: schedulers count from the start of the run", flag
     ),
     "loss_scaling_factor": Rule("`loss_scale` (dynamic: 0)", _loss_scale),
-    "grad_accum_steps": part("_accumulation", "multiplies `global_batch_size`", int),
+    "grad_accum_steps": part("_accumulation", "multiplies `global_batch_size`", whole),
     **dict.fromkeys(("log_summaries", "log_grads", "log_hists", "ws_summary"), SUMMARY),
     "exclude_from_weight_decay": Rule(
         "only what never decays here, biases and LayerNorm", _decay_excluded
@@ -127,26 +142,26 @@ OPTIMIZER: dict[str, Rule] = {
 
 RUN: dict[str, Rule] = {
     "max_steps": Rule("`max_steps`", _steps),
-    "num_epochs": to("epochs", convert=float),
-    "num_steps": to("steps_this_run", convert=int),
-    "steps": to("steps_this_run", convert=int),
-    "log_steps": to("log_every", convert=int),
-    "save_summary_steps": to("log_every", convert=int),
+    "num_epochs": to("epochs", convert=number),
+    "num_steps": to("steps_this_run", convert=whole),
+    "steps": to("steps_this_run", convert=whole),
+    "log_steps": to("log_every", convert=whole),
+    "save_summary_steps": to("log_every", convert=whole),
     "checkpoint_steps": Rule("`save_every`", _save_every),
     "save_checkpoints_steps": Rule("`save_every`", _save_every),
     "keep_checkpoint_max": Rule("`keep_last`", _keep_last),
     "max_checkpoints": Rule("`keep_last`", _keep_last),
-    "eval_frequency": to("eval_every", convert=int),
+    "eval_frequency": to("eval_every", convert=whole),
     "seed": Rule("`seed`", _seed),
     "tf_random_seed": Rule("`seed`", _seed),
-    "model_dir": to("output", convert=str),
+    "model_dir": to("output", convert=text),
     "checkpoint_path": to("init_checkpoint"),
     "target_device": one_of("backend", {"csx": "cs", "cs": "cs", "cpu": "cpu", "gpu": "cuda"}),
-    "num_csx": to("cs.systems", convert=int),
-    "num_workers_per_csx": to("cs.workers_per_system", convert=int),
-    "validate_only": to("cs.validate_only", convert=bool),
-    "compile_only": to("cs.compile_only", convert=bool),
-    "precision_opt_level": to("cs.precision_level", convert=int),
+    "num_csx": to("cs.systems", convert=whole),
+    "num_workers_per_csx": to("cs.workers_per_system", convert=whole),
+    "validate_only": to("cs.validate_only", convert=flag),
+    "compile_only": to("cs.compile_only", convert=flag),
+    "precision_opt_level": to("cs.precision_level", convert=whole),
     "mode": Rule(
         "train: no `eval_input`; train_and_eval: `eval_every`; others: see `bertkit eval`", _mode
     ),
@@ -202,7 +217,7 @@ RUN: dict[str, Rule] = {
 
 CONFIG: dict[str, Rule] = {"use_cbfloat16": Rule("`precision` bf16 and `cs.half`", _cbfloat16)}
 
-_EVAL: dict[str, Rule] = {"data_dir": to("eval_input", convert=names)}
+_EVAL: dict[str, Rule] = {"data_dir": to("eval_input", convert=texts)}
 
 TABLE: dict[str, Rule] = {
     **{f"train_input.{key}": rule for key, rule in INPUT.items()},
@@ -213,7 +228,7 @@ TABLE: dict[str, Rule] = {
         "model.initializer", {"truncated_normal": "truncated_normal", "normal": "normal"}
     ),
     "initializer.mean": only(0, because="new weights have mean 0"),
-    "initializer.stddev": to("model.initializer_range", convert=float),
+    "initializer.stddev": to("model.initializer_range", convert=number),
     **{f"model.{key}": rule for key, rule in MODEL.items()},
     **{f"optimizer.{key}": rule for key, rule in OPTIMIZER.items()},
     **{f"runconfig.{key}": rule for key, rule in RUN.items()},

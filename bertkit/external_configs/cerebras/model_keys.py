@@ -17,6 +17,7 @@ from bertkit.external_configs.translation import (
     refused,
     to,
 )
+from bertkit.external_configs.values import flag, number, text, texts, whole, wholes
 
 AHEAD = ignored("batches are always prepared ahead of the step")
 SUMMARY = ignored("metrics.jsonl always has the numbers")
@@ -25,11 +26,6 @@ MULTIREPLICA = ignored(
 )
 _MUP = refused("muP scaling of rates and logits")
 _PADDING = ignored("padding is left out of every result")
-
-
-def names(value: Any) -> list[str]:
-    """One name or a list of them, as a list."""
-    return [str(item) for item in value] if isinstance(value, (list, tuple)) else [str(value)]
 
 
 def _processor(value: Any) -> Mapping[str, Any]:
@@ -42,33 +38,47 @@ def _processor(value: Any) -> Mapping[str, Any]:
 
 
 def _segments(value: Any) -> Mapping[str, Any]:
-    if value:
+    if flag(value):
         raise Ignore(ALWAYS)
     return {"model.type_vocab_size": 1}
 
 
 def _bfloat16(value: Any) -> Mapping[str, Any]:
-    if not value:
+    if not flag(value):
         raise Ignore("16-bit numbers are those of model.mixed_precision")
     return {"_half": "bfloat16"}
 
 
+def _buckets(value: Any) -> Any:
+    """Their boundaries, or how many of one width."""
+    if value is None:
+        return None
+    return wholes(value) if isinstance(value, list) else whole(value)
+
+
+def _half_type(value: Any) -> Mapping[str, Any]:
+    names = ("float16", "bfloat16", "cbfloat16")
+    if value not in names:
+        raise Refuse(f"must be {', '.join(names[:-1])} or {names[-1]}")
+    return {"_half": value}
+
+
 INPUT: dict[str, Rule] = {
     "data_processor": Rule("`mask` (static or dynamic, by its name)", _processor),
-    "data_dir": to("input", convert=names),
-    "vocab_file": to("vocab", convert=str),
-    "max_sequence_length": to("records.max_seq_length", convert=int),
-    "max_predictions_per_seq": to("records.max_predictions_per_seq", convert=int),
+    "data_dir": to("input", convert=texts),
+    "vocab_file": to("vocab", convert=text),
+    "max_sequence_length": to("records.max_seq_length", convert=whole),
+    "max_predictions_per_seq": to("records.max_predictions_per_seq", convert=whole),
     "batch_size": part(
-        "_batch", "a device's `global_batch_size`: of several processes, times these", int
+        "_batch", "a device's `global_batch_size`: of several processes, times these", whole
     ),
-    "vocab_size": to("model.vocab_size", convert=int),
-    "do_lower": to("records.do_lower_case", convert=bool),
-    "do_lower_case": to("records.do_lower_case", convert=bool),
-    "masked_lm_prob": to("records.masked_lm_prob", convert=float),
-    "whole_word_masking": to("records.whole_word_mask", convert=bool),
-    "mask_whole_word": to("records.whole_word_mask", convert=bool),
-    "buckets": part("_buckets", "`bucket_boundaries`, with use_vsl"),
+    "vocab_size": to("model.vocab_size", convert=whole),
+    "do_lower": to("records.do_lower_case", convert=flag),
+    "do_lower_case": to("records.do_lower_case", convert=flag),
+    "masked_lm_prob": to("records.masked_lm_prob", convert=number),
+    "whole_word_masking": to("records.whole_word_mask", convert=flag),
+    "mask_whole_word": to("records.whole_word_mask", convert=flag),
+    "buckets": part("_buckets", "`bucket_boundaries`, with use_vsl", _buckets),
     "shuffle": ignored("records are always seen in an order drawn from --seed"),
     "shuffle_seed": ignored("the order is drawn from --seed"),
     "shuffle_buffer": ignored("the whole order is drawn at once"),
@@ -101,36 +111,36 @@ INPUT: dict[str, Rule] = {
 
 MODEL: dict[str, Rule] = {
     "name": only("bert", because="this is a BERT trainer"),
-    "hidden_size": to("model.hidden_size", convert=int),
-    "num_hidden_layers": to("model.num_hidden_layers", convert=int),
-    "num_heads": to("model.num_attention_heads", convert=int),
-    "filter_size": to("model.intermediate_size", convert=int),
+    "hidden_size": to("model.hidden_size", convert=whole),
+    "num_hidden_layers": to("model.num_hidden_layers", convert=whole),
+    "num_heads": to("model.num_attention_heads", convert=whole),
+    "filter_size": to("model.intermediate_size", convert=whole),
     "encoder_nonlinearity": one_of(
         "_activation", {"gelu": "gelu", "gelu_new": "gelu_new", "relu": "relu"}
     ),
     "mlm_nonlinearity": one_of("_mlm_activation", {"gelu": "gelu", "relu": "relu"}),
     "pooler_nonlinearity": only("tanh", None, because="the pooler has tanh"),
     "nsp_nonlinearity": only("tanh", None, because="the pooler has tanh"),
-    "dropout_rate": to("model.hidden_dropout_prob", convert=float),
-    "attention_dropout_rate": to("model.attention_probs_dropout_prob", convert=float),
-    "max_position_embeddings": to("model.max_position_embeddings", convert=int),
-    "layer_norm_epsilon": to("model.layer_norm_eps", convert=float),
-    "vocab_size": to("model.vocab_size", convert=int),
-    "num_segments": to("model.type_vocab_size", convert=int),
-    "type_vocab_size": to("model.type_vocab_size", convert=int),
-    "initializer_range": to("model.initializer_range", convert=float),
-    "disable_nsp": Rule("`nsp`, inverted", lambda value: {"nsp": not value}),
-    "use_vsl": part("_vsl", "`layout` (bucketed or padded)", bool),
-    "enable_vts": part("_vsl", "`layout` (bucketed or padded)", bool),
-    "mixed_precision": part("_mixed_precision", "`precision`, with fp16_type", bool),
-    "fp16_type": part("_half", "`precision` fp16 or bf16, and `cs.half`"),
+    "dropout_rate": to("model.hidden_dropout_prob", convert=number),
+    "attention_dropout_rate": to("model.attention_probs_dropout_prob", convert=number),
+    "max_position_embeddings": to("model.max_position_embeddings", convert=whole),
+    "layer_norm_epsilon": to("model.layer_norm_eps", convert=number),
+    "vocab_size": to("model.vocab_size", convert=whole),
+    "num_segments": to("model.type_vocab_size", convert=whole),
+    "type_vocab_size": to("model.type_vocab_size", convert=whole),
+    "initializer_range": to("model.initializer_range", convert=number),
+    "disable_nsp": Rule("`nsp`, inverted", lambda value: {"nsp": not flag(value)}),
+    "use_vsl": part("_vsl", "`layout` (bucketed or padded)", flag),
+    "enable_vts": part("_vsl", "`layout` (bucketed or padded)", flag),
+    "mixed_precision": part("_mixed_precision", "`precision`, with fp16_type", flag),
+    "fp16_type": Rule("`precision` fp16 or bf16, and `cs.half`", _half_type),
     "use_bfloat16": Rule("`precision` bf16", _bfloat16),
     "use_segment_embedding": Rule(
         "False: `model.type_vocab_size` 1, one vector for all tokens, which their model lacks",
         _segments,
     ),
-    "embedding_size": part("_embedding_size", "only model.hidden_size", int),
-    "pad_token_id": to("model.pad_token_id", convert=int),
+    "embedding_size": part("_embedding_size", "only model.hidden_size", whole),
+    "pad_token_id": to("model.pad_token_id", convert=whole),
     "position_embedding_type": only(
         "learned", "absolute", because="positions are learned embeddings"
     ),
@@ -139,7 +149,12 @@ MODEL: dict[str, Rule] = {
         "mlm_normalisation",
         dict.fromkeys(("num_masked", "precomputed_num_masked", "batch_size"), "global_step"),
     ),
-    "mlm_loss_weight": ignored("it stands for 1 / masked tokens, which are counted here"),
+    "mlm_loss_weight": part(
+        "_mlm_weight",
+        "ignored: it stands for 1 / masked tokens, which are counted here; where their program"
+        " counts them too, only 1",
+        number,
+    ),
     "label_smoothing": only(0, None, because="labels are not smoothed"),
     "use_pre_normalization": only(False, because="LayerNorm comes after the blocks"),
     "initializer.*": ignored("their program reads `initializer` outside of `model`"),

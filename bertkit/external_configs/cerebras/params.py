@@ -22,6 +22,7 @@ from bertkit.external_configs.translation import (
     FINETUNE_SQUAD,
     IGNORED,
     REFUSED,
+    KeyResult,
     Translation,
     flattened,
     translate,
@@ -104,6 +105,7 @@ def _model(found: Translation, program: Program) -> None:
         found.values["model.hidden_act"] = activation
         for name in ("model.encoder_nonlinearity", "model.mlm_nonlinearity"):
             found.tell(name, f"model.hidden_act = {activation}")
+    _loss_weight(found, program)
     width = found.take("_embedding_size")
     if width is not None:
         same = width == found.values.get("model.hidden_size")
@@ -113,6 +115,24 @@ def _model(found: Translation, program: Program) -> None:
         # Their PyTorch models then have no segment embedding.
         found.values["model.type_vocab_size"] = 1
         found.tell("model.disable_nsp", "nsp = False, model.type_vocab_size = 1")
+
+
+def _loss_weight(found: Translation, program: Program) -> None:
+    """A weight of the masked LM loss, which may stand for the number of masked tokens."""
+    weight, name = found.take("_mlm_weight"), "model.mlm_loss_weight"
+    scaling = next((key.value for key in found.keys if key.name == "model.mlm_loss_scaling"), "")
+    scaled = any(key.name == "train_input.dynamic_mlm_scale" and key.value for key in found.keys)
+    if program is not TENSORFLOW or str(scaling).lower() == "batch_size":
+        text = "it stands for 1 / masked tokens, which are counted here"
+        if weight in (None, 1) and not scaled:
+            text = "1 adds up the losses of a sequence's masked tokens there; here it is their mean"
+        if weight is None and not scaled:
+            found.keys.append(KeyResult(name, "left out", IGNORED, text, name))
+        found.tell(name, text, IGNORED)
+    elif weight == 1:
+        found.tell(name, ALWAYS, IGNORED)
+    else:
+        found.tell(name, "the losses of masked tokens and of pairs weigh the same here", REFUSED)
 
 
 def _evaluation(found: Translation) -> None:

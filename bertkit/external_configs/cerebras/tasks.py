@@ -10,6 +10,7 @@ from bertkit.errors import ConfigError
 from bertkit.external_configs.cerebras.keys import CONFIG, OPTIMIZER, RUN
 from bertkit.external_configs.cerebras.model_keys import INPUT, MODEL
 from bertkit.external_configs.translation import ALWAYS, Rule, ignored, part, to
+from bertkit.external_configs.values import flag, text, whole
 
 # What is trained: nothing of these is pretraining.
 PRETRAINING, QUESTIONS, CLASSIFY, TAG, SUMMARISE = "", "questions", "classify", "tag", "summarise"
@@ -59,10 +60,10 @@ _INPUT: dict[str, Rule] = {
     "data_processor": ignored("that is what this command does"),
     "data_file": _FILES,
     "data_dir": _FILES,
-    "vocab_file": to("vocab", convert=str),
-    "max_sequence_length": to("max_seq_length", convert=int),
-    "batch_size": part("_batch", "a device's `global_batch_size`", int),
-    "do_lower": to("do_lower_case", convert=bool),
+    "vocab_file": to("vocab", convert=text),
+    "max_sequence_length": to("max_seq_length", convert=whole),
+    "batch_size": part("_batch", "a device's `global_batch_size`", whole),
+    "do_lower": to("do_lower_case", convert=flag),
     **{key: INPUT[key] for key in ("shuffle", "shuffle_seed", "shuffle_buffer", "repeat")},
     **{key: INPUT[key] for key in ("num_workers", "prefetch_factor", "persistent_workers")},
     "add_special_tokens": ignored(ALWAYS),
@@ -72,7 +73,7 @@ _INPUT: dict[str, Rule] = {
 SQUAD_TABLE: dict[str, Rule] = {
     **{f"train_input.{key}": rule for key, rule in _INPUT.items()},
     "eval_input.*": ignored("questions are scored as --predict-file says"),
-    "predict_input.batch_size": to("predict_batch_size", convert=str),
+    "predict_input.batch_size": to("predict_batch_size", convert=lambda value: str(whole(value))),
     "predict_input.*": ignored("questions are answered with the settings of training"),
     **{f"model.{key}": SHAPE for key in MODEL},
     **{f"model.{key}": MODEL[key] for key in PRECISION},

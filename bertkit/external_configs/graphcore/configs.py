@@ -40,15 +40,18 @@ from bertkit.external_configs.translation import (
     Rule,
     Translation,
     flattened,
+    ignored,
     translate,
 )
 
+_SIZES_OF_RECORDS = ("bert_config.max_seq_length", "bert_config.max_predictions_per_seq")
+_LENGTH = ignored("the program of v2.4.0 always fine-tunes with 512 tokens")
 KERAS, PYTORCH = "Graphcore TensorFlow 2 JSON", "Graphcore PyTorch preset"
 
 
 def recognises_keras(values: Mapping[str, Any]) -> bool:
     """Whether a JSON object is a configuration of the TensorFlow 2 programs."""
-    return "optimizer_opts" in values and bool({"micro_batch_size", "global_batch"} & values.keys())
+    return "optimizer_opts" in values
 
 
 def recognises_presets(values: Mapping[str, Any]) -> bool:
@@ -67,14 +70,16 @@ def read_keras(source: str, values: Mapping[str, Any]) -> Translation:
         values: its content.
 
     """
-    entries = [(key, _flat_key(key), value) for key, value in flattened(values)]
+    nested = bool({"global_batch", "ipu_config"} & values.keys())
+    entries = [(key, _flat_key(key, nested), value) for key, value in flattened(values)]
     given = {name: value for _, name, value in entries}
     command = _command(given)
-    nested = {"global_batch", "ipu_config"} & values.keys()
     program = KERAS_NESTED if nested else KERAS_FLAT
     table = {FINETUNE_SQUAD: KERAS_SQUAD_TABLE, FINETUNE: KERAS_GLUE_TABLE}.get(
         command, KERAS_TABLE
     )
+    if not nested and command != PRETRAIN:
+        table = {**table, "max_seq_length": _LENGTH}
     found = _translated(source, KERAS, entries, table=table, program=program, command=command)
     if command == PRETRAIN:
         found.needed = {**program.required, **KERAS_PRETRAINING}
@@ -160,22 +165,33 @@ def _translated(
     return found
 
 
-def _flat_key(key: str) -> str:
-    """The flat spelling of a nested key."""
+def _flat_key(key: str, nested: bool) -> str:
+    """The flat spelling of a nested key.
+
+    Args:
+        key: nested keys joined by dots.
+        nested: of the later program, which reads the sizes of records outside of `bert_config`
+            only.
+    """
     for prefix in ("global_batch.", "ipu_config.", "optimizer_opts.params."):
         if key.startswith(prefix):
             return key.removeprefix(prefix)
     for prefix in ("optimizer_opts.learning_rate.", "learning_rate.lr_schedule_params."):
         if key.startswith(prefix):
             return "learning_rate." + key.removeprefix(prefix)
-    if key in ("bert_config.max_seq_length", "bert_config.max_predictions_per_seq"):
+    if not nested and key in _SIZES_OF_RECORDS:
         return key.removeprefix("bert_config.")
     return key.removeprefix("optimizer_opts.") if key != "optimizer_opts.name" else key
 
 
 def _command(given: Mapping[str, Any]) -> str:
     """What a file is for, by the head in its pipeline."""
-    heads = {block for stage in given.get("pipeline_stages", ()) for block in stage}
+    stages = given.get("pipeline_stages")
+    heads = {
+        str(block)
+        for stage in (stages if isinstance(stages, list) else ())
+        for block in (stage if isinstance(stage, list) else ())
+    }
     if "glue_head" in heads or "glue_task" in given:
         return FINETUNE
     squad = "qa_head" in heads or ("heads" not in heads and "num_epochs" in given)

@@ -82,13 +82,16 @@ _KERAS = {
     "learning_rate.schedule_name": "up_down",
 }
 
+# The tokenizer's length, and no scaling of the loss: run_squad.py, run_seq_classification.py.
+_FINETUNING = {"max_seq_length": 512, "loss_scale": 1.0}
+
 KERAS_FLAT = Program(
     name="Graphcore v2.4.0",
     training=_KERAS,
     pretraining=_SHAPE,
-    fixed=_FIXED,
+    fixed={**_FIXED, "ipu.stochastic_rounding": False},  # TensorFlow's default for the IPU
     fixed_pretraining={**_LOSS, **_KERAS_MODEL},
-    fixed_finetuning={"max_seq_length": 512},
+    fixed_finetuning=_FINETUNING,
     required=_BATCH,
 )
 
@@ -96,6 +99,7 @@ KERAS_NESTED = Program(
     name="Graphcore v3.4.1",
     training={
         **_KERAS,
+        "enable_stochastic_rounding": True,
         "embedding_serialization_factor": 2,
         "enable_recomputation": True,
         "optimizer_state_offchip": True,
@@ -106,7 +110,7 @@ KERAS_NESTED = Program(
     pretraining={**_SHAPE, "use_cls_layer": False},
     fixed=_FIXED,
     fixed_pretraining={**_LOSS, **_KERAS_MODEL},
-    fixed_finetuning={"max_seq_length": 512},
+    fixed_finetuning=_FINETUNING,
     required=_BATCH,
 )
 

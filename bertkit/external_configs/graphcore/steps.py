@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bertkit.external_configs.graphcore.programs import PACKING, SAMPLES
-from bertkit.external_configs.translation import ALWAYS, IGNORED, KeyResult, Translation
+from bertkit.external_configs.translation import ALWAYS, IGNORED, REFUSED, KeyResult, Translation
 
 
 def settle_batches(found: Translation, name: str) -> None:
@@ -90,7 +90,10 @@ def settle_packing(found: Translation) -> None:
         )
         found.keys.append(KeyResult("packing_factor", "left out", IGNORED, text))
         return
-    factor = float(dict(factors).get(length, 1.0))
+    if length not in factors:
+        found.tell("packing_factor", f"none for the sequence length {length}", REFUSED)
+        return
+    factor = factors[length]
     found.values["ipu.packing_factor"] = factor
     found.tell("packing_factor", f"ipu.packing_factor = {factor:g}")
 
@@ -100,8 +103,13 @@ def _layers(found: Translation) -> None:
     given: Any = found.take("_layers")
     if given is None:
         return
-    numbers = [int(item) for item in given] if isinstance(given, list) else [int(given)]
-    if len(numbers) == 1:
-        numbers *= int(found.values.get("model.num_hidden_layers", numbers[0])) // numbers[0]
+    numbers = list(given)
+    layers = int(found.values.get("model.num_hidden_layers", sum(numbers)))
+    if len(numbers) == 1 and numbers[0] > 0:
+        numbers *= layers // numbers[0]
+    if sum(numbers) != layers:
+        text = f"places {sum(numbers)} layers; num_hidden_layers is {layers}"
+        found.tell("layers_per_ipu", text, REFUSED)
+        return
     found.values["ipu.layers_per_ipu"] = numbers
     found.tell("layers_per_ipu", f"ipu.layers_per_ipu = {numbers}")

@@ -12,12 +12,14 @@ from bertkit.external_configs.jobs import TrainingCommand
 from bertkit.external_configs.translation import (
     Ignore,
     KeyResult,
+    Refuse,
     Rule,
     Translation,
     ignored,
     to,
     translate,
 )
+from bertkit.external_configs.values import number, text, whole
 
 _LAZY = "PT_HPU_LAZY_MODE"
 # Settings of the tables below that stand for no setting of ours: they decide with others.
@@ -110,13 +112,24 @@ def _flags(source: str, command: TrainingCommand) -> Iterator[tuple[str, Any]]:
 
 
 def true(value: Any) -> bool:
-    """A flag's word as their programs read it."""
-    return str(value).lower() in ("true", "1", "yes")
+    """A flag's word as their programs read it: all but "true" is false."""
+    return str(value).lower() == "true"
+
+
+def alone(value: Any) -> bool:
+    """True where a flag that takes no value is given.
+
+    Raises:
+        Refuse: it has one, at which their programs stop.
+    """
+    if not isinstance(value, bool):
+        raise Refuse("takes no value there: give the flag alone, or leave it out")
+    return value
 
 
 def steps(value: Any) -> int:
-    """A number of steps; their programs take 1e3 too."""
-    return int(float(value))
+    """A number of steps; their programs cut fractions off."""
+    return int(number(value, "a number of steps"))
 
 
 def _mode(words: Mapping[str, Any], variables: Mapping[str, str]) -> str:
@@ -131,6 +144,8 @@ def _mode(words: Mapping[str, Any], variables: Mapping[str, str]) -> str:
 
 def _batch(found: Translation, words: Mapping[str, Any], cards: int) -> None:
     """Their batch is that of one card in a step, and accumulation divides it."""
+    if not {"card_batch", "accumulation"} <= words.keys():
+        return  # one of them is refused
     batch, parts = words["card_batch"], words["accumulation"]
     if parts < 1 or batch % parts:
         raise ConfigError(
@@ -181,7 +196,7 @@ def _machine(found: Translation, words: Mapping[str, Any], mode: str, program: s
 
 
 def _compile(value: Any) -> Mapping[str, Any]:
-    return {"compile": True}
+    return {"compile": alone(value)}
 
 
 def _profile(value: Any) -> Mapping[str, Any]:
@@ -189,7 +204,7 @@ def _profile(value: Any) -> Mapping[str, Any]:
 
 
 def _mixed(value: Any) -> Mapping[str, Any]:
-    return {"bf16": true(value)}
+    return {"bf16": alone(value)}
 
 
 _LISTS = ignored("lists of the older mixed precision; --set hpu.bf16_ops=FILE takes autocast's")
@@ -199,31 +214,31 @@ _LAUNCHER = ignored("the launcher sets it")
 def _summary(value: Any) -> Mapping[str, Any]:
     if str(value) == "results/dllogger.json":
         raise Ignore("no such log is written without --json-summary FILE")
-    return {"json_summary": str(value)}
+    return {"json_summary": text(value)}
 
 
 def _half(value: Any) -> Mapping[str, Any]:
-    return {"fp16": True}
+    return {"fp16": alone(value)}
 
 
 COMMON: dict[str, Rule] = {
-    "output_dir": to("output", convert=str),
-    "init_checkpoint": to("init_checkpoint", convert=str),
+    "output_dir": to("output", convert=text),
+    "init_checkpoint": to("init_checkpoint", convert=text),
     "train_batch_size": Rule(
         "a card's share of a step: `global_batch_size` is this x cards",
-        lambda value: {"card_batch": int(value)},
+        lambda value: {"card_batch": whole(value)},
     ),
     "gradient_accumulation_steps": Rule(
         "`micro_batch_size` is --train_batch_size / this",
-        lambda value: {"accumulation": int(value)},
+        lambda value: {"accumulation": whole(value)},
     ),
-    "learning_rate": to("learning_rate", convert=float),
-    "warmup_proportion": to("warmup_proportion", convert=float),
-    "seed": to("seed", convert=int),
+    "learning_rate": to("learning_rate", convert=number),
+    "warmup_proportion": to("warmup_proportion", convert=number),
+    "seed": to("seed", convert=whole),
     "log_freq": to("log_every", convert=steps),
     "json_summary": Rule("`json_summary`", _summary),
-    "vocab_file": to("vocab", convert=str),
-    "loss_scale": to("loss_scale", convert=float),
+    "vocab_file": to("vocab", convert=text),
+    "loss_scale": to("loss_scale", convert=number),
     "autocast": Rule("`precision` bf16", _mixed),
     "use_autocast": Rule("`precision` bf16", _mixed),
     "hmp": Rule("`precision` bf16 (until 1.11)", _mixed),
@@ -233,9 +248,9 @@ COMMON: dict[str, Rule] = {
     "hmp_verbose": ignored("bertkit does not list the operators"),
     "fp16": Rule("`precision` fp16; refused on hpu", _half),
     "amp": Rule("`precision` fp16; refused on hpu", _half),
-    "use_habana": Rule("`backend` hpu", lambda value: {"habana": true(value)}),
-    "enable_habana": Rule("`backend` hpu", lambda value: {"habana": true(value)}),
-    "no_cuda": Rule("`backend` cpu, without --use_habana", lambda value: {"no_cuda": True}),
+    "use_habana": Rule("`backend` hpu", lambda value: {"habana": alone(value)}),
+    "enable_habana": Rule("`backend` hpu", lambda value: {"habana": alone(value)}),
+    "no_cuda": Rule("`backend` cpu, without --use_habana", lambda value: {"no_cuda": alone(value)}),
     "use_lazy_mode": Rule(
         f"`hpu.mode` (lazy or eager); {_LAZY} of the file decides where it is set",
         lambda value: {"lazy": true(value)},

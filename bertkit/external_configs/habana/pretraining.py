@@ -14,7 +14,7 @@ from bertkit.errors import ConfigError
 from bertkit.external_configs import jobs
 from bertkit.external_configs.google import SIZE_KEYS, named_sizes
 from bertkit.external_configs.habana import squad as habana_squad
-from bertkit.external_configs.habana.flags import COMMON, Facts, read_flags, steps, true
+from bertkit.external_configs.habana.flags import COMMON, Facts, alone, read_flags, steps, true
 from bertkit.external_configs.translation import (
     Ignore,
     Rule,
@@ -23,6 +23,7 @@ from bertkit.external_configs.translation import (
     one_of,
     to,
 )
+from bertkit.external_configs.values import text, whole
 from bertkit.model.config import BertConfig
 
 TITLE = "Habana flags"
@@ -114,14 +115,24 @@ def _shape(value: Any) -> Mapping[str, Any]:
     path = Path(str(value))
     if path.is_file():
         shape = BertConfig.from_file(str(value))
-        return {f"model.{key}": getattr(shape, key) for key in SIZE_KEYS} | {
-            "model.vocab_size": shape.vocab_size
-        }
+        rows = -(-shape.vocab_size // 8) * 8  # their program rounds up
+        sizes = {f"model.{key}": getattr(shape, key) for key in _SHAPE_KEYS}
+        return sizes | {"model.vocab_size": rows}
     if path.name in _SHAPES:
         return {f"model.{key}": size for key, size in _SHAPES[path.name].items()}
     raise Ignore("no such file here; the sizes of --bert_model hold")
 
 
+# What their program takes of such a file; its epsilon of LayerNorm is always 1e-12.
+_SHAPE_KEYS = (
+    *SIZE_KEYS,
+    "hidden_act",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "initializer_range",
+)
 # Files that stand beside the program.
 _SHAPES = {
     "bert_config_1.2B.json": {
@@ -172,39 +183,41 @@ DEFAULTS: dict[str, Any] = {
 }
 
 TABLE: dict[str, Rule] = COMMON | {
-    "input_dir": Rule("`input`", lambda value: {"input": [str(value)]}),
-    "config_file": Rule("sizes of `model`, where the file is here", _shape),
+    "input_dir": to("input", convert=lambda value: [text(value)]),
+    "config_file": Rule("`model`, where the file is here", _shape),
     "bert_model": Rule("sizes of `model` (base, large)", _model),
-    "max_seq_length": to("records.max_seq_length", convert=int),
-    "max_predictions_per_seq": to("records.max_predictions_per_seq", convert=int),
+    "max_seq_length": to("records.max_seq_length", convert=whole),
+    "max_predictions_per_seq": to("records.max_predictions_per_seq", convert=whole),
     "num_train_epochs": ignored("their program trains for --max_steps, whatever this is"),
     "max_steps": to("max_steps", convert=steps),
     "steps_this_run": Rule(
-        "`steps_this_run`; below 0: no limit", lambda v: {"steps_this_run": max(0, int(v))}
+        "`steps_this_run`; below 0: no limit", lambda v: {"steps_this_run": max(0, whole(v))}
     ),
-    "num_steps_per_checkpoint": to("save_every", convert=int),
+    "num_steps_per_checkpoint": to("save_every", convert=whole),
     "use_fused_lamb": ignored("the fused LAMB is the one that hpu has"),
     "enable_packed_data_mode": Rule(
         "`layout` (packed or padded)", lambda v: {"layout": "packed" if true(v) else "padded"}
     ),
     "use_zero_optimizer": to("shard_optimizer", convert=true),
     "allreduce_post_accumulation": Rule(
-        "`hpu.flat_all_reduce`", lambda value: {"hpu.flat_all_reduce": true(value)}
+        "`hpu.flat_all_reduce`", lambda value: {"hpu.flat_all_reduce": alone(value)}
     ),
     "allreduce_post_accumulation_fp16": ignored("changes no result on this machine"),
-    "checkpoint_activations": to("recompute", convert=true),
+    "checkpoint_activations": to("recompute", convert=alone),
     "resume_from_checkpoint": ignored(
         "the same command resumes by itself; where it starts phase 2, give --init-checkpoint the"
         " last checkpoint of phase 1, and an --output of its own"
     ),
     "resume_step": ignored("the last checkpoint is taken; --resume FOLDER names another"),
-    "skip_checkpoint": Rule("`save_every` 0", lambda value: {"save_every": 0}),
+    "skip_checkpoint": Rule(
+        "`save_every` 0", lambda value: {"save_every": 0} if alone(value) else {}
+    ),
     "phase2": ignored("phases are presets and --init-checkpoint"),
     "phase1_end_step": ignored("steps count from 0 in every run"),
     "init_loss_scale": ignored("the dynamic loss scale starts where PyTorch's does"),
     "no_compiled_autograd": Rule(
         "`hpu.compiled_autograd`, which is on with --use_torch_compile",
-        lambda value: {"no_compiled_autograd": True},
+        lambda value: {"no_compiled_autograd": alone(value)},
     ),
     "optimizer": one_of("optimizer", {"lamb": "nvlamb"}),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bertkit.external_configs.habana.flags import COMMON, read_flags, steps
+from bertkit.external_configs.habana.flags import COMMON, alone, read_flags, steps
 from bertkit.external_configs.jobs import TrainingCommand
 from bertkit.external_configs.translation import (
     FINETUNE_SQUAD,
@@ -15,6 +15,7 @@ from bertkit.external_configs.translation import (
     refused,
     to,
 )
+from bertkit.external_configs.values import number, text, whole
 from bertkit.train.config import UNCORRECTED
 
 TITLE = "Habana flags of run_squad.py"
@@ -37,7 +38,7 @@ def translated(source: str, command: TrainingCommand) -> Translation:
 
 
 def _train(value: Any) -> Mapping[str, Any]:
-    return {"do_train": bool(value)}
+    return {"do_train": alone(value)}
 
 
 # What no flag of the program changes. It saves once, at the end.
@@ -86,25 +87,25 @@ _SHAPE = ignored("the shape comes from the configuration beside the checkpoint")
 TABLE: dict[str, Rule] = COMMON | {
     "bert_model": _SHAPE,
     "config_file": _SHAPE,
-    "train_file": to("train_file", convert=str),
-    "predict_file": to("predict_file", convert=str),
+    "train_file": to("train_file", convert=text),
+    "predict_file": to("predict_file", convert=text),
     "do_train": Rule("`do_train`", _train),
-    "do_predict": Rule("`do_predict`", lambda value: {"do_predict": bool(value)}),
-    "do_eval": Rule("`do_eval`", lambda value: {"do_eval": bool(value)}),
-    "max_seq_length": to("max_seq_length", convert=int),
-    "doc_stride": to("doc_stride", convert=int),
-    "max_query_length": to("max_query_length", convert=int),
-    "predict_batch_size": to("predict_batch_size", convert=lambda value: str(int(value))),
-    "num_train_epochs": to("epochs", convert=float),
+    "do_predict": Rule("`do_predict`", lambda value: {"do_predict": alone(value)}),
+    "do_eval": Rule("`do_eval`", lambda value: {"do_eval": alone(value)}),
+    "max_seq_length": to("max_seq_length", convert=whole),
+    "doc_stride": to("doc_stride", convert=whole),
+    "max_query_length": to("max_query_length", convert=whole),
+    "predict_batch_size": to("predict_batch_size", convert=lambda value: str(whole(value))),
+    "num_train_epochs": to("epochs", convert=number),
     "max_steps": Rule("`max_steps`; below 0: by epochs", lambda v: {"max_steps": max(0, steps(v))}),
-    "n_best_size": to("n_best_size", convert=int),
-    "max_answer_length": to("max_answer_length", convert=int),
-    "do_lower_case": Rule("`do_lower_case`", lambda value: {"do_lower_case": bool(value)}),
+    "n_best_size": to("n_best_size", convert=whole),
+    "max_answer_length": to("max_answer_length", convert=whole),
+    "do_lower_case": Rule("`do_lower_case`", lambda value: {"do_lower_case": alone(value)}),
     "version_2_with_negative": Rule(
-        "`version_2_with_negative`", lambda value: {"version_2_with_negative": bool(value)}
+        "`version_2_with_negative`", lambda value: {"version_2_with_negative": alone(value)}
     ),
-    "null_score_diff_threshold": to("null_score_diff_threshold", convert=float),
-    "cache_dir": to("cache", convert=str),
+    "null_score_diff_threshold": to("null_score_diff_threshold", convert=number),
+    "cache_dir": to("cache", convert=text),
     "skip_cache": ignored("windows are kept with --cache FOLDER only"),
     "eval_script": ignored("--do-eval scores as evaluate-v1.1.py and evaluate-v2.0.py do"),
     "verbose_logging": ignored("give -v"),
@@ -112,5 +113,7 @@ TABLE: dict[str, Rule] = COMMON | {
     "use_fused_adam": ignored("the fused AdamW is the one that hpu has"),
     "throughput_warmup_steps": ignored("bertkit reports the speed of every log line by itself"),
     "per_param_grad_clipping": refused("bertkit clips the norm of all gradients together only"),
-    "compiled_autograd": Rule("`hpu.compiled_autograd`", lambda value: {"compiled_autograd": True}),
+    "compiled_autograd": Rule(
+        "`hpu.compiled_autograd`", lambda value: {"compiled_autograd": alone(value)}
+    ),
 }

@@ -86,3 +86,26 @@ def test_a_model_without_segments_has_one_for_all_tokens(read):
     assert config.model.type_vocab_size == 1
     found, _ = read(text.replace("  use_segment_embedding: false\n", ""))
     assert found.defaults["model.type_vocab_size"] == 1  # left out, it is False there
+
+
+@pytest.mark.parametrize(
+    ("scaling", "weight", "reason"),
+    [
+        ("num_masked", 1, None),
+        ("batch_size", 1, "here it is their mean"),
+        ("batch_size", 0.058, "it stands for 1 / masked tokens"),
+        ("num_masked", 0.5, "weigh the same here"),
+    ],
+)
+def test_a_weight_of_the_masked_loss_counts_in_their_tensorflow_program(
+    read, scaling, weight, reason
+):
+    """BertModel.build_total_loss multiplies by it, whatever mlm_loss_scaling is."""
+    line = f"mlm_loss_scaling: {scaling}\n  mlm_loss_weight: {weight}"
+    text = CEREBRAS.replace("mlm_loss_scaling: num_masked", line)
+    if weight == 0.5:
+        with pytest.raises(ConfigError, match=reason):
+            read(text)
+    else:
+        lines = [item for item in read(text)[0].warnings() if "mlm_loss_weight" in item]
+        assert [reason in item for item in lines] == ([True] if reason else [])

@@ -56,3 +56,43 @@ def test_their_keras_adamw_decays_by_another_rule_and_says_so(read):
     found, config = read(values)
     assert (config.optimizer, config.weight_decay) == ("adamw", 0.01)
     assert any("whatever the learning rate" in line for line in found.warnings())
+
+
+QUESTIONS = [["emb"], ["hid"], ["qa_head"]]
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        # v2.4.0 has no such key; v3.4.1 has it outside of bert_config alone.
+        ({**FLAT, "pipeline_stages": QUESTIONS}, 512),
+        (
+            {**NESTED, "ipu_config": {**NESTED["ipu_config"], "pipeline_stages": QUESTIONS}},
+            128,
+        ),
+        (
+            {
+                **{key: value for key, value in NESTED.items() if key != "max_seq_length"},
+                "bert_config": {**NESTED["bert_config"], "max_seq_length": 128},
+                "ipu_config": {**NESTED["ipu_config"], "pipeline_stages": QUESTIONS},
+            },
+            512,
+        ),
+    ],
+    ids=["flat", "nested", "nested, in bert_config"],
+)
+def test_the_length_of_questions_is_the_programs_own(read, values, wanted):
+    """run_squad.py of both releases; neither scales the loss."""
+    values = {key: value for key, value in values.items() if key != "total_num_train_samples"}
+    found, config = read(values, command="finetune-squad")
+    assert (config.max_seq_length, config.loss_scale) == (wanted, 1.0)
+    lines = " ".join(found.warnings())
+    assert "loss_scaling ignored: their fine-tuning does not scale the loss" in lines
+    assert ("max_seq_length ignored" in lines) == (wanted == 512)
+
+
+def test_their_activation_is_always_the_tanh_form(read):
+    values = {**NESTED, "bert_config": {**NESTED["bert_config"], "hidden_act": "relu"}}
+    found, config = read(values)
+    assert config.model.hidden_act == "gelu_new"
+    assert any("bert_config.hidden_act ignored" in line for line in found.warnings())

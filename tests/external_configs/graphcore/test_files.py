@@ -20,6 +20,8 @@ from bertkit.errors import ConfigError
 from bertkit.tasks.pretraining.prepare import prepare
 from external_configs.plans import compare
 
+# v2.4.0 leaves TensorFlow's default for the IPU; options.py of v3.4.1 has its own.
+ROUNDED = {"graphcore_v240": False, "graphcore_v341": True}
 FLAT, NESTED = "default of Graphcore v2.4.0", "default of Graphcore v3.4.1"
 
 ALL = {
@@ -200,7 +202,7 @@ MODULE = "graphcore_v341/pytorch_configs_pretraining.yml"
 @pytest.mark.parametrize("name", FILES)
 def test_a_pretraining_file_and_its_defaults(vendor, name):
     found, config, origins = vendor(name)
-    compare(config, FILES[name])
+    compare(config, {**FILES[name], "ipu.stochastic_rounding": ROUNDED[name.split("/")[0]]})
     theirs = FLAT if "v240" in name else NESTED
     assert origins["eps"] == origins["mlm_normalisation"] == origins["save_every"] == theirs
     if FILES[name]["max_steps"] != 45:
@@ -240,7 +242,8 @@ def test_a_preset_that_its_own_program_cannot_run(vendor, name, missing):
         ),
         (
             "graphcore_v341/squad_tiny_test.json",
-            {"global_batch_size": 240, "epochs": 1.0, "max_seq_length": 128, "log_every": 5,
+            # options.py drops max_seq_length where it stands in bert_config.
+            {"global_batch_size": 240, "epochs": 1.0, "max_seq_length": 512, "log_every": 5,
              "save_every": 10_000, "ipu.pipeline_stages": ["emb", "hid hid", "qa_head"],
              "ipu.device_mapping": [0, 1, 0]},
         ),

@@ -12,7 +12,7 @@ from bertkit.external_configs.translation import to
 TABLE = {"a": to("a"), "seed": to("seed", convert=int)}
 
 
-@pytest.mark.parametrize(("word", "value"), [("True", True), ("1", True), ("False", False)])
+@pytest.mark.parametrize(("word", "value"), [("True", True), ("1", False), ("False", False)])
 def test_words_for_true(word, value):
     assert true(word) is value
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from bertkit.configuration.config import resolve
@@ -229,10 +231,21 @@ def test_the_order_of_flags_decides_nothing(read, tmp_path):
         "--bert_model=bert-base --config_file={}",
     ):
         _, config = read(f"python run_pretraining.py {flags.format(tmp_path / 'c.json')}")
-        assert (config.model.hidden_size, config.model.vocab_size) == (64, 99)
+        assert (config.model.hidden_size, config.model.vocab_size) == (64, 104)  # rounded up to 8
     for flags in ("--skip_checkpoint --num_steps_per_checkpoint 7",
                   "--num_steps_per_checkpoint 7 --skip_checkpoint"):  # fmt: skip
         assert read(f"{SHORT} {flags}")[1].save_every == 0
+
+
+def test_the_model_of_a_config_file_is_taken_whole(read, tmp_path):
+    shape = {"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2,
+             "vocab_size": 99, "hidden_dropout_prob": 0.0, "hidden_act": "relu",
+             "attention_probs_dropout_prob": 0.2, "max_position_embeddings": 256,
+             "type_vocab_size": 3, "initializer_range": 0.05}  # fmt: skip
+    (tmp_path / "c.json").write_text(json.dumps(shape))
+    _, config = read(f"python run_pretraining.py --config_file={tmp_path / 'c.json'}")
+    wrong = {key for key, value in shape.items() if getattr(config.model, key) != value}
+    assert wrong == {"vocab_size"}
 
 
 @pytest.mark.parametrize(
@@ -242,6 +255,12 @@ def test_the_order_of_flags_decides_nothing(read, tmp_path):
         ("--gradient_accumulation_steps=0", "not a multiple"),
         ("--fp16", "hpu computes in bf16 or fp32"),
         ("--use_magic", "unknown key"),
+        ("--train_batch_size", "must be a whole number"),
+        ("--train_batch_size=many", "must be a whole number"),
+        ("--gradient_accumulation_steps=1.5", "must be a whole number"),
+        ("--learning_rate=nan", "must be a number"),
+        ("--autocast False", "takes no value there"),
+        ("--checkpoint_activations=true", "takes no value there"),
         ("--seed 1 2", "'2' of run_pretraining.py belongs to no flag"),
     ],
 )
