@@ -209,7 +209,7 @@ def resolve(kind: type[C], layers: Sequence[Layer]) -> Resolved[C]:
     config = _build(kind, values, "")
     rules = _all_problems(config)
     if rules:
-        raise ConfigError(listed(rules))
+        raise ConfigError("; ".join(rules))
     return Resolved(config, origins)
 
 
