@@ -129,7 +129,10 @@ class TrainingRun:
         # --epochs becomes a number of steps here, once the number of samples is known.
         steps = self.config.steps(data.samples)
         counted = log.counted(steps, "step")
-        log.logger.info("%s, %s, %s", data.summary, counted, self._batch_equation())
+        computed = f"{self.config.precision} on {self.adapter.caps.name}"
+        log.logger.info(
+            "%s, %s, %s, in %s", data.summary, counted, self._batch_equation(), computed
+        )
         beginning.say_what_is_longer(data.samples)
         # Checkpoints are written from a copy in main memory, made before the model moves.
         copy_to_save = copy.deepcopy(model)
