@@ -72,7 +72,16 @@ class StoppedError(BertkitError):
     exit_code = 75
 
 
-def listed(texts: Sequence[str], most: int = 8) -> str:
-    """Several faults as one line; of many the first, and how many more there are."""
-    more = f"; and {len(texts) - most} more" if len(texts) > most else ""
-    return "; ".join(texts[:most]) + more
+def shortened(texts: Sequence[str], most: int = 3, between: str = ", ") -> str:
+    """The first texts of a list, and how many more there are.
+
+    `a, b and 2 more`; where other signs stand between, `a; b; and 2 more`.
+    """
+    end = between.strip(", ")
+    more = f"{end} and {len(texts) - most} more" if len(texts) > most else ""
+    return between.join(texts[:most]) + more
+
+
+def listed(faults: Sequence[str], most: int = 8) -> str:
+    """Several faults as one line, of many the first."""
+    return shortened(faults, most, "; ")

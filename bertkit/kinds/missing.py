@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 from pathlib import Path
 
+from bertkit.errors import shortened
 from bertkit.hub.names import hub_name
 
 _NAMES = 5  # so many of a folder are listed
@@ -58,5 +59,4 @@ def _contents(folder: Path) -> str:
     names = _names(folder)
     if not names:
         return f"{where} is empty"
-    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-    return f"{where} has {', '.join(names[:_NAMES])}{more}"
+    return f"{where} has {shortened(names, _NAMES)}"

@@ -13,7 +13,7 @@ from bertkit.model.chunked_loss import chunked_loss, padded_copy, padded_size
 from bertkit.model.cpu_half.loss import words_loss
 from bertkit.model.cpu_loss import blocked_loss
 from bertkit.model.fused.dispatch import loss_is_fused
-from bertkit.model.scores import at_least_float
+from bertkit.model.scores import at_least_float, is_autocast
 
 # rows [M, H], matrix [V, H], bias [V] to [M, V], as `functional.linear`.
 Projection = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -65,9 +65,7 @@ def vocabulary_loss(
     if hidden.device.type != "cpu" or torch.compiler.is_compiling():
         device = hidden.device.type
         # Autocast makes the types alike itself; elsewhere the padded copy does.
-        unlike = hidden.dtype != weight.dtype and (
-            device != "meta" and not torch.is_autocast_enabled(device)
-        )
+        unlike = hidden.dtype != weight.dtype and (device != "meta" and not is_autocast(device))
         if project is None and _in_chunks(hidden, weight, fused):
             factors, labels = _weights_of_rows(labels, row_weights, weight.dtype)
             hidden = hidden.to(_compute_type(hidden))
@@ -76,7 +74,7 @@ def vocabulary_loss(
             project = wide_projection
         logits = (project or functional.linear)(hidden, weight, bias)
         return weighted_cross_entropy(logits, labels, row_weights)
-    if torch.is_autocast_enabled("cpu"):
+    if is_autocast("cpu"):
         hidden = hidden.to(torch.get_autocast_dtype("cpu"))
     if row_weights is None:
         row_weights = (labels >= 0).to(weight.dtype)
@@ -122,7 +120,7 @@ def _in_chunks(hidden: Tensor, weight: Tensor, fused: bool) -> bool:
 def _compute_type(hidden: Tensor) -> torch.dtype:
     """Of products with these rows."""
     device = hidden.device.type
-    if device != "meta" and torch.is_autocast_enabled(device):
+    if is_autocast(device):
         return torch.get_autocast_dtype(device)
     return hidden.dtype
 

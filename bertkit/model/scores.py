@@ -21,10 +21,15 @@ def head_scores(head: nn.Linear, rows: Tensor) -> Tensor:
         [M, C], float32 (float64 of such a head).
     """
     device = rows.device.type
-    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+    if is_autocast(device):
         with torch.autocast(device, enabled=False):
             return at_least_float(_product(head, rows))
     return at_least_float(_product(head, rows))
+
+
+def is_autocast(device: str) -> bool:
+    """Whether operators on devices of a type choose their types themselves; not of unknown ones."""
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
 def at_least_float(values: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bertkit import log
 from bertkit.configuration.config import as_dict
+from bertkit.errors import shortened
 from bertkit.hub.sources import name_of, source_of
 from bertkit.model.checkpoints import formats, loading
 from bertkit.model.checkpoints.completeness import architecture_of
@@ -69,7 +70,7 @@ def view_model(place: str) -> tuple[dict[str, Any], str]:
         *([("labels", _shown(labels))] if labels else []),
         *([("step", f"{contents.step:,}")] if contents.step is not None else []),
         *(tokens.rows() if tokens else [("tokens", "no vocabulary beside it")]),
-        *([("other tensors", loading.shortened(contents.unknown))] if contents.unknown else []),
+        *([("other tensors", shortened(contents.unknown))] if contents.unknown else []),
     ]
     return found, log.table(("model", name_of(place)), rows)
 
@@ -112,5 +113,4 @@ def _labels(values: Mapping[str, Any]) -> list[str]:
 
 
 def _shown(labels: list[str]) -> str:
-    more = f" and {len(labels) - _LABELS} more" if len(labels) > _LABELS else ""
-    return f"{len(labels)}: {', '.join(labels[:_LABELS])}{more}"
+    return f"{len(labels)}: {shortened(labels, _LABELS)}"

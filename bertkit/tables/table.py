@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from bertkit.codecs.json_lines import parse_json
 from bertkit.codecs.packed_stream import decompression_errors, unpacked
-from bertkit.errors import DataError
+from bertkit.errors import DataError, shortened
 from bertkit.optional import require
 from bertkit.storage.files import open_binary
 from bertkit.tables.csv_rows import Damaged, cut_rows
@@ -79,8 +79,7 @@ class Table:
         """Its columns, for messages."""
         if not self.names:
             return f"no header and {self.width} columns, which are named by number"
-        more = f" and {len(self.names) - _SHOWN} more" if len(self.names) > _SHOWN else ""
-        return ", ".join(self.names[:_SHOWN]) + more
+        return shortened(self.names, _SHOWN)
 
 
 def read_table(

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from bertkit.backends.process_group import ProcessGroup
 from bertkit.configuration.config import as_dict, flatten
-from bertkit.errors import BertkitError, ConfigError
+from bertkit.errors import BertkitError, ConfigError, shortened
 from bertkit.storage.folder_lock import locked_folder
 
 T = TypeVar("T")
@@ -129,5 +129,5 @@ def _sides(name: str, values: list[Any]) -> str:
 
 def _list(where: list[str]) -> str:
     if len(where) > 6:
-        return f"{', '.join(where[:5])} and {len(where) - 5} more"
+        return shortened(where, 5)
     return " and ".join(filter(None, [", ".join(where[:-1]), where[-1]]))

@@ -21,7 +21,7 @@ from bertkit.system.processes import core_count
 from bertkit.train.optimization.optimizers import NAMES
 
 # Hidden size from which on bf16 is faster: with Intel's tiles 1.2 times at 128, 2.8 at 768 (0.6
-# at 32), with AMD's units 1.7 and 2.1. Intel's AVX-512 alone makes bf16 slower at each of these.
+# at 32), with AMD's units 1.9 and 2.0. Intel's AVX-512 alone makes bf16 slower at each of these.
 _WORTH = 128
 # Who sets these has chosen the number of threads; torchrun does.
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")

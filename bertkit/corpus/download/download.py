@@ -13,7 +13,7 @@ from typing import Any
 from bertkit.corpus.download.catalogue import STATES, RemoteFile, Source
 from bertkit.corpus.download.http import Settings, fetch, fetch_text, verify
 from bertkit.corpus.download.unpack import unpack
-from bertkit.errors import BertkitError, DataError, MissingDependencyError, UsageError
+from bertkit.errors import BertkitError, DataError, MissingDependencyError, UsageError, shortened
 from bertkit.manifests.manifest import Manifest, working_folder
 from bertkit.storage.files import atomic_write, free_bytes, human_bytes
 from bertkit.workers.pool import run_tasks
@@ -208,9 +208,7 @@ def _by_name(paths: Sequence[str], chosen: Sequence[RemoteFile]) -> dict[str, st
 
 def _few(items: Iterable[RemoteFile], most: int = 12) -> str:
     """Names of files, for a message."""
-    names = [item.name for item in items]
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return shortened([item.name for item in items], most)
 
 
 def _with_checksums(

@@ -60,17 +60,9 @@ def _seed(value: Any) -> Mapping[str, Any]:
     return {"seed": whole(value)}
 
 
-def _or_none(value: Any) -> int:
+def _or_zero(value: Any) -> int:
     """Of a number of steps or checkpoints, where nothing and 0 mean the same."""
     return 0 if value is None else whole(value)
-
-
-def _save_every(value: Any) -> Mapping[str, Any]:
-    return {"save_every": _or_none(value)}
-
-
-def _keep_last(value: Any) -> Mapping[str, Any]:
-    return {"keep_last": _or_none(value)}
 
 
 def _steps(value: Any) -> Mapping[str, Any]:
@@ -147,10 +139,10 @@ RUN: dict[str, Rule] = {
     "steps": to("steps_this_run", convert=whole),
     "log_steps": to("log_every", convert=whole),
     "save_summary_steps": to("log_every", convert=whole),
-    "checkpoint_steps": Rule("`save_every`", _save_every),
-    "save_checkpoints_steps": Rule("`save_every`", _save_every),
-    "keep_checkpoint_max": Rule("`keep_last`", _keep_last),
-    "max_checkpoints": Rule("`keep_last`", _keep_last),
+    "checkpoint_steps": to("save_every", convert=_or_zero),
+    "save_checkpoints_steps": to("save_every", convert=_or_zero),
+    "keep_checkpoint_max": to("keep_last", convert=_or_zero),
+    "max_checkpoints": to("keep_last", convert=_or_zero),
     "eval_frequency": to("eval_every", convert=whole),
     "seed": Rule("`seed`", _seed),
     "tf_random_seed": Rule("`seed`", _seed),

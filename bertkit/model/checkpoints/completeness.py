@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from bertkit.errors import ConfigError, DataError
+from bertkit.errors import ConfigError, DataError, shortened
 from bertkit.model.checkpoints.contents import CheckpointContents
 from bertkit.model.checkpoints.finite import named, not_finite
-from bertkit.model.checkpoints.loading import shortened
 from bertkit.model.checkpoints.model_class import ModelClass
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bertkit.errors import DataError
+from bertkit.errors import DataError, shortened
 
 _SHOWN = 3
 
@@ -47,9 +47,8 @@ def not_finite(tensors: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 def named(names: list[str], count: int) -> str:
     """`3 of 46 tensors are not finite: a, b, c`, for messages."""
-    some = ", ".join(names[:_SHOWN])
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{len(names)} of {count} tensors are not finite (NaN or infinity): {some}{more}"
+    some = shortened(names, _SHOWN)
+    return f"{len(names)} of {count} tensors are not finite (NaN or infinity): {some}"
 
 
 def require_finite(weights: Mapping[str, Tensor], source: object) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bertkit import log
-from bertkit.errors import ConfigError, DataError
+from bertkit.errors import ConfigError, DataError, shortened
 from bertkit.kinds.misplaced import refuse_misplaced
 from bertkit.kinds.recognise import CHECKPOINT
 from bertkit.model.checkpoints import formats, hf
@@ -322,9 +322,3 @@ def _shape_problems(
             f"{len(texts)} other shapes: {shortened(texts)}" if problems else shortened(texts)
         )
     return problems
-
-
-def shortened(texts: Sequence[str], count: int = 3) -> str:
-    """The first texts of a list, and how many more there are."""
-    more = f" and {len(texts) - count} more" if len(texts) > count else ""
-    return ", ".join(texts[:count]) + more

@@ -70,8 +70,3 @@ def test_load_into_is_all_or_nothing(small):
     report = loading.load_into(model, weights, ("cls.",), ("strange.",))
     assert (report.missing, report.unexpected) == (["cls.predictions.bias"], ["strange.weight"])
     assert torch.equal(model.state_dict()[WORD_EMBEDDINGS], weights[WORD_EMBEDDINGS])
-
-
-@pytest.mark.parametrize(("count", "text"), [(2, "a, b"), (1, "a and 1 more")])
-def test_long_lists_are_shortened(count, text):
-    assert loading.shortened(["a", "b"], count) == text
